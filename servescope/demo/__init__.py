@@ -1,0 +1,1 @@
+"""The bundled site and apps, hosted like anyone else would host theirs."""

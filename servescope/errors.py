@@ -1,0 +1,88 @@
+"""The one error tree. Foreign exceptions are mapped to it once, at the seam where they enter."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+
+
+class ServescopeError(Exception):
+    """Anything Servescope reports to a person; its text is a whole sentence that says what to do.
+
+    `http_status` is what a page or an API answers with when the error reaches it.
+    """
+
+    http_status = HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+class SettingsError(ServescopeError):
+    """A setting is unknown or has a bad value; the text names it."""
+
+
+class DataFolderError(ServescopeError):
+    """The data folder cannot be created, read or written."""
+
+
+class ListenerError(ServescopeError):
+    """A listener cannot do what was asked of it."""
+
+    http_status = HTTPStatus.CONFLICT
+
+
+class PortTakenError(ListenerError):
+    """The port is bound by somebody else; `holder` says by whom, as far as we may see."""
+
+    def __init__(self, port: int, holder: str) -> None:
+        super().__init__(f"port {port} is held by {holder}")
+        self.port = port
+        self.holder = holder
+
+
+class PortNotPermittedError(ListenerError):
+    """The port is below the unprivileged range and this user may not bind it (ip(7))."""
+
+    http_status = HTTPStatus.FORBIDDEN
+
+
+class AppImportError(ListenerError):
+    """An app named as `module:attribute` cannot be imported or is not callable."""
+
+    http_status = HTTPStatus.BAD_REQUEST
+
+
+class ProtocolError(ServescopeError):
+    """The peer broke HTTP. `status` is the response a server gives (RFC 9110 section 15.5)."""
+
+    http_status = HTTPStatus.BAD_REQUEST
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+class LoadRefusedError(ServescopeError):
+    """A load plan is out of bounds or aims at something that is not ours."""
+
+    http_status = HTTPStatus.BAD_REQUEST
+
+
+class StoreError(ServescopeError):
+    """The metrics store cannot do what was asked."""
+
+    http_status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class StoreFullError(StoreError):
+    """The disk, or the store's own size budget, is full; nothing was written, reading goes on."""
+
+
+class StoreCorruptError(StoreError):
+    """A part of the store fails its checksum or is no database at all."""
+
+
+class StoreVersionError(StoreError):
+    """The store was written by a newer Servescope than this one."""
+
+
+class RingError(ServescopeError):
+    """A file is not a ring of this version."""

@@ -1,0 +1,1 @@
+"""Pure functions from query rows to figure dicts."""

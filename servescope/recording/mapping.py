@@ -1,0 +1,124 @@
+"""The file below a ring: a header, a table of names that only grows, and slots."""
+
+from __future__ import annotations
+
+import fcntl
+import mmap
+import os
+import struct
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from servescope.errors import DataFolderError, RingError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+MAGIC: Final = b"SVSCRNG1"
+HEADER: Final = struct.Struct("<8sBxxxIIIQ")  # magic, kind, slot size, capacity, pid, created ns
+HEADER_BYTES: Final = 4096
+NAMES_BYTES: Final = 512 * 1024
+NAMES_USED: Final = struct.Struct("<I")
+NAME: Final = struct.Struct("<BHH")  # name kind, id, length
+SLOTS_OFFSET: Final = HEADER_BYTES + NAMES_BYTES
+MAX_NAME_BYTES: Final = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the first page of a ring file tells."""
+
+    kind: int
+    slot_bytes: int
+    capacity: int  # slots, a power of two
+    pid: int
+    created_ns: int
+
+
+def create(path: Path, header: Header) -> tuple[mmap.mmap, int]:
+    """Make a ring file; return its mapping and the descriptor that holds the writer's lock.
+
+    The file appears under its name only when it is whole. Raises DataFolderError when the folder
+    cannot be written or the disk is full.
+    """
+    if header.capacity & (header.capacity - 1):
+        raise ValueError(f"capacity is a power of two, got {header.capacity}")
+    size = SLOTS_OFFSET + header.capacity * header.slot_bytes
+    draft = path.with_suffix(path.suffix + ".new")
+    try:
+        descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        # Reserve the blocks now: a store into a sparse page on a full disk would be a SIGBUS.
+        os.posix_fallocate(descriptor, 0, size)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        mapping = mmap.mmap(descriptor, size)
+        HEADER.pack_into(
+            mapping,
+            0,
+            MAGIC,
+            header.kind,
+            header.slot_bytes,
+            header.capacity,
+            header.pid,
+            header.created_ns,
+        )
+        draft.rename(path)
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise DataFolderError(f"cannot make the ring {path}: {error.strerror}") from error
+    return mapping, descriptor
+
+
+def attach(path: Path) -> tuple[mmap.mmap, Header, int]:
+    """Map an existing ring for reading; return mapping, header and a descriptor for lock tests.
+
+    Raises RingError when the file is not a ring of this version.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        mapping = mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
+        magic, kind, slot_bytes, capacity, pid, created_ns = HEADER.unpack_from(mapping, 0)
+    except (OSError, ValueError, struct.error) as error:
+        os.close(descriptor)
+        raise RingError(f"{path} is not a ring: {error}") from error
+    if magic != MAGIC or len(mapping) != SLOTS_OFFSET + capacity * slot_bytes:
+        mapping.close()
+        os.close(descriptor)
+        raise RingError(f"{path} is not a ring of this version")
+    return mapping, Header(kind, slot_bytes, capacity, pid, created_ns), descriptor
+
+
+def writer_is_gone(descriptor: int) -> bool:
+    """Whether nobody holds the writer's lock any more (flock(2): released at death)."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    return True
+
+
+def append_name(mapping: mmap.mmap, kind: int, number: int, name: str) -> bool:
+    """Append a name to the table; False when it is full. One writer at a time."""
+    encoded = name.encode("utf-8", "replace")[:MAX_NAME_BYTES]
+    (used,) = NAMES_USED.unpack_from(mapping, HEADER_BYTES)
+    start = HEADER_BYTES + NAMES_USED.size + used
+    end = start + NAME.size + len(encoded)
+    if end > SLOTS_OFFSET:
+        return False
+    NAME.pack_into(mapping, start, kind, number, len(encoded))
+    mapping[start + NAME.size : end] = encoded
+    # The length last: a reader never sees half a name.
+    NAMES_USED.pack_into(mapping, HEADER_BYTES, end - HEADER_BYTES - NAMES_USED.size)
+    return True
+
+
+def names_from(mapping: mmap.mmap, offset: int) -> Iterator[tuple[int, int, str, int]]:
+    """Yield (kind, id, name, next offset) of each name at and after `offset` in the table."""
+    (used,) = NAMES_USED.unpack_from(mapping, HEADER_BYTES)
+    base = HEADER_BYTES + NAMES_USED.size
+    while offset < used:
+        kind, number, length = NAME.unpack_from(mapping, base + offset)
+        start = base + offset + NAME.size
+        offset += NAME.size + length
+        yield kind, number, mapping[start : start + length].decode("utf-8", "replace"), offset

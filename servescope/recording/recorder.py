@@ -1,0 +1,74 @@
+"""One process's recorder: its ring and its detail ring, and which requests are kept in detail."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING, Final
+
+from servescope.errors import DataFolderError
+from servescope.recording.details import DetailWriter
+from servescope.recording.ring import CAPACITY, RingKind, RingWriter
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+DETAILS_PER_SECOND: Final = 20
+"""How many ordinary requests a second are kept in detail, beside every error and the slowest."""
+
+ERRORS_PER_SECOND: Final = 100
+_FIRST_ERROR_STATUS: Final = 400
+RING_SUFFIX: Final = ".ring"
+DETAIL_SUFFIX: Final = ".detail"
+
+
+class Recorder:
+    """Opens the two rings of this process start in `folder`.
+
+    `record`, `listener_id` and `route_id` are those of `RingWriter`.
+    Raises DataFolderError when the folder cannot be written.
+    """
+
+    def __init__(
+        self, folder: Path, kind: RingKind = RingKind.SERVER, capacity: int = CAPACITY
+    ) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataFolderError(f"cannot make the folder {folder}: {error.strerror}") from error
+        stem = f"{os.getpid()}-{time.time_ns()}"
+        self.ring = RingWriter(folder / (stem + RING_SUFFIX), kind, capacity)
+        self.details = DetailWriter(folder / (stem + DETAIL_SUFFIX))
+        self.record = self.ring.record
+        self.listener_id = self.ring.listener_id
+        self.route_id = self.ring.route_id
+        self.write_detail = self.details.write
+        self._second = 0
+        self._kept = self._errors = 0
+        self._slowest_ns = 0.0
+
+    def wants_detail(self, status: int, total_ns: float, end_ns: int) -> bool:
+        """Whether to keep this request in detail: an error, the slowest of its second, or few yet.
+
+        Threads may race here: the worst is a detail more or less in a second.
+        """
+        second = end_ns // 1_000_000_000
+        if second != self._second:
+            self._second = second
+            self._kept = self._errors = 0
+            self._slowest_ns = 0.0
+        if status >= _FIRST_ERROR_STATUS and self._errors < ERRORS_PER_SECOND:
+            self._errors += 1
+            return True
+        if total_ns > self._slowest_ns:
+            self._slowest_ns = total_ns
+            return True
+        if self._kept < DETAILS_PER_SECOND:
+            self._kept += 1
+            return True
+        return False
+
+    def close(self) -> None:
+        """Give up both rings; the collector drains and deletes them."""
+        self.ring.close()
+        self.details.close()

@@ -1,0 +1,253 @@
+"""Frozen records that the floors hand to each other, and the enumerations their fields use."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum, IntFlag, StrEnum
+from typing import Any
+
+Labels = tuple[tuple[str, str], ...]
+"""Label names and values, sorted by name: hashable, so that a series is a dict key."""
+
+
+class Method(IntEnum):
+    """Request methods by RFC 9110 section 9 and RFC 5789; anything else is `_OTHER`.
+
+    `_OTHER` is OpenTelemetry's value for a method outside the known set.
+    """
+
+    _OTHER = 0
+    GET = 1
+    HEAD = 2
+    POST = 3
+    PUT = 4
+    DELETE = 5
+    CONNECT = 6
+    OPTIONS = 7
+    TRACE = 8
+    PATCH = 9
+
+
+class Protocol(IntEnum):
+    """What was spoken on the connection (OpenTelemetry `network.protocol.version`)."""
+
+    UNKNOWN = 0
+    HTTP_1_0 = 1
+    HTTP_1_1 = 2
+    WEBSOCKET = 3
+
+
+class RequestFlag(IntFlag):
+    """What else is true of a recorded request."""
+
+    NEW_CONNECTION = 1  # first request of its connection
+    TLS = 2
+    ABORTED = 4  # the client left before the last byte was handed to the kernel
+    APP_ERROR = 8  # the app raised
+    TIMED_OUT = 16  # a deadline ended it
+
+
+class Stage(IntEnum):
+    """The stages of a request, in order; index into `RequestRecord.stages_ns`.
+
+    kernel: bytes in the kernel → read; read: first byte → head complete; queue: head complete →
+    a worker takes it; app: called → response head ready; body: → no more body;
+    write: first byte → last byte handed to the kernel.
+    """
+
+    KERNEL = 0
+    READ = 1
+    QUEUE = 2
+    APP = 3
+    BODY = 4
+    WRITE = 5
+
+
+class LoadOutcome(IntEnum):
+    """How one request of a load run ended; stored in a load record's `protocol` field."""
+
+    ANSWERED = 0
+    REFUSED = 1  # connection refused
+    RESET = 2  # the connection broke after the request was sent
+    TIMED_OUT = 3  # no whole response before the plan's timeout
+    PROTOCOL = 4  # the response was no HTTP
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """One request as the ring keeps it: 64 bytes.
+
+    In a ring of kind `load` the same record tells a request of the generator: `stages_ns[0]` is the
+    latency from the *intended* send time, `stages_ns[1]` the naive one from the actual send,
+    `stages_ns[2]` the time to connect (0 on a kept connection), and `protocol` the LoadOutcome.
+    """
+
+    end_ns: int  # time.time_ns() when the last byte was handed to the kernel
+    listener_id: int
+    route_id: int
+    method: Method
+    protocol: int
+    status: int
+    flags: RequestFlag
+    bytes_received: int
+    bytes_sent: int
+    stages_ns: tuple[float, float, float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestDetail:
+    """What the request log shows beside the record: kept for a sampled set of requests."""
+
+    record: RequestRecord
+    listener: str
+    route: str
+    target: str  # origin-form as sent, cut to what the slot holds
+    client: str  # address of the peer
+    user_agent: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One reading of a gauge or of a counter's increase, by its catalog name."""
+
+    metric: str
+    value: float
+    labels: Labels = ()
+
+
+class ConcurrencyModel(StrEnum):
+    """How a listener handles more than one request at a time."""
+
+    THREAD_POOL = "thread_pool"
+
+
+class AppKind(StrEnum):
+    """What a listener hosts."""
+
+    STATIC = "static"
+    WSGI = "wsgi"
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerOptions:
+    """Limits and deadlines of a listener; sizes in bytes, times in seconds."""
+
+    threads: int = 8
+    backlog: int = 128
+    keep_alive_seconds: float = 76.0  # above a balancer's usual 60-75 s: no race on idle close
+    keep_alive_requests: int = 0  # 0: without bound
+    head_seconds: float = 10.0
+    body_seconds: float = 30.0
+    write_seconds: float = 30.0
+    max_target: int = 8_190
+    max_header_count: int = 100
+    max_head: int = 65_536
+    max_body: int = 16 * 1024 * 1024
+    max_connections: int = 4_096
+    deny: tuple[str, ...] = ()  # addresses or networks
+    allow: tuple[str, ...] = ()  # when not empty, everybody else is denied
+    pin_core: int | None = None  # None: not pinned
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerSpec:
+    """Desired state of a listener."""
+
+    name: str
+    address: str
+    port: int  # 0 picks a free one
+    model: ConcurrencyModel
+    app_kind: AppKind
+    app: str  # a folder, or module:attribute
+    port_is_default: bool = False  # then the next free port is used when this one is taken
+    options: ListenerOptions = field(default_factory=ListenerOptions)
+
+
+class ListenerState(StrEnum):
+    """Where a listener stands."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    FAILED = "failed"
+    STOPPED = "stopped"
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerStatus:
+    """Actual state of a listener, written by the leader."""
+
+    name: str
+    state: ListenerState
+    address: str
+    port: int  # the port in use, or the one that was asked for while there is none
+    model: str
+    app: str
+    wanted_port: int
+    message: str = ""  # why it failed, or who holds the wanted port
+    since_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class LoadPlan:
+    """One load run as asked for: an open model at a constant rate.
+
+    Raises nothing: `servescope.load.plan.check` holds it against the bounds.
+    """
+
+    listener: str
+    target: str  # origin-form, e.g. "/search?q=x"
+    rate: float  # requests per second
+    seconds: float
+    timeout_seconds: float = 10.0
+    max_connections: int = 512
+    keep_alive: bool = True
+    seed: int = 1
+
+
+class RunState(StrEnum):
+    """Where a load run stands; DONE, STOPPED and FAILED are final."""
+
+    REQUESTED = "requested"
+    RUNNING = "running"
+    STOPPING = "stopping"
+    DONE = "done"
+    STOPPED = "stopped"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadRun:
+    """A load run in the store: plan, progress and, at the end, result.
+
+    `progress` and `result` are the generator's JSON objects, see `servescope.load.report`.
+    """
+
+    id: int
+    plan: LoadPlan
+    state: RunState
+    requested_s: float
+    started_s: float | None
+    ended_s: float | None
+    progress: dict[str, Any]
+    result: dict[str, Any]
+    message: str = ""
+
+
+class EventKind(StrEnum):
+    """Kinds of annotations drawn on every graph."""
+
+    LOAD_RUN = "load_run"
+    LEADER = "leader"
+    LISTENER = "listener"
+    STORE = "store"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """An annotation: a moment (`end_s` None or equal) or a span on the time axis, epoch seconds."""
+
+    kind: EventKind
+    start_s: float
+    text: str
+    end_s: float | None = None
+    id: int = 0

@@ -1,0 +1,1 @@
+"""Readings of the host and its sockets, taken each second."""

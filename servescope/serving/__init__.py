@@ -1,0 +1,1 @@
+"""The reference server: listeners, and the concurrency models that drive a Conversation."""

@@ -1,0 +1,1 @@
+"""Concurrency models, one file each; `REGISTRY` names them."""

@@ -1,0 +1,122 @@
+"""Settings from `SERVESCOPE_*` environment variables and an optional `servescope.toml`.
+
+The environment wins over the file. An unknown or bad value stops the start with one line naming it.
+"""
+
+from __future__ import annotations
+
+import os
+from ipaddress import IPv4Network, IPv6Network  # noqa: TC003 - pydantic resolves them at run time
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from servescope.errors import SettingsError
+
+PREFIX = "SERVESCOPE_"
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+def default_data_dir() -> Path:
+    """The folder for state that outlives a start (XDG Base Directory Specification)."""
+    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(base) / "servescope"
+
+
+class Settings(BaseSettings):
+    """All settings; each field is one `SERVESCOPE_<NAME>` variable. README lists them (tested)."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="forbid", frozen=True, toml_file="servescope.toml"
+    )
+
+    data_dir: Path = Field(
+        default_factory=default_data_dir, description="folder of the store, rings and lock"
+    )
+    host: str = Field("127.0.0.1", description="address the dashboard binds to")
+    port: Port = Field(8050, description="port the dashboard binds to")
+    debug: bool = Field(default=False, description="Dash's debug mode with the reloader")
+    password: SecretStr | None = Field(
+        None, description="operator's password; needed to change anything once it is set"
+    )
+    listen_address: str = Field("127.0.0.1", description="address the hosted listeners bind to")
+    files_port: Port = Field(8000, description="port of the listener `files`; 0 picks a free one")
+    files_folder: Path | None = Field(
+        None, description="folder the listener `files` serves; default: the bundled site"
+    )
+    wsgi_port: Port = Field(5555, description="port of the listener `wsgi`; 0 picks a free one")
+    wsgi_app: str = Field(
+        "servescope.demo.flask_app:app",
+        description="WSGI callable of the listener `wsgi`, as module:attribute",
+    )
+    threads: int = Field(8, ge=1, le=256, description="request threads of each listener")
+    deny: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (), description="addresses or networks answered with 403, separated by commas"
+    )
+    pin_cpu: bool = Field(
+        default=True, description="pin each listener's threads to one core (halves their cost)"
+    )
+    store_mib: int = Field(
+        512, ge=16, le=1_048_576, description="size budget of the store file, in MiB"
+    )
+    load_max_rate: int = Field(
+        20_000, ge=1, le=200_000, description="highest load a person may ask for, requests/s"
+    )
+    load_max_seconds: int = Field(
+        600, ge=1, le=3600, description="longest load run a person may ask for, in seconds"
+    )
+
+    @field_validator("deny", mode="before")
+    @classmethod
+    def split_commas(cls, value: object) -> object:
+        """Read `10.0.0.0/8,192.0.2.7` as two networks."""
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Order of precedence: arguments, environment, `servescope.toml` in the working folder."""
+        del dotenv_settings, file_secret_settings
+        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings.
+
+    Raises SettingsError with one line that names every unknown or bad setting and why.
+    """
+    unknown = sorted(
+        name
+        for name in os.environ
+        if name.startswith(PREFIX) and name[len(PREFIX) :].lower() not in Settings.model_fields
+    )
+    if unknown:
+        known = ", ".join(sorted(PREFIX + field.upper() for field in Settings.model_fields))
+        raise SettingsError(f"unknown setting {', '.join(unknown)}; known are {known}")
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks them itself
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{PREFIX}{'_'.join(str(part) for part in fault['loc'][:1]).upper()}="
+            f"{fault['input']!r}: {fault['msg']}"
+            for fault in error.errors()
+        )
+        raise SettingsError(f"bad setting {wrong}") from None
+    except ValueError as error:  # the file is no TOML
+        raise SettingsError(f"servescope.toml cannot be read: {error}") from None
