@@ -1,0 +1,172 @@
+"""HTTP/1.1, client role: a request as bytes once, and responses out of whatever bytes arrive.
+
+Sans-IO: the caller owns socket and clock. One request is outstanding at a time (no pipelining).
+
+    NEED_DATA --receive: not yet whole--> NEED_DATA
+    NEED_DATA --receive: whole----------> Response, and NEED_DATA for the next request's response
+    NEED_DATA --receive: no HTTP--------> ProtocolError, for good
+    NEED_DATA --receive_eof-------------> Response when only the close delimits it, else None
+
+Interim responses (1xx, RFC 9110 section 15.2) are passed over; their bytes count towards the final
+response. `101` is an error, since an upgrade is never asked for. HEAD is not supported: a response
+to it could not be told from a truncated one.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import httptools
+
+from servescope.errors import ProtocolError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 section 5.6.2
+FIELD_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110 section 5.5
+VISIBLE: Final = re.compile(r"[\x21-\x7e]+")
+
+_BAD_GATEWAY: Final = 502  # what a gateway says of such a peer (RFC 9110 section 15.6.3)
+_SWITCHING_PROTOCOLS: Final = 101
+_FIRST_STATUS: Final = 100
+_FIRST_FINAL_STATUS: Final = 200
+
+
+def request_bytes(
+    target: str,
+    host: str,
+    *,
+    keep_alive: bool = True,
+    headers: Iterable[tuple[str, str]] = (),
+    method: str = "GET",
+) -> bytes:
+    """Serialise a request without content.
+
+    `target` is the request target as sent, `host` the value of the Host field (RFC 9110 section
+    7.2). HTTP/1.1 connections persist by default, so only `keep_alive=False` sends a Connection
+    field. Raises ValueError for anything that would not be one well-formed request.
+    """
+    if not VISIBLE.fullmatch(target) or not VISIBLE.fullmatch(host):
+        raise ValueError(f"target and host are visible ASCII, got {target!r} and {host!r}")
+    fields = [("Host", host), *headers]
+    if not keep_alive:
+        fields.append(("Connection", "close"))
+    if not TOKEN.fullmatch(method) or not all(
+        TOKEN.fullmatch(name) and FIELD_VALUE.fullmatch(value) for name, value in fields
+    ):
+        raise ValueError(f"method or field is malformed: {method!r}, {fields!r}")
+    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {value}" for name, value in fields)]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+class Response(NamedTuple):
+    """A final response that is whole. A tuple, since one is made for every request of a load run.
+
+    `keep_alive` tells whether the connection may carry another request (RFC 9112 section 9.3);
+    `bytes_received` counts head, body and the interim responses before it.
+    """
+
+    status: int
+    keep_alive: bool
+    bytes_received: int
+
+
+class ClientConnection:
+    """The client's side of one connection. Call `close` when done: the parser refers back here."""
+
+    __slots__ = (
+        "_broken",
+        "_delimited",
+        "_ended",
+        "_excess",
+        "_feed",
+        "_head_complete",
+        "_parser",
+        "_persists",
+        "bytes_received",
+    )
+
+    def __init__(self) -> None:
+        self.bytes_received = 0
+        """Bytes of the response under way; 0 when none of it has arrived."""
+        self._parser = httptools.HttpResponseParser(self)
+        self._feed = self._parser.feed_data
+        self._ended = 0  # status of the response that ended in the present call
+        self._excess = False  # bytes after it, which belong to no request
+        self._persists = False
+        self._broken = False
+        self._head_complete = False
+        self._delimited = False  # the body's end is known from the head
+
+    def receive(self, data: bytes) -> Response | None:
+        """Take bytes as they came; return the response when this made it whole.
+
+        Bytes beyond the response answer no request: then its `keep_alive` is false and the next
+        call fails. Raises ProtocolError when the bytes are not a response.
+        """
+        if self._broken:
+            raise ProtocolError(_BAD_GATEWAY, "bytes came that answer no request")
+        self.bytes_received += len(data)
+        try:
+            self._feed(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._broken = True
+            if not self._ended:
+                raise ProtocolError(_BAD_GATEWAY, f"the response is no HTTP: {error}") from None
+        if not self._ended:
+            if self._broken:
+                raise ProtocolError(_BAD_GATEWAY, "the response has a status nobody asked for")
+            return None
+        clean = not (self._broken or self._excess)
+        response = Response(self._ended, clean and self._persists, self.bytes_received)
+        self._broken = not clean
+        self._ended = self.bytes_received = 0
+        return response
+
+    def receive_eof(self) -> Response | None:
+        """The peer closed: the response this completes, or None when nothing or a part came.
+
+        A response with neither length nor chunks ends with the connection (RFC 9112 section 6.3).
+        """
+        if self._broken or not self._head_complete or self._delimited:
+            return None
+        status, received = self._parser.get_status_code(), self.bytes_received
+        self._broken = True
+        self.bytes_received = 0
+        return Response(status, keep_alive=False, bytes_received=received)
+
+    def close(self) -> None:
+        """Break the reference cycle with the parser, so that memory is freed at once."""
+        del self._feed, self._parser
+
+    # What httptools calls, by the names it looks for.
+
+    def on_message_begin(self) -> None:
+        """A message starts; after the one that was awaited, it is excess."""
+        self._excess = self._ended > 0
+        self._head_complete = self._delimited = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Note whether the head delimits the body: a length, or chunked as the final coding."""
+        folded = name.lower()
+        if folded == b"content-length":
+            self._delimited = True
+        elif folded == b"transfer-encoding":
+            self._delimited = value.lower().rstrip().endswith(b"chunked")
+
+    def on_headers_complete(self) -> None:
+        """The head is whole."""
+        self._head_complete = True
+
+    def on_message_complete(self) -> None:
+        """A message is whole: the final response, an interim one, or one that must not be."""
+        self._head_complete = False
+        status = self._parser.get_status_code()
+        if status >= _FIRST_FINAL_STATUS:
+            if not self._ended:
+                self._ended = status
+                self._persists = self._parser.should_keep_alive()  # forgotten once we return
+        elif status < _FIRST_STATUS or status == _SWITCHING_PROTOCOLS:
+            self._broken = True
