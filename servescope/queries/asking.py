@@ -1,0 +1,78 @@
+"""The few shapes in which questions ask the store, so that each question is one sentence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from servescope.queries.rows import Lines
+from servescope.store.base import Aggregation, Matching
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from servescope.queries.desk import Desk
+    from servescope.queries.span import Span
+    from servescope.records import Labels
+    from servescope.store.base import RangeResult
+
+
+def ask(
+    desk: Desk,
+    span: Span,
+    metric: str,
+    agg: Aggregation,
+    by: Sequence[str] = (),
+    where: Labels = (),
+) -> RangeResult:
+    """One metric over the span."""
+    return desk.store.range(Matching(metric, where), span.start, span.end, span.step, agg, by)
+
+
+def lines_by(
+    desk: Desk,
+    span: Span,
+    metric: str,
+    agg: Aggregation,
+    label: str,
+    unit: str,
+    where: Labels = (),
+) -> Lines:
+    """A line for each value of one label, named by it."""
+    found = ask(desk, span, metric, agg, (label,), where)
+    names = tuple(group[0] for group in found.groups)
+    return Lines(found.times, names, found.values, unit, found.actual_step)
+
+
+def lines_of(
+    desk: Desk,
+    span: Span,
+    wanted: Mapping[str, tuple[str, Labels]],
+    agg: Aggregation,
+    unit: str,
+) -> Lines:
+    """A line for each name: a metric and the labels it must bear, all series of it together."""
+    rows = []
+    for metric, where in wanted.values():
+        found = ask(desk, span, metric, agg, (), where)
+        rows.append(found.values[0] if len(found.values) else np.full(found.times.size, np.nan))
+    return Lines(found.times, tuple(wanted), np.array(rows), unit, found.actual_step)
+
+
+def joined(parts: Sequence[Lines]) -> Lines:
+    """Lines of the same span and unit as one."""
+    first = parts[0]
+    return Lines(
+        first.times,
+        tuple(name for part in parts for name in part.names),
+        np.concatenate([part.values.reshape(-1, first.times.size) for part in parts]),
+        first.unit,
+        first.step,
+    )
+
+
+def renamed(lines: Lines, form: str) -> Lines:
+    """The same lines with each name put into `form`, e.g. `"{} received"`."""
+    names = tuple(form.format(name) for name in lines.names)
+    return Lines(lines.times, names, lines.values, lines.unit, lines.step)

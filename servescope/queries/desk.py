@@ -1,0 +1,59 @@
+"""The desk: everything a question needs, and nothing of the web framework."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from servescope.queries.rows import Standing
+from servescope.queries.snapshots import Snapshots
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from servescope.records import ListenerStatus
+    from servescope.settings import Settings
+    from servescope.store.base import Store
+    from servescope.store.control import Control
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One process's access to the store, the control tables and the cache."""
+
+    store: Store
+    control: Control
+    settings: Settings
+    is_leader: Callable[[], bool]
+    leader_pid: Callable[[], int | None]
+    snapshots: Snapshots = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "snapshots", Snapshots(self.store.version))
+
+    def newest(self) -> int | None:
+        """Second of the newest frame; None before the first."""
+        bounds = self.snapshots.get("bounds", self.store.bounds)
+        return bounds[1] if bounds else None
+
+    def listeners(self) -> list[ListenerStatus]:
+        """The listeners as the leader last wrote them."""
+        return self.snapshots.get("listeners", self.control.listeners)
+
+    def standing(self) -> Standing:
+        """Who runs this dashboard and how fresh its data is."""
+        newest = self.newest()
+        now = time.time()
+        instances = self.snapshots.get("instances", lambda: self.control.instances(now))
+        notices = self.snapshots.get("notices", self.control.notices)
+        return Standing(
+            pid=os.getpid(),
+            role="leader" if self.is_leader() else "follower",
+            leader_pid=self.leader_pid(),
+            instances=len(instances),
+            newest_s=newest,
+            lag_s=None if newest is None else now - (newest + 1),
+            notices=tuple(notices),
+        )

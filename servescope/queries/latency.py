@@ -1,0 +1,116 @@
+"""How long requests take, and in which stage the time goes. All from merged histograms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from servescope import catalog
+from servescope.histogram import BUCKETS, EDGES, ERROR_BOUND, quantiles
+from servescope.queries.rows import Distribution, Heat, Lines, StageRow
+from servescope.queries.traffic import LISTENER, of_listener
+from servescope.records import Stage
+from servescope.store.base import Matching
+
+if TYPE_CHECKING:
+    from servescope.queries.desk import Desk
+    from servescope.queries.span import Span
+
+QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
+OVERVIEW_QUANTILES: Final = ("p50", "p95", "p99")
+STAGES: Final = tuple(stage.name.lower() for stage in Stage)
+
+
+def percentiles(
+    desk: Desk,
+    span: Span,
+    names: tuple[str, ...] = tuple(QUANTILES),
+    listener: str = "",
+    metric: str = catalog.REQUEST_DURATION,
+) -> Lines:
+    """Percentiles of request duration over time, in seconds."""
+    found = desk.store.quantiles(
+        [QUANTILES[name] for name in names],
+        Matching(metric, of_listener(listener)),
+        span.start,
+        span.end,
+        span.step,
+    )
+    empty = np.full((len(names), found.times.size), np.nan)
+    values = found.values[0] if len(found.values) else empty
+    return Lines(found.times, names, values, "s", found.actual_step)
+
+
+def quantile_by_listener(desk: Desk, span: Span, name: str = "p95") -> Lines:
+    """One percentile of each listener over time, in seconds."""
+    found = desk.store.quantiles(
+        [QUANTILES[name]],
+        Matching(catalog.REQUEST_DURATION),
+        span.start,
+        span.end,
+        span.step,
+        (LISTENER,),
+    )
+    names = tuple(group[0] for group in found.groups)
+    return Lines(found.times, names, found.values[:, 0, :], "s", found.actual_step)
+
+
+def stage_means(desk: Desk, span: Span, listener: str = "") -> Lines:
+    """Mean seconds of each stage over time; stacked they are the mean request."""
+    found = desk.store.mean(
+        Matching(catalog.STAGE_DURATION, of_listener(listener)),
+        span.start,
+        span.end,
+        span.step,
+        ("stage",),
+    )
+    rows = {group[0]: row for group, row in zip(found.groups, found.values, strict=True)}
+    empty = np.full(found.times.size, np.nan)
+    values = np.array([rows.get(stage, empty) for stage in STAGES])
+    return Lines(found.times, STAGES, values, "s", found.actual_step)
+
+
+def stages(desk: Desk, span: Span, listener: str = "") -> list[StageRow]:
+    """Each stage over the whole span, in the order in which a request meets them."""
+    total = desk.store.total(
+        Matching(catalog.STAGE_DURATION, of_listener(listener)), span.start, span.end, ("stage",)
+    )
+    index = {group[0]: position for position, group in enumerate(total.groups)}
+    means = {
+        stage: float(total.sum_s[index[stage]] / total.count[index[stage]])
+        for stage in STAGES
+        if stage in index and total.count[index[stage]]
+    }
+    whole = sum(means.values()) or 1.0
+    rows = []
+    for stage, mean in means.items():
+        p50, p95, p99 = quantiles(total.buckets[index[stage]], (0.5, 0.95, 0.99))
+        rows.append(StageRow(stage, mean, float(p50), float(p95), float(p99), mean / whole))
+    return rows
+
+
+def heat(desk: Desk, span: Span, listener: str = "") -> Heat:
+    """Requests by duration and time."""
+    found = desk.store.heatmap(
+        Matching(catalog.REQUEST_DURATION, of_listener(listener)),
+        span.start,
+        span.end,
+        span.step,
+    )
+    return Heat(found.times, found.edges, found.counts, found.actual_step)
+
+
+def distribution(desk: Desk, span: Span, listener: str = "") -> Distribution:
+    """How often each duration occurred in the span, with its percentiles marked."""
+    total = desk.store.total(
+        Matching(catalog.REQUEST_DURATION, of_listener(listener)), span.start, span.end
+    )
+    counts = total.buckets.sum(axis=0) if len(total.groups) else np.zeros(BUCKETS, dtype=np.int64)
+    used = np.flatnonzero(counts)
+    if not used.size:
+        return Distribution(np.empty(0), np.empty(0, np.int64), {}, ERROR_BOUND)
+    edges = np.concatenate(([0.0], EDGES, [np.inf]))
+    low, high = int(used[0]), int(used[-1])
+    marks = dict(zip(QUANTILES, quantiles(counts, list(QUANTILES.values())).tolist(), strict=True))
+    return Distribution(edges[low : high + 2], counts[low : high + 1], marks, ERROR_BOUND)

@@ -1,0 +1,57 @@
+"""Load runs, and what the generator saw of them from its side."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from servescope import catalog
+from servescope.queries.asking import joined, lines_of, renamed
+from servescope.queries.latency import percentiles
+from servescope.queries.traffic import REQUESTS_PER_S
+from servescope.store.base import Aggregation
+
+if TYPE_CHECKING:
+    from servescope.queries.desk import Desk
+    from servescope.queries.rows import Lines
+    from servescope.queries.span import Span
+    from servescope.records import Event, LoadRun
+
+RUNS_SHOWN: Final = 50
+
+
+def runs(desk: Desk) -> list[LoadRun]:
+    """The newest load runs, newest first."""
+    return desk.snapshots.get("runs", lambda: desk.control.runs(RUNS_SHOWN))
+
+
+def active_run(desk: Desk) -> LoadRun | None:
+    """The run that is asked for or under way."""
+    return desk.snapshots.get("active run", desk.control.active_run)
+
+
+def rates(desk: Desk, span: Span) -> Lines:
+    """Requests per second: finished and failed at the generator, answered by the listeners."""
+    wanted = {
+        "generator: finished": (catalog.LOAD_SENT, ()),
+        "generator: failed": (catalog.LOAD_ERRORS, ()),
+        "server: answered": (catalog.REQUEST_DURATION, ()),
+    }
+    return lines_of(desk, span, wanted, Aggregation.RATE, REQUESTS_PER_S)
+
+
+def latencies(desk: Desk, span: Span) -> Lines:
+    """p99 three ways: from the intended send, from the actual one, and as the server saw it."""
+    parts = (
+        (catalog.LOAD_DURATION, "{} from the intended send time"),
+        (catalog.LOAD_NAIVE_DURATION, "{} from the actual send (naive)"),
+        (catalog.REQUEST_DURATION, "{} inside the server"),
+    )
+    return joined(
+        [renamed(percentiles(desk, span, ("p99",), metric=metric), form) for metric, form in parts]
+    )
+
+
+def events(desk: Desk, span: Span) -> list[Event]:
+    """Annotations that touch the span: load runs, changes of leader, listeners, the store."""
+    key = ("events", span.start, span.end)
+    return desk.snapshots.get(key, lambda: desk.control.events(span.start, span.end))

@@ -1,0 +1,89 @@
+"""Is everything well? The figures of the overview's cards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from servescope import catalog
+from servescope.histogram import quantiles
+from servescope.queries.asking import ask
+from servescope.queries.rows import Signals
+from servescope.queries.span import Span
+from servescope.queries.traffic import STATUS
+from servescope.store.base import Aggregation, Matching
+
+if TYPE_CHECKING:
+    from servescope.queries.desk import Desk
+
+WINDOW_S: Final = 5
+"""Seconds a card's figure covers: long enough not to flicker, short enough to be now."""
+
+
+def signals(desk: Desk) -> Signals:
+    """The golden signals over the last seconds that have frames."""
+    newest = desk.newest()
+    if newest is None:
+        return Signals(seconds=0)
+    span = Span(newest + 1 - WINDOW_S, newest + 1, 1)
+    return desk.snapshots.get(("signals", newest), lambda: _signals(desk, span))
+
+
+def _signals(desk: Desk, span: Span) -> Signals:
+    total = desk.store.total(Matching(catalog.REQUEST_DURATION), span.start, span.end, (STATUS,))
+    requests = float(total.count.sum())
+    failed = sum(
+        float(count)
+        for (status,), count in zip(total.groups, total.count, strict=True)
+        if status.startswith("5")
+    )
+    p50, p95, p99 = quantiles(total.buckets.sum(axis=0), (0.5, 0.95, 0.99)).tolist()
+    depth, ratio = _accept_queue(desk, span)
+    kernel = desk.store.total(
+        Matching(catalog.STAGE_DURATION, (("stage", "kernel"),)), span.start, span.end
+    )
+    kernel_count = float(kernel.count.sum())
+    busy = _latest(desk, span, catalog.BUSY_THREADS)
+    threads = desk.settings.threads * max(len(desk.listeners()), 1)
+    return Signals(
+        requests_per_s=requests / WINDOW_S,
+        error_ratio=failed / requests if requests else None,
+        p50_s=p50 if requests else None,
+        p95_s=p95 if requests else None,
+        p99_s=p99 if requests else None,
+        kernel_wait_s=float(kernel.sum_s.sum()) / kernel_count if kernel_count else None,
+        open_connections=_latest(desk, span, catalog.OPEN_CONNECTIONS),
+        accept_queue_depth=depth,
+        accept_queue_ratio=ratio,
+        busy_threads_ratio=None if busy is None else busy / threads,
+        cpu_utilization=_latest(
+            desk, span, catalog.CPU_UTILIZATION, (("cpu.logical_number", "all"),)
+        ),
+        memory_utilization=_latest(desk, span, catalog.MEMORY_UTILIZATION),
+        load_average=_latest(desk, span, catalog.LOAD_AVERAGE),
+        seconds=WINDOW_S,
+    )
+
+
+def _latest(
+    desk: Desk, span: Span, metric: str, where: tuple[tuple[str, str], ...] = ()
+) -> float | None:
+    """Mean of a gauge over the seconds of the span that have it."""
+    found = ask(desk, span, metric, Aggregation.AVG, (), where)
+    if not len(found.values) or np.isnan(found.values[0]).all():
+        return None
+    return float(np.nanmean(found.values[0]))
+
+
+def _accept_queue(desk: Desk, span: Span) -> tuple[float | None, float | None]:
+    """The deepest accept queue of our ports in the span, and its share of that port's backlog."""
+    depths = ask(desk, span, catalog.ACCEPT_QUEUE_DEPTH, Aggregation.MAX, ("port",))
+    limits = ask(desk, span, catalog.ACCEPT_QUEUE_BACKLOG, Aggregation.MAX, ("port",))
+    if not depths.groups or np.isnan(depths.values).all():
+        return None, None
+    deepest = np.nanmax(np.nan_to_num(depths.values, nan=-1.0), axis=1)
+    index = int(deepest.argmax())
+    limit = dict(zip(limits.groups, np.nan_to_num(limits.values).max(axis=1), strict=True))
+    backlog = limit.get(depths.groups[index], 0.0)
+    return float(deepest[index]), float(deepest[index] / backlog) if backlog else None

@@ -1,0 +1,101 @@
+"""Sockets: who listens, who waits to be accepted, and in which state connections are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from servescope import catalog
+from servescope.queries.asking import joined, lines_by, renamed
+from servescope.queries.rows import Lines, PortRow
+from servescope.records import ListenerState
+from servescope.sampling.owners import listening_table
+from servescope.store.base import Aggregation
+
+if TYPE_CHECKING:
+    from servescope.queries.desk import Desk
+    from servescope.queries.span import Span
+
+_STATE = "network.connection.state"
+
+
+def sockets(desk: Desk) -> list[PortRow]:
+    """Every listening TCP socket of this host as it is now; ours first, then by port."""
+    ours = {
+        status.port: status.name
+        for status in desk.listeners()
+        if status.state is ListenerState.RUNNING
+    }
+    rows = [
+        PortRow(
+            address=row.address,
+            port=row.port,
+            process=row.process,
+            pid=row.pid,
+            listener=ours.get(row.port, ""),
+            accept_queue_depth=row.accept_queue_depth,
+            backlog=row.backlog,
+        )
+        for row in listening_table()
+    ]
+    return sorted(rows, key=lambda row: (not row.listener, row.port, row.address))
+
+
+def accept_queues(desk: Desk, span: Span) -> Lines:
+    """Deepest accept queue of each of our ports, with its backlog beside it."""
+    return joined(
+        [
+            renamed(
+                lines_by(desk, span, metric, Aggregation.MAX, "port", "{connection}"),
+                "{} " + word,
+            )
+            for metric, word in (
+                (catalog.ACCEPT_QUEUE_DEPTH, "waiting"),
+                (catalog.ACCEPT_QUEUE_BACKLOG, "backlog"),
+            )
+        ]
+    )
+
+
+def accept_queue_depths(desk: Desk, span: Span) -> Lines:
+    """Deepest accept queue of each of our ports."""
+    return lines_by(desk, span, catalog.ACCEPT_QUEUE_DEPTH, Aggregation.MAX, "port", "{connection}")
+
+
+def connections_by_state(desk: Desk, span: Span) -> Lines:
+    """TCP connections of our ports by state."""
+    return lines_by(desk, span, catalog.CONNECTION_COUNT, Aggregation.AVG, _STATE, "{connection}")
+
+
+def connections_by_port(desk: Desk, span: Span) -> Lines:
+    """Established TCP connections of each of our ports."""
+    return lines_by(
+        desk,
+        span,
+        catalog.CONNECTION_COUNT,
+        Aggregation.AVG,
+        "port",
+        "{connection}",
+        ((_STATE, "established"),),
+    )
+
+
+def opened_by_listener(desk: Desk, span: Span) -> Lines:
+    """New connections per second that brought a request, by listener."""
+    return lines_by(
+        desk, span, catalog.NEW_CONNECTIONS, Aggregation.RATE, "listener", "{connection}/s"
+    )
+
+
+def inside(desk: Desk, span: Span) -> Lines:
+    """Within the server: connections open, requests queued, threads busy, all listeners."""
+    wanted = (
+        (catalog.OPEN_CONNECTIONS, "{} connections open"),
+        (catalog.QUEUED_REQUESTS, "{} requests queued"),
+        (catalog.BUSY_THREADS, "{} threads busy"),
+    )
+    return joined(
+        [
+            renamed(lines_by(desk, span, metric, Aggregation.AVG, "listener", "1"), form)
+            for metric, form in wanted
+        ]
+    )

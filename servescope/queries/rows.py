@@ -1,0 +1,146 @@
+"""Typed rows that questions answer with: plain data, ready for a figure, a card or a table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """Named series on one time axis.
+
+    `times` (T,): epoch seconds at the start of each step; `values` (N, T): NaN is a gap;
+    `names` (N,): what a legend shows; `unit`: a UCUM code as in the catalog, or `{request}/s`.
+    """
+
+    times: NDArray[np.int64]
+    names: tuple[str, ...]
+    values: NDArray[np.float64]
+    unit: str
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Heat:
+    """Counts by duration and time: `counts` (B, T), NaN in gaps.
+
+    `edges` (B + 1,) in seconds; bucket i is (edges[i], edges[i + 1]].
+    """
+
+    times: NDArray[np.int64]
+    edges: NDArray[np.float64]
+    counts: NDArray[np.float64]
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Distribution:
+    """How often each duration occurred over a whole span.
+
+    `edges` (B + 1,) in seconds, `counts` (B,); `marks`: quantile name → seconds, e.g. p99.
+    """
+
+    edges: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    marks: dict[str, float]
+    error_bound: float
+
+
+@dataclass(frozen=True, slots=True)
+class Signals:
+    """The overview's cards: means over the last seconds that have a frame; None: no data yet."""
+
+    seconds: int  # how many seconds these figures cover
+    requests_per_s: float | None = None
+    error_ratio: float | None = None  # 5xx over all
+    p50_s: float | None = None
+    p95_s: float | None = None
+    p99_s: float | None = None
+    kernel_wait_s: float | None = None  # mean
+    open_connections: float | None = None
+    accept_queue_depth: float | None = None  # the deepest of our ports, maximum of these seconds
+    accept_queue_ratio: float | None = None  # depth over backlog of that port
+    busy_threads_ratio: float | None = None
+    cpu_utilization: float | None = None
+    memory_utilization: float | None = None
+    load_average: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RouteRow:
+    """One route over the span; durations in seconds."""
+
+    listener: str
+    method: str
+    route: str
+    requests: int
+    requests_per_s: float
+    error_ratio: float  # 4xx and 5xx over all
+    p50_s: float
+    p95_s: float
+    p99_s: float
+    mean_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class StageRow:
+    """One stage over the span; durations in seconds."""
+
+    stage: str
+    mean_s: float
+    p50_s: float
+    p95_s: float
+    p99_s: float
+    share: float  # of the mean request
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """One request of the log."""
+
+    id: int
+    end_s: float
+    listener: str
+    method: str
+    target: str
+    route: str
+    status: int
+    protocol: str
+    client: str
+    user_agent: str
+    bytes_received: int
+    bytes_sent: int
+    total_s: float
+    stages_s: dict[str, float]
+    flags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PortRow:
+    """One listening socket of this host."""
+
+    address: str
+    port: int
+    process: str
+    pid: int | None
+    listener: str  # our listener on it, else ""
+    accept_queue_depth: int
+    backlog: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Who runs this dashboard, and how fresh its data is."""
+
+    pid: int
+    role: str  # leader, follower
+    leader_pid: int | None
+    instances: int  # dashboard processes on this data folder
+    newest_s: int | None  # second of the newest frame
+    lag_s: float | None  # now minus the end of that second
+    notices: tuple[str, ...]  # whole sentences for the person: a port taken, a full disk

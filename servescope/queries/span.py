@@ -1,0 +1,105 @@
+"""What span of time a page shows, at which step, and what of it is new since a cursor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+STEPS: Final = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 21_600, 86_400)
+"""Steps in seconds a graph may have; 60 and above are multiples of the minute tier."""
+
+MAX_POINTS: Final = 900
+"""Most points of a line: more than the pixels a graph of this dashboard is wide."""
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """A live range of the time bar."""
+
+    key: str  # as in the URL: ?last=15m
+    label: str
+    seconds: int
+
+
+RANGES: Final[tuple[Range, ...]] = (
+    Range("5m", "5 min", 300),
+    Range("15m", "15 min", 900),
+    Range("1h", "1 h", 3_600),
+    Range("6h", "6 h", 21_600),
+    Range("24h", "24 h", 86_400),
+)
+DEFAULT_RANGE: Final = RANGES[0]
+_BY_KEY: Final = {entry.key: entry for entry in RANGES}
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A half-open span of epoch seconds whose bounds are multiples of `step`."""
+
+    start: int
+    end: int
+    step: int
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no step lies within."""
+        return self.end <= self.start
+
+    def since(self, cursor: int) -> Span:
+        """What of this span lies at and after `cursor`."""
+        return Span(max(self.start, -(-cursor // self.step) * self.step), self.end, self.step)
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a person chose in the time bar: a live range, or a fixed span (paused, zoomed)."""
+
+    last: Range = DEFAULT_RANGE
+    fixed: tuple[int, int] | None = None  # epoch seconds
+
+    @property
+    def live(self) -> bool:
+        """Whether the view moves with time."""
+        return self.fixed is None
+
+    @classmethod
+    def read(cls, stored: Mapping[str, object] | None) -> View:
+        """Read `{"last": "15m"}` or `{"last": …, "from": s, "to": s}` as browsers and URLs send it.
+
+        What cannot be read falls back to the default: a mistyped link still shows a page.
+        """
+        stored = stored or {}
+        last = _BY_KEY.get(str(stored.get("last")), DEFAULT_RANGE)
+        try:
+            start, end = int(float(str(stored["from"]))), int(float(str(stored["to"])))
+        except (KeyError, ValueError, OverflowError):
+            return cls(last)
+        if not 0 <= start < end:
+            return cls(last)
+        return cls(last, (start, end))
+
+    def span(self, newest: int) -> Span:
+        """The span to show when `newest` is the second of the newest frame.
+
+        A live span ends after the newest whole step; a fixed one keeps its bounds, widened to whole
+        steps.
+        """
+        if self.fixed is None:
+            step = _step_for(self.last.seconds)
+            end = (newest + 1) // step * step
+            return Span(end - self.last.seconds // step * step, end, step)
+        start, end = self.fixed
+        step = _step_for(end - start)
+        return Span(start // step * step, -(-end // step) * step, step)
+
+    @property
+    def key(self) -> str:
+        """A short text that differs when the view differs."""
+        return self.last.key if self.fixed is None else f"{self.fixed[0]}-{self.fixed[1]}"
+
+
+def _step_for(seconds: int) -> int:
+    return next((step for step in STEPS if seconds <= step * MAX_POINTS), STEPS[-1])

@@ -1,0 +1,143 @@
+"""How much is asked of the listeners, and how it is answered."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from servescope import catalog
+from servescope.histogram import quantiles
+from servescope.queries.asking import ask, joined, lines_by, renamed
+from servescope.queries.rows import Lines, RouteRow
+from servescope.store.base import Aggregation, Matching
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from servescope.queries.desk import Desk
+    from servescope.queries.span import Span
+    from servescope.records import Labels
+
+STATUS_CLASSES: Final = ("2xx", "3xx", "4xx", "5xx")
+TOP_ROUTES: Final = 8
+OTHERS: Final = "all others"
+REQUESTS_PER_S: Final = "{request}/s"
+
+LISTENER: Final = "listener"
+METHOD: Final = "http.request.method"
+ROUTE: Final = "http.route"
+STATUS: Final = "http.response.status_code"
+_FIRST_ERROR: Final = "400"
+
+
+def of_listener(listener: str) -> Labels:
+    """The labels that pick one listener; an empty name picks all."""
+    return ((LISTENER, listener),) if listener else ()
+
+
+def by_status_class(desk: Desk, span: Span, listener: str = "") -> Lines:
+    """Requests per second by class of status: always the same four lines."""
+    found = ask(
+        desk, span, catalog.REQUEST_DURATION, Aggregation.RATE, (STATUS,), of_listener(listener)
+    )
+    fill = 0.0 if found.groups else np.nan
+    values = np.full((len(STATUS_CLASSES), found.times.size), fill)
+    for (status,), row in zip(found.groups, found.values, strict=True):
+        name = f"{status[:1]}xx"
+        if name in STATUS_CLASSES:
+            values[STATUS_CLASSES.index(name)] += row
+    return Lines(found.times, STATUS_CLASSES, values, REQUESTS_PER_S, found.actual_step)
+
+
+def by_listener(desk: Desk, span: Span) -> Lines:
+    """Requests per second of each listener."""
+    return _rate_by(desk, span, LISTENER)
+
+
+def by_method(desk: Desk, span: Span, listener: str = "") -> Lines:
+    """Requests per second of each method."""
+    return _rate_by(desk, span, METHOD, listener)
+
+
+def by_status(desk: Desk, span: Span, listener: str = "") -> Lines:
+    """Requests per second of each status code."""
+    return _rate_by(desk, span, STATUS, listener)
+
+
+def by_route(desk: Desk, span: Span, listener: str = "", names: Sequence[str] = ()) -> Lines:
+    """Requests per second of the busiest routes, and of all the rest together.
+
+    `names` fixes the routes, so that a delta has the lines of the figure it extends.
+    """
+    found = _rate_by(desk, span, ROUTE, listener)
+    rows = dict(zip(found.names, found.values, strict=True))
+    if not names:
+        busiest = sorted(rows, key=lambda route: -float(np.nansum(rows[route])))[:TOP_ROUTES]
+        names = (*sorted(busiest), OTHERS)
+    gaps = np.where(np.isnan(found.values).any(axis=0), np.nan, 0.0)
+    values = [rows.pop(name, gaps) for name in names if name != OTHERS]
+    values.append(np.sum([*rows.values(), gaps], axis=0))
+    chosen = (*(name for name in names if name != OTHERS), OTHERS)
+    return Lines(found.times, chosen, np.array(values), REQUESTS_PER_S, found.step)
+
+
+def bytes_by_listener(desk: Desk, span: Span) -> Lines:
+    """Bytes per second received and sent by each listener, heads included."""
+    return joined(
+        [
+            renamed(lines_by(desk, span, metric, Aggregation.RATE, LISTENER, "By/s"), "{} " + word)
+            for metric, word in (
+                (catalog.BYTES_RECEIVED, "received"),
+                (catalog.BYTES_SENT, "sent"),
+            )
+        ]
+    )
+
+
+def routes(desk: Desk, span: Span, listener: str = "") -> list[RouteRow]:
+    """Every method and route of the span with its figures, the busiest first."""
+    total = desk.store.total(
+        Matching(catalog.REQUEST_DURATION, of_listener(listener)),
+        span.start,
+        span.end,
+        (LISTENER, METHOD, ROUTE, STATUS),
+    )
+    grouped: dict[tuple[str, ...], list[int]] = {}
+    for index, group in enumerate(total.groups):
+        if total.count[index]:
+            grouped.setdefault(group[:3], []).append(index)
+    rows = []
+    for (name, method, route), indexes in grouped.items():
+        count = float(total.count[indexes].sum())
+        failed = sum(
+            total.count[index] for index in indexes if total.groups[index][3] >= _FIRST_ERROR
+        )
+        p50, p95, p99 = quantiles(total.buckets[indexes].sum(axis=0), (0.5, 0.95, 0.99))
+        rows.append(
+            RouteRow(
+                listener=name,
+                method=method,
+                route=route,
+                requests=round(count),
+                requests_per_s=count / max(span.end - span.start, 1),
+                error_ratio=float(failed / count),
+                p50_s=float(p50),
+                p95_s=float(p95),
+                p99_s=float(p99),
+                mean_s=float(total.sum_s[indexes].sum() / count),
+            )
+        )
+    return sorted(rows, key=lambda row: -row.requests)
+
+
+def _rate_by(desk: Desk, span: Span, label: str, listener: str = "") -> Lines:
+    return lines_by(
+        desk,
+        span,
+        catalog.REQUEST_DURATION,
+        Aggregation.RATE,
+        label,
+        REQUESTS_PER_S,
+        of_listener(listener),
+    )
