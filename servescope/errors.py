@@ -86,3 +86,9 @@ class StoreVersionError(StoreError):
 
 class RingError(ServescopeError):
     """A file is not a ring of this version."""
+
+
+class SocketDiagError(ServescopeError):
+    """The kernel, or a sandbox around this process, refuses to tell of sockets by netlink."""
+
+    http_status = HTTPStatus.SERVICE_UNAVAILABLE

@@ -1,0 +1,217 @@
+"""TCP sockets by sock_diag(7) over netlink(7): no privilege needed, binary, filtered in the kernel.
+
+A request is a `nlmsghdr` and an `inet_diag_req_v2` with a bit mask of states, and optionally a
+filter program; the answer is a dump of `inet_diag_msg`s ended by NLMSG_DONE. The program
+(linux/inet_diag.h, INET_DIAG_REQ_BYTECODE) lets only our local ports pass, so that the
+connections of others are neither copied nor parsed.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import itertools
+import logging
+import os
+import socket
+import struct
+import threading
+from typing import TYPE_CHECKING, Final
+
+from servescope.errors import SocketDiagError
+from servescope.sampling.proc_tcp import ProcTcp
+from servescope.sampling.tcp_sockets import (
+    SERVER_SIDE_STATES,
+    BoundSocket,
+    ListeningSocket,
+    SocketTable,
+    TcpState,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+_LOG: Final = logging.getLogger(__name__)
+
+NETLINK_SOCK_DIAG: Final = 4  # linux/netlink.h
+_SOCK_DIAG_BY_FAMILY: Final = 20  # linux/sock_diag.h
+_NLM_F_REQUEST_DUMP: Final = 0x301
+_NLMSG_ERROR: Final = 2
+_NLMSG_DONE: Final = 3
+
+_HEADER: Final = struct.Struct("=IHHII")  # nlmsghdr: length, type, flags, sequence, port id
+_REQUEST: Final = struct.Struct("=BBBBI48s")  # family, protocol, extensions, pad, states, sockid
+_ATTRIBUTE: Final = struct.Struct("=HH")  # nlattr: length, type
+_BYTECODE_ATTRIBUTE: Final = 1
+_ERRNO: Final = struct.Struct("=i")
+
+# Offsets from the nlmsghdr into the inet_diag_msg behind it.
+_REPLY_HEAD: Final = struct.Struct("=IH2xI5xB2xH")  # length, type, sequence; state, port (swapped)
+_ADDRESS_OFFSET: Final = _HEADER.size + 8
+_FIGURES: Final = struct.Struct("=IIII")  # rqueue, wqueue, uid, inode
+_FIGURES_OFFSET: Final = _HEADER.size + 56
+
+_OP: Final = struct.Struct("=BBH")  # inet_diag_bc_op: code, step if yes, step if no
+_OP_JUMP, _OP_PORT_AT_LEAST, _OP_PORT_AT_MOST = 1, 2, 3
+MAX_FILTERED_PORTS: Final = 1000  # a step is a 16-bit number of bytes
+
+_RECEIVE_BYTES: Final = 65_536  # the kernel fills at most 32 KiB at a time
+_TIMEOUT: Final = struct.pack("@ll", 1, 0)  # struct timeval; the kernel answers at once or never
+
+
+class InetDiag:
+    """The socket table by netlink; see SocketTable.
+
+    Raises SocketDiagError when the kernel or a sandbox (seccomp) refuses.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sequence = itertools.count(1)
+        self._buffer = bytearray(_RECEIVE_BYTES)
+        try:
+            self._socket = _open_socket()
+            self.listening_sockets()  # a refusal may show only in the answer
+        except OSError as error:
+            raise SocketDiagError(
+                f"the kernel refuses socket diagnostics by netlink: {error.strerror}"
+            ) from error
+
+    def listening_sockets(self) -> list[ListeningSocket]:
+        """Every listening socket, of all users."""
+        found = []
+        with self._lock:
+            for family in (socket.AF_INET, socket.AF_INET6):
+                for offset, _, port in self._dump(family, [TcpState.LISTEN]):
+                    depth, backlog, uid, inode = _FIGURES.unpack_from(
+                        self._buffer, offset + _FIGURES_OFFSET
+                    )
+                    address = self._address(family, offset)
+                    found.append(
+                        ListeningSocket(address, socket.ntohs(port), depth, backlog, inode, uid)
+                    )
+        return found
+
+    def connection_counts(self, ports: Collection[int]) -> dict[tuple[int, TcpState], int]:
+        """Connections by local port and state, see SocketTable."""
+        counts: dict[tuple[int, int], int] = {}
+        wanted = sorted(set(ports))
+        with self._lock:
+            for start in range(0, len(wanted), MAX_FILTERED_PORTS):
+                program = sport_filter(wanted[start : start + MAX_FILTERED_PORTS])
+                for family in (socket.AF_INET, socket.AF_INET6):
+                    for _, state, port in self._dump(family, SERVER_SIDE_STATES, program):
+                        key = port, state
+                        counts[key] = counts.get(key, 0) + 1
+        return {
+            (socket.ntohs(port), TcpState(state)): count for (port, state), count in counts.items()
+        }
+
+    def sockets_on(self, port: int) -> list[BoundSocket]:
+        """Every socket that holds this local port."""
+        found = []
+        with self._lock:
+            for family in (socket.AF_INET, socket.AF_INET6):
+                for offset, state, _ in self._dump(family, TcpState, sport_filter([port])):
+                    _, _, uid, inode = _FIGURES.unpack_from(self._buffer, offset + _FIGURES_OFFSET)
+                    address = self._address(family, offset)
+                    found.append(BoundSocket(address, port, TcpState(state), inode, uid))
+        return found
+
+    def _dump(
+        self, family: int, states: Iterable[TcpState], program: bytes = b""
+    ) -> Iterator[tuple[int, int, int]]:
+        """Yield where each message begins in the buffer, its state, its port in network order.
+
+        The buffer holds a message until the next one is asked for.
+        """
+        sequence = next(self._sequence) & 0xFFFFFFFF
+        mask = sum(1 << state for state in states)
+        body = _REQUEST.pack(family, socket.IPPROTO_TCP, 0, 0, mask, bytes(48))
+        if program:
+            body += _ATTRIBUTE.pack(_ATTRIBUTE.size + len(program), _BYTECODE_ATTRIBUTE) + program
+        length = _HEADER.size + len(body)
+        header = _HEADER.pack(length, _SOCK_DIAG_BY_FAMILY, _NLM_F_REQUEST_DUMP, sequence, 0)
+        whole = False
+        try:
+            self._socket.send(header + body)
+            yield from self._replies(family, sequence)
+            whole = True
+        finally:
+            if not whole:  # the kernel starts no dump on a socket with another half read
+                self._socket.close()
+                self._socket = _open_socket()
+
+    def _replies(self, family: int, sequence: int) -> Iterator[tuple[int, int, int]]:
+        unpack, buffer = _REPLY_HEAD.unpack_from, self._buffer
+        while True:
+            size = self._socket.recv_into(buffer)
+            offset = 0
+            while offset < size:
+                length, kind, answered, state, port = unpack(buffer, offset)
+                if answered == sequence:
+                    if kind in {_NLMSG_DONE, _NLMSG_ERROR}:
+                        self._check_end(family, offset)
+                        return
+                    yield offset, state, port
+                offset += (length + 3) & ~3
+
+    def _check_end(self, family: int, offset: int) -> None:
+        """Both ends of a dump carry 0 or a negative errno."""
+        (code,) = _ERRNO.unpack_from(self._buffer, offset + _HEADER.size)
+        if code >= 0 or (code == -errno.ENOENT and family == socket.AF_INET6):
+            return  # a kernel without IPv6 has no handler for it
+        raise OSError(-code, os.strerror(-code))
+
+    def _address(self, family: int, offset: int) -> str:
+        start = offset + _ADDRESS_OFFSET
+        length = 4 if family == socket.AF_INET else 16
+        return socket.inet_ntop(family, bytes(self._buffer[start : start + length]))
+
+
+def sport_filter(ports: Collection[int]) -> bytes:
+    """A program that passes sockets whose local port is one of these; at most MAX_FILTERED_PORTS.
+
+    Each port is tested from below and from above, which every kernel knows; a test's port stands
+    in the operation behind it. A step to the program's very end passes, one beyond it rejects.
+    """
+    program = bytearray()
+    for index, port in enumerate(ports):
+        program += _OP.pack(_OP_PORT_AT_LEAST, 8, 20) + _OP.pack(0, 0, port)
+        program += _OP.pack(_OP_PORT_AT_MOST, 8, 12) + _OP.pack(0, 0, port)
+        # After the last test nothing is left to jump over: its misses step 4 bytes too far.
+        if tests_left := len(ports) - 1 - index:
+            program += _OP.pack(_OP_JUMP, 4, 20 * tests_left)
+    return bytes(program)
+
+
+@functools.cache
+def socket_table() -> SocketTable:
+    """This process's source of sockets: netlink, or the tables of proc(5) where that is refused."""
+    try:
+        return InetDiag()
+    except SocketDiagError as error:
+        _LOG.warning("%s; /proc/net/tcp is read instead, which knows no backlog", error)
+        return ProcTcp()
+
+
+# Parent and child on one netlink socket would read each other's answers.
+os.register_at_fork(after_in_child=socket_table.cache_clear)
+
+
+def listening_sockets() -> list[ListeningSocket]:
+    """Every listening TCP socket of this network namespace. Raises OSError."""
+    return socket_table().listening_sockets()
+
+
+def connection_counts(ports: Collection[int]) -> dict[tuple[int, TcpState], int]:
+    """Connections of these local ports by port and state, server side. Raises OSError."""
+    return socket_table().connection_counts(ports)
+
+
+def _open_socket() -> socket.socket:
+    opened = socket.socket(
+        socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, NETLINK_SOCK_DIAG
+    )
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEOUT)
+    return opened

@@ -1,0 +1,255 @@
+"""Whose socket is it: from a socket's inode to the process that has it open.
+
+The kernel keeps no such table; every descriptor of every process in /proc/PID/fd is looked at
+(proc(5)), which costs milliseconds. So this is asked on demand only, never by the sampling loop,
+and what was found is kept. Processes of other users are closed to us unless we are root.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from servescope.sampling.inet_diag import listening_sockets, socket_table
+from servescope.sampling.tcp_sockets import TcpState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection
+
+    from servescope.sampling.tcp_sockets import BoundSocket, ListeningSocket
+
+NOT_FOUND_SECONDS: Final = 10.0
+"""How long a socket without a visible owner is not searched for again."""
+
+TABLE_SECONDS: Final = 2.0
+"""How old the listening table may be: many viewers of a page cost one reading."""
+
+_MAX_KEPT: Final = 1024
+_WILDCARDS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
+_START_TIME_FIELD: Final = 19  # of /proc/PID/stat behind the name; field 22 in proc(5)
+
+ANOTHER_USER: Final = "a process of another user"
+ANOTHER_PROCESS: Final = "another process"
+
+
+@dataclass(frozen=True, slots=True)
+class Owner:
+    """A process. `cmdline` may hold secrets its user typed: not for pages that strangers see."""
+
+    pid: int
+    name: str
+    cmdline: str
+
+
+@dataclass(frozen=True, slots=True)
+class SocketRow:
+    """A listening TCP socket of the host, as the Ports page lists it."""
+
+    address: str
+    port: int
+    process: str  # its name, or in words what is known of it
+    pid: int | None  # None when the process cannot be seen
+    accept_queue_depth: int
+    backlog: int | None  # None when netlink is refused
+    own: bool  # one of the ports asked for as our own
+
+
+class OwnerFinder:
+    """Finds owners and keeps them, by inode, while their process lives. Thread-safe."""
+
+    def __init__(
+        self, proc: Path = Path("/proc"), not_found_seconds: float = NOT_FOUND_SECONDS
+    ) -> None:
+        self._proc = proc
+        self._not_found_seconds = not_found_seconds
+        self._lock = threading.Lock()
+        self._found: dict[int, tuple[Owner, int]] = {}  # with the start time of the process
+        self._missing: dict[int, float] = {}  # until when not to search
+
+    def owner_of(self, inodes: Collection[int]) -> dict[int, Owner]:
+        """The owners of these sockets, as far as they can be seen.
+
+        Of processes that share a socket it is the one with the lowest pid, as a rule the parent.
+        """
+        with self._lock:
+            known: dict[int, Owner] = {}
+            for inode in set(inodes) & self._found.keys():
+                owner, start_time = self._found[inode]
+                if _start_time(self._proc / str(owner.pid)) == start_time:
+                    known[inode] = owner
+                else:
+                    del self._found[inode]
+            now_s = time.monotonic()
+            sought = {
+                inode
+                for inode in inodes
+                if inode and inode not in known and self._missing.get(inode, now_s) <= now_s
+            }
+            if sought:
+                known |= self._search(sought, now_s)
+            return known
+
+    def _search(self, sought: set[int], now_s: float) -> dict[int, Owner]:
+        if len(self._found) + len(self._missing) > _MAX_KEPT:
+            self._found.clear()
+            self._missing.clear()
+        left = {f"socket:[{inode}]": inode for inode in sought}
+        found: dict[int, Owner] = {}
+        for pid in self._pids():
+            folder = self._proc / str(pid)
+            held = left.keys() & _descriptors(folder)
+            start_time = _start_time(folder) if held else None
+            if start_time is None:  # none of ours, or it ended meanwhile
+                continue
+            owner = Owner(pid, _name(folder), _cmdline(folder))
+            for target in held:
+                inode = left.pop(target)
+                found[inode] = owner
+                self._found[inode] = owner, start_time
+                self._missing.pop(inode, None)
+            if not left:
+                break
+        for inode in sought - found.keys():
+            self._missing[inode] = now_s + self._not_found_seconds
+        return found
+
+    def _pids(self) -> list[int]:
+        try:
+            with os.scandir(self._proc) as entries:
+                return sorted(int(entry.name) for entry in entries if entry.name.isdecimal())
+        except OSError:
+            return []
+
+
+class ListeningTable:
+    """Every listening TCP socket with its owner, at most `max_age_seconds` old. Thread-safe."""
+
+    def __init__(
+        self,
+        owner_of: Callable[[Collection[int]], dict[int, Owner]],
+        listening: Callable[[], list[ListeningSocket]] = listening_sockets,
+        max_age_seconds: float = TABLE_SECONDS,
+    ) -> None:
+        self._owner_of = owner_of
+        self._listening = listening
+        self._max_age_seconds = max_age_seconds
+        self._lock = threading.Lock()
+        self._rows: list[tuple[ListeningSocket, Owner | None]] = []
+        self._read_at_s = float("-inf")
+
+    def rows(self, own_ports: Collection[int] = ()) -> list[SocketRow]:
+        """The rows by port and address. Raises OSError when the kernel gives no readings."""
+        with self._lock:
+            now_s = time.monotonic()
+            if now_s - self._read_at_s > self._max_age_seconds:
+                found = sorted(self._listening(), key=lambda row: (row.port, row.address))
+                owners = self._owner_of({row.inode for row in found})
+                self._rows = [(row, owners.get(row.inode)) for row in found]
+                self._read_at_s = now_s
+            rows = self._rows
+        return [
+            SocketRow(
+                row.address,
+                row.port,
+                owner.name if owner else _unseen(row.uid),
+                owner.pid if owner else None,
+                row.accept_queue_depth,
+                row.backlog,
+                row.port in own_ports,
+            )
+            for row, owner in rows
+        ]
+
+
+_OWNERS: Final = OwnerFinder()
+_TABLE: Final = ListeningTable(_OWNERS.owner_of)
+
+
+def owner_of(inodes: Collection[int]) -> dict[int, Owner]:
+    """The processes that hold these sockets, by inode, as far as they can be seen."""
+    return _OWNERS.owner_of(inodes)
+
+
+def listening_table(own_ports: Collection[int] = ()) -> list[SocketRow]:
+    """Every listening TCP socket of the host, by port and address, at most TABLE_SECONDS old.
+
+    Raises OSError when the kernel gives no readings.
+    """
+    return _TABLE.rows(own_ports)
+
+
+def holder_of(port: int, address: str | None = None) -> str:
+    """Who holds a local port, for a sentence: `python3 (pid 123)`, or what else can be said.
+
+    With an address only sockets in the way of a bind(2) to it count. A listening socket is told
+    before one that is only bound or connected. Never raises: it explains another error.
+    """
+    try:
+        held = [
+            bound
+            for bound in socket_table().sockets_on(port)
+            if bound.inode and _in_the_way(bound, address)
+        ]
+        owners = owner_of({bound.inode for bound in held})
+    except OSError:
+        return ANOTHER_PROCESS
+    held.sort(key=lambda bound: bound.state is not TcpState.LISTEN)
+    for bound in held:
+        if owner := owners.get(bound.inode):
+            return f"{owner.name} (pid {owner.pid})"
+    return _unseen(held[0].uid) if held else ANOTHER_PROCESS
+
+
+def _in_the_way(bound: BoundSocket, address: str | None) -> bool:
+    return (
+        address is None
+        or address in _WILDCARDS
+        or bound.address in _WILDCARDS
+        or bound.address == address
+    )
+
+
+def _unseen(uid: int) -> str:
+    return ANOTHER_PROCESS if uid == os.geteuid() else ANOTHER_USER
+
+
+def _descriptors(folder: Path) -> set[str]:
+    """What the descriptors of a process point to; nothing when it ended or is closed to us."""
+    targets = set()
+    try:
+        with os.scandir(folder / "fd") as entries:
+            for entry in entries:
+                with suppress(OSError):  # closed meanwhile
+                    targets.add(os.readlink(entry.path))  # noqa: PTH115 - a Path each doubles it
+    except OSError:
+        return set()
+    return targets
+
+
+def _start_time(folder: Path) -> int | None:
+    """When a process started, in ticks since the host did; None when it ended."""
+    try:
+        stat = (folder / "stat").read_bytes()
+    except OSError:
+        return None
+    return int(stat.rpartition(b")")[2].split()[_START_TIME_FIELD])
+
+
+def _name(folder: Path) -> str:
+    return _read(folder / "comm").rstrip("\n") or "?"
+
+
+def _cmdline(folder: Path) -> str:
+    return _read(folder / "cmdline").rstrip("\0").replace("\0", " ")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text("utf-8", "backslashreplace")
+    except OSError:
+        return ""
