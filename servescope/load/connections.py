@@ -1,0 +1,119 @@
+"""One non-blocking connection of the generator, and what it is doing.
+
+The kernel stamps the arrival of received bytes (`SO_TIMESTAMPNS`, socket(7)), so that a latency
+ends when the response was there, not when the generator came to read it.
+"""
+
+from __future__ import annotations
+
+import resource
+import socket
+import struct
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from servescope.wire.http1_client import ClientConnection
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+SO_TIMESTAMPNS: Final = 35  # asm-generic/socket.h; the socket module lacks it
+_TIMESPEC: Final = struct.Struct("@qq")
+ANCILLARY_BYTES: Final = socket.CMSG_SPACE(_TIMESPEC.size)
+_NS: Final = 1_000_000_000
+_SPARE_DESCRIPTORS: Final = 64  # pipes, rings, epoll and what the interpreter has open
+
+
+class Connection:
+    """A TCP connection that carries one request at a time.
+
+    Made unconnected; `connect` starts the handshake. The epoll loop in `open_model` drives it and
+    owns its fields; times are `time.monotonic_ns()`.
+    """
+
+    __slots__ = (
+        "busy",
+        "connect_ns",
+        "established",
+        "fd",
+        "http",
+        "intended_ns",
+        "interest",
+        "opened_ns",
+        "receive",
+        "resent",
+        "send",
+        "sent_ns",
+        "served",
+        "socket",
+        "unsent",
+    )
+
+    def __init__(self, family: socket.AddressFamily, opened_ns: int) -> None:
+        self.socket = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        self.fd = self.socket.fileno()
+        self.send = self.socket.send
+        self.receive = self.socket.recvmsg
+        self.http = ClientConnection()
+        self.interest = 0  # the epoll events it is registered for; 0: not registered
+        self.opened_ns = opened_ns
+        self.connect_ns = 0  # how long connecting took
+        self.established = False
+        self.served = 0  # requests answered before the present one
+        self.busy = False  # a request is on it
+        self.intended_ns = 0
+        self.sent_ns = 0  # 0: not sent yet
+        self.resent = False  # the present request broke an older connection before
+        self.unsent = b""  # what the kernel has not taken yet
+
+    def connect(self, address: str, port: int) -> None:
+        """Start connecting; whether it succeeds shows at the first send."""
+        self.socket.connect_ex((address, port))
+
+    def close(self) -> None:
+        """Close the socket, which also ends its registration (epoll(7))."""
+        self.socket.close()
+        self.http.close()
+        del self.send, self.receive
+
+
+def family_of(address: str) -> socket.AddressFamily:
+    """Address family of a numeric address."""
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
+def descriptors_for(connections: int) -> int:
+    """Raise the soft limit on descriptors as needed; return how many connections it allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = connections + _SPARE_DESCRIPTORS
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        raised = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+        with suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    if soft == resource.RLIM_INFINITY:
+        return connections
+    return max(min(connections, soft - _SPARE_DESCRIPTORS), 1)
+
+
+def arrived_ns(ancillary: Sequence[tuple[int, int, bytes]]) -> int:
+    """When the kernel got the bytes that `recvmsg` returned, epoch ns; 0 when it does not tell."""
+    if not ancillary:
+        return 0
+    seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
+    return int(seconds * _NS + nanoseconds)
+
+
+def wall_offset_ns(tries: int = 5) -> int:
+    """What to add to `time.monotonic_ns()` to get `time.time_ns()`, within about 0.1 µs.
+
+    Of a few readings the one counts that took the least time: it was not interrupted.
+    """
+    readings = []
+    for _ in range(tries):
+        before, wall, after = time.monotonic_ns(), time.time_ns(), time.monotonic_ns()
+        readings.append((after - before, wall - (before + after) // 2))
+    return min(readings)[1]

@@ -1,0 +1,152 @@
+"""The generator process: `python -m servescope.load.generator`.
+
+Standard input: one line with the `Order`, then at any time a line `stop`. Its end means that the
+parent is gone, however it died: the process ends at once. Standard output: a `Progress` object a
+line, at the start and once a second, and at last `{"result": …}` with the `Result`. What goes
+wrong is one line on standard error and exit code 1.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+from servescope.errors import LoadRefusedError, ServescopeError
+from servescope.load.open_model import OpenModel
+from servescope.load.order import Order
+from servescope.load.schedule import arrivals_ns
+from servescope.load.tally import Tally
+from servescope.recording import Recorder, RingKind
+from servescope.wire.http1_client import request_bytes
+
+STDIN: Final = 0
+STDOUT: Final = 1
+STOP: Final = b"stop"
+_NS: Final = 1_000_000_000
+_TIMER_SLACK: Final = Path("/proc/self/timerslack_ns")
+_SLACK_NS: Final = "1000"  # the default, 50 µs, is longer than a request takes (proc(5))
+
+
+class ParentGoneError(Exception):
+    """Nobody is there any more to load for."""
+
+
+class Control:
+    """The lines that come in on standard input."""
+
+    def __init__(self) -> None:
+        self._pending = b""
+        self._parent = os.getppid()
+
+    def read_order(self) -> Order:
+        """Wait for the first line. Raises ParentGoneError when input ends before it."""
+        while b"\n" not in self._pending:
+            self.read()
+        line, self._pending = self._pending.split(b"\n", 1)
+        return Order.from_line(line)
+
+    def stop_asked(self) -> bool:
+        """Whether a line that was read says so."""
+        *lines, self._pending = self._pending.split(b"\n")
+        return STOP in lines
+
+    def check_parent(self) -> None:
+        """Raise ParentGoneError when we were handed to another parent.
+
+        A second guard, once a second: input does not end while some process forked from the
+        parent still holds the pipe.
+        """
+        if os.getppid() != self._parent:
+            raise ParentGoneError
+
+    def read(self) -> None:
+        """Take what has come. Raises ParentGoneError at the end of input."""
+        data = os.read(STDIN, 4096)
+        if not data:
+            raise ParentGoneError
+        self._pending += data
+
+
+def say(values: dict[str, Any]) -> None:
+    """Write one line of JSON to standard output. Raises ParentGoneError when nobody reads it."""
+    line = json.dumps(values).encode() + b"\n"
+    try:
+        while line:
+            line = line[os.write(STDOUT, line) :]
+    except BrokenPipeError:
+        raise ParentGoneError from None
+
+
+def run(order: Order, control: Control) -> dict[str, Any]:
+    """Carry out the order; return the result's JSON object."""
+    plan = order.plan
+    if order.pin_core is not None:
+        try:
+            os.sched_setaffinity(0, {order.pin_core})
+        except OSError as error:
+            raise LoadRefusedError(
+                f"the load generator cannot run on core {order.pin_core}: {error.strerror}"
+            ) from None
+    with suppress(OSError):
+        _TIMER_SLACK.write_text(_SLACK_NS)
+    host = f"[{order.address}]" if ":" in order.address else order.address
+    agent = f"servescope-load (run {order.run_id})"
+    request = request_bytes(
+        plan.target,
+        f"{host}:{order.port}",
+        keep_alive=plan.keep_alive,
+        headers=[("User-Agent", agent)],
+    )
+    recorder = Recorder(Path(order.rings_folder), RingKind.LOAD)
+    listener_id = recorder.listener_id(plan.listener)
+    route_id = recorder.route_id(listener_id, plan.target.partition("?")[0])
+    tally = Tally(recorder.record, listener_id, route_id, len(request))
+    due_ns = arrivals_ns(plan.rate, plan.seconds, plan.seed)
+    model = OpenModel(plan, due_ns, request, (order.address, order.port), tally)
+
+    def on_control() -> None:
+        control.read()
+        if control.stop_asked():
+            model.stop()
+
+    def on_tick(now_ns: int) -> None:
+        control.check_parent()
+        if control.stop_asked():  # it came together with the order
+            model.stop()
+        tally.align_clock()
+        say(tally.progress(now_ns, model.start_ns, model.connections).to_json())
+
+    # What is alive now stays alive: keep the collector from walking it in the middle of a run.
+    gc.collect()
+    gc.freeze()
+    model.run(STDIN, on_control, on_tick)
+    elapsed_s = max((tally.last_end_ns - model.start_ns) / _NS, 0.0)
+    seconds = elapsed_s if model.stopped else max(elapsed_s, plan.seconds)
+    result = tally.result(plan.rate, seconds, model.stopped)
+    recorder.close()
+    return result.to_json()
+
+
+def main() -> int:
+    """Run one order; return the exit code."""
+    # Ctrl-C goes to the whole process group, but the parent decides: it stops us or dies.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    control = Control()
+    try:
+        say({"result": run(control.read_order(), control)})
+    except ParentGoneError:
+        return 0
+    except (ServescopeError, OSError, ValueError) as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

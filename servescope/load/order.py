@@ -1,0 +1,34 @@
+"""The order a generator process reads from its standard input: one line of JSON."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+
+from servescope.errors import LoadRefusedError
+from servescope.records import LoadPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A checked plan, and where to send and to record."""
+
+    run_id: int
+    plan: LoadPlan
+    address: str  # numeric, IPv4 or IPv6
+    port: int
+    rings_folder: str
+    pin_core: int | None = None  # None: not pinned
+
+    def to_line(self) -> bytes:
+        """One line of JSON."""
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Order:
+        """Read what `to_line` wrote. Raises LoadRefusedError when it is something else."""
+        try:
+            values = json.loads(line)
+            return cls(**{**values, "plan": LoadPlan(**values["plan"])})
+        except (ValueError, TypeError, KeyError) as error:
+            raise LoadRefusedError(f"the order is no load order: {error}") from None
