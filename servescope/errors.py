@@ -22,6 +22,12 @@ class DataFolderError(ServescopeError):
     """The data folder cannot be created, read or written."""
 
 
+class NotAllowedError(ServescopeError):
+    """The person may look, but not change this; the text says how they may."""
+
+    http_status = HTTPStatus.FORBIDDEN
+
+
 class ListenerError(ServescopeError):
     """A listener cannot do what was asked of it."""
 
@@ -58,6 +64,10 @@ class ProtocolError(ServescopeError):
         super().__init__(reason)
         self.status = status
         self.reason = reason
+
+
+class ClientGoneError(ServescopeError):
+    """The client closed the connection, or stopped reading, before the response was out."""
 
 
 class LoadRefusedError(ServescopeError):

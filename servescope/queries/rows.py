@@ -130,7 +130,7 @@ class PortRow:
     pid: int | None
     listener: str  # our listener on it, else ""
     accept_queue_depth: int
-    backlog: int
+    backlog: int | None  # None where the kernel does not tell
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,164 @@
+"""Who may act: look at a page, and change something, are two rights.
+
+Without a password only a person at this very machine may act: a direct loopback connection, no
+proxy's forwarding header, and a Host that names loopback (so that no foreign page reaches in by DNS
+rebinding). With `SERVESCOPE_PASSWORD` set, whoever has signed in with it.
+"""
+
+from __future__ import annotations
+
+import hmac
+import ipaddress
+import os
+import secrets
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from flask import request, session
+
+from servescope.errors import DataFolderError, NotAllowedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from servescope.queries.desk import Desk
+    from servescope.records import LoadPlan
+    from servescope.runtime import Runtime
+
+SESSION_KEY: Final = "operator"
+SECRET_NAME: Final = "secret.key"  # noqa: S105 - the name of the file that holds it
+SECRET_BYTES: Final = 32
+RETRY_S: Final = 1.0
+"""After a wrong password no other is looked at for this long: guessing stays slow."""
+
+FORWARDING: Final = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
+_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_LOOPBACK_NAMES: Final = frozenset({"localhost", "localhost.localdomain"})
+
+SIGN_IN: Final = "Changes need the operator's password: sign in first."
+FROM_HERE_ONLY: Final = (
+    "Only a person at this machine may change something; to act from elsewhere, "
+    "set SERVESCOPE_PASSWORD and sign in."
+)
+
+
+def session_secret(folder: Path) -> bytes:
+    """The key that signs session cookies, shared by all processes of a data folder.
+
+    Raises DataFolderError when it can be neither read nor made.
+    """
+    path = folder / SECRET_NAME
+    try:
+        draft = folder / f"{SECRET_NAME}.{os.getpid()}"
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(secrets.token_bytes(SECRET_BYTES))
+        try:
+            os.link(draft, path)  # the first process wins, whole; the others read its key
+        except FileExistsError:
+            pass
+        finally:
+            draft.unlink()
+        return path.read_bytes()
+    except OSError as error:
+        raise DataFolderError(f"cannot make {path}: {error.strerror}") from error
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address names this machine's loopback."""
+    if host.lower() in _LOOPBACK_NAMES:
+        return True
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback
+
+
+def is_same_origin() -> bool:
+    """Whether the present request comes from our own pages (Fetch Metadata, RFC 6454 Origin)."""
+    if request.method in _SAFE_METHODS:
+        return True
+    if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
+        return False
+    origin = request.headers.get("Origin")
+    return origin is None or urlsplit(origin).netloc == request.host
+
+
+@dataclass(slots=True)
+class Dashboard:
+    """What pages reach through the Flask app: the desk, and actions behind the right to act."""
+
+    runtime: Runtime
+    _guessing: threading.Lock
+    _next_guess: float = 0.0
+
+    @property
+    def desk(self) -> Desk:
+        """This process's desk."""
+        return self.runtime.desk
+
+    @property
+    def has_password(self) -> bool:
+        """Whether acting needs a sign-in."""
+        return self.runtime.settings.password is not None
+
+    def may_act(self) -> bool:
+        """Whether the person behind the present request may change something."""
+        return not self.why_not()
+
+    def why_not(self) -> str:
+        """Why the person behind the present request may not act; empty when they may."""
+        if self.has_password:
+            return "" if session.get(SESSION_KEY) else SIGN_IN
+        direct = not any(name in request.headers for name in FORWARDING)
+        host = urlsplit(f"//{request.host}").hostname or ""
+        if direct and is_loopback(request.remote_addr or "") and is_loopback(host):
+            return ""
+        return FROM_HERE_ONLY
+
+    def sign_in(self, password: str) -> bool:
+        """Give the right to act to this browser session when the password is the operator's.
+
+        Raises NotAllowedError right after a wrong one.
+        """
+        wanted = self.runtime.settings.password
+        if wanted is None:
+            return False
+        with self._guessing:
+            if time.monotonic() < self._next_guess:
+                raise NotAllowedError("Wait a second, then try again.")
+            right = hmac.compare_digest(password.encode(), wanted.get_secret_value().encode())
+            if not right:
+                self._next_guess = time.monotonic() + RETRY_S
+        if right:
+            session[SESSION_KEY] = True
+        return right
+
+    def sign_out(self) -> None:
+        """Take the right to act back from this browser session."""
+        session.pop(SESSION_KEY, None)
+
+    def request_load(self, plan: LoadPlan) -> int:
+        """Start a load run; return its id. Raises NotAllowedError, LoadRefusedError."""
+        self._demand()
+        return self.runtime.request_load(plan)
+
+    def stop_load(self, run_id: int) -> None:
+        """Stop a load run. Raises NotAllowedError."""
+        self._demand()
+        self.runtime.stop_load(run_id)
+
+    def _demand(self) -> None:
+        reason = self.why_not()
+        if reason:
+            raise NotAllowedError(reason)
+
+
+def dashboard_for(runtime: Runtime) -> Dashboard:
+    """The dashboard's actions over one runtime."""
+    return Dashboard(runtime, threading.Lock())

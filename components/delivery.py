@@ -1,0 +1,117 @@
+"""How pages reach the browser: the document around them, compression, security headers."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from flask import Request
+
+LOADED_FIRST: Final = "color_scheme.js"
+"""The asset that runs before the first paint; Dash leaves it out of the scripts at the end."""
+
+INDEX: Final = f"""<!DOCTYPE html>
+<html lang="en">
+    <head>
+        {{%metas%}}
+        <meta name="viewport" content="width=device-width, initial-scale=1">
+        <meta name="color-scheme" content="light dark">
+        <title>{{%title%}}</title>
+        {{%favicon%}}
+        <script src="assets/{LOADED_FIRST}"></script>
+        {{%css%}}
+    </head>
+    <body>
+        <noscript>Servescope draws its graphs in the browser: please allow scripts.</noscript>
+        {{%app_entry%}}
+        <footer>
+            {{%config%}}
+            {{%scripts%}}
+            {{%renderer%}}
+        </footer>
+    </body>
+</html>
+"""
+
+FILES: Final = ("/_dash-component-suites/", "/assets/")
+COMPRESSED_FILES: Final = 256
+SMALLEST_COMPRESSED: Final = 1_400
+"""Bytes below which compressing saves no packet: most deltas of a poll."""
+
+
+class CompressedOnce:
+    """Flask-Compress's cache: static files are compressed once a process, answers never kept.
+
+    (Compressing plotly.js takes 100 ms of CPU; doing it for each browser would be the dashboard's
+    largest cost.)
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._files: OrderedDict[str, bytes] = OrderedDict()
+
+    def get(self, key: str) -> bytes | None:
+        """The compressed file, None when it is not kept."""
+        with self._lock:
+            return self._files.get(key)
+
+    def set(self, key: str, content: bytes) -> None:
+        """Keep a static file; anything else has no path in its key and is let go."""
+        if any(prefix in key for prefix in FILES):
+            with self._lock:
+                self._files[key] = content
+                while len(self._files) > COMPRESSED_FILES:
+                    self._files.popitem(last=False)
+
+
+def _file_key(asked: Request) -> str:
+    """A static file's path and query (Dash puts its version there); empty for what changes."""
+    if asked.method == "GET" and asked.path.startswith(FILES):
+        return asked.full_path
+    return ""
+
+
+def delivery_settings() -> dict[str, Any]:
+    """Flask settings for compression and cookies."""
+    return {
+        "COMPRESS_ALGORITHM": ["gzip"],
+        "COMPRESS_STREAMS": False,
+        "COMPRESS_MIN_SIZE": SMALLEST_COMPRESSED,
+        "COMPRESS_CACHE_BACKEND": CompressedOnce,
+        "COMPRESS_CACHE_KEY": _file_key,
+        "SESSION_COOKIE_NAME": "servescope",
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Strict",
+        "MAX_CONTENT_LENGTH": 1024 * 1024,
+    }
+
+
+def security_headers(script_hashes: Sequence[str]) -> dict[str, str]:
+    """Headers for every answer; `script_hashes` are those of Dash's own inline scripts.
+
+    Mantine and Plotly set style attributes, hence 'unsafe-inline' for styles alone.
+    """
+    policy = {
+        "default-src": "'self'",
+        "script-src": " ".join(["'self'", *script_hashes]),
+        "style-src": "'self' 'unsafe-inline'",
+        "img-src": "'self' data: blob:",
+        "font-src": "'self' data:",
+        "connect-src": "'self'",
+        "worker-src": "'self' blob:",
+        "frame-ancestors": "'none'",
+        "base-uri": "'self'",
+        "form-action": "'self'",
+        "object-src": "'none'",
+    }
+    return {
+        "Content-Security-Policy": "; ".join(f"{name} {value}" for name, value in policy.items()),
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "DENY",
+        "Referrer-Policy": "same-origin",
+        "Cross-Origin-Opener-Policy": "same-origin",
+    }

@@ -1,0 +1,49 @@
+"""How gunicorn runs Servescope: `gunicorn app:server` reads this by itself.
+
+Two workers and more may run: one of them leads (listeners, collector, load), all answer pages.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from servescope.errors import ServescopeError
+from servescope.settings import load_settings
+
+if TYPE_CHECKING:
+    from gunicorn.arbiter import Arbiter
+    from gunicorn.workers.base import Worker
+
+try:
+    _settings = load_settings()
+except ServescopeError as error:
+    sys.stderr.write(f"servescope: {error}\n")
+    raise SystemExit(2) from None
+
+# A platform that hands out $PORT sends its traffic from outside; without it we stay on loopback.
+_from_platform = "PORT" in os.environ and "host" not in _settings.model_fields_set
+_host = "0.0.0.0" if _from_platform else _settings.host  # noqa: S104 - see above
+bind = f"{_host}:{os.environ.get('PORT') or _settings.port}"
+worker_class = "gthread"
+workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+threads = 8
+graceful_timeout = 5
+control_socket_disable = True
+
+
+def post_worker_init(worker: Worker) -> None:
+    """Join the election, after the fork and in the worker only."""
+    import app
+
+    del worker
+    app.runtime.start()
+
+
+def worker_exit(server: Arbiter, worker: Worker) -> None:
+    """Stop what this worker runs: its listeners free their ports, its load run ends."""
+    import app
+
+    del server, worker
+    app.runtime.stop()

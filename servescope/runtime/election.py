@@ -1,0 +1,67 @@
+"""The leader's lock: one file, one `flock`, given back by the kernel when its holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+
+from servescope.errors import DataFolderError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOCK_NAME: Final = "leader.lock"
+_PID_BYTES: Final = 16
+
+
+class LeaderLock:
+    """The lock of one data folder, as this process sees it.
+
+    flock(2) locks belong to the open file description: the descriptor is close-on-exec, so that no
+    child process keeps a dead leader's lock.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / LOCK_NAME
+        self._descriptor: int | None = None
+
+    @property
+    def held(self) -> bool:
+        """Whether this process leads."""
+        return self._descriptor is not None
+
+    def try_take(self) -> bool:
+        """Take the lock if it is free; return whether it is ours now.
+
+        Raises DataFolderError when the lock file cannot be opened.
+        """
+        if self._descriptor is not None:
+            return True
+        try:
+            descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise DataFolderError(f"cannot open {self._path}: {error.strerror}") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            return False
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+        self._descriptor = descriptor
+        return True
+
+    def release(self) -> None:
+        """Let another process lead."""
+        if self._descriptor is not None:
+            os.ftruncate(self._descriptor, 0)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def holder(self) -> int | None:
+        """Pid of the process that leads, None when none has written itself in yet."""
+        with suppress(OSError, ValueError):
+            return int(self._path.read_text()[:_PID_BYTES])
+        return None

@@ -1,0 +1,178 @@
+"""One process's part: open the store, take part in the election, lead when elected."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+from servescope.errors import DataFolderError, ServescopeError
+from servescope.load.plan import check
+from servescope.queries.desk import Desk
+from servescope.runtime.election import LeaderLock
+from servescope.runtime.leading import Leader, announce
+from servescope.store.control import Control
+from servescope.store.sqlite import open_store
+
+if TYPE_CHECKING:
+    from servescope.records import LoadPlan
+    from servescope.settings import Settings
+    from servescope.store.base import Store
+
+logger = logging.getLogger(__name__)
+
+ROUND_S: Final = 0.2
+"""How often the election is held and what people want is held against what is."""
+
+HEARTBEAT_S: Final = 1.0
+JOIN_S: Final = 8.0
+
+
+class Runtime:
+    """Everything that runs in this process. Making one starts nothing and opens nothing.
+
+    Raises DataFolderError when the data folder cannot be made or written.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.folder = settings.data_dir.expanduser().absolute()
+        self._pid: int | None = None
+        self._starting = threading.Lock()
+        self._check_folder()
+
+    def _check_folder(self) -> None:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            probe = self.folder / f".writable-{os.getpid()}"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise DataFolderError(
+                f"the data folder {self.folder} cannot be written: {error.strerror}; "
+                "set SERVESCOPE_DATA_DIR to one that can"
+            ) from error
+
+    def start(self) -> None:
+        """Open the store and join the election; once in each process, however often called.
+
+        A fork forgets what its parent started: threads do not cross it, and SQLite must not.
+        Raises ServescopeError when the store cannot be opened.
+        """
+        if self._pid == os.getpid():
+            return
+        with self._starting:
+            if self._pid == os.getpid():
+                return
+            self._lock = LeaderLock(self.folder)
+            self._store: Store = open_store(self.folder, self.settings.store_mib)
+            self._control = Control(self.folder)
+            self._desk = Desk(
+                self._store,
+                self._control,
+                self.settings,
+                is_leader=lambda: self._lock.held,
+                leader_pid=self._lock.holder,
+            )
+            self._stopping = threading.Event()
+            self._leader: Leader | None = None
+            self._elected = threading.Event()
+            self._thread = threading.Thread(target=self._live, name="runtime", daemon=True)
+            self._pid = os.getpid()
+            self._thread.start()
+
+    @property
+    def desk(self) -> Desk:
+        """This process's desk; starts the process's part when no server hook did."""
+        self.start()
+        return self._desk
+
+    def wait_until_settled(self, seconds: float) -> bool:
+        """Wait until this process knows whether it leads, and if so has its listeners up."""
+        return self._elected.wait(seconds)
+
+    def stop(self) -> None:
+        """Stop what this process runs, and leave; does nothing where nothing was started."""
+        if self._pid != os.getpid():
+            return
+        self._stopping.set()
+        self._thread.join(JOIN_S)
+        self._pid = None
+
+    def request_load(self, plan: LoadPlan) -> int:
+        """Ask the leader for a load run; return its id.
+
+        Raises LoadRefusedError when the plan is out of bounds or a run is under way.
+        """
+        control = self.desk.control
+        check(
+            plan,
+            control.listeners(),
+            self.settings.load_max_rate,
+            self.settings.load_max_seconds,
+        )
+        return control.request_run(plan, time.time())
+
+    def stop_load(self, run_id: int) -> None:
+        """Ask the leader to stop a load run."""
+        self.desk.control.request_stop(run_id, time.time())
+
+    def _live(self) -> None:
+        next_beat = 0.0
+        try:
+            while not self._stopping.wait(ROUND_S if self._elected.is_set() else 0):
+                try:
+                    self._round()
+                    if time.monotonic() >= next_beat:
+                        self._beat()
+                        next_beat = time.monotonic() + HEARTBEAT_S
+                except ServescopeError as error:
+                    logger.warning("%s", error)
+                except Exception:
+                    # The boundary of the runtime's loop: a defect is logged, the process goes on.
+                    logger.exception("the runtime failed in this round")
+                self._elected.set()
+        finally:
+            self._leave()
+
+    def _round(self) -> None:
+        if self._leader is not None:
+            self._leader.reconcile()
+        elif self._lock.try_take():
+            self._lead()
+        elif not self._elected.is_set():
+            logger.info(
+                "process %d follows: process %s leads on %s",
+                os.getpid(),
+                self._lock.holder() or "another",
+                self.folder,
+            )
+
+    def _lead(self) -> None:
+        try:
+            leader = Leader(self.folder, self.settings, self._store, self._control)
+        except BaseException:
+            self._lock.release()
+            raise
+        self._leader = leader
+        leader.start()
+        announce(self._control, os.getpid(), took_over=self._elected.is_set())
+        logger.info("process %d leads on %s", os.getpid(), self.folder)
+
+    def _beat(self) -> None:
+        role = "leader" if self._lock.held else "follower"
+        self._control.beat(os.getpid(), role, time.time())
+
+    def _leave(self) -> None:
+        try:
+            if self._leader is not None:
+                self._leader.stop()
+            self._control.leave(os.getpid())
+        except ServescopeError as error:
+            logger.warning("while stopping: %s", error)
+        finally:
+            self._lock.release()
+            self._control.close()
+            self._store.close()
