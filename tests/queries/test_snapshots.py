@@ -1,0 +1,57 @@
+import threading
+
+import pytest
+
+from servescope.queries.snapshots import Snapshots
+
+
+def test_an_answer_is_computed_once_for_each_version():
+    version = 1
+    computed = []
+    cache = Snapshots(lambda: version)
+    for _ in range(3):
+        assert cache.get("q", lambda: computed.append(version) or len(computed)) == 1
+    version = 2
+    assert cache.get("q", lambda: computed.append(version) or len(computed)) == 2
+    assert computed == [1, 2]
+
+
+def test_askers_of_one_question_wait_for_the_first():
+    cache = Snapshots(lambda: 1)
+    entered, leave = threading.Event(), threading.Event()
+    computed, answers = [], []
+
+    def slow():
+        computed.append(1)
+        entered.set()
+        assert leave.wait(10)
+        return "answer"
+
+    def ask():
+        answers.append(cache.get("q", slow))
+
+    askers = [threading.Thread(target=ask) for _ in range(8)]
+    for asker in askers:
+        asker.start()
+    assert entered.wait(10)
+    assert cache.get("another", lambda: "not held up") == "not held up"
+    leave.set()
+    for asker in askers:
+        asker.join(10)
+    assert answers == ["answer"] * 8
+    assert computed == [1]
+
+
+def test_an_error_is_not_kept():
+    cache = Snapshots(lambda: 1)
+    with pytest.raises(ZeroDivisionError):
+        cache.get("q", lambda: 1 // 0)
+    assert cache.get("q", lambda: 3) == 3
+
+
+def test_the_cache_is_bounded():
+    cache = Snapshots(lambda: 1, size=4)
+    computed = []
+    for number in [0, 1, 2, 3, 4, 0]:
+        cache.get(number, lambda number=number: computed.append(number))
+    assert computed == [0, 1, 2, 3, 4, 0]

@@ -1,0 +1,58 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servescope.queries.span import DEFAULT_RANGE, MAX_POINTS, RANGES, STEPS, Span, View
+
+NEWEST = 1_800_000_123
+
+
+@pytest.mark.parametrize(
+    ("stored", "expected"),
+    [
+        (None, View()),
+        ({}, View()),
+        ({"last": "1h"}, View(RANGES[2])),
+        ({"last": "nonsense"}, View(DEFAULT_RANGE)),
+        ({"last": "5m", "from": 100, "to": 200}, View(RANGES[0], (100, 200))),
+        ({"from": "100", "to": "200.7"}, View(DEFAULT_RANGE, (100, 200))),
+        ({"from": 200, "to": 100}, View()),
+        ({"from": "x", "to": 100}, View()),
+        ({"from": -5, "to": 100}, View()),
+        ({"from": 1, "to": "inf"}, View()),
+        ({"from": 1, "to": "nan"}, View()),
+    ],
+)
+def test_a_view_is_read_from_what_a_browser_sends(stored, expected):
+    assert View.read(stored) == expected
+
+
+@pytest.mark.parametrize("chosen", RANGES, ids=lambda entry: entry.key)
+def test_a_live_span_ends_with_the_newest_whole_step(chosen):
+    span = View(chosen).span(NEWEST)
+    assert span.end % span.step == 0
+    assert 0 <= NEWEST + 1 - span.end < span.step
+    assert span.end - span.start == chosen.seconds
+    assert chosen.seconds / span.step <= MAX_POINTS
+
+
+@given(st.integers(0, 2**33), st.integers(1, 10**9))
+def test_a_fixed_span_covers_what_was_asked_in_whole_steps(start, length):
+    span = View(fixed=(start, start + length)).span(NEWEST)
+    assert span.step in STEPS
+    assert span.start % span.step == span.end % span.step == 0
+    assert span.start <= start < start + length <= span.end
+    assert start - span.start < span.step
+    assert span.end - start - length < span.step
+
+
+@given(st.integers(0, 10**6), st.integers(1, 500), st.sampled_from(STEPS), st.integers(0, 10**6))
+def test_what_is_new_since_a_cursor_continues_what_was_sent(first, length, step, gone):
+    span = Span(first * step, (first + length) * step, step)
+    later = Span(span.start + gone * step, span.end + gone * step, step)
+    new = later.since(span.end)
+    if new.is_empty:
+        assert later.end <= span.end
+    else:
+        assert new.start == max(span.end, later.start)
+        assert new.end == later.end

@@ -1,0 +1,70 @@
+from ipaddress import ip_network
+from pathlib import Path
+
+import pytest
+
+from servescope.errors import SettingsError
+from servescope.settings import PREFIX, Settings, load_settings
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch, tmp_path):
+    for field in Settings.model_fields:
+        monkeypatch.delenv(PREFIX + field.upper(), raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_environment_wins_over_the_file(monkeypatch, tmp_path):
+    (tmp_path / "servescope.toml").write_text("port = 9000\nfiles_port = 9001\n")
+    monkeypatch.setenv("SERVESCOPE_PORT", "9002")
+    settings = load_settings()
+    assert (settings.port, settings.files_port) == (9002, 9001)
+
+
+def test_networks_are_separated_by_commas(monkeypatch):
+    monkeypatch.setenv("SERVESCOPE_DENY", "10.0.0.0/8, 192.0.2.7")
+    assert load_settings().deny == (ip_network("10.0.0.0/8"), ip_network("192.0.2.7/32"))
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("SERVESCOPE_PORT", "70000", "SERVESCOPE_PORT"),
+        ("SERVESCOPE_PORT", "http", "SERVESCOPE_PORT"),
+        ("SERVESCOPE_DENY", "10.0.0.0/40", "SERVESCOPE_DENY"),
+        ("SERVESCOPE_THREADS", "0", "SERVESCOPE_THREADS"),
+        ("SERVESCOPE_STORE_MIB", "1", "SERVESCOPE_STORE_MIB"),
+        ("SERVESCOPE_LOAD_MAX_RATE", "-1", "SERVESCOPE_LOAD_MAX_RATE"),
+        ("SERVESCOPE_PROT", "8050", "SERVESCOPE_PROT"),
+    ],
+)
+def test_a_bad_or_unknown_setting_is_named_in_one_line(monkeypatch, name, value, told):
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["port = ", "prot = 1\n", 'port = "x"\n'])
+def test_a_bad_file_is_named_in_one_line(tmp_path, text):
+    (tmp_path / "servescope.toml").write_text(text)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert "\n" not in str(caught.value)
+
+
+def test_a_password_never_shows():
+    assert "open sesame" not in repr(load_settings(password="open sesame"))
+
+
+def test_the_readme_tells_of_every_setting():
+    readme = (ROOT / "README.md").read_text()
+    missing = [
+        PREFIX + field.upper()
+        for field in Settings.model_fields
+        if f"`{PREFIX}{field.upper()}`" not in readme
+    ]
+    assert missing == []
