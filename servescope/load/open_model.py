@@ -131,7 +131,8 @@ class OpenModel:
         epoll.register(control, _IN)
         self.start_ns = clock() + START_DELAY_NS
         self._next_due_ns = self.start_ns + self._due_ns[0]
-        self._next_tick_ns = self.start_ns
+        self._next_tick_ns = self.start_ns + TICK_NS
+        on_tick(self.start_ns)
         while True:
             self._do_what_is_due(clock(), on_tick)
             events = poll(0)

@@ -21,8 +21,8 @@ MAX_TIMEOUT_SECONDS: Final = 60.0
 MAX_TARGET: Final = 8_190
 """Longest target in bytes; a server should take at least 8,000 (RFC 9112 section 3)."""
 
-_SEGMENT: Final = r"(?:[A-Za-z0-9\-._~!$&'()*+,;=:@/]|%[0-9A-Fa-f]{2})*"
-ORIGIN_FORM: Final = re.compile(rf"/{_SEGMENT}(?:\?(?:{_SEGMENT}|\?)*)?")
+_PCHAR: Final = r"[A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2}"
+ORIGIN_FORM: Final = re.compile(rf"/(?:{_PCHAR}|/)*(?:\?(?:{_PCHAR}|[/?])*)?")
 """origin-form = absolute-path [ "?" query ] (RFC 9112 section 3.2.1, RFC 3986 section 3)."""
 
 _LOOPBACK_OF: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, not bound

@@ -1,0 +1,163 @@
+"""A tiny real server on port 0, one thread a connection, whose behaviour a test chooses."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import pytest
+
+from servescope.load.open_model import OpenModel
+from servescope.load.schedule import arrivals_ns
+from servescope.load.tally import Tally
+from servescope.recording import Recorder, RingKind, RingReader
+from servescope.wire.http1_client import request_bytes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+
+    from servescope.load.report import Progress, Result
+    from servescope.records import LoadPlan
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
+
+# What to send for request number n (from 1) on a connection; None closes without an answer.
+Behaviour = Callable[["TinyServer", int], bytes | None]
+
+
+class TinyServer:
+    """Counts every request it reads. `ending` is set when the test is over."""
+
+    def __init__(self, behaviour: Behaviour, closes: bool = False, resets: bool = False) -> None:
+        self.behaviour = behaviour
+        self.closes = closes  # after each response
+        self.resets = resets  # closes with RST instead of FIN
+        self.requests = 0
+        self.connections = 0
+        self.last_request = b""
+        self.ending = threading.Event()
+        self._lock = threading.Lock()
+        self._sockets: list[socket.socket] = []
+        self._listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.port: int = self._listening.getsockname()[1]
+        self._threads = [threading.Thread(target=self._accept)]
+        self._threads[0].start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listening.accept()
+            except OSError:
+                return
+            with self._lock:
+                self.connections += 1
+                self._sockets.append(connection)
+            thread = threading.Thread(target=self._serve, args=(connection,))
+            self._threads.append(thread)
+            thread.start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        number, data = 0, b""
+        with connection, contextlib.suppress(OSError):
+            if self.resets:
+                linger = struct.pack("ii", 1, 0)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            while chunk := connection.recv(65_536):
+                data += chunk
+                while b"\r\n\r\n" in data:
+                    self.last_request, data = data.split(b"\r\n\r\n", 1)
+                    with self._lock:
+                        self.requests += 1
+                    number += 1
+                    response = self.behaviour(self, number)
+                    if response is None:
+                        return
+                    connection.sendall(response)
+                    if self.closes:
+                        return
+
+    def close(self) -> None:
+        self.ending.set()
+        self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+        self._threads[0].join()
+        with self._lock:
+            for connection in self._sockets:
+                with contextlib.suppress(OSError):
+                    connection.shutdown(socket.SHUT_RDWR)
+        for thread in self._threads:
+            thread.join()
+
+
+def answers(_server: TinyServer, _number: int) -> bytes:
+    return OK
+
+
+def never_answers(server: TinyServer, _number: int) -> bytes | None:
+    server.ending.wait()
+    return None
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., TinyServer]]:
+    servers: list[TinyServer] = []
+
+    def start(behaviour: Behaviour = answers, **options: bool) -> TinyServer:
+        servers.append(TinyServer(behaviour, **options))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    result: Result
+    records: np.ndarray
+    listeners: dict[int, str]
+    routes: dict[int, str]
+    progress: list[Progress]
+    connections: int  # the most that were open at a tick
+
+
+@pytest.fixture
+def run_plan(tmp_path: Path) -> Callable[[LoadPlan, int], Outcome]:
+    """Run a plan in this process, recording into a real ring."""
+
+    def run(plan: LoadPlan, port: int) -> Outcome:
+        recorder = Recorder(tmp_path / "rings", RingKind.LOAD)
+        listener_id = recorder.listener_id(plan.listener)
+        route_id = recorder.route_id(listener_id, plan.target.partition("?")[0])
+        request = request_bytes(plan.target, f"127.0.0.1:{port}", keep_alive=plan.keep_alive)
+        tally = Tally(recorder.record, listener_id, route_id, len(request))
+        due = arrivals_ns(plan.rate, plan.seconds, plan.seed)
+        model = OpenModel(plan, due, request, ("127.0.0.1", port), tally)
+        ticks: list[Progress] = []
+        reading, writing = os.pipe()
+        try:
+            model.run(
+                reading,
+                model.stop,
+                lambda now: ticks.append(tally.progress(now, model.start_ns, model.connections)),
+            )
+        finally:
+            os.close(reading)
+            os.close(writing)
+        result = tally.result(plan.rate, plan.seconds, model.stopped)
+        reader = RingReader(recorder.ring.path)
+        drained = reader.drain(0, 2**62, 0.0)
+        reader.close()
+        recorder.close()
+        most = max(tick.connections for tick in ticks)
+        return Outcome(result, drained.records, reader.listeners, reader.routes, ticks, most)
+
+    return run
