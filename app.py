@@ -99,19 +99,20 @@ def dashboard_port(settings: Settings) -> int:
     Raises ServescopeError when a port that was asked for is taken, or when all are.
     """
     chosen = "port" in settings.model_fields_set
-    for port in range(settings.port, settings.port + (1 if chosen else DASHBOARD_PORTS)):
+    for wanted in range(settings.port, settings.port + (1 if chosen else DASHBOARD_PORTS)):
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         with socket.socket(family) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((settings.host, port))
+                probe.bind((settings.host, wanted))
             except PermissionError as error:
                 raise SettingsError(
-                    f"SERVESCOPE_PORT={port}: this user may not bind it ({error.strerror})"
+                    f"SERVESCOPE_PORT={wanted}: this user may not bind it ({error.strerror})"
                 ) from error
             except OSError:
                 continue
-        if port != settings.port:
+            port = int(probe.getsockname()[1])  # 0 has become a free one
+        if wanted != settings.port:
             logging.getLogger("servescope").warning(
                 "port %d is held by %s; the dashboard is on port %d",
                 settings.port,

@@ -1,0 +1,115 @@
+"""Starts and ends: each way to run Servescope leaves no process and no bound port behind."""
+
+import os
+import signal
+import socket
+from contextlib import closing
+
+import pytest
+
+from servescope.sampling.inet_diag import listening_sockets
+from tests.processes import alive, eventually, gunicorn, is_bound
+
+pytestmark = pytest.mark.process
+
+WAYS = {
+    "python app.py": ((), {}),
+    "debug": ((), {"DEBUG": "true"}),
+    "gunicorn": (gunicorn(), {}),
+    "gunicorn --preload": (gunicorn("--preload"), {}),
+    "gunicorn, one worker": (gunicorn(workers=1), {}),
+}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda one: one.name)
+@pytest.mark.parametrize("way", WAYS)
+def test_a_start_and_an_end_are_clean(start_dashboard, way, number):
+    command, settings = WAYS[way]
+    running = start_dashboard(*command, **settings)
+    ports = [running.port("files"), running.port("wsgi")]
+    assert all(is_bound(port) for port in ports)
+    bound = [socket.port for socket in listening_sockets()]
+    assert [bound.count(port) for port in ports] == [1, 1]
+    code = running.end(number)
+    assert code in {0, -number}, running.log
+    eventually(lambda: not any(alive(pid) for pid in running.known), 5)
+    assert not any(is_bound(port) for port in ports)
+    assert "Traceback" not in running.log
+
+
+def test_a_second_instance_follows_and_says_so(start_dashboard):
+    first = start_dashboard()
+    second = start_dashboard(folder=first.folder)
+    eventually(lambda: f"process {second.process.pid} follows" in second.log)
+    assert f"process {first.process.pid} leads" in second.log
+    assert second.leader == first.process.pid
+    assert first.end() == 0
+    eventually(lambda: second.leader == second.process.pid, 5)
+    eventually(lambda: second.listener("wsgi"))
+
+
+def test_an_importing_process_starts_nothing(start_dashboard):
+    program = (
+        "import threading, app; from servescope.runtime.election import LeaderLock;"
+        "print('threads', threading.active_count(), 'leader', app.runtime.folder.exists(),"
+        " (app.runtime.folder / 'leader.lock').exists())"
+    )
+    running = start_dashboard("-c", program, ready=False)
+    assert running.process.wait(20) == 0, running.log
+    eventually(lambda: "threads 1 leader True False" in running.log, 5)
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "told"),
+    [
+        ({"PORT": "99999"}, 2, "SERVESCOPE_PORT"),
+        ({"THREDS": "8"}, 2, "SERVESCOPE_THREDS"),
+        ({"DATA_DIR": "/proc/version/data"}, 1, "the data folder /proc/version/data"),
+    ],
+)
+@pytest.mark.parametrize("command", [(), gunicorn()], ids=["python app.py", "gunicorn"])
+def test_what_cannot_start_says_why_in_one_line(start_dashboard, command, settings, code, told):
+    running = start_dashboard(*command, ready=False, **settings)
+    assert running.process.wait(20) == code, running.log
+    lines = eventually(lambda: [line for line in running.lines if "servescope:" in line], 5)
+    assert len(lines) == 1
+    assert told in lines[0]
+    assert "Traceback" not in running.log
+
+
+def _held(port):
+    """A listening socket on the port, or nothing when somebody else has it already."""
+    held = socket.socket()
+    held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        held.bind(("127.0.0.1", port))
+        held.listen()
+    except OSError:
+        assert is_bound(port)
+    return held
+
+
+def test_a_default_port_that_is_taken_gives_way_to_the_next(start_dashboard):
+    with closing(_held(8000)), closing(_held(5555)):
+        running = start_dashboard(FILES_PORT=None, WSGI_PORT=None)
+        for name, wanted in (("files", 8000), ("wsgi", 5555)):
+            status = running.listener(name)
+            assert status.port > wanted
+            assert status.wanted_port == wanted
+            assert f"port {wanted} is held by" in status.message
+            assert is_bound(status.port)
+        assert str(os.getpid()) in running.listener("files").message
+
+
+def test_a_port_that_was_asked_for_and_is_taken_fails_with_its_holder(start_dashboard):
+    with closing(socket.socket()) as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        port = held.getsockname()[1]
+        running = start_dashboard(FILES_PORT=port, ready=False)
+        eventually(lambda: running.url and running.listener("wsgi"))
+        with closing(running.control) as control:
+            status = next(one for one in control.listeners() if one.name == "files")
+        assert status.state == "failed"
+        assert f"pid {os.getpid()}" in status.message
+    eventually(lambda: running.listener("files").port == port, 10)

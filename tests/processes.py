@@ -1,0 +1,194 @@
+"""Whole dashboards for tests: real processes, a data folder of their own, free ports."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.request
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from servescope.records import ListenerState
+from servescope.runtime.election import LeaderLock
+from servescope.store.control import Control
+
+ROOT = Path(__file__).parents[1]
+DEADLINE_S = 20.0
+ADDRESS = re.compile(r"(?:Servescope|Listening at): (http://[\w.:\[\]]+)")
+
+
+def eventually(condition, seconds=DEADLINE_S, step=0.02):
+    """Wait until `condition()` is true and return its value; fail after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        assert time.monotonic() < deadline, f"{condition} did not become true in {seconds} s"
+        time.sleep(step)
+
+
+def free_port():
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def is_bound(port):
+    """Whether somebody listens on the port."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def alive(pid):
+    """Whether a process exists and is no zombie."""
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+def children(pid):
+    """Pids of all descendants of a process."""
+    found = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            for child in map(int, task.read_text().split()):
+                found += [child, *children(child)]
+    return found
+
+
+@dataclass
+class RunningDashboard:
+    """A dashboard in processes of its own."""
+
+    process: subprocess.Popen
+    folder: Path
+    lines: list[str] = field(default_factory=list)
+    url: str = ""
+    known: set[int] = field(default_factory=set)
+
+    def follow(self):
+        """Keep what the process writes; the address is in it."""
+        for line in self.process.stdout:
+            self.lines.append(line)
+            found = ADDRESS.search(line)
+            if found and not self.url:
+                self.url = found[1]
+
+    @property
+    def log(self):
+        return "".join(self.lines)
+
+    @property
+    def control(self):
+        return Control(self.folder)
+
+    @property
+    def leader(self):
+        """Pid of the leader."""
+        return LeaderLock(self.folder).holder()
+
+    def listener(self, name):
+        """The status of a running listener, None while there is none."""
+        control = Control(self.folder)
+        try:
+            return next(
+                (
+                    status
+                    for status in control.listeners()
+                    if status.name == name and status.state is ListenerState.RUNNING
+                ),
+                None,
+            )
+        finally:
+            control.close()
+
+    def port(self, name):
+        return eventually(lambda: self.listener(name)).port
+
+    def get(self, path):
+        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+            return answer.read()
+
+    def wait_ready(self):
+        def ready():
+            assert self.process.poll() is None, self.log
+            if not self.url:
+                return False
+            with suppress(OSError):
+                return self.get("/health") and self.listener("files") and self.listener("wsgi")
+            return False
+
+        eventually(ready)
+        self.known = {self.process.pid, *children(self.process.pid)}
+        return self
+
+    def end(self, number=signal.SIGTERM, seconds=15):
+        """Ask the process to end; return its exit code."""
+        self.known |= set(children(self.process.pid))
+        self.process.send_signal(number)
+        return self.process.wait(seconds)
+
+
+@dataclass
+class Dashboards:
+    """Starts dashboards below one folder, and ends by pid whatever of them is left."""
+
+    base: Path
+    started: list[tuple[RunningDashboard, threading.Thread]] = field(default_factory=list)
+
+    def __call__(self, *command, folder=None, ready=True, cwd=ROOT, **settings):
+        """Start `python app.py`, or `python *command`, with SERVESCOPE_* settings."""
+        folder = folder or self.base / "data"
+        environment = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith("SERVESCOPE_") and name not in {"PORT", "WEB_CONCURRENCY"}
+        }
+        environment |= {"SERVESCOPE_DATA_DIR": str(folder), "PYTHONUNBUFFERED": "1"}
+        defaults = {"PORT": "0", "FILES_PORT": "0", "WSGI_PORT": "0"}
+        for name, value in (defaults | settings).items():
+            if value is not None:
+                environment["SERVESCOPE_" + name] = str(value)
+        process = subprocess.Popen(
+            [sys.executable, *(command or ("app.py",))],
+            cwd=cwd,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+        running = RunningDashboard(process, folder)
+        reader = threading.Thread(target=running.follow, daemon=True)
+        reader.start()
+        self.started.append((running, reader))
+        return running.wait_ready() if ready else running
+
+    def end(self):
+        """End whatever is left of them."""
+        for running, reader in self.started:
+            left = {running.process.pid, *running.known, *children(running.process.pid)}
+            for pid in left:
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            running.process.wait(10)
+            reader.join(10)
+            running.process.stdout.close()
+
+
+def gunicorn(*options, workers=2):
+    """The command line of gunicorn with this project's configuration on a free port."""
+    return (
+        "-m", "gunicorn", "app:server",
+        "--bind", "127.0.0.1:0", "--workers", str(workers), *options,
+    )  # fmt: skip
