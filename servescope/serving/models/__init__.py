@@ -1,1 +1,21 @@
 """Concurrency models, one file each; `REGISTRY` names them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, cast
+
+from servescope.records import ConcurrencyModel
+
+if TYPE_CHECKING:
+    from servescope.serving.model import Model
+
+REGISTRY: Final[dict[ConcurrencyModel, str]] = {
+    ConcurrencyModel.THREAD_POOL: "servescope.serving.models.thread_pool:ThreadPool",
+}
+
+
+def model_class(model: ConcurrencyModel) -> type[Model]:
+    """The class of a model, imported when it is first asked for."""
+    module, _, name = REGISTRY[model].partition(":")
+    return cast("type[Model]", getattr(import_module(module), name))

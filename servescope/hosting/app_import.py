@@ -1,0 +1,35 @@
+"""Finding an app named as `module:attribute`."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from servescope.errors import AppImportError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+def import_app(name: str) -> Callable[..., Any]:
+    """The callable that `module:attribute` names; the attribute may have dots.
+
+    Raises AppImportError when there is none; the cause is chained.
+    """
+    module_name, separator, attribute = name.partition(":")
+    if not (separator and module_name and attribute):
+        raise AppImportError(f"an app is named as module:attribute, got {name!r}")
+    try:
+        found: Any = importlib.import_module(module_name)
+    except Exception as error:  # the app's boundary: a module may raise anything at import
+        raise AppImportError(
+            f"cannot import {module_name}: {type(error).__name__}: {error}"
+        ) from error
+    for part in attribute.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError as error:
+            raise AppImportError(f"module {module_name} has no {attribute}") from error
+    if not callable(found):
+        raise AppImportError(f"{name} is not callable")
+    return found  # type: ignore[no-any-return]  # callable() narrows Any to a bare callable

@@ -1,0 +1,280 @@
+"""One connection, sans-IO: bytes and moments in, what to do out.
+
+Theory of operation. A concurrency model reads bytes and hands them to `receive`; the answer is a
+`Need`, and the model only carries it out:
+
+    Need    | the model
+    READ    | waits for bytes until `deadline_ns`; then calls `receive`, `receive_eof` or `expire`
+    RUN     | calls `run` with a sink, on whatever thread it sees fit; once the sink has sent the
+            | last byte it calls `finish_cycle`, whose Need comes next
+    CLOSE   | closes
+    LINGER  | shuts its sending side, reads until the end or a short deadline, closes, so that the
+            | response is not lost to a reset (RFC 9112 section 9.6)
+
+Before a READ it sends what `take_interim` gives (`100 Continue`). A conversation is used by one
+thread at a time.
+"""
+
+from __future__ import annotations
+
+import logging
+from enum import Enum, auto
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from servescope.errors import ClientGoneError
+from servescope.hosting.exchange import Exchange
+from servescope.hosting.request_body import RequestBody
+from servescope.records import RequestFlag
+from servescope.wire.http1_events import BodyData, EndOfMessage, Idle, Refusal, RequestHead
+from servescope.wire.http1_response import CONTINUE
+from servescope.wire.http1_server import Http1Server, State
+
+if TYPE_CHECKING:
+    from servescope.hosting.exchange import ResponseSink
+    from servescope.hosting.site import Site
+
+BODY_PROGRESS: Final = 65_536
+"""Bytes of a body that renew its deadline: a byte a second does not hold a connection for ever."""
+
+_NO_FLAGS: Final = RequestFlag(0)
+_log = logging.getLogger(__name__)
+
+
+class Need(Enum):
+    """What the model has to do next; the module's head says how."""
+
+    READ = auto()
+    RUN = auto()
+    CLOSE = auto()
+    LINGER = auto()
+
+
+class Conversation:
+    """The requests of one connection, one after the other.
+
+    `deadline_ns` is the moment the wait of a READ ends. `exchange` is the request at hand from its
+    head until `finish_cycle`.
+    """
+
+    __slots__ = (
+        "_body",
+        "_body_mark",
+        "_client",
+        "_denied",
+        "_exchange_count",
+        "_first_byte_ns",
+        "_interim",
+        "_kernel_ns",
+        "_received_kernel_ns",
+        "_received_ns",
+        "_site",
+        "_was_queued",
+        "_wire",
+        "deadline_ns",
+        "exchange",
+    )
+
+    def __init__(
+        self, site: Site, client: tuple[str, int], now_ns: int, *, denied: bool = False
+    ) -> None:
+        self._site = site
+        self._client = client
+        self._denied = denied
+        self._wire = Http1Server(site.limits)
+        self._exchange_count = 0
+        self._first_byte_ns = self._kernel_ns = 0
+        self._received_ns = self._received_kernel_ns = 0
+        self._was_queued = False
+        self._interim = b""
+        self._body: RequestBody | None = None
+        self._body_mark = 0
+        self.exchange: Exchange | None = None
+        self.deadline_ns = now_ns + site.deadlines.head_ns
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether no byte of a request waits or was read."""
+        return self.exchange is None and not self._wire.has_begun
+
+    def take_interim(self) -> bytes:
+        """The interim response to send now, if any; only once."""
+        interim, self._interim = self._interim, b""
+        return interim
+
+    def receive(self, data: bytes, now_ns: int, kernel_ns: int) -> Need:
+        """Take bytes read at `now_ns`, which the kernel had for `kernel_ns` before."""
+        if self.exchange is None and not self._wire.has_begun:
+            self._first_byte_ns = now_ns
+            self._kernel_ns = kernel_ns
+            self.deadline_ns = now_ns + self._site.deadlines.head_ns
+        self._received_ns = now_ns
+        self._received_kernel_ns = kernel_ns
+        self._was_queued = False
+        self._wire.receive_data(data)
+        return self._advance()
+
+    def receive_eof(self) -> Need:
+        """The client has closed its sending side: what is not complete never will be."""
+        return Need.CLOSE
+
+    def expire(self) -> Need:
+        """The deadline of a READ has passed: 408 for half a request, else a silent end."""
+        if self.is_idle:
+            return Need.CLOSE
+        waited_for = "body" if self.exchange else "head"
+        reason = f"The request's {waited_for} did not arrive in time."
+        return self._refuse(
+            Refusal(HTTPStatus.REQUEST_TIMEOUT, reason), flags=RequestFlag.TIMED_OUT
+        )
+
+    def refuse(self, status: int, reason: str, now_ns: int) -> Need:
+        """Answer without a request: there is no room for this connection, say."""
+        self._first_byte_ns = self._received_ns = now_ns
+        return self._refuse(Refusal(status, reason))
+
+    def run(self, sink: ResponseSink) -> None:
+        """Answer the request at hand, by the application or with its refusal. Never raises."""
+        exchange = self.exchange
+        if exchange is None:
+            raise RuntimeError("there is no request to run")
+        exchange.begin(sink)
+        try:
+            if exchange.refusal is not None:
+                exchange.respond_error(exchange.refusal.status, exchange.refusal.reason)
+            else:
+                self._site.application(exchange)
+        except ClientGoneError:
+            self._break_off(exchange)
+        except Exception:  # noqa: BLE001 - the app's boundary: it raises, the server lives on
+            self._fail(exchange)
+
+    def _fail(self, exchange: Exchange) -> None:
+        if exchange.aborted:  # the app only met the consequence of a client that left
+            return
+        _log.exception(
+            "listener %s: the application failed on %s %s",
+            self._site.name,
+            exchange.method,
+            exchange.target,
+        )
+        try:
+            exchange.fail()
+        except ClientGoneError:
+            self._break_off(exchange)
+
+    def _break_off(self, exchange: Exchange) -> None:
+        exchange.aborted = True
+        exchange.flags |= RequestFlag.ABORTED
+
+    def finish_cycle(self, now_ns: int) -> Need:
+        """The response is out, or was broken off: what comes next on this connection."""
+        exchange = self.exchange
+        if exchange is None:
+            raise RuntimeError("there is no request to finish")
+        self.exchange = None
+        self._exchange_count += 1
+        if self._body is not None:
+            self._body.close()
+            self._body = None
+        if exchange.aborted:
+            return Need.CLOSE
+        wire = self._wire
+        if wire.state is not State.DONE:  # a refusal, or a body nobody wanted
+            return Need.LINGER
+        if not exchange.keep_alive:
+            asked_for = exchange.head is not None and not exchange.head.keep_alive
+            return Need.CLOSE if asked_for and not wire.has_buffered else Need.LINGER
+        wire.start_next_cycle()
+        deadlines = self._site.deadlines
+        if wire.has_buffered:
+            # The next request came in one read with this one: it has waited in our own queue.
+            self._first_byte_ns = self._received_ns
+            self._kernel_ns = self._received_kernel_ns
+            self.deadline_ns = now_ns + deadlines.head_ns
+            self._was_queued = True
+            need = self._advance()
+            if not self.is_idle:
+                return need
+        self.deadline_ns = now_ns + deadlines.idle_ns
+        return Need.READ
+
+    def _advance(self) -> Need:
+        """Take the events there are."""
+        wire = self._wire
+        while True:
+            event = wire.next_event()
+            if isinstance(event, RequestHead):
+                if self._begin(event):
+                    return Need.RUN
+            elif isinstance(event, EndOfMessage):
+                return self._complete()
+            elif isinstance(event, BodyData):
+                self._keep(event.data)
+            elif isinstance(event, Refusal):
+                return self._refuse(event)
+            elif event is Idle.NEED_DATA:
+                return Need.READ
+            else:
+                return Need.LINGER
+
+    def _begin(self, head: RequestHead) -> bool:
+        """A head is complete; whether it can be answered at once, without its body."""
+        site = self._site
+        count = site.keep_alive_requests
+        keep_alive = head.keep_alive and not (count and self._exchange_count + 1 >= count)
+        self.exchange = exchange = self._make_exchange(head, None, keep_alive=keep_alive)
+        if self._denied:
+            exchange.refusal = Refusal(
+                HTTPStatus.FORBIDDEN, "This address may not use this server."
+            )
+        if head.has_body:
+            if self._denied or not site.application.accepts_body:
+                exchange.framing.keep_alive = False
+                return True
+            self._body = RequestBody()
+            self._body_mark = 0
+            self.deadline_ns = self._received_ns + site.deadlines.body_ns
+            if head.expects_continue and not self._wire.has_buffered:
+                self._interim = CONTINUE
+        elif self._denied:
+            exchange.framing.keep_alive = False
+        return False
+
+    def _keep(self, data: bytes) -> None:
+        if self._body is not None:
+            self._body.append(data)
+            if self._body.size - self._body_mark >= BODY_PROGRESS:
+                self._body_mark = self._body.size
+                self.deadline_ns = self._received_ns + self._site.deadlines.body_ns
+
+    def _complete(self) -> Need:
+        exchange = self.exchange
+        if exchange is not None:
+            exchange.bytes_received = self._wire.message_bytes
+            if self._was_queued:
+                exchange.complete_ns = self._received_ns
+            if self._body is not None:
+                exchange.body = self._body.rewound()
+        return Need.RUN
+
+    def _refuse(self, refusal: Refusal, flags: RequestFlag = _NO_FLAGS) -> Need:
+        exchange = self.exchange
+        if exchange is None:
+            self.exchange = exchange = self._make_exchange(None, refusal, keep_alive=False)
+        exchange.refusal = refusal
+        exchange.framing.keep_alive = False
+        exchange.flags |= flags
+        exchange.bytes_received = self._wire.message_bytes
+        return Need.RUN
+
+    def _make_exchange(
+        self, head: RequestHead | None, refusal: Refusal | None, *, keep_alive: bool
+    ) -> Exchange:
+        exchange = Exchange(self._site, self._client, head, refusal, keep_alive=keep_alive)
+        exchange.first_byte_ns = self._first_byte_ns
+        exchange.kernel_ns = self._kernel_ns
+        exchange.bytes_received = self._wire.message_bytes
+        if not self._exchange_count:
+            exchange.flags = RequestFlag.NEW_CONNECTION
+        return exchange

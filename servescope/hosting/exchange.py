@@ -1,0 +1,204 @@
+"""One request and its response, with the moments and sizes a record is made of."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import IO, TYPE_CHECKING, Protocol
+
+from servescope.hosting.error_page import error_page
+from servescope.records import RequestFlag
+from servescope.wire.http1_response import ResponseFraming, reason_phrase
+
+if TYPE_CHECKING:
+    from servescope.hosting.site import Site
+    from servescope.wire.http1_events import Refusal, RequestHead
+    from servescope.wire.http1_response import Headers
+
+
+class ResponseSink(Protocol):
+    """What a concurrency model offers a response: a way out, and the time.
+
+    Whoever implements it adds to `exchange.write_ns` and `exchange.bytes_sent`, sets
+    `exchange.last_sent_ns`, and records the exchange when the `last` byte is out.
+    Both ways out raise ClientGoneError when the client left or stopped reading.
+    """
+
+    def now_ns(self) -> int:
+        """Monotonic nanoseconds."""
+
+    def date(self) -> bytes:
+        """The value of the Date header field now."""
+
+    def send(self, data: bytes, *, last: bool) -> None:
+        """Send bytes, maybe none; `last` says that the response ends with them."""
+
+    def send_file(self, head: bytes, descriptor: int, offset: int, count: int) -> None:
+        """Send `head`, then `count` bytes of a file; these end the response.
+
+        The sink owns the descriptor from here on and closes it.
+        """
+
+
+class Exchange:
+    """One request and its response. Request side: attributes. Response side: methods.
+
+    Times are monotonic nanoseconds, 0 until they are known; sizes are bytes on the wire.
+    """
+
+    __slots__ = (
+        "aborted",
+        "body",
+        "bytes_received",
+        "bytes_sent",
+        "client",
+        "complete_ns",
+        "first_byte_ns",
+        "flags",
+        "framing",
+        "head",
+        "head_ready_ns",
+        "head_sent",
+        "is_ended",
+        "is_recorded",
+        "kernel_ns",
+        "last_sent_ns",
+        "refusal",
+        "route",
+        "sink",
+        "site",
+        "status",
+        "taken_ns",
+        "write_ns",
+    )
+
+    def __init__(
+        self,
+        site: Site,
+        client: tuple[str, int],
+        head: RequestHead | None,
+        refusal: Refusal | None,
+        *,
+        keep_alive: bool,
+    ) -> None:
+        self.site = site
+        self.client = client
+        self.head = head
+        self.refusal = refusal
+        self.body: IO[bytes] | None = None  # positioned at its start, None when there is none
+        self.route = ""  # the template of the route, when the application tells it
+        self.flags = RequestFlag(0)
+        self.status = 0
+        self.bytes_received = self.bytes_sent = 0
+        self.kernel_ns = 0  # a duration: from the kernel's receipt to our reading
+        self.first_byte_ns = self.complete_ns = self.taken_ns = 0
+        self.head_ready_ns = self.last_sent_ns = 0
+        self.write_ns = 0  # a duration: all of the sending
+        self.head_sent = False
+        self.is_ended = False  # the last byte was given to the sink
+        self.is_recorded = False
+        self.aborted = False  # the response was broken off: only closing can tell the client
+        self.sink: ResponseSink
+        self.framing = ResponseFraming(
+            1 if head is None else head.minor_version,
+            is_head=head is not None and head.method == "HEAD",
+            keep_alive=keep_alive,
+        )
+
+    @property
+    def method(self) -> str:
+        """The request's method, empty when there was none to read."""
+        if self.head is not None:
+            return self.head.method
+        return self.refusal.method if self.refusal else ""
+
+    @property
+    def target(self) -> str:
+        """The request's target, empty when there was none to read."""
+        if self.head is not None:
+            return self.head.target
+        return self.refusal.target if self.refusal else ""
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether the connection outlives this response."""
+        return self.framing.keep_alive and not self.aborted
+
+    def header(self, name: bytes) -> str:
+        """The first value of a request header by its lower-case name, empty without one."""
+        value = self.head.header(name) if self.head is not None else None
+        return value.decode("latin-1") if value else ""
+
+    def begin(self, sink: ResponseSink) -> None:
+        """A worker takes the request."""
+        self.sink = sink
+        self.taken_ns = sink.now_ns()
+        if self.site.draining:
+            self.framing.keep_alive = False
+
+    def render_head(
+        self, status: int, headers: Headers, length: int | None, phrase: str | None = None
+    ) -> bytes:
+        """The head's bytes; from here on the response is under way.
+
+        Raises ResponseError, with nothing under way, when a header is unfit.
+        """
+        if phrase is None:
+            phrase = reason_phrase(status)
+        head = self.framing.head(status, phrase, headers, self.sink.date(), length)
+        self.status = status
+        self.head_sent = True
+        self.head_ready_ns = self.sink.now_ns()
+        return head
+
+    def respond(
+        self, status: int, headers: Headers, content: bytes = b"", phrase: str | None = None
+    ) -> None:
+        """Answer with a whole response, head and content in one send."""
+        head = self.render_head(status, headers, len(content), phrase)
+        body = self.framing.content(content)
+        closing = self.framing.end()
+        self.is_ended = True
+        self.sink.send(head + body + closing, last=True)
+
+    def respond_file(
+        self, status: int, headers: Headers, descriptor: int, offset: int, count: int
+    ) -> None:
+        """Answer with `count` bytes of a file, whose descriptor the sink closes."""
+        head = self.render_head(status, headers, count)
+        self.framing.announce_file(count)
+        self.is_ended = True
+        self.sink.send_file(head, descriptor, offset, count)
+
+    def respond_error(self, status: int, reason: str, headers: Headers | None = None) -> None:
+        """Answer with a short page that names status and reason."""
+        content_type, content = error_page(status, reason, self.header(b"accept"))
+        self.respond(status, [("Content-Type", content_type), *(headers or [])], content)
+
+    def send_part(self, head: bytes, content: bytes) -> None:
+        """Send a part of a response whose end is not known; `head` before the first part."""
+        data = self.framing.content(content)
+        last = self.framing.is_satisfied
+        if not (data or head) or self.is_ended:
+            return
+        self.is_ended = last
+        self.sink.send(head + data, last=last)
+
+    def end(self) -> None:
+        """Close the response's body. Without effect when it has ended."""
+        if not self.is_ended:
+            data = self.framing.end()
+            self.is_ended = True
+            self.sink.send(data, last=True)
+
+    def fail(self) -> None:
+        """The application raised: answer 500, or break off what is under way."""
+        self.flags |= RequestFlag.APP_ERROR
+        if self.is_ended:
+            return
+        if self.head_sent:
+            self.aborted = True
+            return
+        self.framing.keep_alive = False
+        self.respond_error(
+            HTTPStatus.INTERNAL_SERVER_ERROR, "The application failed; its log says why."
+        )

@@ -1,0 +1,88 @@
+"""What a listener hosts, and by which bounds: one `Site`, shared by all its conversations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from servescope.wire.http1_rules import Limits
+
+if TYPE_CHECKING:
+    from servescope.hosting.exchange import Exchange
+    from servescope.records import ListenerOptions
+
+_NS = 1_000_000_000
+
+
+class Application(Protocol):
+    """Something that answers requests: a folder, a WSGI app.
+
+    `accepts_body` False: a request's body is not worth reading, the answer comes before it.
+    """
+
+    accepts_body: bool
+
+    def __call__(self, exchange: Exchange) -> None:
+        """Answer the request of `exchange` through its response side.
+
+        May raise anything: the conversation answers 500, logs, and lives on.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """How long a connection may keep us waiting, in nanoseconds."""
+
+    idle_ns: int
+    head_ns: int
+    body_ns: int  # for each `BODY_PROGRESS` bytes
+
+    @classmethod
+    def from_options(cls, options: ListenerOptions) -> Deadlines:
+        """Those of a listener's options."""
+        return cls(
+            idle_ns=int(options.keep_alive_seconds * _NS),
+            head_ns=int(options.head_seconds * _NS),
+            body_ns=int(options.body_seconds * _NS),
+        )
+
+
+class Site:
+    """An application with the limits and deadlines of its listener.
+
+    `draining` turns True when the listener stops: from then on every response announces
+    `Connection: close`.
+    """
+
+    __slots__ = (
+        "address",
+        "application",
+        "deadlines",
+        "draining",
+        "keep_alive_requests",
+        "limits",
+        "name",
+        "port",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        application: Application,
+        options: ListenerOptions,
+        address: str = "127.0.0.1",
+        port: int = 0,
+    ) -> None:
+        self.name = name
+        self.application = application
+        self.limits = Limits(
+            max_target=options.max_target,
+            max_header_count=options.max_header_count,
+            max_head=options.max_head,
+            max_body=options.max_body,
+        )
+        self.deadlines = Deadlines.from_options(options)
+        self.keep_alive_requests = options.keep_alive_requests
+        self.address = address
+        self.port = port
+        self.draining = False

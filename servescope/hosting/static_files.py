@@ -1,0 +1,200 @@
+"""Hosting a folder: files, index.html, listings; never a byte from outside the folder."""
+
+from __future__ import annotations
+
+import os
+import stat
+from contextlib import suppress
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, unquote_to_bytes
+
+from servescope.errors import AppImportError
+from servescope.hosting.conditional import Validators, select
+from servescope.hosting.content_types import content_type
+from servescope.hosting.directory_listing import listing_page, read_entries
+from servescope.hosting.routes import UNMATCHED
+
+if TYPE_CHECKING:
+    from servescope.hosting.exchange import Exchange
+    from servescope.wire.http1_response import Headers
+
+INDEX: Final = "index.html"
+SMALL_FILE: Final = 65_536
+"""Bytes up to which a file is read and leaves in one send with its head."""
+
+_ALLOW: Final = "GET, HEAD"
+_NOSNIFF: Final = ("X-Content-Type-Options", "nosniff")
+
+
+class StaticFolder:
+    """An Application that serves the files below `folder`.
+
+    Raises AppImportError when there is no such folder or it cannot be read.
+    """
+
+    accepts_body = False
+
+    def __init__(self, folder: str) -> None:
+        self._root = os.path.realpath(folder)
+        if not Path(self._root).is_dir() or not os.access(self._root, os.R_OK | os.X_OK):
+            raise AppImportError(f"{folder} is no folder that can be read")
+        self._inside = self._root.rstrip("/") + "/"
+
+    def __call__(self, exchange: Exchange) -> None:
+        """Answer with the file, the listing, a redirect or an error."""
+        exchange.route = UNMATCHED
+        if exchange.method not in ("GET", "HEAD"):
+            exchange.respond_error(
+                HTTPStatus.METHOD_NOT_ALLOWED,
+                "Files can be read only.",
+                [("Allow", _ALLOW)],
+            )
+            return
+        path, _, query = exchange.target.partition("?")
+        segments = _segments(path)
+        if segments is None:
+            self._not_found(exchange)
+            return
+        self._serve(exchange, segments, path, query)
+
+    def _serve(self, exchange: Exchange, segments: list[str], path: str, query: str) -> None:
+        url = "/" + "/".join(segments)
+        descriptor = self._open("/".join((self._root, *segments)))
+        if descriptor is None:
+            self._not_found(exchange)
+            return
+        try:
+            status = os.fstat(descriptor)
+            wants_folder = path.endswith("/") or not segments
+            if stat.S_ISDIR(status.st_mode):
+                if not wants_folder:
+                    exchange.route = _shown(url) + "/"
+                    self._redirect(exchange, url, query)
+                    return
+                exchange.route = _shown(url.rstrip("/")) + "/"
+                self._serve_folder(exchange, segments)
+            elif stat.S_ISREG(status.st_mode) and not wants_folder:
+                exchange.route = _shown(url)
+                descriptor = self._serve_file(exchange, descriptor, status, segments[-1])
+            else:
+                self._not_found(exchange)
+        finally:
+            if descriptor >= 0:
+                os.close(descriptor)
+
+    def _open(self, path: str) -> int | None:
+        """Open a file or folder below the root; None when there is none, or it lies outside.
+
+        The kernel is asked where the opened file is, so no link can be swapped in between
+        (proc(5): /proc/self/fd). O_NONBLOCK: a named pipe must not hold the thread.
+        """
+        try:
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+        except (OSError, ValueError):
+            return None
+        with suppress(OSError):
+            real = os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115 - Path doubles the cost
+            if real == self._root or real.startswith(self._inside):
+                return descriptor
+        os.close(descriptor)
+        return None
+
+    def _leads_outside(self, path: str) -> bool:
+        real = os.path.realpath(path)
+        return real != self._root and not real.startswith(self._inside)
+
+    def _serve_folder(self, exchange: Exchange, segments: list[str]) -> None:
+        folder = "/".join((self._root, *segments))
+        index = self._open(f"{folder}/{INDEX}")
+        if index is not None:
+            try:
+                status = os.fstat(index)
+                if stat.S_ISREG(status.st_mode):
+                    index = self._serve_file(exchange, index, status, INDEX)
+                    return
+            finally:
+                if index >= 0:
+                    os.close(index)
+        try:
+            entries = read_entries(folder, self._leads_outside)
+        except OSError:
+            self._not_found(exchange)
+            return
+        path = "/" + "".join(segment + "/" for segment in segments)
+        headers = [("Content-Type", "text/html; charset=utf-8"), _NOSNIFF]
+        exchange.respond(HTTPStatus.OK, headers, listing_page(path, entries))
+
+    def _serve_file(
+        self, exchange: Exchange, descriptor: int, status: os.stat_result, name: str
+    ) -> int:
+        """Answer with a file; return the descriptor to close, -1 once the sink owns it."""
+        validators = Validators(status.st_size, status.st_mtime_ns)
+        selection = select(validators, exchange.header, is_get=exchange.method == "GET")
+        headers: Headers = [
+            ("Last-Modified", validators.last_modified),
+            ("ETag", validators.etag),
+            ("Accept-Ranges", "bytes"),
+            _NOSNIFF,
+        ]
+        match selection.status:
+            case HTTPStatus.NOT_MODIFIED:
+                exchange.respond(selection.status, headers)
+                return descriptor
+            case HTTPStatus.PRECONDITION_FAILED:
+                exchange.respond_error(selection.status, "The file has changed.")
+                return descriptor
+            case HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+                exchange.respond_error(
+                    selection.status,
+                    f"The file has {status.st_size} bytes.",
+                    [("Content-Range", f"bytes */{status.st_size}")],
+                )
+                return descriptor
+        offset, count = selection.offset, selection.count
+        headers.insert(0, ("Content-Type", content_type(name)))
+        if selection.status is HTTPStatus.PARTIAL_CONTENT:
+            span = f"bytes {offset}-{offset + count - 1}/{status.st_size}"
+            headers.append(("Content-Range", span))
+        if exchange.method == "HEAD":
+            headers.append(("Content-Length", str(count)))
+            exchange.respond(selection.status, headers)
+        elif count <= SMALL_FILE:
+            content = os.pread(descriptor, count, offset)
+            exchange.respond(selection.status, headers, content)
+        else:
+            exchange.respond_file(selection.status, headers, descriptor, offset, count)
+            return -1
+        return descriptor
+
+    def _redirect(self, exchange: Exchange, url: str, query: str) -> None:
+        """To the same path with a slash. The path is ours, not the client's: no `//host` in it."""
+        location = quote(os.fsencode(url)) + "/" + ("?" + query if query else "")
+        exchange.respond_error(
+            HTTPStatus.MOVED_PERMANENTLY, "A folder's address ends in /.", [("Location", location)]
+        )
+
+    def _not_found(self, exchange: Exchange) -> None:
+        exchange.respond_error(HTTPStatus.NOT_FOUND, "There is no such file here.")
+
+
+def _segments(path: str) -> list[str] | None:
+    """The decoded segments of a URL path; None when one of them is no plain file name.
+
+    Decoded once, so `%252e` stays what it says. An encoded slash is no name in any folder.
+    """
+    segments = []
+    for raw in path.split("/"):
+        decoded = unquote_to_bytes(raw)
+        if decoded in (b"", b"."):
+            continue
+        if decoded == b".." or b"/" in decoded or b"\0" in decoded:
+            return None
+        segments.append(os.fsdecode(decoded))
+    return segments
+
+
+def _shown(url: str) -> str:
+    """A URL path as a route: text without lone surrogates."""
+    return os.fsencode(url).decode("utf-8", "replace")

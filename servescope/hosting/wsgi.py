@@ -1,0 +1,239 @@
+"""Hosting a WSGI callable (PEP 3333)."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from functools import lru_cache
+from http import HTTPStatus
+from io import BytesIO
+from typing import IO, TYPE_CHECKING, Any, Final
+from urllib.parse import unquote_to_bytes
+
+from servescope.hosting.routes import UNMATCHED, fold_path
+from servescope.records import RequestFlag
+from servescope.wire.http1_response import SERVER, check_status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from types import TracebackType
+
+    from servescope.hosting.exchange import Exchange
+    from servescope.wire.http1_response import Headers
+
+    ExcInfo = (
+        tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+    )
+    StartResponse = Callable[..., Callable[[bytes], None]]
+    WsgiCallable = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
+
+ROUTE_KEY: Final = "servescope.route"
+"""An app may put its route template here, in the environ; it wins over every other source."""
+
+_WERKZEUG_REQUEST: Final = "werkzeug.request"  # werkzeug.wrappers.Request puts itself here
+_log = logging.getLogger(__name__)
+
+
+class FileWrapper:
+    """`wsgi.file_wrapper`: a file-like object as a response, sent by the kernel where it can be."""
+
+    def __init__(self, filelike: IO[bytes], block_size: int = 65_536) -> None:
+        self.filelike = filelike
+        self.block_size = block_size
+        if hasattr(filelike, "close"):
+            self.close = filelike.close
+
+    def __iter__(self) -> FileWrapper:
+        return self
+
+    def __next__(self) -> bytes:
+        block = self.filelike.read(self.block_size)
+        if not block:
+            raise StopIteration
+        return block
+
+
+class WsgiHost:
+    """An Application that calls a WSGI app, from as many threads as the listener has."""
+
+    accepts_body = True
+
+    def __init__(self, app: WsgiCallable, *, multithread: bool, multiprocess: bool) -> None:
+        self._app = app
+        self._base: dict[str, Any] = {
+            "SCRIPT_NAME": "",
+            "SERVER_SOFTWARE": SERVER,
+            "GATEWAY_INTERFACE": "CGI/1.1",
+            "wsgi.version": (1, 0),
+            "wsgi.url_scheme": "http",
+            "wsgi.errors": sys.stderr,
+            "wsgi.multithread": multithread,
+            "wsgi.multiprocess": multiprocess,
+            "wsgi.run_once": False,
+            "wsgi.file_wrapper": FileWrapper,
+            "wsgi.input_terminated": True,  # chunked bodies were decoded and end
+        }
+
+    def __call__(self, exchange: Exchange) -> None:
+        """Answer by the app; what it raises goes up, after its `close` was called."""
+        environ = self._environ(exchange)
+        response = _Response(exchange, environ)
+        result = self._app(environ, response.start)
+        try:
+            response.send_result(result)
+        finally:
+            close = getattr(result, "close", None)
+            if close is not None:
+                close()
+
+    def _environ(self, exchange: Exchange) -> dict[str, Any]:
+        head = exchange.head
+        if head is None:
+            raise ValueError("a WSGI app needs a request")
+        site = exchange.site
+        path, _, query = head.target.partition("?")
+        environ = self._base.copy()
+        environ["REQUEST_METHOD"] = head.method
+        environ["PATH_INFO"] = (
+            unquote_to_bytes(path).decode("latin-1") if "%" in path else path  # PEP 3333: latin-1
+        )
+        environ["QUERY_STRING"] = query
+        environ["REQUEST_URI"] = environ["RAW_URI"] = head.target
+        environ["SERVER_NAME"] = site.address
+        environ["SERVER_PORT"] = str(site.port)
+        environ["SERVER_PROTOCOL"] = "HTTP/1.1" if head.minor_version else "HTTP/1.0"
+        environ["REMOTE_ADDR"] = exchange.client[0]
+        environ["REMOTE_PORT"] = str(exchange.client[1])
+        environ["wsgi.input"] = exchange.body or BytesIO()
+        for name, value in head.headers:
+            key = _environ_key(name)
+            if key is None:
+                continue
+            text = value.decode("latin-1")
+            if key in environ:
+                text = environ[key] + ("; " if key == "HTTP_COOKIE" else ",") + text
+            environ[key] = text
+        if head.body_length is None and exchange.body is not None:
+            environ["CONTENT_LENGTH"] = str(exchange.body.seek(0, os.SEEK_END))
+            exchange.body.seek(0)
+        return environ
+
+
+@lru_cache(maxsize=1024)
+def _environ_key(name: bytes) -> str | None:
+    """The environ's key for a header; None for one the app must not see.
+
+    A name with an underscore would pass for the one with a dash; Transfer-Encoding was undone.
+    """
+    if b"_" in name or name == b"transfer-encoding":
+        return None
+    key = name.decode("latin-1").upper().replace("-", "_")
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
+
+
+class _Response:
+    """The response side of one call: start_response, write, and the iterable."""
+
+    __slots__ = ("_environ", "_exchange", "_headers", "_phrase", "_status")
+
+    def __init__(self, exchange: Exchange, environ: dict[str, Any]) -> None:
+        self._exchange = exchange
+        self._environ = environ
+        self._status = 0
+        self._phrase = ""
+        self._headers: Headers = []
+
+    def start(
+        self, status: str, headers: Headers, exc_info: ExcInfo | None = None
+    ) -> Callable[[bytes], None]:
+        """`start_response` of PEP 3333; gives `write`."""
+        if exc_info:
+            try:
+                if self._exchange.head_sent and exc_info[1] is not None:
+                    raise exc_info[1].with_traceback(exc_info[2])
+            finally:
+                exc_info = None  # no circle through the traceback
+        elif self._status:
+            raise AssertionError("start_response was called twice without exc_info")
+        self._status = check_status(status)
+        self._phrase = status[4:]
+        self._headers = list(headers)
+        self._exchange.route = self._route()
+        return self.write
+
+    def _route(self) -> str:
+        """The route template as far as the app tells it by now (Flask forgets it later)."""
+        told = self._environ.get(ROUTE_KEY)
+        if told:
+            return str(told)
+        request = self._environ.get(_WERKZEUG_REQUEST)
+        rule = getattr(request, "url_rule", None)
+        if rule is not None:
+            return str(rule.rule)
+        if self._status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
+            return UNMATCHED
+        return fold_path(self._exchange.target)
+
+    def write(self, data: bytes) -> None:
+        """What start_response returned: send a part of the body at once (PEP 3333)."""
+        head = b"" if self._exchange.head_sent else self._render(None)
+        self._exchange.send_part(head, data)
+
+    def _render(self, length: int | None) -> bytes:
+        if not self._status:
+            raise AssertionError("the app sent content before it called start_response")
+        return self._exchange.render_head(self._status, self._headers, length, self._phrase)
+
+    def send_result(self, result: Iterable[bytes]) -> None:
+        """Send what the app returned, each block as it comes; a single block with its length."""
+        exchange = self._exchange
+        if isinstance(result, (list, tuple)) and len(result) == 1 and not exchange.head_sent:
+            self._require_start()
+            exchange.respond(self._status, self._headers, result[0], self._phrase)
+            return
+        if isinstance(result, FileWrapper) and not exchange.head_sent and self._send_file(result):
+            return
+        for block in result:
+            if block:
+                self.write(block)
+        if not exchange.head_sent:
+            self._require_start()
+            exchange.respond(self._status, self._headers, b"", self._phrase)
+            return
+        self._warn_when_short()
+        exchange.end()
+
+    def _require_start(self) -> None:
+        if not self._status:
+            raise AssertionError("the app returned without calling start_response")
+
+    def _warn_when_short(self) -> None:
+        missing = self._exchange.framing.missing_bytes
+        if missing and not self._exchange.is_ended:
+            _log.warning(
+                "%s %s: the app sent %d bytes less than its Content-Length",
+                self._exchange.method,
+                self._exchange.target,
+                missing,
+            )
+            self._exchange.aborted = True
+            self._exchange.flags |= RequestFlag.APP_ERROR
+
+    def _send_file(self, wrapper: FileWrapper) -> bool:
+        """Let the kernel send the file; False when it is none, or its size is not the rest's."""
+        try:
+            descriptor = wrapper.filelike.fileno()
+            offset = wrapper.filelike.tell()
+            rest = os.fstat(descriptor).st_size - offset
+        except (AttributeError, OSError, ValueError):
+            return False
+        announced = [value for name, value in self._headers if name.lower() == "content-length"]
+        count = int(announced[0]) if announced and announced[0].isdigit() else rest
+        if not self._exchange.framing.is_head and 0 < count <= rest:
+            self._require_start()
+            self._exchange.respond_file(
+                self._status, self._headers, os.dup(descriptor), offset, count
+            )
+            return True
+        return False

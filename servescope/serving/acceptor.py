@@ -1,0 +1,102 @@
+"""Accepting connections: access, the bound on their number, and running out of descriptors."""
+
+from __future__ import annotations
+
+import errno
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from servescope.hosting.conversation import Conversation
+from servescope.serving.arrival import stamp_arrivals
+from servescope.serving.connection import Connection, now_ns
+from servescope.serving.date_header import DateHeader
+from servescope.serving.quiet_log import QuietLog
+
+if TYPE_CHECKING:
+    import socket
+
+    from servescope.serving.model import Assignment
+
+ACCEPTS_PER_TURN: Final = 64
+"""Connections taken in one turn, so that a flood of new ones does not starve the open ones."""
+
+REFUSED_AT_ONCE: Final = 64
+"""Connections beyond the bound that are told so (503); any further are closed without a word."""
+
+BACK_OFF_NS: Final = 100_000_000
+"""Pause in accepting when descriptors or memory have run out."""
+
+# accept(2): these pass when something is closed elsewhere.
+_SCARCE: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+_log = logging.getLogger(__name__)
+
+
+class Acceptor:
+    """Takes connections from one listening socket; used by one thread.
+
+    `paused_until_ns` lies in the future while descriptors are scarce: do not ask before.
+    """
+
+    def __init__(self, assignment: Assignment) -> None:
+        self._assignment = assignment
+        self._listening = assignment.listening
+        self._date = DateHeader()
+        self._write_timeout_ns = int(assignment.options.write_seconds * 1_000_000_000)
+        self._scarce_log = QuietLog(_log)
+        self._full_log = QuietLog(_log)
+        self.paused_until_ns = 0
+
+    def accept(self) -> Connection | None:
+        """The next connection; None when none waits or none can be taken now."""
+        while True:
+            try:
+                sock, peer = self._listening.accept()
+            except BlockingIOError:
+                return None
+            except OSError as error:
+                if error.errno in _SCARCE:
+                    self._pause(error)
+                    return None
+                if self._listening.fileno() < 0:
+                    return None
+                continue  # accept(2): errors of the connection itself mean: take the next one
+            try:
+                return self._make(sock, peer)
+            except OSError:  # reset before we could set it up
+                sock.close()
+
+    def _make(self, sock: socket.socket, peer: tuple[str, int]) -> Connection:
+        sock.setblocking(False)
+        stamp_arrivals(sock)
+        assignment = self._assignment
+        conversation = Conversation(
+            assignment.site,
+            (peer[0], peer[1]),
+            now_ns(),
+            denied=assignment.access.denies(peer[0]),
+        )
+        return Connection(sock, conversation, assignment.record, self._date, self._write_timeout_ns)
+
+    def has_room(self, connection: Connection, open_connections: int) -> bool:
+        """Whether the connection may stay; if not it was given a 503 to run, or was closed."""
+        most = self._assignment.options.max_connections
+        if open_connections < most:
+            return True
+        self._full_log.warning(
+            now_ns(), "listener %s: all %d connections are taken", self._assignment.site.name, most
+        )
+        if open_connections >= most + REFUSED_AT_ONCE:
+            connection.close()
+        else:
+            connection.conversation.refuse(
+                HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections are open.", now_ns()
+            )
+        return False
+
+    def _pause(self, error: OSError) -> None:
+        now = now_ns()
+        self.paused_until_ns = now + BACK_OFF_NS
+        self._scarce_log.warning(
+            now, "listener %s: cannot accept: %s", self._assignment.site.name, error.strerror
+        )

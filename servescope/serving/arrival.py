@@ -1,0 +1,38 @@
+"""When the kernel had the bytes: SO_TIMESTAMPNS (socket(7), Documentation/networking/timestamping).
+
+The stamp is wall-clock time; with several segments in one read it is that of the last.
+"""
+
+from __future__ import annotations
+
+import struct
+import time
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    import socket
+
+SO_TIMESTAMPNS: Final = 35  # include/uapi/asm-generic/socket.h; Python does not name it
+_SOL_SOCKET: Final = 1
+_TIMESPEC: Final = struct.Struct("qq")
+_CONTROL_BYTES: Final = 64  # CMSG_SPACE(sizeof(struct timespec)) is 32 on 64-bit Linux
+_NS: Final = 1_000_000_000
+
+
+def stamp_arrivals(sock: socket.socket) -> None:
+    """Ask the kernel for the arrival time of what is read from this socket."""
+    sock.setsockopt(_SOL_SOCKET, SO_TIMESTAMPNS, 1)
+
+
+def receive(sock: socket.socket, size: int) -> tuple[bytes, int]:
+    """Read at most `size` bytes; return them and for how many ns the kernel had had them (≥ 0).
+
+    0 ns without a stamp. Raises BlockingIOError when there is nothing, OSError as recvmsg(2).
+    """
+    data, control, _, _ = sock.recvmsg(size, _CONTROL_BYTES)
+    for level, kind, payload in control:
+        if kind == SO_TIMESTAMPNS and level == _SOL_SOCKET:
+            seconds, nanoseconds = _TIMESPEC.unpack(payload)
+            waited = time.time_ns() - (seconds * _NS + nanoseconds)
+            return data, max(waited, 0)  # the wall clock may be set back in between
+    return data, 0

@@ -1,0 +1,52 @@
+"""Listening sockets."""
+
+from __future__ import annotations
+
+import errno
+import socket
+
+from servescope.errors import ListenerError, PortNotPermittedError, PortTakenError
+from servescope.serving.arrival import stamp_arrivals
+
+
+def bind(address: str, port: int, backlog: int) -> socket.socket:
+    """A non-blocking TCP socket that listens on `address` and `port` (0: any free port).
+
+    SO_REUSEADDR, so that a restart need not wait for TIME_WAIT (socket(7)); never SO_REUSEPORT, so
+    that no port is bound twice. Raises PortTakenError, PortNotPermittedError, or ListenerError for
+    an address that is none of this host's.
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listening.bind((address, port))
+        listening.listen(backlog)
+        prepare(listening)
+    except OverflowError as error:
+        listening.close()
+        raise ListenerError(f"port {port} is not between 0 and 65535") from error
+    except OSError as error:
+        listening.close()
+        raise _bind_error(address, port, error) from error
+    return listening
+
+
+def prepare(listening: socket.socket) -> None:
+    """Set what a listening socket needs, whoever bound it; accepted ones inherit it (tcp(7))."""
+    listening.setblocking(False)
+    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    # From here on the kernel stamps packets, those of connections not yet accepted as well.
+    stamp_arrivals(listening)
+
+
+def _bind_error(address: str, port: int, error: OSError) -> ListenerError:
+    if error.errno == errno.EADDRINUSE:
+        return PortTakenError(port, holder="")
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return PortNotPermittedError(
+            f"port {port} is privileged and this user may not bind it; choose 1024 or above"
+        )
+    return ListenerError(f"cannot listen on {address} port {port}: {error.strerror or error}")

@@ -1,0 +1,277 @@
+"""An accepted connection: its socket, its conversation, and the way out for responses."""
+
+from __future__ import annotations
+
+import os
+import select
+import socket
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from servescope.errors import ClientGoneError
+from servescope.records import RequestFlag
+from servescope.serving.arrival import receive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from servescope.hosting.conversation import Conversation
+    from servescope.hosting.exchange import Exchange
+
+now_ns = time.perf_counter_ns
+"""The one monotonic clock of a listener."""
+
+READ_BYTES: Final = 65_536
+FILE_TURN_BYTES: Final = 1_048_576
+"""Most bytes of a file sent in one turn, so that a fast client does not starve the others."""
+
+LINGER_BYTES: Final = 1_048_576
+"""Most bytes read and thrown away before a close: an upload nobody wanted may be longer."""
+
+
+@dataclass(slots=True)
+class Unsent:
+    """The rest of a complete response: bytes first, then `count` bytes of a file, if any."""
+
+    data: memoryview
+    descriptor: int = -1
+    offset: int = 0
+    count: int = 0
+
+    def close(self) -> None:
+        """Give up the file."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+
+class Connection:
+    """One accepted socket, non-blocking; it is the ResponseSink of its exchanges.
+
+    A response whose end is known never waits here: what the kernel does not take stays in
+    `unsent`, and the model calls `send_unsent` when the socket takes more. A response that still
+    grows waits for the client, at most `write_ns` for each bit of progress.
+    """
+
+    __slots__ = (
+        "_date",
+        "_discarded",
+        "_record",
+        "_socket",
+        "_write_began_ns",
+        "_write_timeout_ns",
+        "conversation",
+        "deadline_ns",
+        "descriptor",
+        "is_closed",
+        "is_lingering",
+        "is_parked",
+        "is_registered",
+        "unsent",
+    )
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        conversation: Conversation,
+        record: Callable[[Exchange], None],
+        date: Callable[[], bytes],
+        write_timeout_ns: int,
+    ) -> None:
+        self._socket = sock
+        self._record = record
+        self._date = date
+        self._write_timeout_ns = write_timeout_ns
+        self._write_began_ns = 0
+        self._discarded = 0
+        self.conversation = conversation
+        self.descriptor = sock.fileno()
+        self.deadline_ns = 0
+        self.unsent: Unsent | None = None
+        self.is_closed = False
+        self.is_lingering = False
+        # For models with a selector: who owns the connection, and whether epoll knows it.
+        self.is_parked = False
+        self.is_registered = False
+
+    def now_ns(self) -> int:
+        """Monotonic nanoseconds."""
+        return now_ns()
+
+    def date(self) -> bytes:
+        """The value of the Date header field now."""
+        return self._date()
+
+    def read(self) -> tuple[bytes, int] | None:
+        """What has arrived and how many ns it lay in the kernel; None: nothing, b"": the end."""
+        try:
+            return receive(self._socket, READ_BYTES)
+        except BlockingIOError:
+            return None
+        except OSError:
+            return b"", 0
+
+    def send_interim(self, data: bytes) -> None:
+        """Send an interim response; a client that cannot take 25 bytes will not miss them."""
+        with suppress(OSError):
+            self._socket.send(data)
+
+    def send(self, data: bytes, *, last: bool) -> None:
+        """Send a part of the response (see ResponseSink)."""
+        exchange = self._exchange()
+        began_ns = now_ns()
+        sent = self._send_some(exchange, data) if data else 0
+        if sent < len(data):
+            rest = memoryview(data)[sent:]
+            if last:
+                self._keep_unsent(Unsent(rest), began_ns)
+                return
+            self._send_waiting(exchange, rest, began_ns)
+        ended_ns = now_ns()
+        exchange.write_ns += ended_ns - began_ns
+        exchange.last_sent_ns = ended_ns
+        if last:
+            self._record(exchange)
+
+    def send_file(self, head: bytes, descriptor: int, offset: int, count: int) -> None:
+        """Send a head and then a file's bytes, which end the response (see ResponseSink)."""
+        self._keep_unsent(Unsent(memoryview(head), descriptor, offset, count), now_ns())
+        self.send_unsent()
+
+    def _keep_unsent(self, unsent: Unsent, began_ns: int) -> None:
+        self.unsent = unsent
+        self._write_began_ns = began_ns
+        self.deadline_ns = now_ns() + self._write_timeout_ns
+
+    def send_unsent(self) -> None:
+        """Send what the kernel takes now; `unsent` is None when all of it is out.
+
+        Raises ClientGoneError; then, too, nothing is left unsent.
+        """
+        exchange = self._exchange()
+        unsent = self.unsent
+        if unsent is None:
+            return
+        try:
+            is_out = self._send_turn(exchange, unsent)
+        except ClientGoneError:
+            self._drop_unsent(exchange)
+            raise
+        if is_out:
+            self._drop_unsent(exchange)
+            self._record(exchange)
+        else:
+            self.deadline_ns = now_ns() + self._write_timeout_ns
+
+    def _send_turn(self, exchange: Exchange, unsent: Unsent) -> bool:
+        """Send until the kernel is full or the turn is over; whether all is out."""
+        if unsent.data:
+            more = socket.MSG_MORE if unsent.count else 0
+            unsent.data = unsent.data[self._send_some(exchange, unsent.data, more) :]
+            if unsent.data:
+                return False
+        turn = min(unsent.count, FILE_TURN_BYTES)
+        while turn > 0:
+            try:
+                sent = os.sendfile(self.descriptor, unsent.descriptor, unsent.offset, turn)
+            except BlockingIOError:
+                return False
+            except OSError as error:
+                raise ClientGoneError("the client closed the connection") from error
+            if not sent:
+                raise ClientGoneError("the file became shorter while it was sent")
+            exchange.bytes_sent += sent
+            unsent.offset += sent
+            unsent.count -= sent
+            turn -= sent
+        return not unsent.count
+
+    def _drop_unsent(self, exchange: Exchange) -> None:
+        if self.unsent is not None:
+            self.unsent.close()
+            self.unsent = None
+        exchange.last_sent_ns = now_ns()
+        exchange.write_ns += exchange.last_sent_ns - self._write_began_ns
+
+    def break_off(self, flags: RequestFlag) -> None:
+        """Give up a response that is under way, and record it so."""
+        exchange = self.conversation.exchange
+        if exchange is not None and not exchange.is_recorded:
+            self._drop_unsent(exchange)
+            exchange.flags |= flags
+            self._record(exchange)
+
+    def record_if_not_yet(self) -> None:
+        """Record a response that did not reach its last byte."""
+        exchange = self.conversation.exchange
+        if exchange is not None and not exchange.is_recorded and self.unsent is None:
+            exchange.last_sent_ns = exchange.last_sent_ns or now_ns()
+            self._record(exchange)
+
+    def _send_some(self, exchange: Exchange, data: bytes | memoryview, flags: int = 0) -> int:
+        try:
+            sent = self._socket.send(data, flags)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise ClientGoneError("the client closed the connection") from error
+        exchange.bytes_sent += sent
+        return sent
+
+    def _send_waiting(self, exchange: Exchange, rest: memoryview, began_ns: int) -> None:
+        """Send all of `rest`, waiting for the client in between."""
+        try:
+            while rest:
+                self._wait_for_client(exchange)
+                rest = rest[self._send_some(exchange, rest) :]
+        except ClientGoneError:
+            exchange.last_sent_ns = now_ns()
+            exchange.write_ns += exchange.last_sent_ns - began_ns
+            raise
+
+    def _wait_for_client(self, exchange: Exchange) -> None:
+        poll = select.poll()
+        poll.register(self.descriptor, select.POLLOUT)
+        if not poll.poll(self._write_timeout_ns / 1_000_000):
+            exchange.flags |= RequestFlag.TIMED_OUT
+            raise ClientGoneError("the client stopped reading")
+
+    def _exchange(self) -> Exchange:
+        exchange = self.conversation.exchange
+        if exchange is None:
+            raise RuntimeError("nothing is being answered on this connection")
+        return exchange
+
+    def begin_linger(self, deadline_ns: int) -> None:
+        """Tell the client that no more comes, and go on reading for a while."""
+        self.is_lingering = True
+        self.deadline_ns = deadline_ns
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+
+    def discard(self) -> bool:
+        """Read and throw away what has come; whether the lingering is over."""
+        while self._discarded < LINGER_BYTES:
+            found = self.read()
+            if found is None:
+                return False
+            if not found[0]:
+                return True
+            self._discarded += len(found[0])
+        return True
+
+    def abort(self) -> None:
+        """Break the connection under whoever uses it; its owner closes it."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close the socket and give up what was not sent."""
+        self.is_closed = True
+        if self.unsent is not None:
+            self.unsent.close()
+            self.unsent = None
+        with suppress(OSError):
+            self._socket.close()

@@ -1,0 +1,109 @@
+"""A listener: an app at a bound port, served by a concurrency model, recorded."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from servescope import catalog
+from servescope.errors import ListenerError
+from servescope.hosting.app_import import import_app
+from servescope.hosting.site import Site
+from servescope.hosting.static_files import StaticFolder
+from servescope.hosting.wsgi import WsgiHost
+from servescope.records import AppKind, Sample
+from servescope.serving.access import AccessList
+from servescope.serving.binding import bind, prepare
+from servescope.serving.model import Assignment, Model
+from servescope.serving.models import model_class
+from servescope.serving.request_recording import RequestRecording
+
+if TYPE_CHECKING:
+    import socket
+
+    from servescope.hosting.site import Application
+    from servescope.recording import Recorder
+    from servescope.records import ListenerSpec
+
+GRACE_SECONDS = 2.0
+
+
+class RunningListener:
+    """A started listener. Any thread may call its methods."""
+
+    def __init__(self, spec: ListenerSpec, model: Model, address: tuple[str, int]) -> None:
+        self.spec = spec
+        self.address = address
+        """Host and port in use."""
+        self._model = model
+        self._stop_lock = threading.Lock()
+        self._is_stopped = False
+
+    @property
+    def is_running(self) -> bool:
+        """Whether nobody has stopped it."""
+        return not self._is_stopped
+
+    def samples(self) -> list[Sample]:
+        """Its gauges now, labelled with its name; none once it is stopped."""
+        if self._is_stopped:
+            return []
+        load = self._model.load()
+        labels = (("listener", self.spec.name),)
+        return [
+            Sample(catalog.OPEN_CONNECTIONS, load.open_connections, labels),
+            Sample(catalog.BUSY_THREADS, load.busy_threads, labels),
+            Sample(catalog.QUEUED_REQUESTS, load.queued_requests, labels),
+            Sample(catalog.ACTIVE_REQUESTS, load.active_requests, labels),
+        ]
+
+    def stop(self, grace_seconds: float = GRACE_SECONDS) -> None:
+        """Stop accepting, let requests in flight finish within the grace, end its threads.
+
+        Returns when that is done, at most 1.5 s after the grace. Further calls do nothing.
+        """
+        with self._stop_lock:
+            if not self._is_stopped:
+                self._is_stopped = True
+                self._model.stop(grace_seconds)
+
+
+def start_listener(
+    spec: ListenerSpec, recorder: Recorder, sock: socket.socket | None = None
+) -> RunningListener:
+    """Import the app or mount the folder, bind, and serve in daemon threads.
+
+    `sock` is a socket that listens already; without it the spec's address and port are bound.
+    Raises AppImportError, PortTakenError (its `holder` is empty), PortNotPermittedError or
+    ListenerError; then nothing is left bound that was bound here.
+    """
+    application = _application(spec)
+    access = AccessList(spec.options.deny, spec.options.allow)
+    model_type = _model_type(spec)
+    if sock is None:
+        listening = bind(spec.address, spec.port, spec.options.backlog)
+    else:
+        listening = sock
+        prepare(listening)
+    host, port = listening.getsockname()[:2]
+    site = Site(spec.name, application, spec.options, host, port)
+    model = model_type(
+        Assignment(site, listening, spec.options, access, RequestRecording(recorder, spec.name))
+    )
+    model.start()
+    return RunningListener(spec, model, (host, port))
+
+
+def _model_type(spec: ListenerSpec) -> type[Model]:
+    try:
+        return model_class(spec.model)
+    except KeyError:
+        raise ListenerError(f"there is no concurrency model {spec.model!r}") from None
+
+
+def _application(spec: ListenerSpec) -> Application:
+    match spec.app_kind:
+        case AppKind.STATIC:
+            return StaticFolder(spec.app)
+        case AppKind.WSGI:
+            return WsgiHost(import_app(spec.app), multithread=True, multiprocess=False)

@@ -1,0 +1,54 @@
+"""What a concurrency model is given and what it offers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from servescope.hosting.exchange import Exchange
+    from servescope.hosting.site import Site
+    from servescope.records import ListenerOptions
+    from servescope.serving.access import AccessList
+
+
+@dataclass(frozen=True, slots=True)
+class Assignment:
+    """What a model serves: an application at a bound, listening, non-blocking socket."""
+
+    site: Site
+    listening: socket.socket
+    options: ListenerOptions
+    access: AccessList
+    record: Callable[[Exchange], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """How busy a model is now."""
+
+    open_connections: int
+    busy_threads: int
+    queued_requests: int
+    active_requests: int
+
+
+class Model(Protocol):
+    """A way of handling more than one request at a time. Made with an Assignment."""
+
+    def __init__(self, assignment: Assignment) -> None: ...
+
+    def start(self) -> None:
+        """Begin to accept, in threads or processes of its own; return at once."""
+
+    def stop(self, grace_seconds: float) -> None:
+        """Stop accepting, let requests in flight finish within the grace, end what was started.
+
+        The listening socket is closed. Called once.
+        """
+
+    def load(self) -> Load:
+        """How busy it is; cheap, from any thread."""

@@ -1,0 +1,110 @@
+"""From an answered exchange to its record in the ring."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from servescope.hosting.routes import UNMATCHED, fold_path
+from servescope.recording.ring import OTHER_ROUTE, OTHER_ROUTE_NAME
+from servescope.records import Method, Protocol, RequestDetail, RequestRecord
+
+if TYPE_CHECKING:
+    from servescope.hosting.exchange import Exchange
+    from servescope.recording import Recorder
+
+_METHODS: Final = {method.name: method for method in Method}
+_MINOR: Final = (Protocol.HTTP_1_0, Protocol.HTTP_1_1)
+
+
+class RequestRecording:
+    """Records each exchange of one listener once; called by any thread."""
+
+    def __init__(self, recorder: Recorder, listener: str) -> None:
+        self._recorder = recorder
+        self._listener = listener
+        self._listener_id = recorder.listener_id(listener)
+        self._route_ids: dict[str, int] = {}
+
+    def __call__(self, exchange: Exchange) -> None:
+        """Record an exchange whose last byte is out, or that was broken off."""
+        if exchange.is_recorded:
+            return
+        exchange.is_recorded = True
+        end_ns = time.time_ns()
+        head = exchange.head
+        route = self._route(exchange)
+        route_id = self._route_ids.get(route) or self._route_id(route)
+        method = _METHODS.get(exchange.method, Method._OTHER)  # noqa: SLF001 - OpenTelemetry's name
+        protocol = Protocol.UNKNOWN if head is None else _MINOR[head.minor_version]
+        stages = _stages(exchange)
+        self._recorder.record(
+            end_ns,
+            self._listener_id,
+            route_id,
+            method,
+            protocol,
+            exchange.status,
+            exchange.flags,
+            exchange.bytes_received,
+            exchange.bytes_sent,
+            *stages,
+        )
+        if self._recorder.wants_detail(exchange.status, sum(stages), end_ns):
+            record = RequestRecord(
+                end_ns=end_ns,
+                listener_id=self._listener_id,
+                route_id=route_id,
+                method=method,
+                protocol=protocol,
+                status=exchange.status,
+                flags=exchange.flags,
+                bytes_received=exchange.bytes_received,
+                bytes_sent=exchange.bytes_sent,
+                stages_ns=stages,
+            )
+            self._recorder.write_detail(
+                RequestDetail(
+                    record=record,
+                    listener=self._listener,
+                    route=route if route_id != OTHER_ROUTE else OTHER_ROUTE_NAME,
+                    target=exchange.target,
+                    client=exchange.client[0],
+                    user_agent=exchange.header(b"user-agent"),
+                )
+            )
+
+    def _route(self, exchange: Exchange) -> str:
+        if exchange.route:
+            return exchange.route
+        if not exchange.target:  # not even a request line was read
+            return OTHER_ROUTE_NAME
+        return UNMATCHED if exchange.refusal is not None else fold_path(exchange.target)
+
+    def _route_id(self, route: str) -> int:
+        if route == OTHER_ROUTE_NAME:
+            return OTHER_ROUTE
+        number = self._recorder.route_id(self._listener_id, route)
+        if number != OTHER_ROUTE:  # these are bounded; the names beyond them are not kept
+            self._route_ids[route] = number
+        return number
+
+
+def _stages(exchange: Exchange) -> tuple[float, float, float, float, float, float]:
+    """The six stages in ns. Their sum is the time from the kernel's receipt to the last byte.
+
+    A request body belongs to `read`: the request is complete with it, and a client that sends it
+    slowly must not look like a queue. `write` holds the sending alone, `body` what the application
+    took between the head and its last byte.
+    """
+    complete = exchange.complete_ns or exchange.taken_ns
+    last_sent = exchange.last_sent_ns or exchange.taken_ns
+    head_ready = exchange.head_ready_ns or last_sent
+    return (
+        exchange.kernel_ns,
+        complete - exchange.first_byte_ns,
+        exchange.taken_ns - complete,
+        head_ready - exchange.taken_ns,
+        max(last_sent - head_ready - exchange.write_ns, 0),
+        exchange.write_ns,
+    )

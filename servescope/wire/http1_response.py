@@ -1,0 +1,162 @@
+"""Response bytes of the server role: head, framing of the body, and what may follow.
+
+RFC 9112 section 6.3 and RFC 9110 section 8.6: a response is framed by Content-Length when its size
+is known, by chunks for a 1.1 client, by the end of the connection for a 1.0 client.
+"""
+
+from __future__ import annotations
+
+import re
+from http import HTTPStatus
+from typing import Final
+
+SERVER: Final = "servescope"
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+Headers = list[tuple[str, str]]
+
+_NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
+_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+_STATUS = re.compile(r"[1-5][0-9]{2} [\t\x20-\x7e\x80-\xff]*")
+_FRAMING: Final = frozenset(("transfer-encoding", "connection", "keep-alive", "trailer", "upgrade"))
+_NO_CONTENT: Final = 204
+_NOT_MODIFIED: Final = 304
+
+
+def reason_phrase(status: int) -> str:
+    """The phrase of RFC 9110 for a status, empty for an unknown one."""
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
+class ResponseError(ValueError):
+    """The app's response cannot be sent as HTTP; the text says what is wrong with it."""
+
+
+def check_status(status: str) -> int:
+    """The number of a status such as `200 OK`; raises ResponseError when it is none."""
+    if _STATUS.fullmatch(status) is None:
+        raise ResponseError(f"{status!r} is no status: three digits, a space, a phrase")
+    number = int(status[:3])
+    if number < HTTPStatus.OK:
+        raise ResponseError(f"{number} is an interim status, a final one is needed")
+    return number
+
+
+class ResponseFraming:
+    """Turns one response into bytes; `minor_version` and `is_head` are those of its request.
+
+    `keep_alive` says whether the connection may be kept; it turns False when the response can only
+    end with the connection. Raises ResponseError before any byte when the headers are unfit.
+    """
+
+    __slots__ = ("_chunked", "_has_body", "_left", "_minor_version", "is_head", "keep_alive")
+
+    def __init__(self, minor_version: int, *, is_head: bool, keep_alive: bool) -> None:
+        self._minor_version = minor_version
+        self.is_head = is_head
+        self.keep_alive = keep_alive
+        self._chunked = False
+        self._has_body = True
+        self._left: int | None = None
+
+    @property
+    def is_satisfied(self) -> bool:
+        """Whether nothing may follow what was framed so far: all bytes announced were given."""
+        return not self._has_body or self._left == 0
+
+    @property
+    def missing_bytes(self) -> int:
+        """Bytes announced and not given."""
+        return self._left or 0 if self._has_body else 0
+
+    def head(
+        self, status: int, phrase: str, headers: Headers, date: bytes, length: int | None
+    ) -> bytes:
+        """The response head. `length` is the body's size where the server knows it.
+
+        A Content-Length among `headers` wins; Date and Server are added where they lack.
+        """
+        announced, close, names = self._judge(headers)
+        self._has_body = not self.is_head and status not in (_NO_CONTENT, _NOT_MODIFIED)
+        if announced is not None:
+            self._left = announced
+        elif length is not None:
+            self._left = length
+        if close:
+            self.keep_alive = False
+        lines = [f"HTTP/1.1 {status} {phrase}\r\n"]
+        lines += [
+            f"{name}: {value}\r\n"
+            for name, value in headers
+            if name.lower() not in _FRAMING and not (status == _NO_CONTENT and _is_length(name))
+        ]
+        lines.append(self._framing_line(status, announced is not None))
+        if "server" not in names:
+            lines.append(f"Server: {SERVER}\r\n")
+        if not self.keep_alive:
+            lines.append("Connection: close\r\n")
+        elif self._minor_version == 0:
+            lines.append("Connection: keep-alive\r\n")
+        if "date" in names:
+            return "".join(lines).encode("latin-1") + b"\r\n"
+        return "".join(lines).encode("latin-1") + b"Date: " + date + b"\r\n\r\n"
+
+    def _framing_line(self, status: int, announced: bool) -> str:
+        """The header line that frames the body, or nothing; decides on chunks and on closing."""
+        if announced or status == _NO_CONTENT:
+            return ""
+        if self._left is not None:
+            # 304 announces the length of the 200 it stands for, which is not known here.
+            return "" if status == _NOT_MODIFIED else f"Content-Length: {self._left}\r\n"
+        if not self._has_body:
+            return ""
+        if self._minor_version:
+            self._chunked = True
+            return "Transfer-Encoding: chunked\r\n"
+        self.keep_alive = False
+        return ""
+
+    def _judge(self, headers: Headers) -> tuple[int | None, bool, set[str]]:
+        """Announced length, whether the app wants to close, and the lower-case names."""
+        announced: int | None = None
+        close = False
+        names: set[str] = set()
+        for name, value in headers:
+            if _NAME.fullmatch(name) is None or _VALUE.fullmatch(value) is None:
+                raise ResponseError(f"header {name!r}: {value!r} holds bytes HTTP does not allow")
+            lower = name.lower()
+            if lower == "content-length":
+                if not (value.isascii() and value.isdigit()) or lower in names:
+                    raise ResponseError(f"Content-Length {value!r} is repeated or no number")
+                announced = int(value)
+            elif lower == "connection" and "close" in value.lower():
+                close = True
+            names.add(lower)
+        return announced, close, names
+
+    def content(self, data: bytes) -> bytes:
+        """Frame a part of the body; bytes beyond the announced length are cut off."""
+        if not data or not self._has_body:
+            return b""
+        if self._chunked:
+            return b"%x\r\n%b\r\n" % (len(data), data)
+        if self._left is not None:
+            data = data[: self._left]
+            self._left -= len(data)
+        return data
+
+    def end(self) -> bytes:
+        """What closes the body: the last chunk, or nothing."""
+        return b"0\r\n\r\n" if self._chunked else b""
+
+    def announce_file(self, count: int) -> None:
+        """Count `count` bytes of an unchunked body as given: a file goes out on its own."""
+        if self._left is not None:
+            self._left -= count
+
+
+def _is_length(name: str) -> bool:
+    return name.lower() == "content-length"

@@ -1,0 +1,240 @@
+"""The server role of HTTP/1.1, sans-IO: request bytes in, events out (RFC 9112).
+
+Theory of operation. A head is collected until its empty line and then given to llhttp (strict) in
+one piece, by way of httptools; our own rules (`http1_rules`) frame the message. So the end of a
+head and of a body are known to the byte: a head in which llhttp sees another end than we do is
+refused, the events do not depend on how the bytes were cut, and a pipelined request waits in the
+buffer until the one before it was answered. After a Refusal, or a message that ends the
+connection, further bytes are ignored (RFC 9112 section 9.6).
+
+    state    | event         | next state
+    HEAD     | RequestHead   | BODY
+    BODY     | BodyData      | BODY
+    BODY     | EndOfMessage  | DONE
+    DONE     | (next cycle)  | HEAD, or CLOSED when the connection is not kept
+    any      | Refusal       | CLOSED
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+import httptools
+
+from servescope.errors import ProtocolError
+from servescope.wire.http1_chunked import ChunkedDecoder
+from servescope.wire.http1_events import (
+    BodyData,
+    EndOfMessage,
+    Event,
+    Idle,
+    Refusal,
+    RequestHead,
+)
+from servescope.wire.http1_rules import (
+    Limits,
+    RequestLine,
+    Rule,
+    check_first_byte,
+    check_partial_head,
+    header_error,
+    parse_request_line,
+    read_fields,
+)
+
+_HEAD_END = b"\r\n\r\n"
+
+
+class State(Enum):
+    """Where the reading of a connection stands; the transitions stand in the module's head."""
+
+    HEAD = auto()
+    BODY = auto()
+    DONE = auto()
+    CLOSED = auto()
+
+
+class _HeaderCollector:
+    """What llhttp calls back: collects fields, and whether it saw the end of the head."""
+
+    __slots__ = ("ended", "headers")
+
+    def __init__(self) -> None:
+        self.headers: list[tuple[bytes, bytes]] = []
+        self.ended = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # llhttp leaves the optional white space behind a value (RFC 9112 section 5).
+        self.headers.append((name.lower(), value.rstrip(b" \t")))
+
+    def on_headers_complete(self) -> None:
+        self.ended = True
+
+
+class Http1Server:
+    """Reads the requests of one connection.
+
+    Feed it with `receive_data`, then take `next_event` until it says Idle.
+    """
+
+    __slots__ = (
+        "_buffer",
+        "_chunked",
+        "_left",
+        "_limits",
+        "_line",
+        "_start",
+        "keep_alive",
+        "message_bytes",
+        "state",
+    )
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._buffer = b""
+        self._start = 0  # offset of the first unread byte of the buffer
+        self._left = 0  # body bytes still to come
+        self._line: RequestLine | None = None
+        self._chunked: ChunkedDecoder | None = None
+        self.state = State.HEAD
+        self.keep_alive = True
+        self.message_bytes = 0
+        """Bytes read of the current message: head and body, with transfer coding."""
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether bytes of a message were received that is not complete yet."""
+        return self.state is State.BODY or (
+            self.state is State.HEAD and len(self._buffer) > self._start
+        )
+
+    @property
+    def has_buffered(self) -> bool:
+        """Whether received bytes wait to be read."""
+        return len(self._buffer) > self._start
+
+    def receive_data(self, data: bytes) -> None:
+        """Take bytes from the peer, in any cut."""
+        if self.state is State.CLOSED:
+            return
+        if len(self._buffer) > self._start:
+            self._buffer = self._buffer[self._start :] + data
+        else:
+            self._buffer = data
+        self._start = 0
+
+    def next_event(self) -> Event | Idle:
+        """The next event, or why there is none."""
+        try:
+            match self.state:
+                case State.HEAD:
+                    return self._next_head()
+                case State.BODY:
+                    return self._next_body()
+                case State.DONE | State.CLOSED:
+                    return Idle.PAUSED
+        except ProtocolError as error:
+            self.message_bytes = self.message_bytes or len(self._buffer) - self._start
+            self.state = State.CLOSED
+            self.keep_alive = False
+            line = self._line
+            if line is None:
+                return Refusal(error.status, error.reason)
+            return Refusal(error.status, error.reason, line.method, line.target)
+
+    def start_next_cycle(self) -> None:
+        """Let the next message begin; only after EndOfMessage. Closes when not kept alive."""
+        if self.state is State.DONE:
+            self.state = State.HEAD if self.keep_alive else State.CLOSED
+            self._line = None
+            self._chunked = None
+            self.message_bytes = 0
+
+    def _next_head(self) -> Event | Idle:
+        buffer = self._buffer
+        if self._start or buffer[:1] == b"\r":
+            # RFC 9112 section 2.2: empty lines before a request line are ignored.
+            start = self._start
+            while buffer.startswith(b"\r\n", start):
+                start += 2
+            self._buffer = buffer = buffer[start:]
+            self._start = 0
+            if buffer == b"\r":
+                return Idle.NEED_DATA
+        if not buffer:
+            return Idle.NEED_DATA
+        line = self._line
+        if line is None:
+            check_first_byte(buffer)
+            self._line = line = parse_request_line(buffer, self._limits)
+            if line is None:
+                return Idle.NEED_DATA
+        end = buffer.find(_HEAD_END, 0, self._limits.max_head) + len(_HEAD_END)
+        if end < len(_HEAD_END):
+            check_partial_head(buffer, self._limits)
+            return Idle.NEED_DATA
+        return self._read_head(buffer[:end] if end < len(buffer) else buffer, line)
+
+    def _read_head(self, raw: bytes, line: RequestLine) -> Event:
+        self._start = self.message_bytes = len(raw)
+        headers = _parse_headers(raw)
+        fields = read_fields(headers, line.minor_version, self._limits)
+        if line.authority is not None:
+            # RFC 9112 section 3.2.2: the authority of an absolute-form target replaces Host.
+            headers = [field for field in headers if field[0] != b"host"]
+            headers.append((b"host", line.authority))
+        self.keep_alive = fields.keep_alive
+        self.state = State.BODY
+        if fields.body_length is None:
+            self._chunked = ChunkedDecoder(self._limits)
+        else:
+            self._left = fields.body_length
+        return RequestHead(
+            line.method,
+            line.target,
+            line.minor_version,
+            headers,
+            fields.keep_alive,
+            fields.expects_continue,
+            fields.body_length,
+        )
+
+    def _next_body(self) -> Event | Idle:
+        if self._chunked is not None:
+            return self._next_chunk(self._chunked)
+        if not self._left:
+            self.state = State.DONE
+            return EndOfMessage()
+        data = self._buffer[self._start : self._start + self._left]
+        if not data:
+            return Idle.NEED_DATA
+        self._start += len(data)
+        self._left -= len(data)
+        self.message_bytes += len(data)
+        return BodyData(data)
+
+    def _next_chunk(self, decoder: ChunkedDecoder) -> Event | Idle:
+        content, after = decoder.decode(self._buffer, self._start)
+        self.message_bytes += after - self._start
+        self._start = after
+        if content:
+            return BodyData(content)
+        if decoder.is_complete:
+            self.state = State.DONE
+            return EndOfMessage(tuple(decoder.trailers))
+        return Idle.NEED_DATA
+
+
+def _parse_headers(head: bytes) -> list[tuple[bytes, bytes]]:
+    """Let llhttp judge a whole head; raises ProtocolError when it refuses it."""
+    collector = _HeaderCollector()
+    parser = httptools.HttpRequestParser(collector)
+    try:
+        parser.feed_data(head)
+    except httptools.HttpParserUpgrade:
+        pass  # RFC 9110 section 7.8: a server may ignore Upgrade
+    except httptools.HttpParserError as error:
+        raise header_error(head, str(error)) from None
+    if not collector.ended:
+        raise Rule.HEADER_SYNTAX.error()
+    return collector.headers

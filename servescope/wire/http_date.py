@@ -1,0 +1,18 @@
+"""HTTP dates (RFC 9110 section 5.6.7)."""
+
+from __future__ import annotations
+
+from email.utils import formatdate, parsedate_to_datetime
+
+
+def http_date(epoch_s: float) -> str:
+    """A moment as IMF-fixdate, e.g. `Sun, 06 Nov 1994 08:49:37 GMT`."""
+    return formatdate(epoch_s, usegmt=True)
+
+
+def parse_http_date(text: str) -> int | None:
+    """Epoch seconds of an HTTP date in any of the three forms; None when it is none."""
+    try:
+        return int(parsedate_to_datetime(text).timestamp())
+    except (ValueError, OverflowError):
+        return None
