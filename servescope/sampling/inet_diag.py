@@ -17,6 +17,7 @@ import socket
 import struct
 import threading
 from typing import TYPE_CHECKING, Final
+from weakref import finalize
 
 from servescope.errors import SocketDiagError
 from servescope.sampling.proc_tcp import ProcTcp
@@ -70,7 +71,7 @@ class InetDiag:
         self._sequence = itertools.count(1)
         self._buffer = bytearray(_RECEIVE_BYTES)
         try:
-            self._socket = _open_socket()
+            self._socket = self._open()
             self.listening_sockets()  # a refusal may show only in the answer
         except OSError as error:
             raise SocketDiagError(
@@ -118,6 +119,14 @@ class InetDiag:
                     found.append(BoundSocket(address, port, TcpState(state), inode, uid))
         return found
 
+    def _open(self) -> socket.socket:
+        opened = socket.socket(
+            socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, NETLINK_SOCK_DIAG
+        )
+        finalize(self, opened.close)
+        opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEOUT)
+        return opened
+
     def _dump(
         self, family: int, states: Iterable[TcpState], program: bytes = b""
     ) -> Iterator[tuple[int, int, int]]:
@@ -140,7 +149,7 @@ class InetDiag:
         finally:
             if not whole:  # the kernel starts no dump on a socket with another half read
                 self._socket.close()
-                self._socket = _open_socket()
+                self._socket = self._open()
 
     def _replies(self, family: int, sequence: int) -> Iterator[tuple[int, int, int]]:
         unpack, buffer = _REPLY_HEAD.unpack_from, self._buffer
@@ -207,11 +216,3 @@ def listening_sockets() -> list[ListeningSocket]:
 def connection_counts(ports: Collection[int]) -> dict[tuple[int, TcpState], int]:
     """Connections of these local ports by port and state, server side. Raises OSError."""
     return socket_table().connection_counts(ports)
-
-
-def _open_socket() -> socket.socket:
-    opened = socket.socket(
-        socket.AF_NETLINK, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC, NETLINK_SOCK_DIAG
-    )
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEOUT)
-    return opened
