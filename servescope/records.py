@@ -251,3 +251,20 @@ class Event:
     text: str
     end_s: float | None = None
     id: int = 0
+
+
+class Role(StrEnum):
+    """What a dashboard process does on its data folder."""
+
+    LEADER = "leader"  # runs listeners, samplers, collector and load; one at a time
+    FOLLOWER = "follower"  # answers pages from the store
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """A dashboard process, as its heartbeats tell it; times in epoch seconds."""
+
+    pid: int
+    role: Role
+    since_s: float  # when it took this role
+    seen_s: float

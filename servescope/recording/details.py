@@ -6,7 +6,6 @@ import itertools
 import os
 import struct
 import time
-from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from servescope.recording import mapping as ring_file
@@ -73,8 +72,7 @@ class DetailWriter:
 
     def close(self) -> None:
         """Give up the writer's lock."""
-        with suppress(OSError):
-            os.close(self._descriptor)
+        ring_file.release(self._descriptor)
 
 
 class DetailReader:

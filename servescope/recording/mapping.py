@@ -6,6 +6,7 @@ import fcntl
 import mmap
 import os
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -46,6 +47,7 @@ def create(path: Path, header: Header) -> tuple[mmap.mmap, int]:
         raise ValueError(f"capacity is a power of two, got {header.capacity}")
     size = SLOTS_OFFSET + header.capacity * header.slot_bytes
     draft = path.with_suffix(path.suffix + ".new")
+    descriptor = -1
     try:
         descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         # Reserve the blocks now: a store into a sparse page on a full disk would be a SIGBUS.
@@ -64,7 +66,9 @@ def create(path: Path, header: Header) -> tuple[mmap.mmap, int]:
         )
         draft.rename(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        if descriptor >= 0:
+            os.close(descriptor)
+            draft.unlink(missing_ok=True)
         raise DataFolderError(f"cannot make the ring {path}: {error.strerror}") from error
     return mapping, descriptor
 
@@ -74,7 +78,10 @@ def attach(path: Path) -> tuple[mmap.mmap, Header, int]:
 
     Raises RingError when the file is not a ring of this version.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise RingError(f"{path} cannot be opened: {error.strerror}") from error
     try:
         mapping = mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
         magic, kind, slot_bytes, capacity, pid, created_ns = HEADER.unpack_from(mapping, 0)
@@ -86,6 +93,13 @@ def attach(path: Path) -> tuple[mmap.mmap, Header, int]:
         os.close(descriptor)
         raise RingError(f"{path} is not a ring of this version")
     return mapping, Header(kind, slot_bytes, capacity, pid, created_ns), descriptor
+
+
+def release(descriptor: int) -> None:
+    """Give up the writer's lock. Closing would not: the mapping keeps a duplicate (flock(2))."""
+    with suppress(OSError):  # closed before
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
+        os.close(descriptor)
 
 
 def writer_is_gone(descriptor: int) -> bool:

@@ -169,9 +169,11 @@ class RingWriter:
         return number
 
     def close(self) -> None:
-        """Give up the writer's lock; the mapping lives on until the last thread lets go of it."""
-        with suppress(OSError):
-            os.close(self._descriptor)
+        """Give up the writer's lock; what is recorded after that may be lost.
+
+        The mapping lives on until the last thread lets go of it.
+        """
+        ring_file.release(self._descriptor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +183,7 @@ class Drained:
     records: NDArray[np.void]
     cursor: int
     lost: int
+    held_back: bool = False  # the record at the cursor is complete, but ended too late for now
 
 
 class RingReader:
@@ -212,6 +215,7 @@ class RingReader:
         """
         parts: list[NDArray[np.void]] = []
         lost = taken = 0
+        held_back = False
         while taken < limit:
             block = self._complete(cursor, min(_STEP, limit - taken))
             if block.size:
@@ -222,6 +226,7 @@ class RingReader:
                 cursor += keep
                 taken += keep
                 if keep < block.size:
+                    held_back = True
                     break
                 continue
             skipped = self._skip(cursor, now_s)
@@ -231,7 +236,7 @@ class RingReader:
             cursor += skipped
         self._read_names()
         records = np.concatenate(parts) if parts else np.empty(0, RECORD_DTYPE)
-        return Drained(records, cursor, lost)
+        return Drained(records, cursor, lost, held_back)
 
     def _complete(self, cursor: int, most: int) -> NDArray[np.void]:
         """Copy the run of complete records that begins at the cursor, up to the end of the file."""

@@ -1,0 +1,210 @@
+"""The collector: each second, what the rings and the samplers hold becomes one frame in the store.
+
+Frames and ring cursors commit together, so that a kill at any moment neither loses nor repeats a
+record. When the store takes nothing, the cursors stay where they are: the rings hold what was
+recorded until it does, and what they cannot hold is counted as lost.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass, replace
+from math import isfinite
+from typing import TYPE_CHECKING, Final
+
+from servescope import catalog
+from servescope.catalog import Kind
+from servescope.errors import ServescopeError
+from servescope.recording import RingKind
+from servescope.store.base import Batch, SeriesKey
+from servescope.store.rings import RingFolder
+from servescope.store.tally import Second, Tally, seconds_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from pathlib import Path
+
+    from servescope.records import Labels, RequestDetail, Sample
+    from servescope.store.base import Store
+
+logger = logging.getLogger(__name__)
+
+_NS_PER_S: Final = 1_000_000_000
+_STALL_SECONDS: Final = 10
+"""Longest pause between ticks that is a stall of a living collector, whose seconds were recorded,
+and not a gap."""
+
+_CLOCK_TOLERANCE_S: Final = 1.5
+_LOST: Final = SeriesKey(catalog.RING_LOST)
+_COST: Final = SeriesKey(catalog.COLLECT_DURATION)
+
+
+@dataclass(frozen=True, slots=True)
+class CollectorStatus:
+    """How collecting goes, for a person to read. Counts are since the start of this collector."""
+
+    last_ts: int | None = None  # second of the newest frame it committed
+    records: int = 0
+    lost: int = 0
+    rings: int = 0
+    store_problem: str = ""  # why the store took nothing at the last tick; empty when it did
+    source_problem: str = ""  # the last failure of a source
+    ring_problem: str = ""  # files that are no rings
+
+
+class Collector:
+    """Moves records and samples into the store. One thread calls it; any may read `status`.
+
+    `sources` are asked once a tick; what they tell goes into the newest frame. No method raises on
+    a store that takes nothing: `status.store_problem` tells, and the next tick tries again.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        rings_folder: Path,
+        sources: Sequence[Callable[[], Iterable[Sample]]] = (),
+    ) -> None:
+        self._store = store
+        self._folder = rings_folder
+        self._sources = sources
+        self._rings: RingFolder | None = None
+        self._tally = Tally()
+        self._keys: dict[tuple[str, Labels], SeriesKey] = {}
+        self._last_ts: int | None = None
+        self._ticked: tuple[int, float] | None = None  # boundary and monotonic time
+        self._cost_s = 0.0
+        self.status = CollectorStatus()
+
+    def tick(self, now_ns: int, monotonic_s: float) -> None:
+        """Commit the seconds that are over; a second call within the same second does nothing."""
+        boundary = now_ns // _NS_PER_S
+        if self._ticked is not None and self._ticked[0] == boundary:
+            return
+        self._collect(boundary - 1, boundary * _NS_PER_S, monotonic_s)
+
+    def flush(self, now_ns: int, monotonic_s: float) -> None:
+        """Commit everything, records of the current second included; call when recording ended."""
+        self.tick(now_ns, monotonic_s)
+        self._collect(now_ns // _NS_PER_S, now_ns + _NS_PER_S, monotonic_s, final=True)
+
+    def close(self) -> None:
+        """Unmap all rings."""
+        if self._rings is not None:
+            self._rings.close()
+            self._rings = None
+
+    def _collect(
+        self, newest: int, until_ns: int, monotonic_s: float, *, final: bool = False
+    ) -> None:
+        began = time.thread_time()
+        try:
+            rings = self._attach()
+            rings.discover()
+            seconds, cursors, details, counted = self._drain(rings, newest, until_ns, monotonic_s)
+            if final and not (seconds or details):
+                return
+            if not final:
+                self._sample(seconds.setdefault(newest, Second()))
+                for ts in self._stalled(newest, monotonic_s):
+                    seconds.setdefault(ts, Second())
+                self._cost_s += time.thread_time() - began
+                began = time.thread_time()
+                seconds[newest].count(_COST, self._cost_s)
+            if seconds:
+                seconds[max(seconds)].count(_LOST, float(counted[1]))
+            frames = [seconds[ts].frame(ts) for ts in sorted(seconds)]
+            dropped = rings.stale_cursors()
+            self._store.write(Batch(frames, cursors, dropped, details))
+        except ServescopeError as error:
+            if not self.status.store_problem:
+                logger.warning("the store takes nothing, the rings keep it: %s", error)
+            self.status = replace(self.status, store_problem=str(error))
+            return
+        finally:
+            self._ticked = (until_ns // _NS_PER_S, monotonic_s)
+        rings.commit(cursors, dropped)
+        self._cost_s = time.thread_time() - began
+        self._last_ts = newest
+        self.status = replace(
+            self.status,
+            last_ts=newest,
+            records=self.status.records + counted[0],
+            lost=self.status.lost + counted[1],
+            rings=len(rings.rings),
+            store_problem="",
+            ring_problem="; ".join(rings.problems.values()),
+        )
+
+    def _attach(self) -> RingFolder:
+        if self._rings is None:
+            bounds = self._store.bounds()
+            self._last_ts = bounds[1] if bounds else None
+            self._rings = RingFolder(self._folder, self._store.cursors())
+        return self._rings
+
+    def _drain(
+        self, rings: RingFolder, newest: int, until_ns: int, monotonic_s: float
+    ) -> tuple[dict[int, Second], dict[str, int], list[RequestDetail], tuple[int, int]]:
+        """Everything new: seconds, cursors, details, and how many records were taken and lost."""
+        # A second that has its frame gets no more: whoever read it is done with it. Only a clock
+        # that was set back leaves no other choice.
+        after = self._last_ts
+        lowest = newest if after is not None and after >= newest else (after or 0) + 1
+        seconds: dict[int, Second] = {}
+        cursors: dict[str, int] = {}
+        details: list[RequestDetail] = []
+        taken = lost = 0
+        for name, ring in rings.rings.items():
+            drained = ring.drain(until_ns, monotonic_s)
+            cursors[name] = drained.cursor
+            taken += drained.records.size
+            lost += drained.lost
+            reader = ring.reader
+            for ts, records in seconds_of(drained.records, lowest, newest):
+                second = seconds.setdefault(ts, Second())
+                if reader.header.kind == RingKind.LOAD:
+                    self._tally.add_load(second, records, reader.listeners)
+                else:
+                    self._tally.add_requests(second, records, reader.listeners, reader.routes)
+        for name, ring_of_details in rings.details.items():
+            some, cursors[name] = ring_of_details.drain()
+            details += some
+        details.sort(key=lambda detail: detail.record.end_ns)
+        return seconds, cursors, details, (taken, lost)
+
+    def _stalled(self, newest: int, monotonic_s: float) -> range:
+        """Seconds between the last tick and this one that were recorded all the while."""
+        if self._ticked is None or self._last_ts is None:
+            return range(0)
+        boundary, before_s = self._ticked
+        passed = newest + 1 - boundary
+        is_stall = 1 < passed <= _STALL_SECONDS and (
+            abs(monotonic_s - before_s - passed) < _CLOCK_TOLERANCE_S
+        )
+        return range(max(boundary, self._last_ts + 1), newest) if is_stall else range(0)
+
+    def _sample(self, second: Second) -> None:
+        for source in self._sources:
+            try:
+                for sample in source():
+                    self._add(second, sample)
+            except Exception as error:
+                # The boundary of a source: one that fails costs its own samples and no others.
+                problem = f"{type(error).__name__}: {error}"
+                if problem != self.status.source_problem:
+                    logger.exception("a source of samples failed")
+                    self.status = replace(self.status, source_problem=problem)
+
+    def _add(self, second: Second, sample: Sample) -> None:
+        if not isfinite(sample.value):
+            return
+        key = self._keys.get((sample.metric, sample.labels))
+        if key is None:
+            key = SeriesKey(sample.metric, tuple(sorted(sample.labels)))
+            self._keys[sample.metric, sample.labels] = key
+        if catalog.BY_NAME[sample.metric].kind is Kind.GAUGE:
+            second.gauges[key] = sample.value
+        else:
+            second.count(key, sample.value)

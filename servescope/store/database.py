@@ -1,0 +1,316 @@
+"""The SQLite file: one writing connection, a few reading ones, and its errors mapped once.
+
+Every process opens the file for itself; SQLite's WAL lets all of them read while one writes. A file
+that is no database, or whose pages contradict each other, is set aside under a new name and a new
+one is begun; the other processes notice that the name leads to another file and follow.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import threading
+import time
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from servescope.errors import (
+    DataFolderError,
+    StoreCorruptError,
+    StoreError,
+    StoreFullError,
+    StoreVersionError,
+)
+from servescope.records import EventKind
+from servescope.store.schema import FILE_NAME, PAGE_BYTES, TABLES, VERSION
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+T = TypeVar("T")
+
+LOCK_NAME: Final = "store.lock"
+BUSY_SECONDS: Final = 5.0
+WAL_KEPT_BYTES: Final = 16 * 1024 * 1024
+IDLE_READERS: Final = 4
+_DAMAGE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
+_NOT_OPENED: Final = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
+
+
+def _primary_code(error: sqlite3.Error) -> int:
+    """The primary result code: the low byte of the extended one (sqlite.org/rescode.html)."""
+    return int(getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
+
+
+def _mapped(error: sqlite3.Error, path: Path) -> StoreError | DataFolderError:
+    code = _primary_code(error)
+    if code == sqlite3.SQLITE_FULL:
+        return StoreFullError(f"no room left for {path}: nothing was written, reading goes on")
+    if code in _DAMAGE:
+        return StoreCorruptError(f"{path} is damaged: {error}")
+    if code in _NOT_OPENED:
+        return DataFolderError(f"cannot open {path}: {error}")
+    return StoreError(f"the store cannot be used: {error}")
+
+
+class Database:
+    """One process's door to the store file. Every method may be called from any thread.
+
+    `size_mib` bounds the file as this door writes it; None: no bound.
+
+    Raises DataFolderError when the file cannot be made, StoreVersionError when a newer Servescope
+    wrote it.
+    """
+
+    def __init__(self, folder: Path, size_mib: int | None) -> None:
+        self.path = folder / FILE_NAME
+        self.generation = 0
+        """Counts the files seen under the name: what was cached of another one is void."""
+        self._budget_pages = None if size_mib is None else size_mib * 1024 * 1024 // PAGE_BYTES
+        self._lock_path = folder / LOCK_NAME
+        # Always taken in this order; reentrant, because whoever writes may find the file damaged.
+        self._writing = threading.RLock()
+        self._state = threading.RLock()
+        self._watching = threading.RLock()
+        self._writer: sqlite3.Connection | None = None
+        self._idle: list[sqlite3.Connection] = []
+        self._watcher: sqlite3.Connection | None = None
+        self._data_version = self._stamp = -1
+        self._identity: tuple[int, int] | None = None
+        self._closed = False
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise DataFolderError(f"cannot make the folder {folder}: {error.strerror}") from error
+        self._open()
+
+    def read(self, ask: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `ask` on one snapshot of the store."""
+
+        def once() -> T:
+            connection, generation = self._borrow()
+            try:
+                connection.execute("BEGIN")
+                return ask(connection)
+            finally:
+                self._give_back(connection, generation)
+
+        return self._retrying(once)
+
+    def write(self, change: Callable[[sqlite3.Connection], T], *, news: bool = True) -> T:
+        """Run `change` in one transaction, committed whole or not at all.
+
+        `news` tells whether `version` changes. Raises StoreFullError when there is no room.
+        """
+
+        def once() -> T:
+            connection = self._writer
+            if connection is None:
+                raise StoreError("the store is closed")
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                answer = change(connection)
+                if news:
+                    connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'stamp'")
+                connection.execute("COMMIT")
+            except BaseException:
+                with suppress(sqlite3.Error):  # SQLite rolled back by itself
+                    connection.execute("ROLLBACK")
+                raise
+            return answer
+
+        with self._writing:
+            return self._retrying(once)
+
+    def version(self) -> int:
+        """The stamp of the last commit that was news, the same in every process.
+
+        `PRAGMA data_version` of a connection that never writes tells cheaply whether any other one
+        committed, those of this process included; only then is the stamp read.
+        """
+        self._follow_file()
+        with self._watching:
+            watcher = self._watcher
+            if watcher is None:
+                raise StoreError("the store is closed")
+            try:
+                (data_version,) = watcher.execute("PRAGMA data_version").fetchone()
+                if data_version != self._data_version:
+                    (self._stamp,) = watcher.execute(
+                        "SELECT value FROM meta WHERE key = 'stamp'"
+                    ).fetchone()
+                    self._data_version = data_version
+            except sqlite3.Error as error:
+                raise _mapped(error, self.path) from error
+            return self._stamp
+
+    def close(self) -> None:
+        """Close every connection; those in use close when they are given back."""
+        with self._writing, self._state, self._watching:
+            self._closed = True
+            self._let_go()
+
+    def _retrying(self, once: Callable[[], T]) -> T:
+        """Run `once`; when the file proves damaged, set it aside and ask the new one."""
+        self._follow_file()
+        try:
+            return once()
+        except sqlite3.Error as error:
+            if _primary_code(error) not in _DAMAGE:
+                raise _mapped(error, self.path) from error
+        self._replace(self._identity)
+        try:
+            return once()
+        except sqlite3.Error as error:
+            raise _mapped(error, self.path) from error
+
+    def _borrow(self) -> tuple[sqlite3.Connection, int]:
+        with self._state:
+            if self._closed:
+                raise StoreError("the store is closed")
+            if self._idle:
+                return self._idle.pop(), self.generation
+            generation = self.generation
+        connection = self._connect()
+        connection.execute("PRAGMA query_only = ON")
+        return connection, generation
+
+    def _give_back(self, connection: sqlite3.Connection, generation: int) -> None:
+        with suppress(sqlite3.Error):  # a damaged file: the connection is of no more use
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            with self._state:
+                fits = len(self._idle) < IDLE_READERS and generation == self.generation
+                if fits and not self._closed:
+                    self._idle.append(connection)
+                    return
+        connection.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False
+        )
+        try:
+            connection.execute("PRAGMA synchronous = NORMAL")
+            if self._budget_pages is not None:
+                connection.execute(f"PRAGMA max_page_count = {self._budget_pages}")
+            connection.execute(f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _follow_file(self) -> None:
+        """Open the file anew when its name leads to another one than we hold."""
+        if _identity_of(self.path) == self._identity:
+            return
+        with self._writing, self._state:
+            if not self._closed and _identity_of(self.path) != self._identity:
+                self._open()
+
+    def _replace(self, damaged: tuple[int, int] | None) -> None:
+        with self._writing, self._state, self._watching:
+            if self._closed:
+                raise StoreError("the store is closed")
+            with self._folder_lock():
+                if _identity_of(self.path) == damaged:
+                    self._let_go()
+                    self._set_aside()
+            self._open()
+
+    def _open(self) -> None:
+        """(Re)open writer and watcher; a file that is no database is set aside first."""
+        with self._watching, self._folder_lock():
+            self._let_go()
+            try:
+                self._prepare()
+            except sqlite3.Error as error:
+                self._let_go()
+                if _primary_code(error) not in _DAMAGE:
+                    raise _mapped(error, self.path) from error
+                self._set_aside()
+                self._prepare()
+            self.generation += 1
+
+    def _prepare(self) -> None:
+        self._writer = writer = self._connect()
+        writer.execute("PRAGMA auto_vacuum = INCREMENTAL")  # takes effect in a new file only
+        writer.execute("PRAGMA journal_mode = WAL")
+        _create_or_check(writer, self.path)
+        self._watcher = self._connect()
+        self._watcher.execute("PRAGMA query_only = ON")
+        self._data_version = self._stamp = -1
+        self._identity = _identity_of(self.path)
+
+    def _set_aside(self) -> None:
+        """Rename the file with its WAL, begin a new one and leave an event in it."""
+        moment = time.strftime("%Y%m%dT%H%M%S", time.gmtime())
+        aside = self.path.with_name(f"{FILE_NAME}.corrupt-{moment}-{time.time_ns() % 10**6:06}")
+        try:
+            self.path.rename(aside)
+            for suffix in ("-wal", "-shm"):
+                with suppress(FileNotFoundError):
+                    self.path.with_name(f"{FILE_NAME}{suffix}").rename(f"{aside}{suffix}")
+        except OSError as error:
+            raise DataFolderError(f"cannot set {self.path} aside: {error.strerror}") from error
+        self._prepare()
+        if self._writer is not None:
+            self._writer.execute(
+                "INSERT INTO event (kind, start_s, end_s, text) VALUES (?, ?, NULL, ?)",
+                (
+                    EventKind.STORE,
+                    time.time(),
+                    f"The store was damaged. It is kept as {aside.name}; a new one was begun.",
+                ),
+            )
+        self._let_go()
+
+    def _let_go(self) -> None:
+        for connection in (self._writer, self._watcher, *self._idle):
+            if connection is not None:
+                connection.close()
+        self._writer = self._watcher = None
+        self._idle.clear()
+
+    @contextmanager
+    def _folder_lock(self) -> Iterator[None]:
+        """One process at a time makes, checks or sets aside the file."""
+        try:
+            descriptor = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise DataFolderError(f"cannot write {self._lock_path}: {error.strerror}") from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def _identity_of(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _create_or_check(connection: sqlite3.Connection, path: Path) -> None:
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in TABLES[:1]:
+        connection.execute(statement)
+    found = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+    if found is not None and found[0] > VERSION:
+        connection.execute("ROLLBACK")
+        connection.close()
+        raise StoreVersionError(
+            f"{path} was written by a newer Servescope (schema {found[0]}, this one knows "
+            f"{VERSION}): use that one, or another data folder"
+        )
+    for statement in TABLES[1:]:
+        connection.execute(statement)
+    connection.execute("INSERT OR IGNORE INTO meta VALUES ('schema_version', ?)", (VERSION,))
+    # From the clock, so that no two files ever show the same version.
+    connection.execute("INSERT OR IGNORE INTO meta VALUES ('stamp', ?)", (time.time_ns(),))
+    connection.execute("COMMIT")

@@ -1,0 +1,189 @@
+"""Rows of open spans: how one second (or one minute, in tier 60) of everything becomes blobs.
+
+A blob begins with the CRC-32 of what follows it. Columns are arrays one after the other, eight-byte
+ones first, all little endian.
+
+- gauges, counts: n; values (k, n) float64; series ids (n,) uint32. k is 1, but 4 for the gauges of
+  a coarser tier: sum, number of readings, lowest, highest.
+- histograms: n, cells; sums (n,) float64; counts (cells,) int64; series ids (n,) uint32; cells of
+  each series (n,) uint32; bucket of each cell (cells,) uint8.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import numpy as np
+
+from servescope.errors import StoreCorruptError
+from servescope.histogram import BUCKETS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+    from servescope.store.base import HistogramDelta
+
+_CRC: Final = struct.Struct("<I")
+_COLUMNS: Final = struct.Struct("<II")  # CRC, n
+_HISTOGRAMS: Final = struct.Struct("<IIQ")  # CRC, n, cells
+
+
+def seal(body: bytes) -> bytes:
+    """Put the CRC before the body."""
+    return _CRC.pack(zlib.crc32(body)) + body
+
+
+def check(blob: bytes) -> None:
+    """Raise StoreCorruptError when the blob is not what was sealed."""
+    if len(blob) < _CRC.size or _CRC.unpack_from(blob)[0] != zlib.crc32(memoryview(blob)[4:]):
+        raise StoreCorruptError("a blob of the store fails its checksum")
+
+
+class Columns(NamedTuple):
+    """Gauges or counts of one row: ids (n,) and values (k, n)."""
+
+    ids: NDArray[np.uint32]
+    values: NDArray[np.float64]
+
+
+class Histograms(NamedTuple):
+    """Sparse histograms of one row; `lengths[i]` cells belong to series `ids[i]`, in order."""
+
+    ids: NDArray[np.uint32]
+    sums: NDArray[np.float64]
+    lengths: NDArray[np.uint32]
+    buckets: NDArray[np.uint8]
+    counts: NDArray[np.int64]
+
+    def totals(self) -> NDArray[np.float64]:
+        """Number of values in each series, shape (n,)."""
+        owner = np.repeat(np.arange(self.ids.size), self.lengths)
+        return np.bincount(owner, self.counts, minlength=self.ids.size).astype(np.float64)
+
+
+def encode_columns(columns: Columns) -> bytes:
+    """Seal gauges or counts."""
+    ids, values = columns
+    return seal(
+        struct.pack("<I", ids.size)
+        + values.astype("<f8", copy=False).tobytes()
+        + ids.astype("<u4", copy=False).tobytes()
+    )
+
+
+def decode_columns(blob: bytes) -> Columns:
+    """Undo `encode_columns`; the arrays are views of the blob.
+
+    Raises StoreCorruptError when it was damaged.
+    """
+    check(blob)
+    (_, n) = _COLUMNS.unpack_from(blob)
+    if n == 0:
+        return Columns(np.empty(0, np.uint32), np.empty((1, 0)))
+    cells = (len(blob) - _COLUMNS.size - 4 * n) // 8
+    values = np.frombuffer(blob, "<f8", cells, _COLUMNS.size).reshape(-1, n)
+    return Columns(np.frombuffer(blob, "<u4", n, _COLUMNS.size + 8 * cells), values)
+
+
+def merge_columns(old: Columns, new: Columns, *, adding: bool) -> Columns:
+    """Both, with values of the same series added, or the new one kept."""
+    ids = np.union1d(old.ids, new.ids)
+    values = np.zeros((1, ids.size))
+    values[:, np.searchsorted(ids, old.ids)] = old.values
+    at = np.searchsorted(ids, new.ids)
+    values[:, at] = values[:, at] + new.values if adding else new.values
+    return Columns(ids, values)
+
+
+def merge_readings(old: Columns, new: Columns) -> Columns:
+    """Both summaries of gauges: sum and number of readings added, lowest and highest kept."""
+    ids = np.union1d(old.ids, new.ids)
+    values = np.empty((4, ids.size))
+    values[:2], values[2:] = 0.0, np.nan
+    for columns in (old, new):
+        if columns.ids.size:
+            at = np.searchsorted(ids, columns.ids)
+            values[:2, at] += columns.values[:2]
+            values[2, at] = np.fmin(values[2, at], columns.values[2])
+            values[3, at] = np.fmax(values[3, at], columns.values[3])
+    return Columns(ids, values)
+
+
+def histograms_from(ids: NDArray[np.uint32], deltas: Sequence[HistogramDelta]) -> Histograms:
+    """Make dense deltas sparse. Raises ValueError when one has not BUCKETS buckets."""
+    if not deltas:
+        return NO_HISTOGRAMS
+    dense = np.stack([delta.counts for delta in deltas])
+    if dense.shape[1:] != (BUCKETS,):
+        raise ValueError(f"a histogram has {BUCKETS} buckets, got shape {dense.shape[1:]}")
+    owner, buckets = np.nonzero(dense)
+    return Histograms(
+        ids,
+        np.array([delta.sum_s for delta in deltas]),
+        np.bincount(owner, minlength=ids.size).astype(np.uint32),
+        buckets.astype(np.uint8),
+        dense[owner, buckets].astype(np.int64),
+    )
+
+
+def encode_histograms(histograms: Histograms) -> bytes:
+    """Seal histograms."""
+    return seal(
+        struct.pack("<IQ", histograms.ids.size, histograms.counts.size)
+        + histograms.sums.astype("<f8", copy=False).tobytes()
+        + histograms.counts.astype("<i8", copy=False).tobytes()
+        + histograms.ids.astype("<u4", copy=False).tobytes()
+        + histograms.lengths.astype("<u4", copy=False).tobytes()
+        + histograms.buckets.tobytes()
+    )
+
+
+def decode_histograms(blob: bytes) -> Histograms:
+    """Undo `encode_histograms`; raises StoreCorruptError when the blob was damaged."""
+    check(blob)
+    (_, n, cells) = _HISTOGRAMS.unpack_from(blob)
+    at = _HISTOGRAMS.size
+    sums = np.frombuffer(blob, "<f8", n, at)
+    counts = np.frombuffer(blob, "<i8", cells, at + 8 * n)
+    at += 8 * (n + cells)
+    ids = np.frombuffer(blob, "<u4", n, at)
+    lengths = np.frombuffer(blob, "<u4", n, at + 4 * n)
+    buckets = np.frombuffer(blob, "u1", cells, at + 8 * n)
+    return Histograms(ids, sums, lengths, buckets, counts)
+
+
+def merge_histograms(several: Sequence[Histograms]) -> Histograms:
+    """Add histograms of the same series."""
+    several = [one for one in several if one.ids.size]
+    if not several:
+        return NO_HISTOGRAMS
+    all_ids = np.concatenate([one.ids for one in several])
+    ids, position = np.unique(all_ids, return_inverse=True)
+    sums = np.zeros(ids.size)
+    np.add.at(sums, position, np.concatenate([one.sums for one in several]))
+    owner = np.repeat(position, np.concatenate([one.lengths for one in several]))
+    keys = owner * BUCKETS + np.concatenate([one.buckets for one in several])
+    cells, cell_of = np.unique(keys, return_inverse=True)
+    counts = np.zeros(cells.size, np.int64)
+    np.add.at(counts, cell_of, np.concatenate([one.counts for one in several]))
+    return Histograms(
+        ids,
+        sums,
+        np.bincount(cells // BUCKETS, minlength=ids.size).astype(np.uint32),
+        (cells % BUCKETS).astype(np.uint8),
+        counts,
+    )
+
+
+NO_COLUMNS: Final = Columns(np.empty(0, np.uint32), np.empty((1, 0)))
+NO_HISTOGRAMS: Final = Histograms(
+    np.empty(0, np.uint32),
+    np.empty(0),
+    np.empty(0, np.uint32),
+    np.empty(0, np.uint8),
+    np.empty(0, np.int64),
+)

@@ -1,0 +1,120 @@
+"""The rings of all writers, found in their folder and followed until their writers are gone."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from servescope.errors import RingError
+from servescope.recording import DetailReader, RingReader
+from servescope.recording.recorder import DETAIL_SUFFIX, RING_SUFFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from servescope.recording import Drained
+    from servescope.records import RequestDetail
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class FollowedRing:
+    """A ring of records and how far it was read."""
+
+    reader: RingReader
+    cursor: int
+    is_over: bool = False  # the writer is gone and nothing is left
+
+    def drain(self, until_ns: int, monotonic_s: float) -> Drained:
+        """Take what ended before `until_ns`; the cursor stays until `RingFolder.commit`."""
+        gone = self.reader.writer_is_gone()  # asked first: nothing is written after that
+        drained = self.reader.drain(self.cursor, until_ns, monotonic_s)
+        self.is_over = gone and not drained.held_back
+        return drained
+
+
+@dataclass(slots=True)
+class FollowedDetails:
+    """A ring of details and how far it was read."""
+
+    reader: DetailReader
+    cursor: int
+    is_over: bool = False
+
+    def drain(self) -> tuple[list[RequestDetail], int]:
+        """Take what is there; the cursor stays until `RingFolder.commit`."""
+        gone = self.reader.writer_is_gone()
+        taken, cursor = self.reader.drain(self.cursor)
+        self.is_over = gone
+        return taken, cursor
+
+
+class RingFolder:
+    """Finds rings in `folder`; `cursors` are those the store committed last.
+
+    A ring whose writer is gone is deleted once all of it is committed; its cursor goes with the
+    next commit. A kill between any two of these steps leaves a state from which the next collector
+    goes on: a drained ring with its cursor, or a cursor without a ring.
+    """
+
+    def __init__(self, folder: Path, cursors: Mapping[str, int]) -> None:
+        self._folder = folder
+        self._committed = dict(cursors)
+        self.rings: dict[str, FollowedRing] = {}
+        self.details: dict[str, FollowedDetails] = {}
+        self.problems: dict[str, str] = {}
+
+    def discover(self) -> None:
+        """Open what is new in the folder."""
+        try:
+            names = {path.name for path in self._folder.iterdir()}
+        except FileNotFoundError:
+            return
+        for name in sorted(names - self.rings.keys() - self.details.keys()):
+            try:
+                self._follow(name)
+            except RingError as error:
+                if name not in self.problems:
+                    logger.warning("a file in the rings' folder is passed over: %s", error)
+                self.problems[name] = str(error)
+
+    def _follow(self, name: str) -> None:
+        cursor = self._committed.get(name, 0)
+        if name.endswith(RING_SUFFIX):
+            self.rings[name] = FollowedRing(RingReader(self._folder / name), cursor)
+        elif name.endswith(DETAIL_SUFFIX):
+            self.details[name] = FollowedDetails(DetailReader(self._folder / name), cursor)
+
+    def stale_cursors(self) -> list[str]:
+        """Committed cursors whose rings are no more."""
+        return sorted(self._committed.keys() - self.rings.keys() - self.details.keys())
+
+    def commit(self, cursors: Mapping[str, int], dropped: list[str]) -> None:
+        """The store has committed these: move on, and delete rings that are over."""
+        self._committed.update(cursors)
+        for name in dropped:
+            self._committed.pop(name, None)
+        for name, ring in list(self.rings.items()):
+            ring.cursor = cursors.get(name, ring.cursor)
+            if ring.is_over:
+                self._end(name, self.rings.pop(name).reader)
+        for name, details in list(self.details.items()):
+            details.cursor = cursors.get(name, details.cursor)
+            if details.is_over:
+                self._end(name, self.details.pop(name).reader)
+
+    def _end(self, name: str, reader: RingReader | DetailReader) -> None:
+        (self._folder / name).unlink(missing_ok=True)
+        reader.close()
+
+    def close(self) -> None:
+        """Unmap all rings."""
+        for ring in self.rings.values():
+            ring.reader.close()
+        for details in self.details.values():
+            details.reader.close()
+        self.rings.clear()
+        self.details.clear()

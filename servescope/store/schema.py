@@ -1,0 +1,53 @@
+"""Tables of the SQLite store, and the version that guards them.
+
+Blobs carry their own CRC (see `frames.seal`). `frame` holds the rows of spans that are still open:
+tier 1 until their minute closes, tier 60 until their hour does; `chunk` holds closed spans as one
+matrix for each plane. `meta` keeps the schema version and the stamp that `Store.version` answers.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+FILE_NAME: Final = "servescope.sqlite3"
+VERSION: Final = 1
+PAGE_BYTES: Final = 4096  # SQLite's default
+
+TABLES: Final = (
+    "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
+    """CREATE TABLE IF NOT EXISTS series (
+        id INTEGER PRIMARY KEY, name TEXT NOT NULL, labels TEXT NOT NULL,
+        kind TEXT NOT NULL, unit TEXT NOT NULL, UNIQUE (name, labels))""",
+    """CREATE TABLE IF NOT EXISTS frame (
+        tier INTEGER NOT NULL, ts INTEGER NOT NULL, seconds INTEGER NOT NULL,
+        gauges BLOB NOT NULL, counts BLOB NOT NULL, hist BLOB NOT NULL,
+        PRIMARY KEY (tier, ts)) WITHOUT ROWID""",
+    # AUTOINCREMENT: an id is never used twice, so that it names a decoded chunk in a cache.
+    """CREATE TABLE IF NOT EXISTS chunk (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, tier INTEGER NOT NULL, plane INTEGER NOT NULL,
+        t0 INTEGER NOT NULL, first INTEGER NOT NULL, data BLOB NOT NULL,
+        UNIQUE (tier, plane, t0))""",
+    "CREATE TABLE IF NOT EXISTS cursor (ring TEXT PRIMARY KEY, seq INTEGER NOT NULL) WITHOUT ROWID",
+    """CREATE TABLE IF NOT EXISTS event (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL,
+        start_s REAL NOT NULL, end_s REAL, text TEXT NOT NULL)""",
+    "CREATE INDEX IF NOT EXISTS event_start ON event (start_s)",
+    """CREATE TABLE IF NOT EXISTS listener (
+        position INTEGER PRIMARY KEY, name TEXT NOT NULL, state TEXT NOT NULL,
+        address TEXT NOT NULL, port INTEGER NOT NULL, model TEXT NOT NULL, app TEXT NOT NULL,
+        wanted_port INTEGER NOT NULL, message TEXT NOT NULL, since_s REAL NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS load_run (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, plan TEXT NOT NULL, state TEXT NOT NULL,
+        requested_s REAL NOT NULL, started_s REAL, ended_s REAL,
+        progress TEXT NOT NULL, result TEXT NOT NULL, message TEXT NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS instance (
+        pid INTEGER PRIMARY KEY, role TEXT NOT NULL, since_s REAL NOT NULL,
+        seen_s REAL NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS request_detail (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, end_ns INTEGER NOT NULL, listener TEXT NOT NULL,
+        route TEXT NOT NULL, target TEXT NOT NULL, client TEXT NOT NULL,
+        user_agent TEXT NOT NULL, listener_id INTEGER NOT NULL, route_id INTEGER NOT NULL,
+        method INTEGER NOT NULL, protocol INTEGER NOT NULL, status INTEGER NOT NULL,
+        flags INTEGER NOT NULL, bytes_received INTEGER NOT NULL, bytes_sent INTEGER NOT NULL,
+        stages BLOB NOT NULL)""",
+)

@@ -1,0 +1,160 @@
+"""The catalogue of series: ids for keys when writing, and selections of ids when reading."""
+
+from __future__ import annotations
+
+import json
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from servescope.catalog import BY_NAME, Kind
+from servescope.store.base import Matching, SeriesKey
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Sequence
+
+    from numpy.typing import NDArray
+
+_SELECTIONS: Final = 128
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which series were asked for, and the group of each.
+
+    `position[id]` is the place of a series in the selection, `group[id]` the place of its group;
+    -1 for a series that was not asked for.
+    """
+
+    kind: Kind
+    groups: list[tuple[str, ...]]
+    group_of: NDArray[np.intp]  # (series selected,)
+    position: NDArray[np.intp]  # (highest id + 1,)
+    group: NDArray[np.intp]  # (highest id + 1,)
+
+
+class SeriesWriter:
+    """Ids of keys for the writer. Ids given in a transaction count once it is committed."""
+
+    def __init__(self) -> None:
+        self._ids: dict[SeriesKey, int] = {}
+        self._staged: dict[SeriesKey, int] = {}
+        self._last: dict[Kind, tuple[tuple[SeriesKey, ...], NDArray[np.uint32]]] = {}
+        self._generation = -1
+
+    def begin(self, generation: int) -> None:
+        """Forget what a transaction that failed had staged, or what another file held."""
+        if self._staged or generation != self._generation:
+            self._staged.clear()
+            self._last.clear()
+        if generation != self._generation:
+            self._ids.clear()
+            self._generation = generation
+
+    def ids(
+        self, connection: sqlite3.Connection, kind: Kind, keys: tuple[SeriesKey, ...]
+    ) -> NDArray[np.uint32]:
+        """The id of each key. Most seconds have the keys of the second before: no look-up then."""
+        last = self._last.get(kind)
+        if last is not None and last[0] == keys:
+            return last[1]
+        ids = np.fromiter(
+            (self._ids.get(key) or self._new(connection, kind, key) for key in keys),
+            np.uint32,
+            len(keys),
+        )
+        self._last[kind] = (keys, ids)
+        return ids
+
+    def committed(self) -> None:
+        """Keep the ids given since `begin`."""
+        self._ids.update(self._staged)
+        self._staged.clear()
+
+    def _new(self, connection: sqlite3.Connection, kind: Kind, key: SeriesKey) -> int:
+        staged = self._staged.get(key)
+        if staged is not None:
+            return staged
+        metric = BY_NAME.get(key.metric)
+        labels = json.dumps(key.labels, separators=(",", ":"))
+        connection.execute(
+            "INSERT INTO series (name, labels, kind, unit) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT DO NOTHING",
+            (key.metric, labels, kind, metric.unit if metric else ""),
+        )
+        (number,) = connection.execute(
+            "SELECT id FROM series WHERE name = ? AND labels = ?", (key.metric, labels)
+        ).fetchone()
+        self._staged[key] = number
+        return int(number)
+
+
+class SeriesIndex:
+    """What is known of the series in the file, read on from where it was left. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._generation = -1
+        self._highest = 0
+        self._of_metric: dict[str, list[tuple[int, SeriesKey]]] = {}
+        self._kinds: dict[str, Kind] = {}
+        self._selections: dict[tuple[Matching, tuple[str, ...]], Selection | None] = {}
+
+    def keys(self, connection: sqlite3.Connection, generation: int, metric: str) -> list[SeriesKey]:
+        """The series of a metric, sorted."""
+        with self._lock:
+            self._catch_up(connection, generation)
+            return sorted(key for _, key in self._of_metric.get(metric, ()))
+
+    def select(
+        self, connection: sqlite3.Connection, generation: int, match: Matching, by: Sequence[str]
+    ) -> Selection | None:
+        """The series that match, grouped by the labels `by`; None when there are none."""
+        question = (Matching(match.metric, tuple(match.where)), tuple(by))
+        with self._lock:
+            self._catch_up(connection, generation)
+            if question not in self._selections:
+                while len(self._selections) >= _SELECTIONS:
+                    del self._selections[next(iter(self._selections))]
+                self._selections[question] = self._select(*question)
+            return self._selections[question]
+
+    def _select(self, match: Matching, by: tuple[str, ...]) -> Selection | None:
+        ids: list[int] = []
+        groups: list[tuple[str, ...]] = []
+        for number, key in self._of_metric.get(match.metric, ()):
+            labels = dict(key.labels)
+            if all(labels.get(name, "") == value for name, value in match.where):
+                ids.append(number)
+                groups.append(tuple(labels.get(name, "") for name in by))
+        if not ids:
+            return None
+        names = sorted(set(groups))
+        place = {name: index for index, name in enumerate(names)}
+        group_of = np.array([place[name] for name in groups], np.intp)
+        position = np.full(self._highest + 1, -1, np.intp)
+        group = position.copy()
+        position[ids] = np.arange(len(ids))
+        group[ids] = group_of
+        return Selection(self._kinds[match.metric], names, group_of, position, group)
+
+    def _catch_up(self, connection: sqlite3.Connection, generation: int) -> None:
+        if generation != self._generation:
+            self._generation, self._highest = generation, 0
+            self._of_metric.clear()
+            self._kinds.clear()
+            self._selections.clear()
+        rows = connection.execute(
+            "SELECT id, name, labels, kind FROM series WHERE id > ? ORDER BY id", (self._highest,)
+        ).fetchall()
+        for number, name, labels, kind in rows:
+            key = SeriesKey(name, tuple((label, value) for label, value in json.loads(labels)))
+            self._of_metric.setdefault(name, []).append((number, key))
+            self._kinds[name] = Kind(kind)
+            self._highest = number
+        if rows:
+            # Positions are looked up by id: a selection made before must not meet a new id.
+            self._selections.clear()

@@ -1,0 +1,364 @@
+"""The store on one SQLite file (WAL), for one host: no server, nothing to operate.
+
+One process writes (the leader), any number read, each through its own connections. See `schema` for
+the tables, `frames` and `chunks` for the blobs, `closing` for tiers and retention.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import numpy as np
+
+from servescope import histogram
+from servescope.catalog import Kind
+from servescope.errors import ServescopeError, StoreCorruptError, StoreFullError
+from servescope.records import EventKind
+from servescope.store import answers, closing, details, reading
+from servescope.store.base import (
+    Aggregation,
+    Capabilities,
+    HeatmapResult,
+    Matching,
+    QuantileResult,
+    RangeResult,
+    TotalResult,
+)
+from servescope.store.chunks import ROWS, ChunkCache, Plane
+from servescope.store.closing import COARSE, FINE
+from servescope.store.database import Database
+from servescope.store.frames import (
+    Columns,
+    decode_columns,
+    decode_histograms,
+    encode_columns,
+    encode_histograms,
+    histograms_from,
+    merge_columns,
+    merge_histograms,
+)
+from servescope.store.reading import Source
+from servescope.store.series import SeriesIndex, SeriesWriter
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from servescope.records import RequestDetail
+    from servescope.store.base import Batch, Frame, SeriesKey
+    from servescope.store.series import Selection
+
+T = TypeVar("T")
+
+_ATTEMPTS_TO_MAKE_ROOM: Final = 16
+_ALLOWED: Final = {
+    Kind.GAUGE: (Aggregation.AVG, Aggregation.MIN, Aggregation.MAX),
+    Kind.COUNTER: (Aggregation.SUM, Aggregation.RATE),
+    Kind.HISTOGRAM: (Aggregation.SUM, Aggregation.RATE),
+}
+_ADDING_PLANE: Final = {Kind.COUNTER: Plane.INCREASE, Kind.HISTOGRAM: Plane.HIST_COUNT}
+
+
+class SqliteStore:
+    """`Store` on the file `servescope.sqlite3` in `folder`, at most `size_mib` MiB.
+
+    Raises DataFolderError when the folder cannot be used, StoreVersionError when a newer Servescope
+    wrote the file. A file that is no database is set aside under a new name.
+    """
+
+    def __init__(self, folder: Path, size_mib: int = 512) -> None:
+        self._db = Database(folder, size_mib)
+        self._writer = SeriesWriter()
+        self._index = SeriesIndex()
+        self._cache = ChunkCache()
+        self._cache_generation = self._db.generation
+        self._closed_before: int | None = None
+        self._damaged: set[tuple[int, int]] = set()
+        self._damaged_in_write: list[tuple[int, int]] = []
+
+    @property
+    def path(self) -> Path:
+        """The database file."""
+        return self._db.path
+
+    @property
+    def damaged_spans(self) -> int:
+        """How many seconds and chunks failed their checksum and are shown as gaps."""
+        return len(self._damaged)
+
+    def write(self, batch: Batch) -> None:
+        """Commit the batch; when the size budget is used up, the oldest data makes room for it."""
+        for _ in range(_ATTEMPTS_TO_MAKE_ROOM):
+            try:
+                self._db.write(lambda connection: self._put(connection, batch))
+            except StoreFullError:
+                if not self._db.write(closing.make_room):
+                    raise
+            else:
+                self._writer.committed()
+                self._damaged.update(self._damaged_in_write)
+                if batch.frames:
+                    self._closed_before = max(frame.ts for frame in batch.frames) // ROWS
+                return
+        raise StoreFullError(f"no room left in {self.path} for one second of data")
+
+    def cursors(self) -> dict[str, int]:
+        """How far each ring was read, as last committed."""
+        return self._db.read(
+            lambda connection: dict(connection.execute("SELECT ring, seq FROM cursor"))
+        )
+
+    def bounds(self) -> tuple[int, int] | None:
+        """Seconds of the oldest and the newest frame, None when there is none."""
+        return self._db.read(reading.bounds)
+
+    def series(self, metric: str) -> list[SeriesKey]:
+        """The known series of a metric, sorted."""
+        return self._db.read(
+            lambda connection: self._index.keys(connection, self._db.generation, metric)
+        )
+
+    def range(
+        self,
+        match: Matching,
+        start: int,
+        end: int,
+        step: int,
+        agg: Aggregation,
+        by: Sequence[str] = (),
+    ) -> RangeResult:
+        """Values over time. Raises ValueError when `agg` does not suit the metric's kind."""
+
+        def ask(source: Source) -> RangeResult:
+            tier, actual = reading.plan(source.connection, start, end, step)
+            steps = answers.Steps(start, end, actual)
+            selection = self._select(source, match, by)
+            if selection is None or not len(steps):
+                return _no_range(steps)
+            if agg not in _ALLOWED[selection.kind]:
+                raise ValueError(
+                    f"{match.metric} is a {selection.kind}: it takes "
+                    f"{', '.join(_ALLOWED[selection.kind])}, not {agg}"
+                )
+            parts = reading.segments(source.connection, tier, start, end)
+            if agg is Aggregation.AVG:
+                values = answers.gauge_average(source, selection, parts, steps)
+            elif selection.kind is Kind.GAUGE:
+                values = answers.gauge_extreme(source, selection, parts, steps, agg)
+            else:
+                plane = _ADDING_PLANE[selection.kind]
+                values, seconds = answers.increases(source, plane, selection, parts, steps)
+                if agg is Aggregation.RATE:
+                    values /= np.where(seconds > 0, seconds, 1.0)
+                values[:, seconds == 0] = np.nan
+            return RangeResult(steps.times, list(selection.groups), values, actual)
+
+        return self._ask(ask)
+
+    def mean(
+        self, match: Matching, start: int, end: int, step: int, by: Sequence[str] = ()
+    ) -> RangeResult:
+        """Mean in seconds of a histogram's values: sum over count; NaN where there are none."""
+
+        def ask(source: Source) -> RangeResult:
+            tier, actual = reading.plan(source.connection, start, end, step)
+            steps = answers.Steps(start, end, actual)
+            selection = self._select(source, match, by, Kind.HISTOGRAM)
+            if selection is None or not len(steps):
+                return _no_range(steps)
+            parts = reading.segments(source.connection, tier, start, end)
+            sums, _ = answers.increases(source, Plane.HIST_SUM, selection, parts, steps)
+            counts, _ = answers.increases(source, Plane.HIST_COUNT, selection, parts, steps)
+            means = np.where(counts > 0, sums / np.where(counts > 0, counts, 1.0), np.nan)
+            return RangeResult(steps.times, list(selection.groups), means, actual)
+
+        return self._ask(ask)
+
+    def quantiles(
+        self,
+        qs: Sequence[float],
+        match: Matching,
+        start: int,
+        end: int,
+        step: int,
+        by: Sequence[str] = (),
+    ) -> QuantileResult:
+        """Quantiles of merged histograms, never of averages."""
+
+        def ask(source: Source) -> QuantileResult:
+            tier, actual = reading.plan(source.connection, start, end, step)
+            steps = answers.Steps(start, end, actual)
+            selection = self._select(source, match, by, Kind.HISTOGRAM)
+            groups: list[tuple[str, ...]] = []
+            values = np.empty((0, len(qs), len(steps)))
+            if selection is not None and len(steps):
+                parts = reading.segments(source.connection, tier, start, end)
+                groups = list(selection.groups)
+                values = answers.quantiles(source, selection, parts, steps, qs)
+            return QuantileResult(steps.times, groups, values, actual, histogram.ERROR_BOUND)
+
+        return self._ask(ask)
+
+    def heatmap(self, match: Matching, start: int, end: int, step: int) -> HeatmapResult:
+        """Counts by bucket over time, only the buckets between the lowest and highest in use."""
+
+        def ask(source: Source) -> HeatmapResult:
+            tier, actual = reading.plan(source.connection, start, end, step)
+            steps = answers.Steps(start, end, actual)
+            selection = self._select(source, match, (), Kind.HISTOGRAM)
+            if selection is None or not len(steps):
+                return HeatmapResult(steps.times, np.zeros(1), np.empty((0, len(steps))), actual)
+            parts = reading.segments(source.connection, tier, start, end)
+            return answers.heatmap(source, selection, parts, steps)
+
+        return self._ask(ask)
+
+    def total(self, match: Matching, start: int, end: int, by: Sequence[str] = ()) -> TotalResult:
+        """One figure for the whole span. Raises ValueError for a gauge, which has no total."""
+
+        def ask(source: Source) -> TotalResult:
+            selection = self._select(source, match, by)
+            if selection is None or start >= end:
+                return TotalResult(
+                    [], np.empty(0), np.empty(0), np.empty((0, histogram.BUCKETS), np.int64)
+                )
+            if selection.kind is Kind.GAUGE:
+                raise ValueError(f"{match.metric} is a gauge: it has no total")
+            parts = reading.segments(source.connection, COARSE, start, end)
+            planes = [_ADDING_PLANE[selection.kind]]
+            if selection.kind is Kind.HISTOGRAM:
+                planes.append(Plane.HIST_SUM)
+            return answers.total(source, selection, parts, planes)
+
+        return self._ask(ask)
+
+    def details(self, limit: int, after_id: int = 0) -> list[tuple[int, RequestDetail]]:
+        """The newest request details with an id above `after_id`, newest first, with their ids."""
+        return self._db.read(lambda connection: details.newest(connection, limit, after_id))
+
+    def version(self) -> int:
+        """The same number in every process, until something is committed."""
+        return self._db.version()
+
+    def capabilities(self) -> Capabilities:
+        """Exact counts, visible at once."""
+        return Capabilities("sqlite", True, 0.0, histogram.ERROR_BOUND)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._db.close()
+
+    def _ask(self, ask: Callable[[Source], T]) -> T:
+        found: list[tuple[int, int]] = []
+
+        def on_snapshot(connection: sqlite3.Connection) -> T:
+            if self._cache_generation != self._db.generation:
+                self._cache.clear()
+                self._cache_generation = self._db.generation
+            source = Source(connection, self._cache, lambda tier, ts: found.append((tier, ts)))
+            return ask(source)
+
+        answer = self._db.read(on_snapshot)
+        if found:
+            self._tell_damage(found)
+        return answer
+
+    def _select(
+        self, source: Source, match: Matching, by: Sequence[str], kind: Kind | None = None
+    ) -> Selection | None:
+        selection = self._index.select(source.connection, self._db.generation, match, by)
+        if selection is not None and kind not in {None, selection.kind}:
+            raise ValueError(f"{match.metric} is a {selection.kind}, not a {kind}")
+        return selection
+
+    def _put(self, connection: sqlite3.Connection, batch: Batch) -> None:
+        self._writer.begin(self._db.generation)
+        found: list[tuple[int, int]] = []
+        self._damaged_in_write = found
+        for frame in batch.frames:
+            self._put_frame(connection, frame)
+        connection.executemany(
+            "INSERT INTO cursor VALUES (?, ?) ON CONFLICT (ring) DO UPDATE SET seq = excluded.seq",
+            batch.cursors.items(),
+        )
+        if batch.dropped_rings:
+            connection.executemany(
+                "DELETE FROM cursor WHERE ring = ?", [(ring,) for ring in batch.dropped_rings]
+            )
+        if batch.details:
+            details.insert(connection, batch.details)
+        if batch.frames:
+            newest = max(frame.ts for frame in batch.frames)
+            if self._closed_before != newest // ROWS:
+                closing.close_spans(connection, newest, lambda tier, ts: found.append((tier, ts)))
+        _note_damage(connection, found)
+
+    def _put_frame(self, connection: sqlite3.Connection, frame: Frame) -> None:
+        gauges = self._columns(connection, Kind.GAUGE, frame.gauges)
+        counts = self._columns(connection, Kind.COUNTER, frame.counts)
+        histograms = histograms_from(
+            self._writer.ids(connection, Kind.HISTOGRAM, tuple(frame.histograms)),
+            list(frame.histograms.values()),
+        )
+        row = (encode_columns(gauges), encode_columns(counts), encode_histograms(histograms))
+        inserted = connection.execute(
+            "INSERT INTO frame (tier, ts, seconds, gauges, counts, hist)"
+            " VALUES (?, ?, 1, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (FINE, frame.ts, *row),
+        ).rowcount
+        if not inserted:
+            old = connection.execute(
+                "SELECT gauges, counts, hist FROM frame WHERE tier = ? AND ts = ?",
+                (FINE, frame.ts),
+            ).fetchone()
+            try:
+                gauges = merge_columns(decode_columns(old[0]), gauges, adding=False)
+                counts = merge_columns(decode_columns(old[1]), counts, adding=True)
+                histograms = merge_histograms([decode_histograms(old[2]), histograms])
+            except StoreCorruptError:
+                self._damaged_in_write.append((FINE, frame.ts))
+            connection.execute(
+                "UPDATE frame SET gauges = ?, counts = ?, hist = ? WHERE tier = ? AND ts = ?",
+                (
+                    encode_columns(gauges),
+                    encode_columns(counts),
+                    encode_histograms(histograms),
+                    FINE,
+                    frame.ts,
+                ),
+            )
+
+    def _columns(
+        self, connection: sqlite3.Connection, kind: Kind, values: Mapping[SeriesKey, float]
+    ) -> Columns:
+        ids = self._writer.ids(connection, kind, tuple(values))
+        return Columns(ids, np.fromiter(values.values(), np.float64, len(values))[None])
+
+    def _tell_damage(self, found: list[tuple[int, int]]) -> None:
+        """Leave an event for each damaged blob that none was left for yet."""
+        if self._damaged.issuperset(found):
+            return
+        with suppress(ServescopeError):  # no room for an event: the next reading tries again
+            self._db.write(lambda connection: _note_damage(connection, found))
+            self._damaged.update(found)
+
+
+def open_store(folder: Path, size_mib: int = 512) -> SqliteStore:
+    """Open the store in `folder`, which is made when missing; raises what SqliteStore raises."""
+    return SqliteStore(folder, size_mib)
+
+
+def _note_damage(connection: sqlite3.Connection, found: Sequence[tuple[int, int]]) -> None:
+    for tier, ts in found:
+        text = f"Stored data is damaged and shown as a gap (tier {tier} s, epoch second {ts})."
+        connection.execute(
+            "INSERT INTO event (kind, start_s, text) SELECT ?1, ?2, ?3 WHERE NOT EXISTS"
+            " (SELECT 1 FROM event WHERE kind = ?1 AND start_s = ?2 AND text = ?3)",
+            (EventKind.STORE, ts, text),
+        )
+
+
+def _no_range(steps: answers.Steps) -> RangeResult:
+    return RangeResult(steps.times, [], np.empty((0, len(steps))), steps.step)
