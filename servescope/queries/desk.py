@@ -5,18 +5,23 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from servescope.queries.rows import Standing
 from servescope.queries.snapshots import Snapshots
+from servescope.records import EventKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from servescope.records import ListenerStatus
     from servescope.settings import Settings
     from servescope.store.base import Store
     from servescope.store.control import Control
+
+
+NOTICED_S: Final = 24 * 3600
+"""How long an event of the store, say a damaged file set aside, is told on every page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,7 @@ class Desk:
     settings: Settings
     is_leader: Callable[[], bool]
     leader_pid: Callable[[], int | None]
+    problems: Callable[[], Sequence[str]]  # what this process itself has trouble with
     snapshots: Snapshots = field(init=False)
 
     def __post_init__(self) -> None:
@@ -47,7 +53,7 @@ class Desk:
         newest = self.newest()
         now = time.time()
         instances = self.snapshots.get("instances", lambda: self.control.instances(now))
-        notices = self.snapshots.get("notices", self.control.notices)
+        notices = self.snapshots.get("notices", lambda: self._notices(now))
         return Standing(
             pid=os.getpid(),
             role="leader" if self.is_leader() else "follower",
@@ -55,5 +61,15 @@ class Desk:
             instances=len(instances),
             newest_s=newest,
             lag_s=None if newest is None else now - (newest + 1),
-            notices=tuple(notices),
+            notices=(*notices, *self.problems()),
         )
+
+    def _notices(self, now: float) -> list[str]:
+        """What a person should know: listeners on other ports or failed, trouble of the store."""
+        listeners = [
+            f"Listener {status.name}: {status.message}."
+            for status in self.control.listeners()
+            if status.message
+        ]
+        events = self.control.events(now - NOTICED_S, now + 1)
+        return listeners + [event.text for event in events if event.kind is EventKind.STORE]

@@ -7,7 +7,6 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from servescope.errors import StoreError
 from servescope.recording import Recorder
 from servescope.records import Event, EventKind
 from servescope.runtime.listening import Listeners, wanted_listeners
@@ -78,6 +77,16 @@ class Leader:
             self._control.write_listeners(self._listeners.statuses())
         self._runs.reconcile()
 
+    def problems(self) -> list[str]:
+        """What the collector has trouble with, in whole sentences."""
+        status = self._collector.status
+        told = {
+            "The store takes no data": status.store_problem,
+            "A sampler failed": status.source_problem,
+            "A ring cannot be read": status.ring_problem,
+        }
+        return [f"{what}: {why}" for what, why in told.items() if why]
+
     def stop(self) -> None:
         """Stop everything, in the opposite order; what was recorded is in the store after it."""
         self._runs.stop()
@@ -85,17 +94,15 @@ class Leader:
         self._stopping.set()
         if self._collecting.is_alive():
             self._collecting.join()
-        self._collector.flush(time.time_ns(), time.monotonic())
         self._recorder.close()
+        self._collector.flush(time.time_ns(), time.monotonic())
+        self._collector.close()
         self._control.write_listeners(self._listeners.statuses())
 
     def _collect(self) -> None:
         while not self._stopping.wait(_until_next_second()):
             try:
                 self._collector.tick(time.time_ns(), time.monotonic())
-            except StoreError as error:
-                # The rings keep what was recorded; the next second tries again.
-                logger.warning("the store did not take this second: %s", error)
             except Exception:
                 # The boundary of the collector's loop: a defect must not end the recording.
                 logger.exception("the collector failed in this second")

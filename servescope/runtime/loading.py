@@ -14,6 +14,7 @@ from servescope.records import Event, EventKind, RunState
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from servescope.load.report import Progress
     from servescope.records import LoadRun
     from servescope.runtime.listening import Listeners
     from servescope.settings import Settings
@@ -35,6 +36,7 @@ class LoadRuns:
         self._settings = settings
         self._generator: GeneratorProcess | None = None
         self._event_id = 0
+        self._told: Progress | None = None
 
     def abandon_orphans(self) -> None:
         """End what a former leader left running: its generator died with it."""
@@ -91,17 +93,17 @@ class LoadRuns:
         return others[-1] if taken is not None and others else None
 
     def _report(self, generator: GeneratorProcess) -> None:
-        state = generator.state
-        if state in FINAL:
-            generator.wait(STOP_GRACE_S)
-            self._control.update_run(
-                generator.run_id, progress=generator.progress, result=generator.result
-            )
-            self._finish(generator.run_id, state, generator.message)
-            self._control.end_event(self._event_id, time.time())
-            self._generator = None
-        elif generator.progress:
-            self._control.update_run(generator.run_id, progress=generator.progress)
+        progress = generator.progress
+        if progress is not None and progress is not self._told:
+            self._control.update_run(generator.run_id, progress=progress.to_json())
+            self._told = progress
+        if generator.state not in FINAL:
+            return
+        if generator.result is not None:
+            self._control.update_run(generator.run_id, result=generator.result.to_json())
+        self._finish(generator.run_id, generator.state, generator.message)
+        self._control.end_event(self._event_id, time.time())
+        self._generator = None
 
     def _finish(self, run_id: int, state: RunState, message: str) -> None:
         self._control.update_run(run_id, state=state, ended_s=time.time(), message=message)

@@ -75,6 +75,7 @@ class Runtime:
                 self.settings,
                 is_leader=lambda: self._lock.held,
                 leader_pid=self._lock.holder,
+                problems=lambda: self._leader.problems() if self._leader else (),
             )
             self._stopping = threading.Event()
             self._leader: Leader | None = None
