@@ -88,6 +88,7 @@ def report(ports: list[int], rounds: int, connections: int) -> int:
     }
     peers = {
         "psutil.cpu_times(percpu)": lambda: psutil.cpu_times(percpu=True),
+        "psutil.cpu_times, load average": lambda: (psutil.cpu_times(), psutil.getloadavg()),
         "psutil.virtual_memory": psutil.virtual_memory,
         "psutil.swap_memory": psutil.swap_memory,
         "psutil.disk_io_counters": lambda: psutil.disk_io_counters(perdisk=True),

@@ -1,11 +1,12 @@
 """The host's own figures from proc(5): processors, memory, disks and network interfaces.
 
-psutil opens and parses each file anew and makes named tuples; with descriptors kept open and only
-the needed fields parsed the same readings cost a fraction (`benchmarks/sampling.py`).
+Descriptors are kept open and only the fields used here are parsed: against psutil that halves the
+cost of memory, disks and interfaces; processors cost the same (`benchmarks/sampling.py`).
 """
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -64,7 +65,6 @@ class CpuSampler:
 
     def __init__(self, proc: Path = PROC) -> None:
         self._stat = ProcFile(proc / "stat")
-        self._load_average = ProcFile(proc / "loadavg")
         self._last: Mapping[str, tuple[int, int]] = {}
         self._labels: dict[str, Labels] = {}
 
@@ -81,7 +81,7 @@ class CpuSampler:
             if busy_ticks or idle_ticks:
                 labels = self._labels.setdefault(cpu, (("cpu.logical_number", cpu),))
                 yield Sample(CPU_UTILIZATION, busy_ticks / (busy_ticks + idle_ticks), labels)
-        yield Sample(LOAD_AVERAGE, float(self._load_average.read().split(None, 1)[0]))
+        yield Sample(LOAD_AVERAGE, os.getloadavg()[0])
 
 
 class MemorySampler:

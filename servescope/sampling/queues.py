@@ -19,8 +19,8 @@ READING_SHARE: Final = 0.003
 """Most of a core that each of the two readings, queues and connections, may take.
 
 What a reading cost is spread over as many seconds as that needs, and its answer stands meanwhile.
-One of up to 3 ms is taken each second: that is what netlink needs for some 2,500 connections of
-ours (`benchmarks/sampling.py --connections 2500`).
+One of up to 3 ms is taken each second: that is what netlink needs for some 2,000 connections of
+ours (`benchmarks/sampling.py --connections 2000`).
 """
 
 Answer = TypeVar("Answer")

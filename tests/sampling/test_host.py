@@ -1,3 +1,4 @@
+import os
 import socket
 from pathlib import Path
 
@@ -110,20 +111,20 @@ def readings(sampler):
 
 
 def test_cpu_utilization_is_the_share_not_idle_since_the_call_before(tmp_path):
-    (tmp_path / "loadavg").write_text("0.42 0.02 0.01 3/99 5293\n")
     stat = tmp_path / "stat"
     stat.write_text("cpu 0 0 0 0 0 0 0 0\ncpu0 0 0 0 0 0 0 0 0\ncpu1 5 0 0 90 5 0 0 0\n")
     sampler = CpuSampler(tmp_path)
-    assert readings(sampler) == {("system.cpu.load_average.1m",): 0.42}
+    assert readings(sampler).keys() == {("system.cpu.load_average.1m",)}
     stat.write_text(
         "cpu 40 0 0 150 5 0 0 5\ncpu0 20 0 0 70 5 0 0 5\ncpu1 5 0 0 90 4 0 0 0\n"
         "cpu2 1 0 0 1 0 0 0 0\n"
     )
-    assert readings(sampler) == {
+    told = readings(sampler)
+    assert told.pop(("system.cpu.load_average.1m",)) == pytest.approx(os.getloadavg()[0], abs=1)
+    assert told == {
         ("system.cpu.utilization", "all"): 45 / 200,
         ("system.cpu.utilization", "0"): 0.25,
         # cpu1 did not tick (iowait even stepped back), and cpu2 has just come
-        ("system.cpu.load_average.1m",): 0.42,
     }
 
 
@@ -245,11 +246,15 @@ def test_every_sample_is_in_the_catalog_with_its_labels():
                 assert 0 <= sample.value <= 1
 
 
-def test_a_table_of_many_pages_is_read_to_its_end(listen, connect):
+def test_a_table_of_many_pages_is_read_to_its_end(listen, connect, eventually):
     listening = listen(backlog=200)
-    port = listening.getsockname()[1]
+    port = f":{listening.getsockname()[1]:04X}".encode()
     connect(listening, 150)  # two rows of 150 bytes each: past the 4 KiB the kernel hands over
     table = ProcFile(Path("/proc/net/tcp"))
+
+    def rows():
+        return sum(port in line.split()[1] for line in table.read().splitlines()[1:])
+
+    # Where connections of others come and go meanwhile, a page may repeat or miss a row.
     for _ in range(2):
-        rows = [line.split()[1:3] for line in table.read().splitlines()[1:]]
-        assert sum(f":{port:04X}".encode() in local for local, _ in rows) == 151
+        eventually(rows, 151)
