@@ -141,17 +141,14 @@ class OpenModel:
                     on_control()
                 else:
                     self._on_event(fd, mask)
-            if events:
-                continue
-            if self._next >= self._count and self._tally.ended == self._tally.sent:
-                break
             pause = min(self._next_due_ns, self._next_sweep_ns, self._next_tick_ns) - clock()
-            if pause <= 0:
-                continue
-            if pause < DEFER_NS and self._may_defer():
+            if 0 < pause < DEFER_NS and self._may_defer():
                 time.sleep(pause / _NS)
-            else:
-                select.select(descriptor, (), (), pause / _NS)
+            elif not events:
+                if self._next >= self._count and self._tally.ended == self._tally.sent:
+                    break
+                if pause > 0:
+                    select.select(descriptor, (), (), pause / _NS)
         for connection in list(self._connections.values()):
             self._close(connection)
         epoll.close()

@@ -1,0 +1,68 @@
+"""The kernel's stamp of arrival, and the bound on descriptors."""
+
+from __future__ import annotations
+
+import resource
+import socket
+import threading
+import time
+
+import pytest
+
+from servescope.load.connections import (
+    ANCILLARY_BYTES,
+    Connection,
+    arrived_ns,
+    descriptors_for,
+    family_of,
+    wall_offset_ns,
+)
+
+
+def test_stamp_tells_when_bytes_came_not_when_they_were_read() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        connection = Connection(socket.AF_INET, time.monotonic_ns())
+        connection.connect(*listening.getsockname())
+        peer, _ = listening.accept()
+        with peer:
+            before_ns = time.time_ns()
+            peer.sendall(b"x")
+            after_ns = time.time_ns()
+            threading.Event().wait(0.05)  # the reader comes late
+            data, ancillary, _, _ = connection.receive(10, ANCILLARY_BYTES)
+        connection.close()
+    assert data == b"x"
+    assert before_ns <= arrived_ns(ancillary) <= after_ns + 1_000_000
+
+
+def test_no_stamp_is_zero() -> None:
+    assert arrived_ns([]) == 0
+
+
+def test_wall_offset_joins_the_clocks() -> None:
+    offset = wall_offset_ns()
+    before = time.time_ns()
+    joined = time.monotonic_ns() + offset
+    assert before - 1_000_000 <= joined <= time.time_ns() + 1_000_000
+
+
+@pytest.fixture
+def limits() -> object:
+    kept = resource.getrlimit(resource.RLIMIT_NOFILE)
+    yield kept
+    resource.setrlimit(resource.RLIMIT_NOFILE, kept)
+
+
+def test_soft_limit_is_raised_as_needed_and_the_hard_one_binds(limits: tuple[int, int]) -> None:
+    hard = limits[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    assert descriptors_for(100) == 100
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 256
+    assert descriptors_for(1_000) == 1_000
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 1_000
+    assert descriptors_for(hard) < hard
+
+
+def test_family_of_an_address() -> None:
+    assert family_of("127.0.0.1") is socket.AF_INET
+    assert family_of("::1") is socket.AF_INET6
