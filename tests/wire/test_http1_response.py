@@ -1,0 +1,171 @@
+from __future__ import annotations
+
+import httptools
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servescope.wire.http1_response import (
+    Headers,
+    ResponseError,
+    ResponseFraming,
+    check_status,
+    reason_phrase,
+)
+
+DATE = b"Sun, 06 Nov 1994 08:49:37 GMT"
+
+
+class Client:
+    """What a client makes of the bytes, by llhttp."""
+
+    def __init__(self, data: bytes) -> None:
+        self.headers: dict[str, str] = {}
+        self.content = b""
+        self.is_complete = False
+        self.parser = httptools.HttpResponseParser(self)
+        self.parser.feed_data(data)
+        self.status = self.parser.get_status_code()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        assert name.decode().lower() not in self.headers, "no field twice"
+        self.headers[name.decode().lower()] = value.decode()
+
+    def on_body(self, data: bytes) -> None:
+        self.content += data
+
+    def on_message_complete(self) -> None:
+        self.is_complete = True
+
+
+def whole(  # one response in one piece
+    headers: Headers, content: bytes, *, minor: int = 1, status: int = 200, keep: bool = True
+) -> tuple[Client, ResponseFraming]:
+    framing = ResponseFraming(minor, is_head=False, keep_alive=keep)
+    head = framing.head(status, reason_phrase(status), headers, DATE, len(content))
+    return Client(head + framing.content(content) + framing.end()), framing
+
+
+def test_a_known_length_is_announced():
+    client, framing = whole([("Content-Type", "text/plain")], b"hello")
+    assert client.headers == {
+        "content-type": "text/plain",
+        "content-length": "5",
+        "server": "servescope",
+        "date": DATE.decode(),
+    }
+    assert client.content == b"hello"
+    assert client.is_complete
+    assert framing.keep_alive
+    assert framing.is_satisfied
+
+
+def test_date_and_server_of_the_app_win():
+    client, _ = whole([("Date", "today"), ("Server", "mine")], b"")
+    assert client.headers["date"] == "today"
+    assert client.headers["server"] == "mine"
+
+
+@pytest.mark.parametrize("parts", [[], [b"a"], [b"a", b"", b"bc" * 40_000]])
+def test_an_unknown_length_is_chunked(parts: list[bytes]):
+    framing = ResponseFraming(1, is_head=False, keep_alive=True)
+    data = framing.head(200, "OK", [], DATE, None)
+    data += b"".join(framing.content(part) for part in parts) + framing.end()
+    client = Client(data)
+    assert client.content == b"".join(parts)
+    assert client.is_complete
+    assert client.headers["transfer-encoding"] == "chunked"
+    assert framing.keep_alive
+
+
+@given(st.lists(st.binary(max_size=50)))
+def test_chunked_content_is_what_the_app_gave(parts: list[bytes]):
+    framing = ResponseFraming(1, is_head=False, keep_alive=True)
+    data = framing.head(200, "OK", [], DATE, None)
+    data += b"".join(framing.content(part) for part in parts) + framing.end()
+    assert Client(data).content == b"".join(parts)
+
+
+def test_for_a_1_0_client_the_end_of_the_connection_is_the_end():
+    framing = ResponseFraming(0, is_head=False, keep_alive=True)
+    data = framing.head(200, "OK", [], DATE, None) + framing.content(b"abc") + framing.end()
+    assert b"chunked" not in data
+    assert data.endswith(b"\r\n\r\nabc")
+    assert b"\r\nConnection: close\r\n" in data
+    assert not framing.keep_alive
+
+
+def test_a_1_0_client_that_keeps_alive_is_told_so():
+    client, framing = whole([], b"x", minor=0)
+    assert client.headers["connection"] == "keep-alive"
+    assert framing.keep_alive
+
+
+def test_close_is_announced():
+    assert whole([], b"", keep=False)[0].headers["connection"] == "close"
+
+
+def test_an_app_may_ask_to_close_and_sets_no_framing():
+    client, framing = whole([("Connection", "close"), ("Transfer-Encoding", "gzip")], b"x")
+    assert client.headers["connection"] == "close"
+    assert "transfer-encoding" not in client.headers
+    assert not framing.keep_alive
+
+
+@pytest.mark.parametrize("status", [204, 304])
+def test_statuses_without_content(status: int):
+    framing = ResponseFraming(1, is_head=False, keep_alive=True)
+    data = framing.head(status, "", [], DATE, 3) + framing.content(b"abc") + framing.end()
+    assert data.endswith(b"\r\n\r\n")
+    assert b"Content-Length" not in data
+    assert framing.keep_alive
+
+
+def test_head_announces_the_length_and_sends_nothing():
+    framing = ResponseFraming(1, is_head=True, keep_alive=True)
+    data = framing.head(200, "OK", [], DATE, 3) + framing.content(b"abc") + framing.end()
+    assert b"Content-Length: 3\r\n" in data
+    assert data.endswith(b"\r\n\r\n")
+    assert framing.is_satisfied
+
+
+def test_content_beyond_the_announced_length_is_cut_and_what_lacks_is_known():
+    framing = ResponseFraming(1, is_head=False, keep_alive=True)
+    framing.head(200, "OK", [("Content-Length", "3")], DATE, None)
+    assert framing.content(b"ab") == b"ab"
+    assert framing.missing_bytes == 1
+    assert framing.content(b"cde") == b"c"
+    assert framing.is_satisfied
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        ("X", "a\r\nSet-Cookie: b"),
+        ("X", "a\nb"),
+        ("X", "a\0"),
+        ("X", "\u20ac"),
+        ("X\r\nY", "a"),
+        ("X Y", "a"),
+        ("", "a"),
+        ("Content-Length", "-1"),
+        ("Content-Length", "\u0663"),
+    ],
+)
+def test_headers_that_would_break_the_response_are_refused(header: tuple[str, str]):
+    framing = ResponseFraming(1, is_head=False, keep_alive=True)
+    with pytest.raises(ResponseError):
+        framing.head(200, "OK", [header], DATE, 0)
+
+
+@pytest.mark.parametrize("status", ["200 OK", "299 ", "404 Not Found"])
+def test_statuses(status: str):
+    assert check_status(status) == int(status[:3])
+
+
+@pytest.mark.parametrize(
+    "status", ["200", "20 OK", "600 X", "100 Continue", "200 a\r\nb", "", "abc d"]
+)
+def test_what_is_no_status(status: str):
+    with pytest.raises(ResponseError):
+        check_status(status)
