@@ -27,8 +27,6 @@ from servescope.settings import Settings, load_settings
 if TYPE_CHECKING:
     from types import FrameType
 
-EXIT_FAILED: Final = 1
-EXIT_SETTINGS: Final = 2
 DASHBOARD_PORTS: Final = 50
 """How many ports after the default one are tried when another program has it."""
 
@@ -90,7 +88,7 @@ def build() -> tuple[dash.Dash, Runtime]:
 def fail(error: ServescopeError) -> NoReturn:
     """End the process with one line that says why."""
     sys.stderr.write(f"servescope: {error}\n")
-    raise SystemExit(EXIT_SETTINGS if isinstance(error, SettingsError) else EXIT_FAILED)
+    raise SystemExit(error.exit_status)
 
 
 def dashboard_port(settings: Settings) -> int:

@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from servescope.errors import ServescopeError
+from servescope.runtime import Runtime
 from servescope.settings import load_settings
 
 if TYPE_CHECKING:
@@ -18,9 +19,10 @@ if TYPE_CHECKING:
 
 try:
     _settings = load_settings()
+    Runtime(_settings)  # what cannot run is told once, here, and not by each worker again and again
 except ServescopeError as error:
     sys.stderr.write(f"servescope: {error}\n")
-    raise SystemExit(2) from None
+    raise SystemExit(error.exit_status) from None
 
 # A platform that hands out $PORT sends its traffic from outside; without it we stay on loopback.
 _from_platform = "PORT" in os.environ and "host" not in _settings.model_fields_set

@@ -8,14 +8,18 @@ from http import HTTPStatus
 class ServescopeError(Exception):
     """Anything Servescope reports to a person; its text is a whole sentence that says what to do.
 
-    `http_status` is what a page or an API answers with when the error reaches it.
+    `http_status` is what a page or an API answers with when the error reaches it, `exit_status`
+    what the process ends with when the error keeps it from starting.
     """
 
     http_status = HTTPStatus.INTERNAL_SERVER_ERROR
+    exit_status = 1
 
 
 class SettingsError(ServescopeError):
     """A setting is unknown or has a bad value; the text names it."""
+
+    exit_status = 2
 
 
 class DataFolderError(ServescopeError):

@@ -112,4 +112,5 @@ def test_a_port_that_was_asked_for_and_is_taken_fails_with_its_holder(start_dash
             status = next(one for one in control.listeners() if one.name == "files")
         assert status.state == "failed"
         assert f"pid {os.getpid()}" in status.message
-    eventually(lambda: running.listener("files").port == port, 10)
+        assert not running.listener("files")
+    assert eventually(lambda: running.listener("files"), 10).port == port
