@@ -167,6 +167,12 @@ class Conversation:
         exchange.aborted = True
         exchange.flags |= RequestFlag.ABORTED
 
+    def close(self) -> None:
+        """Give back what the request at hand holds; at the latest with the connection."""
+        if self._body is not None:
+            self._body.close()
+            self._body = None
+
     def finish_cycle(self, now_ns: int) -> Need:
         """The response is out, or was broken off: what comes next on this connection."""
         exchange = self.exchange
@@ -174,9 +180,7 @@ class Conversation:
             raise RuntimeError("there is no request to finish")
         self.exchange = None
         self._exchange_count += 1
-        if self._body is not None:
-            self._body.close()
-            self._body = None
+        self.close()
         if exchange.aborted:
             return Need.CLOSE
         wire = self._wire

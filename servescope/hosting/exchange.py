@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Protocol
 
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from servescope.hosting.site import Site
     from servescope.wire.http1_events import Refusal, RequestHead
     from servescope.wire.http1_response import Headers
+
+
+_log = logging.getLogger(__name__)
 
 
 class ResponseSink(Protocol):
@@ -158,6 +162,7 @@ class Exchange:
         body = self.framing.content(content)
         closing = self.framing.end()
         self.is_ended = True
+        self._check_length()
         self.sink.send(head + body + closing, last=True)
 
     def respond_file(
@@ -188,7 +193,21 @@ class Exchange:
         if not self.is_ended:
             data = self.framing.end()
             self.is_ended = True
+            self._check_length()
             self.sink.send(data, last=True)
+
+    def _check_length(self) -> None:
+        """Less content than announced: only the end of the connection tells the client."""
+        missing = self.framing.missing_bytes
+        if missing:
+            self.aborted = True
+            self.flags |= RequestFlag.APP_ERROR
+            _log.warning(
+                "%s %s: the application gave %d bytes less than its Content-Length",
+                self.method,
+                self.target,
+                missing,
+            )
 
     def fail(self) -> None:
         """The application raised: answer 500, or break off what is under way."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 from functools import lru_cache
@@ -12,7 +11,6 @@ from typing import IO, TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes
 
 from servescope.hosting.routes import UNMATCHED, fold_path
-from servescope.records import RequestFlag
 from servescope.wire.http1_response import SERVER, check_status
 
 if TYPE_CHECKING:
@@ -32,7 +30,6 @@ ROUTE_KEY: Final = "servescope.route"
 """An app may put its route template here, in the environ; it wins over every other source."""
 
 _WERKZEUG_REQUEST: Final = "werkzeug.request"  # werkzeug.wrappers.Request puts itself here
-_log = logging.getLogger(__name__)
 
 
 class FileWrapper:
@@ -201,24 +198,11 @@ class _Response:
             self._require_start()
             exchange.respond(self._status, self._headers, b"", self._phrase)
             return
-        self._warn_when_short()
         exchange.end()
 
     def _require_start(self) -> None:
         if not self._status:
             raise AssertionError("the app returned without calling start_response")
-
-    def _warn_when_short(self) -> None:
-        missing = self._exchange.framing.missing_bytes
-        if missing and not self._exchange.is_ended:
-            _log.warning(
-                "%s %s: the app sent %d bytes less than its Content-Length",
-                self._exchange.method,
-                self._exchange.target,
-                missing,
-            )
-            self._exchange.aborted = True
-            self._exchange.flags |= RequestFlag.APP_ERROR
 
     def _send_file(self, wrapper: FileWrapper) -> bool:
         """Let the kernel send the file; False when it is none, or its size is not the rest's."""

@@ -270,6 +270,7 @@ class Connection:
     def close(self) -> None:
         """Close the socket and give up what was not sent."""
         self.is_closed = True
+        self.conversation.close()
         if self.unsent is not None:
             self.unsent.close()
             self.unsent = None

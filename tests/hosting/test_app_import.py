@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from servescope.errors import AppImportError
+from servescope.hosting.app_import import import_app
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_finds_a_callable_and_follows_dots():
+    assert import_app("os.path:join") is import_app("os:path.join")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("os", "module:attribute"),
+        (":app", "module:attribute"),
+        ("os:", "module:attribute"),
+        ("no_such_module_here:app", "cannot import no_such_module_here"),
+        ("os:no_such", "has no no_such"),
+        ("os:sep", "not callable"),
+    ],
+)
+def test_says_what_is_wrong(name: str, words: str):
+    with pytest.raises(AppImportError, match=words):
+        import_app(name)
+
+
+def test_a_module_that_fails_is_told_with_its_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    (tmp_path / "broken_app_module.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(AppImportError, match="ZeroDivisionError: division by zero"):
+        import_app("broken_app_module:app")

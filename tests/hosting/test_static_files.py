@@ -1,0 +1,329 @@
+"""A folder in memory's way: conversations without sockets, a real folder on disk."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from email.parser import BytesParser
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from servescope.errors import AppImportError
+from servescope.hosting.conversation import Conversation, Need
+from servescope.hosting.site import Site
+from servescope.hosting.static_files import SMALL_FILE, StaticFolder
+from servescope.records import ListenerOptions
+
+if TYPE_CHECKING:
+    from email.message import Message
+
+SECRET = b"the secret outside"
+
+
+class Answer:
+    def __init__(self, raw: bytes, route: str) -> None:
+        head, _, self.content = raw.partition(b"\r\n\r\n")
+        line, _, fields = head.partition(b"\r\n")
+        self.status = int(line.split()[1])
+        self.headers: Message = BytesParser().parsebytes(fields)
+        self.route = route
+
+
+class FolderClient:
+    """Sends requests to a StaticFolder through a Conversation, and is its sink."""
+
+    def __init__(self, folder: Path) -> None:
+        self.site = Site("files", StaticFolder(str(folder)), ListenerOptions())
+        self.ticks = itertools.count(1).__next__
+        self.out = b""
+
+    def now_ns(self) -> int:
+        return self.ticks()
+
+    def date(self) -> bytes:
+        return b"Sun, 06 Nov 1994 08:49:37 GMT"
+
+    def send(self, data: bytes, *, last: bool) -> None:
+        assert last, "static responses leave in one piece"
+        self.out += data
+
+    def send_file(self, head: bytes, descriptor: int, offset: int, count: int) -> None:
+        self.out += head + os.pread(descriptor, count, offset)
+        os.close(descriptor)
+
+    def ask(self, target: str, method: str = "GET", **headers: str) -> Answer:
+        lines = [f"{method} {target} HTTP/1.1", "Host: x"]
+        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+        conversation = Conversation(self.site, ("127.0.0.1", 1), 0)
+        need = conversation.receive("\r\n".join([*lines, "", ""]).encode("latin-1"), 1, 0)
+        assert need is Need.RUN
+        exchange = conversation.exchange
+        assert exchange is not None
+        self.out = b""
+        conversation.run(self)
+        return Answer(self.out, exchange.route)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    root = tmp_path / "root"
+    (root / "sub" / "deep").mkdir(parents=True)
+    (root / "withindex").mkdir()
+    (root / "a.txt").write_bytes(b"0123456789")
+    (root / "sub" / "page.html").write_text("<p>page")
+    (root / "withindex" / "index.html").write_text("index")
+    (root / "big.bin").write_bytes(bytes(range(256)) * (SMALL_FILE // 128))
+    (root / "naïve & <b>.txt").write_text("odd")
+    (root / "100%.txt").write_text("percent")
+    (tmp_path / "secret.txt").write_bytes(SECRET)
+    (tmp_path / "root-twin").mkdir()
+    (tmp_path / "root-twin" / "secret.txt").write_bytes(SECRET)
+    (root / "link-out").symlink_to(tmp_path / "secret.txt")
+    (root / "folder-out").symlink_to(tmp_path)
+    (root / "twin-out").symlink_to(tmp_path / "root-twin")
+    (root / "link-in").symlink_to(root / "a.txt")
+    (root / "link-nowhere").symlink_to(root / "none")
+    os.mkfifo(root / "pipe")
+    return root
+
+
+def count_descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+@pytest.fixture
+def client(folder: Path) -> FolderClient:
+    return FolderClient(folder)
+
+
+TRAVERSAL = [
+    "/../secret.txt",
+    "/sub/../../secret.txt",
+    "/sub/../a.txt",
+    "/%2e%2e/secret.txt",
+    "/%2E%2e%2fsecret.txt",
+    "/..%2fsecret.txt",
+    "/sub/%2e%2e/%2e%2e/secret.txt",
+    "/%252e%252e/secret.txt",
+    "/..%5csecret.txt",
+    "/..\\secret.txt",
+    "/%c0%ae%c0%ae/secret.txt",
+    "/%00",
+    "/a.txt%00",
+    "/a.txt%00.html",
+    "/sub%2fpage.html",
+    "//../secret.txt",
+    "/./../secret.txt",
+    "/link-out",
+    "/link-out/",
+    "/folder-out/",
+    "/folder-out/secret.txt",
+    "/folder-out/root/a.txt/",
+    "/twin-out/secret.txt",
+    "/link-nowhere",
+    "/pipe",
+    "/a.txt/",
+    "/a.txt/b",
+    "/none",
+    "/" + "x" * 300,
+    "/~root/",
+    "/etc/passwd",
+    "//etc/passwd",
+]
+
+
+@pytest.mark.parametrize("target", TRAVERSAL)
+def test_nothing_outside_is_served(client: FolderClient, target: str):
+    answer = client.ask(target)
+    assert answer.status == 404
+    assert SECRET not in answer.content
+    assert answer.route == "/{path}"
+
+
+PIECES = "..|.|/|%2e|%2f|%5c|\\|sub|folder-out|secret.txt|root|%00|a.txt|link-out|root-twin"
+
+
+@given(st.lists(st.sampled_from(PIECES.split("|")), max_size=8).map("".join))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=300)
+def test_no_path_leads_outside(client: FolderClient, path: str):
+    answer = client.ask("/" + path)
+    assert answer.status in (200, 301, 404)
+    assert SECRET not in answer.content
+    assert "//" not in (answer.headers["Location"] or "")
+
+
+def test_a_file(client: FolderClient):
+    answer = client.ask("/a.txt?x=1")
+    assert answer.status == 200
+    assert answer.content == b"0123456789"
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert answer.headers["Content-Length"] == "10"
+    assert answer.headers["Accept-Ranges"] == "bytes"
+    assert answer.route == "/a.txt"
+
+
+def test_a_link_that_stays_inside(client: FolderClient):
+    assert client.ask("/link-in").content == b"0123456789"
+
+
+def test_names_beyond_ascii_and_with_percent(client: FolderClient):
+    assert client.ask("/na%C3%AFve%20&%20%3Cb%3E.txt").content == b"odd"
+    assert client.ask("/100%25.txt").content == b"percent"
+
+
+def test_a_large_file_goes_by_descriptor_and_no_descriptor_is_left(client: FolderClient):
+    before = count_descriptors()
+    for _ in range(5):
+        assert client.ask("/big.bin").content == bytes(range(256)) * (SMALL_FILE // 128)
+    for target in TRAVERSAL:
+        client.ask(target)
+    assert count_descriptors() == before
+
+
+@pytest.mark.parametrize("target", ["/a.txt", "/big.bin", "/sub/", "/withindex/", "/none", "/sub"])
+def test_head_answers_as_get_without_content(client: FolderClient, target: str):
+    get, head = client.ask(target), client.ask(target, "HEAD")
+    assert head.content == b""
+    assert head.status == get.status
+    assert head.headers.items() == get.headers.items()
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+def test_other_methods_are_told_what_is_allowed(client: FolderClient, method: str):
+    answer = client.ask("/a.txt", method)
+    assert answer.status == 405
+    assert answer.headers["Allow"] == "GET, HEAD"
+
+
+def test_index_html_stands_for_its_folder(client: FolderClient):
+    answer = client.ask("/withindex/")
+    assert answer.content == b"index"
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert answer.route == "/withindex/"
+
+
+def test_a_listing_names_what_can_be_had(client: FolderClient):
+    answer = client.ask("/")
+    page = answer.content.decode()
+    assert '<a href="./a.txt">a.txt</a></td><td class="n">10 B</td>' in page
+    assert '<a href="./sub/">sub/</a>' in page
+    assert 'href="./na%C3%AFve%20%26%20%3Cb%3E.txt">naïve &amp; &lt;b&gt;.txt</a>' in page
+    assert 'href="./100%25.txt"' in page
+    assert "link-in" in page
+    for hidden in ("link-out", "folder-out", "twin-out", "link-nowhere", "pipe", "../"):
+        assert hidden not in page
+    assert "../" in client.ask("/sub/").content.decode()
+    assert answer.route == "/"
+
+
+def test_every_link_of_a_listing_works(client: FolderClient):
+    page = client.ask("/").content.decode()
+    links = [part.partition('"')[0] for part in page.split('href="')[1:]]
+    assert len(links) >= 6
+    for link in links:
+        assert client.ask("/" + link.replace("&amp;", "&").removeprefix("./")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("target", "location"),
+    [
+        ("/sub", "/sub/"),
+        ("/sub?x=1", "/sub/?x=1"),
+        ("//sub", "/sub/"),
+        ("/./sub/deep", "/sub/deep/"),
+    ],
+)
+def test_a_folder_without_slash_redirects_on_this_host(
+    client: FolderClient, target: str, location: str
+):
+    answer = client.ask(target)
+    assert answer.status == 301
+    assert answer.headers["Location"] == location
+
+
+def test_unchanged_files_are_not_sent_again(client: FolderClient, folder: Path):
+    first = client.ask("/a.txt")
+    etag, modified = first.headers["ETag"], first.headers["Last-Modified"]
+    for condition in (
+        {"If_None_Match": etag},
+        {"If_None_Match": f'"x", W/{etag}'},
+        {"If_None_Match": "*"},
+        {"If_Modified_Since": modified},
+    ):
+        answer = client.ask("/a.txt", **condition)
+        assert answer.status == 304, condition
+        assert answer.content == b""
+        assert answer.headers["ETag"] == etag
+    # RFC 9110 section 13.2.2: the tag decides, whatever the date says.
+    assert client.ask("/a.txt", If_None_Match='"x"', If_Modified_Since=modified).status == 200
+    os.utime(folder / "a.txt", ns=(0, 2_000_000_000 * 10**9))
+    assert client.ask("/a.txt", If_None_Match=etag).status == 200
+    assert client.ask("/a.txt", If_Modified_Since=modified).status == 200
+    assert client.ask("/a.txt", If_Match=etag).status == 412
+    assert client.ask("/a.txt", If_Unmodified_Since=modified).status == 412
+    assert client.ask("/a.txt", If_Modified_Since="garbage").status == 200
+
+
+@pytest.mark.parametrize(
+    ("wanted", "span", "content"),
+    [
+        ("bytes=0-", "bytes 0-9/10", b"0123456789"),
+        ("bytes=0-0", "bytes 0-0/10", b"0"),
+        ("bytes=2-4", "bytes 2-4/10", b"234"),
+        ("bytes=9-", "bytes 9-9/10", b"9"),
+        ("bytes=5-999", "bytes 5-9/10", b"56789"),
+        ("bytes=-3", "bytes 7-9/10", b"789"),
+        ("bytes=-99", "bytes 0-9/10", b"0123456789"),
+    ],
+)
+def test_a_range(client: FolderClient, wanted: str, span: str, content: bytes):
+    answer = client.ask("/a.txt", Range=wanted)
+    assert answer.status == 206
+    assert answer.headers["Content-Range"] == span
+    assert answer.content == content
+    assert answer.headers["Content-Length"] == str(len(content))
+
+
+@pytest.mark.parametrize("wanted", ["bytes=10-", "bytes=99-100", "bytes=-0"])
+def test_a_range_outside(client: FolderClient, wanted: str):
+    answer = client.ask("/a.txt", Range=wanted)
+    assert answer.status == 416
+    assert answer.headers["Content-Range"] == "bytes */10"
+
+
+@pytest.mark.parametrize("wanted", ["bytes=5-2", "bytes=-", "rows=1-2", "bytes=0-1,3-4", "bytes=x"])
+def test_a_range_that_is_ignored(client: FolderClient, wanted: str):
+    assert client.ask("/a.txt", Range=wanted).status == 200
+
+
+def test_if_range_asks_for_the_same_file(client: FolderClient):
+    first = client.ask("/a.txt")
+    part = {"Range": "bytes=0-1"}
+    assert client.ask("/a.txt", If_Range=first.headers["ETag"], **part).status == 206
+    assert client.ask("/a.txt", If_Range=first.headers["Last-Modified"], **part).status == 206
+    assert client.ask("/a.txt", If_Range='"other"', **part).status == 200
+    assert client.ask("/a.txt", If_Range="Sun, 06 Nov 1994 08:49:37 GMT", **part).status == 200
+    assert client.ask("/a.txt", "HEAD", **part).status == 200, "only GET knows ranges"
+
+
+def test_a_range_of_a_large_file(client: FolderClient):
+    answer = client.ask("/big.bin", Range="bytes=256-100255")
+    assert answer.status == 206
+    assert answer.content == (bytes(range(256)) * 400)[:100_000]
+
+
+def test_an_error_is_html_for_a_browser(client: FolderClient):
+    answer = client.ask("/none", Accept="text/html,*/*")
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert b"<h1>404 Not Found</h1>" in answer.content
+    assert client.ask("/none").headers["Content-Type"] == "text/plain; charset=utf-8"
+
+
+def test_a_folder_that_is_none_cannot_be_mounted(folder: Path):
+    for missing in (folder / "none", folder / "a.txt"):
+        with pytest.raises(AppImportError, match="no folder"):
+            StaticFolder(str(missing))
