@@ -8,6 +8,8 @@ import struct
 import time
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from servescope.recording import mapping as ring_file
 from servescope.recording.ring import SLOT, RingKind
 from servescope.records import Method, RequestDetail, RequestFlag, RequestRecord
@@ -19,7 +21,11 @@ SLOT_BYTES: Final = 512
 CAPACITY: Final = 2**12
 _SEQUENCE: Final = struct.Struct("<Q")
 _LENGTHS: Final = struct.Struct("<HHHHH")  # listener, route, target, client, user agent
+_SEQUENCE_COLUMN: Final = np.dtype(
+    {"names": ["sequence"], "formats": ["<u8"], "offsets": [0], "itemsize": SLOT_BYTES}
+)
 _TEXT_OFFSET: Final = SLOT.size + _LENGTHS.size
+_METHODS: Final = {int(method): method for method in Method}
 _LIMITS: Final = (32, 96, 200, 46, SLOT_BYTES - _TEXT_OFFSET - 32 - 96 - 200 - 46)
 
 
@@ -72,15 +78,20 @@ class DetailWriter:
 
     def close(self) -> None:
         """Give up the writer's lock."""
-        ring_file.release(self._descriptor)
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:  # a number closed twice may be somebody else's by then
+            ring_file.release(descriptor)
 
 
 class DetailReader:
-    """Follows a detail ring; the cursor is the number of details already taken or given up."""
+    """Follows a detail ring; the cursor is the number of details already taken or given up.
+
+    Raises RingError when the file is not a detail ring of this version.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._mapping, self.header, self._descriptor = ring_file.attach(path)
+        self._mapping, self.header, self._descriptor = ring_file.attach(path, SLOT_BYTES)
 
     def writer_is_gone(self) -> bool:
         """Whether the writing process has ended."""
@@ -103,10 +114,12 @@ class DetailReader:
 
     def _newest(self, cursor: int) -> int:
         """The highest sequence in the ring; looks one step ahead first, the usual case."""
-        capacity = self.header.capacity
         if self._sequence(cursor) < cursor + 1 and self._sequence(cursor + 1) < cursor + 2:
             return cursor
-        return max(self._sequence(number) for number in range(capacity))
+        sequences = np.frombuffer(
+            self._mapping, _SEQUENCE_COLUMN, self.header.capacity, ring_file.SLOTS_OFFSET
+        )["sequence"]
+        return int(sequences.max())
 
     def _sequence(self, number: int) -> int:
         offset = ring_file.SLOTS_OFFSET + (number & (self.header.capacity - 1)) * SLOT_BYTES
@@ -130,7 +143,8 @@ class DetailReader:
             sent,
             *ns,
         ) = SLOT.unpack_from(slot)
-        if sequence != number + 1 or self._sequence(number) != sequence:
+        torn = sequence != number + 1 or self._sequence(number) != sequence
+        if torn or method not in _METHODS:
             return None
         texts, start = [], _TEXT_OFFSET
         for length in _LENGTHS.unpack_from(slot, SLOT.size):
@@ -140,7 +154,7 @@ class DetailReader:
             end_ns=end_ns,
             listener_id=listener,
             route_id=route,
-            method=Method(method),
+            method=_METHODS[method],
             protocol=protocol,
             status=status,
             flags=RequestFlag(flags),

@@ -6,7 +6,6 @@ import fcntl
 import mmap
 import os
 import struct
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -24,6 +23,7 @@ NAMES_USED: Final = struct.Struct("<I")
 NAME: Final = struct.Struct("<BHH")  # name kind, id, length
 SLOTS_OFFSET: Final = HEADER_BYTES + NAMES_BYTES
 MAX_NAME_BYTES: Final = 256
+DRAFT_SUFFIX: Final = ".new"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def create(path: Path, header: Header) -> tuple[mmap.mmap, int]:
     if header.capacity & (header.capacity - 1):
         raise ValueError(f"capacity is a power of two, got {header.capacity}")
     size = SLOTS_OFFSET + header.capacity * header.slot_bytes
-    draft = path.with_suffix(path.suffix + ".new")
+    draft = path.with_suffix(path.suffix + DRAFT_SUFFIX)
     descriptor = -1
     try:
         descriptor = os.open(draft, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
@@ -73,10 +73,10 @@ def create(path: Path, header: Header) -> tuple[mmap.mmap, int]:
     return mapping, descriptor
 
 
-def attach(path: Path) -> tuple[mmap.mmap, Header, int]:
+def attach(path: Path, slot_bytes: int) -> tuple[mmap.mmap, Header, int]:
     """Map an existing ring for reading; return mapping, header and a descriptor for lock tests.
 
-    Raises RingError when the file is not a ring of this version.
+    Raises RingError when the file is not a ring of this version with slots of `slot_bytes`.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -84,11 +84,12 @@ def attach(path: Path) -> tuple[mmap.mmap, Header, int]:
         raise RingError(f"{path} cannot be opened: {error.strerror}") from error
     try:
         mapping = mmap.mmap(descriptor, 0, prot=mmap.PROT_READ)
-        magic, kind, slot_bytes, capacity, pid, created_ns = HEADER.unpack_from(mapping, 0)
+        magic, kind, found_bytes, capacity, pid, created_ns = HEADER.unpack_from(mapping, 0)
     except (OSError, ValueError, struct.error) as error:
         os.close(descriptor)
         raise RingError(f"{path} is not a ring: {error}") from error
-    if magic != MAGIC or len(mapping) != SLOTS_OFFSET + capacity * slot_bytes:
+    fits = len(mapping) == SLOTS_OFFSET + capacity * slot_bytes and found_bytes == slot_bytes
+    if magic != MAGIC or not fits or capacity < 1 or capacity & (capacity - 1):
         mapping.close()
         os.close(descriptor)
         raise RingError(f"{path} is not a ring of this version")
@@ -97,9 +98,8 @@ def attach(path: Path) -> tuple[mmap.mmap, Header, int]:
 
 def release(descriptor: int) -> None:
     """Give up the writer's lock. Closing would not: the mapping keeps a duplicate (flock(2))."""
-    with suppress(OSError):  # closed before
-        fcntl.flock(descriptor, fcntl.LOCK_UN)
-        os.close(descriptor)
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.close(descriptor)
 
 
 def writer_is_gone(descriptor: int) -> bool:

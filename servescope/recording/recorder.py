@@ -38,7 +38,12 @@ class Recorder:
             raise DataFolderError(f"cannot make the folder {folder}: {error.strerror}") from error
         stem = f"{os.getpid()}-{time.time_ns()}"
         self.ring = RingWriter(folder / (stem + RING_SUFFIX), kind, capacity)
-        self.details = DetailWriter(folder / (stem + DETAIL_SUFFIX))
+        try:
+            self.details = DetailWriter(folder / (stem + DETAIL_SUFFIX))
+        except DataFolderError:
+            self.ring.close()
+            self.ring.path.unlink(missing_ok=True)
+            raise
         self.record = self.ring.record
         self.listener_id = self.ring.listener_id
         self.route_id = self.ring.route_id

@@ -173,7 +173,9 @@ class RingWriter:
 
         The mapping lives on until the last thread lets go of it.
         """
-        ring_file.release(self._descriptor)
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:  # a number closed twice may be somebody else's by then
+            ring_file.release(descriptor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +196,7 @@ class RingReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._mapping, self.header, self._descriptor = ring_file.attach(path)
+        self._mapping, self.header, self._descriptor = ring_file.attach(path, SLOT.size)
         self._slots: NDArray[np.void] = np.frombuffer(
             self._mapping, RECORD_DTYPE, self.header.capacity, ring_file.SLOTS_OFFSET
         )
@@ -258,7 +260,8 @@ class RingReader:
             # Leave the writer an eighth of a lap, so that it does not catch us again at once.
             return max(newest - capacity + capacity // 8 - cursor, 1)
         ahead = np.arange(cursor + 1, cursor + 1 + min(_LOOK_AHEAD, capacity // 2), dtype=np.int64)
-        written = self._slots["sequence"][ahead & (capacity - 1)] == (ahead + 1).astype(np.uint64)
+        # A later lap's record is a sign of life as well: what we waited for is gone.
+        written = self._slots["sequence"][ahead & (capacity - 1)] >= (ahead + 1).astype(np.uint64)
         if not written.any():
             self._hole = None
             return 0

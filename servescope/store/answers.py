@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -54,11 +54,19 @@ class Steps:
     def runs(self, times: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.intp] | slice]:
         """Where in `times`, which ascend, a new step begins, and which steps these are."""
         slot = (times - self.first) // self.step
-        starts = np.flatnonzero(np.diff(slot, prepend=-1))
+        starts = _starts(slot)
         slots = slot[starts].astype(np.intp)
         if slots[-1] - slots[0] + 1 == slots.size:
             return starts, slice(int(slots[0]), int(slots[-1]) + 1)
         return starts, slots
+
+
+def _starts(ascending: NDArray[np.int64]) -> NDArray[np.intp]:
+    """Where a run of equal values begins."""
+    begins = np.empty(ascending.size, bool)
+    begins[0] = True
+    np.not_equal(ascending[1:], ascending[:-1], out=begins[1:])
+    return np.flatnonzero(begins)
 
 
 def _fold(
@@ -75,11 +83,11 @@ def _by_place(
     values: NDArray[np.float64], places: NDArray[np.intp], ufunc: np.ufunc
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Combine rows of the same place."""
-    if bool((np.diff(places) > 0).all()):
+    if bool((places[1:] > places[:-1]).all()):
         return places, values
     order = np.argsort(places, kind="stable")
     ordered = places[order]
-    starts = np.flatnonzero(np.diff(ordered, prepend=-1))
+    starts = _starts(ordered)
     return ordered[starts], ufunc.reduceat(values[order], starts, axis=0)
 
 
@@ -128,11 +136,9 @@ def gauge_average(
         _add(readings, block._replace(values=np.nan_to_num(block.values)), steps)
     with np.errstate(invalid="ignore"):
         averages = sums / readings  # 0 / 0: not read in this step
-    out = np.zeros((len(selection.groups), len(steps)))
-    read = np.zeros(out.shape, bool)
-    np.add.at(out, selection.group_of, np.nan_to_num(averages))
-    np.logical_or.at(read, selection.group_of, readings > 0)
-    return np.where(read, out, np.nan)
+    _, summed = _by_place(np.where(readings > 0, averages, 0.0), selection.group_of, np.add)
+    _, read = _by_place(readings, selection.group_of, np.add)
+    return np.where(read > 0, summed, np.nan)
 
 
 def gauge_extreme(
@@ -171,37 +177,74 @@ def quantiles(
     out = np.full((groups, len(qs), len(steps)), np.nan)
     at_once = max(1, _CELLS_AT_ONCE // (groups * BUCKETS))
     for low in range(0, len(steps), at_once):
-        high = min(low + at_once, len(steps))
-        begin, end = steps.first + low * steps.step, steps.first + high * steps.step
+        some = Steps(
+            steps.first + low * steps.step,
+            steps.first + min(low + at_once, len(steps)) * steps.step,
+            steps.step,
+        )
         clipped = [
-            part._replace(start=max(part.start, begin), end=min(part.end, end))
+            part._replace(start=max(part.start, some.start), end=min(part.end, some.end))
             for part in parts
-            if part.start < end and part.end > begin
+            if part.start < some.end and part.end > some.start
         ]
-        counts = np.zeros((groups, high - low, BUCKETS), np.int64)
-        for block in source.buckets(clipped, selection.group):
-            step = (block.times - begin) // steps.step
-            np.add.at(counts, (block.places, step[block.row], block.bucket), block.counts)
-        group, step = np.nonzero(counts.any(axis=2))
-        out[group, :, low + step] = histogram.quantiles(counts[group, step], qs)
+        cells = _spread(source, selection, clipped, some)
+        if not cells.counts.size:
+            continue
+        lowest = int(cells.bucket.min())
+        width = int(cells.bucket.max()) + 1 - lowest
+        row = cells.place * len(some) + cells.step
+        dense = np.bincount(
+            row * width + cells.bucket - lowest, cells.counts, groups * len(some) * width
+        ).reshape(-1, width)
+        counted = np.flatnonzero(np.bincount(row, minlength=groups * len(some)))
+        group, step = np.divmod(counted, len(some))
+        out[group, :, low + step] = histogram.quantiles(dense[counted], qs, lowest)
     return out
+
+
+class _Cells(NamedTuple):
+    """Buckets of a span: `counts[i]` values in `bucket[i]` of group `place[i]` in `step[i]`."""
+
+    place: NDArray[np.intp]
+    step: NDArray[np.intp]
+    bucket: NDArray[np.intp]
+    counts: NDArray[np.int64]
+    seconds: NDArray[np.float64]  # with a frame, of each step
+
+
+def _spread(source: Source, selection: Selection, parts: list[Segment], steps: Steps) -> _Cells:
+    blocks = list(source.buckets(parts, selection.group))
+    seconds = np.zeros(len(steps))
+    for block in blocks:
+        _add_seconds(seconds, block, steps)
+    if not blocks:
+        nothing = np.empty(0, np.intp)
+        return _Cells(nothing, nothing, nothing, np.empty(0, np.int64), seconds)
+    return _Cells(
+        np.concatenate([block.places for block in blocks]),
+        np.concatenate([(block.times // steps.step)[block.row] for block in blocks])
+        - steps.first // steps.step,
+        np.concatenate([block.bucket for block in blocks]),
+        np.concatenate([block.counts for block in blocks]),
+        seconds,
+    )
 
 
 def heatmap(
     source: Source, selection: Selection, parts: list[Segment], steps: Steps
 ) -> HeatmapResult:
     """Counts by bucket and step, cut to the buckets in use."""
-    counts = np.zeros((BUCKETS, len(steps)))
-    seconds = np.zeros(len(steps))
-    for block in source.buckets(parts, selection.group):
-        step = (block.times - steps.first) // steps.step
-        np.add.at(counts, (block.bucket, step[block.row]), block.counts.astype(np.float64))
-        _add_seconds(seconds, block, steps)
-    used = np.flatnonzero(counts.any(axis=1))
-    low, high = (int(used[0]), int(used[-1]) + 1) if used.size else (0, 0)
+    cells = _spread(source, selection, parts, steps)
+    low, high = (
+        (int(cells.bucket.min()), int(cells.bucket.max()) + 1) if cells.bucket.size else (0, 0)
+    )
+    counts: NDArray[np.float64] = np.bincount(
+        (cells.bucket - low) * len(steps) + cells.step, cells.counts, (high - low) * len(steps)
+    ).astype(np.float64)
+    counts = counts.reshape(high - low, len(steps))
+    counts[:, cells.seconds == 0] = np.nan
     edges = np.concatenate(([0.0], histogram.EDGES, [np.inf]))
-    counts[:, seconds == 0] = np.nan
-    return HeatmapResult(steps.times, edges[low : high + 1], counts[low:high], steps.step)
+    return HeatmapResult(steps.times, edges[low : high + 1], counts, steps.step)
 
 
 def total(
@@ -210,11 +253,15 @@ def total(
     """Counts, sums and merged buckets of each group over all parts."""
     groups = len(selection.groups)
     count, sum_s = np.zeros(groups), np.zeros(groups)
-    buckets = np.zeros((groups, BUCKETS), np.int64)
+    buckets = np.zeros(groups * BUCKETS)
     for plane, out in zip(planes, (count, sum_s), strict=False):
         for block in source.matrices(plane, parts, selection.group):
             np.add.at(out, block.places, block.values.sum(axis=1))
     if Plane.HIST_SUM in planes:
-        for bucket_block in source.buckets(parts, selection.group):
-            np.add.at(buckets, (bucket_block.places, bucket_block.bucket), bucket_block.counts)
-    return TotalResult(selection.groups, count, sum_s, buckets)
+        for cells in source.buckets(parts, selection.group):
+            buckets += np.bincount(
+                cells.places * BUCKETS + cells.bucket, cells.counts, groups * BUCKETS
+            )
+    return TotalResult(
+        list(selection.groups), count, sum_s, buckets.astype(np.int64).reshape(groups, BUCKETS)
+    )

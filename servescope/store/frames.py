@@ -117,16 +117,17 @@ def histograms_from(ids: NDArray[np.uint32], deltas: Sequence[HistogramDelta]) -
     """Make dense deltas sparse. Raises ValueError when one has not BUCKETS buckets."""
     if not deltas:
         return NO_HISTOGRAMS
-    dense = np.stack([delta.counts for delta in deltas])
-    if dense.shape[1:] != (BUCKETS,):
-        raise ValueError(f"a histogram has {BUCKETS} buckets, got shape {dense.shape[1:]}")
-    owner, buckets = np.nonzero(dense)
+    dense = np.concatenate([delta.counts for delta in deltas])
+    if dense.shape != (BUCKETS * len(deltas),):
+        raise ValueError(f"a histogram has {BUCKETS} buckets: {dense.shape} for {len(deltas)}")
+    cells = dense.nonzero()[0]
+    owner, buckets = np.divmod(cells, BUCKETS)
     return Histograms(
         ids,
         np.array([delta.sum_s for delta in deltas]),
         np.bincount(owner, minlength=ids.size).astype(np.uint32),
         buckets.astype(np.uint8),
-        dense[owner, buckets].astype(np.int64),
+        dense[cells].astype(np.int64, copy=False),
     )
 
 

@@ -24,7 +24,13 @@ from servescope.store.chunks import (
     decode,
 )
 from servescope.store.closing import COARSE, FINE
-from servescope.store.frames import Columns, decode_columns, decode_histograms
+from servescope.store.frames import (
+    NO_HISTOGRAMS,
+    Columns,
+    Histograms,
+    decode_columns,
+    decode_histograms,
+)
 
 if TYPE_CHECKING:
     import sqlite3
@@ -172,8 +178,8 @@ class Source:
             for t0, chunk in self._chunks(Plane.HIST_BUCKETS, part):
                 if isinstance(chunk, Buckets):
                     yield _from_buckets(part, t0, chunk, place_of, late)
-            for row in rows:
-                yield self._from_histograms(row, place_of)
+            if rows:
+                yield self._from_histograms(rows, place_of)
 
     def _chunks(self, plane: Plane, part: Segment) -> Iterator[tuple[int, Matrix | Buckets]]:
         span = part.tier * ROWS
@@ -233,35 +239,32 @@ class Source:
         return _block(tier, times, seconds, decoded, index, plane in GAUGE_PLANES, place_of)
 
     def _from_histograms(
-        self, row: tuple[int, int, int, bytes], place_of: NDArray[np.intp]
+        self, rows: list[tuple[int, int, int, bytes]], place_of: NDArray[np.intp]
     ) -> BucketBlock:
-        tier, ts, seconds, blob = row
-        try:
-            one = decode_histograms(blob)
-        except StoreCorruptError:
-            self.report(tier, ts)
-            return _NO_BUCKETS
-        place = np.repeat(place_of[one.ids], one.lengths)
+        decoded: list[Histograms] = []
+        times: list[int] = []
+        seconds: list[int] = []
+        for tier, ts, covered, blob in rows:
+            try:
+                decoded.append(decode_histograms(blob))
+            except StoreCorruptError:
+                self.report(tier, ts)
+                continue
+            times.append(ts)
+            seconds.append(covered)
+        decoded.append(NO_HISTOGRAMS)  # nothing to concatenate is an error
+        ids = np.concatenate([one.ids for one in decoded])
+        place = np.repeat(place_of[ids], np.concatenate([one.lengths for one in decoded]))
         keep = place >= 0
-        count = int(keep.sum())
+        row = np.repeat(np.arange(len(decoded)), [one.counts.size for one in decoded])
         return BucketBlock(
-            np.array([ts]),
-            np.array([float(seconds)]),
+            np.array(times, np.int64),
+            np.array(seconds, np.float64),
             place[keep],
-            np.zeros(count, np.intp),
-            one.buckets[keep].astype(np.intp),
-            one.counts[keep],
+            row[keep],
+            np.concatenate([one.buckets for one in decoded])[keep].astype(np.intp),
+            np.concatenate([one.counts for one in decoded])[keep],
         )
-
-
-_NO_BUCKETS: Final = BucketBlock(
-    np.empty(0, np.int64),
-    np.empty(0),
-    np.empty(0, np.intp),
-    np.empty(0, np.intp),
-    np.empty(0, np.intp),
-    np.empty(0, np.int64),
-)
 
 
 def _columns_of(plane: Plane, blob: bytes) -> Columns:
@@ -360,7 +363,7 @@ def _from_buckets(
     seconds = chunk.seconds[rows].astype(np.float64)
     return BucketBlock(
         times,
-        np.where(np.isin(times, late), 0.0, seconds),
+        np.where(np.isin(times, late), 0.0, seconds) if late.size else seconds,
         place[keep],
         chunk.row[keep] - rows.start,
         chunk.bucket[keep],

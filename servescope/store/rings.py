@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import time
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from servescope.errors import RingError
 from servescope.recording import DetailReader, RingReader
+from servescope.recording.mapping import DRAFT_SUFFIX
 from servescope.recording.recorder import DETAIL_SUFFIX, RING_SUFFIX
 
 if TYPE_CHECKING:
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
 
     from servescope.recording import Drained
     from servescope.records import RequestDetail
+
+_DRAFT_SECONDS: Final = 60
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +78,9 @@ class RingFolder:
             names = {path.name for path in self._folder.iterdir()}
         except FileNotFoundError:
             return
+        for name in names:
+            if name.endswith(DRAFT_SUFFIX):
+                self._sweep(self._folder / name)
         for name in sorted(names - self.rings.keys() - self.details.keys()):
             try:
                 self._follow(name)
@@ -87,6 +95,12 @@ class RingFolder:
             self.rings[name] = FollowedRing(RingReader(self._folder / name), cursor)
         elif name.endswith(DETAIL_SUFFIX):
             self.details[name] = FollowedDetails(DetailReader(self._folder / name), cursor)
+
+    def _sweep(self, draft: Path) -> None:
+        """Delete what a writer left that was killed while it made its ring: a matter of ms."""
+        with suppress(FileNotFoundError):  # finished meanwhile
+            if time.time() - draft.stat().st_mtime > _DRAFT_SECONDS:
+                draft.unlink()
 
     def stale_cursors(self) -> list[str]:
         """Committed cursors whose rings are no more."""

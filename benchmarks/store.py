@@ -1,0 +1,116 @@
+"""Cost of the store: one second's flush, and the questions pages ask; times in ms.
+
+    python benchmarks/store.py [--hours 24]
+
+500 series a second: 440 gauges of which 50 belong to one metric, 40 counters, 20 histograms.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import tempfile
+import time
+from pathlib import Path
+from statistics import median, quantiles
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from servescope import histogram
+from servescope.catalog import CPU_UTILIZATION, MEMORY_USAGE, NETWORK_IO, REQUEST_DURATION
+from servescope.store.base import Aggregation, Batch, Frame, HistogramDelta, Matching, SeriesKey
+from servescope.store.sqlite import SqliteStore, open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GAUGES: Final = [
+    SeriesKey(CPU_UTILIZATION, (("cpu.logical_number", str(number)),)) for number in range(50)
+] + [SeriesKey(MEMORY_USAGE, (("system.memory.state", str(number)),)) for number in range(390)]
+COUNTERS: Final = [
+    SeriesKey(NETWORK_IO, (("network.interface.name", str(number)),)) for number in range(40)
+]
+HISTOGRAMS: Final = [
+    SeriesKey(REQUEST_DURATION, (("http.route", f"/{number}"),)) for number in range(20)
+]
+START: Final = 1_700_000_000 // 3600 * 3600
+ROUNDS: Final = 30
+
+
+def fill(store: SqliteStore, seconds: int) -> list[float]:
+    """Write frames of random values; return the time of each write in ms."""
+    random = np.random.default_rng(4)
+    pool = [HistogramDelta(histogram.count(random.lognormal(-6, 0.5, 50)), 0.1) for _ in range(200)]
+    walk = random.random(len(GAUGES))
+    times = []
+    for ts in range(START, START + seconds):
+        walk = np.round(np.abs(walk + random.normal(0, 0.01, len(GAUGES))), 4)
+        counts = random.poisson(900, len(COUNTERS)).astype(float)
+        chosen = random.integers(0, len(pool), len(HISTOGRAMS))
+        frame = Frame(
+            ts,
+            dict(zip(GAUGES, walk.tolist(), strict=True)),
+            dict(zip(COUNTERS, counts.tolist(), strict=True)),
+            {key: pool[index] for key, index in zip(HISTOGRAMS, chosen, strict=True)},
+        )
+        began = time.perf_counter()
+        store.write(Batch([frame], {"1-1.ring": ts}))
+        times.append((time.perf_counter() - began) * 1e3)
+    return times
+
+
+def timed(name: str, ask: Callable[[], object]) -> None:
+    """Print the first time, with nothing decoded yet, and the median of the following ones."""
+    gc.collect()
+    times = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        ask()
+        times.append((time.perf_counter() - began) * 1e3)
+    print(f"{name:42} first {times[0]:8.3f}  median {median(times[1:]):8.3f}")
+
+
+def main() -> None:
+    """Fill a store of its own in a temporary folder and ask."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--hours", type=float, default=2.0)
+    seconds = int(parser.parse_args().hours * 3600)
+    with tempfile.TemporaryDirectory() as folder:
+        store = open_store(Path(folder))
+        times = fill(store, seconds)
+        cuts = quantiles(times, n=100)
+        samples = seconds * (len(GAUGES) + len(COUNTERS) + len(HISTOGRAMS))
+        print(f"flush of 500 series: p50 {cuts[49]:.3f}  p99 {cuts[98]:.3f}  max {max(times):.1f}")
+        print(f"file: {store.path.stat().st_size / samples:.2f} bytes a sample")
+        end = START + seconds
+        cpu, route = Matching(CPU_UTILIZATION), Matching(REQUEST_DURATION)
+        by = ("cpu.logical_number",)
+        for label, span, step in (("300 s", 300, 1), (f"{seconds / 3600:g} h", seconds, 60)):
+            timed(
+                f"{label} x 50 gauges at {step} s",
+                lambda s=span, k=step: store.range(cpu, end - s, end, k, Aggregation.AVG, by),
+            )
+            timed(
+                f"{label} requests/s by route at {step} s",
+                lambda s=span, k=step: store.range(
+                    route, end - s, end, k, Aggregation.RATE, ("http.route",)
+                ),
+            )
+            timed(
+                f"{label} p95 of 20 routes at {step} s",
+                lambda s=span, k=step: store.quantiles(
+                    [0.95], route, end - s, end, k, ("http.route",)
+                ),
+            )
+            timed(
+                f"{label} heatmap at {step} s",
+                lambda s=span, k=step: store.heatmap(route, end - s, end, k),
+            )
+            timed(f"{label} total", lambda s=span: store.total(route, end - s, end))
+        timed("version, nothing committed", store.version)
+        store.close()
+
+
+if __name__ == "__main__":
+    main()

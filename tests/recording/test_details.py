@@ -1,0 +1,111 @@
+"""The detail ring: texts beside a record, of a sample of requests."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from servescope.errors import RingError
+from servescope.recording import DetailReader, DetailWriter, RingKind, RingWriter
+from servescope.recording.mapping import SLOTS_OFFSET
+from servescope.records import Method, RequestDetail, RequestFlag, RequestRecord
+
+RECORD = RequestRecord(
+    end_ns=1_700_000_000_000_000_000,
+    listener_id=1,
+    route_id=2,
+    method=Method.POST,
+    protocol=2,
+    status=404,
+    flags=RequestFlag.NEW_CONNECTION | RequestFlag.ABORTED,
+    bytes_received=120,
+    bytes_sent=2**40,
+    stages_ns=(1.0, 2.0, 3.0, 4.0, 5.0, 6.0),
+)
+
+
+def detail(target="/", **texts):
+    return RequestDetail(
+        RECORD,
+        texts.get("listener", "files"),
+        texts.get("route", "/"),
+        target,
+        texts.get("client", "127.0.0.1"),
+        texts.get("user_agent", "curl/8"),
+    )
+
+
+@pytest.fixture
+def pair(tmp_path):
+    writer = DetailWriter(tmp_path / "1.detail", 8)
+    reader = DetailReader(tmp_path / "1.detail")
+    yield writer, reader
+    reader.close()
+    writer.close()
+
+
+def test_a_detail_comes_back_as_it_went_in(pair):
+    writer, reader = pair
+    writer.write(detail("/search?q=größe", user_agent=""))
+    assert reader.drain(0) == ([detail("/search?q=größe", user_agent="")], 1)
+    assert reader.drain(1) == ([], 1)
+
+
+@settings(max_examples=50)
+@given(st.text(max_size=400), st.text(max_size=400))
+def test_texts_are_cut_to_the_slot_and_never_mixed(tmp_path_factory, target, agent):
+    path = tmp_path_factory.mktemp("detail") / "1.detail"
+    writer, reader = DetailWriter(path, 2), None
+    writer.write(detail(target, user_agent=agent, route="r" * 500, listener="l" * 500))
+    reader = DetailReader(path)
+    ((found,), _) = reader.drain(0)
+    assert found.record == RECORD
+    assert (found.route, found.listener) == ("r" * 96, "l" * 32)
+    for whole, kept in ((target, found.target), (agent, found.user_agent)):
+        cut = kept.removesuffix("\N{REPLACEMENT CHARACTER}")
+        assert whole.encode("utf-8", "replace").decode().startswith(cut)
+        assert kept == cut or len(whole.encode("utf-8", "replace")) > 60
+    reader.close()
+    writer.close()
+
+
+@pytest.mark.parametrize("written", [1, 7, 8, 9, 30])
+def test_the_newest_are_kept(pair, written):
+    writer, reader = pair
+    for number in range(written):
+        writer.write(detail(f"/{number}"))
+    taken, cursor = reader.drain(0)
+    assert cursor == written
+    newest = range(max(0, written - 8), written)
+    assert [one.target for one in taken] == [f"/{number}" for number in newest]
+
+
+def test_a_half_written_detail_is_passed_over(pair):
+    writer, reader = pair
+    for number in range(4):
+        writer.write(detail(f"/{number}"))
+    writer._mapping[SLOTS_OFFSET + 512 : SLOTS_OFFSET + 520] = bytes(8)
+    taken, cursor = reader.drain(0)
+    assert [one.target for one in taken] == ["/0", "/2", "/3"]
+    assert cursor == 4
+
+
+def test_a_method_nobody_wrote_is_passed_over(pair):
+    writer, reader = pair
+    writer.write(detail("/0"))
+    writer.write(detail("/1"))
+    writer._mapping[SLOTS_OFFSET + 20] = 250
+    assert [one.target for one in reader.drain(0)[0]] == ["/1"]
+
+
+def test_the_reader_knows_when_the_writer_closed(pair):
+    writer, reader = pair
+    assert not reader.writer_is_gone()
+    writer.close()
+    assert reader.writer_is_gone()
+
+
+def test_a_ring_of_records_is_refused(tmp_path):
+    writer = RingWriter(tmp_path / "1.ring", RingKind.SERVER, 64)
+    with pytest.raises(RingError):
+        DetailReader(tmp_path / "1.ring")
+    writer.close()
