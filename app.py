@@ -13,12 +13,12 @@ import sys
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import dash
-from components.shell import shell
 from flask import Flask, Response, abort
 from flask_compress import Compress
 
 from components.authority import dashboard_for, is_same_origin, session_secret
 from components.delivery import INDEX, LOADED_FIRST, delivery_settings, security_headers
+from components.shell import connect, shell
 from servescope.errors import ServescopeError, SettingsError
 from servescope.runtime import Runtime
 from servescope.sampling.owners import holder_of
@@ -51,6 +51,7 @@ def create_app(settings: Settings | None = None) -> dash.Dash:
         index_string=INDEX,
         assets_ignore=LOADED_FIRST,
     )
+    connect()
     app.layout = shell
     _guard(app, flask)
     return app

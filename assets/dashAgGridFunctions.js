@@ -1,0 +1,24 @@
+// Functions that tables name in their column definitions.
+(function () {
+  "use strict";
+
+  const functions = (window.dashAgGridFunctions = window.dashAgGridFunctions || {});
+  const clock = new Intl.DateTimeFormat(undefined, {
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    fractionalSecondDigits: 3,
+    hourCycle: "h23",
+  });
+  const moment = new Intl.DateTimeFormat(undefined, {
+    day: "2-digit",
+    month: "short",
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    hourCycle: "h23",
+  });
+
+  functions.clock = (seconds) => (seconds ? clock.format(new Date(seconds * 1000)) : "");
+  functions.moment = (seconds) => (seconds ? moment.format(new Date(seconds * 1000)) : "");
+})();

@@ -1,0 +1,105 @@
+// Takes the answer of a poll apart: figures and points, tables, cards; and tells when none comes.
+(function () {
+  "use strict";
+
+  const scope = (window.servescope = window.servescope || {});
+  const clientside = (window.dash_clientside = window.dash_clientside || {});
+  const INTERVAL_MS = 1000;
+  const HIDDEN_INTERVAL_MS = 3600000;
+  const GONE_AFTER_MS = 5000;
+  const STALE_AFTER_S = 5;
+
+  const lastProps = new Map();
+  const feeds = new Map();
+  let lastAnswer = performance.now();
+  let newest = { second: undefined, lag: 0, at: 0 };
+
+  function setProps(all) {
+    for (const [id, props] of Object.entries(all)) {
+      if (!document.getElementById(id)) continue;
+      const known = lastProps.get(id) || {};
+      const changed = {};
+      for (const [name, value] of Object.entries(props)) {
+        const text = JSON.stringify(value);
+        if (known[name] === text) continue;
+        known[name] = text;
+        changed[name] = value;
+      }
+      lastProps.set(id, known);
+      if (Object.keys(changed).length) clientside.set_props(id, changed);
+    }
+  }
+
+  function setFeeds(all) {
+    for (const [id, feed] of Object.entries(all || {})) {
+      const before = feed.whole ? [] : feeds.get(id) || [];
+      const rows = [...feed.rows, ...before].slice(0, feed.keep);
+      feeds.set(id, rows);
+      clientside.set_props(id, { rowData: rows });
+    }
+  }
+
+  function setGraphs(all) {
+    for (const [id, entry] of Object.entries(all)) {
+      if (entry.figure) scope.graphs.setFigure(id, entry.figure);
+      else scope.graphs.append(id, entry);
+      scope.graphs.setLegend(id, entry.legend);
+    }
+  }
+
+  function keepTime(answer) {
+    lastAnswer = performance.now();
+    if (answer.newest === newest.second) return;
+    newest = {
+      second: answer.newest,
+      lag: answer.newest === null ? 0 : Math.max(0, answer.now - answer.newest - 1),
+      at: lastAnswer,
+    };
+  }
+
+  function tellAge() {
+    const root = document.documentElement;
+    const isLivePage = Boolean(document.querySelector(".live-page"));
+    const silentMs = performance.now() - lastAnswer;
+    root.classList.toggle(
+      "server-gone",
+      isLivePage && !document.hidden && silentMs > GONE_AFTER_MS,
+    );
+    const shown = document.getElementById("data-age");
+    if (!shown || newest.second === undefined) return;
+    if (newest.second === null) {
+      shown.textContent = "waiting for the first second of data";
+      return;
+    }
+    const age = newest.lag + (performance.now() - newest.at) / 1000;
+    const isStale = age > STALE_AFTER_S;
+    root.classList.toggle("data-stale", isStale && silentMs <= GONE_AFTER_MS && isLivePage);
+    shown.textContent = isStale ? `data ${Math.round(age)} s old` : "data current";
+    const told = document.getElementById("stale-age");
+    if (told) told.textContent = `${Math.round(age)} s`;
+  }
+
+  window.setInterval(tellAge, INTERVAL_MS);
+
+  // A hidden tab does not poll; back in sight it catches up from its cursor.
+  document.addEventListener("visibilitychange", () => {
+    lastAnswer = performance.now();
+    const interval = document.hidden ? HIDDEN_INTERVAL_MS : INTERVAL_MS;
+    if (document.getElementById("time-bar")) clientside.set_props("tick", { interval });
+  });
+
+  clientside.live = {
+    draw(answer) {
+      if (!answer) return clientside.no_update;
+      keepTime(answer);
+      if (Object.values(answer.graphs).some((entry) => entry.figure)) lastProps.clear();
+      setProps(answer.props);
+      if (answer.newest === null) return clientside.no_update;
+      setGraphs(answer.graphs);
+      scope.graphs.setFrame(answer.span, answer.events);
+      scope.view.setSpan(answer.span);
+      setFeeds(answer.feeds);
+      return { view: answer.view, shape: answer.shape, cursor: answer.cursor };
+    },
+  };
+})();

@@ -1,0 +1,309 @@
+// Draws what polls bring: keeps each graph's arrays, appends, trims, and redraws at most one graph
+// in an animation frame, only while it is in sight. Plotly draws into plain elements of our own:
+// dcc.Graph would put its first, empty figure back whenever a person zooms.
+(function () {
+  "use strict";
+
+  const scope = (window.servescope = window.servescope || {});
+  const entries = new Map();
+  const MINUTE_MS = 60000;
+  const SHORTEST_ZOOM_S = 5;
+  const LABELLED_SHARE = 0.1; // a shaded span narrower than this has no room for its label
+  const CONFIG = { displayModeBar: false, doubleClick: false, showTips: false, scrollZoom: false };
+  const coarsePointer = window.matchMedia("(pointer: coarse)");
+
+  let span = null; // [from, to] in epoch seconds
+  let events = [];
+  let revision = 0;
+  let scheduled = false;
+
+  // Plotly shows dates in UTC. People read clocks: times are shifted by the browser's zone.
+  function shown(ms) {
+    return ms - new Date(ms).getTimezoneOffset() * MINUTE_MS;
+  }
+
+  function shownAll(values) {
+    if (!values.length) return [];
+    const first = new Date(values[0]).getTimezoneOffset();
+    const last = new Date(values[values.length - 1]).getTimezoneOffset();
+    if (first !== last) return values.map(shown); // a change to or from summer time lies within
+    return values.map((ms) => ms - first * MINUTE_MS);
+  }
+
+  function toEpochMs(drawn) {
+    if (typeof drawn === "number") return drawn + new Date(drawn).getTimezoneOffset() * MINUTE_MS;
+    const text = String(drawn).replace(" ", "T");
+    return new Date(text.includes("T") ? text : `${text}T00:00`).getTime();
+  }
+
+  const sight = new IntersectionObserver(
+    (changes) => {
+      for (const change of changes) {
+        const entry = entries.get(change.target.id);
+        if (entry) entry.inSight = change.isIntersecting;
+      }
+      schedule();
+    },
+    { rootMargin: "200px" },
+  );
+
+  const sizes = new ResizeObserver((changes) => {
+    for (const change of changes) mark(entries.get(change.target.id));
+  });
+
+  function enter(id) {
+    const host = document.getElementById(id);
+    const known = entries.get(id);
+    if (known && known.host === host) return known;
+    if (known) leave(id, known);
+    if (!host) return null;
+    const plot = document.createElement("div");
+    const note = document.createElement("p");
+    plot.className = "live-graph-plot";
+    note.className = "live-graph-note";
+    note.textContent = host.dataset.empty || "";
+    host.replaceChildren(plot, note);
+    const entry = { id, host, plot, note, data: [], layout: {}, hidden: new Set(), inSight: true };
+    entries.set(id, entry);
+    sight.observe(host);
+    sizes.observe(host);
+    return entry;
+  }
+
+  function leave(id, entry) {
+    sight.unobserve(entry.host);
+    sizes.unobserve(entry.host);
+    if (window.Plotly && entry.bound) window.Plotly.purge(entry.plot);
+    entries.delete(id);
+  }
+
+  function forgetLeftPages() {
+    for (const [id, entry] of entries) if (!entry.host.isConnected) leave(id, entry);
+  }
+
+  function mark(entry) {
+    if (!entry) return;
+    entry.dirty = true;
+    schedule();
+  }
+
+  function schedule() {
+    if (scheduled) return;
+    scheduled = true;
+    window.requestAnimationFrame(() => {
+      scheduled = false;
+      if (!window.Plotly) {
+        window.setTimeout(schedule, 50);
+        return;
+      }
+      for (const entry of entries.values()) {
+        if (entry.dirty && entry.inSight && entry.host.isConnected && !entry.plot._dragging) {
+          draw(entry);
+          schedule();
+          return;
+        }
+      }
+    });
+  }
+
+  const overTime = (entry) => !(entry.layout.meta && entry.layout.meta.time === false);
+  const isStacked = (entry) => Boolean(entry.layout.meta && entry.layout.meta.stacked);
+
+  function valuesOf(trace) {
+    return trace.customdata || trace.y || [];
+  }
+
+  function isEmpty(entry) {
+    return entry.data.every((trace) => {
+      if (trace.type === "heatmap") return !trace.z.some((row) => row.some((v) => v !== null));
+      return !valuesOf(trace).some((value) => value !== null);
+    });
+  }
+
+  // Each area reaches from zero to the sum of all below it, the highest drawn first.
+  function stacked(entry) {
+    const sums = new Array(entry.data.length ? entry.data[0].x.length : 0).fill(0);
+    const drawn = [];
+    for (const trace of entry.data) {
+      if (entry.hidden.has(trace.name)) continue;
+      const y = trace.customdata.map((value, i) => {
+        if (value === null) return null;
+        sums[i] += value;
+        return sums[i];
+      });
+      drawn.unshift({ ...trace, y });
+    }
+    return drawn;
+  }
+
+  function eventShapes(entry) {
+    if (!overTime(entry) || !span) return [];
+    const [from, to] = span;
+    return events.map(([kind, start, end, text]) => {
+      const isSpan = kind === "load_run";
+      const x0 = Math.max(start, from);
+      const x1 = isSpan ? Math.min(end === null ? to : end, to) : x0;
+      const wide = (x1 - x0) / (to - from) > LABELLED_SHARE;
+      return {
+        type: isSpan ? "rect" : "line",
+        layer: isSpan ? "below" : "above",
+        xref: "x",
+        yref: "paper",
+        x0: shown(x0 * 1000),
+        x1: shown(x1 * 1000),
+        y0: 0,
+        y1: 1,
+        fillcolor: "rgba(121,80,242,0.10)",
+        line: isSpan
+          ? { width: 0 }
+          : { width: 1, dash: "dot", color: "rgba(134,142,150,0.9)" },
+        label: {
+          text: isSpan && !wide ? "" : text,
+          textposition: isSpan ? "top left" : "end",
+          font: { size: 10, color: "#868e96" },
+          padding: 3,
+        },
+      };
+    });
+  }
+
+  function layoutOf(entry) {
+    const layout = {
+      ...entry.layout,
+      datarevision: ++revision,
+      width: entry.host.clientWidth,
+      height: entry.host.clientHeight,
+      shapes: [...(entry.layout.shapes || []), ...eventShapes(entry)],
+      xaxis: { ...entry.layout.xaxis },
+      yaxis: { ...entry.layout.yaxis },
+    };
+    if (overTime(entry) && span) {
+      layout.xaxis.range = span.map((seconds) => shown(seconds * 1000));
+      if (entry.host.clientWidth < 420) layout.xaxis.nticks = 4;
+    }
+    if (coarsePointer.matches) layout.dragmode = false; // a finger on a graph scrolls the page
+    return layout;
+  }
+
+  function draw(entry) {
+    entry.dirty = false;
+    if (!entry.host.clientWidth) return;
+    const traces = isStacked(entry)
+      ? stacked(entry)
+      : entry.data.filter((trace) => !entry.hidden.has(trace.name));
+    window.Plotly.react(entry.plot, traces, layoutOf(entry), CONFIG);
+    if (!entry.bound) bind(entry);
+    entry.host.dataset.state = isEmpty(entry) ? "empty" : "drawn";
+    if (entry.hovered && entry.plot.matches(":hover")) {
+      window.Plotly.Fx.hover(entry.plot, entry.hovered); // a redraw takes the hover label away
+    }
+  }
+
+  function bind(entry) {
+    entry.bound = true;
+    entry.plot.on("plotly_relayout", (change) => {
+      const from = change["xaxis.range[0]"];
+      if (from === undefined) return;
+      const to = change["xaxis.range[1]"];
+      const start = Math.floor(toEpochMs(from) / 1000);
+      const end = Math.max(Math.ceil(toEpochMs(to) / 1000), start + SHORTEST_ZOOM_S);
+      mark(entry);
+      scope.view.fix(start, end);
+    });
+    entry.plot.on("plotly_doubleclick", () => scope.view.goLive());
+    entry.plot.on("plotly_hover", (hit) => {
+      entry.hovered = hit.event && { clientX: hit.event.clientX, clientY: hit.event.clientY,
+        target: hit.event.target };
+    });
+    entry.plot.on("plotly_unhover", () => {
+      entry.hovered = null;
+    });
+  }
+
+  function setFigure(id, figure) {
+    const entry = enter(id);
+    if (!entry) return;
+    entry.data = figure.data;
+    entry.layout = figure.layout;
+    if (overTime(entry)) for (const trace of entry.data) trace.x = shownAll(trace.x);
+    mark(entry);
+  }
+
+  function append(id, delta) {
+    const entry = entries.get(id);
+    if (!entry || !entry.host.isConnected) return;
+    const xs = shownAll(delta.x);
+    entry.data.forEach((trace, position) => {
+      // A point that is there already was the newest one of a poll that was answered twice.
+      const newest = trace.x.length ? trace.x[trace.x.length - 1] : -Infinity;
+      xs.forEach((x, i) => {
+        if (x <= newest) return;
+        trace.x.push(x);
+        if (trace.type === "heatmap") trace.z.forEach((row, r) => row.push(delta.z[i][r]));
+        else valuesOf(trace).push(delta.y[position][i]);
+      });
+    });
+    mark(entry);
+  }
+
+  function trim(entry) {
+    if (!overTime(entry) || !span) return;
+    const start = shown(span[0] * 1000);
+    for (const trace of entry.data) {
+      const kept = trace.x.findIndex((x) => x >= start);
+      const gone = kept < 0 ? trace.x.length : kept;
+      if (!gone) continue;
+      trace.x.splice(0, gone);
+      if (trace.type === "heatmap") trace.z.forEach((row) => row.splice(0, gone));
+      else valuesOf(trace).splice(0, gone);
+    }
+  }
+
+  function setFrame(newSpan, newEvents) {
+    const moved = JSON.stringify([span, events]) !== JSON.stringify([newSpan, newEvents]);
+    span = newSpan;
+    events = newEvents;
+    forgetLeftPages();
+    if (!moved) return;
+    for (const entry of entries.values()) {
+      trim(entry);
+      mark(entry);
+    }
+  }
+
+  function setLegend(id, lines) {
+    const legend = document.getElementById(`${id}-legend`);
+    const entry = entries.get(id);
+    if (!legend || !entry) return;
+    const names = lines.map((line) => line.name).join("\n");
+    if (legend.dataset.names !== names || legend.childElementCount !== lines.length) {
+      legend.dataset.names = names;
+      legend.replaceChildren(...lines.map((line) => legendItem(entry, line)));
+    }
+    lines.forEach((line, i) => {
+      legend.children[i].lastElementChild.textContent = line.value;
+    });
+  }
+
+  function legendItem(entry, line) {
+    const item = document.createElement("button");
+    item.type = "button";
+    item.className = "legend-item";
+    item.title = `Show or hide ${line.name}`;
+    item.setAttribute("aria-pressed", String(!entry.hidden.has(line.name)));
+    const swatch = document.createElement("i");
+    swatch.style.borderTopColor = line.colour;
+    swatch.style.borderTopStyle = line.dash === "solid" ? "solid" : "dotted";
+    const name = document.createElement("span");
+    name.textContent = line.name;
+    item.append(swatch, name, document.createElement("b"));
+    item.addEventListener("click", () => {
+      if (!entry.hidden.delete(line.name)) entry.hidden.add(line.name);
+      item.setAttribute("aria-pressed", String(!entry.hidden.has(line.name)));
+      mark(entry);
+    });
+    return item;
+  }
+
+  scope.graphs = { setFigure, append, setFrame, setLegend };
+})();

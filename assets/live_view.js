@@ -1,0 +1,132 @@
+// The view: a live range or a fixed span, one for all graphs of a page, kept in the URL's query.
+// The URL is replaced, not pushed, and without an event: Dash's router would build the page anew.
+(function () {
+  "use strict";
+
+  const scope = (window.servescope = window.servescope || {});
+  const clientside = (window.dash_clientside = window.dash_clientside || {});
+  const DEFAULT_LAST = "5m";
+  const TYPING = "input, textarea, select, [contenteditable], button, a, [role=radio]";
+
+  let view = null; // as in the store `view`
+  let span = null; // what the graphs show, epoch seconds
+
+  function fromUrl() {
+    const query = new URLSearchParams(window.location.search);
+    const read = { last: query.get("last") || DEFAULT_LAST };
+    const from = Number(query.get("from"));
+    const to = Number(query.get("to"));
+    if (from > 0 && to > from) Object.assign(read, { from, to });
+    return read;
+  }
+
+  function writeUrl() {
+    if (!view || !document.querySelector(".live-page")) return;
+    const query = new URLSearchParams(window.location.search);
+    for (const name of ["last", "from", "to"]) query.delete(name);
+    if (view.last !== DEFAULT_LAST) query.set("last", view.last);
+    if (view.from) {
+      query.set("from", view.from);
+      query.set("to", view.to);
+    }
+    const text = query.toString();
+    const url = window.location.pathname + (text ? `?${text}` : "") + window.location.hash;
+    if (url !== window.location.pathname + window.location.search + window.location.hash) {
+      window.history.replaceState(window.history.state, "", url);
+    }
+  }
+
+  function dress() {
+    const isLive = !view.from;
+    document.documentElement.dataset.view = isLive ? "live" : "fixed";
+    clientside.set_props("range", { value: isLive ? view.last : "" });
+    clientside.set_props("pause", {
+      children: isLive ? "Pause" : "Go live",
+      variant: isLive ? "default" : "filled",
+    });
+    writeUrl();
+  }
+
+  function set(changed) {
+    view = changed;
+    clientside.set_props("view", { data: view });
+    dress();
+  }
+
+  const last = () => (view ? view.last : DEFAULT_LAST);
+  const goLive = () => set({ last: last() });
+  const fix = (from, to) => set({ last: last(), from, to });
+
+  function toggle() {
+    if (!view) return;
+    if (view.from) goLive();
+    else if (span) fix(span[0], span[1]);
+  }
+
+  const day = new Intl.DateTimeFormat(undefined, {
+    weekday: "short",
+    day: "numeric",
+    month: "short",
+    year: "numeric",
+  });
+  const clock = new Intl.DateTimeFormat(undefined, {
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    hourCycle: "h23",
+  });
+  const zone =
+    new Intl.DateTimeFormat(undefined, { timeZoneName: "short" })
+      .formatToParts(new Date())
+      .find((part) => part.type === "timeZoneName") || {};
+
+  function lengthText(seconds) {
+    if (seconds < 120) return `${seconds} s`;
+    if (seconds < 7200) return `${Math.round(seconds / 6) / 10} min`;
+    return `${Math.round(seconds / 360) / 10} h`;
+  }
+
+  function setSpan(newSpan) {
+    span = newSpan;
+    const shown = document.getElementById("span-text");
+    if (!shown) return;
+    const [from, to] = span.map((seconds) => new Date(seconds * 1000));
+    const sameDay = day.format(from) === day.format(to);
+    const begin = sameDay ? clock.format(from) : `${day.format(from)} ${clock.format(from)}`;
+    shown.textContent =
+      `${begin} – ${clock.format(to)}, ${day.format(to)} ${zone.value || ""}` +
+      ` (${lengthText(span[1] - span[0])})`;
+    writeUrl();
+  }
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== " " || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target instanceof Element && event.target.closest(TYPING)) return;
+    if (!document.querySelector(".live-page")) return;
+    event.preventDefault();
+    toggle();
+  });
+
+  clientside.view = {
+    // Once, when the shell is there: the URL says what to show.
+    // After that: a range was chosen, or the pause button pressed.
+    choose(range) {
+      const cause = clientside.callback_context.triggered_id;
+      if (!view) {
+        view = fromUrl();
+        window.setTimeout(dress, 0); // the components it writes to are mounted by then
+        return view;
+      }
+      if (cause === "pause") toggle();
+      else if (range && (range !== view.last || view.from)) set({ last: range });
+      return clientside.no_update;
+    },
+
+    // On a phone the navigation opens by its button and closes with the choice of a page.
+    navigation(opened, _pathname, navbar) {
+      const open = clientside.callback_context.triggered_id === "burger" ? opened : false;
+      return [{ ...navbar, collapsed: { mobile: !open } }, open];
+    },
+  };
+  scope.view = { fix, goLive, setSpan };
+})();

@@ -1,0 +1,26 @@
+"""The one door from pages to what runs behind them: the desk, and actions with their right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from flask import current_app
+
+if TYPE_CHECKING:
+    from components.authority import Dashboard
+    from servescope.queries.desk import Desk
+
+
+def dashboard() -> Dashboard:
+    """The dashboard of the Flask app that serves the present request."""
+    return cast("Dashboard", current_app.extensions["servescope"])
+
+
+def desk() -> Desk:
+    """The desk of this process."""
+    return dashboard().desk
+
+
+def why_not() -> str:
+    """Why the person behind the present request may not act; empty when they may."""
+    return dashboard().why_not()

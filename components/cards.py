@@ -1,0 +1,59 @@
+"""Cards: one figure with its unit, and what it says when it is bad."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import dash_mantine_components as dmc
+from dash import html
+
+from components.help import help_mark
+from servescope.figures import units
+
+Props = dict[str, dict[str, Any]]
+
+GOOD: Final = ""
+WARN: Final = "warn"
+BAD: Final = "bad"
+
+
+def stat_card(card_id: str, label: str, explained: str) -> dmc.Card:
+    """A dimmed label above a large figure; `stat` fills it."""
+    return dmc.Card(
+        withBorder=True,
+        padding="sm",
+        className="stat-card",
+        children=[
+            html.Div(
+                [dmc.Text(label, size="sm", c="dimmed"), help_mark(explained)],
+                className="card-heading",
+            ),
+            html.Div(
+                [
+                    html.Span(units.NOTHING, id=f"{card_id}-value", className="stat-value"),
+                    html.Span(id=f"{card_id}-unit", className="stat-unit"),
+                ],
+                className="stat-figure",
+            ),
+            html.Div(id=f"{card_id}-note", className="stat-note"),
+        ],
+    )
+
+
+def stat(
+    card_id: str, value: float | None, unit: str, *, state: str = GOOD, note: str = ""
+) -> Props:
+    """Properties of a card; the figure takes colour only when its state is not good."""
+    figure, suffix = units.quantity(value, unit)
+    return {
+        f"{card_id}-value": {"children": figure, "className": f"stat-value {state}".strip()},
+        f"{card_id}-unit": {"children": suffix},
+        f"{card_id}-note": {"children": note, "className": f"stat-note {state}".strip()},
+    }
+
+
+def by_limits(value: float | None, warn: float, bad: float) -> str:
+    """The state of a value that should stay below its limits."""
+    if value is None or value < warn:
+        return GOOD
+    return BAD if value >= bad else WARN

@@ -1,0 +1,255 @@
+"""Live pages: one poll a page, answered with a whole figure or with what a cursor has not seen.
+
+A page declares its graphs as data and calls `connect`. The browser sends the cursor of the last
+answer with each poll; the answer holds figures when the view, a filter or a figure's lines changed,
+else only new points. `assets/live_*.js` draw it. Answers are kept in the desk's snapshot cache, so
+that viewers who stand at the same cursor cost what one costs.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from dash import ClientsideFunction, Input, Output, State, callback, clientside_callback, no_update
+
+from components import access, status
+from servescope.queries import load
+from servescope.queries.span import View
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from servescope.queries.desk import Desk
+    from servescope.queries.span import Span
+
+Figure = dict[str, Any]
+Props = dict[str, dict[str, Any]]
+"""Component id → properties to set."""
+
+TICK: Final = "tick"
+VIEW: Final = "view"
+
+RENEW_S: Final = 60
+RENEW_STEPS: Final = 30
+"""A live figure is sent whole again after this long, at least this many steps: what arrived late,
+and routes that came or went, find their place."""
+
+LONGEST_CURSOR: Final = 20_000
+"""Characters of a cursor that are looked at; a browser's own has below 4,000."""
+
+
+class Plot(Protocol):
+    """How rows become a figure: `servescope.figures` has the implementations."""
+
+    def shape(self, rows: Any) -> dict[str, Any]:
+        """What of the figure a delta must fit, as JSON."""
+
+    def figure(self, rows: Any, shape: dict[str, Any]) -> Figure:
+        """The whole figure."""
+
+    def delta(self, rows: Any, shape: dict[str, Any]) -> Figure | None:
+        """What to add to a figure of this shape; None when it does not fit."""
+
+    def legend(self, rows: Any, shape: dict[str, Any]) -> list[dict[str, str]]:
+        """Name, colour and newest value of each line."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveGraph:
+    """A graph of a page. `ask(desk, span, filters)` answers with rows that `plot` draws."""
+
+    id: str
+    title: str
+    help: str
+    ask: Callable[[Desk, Span, tuple[str, ...]], Any]
+    plot: Plot
+    empty: str = "Nothing recorded in this span."
+    height: int = 220
+    whole_span: bool = False  # a poll asks for the whole span, not for what is new
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A table that grows: `ask(desk, after_id, filters)` answers rows with an `id`, newest first.
+
+    A fixed view keeps the rows it has.
+    """
+
+    id: str
+    ask: Callable[[Desk, int, tuple[str, ...]], list[dict[str, Any]]]
+    keep: int
+
+
+def _no_props(desk: Desk, span: Span | None, filters: tuple[str, ...]) -> Props:
+    del desk, span, filters
+    return {}
+
+
+@dataclass(frozen=True, slots=True)
+class LivePage:
+    """What a page shows live; `filters` are ids of components whose `value` narrows all of it.
+
+    `props(desk, span, filters)` sets cards and tables; `span` is None before the first frame.
+    """
+
+    name: str
+    graphs: tuple[LiveGraph, ...]
+    props: Callable[[Desk, Span | None, tuple[str, ...]], Props] = _no_props
+    filters: tuple[str, ...] = ()
+    feeds: tuple[Feed, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """Where a browser stands; what cannot be read is the cursor of one that has nothing yet."""
+
+    view: str = ""
+    end: int = 0
+    renewal: int = 0
+    graphs: Mapping[str, dict[str, Any]] = field(default_factory=dict)
+    feeds: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, stored: object) -> Cursor:
+        """Read `{"view": …, "cursor": end, "shape": JSON}` as the last answer gave it."""
+        try:
+            shape = json.loads(stored["shape"])  # type: ignore[index]  # whatever a client sent
+            return cls(
+                str(stored["view"]),  # type: ignore[index]
+                int(stored["cursor"]),  # type: ignore[index]
+                int(shape["renewal"]),
+                {str(name): dict(graph) for name, graph in shape["graphs"].items()},
+                {str(name): int(newest) for name, newest in shape["feeds"].items()},
+            )
+        except (TypeError, KeyError, ValueError, AttributeError):
+            return cls()
+
+
+def connect(page: LivePage) -> None:
+    """Register the page's poll and the drawing of its answers."""
+
+    @callback(
+        Output(f"{page.name}-delta", "data"),
+        Input(TICK, "n_intervals"),
+        Input(VIEW, "data"),
+        *(Input(name, "value") for name in page.filters),
+        State(f"{page.name}-cursor", "data"),
+        running=[(Output(TICK, "disabled"), True, False)],
+    )
+    def poll(_tick: int, view: Mapping[str, object] | None, *rest: object) -> object:
+        *filters, cursor = rest
+        if view is None:  # the time bar has not read the URL yet
+            return no_update
+        chosen = tuple(str(value or "") for value in filters)
+        return answer(page, access.desk(), View.read(view), cursor, chosen)
+
+    clientside_callback(
+        ClientsideFunction("live", "draw"),
+        Output(f"{page.name}-cursor", "data"),
+        Input(f"{page.name}-delta", "data"),
+    )
+
+
+def answer(
+    page: LivePage, desk: Desk, view: View, stored: object, filters: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    """What the browser at this cursor has not seen, and the page's cards as they are now."""
+    key = "|".join((view.key, *filters))
+    try:
+        seen = json.dumps(stored)
+    except (TypeError, ValueError):
+        seen = ""
+    if len(seen) > LONGEST_CURSOR:
+        seen, stored = "", None
+    found = desk.snapshots.get(
+        (page.name, key, seen), lambda: _answer(page, desk, view, key, Cursor.read(stored), filters)
+    )
+    return {**found, "now": time.time()}
+
+
+def _answer(
+    page: LivePage, desk: Desk, view: View, key: str, cursor: Cursor, filters: tuple[str, ...]
+) -> dict[str, Any]:
+    newest = desk.newest()
+    if newest is None:
+        props = status.props(desk) | page.props(desk, None, filters)
+        return {"page": page.name, "graphs": {}, "props": props, "newest": None}
+    span = view.span(newest)
+    end = min(span.end, (newest + 1) // span.step * span.step)
+    renewal = span.end // max(RENEW_S, RENEW_STEPS * span.step) if view.live else 0
+    fresh = cursor.view == key and cursor.renewal == renewal and cursor.end >= span.start
+    graphs: dict[str, Figure] = {}
+    shapes: dict[str, dict[str, Any]] = {}
+    for graph in page.graphs:
+        known = cursor.graphs.get(graph.id) if fresh else None
+        entry = None if known is None else _delta(graph, desk, span, cursor.end, known, filters)
+        if entry is None:
+            rows = graph.ask(desk, span, filters)
+            known = graph.plot.shape(rows)
+            entry = {"figure": graph.plot.figure(rows, known)}
+            entry["legend"] = graph.plot.legend(rows, known)
+        shapes[graph.id] = known or {}
+        if entry:
+            graphs[graph.id] = entry
+    known_feeds = cursor.feeds if cursor.view == key else {}
+    feeds, newest_ids = _feeds(page, desk, known_feeds, filters, live=view.live)
+    shape = {"renewal": renewal, "graphs": shapes, "feeds": newest_ids}
+    return {
+        "page": page.name,
+        "view": key,
+        "cursor": end,
+        "shape": json.dumps(shape, separators=(",", ":")),
+        "live": view.live,
+        "span": [span.start, span.end],
+        "step": span.step,
+        "newest": newest,
+        "graphs": graphs,
+        "feeds": feeds,
+        "events": [
+            [event.kind, event.start_s, event.end_s, event.text]
+            for event in load.events(desk, span)
+        ],
+        "props": status.props(desk) | page.props(desk, span, filters),
+    }
+
+
+def _delta(
+    graph: LiveGraph,
+    desk: Desk,
+    span: Span,
+    end: int,
+    shape: dict[str, Any],
+    filters: tuple[str, ...],
+) -> Figure | None:
+    """Points since `end`; {} when there are none; None when the figure has to be sent whole."""
+    new = span.since(end)
+    if new.is_empty:
+        return {}
+    try:
+        rows = graph.ask(desk, span if graph.whole_span else new, filters)
+        entry = graph.plot.delta(rows, shape)
+        if entry is not None:
+            entry["legend"] = graph.plot.legend(rows, shape)
+    except (KeyError, TypeError, AttributeError):  # a shape that some other client made up
+        return None
+    return entry
+
+
+def _feeds(
+    page: LivePage, desk: Desk, known: Mapping[str, int], filters: tuple[str, ...], *, live: bool
+) -> tuple[dict[str, Figure], dict[str, int]]:
+    """New rows of each feed, and the newest id the browser then has."""
+    answers: dict[str, Figure] = {}
+    newest: dict[str, int] = dict(known)
+    for feed in page.feeds:
+        after = known.get(feed.id)
+        if after is not None and not live:
+            continue
+        rows = feed.ask(desk, after or 0, filters)
+        newest[feed.id] = max((int(row["id"]) for row in rows), default=after or 0)
+        if rows or after is None:
+            answers[feed.id] = {"rows": rows, "keep": feed.keep, "whole": after is None}
+    return answers, newest

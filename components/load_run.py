@@ -1,0 +1,193 @@
+"""Load runs: the plan that fits most, starting one, and what came of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import dash_mantine_components as dmc
+from dash import html
+
+from components import access, status
+from servescope.errors import ServescopeError
+from servescope.figures import units
+from servescope.records import LoadPlan, RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from servescope.records import LoadRun
+
+DEFAULT_PLAN: Final = LoadPlan(listener="wsgi", target="/", rate=200, seconds=30)
+"""Enough to move every graph, little enough for any machine."""
+
+SUGGESTED: Final = {
+    "wsgi": ["/", "/whoami", "/search?q=socket", "/api/notes", "/slow?ms=50", "/error", "/missing"],
+    "files": ["/", "/welcome/", "/data/stages.json", "/images/connection.svg", "/missing"],
+}
+_FAILURES: Final = {
+    "refused": "refused",
+    "reset": "reset",
+    "timed_out": "timed out",
+    "protocol": "no HTTP",
+}
+
+
+def start(plan: LoadPlan) -> str:
+    """Start a run; the answer is why it was refused, empty when it was not."""
+    try:
+        access.dashboard().request_load(plan)
+    except ServescopeError as error:
+        sentence = str(error)
+        return sentence[:1].upper() + sentence[1:]
+    return ""
+
+
+def plan_text(plan: LoadPlan) -> str:
+    """A plan in a few words."""
+    rate = units.text(plan.rate, "{request}/s")
+    return f"{plan.listener} {plan.target}, {rate} for {units.text(plan.seconds, 's')}"
+
+
+def failed_count(figures: dict[str, Any]) -> int:
+    """All failures of a progress or a result."""
+    return sum(int(count) for count in (figures.get("failed") or {}).values())
+
+
+def progress(run: LoadRun) -> html.Div:
+    """A run under way: how far, sent, answered, failed, remaining."""
+    told = run.progress
+    remaining = max(0.0, run.plan.seconds - float(told.get("elapsed_s") or 0.0))
+    failed = failed_count(told)
+    return html.Div(
+        [
+            dmc.Text(plan_text(run.plan), fw=500),
+            dmc.Progress(value=status.share(run), size="lg", mt=8, transitionDuration=300),
+            _figures(
+                ("sent", _count(told.get("sent")), ""),
+                ("answered", _count(told.get("answered")), ""),
+                ("failed", _count(failed), "bad" if failed else ""),
+                ("in flight", _count(told.get("in_flight")), ""),
+                ("answered now", units.text(told.get("answered_per_s"), "{request}/s"), ""),
+                ("p99 now", _ms(told.get("p99_ms")), ""),
+                ("remaining", units.text(remaining, "s"), ""),
+            ),
+        ]
+    )
+
+
+def result(run: LoadRun) -> html.Div:
+    """What came of a run that is over."""
+    heading = html.Div(
+        [
+            dmc.Text(f"Run {run.id}: {plan_text(run.plan)}", fw=500),
+            html.Span(run.state.value, className=f"state {run.state.value}"),
+        ],
+        className="card-heading",
+    )
+    told = run.result
+    if not told:
+        return html.Div([heading, html.P(run.message or "This run left no result.")])
+    latency, naive, lag = told["latency_ms"], told["naive_ms"], told["lag_ms"]
+    failed = failed_count(told)
+    achieved = units.text(told.get("rate_achieved"), "{request}/s")
+    return html.Div(
+        [
+            heading,
+            *([html.P(run.message)] if run.message else []),
+            _figures(
+                ("sent", _count(told["sent"]), ""),
+                ("answered", _count(told["answered"]), ""),
+                ("failed", _count(failed), "bad" if failed else ""),
+                ("answered per second", achieved, ""),
+            ),
+            _figures(
+                ("p50", _ms(latency["p50"]), ""),
+                ("p90", _ms(latency["p90"]), ""),
+                ("p99", _ms(latency["p99"]), ""),
+                ("p99.9", _ms(latency["p99_9"]), ""),
+                ("max", _ms(latency["max"]), ""),
+                ("naive p99", _ms(naive["p99"]), ""),
+            ),
+            html.P(_why_they_differ(latency["p99"], naive["p99"]), className="dimmed"),
+            html.Dl(_details(told, lag), className="facts"),
+        ]
+    )
+
+
+def history_rows(runs: Sequence[LoadRun]) -> list[dict[str, Any]]:
+    """Rows of the table of runs."""
+    return [_history_row(run) for run in runs]
+
+
+def _history_row(run: LoadRun) -> dict[str, Any]:
+    told = run.result or {}
+    latency = told.get("latency_ms") or {}
+    return {
+        "id": run.id,
+        "at": run.started_s or run.requested_s,
+        "state": run.state.value,
+        "plan": plan_text(run.plan),
+        "sent": told.get("sent"),
+        "failed": failed_count(told) if told else None,
+        "p50": latency.get("p50"),
+        "p99": latency.get("p99"),
+        "p50_text": _ms(latency.get("p50")),
+        "p99_text": _ms(latency.get("p99")),
+        "naive_text": _ms((told.get("naive_ms") or {}).get("p99")),
+        "max_text": _ms(latency.get("max")),
+        "message": run.message,
+    }
+
+
+def is_over(run: LoadRun) -> bool:
+    """Whether nothing more will come of it."""
+    return run.state in {RunState.DONE, RunState.STOPPED, RunState.FAILED}
+
+
+def _details(told: dict[str, Any], lag: dict[str, Any]) -> list[Any]:
+    kinds = {kind: count for kind, count in told["failed"].items() if count}
+    facts = {
+        "Answers by status": _pairs(told["statuses"]) or "none",
+        "Failures by kind": _pairs({_FAILURES.get(kind, kind): kinds[kind] for kind in kinds})
+        or "none",
+        "The generator's own lag": f"p99 {_ms(lag['p99'])}, most {_ms(lag['max'])}",
+        "The generator's CPU time": units.text(told.get("cpu_seconds"), "s"),
+        "Received": units.text(told.get("bytes_received"), "By"),
+    }
+    if told.get("cancelled"):
+        facts["Given up when it was stopped"] = _count(told["cancelled"])
+    return [part for name, value in facts.items() for part in (html.Dt(name), html.Dd(value))]
+
+
+def _why_they_differ(p99_ms: float | None, naive_ms: float | None) -> str:
+    meaning = (
+        "Latency counts from the moment a request was due, waiting included; the naive p99 counts "
+        "from the moment it was really sent, and so leaves out what a slow server made wait. "
+    )
+    if not p99_ms or not naive_ms:
+        return meaning
+    if p99_ms > 1.2 * naive_ms:
+        return f"{meaning}Here that hides {_ms(p99_ms - naive_ms)} of what one in a hundred met."
+    return f"{meaning}Here they agree: the server kept up with the schedule."
+
+
+def _figures(*figures: tuple[str, str, str]) -> html.Div:
+    return html.Div(
+        [
+            html.Div([html.Span(name), html.B(value)], className=state)
+            for name, value, state in figures
+        ],
+        className="figures",
+    )
+
+
+def _pairs(counts: dict[str, Any]) -> str:
+    return ", ".join(f"{name}: {_count(count)}" for name, count in counts.items())
+
+
+def _count(value: float | None) -> str:
+    return units.NOTHING if value is None else f"{int(value):,}"
+
+
+def _ms(milliseconds: float | None) -> str:
+    return units.text(None if milliseconds is None else milliseconds / 1e3, "s")

@@ -1,0 +1,129 @@
+"""Panels of a page: graphs, tables, and the page's own frame."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import dash_ag_grid as dag
+import dash_mantine_components as dmc
+from dash import dcc, html
+
+from components.attributes import attributes
+from components.help import help_mark
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from components.live import LiveGraph, LivePage
+    from servescope.queries.desk import Desk
+
+COLUMNS: Final = {"base": 1, "lg": 2}
+CARD_COLUMNS: Final = {"base": 2, "sm": 3, "lg": 4, "xl": 8}
+
+
+def page_frame(page: LivePage, title: str, *children: Any, controls: Any = None) -> html.Div:
+    """A live page: its stores, its heading with controls beside it, its panels."""
+    heading = html.Div(
+        [dmc.Title(title, order=1, size="h3"), html.Div(controls, className="controls")],
+        className="page-heading",
+    )
+    return html.Div(
+        className="live-page",
+        children=[
+            dcc.Store(id=f"{page.name}-delta"),
+            dcc.Store(id=f"{page.name}-cursor"),
+            heading,
+            *children,
+        ],
+    )
+
+
+def graph_panel(graph: LiveGraph) -> dmc.Card:
+    """A graph with its heading, help and legend; the browser draws into it."""
+    return dmc.Card(
+        withBorder=True,
+        padding="sm",
+        className="panel",
+        children=[
+            html.Div(
+                [dmc.Title(graph.title, order=2, size="h6"), help_mark(graph.help)],
+                className="card-heading",
+            ),
+            html.Div(id=f"{graph.id}-legend", className="legend"),
+            html.Div(
+                id=graph.id,
+                className="live-graph",
+                style={"height": graph.height},
+                role="img",
+                **attributes(aria_label=graph.title, data_empty=graph.empty, data_state="waiting"),
+            ),
+        ],
+    )
+
+
+def panel(title: str, explained: str, *children: Any, wide: bool = False) -> dmc.Card:
+    """Any other panel."""
+    return dmc.Card(
+        withBorder=True,
+        padding="sm",
+        className="panel wide" if wide else "panel",
+        children=[
+            html.Div(
+                [dmc.Title(title, order=2, size="h6"), help_mark(explained)],
+                className="card-heading",
+            ),
+            *children,
+        ],
+    )
+
+
+def columns(*children: Any) -> dmc.SimpleGrid:
+    """Panels side by side where there is room, else one below the other."""
+    return dmc.SimpleGrid(cols=COLUMNS, spacing="sm", verticalSpacing="sm", children=list(children))
+
+
+def grid(
+    grid_id: str,
+    column_defs: Sequence[dict[str, Any]],
+    *,
+    row_id: str,
+    height: int,
+    empty: str,
+    options: dict[str, Any] | None = None,
+) -> dag.AgGrid:
+    """A table that scrolls inside its panel; `row_id` is an expression on `params`."""
+    return dag.AgGrid(
+        id=grid_id,
+        columnDefs=list(column_defs),
+        defaultColDef={"sortable": True, "resizable": True, "minWidth": 70},
+        rowData=[],
+        getRowId=row_id,
+        columnSize="responsiveSizeToFit",
+        style={"height": height},
+        dashGridOptions={
+            "animateRows": False,
+            "headerHeight": 36,
+            "rowHeight": 34,
+            "suppressCellFocus": False,
+            "overlayNoRowsTemplate": f"<span>{empty}</span>",
+            **(options or {}),
+        },
+    )
+
+
+def listener_select(select_id: str) -> dmc.Select:
+    """Narrows a page to one listener; the page's props fill its `data`."""
+    return dmc.Select(
+        id=select_id,
+        data=[],
+        placeholder="All listeners",
+        clearable=True,
+        size="sm",
+        w=190,
+        **attributes(aria_label="Listener"),
+    )
+
+
+def listener_options(select_id: str, desk: Desk) -> dict[str, dict[str, Any]]:
+    """What a listener select offers, as props."""
+    return {select_id: {"data": [status.name for status in desk.listeners()]}}

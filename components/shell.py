@@ -1,0 +1,216 @@
+"""The frame around every page: header, navigation, time bar, banners, and the one poll's clock."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import dash
+import dash_mantine_components as dmc
+from dash import ClientsideFunction, Input, Output, State, callback, clientside_callback, dcc, html
+
+from components import access
+from components.attributes import attributes
+from components.icons import icon
+from components.live import TICK, VIEW
+from components.status import HIDDEN
+from servescope.errors import ServescopeError
+from servescope.queries import load
+from servescope.queries.span import RANGES
+
+POLL_MS: Final = 1000
+HEADER_PX: Final = 56
+NAVBAR_PX: Final = 200
+_NOT_FOUND: Final = "not_found_404"
+
+THEME: Final[dict[str, Any]] = {
+    "primaryColor": "blue",
+    "defaultRadius": "md",
+    "fontFamily": "system-ui, -apple-system, 'Segoe UI', Roboto, Ubuntu, Cantarell, sans-serif",
+    "cursorType": "pointer",
+}
+
+
+def shell() -> dmc.MantineProvider:
+    """The layout of the app; Dash asks for it at each full page load."""
+    return dmc.MantineProvider(
+        theme=THEME,
+        defaultColorScheme="auto",
+        children=[
+            dcc.Interval(id=TICK, interval=POLL_MS),
+            dcc.Store(id=VIEW),
+            # Brings plotly.js, which Dash loads with the first Graph; we draw into plain elements.
+            html.Div(dcc.Graph(figure={}), className="plotly-loader", hidden=True),
+            html.A("Skip to the page", href="#page", className="skip-link"),
+            dmc.AppShell(
+                id="app-shell",
+                header={"height": HEADER_PX},
+                navbar={
+                    "width": NAVBAR_PX,
+                    "breakpoint": "sm",
+                    "collapsed": {"mobile": True},
+                },
+                padding="md",
+                children=[
+                    dmc.AppShellHeader(_header()),
+                    dmc.AppShellNavbar(_navigation(), p="xs"),
+                    dmc.AppShellMain(_main()),
+                ],
+            ),
+        ],
+    )
+
+
+def connect() -> None:
+    """Register the shell's callbacks: once for each app."""
+    clientside_callback(
+        ClientsideFunction("view", "choose"),
+        Output(VIEW, "data"),
+        Input("range", "value"),
+        Input("pause", "n_clicks"),
+    )
+    clientside_callback(
+        ClientsideFunction("view", "navigation"),
+        Output("app-shell", "navbar"),
+        Output("burger", "opened"),
+        Input("burger", "opened"),
+        Input("_pages_location", "pathname"),
+        State("app-shell", "navbar"),
+        prevent_initial_call=True,
+    )
+    callback(
+        Output("run-message", "children"),
+        Input("run-stop", "n_clicks"),
+        prevent_initial_call=True,
+    )(stop_active_run)
+
+
+def stop_active_run(_clicks: int | None) -> str:
+    """Stop the run under way; the answer is what stood in the way, if anything did."""
+    board = access.dashboard()
+    run = load.active_run(board.desk)
+    if run is None:
+        return ""
+    try:
+        board.stop_load(run.id)
+    except ServescopeError as error:
+        return str(error)
+    return ""
+
+
+def _header() -> html.Div:
+    return html.Div(
+        className="header",
+        children=[
+            dmc.Burger(
+                id="burger",
+                opened=False,
+                hiddenFrom="sm",
+                size="sm",
+                **attributes(aria_label="Navigation"),
+            ),
+            dcc.Link([html.Span(className="logo"), "Servescope"], href="/", className="brand"),
+            html.Div(
+                id="run-strip",
+                style=HIDDEN,
+                className="run-strip",
+                role="status",
+                children=[
+                    html.Div(
+                        [
+                            dmc.Text(id="run-text", size="sm", className="run-text"),
+                            dmc.Progress(id="run-bar", value=0, size="sm", transitionDuration=300),
+                        ],
+                        className="run-progress",
+                    ),
+                    dmc.Button("Stop", id="run-stop", color="red", size="sm", variant="filled"),
+                    dmc.Text(id="run-message", size="xs", c="red"),
+                ],
+            ),
+            html.Div(className="spacer"),
+            html.Div(
+                [
+                    html.Span(className="dot", **attributes(aria_hidden="true")),
+                    html.Span("starting", id="data-age"),
+                    html.Span(id="role", className="role"),
+                ],
+                className="standing",
+            ),
+            dmc.ColorSchemeToggle(
+                lightIcon=icon("scheme"),
+                darkIcon=icon("scheme"),
+                variant="default",
+                size="lg",
+                **attributes(aria_label="Dark or light"),
+            ),
+        ],
+    )
+
+
+def _navigation() -> list[dmc.NavLink]:
+    return [
+        dmc.NavLink(
+            label=page["name"],
+            href=page["relative_path"],
+            leftSection=icon(page.get("icon", "page")),
+            active="exact",
+            py="sm",
+        )
+        for page in sorted(dash.page_registry.values(), key=lambda page: page.get("order") or 0)
+        if page["module"].rpartition(".")[2] != _NOT_FOUND
+    ]
+
+
+def _time_bar() -> html.Div:
+    return html.Div(
+        id="time-bar",
+        className="time-bar",
+        children=[
+            dmc.SegmentedControl(
+                id="range",
+                value=RANGES[0].key,
+                data=[{"value": entry.key, "label": entry.label} for entry in RANGES],
+                size="sm",
+                **attributes(aria_label="Range"),
+            ),
+            dmc.Button(
+                "Pause", id="pause", variant="default", size="sm", miw=92, className="pause"
+            ),
+            dmc.Text(id="span-text", size="sm", c="dimmed", className="span-text"),
+            dmc.Text(
+                "Drag across a graph to zoom, double-click for live, space to pause.",
+                size="xs",
+                c="dimmed",
+                visibleFrom="lg",
+                className="hint",
+            ),
+        ],
+    )
+
+
+def _main() -> html.Div:
+    return html.Div(
+        id="page",
+        children=[
+            _time_bar(),
+            dmc.Alert(
+                "The dashboard's server does not answer. This page keeps asking and goes on by "
+                "itself as soon as it is back.",
+                id="gone",
+                color="yellow",
+                className="banner gone-banner",
+                title="No connection",
+            ),
+            dmc.Alert(
+                [
+                    "The newest data is ",
+                    html.Span("a few seconds", id="stale-age"),
+                    " old: no process collects now. Another one takes over within seconds.",
+                ],
+                color="yellow",
+                className="banner stale-banner",
+                title="Data is late",
+            ),
+            html.Div(id="notices", className="notices"),
+            dash.page_container,
+        ],
+    )

@@ -1,0 +1,74 @@
+"""What the shell says on every page: who leads, what a person has to know, which load run is on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import dash_mantine_components as dmc
+
+from servescope.figures import units
+from servescope.queries import load
+from servescope.records import RunState
+
+if TYPE_CHECKING:
+    from servescope.queries.desk import Desk
+    from servescope.queries.rows import Standing
+    from servescope.records import LoadRun
+
+Props = dict[str, dict[str, Any]]
+
+SHOWN: Final = {"display": "flex"}
+HIDDEN: Final = {"display": "none"}
+
+
+def props(desk: Desk) -> Props:
+    """Properties of the shell's components, as of now."""
+    standing = desk.standing()
+    return {
+        "role": {"children": role_text(standing)},
+        "notices": {"children": [notice(text) for text in standing.notices]},
+        **run_props(load.active_run(desk)),
+    }
+
+
+def role_text(standing: Standing) -> str:
+    """Which process answered, and which one leads."""
+    if standing.role == "leader":
+        others = standing.instances - 1
+        more = f", {others} more" if others > 0 else ""
+        return f"leader · pid {standing.pid}{more}"
+    leader = f"leader pid {standing.leader_pid}" if standing.leader_pid else "no leader now"
+    return f"follower · pid {standing.pid}, {leader}"
+
+
+def notice(text: str) -> dmc.Alert:
+    """A sentence a person has to know."""
+    return dmc.Alert(text, color="yellow", variant="light", p="xs", className="notice")
+
+
+def run_props(run: LoadRun | None) -> Props:
+    """The strip in the header: the run under way, its progress, Stop."""
+    if run is None:
+        return {"run-strip": {"style": HIDDEN}}
+    stopping = run.state is RunState.STOPPING
+    return {
+        "run-strip": {"style": SHOWN},
+        "run-text": {"children": run_text(run)},
+        "run-bar": {"value": share(run)},
+        "run-stop": {"children": "Stopping…" if stopping else "Stop", "disabled": stopping},
+    }
+
+
+def share(run: LoadRun) -> float:
+    """How far the run is, in percent of its time."""
+    elapsed = float(run.progress.get("elapsed_s") or 0.0)
+    return round(min(100.0, 100.0 * elapsed / run.plan.seconds), 1)
+
+
+def run_text(run: LoadRun) -> str:
+    """The run in a few words."""
+    rate = units.text(run.plan.rate, "{request}/s")
+    if run.state is RunState.REQUESTED:
+        return f"Load run {run.id} starts: {rate}"
+    elapsed = min(float(run.progress.get("elapsed_s") or 0.0), run.plan.seconds)
+    return f"Load run {run.id}: {rate}, {elapsed:.0f} of {run.plan.seconds:.0f} s"

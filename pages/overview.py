@@ -1,0 +1,144 @@
+"""Is everything well? The golden signals, the listeners and the host, on one time axis."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import dash_mantine_components as dmc
+from dash import Input, Output, callback, html, register_page
+
+from components import load_run, panels
+from components.access import why_not
+from components.cards import by_limits, stat, stat_card
+from components.listeners import listener_table
+from components.live import LiveGraph, LivePage, Props, connect
+from components.verdict import (
+    ACCEPT_QUEUE_RATIO,
+    CPU,
+    ERROR_RATIO,
+    MEMORY,
+    concerns,
+    verdict,
+)
+from servescope.figures.lines import LinePlot
+from servescope.queries import host, latency, load, overview, ports, traffic
+
+if TYPE_CHECKING:
+    from servescope.queries.desk import Desk
+    from servescope.queries.span import Span
+
+register_page(
+    __name__, path="/", name="Overview", title="Overview · Servescope", order=0, icon="overview"
+)
+
+EMPTY: Final = "No requests yet: open one of the listeners below, or start demo load."
+
+GRAPHS: Final = (
+    LiveGraph(
+        "overview-requests",
+        "Requests per second, by status",
+        "Answers of all listeners by class of status. 5xx is the server's fault.",
+        lambda desk, span, _: traffic.by_status_class(desk, span),
+        LinePlot(stacked=True),
+        EMPTY,
+    ),
+    LiveGraph(
+        "overview-latency",
+        "Time to answer, ms",
+        "Percentiles of a whole request, from its bytes in the kernel to the last byte written. "
+        "p99: one request in a hundred took longer.",
+        lambda desk, span, _: latency.percentiles(desk, span, latency.OVERVIEW_QUANTILES),
+        LinePlot(),
+        EMPTY,
+    ),
+    LiveGraph(
+        "overview-queues",
+        "Accept queue, connections waiting",
+        "Connections the kernel has set up and the server has not yet accepted, by port; the "
+        "deepest of each second. More than a few means the server cannot keep up.",
+        lambda desk, span, _: ports.accept_queue_depths(desk, span),
+        LinePlot(step_line=True),
+    ),
+    LiveGraph(
+        "overview-host",
+        "Host: CPU and memory, %",
+        "CPU: share of all cores that is not idle. Memory: share not available to new programs.",
+        lambda desk, span, _: host.utilization(desk, span),
+        LinePlot(most=100.0),
+    ),
+)
+
+CARDS: Final = (
+    ("requests", "Requests", "Answered by all listeners, mean of the last 5 seconds."),
+    ("errors", "Server errors", "Share of answers with a status of 5xx in the last 5 seconds."),
+    ("p95", "p95", "95 of 100 requests of the last 5 seconds were answered within this time."),
+    ("p99", "p99", "99 of 100 requests of the last 5 seconds were answered within this time."),
+    ("connections", "Connections", "Open connections at all listeners."),
+    ("queue", "Accept queue", "The deepest accept queue of our ports in the last 5 seconds."),
+    ("cpu", "CPU", "Share of all cores of this host that is not idle."),
+    ("memory", "Memory", "Share of this host's memory that is not available to new programs."),
+)
+
+
+def props(desk: Desk, _span: Span | None, _filters: tuple[str, ...]) -> Props:
+    """The cards, the verdict and the listeners as they are now."""
+    now = overview.signals(desk)
+    listeners = desk.listeners()
+    run = load.active_run(desk)
+    queue = by_limits(now.accept_queue_ratio, *ACCEPT_QUEUE_RATIO)
+    found = concerns(now, listeners)
+    return {
+        **stat("requests", now.requests_per_s, "{request}/s"),
+        **stat("errors", now.error_ratio, "1", state=by_limits(now.error_ratio, *ERROR_RATIO)),
+        **stat("p95", now.p95_s, "s"),
+        **stat("p99", now.p99_s, "s"),
+        **stat("connections", now.open_connections, "{connection}"),
+        **stat("queue", now.accept_queue_depth, "{connection}", state=queue),
+        **stat("cpu", now.cpu_utilization, "1", state=by_limits(now.cpu_utilization, *CPU)),
+        **stat("memory", now.memory_utilization, "1",
+               state=by_limits(now.memory_utilization, *MEMORY)),
+        "overview-verdict": {"children": verdict(found, measured=now.seconds > 0)},
+        "overview-listeners": {"children": listener_table(listeners)},
+        "overview-start": {"display": "none" if run else "block"},
+    }  # fmt: skip
+
+
+PAGE: Final = LivePage("overview", GRAPHS, props)
+connect(PAGE)
+
+
+@callback(
+    Output("overview-refused", "children"),
+    Input("overview-start", "n_clicks"),
+    prevent_initial_call=True,
+)
+def start_demo_load(_clicks: int) -> str:
+    """Start the default run at once; the header shows it and stops it."""
+    return load_run.start(load_run.DEFAULT_PLAN)
+
+
+def layout(**_query: str) -> html.Div:
+    """The page; the view in the query is the time bar's."""
+    reason = why_not()
+    start = [
+        dmc.Text(reason, id="overview-refused", size="sm", c="dimmed" if reason else "red"),
+        dmc.Button("Start demo load", id="overview-start", disabled=bool(reason)),
+    ]
+    return panels.page_frame(
+        PAGE,
+        "Overview",
+        html.Div(id="overview-verdict"),
+        dmc.SimpleGrid(
+            cols=panels.CARD_COLUMNS,
+            spacing="sm",
+            verticalSpacing="sm",
+            children=[stat_card(*card) for card in CARDS],
+        ),
+        panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
+        panels.panel(
+            "Listeners",
+            "The servers hosted by this dashboard, in background threads.",
+            html.Div(id="overview-listeners"),
+        ),
+        controls=start,
+    )

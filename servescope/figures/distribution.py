@@ -1,0 +1,103 @@
+"""How often each duration occurred: bars on a logarithmic axis, percentiles marked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from servescope.figures import theme, units
+
+if TYPE_CHECKING:
+    from servescope.figures.theme import Figure
+    from servescope.queries.rows import Distribution
+
+_MARKED: Final = ("p50", "p95", "p99")
+_TICKS_S: Final = (1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0)
+
+
+@dataclass(frozen=True, slots=True)
+class DistributionPlot:
+    """How a `Distribution` is drawn. It covers the whole span: a poll brings it anew."""
+
+    def shape(self, rows: Distribution) -> dict[str, Any]:
+        """Nothing has to fit: every poll brings the whole figure."""
+        del rows
+        return {}
+
+    def figure(self, rows: Distribution, shape: dict[str, Any]) -> Figure:
+        """Bars between the buckets' edges, heights in requests."""
+        del shape
+        layout = theme.layout({"rangemode": "tozero", "tickformat": ",~r"})
+        layout["hovermode"] = "closest"
+        layout["dragmode"] = False
+        layout["xaxis"] = {
+            "type": "log",
+            "fixedrange": True,
+            "tickvals": list(_TICKS_S),
+            "ticktext": [units.text(seconds, "s") for seconds in _TICKS_S],
+        }
+        layout["meta"] = {"time": False}
+        if not rows.counts.size:
+            return {"data": [], "layout": layout}
+        lows, highs = _finite(rows)
+        middles = (lows + highs) / 2
+        total = int(rows.counts.sum())
+        trace = {
+            "type": "bar",
+            "x": units.rounded(middles),
+            "width": units.rounded((highs - lows) * 0.94),
+            "y": rows.counts.tolist(),
+            "marker": {"color": theme.BLUE, "line": {"width": 0}},
+            "hovertext": [
+                f"{units.text(low, 's')} to {units.text(high, 's')}: {count:,} requests, "
+                f"{units.text(count / total, '1')}"
+                for low, high, count in zip(lows, highs, rows.counts.tolist(), strict=True)
+            ],
+            "hoverinfo": "text",
+        }
+        layout["shapes"] = [_mark(name, rows.marks[name]) for name in _MARKED if name in rows.marks]
+        return {"data": [trace], "layout": layout}
+
+    def delta(self, rows: Distribution, shape: dict[str, Any]) -> Figure | None:
+        """The whole figure again."""
+        return {"figure": self.figure(rows, shape)}
+
+    def legend(self, rows: Distribution, shape: dict[str, Any]) -> list[dict[str, str]]:
+        """The percentiles, as figures."""
+        del shape
+        return [
+            {
+                "name": name,
+                "colour": theme.MEANINGS.get(name, theme.GREY),
+                "dash": "solid",
+                "value": units.text(seconds, "s"),
+            }
+            for name, seconds in rows.marks.items()
+        ]
+
+
+def _finite(rows: Distribution) -> tuple[Any, Any]:
+    """Lower and upper edges in seconds; the open ends get a bucket's width."""
+    edges = rows.edges.copy()
+    if edges[0] <= 0:
+        edges[0] = edges[1] / 2
+    if not np.isfinite(edges[-1]):
+        edges[-1] = edges[-2] * 2
+    return edges[:-1], edges[1:]
+
+
+def _mark(name: str, seconds: float) -> Figure:
+    colour = theme.MEANINGS[name]
+    return {
+        "type": "line",
+        "xref": "x",
+        "yref": "paper",
+        "x0": seconds,
+        "x1": seconds,
+        "y0": 0,
+        "y1": 1,
+        "line": {"color": colour, "width": 2, "dash": "dot"},
+        "label": {"text": name, "textposition": "end", "font": {"color": colour, "size": 11}},
+    }

@@ -1,0 +1,129 @@
+"""The latency heatmap: time across, duration upwards on a logarithmic axis, colour the count."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from servescope.figures import theme
+from servescope.histogram import EDGES
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from servescope.figures.theme import Figure
+    from servescope.queries.rows import Heat
+
+FOLD: Final = 2
+"""Buckets drawn as one row: a quarter octave is what a person can tell apart here."""
+
+_MARGIN: Final = 4  # rows above and below what is in use, so that few polls outgrow the figure
+_MS: Final = 1000
+_ROWS: Final = -(-(len(EDGES) + 1) // FOLD)
+_EMPTY_LOW_S: Final = 1e-4
+_EMPTY_HIGH_S: Final = 1.0
+_COLOURS: Final = [
+    [0.0, "rgba(51,154,240,0.16)"],
+    [0.02, "rgba(51,154,240,0.45)"],
+    [0.1, "rgba(51,154,240,0.85)"],
+    [0.3, "#4263eb"],
+    [0.6, "#7950f2"],
+    [1.0, "#f59f00"],
+]
+_TICKS: Final = {
+    0.00001: "10 µs",
+    0.0001: "0.1 ms",
+    0.001: "1 ms",
+    0.01: "10 ms",
+    0.1: "100 ms",
+    1.0: "1 s",
+    10.0: "10 s",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class HeatPlot:
+    """How a `Heat` is drawn. Rows of the figure are pairs of the histogram's buckets."""
+
+    def shape(self, rows: Heat) -> dict[str, Any]:
+        """First and last row of the figure, as indexes of folded buckets."""
+        if not rows.counts.size:
+            low, high = _row_of(_EMPTY_LOW_S), _row_of(_EMPTY_HIGH_S)
+        else:
+            first = _first_bucket(rows)
+            low = first // FOLD - _MARGIN
+            high = (first + len(rows.counts) - 1) // FOLD + _MARGIN
+        return {"low": max(low, 0), "high": min(high, _ROWS - 1)}
+
+    def figure(self, rows: Heat, shape: dict[str, Any]) -> Figure:
+        """The whole figure; empty cells are None, so that the paper shows through."""
+        cells = _folded(rows, shape["low"], shape["high"])
+        edges = _edges(shape["low"], shape["high"])
+        trace = {
+            "type": "heatmap",
+            "x": (rows.times * _MS).tolist(),
+            "y": edges,
+            "z": [_cells(row) for row in cells],
+            "colorscale": _COLOURS,
+            "showscale": False,
+            "zmin": 0,
+            "hovertemplate": "%{z} requests around %{y:.2~s}s<extra></extra>",
+        }
+        axis = {
+            "type": "log",
+            "tickvals": list(_TICKS),
+            "ticktext": list(_TICKS.values()),
+            "autorange": True,
+        }
+        layout = theme.layout(axis) | {"hovermode": "closest"}
+        return {"data": [trace], "layout": layout}
+
+    def delta(self, rows: Heat, shape: dict[str, Any]) -> Figure | None:
+        """New columns, one for each new step; None when they leave the figure's rows."""
+        if rows.counts.size:
+            first = _first_bucket(rows)
+            last = (first + len(rows.counts) - 1) // FOLD
+            if first // FOLD < shape["low"] or last > shape["high"]:
+                return None
+        cells = _folded(rows, shape["low"], shape["high"])
+        return {"x": (rows.times * _MS).tolist(), "z": [_cells(column) for column in cells.T]}
+
+    def legend(self, rows: Heat, shape: dict[str, Any]) -> list[dict[str, str]]:
+        """A heatmap has no lines to name."""
+        del rows, shape
+        return []
+
+
+def _first_bucket(rows: Heat) -> int:
+    """Index in the histogram of the first row of `counts`, whose upper edge is `edges[1]`."""
+    return int(np.searchsorted(EDGES, rows.edges[1] * (1 - 1e-9)))
+
+
+def _row_of(seconds: float) -> int:
+    return int(np.searchsorted(EDGES, seconds)) // FOLD
+
+
+def _edges(low: int, high: int) -> list[float]:
+    """Edges in seconds of the rows low … high: one more than rows."""
+    uppers = [EDGES[min((row + 1) * FOLD - 1, len(EDGES) - 1)] for row in range(low, high + 1)]
+    lowest = EDGES[low * FOLD - 1] if low else EDGES[0] / 2
+    edges = [float(lowest), *(float(edge) for edge in uppers)]
+    if edges[-1] <= edges[-2]:
+        edges[-1] = edges[-2] * 2
+    return [float(f"{edge:.4g}") for edge in edges]
+
+
+def _folded(rows: Heat, low: int, high: int) -> NDArray[np.float64]:
+    """Counts of the figure's rows, shape (high - low + 1, T); NaN where a second has no frame."""
+    cells = np.zeros((high - low + 1, rows.times.size))
+    if rows.counts.size:
+        first = _first_bucket(rows)
+        for offset, counts in enumerate(rows.counts):
+            cells[min(max((first + offset) // FOLD, low), high) - low] += counts
+    return cells
+
+
+def _cells(counts: NDArray[np.float64]) -> list[int | None]:
+    return [int(count) if count > 0 else None for count in np.nan_to_num(counts).tolist()]

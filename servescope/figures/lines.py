@@ -1,0 +1,128 @@
+"""Lines and stacked areas over time: the whole figure, and what a poll adds to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from servescope.figures import theme, units
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from numpy.typing import NDArray
+
+    from servescope.figures.theme import Figure, Style
+    from servescope.queries.rows import Lines
+
+Shape = dict[str, Any]
+"""What of a drawn figure a delta must fit: JSON, sent to the browser and back in the cursor."""
+
+_MS: Final = 1000
+_OUTGROWN: Final = 2_000.0
+"""Values beyond this on a byte axis want its next prefix."""
+
+
+@dataclass(frozen=True, slots=True)
+class LinePlot:
+    """How `Lines` are drawn.
+
+    `unit` overrides that of the lines; `most` fixes the axis' upper end, in the unit shown. Stacked
+    values travel as `customdata`, and the browser adds them up: Plotly's own stacking closes gaps.
+    """
+
+    stacked: bool = False
+    unit: str | None = None
+    most: float | None = None
+    styles: Callable[[Sequence[str]], list[Style]] = theme.by_meaning
+    step_line: bool = False  # a value holds until the next: counts of things
+
+    def shape(self, rows: Lines) -> Shape:
+        """Names and scale of the figure these rows make."""
+        largest = float(np.nanmax(rows.values)) if _has_value(rows.values) else 0.0
+        scale = units.scale_for(self._unit(rows), largest)
+        return {"names": list(rows.names), "factor": scale.factor, "suffix": scale.suffix}
+
+    def figure(self, rows: Lines, shape: Shape) -> Figure:
+        """The whole figure; x in epoch milliseconds, in plain lists."""
+        x = (rows.times * _MS).tolist()
+        styles = self.styles(rows.names)
+        traces = [
+            self._trace(name, style, shape["suffix"]) | self._values(x, row, shape["factor"])
+            for name, style, row in zip(rows.names, styles, rows.values, strict=True)
+        ]
+        axis = theme.value_axis(shape["suffix"], most=self.most)
+        layout = theme.layout(axis) | {"meta": {"stacked": self.stacked}}
+        return {"data": traces, "layout": layout}
+
+    def delta(self, rows: Lines, shape: Shape) -> Figure | None:
+        """What to append, in the order of the figure's names; None when it needs a new figure."""
+        names: list[str] = shape["names"]
+        factor = shape["factor"]
+        known = dict(zip(rows.names, rows.values, strict=True))
+        grown = [name for name in known if name not in names]
+        if any(_has_value(known[name]) and np.nanmax(known[name]) > 0 for name in grown):
+            return None
+        if self._outgrown(rows, factor):
+            return None
+        missing = np.full(rows.times.size, np.nan)
+        return {
+            "x": (rows.times * _MS).tolist(),
+            "y": [units.rounded(known.get(name, missing) * factor) for name in names],
+        }
+
+    def legend(self, rows: Lines, shape: Shape) -> list[dict[str, str]]:
+        """Name, colour and newest value of each line, in the order of the figure's names."""
+        names: list[str] = shape["names"]
+        known = dict(zip(rows.names, rows.values, strict=True))
+        return [
+            {
+                "name": name,
+                "colour": style.colour,
+                "dash": style.dash,
+                "value": self._newest(known.get(name), self._unit(rows)),
+            }
+            for name, style in zip(names, self.styles(names), strict=True)
+        ]
+
+    def _unit(self, rows: Lines) -> str:
+        return rows.unit if self.unit is None else self.unit
+
+    def _outgrown(self, rows: Lines, factor: float) -> bool:
+        return (
+            self._unit(rows) in {"By", "By/s"}
+            and _has_value(rows.values)
+            and float(np.nanmax(rows.values)) * factor > _OUTGROWN
+        )
+
+    @staticmethod
+    def _newest(row: NDArray[np.float64] | None, unit: str) -> str:
+        if row is None or not row.size:
+            return ""
+        return units.text(float(row[-1]), unit)
+
+    def _values(self, x: list[int], row: NDArray[np.float64], factor: float) -> Figure:
+        return {"x": x, "customdata" if self.stacked else "y": units.rounded(row * factor)}
+
+    def _trace(self, name: str, style: Style, suffix: str) -> Figure:
+        unit = f" {suffix}" if suffix else ""
+        trace: Figure = {
+            "type": "scatter",
+            "mode": "lines",
+            "name": name,
+            "connectgaps": False,
+            "line": {"color": style.colour, "width": 1.6, "dash": style.dash},
+            "hovertemplate": f"%{{{'customdata' if self.stacked else 'y'}:,.3~r}}{unit}",
+        }
+        if self.step_line:
+            trace["line"]["shape"] = "hv"
+        if self.stacked:
+            trace |= {"fill": "tozeroy", "fillcolor": style.colour}
+            trace["line"]["width"] = 0.8
+        return trace
+
+
+def _has_value(values: NDArray[np.float64]) -> bool:
+    return bool(values.size) and not bool(np.isnan(values).all())

@@ -1,0 +1,157 @@
+"""Colours by meaning, and the frame every figure stands in.
+
+Text, grid and paper take their colour from CSS variables (`assets/graphs.css`): changing between
+dark and light redraws nothing. The colours here have to read on both. Red means bad and nothing
+else; neighbours differ in lightness, so that they hold for colour-blind eyes too.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+Figure = dict[str, Any]
+"""A Plotly figure as plain data: `{"data": [...], "layout": {...}}`."""
+
+BLUE: Final = "#339af0"
+SKY: Final = "#74c0fc"
+NAVY: Final = "#4263eb"
+TEAL: Final = "#12b886"
+AMBER: Final = "#f59f00"
+ORANGE: Final = "#f76707"
+VIOLET: Final = "#7950f2"
+PINK: Final = "#da77f2"
+GREY: Final = "#868e96"
+RED: Final = "#e03131"
+
+SERIES: Final = (BLUE, AMBER, TEAL, VIOLET, SKY, ORANGE, PINK, NAVY)
+"""For names without a meaning of their own, in order; after these they repeat dashed."""
+
+MEANINGS: Final = {
+    "2xx": BLUE,
+    "3xx": TEAL,
+    "4xx": AMBER,
+    "5xx": RED,
+    "p50": SKY,
+    "p90": BLUE,
+    "p95": NAVY,
+    "p99": VIOLET,
+    "p99.9": PINK,
+    "kernel": VIOLET,
+    "read": TEAL,
+    "queue": AMBER,
+    "app": BLUE,
+    "body": SKY,
+    "write": GREY,
+    "CPU": BLUE,
+    "memory": TEAL,
+    "used": BLUE,
+    "cached": SKY,
+    "buffers": PINK,
+    "free": GREY,
+    "available": GREY,
+    "all others": GREY,
+    "GET": BLUE,
+    "POST": AMBER,
+    "generator: failed": RED,
+    "generator: finished": BLUE,
+    "server: answered": TEAL,
+    "established": BLUE,
+    "close_wait": ORANGE,
+    "time_wait": GREY,
+    "listen": TEAL,
+}
+_STATUS_CLASS: Final = {"1": GREY, "2": BLUE, "3": TEAL, "4": AMBER, "5": RED}
+_TRANSPARENT: Final = "rgba(0,0,0,0)"
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a line is drawn; `dash` is Plotly's name."""
+
+    colour: str
+    dash: str = "solid"
+
+
+def by_meaning(names: Sequence[str]) -> list[Style]:
+    """A fixed colour for a name that has a meaning, the next of the series for any other."""
+    styles, position = [], 0
+    for name in names:
+        if name in MEANINGS:
+            styles.append(Style(MEANINGS[name]))
+        else:
+            styles.append(_next(position))
+            position += 1
+    return styles
+
+
+def by_status(names: Sequence[str]) -> list[Style]:
+    """Status codes in the colour of their class; several of one class differ by their dashes."""
+    seen: dict[str, int] = {}
+    styles = []
+    for name in names:
+        nth = seen.get(name[:1], 0)
+        seen[name[:1]] = nth + 1
+        styles.append(Style(_STATUS_CLASS.get(name[:1], GREY), _DASHES[nth % len(_DASHES)]))
+    return styles
+
+
+def paired(*dashes: tuple[str, str]) -> Callable[[Sequence[str]], list[Style]]:
+    """Lines that share a first word share a colour; `dashes` maps the rest of the name to a dash.
+
+    E.g. `paired((" backlog", "dot"))`: `5555 waiting` solid and `5555 backlog` dotted, in one
+    colour.
+    """
+
+    def styles(names: Sequence[str]) -> list[Style]:
+        stems = sorted({name.partition(" ")[0] for name in names})
+        return [
+            Style(
+                SERIES[stems.index(name.partition(" ")[0]) % len(SERIES)],
+                next((dash for ending, dash in dashes if name.endswith(ending)), "solid"),
+            )
+            for name in names
+        ]
+
+    return styles
+
+
+_DASHES: Final = ("solid", "dot", "dash", "longdash", "dashdot")
+
+
+def _next(position: int) -> Style:
+    lap = position // len(SERIES)
+    return Style(SERIES[position % len(SERIES)], _DASHES[lap % len(_DASHES)])
+
+
+def layout(y_axis: Figure) -> Figure:
+    """The layout of a graph over time; the browser adds the range of the x axis and the events."""
+    return {
+        "margin": {"l": 58, "r": 14, "t": 10, "b": 26},
+        "paper_bgcolor": _TRANSPARENT,
+        "plot_bgcolor": _TRANSPARENT,
+        "showlegend": False,
+        "hovermode": "x unified",
+        "dragmode": "zoom",
+        "font": {"family": "inherit", "size": 12},
+        "xaxis": {
+            "type": "date",
+            "nticks": 7,
+            "hoverformat": "%d %b %H:%M:%S",
+            "zeroline": False,
+            "ticklabelmode": "instant",
+        },
+        "yaxis": {"fixedrange": True, "zeroline": False, "nticks": 5, **y_axis},
+    }
+
+
+def value_axis(suffix: str, *, most: float | None = None) -> Figure:
+    """A linear axis from zero whose ticks bear their unit; `most` fixes its upper end."""
+    axis: Figure = {"rangemode": "tozero", "ticksuffix": f" {suffix}" if suffix else ""}
+    axis["tickformat"] = "~r" if suffix in {"ms", "s", "%"} else ",~r"
+    if most is not None:
+        axis["range"] = [0, most]
+    return axis
