@@ -136,8 +136,6 @@ class Exchange:
         """A worker takes the request."""
         self.sink = sink
         self.taken_ns = sink.now_ns()
-        if self.site.draining:
-            self.framing.keep_alive = False
 
     def render_head(
         self, status: int, headers: Headers, length: int | None, phrase: str | None = None
@@ -148,6 +146,8 @@ class Exchange:
         """
         if phrase is None:
             phrase = reason_phrase(status)
+        if self.site.draining:
+            self.framing.keep_alive = False
         head = self.framing.head(status, phrase, headers, self.sink.date(), length)
         self.status = status
         self.head_sent = True
