@@ -160,6 +160,9 @@
         label: {
           text: isSpan && !wide ? "" : text,
           textposition: isSpan ? "top left" : "end",
+          textangle: 0,
+          xanchor: x0 > (from + to) / 2 && !isSpan ? "right" : "left",
+          yanchor: "top",
           font: { size: 10, color: "#868e96" },
           padding: 3,
         },

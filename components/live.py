@@ -59,16 +59,21 @@ class Plot(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LiveGraph:
-    """A graph of a page. `ask(desk, span, filters)` answers with rows that `plot` draws."""
+    """A graph of a page. `ask(desk, span, filters)` answers with rows that `plot` draws.
+
+    Of a graph with `chosen_names` a delta asks `ask(desk, span, filters, names)`: for the lines the
+    figure has.
+    """
 
     id: str
     title: str
     help: str
-    ask: Callable[[Desk, Span, tuple[str, ...]], Any]
+    ask: Callable[..., Any]
     plot: Plot
     empty: str = "Nothing recorded in this span."
     height: int = 220
     whole_span: bool = False  # a poll asks for the whole span, not for what is new
+    chosen_names: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +234,8 @@ def _delta(
     if new.is_empty:
         return {}
     try:
-        rows = graph.ask(desk, span if graph.whole_span else new, filters)
+        names = (tuple(shape["names"]),) if graph.chosen_names else ()
+        rows = graph.ask(desk, span if graph.whole_span else new, filters, *names)
         entry = graph.plot.delta(rows, shape)
         if entry is not None:
             entry["legend"] = graph.plot.legend(rows, shape)

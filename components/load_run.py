@@ -131,6 +131,8 @@ def _history_row(run: LoadRun) -> dict[str, Any]:
         "failed": failed_count(told) if told else None,
         "p50": latency.get("p50"),
         "p99": latency.get("p99"),
+        "max": latency.get("max"),
+        "naive": (told.get("naive_ms") or {}).get("p99"),
         "p50_text": _ms(latency.get("p50")),
         "p99_text": _ms(latency.get("p99")),
         "naive_text": _ms((told.get("naive_ms") or {}).get("p99")),

@@ -105,10 +105,23 @@ def grid(
             "headerHeight": 36,
             "rowHeight": 34,
             "suppressCellFocus": False,
-            "overlayNoRowsTemplate": f"<span>{empty}</span>",
+            "localeText": {"noRowsToShow": empty},
             **(options or {}),
         },
     )
+
+
+def number_column(name: str, heading: str, *, shown: str = "", width: int = 90) -> dict[str, Any]:
+    """A column of numbers, sorted by `name`; `shown` is the field that holds them as text."""
+    text = f"params.data.{shown}" if shown else "d3.format(',')(params.value)"
+    return {
+        "field": name,
+        "headerName": heading,
+        "minWidth": width,
+        "type": "rightAligned",
+        "cellClass": "number",
+        "valueFormatter": {"function": f"params.value == null ? '' : {text}"},
+    }
 
 
 def listener_select(select_id: str) -> dmc.Select:

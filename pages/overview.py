@@ -9,7 +9,7 @@ from dash import Input, Output, callback, html, register_page
 
 from components import load_run, panels
 from components.access import why_not
-from components.cards import by_limits, stat, stat_card
+from components.cards import GOOD, by_limits, stat, stat_card
 from components.listeners import listener_table
 from components.live import LiveGraph, LivePage, Props, connect
 from components.verdict import (
@@ -20,6 +20,7 @@ from components.verdict import (
     concerns,
     verdict,
 )
+from servescope.figures import units
 from servescope.figures.lines import LinePlot
 from servescope.queries import host, latency, load, overview, ports, traffic
 
@@ -70,7 +71,7 @@ GRAPHS: Final = (
 
 CARDS: Final = (
     ("requests", "Requests", "Answered by all listeners, mean of the last 5 seconds."),
-    ("errors", "Server errors", "Share of answers with a status of 5xx in the last 5 seconds."),
+    ("errors", "Errors", "Share of answers with a status of 5xx in the last 5 seconds."),
     ("p95", "p95", "95 of 100 requests of the last 5 seconds were answered within this time."),
     ("p99", "p99", "99 of 100 requests of the last 5 seconds were answered within this time."),
     ("connections", "Connections", "Open connections at all listeners."),
@@ -85,22 +86,30 @@ def props(desk: Desk, _span: Span | None, _filters: tuple[str, ...]) -> Props:
     now = overview.signals(desk)
     listeners = desk.listeners()
     run = load.active_run(desk)
-    queue = by_limits(now.accept_queue_ratio, *ACCEPT_QUEUE_RATIO)
     found = concerns(now, listeners)
-    return {
-        **stat("requests", now.requests_per_s, "{request}/s"),
-        **stat("errors", now.error_ratio, "1", state=by_limits(now.error_ratio, *ERROR_RATIO)),
-        **stat("p95", now.p95_s, "s"),
-        **stat("p99", now.p99_s, "s"),
-        **stat("connections", now.open_connections, "{connection}"),
-        **stat("queue", now.accept_queue_depth, "{connection}", state=queue),
-        **stat("cpu", now.cpu_utilization, "1", state=by_limits(now.cpu_utilization, *CPU)),
-        **stat("memory", now.memory_utilization, "1",
-               state=by_limits(now.memory_utilization, *MEMORY)),
+    cards = (
+        ("requests", now.requests_per_s, "{request}/s", None, f"last {now.seconds} s"),
+        ("errors", now.error_ratio, "1", ERROR_RATIO, "of the answers are 5xx"),
+        ("p95", now.p95_s, "s", None, f"p50 {units.text(now.p50_s, 's')}"),
+        ("p99", now.p99_s, "s", None, f"kernel wait {units.text(now.kernel_wait_s, 's')}"),
+        ("connections", now.open_connections, "{connection}", None, "open"),
+        ("cpu", now.cpu_utilization, "1", CPU, f"load {units.text(now.load_average, '')}"),
+        ("memory", now.memory_utilization, "1", MEMORY, "not available"),
+    )
+    filled: Props = {}
+    for name, value, unit, limits, note in cards:
+        state = by_limits(value, *limits) if limits else GOOD
+        filled |= stat(name, value, unit, state=state, note=note)
+    full = units.text(now.accept_queue_ratio, "1")
+    queue = by_limits(now.accept_queue_ratio, *ACCEPT_QUEUE_RATIO)
+    filled |= stat(
+        "queue", now.accept_queue_depth, "{connection}", state=queue, note=f"{full} of backlog"
+    )
+    return filled | {
         "overview-verdict": {"children": verdict(found, measured=now.seconds > 0)},
         "overview-listeners": {"children": listener_table(listeners)},
         "overview-start": {"display": "none" if run else "block"},
-    }  # fmt: skip
+    }
 
 
 PAGE: Final = LivePage("overview", GRAPHS, props)

@@ -29,8 +29,9 @@ _OUTGROWN: Final = 2_000.0
 class LinePlot:
     """How `Lines` are drawn.
 
-    `unit` overrides that of the lines; `most` fixes the axis' upper end, in the unit shown. Stacked
-    values travel as `customdata`, and the browser adds them up: Plotly's own stacking closes gaps.
+    `unit` overrides that of the lines; `most` fixes the axis' upper end, in the unit shown.
+    `drop_idle` leaves out lines that are zero or missing all along. Stacked values travel as
+    `customdata`, and the browser adds them up: Plotly's own stacking closes gaps.
     """
 
     stacked: bool = False
@@ -38,20 +39,28 @@ class LinePlot:
     most: float | None = None
     styles: Callable[[Sequence[str]], list[Style]] = theme.by_meaning
     step_line: bool = False  # a value holds until the next: counts of things
+    drop_idle: bool = False
 
     def shape(self, rows: Lines) -> Shape:
         """Names and scale of the figure these rows make."""
         largest = float(np.nanmax(rows.values)) if _has_value(rows.values) else 0.0
         scale = units.scale_for(self._unit(rows), largest)
-        return {"names": list(rows.names), "factor": scale.factor, "suffix": scale.suffix}
+        names = [
+            name
+            for name, row in zip(rows.names, rows.values, strict=True)
+            if not self.drop_idle or _moves(row)
+        ]
+        return {"names": names, "factor": scale.factor, "suffix": scale.suffix}
 
     def figure(self, rows: Lines, shape: Shape) -> Figure:
         """The whole figure; x in epoch milliseconds, in plain lists."""
         x = (rows.times * _MS).tolist()
-        styles = self.styles(rows.names)
+        names: list[str] = shape["names"]
+        known = dict(zip(rows.names, rows.values, strict=True))
         traces = [
-            self._trace(name, style, shape["suffix"]) | self._values(x, row, shape["factor"])
-            for name, style, row in zip(rows.names, styles, rows.values, strict=True)
+            self._trace(name, style, shape["suffix"])
+            | self._values(x, known[name], shape["factor"])
+            for name, style in zip(names, self.styles(names), strict=True)
         ]
         axis = theme.value_axis(shape["suffix"], most=self.most)
         layout = theme.layout(axis) | {"meta": {"stacked": self.stacked}}
@@ -62,8 +71,7 @@ class LinePlot:
         names: list[str] = shape["names"]
         factor = shape["factor"]
         known = dict(zip(rows.names, rows.values, strict=True))
-        grown = [name for name in known if name not in names]
-        if any(_has_value(known[name]) and np.nanmax(known[name]) > 0 for name in grown):
+        if any(_moves(known[name]) for name in known if name not in names):
             return None
         if self._outgrown(rows, factor):
             return None
@@ -122,6 +130,10 @@ class LinePlot:
             trace |= {"fill": "tozeroy", "fillcolor": style.colour}
             trace["line"]["width"] = 0.8
         return trace
+
+
+def _moves(values: NDArray[np.float64]) -> bool:
+    return _has_value(values) and float(np.nanmax(values)) > 0
 
 
 def _has_value(values: NDArray[np.float64]) -> bool:

@@ -65,6 +65,13 @@ MEANINGS: Final = {
     "listen": TEAL,
 }
 _STATUS_CLASS: Final = {"1": GREY, "2": BLUE, "3": TEAL, "4": AMBER, "5": RED}
+_CLOCK: Final = [
+    {"dtickrange": [None, 60_000], "value": "%H:%M:%S"},
+    {"dtickrange": [60_000, 86_400_000], "value": "%H:%M"},
+    {"dtickrange": [86_400_000, None], "value": "%d %b"},
+]
+"""Labels of time ticks by their distance in milliseconds; the time bar says the date."""
+
 _TRANSPARENT: Final = "rgba(0,0,0,0)"
 
 
@@ -142,7 +149,8 @@ def layout(y_axis: Figure) -> Figure:
             "nticks": 7,
             "hoverformat": "%d %b %H:%M:%S",
             "zeroline": False,
-            "ticklabelmode": "instant",
+            "showgrid": False,
+            "tickformatstops": _CLOCK,
         },
         "yaxis": {"fixedrange": True, "zeroline": False, "nticks": 5, **y_axis},
     }

@@ -34,6 +34,7 @@ _NAMES: Final = {
 _FINEST_MS: Final = 0.01
 _MINUTE_S: Final = 60.0
 _LONG_S: Final = 10.0
+_WHOLE_PERCENT: Final = 9.95
 _DIGITS: Final = 4
 
 
@@ -73,7 +74,10 @@ def quantity(value: float | None, unit: str) -> tuple[str, str]:
         scale = Scale(100.0, "%")
     else:
         scale = Scale(1.0, _NAMES.get(unit, unit))
-    return number(value * scale.factor), scale.suffix
+    shown = value * scale.factor
+    if scale.suffix == "%" and abs(shown) >= _WHOLE_PERCENT:
+        return f"{shown:,.0f}", "%"
+    return number(shown), scale.suffix
 
 
 def text(value: float | None, unit: str) -> str:

@@ -1,0 +1,95 @@
+"""The hardware below the server, and what the dashboard itself costs."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dash import html, register_page
+
+from components import panels
+from components.live import LiveGraph, LivePage, connect
+from servescope.figures import theme, units
+from servescope.figures.lines import LinePlot
+from servescope.queries import host
+
+register_page(__name__, path="/host", name="Host", title="Host · Servescope", order=40, icon="host")
+
+SWAP: Final = LiveGraph(
+    "host-swap",
+    "Swap",
+    "Pages moved out of memory. In use and growing means memory is short.",
+    lambda desk, span, _: host.swap(desk, span),
+    LinePlot(stacked=True, drop_idle=True),
+    "This host has no swap: when memory runs out, the kernel ends a process.",
+)
+GRAPHS: Final = (
+    LiveGraph(
+        "host-cores",
+        "CPU by core, %",
+        "Share of each core that is not idle. One core at 100 % is the limit of one thread.",
+        lambda desk, span, _: host.cpu_by_core(desk, span),
+        LinePlot(most=100.0),
+    ),
+    LiveGraph(
+        "host-cpu",
+        "CPU of all cores, %",
+        "Share of all cores together that is not idle.",
+        lambda desk, span, _: host.cpu(desk, span),
+        LinePlot(stacked=True, most=100.0),
+    ),
+    LiveGraph(
+        "host-load",
+        "Load average, threads",
+        "Threads that run or want to, averaged over a minute by the kernel. Above the number of "
+        "cores, some wait.",
+        lambda desk, span, _: host.load_average(desk, span),
+        LinePlot(),
+    ),
+    LiveGraph(
+        "host-memory",
+        "Memory",
+        "Main memory by state. Cached and buffers are given back when programs need them.",
+        lambda desk, span, _: host.memory(desk, span),
+        LinePlot(stacked=True, drop_idle=True),
+    ),
+    LiveGraph(
+        "host-disk",
+        "Disks: bytes per second",
+        "All disks together.",
+        lambda desk, span, _: host.disk_io(desk, span),
+        LinePlot(),
+    ),
+    LiveGraph(
+        "host-network",
+        "Network: bytes per second, by interface",
+        "Received dotted, transmitted solid. On loopback (lo) every byte counts on both sides.",
+        lambda desk, span, _: host.network_io(desk, span),
+        LinePlot(styles=theme.paired((" receive", "dot")), drop_idle=True),
+    ),
+    LiveGraph(
+        "host-own-cpu",
+        "What Servescope costs: CPU, % of one core",
+        "The dashboard with its listeners, and the load generator while it runs.",
+        lambda desk, span, _: host.own_cpu(desk, span),
+        LinePlot(unit=units.CORES),
+    ),
+    LiveGraph(
+        "host-own-memory",
+        "What Servescope costs: memory",
+        "Resident memory of the dashboard's processes, and of the load generator.",
+        lambda desk, span, _: host.own_memory(desk, span),
+        LinePlot(),
+    ),
+    SWAP,
+)
+
+
+PAGE: Final = LivePage("host", GRAPHS)
+connect(PAGE)
+
+
+def layout(**_query: str) -> html.Div:
+    """The page; the view in the query is the time bar's."""
+    return panels.page_frame(
+        PAGE, "Host", panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS))
+    )

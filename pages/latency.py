@@ -1,0 +1,141 @@
+"""How long requests take, and where the time goes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from dash import html, register_page
+
+from components import panels
+from components.live import LiveGraph, LivePage, Props, connect
+from components.tables import figure_table, swatch
+from components.waterfall import MEANING
+from servescope.figures import theme, units
+from servescope.figures.distribution import DistributionPlot
+from servescope.figures.heat import HeatPlot
+from servescope.figures.lines import LinePlot
+from servescope.histogram import ERROR_BOUND
+from servescope.queries import latency, traffic
+
+if TYPE_CHECKING:
+    from servescope.queries.desk import Desk
+    from servescope.queries.span import Span
+
+register_page(
+    __name__,
+    path="/latency",
+    name="Latency",
+    title="Latency · Servescope",
+    order=20,
+    icon="latency",
+)
+
+EMPTY: Final = "No requests in this span: open a listener, or start demo load."
+EXACT: Final = f"All figures come from histograms and are at most {ERROR_BOUND:.2%} off."
+ROUTES_SHOWN: Final = 30
+
+GRAPHS: Final = (
+    LiveGraph(
+        "latency-percentiles",
+        "Time to answer, percentiles, ms",
+        f"p99: one request in a hundred took longer. {EXACT}",
+        lambda desk, span, chosen: latency.percentiles(desk, span, listener=chosen[0]),
+        LinePlot(),
+        EMPTY,
+    ),
+    LiveGraph(
+        "latency-stages",
+        "Where the time goes: mean of each stage, ms",
+        "Stacked, the stages are the mean request. "
+        + "; ".join(f"{stage}: {meaning}" for stage, meaning in MEANING.items())
+        + ".",
+        lambda desk, span, chosen: latency.stage_means(desk, span, chosen[0]),
+        LinePlot(stacked=True),
+        EMPTY,
+    ),
+    LiveGraph(
+        "latency-heat",
+        "All requests by time and duration",
+        "Each cell counts the requests of one moment that took so long: paler is fewer. Two bands "
+        "mean two kinds of requests, which no percentile shows.",
+        lambda desk, span, chosen: latency.heat(desk, span, chosen[0]),
+        HeatPlot(),
+        EMPTY,
+        height=260,
+    ),
+    LiveGraph(
+        "latency-distribution",
+        "Distribution over the whole span, requests",
+        f"How many requests took how long, with p50, p95 and p99 marked. {EXACT}",
+        lambda desk, span, chosen: latency.distribution(desk, span, chosen[0]),
+        DistributionPlot(),
+        EMPTY,
+        height=260,
+        whole_span=True,
+    ),
+)
+
+
+def props(desk: Desk, span: Span | None, chosen: tuple[str, ...]) -> Props:
+    """The tables of stages and routes over the span."""
+    options = panels.listener_options("latency-listener", desk)
+    if span is None:
+        return options
+    return {
+        **options,
+        "latency-stage-table": {"children": _stage_table(desk, span, chosen[0])},
+        "latency-route-table": {"children": _route_table(desk, span, chosen[0])},
+    }
+
+
+def _stage_table(desk: Desk, span: Span, listener: str) -> html.Div:
+    rows = [
+        [
+            swatch(row.stage, theme.MEANINGS.get(row.stage, theme.GREY)),
+            units.text(row.share, "1"),
+            *(units.text(value, "s") for value in (row.mean_s, row.p50_s, row.p95_s, row.p99_s)),
+        ]
+        for row in latency.stages(desk, span, listener)
+    ]
+    return figure_table(("Stage", "Share", "Mean", "p50", "p95", "p99"), rows, empty=EMPTY)
+
+
+def _route_table(desk: Desk, span: Span, listener: str) -> html.Div:
+    rows = [
+        [
+            row.listener,
+            f"{row.method} {row.route}",
+            f"{row.requests:,}",
+            units.text(row.error_ratio, "1"),
+            *(units.text(value, "s") for value in (row.mean_s, row.p50_s, row.p95_s, row.p99_s)),
+        ]
+        for row in traffic.routes(desk, span, listener)[:ROUTES_SHOWN]
+    ]
+    headings = ("Listener", "Route", "Requests", "4xx, 5xx", "Mean", "p50", "p95", "p99")
+    return figure_table(headings, rows, empty=EMPTY, words=2)
+
+
+PAGE: Final = LivePage("latency", GRAPHS, props, filters=("latency-listener",))
+connect(PAGE)
+
+
+def layout(**_query: str) -> html.Div:
+    """The page; the view in the query is the time bar's."""
+    return panels.page_frame(
+        PAGE,
+        "Latency",
+        panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
+        panels.columns(
+            panels.panel(
+                "Stages over the whole span",
+                f"What a request does, in order. {EXACT}",
+                html.Div(id="latency-stage-table"),
+            ),
+            panels.panel(
+                "Routes over the whole span",
+                f"The busiest routes. {EXACT}",
+                html.Div(id="latency-route-table"),
+            ),
+        ),
+        controls=panels.listener_select("latency-listener"),
+    )

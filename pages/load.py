@@ -1,0 +1,167 @@
+"""Launch demo load, watch it, stop it; runs kept."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from dash import Input, Output, State, callback, html, no_update, register_page
+
+from components import load_form, load_run, panels
+from components.access import desk as present_desk
+from components.access import why_not
+from components.live import LiveGraph, LivePage, Props, connect
+from components.shell import stop_active_run
+from servescope.figures.lines import LinePlot
+from servescope.queries import host, load, ports
+
+if TYPE_CHECKING:
+    from servescope.queries.desk import Desk
+    from servescope.queries.span import Span
+
+register_page(__name__, path="/load", name="Load", title="Load · Servescope", order=50, icon="load")
+
+EMPTY: Final = "No load in this span: press Start above."
+GRAPHS: Final = (
+    LiveGraph(
+        "load-rates",
+        "Requests per second: asked for, answered",
+        "Finished and failed as the generator counts them, answered as the listeners count them; "
+        "requests of other clients are among the latter.",
+        lambda desk, span, _: load.rates(desk, span),
+        LinePlot(),
+        EMPTY,
+    ),
+    LiveGraph(
+        "load-latency",
+        "p99 three ways, ms",
+        "From the moment a request was due; from the moment it was really sent (naive: it leaves "
+        "out what a slow server made wait); and from its bytes in the server's kernel.",
+        lambda desk, span, _: load.latencies(desk, span),
+        LinePlot(),
+        EMPTY,
+    ),
+    LiveGraph(
+        "load-queues",
+        "Accept queue, connections waiting",
+        "Connections waiting to be accepted, by port; the deepest of each second.",
+        lambda desk, span, _: ports.accept_queue_depths(desk, span),
+        LinePlot(step_line=True),
+    ),
+    LiveGraph(
+        "load-cpu",
+        "CPU by core, %",
+        "Share of each core that is not idle. A pinned server fills one core: that is its limit.",
+        lambda desk, span, _: host.cpu_by_core(desk, span),
+        LinePlot(most=100.0),
+    ),
+)
+HISTORY: Final = (
+    {"field": "id", "headerName": "Run", "maxWidth": 80, "sort": "desc"},
+    {
+        "field": "at",
+        "headerName": "Started",
+        "minWidth": 140,
+        "valueFormatter": {"function": "moment(params.value)"},
+    },
+    {"field": "plan", "headerName": "Plan", "minWidth": 250, "flex": 1},
+    {"field": "state", "headerName": "State", "minWidth": 95},
+    panels.number_column("sent", "Sent"),
+    panels.number_column("failed", "Failed"),
+    panels.number_column("p50", "p50", shown="p50_text"),
+    panels.number_column("p99", "p99", shown="p99_text"),
+    panels.number_column("naive", "Naive p99", shown="naive_text"),
+    panels.number_column("max", "Max", shown="max_text"),
+)
+
+
+def props(desk: Desk, _span: Span | None, _filters: tuple[str, ...]) -> Props:
+    """The run under way, or the last one's result; all runs."""
+    active = load.active_run(desk)
+    runs = load.runs(desk)
+    over = next((run for run in runs if load_run.is_over(run)), None)
+    names = [status.name for status in desk.listeners()]
+    told = load_run.result(over) if over else html.Div(EMPTY, className="dimmed")
+    return {
+        "load-listener": {"data": names},
+        "load-now": {"children": load_run.progress(active) if active else told},
+        "load-start": {"display": "none" if active else "block"},
+        "load-stop": {"display": "block" if active else "none"},
+        "load-history": {"rowData": load_run.history_rows(runs)},
+    }
+
+
+PAGE: Final = LivePage("load", GRAPHS, props)
+connect(PAGE)
+
+
+@callback(
+    Output("load-refused", "children"),
+    Input("load-start", "n_clicks"),
+    *(State(field, "value") for field in load_form.FIELDS),
+    prevent_initial_call=True,
+)
+def start(
+    _clicks: int, listener: str | None, target: str | None, rate: object, seconds: object
+) -> str:
+    """Start the run the form describes; the answer says why not."""
+    plan = load_form.read(listener, target, rate, seconds)
+    return plan if isinstance(plan, str) else load_run.start(plan)
+
+
+@callback(
+    Output("load-refused", "children", allow_duplicate=True),
+    Input("load-stop", "n_clicks"),
+    prevent_initial_call=True,
+)
+def stop(clicks: int) -> str:
+    """Stop the run under way."""
+    return stop_active_run(clicks)
+
+
+@callback(
+    Output("load-target", "data"),
+    Output("load-target", "value"),
+    Input("load-listener", "value"),
+    State("load-target", "value"),
+    prevent_initial_call=True,
+)
+def suggest(listener: str | None, target: str | None) -> tuple[list[str], object]:
+    """Paths worth trying at the chosen listener; a path that is not among them stays."""
+    offered = load_run.SUGGESTED.get(listener or "", ["/"])
+    known = {path for paths in load_run.SUGGESTED.values() for path in paths}
+    return offered, "/" if target in known and target not in offered else no_update
+
+
+def layout(**_query: str) -> html.Div:
+    """The page; the view in the query is the time bar's."""
+    reason = why_not()
+    names = [status.name for status in present_desk().listeners()]
+    return panels.page_frame(
+        PAGE,
+        "Load",
+        panels.columns(
+            panels.panel(
+                "Start demo load",
+                "An open model: requests are sent when they are due, whether or not the server "
+                "keeps up. Targets are the listeners hosted here, nothing else.",
+                load_form.load_form(names, reason),
+            ),
+            panels.panel(
+                "This run",
+                "The run under way, or what came of the last one.",
+                html.Div(id="load-now"),
+            ),
+        ),
+        panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
+        panels.panel(
+            "Runs",
+            "The newest fifty runs. Latencies from the intended send time; exact, not estimated.",
+            panels.grid(
+                "load-history",
+                HISTORY,
+                row_id="String(params.data.id)",
+                height=280,
+                empty="No run yet: press Start above.",
+            ),
+        ),
+    )

@@ -1,0 +1,133 @@
+"""Sockets: who listens, who waits, and what passes through each port."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Final
+
+from dash import html, register_page
+
+from components import panels
+from components.live import LiveGraph, LivePage, Props, connect
+from servescope.figures import theme, units
+from servescope.figures.lines import LinePlot
+from servescope.queries import ports, traffic
+
+if TYPE_CHECKING:
+    from servescope.queries.desk import Desk
+    from servescope.queries.span import Span
+
+register_page(
+    __name__, path="/ports", name="Ports", title="Ports · Servescope", order=30, icon="ports"
+)
+
+GRAPHS: Final = (
+    LiveGraph(
+        "ports-queues",
+        "Accept queue and its backlog, connections",
+        "Connections set up by the kernel that wait to be accepted, by port. At the backlog "
+        "(dotted) new clients are turned away or wait in the dark.",
+        lambda desk, span, _: ports.accept_queues(desk, span),
+        LinePlot(styles=theme.paired((" backlog", "dot")), step_line=True),
+    ),
+    LiveGraph(
+        "ports-states",
+        "Connections by state",
+        "TCP connections of our ports, server side: established carry requests, time_wait are "
+        "over and kept a minute by the kernel, close_wait were left by the client.",
+        lambda desk, span, _: ports.connections_by_state(desk, span),
+        LinePlot(stacked=True, drop_idle=True),
+        "No connections to our ports yet.",
+    ),
+    LiveGraph(
+        "ports-requests",
+        "Requests per second, by listener",
+        "What each port answers.",
+        lambda desk, span, _: traffic.by_listener(desk, span),
+        LinePlot(),
+        "No requests yet: open a listener, or start demo load.",
+    ),
+    LiveGraph(
+        "ports-bytes",
+        "Bytes per second, by listener",
+        "Heads and bodies. Received dotted, sent solid.",
+        lambda desk, span, _: traffic.bytes_by_listener(desk, span),
+        LinePlot(styles=theme.paired((" received", "dot"))),
+        "No requests yet: open a listener, or start demo load.",
+    ),
+    LiveGraph(
+        "ports-inside",
+        "Inside the server: connections, queue, threads",
+        "Open connections solid, requests waiting for a thread dotted, threads at work dashed.",
+        lambda desk, span, _: ports.inside(desk, span),
+        LinePlot(
+            unit="",
+            styles=theme.paired((" requests queued", "dot"), (" threads busy", "dash")),
+            step_line=True,
+        ),
+    ),
+    LiveGraph(
+        "ports-opened",
+        "New connections per second, by listener",
+        "Connections that brought their first request. Keep-alive keeps this low.",
+        lambda desk, span, _: ports.opened_by_listener(desk, span),
+        LinePlot(),
+        "No connections yet.",
+    ),
+)
+COLUMNS: Final = (
+    {"field": "port", "headerName": "Port", "minWidth": 80, "maxWidth": 110},
+    {"field": "address", "headerName": "Address", "minWidth": 120},
+    {
+        "field": "listener",
+        "headerName": "Our listener",
+        "minWidth": 110,
+        "cellClassRules": {"ours": "params.value"},
+    },
+    {"field": "process", "headerName": "Process", "minWidth": 110, "flex": 1},
+    panels.number_column("pid", "Pid"),
+    panels.number_column("accept_queue_depth", "Waiting", width=95),
+    panels.number_column("backlog", "Backlog", width=95),
+    panels.number_column("filled", "Filled", shown="filled_text"),
+)
+
+
+def props(desk: Desk, _span: Span | None, _filters: tuple[str, ...]) -> Props:
+    """Every listening socket, as of two seconds ago at most."""
+    rows = []
+    for row in ports.sockets(desk):
+        filled = row.accept_queue_depth / row.backlog if row.backlog else 0.0
+        rows.append(
+            asdict(row)
+            | {
+                "id": f"{row.address} {row.port}",
+                "filled": filled,
+                "filled_text": units.text(filled, "1"),
+            }
+        )
+    return {"ports-sockets": {"rowData": rows}}
+
+
+PAGE: Final = LivePage("ports", GRAPHS, props)
+connect(PAGE)
+
+
+def layout(**_query: str) -> html.Div:
+    """The page; the view in the query is the time bar's."""
+    return panels.page_frame(
+        PAGE,
+        "Ports",
+        panels.panel(
+            "Listening sockets of this host",
+            "Every TCP port somebody listens on; ours first. Processes of other users have no "
+            "name here unless this dashboard runs as root.",
+            panels.grid(
+                "ports-sockets",
+                COLUMNS,
+                row_id="params.data.id",
+                height=260,
+                empty="Nobody listens on this host.",
+            ),
+        ),
+        panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
+    )

@@ -1,0 +1,148 @@
+"""What is asked, and how it is answered: rates, and the log of single requests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import dash_mantine_components as dmc
+from dash import Input, Output, callback, html, no_update, register_page
+
+from components import panels
+from components.live import Feed, LiveGraph, LivePage, Props, connect
+from components.request_table import matches, opened, request_table, table_row
+from servescope.figures import theme
+from servescope.figures.lines import LinePlot
+from servescope.queries import requests as log
+from servescope.queries import traffic
+
+if TYPE_CHECKING:
+    from servescope.queries.desk import Desk
+    from servescope.queries.span import Span
+
+register_page(
+    __name__,
+    path="/requests",
+    name="Requests",
+    title="Requests · Servescope",
+    order=10,
+    icon="requests",
+)
+
+EMPTY: Final = "No requests yet: open a listener from the overview, or start demo load."
+
+GRAPHS: Final = (
+    LiveGraph(
+        "requests-classes",
+        "Requests per second, by class of status",
+        "2xx: answered; 3xx: sent elsewhere or not modified; 4xx: the client's mistake; "
+        "5xx: the server's.",
+        lambda desk, span, chosen: traffic.by_status_class(desk, span, chosen[0]),
+        LinePlot(stacked=True),
+        EMPTY,
+    ),
+    LiveGraph(
+        "requests-statuses",
+        "Requests per second, by status code",
+        "Each status code that occurred in this span.",
+        lambda desk, span, chosen: traffic.by_status(desk, span, chosen[0]),
+        LinePlot(styles=theme.by_status, drop_idle=True),
+        EMPTY,
+    ),
+    LiveGraph(
+        "requests-routes",
+        "Requests per second, by route",
+        "The eight busiest routes of this span, all others together. A route is the app's own "
+        "template where it tells one, so that /api/notes/7 and /api/notes/8 are one.",
+        lambda desk, span, chosen, names=(): traffic.by_route(desk, span, chosen[0], names),
+        LinePlot(drop_idle=True),
+        EMPTY,
+        chosen_names=True,
+    ),
+    LiveGraph(
+        "requests-methods",
+        "Requests per second, by method",
+        "GET and HEAD read, POST, PUT, PATCH and DELETE change something.",
+        lambda desk, span, chosen: traffic.by_method(desk, span, chosen[0]),
+        LinePlot(drop_idle=True),
+        EMPTY,
+    ),
+    LiveGraph(
+        "requests-listeners",
+        "Requests per second, by listener",
+        "All listeners, whichever is chosen above.",
+        lambda desk, span, _: traffic.by_listener(desk, span),
+        LinePlot(),
+        EMPTY,
+    ),
+)
+
+
+def newest(desk: Desk, after_id: int, chosen: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Rows of the log since `after_id`, of the chosen listener and class of status."""
+    return [
+        table_row(row)
+        for row in log.log(desk, after_id=after_id)
+        if matches(row, chosen[0], chosen[1])
+    ]
+
+
+def props(desk: Desk, _span: Span | None, _chosen: tuple[str, ...]) -> Props:
+    """What the listener select offers."""
+    return panels.listener_options("requests-listener", desk)
+
+
+PAGE: Final = LivePage(
+    "requests",
+    GRAPHS,
+    props,
+    filters=("requests-listener", "requests-status"),
+    feeds=(Feed("requests-log", newest, log.NEWEST),),
+)
+connect(PAGE)
+
+
+@callback(
+    Output("requests-drawer", "opened"),
+    Output("requests-opened", "children"),
+    Input("requests-log", "selectedRows"),
+    prevent_initial_call=True,
+)
+def open_request(selected: list[dict[str, Any]] | None) -> tuple[object, object]:
+    """Open the request whose row was clicked."""
+    if not selected:
+        return no_update, no_update
+    return True, opened(selected[0])
+
+
+def layout(**_query: str) -> html.Div:
+    """The page; the view in the query is the time bar's."""
+    controls = [
+        panels.listener_select("requests-listener"),
+        dmc.Select(
+            id="requests-status",
+            data=list(traffic.STATUS_CLASSES),
+            placeholder="Log: any status",
+            clearable=True,
+            size="sm",
+            w=160,
+        ),
+    ]
+    return panels.page_frame(
+        PAGE,
+        "Requests",
+        panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
+        panels.panel(
+            "Request log",
+            "The newest 200 of a sample: every error and the slowest are in it, of the rest at "
+            "most so many a second. Click a row to see where its time went.",
+            html.Div(request_table("requests-log"), className="clickable"),
+        ),
+        dmc.Drawer(
+            html.Div(id="requests-opened"),
+            id="requests-drawer",
+            title="One request",
+            position="right",
+            size="lg",
+        ),
+        controls=controls,
+    )
