@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     StartResponse = Callable[..., Callable[[bytes], None]]
     WsgiCallable = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
 
+_NOBODYS: Final = (int(HTTPStatus.NOT_FOUND), int(HTTPStatus.METHOD_NOT_ALLOWED))
 ROUTE_KEY: Final = "servescope.route"
 """An app may put its route template here, in the environ; it wins over every other source."""
 
@@ -168,7 +169,7 @@ class _Response:
         rule = getattr(request, "url_rule", None)
         if rule is not None:
             return str(rule.rule)
-        if self._status in (HTTPStatus.NOT_FOUND, HTTPStatus.METHOD_NOT_ALLOWED):
+        if self._status in _NOBODYS:
             return UNMATCHED
         return fold_path(self._exchange.target)
 

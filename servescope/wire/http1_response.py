@@ -7,6 +7,7 @@ is known, by chunks for a 1.1 client, by the end of the connection for a 1.0 cli
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
@@ -19,10 +20,20 @@ _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _STATUS = re.compile(r"[1-5][0-9]{2} [\t\x20-\x7e\x80-\xff]*")
 _FRAMING: Final = frozenset(("transfer-encoding", "connection", "keep-alive", "trailer", "upgrade"))
+_SPECIAL: Final = {"content-length": 0, "connection": 0, "server": 1, "date": 2}
+"""Headers of the app that `head` looks at; the bits tell which were seen."""
+
+_SERVER_LINE: Final = f"Server: {SERVER}\r\n".encode()
+_CACHED: Final = 64  # longest value worth remembering
 _NO_CONTENT: Final = 204
 _NOT_MODIFIED: Final = 304
 
 
+class ResponseError(ValueError):
+    """The app's response cannot be sent as HTTP; the text says what is wrong with it."""
+
+
+@lru_cache(maxsize=256)
 def reason_phrase(status: int) -> str:
     """The phrase of RFC 9110 for a status, empty for an unknown one."""
     try:
@@ -31,10 +42,23 @@ def reason_phrase(status: int) -> str:
         return ""
 
 
-class ResponseError(ValueError):
-    """The app's response cannot be sent as HTTP; the text says what is wrong with it."""
+def _render(name: str, value: str) -> tuple[str, bytes]:
+    """Lower-case name and header line, empty for a header only the server may set."""
+    if _NAME.fullmatch(name) is None or _VALUE.fullmatch(value) is None:
+        raise ResponseError(f"header {name!r}: {value!r} holds bytes HTTP does not allow")
+    lower = name.lower()
+    return lower, b"" if lower in _FRAMING else f"{name}: {value}\r\n".encode("latin-1")
 
 
+_cached = lru_cache(maxsize=1024)(_render)
+
+
+@lru_cache(maxsize=256)
+def _status_line(status: int, phrase: str) -> bytes:
+    return f"HTTP/1.1 {status} {phrase}\r\n".encode("latin-1")
+
+
+@lru_cache(maxsize=256)
 def check_status(status: str) -> int:
     """The number of a status such as `200 OK`; raises ResponseError when it is none."""
     if _STATUS.fullmatch(status) is None:
@@ -79,63 +103,52 @@ class ResponseFraming:
 
         A Content-Length among `headers` wins; Date and Server are added where they lack.
         """
-        announced, close, names = self._judge(headers)
-        self._has_body = not self.is_head and status not in (_NO_CONTENT, _NOT_MODIFIED)
-        if announced is not None:
-            self._left = announced
-        elif length is not None:
+        announced = False
+        seen = 0
+        lines = [_status_line(status, phrase)]
+        for name, value in headers:
+            lower, line = _render(name, value) if len(value) > _CACHED else _cached(name, value)
+            if lower in _SPECIAL:
+                if lower == "content-length":
+                    announced = self._announce(value, again=announced)
+                    line = b"" if status == _NO_CONTENT else line
+                elif lower == "connection" and "close" in value.lower():
+                    self.keep_alive = False
+                seen |= _SPECIAL[lower]
+            lines.append(line)
+        if not announced:
             self._left = length
-        if close:
-            self.keep_alive = False
-        lines = [f"HTTP/1.1 {status} {phrase}\r\n"]
-        lines += [
-            f"{name}: {value}\r\n"
-            for name, value in headers
-            if name.lower() not in _FRAMING and not (status == _NO_CONTENT and _is_length(name))
-        ]
-        lines.append(self._framing_line(status, announced is not None))
-        if "server" not in names:
-            lines.append(f"Server: {SERVER}\r\n")
+        self._has_body = not self.is_head and status not in (_NO_CONTENT, _NOT_MODIFIED)
+        lines.append(self._framing_line(status, announced=announced))
+        if not seen & _SPECIAL["server"]:
+            lines.append(_SERVER_LINE)
         if not self.keep_alive:
-            lines.append("Connection: close\r\n")
+            lines.append(b"Connection: close\r\n")
         elif self._minor_version == 0:
-            lines.append("Connection: keep-alive\r\n")
-        if "date" in names:
-            return "".join(lines).encode("latin-1") + b"\r\n"
-        return "".join(lines).encode("latin-1") + b"Date: " + date + b"\r\n\r\n"
+            lines.append(b"Connection: keep-alive\r\n")
+        lines.append(b"\r\n" if seen & _SPECIAL["date"] else b"Date: %b\r\n\r\n" % date)
+        return b"".join(lines)
 
-    def _framing_line(self, status: int, announced: bool) -> str:
+    def _announce(self, value: str, *, again: bool) -> bool:
+        if again or not (value.isascii() and value.isdigit()):
+            raise ResponseError(f"Content-Length {value!r} is repeated or no number")
+        self._left = int(value)
+        return True
+
+    def _framing_line(self, status: int, *, announced: bool) -> bytes:
         """The header line that frames the body, or nothing; decides on chunks and on closing."""
         if announced or status == _NO_CONTENT:
-            return ""
+            return b""
         if self._left is not None:
             # 304 announces the length of the 200 it stands for, which is not known here.
-            return "" if status == _NOT_MODIFIED else f"Content-Length: {self._left}\r\n"
+            return b"" if status == _NOT_MODIFIED else b"Content-Length: %d\r\n" % self._left
         if not self._has_body:
-            return ""
+            return b""
         if self._minor_version:
             self._chunked = True
-            return "Transfer-Encoding: chunked\r\n"
+            return b"Transfer-Encoding: chunked\r\n"
         self.keep_alive = False
-        return ""
-
-    def _judge(self, headers: Headers) -> tuple[int | None, bool, set[str]]:
-        """Announced length, whether the app wants to close, and the lower-case names."""
-        announced: int | None = None
-        close = False
-        names: set[str] = set()
-        for name, value in headers:
-            if _NAME.fullmatch(name) is None or _VALUE.fullmatch(value) is None:
-                raise ResponseError(f"header {name!r}: {value!r} holds bytes HTTP does not allow")
-            lower = name.lower()
-            if lower == "content-length":
-                if not (value.isascii() and value.isdigit()) or lower in names:
-                    raise ResponseError(f"Content-Length {value!r} is repeated or no number")
-                announced = int(value)
-            elif lower == "connection" and "close" in value.lower():
-                close = True
-            names.add(lower)
-        return announced, close, names
+        return b""
 
     def content(self, data: bytes) -> bytes:
         """Frame a part of the body; bytes beyond the announced length are cut off."""
@@ -156,7 +169,3 @@ class ResponseFraming:
         """Count `count` bytes of an unchunked body as given: a file goes out on its own."""
         if self._left is not None:
             self._left -= count
-
-
-def _is_length(name: str) -> bool:
-    return name.lower() == "content-length"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from servescope.errors import ProtocolError
 
@@ -86,8 +86,7 @@ _DIGITS = re.compile(rb"[0-9]{1,40}")
 _TRAILER_LINE = re.compile(rb"([" + TCHAR + rb"]+):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*\r\n")
 
 
-@dataclass(frozen=True, slots=True)
-class RequestLine:
+class RequestLine(NamedTuple):
     """A valid request line; `authority` is that of an absolute-form target, else None."""
 
     method: str
@@ -168,8 +167,7 @@ def header_error(head: bytes, llhttp_reason: str) -> ProtocolError:
     return _LLHTTP_REASONS.get(llhttp_reason, Rule.HEADER_SYNTAX).error()
 
 
-@dataclass(frozen=True, slots=True)
-class Fields:
+class Fields(NamedTuple):
     """What the header fields say about the message itself."""
 
     keep_alive: bool
@@ -187,23 +185,30 @@ def read_fields(headers: list[tuple[bytes, bytes]], minor_version: int, limits: 
     found: dict[bytes, list[bytes]] = {}
     for name, value in headers:
         if name in _FRAMING:
-            found.setdefault(name, []).append(value)
-    _check_host(found.get(b"host", []), minor_version)
-    tokens = [
-        token.strip() for token in b",".join(found.get(b"connection", [])).lower().split(b",")
-    ]
-    keep_alive = b"close" not in tokens and (minor_version == 1 or b"keep-alive" in tokens)
-    expects_continue = False
-    if minor_version == 1 and b"expect" in found:
-        if any(value.lower() != b"100-continue" for value in found[b"expect"]):
-            raise Rule.EXPECTATION.error()
-        expects_continue = True
+            if name in found:
+                found[name].append(value)
+            else:
+                found[name] = [value]
+    none: list[bytes] = []
+    _check_host(found.get(b"host", none), minor_version)
+    keep_alive = _keeps_alive(found.get(b"connection", none), minor_version)
+    expectations = found.get(b"expect", none) if minor_version else none
+    if any(value.lower() != b"100-continue" for value in expectations):
+        raise Rule.EXPECTATION.error()
     body_length = _body_length(
-        found.get(b"content-length", []), found.get(b"transfer-encoding", []), minor_version
+        found.get(b"content-length", none), found.get(b"transfer-encoding", none), minor_version
     )
     if body_length is not None and body_length > limits.max_body:
         raise Rule.BODY_SIZE.error()
-    return Fields(keep_alive, expects_continue, body_length)
+    return Fields(keep_alive, bool(expectations), body_length)
+
+
+def _keeps_alive(options: list[bytes], minor_version: int) -> bool:
+    """Whether the client means to keep the connection (RFC 9112 section 9.3)."""
+    if not options:
+        return minor_version == 1
+    tokens = [token.strip() for token in b",".join(options).lower().split(b",")]
+    return b"close" not in tokens and (minor_version == 1 or b"keep-alive" in tokens)
 
 
 def _check_host(hosts: list[bytes], minor_version: int) -> None:

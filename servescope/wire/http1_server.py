@@ -55,20 +55,24 @@ class State(Enum):
 
 
 class _HeaderCollector:
-    """What llhttp calls back: collects fields, and whether it saw the end of the head."""
+    """What llhttp calls back: collects the fields of a head."""
 
-    __slots__ = ("ended", "headers")
+    __slots__ = ("has_ended", "headers", "is_message_over")
 
     def __init__(self) -> None:
         self.headers: list[tuple[bytes, bytes]] = []
-        self.ended = False
+        self.has_ended = False
+        self.is_message_over = False
 
     def on_header(self, name: bytes, value: bytes) -> None:
         # llhttp leaves the optional white space behind a value (RFC 9112 section 5).
         self.headers.append((name.lower(), value.rstrip(b" \t")))
 
     def on_headers_complete(self) -> None:
-        self.ended = True
+        self.has_ended = True
+
+    def on_message_complete(self) -> None:
+        self.is_message_over = True
 
 
 class Http1Server:
@@ -80,9 +84,11 @@ class Http1Server:
     __slots__ = (
         "_buffer",
         "_chunked",
+        "_collector",
         "_left",
         "_limits",
         "_line",
+        "_parser",
         "_start",
         "keep_alive",
         "message_bytes",
@@ -96,6 +102,8 @@ class Http1Server:
         self._left = 0  # body bytes still to come
         self._line: RequestLine | None = None
         self._chunked: ChunkedDecoder | None = None
+        self._collector = _HeaderCollector()
+        self._parser: httptools.HttpRequestParser | None = None
         self.state = State.HEAD
         self.keep_alive = True
         self.message_bytes = 0
@@ -177,7 +185,7 @@ class Http1Server:
 
     def _read_head(self, raw: bytes, line: RequestLine) -> Event:
         self._start = self.message_bytes = len(raw)
-        headers = _parse_headers(raw)
+        headers = self._parse_headers(raw)
         fields = read_fields(headers, line.minor_version, self._limits)
         if line.authority is not None:
             # RFC 9112 section 3.2.2: the authority of an absolute-form target replaces Host.
@@ -224,17 +232,26 @@ class Http1Server:
             return EndOfMessage(tuple(decoder.trailers))
         return Idle.NEED_DATA
 
+    def _parse_headers(self, head: bytes) -> list[tuple[bytes, bytes]]:
+        """Let llhttp judge a whole head; raises ProtocolError when it refuses it.
 
-def _parse_headers(head: bytes) -> list[tuple[bytes, bytes]]:
-    """Let llhttp judge a whole head; raises ProtocolError when it refuses it."""
-    collector = _HeaderCollector()
-    parser = httptools.HttpRequestParser(collector)
-    try:
-        parser.feed_data(head)
-    except httptools.HttpParserUpgrade:
-        pass  # RFC 9110 section 7.8: a server may ignore Upgrade
-    except httptools.HttpParserError as error:
-        raise header_error(head, str(error)) from None
-    if not collector.ended:
-        raise Rule.HEADER_SYNTAX.error()
-    return collector.headers
+        A parser that saw a message to its end is ready for the next one; any other is replaced.
+        """
+        collector, parser = self._collector, self._parser
+        headers: list[tuple[bytes, bytes]] = []
+        collector.headers = headers
+        collector.has_ended = collector.is_message_over = False
+        self._parser = None
+        if parser is None:
+            parser = httptools.HttpRequestParser(collector)
+        try:
+            parser.feed_data(head)
+        except httptools.HttpParserUpgrade:
+            return headers  # RFC 9110 section 7.8: a server may ignore Upgrade
+        except httptools.HttpParserError as error:
+            raise header_error(head, str(error)) from None
+        if not collector.has_ended:  # llhttp and we disagree on where the head ends
+            raise Rule.HEADER_SYNTAX.error()
+        if collector.is_message_over:
+            self._parser = parser
+        return headers
