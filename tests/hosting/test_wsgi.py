@@ -1,101 +1,18 @@
 from __future__ import annotations
 
 import io
-import itertools
-import logging
-import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
 from wsgiref.validate import validator
 
 import flask
-import httptools
 import pytest
 
-from servescope.errors import ClientGoneError
-from servescope.hosting.conversation import Conversation, Need
 from servescope.hosting.request_body import MEMORY_LIMIT
-from servescope.hosting.site import Site
-from servescope.hosting.wsgi import WsgiHost
-from servescope.records import ListenerOptions, RequestFlag
+from tests.hosting.wsgi_client import Client, Environ, Response, answer_with
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-
-    from servescope.hosting.exchange import Exchange
-
-Environ = dict[str, Any]
-GET = b"GET / HTTP/1.1\r\nHost: h:80\r\n\r\n"
-
-
-class Response:
-    def __init__(self, data: bytes) -> None:
-        self.headers: dict[str, str] = {}
-        self.content = b""
-        self.is_complete = False
-        parser = httptools.HttpResponseParser(self)
-        parser.feed_data(data)
-        self.status = parser.get_status_code()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers[name.decode().lower()] = value.decode()
-
-    def on_body(self, data: bytes) -> None:
-        self.content += data
-
-    def on_message_complete(self) -> None:
-        self.is_complete = True
-
-
-class Client:
-    """Calls an app through a Conversation; keeps each send apart."""
-
-    def __init__(self, app: Callable[..., Any], gone_after: int = 99) -> None:
-        self.site = Site(
-            "wsgi", WsgiHost(app, multithread=True, multiprocess=False), ListenerOptions()
-        )
-        self.now_ns = itertools.count(1).__next__
-        self.gone_after = gone_after
-        self.sends: list[bytes] = []
-        self.file: tuple[int, int] | None = None
-        self.lasts: list[bool] = []
-
-    def date(self) -> bytes:
-        return b"Sun, 06 Nov 1994 08:49:37 GMT"
-
-    def send(self, data: bytes, *, last: bool) -> None:
-        if len(self.sends) >= self.gone_after:
-            raise ClientGoneError("gone")
-        self.sends.append(data)
-        self.lasts.append(last)
-
-    def send_file(self, head: bytes, descriptor: int, offset: int, count: int) -> None:
-        with open(descriptor, "rb") as file:
-            file.seek(offset)
-            self.file = (offset, count)
-            self.send(head + file.read(count), last=True)
-
-    def call(self, *data: bytes) -> Exchange:
-        self.conversation = Conversation(self.site, ("192.0.2.7", 4321), 0)
-        needs = [self.conversation.receive(part, 1, 0) for part in data or (GET,)]
-        assert needs[-1] is Need.RUN
-        exchange = self.conversation.exchange
-        assert exchange is not None
-        self.conversation.run(self)
-        self.conversation.close()
-        return exchange
-
-    def response(self, *data: bytes) -> Response:
-        self.call(*data)
-        return Response(b"".join(self.sends))
-
-
-def answer_with(*blocks: bytes, headers: Any = (), status: str = "200 OK") -> Callable[..., Any]:
-    def app(_environ: Environ, start_response: Any) -> list[bytes]:
-        start_response(status, [("Content-Type", "text/plain"), *headers])
-        return list(blocks)
-
-    return app
 
 
 def test_the_environ_holds_what_pep_3333_asks_for():
@@ -222,149 +139,6 @@ def test_a_large_body_goes_to_disk_and_comes_back_whole():
     head = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % len(body)
     parts = [body[i : i + 50_000] for i in range(0, len(body), 50_000)]
     assert Client(app).response(head, *parts).content == b"same"
-
-
-@pytest.mark.parametrize("how", ["call", "first block", "no start", "header", "status", "twice"])
-def test_a_failing_app_is_a_500_without_a_traceback(how: str, caplog: pytest.LogCaptureFixture):
-    def app(_environ: Environ, start_response: Any) -> Iterator[bytes] | list[bytes]:
-        if how == "call":
-            raise ZeroDivisionError("the secret")
-        if how == "no start":
-            return [b"x"]
-        if how == "status":
-            start_response("teapot", [])
-        if how == "header":
-            start_response("200 OK", [("X", "a\r\nb")])
-        if how == "twice":
-            start_response("200 OK", [])
-            start_response("200 OK", [])
-        return iter_failing()
-
-    def iter_failing() -> Iterator[bytes]:
-        if how == "first block":
-            raise ZeroDivisionError("the secret")
-        yield b"x"
-
-    client = Client(app)
-    with caplog.at_level(logging.ERROR):
-        exchange = client.call()
-    response = Response(b"".join(client.sends))
-    assert response.status == exchange.status == 500
-    assert b"secret" not in response.content
-    assert b"Traceback" not in response.content
-    assert response.headers["connection"] == "close"
-    assert exchange.flags & RequestFlag.APP_ERROR
-    assert "Traceback" in caplog.text
-
-
-def test_an_error_after_the_head_breaks_the_response_off(caplog: pytest.LogCaptureFixture):
-    def app(_environ: Environ, start_response: Any) -> Iterator[bytes]:
-        start_response("200 OK", [])
-        yield b"some"
-        raise ZeroDivisionError
-
-    client = Client(app)
-    with caplog.at_level(logging.ERROR):
-        exchange = client.call()
-    assert not Response(b"".join(client.sends)).is_complete
-    assert exchange.flags & RequestFlag.APP_ERROR
-    assert not exchange.keep_alive
-    assert client.conversation.finish_cycle(9) is Need.CLOSE
-
-
-def test_exc_info_replaces_the_head_that_was_not_sent():
-    def app(_environ: Environ, start_response: Any) -> list[bytes]:
-        start_response("200 OK", [("X-Before", "1")])
-        try:
-            int("x")
-        except ValueError:
-            start_response("503 Sorry", [("X-After", "1")], sys.exc_info())
-        return [b"sorry"]
-
-    response = Client(app).response()
-    assert response.status == 503
-    assert "x-after" in response.headers
-    assert "x-before" not in response.headers
-
-
-def test_exc_info_after_the_head_raises_it_again(caplog: pytest.LogCaptureFixture):
-    raised: list[BaseException] = []
-
-    def app(_environ: Environ, start_response: Any) -> Iterator[bytes]:
-        start_response("200 OK", [])
-        yield b"some"
-        try:
-            int("x")
-        except ValueError:
-            try:
-                start_response("500 Oops", [], sys.exc_info())
-            except ValueError as error:
-                raised.append(error)
-                raise
-
-    with caplog.at_level(logging.ERROR):
-        assert Client(app).call().status == 200
-    assert len(raised) == 1
-
-
-class Closing:
-    def __init__(self, blocks: list[bytes], *, fails: bool = False) -> None:
-        self.blocks = iter(blocks)
-        self.fails = fails
-        self.closed = 0
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self.blocks
-
-    def close(self) -> None:
-        self.closed += 1
-        if self.fails:
-            raise ZeroDivisionError
-
-
-@pytest.mark.parametrize("gone_after", [0, 1, 99])
-def test_close_is_called_once_whatever_happens(gone_after: int):
-    result = Closing([b"a", b"b"])
-
-    def app(_environ: Environ, start_response: Any) -> Closing:
-        start_response("200 OK", [])
-        return result
-
-    exchange = Client(app, gone_after).call()
-    assert result.closed == 1
-    assert bool(exchange.flags & RequestFlag.ABORTED) is (gone_after < 99)
-    assert exchange.keep_alive is (gone_after == 99)
-
-
-def test_an_error_in_close_does_not_spoil_the_response(caplog: pytest.LogCaptureFixture):
-    def app(_environ: Environ, start_response: Any) -> Closing:
-        start_response("200 OK", [("Content-Length", "1")])
-        return Closing([b"a"], fails=True)
-
-    with caplog.at_level(logging.ERROR):
-        response = Client(app).response()
-    assert (response.status, response.content, response.is_complete) == (200, b"a", True)
-    assert "ZeroDivisionError" in caplog.text
-
-
-def test_less_than_announced_closes(caplog: pytest.LogCaptureFixture):
-    client = Client(answer_with(b"a", b"b", headers=[("Content-Length", "5")]))
-    with caplog.at_level(logging.WARNING):
-        exchange = client.call()
-    assert "3 bytes less than its Content-Length" in caplog.text
-    assert not exchange.keep_alive
-
-
-def test_a_single_block_shorter_than_announced_closes_too(caplog: pytest.LogCaptureFixture):
-    with caplog.at_level(logging.WARNING):
-        exchange = Client(answer_with(b"a", headers=[("Content-Length", "5")])).call()
-    assert "4 bytes less" in caplog.text
-    assert not exchange.keep_alive
-
-
-def test_more_than_announced_is_cut():
-    response = Client(answer_with(b"abc", b"def", headers=[("Content-Length", "4")])).response()
-    assert response.content == b"abcd"
 
 
 @pytest.mark.parametrize("offset", [0, 3])

@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,17 +8,17 @@ import pytest
 from servescope.recording import Recorder, RingReader
 from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
 from servescope.serving import RunningListener, start_listener
+from tests.serving import apps_for_listeners
 
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     import numpy as np
     from numpy.typing import NDArray
 
-sys.path.insert(0, str(Path(__file__).parent))  # listeners import their apps by name
-
-APP = "apps_for_listeners:app"
+APP = "tests.serving.apps_for_listeners:app"
 
 
 class Bench:
@@ -83,3 +81,12 @@ def bench(tmp_path: Path) -> Iterator[Bench]:
         listener.stop(0.1)
     bench.reader.close()
     bench.recorder.close()
+
+
+@pytest.fixture(autouse=True)
+def fresh_events() -> Iterator[None]:
+    apps_for_listeners.leave.clear()
+    while apps_for_listeners.entered.acquire(blocking=False):
+        pass
+    yield
+    apps_for_listeners.leave.set()

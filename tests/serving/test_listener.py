@@ -26,7 +26,7 @@ SPEC = ListenerSpec(
     port=0,
     model=ConcurrencyModel.THREAD_POOL,
     app_kind=AppKind.WSGI,
-    app="apps_for_listeners:app",
+    app="tests.serving.apps_for_listeners:app",
 )
 
 
@@ -97,7 +97,7 @@ def test_ipv6(bench):
     "spec",
     [
         replace(SPEC, app="no_such_module_at_all:app"),
-        replace(SPEC, app="apps_for_listeners:nothing"),
+        replace(SPEC, app="tests.serving.apps_for_listeners:nothing"),
         replace(SPEC, app_kind=AppKind.STATIC, app="/no/such/folder"),
     ],
 )

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import httptools
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servescope.wire.http1_response import (
@@ -78,6 +78,7 @@ def test_an_unknown_length_is_chunked(parts: list[bytes]):
     assert framing.keep_alive
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=50)))
 def test_chunked_content_is_what_the_app_gave(parts: list[bytes]):
     framing = ResponseFraming(1, is_head=False, keep_alive=True)

@@ -6,7 +6,7 @@ import itertools
 
 import httptools
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servescope.wire.http1_events import BodyData, EndOfMessage, Event, Idle, Refusal, RequestHead
@@ -256,6 +256,7 @@ def test_accepts(data: bytes, bodies: list[bytes]):
 EVERY_CASE = [data for data, _ in (*REFUSED.values(), *ACCEPTED.values())]
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_events_do_not_depend_on_the_cut(data: st.DataObject):
     stream = b"".join(data.draw(st.lists(st.sampled_from(EVERY_CASE), min_size=1, max_size=3)))
@@ -265,6 +266,7 @@ def test_events_do_not_depend_on_the_cut(data: st.DataObject):
     assert events_of(parts) == events_of([stream])
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200), st.sampled_from(EVERY_CASE))
 def test_garbage_never_raises_and_never_hangs(garbage: bytes, case: bytes):
     for stream in (garbage, case + garbage, case[: len(garbage)] + garbage):
@@ -276,6 +278,7 @@ CHUNK_PIECES = (
 ) + [b"0", b"1", b"\r\n", b"\n", b"\r", b";", b" ", b"x"]
 
 
+@settings(deadline=None)
 @given(st.lists(st.sampled_from(CHUNK_PIECES), max_size=6).map(b"".join))
 def test_chunks_are_read_as_llhttp_reads_them_or_refused(body: bytes):
     """Whatever we take for a whole message, the strict llhttp takes so, with the same content."""
