@@ -89,8 +89,9 @@
   });
 
   clientside.live = {
-    draw(answer) {
-      if (!answer) return clientside.no_update;
+    draw(sealed) {
+      if (!sealed) return clientside.no_update;
+      const answer = { ...JSON.parse(sealed.text), now: sealed.now };
       keepTime(answer);
       if (Object.values(answer.graphs).some((entry) => entry.figure)) lastProps.clear();
       setProps(answer.props);

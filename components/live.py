@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from dash import ClientsideFunction, Input, Output, State, callback, clientside_callback, no_update
+from plotly.io.json import to_json_plotly
 
 from components import access, status
 from servescope.queries import load
@@ -74,6 +75,7 @@ class LiveGraph:
     height: int = 220
     whole_span: bool = False  # a poll asks for the whole span, not for what is new
     chosen_names: bool = False
+    wide: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +151,7 @@ def connect(page: LivePage) -> None:
         if view is None:  # the time bar has not read the URL yet
             return no_update
         chosen = tuple(str(value or "") for value in filters)
-        return answer(page, access.desk(), View.read(view), cursor, chosen)
+        return sealed(page, access.desk(), View.read(view), cursor, chosen)
 
     clientside_callback(
         ClientsideFunction("live", "draw"),
@@ -158,26 +160,33 @@ def connect(page: LivePage) -> None:
     )
 
 
-def answer(
+def sealed(
     page: LivePage, desk: Desk, view: View, stored: object, filters: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    """What the browser at this cursor has not seen, and the page's cards as they are now."""
-    key = "|".join((view.key, *filters))
+    """The answer as JSON text, kept for whoever stands at the same cursor, and the time it is now.
+
+    Dash walks through every value of what a callback returns, in Python; through a text it does
+    not: a poll of the overview costs a third of what the same answer as a dict costs.
+    """
     try:
         seen = json.dumps(stored)
     except (TypeError, ValueError):
         seen = ""
     if len(seen) > LONGEST_CURSOR:
         seen, stored = "", None
-    found = desk.snapshots.get(
-        (page.name, key, seen), lambda: _answer(page, desk, view, key, Cursor.read(stored), filters)
+    text = desk.snapshots.get(
+        (page.name, view.key, filters, seen),
+        lambda: to_json_plotly(answer(page, desk, view, stored, filters)),
     )
-    return {**found, "now": time.time()}
+    return {"text": text, "now": time.time()}
 
 
-def _answer(
-    page: LivePage, desk: Desk, view: View, key: str, cursor: Cursor, filters: tuple[str, ...]
+def answer(
+    page: LivePage, desk: Desk, view: View, stored: object, filters: tuple[str, ...] = ()
 ) -> dict[str, Any]:
+    """What the browser at this cursor has not seen, and the page's cards as they are now."""
+    key = "|".join((view.key, *filters))
+    cursor = Cursor.read(stored)
     newest = desk.newest()
     if newest is None:
         props = status.props(desk) | page.props(desk, None, filters)

@@ -27,7 +27,7 @@ def signals(desk: Desk) -> Signals:
     if newest is None:
         return Signals(seconds=0)
     span = Span(newest + 1 - WINDOW_S, newest + 1, 1)
-    return desk.snapshots.get(("signals", newest), lambda: _signals(desk, span))
+    return desk.snapshots.keep(("signals", newest), lambda: _signals(desk, span))
 
 
 def _signals(desk: Desk, span: Span) -> Signals:

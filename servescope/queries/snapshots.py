@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 SIZE: Final = 256
+_LASTING: Final = -1
 
 
 @dataclass(slots=True)
@@ -36,12 +37,18 @@ class Snapshots:
 
     def get(self, key: Hashable, compute: Callable[[], T]) -> T:
         """The answer to `key` at the store's present version."""
+        return self._at(self._version(), key, compute)
+
+    def keep(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """The answer to a `key` that names all it depends on, such as the newest frame."""
+        return self._at(_LASTING, key, compute)
+
+    def _at(self, version: int, key: Hashable, compute: Callable[[], T]) -> T:
         with self._lock:
             entry = self._entries.setdefault(key, _Entry())
             self._entries.move_to_end(key)
             while len(self._entries) > self._size:
                 self._entries.popitem(last=False)
-        version = self._version()
         with entry.lock:
             if entry.version != version:
                 entry.answer = compute()
