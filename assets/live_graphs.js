@@ -8,7 +8,8 @@
   const entries = new Map();
   const MINUTE_MS = 60000;
   const SHORTEST_ZOOM_S = 5;
-  const LABELLED_SHARE = 0.1; // a shaded span narrower than this has no room for its label
+  const LABEL_PX = 5.6; // width of a character of an event's label
+  const FEW_DECADES = 50;
   const CONFIG = { displayModeBar: false, doubleClick: false, showTips: false, scrollZoom: false };
   const coarsePointer = window.matchMedia("(pointer: coarse)");
 
@@ -97,7 +98,7 @@
         return;
       }
       for (const entry of entries.values()) {
-        if (entry.dirty && entry.inSight && entry.host.isConnected && !entry.plot._dragging) {
+        if (entry.dirty && (entry.inSight || !entry.bound) && entry.host.isConnected && !entry.plot._dragging) {
           draw(entry);
           schedule();
           return;
@@ -136,14 +137,36 @@
     return drawn;
   }
 
+  // Which events have room for a label, and how much of it: load runs first, none over another.
+  function eventLabels(width, left) {
+    const taken = [];
+    const labels = new Map();
+    const byRank = events
+      .map((event, position) => ({ event, position }))
+      .sort((a, b) => (b.event[0] === "load_run") - (a.event[0] === "load_run"));
+    for (const { event, position } of byRank) {
+      const x = left(Math.max(event[1], span[0]));
+      for (const text of [event[3], event[3].split(":")[0]]) {
+        const end = x + text.length * LABEL_PX;
+        if (end > width || taken.some(([a, b]) => x < b && end > a)) continue;
+        taken.push([x, end]);
+        labels.set(position, text);
+        break;
+      }
+    }
+    return labels;
+  }
+
   function eventShapes(entry) {
     if (!overTime(entry) || !span) return [];
     const [from, to] = span;
-    return events.map(([kind, start, end, text]) => {
+    const margin = entry.layout.margin;
+    const width = entry.host.clientWidth - margin.l - margin.r;
+    const labels = eventLabels(width, (second) => ((second - from) / (to - from)) * width);
+    return events.map(([kind, start, end], position) => {
       const isSpan = kind === "load_run";
       const x0 = Math.max(start, from);
       const x1 = isSpan ? Math.min(end === null ? to : end, to) : x0;
-      const wide = (x1 - x0) / (to - from) > LABELLED_SHARE;
       return {
         type: isSpan ? "rect" : "line",
         layer: isSpan ? "below" : "above",
@@ -153,21 +176,32 @@
         x1: shown(x1 * 1000),
         y0: 0,
         y1: 1,
-        fillcolor: "rgba(121,80,242,0.10)",
-        line: isSpan
-          ? { width: 0 }
-          : { width: 1, dash: "dot", color: "rgba(134,142,150,0.9)" },
+        fillcolor: "rgba(121,80,242,0.12)",
+        line: isSpan ? { width: 0 } : { width: 1, dash: "dot", color: "rgba(134,142,150,0.9)" },
         label: {
-          text: isSpan && !wide ? "" : text,
+          text: labels.get(position) || "",
           textposition: isSpan ? "top left" : "end",
           textangle: 0,
-          xanchor: x0 > (from + to) / 2 && !isSpan ? "right" : "left",
+          xanchor: "left",
           yanchor: "top",
-          font: { size: 10, color: "#868e96" },
+          font: { size: 10 },
           padding: 3,
         },
       };
     });
+  }
+
+  // On a logarithmic axis Plotly labels 2 and 5 as well: too much beyond a few decades.
+  function coarseTicks(entry) {
+    let low = Infinity;
+    let high = 0;
+    for (const trace of entry.data) {
+      for (const value of trace.y || []) {
+        if (value > 0 && value < low) low = value;
+        if (value > high) high = value;
+      }
+    }
+    return high / low > FEW_DECADES ? { dtick: 1 } : {};
   }
 
   function layoutOf(entry) {
@@ -183,6 +217,9 @@
     if (overTime(entry) && span) {
       layout.xaxis.range = span.map((seconds) => shown(seconds * 1000));
       if (entry.host.clientWidth < 420) layout.xaxis.nticks = 4;
+    }
+    if (layout.yaxis.type === "log" && entry.data.every((trace) => trace.type === "scatter")) {
+      Object.assign(layout.yaxis, coarseTicks(entry));
     }
     if (coarsePointer.matches) layout.dragmode = false; // a finger on a graph scrolls the page
     return layout;
@@ -296,7 +333,7 @@
     item.setAttribute("aria-pressed", String(!entry.hidden.has(line.name)));
     const swatch = document.createElement("i");
     swatch.style.borderTopColor = line.colour;
-    swatch.style.borderTopStyle = line.dash === "solid" ? "solid" : "dotted";
+    swatch.style.borderTopStyle = { solid: "solid", dash: "dashed" }[line.dash] || "dotted";
     const name = document.createElement("span");
     name.textContent = line.name;
     item.append(swatch, name, document.createElement("b"));

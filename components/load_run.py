@@ -123,6 +123,7 @@ def _history_row(run: LoadRun) -> dict[str, Any]:
     told = run.result or {}
     latency = told.get("latency_ms") or {}
     return {
+        "key": str(run.id),
         "id": run.id,
         "at": run.started_s or run.requested_s,
         "state": run.state.value,

@@ -43,7 +43,7 @@ def graph_panel(graph: LiveGraph) -> dmc.Card:
     return dmc.Card(
         withBorder=True,
         padding="sm",
-        className="panel",
+        className="panel wide" if graph.wide else "panel",
         children=[
             html.Div(
                 [dmc.Title(graph.title, order=2, size="h6"), help_mark(graph.help)],
@@ -86,18 +86,17 @@ def grid(
     grid_id: str,
     column_defs: Sequence[dict[str, Any]],
     *,
-    row_id: str,
     height: int,
     empty: str,
     options: dict[str, Any] | None = None,
 ) -> dag.AgGrid:
-    """A table that scrolls inside its panel; `row_id` is an expression on `params`."""
+    """A table that scrolls inside its panel; each row has a `key`, a text of its own."""
     return dag.AgGrid(
         id=grid_id,
         columnDefs=list(column_defs),
         defaultColDef={"sortable": True, "resizable": True, "minWidth": 70},
         rowData=[],
-        getRowId=row_id,
+        getRowId="params.data.key",
         columnSize="responsiveSizeToFit",
         style={"height": height},
         dashGridOptions={

@@ -27,8 +27,8 @@ COLUMNS: Final = (
     {
         "field": "status",
         "headerName": "Status",
-        "minWidth": 80,
-        "maxWidth": 100,
+        "minWidth": 105,
+        "maxWidth": 120,
         "filter": "agNumberColumnFilter",
         "cellClassRules": {"warn": "params.value >= 400", "bad": "params.value >= 500"},
     },
@@ -53,7 +53,6 @@ def request_table(table_id: str) -> dag.AgGrid:
     return panels.grid(
         table_id,
         COLUMNS,
-        row_id="String(params.data.id)",
         height=420,
         empty="No requests yet: open a listener, or start demo load.",
         options={
@@ -65,6 +64,7 @@ def request_table(table_id: str) -> dag.AgGrid:
 def table_row(row: LogRow) -> dict[str, Any]:
     """A row with what the table shows as text beside what it sorts by."""
     return asdict(row) | {
+        "key": str(row.id),
         "total": units.text(row.total_s, "s"),
         "sent": units.text(row.bytes_sent, "By"),
     }

@@ -19,7 +19,7 @@ SWAP: Final = LiveGraph(
     "Swap",
     "Pages moved out of memory. In use and growing means memory is short.",
     lambda desk, span, _: host.swap(desk, span),
-    LinePlot(stacked=True, drop_idle=True),
+    LinePlot(stacked=True, drop_idle=True, first=("used",)),
     "This host has no swap: when memory runs out, the kernel ends a process.",
 )
 GRAPHS: Final = (
@@ -29,6 +29,7 @@ GRAPHS: Final = (
         "Share of each core that is not idle. One core at 100 % is the limit of one thread.",
         lambda desk, span, _: host.cpu_by_core(desk, span),
         LinePlot(most=100.0),
+        wide=True,
     ),
     LiveGraph(
         "host-cpu",
@@ -50,14 +51,15 @@ GRAPHS: Final = (
         "Memory",
         "Main memory by state. Cached and buffers are given back when programs need them.",
         lambda desk, span, _: host.memory(desk, span),
-        LinePlot(stacked=True, drop_idle=True),
+        LinePlot(stacked=True, drop_idle=True, first=("used", "buffers", "cached")),
     ),
+    SWAP,
     LiveGraph(
         "host-disk",
         "Disks: bytes per second",
         "All disks together.",
         lambda desk, span, _: host.disk_io(desk, span),
-        LinePlot(),
+        LinePlot(styles=theme.in_order),
     ),
     LiveGraph(
         "host-network",
@@ -80,7 +82,6 @@ GRAPHS: Final = (
         lambda desk, span, _: host.own_memory(desk, span),
         LinePlot(),
     ),
-    SWAP,
 )
 
 

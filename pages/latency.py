@@ -40,7 +40,7 @@ GRAPHS: Final = (
         "Time to answer, percentiles, ms",
         f"p99: one request in a hundred took longer. {EXACT}",
         lambda desk, span, chosen: latency.percentiles(desk, span, listener=chosen[0]),
-        LinePlot(),
+        LinePlot(log=True),
         EMPTY,
     ),
     LiveGraph(

@@ -37,7 +37,7 @@ GRAPHS: Final = (
         "From the moment a request was due; from the moment it was really sent (naive: it leaves "
         "out what a slow server made wait); and from its bytes in the server's kernel.",
         lambda desk, span, _: load.latencies(desk, span),
-        LinePlot(),
+        LinePlot(log=True),
         EMPTY,
     ),
     LiveGraph(
@@ -159,7 +159,6 @@ def layout(**_query: str) -> html.Div:
             panels.grid(
                 "load-history",
                 HISTORY,
-                row_id="String(params.data.id)",
                 height=280,
                 empty="No run yet: press Start above.",
             ),

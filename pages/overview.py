@@ -49,7 +49,7 @@ GRAPHS: Final = (
         "Percentiles of a whole request, from its bytes in the kernel to the last byte written. "
         "p99: one request in a hundred took longer.",
         lambda desk, span, _: latency.percentiles(desk, span, latency.OVERVIEW_QUANTILES),
-        LinePlot(),
+        LinePlot(log=True),
         EMPTY,
     ),
     LiveGraph(
@@ -89,9 +89,9 @@ def props(desk: Desk, _span: Span | None, _filters: tuple[str, ...]) -> Props:
     found = concerns(now, listeners)
     cards = (
         ("requests", now.requests_per_s, "{request}/s", None, f"last {now.seconds} s"),
-        ("errors", now.error_ratio, "1", ERROR_RATIO, "of the answers are 5xx"),
+        ("errors", now.error_ratio, "1", ERROR_RATIO, "answers with 5xx"),
         ("p95", now.p95_s, "s", None, f"p50 {units.text(now.p50_s, 's')}"),
-        ("p99", now.p99_s, "s", None, f"kernel wait {units.text(now.kernel_wait_s, 's')}"),
+        ("p99", now.p99_s, "s", None, f"in kernel {units.text(now.kernel_wait_s, 's')}"),
         ("connections", now.open_connections, "{connection}", None, "open"),
         ("cpu", now.cpu_utilization, "1", CPU, f"load {units.text(now.load_average, '')}"),
         ("memory", now.memory_utilization, "1", MEMORY, "not available"),

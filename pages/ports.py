@@ -85,7 +85,7 @@ COLUMNS: Final = (
         "cellClassRules": {"ours": "params.value"},
     },
     {"field": "process", "headerName": "Process", "minWidth": 110, "flex": 1},
-    panels.number_column("pid", "Pid"),
+    {"field": "pid", "headerName": "Pid", "minWidth": 80, "type": "rightAligned"},
     panels.number_column("accept_queue_depth", "Waiting", width=95),
     panels.number_column("backlog", "Backlog", width=95),
     panels.number_column("filled", "Filled", shown="filled_text"),
@@ -100,7 +100,7 @@ def props(desk: Desk, _span: Span | None, _filters: tuple[str, ...]) -> Props:
         rows.append(
             asdict(row)
             | {
-                "id": f"{row.address} {row.port}",
+                "key": f"{row.address} {row.port}",
                 "filled": filled,
                 "filled_text": units.text(filled, "1"),
             }
@@ -124,7 +124,6 @@ def layout(**_query: str) -> html.Div:
             panels.grid(
                 "ports-sockets",
                 COLUMNS,
-                row_id="params.data.id",
                 height=260,
                 empty="Nobody listens on this host.",
             ),

@@ -39,6 +39,7 @@ GRAPHS: Final = (
         lambda desk, span, chosen: traffic.by_status_class(desk, span, chosen[0]),
         LinePlot(stacked=True),
         EMPTY,
+        wide=True,
     ),
     LiveGraph(
         "requests-statuses",

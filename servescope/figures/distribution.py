@@ -99,5 +99,11 @@ def _mark(name: str, seconds: float) -> Figure:
         "y0": 0,
         "y1": 1,
         "line": {"color": colour, "width": 2, "dash": "dot"},
-        "label": {"text": name, "textposition": "end", "font": {"color": colour, "size": 11}},
+        "label": {
+            "text": name,
+            "textposition": "end",
+            "textangle": 0,
+            "xanchor": "left",
+            "font": {"color": colour, "size": 11},
+        },
     }

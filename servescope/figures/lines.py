@@ -29,9 +29,10 @@ _OUTGROWN: Final = 2_000.0
 class LinePlot:
     """How `Lines` are drawn.
 
-    `unit` overrides that of the lines; `most` fixes the axis' upper end, in the unit shown.
-    `drop_idle` leaves out lines that are zero or missing all along. Stacked values travel as
-    `customdata`, and the browser adds them up: Plotly's own stacking closes gaps.
+    `unit` overrides that of the lines; `most` fixes the axis' upper end, in the unit shown; `log`
+    makes the axis logarithmic. Names in `first` come first, in this order. Lines without a value
+    are left out, unless none has one; with `drop_idle` those that stay zero too. Stacked values
+    travel as `customdata`, and the browser adds them up: Plotly's own stacking closes gaps.
     """
 
     stacked: bool = False
@@ -40,16 +41,19 @@ class LinePlot:
     styles: Callable[[Sequence[str]], list[Style]] = theme.by_meaning
     step_line: bool = False  # a value holds until the next: counts of things
     drop_idle: bool = False
+    log: bool = False
+    first: tuple[str, ...] = ()
 
     def shape(self, rows: Lines) -> Shape:
         """Names and scale of the figure these rows make."""
         largest = float(np.nanmax(rows.values)) if _has_value(rows.values) else 0.0
         scale = units.scale_for(self._unit(rows), largest)
-        names = [
-            name
-            for name, row in zip(rows.names, rows.values, strict=True)
-            if not self.drop_idle or _moves(row)
-        ]
+        known = dict(zip(rows.names, rows.values, strict=True))
+        ordered = [name for name in self.first if name in known]
+        ordered += [name for name in rows.names if name not in self.first]
+        names = [name for name in ordered if self._counts(known[name])]
+        if not names and not self.drop_idle:
+            names = ordered
         return {"names": names, "factor": scale.factor, "suffix": scale.suffix}
 
     def figure(self, rows: Lines, shape: Shape) -> Figure:
@@ -62,7 +66,7 @@ class LinePlot:
             | self._values(x, known[name], shape["factor"])
             for name, style in zip(names, self.styles(names), strict=True)
         ]
-        axis = theme.value_axis(shape["suffix"], most=self.most)
+        axis = theme.value_axis(shape["suffix"], most=self.most, log=self.log)
         layout = theme.layout(axis) | {"meta": {"stacked": self.stacked}}
         return {"data": traces, "layout": layout}
 
@@ -71,7 +75,7 @@ class LinePlot:
         names: list[str] = shape["names"]
         factor = shape["factor"]
         known = dict(zip(rows.names, rows.values, strict=True))
-        if any(_moves(known[name]) for name in known if name not in names):
+        if any(self._counts(known[name]) for name in known if name not in names):
             return None
         if self._outgrown(rows, factor):
             return None
@@ -94,6 +98,9 @@ class LinePlot:
             }
             for name, style in zip(names, self.styles(names), strict=True)
         ]
+
+    def _counts(self, row: NDArray[np.float64]) -> bool:
+        return _moves(row) if self.drop_idle else _has_value(row)
 
     def _unit(self, rows: Lines) -> str:
         return rows.unit if self.unit is None else self.unit

@@ -51,7 +51,10 @@ MEANINGS: Final = {
     "used": BLUE,
     "cached": SKY,
     "buffers": PINK,
-    "free": GREY,
+    "free": "rgba(134,142,150,0.25)",
+    "files": TEAL,
+    "wsgi": BLUE,
+    "asgi": VIOLET,
     "available": GREY,
     "all others": GREY,
     "GET": BLUE,
@@ -95,6 +98,11 @@ def by_meaning(names: Sequence[str]) -> list[Style]:
     return styles
 
 
+def in_order(names: Sequence[str]) -> list[Style]:
+    """The series' colours in order, whatever the names mean elsewhere."""
+    return [_next(position) for position in range(len(names))]
+
+
 def by_status(names: Sequence[str]) -> list[Style]:
     """Status codes in the colour of their class; several of one class differ by their dashes."""
     seen: dict[str, int] = {}
@@ -115,9 +123,10 @@ def paired(*dashes: tuple[str, str]) -> Callable[[Sequence[str]], list[Style]]:
 
     def styles(names: Sequence[str]) -> list[Style]:
         stems = sorted({name.partition(" ")[0] for name in names})
+        colours = {stem: style.colour for stem, style in zip(stems, by_meaning(stems), strict=True)}
         return [
             Style(
-                SERIES[stems.index(name.partition(" ")[0]) % len(SERIES)],
+                colours[name.partition(" ")[0]],
                 next((dash for ending, dash in dashes if name.endswith(ending)), "solid"),
             )
             for name in names
@@ -134,10 +143,13 @@ def _next(position: int) -> Style:
     return Style(SERIES[position % len(SERIES)], _DASHES[lap % len(_DASHES)])
 
 
+_IN_THE_HEADING: Final = frozenset({"req/s", "/s", "requests"})
+
+
 def layout(y_axis: Figure) -> Figure:
     """The layout of a graph over time; the browser adds the range of the x axis and the events."""
     return {
-        "margin": {"l": 58, "r": 14, "t": 10, "b": 26},
+        "margin": {"l": 60, "r": 14, "t": 10, "b": 28},
         "paper_bgcolor": _TRANSPARENT,
         "plot_bgcolor": _TRANSPARENT,
         "showlegend": False,
@@ -151,15 +163,25 @@ def layout(y_axis: Figure) -> Figure:
             "zeroline": False,
             "showgrid": False,
             "tickformatstops": _CLOCK,
+            "ticklabelstandoff": 5,
+            "ticks": "",
+            "spikethickness": 1,
+            "spikedash": "solid",
         },
-        "yaxis": {"fixedrange": True, "zeroline": False, "nticks": 5, **y_axis},
+        "yaxis": {"fixedrange": True, "zeroline": False, "ticks": "", "nticks": 5, **y_axis},
     }
 
 
-def value_axis(suffix: str, *, most: float | None = None) -> Figure:
-    """A linear axis from zero whose ticks bear their unit; `most` fixes its upper end."""
-    axis: Figure = {"rangemode": "tozero", "ticksuffix": f" {suffix}" if suffix else ""}
-    axis["tickformat"] = "~r" if suffix in {"ms", "s", "%"} else ",~r"
+def value_axis(suffix: str, *, most: float | None = None, log: bool = False) -> Figure:
+    """An axis from zero, or a logarithmic one, whose ticks bear their unit.
+
+    `most` fixes its upper end. Rates and counts have their unit in the heading.
+    """
+    unit = "" if suffix in _IN_THE_HEADING else suffix
+    axis: Figure = {"ticksuffix": f" {unit}" if unit else "", "tickformat": ",~r"}
+    if log:
+        return axis | {"type": "log"}
+    axis["rangemode"] = "tozero"
     if most is not None:
         axis["range"] = [0, most]
     return axis
