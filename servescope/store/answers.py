@@ -46,10 +46,10 @@ class Steps:
     @property
     def times(self) -> NDArray[np.int64]:
         """Begin of each step."""
-        return np.arange(self.first, max(self.end, self.first), self.step, dtype=np.int64)
+        return self.first + self.step * np.arange(len(self), dtype=np.int64)
 
     def __len__(self) -> int:
-        return max(0, -(-(self.end - self.first) // self.step))
+        return -(-(self.end - self.first) // self.step) if self.start < self.end else 0
 
     def runs(self, times: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.intp] | slice]:
         """Where in `times`, which ascend, a new step begins, and which steps these are."""

@@ -83,19 +83,19 @@ def decode_columns(blob: bytes) -> Columns:
     check(blob)
     (_, n) = _COLUMNS.unpack_from(blob)
     if n == 0:
-        return Columns(np.empty(0, np.uint32), np.empty((1, 0)))
+        return NO_COLUMNS
     cells = (len(blob) - _COLUMNS.size - 4 * n) // 8
     values = np.frombuffer(blob, "<f8", cells, _COLUMNS.size).reshape(-1, n)
     return Columns(np.frombuffer(blob, "<u4", n, _COLUMNS.size + 8 * cells), values)
 
 
 def merge_columns(old: Columns, new: Columns, *, adding: bool) -> Columns:
-    """Both, with values of the same series added, or the new one kept."""
+    """Both seconds, with values of the same series added, or the new one kept."""
     ids = np.union1d(old.ids, new.ids)
     values = np.zeros((1, ids.size))
-    values[:, np.searchsorted(ids, old.ids)] = old.values
+    values[0, np.searchsorted(ids, old.ids)] = old.values[0]
     at = np.searchsorted(ids, new.ids)
-    values[:, at] = values[:, at] + new.values if adding else new.values
+    values[0, at] = values[0, at] + new.values[0] if adding else new.values[0]
     return Columns(ids, values)
 
 
@@ -180,7 +180,7 @@ def merge_histograms(several: Sequence[Histograms]) -> Histograms:
     )
 
 
-NO_COLUMNS: Final = Columns(np.empty(0, np.uint32), np.empty((1, 0)))
+NO_COLUMNS: Final = Columns(np.empty(0, np.uint32), np.empty((4, 0)))
 NO_HISTOGRAMS: Final = Histograms(
     np.empty(0, np.uint32),
     np.empty(0),

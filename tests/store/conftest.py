@@ -1,0 +1,12 @@
+"""A store in a folder of its own, closed at the end."""
+
+import pytest
+
+from servescope.store.sqlite import open_store
+
+
+@pytest.fixture
+def store(tmp_path):
+    store = open_store(tmp_path)
+    yield store
+    store.close()

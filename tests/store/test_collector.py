@@ -1,0 +1,400 @@
+"""The collector: what was recorded is counted once, in its second, whatever happens meanwhile."""
+
+import math
+import os
+import time
+
+import numpy as np
+import pytest
+
+from servescope import catalog, histogram
+from servescope.errors import StoreFullError
+from servescope.recording import Recorder, RingKind
+from servescope.records import (
+    LoadOutcome,
+    Method,
+    RequestDetail,
+    RequestFlag,
+    RequestRecord,
+    Sample,
+)
+from servescope.store.base import Aggregation, Matching
+from servescope.store.collector import Collector
+
+BASE = 1_700_000_000
+SECOND = 1_000_000_000
+STAGES_NS = (1e5, 2e5, 3e5, 4e6, 5e5, 6e5)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "rings"
+
+
+@pytest.fixture
+def recorder(folder):
+    recorder = Recorder(folder, capacity=1024)
+    yield recorder
+    recorder.close()
+
+
+@pytest.fixture
+def collect(store, folder):
+    """A collector whose clock the test moves: `collect(second)` ticks just after its begin."""
+    made = []
+
+    def tick(second, monotonic_s=None):
+        collector.tick(
+            (BASE + second) * SECOND + 30_000_000,
+            float(BASE + second) if monotonic_s is None else monotonic_s,
+        )
+        return collector.status
+
+    def start(*sources):
+        nonlocal collector
+        if made:
+            made[-1].close()
+        collector = Collector(store, folder, sources)
+        made.append(collector)
+        tick.collector = collector
+        return tick
+
+    collector = None
+    start()
+    tick.start = start
+    yield tick
+    made[-1].close()
+
+
+def serve(recorder, second, number=1, *, listener="files", route="/", status=200, flags=0, **more):
+    listener_id = recorder.listener_id(listener)
+    route_id = recorder.route_id(listener_id, route)
+    for index in range(number):
+        recorder.record(
+            int((BASE + second) * SECOND) + index,
+            listener_id,
+            route_id,
+            more.get("method", Method.GET),
+            2,
+            status,
+            flags,
+            100,
+            1_000,
+            *more.get("stages", STAGES_NS),
+        )
+
+
+def seconds(store, metric=catalog.REQUEST_DURATION, start=0, end=8, where=()):
+    found = store.range(Matching(metric, where), BASE + start, BASE + end, 1, Aggregation.SUM)
+    return found.values[0].tolist() if found.groups else []
+
+
+def total(store, metric=catalog.REQUEST_DURATION, by=(), where=()):
+    found = store.total(Matching(metric, where), 0, BASE * 2, by)
+    return dict(zip(found.groups, found.count.tolist(), strict=True))
+
+
+def test_records_are_counted_in_the_second_they_ended_in(store, recorder, collect):
+    collect(0)
+    serve(recorder, 0, 3)
+    serve(recorder, 1.5, 2)
+    collect(1)
+    serve(recorder, 1.9, 1)
+    collect(2)
+    collect(3)
+    found = seconds(store, end=4)
+    assert found[:3] == [3.0, 3.0, 0.0]
+    assert math.isnan(found[3])
+
+
+def test_the_metrics_of_a_request(store, recorder, collect):
+    collect(0)
+    serve(recorder, 0, 2, flags=RequestFlag.NEW_CONNECTION)
+    serve(recorder, 0, 3, listener="wsgi", route="/slow", status=500, method=Method.POST)
+    collect(1)
+    by = ("listener", "http.request.method", "http.route", "http.response.status_code")
+    assert total(store, by=by) == {
+        ("files", "GET", "/", "200"): 2.0,
+        ("wsgi", "POST", "/slow", "500"): 3.0,
+    }
+    assert total(store, catalog.BYTES_SENT, ("listener",)) == {("files",): 2e3, ("wsgi",): 3e3}
+    assert total(store, catalog.BYTES_RECEIVED, ("listener",)) == {("files",): 200, ("wsgi",): 300}
+    assert total(store, catalog.NEW_CONNECTIONS, ("listener",)) == {("files",): 2, ("wsgi",): 0}
+    assert total(store, catalog.STAGE_DURATION, ("stage",)) == {
+        (stage,): 5.0 for stage in ("app", "body", "kernel", "queue", "read", "write")
+    }
+    span = (BASE, BASE + 1, 1)
+    mean = store.mean(Matching(catalog.REQUEST_DURATION), *span).values
+    assert mean[0, 0] == pytest.approx(sum(STAGES_NS) * 1e-9, rel=1e-6)
+    app = store.mean(Matching(catalog.STAGE_DURATION, (("stage", "app"),)), *span).values
+    assert app[0, 0] == pytest.approx(4e-3, rel=1e-6)
+
+
+def test_the_metrics_of_a_load_run(store, folder, collect):
+    generator = Recorder(folder, RingKind.LOAD, capacity=64)
+    listener_id = generator.listener_id("files")
+    collect(0)
+    outcomes = [LoadOutcome.ANSWERED] * 3 + [LoadOutcome.REFUSED] * 2 + [LoadOutcome.TIMED_OUT]
+    for outcome in outcomes:
+        generator.record(
+            BASE * SECOND, listener_id, 0, 1, outcome, 200, 0, 0, 0, 8e6, 2e6, 0, 0, 0, 0
+        )
+    collect(1)
+    assert total(store, catalog.LOAD_SENT) == {(): 6.0}
+    assert total(store, catalog.LOAD_DURATION) == total(store, catalog.LOAD_NAIVE_DURATION)
+    assert total(store, catalog.LOAD_DURATION) == {(): 3.0}
+    assert total(store, catalog.LOAD_ERRORS, ("listener", "error.type")) == {
+        ("files", "refused"): 2.0,
+        ("files", "timed_out"): 1.0,
+    }
+    assert store.mean(Matching(catalog.LOAD_DURATION), BASE, BASE + 1, 1).values[
+        0, 0
+    ] == pytest.approx(8e-3)
+    assert seconds(store) == []  # a generator's requests are not the server's
+    generator.close()
+
+
+def test_every_label_is_in_the_catalog(store, folder, recorder, collect):
+    generator = Recorder(folder, RingKind.LOAD, capacity=64)
+    for outcome in LoadOutcome:
+        generator.record(BASE * SECOND, 1, 0, 1, outcome, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0)
+    serve(recorder, 0)
+    collect(1)
+    for metric in catalog.METRICS:
+        for key in store.series(metric.name):
+            assert [name for name, _ in key.labels] == sorted(metric.labels)
+    generator.close()
+
+
+def test_samples_go_into_the_newest_second(store, collect):
+    def source():
+        yield Sample(catalog.LOAD_AVERAGE, 1.5)
+        yield Sample(
+            catalog.DISK_IO, 512.0, (("system.device", "sda"), ("disk.io.direction", "read"))
+        )
+        yield Sample(catalog.MEMORY_UTILIZATION, float("nan"))
+
+    tick = collect.start(source)
+    tick(1)
+    tick(2)
+    gauge = store.range(Matching(catalog.LOAD_AVERAGE), BASE, BASE + 3, 1, Aggregation.AVG)
+    np.testing.assert_equal(gauge.values, [[1.5, 1.5, np.nan]])
+    disk = Matching(catalog.DISK_IO, (("disk.io.direction", "read"),))
+    assert store.total(disk, BASE, BASE + 3).count.tolist() == [1024.0]
+    assert store.series(catalog.MEMORY_UTILIZATION) == []
+
+
+def test_a_source_that_fails_costs_its_own_samples_only(store, recorder, collect, caplog):
+    def broken():
+        yield Sample(catalog.LOAD_AVERAGE, 1.0)
+        raise OSError("no /proc")
+
+    def unknown():
+        yield Sample("no.such.metric", 1.0)
+
+    def good():
+        yield Sample(catalog.PAGING_UTILIZATION, 0.25)
+
+    tick = collect.start(broken, unknown, good)
+    serve(recorder, 0)
+    status = tick(1)
+    assert status.source_problem == "KeyError: 'no.such.metric'"
+    assert "no /proc" in caplog.text
+    found = store.range(Matching(catalog.PAGING_UTILIZATION), BASE, BASE + 1, 1, Aggregation.AVG)
+    assert found.values.tolist() == [[0.25]]
+    assert total(store) == {(): 1.0}
+
+
+def test_its_own_cost_and_losses_are_metrics(store, recorder, collect):
+    collect(0)
+    serve(recorder, 0, 3_000)
+    status = collect(1)
+    lost = total(store, catalog.RING_LOST)[()]
+    assert lost == status.lost > 0
+    assert total(store)[()] + lost == 3_000
+    assert 0 < total(store, catalog.COLLECT_DURATION)[()] < 1
+
+
+def test_a_second_tick_in_the_same_second_does_nothing(store, recorder, collect):
+    collect(1)
+    version = store.version()
+    serve(recorder, 0.5)
+    collect(1)
+    assert store.version() == version
+    collect(2)
+    assert total(store) == {(): 1.0}
+
+
+def test_a_second_that_has_its_frame_gets_no_more(store, recorder, collect):
+    collect(0)
+    collect(1)
+    serve(recorder, 0.2)  # handed over late, by a thread that was held up
+    collect(2)
+    assert seconds(store, end=2) == [0.0, 1.0]
+
+
+def test_a_stall_leaves_no_gap_and_a_suspend_does(store, recorder, collect):
+    serve(recorder, 0)
+    collect(1)
+    collect(5)  # the collector's thread got no time for four seconds
+    assert seconds(store, end=5) == [1.0, 0.0, 0.0, 0.0, 0.0]
+    collect(25, monotonic_s=BASE + 6.0)  # the machine slept: monotonic time stood still
+    found = seconds(store, start=5, end=25)
+    assert all(math.isnan(value) for value in found[:-1])
+    assert found[-1] == 0.0
+
+
+def test_a_new_leader_goes_on_where_the_last_one_stopped(store, recorder, collect):
+    serve(recorder, 0, 5)
+    collect(1)
+    serve(recorder, 1, 7)
+    serve(recorder, 3, 2)
+    collect.start()(5)  # nobody led in between
+    found = seconds(store, end=6)
+    assert found[:2] == [5.0, 7.0]
+    assert found[3:5] == [2.0, 0.0]
+    assert math.isnan(found[2])
+    assert math.isnan(found[5])
+
+
+def test_a_clock_set_back_loses_nothing(store, recorder, collect):
+    serve(recorder, 100, 2)
+    collect(101)
+    serve(recorder, 50, 3)
+    collect(51, monotonic_s=BASE + 102.0)
+    serve(recorder, 51, 4)
+    collect(52, monotonic_s=BASE + 103.0)
+    assert seconds(store, start=50, end=53)[:2] == [3.0, 4.0]
+    assert total(store) == {(): 9.0}
+
+
+def test_rings_of_the_dead_are_drained_and_deleted(store, folder, collect):
+    first = Recorder(folder, capacity=64)
+    serve(first, 0.5, 5)
+    collect(1)
+    serve(first, 1.5, 3)
+    first.close()
+    collect(2)
+    assert list(folder.iterdir()) == []
+    collect(3)
+    assert store.cursors() == {}
+    assert total(store) == {(): 8.0}
+
+
+def test_the_last_second_of_the_dead_is_waited_for(store, folder, collect):
+    first = Recorder(folder, capacity=64)
+    serve(first, 0.5, 1)
+    serve(first, 1.01, 1)
+    first.close()
+    collect(1)
+    assert [path.suffix for path in folder.iterdir()] == [".ring"]
+    collect(2)
+    assert list(folder.iterdir()) == []
+    assert seconds(store, end=2) == [1.0, 1.0]
+
+
+def test_killed_after_the_commit_and_before_the_deletion(store, folder, collect, monkeypatch):
+    first = Recorder(folder, capacity=64)
+    serve(first, 0, 5)
+    first.close()
+    monkeypatch.setattr("servescope.store.rings.RingFolder.commit", lambda *_: None)
+    collect(1)
+    monkeypatch.undo()
+    tick = collect.start()
+    tick(2)
+    tick(3)
+    assert total(store) == {(): 5.0}
+    assert list(folder.iterdir()) == []
+    assert store.cursors() == {}
+
+
+def test_a_store_that_is_full_loses_nothing_the_ring_holds(store, recorder, collect, monkeypatch):
+    serve(recorder, 0, 5)
+    collect(1)
+
+    def full(_):
+        raise StoreFullError("no room left")
+
+    monkeypatch.setattr(store, "write", full)
+    serve(recorder, 1, 6)
+    assert collect(2).store_problem == "no room left"
+    serve(recorder, 2, 7)
+    assert collect(3).last_ts == BASE
+    monkeypatch.undo()
+    assert collect(4).store_problem == ""
+    assert seconds(store, end=4) == [5.0, 6.0, 7.0, 0.0]
+    assert collect.collector.status.records == 18
+
+
+def test_flushing_takes_the_current_second_too(store, recorder, collect):
+    collect(0)
+    serve(recorder, 0.5, 2)
+    serve(recorder, 1.2, 3)
+    collect.collector.flush((BASE + 1) * SECOND + 300_000_000, BASE + 1.3)
+    assert seconds(store, end=2) == [2.0, 3.0]
+    recorder.close()
+    serve_after = collect.start()
+    serve_after(2)
+    serve_after(3)
+    assert total(store) == {(): 5.0}
+
+
+def test_flushing_with_nothing_new_adds_no_second(store, recorder, collect):
+    serve(recorder, 0)
+    collect(1)
+    collect.collector.flush((BASE + 1) * SECOND + 300_000_000, BASE + 1.3)
+    assert store.bounds() == (BASE, BASE)
+
+
+def test_a_file_that_is_no_ring_is_passed_over_and_told(store, folder, recorder, collect, caplog):
+    (folder / "1.ring").write_bytes(b"nonsense")
+    (folder / "notes.txt").write_text("mine")
+    serve(recorder, 0)
+    assert "1.ring is not a ring" in collect(1).ring_problem
+    collect(2)
+    assert caplog.text.count("1.ring") == 1
+    assert total(store) == {(): 1.0}
+
+
+def test_the_draft_of_a_killed_writer_is_swept(folder, collect):
+    folder.mkdir()
+    old, new = folder / "1.ring.new", folder / "2.ring.new"
+    for draft in (old, new):
+        draft.write_bytes(b"")
+    os.utime(old, (time.time() - 120, time.time() - 120))
+    collect(1)
+    assert not old.exists()
+    assert new.exists()
+
+
+def test_details_reach_the_store_in_order_of_time(store, folder, recorder, collect):
+    second = Recorder(folder, capacity=64)
+    for number, writer in enumerate((recorder, second, recorder)):
+        record = RequestRecord(
+            BASE * SECOND + number, 1, 1, Method.GET, 2, 200, RequestFlag(0), 1, 1, STAGES_NS
+        )
+        writer.write_detail(RequestDetail(record, "files", "/", f"/{number}", "::1", ""))
+    collect(1)
+    collect(2)
+    assert [one.target for _, one in store.details(10)] == ["/2", "/1", "/0"]
+    second.close()
+
+
+def test_two_routes_of_one_name_are_one_series(store, recorder, collect):
+    long = "/" + "x" * 300  # names are cut at 256 bytes
+    serve(recorder, 0, 2, route=long + "a")
+    serve(recorder, 0, 3, route=long + "b")
+    collect(1)
+    assert total(store, by=("http.route",)) == {(long[:256],): 5.0}
+
+
+def test_durations_are_counted_in_their_buckets(store, recorder, collect):
+    random = np.random.default_rng(5)
+    took = random.lognormal(-7, 1, 1_000)
+    for value in took:
+        serve(recorder, 0, stages=(0, 0, 0, value * 1e9, 0, 0))
+    collect(1)
+    found = store.total(Matching(catalog.REQUEST_DURATION), BASE, BASE + 1)
+    expected = histogram.count(took.astype(np.float32).astype(float))
+    assert np.abs(found.buckets[0] - expected).sum() <= 2  # float32 beside an edge
+    assert found.sum_s[0] == pytest.approx(took.sum(), rel=1e-6)
