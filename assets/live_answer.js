@@ -8,10 +8,12 @@
   const HIDDEN_INTERVAL_MS = 3600000;
   const GONE_AFTER_MS = 5000;
   const STALE_AFTER_S = 5;
+  const RETRY_MS = 3000;
 
   const lastProps = new Map();
   const feeds = new Map();
   let lastAnswer = performance.now();
+  let lastTry = 0;
   let newest = { second: undefined, lag: 0, at: 0 };
 
   function setProps(all) {
@@ -57,6 +59,14 @@
     };
   }
 
+  // The clock stands still while a poll runs, and Dash leaves it so when the poll got no answer.
+  function askAgain() {
+    const now = performance.now();
+    if (now - lastTry < RETRY_MS) return;
+    lastTry = now;
+    clientside.set_props("tick", { disabled: false });
+  }
+
   function tellAge() {
     const root = document.documentElement;
     const isLivePage = Boolean(document.querySelector(".live-page"));
@@ -65,6 +75,7 @@
       "server-gone",
       isLivePage && !document.hidden && silentMs > GONE_AFTER_MS,
     );
+    if (isLivePage && !document.hidden && silentMs > GONE_AFTER_MS) askAgain();
     const shown = document.getElementById("data-age");
     if (!shown || newest.second === undefined) return;
     if (newest.second === null) {

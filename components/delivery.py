@@ -22,7 +22,7 @@ INDEX: Final = f"""<!DOCTYPE html>
         <meta name="color-scheme" content="light dark">
         <title>{{%title%}}</title>
         {{%favicon%}}
-        <script src="assets/{LOADED_FIRST}"></script>
+        <script src="/assets/{LOADED_FIRST}"></script>
         {{%css%}}
     </head>
     <body>

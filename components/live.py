@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import time
+import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -37,6 +38,9 @@ RENEW_S: Final = 60
 RENEW_STEPS: Final = 30
 """A live figure is sent whole again after this long, at least this many steps: what arrived late,
 and routes that came or went, find their place."""
+
+LARGE_PROPERTY: Final = 300
+"""Characters from which on a property is sent only when it has changed."""
 
 LONGEST_CURSOR: Final = 20_000
 """Characters of a cursor that are looked at; a browser's own has below 4,000."""
@@ -118,6 +122,7 @@ class Cursor:
     renewal: int = 0
     graphs: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     feeds: Mapping[str, int] = field(default_factory=dict)
+    marks: Mapping[str, int] = field(default_factory=dict)  # of large properties it has
 
     @classmethod
     def read(cls, stored: object) -> Cursor:
@@ -130,6 +135,7 @@ class Cursor:
                 int(shape["renewal"]),
                 {str(name): dict(graph) for name, graph in shape["graphs"].items()},
                 {str(name): int(newest) for name, newest in shape["feeds"].items()},
+                {str(name): int(mark) for name, mark in shape["marks"].items()},
             )
         except (TypeError, KeyError, ValueError, AttributeError):
             return cls()
@@ -210,7 +216,10 @@ def answer(
             graphs[graph.id] = entry
     known_feeds = cursor.feeds if cursor.view == key else {}
     feeds, newest_ids = _feeds(page, desk, known_feeds, filters, live=view.live)
-    shape = {"renewal": renewal, "graphs": shapes, "feeds": newest_ids}
+    props, marks = _news(
+        status.props(desk) | page.props(desk, span, filters), cursor.marks if fresh else {}
+    )
+    shape = {"renewal": renewal, "graphs": shapes, "feeds": newest_ids, "marks": marks}
     return {
         "page": page.name,
         "view": key,
@@ -226,7 +235,7 @@ def answer(
             [event.kind, event.start_s, event.end_s, event.text]
             for event in load.events(desk, span)
         ],
-        "props": status.props(desk) | page.props(desk, span, filters),
+        "props": props,
     }
 
 
@@ -251,6 +260,20 @@ def _delta(
     except (KeyError, TypeError, AttributeError):  # a shape that some other client made up
         return None
     return entry
+
+
+def _news(props: Props, known: Mapping[str, int]) -> tuple[Props, dict[str, int]]:
+    """The properties to send, and marks of the large ones: those the browser has are left out."""
+    news: Props = {}
+    marks: dict[str, int] = {}
+    for component_id, values in props.items():
+        text = to_json_plotly(values)
+        if len(text) >= LARGE_PROPERTY:
+            marks[component_id] = zlib.crc32(text.encode())
+            if known.get(component_id) == marks[component_id]:
+                continue
+        news[component_id] = values
+    return news, marks
 
 
 def _feeds(

@@ -20,7 +20,6 @@ from servescope.queries.span import RANGES
 POLL_MS: Final = 1000
 HEADER_PX: Final = 56
 NAVBAR_PX: Final = 200
-_NOT_FOUND: Final = "not_found_404"
 
 THEME: Final[dict[str, Any]] = {
     "primaryColor": "blue",
@@ -135,6 +134,7 @@ def _header() -> html.Div:
                 ],
                 className="standing",
             ),
+            *_sign_in_link(),
             dmc.ColorSchemeToggle(
                 lightIcon=icon("scheme"),
                 darkIcon=icon("scheme"),
@@ -146,17 +146,26 @@ def _header() -> html.Div:
     )
 
 
+def _sign_in_link() -> list[dcc.Link]:
+    """Where a password is set: the way to the right to change something, or back."""
+    board = access.dashboard()
+    if not board.has_password:
+        return []
+    return [dcc.Link("Sign out" if board.may_act() else "Sign in", href="/sign-in")]
+
+
 def _navigation() -> list[dmc.NavLink]:
+    """A link for each page of the registry that has an icon."""
     return [
         dmc.NavLink(
             label=page["name"],
             href=page["relative_path"],
-            leftSection=icon(page.get("icon", "page")),
+            leftSection=icon(page["icon"]),
             active="exact",
             py="sm",
         )
         for page in sorted(dash.page_registry.values(), key=lambda page: page.get("order") or 0)
-        if page["module"].rpartition(".")[2] != _NOT_FOUND
+        if "icon" in page
     ]
 
 
