@@ -121,10 +121,38 @@
     });
   }
 
-  // Each area reaches from zero to the sum of all below it, the highest drawn first.
+  // The areas under a stacked line, without outline and hover. Plotly joins the filled pieces on
+  // both sides of a gap: so the area goes down to zero at its edges.
+  function areaUnder(trace, y) {
+    const area = { x: [], y: [] };
+    const put = (x, value) => {
+      area.x.push(x);
+      area.y.push(value);
+    };
+    y.forEach((value, i) => {
+      if (value === null) {
+        if (i && y[i - 1] !== null) put(trace.x[i - 1], 0);
+      } else {
+        if (i && y[i - 1] === null) put(trace.x[i], 0);
+        put(trace.x[i], value);
+      }
+    });
+    return {
+      ...area,
+      type: "scatter",
+      mode: "lines",
+      hoverinfo: "skip",
+      fill: "tozeroy",
+      fillcolor: trace.line.color,
+      line: { width: 0, shape: trace.line.shape },
+    };
+  }
+
+  // Each area reaches from zero to the sum of all below it: the highest is drawn first.
   function stacked(entry) {
     const sums = new Array(entry.data.length ? entry.data[0].x.length : 0).fill(0);
-    const drawn = [];
+    const areas = [];
+    const lines = [];
     for (const trace of entry.data) {
       if (entry.hidden.has(trace.name)) continue;
       const y = trace.customdata.map((value, i) => {
@@ -132,9 +160,10 @@
         sums[i] += value;
         return sums[i];
       });
-      drawn.unshift({ ...trace, y });
+      areas.unshift(areaUnder(trace, y));
+      lines.unshift({ ...trace, y });
     }
-    return drawn;
+    return [...areas, ...lines];
   }
 
   // Which events have room for a label, and how much of it: load runs first, none over another.

@@ -104,6 +104,7 @@ def _mark(name: str, seconds: float) -> Figure:
             "textposition": "end",
             "textangle": 0,
             "xanchor": "left",
+            "yanchor": "top",
             "font": {"color": colour, "size": 11},
         },
     }

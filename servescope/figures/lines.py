@@ -134,8 +134,7 @@ class LinePlot:
         if self.step_line:
             trace["line"]["shape"] = "hv"
         if self.stacked:
-            trace |= {"fill": "tozeroy", "fillcolor": style.colour}
-            trace["line"]["width"] = 0.8
+            trace["line"]["width"] = 0.8  # the browser fills below it
         return trace
 
 
