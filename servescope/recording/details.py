@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from servescope.recording import mapping as ring_file
-from servescope.recording.ring import SLOT, RingKind
+from servescope.recording.ring import SEQUENCE, SEQUENCE_OFFSET, SLOT, RingKind
 from servescope.records import Method, RequestDetail, RequestFlag, RequestRecord
 
 if TYPE_CHECKING:
@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 
 SLOT_BYTES: Final = 512
 CAPACITY: Final = 2**12
-_SEQUENCE: Final = struct.Struct("<Q")
 _LENGTHS: Final = struct.Struct("<HHHHH")  # listener, route, target, client, user agent
 _SEQUENCE_COLUMN: Final = np.dtype(
-    {"names": ["sequence"], "formats": ["<u8"], "offsets": [0], "itemsize": SLOT_BYTES}
+    {
+        "names": ["sequence"],
+        "formats": ["=u8"],
+        "offsets": [SEQUENCE_OFFSET],
+        "itemsize": SLOT_BYTES,
+    }
 )
 _TEXT_OFFSET: Final = SLOT.size + _LENGTHS.size
 _METHODS: Final = {int(method): method for method in Method}
@@ -57,7 +61,6 @@ class DetailWriter:
         SLOT.pack_into(
             self._mapping,
             offset,
-            0,
             record.end_ns,
             record.listener_id,
             record.route_id,
@@ -65,16 +68,16 @@ class DetailWriter:
             record.protocol,
             record.status,
             record.flags,
-            0,
             min(record.bytes_received, 0xFFFFFFFF),
             record.bytes_sent,
             *record.stages_ns,
+            0,
         )
         _LENGTHS.pack_into(self._mapping, offset + SLOT.size, *(len(text) for text in texts))
         joined = b"".join(texts)
         start = offset + _TEXT_OFFSET
         self._mapping[start : start + len(joined)] = joined
-        _SEQUENCE.pack_into(self._mapping, offset, number + 1)
+        SEQUENCE.pack_into(self._mapping, offset + SEQUENCE_OFFSET, number + 1)
 
     def close(self) -> None:
         """Give up the writer's lock."""
@@ -123,14 +126,13 @@ class DetailReader:
 
     def _sequence(self, number: int) -> int:
         offset = ring_file.SLOTS_OFFSET + (number & (self.header.capacity - 1)) * SLOT_BYTES
-        (sequence,) = _SEQUENCE.unpack_from(self._mapping, offset)
+        (sequence,) = SEQUENCE.unpack_from(self._mapping, offset + SEQUENCE_OFFSET)
         return int(sequence)
 
     def _read(self, number: int) -> RequestDetail | None:
         offset = ring_file.SLOTS_OFFSET + (number & (self.header.capacity - 1)) * SLOT_BYTES
         slot = self._mapping[offset : offset + SLOT_BYTES]
         (
-            sequence,
             end_ns,
             listener,
             route,
@@ -138,10 +140,10 @@ class DetailReader:
             protocol,
             status,
             flags,
-            _,
             received,
             sent,
             *ns,
+            sequence,
         ) = SLOT.unpack_from(slot)
         torn = sequence != number + 1 or self._sequence(number) != sequence
         if torn or method not in _METHODS:

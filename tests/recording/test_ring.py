@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,9 +18,11 @@ from servescope.recording.ring import (
     MAX_ROUTES,
     OTHER_ROUTE,
     SEQUENCE,
+    SEQUENCE_OFFSET,
     SLOT,
 )
 
+ROOT = Path(__file__).parents[2]
 SECOND = 1_000_000_000
 FOREVER = 1 << 62
 
@@ -161,7 +164,7 @@ def test_a_clock_set_back_does_not_hold_records_up(pair):
 
 def leave_hole(writer, number):
     """What a thread leaves that took slot `number` and was stopped before it wrote."""
-    SEQUENCE.pack_into(writer._mapping, SLOTS_OFFSET + number * SLOT.size, 0)
+    SEQUENCE.pack_into(writer._mapping, SLOTS_OFFSET + number * SLOT.size + SEQUENCE_OFFSET, 0)
 
 
 def test_a_slot_that_stays_unwritten_is_given_up_after_a_while(pair):
@@ -183,7 +186,7 @@ def test_a_slot_written_late_is_not_lost(pair):
         put(writer, number)
     leave_hole(writer, 2)
     assert reader.drain(0, FOREVER, 0.0).cursor == 2
-    SEQUENCE.pack_into(writer._mapping, SLOTS_OFFSET + 2 * SLOT.size, 3)
+    SEQUENCE.pack_into(writer._mapping, SLOTS_OFFSET + 2 * SLOT.size + SEQUENCE_OFFSET, 3)
     drained = reader.drain(2, FOREVER, 1.0)
     assert (drained.cursor, drained.lost) == (5, 0)
 
@@ -259,7 +262,7 @@ def test_what_a_killed_process_recorded_is_there(tmp_path):
         "for n in range(777): writer.record(n, 1, 1, 1, 0, 200, 0, n, 0, 0, 0, 0, 0, 0, 0)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    subprocess.run([sys.executable, "-c", code, str(path)], check=False)
+    subprocess.run([sys.executable, "-c", code, str(path)], cwd=ROOT, check=False)
     reader = RingReader(path)
     assert reader.header.kind == RingKind.LOAD
     assert reader.writer_is_gone()

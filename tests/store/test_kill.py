@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ from servescope.store.base import Aggregation, Batch, Frame, Matching, SeriesKey
 from servescope.store.collector import Collector
 from servescope.store.sqlite import open_store
 
+ROOT = Path(__file__).parents[2]
 EVER = (0, 4_000_000_000)
 
 COLLECT = """
@@ -32,6 +34,7 @@ COLLECT = """
     while True:  # a second takes as long as its tick: minutes close several times a second
         second += 1
         collector.tick(second * 10**9, time.monotonic())
+        print(flush=True)
 """
 
 RECORD = """
@@ -42,7 +45,8 @@ RECORD = """
     recorder = Recorder(Path(sys.argv[1]) / "rings")
     listener = recorder.listener_id("files")
     for number in range(int(sys.argv[2])):
-        recorder.record(1_700_000_000 * 10**9 + number, listener, recorder.route_id(listener, f"/{number % 7}"),
+        route = recorder.route_id(listener, f"/{number % 7}")
+        recorder.record(1_700_000_000 * 10**9 + number, listener, route,
                         1, 2, 200, 0, 1, 1, 1e3, 1e3, 1e3, 1e3, 1e3, 1e3)
         if number % 500 == 0:
             time.sleep(0.004)
@@ -72,7 +76,7 @@ def start():
 
     def start_one(program, *arguments, **options):
         command = [sys.executable, "-c", textwrap.dedent(program), *map(str, arguments)]
-        children.append(subprocess.Popen(command, **options))
+        children.append(subprocess.Popen(command, cwd=ROOT, **options))
         return children[-1]
 
     yield start_one
@@ -94,8 +98,10 @@ def test_collectors_killed_at_any_moment_lose_and_double_nothing(tmp_path, start
     rng = random.Random(seed)  # noqa: S311 - not a secret
     writers = [start(RECORD, tmp_path, each) for _ in range(3)]
     for _ in range(9):
-        child = start(COLLECT, tmp_path)
-        time.sleep(rng.uniform(0.2, 0.6))  # the moment of the kill
+        child = start(COLLECT, tmp_path, stdout=subprocess.PIPE)
+        for _ in range(rng.randrange(1, 150)):  # ticks until the kill
+            child.stdout.readline()
+        time.sleep(rng.uniform(0, 0.002))
         kill(child)
     for writer in writers:
         writer.wait()
