@@ -1,0 +1,105 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servescope.figures.distribution import DistributionPlot
+from servescope.figures.heat import FOLD, HeatPlot
+from servescope.histogram import BUCKETS, EDGES, ERROR_BOUND, count, quantiles
+from servescope.queries.rows import Distribution, Heat
+
+ALL_EDGES = np.concatenate(([0.0], EDGES, [np.inf]))
+
+
+def heat(*seconds_of_columns, start=100):
+    columns = np.array([count(seconds) for seconds in seconds_of_columns], dtype=float).T
+    used = np.flatnonzero(columns.any(axis=1))
+    times = np.arange(start, start + columns.shape[1])
+    if not used.size:
+        return Heat(times, np.empty(0), np.empty((0, times.size)), 1)
+    low, high = used[0], used[-1]
+    return Heat(times, ALL_EDGES[low : high + 2], columns[low : high + 1], 1)
+
+
+def cells(figure):
+    return np.array([[cell or 0 for cell in row] for row in figure["data"][0]["z"]])
+
+
+durations = st.lists(st.floats(min_value=1e-7, max_value=100), max_size=30)
+
+
+@given(st.lists(durations, min_size=1, max_size=5))
+def test_no_request_gets_lost_in_the_folding(columns):
+    rows = heat(*columns)
+    plot = HeatPlot()
+    figure = plot.figure(rows, plot.shape(rows))
+    assert cells(figure).sum(axis=0).tolist() == [len(column) for column in columns]
+    (trace,) = figure["data"]
+    assert len(trace["y"]) == len(trace["z"]) + 1
+    assert all(low < high for low, high in zip(trace["y"], trace["y"][1:], strict=False))
+
+
+@given(st.lists(st.floats(min_value=2e-6, max_value=60), min_size=1, max_size=20))
+def test_each_request_lies_within_its_cell(seconds):
+    rows = heat(seconds)
+    plot = HeatPlot()
+    (trace,) = plot.figure(rows, plot.shape(rows))["data"]
+    edges = np.array(trace["y"])
+    expected = np.histogram(seconds, edges)[0]
+    found = cells({"data": [trace]})[:, 0]
+    # Edges are rounded to four digits for the wire: a value on an edge may go either way.
+    assert np.abs(np.cumsum(found) - np.cumsum(expected)).max() <= sum(
+        bool(np.isclose(edges, value, rtol=1e-3).any()) for value in seconds
+    )
+
+
+def test_a_delta_is_columns_that_fit_the_figures_rows():
+    plot = HeatPlot()
+    shape = plot.shape(heat([0.001, 0.01]))
+    delta = plot.delta(heat([0.005], [], start=200), shape)
+    assert delta["x"] == [200_000, 201_000]
+    assert [len(column) for column in delta["z"]] == [shape["high"] - shape["low"] + 1] * 2
+    assert [sum(cell or 0 for cell in column) for column in delta["z"]] == [1, 0]
+
+
+def test_durations_beyond_the_figures_rows_want_a_new_figure():
+    plot = HeatPlot()
+    shape = plot.shape(heat([0.001, 0.002]))
+    assert plot.delta(heat([5.0]), shape) is None
+    assert plot.delta(heat([0.0000011]), shape) is None
+
+
+def test_an_empty_heatmap_still_has_an_axis():
+    plot = HeatPlot()
+    rows = heat([], [])
+    figure = plot.figure(rows, plot.shape(rows))
+    assert cells(figure).sum() == 0
+    assert figure["data"][0]["y"][0] < 0.001 < figure["data"][0]["y"][-1]
+
+
+def test_rows_are_pairs_of_buckets():
+    assert BUCKETS % FOLD == 0
+
+
+def distribution(seconds):
+    counts = count(seconds)
+    used = np.flatnonzero(counts)
+    low, high = used[0], used[-1]
+    marks = dict(zip(("p50", "p95", "p99"), quantiles(counts, (0.5, 0.95, 0.99)), strict=True))
+    return Distribution(ALL_EDGES[low : high + 2], counts[low : high + 1], marks, ERROR_BOUND)
+
+
+@given(st.lists(st.floats(min_value=0, max_value=100), min_size=1, max_size=40))
+def test_bars_hold_all_requests_at_finite_places(seconds):
+    plot = DistributionPlot()
+    figure = plot.figure(distribution(seconds), {})
+    (trace,) = figure["data"]
+    assert sum(trace["y"]) == len(seconds)
+    assert all(place > 0 and np.isfinite(place) for place in trace["x"] + trace["width"])
+    assert [shape["label"]["text"] for shape in figure["layout"]["shapes"]] == ["p50", "p95", "p99"]
+
+
+def test_no_requests_no_bars_and_every_poll_brings_the_whole():
+    plot = DistributionPlot()
+    empty = Distribution(np.empty(0), np.empty(0, np.int64), {}, ERROR_BOUND)
+    assert plot.figure(empty, {})["data"] == []
+    assert plot.delta(empty, {}) == {"figure": plot.figure(empty, {})}

@@ -1,0 +1,81 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servescope.figures import units
+from servescope.figures.units import NOTHING, rounded, scale_for, text
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"),
+    [
+        (None, "s", NOTHING),
+        (math.nan, "By", NOTHING),
+        (math.inf, "{request}/s", NOTHING),
+        (0.0, "s", "0 ms"),
+        (0.00042, "s", "0.42 ms"),
+        (0.0000083, "s", "8.3 µs"),
+        (0.0123, "s", "12.3 ms"),
+        (0.9999, "s", "1,000 ms"),
+        (1.5, "s", "1.5 s"),
+        (90.0, "s", "1.5 min"),
+        (0, "By", "0 B"),
+        (1023, "By", "1,023 B"),
+        (1024, "By", "1 KiB"),
+        (1.3 * 2**20, "By/s", "1.3 MiB/s"),
+        (3 * 2**30, "By", "3 GiB"),
+        (0.12, "1", "12 %"),
+        (0.0004, "1", "0.04 %"),
+        (0.9949, "1", "99 %"),
+        (1.5, units.CORES, "150 %"),
+        (199.7, "{request}/s", "200 req/s"),
+        (12345.6, "{request}/s", "12,346 req/s"),
+        (7, "{connection}", "7"),
+        (99.96, "{thread}", "100"),
+        (9.999, "{thread}", "10"),
+    ],
+)
+def test_a_figure_reads_with_its_unit(value, unit, shown):
+    assert text(value, unit) == shown
+
+
+@given(
+    st.floats(min_value=1e-9, max_value=1e12),
+    st.sampled_from(["s", "By", "By/s", "1", "{request}/s", "{thread}"]),
+)
+def test_what_is_something_never_reads_as_nothing(value, unit):
+    shown, _ = units.quantity(value, unit)
+    assert float(shown.replace(",", "")) > 0
+
+
+@given(st.floats(min_value=1e-4, max_value=50))
+def test_a_duration_reads_back_within_its_digits(seconds):
+    shown, unit = units.quantity(seconds, "s")
+    read = float(shown.replace(",", "")) * {"ms": 1e-3, "s": 1.0, "µs": 1e-6}[unit]
+    assert read == pytest.approx(seconds, rel=0.06)
+
+
+@pytest.mark.parametrize(
+    ("unit", "largest", "suffix", "shown"),
+    [
+        ("s", 0.5, "ms", 500.0),
+        ("s", 20.0, "s", 20.0),
+        ("By", 3 * 2**20, "MiB", 3.0),
+        ("By/s", 0.0, "B/s", 0.0),
+        ("By/s", 2048.0, "KiB/s", 2.0),
+        ("1", 0.5, "%", 50.0),
+        ("{connection}", 128.0, "", 128.0),
+    ],
+)
+def test_an_axis_has_one_scale(unit, largest, suffix, shown):
+    scale = scale_for(unit, largest)
+    assert scale.suffix == suffix
+    assert largest * scale.factor == pytest.approx(shown)
+
+
+def test_values_travel_with_four_digits_and_gaps_as_none():
+    values = np.array([123456.7, 0.00012345678, np.nan, 0.0, -1.23456])
+    assert rounded(values) == [123500.0, 0.0001235, None, 0.0, -1.235]
