@@ -28,6 +28,7 @@ from servescope.store.frames import (
     Histograms,
     decode_columns,
     decode_histograms,
+    distinct,
     encode_columns,
     encode_histograms,
     merge_columns,
@@ -209,7 +210,7 @@ def _put_coarse_row(
 def _matrix(
     rows: Sequence[Columns], index: int, seconds: NDArray[np.uint16], absent: float
 ) -> Matrix:
-    ids = np.unique(np.concatenate([columns.ids for columns in rows]))
+    ids = distinct(np.concatenate([columns.ids for columns in rows]))
     values = np.full((ids.size, ROWS), absent)
     for row, columns in enumerate(rows):
         values[np.searchsorted(ids, columns.ids), row] = columns.values[index]
@@ -217,7 +218,7 @@ def _matrix(
 
 
 def _buckets(rows: Sequence[Histograms], seconds: NDArray[np.uint16]) -> Buckets:
-    ids = np.unique(np.concatenate([one.ids for one in rows]))
+    ids = distinct(np.concatenate([one.ids for one in rows]))
     position = np.concatenate(
         [np.repeat(np.searchsorted(ids, one.ids), one.lengths) for one in rows]
     )

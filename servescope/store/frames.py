@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from servescope.store.base import HistogramDelta
+
+T = TypeVar("T", np.uint32, np.int64)
 
 _CRC: Final = struct.Struct("<I")
 _COLUMNS: Final = struct.Struct("<II")  # CRC, n
@@ -41,6 +43,14 @@ def check(blob: bytes) -> None:
     """Raise StoreCorruptError when the blob is not what was sealed."""
     if len(blob) < _CRC.size or _CRC.unpack_from(blob)[0] != zlib.crc32(memoryview(blob)[4:]):
         raise StoreCorruptError("a blob of the store fails its checksum")
+
+
+def distinct(numbers: NDArray[T]) -> NDArray[T]:
+    """Each number once, ascending.
+
+    Without a further wish `np.unique` imports numpy.ma when it is first called: 30 ms and more.
+    """
+    return np.unique(numbers, return_counts=True)[0]
 
 
 class Columns(NamedTuple):
@@ -91,7 +101,7 @@ def decode_columns(blob: bytes) -> Columns:
 
 def merge_columns(old: Columns, new: Columns, *, adding: bool) -> Columns:
     """Both seconds, with values of the same series added, or the new one kept."""
-    ids = np.union1d(old.ids, new.ids)
+    ids = distinct(np.concatenate((old.ids, new.ids)))
     values = np.zeros((1, ids.size))
     values[0, np.searchsorted(ids, old.ids)] = old.values[0]
     at = np.searchsorted(ids, new.ids)
@@ -101,7 +111,7 @@ def merge_columns(old: Columns, new: Columns, *, adding: bool) -> Columns:
 
 def merge_readings(old: Columns, new: Columns) -> Columns:
     """Both summaries of gauges: sum and number of readings added, lowest and highest kept."""
-    ids = np.union1d(old.ids, new.ids)
+    ids = distinct(np.concatenate((old.ids, new.ids)))
     values = np.empty((4, ids.size))
     values[:2], values[2:] = 0.0, np.nan
     for columns in (old, new):

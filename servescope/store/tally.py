@@ -10,6 +10,7 @@ from servescope import catalog
 from servescope.histogram import BUCKETS, bucket_indexes
 from servescope.records import LoadOutcome, Method, RequestFlag, Stage
 from servescope.store.base import Frame, HistogramDelta, SeriesKey
+from servescope.store.frames import distinct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -91,9 +92,9 @@ class Tally:
             | records["method"].astype(np.int64) << 16
             | records["status"].astype(np.int64)
         )
-        distinct, of_record = np.unique(classes, return_inverse=True)
-        counts, sums = _histograms(totals_s, of_record, distinct.size)
-        for code, row, sum_s in zip(distinct.tolist(), counts, sums.tolist(), strict=True):
+        found, of_record = np.unique(classes, return_inverse=True)
+        counts, sums = _histograms(totals_s, of_record, found.size)
+        for code, row, sum_s in zip(found.tolist(), counts, sums.tolist(), strict=True):
             request_class = _RequestClass(
                 listeners.get(code >> 40, _UNKNOWN),
                 code >> 16 & 0xFF,
@@ -113,14 +114,14 @@ class Tally:
         stages_s: NDArray[np.float64],
         listeners: Mapping[int, str],
     ) -> None:
-        distinct, of_record = np.unique(records["listener"], return_inverse=True)
-        n, stages = distinct.size, len(_STAGES)
+        found, of_record = np.unique(records["listener"], return_inverse=True)
+        n, stages = found.size, len(_STAGES)
         groups = (of_record[:, None] * stages + np.arange(stages)).ravel()
         counts, sums = _histograms(stages_s.ravel(), groups, n * stages)
         received = np.bincount(of_record, records["bytes_received"], n)
         sent = np.bincount(of_record, records["bytes_sent"], n)
         opened = np.bincount(of_record, (records["flags"] & RequestFlag.NEW_CONNECTION) > 0, n)
-        for index, number in enumerate(distinct.tolist()):
+        for index, number in enumerate(found.tolist()):
             listener = listeners.get(number, _UNKNOWN)
             for stage, name in enumerate(_STAGES):
                 key = self._pair(catalog.STAGE_DURATION, listener, name)
@@ -134,9 +135,9 @@ class Tally:
         self, second: Second, records: NDArray[np.void], listeners: Mapping[int, str]
     ) -> None:
         """Add records of a load generator's ring, all of the same second."""
-        distinct, of_record = np.unique(records["listener"], return_inverse=True)
+        found, of_record = np.unique(records["listener"], return_inverse=True)
         answered = records["protocol"] == LoadOutcome.ANSWERED
-        for index, number in enumerate(distinct.tolist()):
+        for index, number in enumerate(found.tolist()):
             listener = listeners.get(number, _UNKNOWN)
             ours = of_record == index
             second.count(self._key(catalog.LOAD_SENT, listener), float(ours.sum()))
@@ -178,10 +179,10 @@ def seconds_of(
     if not records.size:
         return []
     second = np.clip(records["end_ns"].astype(np.int64) // _NS_PER_S, lowest, highest)
-    distinct = np.unique(second).tolist()
-    if len(distinct) == 1:
-        return [(distinct[0], records)]
-    return [(ts, records[second == ts]) for ts in distinct]
+    found = distinct(second).tolist()
+    if len(found) == 1:
+        return [(found[0], records)]
+    return [(ts, records[second == ts]) for ts in found]
 
 
 def _histograms(
