@@ -1,0 +1,62 @@
+"""A desk on a real store, filled by hand."""
+
+import pytest
+
+from servescope import catalog
+from servescope.histogram import count
+from servescope.queries.desk import Desk
+from servescope.records import ListenerState, ListenerStatus
+from servescope.settings import load_settings
+from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
+from servescope.store.control import Control
+from servescope.store.sqlite import SqliteStore
+
+START = 1_800_000_000  # a whole minute
+
+
+def key(metric, **labels):
+    return SeriesKey(
+        metric, tuple(sorted((name.replace("__", "."), text) for name, text in labels.items()))
+    )
+
+
+def requests_key(status="200", route="/", listener="wsgi"):
+    return key(
+        catalog.REQUEST_DURATION,
+        listener=listener,
+        http__request__method="GET",
+        http__route=route,
+        http__response__status_code=status,
+    )
+
+
+def a_second(ts, requests=10, status="200", route="/", cpu=0.25):
+    """One frame: so many requests of 1 ms, and the CPU."""
+    histograms = {}
+    if requests:
+        delta = HistogramDelta(count([0.001] * requests), 0.001 * requests)
+        histograms[requests_key(status, route)] = delta
+    gauges = {key(catalog.CPU_UTILIZATION, cpu__logical_number="all"): cpu}
+    return Frame(ts, gauges=gauges, histograms=histograms)
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store, control = SqliteStore(tmp_path), Control(tmp_path)
+    yield Desk(store, control, load_settings(), lambda: True, lambda: 4242, list)
+    control.close()
+    store.close()
+
+
+@pytest.fixture
+def record(desk):
+    """Commit frames: `record(a_second(ts), …)`."""
+    return lambda *frames: desk.store.write(Batch(list(frames)))
+
+
+@pytest.fixture
+def running():
+    return ListenerStatus(
+        "wsgi", ListenerState.RUNNING, "127.0.0.1", 5555, "thread_pool", "a:app", 5555
+    )

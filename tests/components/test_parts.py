@@ -1,0 +1,228 @@
+from dataclasses import replace
+
+import pytest
+
+from components.cards import BAD, GOOD, WARN, by_limits, stat
+from components.listeners import listener_table, listener_url, short_app
+from components.load_form import read
+from components.load_run import history_rows, progress, result
+from components.request_table import matches, opened, table_row
+from components.status import role_text, run_props, share
+from components.verdict import concerns, verdict
+from components.waterfall import waterfall
+from servescope.load.report import LagSummary, LatencySummary, Progress, Result
+from servescope.queries.rows import LogRow, Signals, Standing
+from servescope.records import ListenerState, LoadPlan, LoadRun, RunState
+
+PLAN = LoadPlan("wsgi", "/", 200, 30)
+FAILED = {"refused": 0, "reset": 2, "timed_out": 1, "protocol": 0}
+RESULT = Result(
+    sent=6000,
+    answered=5997,
+    failed=FAILED,
+    cancelled=0,
+    resent=0,
+    statuses={"200": 5990, "500": 7},
+    status_classes={"2xx": 5990, "5xx": 7},
+    latency_ms=LatencySummary(1.0, 2.0, 900.0, 950.0, 1000.0, 3.0),
+    naive_ms=LatencySummary(1.0, 2.0, 5.0, 950.0, 1000.0, 3.0),
+    lag_ms=LagSummary(0.5, 2.0),
+    seconds=30.0,
+    rate_asked=200.0,
+    rate_achieved=199.9,
+    bytes_received=2**20,
+    cpu_seconds=0.3,
+    stopped=False,
+)
+ROW = LogRow(
+    id=7,
+    end_s=1.8e9,
+    listener="wsgi",
+    method="GET",
+    target="/search?q=<b>",
+    route="/search",
+    status=404,
+    protocol="HTTP/1.1",
+    client="127.0.0.1",
+    user_agent="",
+    bytes_received=80,
+    bytes_sent=2048,
+    total_s=0.01,
+    stages_s={"kernel": 0.001, "app": 0.009},
+    flags=("new connection",),
+)
+
+
+def texts(component):
+    """All texts within a component, in order."""
+    if component is None or isinstance(component, (str, int, float)):
+        return [] if component is None else [str(component)]
+    if isinstance(component, (list, tuple)):
+        return [text for part in component for text in texts(part)]
+    return texts(getattr(component, "children", None))
+
+
+def a_run(state=RunState.RUNNING, **fields):
+    return replace(LoadRun(3, PLAN, state, 1.8e9, 1.8e9, None, {}, {}), **fields)
+
+
+@pytest.mark.parametrize(
+    ("value", "state"), [(None, GOOD), (0.1, GOOD), (0.5, WARN), (0.89, WARN), (0.9, BAD)]
+)
+def test_a_state_follows_its_limits(value, state):
+    assert by_limits(value, 0.5, 0.9) == state
+
+
+def test_a_card_shows_number_and_unit_apart_and_colour_only_when_bad():
+    filled = stat("p99", 0.00042, "s")
+    assert filled["p99-value"] == {"children": "0.42", "className": "stat-value"}
+    assert filled["p99-unit"] == {"children": "ms"}
+    assert stat("cpu", 0.99, "1", state=BAD)["cpu-value"]["className"] == "stat-value bad"
+
+
+def test_nothing_is_wrong_is_said_in_words():
+    calm = Signals(seconds=5, requests_per_s=10.0, error_ratio=0.0, cpu_utilization=0.3)
+    assert concerns(calm, []) == []
+    assert texts(verdict([], measured=True)) == ["Nothing is wrong."]
+    assert "Waiting" in texts(verdict([], measured=False))[0]
+
+
+def test_what_is_wrong_is_said_worst_first(running):
+    failed = replace(running, state=ListenerState.FAILED, message="port 80 is not permitted")
+    signals = Signals(seconds=5, cpu_utilization=0.92, error_ratio=0.2, memory_utilization=0.1)
+    found = concerns(signals, [failed])
+    assert [concern.state for concern in found] == [BAD, BAD, WARN]
+    assert "port 80 is not permitted" in found[0].text
+    assert found[1].text == "20 % of the answers are server errors (5xx)"
+
+
+@pytest.mark.parametrize(
+    ("address", "url"),
+    [
+        ("127.0.0.1", "http://127.0.0.1:5555/"),
+        ("0.0.0.0", "http://127.0.0.1:5555/"),
+        ("::", "http://[::1]:5555/"),
+        ("::1", "http://[::1]:5555/"),
+    ],
+)
+def test_a_listeners_link_leads_there(running, address, url):
+    assert listener_url(replace(running, address=address)) == url
+
+
+def test_a_listener_that_failed_has_no_link_but_a_reason(running):
+    failed = replace(running, state=ListenerState.FAILED, message="held by python3 (pid 12)")
+    table = listener_table([running, failed])
+    told = texts(table)
+    assert "held by python3 (pid 12)" in told
+    links = [part for part in table._traverse() if type(part).__name__ == "A"]
+    assert len(links) == 1
+
+
+@pytest.mark.parametrize(
+    ("app", "shown"), [("a.b:app", "a.b:app"), ("/srv/site", "…/site/"), ("/srv/site/", "…/site/")]
+)
+def test_an_app_is_named_in_short(app, shown):
+    assert short_app(app) == shown
+
+
+def test_who_leads_is_said():
+    standing = Standing(5, "leader", 5, 3, 1, 0.0, ())
+    assert role_text(standing) == "leader · pid 5, 2 more"
+    assert role_text(replace(standing, role="follower", leader_pid=9)) == (
+        "follower · pid 5, leader pid 9"
+    )
+    assert "no leader" in role_text(replace(standing, role="follower", leader_pid=None))
+
+
+def test_the_run_strip_shows_only_while_a_run_is_on():
+    assert run_props(None)["run-strip"]["style"]["display"] == "none"
+    shown = run_props(a_run(progress={"elapsed_s": 15.0}))
+    assert shown["run-strip"]["style"]["display"] != "none"
+    assert shown["run-text"]["children"] == "Load run 3: 200 req/s, 15 of 30 s"
+    assert shown["run-bar"]["value"] == 50.0
+    assert run_props(a_run(RunState.STOPPING))["run-stop"]["disabled"] is True
+
+
+def test_progress_never_passes_its_end():
+    assert share(a_run(progress={"elapsed_s": 31.0})) == 100.0
+
+
+def test_a_run_under_way_shows_what_the_generator_tells():
+    told = Progress(3000, 2990, FAILED, 7, 12, 15.0, 199.5, 4.2, 4.0, 0.3).to_json()
+    shown = texts(progress(a_run(progress=told)))
+    for expected in ("3,000", "2,990", "3", "7", "200 req/s", "4.2 ms", "15 s"):
+        assert expected in shown
+    assert texts(progress(a_run(RunState.REQUESTED)))
+
+
+def test_a_result_shows_both_p99_and_why_they_differ():
+    run = a_run(RunState.DONE, result=RESULT.to_json())
+    shown = " ".join(texts(result(run)))
+    assert "900 ms" in shown
+    assert "5 ms" in shown
+    assert "hides 895 ms" in shown
+    assert "reset: 2, timed out: 1" in shown
+    assert "200: 5,990, 500: 7" in shown
+    agreeing = replace(RESULT, naive_ms=RESULT.latency_ms).to_json()
+    assert "they agree" in " ".join(texts(result(a_run(RunState.DONE, result=agreeing))))
+
+
+def test_a_run_without_a_result_says_why():
+    shown = texts(result(a_run(RunState.FAILED, message="the listener went away")))
+    assert "the listener went away" in shown
+
+
+def test_a_result_without_a_single_answer_is_shown():
+    empty = replace(
+        RESULT, answered=0, latency_ms=LatencySummary(), naive_ms=LatencySummary(), statuses={}
+    )
+    assert "—" in texts(result(a_run(RunState.DONE, result=empty.to_json())))
+
+
+def test_the_history_has_a_row_for_each_run():
+    rows = history_rows([a_run(), a_run(RunState.DONE, id=2, result=RESULT.to_json())])
+    assert [row["key"] for row in rows] == ["3", "2"]
+    assert rows[0]["sent"] is None
+    assert (rows[1]["sent"], rows[1]["failed"], rows[1]["p99_text"]) == (6000, 3, "900 ms")
+
+
+@pytest.mark.parametrize(
+    ("fields", "plan"),
+    [
+        (("wsgi", " /x ", 200, 30), LoadPlan("wsgi", "/x", 200.0, 30.0)),
+        (("wsgi", "", "50", 1), LoadPlan("wsgi", "/", 50.0, 1.0)),
+        ((None, "/", 200, 30), "Choose a listener."),
+        (("wsgi", "/", "", 30), "Fill in a number of requests per second."),
+        (("wsgi", "/", 200, None), "Fill in a number of seconds."),
+        (("wsgi", "/", "nan", 30), "Fill in a number of requests per second."),
+    ],
+)
+def test_the_form_is_read_or_says_what_it_lacks(fields, plan):
+    assert read(*fields) == plan
+
+
+@pytest.mark.parametrize(
+    ("listener", "status_class", "matched"),
+    [("", "", True), ("wsgi", "4xx", True), ("files", "", False), ("", "5xx", False)],
+)
+def test_the_log_is_narrowed(listener, status_class, matched):
+    assert matches(ROW, listener, status_class) is matched
+
+
+def test_a_row_opens_with_its_facts_and_its_waterfall():
+    row = table_row(ROW)
+    assert (row["total"], row["sent"], row["key"]) == ("10 ms", "2 KiB", "7")
+    shown = texts(opened(row))
+    for expected in ("GET /search?q=<b>", "404", "none sent", "new connection", "9 ms"):
+        assert expected in shown
+
+
+def test_bars_of_a_waterfall_follow_one_another_and_fill_the_whole():
+    bars = [
+        part.style
+        for part in waterfall({"kernel": 0.002, "queue": 0.0, "app": 0.006})._traverse()
+        if getattr(part, "className", "") == "bar"
+    ]
+    assert [bar["left"] for bar in bars] == ["0.000%", "25.000%", "25.000%"]
+    assert [bar["width"] for bar in bars] == ["25.000%", "0.000%", "75.000%"]
+    assert waterfall({"kernel": 0.0}) is not None

@@ -1,0 +1,120 @@
+"""Every page registers, has a title of its own, builds, and answers its poll."""
+
+import importlib
+import json
+from collections import Counter
+
+import dash
+import pytest
+
+from servescope.settings import PREFIX, Settings
+
+PATHS = ["/", "/requests", "/latency", "/ports", "/host", "/load"]
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    """The app as `app.py` builds it, on an empty data folder; the first question starts it."""
+    with pytest.MonkeyPatch.context() as patch:
+        for field in Settings.model_fields:
+            patch.delenv(PREFIX + field.upper(), raising=False)
+        patch.setenv("SERVESCOPE_DATA_DIR", str(tmp_path_factory.mktemp("pages")))
+        for port in ("FILES_PORT", "WSGI_PORT"):
+            patch.setenv(PREFIX + port, "0")
+        module = importlib.import_module("app")
+    yield module.app
+    module.runtime.stop()
+
+
+@pytest.fixture(scope="module")
+def pages(app):
+    del app  # a page imported before the app exists raises PageError
+    return {page["relative_path"]: page for page in dash.page_registry.values()}
+
+
+@pytest.fixture(scope="module")
+def dependencies(app):
+    return app.server.test_client().get("/_dash-dependencies").get_json()
+
+
+def ids(component):
+    return Counter(str(one.id) for one in component._traverse() if getattr(one, "id", None))
+
+
+def test_the_pages_are_these(pages):
+    assert set(PATHS) < set(pages)
+    live = [path for path, page in pages.items() if page["order"] is not None]
+    assert sorted(live, key=lambda path: pages[path]["order"]) == PATHS
+
+
+def test_every_page_has_a_title_of_its_own(pages):
+    titles = [page["title"] for page in pages.values()]
+    assert len(set(titles)) == len(titles)
+    assert all(title.endswith("· Servescope") for title in titles)
+
+
+def test_no_id_occurs_twice(app, pages):
+    with app.server.test_request_context():
+        shell = ids(app.layout())
+        for path, page in pages.items():
+            both = shell + ids(page["layout"](last="1h"))
+            assert [name for name, times in both.items() if times > 1] == [], path
+
+
+def test_the_navigation_leads_to_every_page_but_not_to_the_missing_one(app):
+    with app.server.test_request_context():
+        links = [part.href for part in app.layout()._traverse() if type(part).__name__ == "NavLink"]
+    assert links == PATHS
+
+
+def test_each_graph_panel_has_an_explanation_and_an_empty_state(app, pages):
+    with app.server.test_request_context():
+        for path in PATHS:
+            for part in pages[path]["layout"]()._traverse():
+                if getattr(part, "className", "") == "live-graph":
+                    assert getattr(part, "data-empty"), part.id
+                    assert getattr(part, "aria-label"), part.id
+
+
+@pytest.mark.parametrize("name", ["overview", "requests", "latency", "ports", "host", "load"])
+def test_a_poll_without_a_cursor_is_answered(app, dependencies, name):
+    output = f"{name}-delta.data"
+    (poll,) = (
+        one for one in dependencies if one["output"] == output and not one["clientside_function"]
+    )
+    values = {"tick": 1, "view": {"last": "5m"}}
+    body = {
+        "output": output,
+        "outputs": {"id": f"{name}-delta", "property": "data"},
+        "changedPropIds": ["tick.n_intervals"],
+        "inputs": [one | {"value": values.get(one["id"])} for one in poll["inputs"]],
+        "state": [one | {"value": None} for one in poll["state"]],
+    }
+    answer = app.server.test_client().post("/_dash-update-component", json=body)
+    assert answer.status_code == 200
+    told = json.loads(answer.get_json()["response"][f"{name}-delta"]["data"]["text"])
+    assert "pid" in told["props"]["role"]["children"]
+    assert told["page"] == name
+
+
+def test_a_page_has_one_poll(dependencies):
+    polls = [
+        one["output"]
+        for one in dependencies
+        if any(given["id"] == "tick" for given in one["inputs"])
+    ]
+    assert sorted(polls) == sorted(
+        f"{name}-delta.data"
+        for name in ("overview", "requests", "latency", "ports", "host", "load")
+    )
+
+
+def test_who_may_not_act_is_told_why_and_finds_the_buttons_disabled(app, pages):
+    buttons = {"/": "overview-start", "/load": "load-start"}
+    for path, button in buttons.items():
+        for address, disabled in (("127.0.0.1", False), ("192.0.2.7", True)):
+            environ = {"REMOTE_ADDR": address}
+            with app.server.test_request_context(path, environ_base=environ):
+                layout = pages[path]["layout"]()
+            (found,) = (part for part in layout._traverse() if getattr(part, "id", "") == button)
+            assert found.disabled is disabled, (path, address)
