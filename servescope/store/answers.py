@@ -224,7 +224,7 @@ def _spread(source: Source, selection: Selection, parts: list[Segment], steps: S
         np.concatenate([block.places for block in blocks]),
         np.concatenate([(block.times // steps.step)[block.row] for block in blocks])
         - steps.first // steps.step,
-        np.concatenate([block.bucket for block in blocks]),
+        np.concatenate([block.bucket for block in blocks]).astype(np.intp),
         np.concatenate([block.counts for block in blocks]),
         seconds,
     )

@@ -69,15 +69,15 @@ class Buckets(NamedTuple):
 
     seconds: NDArray[np.uint16]
     ids: NDArray[np.uint32]
-    position: NDArray[np.intp]
-    row: NDArray[np.intp]
-    bucket: NDArray[np.intp]
+    position: NDArray[np.int32]
+    row: NDArray[np.uint8]
+    bucket: NDArray[np.uint8]
     counts: NDArray[np.int64]
 
     @property
     def nbytes(self) -> int:
         """Memory held."""
-        return 4 * self.counts.nbytes + self.ids.nbytes
+        return sum(column.nbytes for column in self)
 
 
 Chunk = Matrix | Buckets
@@ -116,7 +116,7 @@ def decode_matrix(blob: bytes) -> Matrix:
 
 def encode_buckets(buckets: Buckets) -> bytes:
     """Seal buckets."""
-    keys = (buckets.position * ROWS + buckets.row) * BUCKETS + buckets.bucket
+    keys = (buckets.position.astype(np.int64) * ROWS + buckets.row) * BUCKETS + buckets.bucket
     steps = np.diff(keys, prepend=0).astype("<u4")
     body = (
         buckets.seconds.astype("<u2").tobytes()
@@ -140,9 +140,9 @@ def decode_buckets(blob: bytes) -> Buckets:
     return Buckets(
         np.frombuffer(body, "<u2", ROWS),
         np.frombuffer(body, "<u4", n, 2 * ROWS),
-        position,
-        row,
-        bucket,
+        position.astype(np.int32),
+        row.astype(np.uint8),
+        bucket.astype(np.uint8),
         np.ascontiguousarray(counts).view("<i8").ravel(),
     )
 

@@ -223,10 +223,17 @@ def _buckets(rows: Sequence[Histograms], seconds: NDArray[np.uint16]) -> Buckets
         [np.repeat(np.searchsorted(ids, one.ids), one.lengths) for one in rows]
     )
     row = np.repeat(np.arange(ROWS), [one.counts.size for one in rows])
-    bucket = np.concatenate([one.buckets for one in rows]).astype(np.intp)
+    bucket = np.concatenate([one.buckets for one in rows])
     counts = np.concatenate([one.counts for one in rows])
     order = np.lexsort((bucket, row, position))
-    return Buckets(seconds, ids, position[order], row[order], bucket[order], counts[order])
+    return Buckets(
+        seconds,
+        ids,
+        position[order].astype(np.int32),
+        row[order].astype(np.uint8),
+        bucket[order],
+        counts[order],
+    )
 
 
 def _summary(readings: Matrix) -> Columns:

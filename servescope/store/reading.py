@@ -79,7 +79,7 @@ class BucketBlock(NamedTuple):
     seconds: NDArray[np.float64]
     places: NDArray[np.intp]
     row: NDArray[np.intp]
-    bucket: NDArray[np.intp]
+    bucket: NDArray[np.uint8]
     counts: NDArray[np.int64]
 
 
@@ -262,7 +262,7 @@ class Source:
             np.array(seconds, np.float64),
             place[keep],
             row[keep],
-            np.concatenate([one.buckets for one in decoded])[keep].astype(np.intp),
+            np.concatenate([one.buckets for one in decoded])[keep],
             np.concatenate([one.counts for one in decoded])[keep],
         )
 
@@ -365,7 +365,7 @@ def _from_buckets(
         times,
         np.where(np.isin(times, late), 0.0, seconds) if late.size else seconds,
         place[keep],
-        chunk.row[keep] - rows.start,
+        chunk.row[keep].astype(np.intp) - rows.start,
         chunk.bucket[keep],
         chunk.counts[keep],
     )
