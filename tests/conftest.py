@@ -1,6 +1,11 @@
-"""Fixtures shared by the tests that start whole processes."""
+"""Fixtures shared by the tests that start whole processes, and how laws are tested."""
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A law holds or does not; how long a busy machine takes over an example is no part of it.
+settings.register_profile("servescope", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("servescope")
 
 
 @pytest.fixture
