@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import dash
 from flask import Flask, Response, abort
 from flask_compress import Compress
+from werkzeug.serving import run_simple
 
 from components.authority import dashboard_for, is_same_origin, session_secret
 from components.delivery import INDEX, LOADED_FIRST, delivery_settings, security_headers
@@ -140,7 +141,10 @@ def main(app: dash.Dash, runtime: Runtime) -> None:
         if not reloaded:
             sys.stdout.write(f"Servescope: http://{settings.host}:{port}/\n")
             sys.stdout.flush()
-        app.run(host=settings.host, port=port, debug=settings.debug)
+        if settings.debug:
+            app.run(host=settings.host, port=port, debug=True)
+        else:
+            run_simple(settings.host, port, app.server, threaded=True)
     except KeyboardInterrupt:
         pass
     except ServescopeError as error:

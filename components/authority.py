@@ -11,9 +11,12 @@ import hmac
 import ipaddress
 import os
 import secrets
+import tempfile
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
@@ -22,8 +25,6 @@ from flask import request, session
 from servescope.errors import DataFolderError, NotAllowedError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from servescope.queries.desk import Desk
     from servescope.records import LoadPlan
     from servescope.runtime import Runtime
@@ -52,16 +53,13 @@ def session_secret(folder: Path) -> bytes:
     """
     path = folder / SECRET_NAME
     try:
-        draft = folder / f"{SECRET_NAME}.{os.getpid()}"
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor, draft = tempfile.mkstemp(prefix=SECRET_NAME, dir=folder)  # for us alone: 0600
         with os.fdopen(descriptor, "wb") as file:
             file.write(secrets.token_bytes(SECRET_BYTES))
-        try:
-            os.link(draft, path)  # the first process wins, whole; the others read its key
-        except FileExistsError:
-            pass
-        finally:
-            draft.unlink()
+        # The first process wins, whole; the others read its key.
+        with suppress(FileExistsError):
+            os.link(draft, path)
+        Path(draft).unlink()
         return path.read_bytes()
     except OSError as error:
         raise DataFolderError(f"cannot make {path}: {error.strerror}") from error

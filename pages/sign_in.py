@@ -1,0 +1,84 @@
+"""Sign in as the operator, to change something: asked for only where a password is set."""
+
+from __future__ import annotations
+
+import dash_mantine_components as dmc
+from dash import Input, Output, State, callback, dcc, html, no_update, register_page
+
+from components.access import dashboard
+from servescope.errors import NotAllowedError
+
+register_page(__name__, path="/sign-in", name="Sign in", title="Sign in · Servescope")
+
+OPEN = "No password is set: whoever sits at this machine may change things, nobody else."
+SIGNED_IN = "You are signed in and may start and stop load runs."
+
+
+@callback(
+    Output("sign-in-goto", "href"),
+    Output("sign-in-refused", "children"),
+    Input("sign-in", "n_clicks"),
+    Input("sign-in-password", "n_submit"),
+    State("sign-in-password", "value"),
+    prevent_initial_call=True,
+)
+def sign_in(_clicks: int | None, _submits: int | None, password: str | None) -> tuple[object, str]:
+    """Go to the overview with the right to act, or say what stood in the way."""
+    try:
+        right = dashboard().sign_in(password or "")
+    except NotAllowedError as error:
+        return no_update, str(error)
+    return ("/", "") if right else (no_update, "This is not the operator's password.")
+
+
+@callback(
+    Output("sign-in-goto", "href", allow_duplicate=True),
+    Input("sign-out", "n_clicks"),
+    prevent_initial_call=True,
+)
+def sign_out(_clicks: int | None) -> str:
+    """Give the right to act back."""
+    dashboard().sign_out()
+    return "/"
+
+
+def layout(**_query: str) -> html.Div:
+    """The form, or what is so without one."""
+    board = dashboard()
+    may_act = board.may_act()
+    asks = board.has_password and not may_act
+    return html.Div(
+        className="sign-in",
+        children=[
+            dcc.Location(id="sign-in-goto", refresh=True),
+            dmc.Title("Sign in", order=1, size="h3"),
+            dmc.Text(
+                "Everyone may look. To change something, give the operator's password."
+                if asks
+                else (SIGNED_IN if board.has_password else OPEN),
+                c="dimmed",
+                my="sm",
+            ),
+            html.Div(
+                [
+                    dmc.PasswordInput(
+                        id="sign-in-password",
+                        label="Operator's password",
+                        autoComplete="current-password",
+                    ),
+                    dmc.Button("Sign in", id="sign-in", mt="md"),
+                    html.Div(
+                        dmc.Text(id="sign-in-refused", size="sm", c="red", mt="xs"),
+                        role="status",
+                    ),
+                ],
+                hidden=not asks,
+            ),
+            dmc.Button(
+                "Sign out",
+                id="sign-out",
+                variant="default",
+                display="inline-block" if board.has_password and may_act else "none",
+            ),
+        ],
+    )

@@ -1,0 +1,134 @@
+"""One Chromium for all browser tests, one dashboard for each file of them."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+POLL_MS = 50
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
+DESKTOP = {"viewport": {"width": 1440, "height": 900}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def dashboard(tmp_path_factory):
+    """A running `python app.py` with its own data folder."""
+    from tests.processes import Dashboards
+
+    dashboards = Dashboards(tmp_path_factory.mktemp("dashboard"))
+    yield dashboards()
+    dashboards.end()
+
+
+class Watched:
+    """A page that remembers what it complained of, and what it asked of other hosts."""
+
+    def __init__(self, page, base):
+        self.page = page
+        self.base = base
+        self.complaints = []
+        self.polls = 0
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("request", self._request)
+        page.on("response", self._response)
+
+    def _console(self, message):
+        if message.type in {"error", "warning"}:
+            self.complaints.append(message.text)
+
+    def _request(self, request):
+        if not request.url.startswith((self.base, "data:", "blob:")):
+            self.complaints.append(f"foreign request {request.url}")
+
+    def _response(self, response):
+        self.polls += "/_dash-update-component" in response.url
+
+    def wait_polls(self, count):
+        """Wait until `count` more callbacks were answered."""
+        wanted, deadline = self.polls + count, time.monotonic() + 20
+        while self.polls < wanted:
+            assert time.monotonic() < deadline, "the page does not poll"
+            self.page.wait_for_timeout(POLL_MS)
+
+    def open(self, path):
+        self.page.goto(self.base + path)
+        self.until("document.title !== '' && document.querySelector('h1') !== null")
+        return self
+
+    def until(self, expression, arg=None, seconds=20):
+        """Wait until the page's expression, or function of `arg`, is true.
+
+        (playwright's own wait_for_function evaluates within the page: our CSP forbids that.)
+        """
+        deadline = time.monotonic() + seconds
+        while not self.page.evaluate(expression, arg):
+            assert time.monotonic() < deadline, f"not true in {seconds} s: {expression} {arg}"
+            self.page.wait_for_timeout(POLL_MS)
+
+    def points(self, graph):
+        """How the page's graph stands: x and y of every trace, oldest first."""
+        return self.page.evaluate(
+            "id => (document.querySelector(`#${id} .live-graph-plot`)?.data || [])"
+            ".map(trace => ({name: trace.name, x: Array.from(trace.x),"
+            " y: Array.from(trace.customdata || trace.y || [])}))",
+            graph,
+        )
+
+    def wait_drawn(self, *graphs):
+        for graph in graphs:
+            self.until(
+                "id => ['drawn', 'empty'].includes(document.getElementById(id)?.dataset.state)",
+                graph,
+            )
+        return self
+
+    def last_x(self, graph):
+        return max((trace["x"][-1] for trace in self.points(graph) if trace["x"]), default=0)
+
+    def wait_newer(self, graph, than):
+        self.until(
+            "([id, than]) => (document.querySelector(`#${id} .live-graph-plot`)?.data || [])"
+            ".some(trace => trace.x.length && trace.x[trace.x.length - 1] > than)",
+            [graph, than],
+        )
+
+
+@pytest.fixture
+def open_page(chromium, dashboard):
+    """Open a path: `open_page("/load", **context)`; the console must stay silent to the end."""
+    opened = []
+
+    def open_it(path, context=DESKTOP, base=None):
+        surroundings = chromium.new_context(**context)
+        surroundings.set_default_timeout(15_000)
+        watched = Watched(surroundings.new_page(), base or dashboard.url)
+        opened.append((surroundings, watched))
+        return watched.open(path)
+
+    yield open_it
+    complaints = [complaint for _, watched in opened for complaint in watched.complaints]
+    for surroundings, _ in opened:
+        surroundings.close()
+    assert complaints == []

@@ -1,0 +1,128 @@
+"""A person starts load, watches it, reads its result, and finds the same figures everywhere."""
+
+import urllib.request
+from contextlib import closing
+
+import pytest
+
+from servescope.records import RunState
+from tests.browser.conftest import PHONE
+from tests.faults.test_handover import total_requests
+from tests.processes import eventually
+
+pytestmark = pytest.mark.browser
+
+
+def fill(opened, label, value):
+    field = opened.page.get_by_role("textbox", name=label, exact=True)
+    field.fill(str(value))
+    field.press("Tab")
+
+
+def newest_run(dashboard):
+    with closing(dashboard.control) as control:
+        return control.runs(1)[0]
+
+
+def figure(opened, label):
+    """A figure of the result card, as a number."""
+    text = (
+        opened.page.locator("#load-now").get_by_text(label, exact=True).locator("..").inner_text()
+    )
+    return float(text.replace(label, "").replace(",", "").split()[0])
+
+
+def test_a_run_from_start_to_result_agrees_with_the_store(open_page, dashboard):
+    opened = open_page("/load").wait_drawn("load-rates")
+    before = total_requests(dashboard.folder, "wsgi")
+    fill(opened, "Path and query", "/whoami")
+    fill(opened, "Requests per second", 200)
+    fill(opened, "Seconds", 5)
+    opened.page.get_by_role("button", name="Start", exact=True).click()
+    opened.page.locator("#run-strip").get_by_text("Load run").wait_for()
+    assert opened.page.locator("#run-stop").is_visible()
+    moving = opened.last_x("load-rates")
+    opened.wait_newer("load-rates", moving)
+    opened.page.locator("#load-now").get_by_text("done", exact=True).wait_for()
+    run = newest_run(dashboard)
+    assert run.state is RunState.DONE
+    assert run.result["sent"] == run.result["answered"] == 1_000
+    assert figure(opened, "sent") == figure(opened, "answered") == 1_000
+    assert figure(opened, "failed") == 0
+    for name in ("p50", "p90", "p99", "p99_9", "max"):
+        assert run.result["latency_ms"][name] >= run.result["naive_ms"][name] * 0.99
+    # What the generator counted, the store counted, and the graph shows.
+    eventually(lambda: total_requests(dashboard.folder, "wsgi") == before + 1_000)
+    eventually(lambda: graph_total(opened, "generator: finished") == 1_000)
+    opened.page.locator("#load-history").scroll_into_view_if_needed()
+    opened.page.locator("#load-history").get_by_text("1,000").first.wait_for()
+
+
+def graph_total(opened, name):
+    """Requests under a line of requests per second, a point a second."""
+    opened.page.wait_for_timeout(50)  # lets the page's own events in: playwright runs none between
+    line = next(trace for trace in opened.points("load-rates") if trace["name"] == name)
+    return round(sum(value or 0 for value in line["y"]))
+
+
+def test_stop_ends_a_run_from_any_page(open_page, dashboard):
+    opened = open_page("/load").wait_drawn("load-rates")
+    fill(opened, "Seconds", 60)
+    opened.page.get_by_role("button", name="Start", exact=True).click()
+    opened.page.locator("#run-strip").get_by_text("Load run").wait_for()
+    opened.page.get_by_role("link", name="Host", exact=True).first.click()
+    opened.wait_drawn("host-cpu")
+    opened.until(
+        "document.querySelector('#host-cpu .live-graph-plot')._fullLayout.shapes.length > 0"
+    )
+    opened.page.locator("#run-stop").click()
+    eventually(lambda: newest_run(dashboard).state is RunState.STOPPED)
+    opened.page.locator("#run-strip").wait_for(state="hidden")
+    assert newest_run(dashboard).result["stopped"]
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "told"),
+    [
+        ("Requests per second", "9999999", "requests per second"),
+        ("Path and query", "no slash", "does not start with"),
+        ("Seconds", "", "Fill in a number of seconds"),
+    ],
+)
+def test_what_cannot_run_is_said_beside_the_form(open_page, dashboard, label, value, told):
+    opened = open_page("/load").wait_drawn("load-rates")
+    with closing(dashboard.control) as control:
+        runs = len(control.runs(50))
+    fill(opened, label, value)
+    opened.page.get_by_role("button", name="Start", exact=True).click()
+    opened.page.locator("#load-refused").get_by_text(told).wait_for()
+    with closing(dashboard.control) as control:
+        assert len(control.runs(50)) == runs
+
+
+def test_two_clicks_from_the_overview_on_a_phone(open_page, dashboard):
+    opened = open_page("/", PHONE).wait_drawn("overview-host")
+    opened.page.get_by_role("button", name="Start demo load").click()
+    eventually(lambda: newest_run(dashboard).state is RunState.RUNNING)
+    opened.page.locator("#run-stop").click()
+    eventually(lambda: newest_run(dashboard).state is RunState.STOPPED)
+
+
+def test_a_request_appears_in_the_log_and_opens(open_page, dashboard):
+    opened = open_page("/requests").wait_drawn("requests-classes")
+    address = f"http://127.0.0.1:{dashboard.port('wsgi')}/search?q=backlog"
+    with urllib.request.urlopen(address, timeout=10) as answer:
+        assert answer.status == 200
+    opened.page.locator("#requests-log").scroll_into_view_if_needed()
+    row = opened.page.locator("#requests-log").get_by_text("/search?q=backlog").first
+    row.wait_for()
+    row.click()
+    drawer = opened.page.get_by_role("dialog")
+    drawer.get_by_text("kernel").first.wait_for()
+    assert "Python-urllib" in drawer.inner_text()
+
+
+def test_the_ports_page_names_our_listeners(open_page, dashboard):
+    opened = open_page("/ports").wait_drawn("ports-queues")
+    opened.page.get_by_text(str(dashboard.port("wsgi")), exact=True).first.wait_for()
+    opened.page.get_by_text(str(dashboard.port("files")), exact=True).first.wait_for()
