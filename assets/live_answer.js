@@ -64,7 +64,7 @@
     const now = performance.now();
     if (now - lastTry < RETRY_MS) return;
     lastTry = now;
-    clientside.set_props("tick", { disabled: false });
+    clientside.set_props("tick", { disabled: false, interval: INTERVAL_MS });
   }
 
   function tellAge() {

@@ -13,7 +13,7 @@ def layout(**_query: str) -> html.Div:
     links = [
         html.Li(dcc.Link(page["name"], href=page["relative_path"]))
         for page in page_registry.values()
-        if page["module"] != __name__
+        if "icon" in page
     ]
     return html.Div(
         className="no-live not-found",
