@@ -137,14 +137,17 @@ class Tally:
         """Add records of a load generator's ring, all of the same second."""
         found, of_record = np.unique(records["listener"], return_inverse=True)
         answered = records["protocol"] == LoadOutcome.ANSWERED
+        timed_out = records["protocol"] == LoadOutcome.TIMED_OUT
         for index, number in enumerate(found.tolist()):
             listener = listeners.get(number, _UNKNOWN)
             ours = of_record == index
             second.count(self._key(catalog.LOAD_SENT, listener), float(ours.sum()))
-            durations = records["stages_ns"][ours & answered].astype(np.float64) * 1e-9
+            # A timeout is a latency of at least so much; what was never sent has no naive one.
+            durations = records["stages_ns"][ours & (answered | timed_out)].astype(float) * 1e-9
+            naive = durations[:, 1]
             for metric, column in (
                 (catalog.LOAD_DURATION, durations[:, 0]),
-                (catalog.LOAD_NAIVE_DURATION, durations[:, 1]),
+                (catalog.LOAD_NAIVE_DURATION, naive[naive > 0]),
             ):
                 if column.size:
                     counts, sums = _histograms(column, np.zeros(column.size, np.intp), 1)

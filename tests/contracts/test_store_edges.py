@@ -1,0 +1,172 @@
+"""What every store promises at its edges: emptiness, commits, versions, details, threads."""
+
+import math
+import threading
+
+import numpy as np
+import pytest
+
+from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
+from servescope.records import Method, RequestDetail, RequestFlag, RequestRecord
+from servescope.store import REGISTRY
+from servescope.store.base import Aggregation, Batch, Frame, HistogramDelta, Matching, SeriesKey
+from tests.contracts.series import CPU, REQUESTS, SENT, START, delta, same
+
+
+def test_an_empty_store_answers(store):
+    assert store.bounds() is None
+    assert store.cursors() == {}
+    assert store.series(CPU_UTILIZATION) == []
+    assert store.details(10) == []
+    found = store.range(Matching(CPU_UTILIZATION), START, START + 5, 1, Aggregation.AVG)
+    assert (found.groups, found.values.shape, found.times.size) == ([], (0, 5), 5)
+    assert store.quantiles([0.5], Matching(REQUEST_DURATION), 0, 5, 1).values.shape == (0, 1, 5)
+    assert store.heatmap(Matching(REQUEST_DURATION), 0, 5, 1).counts.shape == (0, 5)
+    assert store.mean(Matching(REQUEST_DURATION), 0, 5, 1).values.shape == (0, 5)
+    assert store.total(Matching(REQUEST_DURATION), 0, 5).groups == []
+
+
+def test_an_empty_span_has_no_steps(store):
+    store.write(Batch([Frame(START, {CPU[0]: 1.0}, {SENT[0]: 1.0}, {REQUESTS[0]: delta(0.1)})]))
+    empty = (START + 60, START + 60)
+    assert store.range(Matching(CPU_UTILIZATION), *empty, 60, Aggregation.AVG).times.size == 0
+    assert store.quantiles([0.5], Matching(REQUEST_DURATION), *empty, 60).times.size == 0
+    assert store.total(Matching(BYTES_SENT), *empty).groups == []
+
+
+def test_zero_and_gap_are_told_apart(store):
+    store.write(Batch([Frame(START, counts={SENT[0]: 5.0}), Frame(START + 2), Frame(START + 3)]))
+    found = store.range(Matching(BYTES_SENT), START, START + 5, 1, Aggregation.RATE)
+    same(found.values, [[5.0, math.nan, 0.0, 0.0, math.nan]])
+
+
+def test_a_label_a_series_lacks_counts_as_empty(store):
+    bare = SeriesKey(BYTES_SENT)
+    store.write(Batch([Frame(START, counts={bare: 1.0, SENT[0]: 2.0})]))
+    found = store.total(Matching(BYTES_SENT), START, START + 1, ("listener",))
+    assert dict(zip(found.groups, found.count, strict=True)) == {("",): 1.0, ("files",): 2.0}
+    only = store.total(Matching(BYTES_SENT, (("listener", "files"),)), START, START + 1)
+    assert only.count.tolist() == [2.0]
+
+
+def test_series_are_listed_sorted(store):
+    store.write(Batch([Frame(START, dict.fromkeys(reversed(CPU), 1.0))]))
+    assert store.series(CPU_UTILIZATION) == CPU
+
+
+def test_a_question_that_does_not_suit_the_kind_is_refused(store):
+    store.write(Batch([Frame(START, {CPU[0]: 1.0}, {SENT[0]: 1.0}, {REQUESTS[0]: delta(0.1)})]))
+    span = (START, START + 1, 1)
+    with pytest.raises(ValueError, match="it takes avg, min, max"):
+        store.range(Matching(CPU_UTILIZATION), *span, Aggregation.RATE)
+    with pytest.raises(ValueError, match="it takes sum, rate"):
+        store.range(Matching(BYTES_SENT), *span, Aggregation.AVG)
+    with pytest.raises(ValueError, match="not a histogram"):
+        store.quantiles([0.5], Matching(BYTES_SENT), *span)
+    with pytest.raises(ValueError, match="has no total"):
+        store.total(Matching(CPU_UTILIZATION), START, START + 1)
+
+
+def test_cursors_come_and_go_with_the_frames(store):
+    store.write(Batch([Frame(START)], {"1.ring": 10, "2.ring": 5}))
+    store.write(Batch([Frame(START + 1)], {"1.ring": 20}, dropped_rings=["2.ring"]))
+    assert store.cursors() == {"1.ring": 20}
+
+
+def test_a_batch_is_committed_whole_or_not_at_all(store):
+    store.write(Batch([Frame(START, counts={SENT[0]: 1.0})], {"1.ring": 1}))
+    wrong = HistogramDelta(np.zeros(3, np.int64), 0.0)
+    bad = [
+        Frame(START, counts={SENT[0]: 1.0, SENT[1]: 7.0}),
+        Frame(START + 1, histograms={REQUESTS[0]: wrong}),
+    ]
+    with pytest.raises(ValueError, match="buckets"):
+        store.write(Batch(bad, {"1.ring": 2}))
+    assert store.cursors() == {"1.ring": 1}
+    assert store.total(Matching(BYTES_SENT), START, START + 2).count.tolist() == [1.0]
+    store.write(Batch([Frame(START + 1, counts={SENT[1]: 7.0})], {"1.ring": 2}))
+    assert store.total(Matching(BYTES_SENT), START, START + 2).count.tolist() == [8.0]
+
+
+def detail(number):
+    record = RequestRecord(
+        end_ns=START * 10**9 + number,
+        listener_id=1,
+        route_id=2,
+        method=Method.GET,
+        protocol=2,
+        status=200,
+        flags=RequestFlag.NEW_CONNECTION,
+        bytes_received=1,
+        bytes_sent=2**40,
+        stages_ns=(0.5, 1.0, 2.0, 3.0, 4.0, 5.0),
+    )
+    return RequestDetail(record, "files", "/", f"/{number}", "::1", "agent/ü")
+
+
+def test_details_are_listed_newest_first(store):
+    store.write(Batch([Frame(START)], details=[detail(n) for n in range(5)]))
+    store.write(Batch([Frame(START + 1)], details=[detail(5)]))
+    found = store.details(3)
+    assert [one for _, one in found] == [detail(5), detail(4), detail(3)]
+    ids = [number for number, _ in found]
+    assert ids == sorted(ids, reverse=True)
+    assert store.details(10, after_id=ids[0]) == []
+    assert [one for _, one in store.details(10, after_id=ids[1])] == [detail(5)]
+
+
+def test_only_the_newest_details_are_kept(store):
+    store.write(Batch([Frame(START)], details=[detail(n) for n in range(3_000)]))
+    store.write(Batch([Frame(START)], details=[detail(n) for n in range(3_000, 6_000)]))
+    found = store.details(10_000)
+    assert [one.target for _, one in found] == [f"/{n}" for n in range(5_999, 999, -1)]
+
+
+def test_the_version_changes_with_each_commit_and_only_then(store, open_backend):
+    other = open_backend()
+    seen = [store.version()]
+    for ts in range(START, START + 3):
+        store.write(Batch([Frame(ts)]))
+        seen.append(store.version())
+        assert store.version() == seen[-1]
+    assert len(set(seen)) == 4
+    assert other.version() == seen[-1] or other.capabilities().visibility_delay_s > 0
+
+
+def test_what_one_writes_another_reads(store, open_backend):
+    other = open_backend()
+    assert other.bounds() is None
+    store.write(Batch([Frame(START, {CPU[0]: 0.5})]))
+    found = other.range(Matching(CPU_UTILIZATION), START, START + 1, 1, Aggregation.AVG)
+    assert found.values.tolist() == [[0.5]]
+
+
+def test_reading_while_minutes_close_misses_and_doubles_nothing(store):
+    written, failures = [START - 1], []
+    stop = threading.Event()
+
+    def read():
+        while not stop.is_set():
+            known = written[0]
+            found = store.total(Matching(BYTES_SENT), START, START + 1_000)
+            count = found.count.sum()
+            if not known - START + 1 <= count <= written[0] - START + 2:
+                failures.append((known, count))
+
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for ts in range(START, START + 400):
+        store.write(Batch([Frame(ts, counts={SENT[0]: 1.0})]))
+        written[0] = ts
+    stop.set()
+    for reader in readers:
+        reader.join()
+    assert failures == []
+
+
+def test_a_backend_says_what_it_promises(store):
+    promise = store.capabilities()
+    assert promise.name in REGISTRY
+    assert 0 < promise.error_bound < 0.1
+    assert promise.visibility_delay_s >= 0
