@@ -50,9 +50,9 @@ class RequestFlag(IntFlag):
 class Stage(IntEnum):
     """The stages of a request, in order; index into `RequestRecord.stages_ns`.
 
-    kernel: bytes in the kernel → read; read: first byte → head complete; queue: head complete →
-    a worker takes it; app: called → response head ready; body: → no more body;
-    write: first byte → last byte handed to the kernel.
+    kernel: bytes in the kernel → read; read: first byte → head and body complete (so that a slow
+    upload does not pass for a queue); queue: complete → a worker takes it; app: called → response
+    head ready; body: → no more body; write: first byte → last byte handed to the kernel.
     """
 
     KERNEL = 0

@@ -149,9 +149,8 @@ def test_the_metrics_of_a_load_run(store, folder, collect):
         ("files", "refused"): 2.0,
         ("files", "timed_out"): 1.0,
     }
-    assert store.mean(Matching(catalog.LOAD_DURATION), BASE, BASE + 1, 1).values[
-        0, 0
-    ] == pytest.approx(8e-3)
+    mean = store.mean(Matching(catalog.LOAD_DURATION), BASE, BASE + 1, 1)
+    assert mean.values[0, 0] == pytest.approx(8e-3)
     assert seconds(store) == []  # a generator's requests are not the server's
     generator.close()
 
