@@ -1,0 +1,68 @@
+"""What a person should know stands on the page: a port held by another, who leads, no data."""
+
+import os
+import signal
+import socket
+from contextlib import closing
+
+import pytest
+
+from tests.browser.conftest import Watched
+from tests.processes import Dashboards, is_bound
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def started(tmp_path):
+    dashboards = Dashboards(tmp_path)
+    yield dashboards
+    dashboards.end()
+
+
+@pytest.fixture
+def look(chromium):
+    pages = []
+
+    def open_it(running, path="/"):
+        pages.append(chromium.new_page())
+        return Watched(pages[-1], running.url).open(path)
+
+    yield open_it
+    for page in pages:
+        page.close()
+
+
+def test_a_default_port_held_by_another_is_told_with_its_holder(started, look):
+    with closing(socket.socket()) as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if not is_bound(8000):
+            held.bind(("127.0.0.1", 8000))
+            held.listen()
+        running = started(FILES_PORT=None)
+        page = look(running).page
+        told = page.get_by_text("port 8000 is held by").first
+        told.wait_for()
+        assert f"using {running.port('files')} instead" in told.inner_text()
+
+
+def test_the_page_says_who_leads(started, look):
+    leader = started()
+    follower = started(folder=leader.folder)
+    page = look(follower).page
+    page.get_by_text(f"follower · pid {follower.process.pid}").first.wait_for()
+    leader.end()
+    page.get_by_text(f"leader · pid {follower.process.pid}").first.wait_for()
+
+
+def test_a_server_that_is_gone_is_told_and_its_return_noticed(started, look):
+    running = started()
+    port = running.url.rpartition(":")[2]
+    watched = look(running).wait_drawn("overview-host")
+    os.kill(running.process.pid, signal.SIGKILL)
+    running.process.wait(10)
+    watched.page.get_by_text("does not answer").wait_for()
+    started(folder=running.folder, PORT=port)
+    watched.page.get_by_text("does not answer").wait_for(state="hidden")
+    before = watched.last_x("overview-host")
+    watched.wait_newer("overview-host", before)
