@@ -250,6 +250,8 @@
     if (layout.yaxis.type === "log" && entry.data.every((trace) => trace.type === "scatter")) {
       Object.assign(layout.yaxis, coarseTicks(entry));
     }
+    // Plotly's own range for a logarithmic axis without points has labels too long to fit.
+    if (layout.yaxis.type === "log" && isEmpty(entry)) layout.yaxis.range = [-1, 2];
     if (coarsePointer.matches) layout.dragmode = false; // a finger on a graph scrolls the page
     return layout;
   }

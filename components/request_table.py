@@ -30,7 +30,10 @@ COLUMNS: Final = (
         "minWidth": 105,
         "maxWidth": 120,
         "filter": "agNumberColumnFilter",
-        "cellClassRules": {"warn": "params.value >= 400", "bad": "params.value >= 500"},
+        "cellClassRules": {
+            "warn": "params.value >= 400 && params.value < 500",
+            "bad": "params.value >= 500",
+        },
     },
     {"field": "method", "headerName": "Method", "minWidth": 85, "maxWidth": 110},
     {
