@@ -10,10 +10,11 @@ import os
 import signal
 import socket
 import sys
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import dash
-from flask import Flask, Response, abort
+from flask import Flask, Response, abort, request
 from flask_compress import Compress
 from werkzeug.serving import run_simple
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 DASHBOARD_PORTS: Final = 50
 """How many ports after the default one are tried when another program has it."""
 
+CALLBACKS: Final = "/_dash-update-component"
 LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -64,9 +66,17 @@ def _guard(app: dash.Dash, flask: Flask) -> None:
     headers: dict[str, str] = {}
 
     @flask.before_request
-    def refuse_foreign() -> None:
+    def refuse_foreign_and_unknown() -> None:
         if not is_same_origin():
-            abort(403)
+            abort(HTTPStatus.FORBIDDEN)
+        if request.path == CALLBACKS:
+            asked = request.get_json(silent=True)
+            wanted = asked.get("output") if isinstance(asked, dict) else None
+            if not isinstance(wanted, str):
+                abort(HTTPStatus.BAD_REQUEST)
+            if wanted not in app.callback_map:
+                # A tab from before an update asks each second; Dash would log each as a crash.
+                abort(HTTPStatus.CONFLICT, "This page is older than the server: load it again.")
 
     @flask.after_request
     def add_headers(response: Response) -> Response:

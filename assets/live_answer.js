@@ -8,6 +8,8 @@
   const HIDDEN_INTERVAL_MS = 3600000;
   const GONE_AFTER_MS = 5000;
   const STALE_AFTER_S = 5;
+  const RELOAD_AFTER_MS = 10000;
+  const RELOADED_KEY = "servescope-reloaded";
   const RETRY_MS = 3000;
 
   const lastProps = new Map();
@@ -67,15 +69,31 @@
     clientside.set_props("tick", { disabled: false, interval: INTERVAL_MS });
   }
 
+  // No answers from a server that is there: this page is from before an update. Load it anew, but
+  // not again and again.
+  async function reloadIfOutdated(silentMs) {
+    if (silentMs < RELOAD_AFTER_MS) return;
+    const before = Number(window.sessionStorage.getItem(RELOADED_KEY) || 0);
+    if (Date.now() - before < 6 * RELOAD_AFTER_MS) return;
+    try {
+      if (!(await fetch("/health", { cache: "no-store" })).ok) return;
+    } catch {
+      return; // not there: the banner says so, and it is asked again
+    }
+    window.sessionStorage.setItem(RELOADED_KEY, String(Date.now()));
+    window.location.reload();
+  }
+
   function tellAge() {
     const root = document.documentElement;
     const isLivePage = Boolean(document.querySelector(".live-page"));
     const silentMs = performance.now() - lastAnswer;
-    root.classList.toggle(
-      "server-gone",
-      isLivePage && !document.hidden && silentMs > GONE_AFTER_MS,
-    );
-    if (isLivePage && !document.hidden && silentMs > GONE_AFTER_MS) askAgain();
+    const isGone = isLivePage && !document.hidden && silentMs > GONE_AFTER_MS;
+    root.classList.toggle("server-gone", isGone);
+    if (isGone) {
+      askAgain();
+      reloadIfOutdated(silentMs);
+    }
     const shown = document.getElementById("data-age");
     if (!shown || newest.second === undefined) return;
     if (newest.second === null) {

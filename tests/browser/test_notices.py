@@ -66,3 +66,13 @@ def test_a_server_that_is_gone_is_told_and_its_return_noticed(started, look):
     watched.page.get_by_text("does not answer").wait_for(state="hidden")
     before = watched.last_x("overview-host")
     watched.wait_newer("overview-host", before)
+
+
+def test_a_page_from_before_an_update_loads_itself_anew(started, look):
+    running = started()
+    watched = look(running).wait_drawn("overview-host")
+    page = watched.page
+    with page.expect_event("load", timeout=40_000):
+        page.route("**/_dash-update-component*", lambda route: route.fulfill(status=409))
+    page.unroute("**/_dash-update-component*")
+    watched.open("/").wait_drawn("overview-host")

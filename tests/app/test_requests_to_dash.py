@@ -1,0 +1,70 @@
+"""What reaches Dash: our own pages' callbacks; all else is refused in one line, not a traceback."""
+
+import logging
+
+import pytest
+
+from tests.processes import eventually
+
+CALLBACKS = "/_dash-update-component"
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    from app import create_app
+    from servescope.settings import Settings
+
+    folder = tmp_path_factory.mktemp("data")
+    app = create_app(Settings(data_dir=folder, files_port=0, wsgi_port=0))
+    runtime = app.server.extensions["servescope"].runtime
+    yield app.server.test_client()
+    runtime.stop()
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"{", 400),
+        (b"[]", 400),
+        (b"{}", 400),
+        (b'{"output": 7}', 400),
+        (b'{"output": "of-an-older-version.data", "inputs": []}', 409),
+    ],
+)
+def test_callbacks_of_no_page_of_ours_are_refused_quietly(client, caplog, body, status):
+    with caplog.at_level(logging.WARNING):
+        answer = client.post(CALLBACKS, data=body, content_type="application/json")
+    assert answer.status_code == status
+    assert caplog.records == []
+
+
+def test_a_foreign_page_cannot_call_back(client):
+    answer = client.post(CALLBACKS, json={}, headers={"Origin": "http://evil.example"})
+    assert answer.status_code == 403
+
+
+def test_every_answer_carries_the_security_headers(client):
+    for path in ("/", "/health", "/assets/app.css", "/no/such/page"):
+        with client.get(path) as answer:
+            headers = answer.headers
+        assert "default-src 'self'" in headers["Content-Security-Policy"]
+        assert "unsafe-eval" not in headers["Content-Security-Policy"]
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        assert headers["X-Frame-Options"] == "DENY"
+
+
+def test_a_static_file_is_compressed_once(client):
+    page = client.get("/").get_data(as_text=True)
+    path = next(part for part in page.split('"') if "plotly.min" in part or "dash_renderer" in part)
+    gzip = {"Accept-Encoding": "gzip"}
+    first, second = client.get(path, headers=gzip), client.get(path, headers=gzip)
+    assert first.headers["Content-Encoding"] == "gzip"
+    assert first.data == second.data
+    assert len(first.data) < len(client.get(path).data) / 2
+
+
+def test_a_bare_server_starts_its_part_with_the_first_request(client):
+    answer = client.get("/_dash-layout")
+    assert answer.status_code == 200
+    desk = client.application.extensions["servescope"].desk
+    eventually(lambda: [status.name for status in desk.control.listeners()] == ["files", "wsgi"])
