@@ -158,7 +158,8 @@ class Control:
         """Write what became of a run; what is None stays. Return the run as it is now.
 
         A state that NEXT_STATES does not allow is passed over: whoever asked for a stop in the
-        meantime keeps it. Raises LoadRefusedError when there is no such run.
+        meantime keeps it. Progress alone is no news to `Store.version`: the next second's frame is,
+        and with it everybody sees both. Raises LoadRefusedError when there is no such run.
         """
 
         def change(connection: sqlite3.Connection) -> LoadRun:
@@ -181,7 +182,8 @@ class Control:
                 )
             return _expect(connection, run_id)
 
-        return self._db.write(change)
+        others = (state, started_s, ended_s, result, message)
+        return self._db.write(change, news=any(value is not None for value in others))
 
     def add_event(self, event: Event) -> int:
         """Add an annotation; return its id. `event.id` is not looked at."""

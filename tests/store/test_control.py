@@ -179,7 +179,7 @@ def test_a_role_nobody_has_is_refused(control):
         control.beat(1, "boss", 1.0)
 
 
-def test_heartbeats_are_no_news_and_changes_are(control, store):
+def test_heartbeats_and_progress_are_no_news_and_changes_are(control, store):
     control.beat(1, "follower", 1.0)
     seen = store.version()
     control.beat(1, "follower", 2.0)
@@ -187,7 +187,12 @@ def test_heartbeats_are_no_news_and_changes_are(control, store):
     control.beat(1, "leader", 3.0)
     assert store.version() != seen
     seen = store.version()
-    control.request_run(PLAN, 1.0)
+    run_id = control.request_run(PLAN, 1.0)
+    assert store.version() != seen
+    seen = store.version()
+    control.update_run(run_id, progress={"sent": 1})
+    assert store.version() == seen
+    control.update_run(run_id, state=RunState.RUNNING)
     assert store.version() != seen
 
 
