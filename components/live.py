@@ -14,6 +14,7 @@ import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import orjson
 from dash import ClientsideFunction, Input, Output, State, callback, clientside_callback, no_update
 from plotly.io.json import to_json_plotly
 
@@ -182,7 +183,7 @@ def sealed(
         seen, stored = "", None
     text = desk.snapshots.get(
         (page.name, view.key, filters, seen),
-        lambda: to_json_plotly(answer(page, desk, view, stored, filters)),
+        lambda: orjson.dumps(answer(page, desk, view, stored, filters)).decode(),
     )
     return {"text": text, "now": time.time()}
 
@@ -195,7 +196,7 @@ def answer(
     cursor = Cursor.read(stored)
     newest = desk.newest()
     if newest is None:
-        props = status.props(desk) | page.props(desk, None, filters)
+        props, _ = _news(_marked(status.props(desk) | page.props(desk, None, filters)), {})
         return {"page": page.name, "graphs": {}, "props": props, "newest": None}
     span = view.span(newest)
     end = min(span.end, (newest + 1) // span.step * span.step)
@@ -217,7 +218,11 @@ def answer(
     known_feeds = cursor.feeds if cursor.view == key else {}
     feeds, newest_ids = _feeds(page, desk, known_feeds, filters, live=view.live)
     props, marks = _news(
-        status.props(desk) | page.props(desk, span, filters), cursor.marks if fresh else {}
+        desk.snapshots.get(
+            (page.name, key, "props"),
+            lambda: _marked(status.props(desk) | page.props(desk, span, filters)),
+        ),
+        cursor.marks if fresh else {},
     )
     shape = {"renewal": renewal, "graphs": shapes, "feeds": newest_ids, "marks": marks}
     return {
@@ -262,17 +267,26 @@ def _delta(
     return entry
 
 
-def _news(props: Props, known: Mapping[str, int]) -> tuple[Props, dict[str, int]]:
-    """The properties to send, and marks of the large ones: those the browser has are left out."""
-    news: Props = {}
-    marks: dict[str, int] = {}
+def _marked(props: Props) -> dict[str, tuple[dict[str, Any], int]]:
+    """Each component's properties as plain JSON, and a mark of large ones; 0 for the others."""
+    marked = {}
     for component_id, values in props.items():
         text = to_json_plotly(values)
-        if len(text) >= LARGE_PROPERTY:
-            marks[component_id] = zlib.crc32(text.encode())
-            if known.get(component_id) == marks[component_id]:
-                continue
-        news[component_id] = values
+        mark = zlib.crc32(text.encode()) or 1 if len(text) >= LARGE_PROPERTY else 0
+        marked[component_id] = (json.loads(text), mark)
+    return marked
+
+
+def _news(
+    marked: Mapping[str, tuple[dict[str, Any], int]], known: Mapping[str, int]
+) -> tuple[Props, dict[str, int]]:
+    """The properties to send, and the marks of large ones: those the browser has are left out."""
+    marks = {component_id: mark for component_id, (_, mark) in marked.items() if mark}
+    news = {
+        component_id: values
+        for component_id, (values, mark) in marked.items()
+        if not mark or known.get(component_id) != mark
+    }
     return news, marks
 
 

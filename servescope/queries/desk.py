@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from servescope.queries.rows import Standing
-from servescope.queries.snapshots import Snapshots
+from servescope.queries.snapshots import FRESH_S, Snapshots
 from servescope.records import EventKind
 
 if TYPE_CHECKING:
@@ -34,10 +34,11 @@ class Desk:
     is_leader: Callable[[], bool]
     leader_pid: Callable[[], int | None]
     problems: Callable[[], Sequence[str]]  # what this process itself has trouble with
+    fresh_s: float = FRESH_S  # how old a look at the store's version may be
     snapshots: Snapshots = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "snapshots", Snapshots(self.store.version))
+        object.__setattr__(self, "snapshots", Snapshots(self.store.version, fresh_s=self.fresh_s))
 
     def newest(self) -> int | None:
         """Second of the newest frame; None before the first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -12,13 +13,17 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 SIZE: Final = 256
-_LASTING: Final = -1
+FRESH_S: Final = 0.05
+"""How old a look at the store's version may be; a second's frame may come so much later."""
+
+EXPIRE_S: Final = 10.0
+_LASTING: Final = (-1, -1)
 
 
 @dataclass(slots=True)
 class _Entry:
     lock: threading.Lock = field(default_factory=threading.Lock)
-    version: int | None = None
+    version: tuple[int, int] | None = None
     answer: Any = None
 
 
@@ -26,11 +31,18 @@ class Snapshots:
     """Keeps each question's answer until the store's version changes.
 
     Askers of the same question wait for the one who computes it; of different questions, never.
-    An error is handed to the asker and not kept.
+    An error is handed to the asker and not kept. The version itself is looked at anew after
+    `fresh_s` seconds at the latest: one page asks a dozen questions within that. After
+    `EXPIRE_S` every answer is computed anew: a store that takes no data has no new version, but
+    people must be told why.
     """
 
-    def __init__(self, version: Callable[[], int], size: int = SIZE) -> None:
-        self._version = version
+    def __init__(
+        self, version: Callable[[], int], size: int = SIZE, fresh_s: float = FRESH_S
+    ) -> None:
+        self._ask_version = version
+        self._fresh_s = fresh_s
+        self._seen = (-1.0, (0, 0))  # when, by the monotonic clock, and which version
         self._size = size
         self._lock = threading.Lock()
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
@@ -39,11 +51,19 @@ class Snapshots:
         """The answer to `key` at the store's present version."""
         return self._at(self._version(), key, compute)
 
+    def _version(self) -> tuple[int, int]:
+        now = time.monotonic()
+        seen_at, version = self._seen
+        if now - seen_at > self._fresh_s or seen_at < 0:
+            version = (self._ask_version(), int(now / EXPIRE_S))
+            self._seen = (now, version)  # one assignment: no reader sees halves of two
+        return version
+
     def keep(self, key: Hashable, compute: Callable[[], T]) -> T:
         """The answer to a `key` that names all it depends on, such as the newest frame."""
         return self._at(_LASTING, key, compute)
 
-    def _at(self, version: int, key: Hashable, compute: Callable[[], T]) -> T:
+    def _at(self, version: tuple[int, int], key: Hashable, compute: Callable[[], T]) -> T:
         with self._lock:
             entry = self._entries.setdefault(key, _Entry())
             self._entries.move_to_end(key)

@@ -44,7 +44,7 @@ def a_second(ts, requests=10, status="200", route="/", cpu=0.25):
 def desk(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     store, control = SqliteStore(tmp_path), Control(tmp_path)
-    yield Desk(store, control, load_settings(), lambda: True, lambda: 4242, list)
+    yield Desk(store, control, load_settings(), lambda: True, lambda: 4242, list, fresh_s=0)
     control.close()
     store.close()
 

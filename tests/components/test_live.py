@@ -191,6 +191,7 @@ def test_large_properties_come_again_only_when_they_changed(desk, record):
     assert "large" not in second["props"]
     assert "small" in second["props"]
     text[0] = "b" * 400
+    record(a_second(START + 1))
     assert answer(page, desk, LIVE, cursor_of(second))["props"]["large"]["children"] == text[0]
 
 

@@ -8,7 +8,7 @@ from servescope.queries.snapshots import Snapshots
 def test_an_answer_is_computed_once_for_each_version():
     version = 1
     computed = []
-    cache = Snapshots(lambda: version)
+    cache = Snapshots(lambda: version, fresh_s=0)
     for _ in range(3):
         assert cache.get("q", lambda: computed.append(version) or len(computed)) == 1
     version = 2
@@ -55,3 +55,10 @@ def test_the_cache_is_bounded():
     for number in [0, 1, 2, 3, 4, 0]:
         cache.get(number, lambda number=number: computed.append(number))
     assert computed == [0, 1, 2, 3, 4, 0]
+
+
+def test_the_version_is_not_asked_for_each_question():
+    asked = []
+    cache = Snapshots(lambda: asked.append(1) or 7, fresh_s=60)
+    assert [cache.get(number, lambda number=number: number) for number in range(5)] == [*range(5)]
+    assert asked == [1]
