@@ -189,11 +189,11 @@ class Connection:
         return not unsent.count
 
     def _drop_unsent(self, exchange: Exchange) -> None:
-        if self.unsent is not None:
+        exchange.last_sent_ns = now_ns()
+        if self.unsent is not None:  # else no write is under way
             self.unsent.close()
             self.unsent = None
-        exchange.last_sent_ns = now_ns()
-        exchange.write_ns += exchange.last_sent_ns - self._write_began_ns
+            exchange.write_ns += exchange.last_sent_ns - self._write_began_ns
 
     def break_off(self, flags: RequestFlag) -> None:
         """Give up a response that is under way, and record it so."""
