@@ -16,6 +16,7 @@ import dash
 from flask import Flask, Response, abort
 from flask_compress import Compress
 
+from components import endpoints
 from components.authority import dashboard_for, is_same_origin, session_secret
 from components.delivery import INDEX, LOADED_FIRST, delivery_settings, security_headers
 from components.shell import connect, shell
@@ -52,6 +53,7 @@ def create_app(settings: Settings | None = None) -> dash.Dash:
         assets_ignore=LOADED_FIRST,
     )
     connect()
+    endpoints.connect(flask)
     app.layout = shell
     _guard(app, flask)
     return app

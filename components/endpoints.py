@@ -1,0 +1,57 @@
+"""URLs for programs, beside the pages for people: `/metrics`."""
+
+from __future__ import annotations
+
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from flask import Response, request
+
+from components import access
+from servescope.errors import ServescopeError
+from servescope.formats.exposition_text import TextFormat, render
+from servescope.formats.negotiation import choose
+from servescope.queries.scrape import FRESH_S, Totals
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+_OFFERS = tuple(form.value for form in TextFormat)
+
+
+def connect(flask: Flask) -> None:
+    """Register the endpoints: once for each app."""
+    totals = Totals()
+
+    @flask.get("/metrics")
+    def metrics() -> Response:
+        try:
+            return scrape(totals)
+        except ServescopeError as error:
+            return _told(str(error), error.http_status)
+
+
+def scrape(totals: Totals) -> Response:
+    """The newest figures in the format the scraper prefers; 406 when it takes neither."""
+    chosen = choose(request.headers.get("Accept"), _OFFERS)
+    if chosen is None:
+        return _vary(_told("Available: " + ", ".join(_OFFERS), HTTPStatus.NOT_ACCEPTABLE))
+    desk = access.desk()
+    now = time.time()
+    newest = desk.newest()
+    is_fresh = newest is not None and now - (newest + 1) < FRESH_S
+    families = desk.snapshots.get(("families", is_fresh), lambda: totals.families(desk, now))
+    form = TextFormat(chosen)
+    text = desk.snapshots.get(("metrics", form, is_fresh), lambda: render(families, form))
+    return _vary(Response(text, content_type=chosen))
+
+
+def _told(text: str, status: HTTPStatus) -> Response:
+    return Response(f"{text}\n", status, content_type="text/plain; charset=utf-8")
+
+
+def _vary(response: Response) -> Response:
+    response.headers["Vary"] = "Accept"
+    response.headers["Cache-Control"] = "no-store"
+    return response
