@@ -1,7 +1,10 @@
 """URLs for programs, asked of a whole dashboard."""
 
+import json
+import re
 import urllib.error
 import urllib.request
+from contextlib import suppress
 
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_openmetrics
@@ -77,3 +80,41 @@ def test_a_format_nobody_has_is_406_and_says_what_there_is(start_dashboard):
     assert refused.value.code == 406
     assert "application/openmetrics-text" in refused.value.read().decode()
     refused.value.close()
+
+
+def export(running, query):
+    with urllib.request.urlopen(f"{running.url}/export?{query}", timeout=10) as answer:
+        return answer.headers, answer.read()
+
+
+def test_an_export_is_a_file_named_by_what_and_when(start_dashboard):
+    running = start_dashboard()
+    visit(running, 5)
+    metric = "http.server.request.duration"
+
+    def counted():
+        with suppress(urllib.error.HTTPError):
+            table = json.loads(export(running, f"metric={metric}&format=json&step=1")[1])
+            return sum(row["value"] for row in table if row["statistic"] == "count")
+
+    eventually(lambda: counted() == 5)
+    headers, written = export(running, f"metric={metric}&title=latency")
+    assert headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert re.fullmatch(
+        r'attachment; filename="servescope_latency_\d{8}T\d{6}Z_\d{8}T\d{6}Z_1s\.csv"',
+        headers["Content-Disposition"],
+    )
+    assert written.startswith(b"time,metric,unit,labels,statistic,value\r\n")
+    headers, written = export(running, f"metric={metric}&format=parquet")
+    assert headers["Content-Type"] == "application/vnd.apache.parquet"
+    assert written[:4] == written[-4:] == b"PAR1"
+    for query, told in [
+        ("metric=cpu", "there is no metric 'cpu'; there are http.server.active_requests"),
+        (f"metric={metric}&format=xlsx", "there are csv, json, parquet"),
+        (f"metric={metric}&form=csv", "unknown form; known are format, from, metric"),
+    ]:
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            export(running, query)
+        assert refused.value.code == 400
+        assert told in refused.value.read().decode()
+        refused.value.close()
