@@ -18,6 +18,7 @@ from flask import Flask, Response, abort, request
 from flask_compress import Compress
 from werkzeug.serving import run_simple
 
+from components import endpoints
 from components.authority import dashboard_for, is_same_origin, session_secret
 from components.delivery import INDEX, LOADED_FIRST, delivery_settings, security_headers
 from components.shell import connect, shell
@@ -55,6 +56,7 @@ def create_app(settings: Settings | None = None) -> dash.Dash:
         assets_ignore=LOADED_FIRST,
     )
     connect()
+    endpoints.connect(flask)
     app.layout = shell
     _guard(app, flask)
     return app

@@ -128,5 +128,5 @@
       return [{ ...navbar, collapsed: { mobile: !open } }, open];
     },
   };
-  scope.view = { fix, goLive, setSpan };
+  scope.view = { fix, goLive, setSpan, span: () => span };
 })();

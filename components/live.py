@@ -105,6 +105,7 @@ class LivePage:
     """What a page shows live; `filters` are ids of components whose `value` narrows all of it.
 
     `props(desk, span, filters)` sets cards and tables; `span` is None before the first frame.
+    `metrics` are those an export of the page holds.
     """
 
     name: str
@@ -112,6 +113,7 @@ class LivePage:
     props: Callable[[Desk, Span | None, tuple[str, ...]], Props] = _no_props
     filters: tuple[str, ...] = ()
     feeds: tuple[Feed, ...] = ()
+    metrics: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 
 from components.attributes import attributes
+from components.export_menu import export_menu
 from components.help import help_mark
 
 if TYPE_CHECKING:
@@ -23,8 +24,12 @@ CARD_COLUMNS: Final = {"base": 2, "sm": 3, "lg": 4, "xl": 8}
 
 def page_frame(page: LivePage, title: str, *children: Any, controls: Any = None) -> html.Div:
     """A live page: its stores, its heading with controls beside it, its panels."""
+    shown = controls if isinstance(controls, list) else [controls]
     heading = html.Div(
-        [dmc.Title(title, order=1, size="h3"), html.Div(controls, className="controls")],
+        [
+            dmc.Title(title, order=1, size="h3"),
+            html.Div([*shown, export_menu(page)], className="controls"),
+        ],
         className="page-heading",
     )
     return html.Div(

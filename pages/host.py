@@ -8,6 +8,7 @@ from dash import html, register_page
 
 from components import panels
 from components.live import LiveGraph, LivePage, connect
+from servescope import catalog
 from servescope.figures import theme, units
 from servescope.figures.lines import LinePlot
 from servescope.queries import host
@@ -85,7 +86,17 @@ GRAPHS: Final = (
 )
 
 
-PAGE: Final = LivePage("host", GRAPHS)
+METRICS: Final = (
+    catalog.CPU_UTILIZATION,
+    catalog.LOAD_AVERAGE,
+    catalog.MEMORY_USAGE,
+    catalog.PAGING_USAGE,
+    catalog.DISK_IO,
+    catalog.NETWORK_IO,
+    catalog.PROCESS_CPU,
+    catalog.PROCESS_MEMORY,
+)
+PAGE: Final = LivePage("host", GRAPHS, metrics=METRICS)
 connect(PAGE)
 
 

@@ -10,6 +10,7 @@ from components import panels
 from components.live import LiveGraph, LivePage, Props, connect
 from components.tables import figure_table, swatch
 from components.waterfall import MEANING
+from servescope import catalog
 from servescope.figures import theme, units
 from servescope.figures.distribution import DistributionPlot
 from servescope.figures.heat import HeatPlot
@@ -115,7 +116,11 @@ def _route_table(desk: Desk, span: Span, listener: str) -> html.Div:
     return figure_table(headings, rows, empty=EMPTY, words=2)
 
 
-PAGE: Final = LivePage("latency", GRAPHS, props, filters=("latency-listener",))
+METRICS: Final = (
+    catalog.REQUEST_DURATION,
+    catalog.STAGE_DURATION,
+)
+PAGE: Final = LivePage("latency", GRAPHS, props, filters=("latency-listener",), metrics=METRICS)
 connect(PAGE)
 
 

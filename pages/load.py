@@ -11,6 +11,7 @@ from components.access import desk as present_desk
 from components.access import why_not
 from components.live import LiveGraph, LivePage, Props, connect
 from components.shell import stop_active_run
+from servescope import catalog
 from servescope.figures.lines import LinePlot
 from servescope.queries import host, load, ports
 
@@ -90,7 +91,13 @@ def props(desk: Desk, _span: Span | None, _filters: tuple[str, ...]) -> Props:
     }
 
 
-PAGE: Final = LivePage("load", GRAPHS, props)
+METRICS: Final = (
+    catalog.LOAD_SENT,
+    catalog.LOAD_ERRORS,
+    catalog.LOAD_DURATION,
+    catalog.LOAD_NAIVE_DURATION,
+)
+PAGE: Final = LivePage("load", GRAPHS, props, metrics=METRICS)
 connect(PAGE)
 
 

@@ -20,6 +20,7 @@ from components.verdict import (
     concerns,
     verdict,
 )
+from servescope import catalog
 from servescope.figures import units
 from servescope.figures.lines import LinePlot
 from servescope.queries import host, latency, load, overview, ports, traffic
@@ -112,7 +113,13 @@ def props(desk: Desk, _span: Span | None, _filters: tuple[str, ...]) -> Props:
     }
 
 
-PAGE: Final = LivePage("overview", GRAPHS, props)
+METRICS: Final = (
+    catalog.REQUEST_DURATION,
+    catalog.ACCEPT_QUEUE_DEPTH,
+    catalog.CPU_UTILIZATION,
+    catalog.MEMORY_UTILIZATION,
+)
+PAGE: Final = LivePage("overview", GRAPHS, props, metrics=METRICS)
 connect(PAGE)
 
 

@@ -9,6 +9,7 @@ from dash import html, register_page
 
 from components import panels
 from components.live import LiveGraph, LivePage, Props, connect
+from servescope import catalog
 from servescope.figures import theme, units
 from servescope.figures.lines import LinePlot
 from servescope.queries import ports, traffic
@@ -108,7 +109,14 @@ def props(desk: Desk, _span: Span | None, _filters: tuple[str, ...]) -> Props:
     return {"ports-sockets": {"rowData": rows}}
 
 
-PAGE: Final = LivePage("ports", GRAPHS, props)
+METRICS: Final = (
+    catalog.ACCEPT_QUEUE_DEPTH,
+    catalog.ACCEPT_QUEUE_BACKLOG,
+    catalog.CONNECTION_COUNT,
+    catalog.BYTES_RECEIVED,
+    catalog.BYTES_SENT,
+)
+PAGE: Final = LivePage("ports", GRAPHS, props, metrics=METRICS)
 connect(PAGE)
 
 

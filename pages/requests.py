@@ -10,6 +10,7 @@ from dash import Input, Output, callback, html, no_update, register_page
 from components import panels
 from components.live import Feed, LiveGraph, LivePage, Props, connect
 from components.request_table import matches, opened, request_table, table_row
+from servescope import catalog
 from servescope.figures import theme
 from servescope.figures.lines import LinePlot
 from servescope.queries import requests as log
@@ -92,12 +93,19 @@ def props(desk: Desk, _span: Span | None, _chosen: tuple[str, ...]) -> Props:
     return panels.listener_options("requests-listener", desk)
 
 
+METRICS: Final = (
+    catalog.REQUEST_DURATION,
+    catalog.BYTES_RECEIVED,
+    catalog.BYTES_SENT,
+    catalog.NEW_CONNECTIONS,
+)
 PAGE: Final = LivePage(
     "requests",
     GRAPHS,
     props,
     filters=("requests-listener", "requests-status"),
     feeds=(Feed("requests-log", newest, log.NEWEST),),
+    metrics=METRICS,
 )
 connect(PAGE)
 

@@ -98,6 +98,13 @@ class StoreVersionError(StoreError):
     """The store was written by a newer Servescope than this one."""
 
 
+class ExportError(ServescopeError):
+    """An export was asked for that cannot be made; the text says what can."""
+
+    http_status = HTTPStatus.BAD_REQUEST
+    exit_status = 2
+
+
 class RingError(ServescopeError):
     """A file is not a ring of this version."""
 

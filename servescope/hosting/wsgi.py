@@ -5,12 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from functools import lru_cache
-from http import HTTPStatus
 from io import BytesIO
-from typing import IO, TYPE_CHECKING, Any, Final
+from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
-from servescope.hosting.routes import UNMATCHED, fold_path
+from servescope.hosting.routes import environ_route
 from servescope.wire.http1_response import SERVER, check_status
 
 if TYPE_CHECKING:
@@ -25,12 +24,6 @@ if TYPE_CHECKING:
     )
     StartResponse = Callable[..., Callable[[bytes], None]]
     WsgiCallable = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
-
-_NOBODYS: Final = (int(HTTPStatus.NOT_FOUND), int(HTTPStatus.METHOD_NOT_ALLOWED))
-ROUTE_KEY: Final = "servescope.route"
-"""An app may put its route template here, in the environ; it wins over every other source."""
-
-_WERKZEUG_REQUEST: Final = "werkzeug.request"  # werkzeug.wrappers.Request puts itself here
 
 
 class FileWrapper:
@@ -157,21 +150,10 @@ class _Response:
         self._status = check_status(status)
         self._phrase = status[4:]
         self._headers = list(headers)
-        self._exchange.route = self._route()
+        self._exchange.route = environ_route(
+            self._environ, str(self._status), self._exchange.target
+        )
         return self.write
-
-    def _route(self) -> str:
-        """The route template as far as the app tells it by now (Flask forgets it later)."""
-        told = self._environ.get(ROUTE_KEY)
-        if told:
-            return str(told)
-        request = self._environ.get(_WERKZEUG_REQUEST)
-        rule = getattr(request, "url_rule", None)
-        if rule is not None:
-            return str(rule.rule)
-        if self._status in _NOBODYS:
-            return UNMATCHED
-        return fold_path(self._exchange.target)
 
     def write(self, data: bytes) -> None:
         """What start_response returned: send a part of the body at once (PEP 3333)."""

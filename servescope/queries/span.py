@@ -88,11 +88,11 @@ class View:
         steps.
         """
         if self.fixed is None:
-            step = _step_for(self.last.seconds)
+            step = step_for(self.last.seconds)
             end = (newest + 1) // step * step
             return Span(end - self.last.seconds // step * step, end, step)
         start, end = self.fixed
-        step = _step_for(end - start)
+        step = step_for(end - start)
         return Span(start // step * step, -(-end // step) * step, step)
 
     @property
@@ -101,5 +101,6 @@ class View:
         return self.last.key if self.fixed is None else f"{self.fixed[0]}-{self.fixed[1]}"
 
 
-def _step_for(seconds: int) -> int:
+def step_for(seconds: int) -> int:
+    """The finest step in which a span of this length has at most MAX_POINTS points."""
     return next((step for step in STEPS if seconds <= step * MAX_POINTS), STEPS[-1])

@@ -85,6 +85,12 @@ class DetailWriter:
         if descriptor >= 0:  # a number closed twice may be somebody else's by then
             ring_file.release(descriptor)
 
+    def disown(self) -> None:
+        """Let go of an inherited ring in a forked child; the parent's lock stays its own."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            ring_file.disown(self._mapping, descriptor)
+
 
 class DetailReader:
     """Follows a detail ring; the cursor is the number of details already taken or given up.

@@ -6,6 +6,7 @@ import fcntl
 import mmap
 import os
 import struct
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -100,6 +101,17 @@ def release(descriptor: int) -> None:
     """Give up the writer's lock. Closing would not: the mapping keeps a duplicate (flock(2))."""
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     os.close(descriptor)
+
+
+def disown(mapping: mmap.mmap, descriptor: int) -> None:
+    """Close a forked child's copies without unlocking: the lock is shared with the parent.
+
+    flock(2): it lasts until every copy is closed, so a child that kept one would make its dead
+    parent look alive; an explicit unlock in the child would take it from the living parent.
+    """
+    os.close(descriptor)
+    with suppress(BufferError):  # forked while another thread was writing: the child's end unmaps
+        mapping.close()
 
 
 def writer_is_gone(descriptor: int) -> bool:

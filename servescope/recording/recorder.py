@@ -18,6 +18,9 @@ DETAILS_PER_SECOND: Final = 20
 
 ERRORS_PER_SECOND: Final = 100
 _FIRST_ERROR_STATUS: Final = 400
+RINGS: Final = "rings"
+"""The folder, within the data folder, that holds every process's rings."""
+
 RING_SUFFIX: Final = ".ring"
 DETAIL_SUFFIX: Final = ".detail"
 
@@ -77,3 +80,8 @@ class Recorder:
         """Give up both rings; the collector drains and deletes them."""
         self.ring.close()
         self.details.close()
+
+    def disown(self) -> None:
+        """Let go, in a forked child, of what its parent goes on writing to."""
+        self.ring.disown()
+        self.details.disown()

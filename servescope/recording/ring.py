@@ -179,6 +179,12 @@ class RingWriter:
         if descriptor >= 0:  # a number closed twice may be somebody else's by then
             ring_file.release(descriptor)
 
+    def disown(self) -> None:
+        """Let go of an inherited ring in a forked child; the parent's lock stays its own."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            ring_file.disown(self._mapping, descriptor)
+
 
 @dataclass(frozen=True, slots=True)
 class Drained:

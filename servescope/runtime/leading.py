@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from servescope.recording import Recorder
+from servescope.recording.recorder import RINGS
 from servescope.records import Event, EventKind
 from servescope.runtime.listening import Listeners, wanted_listeners
 from servescope.runtime.loading import LoadRuns
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-RINGS: Final = "rings"
 TICK_DELAY_S: Final = 0.03
 """How long after a second's end it is collected: its last records are written by then."""
 

@@ -22,12 +22,15 @@ from servescope.records import (
     Role,
     RunState,
 )
+from servescope.store import totals
 from servescope.store.database import Database
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
     from pathlib import Path
+
+    from servescope.store.totals import Kept
 
 NEXT_STATES: Final[dict[RunState, frozenset[RunState]]] = {
     RunState.REQUESTED: frozenset(
@@ -258,6 +261,20 @@ class Control:
             lambda connection: connection.execute("DELETE FROM instance WHERE pid = ?", (pid,))
         )
         self._beaten = None
+
+    def kept_totals(self) -> Kept | None:
+        """Whose totals are kept for scrapers, and up to when; None in a new store."""
+        return self._db.read(totals.kept)
+
+    def totals(self) -> tuple[Kept, bytes] | None:
+        """The totals kept for scrapers, as `servescope.queries.scrape` packed them."""
+        return self._db.read(totals.packed)
+
+    def keep_totals(self, before: Kept | None, now: Kept, packed: bytes) -> bool:
+        """Keep totals in the place of `before`; False when another process was faster."""
+        return self._db.write(
+            lambda connection: totals.keep(connection, before, now, packed), news=False
+        )
 
     def close(self) -> None:
         """Close every connection."""

@@ -1,0 +1,18 @@
+// The items of the Export menu download what their link names, over the span the page shows.
+(function () {
+  "use strict";
+
+  const scope = (window.servescope = window.servescope || {});
+
+  document.addEventListener("click", (event) => {
+    const item = event.target instanceof Element && event.target.closest("[data-export]");
+    if (!item) return;
+    const url = new URL(item.dataset.export, window.location.origin);
+    const span = scope.view && scope.view.span();
+    if (span) {
+      url.searchParams.set("from", span[0]);
+      url.searchParams.set("to", span[1]);
+    }
+    window.location.assign(url); // an attachment: the page stays
+  });
+})();

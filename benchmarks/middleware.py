@@ -1,0 +1,191 @@
+"""What the middleware costs a request, in µs: the same app bare and recorded, in turns.
+
+    python benchmarks/middleware.py [--requests 5000] [--rounds 15]
+
+No server in between: the apps are called as a server calls them, so that nothing else is timed. Of
+each app's rounds the fastest counts: what others do on the machine only ever adds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import socket
+import sys
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from flask import Flask
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from servescope.middleware import asgi, wsgi
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+BUDGET_US: Final = 5.0
+HEADERS: Final = [("Content-Type", "text/plain"), ("Content-Length", "5")]
+
+
+def hello(_environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    """A WSGI app that answers a list."""
+    start_response("200 OK", HEADERS)
+    return [b"hello"]
+
+
+def stream(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+    """A WSGI app that answers an iterator of three blocks."""
+    start_response("200 OK", HEADERS)
+    yield b"hel"
+    yield b"l"
+    yield b"o"
+
+
+async def hello_asgi(_scope: Any, receive: Any, send: Any) -> None:
+    """An ASGI app that reads its request and answers."""
+    await receive()
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+def flask_app() -> Flask:
+    """The Flask app everyone begins with."""
+    app = Flask("hello")
+    app.add_url_rule("/users/<int:number>", view_func=lambda number: f"user {number}")
+    return app
+
+
+def environ(**more: Any) -> dict[str, Any]:
+    """A WSGI environ as a browser's request makes it."""
+    return {
+        "REQUEST_METHOD": "GET",
+        "SCRIPT_NAME": "",
+        "PATH_INFO": "/users/17",
+        "QUERY_STRING": "page=2",
+        "SERVER_NAME": "127.0.0.1",
+        "SERVER_PORT": "8000",
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        "REMOTE_ADDR": "127.0.0.1",
+        "HTTP_HOST": "127.0.0.1:8000",
+        "HTTP_USER_AGENT": "benchmark",
+        "wsgi.url_scheme": "http",
+    } | more
+
+
+def start_response(_status: str, _headers: Any, _exc_info: Any = None) -> Callable[[bytes], None]:
+    """What a server hands to the app, doing nothing."""
+    return lambda _data: None
+
+
+def call_wsgi(app: Any, given: dict[str, Any], times: int) -> None:
+    """Call as a server does: iterate, then close."""
+    for _ in range(times):
+        result = app(dict(given), start_response)
+        for _block in result:
+            pass
+        close = getattr(result, "close", None)
+        if close is not None:
+            close()
+
+
+async def receive() -> dict[str, Any]:
+    """A request without a body."""
+    return {"type": "http.request", "body": b"", "more_body": False}
+
+
+async def send(_message: Any) -> None:
+    """Take a message."""
+
+
+def call_asgi(app: Any, scope: dict[str, Any], times: int) -> None:
+    """Drive the app's coroutine; it never waits here."""
+    for _ in range(times):
+        try:
+            app(dict(scope), receive, send).send(None)
+        except StopIteration:
+            continue
+        raise RuntimeError("the app waited")
+
+
+def compare(name: str, drive: Any, bare: Any, recorded: Any, given: Any, options: Any) -> float:
+    """Print both costs; return the difference in µs."""
+    times: dict[str, list[float]] = {"bare": [], "recorded": []}
+    for app in (bare, recorded):
+        drive(app, given, 200)
+    for _ in range(options.rounds):
+        for key, app in (("bare", bare), ("recorded", recorded)):
+            gc.collect()
+            began = time.process_time()
+            drive(app, given, options.requests)
+            times[key].append((time.process_time() - began) / options.requests * 1e6)
+    before, after = min(times["bare"]), min(times["recorded"])
+    print(f"{name:34}{before:10.2f}{after:10.2f}{after - before:10.2f}")
+    return after - before
+
+
+def tcp_pair() -> tuple[socket.socket, socket.socket]:
+    """Two ends of a TCP connection over loopback."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+        client = socket.create_connection(listening.getsockname())
+        return client, listening.accept()[0]
+
+
+def main() -> None:
+    """Print a table, and whether the budget is kept."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=5_000)
+    parser.add_argument("--rounds", type=int, default=15)
+    options = parser.parse_args()
+    client, served = tcp_pair()
+    flask = flask_app()
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "path": "/users/17",
+        "raw_path": b"/users/17",
+        "query_string": b"page=2",
+        "http_version": "1.1",
+        "headers": [(b"host", b"127.0.0.1"), (b"user-agent", b"benchmark")],
+        "client": ("127.0.0.1", 50_000),
+    }
+    print(f"{'CPU µs a request':34}{'bare':>10}{'recorded':>10}{'cost':>10}")
+    with tempfile.TemporaryDirectory() as folder, closing(client), closing(served):
+
+        def wrapped(module: Any, app: Any) -> Any:
+            return module.ServescopeMiddleware(app, listener="bench", data_dir=Path(folder))
+
+        cases = [
+            ("WSGI, a list", call_wsgi, hello, wsgi, environ()),
+            (
+                "WSGI, a list, kernel wait",
+                call_wsgi,
+                hello,
+                wsgi,
+                environ(**{"gunicorn.socket": served}),
+            ),
+            ("WSGI, an iterator of 3 blocks", call_wsgi, stream, wsgi, environ()),
+            ("ASGI", call_asgi, hello_asgi, asgi, scope),
+            (
+                "Flask, a route, kernel wait",
+                call_wsgi,
+                flask,
+                wsgi,
+                environ(**{"gunicorn.socket": served}),
+            ),
+        ]
+        costs = [
+            compare(name, drive, app, wrapped(module, app), given, options)
+            for name, drive, app, module, given in cases
+        ]
+    *bare, within_flask = costs
+    print(f"bare apps: highest {max(bare):.2f} µs, budget {BUDGET_US} µs: ", end="")
+    print("kept" if max(bare) <= BUDGET_US else "MISSED")
+    print(f"within Flask, where caches are cold: {within_flask:.2f} µs")
+
+
+if __name__ == "__main__":
+    main()

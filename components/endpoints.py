@@ -1,0 +1,90 @@
+"""URLs for programs, beside the pages for people: `/metrics` and `/export`."""
+
+from __future__ import annotations
+
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from flask import Response, request
+
+from components import access
+from servescope.errors import ExportError, ServescopeError
+from servescope.formats.exposition_text import TextFormat, render
+from servescope.formats.negotiation import choose
+from servescope.formats.tables import table_format
+from servescope.queries.export import rows, wanted
+from servescope.queries.scrape import FRESH_S, Totals
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+_OFFERS: Final = tuple(form.value for form in TextFormat)
+_EXPORT_ARGUMENTS: Final = frozenset({"metric", "from", "to", "step", "format", "title"})
+
+
+def connect(flask: Flask) -> None:
+    """Register the endpoints: once for each app."""
+    totals = Totals()
+
+    @flask.get("/metrics")
+    def metrics() -> Response:
+        try:
+            return scrape(totals)
+        except ServescopeError as error:
+            return _told(str(error), error.http_status)
+
+    @flask.get("/export")
+    def export() -> Response:
+        try:
+            return download()
+        except ServescopeError as error:
+            return _told(str(error), error.http_status)
+
+
+def scrape(totals: Totals) -> Response:
+    """The newest figures in the format the scraper prefers; 406 when it takes neither."""
+    chosen = choose(request.headers.get("Accept"), _OFFERS)
+    if chosen is None:
+        return _vary(_told("Available: " + ", ".join(_OFFERS), HTTPStatus.NOT_ACCEPTABLE))
+    desk = access.desk()
+    now = time.time()
+    newest = desk.newest()
+    is_fresh = newest is not None and now - (newest + 1) < FRESH_S
+    families = desk.snapshots.get(("families", is_fresh), lambda: totals.families(desk, now))
+    form = TextFormat(chosen)
+    text = desk.snapshots.get(("metrics", form, is_fresh), lambda: render(families, form))
+    return _vary(Response(text, content_type=chosen))
+
+
+def download() -> Response:
+    """`?metric=…&from=…&to=…&step=…&format=csv|json|parquet`, streamed; raises ExportError."""
+    asked = request.args
+    unknown = sorted(set(asked) - _EXPORT_ARGUMENTS)
+    if unknown:
+        known = ", ".join(sorted(_EXPORT_ARGUMENTS))
+        raise ExportError(f"unknown {', '.join(unknown)}; known are {known}")
+    form = table_format(asked.get("format", "csv"))
+    store = access.desk().store
+    found = wanted(
+        store,
+        asked.getlist("metric"),
+        asked.get("from"),
+        asked.get("to"),
+        asked.get("step"),
+        asked.get("title", ""),
+    )
+    response = Response(form.write(rows(store, found)), content_type=form.media_type)
+    response.headers["Content-Disposition"] = f'attachment; filename="{found.file_name(form.name)}"'
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _told(text: str, status: HTTPStatus) -> Response:
+    return Response(f"{text}\n", status, content_type="text/plain; charset=utf-8")
+
+
+def _vary(response: Response) -> Response:
+    response.headers["Vary"] = "Accept"
+    response.headers["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,43 @@
+"""`python -m servescope COMMAND`: what can be done without the dashboard."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from typing import TYPE_CHECKING, Final
+
+from servescope.errors import ServescopeError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+COMMANDS: Final = {
+    "export": "servescope.commands.export",
+}
+"""Each command's module; see `servescope.commands` for what it holds."""
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Run a command; answer the exit status: 2 for what was asked wrongly, 1 for what failed."""
+    parser = argparse.ArgumentParser(prog="servescope", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for name, module in COMMANDS.items():
+        command = importlib.import_module(module)
+        options = commands.add_parser(name, help=command.HELP, description=command.HELP)
+        command.add_arguments(options)
+        options.set_defaults(run=command.run)
+    arguments = parser.parse_args(given)
+    try:
+        return int(arguments.run(arguments))
+    except ServescopeError as error:
+        sys.stderr.write(f"servescope: {error}\n")
+        return error.exit_status
+    except BrokenPipeError:  # `| head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

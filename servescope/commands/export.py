@@ -1,0 +1,66 @@
+"""`python -m servescope export`: metrics of the data folder's store as a file."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final
+
+from servescope.catalog import BY_NAME
+from servescope.errors import DataFolderError, ExportError
+from servescope.formats.tables import FORMATS, table_format
+from servescope.queries.export import rows, wanted
+from servescope.settings import load_settings
+from servescope.store.schema import FILE_NAME
+from servescope.store.sqlite import open_store
+
+if TYPE_CHECKING:
+    import argparse
+
+    from servescope.queries.export import Wanted
+    from servescope.store.base import Store
+
+HELP: Final = "write recorded metrics as CSV, JSON or Parquet"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    parser.add_argument(
+        "--metric",
+        action="append",
+        required=True,
+        metavar="NAME",
+        help=f"may be given several times; one of {', '.join(sorted(BY_NAME))}",
+    )
+    parser.add_argument(
+        "--from", dest="start", metavar="TIME", help="epoch seconds or ISO 8601; default: 5 min ago"
+    )
+    parser.add_argument("--to", dest="end", metavar="TIME", help="default: the newest second")
+    parser.add_argument("--step", metavar="SECONDS", help="default: at most 900 steps")
+    parser.add_argument("--format", default="csv", choices=sorted(FORMATS))
+    parser.add_argument("--output", metavar="FILE", type=Path, help="default: standard output")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Write the export. Raises ServescopeError when it cannot be read or written."""
+    settings = load_settings()
+    folder = settings.data_dir.expanduser().absolute()
+    if not (folder / FILE_NAME).exists():
+        raise DataFolderError(f"there is no store in {folder}; SERVESCOPE_DATA_DIR names another")
+    with closing(open_store(folder, settings.store_mib)) as store:
+        asked = wanted(store, arguments.metric, arguments.start, arguments.end, arguments.step)
+        if arguments.output is None:
+            _write(store, asked, arguments.format, sys.stdout.buffer)
+            return 0
+        try:
+            with arguments.output.open("wb") as file:
+                _write(store, asked, arguments.format, file)
+        except OSError as error:
+            raise ExportError(f"cannot write {arguments.output}: {error.strerror}") from error
+    return 0
+
+
+def _write(store: Store, asked: Wanted, form: str, file: BinaryIO) -> None:
+    file.writelines(table_format(form).write(rows(store, asked)))
+    file.flush()

@@ -1,0 +1,286 @@
+"""A recorder for ASGI 3 apps: `app = ServescopeMiddleware(app)`.
+
+Requests and WebSocket connections are recorded; lifespan and any scope type it does not know pass
+untouched, and so does any message it does not know. A WebSocket is recorded when it ends, with the
+duration of its handshake: an hour's chat is no slow request.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from time import perf_counter_ns
+from typing import TYPE_CHECKING, Any, Final
+
+from servescope.hosting.routes import ROUTE_KEY, UNMATCHED, fold_path
+from servescope.middleware.app_recording import (
+    ABORTED,
+    APP_ERROR,
+    HTTP_1_1,
+    METHODS,
+    NO_FLAGS,
+    OTHER_METHOD,
+    AppRecording,
+    name_of,
+)
+from servescope.records import Method, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, MutableMapping
+    from pathlib import Path
+
+    Scope = MutableMapping[str, Any]
+    Message = MutableMapping[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+    AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
+
+_PROTOCOLS: Final = {"1.1": HTTP_1_1, "1.0": int(Protocol.HTTP_1_0)}
+_ERROR: Final = int(HTTPStatus.INTERNAL_SERVER_ERROR)
+_UNMATCHED: Final = (int(HTTPStatus.NOT_FOUND), int(HTTPStatus.METHOD_NOT_ALLOWED))
+
+
+class ServescopeMiddleware:
+    """Records what `app` answers; `listener` is the name it has on the pages."""
+
+    def __init__(
+        self, app: AsgiApp, *, listener: str = "", data_dir: Path | str | None = None
+    ) -> None:
+        self.app = app
+        self.recording = AppRecording(listener or name_of(app), data_dir)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Call the app; what it raises goes up."""
+        kind = scope["type"]
+        call: _Call
+        if kind == "http":
+            call = _Request(self.recording, scope, receive, send)
+        elif kind == "websocket":
+            call = _WebSocket(self.recording, scope, receive, send)
+        else:
+            await self.app(scope, receive, send)
+            return
+        try:
+            await self.app(scope, call.receive, call.send)
+        except BaseException as error:
+            call.fail(error)
+            raise
+        call.app_returned()
+
+
+class _Call:
+    """One call of the app: what is known of it so far, and its record once it has ended."""
+
+    __slots__ = (
+        "_began_ns",
+        "_flags",
+        "_head_ns",
+        "_is_recorded",
+        "_receive",
+        "_received",
+        "_recording",
+        "_scope",
+        "_send",
+        "_sent",
+        "_status",
+        "_write_ns",
+    )
+
+    def __init__(self, recording: AppRecording, scope: Scope, receive: Receive, send: Send) -> None:
+        self._recording = recording
+        self._scope = scope
+        self._receive = receive
+        self._send = send
+        self._is_recorded = False
+        self._flags = NO_FLAGS
+        self._status = self._received = self._sent = self._head_ns = self._write_ns = 0
+        self._began_ns = perf_counter_ns()
+
+    async def receive(self) -> Message:
+        """The server's `receive`, looked at on its way to the app."""
+        raise NotImplementedError
+
+    async def send(self, message: Message) -> None:
+        """The server's `send`, looked at on its way from the app."""
+        raise NotImplementedError
+
+    def app_returned(self) -> None:
+        """The app is done; what it left open the server ends."""
+        raise NotImplementedError
+
+    def fail(self, error: BaseException) -> None:
+        """The app raised, or the server cancelled it because the client had left."""
+        if self._is_recorded:
+            return
+        if not isinstance(error, Exception):
+            self._flags |= ABORTED
+        elif not self._flags & ABORTED:
+            self._flags |= APP_ERROR
+            if not self._head_ns:
+                self._status = _ERROR
+        self._finish()
+
+    def _finish(self) -> None:
+        self._is_recorded = True
+        scope = self._scope
+        now = perf_counter_ns()
+        head_ns = self._head_ns or now
+        route = _route(scope, self._status)
+        record = self._recording.record(
+            self._method(),
+            self._protocol(),
+            route,
+            self._status,
+            self._flags,
+            self._received,
+            self._sent,
+            0,
+            head_ns - self._began_ns,
+            self._body_ns(now - head_ns),
+            self._write_ns,
+        )
+        if record is None:
+            return
+        path = scope.get("raw_path") or scope.get("path", "").encode()
+        query = scope.get("query_string")
+        target = (path + b"?" + query if query else path).decode("latin-1")
+        client = scope.get("client")
+        agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
+        self._recording.record_detail(
+            record, route, target, client[0] if client else "", agent.decode("latin-1")
+        )
+
+    def _method(self) -> int:
+        return METHODS.get(self._scope["method"], OTHER_METHOD)
+
+    def _protocol(self) -> int:
+        return _PROTOCOLS.get(self._scope.get("http_version", ""), 0)
+
+    def _body_ns(self, since_head_ns: int) -> int:
+        return max(since_head_ns - self._write_ns, 0)
+
+
+class _Request(_Call):
+    """An HTTP request. Its end is the last message of the response, not the return of the app."""
+
+    __slots__ = ()
+
+    async def receive(self) -> Message:
+        """Count the request's body; see the client leave."""
+        message = await self._receive()
+        if message["type"] == "http.request":
+            self._received += len(message.get("body", b""))
+        elif message["type"] == "http.disconnect":
+            self._flags |= ABORTED
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Note head, bytes and end; the time inside the server's `send` is `write`."""
+        kind = message["type"]
+        before = perf_counter_ns()
+        if kind == "http.response.start":
+            self._status = message["status"]
+            self._head_ns = before
+        try:
+            await self._send(message)
+        except OSError:  # ASGI 2.4: the client has left
+            self._flags |= ABORTED
+            raise
+        if not self._head_ns:
+            return
+        self._write_ns += perf_counter_ns() - before
+        if kind == "http.response.body":
+            if self._scope["method"] != "HEAD":
+                self._sent += len(message.get("body", b""))
+        elif kind == "http.response.zerocopysend":
+            self._sent += message.get("count") or 0
+        elif kind != "http.response.pathsend":  # a whole file in one message
+            return
+        if not message.get("more_body", False) and not self._is_recorded:
+            self._finish()
+
+    def app_returned(self) -> None:
+        """Record a response that was never begun or never ended."""
+        if self._is_recorded:
+            return
+        if not self._flags & ABORTED:
+            self._flags |= APP_ERROR
+            self._status = self._status or _ERROR
+        self._finish()
+
+
+class _WebSocket(_Call):
+    """A WebSocket connection: its handshake's duration, its whole life's bytes."""
+
+    __slots__ = ()
+
+    async def receive(self) -> Message:
+        """Count what the client says."""
+        message = await self._receive()
+        if message["type"] == "websocket.receive":
+            self._received += _message_bytes(message)
+        return message
+
+    async def send(self, message: Message) -> None:
+        """Note how the handshake is answered; count what the app says."""
+        kind = message["type"]
+        if not self._head_ns:
+            if kind == "websocket.accept":
+                self._answer(HTTPStatus.SWITCHING_PROTOCOLS)
+            elif kind == "websocket.close":
+                self._answer(HTTPStatus.FORBIDDEN)
+            elif kind == "websocket.http.response.start":
+                self._answer(message["status"])
+        try:
+            await self._send(message)
+        except OSError:  # ASGI 2.4: the client has left
+            self._flags |= ABORTED
+            raise
+        if kind == "websocket.send":
+            self._sent += _message_bytes(message)
+        elif kind == "websocket.http.response.body":
+            self._sent += len(message.get("body", b""))
+
+    def app_returned(self) -> None:
+        """The connection is over."""
+        if not self._head_ns:  # neither accepted nor refused: servers answer 500
+            self._flags |= APP_ERROR
+            self._status = _ERROR
+        self._finish()
+
+    def _answer(self, status: int) -> None:
+        self._status = int(status)
+        self._head_ns = perf_counter_ns()
+
+    def _method(self) -> int:
+        return Method.GET
+
+    def _protocol(self) -> int:
+        return Protocol.WEBSOCKET
+
+    def _body_ns(self, since_head_ns: int) -> int:
+        del since_head_ns
+        return 0
+
+
+def _message_bytes(message: Message) -> int:
+    data = message.get("bytes")
+    if data is None:
+        data = (message.get("text") or "").encode()
+    return len(data)
+
+
+def _route(scope: Scope, status: int) -> str:
+    """`servescope.route`, else the route Starlette or FastAPI matched, else the folded path.
+
+    A mounted app's routes are relative to their mount, which is what `root_path` has grown by.
+    """
+    told = scope.get(ROUTE_KEY)
+    if told:
+        return str(told)
+    route = scope.get("route")
+    path = getattr(route, "path", None)
+    if isinstance(path, str):
+        mount = scope.get("root_path", "")
+        mount = fold_path(mount) if mount else ""
+        return f"{mount}{UNMATCHED}" if hasattr(route, "routes") else f"{mount}{path}"
+    return UNMATCHED if status in _UNMATCHED else fold_path(scope.get("path", ""))

@@ -1,0 +1,85 @@
+"""The rings of this process: opened at its first request, once for each data folder.
+
+A server such as gunicorn imports the app, then forks its workers, so nothing may be opened at
+import; and a forked child must neither write into its parent's ring nor keep the parent's lock.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+from servescope.errors import DataFolderError
+from servescope.recording import Recorder
+from servescope.recording.recorder import RING_SUFFIX, RINGS
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+RETRY_S: Final = 10.0
+"""How long after a ring could not be opened the next attempt is made; requests go unrecorded."""
+
+MOST_RINGS: Final = 128
+"""Rings (10 MiB each with their details) there may be in the folder before no more is added: while
+no dashboard collects, each restart of a worker leaves one behind."""
+
+
+class ProcessRings:
+    """Recorders of this process by data folder. Any thread may ask."""
+
+    def __init__(self) -> None:
+        self.start: object = object()
+        """Another one in each process: by it, whoever holds a recorder sees a fork."""
+        self._lock = threading.Lock()
+        self._recorders: dict[Path, Recorder] = {}
+        self._retry_at: dict[Path, float] = {}
+
+    def recorder(self, data_dir: Path) -> Recorder | None:
+        """The recorder for a data folder; None while its rings cannot be opened.
+
+        An app goes on being served when its recording cannot be: that is logged, and tried again.
+        """
+        with self._lock:
+            recorder = self._recorders.get(data_dir)
+            if recorder is not None or time.monotonic() < self._retry_at.get(data_dir, 0.0):
+                return recorder
+            try:
+                recorder = self._recorders[data_dir] = _open(data_dir)
+            except DataFolderError as error:
+                self._retry_at[data_dir] = time.monotonic() + RETRY_S
+                logger.warning("requests are not recorded: %s", error)
+            return recorder
+
+    def begin_anew(self) -> None:
+        """Forget, in a forked child, what the parent has open."""
+        for recorder in self._recorders.values():
+            recorder.disown()
+        self.start = object()
+        self._lock = threading.Lock()  # a thread that is no more may have held it
+        self._recorders = {}
+        self._retry_at = {}
+
+
+def _open(data_dir: Path) -> Recorder:
+    folder = data_dir / RINGS
+    try:
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.mkdir(exist_ok=True)
+        rings = sum(name.endswith(RING_SUFFIX) for name in os.listdir(folder))  # noqa: PTH208 - names alone
+    except OSError as error:
+        raise DataFolderError(f"cannot use the folder {folder}: {error.strerror}") from error
+    if rings >= MOST_RINGS:
+        raise DataFolderError(
+            f"{folder} holds {rings} rings that nobody has collected: start a dashboard on "
+            f"{data_dir}, or delete them"
+        )
+    return Recorder(folder)
+
+
+PROCESS_RINGS: Final = ProcessRings()
+os.register_at_fork(after_in_child=PROCESS_RINGS.begin_anew)

@@ -1,0 +1,186 @@
+"""Rows to take away: any metrics over any span, in the long format, a part at a time.
+
+One row is one figure: time, metric, unit, labels, statistic, value. A gauge tells `avg`, `min` and
+`max` of a step, a counter its `increase`, a histogram `count`, `mean`, `p50`, `p90` and `p99`.
+What was not measured has no row: gaps stay gaps.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+from servescope.catalog import BY_NAME, Kind
+from servescope.errors import ExportError
+from servescope.queries.span import STEPS, Span, step_for
+from servescope.store.base import Aggregation, Matching
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from servescope.catalog import Metric
+    from servescope.records import Labels
+    from servescope.store.base import Store
+
+MOST_ROWS: Final = 2_000_000
+"""Most figures one export may hold: about 300 MB of CSV, 20 MB of Parquet."""
+
+ROWS_AT_ONCE: Final = 50_000
+DEFAULT_SECONDS: Final = 300
+QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
+_AGGREGATIONS: Final = {
+    Kind.GAUGE: {"avg": Aggregation.AVG, "min": Aggregation.MIN, "max": Aggregation.MAX},
+    Kind.COUNTER: {"increase": Aggregation.SUM},
+    Kind.HISTOGRAM: {"count": Aggregation.SUM},
+}
+_STATISTICS: Final = {Kind.GAUGE: 3, Kind.COUNTER: 1, Kind.HISTOGRAM: 2 + len(QUANTILES)}
+_UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Figures of one metric and statistic: `values` (series, T), NaN where there is no row.
+
+    `times` (T,): epoch seconds at the start of each step; `labels` (series,).
+    """
+
+    metric: Metric
+    unit: str
+    statistic: str
+    times: NDArray[np.int64]
+    labels: list[Labels]
+    values: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An export as asked for, checked."""
+
+    metrics: tuple[Metric, ...]
+    span: Span
+    title: str  # what of the dashboard it is, for the file's name
+
+    def file_name(self, suffix: str) -> str:
+        """A name that says what and when, in UTC: `servescope_latency_20261120T101500Z_...csv`."""
+        start, end = (
+            datetime.fromtimestamp(second, UTC).strftime("%Y%m%dT%H%M%SZ")
+            for second in (self.span.start, self.span.end)
+        )
+        title = _UNSAFE.sub("-", self.title)[:80]
+        return f"servescope_{title}_{start}_{end}_{self.span.step}s.{suffix}"
+
+
+def wanted(
+    store: Store,
+    metrics: Sequence[str],
+    start: str | None = None,
+    end: str | None = None,
+    step: str | None = None,
+    title: str = "",
+) -> Wanted:
+    """Check what was asked for: texts as a URL or a command line brings them.
+
+    Times are epoch seconds or ISO 8601 (UTC where no offset is told); without them the export ends
+    with the newest second and holds 5 minutes; without a step it has at most 900 steps. Raises
+    ExportError, whose text lists what is allowed.
+    """
+    if not metrics:
+        raise ExportError(f"metric is missing; there are {', '.join(sorted(BY_NAME))}")
+    for name in metrics:
+        if name not in BY_NAME:
+            raise ExportError(
+                f"there is no metric {name!r}; there are {', '.join(sorted(BY_NAME))}"
+            )
+    bounds = store.bounds()
+    if bounds is None:
+        raise ExportError("the store is empty: nothing was recorded yet")
+    until = _time("to", end) if end else bounds[1] + 1
+    since = _time("from", start) if start else until - DEFAULT_SECONDS
+    if since >= until:
+        raise ExportError(f"from ({since}) must lie before to ({until})")
+    chosen = _step(step) if step else step_for(until - since)
+    # What was never measured takes no time to leave out, however far away `from` is.
+    since, until = max(since, bounds[0]), min(until, bounds[1] + 1)
+    span = Span(
+        since // chosen * chosen, max(-(-until // chosen), since // chosen) * chosen, chosen
+    )
+    found = tuple(BY_NAME[name] for name in dict.fromkeys(metrics))
+    _check_size(store, found, span)
+    return Wanted(found, span, title or "_".join(metric.name for metric in found))
+
+
+def rows(store: Store, asked: Wanted) -> Iterator[Rows]:
+    """The figures, metric by metric, each part of the span small enough to hold in memory."""
+    span = asked.span
+    for metric in asked.metrics:
+        series = max(len(store.series(metric.name)), 1)
+        steps = max(ROWS_AT_ONCE // (series * _STATISTICS[metric.kind]), 1)
+        for start in range(span.start, span.end, steps * span.step):
+            end = min(start + steps * span.step, span.end)
+            yield from _part(store, metric, Span(start, end, span.step))
+
+
+def _part(store: Store, metric: Metric, span: Span) -> Iterator[Rows]:
+    match, by = Matching(metric.name), metric.labels
+    for statistic, agg in _AGGREGATIONS[metric.kind].items():
+        found = store.range(match, span.start, span.end, span.step, agg, by)
+        unit = "1" if metric.kind is Kind.HISTOGRAM else metric.unit
+        labels = _labels(metric, found.groups)
+        yield Rows(metric, unit, statistic, found.times, labels, found.values)
+    if metric.kind is Kind.HISTOGRAM:
+        mean = store.mean(match, span.start, span.end, span.step, by)
+        labels = _labels(metric, mean.groups)
+        yield Rows(metric, metric.unit, "mean", mean.times, labels, mean.values)
+        qs = store.quantiles(list(QUANTILES.values()), match, span.start, span.end, span.step, by)
+        labels = _labels(metric, qs.groups)
+        for index, name in enumerate(QUANTILES):
+            yield Rows(metric, metric.unit, name, qs.times, labels, qs.values[:, index, :])
+
+
+def _labels(metric: Metric, groups: Sequence[tuple[str, ...]]) -> list[Labels]:
+    return [
+        tuple(pair for pair in zip(metric.labels, group, strict=True) if pair[1])
+        for group in groups
+    ]
+
+
+def _check_size(store: Store, metrics: Sequence[Metric], span: Span) -> None:
+    steps = (span.end - span.start) // span.step
+    figures = steps * sum(
+        len(store.series(metric.name)) * _STATISTICS[metric.kind] for metric in metrics
+    )
+    if figures > MOST_ROWS:
+        fitting = [step for step in STEPS if figures * span.step / step <= MOST_ROWS]
+        advice = f"step={fitting[0]}" if fitting else "fewer metrics or a shorter span"
+        raise ExportError(
+            f"that would be up to {figures:,} rows, and {MOST_ROWS:,} is the most: try {advice}"
+        )
+
+
+def _time(name: str, text: str) -> int:
+    try:
+        seconds = float(text)
+    except ValueError:
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise ExportError(
+                f"{name}={text!r} is no time: epoch seconds or ISO 8601, as 2026-11-20T10:15:00Z"
+            ) from None
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=UTC)
+        seconds = moment.timestamp()
+    if not 0 <= seconds < 2**33:  # to the year 2242; NaN is neither
+        raise ExportError(f"{name}={text!r} is out of range: epoch seconds lie in [0, {2**33})")
+    return int(seconds)
+
+
+def _step(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= STEPS[-1]:
+        raise ExportError(f"step={text!r} is no step: whole seconds from 1 to {STEPS[-1]}")
+    return int(text)
