@@ -95,7 +95,8 @@
       reloadIfOutdated(silentMs);
     }
     const shown = document.getElementById("data-age");
-    if (!shown || newest.second === undefined) return;
+    if (shown && !isLivePage) shown.textContent = ""; // nothing is asked for here, so nothing ages
+    if (!shown || !isLivePage || newest.second === undefined) return;
     if (newest.second === null) {
       shown.textContent = "waiting for the first second of data";
       return;

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from servescope.records import ListenerStatus
 
 _EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - read, not bound
-_MODELS: Final = {"thread_pool": "thread pool"}
+_MODELS: Final = {"thread_pool": "thread pool", "asyncio": "event loop"}
 
 
 def listener_url(status: ListenerStatus) -> str:

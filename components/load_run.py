@@ -22,6 +22,7 @@ DEFAULT_PLAN: Final = LoadPlan(listener="wsgi", target="/", rate=200, seconds=30
 
 SUGGESTED: Final = {
     "wsgi": ["/", "/whoami", "/search?q=socket", "/api/notes", "/slow?ms=50", "/error", "/missing"],
+    "asgi": ["/", "/whoami", "/items/7", "/slow?ms=50", "/block?ms=20", "/error", "/missing"],
     "files": ["/", "/welcome/", "/data/stages.json", "/images/connection.svg", "/missing"],
 }
 _FAILURES: Final = {

@@ -41,6 +41,9 @@ ACTIVE_REQUESTS: Final = "http.server.active_requests"
 OPEN_CONNECTIONS: Final = "servescope.http.server.connections.open"
 BUSY_THREADS: Final = "servescope.http.server.threads.busy"
 QUEUED_REQUESTS: Final = "servescope.http.server.requests.queued"
+WEBSOCKETS_OPEN: Final = "servescope.websocket.connections.open"
+WEBSOCKET_MESSAGES: Final = "servescope.websocket.messages"
+WEBSOCKET_IO: Final = "servescope.websocket.io"
 
 CPU_UTILIZATION: Final = "system.cpu.utilization"
 LOAD_AVERAGE: Final = "system.cpu.load_average.1m"
@@ -67,6 +70,7 @@ COLLECT_DURATION: Final = "servescope.collector.cpu_time"
 SAMPLE_DURATION: Final = "servescope.sampler.cpu_time"
 
 _REQUEST = ("listener", "http.request.method", "http.route", "http.response.status_code")
+_SOCKET = ("listener", "network.io.direction")
 
 METRICS: Final[tuple[Metric, ...]] = (
     Metric(REQUEST_DURATION, "s", _H, _REQUEST, "Whole request: the sum of its stages."),
@@ -78,6 +82,9 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric(OPEN_CONNECTIONS, "{connection}", _G, ("listener",), "Accepted connections held open."),
     Metric(BUSY_THREADS, "{thread}", _G, ("listener",), "Request threads at work."),
     Metric(QUEUED_REQUESTS, "{request}", _G, ("listener",), "Complete requests awaiting a thread."),
+    Metric(WEBSOCKETS_OPEN, "{connection}", _G, ("listener",), "WebSockets held open."),
+    Metric(WEBSOCKET_MESSAGES, "{message}", _C, _SOCKET, "Whole messages of WebSockets."),
+    Metric(WEBSOCKET_IO, "By", _C, _SOCKET, "Frames of WebSockets, without the handshake."),
     Metric(CPU_UTILIZATION, "1", _G, ("cpu.logical_number",), "Share not idle; `all`: mean."),
     Metric(LOAD_AVERAGE, "{thread}", _G, (), "Runnable and uninterruptible threads, 1 min decay."),
     Metric(MEMORY_USAGE, "By", _G, ("system.memory.state",), "Main memory by state."),

@@ -74,6 +74,10 @@ class ClientGoneError(ServescopeError):
     """The client closed the connection, or stopped reading, before the response was out."""
 
 
+class ClientDisconnectedError(ClientGoneError, OSError):
+    """The same as an ASGI app sees it: `send` raises an OSError (ASGI HTTP specification 2.4)."""
+
+
 class LoadRefusedError(ServescopeError):
     """A load plan is out of bounds or aims at something that is not ours."""
 

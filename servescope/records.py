@@ -119,6 +119,7 @@ class ConcurrencyModel(StrEnum):
     """How a listener handles more than one request at a time."""
 
     THREAD_POOL = "thread_pool"
+    ASYNCIO = "asyncio"
 
 
 class AppKind(StrEnum):
@@ -126,6 +127,7 @@ class AppKind(StrEnum):
 
     STATIC = "static"
     WSGI = "wsgi"
+    ASGI = "asgi"
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,11 @@ class Settings(BaseSettings):
         "servescope.demo.flask_app:app",
         description="WSGI callable of the listener `wsgi`, as module:attribute",
     )
+    asgi_port: Port = Field(8001, description="port of the listener `asgi`; 0 picks a free one")
+    asgi_app: str = Field(
+        "servescope.demo.asgi_app:app",
+        description="ASGI application of the listener `asgi`, as module:attribute",
+    )
     threads: int = Field(8, ge=1, le=256, description="request threads of each listener")
     deny: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
         (), description="addresses or networks answered with 403, separated by commas"

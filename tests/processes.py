@@ -124,7 +124,8 @@ class RunningDashboard:
             if not self.url:
                 return False
             with suppress(OSError):
-                return self.get("/health") and self.listener("files") and self.listener("wsgi")
+                names = ("files", "wsgi", "asgi")
+                return self.get("/health") and all(map(self.listener, names))
             return False
 
         eventually(ready)
@@ -154,7 +155,7 @@ class Dashboards:
             if not name.startswith("SERVESCOPE_") and name not in {"PORT", "WEB_CONCURRENCY"}
         }
         environment |= {"SERVESCOPE_DATA_DIR": str(folder), "PYTHONUNBUFFERED": "1"}
-        defaults = {"PORT": "0", "FILES_PORT": "0", "WSGI_PORT": "0"}
+        defaults = {"PORT": "0", "FILES_PORT": "0", "WSGI_PORT": "0", "ASGI_PORT": "0"}
         for name, value in (defaults | settings).items():
             if value is not None:
                 environment["SERVESCOPE_" + name] = str(value)

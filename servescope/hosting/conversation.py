@@ -13,6 +13,9 @@ Theory of operation. A concurrency model reads bytes and hands them to `receive`
 
 Before a READ it sends what `take_interim` gives (`100 Continue`). A conversation is used by one
 thread at a time.
+
+An application that streams bodies (ASGI) gets its RUN with the head. The model takes what came of
+the body with `body_events`, reads on while it runs, and hands that to `receive_early`.
 """
 
 from __future__ import annotations
@@ -31,8 +34,11 @@ from servescope.wire.http1_response import CONTINUE
 from servescope.wire.http1_server import Http1Server, State
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from servescope.hosting.exchange import ResponseSink
     from servescope.hosting.site import Site
+    from servescope.wire.http1_events import Event
 
 BODY_PROGRESS: Final = 65_536
 """Bytes of a body that renew its deadline: a byte a second does not hold a connection for ever."""
@@ -113,6 +119,31 @@ class Conversation:
         self._was_queued = False
         self._wire.receive_data(data)
         return self._advance()
+
+    def receive_early(self, data: bytes, now_ns: int, kernel_ns: int) -> Iterator[Event]:
+        """Take bytes that arrive while a request is answered: of its body, or of the next one."""
+        self._received_ns = now_ns
+        self._received_kernel_ns = kernel_ns
+        self._wire.receive_data(data)
+        return self.body_events(now_ns)
+
+    def body_events(self, now_ns: int) -> Iterator[Event]:
+        """What has arrived of the body of the request at hand; renews its deadline."""
+        wire = self._wire
+        while wire.state is State.BODY:
+            event = wire.next_event()
+            if isinstance(event, Idle):
+                break
+            if self.exchange is not None:
+                self.exchange.bytes_received = wire.message_bytes
+                if self.exchange.bytes_received - self._body_mark >= BODY_PROGRESS:
+                    self._body_mark = self.exchange.bytes_received
+                    self.deadline_ns = now_ns + self._site.deadlines.body_ns
+            yield event
+
+    def take_rest(self) -> bytes:
+        """The bytes behind the request at hand: the connection leaves HTTP with them."""
+        return self._wire.take_rest()
 
     def receive_eof(self) -> Need:
         """The client has closed its sending side: what is not complete never will be."""
@@ -236,14 +267,24 @@ class Conversation:
             if self._denied or not site.application.accepts_body:
                 exchange.framing.keep_alive = False
                 return True
-            self._body = RequestBody()
             self._body_mark = 0
+            if site.streams_body:
+                return self._begin_stream(head, exchange)
+            self._body = RequestBody()
             self.deadline_ns = self._received_ns + site.deadlines.body_ns
             if head.expects_continue and not self._wire.has_buffered:
                 self._interim = CONTINUE
         elif self._denied:
             exchange.framing.keep_alive = False
         return False
+
+    def _begin_stream(self, head: RequestHead, exchange: Exchange) -> bool:
+        self.deadline_ns = self._received_ns + self._site.deadlines.body_ns
+        if head.expects_continue and not self._wire.has_buffered:
+            self._interim = CONTINUE
+        if self._was_queued:
+            exchange.complete_ns = self._received_ns
+        return True
 
     def _keep(self, data: bytes) -> None:
         if self._body is not None:

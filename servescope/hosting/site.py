@@ -63,6 +63,7 @@ class Site:
         "limits",
         "name",
         "port",
+        "streams_body",
     )
 
     def __init__(
@@ -75,6 +76,8 @@ class Site:
     ) -> None:
         self.name = name
         self.application = application
+        # An ASGI app is called at the head of a request and takes its body while it arrives.
+        self.streams_body: bool = getattr(application, "streams_body", False)
         self.limits = Limits(
             max_target=options.max_target,
             max_header_count=options.max_header_count,

@@ -46,20 +46,23 @@ def wanted_listeners(settings: Settings) -> list[ListenerSpec]:
     options = ListenerOptions(
         threads=settings.threads, deny=tuple(str(network) for network in settings.deny)
     )
+    pool, loop = ConcurrencyModel.THREAD_POOL, ConcurrencyModel.ASYNCIO
     files = (
         "files",
         settings.files_port,
+        pool,
         AppKind.STATIC,
         str(settings.files_folder or BUNDLED_SITE),
         "files_port",
     )
-    wsgi = ("wsgi", settings.wsgi_port, AppKind.WSGI, settings.wsgi_app, "wsgi_port")
+    wsgi = ("wsgi", settings.wsgi_port, pool, AppKind.WSGI, settings.wsgi_app, "wsgi_port")
+    asgi = ("asgi", settings.asgi_port, loop, AppKind.ASGI, settings.asgi_app, "asgi_port")
     return [
         ListenerSpec(
             name=name,
             address=settings.listen_address,
             port=port,
-            model=ConcurrencyModel.THREAD_POOL,
+            model=model,
             app_kind=kind,
             app=app,
             port_is_default=setting not in settings.model_fields_set,
@@ -67,7 +70,7 @@ def wanted_listeners(settings: Settings) -> list[ListenerSpec]:
                 options, pin_core=cores[index % len(cores)] if settings.pin_cpu else None
             ),
         )
-        for index, (name, port, kind, app, setting) in enumerate((files, wsgi))
+        for index, (name, port, model, kind, app, setting) in enumerate((files, wsgi, asgi))
     ]
 
 

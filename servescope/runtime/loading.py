@@ -83,7 +83,7 @@ class LoadRuns:
             return
         now = time.time()
         self._control.update_run(run.id, state=RunState.RUNNING, started_s=now)
-        text = f"load run {run.id}: {plan.rate:g}/s on {plan.listener} {plan.target}"
+        text = f"run {run.id}: {plan.rate:g}/s on {plan.listener}"  # short: it stands on each graph
         self._event_id = self._control.add_event(Event(EventKind.LOAD_RUN, now, text))
 
     def _free_core(self, listener: str) -> int | None:

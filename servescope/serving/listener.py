@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from servescope import catalog
 from servescope.errors import ListenerError
 from servescope.hosting.app_import import import_app
+from servescope.hosting.asgi import AsgiHost, WebSocketTraffic
 from servescope.hosting.site import Site
 from servescope.hosting.static_files import StaticFolder
 from servescope.hosting.wsgi import WsgiHost
-from servescope.records import AppKind, Sample
+from servescope.records import AppKind, ConcurrencyModel, Sample
 from servescope.serving.access import AccessList
 from servescope.serving.binding import bind, prepare
 from servescope.serving.model import Assignment, Model
@@ -36,6 +37,7 @@ class RunningListener:
         self.address = address
         """Host and port in use."""
         self._model = model
+        self._told = WebSocketTraffic()  # what the last samples told of
         self._stop_lock = threading.Lock()
         self._is_stopped = False
 
@@ -45,16 +47,37 @@ class RunningListener:
         return not self._is_stopped
 
     def samples(self) -> list[Sample]:
-        """Its gauges now, labelled with its name; none once it is stopped."""
+        """Its gauges now and its counters' increase since the last call, labelled with its name.
+
+        None once it is stopped.
+        """
         if self._is_stopped:
             return []
         load = self._model.load()
         labels = (("listener", self.spec.name),)
-        return [
+        samples = [
             Sample(catalog.OPEN_CONNECTIONS, load.open_connections, labels),
             Sample(catalog.BUSY_THREADS, load.busy_threads, labels),
             Sample(catalog.QUEUED_REQUESTS, load.queued_requests, labels),
             Sample(catalog.ACTIVE_REQUESTS, load.active_requests, labels),
+        ]
+        if load.websocket is not None:
+            samples += self._websocket_samples(load.websocket)
+        return samples
+
+    def _websocket_samples(self, now: WebSocketTraffic) -> list[Sample]:
+        told, self._told = self._told, now
+        listener = ("listener", self.spec.name)
+        received = (listener, ("network.io.direction", "receive"))
+        sent = (listener, ("network.io.direction", "transmit"))
+        return [
+            Sample(catalog.WEBSOCKETS_OPEN, now.open_now, (listener,)),
+            Sample(
+                catalog.WEBSOCKET_MESSAGES, now.messages_received - told.messages_received, received
+            ),
+            Sample(catalog.WEBSOCKET_MESSAGES, now.messages_sent - told.messages_sent, sent),
+            Sample(catalog.WEBSOCKET_IO, now.bytes_received - told.bytes_received, received),
+            Sample(catalog.WEBSOCKET_IO, now.bytes_sent - told.bytes_sent, sent),
         ]
 
     def stop(self, grace_seconds: float = GRACE_SECONDS) -> None:
@@ -107,3 +130,9 @@ def _application(spec: ListenerSpec) -> Application:
             return StaticFolder(spec.app)
         case AppKind.WSGI:
             return WsgiHost(import_app(spec.app), multithread=True, multiprocess=False)
+        case AppKind.ASGI:
+            if spec.model is not ConcurrencyModel.ASYNCIO:
+                raise ListenerError(
+                    f"an ASGI app needs an event loop: choose the model asyncio, not {spec.model}"
+                )
+            return AsgiHost(import_app(spec.app))

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
+    from servescope.hosting.asgi import WebSocketTraffic
     from servescope.hosting.exchange import Exchange
     from servescope.hosting.site import Site
     from servescope.records import ListenerOptions
@@ -34,6 +35,7 @@ class Load:
     busy_threads: int
     queued_requests: int
     active_requests: int
+    websocket: WebSocketTraffic | None = None  # since the start; None where there can be none
 
 
 class Model(Protocol):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from servescope.hosting.routes import UNMATCHED, fold_path
@@ -37,6 +38,8 @@ class RequestRecording:
         route_id = self._route_ids.get(route) or self._route_id(route)
         method = _METHODS.get(exchange.method, Method._OTHER)  # noqa: SLF001 - OpenTelemetry's name
         protocol = Protocol.UNKNOWN if head is None else _MINOR[head.minor_version]
+        if exchange.status == HTTPStatus.SWITCHING_PROTOCOLS:
+            protocol = Protocol.WEBSOCKET
         stages = _stages(exchange)
         self._recorder.record(
             end_ns,

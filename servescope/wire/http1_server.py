@@ -131,6 +131,14 @@ class Http1Server:
             self._buffer = data
         self._start = 0
 
+    def take_rest(self) -> bytes:
+        """The bytes behind the message, which belong to another protocol; HTTP ends here."""
+        rest = self._buffer[self._start :]
+        self._buffer = b""
+        self._start = 0
+        self.state = State.CLOSED
+        return rest
+
     def next_event(self) -> Event | Idle:
         """The next event, or why there is none."""
         try:

@@ -9,16 +9,9 @@ from tests.processes import eventually
 CALLBACKS = "/_dash-update-component"
 
 
-@pytest.fixture(scope="module")
-def client(tmp_path_factory):
-    from app import create_app
-    from servescope.settings import Settings
-
-    folder = tmp_path_factory.mktemp("data")
-    app = create_app(Settings(data_dir=folder, files_port=0, wsgi_port=0))
-    runtime = app.server.extensions["servescope"].runtime
-    yield app.server.test_client()
-    runtime.stop()
+@pytest.fixture
+def client(app):
+    return app.server.test_client()
 
 
 @pytest.mark.parametrize(
@@ -67,4 +60,5 @@ def test_a_bare_server_starts_its_part_with_the_first_request(client):
     answer = client.get("/_dash-layout")
     assert answer.status_code == 200
     desk = client.application.extensions["servescope"].desk
-    eventually(lambda: [status.name for status in desk.control.listeners()] == ["files", "wsgi"])
+    started = {"files", "wsgi", "asgi"}
+    eventually(lambda: {status.name for status in desk.control.listeners()} == started)

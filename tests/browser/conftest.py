@@ -1,4 +1,4 @@
-"""One Chromium for all browser tests, one dashboard for each file of them."""
+"""One Chromium and one dashboard for each file of browser tests."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ DESKTOP = {"viewport": {"width": 1440, "height": 900}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium():
+    # Not for the session: playwright keeps an event loop running, and asyncio allows one a thread.
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser

@@ -36,7 +36,9 @@ def pipeline(port, target, times, bodies):
     bodies.append(seen)
 
 
-@pytest.mark.parametrize(("listener", "target"), [("files", "/data/"), ("wsgi", "/whoami")])
+@pytest.mark.parametrize(
+    ("listener", "target"), [("files", "/data/"), ("wsgi", "/whoami"), ("asgi", "/items/7")]
+)
 def test_every_request_is_counted_once(start_dashboard, listener, target):
     running = start_dashboard()
     port, seen = running.port(listener), []

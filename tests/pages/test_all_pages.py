@@ -1,29 +1,12 @@
 """Every page registers, has a title of its own, builds, and answers its poll."""
 
-import importlib
 import json
 from collections import Counter
 
 import dash
 import pytest
 
-from servescope.settings import PREFIX, Settings
-
 PATHS = ["/", "/requests", "/latency", "/ports", "/host", "/load"]
-
-
-@pytest.fixture(scope="module")
-def app(tmp_path_factory):
-    """The app as `app.py` builds it, on an empty data folder; the first question starts it."""
-    with pytest.MonkeyPatch.context() as patch:
-        for field in Settings.model_fields:
-            patch.delenv(PREFIX + field.upper(), raising=False)
-        patch.setenv("SERVESCOPE_DATA_DIR", str(tmp_path_factory.mktemp("pages")))
-        for port in ("FILES_PORT", "WSGI_PORT"):
-            patch.setenv(PREFIX + port, "0")
-        module = importlib.import_module("app")
-    yield module.app
-    module.runtime.stop()
 
 
 @pytest.fixture(scope="module")

@@ -50,7 +50,7 @@ class Office:
         store, control = open_store(self.folder), Control(self.folder)
         settings = Settings(data_dir=self.folder)
         self.opened += [store, control]
-        return Desk(store, control, settings, lambda: True, lambda: None, tuple)
+        return Desk(store, control, settings, lambda: True, lambda: None, tuple, fresh_s=0)
 
     def fill(self, desk, start, end):
         desk.store.write(Batch([frame(ts) for ts in range(start, end)]))

@@ -34,6 +34,7 @@ class Bench:
         app: str = APP,
         kind: AppKind = AppKind.WSGI,
         sock: socket.socket | None = None,
+        model: ConcurrencyModel = ConcurrencyModel.THREAD_POOL,
         **options: Any,
     ) -> RunningListener:
         options.setdefault("threads", 2)
@@ -41,7 +42,7 @@ class Bench:
             name=f"test{len(self.listeners)}",
             address="127.0.0.1",
             port=0,
-            model=ConcurrencyModel.THREAD_POOL,
+            model=model,
             app_kind=kind,
             app=app,
             options=ListenerOptions(**options),

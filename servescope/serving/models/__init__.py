@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 REGISTRY: Final[dict[ConcurrencyModel, str]] = {
     ConcurrencyModel.THREAD_POOL: "servescope.serving.models.thread_pool:ThreadPool",
+    ConcurrencyModel.ASYNCIO: "servescope.serving.models.asyncio_loop:AsyncioLoop",
 }
 
 

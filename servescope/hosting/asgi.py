@@ -1,0 +1,231 @@
+"""Hosting an ASGI 3 application: scopes, the seam to the model, and routes.
+
+Theory of operation. A call of the app is a coroutine, and a sans-IO floor has no event loop: the
+model drives it. What it drives is an `HttpCall`, a `WebSocketCall` or a `Lifespan`, each with a
+`scope`, a `receive` and a `send` for the app and a `finish` for the driver. To wait, a call awaits
+what the model's `Channel` makes; to send, it uses the channel as the ResponseSink it is. `send` is
+a plain function that hands out the shared `DONE` unless the app must wait for a slow client: so a
+response costs no coroutine. What an app may send when is a table in the module of each call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
+from urllib.parse import unquote
+
+from servescope.hosting.exchange import ResponseSink
+from servescope.hosting.routes import UNMATCHED, fold_path
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Generator
+
+    from servescope.hosting.exchange import Exchange
+
+    Message = dict[str, Any]
+    Scope = dict[str, Any]
+    Receive = Callable[[], Awaitable[Message]]
+    Send = Callable[[Message], Awaitable[None]]
+    AsgiCallable = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
+
+SPEC_VERSION: Final = "2.4"
+"""Of the HTTP and WebSocket message format: `send` raises OSError when the client has gone."""
+
+HIGH_WATER: Final = 65_536
+"""Bytes received and not yet taken by the app beyond which the connection is not read."""
+
+ROUTE_KEY: Final = "servescope.route"
+"""An app may put its route template here, in the scope; it wins over every other source."""
+
+_NOBODYS: Final = (404, 405)
+
+
+class _Done(Coroutine[Any, Any, None]):
+    """An awaitable that is done: stateless, so one serves all. A Coroutine, for `create_task`."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return cast("Generator[Any, None, None]", iter(()))
+
+    def send(self, _value: Any) -> Any:
+        """Do the one step there is."""
+        raise StopIteration
+
+    def throw(self, kind: Any, value: Any = None, traceback: Any = None) -> Any:
+        """Let an exception pass."""
+        error = kind if value is None else value
+        if isinstance(error, type):
+            error = error()
+        raise error if traceback is None else error.with_traceback(traceback)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+DONE: Final = _Done()
+
+
+class Waiter(Protocol):
+    """Something a coroutine can await until it is told to go on: an asyncio.Future is one."""
+
+    def __await__(self) -> Generator[Any, None, Any]: ...
+
+    def done(self) -> bool:
+        """Whether nobody waits any more."""
+
+    def set_result(self, result: Any, /) -> Any:
+        """Let the waiting coroutine go on."""
+
+
+class Channel(ResponseSink, Protocol):
+    """What the model offers a call beside a way out: waiting, in both directions.
+
+    `send` never waits: it keeps what the client does not take, and `is_congested` says that this
+    has become much.
+    """
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether the app should wait before it sends more."""
+
+    def make_waiter(self) -> Waiter:
+        """A new waiter."""
+
+    async def drain(self) -> None:
+        """Wait while congested. Raises ClientDisconnectedError when the client leaves instead."""
+
+    def want_data(self) -> None:
+        """The app waits for bytes of the client: read on, and send a 100 that is still due."""
+
+    def switch_protocols(self) -> None:
+        """The 101 is out: what the client sends from here on is for the WebSocket call."""
+
+    def send_frames(self, data: bytes) -> None:
+        """Send frames of an open WebSocket. Raises ClientGoneError."""
+
+
+class Waiters:
+    """Those who wait for one thing; each has a waiter of its own, so that each can be cancelled."""
+
+    __slots__ = ("_make", "_waiting")
+
+    def __init__(self, make: Callable[[], Waiter]) -> None:
+        self._make = make
+        self._waiting: list[Waiter] = []
+
+    async def wait(self) -> None:
+        """Wait for the next `wake`."""
+        waiter = self._make()
+        self._waiting.append(waiter)
+        try:
+            await waiter
+        finally:
+            if waiter in self._waiting:
+                self._waiting.remove(waiter)
+
+    def wake(self) -> None:
+        """Let all who wait now go on."""
+        waiting, self._waiting = self._waiting, []
+        for waiter in waiting:
+            if not waiter.done():
+                waiter.set_result(None)
+
+
+@dataclass(slots=True)
+class WebSocketTraffic:
+    """What all WebSockets of a host did since its start; bytes are those of frames."""
+
+    open_now: int = 0
+    messages_received: int = 0
+    messages_sent: int = 0
+    bytes_received: int = 0
+    bytes_sent: int = 0
+
+
+class AsgiHost:
+    """An ASGI app as the Application of a site; only a model with an event loop can call it.
+
+    `state` is the lifespan's: each request gets a shallow copy. None: the app has no lifespan.
+    """
+
+    accepts_body = True
+    streams_body = True
+
+    def __init__(self, app: AsgiCallable) -> None:
+        self.app = app
+        self.state: dict[str, Any] | None = None
+        self.traffic = WebSocketTraffic()
+
+    def __call__(self, exchange: Exchange) -> None:
+        """Refuse: there is no loop here."""
+        raise TypeError(f"{exchange.site.name} hosts an ASGI app, which the model asyncio calls")
+
+    def http_scope(self, exchange: Exchange) -> Scope:
+        """The scope of a request (ASGI HTTP specification, "HTTP connection scope")."""
+        head = exchange.head
+        if head is None:
+            raise ValueError("an ASGI app needs a request")
+        site = exchange.site
+        target = head.target
+        path, _, query = target.partition("?")
+        scope: Scope = {
+            "type": "http",
+            "asgi": {"version": "3.0", "spec_version": SPEC_VERSION},
+            "http_version": "1.1" if head.minor_version else "1.0",
+            "method": head.method,
+            "scheme": "http",
+            "path": unquote(path) if "%" in path else path,
+            "raw_path": path.encode("ascii"),
+            "query_string": query.encode("ascii"),
+            "root_path": "",
+            "headers": head.headers,
+            "client": exchange.client,
+            "server": (site.address, site.port),
+            "extensions": {},
+        }
+        if self.state is not None:
+            scope["state"] = self.state.copy()
+        return scope
+
+    def websocket_scope(self, exchange: Exchange, subprotocols: tuple[str, ...]) -> Scope:
+        """The scope of a WebSocket (ASGI WebSocket specification)."""
+        scope = self.http_scope(exchange)
+        del scope["method"]
+        scope["type"] = "websocket"
+        scope["scheme"] = "ws"
+        scope["subprotocols"] = list(subprotocols)
+        scope["extensions"] = {"websocket.http.response": {}}
+        return scope
+
+
+def route_of(scope: Scope, status: int) -> str:
+    """`http.route` as far as the app tells it; empty when it does not and the path must do.
+
+    Told by `servescope.route`, or by what Starlette and FastAPI leave in the scope: the route, else
+    the endpoint with the parameters of the path.
+    """
+    told = scope.get(ROUTE_KEY)
+    if told:
+        return str(told)
+    route = scope.get("route")
+    if route is not None:
+        mounted_at = fold_path(scope["root_path"]) if scope["root_path"] else ""
+        if not hasattr(route, "endpoint"):  # a Mount: its own path stands in root_path by now
+            return f"{mounted_at}/{{path}}"
+        template = getattr(route, "path_format", None) or getattr(route, "path", None)
+        if isinstance(template, str):
+            return mounted_at + template
+    if status in _NOBODYS and "endpoint" not in scope:
+        return UNMATCHED
+    parameters = scope.get("path_params")
+    return _template(scope["path"], parameters) if parameters else ""
+
+
+def _template(path: str, parameters: dict[str, Any]) -> str:
+    """`/items/{number}` for `/items/7` with number=7."""
+    names = {str(value): name for name, value in parameters.items()}
+    return "/".join(
+        f"{{{names[segment]}}}" if segment in names else segment for segment in path.split("/")
+    )

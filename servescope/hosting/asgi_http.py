@@ -1,0 +1,251 @@
+"""One HTTP request to an ASGI app: its receive and its send."""
+
+from __future__ import annotations
+
+import logging
+from enum import IntEnum
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Final
+
+from servescope.errors import ClientDisconnectedError, ClientGoneError
+from servescope.hosting.asgi import DONE, HIGH_WATER, Waiters, route_of
+from servescope.records import RequestFlag
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterable
+
+    from servescope.hosting.asgi import AsgiHost, Channel, Message, Scope
+    from servescope.hosting.exchange import Exchange
+
+_log = logging.getLogger(__name__)
+
+
+class HttpState(IntEnum):
+    """Where the response of the app stands."""
+
+    WAITING = 0
+    STARTED = 1  # the app told the head, which waits for the first part of the body
+    STREAMING = 2  # the head is out
+    ENDED = 3
+
+
+START: Final = "http.response.start"
+PART: Final = "http.response.body"
+LAST: Final = "http.response.body, last"
+"""What the table calls an `http.response.body` without `more_body`."""
+
+HTTP_SENDS: Final = {
+    (HttpState.WAITING, START): HttpState.STARTED,
+    (HttpState.STARTED, PART): HttpState.STREAMING,
+    (HttpState.STARTED, LAST): HttpState.ENDED,
+    (HttpState.STREAMING, PART): HttpState.STREAMING,
+    (HttpState.STREAMING, LAST): HttpState.ENDED,
+}
+"""What an app may send when, and what comes of it; all else raises RuntimeError in the app."""
+
+# A member looked up on its Enum class costs three times a global in Python 3.11.
+_WAITING: Final = HttpState.WAITING
+_STARTED: Final = HttpState.STARTED
+_ENDED: Final = HttpState.ENDED
+_FIRST_FINAL_STATUS: Final = 200
+_LAST_STATUS: Final = 599
+_LONGEST_CACHED: Final = 64
+_GONE: Final = "the client has closed the connection"
+
+
+def _field(name: bytes, value: bytes) -> tuple[str, str]:
+    return name.decode("latin-1"), value.decode("latin-1")
+
+
+_cached_field = lru_cache(maxsize=1024)(_field)
+
+
+def text_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
+    """Headers as the response side takes them."""
+    return [
+        _cached_field(name, value) if len(value) <= _LONGEST_CACHED else _field(name, value)
+        for name, value in headers
+    ]
+
+
+class HttpCall:
+    """The app's side of one request. The model feeds the body and calls `finish` at the end."""
+
+    __slots__ = (
+        "_body",
+        "_body_bytes",
+        "_channel",
+        "_exchange",
+        "_headers",
+        "_is_body_complete",
+        "_is_body_told",
+        "_is_cut_off",
+        "_is_gone",
+        "_status",
+        "_waiters",
+        "scope",
+        "state",
+    )
+
+    def __init__(self, scope: Scope, exchange: Exchange, channel: Channel) -> None:
+        self.scope = scope
+        self.state = _WAITING
+        self._exchange = exchange
+        self._channel = channel
+        self._body: list[bytes] = []
+        self._body_bytes = 0
+        self._is_body_complete = exchange.head is None or not exchange.head.has_body
+        self._is_body_told = False
+        self._is_gone = False  # the client will send no more, but may still read
+        self._is_cut_off = False  # nothing can be sent any more
+        self._status = 0
+        self._headers: list[tuple[str, str]] = []
+        self._waiters: Waiters | None = None
+
+    @classmethod
+    def of(cls, host: AsgiHost, exchange: Exchange, channel: Channel) -> HttpCall:
+        """The call for a request."""
+        return cls(host.http_scope(exchange), exchange, channel)
+
+    # What the model tells.
+
+    @property
+    def wants_data(self) -> bool:
+        """Whether more of the body may be read: the app is not too far behind."""
+        return self._body_bytes < HIGH_WATER
+
+    @property
+    def awaits_body(self) -> bool:
+        """Whether the request's body is still to come."""
+        return not self._is_body_complete
+
+    def feed(self, data: bytes) -> None:
+        """A part of the request's body."""
+        self._body.append(data)
+        self._body_bytes += len(data)
+        self._wake()
+
+    def complete_body(self) -> None:
+        """The request's body has ended."""
+        self._is_body_complete = True
+        self._wake()
+
+    def disconnect(self, *, cut_off: bool = False) -> None:
+        """The client has closed its side; `cut_off`: the connection, so that `send` fails."""
+        self._is_gone = True
+        self._is_cut_off |= cut_off
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._waiters is not None:
+            self._waiters.wake()
+
+    # What the app calls.
+
+    async def receive(self) -> Message:
+        """The next `http.request`; `http.disconnect` after the response, or without a client."""
+        while True:
+            if self._is_cut_off or self.state is _ENDED:
+                return {"type": "http.disconnect"}
+            if self._is_gone and not self._is_body_complete:
+                return {"type": "http.disconnect"}
+            if self._body or (self._is_body_complete and not self._is_body_told):
+                return self._take_body()
+            if self._is_gone:
+                return {"type": "http.disconnect"}
+            if not self._is_body_complete:
+                self._channel.want_data()
+            if self._waiters is None:
+                self._waiters = Waiters(self._channel.make_waiter)
+            await self._waiters.wait()
+
+    def _take_body(self) -> Message:
+        data = self._body[0] if len(self._body) == 1 else b"".join(self._body)
+        self._body.clear()
+        was_behind = not self.wants_data
+        self._body_bytes = 0
+        self._is_body_told = self._is_body_complete
+        if was_behind and not self._is_body_complete:
+            self._channel.want_data()
+        return {"type": "http.request", "body": data, "more_body": not self._is_body_complete}
+
+    def send(self, message: Message) -> Coroutine[Any, Any, None]:
+        """Take a message of the app; await what it gives.
+
+        Raises RuntimeError for a message out of turn, ClientDisconnectedError without a client.
+        """
+        kind = message["type"]
+        if kind == PART and not message.get("more_body", False):
+            kind = LAST
+        state = HTTP_SENDS.get((self.state, kind))
+        if state is None:
+            raise RuntimeError(f"the app may not send {kind} when the response is {self.state!r}")
+        if self._is_cut_off:
+            raise ClientDisconnectedError(_GONE)
+        try:
+            if state is _STARTED:
+                self._start(message)
+            else:
+                self._send_body(message.get("body", b""), last=state is _ENDED)
+        except ClientGoneError:
+            self._exchange.aborted = True
+            self._exchange.flags |= RequestFlag.ABORTED
+            self.disconnect(cut_off=True)
+            raise ClientDisconnectedError(_GONE) from None
+        self.state = state
+        if self._channel.is_congested:
+            return self._channel.drain()
+        if state is _ENDED:
+            self._wake()
+        return DONE
+
+    def _start(self, message: Message) -> None:
+        status = message["status"]
+        if not isinstance(status, int) or not _FIRST_FINAL_STATUS <= status <= _LAST_STATUS:
+            raise ValueError(f"{status!r} is no status of a final response")
+        self._status = int(status)
+        self._headers = text_headers(message.get("headers", ()))
+        self._exchange.route = route_of(self.scope, self._status)
+
+    def _send_body(self, body: bytes, *, last: bool) -> None:
+        exchange = self._exchange
+        if self.state is _STARTED:
+            if last:
+                exchange.respond(self._status, self._headers, body)
+                return
+            head = exchange.render_head(self._status, self._headers, None)
+            exchange.send_part(head, body)
+            return
+        exchange.send_part(b"", body)
+        if last:
+            exchange.end()
+
+    def finish(self, error: BaseException | None) -> None:
+        """The app has returned, or raised: close what it left open. Raises nothing."""
+        exchange = self._exchange
+        is_open = self.state is not _ENDED and not self._is_cut_off
+        if error is not None and not (self._is_gone and isinstance(error, OSError)):
+            _log.error(
+                "listener %s: the application failed on %s %s",
+                exchange.site.name,
+                exchange.method,
+                exchange.target,
+                exc_info=error,
+            )
+        elif error is None and is_open:
+            _log.error(
+                "listener %s: the application left %s %s without a whole response",
+                exchange.site.name,
+                exchange.method,
+                exchange.target,
+            )
+        self.state = _ENDED
+        if is_open:
+            try:
+                exchange.fail()
+            except ClientGoneError:
+                exchange.aborted = True
+                exchange.flags |= RequestFlag.ABORTED
+        elif error is not None and not exchange.aborted:
+            exchange.flags |= RequestFlag.APP_ERROR
+        self._wake()

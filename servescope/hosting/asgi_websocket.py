@@ -1,0 +1,333 @@
+"""One WebSocket of an ASGI app: its receive and its send."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from enum import IntEnum
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Final
+
+from servescope.errors import ClientDisconnectedError, ClientGoneError
+from servescope.hosting.asgi import DONE, HIGH_WATER, Waiters, route_of
+from servescope.hosting.asgi_http import HttpCall, HttpState
+from servescope.records import RequestFlag
+from servescope.wire.websocket import (
+    GOING_AWAY,
+    BytesReceived,
+    CloseReceived,
+    Failed,
+    PingReceived,
+    PongReceived,
+    TextReceived,
+    WebSocketServer,
+    WebSocketState,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+    from servescope.hosting.asgi import AsgiHost, Channel, Message
+    from servescope.hosting.exchange import Exchange
+    from servescope.wire.websocket_handshake import Handshake
+
+_log = logging.getLogger(__name__)
+
+NORMAL: Final = 1000
+ABNORMAL: Final = 1006
+INTERNAL_ERROR: Final = 1011
+MESSAGE_OVERHEAD: Final = 1024
+"""Bytes a waiting message counts for beside its content: many empty ones are not free."""
+
+
+class SocketState(IntEnum):
+    """Where the WebSocket of the app stands."""
+
+    CONNECTING = 0  # the handshake waits for the app's answer
+    OPEN = 1
+    DENYING = 2  # the app answers the handshake with a response of its own
+    CLOSED = 3  # by the app, by the client, or by us
+
+
+ACCEPT: Final = "websocket.accept"
+SEND: Final = "websocket.send"
+CLOSE: Final = "websocket.close"
+DENIAL_START: Final = "websocket.http.response.start"
+DENIAL_BODY: Final = "websocket.http.response.body"
+
+WEBSOCKET_SENDS: Final = {
+    (SocketState.CONNECTING, ACCEPT): SocketState.OPEN,
+    (SocketState.CONNECTING, CLOSE): SocketState.CLOSED,
+    (SocketState.CONNECTING, DENIAL_START): SocketState.DENYING,
+    (SocketState.DENYING, DENIAL_BODY): SocketState.DENYING,
+    (SocketState.OPEN, SEND): SocketState.OPEN,
+    (SocketState.OPEN, CLOSE): SocketState.CLOSED,
+}
+"""What an app may send when, and what comes of it; all else raises RuntimeError in the app."""
+
+
+class WebSocketCall:
+    """The app's side of one WebSocket.
+
+    The request is recorded when the handshake is answered: with status 101 it tells how long the
+    app took to accept, and the life of the socket, which may be hours, spoils no percentile. What
+    goes over it afterwards counts in the host's `traffic`.
+    """
+
+    __slots__ = (
+        "_awaits_pong",
+        "_channel",
+        "_denial",
+        "_end",
+        "_exchange",
+        "_handshake",
+        "_inbox",
+        "_inbox_bytes",
+        "_is_connect_told",
+        "_is_counted",
+        "_is_cut_off",
+        "_state",
+        "_traffic",
+        "_waiters",
+        "_wire",
+        "scope",
+    )
+
+    def __init__(
+        self, host: AsgiHost, exchange: Exchange, channel: Channel, handshake: Handshake
+    ) -> None:
+        self.scope = host.websocket_scope(exchange, handshake.subprotocols)
+        self._traffic = host.traffic
+        self._exchange = exchange
+        self._channel = channel
+        self._handshake = handshake
+        self._wire = WebSocketServer(handshake.deflate, exchange.site.limits.max_body)
+        self._state = SocketState.CONNECTING
+        self._denial: HttpCall | None = None
+        self._inbox: deque[str | bytes] = deque()
+        self._inbox_bytes = 0
+        self._is_connect_told = False
+        self._is_counted = False  # among the open ones
+        self._is_cut_off = False
+        self._end: tuple[int, str] | None = None  # what `websocket.disconnect` tells
+        self._awaits_pong = False
+        self._waiters = Waiters(channel.make_waiter)
+
+    # What the model tells and asks.
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the closing handshake is done: the connection may close."""
+        return self._is_cut_off or self._wire.state is WebSocketState.CLOSED
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether our Close is out and the client's is awaited."""
+        return self._wire.state is WebSocketState.CLOSING
+
+    @property
+    def wants_data(self) -> bool:
+        """Whether more may be read: the app is not too far behind."""
+        return self._inbox_bytes < HIGH_WATER
+
+    def feed(self, data: bytes) -> None:
+        """Bytes of the client. Raises ClientGoneError when an answer to them cannot be sent."""
+        self._traffic.bytes_received += len(data)
+        self._awaits_pong = False
+        wire = self._wire
+        wire.receive_data(data)
+        while (event := wire.next_event()) is not None:
+            match event:
+                case TextReceived(message) | BytesReceived(message):
+                    self._keep(message)
+                case CloseReceived(code, reason) | Failed(code, reason):
+                    self._finish_client(code, reason)
+                case PingReceived() | PongReceived():
+                    pass
+        replies = wire.take_replies()
+        if replies:
+            self._send_frames(replies)
+
+    def _keep(self, message: str | bytes) -> None:
+        self._traffic.messages_received += 1
+        self._inbox.append(message)
+        self._inbox_bytes += len(message) + MESSAGE_OVERHEAD
+        self._waiters.wake()
+
+    def disconnect(self, *, cut_off: bool = True) -> None:
+        """The connection has ended, with or without a closing handshake."""
+        self._is_cut_off |= cut_off
+        self._finish_client(ABNORMAL, "")
+        if self._denial is not None:
+            self._denial.disconnect(cut_off=cut_off)
+
+    def _finish_client(self, code: int, reason: str) -> None:
+        """Nothing more will be taken; the first to say why is right."""
+        if self._end is None:
+            self._end = (code, reason)
+            self._waiters.wake()
+        if self._is_counted and self.is_over:
+            self._is_counted = False
+            self._traffic.open_now -= 1
+
+    def close(self, code: int = GOING_AWAY, reason: str = "") -> None:
+        """Begin the closing handshake from the server's side; the app learns it by its receive.
+
+        Raises ClientGoneError.
+        """
+        if self._state is SocketState.OPEN and not self.is_over:
+            frame = self._wire.close(code, reason)
+            self._finish_client(code, reason)
+            self._send_frames(frame)
+
+    def expire(self) -> bool:
+        """Nothing was heard for a while: send a ping; True when the last one had no answer.
+
+        Raises ClientGoneError.
+        """
+        if self._awaits_pong or self._wire.state is not WebSocketState.OPEN:
+            return True
+        self._awaits_pong = True
+        self._send_frames(self._wire.ping())
+        return False
+
+    def _send_frames(self, data: bytes) -> None:
+        self._traffic.bytes_sent += len(data)
+        self._channel.send_frames(data)
+
+    # What the app calls.
+
+    async def receive(self) -> Message:
+        """`websocket.connect`, then each message, then `websocket.disconnect`."""
+        if not self._is_connect_told:
+            self._is_connect_told = True
+            return {"type": "websocket.connect"}
+        while True:
+            if self._inbox:
+                return self._take_message()
+            if self._denial is not None and self._denial.state is HttpState.ENDED:
+                return {"type": "websocket.disconnect", "code": ABNORMAL, "reason": ""}
+            if self._end is not None:
+                code, reason = self._end
+                return {"type": "websocket.disconnect", "code": code, "reason": reason}
+            await self._waiters.wait()
+
+    def _take_message(self) -> Message:
+        message = self._inbox.popleft()
+        was_behind = not self.wants_data
+        self._inbox_bytes -= len(message) + MESSAGE_OVERHEAD
+        if was_behind and self.wants_data:
+            self._channel.want_data()
+        kind = "text" if isinstance(message, str) else "bytes"
+        return {"type": "websocket.receive", kind: message}
+
+    def send(self, message: Message) -> Coroutine[Any, Any, None]:
+        """Take a message of the app; await what it gives.
+
+        Raises RuntimeError for a message out of turn, ClientDisconnectedError without a client.
+        """
+        kind = message["type"]
+        state = WEBSOCKET_SENDS.get((self._state, kind))
+        if state is None:
+            raise RuntimeError(f"the app may not send {kind} when the socket is {self._state!r}")
+        if self._end is not None:
+            if kind == CLOSE:
+                self._state = state
+                return DONE
+            raise ClientDisconnectedError("the WebSocket is closed")
+        try:
+            awaitable = self._carry_out(kind, message)
+        except ClientGoneError:
+            self._exchange.aborted = True
+            self.disconnect()
+            raise ClientDisconnectedError("the client has closed the connection") from None
+        self._state = state
+        return awaitable
+
+    def _carry_out(self, kind: str, message: Message) -> Coroutine[Any, Any, None]:
+        if kind == SEND:
+            self._send_message(message)
+        elif kind == ACCEPT:
+            self._accept(message)
+        elif kind == CLOSE:
+            self._close(message)
+        else:
+            if self._denial is None:
+                self._denial = HttpCall(self.scope, self._exchange, self._channel)
+            plain = {**message, "type": kind.removeprefix("websocket.")}
+            return self._denial.send(plain)
+        return self._channel.drain() if self._channel.is_congested else DONE
+
+    def _send_message(self, message: Message) -> None:
+        data, text = message.get("bytes"), message.get("text")
+        if data is not None and text is None:
+            frame = self._wire.binary(data)
+        elif text is not None and data is None:
+            frame = self._wire.text(text)
+        else:
+            raise ValueError("websocket.send has exactly one of bytes and text")
+        self._traffic.messages_sent += 1
+        self._send_frames(frame)
+
+    def _accept(self, message: Message) -> None:
+        exchange, channel = self._exchange, self._channel
+        response = self._handshake.response(
+            channel.date(), message.get("subprotocol"), message.get("headers", ())
+        )
+        exchange.route = route_of(self.scope, HTTPStatus.SWITCHING_PROTOCOLS)
+        exchange.status = HTTPStatus.SWITCHING_PROTOCOLS
+        exchange.head_sent = exchange.is_ended = True
+        exchange.head_ready_ns = channel.now_ns()
+        channel.send(response, last=True)
+        self._is_counted = True
+        self._traffic.open_now += 1
+        channel.switch_protocols()
+
+    def _close(self, message: Message) -> None:
+        if self._state is SocketState.CONNECTING:  # ASGI: "the server must respond with 403"
+            self._exchange.route = route_of(self.scope, HTTPStatus.FORBIDDEN)
+            self._exchange.respond_error(
+                HTTPStatus.FORBIDDEN, "The application refused the WebSocket."
+            )
+            self._finish_client(ABNORMAL, "")
+            return
+        code = message.get("code", NORMAL)
+        reason = message.get("reason") or ""
+        frame = self._wire.close(NORMAL if code is None else code, reason)
+        self._finish_client(code, reason)
+        self._send_frames(frame)
+
+    def finish(self, error: BaseException | None) -> None:
+        """The app has returned, or raised: close what it left open. Raises nothing."""
+        exchange = self._exchange
+        left = self._end is not None and isinstance(error, OSError)
+        if error is not None and not left:
+            exchange.flags |= RequestFlag.APP_ERROR
+            _log.error(
+                "listener %s: the application failed on the WebSocket %s",
+                exchange.site.name,
+                exchange.target,
+                exc_info=error,
+            )
+        try:
+            if self._denial is not None:
+                if self._denial.state is not HttpState.ENDED:
+                    self._denial.finish(error)
+            elif self._state is SocketState.OPEN:
+                self.close(NORMAL if error is None else INTERNAL_ERROR)
+            elif self._state is SocketState.CONNECTING and not self._is_cut_off:
+                self._fail_handshake(error)
+        except ClientGoneError:
+            exchange.aborted = True
+            self.disconnect()
+        self._state = SocketState.CLOSED
+
+    def _fail_handshake(self, error: BaseException | None) -> None:
+        if error is None:
+            _log.error(
+                "listener %s: the application answered the WebSocket %s with nothing",
+                self._exchange.site.name,
+                self._exchange.target,
+            )
+        self._exchange.fail()
+        self._finish_client(ABNORMAL, "")

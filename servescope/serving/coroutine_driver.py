@@ -1,0 +1,181 @@
+"""Running an app's coroutine on the event loop, without a task while it does not wait.
+
+Theory of operation. Most calls of an ASGI app never wait: they send and return. A task for each
+would cost more than the rest of the request. So the coroutine is driven directly, inside a callback
+of the loop. But asyncio.timeout, TaskGroup and anyio need `current_task()`: a carrier, a task that
+is parked on a future, is entered as the current one meanwhile (`_enter_task` and `_leave_task` are
+asyncio's documented doors for that, "Extending asyncio"). When the app waits after all, it has
+yielded a future; the carrier adopts the coroutine and that future, wakes up and goes on from there
+as any task, cancellation included. It ends with the app, and a new carrier is parked.
+
+A carrier whose app never waited serves the next call, unless that app left a trace on it: a
+cancellation, or a changed context variable. While no carrier is parked, a call gets a plain task.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from asyncio import tasks as asyncio_tasks
+from contextvars import copy_context
+from types import coroutine as from_generator
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Generator
+
+    AppCoroutine = Coroutine[Any, Any, None]
+
+_enter_task: Callable[[Any, Any], None] = asyncio_tasks._enter_task  # noqa: SLF001 - see the module's head
+_leave_task: Callable[[Any, Any], None] = asyncio_tasks._leave_task  # noqa: SLF001 - the same
+
+APP_FAULTS = (Exception, asyncio.CancelledError, SystemExit)
+"""What an app's coroutine may raise without taking the loop with it."""
+
+
+class Driven(Protocol):
+    """Whose coroutine is driven."""
+
+    def finish(self, error: BaseException | None) -> None:
+        """The coroutine has returned, or raised. Raises nothing."""
+
+
+class _Carrier:
+    """A task that waits to be borrowed."""
+
+    __slots__ = ("_adopted", "_parked", "context", "pristine", "task")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.context = copy_context()
+        self.pristine = self.context.copy()
+        self._parked: asyncio.Future[None] | None = None
+        self._adopted: tuple[AppCoroutine, Any, Driven] | None = None
+        self.task = loop.create_task(self._carry(loop), context=self.context)
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether it can be borrowed; not before its first step."""
+        return self._parked is not None
+
+    @property
+    def is_untouched(self) -> bool:
+        """Whether an app that has borrowed it left no trace on it."""
+        # Contexts that share their content compare at once, whatever they hold.
+        return (
+            self._parked is not None
+            and not self._parked.done()
+            and not self.task.cancelling()
+            and self.context == self.pristine
+        )
+
+    def adopt(self, coroutine: AppCoroutine, yielded: Any, call: Driven) -> None:
+        """Go on with a coroutine that has yielded while this carrier was entered."""
+        self._adopted = coroutine, yielded, call
+        if self._parked is not None and not self._parked.done():
+            self._parked.set_result(None)
+
+    async def _carry(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._parked = loop.create_future()
+        cancelled: asyncio.CancelledError | None = None
+        try:
+            await self._parked
+        except asyncio.CancelledError as error:
+            if self._adopted is None:
+                raise
+            cancelled = error  # before we got on with it: the app is who has to hear that
+        if self._adopted is None:
+            return
+        coroutine, yielded, call = self._adopted
+        try:
+            await _rest_of(coroutine, yielded, cancelled)
+        except APP_FAULTS as error:
+            call.finish(error)
+        else:
+            call.finish(None)
+
+
+@from_generator
+def _rest_of(
+    coroutine: AppCoroutine, yielded: Any, cancelled: asyncio.CancelledError | None
+) -> Generator[Any, Any, None]:
+    """Run a coroutine on that has yielded; `cancelled` is what its task was cancelled with."""
+    if cancelled is not None and not _cancel(yielded):
+        try:
+            yielded = coroutine.throw(cancelled)
+        except StopIteration:
+            return
+    while True:
+        try:
+            yield yielded
+        except GeneratorExit:
+            coroutine.close()
+            raise
+        except BaseException as error:  # noqa: BLE001 - passed on, as `yield from` does
+            try:
+                yielded = coroutine.throw(error)
+            except StopIteration:
+                return
+        else:
+            break
+    yield from coroutine.__await__()
+
+
+def _cancel(yielded: Any) -> bool:
+    """Cancel what the coroutine waits for, as Task.cancel does; False when that can't be."""
+    cancel = getattr(yielded, "cancel", None)
+    return cancel is not None and bool(cancel())
+
+
+class CoroutineDriver:
+    """Drives the calls of one loop; used on that loop's thread only, and not inside a task."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._spare = _Carrier(loop)
+        self.tasks: set[asyncio.Task[None]] = set()
+        """Tasks of the calls that wait."""
+
+    def drive(self, coroutine: AppCoroutine, call: Driven) -> None:
+        """Run the coroutine until it waits or ends; `call.finish` is called when it ends."""
+        spare = self._spare
+        if not spare.is_parked:
+            self._keep(self._loop.create_task(_whole(coroutine, call)))
+            return
+        loop = self._loop
+        error: BaseException | None = None
+        _enter_task(loop, spare.task)
+        try:
+            yielded = spare.context.run(coroutine.send, None)
+        except StopIteration:
+            pass
+        except APP_FAULTS as fault:
+            error = fault
+        else:
+            spare.adopt(coroutine, yielded, call)
+            self._keep(spare.task)
+            self._spare = _Carrier(loop)
+            return
+        finally:
+            _leave_task(loop, spare.task)
+        if not spare.is_untouched:
+            spare.task.cancel()
+            self._spare = _Carrier(loop)
+        call.finish(error)
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+
+    def cancel(self) -> None:
+        """Cancel all calls that wait, and the spare carrier."""
+        self._spare.task.cancel()
+        for task in list(self.tasks):
+            task.cancel()
+
+
+async def _whole(coroutine: AppCoroutine, call: Driven) -> None:
+    try:
+        await coroutine
+    except APP_FAULTS as error:
+        call.finish(error)
+    else:
+        call.finish(None)

@@ -1,0 +1,378 @@
+"""A connection on an event loop: reads, runs, writes, waits.
+
+Theory of operation. The loop tells when the socket can be read or written; all reading is by
+recvmsg, so that the kernel's stamp comes along (asyncio's transports hide it). Which phase follows
+which is the Conversation's matter; the phases stand in `loop_phases`. While a request runs the
+connection is read on, to hear of a client that leaves; what came of the next request waits in the
+conversation, and no more is read until it is its turn.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+from servescope.errors import ClientGoneError, ProtocolError
+from servescope.hosting.asgi_http import HttpCall
+from servescope.hosting.asgi_websocket import WebSocketCall
+from servescope.hosting.conversation import Need
+from servescope.records import RequestFlag
+from servescope.serving.connection import now_ns
+from servescope.serving.loop_phases import (
+    CLOSE_NS,
+    LINGER_NS,
+    NEVER_NS,
+    PING_NS,
+    STOP_LINGER_NS,
+    Keeper,
+    Phase,
+)
+from servescope.serving.threaded_answers import ThreadedAnswers
+from servescope.wire.http1_events import BodyData, EndOfMessage, Refusal
+from servescope.wire.websocket_handshake import asks_for_websocket, read_handshake
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from servescope.hosting.asgi import AsgiHost
+    from servescope.hosting.exchange import Exchange
+    from servescope.wire.http1_events import Event
+
+_UPGRADE: Final = int(HTTPStatus.UPGRADE_REQUIRED)
+_NO_FLAGS: Final = RequestFlag(0)
+# A member looked up on its Enum class costs three times a global in Python 3.11.
+_READING: Final = Phase.READING
+_RUNNING: Final = Phase.RUNNING
+_SOCKET: Final = Phase.SOCKET
+_LINGER: Final = Phase.LINGER
+
+
+class LoopConnection(ThreadedAnswers):
+    """One accepted socket on the loop; the Channel of its ASGI calls. Call `attach` first."""
+
+    __slots__ = ("_call", "_is_driving")
+
+    def attach(self, keeper: Keeper) -> None:
+        """Let `keeper` keep it."""
+        self.prepare(keeper)
+        self._call: HttpCall | WebSocketCall | None = None
+        self._is_driving = False
+        self.deadline_ns = self.conversation.deadline_ns
+
+    # Reading.
+
+    def take_arrived(self) -> None:
+        """Read once, and do what follows from it."""
+        if self.phase is _LINGER:
+            if self.discard():
+                self.close()
+            return
+        found = self.read()
+        if found is None:
+            self.read_on()
+            return
+        data, kernel_ns = found
+        if self.phase is _READING:
+            conversation = self.conversation
+            if data:
+                self.carry_out(conversation.receive(data, now_ns(), kernel_ns))
+            else:
+                self.carry_out(conversation.receive_eof())
+        elif self.phase is _RUNNING:
+            self._take_while_running(data, kernel_ns)
+        elif self.phase is _SOCKET:
+            self._take_frames(data)
+        else:
+            self._pause_reading()
+
+    def _take_while_running(self, data: bytes, kernel_ns: int) -> None:
+        call = self._call
+        if not data:
+            self._pause_reading()  # the end can be read again and again
+            if call is not None:
+                call.disconnect(cut_off=False)
+            return
+        self._feed(self.conversation.receive_early(data, now_ns(), kernel_ns))
+        if not isinstance(call, HttpCall) or not (call.awaits_body and call.wants_data):
+            self._pause_reading()
+
+    def _feed(self, events: Iterable[Event]) -> None:
+        """Hand parts of the body to the app."""
+        call = self._call
+        for event in events:
+            if isinstance(event, BodyData):
+                if isinstance(call, HttpCall):
+                    call.feed(event.data)
+            elif isinstance(event, EndOfMessage):
+                if isinstance(call, HttpCall):
+                    call.complete_body()
+            elif isinstance(event, Refusal):
+                self._cut_short(event.status, event.reason)
+        self._set_deadline()
+
+    def _cut_short(self, status: int, reason: str, flags: RequestFlag = _NO_FLAGS) -> None:
+        """The request's body is at fault: answer in the app's place, or break off."""
+        exchange, call = self.conversation.exchange, self._call
+        if exchange is None or call is None:
+            return
+        call.disconnect(cut_off=True)
+        exchange.flags |= flags
+        exchange.framing.keep_alive = False
+        if exchange.head_sent:
+            exchange.aborted = True
+        else:
+            exchange.respond_error(status, reason)
+        self._advance_soon()
+
+    def _set_deadline(self) -> None:
+        if self._pending:
+            return  # the write's deadline holds
+        awaits_body = isinstance(self._call, HttpCall) and self._call.awaits_body
+        self.deadline_ns = (
+            self.conversation.deadline_ns if awaits_body and self._is_reading else NEVER_NS
+        )
+
+    # Running.
+
+    def carry_out(self, need: Need | None) -> None:
+        """Do what the conversation needs, and go on as long as that needs no waiting."""
+        while need is not None:
+            match need:
+                case Need.RUN:
+                    need = self._run()
+                    continue
+                case Need.READ:
+                    interim = self.conversation.take_interim()
+                    if interim:
+                        self.send_interim(interim)
+                    self.phase = _READING
+                    self.deadline_ns = self.conversation.deadline_ns
+                    self.read_on()
+                case Need.LINGER:
+                    self._linger()
+                case Need.CLOSE:
+                    self.close()
+            return
+
+    def _linger(self) -> None:
+        self.phase = _LINGER
+        wait_ns = STOP_LINGER_NS if self._keeper.is_stopping else LINGER_NS
+        self.begin_linger(now_ns() + wait_ns)
+        self.read_on()
+
+    def _run(self) -> Need | None:
+        """Answer the request at hand; None when the answer takes its time."""
+        exchange = self._exchange()
+        if not exchange.complete_ns:
+            exchange.complete_ns = now_ns()
+        host = self._keeper.host
+        if exchange.refusal is not None:
+            self.phase = _RUNNING
+            self.conversation.run(self)
+        elif host is None:
+            self._run_on_thread()
+            return None
+        else:
+            self._run_app(host, exchange)
+        need = self._after_sending()
+        if need is None and not self.is_closed:
+            self.read_on()
+            self._set_deadline()
+        return need
+
+    def _run_app(self, host: AsgiHost, exchange: Exchange) -> None:
+        self.phase = _RUNNING
+        exchange.begin(self)
+        head = exchange.head
+        self._is_driving = True
+        try:
+            if head is not None and asks_for_websocket(head):
+                self._call = WebSocketCall(host, exchange, self, read_handshake(head))
+            else:
+                self._call = HttpCall.of(host, exchange, self)
+                if head is not None and head.has_body:
+                    self._feed(self.conversation.body_events(now_ns()))
+            self._keeper.drive(self._call, self)
+        except ProtocolError as error:
+            exchange.framing.keep_alive = False
+            headers = [("Sec-WebSocket-Version", "13")] if error.status == _UPGRADE else None
+            exchange.respond_error(error.status, error.reason, headers)
+        finally:
+            self._is_driving = False
+
+    def call_finished(self, call: HttpCall | WebSocketCall) -> None:
+        """The app has returned from this call."""
+        if call is self._call and not self._is_driving:
+            self._advance_soon()
+
+    def _advance_soon(self) -> None:
+        # Not at once: we may be inside the app's task, and what comes next may be its next call.
+        if not self._is_driving:
+            self._keeper.loop.call_soon(self._keeper.guard, self, self._advance)
+
+    def _has_ended(self) -> None:
+        self._advance_soon()
+
+    def _flush_guarded(self) -> None:
+        self._keeper.guard(self, self._flush_or_continue)
+
+    def _flush_or_continue(self) -> None:
+        """The client takes more."""
+        if self.phase is Phase.WRITING:
+            self._continue_unsent()
+        elif not self._flush():
+            self.close()
+
+    def _advance(self) -> None:
+        if self.phase is _RUNNING and not self.is_closed:
+            self.carry_out(self._after_sending())
+
+    def _after_sending(self) -> Need | None:
+        """What comes next when the response is out, or broken off; None while it is neither."""
+        exchange = self.conversation.exchange
+        if self.phase is not _RUNNING or exchange is None or self.is_closed:
+            return None
+        if not exchange.aborted and (self._pending or not exchange.is_ended):
+            return None
+        if not exchange.is_recorded:
+            self.record_if_not_yet()
+        if self._pending:
+            self.drop_pending()
+        self._call = None
+        return self.conversation.finish_cycle(now_ns())
+
+    # A WebSocket.
+
+    def switch_protocols(self) -> None:
+        """The 101 is out: frames from here on (see Channel)."""
+        self.phase = _SOCKET
+        self.deadline_ns = now_ns() + PING_NS
+        rest = self.conversation.take_rest()
+        if rest:
+            self._keeper.loop.call_soon(self._keeper.guard, self, lambda: self._take_frames(rest))
+        self.read_on()
+
+    def _take_frames(self, data: bytes) -> None:
+        call = self._call
+        if not isinstance(call, WebSocketCall) or self.is_closed:
+            return
+        if not data:
+            self.close()
+            return
+        if not self._pending:
+            self.deadline_ns = now_ns() + PING_NS
+        try:
+            call.feed(data)
+        except ClientGoneError:
+            self.close()
+            return
+        self._end_socket_if_over(call)
+        if not self.is_closed and (self.is_congested or not call.wants_data):
+            self._pause_reading()
+
+    def _end_socket_if_over(self, call: WebSocketCall) -> None:
+        # RFC 6455 section 7.1.1: the server is first to close, once the Close frames are out.
+        if call.is_over and not self._pending and self.phase is _SOCKET:
+            call.disconnect(cut_off=False)
+            self._linger()
+
+    def send_frames(self, data: bytes) -> None:
+        """Send frames (see Channel)."""
+        if self.is_closed:
+            raise ClientGoneError("the connection is closed")
+        sent = 0
+        if not self._pending:
+            sent = self._send_some(self._exchange(), data)
+        if sent < len(data):
+            self._keep_pending(data[sent:])
+
+    def want_data(self) -> None:
+        """The app waits for the client (see Channel)."""
+        interim = self.conversation.take_interim()
+        if interim:
+            self.send_interim(interim)
+        if not self._is_reading and self.phase in {_RUNNING, _SOCKET}:
+            self.read_on()
+            if self.phase is _RUNNING:
+                # The app kept the client waiting: the client has its whole time again.
+                self.conversation.deadline_ns = now_ns() + self._keeper.body_ns
+                self._set_deadline()
+
+    def _has_flushed(self) -> None:
+        if isinstance(self._call, WebSocketCall) and self.phase is _SOCKET:
+            self.deadline_ns = now_ns() + PING_NS
+            self._end_socket_if_over(self._call)
+            self.want_data()
+            return
+        self._set_deadline()
+        self._advance()
+
+    # The end.
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is being answered."""
+        return self.phase in {_RUNNING, Phase.THREAD, Phase.WRITING}
+
+    def expire(self) -> None:
+        """The deadline has passed."""
+        if self._pending or self.unsent is not None:
+            self.close(RequestFlag.ABORTED | RequestFlag.TIMED_OUT)
+        elif self.phase is _READING:
+            self.carry_out(self.conversation.expire())
+        elif self.phase is _RUNNING:
+            self.deadline_ns = NEVER_NS
+            self._cut_short(
+                HTTPStatus.REQUEST_TIMEOUT,
+                "The request's body did not arrive in time.",
+                RequestFlag.TIMED_OUT,
+            )
+        elif isinstance(self._call, WebSocketCall) and self.phase is _SOCKET:
+            self._ping(self._call)
+        else:
+            self.close()
+
+    def _ping(self, call: WebSocketCall) -> None:
+        try:
+            is_lost = call.expire()
+        except ClientGoneError:
+            is_lost = True
+        if is_lost:
+            self.close()
+        else:
+            self.deadline_ns = now_ns() + PING_NS
+
+    def hurry_close(self) -> None:
+        """A WebSocket whose Close is out does not wait for the client's for ever."""
+        if isinstance(self._call, WebSocketCall) and self._call.is_closing:
+            self.deadline_ns = min(self.deadline_ns, now_ns() + CLOSE_NS)
+
+    def refuse(self) -> None:
+        """Answer what the conversation was told to refuse."""
+        self.carry_out(Need.RUN)
+
+    def begin_stop(self) -> None:
+        """The listener stops: say good-bye on a WebSocket, close what is idle."""
+        if isinstance(self._call, WebSocketCall) and self.phase is _SOCKET:
+            try:
+                self._call.close()
+            except ClientGoneError:
+                self.close()
+        elif self.phase is _READING and self.conversation.is_idle:
+            found = self.read()  # a request may have arrived just now
+            if found is None or not found[0]:
+                self.close()
+            else:
+                self.carry_out(self.conversation.receive(found[0], now_ns(), found[1]))
+
+    def close(self, flags: RequestFlag = RequestFlag.ABORTED) -> None:
+        """Close the socket; what was being answered is recorded with `flags`, the app told."""
+        if self.is_closed:
+            return
+        self._pause_reading()
+        self.record_broken_off(flags)
+        call, self._call = self._call, None
+        super().close()
+        if call is not None:
+            call.disconnect(cut_off=True)
+        self._keeper.forget(self)

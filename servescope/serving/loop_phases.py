@@ -1,0 +1,68 @@
+"""The phases of a connection on an event loop, and what it needs of the model that keeps it.
+
+phase    | what runs                           | the deadline ends
+READING  | nothing: a request is awaited       | the wait, with 408 or in silence
+RUNNING  | the ASGI app; its body is read      | a body that does not come; a client that stalls
+THREAD   | a WSGI app or a folder, on a thread | -
+WRITING  | nothing: the rest of its response   | a client that stalls
+SOCKET   | an open WebSocket                   | a client that answers no ping, or stalls
+LINGER   | nothing: a last reading             | the connection
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Callable
+
+    from servescope.hosting.asgi import AsgiHost
+    from servescope.hosting.asgi_http import HttpCall
+    from servescope.hosting.asgi_websocket import WebSocketCall
+    from servescope.serving.loop_connection import LoopConnection
+    from servescope.serving.threaded_answers import ThreadedAnswers
+
+NEVER_NS: Final = 1 << 62
+LINGER_NS: Final = 2_000_000_000
+STOP_LINGER_NS: Final = 250_000_000
+PING_NS: Final = 20_000_000_000
+"""A WebSocket that is silent this long is asked whether it is there; as long again: it is not."""
+
+CLOSE_NS: Final = 2_000_000_000
+"""How long the client may take to answer our Close."""
+
+
+class Phase(Enum):
+    """What a connection does; the module's head says what ends each."""
+
+    READING = auto()
+    RUNNING = auto()
+    THREAD = auto()
+    WRITING = auto()
+    SOCKET = auto()
+    LINGER = auto()
+
+
+class Keeper(Protocol):
+    """What a connection needs of the model that keeps it."""
+
+    loop: asyncio.AbstractEventLoop
+    host: AsgiHost | None  # None: the application runs on threads
+    body_ns: int  # how long a body may keep us waiting
+    is_stopping: bool
+
+    def drive(self, call: HttpCall | WebSocketCall, connection: LoopConnection) -> None:
+        """Run the app for this call until it waits or ends."""
+
+    def run_on_thread(
+        self, connection: ThreadedAnswers, act: Callable[[], None], then: Callable[[], None]
+    ) -> None:
+        """Do something on a thread, and then something on the loop."""
+
+    def guard(self, connection: ThreadedAnswers, act: Callable[[], None]) -> None:
+        """Do something with a connection; a fault costs this connection only."""
+
+    def forget(self, connection: ThreadedAnswers) -> None:
+        """The connection is closed."""

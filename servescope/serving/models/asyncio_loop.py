@@ -1,0 +1,358 @@
+"""The model `asyncio`: one event loop on a thread of its own.
+
+Theory of operation. The loop (uvloop's where it is installed) tells of sockets; each connection is
+a `LoopConnection`, which drives the same Conversation as every model. An ASGI app runs on the loop,
+with its lifespan around all requests; a WSGI app or a folder runs on a few threads, so that what
+waits there holds up nobody. All state belongs to the loop's thread; `start`, `stop` and `load` are
+for any.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from dataclasses import replace
+from functools import partial
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Final
+
+from servescope.errors import ListenerError
+from servescope.hosting.asgi import AsgiHost
+from servescope.hosting.asgi_lifespan import Lifespan, LifespanState
+from servescope.serving.acceptor import ACCEPTS_PER_TURN, Acceptor
+from servescope.serving.connection import now_ns
+from servescope.serving.coroutine_driver import CoroutineDriver
+from servescope.serving.loop_connection import LoopConnection
+from servescope.serving.loop_phases import Phase
+from servescope.serving.model import Assignment, Load
+from servescope.serving.pinning import pin_this_thread
+from servescope.serving.worker_threads import WorkerThreads
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+
+    from servescope.hosting.asgi_http import HttpCall
+    from servescope.hosting.asgi_websocket import WebSocketCall
+    from servescope.serving.connection import Connection
+    from servescope.serving.threaded_answers import ThreadedAnswers
+
+STARTUP_S: Final = 10.0
+"""How long an app may take to start before the listener gives up."""
+
+SHUTDOWN_S: Final = 0.5
+"""How long its shutdown may take at least, when the grace is used up."""
+
+CANCEL_S: Final = 0.3
+"""How long calls that were cancelled at the end of the grace may take to end."""
+
+_STOP_POLL_S: Final = 0.02
+_SWEEPS_PER_DEADLINE: Final = 8
+_SWEEP_BOUNDS_S: Final = (0.02, 1.0)
+_NS: Final = 1_000_000_000
+_log = logging.getLogger(__name__)
+
+
+def new_loop() -> asyncio.AbstractEventLoop:
+    """An event loop: uvloop's where it is installed."""
+    if find_spec("uvloop") is not None:
+        import uvloop
+
+        return uvloop.new_event_loop()
+    return asyncio.new_event_loop()
+
+
+class _LoopAcceptor(Acceptor):
+    """Makes connections for a loop."""
+
+    def _make(self, sock: socket.socket, peer: tuple[str, int]) -> Connection:
+        plain = super()._make(sock, peer)
+        return LoopConnection(
+            sock, plain.conversation, self._assignment.record, self._date, self._write_timeout_ns
+        )
+
+
+class AsyncioLoop:
+    """Serves an assignment; see `serving.model.Model`. It is the Keeper of its connections.
+
+    A deadline is noticed at the latest an eighth of the shortest configured one, or one second,
+    after it has passed.
+    """
+
+    def __init__(
+        self,
+        assignment: Assignment,
+        make_loop: Callable[[], asyncio.AbstractEventLoop] = new_loop,
+    ) -> None:
+        self._assignment = assignment
+        self._name = assignment.site.name
+        options = assignment.options
+        application = assignment.site.application
+        self.host = application if isinstance(application, AsgiHost) else None
+        self.body_ns = assignment.site.deadlines.body_ns
+        self.is_stopping = False
+        self.loop = make_loop()
+        self._driver: CoroutineDriver
+        self._acceptor = _LoopAcceptor(assignment)
+        self._is_accepting = False
+        self._connections: set[LoopConnection] = set()
+        self._workers = WorkerThreads(
+            self._name, 0 if self.host else options.threads, options.pin_core
+        )
+        shortest_s = min(
+            options.head_seconds,
+            options.body_seconds,
+            options.write_seconds,
+            options.keep_alive_seconds,
+        )
+        low, high = _SWEEP_BOUNDS_S
+        self._sweep_s = min(max(shortest_s / _SWEEPS_PER_DEADLINE, low), high)
+        self._grace_s = 0.0
+        self._stop_asked: asyncio.Event
+        self._is_up = threading.Event()
+        self._failure: str | None = None
+        self._thread = threading.Thread(target=self._serve, name=f"{self._name}-loop", daemon=True)
+
+    def start(self) -> None:
+        """Begin to accept, once the app is up; see `Model`.
+
+        Raises ListenerError when the app says that it cannot start, or takes too long; then the
+        listening socket is closed.
+        """
+        self._workers.start()
+        self._thread.start()
+        self._is_up.wait()
+        if self._failure is not None:
+            self._thread.join(SHUTDOWN_S)
+            self._workers.stop(0)
+            self._assignment.listening.close()
+            raise ListenerError(self._failure)
+
+    def stop(self, grace_seconds: float) -> None:
+        """Stop accepting, finish what is in flight, end the threads; bounded by the grace."""
+        self._assignment.site.draining = True
+        self._grace_s = grace_seconds
+        self.loop.call_soon_threadsafe(self._stop_asked.set)
+        self._thread.join(grace_seconds + 1.0)
+        self._workers.stop(0.2)
+        if self._thread.is_alive():
+            # The app holds the loop itself. The thread is a daemon; its clients need not wait.
+            _log.warning("listener %s: the app holds the event loop", self._name)
+            for connection in list(self._connections):
+                connection.abort()
+            self._assignment.listening.close()
+
+    def load(self) -> Load:
+        """How busy it is; threads are those of an app that runs on threads."""
+        connections = list(self._connections)  # one step under the GIL
+        busy = sum(connection.is_busy for connection in connections)
+        websocket = replace(self.host.traffic) if self.host is not None else None
+        return Load(
+            len(connections), self._workers.busy, self._workers.queued, busy, websocket=websocket
+        )
+
+    # The loop's thread.
+
+    def _serve(self) -> None:
+        pin_this_thread(self._assignment.options.pin_core)
+        loop = self.loop
+        try:
+            loop.run_until_complete(self._live())
+            loop.run_until_complete(loop.shutdown_asyncgens())
+        except Exception:  # noqa: BLE001 - the thread's boundary: else it would end without a word
+            _log.exception("listener %s: the event loop failed", self._name)
+        finally:
+            self._is_up.set()
+            loop.close()
+
+    async def _live(self) -> None:
+        self._stop_asked = asyncio.Event()
+        self._driver = CoroutineDriver(self.loop)
+        lifespan = None
+        if self.host is not None:
+            lifespan = Lifespan(self.host, self._name, self.loop.create_future)
+            running = asyncio.create_task(self._run_lifespan(self.host, lifespan))
+            self._failure = await _startup_failure(lifespan)
+        if self._failure is None:
+            self._accept_on()
+            self.loop.call_later(self._sweep_s, self._sweep)
+            self._is_up.set()
+            await self._stop_asked.wait()
+            await self._drain()
+        self._driver.cancel()
+        if lifespan is not None:
+            await self._end_lifespan(lifespan, running)
+
+    async def _run_lifespan(self, host: AsgiHost, lifespan: Lifespan) -> None:
+        try:
+            await host.app(lifespan.scope, lifespan.receive, lifespan.send)
+        except Exception as error:  # noqa: BLE001 - the app's boundary: it may know no lifespan
+            lifespan.finish(error)
+        else:
+            lifespan.finish(None)
+
+    async def _end_lifespan(self, lifespan: Lifespan, running: asyncio.Task[None]) -> None:
+        left_s = max(self._grace_s - self._used_s, SHUTDOWN_S) if self._failure is None else 0.0
+        try:
+            async with asyncio.timeout(left_s):
+                await lifespan.stop()
+        except TimeoutError:
+            _log.warning("listener %s: the app's shutdown took too long", self._name)
+        running.cancel()
+        await asyncio.wait([running, *self._driver.tasks], timeout=CANCEL_S)
+
+    _used_s = 0.0  # of the grace
+
+    # What connections need.
+
+    def drive(self, call: HttpCall | WebSocketCall, connection: LoopConnection) -> None:
+        """Run the app for this call until it waits or ends."""
+        if self.host is None:
+            raise TypeError("there is no ASGI app")
+        try:
+            coroutine = self.host.app(call.scope, call.receive, call.send)
+        except Exception as error:  # noqa: BLE001 - the app's boundary: no app at all, maybe
+            call.finish(error)
+            return
+        self._driver.drive(coroutine, _Ending(call, connection))
+
+    def run_on_thread(
+        self, connection: ThreadedAnswers, act: Callable[[], None], then: Callable[[], None]
+    ) -> None:
+        """Do something on a thread, and then something on the loop."""
+
+        def work() -> None:
+            try:
+                act()
+            except Exception:  # noqa: BLE001 - a worker's boundary: it costs its connection only
+                _log.exception("listener %s: a request failed", self._name)
+            try:
+                self.loop.call_soon_threadsafe(self.guard, connection, then)
+            except RuntimeError:  # the loop has closed: the grace was over before the app was
+                connection.close()
+
+        self._workers.submit(work)
+
+    def guard(self, connection: ThreadedAnswers, act: Callable[[], None]) -> None:
+        """Do something with a connection; a fault costs this connection only."""
+        try:
+            act()
+        except Exception:  # noqa: BLE001 - the loop's boundary: the fault costs its connection only
+            _log.exception("listener %s: a connection failed", self._name)
+            connection.close()
+
+    def forget(self, connection: ThreadedAnswers) -> None:
+        """The connection is closed."""
+        self._connections.discard(connection)
+
+    # Accepting and deadlines.
+
+    def _accept_on(self) -> None:
+        if not self._is_accepting:
+            self._is_accepting = True
+            self.loop.add_reader(self._assignment.listening.fileno(), self._accept_some)
+
+    def _accept_off(self) -> None:
+        if self._is_accepting:
+            self._is_accepting = False
+            self.loop.remove_reader(self._assignment.listening.fileno())
+
+    def _accept_some(self) -> None:
+        for _ in range(ACCEPTS_PER_TURN):
+            connection = self._acceptor.accept()
+            if not isinstance(connection, LoopConnection):
+                if self._acceptor.paused_until_ns > now_ns():
+                    self._accept_off()
+                return
+            connection.attach(self)
+            self.guard(connection, partial(self._welcome, connection))
+
+    def _welcome(self, connection: LoopConnection) -> None:
+        has_room = self._acceptor.has_room(connection, len(self._connections))
+        if connection.is_closed:
+            return
+        self._connections.add(connection)
+        if has_room:
+            connection.take_arrived()  # its request is often here already
+        else:
+            connection.refuse()
+
+    def _sweep(self) -> None:
+        """See to passed deadlines."""
+        now = now_ns()
+        if not self.is_stopping:
+            self.loop.call_later(self._sweep_s, self._sweep)
+            if now >= self._acceptor.paused_until_ns:
+                self._accept_on()
+        for connection in list(self._connections):
+            connection.hurry_close()
+            if now >= connection.deadline_ns:
+                self.guard(connection, connection.expire)
+
+    # Stopping.
+
+    def _stop_what_is_idle(self) -> None:
+        for connection in list(self._connections):
+            self.guard(connection, connection.begin_stop)
+        self._sweep()
+
+    async def _outside_of_a_task(self, act: Callable[[], object]) -> None:
+        """Do something that may call the app: its coroutine is driven where no task is current."""
+        done = self.loop.create_future()
+
+        def step() -> None:
+            try:
+                act()
+            finally:
+                done.set_result(None)
+
+        self.loop.call_soon(step)
+        await done
+
+    async def _drain(self) -> None:
+        """Serve what has come, let it finish within the grace, break off the rest."""
+        loop = self.loop
+        began = loop.time()
+        await self._outside_of_a_task(self._accept_some)  # these were told they are connected
+        self._accept_off()
+        self.is_stopping = True
+        self._assignment.listening.close()
+        while self._connections or self._driver.tasks:
+            if loop.time() - began >= self._grace_s:
+                break
+            await self._outside_of_a_task(self._stop_what_is_idle)
+            await asyncio.sleep(_STOP_POLL_S)
+        self._used_s = loop.time() - began
+        for connection in list(self._connections):
+            if connection.phase is Phase.THREAD:
+                connection.abort()
+            else:
+                self.guard(connection, connection.close)
+
+
+class _Ending:
+    """Tells the call and its connection that the app has returned."""
+
+    __slots__ = ("_call", "_connection")
+
+    def __init__(self, call: HttpCall | WebSocketCall, connection: LoopConnection) -> None:
+        self._call = call
+        self._connection = connection
+
+    def finish(self, error: BaseException | None) -> None:
+        """The app has returned, or raised."""
+        self._call.finish(error)
+        self._connection.call_finished(self._call)
+
+
+async def _startup_failure(lifespan: Lifespan) -> str | None:
+    """Wait until the app is up; why it is not, None when it is."""
+    try:
+        async with asyncio.timeout(STARTUP_S):
+            await lifespan.started()
+    except TimeoutError:
+        return f"the app did not start within {STARTUP_S:.0f} s"
+    if lifespan.state is LifespanState.FAILED:
+        return f"the app failed to start: {lifespan.message or 'it does not say why'}"
+    return None

@@ -1,0 +1,96 @@
+"""A connection on an event loop whose application runs on a thread: a WSGI app, a folder."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING
+
+from servescope.errors import ClientGoneError
+from servescope.records import RequestFlag
+from servescope.serving.connection import now_ns
+from servescope.serving.loop_output import LoopOutput
+from servescope.serving.loop_phases import NEVER_NS, Keeper, Phase
+
+if TYPE_CHECKING:
+    from servescope.hosting.conversation import Need
+
+
+class ThreadedAnswers(LoopOutput):
+    """Hands a request to a thread, and takes it back for what its client is slow to read.
+
+    While the phase is THREAD the connection is the thread's; the loop does not even look.
+    """
+
+    __slots__ = ("_is_reading", "_keeper", "phase")
+
+    def prepare(self, keeper: Keeper) -> None:
+        """Belong to a model."""
+        self.prepare_output(keeper.loop)
+        self._keeper = keeper
+        self._is_reading = False
+        self.phase = Phase.READING
+
+    @abstractmethod
+    def take_arrived(self) -> None:
+        """Read once, and do what follows from it."""
+
+    @abstractmethod
+    def carry_out(self, need: Need | None) -> None:
+        """Do what the conversation needs."""
+
+    def _has_phase_of_thread(self) -> bool:
+        return self.phase is Phase.THREAD
+
+    def read_on(self) -> None:
+        """Let the loop tell when there is something to read."""
+        if not self._is_reading and not self.is_closed:
+            self._is_reading = True
+            self._loop.add_reader(self.descriptor, self._keeper.guard, self, self.take_arrived)
+
+    def _pause_reading(self) -> None:
+        if self._is_reading:
+            self._is_reading = False
+            self._loop.remove_reader(self.descriptor)
+
+    def _run_on_thread(self) -> None:
+        self.phase = Phase.THREAD
+        self.deadline_ns = NEVER_NS
+        self._pause_reading()
+        self._keeper.run_on_thread(self, self._answer, self._after_thread)
+
+    def _answer(self) -> None:
+        self.conversation.run(self)
+
+    def _send_file_part(self) -> None:
+        try:
+            self.send_unsent()
+        except ClientGoneError:
+            self.break_off(RequestFlag.ABORTED)
+
+    def _after_thread(self) -> None:
+        if self.is_closed:
+            return
+        if self.unsent is None:
+            self.record_if_not_yet()
+            self.carry_out(self.conversation.finish_cycle(now_ns()))
+            return
+        self.phase = Phase.WRITING
+        self._write_on()
+
+    def _continue_unsent(self) -> None:
+        """The client takes more of a response whose end is known."""
+        if self.unsent is not None and self.unsent.descriptor >= 0:
+            # A disk must not hold up the loop.
+            self._stop_writing()
+            self.phase = Phase.THREAD
+            self._keeper.run_on_thread(self, self._send_file_part, self._after_thread)
+            return
+        try:
+            self.send_unsent()
+        except ClientGoneError:
+            self.break_off(RequestFlag.ABORTED)
+            self.close()
+            return
+        if self.unsent is None:
+            self._stop_writing()
+            self.carry_out(self.conversation.finish_cycle(now_ns()))

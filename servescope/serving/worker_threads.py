@@ -1,0 +1,70 @@
+"""Threads that work off one queue, for a model whose loop must not wait."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from queue import SimpleQueue
+from typing import TYPE_CHECKING
+
+from servescope.serving.pinning import pin_this_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_log = logging.getLogger(__name__)
+
+
+class WorkerThreads:
+    """`number` daemon threads; what they are given must not raise."""
+
+    def __init__(self, name: str, number: int, pin_core: int | None) -> None:
+        self._name = name
+        self._pin_core = pin_core
+        self._work: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._busy = [False] * number  # one writer each: no lock
+        self._threads = [
+            threading.Thread(
+                target=self._work_forever, args=(at,), name=f"{name}-worker-{at}", daemon=True
+            )
+            for at in range(number)
+        ]
+
+    def start(self) -> None:
+        """Start the threads."""
+        for thread in self._threads:
+            thread.start()
+
+    def submit(self, act: Callable[[], None]) -> None:
+        """Let some thread do it."""
+        self._work.put(act)
+
+    @property
+    def busy(self) -> int:
+        """How many are at work."""
+        return sum(self._busy)
+
+    @property
+    def queued(self) -> int:
+        """How much waits for a thread."""
+        return self._work.qsize()
+
+    def stop(self, seconds: float) -> None:
+        """End the threads; one that is stuck is a daemon and is left behind, with a warning."""
+        for _ in self._threads:
+            self._work.put(None)
+        give_up = time.monotonic() + seconds
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(max(give_up - time.monotonic(), 0.0))
+        stuck = [thread.name for thread in self._threads if thread.is_alive()]
+        if stuck:
+            _log.warning("listener %s: still in the app: %s", self._name, ", ".join(stuck))
+
+    def _work_forever(self, number: int) -> None:
+        pin_this_thread(self._pin_core)
+        while (act := self._work.get()) is not None:
+            self._busy[number] = True
+            act()
+            self._busy[number] = False

@@ -1,0 +1,238 @@
+from __future__ import annotations
+
+import itertools
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from wsproto import events as frames
+from wsproto.connection import Connection, ConnectionType
+from wsproto.extensions import PerMessageDeflate
+
+from servescope.wire.websocket import (
+    BytesReceived,
+    CloseReceived,
+    Failed,
+    PingReceived,
+    PongReceived,
+    TextReceived,
+    WebSocketServer,
+    WebSocketState,
+    is_close_code,
+)
+from servescope.wire.websocket_handshake import Deflate
+
+MASK = b"\x01\x02\x03\x04"
+AGREED = Deflate(False, False, 12, 12)
+ALONE = Deflate(True, True, 10, 10)
+
+
+def frame(opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0) -> bytes:
+    """A masked frame as a client sends it (RFC 6455 section 5.2)."""
+    first = bytes([(0x80 if fin else 0) | rsv << 4 | opcode])
+    size = len(payload)
+    if size < 126:
+        length = bytes([0x80 | size])
+    elif size < 65536:
+        length = b"\xfe" + size.to_bytes(2)
+    else:
+        length = b"\xff" + size.to_bytes(8)
+    masked = bytes(byte ^ MASK[at % 4] for at, byte in enumerate(payload))
+    return first + length + MASK + masked
+
+
+def deflated(data: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-10)
+    return (packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
+def listen(data: bytes, cuts=(), server: WebSocketServer | None = None) -> tuple[list, bytes]:
+    """All events of these bytes, cut where `cuts` says, and the replies."""
+    server = server or WebSocketServer()
+    found = []
+    edges = [0, *sorted(cuts), len(data)]
+    for start, end in itertools.pairwise(edges):
+        server.receive_data(data[start:end])
+        while (event := server.next_event()) is not None:
+            found.append(event)
+    return found, server.take_replies()
+
+
+def code_of(replies: bytes) -> int:
+    """Code of an unmasked Close at the end of the replies."""
+    at = replies.rindex(b"\x88")
+    return int.from_bytes(replies[at + 2 : at + 4])
+
+
+CASES = {
+    "text": (frame(1, "hé".encode()), None, [TextReceived("hé")]),
+    "empty": (frame(1) + frame(2), None, [TextReceived(""), BytesReceived(b"")]),
+    "binary": (frame(2, b"\x00" * 300), None, [BytesReceived(b"\x00" * 300)]),
+    "large": (frame(2, b"x" * 70_000), None, [BytesReceived(b"x" * 70_000)]),
+    "fragments": (
+        frame(1, b"a\xc3", fin=False) + frame(0, b"\xa9", fin=False) + frame(0),
+        None,
+        [TextReceived("aé")],
+    ),
+    "ping between fragments": (
+        frame(2, b"a", fin=False) + frame(9, b"p") + frame(0, b"b"),
+        None,
+        [PingReceived(b"p"), BytesReceived(b"ab")],
+    ),
+    "pong": (frame(10, b"q"), None, [PongReceived(b"q")]),
+    "close": (frame(8, b"\x03\xe8bye"), None, [CloseReceived(1000, "bye")]),
+    "close without a code": (frame(8), None, [CloseReceived(1005, "")]),
+    "close by the application": (frame(8, b"\x0f\xa1"), None, [CloseReceived(4001, "")]),
+    "deflated": (frame(1, deflated(b"a" * 999), rsv=4), ALONE, [TextReceived("a" * 999)]),
+    "plain though agreed": (frame(1, b"abc"), AGREED, [TextReceived("abc")]),
+    "deflated fragments around a ping": (
+        frame(1, deflated(b"ab" * 99)[:5], fin=False, rsv=4)
+        + frame(9)
+        + frame(0, deflated(b"ab" * 99)[5:]),
+        ALONE,
+        [PingReceived(b""), TextReceived("ab" * 99)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_events_whole_byte_by_byte_and_with_junk_behind(name):
+    data, deflate, expected = CASES[name]
+    assert listen(data, server=WebSocketServer(deflate))[0] == expected
+    assert listen(data, range(1, len(data)), WebSocketServer(deflate))[0] == expected
+    junk = frame(1, b"end")
+    ends = isinstance(expected[-1], CloseReceived)
+    behind = [] if ends else [TextReceived("end")]
+    assert listen(data + junk, server=WebSocketServer(deflate))[0] == expected + behind
+
+
+FAULTS = {
+    "unmasked": (b"\x81\x01a", 1002),
+    "unknown opcode": (frame(3), 1002),
+    "reserved bit": (frame(1, b"a", rsv=2), 1002),
+    "deflated without agreement": (frame(1, b"a", rsv=4), 1002),
+    "fragmented ping": (frame(9, fin=False), 1002),
+    "long ping": (frame(9, b"x" * 126), 1002),
+    "continuation of nothing": (frame(0, b"a"), 1002),
+    "message inside a message": (frame(1, b"a", fin=False) + frame(1, b"b"), 1002),
+    "length with a spare byte": (b"\x81\xfe\x00\x01" + MASK + b"a", 1002),
+    "no UTF-8": (frame(1, b"\xff"), 1007),
+    "half a character": (frame(1, b"\xc3"), 1007),
+    "too large": (frame(2, b"x" * 1001), 1009),
+    "too large in parts": (frame(2, b"x" * 600, fin=False) + frame(0, b"x" * 401), 1009),
+    "close with one byte": (frame(8, b"\x03"), 1002),
+    "close with a code that is never sent": (frame(8, b"\x03\xed"), 1002),
+    "close with a reserved code": (frame(8, b"\x03\xec"), 1002),
+    "close with a code out of range": (frame(8, b"\x00\x01"), 1002),
+    "close whose reason is no UTF-8": (frame(8, b"\x03\xe8\xff"), 1007),
+}
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_told_once_and_ends_it(name):
+    data, code = FAULTS[name]
+    for cuts in ((), range(1, len(data))):
+        server = WebSocketServer(max_message=1000)
+        found, replies = listen(data + frame(1, b"late"), cuts, server)
+        assert [event.code for event in found if isinstance(event, Failed)] == [code]
+        assert isinstance(found[-1], Failed)
+        assert code_of(replies) == code
+        assert server.state is WebSocketState.CLOSED
+
+
+def test_few_bytes_that_inflate_to_many_are_refused():
+    server = WebSocketServer(Deflate(False, False, 12, 10), max_message=100_000)
+    bomb = frame(2, deflated(b"\x00" * 50_000_000), rsv=4)
+    assert len(bomb) < 60_000
+    found, replies = listen(bomb, server=server)
+    assert [event.code for event in found] == [1009]
+    assert code_of(replies) == 1009
+
+
+def test_what_does_not_inflate_is_refused():
+    found, _ = listen(frame(2, b"\xff" * 9, rsv=4), server=WebSocketServer(AGREED))
+    assert [event.code for event in found] == [1007]
+
+
+def test_a_message_of_exactly_the_bound_passes():
+    for data, deflate in ((b"x" * 1000, None), (b"x" * 1000, ALONE)):
+        sent = frame(2, deflated(data), rsv=4) if deflate else frame(2, data)
+        server = WebSocketServer(deflate, max_message=1000)
+        assert listen(sent + sent, server=server)[0] == [BytesReceived(data)] * 2
+
+
+def test_pings_and_closes_are_answered_in_order():
+    _, replies = listen(frame(9, b"one") + frame(9, b"two") + frame(8, b"\x03\xe9"))
+    assert replies == b"\x8a\x03one" + b"\x8a\x03two" + b"\x88\x02\x03\xe9"
+
+
+def test_after_our_close_only_the_peers_is_reported():
+    server = WebSocketServer()
+    assert server.close(1001, "going") == b"\x88\x07\x03\xe9going"
+    assert server.state is WebSocketState.CLOSING
+    assert server.close(1000) == b""
+    found, replies = listen(frame(1, b"late") + frame(9) + frame(8, b"\x03\xe9"), server=server)
+    assert found == [CloseReceived(1001, "")]
+    assert replies == b""
+    assert server.state is WebSocketState.CLOSED
+
+
+@pytest.mark.parametrize(
+    ("code", "fits"),
+    [(999, False), (1000, True), (1004, False), (1005, False), (1006, False), (1013, True),
+     (1015, False), (2999, False), (3000, True), (4999, True), (5000, False)],
+)  # fmt: skip
+def test_codes_a_close_may_carry(code, fits):
+    assert is_close_code(code) is fits
+    if not fits:
+        with pytest.raises(ValueError, match=str(code)):
+            WebSocketServer().close(code)
+
+
+def test_a_long_reason_is_cut_at_a_character():
+    reply = WebSocketServer().close(1000, "é" * 100)
+    assert reply[4:].decode() == "é" * 61
+
+
+def client_of(deflate: Deflate | None) -> Connection:
+    extension = PerMessageDeflate()
+    if deflate is not None:
+        extension.finalize(deflate.header().decode())
+    return Connection(ConnectionType.CLIENT, [extension] if deflate else [])
+
+
+messages = st.lists(st.one_of(st.text(max_size=400), st.binary(max_size=400)), max_size=6)
+
+
+@given(messages=messages, deflate=st.sampled_from([None, AGREED, ALONE]), data=st.data())
+def test_any_cut_of_the_same_bytes_gives_the_same_messages(messages, deflate, data):
+    client = client_of(deflate)
+    sent = bytearray()
+    for message in messages:
+        kind = frames.TextMessage if isinstance(message, str) else frames.BytesMessage
+        half = len(message) // 2
+        sent += client.send(kind(data=message[:half], message_finished=False))
+        sent += client.send(frames.Ping(payload=b"p"))
+        sent += client.send(kind(data=message[half:]))
+    cuts = data.draw(st.lists(st.integers(0, len(sent)), max_size=12))
+    found, _ = listen(bytes(sent), cuts, WebSocketServer(deflate))
+    kept = [event for event in found if not isinstance(event, PingReceived)]
+    assert [getattr(event, "text", getattr(event, "data", None)) for event in kept] == messages
+    assert len(found) == 2 * len(messages)
+
+
+@given(noise=st.binary(max_size=200), data=st.data())
+def test_any_cut_of_noise_ends_alike(noise, data):
+    cuts = data.draw(st.lists(st.integers(0, len(noise)), max_size=8))
+    assert listen(noise, cuts) == listen(noise)
+
+
+@given(messages=messages, deflate=st.sampled_from([None, AGREED, ALONE]))
+def test_what_is_sent_arrives(messages, deflate):
+    server, client = WebSocketServer(deflate), client_of(deflate)
+    for message in messages:
+        sent = server.text(message) if isinstance(message, str) else server.binary(message)
+        client.receive_data(sent)
+    found = [event.data for event in client.events()]
+    assert [bytes(got) if isinstance(got, bytearray) else got for got in found] == messages
