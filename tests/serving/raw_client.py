@@ -46,3 +46,7 @@ def exchange(listener: RunningListener, data: bytes) -> bytes:
 
 def gauge(listener: RunningListener, metric: str) -> float:
     return {sample.metric: sample.value for sample in listener.samples()}[metric]
+
+
+def asking(path: bytes, request: bytes = CLOSING) -> bytes:
+    return request.replace(b"/ ", path + b" ", 1)

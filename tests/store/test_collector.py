@@ -136,8 +136,7 @@ def test_the_metrics_of_a_load_run(store, folder, collect):
     collect(0)
     outcomes = [LoadOutcome.ANSWERED] * 3 + [LoadOutcome.REFUSED] * 2 + [LoadOutcome.TIMED_OUT]
     for outcome in outcomes:
-        # One that timed out was not even sent: it has waited, but has no naive latency.
-        naive = 0 if outcome is LoadOutcome.TIMED_OUT else 2e6
+        naive = 0 if outcome is LoadOutcome.TIMED_OUT else 2e6  # that one was not even sent
         generator.record(
             BASE * SECOND, listener_id, 0, 1, outcome, 200, 0, 0, 0, 8e6, naive, 0, 0, 0, 0
         )
