@@ -41,6 +41,7 @@ ACTIVE_REQUESTS: Final = "http.server.active_requests"
 OPEN_CONNECTIONS: Final = "servescope.http.server.connections.open"
 BUSY_THREADS: Final = "servescope.http.server.threads.busy"
 QUEUED_REQUESTS: Final = "servescope.http.server.requests.queued"
+REPLACED_WORKERS: Final = "servescope.http.server.workers.replaced"
 
 CPU_UTILIZATION: Final = "system.cpu.utilization"
 LOAD_AVERAGE: Final = "system.cpu.load_average.1m"
@@ -78,6 +79,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric(OPEN_CONNECTIONS, "{connection}", _G, ("listener",), "Accepted connections held open."),
     Metric(BUSY_THREADS, "{thread}", _G, ("listener",), "Request threads at work."),
     Metric(QUEUED_REQUESTS, "{request}", _G, ("listener",), "Complete requests awaiting a thread."),
+    Metric(REPLACED_WORKERS, "{process}", _G, ("listener",), "Worker processes replaced so far."),
     Metric(CPU_UTILIZATION, "1", _G, ("cpu.logical_number",), "Share not idle; `all`: mean."),
     Metric(LOAD_AVERAGE, "{thread}", _G, (), "Runnable and uninterruptible threads, 1 min decay."),
     Metric(MEMORY_USAGE, "By", _G, ("system.memory.state",), "Main memory by state."),

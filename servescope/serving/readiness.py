@@ -44,7 +44,11 @@ class Readiness:
                 yield descriptor
 
     def watch(self, descriptor: int) -> None:
-        """Report a listening socket while connections wait in it."""
+        """Report a listening socket while connections wait in it.
+
+        Without EPOLLEXCLUSIVE: of the processes that share it, the one that waited last would be
+        woken first, again and again, and get nearly all the connections.
+        """
         self._epoll.register(descriptor, select.EPOLLIN)
 
     def unwatch(self, descriptor: int) -> None:

@@ -64,6 +64,8 @@ class ThreadPool:
         self._acceptor = Acceptor(assignment)
         self._listening_descriptor = assignment.listening.fileno()
         self._connections: dict[int, Connection] = {}
+        # One at a time leaves some for the processes that share the socket.
+        self._accepts_per_turn = 1 if assignment.shares_socket else ACCEPTS_PER_TURN
         self._crew = Crew(assignment.options.threads, self._on_takeover)
         self._pace = Pace()
         self._readiness = Readiness()
@@ -154,7 +156,7 @@ class ThreadPool:
             self._close(connection)
 
     def _accept_some(self, me: Member) -> None:
-        for _ in range(ACCEPTS_PER_TURN):
+        for _ in range(self._accepts_per_turn):
             connection = self._acceptor.accept()
             if connection is None:
                 if self._acceptor.paused_until_ns > now_ns() and self._is_accepting:
@@ -352,6 +354,7 @@ class ThreadPool:
     def _continue_stop(self, me: Member, now: int) -> None:
         """One step of the stop: take what has arrived, close what is idle, end when all is done."""
         if self._listening_descriptor >= 0:
+            self._accepts_per_turn = ACCEPTS_PER_TURN
             self._accept_some(me)  # these were told that they are connected
             if not me.leads:
                 return
