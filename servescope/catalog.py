@@ -41,6 +41,7 @@ ACTIVE_REQUESTS: Final = "http.server.active_requests"
 OPEN_CONNECTIONS: Final = "servescope.http.server.connections.open"
 BUSY_THREADS: Final = "servescope.http.server.threads.busy"
 QUEUED_REQUESTS: Final = "servescope.http.server.requests.queued"
+REPLACED_WORKERS: Final = "servescope.http.server.workers.replaced"
 WEBSOCKETS_OPEN: Final = "servescope.websocket.connections.open"
 WEBSOCKET_MESSAGES: Final = "servescope.websocket.messages"
 WEBSOCKET_IO: Final = "servescope.websocket.io"
@@ -82,6 +83,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric(OPEN_CONNECTIONS, "{connection}", _G, ("listener",), "Accepted connections held open."),
     Metric(BUSY_THREADS, "{thread}", _G, ("listener",), "Request threads at work."),
     Metric(QUEUED_REQUESTS, "{request}", _G, ("listener",), "Complete requests awaiting a thread."),
+    Metric(REPLACED_WORKERS, "{process}", _G, ("listener",), "Worker processes replaced so far."),
     Metric(WEBSOCKETS_OPEN, "{connection}", _G, ("listener",), "WebSockets held open."),
     Metric(WEBSOCKET_MESSAGES, "{message}", _C, _SOCKET, "Whole messages of WebSockets."),
     Metric(WEBSOCKET_IO, "By", _C, _SOCKET, "Frames of WebSockets, without the handshake."),

@@ -118,7 +118,9 @@ class Sample:
 class ConcurrencyModel(StrEnum):
     """How a listener handles more than one request at a time."""
 
+    SEQUENTIAL = "sequential"
     THREAD_POOL = "thread_pool"
+    PREFORK = "prefork"
     ASYNCIO = "asyncio"
 
 
@@ -135,6 +137,7 @@ class ListenerOptions:
     """Limits and deadlines of a listener; sizes in bytes, times in seconds."""
 
     threads: int = 8
+    workers: int = 2  # processes of the model `prefork`, each with `threads` threads
     backlog: int = 128
     keep_alive_seconds: float = 76.0  # above a balancer's usual 60-75 s: no race on idle close
     keep_alive_requests: int = 0  # 0: without bound

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from ipaddress import IPv4Network, IPv6Network  # noqa: TC003 - pydantic resolves them at run time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
@@ -23,6 +23,7 @@ from servescope.errors import SettingsError
 
 PREFIX = "SERVESCOPE_"
 Port = Annotated[int, Field(ge=0, le=65535)]
+Model = Literal["sequential", "thread_pool", "prefork", "asyncio"]
 
 
 def default_data_dir() -> Path:
@@ -52,6 +53,7 @@ class Settings(BaseSettings):
     files_folder: Path | None = Field(
         None, description="folder the listener `files` serves; default: the bundled site"
     )
+    files_model: Model = Field("thread_pool", description="concurrency model of `files`")
     wsgi_port: Port = Field(5555, description="port of the listener `wsgi`; 0 picks a free one")
     wsgi_app: str = Field(
         "servescope.demo.flask_app:app",
@@ -62,6 +64,8 @@ class Settings(BaseSettings):
         "servescope.demo.asgi_app:app",
         description="ASGI application of the listener `asgi`, as module:attribute",
     )
+    wsgi_model: Model = Field("thread_pool", description="concurrency model of `wsgi`")
+    workers: int = Field(2, ge=1, le=64, description="processes of a listener on the model prefork")
     threads: int = Field(8, ge=1, le=256, description="request threads of each listener")
     deny: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
         (), description="addresses or networks answered with 403, separated by commas"

@@ -35,6 +35,7 @@ def test_networks_are_separated_by_commas(monkeypatch):
         ("SERVESCOPE_PORT", "http", "SERVESCOPE_PORT"),
         ("SERVESCOPE_DENY", "10.0.0.0/40", "SERVESCOPE_DENY"),
         ("SERVESCOPE_THREADS", "0", "SERVESCOPE_THREADS"),
+        ("SERVESCOPE_WSGI_MODEL", "fibres", "SERVESCOPE_WSGI_MODEL"),
         ("SERVESCOPE_STORE_MIB", "1", "SERVESCOPE_STORE_MIB"),
         ("SERVESCOPE_LOAD_MAX_RATE", "-1", "SERVESCOPE_LOAD_MAX_RATE"),
         ("SERVESCOPE_PROT", "8050", "SERVESCOPE_PROT"),

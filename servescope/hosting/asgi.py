@@ -180,7 +180,7 @@ class AsgiHost:
             "raw_path": path.encode("ascii"),
             "query_string": query.encode("ascii"),
             "root_path": "",
-            "headers": head.headers,
+            "headers": list(head.headers),  # apps and middleware may add to theirs
             "client": exchange.client,
             "server": (site.address, site.port),
             "extensions": {},

@@ -56,6 +56,13 @@ class Need(Enum):
     LINGER = auto()
 
 
+# A member looked up in its class costs 80 ns in Python 3.11, each time.
+_READ, _RUN = Need.READ, Need.RUN
+_NEED_DATA: Final = Idle.NEED_DATA
+_MESSAGE_READ: Final = State.DONE
+_FIRST_REQUEST: Final = RequestFlag.NEW_CONNECTION
+
+
 class Conversation:
     """The requests of one connection, one after the other.
 
@@ -87,7 +94,7 @@ class Conversation:
         self._site = site
         self._client = client
         self._denied = denied
-        self._wire = Http1Server(site.limits)
+        self._wire = Http1Server(site.limits, site.known_heads)
         self._exchange_count = 0
         self._first_byte_ns = self._kernel_ns = 0
         self._received_ns = self._received_kernel_ns = 0
@@ -215,7 +222,7 @@ class Conversation:
         if exchange.aborted:
             return Need.CLOSE
         wire = self._wire
-        if wire.state is not State.DONE:  # a refusal, or a body nobody wanted
+        if wire.state is not _MESSAGE_READ:  # a refusal, or a body nobody wanted
             return Need.LINGER
         if not exchange.keep_alive:
             asked_for = exchange.head is not None and not exchange.head.keep_alive
@@ -232,7 +239,7 @@ class Conversation:
             if not self.is_idle:
                 return need
         self.deadline_ns = now_ns + deadlines.idle_ns
-        return Need.READ
+        return _READ
 
     def _advance(self) -> Need:
         """Take the events there are."""
@@ -241,15 +248,15 @@ class Conversation:
             event = wire.next_event()
             if isinstance(event, RequestHead):
                 if self._begin(event):
-                    return Need.RUN
+                    return _RUN
             elif isinstance(event, EndOfMessage):
                 return self._complete()
             elif isinstance(event, BodyData):
                 self._keep(event.data)
             elif isinstance(event, Refusal):
                 return self._refuse(event)
-            elif event is Idle.NEED_DATA:
-                return Need.READ
+            elif event is _NEED_DATA:
+                return _READ
             else:
                 return Need.LINGER
 
@@ -301,7 +308,7 @@ class Conversation:
                 exchange.complete_ns = self._received_ns
             if self._body is not None:
                 exchange.body = self._body.rewound()
-        return Need.RUN
+        return _RUN
 
     def _refuse(self, refusal: Refusal, flags: RequestFlag = _NO_FLAGS) -> Need:
         exchange = self.exchange
@@ -311,7 +318,7 @@ class Conversation:
         exchange.framing.keep_alive = False
         exchange.flags |= flags
         exchange.bytes_received = self._wire.message_bytes
-        return Need.RUN
+        return _RUN
 
     def _make_exchange(
         self, head: RequestHead | None, refusal: Refusal | None, *, keep_alive: bool
@@ -321,5 +328,5 @@ class Conversation:
         exchange.kernel_ns = self._kernel_ns
         exchange.bytes_received = self._wire.message_bytes
         if not self._exchange_count:
-            exchange.flags = RequestFlag.NEW_CONNECTION
+            exchange.flags = _FIRST_REQUEST
         return exchange

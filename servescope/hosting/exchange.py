@@ -139,7 +139,12 @@ class Exchange:
         self.taken_ns = sink.now_ns()
 
     def render_head(
-        self, status: int, headers: Headers, length: int | None, phrase: str | None = None
+        self,
+        status: int,
+        headers: Headers,
+        length: int | None,
+        phrase: str | None = None,
+        block: bytes = b"",
     ) -> bytes:
         """The head's bytes; from here on the response is under way.
 
@@ -149,22 +154,32 @@ class Exchange:
             phrase = reason_phrase(status)
         if self.site.draining:
             self.framing.keep_alive = False
-        head = self.framing.head(status, phrase, headers, self.sink.date(), length)
+        head = self.framing.head(status, phrase, headers, self.sink.date(), length, block)
         self.status = status
         self.head_sent = True
         self.head_ready_ns = self.sink.now_ns()
         return head
 
     def respond(
-        self, status: int, headers: Headers, content: bytes = b"", phrase: str | None = None
+        self,
+        status: int,
+        headers: Headers,
+        content: bytes = b"",
+        phrase: str | None = None,
+        block: bytes = b"",
     ) -> None:
-        """Answer with a whole response, head and content in one send."""
-        head = self.render_head(status, headers, len(content), phrase)
-        body = self.framing.content(content)
-        closing = self.framing.end()
+        """Answer with a whole response, head and content in one send.
+
+        `block` holds header lines from `wire.http1_response.render_block`, beside `headers`.
+        """
+        framing = self.framing
+        head = self.render_head(status, headers, len(content), phrase, block)
+        data = head + framing.content(content)
         self.is_ended = True
-        self._check_length()
-        self.sink.send(head + body + closing, last=True)
+        if not framing.is_satisfied:
+            data += framing.end()
+            self._check_length()
+        self.sink.send(data, last=True)
 
     def respond_file(
         self, status: int, headers: Headers, descriptor: int, offset: int, count: int

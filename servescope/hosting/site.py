@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from servescope.wire.http1_known_heads import KnownHeads
 from servescope.wire.http1_rules import Limits
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Site:
         "deadlines",
         "draining",
         "keep_alive_requests",
+        "known_heads",
         "limits",
         "name",
         "port",
@@ -84,6 +86,7 @@ class Site:
             max_head=options.max_head,
             max_body=options.max_body,
         )
+        self.known_heads = KnownHeads()
         self.deadlines = Deadlines.from_options(options)
         self.keep_alive_requests = options.keep_alive_requests
         self.address = address

@@ -14,10 +14,13 @@ from servescope.errors import AppImportError
 from servescope.hosting.conditional import Validators, select
 from servescope.hosting.content_types import content_type
 from servescope.hosting.directory_listing import listing_page, read_entries
+from servescope.hosting.file_cache import FileCache, version_of
 from servescope.hosting.routes import UNMATCHED
+from servescope.wire.http1_response import render_block
 
 if TYPE_CHECKING:
     from servescope.hosting.exchange import Exchange
+    from servescope.hosting.file_cache import CachedFile
     from servescope.wire.http1_response import Headers
 
 INDEX: Final = "index.html"
@@ -26,6 +29,17 @@ SMALL_FILE: Final = 65_536
 
 _ALLOW: Final = "GET, HEAD"
 _NOSNIFF: Final = ("X-Content-Type-Options", "nosniff")
+_OK: Final = int(HTTPStatus.OK)
+_CONDITIONS: Final = frozenset(
+    (
+        b"range",
+        b"if-match",
+        b"if-none-match",
+        b"if-modified-since",
+        b"if-unmodified-since",
+        b"if-range",
+    )
+)
 
 
 class StaticFolder:
@@ -41,6 +55,7 @@ class StaticFolder:
         if not Path(self._root).is_dir() or not os.access(self._root, os.R_OK | os.X_OK):
             raise AppImportError(f"{folder} is no folder that can be read")
         self._inside = self._root.rstrip("/") + "/"
+        self._cache = FileCache()
 
     def __call__(self, exchange: Exchange) -> None:
         """Answer with the file, the listing, a redirect or an error."""
@@ -52,12 +67,31 @@ class StaticFolder:
                 [("Allow", _ALLOW)],
             )
             return
+        known = self._cache.find(exchange.target, exchange.taken_ns)
+        if known is not None and self._serve_known(exchange, known):
+            return
         path, _, query = exchange.target.partition("?")
         segments = _segments(path)
         if segments is None:
             self._not_found(exchange)
             return
         self._serve(exchange, segments, path, query)
+
+    def _serve_known(self, exchange: Exchange, known: CachedFile) -> bool:
+        """Answer from memory, the whole file or that it is unchanged; False for anything else."""
+        content = known.content
+        if content is None or exchange.head is None or exchange.method != "GET":
+            return False
+        if any(name in _CONDITIONS for name, _ in exchange.head.headers):
+            selection = select(known.validators, exchange.header, is_get=True)
+            if selection.status is not HTTPStatus.NOT_MODIFIED:
+                return False
+            exchange.route = known.route
+            exchange.respond(selection.status, _version_headers(known.validators))
+            return True
+        exchange.route = known.route
+        exchange.respond(_OK, [], content, block=known.block)
+        return True
 
     def _serve(self, exchange: Exchange, segments: list[str], path: str, query: str) -> None:
         url = "/" + "/".join(segments)
@@ -77,7 +111,8 @@ class StaticFolder:
                 self._serve_folder(exchange, segments)
             elif stat.S_ISREG(status.st_mode) and not wants_folder:
                 exchange.route = _shown(url)
-                descriptor = self._serve_file(exchange, descriptor, status, segments[-1])
+                path = "/".join((self._root, *segments))
+                descriptor = self._serve_file(exchange, descriptor, status, path)
             else:
                 self._not_found(exchange)
         finally:
@@ -107,12 +142,13 @@ class StaticFolder:
 
     def _serve_folder(self, exchange: Exchange, segments: list[str]) -> None:
         folder = "/".join((self._root, *segments))
-        index = self._open(f"{folder}/{INDEX}")
+        index_path = f"{folder}/{INDEX}"
+        index = self._open(index_path)
         if index is not None:
             try:
                 status = os.fstat(index)
                 if stat.S_ISREG(status.st_mode):
-                    index = self._serve_file(exchange, index, status, INDEX)
+                    index = self._serve_file(exchange, index, status, index_path)
                     return
             finally:
                 if index >= 0:
@@ -127,17 +163,12 @@ class StaticFolder:
         exchange.respond(HTTPStatus.OK, headers, listing_page(path, entries))
 
     def _serve_file(
-        self, exchange: Exchange, descriptor: int, status: os.stat_result, name: str
+        self, exchange: Exchange, descriptor: int, status: os.stat_result, path: str
     ) -> int:
         """Answer with a file; return the descriptor to close, -1 once the sink owns it."""
         validators = Validators(status.st_size, status.st_mtime_ns)
         selection = select(validators, exchange.header, is_get=exchange.method == "GET")
-        headers: Headers = [
-            ("Last-Modified", validators.last_modified),
-            ("ETag", validators.etag),
-            ("Accept-Ranges", "bytes"),
-            _NOSNIFF,
-        ]
+        headers = _version_headers(validators)
         match selection.status:
             case HTTPStatus.NOT_MODIFIED:
                 exchange.respond(selection.status, headers)
@@ -153,7 +184,7 @@ class StaticFolder:
                 )
                 return descriptor
         offset, count = selection.offset, selection.count
-        headers.insert(0, ("Content-Type", content_type(name)))
+        headers.insert(0, ("Content-Type", content_type(path)))
         if selection.status is HTTPStatus.PARTIAL_CONTENT:
             span = f"bytes {offset}-{offset + count - 1}/{status.st_size}"
             headers.append(("Content-Range", span))
@@ -162,6 +193,17 @@ class StaticFolder:
             exchange.respond(selection.status, headers)
         elif count <= SMALL_FILE:
             content = os.pread(descriptor, count, offset)
+            if exchange.method == "GET" and selection.status is HTTPStatus.OK:
+                self._cache.keep(
+                    exchange.target,
+                    path,
+                    version_of(status),
+                    exchange.taken_ns,
+                    content,
+                    render_block(headers),
+                    validators,
+                    exchange.route,
+                )
             exchange.respond(selection.status, headers, content)
         else:
             exchange.respond_file(selection.status, headers, descriptor, offset, count)
@@ -177,6 +219,15 @@ class StaticFolder:
 
     def _not_found(self, exchange: Exchange) -> None:
         exchange.respond_error(HTTPStatus.NOT_FOUND, "There is no such file here.")
+
+
+def _version_headers(validators: Validators) -> Headers:
+    return [
+        ("Last-Modified", validators.last_modified),
+        ("ETag", validators.etag),
+        ("Accept-Ranges", "bytes"),
+        _NOSNIFF,
+    ]
 
 
 def _segments(path: str) -> list[str] | None:

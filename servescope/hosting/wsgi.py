@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 from servescope.hosting.routes import environ_route
+from servescope.wire.http1_known_heads import LONGEST_KNOWN, MOST_KNOWN
 from servescope.wire.http1_response import SERVER, check_status
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from servescope.hosting.exchange import Exchange
+    from servescope.wire.http1_events import RequestHead
     from servescope.wire.http1_response import Headers
 
     ExcInfo = (
@@ -65,6 +67,9 @@ class WsgiHost:
             "wsgi.file_wrapper": FileWrapper,
             "wsgi.input_terminated": True,  # chunked bodies were decoded and end
         }
+        # By identity: a head that came before is the same object again (wire.http1_known_heads),
+        # and lives as long as it stands here. Threads may race: the worst is a template made twice.
+        self._known: dict[int, tuple[RequestHead, dict[str, Any]]] = {}
 
     def __call__(self, exchange: Exchange) -> None:
         """Answer by the app; what it raises goes up, after its `close` was called."""
@@ -82,6 +87,28 @@ class WsgiHost:
         head = exchange.head
         if head is None:
             raise ValueError("a WSGI app needs a request")
+        known = self._known.get(id(head))
+        if known is not None and known[0] is head:
+            environ = known[1].copy()
+        else:
+            template = self._template(exchange, head)
+            if exchange.bytes_received <= LONGEST_KNOWN:  # others are not remembered below either
+                if len(self._known) >= MOST_KNOWN:
+                    self._known.clear()
+                self._known[id(head)] = (head, template)
+            environ = template.copy()
+        address, port = exchange.client
+        environ["REMOTE_ADDR"] = address
+        environ["REMOTE_PORT"] = str(port)
+        body = exchange.body
+        environ["wsgi.input"] = BytesIO() if body is None else body
+        if head.body_length is None and body is not None:
+            environ["CONTENT_LENGTH"] = str(body.seek(0, os.SEEK_END))
+            body.seek(0)
+        return environ
+
+    def _template(self, exchange: Exchange, head: RequestHead) -> dict[str, Any]:
+        """The part of the environ that depends on nothing but the request's head."""
         site = exchange.site
         path, _, query = head.target.partition("?")
         environ = self._base.copy()
@@ -94,9 +121,6 @@ class WsgiHost:
         environ["SERVER_NAME"] = site.address
         environ["SERVER_PORT"] = str(site.port)
         environ["SERVER_PROTOCOL"] = "HTTP/1.1" if head.minor_version else "HTTP/1.0"
-        environ["REMOTE_ADDR"] = exchange.client[0]
-        environ["REMOTE_PORT"] = str(exchange.client[1])
-        environ["wsgi.input"] = exchange.body or BytesIO()
         for name, value in head.headers:
             key = _environ_key(name)
             if key is None:
@@ -105,9 +129,6 @@ class WsgiHost:
             if key in environ:
                 text = environ[key] + ("; " if key == "HTTP_COOKIE" else ",") + text
             environ[key] = text
-        if head.body_length is None and exchange.body is not None:
-            environ["CONTENT_LENGTH"] = str(exchange.body.seek(0, os.SEEK_END))
-            exchange.body.seek(0)
         return environ
 
 

@@ -44,25 +44,33 @@ def wanted_listeners(settings: Settings) -> list[ListenerSpec]:
     """The listeners these settings ask for."""
     cores = sorted(os.sched_getaffinity(0))
     options = ListenerOptions(
-        threads=settings.threads, deny=tuple(str(network) for network in settings.deny)
+        threads=settings.threads,
+        workers=settings.workers,
+        deny=tuple(str(network) for network in settings.deny),
     )
-    pool, loop = ConcurrencyModel.THREAD_POOL, ConcurrencyModel.ASYNCIO
     files = (
         "files",
         settings.files_port,
-        pool,
+        settings.files_model,
         AppKind.STATIC,
         str(settings.files_folder or BUNDLED_SITE),
         "files_port",
     )
-    wsgi = ("wsgi", settings.wsgi_port, pool, AppKind.WSGI, settings.wsgi_app, "wsgi_port")
-    asgi = ("asgi", settings.asgi_port, loop, AppKind.ASGI, settings.asgi_app, "asgi_port")
+    wsgi = (
+        "wsgi",
+        settings.wsgi_port,
+        settings.wsgi_model,
+        AppKind.WSGI,
+        settings.wsgi_app,
+        "wsgi_port",
+    )
+    asgi = ("asgi", settings.asgi_port, "asyncio", AppKind.ASGI, settings.asgi_app, "asgi_port")
     return [
         ListenerSpec(
             name=name,
             address=settings.listen_address,
             port=port,
-            model=model,
+            model=ConcurrencyModel(model),
             app_kind=kind,
             app=app,
             port_is_default=setting not in settings.model_fields_set,

@@ -30,6 +30,9 @@ FILE_TURN_BYTES: Final = 1_048_576
 LINGER_BYTES: Final = 1_048_576
 """Most bytes read and thrown away before a close: an upload nobody wanted may be longer."""
 
+NOT_REGISTERED: Final = -1
+"""`Connection.armed` while epoll does not know the connection; else the events it reports."""
+
 
 @dataclass(slots=True)
 class Unsent:
@@ -62,13 +65,13 @@ class Connection:
         "_socket",
         "_write_began_ns",
         "_write_timeout_ns",
+        "armed",
         "conversation",
         "deadline_ns",
         "descriptor",
         "is_closed",
         "is_lingering",
         "is_parked",
-        "is_registered",
         "unsent",
     )
 
@@ -92,9 +95,9 @@ class Connection:
         self.unsent: Unsent | None = None
         self.is_closed = False
         self.is_lingering = False
-        # For models with a selector: who owns the connection, and whether epoll knows it.
+        # For models with a selector: who owns the connection, and what epoll reports of it.
         self.is_parked = False
-        self.is_registered = False
+        self.armed = NOT_REGISTERED
 
     def now_ns(self) -> int:
         """Monotonic nanoseconds."""

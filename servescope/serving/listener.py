@@ -15,7 +15,7 @@ from servescope.hosting.wsgi import WsgiHost
 from servescope.records import AppKind, ConcurrencyModel, Sample
 from servescope.serving.access import AccessList
 from servescope.serving.binding import bind, prepare
-from servescope.serving.model import Assignment, Model
+from servescope.serving.model import Assignment, Load, Model
 from servescope.serving.models import model_class
 from servescope.serving.request_recording import RequestRecording
 
@@ -46,6 +46,10 @@ class RunningListener:
         """Whether nobody has stopped it."""
         return not self._is_stopped
 
+    def load(self) -> Load:
+        """How busy its model is."""
+        return self._model.load()
+
     def samples(self) -> list[Sample]:
         """Its gauges now and its counters' increase since the last call, labelled with its name.
 
@@ -60,6 +64,7 @@ class RunningListener:
             Sample(catalog.BUSY_THREADS, load.busy_threads, labels),
             Sample(catalog.QUEUED_REQUESTS, load.queued_requests, labels),
             Sample(catalog.ACTIVE_REQUESTS, load.active_requests, labels),
+            Sample(catalog.REPLACED_WORKERS, load.replaced_workers, labels),
         ]
         if load.websocket is not None:
             samples += self._websocket_samples(load.websocket)
@@ -92,15 +97,20 @@ class RunningListener:
 
 
 def start_listener(
-    spec: ListenerSpec, recorder: Recorder, sock: socket.socket | None = None
+    spec: ListenerSpec,
+    recorder: Recorder,
+    sock: socket.socket | None = None,
+    *,
+    multiprocess: bool = False,
 ) -> RunningListener:
     """Import the app or mount the folder, bind, and serve in daemon threads.
 
     `sock` is a socket that listens already; without it the spec's address and port are bound.
+    `multiprocess` tells the app that other processes serve it as well (PEP 3333).
     Raises AppImportError, PortTakenError (its `holder` is empty), PortNotPermittedError or
     ListenerError; then nothing is left bound that was bound here.
     """
-    application = _application(spec)
+    application = _application(spec, multiprocess=multiprocess)
     access = AccessList(spec.options.deny, spec.options.allow)
     model_type = _model_type(spec)
     if sock is None:
@@ -111,7 +121,16 @@ def start_listener(
     host, port = listening.getsockname()[:2]
     site = Site(spec.name, application, spec.options, host, port)
     model = model_type(
-        Assignment(site, listening, spec.options, access, RequestRecording(recorder, spec.name))
+        Assignment(
+            spec=spec,
+            rings=recorder.ring.path.parent,
+            site=site,
+            listening=listening,
+            options=spec.options,
+            access=access,
+            record=RequestRecording(recorder, spec.name),
+            shares_socket=multiprocess,
+        )
     )
     model.start()
     return RunningListener(spec, model, (host, port))
@@ -124,12 +143,16 @@ def _model_type(spec: ListenerSpec) -> type[Model]:
         raise ListenerError(f"there is no concurrency model {spec.model!r}") from None
 
 
-def _application(spec: ListenerSpec) -> Application:
+def _application(spec: ListenerSpec, *, multiprocess: bool) -> Application:
     match spec.app_kind:
         case AppKind.STATIC:
             return StaticFolder(spec.app)
         case AppKind.WSGI:
-            return WsgiHost(import_app(spec.app), multithread=True, multiprocess=False)
+            return WsgiHost(
+                import_app(spec.app),
+                multithread=spec.model is not ConcurrencyModel.SEQUENTIAL,
+                multiprocess=multiprocess,
+            )
         case AppKind.ASGI:
             if spec.model is not ConcurrencyModel.ASYNCIO:
                 raise ListenerError(

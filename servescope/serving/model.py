@@ -8,23 +8,30 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
+    from pathlib import Path
 
     from servescope.hosting.asgi import WebSocketTraffic
     from servescope.hosting.exchange import Exchange
     from servescope.hosting.site import Site
-    from servescope.records import ListenerOptions
+    from servescope.records import ListenerOptions, ListenerSpec
     from servescope.serving.access import AccessList
 
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What a model serves: an application at a bound, listening, non-blocking socket."""
+    """What a model serves: an application at a bound, listening, non-blocking socket.
 
+    `spec` is what was asked for, `rings` the folder where processes of a model's own record.
+    """
+
+    spec: ListenerSpec
+    rings: Path
     site: Site
     listening: socket.socket
     options: ListenerOptions
     access: AccessList
     record: Callable[[Exchange], None]
+    shares_socket: bool = False  # other processes accept from it too
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +42,7 @@ class Load:
     busy_threads: int
     queued_requests: int
     active_requests: int
+    replaced_workers: int = 0  # processes that died and were replaced, since the start
     websocket: WebSocketTraffic | None = None  # since the start; None where there can be none
 
 

@@ -25,7 +25,7 @@ class RequestHead:
     method: str
     target: str
     minor_version: int  # 0 or 1
-    headers: list[tuple[bytes, bytes]]
+    headers: tuple[tuple[bytes, bytes], ...]
     keep_alive: bool
     expects_continue: bool
     body_length: int | None

@@ -20,13 +20,14 @@ _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _STATUS = re.compile(r"[1-5][0-9]{2} [\t\x20-\x7e\x80-\xff]*")
 _FRAMING: Final = frozenset(("transfer-encoding", "connection", "keep-alive", "trailer", "upgrade"))
-_SPECIAL: Final = {"content-length": 0, "connection": 0, "server": 1, "date": 2}
-"""Headers of the app that `head` looks at; the bits tell which were seen."""
+_SERVER, _DATE, _LENGTH, _CLOSE = 1, 2, 4, 8
+"""Bits for the headers of the app that `head` looks at."""
 
 _SERVER_LINE: Final = f"Server: {SERVER}\r\n".encode()
 _CACHED: Final = 64  # longest value worth remembering
 _NO_CONTENT: Final = 204
 _NOT_MODIFIED: Final = 304
+_BODILESS: Final = (_NO_CONTENT, _NOT_MODIFIED)
 
 
 class ResponseError(ValueError):
@@ -42,15 +43,38 @@ def reason_phrase(status: int) -> str:
         return ""
 
 
-def _render(name: str, value: str) -> tuple[str, bytes]:
-    """Lower-case name and header line, empty for a header only the server may set."""
+def _render(name: str, value: str) -> tuple[int, bytes]:
+    """What a header means to `head`, and its line: empty for one that only the server may set."""
     if _NAME.fullmatch(name) is None or _VALUE.fullmatch(value) is None:
         raise ResponseError(f"header {name!r}: {value!r} holds bytes HTTP does not allow")
-    lower = name.lower()
-    return lower, b"" if lower in _FRAMING else f"{name}: {value}\r\n".encode("latin-1")
+    line = f"{name}: {value}\r\n".encode("latin-1")
+    match name.lower():
+        case "content-length":
+            if not (value.isascii() and value.isdigit()):
+                raise ResponseError(f"Content-Length {value!r} is no number")
+            return _LENGTH, line
+        case "connection" if "close" in value.lower():
+            return _CLOSE, b""
+        case "server":
+            return _SERVER, line
+        case "date":
+            return _DATE, line
+        case lower:
+            return 0, b"" if lower in _FRAMING else line
 
 
 _cached = lru_cache(maxsize=1024)(_render)
+
+
+def render_block(headers: Headers) -> bytes:
+    """Header lines rendered once for many heads; none of those `head` looks at.
+
+    Raises ResponseError for a header that is unfit, ValueError for one it must see.
+    """
+    rendered = [_render(name, value) for name, value in headers]
+    if any(meaning for meaning, _ in rendered):
+        raise ValueError(f"only `head` can render all of {headers!r}")
+    return b"".join(line for _, line in rendered)
 
 
 @lru_cache(maxsize=256)
@@ -97,47 +121,49 @@ class ResponseFraming:
         return self._left or 0 if self._has_body else 0
 
     def head(
-        self, status: int, phrase: str, headers: Headers, date: bytes, length: int | None
+        self,
+        status: int,
+        phrase: str,
+        headers: Headers,
+        date: bytes,
+        length: int | None,
+        block: bytes = b"",
     ) -> bytes:
         """The response head. `length` is the body's size where the server knows it.
 
-        A Content-Length among `headers` wins; Date and Server are added where they lack.
+        A Content-Length among `headers` wins; Date and Server are added where they lack. `block`
+        comes from `render_block`.
         """
-        announced = False
         seen = 0
-        lines = [_status_line(status, phrase)]
+        lines = [_status_line(status, phrase), block]
         for name, value in headers:
-            lower, line = _render(name, value) if len(value) > _CACHED else _cached(name, value)
-            if lower in _SPECIAL:
-                if lower == "content-length":
-                    announced = self._announce(value, again=announced)
+            meaning, line = _render(name, value) if len(value) > _CACHED else _cached(name, value)
+            if meaning:
+                if meaning == _LENGTH:
+                    if seen & _LENGTH:
+                        raise ResponseError("Content-Length is repeated")
+                    self._left = int(value)
                     line = b"" if status == _NO_CONTENT else line
-                elif lower == "connection" and "close" in value.lower():
+                elif meaning == _CLOSE:
                     self.keep_alive = False
-                seen |= _SPECIAL[lower]
+                seen |= meaning
             lines.append(line)
-        if not announced:
+        self._has_body = not self.is_head and status not in _BODILESS
+        if not seen & _LENGTH:
             self._left = length
-        self._has_body = not self.is_head and status not in (_NO_CONTENT, _NOT_MODIFIED)
-        lines.append(self._framing_line(status, announced=announced))
-        if not seen & _SPECIAL["server"]:
+            lines.append(self._framing_line(status))
+        if not seen & _SERVER:
             lines.append(_SERVER_LINE)
         if not self.keep_alive:
             lines.append(b"Connection: close\r\n")
         elif self._minor_version == 0:
             lines.append(b"Connection: keep-alive\r\n")
-        lines.append(b"\r\n" if seen & _SPECIAL["date"] else b"Date: %b\r\n\r\n" % date)
+        lines.append(b"\r\n" if seen & _DATE else b"Date: %b\r\n\r\n" % date)
         return b"".join(lines)
 
-    def _announce(self, value: str, *, again: bool) -> bool:
-        if again or not (value.isascii() and value.isdigit()):
-            raise ResponseError(f"Content-Length {value!r} is repeated or no number")
-        self._left = int(value)
-        return True
-
-    def _framing_line(self, status: int, *, announced: bool) -> bytes:
+    def _framing_line(self, status: int) -> bytes:
         """The header line that frames the body, or nothing; decides on chunks and on closing."""
-        if announced or status == _NO_CONTENT:
+        if status == _NO_CONTENT:
             return b""
         if self._left is not None:
             # 304 announces the length of the 200 it stands for, which is not known here.

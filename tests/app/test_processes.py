@@ -3,12 +3,15 @@
 import os
 import signal
 import socket
+import urllib.request
 from contextlib import closing
 
 import pytest
 
+from servescope.records import ConcurrencyModel
 from servescope.sampling.inet_diag import listening_sockets
-from tests.processes import alive, eventually, gunicorn, is_bound
+from tests.faults.test_handover import total_requests
+from tests.processes import alive, children, eventually, gunicorn, is_bound
 
 pytestmark = pytest.mark.process
 
@@ -114,3 +117,22 @@ def test_a_port_that_was_asked_for_and_is_taken_fails_with_its_holder(start_dash
         assert f"pid {os.getpid()}" in status.message
         assert not running.listener("files")
     assert eventually(lambda: running.listener("files"), 10).port == port
+
+
+@pytest.mark.parametrize("model", list(ConcurrencyModel))
+def test_a_listener_runs_on_the_model_that_was_asked_for(start_dashboard, model):
+    running = start_dashboard(WSGI_MODEL=model, FILES_MODEL=model)
+    for name in ("wsgi", "files"):
+        status = running.listener(name)
+        assert status.model == model
+        for _ in range(5):
+            with urllib.request.urlopen(f"http://127.0.0.1:{status.port}/", timeout=10) as answer:
+                assert answer.status == 200
+    eventually(
+        lambda: (
+            total_requests(running.folder, "wsgi") == total_requests(running.folder, "files") == 5
+        )
+    )
+    running.known |= set(children(running.process.pid))
+    assert running.end() == 0
+    eventually(lambda: not any(alive(pid) for pid in running.known), 5)

@@ -271,6 +271,7 @@ def test_gauges_follow_what_happens(bench, wait_until):
     assert gauge(listener, catalog.ACTIVE_REQUESTS) == 3
     assert gauge(listener, catalog.OPEN_CONNECTIONS) == 3
     assert {sample.labels for sample in listener.samples()} == {(("listener", listener.spec.name),)}
+    time.sleep(0.05)  # the wait to be found again
     apps_for_listeners.leave.set()
     for client in clients:
         assert read_responses(client, 1)[0][0] == 200

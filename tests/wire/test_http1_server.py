@@ -317,7 +317,7 @@ def test_a_head_says_what_was_asked():
         )
     )
     assert (head.method, head.target, head.minor_version) == ("PUT", "/p?q=%20", 1)
-    assert head.headers[:2] == [(b"host", b"a"), (b"x-y", b"v")]
+    assert head.headers[:2] == ((b"host", b"a"), (b"x-y", b"v"))
     assert head.header(b"x-y") == b"v"
     assert head.header(b"none") is None
     assert (head.keep_alive, head.expects_continue, head.body_length) == (True, True, 2)

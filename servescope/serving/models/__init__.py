@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from servescope.serving.model import Model
 
 REGISTRY: Final[dict[ConcurrencyModel, str]] = {
+    ConcurrencyModel.SEQUENTIAL: "servescope.serving.models.sequential:Sequential",
     ConcurrencyModel.THREAD_POOL: "servescope.serving.models.thread_pool:ThreadPool",
+    ConcurrencyModel.PREFORK: "servescope.serving.models.prefork:Prefork",
     ConcurrencyModel.ASYNCIO: "servescope.serving.models.asyncio_loop:AsyncioLoop",
 }
 

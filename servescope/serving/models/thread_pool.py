@@ -1,24 +1,23 @@
-"""The model `thread_pool`: one selector thread reads, N threads answer.
+"""The model `thread_pool`: N threads answer, and whoever leads them reads.
 
-Theory of operation. The selector thread accepts, reads heads and bodies, and parks every connection
-that waits for its client: idle, half a request, a response the client is slow to read, a last
-reading before the close. A complete request goes through one queue to a worker thread, which
-answers it and parks the connection again. So a slow client holds no worker.
+Theory of operation. The leader accepts, reads heads and bodies, and parks every connection that
+waits for its client: idle, half a request, a response the client is slow to read, a last reading
+before the close. So a slow client holds no thread. A complete request is answered by the leader
+itself when it is likely to be quick (`serving.pace`), else by another thread; should it block all
+the same, another thread leads on meanwhile (`serving.crew`).
 
-A connection has one owner at a time: the selector thread while `is_parked`, else whoever took it.
-Parking is the hand-over: the owner sets the flag, arms the descriptor (EPOLLONESHOT, epoll(7)) and
-touches the connection no more. An event, a passed deadline or the stop hands it back.
+A connection has one owner at a time: the leader while `is_parked`, else whoever took it. The leader
+leaves its connections armed (epoll(7), level-triggered), which costs no system call a request; what
+it gives to another thread it disarms first. A worker arms for one event (EPOLLONESHOT) when it
+parks, and touches the connection no more.
 """
 
 from __future__ import annotations
 
 import logging
-import os
-import select
 import threading
 import time
 from contextlib import suppress
-from queue import SimpleQueue
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import ClientGoneError
@@ -26,11 +25,16 @@ from servescope.hosting.conversation import Need
 from servescope.records import RequestFlag
 from servescope.serving.acceptor import ACCEPTS_PER_TURN, Acceptor
 from servescope.serving.connection import Connection, now_ns
+from servescope.serving.crew import Crew, Member, Order
 from servescope.serving.model import Assignment, Load
+from servescope.serving.pace import Pace
 from servescope.serving.pinning import pin_this_thread
+from servescope.serving.readiness import Readiness
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from servescope.hosting.exchange import Exchange
 
 LINGER_NS: Final = 2_000_000_000
 """How long to read on after a response that closes the connection."""
@@ -38,12 +42,12 @@ LINGER_NS: Final = 2_000_000_000
 STOP_LINGER_NS: Final = 250_000_000
 """The same while stopping."""
 
-_STOP_POLL_S: Final = 0.02
+_STOP_POLL_NS: Final = 20_000_000
 _SWEEPS_PER_DEADLINE: Final = 8
 _SWEEP_BOUNDS_NS: Final = (20_000_000, 1_000_000_000)
-_READ: Final = select.EPOLLIN | select.EPOLLRDHUP | select.EPOLLONESHOT
-_WRITE: Final = select.EPOLLOUT | select.EPOLLONESHOT
+_ANSWERS_PER_TURN: Final = 16  # pipelined requests of one client, before the others' turn
 _NS: Final = 1_000_000_000
+_READ, _RUN = Need.READ, Need.RUN  # looked up once: 80 ns each time in Python 3.11
 _log = logging.getLogger(__name__)
 
 
@@ -60,13 +64,15 @@ class ThreadPool:
         self._acceptor = Acceptor(assignment)
         self._listening_descriptor = assignment.listening.fileno()
         self._connections: dict[int, Connection] = {}
-        self._work: SimpleQueue[Connection | None] = SimpleQueue()
-        self._busy = [False] * assignment.options.threads  # one writer each: no lock
-        self._epoll = select.epoll()
-        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        # One at a time leaves some for the processes that share the socket.
+        self._accepts_per_turn = 1 if assignment.shares_socket else ACCEPTS_PER_TURN
+        self._crew = Crew(assignment.options.threads, self._on_takeover)
+        self._pace = Pace()
+        self._readiness = Readiness()
+        self._ready: Iterator[int] = iter(())  # descriptors; a new leader goes on with these
         self._stop_at_ns = 0  # when the grace is over; 0 while nobody asked for the stop
         self._is_accepting = True
-        self._is_over = False
+        self._is_over = threading.Event()
         options = assignment.options
         shortest_s = min(
             options.head_seconds,
@@ -76,110 +82,122 @@ class ThreadPool:
         )
         low, high = _SWEEP_BOUNDS_NS
         self._sweep_ns = min(max(int(shortest_s * _NS) // _SWEEPS_PER_DEADLINE, low), high)
+        self._next_sweep_ns = 0
         self._threads = [
-            self._thread(f"worker-{number}", self._work_forever, number)
-            for number in range(options.threads)
+            threading.Thread(
+                target=self._live, args=(member,), name=f"{self._name}-{number}", daemon=True
+            )
+            for number, member in enumerate(self._crew.members)
         ]
-        self._selector = self._thread("selector", self._select_forever)
-
-    def _thread(self, role: str, target: Callable[..., None], *arguments: int) -> threading.Thread:
-        name = f"{self._name}-{role}"
-        return threading.Thread(target=target, args=arguments, name=name, daemon=True)
 
     def start(self) -> None:
         """Begin to accept."""
-        self._epoll.register(self._listening_descriptor, select.EPOLLIN)
-        self._epoll.register(self._wake, select.EPOLLIN)
-        self._selector.start()
+        self._readiness.watch(self._listening_descriptor)
         for thread in self._threads:
             thread.start()
 
     def load(self) -> Load:
         """How busy the pool is."""
-        busy = sum(self._busy)
-        queued = self._work.qsize()
+        busy, queued = self._crew.busy, self._crew.queued
         return Load(len(self._connections), busy, queued, busy + queued)
 
-    # The selector thread.
-
-    def _select_forever(self) -> None:
+    def _live(self, me: Member) -> None:
+        """A thread's whole life."""
         pin_this_thread(self._assignment.options.pin_core)
-        next_sweep_ns = now_ns() + self._sweep_ns
-        while not self._is_over:
-            for descriptor, _ in self._epoll.poll(self._poll_timeout_s()):
-                if descriptor == self._listening_descriptor:
-                    self._accept_some()
-                elif descriptor == self._wake:
-                    os.eventfd_read(self._wake)
-                else:
-                    connection = self._connections.get(descriptor)
-                    if connection is not None and connection.is_parked:
-                        self._guarded(self._attend, connection)
-            now = now_ns()
-            if now >= next_sweep_ns:
-                next_sweep_ns = now + self._sweep_ns
-                self._sweep(now)
-            if self._stop_at_ns:
-                self._continue_stop(now)
+        order = Order.LEAD if me.leads else self._crew.await_order(me)
+        while order is not Order.END:
+            if isinstance(order, Connection):
+                self._guarded(self._work_on, me, order)
+            else:
+                self._lead(me)
+            order = self._crew.next_order(me)
 
-    def _poll_timeout_s(self) -> float | None:
+    # The leader.
+
+    def _lead(self, me: Member) -> None:
+        """Lead until the stop, or until another thread does."""
+        while True:
+            for descriptor in self._ready:
+                connection = self._connections.get(descriptor)
+                if connection is None:
+                    if descriptor == self._listening_descriptor:
+                        self._accept_some(me)
+                elif connection.is_parked:
+                    self._readiness.take(connection)
+                    self._guarded(self._attend, me, connection)
+                if not me.leads:
+                    return
+            now = now_ns()
+            if now >= self._next_sweep_ns:
+                self._next_sweep_ns = now + self._sweep_ns
+                self._sweep(me, now)
+            if self._stop_at_ns:
+                self._continue_stop(me, now)
+                if not me.leads or self._is_over.is_set():
+                    return
+            self._ready = self._readiness.poll(self._poll_timeout_ns())
+
+    def _poll_timeout_ns(self) -> int | None:
         """None, to sleep until something comes, when no deadline can pass."""
         if self._stop_at_ns:
-            return _STOP_POLL_S
+            return _STOP_POLL_NS
         if self._connections or not self._is_accepting:
-            return self._sweep_ns / _NS
+            return self._sweep_ns
         return None
 
-    def _guarded(self, act: Callable[[Connection], None], connection: Connection) -> None:
+    def _guarded(
+        self, act: Callable[[Member, Connection], None], me: Member, connection: Connection
+    ) -> None:
         """Do something with a connection; no fault of one may end the loop for all."""
         try:
-            act(connection)
+            act(me, connection)
         except Exception:  # noqa: BLE001 - the loop's boundary: the fault costs its connection only
             _log.exception("listener %s: a connection failed", self._name)
             self._close(connection)
 
-    def _accept_some(self) -> None:
-        for _ in range(ACCEPTS_PER_TURN):
+    def _accept_some(self, me: Member) -> None:
+        for _ in range(self._accepts_per_turn):
             connection = self._acceptor.accept()
             if connection is None:
-                if self._acceptor.paused_until_ns > now_ns():
-                    self._epoll.unregister(self._listening_descriptor)
+                if self._acceptor.paused_until_ns > now_ns() and self._is_accepting:
+                    self._readiness.unwatch(self._listening_descriptor)
                     self._is_accepting = False
                 return
-            self._guarded(self._welcome, connection)
+            self._guarded(self._welcome, me, connection)
+            if not me.leads:
+                return
 
-    def _welcome(self, connection: Connection) -> None:
+    def _welcome(self, me: Member, connection: Connection) -> None:
         has_room = self._acceptor.has_room(connection, len(self._connections))
         if connection.is_closed:
             return
         self._connections[connection.descriptor] = connection
         if has_room:
-            self._attend(connection)  # its request is often here already
+            self._attend(me, connection)  # its request is often here already
         else:
-            self._answer(connection)
+            self._carry_out(me, connection, Need.RUN)
 
-    def _attend(self, connection: Connection) -> None:
+    def _attend(self, me: Member, connection: Connection) -> None:
         """A parked connection can be read, or written."""
-        connection.is_parked = False
         if connection.unsent is not None:
-            # A worker reads the file: a disk must not hold up the selector thread.
+            # A worker reads the file: a disk must not hold up the leader.
             if connection.unsent.descriptor >= 0:
-                self._work.put(connection)
+                self._dispatch(connection)
             else:
-                self._send_on(connection)
+                self._send_on(me, connection)
         elif connection.is_lingering:
             if connection.discard():
                 self._close(connection)
             else:
-                self._park(connection)
+                self._park(me, connection)
         else:
-            self._receive(connection)
+            self._receive(me, connection)
 
-    def _receive(self, connection: Connection) -> None:
+    def _receive(self, me: Member, connection: Connection) -> None:
         found = connection.read()
         if found is None:
             connection.deadline_ns = connection.conversation.deadline_ns
-            self._park(connection)
+            self._park(me, connection)
             return
         data, kernel_ns = found
         conversation = connection.conversation
@@ -187,62 +205,101 @@ class ThreadPool:
             need = conversation.receive(data, now_ns(), kernel_ns)
         else:
             need = conversation.receive_eof()
-        self._carry_out(connection, need)
+        self._carry_out(me, connection, need)
 
-    def _sweep(self, now: int) -> None:
+    def _dispatch(self, connection: Connection) -> None:
+        """Give a connection to a thread that waits, or to the first that has time."""
+        self._readiness.disarm(connection)
+        self._crew.dispatch(connection)
+
+    def _on_takeover(self, connection: Connection) -> None:
+        """The former leader is stuck in this connection's answer; see Crew."""
+        with suppress(OSError, ValueError):  # closed in between
+            self._readiness.disarm(connection)
+        exchange = connection.conversation.exchange
+        if exchange is not None:
+            self._pace.note_stuck(exchange.target)
+
+    def _sweep(self, me: Member, now: int) -> None:
         """See to passed deadlines."""
         may_accept = now >= self._acceptor.paused_until_ns and not self._stop_at_ns
         if may_accept and not self._is_accepting:
             self._is_accepting = True
-            self._epoll.register(self._listening_descriptor, select.EPOLLIN)
+            self._readiness.watch(self._listening_descriptor)
         for connection in list(self._connections.values()):  # one step under the GIL
             if connection.is_parked and now >= connection.deadline_ns:
                 connection.is_parked = False
-                self._guarded(self._expire, connection)
+                self._guarded(self._expire, me, connection)
 
-    def _expire(self, connection: Connection) -> None:
+    def _expire(self, me: Member, connection: Connection) -> None:
         if connection.unsent is not None:
             connection.break_off(RequestFlag.ABORTED | RequestFlag.TIMED_OUT)
             self._close(connection)
         elif connection.is_lingering:
             self._close(connection)
         else:
-            self._carry_out(connection, connection.conversation.expire())
+            self._carry_out(me, connection, connection.conversation.expire())
 
-    # Both kinds of threads, for a connection they own.
+    # Any thread, for a connection it owns.
 
-    def _carry_out(self, connection: Connection, need: Need) -> None:
-        match need:
-            case Need.READ:
-                interim = connection.conversation.take_interim()
-                if interim:
-                    connection.send_interim(interim)
-                connection.deadline_ns = connection.conversation.deadline_ns
-                self._park(connection)
-            case Need.RUN:
-                exchange = connection.conversation.exchange
-                if exchange is not None and not exchange.complete_ns:
-                    exchange.complete_ns = now_ns()
-                if exchange is not None and exchange.refusal is not None:
-                    self._answer(connection)  # short, and never the app: no worker needed
-                else:
-                    self._work.put(connection)
-            case Need.LINGER:
-                wait_ns = STOP_LINGER_NS if self._stop_at_ns else LINGER_NS
-                connection.begin_linger(now_ns() + wait_ns)
-                self._park(connection)
-            case Need.CLOSE:
-                self._close(connection)
+    def _carry_out(self, me: Member, connection: Connection, need: Need) -> None:
+        """Do what the conversation needs until it waits, ends, or another thread goes on."""
+        if need is _RUN:
+            need = self._answer(me, connection)
+        if need is _READ:
+            interim = connection.conversation.take_interim()
+            if interim:
+                connection.send_interim(interim)
+            connection.deadline_ns = connection.conversation.deadline_ns
+            self._park(me, connection)
+        elif need is Need.LINGER:
+            wait_ns = STOP_LINGER_NS if self._stop_at_ns else LINGER_NS
+            connection.begin_linger(now_ns() + wait_ns)
+            self._park(me, connection)
+        elif need is Need.CLOSE:
+            self._close(connection)
 
-    def _answer(self, connection: Connection) -> None:
+    def _answer(self, me: Member, connection: Connection) -> Need:
+        """Answer request after request while they are here; RUN when the connection is given away.
+
+        Refusals are short and never reach the application: the leader answers them in any case.
+        """
+        conversation = connection.conversation
+        for answered in range(_ANSWERS_PER_TURN):
+            exchange = conversation.exchange
+            if exchange is None:
+                raise RuntimeError("there is no request to answer")
+            if not exchange.complete_ns:
+                exchange.complete_ns = now_ns()
+            if exchange.refusal is not None:
+                conversation.run(connection)
+            elif not me.leads:
+                if answered and self._crew.queued:
+                    break
+                self._run(connection, exchange)
+            elif self._crew.waiting and self._pace.is_quick(exchange.target):
+                self._crew.enter_app(connection)
+                try:
+                    self._run(connection, exchange)
+                finally:
+                    self._crew.leave_app(me)
+            else:
+                break
+            if connection.unsent is not None:
+                self._park(me, connection)
+                return _RUN
+            connection.record_if_not_yet()
+            need = conversation.finish_cycle(now_ns())
+            if need is not _RUN:
+                return need
+        self._dispatch(connection)
+        return _RUN
+
+    def _run(self, connection: Connection, exchange: Exchange) -> None:
         connection.conversation.run(connection)
-        if connection.unsent is not None:
-            self._park(connection)
-            return
-        connection.record_if_not_yet()
-        self._carry_out(connection, connection.conversation.finish_cycle(now_ns()))
+        self._pace.note(exchange.target, exchange.last_sent_ns - exchange.taken_ns)
 
-    def _send_on(self, connection: Connection) -> None:
+    def _send_on(self, me: Member, connection: Connection) -> None:
         """The client takes more of a response whose end is known."""
         try:
             connection.send_unsent()
@@ -251,19 +308,13 @@ class ThreadPool:
             self._close(connection)
             return
         if connection.unsent is not None:
-            self._park(connection)
+            self._park(me, connection)
         else:
-            self._carry_out(connection, connection.conversation.finish_cycle(now_ns()))
+            self._carry_out(me, connection, connection.conversation.finish_cycle(now_ns()))
 
-    def _park(self, connection: Connection) -> None:
-        """Hand the connection to the selector thread; the caller must not touch it after."""
-        events = _WRITE if connection.unsent is not None else _READ
-        arm = self._epoll.modify if connection.is_registered else self._epoll.register
-        connection.is_registered = True
-        connection.is_parked = True
-        try:
-            arm(connection.descriptor, events)
-        except (OSError, ValueError):  # the stop has closed it, or the selector, in between
+    def _park(self, me: Member, connection: Connection) -> None:
+        """Hand the connection to whoever leads; the caller must not touch it after."""
+        if not self._readiness.park(connection, by_leader=me.leads):
             self._close(connection)
 
     def _close(self, connection: Connection) -> None:
@@ -273,23 +324,14 @@ class ThreadPool:
             self._connections.pop(connection.descriptor, None)
             connection.close()
 
-    # The worker threads.
-
-    def _work_forever(self, number: int) -> None:
-        pin_this_thread(self._assignment.options.pin_core)
-        take, busy = self._work.get, self._busy
-        while True:
-            connection = take()
-            if connection is None:
-                return
-            busy[number] = True
-            if self._is_over:  # the grace is over: what was not begun is not begun
-                self._close(connection)
-            elif connection.unsent is not None:
-                self._guarded(self._send_on, connection)
-            else:
-                self._guarded(self._answer, connection)
-            busy[number] = False
+    def _work_on(self, me: Member, connection: Connection) -> None:
+        """What a worker does with a connection the leader gave away."""
+        if self._is_over.is_set():  # the grace is over: what was not begun is not begun
+            self._close(connection)
+        elif connection.unsent is not None:
+            self._send_on(me, connection)
+        else:
+            self._carry_out(me, connection, Need.RUN)
 
     # Stopping.
 
@@ -297,10 +339,9 @@ class ThreadPool:
         """Stop accepting, finish what is in flight, end the threads; bounded by the grace."""
         self._assignment.site.draining = True
         self._stop_at_ns = now_ns() + int(grace_seconds * _NS)
-        os.eventfd_write(self._wake, 1)
-        self._selector.join(grace_seconds + 1.0)
-        for _ in self._threads:
-            self._work.put(None)
+        self._readiness.wake()
+        self._is_over.wait(grace_seconds + 1.0)
+        self._crew.end()
         # A thread inside the app cannot be ended; it is a daemon, and its connection is broken.
         give_up = time.monotonic() + 0.5
         for thread in self._threads:
@@ -308,45 +349,46 @@ class ThreadPool:
         stuck = [thread.name for thread in self._threads if thread.is_alive()]
         if stuck:
             _log.warning("listener %s: still in the app: %s", self._name, ", ".join(stuck))
-        with suppress(OSError):
-            self._epoll.close()
-        os.close(self._wake)
+        self._readiness.close()
 
-    def _continue_stop(self, now: int) -> None:
+    def _continue_stop(self, me: Member, now: int) -> None:
         """One step of the stop: take what has arrived, close what is idle, end when all is done."""
         if self._listening_descriptor >= 0:
-            self._accept_some()  # these were told that they are connected
+            self._accepts_per_turn = ACCEPTS_PER_TURN
+            self._accept_some(me)  # these were told that they are connected
+            if not me.leads:
+                return
             if self._is_accepting:
-                self._epoll.unregister(self._listening_descriptor)
+                self._readiness.unwatch(self._listening_descriptor)
             self._is_accepting = False
             self._listening_descriptor = -1
             self._assignment.listening.close()
         for connection in list(self._connections.values()):
             if connection.is_parked:
-                self._guarded(self._close_if_idle, connection)
+                self._guarded(self._close_if_idle, me, connection)
+            if not me.leads:
+                return
         if not self._connections or now >= self._stop_at_ns:
-            self._is_over = True
+            self._is_over.set()
             for connection in list(self._connections.values()):
                 if connection.is_parked:
                     self._close(connection)
                 else:
                     connection.abort()
 
-    def _close_if_idle(self, connection: Connection) -> None:
+    def _close_if_idle(self, me: Member, connection: Connection) -> None:
         if connection.unsent is not None or connection.is_lingering:
             return
         if connection.conversation.is_idle:
             connection.is_parked = False
-            with suppress(OSError):
-                self._epoll.modify(connection.descriptor, 0)  # no event while it has another owner
-            self._receive_last(connection)
+            self._receive_last(me, connection)
 
-    def _receive_last(self, connection: Connection) -> None:
+    def _receive_last(self, me: Member, connection: Connection) -> None:
         """Serve a request that arrived just before the close; else close."""
         found = connection.read()
         if found is None or not found[0]:
             self._close(connection)
         else:
-            self._carry_out(
-                connection, connection.conversation.receive(found[0], now_ns(), found[1])
-            )
+            data, kernel_ns = found
+            need = connection.conversation.receive(data, now_ns(), kernel_ns)
+            self._carry_out(me, connection, need)

@@ -1,0 +1,188 @@
+"""The model `prefork`: N processes accept from one listening socket, each with a thread pool.
+
+The processes are started with `subprocess` and inherit the socket; this process, which has threads,
+is never forked. Each records into a ring of its own. A worker lives as long as the pipe to its
+standard input is held open, so none outlives this process, `kill -9` included. One that dies is
+replaced and counted.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import servescope
+from servescope.records import ConcurrencyModel
+from servescope.serving.model import Assignment, Load
+from servescope.serving.worker_order import WorkerOrder
+
+if TYPE_CHECKING:
+    from servescope.records import ListenerSpec
+
+WORKER_MODULE: Final = "servescope.serving.worker"
+SHORT_LIFE_S: Final = 1.0
+"""A worker that lived shorter than this is replaced only after as long: no storm of starts."""
+
+KILL_AFTER_S: Final = 1.0
+"""Beyond the grace; then a worker is ended by SIGKILL."""
+
+_PACKAGE_ROOT: Final = Path(servescope.__file__).resolve().parent.parent
+_log = logging.getLogger(__name__)
+
+
+class _Worker:
+    """One worker process after the other, in one place."""
+
+    def __init__(self, assignment: Assignment, spec: ListenerSpec, number: int) -> None:
+        self._assignment = assignment
+        self._order = WorkerOrder(
+            spec, assignment.listening.fileno(), str(assignment.rings.absolute()), sys.path
+        )
+        self._lock = threading.Lock()
+        self._is_stopping = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self.load = Load(0, 0, 0, 0)
+        self.replaced = 0
+        self.thread = threading.Thread(
+            target=self._keep, name=f"{assignment.site.name}-worker-{number}", daemon=True
+        )
+
+    @property
+    def pid(self) -> int | None:
+        """Of the process, while there is one."""
+        process = self._process
+        return process.pid if process is not None else None
+
+    def _keep(self) -> None:
+        """Start the process, follow its reports, replace it when it dies."""
+        while True:
+            began = time.monotonic()
+            try:
+                process = self._start()
+            except OSError as error:  # no memory, or no more processes: later, maybe
+                process, ended = None, error.strerror or str(error)
+            else:
+                if process is None:
+                    return
+                ended = f"worker {process.pid} ended with {self._follow(process)}"
+            if self._is_stopping.is_set():
+                return
+            self.replaced += 1
+            _log.warning("listener %s: %s; replacing it", self._assignment.site.name, ended)
+            if time.monotonic() - began < SHORT_LIFE_S:
+                self._is_stopping.wait(SHORT_LIFE_S)
+
+    def _follow(self, process: subprocess.Popen[bytes]) -> int:
+        """Read the reports until the process ends; its return code."""
+        if process.stdout is not None:
+            with process.stdout as reports:
+                for line in reports:
+                    opened, busy, queued = json.loads(line)
+                    self.load = Load(opened, busy, queued, busy + queued)
+        code = process.wait()
+        with self._lock:
+            self._process = None
+            self.load = Load(0, 0, 0, 0)
+            if process.stdin is not None:
+                with suppress(BrokenPipeError):
+                    process.stdin.close()
+        return code
+
+    def _start(self) -> subprocess.Popen[bytes] | None:
+        """A new process, or None once it is to stop."""
+        with self._lock:
+            if self._is_stopping.is_set():
+                return None
+            path = os.pathsep.join((str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")))
+            process = subprocess.Popen(
+                [sys.executable, "-m", WORKER_MODULE],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                pass_fds=(self._order.descriptor,),
+                env={**os.environ, "PYTHONPATH": path.rstrip(os.pathsep)},
+            )
+            self._process = process
+            self._tell(process, self._order.to_line())
+            return process
+
+    def _tell(self, process: subprocess.Popen[bytes], line: bytes) -> None:
+        if process.stdin is not None:
+            with suppress(BrokenPipeError):  # it is dead already: `_keep` sees it
+                process.stdin.write(line)
+                process.stdin.flush()
+
+    def stop(self, grace_seconds: float) -> None:
+        """Ask for a graceful end."""
+        with self._lock:
+            self._is_stopping.set()
+            if self._process is not None:
+                self._tell(self._process, b"%f\n" % grace_seconds)
+
+    def kill(self) -> None:
+        """End the process at once."""
+        with self._lock:
+            if self._process is not None:
+                self._process.kill()
+
+
+class Prefork:
+    """Serves an assignment in processes; see `serving.model.Model`."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        self._assignment = assignment
+        cores = sorted(os.sched_getaffinity(0))
+        options = assignment.options
+        self._workers = []
+        for number in range(options.workers):
+            is_pinned = options.pin_core is not None
+            core = cores[((options.pin_core or 0) + number) % len(cores)] if is_pinned else None
+            spec = replace(
+                assignment.spec,
+                model=ConcurrencyModel.THREAD_POOL,
+                options=replace(options, pin_core=core),
+            )
+            self._workers.append(_Worker(assignment, spec, number))
+
+    def start(self) -> None:
+        """Start the processes; who connects before they serve waits in the accept queue."""
+        for worker in self._workers:
+            worker.thread.start()
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes now."""
+        return [worker.pid for worker in self._workers if worker.pid is not None]
+
+    def load(self) -> Load:
+        """How busy all workers were at their last reports, a quarter of a second old at most."""
+        loads = [worker.load for worker in self._workers]
+        return Load(
+            sum(load.open_connections for load in loads),
+            sum(load.busy_threads for load in loads),
+            sum(load.queued_requests for load in loads),
+            sum(load.active_requests for load in loads),
+            sum(worker.replaced for worker in self._workers),
+        )
+
+    def stop(self, grace_seconds: float) -> None:
+        """Let every worker stop gracefully; those that do not within the grace are killed."""
+        for worker in self._workers:
+            worker.stop(grace_seconds)
+        self._assignment.listening.close()  # the workers' own is the last that is open
+        give_up = time.monotonic() + grace_seconds + KILL_AFTER_S
+        for worker in self._workers:
+            worker.thread.join(max(give_up - time.monotonic(), 0.0))
+            if worker.thread.is_alive():
+                name = self._assignment.site.name
+                _log.warning("listener %s: worker %s did not end", name, worker.pid)
+                worker.kill()
+                worker.thread.join(KILL_AFTER_S)

@@ -1,0 +1,176 @@
+"""The model `sequential`: one connection at a time, the loop of a first server in a textbook.
+
+Whoever connects meanwhile waits in the accept queue, and a slow client holds up all the others:
+this model shows what the others are for. A kept connection that is idle gives way when somebody
+else waits; without that a browser, which opens several, would lock itself out.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import threading
+from typing import Final
+
+from servescope.errors import ClientGoneError
+from servescope.hosting.conversation import Need
+from servescope.records import RequestFlag
+from servescope.serving.acceptor import Acceptor
+from servescope.serving.connection import Connection, now_ns
+from servescope.serving.model import Assignment, Load
+from servescope.serving.pinning import pin_this_thread
+
+LINGER_NS: Final = 500_000_000
+"""How long to read on after a response that closes the connection: everybody waits for it."""
+
+_MS: Final = 1_000_000
+_NS: Final = 1_000_000_000
+_log = logging.getLogger(__name__)
+
+
+class Sequential:
+    """Serves an assignment in one thread; see `serving.model.Model`."""
+
+    def __init__(self, assignment: Assignment) -> None:
+        self._assignment = assignment
+        self._acceptor = Acceptor(assignment)
+        self._listening = assignment.listening.fileno()
+        self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._stop_at_ns = 0  # when the grace is over; 0 while nobody asked for the stop
+        self._connection: Connection | None = None
+        self._is_busy = False
+        name = f"{assignment.site.name}-sequential"
+        self._thread = threading.Thread(target=self._serve_forever, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Begin to accept."""
+        self._thread.start()
+
+    def load(self) -> Load:
+        """Whether somebody is being served."""
+        busy = int(self._is_busy)
+        return Load(int(self._connection is not None), busy, 0, busy)
+
+    def _serve_forever(self) -> None:
+        pin_this_thread(self._assignment.options.pin_core)
+        while True:
+            connection = self._acceptor.accept()
+            if connection is None:
+                if self._stop_at_ns:
+                    self._assignment.listening.close()
+                    return
+                paused_ns = max(self._acceptor.paused_until_ns - now_ns(), 0)
+                if paused_ns:
+                    self._wait({self._wake: select.POLLIN}, paused_ns)
+                else:
+                    self._wait({self._wake: select.POLLIN, self._listening: select.POLLIN}, None)
+                continue
+            self._connection = connection
+            try:
+                self._serve(connection)
+            except Exception:  # noqa: BLE001 - the loop's boundary: the fault costs its connection only
+                _log.exception("listener %s: a connection failed", self._assignment.site.name)
+            finally:
+                self._is_busy = False
+                self._connection = None
+                connection.break_off(RequestFlag.ABORTED)
+                connection.close()
+
+    def _wait(self, events: dict[int, int], timeout_ns: int | None) -> set[int]:
+        """Descriptors that are ready within the time; the wake-up of the stop is one of them."""
+        poll = select.poll()
+        for descriptor, mask in events.items():
+            poll.register(descriptor, mask)
+        # Rounded up: a deadline is passed when the wait is over.
+        timeout_ms = None if timeout_ns is None else max(timeout_ns, 0) // _MS + 1
+        return {descriptor for descriptor, _ in poll.poll(timeout_ms)}
+
+    def _serve(self, connection: Connection) -> None:
+        """The whole conversation with one client."""
+        conversation = connection.conversation
+        need = self._receive(connection, is_kept=False)
+        while True:
+            match need:
+                case Need.READ:
+                    interim = conversation.take_interim()
+                    if interim:
+                        connection.send_interim(interim)
+                    need = self._receive(connection, is_kept=True)
+                case Need.RUN:
+                    need = self._answer(connection)
+                case Need.LINGER:
+                    self._linger(connection)
+                    return
+                case Need.CLOSE:
+                    return
+
+    def _receive(self, connection: Connection, *, is_kept: bool) -> Need:
+        """Wait for bytes until the conversation's deadline; `is_kept`: it had an answer already."""
+        conversation = connection.conversation
+        while True:
+            found = connection.read()
+            if found is not None:
+                data, kernel_ns = found
+                if not data:
+                    return conversation.receive_eof()
+                return conversation.receive(data, now_ns(), kernel_ns)
+            deadline_ns = conversation.deadline_ns
+            events = {connection.descriptor: select.POLLIN}
+            if conversation.is_idle:
+                if self._stop_at_ns:
+                    return Need.CLOSE
+                events[self._wake] = select.POLLIN
+                if is_kept:
+                    events[self._listening] = select.POLLIN
+            left_ns = deadline_ns - now_ns()
+            if left_ns <= 0:
+                return conversation.expire()
+            ready = self._wait(events, left_ns)
+            if self._listening in ready and connection.descriptor not in ready:
+                return Need.CLOSE
+
+    def _answer(self, connection: Connection) -> Need:
+        exchange = connection.conversation.exchange
+        if exchange is not None and not exchange.complete_ns:
+            exchange.complete_ns = now_ns()
+        self._is_busy = True
+        connection.conversation.run(connection)
+        try:
+            while connection.unsent is not None:
+                left_ns = connection.deadline_ns - now_ns()
+                if left_ns <= 0:
+                    connection.break_off(RequestFlag.ABORTED | RequestFlag.TIMED_OUT)
+                    return Need.CLOSE
+                self._wait({connection.descriptor: select.POLLOUT}, left_ns)
+                connection.send_unsent()
+        except ClientGoneError:
+            return Need.CLOSE
+        self._is_busy = False
+        connection.record_if_not_yet()
+        return connection.conversation.finish_cycle(now_ns())
+
+    def _linger(self, connection: Connection) -> None:
+        connection.begin_linger(now_ns() + LINGER_NS)
+        while not connection.discard():
+            left_ns = connection.deadline_ns - now_ns()
+            if left_ns <= 0:
+                return
+            self._wait({connection.descriptor: select.POLLIN}, left_ns)
+
+    def stop(self, grace_seconds: float) -> None:
+        """Serve who has connected, then end; bounded by the grace."""
+        self._assignment.site.draining = True
+        self._stop_at_ns = now_ns() + int(grace_seconds * _NS)
+        os.eventfd_write(self._wake, 1)
+        self._thread.join(grace_seconds)
+        if self._thread.is_alive():
+            connection = self._connection
+            if connection is not None:
+                connection.abort()
+            self._thread.join(0.5)
+        if self._thread.is_alive():
+            _log.warning("listener %s: still in the app", self._assignment.site.name)
+            self._assignment.listening.close()
+            return  # the thread may still wait for the wake-up's descriptor
+        os.close(self._wake)

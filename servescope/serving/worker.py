@@ -1,0 +1,60 @@
+"""A worker process of the model `prefork`: `python -m servescope.serving.worker`.
+
+It is told what to serve in one line on standard input, serves with a thread pool at the inherited
+socket, and reports its load as JSON lines on standard output, the first as soon as it serves. It
+ends gracefully on a line with the seconds of grace, and when standard input ends: then its parent
+is gone, however that went.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import Final
+
+from servescope.recording import Recorder
+from servescope.serving.listener import GRACE_SECONDS, start_listener
+from servescope.serving.worker_order import WorkerOrder
+
+REPORT_MS: Final = 250
+_LINE_BYTES: Final = 65_536
+
+
+def main() -> int:
+    """Serve until told to stop; the exit code."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which tells us
+    # What the app prints must not look like a report.
+    report = os.dup(1)
+    os.dup2(2, 1)
+    order = WorkerOrder.from_line(sys.stdin.buffer.readline())
+    sys.path[:] = order.path
+    recorder = Recorder(Path(order.rings))
+    sock = socket.socket(fileno=order.descriptor)
+    listener = start_listener(order.spec, recorder, sock, multiprocess=True)
+    poll = select.poll()
+    poll.register(0, select.POLLIN)
+    told = b""
+    while True:
+        load = listener.load()
+        line = json.dumps([load.open_connections, load.busy_threads, load.queued_requests]).encode()
+        if line != told:
+            told = line
+            try:
+                os.write(report, line + b"\n")
+            except BrokenPipeError:
+                break  # the parent is gone
+        if poll.poll(REPORT_MS):
+            break
+    words = os.read(0, _LINE_BYTES)
+    listener.stop(float(words) if words else GRACE_SECONDS)
+    recorder.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

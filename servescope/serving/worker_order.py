@@ -1,0 +1,36 @@
+"""What a worker process is told on its standard input: one JSON line."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOrder:
+    """What to serve; `descriptor` is the inherited listening socket, `path` a `sys.path`."""
+
+    spec: ListenerSpec
+    descriptor: int
+    rings: str
+    path: list[str]
+
+    def to_line(self) -> bytes:
+        """The order as a line."""
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+    @classmethod
+    def from_line(cls, line: bytes) -> WorkerOrder:
+        """The order a line tells; raises ValueError, KeyError or TypeError when it tells none."""
+        values: dict[str, Any] = json.loads(line)
+        spec = values["spec"]
+        options = spec["options"]
+        for name in ("deny", "allow"):
+            options[name] = tuple(options[name])
+        spec["options"] = ListenerOptions(**options)
+        spec["model"] = ConcurrencyModel(spec["model"])
+        spec["app_kind"] = AppKind(spec["app_kind"])
+        return cls(ListenerSpec(**spec), values["descriptor"], values["rings"], values["path"])

@@ -1,0 +1,116 @@
+"""Who leads and who works, over real sockets: an app that blocks holds up nobody for long."""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from servescope import catalog
+from servescope.records import RequestFlag
+from tests.serving import apps_for_listeners
+from tests.serving.raw_client import CLOSING, GET, connect, exchange, gauge, read_responses
+
+WAIT = GET.replace(b"/ ", b"/wait ")
+
+
+def enter(count: int) -> None:
+    for _ in range(count):
+        assert apps_for_listeners.entered.acquire(timeout=10)
+
+
+def test_as_many_requests_as_threads_are_in_the_app_at_once(bench, wait_until):
+    listener = bench.start(threads=8)
+    with ExitStack() as stack:
+        socks = [stack.enter_context(connect(listener)) for _ in range(10)]
+        for sock in socks:
+            sock.sendall(WAIT)
+        enter(8)
+        wait_until(lambda: gauge(listener, catalog.QUEUED_REQUESTS) == 2, "the queue")
+        assert gauge(listener, catalog.BUSY_THREADS) == 8
+        assert not apps_for_listeners.entered.acquire(blocking=False), "no ninth thread"
+        apps_for_listeners.leave.set()
+        for sock in socks:
+            assert read_responses(sock, 1)[0][0] == 200
+    bench.records(10)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_while_all_threads_are_busy_heads_are_read_and_refusals_sent(bench, threads):
+    listener = bench.start(threads=threads, head_seconds=0.2)
+    with ExitStack() as stack:
+        for _ in range(threads):
+            stack.enter_context(connect(listener)).sendall(WAIT)
+        enter(threads)
+        assert exchange(listener, b"GET / HTTP/9.9\r\n\r\n").startswith(b"HTTP/1.1 505")
+        assert exchange(listener, GET[:10]).startswith(b"HTTP/1.1 408")
+        apps_for_listeners.leave.set()
+
+
+def test_a_leader_that_blocks_is_replaced_within_some_ticks(bench):
+    """The first request is taken for a quick one; the others behind it wait for two ticks."""
+    listener = bench.start(threads=2)
+    with connect(listener) as blocked, connect(listener) as other:
+        other.sendall(GET)
+        read_responses(other, 1)
+        blocked.sendall(WAIT)
+        enter(1)
+        began = time.monotonic()
+        other.sendall(GET)
+        assert read_responses(other, 1) == [(200, b"hello from /")]
+        assert time.monotonic() - began < 1.0
+        # What the client sends meanwhile belongs to the thread that answers it.
+        blocked.sendall(GET)
+        apps_for_listeners.leave.set()
+        assert read_responses(blocked, 2) == [(200, b"hello from /wait"), (200, b"hello from /")]
+        other.sendall(GET)
+        assert read_responses(other, 1) == [(200, b"hello from /")]
+    bench.records(5)
+
+
+def test_a_client_that_leaves_a_blocked_leader_is_closed(bench, wait_until):
+    listener = bench.start(threads=2)
+    blocked = connect(listener)
+    blocked.sendall(WAIT)
+    enter(1)
+    blocked.close()
+    assert exchange(listener, CLOSING).startswith(b"HTTP/1.1 200")
+    apps_for_listeners.leave.set()
+    wait_until(lambda: gauge(listener, catalog.OPEN_CONNECTIONS) == 0, "the close")
+    bench.records(2)
+
+
+def test_roles_change_under_load_and_nothing_is_lost(bench):
+    """Quick and blocking requests on kept connections, pipelined now and then."""
+    listener = bench.start(threads=3)
+    wrong: list[object] = []
+
+    def visit(who: int) -> None:
+        with connect(listener) as sock:
+            for number in range(40):
+                paths = [b"/pause" if (who + n + number) % 13 == 0 else b"/q" for n in range(3)]
+                sock.sendall(b"".join(GET.replace(b"/ ", path + b" ") for path in paths))
+                if read_responses(sock, 3) != [(200, b"hello from " + path) for path in paths]:
+                    wrong.append((who, number))
+
+    threads = [threading.Thread(target=visit, args=(who,)) for who in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not wrong
+    records = bench.records(8 * 40 * 3)
+    assert (records["status"] == 200).all()
+    assert not (records["flags"] & RequestFlag.ABORTED).any()
+
+
+def test_a_flood_of_pipelined_requests_starves_nobody(bench):
+    listener = bench.start(threads=2)
+    with connect(listener) as flood, connect(listener) as other:
+        flood.sendall(GET * 2_000)
+        other.sendall(GET)
+        assert read_responses(other, 1)[0][0] == 200
+        assert len(read_responses(flood, 2_000)) == 2_000
+    bench.records(2_001)

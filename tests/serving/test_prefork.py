@@ -1,0 +1,150 @@
+"""Worker processes: they share the work, are replaced when they die, and outlive nobody."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from servescope.recording import Recorder
+from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
+from servescope.serving import RunningListener, start_listener
+from servescope.serving.models.prefork import Prefork
+from servescope.serving.worker_order import WorkerOrder
+from tests.serving.raw_client import CLOSING, exchange
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+REPOSITORY = Path(__file__).parents[2]
+SPEC = ListenerSpec(
+    name="forked",
+    address="127.0.0.1",
+    port=0,
+    model=ConcurrencyModel.PREFORK,
+    app_kind=AppKind.WSGI,
+    app="tests.contracts.app_for_models:app",
+    options=ListenerOptions(threads=1, workers=2, pin_core=0, deny=("192.0.2.1",)),
+)
+PARENT = """
+import sys, time
+from pathlib import Path
+from servescope.recording import Recorder
+from servescope.serving import start_listener
+from servescope.serving.worker_order import WorkerOrder
+spec = WorkerOrder.from_line(sys.stdin.buffer.readline()).spec
+listener = start_listener(spec, Recorder(Path(sys.argv[1])))
+print(listener.address[1], flush=True)
+time.sleep(60)
+"""
+
+
+def model_of(listener: RunningListener) -> Prefork:
+    assert isinstance(listener._model, Prefork)
+    return listener._model
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def served_by(listener: RunningListener) -> int:
+    answer = exchange(listener, CLOSING.replace(b"/ ", b"/pid "))
+    return int(answer.rpartition(b"\r\n\r\n")[2])
+
+
+@pytest.fixture
+def listener(tmp_path: Path) -> Iterator[RunningListener]:
+    recorder = Recorder(tmp_path, capacity=2**10)
+    listener = start_listener(SPEC, recorder)
+    yield listener
+    listener.stop(1)
+    recorder.close()
+
+
+def test_an_order_survives_the_pipe():
+    order = WorkerOrder(SPEC, 7, "/rings", ["/a", "/b"])
+    assert WorkerOrder.from_line(order.to_line()) == order
+
+
+def test_several_processes_answer_each_on_its_core(
+    listener: RunningListener, wait_until: Callable[..., None]
+):
+    seen: set[int] = set()
+    wait_until(lambda: seen.add(served_by(listener)) or len(seen) == 2, "both workers")
+    assert seen == set(model_of(listener).pids)
+    assert os.getpid() not in seen
+    threads = [task for pid in seen for task in Path(f"/proc/{pid}/task").iterdir()]
+    pinned = [os.sched_getaffinity(int(task.name)) for task in threads]
+    assert {0} in pinned
+    assert sum(len(cores) == 1 for cores in pinned) >= 4
+
+
+def test_a_worker_that_dies_is_replaced_and_counted(
+    listener: RunningListener, wait_until: Callable[..., None]
+):
+    victim = served_by(listener)
+    os.kill(victim, signal.SIGKILL)
+    wait_until(lambda: listener.load().replaced_workers == 1, "the count")
+    wait_until(lambda: len(model_of(listener).pids) == 2, "the replacement")
+    assert victim not in model_of(listener).pids
+    for _ in range(10):
+        assert served_by(listener) != victim
+
+
+def test_no_process_is_left_after_the_stop(listener: RunningListener):
+    served_by(listener)
+    pids = model_of(listener).pids
+    listener.stop(1)
+    assert not any(is_alive(pid) for pid in pids)
+
+
+def test_a_stop_before_the_workers_serve(tmp_path: Path):
+    recorder = Recorder(tmp_path, capacity=2**10)
+    listener = start_listener(replace(SPEC, name="brief"), recorder)
+    pids = model_of(listener).pids
+    listener.stop(5)
+    assert not any(is_alive(pid) for pid in pids)
+    assert listener.load().replaced_workers == 0
+    recorder.close()
+
+
+def test_the_workers_end_with_a_parent_that_is_killed(
+    tmp_path: Path, wait_until: Callable[..., None]
+):
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        cwd=REPOSITORY,
+    ) as parent:
+        assert parent.stdin is not None
+        assert parent.stdout is not None
+        parent.stdin.write(WorkerOrder(SPEC, 0, "", []).to_line())
+        parent.stdin.flush()
+        parent.stdout.readline()
+        children = Path(f"/proc/{parent.pid}/task/{parent.pid}/children")
+        threads = Path(f"/proc/{parent.pid}/task")
+
+        def workers() -> list[int]:
+            lists = [(task / "children").read_text().split() for task in threads.iterdir()]
+            return [int(pid) for pids in lists for pid in pids]
+
+        assert children.exists()
+        wait_until(lambda: len(workers()) == 2, "the workers")
+        pids = workers()
+        parent.kill()
+        began = time.monotonic()
+        wait_until(lambda: not any(is_alive(pid) for pid in pids), "the workers' end")
+        assert time.monotonic() - began < 5
