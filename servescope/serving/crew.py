@@ -1,17 +1,19 @@
 """The threads of a pool and their roles: one leads, the others work or wait.
 
-Theory of operation. The leader holds the baton and owns everything that is nobody else's. While it
-is inside an application itself it lays the baton down, and takes it up again after. A waiting
-thread, the watch, looks every `TICK_S`; when the leader was in the same answer at two looks, the
-watch takes the baton and leads, and the former leader works on what it has in hand, like any
-worker. So an application that answers at once costs no hand-over between threads, and one that
-blocks holds up the others for two ticks, once (`Pace` remembers it).
+Theory of operation. The leader owns everything that is nobody else's. Its baton is its right to
+lead: while it is inside an application itself it lays the baton down, and takes it up again after.
+A waiting thread, the watch, looks every `TICK_S`; when the leader was in the same answer at two
+looks, the watch takes that baton and leads, and the former leader works on what it has in hand,
+like any worker. So an application that answers at once costs no hand-over between threads, and one
+that blocks holds up the others for two ticks, once (`Pace` remembers it). Each member has a baton
+of its own: with one for all, the former leader would come out of the application, find the baton of
+the new one laid down, and lead beside it.
 
     role    | becomes | when
-    LEADER  | worker  | the watch took the baton while it was inside the application
+    LEADER  | worker  | the watch took its baton while it was inside the application
     worker  | waiting | its work is done and no other is queued
     waiting | worker  | the leader dispatches to it (the last one to wait goes first)
-    watch   | LEADER  | it takes the baton from a leader that is stuck
+    watch   | LEADER  | it takes the baton of a leader that is stuck
 
 The watch is the thread that has waited longest. The leader enters the application itself only while
 somebody waits, so there is a watch whenever one is needed, and of N + 1 threads at most N are in
@@ -48,10 +50,12 @@ class Order(Enum):
 class Member:
     """A thread's place in the crew."""
 
-    __slots__ = ("bell", "leads", "order")
+    __slots__ = ("baton", "bell", "leads", "order")
 
     def __init__(self) -> None:
         self.leads = False
+        self.baton = threading.Lock()  # free only while a leader is inside the application
+        self.baton.acquire()
         self.order: Connection | Order | None = None
         self.bell = threading.Lock()
         self.bell.acquire()
@@ -73,11 +77,10 @@ class Crew:
     def __init__(self, size: int, on_takeover: Callable[[Connection], None]) -> None:
         self._on_takeover = on_takeover
         self._mutex = threading.Lock()  # guards roles and backlog; never held while waiting
-        self._baton = threading.Lock()
-        self._baton.acquire()
         self.members = [Member() for _ in range(size + 1)]
         """One for each thread; the first leads at the start."""
         self.members[0].leads = True
+        self._leader = self.members[0]
         self.waiting = self.members[1:]
         """Members that wait, the watch first. Read by anyone, changed under the mutex."""
         self._backlog: deque[Connection] = deque()
@@ -100,20 +103,20 @@ class Crew:
 
     # The leader.
 
-    def enter_app(self, connection: Connection) -> None:
+    def enter_app(self, me: Member, connection: Connection) -> None:
         """Lay the baton down to answer this connection; somebody must be waiting."""
         self._in_app = connection
         self._entries += 1
         if self._watch_sleeps:
             self._call_watch()
-        self._baton.release()
+        me.baton.release()
 
     def leave_app(self, me: Member) -> None:
         """Take the baton up again; `me.leads` is False when the watch was faster."""
-        if self._baton.acquire(blocking=False):
+        if me.baton.acquire(blocking=False):
             self._in_app = None
             return
-        me.leads = False
+        me.leads = False  # the baton stays taken: it counts again when we lead again
         with self._mutex:  # the new leader has what it needs of our connection when this is free
             pass
 
@@ -200,13 +203,14 @@ class Crew:
 
     def _take_over(self, me: Member) -> bool:
         with self._mutex:
-            if self.waiting[:1] != [me] or not self._baton.acquire(blocking=False):
+            if self.waiting[:1] != [me] or not self._leader.baton.acquire(blocking=False):
                 return False  # called to work, or the leader is back
             connection, self._in_app = self._in_app, None
             if connection is not None:
                 self._on_takeover(connection)
             self.waiting.pop(0)
             me.leads = True
+            self._leader = me
             if self.waiting:
                 self.waiting[0].call(Order.WATCH)
             return True

@@ -1,13 +1,16 @@
 """Which connections can be read or written: epoll(7), with as few system calls as will do.
 
 A connection of the leader stays armed level-triggered from request to request. What another thread
-owns is disarmed, and armed for one event (EPOLLONESHOT) when that thread gives it back.
+owns is disarmed, and armed for one event (EPOLLONESHOT) when that thread gives it back. Giving back
+is one step: were the leader to close the connection in the middle, at a deadline, the thread would
+arm whatever has got the descriptor's number since.
 """
 
 from __future__ import annotations
 
 import os
 import select
+import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -33,6 +36,7 @@ class Readiness:
         self._epoll = select.epoll()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._epoll.register(self._wake, select.EPOLLIN)
+        self._giving_back = threading.Lock()
 
     def poll(self, timeout_ns: int | None) -> Iterator[int]:
         """Descriptors that are ready now, or within the time; None: wait for ever."""
@@ -59,11 +63,16 @@ class Readiness:
         """Let a poll return."""
         os.eventfd_write(self._wake, 1)
 
-    def take(self, connection: Connection) -> None:
-        """The leader takes a parked connection that was reported."""
-        connection.is_parked = False
-        if connection.armed != _READ:
-            connection.armed = _DISARMED
+    def take(self, connection: Connection) -> bool:
+        """The leader takes a connection if it is parked, whether or not it was reported."""
+        if connection.armed == _READ:  # nobody else parks so
+            is_parked, connection.is_parked = connection.is_parked, False
+            return is_parked
+        with self._giving_back:
+            is_parked, connection.is_parked = connection.is_parked, False
+            if is_parked:
+                connection.armed = _DISARMED  # or about to be: an event of ours finds it taken
+        return is_parked
 
     def disarm(self, connection: Connection) -> None:
         """The leader gives the connection to another thread."""
@@ -76,12 +85,12 @@ class Readiness:
 
         False when that cannot be: the stop has closed it, or this, in between.
         """
-        if connection.unsent is not None:
-            wanted = _WRITE_ONCE
-        elif by_leader:
-            wanted = _READ
-        else:
-            wanted = _READ_ONCE
+        if by_leader:
+            return self._arm(connection, _READ if connection.unsent is None else _WRITE_ONCE)
+        with self._giving_back:
+            return self._arm(connection, _READ_ONCE if connection.unsent is None else _WRITE_ONCE)
+
+    def _arm(self, connection: Connection, wanted: int) -> bool:
         before, connection.armed = connection.armed, wanted
         connection.is_parked = True
         if before == wanted == _READ:

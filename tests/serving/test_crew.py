@@ -10,6 +10,7 @@ import pytest
 
 from servescope import catalog
 from servescope.records import RequestFlag
+from servescope.serving.crew import Crew, Order
 from tests.serving import apps_for_listeners
 from tests.serving.raw_client import CLOSING, GET, connect, exchange, gauge, read_responses
 
@@ -114,3 +115,30 @@ def test_a_flood_of_pipelined_requests_starves_nobody(bench):
         assert read_responses(other, 1)[0][0] == 200
         assert len(read_responses(flood, 2_000)) == 2_000
     bench.records(2_001)
+
+
+def test_who_was_replaced_stays_so_while_the_new_leader_is_in_the_app():
+    """Two leaders would drop what epoll told the other: such a connection is never heard of."""
+    taken_over: list[object] = []
+    crew = Crew(2, taken_over.append)
+    first, second = crew.members[:2]
+    is_inside, may_leave = threading.Event(), threading.Event()
+
+    def lead_too() -> None:
+        assert crew.await_order(second) is Order.LEAD
+        crew.enter_app(second, "the second's connection")
+        is_inside.set()
+        may_leave.wait(10)
+        crew.leave_app(second)
+
+    watch = threading.Thread(target=lead_too)
+    watch.start()
+    crew.enter_app(first, "the first's connection")
+    assert is_inside.wait(10)
+    crew.leave_app(first)
+    busy_with_second_inside = crew.busy
+    may_leave.set()
+    watch.join(10)
+    assert taken_over == ["the first's connection"]
+    assert [member.leads for member in crew.members] == [False, True, False]
+    assert busy_with_second_inside == 2, "the one replaced works on, the new leader is in the app"

@@ -122,8 +122,7 @@ class ThreadPool:
                 if connection is None:
                     if descriptor == self._listening_descriptor:
                         self._accept_some(me)
-                elif connection.is_parked:
-                    self._readiness.take(connection)
+                elif self._readiness.take(connection):
                     self._guarded(self._attend, me, connection)
                 if not me.leads:
                     return
@@ -227,8 +226,8 @@ class ThreadPool:
             self._is_accepting = True
             self._readiness.watch(self._listening_descriptor)
         for connection in list(self._connections.values()):  # one step under the GIL
-            if connection.is_parked and now >= connection.deadline_ns:
-                connection.is_parked = False
+            is_due = connection.is_parked and now >= connection.deadline_ns
+            if is_due and self._readiness.take(connection):
                 self._guarded(self._expire, me, connection)
 
     def _expire(self, me: Member, connection: Connection) -> None:
@@ -278,7 +277,7 @@ class ThreadPool:
                     break
                 self._run(connection, exchange)
             elif self._crew.waiting and self._pace.is_quick(exchange.target):
-                self._crew.enter_app(connection)
+                self._crew.enter_app(me, connection)
                 try:
                     self._run(connection, exchange)
                 finally:
@@ -371,7 +370,7 @@ class ThreadPool:
         if not self._connections or now >= self._stop_at_ns:
             self._is_over.set()
             for connection in list(self._connections.values()):
-                if connection.is_parked:
+                if self._readiness.take(connection):
                     self._close(connection)
                 else:
                     connection.abort()
@@ -379,8 +378,7 @@ class ThreadPool:
     def _close_if_idle(self, me: Member, connection: Connection) -> None:
         if connection.unsent is not None or connection.is_lingering:
             return
-        if connection.conversation.is_idle:
-            connection.is_parked = False
+        if connection.conversation.is_idle and self._readiness.take(connection):
             self._receive_last(me, connection)
 
     def _receive_last(self, me: Member, connection: Connection) -> None:
