@@ -1,0 +1,22 @@
+"""Listeners in processes of their own, ended with the test."""
+
+import pytest
+
+from servescope.records import AppKind
+from tests.faults.hosted import Hosted
+
+
+@pytest.fixture
+def host(tmp_path):
+    """Start one: `host(model, kind=AppKind.WSGI, **options)`."""
+    started = []
+
+    def start(model, kind=AppKind.WSGI, **options):
+        folder = tmp_path / f"rings{len(started)}"
+        folder.mkdir()
+        started.append(Hosted(folder, model, kind, options))
+        return started[-1]
+
+    yield start
+    for hosted in started:
+        hosted.close()
