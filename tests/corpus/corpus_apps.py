@@ -16,7 +16,9 @@ LIMITS = {"max_target": 512, "max_header_count": 20, "max_head": 2_048, "max_bod
 
 def wsgi_echo(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     """Tells method, target, path, host and cookies in fields; gives the content back."""
-    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    is_terminated = environ.get("wsgi.input_terminated")  # else its end is ours to know
+    size = -1 if is_terminated else int(environ.get("CONTENT_LENGTH") or 0)
+    body = environ["wsgi.input"].read(size)
     seen = {
         "X-Method": environ["REQUEST_METHOD"],
         "X-Target": environ.get("RAW_URI") or environ.get("REQUEST_URI", ""),

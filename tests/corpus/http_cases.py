@@ -36,11 +36,15 @@ class Answer:
 
 @dataclass(slots=True)
 class Case:
-    """One stream of bytes on a fresh connection, and what must come of it."""
+    """One stream of bytes on a fresh connection, and what must come of it.
+
+    `is_choice`: the RFC lets a server choose; another one may accept what we refuse.
+    """
 
     name: str
     topic: str
     section: str = ""
+    is_choice: bool = False
     app: str = "echo"
     sent: bytes = b""
     answers: list[Answer] = field(default_factory=list)
@@ -123,10 +127,10 @@ def _read_line(case: Case, line: str) -> None:
         raise ValueError("the end comes last")
     mark, _, rest = line.partition(" ")
     match mark:
-        case "RFC":
-            if case.section or not _SECTION.fullmatch(line):
-                raise ValueError("one rule a case: RFC number section number: what it says")
+        case "RFC" if not case.section and _SECTION.fullmatch(line):
             case.section = line
+        case "?" if rest == "may":
+            case.is_choice = True
         case "@":
             case.app = APPS[APPS.index(rest)]
         case ">":
@@ -141,7 +145,7 @@ def _read_line(case: Case, line: str) -> None:
         case "=":
             case.end = ENDS[ENDS.index(rest)]
         case _:
-            raise ValueError(f"no line begins with {mark!r}")
+            raise ValueError(f"{line!r} fits no form that README.md tells")
 
 
 def _answer(text: str) -> Answer:
