@@ -1,8 +1,9 @@
 """What other servers do with the corpus of tests/corpus, and with slow or leaving clients.
 
 Each server runs as its own process on a free port, in the versions installed from
-requirements-bench.txt (gunicorn comes with requirements.txt); prints two Markdown tables and, for
-each server, the names of the requests it should have refused. About 80 s, most of it waiting.
+requirements-bench.txt (gunicorn comes with requirements.txt). Prints the Markdown tables of
+docs/server.md and, for each server, the names of the requests it should have refused. About 80 s,
+most of it waiting.
 Run: python benchmarks/corpus_peers.py
 """
 
@@ -28,7 +29,8 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from tests.corpus.corpus_answers import methods_of, read_answers  # noqa: E402 - the path comes first
+from servescope.wire.http1_rules import Rule  # noqa: E402 - the path comes first
+from tests.corpus.corpus_answers import methods_of, read_answers  # noqa: E402 - the same
 from tests.corpus.corpus_apps import asgi_echo, wsgi_echo  # noqa: E402 - the same
 from tests.corpus.http_cases import Case, load_cases  # noqa: E402 - the same
 
@@ -44,9 +46,23 @@ SLOW_S = 35.0
 CROWD = 200
 APP_S = 1.0
 
+FEATURES = {
+    "20 requests in one write, answered in order": "pipeline-of-many",
+    "content in chunks": "chunked",
+    "trailer fields behind chunks": "chunk-trailer",
+    "an empty line before a request": "empty-line-before",
+    "a target in absolute-form": "absolute-form",
+    "`OPTIONS *`": "asterisk-form",
+}
+"""Features that are one valid case of the corpus."""
+
 GET = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 HALF_HEAD = b"GET / HTTP/1.1\r\nHost: a\r\n"
 HALF_BODY = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf"
+ASKING = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n"
+BAD_AND_LONG = b"GET / HTTP/1.1\r\nHost: a\r\nX : y\r\n\r\n" + b"x" * 1_000_000
+TRIES = 5
+OK = 200
 SLOW_APP = b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
@@ -139,8 +155,9 @@ PEERS: dict[str, list[str]] = {
 class Found:
     """What one server did."""
 
-    refused: Counter[str] = field(default_factory=Counter)
-    accepted: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)  # by rule, where that is a duty
+    declined: Counter[str] = field(default_factory=Counter)  # by rule, where that is a choice
+    accepted: set[str] = field(default_factory=set)
     let_in: list[str] = field(default_factory=list)
     turned_away: list[str] = field(default_factory=list)
     smuggled: list[str] = field(default_factory=list)
@@ -176,21 +193,41 @@ async def try_case(port: int, case: Case, found: Found) -> None:
     good = sum(200 <= one.status < 300 for one in seen)
     wanted = sum(200 <= one.status < 300 for one in case.answers)
     if not case.is_refused:
-        if good == wanted:
-            found.accepted[case.topic] += 1
+        content = [one.content for one in seen if one.status == OK]
+        if content == [b"" if x.method == "HEAD" else x.body for x in case.answers]:
+            found.accepted.add(case.name)
         else:
             found.turned_away.append(case.name)
         return
     if case.topic == "09_smuggling" and good > 1:
         found.smuggled.append(case.name)
+    rule = rule_of(case)
     if case.is_choice:
+        found.declined[rule] += good <= wanted
         return
     if good > wanted:
         found.let_in.append(case.name)
         return
-    found.refused[case.topic] += 1
+    found.refused[rule] += 1
     if len(seen) <= wanted and ended_s == float("inf"):
         found.unanswered.append(case.name)
+
+
+def rule_of(case: Case) -> str:
+    """The rule a case breaks."""
+    return next(answer.rule for answer in case.answers if answer.rule)
+
+
+async def measure_features(port: int, found: Found) -> None:
+    """What no case of the corpus shows."""
+    for title, name in FEATURES.items():
+        found.traits[title] = "yes" if name in found.accepted else "no"
+    answer, _ = await ask(port, ASKING, ANSWER_S, enough=1)
+    asked = answer.startswith(b"HTTP/1.1 100 ")
+    found.traits["`100 Continue` for who asks"] = "yes" if asked else "no"
+    seen = [await ask(port, BAD_AND_LONG, ANSWER_S) for _ in range(TRIES)]
+    told = sum(answer.startswith(b"HTTP/1.1 400 ") for answer, _ in seen)
+    found.traits["a 400 reaches a client that still sends 1 MB"] = f"{told} of {TRIES}"
 
 
 async def measure(port: int, cases: list[Case], found: Found) -> None:
@@ -202,6 +239,7 @@ async def measure(port: int, cases: list[Case], found: Found) -> None:
             await try_case(port, case, found)
 
     await asyncio.gather(*(one(case) for case in cases))
+    await measure_features(port, found)
     head, body = await asyncio.gather(ask(port, HALF_HEAD, SLOW_S), ask(port, HALF_BODY, SLOW_S))
     found.traits["half a head is ended"] = _told(*head)
     found.traits["half a body is ended"] = _told(*body)
@@ -281,25 +319,36 @@ def row(name: str, cells: list[str]) -> str:
     return f"| {name} | {' | '.join(cells)} |"
 
 
+def both(duty: int, choice: int, choices: int) -> str:
+    """`3`, or `3 + 1` where some are a matter of choice."""
+    return f"{duty} + {choice}" if choices else str(duty)
+
+
 def report(cases: list[Case], results: dict[str, Found]) -> None:
     """Print the tables."""
-    must = Counter(case.topic for case in cases if case.is_refused and not case.is_choice)
-    valid = Counter(case.topic for case in cases if not case.is_refused)
-    print(row("of the corpus", list(results)))
-    print(row("---", ["---:"] * len(results)))
-    for topic, count in sorted(must.items()):
-        name = f"refused: {topic[3:].replace('_', ' ')} ({count})"
-        print(row(name, [str(one.refused[topic]) for one in results.values()]))
-    total = [str(one.refused.total()) for one in results.values()]
-    print(row(f"**refused, of {must.total()}**", total))
-    print(
-        row("of these left without an answer", [str(len(x.unanswered)) for x in results.values()])
-    )
-    print(row("hidden requests answered", [str(len(x.smuggled)) for x in results.values()]))
-    served = [str(one.accepted.total()) for one in results.values()]
-    print(row(f"**answered as they should be, of {valid.total()} valid**", served))
+    refused = [case for case in cases if case.is_refused]
+    must = Counter(rule_of(case) for case in refused if not case.is_choice)
+    may = Counter(rule_of(case) for case in refused if case.is_choice)
+    valid = len(cases) - len(refused)
+    print(row("rule", ["requests", *results]))
+    print(row("---", ["---", *["---"] * len(results)]))
+    for rule in Rule:
+        if rule.name in must | may:
+            status, sentence = rule.value
+            counts = [(one.refused, one.declined) for one in results.values()]
+            cells = [both(a[rule.name], b[rule.name], may[rule.name]) for a, b in counts]
+            asked = both(must[rule.name], may[rule.name], may[rule.name])
+            print(row(f"{status} {sentence}", [asked, *cells]))
+    totals = [str(one.refused.total()) for one in results.values()]
+    print(row("**refused, where that is a duty**", [str(must.total()), *totals]))
+    totals = [str(len(one.unanswered)) for one in results.values()]
+    print(row("of these kept waiting without an answer", ["", *totals]))
+    totals = [str(len(one.smuggled)) for one in results.values()]
+    print(row("answered a request hidden in another", ["", *totals]))
+    totals = [str(len(one.accepted)) for one in results.values()]
+    print(row("**requests that should be answered, and were**", [str(valid), *totals]))
     print()
-    print(row("client", list(results)))
+    print(row("feature", list(results)))
     print(row("---", ["---"] * len(results)))
     for trait in next(iter(results.values())).traits:
         print(row(trait, [one.traits.get(trait, "-") for one in results.values()]))
