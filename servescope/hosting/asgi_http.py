@@ -232,6 +232,11 @@ class HttpCall:
                 exchange.target,
                 exc_info=error,
             )
+        elif is_open and self._is_gone and not self._is_body_complete:
+            # Half a request, and no more to come: nothing an app could answer, nobody's fault.
+            is_open = False
+            exchange.aborted = True
+            exchange.flags |= RequestFlag.ABORTED
         elif error is None and is_open:
             _log.error(
                 "listener %s: the application left %s %s without a whole response",

@@ -27,7 +27,7 @@ INDEX: Final = "index.html"
 SMALL_FILE: Final = 65_536
 """Bytes up to which a file is read and leaves in one send with its head."""
 
-_ALLOW: Final = "GET, HEAD"
+_ALLOW: Final = "GET, HEAD, OPTIONS"
 _NOSNIFF: Final = ("X-Content-Type-Options", "nosniff")
 _OK: Final = int(HTTPStatus.OK)
 _CONDITIONS: Final = frozenset(
@@ -60,6 +60,9 @@ class StaticFolder:
     def __call__(self, exchange: Exchange) -> None:
         """Answer with the file, the listing, a redirect or an error."""
         exchange.route = UNMATCHED
+        if exchange.method == "OPTIONS":  # RFC 9110 section 9.3.7, also of the server as a whole
+            exchange.respond(HTTPStatus.NO_CONTENT, [("Allow", _ALLOW)])
+            return
         if exchange.method not in ("GET", "HEAD"):
             exchange.respond_error(
                 HTTPStatus.METHOD_NOT_ALLOWED,

@@ -77,10 +77,11 @@ _FIRST_BYTE = re.compile(rb"[" + TCHAR + rb"]")
 _REQUEST_LINE = re.compile(rb"([" + TCHAR + rb"]+) ([\x21-\x7e]+) HTTP/([0-9])\.([0-9])\r\n")
 # uri-host [ ":" port ] (RFC 9110 section 7.2): reg-name or IPv4, or an IP-literal in brackets.
 _AUTHORITY = re.compile(
-    rb"(?:[A-Za-z0-9\-._~!$&'()*+,;=%]*|\[[0-9A-Fa-f:.]+\]|\[v[0-9A-Fa-f]+\.[A-Za-z0-9\-._~:]+\])"
+    rb"(?:[A-Za-z0-9\-._~!$&'()*+,;=]*(?:%[0-9A-Fa-f]{2}[A-Za-z0-9\-._~!$&'()*+,;=]*)*"
+    rb"|\[[0-9A-Fa-f:.]+\]|\[v[0-9A-Fa-f]+\.[A-Za-z0-9\-._~:]+\])"
     rb"(?::[0-9]{0,5})?"
 )
-_ABSOLUTE = re.compile(rb"https?://([^/?]+)(/[^?]*)?(\?.*)?", re.IGNORECASE)
+_ABSOLUTE = re.compile(rb"https?://([^/?:][^/?]*)(/[^?]*)?(\?.*)?", re.IGNORECASE)
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _DIGITS = re.compile(rb"[0-9]{1,40}")
 _TRAILER_LINE = re.compile(rb"([" + TCHAR + rb"]+):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*\r\n")

@@ -276,12 +276,15 @@ class Http1Server:
         """Let llhttp judge a whole head; raises ProtocolError when it refuses it.
 
         A parser that saw a message to its end is ready for the next one; any other is replaced.
+        What a used one refuses is shown to a fresh one: llhttp takes Proxy-Connection for
+        Connection, and reads nothing after a `close` in it.
         """
         collector, parser = self._collector, self._parser
         headers: list[tuple[bytes, bytes]] = []
         collector.headers = headers
         collector.has_ended = collector.is_message_over = False
         self._parser = None
+        is_fresh = parser is None
         if parser is None:
             parser = httptools.HttpRequestParser(collector)
         try:
@@ -289,6 +292,8 @@ class Http1Server:
         except httptools.HttpParserUpgrade:
             return headers  # RFC 9110 section 7.8: a server may ignore Upgrade
         except httptools.HttpParserError as error:
+            if not is_fresh:
+                return self._parse_headers(head)
             raise header_error(head, str(error)) from None
         if not collector.has_ended:  # llhttp and we disagree on where the head ends
             raise Rule.HEADER_SYNTAX.error()

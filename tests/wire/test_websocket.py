@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import itertools
-import zlib
 
 import pytest
 from hypothesis import given
@@ -15,36 +14,21 @@ from servescope.wire.websocket import (
     CloseReceived,
     Failed,
     PingReceived,
-    PongReceived,
     TextReceived,
     WebSocketServer,
     WebSocketState,
     is_close_code,
 )
 from servescope.wire.websocket_handshake import Deflate
-
-MASK = b"\x01\x02\x03\x04"
-AGREED = Deflate(False, False, 12, 12)
-ALONE = Deflate(True, True, 10, 10)
-
-
-def frame(opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0) -> bytes:
-    """A masked frame as a client sends it (RFC 6455 section 5.2)."""
-    first = bytes([(0x80 if fin else 0) | rsv << 4 | opcode])
-    size = len(payload)
-    if size < 126:
-        length = bytes([0x80 | size])
-    elif size < 65536:
-        length = b"\xfe" + size.to_bytes(2)
-    else:
-        length = b"\xff" + size.to_bytes(8)
-    masked = bytes(byte ^ MASK[at % 4] for at, byte in enumerate(payload))
-    return first + length + MASK + masked
-
-
-def deflated(data: bytes) -> bytes:
-    packer = zlib.compressobj(wbits=-10)
-    return (packer.compress(data) + packer.flush(zlib.Z_SYNC_FLUSH))[:-4]
+from tests.wire.websocket_cases import (
+    AGREED,
+    ALONE,
+    EXCHANGES,
+    FAULTS,
+    MAX_MESSAGE,
+    deflated,
+    frame,
+)
 
 
 def listen(data: bytes, cuts=(), server: WebSocketServer | None = None) -> tuple[list, bytes]:
@@ -65,40 +49,9 @@ def code_of(replies: bytes) -> int:
     return int.from_bytes(replies[at + 2 : at + 4])
 
 
-CASES = {
-    "text": (frame(1, "hé".encode()), None, [TextReceived("hé")]),
-    "empty": (frame(1) + frame(2), None, [TextReceived(""), BytesReceived(b"")]),
-    "binary": (frame(2, b"\x00" * 300), None, [BytesReceived(b"\x00" * 300)]),
-    "large": (frame(2, b"x" * 70_000), None, [BytesReceived(b"x" * 70_000)]),
-    "fragments": (
-        frame(1, b"a\xc3", fin=False) + frame(0, b"\xa9", fin=False) + frame(0),
-        None,
-        [TextReceived("aé")],
-    ),
-    "ping between fragments": (
-        frame(2, b"a", fin=False) + frame(9, b"p") + frame(0, b"b"),
-        None,
-        [PingReceived(b"p"), BytesReceived(b"ab")],
-    ),
-    "pong": (frame(10, b"q"), None, [PongReceived(b"q")]),
-    "close": (frame(8, b"\x03\xe8bye"), None, [CloseReceived(1000, "bye")]),
-    "close without a code": (frame(8), None, [CloseReceived(1005, "")]),
-    "close by the application": (frame(8, b"\x0f\xa1"), None, [CloseReceived(4001, "")]),
-    "deflated": (frame(1, deflated(b"a" * 999), rsv=4), ALONE, [TextReceived("a" * 999)]),
-    "plain though agreed": (frame(1, b"abc"), AGREED, [TextReceived("abc")]),
-    "deflated fragments around a ping": (
-        frame(1, deflated(b"ab" * 99)[:5], fin=False, rsv=4)
-        + frame(9)
-        + frame(0, deflated(b"ab" * 99)[5:]),
-        ALONE,
-        [PingReceived(b""), TextReceived("ab" * 99)],
-    ),
-}
-
-
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", EXCHANGES)
 def test_events_whole_byte_by_byte_and_with_junk_behind(name):
-    data, deflate, expected = CASES[name]
+    data, deflate, expected = EXCHANGES[name]
     assert listen(data, server=WebSocketServer(deflate))[0] == expected
     assert listen(data, range(1, len(data)), WebSocketServer(deflate))[0] == expected
     junk = frame(1, b"end")
@@ -107,33 +60,11 @@ def test_events_whole_byte_by_byte_and_with_junk_behind(name):
     assert listen(data + junk, server=WebSocketServer(deflate))[0] == expected + behind
 
 
-FAULTS = {
-    "unmasked": (b"\x81\x01a", 1002),
-    "unknown opcode": (frame(3), 1002),
-    "reserved bit": (frame(1, b"a", rsv=2), 1002),
-    "deflated without agreement": (frame(1, b"a", rsv=4), 1002),
-    "fragmented ping": (frame(9, fin=False), 1002),
-    "long ping": (frame(9, b"x" * 126), 1002),
-    "continuation of nothing": (frame(0, b"a"), 1002),
-    "message inside a message": (frame(1, b"a", fin=False) + frame(1, b"b"), 1002),
-    "length with a spare byte": (b"\x81\xfe\x00\x01" + MASK + b"a", 1002),
-    "no UTF-8": (frame(1, b"\xff"), 1007),
-    "half a character": (frame(1, b"\xc3"), 1007),
-    "too large": (frame(2, b"x" * 1001), 1009),
-    "too large in parts": (frame(2, b"x" * 600, fin=False) + frame(0, b"x" * 401), 1009),
-    "close with one byte": (frame(8, b"\x03"), 1002),
-    "close with a code that is never sent": (frame(8, b"\x03\xed"), 1002),
-    "close with a reserved code": (frame(8, b"\x03\xec"), 1002),
-    "close with a code out of range": (frame(8, b"\x00\x01"), 1002),
-    "close whose reason is no UTF-8": (frame(8, b"\x03\xe8\xff"), 1007),
-}
-
-
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_told_once_and_ends_it(name):
     data, code = FAULTS[name]
     for cuts in ((), range(1, len(data))):
-        server = WebSocketServer(max_message=1000)
+        server = WebSocketServer(max_message=MAX_MESSAGE)
         found, replies = listen(data + frame(1, b"late"), cuts, server)
         assert [event.code for event in found if isinstance(event, Failed)] == [code]
         assert isinstance(found[-1], Failed)
