@@ -117,14 +117,19 @@ class Conversation:
 
     def receive(self, data: bytes, now_ns: int, kernel_ns: int) -> Need:
         """Take bytes read at `now_ns`, which the kernel had for `kernel_ns` before."""
-        if self.exchange is None and not self._wire.has_begun:
-            self._first_byte_ns = now_ns
-            self._kernel_ns = kernel_ns
-            self.deadline_ns = now_ns + self._site.deadlines.head_ns
+        wire = self._wire
         self._received_ns = now_ns
         self._received_kernel_ns = kernel_ns
         self._was_queued = False
-        self._wire.receive_data(data)
+        if self.exchange is None and not wire.has_begun:
+            self._first_byte_ns = now_ns
+            self._kernel_ns = kernel_ns
+            head = wire.receive_whole(data)
+            if head is not None:
+                self._begin(head)
+                return _RUN
+            self.deadline_ns = now_ns + self._site.deadlines.head_ns
+        wire.receive_data(data)
         return self._advance()
 
     def receive_early(self, data: bytes, now_ns: int, kernel_ns: int) -> Iterator[Event]:
@@ -218,13 +223,14 @@ class Conversation:
             raise RuntimeError("there is no request to finish")
         self.exchange = None
         self._exchange_count += 1
-        self.close()
+        if self._body is not None:
+            self.close()
         if exchange.aborted:
             return Need.CLOSE
         wire = self._wire
         if wire.state is not _MESSAGE_READ:  # a refusal, or a body nobody wanted
             return Need.LINGER
-        if not exchange.keep_alive:
+        if not exchange.framing.keep_alive:
             asked_for = exchange.head is not None and not exchange.head.keep_alive
             return Need.CLOSE if asked_for and not wire.has_buffered else Need.LINGER
         wire.start_next_cycle()
@@ -270,7 +276,7 @@ class Conversation:
             exchange.refusal = Refusal(
                 HTTPStatus.FORBIDDEN, "This address may not use this server."
             )
-        if head.has_body:
+        if head.body_length != 0:
             if self._denied or not site.application.accepts_body:
                 exchange.framing.keep_alive = False
                 return True

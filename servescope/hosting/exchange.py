@@ -8,12 +8,12 @@ from typing import IO, TYPE_CHECKING, Final, Protocol
 
 from servescope.hosting.error_page import error_page
 from servescope.records import RequestFlag
-from servescope.wire.http1_response import ResponseFraming, reason_phrase
+from servescope.wire.http1_response import ResponseFraming
 
 if TYPE_CHECKING:
     from servescope.hosting.site import Site
     from servescope.wire.http1_events import Refusal, RequestHead
-    from servescope.wire.http1_response import Headers
+    from servescope.wire.http1_response import Headers, RawHeaders
 
 
 _NO_FLAGS: Final = RequestFlag(0)
@@ -141,7 +141,7 @@ class Exchange:
     def render_head(
         self,
         status: int,
-        headers: Headers,
+        headers: Headers | RawHeaders,
         length: int | None,
         phrase: str | None = None,
         block: bytes = b"",
@@ -150,20 +150,19 @@ class Exchange:
 
         Raises ResponseError, with nothing under way, when a header is unfit.
         """
-        if phrase is None:
-            phrase = reason_phrase(status)
+        framing, sink = self.framing, self.sink
         if self.site.draining:
-            self.framing.keep_alive = False
-        head = self.framing.head(status, phrase, headers, self.sink.date(), length, block)
+            framing.keep_alive = False
+        head = framing.head(status, phrase, headers, sink.date(), length, block)
         self.status = status
         self.head_sent = True
-        self.head_ready_ns = self.sink.now_ns()
+        self.head_ready_ns = sink.now_ns()
         return head
 
     def respond(
         self,
         status: int,
-        headers: Headers,
+        headers: Headers | RawHeaders,
         content: bytes = b"",
         phrase: str | None = None,
         block: bytes = b"",
