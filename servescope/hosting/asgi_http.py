@@ -85,7 +85,7 @@ class HttpCall:
         self._channel = channel
         self._body: list[bytes] = []
         self._body_bytes = 0
-        self._is_body_complete = exchange.head is None or not exchange.head.has_body
+        self._is_body_complete = exchange.head is None or exchange.head.body_length == 0
         self._is_body_told = False
         self._is_gone = False  # the client will send no more, but may still read
         self._is_cut_off = False  # nothing can be sent any more
@@ -173,11 +173,12 @@ class HttpCall:
             raise RuntimeError(f"the app may not send {kind} when the response is {self.state!r}")
         if self._is_cut_off:
             raise ClientDisconnectedError(_GONE)
+        if state is _STARTED:  # nothing is sent yet
+            self._start(message)
+            self.state = state
+            return DONE
         try:
-            if state is _STARTED:
-                self._start(message)
-            else:
-                self._send_body(message.get("body", b""), last=state is _ENDED)
+            self._send_body(message.get("body", b""), last=state is _ENDED)
         except ClientGoneError:
             self._exchange.aborted = True
             self._exchange.flags |= RequestFlag.ABORTED

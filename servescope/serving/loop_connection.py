@@ -54,13 +54,12 @@ _CLOSE: Final = Need.CLOSE
 class LoopConnection(ThreadedAnswers):
     """One accepted socket on the loop; the Channel of its ASGI calls. Call `attach` first."""
 
-    __slots__ = ("_call", "_is_driving")
+    __slots__ = ("_call",)
 
     def attach(self, keeper: Keeper) -> None:
         """Let `keeper` keep it."""
         self.prepare(keeper)
         self._call: HttpCall | WebSocketCall | None = None
-        self._is_driving = False
         self.deadline_ns = self.conversation.deadline_ns
 
     # Reading.
@@ -150,9 +149,8 @@ class LoopConnection(ThreadedAnswers):
             need = self._run()
         if need is _READ:
             conversation = self.conversation
-            interim = conversation.take_interim()
-            if interim:
-                self.send_interim(interim)
+            if conversation.interim:
+                self.send_interim(conversation.take_interim())
             self.phase = _READING
             self.deadline_ns = conversation.deadline_ns
             if not self._is_reading:
@@ -170,7 +168,7 @@ class LoopConnection(ThreadedAnswers):
 
     def _run(self) -> Need | None:
         """Answer the request at hand; None when the answer takes its time."""
-        exchange = self._exchange()
+        exchange = self.conversation.exchange or self._exchange()
         host = self._keeper.host
         if exchange.refusal is not None:
             self.phase = _RUNNING
@@ -224,8 +222,7 @@ class LoopConnection(ThreadedAnswers):
             self._keeper.loop.call_soon(self._keeper.guard, self, self._advance)
 
     def _has_ended(self) -> None:
-        if not self._is_driving:
-            self._advance_soon()
+        self._advance_soon()
 
     def _flush_guarded(self) -> None:
         self._keeper.guard(self, self._flush_or_continue)

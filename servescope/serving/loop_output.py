@@ -38,6 +38,7 @@ class LoopOutput(Connection):
     __slots__ = (
         "_drained",
         "_ends",
+        "_is_driving",
         "_is_writing",
         "_loop",
         "_pending",
@@ -53,6 +54,7 @@ class LoopOutput(Connection):
         self._pending_began_ns = 0
         self._ends = False  # the response ends with what is pending
         self._is_writing = False
+        self._is_driving = False  # the app is called right now: what it did is seen to after that
         self.phase = Phase.READING
 
     @abstractmethod
@@ -96,7 +98,7 @@ class LoopOutput(Connection):
             self._pending += data
             self._ends |= last
             return
-        exchange = self._exchange()
+        exchange = self.conversation.exchange or self._exchange()
         began_ns = now_ns()
         sent = self._send_some(exchange, data) if data else 0
         exchange.last_sent_ns = ended_ns = now_ns()
@@ -106,7 +108,8 @@ class LoopOutput(Connection):
             self._keep_pending(data[sent:])
         elif last:
             self._record(exchange)
-            self._has_ended()
+            if not self._is_driving:
+                self._has_ended()
 
     def send_frames(self, data: bytes) -> None:
         """Send frames of a WebSocket (see Channel)."""

@@ -119,7 +119,7 @@ class _HeadPlan:
 
     lines: bytes  # from the status line on
     minor_version: int
-    length: int | None  # of the body, as far as it is announced
+    length: int | None  # of the body, where there is one and its length is announced
     has_body: bool
     is_chunked: bool
     closes: bool  # the connection ends with the response
@@ -127,10 +127,7 @@ class _HeadPlan:
     latest: tuple[bytes | None, bool, bytes] = (None, False, b"")
 
     def render(self, date: bytes, *, keep_alive: bool) -> bytes:
-        """The whole head."""
-        known_date, known_keep_alive, head = self.latest
-        if known_date is date and known_keep_alive is keep_alive:
-            return head
+        """The whole head, which becomes the latest."""
         parts = [self.lines]
         if not keep_alive:
             parts.append(b"Connection: close\r\n")
@@ -189,7 +186,7 @@ def _plan(key: _PlanKey) -> _HeadPlan:
     plan = _HeadPlan(
         b"".join((start, block, *lines)),
         minor_version,
-        length,
+        length if has_body else None,
         has_body,
         is_chunked,
         closes,
@@ -209,7 +206,14 @@ class ResponseFraming:
     end with the connection. Raises ResponseError before any byte when the headers are unfit.
     """
 
-    __slots__ = ("_chunked", "_has_body", "_left", "_minor_version", "is_head", "keep_alive")
+    __slots__ = (
+        "_chunked",
+        "_has_body",
+        "_minor_version",
+        "is_head",
+        "keep_alive",
+        "missing_bytes",
+    )
 
     def __init__(self, minor_version: int, *, is_head: bool, keep_alive: bool) -> None:
         self._minor_version = minor_version
@@ -217,17 +221,13 @@ class ResponseFraming:
         self.keep_alive = keep_alive
         self._chunked = False
         self._has_body = True
-        self._left: int | None = None
+        self.missing_bytes: int | None = None
+        """Bytes announced and not given; None where none are announced."""
 
     @property
     def is_satisfied(self) -> bool:
         """Whether nothing may follow what was framed so far: all bytes announced were given."""
-        return not self._has_body or self._left == 0
-
-    @property
-    def missing_bytes(self) -> int:
-        """Bytes announced and not given."""
-        return self._left or 0 if self._has_body else 0
+        return not self._has_body or self.missing_bytes == 0
 
     def head(
         self,
@@ -252,10 +252,30 @@ class ResponseFraming:
             plan = _plan(key)
         self._chunked = plan.is_chunked
         self._has_body = plan.has_body
-        self._left = plan.length
+        self.missing_bytes = plan.length
         if plan.closes:
             self.keep_alive = False
+        known_date, known_keep_alive, head = plan.latest
+        if known_date is date and known_keep_alive is self.keep_alive:
+            return head
         return plan.render(date, keep_alive=self.keep_alive)
+
+    def whole(
+        self,
+        status: int,
+        phrase: str | None,
+        headers: Headers | RawHeaders,
+        date: bytes,
+        content: bytes,
+        block: bytes = b"",
+    ) -> bytes:
+        """A response with all of its content; the arguments are those of `head`."""
+        length = len(content)
+        head = self.head(status, phrase, headers, date, length, block)
+        if self.missing_bytes == length:
+            self.missing_bytes = 0
+            return head + content
+        return head + self.content(content) + self.end()
 
     def content(self, data: bytes) -> bytes:
         """Frame a part of the body; bytes beyond the announced length are cut off."""
@@ -263,9 +283,9 @@ class ResponseFraming:
             return b""
         if self._chunked:
             return b"%x\r\n%b\r\n" % (len(data), data)
-        if self._left is not None:
-            data = data[: self._left]
-            self._left -= len(data)
+        if self.missing_bytes is not None:
+            data = data[: self.missing_bytes]
+            self.missing_bytes -= len(data)
         return data
 
     def end(self) -> bytes:
@@ -274,5 +294,5 @@ class ResponseFraming:
 
     def announce_file(self, count: int) -> None:
         """Count `count` bytes of an unchunked body as given: a file goes out on its own."""
-        if self._left is not None:
-            self._left -= count
+        if self.missing_bytes is not None:
+            self.missing_bytes -= count

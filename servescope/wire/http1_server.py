@@ -181,12 +181,16 @@ class Http1Server:
             return Refusal(error.status, error.reason, line.method, line.target)
         return Idle.PAUSED
 
-    def start_next_cycle(self) -> None:
-        """Let the next message begin; only after EndOfMessage. Closes when not kept alive."""
+    def start_next_cycle(self) -> bool:
+        """Let the next message begin; only after EndOfMessage. Closes when not kept alive.
+
+        Answers whether received bytes wait to be read.
+        """
         if self.state is _DONE:
             self.state = _HEAD if self.keep_alive else _CLOSED
             self._line = self._chunked = None
             self.message_bytes = 0
+        return len(self._buffer) > self._start
 
     def _next_head(self) -> Event | Idle:
         buffer = self._buffer
