@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
 
     from servescope.hosting.exchange import Exchange
+    from servescope.hosting.site import Site
     from servescope.wire.http1_events import RequestHead
 
     Message = dict[str, Any]
@@ -179,19 +180,17 @@ class AsgiHost:
         if known is not None and known[0] is head:
             scope = known[1].copy()
         else:
-            template = _scope_of_head(head)
+            template = _scope_template(head, exchange.site)
             if exchange.bytes_received <= LONGEST_KNOWN:  # others are not remembered below either
                 if len(self._known) >= MOST_KNOWN:
                     self._known.clear()
                 self._known[id(head)] = (head, template)
             scope = template.copy()
-        site = exchange.site
         # Apps and middleware may change these.
         scope["asgi"] = {"version": "3.0", "spec_version": SPEC_VERSION}
         scope["headers"] = list(head.headers)
         scope["extensions"] = {}
         scope["client"] = exchange.client
-        scope["server"] = (site.address, site.port)
         if self.state is not None:
             scope["state"] = self.state.copy()
         return scope
@@ -207,12 +206,15 @@ class AsgiHost:
         return scope
 
 
-def _scope_of_head(head: RequestHead) -> Scope:
-    """The part of a scope that depends on nothing but the request's head, and does not change."""
+def _scope_template(head: RequestHead, site: Site) -> Scope:
+    """The part of a scope that is the same whenever this head comes, and does not change.
+
+    What is each request's own has its place already: a dict that grows is copied once more.
+    """
     path, _, query = head.target.partition("?")
     return {
         "type": "http",
-        "asgi": None,  # this and the headers are each request's own
+        "asgi": None,
         "http_version": "1.1" if head.minor_version else "1.0",
         "method": head.method,
         "scheme": "http",
@@ -221,6 +223,9 @@ def _scope_of_head(head: RequestHead) -> Scope:
         "query_string": query.encode("ascii"),
         "root_path": "",
         "headers": None,
+        "client": None,
+        "server": (site.address, site.port),
+        "extensions": None,
     }
 
 
@@ -230,8 +235,11 @@ def route_of(scope: Scope, status: int) -> str:
     Told by `servescope.route`, or by what Starlette and FastAPI leave in the scope: the route, else
     the endpoint with the parameters of the path.
     """
-    if scope.get(ROUTE_KEY):
-        return str(scope[ROUTE_KEY])
+    told = scope.get(ROUTE_KEY)
+    if told:
+        return str(told)
+    if "route" not in scope and "endpoint" not in scope and "path_params" not in scope:
+        return UNMATCHED if status in _NOBODYS else ""
     route = scope.get("route")
     if route is not None:
         mounted_at = fold_path(scope["root_path"]) if scope["root_path"] else ""

@@ -177,11 +177,19 @@ class HttpCall:
             self._start(message)
             self.state = state
             return DONE
+        exchange = self._exchange
+        body = message.get("body", b"")
         try:
-            self._send_body(message.get("body", b""), last=state is _ENDED)
+            if state is not _ENDED:
+                self._send_part(body)
+            elif self.state is _STARTED:
+                exchange.respond(self._status, self._headers, body)
+            else:
+                exchange.send_part(b"", body)
+                exchange.end()
         except ClientGoneError:
-            self._exchange.aborted = True
-            self._exchange.flags |= RequestFlag.ABORTED
+            exchange.aborted = True
+            exchange.flags |= RequestFlag.ABORTED
             self.disconnect(cut_off=True)
             raise ClientDisconnectedError(_GONE) from None
         self.state = state
@@ -198,22 +206,17 @@ class HttpCall:
         headers = tuple(message.get("headers", ()))
         if headers and not isinstance(headers[0][0], bytes):
             raise TypeError(f"header {headers[0]!r}: names and values are bytes")
-        self._status = int(status)
+        self._status = status
         self._headers = headers
         self._exchange.route = route_of(self.scope, self._status)
 
-    def _send_body(self, body: bytes, *, last: bool) -> None:
+    def _send_part(self, body: bytes) -> None:
+        """A part of the body that is not the last; the first one takes the head along."""
         exchange = self._exchange
+        head = b""
         if self.state is _STARTED:
-            if last:
-                exchange.respond(self._status, self._headers, body)
-                return
             head = exchange.render_head(self._status, self._headers, None)
-            exchange.send_part(head, body)
-            return
-        exchange.send_part(b"", body)
-        if last:
-            exchange.end()
+        exchange.send_part(head, body)
 
     def finish(self, error: BaseException | None) -> None:
         """The app has returned, or raised: close what it left open. Raises nothing."""

@@ -62,15 +62,12 @@ class RequestRecording:
         last_sent = exchange.last_sent_ns or taken
         head_ready = exchange.head_ready_ns or last_sent
         write_ns = exchange.write_ns
-        body_ns = last_sent - head_ready - write_ns
-        stages = (
-            exchange.kernel_ns,
-            complete - exchange.first_byte_ns,
-            taken - complete,
-            head_ready - taken,
-            body_ns if body_ns > 0 else 0,  # noqa: FURB136 - max() costs 60 ns here
-            write_ns,
-        )
+        kernel_ns = exchange.kernel_ns
+        read_ns = complete - exchange.first_byte_ns
+        queue_ns = taken - complete
+        app_ns = head_ready - taken
+        rest_ns = last_sent - head_ready - write_ns
+        body_ns = rest_ns if rest_ns > 0 else 0  # noqa: FURB136 - max() costs 60 ns here
         self._record(
             end_ns,
             self._listener_id,
@@ -81,9 +78,16 @@ class RequestRecording:
             exchange.flags,
             exchange.bytes_received,
             exchange.bytes_sent,
-            *stages,
+            kernel_ns,
+            read_ns,
+            queue_ns,
+            app_ns,
+            body_ns,
+            write_ns,
         )
-        if self._wants_detail(status, sum(stages), end_ns):
+        total_ns = kernel_ns + read_ns + queue_ns + app_ns + body_ns + write_ns
+        if self._wants_detail(status, total_ns, end_ns):
+            stages = (kernel_ns, read_ns, queue_ns, app_ns, body_ns, write_ns)
             self._write_detail(exchange, end_ns, route, route_id, method, protocol, stages)
 
     def _write_detail(
