@@ -53,6 +53,12 @@ class PortNotPermittedError(ListenerError):
     http_status = HTTPStatus.FORBIDDEN
 
 
+class CertificateError(ListenerError):
+    """A certificate or key cannot be read, is none, or does not belong to the other."""
+
+    http_status = HTTPStatus.BAD_REQUEST
+
+
 class AppImportError(ListenerError):
     """An app named as `module:attribute` cannot be imported or is not callable."""
 

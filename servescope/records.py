@@ -132,6 +132,13 @@ class AppKind(StrEnum):
     ASGI = "asgi"
 
 
+SELF_SIGNED = "self-signed"
+"""In place of a certificate's file: the pair that is made in the data folder."""
+
+UNIX = "unix:"
+"""Begins an address that is a path: the listener is a unix socket (unix(7)) and has no port."""
+
+
 @dataclass(frozen=True, slots=True)
 class ListenerOptions:
     """Limits and deadlines of a listener; sizes in bytes, times in seconds."""
@@ -152,6 +159,8 @@ class ListenerOptions:
     deny: tuple[str, ...] = ()  # addresses or networks
     allow: tuple[str, ...] = ()  # when not empty, everybody else is denied
     pin_core: int | None = None  # None: not pinned
+    certificate: str = ""  # a PEM file, or SELF_SIGNED; "": no TLS
+    key: str = ""  # a PEM file; "": it is in the certificate's file
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +168,7 @@ class ListenerSpec:
     """Desired state of a listener."""
 
     name: str
-    address: str
+    address: str  # numeric or a name; "::" takes IPv4 as well; or UNIX and a path
     port: int  # 0 picks a free one
     model: ConcurrencyModel
     app_kind: AppKind
@@ -177,6 +186,9 @@ class ListenerState(StrEnum):
     STOPPED = "stopped"
 
 
+_LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, not bound
+
+
 @dataclass(frozen=True, slots=True)
 class ListenerStatus:
     """Actual state of a listener, written by the leader."""
@@ -190,6 +202,16 @@ class ListenerStatus:
     wanted_port: int
     message: str = ""  # why it failed, or who holds the wanted port
     since_s: float = 0.0
+    is_tls: bool = False
+
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds it; of a unix socket its address."""
+        if self.address.startswith(UNIX):
+            return self.address
+        address = _LOOPBACK_OF.get(self.address, self.address).strip("[]")
+        host = f"[{address}]" if ":" in address else address
+        return f"http{'s' if self.is_tls else ''}://{host}:{self.port}/"
 
 
 @dataclass(frozen=True, slots=True)

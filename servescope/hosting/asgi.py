@@ -175,14 +175,14 @@ class AsgiHost:
             "asgi": {"version": "3.0", "spec_version": SPEC_VERSION},
             "http_version": "1.1" if head.minor_version else "1.0",
             "method": head.method,
-            "scheme": "http",
+            "scheme": site.scheme,
             "path": unquote(path) if "%" in path else path,
             "raw_path": path.encode("ascii"),
             "query_string": query.encode("ascii"),
             "root_path": "",
             "headers": list(head.headers),  # apps and middleware may add to theirs
-            "client": exchange.client,
-            "server": (site.address, site.port),
+            "client": exchange.client if exchange.client[0] else None,  # None: a unix socket
+            "server": (site.address, None if site.is_unix else site.port),
             "extensions": {},
         }
         if self.state is not None:
@@ -194,7 +194,7 @@ class AsgiHost:
         scope = self.http_scope(exchange)
         del scope["method"]
         scope["type"] = "websocket"
-        scope["scheme"] = "ws"
+        scope["scheme"] = "wss" if exchange.site.scheme == "https" else "ws"
         scope["subprotocols"] = list(subprotocols)
         scope["extensions"] = {"websocket.http.response": {}}
         return scope

@@ -60,7 +60,6 @@ class Need(Enum):
 _READ, _RUN = Need.READ, Need.RUN
 _NEED_DATA: Final = Idle.NEED_DATA
 _MESSAGE_READ: Final = State.DONE
-_FIRST_REQUEST: Final = RequestFlag.NEW_CONNECTION
 
 
 class Conversation:
@@ -153,8 +152,12 @@ class Conversation:
         return self._wire.take_rest()
 
     def receive_eof(self) -> Need:
-        """The client has closed its sending side: what is not complete never will be."""
-        return Need.CLOSE
+        """The client has closed its sending side: what is not complete never will be.
+
+        RUN when `refuse` came first: the socket has found that this is no client of ours.
+        """
+        refused = self.exchange is not None and self.exchange.refusal is not None
+        return _RUN if refused else Need.CLOSE
 
     def expire(self) -> Need:
         """The deadline of a READ has passed: 408 for half a request, else a silent end."""
@@ -328,5 +331,5 @@ class Conversation:
         exchange.kernel_ns = self._kernel_ns
         exchange.bytes_received = self._wire.message_bytes
         if not self._exchange_count:
-            exchange.flags = _FIRST_REQUEST
+            exchange.flags = self._site.first_request_flags
         return exchange

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from http import HTTPStatus
-from typing import IO, TYPE_CHECKING, Final, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 from servescope.hosting.error_page import error_page
 from servescope.records import RequestFlag
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from servescope.wire.http1_response import Headers
 
 
-_NO_FLAGS: Final = RequestFlag(0)
 _log = logging.getLogger(__name__)
 
 
@@ -91,7 +90,7 @@ class Exchange:
         self.refusal = refusal
         self.body: IO[bytes] | None = None  # positioned at its start, None when there is none
         self.route = ""  # the template of the route, when the application tells it
-        self.flags = _NO_FLAGS
+        self.flags = site.request_flags
         self.status = 0
         self.bytes_received = self.bytes_sent = 0
         self.kernel_ns = 0  # a duration: from the kernel's receipt to our reading

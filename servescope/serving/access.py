@@ -25,8 +25,11 @@ class AccessList:
         self._judge = lru_cache(maxsize=4096)(self._look_up)
 
     def denies(self, address: str) -> bool:
-        """Whether a peer with this address gets 403."""
-        return not self._is_open and self._judge(address)
+        """Whether a peer with this address gets 403.
+
+        Never one without an address: who may use a unix socket is a matter of its file's mode.
+        """
+        return not self._is_open and address != "" and self._judge(address)
 
     def _look_up(self, address: str) -> bool:
         peer = ip_address(address.partition("%")[0])  # without the zone of a link-local address

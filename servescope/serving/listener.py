@@ -12,12 +12,14 @@ from servescope.hosting.asgi import AsgiHost, WebSocketTraffic
 from servescope.hosting.site import Site
 from servescope.hosting.static_files import StaticFolder
 from servescope.hosting.wsgi import WsgiHost
-from servescope.records import AppKind, ConcurrencyModel, Sample
+from servescope.records import UNIX, AppKind, ConcurrencyModel, Sample
 from servescope.serving.access import AccessList
-from servescope.serving.binding import bind, prepare
+from servescope.serving.binding import address_of, bind, prepare
+from servescope.serving.certificates import context_of
 from servescope.serving.model import Assignment, Load, Model
 from servescope.serving.models import model_class
 from servescope.serving.request_recording import RequestRecording
+from servescope.serving.unix_socket import SocketFile
 
 if TYPE_CHECKING:
     import socket
@@ -32,11 +34,18 @@ GRACE_SECONDS = 2.0
 class RunningListener:
     """A started listener. Any thread may call its methods."""
 
-    def __init__(self, spec: ListenerSpec, model: Model, address: tuple[str, int]) -> None:
+    def __init__(
+        self,
+        spec: ListenerSpec,
+        model: Model,
+        address: tuple[str, int],
+        socket_file: SocketFile | None = None,
+    ) -> None:
         self.spec = spec
         self.address = address
-        """Host and port in use."""
+        """Host and port in use; of a unix socket `unix:` with its path, and 0."""
         self._model = model
+        self._socket_file = socket_file
         self._told = WebSocketTraffic()  # what the last samples told of
         self._stop_lock = threading.Lock()
         self._is_stopped = False
@@ -93,7 +102,11 @@ class RunningListener:
         with self._stop_lock:
             if not self._is_stopped:
                 self._is_stopped = True
-                self._model.stop(grace_seconds)
+                try:
+                    self._model.stop(grace_seconds)
+                finally:
+                    if self._socket_file is not None:
+                        self._socket_file.remove()
 
 
 def start_listener(
@@ -107,33 +120,44 @@ def start_listener(
 
     `sock` is a socket that listens already; without it the spec's address and port are bound.
     `multiprocess` tells the app that other processes serve it as well (PEP 3333).
-    Raises AppImportError, PortTakenError (its `holder` is empty), PortNotPermittedError or
-    ListenerError; then nothing is left bound that was bound here.
+    Raises AppImportError, PortTakenError (its `holder` is empty), PortNotPermittedError,
+    CertificateError or ListenerError; then nothing is left bound that was bound here.
     """
     application = _application(spec, multiprocess=multiprocess)
     access = AccessList(spec.options.deny, spec.options.allow)
     model_type = _model_type(spec)
+    rings = recorder.ring.path.parent
+    tls = context_of(spec.options, rings.parent)
+    socket_file = None
     if sock is None:
         listening = bind(spec.address, spec.port, spec.options.backlog)
+        socket_file = SocketFile.of(listening)
     else:
         listening = sock
         prepare(listening)
-    host, port = listening.getsockname()[:2]
-    site = Site(spec.name, application, spec.options, host, port)
+    address = address_of(listening)
+    host = address[0].removeprefix(UNIX)
+    site = Site(spec.name, application, spec.options, host, address[1], is_tls=tls is not None)
     model = model_type(
         Assignment(
             spec=spec,
-            rings=recorder.ring.path.parent,
+            rings=rings,
             site=site,
             listening=listening,
             options=spec.options,
             access=access,
             record=RequestRecording(recorder, spec.name),
             shares_socket=multiprocess,
+            tls=tls,
         )
     )
-    model.start()
-    return RunningListener(spec, model, (host, port))
+    try:
+        model.start()
+    except ListenerError:
+        if socket_file is not None:
+            socket_file.remove()
+        raise
+    return RunningListener(spec, model, address, socket_file)
 
 
 def _model_type(spec: ListenerSpec) -> type[Model]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import socket
+    import ssl
     from collections.abc import Callable
     from pathlib import Path
 
@@ -32,6 +33,7 @@ class Assignment:
     access: AccessList
     record: Callable[[Exchange], None]
     shares_socket: bool = False  # other processes accept from it too
+    tls: ssl.SSLContext | None = None  # None: plain HTTP
 
 
 @dataclass(frozen=True, slots=True)

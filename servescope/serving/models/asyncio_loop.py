@@ -30,12 +30,10 @@ from servescope.serving.pinning import pin_this_thread
 from servescope.serving.worker_threads import WorkerThreads
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
 
     from servescope.hosting.asgi_http import HttpCall
     from servescope.hosting.asgi_websocket import WebSocketCall
-    from servescope.serving.connection import Connection
     from servescope.serving.threaded_answers import ThreadedAnswers
 
 STARTUP_S: Final = 10.0
@@ -66,11 +64,7 @@ def new_loop() -> asyncio.AbstractEventLoop:
 class _LoopAcceptor(Acceptor):
     """Makes connections for a loop."""
 
-    def _make(self, sock: socket.socket, peer: tuple[str, int]) -> Connection:
-        plain = super()._make(sock, peer)
-        return LoopConnection(
-            sock, plain.conversation, self._assignment.record, self._date, self._write_timeout_ns
-        )
+    _connection_type = LoopConnection
 
 
 class AsyncioLoop:
