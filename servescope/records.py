@@ -186,7 +186,8 @@ class ListenerState(StrEnum):
     STOPPED = "stopped"
 
 
-_LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, not bound
+LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, not bound
+"""Where a listener on every address is reached from this machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +210,7 @@ class ListenerStatus:
         """Where a browser on this machine finds it; of a unix socket its address."""
         if self.address.startswith(UNIX):
             return self.address
-        address = _LOOPBACK_OF.get(self.address, self.address).strip("[]")
+        address = LOOPBACK_OF.get(self.address, self.address).strip("[]")
         host = f"[{address}]" if ":" in address else address
         return f"http{'s' if self.is_tls else ''}://{host}:{self.port}/"
 

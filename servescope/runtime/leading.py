@@ -63,11 +63,10 @@ class Leader:
         self._collecting.start()
         for status in self._listeners.statuses():
             logger.info(
-                "listener %s %s on http://%s:%d/ %s",
+                "listener %s %s on %s %s",
                 status.name,
                 status.state,
-                status.address,
-                status.port,
+                status.url,
                 status.message,
             )
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from servescope import demo
 from servescope.errors import ListenerError, PortTakenError
 from servescope.records import (
+    UNIX,
     AppKind,
     ConcurrencyModel,
     ListenerOptions,
@@ -46,6 +47,7 @@ def wanted_listeners(settings: Settings) -> list[ListenerSpec]:
     options = ListenerOptions(
         threads=settings.threads,
         workers=settings.workers,
+        backlog=settings.backlog,
         deny=tuple(str(network) for network in settings.deny),
     )
     files = (
@@ -68,14 +70,17 @@ def wanted_listeners(settings: Settings) -> list[ListenerSpec]:
     return [
         ListenerSpec(
             name=name,
-            address=settings.listen_address,
+            address=getattr(settings, f"{name}_address") or settings.listen_address,
             port=port,
             model=ConcurrencyModel(model),
             app_kind=kind,
             app=app,
             port_is_default=setting not in settings.model_fields_set,
             options=replace(
-                options, pin_core=cores[index % len(cores)] if settings.pin_cpu else None
+                options,
+                pin_core=cores[index % len(cores)] if settings.pin_cpu else None,
+                certificate=getattr(settings, f"{name}_tls_certificate"),
+                key=str(getattr(settings, f"{name}_tls_key") or ""),
             ),
         )
         for index, (name, port, model, kind, app, setting) in enumerate((files, wsgi, asgi))
@@ -144,6 +149,9 @@ class Listeners:
 
     def _candidates(self, spec: ListenerSpec) -> Iterator[int]:
         """Ports to try: the wanted one, and for a default the one used before, then the next."""
+        if spec.address.startswith(UNIX):
+            yield 0
+            return
         yield spec.port
         if spec.port_is_default and spec.port:
             previous = self._previous.get(spec.name)
@@ -171,7 +179,8 @@ class Listeners:
 
     def ports(self) -> list[int]:
         """The ports our listeners are bound to."""
-        return [hosted.running.address[1] for hosted in self._hosted if hosted.running]
+        running = (hosted.running for hosted in self._hosted if hosted.running)
+        return [one.address[1] for one in running if one.address[1]]  # a unix socket has none
 
     def samples(self) -> Iterator[Sample]:
         """The listeners' own gauges."""
@@ -197,7 +206,8 @@ class Listeners:
 
 
 def _status(spec: ListenerSpec, running: RunningListener | None, message: str) -> ListenerStatus:
-    address, port = running.address if running else (spec.address, spec.port)
+    at_path = spec.address.startswith(UNIX)
+    address, port = running.address if running else (spec.address, 0 if at_path else spec.port)
     return ListenerStatus(
         name=spec.name,
         state=ListenerState.RUNNING,
@@ -205,7 +215,8 @@ def _status(spec: ListenerSpec, running: RunningListener | None, message: str) -
         port=port,
         model=spec.model,
         app=spec.app,
-        wanted_port=spec.port,
+        wanted_port=0 if at_path else spec.port,
         message=message,
         since_s=time.time(),
+        is_tls=bool(spec.options.certificate),
     )

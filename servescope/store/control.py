@@ -7,7 +7,7 @@ what became of it. Each method is one transaction.
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.errors import LoadRefusedError
@@ -73,7 +73,7 @@ class Control:
             connection.execute("DELETE FROM listener")
             connection.executemany(
                 "INSERT INTO listener (name, state, address, port, model, app, wanted_port,"
-                " message, since_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                " message, since_s, is_tls) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
                     (
                         one.name,
@@ -85,6 +85,7 @@ class Control:
                         one.wanted_port,
                         one.message,
                         one.since_s,
+                        one.is_tls,
                     )
                     for one in statuses
                 ],
@@ -96,11 +97,14 @@ class Control:
         """The listeners in the order they were written."""
         rows = self._db.read(
             lambda connection: connection.execute(
-                "SELECT name, state, address, port, model, app, wanted_port, message, since_s"
-                " FROM listener ORDER BY position"
+                "SELECT name, state, address, port, model, app, wanted_port, message, since_s,"
+                " is_tls FROM listener ORDER BY position"
             ).fetchall()
         )
-        return [ListenerStatus(name, ListenerState(state), *rest) for name, state, *rest in rows]
+        return [
+            replace(ListenerStatus(name, ListenerState(state), *rest), is_tls=bool(is_tls))
+            for name, state, *rest, is_tls in rows
+        ]
 
     def request_run(self, plan: LoadPlan, now_s: float) -> int:
         """Ask for a load run; return its id. Raises LoadRefusedError while another one goes on."""

@@ -51,3 +51,6 @@ TABLES: Final = (
         flags INTEGER NOT NULL, bytes_received INTEGER NOT NULL, bytes_sent INTEGER NOT NULL,
         stages BLOB NOT NULL)""",
 )
+
+ADDED_COLUMNS: Final = (("listener", "is_tls", "INTEGER NOT NULL DEFAULT 0"),)
+"""Columns that came later, with a default, so that older versions can use the file as well."""
