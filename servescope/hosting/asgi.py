@@ -17,11 +17,14 @@ from urllib.parse import unquote
 
 from servescope.hosting.exchange import ResponseSink
 from servescope.hosting.routes import UNMATCHED, fold_path
+from servescope.wire.http1_known_heads import LONGEST_KNOWN, MOST_KNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
 
     from servescope.hosting.exchange import Exchange
+    from servescope.hosting.site import Site
+    from servescope.wire.http1_events import RequestHead
 
     Message = dict[str, Any]
     Scope = dict[str, Any]
@@ -46,8 +49,8 @@ class _Done(Coroutine[Any, Any, None]):
 
     __slots__ = ()
 
-    def __await__(self) -> Generator[Any, None, None]:
-        return cast("Generator[Any, None, None]", iter(()))
+    # Of C, as nothing is to be done: a function would cost a call for each `await`.
+    __await__ = cast("Callable[[Any], Generator[Any, None, None]]", ().__iter__)
 
     def send(self, _value: Any) -> Any:
         """Do the one step there is."""
@@ -105,6 +108,9 @@ class Channel(ResponseSink, Protocol):
     def send_frames(self, data: bytes) -> None:
         """Send frames of an open WebSocket. Raises ClientGoneError."""
 
+    def call_finished(self, call: object) -> None:
+        """The app has returned from this call, which has closed what it left open."""
+
 
 class Waiters:
     """Those who wait for one thing; each has a waiter of its own, so that each can be cancelled."""
@@ -157,6 +163,9 @@ class AsgiHost:
         self.app = app
         self.state: dict[str, Any] | None = None
         self.traffic = WebSocketTraffic()
+        # By identity: a head that came before is the same object again (wire.http1_known_heads),
+        # and lives as long as it stands here.
+        self._known: dict[int, tuple[RequestHead, Scope]] = {}
 
     def __call__(self, exchange: Exchange) -> None:
         """Refuse: there is no loop here."""
@@ -167,24 +176,21 @@ class AsgiHost:
         head = exchange.head
         if head is None:
             raise ValueError("an ASGI app needs a request")
-        site = exchange.site
-        target = head.target
-        path, _, query = target.partition("?")
-        scope: Scope = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": SPEC_VERSION},
-            "http_version": "1.1" if head.minor_version else "1.0",
-            "method": head.method,
-            "scheme": site.scheme,
-            "path": unquote(path) if "%" in path else path,
-            "raw_path": path.encode("ascii"),
-            "query_string": query.encode("ascii"),
-            "root_path": "",
-            "headers": list(head.headers),  # apps and middleware may add to theirs
-            "client": exchange.client if exchange.client[0] else None,  # None: a unix socket
-            "server": (site.address, None if site.is_unix else site.port),
-            "extensions": {},
-        }
+        known = self._known.get(id(head))
+        if known is not None and known[0] is head:
+            scope = known[1].copy()
+        else:
+            template = _scope_template(head, exchange.site)
+            if exchange.bytes_received <= LONGEST_KNOWN:  # others are not remembered below either
+                if len(self._known) >= MOST_KNOWN:
+                    self._known.clear()
+                self._known[id(head)] = (head, template)
+            scope = template.copy()
+        # Apps and middleware may change these.
+        scope["asgi"] = {"version": "3.0", "spec_version": SPEC_VERSION}
+        scope["headers"] = list(head.headers)
+        scope["extensions"] = {}
+        scope["client"] = exchange.client if exchange.client[0] else None  # None: a unix socket
         if self.state is not None:
             scope["state"] = self.state.copy()
         return scope
@@ -200,6 +206,29 @@ class AsgiHost:
         return scope
 
 
+def _scope_template(head: RequestHead, site: Site) -> Scope:
+    """The part of a scope that is the same whenever this head comes, and does not change.
+
+    What is each request's own has its place already: a dict that grows is copied once more.
+    """
+    path, _, query = head.target.partition("?")
+    return {
+        "type": "http",
+        "asgi": None,
+        "http_version": "1.1" if head.minor_version else "1.0",
+        "method": head.method,
+        "scheme": site.scheme,
+        "path": unquote(path) if "%" in path else path,
+        "raw_path": path.encode("ascii"),
+        "query_string": query.encode("ascii"),
+        "root_path": "",
+        "headers": None,
+        "client": None,
+        "server": (site.address, None if site.is_unix else site.port),
+        "extensions": None,
+    }
+
+
 def route_of(scope: Scope, status: int) -> str:
     """`http.route` as far as the app tells it; empty when it does not and the path must do.
 
@@ -209,6 +238,8 @@ def route_of(scope: Scope, status: int) -> str:
     told = scope.get(ROUTE_KEY)
     if told:
         return str(told)
+    if "route" not in scope and "endpoint" not in scope and "path_params" not in scope:
+        return UNMATCHED if status in _NOBODYS else ""
     route = scope.get("route")
     if route is not None:
         mounted_at = fold_path(scope["root_path"]) if scope["root_path"] else ""

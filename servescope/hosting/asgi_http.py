@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from enum import IntEnum
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.errors import ClientDisconnectedError, ClientGoneError
@@ -12,10 +11,11 @@ from servescope.hosting.asgi import DONE, HIGH_WATER, Waiters, route_of
 from servescope.records import RequestFlag
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable
+    from collections.abc import Coroutine
 
     from servescope.hosting.asgi import AsgiHost, Channel, Message, Scope
     from servescope.hosting.exchange import Exchange
+    from servescope.wire.http1_response import RawHeaders
 
 _log = logging.getLogger(__name__)
 
@@ -49,23 +49,14 @@ _STARTED: Final = HttpState.STARTED
 _ENDED: Final = HttpState.ENDED
 _FIRST_FINAL_STATUS: Final = 200
 _LAST_STATUS: Final = 599
-_LONGEST_CACHED: Final = 64
 _GONE: Final = "the client has closed the connection"
 
 
-def _field(name: bytes, value: bytes) -> tuple[str, str]:
-    return name.decode("latin-1"), value.decode("latin-1")
-
-
-_cached_field = lru_cache(maxsize=1024)(_field)
-
-
-def text_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[str, str]]:
-    """Headers as the response side takes them."""
-    return [
-        _cached_field(name, value) if len(value) <= _LONGEST_CACHED else _field(name, value)
-        for name, value in headers
-    ]
+# The table by state, for the hot path: a pair as a key is a new tuple each time.
+_NEXT: Final = {
+    state: {kind: after for (before, kind), after in HTTP_SENDS.items() if before is state}
+    for state in HttpState
+}
 
 
 class HttpCall:
@@ -94,12 +85,12 @@ class HttpCall:
         self._channel = channel
         self._body: list[bytes] = []
         self._body_bytes = 0
-        self._is_body_complete = exchange.head is None or not exchange.head.has_body
+        self._is_body_complete = exchange.head is None or exchange.head.body_length == 0
         self._is_body_told = False
         self._is_gone = False  # the client will send no more, but may still read
         self._is_cut_off = False  # nothing can be sent any more
         self._status = 0
-        self._headers: list[tuple[str, str]] = []
+        self._headers: RawHeaders = ()
         self._waiters: Waiters | None = None
 
     @classmethod
@@ -175,53 +166,67 @@ class HttpCall:
         Raises RuntimeError for a message out of turn, ClientDisconnectedError without a client.
         """
         kind = message["type"]
-        if kind == PART and not message.get("more_body", False):
+        if kind == PART and not message.get("more_body"):
             kind = LAST
-        state = HTTP_SENDS.get((self.state, kind))
+        state = _NEXT[self.state].get(kind)
         if state is None:
             raise RuntimeError(f"the app may not send {kind} when the response is {self.state!r}")
         if self._is_cut_off:
             raise ClientDisconnectedError(_GONE)
+        if state is _STARTED:  # nothing is sent yet
+            self._start(message)
+            self.state = state
+            return DONE
+        exchange = self._exchange
+        body = message.get("body", b"")
         try:
-            if state is _STARTED:
-                self._start(message)
+            if state is not _ENDED:
+                self._send_part(body)
+            elif self.state is _STARTED:
+                exchange.respond(self._status, self._headers, body)
             else:
-                self._send_body(message.get("body", b""), last=state is _ENDED)
+                exchange.send_part(b"", body)
+                exchange.end()
         except ClientGoneError:
-            self._exchange.aborted = True
-            self._exchange.flags |= RequestFlag.ABORTED
+            exchange.aborted = True
+            exchange.flags |= RequestFlag.ABORTED
             self.disconnect(cut_off=True)
             raise ClientDisconnectedError(_GONE) from None
         self.state = state
         if self._channel.is_congested:
             return self._channel.drain()
-        if state is _ENDED:
-            self._wake()
+        if state is _ENDED and self._waiters is not None:
+            self._waiters.wake()
         return DONE
 
     def _start(self, message: Message) -> None:
         status = message["status"]
         if not isinstance(status, int) or not _FIRST_FINAL_STATUS <= status <= _LAST_STATUS:
             raise ValueError(f"{status!r} is no status of a final response")
-        self._status = int(status)
-        self._headers = text_headers(message.get("headers", ()))
+        headers = tuple(message.get("headers", ()))
+        if headers and not isinstance(headers[0][0], bytes):
+            raise TypeError(f"header {headers[0]!r}: names and values are bytes")
+        self._status = status
+        self._headers = headers
         self._exchange.route = route_of(self.scope, self._status)
 
-    def _send_body(self, body: bytes, *, last: bool) -> None:
+    def _send_part(self, body: bytes) -> None:
+        """A part of the body that is not the last; the first one takes the head along."""
         exchange = self._exchange
+        head = b""
         if self.state is _STARTED:
-            if last:
-                exchange.respond(self._status, self._headers, body)
-                return
             head = exchange.render_head(self._status, self._headers, None)
-            exchange.send_part(head, body)
-            return
-        exchange.send_part(b"", body)
-        if last:
-            exchange.end()
+        exchange.send_part(head, body)
 
     def finish(self, error: BaseException | None) -> None:
         """The app has returned, or raised: close what it left open. Raises nothing."""
+        if error is not None or self.state is not _ENDED:
+            self._close_what_is_open(error)
+        if self._waiters is not None:
+            self._waiters.wake()
+        self._channel.call_finished(self)
+
+    def _close_what_is_open(self, error: BaseException | None) -> None:
         exchange = self._exchange
         is_open = self.state is not _ENDED and not self._is_cut_off
         if error is not None and not (self._is_gone and isinstance(error, OSError)):
@@ -248,4 +253,3 @@ class HttpCall:
                 exchange.flags |= RequestFlag.ABORTED
         elif error is not None and not exchange.aborted:
             exchange.flags |= RequestFlag.APP_ERROR
-        self._wake()

@@ -321,6 +321,7 @@ class WebSocketCall:
             exchange.aborted = True
             self.disconnect()
         self._state = SocketState.CLOSED
+        self._channel.call_finished(self)
 
     def _fail_handshake(self, error: BaseException | None) -> None:
         if error is None:

@@ -76,7 +76,6 @@ class Conversation:
         "_denied",
         "_exchange_count",
         "_first_byte_ns",
-        "_interim",
         "_kernel_ns",
         "_received_kernel_ns",
         "_received_ns",
@@ -85,6 +84,7 @@ class Conversation:
         "_wire",
         "deadline_ns",
         "exchange",
+        "interim",
     )
 
     def __init__(
@@ -98,7 +98,7 @@ class Conversation:
         self._first_byte_ns = self._kernel_ns = 0
         self._received_ns = self._received_kernel_ns = 0
         self._was_queued = False
-        self._interim = b""
+        self.interim = b""  # the interim response that is due, to be had by `take_interim`
         self._body: RequestBody | None = None
         self._body_mark = 0
         self.exchange: Exchange | None = None
@@ -111,19 +111,26 @@ class Conversation:
 
     def take_interim(self) -> bytes:
         """The interim response to send now, if any; only once."""
-        interim, self._interim = self._interim, b""
+        interim, self.interim = self.interim, b""
         return interim
 
     def receive(self, data: bytes, now_ns: int, kernel_ns: int) -> Need:
         """Take bytes read at `now_ns`, which the kernel had for `kernel_ns` before."""
-        if self.exchange is None and not self._wire.has_begun:
-            self._first_byte_ns = now_ns
-            self._kernel_ns = kernel_ns
-            self.deadline_ns = now_ns + self._site.deadlines.head_ns
+        wire = self._wire
         self._received_ns = now_ns
         self._received_kernel_ns = kernel_ns
         self._was_queued = False
-        self._wire.receive_data(data)
+        head = wire.receive_whole(data)
+        if head is not None:
+            self._first_byte_ns = now_ns
+            self._kernel_ns = kernel_ns
+            self._begin(head)
+            return _RUN
+        if self.exchange is None and not wire.has_begun:
+            self._first_byte_ns = now_ns
+            self._kernel_ns = kernel_ns
+            self.deadline_ns = now_ns + self._site.deadlines.head_ns
+        wire.receive_data(data)
         return self._advance()
 
     def receive_early(self, data: bytes, now_ns: int, kernel_ns: int) -> Iterator[Event]:
@@ -221,18 +228,18 @@ class Conversation:
             raise RuntimeError("there is no request to finish")
         self.exchange = None
         self._exchange_count += 1
-        self.close()
+        if self._body is not None:
+            self.close()
         if exchange.aborted:
             return Need.CLOSE
         wire = self._wire
         if wire.state is not _MESSAGE_READ:  # a refusal, or a body nobody wanted
             return Need.LINGER
-        if not exchange.keep_alive:
+        if not exchange.framing.keep_alive:
             asked_for = exchange.head is not None and not exchange.head.keep_alive
             return Need.CLOSE if asked_for and not wire.has_buffered else Need.LINGER
-        wire.start_next_cycle()
         deadlines = self._site.deadlines
-        if wire.has_buffered:
+        if wire.start_next_cycle():
             # The next request came in one read with this one: it has waited in our own queue.
             self._first_byte_ns = self._received_ns
             self._kernel_ns = self._received_kernel_ns
@@ -273,7 +280,7 @@ class Conversation:
             exchange.refusal = Refusal(
                 HTTPStatus.FORBIDDEN, "This address may not use this server."
             )
-        if head.has_body:
+        if head.body_length != 0:
             if self._denied or not site.application.accepts_body:
                 exchange.framing.keep_alive = False
                 return True
@@ -283,7 +290,7 @@ class Conversation:
             self._body = RequestBody()
             self.deadline_ns = self._received_ns + site.deadlines.body_ns
             if head.expects_continue and not self._wire.has_buffered:
-                self._interim = CONTINUE
+                self.interim = CONTINUE
         elif self._denied:
             exchange.framing.keep_alive = False
         return False
@@ -291,7 +298,7 @@ class Conversation:
     def _begin_stream(self, head: RequestHead, exchange: Exchange) -> bool:
         self.deadline_ns = self._received_ns + self._site.deadlines.body_ns
         if head.expects_continue and not self._wire.has_buffered:
-            self._interim = CONTINUE
+            self.interim = CONTINUE
         if self._was_queued:
             exchange.complete_ns = self._received_ns
         return True
@@ -326,10 +333,15 @@ class Conversation:
     def _make_exchange(
         self, head: RequestHead | None, refusal: Refusal | None, *, keep_alive: bool
     ) -> Exchange:
-        exchange = Exchange(self._site, self._client, head, refusal, keep_alive=keep_alive)
-        exchange.first_byte_ns = self._first_byte_ns
-        exchange.kernel_ns = self._kernel_ns
-        exchange.bytes_received = self._wire.message_bytes
-        if not self._exchange_count:
-            exchange.flags = self._site.first_request_flags
-        return exchange
+        site = self._site
+        return Exchange(
+            site,
+            self._client,
+            head,
+            refusal,
+            self._first_byte_ns,
+            self._kernel_ns,
+            self._wire.message_bytes,
+            site.request_flags if self._exchange_count else site.first_request_flags,
+            keep_alive=keep_alive,
+        )

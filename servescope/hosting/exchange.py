@@ -8,12 +8,12 @@ from typing import IO, TYPE_CHECKING, Protocol
 
 from servescope.hosting.error_page import error_page
 from servescope.records import RequestFlag
-from servescope.wire.http1_response import ResponseFraming, reason_phrase
+from servescope.wire.http1_response import ResponseFraming
 
 if TYPE_CHECKING:
     from servescope.hosting.site import Site
     from servescope.wire.http1_events import Refusal, RequestHead
-    from servescope.wire.http1_response import Headers
+    from servescope.wire.http1_response import Headers, RawHeaders
 
 
 _log = logging.getLogger(__name__)
@@ -81,6 +81,10 @@ class Exchange:
         client: tuple[str, int],
         head: RequestHead | None,
         refusal: Refusal | None,
+        first_byte_ns: int,
+        kernel_ns: int,
+        bytes_received: int,
+        flags: RequestFlag,
         *,
         keep_alive: bool,
     ) -> None:
@@ -90,11 +94,13 @@ class Exchange:
         self.refusal = refusal
         self.body: IO[bytes] | None = None  # positioned at its start, None when there is none
         self.route = ""  # the template of the route, when the application tells it
-        self.flags = site.request_flags
+        self.flags = flags
         self.status = 0
-        self.bytes_received = self.bytes_sent = 0
-        self.kernel_ns = 0  # a duration: from the kernel's receipt to our reading
-        self.first_byte_ns = self.complete_ns = self.taken_ns = 0
+        self.bytes_received = bytes_received
+        self.bytes_sent = 0
+        self.kernel_ns = kernel_ns  # a duration: from the kernel's receipt to our reading
+        self.first_byte_ns = first_byte_ns
+        self.complete_ns = self.taken_ns = 0
         self.head_ready_ns = self.last_sent_ns = 0
         self.write_ns = 0  # a duration: all of the sending
         self.head_sent = False
@@ -140,7 +146,7 @@ class Exchange:
     def render_head(
         self,
         status: int,
-        headers: Headers,
+        headers: Headers | RawHeaders,
         length: int | None,
         phrase: str | None = None,
         block: bytes = b"",
@@ -149,8 +155,6 @@ class Exchange:
 
         Raises ResponseError, with nothing under way, when a header is unfit.
         """
-        if phrase is None:
-            phrase = reason_phrase(status)
         if self.site.draining:
             self.framing.keep_alive = False
         head = self.framing.head(status, phrase, headers, self.sink.date(), length, block)
@@ -162,7 +166,7 @@ class Exchange:
     def respond(
         self,
         status: int,
-        headers: Headers,
+        headers: Headers | RawHeaders,
         content: bytes = b"",
         phrase: str | None = None,
         block: bytes = b"",
@@ -171,14 +175,16 @@ class Exchange:
 
         `block` holds header lines from `wire.http1_response.render_block`, beside `headers`.
         """
-        framing = self.framing
-        head = self.render_head(status, headers, len(content), phrase, block)
-        data = head + framing.content(content)
-        self.is_ended = True
-        if not framing.is_satisfied:
-            data += framing.end()
+        framing, sink = self.framing, self.sink
+        if self.site.draining:
+            framing.keep_alive = False
+        data = framing.whole(status, phrase, headers, sink.date(), content, block)
+        self.status = status
+        self.head_sent = self.is_ended = True
+        self.head_ready_ns = sink.now_ns()
+        if framing.missing_bytes:
             self._check_length()
-        self.sink.send(data, last=True)
+        sink.send(data, last=True)
 
     def respond_file(
         self, status: int, headers: Headers, descriptor: int, offset: int, count: int

@@ -6,7 +6,7 @@ The stamp is wall-clock time; with several segments in one read it is that of th
 from __future__ import annotations
 
 import struct
-import time
+from time import time_ns
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ def receive(sock: StreamSocket, size: int) -> tuple[bytes, int]:
     for level, kind, payload in control:
         if kind == SO_TIMESTAMPNS and level == _SOL_SOCKET:
             seconds, nanoseconds = _TIMESPEC.unpack(payload)
-            waited = time.time_ns() - (seconds * _NS + nanoseconds)
-            return data, max(waited, 0)  # the wall clock may be set back in between
+            waited = time_ns() - seconds * _NS - nanoseconds
+            # The wall clock may be set back in between.
+            return data, waited if waited > 0 else 0  # noqa: FURB136 - max() costs 60 ns here
     return data, 0

@@ -61,7 +61,6 @@ class Connection:
     """
 
     __slots__ = (
-        "_date",
         "_discarded",
         "_record",
         "_socket",
@@ -69,6 +68,7 @@ class Connection:
         "_write_timeout_ns",
         "armed",
         "conversation",
+        "date",
         "deadline_ns",
         "descriptor",
         "is_closed",
@@ -87,7 +87,7 @@ class Connection:
     ) -> None:
         self._socket = sock
         self._record = record
-        self._date = date
+        self.date = date  # the value of the Date header field now
         self._write_timeout_ns = write_timeout_ns
         self._write_began_ns = 0
         self._discarded = 0
@@ -101,13 +101,7 @@ class Connection:
         self.is_parked = False
         self.armed = NOT_REGISTERED
 
-    def now_ns(self) -> int:
-        """Monotonic nanoseconds."""
-        return now_ns()
-
-    def date(self) -> bytes:
-        """The value of the Date header field now."""
-        return self._date()
+    now_ns = staticmethod(now_ns)
 
     def read(self) -> tuple[bytes, int] | None:
         """What has arrived and how many ns it lay in the kernel; None: nothing, b"": the end."""

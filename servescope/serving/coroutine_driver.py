@@ -42,42 +42,27 @@ class Driven(Protocol):
 class _Carrier:
     """A task that waits to be borrowed."""
 
-    __slots__ = ("_adopted", "_parked", "context", "pristine", "task")
+    __slots__ = ("_adopted", "context", "parked", "pristine", "task")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.context = copy_context()
         self.pristine = self.context.copy()
-        self._parked: asyncio.Future[None] | None = None
+        self.parked: asyncio.Future[None] | None = None
+        """What it waits on; None before its first step, when it cannot be borrowed yet."""
         self._adopted: tuple[AppCoroutine, Any, Driven] | None = None
         self.task = loop.create_task(self._carry(loop), context=self.context)
-
-    @property
-    def is_parked(self) -> bool:
-        """Whether it can be borrowed; not before its first step."""
-        return self._parked is not None
-
-    @property
-    def is_untouched(self) -> bool:
-        """Whether an app that has borrowed it left no trace on it."""
-        # Contexts that share their content compare at once, whatever they hold.
-        return (
-            self._parked is not None
-            and not self._parked.done()
-            and not self.task.cancelling()
-            and self.context == self.pristine
-        )
 
     def adopt(self, coroutine: AppCoroutine, yielded: Any, call: Driven) -> None:
         """Go on with a coroutine that has yielded while this carrier was entered."""
         self._adopted = coroutine, yielded, call
-        if self._parked is not None and not self._parked.done():
-            self._parked.set_result(None)
+        if self.parked is not None and not self.parked.done():
+            self.parked.set_result(None)
 
     async def _carry(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._parked = loop.create_future()
+        self.parked = loop.create_future()
         cancelled: asyncio.CancelledError | None = None
         try:
-            await self._parked
+            await self.parked
         except asyncio.CancelledError as error:
             if self._adopted is None:
                 raise
@@ -137,12 +122,13 @@ class CoroutineDriver:
     def drive(self, coroutine: AppCoroutine, call: Driven) -> None:
         """Run the coroutine until it waits or ends; `call.finish` is called when it ends."""
         spare = self._spare
-        if not spare.is_parked:
+        parked, task = spare.parked, spare.task
+        if parked is None:
             self._keep(self._loop.create_task(_whole(coroutine, call)))
             return
         loop = self._loop
         error: BaseException | None = None
-        _enter_task(loop, spare.task)
+        _enter_task(loop, task)
         try:
             yielded = spare.context.run(coroutine.send, None)
         except StopIteration:
@@ -151,13 +137,14 @@ class CoroutineDriver:
             error = fault
         else:
             spare.adopt(coroutine, yielded, call)
-            self._keep(spare.task)
+            self._keep(task)
             self._spare = _Carrier(loop)
             return
         finally:
-            _leave_task(loop, spare.task)
-        if not spare.is_untouched:
-            spare.task.cancel()
+            _leave_task(loop, task)
+        # Contexts that share their content compare at once, whatever they hold.
+        if parked.done() or task.cancelling() or spare.context != spare.pristine:
+            task.cancel()  # that app left a trace on it
             self._spare = _Carrier(loop)
         call.finish(error)
 

@@ -45,40 +45,49 @@ _READING: Final = Phase.READING
 _RUNNING: Final = Phase.RUNNING
 _SOCKET: Final = Phase.SOCKET
 _LINGER: Final = Phase.LINGER
+_READ: Final = Need.READ
+_RUN: Final = Need.RUN
+_LINGER_ON: Final = Need.LINGER
+_CLOSE: Final = Need.CLOSE
 
 
 class LoopConnection(ThreadedAnswers):
     """One accepted socket on the loop; the Channel of its ASGI calls. Call `attach` first."""
 
-    __slots__ = ("_call", "_is_driving")
+    __slots__ = ("_call",)
 
     def attach(self, keeper: Keeper) -> None:
         """Let `keeper` keep it."""
         self.prepare(keeper)
         self._call: HttpCall | WebSocketCall | None = None
-        self._is_driving = False
         self.deadline_ns = self.conversation.deadline_ns
 
     # Reading.
 
     def take_arrived(self) -> None:
-        """Read once, and do what follows from it."""
-        if self.phase is _LINGER:
-            if self.discard():
-                self.close()
-            return
-        found = self.read()
-        if found is None:
-            self.read_on()
-            return
-        data, kernel_ns = found
-        if self.phase is _READING:
-            conversation = self.conversation
-            if data:
-                self.carry_out(conversation.receive(data, now_ns(), kernel_ns))
+        """Read once, and do what follows from it; a fault costs this connection only."""
+        try:
+            found = None if self.phase is _LINGER else self.read()
+            if found is None:
+                self._take_nothing()
+            elif self.phase is not _READING:
+                self._take_early(*found)
+            elif found[0]:
+                self.carry_out(self.conversation.receive(found[0], now_ns(), found[1]))
             else:
-                self.carry_out(conversation.receive_eof())
-        elif self.phase is _RUNNING:
+                self.carry_out(self.conversation.receive_eof())
+        except Exception:  # noqa: BLE001 - the loop's boundary: the fault costs its connection only
+            self._keeper.give_up(self)
+
+    def _take_nothing(self) -> None:
+        if self.phase is not _LINGER:
+            self.read_on()
+        elif self.discard():
+            self.close()
+
+    def _take_early(self, data: bytes, kernel_ns: int) -> None:
+        """Bytes that are no request whose turn it is."""
+        if self.phase is _RUNNING:
             self._take_while_running(data, kernel_ns)
         elif self.phase is _SOCKET:
             self._take_frames(data)
@@ -136,23 +145,20 @@ class LoopConnection(ThreadedAnswers):
 
     def carry_out(self, need: Need | None) -> None:
         """Do what the conversation needs, and go on as long as that needs no waiting."""
-        while need is not None:
-            match need:
-                case Need.RUN:
-                    need = self._run()
-                    continue
-                case Need.READ:
-                    interim = self.conversation.take_interim()
-                    if interim:
-                        self.send_interim(interim)
-                    self.phase = _READING
-                    self.deadline_ns = self.conversation.deadline_ns
-                    self.read_on()
-                case Need.LINGER:
-                    self._linger()
-                case Need.CLOSE:
-                    self.close()
-            return
+        while need is _RUN:
+            need = self._run()
+        if need is _READ:
+            conversation = self.conversation
+            if conversation.interim:
+                self.send_interim(conversation.take_interim())
+            self.phase = _READING
+            self.deadline_ns = conversation.deadline_ns
+            if not self._is_reading:
+                self.read_on()
+        elif need is _LINGER_ON:
+            self._linger()
+        elif need is _CLOSE:
+            self.close()
 
     def _linger(self) -> None:
         self.phase = _LINGER
@@ -162,14 +168,13 @@ class LoopConnection(ThreadedAnswers):
 
     def _run(self) -> Need | None:
         """Answer the request at hand; None when the answer takes its time."""
-        exchange = self._exchange()
-        if not exchange.complete_ns:
-            exchange.complete_ns = now_ns()
+        exchange = self.conversation.exchange or self._exchange()
         host = self._keeper.host
         if exchange.refusal is not None:
             self.phase = _RUNNING
             self.conversation.run(self)
         elif host is None:
+            exchange.complete_ns = exchange.complete_ns or now_ns()
             self._run_on_thread()
             return None
         else:
@@ -183,16 +188,10 @@ class LoopConnection(ThreadedAnswers):
     def _run_app(self, host: AsgiHost, exchange: Exchange) -> None:
         self.phase = _RUNNING
         exchange.begin(self)
-        head = exchange.head
         self._is_driving = True
         try:
-            if head is not None and asks_for_websocket(head):
-                self._call = WebSocketCall(host, exchange, self, read_handshake(head))
-            else:
-                self._call = HttpCall.of(host, exchange, self)
-                if head is not None and head.has_body:
-                    self._feed(self.conversation.body_events(now_ns()))
-            self._keeper.drive(self._call, self)
+            self._call = call = self._make_call(host, exchange)
+            self._keeper.drive(host.app, call)
         except ProtocolError as error:
             exchange.framing.keep_alive = False
             headers = [("Sec-WebSocket-Version", "13")] if error.status == _UPGRADE else None
@@ -200,9 +199,21 @@ class LoopConnection(ThreadedAnswers):
         finally:
             self._is_driving = False
 
-    def call_finished(self, call: HttpCall | WebSocketCall) -> None:
-        """The app has returned from this call."""
-        if call is self._call and not self._is_driving:
+    def _make_call(self, host: AsgiHost, exchange: Exchange) -> HttpCall | WebSocketCall:
+        """The call for a request; raises ProtocolError for a handshake that cannot be met."""
+        head = exchange.head
+        if head is None or (head.body_length == 0 and not head.has_upgrade):
+            return HttpCall(host.http_scope(exchange), exchange, self)
+        if head.has_upgrade and asks_for_websocket(head):
+            return WebSocketCall(host, exchange, self, read_handshake(head))
+        self._call = call = HttpCall.of(host, exchange, self)
+        if head.has_body:
+            self._feed(self.conversation.body_events(now_ns()))
+        return call
+
+    def call_finished(self, call: object) -> None:
+        """The app has returned from this call (see Channel)."""
+        if not self._is_driving and call is self._call:
             self._advance_soon()
 
     def _advance_soon(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from servescope.errors import ClientDisconnectedError, ClientGoneError
 from servescope.hosting.asgi import Waiters
 from servescope.serving.connection import Connection, now_ns
+from servescope.serving.loop_phases import Phase
 
 if TYPE_CHECKING:
     import asyncio
@@ -24,6 +25,9 @@ LOW_WATER: Final = 16_384
 SEND_BYTES: Final = 262_144
 """Most bytes sent in one turn, so that a fast client does not starve the others."""
 
+# A member looked up on its Enum class costs three times a global in Python 3.11.
+_THREAD: Final = Phase.THREAD
+
 
 class LoopOutput(Connection):
     """A connection whose `send` never waits; `prepare_output` comes first.
@@ -31,7 +35,16 @@ class LoopOutput(Connection):
     `deadline_ns` is that of the client's next sign of taking something, while bytes are pending.
     """
 
-    __slots__ = ("_drained", "_ends", "_is_writing", "_loop", "_pending", "_pending_began_ns")
+    __slots__ = (
+        "_drained",
+        "_ends",
+        "_is_driving",
+        "_is_writing",
+        "_loop",
+        "_pending",
+        "_pending_began_ns",
+        "phase",
+    )
 
     def prepare_output(self, loop: asyncio.AbstractEventLoop) -> None:
         """Belong to a loop."""
@@ -41,10 +54,8 @@ class LoopOutput(Connection):
         self._pending_began_ns = 0
         self._ends = False  # the response ends with what is pending
         self._is_writing = False
-
-    @abstractmethod
-    def _has_phase_of_thread(self) -> bool:
-        """Whether a thread owns the connection: then `send` may wait."""
+        self._is_driving = False  # the app is called right now: what it did is seen to after that
+        self.phase = Phase.READING
 
     @abstractmethod
     def _has_ended(self) -> None:
@@ -78,16 +89,16 @@ class LoopOutput(Connection):
 
     def send(self, data: bytes, *, last: bool) -> None:
         """Send a part of the response (see ResponseSink)."""
-        if self._has_phase_of_thread():
+        if self.phase is _THREAD:  # it owns the connection, and may wait
             super().send(data, last=last)
             return
         if self.is_closed:
             raise ClientGoneError("the connection is closed")
-        exchange = self._exchange()
         if self._pending:
             self._pending += data
             self._ends |= last
             return
+        exchange = self.conversation.exchange or self._exchange()
         began_ns = now_ns()
         sent = self._send_some(exchange, data) if data else 0
         exchange.last_sent_ns = ended_ns = now_ns()
@@ -97,7 +108,8 @@ class LoopOutput(Connection):
             self._keep_pending(data[sent:])
         elif last:
             self._record(exchange)
-            self._has_ended()
+            if not self._is_driving:
+                self._has_ended()
 
     def send_frames(self, data: bytes) -> None:
         """Send frames of a WebSocket (see Channel)."""

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from servescope.hosting.asgi import AsgiHost
+    from servescope.hosting.asgi import AsgiCallable, AsgiHost
     from servescope.hosting.asgi_http import HttpCall
     from servescope.hosting.asgi_websocket import WebSocketCall
-    from servescope.serving.loop_connection import LoopConnection
     from servescope.serving.threaded_answers import ThreadedAnswers
 
 NEVER_NS: Final = 1 << 62
@@ -53,7 +52,7 @@ class Keeper(Protocol):
     body_ns: int  # how long a body may keep us waiting
     is_stopping: bool
 
-    def drive(self, call: HttpCall | WebSocketCall, connection: LoopConnection) -> None:
+    def drive(self, app: AsgiCallable, call: HttpCall | WebSocketCall) -> None:
         """Run the app for this call until it waits or ends."""
 
     def run_on_thread(
@@ -63,6 +62,9 @@ class Keeper(Protocol):
 
     def guard(self, connection: ThreadedAnswers, act: Callable[[], None]) -> None:
         """Do something with a connection; a fault costs this connection only."""
+
+    def give_up(self, connection: ThreadedAnswers) -> None:
+        """Log the exception at hand, a fault of ours, and close its connection."""
 
     def forget(self, connection: ThreadedAnswers) -> None:
         """The connection is closed."""

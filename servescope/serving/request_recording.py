@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from http import HTTPStatus
+from time import time_ns
 from typing import TYPE_CHECKING, Final
 
 from servescope.hosting.routes import UNMATCHED, fold_path
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _METHODS: Final = {method.name: method for method in Method}
 _OTHER: Final = Method._OTHER  # noqa: SLF001 - OpenTelemetry's name
+_UNKNOWN: Final = Protocol.UNKNOWN
+_WEBSOCKET: Final = Protocol.WEBSOCKET
+_SWITCHING: Final = int(HTTPStatus.SWITCHING_PROTOCOLS)
 _MINOR: Final = (Protocol.HTTP_1_0, Protocol.HTTP_1_1)
 
 
@@ -31,62 +34,99 @@ class RequestRecording:
         self._route_ids: dict[str, int] = {}
 
     def __call__(self, exchange: Exchange) -> None:
-        """Record an exchange whose last byte is out, or that was broken off."""
+        """Record an exchange whose last byte is out, or that was broken off.
+
+        The six stages in ns: their sum is the time from the kernel's receipt to the last byte. A
+        request body belongs to `read`: the request is complete with it, and a client that sends it
+        slowly must not look like a queue. `write` holds the sending alone, `body` what the
+        application took between the head and its last byte.
+        """
         if exchange.is_recorded:
             return
         exchange.is_recorded = True
-        end_ns = time.time_ns()
+        end_ns = time_ns()
         head = exchange.head
-        route = exchange.route or self._route(exchange)
-        route_id = self._route_ids.get(route) or self._route_id(route)
-        if head is None:
-            method, protocol = _METHODS.get(exchange.method, _OTHER), Protocol.UNKNOWN
+        if head is None or exchange.refusal is not None:
+            route = exchange.route or self._refused_route(exchange)
+            method = _METHODS.get(exchange.method, _OTHER)
         else:
-            method, protocol = _METHODS.get(head.method, _OTHER), _MINOR[head.minor_version]
-        if exchange.status == HTTPStatus.SWITCHING_PROTOCOLS:
-            protocol = Protocol.WEBSOCKET
-        stages = _stages(exchange)
+            route = exchange.route or fold_path(head.target)
+            method = _METHODS.get(head.method, _OTHER)
+        route_id = self._route_ids.get(route) or self._route_id(route)
+        status = exchange.status
+        protocol = _UNKNOWN if head is None else _MINOR[head.minor_version]
+        if status == _SWITCHING:
+            protocol = _WEBSOCKET
+        taken = exchange.taken_ns
+        complete = exchange.complete_ns or taken
+        last_sent = exchange.last_sent_ns or taken
+        head_ready = exchange.head_ready_ns or last_sent
+        write_ns = exchange.write_ns
+        kernel_ns = exchange.kernel_ns
+        read_ns = complete - exchange.first_byte_ns
+        queue_ns = taken - complete
+        app_ns = head_ready - taken
+        rest_ns = last_sent - head_ready - write_ns
+        body_ns = rest_ns if rest_ns > 0 else 0  # noqa: FURB136 - max() costs 60 ns here
         self._record(
             end_ns,
             self._listener_id,
             route_id,
             method,
             protocol,
-            exchange.status,
+            status,
             exchange.flags,
             exchange.bytes_received,
             exchange.bytes_sent,
-            *stages,
+            kernel_ns,
+            read_ns,
+            queue_ns,
+            app_ns,
+            body_ns,
+            write_ns,
         )
-        if self._wants_detail(exchange.status, sum(stages), end_ns):
-            record = RequestRecord(
-                end_ns=end_ns,
-                listener_id=self._listener_id,
-                route_id=route_id,
-                method=method,
-                protocol=protocol,
-                status=exchange.status,
-                flags=exchange.flags,
-                bytes_received=exchange.bytes_received,
-                bytes_sent=exchange.bytes_sent,
-                stages_ns=stages,
-            )
-            self._recorder.write_detail(
-                RequestDetail(
-                    record=record,
-                    listener=self._listener,
-                    route=route if route_id != OTHER_ROUTE else OTHER_ROUTE_NAME,
-                    target=exchange.target,
-                    client=exchange.client[0],
-                    user_agent=exchange.header(b"user-agent"),
-                )
-            )
+        total_ns = kernel_ns + read_ns + queue_ns + app_ns + body_ns + write_ns
+        if self._wants_detail(status, total_ns, end_ns):
+            stages = (kernel_ns, read_ns, queue_ns, app_ns, body_ns, write_ns)
+            self._write_detail(exchange, end_ns, route, route_id, method, protocol, stages)
 
-    def _route(self, exchange: Exchange) -> str:
-        """The route of an exchange whose application told none."""
-        if not exchange.target:  # not even a request line was read
-            return OTHER_ROUTE_NAME
-        return UNMATCHED if exchange.refusal is not None else fold_path(exchange.target)
+    def _write_detail(
+        self,
+        exchange: Exchange,
+        end_ns: int,
+        route: str,
+        route_id: int,
+        method: Method,
+        protocol: Protocol,
+        stages: tuple[float, float, float, float, float, float],
+    ) -> None:
+        record = RequestRecord(
+            end_ns=end_ns,
+            listener_id=self._listener_id,
+            route_id=route_id,
+            method=method,
+            protocol=protocol,
+            status=exchange.status,
+            flags=exchange.flags,
+            bytes_received=exchange.bytes_received,
+            bytes_sent=exchange.bytes_sent,
+            stages_ns=stages,
+        )
+        self._recorder.write_detail(
+            RequestDetail(
+                record=record,
+                listener=self._listener,
+                route=route if route_id != OTHER_ROUTE else OTHER_ROUTE_NAME,
+                target=exchange.target,
+                client=exchange.client[0],
+                user_agent=exchange.header(b"user-agent"),
+            )
+        )
+
+    def _refused_route(self, exchange: Exchange) -> str:
+        """The route of a request that reached no application."""
+        # Maybe not even a request line was read.
+        return UNMATCHED if exchange.target else OTHER_ROUTE_NAME
 
     def _route_id(self, route: str) -> int:
         if route == OTHER_ROUTE_NAME:
@@ -95,25 +135,3 @@ class RequestRecording:
         if number != OTHER_ROUTE:  # these are bounded; the names beyond them are not kept
             self._route_ids[route] = number
         return number
-
-
-def _stages(exchange: Exchange) -> tuple[float, float, float, float, float, float]:
-    """The six stages in ns. Their sum is the time from the kernel's receipt to the last byte.
-
-    A request body belongs to `read`: the request is complete with it, and a client that sends it
-    slowly must not look like a queue. `write` holds the sending alone, `body` what the application
-    took between the head and its last byte.
-    """
-    complete = exchange.complete_ns or exchange.taken_ns
-    last_sent = exchange.last_sent_ns or exchange.taken_ns
-    head_ready = exchange.head_ready_ns or last_sent
-    write_ns = exchange.write_ns
-    body_ns = last_sent - head_ready - write_ns
-    return (
-        exchange.kernel_ns,
-        complete - exchange.first_byte_ns,
-        exchange.taken_ns - complete,
-        head_ready - exchange.taken_ns,
-        body_ns if body_ns > 0 else 0,  # noqa: FURB136 - max() costs 60 ns here
-        write_ns,
-    )

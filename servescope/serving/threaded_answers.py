@@ -21,31 +21,27 @@ class ThreadedAnswers(LoopOutput):
     While the phase is THREAD the connection is the thread's; the loop does not even look.
     """
 
-    __slots__ = ("_is_reading", "_keeper", "phase")
+    __slots__ = ("_is_reading", "_keeper")
 
     def prepare(self, keeper: Keeper) -> None:
         """Belong to a model."""
         self.prepare_output(keeper.loop)
         self._keeper = keeper
         self._is_reading = False
-        self.phase = Phase.READING
 
     @abstractmethod
     def take_arrived(self) -> None:
-        """Read once, and do what follows from it."""
+        """Read once, and do what follows from it; a fault costs this connection only."""
 
     @abstractmethod
     def carry_out(self, need: Need | None) -> None:
         """Do what the conversation needs."""
 
-    def _has_phase_of_thread(self) -> bool:
-        return self.phase is Phase.THREAD
-
     def read_on(self) -> None:
         """Let the loop tell when there is something to read."""
         if not self._is_reading and not self.is_closed:
             self._is_reading = True
-            self._loop.add_reader(self.descriptor, self._keeper.guard, self, self.take_arrived)
+            self._loop.add_reader(self.descriptor, self.take_arrived)
 
     def _pause_reading(self) -> None:
         if self._is_reading:

@@ -29,6 +29,7 @@ class RequestHead:
     keep_alive: bool
     expects_continue: bool
     body_length: int | None
+    has_upgrade: bool = False  # whether there is an Upgrade field
 
     @property
     def has_body(self) -> bool:

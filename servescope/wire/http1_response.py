@@ -7,14 +7,17 @@ is known, by chunks for a 1.1 client, by the end of the connection for a 1.0 cli
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 SERVER: Final = "servescope"
 CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 Headers = list[tuple[str, str]]
+RawHeaders = tuple[tuple[bytes, bytes], ...]
+"""Names and values as the bytes they are on the wire."""
 
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -25,6 +28,10 @@ _SERVER, _DATE, _LENGTH, _CLOSE = 1, 2, 4, 8
 
 _SERVER_LINE: Final = f"Server: {SERVER}\r\n".encode()
 _CACHED: Final = 64  # longest value worth remembering
+_LONGEST_PLANNED: Final = 2_048
+_MOST_PLANNED: Final = 512
+"""Heads remembered at most, of so many bytes at most: 2 MiB with what they were made of."""
+
 _NO_CONTENT: Final = 204
 _NOT_MODIFIED: Final = 304
 _BODILESS: Final = (_NO_CONTENT, _NOT_MODIFIED)
@@ -66,6 +73,15 @@ def _render(name: str, value: str) -> tuple[int, bytes]:
 _cached = lru_cache(maxsize=1024)(_render)
 
 
+def _as_text(name: str | bytes, value: str | bytes) -> tuple[str, str]:
+    """A header as text, whichever it is; raises ResponseError when it is a mixture."""
+    if isinstance(name, bytes) and isinstance(value, bytes):
+        return name.decode("latin-1"), value.decode("latin-1")
+    if isinstance(name, str) and isinstance(value, str):
+        return name, value
+    raise ResponseError(f"header {name!r}: {value!r} is neither text nor bytes")
+
+
 def render_block(headers: Headers) -> bytes:
     """Header lines rendered once for many heads; none of those `head` looks at.
 
@@ -93,6 +109,96 @@ def check_status(status: str) -> int:
     return number
 
 
+@dataclass(slots=True)
+class _HeadPlan:
+    """What a head is made of, beside Connection and Date, and what it says about the body.
+
+    `latest` is the head made of it last, after the date and the `keep_alive` it was made with:
+    most heads of a second are the same. It is replaced in one step, so threads may share a plan.
+    """
+
+    lines: bytes  # from the status line on
+    minor_version: int
+    length: int | None  # of the body, where there is one and its length is announced
+    has_body: bool
+    is_chunked: bool
+    closes: bool  # the connection ends with the response
+    has_date: bool
+    latest: tuple[bytes | None, bool, bytes] = (None, False, b"")
+
+    def render(self, date: bytes, *, keep_alive: bool) -> bytes:
+        """The whole head, which becomes the latest."""
+        parts = [self.lines]
+        if not keep_alive:
+            parts.append(b"Connection: close\r\n")
+        elif self.minor_version == 0:
+            parts.append(b"Connection: keep-alive\r\n")
+        parts.append(b"\r\n" if self.has_date else b"Date: %b\r\n\r\n" % date)
+        head = b"".join(parts)
+        self.latest = (date, keep_alive, head)
+        return head
+
+
+_PlanKey = tuple[int, str | None, tuple[Any, ...], int | None, bytes, int, bool]
+_plans: dict[_PlanKey, _HeadPlan] = {}
+"""Plans by all they depend on. Each step on it is atomic; to forget too much costs time only."""
+
+
+def _app_lines(status: int, headers: tuple[Any, ...]) -> tuple[int, int | None, list[bytes]]:
+    """What headers of an app mean, the length they announce, and their lines."""
+    seen = 0
+    length = None
+    lines = []
+    for raw_name, raw_value in headers:
+        name, value = _as_text(raw_name, raw_value)
+        meaning, line = _render(name, value) if len(value) > _CACHED else _cached(name, value)
+        if meaning == _LENGTH:
+            if seen & _LENGTH:
+                raise ResponseError("Content-Length is repeated")
+            length = int(value)
+            line = b"" if status == _NO_CONTENT else line
+        seen |= meaning
+        lines.append(line)
+    return seen, length, lines
+
+
+def _plan(key: _PlanKey) -> _HeadPlan:
+    """Make the plan of a head, and remember it; raises ResponseError when a header is unfit."""
+    status, phrase, headers, known_length, block, minor_version, is_head = key
+    seen, length, lines = _app_lines(status, headers)
+    has_body = not is_head and status not in _BODILESS
+    is_chunked = False
+    closes = bool(seen & _CLOSE)
+    if not seen & _LENGTH:
+        length = known_length
+        if status in _BODILESS:
+            pass  # 304 announces the length of the 200 it stands for, which is not known here
+        elif length is not None:
+            lines.append(b"Content-Length: %d\r\n" % length)
+        elif has_body and minor_version:
+            is_chunked = True
+            lines.append(b"Transfer-Encoding: chunked\r\n")
+        elif has_body:
+            closes = True
+    if not seen & _SERVER:
+        lines.append(_SERVER_LINE)
+    start = _status_line(status, reason_phrase(status) if phrase is None else phrase)
+    plan = _HeadPlan(
+        b"".join((start, block, *lines)),
+        minor_version,
+        length if has_body else None,
+        has_body,
+        is_chunked,
+        closes,
+        bool(seen & _DATE),
+    )
+    if len(plan.lines) <= _LONGEST_PLANNED:
+        if len(_plans) >= _MOST_PLANNED:
+            _plans.clear()
+        _plans[key] = plan
+    return plan
+
+
 class ResponseFraming:
     """Turns one response into bytes; `minor_version` and `is_head` are those of its request.
 
@@ -100,7 +206,14 @@ class ResponseFraming:
     end with the connection. Raises ResponseError before any byte when the headers are unfit.
     """
 
-    __slots__ = ("_chunked", "_has_body", "_left", "_minor_version", "is_head", "keep_alive")
+    __slots__ = (
+        "_chunked",
+        "_has_body",
+        "_minor_version",
+        "is_head",
+        "keep_alive",
+        "missing_bytes",
+    )
 
     def __init__(self, minor_version: int, *, is_head: bool, keep_alive: bool) -> None:
         self._minor_version = minor_version
@@ -108,73 +221,61 @@ class ResponseFraming:
         self.keep_alive = keep_alive
         self._chunked = False
         self._has_body = True
-        self._left: int | None = None
+        self.missing_bytes: int | None = None
+        """Bytes announced and not given; None where none are announced."""
 
     @property
     def is_satisfied(self) -> bool:
         """Whether nothing may follow what was framed so far: all bytes announced were given."""
-        return not self._has_body or self._left == 0
-
-    @property
-    def missing_bytes(self) -> int:
-        """Bytes announced and not given."""
-        return self._left or 0 if self._has_body else 0
+        return not self._has_body or self.missing_bytes == 0
 
     def head(
         self,
         status: int,
-        phrase: str,
-        headers: Headers,
+        phrase: str | None,
+        headers: Headers | RawHeaders,
         date: bytes,
         length: int | None,
         block: bytes = b"",
     ) -> bytes:
         """The response head. `length` is the body's size where the server knows it.
 
-        A Content-Length among `headers` wins; Date and Server are added where they lack. `block`
-        comes from `render_block`.
+        Without a phrase RFC 9110's is taken. A Content-Length among `headers` wins; Date and Server
+        are added where they lack. `block` comes from `render_block`.
         """
-        seen = 0
-        lines = [_status_line(status, phrase), block]
-        for name, value in headers:
-            meaning, line = _render(name, value) if len(value) > _CACHED else _cached(name, value)
-            if meaning:
-                if meaning == _LENGTH:
-                    if seen & _LENGTH:
-                        raise ResponseError("Content-Length is repeated")
-                    self._left = int(value)
-                    line = b"" if status == _NO_CONTENT else line
-                elif meaning == _CLOSE:
-                    self.keep_alive = False
-                seen |= meaning
-            lines.append(line)
-        self._has_body = not self.is_head and status not in _BODILESS
-        if not seen & _LENGTH:
-            self._left = length
-            lines.append(self._framing_line(status))
-        if not seen & _SERVER:
-            lines.append(_SERVER_LINE)
-        if not self.keep_alive:
-            lines.append(b"Connection: close\r\n")
-        elif self._minor_version == 0:
-            lines.append(b"Connection: keep-alive\r\n")
-        lines.append(b"\r\n" if seen & _DATE else b"Date: %b\r\n\r\n" % date)
-        return b"".join(lines)
+        key: _PlanKey
+        key = (status, phrase, tuple(headers), length, block, self._minor_version, self.is_head)
+        try:
+            plan = _plans.get(key) or _plan(key)
+        except TypeError:  # a pair that is a list has no hash
+            key = (*key[:2], tuple((name, value) for name, value in headers), *key[3:])
+            plan = _plan(key)
+        self._chunked = plan.is_chunked
+        self._has_body = plan.has_body
+        self.missing_bytes = plan.length
+        if plan.closes:
+            self.keep_alive = False
+        known_date, known_keep_alive, head = plan.latest
+        if known_date is date and known_keep_alive is self.keep_alive:
+            return head
+        return plan.render(date, keep_alive=self.keep_alive)
 
-    def _framing_line(self, status: int) -> bytes:
-        """The header line that frames the body, or nothing; decides on chunks and on closing."""
-        if status == _NO_CONTENT:
-            return b""
-        if self._left is not None:
-            # 304 announces the length of the 200 it stands for, which is not known here.
-            return b"" if status == _NOT_MODIFIED else b"Content-Length: %d\r\n" % self._left
-        if not self._has_body:
-            return b""
-        if self._minor_version:
-            self._chunked = True
-            return b"Transfer-Encoding: chunked\r\n"
-        self.keep_alive = False
-        return b""
+    def whole(
+        self,
+        status: int,
+        phrase: str | None,
+        headers: Headers | RawHeaders,
+        date: bytes,
+        content: bytes,
+        block: bytes = b"",
+    ) -> bytes:
+        """A response with all of its content; the arguments are those of `head`."""
+        length = len(content)
+        head = self.head(status, phrase, headers, date, length, block)
+        if self.missing_bytes == length:
+            self.missing_bytes = 0
+            return head + content
+        return head + self.content(content) + self.end()
 
     def content(self, data: bytes) -> bytes:
         """Frame a part of the body; bytes beyond the announced length are cut off."""
@@ -182,9 +283,9 @@ class ResponseFraming:
             return b""
         if self._chunked:
             return b"%x\r\n%b\r\n" % (len(data), data)
-        if self._left is not None:
-            data = data[: self._left]
-            self._left -= len(data)
+        if self.missing_bytes is not None:
+            data = data[: self.missing_bytes]
+            self.missing_bytes -= len(data)
         return data
 
     def end(self) -> bytes:
@@ -193,5 +294,5 @@ class ResponseFraming:
 
     def announce_file(self, count: int) -> None:
         """Count `count` bytes of an unchunked body as given: a file goes out on its own."""
-        if self._left is not None:
-            self._left -= count
+        if self.missing_bytes is not None:
+            self.missing_bytes -= count

@@ -173,9 +173,12 @@ class Fields(NamedTuple):
     keep_alive: bool
     expects_continue: bool
     body_length: int | None  # None: chunked
+    has_upgrade: bool
 
 
-_FRAMING = frozenset((b"host", b"content-length", b"transfer-encoding", b"connection", b"expect"))
+_FRAMING = frozenset(
+    (b"host", b"content-length", b"transfer-encoding", b"connection", b"expect", b"upgrade")
+)
 
 
 def read_fields(headers: list[tuple[bytes, bytes]], minor_version: int, limits: Limits) -> Fields:
@@ -200,7 +203,7 @@ def read_fields(headers: list[tuple[bytes, bytes]], minor_version: int, limits: 
     )
     if body_length is not None and body_length > limits.max_body:
         raise Rule.BODY_SIZE.error()
-    return Fields(keep_alive, bool(expectations), body_length)
+    return Fields(keep_alive, bool(expectations), body_length, b"upgrade" in found)
 
 
 def _keeps_alive(options: list[bytes], minor_version: int) -> bool:

@@ -139,6 +139,22 @@ class Http1Server:
             self._buffer = data
         self._start = 0
 
+    def receive_whole(self, data: bytes) -> RequestHead | None:
+        """The head of a known request without a body, when these bytes are just that.
+
+        Then the message is over: as if `receive_data` had been followed by a RequestHead and an
+        EndOfMessage. None: nothing was taken, `receive_data` is due.
+        """
+        if self.state is not _HEAD or len(self._buffer) > self._start:
+            return None
+        head = self._known.find(data)
+        if head is None or head.body_length != 0:
+            return None
+        self.message_bytes = len(data)
+        self.keep_alive = head.keep_alive
+        self.state = _DONE
+        return head
+
     def take_rest(self) -> bytes:
         """The bytes behind the message, which belong to another protocol; HTTP ends here."""
         rest = self._buffer[self._start :]
@@ -165,13 +181,16 @@ class Http1Server:
             return Refusal(error.status, error.reason, line.method, line.target)
         return Idle.PAUSED
 
-    def start_next_cycle(self) -> None:
-        """Let the next message begin; only after EndOfMessage. Closes when not kept alive."""
+    def start_next_cycle(self) -> bool:
+        """Let the next message begin; only after EndOfMessage. Closes when not kept alive.
+
+        Answers whether received bytes wait to be read.
+        """
         if self.state is _DONE:
             self.state = _HEAD if self.keep_alive else _CLOSED
-            self._line = None
-            self._chunked = None
+            self._line = self._chunked = None
             self.message_bytes = 0
+        return len(self._buffer) > self._start
 
     def _next_head(self) -> Event | Idle:
         buffer = self._buffer
@@ -230,6 +249,7 @@ class Http1Server:
             fields.keep_alive,
             fields.expects_continue,
             fields.body_length,
+            fields.has_upgrade,
         )
         self._known.keep(raw, head)
         return head

@@ -51,6 +51,7 @@ class HandChannel:
         self.is_gone = False
         self.is_congested = False
         self.wanted = 0
+        self.finished: object = None
         self.has_switched = False
         self.now_ns = itertools.count(1).__next__
         self.make_waiter = HandWaiter
@@ -83,6 +84,9 @@ class HandChannel:
 
     def switch_protocols(self) -> None:
         self.has_switched = True
+
+    def call_finished(self, call: object) -> None:
+        self.finished = call
 
 
 class Hand:

@@ -32,6 +32,7 @@ from servescope.serving.worker_threads import WorkerThreads
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from servescope.hosting.asgi import AsgiCallable
     from servescope.hosting.asgi_http import HttpCall
     from servescope.hosting.asgi_websocket import WebSocketCall
     from servescope.serving.threaded_answers import ThreadedAnswers
@@ -200,16 +201,14 @@ class AsyncioLoop:
 
     # What connections need.
 
-    def drive(self, call: HttpCall | WebSocketCall, connection: LoopConnection) -> None:
+    def drive(self, app: AsgiCallable, call: HttpCall | WebSocketCall) -> None:
         """Run the app for this call until it waits or ends."""
-        if self.host is None:
-            raise TypeError("there is no ASGI app")
         try:
-            coroutine = self.host.app(call.scope, call.receive, call.send)
+            coroutine = app(call.scope, call.receive, call.send)
         except Exception as error:  # noqa: BLE001 - the app's boundary: no app at all, maybe
             call.finish(error)
             return
-        self._driver.drive(coroutine, _Ending(call, connection))
+        self._driver.drive(coroutine, call)
 
     def run_on_thread(
         self, connection: ThreadedAnswers, act: Callable[[], None], then: Callable[[], None]
@@ -233,8 +232,12 @@ class AsyncioLoop:
         try:
             act()
         except Exception:  # noqa: BLE001 - the loop's boundary: the fault costs its connection only
-            _log.exception("listener %s: a connection failed", self._name)
-            connection.close()
+            self.give_up(connection)
+
+    def give_up(self, connection: ThreadedAnswers) -> None:
+        """Log the exception at hand, a fault of ours, and close its connection."""
+        _log.exception("listener %s: a connection failed", self._name)
+        connection.close()
 
     def forget(self, connection: ThreadedAnswers) -> None:
         """The connection is closed."""
@@ -323,21 +326,6 @@ class AsyncioLoop:
                 connection.abort()
             else:
                 self.guard(connection, connection.close)
-
-
-class _Ending:
-    """Tells the call and its connection that the app has returned."""
-
-    __slots__ = ("_call", "_connection")
-
-    def __init__(self, call: HttpCall | WebSocketCall, connection: LoopConnection) -> None:
-        self._call = call
-        self._connection = connection
-
-    def finish(self, error: BaseException | None) -> None:
-        """The app has returned, or raised."""
-        self._call.finish(error)
-        self._connection.call_finished(self._call)
 
 
 async def _startup_failure(lifespan: Lifespan) -> str | None:
