@@ -61,6 +61,7 @@ class Exchange:
         "flags",
         "framing",
         "head",
+        "head_bytes",
         "head_ready_ns",
         "head_sent",
         "is_ended",
@@ -93,7 +94,7 @@ class Exchange:
         self.route = ""  # the template of the route, when the application tells it
         self.flags = _NO_FLAGS
         self.status = 0
-        self.bytes_received = self.bytes_sent = 0
+        self.bytes_received = self.bytes_sent = self.head_bytes = 0
         self.kernel_ns = 0  # a duration: from the kernel's receipt to our reading
         self.first_byte_ns = self.complete_ns = self.taken_ns = 0
         self.head_ready_ns = self.last_sent_ns = 0
@@ -156,6 +157,7 @@ class Exchange:
             self.framing.keep_alive = False
         head = self.framing.head(status, phrase, headers, self.sink.date(), length, block)
         self.status = status
+        self.head_bytes = len(head)
         self.head_sent = True
         self.head_ready_ns = self.sink.now_ns()
         return head

@@ -9,6 +9,8 @@ from servescope.wire.http1_known_heads import KnownHeads
 from servescope.wire.http1_rules import Limits
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from servescope.hosting.exchange import Exchange
     from servescope.records import ListenerOptions
 
@@ -52,13 +54,15 @@ class Site:
     """An application with the limits and deadlines of its listener.
 
     `draining` turns True when the listener stops: from then on every response announces
-    `Connection: close`.
+    `Connection: close`. `denies` says whose requests get 403 by their address, from the next
+    request on; None: nobody's.
     """
 
     __slots__ = (
         "address",
         "application",
         "deadlines",
+        "denies",
         "draining",
         "keep_alive_requests",
         "known_heads",
@@ -92,3 +96,4 @@ class Site:
         self.address = address
         self.port = port
         self.draining = False
+        self.denies: Callable[[str], bool] | None = None

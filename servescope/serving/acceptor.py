@@ -70,12 +70,7 @@ class Acceptor:
         sock.setblocking(False)
         stamp_arrivals(sock)
         assignment = self._assignment
-        conversation = Conversation(
-            assignment.site,
-            (peer[0], peer[1]),
-            now_ns(),
-            denied=assignment.access.denies(peer[0]),
-        )
+        conversation = Conversation(assignment.site, (peer[0], peer[1]), now_ns())
         return Connection(sock, conversation, assignment.record, self._date, self._write_timeout_ns)
 
     def has_room(self, connection: Connection, open_connections: int) -> bool:

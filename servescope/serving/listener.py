@@ -14,6 +14,7 @@ from servescope.hosting.static_files import StaticFolder
 from servescope.hosting.wsgi import WsgiHost
 from servescope.records import AppKind, ConcurrencyModel, Sample
 from servescope.serving.access import AccessList
+from servescope.serving.access_log import AccessLog
 from servescope.serving.binding import bind, prepare
 from servescope.serving.model import Assignment, Load, Model
 from servescope.serving.models import model_class
@@ -21,6 +22,7 @@ from servescope.serving.request_recording import RequestRecording
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Iterable
 
     from servescope.hosting.site import Application
     from servescope.recording import Recorder
@@ -32,11 +34,20 @@ GRACE_SECONDS = 2.0
 class RunningListener:
     """A started listener. Any thread may call its methods."""
 
-    def __init__(self, spec: ListenerSpec, model: Model, address: tuple[str, int]) -> None:
-        self.spec = spec
+    def __init__(
+        self,
+        assignment: Assignment,
+        model: Model,
+        address: tuple[str, int],
+        access_log: AccessLog | None,
+    ) -> None:
+        self.spec = assignment.spec
         self.address = address
         """Host and port in use."""
+        self._assignment = assignment
         self._model = model
+        self._access_log = access_log
+        self._is_retired = False
         self._told = WebSocketTraffic()  # what the last samples told of
         self._stop_lock = threading.Lock()
         self._is_stopped = False
@@ -45,6 +56,33 @@ class RunningListener:
     def is_running(self) -> bool:
         """Whether nobody has stopped it."""
         return not self._is_stopped
+
+    @property
+    def problem(self) -> str:
+        """What it has trouble with beside serving; empty when nothing."""
+        return self._access_log.problem if self._access_log is not None else ""
+
+    def duplicate_socket(self) -> socket.socket:
+        """Its listening socket once more: another listener may take over the accept queue."""
+        return self._assignment.listening.dup()
+
+    def change_access(self, deny: Iterable[str], allow: Iterable[str]) -> None:
+        """Deny others from the next request on.
+
+        Raises ListenerError for an entry that is neither an address nor a network.
+        """
+        self._assignment.access.change(deny, allow)
+
+    def retire(self) -> None:
+        """Leave new connections to another listener at the same socket.
+
+        Each kept connection is closed after one more request, so that its client is not cut off
+        while it sends one; call `stop` when none is left, or for those that stay idle.
+        """
+        with self._stop_lock:
+            if not self._is_stopped and not self._is_retired:
+                self._is_retired = True
+                self._model.retire()
 
     def load(self) -> Load:
         """How busy its model is."""
@@ -94,6 +132,8 @@ class RunningListener:
             if not self._is_stopped:
                 self._is_stopped = True
                 self._model.stop(grace_seconds)
+                if self._access_log is not None:
+                    self._access_log.stop()
 
 
 def start_listener(
@@ -112,6 +152,7 @@ def start_listener(
     """
     application = _application(spec, multiprocess=multiprocess)
     access = AccessList(spec.options.deny, spec.options.allow)
+    access_log = _access_log(spec)
     model_type = _model_type(spec)
     if sock is None:
         listening = bind(spec.address, spec.port, spec.options.backlog)
@@ -120,20 +161,33 @@ def start_listener(
         prepare(listening)
     host, port = listening.getsockname()[:2]
     site = Site(spec.name, application, spec.options, host, port)
-    model = model_type(
-        Assignment(
-            spec=spec,
-            rings=recorder.ring.path.parent,
-            site=site,
-            listening=listening,
-            options=spec.options,
-            access=access,
-            record=RequestRecording(recorder, spec.name),
-            shares_socket=multiprocess,
-        )
+
+    def judge_anew() -> None:
+        site.denies = access.judge
+
+    access.on_change(judge_anew)
+    assignment = Assignment(
+        spec=spec,
+        rings=recorder.ring.path.parent,
+        site=site,
+        listening=listening,
+        options=spec.options,
+        access=access,
+        record=RequestRecording(recorder, spec.name, access_log),
+        shares_socket=multiprocess,
     )
+    model = model_type(assignment)
     model.start()
-    return RunningListener(spec, model, (host, port))
+    if access_log is not None:
+        access_log.start()
+    return RunningListener(assignment, model, (host, port), access_log)
+
+
+def _access_log(spec: ListenerSpec) -> AccessLog | None:
+    """The log the options ask for; the processes of `prefork` have one each, at the same file."""
+    if not spec.options.access_log or spec.model is ConcurrencyModel.PREFORK:
+        return None
+    return AccessLog(spec.options, spec.name)
 
 
 def _model_type(spec: ListenerSpec) -> type[Model]:
