@@ -23,6 +23,7 @@ Entry = tuple[int, str, "RequestHead | None", "Refusal | None", int, int]
 
 _NS: Final = 1_000_000_000
 _SECONDS_PER_MINUTE: Final = 60
+_MOST_KNOWN: Final = 256
 _INFORMATIONAL_BELOW: Final = 200
 _MONTHS: Final = (  # in English, whatever the locale; tm_mon counts from 1
     "", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"
@@ -57,6 +58,9 @@ class LineWriter:
 
     def __init__(self, form: AccessLogFormat) -> None:
         self._is_combined = form is AccessLogFormat.COMBINED
+        # A head that repeats is one object (see wire.http1_known_heads): its texts are kept. The
+        # head is kept with them, so that no other one gets its id.
+        self._known: dict[int, tuple[RequestHead, str, str]] = {}
         self._second = -1
         self._moment = ""
 
@@ -67,13 +71,23 @@ class LineWriter:
         if second != self._second:
             self._second, self._moment = second, moment(second)
         size = body_bytes if body_bytes > 0 and status >= _INFORMATIONAL_BELOW else "-"
-        text = (
-            f'{escaped(client) or "-"} - - [{self._moment}] "{_request(head, refusal)}"'
-            f" {status or '-'} {size}"
-        )
-        if self._is_combined:
-            text += f' "{_field(head, b"referer")}" "{_field(head, b"user-agent")}"'
-        return text + "\n"
+        if head is None:
+            request, fields = _request(None, refusal), self._fields(None)
+        else:
+            known = self._known.get(id(head))
+            _, request, fields = self._keep(head) if known is None else known
+        return f'{client or "-"} - - [{self._moment}] "{request}" {status or "-"} {size}{fields}\n'
+
+    def _keep(self, head: RequestHead) -> tuple[RequestHead, str, str]:
+        if len(self._known) >= _MOST_KNOWN:
+            self._known.clear()
+        known = self._known[id(head)] = (head, _request(head, None), self._fields(head))
+        return known
+
+    def _fields(self, head: RequestHead | None) -> str:
+        if not self._is_combined:
+            return ""
+        return f' "{_field(head, b"referer")}" "{_field(head, b"user-agent")}"'
 
 
 def _request(head: RequestHead | None, refusal: Refusal | None) -> str:
