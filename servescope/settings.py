@@ -26,6 +26,7 @@ _ADDRESS = "`unix:/path` for a unix socket; default: that of all listeners"
 _CERTIFICATE = "a PEM file, or `self-signed`; it turns TLS on"
 _KEY = "a PEM file; default: it is in the certificate's file"
 Port = Annotated[int, Field(ge=0, le=65535)]
+LogFormat = Literal["common", "combined"]
 Model = Literal["sequential", "thread_pool", "prefork", "asyncio"]
 
 
@@ -87,6 +88,21 @@ class Settings(BaseSettings):
     deny: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
         (), description="addresses or networks answered with 403, separated by commas"
     )
+    allow: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (), description="when given, every other address is answered with 403"
+    )
+    access_log: Path | None = Field(
+        None, description="folder of the listeners' access logs, NAME.log each; off without it"
+    )
+    access_log_format: LogFormat = Field(
+        "combined", description="format of the access logs: common or combined"
+    )
+    access_log_mib: int = Field(
+        16, ge=1, le=65_536, description="size from which on an access log is rotated, in MiB"
+    )
+    access_log_files: int = Field(
+        5, ge=1, le=1000, description="files of each access log, the present one included"
+    )
     pin_cpu: bool = Field(
         default=True, description="pin each listener's threads to one core (halves their cost)"
     )
@@ -100,7 +116,7 @@ class Settings(BaseSettings):
         600, ge=1, le=3600, description="longest load run a person may ask for, in seconds"
     )
 
-    @field_validator("deny", mode="before")
+    @field_validator("deny", "allow", mode="before")
     @classmethod
     def split_commas(cls, value: object) -> object:
         """Read `10.0.0.0/8,192.0.2.7` as two networks."""

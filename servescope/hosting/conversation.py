@@ -73,7 +73,6 @@ class Conversation:
         "_body",
         "_body_mark",
         "_client",
-        "_denied",
         "_exchange_count",
         "_first_byte_ns",
         "_kernel_ns",
@@ -87,12 +86,9 @@ class Conversation:
         "interim",
     )
 
-    def __init__(
-        self, site: Site, client: tuple[str, int], now_ns: int, *, denied: bool = False
-    ) -> None:
+    def __init__(self, site: Site, client: tuple[str, int], now_ns: int) -> None:
         self._site = site
         self._client = client
-        self._denied = denied
         self._wire = Http1Server(site.limits, site.known_heads)
         self._exchange_count = 0
         self._first_byte_ns = self._kernel_ns = 0
@@ -276,12 +272,13 @@ class Conversation:
         count = site.keep_alive_requests
         keep_alive = head.keep_alive and not (count and self._exchange_count + 1 >= count)
         self.exchange = exchange = self._make_exchange(head, None, keep_alive=keep_alive)
-        if self._denied:
+        denied = site.denies is not None and site.denies(self._client[0])
+        if denied:
             exchange.refusal = Refusal(
                 HTTPStatus.FORBIDDEN, "This address may not use this server."
             )
         if head.body_length != 0:
-            if self._denied or not site.application.accepts_body:
+            if denied or not site.application.accepts_body:
                 exchange.framing.keep_alive = False
                 return True
             self._body_mark = 0
@@ -291,7 +288,7 @@ class Conversation:
             self.deadline_ns = self._received_ns + site.deadlines.body_ns
             if head.expects_continue and not self._wire.has_buffered:
                 self.interim = CONTINUE
-        elif self._denied:
+        elif denied:
             exchange.framing.keep_alive = False
         return False
 

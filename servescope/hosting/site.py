@@ -10,6 +10,8 @@ from servescope.wire.http1_known_heads import KnownHeads
 from servescope.wire.http1_rules import Limits
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from servescope.hosting.exchange import Exchange
     from servescope.records import ListenerOptions
 
@@ -53,13 +55,15 @@ class Site:
     """An application with the limits and deadlines of its listener.
 
     `address` is the host's or the path of a unix socket, which has no port. `draining` turns True
-    when the listener stops: from then on every response announces `Connection: close`.
+    when the listener stops: from then on every response announces `Connection: close`. `denies`
+    says whose requests get 403 by their address, from the next request on; None: nobody's.
     """
 
     __slots__ = (
         "address",
         "application",
         "deadlines",
+        "denies",
         "draining",
         "first_request_flags",
         "is_unix",
@@ -104,3 +108,4 @@ class Site:
         # Of every request, and of the first of its connection; `|` of flags costs a microsecond.
         self.request_flags = RequestFlag.TLS if is_tls else RequestFlag(0)
         self.first_request_flags = self.request_flags | RequestFlag.NEW_CONNECTION
+        self.denies: Callable[[str], bool] | None = None

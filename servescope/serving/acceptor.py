@@ -80,10 +80,7 @@ class Acceptor:
         sock.setblocking(False)
         stamp_arrivals(sock)
         assignment = self._assignment
-        client = self._client(peer)
-        conversation = Conversation(
-            assignment.site, client, now_ns(), denied=assignment.access.denies(client[0])
-        )
+        conversation = Conversation(assignment.site, self._client(peer), now_ns())
         stream = sock if self._tls is None else _behind_tls(sock, self._tls, conversation)
         return self._connection_type(
             stream, conversation, assignment.record, self._date, self._write_timeout_ns

@@ -23,7 +23,7 @@ from servescope.errors import (
     StoreVersionError,
 )
 from servescope.records import EventKind
-from servescope.store.schema import ADDED_COLUMNS, FILE_NAME, PAGE_BYTES, TABLES, VERSION
+from servescope.store.schema import FILE_NAME, PAGE_BYTES, TABLES, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -310,9 +310,6 @@ def _create_or_check(connection: sqlite3.Connection, path: Path) -> None:
         )
     for statement in TABLES[1:]:
         connection.execute(statement)
-    for table, column, kind in ADDED_COLUMNS:
-        if all(row[1] != column for row in connection.execute(f"PRAGMA table_info({table})")):
-            connection.execute(f"ALTER TABLE {table} ADD COLUMN {column} {kind}")
     connection.execute("INSERT OR IGNORE INTO meta VALUES ('schema_version', ?)", (VERSION,))
     # From the clock, so that no two files ever show the same version.
     connection.execute("INSERT OR IGNORE INTO meta VALUES ('stamp', ?)", (time.time_ns(),))

@@ -1,8 +1,6 @@
 """Desired and actual state: what one process writes, any other reads."""
 
-import sqlite3
 import threading
-from contextlib import closing
 
 import pytest
 
@@ -18,7 +16,6 @@ from servescope.records import (
     RunState,
 )
 from servescope.store.control import NEXT_STATES, Control
-from servescope.store.schema import FILE_NAME
 
 PLAN = LoadPlan("files", "/größe?q=1", rate=50.5, seconds=3, keep_alive=False, seed=7)
 
@@ -49,16 +46,6 @@ def test_listeners_are_replaced_as_a_whole_and_keep_their_order(control, other):
     after = [listener("files", since_s=12.5, is_tls=True), listener("wsgi")]
     control.write_listeners(after)
     assert other.listeners() == after
-
-
-def test_a_store_from_before_tls_takes_listeners_of_both_kinds(tmp_path):
-    Control(tmp_path).close()
-    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as older:
-        older.execute("ALTER TABLE listener DROP COLUMN is_tls")
-    with closing(Control(tmp_path)) as control:
-        statuses = [listener("files", is_tls=True), listener("wsgi")]
-        control.write_listeners(statuses)
-        assert control.listeners() == statuses
 
 
 def test_a_run_goes_from_request_to_result(control, other):
