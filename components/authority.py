@@ -25,8 +25,10 @@ from flask import request, session
 from servescope.errors import DataFolderError, NotAllowedError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from servescope.queries.desk import Desk
-    from servescope.records import LoadPlan
+    from servescope.records import ListenerWish, LoadPlan
     from servescope.runtime import Runtime
 
 SESSION_KEY: Final = "operator"
@@ -150,6 +152,16 @@ class Dashboard:
         """Stop a load run. Raises NotAllowedError."""
         self._demand()
         self.runtime.stop_load(run_id)
+
+    def change_listener(self, name: str, change: Callable[[ListenerWish], ListenerWish]) -> None:
+        """Want something else of a listener. Raises NotAllowedError."""
+        self._demand()
+        self.desk.control.change_wish(name, change)
+
+    def reset_listener(self, name: str) -> None:
+        """Want of a listener what its settings say. Raises NotAllowedError."""
+        self._demand()
+        self.desk.control.forget_wish(name)
 
     def _demand(self) -> None:
         reason = self.why_not()

@@ -6,22 +6,14 @@ from typing import TYPE_CHECKING, Final
 
 from dash import html
 
-from servescope.records import ListenerState
+from servescope.records import UNIX, ListenerState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from servescope.records import ListenerStatus
 
-_EVERYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}  # noqa: S104 - read, not bound
 _MODELS: Final = {"thread_pool": "thread pool", "asyncio": "event loop"}
-
-
-def listener_url(status: ListenerStatus) -> str:
-    """Where a browser on this machine finds the listener."""
-    address = _EVERYWHERE.get(status.address, status.address)
-    host = f"[{address}]" if ":" in address and not address.startswith("[") else address
-    return f"http://{host}:{status.port}/"
 
 
 def listener_table(listeners: Sequence[ListenerStatus]) -> html.Div:
@@ -36,9 +28,9 @@ def listener_table(listeners: Sequence[ListenerStatus]) -> html.Div:
 
 
 def _row(status: ListenerStatus) -> html.Tr:
-    running = status.state is ListenerState.RUNNING
-    url = listener_url(status)
-    link = html.A(url, href=url, target="_blank", rel="noreferrer") if running else url
+    url = status.url
+    has_link = status.state is ListenerState.RUNNING and not url.startswith(UNIX)
+    link = html.A(url, href=url, target="_blank", rel="noreferrer") if has_link else url
     return html.Tr(
         [
             html.Td(html.B(status.name)),

@@ -128,7 +128,8 @@ def layout(**_query: str) -> html.Div:
         panels.panel(
             "Listening sockets of this host",
             "Every TCP port somebody listens on; ours first. Processes of other users have no "
-            "name here unless this dashboard runs as root.",
+            "name here unless this dashboard runs as root. Unix sockets have no port: the overview "
+            "lists those of our listeners.",
             panels.grid(
                 "ports-sockets",
                 COLUMNS,

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 COMMANDS: Final = {
     "export": "servescope.commands.export",
+    "serve": "servescope.commands.serve",
 }
 """Each command's module; see `servescope.commands` for what it holds."""
 

@@ -22,6 +22,12 @@ class SettingsError(ServescopeError):
     exit_status = 2
 
 
+class UsageError(ServescopeError):
+    """A command was given something that cannot be; the text names the option."""
+
+    exit_status = 2
+
+
 class DataFolderError(ServescopeError):
     """The data folder cannot be created, read or written."""
 
@@ -53,10 +59,17 @@ class PortNotPermittedError(ListenerError):
     http_status = HTTPStatus.FORBIDDEN
 
 
+class CertificateError(ListenerError):
+    """A certificate or key cannot be read, is none, or does not belong to the other."""
+
+    http_status = HTTPStatus.BAD_REQUEST
+
+
 class AppImportError(ListenerError):
     """An app named as `module:attribute` cannot be imported or is not callable."""
 
     http_status = HTTPStatus.BAD_REQUEST
+    exit_status = 2
 
 
 class ProtocolError(ServescopeError):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import IntEnum, IntFlag, StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 Labels = tuple[tuple[str, str], ...]
 """Label names and values, sorted by name: hashable, so that a series is a dict key."""
@@ -132,6 +135,20 @@ class AppKind(StrEnum):
     ASGI = "asgi"
 
 
+class AccessLogFormat(StrEnum):
+    """Formats of the access log, as Apache httpd names them (mod_log_config)."""
+
+    COMMON = "common"
+    COMBINED = "combined"  # common, and the fields Referer and User-Agent
+
+
+SELF_SIGNED = "self-signed"
+"""In place of a certificate's file: the pair that is made in the data folder."""
+
+UNIX = "unix:"
+"""Begins an address that is a path: the listener is a unix socket (unix(7)) and has no port."""
+
+
 @dataclass(frozen=True, slots=True)
 class ListenerOptions:
     """Limits and deadlines of a listener; sizes in bytes, times in seconds."""
@@ -152,6 +169,26 @@ class ListenerOptions:
     deny: tuple[str, ...] = ()  # addresses or networks
     allow: tuple[str, ...] = ()  # when not empty, everybody else is denied
     pin_core: int | None = None  # None: not pinned
+    certificate: str = ""  # a PEM file, or SELF_SIGNED; "": no TLS
+    key: str = ""  # a PEM file; "": it is in the certificate's file
+    access_log: str = ""  # the file; empty: none is written
+    access_log_format: AccessLogFormat = AccessLogFormat.COMBINED
+    access_log_bytes: int = 16 * 1024 * 1024  # a longer file is rotated
+    access_log_files: int = 5  # the present one included
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> ListenerOptions:
+        """The options an object of JSON tells; a field unknown here is passed over.
+
+        Raises ValueError or TypeError when a value is unfit.
+        """
+        known = {one.name: values[one.name] for one in fields(cls) if one.name in values}
+        for name in ("deny", "allow"):
+            if name in known:
+                known[name] = tuple(known[name])
+        if "access_log_format" in known:
+            known["access_log_format"] = AccessLogFormat(known["access_log_format"])
+        return cls(**known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +196,7 @@ class ListenerSpec:
     """Desired state of a listener."""
 
     name: str
-    address: str
+    address: str  # numeric or a name; "::" takes IPv4 as well; or UNIX and a path
     port: int  # 0 picks a free one
     model: ConcurrencyModel
     app_kind: AppKind
@@ -177,6 +214,10 @@ class ListenerState(StrEnum):
     STOPPED = "stopped"
 
 
+LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, not bound
+"""Where a listener on every address is reached from this machine."""
+
+
 @dataclass(frozen=True, slots=True)
 class ListenerStatus:
     """Actual state of a listener, written by the leader."""
@@ -190,6 +231,57 @@ class ListenerStatus:
     wanted_port: int
     message: str = ""  # why it failed, or who holds the wanted port
     since_s: float = 0.0
+    is_tls: bool = False
+    app_kind: str = ""
+    options: ListenerOptions = field(default_factory=ListenerOptions)
+    is_changed: bool = False  # a person changed it, see ListenerWish
+    pid: int = 0  # the process that runs it
+
+    @property
+    def url(self) -> str:
+        """Where a browser on this machine finds it; of a unix socket its address."""
+        if self.address.startswith(UNIX):
+            return self.address
+        address = LOOPBACK_OF.get(self.address, self.address).strip("[]")
+        host = f"[{address}]" if ":" in address else address
+        return f"http{'s' if self.is_tls else ''}://{host}:{self.port}/"
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> ListenerStatus:
+        """The status an object of JSON tells; a field unknown here is passed over."""
+        known = {one.name: values[one.name] for one in fields(cls) if one.name in values}
+        known["state"] = ListenerState(known["state"])
+        known["options"] = ListenerOptions.from_json(known.get("options", {}))
+        return cls(**known)
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerWish:
+    """What a person wants of a listener beside its settings; None: as these say.
+
+    `restarts` counts: the listener is restarted whenever the number grows.
+    """
+
+    runs: bool = True
+    restarts: int = 0
+    port: int | None = None
+    model: ConcurrencyModel | None = None
+    threads: int | None = None
+    workers: int | None = None
+    deny: tuple[str, ...] | None = None
+    allow: tuple[str, ...] | None = None
+    access_log: bool | None = None
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> ListenerWish:
+        """The wish an object of JSON tells; a field unknown here is passed over."""
+        known = {one.name: values[one.name] for one in fields(cls) if one.name in values}
+        for name in ("deny", "allow"):
+            if known.get(name) is not None:
+                known[name] = tuple(known[name])
+        if known.get("model") is not None:
+            known["model"] = ConcurrencyModel(known["model"])
+        return cls(**known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,6 +355,7 @@ class Role(StrEnum):
 
     LEADER = "leader"  # runs listeners, samplers, collector and load; one at a time
     FOLLOWER = "follower"  # answers pages from the store
+    SERVER = "server"  # serves an app, without pages; leads only while no dashboard can
 
 
 @dataclass(frozen=True, slots=True)

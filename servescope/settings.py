@@ -22,7 +22,11 @@ from pydantic_settings import (
 from servescope.errors import SettingsError
 
 PREFIX = "SERVESCOPE_"
+_ADDRESS = "`unix:/path` for a unix socket; default: that of all listeners"
+_CERTIFICATE = "a PEM file, or `self-signed`; it turns TLS on"
+_KEY = "a PEM file; default: it is in the certificate's file"
 Port = Annotated[int, Field(ge=0, le=65535)]
+LogFormat = Literal["common", "combined"]
 Model = Literal["sequential", "thread_pool", "prefork", "asyncio"]
 
 
@@ -48,27 +52,56 @@ class Settings(BaseSettings):
     password: SecretStr | None = Field(
         None, description="operator's password; needed to change anything once it is set"
     )
-    listen_address: str = Field("127.0.0.1", description="address the hosted listeners bind to")
+    listen_address: str = Field(
+        "127.0.0.1", description="address the hosted listeners bind to; `::` takes IPv4 as well"
+    )
+    backlog: int = Field(
+        128, ge=1, le=65_535, description="connections a listener's kernel queue holds, unaccepted"
+    )
     files_port: Port = Field(8000, description="port of the listener `files`; 0 picks a free one")
     files_folder: Path | None = Field(
         None, description="folder the listener `files` serves; default: the bundled site"
     )
+    files_address: str = Field("", description=f"address of `files`; {_ADDRESS}")
+    files_tls_certificate: str = Field("", description=f"certificate of `files`; {_CERTIFICATE}")
+    files_tls_key: Path | None = Field(None, description=f"key of `files`; {_KEY}")
     files_model: Model = Field("thread_pool", description="concurrency model of `files`")
     wsgi_port: Port = Field(5555, description="port of the listener `wsgi`; 0 picks a free one")
     wsgi_app: str = Field(
         "servescope.demo.flask_app:app",
         description="WSGI callable of the listener `wsgi`, as module:attribute",
     )
+    wsgi_address: str = Field("", description=f"address of `wsgi`; {_ADDRESS}")
+    wsgi_tls_certificate: str = Field("", description=f"certificate of `wsgi`; {_CERTIFICATE}")
+    wsgi_tls_key: Path | None = Field(None, description=f"key of `wsgi`; {_KEY}")
     asgi_port: Port = Field(8001, description="port of the listener `asgi`; 0 picks a free one")
     asgi_app: str = Field(
         "servescope.demo.asgi_app:app",
         description="ASGI application of the listener `asgi`, as module:attribute",
     )
+    asgi_address: str = Field("", description=f"address of `asgi`; {_ADDRESS}")
+    asgi_tls_certificate: str = Field("", description=f"certificate of `asgi`; {_CERTIFICATE}")
+    asgi_tls_key: Path | None = Field(None, description=f"key of `asgi`; {_KEY}")
     wsgi_model: Model = Field("thread_pool", description="concurrency model of `wsgi`")
     workers: int = Field(2, ge=1, le=64, description="processes of a listener on the model prefork")
     threads: int = Field(8, ge=1, le=256, description="request threads of each listener")
     deny: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
         (), description="addresses or networks answered with 403, separated by commas"
+    )
+    allow: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
+        (), description="when given, every other address is answered with 403"
+    )
+    access_log: Path | None = Field(
+        None, description="folder of the listeners' access logs, NAME.log each; off without it"
+    )
+    access_log_format: LogFormat = Field(
+        "combined", description="format of the access logs: common or combined"
+    )
+    access_log_mib: int = Field(
+        16, ge=1, le=65_536, description="size from which on an access log is rotated, in MiB"
+    )
+    access_log_files: int = Field(
+        5, ge=1, le=1000, description="files of each access log, the present one included"
     )
     pin_cpu: bool = Field(
         default=True, description="pin each listener's threads to one core (halves their cost)"
@@ -83,7 +116,7 @@ class Settings(BaseSettings):
         600, ge=1, le=3600, description="longest load run a person may ask for, in seconds"
     )
 
-    @field_validator("deny", mode="before")
+    @field_validator("deny", "allow", mode="before")
     @classmethod
     def split_commas(cls, value: object) -> object:
         """Read `10.0.0.0/8,192.0.2.7` as two networks."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from servescope.errors import AppImportError
+from servescope.records import AppKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,3 +36,19 @@ def import_app(name: str) -> Callable[..., Any]:
     if not callable(found):
         raise AppImportError(f"{name} is not callable")
     return found  # type: ignore[no-any-return]  # callable() narrows Any to a bare callable
+
+
+def kind_of(app: Callable[..., Any]) -> AppKind:
+    """ASGI for a coroutine function, or an object whose `__call__` is one; else WSGI.
+
+    An ASGI app is `async def app(scope, receive, send)` (ASGI specification 3.0, Applications), a
+    WSGI app answers at once (PEP 3333). Decorators that use functools.wraps are looked through.
+    """
+    return AppKind.ASGI if any(map(_is_coroutine, (app, type(app).__call__))) else AppKind.WSGI
+
+
+def _is_coroutine(function: Any) -> bool:
+    function = inspect.unwrap(function)
+    while isinstance(function, partial):
+        function = function.func
+    return inspect.iscoroutinefunction(function)

@@ -190,7 +190,7 @@ class AsgiHost:
         scope["asgi"] = {"version": "3.0", "spec_version": SPEC_VERSION}
         scope["headers"] = list(head.headers)
         scope["extensions"] = {}
-        scope["client"] = exchange.client
+        scope["client"] = exchange.client if exchange.client[0] else None  # None: a unix socket
         if self.state is not None:
             scope["state"] = self.state.copy()
         return scope
@@ -200,7 +200,7 @@ class AsgiHost:
         scope = self.http_scope(exchange)
         del scope["method"]
         scope["type"] = "websocket"
-        scope["scheme"] = "ws"
+        scope["scheme"] = "wss" if exchange.site.scheme == "https" else "ws"
         scope["subprotocols"] = list(subprotocols)
         scope["extensions"] = {"websocket.http.response": {}}
         return scope
@@ -217,14 +217,14 @@ def _scope_template(head: RequestHead, site: Site) -> Scope:
         "asgi": None,
         "http_version": "1.1" if head.minor_version else "1.0",
         "method": head.method,
-        "scheme": "http",
+        "scheme": site.scheme,
         "path": unquote(path) if "%" in path else path,
         "raw_path": path.encode("ascii"),
         "query_string": query.encode("ascii"),
         "root_path": "",
         "headers": None,
         "client": None,
-        "server": (site.address, site.port),
+        "server": (site.address, None if site.is_unix else site.port),
         "extensions": None,
     }
 

@@ -60,7 +60,6 @@ class Need(Enum):
 _READ, _RUN = Need.READ, Need.RUN
 _NEED_DATA: Final = Idle.NEED_DATA
 _MESSAGE_READ: Final = State.DONE
-_FIRST_REQUEST: Final = RequestFlag.NEW_CONNECTION
 
 
 class Conversation:
@@ -74,7 +73,6 @@ class Conversation:
         "_body",
         "_body_mark",
         "_client",
-        "_denied",
         "_exchange_count",
         "_first_byte_ns",
         "_kernel_ns",
@@ -88,12 +86,9 @@ class Conversation:
         "interim",
     )
 
-    def __init__(
-        self, site: Site, client: tuple[str, int], now_ns: int, *, denied: bool = False
-    ) -> None:
+    def __init__(self, site: Site, client: tuple[str, int], now_ns: int) -> None:
         self._site = site
         self._client = client
-        self._denied = denied
         self._wire = Http1Server(site.limits, site.known_heads)
         self._exchange_count = 0
         self._first_byte_ns = self._kernel_ns = 0
@@ -160,8 +155,12 @@ class Conversation:
         return self._wire.take_rest()
 
     def receive_eof(self) -> Need:
-        """The client has closed its sending side: what is not complete never will be."""
-        return Need.CLOSE
+        """The client has closed its sending side: what is not complete never will be.
+
+        RUN when `refuse` came first: the socket has found that this is no client of ours.
+        """
+        refused = self.exchange is not None and self.exchange.refusal is not None
+        return _RUN if refused else Need.CLOSE
 
     def expire(self) -> Need:
         """The deadline of a READ has passed: 408 for half a request, else a silent end."""
@@ -273,12 +272,13 @@ class Conversation:
         count = site.keep_alive_requests
         keep_alive = head.keep_alive and not (count and self._exchange_count + 1 >= count)
         self.exchange = exchange = self._make_exchange(head, None, keep_alive=keep_alive)
-        if self._denied:
+        denied = site.denies is not None and site.denies(self._client[0])
+        if denied:
             exchange.refusal = Refusal(
                 HTTPStatus.FORBIDDEN, "This address may not use this server."
             )
         if head.body_length != 0:
-            if self._denied or not site.application.accepts_body:
+            if denied or not site.application.accepts_body:
                 exchange.framing.keep_alive = False
                 return True
             self._body_mark = 0
@@ -288,7 +288,7 @@ class Conversation:
             self.deadline_ns = self._received_ns + site.deadlines.body_ns
             if head.expects_continue and not self._wire.has_buffered:
                 self.interim = CONTINUE
-        elif self._denied:
+        elif denied:
             exchange.framing.keep_alive = False
         return False
 
@@ -330,14 +330,15 @@ class Conversation:
     def _make_exchange(
         self, head: RequestHead | None, refusal: Refusal | None, *, keep_alive: bool
     ) -> Exchange:
+        site = self._site
         return Exchange(
-            self._site,
+            site,
             self._client,
             head,
             refusal,
             self._first_byte_ns,
             self._kernel_ns,
             self._wire.message_bytes,
-            _NO_FLAGS if self._exchange_count else _FIRST_REQUEST,
+            site.request_flags if self._exchange_count else site.first_request_flags,
             keep_alive=keep_alive,
         )

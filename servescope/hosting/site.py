@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+from servescope.records import RequestFlag
 from servescope.wire.http1_known_heads import KnownHeads
 from servescope.wire.http1_rules import Limits
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from servescope.hosting.exchange import Exchange
     from servescope.records import ListenerOptions
 
@@ -51,20 +54,26 @@ class Deadlines:
 class Site:
     """An application with the limits and deadlines of its listener.
 
-    `draining` turns True when the listener stops: from then on every response announces
-    `Connection: close`.
+    `address` is the host's or the path of a unix socket, which has no port. `draining` turns True
+    when the listener stops: from then on every response announces `Connection: close`. `denies`
+    says whose requests get 403 by their address, from the next request on; None: nobody's.
     """
 
     __slots__ = (
         "address",
         "application",
         "deadlines",
+        "denies",
         "draining",
+        "first_request_flags",
+        "is_unix",
         "keep_alive_requests",
         "known_heads",
         "limits",
         "name",
         "port",
+        "request_flags",
+        "scheme",
         "streams_body",
     )
 
@@ -75,6 +84,8 @@ class Site:
         options: ListenerOptions,
         address: str = "127.0.0.1",
         port: int = 0,
+        *,
+        is_tls: bool = False,
     ) -> None:
         self.name = name
         self.application = application
@@ -91,4 +102,10 @@ class Site:
         self.keep_alive_requests = options.keep_alive_requests
         self.address = address
         self.port = port
+        self.is_unix = address.startswith("/")
         self.draining = False
+        self.scheme = "https" if is_tls else "http"
+        # Of every request, and of the first of its connection; `|` of flags costs a microsecond.
+        self.request_flags = RequestFlag.TLS if is_tls else RequestFlag(0)
+        self.first_request_flags = self.request_flags | RequestFlag.NEW_CONNECTION
+        self.denies: Callable[[str], bool] | None = None

@@ -59,7 +59,6 @@ class WsgiHost:
             "SERVER_SOFTWARE": SERVER,
             "GATEWAY_INTERFACE": "CGI/1.1",
             "wsgi.version": (1, 0),
-            "wsgi.url_scheme": "http",
             "wsgi.errors": sys.stderr,
             "wsgi.multithread": multithread,
             "wsgi.multiprocess": multiprocess,
@@ -118,8 +117,15 @@ class WsgiHost:
         )
         environ["QUERY_STRING"] = query
         environ["REQUEST_URI"] = environ["RAW_URI"] = head.target
-        environ["SERVER_NAME"] = site.address
-        environ["SERVER_PORT"] = str(site.port)
+        environ["wsgi.url_scheme"] = site.scheme
+        if site.scheme == "https":
+            environ["HTTPS"] = "on"  # as CGI programs have it of Apache
+        if site.is_unix:  # has neither, and neither may be empty (PEP 3333)
+            environ["SERVER_NAME"] = "localhost"
+            environ["SERVER_PORT"] = "443" if site.scheme == "https" else "80"
+        else:
+            environ["SERVER_NAME"] = site.address
+            environ["SERVER_PORT"] = str(site.port)
         environ["SERVER_PROTOCOL"] = "HTTP/1.1" if head.minor_version else "HTTP/1.0"
         for name, value in head.headers:
             key = _environ_key(name)

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import LoadRefusedError
-from servescope.records import ListenerState
+from servescope.records import LOOPBACK_OF, UNIX, ListenerState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,8 +24,6 @@ MAX_TARGET: Final = 8_190
 _PCHAR: Final = r"[A-Za-z0-9\-._~!$&'()*+,;=:@]|%[0-9A-Fa-f]{2}"
 ORIGIN_FORM: Final = re.compile(rf"/(?:{_PCHAR}|/)*(?:\?(?:{_PCHAR}|[/?])*)?")
 """origin-form = absolute-path [ "?" query ] (RFC 9112 section 3.2.1, RFC 3986 section 3)."""
-
-_LOOPBACK_OF: Final = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, not bound
 
 
 def check(
@@ -56,7 +54,7 @@ def check(
 
 def destination(status: ListenerStatus) -> tuple[str, int]:
     """Address and port to connect to; a listener on every address is reached over loopback."""
-    return _LOOPBACK_OF.get(status.address, status.address), status.port
+    return LOOPBACK_OF.get(status.address, status.address).strip("[]"), status.port
 
 
 def _check_listener(name: str, statuses: Sequence[ListenerStatus]) -> None:
@@ -64,9 +62,18 @@ def _check_listener(name: str, statuses: Sequence[ListenerStatus]) -> None:
     if name not in by_name:
         known = ", ".join(sorted(by_name)) or "none"
         raise LoadRefusedError(f"there is no listener {name!r} here; known are: {known}")
-    state = by_name[name].state
-    if state is not ListenerState.RUNNING or not by_name[name].port:
-        raise LoadRefusedError(f"the listener {name!r} is {state}, not running; start it first")
+    status = by_name[name]
+    is_unix = status.address.startswith(UNIX)
+    if status.state is not ListenerState.RUNNING or not (status.port or is_unix):
+        raise LoadRefusedError(
+            f"the listener {name!r} is {status.state}, not running; start it first"
+        )
+    if status.is_tls or is_unix:
+        what = "is behind TLS" if status.is_tls else "listens at a unix socket"
+        raise LoadRefusedError(
+            f"the listener {name!r} {what}, and the load generator speaks plain HTTP over TCP "
+            "only; choose another listener"
+        )
 
 
 def _check_target(target: str) -> None:

@@ -21,7 +21,7 @@ _STATE = "network.connection.state"
 def sockets(desk: Desk) -> list[PortRow]:
     """Every listening TCP socket of this host as it is now; ours first, then by port."""
     ours = {
-        status.port: status.name
+        status.port: f"{status.name} (TLS)" if status.is_tls else status.name
         for status in desk.listeners()
         if status.state is ListenerState.RUNNING
     }

@@ -1,33 +1,34 @@
-"""The hosted listeners: wanted by the settings, started by the leader, told to the pages."""
+"""The listeners of one process: started, changed while they serve, and told to the pages."""
 
 from __future__ import annotations
 
 import os
+import threading
 import time
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections import deque
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
-from servescope import demo
 from servescope.errors import ListenerError, PortTakenError
 from servescope.records import (
-    AppKind,
-    ConcurrencyModel,
-    ListenerOptions,
+    UNIX,
     ListenerSpec,
     ListenerState,
     ListenerStatus,
+    ListenerWish,
     Sample,
 )
+from servescope.runtime.wanted import wished
 from servescope.sampling.owners import holder_of
 from servescope.serving import start_listener
+from servescope.serving.handover import retire, succeed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from servescope.recording import Recorder
     from servescope.serving import RunningListener
-    from servescope.settings import Settings
 
 NEXT_PORTS: Final = 50
 """How many ports after a default one are tried when it is taken."""
@@ -36,92 +37,137 @@ RETRY_S: Final = 2.0
 HANDOVER_S: Final = 1.0
 """How long a new leader waits for its dead predecessor's port before it takes another one."""
 
+STOP_GRACE_S: Final = 1.5
 _HANDOVER_STEP_S: Final = 0.02
-BUNDLED_SITE: Final = Path(demo.__file__).parent / "site"
-
-
-def wanted_listeners(settings: Settings) -> list[ListenerSpec]:
-    """The listeners these settings ask for."""
-    cores = sorted(os.sched_getaffinity(0))
-    options = ListenerOptions(
-        threads=settings.threads,
-        workers=settings.workers,
-        deny=tuple(str(network) for network in settings.deny),
-    )
-    files = (
-        "files",
-        settings.files_port,
-        settings.files_model,
-        AppKind.STATIC,
-        str(settings.files_folder or BUNDLED_SITE),
-        "files_port",
-    )
-    wsgi = (
-        "wsgi",
-        settings.wsgi_port,
-        settings.wsgi_model,
-        AppKind.WSGI,
-        settings.wsgi_app,
-        "wsgi_port",
-    )
-    asgi = ("asgi", settings.asgi_port, "asyncio", AppKind.ASGI, settings.asgi_app, "asgi_port")
-    return [
-        ListenerSpec(
-            name=name,
-            address=settings.listen_address,
-            port=port,
-            model=ConcurrencyModel(model),
-            app_kind=kind,
-            app=app,
-            port_is_default=setting not in settings.model_fields_set,
-            options=replace(
-                options, pin_core=cores[index % len(cores)] if settings.pin_cpu else None
-            ),
-        )
-        for index, (name, port, model, kind, app, setting) in enumerate((files, wsgi, asgi))
-    ]
+_AS_SET: Final = ListenerWish()
 
 
 @dataclass(slots=True)
 class _Hosted:
-    """One wanted listener and what became of it."""
+    """One listener, what is wanted of it and what became of it."""
 
-    spec: ListenerSpec
+    base: ListenerSpec
+    wish: ListenerWish | None = None  # the one that was acted on last
     running: RunningListener | None = None
+    applied: ListenerSpec | None = None  # what the running one was started with
     status: ListenerStatus | None = None
+    message: str = ""
     retry_at: float = 0.0
+    change: threading.Thread | None = None
+    retiring: list[threading.Thread] = field(default_factory=list)
 
 
 class Listeners:
-    """Starts the wanted listeners, tries again those that failed, and stops them all.
+    """Makes the listeners what people want, tries again those that failed, and stops them all.
 
-    `previous` are the statuses a former leader left: a port it used is ours to wait for.
+    `previous` are the statuses a former leader left: a port it used is ours to wait for. `logs` is
+    the folder of access logs that are switched on while serving.
     """
 
     def __init__(
         self,
         specs: Sequence[ListenerSpec],
         recorder: Recorder,
+        logs: Path,
         previous: Sequence[ListenerStatus] = (),
     ) -> None:
         self._recorder = recorder
+        self._logs = logs
         self._hosted = [_Hosted(spec) for spec in specs]
+        self._news: deque[str] = deque()
+        self._told: list[ListenerStatus] = []
         self._previous = {
             status.name: status.port for status in previous if status.state is ListenerState.RUNNING
         }
 
-    def reconcile(self) -> bool:
-        """Start what is wanted and does not run; return whether a status changed."""
-        changed = False
+    def reconcile(self, wishes: Mapping[str, ListenerWish]) -> bool:
+        """Make what is what is wanted; return whether a status changed. Changes take a moment."""
         for hosted in self._hosted:
-            if hosted.running is None and time.monotonic() >= hosted.retry_at:
-                before = hosted.status
-                self._start(hosted)
-                changed |= hosted.status != before
-        return changed
+            if hosted.change is None or not hosted.change.is_alive():
+                self._see_to(hosted, wishes.get(hosted.base.name, _AS_SET))
+        before, self._told = self._told, self.statuses()
+        return before != self._told
 
-    def _start(self, hosted: _Hosted) -> None:
-        spec = hosted.spec
+    def news(self) -> Iterator[str]:
+        """What was changed since the last call, in a few words each."""
+        while self._news:
+            yield self._news.popleft()
+
+    def _see_to(self, hosted: _Hosted, wish: ListenerWish) -> None:
+        before, hosted.wish = hosted.wish, wish
+        is_new = wish != before
+        if not wish.runs:
+            if is_new:
+                self._begin(hosted, lambda: self._end(hosted))
+        elif hosted.running is None:
+            may_try = is_new or time.monotonic() >= hosted.retry_at
+            if may_try and self._start(hosted) and before is not None:
+                self._news.append(f"{hosted.base.name} started")
+        elif is_new:
+            again = before is not None and wish.restarts > before.restarts
+            self._begin(hosted, lambda: self._change(hosted, again=again))
+        elif hosted.running.problem != hosted.message:
+            hosted.message = hosted.running.problem
+            self._tell(hosted, hosted.message)
+
+    def _begin(self, hosted: _Hosted, act: Callable[[], None]) -> None:
+        """Do something that may take seconds on a thread of its own."""
+        hosted.change = threading.Thread(target=act, name=f"{hosted.base.name}-change", daemon=True)
+        hosted.change.start()
+
+    def _spec(self, hosted: _Hosted) -> ListenerSpec:
+        return wished(hosted.base, hosted.wish or _AS_SET, self._logs)
+
+    def _end(self, hosted: _Hosted) -> None:
+        running, hosted.running = hosted.running, None
+        if running is not None:
+            running.stop(STOP_GRACE_S)
+            self._news.append(f"{hosted.base.name} stopped")
+        hosted.applied = None
+        hosted.status = replace(
+            _status(hosted, self._spec(hosted), ""), state=ListenerState.STOPPED
+        )
+
+    def _change(self, hosted: _Hosted, *, again: bool) -> None:
+        """Give a running listener what is wanted now; what cannot be leaves it as it is."""
+        old, applied, spec = hosted.running, hosted.applied, self._spec(hosted)
+        if old is None or applied is None:
+            return
+        if spec == applied and not again:
+            self._tell(hosted, "")
+            return
+        name = spec.name
+        try:
+            if spec.port != applied.port or spec.address != applied.address:
+                hosted.running = self._start_on(spec, spec.port)
+            elif not again and _but_for_access(spec) == _but_for_access(applied):
+                old.change_access(spec.options.deny, spec.options.allow)
+                hosted.applied = spec
+                self._news.append(f"{name}: other addresses denied")
+                self._tell(hosted, "")
+                return
+            else:
+                hosted.running = succeed(old, replace(spec, port=old.address[1]), self._recorder)
+        except PortTakenError as error:
+            failure = f"port {error.port} is held by {holder_of(error.port)}"
+            self._tell(hosted, f"{failure}; still on port {old.address[1]}")
+        except ListenerError as error:
+            self._tell(hosted, f"{error}; still as before")
+        else:
+            hosted.applied = spec
+            hosted.retiring = [one for one in hosted.retiring if one.is_alive()]
+            hosted.retiring.append(retire(old))
+            self._news.append(f"{name} restarted" if again else f"{name} changed")
+            hosted.status = _status(hosted, spec, "")
+
+    def _tell(self, hosted: _Hosted, message: str) -> None:
+        """The listener goes on, with something else to say of it."""
+        since = hosted.status.since_s if hosted.status else time.time()
+        spec = hosted.applied or self._spec(hosted)
+        hosted.status = replace(_status(hosted, spec, message), since_s=since)
+
+    def _start(self, hosted: _Hosted) -> bool:
+        spec = self._spec(hosted)
         held_by = ""
         for port in self._candidates(spec):
             try:
@@ -134,16 +180,21 @@ class Listeners:
                 break
             else:
                 message = f"{held_by}; using {hosted.running.address[1]} instead" if held_by else ""
-                hosted.status = _status(spec, hosted.running, message)
-                return
+                hosted.applied = spec
+                hosted.status = _status(hosted, spec, message)
+                return True
         hosted.retry_at = time.monotonic() + RETRY_S
         since = hosted.status.since_s if hosted.status else time.time()
         hosted.status = replace(
-            _status(spec, None, failure), state=ListenerState.FAILED, since_s=since
+            _status(hosted, spec, failure), state=ListenerState.FAILED, since_s=since
         )
+        return False
 
     def _candidates(self, spec: ListenerSpec) -> Iterator[int]:
         """Ports to try: the wanted one, and for a default the one used before, then the next."""
+        if spec.address.startswith(UNIX):
+            yield 0
+            return
         yield spec.port
         if spec.port_is_default and spec.port:
             previous = self._previous.get(spec.name)
@@ -169,35 +220,35 @@ class Listeners:
         """Where each listener stands."""
         return [hosted.status for hosted in self._hosted if hosted.status is not None]
 
-    def ports(self) -> list[int]:
-        """The ports our listeners are bound to."""
-        return [hosted.running.address[1] for hosted in self._hosted if hosted.running]
-
     def samples(self) -> Iterator[Sample]:
         """The listeners' own gauges."""
         for hosted in self._hosted:
-            if hosted.running is not None:
-                yield from hosted.running.samples()
-
-    def pin_core(self, name: str) -> int | None:
-        """The core a listener's threads are pinned to."""
-        for hosted in self._hosted:
-            if hosted.spec.name == name:
-                return hosted.spec.options.pin_core
-        return None
+            running = hosted.running
+            if running is not None:
+                yield from running.samples()
 
     def stop(self, grace_seconds: float) -> None:
         """Stop every listener gracefully, together within about `grace_seconds` each."""
         for hosted in self._hosted:
+            if hosted.change is not None:
+                hosted.change.join(grace_seconds)
             if hosted.running is not None:
                 hosted.running.stop(grace_seconds)
                 hosted.running = None
+            for retiring in hosted.retiring:
+                retiring.join(grace_seconds)
             if hosted.status is not None:
                 hosted.status = replace(hosted.status, state=ListenerState.STOPPED, message="")
 
 
-def _status(spec: ListenerSpec, running: RunningListener | None, message: str) -> ListenerStatus:
-    address, port = running.address if running else (spec.address, spec.port)
+def _but_for_access(spec: ListenerSpec) -> ListenerSpec:
+    return replace(spec, options=replace(spec.options, deny=(), allow=()))
+
+
+def _status(hosted: _Hosted, spec: ListenerSpec, message: str) -> ListenerStatus:
+    running, wish = hosted.running, hosted.wish or _AS_SET
+    at_path = spec.address.startswith(UNIX)
+    address, port = running.address if running else (spec.address, 0 if at_path else spec.port)
     return ListenerStatus(
         name=spec.name,
         state=ListenerState.RUNNING,
@@ -205,7 +256,12 @@ def _status(spec: ListenerSpec, running: RunningListener | None, message: str) -
         port=port,
         model=spec.model,
         app=spec.app,
-        wanted_port=spec.port,
+        wanted_port=0 if at_path else spec.port,
         message=message,
         since_s=time.time(),
+        is_tls=bool(spec.options.certificate),
+        app_kind=spec.app_kind,
+        options=spec.options,
+        is_changed=replace(wish, restarts=0) != _AS_SET,
+        pid=os.getpid(),
     )

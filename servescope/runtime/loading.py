@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from servescope.load.report import Progress
     from servescope.records import LoadRun
-    from servescope.runtime.listening import Listeners
     from servescope.settings import Settings
     from servescope.store.control import Control
 
@@ -27,11 +26,8 @@ FINAL: Final = frozenset({RunState.DONE, RunState.STOPPED, RunState.FAILED})
 class LoadRuns:
     """Holds the store's load runs against the generator process, one run at a time."""
 
-    def __init__(
-        self, control: Control, listeners: Listeners, rings: Path, settings: Settings
-    ) -> None:
+    def __init__(self, control: Control, rings: Path, settings: Settings) -> None:
         self._control = control
-        self._listeners = listeners
         self._rings = rings
         self._settings = settings
         self._generator: GeneratorProcess | None = None
@@ -70,13 +66,13 @@ class LoadRuns:
 
     def _start(self, run: LoadRun) -> None:
         plan = run.plan
-        statuses = self._listeners.statuses()
+        statuses = self._control.listeners()  # those of other processes too
         try:
             check(plan, statuses, self._settings.load_max_rate, self._settings.load_max_seconds)
             target = next(status for status in statuses if status.name == plan.listener)
             address, port = destination(target)
             self._generator = GeneratorProcess(
-                run.id, plan, address, port, self._rings, self._free_core(plan.listener)
+                run.id, plan, address, port, self._rings, _free_core(target.options.pin_core)
             )
         except (LoadRefusedError, OSError) as error:
             self._finish(run.id, RunState.FAILED, str(error))
@@ -85,12 +81,6 @@ class LoadRuns:
         self._control.update_run(run.id, state=RunState.RUNNING, started_s=now)
         text = f"run {run.id}: {plan.rate:g}/s on {plan.listener}"  # short: it stands on each graph
         self._event_id = self._control.add_event(Event(EventKind.LOAD_RUN, now, text))
-
-    def _free_core(self, listener: str) -> int | None:
-        """A core for the generator other than the target's, so that it measures, not competes."""
-        taken = self._listeners.pin_core(listener)
-        others = [core for core in sorted(os.sched_getaffinity(0)) if core != taken]
-        return others[-1] if taken is not None and others else None
 
     def _report(self, generator: GeneratorProcess) -> None:
         progress = generator.progress
@@ -117,3 +107,9 @@ class LoadRuns:
             self._generator.kill()
             self._generator.wait(STOP_GRACE_S)
         self._report(self._generator)
+
+
+def _free_core(taken: int | None) -> int | None:
+    """A core for the generator other than the target's, so that it measures, not competes."""
+    others = [core for core in sorted(os.sched_getaffinity(0)) if core != taken]
+    return others[-1] if taken is not None and others else None

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import errno
 import logging
+import socket
+from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from servescope.hosting.conversation import Conversation
+from servescope.records import RequestFlag
 from servescope.serving.arrival import stamp_arrivals
 from servescope.serving.connection import Connection, now_ns
 from servescope.serving.date_header import DateHeader
 from servescope.serving.quiet_log import QuietLog
+from servescope.serving.tls_channel import TlsChannel
+from servescope.serving.tls_socket import TlsSocket
 
 if TYPE_CHECKING:
-    import socket
+    import ssl
 
     from servescope.serving.model import Assignment
 
@@ -29,6 +34,7 @@ BACK_OFF_NS: Final = 100_000_000
 
 # accept(2): these pass when something is closed elsewhere.
 _SCARCE: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
+_MAPPED: Final = "::ffff:"  # an IPv4-mapped address (RFC 4291 section 2.5.5.2)
 _log = logging.getLogger(__name__)
 
 
@@ -38,6 +44,8 @@ class Acceptor:
     `paused_until_ns` lies in the future while descriptors are scarce: do not ask before.
     """
 
+    _connection_type: type[Connection] = Connection
+
     def __init__(self, assignment: Assignment) -> None:
         self._assignment = assignment
         self._listening = assignment.listening
@@ -45,6 +53,8 @@ class Acceptor:
         self._write_timeout_ns = int(assignment.options.write_seconds * 1_000_000_000)
         self._scarce_log = QuietLog(_log)
         self._full_log = QuietLog(_log)
+        self._family = assignment.listening.family
+        self._tls = assignment.tls
         self.paused_until_ns = 0
 
     def accept(self) -> Connection | None:
@@ -66,17 +76,24 @@ class Acceptor:
             except OSError:  # reset before we could set it up
                 sock.close()
 
-    def _make(self, sock: socket.socket, peer: tuple[str, int]) -> Connection:
+    def _make(self, sock: socket.socket, peer: Any) -> Connection:
         sock.setblocking(False)
         stamp_arrivals(sock)
         assignment = self._assignment
-        conversation = Conversation(
-            assignment.site,
-            (peer[0], peer[1]),
-            now_ns(),
-            denied=assignment.access.denies(peer[0]),
+        conversation = Conversation(assignment.site, self._client(peer), now_ns())
+        stream = sock if self._tls is None else _behind_tls(sock, self._tls, conversation)
+        return self._connection_type(
+            stream, conversation, assignment.record, self._date, self._write_timeout_ns
         )
-        return Connection(sock, conversation, assignment.record, self._date, self._write_timeout_ns)
+
+    def _client(self, peer: Any) -> tuple[str, int]:
+        """Address and port of a peer as accept(2) tells them; none of a unix socket's."""
+        if self._family == socket.AF_UNIX:
+            return "", 0
+        address, port = peer[:2]
+        if self._family == socket.AF_INET6 and address.startswith(_MAPPED):
+            address = address[len(_MAPPED) :]  # an IPv4 client of a dual-stack listener
+        return address, port
 
     def has_room(self, connection: Connection, open_connections: int) -> bool:
         """Whether the connection may stay; if not it was given a 503 to run, or was closed."""
@@ -86,7 +103,8 @@ class Acceptor:
         self._full_log.warning(
             now_ns(), "listener %s: all %d connections are taken", self._assignment.site.name, most
         )
-        if open_connections >= most + REFUSED_AT_ONCE:
+        # A 503 behind TLS would cost a handshake, just when there is no room.
+        if open_connections >= most + REFUSED_AT_ONCE or self._tls is not None:
             connection.close()
         else:
             connection.conversation.refuse(
@@ -100,3 +118,15 @@ class Acceptor:
         self._scarce_log.warning(
             now, "listener %s: cannot accept: %s", self._assignment.site.name, error.strerror
         )
+
+
+def _behind_tls(
+    sock: socket.socket, context: ssl.SSLContext, conversation: Conversation
+) -> TlsSocket:
+    return TlsSocket(sock, TlsChannel(context), partial(_refuse_plain_http, conversation))
+
+
+def _refuse_plain_http(conversation: Conversation) -> None:
+    conversation.refuse(HTTPStatus.BAD_REQUEST, "This port speaks HTTPS: use https://.", now_ns())
+    if conversation.exchange is not None:
+        conversation.exchange.flags = RequestFlag.NEW_CONNECTION  # there was no TLS

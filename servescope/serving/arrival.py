@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import socket
 
+    from servescope.serving.stream_socket import StreamSocket
+
 SO_TIMESTAMPNS: Final = 35  # include/uapi/asm-generic/socket.h; Python does not name it
 _SOL_SOCKET: Final = 1
 _TIMESPEC: Final = struct.Struct("qq")
@@ -24,7 +26,7 @@ def stamp_arrivals(sock: socket.socket) -> None:
     sock.setsockopt(_SOL_SOCKET, SO_TIMESTAMPNS, 1)
 
 
-def receive(sock: socket.socket, size: int) -> tuple[bytes, int]:
+def receive(sock: StreamSocket, size: int) -> tuple[bytes, int]:
     """Read at most `size` bytes; return them and for how many ns the kernel had had them (≥ 0).
 
     0 ns without a stamp. Raises BlockingIOError when there is nothing, OSError as recvmsg(2).

@@ -6,22 +6,36 @@ import errno
 import socket
 
 from servescope.errors import ListenerError, PortNotPermittedError, PortTakenError
+from servescope.records import UNIX
 from servescope.serving.arrival import stamp_arrivals
+from servescope.serving.unix_socket import bind_unix
 
 
 def bind(address: str, port: int, backlog: int) -> socket.socket:
-    """A non-blocking TCP socket that listens on `address` and `port` (0: any free port).
+    """A non-blocking socket that listens on `address` and `port` (0: any free port).
+
+    `address` is a numeric IPv4 or IPv6 address, with or without brackets, a host name (its IPv4
+    address is taken), or `unix:/path`. `::` takes IPv4 clients as well (dual stack, RFC 3493
+    section 5.3); any other IPv6 address is itself alone.
 
     SO_REUSEADDR, so that a restart need not wait for TIME_WAIT (socket(7)); never SO_REUSEPORT, so
     that no port is bound twice. Raises PortTakenError, PortNotPermittedError, or ListenerError for
     an address that is none of this host's.
     """
+    if address.startswith(UNIX):
+        listening = bind_unix(address, backlog)
+        prepare(listening)
+        return listening
+    address = address.removeprefix("[").removesuffix("]")
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:  # a kernel without IPv6
+        raise _bind_error(address, port, error) from error
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
-            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, address != "::")
         listening.bind((address, port))
         listening.listen(backlog)
         prepare(listening)
@@ -37,9 +51,16 @@ def bind(address: str, port: int, backlog: int) -> socket.socket:
 def prepare(listening: socket.socket) -> None:
     """Set what a listening socket needs, whoever bound it; accepted ones inherit it (tcp(7))."""
     listening.setblocking(False)
-    listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if listening.family != socket.AF_UNIX:
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     # From here on the kernel stamps packets, those of connections not yet accepted as well.
     stamp_arrivals(listening)
+
+
+def address_of(listening: socket.socket) -> tuple[str, int]:
+    """Host and port a socket listens on; of a unix socket `unix:` with its path, and 0."""
+    name = listening.getsockname()
+    return (f"{UNIX}{name}", 0) if listening.family == socket.AF_UNIX else (name[0], name[1])
 
 
 def _bind_error(address: str, port: int, error: OSError) -> ListenerError:

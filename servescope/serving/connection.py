@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Final
 from servescope.errors import ClientGoneError
 from servescope.records import RequestFlag
 from servescope.serving.arrival import receive
+from servescope.serving.tls_socket import TlsSocket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from servescope.hosting.conversation import Conversation
     from servescope.hosting.exchange import Exchange
+    from servescope.serving.stream_socket import StreamSocket
 
 now_ns = time.perf_counter_ns
 """The one monotonic clock of a listener."""
@@ -77,7 +79,7 @@ class Connection:
 
     def __init__(
         self,
-        sock: socket.socket,
+        sock: StreamSocket,
         conversation: Conversation,
         record: Callable[[Exchange], None],
         date: Callable[[], bytes],
@@ -172,7 +174,7 @@ class Connection:
         turn = min(unsent.count, FILE_TURN_BYTES)
         while turn > 0:
             try:
-                sent = os.sendfile(self.descriptor, unsent.descriptor, unsent.offset, turn)
+                sent = self._send_from_file(unsent, turn)
             except BlockingIOError:
                 return False
             except OSError as error:
@@ -184,6 +186,12 @@ class Connection:
             unsent.count -= sent
             turn -= sent
         return not unsent.count
+
+    def _send_from_file(self, unsent: Unsent, count: int) -> int:
+        sock = self._socket
+        if isinstance(sock, TlsSocket):  # the kernel cannot encrypt what it sends by itself
+            return sock.send_file(unsent.descriptor, unsent.offset, count)
+        return os.sendfile(self.descriptor, unsent.descriptor, unsent.offset, count)
 
     def _drop_unsent(self, exchange: Exchange) -> None:
         exchange.last_sent_ns = now_ns()

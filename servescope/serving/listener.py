@@ -12,15 +12,19 @@ from servescope.hosting.asgi import AsgiHost, WebSocketTraffic
 from servescope.hosting.site import Site
 from servescope.hosting.static_files import StaticFolder
 from servescope.hosting.wsgi import WsgiHost
-from servescope.records import AppKind, ConcurrencyModel, Sample
+from servescope.records import UNIX, AppKind, ConcurrencyModel, Sample
 from servescope.serving.access import AccessList
-from servescope.serving.binding import bind, prepare
+from servescope.serving.access_log import AccessLog
+from servescope.serving.binding import address_of, bind, prepare
+from servescope.serving.certificates import context_of
 from servescope.serving.model import Assignment, Load, Model
 from servescope.serving.models import model_class
 from servescope.serving.request_recording import RequestRecording
+from servescope.serving.unix_socket import SocketFile
 
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Iterable
 
     from servescope.hosting.site import Application
     from servescope.recording import Recorder
@@ -32,11 +36,22 @@ GRACE_SECONDS = 2.0
 class RunningListener:
     """A started listener. Any thread may call its methods."""
 
-    def __init__(self, spec: ListenerSpec, model: Model, address: tuple[str, int]) -> None:
-        self.spec = spec
+    def __init__(
+        self,
+        assignment: Assignment,
+        model: Model,
+        address: tuple[str, int],
+        access_log: AccessLog | None,
+        socket_file: SocketFile | None,
+    ) -> None:
+        self.spec = assignment.spec
         self.address = address
-        """Host and port in use."""
+        """Host and port in use; of a unix socket `unix:` with its path, and 0."""
+        self._assignment = assignment
         self._model = model
+        self._access_log = access_log
+        self._socket_file = socket_file
+        self._is_retired = False
         self._told = WebSocketTraffic()  # what the last samples told of
         self._stop_lock = threading.Lock()
         self._is_stopped = False
@@ -45,6 +60,37 @@ class RunningListener:
     def is_running(self) -> bool:
         """Whether nobody has stopped it."""
         return not self._is_stopped
+
+    @property
+    def problem(self) -> str:
+        """What it has trouble with beside serving; empty when nothing."""
+        return self._access_log.problem if self._access_log is not None else ""
+
+    def duplicate_socket(self) -> socket.socket:
+        """Its listening socket once more: another listener may take over the accept queue."""
+        return self._assignment.listening.dup()
+
+    def inherit_socket_file(self, old: RunningListener) -> None:
+        """Remove the file of a unix socket in place of `old`, whose socket this one took over."""
+        self._socket_file, old._socket_file = old._socket_file, None
+
+    def change_access(self, deny: Iterable[str], allow: Iterable[str]) -> None:
+        """Deny others from the next request on.
+
+        Raises ListenerError for an entry that is neither an address nor a network.
+        """
+        self._assignment.access.change(deny, allow)
+
+    def retire(self) -> None:
+        """Leave new connections to another listener at the same socket.
+
+        Each kept connection is closed after one more request, so that its client is not cut off
+        while it sends one; call `stop` when none is left, or for those that stay idle.
+        """
+        with self._stop_lock:
+            if not self._is_stopped and not self._is_retired:
+                self._is_retired = True
+                self._model.retire()
 
     def load(self) -> Load:
         """How busy its model is."""
@@ -93,7 +139,13 @@ class RunningListener:
         with self._stop_lock:
             if not self._is_stopped:
                 self._is_stopped = True
-                self._model.stop(grace_seconds)
+                try:
+                    self._model.stop(grace_seconds)
+                finally:
+                    if self._socket_file is not None:
+                        self._socket_file.remove()
+                if self._access_log is not None:
+                    self._access_log.stop()
 
 
 def start_listener(
@@ -107,33 +159,58 @@ def start_listener(
 
     `sock` is a socket that listens already; without it the spec's address and port are bound.
     `multiprocess` tells the app that other processes serve it as well (PEP 3333).
-    Raises AppImportError, PortTakenError (its `holder` is empty), PortNotPermittedError or
-    ListenerError; then nothing is left bound that was bound here.
+    Raises AppImportError, PortTakenError (its `holder` is empty), PortNotPermittedError,
+    CertificateError or ListenerError; then nothing is left bound that was bound here.
     """
     application = _application(spec, multiprocess=multiprocess)
     access = AccessList(spec.options.deny, spec.options.allow)
+    access_log = _access_log(spec)
     model_type = _model_type(spec)
+    rings = recorder.ring.path.parent
+    tls = context_of(spec.options, rings.parent)
+    socket_file = None
     if sock is None:
         listening = bind(spec.address, spec.port, spec.options.backlog)
+        socket_file = SocketFile.of(listening)
     else:
         listening = sock
         prepare(listening)
-    host, port = listening.getsockname()[:2]
-    site = Site(spec.name, application, spec.options, host, port)
-    model = model_type(
-        Assignment(
-            spec=spec,
-            rings=recorder.ring.path.parent,
-            site=site,
-            listening=listening,
-            options=spec.options,
-            access=access,
-            record=RequestRecording(recorder, spec.name),
-            shares_socket=multiprocess,
-        )
+    address = address_of(listening)
+    host = address[0].removeprefix(UNIX)
+    site = Site(spec.name, application, spec.options, host, address[1], is_tls=tls is not None)
+
+    def judge_anew() -> None:
+        site.denies = access.judge
+
+    access.on_change(judge_anew)
+    assignment = Assignment(
+        spec=spec,
+        rings=rings,
+        site=site,
+        listening=listening,
+        options=spec.options,
+        access=access,
+        record=RequestRecording(recorder, spec.name, access_log),
+        shares_socket=multiprocess,
+        tls=tls,
     )
-    model.start()
-    return RunningListener(spec, model, (host, port))
+    model = model_type(assignment)
+    try:
+        model.start()
+    except ListenerError:
+        if socket_file is not None:
+            socket_file.remove()
+        raise
+    if access_log is not None:
+        access_log.start()
+    return RunningListener(assignment, model, address, access_log, socket_file)
+
+
+def _access_log(spec: ListenerSpec) -> AccessLog | None:
+    """The log the options ask for; the processes of `prefork` have one each, at the same file."""
+    if not spec.options.access_log or spec.model is ConcurrencyModel.PREFORK:
+        return None
+    return AccessLog(spec.options, spec.name)
 
 
 def _model_type(spec: ListenerSpec) -> type[Model]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import socket
+    import ssl
     from collections.abc import Callable
     from pathlib import Path
 
@@ -32,6 +33,7 @@ class Assignment:
     access: AccessList
     record: Callable[[Exchange], None]
     shares_socket: bool = False  # other processes accept from it too
+    tls: ssl.SSLContext | None = None  # None: plain HTTP
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,7 @@ class Load:
     queued_requests: int
     active_requests: int
     replaced_workers: int = 0  # processes that died and were replaced, since the start
+    is_serving: bool = True  # False until processes of its own are up
     websocket: WebSocketTraffic | None = None  # since the start; None where there can be none
 
 
@@ -53,6 +56,13 @@ class Model(Protocol):
 
     def start(self) -> None:
         """Begin to accept, in threads or processes of its own; return at once."""
+
+    def retire(self) -> None:
+        """Leave new connections to another model at the same listening socket; return at once.
+
+        This one's descriptor of it is closed, the accept queue is left. Each kept connection is
+        closed after one more request. Called at most once, before `stop`.
+        """
 
     def stop(self, grace_seconds: float) -> None:
         """Stop accepting, let requests in flight finish within the grace, end what was started.

@@ -13,6 +13,7 @@ from servescope.records import Method, Protocol, RequestDetail, RequestRecord
 if TYPE_CHECKING:
     from servescope.hosting.exchange import Exchange
     from servescope.recording import Recorder
+    from servescope.serving.access_log import AccessLog
 
 _METHODS: Final = {method.name: method for method in Method}
 _OTHER: Final = Method._OTHER  # noqa: SLF001 - OpenTelemetry's name
@@ -25,13 +26,16 @@ _MINOR: Final = (Protocol.HTTP_1_0, Protocol.HTTP_1_1)
 class RequestRecording:
     """Records each exchange of one listener once; called by any thread."""
 
-    def __init__(self, recorder: Recorder, listener: str) -> None:
+    def __init__(
+        self, recorder: Recorder, listener: str, access_log: AccessLog | None = None
+    ) -> None:
         self._recorder = recorder
         self._record = recorder.record
         self._wants_detail = recorder.wants_detail
         self._listener = listener
         self._listener_id = recorder.listener_id(listener)
         self._route_ids: dict[str, int] = {}
+        self._log = None if access_log is None else access_log.add
 
     def __call__(self, exchange: Exchange) -> None:
         """Record an exchange whose last byte is out, or that was broken off.
@@ -85,6 +89,8 @@ class RequestRecording:
             body_ns,
             write_ns,
         )
+        if self._log is not None:
+            self._log(exchange, end_ns)
         total_ns = kernel_ns + read_ns + queue_ns + app_ns + body_ns + write_ns
         if self._wants_detail(status, total_ns, end_ns):
             stages = (kernel_ns, read_ns, queue_ns, app_ns, body_ns, write_ns)

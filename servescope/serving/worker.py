@@ -1,9 +1,14 @@
 """A worker process of the model `prefork`: `python -m servescope.serving.worker`.
 
 It is told what to serve in one line on standard input, serves with a thread pool at the inherited
-socket, and reports its load as JSON lines on standard output, the first as soon as it serves. It
-ends gracefully on a line with the seconds of grace, and when standard input ends: then its parent
-is gone, however that went.
+socket, and reports its load as JSON lines on standard output, the first as soon as it serves.
+Further lines are JSON objects:
+
+    {"deny": […], "allow": […]}     who is denied from now on
+    {"retire": true}                leave new connections to somebody else
+    {"stop": seconds}               end gracefully within the grace
+
+It ends as well when standard input ends: then its parent is gone, however that went.
 """
 
 from __future__ import annotations
@@ -18,7 +23,7 @@ from pathlib import Path
 from typing import Final
 
 from servescope.recording import Recorder
-from servescope.serving.listener import GRACE_SECONDS, start_listener
+from servescope.serving.listener import GRACE_SECONDS, RunningListener, start_listener
 from servescope.serving.worker_order import WorkerOrder
 
 REPORT_MS: Final = 250
@@ -31,14 +36,24 @@ def main() -> int:
     # What the app prints must not look like a report.
     report = os.dup(1)
     os.dup2(2, 1)
-    order = WorkerOrder.from_line(sys.stdin.buffer.readline())
+    # Unbuffered: what follows the first line is for the poll below.
+    with open(0, "rb", buffering=0, closefd=False) as given:
+        order = WorkerOrder.from_line(given.readline())
     sys.path[:] = order.path
     recorder = Recorder(Path(order.rings))
     sock = socket.socket(fileno=order.descriptor)
     listener = start_listener(order.spec, recorder, sock, multiprocess=True)
+    grace_seconds = _serve(listener, report)
+    listener.stop(grace_seconds)
+    recorder.close()
+    return 0
+
+
+def _serve(listener: RunningListener, report: int) -> float:
+    """Report and obey until told to stop; the seconds of grace."""
     poll = select.poll()
     poll.register(0, select.POLLIN)
-    told = b""
+    told, given = b"", b""
     while True:
         load = listener.load()
         line = json.dumps([load.open_connections, load.busy_threads, load.queued_requests]).encode()
@@ -47,13 +62,20 @@ def main() -> int:
             try:
                 os.write(report, line + b"\n")
             except BrokenPipeError:
-                break  # the parent is gone
-        if poll.poll(REPORT_MS):
-            break
-    words = os.read(0, _LINE_BYTES)
-    listener.stop(float(words) if words else GRACE_SECONDS)
-    recorder.close()
-    return 0
+                return GRACE_SECONDS  # the parent is gone
+        if not poll.poll(REPORT_MS):
+            continue
+        data = os.read(0, _LINE_BYTES)
+        if not data:
+            return GRACE_SECONDS
+        *lines, given = (given + data).split(b"\n")
+        for words in map(json.loads, lines):
+            if "stop" in words:
+                return float(words["stop"])
+            if "retire" in words:
+                listener.retire()
+            else:
+                listener.change_access(words["deny"], words["allow"])
 
 
 if __name__ == "__main__":

@@ -27,10 +27,7 @@ class WorkerOrder:
         """The order a line tells; raises ValueError, KeyError or TypeError when it tells none."""
         values: dict[str, Any] = json.loads(line)
         spec = values["spec"]
-        options = spec["options"]
-        for name in ("deny", "allow"):
-            options[name] = tuple(options[name])
-        spec["options"] = ListenerOptions(**options)
+        spec["options"] = ListenerOptions.from_json(spec["options"])
         spec["model"] = ConcurrencyModel(spec["model"])
         spec["app_kind"] = AppKind(spec["app_kind"])
         return cls(ListenerSpec(**spec), values["descriptor"], values["rings"], values["path"])

@@ -7,6 +7,7 @@ what became of it. Each method is one transaction.
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,21 +16,21 @@ from servescope.records import (
     Event,
     EventKind,
     Instance,
-    ListenerState,
-    ListenerStatus,
     LoadPlan,
     LoadRun,
     Role,
     RunState,
 )
-from servescope.store import totals
+from servescope.store import listeners, totals
 from servescope.store.database import Database
+from servescope.store.listeners import LEADER
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from servescope.records import ListenerStatus, ListenerWish
     from servescope.store.totals import Kept
 
 NEXT_STATES: Final[dict[RunState, frozenset[RunState]]] = {
@@ -66,41 +67,36 @@ class Control:
         self._db = Database(folder, None)  # small, and wanted most when the metrics have no room
         self._beaten: tuple[int, Role] | None = None
 
-    def write_listeners(self, statuses: Sequence[ListenerStatus]) -> None:
-        """Replace the actual state of all listeners."""
+    def write_listeners(
+        self, statuses: Sequence[ListenerStatus], owner: int = LEADER, now_s: float | None = None
+    ) -> None:
+        """Replace the actual state of all listeners of an owner, see `servescope.store.listeners`.
 
-        def change(connection: sqlite3.Connection) -> None:
-            connection.execute("DELETE FROM listener")
-            connection.executemany(
-                "INSERT INTO listener (name, state, address, port, model, app, wanted_port,"
-                " message, since_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                [
-                    (
-                        one.name,
-                        one.state,
-                        one.address,
-                        one.port,
-                        one.model,
-                        one.app,
-                        one.wanted_port,
-                        one.message,
-                        one.since_s,
-                    )
-                    for one in statuses
-                ],
-            )
+        An empty list when the owner ends.
+        """
+        at_s = time.time() if now_s is None else now_s
+        self._db.write(lambda connection: listeners.write(connection, statuses, owner, at_s))
 
-        self._db.write(change)
+    def see_listeners(self, owner: int, now_s: float) -> None:
+        """Tell that a process that serves on its own is alive."""
+        self._db.write(lambda connection: listeners.see(connection, owner, now_s), news=False)
 
-    def listeners(self) -> list[ListenerStatus]:
-        """The listeners in the order they were written."""
-        rows = self._db.read(
-            lambda connection: connection.execute(
-                "SELECT name, state, address, port, model, app, wanted_port, message, since_s"
-                " FROM listener ORDER BY position"
-            ).fetchall()
-        )
-        return [ListenerStatus(name, ListenerState(state), *rest) for name, state, *rest in rows]
+    def listeners(self, now_s: float | None = None) -> list[ListenerStatus]:
+        """The leader's listeners, and those of other processes that are alive, in order."""
+        at_s = time.time() if now_s is None else now_s
+        return self._db.read(lambda connection: listeners.read(connection, at_s))
+
+    def wishes(self) -> dict[str, ListenerWish]:
+        """What people want of listeners, by name."""
+        return self._db.read(listeners.wishes)
+
+    def change_wish(self, name: str, change: Callable[[ListenerWish], ListenerWish]) -> None:
+        """Want something else of a listener."""
+        self._db.write(lambda connection: listeners.change_wish(connection, name, change))
+
+    def forget_wish(self, name: str) -> None:
+        """Want of a listener what its settings say."""
+        self._db.write(lambda connection: listeners.forget_wish(connection, name))
 
     def request_run(self, plan: LoadPlan, now_s: float) -> int:
         """Ask for a load run; return its id. Raises LoadRefusedError while another one goes on."""

@@ -32,10 +32,12 @@ TABLES: Final = (
         id INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL,
         start_s REAL NOT NULL, end_s REAL, text TEXT NOT NULL)""",
     "CREATE INDEX IF NOT EXISTS event_start ON event (start_s)",
-    """CREATE TABLE IF NOT EXISTS listener (
-        position INTEGER PRIMARY KEY, name TEXT NOT NULL, state TEXT NOT NULL,
-        address TEXT NOT NULL, port INTEGER NOT NULL, model TEXT NOT NULL, app TEXT NOT NULL,
-        wanted_port INTEGER NOT NULL, message TEXT NOT NULL, since_s REAL NOT NULL)""",
+    # `status` and `wish` are JSON: a listener has many options, and gains some. Owner 0 is whoever
+    # leads, any other one is the pid of a process that serves an app of its own.
+    """CREATE TABLE IF NOT EXISTS listener_status (
+        owner INTEGER NOT NULL, position INTEGER NOT NULL, seen_s REAL NOT NULL,
+        status TEXT NOT NULL, PRIMARY KEY (owner, position)) WITHOUT ROWID""",
+    "CREATE TABLE IF NOT EXISTS listener_wish (name TEXT PRIMARY KEY, wish TEXT NOT NULL)",
     """CREATE TABLE IF NOT EXISTS load_run (
         id INTEGER PRIMARY KEY AUTOINCREMENT, plan TEXT NOT NULL, state TEXT NOT NULL,
         requested_s REAL NOT NULL, started_s REAL, ended_s REAL,

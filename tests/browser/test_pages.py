@@ -13,6 +13,7 @@ PAGES = {
     "/ports": ("Ports", "ports-queues"),
     "/host": ("Host", "host-cpu"),
     "/load": ("Load", "load-cpu"),
+    "/servers": ("Servers", "servers-rate"),
 }
 
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from components.cards import BAD, GOOD, WARN, by_limits, stat
-from components.listeners import listener_table, listener_url, short_app
+from components.listeners import listener_table, short_app
 from components.load_form import read
 from components.load_run import history_rows, progress, result
 from components.request_table import matches, opened, table_row
@@ -106,7 +106,19 @@ def test_what_is_wrong_is_said_worst_first(running):
     ],
 )
 def test_a_listeners_link_leads_there(running, address, url):
-    assert listener_url(replace(running, address=address)) == url
+    assert replace(running, address=address).url == url
+
+
+def test_a_listener_behind_tls_has_a_link_and_one_at_a_unix_socket_its_path(running):
+    table = listener_table(
+        [
+            replace(running, is_tls=True, address="::1"),
+            replace(running, address="unix:/run/a.sock", port=0),
+        ]
+    )
+    links = [part.href for part in table._traverse() if type(part).__name__ == "A"]
+    assert links == ["https://[::1]:5555/"]
+    assert "unix:/run/a.sock" in texts(table)
 
 
 def test_a_listener_that_failed_has_no_link_but_a_reason(running):

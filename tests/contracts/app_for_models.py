@@ -11,7 +11,7 @@ Environ = dict[str, Any]
 
 
 def app(environ: Environ, start_response: Any) -> Any:
-    """`/wait`, `/pause`, `/fail`, `/echo`, `/pid`, else a greeting.
+    """`/wait`, `/pause`, `/fail`, `/echo`, `/pid`, `/environ`, else a greeting.
 
     `/wait?folder` makes a file `entered-…` there and waits for the file `leave`.
     """
@@ -31,5 +31,7 @@ def app(environ: Environ, start_response: Any) -> Any:
         body = environ["wsgi.input"].read()
     elif path == "/pid":
         body = b"%d" % os.getpid()
+    elif path == "/environ":
+        body = str(environ.get(environ["QUERY_STRING"])).encode()
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [body]

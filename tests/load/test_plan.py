@@ -20,6 +20,8 @@ STATUSES = [
     RUNNING,
     replace(RUNNING, name="down", state=ListenerState.STOPPED),
     replace(RUNNING, name="broken", state=ListenerState.FAILED, port=0),
+    replace(RUNNING, name="https", is_tls=True),
+    replace(RUNNING, name="path", address="unix:/run/a.sock", port=0),
 ]
 PLAN = LoadPlan("files", "/", 100, 10)
 
@@ -40,8 +42,13 @@ def test_sound_plan_is_returned(target: str) -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"listener": "mars"}, "there is no listener 'mars' here; known are: broken, down, files"),
+        (
+            {"listener": "mars"},
+            "there is no listener 'mars' here; known are: broken, down, files, https, path",
+        ),
         ({"listener": "down"}, "the listener 'down' is stopped, not running; start it first"),
+        ({"listener": "https"}, "is behind TLS, and the load generator speaks plain HTTP over TCP"),
+        ({"listener": "path"}, "listens at a unix socket, and the load generator speaks plain"),
         ({"listener": "broken"}, "is failed, not running"),
         ({"target": ""}, "does not start with '/'"),
         ({"target": "http://example.org/"}, "does not start with '/'"),

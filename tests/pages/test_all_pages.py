@@ -6,7 +6,8 @@ from collections import Counter
 import dash
 import pytest
 
-PATHS = ["/", "/requests", "/latency", "/ports", "/host", "/load"]
+PATHS = ["/", "/requests", "/latency", "/ports", "/host", "/load", "/servers"]
+LIVE = ["overview", *(path[1:] for path in PATHS[1:])]
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +60,7 @@ def test_each_graph_panel_has_an_explanation_and_an_empty_state(app, pages):
                     assert getattr(part, "aria-label"), part.id
 
 
-@pytest.mark.parametrize("name", ["overview", "requests", "latency", "ports", "host", "load"])
+@pytest.mark.parametrize("name", LIVE)
 def test_a_poll_without_a_cursor_is_answered(app, dependencies, name):
     output = f"{name}-delta.data"
     (poll,) = (
@@ -86,14 +87,11 @@ def test_a_page_has_one_poll(dependencies):
         for one in dependencies
         if any(given["id"] == "tick" for given in one["inputs"])
     ]
-    assert sorted(polls) == sorted(
-        f"{name}-delta.data"
-        for name in ("overview", "requests", "latency", "ports", "host", "load")
-    )
+    assert sorted(polls) == sorted(f"{name}-delta.data" for name in LIVE)
 
 
 def test_who_may_not_act_is_told_why_and_finds_the_buttons_disabled(app, pages):
-    buttons = {"/": "overview-start", "/load": "load-start"}
+    buttons = {"/": "overview-start", "/load": "load-start", "/servers": "server-apply"}
     for path, button in buttons.items():
         for address, disabled in (("127.0.0.1", False), ("192.0.2.7", True)):
             environ = {"REMOTE_ADDR": address}

@@ -43,7 +43,7 @@ def listener(name, **more):
 def test_listeners_are_replaced_as_a_whole_and_keep_their_order(control, other):
     control.write_listeners([listener("wsgi"), listener("files", message="taken by nginx")])
     assert [one.name for one in other.listeners()] == ["wsgi", "files"]
-    after = [listener("files", since_s=12.5)]
+    after = [listener("files", since_s=12.5, is_tls=True), listener("wsgi")]
     control.write_listeners(after)
     assert other.listeners() == after
 

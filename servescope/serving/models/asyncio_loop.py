@@ -27,16 +27,15 @@ from servescope.serving.loop_connection import LoopConnection
 from servescope.serving.loop_phases import Phase
 from servescope.serving.model import Assignment, Load
 from servescope.serving.pinning import pin_this_thread
+from servescope.serving.sweeps import sweep_seconds
 from servescope.serving.worker_threads import WorkerThreads
 
 if TYPE_CHECKING:
-    import socket
     from collections.abc import Callable
 
     from servescope.hosting.asgi import AsgiCallable
     from servescope.hosting.asgi_http import HttpCall
     from servescope.hosting.asgi_websocket import WebSocketCall
-    from servescope.serving.connection import Connection
     from servescope.serving.threaded_answers import ThreadedAnswers
 
 STARTUP_S: Final = 10.0
@@ -49,8 +48,6 @@ CANCEL_S: Final = 0.3
 """How long calls that were cancelled at the end of the grace may take to end."""
 
 _STOP_POLL_S: Final = 0.02
-_SWEEPS_PER_DEADLINE: Final = 8
-_SWEEP_BOUNDS_S: Final = (0.02, 1.0)
 _NS: Final = 1_000_000_000
 _log = logging.getLogger(__name__)
 
@@ -67,11 +64,7 @@ def new_loop() -> asyncio.AbstractEventLoop:
 class _LoopAcceptor(Acceptor):
     """Makes connections for a loop."""
 
-    def _make(self, sock: socket.socket, peer: tuple[str, int]) -> Connection:
-        plain = super()._make(sock, peer)
-        return LoopConnection(
-            sock, plain.conversation, self._assignment.record, self._date, self._write_timeout_ns
-        )
+    _connection_type = LoopConnection
 
 
 class AsyncioLoop:
@@ -101,14 +94,7 @@ class AsyncioLoop:
         self._workers = WorkerThreads(
             self._name, 0 if self.host else options.threads, options.pin_core
         )
-        shortest_s = min(
-            options.head_seconds,
-            options.body_seconds,
-            options.write_seconds,
-            options.keep_alive_seconds,
-        )
-        low, high = _SWEEP_BOUNDS_S
-        self._sweep_s = min(max(shortest_s / _SWEEPS_PER_DEADLINE, low), high)
+        self._sweep_s = sweep_seconds(options)
         self._grace_s = 0.0
         self._stop_asked: asyncio.Event
         self._is_up = threading.Event()
@@ -129,6 +115,11 @@ class AsyncioLoop:
             self._workers.stop(0)
             self._assignment.listening.close()
             raise ListenerError(self._failure)
+
+    def retire(self) -> None:
+        """Leave the accept queue to somebody else; see `Model`."""
+        self._assignment.site.draining = True
+        self.loop.call_soon_threadsafe(self._leave_socket)
 
     def stop(self, grace_seconds: float) -> None:
         """Stop accepting, finish what is in flight, end the threads; bounded by the grace."""
@@ -251,8 +242,12 @@ class AsyncioLoop:
 
     # Accepting and deadlines.
 
+    def _leave_socket(self) -> None:
+        self._accept_off()
+        self._assignment.listening.close()
+
     def _accept_on(self) -> None:
-        if not self._is_accepting:
+        if not self._is_accepting and self._assignment.listening.fileno() >= 0:
             self._is_accepting = True
             self.loop.add_reader(self._assignment.listening.fileno(), self._accept_some)
 
@@ -318,9 +313,8 @@ class AsyncioLoop:
         loop = self.loop
         began = loop.time()
         await self._outside_of_a_task(self._accept_some)  # these were told they are connected
-        self._accept_off()
         self.is_stopping = True
-        self._assignment.listening.close()
+        self._leave_socket()
         while self._connections or self._driver.tasks:
             if loop.time() - began >= self._grace_s:
                 break

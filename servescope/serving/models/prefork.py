@@ -26,6 +26,8 @@ from servescope.serving.model import Assignment, Load
 from servescope.serving.worker_order import WorkerOrder
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from servescope.records import ListenerSpec
 
 WORKER_MODULE: Final = "servescope.serving.worker"
@@ -36,7 +38,12 @@ KILL_AFTER_S: Final = 1.0
 """Beyond the grace; then a worker is ended by SIGKILL."""
 
 _PACKAGE_ROOT: Final = Path(servescope.__file__).resolve().parent.parent
+_NOT_UP: Final = Load(0, 0, 0, 0, is_serving=False)
 _log = logging.getLogger(__name__)
+
+
+def _line(told: Mapping[str, object]) -> bytes:
+    return json.dumps(told).encode() + b"\n"
 
 
 class _Worker:
@@ -44,13 +51,14 @@ class _Worker:
 
     def __init__(self, assignment: Assignment, spec: ListenerSpec, number: int) -> None:
         self._assignment = assignment
+        self._is_retired = False
         self._order = WorkerOrder(
             spec, assignment.listening.fileno(), str(assignment.rings.absolute()), sys.path
         )
         self._lock = threading.Lock()
         self._is_stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
-        self.load = Load(0, 0, 0, 0)
+        self.load = _NOT_UP
         self.replaced = 0
         self.thread = threading.Thread(
             target=self._keep, name=f"{assignment.site.name}-worker-{number}", daemon=True
@@ -74,7 +82,7 @@ class _Worker:
                 if process is None:
                     return
                 ended = f"worker {process.pid} ended with {self._follow(process)}"
-            if self._is_stopping.is_set():
+            if self._is_stopping.is_set() or self._is_retired:
                 return
             self.replaced += 1
             _log.warning("listener %s: %s; replacing it", self._assignment.site.name, ended)
@@ -91,7 +99,7 @@ class _Worker:
         code = process.wait()
         with self._lock:
             self._process = None
-            self.load = Load(0, 0, 0, 0)
+            self.load = _NOT_UP
             if process.stdin is not None:
                 with suppress(BrokenPipeError):
                     process.stdin.close()
@@ -114,8 +122,24 @@ class _Worker:
             self._tell(process, self._order.to_line())
             return process
 
-    def _tell(self, process: subprocess.Popen[bytes], line: bytes) -> None:
-        if process.stdin is not None:
+    def change_access(self) -> None:
+        """Pass the lists of who is denied on to the process, and to those that replace it."""
+        access = self._assignment.access
+        lists = {"deny": access.deny, "allow": access.allow}
+        with self._lock:
+            spec = self._order.spec
+            options = replace(spec.options, deny=access.deny, allow=access.allow)
+            self._order = replace(self._order, spec=replace(spec, options=options))
+            self._tell(self._process, _line(lists))
+
+    def retire(self) -> None:
+        """Ask the process to leave new connections to somebody else."""
+        with self._lock:
+            self._is_retired = True
+            self._tell(self._process, _line({"retire": True}))
+
+    def _tell(self, process: subprocess.Popen[bytes] | None, line: bytes) -> None:
+        if process is not None and process.stdin is not None:
             with suppress(BrokenPipeError):  # it is dead already: `_keep` sees it
                 process.stdin.write(line)
                 process.stdin.flush()
@@ -124,8 +148,7 @@ class _Worker:
         """Ask for a graceful end."""
         with self._lock:
             self._is_stopping.set()
-            if self._process is not None:
-                self._tell(self._process, b"%f\n" % grace_seconds)
+            self._tell(self._process, _line({"stop": grace_seconds}))
 
     def kill(self) -> None:
         """End the process at once."""
@@ -151,6 +174,7 @@ class Prefork:
                 options=replace(options, pin_core=core),
             )
             self._workers.append(_Worker(assignment, spec, number))
+        assignment.access.on_change(self._change_access)
 
     def start(self) -> None:
         """Start the processes; who connects before they serve waits in the accept queue."""
@@ -171,7 +195,18 @@ class Prefork:
             sum(load.queued_requests for load in loads),
             sum(load.active_requests for load in loads),
             sum(worker.replaced for worker in self._workers),
+            is_serving=all(load.is_serving for load in loads),
         )
+
+    def _change_access(self) -> None:
+        for worker in self._workers:
+            worker.change_access()
+
+    def retire(self) -> None:
+        """Leave the accept queue to somebody else; see `Model`."""
+        for worker in self._workers:
+            worker.retire()
+        self._assignment.listening.close()
 
     def stop(self, grace_seconds: float) -> None:
         """Let every worker stop gracefully; those that do not within the grace are killed."""

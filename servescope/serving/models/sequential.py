@@ -38,6 +38,7 @@ class Sequential:
         self._listening = assignment.listening.fileno()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._stop_at_ns = 0  # when the grace is over; 0 while nobody asked for the stop
+        self._is_retired = False
         self._connection: Connection | None = None
         self._is_busy = False
         name = f"{assignment.site.name}-sequential"
@@ -55,9 +56,9 @@ class Sequential:
     def _serve_forever(self) -> None:
         pin_this_thread(self._assignment.options.pin_core)
         while True:
-            connection = self._acceptor.accept()
+            connection = None if self._is_retired else self._acceptor.accept()
             if connection is None:
-                if self._stop_at_ns:
+                if self._stop_at_ns or self._is_retired:
                     self._assignment.listening.close()
                     return
                 paused_ns = max(self._acceptor.paused_until_ns - now_ns(), 0)
@@ -121,12 +122,14 @@ class Sequential:
                 if self._stop_at_ns:
                     return Need.CLOSE
                 events[self._wake] = select.POLLIN
-                if is_kept:
+                if is_kept and not self._is_retired:
                     events[self._listening] = select.POLLIN
             left_ns = deadline_ns - now_ns()
             if left_ns <= 0:
                 return conversation.expire()
             ready = self._wait(events, left_ns)
+            if self._wake in ready:
+                os.eventfd_read(self._wake)  # the flags tell what it was for
             if self._listening in ready and connection.descriptor not in ready:
                 return Need.CLOSE
 
@@ -157,6 +160,12 @@ class Sequential:
             if left_ns <= 0:
                 return
             self._wait({connection.descriptor: select.POLLIN}, left_ns)
+
+    def retire(self) -> None:
+        """Leave the accept queue to somebody else; see `Model`."""
+        self._assignment.site.draining = True
+        self._is_retired = True
+        os.eventfd_write(self._wake, 1)
 
     def stop(self, grace_seconds: float) -> None:
         """Serve who has connected, then end; bounded by the grace."""

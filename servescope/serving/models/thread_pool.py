@@ -30,6 +30,7 @@ from servescope.serving.model import Assignment, Load
 from servescope.serving.pace import Pace
 from servescope.serving.pinning import pin_this_thread
 from servescope.serving.readiness import Readiness
+from servescope.serving.sweeps import sweep_seconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -43,8 +44,6 @@ STOP_LINGER_NS: Final = 250_000_000
 """The same while stopping."""
 
 _STOP_POLL_NS: Final = 20_000_000
-_SWEEPS_PER_DEADLINE: Final = 8
-_SWEEP_BOUNDS_NS: Final = (20_000_000, 1_000_000_000)
 _ANSWERS_PER_TURN: Final = 16  # pipelined requests of one client, before the others' turn
 _NS: Final = 1_000_000_000
 _READ, _RUN = Need.READ, Need.RUN  # looked up once: 80 ns each time in Python 3.11
@@ -72,16 +71,9 @@ class ThreadPool:
         self._ready: Iterator[int] = iter(())  # descriptors; a new leader goes on with these
         self._stop_at_ns = 0  # when the grace is over; 0 while nobody asked for the stop
         self._is_accepting = True
+        self._is_retiring = False
         self._is_over = threading.Event()
-        options = assignment.options
-        shortest_s = min(
-            options.head_seconds,
-            options.body_seconds,
-            options.write_seconds,
-            options.keep_alive_seconds,
-        )
-        low, high = _SWEEP_BOUNDS_NS
-        self._sweep_ns = min(max(int(shortest_s * _NS) // _SWEEPS_PER_DEADLINE, low), high)
+        self._sweep_ns = int(sweep_seconds(assignment.options) * _NS)
         self._next_sweep_ns = 0
         self._threads = [
             threading.Thread(
@@ -220,9 +212,11 @@ class ThreadPool:
             self._pace.note_stuck(exchange.target)
 
     def _sweep(self, me: Member, now: int) -> None:
-        """See to passed deadlines."""
+        """See to passed deadlines, and to the order to retire."""
+        if self._is_retiring:
+            self._leave_socket()
         may_accept = now >= self._acceptor.paused_until_ns and not self._stop_at_ns
-        if may_accept and not self._is_accepting:
+        if may_accept and not self._is_accepting and self._listening_descriptor >= 0:
             self._is_accepting = True
             self._readiness.watch(self._listening_descriptor)
         for connection in list(self._connections.values()):  # one step under the GIL
@@ -334,6 +328,22 @@ class ThreadPool:
 
     # Stopping.
 
+    def retire(self) -> None:
+        """Leave the accept queue to somebody else; see `Model`."""
+        self._assignment.site.draining = True
+        self._is_retiring = True
+        self._next_sweep_ns = 0
+        self._readiness.wake()
+
+    def _leave_socket(self) -> None:
+        self._is_retiring = False
+        if self._listening_descriptor >= 0:
+            if self._is_accepting:
+                self._readiness.unwatch(self._listening_descriptor)
+            self._is_accepting = False
+            self._listening_descriptor = -1
+            self._assignment.listening.close()
+
     def stop(self, grace_seconds: float) -> None:
         """Stop accepting, finish what is in flight, end the threads; bounded by the grace."""
         self._assignment.site.draining = True
@@ -357,11 +367,7 @@ class ThreadPool:
             self._accept_some(me)  # these were told that they are connected
             if not me.leads:
                 return
-            if self._is_accepting:
-                self._readiness.unwatch(self._listening_descriptor)
-            self._is_accepting = False
-            self._listening_descriptor = -1
-            self._assignment.listening.close()
+            self._leave_socket()
         for connection in list(self._connections.values()):
             if connection.is_parked:
                 self._guarded(self._close_if_idle, me, connection)

@@ -1,0 +1,165 @@
+"""The listeners: where they stand; start, stop, restart and change them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from dash import Input, Output, State, callback, ctx, html, no_update, register_page
+
+from components import panels, server_form
+from components.access import dashboard, why_not
+from components.access import desk as present_desk
+from components.live import LiveGraph, LivePage, Props, connect
+from servescope import catalog
+from servescope.errors import ServescopeError
+from servescope.figures.lines import LinePlot
+from servescope.queries import ports, traffic
+from servescope.runtime.wanted import faults
+
+if TYPE_CHECKING:
+    from servescope.queries.desk import Desk
+    from servescope.queries.span import Span
+    from servescope.records import ListenerStatus, ListenerWish
+
+register_page(
+    __name__,
+    path="/servers",
+    name="Servers",
+    title="Servers · Servescope",
+    order=60,
+    icon="servers",
+)
+
+GRAPHS: Final = (
+    LiveGraph(
+        "servers-rate",
+        "Requests per second by listener",
+        "What each listener answered; a restart in place leaves no dent.",
+        lambda desk, span, _: traffic.by_listener(desk, span),
+        LinePlot(),
+    ),
+    LiveGraph(
+        "servers-inside",
+        "Inside: connections, queue, threads",
+        "Connections open, requests that wait for a thread, and threads at work, by listener.",
+        lambda desk, span, _: ports.inside(desk, span),
+        LinePlot(),
+    ),
+)
+
+
+def props(desk: Desk, _span: Span | None, _filters: tuple[str, ...]) -> Props:
+    """The cards and what can be chosen."""
+    listeners = desk.listeners()
+    return {
+        "server-cards": {"children": server_form.server_cards(listeners)},
+        server_form.CHOSEN: {"data": [one.name for one in listeners]},
+    }
+
+
+METRICS: Final = (
+    catalog.REQUEST_DURATION,
+    catalog.OPEN_CONNECTIONS,
+    catalog.BUSY_THREADS,
+    catalog.QUEUED_REQUESTS,
+)
+PAGE: Final = LivePage("servers", GRAPHS, props, metrics=METRICS)
+connect(PAGE)
+
+
+def listener(name: str | None) -> ListenerStatus | None:
+    """The listener of this name as it is now."""
+    statuses = present_desk().control.listeners()
+    return next((one for one in statuses if one.name == name), None)
+
+
+@callback(
+    *(Output(field, "value") for field in server_form.FIELDS),
+    Output(server_form.LOG_FIELD, "checked"),
+    Input(server_form.CHOSEN, "value"),
+    prevent_initial_call=True,
+)
+def show(name: str | None) -> list[object]:
+    """Fill the fields with what the chosen listener has."""
+    status = listener(name)
+    if status is None:
+        return [no_update] * (len(server_form.FIELDS) + 1)
+    return [*server_form.field_values(status), bool(status.options.access_log)]
+
+
+@callback(
+    Output("server-said", "children"),
+    *(Output(field, "error") for field in server_form.FIELDS),
+    *(Input(button, "n_clicks") for button in server_form.BUTTONS),
+    State(server_form.CHOSEN, "value"),
+    *(State(field, "value") for field in server_form.FIELDS),
+    State(server_form.LOG_FIELD, "checked"),
+    prevent_initial_call=True,
+)
+def act(*given: object) -> list[object]:
+    """Do what a button says; the answer is what stood in the way, beside its field where it can."""
+    name, *values, log = given[len(server_form.BUTTONS) :]
+    status = listener(str(name))
+    fine: list[object] = [""] * len(server_form.FIELDS)
+    if status is None:
+        return ["Choose a listener.", *fine]
+    try:
+        if ctx.triggered_id == "server-apply":
+            wish, found = server_form.read(status, values, log)
+            found = faults(status, wish) | found
+            if found:
+                return ["", *(found.get(field, "") for field in server_form.FAULTS)]
+            dashboard().change_listener(
+                status.name, lambda before: server_form.merged(before, wish)
+            )
+        elif ctx.triggered_id == "server-reset":
+            dashboard().reset_listener(status.name)
+        else:
+            dashboard().change_listener(status.name, CHANGES[str(ctx.triggered_id)])
+    except ServescopeError as error:
+        return [str(error), *fine]
+    return ["", *fine]
+
+
+def start(wish: ListenerWish) -> ListenerWish:
+    """Let it run."""
+    return replace(wish, runs=True)
+
+
+def stop(wish: ListenerWish) -> ListenerWish:
+    """Let it not run."""
+    return replace(wish, runs=False)
+
+
+def restart(wish: ListenerWish) -> ListenerWish:
+    """A new generation; it runs after that, whatever was before."""
+    return replace(wish, runs=True, restarts=wish.restarts + 1)
+
+
+CHANGES: Final = {"server-start": start, "server-stop": stop, "server-restart": restart}
+
+
+def layout(**_query: str) -> html.Div:
+    """The page; the view in the query is the time bar's."""
+    listeners = present_desk().listeners()
+    return panels.page_frame(
+        PAGE,
+        "Servers",
+        panels.panel(
+            "Listeners",
+            "Everything hosted here: the listeners of the settings, and those of "
+            "`python -m servescope serve` on the same data folder.",
+            html.Div(
+                server_form.server_cards(listeners), id="server-cards", className="server-cards"
+            ),
+        ),
+        panels.panel(
+            "Change a listener",
+            "A restart, and a change of the model, keep the listening socket: requests in flight "
+            "are answered by the old generation, new ones by the new. Changes outlive a restart of "
+            "the dashboard.",
+            server_form.server_form(listeners, why_not()),
+        ),
+        panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
+    )

@@ -1,0 +1,190 @@
+"""`python -m servescope serve`: an app or a folder, served and recorded without a dashboard."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from servescope.commands import serve_options
+from servescope.errors import DataFolderError, UsageError
+from servescope.hosting.app_import import import_app, kind_of
+from servescope.records import (
+    SELF_SIGNED,
+    UNIX,
+    AccessLogFormat,
+    AppKind,
+    ConcurrencyModel,
+    ListenerOptions,
+    ListenerSpec,
+)
+from servescope.runtime.served_app import ServedApp
+from servescope.settings import load_settings
+
+if TYPE_CHECKING:
+    import argparse
+    from types import FrameType
+
+    from servescope.records import ListenerStatus
+
+HELP: Final = "serve an app or a folder, and record it, without a dashboard"
+ROUND_S: Final = 0.2
+GRACE_S: Final = 5.0
+INTERRUPTED: Final = 130
+"""Exit status after a second SIGINT, as shells have it: 128 and the signal's number."""
+
+_MIB: Final = 1024 * 1024
+_NAME_LENGTH: Final = 40
+Choice = TypeVar("Choice", ConcurrencyModel, AccessLogFormat)
+_KINDS: Final = {AppKind.STATIC: "folder", AppKind.WSGI: "WSGI", AppKind.ASGI: "ASGI"}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    serve_options.add_to(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Serve until SIGTERM or SIGINT. Raises ServescopeError when that cannot begin."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
+    settings = load_settings()
+    folder = (arguments.data_folder or settings.data_dir).expanduser().absolute()
+    spec = wanted(arguments)
+    asked_to_stop = _on_signals()
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise DataFolderError(
+            f"cannot make the data folder {folder}: {error.strerror}; "
+            "name another with --data-folder"
+        ) from error
+    served = ServedApp(folder, spec, settings.store_mib)
+    try:
+        status = served.start()
+        sys.stdout.write(f"{sentence(status, folder)}\n")
+        sys.stdout.flush()
+        while not asked_to_stop.wait(ROUND_S):
+            served.look_after()
+    finally:
+        served.stop(GRACE_S)
+    return 0
+
+
+def wanted(arguments: argparse.Namespace) -> ListenerSpec:
+    """The listener the arguments describe. Raises UsageError or AppImportError."""
+    kind, app, name = _app(arguments.app)
+    model = _choice(
+        "--model",
+        arguments.model or ("asyncio" if kind is AppKind.ASGI else "thread_pool"),
+        ConcurrencyModel,
+    )
+    if kind is AppKind.ASGI and model is not ConcurrencyModel.ASYNCIO:
+        raise UsageError(f"{app} is an ASGI app and needs an event loop: --model asyncio")
+    address = arguments.host
+    if arguments.unix:
+        address = f"{UNIX}{arguments.unix.expanduser().absolute()}"
+    try:
+        ip_address(arguments.host.partition("%")[0])
+    except ValueError:
+        raise UsageError(f"--host {arguments.host}: not an address") from None
+    name = arguments.name or name
+    if not name.isprintable() or not 1 <= len(name) <= _NAME_LENGTH:
+        raise UsageError(f"--name {name!r}: 1 to {_NAME_LENGTH} printable characters")
+    log = arguments.access_log
+    options = ListenerOptions(
+        threads=arguments.threads,
+        workers=arguments.workers,
+        backlog=arguments.backlog,
+        keep_alive_seconds=arguments.keep_alive,
+        keep_alive_requests=arguments.keep_alive_requests,
+        head_seconds=arguments.head_timeout,
+        body_seconds=arguments.body_timeout,
+        write_seconds=arguments.write_timeout,
+        max_target=arguments.max_target,
+        max_header_count=arguments.max_headers,
+        max_head=arguments.max_head,
+        max_body=arguments.max_body,
+        max_connections=arguments.max_connections,
+        deny=_networks("--deny", arguments.deny or []),
+        allow=_networks("--allow", arguments.allow or []),
+        pin_core=None if arguments.no_pin else min(os.sched_getaffinity(0)),
+        access_log=str(log.expanduser().absolute()) if log else "",
+        access_log_format=_choice(
+            "--access-log-format", arguments.access_log_format, AccessLogFormat
+        ),
+        access_log_bytes=arguments.access_log_mib * _MIB,
+        access_log_files=arguments.access_log_files,
+        certificate=_file(arguments.certificate),
+        key=_file(arguments.key),
+    )
+    return ListenerSpec(name, address, arguments.port, model, kind, app, options=options)
+
+
+def sentence(status: ListenerStatus, folder: Path) -> str:
+    """Where it listens and how."""
+    how = {
+        ConcurrencyModel.PREFORK: f", {status.options.workers} workers of "
+        f"{status.options.threads} threads",
+        ConcurrencyModel.THREAD_POOL: f", {status.options.threads} threads",
+    }.get(ConcurrencyModel(status.model), "")
+    kind = _KINDS[AppKind(status.app_kind)]
+    return (
+        f"Servescope serves {status.app} ({kind}) on {status.url} with the model "
+        f"{status.model}{how}; it records as {status.name} into {folder}"
+    )
+
+
+def _file(given: str | None) -> str:
+    """The path of a PEM file, absolute; SELF_SIGNED stays as it is."""
+    if not given or given == SELF_SIGNED:
+        return given or ""
+    return str(Path(given).expanduser().absolute())
+
+
+def _app(given: str) -> tuple[AppKind, str, str]:
+    """What is hosted, how it is named for the listener, and a name for its listener."""
+    path = Path(given).expanduser()
+    if path.is_dir():
+        return AppKind.STATIC, str(path.resolve()), path.resolve().name or "files"
+    if ":" not in given:
+        raise UsageError(f"{given} is neither a folder nor an app named as module:attribute")
+    return kind_of(import_app(given)), given, given.partition(":")[0].rpartition(".")[2]
+
+
+def _choice(option: str, value: str, kind: type[Choice]) -> Choice:
+    try:
+        return kind(value)
+    except ValueError:
+        raise UsageError(f"{option} {value}: choose one of {', '.join(kind)}") from None
+
+
+def _networks(option: str, given: list[str]) -> tuple[str, ...]:
+    entries = tuple(part.strip() for one in given for part in one.split(",") if part.strip())
+    for entry in entries:
+        try:
+            ip_network(entry, strict=False)
+        except ValueError:
+            raise UsageError(f"{option} {entry}: neither an address nor a network") from None
+    return entries
+
+
+def _on_signals() -> threading.Event:
+    """What SIGTERM and SIGINT set; a second SIGINT ends the process where it is."""
+    asked = threading.Event()
+    interrupted = threading.Event()
+
+    def stop(number: int, _frame: FrameType | None) -> None:
+        if number == signal.SIGINT:
+            if interrupted.is_set():
+                os._exit(INTERRUPTED)
+            interrupted.set()
+        asked.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    return asked

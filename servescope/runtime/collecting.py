@@ -1,0 +1,113 @@
+"""The collector's part: whoever leads moves what all processes record into the store."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+from servescope.recording.recorder import RINGS
+from servescope.records import ListenerState, Role
+from servescope.sampling.base import Sampler, timed
+from servescope.sampling.host import host_samplers
+from servescope.sampling.process import ProcessSampler
+from servescope.sampling.queues import SocketSampler
+from servescope.store.collector import Collector
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from servescope.records import Sample
+    from servescope.store.base import Store
+    from servescope.store.control import Control
+
+logger = logging.getLogger(__name__)
+
+TICK_DELAY_S: Final = 0.03
+"""How long after a second's end it is collected: its last records are written by then."""
+
+
+def no_pids() -> Sequence[int]:
+    """There is no load generator."""
+    return ()
+
+
+class Collecting:
+    """Samplers and collector, on a thread; one process of a data folder at a time has them.
+
+    `samples` are the gauges of this process's listeners.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        store: Store,
+        control: Control,
+        samples: Callable[[], Iterable[Sample]],
+        generator_pids: Callable[[], Sequence[int]] = no_pids,
+    ) -> None:
+        self._control = control
+        self._generator_pids = generator_pids
+        self._samplers: list[Sampler] = [
+            *host_samplers(),
+            ProcessSampler(self._pids),
+            SocketSampler(self._ports),
+        ]
+        self._collector = Collector(store, folder / RINGS, [self._host_samples, samples])
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._collect, name="collector", daemon=True)
+
+    def start(self) -> None:
+        """Begin to collect."""
+        self._thread.start()
+
+    def problems(self) -> list[str]:
+        """What the collector has trouble with, in whole sentences."""
+        status = self._collector.status
+        told = {
+            "The store takes no data": status.store_problem,
+            "A sampler failed": status.source_problem,
+            "A ring cannot be read": status.ring_problem,
+        }
+        return [f"{what}: {why}" for what, why in told.items() if why]
+
+    def halt(self) -> None:
+        """Collect no more by itself."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def finish(self) -> None:
+        """Commit what was recorded until now; call after `halt`. What comes then is others'."""
+        self._collector.flush(time.time_ns(), time.monotonic())
+        self._collector.close()
+
+    def _collect(self) -> None:
+        while not self._stopping.wait(_until_next_second()):
+            try:
+                self._collector.tick(time.time_ns(), time.monotonic())
+            except Exception:
+                # The boundary of the collector's loop: a defect must not end the recording.
+                logger.exception("the collector failed in this second")
+
+    def _host_samples(self) -> Iterable[Sample]:
+        return timed(self._samplers)
+
+    def _pids(self) -> Mapping[str, Sequence[int]]:
+        instances = self._control.instances(time.time())
+        return {
+            "dashboard": [one.pid for one in instances if one.role is not Role.SERVER],
+            "served app": [one.pid for one in instances if one.role is Role.SERVER],
+            "load generator": self._generator_pids(),
+        }
+
+    def _ports(self) -> list[int]:
+        """The ports of all listeners, those of other processes too."""
+        statuses = self._control.listeners()
+        return [one.port for one in statuses if one.state is ListenerState.RUNNING]
+
+
+def _until_next_second() -> float:
+    return 1.0 - (time.time() - TICK_DELAY_S) % 1.0

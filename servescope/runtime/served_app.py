@@ -1,0 +1,140 @@
+"""One app served by this process without a dashboard, recorded into the store of its data folder.
+
+Theory of operation. The process records into a ring of its own. While a dashboard leads on the data
+folder, that one's collector drains the ring, as it does for the middleware. While none does, this
+process takes the lock and collects, without the listeners of the settings. As soon as a dashboard
+is there it gives the lock back: only a dashboard can start load and host the other listeners.
+Recording and serving go on all the while.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from servescope.errors import ListenerError, ServescopeError
+from servescope.recording import Recorder
+from servescope.recording.recorder import RINGS
+from servescope.records import ListenerState, Role
+from servescope.runtime.collecting import Collecting
+from servescope.runtime.election import LeaderLock
+from servescope.runtime.leading import announce, tell_news
+from servescope.runtime.listening import Listeners
+from servescope.runtime.wanted import LOGS
+from servescope.store.control import Control
+from servescope.store.sqlite import open_store
+
+if TYPE_CHECKING:
+    from servescope.records import ListenerSpec, ListenerStatus
+
+logger = logging.getLogger(__name__)
+
+BEAT_S: Final = 1.0
+
+
+class ServedApp:
+    """Serves one listener; one thread calls its methods.
+
+    Raises ServescopeError when the data folder or its store cannot be used.
+    """
+
+    def __init__(self, folder: Path, spec: ListenerSpec, store_mib: int) -> None:
+        self._folder = folder
+        self._spec = spec
+        self._pid = os.getpid()
+        self._lock = LeaderLock(folder)
+        self._store = open_store(folder, store_mib)
+        self._control = Control(folder)
+        self._recorder = Recorder(folder / RINGS)
+        self._listeners = Listeners([spec], self._recorder, folder / LOGS)
+        self._collecting: Collecting | None = None
+        self._trouble = ""
+        self._next_beat = 0.0
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process collects."""
+        return self._lock.held
+
+    def start(self) -> ListenerStatus:
+        """Serve; what is so then. Raises ListenerError when it cannot."""
+        name = self._spec.name
+        for status in self._control.listeners():
+            # A dead leader's rows are still there; a dead server's are not.
+            is_there = (
+                status.state is ListenerState.RUNNING and Path(f"/proc/{status.pid}").exists()
+            )
+            if status.name == name and is_there:
+                raise ListenerError(
+                    f"process {status.pid} hosts a listener {name} on port {status.port} already: "
+                    "choose another --name"
+                )
+        self._control.forget_wish(name)  # what the command line says now is newer
+        self._listeners.reconcile({})
+        (status,) = self._listeners.statuses()
+        if status.state is not ListenerState.RUNNING:
+            raise ListenerError(status.message)
+        self._control.write_listeners([status], self._pid)
+        self.look_after()
+        return status
+
+    def look_after(self) -> None:
+        """Hold what is wanted against what is; call a few times a second."""
+        try:
+            if self._listeners.reconcile(self._control.wishes()):
+                self._control.write_listeners(self._listeners.statuses(), self._pid)
+            tell_news(self._control, self._listeners)
+            if time.monotonic() >= self._next_beat:
+                self._next_beat = time.monotonic() + BEAT_S
+                self._beat()
+            self._take_or_leave_the_lead()
+        except ServescopeError as error:  # it is served all the same
+            if str(error) != self._trouble:
+                logger.warning("%s", error)
+            self._trouble = str(error)
+        else:
+            self._trouble = ""
+
+    def _beat(self) -> None:
+        now = time.time()
+        self._control.beat(self._pid, Role.SERVER, now)
+        self._control.see_listeners(self._pid, now)
+
+    def _take_or_leave_the_lead(self) -> None:
+        instances = self._control.instances(time.time())
+        has_dashboard = any(one.role is not Role.SERVER for one in instances)
+        if self._collecting is not None:
+            if has_dashboard:
+                self._leave_the_lead()
+        elif not has_dashboard and self._lock.try_take():
+            self._collecting = Collecting(
+                self._folder, self._store, self._control, self._listeners.samples
+            )
+            self._collecting.start()
+            announce(self._control, self._pid, took_over=False)
+
+    def _leave_the_lead(self) -> None:
+        collecting, self._collecting = self._collecting, None
+        try:
+            if collecting is not None:
+                collecting.halt()
+                collecting.finish()
+        finally:
+            self._lock.release()
+
+    def stop(self, grace_seconds: float) -> None:
+        """Let requests in flight finish within the grace; then everything ends."""
+        self._listeners.stop(grace_seconds)
+        self._recorder.close()
+        try:
+            self._leave_the_lead()
+            self._control.write_listeners([], self._pid)
+            self._control.leave(self._pid)
+        except ServescopeError as error:
+            logger.warning("while stopping: %s", error)
+        finally:
+            self._control.close()
+            self._store.close()

@@ -1,0 +1,77 @@
+"""A listener restarted in place: a new generation at the same listening socket, no one turned away.
+
+The new generation begins to accept at a duplicate of the socket's descriptor, so the accept queue
+lives on. Then the old one retires: it accepts no more, answers what is in flight, and closes each
+kept connection after one more request (`Connection: close` announces it). What is idle all the
+while is closed in the end, as any idle connection is.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Final
+
+from servescope.errors import ListenerError
+from servescope.serving.listener import GRACE_SECONDS, RunningListener, start_listener
+
+if TYPE_CHECKING:
+    from servescope.recording import Recorder
+    from servescope.records import ListenerSpec
+
+READY_S: Final = 15.0
+"""How long the new generation's processes may take to come up."""
+
+RETIRE_S: Final = 5.0
+"""How long kept connections may take to send one more request."""
+
+_STEP_S: Final = 0.02
+
+
+def succeed(old: RunningListener, spec: ListenerSpec, recorder: Recorder) -> RunningListener:
+    """Start a new generation with other options, model or app, at the old one's socket.
+
+    Call `retire` with the old one next. Raises ListenerError when the new one does not come up;
+    then the old one serves on.
+    """
+    sock = old.duplicate_socket()
+    try:
+        new = start_listener(spec, recorder, sock)
+    except ListenerError:
+        sock.close()
+        raise
+    if not wait_until_serving(new):
+        new.stop(0)
+        raise ListenerError(f"the new workers did not start within {READY_S:.0f} s")
+    new.inherit_socket_file(old)
+    return new
+
+
+def wait_until_serving(listener: RunningListener, seconds: float = READY_S) -> bool:
+    """Wait until the processes of a listener are up; True at once where it has none."""
+    give_up = time.monotonic() + seconds
+    while not listener.load().is_serving:
+        if time.monotonic() >= give_up:
+            return False
+        time.sleep(_STEP_S)
+    return True
+
+
+def retire(old: RunningListener) -> threading.Thread:
+    """Let the old generation finish, on a thread of its own, which ends when it has."""
+    old.retire()
+
+    def finish() -> None:
+        give_up = time.monotonic() + RETIRE_S
+        while old.is_running and time.monotonic() < give_up and _is_busy(old):
+            time.sleep(_STEP_S)
+        old.stop(GRACE_SECONDS)
+
+    thread = threading.Thread(target=finish, name=f"{old.spec.name}-retiring", daemon=True)
+    thread.start()
+    return thread
+
+
+def _is_busy(listener: RunningListener) -> bool:
+    load = listener.load()
+    return load.open_connections > 0 or load.active_requests > 0

@@ -1,0 +1,29 @@
+"""What a connection needs of its socket: a plain one has it, and so has one behind TLS."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+
+class StreamSocket(Protocol):
+    """The part of `socket.socket` that connections use, non-blocking."""
+
+    def fileno(self) -> int:
+        """Its descriptor."""
+
+    def recvmsg(
+        self, size: int, control_bytes: int, /
+    ) -> tuple[bytes, list[tuple[int, int, bytes]], int, Any]:
+        """Read what is there (see recv(2)); raises BlockingIOError when that is nothing."""
+
+    def send(self, data: bytes | memoryview, flags: int = 0, /) -> int:
+        """Send what is taken; raises BlockingIOError when that is nothing.
+
+        Behind TLS what was not taken must be offered again, from the same byte on.
+        """
+
+    def shutdown(self, how: int, /) -> None:
+        """End one direction or both."""
+
+    def close(self) -> None:
+        """Close the socket."""

@@ -1,0 +1,245 @@
+"""`python -m servescope serve`: an app served and recorded, with a dashboard and without."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from servescope.commands import serve_options
+from servescope.records import ConcurrencyModel
+from servescope.store.control import Control
+from tests.faults.test_handover import total_requests
+from tests.processes import ROOT, alive, children, eventually
+
+pytestmark = pytest.mark.process
+
+WSGI = "tests.contracts.app_for_models:app"
+ASGI = "servescope.demo.asgi_app:app"
+WHERE = re.compile(r"on http://127\.0\.0\.1:(\d+)/ with the model (\w+)")
+
+
+class Served:
+    """A process that serves."""
+
+    def __init__(self, folder, *given):
+        environment = {k: v for k, v in os.environ.items() if not k.startswith("SERVESCOPE_")}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "servescope", "serve", "--data-folder", str(folder), *given],
+            cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        )  # fmt: skip
+        self.folder = folder
+        self.line = self.process.stdout.readline()
+        found = WHERE.search(self.line)
+        self.port, self.model = (int(found[1]), found[2]) if found else (0, "")
+        self.known = children(self.process.pid)
+
+    def get(self, path="/"):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as got:
+                return got.status
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code
+
+    def end(self, number=signal.SIGTERM):
+        self.known += children(self.process.pid)
+        self.process.send_signal(number)
+        return self.process.wait(15)
+
+    def close(self):
+        for pid in {self.process.pid, *self.known, *children(self.process.pid)}:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        self.process.wait(10)
+        self.process.stdout.close()
+
+
+@pytest.fixture
+def serve(tmp_path):
+    started = []
+
+    def serve(*given):
+        started.append(Served(tmp_path / "data", *given))
+        return started[-1]
+
+    yield serve
+    for served in started:
+        served.close()
+
+
+@pytest.mark.parametrize(
+    ("app", "options", "model"),
+    [
+        *((WSGI, ("--model", str(model)), model) for model in ConcurrencyModel),
+        (WSGI, (), "thread_pool"),
+        (ASGI, (), "asyncio"),
+        ("servescope/demo/site", (), "thread_pool"),
+    ],
+)
+def test_an_app_is_served_and_recorded_without_a_dashboard(serve, app, options, model):
+    served = serve(app, "--port", "0", "--name", "mine", "--workers", "2", *options)
+    assert served.model == model, served.line
+    for _ in range(20):
+        assert served.get() == 200
+    eventually(lambda: total_requests(served.folder, "mine") == 20)
+    with closing(Control(served.folder)) as control:
+        (status,) = control.listeners()
+        assert (status.name, status.port, status.model) == ("mine", served.port, model)
+        assert served.end() == 0
+        assert control.listeners() == []
+    assert served.process.stdout.read() == ""
+    eventually(lambda: not any(map(alive, served.known)))
+
+
+def test_what_was_recorded_last_is_in_the_store_after_the_end(serve):
+    served = serve(WSGI, "--port", "0", "--name", "mine")
+    for _ in range(7):
+        assert served.get() == 200
+    assert served.end(signal.SIGINT) == 0
+    assert total_requests(served.folder, "mine") == 7
+
+
+def test_a_dashboard_takes_the_lead_and_gives_it_back(serve, start_dashboard):
+    served = serve(WSGI, "--port", "0", "--name", "mine")
+    dashboard = start_dashboard()
+    assert dashboard.folder == served.folder
+    eventually(lambda: dashboard.leader == dashboard.process.pid, 5)
+    assert dashboard.port("mine") == served.port
+    for _ in range(50):
+        assert served.get() == 200
+    eventually(lambda: total_requests(served.folder, "mine") == 50)
+    assert dashboard.end() == 0
+    eventually(lambda: dashboard.leader == served.process.pid, 10)
+    assert served.get() == 200
+    eventually(lambda: total_requests(served.folder, "mine") == 51)
+    assert served.end() == 0
+
+
+def test_a_change_of_the_lead_loses_and_doubles_no_record(serve, start_dashboard):
+    served = serve(WSGI, "--port", "0", "--name", "mine")
+    sent = 0
+    dashboard = start_dashboard(ready=False)
+    while dashboard.leader != dashboard.process.pid:
+        assert served.get() == 200
+        sent += 1
+        assert dashboard.process.poll() is None, dashboard.log
+    for _ in range(20):
+        assert served.get() == 200
+        sent += 1
+    eventually(lambda: total_requests(served.folder, "mine") >= sent)
+    assert total_requests(served.folder, "mine") == sent
+
+
+def test_a_listener_of_another_process_can_be_changed_and_loaded(serve, start_dashboard):
+    dashboard = start_dashboard()
+    served = serve(WSGI, "--port", "0", "--name", "mine", "--model", "prefork")
+    eventually(lambda: dashboard.listener("mine"))
+    with closing(Control(served.folder)) as control:
+        control.change_wish("mine", lambda wish: replace(wish, deny=("127.0.0.1",)))
+        eventually(lambda: served.get() == 403)
+        control.change_wish(
+            "mine", lambda wish: replace(wish, deny=(), model=ConcurrencyModel.SEQUENTIAL)
+        )
+        eventually(lambda: dashboard.listener("mine").model == "sequential")
+        assert dashboard.listener("mine").port == served.port
+        assert served.get() == 200
+
+
+def test_a_port_that_is_taken_is_told_with_its_holder(serve):
+    with closing(socket.socket()) as held:
+        held.bind(("127.0.0.1", 0))
+        held.listen()
+        port = held.getsockname()[1]
+        served = serve(WSGI, "--port", str(port))
+        assert served.process.wait(15) == 1
+        assert served.line.startswith(f"servescope: port {port} is held by ")
+        assert f"(pid {os.getpid()})" in served.line
+        assert served.process.stdout.read() == ""
+
+
+def test_a_name_that_is_taken_is_told(serve):
+    first = serve(WSGI, "--port", "0", "--name", "mine")
+    second = serve(WSGI, "--port", "0", "--name", "mine")
+    assert second.process.wait(15) == 1
+    assert f"process {first.process.pid} hosts a listener mine" in second.line
+
+
+def test_a_second_interrupt_ends_at_once(serve, tmp_path):
+    served = serve(WSGI, "--port", "0")
+    with closing(socket.create_connection(("127.0.0.1", served.port), 10)) as hanging:
+        hanging.sendall(b"GET /wait?%b HTTP/1.1\r\nHost: h\r\n\r\n" % bytes(tmp_path))
+        eventually(lambda: list(tmp_path.glob("entered-*")))
+        served.process.send_signal(signal.SIGINT)
+        eventually(lambda: not _accepts(served.port))
+        began = time.monotonic()
+        assert served.end(signal.SIGINT) == 130
+        assert time.monotonic() - began < 1.0
+
+
+def _accepts(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "code", "told"),
+    [
+        (["no_such_module:app"], 2, "cannot import no_such_module: ModuleNotFoundError"),
+        (["servescope.demo.flask_app:nothing"], 2, "has no nothing"),
+        (["nowhere"], 2, "nowhere is neither a folder nor an app"),
+        ([WSGI, "--model", "fibres"], 2, "--model fibres: choose one of sequential, thread_pool"),
+        ([ASGI, "--model", "prefork"], 2, "needs an event loop: --model asyncio"),
+        ([WSGI, "--deny", "here"], 2, "--deny here: neither an address nor a network"),
+        ([WSGI, "--host", "here"], 2, "--host here: not an address"),
+        ([WSGI, "--host", "192.0.2.1"], 1, "cannot listen on 192.0.2.1 port 8080"),
+        ([WSGI, "--access-log-format", "json"], 2, "choose one of common, combined"),
+        ([WSGI, "--data-folder", "/proc/version/x"], 1, "cannot make the data folder /proc"),
+    ],
+)
+def test_what_cannot_be_is_told_in_one_line(serve, given, code, told):
+    served = serve(*given)
+    assert served.process.wait(15) == code
+    assert told in served.line
+    assert served.line.startswith("servescope: ")
+    assert served.process.stdout.read() == ""
+
+
+@pytest.mark.parametrize("given", [("--port", "99999"), ("--workers", "0"), ("--keep-alive", "x")])
+def test_a_number_out_of_bounds_names_its_option(serve, given):
+    served = serve(WSGI, *given)
+    rest = served.line + served.process.stdout.read()
+    assert served.process.wait(15) == 2
+    assert f"argument {given[0]}:" in rest
+
+
+def test_the_access_log_and_the_lists_of_the_command_line(serve, tmp_path):
+    log = tmp_path / "a.log"
+    served = serve(
+        WSGI, "--port", "0", "--access-log", str(log), "--deny", "192.0.2.0/24,10.0.0.0/8",
+        "--allow", "127.0.0.0/8",
+    )  # fmt: skip
+    assert served.get("/seen") == 200
+    eventually(lambda: log.exists() and '"GET /seen HTTP/1.1" 200' in log.read_text())
+
+
+def test_the_docs_tell_of_every_option_and_its_default():
+    text = (ROOT / "docs" / "servers.md").read_text()
+    rows = dict(re.findall(r"^\| `(--[a-z-]+)[^`]*` \| ([^|]*) \|", text, re.MULTILINE))
+    assert set(rows) == set(serve_options.OPTIONS)
+    for name, told in serve_options.OPTIONS.items():
+        default = told.get("default")
+        if default is not None:
+            assert rows[name].strip() == f"`{default}`", name

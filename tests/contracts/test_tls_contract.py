@@ -1,0 +1,379 @@
+"""What every concurrency model must do behind TLS, over real sockets."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import shutil
+import socket
+import ssl
+import subprocess
+import threading
+import time
+from contextlib import ExitStack, closing
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+
+from servescope.errors import CertificateError
+from servescope.records import (
+    SELF_SIGNED,
+    AppKind,
+    ConcurrencyModel,
+    ListenerOptions,
+    ListenerSpec,
+    RequestFlag,
+)
+from servescope.serving import start_listener
+from servescope.serving.certificates import self_signed_pair
+from servescope.serving.models import REGISTRY
+from tests.contracts.test_models import APP, Hall, wait_until
+from tests.serving.raw_client import (
+    CLOSING,
+    GET,
+    asking,
+    connect,
+    exchange,
+    read_all,
+    read_responses,
+)
+from tests.serving.tls_client import connect_tls, trusting
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from servescope.serving import RunningListener
+
+HALF_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(100)
+
+
+class TlsHall(Hall):
+    """A hall whose listeners are behind TLS, with the self-signed pair unless told otherwise."""
+
+    def __init__(self, folder: Path, model: ConcurrencyModel) -> None:
+        super().__init__(folder, model)
+        self.trust = trusting(folder)
+        self.certificate, self.key = self_signed_pair(folder)
+
+    def start_tls(self, app: str = APP, kind: AppKind = AppKind.WSGI, **options) -> RunningListener:
+        return self.start(app, kind, **{"certificate": SELF_SIGNED, **options})
+
+    def https(self, listener: RunningListener) -> closing[http.client.HTTPSConnection]:
+        return closing(
+            http.client.HTTPSConnection(*listener.address, timeout=20, context=self.trust)
+        )
+
+
+@pytest.fixture(params=list(REGISTRY))
+def hall(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TlsHall]:
+    hall = TlsHall(tmp_path, request.param)
+    yield hall
+    hall.close()
+
+
+def test_one_connection_carries_many_requests_all_marked_as_tls(hall):
+    listener = hall.start_tls()
+    with hall.https(listener) as client:
+        for number in range(20):
+            client.request("POST", "/echo", b"body %d" % number)
+            assert client.getresponse().read() == b"body %d" % number
+    records = hall.records(20)
+    assert (records["flags"] & RequestFlag.TLS == RequestFlag.TLS).all()
+    assert [bool(flags & RequestFlag.NEW_CONNECTION) for flags in records["flags"]] == [True] + [
+        False
+    ] * 19
+
+
+def test_pipelined_requests_in_one_record_are_all_answered(hall):
+    listener = hall.start_tls()
+    data = b"".join(asking(b"/%d" % i, GET) for i in range(50))
+    assert len(data) < 16_384  # one record
+    with connect_tls(listener, hall.trust) as client:
+        client.sendall(data)
+        assert read_responses(client, 50) == [(200, b"hello from /%d" % i) for i in range(50)]
+
+
+def test_a_request_in_records_of_one_byte_is_one_request(hall):
+    listener = hall.start_tls()
+    with connect_tls(listener, hall.trust) as client:
+        for byte in CLOSING:
+            client.sendall(bytes((byte,)))
+        assert read_all(client).startswith(b"HTTP/1.1 200 ")
+    hall.records(1)
+
+
+def test_large_bodies_go_both_ways(hall):
+    listener = hall.start_tls()
+    body = hashlib.shake_128(b"both").digest(5_000_000)
+    with hall.https(listener) as client:
+        for _ in range(2):
+            client.request("POST", "/echo", body)
+            assert client.getresponse().read() == body
+    assert (hall.records(2)["bytes_sent"] > len(body)).all()
+
+
+def test_a_large_file_arrives_whole_though_its_client_is_slow_to_read(hall, tmp_path):
+    folder = tmp_path / "site"
+    folder.mkdir()
+    content = hashlib.shake_128(b"large").digest(6_000_000)
+    (folder / "large.bin").write_bytes(content)
+    listener = hall.start_tls(str(folder), AppKind.STATIC)
+    with closing(socket.socket()) as plain:
+        plain.settimeout(20)
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)  # it is full at once
+        plain.connect(listener.address)
+        with hall.trust.wrap_socket(plain, server_hostname="localhost") as client:
+            for _ in range(2):
+                client.sendall(asking(b"/large.bin", GET))
+                assert read_responses(client, 1) == [(200, content)]
+    hall.records(2)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("wsgi.url_scheme", "https"), ("HTTPS", "on"), ("REMOTE_ADDR", "127.0.0.1")]
+)
+def test_the_app_is_told_of_tls(hall, key, value):
+    listener = hall.start_tls()
+    with hall.https(listener) as client:
+        client.request("GET", f"/environ?{key}")
+        assert client.getresponse().read().decode() == value
+
+
+def test_plain_http_is_told_to_use_https(hall):
+    listener = hall.start_tls()
+    for request in (GET, b"G", b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\n123456789"):
+        answer = exchange(listener, request)
+        assert answer.startswith(b"HTTP/1.1 400 ")
+        assert b"https://" in answer
+    records = hall.records(3)
+    assert (records["status"] == 400).all()
+    assert not (records["flags"] & RequestFlag.TLS).any()
+
+
+@pytest.mark.parametrize("data", [b"\x00\x01\x02\x03", b"\x16\x03\x01\x00\x05junk!", b"\xff" * 99])
+def test_what_is_neither_tls_nor_http_is_closed_and_the_next_is_served(hall, data):
+    listener = hall.start_tls()
+    with connect(listener) as client:
+        client.sendall(data)
+        assert b"HTTP" not in read_until_closed(client)
+    with connect_tls(listener, hall.trust) as client:
+        client.sendall(CLOSING)
+        assert read_all(client).startswith(b"HTTP/1.1 200 ")
+    hall.records(1)
+
+
+def read_until_closed(client: socket.socket) -> bytes:
+    try:
+        return read_all(client)
+    except ConnectionResetError:
+        return b""
+
+
+def test_a_client_that_trusts_nobody_harms_nobody(hall):
+    listener = hall.start_tls()
+    with pytest.raises(ssl.SSLCertVerificationError):
+        connect_tls(listener, ssl.create_default_context())
+    with connect_tls(listener, hall.trust) as client:
+        client.sendall(CLOSING)
+        assert read_all(client).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_versions_from_1_2_on_are_spoken_and_http_1_1_is_agreed_on(hall, version):
+    listener = hall.start_tls()
+    hall.trust.minimum_version = hall.trust.maximum_version = version
+    hall.trust.set_alpn_protocols(["h2", "http/1.1"])
+    with connect_tls(listener, hall.trust, "127.0.0.1") as client:
+        assert client.version() == version.name.replace("_", ".")
+        assert client.selected_alpn_protocol() == "http/1.1"
+        client.sendall(CLOSING)
+        assert read_all(client).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1:DeprecationWarning")
+def test_older_versions_are_refused(hall):
+    listener = hall.start_tls()
+    hall.trust.minimum_version = ssl.TLSVersion.TLSv1
+    hall.trust.maximum_version = ssl.TLSVersion.TLSv1_1
+    hall.trust.set_ciphers("ALL:@SECLEVEL=0")
+    with pytest.raises(ssl.SSLError, match=r"PROTOCOL_VERSION|protocol version"):
+        connect_tls(listener, hall.trust)
+
+
+def test_a_response_that_ends_the_connection_ends_with_close_notify(hall):
+    listener = hall.start_tls()
+    requests = (CLOSING, asking(b"/echo", b"GET / HTTP/1.0\r\n\r\n"), b"BAD\r\n\r\n")
+    for request in requests:
+        with connect_tls(listener, hall.trust) as client:
+            client.sendall(request)
+            assert read_all(client).startswith(b"HTTP/1.1 ")  # a ragged end would raise
+
+
+def test_a_request_whose_client_ends_its_side_at_once_is_answered(hall):
+    listener = hall.start_tls(keep_alive_seconds=30)
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = hall.trust.wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with connect(listener) as client:
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                client.sendall(outgoing.read())
+                incoming.write(client.recv(65_536))
+        tls.write(GET)
+        with pytest.raises(ssl.SSLWantReadError):
+            tls.unwrap()  # our close_notify; no FIN comes with it
+        began = time.monotonic()
+        client.sendall(outgoing.read())
+        incoming.write(read_all(client))
+        assert time.monotonic() - began < 10
+    assert tls.read(65_536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_stop_lets_the_request_in_flight_finish_and_says_close_notify(hall):
+    listener = hall.start_tls()
+    with connect_tls(listener, hall.trust) as client:
+        client.sendall(hall.wait_request())
+        wait_until(lambda: hall.entered() == 1, "the app")
+        stop = threading.Thread(target=listener.stop, args=(10,))
+        stop.start()
+        wait_until(lambda: not listener.is_running, "the stop")
+        hall.leave()
+        answer = read_all(client)
+        stop.join(10)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert not stop.is_alive()
+
+
+def test_a_stop_says_close_notify_to_who_is_idle(hall):
+    listener = hall.start_tls()
+    with connect_tls(listener, hall.trust) as client:
+        client.sendall(GET)
+        read_responses(client, 1)
+        began = time.monotonic()
+        listener.stop(5)
+        assert read_all(client) == b""
+        assert time.monotonic() - began < 4
+
+
+def test_slow_handshakes_hold_up_nobody_and_are_closed_at_the_deadline(hall):
+    if hall.model is ConcurrencyModel.SEQUENTIAL:
+        slow, within = 1, 10.0  # it serves one at a time: the others wait for the deadline
+    else:
+        slow, within = 100, 0.9
+    listener = hall.start_tls(head_seconds=1.5)
+    with hall.https(listener) as first:  # a worker of `prefork` is up
+        first.request("GET", "/")
+        first.getresponse().read()
+    with ExitStack() as stack:
+        began = time.monotonic()
+        waiting = [stack.enter_context(connect(listener)) for _ in range(slow)]
+        for client in waiting:
+            client.sendall(HALF_HELLO)
+        with hall.https(listener) as healthy:
+            for _ in range(5):
+                asked = time.monotonic()
+                healthy.request("GET", "/")
+                assert healthy.getresponse().read() == b"hello from /"
+                assert time.monotonic() - asked < within
+        assert all(read_until_closed(client) == b"" for client in waiting)
+        assert 1.3 < time.monotonic() - began < 8
+    hall.records(6)
+
+
+def test_a_full_listener_closes_and_serves_again(hall):
+    listener = hall.start_tls(max_connections=1, workers=1)
+    with connect_tls(listener, hall.trust) as first:
+        first.sendall(GET)
+        read_responses(first, 1)
+        if hall.model is not ConcurrencyModel.SEQUENTIAL:  # there the first gives way
+            with pytest.raises((ssl.SSLError, ConnectionError)):
+                connect_tls(listener, hall.trust)
+    wait_until(lambda: listener.load().open_connections == 0, "the first to be gone")
+    with connect_tls(listener, hall.trust) as client:
+        client.sendall(CLOSING)
+        assert read_all(client).startswith(b"HTTP/1.1 200 ")
+
+
+def test_a_bad_certificate_is_told_at_the_start_and_leaves_nothing(hall, tmp_path):
+    other = TlsPair(tmp_path / "other")
+    encrypted = tmp_path / "encrypted.key"
+    encrypted.write_bytes(other.encrypted_key())
+    certificate = str(hall.certificate)
+    missing = tmp_path / "missing.pem"
+    threads = threading.active_count()
+    for options, told in (
+        ({"certificate": str(missing)}, f"the certificate {missing} cannot be read: No such file"),
+        ({"certificate": certificate, "key": str(missing)}, f"the key {missing} cannot be read"),
+        (
+            {"certificate": certificate, "key": str(other.key)},
+            f"the key {other.key} does not belong to the certificate {certificate}",
+        ),
+        (
+            {"certificate": str(other.certificate), "key": str(encrypted)},
+            f"the key {encrypted} is encrypted; give one without a passphrase",
+        ),
+        ({"certificate": __file__}, "are no certificate and key in PEM form"),
+        ({"key": str(hall.key)}, "needs a certificate"),
+    ):
+        spec = ListenerSpec(
+            "it", "127.0.0.1", 0, hall.model, AppKind.WSGI, APP, options=ListenerOptions(**options)
+        )
+        with pytest.raises(CertificateError) as caught:
+            start_listener(spec, hall.recorder)
+        assert told in str(caught.value)
+        assert "\n" not in str(caught.value)
+    assert threading.active_count() == threads
+
+
+class TlsPair:
+    """A pair of its own, and its key with a passphrase."""
+
+    def __init__(self, folder: Path) -> None:
+        self.certificate, self.key = self_signed_pair(folder)
+
+    def encrypted_key(self) -> bytes:
+        from cryptography.hazmat.primitives import serialization as as_bytes
+
+        key = as_bytes.load_pem_private_key(self.key.read_bytes(), None)
+        return key.private_bytes(
+            as_bytes.Encoding.PEM,
+            as_bytes.PrivateFormat.PKCS8,
+            as_bytes.BestAvailableEncryption(b"secret"),
+        )
+
+
+def test_files_of_ones_own_serve_as_well(hall, tmp_path):
+    pair = TlsPair(tmp_path / "own")
+    both = tmp_path / "both.pem"
+    both.write_bytes(pair.certificate.read_bytes() + pair.key.read_bytes())
+    trust = ssl.create_default_context(cafile=str(pair.certificate))
+    for options in (
+        {"certificate": str(pair.certificate), "key": str(pair.key)},
+        {"certificate": str(both)},
+    ):
+        with connect_tls(hall.start_tls(**options), trust) as client:
+            client.sendall(CLOSING)
+            assert read_all(client).startswith(b"HTTP/1.1 200 ")
+
+
+def test_httpx_and_curl_are_served(hall):
+    listener = hall.start_tls()
+    port = listener.address[1]
+    with httpx.Client(verify=hall.trust) as client:
+        for path in ("/a", "/b"):
+            assert client.get(f"https://localhost:{port}{path}").text == f"hello from {path}"
+        assert client.post(f"https://127.0.0.1:{port}/echo", content=b"x" * 9).content == b"x" * 9
+    curl = shutil.which("curl")
+    assert curl is not None
+    told = subprocess.run(
+        [curl, "-sS", "--cacert", str(hall.certificate), f"https://localhost:{port}/c"],
+        capture_output=True,
+        check=False,
+        timeout=20,
+    )
+    assert (told.stdout, told.stderr) == (b"hello from /c", b"")
+    hall.records(4)
