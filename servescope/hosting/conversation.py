@@ -272,7 +272,17 @@ class Conversation:
         site = self._site
         count = site.keep_alive_requests
         keep_alive = head.keep_alive and not (count and self._exchange_count + 1 >= count)
-        self.exchange = exchange = self._make_exchange(head, None, keep_alive=keep_alive)
+        self.exchange = exchange = Exchange(
+            site,
+            self._client,
+            head,
+            None,
+            self._first_byte_ns,
+            self._kernel_ns,
+            self._wire.message_bytes,
+            _NO_FLAGS if self._exchange_count else _FIRST_REQUEST,
+            keep_alive=keep_alive,
+        )
         if self._denied:
             exchange.refusal = Refusal(
                 HTTPStatus.FORBIDDEN, "This address may not use this server."
@@ -320,24 +330,19 @@ class Conversation:
     def _refuse(self, refusal: Refusal, flags: RequestFlag = _NO_FLAGS) -> Need:
         exchange = self.exchange
         if exchange is None:
-            self.exchange = exchange = self._make_exchange(None, refusal, keep_alive=False)
+            self.exchange = exchange = Exchange(
+                self._site,
+                self._client,
+                None,
+                refusal,
+                self._first_byte_ns,
+                self._kernel_ns,
+                0,
+                _NO_FLAGS if self._exchange_count else _FIRST_REQUEST,
+                keep_alive=False,
+            )
         exchange.refusal = refusal
         exchange.framing.keep_alive = False
         exchange.flags |= flags
         exchange.bytes_received = self._wire.message_bytes
         return _RUN
-
-    def _make_exchange(
-        self, head: RequestHead | None, refusal: Refusal | None, *, keep_alive: bool
-    ) -> Exchange:
-        return Exchange(
-            self._site,
-            self._client,
-            head,
-            refusal,
-            self._first_byte_ns,
-            self._kernel_ns,
-            self._wire.message_bytes,
-            _NO_FLAGS if self._exchange_count else _FIRST_REQUEST,
-            keep_alive=keep_alive,
-        )
