@@ -122,7 +122,7 @@ def test_the_model_is_told_when_the_app_has_returned():
 
 
 def test_what_an_app_changes_in_its_scope_is_not_in_the_next_one():
-    hand = Hand(answering(HEAD, body(b"x")))
+    hand = Hand(answering(HEAD, body(b"x"))).step()
     first = hand.host.http_scope(hand.exchange)
     second = hand.host.http_scope(hand.exchange)
     assert first == second
