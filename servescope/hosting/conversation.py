@@ -271,7 +271,17 @@ class Conversation:
         site = self._site
         count = site.keep_alive_requests
         keep_alive = head.keep_alive and not (count and self._exchange_count + 1 >= count)
-        self.exchange = exchange = self._make_exchange(head, None, keep_alive=keep_alive)
+        self.exchange = exchange = Exchange(
+            site,
+            self._client,
+            head,
+            None,
+            self._first_byte_ns,
+            self._kernel_ns,
+            self._wire.message_bytes,
+            site.request_flags if self._exchange_count else site.first_request_flags,
+            keep_alive=keep_alive,
+        )
         denied = site.denies is not None and site.denies(self._client[0])
         if denied:
             exchange.refusal = Refusal(
@@ -318,27 +328,22 @@ class Conversation:
         return _RUN
 
     def _refuse(self, refusal: Refusal, flags: RequestFlag = _NO_FLAGS) -> Need:
+        site = self._site
         exchange = self.exchange
         if exchange is None:
-            self.exchange = exchange = self._make_exchange(None, refusal, keep_alive=False)
+            self.exchange = exchange = Exchange(
+                site,
+                self._client,
+                None,
+                refusal,
+                self._first_byte_ns,
+                self._kernel_ns,
+                0,
+                site.request_flags if self._exchange_count else site.first_request_flags,
+                keep_alive=False,
+            )
         exchange.refusal = refusal
         exchange.framing.keep_alive = False
         exchange.flags |= flags
         exchange.bytes_received = self._wire.message_bytes
         return _RUN
-
-    def _make_exchange(
-        self, head: RequestHead | None, refusal: Refusal | None, *, keep_alive: bool
-    ) -> Exchange:
-        site = self._site
-        return Exchange(
-            site,
-            self._client,
-            head,
-            refusal,
-            self._first_byte_ns,
-            self._kernel_ns,
-            self._wire.message_bytes,
-            site.request_flags if self._exchange_count else site.first_request_flags,
-            keep_alive=keep_alive,
-        )

@@ -54,12 +54,13 @@ _CLOSE: Final = Need.CLOSE
 class LoopConnection(ThreadedAnswers):
     """One accepted socket on the loop; the Channel of its ASGI calls. Call `attach` first."""
 
-    __slots__ = ("_call",)
+    __slots__ = ("_call", "_driver")
 
     def attach(self, keeper: Keeper) -> None:
         """Let `keeper` keep it."""
         self.prepare(keeper)
         self._call: HttpCall | WebSocketCall | None = None
+        self._driver = keeper.driver
         self.deadline_ns = self.conversation.deadline_ns
 
     # Reading.
@@ -178,7 +179,13 @@ class LoopConnection(ThreadedAnswers):
             self._run_on_thread()
             return None
         else:
-            self._run_app(host, exchange)
+            self.phase = _RUNNING
+            exchange.begin(self)
+            self._is_driving = True
+            try:
+                self._run_app(host, exchange)
+            finally:
+                self._is_driving = False
         need = self._after_sending()
         if need is None and not self.is_closed:
             self.read_on()
@@ -186,30 +193,27 @@ class LoopConnection(ThreadedAnswers):
         return need
 
     def _run_app(self, host: AsgiHost, exchange: Exchange) -> None:
-        self.phase = _RUNNING
-        exchange.begin(self)
-        self._is_driving = True
-        try:
-            self._call = call = self._make_call(host, exchange)
-            self._keeper.drive(host.app, call)
-        except ProtocolError as error:
-            exchange.framing.keep_alive = False
-            headers = [("Sec-WebSocket-Version", "13")] if error.status == _UPGRADE else None
-            exchange.respond_error(error.status, error.reason, headers)
-        finally:
-            self._is_driving = False
-
-    def _make_call(self, host: AsgiHost, exchange: Exchange) -> HttpCall | WebSocketCall:
-        """The call for a request; raises ProtocolError for a handshake that cannot be met."""
         head = exchange.head
-        if head is None or (head.body_length == 0 and not head.has_upgrade):
-            return HttpCall(host.http_scope(exchange), exchange, self)
-        if head.has_upgrade and asks_for_websocket(head):
-            return WebSocketCall(host, exchange, self, read_handshake(head))
-        self._call = call = HttpCall.of(host, exchange, self)
-        if head.has_body:
-            self._feed(self.conversation.body_events(now_ns()))
-        return call
+        call: HttpCall | WebSocketCall
+        if head is not None and head.has_upgrade and asks_for_websocket(head):
+            try:
+                call = WebSocketCall(host, exchange, self, read_handshake(head))
+            except ProtocolError as error:
+                exchange.framing.keep_alive = False
+                headers = [("Sec-WebSocket-Version", "13")] if error.status == _UPGRADE else None
+                exchange.respond_error(error.status, error.reason, headers)
+                return
+            self._call = call
+        else:
+            self._call = call = HttpCall(host.http_scope(exchange), exchange, self)
+            if call.awaits_body:
+                self._feed(self.conversation.body_events(now_ns()))
+        try:
+            coroutine = host.app(call.scope, call.receive, call.send)
+        except Exception as error:  # noqa: BLE001 - the app's boundary: no app at all, maybe
+            call.finish(error)
+            return
+        self._driver.drive(coroutine, call)
 
     def call_finished(self, call: object) -> None:
         """The app has returned from this call (see Channel)."""

@@ -18,9 +18,8 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from servescope.hosting.asgi import AsgiCallable, AsgiHost
-    from servescope.hosting.asgi_http import HttpCall
-    from servescope.hosting.asgi_websocket import WebSocketCall
+    from servescope.hosting.asgi import AsgiHost
+    from servescope.serving.coroutine_driver import CoroutineDriver
     from servescope.serving.threaded_answers import ThreadedAnswers
 
 NEVER_NS: Final = 1 << 62
@@ -49,11 +48,9 @@ class Keeper(Protocol):
 
     loop: asyncio.AbstractEventLoop
     host: AsgiHost | None  # None: the application runs on threads
+    driver: CoroutineDriver
     body_ns: int  # how long a body may keep us waiting
     is_stopping: bool
-
-    def drive(self, app: AsgiCallable, call: HttpCall | WebSocketCall) -> None:
-        """Run the app for this call until it waits or ends."""
 
     def run_on_thread(
         self, connection: ThreadedAnswers, act: Callable[[], None], then: Callable[[], None]

@@ -280,6 +280,9 @@ class WebSocketServer:
                 self._replies += self._connection.send(frame.response())
                 self.state = WebSocketState.CLOSED
             return CloseReceived(code, reason)
+        if code == CloseReason.INVALID_FRAME_PAYLOAD_DATA:
+            # wsproto's words name the byte's place, which depends on how the bytes were cut.
+            reason = "the text is not UTF-8"
         if self.state is WebSocketState.OPEN:
             told = frames.CloseConnection(code=code, reason=reason)
             self._replies += self._connection.send(told)

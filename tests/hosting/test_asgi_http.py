@@ -101,7 +101,10 @@ def test_what_is_not_in_the_table_raises_in_the_app(state, kind, caplog):
         {"type": START, "status": 101},
         {"type": START, "status": "200"},
         {"type": "http.response.trailers"},
+        {"type": START, "status": 200.0},
         {"type": START, "status": 200, "headers": [(b"x", b"a\r\nb: c")]},
+        {"type": START, "status": 200, "headers": [("x", "text")]},
+        {"type": START, "status": 200, "headers": [(b"x", "text")]},
     ],
 )
 def test_an_unfit_message_is_an_error_of_the_app(message, caplog):
@@ -110,6 +113,25 @@ def test_an_unfit_message_is_an_error_of_the_app(message, caplog):
     assert hand.out.startswith(b"HTTP/1.1 500 ")
     assert hand.exchange.flags & RequestFlag.APP_ERROR
     assert "failed on GET" in caplog.text
+
+
+def test_the_model_is_told_when_the_app_has_returned():
+    hand = Hand(answering(HEAD, body(b"x")))
+    assert hand.channel.finished is None
+    assert hand.step().channel.finished is hand.call
+
+
+def test_what_an_app_changes_in_its_scope_is_not_in_the_next_one():
+    hand = Hand(answering(HEAD, body(b"x"))).step()
+    first = hand.host.http_scope(hand.exchange)
+    second = hand.host.http_scope(hand.exchange)
+    assert first == second
+    first["headers"].append((b"x", b"1"))
+    first["asgi"]["version"] = "0"
+    first["extensions"]["x"] = {}
+    first["path"] = "/elsewhere"
+    first["more"] = 1
+    assert hand.host.http_scope(hand.exchange) == second
 
 
 def test_an_app_that_raises_before_the_head_is_answered_with_500(caplog):

@@ -265,7 +265,7 @@ def test_a_client_that_leaves_is_recorded_as_aborted(bench, start, path, wait_un
     [record] = bench.records(1)
     assert record["flags"] & RequestFlag.ABORTED
     wait_until(lambda: gauge(listener, catalog.OPEN_CONNECTIONS) == 0, "the close")
-    wait_until(lambda: not listener._model._driver.tasks, "the app to end")
+    wait_until(lambda: not listener._model.driver.tasks, "the app to end")
     if path != b"/large":
         assert asgi_apps_for_listeners.left[0].startswith("gone after")
     assert not caplog.records

@@ -49,6 +49,52 @@ def test_memory_changes_no_event(requests: list[tuple[bytes, int]]):
         assert events(data, known, cut) == events(data, KnownHeads(), cut)
 
 
+@given(st.lists(st.tuples(st.sampled_from(HEADS), st.integers(0, 60)), min_size=1, max_size=12))
+def test_a_known_request_taken_whole_gives_the_same_events(requests: list[tuple[bytes, int]]):
+    """On one connection: parts that are no known request are received as ever."""
+    known = KnownHeads()
+    for data in HEADS:
+        events(data, known, 0)
+    one, other = Http1Server(Limits(), known), Http1Server(Limits(), KnownHeads())
+    seen: list[tuple[Event, int]] = []
+    expected: list[tuple[Event, int]] = []
+    for data, cut in requests:
+        for part in filter(None, (data[:cut], data[cut:])):
+            head = one.receive_whole(part)
+            if head is None:
+                one.receive_data(part)
+                seen += drained(one)
+            else:
+                seen += [(head, one.message_bytes), (EndOfMessage(), one.message_bytes)]
+                one.start_next_cycle()
+            other.receive_data(part)
+            expected += drained(other)
+            assert seen == expected
+            assert (one.state, one.keep_alive) == (other.state, other.keep_alive)
+
+
+def drained(server: Http1Server) -> list[tuple[Event, int]]:
+    """The events there are, each with the bytes of the message so far."""
+    found: list[tuple[Event, int]] = []
+    while isinstance(event := server.next_event(), Event):
+        found.append((event, server.message_bytes))
+        if isinstance(event, EndOfMessage):
+            server.start_next_cycle()
+    return found
+
+
+def test_only_a_known_request_without_a_body_is_taken_whole():
+    known = KnownHeads()
+    server = Http1Server(Limits(), known)
+    assert server.receive_whole(HEADS[0]) is None, "not known yet"
+    for data in HEADS:
+        events(data, known, 0)
+    assert server.receive_whole(HEADS[5]) is None, "has a body"
+    assert server.receive_whole(HEADS[0] + HEADS[1]) is None, "two requests"
+    server.receive_data(b"GET")
+    assert server.receive_whole(HEADS[0]) is None, "behind the beginning of another request"
+
+
 @given(st.lists(st.sampled_from(HEADS[:7]), min_size=1, max_size=8), st.integers(0, 500))
 def test_memory_changes_no_event_of_pipelined_requests(requests: list[bytes], cut: int):
     known = KnownHeads()

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 import httptools
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from servescope.wire import http1_response
 from servescope.wire.http1_response import (
     Headers,
     ResponseError,
@@ -170,3 +173,65 @@ def test_statuses(status: str):
 def test_what_is_no_status(status: str):
     with pytest.raises(ResponseError):
         check_status(status)
+
+
+HEADER_SETS = [
+    [],
+    [("Content-Type", "text/plain"), ("Content-Length", "3")],
+    [("Content-Type", "text/plain"), ("Connection", "close")],
+    [("Date", "then"), ("Server", "other")],
+    [("X-Long", "v" * 3_000)],
+]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([200, 204, 304, 404]),
+            st.sampled_from(HEADER_SETS),
+            st.sampled_from([DATE, b"Mon, 07 Nov 1994 08:49:37 GMT"]),
+            st.sampled_from([None, 3]),
+            st.integers(0, 1),
+            st.booleans(),
+            st.booleans(),
+        ),
+        max_size=20,
+    )
+)
+def test_a_remembered_head_is_what_it_was_the_first_time(cases: list[tuple[Any, ...]]):
+    for status, headers, date, length, minor, is_head, keep in cases:
+        seen = []
+        for forget in (True, False, False):
+            if forget:
+                http1_response._plans.clear()
+            framing = ResponseFraming(minor, is_head=is_head, keep_alive=keep)
+            head = framing.head(status, None, headers, date, length)
+            raw = tuple((name.encode(), value.encode()) for name, value in headers)
+            again = ResponseFraming(minor, is_head=is_head, keep_alive=keep)
+            assert again.head(status, None, raw, date, length) == head, "bytes mean the same"
+            tail = framing.content(b"abc") + framing.end()
+            seen.append((head, framing.keep_alive, framing.is_satisfied, tail))
+        assert seen[0] == seen[1] == seen[2]
+        assert (b"then" in head) or (date in head)
+
+
+@pytest.mark.parametrize("headers", HEADER_SETS)
+@pytest.mark.parametrize("is_head", [True, False])
+@pytest.mark.parametrize("content", [b"", b"abc", b"ab", b"abcd"])
+def test_a_whole_response_is_its_head_and_its_content(
+    headers: list[tuple[str, str]], is_head: bool, content: bytes
+):
+    one = ResponseFraming(1, is_head=is_head, keep_alive=True)
+    other = ResponseFraming(1, is_head=is_head, keep_alive=True)
+    parts = one.head(200, "OK", headers, DATE, len(content)) + one.content(content) + one.end()
+    assert other.whole(200, "OK", headers, DATE, content) == parts
+    assert (other.missing_bytes or 0) == (one.missing_bytes or 0)
+
+
+def test_pairs_may_be_lists_and_mixtures_are_refused():
+    framing = ResponseFraming(1, is_head=False, keep_alive=True)
+    pairs: Any = [[b"x-a", b"1"], [b"x-b", b"2"]]
+    assert b"\r\nx-a: 1\r\nx-b: 2\r\n" in framing.head(200, None, pairs, DATE, 0)
+    mixed: Any = [("x-a", b"1")]
+    with pytest.raises(ResponseError, match="neither text nor bytes"):
+        framing.head(200, None, mixed, DATE, 0)

@@ -153,6 +153,11 @@ def test_any_cut_of_the_same_bytes_gives_the_same_messages(messages, deflate, da
     assert len(found) == 2 * len(messages)
 
 
+def test_where_bad_text_was_cut_is_not_told():
+    noise = b"\x01\x82\x00\x00\x00\x00\x00\xf5"
+    assert listen(noise, [7]) == listen(noise)
+
+
 @given(noise=st.binary(max_size=200), data=st.data())
 def test_any_cut_of_noise_ends_alike(noise, data):
     cuts = data.draw(st.lists(st.integers(0, len(noise)), max_size=8))

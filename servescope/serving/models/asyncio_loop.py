@@ -33,9 +33,6 @@ from servescope.serving.worker_threads import WorkerThreads
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from servescope.hosting.asgi import AsgiCallable
-    from servescope.hosting.asgi_http import HttpCall
-    from servescope.hosting.asgi_websocket import WebSocketCall
     from servescope.serving.threaded_answers import ThreadedAnswers
 
 STARTUP_S: Final = 10.0
@@ -87,7 +84,7 @@ class AsyncioLoop:
         self.body_ns = assignment.site.deadlines.body_ns
         self.is_stopping = False
         self.loop = make_loop()
-        self._driver: CoroutineDriver
+        self.driver: CoroutineDriver
         self._acceptor = _LoopAcceptor(assignment)
         self._is_accepting = False
         self._connections: set[LoopConnection] = set()
@@ -160,7 +157,7 @@ class AsyncioLoop:
 
     async def _live(self) -> None:
         self._stop_asked = asyncio.Event()
-        self._driver = CoroutineDriver(self.loop)
+        self.driver = CoroutineDriver(self.loop)
         lifespan = None
         if self.host is not None:
             lifespan = Lifespan(self.host, self._name, self.loop.create_future)
@@ -172,7 +169,7 @@ class AsyncioLoop:
             self._is_up.set()
             await self._stop_asked.wait()
             await self._drain()
-        self._driver.cancel()
+        self.driver.cancel()
         if lifespan is not None:
             await self._end_lifespan(lifespan, running)
 
@@ -192,20 +189,11 @@ class AsyncioLoop:
         except TimeoutError:
             _log.warning("listener %s: the app's shutdown took too long", self._name)
         running.cancel()
-        await asyncio.wait([running, *self._driver.tasks], timeout=CANCEL_S)
+        await asyncio.wait([running, *self.driver.tasks], timeout=CANCEL_S)
 
     _used_s = 0.0  # of the grace
 
     # What connections need.
-
-    def drive(self, app: AsgiCallable, call: HttpCall | WebSocketCall) -> None:
-        """Run the app for this call until it waits or ends."""
-        try:
-            coroutine = app(call.scope, call.receive, call.send)
-        except Exception as error:  # noqa: BLE001 - the app's boundary: no app at all, maybe
-            call.finish(error)
-            return
-        self._driver.drive(coroutine, call)
 
     def run_on_thread(
         self, connection: ThreadedAnswers, act: Callable[[], None], then: Callable[[], None]
@@ -315,7 +303,7 @@ class AsyncioLoop:
         await self._outside_of_a_task(self._accept_some)  # these were told they are connected
         self.is_stopping = True
         self._leave_socket()
-        while self._connections or self._driver.tasks:
+        while self._connections or self.driver.tasks:
             if loop.time() - began >= self._grace_s:
                 break
             await self._outside_of_a_task(self._stop_what_is_idle)
