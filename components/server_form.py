@@ -44,6 +44,7 @@ def server_form(listeners: Sequence[ListenerStatus], why_not: str) -> html.Div:
         dmc.Select(
             id=CHOSEN,
             label="Listener",
+            description="to change",
             data=[one.name for one in listeners],
             value=first.name if first else None,
             allowDeselect=False,
@@ -53,7 +54,7 @@ def server_form(listeners: Sequence[ListenerStatus], why_not: str) -> html.Div:
             allowDecimal=False, hideControls=True,
         ),
         dmc.Select(
-            id=FIELDS[1], label="Model", description="how it handles many at a time",
+            id=FIELDS[1], label="Model", description="of concurrency",
             data=_MODELS, value=model, allowDeselect=False,
         ),
         dmc.NumberInput(
@@ -65,12 +66,12 @@ def server_form(listeners: Sequence[ListenerStatus], why_not: str) -> html.Div:
             allowDecimal=False,
         ),
         dmc.TextInput(
-            id=FIELDS[4], label="Deny", description="addresses or networks, get 403", value=deny,
-            placeholder="192.0.2.0/24, 2001:db8::/32",
+            id=FIELDS[4], label="Deny", description="addresses, networks: 403", value=deny,
+            placeholder="192.0.2.0/24, 2001:db8::/32", className="wide",
         ),
         dmc.TextInput(
-            id=FIELDS[5], label="Allow", description="then nobody else", value=allow,
-            placeholder="everybody",
+            id=FIELDS[5], label="Allow", description="when given, nobody else", value=allow,
+            placeholder="everybody", className="wide",
         ),
         dmc.Switch(
             id=LOG_FIELD, label="Access log", description="combined format, rotated",

@@ -40,10 +40,10 @@ GRAPHS: Final = (
         LinePlot(),
     ),
     LiveGraph(
-        "servers-inside",
-        "Inside: connections, queue, threads",
-        "Connections open, requests that wait for a thread, and threads at work, by listener.",
-        lambda desk, span, _: ports.inside(desk, span),
+        "servers-opened",
+        "New connections per second by listener",
+        "A denied client, and one whose connection is closed after each request, comes back anew.",
+        lambda desk, span, _: ports.opened_by_listener(desk, span),
         LinePlot(),
     ),
 )
@@ -60,6 +60,7 @@ def props(desk: Desk, _span: Span | None, _filters: tuple[str, ...]) -> Props:
 
 METRICS: Final = (
     catalog.REQUEST_DURATION,
+    catalog.NEW_CONNECTIONS,
     catalog.OPEN_CONNECTIONS,
     catalog.BUSY_THREADS,
     catalog.QUEUED_REQUESTS,

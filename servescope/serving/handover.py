@@ -25,6 +25,10 @@ READY_S: Final = 15.0
 RETIRE_S: Final = 5.0
 """How long kept connections may take to send one more request."""
 
+QUIET_S: Final = 0.6
+"""How long it must have had nothing to do: it leaves the socket a moment after it was told, workers
+tell their load every quarter of a second, and a connection accepted last has yet to send."""
+
 _STEP_S: Final = 0.02
 
 
@@ -62,9 +66,12 @@ def retire(old: RunningListener) -> threading.Thread:
     old.retire()
 
     def finish() -> None:
-        give_up = time.monotonic() + RETIRE_S
-        while old.is_running and time.monotonic() < give_up and _is_busy(old):
+        began = busy_at = now = time.monotonic()
+        while old.is_running and now - began < RETIRE_S and now - busy_at < QUIET_S:
             time.sleep(_STEP_S)
+            now = time.monotonic()
+            if _is_busy(old):
+                busy_at = now
         old.stop(GRACE_SECONDS)
 
     thread = threading.Thread(target=finish, name=f"{old.spec.name}-retiring", daemon=True)

@@ -1,16 +1,19 @@
 """Desired and actual state: what one process writes, any other reads."""
 
 import threading
+from dataclasses import replace
 
 import pytest
 
 from servescope.errors import LoadRefusedError
 from servescope.records import (
+    ConcurrencyModel,
     Event,
     EventKind,
     Instance,
     ListenerState,
     ListenerStatus,
+    ListenerWish,
     LoadPlan,
     Role,
     RunState,
@@ -204,3 +207,27 @@ def test_a_plan_of_a_later_version_is_read_as_far_as_it_is_known(control):
         )
     )
     assert control.run(run_id).plan == PLAN
+
+
+def test_listeners_of_a_process_stand_beside_the_leaders_while_it_is_seen(control, other):
+    control.write_listeners([listener("wsgi")], now_s=100)
+    other.write_listeners([listener("mine")], owner=77, now_s=100)
+    assert [one.name for one in control.listeners(now_s=104)] == ["wsgi", "mine"]
+    assert [one.name for one in control.listeners(now_s=106)] == ["wsgi"]
+    other.see_listeners(77, 106)
+    assert [one.name for one in control.listeners(now_s=106)] == ["wsgi", "mine"]
+    control.write_listeners([listener("files")], now_s=107)
+    assert [one.name for one in other.listeners(now_s=107)] == ["files", "mine"]
+    other.write_listeners([], owner=77, now_s=107)
+    assert [one.name for one in other.listeners(now_s=107)] == ["files"]
+
+
+def test_a_wish_is_changed_from_any_process_and_forgotten(control, other):
+    assert control.wishes() == {}
+    control.change_wish("wsgi", lambda wish: replace(wish, restarts=wish.restarts + 1))
+    other.change_wish("wsgi", lambda wish: replace(wish, restarts=wish.restarts + 1))
+    other.change_wish("wsgi", lambda wish: replace(wish, deny=("::1",), model="prefork"))
+    wish = ListenerWish(restarts=2, deny=("::1",), model=ConcurrencyModel.PREFORK)
+    assert control.wishes() == {"wsgi": wish}
+    control.forget_wish("wsgi")
+    assert other.wishes() == {}

@@ -1,0 +1,96 @@
+"""What the settings say and what people changed make one listener."""
+
+from __future__ import annotations
+
+import pytest
+
+from components.server_form import field_values, merged, read
+from servescope.records import (
+    AppKind,
+    ConcurrencyModel,
+    ListenerOptions,
+    ListenerState,
+    ListenerStatus,
+    ListenerWish,
+)
+from servescope.runtime.wanted import faults, wanted_listeners, wished
+from servescope.settings import Settings
+
+
+@pytest.fixture
+def spec(tmp_path):
+    return wanted_listeners(Settings(data_dir=tmp_path, allow="127.0.0.0/8", threads=3))[1]
+
+
+def status(kind=AppKind.WSGI, **options):
+    return ListenerStatus(
+        "wsgi", ListenerState.RUNNING, "127.0.0.1", 5555, "thread_pool", "a:b", 5555,
+        app_kind=kind, options=ListenerOptions(**options),
+    )  # fmt: skip
+
+
+def test_no_wish_leaves_the_settings(spec, tmp_path):
+    assert wished(spec, ListenerWish(restarts=7), tmp_path) == spec
+    assert spec.options.allow == ("127.0.0.0/8",)
+
+
+def test_what_is_wished_wins(spec, tmp_path):
+    wish = ListenerWish(
+        port=9000, model=ConcurrencyModel.PREFORK, workers=4, deny=("::1",), access_log=True
+    )
+    got = wished(spec, wish, tmp_path)
+    assert (got.port, got.port_is_default, got.model) == (9000, False, ConcurrencyModel.PREFORK)
+    assert (got.options.threads, got.options.workers) == (3, 4)
+    assert (got.options.deny, got.options.allow) == (("::1",), ("127.0.0.0/8",))
+    assert got.options.access_log == str(tmp_path / "wsgi.log")
+
+
+def test_a_log_of_the_settings_keeps_its_place_and_can_be_switched_off(tmp_path):
+    settings = Settings(data_dir=tmp_path, access_log=tmp_path / "there")
+    spec = wanted_listeners(settings)[1]
+    assert spec.options.access_log == str(tmp_path / "there" / "wsgi.log")
+    assert wished(spec, ListenerWish(access_log=True), tmp_path) == spec
+    assert wished(spec, ListenerWish(access_log=False), tmp_path).options.access_log == ""
+
+
+@pytest.mark.parametrize(
+    ("wish", "fields"),
+    [
+        (ListenerWish(), []),
+        (ListenerWish(port=0), []),
+        (ListenerWish(port=-1, threads=0, workers=65), ["port", "threads", "workers"]),
+        (ListenerWish(deny=("10.0.0.0/8", "x")), ["deny"]),
+        (ListenerWish(model=ConcurrencyModel.SEQUENTIAL), []),
+    ],
+)
+def test_faults_are_found_by_field(wish, fields):
+    assert sorted(faults(status(), wish)) == sorted(fields)
+
+
+def test_an_asgi_app_stays_on_a_loop():
+    wish = ListenerWish(model=ConcurrencyModel.THREAD_POOL)
+    assert list(faults(status(AppKind.ASGI), wish)) == ["model"]
+    assert faults(status(AppKind.ASGI), ListenerWish(model=ConcurrencyModel.ASYNCIO)) == {}
+
+
+def test_fields_that_show_what_is_ask_for_nothing():
+    told = status(deny=("::1",), access_log="/x")
+    assert read(told, field_values(told), log=True) == (ListenerWish(), {})
+
+
+def test_a_form_asks_for_what_was_changed_and_keeps_the_rest():
+    values = [9000, "prefork", 8, 2, " 10.0.0.0/8 ,, ::1", ""]
+    wish, found = read(status(), values, log=True)
+    assert found == {}
+    assert wish == ListenerWish(
+        port=9000, model=ConcurrencyModel.PREFORK, deny=("10.0.0.0/8", "::1"), access_log=True
+    )
+    before = ListenerWish(runs=False, restarts=2, threads=5, port=1234)
+    after = merged(before, wish)
+    assert (after.runs, after.restarts, after.threads, after.port) == (False, 2, 5, 9000)
+
+
+def test_what_says_nothing_is_found():
+    wish, found = read(status(), ["", "fibres", "x", 1.5, "", ""], log=False)
+    assert wish == ListenerWish()
+    assert sorted(found) == ["model", "port", "threads", "workers"]
