@@ -60,6 +60,7 @@ TARGETS = (
     ("thread_pool", "plain", "gunicorn-gthread", 0.2),
     ("thread_pool", "plain", "granian-wsgi", 1.2),
     ("thread_pool", "static", "nginx", 2.0),
+    ("thread_pool", "connect", "uvicorn", 0.7),
     ("asyncio", "plain", "uvicorn", 0.6),
     ("asyncio", "plain", "granian-asgi", 0.8),
     ("asyncio", "connect", "uvicorn", 0.7),

@@ -36,9 +36,9 @@ def main() -> int:
     # What the app prints must not look like a report.
     report = os.dup(1)
     os.dup2(2, 1)
-    # Unbuffered: what follows the first line is for the poll below.
-    with open(0, "rb", buffering=0, closefd=False) as given:
-        order = WorkerOrder.from_line(given.readline())
+    # Unbuffered: a stop that is there already must be left for the poll below.
+    with open(0, "rb", buffering=0, closefd=False) as orders:
+        order = WorkerOrder.from_line(orders.readline())
     sys.path[:] = order.path
     recorder = Recorder(Path(order.rings))
     sock = socket.socket(fileno=order.descriptor)

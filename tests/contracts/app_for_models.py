@@ -1,37 +1,91 @@
-"""A WSGI app whose tests may run it in another process: it is steered by files."""
+"""A WSGI and an ASGI app that may run in another process than their tests: steered by files."""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 Environ = dict[str, Any]
 
 
+BLOCK = b"y" * 100_000
+BLOCKS = 200
+
+
+def _enter(folder: str) -> Path:
+    """Tell the test that a request is inside; the file that lets it leave."""
+    (Path(folder) / f"entered-{time.monotonic_ns()}").touch()
+    return Path(folder) / "leave"
+
+
 def app(environ: Environ, start_response: Any) -> Any:
-    """`/wait`, `/pause`, `/fail`, `/echo`, `/pid`, `/environ`, else a greeting.
+    """`/wait`, `/pause`, `/fail`, `/echo`, `/stream`, `/large`, `/pid`, `/environ`, else a greeting.
 
     `/wait?folder` makes a file `entered-…` there and waits for the file `leave`.
     """
     path = environ["PATH_INFO"]
-    body = b"hello from " + path.encode("latin-1")
+    body: Any = [b"hello from " + path.encode("latin-1")]
     if path == "/wait":
-        folder = Path(environ["QUERY_STRING"])
-        (folder / f"entered-{time.monotonic_ns()}").touch()
+        leave = _enter(environ["QUERY_STRING"])
         deadline = time.monotonic() + 20
-        while not (folder / "leave").exists() and time.monotonic() < deadline:
+        while not leave.exists() and time.monotonic() < deadline:
             time.sleep(0.005)
     elif path == "/pause":
         time.sleep(0.02)
     elif path == "/fail":
         raise ZeroDivisionError("on purpose")
     elif path == "/echo":
-        body = environ["wsgi.input"].read()
+        body = [environ["wsgi.input"].read()]
+    elif path == "/stream":
+        body = repeat(BLOCK, BLOCKS)
+    elif path == "/large":
+        body = [BLOCK * BLOCKS]
     elif path == "/pid":
-        body = b"%d" % os.getpid()
+        body = [b"%d" % os.getpid()]
     elif path == "/environ":
-        body = str(environ.get(environ["QUERY_STRING"])).encode()
+        body = [str(environ.get(environ["QUERY_STRING"])).encode()]
     start_response("200 OK", [("Content-Type", "text/plain")])
-    return [body]
+    return body
+
+
+async def asgi_app(scope: Environ, receive: Any, send: Any) -> None:
+    """The same."""
+    if scope["type"] != "http":
+        raise NotImplementedError(scope["type"])
+    path = scope["path"]
+    parts = [b"hello from " + path.encode("latin-1")]
+    if path == "/wait":
+        leave = _enter(scope["query_string"].decode())
+        deadline = time.monotonic() + 20
+        while not leave.exists() and time.monotonic() < deadline:  # noqa: ASYNC110 - a file
+            await asyncio.sleep(0.005)
+    elif path == "/pause":
+        await asyncio.sleep(0.02)
+    elif path == "/fail":
+        raise ZeroDivisionError("on purpose")
+    elif path == "/echo":
+        parts = [await _whole_body(receive)]
+    elif path == "/stream":
+        parts = [BLOCK] * BLOCKS + [b""]
+    elif path == "/large":
+        parts = [BLOCK * BLOCKS]
+    headers = [(b"content-type", b"text/plain")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    for number, part in enumerate(parts, 1):
+        more = number < len(parts)
+        await send({"type": "http.response.body", "body": part, "more_body": more})
+
+
+async def _whole_body(receive: Any) -> bytes:
+    body, more = b"", True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ConnectionError("the client left")
+        body += message["body"]
+        more = message["more_body"]
+    return body

@@ -1,10 +1,11 @@
-"""The stores that the contract is run over: all of `REGISTRY`."""
+"""What the contracts are run over: all stores and all concurrency models."""
 
 import importlib
 
 import pytest
 
 from servescope.store import REGISTRY
+from tests.contracts.hall import CONCURRENT, HOSTINGS, Hall
 
 
 @pytest.fixture(params=sorted(REGISTRY))
@@ -24,3 +25,17 @@ def open_backend(request, tmp_path):
 @pytest.fixture
 def store(open_backend):
     return open_backend()
+
+
+@pytest.fixture(params=HOSTINGS, ids="-".join)
+def hall(request, tmp_path):
+    hall = Hall(tmp_path, *request.param)
+    yield hall
+    hall.close()
+
+
+@pytest.fixture(params=CONCURRENT, ids="-".join)
+def concurrent_hall(request, tmp_path):
+    hall = Hall(tmp_path, *request.param)
+    yield hall
+    hall.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from functools import partial
@@ -11,7 +10,7 @@ import pytest
 
 from servescope.records import AppKind, ConcurrencyModel, RequestFlag
 from tests.serving import asgi_apps_for_listeners
-from tests.serving.raw_client import CLOSING, GET, connect, exchange, read_all, read_responses
+from tests.serving.raw_client import GET, connect, read_all
 
 APPS = "tests.serving.asgi_apps_for_listeners:"
 UPGRADE = (
@@ -54,44 +53,6 @@ def stopping(listener, grace: float) -> threading.Thread:
 def threads_of(listener) -> list[str]:
     prefix = listener.spec.name + "-"
     return [thread.name for thread in threading.enumerate() if thread.name.startswith(prefix)]
-
-
-def test_what_is_in_flight_finishes_and_what_is_idle_ends(bench, start):
-    listener = start()
-    flying, idle, late = connect(listener), connect(listener), connect(listener)
-    idle.sendall(GET)
-    assert read_responses(idle, 1)[0][0] == 200
-    flying.sendall(asking(b"/wait"))
-    assert entered()
-    late.sendall(GET[:10])
-    thread = stopping(listener, 10)
-    assert idle.recv(100) == b""
-    late.sendall(GET[10:])
-    answer = read_all(late)
-    assert answer.startswith(b"HTTP/1.1 200")
-    assert b"\r\nConnection: close\r\n" in answer
-    asgi_apps_for_listeners.leave.set()
-    answer = read_all(flying)
-    assert answer.startswith(b"HTTP/1.1 200")
-    assert b"\r\nConnection: close\r\n" in answer
-    for sock in (flying, idle, late):
-        sock.close()
-    thread.join(10)
-    assert not thread.is_alive()
-    bench.records(3)
-    assert not threads_of(listener)
-
-
-def test_connections_that_were_not_accepted_yet_are_served(bench, start):
-    listener = start()
-    socks = [connect(listener) for _ in range(20)]
-    for sock in socks:
-        sock.sendall(CLOSING)
-    listener.stop(5)
-    for sock in socks:
-        assert read_all(sock).startswith(b"HTTP/1.1 200")
-        sock.close()
-    bench.records(20)
 
 
 def test_a_websocket_is_closed_with_1001(start, wait_until):
@@ -155,47 +116,3 @@ def test_a_wsgi_app_that_hangs_is_bounded(bench, caplog):
         assert time.monotonic() - began < 2.0
         assert "still in the app" in caplog.text
         assert sock.recv(100) == b""
-
-
-def test_stop_is_idempotent_and_frees_the_port(start):
-    listener = start()
-    exchange(listener, CLOSING)
-    for _ in range(3):
-        listener.stop()
-    assert listener.samples() == []
-    with socket.socket() as again:
-        again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        again.bind(listener.address)
-
-
-def test_a_stop_under_load_loses_no_record(bench, start):
-    listener = start()
-    answered = [0] * 6
-    is_warm = threading.Barrier(7)
-
-    def visit(who: int) -> None:
-        with connect(listener) as sock, sock.makefile("rb") as file:
-            for number in range(100_000):
-                if number == 20:
-                    is_warm.wait(20)
-                try:
-                    sock.sendall(GET)
-                    head = file.readline()
-                    if not head:
-                        return
-                    while file.readline() != b"\r\n":
-                        pass
-                    file.read(len(b"hello from /"))
-                except OSError:
-                    return
-                answered[who] += 1
-
-    threads = [threading.Thread(target=visit, args=(who,)) for who in range(6)]
-    for thread in threads:
-        thread.start()
-    is_warm.wait(20)
-    listener.stop(5)
-    for thread in threads:
-        thread.join(20)
-    records = bench.records(sum(answered))
-    assert not (records["flags"] & RequestFlag.ABORTED).any()

@@ -114,7 +114,9 @@ def test_a_stop_before_the_workers_serve(tmp_path: Path):
     recorder = Recorder(tmp_path, capacity=2**10)
     listener = start_listener(replace(SPEC, name="brief"), recorder)
     pids = model_of(listener).pids
-    listener.stop(5)
+    began = time.monotonic()
+    listener.stop(20)
+    assert time.monotonic() - began < 15, "they heard of it, and were not killed after the grace"
     assert not any(is_alive(pid) for pid in pids)
     assert listener.load().replaced_workers == 0
     recorder.close()

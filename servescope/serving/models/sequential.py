@@ -145,8 +145,8 @@ class Sequential:
                 if left_ns <= 0:
                     connection.break_off(RequestFlag.ABORTED | RequestFlag.TIMED_OUT)
                     return Need.CLOSE
-                self._wait({connection.descriptor: select.POLLOUT}, left_ns)
-                connection.send_unsent()
+                if self._wait({connection.descriptor: select.POLLOUT}, left_ns):
+                    connection.send_unsent()  # which renews the deadline
         except ClientGoneError:
             return Need.CLOSE
         self._is_busy = False

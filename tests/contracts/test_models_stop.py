@@ -1,0 +1,100 @@
+"""What every concurrency model must do when it is stopped."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import ExitStack
+
+import pytest
+
+from tests.contracts.hall import Hall, wait_until
+from tests.serving.raw_client import (
+    CLOSING,
+    GET,
+    connect,
+    exchange,
+    read_all,
+    read_responses,
+)
+
+
+def test_a_graceful_stop_lets_the_request_in_flight_finish(hall: Hall):
+    listener = hall.start()
+    with connect(listener) as flying:
+        flying.sendall(hall.wait_request())
+        wait_until(lambda: hall.entered() == 1, "the request to be in the app")
+        stopping = threading.Thread(target=listener.stop, args=(10,))
+        stopping.start()
+        wait_until(lambda: not listener.is_running, "the stop to begin")
+        hall.leave()
+        answer = read_all(flying)
+        stopping.join(20)
+    assert not stopping.is_alive()
+    assert answer.startswith(b"HTTP/1.1 200")
+    with pytest.raises(ConnectionRefusedError):
+        connect(listener)
+    hall.records(1)
+
+
+def test_while_stopping_idle_connections_end_and_late_requests_are_answered(concurrent_hall: Hall):
+    hall = concurrent_hall
+    listener = hall.start()
+    flying, idle, late = connect(listener), connect(listener), connect(listener)
+    with flying, idle, late:
+        idle.sendall(GET)
+        assert read_responses(idle, 1)[0][0] == 200
+        late.sendall(GET + GET[:10])
+        assert late.recv(1000).startswith(b"HTTP/1.1 200")
+        flying.sendall(hall.wait_request())
+        wait_until(lambda: hall.entered() == 1, "the request to be in the app")
+        stopping = threading.Thread(target=listener.stop, args=(10,))
+        stopping.start()
+        assert idle.recv(100) == b""
+        late.sendall(GET[10:])
+        assert b"\r\nConnection: close\r\n" in read_all(late)
+        hall.leave()
+        assert b"\r\nConnection: close\r\n" in read_all(flying)
+        stopping.join(20)
+    assert not stopping.is_alive()
+    assert (hall.records(4)["status"] == 200).all()
+
+
+def test_connections_that_were_not_accepted_yet_are_served(hall: Hall):
+    """They were told that they are connected, so they are not reset."""
+    listener = hall.start()
+    assert exchange(listener, CLOSING).startswith(b"HTTP/1.1 200")
+    with ExitStack() as stack:
+        socks = [stack.enter_context(connect(listener)) for _ in range(20)]
+        for sock in socks:
+            sock.sendall(CLOSING)
+        listener.stop(5)
+        for sock in socks:
+            assert read_all(sock).startswith(b"HTTP/1.1 200")
+    hall.records(21)
+
+
+def test_a_stop_is_bounded_when_the_app_hangs(hall: Hall):
+    listener = hall.start()
+    with connect(listener) as flying:
+        flying.sendall(hall.wait_request())
+        wait_until(lambda: hall.entered() == 1, "the request to be in the app")
+        began = time.monotonic()
+        listener.stop(0.2)
+        assert time.monotonic() - began < 4.0
+        with pytest.raises((ConnectionRefusedError, ConnectionResetError)):
+            connect(listener)
+
+
+def test_stop_is_idempotent_and_frees_the_port(hall: Hall):
+    listener = hall.start()
+    assert exchange(listener, CLOSING).startswith(b"HTTP/1.1 200")
+    for _ in range(3):
+        listener.stop()
+    assert listener.samples() == []
+    with socket.socket() as again:
+        again.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        again.bind(listener.address)
+    prefix = listener.spec.name + "-"
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith(prefix)]
