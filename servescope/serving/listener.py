@@ -77,6 +77,8 @@ class RunningListener:
         sent = (listener, ("network.io.direction", "transmit"))
         return [
             Sample(catalog.WEBSOCKETS_OPEN, now.open_now, (listener,)),
+            Sample(catalog.WEBSOCKETS_CLOSED, now.closed - told.closed, (listener,)),
+            Sample(catalog.WEBSOCKET_TIME, (now.closed_ns - told.closed_ns) / 1e9, (listener,)),
             Sample(
                 catalog.WEBSOCKET_MESSAGES, now.messages_received - told.messages_received, received
             ),
