@@ -152,6 +152,7 @@ class ListenerOptions:
     deny: tuple[str, ...] = ()  # addresses or networks
     allow: tuple[str, ...] = ()  # when not empty, everybody else is denied
     pin_core: int | None = None  # None: not pinned
+    debugger: bool = False  # around a WSGI app, on a loopback address
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,9 @@ def wanted_listeners(settings: Settings) -> list[ListenerSpec]:
             app=app,
             port_is_default=setting not in settings.model_fields_set,
             options=replace(
-                options, pin_core=cores[index % len(cores)] if settings.pin_cpu else None
+                options,
+                pin_core=cores[index % len(cores)] if settings.pin_cpu else None,
+                debugger=settings.wsgi_debugger and name == "wsgi",
             ),
         )
         for index, (name, port, model, kind, app, setting) in enumerate((files, wsgi, asgi))

@@ -15,6 +15,7 @@ from servescope.hosting.wsgi import WsgiHost
 from servescope.records import AppKind, ConcurrencyModel, Sample
 from servescope.serving.access import AccessList
 from servescope.serving.binding import bind, prepare
+from servescope.serving.debugging import debugged
 from servescope.serving.model import Assignment, Load, Model
 from servescope.serving.models import model_class
 from servescope.serving.request_recording import RequestRecording
@@ -150,8 +151,9 @@ def _application(spec: ListenerSpec, *, multiprocess: bool) -> Application:
         case AppKind.STATIC:
             return StaticFolder(spec.app)
         case AppKind.WSGI:
+            app = import_app(spec.app)
             return WsgiHost(
-                import_app(spec.app),
+                debugged(app, spec) if spec.options.debugger else app,
                 multithread=spec.model is not ConcurrencyModel.SEQUENTIAL,
                 multiprocess=multiprocess,
             )
