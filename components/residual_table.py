@@ -12,6 +12,7 @@ from servescope.figures import units
 from servescope.histogram import ERROR_BOUND
 
 if TYPE_CHECKING:
+    from components.tables import Cell
     from servescope.queries.residual import Clock, Residual
 
 TITLE: Final = "The client's clock against the sum of the stages"
@@ -21,10 +22,10 @@ MEANING: Final = (
     "the six stages, from the request's arrival in the kernel to the last byte handed back to it. "
     "Unexplained is what lies between: the way through the network, and the time until the client "
     "is given a core to read its answer. Below zero, the client had its answer before the server "
-    "came back from handing it to the kernel. Means are exact, so their difference is; a percentile is "
-    f"up to {ERROR_BOUND:.2%} off on either side, and the difference of two percentiles is a hint, "
-    "not the percentile of the differences. Other traffic on the listener during the run counts on "
-    "the server's side only."
+    "came back from handing it to the kernel. Means are exact, so their difference is; a "
+    f"percentile is up to {ERROR_BOUND:.2%} off on either side, and the difference of two "
+    "percentiles is a hint, not the percentile of the differences. Other traffic on the listener "
+    "during the run counts on the server's side only."
 )
 EMPTY: Final = "No load run in this span: start one on the page Load, and both clocks show here."
 
@@ -34,7 +35,7 @@ def residual_table(found: Residual | None) -> html.Div:
     if found is None:
         return figure_table((), (), empty=EMPTY)
     client, server = found.client, found.server
-    rows = [
+    rows: list[list[Cell]] = [
         _row("Client sees", client),
         _row("Sum of server stages", server),
         [
@@ -54,6 +55,6 @@ def residual_table(found: Residual | None) -> html.Div:
     )
 
 
-def _row(name: str, clock: Clock) -> list[str]:
+def _row(name: str, clock: Clock) -> list[Cell]:
     seconds = (clock.mean_s, clock.p50_s, clock.p95_s)
     return [name, f"{clock.requests:,}", *(units.text(value, "s") for value in seconds)]
