@@ -14,8 +14,10 @@ pytestmark = pytest.mark.browser
 def dashboard(request, tmp_path_factory):
     base = tmp_path_factory.mktemp("hosted")
     dashboards = Dashboards(base)
-    yield dashboards("-m", "tests.browser.host_dashboard", request.param, str(base / "outer"))
-    dashboards.end()
+    try:
+        yield dashboards("-m", "tests.browser.host_dashboard", request.param, str(base / "outer"))
+    finally:
+        dashboards.end()
 
 
 def test_every_page_opens_and_draws(open_page):

@@ -1,6 +1,10 @@
 """A person talks over a WebSocket in one window and sees the numbers move in the other."""
 
+import time
+
 import pytest
+
+from components.live import RENEW_S
 
 pytestmark = pytest.mark.browser
 
@@ -20,11 +24,11 @@ def total(opened, name):
 
 def eventually(opened, condition):
     opened.page.locator("#websocket").scroll_into_view_if_needed()
-    for _ in range(400):
-        if condition():
-            return
+    # A second that came late to a busy machine's store finds its place when the figure is renewed.
+    deadline = time.monotonic() + RENEW_S + 10
+    while not condition():
+        assert time.monotonic() < deadline, "the graphs of the WebSockets did not follow"
         opened.page.wait_for_timeout(50)
-    raise AssertionError("the graphs of the WebSockets did not follow")
 
 
 def test_the_echo_and_the_chat_show_in_the_graphs(open_page, dashboard):
@@ -43,7 +47,7 @@ def test_the_echo_and_the_chat_show_in_the_graphs(open_page, dashboard):
     eventually(watching, lambda: total(watching, "received") == 3)
     eventually(watching, lambda: total(watching, "sent") == 3)
     assert sum(drawn(watching, "websocket-bytes", "received")) > 3 * len("one")
-    assert drawn(watching, "websocket-times", "handshake p95")
+    eventually(watching, lambda: drawn(watching, "websocket-times", "handshake p95"))
     assert not drawn(watching, "websocket-times", "mean life of those that ended")
 
     chat = open_page("/chat", base=asgi)
@@ -56,4 +60,4 @@ def test_the_echo_and_the_chat_show_in_the_graphs(open_page, dashboard):
     eventually(
         watching, lambda: drawn(watching, "websocket-times", "mean life of those that ended")
     )
-    assert total(watching, "received") == 4
+    eventually(watching, lambda: total(watching, "received") == 4)
