@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from dash import html, register_page
 
-from components import panels
+from components import panels, residual_table
 from components.live import LiveGraph, LivePage, Props, connect
 from components.tables import figure_table, swatch
 from components.waterfall import MEANING
@@ -16,7 +16,7 @@ from servescope.figures.distribution import DistributionPlot
 from servescope.figures.heat import HeatPlot
 from servescope.figures.lines import LinePlot
 from servescope.histogram import ERROR_BOUND
-from servescope.queries import latency, traffic
+from servescope.queries import latency, residual, traffic
 
 if TYPE_CHECKING:
     from servescope.queries.desk import Desk
@@ -86,6 +86,9 @@ def props(desk: Desk, span: Span | None, chosen: tuple[str, ...]) -> Props:
         **options,
         "latency-stage-table": {"children": _stage_table(desk, span, chosen[0])},
         "latency-route-table": {"children": _route_table(desk, span, chosen[0])},
+        "latency-residual": {
+            "children": residual_table.residual_table(residual.residual(desk, span, chosen[0]))
+        },
     }
 
 
@@ -119,6 +122,7 @@ def _route_table(desk: Desk, span: Span, listener: str) -> html.Div:
 METRICS: Final = (
     catalog.REQUEST_DURATION,
     catalog.STAGE_DURATION,
+    catalog.LOAD_NAIVE_DURATION,
 )
 PAGE: Final = LivePage("latency", GRAPHS, props, filters=("latency-listener",), metrics=METRICS)
 connect(PAGE)
@@ -140,6 +144,9 @@ def layout(**_query: str) -> html.Div:
                 "Routes over the whole span",
                 f"The busiest routes. {EXACT}",
                 html.Div(id="latency-route-table"),
+            ),
+            panels.panel(
+                residual_table.TITLE, residual_table.MEANING, html.Div(id="latency-residual")
             ),
         ),
         controls=panels.listener_select("latency-listener"),

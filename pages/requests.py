@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import dash_mantine_components as dmc
 from dash import Input, Output, callback, html, no_update, register_page
 
-from components import panels
+from components import panels, websocket_panels
 from components.live import Feed, LiveGraph, LivePage, Props, connect
 from components.request_table import matches, opened, request_table, table_row
 from servescope import catalog
@@ -98,10 +98,11 @@ METRICS: Final = (
     catalog.BYTES_RECEIVED,
     catalog.BYTES_SENT,
     catalog.NEW_CONNECTIONS,
+    *websocket_panels.METRICS,
 )
 PAGE: Final = LivePage(
     "requests",
-    GRAPHS,
+    GRAPHS + websocket_panels.GRAPHS,
     props,
     filters=("requests-listener", "requests-status"),
     feeds=(Feed("requests-log", newest, log.NEWEST),),
@@ -146,6 +147,8 @@ def layout(**_query: str) -> html.Div:
             "most so many a second. Click a row to see where its time went.",
             html.Div(request_table("requests-log"), className="clickable"),
         ),
+        dmc.Title("WebSocket", order=2, size="h5", id="websocket"),
+        panels.columns(*(panels.graph_panel(graph) for graph in websocket_panels.GRAPHS)),
         dmc.Drawer(
             html.Div(id="requests-opened"),
             id="requests-drawer",

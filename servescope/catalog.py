@@ -43,6 +43,8 @@ BUSY_THREADS: Final = "servescope.http.server.threads.busy"
 QUEUED_REQUESTS: Final = "servescope.http.server.requests.queued"
 REPLACED_WORKERS: Final = "servescope.http.server.workers.replaced"
 WEBSOCKETS_OPEN: Final = "servescope.websocket.connections.open"
+WEBSOCKETS_CLOSED: Final = "servescope.websocket.connections.closed"
+WEBSOCKET_TIME: Final = "servescope.websocket.connections.closed.time"
 WEBSOCKET_MESSAGES: Final = "servescope.websocket.messages"
 WEBSOCKET_IO: Final = "servescope.websocket.io"
 
@@ -85,6 +87,8 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric(QUEUED_REQUESTS, "{request}", _G, ("listener",), "Complete requests awaiting a thread."),
     Metric(REPLACED_WORKERS, "{process}", _G, ("listener",), "Worker processes replaced so far."),
     Metric(WEBSOCKETS_OPEN, "{connection}", _G, ("listener",), "WebSockets held open."),
+    Metric(WEBSOCKETS_CLOSED, "{connection}", _C, ("listener",), "WebSockets that ended."),
+    Metric(WEBSOCKET_TIME, "s", _C, ("listener",), "How long those that ended had been open."),
     Metric(WEBSOCKET_MESSAGES, "{message}", _C, _SOCKET, "Whole messages of WebSockets."),
     Metric(WEBSOCKET_IO, "By", _C, _SOCKET, "Frames of WebSockets, without the handshake."),
     Metric(CPU_UTILIZATION, "1", _G, ("cpu.logical_number",), "Share not idle; `all`: mean."),

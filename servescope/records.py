@@ -175,6 +175,7 @@ class ListenerOptions:
     access_log_format: AccessLogFormat = AccessLogFormat.COMBINED
     access_log_bytes: int = 16 * 1024 * 1024  # a longer file is rotated
     access_log_files: int = 5  # the present one included
+    debugger: bool = False  # around a WSGI app, on a loopback address
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> ListenerOptions:

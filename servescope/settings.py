@@ -6,11 +6,11 @@ The environment wins over the file. An unknown or bad value stops the start with
 from __future__ import annotations
 
 import os
-from ipaddress import IPv4Network, IPv6Network  # noqa: TC003 - pydantic resolves them at run time
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
     BaseSettings,
     NoDecode,
@@ -83,6 +83,10 @@ class Settings(BaseSettings):
     asgi_tls_certificate: str = Field("", description=f"certificate of `asgi`; {_CERTIFICATE}")
     asgi_tls_key: Path | None = Field(None, description=f"key of `asgi`; {_KEY}")
     wsgi_model: Model = Field("thread_pool", description="concurrency model of `wsgi`")
+    wsgi_debugger: bool = Field(
+        default=False,
+        description="in-browser debugger around the app of `wsgi`: loopback only, with a PIN",
+    )
     workers: int = Field(2, ge=1, le=64, description="processes of a listener on the model prefork")
     threads: int = Field(8, ge=1, le=256, description="request threads of each listener")
     deny: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
@@ -124,6 +128,17 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
+    @field_validator("wsgi_debugger")
+    @classmethod
+    def keep_debugger_at_home(cls, value: bool, info: ValidationInfo) -> bool:
+        """Refuse a debugger that others could reach; checked after the fields it depends on."""
+        address = info.data.get("wsgi_address") or info.data.get("listen_address")
+        model = info.data.get("wsgi_model")
+        objection = debugger_objection(str(address), str(model))
+        if value and objection:
+            raise ValueError(f"the debugger {objection}")
+        return value
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -136,6 +151,19 @@ class Settings(BaseSettings):
         """Order of precedence: arguments, environment, `servescope.toml` in the working folder."""
         del dotenv_settings, file_secret_settings
         return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+
+
+def debugger_objection(address: str, model: str) -> str:
+    """Why an app bound to `address` on this model gets no debugger; empty when it may have one."""
+    try:
+        is_loopback = address == "localhost" or ip_address(address).is_loopback
+    except ValueError:
+        is_loopback = False
+    if not is_loopback:
+        return f"runs any code for whoever reaches it, and {address} is no loopback address"
+    if model == "prefork":
+        return "keeps its tracebacks in one process, and the model prefork has several"
+    return ""
 
 
 def load_settings(**overrides: object) -> Settings:

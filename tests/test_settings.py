@@ -49,6 +49,34 @@ def test_a_bad_or_unknown_setting_is_named_in_one_line(monkeypatch, name, value,
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("LISTEN_ADDRESS", "0.0.0.0", "0.0.0.0 is no loopback address"),
+        ("LISTEN_ADDRESS", "192.0.2.7", "192.0.2.7 is no loopback address"),
+        ("LISTEN_ADDRESS", "::", ":: is no loopback address"),
+        ("LISTEN_ADDRESS", "example.org", "example.org is no loopback address"),
+        ("WSGI_MODEL", "prefork", "the model prefork has several"),
+    ],
+)
+def test_a_debugger_others_could_reach_is_refused_in_one_line(monkeypatch, name, value, why):
+    monkeypatch.setenv(PREFIX + name, value)
+    assert not load_settings().wsgi_debugger
+    monkeypatch.setenv("SERVESCOPE_WSGI_DEBUGGER", "true")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert "SERVESCOPE_WSGI_DEBUGGER" in str(caught.value)
+    assert why in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
+def test_a_debugger_on_loopback_is_allowed(monkeypatch, address):
+    monkeypatch.setenv("SERVESCOPE_LISTEN_ADDRESS", address)
+    monkeypatch.setenv("SERVESCOPE_WSGI_DEBUGGER", "true")
+    assert load_settings().wsgi_debugger
+
+
 @pytest.mark.parametrize("text", ["port = ", "prot = 1\n", 'port = "x"\n'])
 def test_a_bad_file_is_named_in_one_line(tmp_path, text):
     (tmp_path / "servescope.toml").write_text(text)

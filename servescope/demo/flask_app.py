@@ -1,8 +1,8 @@
 """The bundled Flask app: a handful of routes that make every kind of request worth watching.
 
-It knows nothing of Servescope and runs under any WSGI server. One courtesy to the host: the matched
-route's template stands in `environ["servescope.route"]`, so that `/api/notes/7` and `/api/notes/8`
-count as one route.
+It knows nothing of its server and runs under any WSGI server. One courtesy to the host: the
+matched route's template stands in `environ["servescope.route"]`, so that `/api/notes/7` and
+`/api/notes/8` count as one route.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from werkzeug.exceptions import (
     UnsupportedMediaType,
 )
 
+from servescope.demo.accounts import add_accounts
 from servescope.demo.notes import Draft, NoteStore, draft_from
 from servescope.demo.search import SITE, Entry, load_glossary, search
 
@@ -259,8 +260,12 @@ def show_problem(problem: HTTPException) -> Response:
 
 
 def show_deliberate_error(fault: DeliberateError) -> Response:
-    """Answer 500 as for any fault, but leave no traceback in the log: people load `/error`."""
-    del fault
+    """Answer 500 as for any fault, but leave no traceback in the log: people load `/error`.
+
+    Where a debugger stands around the app (Flask's PROPAGATE_EXCEPTIONS), it gets the exception.
+    """
+    if current_app.config["PROPAGATE_EXCEPTIONS"]:
+        raise fault
     return show_problem(InternalServerError("This route raises an exception on every request."))
 
 
@@ -277,6 +282,7 @@ def create_app() -> Flask:
     for draft in _FIRST_NOTES:
         app.extensions["notes"].create(draft)
     app.register_blueprint(demo)
+    add_accounts(app)
     app.before_request(tell_route)
     app.after_request(add_security_headers)
     app.register_error_handler(HTTPException, show_problem)

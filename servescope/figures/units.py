@@ -26,6 +26,7 @@ _PREFIXES: Final = ("B", "KiB", "MiB", "GiB", "TiB")
 _NAMES: Final = {
     "{request}": "requests",
     "{request}/s": "req/s",
+    "{message}/s": "msg/s",
     "{connection}": "",
     "{connection}/s": "/s",
     "{thread}": "",

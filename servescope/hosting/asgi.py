@@ -144,6 +144,8 @@ class WebSocketTraffic:
     """What all WebSockets of a host did since its start; bytes are those of frames."""
 
     open_now: int = 0
+    closed: int = 0
+    closed_ns: int = 0  # how long the closed ones had been open, all together
     messages_received: int = 0
     messages_sent: int = 0
     bytes_received: int = 0

@@ -86,6 +86,7 @@ class WebSocketCall:
         "_is_connect_told",
         "_is_counted",
         "_is_cut_off",
+        "_opened_ns",
         "_state",
         "_traffic",
         "_waiters",
@@ -108,6 +109,7 @@ class WebSocketCall:
         self._inbox_bytes = 0
         self._is_connect_told = False
         self._is_counted = False  # among the open ones
+        self._opened_ns = 0
         self._is_cut_off = False
         self._end: tuple[int, str] | None = None  # what `websocket.disconnect` tells
         self._awaits_pong = False
@@ -169,6 +171,8 @@ class WebSocketCall:
         if self._is_counted and self.is_over:
             self._is_counted = False
             self._traffic.open_now -= 1
+            self._traffic.closed += 1
+            self._traffic.closed_ns += self._channel.now_ns() - self._opened_ns
 
     def close(self, code: int = GOING_AWAY, reason: str = "") -> None:
         """Begin the closing handshake from the server's side; the app learns it by its receive.
@@ -277,7 +281,7 @@ class WebSocketCall:
         exchange.route = route_of(self.scope, HTTPStatus.SWITCHING_PROTOCOLS)
         exchange.status = HTTPStatus.SWITCHING_PROTOCOLS
         exchange.head_sent = exchange.is_ended = True
-        exchange.head_ready_ns = channel.now_ns()
+        self._opened_ns = exchange.head_ready_ns = channel.now_ns()
         channel.send(response, last=True)
         self._is_counted = True
         self._traffic.open_now += 1

@@ -7,26 +7,32 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from servescope.hosting.byte_ranges import ByteRange, read_ranges
 from servescope.wire.http_date import http_date, parse_http_date
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 _ENTITY_TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
-_SINGLE_RANGE = re.compile(r"bytes=[ \t]*([0-9]{0,18})-([0-9]{0,18})[ \t]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Validators:
-    """What tells one version of a file from another: size in bytes, modification time in ns."""
+    """What tells one version of a file from another: size in bytes, modification time in ns.
+
+    `coding` names the content coding: representations of one file must not share a tag
+    (RFC 9110 section 8.8.3.3).
+    """
 
     size: int
     mtime_ns: int
+    coding: str = ""
 
     @property
     def etag(self) -> str:
         """A strong entity tag: it changes with every change the file system can tell."""
-        return f'"{self.mtime_ns:x}-{self.size:x}"'
+        version = f"{self.mtime_ns:x}-{self.size:x}"
+        return f'"{version}-{self.coding}"' if self.coding else f'"{version}"'
 
     @property
     def mtime_s(self) -> int:
@@ -41,26 +47,37 @@ class Validators:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What to answer: status, and which bytes of the file."""
+    """What to answer: status, and with 200 and 206 which ranges of the file, one or more."""
 
     status: HTTPStatus
-    offset: int
-    count: int
+    ranges: tuple[ByteRange, ...] = ()
+
+    @property
+    def offset(self) -> int:
+        """Where the first range begins."""
+        return self.ranges[0].offset
+
+    @property
+    def count(self) -> int:
+        """Bytes of the first range."""
+        return self.ranges[0].count
 
 
 def select(validators: Validators, header: Callable[[bytes], str], *, is_get: bool) -> Selection:
-    """Evaluate the preconditions and the range, in the order of RFC 9110 section 13.2.2."""
-    whole = Selection(HTTPStatus.OK, 0, validators.size)
+    """Evaluate the preconditions and the ranges, in the order of RFC 9110 section 13.2.2."""
     status = _precondition(validators, header)
     if status is not None:
-        return Selection(status, 0, 0)
+        return Selection(status)
+    whole = Selection(HTTPStatus.OK, (ByteRange(0, validators.size),))
     wanted = header(b"range")
     if not wanted or not is_get or not _if_range_holds(validators, header(b"if-range")):
         return whole
-    match = _SINGLE_RANGE.fullmatch(wanted)
-    if match is None or match[1] == match[2] == "":
-        return whole  # section 14.2: an unknown unit, several ranges: the whole is an answer too
-    return _single_range(match[1], match[2], validators.size) or whole
+    ranges = read_ranges(wanted, validators.size)
+    if ranges is None:
+        return whole
+    if not ranges:
+        return Selection(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
+    return Selection(HTTPStatus.PARTIAL_CONTENT, ranges)
 
 
 def _precondition(validators: Validators, header: Callable[[bytes], str]) -> HTTPStatus | None:
@@ -97,19 +114,3 @@ def _if_range_holds(validators: Validators, field: str) -> bool:
     if field.startswith('"'):
         return field == validators.etag
     return parse_http_date(field) == validators.mtime_s
-
-
-def _single_range(first: str, last: str, size: int) -> Selection | None:
-    """The bytes of one range; 416 when it lies outside; None when it makes no sense."""
-    if not first:
-        count = min(int(last), size)
-        if not count:
-            return Selection(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, 0, 0)
-        return Selection(HTTPStatus.PARTIAL_CONTENT, size - count, count)
-    start = int(first)
-    end = int(last) if last else size - 1
-    if last and end < start:
-        return None
-    if start >= size:
-        return Selection(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, 0, 0)
-    return Selection(HTTPStatus.PARTIAL_CONTENT, start, min(end, size - 1) - start + 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 from contextlib import suppress
 from http import HTTPStatus
@@ -11,7 +12,9 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote_to_bytes
 
 from servescope.errors import AppImportError
+from servescope.hosting.byte_ranges import MultipartRanges
 from servescope.hosting.conditional import Validators, select
+from servescope.hosting.content_coding import neighbours, preferred
 from servescope.hosting.content_types import content_type
 from servescope.hosting.directory_listing import listing_page, read_entries
 from servescope.hosting.file_cache import FileCache, version_of
@@ -19,6 +22,7 @@ from servescope.hosting.routes import UNMATCHED
 from servescope.wire.http1_response import render_block
 
 if TYPE_CHECKING:
+    from servescope.hosting.byte_ranges import ByteRange
     from servescope.hosting.exchange import Exchange
     from servescope.hosting.file_cache import CachedFile
     from servescope.wire.http1_response import Headers
@@ -28,6 +32,7 @@ SMALL_FILE: Final = 65_536
 """Bytes up to which a file is read and leaves in one send with its head."""
 
 _ALLOW: Final = "GET, HEAD, OPTIONS"
+_VARY: Final = ("Vary", "Accept-Encoding")
 _NOSNIFF: Final = ("X-Content-Type-Options", "nosniff")
 _OK: Final = int(HTTPStatus.OK)
 _CONDITIONS: Final = frozenset(
@@ -169,12 +174,46 @@ class StaticFolder:
         self, exchange: Exchange, descriptor: int, status: os.stat_result, path: str
     ) -> int:
         """Answer with a file; return the descriptor to close, -1 once the sink owns it."""
-        validators = Validators(status.st_size, status.st_mtime_ns)
+        coded = neighbours(path, status.st_mtime_ns)
+        if not coded:
+            return self._serve_version(exchange, descriptor, status, path, [])
+        codings = [each.coding for each in coded]
+        for coding in preferred(_fields(exchange, b"accept-encoding"), codings):
+            if not coding:
+                break
+            neighbour = self._open(coded[codings.index(coding)].path)
+            if neighbour is None:  # not ours to read, or a link that leads outside
+                continue
+            try:
+                version = os.fstat(neighbour)
+                headers = [("Content-Encoding", coding), _VARY]
+                neighbour = self._serve_version(exchange, neighbour, version, path, headers, coding)
+            finally:
+                if neighbour >= 0:
+                    os.close(neighbour)
+            return descriptor
+        return self._serve_version(exchange, descriptor, status, path, [_VARY])
+
+    def _serve_version(
+        self,
+        exchange: Exchange,
+        descriptor: int,
+        status: os.stat_result,
+        path: str,
+        extra: Headers,
+        coding: str = "",
+    ) -> int:
+        """Answer with one representation; return the descriptor to close, -1 as `_serve_file`.
+
+        `extra` are the headers that only a file with coded neighbours has; such a file is not
+        remembered, since its neighbours would have to be watched as well.
+        """
+        validators = Validators(status.st_size, status.st_mtime_ns, coding)
         selection = select(validators, exchange.header, is_get=exchange.method == "GET")
         headers = _version_headers(validators)
         match selection.status:
             case HTTPStatus.NOT_MODIFIED:
-                exchange.respond(selection.status, headers)
+                exchange.respond(selection.status, headers + extra[-1:])
                 return descriptor
             case HTTPStatus.PRECONDITION_FAILED:
                 exchange.respond_error(selection.status, "The file has changed.")
@@ -186,17 +225,20 @@ class StaticFolder:
                     [("Content-Range", f"bytes */{status.st_size}")],
                 )
                 return descriptor
+        headers += extra
+        if len(selection.ranges) > 1:
+            self._serve_ranges(exchange, descriptor, selection.ranges, validators, headers, path)
+            return descriptor
         offset, count = selection.offset, selection.count
         headers.insert(0, ("Content-Type", content_type(path)))
         if selection.status is HTTPStatus.PARTIAL_CONTENT:
-            span = f"bytes {offset}-{offset + count - 1}/{status.st_size}"
-            headers.append(("Content-Range", span))
+            headers.append(("Content-Range", selection.ranges[0].content_range(status.st_size)))
         if exchange.method == "HEAD":
             headers.append(("Content-Length", str(count)))
             exchange.respond(selection.status, headers)
         elif count <= SMALL_FILE:
             content = os.pread(descriptor, count, offset)
-            if exchange.method == "GET" and selection.status is HTTPStatus.OK:
+            if exchange.method == "GET" and selection.status is HTTPStatus.OK and not extra:
                 self._cache.keep(
                     exchange.target,
                     path,
@@ -213,6 +255,29 @@ class StaticFolder:
             return -1
         return descriptor
 
+    def _serve_ranges(
+        self,
+        exchange: Exchange,
+        descriptor: int,
+        ranges: tuple[ByteRange, ...],
+        validators: Validators,
+        headers: Headers,
+        path: str,
+    ) -> None:
+        """Several ranges as `multipart/byteranges`, read as they are sent."""
+        body = MultipartRanges(ranges, validators.size, content_type(path), secrets.token_hex(16))
+        headers.insert(0, ("Content-Type", body.content_type))
+        if body.length <= SMALL_FILE:
+            content = b"".join(body.blocks(descriptor))
+            headers.append(("Content-Length", str(body.length)))
+            exchange.respond(HTTPStatus.PARTIAL_CONTENT, headers, content)
+            return
+        head = exchange.render_head(HTTPStatus.PARTIAL_CONTENT, headers, body.length)
+        for block in body.blocks(descriptor):
+            exchange.send_part(head, block)
+            head = b""
+        exchange.end()
+
     def _redirect(self, exchange: Exchange, url: str, query: str) -> None:
         """To the same path with a slash. The path is ours, not the client's: no `//host` in it."""
         location = quote(os.fsencode(url)) + "/" + ("?" + query if query else "")
@@ -222,6 +287,12 @@ class StaticFolder:
 
     def _not_found(self, exchange: Exchange) -> None:
         exchange.respond_error(HTTPStatus.NOT_FOUND, "There is no such file here.")
+
+
+def _fields(exchange: Exchange, name: bytes) -> list[str]:
+    """Every value of a request header that may be split over several lines."""
+    headers = () if exchange.head is None else exchange.head.headers
+    return [value.decode("latin-1") for known, value in headers if known == name]
 
 
 def _version_headers(validators: Validators) -> Headers:

@@ -82,6 +82,7 @@ def _options(settings: Settings, name: str, core: int) -> ListenerOptions:
         access_log_format=AccessLogFormat(settings.access_log_format),
         access_log_bytes=settings.access_log_mib * 1024 * 1024,
         access_log_files=settings.access_log_files,
+        debugger=settings.wsgi_debugger and name == "wsgi",
     )
 
 

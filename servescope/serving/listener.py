@@ -17,6 +17,7 @@ from servescope.serving.access import AccessList
 from servescope.serving.access_log import AccessLog
 from servescope.serving.binding import address_of, bind, prepare
 from servescope.serving.certificates import context_of
+from servescope.serving.debugging import debugged
 from servescope.serving.model import Assignment, Load, Model
 from servescope.serving.models import model_class
 from servescope.serving.request_recording import RequestRecording
@@ -123,6 +124,8 @@ class RunningListener:
         sent = (listener, ("network.io.direction", "transmit"))
         return [
             Sample(catalog.WEBSOCKETS_OPEN, now.open_now, (listener,)),
+            Sample(catalog.WEBSOCKETS_CLOSED, now.closed - told.closed, (listener,)),
+            Sample(catalog.WEBSOCKET_TIME, (now.closed_ns - told.closed_ns) / 1e9, (listener,)),
             Sample(
                 catalog.WEBSOCKET_MESSAGES, now.messages_received - told.messages_received, received
             ),
@@ -225,8 +228,9 @@ def _application(spec: ListenerSpec, *, multiprocess: bool) -> Application:
         case AppKind.STATIC:
             return StaticFolder(spec.app)
         case AppKind.WSGI:
+            app = import_app(spec.app)
             return WsgiHost(
-                import_app(spec.app),
+                debugged(app, spec) if spec.options.debugger else app,
                 multithread=spec.model is not ConcurrencyModel.SEQUENTIAL,
                 multiprocess=multiprocess,
             )

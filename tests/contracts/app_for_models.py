@@ -23,7 +23,7 @@ def _enter(folder: str) -> Path:
 
 
 def app(environ: Environ, start_response: Any) -> Any:
-    """`/wait`, `/pause`, `/fail`, `/echo`, `/stream`, `/large`, `/pid`, `/environ`, else a greeting.
+    """`/wait`, `/pause`, `/fail`, `/echo`, `/stream`, `/large`, `/pid`, `/environ`, or a greeting.
 
     `/wait?folder` makes a file `entered-…` there and waits for the file `leave`.
     """

@@ -89,7 +89,8 @@ def test_hello_links_everything_and_every_link_answers(client):
     expected = {"/whoami", "/search?q=queue", "/api/notes", "/slow?ms=800", "/error", "/nowhere"}
     assert expected <= set(links)
     assert all(link.startswith("/") for link in links)  # nothing from another host
-    for link in set(links) - {"/error", "/nowhere", "/slow?ms=800"}:
+    assert client.get("/rating").status_code == 303, "to the login, see test_accounts.py"
+    for link in set(links) - {"/error", "/nowhere", "/slow?ms=800", "/rating"}:
         assert client.get(link, buffered=True).status_code == 200, link
 
 

@@ -297,7 +297,7 @@ def test_a_range_outside(client: FolderClient, wanted: str):
     assert answer.headers["Content-Range"] == "bytes */10"
 
 
-@pytest.mark.parametrize("wanted", ["bytes=5-2", "bytes=-", "rows=1-2", "bytes=0-1,3-4", "bytes=x"])
+@pytest.mark.parametrize("wanted", ["bytes=5-2", "bytes=-", "rows=1-2", "bytes=x"])
 def test_a_range_that_is_ignored(client: FolderClient, wanted: str):
     assert client.ask("/a.txt", Range=wanted).status == 200
 

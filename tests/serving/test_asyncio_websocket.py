@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import pytest
 import websockets.asyncio.client
@@ -145,6 +146,25 @@ def test_the_handshake_is_recorded_and_the_traffic_counted(bench, listener, wait
     wait_until(lambda: gauge(listener, catalog.OPEN_CONNECTIONS) == 0, "the close")
     assert gauge(listener, catalog.WEBSOCKETS_OPEN) == 0
     bench.records(1)
+
+
+def test_the_time_of_a_connection_is_told_when_it_ends(listener, wait_until):
+    def told():
+        return {sample.metric: sample.value for sample in listener.samples()}
+
+    async def wait(socket):
+        await socket.send("x")
+        await socket.recv()
+        assert told()[catalog.WEBSOCKETS_CLOSED] == 0, "it is still open"
+        await asyncio.sleep(0.1)  # the time to be found again
+
+    began = time.monotonic()
+    talk(listener, wait)
+    wait_until(lambda: listener.load().websocket.closed == 1, "the close")
+    lived = told()
+    assert lived[catalog.WEBSOCKETS_CLOSED] == 1
+    assert 0.1 <= lived[catalog.WEBSOCKET_TIME] <= time.monotonic() - began
+    assert told()[catalog.WEBSOCKET_TIME] == 0
 
 
 def test_samples_tell_the_increase_since_the_last_ones(listener):

@@ -1,0 +1,60 @@
+"""The client's clock against the server's stages, as a table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from dash import html
+
+from components.load_run import plan_text
+from components.tables import figure_table
+from servescope.figures import units
+from servescope.histogram import ERROR_BOUND
+
+if TYPE_CHECKING:
+    from components.tables import Cell
+    from servescope.queries.residual import Clock, Residual
+
+TITLE: Final = "The client's clock against the sum of the stages"
+MEANING: Final = (
+    "Of the newest load run in this span. The client's figure runs from the moment a request was "
+    "sent to the last byte of its answer, by the generator's own clock; the server's is the sum of "
+    "the six stages, from the request's arrival in the kernel to the last byte handed back to it. "
+    "Unexplained is what lies between: the way through the network, and the time until the client "
+    "is given a core to read its answer. Below zero, the client had its answer before the server "
+    "came back from handing it to the kernel. Means are exact, so their difference is; a "
+    f"percentile is up to {ERROR_BOUND:.2%} off on either side, and the difference of two "
+    "percentiles is a hint, not the percentile of the differences. Other traffic on the listener "
+    "during the run counts on the server's side only."
+)
+EMPTY: Final = "No load run in this span: start one on the page Load, and both clocks show here."
+
+
+def residual_table(found: Residual | None) -> html.Div:
+    """Both clocks and what is left between them."""
+    if found is None:
+        return figure_table((), (), empty=EMPTY)
+    client, server = found.client, found.server
+    rows: list[list[Cell]] = [
+        _row("Client sees", client),
+        _row("Sum of server stages", server),
+        [
+            html.B("Unexplained"),
+            "",
+            html.B(units.text(found.unexplained_mean_s, "s"), id="residual-mean"),
+            units.text(client.p50_s - server.p50_s, "s"),
+            units.text(client.p95_s - server.p95_s, "s"),
+        ],
+    ]
+    run = f"Run {found.run.id}: {plan_text(found.run.plan)} ({found.run.state.value})"
+    return html.Div(
+        [
+            html.P(run, className="dimmed"),
+            figure_table(("Clock", "Requests", "Mean", "p50", "p95"), rows, empty=EMPTY),
+        ]
+    )
+
+
+def _row(name: str, clock: Clock) -> list[Cell]:
+    seconds = (clock.mean_s, clock.p50_s, clock.p95_s)
+    return [name, f"{clock.requests:,}", *(units.text(value, "s") for value in seconds)]

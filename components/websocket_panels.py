@@ -1,0 +1,63 @@
+"""The graphs of WebSockets: what a request log cannot show, since one request is a whole talk."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from components.live import LiveGraph
+from servescope import catalog
+from servescope.figures.lines import LinePlot
+from servescope.queries import websocket
+
+EMPTY: Final = (
+    "No WebSocket in this span: open the listener asgi and send a word to its echo, or enter /chat."
+)
+
+METRICS: Final = (
+    catalog.WEBSOCKETS_OPEN,
+    catalog.WEBSOCKETS_CLOSED,
+    catalog.WEBSOCKET_TIME,
+    catalog.WEBSOCKET_MESSAGES,
+    catalog.WEBSOCKET_IO,
+)
+
+GRAPHS: Final = (
+    LiveGraph(
+        "websocket-open",
+        "WebSockets held open, by listener",
+        "Connections past their handshake that neither side has closed. Each costs memory and a "
+        "descriptor, and no thread.",
+        lambda desk, span, chosen: websocket.held_open(desk, span, chosen[0]),
+        LinePlot(step_line=True, drop_idle=True),
+        EMPTY,
+    ),
+    LiveGraph(
+        "websocket-messages",
+        "WebSocket messages per second",
+        "Whole messages, however many frames they came in: received from clients, sent to them. "
+        "Pings, pongs and closes are not counted.",
+        lambda desk, span, chosen: websocket.messages(desk, span, chosen[0]),
+        LinePlot(drop_idle=True),
+        EMPTY,
+    ),
+    LiveGraph(
+        "websocket-bytes",
+        "WebSocket bytes per second",
+        "Bytes of all frames as they went over the wire, compressed where both sides agreed to; "
+        "the handshake counts as a request.",
+        lambda desk, span, chosen: websocket.octets(desk, span, chosen[0]),
+        LinePlot(drop_idle=True),
+        EMPTY,
+    ),
+    LiveGraph(
+        "websocket-times",
+        "WebSocket handshake and life",
+        "Handshake: from the request's arrival in the kernel to the 101 handed back to it, all "
+        "stages of the request. Life: from the 101 to the end of the connection, the mean of those "
+        "that ended then. The axis is logarithmic: one takes a millisecond, the other may take "
+        "hours.",
+        lambda desk, span, chosen: websocket.times(desk, span, chosen[0]),
+        LinePlot(log=True, drop_idle=True),
+        EMPTY,
+    ),
+)

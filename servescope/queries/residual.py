@@ -1,0 +1,71 @@
+"""What a client's own clock says, against the sum of the stages we measured."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from servescope import catalog
+from servescope.histogram import quantiles
+from servescope.queries import load
+from servescope.queries.traffic import of_listener
+from servescope.store.base import Matching
+
+if TYPE_CHECKING:
+    from servescope.queries.desk import Desk
+    from servescope.queries.span import Span
+    from servescope.records import LoadRun
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """One side's view of the same requests; durations in seconds."""
+
+    requests: int
+    mean_s: float
+    p50_s: float
+    p95_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Residual:
+    """The newest load run of a span as its client and as its server timed it."""
+
+    run: LoadRun
+    client: Clock
+    server: Clock
+
+    @property
+    def unexplained_mean_s(self) -> float:
+        """Seconds of a mean request that no stage accounts for; below zero: counted twice."""
+        return self.client.mean_s - self.server.mean_s
+
+
+def residual(desk: Desk, span: Span, listener: str = "") -> Residual | None:
+    """Of the newest run that touches the span and aimed at `listener`; None without one.
+
+    Both sides are taken over the whole seconds of the run. The client counts from the actual send:
+    what a request waited inside the generator is no matter of the server.
+    """
+    for run in load.runs(desk):
+        if run.started_s is None or (listener and run.plan.listener != listener):
+            continue
+        start = math.floor(run.started_s)
+        end = span.end if run.ended_s is None else math.ceil(run.ended_s) + 1
+        if start >= span.end or end <= span.start:
+            continue
+        client = _clock(desk, catalog.LOAD_NAIVE_DURATION, run.plan.listener, start, end)
+        server = _clock(desk, catalog.REQUEST_DURATION, run.plan.listener, start, end)
+        if client is not None and server is not None:
+            return Residual(run, client, server)
+    return None
+
+
+def _clock(desk: Desk, metric: str, listener: str, start: int, end: int) -> Clock | None:
+    total = desk.store.total(Matching(metric, of_listener(listener)), start, end)
+    count = float(total.count.sum())
+    if not count:
+        return None
+    p50, p95 = quantiles(total.buckets.sum(axis=0), (0.5, 0.95))
+    return Clock(round(count), float(total.sum_s.sum()) / count, float(p50), float(p95))

@@ -1,0 +1,43 @@
+"""This project's own dashboard as a hosted WSGI app, in a process of its own.
+
+`python -m tests.browser.host_dashboard MODEL FOLDER` serves `app:server` by one of our listeners,
+prints its address, and ends on SIGTERM.
+"""
+
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from servescope.recording import Recorder
+from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
+from servescope.serving import start_listener
+
+
+def main(model, folder):
+    ended = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    spec = ListenerSpec(
+        name="dashboard",
+        address="127.0.0.1",
+        port=0,
+        model=ConcurrencyModel(model),
+        app_kind=AppKind.WSGI,
+        app="app:server",
+        options=ListenerOptions(threads=4),
+    )
+    recorder = Recorder(Path(folder))
+    listener = start_listener(spec, recorder)
+    runtime = sys.modules["app"].runtime
+    runtime.start()  # as gunicorn's hook does after the fork
+    host, port = listener.address
+    sys.stdout.write(f"Servescope: http://{host}:{port}/\n")
+    sys.stdout.flush()
+    ended.wait()
+    listener.stop()
+    recorder.close()
+    runtime.stop()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

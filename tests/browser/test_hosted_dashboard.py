@@ -1,0 +1,53 @@
+"""This project's own dashboard, hosted by its own listeners: pages, polls and callbacks work."""
+
+import pytest
+
+from servescope.recording import RingReader
+from servescope.recording.recorder import RING_SUFFIX
+from tests.browser.test_pages import PAGES
+from tests.processes import Dashboards, eventually
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module", params=["thread_pool", "asyncio"])
+def dashboard(request, tmp_path_factory):
+    base = tmp_path_factory.mktemp("hosted")
+    dashboards = Dashboards(base)
+    try:
+        yield dashboards("-m", "tests.browser.host_dashboard", request.param, str(base / "outer"))
+    finally:
+        dashboards.end()
+
+
+def test_every_page_opens_and_draws(open_page):
+    opened = open_page("/")
+    for path, (name, graph) in PAGES.items():
+        opened.page.get_by_role("link", name=name, exact=True).first.click()
+        opened.until("name => document.querySelector('h1')?.textContent === name", name)
+        assert opened.page.evaluate("location.pathname") == path
+        opened.wait_drawn(graph)
+
+
+def test_the_poll_goes_on_and_a_click_starts_a_run(open_page, dashboard):
+    opened = open_page("/host").wait_drawn("host-cpu")
+    for _ in range(2):
+        opened.wait_newer("host-cpu", opened.last_x("host-cpu"))
+    opened.page.get_by_role("link", name="Overview", exact=True).first.click()
+    opened.page.get_by_role("button", name="Start demo load").click()
+    opened.page.locator("#run-strip").get_by_text("Load run").wait_for()
+    opened.page.locator("#run-stop").click()
+    opened.page.locator("#run-strip").wait_for(state="hidden")
+    assert "Traceback" not in dashboard.log
+
+
+def test_it_is_recorded_and_ends_in_order(dashboard):
+    [path] = (dashboard.folder.parent / "outer").glob(f"*{RING_SUFFIX}")
+    reader = RingReader(path)
+    records = reader.drain(0, 2**62, 0.0).records
+    routes = {reader.routes[record["route"]] for record in records}
+    reader.close()
+    assert "/_dash-update-component" in routes
+    assert not (records["status"] >= 500).any()
+    assert dashboard.end() == 0
+    eventually(lambda: dashboard.leader is None)

@@ -1,0 +1,42 @@
+"""After a load run the latency page holds the client's clock against the sum of the stages."""
+
+import re
+
+import pytest
+
+from servescope.records import LoadPlan, RunState
+from tests.browser.test_load import newest_run
+from tests.processes import eventually
+
+pytestmark = pytest.mark.browser
+
+SLOW_MS = 20
+UNEXPLAINED_MS = 5.0
+"""On loopback: two processes, two cores, and whatever else runs on them."""
+
+
+def milliseconds(text):
+    number, unit = re.fullmatch(r"(-?[\d.,]+) (µs|ms|s)", text.strip()).groups()
+    return float(number.replace(",", "")) * {"µs": 1e-3, "ms": 1.0, "s": 1e3}[unit]
+
+
+def test_the_residual_of_a_run(open_page, dashboard):
+    opened = open_page("/latency").wait_drawn("latency-stages")
+    table = opened.page.locator("#latency-residual")
+    table.get_by_text("No load run in this span").wait_for()
+    control = dashboard.control
+    control.request_run(LoadPlan("wsgi", f"/slow?ms={SLOW_MS}", 50, 4), 0.0)
+    control.close()
+    eventually(lambda: newest_run(dashboard).state is RunState.DONE)
+    table.get_by_text("(done)").wait_for()
+    # The last second of the run may come with the next poll.
+    eventually(lambda: table.locator("tr").nth(1).locator("td").nth(1).inner_text() == "200")
+    rows = [row.locator("td").all_inner_texts() for row in table.locator("tbody tr").all()]
+    (client, server, unexplained) = rows
+    assert [row[0] for row in rows] == ["Client sees", "Sum of server stages", "Unexplained"]
+    assert client[1] == server[1] == "200"
+    assert milliseconds(client[2]) >= SLOW_MS
+    assert milliseconds(server[2]) >= SLOW_MS
+    assert abs(milliseconds(unexplained[2])) < UNEXPLAINED_MS
+    difference = milliseconds(client[2]) - milliseconds(server[2])
+    assert milliseconds(unexplained[2]) == pytest.approx(difference, abs=0.11)

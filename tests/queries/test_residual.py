@@ -1,0 +1,84 @@
+"""The client's clock against the sum of the stages."""
+
+import numpy as np
+import pytest
+
+from servescope import catalog, histogram
+from servescope.queries.residual import residual
+from servescope.queries.span import Span
+from servescope.records import LoadPlan, RunState
+from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
+
+START = 1_700_000_000
+PLAN = LoadPlan("wsgi", "/", 10, 3)
+SPAN = Span(START, START + 60, 1)
+
+
+def delta(*durations):
+    return HistogramDelta(histogram.count(np.array(durations)), sum(durations))
+
+
+def seconds(first, client, server, listener="wsgi"):
+    """Three seconds with one request each, as both sides timed it."""
+    labels = {
+        "http.request.method": "GET",
+        "http.response.status_code": "200",
+        "http.route": "/",
+        "listener": listener,
+    }
+    here = SeriesKey(catalog.REQUEST_DURATION, tuple(sorted(labels.items())))
+    there = SeriesKey(catalog.LOAD_NAIVE_DURATION, (("listener", listener),))
+    return [
+        Frame(ts, histograms={here: delta(server), there: delta(client)})
+        for ts in range(first, first + 3)
+    ]
+
+
+@pytest.fixture
+def desk(office):
+    return office.desk()
+
+
+def run(desk, started, ended, plan=PLAN):
+    number = desk.control.request_run(plan, started)
+    desk.control.update_run(number, state=RunState.RUNNING, started_s=started)
+    if ended:
+        desk.control.update_run(number, state=RunState.DONE, ended_s=ended)
+    return number
+
+
+def test_what_no_stage_accounts_for(desk):
+    number = run(desk, START + 10.2, START + 12.9)
+    before = seconds(START, 9.0, 9.0)  # not of the run: it must not count
+    desk.store.write(Batch([*before, *seconds(START + 10, 0.0215, 0.0205)]))
+    found = residual(desk, SPAN)
+    assert found.run.id == number
+    assert (found.client.requests, found.server.requests) == (3, 3)
+    assert found.unexplained_mean_s == pytest.approx(0.001)
+    assert found.client.p50_s == pytest.approx(0.0215, rel=histogram.ERROR_BOUND)
+    assert found.server.p95_s == pytest.approx(0.0205, rel=histogram.ERROR_BOUND)
+
+
+def test_a_run_under_way_counts_so_far(desk):
+    run(desk, START + 10.2, None)
+    desk.store.write(Batch(seconds(START + 10, 0.003, 0.002)))
+    assert residual(desk, SPAN).client.requests == 3
+
+
+def test_the_newest_run_of_the_span_and_the_listener(desk):
+    first = run(desk, START + 10, START + 12.5)
+    second = run(desk, START + 20, START + 22.5, LoadPlan("asgi", "/", 10, 3))
+    frames = [*seconds(START + 10, 0.003, 0.002), *seconds(START + 20, 0.03, 0.02, "asgi")]
+    desk.store.write(Batch(frames))
+    assert residual(desk, SPAN).run.id == second
+    assert residual(desk, SPAN, "wsgi").run.id == first
+    assert residual(desk, Span(START, START + 15, 1)).run.id == first
+    assert residual(desk, SPAN, "files") is None
+    assert residual(desk, Span(START + 40, START + 60, 1)) is None
+
+
+def test_no_run_no_figure(desk):
+    desk.store.write(Batch(seconds(START, 0.003, 0.002)))
+    assert residual(desk, SPAN) is None
+    run(desk, START + 30, START + 31)  # it left no record
+    assert residual(desk, SPAN) is None

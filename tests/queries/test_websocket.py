@@ -1,0 +1,79 @@
+"""What is asked of WebSockets: rates by direction, handshakes apart, lives as a true mean."""
+
+import numpy as np
+import pytest
+
+from servescope import catalog, histogram
+from servescope.queries import websocket
+from servescope.queries.span import Span
+from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
+
+START = 1_700_000_000
+
+
+def key(metric, listener, **labels):
+    pairs = {name.replace("__", "."): text for name, text in labels.items()}
+    return SeriesKey(metric, tuple(sorted({**pairs, "listener": listener}.items())))
+
+
+def request(status, listener="asgi"):
+    return key(
+        catalog.REQUEST_DURATION,
+        listener,
+        http__request__method="GET",
+        http__route="/ws/echo",
+        http__response__status_code=status,
+    )
+
+
+def delta(*durations):
+    return HistogramDelta(histogram.count(np.array(durations)), sum(durations))
+
+
+@pytest.fixture
+def desk(office):
+    desk = office.desk()
+    received = {"network__io__direction": "receive"}
+    counts = {
+        key(catalog.WEBSOCKET_MESSAGES, "asgi", **received): 6.0,
+        key(catalog.WEBSOCKET_MESSAGES, "other", **received): 1.0,
+        key(catalog.WEBSOCKET_MESSAGES, "asgi", network__io__direction="transmit"): 4.0,
+        key(catalog.WEBSOCKETS_CLOSED, "asgi"): 3.0,
+        key(catalog.WEBSOCKET_TIME, "asgi"): 30.0,
+        key(catalog.WEBSOCKETS_CLOSED, "other"): 1.0,
+        key(catalog.WEBSOCKET_TIME, "other"): 90.0,
+    }
+    gauges = {key(catalog.WEBSOCKETS_OPEN, "asgi"): 2.0}
+    histograms = {request("101"): delta(0.002), request("200"): delta(1.0, 1.0)}
+    idle = dict.fromkeys(counts, 0.0)
+    desk.store.write(
+        Batch([Frame(START, gauges, counts, histograms), Frame(START + 1, gauges, idle)])
+    )
+    return desk
+
+
+def test_rates_by_direction_of_one_listener_or_all(desk):
+    span = Span(START, START + 2, 1)
+    one = websocket.messages(desk, span, "asgi")
+    assert one.names == ("received", "sent")
+    assert one.values.tolist() == [[6, 0], [4, 0]]
+    assert websocket.messages(desk, span).values.tolist() == [[7, 0], [4, 0]]
+    assert websocket.held_open(desk, span).values.tolist() == [[2, 2]]
+
+
+def test_only_handshakes_count_as_handshakes_and_lives_are_a_mean_of_all(desk):
+    span = Span(START, START + 2, 1)
+    p50, p95, life = websocket.times(desk, span).values
+    assert p50[0] == p95[0] == pytest.approx(0.002, rel=histogram.ERROR_BOUND)
+    assert np.isnan(p50[1])
+    assert life[0] == 30.0  # 120 s of four, not the mean of two means
+    assert np.isnan(life[1]), "nobody ended"
+    assert websocket.times(desk, span, "asgi").values[2][0] == 10.0
+
+
+def test_without_websockets_there_are_gaps_and_no_error(office):
+    desk = office.desk()
+    office.fill(desk, START, START + 5)
+    span = Span(START, START + 5, 1)
+    for ask in (websocket.messages, websocket.octets, websocket.times, websocket.held_open):
+        assert np.isnan(ask(desk, span).values).all()
