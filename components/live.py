@@ -19,6 +19,7 @@ from dash import ClientsideFunction, Input, Output, State, callback, clientside_
 from plotly.io.json import to_json_plotly
 
 from components import access, status
+from servescope.errors import EngineAwayError, EngineRefusedError
 from servescope.queries import load
 from servescope.queries.span import View
 
@@ -160,7 +161,8 @@ def connect(page: LivePage) -> None:
         if view is None:  # the time bar has not read the URL yet
             return no_update
         chosen = tuple(str(value or "") for value in filters)
-        return sealed(page, access.desk(), View.read(view), cursor, chosen)
+        shown = View.read(view)
+        return sealed(page, access.desk().of_host(shown.host), shown, cursor, chosen)
 
     clientside_callback(
         ClientsideFunction("live", "draw"),
@@ -185,9 +187,25 @@ def sealed(
         seen, stored = "", None
     text = desk.snapshots.get(
         (page.name, view.key, filters, seen),
-        lambda: orjson.dumps(answer(page, desk, view, stored, filters)).decode(),
+        lambda: orjson.dumps(_answer_or_reason(page, desk, view, stored, filters)).decode(),
     )
     return {"text": text, "now": time.time()}
+
+
+def _answer_or_reason(
+    page: LivePage, desk: Desk, view: View, stored: object, filters: tuple[str, ...]
+) -> dict[str, Any]:
+    """The answer; where another host's engine gives none, why, and the page stays as it is."""
+    try:
+        return answer(page, desk, view, stored, filters)
+    except (EngineAwayError, EngineRefusedError) as error:
+        props = status.props(desk)
+        props["notices"]["children"] = [
+            status.notice(f"There are no figures to be had: {error}."),
+            *props["notices"]["children"],
+        ]
+        shown, _ = _news(_marked(props), {})
+        return {"page": page.name, "graphs": {}, "props": shown, "newest": None}
 
 
 def answer(

@@ -6,9 +6,11 @@ The environment wins over the file. An unknown or bad value stops the start with
 from __future__ import annotations
 
 import os
+import re
+import socket
 from ipaddress import IPv4Network, IPv6Network  # noqa: TC003 - pydantic resolves them at run time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
@@ -22,6 +24,9 @@ from pydantic_settings import (
 from servescope.errors import SettingsError
 
 PREFIX = "SERVESCOPE_"
+ALL_HOSTS: Final = "*"
+"""Stands for every host together where one is to be chosen."""
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 
 
@@ -69,6 +74,17 @@ class Settings(BaseSettings):
     pin_cpu: bool = Field(
         default=True, description="pin each listener's threads to one core (halves their cost)"
     )
+    store: SecretStr = Field(
+        SecretStr("sqlite"),
+        description="where metrics are kept: sqlite, or the URL of a Prometheus-compatible engine, "
+        "as prometheus+http://host:port",
+    )
+    instance: str = Field(
+        default_factory=socket.gethostname,
+        min_length=1,
+        max_length=200,
+        description="this host's name among those that send to the same engine",
+    )
     store_mib: int = Field(
         512, ge=16, le=1_048_576, description="size budget of the store file, in MiB"
     )
@@ -78,6 +94,14 @@ class Settings(BaseSettings):
     load_max_seconds: int = Field(
         600, ge=1, le=3600, description="longest load run a person may ask for, in seconds"
     )
+
+    @field_validator("instance")
+    @classmethod
+    def printable(cls, value: str) -> str:
+        """An instance stands in URLs, in labels and on pages."""
+        if not value.isprintable() or value != value.strip() or value == ALL_HOSTS:
+            raise ValueError(f"a name of printable characters is needed, other than {ALL_HOSTS!r}")
+        return value
 
     @field_validator("deny", mode="before")
     @classmethod
@@ -119,9 +143,14 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         wrong = "; ".join(
             f"{PREFIX}{'_'.join(str(part) for part in fault['loc'][:1]).upper()}="
-            f"{fault['input']!r}: {fault['msg']}"
+            f"{_without_password(fault['input'])}: {fault['msg']}"
             for fault in error.errors()
         )
         raise SettingsError(f"bad setting {wrong}") from None
     except ValueError as error:  # the file is no TOML
         raise SettingsError(f"servescope.toml cannot be read: {error}") from None
+
+
+def _without_password(value: object) -> str:
+    """The value as told in an error; what stands before an @ in a URL may be a password."""
+    return re.sub(r"//[^/@]*@", "//***@", repr(value))

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 STEPS: Final = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 21_600, 86_400)
 """Steps in seconds a graph may have; 60 and above are multiples of the minute tier."""
 
+LONGEST_HOST: Final = 200
 MAX_POINTS: Final = 900
 """Most points of a line: more than the pixels a graph of this dashboard is wide."""
 
@@ -59,6 +60,7 @@ class View:
 
     last: Range = DEFAULT_RANGE
     fixed: tuple[int, int] | None = None  # epoch seconds
+    host: str = ""  # whose figures: "" those of the host the dashboard runs on
 
     @property
     def live(self) -> bool:
@@ -67,19 +69,20 @@ class View:
 
     @classmethod
     def read(cls, stored: Mapping[str, object] | None) -> View:
-        """Read `{"last": "15m"}` or `{"last": …, "from": s, "to": s}` as browsers and URLs send it.
+        """Read `{"last": "15m", "host": name}`, with `from` and `to` in s for a fixed span.
 
         What cannot be read falls back to the default: a mistyped link still shows a page.
         """
         stored = stored or {}
         last = _BY_KEY.get(str(stored.get("last")), DEFAULT_RANGE)
+        host = str(stored.get("host") or "")[:LONGEST_HOST]
         try:
             start, end = int(float(str(stored["from"]))), int(float(str(stored["to"])))
         except (KeyError, ValueError, OverflowError):
-            return cls(last)
+            return cls(last, host=host)
         if not 0 <= start < end:
-            return cls(last)
-        return cls(last, (start, end))
+            return cls(last, host=host)
+        return cls(last, (start, end), host)
 
     def span(self, newest: int) -> Span:
         """The span to show when `newest` is the second of the newest frame.
@@ -98,7 +101,8 @@ class View:
     @property
     def key(self) -> str:
         """A short text that differs when the view differs."""
-        return self.last.key if self.fixed is None else f"{self.fixed[0]}-{self.fixed[1]}"
+        span = self.last.key if self.fixed is None else f"{self.fixed[0]}-{self.fixed[1]}"
+        return f"{span}@{self.host}" if self.host else span
 
 
 def step_for(seconds: int) -> int:
