@@ -92,6 +92,7 @@ class Engine:
             },
         )
         _check(status, answer, self.address.shown)
+        self.trouble, self._failed_at = "", float("-inf")  # it is back: questions need not wait
 
     def speaks_metrics_ql(self) -> bool:
         """Whether this is VictoriaMetrics: it takes MetricsQL, which PromQL's parser refuses."""

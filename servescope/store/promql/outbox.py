@@ -47,6 +47,7 @@ class Progress:
     """How far the sending came. Counts are since the cursor's first second."""
 
     sent_until: int | None = None  # the newest second that was sent; None: none yet
+    sure_until: int | None = None  # the newest that was sent so long ago that it is on the disk
     refused: int = 0  # seconds the engine did not take, as too old or out of order
     skipped: int = 0  # seconds the local file had forgotten before they could be sent
     trouble: str = ""  # why nothing is sent now; empty when it is

@@ -6,6 +6,7 @@ import logging
 import random
 import threading
 import time
+from collections import deque
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -27,9 +28,9 @@ LONGEST_PAUSE_S: Final = 15.0
 """Pauses double from the first to the longest while the engine is away, each cut by up to a half at
 random, so that many hosts do not come back at the same moment."""
 
-REWIND_S: Final = 20
+SURE_S: Final = 10.0
 """VictoriaMetrics keeps what it acknowledged in memory for up to 5 s before it is on disk: after
-any doubt, so many seconds are sent again. They count once (see `names.over_time`)."""
+any doubt, what was sent within so long is sent again. It counts once (see `names.over_time`)."""
 
 FUTURE_S: Final = 60
 TELL_EVERY_S: Final = 60.0
@@ -61,6 +62,7 @@ class Sender:
         self._caught_up = threading.Condition()
         self._sent_until: int | None = None
         self._thread: threading.Thread | None = None
+        self._recent: deque[tuple[float, int]] = deque()  # when which second was sent
         self._in_doubt = True  # what a former sender sent last may be lost
         self._told_at = float("-inf")
         self._random = random.SystemRandom()
@@ -96,6 +98,7 @@ class Sender:
                     pause = FIRST_PAUSE_S
             except EngineAwayError as error:
                 self._in_doubt = True
+                self._recent.clear()
                 self._engine.forget()
                 self._note(str(error))
                 self._stopping.wait(pause * self._random.uniform(0.5, 1.0))
@@ -122,7 +125,7 @@ class Sender:
             self._arrived(after)
             return False
         if self._in_doubt and progress.sent_until is not None and self._engine.speaks_metrics_ql():
-            after -= REWIND_S
+            after = oldest - 1 if progress.sure_until is None else min(after, progress.sure_until)
         if after < oldest - 1:
             missed = oldest - 1 - max(after, progress.sent_until or after)
             progress = replace(progress, skipped=progress.skipped + max(missed, 0))
@@ -134,11 +137,20 @@ class Sender:
         self._in_doubt = False
         if progress.trouble:
             logger.info("the engine takes data again")
-        self._outbox.keep(replace(progress, sent_until=max(until, after), trouble=""))
+        sure = self._sure(until) or progress.sure_until
+        self._outbox.keep(replace(progress, sent_until=until, sure_until=sure, trouble=""))
         if parcel is not None:
             self._on_sent(parcel)
         self._arrived(until)
         return until < newest
+
+    def _sure(self, until: int) -> int | None:
+        """Note that `until` is sent now; the newest second sent `SURE_S` ago, if it is known."""
+        now, sure = time.monotonic(), None
+        self._recent.append((now, until))
+        while self._recent[0][0] < now - SURE_S:
+            _, sure = self._recent.popleft()
+        return sure
 
     def _deliver(self, parcel: Parcel) -> int:
         """Send the parcel; where the engine refuses it, its halves. Returns the seconds refused."""
