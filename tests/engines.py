@@ -33,6 +33,7 @@ class RunningEngine:
     name: str
     folder: Path
     port: int = 0
+    options: tuple[str, ...] = ()
     late_window: str = "24h"  # how late Prometheus takes samples; 0s: in order only
     process: subprocess.Popen | None = None
 
@@ -65,7 +66,10 @@ class RunningEngine:
             ]
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
-                [program(self.name), *options], stdout=log, stderr=log, cwd=self.folder
+                [program(self.name), *options, *self.options],
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
             )
         eventually(self._answers, step=0.01)
         return self

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from servescope.errors import SettingsError
 from servescope.store import REGISTRY
-from servescope.store.promql.address import read_address
+from servescope.store.promql.address import SCHEMES, read_address
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def check_backend(wanted: str) -> None:
     """Raise SettingsError, in one line, when `wanted` names no backend or a bad address."""
-    if wanted not in REGISTRY:
+    if wanted not in REGISTRY or wanted in SCHEMES:
         read_address(wanted)
 
 

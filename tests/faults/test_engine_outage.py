@@ -12,7 +12,7 @@ from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
 from servescope.errors import EngineAwayError
 from servescope.store.base import Aggregation, Batch, Frame, HistogramDelta, Matching, SeriesKey
 from servescope.store.opening import open_backend
-from tests.engines import ENGINES, PROMETHEUS, RunningEngine
+from tests.engines import ENGINES, PROMETHEUS, VICTORIA_METRICS, RunningEngine
 from tests.processes import eventually
 
 CPU = SeriesKey(CPU_UTILIZATION, (("cpu.logical_number", "all"),))
@@ -48,9 +48,13 @@ def what_is_missing(view, start, end):
     return [start + int(index) for index in np.flatnonzero(np.isnan(found.values).all(axis=0))]
 
 
-@pytest.fixture(params=ENGINES)
+DEDUPLICATION = "-dedup.minScrapeInterval=1ms"
+
+
+@pytest.fixture(params=[(name,) for name in ENGINES] + [(VICTORIA_METRICS, DEDUPLICATION)])
 def engine(request, tmp_path):
-    running = RunningEngine(request.param, tmp_path / "engine").start()
+    name, *options = request.param
+    running = RunningEngine(name, tmp_path / "engine", options=tuple(options)).start()
     yield running
     running.end()
 
@@ -144,5 +148,15 @@ def test_seconds_refused_as_too_old_are_told_and_hold_up_nothing(open_store, tmp
         assert holds_each_second_once(store.view("a"), now - 1, now + 1)
         assert what_is_missing(store.view("a"), old, old + 2) == [old, old + 1]
         assert what_is_missing(store.local, old, old + 2) == []
+    finally:
+        engine.end()
+
+
+def test_deduplication_that_would_eat_seconds_is_told(open_store, tmp_path):
+    options = ("-dedup.minScrapeInterval=30s",)
+    engine = RunningEngine(VICTORIA_METRICS, tmp_path / "engine", options=options).start()
+    try:
+        (told,) = open_store(engine).notices()
+        assert "one sample of every 30 s" in told
     finally:
         engine.end()

@@ -7,10 +7,12 @@ Redirects are not followed. What goes wrong becomes EngineAwayError (it may pass
 from __future__ import annotations
 
 import http.client
+import re
 import ssl
 import threading
 import time
 from contextlib import suppress
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
@@ -38,8 +40,27 @@ _REFUSALS: Final = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     HTTPStatus.UNPROCESSABLE_ENTITY,
 }
+_DEDUPLICATION: Final = re.compile(rb'-dedup\.minScrapeInterval="([^"]*)"')
+_DURATION: Final = re.compile(rb"([\d.]+)(ms|s|m|h|d|w)")
+_UNITS: Final = {b"ms": 1e-3, b"s": 1.0, b"m": 60.0, b"h": 3600.0, b"d": 86_400.0, b"w": 604_800.0}
 _TOO_OLD: Final = (b"too old sample", b"out of bounds", b"out of order")
 """Prometheus 2.42 answers samples beyond its out-of-order window with a 500 and these words."""
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """What engines differ in."""
+
+    metrics_ql: bool  # VictoriaMetrics
+    deduplication_s: float  # one sample is kept of each so long interval; 0: of no interval
+
+    @property
+    def keeps_doubles(self) -> bool:
+        """Whether a sample that was sent twice is there twice."""
+        return self.metrics_ql and self.deduplication_s == 0
+
+
+PROMETHEUS: Final = Traits(metrics_ql=False, deduplication_s=0.0)
 
 
 class Engine:
@@ -52,7 +73,7 @@ class Engine:
         self._lock = threading.Lock()
         self._idle: list[http.client.HTTPConnection] = []
         self._failed_at = float("-inf")
-        self._metrics_ql: bool | None = None
+        self._traits: Traits | None = None
 
     def ask(self, path: str, asked: Mapping[str, str]) -> Any:
         """The `data` of an answer of the query API. Raises EngineAwayError, EngineRefusedError."""
@@ -94,20 +115,28 @@ class Engine:
         _check(status, answer, self.address.shown)
         self.trouble, self._failed_at = "", float("-inf")  # it is back: questions need not wait
 
-    def speaks_metrics_ql(self) -> bool:
-        """Whether this is VictoriaMetrics: it takes MetricsQL, which PromQL's parser refuses."""
-        if self._metrics_ql is None:
+    def traits(self) -> Traits:
+        """What of the engine the questions depend on; asked once. Raises EngineAwayError."""
+        if self._traits is None:
             try:
                 self.ask("/api/v1/query", {"query": "WITH (one = 1) one"})
             except EngineRefusedError:
-                self._metrics_ql = False
+                self._traits = PROMETHEUS  # PromQL's parser refuses MetricsQL's templates
             else:
-                self._metrics_ql = True
-        return self._metrics_ql
+                self._traits = Traits(metrics_ql=True, deduplication_s=self._deduplication_s())
+        return self._traits
+
+    def _deduplication_s(self) -> float:
+        """`-dedup.minScrapeInterval` of a single VictoriaMetrics; 0 where it is not told."""
+        status, body = self._exchange("/flags", b"", {})
+        found = _DEDUPLICATION.search(body) if status == HTTPStatus.OK else None
+        if found is None:
+            return 0.0
+        return sum(float(number) * _UNITS[unit] for number, unit in _DURATION.findall(found[1]))
 
     def forget(self) -> None:
         """Forget what was learnt of the engine: another one may stand at the address now."""
-        self._metrics_ql = None
+        self._traits = None
 
     def close(self) -> None:
         """Close the kept connections."""

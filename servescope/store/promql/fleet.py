@@ -55,7 +55,7 @@ class Fleet:
                 self._read_live()
                 self._live_at = now
             latest = time.time() + _AHEAD_S
-            if self._engine.speaks_metrics_ql():
+            if self._engine.traits().metrics_ql:
                 latest = int(time.time()) - UNSETTLED_S
             return [
                 HostSeen(name, self._oldest.get(name, newest), int(min(newest, latest)))

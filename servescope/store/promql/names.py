@@ -74,7 +74,7 @@ def over_time(
 ) -> str:
     """`function`_over_time of the samples of a window, each second counted once.
 
-    `distinct` asks VictoriaMetrics for one sample a second: without deduplication it keeps what was
+    `distinct` asks for one sample a second: VictoriaMetrics without deduplication keeps what was
     sent twice. `shift_s` moves the window into the evaluation's future.
     """
     offset = f" offset -{shift_s}s" if shift_s else ""

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 SERIES_FRESH_S: Final = 30.0
 """How old the list of a metric's series may be; one that brings data is known at once."""
 
+NO_SERIES_FRESH_S: Final = 1.0
+"""The same of an empty one: VictoriaMetrics lists a series a second after its first sample."""
+
 SHIFT_S: Final = 3600
 """How far in the past VictoriaMetrics is asked to evaluate, with an offset that leads back: what it
 evaluates within `-search.latencyOffset` of now it replaces by the point before."""
@@ -69,7 +72,7 @@ class EngineReader:
     @property
     def metrics_ql(self) -> bool:
         """Whether the engine is VictoriaMetrics."""
-        return self._engine.speaks_metrics_ql()
+        return self._engine.traits().metrics_ql
 
     def forget_series(self) -> None:
         """A series is new: ask for the lists anew."""
@@ -83,7 +86,8 @@ class EngineReader:
             return []
         with self._lock:
             entry = self._known.setdefault(metric, _Known())
-            if time.monotonic() - entry.read_at < SERIES_FRESH_S:
+            fresh_s = SERIES_FRESH_S if entry.keys else NO_SERIES_FRESH_S
+            if time.monotonic() - entry.read_at < fresh_s:
                 return sorted(entry.keys)
         suffix = "_count" if known.kind is Kind.HISTOGRAM else ""
         found = self._engine.ask(
@@ -121,9 +125,8 @@ class EngineReader:
 
     def over(self, function: str, selected: str, window_s: int) -> str:
         """`function`_over_time, each second counted once, whatever engine this is."""
-        if self.metrics_ql:
-            return over_time(function, selected, window_s, SHIFT_S, distinct=True)
-        return over_time(function, selected, window_s)
+        distinct = self._engine.traits().keeps_doubles
+        return over_time(function, selected, window_s, self._shift, distinct=distinct)
 
     def cells(
         self,

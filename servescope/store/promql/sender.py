@@ -124,7 +124,7 @@ class Sender:
         if after >= newest:
             self._arrived(after)
             return False
-        if self._in_doubt and progress.sent_until is not None and self._engine.speaks_metrics_ql():
+        if self._in_doubt and progress.sent_until is not None and self._engine.traits().metrics_ql:
             after = oldest - 1 if progress.sure_until is None else min(after, progress.sure_until)
         if after < oldest - 1:
             missed = oldest - 1 - max(after, progress.sent_until or after)

@@ -131,6 +131,7 @@ class PrometheusStore(EngineView):
             )
         elif waiting > BEHIND_S:
             told.append(f"{waiting} s of data wait to be sent to the engine at {shown}.")
+        told += self._warnings()
         if progress.refused:
             told.append(
                 f"The engine at {shown} refused {progress.refused} s of data as too old or out of "
@@ -142,6 +143,19 @@ class PrometheusStore(EngineView):
                 "it lacks them."
             )
         return told
+
+    def _warnings(self) -> list[str]:
+        try:
+            interval_s = self.engine.traits().deduplication_s
+        except ServescopeError:
+            return []
+        if interval_s <= 1:
+            return []
+        told = (
+            f"The engine keeps one sample of every {interval_s:g} s (-dedup.minScrapeInterval) and "
+            "so loses most of the seconds it is sent: set it to 1ms."
+        )
+        return [told]
 
     def _committed(self) -> None:
         self._sender.wake()
