@@ -22,7 +22,7 @@ from servescope.store.promql.names import (
     own_labels,
     selector,
 )
-from servescope.store.promql.windows import Window, windows
+from servescope.store.promql.windows import LONGEST_S, Window, windows
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -125,7 +125,8 @@ class EngineReader:
 
     def over(self, function: str, selected: str, window_s: int) -> str:
         """`function`_over_time, each second counted once, whatever engine this is."""
-        distinct = self._engine.traits().keeps_doubles
+        # Too long for that (steps of a day): what an outage had sent twice then counts twice.
+        distinct = self._engine.traits().keeps_doubles and window_s <= LONGEST_S
         return over_time(function, selected, window_s, self._shift, distinct=distinct)
 
     def cells(
@@ -143,7 +144,8 @@ class EngineReader:
         steps = -(-(end - start // step * step) // step)
         rows: dict[tuple[str, ...], NDArray[np.float64]] = {}
         names = [engine_label(label) for label in labels]
-        for window in windows(start, end, step):
+        doubles = self._engine.traits().keeps_doubles
+        for window in windows(start, end, step, every_second=doubles):
             for series in self._evaluate(expression(window.seconds), window):
                 group = tuple(series["metric"].get(name, "") for name in names)
                 row = rows.get(group)

@@ -262,6 +262,9 @@ class EngineView:
         kind = BY_NAME[match.metric].kind
         if kind is Kind.GAUGE:
             raise ValueError(f"{match.metric} is a gauge: it has no total")
+        bounds = self._fleet.bounds(self._reader.instance)
+        if bounds is not None:  # years before the first frame need no hours of their own
+            start = min(max(start, bounds[0]), end - 1)
         step = min(TOTAL_STEP_S, end - start)
         if kind is Kind.COUNTER:
             found = self._reader.summed(match, "", by, start, end, step)

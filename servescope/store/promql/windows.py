@@ -36,8 +36,17 @@ class Window(NamedTuple):
         return self.first_s + (self.points - 1) * self.step
 
 
-def windows(start: int, end: int, step: int) -> Iterator[Window]:
-    """Cover `[start, end)` in steps that begin at multiples of `step`, ragged ends cut."""
+LONGEST_S: Final = 21_600
+"""Seconds one evaluation may cover where each second of them is a point of its own: VictoriaMetrics
+refuses more than 30,000 (`-search.maxPointsPerTimeseries`)."""
+
+
+def windows(start: int, end: int, step: int, *, every_second: bool = False) -> Iterator[Window]:
+    """Cover `[start, end)` in steps that begin at multiples of `step`, ragged ends cut.
+
+    `every_second`: an evaluation makes a point of each second it covers.
+    """
+    most = min(MOST_POINTS, max(LONGEST_S // step, 1)) if every_second else MOST_POINTS
     first = start // step * step
     at = start
     while at < end:
@@ -45,7 +54,7 @@ def windows(start: int, end: int, step: int) -> Iterator[Window]:
         boundary = first + (index + 1) * step
         whole = (end - at) // step if at == boundary - step else 0
         if whole:
-            count = min(whole, MOST_POINTS)
+            count = min(whole, most)
             yield Window(index, count, step, boundary, step)
             at += count * step
         else:

@@ -12,7 +12,7 @@ from servescope.store.promql.names import (
     quoted,
     selector,
 )
-from servescope.store.promql.windows import MOST_POINTS, windows
+from servescope.store.promql.windows import LONGEST_S, MOST_POINTS, windows
 
 
 def test_no_two_metrics_of_the_catalog_share_a_name():
@@ -55,12 +55,14 @@ def test_doubles_are_counted_once():
 @given(
     st.integers(0, 2**31),
     st.integers(0, 50_000),
-    st.sampled_from([1, 2, 7, 10, 60, 300, 3600]),
+    st.sampled_from([1, 2, 7, 10, 60, 300, 3600, 86_400]),
+    st.booleans(),
 )
-def test_windows_cover_each_second_once_and_each_in_its_step(start, seconds, step):
+def test_windows_cover_each_second_once_and_each_in_its_step(start, seconds, step, every_second):
     at = start
-    for window in windows(start, start + seconds, step):
+    for window in windows(start, start + seconds, step, every_second=every_second):
         assert 0 < window.points <= MOST_POINTS
+        assert not every_second or window.points * step <= max(LONGEST_S, step)
         for number in range(min(window.points, 50)):
             end = window.end + number * step
             begin = end - window.seconds
