@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from servescope import catalog
+from servescope.errors import EngineAwayError, EngineRefusedError
 from servescope.histogram import quantiles
 from servescope.queries.rows import HostRow
 from servescope.queries.traffic import STATUS
@@ -30,7 +31,10 @@ def table(desk: Desk) -> list[HostRow]:
     if fleet is None or len(hosts) <= 1:
         return []
     everyone = desk.of_host(ALL_HOSTS)
-    return everyone.snapshots.get("fleet", lambda: _table(fleet, everyone.store, hosts))
+    try:
+        return everyone.snapshots.get("fleet", lambda: _table(fleet, everyone.store, hosts))
+    except (EngineAwayError, EngineRefusedError):
+        return [HostRow(host.name, host.name == fleet.instance, host.newest_s) for host in hosts]
 
 
 def _table(fleet: FleetStore, everyone: Store, hosts: list[HostSeen]) -> list[HostRow]:

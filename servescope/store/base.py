@@ -224,7 +224,7 @@ class FleetStore(Store, Protocol):
         """What this host has written, whether or not others see it yet."""
 
     def hosts(self) -> list[HostSeen]:
-        """The hosts, by name; empty while they cannot be asked for."""
+        """The hosts, by name; those last known while they cannot be asked for."""
 
     def view(self, instance: str | None) -> Store:
         """Another host's figures, or those of all together (None)."""

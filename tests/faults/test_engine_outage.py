@@ -13,7 +13,7 @@ from servescope.errors import EngineAwayError
 from servescope.store.base import Aggregation, Batch, Frame, HistogramDelta, Matching, SeriesKey
 from servescope.store.opening import open_backend
 from tests.engines import ENGINES, PROMETHEUS, VICTORIA_METRICS, RunningEngine
-from tests.processes import eventually
+from tests.processes import eventually, free_port
 
 CPU = SeriesKey(CPU_UTILIZATION, (("cpu.logical_number", "all"),))
 SENT = SeriesKey(BYTES_SENT, (("listener", "wsgi"),))
@@ -150,6 +150,14 @@ def test_seconds_refused_as_too_old_are_told_and_hold_up_nothing(open_store, tmp
         assert what_is_missing(store.local, old, old + 2) == []
     finally:
         engine.end()
+
+
+def test_an_engine_that_was_never_there_keeps_nothing_from_working(start_dashboard):
+    running = start_dashboard(STORE=f"prometheus+http://127.0.0.1:{free_port()}", INSTANCE="a")
+    eventually(lambda: b"system_cpu_utilization_ratio{" in running.get("/metrics"))
+    assert b"system.cpu.utilization" in running.get("/export?metric=system.cpu.utilization")
+    assert b"Servescope" in running.get("/")
+    eventually(lambda: "the local file keeps it" in running.log)
 
 
 def test_deduplication_that_would_eat_seconds_is_told(open_store, tmp_path):

@@ -30,7 +30,8 @@ ANSWER_S: Final = 10.0
 """Longest wait for the engine at any step of an exchange."""
 
 FAIL_FAST_S: Final = 1.0
-"""How long after a failed question the next ones fail at once: pages must not queue up."""
+"""How long after a failed question the next ones fail at once, at least: thrice as long as the
+failure took, so that pages do not queue up before an engine that hangs."""
 
 MOST_ANSWER_BYTES: Final = 256 * 1024 * 1024
 _KEPT: Final = 4
@@ -72,12 +73,13 @@ class Engine:
         """Why the last question got no answer; empty when it did."""
         self._lock = threading.Lock()
         self._idle: list[http.client.HTTPConnection] = []
-        self._failed_at = float("-inf")
+        self._fail_until = float("-inf")
         self._traits: Traits | None = None
 
     def ask(self, path: str, asked: Mapping[str, str]) -> Any:
         """The `data` of an answer of the query API. Raises EngineAwayError, EngineRefusedError."""
-        if time.monotonic() - self._failed_at < FAIL_FAST_S:
+        began = time.monotonic()
+        if began < self._fail_until:
             raise EngineAwayError(self.trouble)
         try:
             status, body = self._exchange(
@@ -87,7 +89,8 @@ class Engine:
             )
             _check(status, body, self.address.shown)
         except EngineAwayError as error:
-            self.trouble, self._failed_at = str(error), time.monotonic()
+            now = time.monotonic()
+            self.trouble, self._fail_until = str(error), now + max(FAIL_FAST_S, 3 * (now - began))
             raise
         self.trouble = ""
         try:
@@ -113,7 +116,7 @@ class Engine:
             },
         )
         _check(status, answer, self.address.shown)
-        self.trouble, self._failed_at = "", float("-inf")  # it is back: questions need not wait
+        self.trouble, self._fail_until = "", float("-inf")  # it is back: questions need not wait
 
     def traits(self) -> Traits:
         """What of the engine the questions depend on; asked once. Raises EngineAwayError."""

@@ -64,6 +64,7 @@ class Sender:
         self._thread: threading.Thread | None = None
         self._recent: deque[tuple[float, int]] = deque()  # when which second was sent
         self._in_doubt = True  # what a former sender sent last may be lost
+        self._unmarked = False  # the mark of this hour was not sent, or not taken
         self._told_at = float("-inf")
         self._random = random.SystemRandom()
 
@@ -131,9 +132,10 @@ class Sender:
             progress = replace(progress, skipped=progress.skipped + max(missed, 0))
             after = oldest - 1
         until = min(after + PARCEL_S, newest)
-        parcel = self._outbox.parcel(after, until, begin=self._in_doubt)
-        if parcel is not None:
-            progress = replace(progress, refused=progress.refused + self._deliver(parcel))
+        parcel = self._outbox.parcel(after, until, begin=self._in_doubt or self._unmarked)
+        refused = 0 if parcel is None else self._deliver(parcel)
+        progress = replace(progress, refused=progress.refused + refused)
+        self._unmarked = parcel is None or refused > 0
         self._in_doubt = False
         if progress.trouble:
             logger.info("the engine takes data again")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 from weakref import WeakSet
 
@@ -56,6 +57,7 @@ class PrometheusStore(EngineView):
         everyone = EngineReader(self.engine, None)
         self._readers = WeakSet((own, everyone))
         self._everyone = everyone
+        self._last_hosts: list[HostSeen] = []
         self.local = WriteAheadStore(folder, size_mib, self._committed)
         super().__init__(own, Fleet(self.engine, everyone), self.local)
         self._db = Database(folder, None)  # the cursor moves also when metrics have no room
@@ -88,11 +90,10 @@ class PrometheusStore(EngineView):
         self.local.close()
 
     def hosts(self) -> list[HostSeen]:
-        """The hosts the engine holds, by name; empty while it is away."""
-        try:
-            return self._fleet.hosts()
-        except ServescopeError:
-            return []
+        """The hosts the engine holds, by name; while it is away, those it last held."""
+        with suppress(ServescopeError):
+            self._last_hosts = self._fleet.hosts()
+        return self._last_hosts
 
     def view(self, instance: str | None) -> EngineView:
         """Another host's figures, or those of all together (None)."""
