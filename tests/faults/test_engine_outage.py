@@ -132,6 +132,24 @@ def test_what_waited_before_the_first_start_of_the_engine_is_sent(engine, open_s
     assert holds_each_second_once(store.view("a"), START, START + 201)
 
 
+def test_what_the_own_file_has_no_more_is_asked_of_the_engine(engine, open_store):
+    first = open_store(engine)
+    first.write(Batch([frame(ts) for ts in range(START, START + 300)]))
+    assert first.wait_sent(30)
+    first.close()
+    second = open_store(engine, folder="another disk")
+    second.write(Batch([frame(ts) for ts in range(START + 300, START + 400)]))
+    assert second.wait_sent(30)
+    engine.show()
+    second.look_anew()
+    assert second.bounds() == (START, START + 399)
+    assert second.local.bounds() == (START + 300, START + 399)
+    for step in (1, 60):
+        sent = second.range(Matching(BYTES_SENT), START, START + 400, step, Aggregation.SUM)
+        assert np.nansum(sent.values) == sum(ts % 1000 for ts in range(START, START + 400))
+    assert holds_each_second_once(second, START, START + 400)
+
+
 def test_seconds_refused_as_too_old_are_told_and_hold_up_nothing(open_store, tmp_path):
     engine = RunningEngine(PROMETHEUS, tmp_path / "engine", late_window="0s").start()
     try:

@@ -44,6 +44,9 @@ T = TypeVar("T")
 AVERAGED: Final = {CPU_UTILIZATION, LOAD_AVERAGE, MEMORY_UTILIZATION, PAGING_UTILIZATION}
 """Figures of a host that over several hosts are averaged, not added."""
 
+COARSE_S: Final = 60
+"""The step from which on the own file is asked: it keeps minutes, an engine adds up seconds."""
+
 TOTAL_STEP_S: Final = 3600
 """A total is asked for by the hour: an engine bounds the samples it holds for one evaluation."""
 
@@ -56,7 +59,11 @@ _COUNT: Final = {Kind.COUNTER: "", Kind.HISTOGRAM: "_count"}
 
 
 class EngineView:
-    """A `Store` to read from; `local` answers while the engine is away, None: nothing does."""
+    """A `Store` to read from.
+
+    `local`, this host's own file, answers in coarse steps, which it keeps ready, as far back as it
+    has what the engine has; and everything while the engine is away. None: it is another host.
+    """
 
     def __init__(
         self, reader: EngineReader, fleet: Fleet, local: SqliteStore | None = None
@@ -120,6 +127,7 @@ class EngineView:
         return self._ask(
             lambda: self._range(match, start, end, step, agg, by),
             lambda local: local.range(match, start, end, step, agg, by),
+            (start, step),
         )
 
     def mean(
@@ -129,6 +137,7 @@ class EngineView:
         return self._ask(
             lambda: self._mean(match, start, end, step, by),
             lambda local: local.mean(match, start, end, step, by),
+            (start, step),
         )
 
     def quantiles(
@@ -144,6 +153,7 @@ class EngineView:
         return self._ask(
             lambda: self._quantiles(qs, match, start, end, step, by),
             lambda local: local.quantiles(qs, match, start, end, step, by),
+            (start, step),
         )
 
     def heatmap(self, match: Matching, start: int, end: int, step: int) -> HeatmapResult:
@@ -151,6 +161,7 @@ class EngineView:
         return self._ask(
             lambda: self._heatmap(match, start, end, step),
             lambda local: local.heatmap(match, start, end, step),
+            (start, step),
         )
 
     def total(self, match: Matching, start: int, end: int, by: Sequence[str] = ()) -> TotalResult:
@@ -158,15 +169,31 @@ class EngineView:
         return self._ask(
             lambda: self._total(match, start, end, by),
             lambda local: local.total(match, start, end, by),
+            (start, (end - start) // TOTAL_STEP_S * COARSE_S),
         )
 
-    def _ask(self, ask: Callable[[], T], ask_local: Callable[[SqliteStore], T]) -> T:
+    def _ask(
+        self,
+        ask: Callable[[], T],
+        ask_local: Callable[[SqliteStore], T],
+        asked: tuple[int, int] | None = None,
+    ) -> T:
+        """Ask the engine or the own file; `asked` are begin and step of a span."""
         try:
+            if self._local is not None and asked is not None and self._keeps_ready(*asked):
+                return ask_local(self._local)
             return ask()
         except (EngineAwayError, EngineRefusedError):
             if self._local is None:
                 raise
             return ask_local(self._local)
+
+    def _keeps_ready(self, start: int, step: int) -> bool:
+        """Whether the own file has, in coarse steps, all that the engine has from `start` on."""
+        if self._local is None or step < COARSE_S:
+            return False
+        ours, theirs = self._local.bounds(), self._fleet.bounds(self._reader.instance)
+        return ours is not None and theirs is not None and ours[0] <= max(start, theirs[0])
 
     def _range(
         self,
