@@ -12,12 +12,9 @@ from collections import defaultdict
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from servescope.catalog import Kind
-from servescope.store import reading
-from servescope.store.chunks import ChunkCache, Plane
-from servescope.store.closing import FINE
+from servescope.store.chunks import ChunkCache
+from servescope.store.promql import seconds
 from servescope.store.promql.names import (
     BUCKET,
     FRAMES,
@@ -30,9 +27,6 @@ from servescope.store.promql.write_request import packed_labels, packed_request
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Iterator
-
-    from numpy.typing import NDArray
 
     from servescope.records import Labels
     from servescope.store.database import Database
@@ -109,17 +103,7 @@ class Outbox:
 
     def bounds(self) -> tuple[int, int] | None:
         """The oldest second that can still be sent, and the newest."""
-
-        def ask(connection: sqlite3.Connection) -> tuple[int, int] | None:
-            found = reading.bounds(connection)
-            (oldest,) = connection.execute(
-                "SELECT min(ts) FROM (SELECT first AS ts FROM chunk WHERE tier = ?1 AND plane = ?2"
-                " UNION ALL SELECT ts FROM frame WHERE tier = ?1)",
-                (FINE, Plane.INCREASE),
-            ).fetchone()
-            return None if found is None or oldest is None else (oldest, found[1])
-
-        return self._db.read(ask)
+        return self._db.read(seconds.bounds)
 
     def parcel(self, after: int, until: int, *, begin: bool = False) -> Parcel | None:
         """The frames of seconds after `after` and up to `until`; None where there are none.
@@ -140,38 +124,16 @@ class Outbox:
             self._generation = self._db.generation
         known = len(self._packed)
         self._read_series(connection)
-        # A damaged blob is a gap here as well; the store tells of it.
-        source = reading.Source(connection, self._cache, lambda _tier, _ts: None)
-        part = [reading.Segment(FINE, start, end)]
-        identity = np.arange(max(self._series, default=0) + 1, dtype=np.intp)
+        highest = max(self._series, default=0)
+        times, cells = seconds.recorded(connection, self._cache, start, end, highest)
         samples: dict[bytes, _Samples] = defaultdict(dict)
-        times: set[int] = set()
-        for plane, suffix in (
-            (Plane.VALUE, ""),
-            (Plane.INCREASE, ""),
-            (Plane.HIST_COUNT, "_count"),
-            (Plane.HIST_SUM, "_sum"),
-        ):
-            for block in source.matrices(plane, part, identity):
-                times.update(block.times[block.seconds > 0].tolist())
-                for number, ts, value in _cells(block, gauge=plane is Plane.VALUE):
-                    values = samples[self._labels(number, suffix)]
-                    old = 0.0 if plane is Plane.VALUE else values.get(ts, 0.0)
-                    values[ts] = old + value
-        for cells in source.buckets(part, identity):
-            for number, ts, bucket, count in zip(
-                cells.places.tolist(),
-                cells.times[cells.row].tolist(),
-                cells.bucket.tolist(),
-                cells.counts.tolist(),
-                strict=True,
-            ):
-                values = samples[self._labels(number, "_bucket", bucket)]
-                values[ts] = values.get(ts, 0.0) + count
+        for cell in cells:
+            values = samples[self._labels(cell.series, cell.suffix, cell.bucket)]
+            values[cell.ts] = cell.value + (values.get(cell.ts, 0.0) if cell.adds else 0.0)
         if not times:
             return None
-        self._add_marks(samples, sorted(times), None if begin else (start - 1) // HOUR_S)
-        return Parcel(tuple(sorted(times)), dict(samples), len(self._packed) > known)
+        self._add_marks(samples, times, None if begin else (start - 1) // HOUR_S)
+        return Parcel(tuple(times), dict(samples), len(self._packed) > known)
 
     def _add_marks(
         self, samples: dict[bytes, _Samples], times: list[int], hour: int | None
@@ -212,15 +174,3 @@ class Outbox:
         ):
             pairs: list[Any] = json.loads(labels)
             self._series[number] = (name, tuple((str(k), str(v)) for k, v in pairs), Kind(kind))
-
-
-def _cells(block: reading.Block, *, gauge: bool) -> Iterator[tuple[int, int, float]]:
-    """Series id, second and value of what a block holds: readings, or increases but zero."""
-    values: NDArray[np.float64] = block.values
-    row, column = np.nonzero(~np.isnan(values) if gauge else values)
-    return zip(
-        block.places[row].tolist(),
-        block.times[column].tolist(),
-        values[row, column].tolist(),
-        strict=True,
-    )
