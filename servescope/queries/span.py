@@ -76,6 +76,7 @@ class View:
         stored = stored or {}
         last = _BY_KEY.get(str(stored.get("last")), DEFAULT_RANGE)
         host = str(stored.get("host") or "")[:LONGEST_HOST]
+        host = host if host.isprintable() else ""
         try:
             start, end = int(float(str(stored["from"]))), int(float(str(stored["to"])))
         except (KeyError, ValueError, OverflowError):

@@ -5,6 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from components.live import RENEW_S, Cursor, Feed, LiveGraph, LivePage, answer, sealed
+from servescope.errors import EngineRefusedError
 from servescope.figures.lines import LinePlot
 from servescope.queries import host, traffic
 from servescope.queries.span import DEFAULT_RANGE, View
@@ -32,6 +33,18 @@ def test_before_the_first_frame_there_is_nothing_to_draw(desk):
     first = answer(PAGE, desk, LIVE, None)
     assert first["newest"] is None
     assert first["graphs"] == {}
+
+
+def test_what_an_engine_refuses_is_told_and_the_page_stays(desk, record):
+    record(a_second(START))
+
+    def refuse(*_):
+        raise EngineRefusedError("the engine answered 422: too many samples")
+
+    page = LivePage("a-page", (LiveGraph("rates", "", "", refuse, LinePlot()),))
+    told = json.loads(sealed(page, desk, LIVE, None)["text"])
+    assert (told["newest"], told["graphs"]) == (None, {})
+    assert "too many samples" in json.dumps(told["props"]["notices"])
 
 
 def test_without_a_cursor_come_whole_figures(desk, record):

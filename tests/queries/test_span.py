@@ -21,10 +21,19 @@ NEWEST = 1_800_000_123
         ({"from": -5, "to": 100}, View()),
         ({"from": 1, "to": "inf"}, View()),
         ({"from": 1, "to": "nan"}, View()),
+        ({"last": "1h", "host": "web-2"}, View(RANGES[2], host="web-2")),
+        ({"from": 100, "to": 200, "host": "*"}, View(DEFAULT_RANGE, (100, 200), "*")),
+        ({"host": "a\x00b"}, View()),
+        ({"host": "x" * 300}, View(host="x" * 200)),
     ],
 )
 def test_a_view_is_read_from_what_a_browser_sends(stored, expected):
     assert View.read(stored) == expected
+
+
+def test_views_of_different_hosts_are_different():
+    keys = {View(fixed=fixed, host=host).key for fixed in (None, (1, 2)) for host in ("", "a", "*")}
+    assert len(keys) == 6
 
 
 @pytest.mark.parametrize("chosen", RANGES, ids=lambda entry: entry.key)
