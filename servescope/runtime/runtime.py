@@ -15,6 +15,7 @@ from servescope.runtime.election import LeaderLock
 from servescope.runtime.leading import Leader, announce
 from servescope.store.control import Control
 from servescope.store.sqlite import open_store
+from servescope.store.tiers import Retention
 
 if TYPE_CHECKING:
     from servescope.records import LoadPlan
@@ -67,7 +68,9 @@ class Runtime:
             if self._pid == os.getpid():
                 return
             self._lock = LeaderLock(self.folder)
-            self._store: Store = open_store(self.folder, self.settings.store_mib)
+            self._store: Store = open_store(
+                self.folder, self.settings.store_mib, Retention.from_settings(self.settings)
+            )
             self._control = Control(self.folder)
             self._desk = Desk(
                 self._store,

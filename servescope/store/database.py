@@ -23,6 +23,7 @@ from servescope.errors import (
     StoreVersionError,
 )
 from servescope.records import EventKind
+from servescope.store.migrations import STEPS
 from servescope.store.schema import FILE_NAME, PAGE_BYTES, TABLES, VERSION
 
 if TYPE_CHECKING:
@@ -194,8 +195,6 @@ class Database:
         )
         try:
             connection.execute("PRAGMA synchronous = NORMAL")
-            if self._budget_pages is not None:
-                connection.execute(f"PRAGMA max_page_count = {self._budget_pages}")
             connection.execute(f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}")
         except BaseException:
             connection.close()
@@ -232,13 +231,18 @@ class Database:
                     raise _mapped(error, self.path) from error
                 self._set_aside()
                 self._prepare()
+            except StoreError:
+                self._let_go()
+                raise
             self.generation += 1
 
     def _prepare(self) -> None:
         self._writer = writer = self._connect()
         writer.execute("PRAGMA auto_vacuum = INCREMENTAL")  # takes effect in a new file only
         writer.execute("PRAGMA journal_mode = WAL")
-        _create_or_check(writer, self.path)
+        _create_or_migrate(writer, self.path)
+        if self._budget_pages is not None:  # a larger file stays as it is: see `shrink`
+            writer.execute(f"PRAGMA max_page_count = {self._budget_pages}")
         self._watcher = self._connect()
         self._watcher.execute("PRAGMA query_only = ON")
         self._data_version = self._stamp = -1
@@ -257,13 +261,9 @@ class Database:
             raise DataFolderError(f"cannot set {self.path} aside: {error.strerror}") from error
         self._prepare()
         if self._writer is not None:
-            self._writer.execute(
-                "INSERT INTO event (kind, start_s, end_s, text) VALUES (?, ?, NULL, ?)",
-                (
-                    EventKind.STORE,
-                    time.time(),
-                    f"The store was damaged. It is kept as {aside.name}; a new one was begun.",
-                ),
+            _tell(
+                self._writer,
+                f"The store was damaged. It is kept as {aside.name}; a new one was begun.",
             )
         self._let_go()
 
@@ -296,21 +296,42 @@ def _identity_of(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _create_or_check(connection: sqlite3.Connection, path: Path) -> None:
+def _create_or_migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the tables, or bring those of an older version up to date, in one transaction."""
     connection.execute("BEGIN IMMEDIATE")
-    for statement in TABLES[:1]:
-        connection.execute(statement)
-    found = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
-    if found is not None and found[0] > VERSION:
-        connection.execute("ROLLBACK")
-        connection.close()
+    try:
+        for statement in TABLES[:1]:
+            connection.execute(statement)
+        found = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+        version = VERSION if found is None else int(found[0])
+        _refuse_newer(version, path)
+        for statement in TABLES[1:]:
+            connection.execute(statement)
+        for older in range(version, VERSION):
+            STEPS[older](connection)
+        connection.execute("INSERT OR REPLACE INTO meta VALUES ('schema_version', ?)", (VERSION,))
+        # From the clock, so that no two files ever show the same version.
+        connection.execute("INSERT OR IGNORE INTO meta VALUES ('stamp', ?)", (time.time_ns(),))
+        if version < VERSION:
+            _tell(connection, f"The store was brought from schema {version} to {VERSION}.")
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):  # SQLite rolled back by itself
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _refuse_newer(version: int, path: Path) -> None:
+    if version > VERSION:
         raise StoreVersionError(
-            f"{path} was written by a newer Servescope (schema {found[0]}, this one knows "
+            f"{path} was written by a newer Servescope (schema {version}, this one knows "
             f"{VERSION}): use that one, or another data folder"
         )
-    for statement in TABLES[1:]:
-        connection.execute(statement)
-    connection.execute("INSERT OR IGNORE INTO meta VALUES ('schema_version', ?)", (VERSION,))
-    # From the clock, so that no two files ever show the same version.
-    connection.execute("INSERT OR IGNORE INTO meta VALUES ('stamp', ?)", (time.time_ns(),))
-    connection.execute("COMMIT")
+
+
+def _tell(connection: sqlite3.Connection, text: str) -> None:
+    """Leave an event that every page shows."""
+    connection.execute(
+        "INSERT INTO event (kind, start_s, end_s, text) VALUES (?, ?, NULL, ?)",
+        (EventKind.STORE, time.time(), text),
+    )
