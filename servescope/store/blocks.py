@@ -6,18 +6,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from servescope.errors import StoreCorruptError
 from servescope.histogram import BUCKETS
-from servescope.store.chunks import Plane
+from servescope.store.chunks import GAUGE_PLANES, Plane
 from servescope.store.frames import (
     NO_HISTOGRAMS,
     Columns,
     Histograms,
-    decode_columns,
-    decode_histograms,
     distinct,
 )
 from servescope.store.packing import ROWS
+from servescope.store.tiers import FINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,57 +56,60 @@ class BucketBlock(NamedTuple):
     counts: NDArray[np.integer]
 
 
-def columns_of(plane: Plane, blob: bytes) -> Columns:
-    """What a row tells of the plane; raises StoreCorruptError."""
-    if plane is Plane.HIST_COUNT:
-        one = decode_histograms(blob)
-        return Columns(one.ids, one.totals()[None])
-    if plane is Plane.HIST_SUM:
-        one = decode_histograms(blob)
-        return Columns(one.ids, one.sums[None])
-    return decode_columns(blob)
+class Rows(NamedTuple):
+    """Rows of one tier as they were stored, in order of time; `columns` or `histograms` of each."""
+
+    tier: int
+    times: list[int]
+    seconds: list[int]
+    columns: list[Columns]
+    histograms: list[Histograms]
+
+    def of_plane(self, plane: Plane) -> list[Columns]:
+        """What each row tells of a plane, one value a series."""
+        if plane is Plane.HIST_COUNT:
+            return [Columns(one.ids, one.totals()[None]) for one in self.histograms]
+        if plane is Plane.HIST_SUM:
+            return [Columns(one.ids, one.sums[None]) for one in self.histograms]
+        if plane in GAUGE_PLANES and self.tier != FINE:
+            index = GAUGE_PLANES.index(plane)
+            return [Columns(one.ids, one.values[index : index + 1]) for one in self.columns]
+        return self.columns
 
 
-def row_block(
-    tier: int,
-    times: list[int],
-    seconds: list[int],
-    decoded: list[Columns],
-    index: int,
-    gauge: bool,
-    place_of: NDArray[np.intp],
-) -> Block:
-    """Scatter rows into a matrix of the places they touch."""
-    ids = np.concatenate([one.ids for one in decoded]) if decoded else np.empty(0, np.uint32)
-    flat = np.concatenate([one.values[index] for one in decoded]) if decoded else np.empty(0)
+def row_block(rows: Rows, plane: Plane, place_of: NDArray[np.intp]) -> Block:
+    """Rows as a matrix of the places they touch."""
+    decoded = rows.of_plane(plane)
+    times, seconds = np.array(rows.times, np.int64), np.array(rows.seconds, np.float64)
+    ids = decoded[0].ids if decoded else np.empty(0, np.uint32)
+    if decoded and all(one.ids is ids for one in decoded):  # most rows tell of the same series
+        place = place_of[ids]
+        wanted = np.flatnonzero(place >= 0)
+        wanted = wanted[np.argsort(place[wanted], kind="stable")]
+        stacked = np.array([one.values[0] for one in decoded])
+        return Block(rows.tier, times, seconds, place[wanted], stacked.T[wanted])
+    flat = np.concatenate([one.values[0] for one in decoded] or [np.empty(0)])
     row = np.repeat(np.arange(len(decoded)), [one.ids.size for one in decoded])
-    place = place_of[ids]
+    place = place_of[np.concatenate([one.ids for one in decoded] or [ids])]
     keep = place >= 0
     place, row, flat = place[keep], row[keep], flat[keep]
-    height = int(place.max()) + 1 if place.size else 0
-    shape = (height, len(decoded))
-    if gauge:
+    shape = (int(place.max(initial=-1)) + 1, len(decoded))
+    if plane in GAUGE_PLANES:
         values = np.full(shape, _NAN)
         values[place, row] = flat
     else:
-        cells = np.bincount(place * len(decoded) + row, flat, minlength=height * len(decoded))
+        cells = np.bincount(place * len(decoded) + row, flat, minlength=shape[0] * shape[1])
         values = cells.astype(np.float64, copy=False).reshape(shape)
-    return Block(
-        tier, np.array(times, np.int64), np.array(seconds, float), np.arange(height), values
-    )
+    return Block(rows.tier, times, seconds, np.arange(shape[0]), values)
 
 
-def histogram_block(
-    times: list[int],
-    seconds: list[int],
-    decoded: list[Histograms],
-    place_of: NDArray[np.intp],
-) -> BucketBlock:
+def histogram_block(rows: Rows, place_of: NDArray[np.intp]) -> BucketBlock:
     """Rows of histograms as one dense block."""
-    decoded = [*decoded, NO_HISTOGRAMS]  # nothing to concatenate is an error
+    decoded = [*rows.histograms, NO_HISTOGRAMS]  # nothing to concatenate is an error
     ids = np.concatenate([one.ids for one in decoded])
     known = distinct(ids)
     known = known[place_of[known] >= 0]
+    known = known[np.argsort(place_of[known], kind="stable")]
     position_of = np.full(place_of.size, -1, np.intp)
     position_of[known] = np.arange(known.size)
     position = position_of[np.repeat(ids, np.concatenate([one.lengths for one in decoded]))]
@@ -118,10 +119,14 @@ def histogram_block(
     counts = np.concatenate([one.counts for one in decoded])[keep]
     lowest = int(bucket.min(initial=BUCKETS - 1))
     width = max(int(bucket.max(initial=0)) + 1 - lowest, 0)
-    dense = np.zeros((width, known.size, len(times)), np.int64)
+    dense = np.zeros((width, known.size, len(rows.times)), np.int64)
     dense[bucket - lowest, position[keep], row] = counts
     return BucketBlock(
-        np.array(times, np.int64), np.array(seconds, np.float64), place_of[known], lowest, dense
+        np.array(rows.times, np.int64),
+        np.array(rows.seconds, np.float64),
+        place_of[known],
+        lowest,
+        dense,
     )
 
 
@@ -188,26 +193,19 @@ def as_often_as_seconds(block: Block) -> Block:
     return block._replace(values=np.where(np.isnan(block.values), np.nan, block.seconds))
 
 
-def without_replaced(
-    block: Block,
-    plane: Plane,
-    rows: list[tuple[int, int, int, bytes]],
-    place_of: NDArray[np.intp],
-) -> Block:
+def without_replaced(block: Block, plane: Plane, late: Rows, place_of: NDArray[np.intp]) -> Block:
     """Take from a closed minute what a late row tells anew: its seconds, and its gauges."""
+    first, last = int(block.times[0]), int(block.times[-1])
+    columns = [number for number, ts in enumerate(late.times) if first <= ts <= last]
+    if not columns:
+        return block
     seconds, values = block.seconds.copy(), block.values.copy()
-    first = int(block.times[0])
-    for _, ts, _, blob in rows:
-        column = ts - first
-        if not 0 <= column < seconds.size:
-            continue
-        try:
-            late = columns_of(plane, blob)
-        except StoreCorruptError:
-            continue  # reported when the rows themselves are read
+    told = late.of_plane(plane)
+    for number in columns:
+        column = late.times[number] - first
         seconds[column] = 0
         if plane is Plane.VALUE:
-            values[np.isin(block.places, place_of[late.ids]), column] = _NAN
+            values[np.isin(block.places, place_of[told[number].ids]), column] = _NAN
     return block._replace(seconds=seconds, values=values)
 
 
@@ -222,7 +220,9 @@ def from_buckets(
     rows = _within(part, t0)
     place = place_of[chunk.ids]
     wanted = np.flatnonzero(place >= 0)
-    counts = chunk.counts if wanted.size == place.size else chunk.counts[:, wanted]
+    wanted = wanted[np.argsort(place[wanted], kind="stable")]
+    as_it_is = wanted.size == place.size and bool((wanted[1:] > wanted[:-1]).all())
+    counts = chunk.counts if as_it_is else chunk.counts[:, wanted]
     times = _times(part, t0)[rows]
     seconds = chunk.seconds[rows].astype(np.float64)
     return BucketBlock(

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from servescope.histogram import BUCKETS
-from servescope.store.packing import ROWS, pack, unpack
+from servescope.store.packing import ROWS, joined_bytes, pack, unpack
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -80,7 +80,7 @@ def decode_buckets(blob: bytes) -> Buckets:
     at = 2 * ROWS + 4 * n
     lowest, width = body[at : at + 2]
     planes = np.frombuffer(body, "u1", width * cells * n * ROWS, at + 2)
-    counts = planes if width == 1 else np.ascontiguousarray(planes.reshape(width, -1).T)
+    counts = joined_bytes(planes.reshape(width, -1))
     return Buckets(
         np.frombuffer(body, "<u2", ROWS),
         np.frombuffer(body, "<u4", n, 2 * ROWS),

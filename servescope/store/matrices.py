@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from servescope.store.packing import ROWS, pack, unpack
+from servescope.store.packing import ROWS, joined_bytes, pack, unpack
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +28,9 @@ Bytes = "NDArray[np.uint8]"
 
 _WIDTHS: Final = (0, 1, 2, 4, 8)  # bytes of a difference, by class; the last class is kept as float
 _FLOATS: Final = len(_WIDTHS)
+_SIGNED: Final[dict[int, np.dtype[np.signedinteger]]] = {
+    width: np.dtype(kind) for width, kind in ((1, "i4"), (2, "i4"), (4, "i8"), (8, "i8"))
+}
 _CLASSES: Final = struct.Struct("<6I")
 _POWERS: Final = 10.0 ** np.arange(10)
 _EXACT: Final = 2.0**53
@@ -118,11 +121,7 @@ class PackedMatrix:
         if width == 0:
             values[:, 1:] = firsts[:, None]
         else:
-            zigzag = (
-                planes[0].astype(np.int64)
-                if width == 1
-                else _joined(planes, width).astype(np.int64)
-            )
+            zigzag = joined_bytes(planes).astype(_SIGNED[width])
             values[:, 1:] = (zigzag >> 1) ^ -(zigzag & 1)
             np.cumsum(values, axis=1, out=values)  # exact: integers below 2**53
         values /= self._powers[places, None]
@@ -225,14 +224,8 @@ def _shuffled(numbers: NDArray[np.generic]) -> bytes:
     return np.ascontiguousarray(numbers).view("u1").reshape(-1, width).T.tobytes()
 
 
-def _joined(planes: NDArray[np.uint8], width: int) -> NDArray[np.unsignedinteger]:
-    """Numbers (n, columns) from their bytes (width, n, columns)."""
-    joined: NDArray[np.unsignedinteger] = (
-        np.ascontiguousarray(planes.transpose(1, 2, 0)).view(f"<u{width}").squeeze(axis=2)
-    )
-    return joined
-
-
 def _from_xored(planes: NDArray[np.uint8]) -> NDArray[np.float64]:
-    values: NDArray[np.float64] = np.bitwise_xor.accumulate(_joined(planes, 8), axis=1).view("<f8")
+    values: NDArray[np.float64] = np.bitwise_xor.accumulate(joined_bytes(planes), axis=1).view(
+        "<f8"
+    )
     return values

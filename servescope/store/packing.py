@@ -14,6 +14,9 @@ from servescope.store.frames import check, seal
 if TYPE_CHECKING:
     from collections.abc import Collection
 
+    import numpy as np
+    from numpy.typing import NDArray
+
 ROWS: Final = 60
 """Rows of a chunk: a chunk of tier t spans 60 t seconds."""
 
@@ -53,3 +56,15 @@ def unpack(blob: bytes, layouts: Collection[int]) -> tuple[int, int, int, bytes]
     if layout not in layouts:
         raise StoreCorruptError(f"a chunk of the store has the unknown layout {layout}")
     return layout, series, cells, body
+
+
+def joined_bytes(planes: NDArray[np.uint8]) -> NDArray[np.unsignedinteger]:
+    """Unsigned numbers (...,) from their shuffled bytes (1, 2, 4 or 8, ...), lowest first."""
+    if len(planes) == 1:
+        single: NDArray[np.unsignedinteger] = planes[0]
+        return single
+    joined: NDArray[np.unsignedinteger] = planes[-1].astype(f"<u{len(planes)}")
+    for plane in planes[-2::-1]:
+        joined <<= 8
+        joined |= plane
+    return joined

@@ -6,16 +6,18 @@ tiers too, because no coarser row tells of them yet.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import StoreCorruptError
 from servescope.store.blocks import (
     Block,
     BucketBlock,
+    Rows,
     as_often_as_seconds,
-    columns_of,
     from_buckets,
     from_matrix,
     histogram_block,
@@ -25,8 +27,9 @@ from servescope.store.blocks import (
     without_replaced,
 )
 from servescope.store.buckets import Buckets
-from servescope.store.chunks import GAUGE_PLANES, Chunk, ChunkCache, Plane, decode
-from servescope.store.frames import Columns, Histograms, decode_histograms
+from servescope.store.chunks import Chunk, ChunkCache, Plane, decode
+from servescope.store.frames import decode_columns, decode_histograms
+from servescope.store.matrices import Matrix, PackedMatrix
 from servescope.store.packing import ROWS
 from servescope.store.tiers import FINE
 
@@ -53,11 +56,15 @@ _COLUMN_OF: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Blocks of one snapshot. `report(tier, ts)` is told of each damaged blob, which is a gap."""
+    """Blocks of one snapshot, for one question.
+
+    `report(tier, ts)` is told of each damaged blob, which is a gap.
+    """
 
     connection: sqlite3.Connection
     cache: ChunkCache
     report: Callable[[int, int], None]
+    _read: dict[tuple[str, Segment], list[Rows]] = field(default_factory=dict)
 
     def matrices(
         self, plane: Plane, parts: list[Segment], place_of: NDArray[np.intp]
@@ -68,57 +75,63 @@ class Source:
         of readings.
         """
         for part in parts:
-            rows = self._rows(plane, part)
-            late = {ts // ROWS * ROWS for tier, ts, *_ in rows if tier == part.tier == FINE}
+            of_tiers = self._rows(_COLUMN_OF[plane], part)
+            late = next((rows for rows in of_tiers if rows.tier == part.tier == FINE), None)
             blocks = []
             for t0, chunk in self._chunks(plane, part):
-                if not isinstance(chunk, Buckets):
+                if isinstance(chunk, Matrix | PackedMatrix):
                     block = from_matrix(part, t0, chunk, place_of)
-                    if t0 in late:
-                        block = without_replaced(block, plane, rows, place_of)
+                    if late is not None:
+                        block = without_replaced(block, plane, late, place_of)
                     blocks.append(block)
             yield from joined(blocks)
-            for tier in sorted({tier for tier, *_ in rows}):
-                yield self._from_rows(plane, [row for row in rows if row[0] == tier], place_of)
+            for rows in of_tiers:
+                yield row_block(rows, plane, place_of)
 
-    def readings(self, parts: list[Segment], place_of: NDArray[np.intp]) -> Iterator[Block]:
-        """How many readings of a gauge each row of VALUE sums up, for the same blocks as that.
-
-        NaN or zero where it was not read.
-        """
+    def gauges(
+        self, parts: list[Segment], place_of: NDArray[np.intp]
+    ) -> Iterator[tuple[Block, Block]]:
+        """Sums of readings and, block for block, how many; NaN or zero where there are none."""
         for part in parts:
             if part.tier == FINE:
-                yield from map(one_each, self.matrices(Plane.VALUE, [part], place_of))
+                for block in self.matrices(Plane.VALUE, [part], place_of):
+                    yield block, one_each(block)
                 continue
-            rows = self._rows(Plane.VALUE, part)
-            known = dict(self._chunks(Plane.READINGS, part))
-            blocks = []
+            told = dict(self._chunks(Plane.READINGS, part))
+            sums, readings = [], []
             for t0, chunk in self._chunks(Plane.VALUE, part):
-                told = known.get(t0)
-                if isinstance(chunk, Buckets) or isinstance(told, Buckets):
-                    continue
-                block = from_matrix(part, t0, told or chunk, place_of)
-                blocks.append(block if told else as_often_as_seconds(block))
-            yield from joined(blocks)
-            for tier in sorted({tier for tier, *_ in rows}):
-                of_tier = [row for row in rows if row[0] == tier]
-                if tier == FINE:
-                    yield one_each(self._from_rows(Plane.VALUE, of_tier, place_of))
+                known = told.get(t0, chunk)
+                if isinstance(chunk, Matrix | PackedMatrix) and isinstance(
+                    known, Matrix | PackedMatrix
+                ):
+                    block = from_matrix(part, t0, chunk, place_of)
+                    sums.append(block)
+                    readings.append(
+                        from_matrix(part, t0, known, place_of)
+                        if t0 in told
+                        else as_often_as_seconds(block)
+                    )
+            yield from zip(joined(sums), joined(readings), strict=True)
+            for rows in self._rows("gauges", part):
+                block = row_block(rows, Plane.VALUE, place_of)
+                if rows.tier == FINE:
+                    yield block, one_each(block)
                 else:
-                    yield self._from_rows(Plane.READINGS, of_tier, place_of)
+                    yield block, row_block(rows, Plane.READINGS, place_of)
 
     def buckets(self, parts: list[Segment], place_of: NDArray[np.intp]) -> Iterator[BucketBlock]:
         """Blocks of plane HIST_BUCKETS."""
         for part in parts:
-            rows = self._rows(Plane.HIST_BUCKETS, part)
-            late = [ts for tier, ts, *_ in rows if tier == part.tier == FINE]
+            of_tiers = self._rows("hist", part)
+            late = [ts for rows in of_tiers if rows.tier == part.tier == FINE for ts in rows.times]
             for t0, chunk in self._chunks(Plane.HIST_BUCKETS, part):
                 if isinstance(chunk, Buckets):
                     yield from_buckets(part, t0, chunk, place_of, late)
-            for tier in sorted({tier for tier, *_ in rows}):
-                yield self._from_histograms([row for row in rows if row[0] == tier], place_of)
+            for rows in of_tiers:
+                yield histogram_block(rows, place_of)
 
-    def _chunks(self, plane: Plane, part: Segment) -> Iterator[tuple[int, Chunk]]:
+    def _chunks(self, plane: Plane, part: Segment) -> Iterator[tuple[int, Chunk | None]]:
+        """The part's chunks by their begin, in order; None for one that is damaged."""
         span = part.tier * ROWS
         listed = self.connection.execute(
             "SELECT t0, id FROM chunk WHERE tier = ? AND plane = ? AND t0 > ? AND t0 < ?"
@@ -127,11 +140,10 @@ class Source:
         ).fetchall()
         for t0, chunk_id in listed:
             try:
-                chunk = self.cache.get(chunk_id, partial(self._load, plane, chunk_id))
+                yield t0, self.cache.get(chunk_id, partial(self._load, plane, chunk_id))
             except StoreCorruptError:
                 self.report(part.tier, t0)
-                continue
-            yield t0, chunk
+                yield t0, None
 
     def _load(self, plane: Plane, chunk_id: int) -> Chunk:
         (blob,) = self.connection.execute(
@@ -139,49 +151,36 @@ class Source:
         ).fetchone()
         return decode(plane, blob)
 
-    def _rows(self, plane: Plane, part: Segment) -> list[tuple[int, int, int, bytes]]:
-        """Rows (tier, ts, seconds, blob) of the part's tier, and of finer ones still open."""
-        column = _COLUMN_OF[plane]
-        return self.connection.execute(
-            f"SELECT tier, ts, seconds, {column} FROM frame"  # noqa: S608 - our own column name
-            " WHERE tier <= ? AND ts >= ? AND ts < ? ORDER BY tier, ts",
-            (part.tier, part.start, part.end),
-        ).fetchall()
+    def _rows(self, column: str, part: Segment) -> list[Rows]:
+        """Rows of the part's tier, and of finer ones still open; a list for each tier."""
+        known = self._read.get((column, part))
+        if known is None:
+            fetched = self.connection.execute(
+                f"SELECT tier, ts, seconds, {column} FROM frame"  # noqa: S608 - our own column name
+                " WHERE tier <= ? AND ts >= ? AND ts < ? ORDER BY tier, ts",
+                (part.tier, part.start, part.end),
+            ).fetchall()
+            known = [
+                self._decoded(tier, column, list(rows))
+                for tier, rows in groupby(fetched, key=itemgetter(0))
+            ]
+            self._read[column, part] = known
+        return known
 
-    def _from_rows(
-        self,
-        plane: Plane,
-        rows: list[tuple[int, int, int, bytes]],
-        place_of: NDArray[np.intp],
-    ) -> Block:
-        tier = rows[0][0]
-        index = GAUGE_PLANES.index(plane) if plane in GAUGE_PLANES and tier != FINE else 0
-        decoded: list[Columns] = []
-        times: list[int] = []
-        seconds: list[int] = []
+    def _decoded(self, tier: int, column: str, rows: list[tuple[int, int, int, bytes]]) -> Rows:
+        found = Rows(tier, [], [], [], [])
+        ids = None
         for _, ts, covered, blob in rows:
             try:
-                decoded.append(columns_of(plane, blob))
+                if column == "hist":
+                    found.histograms.append(decode_histograms(blob))
+                else:
+                    columns = decode_columns(blob, ids)
+                    found.columns.append(columns)
+                    ids = columns.ids
             except StoreCorruptError:
                 self.report(tier, ts)
                 continue
-            times.append(ts)
-            seconds.append(covered)
-        return row_block(tier, times, seconds, decoded, index, plane in GAUGE_PLANES, place_of)
-
-    def _from_histograms(
-        self, rows: list[tuple[int, int, int, bytes]], place_of: NDArray[np.intp]
-    ) -> BucketBlock:
-        tier = rows[0][0]
-        decoded: list[Histograms] = []
-        times: list[int] = []
-        seconds: list[int] = []
-        for _, ts, covered, blob in rows:
-            try:
-                decoded.append(decode_histograms(blob))
-            except StoreCorruptError:
-                self.report(tier, ts)
-                continue
-            times.append(ts)
-            seconds.append(covered)
-        return histogram_block(times, seconds, decoded, place_of)
+            found.times.append(ts)
+            found.seconds.append(covered)
+        return found
