@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from servescope.histogram import BUCKETS
+from servescope.store.frames import COUNT_KINDS, width_of
 from servescope.store.packing import ROWS, joined_bytes, pack, unpack
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
 
 _SPARSE_LAYOUT: Final = 0  # of schema version 1: sorted keys of the cells in use
 _LAYOUT: Final = 1
-_KINDS: Final[dict[int, np.dtype[np.integer]]] = {
-    width: np.dtype(kind) for width, kind in ((1, "<u1"), (2, "<u2"), (4, "<u4"), (8, "<i8"))
-}
 
 
 class Buckets(NamedTuple):
@@ -54,7 +52,8 @@ def buckets_of(
     """
     lowest = int(bucket.min(initial=BUCKETS - 1))
     width = max(int(bucket.max(initial=0)) + 1 - lowest, 0)
-    dense = np.zeros((width, ids.size, ROWS), _narrowest(int(counts.max(initial=0))))
+    kind = COUNT_KINDS[width_of(int(counts.max(initial=0)))]
+    dense = np.zeros((width, ids.size, ROWS), kind)
     dense[bucket.astype(np.intp) - lowest, position, row] = counts
     return Buckets(seconds, ids, lowest, dense)
 
@@ -85,7 +84,7 @@ def decode_buckets(blob: bytes) -> Buckets:
         np.frombuffer(body, "<u2", ROWS),
         np.frombuffer(body, "<u4", n, 2 * ROWS),
         lowest,
-        counts.view(_KINDS[width]).reshape(cells, n, ROWS),
+        counts.view(COUNT_KINDS[width]).reshape(cells, n, ROWS),
     )
 
 
@@ -104,7 +103,3 @@ def _from_sparse(n: int, cells: int, body: bytes) -> Buckets:
         bucket,
         np.ascontiguousarray(counts).view("<i8").ravel(),
     )
-
-
-def _narrowest(largest: int) -> np.dtype[np.integer]:
-    return next(kind for kind in _KINDS.values() if largest <= np.iinfo(kind).max)

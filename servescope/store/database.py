@@ -114,7 +114,7 @@ class Database:
                 connection.execute("BEGIN IMMEDIATE")
                 answer = change(connection)
                 if news:
-                    connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'stamp'")
+                    connection.execute("UPDATE cursor SET seq = seq + 1 WHERE ring = ''")
                 connection.execute("COMMIT")
             except BaseException:
                 with suppress(sqlite3.Error):  # SQLite rolled back by itself
@@ -140,7 +140,7 @@ class Database:
                 (data_version,) = watcher.execute("PRAGMA data_version").fetchone()
                 if data_version != self._data_version:
                     (self._stamp,) = watcher.execute(
-                        "SELECT value FROM meta WHERE key = 'stamp'"
+                        "SELECT seq FROM cursor WHERE ring = ''"
                     ).fetchone()
                     self._data_version = data_version
             except sqlite3.Error as error:
@@ -311,7 +311,7 @@ def _create_or_migrate(connection: sqlite3.Connection, path: Path) -> None:
             STEPS[older](connection)
         connection.execute("INSERT OR REPLACE INTO meta VALUES ('schema_version', ?)", (VERSION,))
         # From the clock, so that no two files ever show the same version.
-        connection.execute("INSERT OR IGNORE INTO meta VALUES ('stamp', ?)", (time.time_ns(),))
+        connection.execute("INSERT OR IGNORE INTO cursor VALUES ('', ?)", (time.time_ns(),))
         if version < VERSION:
             _tell(connection, f"The store was brought from schema {version} to {VERSION}.")
         connection.execute("COMMIT")

@@ -28,6 +28,7 @@ def _add_ten_minutes(connection: sqlite3.Connection) -> None:
 
     An hour with a damaged blob stays a gap of that tier.
     """
+    connection.execute("DELETE FROM meta WHERE key = 'stamp'")
     hours = connection.execute(
         "SELECT t0 FROM chunk WHERE tier = ? AND plane = ? ORDER BY t0", (MINUTE, Plane.INCREASE)
     ).fetchall()

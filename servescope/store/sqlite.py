@@ -113,7 +113,9 @@ class SqliteStore:
     def cursors(self) -> dict[str, int]:
         """How far each ring was read, as last committed."""
         return self._db.read(
-            lambda connection: dict(connection.execute("SELECT ring, seq FROM cursor"))
+            lambda connection: dict(
+                connection.execute("SELECT ring, seq FROM cursor WHERE ring != ''")
+            )
         )
 
     def bounds(self) -> tuple[int, int] | None:
