@@ -36,6 +36,7 @@ LOCK_NAME: Final = "store.lock"
 BUSY_SECONDS: Final = 5.0
 WAL_KEPT_BYTES: Final = 16 * 1024 * 1024
 IDLE_READERS: Final = 4
+_PAGES_FREED_AT_ONCE: Final = 2048
 _DAMAGE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _NOT_OPENED: Final = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
 
@@ -124,6 +125,39 @@ class Database:
 
         with self._writing:
             return self._retrying(once)
+
+    def is_over_budget(self) -> bool:
+        """Whether the file is larger than the budget: it was set lower since the file grew."""
+        if self._budget_pages is None or self._writer is None:
+            return False
+        with self._writing:
+            return self._pages() > self._budget_pages
+
+    def shrink(self) -> bool:
+        """Give some free pages back to the file system; False when none is free.
+
+        Called again and again until the file fits, so that no single write waits for all of it.
+        """
+
+        def vacuum() -> bool:
+            writer = self._writer
+            if writer is None:
+                raise StoreError("the store is closed")
+            (free,) = writer.execute("PRAGMA freelist_count").fetchone()
+            # execute() would step the pragma once, which frees one page; a script runs it through.
+            writer.executescript(f"PRAGMA incremental_vacuum({_PAGES_FREED_AT_ONCE})")
+            if self._budget_pages is not None and self._pages() <= self._budget_pages:
+                writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                writer.execute(f"PRAGMA max_page_count = {self._budget_pages}")
+            return bool(free)
+
+        with self._writing:
+            return self._retrying(vacuum)
+
+    def _pages(self) -> int:
+        if self._writer is None:
+            raise StoreError("the store is closed")
+        return int(self._writer.execute("PRAGMA page_count").fetchone()[0])
 
     def version(self) -> int:
         """The stamp of the last commit that was news, the same in every process.
@@ -261,7 +295,7 @@ class Database:
             raise DataFolderError(f"cannot set {self.path} aside: {error.strerror}") from error
         self._prepare()
         if self._writer is not None:
-            _tell(
+            tell(
                 self._writer,
                 f"The store was damaged. It is kept as {aside.name}; a new one was begun.",
             )
@@ -313,7 +347,7 @@ def _create_or_migrate(connection: sqlite3.Connection, path: Path) -> None:
         # From the clock, so that no two files ever show the same version.
         connection.execute("INSERT OR IGNORE INTO cursor VALUES ('', ?)", (time.time_ns(),))
         if version < VERSION:
-            _tell(connection, f"The store was brought from schema {version} to {VERSION}.")
+            tell(connection, f"The store was brought from schema {version} to {VERSION}.")
         connection.execute("COMMIT")
     except BaseException:
         with suppress(sqlite3.Error):  # SQLite rolled back by itself
@@ -329,7 +363,7 @@ def _refuse_newer(version: int, path: Path) -> None:
         )
 
 
-def _tell(connection: sqlite3.Connection, text: str) -> None:
+def tell(connection: sqlite3.Connection, text: str) -> None:
     """Leave an event that every page shows."""
     connection.execute(
         "INSERT INTO event (kind, start_s, end_s, text) VALUES (?, ?, NULL, ?)",

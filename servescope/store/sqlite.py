@@ -26,7 +26,7 @@ from servescope.store.base import (
     TotalResult,
 )
 from servescope.store.chunks import ChunkCache, Plane
-from servescope.store.database import Database
+from servescope.store.database import Database, tell
 from servescope.store.frames import (
     Columns,
     decode_columns,
@@ -81,6 +81,7 @@ class SqliteStore:
         self._cache = ChunkCache()
         self._cache_generation = self._db.generation
         self._closed_before: int | None = None
+        self._is_shrinking = self._db.is_over_budget()
         self._damaged: set[tuple[int, int]] = set()
         self._damaged_in_write: list[tuple[int, int]] = []
 
@@ -104,6 +105,8 @@ class SqliteStore:
                     raise
             else:
                 self._writer.committed()
+                if self._is_shrinking:
+                    self._shrink()
                 self._damaged.update(self._damaged_in_write)
                 if batch.frames:
                     self._closed_before = max(frame.ts for frame in batch.frames) // ROWS
@@ -345,6 +348,19 @@ class SqliteStore:
     ) -> Columns:
         ids = self._writer.ids(connection, kind, tuple(values))
         return Columns(ids, np.fromiter(values.values(), np.float64, len(values))[None])
+
+    def _shrink(self) -> None:
+        """One step towards a budget that was set lower than the file is large.
+
+        Free pages are given back before more data is dropped for them. The last step says so.
+        """
+        with suppress(StoreFullError):  # even this needs room: the next write goes on
+            if not self._db.is_over_budget():
+                self._is_shrinking = False
+                text = "The store outgrew its budget, which was lowered: its oldest data is gone."
+                self._db.write(lambda connection: tell(connection, text))
+            elif not self._db.shrink():
+                self._is_shrinking = self._db.write(pruning.make_room)
 
     def _tell_damage(self, found: list[tuple[int, int]]) -> None:
         """Leave an event for each damaged blob that none was left for yet."""
