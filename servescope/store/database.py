@@ -272,7 +272,9 @@ class Database:
 
     def _prepare(self) -> None:
         self._writer = writer = self._connect()
-        writer.execute("PRAGMA auto_vacuum = INCREMENTAL")  # takes effect in a new file only
+        # Nothing here writes to a file that is as it should be: it opens on a full disk, too.
+        if not self._pages():  # in an older file the pragma would have no effect, but write
+            writer.execute("PRAGMA auto_vacuum = INCREMENTAL")
         writer.execute("PRAGMA journal_mode = WAL")
         _create_or_migrate(writer, self.path)
         if self._budget_pages is not None:  # a larger file stays as it is: see `shrink`
@@ -343,7 +345,10 @@ def _create_or_migrate(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute(statement)
         for older in range(version, VERSION):
             STEPS[older](connection)
-        connection.execute("INSERT OR REPLACE INTO meta VALUES ('schema_version', ?)", (VERSION,))
+        if found is None or version < VERSION:
+            connection.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('schema_version', ?)", (VERSION,)
+            )
         # From the clock, so that no two files ever show the same version.
         connection.execute("INSERT OR IGNORE INTO cursor VALUES ('', ?)", (time.time_ns(),))
         if version < VERSION:

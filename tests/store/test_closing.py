@@ -6,6 +6,7 @@ import pytest
 from servescope import histogram
 from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
 from servescope.errors import StoreFullError
+from servescope.records import EventKind
 from servescope.store.base import Aggregation, Batch, Frame, HistogramDelta, Matching, SeriesKey
 from servescope.store.sqlite import SqliteStore
 from servescope.store.tiers import Retention
@@ -196,6 +197,34 @@ def test_the_size_budget_is_held_by_dropping_the_oldest(small):
     ((oldest,),) = ask(small, "SELECT min(t0) FROM chunk WHERE tier = 1")
     assert oldest > HOUR
     assert small.bounds()[0] == HOUR  # tier 60 remembers
+
+
+def test_a_lowered_budget_shrinks_the_file_step_by_step(tmp_path):
+    random, store = np.random.default_rng(1), SqliteStore(tmp_path, 16)
+    for start in range(HOUR, HOUR + 5400, 60):
+        store.write(Batch([noisy(ts, random) for ts in range(start, start + 60)], {"r": start}))
+    store.close()
+    large = store.path.stat().st_size
+    store = SqliteStore(tmp_path, 4)
+    assert large > 1.5 * 4 * 1024 * 1024
+    assert store.path.stat().st_size == large  # nothing is dropped by looking
+    for ts in range(HOUR + 5400, HOUR + 5460):
+        store.write(Batch([noisy(ts, random)], {"r": ts}))
+    assert store.path.stat().st_size <= 4 * 1024 * 1024
+    newest = store.range(Matching(BYTES_SENT), HOUR + 5280, HOUR + 5460, 1, Aggregation.SUM)
+    assert newest.values.tolist() == [[1.0] * 180]
+    assert store.cursors() == {"r": HOUR + 5459}
+    assert store.bounds()[0] == HOUR  # tier 60 remembers
+    assert ask(store, "PRAGMA integrity_check") == [("ok",)]
+    told = ask(store, "SELECT text FROM event WHERE kind = ?", EventKind.STORE)
+    assert [text for (text,) in told] == [
+        "The store outgrew its budget, which was lowered: its oldest data is gone."
+    ]
+    for start in range(HOUR + 5460, HOUR + 9000, 60):  # the new budget holds from now on
+        store.write(Batch([noisy(ts, random) for ts in range(start, start + 60)], {"r": start}))
+    assert store.path.stat().st_size <= 4 * 1024 * 1024
+    assert len(ask(store, "SELECT 1 FROM event")) == 1
+    store.close()
 
 
 def test_what_fits_in_no_budget_is_refused_and_reading_goes_on(small):
