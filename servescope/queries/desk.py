@@ -41,9 +41,12 @@ class Desk:
         object.__setattr__(self, "snapshots", Snapshots(self.store.version, fresh_s=self.fresh_s))
 
     def newest(self) -> int | None:
-        """Second of the newest frame; None before the first."""
+        """Second of the newest frame; None before the first.
+
+        What a clock that was ahead for a while left in the future is not waited for.
+        """
         bounds = self.snapshots.get("bounds", self.store.bounds)
-        return bounds[1] if bounds else None
+        return min(bounds[1], int(time.time())) if bounds else None
 
     def listeners(self) -> list[ListenerStatus]:
         """The listeners as the leader last wrote them."""

@@ -53,6 +53,7 @@ class Leader:
         self._collector = Collector(
             store, self._rings, [self._host_samples, self._listeners.samples]
         )
+        self._clock_told = ""
         self._collecting = threading.Thread(target=self._collect, name="collector", daemon=True)
 
     def start(self) -> None:
@@ -103,9 +104,17 @@ class Leader:
         while not self._stopping.wait(_until_next_second()):
             try:
                 self._collector.tick(time.time_ns(), time.monotonic())
+                self._tell_of_the_clock()
             except Exception:
                 # The boundary of the collector's loop: a defect must not end the recording.
                 logger.exception("the collector failed in this second")
+
+    def _tell_of_the_clock(self) -> None:
+        """Leave an event, which every page shows, when the wall clock was set or stood still."""
+        jump = self._collector.status.clock_jump
+        if jump != self._clock_told:
+            self._control.add_event(Event(EventKind.STORE, time.time(), jump))
+            self._clock_told = jump
 
     def _host_samples(self) -> Iterable[Sample]:
         return timed(self._samplers)
