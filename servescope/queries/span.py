@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-STEPS: Final = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 21_600, 86_400)
-"""Steps in seconds a graph may have; 60 and above are multiples of the minute tier."""
+STEPS: Final = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 10_800, 21_600, 86_400)
+"""Steps in seconds a graph may have; each is a whole number of rows of the tier it is read from."""
 
 MAX_POINTS: Final = 900
 """Most points of a line: more than the pixels a graph of this dashboard is wide."""
@@ -30,6 +30,10 @@ RANGES: Final[tuple[Range, ...]] = (
     Range("1h", "1 h", 3_600),
     Range("6h", "6 h", 21_600),
     Range("24h", "24 h", 86_400),
+    Range("7d", "7 d", 7 * 86_400),
+    Range("30d", "30 d", 30 * 86_400),
+    Range("90d", "90 d", 90 * 86_400),
+    Range("2y", "2 y", 730 * 86_400),
 )
 DEFAULT_RANGE: Final = RANGES[0]
 _BY_KEY: Final = {entry.key: entry for entry in RANGES}
