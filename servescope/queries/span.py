@@ -36,6 +36,11 @@ RANGES: Final[tuple[Range, ...]] = (
     Range("2y", "2 y", 730 * 86_400),
 )
 DEFAULT_RANGE: Final = RANGES[0]
+
+LONG_STEP_S: Final = 600
+"""From this step on a live span shows the step that is still open, too: nobody who asks for two
+years wants to wait for midnight."""
+
 _BY_KEY: Final = {entry.key: entry for entry in RANGES}
 
 
@@ -88,12 +93,14 @@ class View:
     def span(self, newest: int) -> Span:
         """The span to show when `newest` is the second of the newest frame.
 
-        A live span ends after the newest whole step; a fixed one keeps its bounds, widened to whole
-        steps.
+        A live span ends after the newest whole step, or with the open one where steps are long; a
+        fixed one keeps its bounds, widened to whole steps.
         """
         if self.fixed is None:
             step = step_for(self.last.seconds)
             end = (newest + 1) // step * step
+            if step >= LONG_STEP_S and end <= newest:
+                end += step
             return Span(end - self.last.seconds // step * step, end, step)
         start, end = self.fixed
         step = step_for(end - start)

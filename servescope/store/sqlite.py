@@ -257,6 +257,10 @@ class SqliteStore:
         """Exact counts, visible at once."""
         return Capabilities("sqlite", True, 0.0, histogram.ERROR_BOUND)
 
+    def forget_decoded(self) -> None:
+        """Drop the cache of decoded chunks, as a new process begins without one."""
+        self._cache.clear()
+
     def close(self) -> None:
         """Close every connection."""
         self._db.close()
