@@ -39,6 +39,9 @@ _CLOCK_TOLERANCE_S: Final = 1.5
 _WORTH_TELLING_S: Final = 3.0
 """Smaller steps are a clock being put right, and cost no more than a gap of that length."""
 
+_RATIO_DIGITS: Final = 4
+"""Decimals kept of a ratio: a hundredth of a percent. What is finer is noise, eight bytes of it."""
+
 _LOST: Final = SeriesKey(catalog.RING_LOST)
 _COST: Final = SeriesKey(catalog.COLLECT_DURATION)
 
@@ -225,7 +228,9 @@ class Collector:
         if key is None:
             key = SeriesKey(sample.metric, tuple(sorted(sample.labels)))
             self._keys[sample.metric, sample.labels] = key
-        if catalog.BY_NAME[sample.metric].kind is Kind.GAUGE:
-            second.gauges[key] = sample.value
+        metric = catalog.BY_NAME[sample.metric]
+        if metric.kind is Kind.GAUGE:
+            is_ratio = metric.unit == "1"
+            second.gauges[key] = round(sample.value, _RATIO_DIGITS) if is_ratio else sample.value
         else:
             second.count(key, sample.value)
