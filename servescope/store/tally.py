@@ -195,5 +195,7 @@ def _histograms(
     cells = groups * BUCKETS + bucket_indexes(seconds)
     counts = np.bincount(cells, minlength=number * BUCKETS).reshape(number, BUCKETS)
     # To the nanosecond, which is what was recorded: decimals take half the room of other floats.
-    sums = np.round(np.bincount(groups, seconds, number).astype(np.float64, copy=False), 9)
+    sums: NDArray[np.float64] = np.round(np.bincount(groups, seconds, number), 9).astype(
+        np.float64, copy=False
+    )
     return counts.astype(np.int64, copy=False), sums
