@@ -6,8 +6,10 @@ import logging
 import platform
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from servescope.errors import StoreFullError
 from servescope.recording import Recorder
 from servescope.recording.recorder import RINGS
 from servescope.recording.ring import stores_are_ordered
@@ -121,8 +123,9 @@ class Leader:
         """Leave an event, which every page shows, when the wall clock was set or stood still."""
         jump = self._collector.status.clock_jump
         if jump != self._clock_told:
-            self._control.add_event(Event(EventKind.STORE, time.time(), jump))
-            self._clock_told = jump
+            with suppress(StoreFullError):  # told at a later tick, when there is room
+                self._control.add_event(Event(EventKind.STORE, time.time(), jump))
+                self._clock_told = jump
 
     def _host_samples(self) -> Iterable[Sample]:
         return timed(self._samplers)
