@@ -87,7 +87,8 @@
   function lengthText(seconds) {
     if (seconds < 120) return `${seconds} s`;
     if (seconds < 7200) return `${Math.round(seconds / 6) / 10} min`;
-    return `${Math.round(seconds / 360) / 10} h`;
+    if (seconds < 172800) return `${Math.round(seconds / 360) / 10} h`;
+    return `${Math.round(seconds / 86400)} d`;
   }
 
   function setSpan(newSpan) {

@@ -21,7 +21,7 @@ from plotly.io.json import to_json_plotly
 from components import access, status
 from servescope.errors import EngineAwayError, EngineRefusedError
 from servescope.queries import load
-from servescope.queries.span import View
+from servescope.queries.span import LONG_STEP_S, View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -220,7 +220,7 @@ def answer(
         return {"page": page.name, "graphs": {}, "props": props, "newest": None}
     span = view.span(newest)
     end = min(span.end, (newest + 1) // span.step * span.step)
-    renewal = span.end // max(RENEW_S, RENEW_STEPS * span.step) if view.live else 0
+    renewal = _renewal(view, span, newest)
     fresh = cursor.view == key and cursor.renewal == renewal and cursor.end >= span.start
     graphs: dict[str, Figure] = {}
     shapes: dict[str, dict[str, Any]] = {}
@@ -264,6 +264,18 @@ def answer(
     }
 
 
+def _renewal(view: View, span: Span, newest: int) -> int:
+    """What changes when figures are to be sent whole again.
+
+    Where a live span shows the open step, that step grows: its figures come whole, each minute.
+    """
+    if not view.live:
+        return 0
+    if span.step >= LONG_STEP_S:
+        return newest // RENEW_S
+    return span.end // max(RENEW_S, RENEW_STEPS * span.step)
+
+
 def _delta(
     graph: LiveGraph,
     desk: Desk,
@@ -274,7 +286,7 @@ def _delta(
 ) -> Figure | None:
     """Points since `end`; {} when there are none; None when the figure has to be sent whole."""
     new = span.since(end)
-    if new.is_empty:
+    if new.is_empty or span.step >= LONG_STEP_S:
         return {}
     try:
         names = (tuple(shape["names"]),) if graph.chosen_names else ()

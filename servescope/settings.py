@@ -88,6 +88,13 @@ class Settings(BaseSettings):
     store_mib: int = Field(
         512, ge=16, le=1_048_576, description="size budget of the store file, in MiB"
     )
+    keep_1s_hours: int = Field(
+        24, ge=1, le=8_760, description="how long every second is kept, in hours"
+    )
+    keep_60s_days: int = Field(90, ge=1, le=3_650, description="how long minutes are kept, in days")
+    keep_600s_days: int = Field(
+        730, ge=1, le=36_500, description="how long rows of ten minutes are kept, in days"
+    )
     load_max_rate: int = Field(
         20_000, ge=1, le=200_000, description="highest load a person may ask for, requests/s"
     )

@@ -84,12 +84,15 @@ class Desk:
         return self.snapshots.get("hosts", self.fleet.hosts)
 
     def newest(self) -> int | None:
-        """Second of the newest frame; None before the first, and while it cannot be asked for."""
+        """Second of the newest frame; None before the first, and while it cannot be asked for.
+
+        What a clock that was ahead for a while left in the future is not waited for.
+        """
         try:
             bounds = self.snapshots.get("bounds", self.store.bounds)
         except EngineAwayError:
             return None
-        return bounds[1] if bounds else None
+        return min(bounds[1], int(time.time())) if bounds else None
 
     def listeners(self) -> list[ListenerStatus]:
         """The listeners as the leader last wrote them."""

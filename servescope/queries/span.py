@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-STEPS: Final = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 21_600, 86_400)
-"""Steps in seconds a graph may have; 60 and above are multiples of the minute tier."""
+STEPS: Final = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 10_800, 21_600, 86_400)
+"""Steps in seconds a graph may have; each is a whole number of rows of the tier it is read from."""
 
 LONGEST_HOST: Final = 200
 MAX_POINTS: Final = 900
@@ -31,8 +31,17 @@ RANGES: Final[tuple[Range, ...]] = (
     Range("1h", "1 h", 3_600),
     Range("6h", "6 h", 21_600),
     Range("24h", "24 h", 86_400),
+    Range("7d", "7 d", 7 * 86_400),
+    Range("30d", "30 d", 30 * 86_400),
+    Range("90d", "90 d", 90 * 86_400),
+    Range("2y", "2 y", 730 * 86_400),
 )
 DEFAULT_RANGE: Final = RANGES[0]
+
+LONG_STEP_S: Final = 600
+"""From this step on a live span shows the step that is still open, too: nobody who asks for two
+years wants to wait for midnight."""
+
 _BY_KEY: Final = {entry.key: entry for entry in RANGES}
 
 
@@ -88,12 +97,14 @@ class View:
     def span(self, newest: int) -> Span:
         """The span to show when `newest` is the second of the newest frame.
 
-        A live span ends after the newest whole step; a fixed one keeps its bounds, widened to whole
-        steps.
+        A live span ends after the newest whole step, or with the open one where steps are long; a
+        fixed one keeps its bounds, widened to whole steps.
         """
         if self.fixed is None:
             step = step_for(self.last.seconds)
             end = (newest + 1) // step * step
+            if step >= LONG_STEP_S and end <= newest:
+                end += step
             return Span(end - self.last.seconds // step * step, end, step)
         start, end = self.fixed
         step = step_for(end - start)

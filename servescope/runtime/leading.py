@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
+import platform
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from servescope.errors import StoreFullError
 from servescope.recording import Recorder
 from servescope.recording.recorder import RINGS
+from servescope.recording.ring import stores_are_ordered
 from servescope.records import Event, EventKind
 from servescope.runtime.listening import Listeners, wanted_listeners
 from servescope.runtime.loading import LoadRuns
@@ -39,6 +43,12 @@ class Leader:
     """Everything one leading process runs. `start` may raise ServescopeError; then call `stop`."""
 
     def __init__(self, folder: Path, settings: Settings, store: Store, control: Control) -> None:
+        if not stores_are_ordered():
+            logger.warning(
+                "this processor (%s) may show a record before it is whole: a request's figures "
+                "may be wrong now and then",
+                platform.machine(),
+            )
         self._control = control
         self._rings = folder / RINGS
         self._stopping = threading.Event()
@@ -53,6 +63,7 @@ class Leader:
         self._collector = Collector(
             store, self._rings, [self._host_samples, self._listeners.samples]
         )
+        self._clock_told = ""
         self._collecting = threading.Thread(target=self._collect, name="collector", daemon=True)
 
     def start(self) -> None:
@@ -103,9 +114,18 @@ class Leader:
         while not self._stopping.wait(_until_next_second()):
             try:
                 self._collector.tick(time.time_ns(), time.monotonic())
+                self._tell_of_the_clock()
             except Exception:
                 # The boundary of the collector's loop: a defect must not end the recording.
                 logger.exception("the collector failed in this second")
+
+    def _tell_of_the_clock(self) -> None:
+        """Leave an event, which every page shows, when the wall clock was set or stood still."""
+        jump = self._collector.status.clock_jump
+        if jump != self._clock_told:
+            with suppress(StoreFullError):  # told at a later tick, when there is room
+                self._control.add_event(Event(EventKind.STORE, time.time(), jump))
+                self._clock_told = jump
 
     def _host_samples(self) -> Iterable[Sample]:
         return timed(self._samplers)

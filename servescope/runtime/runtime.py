@@ -16,6 +16,7 @@ from servescope.runtime.leading import Leader, announce
 from servescope.store.control import Control
 from servescope.store.opening import check_backend, open_backend
 from servescope.store.promql.store import PrometheusStore
+from servescope.store.tiers import Retention
 
 if TYPE_CHECKING:
     from servescope.records import LoadPlan
@@ -72,7 +73,11 @@ class Runtime:
                 return
             self._lock = LeaderLock(self.folder)
             self._store: Store = open_backend(
-                self._backend, self.folder, self.settings.store_mib, self.settings.instance
+                self._backend,
+                self.folder,
+                self.settings.store_mib,
+                self.settings.instance,
+                Retention.from_settings(self.settings),
             )
             self._fleet = self._store if isinstance(self._store, PrometheusStore) else None
             self._control = Control(self.folder)

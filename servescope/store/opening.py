@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from servescope.store.base import Store
+    from servescope.store.tiers import Retention
 
 
 def check_backend(wanted: str) -> None:
@@ -21,7 +22,13 @@ def check_backend(wanted: str) -> None:
         read_address(wanted)
 
 
-def open_backend(wanted: str, folder: Path, size_mib: int, instance: str) -> Store:
+def open_backend(
+    wanted: str,
+    folder: Path,
+    size_mib: int,
+    instance: str,
+    retention: Retention | None = None,
+) -> Store:
     """Open the backend that `wanted` names: `sqlite`, or the URL of an engine.
 
     Raises SettingsError, and what the backend raises.
@@ -32,5 +39,5 @@ def open_backend(wanted: str, folder: Path, size_mib: int, instance: str) -> Sto
     module, name = REGISTRY[scheme].split(":")
     backend = getattr(importlib.import_module(module), name)
     further = {"url": wanted, "instance": instance} if separator else {}
-    store: Store = backend(folder, size_mib, **further)
+    store: Store = backend(folder, size_mib, retention, **further)
     return store

@@ -132,6 +132,21 @@ def test_coarse_steps_arrive_when_they_are_complete(desk, record):
     assert answer(PAGE, desk, view, cursor_of(first))["graphs"] == {}
 
 
+def test_a_long_step_is_shown_while_it_is_open_and_drawn_anew_each_minute(desk, record):
+    view = View.read({"last": "2y"})
+    record(*(a_second(START + second) for second in range(3)))
+    first = answer(PAGE, desk, view, None)
+    assert is_whole(first)
+    assert first["span"][0] < START < first["span"][1]
+    assert first["span"][1] - START <= first["step"] == 86_400
+    ((trace, *_),) = [entry["figure"]["data"] for entry in first["graphs"].values()][:1]
+    assert [y for y in trace["y"] if y is not None]
+    record(a_second(START + 3))
+    assert answer(PAGE, desk, view, cursor_of(first))["graphs"] == {}
+    record(a_second(START + 60))
+    assert is_whole(answer(PAGE, desk, view, cursor_of(first)))
+
+
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
 @given(
     st.recursive(

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from servescope.store import reading
+from servescope.store import spans
 from servescope.store.chunks import Plane
-from servescope.store.closing import FINE
+from servescope.store.reading import Source
+from servescope.store.tiers import FINE
 
 if TYPE_CHECKING:
     import sqlite3
@@ -39,7 +40,7 @@ class Cell(NamedTuple):
 
 def bounds(connection: sqlite3.Connection) -> tuple[int, int] | None:
     """The oldest and the newest second that the file has singly."""
-    known = reading.bounds(connection)
+    known = spans.bounds(connection)
     (oldest,) = connection.execute(
         "SELECT min(ts) FROM (SELECT first AS ts FROM chunk WHERE tier = ?1 AND plane = ?2"
         " UNION ALL SELECT ts FROM frame WHERE tier = ?1)",
@@ -55,8 +56,8 @@ def recorded(
 
     An increase of zero has no cell. A damaged blob is a gap here as well: the store tells of it.
     """
-    source = reading.Source(connection, cache, lambda _tier, _ts: None)
-    part = [reading.Segment(FINE, start, end)]
+    source = Source(connection, cache, lambda _tier, _ts: None)
+    part = [spans.Segment(FINE, start, end)]
     identity = np.arange(highest + 1, dtype=np.intp)
     times: set[int] = set()
     cells: list[Cell] = []
@@ -70,8 +71,10 @@ def recorded(
             none = np.full(ids.size, -1)
             cells += _cells(suffix, ids, none, at, told, adds=not gauge)
     for some in source.buckets(part, identity):
-        at = some.times[some.row]
-        cells += _cells("_bucket", some.places, some.bucket, at, some.counts, adds=True)
+        bucket, row, column = np.nonzero(some.counts)
+        ids, at = some.places[row], some.times[column]
+        counts = some.counts[bucket, row, column]
+        cells += _cells("_bucket", ids, bucket + some.lowest, at, counts, adds=True)
     return sorted(times), cells
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from servescope.records import RequestDetail
     from servescope.store.base import Batch, HostSeen
     from servescope.store.promql.outbox import Parcel
+    from servescope.store.tiers import Retention
 
 BEHIND_S: Final = 10
 """How many seconds may wait to be sent before a page tells so."""
@@ -33,8 +34,14 @@ BEHIND_S: Final = 10
 class WriteAheadStore(SqliteStore):
     """The local file; `on_commit` is called after each batch."""
 
-    def __init__(self, folder: Path, size_mib: int, on_commit: Callable[[], None]) -> None:
-        super().__init__(folder, size_mib)
+    def __init__(
+        self,
+        folder: Path,
+        size_mib: int,
+        retention: Retention | None,
+        on_commit: Callable[[], None],
+    ) -> None:
+        super().__init__(folder, size_mib, retention)
         self._on_commit = on_commit
 
     def write(self, batch: Batch) -> None:
@@ -50,7 +57,15 @@ class PrometheusStore(EngineView):
     when the URL is none, and what SqliteStore raises; an engine that is away is no error.
     """
 
-    def __init__(self, folder: Path, size_mib: int = 512, *, url: str, instance: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        size_mib: int = 512,
+        retention: Retention | None = None,
+        *,
+        url: str,
+        instance: str,
+    ) -> None:
         self.instance = instance
         self.engine = Engine(read_address(url))
         own = EngineReader(self.engine, instance)
@@ -58,7 +73,7 @@ class PrometheusStore(EngineView):
         self._readers = WeakSet((own, everyone))
         self._everyone = everyone
         self._last_hosts: list[HostSeen] = []
-        self.local = WriteAheadStore(folder, size_mib, self._committed)
+        self.local = WriteAheadStore(folder, size_mib, retention, self._committed)
         super().__init__(own, Fleet(self.engine, everyone), self.local)
         self._db = Database(folder, None)  # the cursor moves also when metrics have no room
         # Hashed, since the address may name a person.
