@@ -8,6 +8,8 @@
     const item = event.target instanceof Element && event.target.closest("[data-export]");
     if (!item) return;
     const url = new URL(item.dataset.export, window.location.origin);
+    const host = scope.view && scope.view.host();
+    if (host) url.searchParams.set("host", host);
     const span = scope.view && scope.view.span();
     if (span) {
       url.searchParams.set("from", span[0]);

@@ -6,6 +6,7 @@
   const scope = (window.servescope = window.servescope || {});
   const clientside = (window.dash_clientside = window.dash_clientside || {});
   const DEFAULT_LAST = "5m";
+  const OWN_HOST = " "; // a choice needs a value, and no host has this name
   const TYPING = "input, textarea, select, [contenteditable], button, a, [role=radio]";
 
   let view = null; // as in the store `view`
@@ -13,7 +14,7 @@
 
   function fromUrl() {
     const query = new URLSearchParams(window.location.search);
-    const read = { last: query.get("last") || DEFAULT_LAST };
+    const read = { last: query.get("last") || DEFAULT_LAST, host: query.get("host") || "" };
     const from = Number(query.get("from"));
     const to = Number(query.get("to"));
     if (from > 0 && to > from) Object.assign(read, { from, to });
@@ -23,8 +24,9 @@
   function writeUrl() {
     if (!view || !document.querySelector(".live-page")) return;
     const query = new URLSearchParams(window.location.search);
-    for (const name of ["last", "from", "to"]) query.delete(name);
+    for (const name of ["last", "from", "to", "host"]) query.delete(name);
     if (view.last !== DEFAULT_LAST) query.set("last", view.last);
+    if (view.host) query.set("host", view.host);
     if (view.from) {
       query.set("from", view.from);
       query.set("to", view.to);
@@ -44,6 +46,7 @@
       children: isLive ? "Pause" : "Go live",
       variant: isLive ? "default" : "filled",
     });
+    clientside.set_props("host", { value: view.host || OWN_HOST });
     writeUrl();
   }
 
@@ -54,8 +57,9 @@
   }
 
   const last = () => (view ? view.last : DEFAULT_LAST);
-  const goLive = () => set({ last: last() });
-  const fix = (from, to) => set({ last: last(), from, to });
+  const host = () => (view ? view.host : "");
+  const goLive = () => set({ last: last(), host: host() });
+  const fix = (from, to) => set({ last: last(), host: host(), from, to });
 
   function toggle() {
     if (!view) return;
@@ -83,7 +87,8 @@
   function lengthText(seconds) {
     if (seconds < 120) return `${seconds} s`;
     if (seconds < 7200) return `${Math.round(seconds / 6) / 10} min`;
-    return `${Math.round(seconds / 360) / 10} h`;
+    if (seconds < 172800) return `${Math.round(seconds / 360) / 10} h`;
+    return `${Math.round(seconds / 86400)} d`;
   }
 
   function setSpan(newSpan) {
@@ -109,8 +114,8 @@
 
   clientside.view = {
     // Once, when the shell is there: the URL says what to show.
-    // After that: a range was chosen, or the pause button pressed.
-    choose(range) {
+    // After that: a range or a host was chosen, or the pause button pressed.
+    choose(range, _pause, chosen) {
       const cause = clientside.callback_context.triggered_id;
       if (!view) {
         view = fromUrl();
@@ -118,7 +123,10 @@
         return view;
       }
       if (cause === "pause") toggle();
-      else if (range && (range !== view.last || view.from)) set({ last: range });
+      else if (cause === "host") {
+        const wanted = !chosen || chosen === OWN_HOST ? "" : chosen;
+        if (wanted !== view.host) set({ ...view, host: wanted });
+      } else if (range && (range !== view.last || view.from)) set({ last: range, host: view.host });
       return clientside.no_update;
     },
 
@@ -128,5 +136,5 @@
       return [{ ...navbar, collapsed: { mobile: !open } }, open];
     },
   };
-  scope.view = { fix, goLive, setSpan, span: () => span };
+  scope.view = { fix, goLive, setSpan, span: () => span, host };
 })();

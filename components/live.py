@@ -19,8 +19,9 @@ from dash import ClientsideFunction, Input, Output, State, callback, clientside_
 from plotly.io.json import to_json_plotly
 
 from components import access, status
+from servescope.errors import EngineAwayError, EngineRefusedError
 from servescope.queries import load
-from servescope.queries.span import View
+from servescope.queries.span import LONG_STEP_S, View
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -160,7 +161,8 @@ def connect(page: LivePage) -> None:
         if view is None:  # the time bar has not read the URL yet
             return no_update
         chosen = tuple(str(value or "") for value in filters)
-        return sealed(page, access.desk(), View.read(view), cursor, chosen)
+        shown = View.read(view)
+        return sealed(page, access.desk().of_host(shown.host), shown, cursor, chosen)
 
     clientside_callback(
         ClientsideFunction("live", "draw"),
@@ -185,9 +187,25 @@ def sealed(
         seen, stored = "", None
     text = desk.snapshots.get(
         (page.name, view.key, filters, seen),
-        lambda: orjson.dumps(answer(page, desk, view, stored, filters)).decode(),
+        lambda: orjson.dumps(_answer_or_reason(page, desk, view, stored, filters)).decode(),
     )
     return {"text": text, "now": time.time()}
+
+
+def _answer_or_reason(
+    page: LivePage, desk: Desk, view: View, stored: object, filters: tuple[str, ...]
+) -> dict[str, Any]:
+    """The answer; where another host's engine gives none, why, and the page stays as it is."""
+    try:
+        return answer(page, desk, view, stored, filters)
+    except (EngineAwayError, EngineRefusedError) as error:
+        props = status.props(desk)
+        props["notices"]["children"] = [
+            status.notice(f"There are no figures to be had: {error}."),
+            *props["notices"]["children"],
+        ]
+        shown, _ = _news(_marked(props), {})
+        return {"page": page.name, "graphs": {}, "props": shown, "newest": None}
 
 
 def answer(
@@ -202,7 +220,7 @@ def answer(
         return {"page": page.name, "graphs": {}, "props": props, "newest": None}
     span = view.span(newest)
     end = min(span.end, (newest + 1) // span.step * span.step)
-    renewal = span.end // max(RENEW_S, RENEW_STEPS * span.step) if view.live else 0
+    renewal = _renewal(view, span, newest)
     fresh = cursor.view == key and cursor.renewal == renewal and cursor.end >= span.start
     graphs: dict[str, Figure] = {}
     shapes: dict[str, dict[str, Any]] = {}
@@ -246,6 +264,18 @@ def answer(
     }
 
 
+def _renewal(view: View, span: Span, newest: int) -> int:
+    """What changes when figures are to be sent whole again.
+
+    Where a live span shows the open step, that step grows: its figures come whole, each minute.
+    """
+    if not view.live:
+        return 0
+    if span.step >= LONG_STEP_S:
+        return newest // RENEW_S
+    return span.end // max(RENEW_S, RENEW_STEPS * span.step)
+
+
 def _delta(
     graph: LiveGraph,
     desk: Desk,
@@ -256,7 +286,7 @@ def _delta(
 ) -> Figure | None:
     """Points since `end`; {} when there are none; None when the figure has to be sent whole."""
     new = span.since(end)
-    if new.is_empty:
+    if new.is_empty or span.step >= LONG_STEP_S:
         return {}
     try:
         names = (tuple(shape["names"]),) if graph.chosen_names else ()

@@ -11,6 +11,7 @@ from dash import dcc, html
 from components.attributes import attributes
 from components.export_menu import export_menu
 from components.help import help_mark
+from servescope.queries.traffic import listener_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -143,4 +144,4 @@ def listener_select(select_id: str) -> dmc.Select:
 
 def listener_options(select_id: str, desk: Desk) -> dict[str, dict[str, Any]]:
     """What a listener select offers, as props."""
-    return {select_id: {"data": [status.name for status in desk.listeners()]}}
+    return {select_id: {"data": listener_names(desk)}}

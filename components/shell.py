@@ -12,7 +12,7 @@ from components import access
 from components.attributes import attributes
 from components.icons import icon
 from components.live import TICK, VIEW
-from components.status import HIDDEN
+from components.status import HIDDEN, OWN_HOST
 from servescope.errors import ServescopeError
 from servescope.queries import load
 from servescope.queries.span import RANGES
@@ -66,6 +66,7 @@ def connect() -> None:
         Output(VIEW, "data"),
         Input("range", "value"),
         Input("pause", "n_clicks"),
+        Input("host", "value"),
     )
     clientside_callback(
         ClientsideFunction("view", "navigation"),
@@ -183,6 +184,20 @@ def _time_bar() -> html.Div:
             ),
             dmc.Button(
                 "Pause", id="pause", variant="default", size="sm", miw=92, className="pause"
+            ),
+            html.Div(
+                dmc.Select(
+                    id="host",
+                    data=[],
+                    value=OWN_HOST,
+                    size="sm",
+                    w=190,
+                    allowDeselect=False,
+                    searchable=True,
+                    **attributes(aria_label="Host"),
+                ),
+                id="host-picker",
+                style=HIDDEN,
             ),
             dmc.Text(id="span-text", size="sm", c="dimmed", className="span-text"),
             dmc.Text(

@@ -9,6 +9,7 @@ import dash_mantine_components as dmc
 from servescope.figures import units
 from servescope.queries import load
 from servescope.records import RunState
+from servescope.settings import ALL_HOSTS
 
 if TYPE_CHECKING:
     from servescope.queries.desk import Desk
@@ -19,6 +20,8 @@ Props = dict[str, dict[str, Any]]
 
 SHOWN: Final = {"display": "flex"}
 HIDDEN: Final = {"display": "none"}
+OWN_HOST: Final = " "
+"""The host picker's value of this host: a choice needs one, and no host has this name."""
 
 
 def props(desk: Desk) -> Props:
@@ -28,7 +31,21 @@ def props(desk: Desk) -> Props:
         "role": {"children": role_text(standing)},
         "notices": {"children": [notice(text) for text in standing.notices]},
         **run_props(load.active_run(desk)),
+        **host_props(desk),
     }
+
+
+def host_props(desk: Desk) -> Props:
+    """The host picker: shown where an engine holds more than one."""
+    fleet, hosts = desk.fleet, desk.hosts()
+    if fleet is None or len(hosts) <= 1:
+        return {"host-picker": {"style": HIDDEN}}
+    here = {"value": OWN_HOST, "label": f"{fleet.instance} (this host)"}
+    others = [
+        {"value": host.name, "label": host.name} for host in hosts if host.name != fleet.instance
+    ]
+    everyone = {"value": ALL_HOSTS, "label": f"All {len(others) + 1} hosts"}
+    return {"host-picker": {"style": SHOWN}, "host": {"data": [here, *others, everyone]}}
 
 
 def role_text(standing: Standing) -> str:

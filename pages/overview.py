@@ -10,8 +10,10 @@ from dash import Input, Output, callback, html, register_page
 from components import load_run, panels
 from components.access import why_not
 from components.cards import GOOD, by_limits, stat, stat_card
+from components.fleet import fleet_table
 from components.listeners import listener_table
 from components.live import LiveGraph, LivePage, Props, connect
+from components.status import HIDDEN
 from components.verdict import (
     ACCEPT_QUEUE_RATIO,
     CPU,
@@ -23,7 +25,7 @@ from components.verdict import (
 from servescope import catalog
 from servescope.figures import units
 from servescope.figures.lines import LinePlot
-from servescope.queries import host, latency, load, overview, ports, traffic
+from servescope.queries import fleet, host, latency, load, overview, ports, traffic
 
 if TYPE_CHECKING:
     from servescope.queries.desk import Desk
@@ -33,6 +35,7 @@ register_page(
     __name__, path="/", name="Overview", title="Overview · Servescope", order=0, icon="overview"
 )
 
+SHOWN: Final = {"display": "block"}
 EMPTY: Final = "No requests yet: open one of the listeners below, or start demo load."
 
 GRAPHS: Final = (
@@ -86,8 +89,9 @@ def props(desk: Desk, _span: Span | None, _filters: tuple[str, ...]) -> Props:
     """The cards, the verdict and the listeners as they are now."""
     now = overview.signals(desk)
     listeners = desk.listeners()
+    failing = listeners if desk.is_home else ()
     run = load.active_run(desk)
-    found = concerns(now, listeners)
+    found = concerns(now, failing)
     cards = (
         ("requests", now.requests_per_s, "{request}/s", None, f"last {now.seconds} s"),
         ("errors", now.error_ratio, "1", ERROR_RATIO, "answers with 5xx"),
@@ -106,7 +110,10 @@ def props(desk: Desk, _span: Span | None, _filters: tuple[str, ...]) -> Props:
     filled |= stat(
         "queue", now.accept_queue_depth, "{connection}", state=queue, note=f"{full} of backlog"
     )
+    hosts = fleet.table(desk)
     return filled | {
+        "overview-fleet-panel": {"style": SHOWN if hosts else HIDDEN},
+        "overview-fleet": {"children": fleet_table(hosts)},
         "overview-verdict": {"children": verdict(found, measured=now.seconds > 0)},
         "overview-listeners": {"children": listener_table(listeners)},
         "overview-start": {"display": "none" if run else "block"},
@@ -151,6 +158,16 @@ def layout(**_query: str) -> html.Div:
             children=[stat_card(*card) for card in CARDS],
         ),
         panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
+        html.Div(
+            panels.panel(
+                "Hosts",
+                "Every host that sends to the same engine, means of the last 10 seconds. Its name "
+                "leads to its figures.",
+                html.Div(id="overview-fleet"),
+            ),
+            id="overview-fleet-panel",
+            style=HIDDEN,
+        ),
         panels.panel(
             "Listeners",
             "The servers hosted by this dashboard, in background threads.",

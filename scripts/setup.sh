@@ -8,6 +8,7 @@ REPOSITORY="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 VENV="$REPOSITORY/.venv"
 OLDEST_PYTHON="3.11"
 CHROMIUM="/usr/bin/chromium"
+ENGINES="${XDG_CACHE_HOME:-$HOME/.cache}/servescope/engines" # tests/engines.py looks there
 
 cd "$REPOSITORY"
 
@@ -122,4 +123,35 @@ set_up_chromium() {
         debian_install "${missing[@]}" ||
             die "the browser tests need more; as root: apt-get install ${missing[*]}"
     fi
+}
+
+# Debian's Prometheus and VictoriaMetrics for the tests of the store. Unpacked, not installed: their
+# packages would start services; and unpacking needs no root.
+set_up_engines() {
+    local missing=() name folder
+    for name in prometheus victoria-metrics; do
+        command -v "$name" >/dev/null || [ -x "$ENGINES/usr/bin/$name" ] || missing+=("$name")
+    done
+    [ "${#missing[@]}" -gt 0 ] || return 0
+    folder="$(mktemp -d)"
+    if ! download_packages "$folder" "${missing[@]}"; then
+        rm -rf "$folder"
+        die "the store's tests need ${missing[*]}; as root: apt-get install ${missing[*]}"
+    fi
+    mkdir -p "$ENGINES"
+    for name in "$folder"/*.deb; do
+        dpkg-deb --extract "$name" "$ENGINES" || die "could not unpack $name into $ENGINES"
+    done
+    rm -rf "$folder"
+}
+
+# download_packages FOLDER NAMES...: Debian packages as files.
+download_packages() {
+    local folder="$1"
+    shift
+    command -v apt-get >/dev/null || return 1
+    say "downloading $* with apt-get"
+    (cd "$folder" && apt-get download -qq "$@" 2>/dev/null) && return
+    # A new Debian has no lists of packages yet.
+    as_root apt-get update -qq >&2 && (cd "$folder" && apt-get download -qq "$@" >&2)
 }

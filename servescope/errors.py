@@ -115,6 +115,14 @@ class StoreVersionError(StoreError):
     """The store was written by a newer Servescope than this one."""
 
 
+class EngineAwayError(StoreError):
+    """The engine that keeps the metrics does not answer now; it is asked again."""
+
+
+class EngineRefusedError(StoreError):
+    """The engine refused a request and would refuse it again."""
+
+
 class ExportError(ServescopeError):
     """An export was asked for that cannot be made; the text says what can."""
 

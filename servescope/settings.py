@@ -6,9 +6,11 @@ The environment wins over the file. An unknown or bad value stops the start with
 from __future__ import annotations
 
 import os
+import re
+import socket
 from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
@@ -22,6 +24,9 @@ from pydantic_settings import (
 from servescope.errors import SettingsError
 
 PREFIX = "SERVESCOPE_"
+ALL_HOSTS: Final = "*"
+"""Stands for every host together where one is to be chosen."""
+
 _ADDRESS = "`unix:/path` for a unix socket; default: that of all listeners"
 _CERTIFICATE = "a PEM file, or `self-signed`; it turns TLS on"
 _KEY = "a PEM file; default: it is in the certificate's file"
@@ -110,8 +115,26 @@ class Settings(BaseSettings):
     pin_cpu: bool = Field(
         default=True, description="pin each listener's threads to one core (halves their cost)"
     )
+    store: SecretStr = Field(
+        SecretStr("sqlite"),
+        description="where metrics are kept: sqlite, or the URL of a Prometheus-compatible engine, "
+        "as prometheus+http://host:port",
+    )
+    instance: str = Field(
+        default_factory=socket.gethostname,
+        min_length=1,
+        max_length=200,
+        description="this host's name among those that send to the same engine",
+    )
     store_mib: int = Field(
         512, ge=16, le=1_048_576, description="size budget of the store file, in MiB"
+    )
+    keep_1s_hours: int = Field(
+        24, ge=1, le=8_760, description="how long every second is kept, in hours"
+    )
+    keep_60s_days: int = Field(90, ge=1, le=3_650, description="how long minutes are kept, in days")
+    keep_600s_days: int = Field(
+        730, ge=1, le=36_500, description="how long rows of ten minutes are kept, in days"
     )
     load_max_rate: int = Field(
         20_000, ge=1, le=200_000, description="highest load a person may ask for, requests/s"
@@ -119,6 +142,14 @@ class Settings(BaseSettings):
     load_max_seconds: int = Field(
         600, ge=1, le=3600, description="longest load run a person may ask for, in seconds"
     )
+
+    @field_validator("instance")
+    @classmethod
+    def printable(cls, value: str) -> str:
+        """An instance stands in URLs, in labels and on pages."""
+        if not value.isprintable() or value != value.strip() or value == ALL_HOSTS:
+            raise ValueError(f"a name of printable characters is needed, other than {ALL_HOSTS!r}")
+        return value
 
     @field_validator("deny", "allow", mode="before")
     @classmethod
@@ -184,9 +215,14 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         wrong = "; ".join(
             f"{PREFIX}{'_'.join(str(part) for part in fault['loc'][:1]).upper()}="
-            f"{fault['input']!r}: {fault['msg']}"
+            f"{_without_password(fault['input'])}: {fault['msg']}"
             for fault in error.errors()
         )
         raise SettingsError(f"bad setting {wrong}") from None
     except ValueError as error:  # the file is no TOML
         raise SettingsError(f"servescope.toml cannot be read: {error}") from None
+
+
+def _without_password(value: object) -> str:
+    """The value as told in an error; what stands before an @ in a URL may be a password."""
+    return re.sub(r"//[^/@]*@", "//***@", repr(value))

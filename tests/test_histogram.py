@@ -14,6 +14,7 @@ from servescope.histogram import (
     bucket_indexes,
     count,
     quantiles,
+    quantiles_by_bucket,
 )
 
 QS = [0.0, 0.01, 0.25, 0.5, 0.9, 0.95, 0.99, 0.999, 1.0]
@@ -102,7 +103,21 @@ def test_many_histograms_at_once_and_any_cut_around_what_is_used():
     assert (cut == whole).all()
 
 
+@given(st.lists(st.lists(st.floats(0, 100), max_size=30), min_size=1, max_size=6))
+def test_a_walk_over_the_buckets_finds_the_same_quantiles(rows):
+    counts = np.stack([count(row) for row in rows])
+    whole = quantiles(counts, QS)
+    walked = quantiles_by_bucket(np.ascontiguousarray(counts.T), QS)
+    assert np.array_equal(walked.T, whole, equal_nan=True)
+    used = np.flatnonzero(counts.any(axis=0))
+    if used.size:
+        cut = counts.T[used[0] : used[-1] + 1].astype(np.uint16)
+        assert np.array_equal(quantiles_by_bucket(cut, QS, int(used[0])).T, whole, equal_nan=True)
+
+
 @pytest.mark.parametrize("q", [-0.1, 1.01])
 def test_a_quantile_outside_0_to_1_is_refused(q):
     with pytest.raises(ValueError, match="quantiles lie"):
         quantiles(count([1.0]), [q])
+    with pytest.raises(ValueError, match="quantiles lie"):
+        quantiles_by_bucket(count([1.0])[:, None], [q])

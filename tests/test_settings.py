@@ -39,6 +39,10 @@ def test_networks_are_separated_by_commas(monkeypatch):
         ("SERVESCOPE_STORE_MIB", "1", "SERVESCOPE_STORE_MIB"),
         ("SERVESCOPE_LOAD_MAX_RATE", "-1", "SERVESCOPE_LOAD_MAX_RATE"),
         ("SERVESCOPE_PROT", "8050", "SERVESCOPE_PROT"),
+        ("SERVESCOPE_INSTANCE", "*", "SERVESCOPE_INSTANCE"),
+        ("SERVESCOPE_INSTANCE", " a", "SERVESCOPE_INSTANCE"),
+        ("SERVESCOPE_INSTANCE", "a\tb", "SERVESCOPE_INSTANCE"),
+        ("SERVESCOPE_INSTANCE", "", "SERVESCOPE_INSTANCE"),
     ],
 )
 def test_a_bad_or_unknown_setting_is_named_in_one_line(monkeypatch, name, value, told):
@@ -87,6 +91,11 @@ def test_a_bad_file_is_named_in_one_line(tmp_path, text):
 
 def test_a_password_never_shows():
     assert "open sesame" not in repr(load_settings(password="open sesame"))
+    url = "prometheus+http://me:open-sesame@127.0.0.1:9090"
+    assert "open-sesame" not in repr(load_settings(store=url))
+    with pytest.raises(SettingsError) as caught:
+        load_settings(port=url)
+    assert "open-sesame" not in str(caught.value)
 
 
 def test_the_readme_tells_of_every_setting():

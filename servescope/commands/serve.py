@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
             f"cannot make the data folder {folder}: {error.strerror}; "
             "name another with --data-folder"
         ) from error
-    served = ServedApp(folder, spec, settings.store_mib)
+    served = ServedApp(folder, spec, settings)
     try:
         status = served.start()
         sys.stdout.write(f"{sentence(status, folder)}\n")

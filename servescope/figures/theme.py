@@ -57,6 +57,8 @@ MEANINGS: Final = {
     "asgi": VIOLET,
     "available": GREY,
     "all others": GREY,
+    "highest": AMBER,
+    "lowest": TEAL,
     "GET": BLUE,
     "POST": AMBER,
     "generator: failed": RED,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from servescope.queries.span import Span
     from servescope.records import Labels
     from servescope.store.base import RangeResult
+
+HIGHEST: Final = "highest"
+LOWEST: Final = "lowest"
 
 
 def ask(
@@ -58,6 +61,23 @@ def lines_of(
         found = ask(desk, span, metric, agg, (), where)
         rows.append(found.values[0] if len(found.values) else np.full(found.times.size, np.nan))
     return Lines(found.times, tuple(wanted), np.array(rows), unit, found.actual_step)
+
+
+def with_extremes(
+    desk: Desk, span: Span, name: str, metric: str, where: Labels, unit: str
+) -> Lines:
+    """A gauge's mean in each step and, where a step is longer than a second, its extremes.
+
+    What is drawn keeps every spike, however many seconds a pixel spans.
+    """
+    wanted = {name: (metric, where)}
+    parts = [lines_of(desk, span, wanted, Aggregation.AVG, unit)]
+    if span.step > 1:
+        parts += [
+            lines_of(desk, span, {which: (metric, where)}, agg, unit)
+            for which, agg in ((HIGHEST, Aggregation.MAX), (LOWEST, Aggregation.MIN))
+        ]
+    return joined(parts)
 
 
 def joined(parts: Sequence[Lines]) -> Lines:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from servescope import catalog
-from servescope.queries.asking import joined, lines_by, lines_of, renamed
+from servescope.queries.asking import joined, lines_by, lines_of, renamed, with_extremes
 from servescope.queries.rows import Lines
 from servescope.store.base import Aggregation
 
@@ -18,9 +18,9 @@ ALL_CORES = "all"
 
 
 def cpu(desk: Desk, span: Span) -> Lines:
-    """Utilization of the whole host, a ratio of all cores."""
-    wanted = {"all cores": (catalog.CPU_UTILIZATION, ((_CORE, ALL_CORES),))}
-    return lines_of(desk, span, wanted, Aggregation.AVG, "1")
+    """Utilization of the whole host, a ratio of all cores; of longer steps its extremes too."""
+    where = ((_CORE, ALL_CORES),)
+    return with_extremes(desk, span, "all cores", catalog.CPU_UTILIZATION, where, "1")
 
 
 def cpu_by_core(desk: Desk, span: Span) -> Lines:
@@ -35,9 +35,8 @@ def cpu_by_core(desk: Desk, span: Span) -> Lines:
 
 
 def load_average(desk: Desk, span: Span) -> Lines:
-    """Threads that run or want to, averaged over a minute by the kernel."""
-    wanted = {"1 min": (catalog.LOAD_AVERAGE, ())}
-    return lines_of(desk, span, wanted, Aggregation.AVG, "{thread}")
+    """Threads that run or want to, averaged over a minute by the kernel; with its extremes."""
+    return with_extremes(desk, span, "1 min", catalog.LOAD_AVERAGE, (), "{thread}")
 
 
 def memory(desk: Desk, span: Span) -> Lines:

@@ -56,7 +56,7 @@ def _signals(desk: Desk, span: Span) -> Signals:
         open_connections=_latest(desk, span, catalog.OPEN_CONNECTIONS),
         accept_queue_depth=depth,
         accept_queue_ratio=ratio,
-        busy_threads_ratio=None if busy is None else busy / threads,
+        busy_threads_ratio=busy / threads if busy is not None and desk.is_home else None,
         cpu_utilization=_latest(
             desk, span, catalog.CPU_UTILIZATION, (("cpu.logical_number", "all"),)
         ),

@@ -19,7 +19,12 @@ _STATE = "network.connection.state"
 
 
 def sockets(desk: Desk) -> list[PortRow]:
-    """Every listening TCP socket of this host as it is now; ours first, then by port."""
+    """Every listening TCP socket of this host as it is now; ours first, then by port.
+
+    None for another host: sockets are looked at, not recorded.
+    """
+    if not desk.is_home:
+        return []
     ours = {
         status.port: f"{status.name} (TLS)" if status.is_tls else status.name
         for status in desk.listeners()

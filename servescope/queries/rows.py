@@ -134,6 +134,20 @@ class PortRow:
 
 
 @dataclass(frozen=True, slots=True)
+class HostRow:
+    """One host of the fleet over the last seconds; None: nothing recorded in these."""
+
+    host: str
+    is_home: bool
+    newest_s: int  # second of its newest frame
+    requests_per_s: float | None = None
+    error_ratio: float | None = None  # 5xx over all
+    p95_s: float | None = None
+    cpu_utilization: float | None = None
+    memory_utilization: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Standing:
     """Who runs this dashboard, and how fresh its data is."""
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-STEPS: Final = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 21_600, 86_400)
-"""Steps in seconds a graph may have; 60 and above are multiples of the minute tier."""
+STEPS: Final = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 10_800, 21_600, 86_400)
+"""Steps in seconds a graph may have; each is a whole number of rows of the tier it is read from."""
 
+LONGEST_HOST: Final = 200
 MAX_POINTS: Final = 900
 """Most points of a line: more than the pixels a graph of this dashboard is wide."""
 
@@ -30,8 +31,17 @@ RANGES: Final[tuple[Range, ...]] = (
     Range("1h", "1 h", 3_600),
     Range("6h", "6 h", 21_600),
     Range("24h", "24 h", 86_400),
+    Range("7d", "7 d", 7 * 86_400),
+    Range("30d", "30 d", 30 * 86_400),
+    Range("90d", "90 d", 90 * 86_400),
+    Range("2y", "2 y", 730 * 86_400),
 )
 DEFAULT_RANGE: Final = RANGES[0]
+
+LONG_STEP_S: Final = 600
+"""From this step on a live span shows the step that is still open, too: nobody who asks for two
+years wants to wait for midnight."""
+
 _BY_KEY: Final = {entry.key: entry for entry in RANGES}
 
 
@@ -59,6 +69,7 @@ class View:
 
     last: Range = DEFAULT_RANGE
     fixed: tuple[int, int] | None = None  # epoch seconds
+    host: str = ""  # whose figures: "" those of the host the dashboard runs on
 
     @property
     def live(self) -> bool:
@@ -67,29 +78,33 @@ class View:
 
     @classmethod
     def read(cls, stored: Mapping[str, object] | None) -> View:
-        """Read `{"last": "15m"}` or `{"last": …, "from": s, "to": s}` as browsers and URLs send it.
+        """Read `{"last": "15m", "host": name}`, with `from` and `to` in s for a fixed span.
 
         What cannot be read falls back to the default: a mistyped link still shows a page.
         """
         stored = stored or {}
         last = _BY_KEY.get(str(stored.get("last")), DEFAULT_RANGE)
+        host = str(stored.get("host") or "")[:LONGEST_HOST]
+        host = host if host.isprintable() else ""
         try:
             start, end = int(float(str(stored["from"]))), int(float(str(stored["to"])))
         except (KeyError, ValueError, OverflowError):
-            return cls(last)
+            return cls(last, host=host)
         if not 0 <= start < end:
-            return cls(last)
-        return cls(last, (start, end))
+            return cls(last, host=host)
+        return cls(last, (start, end), host)
 
     def span(self, newest: int) -> Span:
         """The span to show when `newest` is the second of the newest frame.
 
-        A live span ends after the newest whole step; a fixed one keeps its bounds, widened to whole
-        steps.
+        A live span ends after the newest whole step, or with the open one where steps are long; a
+        fixed one keeps its bounds, widened to whole steps.
         """
         if self.fixed is None:
             step = step_for(self.last.seconds)
             end = (newest + 1) // step * step
+            if step >= LONG_STEP_S and end <= newest:
+                end += step
             return Span(end - self.last.seconds // step * step, end, step)
         start, end = self.fixed
         step = step_for(end - start)
@@ -98,7 +113,8 @@ class View:
     @property
     def key(self) -> str:
         """A short text that differs when the view differs."""
-        return self.last.key if self.fixed is None else f"{self.fixed[0]}-{self.fixed[1]}"
+        span = self.last.key if self.fixed is None else f"{self.fixed[0]}-{self.fixed[1]}"
+        return f"{span}@{self.host}" if self.host else span
 
 
 def step_for(seconds: int) -> int:

@@ -36,6 +36,14 @@ def of_listener(listener: str) -> Labels:
     return ((LISTENER, listener),) if listener else ()
 
 
+def listener_names(desk: Desk) -> list[str]:
+    """The listeners whose requests can be told apart: those hosted here, or seen at other hosts."""
+    if desk.is_home:
+        return [status.name for status in desk.listeners()]
+    keys = desk.snapshots.get("listener names", lambda: desk.store.series(catalog.REQUEST_DURATION))
+    return sorted({dict(key.labels).get(LISTENER, "") for key in keys} - {""})
+
+
 def by_status_class(desk: Desk, span: Span, listener: str = "") -> Lines:
     """Requests per second by class of status: always the same four lines."""
     found = ask(

@@ -1,9 +1,15 @@
-"""Writer and reader of the ring of 64-byte request records."""
+"""Writer and reader of the ring of 64-byte request records.
+
+That a reader in another process sees a record whole once it sees its sequence rests on stores being
+seen in the order in which they were made: so on x86 (total store order, Intel SDM volume 3A section
+9.2). Processors with weaker order, ARM among them, do not promise it; `stores_are_ordered` tells.
+"""
 
 from __future__ import annotations
 
 import itertools
 import os
+import platform
 import struct
 import threading
 import time
@@ -60,6 +66,11 @@ _LOOK_AHEAD: Final = 1024  # more slots than threads that can be between taking 
 _FUTURE_NS: Final = 2_000_000_000
 _MAX_U16: Final = 0xFFFF
 _MAX_U32: Final = 0xFFFFFFFF
+
+
+def stores_are_ordered(machine: str | None = None) -> bool:
+    """Whether this machine, or the one named, shows stores to other cores in program order."""
+    return (machine or platform.machine()).lower() in {"x86_64", "amd64", "i386", "i686"}
 
 
 class RingKind(IntEnum):

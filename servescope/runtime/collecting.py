@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from servescope.errors import StoreFullError
 from servescope.recording.recorder import RINGS
-from servescope.records import ListenerState, Role
+from servescope.records import Event, EventKind, ListenerState, Role
 from servescope.sampling.base import Sampler, timed
 from servescope.sampling.host import host_samplers
 from servescope.sampling.process import ProcessSampler
@@ -56,6 +58,7 @@ class Collecting:
             SocketSampler(self._ports),
         ]
         self._collector = Collector(store, folder / RINGS, [self._host_samples, samples])
+        self._clock_told = ""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._collect, name="collector", daemon=True)
 
@@ -88,9 +91,18 @@ class Collecting:
         while not self._stopping.wait(_until_next_second()):
             try:
                 self._collector.tick(time.time_ns(), time.monotonic())
+                self._tell_of_the_clock()
             except Exception:
                 # The boundary of the collector's loop: a defect must not end the recording.
                 logger.exception("the collector failed in this second")
+
+    def _tell_of_the_clock(self) -> None:
+        """Leave an event, which every page shows, when the wall clock was set or stood still."""
+        jump = self._collector.status.clock_jump
+        if jump != self._clock_told:
+            with suppress(StoreFullError):  # told at a later tick, when there is room
+                self._control.add_event(Event(EventKind.STORE, time.time(), jump))
+                self._clock_told = jump
 
     def _host_samples(self) -> Iterable[Sample]:
         return timed(self._samplers)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import platform
 import time
 from typing import TYPE_CHECKING, Final
 
 from servescope.recording import Recorder
 from servescope.recording.recorder import RINGS
+from servescope.recording.ring import stores_are_ordered
 from servescope.records import Event, EventKind
 from servescope.runtime.collecting import Collecting
 from servescope.runtime.listening import Listeners
@@ -30,6 +32,12 @@ class Leader:
     """Everything one leading process runs. `start` may raise ServescopeError; then call `stop`."""
 
     def __init__(self, folder: Path, settings: Settings, store: Store, control: Control) -> None:
+        if not stores_are_ordered():
+            logger.warning(
+                "this processor (%s) may show a record before it is whole: a request's figures "
+                "may be wrong now and then",
+                platform.machine(),
+            )
         self._control = control
         rings = folder / RINGS
         self._recorder = Recorder(rings)

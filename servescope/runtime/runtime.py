@@ -14,7 +14,9 @@ from servescope.queries.desk import Desk
 from servescope.runtime.election import LeaderLock
 from servescope.runtime.leading import Leader, announce
 from servescope.store.control import Control
-from servescope.store.sqlite import open_store
+from servescope.store.opening import check_backend, open_backend
+from servescope.store.promql.store import PrometheusStore
+from servescope.store.tiers import Retention
 
 if TYPE_CHECKING:
     from servescope.records import LoadPlan
@@ -33,7 +35,8 @@ JOIN_S: Final = 8.0
 class Runtime:
     """Everything that runs in this process. Making one starts nothing and opens nothing.
 
-    Raises DataFolderError when the data folder cannot be made or written.
+    Raises DataFolderError when the data folder cannot be made or written, SettingsError when the
+    settings name no store.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -41,6 +44,8 @@ class Runtime:
         self.folder = settings.data_dir.expanduser().absolute()
         self._pid: int | None = None
         self._starting = threading.Lock()
+        self._backend = settings.store.get_secret_value()
+        check_backend(self._backend)
         self._check_folder()
 
     def _check_folder(self) -> None:
@@ -67,7 +72,14 @@ class Runtime:
             if self._pid == os.getpid():
                 return
             self._lock = LeaderLock(self.folder)
-            self._store: Store = open_store(self.folder, self.settings.store_mib)
+            self._store: Store = open_backend(
+                self._backend,
+                self.folder,
+                self.settings.store_mib,
+                self.settings.instance,
+                Retention.from_settings(self.settings),
+            )
+            self._fleet = self._store if isinstance(self._store, PrometheusStore) else None
             self._control = Control(self.folder)
             self._desk = Desk(
                 self._store,
@@ -75,7 +87,8 @@ class Runtime:
                 self.settings,
                 is_leader=lambda: self._lock.held,
                 leader_pid=self._lock.holder,
-                problems=lambda: self._leader.problems() if self._leader else (),
+                problems=self._problems,
+                fleet=self._fleet,
             )
             self._stopping = threading.Event()
             self._leader: Leader | None = None
@@ -138,6 +151,11 @@ class Runtime:
         finally:
             self._leave()
 
+    def _problems(self) -> list[str]:
+        """What a person should know of this process's part, and of the engine."""
+        told = self._leader.problems() if self._leader else []
+        return told + (self._fleet.notices() if self._fleet else [])
+
     def _round(self) -> None:
         if self._leader is not None:
             self._leader.reconcile()
@@ -153,7 +171,8 @@ class Runtime:
 
     def _lead(self) -> None:
         try:
-            leader = Leader(self.folder, self.settings, self._store, self._control)
+            written = self._fleet.local if self._fleet else self._store
+            leader = Leader(self.folder, self.settings, written, self._control)
         except BaseException:
             self._lock.release()
             raise

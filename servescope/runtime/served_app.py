@@ -26,9 +26,11 @@ from servescope.runtime.listening import Listeners
 from servescope.runtime.wanted import LOGS
 from servescope.store.control import Control
 from servescope.store.sqlite import open_store
+from servescope.store.tiers import Retention
 
 if TYPE_CHECKING:
     from servescope.records import ListenerSpec, ListenerStatus
+    from servescope.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -41,12 +43,12 @@ class ServedApp:
     Raises ServescopeError when the data folder or its store cannot be used.
     """
 
-    def __init__(self, folder: Path, spec: ListenerSpec, store_mib: int) -> None:
+    def __init__(self, folder: Path, spec: ListenerSpec, settings: Settings) -> None:
         self._folder = folder
         self._spec = spec
         self._pid = os.getpid()
         self._lock = LeaderLock(folder)
-        self._store = open_store(folder, store_mib)
+        self._store = open_store(folder, settings.store_mib, Retention.from_settings(settings))
         self._control = Control(folder)
         self._recorder = Recorder(folder / RINGS)
         self._listeners = Listeners([spec], self._recorder, folder / LOGS)

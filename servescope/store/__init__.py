@@ -1,8 +1,13 @@
-"""The metrics store: frames in, ranges and quantiles out; one backend a file."""
+"""The metrics store: frames in, ranges and quantiles out; one backend a file or a small package."""
 
 from typing import Final
 
-REGISTRY: Final = {"sqlite": "servescope.store.sqlite:SqliteStore"}
-"""Backends by name, as `module:class`, each made from a data folder and a size budget in MiB.
+REGISTRY: Final = {
+    "sqlite": "servescope.store.sqlite:SqliteStore",
+    "prometheus+http": "servescope.store.promql.store:PrometheusStore",
+    "prometheus+https": "servescope.store.promql.store:PrometheusStore",
+}
+"""Backends by the name, or the scheme, that `SERVESCOPE_STORE` has for them, as `module:class`.
 
-The contract suite in `tests/contracts/` runs over all of them."""
+Each is made from a data folder and a size budget in MiB; one with a scheme also from `url` and
+`instance`. The contract suite in `tests/contracts/` runs over all of them."""

@@ -11,18 +11,20 @@ from servescope import histogram
 from servescope.histogram import BUCKETS
 from servescope.store.base import Aggregation, HeatmapResult, TotalResult
 from servescope.store.chunks import Plane
-from servescope.store.closing import COARSE
+from servescope.store.tiers import FINE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-    from servescope.store.reading import Block, BucketBlock, Segment, Source
+    from servescope.store.blocks import Block, BucketBlock
+    from servescope.store.reading import Source
     from servescope.store.series import Selection
+    from servescope.store.spans import Segment
 
-_CELLS_AT_ONCE: Final = 2**22
-"""Buckets held at a time while quantiles are worked out: 32 MiB."""
+_CELLS_AT_ONCE: Final = 2**18
+"""Buckets held at a time while quantiles are worked out: 2 MiB, which stay in a core's cache."""
 
 _EXTREMES: Final = {
     Aggregation.MIN: (np.fmin, Plane.LOWEST),
@@ -73,8 +75,13 @@ def _fold(
     values: NDArray[np.float64], starts: NDArray[np.intp], ufunc: np.ufunc
 ) -> NDArray[np.float64]:
     """Combine neighbouring columns; `starts` says where each run of them begins."""
-    if starts.size == values.shape[1]:
+    columns = values.shape[1]
+    if starts.size == columns:
         return values
+    length = columns // starts.size
+    if length * starts.size == columns and bool((np.diff(starts) == length).all()):
+        regular: NDArray[np.float64] = ufunc.reduce(values.reshape(len(values), -1, length), axis=2)
+        return regular
     folded: NDArray[np.float64] = ufunc.reduceat(values, starts, axis=1)
     return folded
 
@@ -96,10 +103,12 @@ def _add(out: NDArray[np.float64], block: Block, steps: Steps) -> None:
     if block.times.size and block.places.size:
         starts, slots = steps.runs(block.times)
         places, values = _by_place(_fold(block.values, starts, np.add), block.places, np.add)
-        if isinstance(slots, slice):
-            out[places, slots] += values
-        else:
+        if not isinstance(slots, slice):
             out[places[:, None], slots] += values
+        elif places.size == len(out):  # all of them, and they ascend
+            out[:, slots] += values
+        else:
+            out[places, slots] += values
 
 
 def _add_seconds(out: NDArray[np.float64], block: Block | BucketBlock, steps: Steps) -> None:
@@ -117,7 +126,8 @@ def increases(
     for block in source.matrices(plane, parts, selection.group):
         _add(sums, block, steps)
         _add_seconds(seconds, block, steps)
-    return sums, seconds
+    # A second lived twice, because the clock was set back, is still one on the axis.
+    return sums, np.minimum(seconds, steps.step)
 
 
 def gauge_average(
@@ -126,14 +136,10 @@ def gauge_average(
     """Each series averaged over its readings in a step, then summed in its group."""
     shape = (selection.group_of.size, len(steps))
     sums, readings = np.zeros(shape), np.zeros(shape)
-    for block in source.matrices(Plane.VALUE, parts, selection.position):
-        there = ~np.isnan(block.values)
-        _add(sums, block._replace(values=np.where(there, block.values, 0.0)), steps)
-        if block.tier != COARSE:
-            _add(readings, block._replace(values=there.astype(np.float64)), steps)
-    coarse = [part for part in parts if part.tier == COARSE]
-    for block in source.matrices(Plane.READINGS, coarse, selection.position):
-        _add(readings, block._replace(values=np.nan_to_num(block.values)), steps)
+    for values, number in source.gauges(parts, selection.position):
+        absent = np.isnan(values.values)
+        _add(sums, values._replace(values=np.where(absent, 0.0, values.values)), steps)
+        _add(readings, number._replace(values=np.where(absent, 0.0, number.values)), steps)
     with np.errstate(invalid="ignore"):
         averages = sums / readings  # 0 / 0: not read in this step
     _, summed = _by_place(np.where(readings > 0, averages, 0.0), selection.group_of, np.add)
@@ -152,7 +158,7 @@ def gauge_extreme(
     ufunc, coarse_plane = _EXTREMES[agg]
     out = np.full((len(selection.groups), len(steps)), np.nan)
     for part in parts:
-        plane = coarse_plane if part.tier == COARSE else Plane.VALUE
+        plane = Plane.VALUE if part.tier == FINE else coarse_plane
         for block in source.matrices(plane, [part], selection.position):
             if not (block.times.size and block.places.size):
                 continue
@@ -175,76 +181,99 @@ def quantiles(
     """Quantiles (groups, quantiles, steps) of merged histograms; NaN where nothing was counted."""
     groups = len(selection.groups)
     out = np.full((groups, len(qs), len(steps)), np.nan)
-    at_once = max(1, _CELLS_AT_ONCE // (groups * BUCKETS))
+    blocks = list(source.buckets(parts, selection.group))
+    width = max((len(block.counts) for block in blocks), default=1)
+    at_once = max(1, _CELLS_AT_ONCE // (groups * max(width, 1)))
     for low in range(0, len(steps), at_once):
         some = Steps(
             steps.first + low * steps.step,
             steps.first + min(low + at_once, len(steps)) * steps.step,
             steps.step,
         )
-        clipped = [
-            part._replace(start=max(part.start, some.start), end=min(part.end, some.end))
-            for part in parts
-            if part.start < some.end and part.end > some.start
-        ]
-        cells = _spread(source, selection, clipped, some)
-        if not cells.counts.size:
-            continue
-        lowest = int(cells.bucket.min())
-        width = int(cells.bucket.max()) + 1 - lowest
-        row = cells.place * len(some) + cells.step
-        dense = np.bincount(
-            row * width + cells.bucket - lowest, cells.counts, groups * len(some) * width
-        ).reshape(-1, width)
-        counted = np.flatnonzero(np.bincount(row, minlength=groups * len(some)))
-        group, step = np.divmod(counted, len(some))
-        out[group, :, low + step] = histogram.quantiles(dense[counted], qs, lowest)
+        spread = _spread([_cut(block, some) for block in blocks], groups, some)
+        if len(spread.counts):
+            found = histogram.quantiles_by_bucket(spread.counts, qs, spread.lowest)
+            out[:, :, low : low + len(some)] = found.transpose(1, 0, 2)
     return out
 
 
-class _Cells(NamedTuple):
-    """Buckets of a span: `counts[i]` values in `bucket[i]` of group `place[i]` in `step[i]`."""
+def _cut(block: BucketBlock, steps: Steps) -> BucketBlock:
+    """The rows of a block that lie in some steps; a view."""
+    low, high = np.searchsorted(block.times, (steps.first, steps.end))
+    if low == 0 and high == block.times.size:
+        return block
+    return block._replace(
+        times=block.times[low:high],
+        seconds=block.seconds[low:high],
+        counts=block.counts[:, :, low:high],
+    )
 
-    place: NDArray[np.intp]
-    step: NDArray[np.intp]
-    bucket: NDArray[np.intp]
-    counts: NDArray[np.int64]
+
+class _Spread(NamedTuple):
+    """`counts[b, g, t]` values of group g fell into bucket `lowest + b` in step t."""
+
+    lowest: int
+    counts: NDArray[np.int64]  # (buckets, groups, steps)
     seconds: NDArray[np.float64]  # with a frame, of each step
 
 
-def _spread(source: Source, selection: Selection, parts: list[Segment], steps: Steps) -> _Cells:
-    blocks = list(source.buckets(parts, selection.group))
+def _spread(blocks: Sequence[BucketBlock], groups: int, steps: Steps) -> _Spread:
     seconds = np.zeros(len(steps))
     for block in blocks:
         _add_seconds(seconds, block, steps)
-    if not blocks:
-        nothing = np.empty(0, np.intp)
-        return _Cells(nothing, nothing, nothing, np.empty(0, np.int64), seconds)
-    return _Cells(
-        np.concatenate([block.places for block in blocks]),
-        np.concatenate([(block.times // steps.step)[block.row] for block in blocks])
-        - steps.first // steps.step,
-        np.concatenate([block.bucket for block in blocks]).astype(np.intp),
-        np.concatenate([block.counts for block in blocks]),
-        seconds,
-    )
+    used = [block for block in blocks if block.counts.size]
+    lowest = min((block.lowest for block in used), default=0)
+    width = max((block.lowest + len(block.counts) for block in used), default=lowest) - lowest
+    counts = np.zeros((width, groups, len(steps)), np.int64)
+    touched = np.zeros(len(steps), bool)
+    for block in used:
+        starts, slots = steps.runs(block.times)
+        added: NDArray[np.integer] = block.counts
+        if starts.size != block.times.size:
+            added = np.add.reduceat(added, starts, axis=2, dtype=np.int64)
+        places, added = _groups_added(added, block.places)
+        at = block.lowest - lowest
+        target = counts[at : at + len(added)]
+        if isinstance(slots, slice) and places.size == groups:
+            if touched[slots].any():
+                target[:, :, slots] += added
+            else:  # nothing to add to yet, which is the rule: writing costs half of adding
+                target[:, :, slots] = added
+        elif isinstance(slots, slice):
+            target[:, places, slots] += added
+        else:
+            target[:, places[:, None], slots] += added
+        touched[slots] = True
+    return _Spread(lowest, counts, seconds)
+
+
+def _groups_added(
+    counts: NDArray[np.integer], places: NDArray[np.intp]
+) -> tuple[NDArray[np.intp], NDArray[np.integer]]:
+    """Counts (buckets, series, rows) of the series of a place added up, places ascending."""
+    if bool((places[1:] > places[:-1]).all()):
+        return places, counts
+    if bool((places == places[0]).all()):
+        return places[:1], counts.sum(axis=1, keepdims=True, dtype=np.int64)
+    order = np.argsort(places, kind="stable")
+    ordered = places[order]
+    starts = _starts(ordered)
+    return ordered[starts], np.add.reduceat(counts[:, order], starts, axis=1, dtype=np.int64)
 
 
 def heatmap(
     source: Source, selection: Selection, parts: list[Segment], steps: Steps
 ) -> HeatmapResult:
     """Counts by bucket and step, cut to the buckets in use."""
-    cells = _spread(source, selection, parts, steps)
-    low, high = (
-        (int(cells.bucket.min()), int(cells.bucket.max()) + 1) if cells.bucket.size else (0, 0)
-    )
-    counts: NDArray[np.float64] = np.bincount(
-        (cells.bucket - low) * len(steps) + cells.step, cells.counts, (high - low) * len(steps)
-    ).astype(np.float64)
-    counts = counts.reshape(high - low, len(steps))
-    counts[:, cells.seconds == 0] = np.nan
+    everything = np.minimum(selection.group, 0)
+    lowest, spread, seconds = _spread(list(source.buckets(parts, everything)), 1, steps)
+    counts = spread[:, 0].astype(np.float64)
+    used = np.flatnonzero(counts.any(axis=1))
+    low, high = (int(used[0]), int(used[-1]) + 1) if used.size else (0, 0)
+    counts = counts[low:high]
+    counts[:, seconds == 0] = np.nan
     edges = np.concatenate(([0.0], histogram.EDGES, [np.inf]))
-    return HeatmapResult(steps.times, edges[low : high + 1], counts, steps.step)
+    return HeatmapResult(steps.times, edges[lowest + low : lowest + high + 1], counts, steps.step)
 
 
 def total(
@@ -253,15 +282,15 @@ def total(
     """Counts, sums and merged buckets of each group over all parts."""
     groups = len(selection.groups)
     count, sum_s = np.zeros(groups), np.zeros(groups)
-    buckets = np.zeros(groups * BUCKETS)
+    buckets = np.zeros((groups, BUCKETS), np.int64)
     for plane, out in zip(planes, (count, sum_s), strict=False):
         for block in source.matrices(plane, parts, selection.group):
             np.add.at(out, block.places, block.values.sum(axis=1))
     if Plane.HIST_SUM in planes:
         for cells in source.buckets(parts, selection.group):
-            buckets += np.bincount(
-                cells.places * BUCKETS + cells.bucket, cells.counts, groups * BUCKETS
-            )
-    return TotalResult(
-        list(selection.groups), count, sum_s, buckets.astype(np.int64).reshape(groups, BUCKETS)
-    )
+            if cells.counts.size:
+                whole = cells.counts.sum(axis=2, dtype=np.int64, keepdims=True)
+                places, added = _groups_added(whole, cells.places)
+                high = cells.lowest + len(added)
+                buckets[places, cells.lowest : high] += added[:, :, 0].T
+    return TotalResult(list(selection.groups), count, sum_s, buckets)

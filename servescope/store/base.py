@@ -131,6 +131,16 @@ class Capabilities:
     integer_deltas: bool
     visibility_delay_s: float
     error_bound: float
+    amends: bool = True  # whether more can be told of a second after it was committed
+
+
+@dataclass(frozen=True, slots=True)
+class HostSeen:
+    """A host whose frames an engine holds: its oldest and newest second."""
+
+    name: str
+    oldest_s: int
+    newest_s: int
 
 
 class Store(Protocol):
@@ -201,3 +211,26 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Let go of files and connections."""
+
+
+class FleetStore(Store, Protocol):
+    """A store that holds other hosts' frames as well."""
+
+    instance: str
+    """This host's name among them."""
+
+    @property
+    def local(self) -> Store:
+        """What this host has written, whether or not others see it yet."""
+
+    def hosts(self) -> list[HostSeen]:
+        """The hosts, by name; those last known while they cannot be asked for."""
+
+    def view(self, instance: str | None) -> Store:
+        """Another host's figures, or those of all together (None)."""
+
+    def seconds_by_host(self, start: int, end: int) -> dict[str, int]:
+        """How many seconds of the span each host has a frame of."""
+
+    def notices(self) -> list[str]:
+        """What a person should know of it now: whole sentences."""

@@ -1,26 +1,20 @@
 """What happens to rows once their span is over: chunks, coarser rows, and in time the end of them.
 
-A minute of tier 1 becomes chunks of tier 1 and one row of tier 60; an hour of tier 60 becomes
-chunks of tier 60. Rows that arrive for a span already closed stay rows, and reading adds them; once
-the span's chunks are too old and dropped, these rows close in their turn, so tier 60 counts them.
+Sixty rows of a tier close together: a minute of tier 1, an hour of tier 60, ten hours of tier 600.
+They become the chunks of their tier and the rows of the next coarser one. Rows that arrive for a
+span already closed stay rows, and reading adds them; once the span's chunks are too old and
+dropped, these rows close in their turn, so that coarser tiers count them.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from servescope.errors import StoreCorruptError
-from servescope.store.chunks import (
-    GAUGE_PLANES,
-    ROWS,
-    Buckets,
-    Matrix,
-    Plane,
-    encode_buckets,
-    encode_matrix,
-)
+from servescope.store.buckets import Buckets, buckets_of, encode_buckets
+from servescope.store.chunks import GAUGE_PLANES, Plane
 from servescope.store.frames import (
     NO_COLUMNS,
     NO_HISTOGRAMS,
@@ -35,44 +29,37 @@ from servescope.store.frames import (
     merge_histograms,
     merge_readings,
 )
+from servescope.store.matrices import Matrix, encode_matrix, without_noise
+from servescope.store.packing import ROWS
+from servescope.store.tiers import COARSER, FINE, TIERS
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
 T = TypeVar("T")
 
-FINE: Final = 1
-COARSE: Final = 60
-KEPT_SECONDS: Final = {FINE: 24 * 3600, COARSE: 90 * 24 * 3600}
-KEPT_EVENTS_SECONDS: Final = KEPT_SECONDS[COARSE]
 
-_PRUNED_AT_ONCE: Final = {FINE: 3, COARSE: 1}
-"""Spans dropped when a minute closes: more than are added, so that it keeps up, and not so many
-that a write takes long."""
+class CoarseRow(NamedTuple):
+    """A row for the next coarser tier. Gauges: sum, number, lowest and highest of readings."""
 
-_BELIEVED_SECONDS: Final = 3600
-"""How far beyond the last closed minute a clock is believed when it comes to dropping data: one
-that leaps years ahead for a moment costs nothing."""
-
-_COARSE_ROWS_PRUNED_AT_ONCE: Final = 3
-
-_KEPT_UNDER_PRESSURE: Final = 60  # minutes of tier 1 kept as long as tier 60 has anything to give
+    ts: int
+    seconds: int
+    gauges: Columns
+    counts: Columns
+    histograms: Histograms
 
 
 def close_spans(
     connection: sqlite3.Connection, newest: int, report: Callable[[int, int], None]
 ) -> None:
-    """Close each span that ended before the one `newest` is in, then drop what is too old.
+    """Close each span that ended before the one `newest` is in.
 
     `report(tier, ts)` is told of every row that was damaged.
     """
-    (last,) = connection.execute(
-        "SELECT max(t0) FROM chunk WHERE tier = ? AND plane = ?", (FINE, Plane.INCREASE)
-    ).fetchone()
-    for tier in (FINE, COARSE):
+    for tier in TIERS:
         span = tier * ROWS
         for (t0,) in connection.execute(
             """SELECT DISTINCT ts / :span * :span FROM frame
@@ -87,24 +74,6 @@ def close_spans(
             },
         ).fetchall():
             _close(connection, tier, t0, report)
-    _prune(connection, newest if last is None else min(newest, last + _BELIEVED_SECONDS))
-
-
-def make_room(connection: sqlite3.Connection) -> bool:
-    """Drop the oldest eighth of a tier; False when there is nothing left to drop."""
-    minutes, hours = (
-        connection.execute(
-            "SELECT count(*) FROM chunk WHERE tier = ? AND plane = ?", (tier, Plane.INCREASE)
-        ).fetchone()[0]
-        for tier in (FINE, COARSE)
-    )
-    tier = FINE if minutes > _KEPT_UNDER_PRESSURE or not hours else COARSE
-    spans = minutes if tier == FINE else hours
-    if not spans:
-        return False
-    edge = _drop_chunks(connection, tier, (spans + 7) // 8)
-    connection.execute("DELETE FROM frame WHERE tier = ? AND ts < ?", (tier, edge + tier * ROWS))
-    return True
 
 
 def _close(
@@ -130,24 +99,41 @@ def _close(
     matrices[Plane.HIST_COUNT] = _matrix(totals, 0, histogram_seconds, 0.0)
     sums = [Columns(one.ids, one.sums[None]) for one in histograms]
     matrices[Plane.HIST_SUM] = _matrix(sums, 0, histogram_seconds, 0.0)
-    blobs = {plane: encode_matrix(matrix) for plane, matrix in matrices.items()}
-    blobs[Plane.HIST_BUCKETS] = encode_buckets(_buckets(histograms, histogram_seconds))
+    buckets = _buckets(histograms, histogram_seconds)
     first = min(ts for ts, *_ in stored)
+    _insert_chunks(connection, tier, t0, first, matrices, buckets)
+    for coarse in coarser_rows(tier, t0, matrices, buckets):
+        put_coarse_row(connection, COARSER[tier], coarse, report)
+    connection.execute(
+        "DELETE FROM frame WHERE tier = ? AND ts >= ? AND ts < ?", (tier, t0, t0 + tier * ROWS)
+    )
+
+
+def _insert_chunks(
+    connection: sqlite3.Connection,
+    tier: int,
+    t0: int,
+    first: int,
+    matrices: dict[Plane, Matrix],
+    buckets: Buckets,
+) -> None:
+    blobs = {
+        plane: encode_matrix(matrix)
+        for plane, matrix in matrices.items()
+        if plane is not Plane.READINGS or not _each_second_was_read(matrices)
+    }
+    blobs[Plane.HIST_BUCKETS] = encode_buckets(buckets)
     connection.executemany(
         "INSERT INTO chunk (tier, plane, t0, first, data) VALUES (?, ?, ?, ?, ?)",
         [(tier, plane, t0, first, blob) for plane, blob in blobs.items()],
     )
-    if tier == FINE:
-        readings, increases = matrices[Plane.VALUE], matrices[Plane.INCREASE]
-        row_60 = (
-            int(count_seconds.sum()),
-            _summary(readings),
-            Columns(increases.ids, increases.values.sum(axis=1)[None]),
-            merge_histograms(histograms),
-        )
-        _put_coarse_row(connection, t0, row_60, report)
-    connection.execute(
-        "DELETE FROM frame WHERE tier = ? AND ts >= ? AND ts < ?", (tier, t0, t0 + tier * ROWS)
+
+
+def _each_second_was_read(matrices: dict[Plane, Matrix]) -> bool:
+    readings, values = matrices[Plane.READINGS], matrices[Plane.VALUE]
+    return bool(
+        ((readings.values == readings.seconds) | np.isnan(values.values)).all()
+        and readings.ids.size
     )
 
 
@@ -169,25 +155,90 @@ def _column(
     return decoded, seconds
 
 
-_CoarseRow = tuple[int, Columns, Columns, Histograms]
+def coarser_rows(
+    tier: int, t0: int, matrices: dict[Plane, Matrix], buckets: Buckets
+) -> Iterator[CoarseRow]:
+    """The rows of the next coarser tier that a closed span of `tier` adds up to."""
+    coarser = COARSER.get(tier)
+    if coarser is None:
+        return
+    length = coarser // tier
+    increases, sums = matrices[Plane.INCREASE], matrices[Plane.HIST_SUM]
+    for low in range(0, ROWS, length):
+        rows = slice(low, low + length)
+        of_planes = [one.seconds for one in matrices.values()]
+        seconds = max(int(one[rows].sum()) for one in (*of_planes, buckets.seconds))
+        if seconds:
+            yield CoarseRow(
+                t0 + low * tier,
+                seconds,
+                _summary(matrices, rows),
+                _present(increases.ids, increases.values[:, rows].sum(axis=1)),
+                _merged(buckets, sums, rows),
+            )
 
 
-def _put_coarse_row(
+def _present(ids: NDArray[np.uint32], sums: NDArray[np.float64]) -> Columns:
+    return Columns(ids, without_noise(sums)[None])
+
+
+def _summary(matrices: dict[Plane, Matrix], rows: slice) -> Columns:
+    """Sum, number, lowest and highest of each gauge's readings; gauges not read are left out."""
+    values = matrices[Plane.VALUE].values[:, rows]
+    there = ~np.isnan(values)
+    kept = there.any(axis=1)
+    if not kept.any():
+        return NO_COLUMNS
+    readings = matrices.get(Plane.READINGS)
+    number = there if readings is None else np.nan_to_num(readings.values[:, rows])
+    lowest = matrices.get(Plane.LOWEST, matrices[Plane.VALUE]).values[:, rows]
+    highest = matrices.get(Plane.HIGHEST, matrices[Plane.VALUE]).values[:, rows]
+    return Columns(
+        matrices[Plane.VALUE].ids[kept],
+        np.stack(
+            [
+                without_noise(np.where(there, values, 0.0).sum(axis=1)),
+                number.sum(axis=1),
+                np.fmin.reduce(lowest, axis=1),
+                np.fmax.reduce(highest, axis=1),
+            ]
+        )[:, kept],
+    )
+
+
+def _merged(buckets: Buckets, sums: Matrix, rows: slice) -> Histograms:
+    """Histograms of some rows added up; of those series only that the span has sums of."""
+    counts = buckets.counts[:, :, rows].sum(axis=2, dtype=np.int64).T  # (n, buckets)
+    total = sums.values[:, rows].sum(axis=1)
+    if not buckets.ids.size:
+        return NO_HISTOGRAMS
+    place = np.searchsorted(sums.ids, buckets.ids)
+    owner, bucket = np.nonzero(counts)
+    return Histograms(
+        buckets.ids,
+        without_noise(total[place]),
+        np.bincount(owner, minlength=buckets.ids.size).astype(np.uint32),
+        (bucket + buckets.lowest).astype(np.uint8),
+        counts[owner, bucket],
+    )
+
+
+def put_coarse_row(
     connection: sqlite3.Connection,
-    ts: int,
-    row: _CoarseRow,
+    tier: int,
+    row: CoarseRow,
     report: Callable[[int, int], None],
 ) -> None:
-    """Add a minute to tier 60; one that is there already had its chunk dropped and filled again."""
-    seconds, gauges, counts, histograms = row
+    """Add a row to a coarser tier; one that is there already had chunks dropped and filled anew."""
+    ts, seconds, gauges, counts, histograms = row
     found = connection.execute(
-        "SELECT seconds, gauges, counts, hist FROM frame WHERE tier = ? AND ts = ?", (COARSE, ts)
+        "SELECT seconds, gauges, counts, hist FROM frame WHERE tier = ? AND ts = ?", (tier, ts)
     ).fetchone()
     if found is not None:
         try:
             old = decode_columns(found[1]), decode_columns(found[2]), decode_histograms(found[3])
         except StoreCorruptError:
-            report(COARSE, ts)
+            report(tier, ts)
         else:
             seconds += found[0]
             gauges = merge_readings(old[0], gauges)
@@ -197,7 +248,7 @@ def _put_coarse_row(
         "INSERT OR REPLACE INTO frame (tier, ts, seconds, gauges, counts, hist)"
         " VALUES (?, ?, ?, ?, ?, ?)",
         (
-            COARSE,
+            tier,
             ts,
             seconds,
             encode_columns(gauges),
@@ -219,68 +270,11 @@ def _matrix(
 
 def _buckets(rows: Sequence[Histograms], seconds: NDArray[np.uint16]) -> Buckets:
     ids = distinct(np.concatenate([one.ids for one in rows]))
-    position = np.concatenate(
-        [np.repeat(np.searchsorted(ids, one.ids), one.lengths) for one in rows]
-    )
-    row = np.repeat(np.arange(ROWS), [one.counts.size for one in rows])
-    bucket = np.concatenate([one.buckets for one in rows])
-    counts = np.concatenate([one.counts for one in rows])
-    order = np.lexsort((bucket, row, position))
-    return Buckets(
+    return buckets_of(
         seconds,
         ids,
-        position[order].astype(np.int32),
-        row[order].astype(np.uint8),
-        bucket[order],
-        counts[order],
+        np.concatenate([np.repeat(np.searchsorted(ids, one.ids), one.lengths) for one in rows]),
+        np.repeat(np.arange(ROWS), [one.counts.size for one in rows]),
+        np.concatenate([one.buckets for one in rows]),
+        np.concatenate([one.counts for one in rows]),
     )
-
-
-def _summary(readings: Matrix) -> Columns:
-    """Sum, number, lowest and highest of each gauge's readings."""
-    values = readings.values
-    return Columns(
-        readings.ids,
-        np.stack(
-            [
-                np.nansum(values, axis=1),
-                (~np.isnan(values)).sum(axis=1),
-                np.fmin.reduce(values, axis=1) if values.size else np.empty(0),
-                np.fmax.reduce(values, axis=1) if values.size else np.empty(0),
-            ]
-        ),
-    )
-
-
-def _prune(connection: sqlite3.Connection, newest: int) -> None:
-    for tier, kept in KEPT_SECONDS.items():
-        gone = connection.execute(
-            "SELECT count(*) FROM (SELECT 1 FROM chunk WHERE tier = ? AND plane = ? AND t0 <= ?"
-            " LIMIT ?)",
-            (tier, Plane.INCREASE, newest - kept - tier * ROWS, _PRUNED_AT_ONCE[tier]),
-        ).fetchone()[0]
-        if gone:
-            _drop_chunks(connection, tier, gone)
-    connection.execute(
-        "DELETE FROM frame WHERE tier = ?1 AND ts IN"
-        " (SELECT ts FROM frame WHERE tier = ?1 AND ts < ?2 ORDER BY ts LIMIT ?3)",
-        (COARSE, newest - KEPT_SECONDS[COARSE], _COARSE_ROWS_PRUNED_AT_ONCE),
-    )
-    connection.execute(
-        "DELETE FROM event WHERE id IN (SELECT id FROM event WHERE start_s < ? LIMIT 100)",
-        (newest - KEPT_EVENTS_SECONDS,),
-    )
-
-
-def _drop_chunks(connection: sqlite3.Connection, tier: int, spans: int) -> int:
-    """Drop all planes of the oldest spans; return the begin of the newest of these."""
-    (edge,) = connection.execute(
-        "SELECT max(t0) FROM (SELECT t0 FROM chunk WHERE tier = ? AND plane = ?"
-        " ORDER BY t0 LIMIT ?)",
-        (tier, Plane.INCREASE, spans),
-    ).fetchone()
-    for plane in Plane:
-        connection.execute(
-            "DELETE FROM chunk WHERE tier = ? AND plane = ? AND t0 <= ?", (tier, plane, edge)
-        )
-    return int(edge)

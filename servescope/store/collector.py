@@ -36,6 +36,12 @@ _STALL_SECONDS: Final = 10
 and not a gap."""
 
 _CLOCK_TOLERANCE_S: Final = 1.5
+_WORTH_TELLING_S: Final = 3.0
+"""Smaller steps are a clock being put right, and cost no more than a gap of that length."""
+
+_RATIO_DIGITS: Final = 4
+"""Decimals kept of a ratio: a hundredth of a percent. What is finer is noise, eight bytes of it."""
+
 _LOST: Final = SeriesKey(catalog.RING_LOST)
 _COST: Final = SeriesKey(catalog.COLLECT_DURATION)
 
@@ -51,6 +57,7 @@ class CollectorStatus:
     store_problem: str = ""  # why the store took nothing at the last tick; empty when it did
     source_problem: str = ""  # the last failure of a source
     ring_problem: str = ""  # files that are no rings
+    clock_jump: str = ""  # the last time the wall clock moved by other than the time that passed
 
 
 class Collector:
@@ -82,6 +89,7 @@ class Collector:
         boundary = now_ns // _NS_PER_S
         if self._ticked is not None and self._ticked[0] == boundary:
             return
+        self._look_at_the_clock(boundary, monotonic_s)
         self._collect(boundary - 1, boundary * _NS_PER_S, monotonic_s)
 
     def flush(self, now_ns: int, monotonic_s: float) -> None:
@@ -103,7 +111,7 @@ class Collector:
             rings = self._attach()
             rings.discover()
             seconds, cursors, details, counted = self._drain(rings, newest, until_ns, monotonic_s)
-            if final and not (seconds or details):
+            if final and not (seconds or details or rings.any_over()):
                 return
             if not final:
                 self._sample(seconds.setdefault(newest, Second()))
@@ -174,6 +182,22 @@ class Collector:
         details.sort(key=lambda detail: detail.record.end_ns)
         return seconds, cursors, details, (taken, lost)
 
+    def _look_at_the_clock(self, boundary: int, monotonic_s: float) -> None:
+        """Note when wall clock and monotonic clock parted; the latter stands still in a suspend."""
+        if self._ticked is None:
+            return
+        ahead_s = boundary - self._ticked[0] - (monotonic_s - self._ticked[1])
+        if abs(ahead_s) < _WORTH_TELLING_S:
+            return
+        told = (
+            f"The clock went {ahead_s:.0f} s further than time did: it was set forward, or the "
+            "machine slept. That span is a gap."
+            if ahead_s > 0
+            else f"The clock was set back by {-ahead_s:.0f} s: what is counted from then on is "
+            "added to the seconds it repeats."
+        )
+        self.status = replace(self.status, clock_jump=told)
+
     def _stalled(self, newest: int, monotonic_s: float) -> range:
         """Seconds between the last tick and this one that were recorded all the while."""
         if self._ticked is None or self._last_ts is None:
@@ -204,7 +228,9 @@ class Collector:
         if key is None:
             key = SeriesKey(sample.metric, tuple(sorted(sample.labels)))
             self._keys[sample.metric, sample.labels] = key
-        if catalog.BY_NAME[sample.metric].kind is Kind.GAUGE:
-            second.gauges[key] = sample.value
+        metric = catalog.BY_NAME[sample.metric]
+        if metric.kind is Kind.GAUGE:
+            is_ratio = metric.unit == "1"
+            second.gauges[key] = round(sample.value, _RATIO_DIGITS) if is_ratio else sample.value
         else:
             second.count(key, sample.value)

@@ -23,6 +23,7 @@ from servescope.errors import (
     StoreVersionError,
 )
 from servescope.records import EventKind
+from servescope.store.migrations import STEPS
 from servescope.store.schema import FILE_NAME, PAGE_BYTES, TABLES, VERSION
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ LOCK_NAME: Final = "store.lock"
 BUSY_SECONDS: Final = 5.0
 WAL_KEPT_BYTES: Final = 16 * 1024 * 1024
 IDLE_READERS: Final = 4
+_PAGES_FREED_AT_ONCE: Final = 2048
 _DAMAGE: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _NOT_OPENED: Final = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM}
 
@@ -113,7 +115,7 @@ class Database:
                 connection.execute("BEGIN IMMEDIATE")
                 answer = change(connection)
                 if news:
-                    connection.execute("UPDATE meta SET value = value + 1 WHERE key = 'stamp'")
+                    connection.execute("UPDATE cursor SET seq = seq + 1 WHERE ring = ''")
                 connection.execute("COMMIT")
             except BaseException:
                 with suppress(sqlite3.Error):  # SQLite rolled back by itself
@@ -123,6 +125,39 @@ class Database:
 
         with self._writing:
             return self._retrying(once)
+
+    def is_over_budget(self) -> bool:
+        """Whether the file is larger than the budget: it was set lower since the file grew."""
+        if self._budget_pages is None or self._writer is None:
+            return False
+        with self._writing:
+            return self._pages() > self._budget_pages
+
+    def shrink(self) -> bool:
+        """Give some free pages back to the file system; False when none is free.
+
+        Called again and again until the file fits, so that no single write waits for all of it.
+        """
+
+        def vacuum() -> bool:
+            writer = self._writer
+            if writer is None:
+                raise StoreError("the store is closed")
+            (free,) = writer.execute("PRAGMA freelist_count").fetchone()
+            # execute() would step the pragma once, which frees one page; a script runs it through.
+            writer.executescript(f"PRAGMA incremental_vacuum({_PAGES_FREED_AT_ONCE})")
+            if self._budget_pages is not None and self._pages() <= self._budget_pages:
+                writer.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+                writer.execute(f"PRAGMA max_page_count = {self._budget_pages}")
+            return bool(free)
+
+        with self._writing:
+            return self._retrying(vacuum)
+
+    def _pages(self) -> int:
+        if self._writer is None:
+            raise StoreError("the store is closed")
+        return int(self._writer.execute("PRAGMA page_count").fetchone()[0])
 
     def version(self) -> int:
         """The stamp of the last commit that was news, the same in every process.
@@ -139,7 +174,7 @@ class Database:
                 (data_version,) = watcher.execute("PRAGMA data_version").fetchone()
                 if data_version != self._data_version:
                     (self._stamp,) = watcher.execute(
-                        "SELECT value FROM meta WHERE key = 'stamp'"
+                        "SELECT seq FROM cursor WHERE ring = ''"
                     ).fetchone()
                     self._data_version = data_version
             except sqlite3.Error as error:
@@ -194,8 +229,6 @@ class Database:
         )
         try:
             connection.execute("PRAGMA synchronous = NORMAL")
-            if self._budget_pages is not None:
-                connection.execute(f"PRAGMA max_page_count = {self._budget_pages}")
             connection.execute(f"PRAGMA journal_size_limit = {WAL_KEPT_BYTES}")
         except BaseException:
             connection.close()
@@ -232,13 +265,20 @@ class Database:
                     raise _mapped(error, self.path) from error
                 self._set_aside()
                 self._prepare()
+            except StoreError:
+                self._let_go()
+                raise
             self.generation += 1
 
     def _prepare(self) -> None:
         self._writer = writer = self._connect()
-        writer.execute("PRAGMA auto_vacuum = INCREMENTAL")  # takes effect in a new file only
+        # Nothing here writes to a file that is as it should be: it opens on a full disk, too.
+        if not self._pages():  # in an older file the pragma would have no effect, but write
+            writer.execute("PRAGMA auto_vacuum = INCREMENTAL")
         writer.execute("PRAGMA journal_mode = WAL")
-        _create_or_check(writer, self.path)
+        _create_or_migrate(writer, self.path)
+        if self._budget_pages is not None:  # a larger file stays as it is: see `shrink`
+            writer.execute(f"PRAGMA max_page_count = {self._budget_pages}")
         self._watcher = self._connect()
         self._watcher.execute("PRAGMA query_only = ON")
         self._data_version = self._stamp = -1
@@ -257,13 +297,9 @@ class Database:
             raise DataFolderError(f"cannot set {self.path} aside: {error.strerror}") from error
         self._prepare()
         if self._writer is not None:
-            self._writer.execute(
-                "INSERT INTO event (kind, start_s, end_s, text) VALUES (?, ?, NULL, ?)",
-                (
-                    EventKind.STORE,
-                    time.time(),
-                    f"The store was damaged. It is kept as {aside.name}; a new one was begun.",
-                ),
+            tell(
+                self._writer,
+                f"The store was damaged. It is kept as {aside.name}; a new one was begun.",
             )
         self._let_go()
 
@@ -296,21 +332,45 @@ def _identity_of(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
-def _create_or_check(connection: sqlite3.Connection, path: Path) -> None:
+def _create_or_migrate(connection: sqlite3.Connection, path: Path) -> None:
+    """Make the tables, or bring those of an older version up to date, in one transaction."""
     connection.execute("BEGIN IMMEDIATE")
-    for statement in TABLES[:1]:
-        connection.execute(statement)
-    found = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
-    if found is not None and found[0] > VERSION:
-        connection.execute("ROLLBACK")
-        connection.close()
+    try:
+        for statement in TABLES[:1]:
+            connection.execute(statement)
+        found = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
+        version = VERSION if found is None else int(found[0])
+        _refuse_newer(version, path)
+        for statement in TABLES[1:]:
+            connection.execute(statement)
+        for older in range(version, VERSION):
+            STEPS[older](connection)
+        if found is None or version < VERSION:
+            connection.execute(
+                "INSERT OR REPLACE INTO meta VALUES ('schema_version', ?)", (VERSION,)
+            )
+        # From the clock, so that no two files ever show the same version.
+        connection.execute("INSERT OR IGNORE INTO cursor VALUES ('', ?)", (time.time_ns(),))
+        if version < VERSION:
+            tell(connection, f"The store was brought from schema {version} to {VERSION}.")
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):  # SQLite rolled back by itself
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _refuse_newer(version: int, path: Path) -> None:
+    if version > VERSION:
         raise StoreVersionError(
-            f"{path} was written by a newer Servescope (schema {found[0]}, this one knows "
+            f"{path} was written by a newer Servescope (schema {version}, this one knows "
             f"{VERSION}): use that one, or another data folder"
         )
-    for statement in TABLES[1:]:
-        connection.execute(statement)
-    connection.execute("INSERT OR IGNORE INTO meta VALUES ('schema_version', ?)", (VERSION,))
-    # From the clock, so that no two files ever show the same version.
-    connection.execute("INSERT OR IGNORE INTO meta VALUES ('stamp', ?)", (time.time_ns(),))
-    connection.execute("COMMIT")
+
+
+def tell(connection: sqlite3.Connection, text: str) -> None:
+    """Leave an event that every page shows."""
+    connection.execute(
+        "INSERT INTO event (kind, start_s, end_s, text) VALUES (?, ?, NULL, ?)",
+        (EventKind.STORE, time.time(), text),
+    )

@@ -5,8 +5,8 @@ ones first, all little endian.
 
 - gauges, counts: n; values (k, n) float64; series ids (n,) uint32. k is 1, but 4 for the gauges of
   a coarser tier: sum, number of readings, lowest, highest.
-- histograms: n, cells; sums (n,) float64; counts (cells,) int64; series ids (n,) uint32; cells of
-  each series (n,) uint32; bucket of each cell (cells,) uint8.
+- histograms: n, cells, width; sums (n,) float64; counts (cells,) of 1, 2, 4 or 8 bytes; series ids
+  (n,) uint32; cells of each series (n,) uint32; bucket of each cell (cells,) uint8.
 """
 
 from __future__ import annotations
@@ -31,7 +31,11 @@ T = TypeVar("T", np.uint32, np.int64)
 
 _CRC: Final = struct.Struct("<I")
 _COLUMNS: Final = struct.Struct("<II")  # CRC, n
-_HISTOGRAMS: Final = struct.Struct("<IIQ")  # CRC, n, cells
+_HISTOGRAMS: Final = struct.Struct("<IIIHxB")  # CRC, n, cells, unused, bytes of a count
+COUNT_KINDS: Final[dict[int, np.dtype[np.integer]]] = {
+    width: np.dtype(kind) for width, kind in ((1, "<u1"), (2, "<u2"), (4, "<u4"), (8, "<i8"))
+}
+"""How counts are kept, by the bytes of each."""
 
 
 def seal(body: bytes) -> bytes:
@@ -85,10 +89,11 @@ def encode_columns(columns: Columns) -> bytes:
     )
 
 
-def decode_columns(blob: bytes) -> Columns:
+def decode_columns(blob: bytes, like: NDArray[np.uint32] | None = None) -> Columns:
     """Undo `encode_columns`; the arrays are views of the blob.
 
-    Raises StoreCorruptError when it was damaged.
+    `like`: ids that are likely the same; then they are told by this very array. Raises
+    StoreCorruptError when the blob was damaged.
     """
     check(blob)
     (_, n) = _COLUMNS.unpack_from(blob)
@@ -96,6 +101,8 @@ def decode_columns(blob: bytes) -> Columns:
         return NO_COLUMNS
     cells = (len(blob) - _COLUMNS.size - 4 * n) // 8
     values = np.frombuffer(blob, "<f8", cells, _COLUMNS.size).reshape(-1, n)
+    if like is not None and like.size == n and blob.endswith(like.data):
+        return Columns(like, values)
     return Columns(np.frombuffer(blob, "<u4", n, _COLUMNS.size + 8 * cells), values)
 
 
@@ -130,23 +137,25 @@ def histograms_from(ids: NDArray[np.uint32], deltas: Sequence[HistogramDelta]) -
     dense = np.concatenate([delta.counts for delta in deltas])
     if dense.shape != (BUCKETS * len(deltas),):
         raise ValueError(f"a histogram has {BUCKETS} buckets: {dense.shape} for {len(deltas)}")
-    cells = dense.nonzero()[0]
-    owner, buckets = np.divmod(cells, BUCKETS)
+    cells = dense.astype(bool).nonzero()[0]
+    begins = cells.searchsorted(BUCKETS * np.arange(len(deltas) + 1))
     return Histograms(
         ids,
         np.array([delta.sum_s for delta in deltas]),
-        np.bincount(owner, minlength=ids.size).astype(np.uint32),
-        buckets.astype(np.uint8),
+        (begins[1:] - begins[:-1]).astype(np.uint32),
+        (cells % BUCKETS).astype(np.uint8),
         dense[cells].astype(np.int64, copy=False),
     )
 
 
 def encode_histograms(histograms: Histograms) -> bytes:
     """Seal histograms."""
+    counts = histograms.counts
+    width = width_of(int(counts.max(initial=0)))
     return seal(
-        struct.pack("<IQ", histograms.ids.size, histograms.counts.size)
+        struct.pack("<IIHxB", histograms.ids.size, counts.size, 0, width)
         + histograms.sums.astype("<f8", copy=False).tobytes()
-        + histograms.counts.astype("<i8", copy=False).tobytes()
+        + counts.astype(COUNT_KINDS[width]).tobytes()
         + histograms.ids.astype("<u4", copy=False).tobytes()
         + histograms.lengths.astype("<u4", copy=False).tobytes()
         + histograms.buckets.tobytes()
@@ -156,15 +165,21 @@ def encode_histograms(histograms: Histograms) -> bytes:
 def decode_histograms(blob: bytes) -> Histograms:
     """Undo `encode_histograms`; raises StoreCorruptError when the blob was damaged."""
     check(blob)
-    (_, n, cells) = _HISTOGRAMS.unpack_from(blob)
+    (_, n, cells, _, width) = _HISTOGRAMS.unpack_from(blob)
+    width = width or 8  # schema version 1 kept each count in eight bytes and a zero here
     at = _HISTOGRAMS.size
     sums = np.frombuffer(blob, "<f8", n, at)
-    counts = np.frombuffer(blob, "<i8", cells, at + 8 * n)
-    at += 8 * (n + cells)
+    counts = np.frombuffer(blob, COUNT_KINDS[width], cells, at + 8 * n)
+    at += 8 * n + width * cells
     ids = np.frombuffer(blob, "<u4", n, at)
     lengths = np.frombuffer(blob, "<u4", n, at + 4 * n)
     buckets = np.frombuffer(blob, "u1", cells, at + 8 * n)
-    return Histograms(ids, sums, lengths, buckets, counts)
+    return Histograms(ids, sums, lengths, buckets, counts.astype(np.int64))
+
+
+def width_of(largest: int) -> int:
+    """How many bytes a count up to the largest needs."""
+    return next(width for width, kind in COUNT_KINDS.items() if largest <= np.iinfo(kind).max)
 
 
 def merge_histograms(several: Sequence[Histograms]) -> Histograms:

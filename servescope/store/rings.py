@@ -106,6 +106,12 @@ class RingFolder:
         """Committed cursors whose rings are no more."""
         return sorted(self._committed.keys() - self.rings.keys() - self.details.keys())
 
+    def any_over(self) -> bool:
+        """Whether a ring waits for nothing but its deletion."""
+        return any(ring.is_over for ring in self.rings.values()) or any(
+            details.is_over for details in self.details.values()
+        )
+
     def commit(self, cursors: Mapping[str, int], dropped: list[str]) -> None:
         """The store has committed these: move on, and delete rings that are over."""
         self._committed.update(cursors)

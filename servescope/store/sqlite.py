@@ -15,7 +15,7 @@ from servescope import histogram
 from servescope.catalog import Kind
 from servescope.errors import ServescopeError, StoreCorruptError, StoreFullError
 from servescope.records import EventKind
-from servescope.store import answers, closing, details, reading
+from servescope.store import answers, closing, details, pruning, spans
 from servescope.store.base import (
     Aggregation,
     Capabilities,
@@ -25,9 +25,8 @@ from servescope.store.base import (
     RangeResult,
     TotalResult,
 )
-from servescope.store.chunks import ROWS, ChunkCache, Plane
-from servescope.store.closing import COARSE, FINE
-from servescope.store.database import Database
+from servescope.store.chunks import ChunkCache, Plane
+from servescope.store.database import Database, tell
 from servescope.store.frames import (
     Columns,
     decode_columns,
@@ -38,8 +37,10 @@ from servescope.store.frames import (
     merge_columns,
     merge_histograms,
 )
+from servescope.store.packing import ROWS
 from servescope.store.reading import Source
 from servescope.store.series import SeriesIndex, SeriesWriter
+from servescope.store.tiers import FINE, TEN_MINUTES, Retention
 
 if TYPE_CHECKING:
     import sqlite3
@@ -64,17 +65,23 @@ _ADDING_PLANE: Final = {Kind.COUNTER: Plane.INCREASE, Kind.HISTOGRAM: Plane.HIST
 class SqliteStore:
     """`Store` on the file `servescope.sqlite3` in `folder`, at most `size_mib` MiB.
 
+    `retention` says for how long each tier is kept, room permitting.
+
     Raises DataFolderError when the folder cannot be used, StoreVersionError when a newer Servescope
     wrote the file. A file that is no database is set aside under a new name.
     """
 
-    def __init__(self, folder: Path, size_mib: int = 512) -> None:
+    def __init__(
+        self, folder: Path, size_mib: int = 512, retention: Retention | None = None
+    ) -> None:
+        self.retention = retention or Retention()
         self._db = Database(folder, size_mib)
         self._writer = SeriesWriter()
         self._index = SeriesIndex()
         self._cache = ChunkCache()
         self._cache_generation = self._db.generation
         self._closed_before: int | None = None
+        self._is_shrinking = self._db.is_over_budget()
         self._damaged: set[tuple[int, int]] = set()
         self._damaged_in_write: list[tuple[int, int]] = []
 
@@ -94,10 +101,12 @@ class SqliteStore:
             try:
                 self._db.write(lambda connection: self._put(connection, batch))
             except StoreFullError:
-                if not self._db.write(closing.make_room):
+                if not self._db.write(pruning.make_room):
                     raise
             else:
                 self._writer.committed()
+                if self._is_shrinking:
+                    self._shrink()
                 self._damaged.update(self._damaged_in_write)
                 if batch.frames:
                     self._closed_before = max(frame.ts for frame in batch.frames) // ROWS
@@ -107,12 +116,14 @@ class SqliteStore:
     def cursors(self) -> dict[str, int]:
         """How far each ring was read, as last committed."""
         return self._db.read(
-            lambda connection: dict(connection.execute("SELECT ring, seq FROM cursor"))
+            lambda connection: dict(
+                connection.execute("SELECT ring, seq FROM cursor WHERE ring != ''")
+            )
         )
 
     def bounds(self) -> tuple[int, int] | None:
         """Seconds of the oldest and the newest frame, None when there is none."""
-        return self._db.read(reading.bounds)
+        return self._db.read(spans.bounds)
 
     def series(self, metric: str) -> list[SeriesKey]:
         """The known series of a metric, sorted."""
@@ -132,7 +143,7 @@ class SqliteStore:
         """Values over time. Raises ValueError when `agg` does not suit the metric's kind."""
 
         def ask(source: Source) -> RangeResult:
-            tier, actual = reading.plan(source.connection, start, end, step)
+            tier, actual = spans.plan(source.connection, start, end, step)
             steps = answers.Steps(start, end, actual)
             selection = self._select(source, match, by)
             if selection is None or not len(steps):
@@ -142,7 +153,7 @@ class SqliteStore:
                     f"{match.metric} is a {selection.kind}: it takes "
                     f"{', '.join(_ALLOWED[selection.kind])}, not {agg}"
                 )
-            parts = reading.segments(source.connection, tier, start, end)
+            parts = spans.segments(source.connection, tier, start, end)
             if agg is Aggregation.AVG:
                 values = answers.gauge_average(source, selection, parts, steps)
             elif selection.kind is Kind.GAUGE:
@@ -163,12 +174,12 @@ class SqliteStore:
         """Mean in seconds of a histogram's values: sum over count; NaN where there are none."""
 
         def ask(source: Source) -> RangeResult:
-            tier, actual = reading.plan(source.connection, start, end, step)
+            tier, actual = spans.plan(source.connection, start, end, step)
             steps = answers.Steps(start, end, actual)
             selection = self._select(source, match, by, Kind.HISTOGRAM)
             if selection is None or not len(steps):
                 return _no_range(steps)
-            parts = reading.segments(source.connection, tier, start, end)
+            parts = spans.segments(source.connection, tier, start, end)
             sums, _ = answers.increases(source, Plane.HIST_SUM, selection, parts, steps)
             counts, _ = answers.increases(source, Plane.HIST_COUNT, selection, parts, steps)
             means = np.where(counts > 0, sums / np.where(counts > 0, counts, 1.0), np.nan)
@@ -188,13 +199,13 @@ class SqliteStore:
         """Quantiles of merged histograms, never of averages."""
 
         def ask(source: Source) -> QuantileResult:
-            tier, actual = reading.plan(source.connection, start, end, step)
+            tier, actual = spans.plan(source.connection, start, end, step)
             steps = answers.Steps(start, end, actual)
             selection = self._select(source, match, by, Kind.HISTOGRAM)
             groups: list[tuple[str, ...]] = []
             values = np.empty((0, len(qs), len(steps)))
             if selection is not None and len(steps):
-                parts = reading.segments(source.connection, tier, start, end)
+                parts = spans.segments(source.connection, tier, start, end)
                 groups = list(selection.groups)
                 values = answers.quantiles(source, selection, parts, steps, qs)
             return QuantileResult(steps.times, groups, values, actual, histogram.ERROR_BOUND)
@@ -205,12 +216,12 @@ class SqliteStore:
         """Counts by bucket over time, only the buckets between the lowest and highest in use."""
 
         def ask(source: Source) -> HeatmapResult:
-            tier, actual = reading.plan(source.connection, start, end, step)
+            tier, actual = spans.plan(source.connection, start, end, step)
             steps = answers.Steps(start, end, actual)
             selection = self._select(source, match, (), Kind.HISTOGRAM)
             if selection is None or not len(steps):
                 return HeatmapResult(steps.times, np.zeros(1), np.empty((0, len(steps))), actual)
-            parts = reading.segments(source.connection, tier, start, end)
+            parts = spans.segments(source.connection, tier, start, end)
             return answers.heatmap(source, selection, parts, steps)
 
         return self._ask(ask)
@@ -226,7 +237,7 @@ class SqliteStore:
                 )
             if selection.kind is Kind.GAUGE:
                 raise ValueError(f"{match.metric} is a gauge: it has no total")
-            parts = reading.segments(source.connection, COARSE, start, end)
+            parts = spans.segments(source.connection, TEN_MINUTES, start, end)
             planes = [_ADDING_PLANE[selection.kind]]
             if selection.kind is Kind.HISTOGRAM:
                 planes.append(Plane.HIST_SUM)
@@ -245,6 +256,10 @@ class SqliteStore:
     def capabilities(self) -> Capabilities:
         """Exact counts, visible at once."""
         return Capabilities("sqlite", True, 0.0, histogram.ERROR_BOUND)
+
+    def forget_decoded(self) -> None:
+        """Drop the cache of decoded chunks, as a new process begins without one."""
+        self._cache.clear()
 
     def close(self) -> None:
         """Close every connection."""
@@ -292,7 +307,9 @@ class SqliteStore:
         if batch.frames:
             newest = max(frame.ts for frame in batch.frames)
             if self._closed_before != newest // ROWS:
+                before = pruning.newest_minute(connection)
                 closing.close_spans(connection, newest, lambda tier, ts: found.append((tier, ts)))
+                pruning.prune(connection, newest, before, self.retention)
         _note_damage(connection, found)
 
     def _put_frame(self, connection: sqlite3.Connection, frame: Frame) -> None:
@@ -336,6 +353,19 @@ class SqliteStore:
         ids = self._writer.ids(connection, kind, tuple(values))
         return Columns(ids, np.fromiter(values.values(), np.float64, len(values))[None])
 
+    def _shrink(self) -> None:
+        """One step towards a budget that was set lower than the file is large.
+
+        Free pages are given back before more data is dropped for them. The last step says so.
+        """
+        with suppress(StoreFullError):  # even this needs room: the next write goes on
+            if not self._db.is_over_budget():
+                self._is_shrinking = False
+                text = "The store outgrew its budget, which was lowered: its oldest data is gone."
+                self._db.write(lambda connection: tell(connection, text))
+            elif not self._db.shrink():
+                self._is_shrinking = self._db.write(pruning.make_room)
+
     def _tell_damage(self, found: list[tuple[int, int]]) -> None:
         """Leave an event for each damaged blob that none was left for yet."""
         if self._damaged.issuperset(found):
@@ -345,9 +375,11 @@ class SqliteStore:
             self._damaged.update(found)
 
 
-def open_store(folder: Path, size_mib: int = 512) -> SqliteStore:
+def open_store(
+    folder: Path, size_mib: int = 512, retention: Retention | None = None
+) -> SqliteStore:
     """Open the store in `folder`, which is made when missing; raises what SqliteStore raises."""
-    return SqliteStore(folder, size_mib)
+    return SqliteStore(folder, size_mib, retention)
 
 
 def _note_damage(connection: sqlite3.Connection, found: Sequence[tuple[int, int]]) -> None:

@@ -111,7 +111,7 @@ def test_an_export_is_a_file_named_by_what_and_when(start_dashboard):
     for query, told in [
         ("metric=cpu", "there is no metric 'cpu'; there are http.server.active_requests"),
         (f"metric={metric}&format=xlsx", "there are csv, json, parquet"),
-        (f"metric={metric}&form=csv", "unknown form; known are format, from, metric"),
+        (f"metric={metric}&form=csv", "unknown form; known are format, from, host, metric"),
     ]:
         with pytest.raises(urllib.error.HTTPError) as refused:
             export(running, query)

@@ -67,6 +67,7 @@ def test_an_importing_process_starts_nothing(start_dashboard):
     [
         ({"PORT": "99999"}, 2, "SERVESCOPE_PORT"),
         ({"THREDS": "8"}, 2, "SERVESCOPE_THREDS"),
+        ({"STORE": "http://engine:9090"}, 2, "SERVESCOPE_STORE"),
         ({"DATA_DIR": "/proc/version/data"}, 1, "the data folder /proc/version/data"),
     ],
 )

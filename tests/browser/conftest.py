@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from playwright.sync_api import sync_playwright
+from playwright.sync_api import Error, sync_playwright
 
 POLL_MS = 50
 CHROMIUM = "/usr/bin/chromium"
@@ -84,9 +84,17 @@ class Watched:
         (playwright's own wait_for_function evaluates within the page: our CSP forbids that.)
         """
         deadline = time.monotonic() + seconds
-        while not self.page.evaluate(expression, arg):
+        while not self._is_true(expression, arg):
             assert time.monotonic() < deadline, f"not true in {seconds} s: {expression} {arg}"
             self.page.wait_for_timeout(POLL_MS)
+
+    def _is_true(self, expression, arg):
+        try:
+            return self.page.evaluate(expression, arg)
+        except Error as error:
+            if "Execution context was destroyed" not in str(error):
+                raise
+            return False  # the page was left meanwhile: the next one is asked
 
     def points(self, graph):
         """How the page's graph stands: x and y of every trace, oldest first."""

@@ -89,3 +89,10 @@ def test_a_range_is_chosen_and_stays_in_the_address(open_page):
     opened.page.reload()
     opened.wait_drawn("host-cpu")
     opened.until("document.getElementById('span-text').textContent.includes('(60 min)')")
+    opened.page.locator("#range").get_by_text("2 y", exact=True).click()
+    opened.until("location.search.includes('last=2y')")
+    opened.until("document.getElementById('span-text').textContent.includes('(730 d)')")
+    opened.until(
+        "(document.querySelector('#host-cpu .live-graph-plot')?.data || []).some("
+        "line => line.name === 'highest' && line.y.some(value => value !== null))"
+    )

@@ -11,7 +11,7 @@ from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.control import Control
 from servescope.store.sqlite import SqliteStore
 
-START = 1_800_000_000  # a whole minute
+START = 1_699_999_200  # a whole minute
 
 
 def key(metric, **labels):

@@ -5,6 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from components.live import RENEW_S, Cursor, Feed, LiveGraph, LivePage, answer, sealed
+from servescope.errors import EngineRefusedError
 from servescope.figures.lines import LinePlot
 from servescope.queries import host, traffic
 from servescope.queries.span import DEFAULT_RANGE, View
@@ -32,6 +33,18 @@ def test_before_the_first_frame_there_is_nothing_to_draw(desk):
     first = answer(PAGE, desk, LIVE, None)
     assert first["newest"] is None
     assert first["graphs"] == {}
+
+
+def test_what_an_engine_refuses_is_told_and_the_page_stays(desk, record):
+    record(a_second(START))
+
+    def refuse(*_):
+        raise EngineRefusedError("the engine answered 422: too many samples")
+
+    page = LivePage("a-page", (LiveGraph("rates", "", "", refuse, LinePlot()),))
+    told = json.loads(sealed(page, desk, LIVE, None)["text"])
+    assert (told["newest"], told["graphs"]) == (None, {})
+    assert "too many samples" in json.dumps(told["props"]["notices"])
 
 
 def test_without_a_cursor_come_whole_figures(desk, record):
@@ -117,6 +130,21 @@ def test_coarse_steps_arrive_when_they_are_complete(desk, record):
     assert first["cursor"] == START + step
     record(*(a_second(START + step + second) for second in range(step - 1)))
     assert answer(PAGE, desk, view, cursor_of(first))["graphs"] == {}
+
+
+def test_a_long_step_is_shown_while_it_is_open_and_drawn_anew_each_minute(desk, record):
+    view = View.read({"last": "2y"})
+    record(*(a_second(START + second) for second in range(3)))
+    first = answer(PAGE, desk, view, None)
+    assert is_whole(first)
+    assert first["span"][0] < START < first["span"][1]
+    assert first["span"][1] - START <= first["step"] == 86_400
+    ((trace, *_),) = [entry["figure"]["data"] for entry in first["graphs"].values()][:1]
+    assert [y for y in trace["y"] if y is not None]
+    record(a_second(START + 3))
+    assert answer(PAGE, desk, view, cursor_of(first))["graphs"] == {}
+    record(a_second(START + 60))
+    assert is_whole(answer(PAGE, desk, view, cursor_of(first)))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)

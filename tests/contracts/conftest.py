@@ -1,21 +1,66 @@
-"""What the contracts are run over: all stores and all concurrency models."""
+"""What the contracts are run over: all stores, engines as real processes, and all models."""
 
-import importlib
+import itertools
 
 import pytest
 
-from servescope.store import REGISTRY
+from servescope.store.opening import open_backend as open_by_settings
 from tests.contracts.hall import CONCURRENT, HOSTINGS, Hall
+from tests.engines import ENGINES, RunningEngine
+
+BACKENDS = ("sqlite", *ENGINES)
+ANSWERS = {"bounds", "series", "range", "mean", "quantiles", "heatmap", "total"}
+_instances = itertools.count()
 
 
-@pytest.fixture(params=sorted(REGISTRY))
-def open_backend(request, tmp_path):
-    module, name = REGISTRY[request.param].split(":")
+class Settled:
+    """A backend whose writes return once they can be read: the contract's cases do not wait.
+
+    An engine is held to the contract itself: what it is asked, it answers, and not the local file.
+    """
+
+    def __init__(self, store, engine):
+        self._store = store
+        self._engine = engine
+        self._view = store.view(store.instance) if engine else store
+
+    def write(self, batch):
+        self._store.write(batch)
+        if self._engine is not None:
+            assert self._store.wait_sent(30), self._store.notices()
+            self._engine.show()
+            self._store.look_anew()
+
+    def __getattr__(self, name):
+        return getattr(self._view if name in ANSWERS else self._store, name)
+
+
+@pytest.fixture(scope="session")
+def engines(tmp_path_factory):
+    """Engines by name, each started when it is first asked for."""
+    running = {}
+
+    def engine(name):
+        if name not in running:
+            running[name] = RunningEngine(name, tmp_path_factory.mktemp(name)).start()
+        return running[name]
+
+    yield engine
+    for one in running.values():
+        one.end()
+
+
+@pytest.fixture(params=BACKENDS)
+def open_backend(request, tmp_path, engines):
+    engine = engines(request.param) if request.param in ENGINES else None
+    wanted = engine.setting if engine else request.param
+    instance = f"host-{next(_instances)}"  # each case is a host of its own
     opened = []
 
     def open_one():
-        opened.append(getattr(importlib.import_module(module), name)(tmp_path / "data", 64))
-        return opened[-1]
+        store = open_by_settings(wanted, tmp_path / "data", 64, instance)
+        opened.append(store)
+        return Settled(store, engine)
 
     yield open_one
     for store in opened:

@@ -170,3 +170,16 @@ def test_a_backend_says_what_it_promises(store):
     assert promise.name in REGISTRY
     assert 0 < promise.error_bound < 0.1
     assert promise.visibility_delay_s >= 0
+
+
+def test_spans_of_days_and_years_are_answered(store):
+    store.write(Batch([Frame(START, {CPU[0]: 1.0}, {SENT[0]: 1.0}, {REQUESTS[0]: delta(0.1)})]))
+    for days, step in ((1, 60), (1, 120), (30, 3600), (800, 86_400)):
+        span = (START - days * 86_400 + 600, START + 600)
+        gauge = store.range(Matching(CPU_UTILIZATION), *span, step, Aggregation.AVG)
+        assert np.nansum(gauge.values) == 1.0
+        sent = store.range(Matching(BYTES_SENT), *span, step, Aggregation.SUM)
+        assert np.nansum(sent.values) == 1.0
+        p95 = store.quantiles([0.95], Matching(REQUEST_DURATION), *span, step)
+        assert np.nanmax(p95.values) == pytest.approx(0.1, rel=p95.error_bound)
+        assert store.total(Matching(REQUEST_DURATION), *span).count.tolist() == [1.0]

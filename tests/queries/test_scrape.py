@@ -8,7 +8,7 @@ from servescope.catalog import REQUEST_DURATION as DURATION
 from servescope.errors import StoreFullError
 from servescope.queries import scrape
 from servescope.queries.scrape import FRESH_S, Totals
-from servescope.store import closing
+from servescope.store.tiers import Retention
 from tests.queries.conftest import COST, RECEIVED, WSGI, frame
 
 START = 1_700_000_000 // 3600 * 3600
@@ -98,26 +98,29 @@ def test_a_restart_goes_on_from_what_was_kept(office, monkeypatch):
     assert told(office.desk(), Totals()) == told(desk, totals)
 
 
-def test_totals_outlive_the_seconds_they_come_from(office, monkeypatch):
+def test_totals_outlive_the_seconds_they_come_from(office):
     desk, totals = office.desk(), Totals()
     office.fill(desk, START, START + 300)
     before = told(desk, totals)
-    monkeypatch.setattr(closing, "KEPT_SECONDS", {1: 120, 60: 240})
+    desk.store.retention = Retention(120)
     for ts in range(START + 300, START + 1200, 60):
         office.fill(desk, ts, ts + 60)
+    desk.store._db.write(  # what happens to the minutes after months
+        lambda connection: connection.execute("DELETE FROM frame WHERE ts < ?", (START + 600,))
+    )
     assert desk.store.bounds()[0] > START
     found = counters(told(desk, totals))
     assert found[NETWORK_IO] > before[NETWORK_IO]
     assert told(office.desk(), Totals()) == told(desk, totals)
 
 
-def test_scrapes_a_long_time_apart_never_decrease_and_agree(office, monkeypatch):
+def test_scrapes_a_long_time_apart_never_decrease_and_agree(office):
     """More passed than seconds are kept singly: whoever is first says what it came to."""
     desk, one, other = office.desk(), Totals(), Totals()
     office.fill(desk, START, START + 60)
     before = told(desk, one)
     told(desk, other)
-    monkeypatch.setattr(closing, "KEPT_SECONDS", {1: 60, 60: 90 * 86_400})
+    desk.store.retention = Retention(60)
     for ts in range(START + 60, START + 7_300, 60):
         office.fill(desk, ts, ts + 60)
     after = told(desk, one)

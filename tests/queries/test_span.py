@@ -2,7 +2,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servescope.queries.span import DEFAULT_RANGE, MAX_POINTS, RANGES, STEPS, Span, View
+from servescope.queries.span import (
+    DEFAULT_RANGE,
+    LONG_STEP_S,
+    MAX_POINTS,
+    RANGES,
+    STEPS,
+    Span,
+    View,
+)
 
 NEWEST = 1_800_000_123
 
@@ -21,17 +29,27 @@ NEWEST = 1_800_000_123
         ({"from": -5, "to": 100}, View()),
         ({"from": 1, "to": "inf"}, View()),
         ({"from": 1, "to": "nan"}, View()),
+        ({"last": "1h", "host": "web-2"}, View(RANGES[2], host="web-2")),
+        ({"from": 100, "to": 200, "host": "*"}, View(DEFAULT_RANGE, (100, 200), "*")),
+        ({"host": "a\x00b"}, View()),
+        ({"host": "x" * 300}, View(host="x" * 200)),
     ],
 )
 def test_a_view_is_read_from_what_a_browser_sends(stored, expected):
     assert View.read(stored) == expected
 
 
+def test_views_of_different_hosts_are_different():
+    keys = {View(fixed=fixed, host=host).key for fixed in (None, (1, 2)) for host in ("", "a", "*")}
+    assert len(keys) == 6
+
+
 @pytest.mark.parametrize("chosen", RANGES, ids=lambda entry: entry.key)
 def test_a_live_span_ends_with_the_newest_whole_step(chosen):
     span = View(chosen).span(NEWEST)
     assert span.end % span.step == 0
-    assert 0 <= NEWEST + 1 - span.end < span.step
+    behind = NEWEST + 1 - span.end
+    assert (-span.step < behind <= 0) if span.step >= LONG_STEP_S else (0 <= behind < span.step)
     assert span.end - span.start == chosen.seconds
     assert chosen.seconds / span.step <= MAX_POINTS
 

@@ -1,5 +1,6 @@
 """The ring: every record once, in order, or counted as lost."""
 
+import platform
 import subprocess
 import sys
 import threading
@@ -20,6 +21,7 @@ from servescope.recording.ring import (
     SEQUENCE,
     SEQUENCE_OFFSET,
     SLOT,
+    stores_are_ordered,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -323,3 +325,9 @@ def test_a_drained_array_outlives_the_ring(tmp_path):
     reader.close()
     writer.close()
     assert np.array_equal(records["bytes_received"], [1])
+
+
+def test_which_processors_show_stores_in_order():
+    assert stores_are_ordered("x86_64")
+    assert not stores_are_ordered("aarch64")
+    assert stores_are_ordered() == stores_are_ordered(platform.machine())

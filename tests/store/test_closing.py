@@ -6,9 +6,10 @@ import pytest
 from servescope import histogram
 from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
 from servescope.errors import StoreFullError
-from servescope.store import closing
+from servescope.records import EventKind
 from servescope.store.base import Aggregation, Batch, Frame, HistogramDelta, Matching, SeriesKey
 from servescope.store.sqlite import SqliteStore
+from servescope.store.tiers import Retention
 
 HOUR = 1_700_002_800
 assert HOUR % 3600 == 0
@@ -120,16 +121,18 @@ def test_recent_seconds_stay_at_one_second(store):
     assert before_all.actual_step == 1
 
 
-def test_old_tiers_are_dropped_as_new_spans_close(store, monkeypatch):
-    monkeypatch.setattr(closing, "KEPT_SECONDS", {1: 1800, 60: 3 * 3600})
-    for minute in range(6 * 60):
+def test_old_tiers_are_dropped_as_new_spans_close(store):
+    store.retention = Retention(1800, 3 * 3600, 25 * 3600)
+    for minute in range(40 * 60):
         write(store, HOUR + 60 * minute, HOUR + 60 * minute + 60, 30)
-    now = HOUR + 6 * 3600
+    now = HOUR + 40 * 3600
     ((oldest,),) = ask(store, "SELECT min(t0) FROM chunk WHERE tier = 1")
     assert now - 1800 - 120 <= oldest <= now - 1800
     ((oldest,),) = ask(store, "SELECT min(t0) FROM chunk WHERE tier = 60")
     assert now - 4 * 3600 - 60 <= oldest <= now - 3 * 3600
-    assert store.bounds()[0] == oldest
+    ((oldest,),) = ask(store, "SELECT min(t0) FROM chunk WHERE tier = 600")
+    assert now - 35 * 3600 - 3600 <= oldest <= now - 25 * 3600
+    assert store.bounds()[0] == max(oldest, HOUR)
 
 
 def test_a_clock_that_leaps_ahead_for_a_moment_costs_nothing(store):
@@ -157,12 +160,12 @@ def test_a_clock_set_back_adds_to_what_is_there(store):
     assert gauge.tolist() == [float(ts % 7) for ts in range(HOUR, HOUR + 420)]
 
 
-def test_what_came_late_is_counted_in_tier_60_after_tier_1_is_gone(store, monkeypatch):
+def test_what_came_late_is_counted_in_tier_60_after_tier_1_is_gone(store):
     for start in (HOUR, HOUR + 180, HOUR + 60):  # the clock was set back
         for minute in range(4):
             write(store, start + 60 * minute, start + 60 * minute + 60)
     store.write(Batch([frame(HOUR + 600)]))
-    monkeypatch.setattr(closing, "KEPT_SECONDS", {1: 600, 60: 86_400})
+    store.retention = Retention(600, 86_400)
     for minute in range(20, 40):
         write(store, HOUR + 60 * minute, HOUR + 60 * minute + 60, 30)
     assert ask(store, "SELECT min(ts) FROM frame WHERE tier = 1")[0][0] >= HOUR + 2000
@@ -194,6 +197,34 @@ def test_the_size_budget_is_held_by_dropping_the_oldest(small):
     ((oldest,),) = ask(small, "SELECT min(t0) FROM chunk WHERE tier = 1")
     assert oldest > HOUR
     assert small.bounds()[0] == HOUR  # tier 60 remembers
+
+
+def test_a_lowered_budget_shrinks_the_file_step_by_step(tmp_path):
+    random, store = np.random.default_rng(1), SqliteStore(tmp_path, 16)
+    for start in range(HOUR, HOUR + 5400, 60):
+        store.write(Batch([noisy(ts, random) for ts in range(start, start + 60)], {"r": start}))
+    store.close()
+    large = store.path.stat().st_size
+    store = SqliteStore(tmp_path, 4)
+    assert large > 1.5 * 4 * 1024 * 1024
+    assert store.path.stat().st_size == large  # nothing is dropped by looking
+    for ts in range(HOUR + 5400, HOUR + 5460):
+        store.write(Batch([noisy(ts, random)], {"r": ts}))
+    assert store.path.stat().st_size <= 4 * 1024 * 1024
+    newest = store.range(Matching(BYTES_SENT), HOUR + 5280, HOUR + 5460, 1, Aggregation.SUM)
+    assert newest.values.tolist() == [[1.0] * 180]
+    assert store.cursors() == {"r": HOUR + 5459}
+    assert store.bounds()[0] == HOUR  # tier 60 remembers
+    assert ask(store, "PRAGMA integrity_check") == [("ok",)]
+    told = ask(store, "SELECT text FROM event WHERE kind = ?", EventKind.STORE)
+    assert [text for (text,) in told] == [
+        "The store outgrew its budget, which was lowered: its oldest data is gone."
+    ]
+    for start in range(HOUR + 5460, HOUR + 9000, 60):  # the new budget holds from now on
+        store.write(Batch([noisy(ts, random) for ts in range(start, start + 60)], {"r": start}))
+    assert store.path.stat().st_size <= 4 * 1024 * 1024
+    assert len(ask(store, "SELECT 1 FROM event")) == 1
+    store.close()
 
 
 def test_what_fits_in_no_budget_is_refused_and_reading_goes_on(small):

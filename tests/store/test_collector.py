@@ -346,6 +346,16 @@ def test_flushing_with_nothing_new_adds_no_second(store, recorder, collect):
     assert store.bounds() == (BASE, BASE)
 
 
+def test_flushing_deletes_the_rings_of_the_dead_at_once(store, folder, recorder, collect):
+    collect(0)
+    serve(recorder, 0, 3)
+    collect(1)
+    recorder.close()
+    collect.collector.flush((BASE + 1) * SECOND + 500_000_000, float(BASE + 1.5))
+    assert list(folder.iterdir()) == []
+    assert total(store) == {(): 3.0}
+
+
 def test_a_file_that_is_no_ring_is_passed_over_and_told(store, folder, recorder, collect, caplog):
     (folder / "1.ring").write_bytes(b"nonsense")
     (folder / "notes.txt").write_text("mine")

@@ -254,7 +254,7 @@ def test_a_failed_change_leaves_nothing_and_the_next_one_works(tmp_path):
         database.write(fail)
     assert database.version() == before
     database.write(lambda connection: connection.execute("INSERT INTO cursor VALUES ('r', 2)"))
-    rows = database.read(lambda c: c.execute("SELECT * FROM cursor").fetchall())
+    rows = database.read(lambda c: c.execute("SELECT * FROM cursor WHERE ring != ''").fetchall())
     assert rows == [("r", 2)]
     assert database.version() == before + 1
     database.close()
@@ -266,8 +266,8 @@ def test_a_locked_store_is_named_after_a_while(tmp_path, monkeypatch):
     other = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(StoreError, match="locked"):
-        database.write(lambda connection: connection.execute("DELETE FROM cursor"))
+        database.write(lambda connection: connection.execute("DELETE FROM cursor WHERE ring != ''"))
     other.execute("ROLLBACK")
     other.close()
-    database.write(lambda connection: connection.execute("DELETE FROM cursor"))
+    database.write(lambda connection: connection.execute("DELETE FROM cursor WHERE ring != ''"))
     database.close()

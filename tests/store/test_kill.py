@@ -20,6 +20,7 @@ from servescope.store.sqlite import open_store
 
 ROOT = Path(__file__).parents[2]
 EVER = (0, 4_000_000_000)
+WRITERS = 4  # of 20,000 requests each
 
 COLLECT = """
     import sys, time
@@ -96,7 +97,7 @@ def kill(child):
 def test_collectors_killed_at_any_moment_lose_and_double_nothing(tmp_path, start):
     each, seed = 20_000, int.from_bytes(os.urandom(2))
     rng = random.Random(seed)  # noqa: S311 - not a secret
-    writers = [start(RECORD, tmp_path, each) for _ in range(3)]
+    writers = [start(RECORD, tmp_path, each) for _ in range(WRITERS)]
     for _ in range(9):
         child = start(COLLECT, tmp_path, stdout=subprocess.PIPE)
         for _ in range(rng.randrange(1, 150)):  # ticks until the kill
@@ -111,13 +112,13 @@ def test_collectors_killed_at_any_moment_lose_and_double_nothing(tmp_path, start
     for later in range(4):
         collector.tick((second + later) * 10**9, time.monotonic())
     found = store.total(Matching(REQUEST_DURATION), *EVER)
-    assert found.count.tolist() == [3.0 * each], f"seed {seed}"
-    assert found.buckets.sum() == 3 * each
+    assert found.count.tolist() == [WRITERS * float(each)], f"seed {seed}"
+    assert found.buckets.sum() == WRITERS * each
     assert store.total(Matching(catalog.RING_LOST), *EVER).count.tolist() == [0.0]
     assert store.cursors() == {}
     assert list((tmp_path / "rings").iterdir()) == []
     steps = store.range(Matching(REQUEST_DURATION), EVER[0], second + 9, 60, Aggregation.SUM)
-    assert steps.values[steps.values == steps.values].sum() == 3 * each
+    assert steps.values[steps.values == steps.values].sum() == WRITERS * each
     collector.close()
     store.close()
 

@@ -1,0 +1,50 @@
+"""The hosts that send to the same engine, as a table."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+from urllib.parse import urlencode
+
+from dash import get_relative_path, html
+
+from components.tables import figure_table
+from servescope.figures import units
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from servescope.queries.rows import HostRow
+
+_HEADINGS = ("Host", "Requests", "Errors", "p95", "CPU", "Memory", "Last seen")
+_LATE_S = 15.0
+_HOURLY_S = 7200.0
+
+
+def fleet_table(rows: Sequence[HostRow]) -> html.Div:
+    """A row for each host; its name leads to the overview of its figures."""
+    now = time.time()
+    return figure_table(_HEADINGS, [_row(row, now) for row in rows], empty="One host only.")
+
+
+def _row(row: HostRow, now: float) -> list[str | html.A | html.Span]:
+    home: str = get_relative_path("/")  # type: ignore[no-untyped-call]  # Dash has no types
+    href = home if row.is_home else f"{home}?{urlencode({'host': row.host})}"
+    return [
+        # A full load: the view of the page before would win over the one in the address.
+        html.A(f"{row.host} (this host)" if row.is_home else row.host, href=href),
+        units.text(row.requests_per_s, "{request}/s"),
+        units.text(row.error_ratio, "1"),
+        units.text(row.p95_s, "s"),
+        units.text(row.cpu_utilization, "1"),
+        units.text(row.memory_utilization, "1"),
+        html.Span(_ago(now - (row.newest_s + 1))),
+    ]
+
+
+def _ago(seconds: float) -> str:
+    if seconds < _LATE_S:
+        return "now"
+    if seconds < _HOURLY_S:
+        return f"{seconds / 60:.0f} min ago" if seconds >= 100 else f"{seconds:.0f} s ago"  # noqa: PLR2004 - three digits
+    return f"{seconds / 3600:.0f} h ago"

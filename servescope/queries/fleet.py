@@ -1,0 +1,83 @@
+"""All hosts that send to the same engine, each with its signals."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from servescope import catalog
+from servescope.errors import EngineAwayError, EngineRefusedError
+from servescope.histogram import quantiles
+from servescope.queries.rows import HostRow
+from servescope.queries.traffic import STATUS
+from servescope.settings import ALL_HOSTS
+from servescope.store.base import Aggregation, Matching
+
+if TYPE_CHECKING:
+    from servescope.queries.desk import Desk
+    from servescope.records import Labels
+    from servescope.store.base import FleetStore, HostSeen, Store
+
+WINDOW_S: Final = 10
+"""Seconds a host's figures cover: frames of different hosts arrive a second or two apart."""
+
+_HOST: Final = "instance"
+
+
+def table(desk: Desk) -> list[HostRow]:
+    """A row for each host by name; empty where there is but one."""
+    fleet, hosts = desk.fleet, desk.hosts()
+    if fleet is None or len(hosts) <= 1:
+        return []
+    everyone = desk.of_host(ALL_HOSTS)
+    try:
+        return everyone.snapshots.get("fleet", lambda: _table(fleet, everyone.store, hosts))
+    except (EngineAwayError, EngineRefusedError):
+        return [HostRow(host.name, host.name == fleet.instance, host.newest_s) for host in hosts]
+
+
+def _table(fleet: FleetStore, everyone: Store, hosts: list[HostSeen]) -> list[HostRow]:
+    end = max(host.newest_s for host in hosts) + 1
+    start = end - WINDOW_S
+    seconds = fleet.seconds_by_host(start, end)
+    total = everyone.total(Matching(catalog.REQUEST_DURATION), start, end, (_HOST, STATUS))
+    cpu_of_all: Labels = (("cpu.logical_number", "all"),)
+    cpu = _means(everyone, catalog.CPU_UTILIZATION, start, end, cpu_of_all)
+    memory = _means(everyone, catalog.MEMORY_UTILIZATION, start, end)
+    rows = []
+    for host in hosts:
+        is_home = host.name == fleet.instance
+        covered = seconds.get(host.name, 0)
+        if not covered:
+            rows.append(HostRow(host.name, is_home, host.newest_s))
+            continue
+        its = [index for index, group in enumerate(total.groups) if group[0] == host.name]
+        requests = float(total.count[its].sum())
+        failed = sum(
+            float(total.count[index]) for index in its if total.groups[index][1].startswith("5")
+        )
+        (p95,) = quantiles(total.buckets[its].sum(axis=0), (0.95,)).tolist()
+        rows.append(
+            HostRow(
+                host=host.name,
+                is_home=is_home,
+                newest_s=host.newest_s,
+                requests_per_s=requests / covered,
+                error_ratio=failed / requests if requests else None,
+                p95_s=p95 if requests else None,
+                cpu_utilization=cpu.get(host.name),
+                memory_utilization=memory.get(host.name),
+            )
+        )
+    return rows
+
+
+def _means(store: Store, metric: str, start: int, end: int, where: Labels = ()) -> dict[str, float]:
+    """Mean of a gauge over the span, of each host that has it."""
+    found = store.range(Matching(metric, where), start, end, 1, Aggregation.AVG, (_HOST,))
+    return {
+        group[0]: float(np.nanmean(row))
+        for group, row in zip(found.groups, found.values, strict=True)
+        if not np.isnan(row).all()
+    }

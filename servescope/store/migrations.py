@@ -1,0 +1,59 @@
+"""Steps from each older schema version to the next, run once when an old file is opened.
+
+A step runs inside the transaction that also writes the new version: killed in the middle, it is
+simply run again at the next start.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Final
+
+from servescope.errors import StoreCorruptError
+from servescope.store.buckets import Buckets
+from servescope.store.chunks import Plane, decode
+from servescope.store.closing import coarser_rows, put_coarse_row
+from servescope.store.matrices import Matrix
+from servescope.store.tiers import COARSER, MINUTE
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Mapping
+
+logger = logging.getLogger(__name__)
+
+
+def _add_ten_minutes(connection: sqlite3.Connection) -> None:
+    """Version 2 has tier 600: fill it from the closed hours of tier 60.
+
+    An hour with a damaged blob stays a gap of that tier.
+    """
+    connection.execute("DELETE FROM meta WHERE key = 'stamp'")
+    hours = connection.execute(
+        "SELECT t0 FROM chunk WHERE tier = ? AND plane = ? ORDER BY t0", (MINUTE, Plane.INCREASE)
+    ).fetchall()
+    for (t0,) in hours:
+        blobs = connection.execute(
+            "SELECT plane, data FROM chunk WHERE tier = ? AND t0 = ?", (MINUTE, t0)
+        )
+        try:
+            chunks = {Plane(plane): decode(Plane(plane), blob) for plane, blob in blobs}
+        except StoreCorruptError as error:
+            logger.warning(
+                "the hour at epoch second %d is left out of the long tier: %s", t0, error
+            )
+            continue
+        matrices = {plane: one for plane, one in chunks.items() if isinstance(one, Matrix)}
+        buckets = chunks.get(Plane.HIST_BUCKETS)
+        if isinstance(buckets, Buckets) and len(matrices) == len(Plane) - 1:
+            for row in coarser_rows(MINUTE, t0, matrices, buckets):
+                put_coarse_row(connection, COARSER[MINUTE], row, _pass_over)
+
+
+def _pass_over(tier: int, ts: int) -> None:
+    """No row of the new tier was there before: none can be damaged."""
+    del tier, ts
+
+
+STEPS: Final[Mapping[int, Callable[[sqlite3.Connection], None]]] = {1: _add_ten_minutes}
+"""By the version a file has: how it becomes the next one."""

@@ -1,0 +1,86 @@
+"""What our series are called in the engine, and the expressions that ask for them.
+
+Every name begins with `servescope_frame`: these are seconds, not the running totals that a scrape
+of `/metrics` brings under OpenTelemetry's names. A sample at `ts` tells of `[ts, ts + 1)`.
+
+- `servescope_frames`: the second itself, in every second that has a frame;
+- `servescope_frames_hour`: the same, in the first frame of an hour only: quick to look through;
+- `servescope_frame_<metric>`: a gauge's reading, or what the second added to a counter;
+- `servescope_frame_<metric>_count`, `_sum`, `_bucket`: what it added to a histogram; the label
+  `bucket` is the index in `servescope.histogram` of a bucket (not cumulative).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from functools import cache
+from typing import TYPE_CHECKING, Final
+
+from servescope.catalog import BY_NAME
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from servescope.records import Labels
+
+FRAMES: Final = "servescope_frames"
+FRAMES_HOUR: Final = "servescope_frames_hour"
+INSTANCE: Final = "instance"
+BUCKET: Final = "bucket"
+_PREFIX: Final = "servescope_frame_"
+_OUTSIDE: Final = re.compile(r"[^a-zA-Z0-9_]")
+
+
+@cache
+def engine_name(metric: str) -> str:
+    """The name of a metric's series, without a histogram's suffix."""
+    return _PREFIX + _OUTSIDE.sub("_", metric.removeprefix("servescope."))
+
+
+@cache
+def engine_label(name: str) -> str:
+    """The name of a label."""
+    return _OUTSIDE.sub("_", name)
+
+
+@cache
+def own_labels(metric: str) -> dict[str, str]:
+    """The engine's label name → ours, of a metric of the catalog."""
+    known = BY_NAME.get(metric)
+    return {engine_label(name): name for name in known.labels} if known else {}
+
+
+def selector(name: str, where: Labels = (), instance: str | None = None) -> str:
+    """A series selector; `instance` None selects all hosts."""
+    matchers = [f"{engine_label(label)}={quoted(value)}" for label, value in where]
+    if instance is not None:
+        matchers.append(f"{INSTANCE}={quoted(instance)}")
+    return f"{name}{{{','.join(matchers)}}}"
+
+
+def quoted(text: str) -> str:
+    """A string literal: PromQL's escapes are Go's, which JSON's are among."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def by_clause(labels: Iterable[str]) -> str:
+    """`by (a, b)` in the engine's label names."""
+    return f"by ({', '.join(engine_label(label) for label in labels)})"
+
+
+def over_time(
+    function: str, selected: str, window_s: int, shift_s: int = 0, *, distinct: bool = False
+) -> str:
+    """`function`_over_time of the samples of a window, each second counted once.
+
+    `distinct` asks for one sample a second: VictoriaMetrics without deduplication keeps what was
+    sent twice. `shift_s` moves the window into the evaluation's future.
+    """
+    offset = f" offset -{shift_s}s" if shift_s else ""
+    if window_s == 1:
+        single = "present" if function == "count" else "last"
+        return f"{single}_over_time({selected}[1s]{offset})"
+    if distinct:
+        return f"{function}_over_time(last_over_time({selected}[1s])[{window_s}s:1s]{offset})"
+    return f"{function}_over_time({selected}[{window_s}s]{offset})"

@@ -1,0 +1,183 @@
+"""This host's store on an engine: written to the local file, sent on, read from the engine."""
+
+from __future__ import annotations
+
+import hashlib
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+from weakref import WeakSet
+
+from servescope.errors import ServescopeError
+from servescope.store.database import Database
+from servescope.store.promql.address import read_address
+from servescope.store.promql.engine import Engine
+from servescope.store.promql.fleet import Fleet
+from servescope.store.promql.outbox import Outbox
+from servescope.store.promql.reader import EngineReader
+from servescope.store.promql.sender import Sender
+from servescope.store.promql.view import EngineView
+from servescope.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from servescope.records import RequestDetail
+    from servescope.store.base import Batch, HostSeen
+    from servescope.store.promql.outbox import Parcel
+    from servescope.store.tiers import Retention
+
+BEHIND_S: Final = 10
+"""How many seconds may wait to be sent before a page tells so."""
+
+
+class WriteAheadStore(SqliteStore):
+    """The local file; `on_commit` is called after each batch."""
+
+    def __init__(
+        self,
+        folder: Path,
+        size_mib: int,
+        retention: Retention | None,
+        on_commit: Callable[[], None],
+    ) -> None:
+        super().__init__(folder, size_mib, retention)
+        self._on_commit = on_commit
+
+    def write(self, batch: Batch) -> None:
+        """Commit the batch, then have it sent."""
+        super().write(batch)
+        self._on_commit()
+
+
+class PrometheusStore(EngineView):
+    """`Store` of `instance` on the engine at `url`, and the door to the other hosts there.
+
+    The first `write` starts the sender: only the process that leads writes. Raises SettingsError
+    when the URL is none, and what SqliteStore raises; an engine that is away is no error.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        size_mib: int = 512,
+        retention: Retention | None = None,
+        *,
+        url: str,
+        instance: str,
+    ) -> None:
+        self.instance = instance
+        self.engine = Engine(read_address(url))
+        own = EngineReader(self.engine, instance)
+        everyone = EngineReader(self.engine, None)
+        self._readers = WeakSet((own, everyone))
+        self._everyone = everyone
+        self._last_hosts: list[HostSeen] = []
+        self.local = WriteAheadStore(folder, size_mib, retention, self._committed)
+        super().__init__(own, Fleet(self.engine, everyone), self.local)
+        self._db = Database(folder, None)  # the cursor moves also when metrics have no room
+        # Hashed, since the address may name a person.
+        key = hashlib.sha256(self.engine.address.shown.encode()).hexdigest()[:16]
+        self._outbox = Outbox(self._db, key, instance)
+        self._sender = Sender(self._outbox, self.engine, own.has_second, self._sent)
+
+    def write(self, batch: Batch) -> None:
+        """Commit the batch to the local file; it is sent soon after."""
+        self.local.write(batch)
+
+    def cursors(self) -> dict[str, int]:
+        """How far each ring was read, as last committed."""
+        return self.local.cursors()
+
+    def details(self, limit: int, after_id: int = 0) -> list[tuple[int, RequestDetail]]:
+        """The newest request details of this host."""
+        return self.local.details(limit, after_id)
+
+    def version(self) -> int:
+        """A number that changes with each commit, and when the engine shows a newer second."""
+        return (self.local.version() << 40) + super().version()
+
+    def close(self) -> None:
+        """Stop sending and close files and connections; what was not sent waits in the file."""
+        self._sender.stop()
+        self.engine.close()
+        self._db.close()
+        self.local.close()
+
+    def hosts(self) -> list[HostSeen]:
+        """The hosts the engine holds, by name; while it is away, those it last held."""
+        with suppress(ServescopeError):
+            self._last_hosts = self._fleet.hosts()
+        return self._last_hosts
+
+    def view(self, instance: str | None) -> EngineView:
+        """Another host's figures, or those of all together (None)."""
+        reader = EngineReader(self.engine, instance)
+        self._readers.add(reader)
+        return EngineView(reader, self._fleet)
+
+    def seconds_by_host(self, start: int, end: int) -> dict[str, int]:
+        """How many seconds of the span each host has a frame of. Raises EngineAwayError."""
+        return self._everyone.seconds_by_host(start, end)
+
+    def wait_sent(self, seconds: float) -> bool:
+        """Wait until all that was written is sent, or refused, for at most `seconds`."""
+        bounds = self._outbox.bounds()
+        return bounds is None or self._sender.wait_sent(bounds[1], seconds)
+
+    def look_anew(self) -> None:
+        """Take nothing that was learnt of the engine's data for granted."""
+        for reader in list(self._readers):
+            reader.forget_series()
+        self._fleet.forget()
+
+    def notices(self) -> list[str]:
+        """What a person should know of the engine: whole sentences."""
+        progress, bounds = self._outbox.progress(), self._outbox.bounds()
+        shown = self.engine.address.shown
+        told = []
+        waiting = 0
+        if bounds is not None:
+            waiting = bounds[1] - max(progress.sent_until or 0, bounds[0] - 1)
+        trouble = self.engine.trouble or progress.trouble
+        if trouble:
+            told.append(
+                f"The engine is away: {trouble}. Graphs come from this host's own store; "
+                f"{waiting} s of data wait to be sent."
+            )
+        elif waiting > BEHIND_S:
+            told.append(f"{waiting} s of data wait to be sent to the engine at {shown}.")
+        told += self._warnings()
+        if progress.refused:
+            told.append(
+                f"The engine at {shown} refused {progress.refused} s of data as too old or out of "
+                "order; this host's own store has them."
+            )
+        if progress.skipped:
+            told.append(
+                f"{progress.skipped} s of data were no longer kept when the engine came back: "
+                "it lacks them."
+            )
+        return told
+
+    def _warnings(self) -> list[str]:
+        try:
+            interval_s = self.engine.traits().deduplication_s
+        except ServescopeError:
+            return []
+        if interval_s <= 1:
+            return []
+        told = (
+            f"The engine keeps one sample of every {interval_s:g} s (-dedup.minScrapeInterval) and "
+            "so loses most of the seconds it is sent: set it to 1ms."
+        )
+        return [told]
+
+    def _committed(self) -> None:
+        self._sender.wake()
+
+    def _sent(self, parcel: Parcel) -> None:
+        if parcel.new_series:
+            self.look_anew()
+        else:
+            self._fleet.forget_live()

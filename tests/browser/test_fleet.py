@@ -1,0 +1,136 @@
+"""Several hosts on one engine: the picker, the table of hosts, the engine that goes away."""
+
+import re
+import time
+import urllib.request
+
+import pytest
+
+from tests.browser.conftest import PHONE, Watched
+from tests.engines import VICTORIA_METRICS, RunningEngine
+from tests.processes import Dashboards, eventually
+
+pytestmark = pytest.mark.browser
+HOSTS = ("alpha", "beta")
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    running = RunningEngine(VICTORIA_METRICS, tmp_path_factory.mktemp("engine")).start()
+    yield running
+    running.end()
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory, engine):
+    """Two dashboards as two hosts, `beta` with traffic."""
+    dashboards = Dashboards(tmp_path_factory.mktemp("fleet"))
+    alpha, beta = (
+        dashboards(folder=dashboards.base / name, STORE=engine.setting, INSTANCE=name)
+        for name in HOSTS
+    )
+    port = beta.port("wsgi")
+    for _ in range(20):
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/whoami", timeout=10).read()
+    yield alpha, beta
+    dashboards.end()
+
+
+@pytest.fixture
+def look(chromium, fleet):
+    pages = []
+
+    def open_it(path="/", running=fleet[0], **context):
+        surroundings = chromium.new_context(**context)
+        pages.append((surroundings, Watched(surroundings.new_page(), running.url)))
+        return pages[-1][1].open(path)
+
+    yield open_it
+    complaints = [complaint for _, watched in pages for complaint in watched.complaints]
+    for surroundings, _ in pages:
+        surroundings.close()
+    assert complaints == []
+
+
+def answered(watched):
+    """How many requests the overview's graph holds: traces are stacked, the topmost has all."""
+    traces = watched.points("overview-requests")
+    return max((sum(float(value or 0) for value in trace["y"]) for trace in traces), default=0)
+
+
+def choose(watched, label):
+    watched.page.get_by_role("textbox", name="Host", exact=True).click()
+    watched.page.get_by_role("option", name=label).click()
+
+
+def test_the_host_is_chosen_in_the_shell_and_stands_in_the_address(look):
+    watched = look().wait_drawn("overview-requests", "overview-host")
+    page = watched.page
+    picker = page.get_by_role("textbox", name="Host", exact=True)
+    picker.wait_for()
+    watched.until("document.getElementById('host').value === 'alpha (this host)'")
+    assert answered(watched) == 0
+    choose(watched, "beta")
+    page.get_by_text("Figures of host beta.").wait_for()
+    eventually(lambda: page.wait_for_timeout(50) or answered(watched) == 20)
+    assert "host=beta" in page.url
+    # The link holds the view: opened elsewhere, and through a zoom, it stays with the host.
+    shared = look(page.url.removeprefix(watched.base))
+    shared.page.get_by_text("Figures of host beta.").wait_for()
+    shared.page.get_by_role("button", name="Pause").click()
+    shared.until("location.search.includes('from=') && location.search.includes('host=beta')")
+    shared.page.get_by_role("link", name="Latency").click()
+    shared.wait_drawn("latency-percentiles")
+    assert "host=beta" in shared.page.url
+    choose(watched, "All 2 hosts")
+    page.get_by_text("Figures of all hosts").wait_for()
+    eventually(lambda: page.wait_for_timeout(50) or answered(watched) == 20)
+    choose(watched, re.compile("alpha"))
+    page.get_by_text("Figures of").first.wait_for(state="hidden")
+    watched.until("!location.search.includes('host=')")
+    eventually(lambda: page.wait_for_timeout(50) or answered(watched) == 0)
+
+
+def test_the_overview_has_a_row_for_each_host(look, fleet):
+    port = fleet[1].port("wsgi")
+    watched = look()
+    page = watched.page
+    row = page.locator("#overview-fleet tbody tr", has_text="beta")
+    row.wait_for()
+    deadline = time.monotonic() + 20
+    while not re.search(r"[1-9]", row.locator("td").nth(1).inner_text()):
+        assert time.monotonic() < deadline, row.inner_text()
+        urllib.request.urlopen(f"http://127.0.0.1:{port}/whoami", timeout=10).read()
+        page.wait_for_timeout(200)
+    cells = row.locator("td").all_inner_texts()
+    assert re.fullmatch(r"[\d.]+ .*s", cells[3]), cells
+    assert all("%" in cell for cell in (cells[2], cells[4], cells[5])), cells
+    assert cells[6] == "now"
+    row.get_by_role("link", name="beta").click()
+    page.get_by_text("Figures of host beta.").wait_for()
+
+
+def test_an_unknown_host_is_told(look):
+    page = look("/?host=gamma").page
+    page.get_by_text("There are no figures of host gamma to be had.").wait_for()
+
+
+def test_nothing_is_wider_than_a_phone(look):
+    watched = look("/?host=beta", **PHONE).wait_drawn("overview-requests")
+    watched.page.locator("#overview-fleet tbody tr", has_text="beta").wait_for()
+    watched.until("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_the_page_tells_when_the_engine_is_away_and_goes_on(look, engine):
+    watched = look().wait_drawn("overview-host")
+    page = watched.page
+    other = look("/?host=beta").wait_drawn("overview-host")
+    engine.end()
+    page.get_by_text("The engine is away").first.wait_for()
+    page.get_by_text(re.compile(r"[1-9]\d* s of data wait to be sent")).first.wait_for()
+    watched.wait_newer("overview-host", watched.last_x("overview-host"))
+    other.page.get_by_text("There are no figures of host beta to be had.").wait_for()
+    engine.start()
+    page.get_by_text("The engine is away").first.wait_for(state="hidden", timeout=60_000)
+    other.page.get_by_text("Figures of host beta.").wait_for()
+    other.wait_newer("overview-host", other.last_x("overview-host"))

@@ -1,0 +1,83 @@
+"""However many seconds a point of a graph spans, no spike is lost."""
+
+import math
+import time
+
+import numpy as np
+import pytest
+
+from servescope.catalog import CPU_UTILIZATION, REQUEST_DURATION
+from servescope.histogram import count
+from servescope.queries import host, latency
+from servescope.queries.span import MAX_POINTS, RANGES, View
+from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
+
+CPU = SeriesKey(CPU_UTILIZATION, (("cpu.logical_number", "all"),))
+REQUESTS = SeriesKey(REQUEST_DURATION, (("listener", "files"),))
+DAY = 86_400
+LENGTHS = [DAY, 2 * DAY, 30 * DAY, 730 * DAY]
+
+
+@pytest.fixture
+def spiky(office):
+    """Two days of quiet, a frame each minute, and one second of a spike and of a dip."""
+    desk, end = office.desk(), int(time.time()) // DAY * DAY
+    start, quiet = end - 2 * DAY, HistogramDelta(count([1e-3]), 1e-3)
+    slow = HistogramDelta(count([2.5]), 2.5)
+    frames = []
+    for ts in range(start, end, 60):
+        values = {start + DAY + 4_200: 0.97, start + DAY + 49_800: 0.01}
+        frames.append(
+            Frame(
+                ts,
+                {CPU: values.get(ts, 0.2)},
+                {},
+                {REQUESTS: slow if ts == start + DAY + 4_200 else quiet},
+            )
+        )
+    for low in range(0, len(frames), 180):
+        desk.store.write(Batch(frames[low : low + 180]))
+    return desk, start, end
+
+
+def test_the_highest_and_lowest_second_are_drawn_at_any_width(spiky):
+    desk, _, end = spiky
+    for length in LENGTHS:
+        check_extremes(desk, end, length)
+    rows = host.cpu(desk, View(fixed=(end - 300, end)).span(end - 1))
+    assert rows.names == ("all cores",)  # a second has no extremes
+
+
+def check_extremes(desk, end, length):
+    span = View(fixed=(end - length, end)).span(end - 1)
+    assert span.step > 1
+    rows = host.cpu(desk, span)
+    assert rows.names == ("all cores", "highest", "lowest")
+    assert rows.times.size <= MAX_POINTS + 1
+    mean, highest, lowest = rows.values
+    assert np.nanmax(highest) == 0.97
+    assert np.nanmin(lowest) == 0.01
+    assert np.nanmax(mean) < 0.9
+    there = ~np.isnan(mean)
+    assert (lowest[there] <= mean[there] + 1e-12).all()
+    assert (mean[there] <= highest[there] + 1e-12).all()
+
+
+def test_the_one_slow_request_is_in_the_heatmap_at_any_width(spiky):
+    desk, start, end = spiky
+    for length in LENGTHS:
+        check_heat(desk, start, end, length)
+
+
+def check_heat(desk, start, end, length):
+    span = View(fixed=(end - length, end)).span(end - 1)
+    heat = latency.heat(desk, span)
+    assert np.nansum(heat.counts[-1]) == 1
+    assert heat.edges[-2] < 2.5 <= heat.edges[-1]
+    covered = min(length, end - start)
+    assert np.nansum(heat.counts) == covered // 60
+
+
+def test_the_time_bar_reaches_back_two_years():
+    assert max(entry.seconds for entry in RANGES) == 2 * 365 * DAY
+    assert math.isclose(RANGES[-1].seconds / View(RANGES[-1]).span(1_800_000_000).step, 730)

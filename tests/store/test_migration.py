@@ -1,0 +1,140 @@
+"""Files of older schema versions are brought up to date; nothing of what they hold is lost."""
+
+import gzip
+import math
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
+from servescope.errors import StoreFullError
+from servescope.records import EventKind
+from servescope.store import migrations
+from servescope.store.base import Aggregation, Batch, Frame, Matching
+from servescope.store.control import Control
+from servescope.store.schema import FILE_NAME, VERSION
+from servescope.store.sqlite import open_store
+from tests.store.version_1_history import CPU, END, SENT, START, STEP, frames
+
+PACKED = Path(__file__).parent / "data" / "version_1.sqlite3.gz"
+HOURS_CLOSED = 2
+
+
+@pytest.fixture
+def old(tmp_path):
+    """A folder with a store that the code of version 1 wrote."""
+    (tmp_path / FILE_NAME).write_bytes(gzip.decompress(PACKED.read_bytes()))
+    return tmp_path
+
+
+def version_of(folder):
+    connection = sqlite3.connect(folder / FILE_NAME)
+    found = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()[0]
+    connection.close()
+    return found
+
+
+def test_every_answer_of_an_old_file_is_the_same(old):
+    assert version_of(old) == 1
+    store, history = open_store(old), list(frames())
+    assert version_of(old) == VERSION
+    assert store.bounds() == (START, END - STEP)
+    assert store.cursors() == {"1-1.ring": len(history)}
+    sent = store.range(Matching(BYTES_SENT), START, END, STEP, Aggregation.SUM).values
+    assert sent.tolist() == [[frame.counts[SENT] for frame in history]]
+    total = store.total(Matching(REQUEST_DURATION), START, END)
+    assert total.buckets.sum() == 2 * len(history)
+    assert total.sum_s[0] == pytest.approx(
+        math.fsum(delta.sum_s for frame in history for delta in frame.histograms.values())
+    )
+    store.close()
+
+
+@pytest.mark.parametrize("step", [60, 600])
+def test_the_long_tier_of_an_old_file_tells_what_its_minutes_told(old, step):
+    """Without its seconds and minutes, the closed hours are told by the new tier alone."""
+    store = open_store(old)
+    store._db.write(
+        lambda connection: [
+            connection.execute("DELETE FROM chunk WHERE tier < 600"),
+            connection.execute("DELETE FROM frame WHERE tier < 600"),
+        ]
+    )
+    closed = START + HOURS_CLOSED * 3600
+    history = [frame for frame in frames() if frame.ts < closed]
+    where = Matching(CPU_UTILIZATION, (("cpu.logical_number", "0"),))
+    for agg, of in (
+        (Aggregation.MIN, min),
+        (Aggregation.MAX, max),
+        (Aggregation.AVG, lambda values: math.fsum(values) / len(values)),
+    ):
+        found = store.range(where, START, closed, step, agg)
+        assert found.actual_step == 600
+        assert found.values[0] == pytest.approx(
+            [
+                of([one.gauges[CPU[0]] for one in history if ts <= one.ts < ts + 600])
+                for ts in range(START, closed, 600)
+            ]
+        )
+    sent = store.range(Matching(BYTES_SENT), START, closed, step, Aggregation.SUM)
+    assert sent.values.sum() == sum(frame.counts[SENT] for frame in history)
+    requests = store.total(Matching(REQUEST_DURATION), START, closed)
+    assert requests.buckets.sum() == 2 * len(history)
+    store.close()
+
+
+def test_the_page_says_that_a_file_was_migrated_and_only_once(old):
+    for _ in range(2):
+        open_store(old).close()
+    control = Control(old)
+    told = [one.text for one in control.events(0, 4e9) if one.kind is EventKind.STORE]
+    assert told == [f"The store was brought from schema 1 to {VERSION}."]
+    control.close()
+
+
+def test_writing_goes_on_in_a_migrated_file(old):
+    store = open_store(old)
+    for minute in range(40):
+        store.write(Batch([Frame(END + 60 * minute, {CPU[0]: 0.5}, {SENT: 1.0})]))
+    assert store.range(
+        Matching(BYTES_SENT), END, END + 2400, 600, Aggregation.SUM
+    ).values.sum() == pytest.approx(40)
+    history = math.fsum(frame.counts[SENT] for frame in frames())
+    assert store.total(Matching(BYTES_SENT), START, END + 2400).count.tolist() == [history + 40]
+    store.close()
+
+
+def test_a_migration_that_fails_leaves_the_file_as_it_was(old, monkeypatch):
+    before = (old / FILE_NAME).read_bytes()
+
+    def full(connection):
+        migrations._add_ten_minutes(connection)
+        raise StoreFullError("no room")
+
+    with monkeypatch.context() as patched:
+        patched.setitem(migrations.STEPS, 1, full)
+        with pytest.raises(StoreFullError):
+            open_store(old)
+    assert version_of(old) == 1
+    assert len((old / FILE_NAME).read_bytes()) == len(before)
+    store = open_store(old)
+    assert version_of(old) == VERSION
+    store.close()
+
+
+def test_an_hour_with_a_damaged_blob_keeps_nobody_from_migrating(old):
+    connection = sqlite3.connect(old / FILE_NAME)
+    connection.execute(
+        "UPDATE chunk SET data = zeroblob(40) WHERE tier = 60 AND t0 = ? AND plane = 0", (START,)
+    )
+    connection.commit()
+    connection.close()
+    store = open_store(old)
+    found = store._db.read(
+        lambda connection: connection.execute(
+            "SELECT min(ts), count(*) FROM frame WHERE tier = 600"
+        ).fetchone()
+    )
+    assert found == (START + 3600, 6)
+    store.close()
