@@ -10,7 +10,7 @@ from tests.browser.conftest import Watched
 from tests.private_disk import CAN_MOUNT, on_private_disk, seen_from_outside
 from tests.processes import Dashboards, eventually, is_bound
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 DISK_MIB = 96
 LIMITED = """
@@ -30,16 +30,18 @@ def started(tmp_path):
     """A dashboard on a disk of its own, and its folder as this process sees it."""
     dashboards, folder = Dashboards(tmp_path), tmp_path / "data"
     folder.mkdir()
-    if CAN_MOUNT:
-        command = as_command(on_private_disk(folder, DISK_MIB, sys.executable, "app.py"))
-        running = dashboards(*command, folder=folder, ready=False)
-        eventually(lambda: running.url)
-        running.folder = seen_from_outside(running.process.pid, folder)
-        eventually(lambda: "leads on" in running.log)
-    else:
-        running = dashboards("-c", LIMITED)
-    yield running
-    dashboards.end()
+    try:
+        if CAN_MOUNT:
+            command = as_command(on_private_disk(folder, DISK_MIB, sys.executable, "app.py"))
+            running = dashboards(*command, folder=folder, ready=False)
+            eventually(lambda: running.url)
+            running.folder = seen_from_outside(running.process.pid, folder)
+            eventually(lambda: "leads on" in running.log)
+        else:
+            running = dashboards("-c", LIMITED)
+        yield running
+    finally:
+        dashboards.end()
 
 
 def fill(running):
@@ -62,6 +64,7 @@ def fill(running):
 def test_a_full_disk_is_told_until_there_is_room_again(started, chromium):
     eventually(lambda: is_bound(int(started.url.rpartition(":")[2])))
     page = chromium.new_page()
+    page.set_default_timeout(60_000)
     watched = Watched(page, started.url).open("/").wait_drawn("overview-host")
     make_room = fill(started)
     told = page.get_by_text("The store takes no data").first
