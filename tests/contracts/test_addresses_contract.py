@@ -20,7 +20,7 @@ from servescope.sampling.inet_diag import listening_sockets
 from servescope.serving import start_listener
 from servescope.serving.models import REGISTRY
 from servescope.serving.unix_socket import MAX_PATH_BYTES
-from tests.contracts.test_models import APP, Hall, wait_until
+from tests.contracts.hall import APPS, Hall, wait_until
 from tests.serving.raw_client import CLOSING, GET, asking, read_all, read_responses
 from tests.serving.tls_client import trusting
 
@@ -33,12 +33,14 @@ if TYPE_CHECKING:
 
 @pytest.fixture(params=list(REGISTRY))
 def hall(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Hall]:
-    hall = Hall(tmp_path, request.param)
+    hall = Hall(tmp_path, request.param, AppKind.WSGI)
     yield hall
     hall.close()
 
 
-def start_at(hall: Hall, address: str, app=APP, kind=AppKind.WSGI, **options) -> RunningListener:
+def start_at(
+    hall: Hall, address: str, app=APPS[AppKind.WSGI], kind=AppKind.WSGI, **options
+) -> RunningListener:
     options = {"threads": 2, "workers": 2, **options}
     spec = ListenerSpec("it", address, 0, hall.model, kind, app, options=ListenerOptions(**options))
     listener = start_listener(spec, hall.recorder)

@@ -28,7 +28,7 @@ from servescope.records import (
 from servescope.serving import start_listener
 from servescope.serving.certificates import self_signed_pair
 from servescope.serving.models import REGISTRY
-from tests.contracts.test_models import APP, Hall, wait_until
+from tests.contracts.hall import APPS, Hall, wait_until
 from tests.serving.raw_client import (
     CLOSING,
     GET,
@@ -53,11 +53,13 @@ class TlsHall(Hall):
     """A hall whose listeners are behind TLS, with the self-signed pair unless told otherwise."""
 
     def __init__(self, folder: Path, model: ConcurrencyModel) -> None:
-        super().__init__(folder, model)
+        super().__init__(folder, model, AppKind.WSGI)
         self.trust = trusting(folder)
         self.certificate, self.key = self_signed_pair(folder)
 
-    def start_tls(self, app: str = APP, kind: AppKind = AppKind.WSGI, **options) -> RunningListener:
+    def start_tls(
+        self, app: str = APPS[AppKind.WSGI], kind: AppKind = AppKind.WSGI, **options
+    ) -> RunningListener:
         return self.start(app, kind, **{"certificate": SELF_SIGNED, **options})
 
     def https(self, listener: RunningListener) -> closing[http.client.HTTPSConnection]:
@@ -320,7 +322,13 @@ def test_a_bad_certificate_is_told_at_the_start_and_leaves_nothing(hall, tmp_pat
         ({"key": str(hall.key)}, "needs a certificate"),
     ):
         spec = ListenerSpec(
-            "it", "127.0.0.1", 0, hall.model, AppKind.WSGI, APP, options=ListenerOptions(**options)
+            "it",
+            "127.0.0.1",
+            0,
+            hall.model,
+            AppKind.WSGI,
+            APPS[AppKind.WSGI],
+            options=ListenerOptions(**options),
         )
         with pytest.raises(CertificateError) as caught:
             start_listener(spec, hall.recorder)
