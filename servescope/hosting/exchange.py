@@ -60,7 +60,6 @@ class Exchange:
         "flags",
         "framing",
         "head",
-        "head_bytes",
         "head_ready_ns",
         "head_sent",
         "is_ended",
@@ -98,7 +97,7 @@ class Exchange:
         self.flags = flags
         self.status = 0
         self.bytes_received = bytes_received
-        self.bytes_sent = self.head_bytes = 0
+        self.bytes_sent = 0
         self.kernel_ns = kernel_ns  # a duration: from the kernel's receipt to our reading
         self.first_byte_ns = first_byte_ns
         self.complete_ns = self.taken_ns = 0
@@ -160,7 +159,6 @@ class Exchange:
             self.framing.keep_alive = False
         head = self.framing.head(status, phrase, headers, self.sink.date(), length, block)
         self.status = status
-        self.head_bytes = len(head)
         self.head_sent = True
         self.head_ready_ns = self.sink.now_ns()
         return head

@@ -100,7 +100,7 @@ def inside(desk: Desk, span: Span) -> Lines:
     )
     return joined(
         [
-            renamed(lines_by(desk, span, metric, Aggregation.AVG, "listener", "1"), form)
+            renamed(lines_by(desk, span, metric, Aggregation.AVG, "listener", ""), form)
             for metric, form in wanted
         ]
     )

@@ -210,6 +210,7 @@ class ResponseFraming:
         "_chunked",
         "_has_body",
         "_minor_version",
+        "head_bytes",
         "is_head",
         "keep_alive",
         "missing_bytes",
@@ -221,6 +222,7 @@ class ResponseFraming:
         self.keep_alive = keep_alive
         self._chunked = False
         self._has_body = True
+        self.head_bytes = 0  # of the last head given out
         self.missing_bytes: int | None = None
         """Bytes announced and not given; None where none are announced."""
 
@@ -256,9 +258,10 @@ class ResponseFraming:
         if plan.closes:
             self.keep_alive = False
         known_date, known_keep_alive, head = plan.latest
-        if known_date is date and known_keep_alive is self.keep_alive:
-            return head
-        return plan.render(date, keep_alive=self.keep_alive)
+        if known_date is not date or known_keep_alive is not self.keep_alive:
+            head = plan.render(date, keep_alive=self.keep_alive)
+        self.head_bytes = len(head)
+        return head
 
     def whole(
         self,

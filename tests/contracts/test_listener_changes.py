@@ -14,10 +14,10 @@ import pytest
 
 from servescope.errors import ListenerError
 from servescope.recording import Recorder
-from servescope.records import AccessLogFormat, ConcurrencyModel
+from servescope.records import AccessLogFormat, AppKind, ConcurrencyModel
 from servescope.serving.handover import retire, succeed, wait_until_serving
 from servescope.serving.models import REGISTRY
-from tests.contracts.test_models import Hall, wait_until
+from tests.contracts.hall import Hall, wait_until
 from tests.serving.raw_client import CLOSING, GET, connect, exchange, read_all, read_responses
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ AGENT = b'User-Agent: x" 200 1 "y\\\r\n'
 
 @pytest.fixture(params=list(REGISTRY))
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Hall]:
-    place = Hall(tmp_path, request.param)
+    place = Hall(tmp_path, request.param, AppKind.WSGI)
     place.recorder.close()
     place.recorder = Recorder(place.rings, capacity=2**16)  # a load leaves many records
     yield place
