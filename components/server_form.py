@@ -75,7 +75,7 @@ def server_form(listeners: Sequence[ListenerStatus], why_not: str) -> html.Div:
         ),
         dmc.Switch(
             id=LOG_FIELD, label="Access log", description="combined format, rotated",
-            checked=bool(first and first.options.access_log),
+            checked=bool(first and first.options.access_log), className="wide",
         ),
     ]  # fmt: skip
     names = ("Apply", "Start", "Stop", "Restart", "Back to the settings")
@@ -93,7 +93,7 @@ def server_form(listeners: Sequence[ListenerStatus], why_not: str) -> html.Div:
     said = dmc.Text(why_not, id="server-said", size="sm", c="dimmed" if why_not else "red")
     return html.Div(
         [
-            html.Div(fields, className="load-form"),
+            html.Div(fields, className="load-form server-form"),
             html.Div([*buttons, said], className="actions", **attributes(role="status")),
         ]
     )
