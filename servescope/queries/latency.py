@@ -9,7 +9,7 @@ import numpy as np
 from servescope import catalog
 from servescope.histogram import BUCKETS, EDGES, ERROR_BOUND, quantiles
 from servescope.queries.rows import Distribution, Heat, Lines, StageRow
-from servescope.queries.traffic import LISTENER, of_listener
+from servescope.queries.traffic import of_listener
 from servescope.records import Stage
 from servescope.store.base import Matching
 
@@ -40,20 +40,6 @@ def percentiles(
     empty = np.full((len(names), found.times.size), np.nan)
     values = found.values[0] if len(found.values) else empty
     return Lines(found.times, names, values, "s", found.actual_step)
-
-
-def quantile_by_listener(desk: Desk, span: Span, name: str = "p95") -> Lines:
-    """One percentile of each listener over time, in seconds."""
-    found = desk.store.quantiles(
-        [QUANTILES[name]],
-        Matching(catalog.REQUEST_DURATION),
-        span.start,
-        span.end,
-        span.step,
-        (LISTENER,),
-    )
-    names = tuple(group[0] for group in found.groups)
-    return Lines(found.times, names, found.values[:, 0, :], "s", found.actual_step)
 
 
 def stage_means(desk: Desk, span: Span, listener: str = "") -> Lines:

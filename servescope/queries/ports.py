@@ -71,19 +71,6 @@ def connections_by_state(desk: Desk, span: Span) -> Lines:
     return lines_by(desk, span, catalog.CONNECTION_COUNT, Aggregation.AVG, _STATE, "{connection}")
 
 
-def connections_by_port(desk: Desk, span: Span) -> Lines:
-    """Established TCP connections of each of our ports."""
-    return lines_by(
-        desk,
-        span,
-        catalog.CONNECTION_COUNT,
-        Aggregation.AVG,
-        "port",
-        "{connection}",
-        ((_STATE, "established"),),
-    )
-
-
 def opened_by_listener(desk: Desk, span: Span) -> Lines:
     """New connections per second that brought a request, by listener."""
     return lines_by(

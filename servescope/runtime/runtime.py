@@ -103,10 +103,6 @@ class Runtime:
         self.start()
         return self._desk
 
-    def wait_until_settled(self, seconds: float) -> bool:
-        """Wait until this process knows whether it leads, and if so has its listeners up."""
-        return self._elected.wait(seconds)
-
     def stop(self) -> None:
         """Stop what this process runs, and leave; does nothing where nothing was started."""
         if self._pid != os.getpid():
