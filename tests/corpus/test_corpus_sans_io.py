@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import itertools
+import functools
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,13 +13,14 @@ from servescope.hosting.site import Site
 from servescope.hosting.static_files import StaticFolder
 from servescope.hosting.wsgi import WsgiHost
 from servescope.records import ListenerOptions
-from servescope.wire.http1_events import BodyData, EndOfMessage, Idle, Refusal, RequestHead
+from servescope.wire.http1_events import BodyData, EndOfMessage, Refusal, RequestHead
 from servescope.wire.http1_rules import Limits, Rule
-from servescope.wire.http1_server import Http1Server, State
 from servescope.wire.websocket_handshake import asks_for_websocket, read_handshake
 from tests.corpus.corpus_answers import SWITCHING, differences, methods_of, read_answers
 from tests.corpus.corpus_apps import LIMITS, make_folder, wsgi_echo
 from tests.corpus.http_cases import INTERIM, Case, CorpusError, _load, load_cases, unescape
+from tests.hosting.response_sink import Sink
+from tests.wire.feeding import byte_by_byte, events_under
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,26 +33,7 @@ PROBE = b"GET /probe HTTP/1.1\r\nHost: probe\r\n\r\n"
 each_case = pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 
 
-def byte_by_byte(data: bytes) -> list[bytes]:
-    return [data[i : i + 1] for i in range(len(data))]
-
-
-def events_of(parts: list[bytes]) -> list[Event]:
-    """All events of a connection whose every answer is given at once; body data joined."""
-    server = Http1Server(Limits(**LIMITS))
-    found: list[Event] = []
-    for part in parts:
-        server.receive_data(part)
-        while not isinstance(event := server.next_event(), Idle) or server.state is State.DONE:
-            if isinstance(event, Idle):
-                server.start_next_cycle()
-            elif isinstance(event, BodyData) and isinstance(before := found[-1], BodyData):
-                found[-1] = BodyData(before.data + event.data)
-            else:
-                found.append(event)
-            if isinstance(event, Refusal):
-                break
-    return found
+events_of = functools.partial(events_under, Limits(**LIMITS))
 
 
 def test_the_corpus_is_large_and_names_its_sections():
@@ -104,22 +86,6 @@ def _assert_messages(events: list[Event], wanted: list) -> None:
         elif isinstance(event, EndOfMessage):
             found.append((body, list(event.trailers)))
     assert found == [(answer.body, answer.trailers) for answer in wanted]
-
-
-class Sink:
-    def __init__(self) -> None:
-        self.out = b""
-        self.now_ns = itertools.count(1).__next__
-
-    def date(self) -> bytes:
-        return b"Sun, 06 Nov 1994 08:49:37 GMT"
-
-    def send(self, data: bytes, *, last: bool) -> None:
-        del last
-        self.out += data
-
-    def send_file(self, *unexpected: object) -> None:
-        raise AssertionError(unexpected)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import itertools
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from servescope.hosting.conversation import BODY_PROGRESS, Conversation, Need
 from servescope.hosting.site import Site
 from servescope.records import ListenerOptions, RequestFlag
+from tests.hosting.response_sink import Sink
 
 if TYPE_CHECKING:
     from servescope.hosting.exchange import Exchange
@@ -30,20 +30,12 @@ class Echo:
         exchange.respond(200, [], exchange.method.encode() + content)
 
 
-class Sink:
-    def __init__(self) -> None:
-        self.out = b""
-        self.now_ns = itertools.count(1).__next__
-
-    def date(self) -> bytes:
-        return b"Sun, 06 Nov 1994 08:49:37 GMT"
+class WholeSink(Sink):
+    """Takes responses that leave in one send, and no other."""
 
     def send(self, data: bytes, *, last: bool) -> None:
         assert last
-        self.out += data
-
-    def send_file(self, *unexpected: object) -> None:
-        raise AssertionError(unexpected)
+        super().send(data, last=last)
 
 
 def talk(app: Echo | None = None, *, denied: bool = False, **options: Any) -> Conversation:
@@ -54,7 +46,7 @@ def talk(app: Echo | None = None, *, denied: bool = False, **options: Any) -> Co
 
 
 def answer(conversation: Conversation, now_s: float = 1) -> tuple[bytes, Need]:
-    sink = Sink()
+    sink = WholeSink()
     conversation.run(sink)
     return sink.out, conversation.finish_cycle(int(now_s * S))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 
 import httptools
@@ -11,32 +12,14 @@ from hypothesis import strategies as st
 
 from servescope.wire.http1_events import BodyData, EndOfMessage, Event, Idle, Refusal, RequestHead
 from servescope.wire.http1_rules import METHODS, Limits, Rule
-from servescope.wire.http1_server import Http1Server, State
+from servescope.wire.http1_server import Http1Server
+from tests.wire.feeding import byte_by_byte, events_under
 
 LIMITS = Limits(max_target=64, max_header_count=5, max_head=512, max_body=32)
 HOST = b"Host: a.example\r\n"
 
 
-def events_of(parts: list[bytes], limits: Limits = LIMITS) -> list[Event]:
-    """All events of a connection whose every response is given at once; body data joined."""
-    server = Http1Server(limits)
-    found: list[Event] = []
-    for part in parts:
-        server.receive_data(part)
-        while not isinstance(event := server.next_event(), Idle) or server.state is State.DONE:
-            if isinstance(event, Idle):
-                server.start_next_cycle()
-            elif isinstance(event, BodyData) and isinstance(before := found[-1], BodyData):
-                found[-1] = BodyData(before.data + event.data)
-            else:
-                found.append(event)
-            if isinstance(event, Refusal):
-                break
-    return found
-
-
-def byte_by_byte(data: bytes) -> list[bytes]:
-    return [data[i : i + 1] for i in range(len(data))]
+events_of = functools.partial(events_under, LIMITS)
 
 
 def request(*lines: bytes, line: bytes = b"GET / HTTP/1.1", body: bytes = b"") -> bytes:

@@ -1,0 +1,21 @@
+"""A ResponseSink that keeps what it is given."""
+
+from __future__ import annotations
+
+import itertools
+
+
+class Sink:
+    def __init__(self) -> None:
+        self.out = b""
+        self.now_ns = itertools.count(1).__next__
+
+    def date(self) -> bytes:
+        return b"Sun, 06 Nov 1994 08:49:37 GMT"
+
+    def send(self, data: bytes, *, last: bool) -> None:
+        del last
+        self.out += data
+
+    def send_file(self, *unexpected: object) -> None:
+        raise AssertionError(unexpected)
