@@ -1,8 +1,6 @@
 """The collector: what was recorded is counted once, in its second, whatever happens meanwhile."""
 
 import math
-import os
-import time
 
 import numpy as np
 import pytest
@@ -19,79 +17,7 @@ from servescope.records import (
     Sample,
 )
 from servescope.store.base import Aggregation, Matching
-from servescope.store.collector import Collector
-
-BASE = 1_700_000_000
-SECOND = 1_000_000_000
-STAGES_NS = (1e5, 2e5, 3e5, 4e6, 5e5, 6e5)
-
-
-@pytest.fixture
-def folder(tmp_path):
-    return tmp_path / "rings"
-
-
-@pytest.fixture
-def recorder(folder):
-    recorder = Recorder(folder, capacity=1024)
-    yield recorder
-    recorder.close()
-
-
-@pytest.fixture
-def collect(store, folder):
-    """A collector whose clock the test moves: `collect(second)` ticks just after its begin."""
-    made = []
-
-    def tick(second, monotonic_s=None):
-        collector.tick(
-            (BASE + second) * SECOND + 30_000_000,
-            float(BASE + second) if monotonic_s is None else monotonic_s,
-        )
-        return collector.status
-
-    def start(*sources):
-        nonlocal collector
-        if made:
-            made[-1].close()
-        collector = Collector(store, folder, sources)
-        made.append(collector)
-        tick.collector = collector
-        return tick
-
-    collector = None
-    start()
-    tick.start = start
-    yield tick
-    made[-1].close()
-
-
-def serve(recorder, second, number=1, *, listener="files", route="/", status=200, flags=0, **more):
-    listener_id = recorder.listener_id(listener)
-    route_id = recorder.route_id(listener_id, route)
-    for index in range(number):
-        recorder.record(
-            int((BASE + second) * SECOND) + index,
-            listener_id,
-            route_id,
-            more.get("method", Method.GET),
-            2,
-            status,
-            flags,
-            100,
-            1_000,
-            *more.get("stages", STAGES_NS),
-        )
-
-
-def seconds(store, metric=catalog.REQUEST_DURATION, start=0, end=8, where=()):
-    found = store.range(Matching(metric, where), BASE + start, BASE + end, 1, Aggregation.SUM)
-    return found.values[0].tolist() if found.groups else []
-
-
-def total(store, metric=catalog.REQUEST_DURATION, by=(), where=()):
-    found = store.total(Matching(metric, where), 0, BASE * 2, by)
-    return dict(zip(found.groups, found.count.tolist(), strict=True))
+from tests.store.served import BASE, SECOND, STAGES_NS, seconds, serve, total
 
 
 def test_records_are_counted_in_the_second_they_ended_in(store, recorder, collect):
@@ -244,19 +170,6 @@ def test_a_stall_leaves_no_gap_and_a_suspend_does(store, recorder, collect):
     assert found[-1] == 0.0
 
 
-def test_a_new_leader_goes_on_where_the_last_one_stopped(store, recorder, collect):
-    serve(recorder, 0, 5)
-    collect(1)
-    serve(recorder, 1, 7)
-    serve(recorder, 3, 2)
-    collect.start()(5)  # nobody led in between
-    found = seconds(store, end=6)
-    assert found[:2] == [5.0, 7.0]
-    assert found[3:5] == [2.0, 0.0]
-    assert math.isnan(found[2])
-    assert math.isnan(found[5])
-
-
 def test_a_clock_set_back_loses_nothing(store, recorder, collect):
     serve(recorder, 100, 2)
     collect(101)
@@ -266,46 +179,6 @@ def test_a_clock_set_back_loses_nothing(store, recorder, collect):
     collect(52, monotonic_s=BASE + 103.0)
     assert seconds(store, start=50, end=53)[:2] == [3.0, 4.0]
     assert total(store) == {(): 9.0}
-
-
-def test_rings_of_the_dead_are_drained_and_deleted(store, folder, collect):
-    first = Recorder(folder, capacity=64)
-    serve(first, 0.5, 5)
-    collect(1)
-    serve(first, 1.5, 3)
-    first.close()
-    collect(2)
-    assert list(folder.iterdir()) == []
-    collect(3)
-    assert store.cursors() == {}
-    assert total(store) == {(): 8.0}
-
-
-def test_the_last_second_of_the_dead_is_waited_for(store, folder, collect):
-    first = Recorder(folder, capacity=64)
-    serve(first, 0.5, 1)
-    serve(first, 1.01, 1)
-    first.close()
-    collect(1)
-    assert [path.suffix for path in folder.iterdir()] == [".ring"]
-    collect(2)
-    assert list(folder.iterdir()) == []
-    assert seconds(store, end=2) == [1.0, 1.0]
-
-
-def test_killed_after_the_commit_and_before_the_deletion(store, folder, collect, monkeypatch):
-    first = Recorder(folder, capacity=64)
-    serve(first, 0, 5)
-    first.close()
-    monkeypatch.setattr("servescope.store.rings.RingFolder.commit", lambda *_: None)
-    collect(1)
-    monkeypatch.undo()
-    tick = collect.start()
-    tick(2)
-    tick(3)
-    assert total(store) == {(): 5.0}
-    assert list(folder.iterdir()) == []
-    assert store.cursors() == {}
 
 
 def test_a_store_that_is_full_loses_nothing_the_ring_holds(store, recorder, collect, monkeypatch):
@@ -344,37 +217,6 @@ def test_flushing_with_nothing_new_adds_no_second(store, recorder, collect):
     collect(1)
     collect.collector.flush((BASE + 1) * SECOND + 300_000_000, BASE + 1.3)
     assert store.bounds() == (BASE, BASE)
-
-
-def test_flushing_deletes_the_rings_of_the_dead_at_once(store, folder, recorder, collect):
-    collect(0)
-    serve(recorder, 0, 3)
-    collect(1)
-    recorder.close()
-    collect.collector.flush((BASE + 1) * SECOND + 500_000_000, float(BASE + 1.5))
-    assert list(folder.iterdir()) == []
-    assert total(store) == {(): 3.0}
-
-
-def test_a_file_that_is_no_ring_is_passed_over_and_told(store, folder, recorder, collect, caplog):
-    (folder / "1.ring").write_bytes(b"nonsense")
-    (folder / "notes.txt").write_text("mine")
-    serve(recorder, 0)
-    assert "1.ring is not a ring" in collect(1).ring_problem
-    collect(2)
-    assert caplog.text.count("1.ring") == 1
-    assert total(store) == {(): 1.0}
-
-
-def test_the_draft_of_a_killed_writer_is_swept(folder, collect):
-    folder.mkdir()
-    old, new = folder / "1.ring.new", folder / "2.ring.new"
-    for draft in (old, new):
-        draft.write_bytes(b"")
-    os.utime(old, (time.time() - 120, time.time() - 120))
-    collect(1)
-    assert not old.exists()
-    assert new.exists()
 
 
 def test_details_reach_the_store_in_order_of_time(store, folder, recorder, collect):

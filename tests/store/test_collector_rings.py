@@ -1,0 +1,92 @@
+"""Whose rings the collector drains, and what becomes of those that nobody writes any more."""
+
+import math
+import os
+import time
+
+from servescope.recording import Recorder
+from tests.store.served import BASE, SECOND, seconds, serve, total
+
+
+def test_a_new_leader_goes_on_where_the_last_one_stopped(store, recorder, collect):
+    serve(recorder, 0, 5)
+    collect(1)
+    serve(recorder, 1, 7)
+    serve(recorder, 3, 2)
+    collect.start()(5)  # nobody led in between
+    found = seconds(store, end=6)
+    assert found[:2] == [5.0, 7.0]
+    assert found[3:5] == [2.0, 0.0]
+    assert math.isnan(found[2])
+    assert math.isnan(found[5])
+
+
+def test_rings_of_the_dead_are_drained_and_deleted(store, folder, collect):
+    first = Recorder(folder, capacity=64)
+    serve(first, 0.5, 5)
+    collect(1)
+    serve(first, 1.5, 3)
+    first.close()
+    collect(2)
+    assert list(folder.iterdir()) == []
+    collect(3)
+    assert store.cursors() == {}
+    assert total(store) == {(): 8.0}
+
+
+def test_the_last_second_of_the_dead_is_waited_for(store, folder, collect):
+    first = Recorder(folder, capacity=64)
+    serve(first, 0.5, 1)
+    serve(first, 1.01, 1)
+    first.close()
+    collect(1)
+    assert [path.suffix for path in folder.iterdir()] == [".ring"]
+    collect(2)
+    assert list(folder.iterdir()) == []
+    assert seconds(store, end=2) == [1.0, 1.0]
+
+
+def test_killed_after_the_commit_and_before_the_deletion(store, folder, collect, monkeypatch):
+    first = Recorder(folder, capacity=64)
+    serve(first, 0, 5)
+    first.close()
+    monkeypatch.setattr("servescope.store.rings.RingFolder.commit", lambda *_: None)
+    collect(1)
+    monkeypatch.undo()
+    tick = collect.start()
+    tick(2)
+    tick(3)
+    assert total(store) == {(): 5.0}
+    assert list(folder.iterdir()) == []
+    assert store.cursors() == {}
+
+
+def test_flushing_deletes_the_rings_of_the_dead_at_once(store, folder, recorder, collect):
+    collect(0)
+    serve(recorder, 0, 3)
+    collect(1)
+    recorder.close()
+    collect.collector.flush((BASE + 1) * SECOND + 500_000_000, float(BASE + 1.5))
+    assert list(folder.iterdir()) == []
+    assert total(store) == {(): 3.0}
+
+
+def test_a_file_that_is_no_ring_is_passed_over_and_told(store, folder, recorder, collect, caplog):
+    (folder / "1.ring").write_bytes(b"nonsense")
+    (folder / "notes.txt").write_text("mine")
+    serve(recorder, 0)
+    assert "1.ring is not a ring" in collect(1).ring_problem
+    collect(2)
+    assert caplog.text.count("1.ring") == 1
+    assert total(store) == {(): 1.0}
+
+
+def test_the_draft_of_a_killed_writer_is_swept(folder, collect):
+    folder.mkdir()
+    old, new = folder / "1.ring.new", folder / "2.ring.new"
+    for draft in (old, new):
+        draft.write_bytes(b"")
+    os.utime(old, (time.time() - 120, time.time() - 120))
+    collect(1)
+    assert not old.exists()
+    assert new.exists()
