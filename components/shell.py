@@ -38,7 +38,7 @@ def shell() -> dmc.MantineProvider:
             dcc.Interval(id=TICK, interval=POLL_MS),
             dcc.Store(id=VIEW),
             # Brings plotly.js, which Dash loads with the first Graph; we draw into plain elements.
-            html.Div(dcc.Graph(figure={}), className="plotly-loader", hidden=True),
+            html.Div(dcc.Graph(figure={"data": []}), className="plotly-loader", hidden=True),
             html.A("Skip to the page", href="#page", className="skip-link"),
             dmc.AppShell(
                 id="app-shell",

@@ -99,7 +99,7 @@ def props(desk: Desk, _span: Span | None, _filters: tuple[str, ...]) -> Props:
         ("p99", now.p99_s, "s", None, f"in kernel {units.text(now.kernel_wait_s, 's')}"),
         ("connections", now.open_connections, "{connection}", None, "open"),
         ("cpu", now.cpu_utilization, "1", CPU, f"load {units.text(now.load_average, '')}"),
-        ("memory", now.memory_utilization, "1", MEMORY, "not available"),
+        ("memory", now.memory_utilization, "1", MEMORY, "in use"),
     )
     filled: Props = {}
     for name, value, unit, limits, note in cards:

@@ -56,7 +56,7 @@ class Watched:
         page.on("response", self._response)
 
     def _console(self, message):
-        if message.type in {"error", "warning"}:
+        if message.type in {"error", "warning", "trace"}:
             self.complaints.append(message.text)
 
     def _request(self, request):
