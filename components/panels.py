@@ -101,7 +101,7 @@ def grid(
         id=grid_id,
         columnDefs=list(column_defs),
         defaultColDef={"sortable": True, "resizable": True, "minWidth": 70},
-        rowData=[],
+        rowData=None,  # not yet known; an empty list says that there is nothing
         getRowId="params.data.key",
         columnSize="responsiveSizeToFit",
         style={"height": height},
@@ -110,7 +110,7 @@ def grid(
             "headerHeight": 36,
             "rowHeight": 34,
             "suppressCellFocus": False,
-            "localeText": {"noRowsToShow": empty},
+            "localeText": {"noRowsToShow": empty, "loadingOoo": "Loading…"},
             **(options or {}),
         },
     )

@@ -1,5 +1,7 @@
 """Every page opens, draws, fits and stays silent, on a desk and on a phone, dark and light."""
 
+import re
+
 import pytest
 
 from tests.browser.conftest import DESKTOP, PHONE
@@ -69,3 +71,21 @@ def test_dark_and_light_are_one_click_apart_and_remembered(open_page):
     opened.page.reload()
     opened.until("document.querySelector('h1')")
     assert opened.page.evaluate(scheme) == "light"
+
+
+@pytest.mark.parametrize(
+    ("page", "grid"), [("ports", "ports-sockets"), ("requests", "requests-log")]
+)
+def test_a_table_that_waits_for_its_rows_does_not_say_that_there_are_none(open_page, page, grid):
+    opened = open_page("/host")
+
+    def hold_the_poll(route):
+        if f'"output":"{page}-delta.data"' not in route.request.post_data:
+            route.continue_()
+
+    opened.page.route(re.compile("_dash-update-component"), hold_the_poll)
+    opened.page.get_by_role("link", name=PAGES[f"/{page}"][0], exact=True).first.click()
+    table = opened.page.locator(f"#{grid}")
+    table.scroll_into_view_if_needed()
+    table.get_by_text("Loading…").first.wait_for(state="attached")
+    opened.page.unroute_all(behavior="ignoreErrors")
