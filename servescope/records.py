@@ -220,6 +220,17 @@ LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S1
 
 
 @dataclass(frozen=True, slots=True)
+class ShownCertificate:
+    """What clients see of a listener's certificate; times in epoch seconds."""
+
+    file: str  # where it was read; a renewed one is found there
+    sha256: str  # of its DER form, hexadecimal
+    serial: str  # hexadecimal
+    ends_s: float
+    read_s: float  # since when it is in use
+
+
+@dataclass(frozen=True, slots=True)
 class ListenerStatus:
     """Actual state of a listener, written by the leader."""
 
@@ -237,6 +248,7 @@ class ListenerStatus:
     options: ListenerOptions = field(default_factory=ListenerOptions)
     is_changed: bool = False  # a person changed it, see ListenerWish
     pid: int = 0  # the process that runs it
+    certificate: ShownCertificate | None = None  # while it runs behind TLS
 
     @property
     def url(self) -> str:
@@ -253,6 +265,8 @@ class ListenerStatus:
         known = {one.name: values[one.name] for one in fields(cls) if one.name in values}
         known["state"] = ListenerState(known["state"])
         known["options"] = ListenerOptions.from_json(known.get("options", {}))
+        if known.get("certificate") is not None:
+            known["certificate"] = ShownCertificate(**known["certificate"])
         return cls(**known)
 
 

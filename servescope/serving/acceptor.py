@@ -15,8 +15,8 @@ from servescope.serving.arrival import stamp_arrivals
 from servescope.serving.connection import Connection, now_ns
 from servescope.serving.date_header import DateHeader
 from servescope.serving.quiet_log import QuietLog
-from servescope.serving.tls_channel import TlsChannel
 from servescope.serving.tls_socket import TlsSocket
+from servescope.wire.tls_channel import TlsChannel
 
 if TYPE_CHECKING:
     import ssl
@@ -81,7 +81,7 @@ class Acceptor:
         stamp_arrivals(sock)
         assignment = self._assignment
         conversation = Conversation(assignment.site, self._client(peer), now_ns())
-        stream = sock if self._tls is None else _behind_tls(sock, self._tls, conversation)
+        stream = sock if self._tls is None else _behind_tls(sock, self._tls.context, conversation)
         return self._connection_type(
             stream, conversation, assignment.record, self._date, self._write_timeout_ns
         )
