@@ -74,6 +74,7 @@ class LoadOutcome(IntEnum):
     RESET = 2  # the connection broke after the request was sent
     TIMED_OUT = 3  # no whole response before the plan's timeout
     PROTOCOL = 4  # the response was no HTTP
+    HANDSHAKE = 5  # connected, but the TLS handshake failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,8 @@ class RequestRecord:
 
     In a ring of kind `load` the same record tells a request of the generator: `stages_ns[0]` is the
     latency from the *intended* send time, `stages_ns[1]` the naive one from the actual send,
-    `stages_ns[2]` the time to connect (0 on a kept connection), and `protocol` the LoadOutcome.
+    `stages_ns[2]` the time to connect, the TLS handshake included (0 on a kept connection), and
+    `protocol` the LoadOutcome.
     """
 
     end_ns: int  # time.time_ns() when the last byte was handed to the kernel

@@ -1,4 +1,4 @@
-"""Listeners behind TLS as a person sees them: the certificate's card, and its renewal."""
+"""Listeners behind TLS as a person sees them: the certificate, its renewal, and load on them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ from contextlib import closing
 import pytest
 from cryptography import x509
 
+from servescope.records import RunState
 from servescope.serving.certificates import self_signed_pair
-from tests.browser.test_servers import wait_card
+from tests.browser.test_load import figure, fill, newest_run
+from tests.browser.test_servers import choose, wait_card
+from tests.faults.test_handover import total_requests
 from tests.processes import Dashboards, eventually
 
 pytestmark = pytest.mark.browser
@@ -89,3 +92,23 @@ def test_a_renewed_certificate_is_on_the_card_and_a_broken_one_is_told(open_page
     assert (
         "Certificate" not in opened.page.locator('.server-card[data-listener="wsgi"]').inner_text()
     )
+
+
+@pytest.mark.parametrize(("listener", "path"), [("files", "/welcome/"), ("asgi", "/whoami")])
+def test_load_on_a_listener_behind_tls_from_start_to_result(open_page, dashboard, listener, path):
+    opened = open_page("/load").wait_drawn("load-rates")
+    before = total_requests(dashboard.folder, listener)
+    choose(opened, "Listener", listener)
+    fill(opened, "Path and query", path)
+    fill(opened, "Requests per second", 100)
+    fill(opened, "Seconds", 3)
+    opened.page.get_by_role("button", name="Start", exact=True).click()
+    opened.page.locator("#run-strip").get_by_text("Load run").wait_for()
+    opened.page.locator("#load-now").get_by_text("done", exact=True).wait_for()
+    run = newest_run(dashboard)
+    assert run.state is RunState.DONE
+    assert run.plan.listener == listener
+    assert run.result["sent"] == run.result["answered"] == 300
+    assert run.result["statuses"] == {"200": 300}
+    assert figure(opened, "sent") == figure(opened, "answered") == 300
+    eventually(lambda: total_requests(dashboard.folder, listener) == before + 300)
