@@ -72,7 +72,6 @@ class Conversation:
     __slots__ = (
         "_body",
         "_body_mark",
-        "_client",
         "_exchange_count",
         "_first_byte_ns",
         "_kernel_ns",
@@ -81,6 +80,7 @@ class Conversation:
         "_site",
         "_was_queued",
         "_wire",
+        "client",
         "deadline_ns",
         "exchange",
         "interim",
@@ -88,7 +88,7 @@ class Conversation:
 
     def __init__(self, site: Site, client: tuple[str, int], now_ns: int) -> None:
         self._site = site
-        self._client = client
+        self.client = client
         self._wire = Http1Server(site.limits, site.known_heads)
         self._exchange_count = 0
         self._first_byte_ns = self._kernel_ns = 0
@@ -273,7 +273,7 @@ class Conversation:
         keep_alive = head.keep_alive and not (count and self._exchange_count + 1 >= count)
         self.exchange = exchange = Exchange(
             site,
-            self._client,
+            self.client,
             head,
             None,
             self._first_byte_ns,
@@ -282,7 +282,7 @@ class Conversation:
             site.request_flags if self._exchange_count else site.first_request_flags,
             keep_alive=keep_alive,
         )
-        denied = site.denies is not None and site.denies(self._client[0])
+        denied = site.denies is not None and site.denies(self.client[0])
         if denied:
             exchange.refusal = Refusal(
                 HTTPStatus.FORBIDDEN, "This address may not use this server."
@@ -333,7 +333,7 @@ class Conversation:
         if exchange is None:
             self.exchange = exchange = Exchange(
                 site,
-                self._client,
+                self.client,
                 None,
                 refusal,
                 self._first_byte_ns,
