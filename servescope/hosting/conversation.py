@@ -105,6 +105,11 @@ class Conversation:
         """Whether no byte of a request waits or was read."""
         return self.exchange is None and not self._wire.has_begun
 
+    @property
+    def has_more(self) -> bool:
+        """Whether bytes of the next request were read with the one at hand."""
+        return self._wire.has_buffered
+
     def take_interim(self) -> bytes:
         """The interim response to send now, if any; only once."""
         interim, self.interim = self.interim, b""
