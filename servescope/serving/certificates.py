@@ -114,6 +114,10 @@ def context_of(pair: Pair) -> ssl.SSLContext:
                 "in PEM form"
             )
         raise CertificateError(why) from error
+    except OSError as error:  # no descriptor left, say
+        raise CertificateError(
+            f"{pair.certificate_file} cannot be used now: {error.strerror}"
+        ) from error
     return context
 
 

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 SETTLE_S: Final = 0.5
 """How long the files must have stayed as they are before they are read again."""
 
+RETRY_S: Final = 60.0
+"""How often files that could not be used are read again though they did not change."""
+
 REMAKE_S: Final = 60.0
 """How often the end of a self-signed certificate is looked at."""
 
@@ -78,7 +81,7 @@ class CertificateWatch:
         self._data_folder = data_folder
         self._files = files
         self._read = self._found = self._stamps()  # before the reading: a change in it is seen
-        self._found_s = self._next_remake_s = 0.0
+        self._found_s = self._next_remake_s = self._retry_s = 0.0
         self.served = ServedCertificate(read_pair(*files))
         self.shown: ShownCertificate = shown(self.served.pair, time.time())
         self.problem = ""
@@ -99,9 +102,10 @@ class CertificateWatch:
             stamps = self._stamps()
             if stamps != self._found:
                 self._found, self._found_s = stamps, now_s
-            if stamps == self._read or 0 <= now_s - self._found_s < SETTLE_S:
+            is_due = self.problem != "" and now_s >= self._retry_s
+            if (stamps == self._read and not is_due) or 0 <= now_s - self._found_s < SETTLE_S:
                 return False
-            self._read = stamps
+            self._read, self._retry_s = stamps, now_s + RETRY_S
             return self._take(now_s)
         except CertificateError as error:
             ends = dt.datetime.fromtimestamp(self.shown.ends_s, dt.UTC)
@@ -137,5 +141,5 @@ class CertificateWatch:
             except OSError:
                 found.append(None)
             else:
-                found.append((stat.st_mtime_ns, stat.st_size, stat.st_ino, stat.st_dev))
+                found.append((stat.st_mtime_ns, stat.st_ctime_ns, stat.st_size, stat.st_ino))
         return tuple(found)
