@@ -3,7 +3,8 @@
 A bare epoll responder runs on one core; generator and wrk, in turn, on another. CPU is that of the
 generator's process, kernel included. wrk knows no rate, so the ratio compares both when they never
 sleep; at a set rate the generator sleeps between requests, and the cost of one sleep and wake-up
-on this machine is printed to tell that share.
+on this machine is printed to tell that share. The same behind TLS, kept connections and one each,
+with a certificate on P-256.
 Run: python benchmarks/generator.py [--rounds N] [--seconds S] [--rates R,R,...]
 """
 
@@ -20,16 +21,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from servescope.load.supervisor import GeneratorProcess
+from servescope.load.tls_connections import Trust
 from servescope.records import LoadPlan
+from servescope.serving.certificates import context_of, read_pair, self_signed_pair, shown
+from servescope.wire.tls_channel import TlsChannel
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
 
     from servescope.load.report import Result
@@ -42,14 +47,51 @@ SATURATING_RATE = 60_000
 WRK_CONNECTIONS = 32
 
 
-def respond() -> None:
-    """Answer fixed bytes to whatever comes, until standard input ends; print the port first."""
+class Plain:
+    """A responder's connection."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.socket = sock
+
+    def answer(self, data: bytes) -> None:
+        """Answer what came."""
+        del data
+        self.socket.send(RESPONSE)
+
+
+class Encrypted(Plain):
+    """The same behind TLS."""
+
+    context: ssl.SSLContext
+
+    def __init__(self, sock: socket.socket) -> None:
+        super().__init__(sock)
+        self.channel = TlsChannel(self.context)
+
+    def answer(self, data: bytes) -> None:
+        """Answer what came; shake hands first."""
+        if self.channel.receive_data(data):
+            self.channel.encrypt(RESPONSE)
+        self.socket.send(self.channel.take_output())
+
+
+def respond(pair_folder: str) -> None:
+    """Answer fixed bytes to whatever comes, until standard input ends; print the port first.
+
+    Behind TLS with the pair in `pair_folder`, if any.
+    """
+    kind = Plain
+    if pair_folder:
+        kind, Encrypted.context = (
+            Encrypted,
+            context_of(read_pair(*self_signed_pair(Path(pair_folder)))),
+        )
     listening = socket.create_server(("127.0.0.1", 0), backlog=1024)
     listening.setblocking(False)
     epoll = select.epoll()
     epoll.register(listening.fileno(), select.EPOLLIN)
     epoll.register(0, select.EPOLLIN)
-    connections: dict[int, socket.socket] = {}
+    connections: dict[int, Plain] = {}
     print(listening.getsockname()[1], flush=True)
     while True:
         for fd, _ in epoll.poll():
@@ -58,35 +100,46 @@ def respond() -> None:
             if fd == listening.fileno():
                 connection, _ = listening.accept()
                 connection.setblocking(False)
-                connections[connection.fileno()] = connection
+                connections[connection.fileno()] = kind(connection)
                 epoll.register(connection.fileno(), select.EPOLLIN)
                 continue
             try:
-                data = connections[fd].recv(65_536)
+                data = connections[fd].socket.recv(65_536)
             except ConnectionResetError:
                 data = b""
             if data:
-                connections[fd].send(RESPONSE)
+                with suppress(BrokenPipeError, ConnectionResetError):
+                    connections[fd].answer(data)
             else:
-                connections.pop(fd).close()
+                connections.pop(fd).socket.close()
 
 
 @contextmanager
-def responder(core: int) -> Iterator[int]:
+def responder(core: int, pair_folder: str = "") -> Iterator[int]:
     """A responder in a process of its own on `core`; yields its port."""
     with subprocess.Popen(
-        [sys.executable, __file__, "--respond"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, __file__, "--respond", pair_folder],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as process:
         os.sched_setaffinity(process.pid, {core})
         yield int(process.stdout.readline())
         process.stdin.close()
 
 
-def generate(port: int, rate: float, seconds: float, core: int, *, keep_alive: bool) -> Result:
+def generate(
+    port: int,
+    rate: float,
+    seconds: float,
+    core: int,
+    *,
+    keep_alive: bool,
+    trust: Trust | None = None,
+) -> Result:
     """One run of the generator."""
     plan = LoadPlan("bare", "/", rate, seconds, keep_alive=keep_alive)
     with tempfile.TemporaryDirectory() as folder:
-        process = GeneratorProcess(1, plan, "127.0.0.1", port, Path(folder), core)
+        process = GeneratorProcess(1, plan, "127.0.0.1", port, Path(folder), core, trust)
         process.wait()
     if process.result is None:
         raise SystemExit(process.message)
@@ -150,10 +203,10 @@ def main() -> int:
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--seconds", type=float, default=2.0)
     arguments.add_argument("--rates", default="500,5000,20000")
-    arguments.add_argument("--respond", action="store_true", help=argparse.SUPPRESS)
+    arguments.add_argument("--respond", default=None, help=argparse.SUPPRESS)
     options = arguments.parse_args()
-    if options.respond:
-        respond()
+    if options.respond is not None:
+        respond(options.respond)
         return 0
     cores = sorted(os.sched_getaffinity(0))
     server_core, load_core = cores[0], cores[-1]
@@ -162,10 +215,26 @@ def main() -> int:
         ("2,000/s, connection each", 2_000, False),
         ("never sleeping", SATURATING_RATE, True),
     ]
-    results: dict[str, list[Result]] = {name: [] for name, *_ in cases}
+    encrypted = [
+        ("TLS, 2,000/s", 2_000, True),
+        ("TLS, 200/s, connection each", 200, False),
+        ("TLS, never sleeping", SATURATING_RATE, True),
+    ]
+    results: dict[str, list[Result]] = {name: [] for name, *_ in encrypted + cases}
     peers: list[tuple[float, float]] = []
-    with responder(server_core) as port:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        responder(server_core) as port,
+        responder(server_core, folder) as tls_port,
+    ):
+        pair = read_pair(*self_signed_pair(Path(folder)))
+        trust = Trust.in_certificate(shown(pair, 0.0))
         for _ in range(options.rounds):
+            for name, rate, keep_alive in encrypted:
+                run = generate(
+                    tls_port, rate, options.seconds, load_core, keep_alive=keep_alive, trust=trust
+                )
+                results[name].append(run)
             for name, rate, keep_alive in cases:
                 run = generate(port, rate, options.seconds, load_core, keep_alive=keep_alive)
                 results[name].append(run)

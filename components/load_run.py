@@ -30,6 +30,7 @@ _FAILURES: Final = {
     "reset": "reset",
     "timed_out": "timed out",
     "protocol": "no HTTP",
+    "handshake": "no TLS handshake",
 }
 
 

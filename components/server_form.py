@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -9,7 +11,14 @@ import dash_mantine_components as dmc
 from dash import html
 
 from components.attributes import attributes
-from servescope.records import UNIX, AppKind, ConcurrencyModel, ListenerStatus, ListenerWish
+from servescope.records import (
+    UNIX,
+    AppKind,
+    ConcurrencyModel,
+    ListenerStatus,
+    ListenerWish,
+    ShownCertificate,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,6 +41,9 @@ FAULTS: Final = ("port", "model", "threads", "workers", "deny", "allow")
 """What `read` may find fault with, in the order of FIELDS."""
 
 BUTTONS: Final = ("server-apply", "server-start", "server-stop", "server-restart", "server-reset")
+EXPIRY_WARNING_DAYS: Final = 14
+"""A certificate that ends within so many days stands out on its card."""
+
 _MODELS: Final = [{"value": model, "label": model.replace("_", " ")} for model in ConcurrencyModel]
 
 
@@ -163,6 +175,20 @@ def server_cards(listeners: Sequence[ListenerStatus]) -> list[Any]:
     return [_card(status) for status in listeners]
 
 
+def _certificate(certificate: ShownCertificate) -> html.Span:
+    """How long it lasts, which one it is, and since when it is shown; times in UTC."""
+    ends = dt.datetime.fromtimestamp(certificate.ends_s, dt.UTC)
+    read = dt.datetime.fromtimestamp(certificate.read_s, dt.UTC)
+    days = int((certificate.ends_s - time.time()) // 86_400)
+    left = f"{days} days left" if days >= 0 else "it has expired"
+    return html.Span(
+        f"until {ends:%Y-%m-%d}, {left}; serial …{certificate.serial[-8:]}; "
+        f"read {read:%Y-%m-%d %H:%M:%S} UTC",
+        className="path" if days > EXPIRY_WARNING_DAYS else "path warn-text",
+        title=f"{certificate.file}, serial {certificate.serial}",
+    )
+
+
 def _card(status: ListenerStatus) -> html.Div:
     from components.listeners import short_app
 
@@ -188,6 +214,7 @@ def _card(status: ListenerStatus) -> html.Div:
         "Denied": ", ".join(options.deny) or "nobody",
         "Allowed": ", ".join(options.allow) or "everybody else",
         "Access log": html.Span(options.access_log or "off", className="path"),
+        **({"Certificate": _certificate(status.certificate)} if status.certificate else {}),
         "Process": f"pid {status.pid}" if running else "none",
     }
     return html.Div(

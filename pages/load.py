@@ -150,7 +150,8 @@ def layout(**_query: str) -> html.Div:
             panels.panel(
                 "Start demo load",
                 "An open model: requests are sent when they are due, whether or not the server "
-                "keeps up. Targets are the listeners hosted here, nothing else.",
+                "keeps up. Targets are the listeners hosted here, nothing else; HTTPS where they "
+                "speak it, with the handshakes in the latency.",
                 load_form.load_form(names, reason),
             ),
             panels.panel(

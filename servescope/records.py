@@ -74,6 +74,7 @@ class LoadOutcome(IntEnum):
     RESET = 2  # the connection broke after the request was sent
     TIMED_OUT = 3  # no whole response before the plan's timeout
     PROTOCOL = 4  # the response was no HTTP
+    HANDSHAKE = 5  # connected, but the TLS handshake failed
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +83,8 @@ class RequestRecord:
 
     In a ring of kind `load` the same record tells a request of the generator: `stages_ns[0]` is the
     latency from the *intended* send time, `stages_ns[1]` the naive one from the actual send,
-    `stages_ns[2]` the time to connect (0 on a kept connection), and `protocol` the LoadOutcome.
+    `stages_ns[2]` the time to connect, the TLS handshake included (0 on a kept connection), and
+    `protocol` the LoadOutcome.
     """
 
     end_ns: int  # time.time_ns() when the last byte was handed to the kernel
@@ -220,6 +222,17 @@ LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S1
 
 
 @dataclass(frozen=True, slots=True)
+class ShownCertificate:
+    """What clients see of a listener's certificate; times in epoch seconds."""
+
+    file: str  # where it was read; a renewed one is found there
+    sha256: str  # of its DER form, hexadecimal
+    serial: str  # hexadecimal
+    ends_s: float
+    read_s: float  # since when it is in use
+
+
+@dataclass(frozen=True, slots=True)
 class ListenerStatus:
     """Actual state of a listener, written by the leader."""
 
@@ -237,6 +250,7 @@ class ListenerStatus:
     options: ListenerOptions = field(default_factory=ListenerOptions)
     is_changed: bool = False  # a person changed it, see ListenerWish
     pid: int = 0  # the process that runs it
+    certificate: ShownCertificate | None = None  # while it runs behind TLS
 
     @property
     def url(self) -> str:
@@ -253,6 +267,8 @@ class ListenerStatus:
         known = {one.name: values[one.name] for one in fields(cls) if one.name in values}
         known["state"] = ListenerState(known["state"])
         known["options"] = ListenerOptions.from_json(known.get("options", {}))
+        if known.get("certificate") is not None:
+            known["certificate"] = ShownCertificate(**known["certificate"])
         return cls(**known)
 
 

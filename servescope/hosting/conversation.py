@@ -72,7 +72,6 @@ class Conversation:
     __slots__ = (
         "_body",
         "_body_mark",
-        "_client",
         "_exchange_count",
         "_first_byte_ns",
         "_kernel_ns",
@@ -81,6 +80,7 @@ class Conversation:
         "_site",
         "_was_queued",
         "_wire",
+        "client",
         "deadline_ns",
         "exchange",
         "interim",
@@ -88,7 +88,7 @@ class Conversation:
 
     def __init__(self, site: Site, client: tuple[str, int], now_ns: int) -> None:
         self._site = site
-        self._client = client
+        self.client = client
         self._wire = Http1Server(site.limits, site.known_heads)
         self._exchange_count = 0
         self._first_byte_ns = self._kernel_ns = 0
@@ -104,6 +104,11 @@ class Conversation:
     def is_idle(self) -> bool:
         """Whether no byte of a request waits or was read."""
         return self.exchange is None and not self._wire.has_begun
+
+    @property
+    def has_more(self) -> bool:
+        """Whether bytes of the next request were read with the one at hand."""
+        return self._wire.has_buffered
 
     def take_interim(self) -> bytes:
         """The interim response to send now, if any; only once."""
@@ -273,7 +278,7 @@ class Conversation:
         keep_alive = head.keep_alive and not (count and self._exchange_count + 1 >= count)
         self.exchange = exchange = Exchange(
             site,
-            self._client,
+            self.client,
             head,
             None,
             self._first_byte_ns,
@@ -282,7 +287,7 @@ class Conversation:
             site.request_flags if self._exchange_count else site.first_request_flags,
             keep_alive=keep_alive,
         )
-        denied = site.denies is not None and site.denies(self._client[0])
+        denied = site.denies is not None and site.denies(self.client[0])
         if denied:
             exchange.refusal = Refusal(
                 HTTPStatus.FORBIDDEN, "This address may not use this server."
@@ -333,7 +338,7 @@ class Conversation:
         if exchange is None:
             self.exchange = exchange = Exchange(
                 site,
-                self._client,
+                self.client,
                 None,
                 refusal,
                 self._first_byte_ns,

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 _NS = 1_000_000_000
 
 
+class Truth(Protocol):
+    """What `if` can ask."""
+
+    def __bool__(self) -> bool: ...
+
+
 class Application(Protocol):
     """Something that answers requests: a folder, a WSGI app.
 
@@ -55,8 +61,9 @@ class Site:
     """An application with the limits and deadlines of its listener.
 
     `address` is the host's or the path of a unix socket, which has no port. `draining` turns True
-    when the listener stops: from then on every response announces `Connection: close`. `denies`
-    says whose requests get 403 by their address, from the next request on; None: nobody's.
+    when the listener stops: from then on every response announces `Connection: close`. (A model may
+    put something in its place whose truth is asked at each response's head.) `denies` says whose
+    requests get 403 by their address, from the next request on; None: nobody's.
     """
 
     __slots__ = (
@@ -103,7 +110,7 @@ class Site:
         self.address = address
         self.port = port
         self.is_unix = address.startswith("/")
-        self.draining = False
+        self.draining: Truth = False
         self.scheme = "https" if is_tls else "http"
         # Of every request, and of the first of its connection; `|` of flags costs a microsecond.
         self.request_flags = RequestFlag.TLS if is_tls else RequestFlag(0)

@@ -11,12 +11,13 @@ import socket
 import struct
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from servescope.records import LoadOutcome
 from servescope.wire.http1_client import ClientConnection
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
 SO_TIMESTAMPNS: Final = 35  # asm-generic/socket.h; the socket module lacks it
 _TIMESPEC: Final = struct.Struct("@qq")
@@ -33,8 +34,10 @@ class Connection:
     """
 
     __slots__ = (
+        "awaits_peer",
         "busy",
         "connect_ns",
+        "early_end",
         "established",
         "fd",
         "http",
@@ -55,13 +58,15 @@ class Connection:
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self.fd = self.socket.fileno()
-        self.send = self.socket.send
-        self.receive = self.socket.recvmsg
+        self.send: Callable[[bytes], int] = self.socket.send
+        self.receive: Callable[[int, int], Any] = self.socket.recvmsg
         self.http = ClientConnection()
         self.interest = 0  # the epoll events it is registered for; 0: not registered
         self.opened_ns = opened_ns
-        self.connect_ns = 0  # how long connecting took
+        self.connect_ns = 0  # how long connecting took, TLS included
         self.established = False
+        self.early_end = LoadOutcome.REFUSED  # what its end means before it is established
+        self.awaits_peer = False  # nothing can be sent before something was received
         self.served = 0  # requests answered before the present one
         self.busy = False  # a request is on it
         self.intended_ns = 0

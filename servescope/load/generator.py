@@ -22,7 +22,9 @@ from servescope.load.open_model import OpenModel
 from servescope.load.order import Order
 from servescope.load.schedule import arrivals_ns
 from servescope.load.tally import Tally
+from servescope.load.tls_connections import TrustedServer
 from servescope.recording import Recorder, RingKind
+from servescope.records import RequestFlag
 from servescope.wire.http1_client import request_bytes
 
 STDIN: Final = 0
@@ -106,9 +108,11 @@ def run(order: Order, control: Control) -> dict[str, Any]:
     recorder = Recorder(Path(order.rings_folder), RingKind.LOAD)
     listener_id = recorder.listener_id(plan.listener)
     route_id = recorder.route_id(listener_id, plan.target.partition("?")[0])
-    tally = Tally(recorder.record, listener_id, route_id, len(request))
+    flags = RequestFlag.TLS if order.trust else RequestFlag(0)
+    tally = Tally(recorder.record, listener_id, route_id, len(request), flags)
     due_ns = arrivals_ns(plan.rate, plan.seconds, plan.seed)
-    model = OpenModel(plan, due_ns, request, (order.address, order.port), tally)
+    server = TrustedServer(order.trust) if order.trust else None
+    model = OpenModel(plan, due_ns, request, (order.address, order.port), tally, server)
 
     def on_control() -> None:
         control.read()

@@ -15,6 +15,9 @@ A kept connection which the server closes while it is idle is simply replaced. W
 breaks after the request was sent and before any byte of a response, the request is sent once more
 on a fresh connection, as RFC 9112 section 9.3.1 allows for an idempotent method: it remains one
 request, with its first intended and send times. On a fresh connection the same counts as RESET.
+
+Behind TLS a fresh connection shakes hands first (`tls_connections`), while the latency of its
+request runs already.
 """
 
 from __future__ import annotations
@@ -32,13 +35,15 @@ from servescope.load.connections import (
     descriptors_for,
     family_of,
 )
+from servescope.load.tls_connections import TlsConnection
 from servescope.records import LoadOutcome
 
 if TYPE_CHECKING:
     from array import array
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from servescope.load.tally import Tally
+    from servescope.load.tls_connections import TrustedServer
     from servescope.records import LoadPlan
     from servescope.wire.http1_client import Response
 
@@ -76,8 +81,10 @@ class OpenModel:
         request: bytes,
         destination: tuple[str, int],
         tally: Tally,
+        server: TrustedServer | None = None,
     ) -> None:
         self._request = request
+        self._server = server  # None: without TLS
         self._destination = destination
         self._family = family_of(destination[0])
         self._tally = tally
@@ -93,6 +100,7 @@ class OpenModel:
         self._connections: dict[int, Connection] = {}
         self._idle: list[Connection] = []  # the last used first: few connections stay warm
         self._waiting: deque[int] = deque()  # intended times
+        self._opening = 0  # connections that are not established yet
         self._next_due_ns = self._next_sweep_ns = self._next_tick_ns = 0
         self._stop_by_ns = _NEVER_NS
         self._saw_close_delimited = False
@@ -125,14 +133,26 @@ class OpenModel:
         on_control: Callable[[], None],
         on_tick: Callable[[int], None],
     ) -> None:
-        """Send every request of the schedule and wait until each has ended."""
-        clock, epoll = time.monotonic_ns, self._epoll
-        poll, descriptor = epoll.poll, [epoll.fileno()]
-        epoll.register(control, _IN)
-        self.start_ns = clock() + START_DELAY_NS
+        """Send every request of the schedule and wait until each has ended.
+
+        Raises LoadRefusedError when the server turns out to be another one.
+        """
+        self._epoll.register(control, _IN)
+        self.start_ns = time.monotonic_ns() + START_DELAY_NS
         self._next_due_ns = self.start_ns + self._due_ns[0]
         self._next_tick_ns = self.start_ns + TICK_NS
         on_tick(self.start_ns)
+        try:
+            self._loop(control, on_control, on_tick)
+        finally:
+            for connection in list(self._connections.values()):
+                self._close(connection)
+            self._epoll.close()
+
+    def _loop(
+        self, control: int, on_control: Callable[[], None], on_tick: Callable[[int], None]
+    ) -> None:
+        clock, poll, descriptor = time.monotonic_ns, self._epoll.poll, [self._epoll.fileno()]
         while True:
             self._do_what_is_due(clock(), on_tick)
             events = poll(0)
@@ -149,18 +169,16 @@ class OpenModel:
                     break
                 if pause > 0:
                     select.select(descriptor, (), (), pause / _NS)
-        for connection in list(self._connections.values()):
-            self._close(connection)
-        epoll.close()
 
     def _may_defer(self) -> bool:
         """Whether responses may wait in the kernel until the next request is due.
 
-        Not when a connection that is read would carry a waiting request, and not when the end of
-        responses is a close, which the kernel does not stamp.
+        Not when a connection that is read would carry a waiting request, or go on with its
+        handshake, and not when the end of responses is a close, which the kernel does not stamp.
         """
         return (
             not self._waiting
+            and not self._opening
             and len(self._connections) < self._max_connections
             and not self._saw_close_delimited
         )
@@ -214,8 +232,13 @@ class OpenModel:
         return True
 
     def _open(self) -> Connection:
-        connection = Connection(self._family, time.monotonic_ns())
+        now, server = time.monotonic_ns(), self._server
+        if server is None:
+            connection = Connection(self._family, now)
+        else:
+            connection = TlsConnection(self._family, now, server)
         self._connections[connection.fd] = connection
+        self._opening += 1
         connection.connect(*self._destination)
         return connection
 
@@ -236,11 +259,12 @@ class OpenModel:
         if taken:
             if not connection.established:
                 connection.established = True
+                self._opening -= 1
                 connection.connect_ns = now - connection.opened_ns
             if not connection.sent_ns:
                 connection.sent_ns = now
         connection.unsent = data[taken:] if taken < len(data) else b""
-        interest = _IN if taken == len(data) else _IN | _OUT
+        interest = _IN if taken == len(data) or connection.awaits_peer else _IN | _OUT
         if interest != connection.interest:
             if connection.interest:
                 self._epoll.modify(connection.fd, interest)
@@ -257,14 +281,28 @@ class OpenModel:
         try:
             data, ancillary, _, _ = connection.receive(RECEIVE_BYTES, ANCILLARY_BYTES)
         except BlockingIOError:
+            if connection.unsent:  # the handshake went on
+                self._send(connection, connection.unsent)
             return
-        except OSError:
-            data, ancillary = b"", []
+        except OSError:  # not even a response that the end delimits is whole (RFC 9112 section 8)
+            data, ancillary = None, ()
         now = time.monotonic_ns()
         if not connection.busy:  # closed while idle, or spoke unasked: of no further use
             self._idle.remove(connection)
             self._close(connection)
-            return
+        elif data is None:
+            self._broke(connection, now)
+        else:
+            self._take(connection, data, ancillary, now)
+
+    def _take(
+        self,
+        connection: Connection,
+        data: bytes,
+        ancillary: Sequence[tuple[int, int, bytes]],
+        now: int,
+    ) -> None:
+        """Bytes of the response that is awaited, or the end."""
         if not data:
             response = connection.http.receive_eof()
             if response is None:
@@ -305,7 +343,7 @@ class OpenModel:
     def _broke(self, connection: Connection, now: int) -> None:
         """The connection ended without a whole response."""
         if not connection.established:
-            self._end(connection, LoadOutcome.REFUSED, now)
+            self._end(connection, connection.early_end, now)
         elif connection.served and not connection.resent and not connection.http.bytes_received:
             self._close(connection)
             self._tally.resent += 1
@@ -335,6 +373,7 @@ class OpenModel:
 
     def _close(self, connection: Connection) -> None:
         del self._connections[connection.fd]
+        self._opening -= not connection.established
         connection.close()
 
     def _sweep(self, now: int) -> None:

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from servescope.errors import LoadRefusedError
+from servescope.load.tls_connections import Trust
 from servescope.records import LoadPlan
 
 
@@ -19,6 +20,7 @@ class Order:
     port: int
     rings_folder: str
     pin_core: int | None = None  # None: not pinned
+    trust: Trust | None = None  # None: without TLS
 
     def to_line(self) -> bytes:
         """One line of JSON."""
@@ -29,6 +31,7 @@ class Order:
         """Read what `to_line` wrote. Raises LoadRefusedError when it is something else."""
         try:
             values = json.loads(line)
-            return cls(**{**values, "plan": LoadPlan(**values["plan"])})
+            trust = values["trust"] and Trust(**values["trust"])
+            return cls(**{**values, "plan": LoadPlan(**values["plan"]), "trust": trust})
         except (ValueError, TypeError, KeyError) as error:
             raise LoadRefusedError(f"the order is no load order: {error}") from None

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import LoadRefusedError
+from servescope.load.tls_connections import Trust
 from servescope.records import LOOPBACK_OF, UNIX, ListenerState
 
 if TYPE_CHECKING:
@@ -57,6 +58,11 @@ def destination(status: ListenerStatus) -> tuple[str, int]:
     return LOOPBACK_OF.get(status.address, status.address).strip("[]"), status.port
 
 
+def trust(status: ListenerStatus) -> Trust | None:
+    """By what certificate the listener is known; None for one without TLS."""
+    return Trust.in_certificate(status.certificate) if status.certificate else None
+
+
 def _check_listener(name: str, statuses: Sequence[ListenerStatus]) -> None:
     by_name = {status.name: status for status in statuses}
     if name not in by_name:
@@ -68,11 +74,14 @@ def _check_listener(name: str, statuses: Sequence[ListenerStatus]) -> None:
         raise LoadRefusedError(
             f"the listener {name!r} is {status.state}, not running; start it first"
         )
-    if status.is_tls or is_unix:
-        what = "is behind TLS" if status.is_tls else "listens at a unix socket"
+    if is_unix:
         raise LoadRefusedError(
-            f"the listener {name!r} {what}, and the load generator speaks plain HTTP over TCP "
-            "only; choose another listener"
+            f"the listener {name!r} listens at a unix socket, and the load generator speaks HTTP "
+            "over TCP only; choose another listener"
+        )
+    if status.is_tls and status.certificate is None:
+        raise LoadRefusedError(
+            f"the listener {name!r} is behind TLS and does not tell its certificate; restart it"
         )
 
 

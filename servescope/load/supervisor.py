@@ -19,6 +19,7 @@ from servescope.load.report import Progress, Result
 from servescope.records import RunState
 
 if TYPE_CHECKING:
+    from servescope.load.tls_connections import Trust
     from servescope.records import LoadPlan
 
 MODULE: Final = "servescope.load.generator"
@@ -44,9 +45,10 @@ class GeneratorProcess:
         port: int,
         rings_folder: Path,
         pin_core: int | None = None,
+        trust: Trust | None = None,
     ) -> None:
         self.run_id = run_id
-        order = Order(run_id, plan, address, port, str(rings_folder.absolute()), pin_core)
+        order = Order(run_id, plan, address, port, str(rings_folder.absolute()), pin_core, trust)
         self._lock = threading.Lock()
         self._state = RunState.RUNNING
         self._progress: Progress | None = None

@@ -31,6 +31,7 @@ _TIMED_OUT = int(LoadOutcome.TIMED_OUT)
 _NEW_CONNECTION = int(RequestFlag.NEW_CONNECTION)
 _TIMED_OUT_FLAG = int(RequestFlag.TIMED_OUT)
 _GET = int(Method.GET)
+_NO_FLAGS = RequestFlag(0)
 
 
 class Tally:
@@ -41,12 +42,18 @@ class Tally:
     """
 
     def __init__(
-        self, record: Callable[..., None], listener_id: int, route_id: int, request_bytes: int
+        self,
+        record: Callable[..., None],
+        listener_id: int,
+        route_id: int,
+        request_bytes: int,
+        flags: RequestFlag = _NO_FLAGS,
     ) -> None:
         self._record = record
         self._listener_id = listener_id
         self._route_id = route_id
         self._request_bytes = request_bytes
+        self._flags = int(flags)  # of every request
         self._latencies_ns = array("q")
         self._naive_ns = array("q")
         self._lags_ns = array("q")
@@ -89,7 +96,7 @@ class Tally:
         self.ended += 1
         self.last_end_ns = end_ns
         self._by_outcome[outcome] += 1
-        flags = _NEW_CONNECTION if is_new else 0
+        flags = self._flags | _NEW_CONNECTION if is_new else self._flags
         if outcome == _ANSWERED:
             self._statuses[status] = self._statuses.get(status, 0) + 1
             self._bytes_received += bytes_received

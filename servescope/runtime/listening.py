@@ -106,6 +106,10 @@ class Listeners:
         elif is_new:
             again = before is not None and wish.restarts > before.restarts
             self._begin(hosted, lambda: self._change(hosted, again=again))
+        elif hosted.running.look_at_certificate():
+            self._news.append(f"{hosted.base.name}: renewed certificate")
+            hosted.message = hosted.running.problem
+            self._tell(hosted, hosted.message)
         elif hosted.running.problem != hosted.message:
             hosted.message = hosted.running.problem
             self._tell(hosted, hosted.message)
@@ -264,4 +268,5 @@ def _status(hosted: _Hosted, spec: ListenerSpec, message: str) -> ListenerStatus
         options=spec.options,
         is_changed=replace(wish, restarts=0) != _AS_SET,
         pid=os.getpid(),
+        certificate=running.certificate if running else None,
     )

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import LoadRefusedError
-from servescope.load.plan import check, destination
+from servescope.load.plan import check, destination, trust
 from servescope.load.supervisor import GeneratorProcess
 from servescope.records import Event, EventKind, RunState
 
@@ -72,7 +72,13 @@ class LoadRuns:
             target = next(status for status in statuses if status.name == plan.listener)
             address, port = destination(target)
             self._generator = GeneratorProcess(
-                run.id, plan, address, port, self._rings, _free_core(target.options.pin_core)
+                run.id,
+                plan,
+                address,
+                port,
+                self._rings,
+                _free_core(target.options.pin_core),
+                trust(target),
             )
         except (LoadRefusedError, OSError) as error:
             self._finish(run.id, RunState.FAILED, str(error))

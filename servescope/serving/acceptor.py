@@ -10,13 +10,14 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.hosting.conversation import Conversation
+from servescope.hosting.turned_away import NO_ROOM, TurnedAway
 from servescope.records import RequestFlag
 from servescope.serving.arrival import stamp_arrivals
 from servescope.serving.connection import Connection, now_ns
 from servescope.serving.date_header import DateHeader
 from servescope.serving.quiet_log import QuietLog
-from servescope.serving.tls_channel import TlsChannel
 from servescope.serving.tls_socket import TlsSocket
+from servescope.wire.tls_channel import TlsChannel
 
 if TYPE_CHECKING:
     import ssl
@@ -28,6 +29,9 @@ ACCEPTS_PER_TURN: Final = 64
 
 REFUSED_AT_ONCE: Final = 64
 """Connections beyond the bound that are told so (503); any further are closed without a word."""
+
+TLS_REFUSED_AT_ONCE: Final = 16
+"""The same behind TLS, where each costs a handshake just when there is no room."""
 
 BACK_OFF_NS: Final = 100_000_000
 """Pause in accepting when descriptors or memory have run out."""
@@ -81,7 +85,7 @@ class Acceptor:
         stamp_arrivals(sock)
         assignment = self._assignment
         conversation = Conversation(assignment.site, self._client(peer), now_ns())
-        stream = sock if self._tls is None else _behind_tls(sock, self._tls, conversation)
+        stream = sock if self._tls is None else _behind_tls(sock, self._tls.context, conversation)
         return self._connection_type(
             stream, conversation, assignment.record, self._date, self._write_timeout_ns
         )
@@ -96,20 +100,26 @@ class Acceptor:
         return address, port
 
     def has_room(self, connection: Connection, open_connections: int) -> bool:
-        """Whether the connection may stay; if not it was given a 503 to run, or was closed."""
+        """Whether the connection is to be read; if not it was given a 503 to run, or was closed.
+
+        Behind TLS one without room is read as well: it gets its 503 once hands are shaken.
+        """
         most = self._assignment.options.max_connections
         if open_connections < most:
             return True
         self._full_log.warning(
             now_ns(), "listener %s: all %d connections are taken", self._assignment.site.name, most
         )
-        # A 503 behind TLS would cost a handshake, just when there is no room.
-        if open_connections >= most + REFUSED_AT_ONCE or self._tls is not None:
+        is_encrypted = self._tls is not None
+        if open_connections >= most + (TLS_REFUSED_AT_ONCE if is_encrypted else REFUSED_AT_ONCE):
             connection.close()
-        else:
-            connection.conversation.refuse(
-                HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections are open.", now_ns()
-            )
+            return False
+        if is_encrypted:
+            site, client = self._assignment.site, connection.conversation.client
+            connection.conversation = TurnedAway(site, client, now_ns())
+            connection.deadline_ns = connection.conversation.deadline_ns
+            return True
+        connection.conversation.refuse(*NO_ROOM, now_ns())
         return False
 
     def _pause(self, error: OSError) -> None:

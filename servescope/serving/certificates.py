@@ -1,4 +1,4 @@
-"""Certificate and key of a listener: checked when it starts, or made for it.
+"""Certificate and key of a listener: read and checked, or made for it.
 
 The demonstration's own pair is signed by itself (no authority stands behind it): a client has to be
 told to trust its certificate, `curl --cacert FILE`.
@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import datetime as dt
 import fcntl
+import os
 import ssl
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import CertificateError
-from servescope.records import SELF_SIGNED
+from servescope.records import SELF_SIGNED, ShownCertificate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +33,7 @@ CERTIFICATE_NAME: Final = "self-signed.pem"
 KEY_NAME: Final = "self-signed.key"
 VALID_DAYS: Final = 365
 RENEW_DAYS: Final = 30
-"""A pair that ends within so many days is replaced at the next start of a listener."""
+"""A self-signed pair that ends within so many days is replaced."""
 
 NAMES: Final = ("localhost", "127.0.0.1", "::1")
 """What the self-signed certificate is valid for (SAN, RFC 6125)."""
@@ -40,34 +42,54 @@ _ALPN: Final = ["http/1.1"]
 _SKEW: Final = dt.timedelta(hours=1)  # a client's clock may be behind
 
 
-def context_of(options: ListenerOptions, data_folder: Path) -> ssl.SSLContext | None:
-    """The listener's context, None for one without TLS; makes the self-signed pair if needed.
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A certificate, with its chain, and its key, both in PEM form, as read at one moment.
 
-    TLS 1.2 at least, ALPN http/1.1, no renegotiation. Raises CertificateError.
+    The text is what stands in the files, a byte a character (latin-1).
+    """
+
+    certificate: str
+    key: str = field(repr=False)
+    certificate_file: str
+    key_file: str
+
+
+def files_of(options: ListenerOptions, data_folder: Path) -> tuple[Path, Path] | None:
+    """Certificate and key of a listener, None for one without TLS; one file may hold both.
+
+    Makes the self-signed pair if needed. Raises CertificateError.
     """
     if not options.certificate and not options.key:
         return None
     if options.certificate == SELF_SIGNED:
-        certificate, key = self_signed_pair(data_folder)
-    elif not options.certificate:
+        return self_signed_pair(data_folder)
+    if not options.certificate:
         raise CertificateError(f"the key {options.key} needs a certificate beside it")
-    else:
-        certificate = Path(options.certificate)
-        key = Path(options.key or options.certificate)  # one file may hold both
-    return _context(certificate, key)
+    return Path(options.certificate), Path(options.key or options.certificate)
 
 
-def _context(certificate: Path, key: Path) -> ssl.SSLContext:
+def read_pair(certificate: Path, key: Path) -> Pair:
+    """What stands in the files now. Raises CertificateError when one cannot be read."""
+    return Pair(_text("certificate", certificate), _text("key", key), str(certificate), str(key))
+
+
+def _text(what: str, path: Path) -> str:
+    try:
+        return path.read_bytes().decode("latin-1")
+    except OSError as error:
+        raise CertificateError(f"the {what} {path} cannot be read: {error.strerror}") from error
+
+
+def context_of(pair: Pair) -> ssl.SSLContext:
+    """A server's context: TLS 1.2 at least, ALPN http/1.1, no renegotiation.
+
+    Raises CertificateError when the pair is none.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION
     context.set_alpn_protocols(_ALPN)
-    for what, path in (("certificate", certificate), ("key", key)):
-        try:
-            path.open("rb").close()
-        except OSError as error:
-            raise CertificateError(f"the {what} {path} cannot be read: {error.strerror}") from error
-
     is_encrypted = False
 
     def passphrase() -> str:  # else OpenSSL would ask on the terminal
@@ -76,16 +98,60 @@ def _context(certificate: Path, key: Path) -> ssl.SSLContext:
         return ""
 
     try:
-        context.load_cert_chain(certificate, key, passphrase)
+        with _in_memory(pair.certificate) as certificate, _in_memory(pair.key) as key:
+            context.load_cert_chain(certificate, key, passphrase)
     except (ssl.SSLError, ValueError) as error:
         if is_encrypted:
-            why = f"the key {key} is encrypted; give one without a passphrase"
+            why = f"the key {pair.key_file} is encrypted; give one without a passphrase"
         elif getattr(error, "reason", "") == "KEY_VALUES_MISMATCH":
-            why = f"the key {key} does not belong to the certificate {certificate}"
+            why = (
+                f"the key {pair.key_file} does not belong to the certificate "
+                f"{pair.certificate_file}"
+            )
         else:
-            why = f"{certificate} and {key} are no certificate and key in PEM form"
+            why = (
+                f"{pair.certificate_file} and {pair.key_file} are no certificate and key "
+                "in PEM form"
+            )
         raise CertificateError(why) from error
+    except OSError as error:  # no descriptor left, say
+        raise CertificateError(
+            f"{pair.certificate_file} cannot be used now: {error.strerror}"
+        ) from error
     return context
+
+
+@contextmanager
+def _in_memory(text: str) -> Iterator[str]:
+    """A path with this text: OpenSSL reads files only, and those on disk may change meanwhile."""
+    descriptor = os.memfd_create("pem", os.MFD_CLOEXEC)
+    try:
+        with os.fdopen(descriptor, "wb", closefd=False) as file:
+            file.write(text.encode("latin-1"))
+        yield f"/proc/self/fd/{descriptor}"
+    finally:
+        os.close(descriptor)
+
+
+def shown(pair: Pair, read_s: float) -> ShownCertificate:
+    """What clients see of a pair that was read at `read_s`, epoch seconds.
+
+    Raises CertificateError.
+    """
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes
+
+    try:
+        leaf = x509.load_pem_x509_certificate(pair.certificate.encode("latin-1"))
+    except ValueError as error:
+        raise CertificateError(f"{pair.certificate_file} cannot be parsed: {error}") from error
+    return ShownCertificate(
+        file=pair.certificate_file,
+        sha256=leaf.fingerprint(hashes.SHA256()).hex(),
+        serial=f"{leaf.serial_number:x}",
+        ends_s=leaf.not_valid_after_utc.timestamp(),
+        read_s=read_s,
+    )
 
 
 def self_signed_pair(data_folder: Path) -> tuple[Path, Path]:
@@ -115,9 +181,10 @@ def _lasts(certificate: Path, key: Path) -> bool:
     from cryptography import x509
 
     try:
-        _context(certificate, key)
-        ends = x509.load_pem_x509_certificate(certificate.read_bytes()).not_valid_after_utc
-    except (CertificateError, OSError, ValueError):
+        pair = read_pair(certificate, key)
+        context_of(pair)
+        ends = x509.load_pem_x509_certificate(pair.certificate.encode()).not_valid_after_utc
+    except (CertificateError, ValueError):
         return False
     return ends > dt.datetime.now(dt.UTC) + dt.timedelta(days=RENEW_DAYS)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from servescope import catalog
@@ -16,11 +17,11 @@ from servescope.records import UNIX, AppKind, ConcurrencyModel, Sample
 from servescope.serving.access import AccessList
 from servescope.serving.access_log import AccessLog
 from servescope.serving.binding import address_of, bind, prepare
-from servescope.serving.certificates import context_of
 from servescope.serving.debugging import debugged
 from servescope.serving.model import Assignment, Load, Model
 from servescope.serving.models import model_class
 from servescope.serving.request_recording import RequestRecording
+from servescope.serving.served_certificate import CertificateWatch, ServedCertificate
 from servescope.serving.unix_socket import SocketFile
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
 
     from servescope.hosting.site import Application
     from servescope.recording import Recorder
-    from servescope.records import ListenerSpec
+    from servescope.records import ListenerSpec, ShownCertificate
+    from servescope.serving.certificates import Pair
 
 GRACE_SECONDS = 2.0
 
@@ -44,6 +46,7 @@ class RunningListener:
         address: tuple[str, int],
         access_log: AccessLog | None,
         socket_file: SocketFile | None,
+        certificate_watch: CertificateWatch | None,
     ) -> None:
         self.spec = assignment.spec
         self.address = address
@@ -52,6 +55,7 @@ class RunningListener:
         self._model = model
         self._access_log = access_log
         self._socket_file = socket_file
+        self._certificate_watch = certificate_watch
         self._is_retired = False
         self._told = WebSocketTraffic()  # what the last samples told of
         self._stop_lock = threading.Lock()
@@ -65,7 +69,31 @@ class RunningListener:
     @property
     def problem(self) -> str:
         """What it has trouble with beside serving; empty when nothing."""
-        return self._access_log.problem if self._access_log is not None else ""
+        parts = (self._access_log, self._certificate_watch)
+        return "; ".join(part.problem for part in parts if part is not None and part.problem)
+
+    @property
+    def certificate(self) -> ShownCertificate | None:
+        """What clients see of its certificate; None without TLS."""
+        return self._certificate_watch.shown if self._certificate_watch is not None else None
+
+    def look_at_certificate(self) -> bool:
+        """Take a renewed certificate from its files; whether another one is in use now.
+
+        For one thread, several times a second; files must lie still a moment before they are read.
+        Connections that are open keep the certificate they began with. What cannot be used is told
+        by `problem`, and the old one stays.
+        """
+        watch = self._certificate_watch
+        return watch is not None and not self._is_stopped and watch.look(time.time())
+
+    def change_certificate(self, pair: Pair) -> None:
+        """Show another certificate from the next connection on; without effect without TLS.
+
+        Raises CertificateError; then the old one stays.
+        """
+        if self._assignment.tls is not None:
+            self._assignment.tls.replace(pair)
 
     def duplicate_socket(self) -> socket.socket:
         """Its listening socket once more: another listener may take over the accept queue."""
@@ -157,11 +185,14 @@ def start_listener(
     sock: socket.socket | None = None,
     *,
     multiprocess: bool = False,
+    pair: Pair | None = None,
 ) -> RunningListener:
     """Import the app or mount the folder, bind, and serve in daemon threads.
 
     `sock` is a socket that listens already; without it the spec's address and port are bound.
-    `multiprocess` tells the app that other processes serve it as well (PEP 3333).
+    `multiprocess` tells the app that other processes serve it as well (PEP 3333). `pair` is a
+    certificate that somebody else has read, and renews by `change_certificate`; without it the
+    files of the spec are read, and `look_at_certificate` reads them again.
     Raises AppImportError, PortTakenError (its `holder` is empty), PortNotPermittedError,
     CertificateError or ListenerError; then nothing is left bound that was bound here.
     """
@@ -170,7 +201,8 @@ def start_listener(
     access_log = _access_log(spec)
     model_type = _model_type(spec)
     rings = recorder.ring.path.parent
-    tls = context_of(spec.options, rings.parent)
+    watch = None if pair else CertificateWatch.of(spec.options, rings.parent)
+    tls = ServedCertificate(pair) if pair else watch.served if watch else None
     socket_file = None
     if sock is None:
         listening = bind(spec.address, spec.port, spec.options.backlog)
@@ -206,7 +238,7 @@ def start_listener(
         raise
     if access_log is not None:
         access_log.start()
-    return RunningListener(assignment, model, address, access_log, socket_file)
+    return RunningListener(assignment, model, address, access_log, socket_file, watch)
 
 
 def _access_log(spec: ListenerSpec) -> AccessLog | None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import socket
-    import ssl
     from collections.abc import Callable
     from pathlib import Path
 
@@ -16,6 +15,7 @@ if TYPE_CHECKING:
     from servescope.hosting.site import Site
     from servescope.records import ListenerOptions, ListenerSpec
     from servescope.serving.access import AccessList
+    from servescope.serving.served_certificate import ServedCertificate
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Assignment:
     access: AccessList
     record: Callable[[Exchange], None]
     shares_socket: bool = False  # other processes accept from it too
-    tls: ssl.SSLContext | None = None  # None: plain HTTP
+    tls: ServedCertificate | None = None  # None: plain HTTP
 
 
 @dataclass(frozen=True, slots=True)

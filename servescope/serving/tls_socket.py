@@ -18,7 +18,7 @@ import socket
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from servescope.serving.tls_channel import HANDSHAKE_RECORD, TlsChannel
+from servescope.wire.tls_channel import HANDSHAKE_RECORD, TlsChannel
 
 if TYPE_CHECKING:
     from collections.abc import Callable

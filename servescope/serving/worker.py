@@ -5,6 +5,7 @@ socket, and reports its load as JSON lines on standard output, the first as soon
 Further lines are JSON objects:
 
     {"deny": […], "allow": […]}     who is denied from now on
+    {"pair": {…}}                   another certificate is shown from now on
     {"retire": true}                leave new connections to somebody else
     {"stop": seconds}               end gracefully within the grace
 
@@ -23,6 +24,7 @@ from pathlib import Path
 from typing import Final
 
 from servescope.recording import Recorder
+from servescope.serving.certificates import Pair
 from servescope.serving.listener import GRACE_SECONDS, RunningListener, start_listener
 from servescope.serving.worker_order import WorkerOrder
 
@@ -42,7 +44,7 @@ def main() -> int:
     sys.path[:] = order.path
     recorder = Recorder(Path(order.rings))
     sock = socket.socket(fileno=order.descriptor)
-    listener = start_listener(order.spec, recorder, sock, multiprocess=True)
+    listener = start_listener(order.spec, recorder, sock, multiprocess=True, pair=order.pair)
     grace_seconds = _serve(listener, report)
     listener.stop(grace_seconds)
     recorder.close()
@@ -74,6 +76,8 @@ def _serve(listener: RunningListener, report: int) -> float:
                 return float(words["stop"])
             if "retire" in words:
                 listener.retire()
+            elif "pair" in words:
+                listener.change_certificate(Pair(**words["pair"]))
             else:
                 listener.change_access(words["deny"], words["allow"])
 

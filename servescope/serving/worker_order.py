@@ -7,16 +7,22 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
+from servescope.serving.certificates import Pair
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerOrder:
-    """What to serve; `descriptor` is the inherited listening socket, `path` a `sys.path`."""
+    """What to serve; `descriptor` is the inherited listening socket, `path` a `sys.path`.
+
+    The certificate comes as it was read by the parent, so that a process that replaces another
+    one shows the same, whatever the files hold by then.
+    """
 
     spec: ListenerSpec
     descriptor: int
     rings: str
     path: list[str]
+    pair: Pair | None = None
 
     def to_line(self) -> bytes:
         """The order as a line."""
@@ -30,4 +36,7 @@ class WorkerOrder:
         spec["options"] = ListenerOptions.from_json(spec["options"])
         spec["model"] = ConcurrencyModel(spec["model"])
         spec["app_kind"] = AppKind(spec["app_kind"])
-        return cls(ListenerSpec(**spec), values["descriptor"], values["rings"], values["path"])
+        pair = Pair(**values["pair"]) if values["pair"] else None
+        return cls(
+            ListenerSpec(**spec), values["descriptor"], values["rings"], values["path"], pair
+        )

@@ -10,7 +10,7 @@ import ssl
 import subprocess
 import threading
 import time
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from typing import TYPE_CHECKING
 
 import httpx
@@ -286,18 +286,53 @@ def test_slow_handshakes_hold_up_nobody_and_are_closed_at_the_deadline(hall):
     hall.records(6)
 
 
-def test_a_full_listener_closes_and_serves_again(hall):
+def test_a_full_listener_says_503_and_serves_again(hall):
     listener = hall.start_tls(max_connections=1, workers=1)
     with connect_tls(listener, hall.trust) as first:
         first.sendall(GET)
         read_responses(first, 1)
         if hall.model is not ConcurrencyModel.SEQUENTIAL:  # there the first gives way
-            with pytest.raises((ssl.SSLError, ConnectionError)):
-                connect_tls(listener, hall.trust)
+            for _ in range(40):  # one after the other, more than are told at a time
+                with connect_tls(listener, hall.trust) as client:
+                    client.sendall(GET)
+                    answer = read_all(client)  # a ragged end would raise
+                    assert answer.startswith(b"HTTP/1.1 503 ")
+                    assert b"\r\nConnection: close\r\n" in answer
+            with hall.https(listener) as client:
+                client.request("POST", "/echo", b"b" * 300_000)
+                assert client.getresponse().status == 503
+            first.sendall(GET)
+            assert read_responses(first, 1) == [(200, b"hello from /")]
+            records = hall.records(43)
+            assert sorted(records["status"]) == [200] * 2 + [503] * 41
+            assert (records["flags"] & RequestFlag.TLS != 0).all()
     wait_until(lambda: listener.load().open_connections == 0, "the first to be gone")
     with connect_tls(listener, hall.trust) as client:
         client.sendall(CLOSING)
         assert read_all(client).startswith(b"HTTP/1.1 200 ")
+
+
+# The model `sequential` has one connection, whatever the bound.
+@pytest.mark.parametrize(
+    "hall", [model for model in REGISTRY if model != ConcurrencyModel.SEQUENTIAL], indirect=True
+)
+def test_a_full_listener_shakes_few_hands_at_a_time_and_not_for_long(hall):
+    listener = hall.start_tls(max_connections=1, workers=1, head_seconds=1.0)
+    with connect_tls(listener, hall.trust) as first, ExitStack() as stack:
+        first.sendall(GET)
+        read_responses(first, 1)
+        waiting = [stack.enter_context(connect(listener)) for _ in range(60)]
+        for client in waiting:
+            with suppress(ConnectionError):  # closed already
+                client.sendall(HALF_HELLO)
+        wait_until(lambda: listener.load().open_connections == 17, "the others to be closed")
+        asked = time.monotonic()
+        first.sendall(GET)
+        assert read_responses(first, 1) == [(200, b"hello from /")]
+        assert time.monotonic() - asked < 0.9
+        assert all(read_until_closed(client) == b"" for client in waiting)
+        wait_until(lambda: listener.load().open_connections == 1, "all but the first to be gone")
+    hall.records(2)
 
 
 def test_a_bad_certificate_is_told_at_the_start_and_leaves_nothing(hall, tmp_path):

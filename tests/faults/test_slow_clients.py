@@ -1,5 +1,6 @@
 """A thousand clients that send their requests as slowly as they can."""
 
+import os
 import select
 import socket
 import threading
@@ -10,13 +11,16 @@ import numpy as np
 import pytest
 
 from servescope.records import AppKind, ConcurrencyModel
-from tests.serving.raw_client import CLOSING, GET, read_all, read_responses
+from tests.faults.healthy_client import HealthyClient
 
 pytestmark = pytest.mark.process
 
-EACH = 500
-DEADLINE_S = 5.0
-UNDISTURBED_S = 0.5
+CROWD = 1_000
+DEADLINE_S = 6.0
+WINDOW_S = 0.6  # two rounds of dripping
+QUICK_S = 0.025  # half of what is allowed
+JUDGED = 3  # windows at least
+MOST_TIMES = 6
 NOTICED_S = 2.0  # an eighth of the deadline at the latest; the rest is the machine's
 HEAD = b"GET / HTTP/1.1\r\nHost: h\r\nX-Slow: "
 BODY = b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n"
@@ -32,23 +36,18 @@ def drip(socks, is_over):
                 return  # the deadlines have begun to pass
 
 
-def ask_in_health(address, seconds):
-    """How long a kept connection and new ones wait for their answers meanwhile."""
-    waited = []
-    with socket.create_connection(address, 10) as kept:
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
-            began = time.perf_counter()
-            kept.sendall(GET)
-            assert read_responses(kept, 1)[0][0] == 200
-            waited.append(time.perf_counter() - began)
-            began = time.perf_counter()
-            with socket.create_connection(address, 10) as new:
-                new.sendall(CLOSING)
-                assert read_all(new).startswith(b"HTTP/1.1 200")
-            waited.append(time.perf_counter() - began)
-            time.sleep(0.001)
-    return waited
+def windows_of(answers, start, end):
+    """How long the answers took, by the whole window between the two moments."""
+    asked, took = np.array(answers).T
+    starts = np.arange(start, end - WINDOW_S, WINDOW_S)
+    return [took[(asked >= at) & (asked < at + WINDOW_S)] for at in starts]
+
+
+def judged(beset, at_peace):
+    """Answers of the beset server in those windows in which the other one, on the same core, was
+    quick: in the rest other processes had the core, and nothing could be told."""
+    pairs = zip(beset, at_peace, strict=True)
+    return [one for one, other in pairs if len(other) > 50 and np.quantile(other, 0.99) < QUICK_S]
 
 
 def read_ends(socks, until):
@@ -71,6 +70,37 @@ def read_ends(socks, until):
     return got
 
 
+def beset(server, twin, cores):
+    """A thousand slow clients at the server until each got its 408; its healthy answers' times.
+
+    From the first of the thousand to come to the last moment before they are sent away.
+    """
+    is_over = threading.Event()
+    with ExitStack() as stack:
+        healthy = HealthyClient(cores[-1], (server.address[1], twin.address[1]))
+        stack.callback(healthy.close)
+        began = time.monotonic()
+        socks = [
+            stack.enter_context(socket.create_connection(server.address, 10)) for _ in range(CROWD)
+        ]
+        first_sent = time.monotonic()
+        for number, sock in enumerate(socks):
+            sock.sendall(HEAD if number % 2 else BODY)
+        all_sent = time.monotonic()
+        dripping = threading.Thread(target=drip, args=(socks, is_over))
+        dripping.start()
+        is_over.wait(first_sent + DEADLINE_S - 0.3 - time.monotonic())
+        before_deadline = time.monotonic()
+        connected = server.descriptors()
+        is_over.set()
+        dripping.join()
+        got = read_ends(socks, all_sent + DEADLINE_S + NOTICED_S)
+        answers = healthy.stop()
+    assert connected > CROWD, "all of them are still connected"
+    assert all(answer.startswith(b"HTTP/1.1 408 ") for answer in got.values())
+    return judged(*(windows_of(one, began, before_deadline) for one in answers))
+
+
 @pytest.mark.parametrize(
     ("model", "kind"),
     [
@@ -81,29 +111,17 @@ def read_ends(socks, until):
 def test_slow_heads_and_bodies_cost_healthy_clients_nothing_and_get_408(
     host, model, kind, record_property
 ):
-    server = host(model, kind, head_seconds=DEADLINE_S, body_seconds=DEADLINE_S)
-    undisturbed_s = float(np.quantile(ask_in_health(server.address, UNDISTURBED_S), 0.99))
-    is_over = threading.Event()
-    with ExitStack() as stack:
-        socks = [
-            stack.enter_context(socket.create_connection(server.address, 10))
-            for _ in range(2 * EACH)
-        ]
-        began = time.monotonic()
-        for number, sock in enumerate(socks):
-            sock.sendall(HEAD if number % 2 else BODY)
-        all_sent = time.monotonic()
-        dripping = threading.Thread(target=drip, args=(socks, is_over))
-        dripping.start()
-        waited = ask_in_health(server.address, began + DEADLINE_S - 0.8 - time.monotonic())
-        is_over.set()
-        dripping.join()
-        assert server.descriptors() > 2 * EACH, "all of them are still connected"
-        got = read_ends(socks, all_sent + DEADLINE_S + NOTICED_S)
-    assert all(answer.startswith(b"HTTP/1.1 408 ") for answer in got.values())
-    assert len(waited) >= 20
-    p99_s = float(np.quantile(waited, 0.99))
-    record_property("p99 of healthy clients, ms", p99_s * 1e3)
-    # On a machine that is busy with other things nobody is quicker than that.
-    assert p99_s < max(0.050, 3 * undisturbed_s)
-    assert np.sum(server.records()["status"] == 408) == 2 * EACH
+    cores = sorted(os.sched_getaffinity(0))
+    server, twin = (
+        host(model, kind, head_seconds=DEADLINE_S, body_seconds=DEADLINE_S, pin_core=cores[0])
+        for _ in range(2)
+    )
+    windows, times = [], 0
+    while len(windows) < JUDGED and times < MOST_TIMES:
+        windows += beset(server, twin, cores)
+        times += 1
+        assert np.sum(server.records()["status"] == 408) == times * CROWD
+    assert len(windows) >= JUDGED, "this machine is too busy with other things to judge"
+    p99s_s = [float(np.quantile(took, 0.99)) for took in windows]
+    record_property("p99 of healthy clients by window, ms", [round(one * 1e3, 2) for one in p99s_s])
+    assert np.quantile(np.concatenate(windows), 0.99) < 0.050

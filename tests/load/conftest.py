@@ -9,22 +9,26 @@ import struct
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from servescope.load.open_model import OpenModel
 from servescope.load.schedule import arrivals_ns
 from servescope.load.tally import Tally
+from servescope.load.tls_connections import TrustedServer
 from servescope.recording import Recorder, RingKind, RingReader
+from servescope.records import RequestFlag
 from servescope.wire.http1_client import request_bytes
 
 if TYPE_CHECKING:
+    import ssl
     from pathlib import Path
 
     import numpy as np
 
     from servescope.load.report import Progress, Result
+    from servescope.load.tls_connections import Trust
     from servescope.records import LoadPlan
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -36,8 +40,17 @@ Behaviour = Callable[["TinyServer", int], bytes | None]
 class TinyServer:
     """Counts every request it reads. `ending` is set when the test is over."""
 
-    def __init__(self, behaviour: Behaviour, closes: bool = False, resets: bool = False) -> None:
+    def __init__(
+        self,
+        behaviour: Behaviour,
+        closes: bool = False,
+        resets: bool = False,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         self.behaviour = behaviour
+        self.tls = tls  # from the next connection on
+        self.handshake_delay_s = 0.0
+        self.says_close_notify = True
         self.closes = closes  # after each response
         self.resets = resets  # closes with RST instead of FIN
         self.requests = 0
@@ -65,24 +78,35 @@ class TinyServer:
             thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
-        number, data = 0, b""
         with connection, contextlib.suppress(OSError):
             if self.resets:
                 linger = struct.pack("ii", 1, 0)
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-            while chunk := connection.recv(65_536):
-                data += chunk
-                while b"\r\n\r\n" in data:
-                    self.last_request, data = data.split(b"\r\n\r\n", 1)
-                    with self._lock:
-                        self.requests += 1
-                    number += 1
-                    response = self.behaviour(self, number)
-                    if response is None:
-                        return
-                    connection.sendall(response)
-                    if self.closes:
-                        return
+            if self.tls is None:
+                self._answer(connection)
+                return
+            self.ending.wait(self.handshake_delay_s)
+            with self.tls.wrap_socket(connection, server_side=True) as encrypted:
+                self._answer(encrypted)
+                if self.says_close_notify:
+                    encrypted.settimeout(5)
+                    encrypted.unwrap()
+
+    def _answer(self, connection: socket.socket) -> None:
+        number, data = 0, b""
+        while chunk := connection.recv(65_536):
+            data += chunk
+            while b"\r\n\r\n" in data:
+                self.last_request, data = data.split(b"\r\n\r\n", 1)
+                with self._lock:
+                    self.requests += 1
+                number += 1
+                response = self.behaviour(self, number)
+                if response is None:
+                    return
+                connection.sendall(response)
+                if self.closes:
+                    return
 
     def close(self) -> None:
         self.ending.set()
@@ -93,7 +117,7 @@ class TinyServer:
             for connection in self._sockets:
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
-        for thread in self._threads:
+        for thread in self._threads[1:]:
             thread.join()
 
 
@@ -110,7 +134,7 @@ def never_answers(server: TinyServer, _number: int) -> bytes | None:
 def serve() -> Iterator[Callable[..., TinyServer]]:
     servers: list[TinyServer] = []
 
-    def start(behaviour: Behaviour = answers, **options: bool) -> TinyServer:
+    def start(behaviour: Behaviour = answers, **options: Any) -> TinyServer:
         servers.append(TinyServer(behaviour, **options))
         return servers[-1]
 
@@ -133,14 +157,16 @@ class Outcome:
 def run_plan(tmp_path: Path) -> Callable[[LoadPlan, int], Outcome]:
     """Run a plan in this process, recording into a real ring."""
 
-    def run(plan: LoadPlan, port: int) -> Outcome:
+    def run(plan: LoadPlan, port: int, trust: Trust | None = None) -> Outcome:
         recorder = Recorder(tmp_path / "rings", RingKind.LOAD)
         listener_id = recorder.listener_id(plan.listener)
         route_id = recorder.route_id(listener_id, plan.target.partition("?")[0])
         request = request_bytes(plan.target, f"127.0.0.1:{port}", keep_alive=plan.keep_alive)
-        tally = Tally(recorder.record, listener_id, route_id, len(request))
+        flags = RequestFlag.TLS if trust else RequestFlag(0)
+        tally = Tally(recorder.record, listener_id, route_id, len(request), flags)
         due = arrivals_ns(plan.rate, plan.seconds, plan.seed)
-        model = OpenModel(plan, due, request, ("127.0.0.1", port), tally)
+        server = TrustedServer(trust) if trust else None
+        model = OpenModel(plan, due, request, ("127.0.0.1", port), tally, server)
         ticks: list[Progress] = []
         reading, writing = os.pipe()
         try:

@@ -17,7 +17,7 @@ from .conftest import OK, Outcome, TinyServer, never_answers
 PLAN = LoadPlan(listener="files", target="/a?b=c", rate=800, seconds=0.25)
 Serve = Callable[..., TinyServer]
 Run = Callable[[LoadPlan, int], Outcome]
-NOTHING_FAILED = {"refused": 0, "reset": 0, "timed_out": 0, "protocol": 0}
+NOTHING_FAILED = {"refused": 0, "reset": 0, "timed_out": 0, "protocol": 0, "handshake": 0}
 BY_KIND = {"refused": 1, "reset": 2, "timed_out": 3, "protocol": 4}
 
 
@@ -32,7 +32,7 @@ def all_failed(kind: str, count: int) -> dict[str, int]:
 
 def test_every_request_is_sent_and_counted_once(serve: Serve, run_plan: Run) -> None:
     server = serve()
-    outcome = run_plan(PLAN, server.port)
+    outcome = run_plan(replace(PLAN, max_connections=20), server.port)
     result = outcome.result
     assert (result.sent, result.answered, server.requests) == (200, 200, 200)
     assert result.failed == NOTHING_FAILED

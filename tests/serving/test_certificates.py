@@ -13,14 +13,26 @@ from cryptography import x509
 from servescope.errors import CertificateError
 from servescope.records import SELF_SIGNED, ListenerOptions
 from servescope.serving import certificates
-from servescope.serving.certificates import context_of, self_signed_pair
+from servescope.serving.certificates import (
+    Pair,
+    context_of,
+    files_of,
+    read_pair,
+    self_signed_pair,
+)
 
 if TYPE_CHECKING:
-    import ssl
+    from pathlib import Path
+
+
+def own_pair(data_folder: Path) -> Pair:
+    files = files_of(ListenerOptions(certificate=SELF_SIGNED), data_folder)
+    assert files is not None
+    return read_pair(*files)
 
 
 def test_without_a_certificate_there_is_no_tls_and_no_file(tmp_path):
-    assert context_of(ListenerOptions(), tmp_path) is None
+    assert files_of(ListenerOptions(), tmp_path) is None
     assert not list(tmp_path.iterdir())
 
 
@@ -56,16 +68,16 @@ def test_one_that_has_expired_or_soon_will_is_renewed(tmp_path, monkeypatch, day
 def test_a_damaged_or_incomplete_pair_is_made_anew(tmp_path, damage):
     pair = dict(zip(("certificate", "key"), self_signed_pair(tmp_path), strict=True))
     pair[damage].write_bytes(b"")
-    assert context_of(ListenerOptions(certificate=SELF_SIGNED), tmp_path) is not None
+    assert context_of(own_pair(tmp_path))
     pair[damage].unlink()
-    assert context_of(ListenerOptions(certificate=SELF_SIGNED), tmp_path) is not None
+    assert context_of(own_pair(tmp_path))
 
 
 def test_many_that_ask_at_the_same_time_get_one_pair(tmp_path):
-    found: list[ssl.SSLContext | None] = []
+    found: list[Pair] = []
 
     def ask() -> None:
-        found.append(context_of(ListenerOptions(certificate=SELF_SIGNED), tmp_path))
+        found.append(own_pair(tmp_path))
 
     threads = [threading.Thread(target=ask) for _ in range(8)]
     for thread in threads:
@@ -73,10 +85,11 @@ def test_many_that_ask_at_the_same_time_get_one_pair(tmp_path):
     for thread in threads:
         thread.join(10)
     assert len(found) == 8
-    assert None not in found
+    assert len({(pair.certificate, pair.key) for pair in found}) == 1
+    assert context_of(found[0])
 
 
 def test_a_folder_that_cannot_be_is_told(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(CertificateError, match="no self-signed certificate can be kept in"):
-        context_of(ListenerOptions(certificate=SELF_SIGNED), tmp_path / "file")
+        own_pair(tmp_path / "file")

@@ -12,12 +12,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from servescope.records import SELF_SIGNED, ListenerOptions
 from servescope.serving.arrival import receive, stamp_arrivals
-from servescope.serving.certificates import context_of
-from servescope.serving.tls_channel import TlsChannel
 from servescope.serving.tls_socket import TURN_BYTES, TlsSocket
-from tests.serving.tls_client import trusting
+from servescope.wire.tls_channel import TlsChannel
+from tests.serving.tls_client import serving, trusting
 
 if TYPE_CHECKING:
     import ssl
@@ -27,7 +25,7 @@ class Pair:
     """A server's TlsSocket and a blocking client, connected over loopback."""
 
     def __init__(self, folder, send_buffer: int = 0) -> None:
-        self.context = context_of(ListenerOptions(certificate=SELF_SIGNED), folder)
+        self.context = serving(folder)
         with closing(socket.create_server(("127.0.0.1", 0))) as listening:
             self.plain_client = socket.create_connection(listening.getsockname(), timeout=10)
             self.raw, _ = listening.accept()

@@ -6,7 +6,7 @@ import socket
 import ssl
 from typing import TYPE_CHECKING
 
-from servescope.serving.certificates import self_signed_pair
+from servescope.serving.certificates import context_of, read_pair, self_signed_pair
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,6 +18,11 @@ def trusting(data_folder: Path) -> ssl.SSLContext:
     """A client's context that trusts the self-signed certificate of a data folder."""
     certificate, _ = self_signed_pair(data_folder)
     return ssl.create_default_context(cafile=str(certificate))
+
+
+def serving(data_folder: Path) -> ssl.SSLContext:
+    """A server's context with the self-signed pair of a data folder."""
+    return context_of(read_pair(*self_signed_pair(data_folder)))
 
 
 def connect_tls(

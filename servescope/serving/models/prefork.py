@@ -16,7 +16,8 @@ import sys
 import threading
 import time
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from servescope.records import ListenerSpec
+    from servescope.serving.certificates import Pair
+    from servescope.serving.served_certificate import ServedCertificate
 
 WORKER_MODULE: Final = "servescope.serving.worker"
 SHORT_LIFE_S: Final = 1.0
@@ -53,7 +56,11 @@ class _Worker:
         self._assignment = assignment
         self._is_retired = False
         self._order = WorkerOrder(
-            spec, assignment.listening.fileno(), str(assignment.rings.absolute()), sys.path
+            spec,
+            assignment.listening.fileno(),
+            str(assignment.rings.absolute()),
+            sys.path,
+            assignment.tls.pair if assignment.tls else None,
         )
         self._lock = threading.Lock()
         self._is_stopping = threading.Event()
@@ -132,6 +139,12 @@ class _Worker:
             self._order = replace(self._order, spec=replace(spec, options=options))
             self._tell(self._process, _line(lists))
 
+    def change_certificate(self, pair: Pair) -> None:
+        """Pass a renewed certificate on to the process, and to those that replace it."""
+        with self._lock:
+            self._order = replace(self._order, pair=pair)
+            self._tell(self._process, _line({"pair": asdict(pair)}))
+
     def retire(self) -> None:
         """Ask the process to leave new connections to somebody else."""
         with self._lock:
@@ -175,6 +188,8 @@ class Prefork:
             )
             self._workers.append(_Worker(assignment, spec, number))
         assignment.access.on_change(self._change_access)
+        if assignment.tls is not None:
+            assignment.tls.on_change(partial(self._change_certificate, assignment.tls))
 
     def start(self) -> None:
         """Start the processes; who connects before they serve waits in the accept queue."""
@@ -201,6 +216,10 @@ class Prefork:
     def _change_access(self) -> None:
         for worker in self._workers:
             worker.change_access()
+
+    def _change_certificate(self, served: ServedCertificate) -> None:
+        for worker in self._workers:
+            worker.change_certificate(served.pair)
 
     def retire(self) -> None:
         """Leave the accept queue to somebody else; see `Model`."""

@@ -1,8 +1,14 @@
 """The model `sequential`: one connection at a time, the loop of a first server in a textbook.
 
 Whoever connects meanwhile waits in the accept queue, and a slow client holds up all the others:
-this model shows what the others are for. A kept connection that is idle gives way when somebody
-else waits; without that a browser, which opens several, would lock itself out.
+this model shows what the others are for.
+
+A kept connection gives way when somebody else waits; without that a browser, which opens several,
+would lock itself out. Whether somebody does is asked right before the head of each response, which
+then announces `Connection: close`: a client that was told sends nothing more that could be lost
+(RFC 9112 section 9.6). What it has pipelined by then is still answered. Only a client that was told
+that the connection stays, before anybody came, can lose it unannounced: when it has been idle for
+`GIVE_WAY_NS`, as it can after the listener's idle limit (section 9.5).
 """
 
 from __future__ import annotations
@@ -21,12 +27,27 @@ from servescope.serving.connection import Connection, now_ns
 from servescope.serving.model import Assignment, Load
 from servescope.serving.pinning import pin_this_thread
 
+GIVE_WAY_NS: Final = 1_000_000_000
+"""How long a kept connection may be idle while somebody else waits."""
+
 LINGER_NS: Final = 500_000_000
 """How long to read on after a response that closes the connection: everybody waits for it."""
 
 _MS: Final = 1_000_000
 _NS: Final = 1_000_000_000
 _log = logging.getLogger(__name__)
+
+
+class _Crowd:
+    """True while somebody waits in the accept queue and the client at hand has no more to ask."""
+
+    def __init__(self, model: Sequential) -> None:
+        self._model = model
+
+    def __bool__(self) -> bool:
+        connection = self._model.connection
+        has_more = connection is not None and connection.conversation.has_more
+        return not has_more and self._model.others_wait()
 
 
 class Sequential:
@@ -39,7 +60,10 @@ class Sequential:
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._stop_at_ns = 0  # when the grace is over; 0 while nobody asked for the stop
         self._is_retired = False
-        self._connection: Connection | None = None
+        self.connection: Connection | None = None  # the one at hand
+        self._queue = select.poll()
+        self._queue.register(self._listening, select.POLLIN)
+        assignment.site.draining = _Crowd(self)
         self._is_busy = False
         name = f"{assignment.site.name}-sequential"
         self._thread = threading.Thread(target=self._serve_forever, name=name, daemon=True)
@@ -51,7 +75,11 @@ class Sequential:
     def load(self) -> Load:
         """Whether somebody is being served."""
         busy = int(self._is_busy)
-        return Load(int(self._connection is not None), busy, 0, busy)
+        return Load(int(self.connection is not None), busy, 0, busy)
+
+    def others_wait(self) -> bool:
+        """Whether somebody waits in the accept queue; for the model's own thread."""
+        return not self._is_retired and bool(self._queue.poll(0))
 
     def _serve_forever(self) -> None:
         pin_this_thread(self._assignment.options.pin_core)
@@ -67,14 +95,14 @@ class Sequential:
                 else:
                     self._wait({self._wake: select.POLLIN, self._listening: select.POLLIN}, None)
                 continue
-            self._connection = connection
+            self.connection = connection
             try:
                 self._serve(connection)
             except Exception:  # noqa: BLE001 - the loop's boundary: the fault costs its connection only
                 _log.exception("listener %s: a connection failed", self._assignment.site.name)
             finally:
                 self._is_busy = False
-                self._connection = None
+                self.connection = None
                 connection.break_off(RequestFlag.ABORTED)
                 connection.close()
 
@@ -109,6 +137,7 @@ class Sequential:
     def _receive(self, connection: Connection, *, is_kept: bool) -> Need:
         """Wait for bytes until the conversation's deadline; `is_kept`: it had an answer already."""
         conversation = connection.conversation
+        give_way_at_ns = now_ns() + GIVE_WAY_NS
         while True:
             found = connection.read()
             if found is not None:
@@ -122,7 +151,9 @@ class Sequential:
                 if self._stop_at_ns:
                     return Need.CLOSE
                 events[self._wake] = select.POLLIN
-                if is_kept and not self._is_retired:
+                if is_kept and self.others_wait():
+                    deadline_ns = min(deadline_ns, give_way_at_ns)
+                elif is_kept and not self._is_retired:
                     events[self._listening] = select.POLLIN
             left_ns = deadline_ns - now_ns()
             if left_ns <= 0:
@@ -130,8 +161,6 @@ class Sequential:
             ready = self._wait(events, left_ns)
             if self._wake in ready:
                 os.eventfd_read(self._wake)  # the flags tell what it was for
-            if self._listening in ready and connection.descriptor not in ready:
-                return Need.CLOSE
 
     def _answer(self, connection: Connection) -> Need:
         exchange = connection.conversation.exchange
@@ -174,7 +203,7 @@ class Sequential:
         os.eventfd_write(self._wake, 1)
         self._thread.join(grace_seconds)
         if self._thread.is_alive():
-            connection = self._connection
+            connection = self.connection
             if connection is not None:
                 connection.abort()
             self._thread.join(0.5)

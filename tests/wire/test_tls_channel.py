@@ -8,13 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servescope.records import SELF_SIGNED, ListenerOptions
-from servescope.serving.certificates import context_of
-from servescope.serving.tls_channel import TlsChannel
 from servescope.wire.http1_events import BodyData, EndOfMessage, Idle
 from servescope.wire.http1_rules import Limits
 from servescope.wire.http1_server import Http1Server
-from tests.serving.tls_client import trusting
+from servescope.wire.tls_channel import TlsChannel
+from tests.serving.tls_client import serving, trusting
 
 REQUESTS = (
     b"GET /first HTTP/1.1\r\nHost: h\r\n\r\n",
@@ -26,8 +24,7 @@ REQUESTS = (
 @pytest.fixture(scope="module")
 def contexts(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    server = context_of(ListenerOptions(certificate=SELF_SIGNED), folder)
-    return server, trusting(folder)
+    return serving(folder), trusting(folder)
 
 
 def shake_hands(contexts) -> tuple[TlsChannel, TlsChannel]:

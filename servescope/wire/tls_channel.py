@@ -89,6 +89,10 @@ class TlsChannel:
         """What is to be sent to the peer."""
         return self._outgoing.read()
 
+    def peer_certificate(self) -> bytes:
+        """The certificate the peer showed in the handshake, in DER form; b"" for none."""
+        return self._tls.getpeercert(binary_form=True) or b""
+
     def version(self) -> str | None:
         """The protocol version agreed on, e.g. `TLSv1.3`."""
         return self._tls.version()

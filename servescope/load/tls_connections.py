@@ -1,0 +1,165 @@
+"""The generator's connections behind TLS, and whom they trust.
+
+Theory of operation. A connection offers what a plain one does: `send` and `receive` on a
+non-blocking socket. `send` reports a request as taken once the kernel has all of its records; until
+the hands are shaken it raises BlockingIOError, with `awaits_peer` set when only bytes from the
+server can change that. Bytes that complete no plaintext look like nothing. Every handshake is a
+whole one: no session is resumed.
+
+A listener hosted here is known by its very certificate, as its status tells it: neither an
+authority nor a name nor a date is asked. That its server holds the key is part of the handshake.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import ssl
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+from servescope.errors import LoadRefusedError
+from servescope.load.connections import Connection
+from servescope.records import LoadOutcome
+from servescope.wire.tls_channel import TlsChannel
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from servescope.records import ShownCertificate
+
+_HANDSHAKE: Final = LoadOutcome.HANDSHAKE
+_Received = tuple[bytes, "Sequence[tuple[int, int, bytes]]", int, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """The certificate a listener shows, and where it is renewed."""
+
+    sha256: str  # of its DER form, hexadecimal
+    file: str  # in PEM form, the listener's own certificate first
+
+    @classmethod
+    def in_certificate(cls, certificate: ShownCertificate) -> Trust:
+        """Trust in what a status tells."""
+        return cls(certificate.sha256, certificate.file)
+
+
+class TrustedServer:
+    """Opens connections to one server and knows it by its certificate."""
+
+    def __init__(self, trust: Trust) -> None:
+        self._trusted = trust.sha256
+        self._file = Path(trust.file)
+        # The certificate is compared with the one we know, which is stricter than any authority.
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self.context.check_hostname = False
+        self.context.verify_mode = ssl.CERT_NONE
+        self.context.set_alpn_protocols(["http/1.1"])
+
+    def check(self, certificate: bytes) -> None:
+        """Raise LoadRefusedError unless `certificate`, in DER form, is the listener's.
+
+        One that was renewed since the start of the run stands in the listener's file.
+        """
+        found = hashlib.sha256(certificate).hexdigest()
+        if found != self._trusted:
+            renewed = self._in_file()
+            if found != renewed:
+                raise LoadRefusedError(
+                    f"the server's certificate is not the listener's: SHA-256 {found[:16]}… "
+                    f"instead of {self._trusted[:16]}…; nothing was sent to it"
+                )
+            self._trusted = renewed
+
+    def _in_file(self) -> str:
+        """SHA-256 of the first certificate in the file, empty without one."""
+        with suppress(OSError, ValueError):
+            text = self._file.read_bytes().decode("latin-1")
+            _, begin, rest = text.partition(ssl.PEM_HEADER)
+            body, end, _ = rest.partition(ssl.PEM_FOOTER)
+            der = ssl.PEM_cert_to_DER_cert(begin + body + end)
+            return hashlib.sha256(der).hexdigest()
+        return ""
+
+
+class TlsConnection(Connection):
+    """A connection whose bytes are encrypted; see `Connection`."""
+
+    __slots__ = ("_channel", "_is_known", "_is_taken", "_owed", "_server")
+
+    def __init__(self, family: socket.AddressFamily, opened_ns: int, server: TrustedServer) -> None:
+        super().__init__(family, opened_ns)
+        self._server = server
+        self._channel = TlsChannel(server.context, server_side=False)
+        self._channel.begin()
+        self._owed = self._channel.take_output()  # ciphertext the kernel has not taken yet
+        self._is_taken = False  # the request that is being sent is in there
+        self._is_known = False  # the server showed the listener's certificate
+        self.send = self._encrypt_and_send
+        self.receive = self._receive_and_decrypt
+
+    def _encrypt_and_send(self, data: bytes) -> int:
+        """Send a request; how much of it was taken: all.
+
+        Raises BlockingIOError until the kernel has taken all of it: then the same has to be offered
+        again. Raises OSError as send(2), and ssl.SSLError.
+        """
+        self.awaits_peer = False
+        channel = self._channel
+        if self._is_known and not self._is_taken:
+            channel.encrypt(data)
+            self._owed += channel.take_output()
+            self._is_taken = True
+        self._flush()
+        if not self._is_taken:
+            self.awaits_peer = True
+            raise BlockingIOError
+        self._is_taken = False
+        return len(data)
+
+    def _flush(self) -> None:
+        while self._owed:
+            self._owed = self._owed[self.socket.send(self._owed) :]
+            self.early_end = _HANDSHAKE  # it is connected: what fails now is TLS
+
+    def _receive_and_decrypt(self, size: int, control_bytes: int) -> _Received:
+        """Plaintext that has arrived with the kernel's stamp, b"" at the end (close_notify).
+
+        Raises BlockingIOError when there is none yet, ssl.SSLError, LoadRefusedError for a server
+        that is not the listener, and OSError when the connection broke or ended without a
+        close_notify: what it carried may have been cut short (RFC 9112 section 9.8).
+        """
+        data, control, flags, peer = self.socket.recvmsg(size, control_bytes)
+        channel = self._channel
+        if not data:
+            if channel.has_ended:
+                return data, control, flags, peer
+            raise ConnectionAbortedError("the end came without a close_notify")
+        try:
+            plaintext = channel.receive_data(data)
+        finally:
+            self._owed += channel.take_output()
+            if self._is_known:  # else the request takes it along
+                with suppress(BlockingIOError, ConnectionError):
+                    self._flush()
+        if not self._is_known and channel.is_established:
+            self._server.check(channel.peer_certificate())
+            self._is_known = True
+        if channel.has_ended:
+            with suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RD)  # so that the end can be read behind the rest
+        elif not plaintext:
+            raise BlockingIOError
+        return plaintext, control, flags, peer
+
+    def close(self) -> None:
+        """Say close_notify (RFC 9112 section 9.8), as far as it is taken, and close the socket."""
+        if self._is_known and not self._owed:
+            self._channel.end()
+            with suppress(OSError):
+                self.socket.send(self._channel.take_output())
+        super().close()
