@@ -23,6 +23,7 @@ RINGS: Final = "rings"
 
 RING_SUFFIX: Final = ".ring"
 DETAIL_SUFFIX: Final = ".detail"
+SAMPLES_SUFFIX: Final = ".samples"
 
 
 class Recorder:

@@ -91,6 +91,7 @@ class RingKind(IntEnum):
     SERVER = 0
     LOAD = 1
     DETAIL = 2
+    SAMPLES = 3
 
 
 class NameKind(IntEnum):
