@@ -20,7 +20,9 @@ ROUTE_KEY: Final = "servescope.route"
 NOBODYS: Final = frozenset({"404", "405"})
 """Statuses of a path that matched no route."""
 
-_WERKZEUG_REQUEST: Final = "werkzeug.request"  # werkzeug.wrappers.Request puts itself here
+WERKZEUG_REQUEST: Final = "werkzeug.request"
+"""Where werkzeug.wrappers.Request puts itself, in the environ."""
+
 MAX_SEGMENTS: Final = 6
 
 # A number, a UUID (RFC 9562), or hexadecimal of 16 digits and more (a hash, a token).
@@ -49,7 +51,7 @@ def environ_route(environ: Mapping[str, Any], status: str, path: str) -> str:
     told = environ.get(ROUTE_KEY)
     if told:
         return str(told)
-    rule = getattr(environ.get(_WERKZEUG_REQUEST), "url_rule", None)
+    rule = getattr(environ.get(WERKZEUG_REQUEST), "url_rule", None)
     if rule is not None:
         return f"{environ.get('SCRIPT_NAME', '')}{rule.rule}"
     return UNMATCHED if status in NOBODYS else fold_path(path)

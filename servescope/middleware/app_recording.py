@@ -1,18 +1,25 @@
-"""What both recorders share: from a finished request to this process's ring."""
+"""What both recorders share: from a finished request to this process's ring.
+
+What a request has in common with others of its kind (route, method, protocol, status) is looked up
+once and packed into one number, its outline; a request then costs a lookup by what the server and
+the app say of it, in their own terms. That keeps the path short, which within a real app counts for
+more than its number of steps does on its own: there, every step starts with cold caches.
+"""
 
 from __future__ import annotations
 
 import os
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from servescope.middleware.process_rings import PROCESS_RINGS
-from servescope.recording.ring import OTHER_ROUTE, OTHER_ROUTE_NAME
+from servescope.recording.ring import OTHER_ROUTE, OTHER_ROUTE_NAME, outline
 from servescope.records import Method, Protocol, RequestDetail, RequestFlag, RequestRecord
 from servescope.settings import default_data_dir
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
     from servescope.recording import Recorder
 
 DATA_DIR: Final = "SERVESCOPE_DATA_DIR"
@@ -22,7 +29,21 @@ NO_FLAGS: Final = 0
 APP_ERROR: Final = int(RequestFlag.APP_ERROR)
 ABORTED: Final = int(RequestFlag.ABORTED)
 HTTP_1_1: Final = int(Protocol.HTTP_1_1)
+MOST_OUTLINES: Final = 4_096
+"""Kinds of request remembered; beyond, all are forgotten (an app may make up reason phrases)."""
+
 _FALLBACK_NAME: Final = "app"
+_FIRST_ERROR: Final = 400
+SECOND_NS: Final = 1_000_000_000
+
+
+class Kind(NamedTuple):
+    """What an outline tells."""
+
+    route: str
+    method: int
+    protocol: int
+    status: int
 
 
 class AppRecording:
@@ -36,94 +57,95 @@ class AppRecording:
         self.listener = listener
         chosen = data_dir or os.environ.get(DATA_DIR) or default_data_dir()
         self.data_dir = Path(chosen).expanduser().absolute()
-        self._opened_in: object = None
+        self.outlines: dict[Hashable, int] = {}
+        """By whatever a recorder knows a kind of request again; `learn` adds to it."""
+        self.record: Callable[..., None] = _record_nothing
+        """`RingWriter.record_outlined`, once the ring is open."""
+        self.quiet_second = 0
+        self.quiet_ns = 0.0
+        """In the quiet second no details are wanted of a request that is no error and took no
+        longer than this in all."""
         self._recorder: Recorder | None = None
         self._listener_id = 0
-        self._route_ids: dict[str, int] = {}
+        PROCESS_RINGS.users.add(self)
 
-    def record(
-        self,
-        method: int,
-        protocol: int,
-        route: str,
-        status: int,
-        flags: int,
-        received: int,
-        sent: int,
-        kernel_ns: int,
-        app_ns: int,
-        body_ns: int,
-        write_ns: int,
-    ) -> RequestRecord | None:
-        """Record a request that ends now; answers its record when its details are wanted too.
-
-        `received` and `sent` are bytes of the bodies: a middleware does not see the heads.
-        """
-        recorder = self._recorder
-        if recorder is None or self._opened_in is not PROCESS_RINGS.start:
-            recorder = self._open()
-            if recorder is None:
-                return None
-        end_ns = time.time_ns()
-        route_id = self._route_ids.get(route) or self._route_id(recorder, route)
-        recorder.record(
-            end_ns,
-            self._listener_id,
-            route_id,
-            method,
-            protocol,
-            status,
-            flags,
-            received,
-            sent,
-            kernel_ns,
-            0.0,
-            0.0,
-            app_ns,
-            body_ns,
-            write_ns,
-        )
-        if not recorder.wants_detail(status, kernel_ns + app_ns + body_ns + write_ns, end_ns):
-            return None
-        return RequestRecord(
-            end_ns=end_ns,
-            listener_id=self._listener_id,
-            route_id=route_id,
-            method=Method(method),
-            protocol=protocol,
-            status=status,
-            flags=RequestFlag(flags),
-            bytes_received=received,
-            bytes_sent=sent,
-            stages_ns=(kernel_ns, 0.0, 0.0, app_ns, body_ns, write_ns),
-        )
-
-    def record_detail(
-        self, record: RequestRecord, route: str, target: str, client: str, user_agent: str
-    ) -> None:
-        """Keep what the request log shows of a request."""
-        recorder = self._recorder
-        if recorder is not None:
-            known = route if record.route_id != OTHER_ROUTE else OTHER_ROUTE_NAME
-            recorder.write_detail(
-                RequestDetail(record, self.listener, known, target, client, user_agent)
-            )
+    def learn(self, key: Hashable | None, kind: Kind) -> int:
+        """The outline of a kind, from now on under `key`; any number while nothing is recorded."""
+        recorder = self._recorder or self._open()
+        if recorder is None:
+            return 0
+        route_id = recorder.route_id(self._listener_id, kind.route)
+        outlined = outline(self._listener_id, route_id, kind.method, kind.protocol, kind.status)
+        # Routes are bounded in number; the names beyond these are not kept.
+        if key is not None and route_id != OTHER_ROUTE:
+            if len(self.outlines) >= MOST_OUTLINES:
+                self.outlines.clear()
+            self.outlines[key] = outlined
+        return outlined
 
     def _open(self) -> Recorder | None:
-        start = PROCESS_RINGS.start
         recorder = PROCESS_RINGS.recorder(self.data_dir)
         if recorder is not None:
             self._listener_id = recorder.listener_id(self.listener)
-            self._route_ids = {}
-            self._opened_in = start
-        self._recorder = recorder  # the last: another thread may look any time
+            self.record = recorder.record_outlined
+            self._recorder = recorder  # the last: another thread may look any time
         return recorder
 
-    def _route_id(self, recorder: Recorder, route: str) -> int:
-        number = recorder.route_id(self._listener_id, route)
-        if number != OTHER_ROUTE:  # these are bounded; the names beyond them are not kept
-            self._route_ids[route] = number
-        return number
+    def wants_detail(self, status: int, total_ns: float, end_ns: int) -> bool:
+        """`Recorder.wants_detail`; notes when the rest of a second may do without asking."""
+        recorder = self._recorder
+        if recorder is None:
+            return False
+        if recorder.wants_detail(status, total_ns, end_ns):
+            return True
+        if status < _FIRST_ERROR:  # so there were enough of this second, and a slower one
+            self.quiet_ns = total_ns
+            self.quiet_second = end_ns // SECOND_NS
+        return False
+
+    def record_detail(
+        self,
+        end_ns: int,
+        kind: Kind,
+        flags: int,
+        received: int,
+        sent: int,
+        stages_ns: tuple[float, float, float, float, float, float],
+        target: str,
+        client: str,
+        user_agent: str,
+    ) -> None:
+        """Keep what the request log shows of a request."""
+        recorder = self._recorder
+        if recorder is None:
+            return
+        route_id = recorder.route_id(self._listener_id, kind.route)
+        record = RequestRecord(
+            end_ns=end_ns,
+            listener_id=self._listener_id,
+            route_id=route_id,
+            method=Method(kind.method),
+            protocol=kind.protocol,
+            status=kind.status,
+            flags=RequestFlag(flags),
+            bytes_received=received,
+            bytes_sent=sent,
+            stages_ns=stages_ns,
+        )
+        route = kind.route if route_id != OTHER_ROUTE else OTHER_ROUTE_NAME
+        recorder.write_detail(
+            RequestDetail(record, self.listener, route, target, client, user_agent)
+        )
+
+    def begin_anew(self) -> None:
+        """Forget, in a forked child, the parent's ring and its numbers."""
+        self._recorder = None
+        self.record = _record_nothing
+        self.outlines.clear()
+
+
+def _record_nothing(*_values: float) -> None:
+    """Stand in for the ring's `record_outlined` while it is not open."""
 
 
 def name_of(app: Any) -> str:

@@ -8,7 +8,7 @@ duration of its handshake: an hour's chat is no slow request.
 from __future__ import annotations
 
 from http import HTTPStatus
-from time import perf_counter_ns
+from time import perf_counter_ns, time_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.hosting.routes import ROUTE_KEY, UNMATCHED, fold_path
@@ -19,7 +19,9 @@ from servescope.middleware.app_recording import (
     METHODS,
     NO_FLAGS,
     OTHER_METHOD,
+    SECOND_NS,
     AppRecording,
+    Kind,
     name_of,
 )
 from servescope.records import Method, Protocol
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 _PROTOCOLS: Final = {"1.1": HTTP_1_1, "1.0": int(Protocol.HTTP_1_0)}
 _ERROR: Final = int(HTTPStatus.INTERNAL_SERVER_ERROR)
+_FIRST_ERROR: Final = 400
 _UNMATCHED: Final = (int(HTTPStatus.NOT_FOUND), int(HTTPStatus.METHOD_NOT_ALLOWED))
 
 
@@ -124,36 +127,32 @@ class _Call:
         scope = self._scope
         now = perf_counter_ns()
         head_ns = self._head_ns or now
-        route = _route(scope, self._status)
-        record = self._recording.record(
-            self._method(),
-            self._protocol(),
-            route,
-            self._status,
-            self._flags,
-            self._received,
-            self._sent,
-            0,
-            head_ns - self._began_ns,
-            self._body_ns(now - head_ns),
-            self._write_ns,
+        recording, scope, flags = self._recording, self._scope, self._flags
+        received, sent, write_ns = self._received, self._sent, self._write_ns
+        status = self._status
+        key = (
+            _route(scope, status),
+            status,
+            scope.get("method"),  # none: a WebSocket
+            scope.get("http_version"),
         )
-        if record is None:
-            return
-        path = scope.get("raw_path") or scope.get("path", "").encode()
-        query = scope.get("query_string")
-        target = (path + b"?" + query if query else path).decode("latin-1")
-        client = scope.get("client")
-        agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
-        self._recording.record_detail(
-            record, route, target, client[0] if client else "", agent.decode("latin-1")
-        )
-
-    def _method(self) -> int:
-        return METHODS.get(self._scope["method"], OTHER_METHOD)
-
-    def _protocol(self) -> int:
-        return _PROTOCOLS.get(self._scope.get("http_version", ""), 0)
+        outlined = recording.outlines.get(key)
+        if outlined is None:
+            outlined = recording.learn(key, _kind(*key))
+        app_ns = head_ns - self._began_ns
+        body_ns = self._body_ns(now - head_ns)
+        end_ns = time_ns()
+        recording.record(end_ns, outlined, flags, received, sent, 0, app_ns, body_ns, write_ns)
+        total_ns = app_ns + body_ns + write_ns
+        if (
+            total_ns > recording.quiet_ns
+            or end_ns // SECOND_NS != recording.quiet_second
+            or status >= _FIRST_ERROR
+        ) and recording.wants_detail(status, total_ns, end_ns):
+            stages_ns = (0.0, 0.0, 0.0, app_ns, body_ns, write_ns)
+            recording.record_detail(
+                end_ns, _kind(*key), flags, received, sent, stages_ns, *_asker(scope)
+            )
 
     def _body_ns(self, since_head_ns: int) -> int:
         return max(since_head_ns - self._write_ns, 0)
@@ -251,15 +250,26 @@ class _WebSocket(_Call):
         self._status = int(status)
         self._head_ns = perf_counter_ns()
 
-    def _method(self) -> int:
-        return Method.GET
-
-    def _protocol(self) -> int:
-        return Protocol.WEBSOCKET
-
     def _body_ns(self, since_head_ns: int) -> int:
         del since_head_ns
         return 0
+
+
+def _kind(route: str, status: int, method: str | None, version: str | None) -> Kind:
+    """What app and server told; a WebSocket begins as a GET (RFC 6455 section 4.1)."""
+    if method is None:
+        return Kind(route, Method.GET, Protocol.WEBSOCKET, status)
+    return Kind(route, METHODS.get(method, OTHER_METHOD), _PROTOCOLS.get(version or "", 0), status)
+
+
+def _asker(scope: Scope) -> tuple[str, str, str]:
+    """Target, client and user agent."""
+    path = scope.get("raw_path") or scope.get("path", "").encode()
+    query = scope.get("query_string")
+    target = (path + b"?" + query if query else path).decode("latin-1")
+    client = scope.get("client")
+    agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
+    return target, client[0] if client else "", agent.decode("latin-1")
 
 
 def _message_bytes(message: Message) -> int:

@@ -6,20 +6,22 @@ import socket
 import struct
 from typing import Any, Final
 
-_LAST_DATA_RECV: Final = struct.Struct("=I")
-_OFFSET: Final = 52
-"""Of tcpi_last_data_recv in struct tcp_info: eight bytes, then the twelfth 32-bit word
+_LAST_DATA_RECV: Final = struct.Struct("=52xI")
+"""tcpi_last_data_recv in struct tcp_info: eight bytes, then the twelfth 32-bit word
 (include/uapi/linux/tcp.h); in milliseconds, at the resolution of the kernel's clock tick."""
 
-_SIZE: Final = _OFFSET + _LAST_DATA_RECV.size
+_SIZE: Final = _LAST_DATA_RECV.size
+_LEVEL: Final = socket.IPPROTO_TCP
+_OPTION: Final = socket.TCP_INFO
 _NS_PER_MS: Final = 1_000_000
 
 
 def kernel_wait_ns(sock: Any) -> int:
     """Nanoseconds since the newest bytes arrived; 0 where the socket does not tell (no TCP)."""
     try:
-        told = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _SIZE)
-        (milliseconds,) = _LAST_DATA_RECV.unpack_from(told, _OFFSET)
+        told = sock.getsockopt(_LEVEL, _OPTION, _SIZE)
+        (milliseconds,) = _LAST_DATA_RECV.unpack(told)
     except (OSError, AttributeError, struct.error):
         return 0
-    return int(milliseconds) * _NS_PER_MS
+    wait_ns: int = milliseconds * _NS_PER_MS
+    return wait_ns

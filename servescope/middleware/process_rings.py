@@ -10,6 +10,7 @@ import logging
 import os
 import threading
 import time
+import weakref
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import DataFolderError
@@ -18,6 +19,8 @@ from servescope.recording.recorder import RING_SUFFIX, RINGS
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from servescope.middleware.app_recording import AppRecording
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +36,8 @@ class ProcessRings:
     """Recorders of this process by data folder. Any thread may ask."""
 
     def __init__(self) -> None:
-        self.start: object = object()
-        """Another one in each process: by it, whoever holds a recorder sees a fork."""
+        self.users: weakref.WeakSet[AppRecording] = weakref.WeakSet()
+        """Who holds a recorder: told of a fork, so that no request has to ask for one."""
         self._lock = threading.Lock()
         self._recorders: dict[Path, Recorder] = {}
         self._retry_at: dict[Path, float] = {}
@@ -59,7 +62,8 @@ class ProcessRings:
         """Forget, in a forked child, what the parent has open."""
         for recorder in self._recorders.values():
             recorder.disown()
-        self.start = object()
+        for user in self.users:
+            user.begin_anew()
         self._lock = threading.Lock()  # a thread that is no more may have held it
         self._recorders = {}
         self._retry_at = {}

@@ -9,11 +9,11 @@ block, so that `body` is the app's own time and `write` the server's.
 from __future__ import annotations
 
 from http import HTTPStatus
-from time import perf_counter_ns
+from time import perf_counter_ns, time_ns
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from servescope.hosting.routes import environ_route
+from servescope.hosting.routes import ROUTE_KEY, WERKZEUG_REQUEST, environ_route
 from servescope.middleware.app_recording import (
     ABORTED,
     APP_ERROR,
@@ -21,7 +21,9 @@ from servescope.middleware.app_recording import (
     METHODS,
     NO_FLAGS,
     OTHER_METHOD,
+    SECOND_NS,
     AppRecording,
+    Kind,
     name_of,
 )
 from servescope.middleware.kernel_wait import kernel_wait_ns
@@ -31,14 +33,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
     from pathlib import Path
 
-    from servescope.records import RequestRecord
-
     Environ = dict[str, Any]
     StartResponse = Callable[..., Callable[[bytes], Any]]
     WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 _PROTOCOLS: Final = {"HTTP/1.1": HTTP_1_1, "HTTP/1.0": int(Protocol.HTTP_1_0)}
 _ERROR: Final = int(HTTPStatus.INTERNAL_SERVER_ERROR)
+_FIRST_STATUS: Final = "1"
+_FIRST_ERROR: Final = "4"  # by its first digit; none at all (RFC 9110 section 15) counts as one
+_MOST_TYPES: Final = 64
+_new: Final = object.__new__
 
 
 class ServescopeMiddleware:
@@ -49,222 +53,261 @@ class ServescopeMiddleware:
     ) -> None:
         self.app = app
         self.recording = AppRecording(listener or name_of(app), data_dir)
+        self._streams: dict[type, Any] = {}  # type handed on block by block → file wrapper then
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Call the app; what it raises goes up."""
-        request = _Request(self.recording, environ, start_response)
+        request = _new(_Request)  # an __init__ would cost as much again as all that it set
+        request.recording = self.recording
+        request.environ = environ
+        request.start_response = start_response
+        request.is_recorded = False
+        request.status = ""
+        request.rule = None
+        request.kernel_ns = request.head_ns = request.sent = request.write_ns = 0
+        sock = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
+        if sock is not None:
+            request.kernel_ns = kernel_wait_ns(sock)
+        request.began_ns = perf_counter_ns()
         try:
-            result = self.app(environ, request.start)
-            if isinstance(result, (list, tuple)):
-                request.answer_whole(result)
-                return result
-            wrapper = environ.get("wsgi.file_wrapper")
-            if isinstance(wrapper, type) and isinstance(result, wrapper):
-                request.answer_file(result)
-                return result
-            if hasattr(result, "__len__"):
-                return _SizedBody(result, request)
-            return _Body(result, request)
+            request.result = result = self.app(environ, request.start)
+            # What was looked at once under the same file wrapper needs no look again.
+            if self._streams.get(type(result), self) is environ.get("wsgi.file_wrapper"):
+                return request
+            return self._handed_on(request, result)
         except BaseException:
             request.fail()
             raise
 
+    def _handed_on(self, request: _Request, result: Iterable[bytes]) -> Iterable[bytes]:
+        if isinstance(result, (list, tuple)):
+            request.sent += len(result[0]) if len(result) == 1 else sum(map(len, result))
+            request.finish(NO_FLAGS)
+            return result
+        wrapper = request.environ.get("wsgi.file_wrapper")
+        if isinstance(wrapper, type) and isinstance(result, wrapper):
+            request.answer_file(result)
+            return result
+        if hasattr(result, "__len__"):
+            return _SizedBody(request)
+        if len(self._streams) < _MOST_TYPES:
+            self._streams[type(result)] = wrapper
+        return request
+
 
 class _Request:
-    """One request: what is known of it so far, and its record once it has ended."""
+    """One request: what is known of it so far, and its record once it has ended.
 
-    _is_recorded = False  # defaults of the class: what a request does not do costs nothing
-    _status = ""
-    _kernel_ns = _head_ns = _sent = _write_ns = 0
+    It is the body, too, that the server gets: an object less for each request.
+    """
 
-    def __init__(
-        self, recording: AppRecording, environ: Environ, start_response: StartResponse
-    ) -> None:
-        self._recording = recording
-        self._environ = environ
-        self._start_response = start_response
-        sock = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
-        if sock is not None:
-            self._kernel_ns = kernel_wait_ns(sock)
-        self._began_ns = perf_counter_ns()
+    __slots__ = (
+        "_headers",
+        "_server_write",
+        "began_ns",
+        "environ",
+        "head_ns",
+        "is_recorded",
+        "kernel_ns",
+        "recording",
+        "result",
+        "rule",
+        "sent",
+        "start_response",
+        "status",
+        "write_ns",
+    )
+    recording: AppRecording
+    environ: Environ
+    start_response: StartResponse
+    result: Iterable[bytes]
+    status: str  # "" until started
+    rule: Any  # Werkzeug's, when it matched one
+    is_recorded: bool
+    kernel_ns: int
+    began_ns: int
+    head_ns: int
+    sent: int  # bytes
+    write_ns: int
 
     def start(
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
     ) -> Callable[[bytes], Any]:
         """The app's `start_response`: the server's, after which it is known what was accepted."""
         if exc_info is None:
-            self._write = self._start_response(status, headers)
+            self._server_write = self.start_response(status, headers)
         else:
-            self._write = self._start_response(status, headers, exc_info)
-        self._status = status
+            self._server_write = self.start_response(status, headers, exc_info)
+        self.status = status
         self._headers = headers
         # Asked now, because Flask takes its request out of the environ when the app returns.
-        self._route = environ_route(self._environ, status[:3], _path(self._environ))
+        asked = self.environ.get(WERKZEUG_REQUEST)
+        if asked is not None:
+            self.rule = getattr(asked, "url_rule", None)
         return self.write
 
     def write(self, data: bytes) -> Any:
         """The app's `write`: the server's, counted and timed."""
         before = perf_counter_ns()
-        if not self._head_ns:
-            self._head_ns = before
-        answer = self._write(data)
-        self._write_ns += perf_counter_ns() - before
-        self._sent += len(data)
+        if not self.head_ns:
+            self.head_ns = before
+        answer = self._server_write(data)
+        self.write_ns += perf_counter_ns() - before
+        self.sent += len(data)
         return answer
-
-    def answer_whole(self, blocks: list[bytes] | tuple[bytes, ...]) -> None:
-        """The app is done, and this is all of its body."""
-        self._sent += len(blocks[0]) if len(blocks) == 1 else sum(map(len, blocks))
-        self._finish(NO_FLAGS)
 
     def answer_file(self, wrapper: Any) -> None:
         """The server will send this file, and close it when that is done."""
         close = getattr(wrapper, "close", None)
-        self._head_ns = perf_counter_ns()
+        self.head_ns = perf_counter_ns()
 
         def closed() -> None:
             try:
                 if close is not None:
                     close()
             finally:
-                self._write_ns = perf_counter_ns() - self._head_ns
-                self._sent = self._announced() or 0
-                self._finish(NO_FLAGS)
+                self.write_ns = perf_counter_ns() - self.head_ns
+                self.sent = self._announced() or 0
+                self.finish(NO_FLAGS)
 
         try:
             wrapper.close = closed
         except AttributeError:  # a wrapper in C: its end stays unknown
-            self._finish(NO_FLAGS)
+            self.finish(NO_FLAGS)
 
-    def blocks(self, result: Iterable[bytes]) -> Generator[bytes, None, None]:
+    def __iter__(self) -> Generator[bytes, None, None]:
         """Hand on the app's blocks; PEP 3333: the head goes out with the first that is not empty.
 
         A generator: of all ways to stand between an iterator and a loop it costs least.
         """
-        sent = write_ns = 0
         try:
-            for block in result:
+            for block in self.result:
                 left_ns = perf_counter_ns()
                 if block:
-                    sent += len(block)
-                    if not self._head_ns:
-                        self._head_ns = left_ns
+                    self.sent += len(block)
+                    if not self.head_ns:
+                        self.head_ns = left_ns
                 yield block
-                write_ns += perf_counter_ns() - left_ns  # until the server asks for more
+                self.write_ns += perf_counter_ns() - left_ns  # until the server asks for more
         except GeneratorExit:  # the server stops here; its `close` comes next
-            self._sent += sent
-            self._write_ns += write_ns
             raise
         except BaseException:
-            self._sent += sent
-            self._write_ns += write_ns
             self.fail()
             raise
-        self._sent += sent
-        self._write_ns += write_ns
-        self.end()
-
-    def end(self) -> None:
-        """The app has no more body."""
-        if not self._is_recorded:
-            self._finish(NO_FLAGS)
+        if not self.is_recorded:
+            self.finish(NO_FLAGS)
 
     def close(self) -> None:
-        """The server lets go; before the end of the body that means the client has left."""
-        if self._is_recorded:
-            return
-        announced = self._announced()
-        is_whole = self._environ.get("REQUEST_METHOD") == "HEAD" or (
-            announced is not None and self._sent >= announced
-        )
-        self._finish(NO_FLAGS if is_whole else ABORTED)
+        """What PEP 3333 has the server call in any case: the app's own `close`, when it has one.
+
+        Before the end of the body it means that the client has left.
+        """
+        try:
+            close = getattr(self.result, "close", None)
+            if close is not None:
+                close()
+        finally:
+            if not self.is_recorded:
+                announced = self._announced()
+                is_whole = self.environ.get("REQUEST_METHOD") == "HEAD" or (
+                    announced is not None and self.sent >= announced
+                )
+                self.finish(NO_FLAGS if is_whole else ABORTED)
 
     def fail(self) -> None:
         """The app raised: the server answers 500, unless the head is out."""
-        if self._is_recorded:
+        if self.is_recorded:
             return
-        if not self._head_ns:
-            self._status = ""
-        self._finish(APP_ERROR)
+        if not self.head_ns:
+            self.status = ""
+        self.finish(APP_ERROR)
 
     def _announced(self) -> int | None:
-        if self._status:
+        if self.status:
             for name, value in self._headers:
                 if name.lower() == "content-length" and value.isdigit():
                     return int(value)
         return None
 
-    def _finish(self, flags: int) -> None:
-        self._is_recorded = True
+    def finish(self, flags: int) -> None:
+        """Record the request, which ends now."""
         now = perf_counter_ns()
-        head_ns = self._head_ns or now
-        environ = self._environ
-        status = self._status[:3]
-        if status.isdigit():
-            route, code = self._route, int(status)
-        else:  # never started, or started wrongly: the server makes a 500 of it
-            route = environ_route(environ, "500", _path(environ))
-            code, flags = _ERROR, flags | APP_ERROR
-        name = environ.get("REQUEST_METHOD", "")
-        length = environ.get("CONTENT_LENGTH", "")
-        record = self._recording.record(
-            METHODS.get(name, OTHER_METHOD),
-            _PROTOCOLS.get(environ.get("SERVER_PROTOCOL", ""), 0),
-            route,
-            code,
-            flags,
-            int(length) if length.isdigit() else 0,
-            0 if name == "HEAD" else self._sent,
-            self._kernel_ns,
-            head_ns - self._began_ns,
-            max(now - head_ns - self._write_ns, 0),
-            self._write_ns,
+        self.is_recorded = True
+        head_ns = self.head_ns or now
+        recording, environ, status = self.recording, self.environ, self.status
+        rule = self.rule
+        if rule is None or ROUTE_KEY in environ:
+            route = environ_route(environ, status[:3] or str(_ERROR), _path(environ))
+        else:
+            route = rule.rule
+            mount = environ.get("SCRIPT_NAME")
+            if mount:
+                route = mount + route
+        method = environ.get("REQUEST_METHOD", "")
+        key = (route, status, method, environ.get("SERVER_PROTOCOL", ""))
+        outlined = recording.outlines.get(key)
+        if outlined is None:
+            is_status = status[:3].isdigit()
+            if not is_status:  # never started, or started wrongly: the server makes a 500 of it
+                flags |= APP_ERROR
+            outlined = recording.learn(key if is_status else None, _kind(*key))
+        length = environ.get("CONTENT_LENGTH")
+        received = int(length) if length and length.isdigit() else 0
+        sent = 0 if method == "HEAD" else self.sent
+        kernel_ns, write_ns, app_ns = self.kernel_ns, self.write_ns, head_ns - self.began_ns
+        body_ns = max(now - head_ns - write_ns, 0)
+        end_ns = time_ns()
+        recording.record(
+            end_ns, outlined, flags, received, sent, kernel_ns, app_ns, body_ns, write_ns
         )
-        if record is not None:
-            self._detail(record, route)
-
-    def _detail(self, record: RequestRecord, route: str) -> None:
-        environ = self._environ
-        target = environ.get("REQUEST_URI") or environ.get("RAW_URI")
-        if not target:
-            query = environ.get("QUERY_STRING", "")
-            target = quote(_path(environ), safe="/%") + (f"?{query}" if query else "")
-        client = environ.get("REMOTE_ADDR", "")
-        agent = environ.get("HTTP_USER_AGENT", "")
-        self._recording.record_detail(record, route, target, client, agent)
-
-
-class _Body:
-    """What the app returned, block by block. `close` is the app's own, when it has one."""
-
-    __slots__ = ("_blocks", "_request", "_result")
-
-    def __init__(self, result: Iterable[bytes], request: _Request) -> None:
-        self._result = result
-        self._request = request
-        self._blocks = request.blocks(result)
-
-    def __iter__(self) -> Iterator[bytes]:
-        return self._blocks
-
-    def close(self) -> None:
-        """What PEP 3333 has the server call in any case."""
-        try:
-            close = getattr(self._result, "close", None)
-            if close is not None:
-                close()
-        finally:
-            self._blocks.close()
-            self._request.close()
+        total_ns = kernel_ns + app_ns + body_ns + write_ns
+        if (
+            total_ns > recording.quiet_ns
+            or end_ns // SECOND_NS != recording.quiet_second
+            or not _FIRST_STATUS <= status < _FIRST_ERROR
+        ):
+            kind = _kind(*key)
+            if recording.wants_detail(kind.status, total_ns, end_ns):
+                stages_ns = (kernel_ns, 0.0, 0.0, app_ns, body_ns, write_ns)
+                recording.record_detail(
+                    end_ns, kind, flags, received, sent, stages_ns, *_asker(environ)
+                )
 
 
-class _SizedBody(_Body):
+class _SizedBody:
     """A body that can tell its number of blocks, by which servers find its Content-Length."""
 
-    __slots__ = ()
+    __slots__ = ("_request", "close")
+
+    def __init__(self, request: _Request) -> None:
+        self._request = request
+        self.close = request.close
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._request)
 
     def __len__(self) -> int:
-        return len(self._result)  # type: ignore[arg-type]  # asked before this class was chosen
+        return len(self._request.result)  # type: ignore[arg-type]  # asked before this was chosen
+
+
+def _kind(route: str, status: str, method: str, protocol: str) -> Kind:
+    """What app and server told; where that is no status, the server's 500."""
+    code = status[:3]
+    return Kind(
+        route,
+        METHODS.get(method, OTHER_METHOD),
+        _PROTOCOLS.get(protocol, 0),
+        int(code) if code.isdigit() else _ERROR,
+    )
+
+
+def _asker(environ: Environ) -> tuple[str, str, str]:
+    """Target, client and user agent."""
+    target = environ.get("REQUEST_URI") or environ.get("RAW_URI")
+    if not target:
+        query = environ.get("QUERY_STRING", "")
+        target = quote(_path(environ), safe="/%") + (f"?{query}" if query else "")
+    return target, environ.get("REMOTE_ADDR", ""), environ.get("HTTP_USER_AGENT", "")
 
 
 def _path(environ: Environ) -> str:

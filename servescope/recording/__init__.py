@@ -20,6 +20,7 @@ from servescope.recording.ring import (
     RingReader,
     RingWriter,
 )
+from servescope.recording.samples import SampleReader, SampleWriter
 
 __all__ = [
     "RECORD_DTYPE",
@@ -30,4 +31,6 @@ __all__ = [
     "RingKind",
     "RingReader",
     "RingWriter",
+    "SampleReader",
+    "SampleWriter",
 ]

@@ -23,12 +23,13 @@ RINGS: Final = "rings"
 
 RING_SUFFIX: Final = ".ring"
 DETAIL_SUFFIX: Final = ".detail"
+SAMPLES_SUFFIX: Final = ".samples"
 
 
 class Recorder:
     """Opens the two rings of this process start in `folder`.
 
-    `record`, `listener_id` and `route_id` are those of `RingWriter`.
+    `record`, `record_outlined`, `listener_id` and `route_id` are those of `RingWriter`.
     Raises DataFolderError when the folder cannot be written.
     """
 
@@ -48,6 +49,7 @@ class Recorder:
             self.ring.path.unlink(missing_ok=True)
             raise
         self.record = self.ring.record
+        self.record_outlined = self.ring.record_outlined
         self.listener_id = self.ring.listener_id
         self.route_id = self.ring.route_id
         self.write_detail = self.details.write

@@ -36,10 +36,15 @@ def no_pids() -> Sequence[int]:
     return ()
 
 
+def no_samples() -> Iterable[Sample]:
+    """There is no listener whose gauges no ring brings."""
+    return ()
+
+
 class Collecting:
     """Samplers and collector, on a thread; one process of a data folder at a time has them.
 
-    `samples` are the gauges of this process's listeners.
+    `samples` are the gauges of this process's listeners, unless a ring brings them.
     """
 
     def __init__(
@@ -47,7 +52,7 @@ class Collecting:
         folder: Path,
         store: Store,
         control: Control,
-        samples: Callable[[], Iterable[Sample]],
+        samples: Callable[[], Iterable[Sample]] = no_samples,
         generator_pids: Callable[[], Sequence[int]] = no_pids,
     ) -> None:
         self._control = control

@@ -130,16 +130,19 @@ class Runtime:
         self.desk.control.request_stop(run_id, time.time())
 
     def _live(self) -> None:
-        next_beat = 0.0
+        next_beat, trouble = 0.0, ""
         try:
             while not self._stopping.wait(ROUND_S if self._elected.is_set() else 0):
                 try:
                     self._round()
                     if time.monotonic() >= next_beat:
                         self._beat()
-                        next_beat = time.monotonic() + HEARTBEAT_S
+                        next_beat, trouble = time.monotonic() + HEARTBEAT_S, ""
                 except ServescopeError as error:
-                    logger.warning("%s", error)
+                    next_beat = time.monotonic() + HEARTBEAT_S
+                    if str(error) != trouble:  # else a line each round for as long as it lasts
+                        logger.warning("%s", error)
+                    trouble = str(error)
                 except Exception:
                     # The boundary of the runtime's loop: a defect is logged, the process goes on.
                     logger.exception("the runtime failed in this round")

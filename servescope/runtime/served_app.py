@@ -1,7 +1,8 @@
 """One app served by this process without a dashboard, recorded into the store of its data folder.
 
-Theory of operation. The process records into a ring of its own. While a dashboard leads on the data
-folder, that one's collector drains the ring, as it does for the middleware. While none does, this
+Theory of operation. The process records into a ring of its own, and its gauges, once a second, into
+a second one. While a dashboard leads on the data
+folder, that one's collector drains them, as it does for the middleware. While none does, this
 process takes the lock and collects, without the listeners of the settings. As soon as a dashboard
 is there it gives the lock back: only a dashboard can start load and host the other listeners.
 Recording and serving go on all the while.
@@ -16,8 +17,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import ListenerError, ServescopeError
-from servescope.recording import Recorder
-from servescope.recording.recorder import RINGS
+from servescope.recording import Recorder, SampleWriter
+from servescope.recording.recorder import RINGS, SAMPLES_SUFFIX
 from servescope.records import ListenerState, Role
 from servescope.runtime.collecting import Collecting
 from servescope.runtime.election import LeaderLock
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 BEAT_S: Final = 1.0
+_HALF: Final = 0.5
 
 
 class ServedApp:
@@ -51,10 +53,12 @@ class ServedApp:
         self._store = open_store(folder, settings.store_mib, Retention.from_settings(settings))
         self._control = Control(folder)
         self._recorder = Recorder(folder / RINGS)
+        self._samples = SampleWriter(self._recorder.ring.path.with_suffix(SAMPLES_SUFFIX))
         self._listeners = Listeners([spec], self._recorder, folder / LOGS)
         self._collecting: Collecting | None = None
         self._trouble = ""
         self._next_beat = 0.0
+        self._sampled = 0.0  # the epoch second
 
     @property
     def leads(self) -> bool:
@@ -85,6 +89,7 @@ class ServedApp:
 
     def look_after(self) -> None:
         """Hold what is wanted against what is; call a few times a second."""
+        self._sample()
         try:
             if self._listeners.reconcile(self._control.wishes()):
                 self._control.write_listeners(self._listeners.statuses(), self._pid)
@@ -100,6 +105,13 @@ class ServedApp:
         else:
             self._trouble = ""
 
+    def _sample(self) -> None:
+        """Tell the gauges in the second half of each second, so that each has them once."""
+        second, into_it = divmod(time.time(), 1.0)
+        if into_it >= _HALF and second != self._sampled:
+            self._sampled = second
+            self._samples.write(int(second), self._listeners.samples())
+
     def _beat(self) -> None:
         now = time.time()
         self._control.beat(self._pid, Role.SERVER, now)
@@ -112,9 +124,7 @@ class ServedApp:
             if has_dashboard:
                 self._leave_the_lead()
         elif not has_dashboard and self._lock.try_take():
-            self._collecting = Collecting(
-                self._folder, self._store, self._control, self._listeners.samples
-            )
+            self._collecting = Collecting(self._folder, self._store, self._control)
             self._collecting.start()
             announce(self._control, self._pid, took_over=False)
 
@@ -129,8 +139,10 @@ class ServedApp:
 
     def stop(self, grace_seconds: float) -> None:
         """Let requests in flight finish within the grace; then everything ends."""
+        self._samples.write(int(time.time()), self._listeners.samples())  # what still counted up
         self._listeners.stop(grace_seconds)
         self._recorder.close()
+        self._samples.close()
         try:
             self._leave_the_lead()
             self._control.write_listeners([], self._pid)

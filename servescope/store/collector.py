@@ -179,6 +179,13 @@ class Collector:
         for name, ring_of_details in rings.details.items():
             some, cursors[name] = ring_of_details.drain()
             details += some
+        for name, ring_of_samples in rings.samples.items():
+            told, cursors[name] = ring_of_samples.drain(until_ns // _NS_PER_S)
+            for ts, samples in told:
+                second = seconds.setdefault(min(max(ts, lowest), newest), Second())
+                for sample in samples:
+                    if sample.metric in catalog.BY_NAME:  # else a newer Servescope wrote it
+                        self._add(second, sample)
         details.sort(key=lambda detail: detail.record.end_ns)
         return seconds, cursors, details, (taken, lost)
 

@@ -54,7 +54,26 @@ def _mapped(error: sqlite3.Error, path: Path) -> StoreError | DataFolderError:
         return StoreCorruptError(f"{path} is damaged: {error}")
     if code in _NOT_OPENED:
         return DataFolderError(f"cannot open {path}: {error}")
+    if code == sqlite3.SQLITE_IOERR:
+        why = _why_not_writable(path.parent)
+        if why:
+            return StoreError(f"{path.parent} takes no writing ({why}): reading goes on")
     return StoreError(f"the store cannot be used: {error}")
+
+
+def _why_not_writable(folder: Path) -> str:
+    """What the system says to a new file there; empty when it makes one.
+
+    Asked by trying: a file system that turned read-only after an error (errors=remount-ro, ext4(5))
+    still passes for writable in its flags, and an immutable folder (chattr(1)) always does.
+    """
+    probe = folder / f".writable-{os.getpid()}"
+    try:
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
 
 
 class Database:

@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import RingError
-from servescope.recording import DetailReader, RingReader
+from servescope.recording import DetailReader, RingReader, SampleReader
 from servescope.recording.mapping import DRAFT_SUFFIX
-from servescope.recording.recorder import DETAIL_SUFFIX, RING_SUFFIX
+from servescope.recording.recorder import DETAIL_SUFFIX, RING_SUFFIX, SAMPLES_SUFFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from servescope.recording import Drained
-    from servescope.records import RequestDetail
+    from servescope.records import RequestDetail, Sample
 
 _DRAFT_SECONDS: Final = 60
 
@@ -57,6 +57,22 @@ class FollowedDetails:
         return taken, cursor
 
 
+@dataclass(slots=True)
+class FollowedSamples:
+    """A ring of samples and how far it was read."""
+
+    reader: SampleReader
+    cursor: int
+    is_over: bool = False
+
+    def drain(self, until_s: int) -> tuple[list[tuple[int, list[Sample]]], int]:
+        """Take the seconds before `until_s`; the cursor stays until `RingFolder.commit`."""
+        gone = self.reader.writer_is_gone()
+        taken, cursor = self.reader.drain(self.cursor, until_s)
+        self.is_over = gone
+        return taken, cursor
+
+
 class RingFolder:
     """Finds rings in `folder`; `cursors` are those the store committed last.
 
@@ -70,6 +86,7 @@ class RingFolder:
         self._committed = dict(cursors)
         self.rings: dict[str, FollowedRing] = {}
         self.details: dict[str, FollowedDetails] = {}
+        self.samples: dict[str, FollowedSamples] = {}
         self.problems: dict[str, str] = {}
 
     def discover(self) -> None:
@@ -81,7 +98,7 @@ class RingFolder:
         for name in names:
             if name.endswith(DRAFT_SUFFIX):
                 self._sweep(self._folder / name)
-        for name in sorted(names - self.rings.keys() - self.details.keys()):
+        for name in sorted(names - self._followed().keys()):
             try:
                 self._follow(name)
             except RingError as error:
@@ -95,6 +112,11 @@ class RingFolder:
             self.rings[name] = FollowedRing(RingReader(self._folder / name), cursor)
         elif name.endswith(DETAIL_SUFFIX):
             self.details[name] = FollowedDetails(DetailReader(self._folder / name), cursor)
+        elif name.endswith(SAMPLES_SUFFIX):
+            self.samples[name] = FollowedSamples(SampleReader(self._folder / name), cursor)
+
+    def _followed(self) -> dict[str, FollowedRing | FollowedDetails | FollowedSamples]:
+        return {**self.rings, **self.details, **self.samples}
 
     def _sweep(self, draft: Path) -> None:
         """Delete what a writer left that was killed while it made its ring: a matter of ms."""
@@ -104,37 +126,28 @@ class RingFolder:
 
     def stale_cursors(self) -> list[str]:
         """Committed cursors whose rings are no more."""
-        return sorted(self._committed.keys() - self.rings.keys() - self.details.keys())
+        return sorted(self._committed.keys() - self._followed().keys())
 
     def any_over(self) -> bool:
         """Whether a ring waits for nothing but its deletion."""
-        return any(ring.is_over for ring in self.rings.values()) or any(
-            details.is_over for details in self.details.values()
-        )
+        return any(one.is_over for one in self._followed().values())
 
     def commit(self, cursors: Mapping[str, int], dropped: list[str]) -> None:
         """The store has committed these: move on, and delete rings that are over."""
         self._committed.update(cursors)
         for name in dropped:
             self._committed.pop(name, None)
-        for name, ring in list(self.rings.items()):
-            ring.cursor = cursors.get(name, ring.cursor)
-            if ring.is_over:
-                self._end(name, self.rings.pop(name).reader)
-        for name, details in list(self.details.items()):
-            details.cursor = cursors.get(name, details.cursor)
-            if details.is_over:
-                self._end(name, self.details.pop(name).reader)
-
-    def _end(self, name: str, reader: RingReader | DetailReader) -> None:
-        (self._folder / name).unlink(missing_ok=True)
-        reader.close()
+        for name, one in self._followed().items():
+            one.cursor = cursors.get(name, one.cursor)
+            if one.is_over:
+                for kind in (self.rings, self.details, self.samples):
+                    kind.pop(name, None)
+                (self._folder / name).unlink(missing_ok=True)
+                one.reader.close()
 
     def close(self) -> None:
         """Unmap all rings."""
-        for ring in self.rings.values():
-            ring.reader.close()
-        for details in self.details.values():
-            details.reader.close()
-        self.rings.clear()
-        self.details.clear()
+        for one in self._followed().values():
+            one.reader.close()
+        for kind in (self.rings, self.details, self.samples):
+            kind.clear()

@@ -1,13 +1,21 @@
-"""A full disk is told on every page, the graphs stay, and it is over once there is room again."""
+"""A disk that is full, or takes no writing: told on every page, the graphs stay, and it ends."""
 
 import os
+import resource
 import sys
 from contextlib import suppress
 
 import pytest
 
 from tests.browser.conftest import Watched
-from tests.private_disk import CAN_MOUNT, on_private_disk, seen_from_outside
+from tests.private_disk import (
+    CAN_MOUNT,
+    can_freeze,
+    freeze,
+    on_private_disk,
+    seen_from_outside,
+    thaw,
+)
 from tests.processes import Dashboards, eventually, is_bound
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
@@ -44,14 +52,17 @@ def started(tmp_path):
         dashboards.end()
 
 
+def keep_from_growing(running):
+    """Let no file of the process grow; return what lets them."""
+    pid, kind = running.process.pid, resource.RLIMIT_FSIZE
+    before = resource.prlimit(pid, kind, (4096, resource.RLIM_INFINITY))
+    return lambda: resource.prlimit(pid, kind, before)
+
+
 def fill(running):
     """Take all room; return what gives it back."""
     if not CAN_MOUNT:
-        import resource
-
-        pid, kind = running.process.pid, resource.RLIMIT_FSIZE
-        before = resource.prlimit(pid, kind, (4096, resource.RLIM_INFINITY))
-        return lambda: resource.prlimit(pid, kind, before)
+        return keep_from_growing(running)
     ballast = running.folder / "ballast"
     with ballast.open("wb", buffering=0) as file:
         for size in (1 << 20, 4096, 1):
@@ -70,9 +81,47 @@ def test_a_full_disk_is_told_until_there_is_room_again(started, chromium):
     told = page.get_by_text("The store takes no data").first
     told.wait_for()
     assert "no room left" in told.inner_text() or "disk" in told.inner_text()
+    see_it_read_on_and_recover(watched, make_room)
+
+
+@pytest.fixture
+def let_write(start_dashboard):
+    """A dashboard whose files can be made unwritable, and are writable again in any case."""
+    running = start_dashboard("-c", LIMITED)
+    database = running.folder / "servescope.sqlite3"
+    paths = (running.folder, database, running.folder / "servescope.sqlite3-wal")
+
+    def stop_writing():
+        if can_freeze():
+            freeze(*paths)
+            return lambda: thaw(*paths)
+        return keep_from_growing(running)
+
+    yield running, stop_writing
+    if can_freeze():
+        thaw(*(path for path in paths if path.exists()))
+
+
+def test_a_folder_that_takes_no_writing_is_told_until_it_does(let_write, chromium):
+    running, stop_writing = let_write
+    page = chromium.new_page()
+    page.set_default_timeout(60_000)
+    watched = Watched(page, running.url).open("/").wait_drawn("overview-host")
+    may_write = stop_writing()
+    told = page.get_by_text("The store takes no data").first
+    told.wait_for()
+    assert "takes no writing" in told.inner_text()
+    assert "reading goes on" in told.inner_text()
+    see_it_read_on_and_recover(watched, may_write)
+    assert running.log.count("takes no writing") < 6  # not a line each second
+
+
+def see_it_read_on_and_recover(watched, recover):
+    """Graphs are drawn meanwhile; after it the notice goes and new seconds come."""
+    page = watched.page
     watched.open("/host").wait_drawn("host-cpu")  # reading goes on
     page.get_by_text("The store takes no data").first.wait_for()
-    make_room()
+    recover()
     page.get_by_text("The store takes no data").first.wait_for(state="hidden")
     before = watched.last_x("host-cpu")
     watched.wait_newer("host-cpu", before)

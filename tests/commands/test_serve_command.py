@@ -11,14 +11,20 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 
+import numpy as np
 import pytest
+from websockets.sync.client import connect
 
+from servescope import catalog
 from servescope.commands import serve_options
+from servescope.recording.recorder import RINGS, SAMPLES_SUFFIX
 from servescope.records import ConcurrencyModel
+from servescope.store.base import Aggregation, Matching
 from servescope.store.control import Control
+from servescope.store.sqlite import open_store
 from tests.faults.test_handover import total_requests
 from tests.processes import ROOT, alive, children, eventually
 
@@ -243,3 +249,59 @@ def test_the_docs_tell_of_every_option_and_its_default():
         default = told.get("default")
         if default is not None:
             assert rows[name].strip() == f"`{default}`", name
+
+
+def gauge(folder, metric, listener="mine"):
+    """The newest value, None where there is none."""
+    with closing(open_store(folder)) as store:
+        newest = (store.bounds() or (0, 0))[1]
+        match = Matching(metric, (("listener", listener),))
+        found = store.range(match, newest - 1, newest + 1, 1, Aggregation.AVG)
+        values = found.values[0][~np.isnan(found.values[0])] if len(found.values) else []
+        return float(values[-1]) if len(values) else None
+
+
+def test_its_gauges_reach_the_dashboard_that_leads(serve, start_dashboard):
+    dashboard = start_dashboard()
+    served = serve(WSGI, "--port", "0", "--name", "mine")
+    with ExitStack() as open_ones:
+        for _ in range(3):
+            client = socket.create_connection(("127.0.0.1", served.port), 10)
+            open_ones.enter_context(closing(client))
+            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert client.recv(100)
+        eventually(lambda: gauge(served.folder, catalog.OPEN_CONNECTIONS) == 3)
+        assert dashboard.leader == dashboard.process.pid
+        assert gauge(served.folder, catalog.BUSY_THREADS) is not None
+        assert gauge(served.folder, catalog.OPEN_CONNECTIONS, "wsgi") is not None
+    eventually(lambda: gauge(served.folder, catalog.OPEN_CONNECTIONS) == 0)
+    assert served.end() == 0
+    # Its rings go, and with them its lines.
+    eventually(lambda: gauge(served.folder, catalog.OPEN_CONNECTIONS) is None)
+    eventually(lambda: not list((served.folder / RINGS).glob(f"*{SAMPLES_SUFFIX}")))
+
+
+def test_what_its_websockets_said_counts_once_whoever_leads(serve, start_dashboard):
+    served = serve(ASGI, "--port", "0", "--name", "mine")
+    dashboard = start_dashboard(ready=False)
+    said = 0
+    with connect(f"ws://127.0.0.1:{served.port}/ws/echo") as socket_:
+        deadline = time.monotonic() + 20
+        killed = None
+        while killed is None or dashboard.leader != served.process.pid:
+            socket_.send("hello")
+            assert socket_.recv() == "hello"
+            said += 1
+            time.sleep(0.01)
+            assert time.monotonic() < deadline, dashboard.log
+            if killed is None and dashboard.leader == dashboard.process.pid and said > 100:
+                killed = dashboard.process.pid
+                os.kill(killed, signal.SIGKILL)
+    eventually(lambda: messages(served.folder) >= 2 * said)
+    assert messages(served.folder) == 2 * said
+
+
+def messages(folder):
+    with closing(open_store(folder)) as store:
+        found = store.total(Matching(catalog.WEBSOCKET_MESSAGES), 0, 4_000_000_000)
+        return int(found.count.sum())

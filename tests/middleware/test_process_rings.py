@@ -3,20 +3,24 @@
 import logging
 import os
 import threading
+import time
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from servescope.middleware import process_rings
-from servescope.middleware.app_recording import AppRecording, name_of
+from servescope.middleware import app_recording, process_rings
+from servescope.middleware.app_recording import SECOND_NS, AppRecording, Kind, name_of
 from servescope.middleware.process_rings import PROCESS_RINGS
 from servescope.recording import RingReader
 from servescope.recording.recorder import RING_SUFFIX, RINGS
 
 
 def record(recording, status=200):
-    recording.record(1, 2, "/x", status, 0, 0, 0, 0, 1, 0, 0)
+    outlined = recording.outlines.get(status)
+    if outlined is None:
+        outlined = recording.learn(status, Kind("/x", 1, 2, status))
+    recording.record(time.time_ns(), outlined, 0, 0, 0, 0, 1, 0, 0)
 
 
 def test_nothing_is_opened_before_the_first_request(recorded):
@@ -181,3 +185,23 @@ def function_app():
 )
 def test_an_app_is_named_as_it_names_itself(app, name):
     assert name_of(app) == name
+
+
+def test_kinds_of_request_are_remembered_in_bounded_number(recorded, monkeypatch):
+    monkeypatch.setattr(app_recording, "MOST_OUTLINES", 3)
+    recording = AppRecording("shop", recorded.folder)
+    for status in range(200, 220):
+        record(recording, status)
+        assert len(recording.outlines) <= 3
+    assert [one[3] for one in recorded.requests()] == list(range(200, 220))
+
+
+def test_in_a_quiet_second_only_errors_and_the_slowest_are_asked_about(recorded):
+    recording = AppRecording("shop", recorded.folder)
+    second = 1_700_000_000
+    record(recording)
+    while recording.wants_detail(200, 5, second * SECOND_NS):
+        assert not recording.quiet_ns
+    assert (recording.quiet_second, recording.quiet_ns) == (second, 5)
+    assert recording.wants_detail(200, 6, second * SECOND_NS)
+    assert recording.wants_detail(500, 1, second * SECOND_NS)

@@ -21,6 +21,7 @@ from servescope.recording.ring import (
     SEQUENCE,
     SEQUENCE_OFFSET,
     SLOT,
+    outline,
     stores_are_ordered,
 )
 
@@ -331,3 +332,27 @@ def test_which_processors_show_stores_in_order():
     assert stores_are_ordered("x86_64")
     assert not stores_are_ordered("aarch64")
     assert stores_are_ordered() == stores_are_ordered(platform.machine())
+
+
+@settings(max_examples=50)
+@given(
+    end_ns=st.integers(0, 2**62),
+    kind=st.tuples(u16, u16, st.integers(0, 255), st.integers(0, 255), u16),
+    flags=u16,
+    received=st.integers(0, 2**40),
+    sent=st.integers(0, 2**60),
+    stages=st.tuples(*[st.integers(0, 2**62)] * 4),
+)
+def test_an_outlined_record_is_the_same_record(
+    tmp_path_factory, end_ns, kind, flags, received, sent, stages
+):
+    kernel, *rest = stages
+    path = tmp_path_factory.mktemp("ring") / "1.ring"
+    writer = RingWriter(path, RingKind.SERVER, 2)
+    writer.record(end_ns, *kind, flags, received, sent, kernel, 0, 0, *rest)
+    writer.record_outlined(end_ns, outline(*kind), flags, received, sent, kernel, *rest)
+    writer.close()
+    whole, outlined = (
+        path.read_bytes()[SLOTS_OFFSET + n * SLOT.size :][:SEQUENCE_OFFSET] for n in range(2)
+    )
+    assert whole == outlined

@@ -4,7 +4,10 @@ import math
 import os
 import time
 
-from servescope.recording import Recorder
+from servescope import catalog
+from servescope.recording import Recorder, SampleWriter
+from servescope.records import Sample
+from servescope.store.base import Aggregation, Matching
 from tests.store.served import BASE, SECOND, seconds, serve, total
 
 
@@ -90,3 +93,32 @@ def test_the_draft_of_a_killed_writer_is_swept(folder, collect):
     collect(1)
     assert not old.exists()
     assert new.exists()
+
+
+def test_samples_of_other_processes_count_once_whoever_collects(store, folder, collect):
+    folder.mkdir()
+    writer = SampleWriter(folder / "1.samples")
+    for second in range(4):
+        writer.write(BASE + second, [gauge(second), said(10.0)])
+    collect(3)  # the fourth second is not over
+    collect.start()(5)
+    writer.write(BASE + 5, [gauge(9), said(1.0), Sample("of.the.future", 1.0)])
+    writer.close()
+    collect(6)
+    collect(7)
+    found = store.range(Matching(catalog.OPEN_CONNECTIONS), BASE, BASE + 7, 1, Aggregation.AVG)
+    values = dict(zip((found.times - BASE).tolist(), found.values[0].tolist(), strict=True))
+    assert [values[second] for second in (0, 1, 2, 3, 5)] == [0.0, 1.0, 2.0, 3.0, 9.0]
+    messages = store.total(Matching(catalog.WEBSOCKET_MESSAGES), BASE, BASE + 9)
+    assert messages.count.tolist() == [41.0]
+    assert list(folder.iterdir()) == []
+    assert store.cursors() == {}
+
+
+def gauge(value):
+    return Sample(catalog.OPEN_CONNECTIONS, float(value), (("listener", "mine"),))
+
+
+def said(count):
+    labels = (("listener", "mine"), ("network.io.direction", "transmit"))
+    return Sample(catalog.WEBSOCKET_MESSAGES, count, labels)
