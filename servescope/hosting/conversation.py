@@ -231,7 +231,7 @@ class Conversation:
         wire = self._wire
         if wire.state is not _MESSAGE_READ:  # a refusal, or a body nobody wanted
             return Need.LINGER
-        if not exchange.framing.keep_alive:
+        if not exchange.may_keep_alive:
             asked_for = exchange.head is not None and not exchange.head.keep_alive
             return Need.CLOSE if asked_for and not wire.has_buffered else Need.LINGER
         deadlines = self._site.deadlines
@@ -269,8 +269,6 @@ class Conversation:
     def _begin(self, head: RequestHead) -> bool:
         """A head is complete; whether it can be answered at once, without its body."""
         site = self._site
-        count = site.keep_alive_requests
-        keep_alive = head.keep_alive and not (count and self._exchange_count + 1 >= count)
         self.exchange = exchange = Exchange(
             site,
             self._client,
@@ -280,8 +278,10 @@ class Conversation:
             self._kernel_ns,
             self._wire.message_bytes,
             site.request_flags if self._exchange_count else site.first_request_flags,
-            keep_alive=keep_alive,
         )
+        most = site.keep_alive_requests
+        if most and self._exchange_count + 1 >= most:
+            exchange.may_keep_alive = False
         denied = site.denies is not None and site.denies(self._client[0])
         if denied:
             exchange.refusal = Refusal(
@@ -289,7 +289,7 @@ class Conversation:
             )
         if head.body_length != 0:
             if denied or not site.application.accepts_body:
-                exchange.framing.keep_alive = False
+                exchange.may_keep_alive = False
                 return True
             self._body_mark = 0
             if site.streams_body:
@@ -299,7 +299,7 @@ class Conversation:
             if head.expects_continue and not self._wire.has_buffered:
                 self.interim = CONTINUE
         elif denied:
-            exchange.framing.keep_alive = False
+            exchange.may_keep_alive = False
         return False
 
     def _begin_stream(self, head: RequestHead, exchange: Exchange) -> bool:
@@ -340,10 +340,9 @@ class Conversation:
                 self._kernel_ns,
                 0,
                 site.request_flags if self._exchange_count else site.first_request_flags,
-                keep_alive=False,
             )
         exchange.refusal = refusal
-        exchange.framing.keep_alive = False
+        exchange.may_keep_alive = False
         exchange.flags |= flags
         exchange.bytes_received = self._wire.message_bytes
         return _RUN

@@ -127,7 +127,7 @@ class LoopConnection(ThreadedAnswers):
             return
         call.disconnect(cut_off=True)
         exchange.flags |= flags
-        exchange.framing.keep_alive = False
+        exchange.may_keep_alive = False
         if exchange.head_sent:
             exchange.aborted = True
         else:
@@ -199,7 +199,7 @@ class LoopConnection(ThreadedAnswers):
             try:
                 call = WebSocketCall(host, exchange, self, read_handshake(head))
             except ProtocolError as error:
-                exchange.framing.keep_alive = False
+                exchange.may_keep_alive = False
                 headers = [("Sec-WebSocket-Version", "13")] if error.status == _UPGRADE else None
                 exchange.respond_error(error.status, error.reason, headers)
                 return
