@@ -40,7 +40,7 @@ HIGH_WATER: Final = 65_536
 ROUTE_KEY: Final = "servescope.route"
 """An app may put its route template here, in the scope; it wins over every other source."""
 
-_NOBODYS: Final = (404, 405)
+NOBODYS: Final = (404, 405)
 _ASGI: Final = {"version": "3.0", "spec_version": SPEC_VERSION}
 
 
@@ -89,9 +89,8 @@ class Channel(ResponseSink, Protocol):
     has become much.
     """
 
-    @property
-    def is_congested(self) -> bool:
-        """Whether the app should wait before it sends more."""
+    is_congested: bool
+    """Whether the app should wait before it sends more."""
 
     def make_waiter(self) -> Waiter:
         """A new waiter."""
@@ -232,7 +231,7 @@ def route_of(scope: Scope, status: int) -> str:
     if told:
         return str(told)
     if "route" not in scope and "endpoint" not in scope and "path_params" not in scope:
-        return UNMATCHED if status in _NOBODYS else ""
+        return UNMATCHED if status in NOBODYS else ""
     route = scope.get("route")
     if route is not None:
         mounted_at = fold_path(scope["root_path"]) if scope["root_path"] else ""
@@ -241,7 +240,7 @@ def route_of(scope: Scope, status: int) -> str:
         template = getattr(route, "path_format", None) or getattr(route, "path", None)
         if isinstance(template, str):
             return mounted_at + template
-    if status in _NOBODYS and "endpoint" not in scope:
+    if status in NOBODYS and "endpoint" not in scope:
         return UNMATCHED
     parameters = scope.get("path_params")
     return _template(scope["path"], parameters) if parameters else ""

@@ -142,10 +142,10 @@ class Exchange:
         value = self.head.header(name) if self.head is not None else None
         return value.decode("latin-1") if value else ""
 
-    def begin(self, sink: ResponseSink) -> None:
+    def begin(self, sink: ResponseSink, now_ns: int) -> None:
         """A worker takes the request."""
         self.sink = sink
-        self.taken_ns = sink.now_ns()
+        self.taken_ns = now_ns
 
     def render_head(
         self,
@@ -188,6 +188,8 @@ class Exchange:
         `block` holds header lines from `wire.http1_response.render_block`, beside `headers`.
         """
         request, sink = self.head, self.sink
+        # Looked up apart from their calls: in Python 3.11 that is quicker for what is no method.
+        date, now_ns = sink.date, sink.now_ns
         length = len(content)
         if request is None:
             plan = plan_head(status, phrase, headers, length, block, 1, False)
@@ -196,11 +198,11 @@ class Exchange:
             plan = plan_head(status, phrase, headers, length, block, minor, is_head)
         if plan.closes or self.site.draining:
             self.may_keep_alive = False
-        data = plan.head(sink.date(), self.may_keep_alive)
+        data = plan.head(date(), self.may_keep_alive)
         self.head_bytes = len(data)
         self.status = status
         self.head_sent = self.is_ended = True
-        self.head_ready_ns = sink.now_ns()
+        self.head_ready_ns = now_ns()
         if plan.length == length:
             data += content
         else:

@@ -54,13 +54,14 @@ _CLOSE: Final = Need.CLOSE
 class LoopConnection(ThreadedAnswers):
     """One accepted socket on the loop; the Channel of its ASGI calls. Call `attach` first."""
 
-    __slots__ = ("_call", "_driver")
+    __slots__ = ("_call", "_driver", "_host")
 
     def attach(self, keeper: Keeper) -> None:
         """Let `keeper` keep it."""
         self.prepare(keeper)
         self._call: HttpCall | WebSocketCall | None = None
         self._driver = keeper.driver
+        self._host = keeper.host
         self.deadline_ns = self.conversation.deadline_ns
 
     # Reading.
@@ -68,26 +69,32 @@ class LoopConnection(ThreadedAnswers):
     def take_arrived(self) -> None:
         """Read once, and do what follows from it; a fault costs this connection only."""
         try:
-            found = None if self.phase is _LINGER else self.read()
+            if self.phase is not _READING:
+                self._take_out_of_turn()
+                return
+            found = self.read()
             if found is None:
-                self._take_nothing()
-            elif self.phase is not _READING:
-                self._take_early(*found)
-            elif found[0]:
-                self.carry_out(self.conversation.receive(found[0], now_ns(), found[1]))
+                self.read_on()
+                return
+            data, kernel_ns = found
+            if data:
+                self.carry_out(self.conversation.receive(data, now_ns(), kernel_ns))
             else:
                 self.carry_out(self.conversation.receive_eof())
         except Exception:  # noqa: BLE001 - the loop's boundary: the fault costs its connection only
             self._keeper.give_up(self)
 
-    def _take_nothing(self) -> None:
-        if self.phase is not _LINGER:
+    def _take_out_of_turn(self) -> None:
+        """Read what is no request whose turn it is."""
+        if self.phase is _LINGER:
+            if self.discard():
+                self.close()
+            return
+        found = self.read()
+        if found is None:
             self.read_on()
-        elif self.discard():
-            self.close()
-
-    def _take_early(self, data: bytes, kernel_ns: int) -> None:
-        """Bytes that are no request whose turn it is."""
+            return
+        data, kernel_ns = found
         if self.phase is _RUNNING:
             self._take_while_running(data, kernel_ns)
         elif self.phase is _SOCKET:
@@ -170,7 +177,7 @@ class LoopConnection(ThreadedAnswers):
     def _run(self) -> Need | None:
         """Answer the request at hand; None when the answer takes its time."""
         exchange = self.conversation.exchange or self._exchange()
-        host = self._keeper.host
+        host = self._host
         if exchange.refusal is not None:
             self.phase = _RUNNING
             self.conversation.run(self)
@@ -180,7 +187,7 @@ class LoopConnection(ThreadedAnswers):
             return None
         else:
             self.phase = _RUNNING
-            exchange.begin(self)
+            exchange.begin(self, now_ns())
             self._is_driving = True
             try:
                 self._run_app(host, exchange)
@@ -206,7 +213,7 @@ class LoopConnection(ThreadedAnswers):
             self._call = call
         else:
             self._call = call = HttpCall(host.http_scope(exchange), exchange, self)
-            if call.awaits_body:
+            if head is not None and head.body_length != 0:
                 self._feed(self.conversation.body_events(now_ns()))
         try:
             coroutine = host.app(call.scope, call.receive, call.send)

@@ -28,7 +28,7 @@ Labels = tuple[str, Method, Protocol, str, int]
 
 
 class RequestRecording:
-    """Records each exchange of one listener once; called by any thread."""
+    """Records each exchange of one listener once; `record` may be called by any thread."""
 
     def __init__(
         self, recorder: Recorder, listener: str, access_log: AccessLog | None = None
@@ -40,7 +40,7 @@ class RequestRecording:
         self._route_ids: dict[str, int] = {}
         self._log = None if access_log is None else access_log.add
 
-    def __call__(self, exchange: Exchange) -> None:
+    def record(self, exchange: Exchange) -> None:
         """Record an exchange whose last byte is out, or that was broken off.
 
         The six stages in ns: their sum is the time from the kernel's receipt to the last byte. A
@@ -71,7 +71,8 @@ class RequestRecording:
         app_ns = head_ready - taken
         rest_ns = last_sent - head_ready - write_ns
         body_ns = rest_ns if rest_ns > 0 else 0  # noqa: FURB136 - max() costs 60 ns here
-        self._record(
+        record = self._record
+        record(
             end_ns,
             self._listener_id,
             route_id,
