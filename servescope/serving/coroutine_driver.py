@@ -65,8 +65,8 @@ def _runs(adopted: list[tuple[Any, Driven]]) -> Generator[Any, Any, None]:
     coroutine = yield None
     while True:
         failure = None
-        steps: Any = coroutine if type(coroutine) is CoroutineType else coroutine.__await__()
         try:
+            steps: Any = coroutine if type(coroutine) is CoroutineType else coroutine.__await__()
             yield from steps
         except APP_FAULTS as error:
             if adopted:

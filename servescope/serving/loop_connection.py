@@ -17,7 +17,8 @@ from servescope.hosting.asgi_http import HttpCall
 from servescope.hosting.asgi_websocket import WebSocketCall
 from servescope.hosting.conversation import Need
 from servescope.records import RequestFlag
-from servescope.serving.connection import now_ns
+from servescope.serving.arrival import receive
+from servescope.serving.connection import READ_BYTES, now_ns
 from servescope.serving.loop_phases import (
     CLOSE_NS,
     LINGER_NS,
@@ -72,11 +73,13 @@ class LoopConnection(ThreadedAnswers):
             if self.phase is not _READING:
                 self._take_out_of_turn()
                 return
-            found = self.read()
-            if found is None:
+            try:  # as `read`, without the call
+                data, kernel_ns = receive(self._socket, READ_BYTES)
+            except BlockingIOError:
                 self.read_on()
                 return
-            data, kernel_ns = found
+            except OSError:
+                data, kernel_ns = b"", 0
             if data:
                 self.carry_out(self.conversation.receive(data, now_ns(), kernel_ns))
             else:
@@ -93,12 +96,10 @@ class LoopConnection(ThreadedAnswers):
         found = self.read()
         if found is None:
             self.read_on()
-            return
-        data, kernel_ns = found
-        if self.phase is _RUNNING:
-            self._take_while_running(data, kernel_ns)
+        elif self.phase is _RUNNING:
+            self._take_while_running(*found)
         elif self.phase is _SOCKET:
-            self._take_frames(data)
+            self._take_frames(found[0])
         else:
             self._pause_reading()
 
@@ -193,6 +194,9 @@ class LoopConnection(ThreadedAnswers):
                 self._run_app(host, exchange)
             finally:
                 self._is_driving = False
+            if exchange.is_recorded and self.phase is _RUNNING and not exchange.aborted:
+                self._call = None  # the usual: the response is out
+                return None if self.is_closed else self.conversation.finish_cycle(now_ns())
         need = self._after_sending()
         if need is None and not self.is_closed:
             self.read_on()
@@ -216,7 +220,8 @@ class LoopConnection(ThreadedAnswers):
             if head is not None and head.body_length != 0:
                 self._feed(self.conversation.body_events(now_ns()))
         try:
-            coroutine = host.app(call.scope, call.receive, call.send)
+            app = host.app  # of its instance, not of its class: quicker apart from the call
+            coroutine = app(call.scope, call.receive, call.send)
         except Exception as error:  # noqa: BLE001 - the app's boundary: no app at all, maybe
             call.finish(error)
             return
@@ -297,16 +302,6 @@ class LoopConnection(ThreadedAnswers):
         if call.is_over and not self._pending and self.phase is _SOCKET:
             call.disconnect(cut_off=False)
             self._linger()
-
-    def send_frames(self, data: bytes) -> None:
-        """Send frames (see Channel)."""
-        if self.is_closed:
-            raise ClientGoneError("the connection is closed")
-        sent = 0
-        if not self._pending:
-            sent = self._send_some(self._exchange(), data)
-        if sent < len(data):
-            self._keep_pending(data[sent:])
 
     def want_data(self) -> None:
         """The app waits for the client (see Channel)."""
