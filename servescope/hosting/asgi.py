@@ -17,7 +17,6 @@ from urllib.parse import unquote
 
 from servescope.hosting.exchange import ResponseSink
 from servescope.hosting.routes import UNMATCHED, fold_path
-from servescope.wire.http1_known_heads import LONGEST_KNOWN, MOST_KNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
@@ -41,7 +40,8 @@ HIGH_WATER: Final = 65_536
 ROUTE_KEY: Final = "servescope.route"
 """An app may put its route template here, in the scope; it wins over every other source."""
 
-_NOBODYS: Final = (404, 405)
+NOBODYS: Final = (404, 405)
+_ASGI: Final = {"version": "3.0", "spec_version": SPEC_VERSION}
 
 
 class _Done(Coroutine[Any, Any, None]):
@@ -89,9 +89,8 @@ class Channel(ResponseSink, Protocol):
     has become much.
     """
 
-    @property
-    def is_congested(self) -> bool:
-        """Whether the app should wait before it sends more."""
+    is_congested: bool
+    """Whether the app should wait before it sends more."""
 
     def make_waiter(self) -> Waiter:
         """A new waiter."""
@@ -165,9 +164,6 @@ class AsgiHost:
         self.app = app
         self.state: dict[str, Any] | None = None
         self.traffic = WebSocketTraffic()
-        # By identity: a head that came before is the same object again (wire.http1_known_heads),
-        # and lives as long as it stands here.
-        self._known: dict[int, tuple[RequestHead, Scope]] = {}
 
     def __call__(self, exchange: Exchange) -> None:
         """Refuse: there is no loop here."""
@@ -178,18 +174,12 @@ class AsgiHost:
         head = exchange.head
         if head is None:
             raise ValueError("an ASGI app needs a request")
-        known = self._known.get(id(head))
-        if known is not None and known[0] is head:
-            scope = known[1].copy()
-        else:
-            template = _scope_template(head, exchange.site)
-            if exchange.bytes_received <= LONGEST_KNOWN:  # others are not remembered below either
-                if len(self._known) >= MOST_KNOWN:
-                    self._known.clear()
-                self._known[id(head)] = (head, template)
-            scope = template.copy()
+        template = head.notes.get(self)
+        if template is None:
+            head.notes[self] = template = _scope_template(head, exchange.site)
+        scope: Scope = template.copy()
         # Apps and middleware may change these.
-        scope["asgi"] = {"version": "3.0", "spec_version": SPEC_VERSION}
+        scope["asgi"] = _ASGI.copy()
         scope["headers"] = list(head.headers)
         scope["extensions"] = {}
         scope["client"] = exchange.client if exchange.client[0] else None  # None: a unix socket
@@ -241,7 +231,7 @@ def route_of(scope: Scope, status: int) -> str:
     if told:
         return str(told)
     if "route" not in scope and "endpoint" not in scope and "path_params" not in scope:
-        return UNMATCHED if status in _NOBODYS else ""
+        return UNMATCHED if status in NOBODYS else ""
     route = scope.get("route")
     if route is not None:
         mounted_at = fold_path(scope["root_path"]) if scope["root_path"] else ""
@@ -250,7 +240,7 @@ def route_of(scope: Scope, status: int) -> str:
         template = getattr(route, "path_format", None) or getattr(route, "path", None)
         if isinstance(template, str):
             return mounted_at + template
-    if status in _NOBODYS and "endpoint" not in scope:
+    if status in NOBODYS and "endpoint" not in scope:
         return UNMATCHED
     parameters = scope.get("path_params")
     return _template(scope["path"], parameters) if parameters else ""

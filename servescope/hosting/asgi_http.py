@@ -7,7 +7,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.errors import ClientDisconnectedError, ClientGoneError
-from servescope.hosting.asgi import DONE, HIGH_WATER, Waiters, route_of
+from servescope.hosting.asgi import DONE, HIGH_WATER, NOBODYS, Waiters, route_of
 from servescope.records import RequestFlag
 
 if TYPE_CHECKING:
@@ -72,6 +72,7 @@ class HttpCall:
         "_is_body_told",
         "_is_cut_off",
         "_is_gone",
+        "_keys",
         "_status",
         "_waiters",
         "scope",
@@ -83,14 +84,17 @@ class HttpCall:
         self.state = _WAITING
         self._exchange = exchange
         self._channel = channel
-        self._body: list[bytes] = []
+        self._keys = len(scope)
+        self._body: list[bytes] | None = None
         self._body_bytes = 0
-        self._is_body_complete = exchange.head is None or exchange.head.body_length == 0
+        head = exchange.head
+        self._is_body_complete = head is None or head.body_length == 0
         self._is_body_told = False
         self._is_gone = False  # the client will send no more, but may still read
         self._is_cut_off = False  # nothing can be sent any more
-        self._status = 0
-        self._headers: RawHeaders = ()
+        # From STARTED on.
+        self._status: int
+        self._headers: RawHeaders
         self._waiters: Waiters | None = None
 
     @classmethod
@@ -112,6 +116,8 @@ class HttpCall:
 
     def feed(self, data: bytes) -> None:
         """A part of the request's body."""
+        if self._body is None:
+            self._body = []
         self._body.append(data)
         self._body_bytes += len(data)
         self._wake()
@@ -151,8 +157,8 @@ class HttpCall:
             await self._waiters.wait()
 
     def _take_body(self) -> Message:
-        data = self._body[0] if len(self._body) == 1 else b"".join(self._body)
-        self._body.clear()
+        data = b"".join(self._body) if self._body else b""  # a single part is not copied
+        self._body = None
         was_behind = not self.wants_data
         self._body_bytes = 0
         self._is_body_told = self._is_body_complete
@@ -208,7 +214,9 @@ class HttpCall:
             raise TypeError(f"header {headers[0]!r}: names and values are bytes")
         self._status = status
         self._headers = headers
-        self._exchange.route = route_of(self.scope, self._status)
+        # What tells of a route is put into the scope.
+        if len(self.scope) != self._keys or status in NOBODYS:
+            self._exchange.route = route_of(self.scope, status)
 
     def _send_part(self, body: bytes) -> None:
         """A part of the body that is not the last; the first one takes the head along."""

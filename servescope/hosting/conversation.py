@@ -118,15 +118,13 @@ class Conversation:
     def receive(self, data: bytes, now_ns: int, kernel_ns: int) -> Need:
         """Take bytes read at `now_ns`, which the kernel had for `kernel_ns` before."""
         wire = self._wire
+        head = wire.receive_whole(data)
+        if head is not None:
+            self._begin(head, now_ns, kernel_ns)
+            return _RUN
         self._received_ns = now_ns
         self._received_kernel_ns = kernel_ns
         self._was_queued = False
-        head = wire.receive_whole(data)
-        if head is not None:
-            self._first_byte_ns = now_ns
-            self._kernel_ns = kernel_ns
-            self._begin(head)
-            return _RUN
         if self.exchange is None and not wire.has_begun:
             self._first_byte_ns = now_ns
             self._kernel_ns = kernel_ns
@@ -187,7 +185,7 @@ class Conversation:
         exchange = self.exchange
         if exchange is None:
             raise RuntimeError("there is no request to run")
-        exchange.begin(sink)
+        exchange.begin(sink, sink.now_ns())
         try:
             if exchange.refusal is not None:
                 exchange.respond_error(exchange.refusal.status, exchange.refusal.reason)
@@ -236,7 +234,7 @@ class Conversation:
         wire = self._wire
         if wire.state is not _MESSAGE_READ:  # a refusal, or a body nobody wanted
             return Need.LINGER
-        if not exchange.framing.keep_alive:
+        if not exchange.may_keep_alive:
             asked_for = exchange.head is not None and not exchange.head.keep_alive
             return Need.CLOSE if asked_for and not wire.has_buffered else Need.LINGER
         deadlines = self._site.deadlines
@@ -258,7 +256,8 @@ class Conversation:
         while True:
             event = wire.next_event()
             if isinstance(event, RequestHead):
-                if self._begin(event):
+                exchange = self._begin(event, self._first_byte_ns, self._kernel_ns)
+                if event.body_length != 0 and self._begin_body(event, exchange):
                     return _RUN
             elif isinstance(event, EndOfMessage):
                 return self._complete()
@@ -271,46 +270,42 @@ class Conversation:
             else:
                 return Need.LINGER
 
-    def _begin(self, head: RequestHead) -> bool:
-        """A head is complete; whether it can be answered at once, without its body."""
+    def _begin(self, head: RequestHead, first_byte_ns: int, kernel_ns: int) -> Exchange:
+        """A head is complete: make its exchange."""
         site = self._site
-        count = site.keep_alive_requests
-        keep_alive = head.keep_alive and not (count and self._exchange_count + 1 >= count)
         self.exchange = exchange = Exchange(
             site,
             self.client,
             head,
             None,
-            self._first_byte_ns,
-            self._kernel_ns,
+            first_byte_ns,
+            kernel_ns,
             self._wire.message_bytes,
             site.request_flags if self._exchange_count else site.first_request_flags,
-            keep_alive=keep_alive,
         )
-        denied = site.denies is not None and site.denies(self.client[0])
-        if denied:
+        most = site.keep_alive_requests
+        if most and self._exchange_count + 1 >= most:
+            exchange.may_keep_alive = False
+        if site.denies is not None and site.denies(self.client[0]):
+            exchange.may_keep_alive = False
             exchange.refusal = Refusal(
                 HTTPStatus.FORBIDDEN, "This address may not use this server."
             )
-        if head.body_length != 0:
-            if denied or not site.application.accepts_body:
-                exchange.framing.keep_alive = False
-                return True
-            self._body_mark = 0
-            if site.streams_body:
-                return self._begin_stream(head, exchange)
-            self._body = RequestBody()
-            self.deadline_ns = self._received_ns + site.deadlines.body_ns
-            if head.expects_continue and not self._wire.has_buffered:
-                self.interim = CONTINUE
-        elif denied:
-            exchange.framing.keep_alive = False
-        return False
+        return exchange
 
-    def _begin_stream(self, head: RequestHead, exchange: Exchange) -> bool:
-        self.deadline_ns = self._received_ns + self._site.deadlines.body_ns
+    def _begin_body(self, head: RequestHead, exchange: Exchange) -> bool:
+        """A body follows; whether the request can be answered at once, without it."""
+        site = self._site
+        if exchange.refusal is not None or not site.application.accepts_body:
+            exchange.may_keep_alive = False
+            return True
+        self._body_mark = 0
+        self.deadline_ns = self._received_ns + site.deadlines.body_ns
         if head.expects_continue and not self._wire.has_buffered:
             self.interim = CONTINUE
+        if not site.streams_body:
+            self._body = RequestBody()
+            return False
         if self._was_queued:
             exchange.complete_ns = self._received_ns
         return True
@@ -345,10 +340,9 @@ class Conversation:
                 self._kernel_ns,
                 0,
                 site.request_flags if self._exchange_count else site.first_request_flags,
-                keep_alive=False,
             )
         exchange.refusal = refusal
-        exchange.framing.keep_alive = False
+        exchange.may_keep_alive = False
         exchange.flags |= flags
         exchange.bytes_received = self._wire.message_bytes
         return _RUN

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Protocol
 
 from servescope.hosting.error_page import error_page
 from servescope.records import RequestFlag
-from servescope.wire.http1_response import ResponseFraming
+from servescope.wire.http1_response import ResponseFraming, plan_head
 
 if TYPE_CHECKING:
     from servescope.hosting.site import Site
@@ -60,12 +60,14 @@ class Exchange:
         "flags",
         "framing",
         "head",
+        "head_bytes",
         "head_ready_ns",
         "head_sent",
         "is_ended",
         "is_recorded",
         "kernel_ns",
         "last_sent_ns",
+        "may_keep_alive",
         "refusal",
         "route",
         "sink",
@@ -85,9 +87,8 @@ class Exchange:
         kernel_ns: int,
         bytes_received: int,
         flags: RequestFlag,
-        *,
-        keep_alive: bool,
     ) -> None:
+        # By position, without a keyword: a keyword would double what making one costs.
         self.site = site
         self.client = client
         self.head = head
@@ -97,7 +98,7 @@ class Exchange:
         self.flags = flags
         self.status = 0
         self.bytes_received = bytes_received
-        self.bytes_sent = 0
+        self.bytes_sent = self.head_bytes = 0
         self.kernel_ns = kernel_ns  # a duration: from the kernel's receipt to our reading
         self.first_byte_ns = first_byte_ns
         self.complete_ns = self.taken_ns = 0
@@ -107,12 +108,10 @@ class Exchange:
         self.is_ended = False  # the last byte was given to the sink
         self.is_recorded = False
         self.aborted = False  # the response was broken off: only closing can tell the client
+        # Anyone may turn it False before the head is made; the head then says so.
+        self.may_keep_alive = head is not None and head.keep_alive
+        self.framing: ResponseFraming | None = None  # of a response in parts, from its head on
         self.sink: ResponseSink
-        self.framing = ResponseFraming(
-            1 if head is None else head.minor_version,
-            is_head=head is not None and head.method == "HEAD",
-            keep_alive=keep_alive,
-        )
 
     @property
     def method(self) -> str:
@@ -131,17 +130,22 @@ class Exchange:
     @property
     def keep_alive(self) -> bool:
         """Whether the connection outlives this response."""
-        return self.framing.keep_alive and not self.aborted
+        return self.may_keep_alive and not self.aborted
+
+    @property
+    def is_head(self) -> bool:
+        """Whether the request's method is HEAD: the response has no content."""
+        return self.head is not None and self.head.method == "HEAD"
 
     def header(self, name: bytes) -> str:
         """The first value of a request header by its lower-case name, empty without one."""
         value = self.head.header(name) if self.head is not None else None
         return value.decode("latin-1") if value else ""
 
-    def begin(self, sink: ResponseSink) -> None:
+    def begin(self, sink: ResponseSink, now_ns: int) -> None:
         """A worker takes the request."""
         self.sink = sink
-        self.taken_ns = sink.now_ns()
+        self.taken_ns = now_ns
 
     def render_head(
         self,
@@ -156,12 +160,20 @@ class Exchange:
         Raises ResponseError, with nothing under way, when a header is unfit.
         """
         if self.site.draining:
-            self.framing.keep_alive = False
-        head = self.framing.head(status, phrase, headers, self.sink.date(), length, block)
+            self.may_keep_alive = False
+        head = self.head
+        self.framing = framing = ResponseFraming(
+            1 if head is None else head.minor_version,
+            is_head=self.is_head,
+            keep_alive=self.may_keep_alive,
+        )
+        data = framing.head(status, phrase, headers, self.sink.date(), length, block)
+        self.may_keep_alive = framing.keep_alive
+        self.head_bytes = len(data)
         self.status = status
         self.head_sent = True
         self.head_ready_ns = self.sink.now_ns()
-        return head
+        return data
 
     def respond(
         self,
@@ -175,15 +187,27 @@ class Exchange:
 
         `block` holds header lines from `wire.http1_response.render_block`, beside `headers`.
         """
-        framing, sink = self.framing, self.sink
-        if self.site.draining:
-            framing.keep_alive = False
-        data = framing.whole(status, phrase, headers, sink.date(), content, block)
+        request, sink = self.head, self.sink
+        # Looked up apart from their calls: in Python 3.11 that is quicker for what is no method.
+        date, now_ns = sink.date, sink.now_ns
+        length = len(content)
+        if request is None:
+            plan = plan_head(status, phrase, headers, length, block, 1, False)
+        else:
+            minor, is_head = request.minor_version, request.method == "HEAD"
+            plan = plan_head(status, phrase, headers, length, block, minor, is_head)
+        if plan.closes or self.site.draining:
+            self.may_keep_alive = False
+        data = plan.head(date(), self.may_keep_alive)
+        self.head_bytes = len(data)
         self.status = status
         self.head_sent = self.is_ended = True
-        self.head_ready_ns = sink.now_ns()
-        if framing.missing_bytes:
-            self._check_length()
+        self.head_ready_ns = now_ns()
+        if plan.length == length:
+            data += content
+        else:
+            data += plan.body(content)
+            self._check_length((plan.length or 0) - length)
         sink.send(data, last=True)
 
     def respond_file(
@@ -191,7 +215,8 @@ class Exchange:
     ) -> None:
         """Answer with `count` bytes of a file, whose descriptor the sink closes."""
         head = self.render_head(status, headers, count)
-        self.framing.announce_file(count)
+        if self.framing is not None:
+            self.framing.announce_file(count)
         self.is_ended = True
         self.sink.send_file(head, descriptor, offset, count)
 
@@ -202,25 +227,28 @@ class Exchange:
 
     def send_part(self, head: bytes, content: bytes) -> None:
         """Send a part of a response whose end is not known; `head` before the first part."""
-        data = self.framing.content(content)
-        last = self.framing.is_satisfied
-        if not (data or head) or self.is_ended:
+        framing = self.framing
+        if framing is None or self.is_ended:
+            return
+        data = framing.content(content)
+        last = framing.is_satisfied
+        if not (data or head):
             return
         self.is_ended = last
         self.sink.send(head + data, last=last)
 
     def end(self) -> None:
         """Close the response's body. Without effect when it has ended."""
-        if not self.is_ended:
-            data = self.framing.end()
+        framing = self.framing
+        if framing is not None and not self.is_ended:
+            data = framing.end()
             self.is_ended = True
-            self._check_length()
+            self._check_length(framing.missing_bytes or 0)
             self.sink.send(data, last=True)
 
-    def _check_length(self) -> None:
+    def _check_length(self, missing: int) -> None:
         """Less content than announced: only the end of the connection tells the client."""
-        missing = self.framing.missing_bytes
-        if missing:
+        if missing > 0:
             self.aborted = True
             self.flags |= RequestFlag.APP_ERROR
             _log.warning(
@@ -238,7 +266,7 @@ class Exchange:
         if self.head_sent:
             self.aborted = True
             return
-        self.framing.keep_alive = False
+        self.may_keep_alive = False
         self.respond_error(
             HTTPStatus.INTERNAL_SERVER_ERROR, "The application failed; its log says why."
         )

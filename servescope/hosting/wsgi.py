@@ -10,7 +10,6 @@ from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 from servescope.hosting.routes import environ_route
-from servescope.wire.http1_known_heads import LONGEST_KNOWN, MOST_KNOWN
 from servescope.wire.http1_response import SERVER, check_status
 
 if TYPE_CHECKING:
@@ -66,9 +65,6 @@ class WsgiHost:
             "wsgi.file_wrapper": FileWrapper,
             "wsgi.input_terminated": True,  # chunked bodies were decoded and end
         }
-        # By identity: a head that came before is the same object again (wire.http1_known_heads),
-        # and lives as long as it stands here. Threads may race: the worst is a template made twice.
-        self._known: dict[int, tuple[RequestHead, dict[str, Any]]] = {}
 
     def __call__(self, exchange: Exchange) -> None:
         """Answer by the app; what it raises goes up, after its `close` was called."""
@@ -86,16 +82,10 @@ class WsgiHost:
         head = exchange.head
         if head is None:
             raise ValueError("a WSGI app needs a request")
-        known = self._known.get(id(head))
-        if known is not None and known[0] is head:
-            environ = known[1].copy()
-        else:
-            template = self._template(exchange, head)
-            if exchange.bytes_received <= LONGEST_KNOWN:  # others are not remembered below either
-                if len(self._known) >= MOST_KNOWN:
-                    self._known.clear()
-                self._known[id(head)] = (head, template)
-            environ = template.copy()
+        template = head.notes.get(self)
+        if template is None:  # threads may race: the worst is a template made twice
+            head.notes[self] = template = self._template(exchange, head)
+        environ: dict[str, Any] = template.copy()
         address, port = exchange.client
         environ["REMOTE_ADDR"] = address
         environ["REMOTE_PORT"] = str(port)
@@ -224,7 +214,7 @@ class _Response:
             return False
         announced = [value for name, value in self._headers if name.lower() == "content-length"]
         count = int(announced[0]) if announced and announced[0].isdigit() else rest
-        if not self._exchange.framing.is_head and 0 < count <= rest:
+        if not self._exchange.is_head and 0 < count <= rest:
             self._require_start()
             self._exchange.respond_file(
                 self._status, self._headers, os.dup(descriptor), offset, count

@@ -17,7 +17,8 @@ DETAILS_PER_SECOND: Final = 20
 """How many ordinary requests a second are kept in detail, beside every error and the slowest."""
 
 ERRORS_PER_SECOND: Final = 100
-_FIRST_ERROR_STATUS: Final = 400
+FIRST_ERROR_STATUS: Final = 400
+_SECOND_NS: Final = 1_000_000_000
 RINGS: Final = "rings"
 """The folder, within the data folder, that holds every process's rings."""
 
@@ -53,30 +54,35 @@ class Recorder:
         self.listener_id = self.ring.listener_id
         self.route_id = self.ring.route_id
         self.write_detail = self.details.write
-        self._second = 0
         self._kept = self._errors = 0
         self._slowest_ns = 0.0
+        self.second_began_ns = self.second_ends_ns = 0
+        """The second of `wants_detail`'s latest answers."""
+        self.detail_above_ns = 0.0
+        """Within that second no other request is wanted than a failed or a longer one."""
 
     def wants_detail(self, status: int, total_ns: float, end_ns: int) -> bool:
         """Whether to keep this request in detail: an error, the slowest of its second, or few yet.
 
         Threads may race here: the worst is a detail more or less in a second.
         """
-        second = end_ns // 1_000_000_000
-        if second != self._second:
-            self._second = second
+        if not self.second_began_ns <= end_ns < self.second_ends_ns:
+            self.second_began_ns = end_ns // _SECOND_NS * _SECOND_NS
+            self.second_ends_ns = self.second_began_ns + _SECOND_NS
             self._kept = self._errors = 0
-            self._slowest_ns = 0.0
-        if status >= _FIRST_ERROR_STATUS and self._errors < ERRORS_PER_SECOND:
+            self._slowest_ns = self.detail_above_ns = 0.0
+        if status >= FIRST_ERROR_STATUS and self._errors < ERRORS_PER_SECOND:
             self._errors += 1
             return True
-        if total_ns > self._slowest_ns:
+        is_slowest = total_ns > self._slowest_ns
+        if is_slowest:
             self._slowest_ns = total_ns
-            return True
-        if self._kept < DETAILS_PER_SECOND:
+        elif self._kept < DETAILS_PER_SECOND:
             self._kept += 1
-            return True
-        return False
+        else:
+            self.detail_above_ns = self._slowest_ns
+            return False
+        return True
 
     def close(self) -> None:
         """Give up both rings; the collector drains and deletes them."""

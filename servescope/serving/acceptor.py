@@ -14,7 +14,7 @@ from servescope.hosting.turned_away import NO_ROOM, TurnedAway
 from servescope.records import RequestFlag
 from servescope.serving.arrival import stamp_arrivals
 from servescope.serving.connection import Connection, now_ns
-from servescope.serving.date_header import DateHeader
+from servescope.serving.date_header import date_header
 from servescope.serving.quiet_log import QuietLog
 from servescope.serving.tls_socket import TlsSocket
 from servescope.wire.tls_channel import TlsChannel
@@ -53,7 +53,7 @@ class Acceptor:
     def __init__(self, assignment: Assignment) -> None:
         self._assignment = assignment
         self._listening = assignment.listening
-        self._date = DateHeader()
+        self._date = date_header()
         self._write_timeout_ns = int(assignment.options.write_seconds * 1_000_000_000)
         self._scarce_log = QuietLog(_log)
         self._full_log = QuietLog(_log)

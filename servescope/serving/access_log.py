@@ -70,7 +70,7 @@ class AccessLog:
                 exchange.head,
                 exchange.refusal,
                 exchange.status,
-                exchange.bytes_sent - exchange.framing.head_bytes,
+                exchange.bytes_sent - exchange.head_bytes,
             )
         )
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SO_TIMESTAMPNS: Final = 35  # include/uapi/asm-generic/socket.h; Python does not name it
 _SOL_SOCKET: Final = 1
-_TIMESPEC: Final = struct.Struct("qq")
+_timespec: Final = struct.Struct("qq").unpack
 _CONTROL_BYTES: Final = 64  # CMSG_SPACE(sizeof(struct timespec)) is 32 on 64-bit Linux
 _NS: Final = 1_000_000_000
 
@@ -32,9 +32,10 @@ def receive(sock: StreamSocket, size: int) -> tuple[bytes, int]:
     0 ns without a stamp. Raises BlockingIOError when there is nothing, OSError as recvmsg(2).
     """
     data, control, _, _ = sock.recvmsg(size, _CONTROL_BYTES)
-    for level, kind, payload in control:
+    if control:  # nothing else was asked for
+        level, kind, payload = control[0]
         if kind == SO_TIMESTAMPNS and level == _SOL_SOCKET:
-            seconds, nanoseconds = _TIMESPEC.unpack(payload)
+            seconds, nanoseconds = _timespec(payload)
             waited = time_ns() - seconds * _NS - nanoseconds
             # The wall clock may be set back in between.
             return data, waited if waited > 0 else 0  # noqa: FURB136 - max() costs 60 ns here

@@ -74,6 +74,7 @@ class Connection:
         "is_closed",
         "is_lingering",
         "is_parked",
+        "now_ns",
         "unsent",
     )
 
@@ -88,6 +89,7 @@ class Connection:
         self._socket = sock
         self._record = record
         self.date = date  # the value of the Date header field now
+        self.now_ns = now_ns
         self._write_timeout_ns = write_timeout_ns
         self._write_began_ns = 0
         self._discarded = 0
@@ -100,8 +102,6 @@ class Connection:
         # For models with a selector: who owns the connection, and what epoll reports of it.
         self.is_parked = False
         self.armed = NOT_REGISTERED
-
-    now_ns = staticmethod(now_ns)
 
     def read(self) -> tuple[bytes, int] | None:
         """What has arrived and how many ns it lay in the kernel; None: nothing, b"": the end."""

@@ -8,6 +8,9 @@ asyncio's documented doors for that, "Extending asyncio"). When the app waits af
 yielded a future; the carrier adopts the coroutine and that future, wakes up and goes on from there
 as any task, cancellation included. It ends with the app, and a new carrier is parked.
 
+A coroutine that ends by itself does so with StopIteration, which costs as much as running it. So
+it is run inside a generator, which takes one after the other and tells of the end by a value.
+
 A carrier whose app never waited serves the next call, unless that app left a trace on it: a
 cancellation, or a changed context variable. While no carrier is parked, a call gets a plain task.
 """
@@ -17,8 +20,9 @@ from __future__ import annotations
 import asyncio
 from asyncio import tasks as asyncio_tasks
 from contextvars import copy_context
+from types import CoroutineType
 from types import coroutine as from_generator
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Generator
@@ -39,22 +43,59 @@ class Driven(Protocol):
         """The coroutine has returned, or raised. Raises nothing."""
 
 
+class _Failure:
+    """How a coroutine failed; whoever takes the error leaves none here."""
+
+    __slots__ = ("error",)
+
+    def __init__(self, error: BaseException) -> None:
+        self.error: BaseException | None = error
+
+
+_OVER: Final = object()
+"""A coroutine has returned."""
+
+
+@from_generator
+def _runs(adopted: list[tuple[Any, Driven]]) -> Generator[Any, Any, None]:
+    """Run each coroutine it is sent; yield what that waits for, then `_OVER` or a `_Failure`.
+
+    Once `adopted` holds something, it ends with the coroutine at hand, and as that one ends.
+    """
+    coroutine = yield None
+    while True:
+        failure = None
+        try:
+            steps: Any = coroutine if type(coroutine) is CoroutineType else coroutine.__await__()
+            yield from steps
+        except APP_FAULTS as error:
+            if adopted:
+                raise
+            failure = _Failure(error)
+        if adopted:
+            return
+        coroutine = yield failure or _OVER
+
+
 class _Carrier:
     """A task that waits to be borrowed."""
 
-    __slots__ = ("_adopted", "context", "parked", "pristine", "task")
+    __slots__ = ("_adopted", "_runs", "context", "parked", "pristine", "run", "task")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.context = copy_context()
         self.pristine = self.context.copy()
         self.parked: asyncio.Future[None] | None = None
         """What it waits on; None before its first step, when it cannot be borrowed yet."""
-        self._adopted: tuple[AppCoroutine, Any, Driven] | None = None
+        self._adopted: list[tuple[Any, Driven]] = []
+        self._runs = _runs(self._adopted)
+        self._runs.send(None)
+        self.run = self._runs.send
         self.task = loop.create_task(self._carry(loop), context=self.context)
 
-    def adopt(self, coroutine: AppCoroutine, yielded: Any, call: Driven) -> None:
-        """Go on with a coroutine that has yielded while this carrier was entered."""
-        self._adopted = coroutine, yielded, call
+    def adopt(self, yielded: Any, call: Driven) -> None:
+        """Go on with the coroutine that has yielded from `run` while this carrier was entered."""
+        self._adopted.append((yielded, call))
         if self.parked is not None and not self.parked.done():
             self.parked.set_result(None)
 
@@ -64,14 +105,14 @@ class _Carrier:
         try:
             await self.parked
         except asyncio.CancelledError as error:
-            if self._adopted is None:
+            if not self._adopted:
                 raise
             cancelled = error  # before we got on with it: the app is who has to hear that
-        if self._adopted is None:
+        if not self._adopted:
             return
-        coroutine, yielded, call = self._adopted
+        [(yielded, call)] = self._adopted
         try:
-            await _rest_of(coroutine, yielded, cancelled)
+            await _rest_of(self._runs, yielded, cancelled)
         except APP_FAULTS as error:
             call.finish(error)
         else:
@@ -80,28 +121,28 @@ class _Carrier:
 
 @from_generator
 def _rest_of(
-    coroutine: AppCoroutine, yielded: Any, cancelled: asyncio.CancelledError | None
+    running: Generator[Any, Any, None], yielded: Any, cancelled: asyncio.CancelledError | None
 ) -> Generator[Any, Any, None]:
-    """Run a coroutine on that has yielded; `cancelled` is what its task was cancelled with."""
+    """Run on what has yielded; `cancelled` is what its task was cancelled with."""
     if cancelled is not None and not _cancel(yielded):
         try:
-            yielded = coroutine.throw(cancelled)
+            yielded = running.throw(cancelled)
         except StopIteration:
             return
     while True:
         try:
             yield yielded
         except GeneratorExit:
-            coroutine.close()
+            running.close()
             raise
         except BaseException as error:  # noqa: BLE001 - passed on, as `yield from` does
             try:
-                yielded = coroutine.throw(error)
+                yielded = running.throw(error)
             except StopIteration:
                 return
         else:
             break
-    yield from coroutine.__await__()
+    yield from running
 
 
 def _cancel(yielded: Any) -> bool:
@@ -127,23 +168,25 @@ class CoroutineDriver:
             self._keep(self._loop.create_task(_whole(coroutine, call)))
             return
         loop = self._loop
-        error: BaseException | None = None
         _enter_task(loop, task)
         try:
-            yielded = spare.context.run(coroutine.send, None)
-        except StopIteration:
-            pass
-        except APP_FAULTS as fault:
-            error = fault
-        else:
-            spare.adopt(coroutine, yielded, call)
-            self._keep(task)
+            outcome = spare.context.run(spare.run, coroutine)
+        except BaseException:  # none of APP_FAULTS: it ends the loop, and has ended `spare.run`
             self._spare = _Carrier(loop)
-            return
+            raise
         finally:
             _leave_task(loop, task)
-        # Contexts that share their content compare at once, whatever they hold.
-        if parked.done() or task.cancelling() or spare.context != spare.pristine:
+        error = None
+        if outcome is not _OVER:
+            if not isinstance(outcome, _Failure):
+                spare.adopt(outcome, call)
+                self._keep(task)
+                self._spare = _Carrier(loop)
+                return
+            error, outcome.error = outcome.error, None
+        # Contexts that share their content compare at once, whatever they hold. A cancellation of
+        # the task is one of what it waits on.
+        if parked.done() or spare.context != spare.pristine:
             task.cancel()  # that app left a trace on it
             self._spare = _Carrier(loop)
         call.finish(error)

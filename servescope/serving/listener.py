@@ -225,7 +225,7 @@ def start_listener(
         listening=listening,
         options=spec.options,
         access=access,
-        record=RequestRecording(recorder, spec.name, access_log),
+        record=RequestRecording(recorder, spec.name, access_log).record,
         shares_socket=multiprocess,
         tls=tls,
     )

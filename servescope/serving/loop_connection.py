@@ -17,7 +17,8 @@ from servescope.hosting.asgi_http import HttpCall
 from servescope.hosting.asgi_websocket import WebSocketCall
 from servescope.hosting.conversation import Need
 from servescope.records import RequestFlag
-from servescope.serving.connection import now_ns
+from servescope.serving.arrival import receive
+from servescope.serving.connection import READ_BYTES, now_ns
 from servescope.serving.loop_phases import (
     CLOSE_NS,
     LINGER_NS,
@@ -54,13 +55,14 @@ _CLOSE: Final = Need.CLOSE
 class LoopConnection(ThreadedAnswers):
     """One accepted socket on the loop; the Channel of its ASGI calls. Call `attach` first."""
 
-    __slots__ = ("_call", "_driver")
+    __slots__ = ("_call", "_driver", "_host")
 
     def attach(self, keeper: Keeper) -> None:
         """Let `keeper` keep it."""
         self.prepare(keeper)
         self._call: HttpCall | WebSocketCall | None = None
         self._driver = keeper.driver
+        self._host = keeper.host
         self.deadline_ns = self.conversation.deadline_ns
 
     # Reading.
@@ -68,30 +70,36 @@ class LoopConnection(ThreadedAnswers):
     def take_arrived(self) -> None:
         """Read once, and do what follows from it; a fault costs this connection only."""
         try:
-            found = None if self.phase is _LINGER else self.read()
-            if found is None:
-                self._take_nothing()
-            elif self.phase is not _READING:
-                self._take_early(*found)
-            elif found[0]:
-                self.carry_out(self.conversation.receive(found[0], now_ns(), found[1]))
+            if self.phase is not _READING:
+                self._take_out_of_turn()
+                return
+            try:  # as `read`, without the call
+                data, kernel_ns = receive(self._socket, READ_BYTES)
+            except BlockingIOError:
+                self.read_on()
+                return
+            except OSError:
+                data, kernel_ns = b"", 0
+            if data:
+                self.carry_out(self.conversation.receive(data, now_ns(), kernel_ns))
             else:
                 self.carry_out(self.conversation.receive_eof())
         except Exception:  # noqa: BLE001 - the loop's boundary: the fault costs its connection only
             self._keeper.give_up(self)
 
-    def _take_nothing(self) -> None:
-        if self.phase is not _LINGER:
+    def _take_out_of_turn(self) -> None:
+        """Read what is no request whose turn it is."""
+        if self.phase is _LINGER:
+            if self.discard():
+                self.close()
+            return
+        found = self.read()
+        if found is None:
             self.read_on()
-        elif self.discard():
-            self.close()
-
-    def _take_early(self, data: bytes, kernel_ns: int) -> None:
-        """Bytes that are no request whose turn it is."""
-        if self.phase is _RUNNING:
-            self._take_while_running(data, kernel_ns)
+        elif self.phase is _RUNNING:
+            self._take_while_running(*found)
         elif self.phase is _SOCKET:
-            self._take_frames(data)
+            self._take_frames(found[0])
         else:
             self._pause_reading()
 
@@ -127,7 +135,7 @@ class LoopConnection(ThreadedAnswers):
             return
         call.disconnect(cut_off=True)
         exchange.flags |= flags
-        exchange.framing.keep_alive = False
+        exchange.may_keep_alive = False
         if exchange.head_sent:
             exchange.aborted = True
         else:
@@ -170,7 +178,7 @@ class LoopConnection(ThreadedAnswers):
     def _run(self) -> Need | None:
         """Answer the request at hand; None when the answer takes its time."""
         exchange = self.conversation.exchange or self._exchange()
-        host = self._keeper.host
+        host = self._host
         if exchange.refusal is not None:
             self.phase = _RUNNING
             self.conversation.run(self)
@@ -180,12 +188,15 @@ class LoopConnection(ThreadedAnswers):
             return None
         else:
             self.phase = _RUNNING
-            exchange.begin(self)
+            exchange.begin(self, now_ns())
             self._is_driving = True
             try:
                 self._run_app(host, exchange)
             finally:
                 self._is_driving = False
+            if exchange.is_recorded and self.phase is _RUNNING and not exchange.aborted:
+                self._call = None  # the usual: the response is out
+                return None if self.is_closed else self.conversation.finish_cycle(now_ns())
         need = self._after_sending()
         if need is None and not self.is_closed:
             self.read_on()
@@ -199,17 +210,18 @@ class LoopConnection(ThreadedAnswers):
             try:
                 call = WebSocketCall(host, exchange, self, read_handshake(head))
             except ProtocolError as error:
-                exchange.framing.keep_alive = False
+                exchange.may_keep_alive = False
                 headers = [("Sec-WebSocket-Version", "13")] if error.status == _UPGRADE else None
                 exchange.respond_error(error.status, error.reason, headers)
                 return
             self._call = call
         else:
             self._call = call = HttpCall(host.http_scope(exchange), exchange, self)
-            if call.awaits_body:
+            if head is not None and head.body_length != 0:
                 self._feed(self.conversation.body_events(now_ns()))
         try:
-            coroutine = host.app(call.scope, call.receive, call.send)
+            app = host.app  # of its instance, not of its class: quicker apart from the call
+            coroutine = app(call.scope, call.receive, call.send)
         except Exception as error:  # noqa: BLE001 - the app's boundary: no app at all, maybe
             call.finish(error)
             return
@@ -290,16 +302,6 @@ class LoopConnection(ThreadedAnswers):
         if call.is_over and not self._pending and self.phase is _SOCKET:
             call.disconnect(cut_off=False)
             self._linger()
-
-    def send_frames(self, data: bytes) -> None:
-        """Send frames (see Channel)."""
-        if self.is_closed:
-            raise ClientGoneError("the connection is closed")
-        sent = 0
-        if not self._pending:
-            sent = self._send_some(self._exchange(), data)
-        if sent < len(data):
-            self._keep_pending(data[sent:])
 
     def want_data(self) -> None:
         """The app waits for the client (see Channel)."""

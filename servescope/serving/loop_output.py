@@ -43,6 +43,7 @@ class LoopOutput(Connection):
         "_loop",
         "_pending",
         "_pending_began_ns",
+        "is_congested",
         "phase",
     )
 
@@ -52,6 +53,7 @@ class LoopOutput(Connection):
         self._drained: Waiters | None = None
         self._pending = bytearray()  # of a response or a WebSocket
         self._pending_began_ns = 0
+        self.is_congested = False  # the client is far behind (see Channel)
         self._ends = False  # the response ends with what is pending
         self._is_writing = False
         self._is_driving = False  # the app is called right now: what it did is seen to after that
@@ -68,11 +70,6 @@ class LoopOutput(Connection):
     @abstractmethod
     def _flush_guarded(self) -> None:
         """The socket takes more: see to it that `_flush` is called."""
-
-    @property
-    def is_congested(self) -> bool:
-        """Whether the client is far behind (see Channel)."""
-        return len(self._pending) > HIGH_WATER
 
     def make_waiter(self) -> asyncio.Future[None]:
         """A new waiter (see Channel)."""
@@ -95,19 +92,29 @@ class LoopOutput(Connection):
         if self.is_closed:
             raise ClientGoneError("the connection is closed")
         if self._pending:
-            self._pending += data
+            self._keep_pending(data)
             self._ends |= last
             return
         exchange = self.conversation.exchange or self._exchange()
-        began_ns = now_ns()
-        sent = self._send_some(exchange, data) if data else 0
+        # A head that was made just now is what is sent here.
+        began_ns = now_ns() if exchange.bytes_sent else exchange.head_ready_ns
+        sent = 0
+        if data:  # as `_send_some`, without the call
+            try:
+                sent = self._socket.send(data)
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                raise ClientGoneError("the client closed the connection") from error
+            exchange.bytes_sent += sent
         exchange.last_sent_ns = ended_ns = now_ns()
         exchange.write_ns += ended_ns - began_ns
         if sent < len(data):
             self._ends = last
             self._keep_pending(data[sent:])
         elif last:
-            self._record(exchange)
+            record = self._record
+            record(exchange)
             if not self._is_driving:
                 self._has_ended()
 
@@ -125,6 +132,7 @@ class LoopOutput(Connection):
             self._pending_began_ns = now
             self.deadline_ns = now + self._write_timeout_ns
         self._pending += data
+        self.is_congested = len(self._pending) > HIGH_WATER
         self._write_on()
 
     def _write_on(self) -> None:
@@ -146,6 +154,7 @@ class LoopOutput(Connection):
         except ClientGoneError:
             return False
         del self._pending[:sent]
+        self.is_congested = len(self._pending) > HIGH_WATER
         if sent:
             self.deadline_ns = now_ns() + self._write_timeout_ns
         if self._drained is not None and len(self._pending) <= LOW_WATER:
@@ -167,7 +176,7 @@ class LoopOutput(Connection):
     def drop_pending(self) -> None:
         """Give up what was not sent."""
         self._pending.clear()
-        self._ends = False
+        self.is_congested = self._ends = False
         self._stop_writing()
 
     def record_broken_off(self, flags: RequestFlag) -> None:
@@ -190,5 +199,6 @@ class LoopOutput(Connection):
         self._stop_writing()
         super().close()
         self._pending.clear()
+        self.is_congested = False
         if self._drained is not None:
             self._drained.wake()

@@ -7,6 +7,7 @@ from time import time_ns
 from typing import TYPE_CHECKING, Final
 
 from servescope.hosting.routes import UNMATCHED, fold_path
+from servescope.recording.recorder import FIRST_ERROR_STATUS
 from servescope.recording.ring import OTHER_ROUTE, OTHER_ROUTE_NAME
 from servescope.records import Method, Protocol, RequestDetail, RequestRecord
 
@@ -22,22 +23,24 @@ _WEBSOCKET: Final = Protocol.WEBSOCKET
 _SWITCHING: Final = int(HTTPStatus.SWITCHING_PROTOCOLS)
 _MINOR: Final = (Protocol.HTTP_1_0, Protocol.HTTP_1_1)
 
+Labels = tuple[str, Method, Protocol, str, int]
+"""The route that the app told, method, protocol, route, and the route's number in the ring."""
+
 
 class RequestRecording:
-    """Records each exchange of one listener once; called by any thread."""
+    """Records each exchange of one listener once; `record` may be called by any thread."""
 
     def __init__(
         self, recorder: Recorder, listener: str, access_log: AccessLog | None = None
     ) -> None:
         self._recorder = recorder
         self._record = recorder.record
-        self._wants_detail = recorder.wants_detail
         self._listener = listener
         self._listener_id = recorder.listener_id(listener)
         self._route_ids: dict[str, int] = {}
         self._log = None if access_log is None else access_log.add
 
-    def __call__(self, exchange: Exchange) -> None:
+    def record(self, exchange: Exchange) -> None:
         """Record an exchange whose last byte is out, or that was broken off.
 
         The six stages in ns: their sum is the time from the kernel's receipt to the last byte. A
@@ -50,15 +53,11 @@ class RequestRecording:
         exchange.is_recorded = True
         end_ns = time_ns()
         head = exchange.head
-        if head is None or exchange.refusal is not None:
-            route = exchange.route or self._refused_route(exchange)
-            method = _METHODS.get(exchange.method, _OTHER)
-        else:
-            route = exchange.route or fold_path(head.target)
-            method = _METHODS.get(head.method, _OTHER)
-        route_id = self._route_ids.get(route) or self._route_id(route)
+        labels = head.notes.get(self) if head is not None and exchange.refusal is None else None
+        if labels is None or labels[0] != exchange.route:
+            labels = self._labels(exchange)
+        _, method, protocol, route, route_id = labels
         status = exchange.status
-        protocol = _UNKNOWN if head is None else _MINOR[head.minor_version]
         if status == _SWITCHING:
             protocol = _WEBSOCKET
         taken = exchange.taken_ns
@@ -72,7 +71,8 @@ class RequestRecording:
         app_ns = head_ready - taken
         rest_ns = last_sent - head_ready - write_ns
         body_ns = rest_ns if rest_ns > 0 else 0  # noqa: FURB136 - max() costs 60 ns here
-        self._record(
+        record = self._record
+        record(
             end_ns,
             self._listener_id,
             route_id,
@@ -92,7 +92,12 @@ class RequestRecording:
         if self._log is not None:
             self._log(exchange, end_ns)
         total_ns = kernel_ns + read_ns + queue_ns + app_ns + body_ns + write_ns
-        if self._wants_detail(status, total_ns, end_ns):
+        recorder = self._recorder
+        if (
+            total_ns > recorder.detail_above_ns
+            or status >= FIRST_ERROR_STATUS
+            or not recorder.second_began_ns <= end_ns < recorder.second_ends_ns
+        ) and recorder.wants_detail(status, total_ns, end_ns):
             stages = (kernel_ns, read_ns, queue_ns, app_ns, body_ns, write_ns)
             self._write_detail(exchange, end_ns, route, route_id, method, protocol, stages)
 
@@ -128,6 +133,21 @@ class RequestRecording:
                 user_agent=exchange.header(b"user-agent"),
             )
         )
+
+    def _labels(self, exchange: Exchange) -> Labels:
+        """What a request is counted under; noted on its head until the app tells another route."""
+        head = exchange.head
+        method = _METHODS.get(exchange.method, _OTHER)
+        protocol = _UNKNOWN if head is None else _MINOR[head.minor_version]
+        is_answered = head is not None and exchange.refusal is None
+        route = exchange.route
+        if not route:
+            route = fold_path(exchange.target) if is_answered else self._refused_route(exchange)
+        route_id = self._route_ids.get(route) or self._route_id(route)
+        labels = exchange.route, method, protocol, route, route_id
+        if head is not None and is_answered and route_id != OTHER_ROUTE:
+            head.notes[self] = labels
+        return labels
 
     def _refused_route(self, exchange: Exchange) -> str:
         """The route of a request that reached no application."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
+from typing import Any
 
 
 class Idle(Enum):
@@ -30,6 +31,9 @@ class RequestHead:
     expects_continue: bool
     body_length: int | None
     has_upgrade: bool = False  # whether there is an Upgrade field
+    notes: dict[object, Any] = field(default_factory=dict, repr=False, compare=False)
+    """What those who answer made of this head, each under itself: a head that comes again, from a
+    client that repeats itself, is the same object again (`http1_known_heads`)."""
 
     @property
     def has_body(self) -> bool:

@@ -110,7 +110,7 @@ def check_status(status: str) -> int:
 
 
 @dataclass(slots=True)
-class _HeadPlan:
+class HeadPlan:
     """What a head is made of, beside Connection and Date, and what it says about the body.
 
     `latest` is the head made of it last, after the date and the `keep_alive` it was made with:
@@ -126,8 +126,14 @@ class _HeadPlan:
     has_date: bool
     latest: tuple[bytes | None, bool, bytes] = (None, False, b"")
 
-    def render(self, date: bytes, *, keep_alive: bool) -> bytes:
-        """The whole head, which becomes the latest."""
+    def head(self, date: bytes, keep_alive: bool) -> bytes:
+        """The whole head."""
+        known_date, known_keep_alive, head = self.latest
+        if known_date is not date or known_keep_alive is not keep_alive:
+            head = self._render(date, keep_alive)
+        return head
+
+    def _render(self, date: bytes, keep_alive: bool) -> bytes:
         parts = [self.lines]
         if not keep_alive:
             parts.append(b"Connection: close\r\n")
@@ -138,9 +144,13 @@ class _HeadPlan:
         self.latest = (date, keep_alive, head)
         return head
 
+    def body(self, content: bytes) -> bytes:
+        """The body of a response whose content is whole; cut off at the announced length."""
+        return content[: self.length] if self.length is not None else b""
+
 
 _PlanKey = tuple[int, str | None, tuple[Any, ...], int | None, bytes, int, bool]
-_plans: dict[_PlanKey, _HeadPlan] = {}
+_plans: dict[_PlanKey, HeadPlan] = {}
 """Plans by all they depend on. Each step on it is atomic; to forget too much costs time only."""
 
 
@@ -162,7 +172,7 @@ def _app_lines(status: int, headers: tuple[Any, ...]) -> tuple[int, int | None, 
     return seen, length, lines
 
 
-def _plan(key: _PlanKey) -> _HeadPlan:
+def _plan(key: _PlanKey) -> HeadPlan:
     """Make the plan of a head, and remember it; raises ResponseError when a header is unfit."""
     status, phrase, headers, known_length, block, minor_version, is_head = key
     seen, length, lines = _app_lines(status, headers)
@@ -183,7 +193,7 @@ def _plan(key: _PlanKey) -> _HeadPlan:
     if not seen & _SERVER:
         lines.append(_SERVER_LINE)
     start = _status_line(status, reason_phrase(status) if phrase is None else phrase)
-    plan = _HeadPlan(
+    plan = HeadPlan(
         b"".join((start, block, *lines)),
         minor_version,
         length if has_body else None,
@@ -199,8 +209,32 @@ def _plan(key: _PlanKey) -> _HeadPlan:
     return plan
 
 
+def plan_head(
+    status: int,
+    phrase: str | None,
+    headers: Headers | RawHeaders,
+    length: int | None,
+    block: bytes,
+    minor_version: int,
+    is_head: bool,
+) -> HeadPlan:
+    """The plan of a response's head; `minor_version` and `is_head` are those of its request.
+
+    `length` is the body's size where the server knows it; then the body is not chunked. Without a
+    phrase RFC 9110's is taken. A Content-Length among `headers` wins; Date and Server are added
+    where they lack. `block` comes from `render_block`. Raises ResponseError when a header is unfit.
+    """
+    key: _PlanKey
+    key = (status, phrase, tuple(headers), length, block, minor_version, is_head)
+    try:
+        return _plans.get(key) or _plan(key)
+    except TypeError:  # a pair that is a list has no hash
+        pairs = tuple((name, value) for name, value in headers)
+        return _plan((status, phrase, pairs, length, block, minor_version, is_head))
+
+
 class ResponseFraming:
-    """Turns one response into bytes; `minor_version` and `is_head` are those of its request.
+    """Turns a response that comes in parts into bytes; the arguments are those of `plan_head`.
 
     `keep_alive` says whether the connection may be kept; it turns False when the response can only
     end with the connection. Raises ResponseError before any byte when the headers are unfit.
@@ -240,45 +274,16 @@ class ResponseFraming:
         length: int | None,
         block: bytes = b"",
     ) -> bytes:
-        """The response head. `length` is the body's size where the server knows it.
-
-        Without a phrase RFC 9110's is taken. A Content-Length among `headers` wins; Date and Server
-        are added where they lack. `block` comes from `render_block`.
-        """
-        key: _PlanKey
-        key = (status, phrase, tuple(headers), length, block, self._minor_version, self.is_head)
-        try:
-            plan = _plans.get(key) or _plan(key)
-        except TypeError:  # a pair that is a list has no hash
-            key = (*key[:2], tuple((name, value) for name, value in headers), *key[3:])
-            plan = _plan(key)
+        """The response head; see `plan_head`."""
+        plan = plan_head(status, phrase, headers, length, block, self._minor_version, self.is_head)
         self._chunked = plan.is_chunked
         self._has_body = plan.has_body
         self.missing_bytes = plan.length
         if plan.closes:
             self.keep_alive = False
-        known_date, known_keep_alive, head = plan.latest
-        if known_date is not date or known_keep_alive is not self.keep_alive:
-            head = plan.render(date, keep_alive=self.keep_alive)
+        head = plan.head(date, self.keep_alive)
         self.head_bytes = len(head)
         return head
-
-    def whole(
-        self,
-        status: int,
-        phrase: str | None,
-        headers: Headers | RawHeaders,
-        date: bytes,
-        content: bytes,
-        block: bytes = b"",
-    ) -> bytes:
-        """A response with all of its content; the arguments are those of `head`."""
-        length = len(content)
-        head = self.head(status, phrase, headers, date, length, block)
-        if self.missing_bytes == length:
-            self.missing_bytes = 0
-            return head + content
-        return head + self.content(content) + self.end()
 
     def content(self, data: bytes) -> bytes:
         """Frame a part of the body; bytes beyond the announced length are cut off."""

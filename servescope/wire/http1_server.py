@@ -145,10 +145,11 @@ class Http1Server:
         Then the message is over: as if `receive_data` had been followed by a RequestHead and an
         EndOfMessage. None: nothing was taken, `receive_data` is due.
         """
-        if self.state is not _HEAD or len(self._buffer) > self._start:
-            return None
-        head = self._known.find(data)
+        find = self._known.find
+        head = find(data)
         if head is None or head.body_length != 0:
+            return None
+        if self.state is not _HEAD or len(self._buffer) > self._start:
             return None
         self.message_bytes = len(data)
         self.keep_alive = head.keep_alive

@@ -101,7 +101,7 @@ class Hand:
         exchange = self.conversation.exchange
         assert exchange is not None
         self.exchange = exchange
-        exchange.begin(self.channel)
+        exchange.begin(self.channel, self.channel.now_ns())
         self.call: Any
         if accept:
             assert exchange.head is not None

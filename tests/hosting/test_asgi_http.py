@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from servescope.errors import ClientDisconnectedError
-from servescope.hosting.asgi import DONE, HIGH_WATER, Waiters, route_of
+from servescope.hosting.asgi import DONE, HIGH_WATER, AsgiHost, Waiters, route_of
 from servescope.hosting.asgi_http import HTTP_SENDS, LAST, PART, START, HttpState
 from servescope.records import RequestFlag
 from tests.hosting.asgi_client import GET, POST, Hand, HandWaiter
@@ -295,3 +295,21 @@ def test_the_route_is_that_of_the_start():
         await send(body(b""))
 
     assert Hand(app, GET).step().exchange.route == "/mine"
+
+
+def test_a_head_that_comes_again_gives_each_host_a_scope_of_its_own():
+    async def app(scope, _receive, send):
+        scope["headers"].clear()
+        scope["asgi"].clear()
+        await send(HEAD)
+        await send(body(b"x"))
+
+    first = Hand(app).step()
+    head = first.exchange.head
+    other = AsgiHost(app)
+    again = first.host.http_scope(first.exchange)
+    assert again["headers"] == list(head.headers)
+    assert again["asgi"]["version"] == "3.0"
+    first.exchange.site.scheme = "https"
+    assert first.host.http_scope(first.exchange)["scheme"] == "http", "from memory"
+    assert other.http_scope(first.exchange)["scheme"] == "https", "not from another's"

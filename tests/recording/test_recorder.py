@@ -4,7 +4,7 @@ import pytest
 
 from servescope.errors import DataFolderError
 from servescope.recording import Recorder, RingKind, RingReader
-from servescope.recording.recorder import DETAILS_PER_SECOND, ERRORS_PER_SECOND
+from servescope.recording.recorder import DETAILS_PER_SECOND, ERRORS_PER_SECOND, FIRST_ERROR_STATUS
 
 SECOND = 1_000_000_000
 
@@ -67,3 +67,22 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(DataFolderError, match="cannot make the folder"):
         Recorder(tmp_path / "file" / "rings")
+
+
+def test_the_bounds_say_when_asking_is_in_vain(recorder):
+    """Who asks only as they say is told the same; so also when the clock is set back."""
+    seconds = [100] * 40 + [101] * 40 + [99] * 40
+    totals = [1e6 + 1e5 * (number % 7) for number in range(120)]
+    statuses = [500 if number % 11 == 0 else 200 for number in range(120)]
+    in_vain = 0
+    for second, total_ns, status in zip(seconds, totals, statuses, strict=True):
+        end_ns = second * SECOND + 5
+        may_ask = (
+            total_ns > recorder.detail_above_ns
+            or status >= FIRST_ERROR_STATUS
+            or not recorder.second_began_ns <= end_ns < recorder.second_ends_ns
+        )
+        is_wanted = recorder.wants_detail(status, total_ns, end_ns)
+        assert may_ask or not is_wanted
+        in_vain += not may_ask
+    assert in_vain > 10

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import weakref
 from contextvars import ContextVar
 
 import anyio
@@ -277,3 +279,89 @@ def test_waiting_for_a_task_of_its_own_passes_the_cancellation_on(bench):
     [end] = bench.run(app)
     assert isinstance(end, asyncio.CancelledError)
     assert seen == ["child"]
+
+
+class Foreign:
+    """A coroutine of somebody else's making (Cython's are such): only `await` can run it."""
+
+    def __init__(self, coroutine) -> None:
+        self._coroutine = coroutine
+
+    def __await__(self):
+        return self._coroutine.__await__()
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_whatever_can_be_awaited_is_run(bench, waits):
+    seen = []
+
+    async def app():
+        if waits:
+            await asyncio.sleep(0)
+        seen.append(asyncio.current_task())
+
+    assert bench.run(lambda: Foreign(app()), app) == [None, None]
+    assert all(seen)
+
+
+def test_what_cannot_be_awaited_is_an_error_of_the_app(bench):
+    async def fine():
+        pass
+
+    first, second = bench.run(lambda: None, fine)
+    assert isinstance(first, AttributeError)
+    assert second is None
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_an_error_that_was_told_is_not_kept(bench, waits):
+    error = weakref.WeakSet()
+
+    class MineError(Exception):
+        pass
+
+    async def app():
+        if waits:
+            await asyncio.sleep(0)
+        fault = MineError()
+        error.add(fault)
+        raise fault
+
+    async def fine():
+        await asyncio.sleep(0)
+
+    ends = bench.run(app, fine)
+    assert isinstance(ends[0], MineError)
+    del ends
+    gc.collect()
+    assert not error
+
+
+def test_what_ends_the_loop_ends_no_later_call(bench):
+    async def app():
+        raise KeyboardInterrupt
+
+    async def fine():
+        pass
+
+    async def main():
+        driver = CoroutineDriver(bench.loop)
+        await asyncio.sleep(0)
+        ends = []
+
+        def drive_both():
+            with pytest.raises(KeyboardInterrupt):
+                driver.drive(app(), Call())
+            call = Call()
+            driver.drive(fine(), call)
+            ends.append(call)
+
+        bench.loop.call_soon(drive_both)
+        await asyncio.sleep(0.01)
+        async with asyncio.timeout(5):
+            await ends[0].over.wait()
+        assert ends[0].ends == [None]
+        driver.cancel()
+        await asyncio.sleep(0)
+
+    bench.loop.run_until_complete(main())
