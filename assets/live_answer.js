@@ -13,14 +13,20 @@
   const RETRY_MS = 3000;
 
   const lastProps = new Map();
+  const early = new Map(); // what came for components that are not there yet
   const feeds = new Map();
   let lastAnswer = performance.now();
   let lastTry = 0;
   let newest = { second: undefined, lag: 0, at: 0 };
 
+  // A table is there once its code has been loaded; its rows are sent again only when they change.
   function setProps(all) {
-    for (const [id, props] of Object.entries(all)) {
-      if (!document.getElementById(id)) continue;
+    for (const [id, props] of Object.entries({ ...Object.fromEntries(early), ...all })) {
+      if (!document.getElementById(id)) {
+        early.set(id, props);
+        continue;
+      }
+      early.delete(id);
       const known = lastProps.get(id) || {};
       const changed = {};
       for (const [name, value] of Object.entries(props)) {

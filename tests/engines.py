@@ -11,7 +11,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.processes import eventually, free_port
+from tests.ports import free_port
+from tests.waiting import eventually
 
 PROMETHEUS, VICTORIA_METRICS = "prometheus", "victoria-metrics"
 ENGINES = (PROMETHEUS, VICTORIA_METRICS)

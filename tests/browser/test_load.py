@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from servescope.records import RunState
+from servescope.records import LoadPlan, RunState
 from tests.browser.conftest import PHONE
 from tests.faults.test_handover import total_requests
 from tests.processes import eventually
@@ -126,3 +126,21 @@ def test_the_ports_page_names_our_listeners(open_page, dashboard):
     opened = open_page("/ports").wait_drawn("ports-queues")
     opened.page.get_by_text(str(dashboard.port("wsgi")), exact=True).first.wait_for()
     opened.page.get_by_text(str(dashboard.port("files")), exact=True).first.wait_for()
+
+
+def test_rows_that_came_before_the_code_of_their_table_are_shown(open_page, dashboard):
+    """The code of tables is loaded late, and rows that stay as they are come once."""
+    with closing(dashboard.control) as control:
+        control.request_run(LoadPlan("wsgi", "/whoami?early", 10, 1), 0.0)
+        eventually(lambda: control.active_run() is None)
+    held = []
+    opened = open_page("/learn")
+    opened.page.route("**/async-community*", lambda code: held.append(code))  # noqa: PLW0108 - playwright takes no built-in
+    opened.open("/load").wait_drawn("load-rates")
+    opened.wait_polls(3)
+    assert held
+    for code in held:
+        code.continue_()
+    table = opened.page.locator("#load-history")
+    table.scroll_into_view_if_needed()
+    table.get_by_text("/whoami?early").first.wait_for()

@@ -15,6 +15,7 @@ from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, Liste
 from servescope.serving import RunningListener, start_listener
 from servescope.serving.models import REGISTRY
 from tests.serving.raw_client import GET
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,13 +34,6 @@ HOSTINGS = [(model, AppKind.WSGI) for model in REGISTRY] + [
 
 CONCURRENT = [pair for pair in HOSTINGS if pair[0] is not ConcurrencyModel.SEQUENTIAL]
 """Those that serve more than one connection at a time."""
-
-
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        time.sleep(0.005)
 
 
 def in_threads(visit: Callable[[int], None], count: int) -> None:

@@ -13,7 +13,8 @@ from servescope.errors import EngineAwayError
 from servescope.store.base import Aggregation, Batch, Frame, HistogramDelta, Matching, SeriesKey
 from servescope.store.opening import open_backend
 from tests.engines import ENGINES, PROMETHEUS, VICTORIA_METRICS, RunningEngine
-from tests.processes import eventually, free_port
+from tests.ports import free_port
+from tests.processes import eventually
 
 CPU = SeriesKey(CPU_UTILIZATION, (("cpu.logical_number", "all"),))
 SENT = SeriesKey(BYTES_SENT, (("listener", "wsgi"),))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +10,7 @@ from typing import Any
 import pytest
 
 from servescope.records import LoadOutcome, LoadPlan, Method, RequestFlag
+from tests.ports import free_port
 
 from .conftest import OK, Outcome, TinyServer, never_answers
 
@@ -19,11 +19,6 @@ Serve = Callable[..., TinyServer]
 Run = Callable[[LoadPlan, int], Outcome]
 NOTHING_FAILED = {"refused": 0, "reset": 0, "timed_out": 0, "protocol": 0, "handshake": 0}
 BY_KIND = {"refused": 1, "reset": 2, "timed_out": 3, "protocol": 4}
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return int(listening.getsockname()[1])
 
 
 def all_failed(kind: str, count: int) -> dict[str, int]:

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -19,6 +18,7 @@ from servescope.load.order import Order
 from servescope.load.supervisor import MODULE, GeneratorProcess
 from servescope.recording import RingKind, RingReader
 from servescope.records import LoadPlan, RunState
+from tests.waiting import eventually
 
 from .conftest import TinyServer, never_answers
 
@@ -29,15 +29,6 @@ pytestmark = pytest.mark.process
 PLAN = LoadPlan("files", "/", rate=200, seconds=0.5)
 ENDLESS = replace(PLAN, seconds=60.0)
 Serve = Callable[..., TinyServer]
-
-
-def eventually(condition: Callable[[], bool], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        os.sched_yield()
-    return True
 
 
 def is_gone(pid: int) -> bool:

@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 Environ = dict[str, Any]
 
@@ -17,15 +17,23 @@ entered = threading.Semaphore(0)
 leave = threading.Event()
 """Lets the requests inside `/wait` end."""
 
+turns: list[str] = []
+"""The queries of `/turn`, in the order in which they were answered."""
+
+at_turn: dict[str, Callable[[], None]] = {}
+"""What to do when it is a query's turn; once."""
+
 
 def app(environ: Environ, start_response: Any) -> Any:
-    """`/wait`, `/pause`, `/fail`, `/stream`, `/large`, `/echo`, else a greeting."""
+    """`/wait`, `/pause`, `/turn`, `/fail`, `/stream`, `/large`, `/echo`, else a greeting."""
     path = environ["PATH_INFO"]
     if path == "/wait":
         entered.release()
         leave.wait(20)
     elif path == "/pause":
         time.sleep(0.02)
+    elif path == "/turn":
+        take_turn(environ["QUERY_STRING"])
     elif path == "/fail":
         raise ZeroDivisionError("on purpose")
     elif path == "/stream":
@@ -39,6 +47,14 @@ def app(environ: Environ, start_response: Any) -> Any:
         return [environ["wsgi.input"].read()]
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"hello from " + path.encode("latin-1")]
+
+
+def take_turn(who: str) -> None:
+    """Quick, unless the query begins with `slow`."""
+    turns.append(who)
+    at_turn.pop(who, lambda: None)()
+    if who.startswith("slow"):
+        time.sleep(0.002)
 
 
 def stream() -> Iterator[bytes]:

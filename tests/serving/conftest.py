@@ -9,6 +9,7 @@ from servescope.recording import Recorder, RingReader
 from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
 from servescope.serving import RunningListener, start_listener
 from tests.serving import apps_for_listeners
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     import socket
@@ -60,13 +61,6 @@ class Bench:
 
     def _drain(self) -> NDArray[np.void]:
         return self.reader.drain(0, time.time_ns() + 10**9, time.monotonic()).records
-
-
-def wait_until(condition: Callable[[], bool], what: str, seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"waited {seconds} s for {what}"
-        time.sleep(0.002)
 
 
 @pytest.fixture(name="wait_until")

@@ -11,8 +11,18 @@ import pytest
 from servescope import catalog
 from servescope.records import RequestFlag
 from servescope.serving.crew import Crew, Order
+from servescope.serving.pace import Pace
 from tests.serving import apps_for_listeners
-from tests.serving.raw_client import CLOSING, GET, connect, exchange, gauge, read_responses
+from tests.serving.raw_client import (
+    CLOSING,
+    GET,
+    asking,
+    connect,
+    exchange,
+    gauge,
+    read_all,
+    read_responses,
+)
 
 WAIT = GET.replace(b"/ ", b"/wait ")
 
@@ -115,6 +125,66 @@ def test_a_flood_of_pipelined_requests_starves_nobody(bench):
         assert read_responses(other, 1)[0][0] == 200
         assert len(read_responses(flood, 2_000)) == 2_000
     bench.records(2_001)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("pace", ["quick", "slow"])
+def test_a_plain_client_waits_for_few_requests_of_those_who_pipeline(bench, threads, pace):
+    """Counted in requests, from the one during which the plain client's arrives."""
+    listener = bench.start(threads=threads)
+    apps_for_listeners.turns.clear()
+    with ExitStack() as stack:
+        floods = [stack.enter_context(connect(listener)) for _ in range(2)]
+        plain = stack.enter_context(connect(listener))
+        for sock in (*floods, plain):
+            sock.sendall(GET)
+            read_responses(sock, 1)
+        apps_for_listeners.at_turn[f"{pace}-0-20"] = lambda: plain.sendall(
+            asking(b"/turn?plain", GET)
+        )
+        for who, sock in enumerate(floods):
+            sock.sendall(
+                b"".join(
+                    asking(b"/turn?%s-%d-%d" % (pace.encode(), who, number), GET)
+                    for number in range(200)
+                )
+            )
+        assert read_responses(plain, 1)[0][0] == 200
+        for sock in floods:
+            assert len(read_responses(sock, 200)) == 200
+    turns = apps_for_listeners.turns
+    assert len(turns) == 401
+    # The leader answers 16 in a row: the rest of this turn, and the other's.
+    assert turns.index("plain") - turns.index(f"{pace}-0-20") <= 32
+    bench.records(404)
+
+
+def test_one_who_pipelines_quick_requests_stays_with_the_thread_that_reads(bench, monkeypatch):
+    given_away: list[object] = []
+    monkeypatch.setattr(Pace, "is_quick", lambda *_: True)  # on a busy machine nothing is
+    monkeypatch.setattr(Crew, "dispatch", lambda _, connection: given_away.append(connection))
+    listener = bench.start(threads=4)
+    with connect(listener) as sock:
+        sock.sendall(GET * 100)
+        assert read_responses(sock, 100) == [(200, b"hello from /")] * 100
+    assert not given_away
+    bench.records(100)
+
+
+def test_a_stop_ends_a_pipeline_at_its_next_response(bench):
+    listener = bench.start(threads=2)
+    apps_for_listeners.turns.clear()
+    ended = threading.Thread(target=listener.stop, args=(0.2,))
+    apps_for_listeners.at_turn["0"] = ended.start
+    with connect(listener) as sock:
+        sock.sendall(b"".join(asking(b"/turn?%d" % number, GET) for number in range(2_000)))
+        received = read_all(sock)
+    ended.join(10)
+    assert not ended.is_alive()
+    answered = received.count(b"HTTP/1.1 200 OK")
+    assert 1 <= answered < 2_000
+    assert received.count(b"Connection: close") == 1
+    bench.records(answered)
 
 
 def test_who_was_replaced_stays_so_while_the_new_leader_is_in_the_app():

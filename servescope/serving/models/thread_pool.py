@@ -4,7 +4,9 @@ Theory of operation. The leader accepts, reads heads and bodies, and parks every
 waits for its client: idle, half a request, a response the client is slow to read, a last reading
 before the close. So a slow client holds no thread. A complete request is answered by the leader
 itself when it is likely to be quick (`serving.pace`), else by another thread; should it block all
-the same, another thread leads on meanwhile (`serving.crew`).
+the same, another thread leads on meanwhile (`serving.crew`). Whoever answers a client that has sent
+requests ahead goes on with them, and gives way after some: the leader to what is ready, a worker to
+what is queued. A hand-over between threads costs more than most requests.
 
 A connection has one owner at a time: the leader while `is_parked`, else whoever took it. The leader
 leaves its connections armed (epoll(7), level-triggered), which costs no system call a request; what
@@ -16,35 +18,31 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
+from collections import deque
 from contextlib import suppress
+from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import ClientGoneError
 from servescope.hosting.conversation import Need
 from servescope.records import RequestFlag
 from servescope.serving.acceptor import ACCEPTS_PER_TURN, Acceptor
-from servescope.serving.connection import Connection, now_ns
+from servescope.serving.connection import LINGER_NS, STOP_LINGER_NS, Connection, now_ns
 from servescope.serving.crew import Crew, Member, Order
 from servescope.serving.model import Assignment, Load
 from servescope.serving.pace import Pace
 from servescope.serving.pinning import pin_this_thread
 from servescope.serving.readiness import Readiness
 from servescope.serving.sweeps import sweep_seconds
+from servescope.serving.worker_threads import join_answering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from servescope.hosting.exchange import Exchange
 
-LINGER_NS: Final = 2_000_000_000
-"""How long to read on after a response that closes the connection."""
-
-STOP_LINGER_NS: Final = 250_000_000
-"""The same while stopping."""
-
 _STOP_POLL_NS: Final = 20_000_000
-_ANSWERS_PER_TURN: Final = 16  # pipelined requests of one client, before the others' turn
+_ANSWERS_PER_TURN: Final = 16  # the leader's, to one client, before the others' turn
 _NS: Final = 1_000_000_000
 _READ, _RUN = Need.READ, Need.RUN  # looked up once: 80 ns each time in Python 3.11
 _log = logging.getLogger(__name__)
@@ -69,6 +67,7 @@ class ThreadPool:
         self._pace = Pace()
         self._readiness = Readiness()
         self._ready: Iterator[int] = iter(())  # descriptors; a new leader goes on with these
+        self._gave_way: deque[Connection] = deque()  # and with these: their next request is here
         self._stop_at_ns = 0  # when the grace is over; 0 while nobody asked for the stop
         self._is_accepting = True
         self._is_retiring = False
@@ -90,7 +89,7 @@ class ThreadPool:
 
     def load(self) -> Load:
         """How busy the pool is."""
-        busy, queued = self._crew.busy, self._crew.queued
+        busy, queued = self._crew.busy, self._crew.queued + len(self._gave_way)
         return Load(len(self._connections), busy, queued, busy + queued)
 
     def _live(self, me: Member) -> None:
@@ -108,16 +107,7 @@ class ThreadPool:
 
     def _lead(self, me: Member) -> None:
         """Lead until the stop, or until another thread does."""
-        while True:
-            for descriptor in self._ready:
-                connection = self._connections.get(descriptor)
-                if connection is None:
-                    if descriptor == self._listening_descriptor:
-                        self._accept_some(me)
-                elif self._readiness.take(connection):
-                    self._guarded(self._attend, me, connection)
-                if not me.leads:
-                    return
+        while self._take_turns(me):
             now = now_ns()
             if now >= self._next_sweep_ns:
                 self._next_sweep_ns = now + self._sweep_ns
@@ -128,8 +118,27 @@ class ThreadPool:
                     return
             self._ready = self._readiness.poll(self._poll_timeout_ns())
 
+    def _take_turns(self, me: Member) -> bool:
+        """See to what is ready, then to who gave way to it; whether this thread still leads."""
+        for descriptor in self._ready:
+            connection = self._connections.get(descriptor)
+            if connection is None:
+                if descriptor == self._listening_descriptor:
+                    self._accept_some(me)
+            elif self._readiness.take(connection):
+                self._guarded(self._attend, me, connection)
+            if not me.leads:
+                return False
+        for _ in range(len(self._gave_way)):
+            self._guarded(self._work_on, me, self._gave_way.popleft())
+            if not me.leads:
+                return False
+        return True
+
     def _poll_timeout_ns(self) -> int | None:
         """None, to sleep until something comes, when no deadline can pass."""
+        if self._gave_way:
+            return 0
         if self._stop_at_ns:
             return _STOP_POLL_NS
         if self._connections or not self._is_accepting:
@@ -187,15 +196,17 @@ class ThreadPool:
     def _receive(self, me: Member, connection: Connection) -> None:
         found = connection.read()
         if found is None:
+            if self._stop_at_ns and connection.conversation.is_idle:
+                self._close(connection)
+                return
             connection.deadline_ns = connection.conversation.deadline_ns
             self._park(me, connection)
             return
         data, kernel_ns = found
         conversation = connection.conversation
-        if data:
-            need = conversation.receive(data, now_ns(), kernel_ns)
-        else:
-            need = conversation.receive_eof()
+        need = (
+            conversation.receive(data, now_ns(), kernel_ns) if data else conversation.receive_eof()
+        )
         self._carry_out(me, connection, need)
 
     def _dispatch(self, connection: Connection) -> None:
@@ -253,12 +264,12 @@ class ThreadPool:
             self._close(connection)
 
     def _answer(self, me: Member, connection: Connection) -> Need:
-        """Answer request after request while they are here; RUN when the connection is given away.
+        """Answer request after request while they are here; RUN when another turn goes on.
 
         Refusals are short and never reach the application: the leader answers them in any case.
         """
         conversation = connection.conversation
-        for answered in range(_ANSWERS_PER_TURN):
+        for answered in count():
             exchange = conversation.exchange
             if exchange is None:
                 raise RuntimeError("there is no request to answer")
@@ -266,38 +277,44 @@ class ThreadPool:
                 exchange.complete_ns = now_ns()
             if exchange.refusal is not None:
                 conversation.run(connection)
-            elif not me.leads:
-                if answered and self._crew.queued:
-                    break
-                self._run(connection, exchange)
-            elif self._crew.waiting and self._pace.is_quick(exchange.target):
-                self._crew.enter_app(me, connection)
-                try:
-                    self._run(connection, exchange)
-                finally:
-                    self._crew.leave_app(me)
-            else:
-                break
+            elif not self._run(me, connection, exchange, answered):
+                return _RUN
             if connection.unsent is not None:
                 self._park(me, connection)
                 return _RUN
             connection.record_if_not_yet()
             need = conversation.finish_cycle(now_ns())
             if need is not _RUN:
-                return need
-        self._dispatch(connection)
-        return _RUN
+                break
+        return need
 
-    def _run(self, connection: Connection, exchange: Exchange) -> None:
-        connection.conversation.run(connection)
+    def _run(self, me: Member, connection: Connection, exchange: Exchange, answered: int) -> bool:
+        """Let the application answer, after `answered` others; False when it is another's turn."""
+        if not me.leads:
+            if answered and self._crew.queued:
+                self._dispatch(connection)
+                return False
+            connection.conversation.run(connection)
+        elif answered >= _ANSWERS_PER_TURN:
+            self._gave_way.append(connection)
+            return False
+        elif self._crew.waiting and self._pace.is_quick(exchange.target):
+            self._crew.enter_app(me, connection)
+            try:
+                connection.conversation.run(connection)
+            finally:
+                self._crew.leave_app(me)
+        else:
+            self._dispatch(connection)
+            return False
         self._pace.note(exchange.target, exchange.last_sent_ns - exchange.taken_ns)
+        return True
 
     def _send_on(self, me: Member, connection: Connection) -> None:
         """The client takes more of a response whose end is known."""
         try:
             connection.send_unsent()
         except ClientGoneError:
-            connection.break_off(RequestFlag.ABORTED)
             self._close(connection)
             return
         if connection.unsent is not None:
@@ -318,7 +335,7 @@ class ThreadPool:
             connection.close()
 
     def _work_on(self, me: Member, connection: Connection) -> None:
-        """What a worker does with a connection the leader gave away."""
+        """Go on with a connection whose request waited for a thread, or for the leader's turn."""
         if self._is_over.is_set():  # the grace is over: what was not begun is not begun
             self._close(connection)
         elif connection.unsent is not None:
@@ -352,12 +369,7 @@ class ThreadPool:
         self._is_over.wait(grace_seconds + 1.0)
         self._crew.end()
         # A thread inside the app cannot be ended; it is a daemon, and its connection is broken.
-        give_up = time.monotonic() + 0.5
-        for thread in self._threads:
-            thread.join(max(give_up - time.monotonic(), 0.0))
-        stuck = [thread.name for thread in self._threads if thread.is_alive()]
-        if stuck:
-            _log.warning("listener %s: still in the app: %s", self._name, ", ".join(stuck))
+        join_answering(self._name, self._threads, 0.5)
         self._readiness.close()
 
     def _continue_stop(self, me: Member, now: int) -> None:
@@ -376,23 +388,13 @@ class ThreadPool:
         if not self._connections or now >= self._stop_at_ns:
             self._is_over.set()
             for connection in list(self._connections.values()):
-                if self._readiness.take(connection):
+                if connection in self._gave_way or self._readiness.take(connection):
                     self._close(connection)
                 else:
                     connection.abort()
 
     def _close_if_idle(self, me: Member, connection: Connection) -> None:
-        if connection.unsent is not None or connection.is_lingering:
-            return
-        if connection.conversation.is_idle and self._readiness.take(connection):
-            self._receive_last(me, connection)
-
-    def _receive_last(self, me: Member, connection: Connection) -> None:
         """Serve a request that arrived just before the close; else close."""
-        found = connection.read()
-        if found is None or not found[0]:
-            self._close(connection)
-        else:
-            data, kernel_ns = found
-            need = connection.conversation.receive(data, now_ns(), kernel_ns)
-            self._carry_out(me, connection, need)
+        is_reading = connection.unsent is None and not connection.is_lingering
+        if is_reading and connection.conversation.is_idle and self._readiness.take(connection):
+            self._receive(me, connection)

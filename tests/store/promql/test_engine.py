@@ -9,7 +9,7 @@ import pytest
 from servescope.errors import EngineAwayError, EngineRefusedError
 from servescope.store.promql.address import read_address
 from servescope.store.promql.engine import Engine
-from tests.processes import free_port
+from tests.ports import free_port
 
 
 class Answering:
