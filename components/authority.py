@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from flask import request, session
 
 from servescope.errors import DataFolderError, NotAllowedError
+from servescope.runtime import hostable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -158,8 +159,25 @@ class Dashboard:
         self._demand()
         self.desk.control.change_wish(name, change)
 
+    def why_not_host(self, app: str) -> str:
+        """Why an app may not be hosted from the browser; empty when it may."""
+        # What is hosted already, say by `python -m servescope serve`, may be hosted on.
+        own = [one.app for one in self.desk.control.listeners() if not one.is_changed]
+        return hostable.objection(self.runtime.settings, app, own)
+
+    def offered_apps(self) -> list[str]:
+        """The apps a person may choose."""
+        return hostable.offered(self.runtime.settings)
+
+    def hosting_rule(self) -> str:
+        """In a sentence what may be hosted from the browser, and how to allow more."""
+        return hostable.rule(self.runtime.settings)
+
     def reset_listener(self, name: str) -> None:
-        """Want of a listener what its settings say. Raises NotAllowedError."""
+        """Want of a listener what its settings say; one that was added goes.
+
+        Raises NotAllowedError.
+        """
         self._demand()
         self.desk.control.forget_wish(name)
 

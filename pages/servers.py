@@ -15,7 +15,7 @@ from servescope import catalog
 from servescope.errors import ServescopeError
 from servescope.figures.lines import LinePlot
 from servescope.queries import ports, traffic
-from servescope.runtime.wanted import faults
+from servescope.runtime.wanted import faults, new_faults
 
 if TYPE_CHECKING:
     from servescope.queries.desk import Desk
@@ -54,7 +54,7 @@ def props(desk: Desk, _span: Span | None, _filters: tuple[str, ...]) -> Props:
     listeners = desk.listeners()
     return {
         "server-cards": {"children": server_form.server_cards(listeners)},
-        server_form.CHOSEN: {"data": [one.name for one in listeners]},
+        server_form.CHOSEN: {"data": server_form.changeable(listeners)},
     }
 
 
@@ -78,6 +78,8 @@ def listener(name: str | None) -> ListenerStatus | None:
 @callback(
     *(Output(field, "value") for field in server_form.FIELDS),
     Output(server_form.LOG_FIELD, "checked"),
+    Output("server-reset", "display"),
+    Output("server-remove", "display"),
     Input(server_form.CHOSEN, "value"),
     prevent_initial_call=True,
 )
@@ -85,8 +87,9 @@ def show(name: str | None) -> list[object]:
     """Fill the fields with what the chosen listener has."""
     status = listener(name)
     if status is None:
-        return [no_update] * (len(server_form.FIELDS) + 1)
-    return [*server_form.field_values(status), bool(status.options.access_log)]
+        return [no_update] * (len(server_form.FIELDS) + 3)
+    buttons = ("none", "block") if status.is_added else ("block", "none")
+    return [*server_form.field_values(status), bool(status.options.access_log), *buttons]
 
 
 @callback(
@@ -108,19 +111,41 @@ def act(*given: object) -> list[object]:
     try:
         if ctx.triggered_id == "server-apply":
             wish, found = server_form.read(status, values, log)
-            found = faults(status, wish) | found
+            found = faults(status, wish, dashboard().why_not_host) | found
             if found:
                 return ["", *(found.get(field, "") for field in server_form.FAULTS)]
             dashboard().change_listener(
-                status.name, lambda before: server_form.merged(before, wish)
+                status.name, lambda before: server_form.merged(before, wish, status)
             )
-        elif ctx.triggered_id == "server-reset":
+        elif ctx.triggered_id in {"server-reset", "server-remove"}:
             dashboard().reset_listener(status.name)
         else:
             dashboard().change_listener(status.name, CHANGES[str(ctx.triggered_id)])
     except ServescopeError as error:
         return [str(error), *fine]
     return ["", *fine]
+
+
+@callback(
+    Output("server-new-said", "children"),
+    *(Output(field, "error") for field in server_form.NEW_FIELDS),
+    Input("server-add", "n_clicks"),
+    *(State(field, "value") for field in server_form.NEW_FIELDS),
+    prevent_initial_call=True,
+)
+def add(_clicks: int, name: object, app: object, port: object) -> list[str]:
+    """Add a listener; the answer is what stood in the way, beside its field where it can."""
+    board = dashboard()
+    taken = [one.name for one in board.desk.control.listeners()]
+    wanted, wish, found = server_form.read_new(name, app, port, taken)
+    found |= new_faults(wish, board.why_not_host)
+    if found:
+        return ["", *(found.get(field, "") for field in ("name", "app", "port"))]
+    try:
+        board.change_listener(wanted, lambda _: wish)
+    except ServescopeError as error:
+        return [str(error), "", "", ""]
+    return [f"{wanted} starts; its card says how it went.", "", "", ""]
 
 
 def start(wish: ListenerWish) -> ListenerWish:
@@ -143,7 +168,8 @@ CHANGES: Final = {"server-start": start, "server-stop": stop, "server-restart": 
 
 def layout(**_query: str) -> html.Div:
     """The page; the view in the query is the time bar's."""
-    listeners = present_desk().listeners()
+    board, reason = dashboard(), why_not()
+    listeners, apps = board.desk.listeners(), board.offered_apps()
     return panels.page_frame(
         PAGE,
         "Servers",
@@ -160,7 +186,13 @@ def layout(**_query: str) -> html.Div:
             "A restart, and a change of the model, keep the listening socket: requests in flight "
             "are answered by the old generation, new ones by the new. Changes outlive a restart of "
             "the dashboard.",
-            server_form.server_form(listeners, why_not()),
+            server_form.server_form(listeners, reason, apps, board.hosting_rule()),
+        ),
+        panels.panel(
+            "Add a listener",
+            "One more server beside the others, with an app of yours. It stays until you remove "
+            "it: choose it above, then Remove.",
+            server_form.new_listener_form(reason, apps),
         ),
         panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
     )

@@ -236,6 +236,8 @@ class ListenerStatus:
     app_kind: str = ""
     options: ListenerOptions = field(default_factory=ListenerOptions)
     is_changed: bool = False  # a person changed it, see ListenerWish
+    is_added: bool = False  # a person added it: the settings know nothing of it
+    is_temporary: bool = False  # it belongs to a comparison and ends with it
     pid: int = 0  # the process that runs it
 
     @property
@@ -260,11 +262,14 @@ class ListenerStatus:
 class ListenerWish:
     """What a person wants of a listener beside its settings; None: as these say.
 
-    `restarts` counts: the listener is restarted whenever the number grows.
+    `restarts` counts: the listener is restarted whenever the number grows. `app` is a folder or
+    `module:attribute`. A listener with `is_added` is in no settings: it is there while its wish is.
     """
 
     runs: bool = True
     restarts: int = 0
+    is_added: bool = False
+    app: str | None = None
     port: int | None = None
     model: ConcurrencyModel | None = None
     threads: int | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import platform
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from servescope.recording import Recorder
@@ -12,9 +13,10 @@ from servescope.recording.recorder import RINGS
 from servescope.recording.ring import stores_are_ordered
 from servescope.records import Event, EventKind
 from servescope.runtime.collecting import Collecting
+from servescope.runtime.hostable import objection
 from servescope.runtime.listening import Listeners
 from servescope.runtime.loading import LoadRuns
-from servescope.runtime.wanted import LOGS, wanted_listeners
+from servescope.runtime.wanted import LOGS, added_listener, wanted_listeners
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,7 +44,12 @@ class Leader:
         rings = folder / RINGS
         self._recorder = Recorder(rings)
         self._listeners = Listeners(
-            wanted_listeners(settings), self._recorder, folder / LOGS, control.listeners()
+            wanted_listeners(settings),
+            self._recorder,
+            folder / LOGS,
+            control.listeners(),
+            objection=partial(objection, settings),
+            added=partial(added_listener, settings),
         )
         self._runs = LoadRuns(control, rings, settings)
         self._collecting = Collecting(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +22,7 @@ from servescope.recording.recorder import RINGS
 from servescope.records import ListenerState, Role
 from servescope.runtime.collecting import Collecting
 from servescope.runtime.election import LeaderLock
+from servescope.runtime.hostable import objection
 from servescope.runtime.leading import announce, tell_news
 from servescope.runtime.listening import Listeners
 from servescope.runtime.wanted import LOGS
@@ -51,7 +53,12 @@ class ServedApp:
         self._store = open_store(folder, settings.store_mib, Retention.from_settings(settings))
         self._control = Control(folder)
         self._recorder = Recorder(folder / RINGS)
-        self._listeners = Listeners([spec], self._recorder, folder / LOGS)
+        self._listeners = Listeners(
+            [spec],
+            self._recorder,
+            folder / LOGS,
+            objection=partial(objection, settings, own=[spec.app]),
+        )
         self._collecting: Collecting | None = None
         self._trouble = ""
         self._next_beat = 0.0
