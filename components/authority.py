@@ -28,6 +28,7 @@ from servescope.runtime import hostable
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from servescope.comparison import ComparisonPlan
     from servescope.queries.desk import Desk
     from servescope.records import ListenerWish, LoadPlan
     from servescope.runtime import Runtime
@@ -153,6 +154,16 @@ class Dashboard:
         """Stop a load run. Raises NotAllowedError."""
         self._demand()
         self.runtime.stop_load(run_id)
+
+    def request_comparison(self, plan: ComparisonPlan) -> int:
+        """Start a comparison; return its id. Raises NotAllowedError, LoadRefusedError."""
+        self._demand()
+        return self.runtime.request_comparison(plan)
+
+    def stop_comparison(self, comparison_id: int) -> None:
+        """Stop a comparison. Raises NotAllowedError."""
+        self._demand()
+        self.desk.control.stop_comparison(comparison_id)
 
     def change_listener(self, name: str, change: Callable[[ListenerWish], ListenerWish]) -> None:
         """Want something else of a listener. Raises NotAllowedError."""

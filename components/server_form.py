@@ -269,7 +269,7 @@ def how(model: str, app_kind: str, options: ListenerOptions) -> str:
 
 def _origin(status: ListenerStatus) -> str:
     if status.is_temporary:
-        return "for a comparison "
+        return "compared "
     if status.is_added:
         return "added here "
     return "changed here " if status.is_changed else ""

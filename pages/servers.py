@@ -5,16 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+import dash_mantine_components as dmc
 from dash import Input, Output, State, callback, ctx, html, no_update, register_page
 
-from components import panels, server_form
+from components import comparison, comparison_form, panels, server_form
 from components.access import dashboard, why_not
 from components.access import desk as present_desk
 from components.live import LiveGraph, LivePage, Props, connect
+from components.shell import stop_active_run
 from servescope import catalog
 from servescope.errors import ServescopeError
 from servescope.figures.lines import LinePlot
+from servescope.queries import comparison as comparisons
 from servescope.queries import ports, traffic
+from servescope.runtime.subjects import subjects
 from servescope.runtime.wanted import faults, new_faults
 
 if TYPE_CHECKING:
@@ -49,10 +53,19 @@ GRAPHS: Final = (
 )
 
 
-def props(desk: Desk, _span: Span | None, _filters: tuple[str, ...]) -> Props:
-    """The cards and what can be chosen."""
+def props(desk: Desk, _span: Span | None, filters: tuple[str, ...]) -> Props:
+    """The cards and what can be chosen; the comparison as it stands."""
     listeners = desk.listeners()
+    shown = comparisons.chosen(desk, filters[0])
+    active = comparisons.active_comparison(desk)
+    kept = comparison.options(comparisons.comparisons(desk), shown)
     return {
+        SHOWN: {"data": kept, "display": "block" if kept else "none"},
+        "compare-outcome": {
+            "children": comparison.outcome(shown, comparisons.runs_under_way(desk))
+        },
+        "compare-start": {"display": "none" if active else "block"},
+        "compare-stop": {"display": "block" if active else "none"},
         "server-cards": {"children": server_form.server_cards(listeners)},
         server_form.CHOSEN: {"data": server_form.changeable(listeners)},
     }
@@ -65,7 +78,8 @@ METRICS: Final = (
     catalog.BUSY_THREADS,
     catalog.QUEUED_REQUESTS,
 )
-PAGE: Final = LivePage("servers", GRAPHS, props, metrics=METRICS)
+SHOWN: Final = "servers-comparison"
+PAGE: Final = LivePage("servers", GRAPHS, props, filters=(SHOWN,), metrics=METRICS)
 connect(PAGE)
 
 
@@ -148,6 +162,47 @@ def add(_clicks: int, name: object, app: object, port: object) -> list[str]:
     return [f"{wanted} starts; its card says how it went.", "", "", ""]
 
 
+@callback(
+    Output("compare-refused", "children"),
+    Output(SHOWN, "value"),
+    Input("compare-start", "n_clicks"),
+    *(State(field, "value") for field in comparison_form.FIELDS),
+    prevent_initial_call=True,
+)
+def compare(_clicks: int, *values: object) -> tuple[str, object]:
+    """Start the comparison the form describes and show it; the answer says why not."""
+    board = dashboard()
+    plan = comparison_form.read(subjects(board.runtime.settings), *values)
+    if isinstance(plan, str):
+        return plan, no_update
+    try:
+        return "", str(board.request_comparison(plan))
+    except ServescopeError as error:
+        sentence = str(error)
+        return sentence[:1].upper() + sentence[1:], no_update
+
+
+@callback(
+    Output("compare-refused", "children", allow_duplicate=True),
+    Input("compare-stop", "n_clicks"),
+    prevent_initial_call=True,
+)
+def stop_comparing(clicks: int) -> str:
+    """Stop the comparison under way."""
+    return stop_active_run(clicks)
+
+
+@callback(
+    Output("compare-target", "value"),
+    Input("compare-subject", "value"),
+    prevent_initial_call=True,
+)
+def suggest(name: str | None) -> object:
+    """The path that goes with the chosen app."""
+    subject = subjects(dashboard().runtime.settings).get(name or "")
+    return subject.target if subject else no_update
+
+
 def start(wish: ListenerWish) -> ListenerWish:
     """Let it run."""
     return replace(wish, runs=True)
@@ -166,8 +221,8 @@ def restart(wish: ListenerWish) -> ListenerWish:
 CHANGES: Final = {"server-start": start, "server-stop": stop, "server-restart": restart}
 
 
-def layout(**_query: str) -> html.Div:
-    """The page; the view in the query is the time bar's."""
+def layout(comparison: str = "", **_query: str) -> html.Div:
+    """The page; `comparison` is the id of the one to show, the view is the time bar's."""
     board, reason = dashboard(), why_not()
     listeners, apps = board.desk.listeners(), board.offered_apps()
     return panels.page_frame(
@@ -194,5 +249,25 @@ def layout(**_query: str) -> html.Div:
             "it: choose it above, then Remove.",
             server_form.new_listener_form(reason, apps),
         ),
+        panels.panel(
+            "The same load on several models",
+            "How does a server handle more than one request at a time? Each model gets a server of "
+            "its own, for as long as it takes, and the same requests at the same moments, whether "
+            "or not it keeps up. asyncio hosts the ASGI app with the same path where the bundled "
+            "app is a WSGI one; each server is asked once before its load begins.",
+            comparison_form.comparison_form(subjects(board.runtime.settings), reason),
+            dmc.Select(
+                id=SHOWN,
+                label="Shown",
+                data=[],
+                value=comparison or None,
+                display="none",
+                allowDeselect=False,
+                mt="sm",
+            ),
+            html.Div(id="compare-outcome", className="comparison"),
+            panel_id="compare",
+        ),
         panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
+        controls=html.A("Compare models", href="#compare", className="jump"),
     )

@@ -305,6 +305,7 @@ class LoadPlan:
     max_connections: int = 512
     keep_alive: bool = True
     seed: int = 1
+    comparison: int = 0  # the comparison it is a part of; 0: of none
 
 
 class RunState(StrEnum):

@@ -11,12 +11,16 @@ from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, Liste
 
 @dataclass(frozen=True, slots=True)
 class WorkerOrder:
-    """What to serve; `descriptor` is the inherited listening socket, `path` a `sys.path`."""
+    """What to serve; `descriptor` is the inherited listening socket, `path` a `sys.path`.
+
+    `is_alone` tells that no other process serves the socket.
+    """
 
     spec: ListenerSpec
     descriptor: int
     rings: str
     path: list[str]
+    is_alone: bool = False
 
     def to_line(self) -> bytes:
         """The order as a line."""
@@ -30,4 +34,4 @@ class WorkerOrder:
         spec["options"] = ListenerOptions.from_json(spec["options"])
         spec["model"] = ConcurrencyModel(spec["model"])
         spec["app_kind"] = AppKind(spec["app_kind"])
-        return cls(ListenerSpec(**spec), values["descriptor"], values["rings"], values["path"])
+        return cls(**{**values, "spec": ListenerSpec(**spec)})
