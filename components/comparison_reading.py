@@ -26,7 +26,7 @@ def reading(comparison: Comparison) -> list[str]:
     told = [_latency(measured)]
     told += [_behind(one, comparison) for one in measured if not _kept_up(one)]
     told += [_failed(one) for one in measured if _failures(one)]
-    told += _waiting(measured)
+    told += _waiting([one for one in measured if not _kept_up(one)])
     told += _cost(measured)
     return told
 
@@ -73,7 +73,12 @@ def _failed(one: Contender) -> str:
 
 
 def _waiting(measured: Sequence[Contender]) -> list[str]:
-    """Where the naive figure hides most."""
+    """Where the naive figure hides most, among those that did not keep up.
+
+    Of the others the difference is the generator's own lateness.
+    """
+    if not measured:
+        return []
     worst = max(measured, key=lambda one: _p99(one) - _naive(one))
     if not _naive(worst) or _p99(worst) < ALIKE * _naive(worst):
         return []
