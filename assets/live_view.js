@@ -10,6 +10,7 @@
   const TYPING = "input, textarea, select, [contenteditable], button, a, [role=radio]";
 
   let view = null; // as in the store `view`
+  let jumped = false;
   let span = null; // what the graphs show, epoch seconds
 
   function fromUrl() {
@@ -31,6 +32,10 @@
       query.set("from", view.from);
       query.set("to", view.to);
     }
+    replaceUrl(query);
+  }
+
+  function replaceUrl(query) {
     const text = query.toString();
     const url = window.location.pathname + (text ? `?${text}` : "") + window.location.hash;
     if (url !== window.location.pathname + window.location.search + window.location.hash) {
@@ -127,6 +132,21 @@
         const wanted = !chosen || chosen === OWN_HOST ? "" : chosen;
         if (wanted !== view.host) set({ ...view, host: wanted });
       } else if (range && (range !== view.last || view.from)) set({ last: range, host: view.host });
+      return clientside.no_update;
+    },
+
+    // What narrows a page stands in the URL too, under the last part of its component's id.
+    keep(...values) {
+      const query = new URLSearchParams(window.location.search);
+      clientside.callback_context.inputs_list.forEach(({ id }, index) => {
+        const name = id.slice(id.indexOf("-") + 1);
+        if (values[index]) query.set(name, values[index]);
+        else query.delete(name);
+      });
+      replaceUrl(query);
+      // The part a link names was not there when the browser looked for it.
+      if (!jumped) document.getElementById(window.location.hash.slice(1))?.scrollIntoView();
+      jumped = true;
       return clientside.no_update;
     },
 

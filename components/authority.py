@@ -23,10 +23,12 @@ from urllib.parse import urlsplit
 from flask import request, session
 
 from servescope.errors import DataFolderError, NotAllowedError
+from servescope.runtime import hostable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from servescope.comparison import ComparisonPlan
     from servescope.queries.desk import Desk
     from servescope.records import ListenerWish, LoadPlan
     from servescope.runtime import Runtime
@@ -153,13 +155,40 @@ class Dashboard:
         self._demand()
         self.runtime.stop_load(run_id)
 
+    def request_comparison(self, plan: ComparisonPlan) -> int:
+        """Start a comparison; return its id. Raises NotAllowedError, LoadRefusedError."""
+        self._demand()
+        return self.runtime.request_comparison(plan)
+
+    def stop_comparison(self, comparison_id: int) -> None:
+        """Stop a comparison. Raises NotAllowedError."""
+        self._demand()
+        self.desk.control.stop_comparison(comparison_id)
+
     def change_listener(self, name: str, change: Callable[[ListenerWish], ListenerWish]) -> None:
         """Want something else of a listener. Raises NotAllowedError."""
         self._demand()
         self.desk.control.change_wish(name, change)
 
+    def why_not_host(self, app: str) -> str:
+        """Why an app may not be hosted from the browser; empty when it may."""
+        # What is hosted already, say by `python -m servescope serve`, may be hosted on.
+        own = [one.app for one in self.desk.control.listeners() if not one.is_changed]
+        return hostable.objection(self.runtime.settings, app, own)
+
+    def offered_apps(self) -> list[str]:
+        """The apps a person may choose."""
+        return hostable.offered(self.runtime.settings)
+
+    def hosting_rule(self) -> str:
+        """In a sentence what may be hosted from the browser, and how to allow more."""
+        return hostable.rule(self.runtime.settings)
+
     def reset_listener(self, name: str) -> None:
-        """Want of a listener what its settings say. Raises NotAllowedError."""
+        """Want of a listener what its settings say; one that was added goes.
+
+        Raises NotAllowedError.
+        """
         self._demand()
         self.desk.control.forget_wish(name)
 

@@ -105,6 +105,9 @@ def _no_props(desk: Desk, span: Span | None, filters: tuple[str, ...]) -> Props:
 class LivePage:
     """What a page shows live; `filters` are ids of components whose `value` narrows all of it.
 
+    Each is called after the page, `requests-listener`, and kept in the URL as the rest of its id,
+    `?listener=`, which the page's layout gives back to it.
+
     `props(desk, span, filters)` sets cards and tables; `span` is None before the first frame.
     `metrics` are those an export of the page holds.
     """
@@ -164,6 +167,12 @@ def connect(page: LivePage) -> None:
         shown = View.read(view)
         return sealed(page, access.desk().of_host(shown.host), shown, cursor, chosen)
 
+    if page.filters:
+        clientside_callback(
+            ClientsideFunction("view", "keep"),
+            Output(f"{page.name}-kept", "data"),
+            *(Input(name, "value") for name in page.filters),
+        )
     clientside_callback(
         ClientsideFunction("live", "draw"),
         Output(f"{page.name}-cursor", "data"),

@@ -38,6 +38,7 @@ def page_frame(page: LivePage, title: str, *children: Any, controls: Any = None)
         children=[
             dcc.Store(id=f"{page.name}-delta"),
             dcc.Store(id=f"{page.name}-cursor"),
+            dcc.Store(id=f"{page.name}-kept"),
             heading,
             *children,
         ],
@@ -67,9 +68,12 @@ def graph_panel(graph: LiveGraph) -> dmc.Card:
     )
 
 
-def panel(title: str, explained: str, *children: Any, wide: bool = False) -> dmc.Card:
-    """Any other panel."""
+def panel(
+    title: str, explained: str, *children: Any, wide: bool = False, panel_id: str = ""
+) -> dmc.Card:
+    """Any other panel; one with an id can be jumped to."""
     return dmc.Card(
+        **({"id": panel_id} if panel_id else {}),
         withBorder=True,
         padding="sm",
         className="panel wide" if wide else "panel",
@@ -129,11 +133,12 @@ def number_column(name: str, heading: str, *, shown: str = "", width: int = 90) 
     }
 
 
-def listener_select(select_id: str) -> dmc.Select:
-    """Narrows a page to one listener; the page's props fill its `data`."""
+def listener_select(select_id: str, chosen: str = "") -> dmc.Select:
+    """Narrows a page to one listener, at first the `chosen`; the page's props fill its `data`."""
     return dmc.Select(
         id=select_id,
-        data=[],
+        data=[chosen] if chosen else [],
+        value=chosen or None,
         placeholder="All listeners",
         clearable=True,
         size="sm",

@@ -15,10 +15,12 @@ from servescope.records import (
     UNIX,
     AppKind,
     ConcurrencyModel,
+    ListenerOptions,
     ListenerStatus,
     ListenerWish,
     ShownCertificate,
 )
+from servescope.runtime.hostable import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,35 +33,59 @@ FIELDS: Final = (
     "server-workers",
     "server-deny",
     "server-allow",
+    "server-app",
 )
 """Ids of the fields with a `value`, in the order in which `read` takes their values."""
 
 LOG_FIELD: Final = "server-log"
 """Id of the switch, which has `checked`."""
 
-FAULTS: Final = ("port", "model", "threads", "workers", "deny", "allow")
+FAULTS: Final = ("port", "model", "threads", "workers", "deny", "allow", "app")
 """What `read` may find fault with, in the order of FIELDS."""
 
-BUTTONS: Final = ("server-apply", "server-start", "server-stop", "server-restart", "server-reset")
+BUTTONS: Final = (
+    "server-apply",
+    "server-start",
+    "server-stop",
+    "server-restart",
+    "server-reset",
+    "server-remove",
+)
+NEW_FIELDS: Final = ("server-new-name", "server-new-app", "server-new-port")
+"""Of the form that adds a listener: name, app, port."""
 EXPIRY_WARNING_DAYS: Final = 14
 """A certificate that ends within so many days stands out on its card."""
 
 _MODELS: Final = [{"value": model, "label": model.replace("_", " ")} for model in ConcurrencyModel]
 
 
-def server_form(listeners: Sequence[ListenerStatus], why_not: str) -> html.Div:
-    """The form; when `why_not` says something, it is shown and nothing can be changed."""
+def changeable(listeners: Sequence[ListenerStatus]) -> list[str]:
+    """Names of those a person may change."""
+    return [one.name for one in listeners if not one.is_temporary]
+
+
+def server_form(
+    listeners: Sequence[ListenerStatus], why_not: str, apps: Sequence[str], rule: str
+) -> html.Div:
+    """The form; when `why_not` says something, it is shown and nothing can be changed.
+
+    `apps` are offered, `rule` says which others may be hosted.
+    """
     first = listeners[0] if listeners else None
     values = field_values(first) if first else (None,) * len(FIELDS)
-    port, model, threads, workers, deny, allow = values
+    port, model, threads, workers, deny, allow, app = values
     fields = [
         dmc.Select(
             id=CHOSEN,
             label="Listener",
             description="to change",
-            data=[one.name for one in listeners],
+            data=changeable(listeners),
             value=first.name if first else None,
             allowDeselect=False,
+        ),
+        dmc.Autocomplete(
+            id=FIELDS[6], label="App", description="module:attribute, or a folder's whole path",
+            data=list(apps), value=app, className="wide",
         ),
         dmc.NumberInput(
             id=FIELDS[0], label="Port", description="0 picks a free one", value=port,
@@ -90,13 +116,18 @@ def server_form(listeners: Sequence[ListenerStatus], why_not: str) -> html.Div:
             checked=bool(first and first.options.access_log), className="wide",
         ),
     ]  # fmt: skip
-    names = ("Apply", "Start", "Stop", "Restart", "Back to the settings")
+    names = ("Apply", "Start", "Stop", "Restart", "Back to the settings", "Remove")
     looks: tuple[dict[str, str], ...] = (
         {},
         {"variant": "default"},
         {"color": "red"},
         {"variant": "default"},
-        {"variant": "subtle"},
+        {"variant": "subtle", "display": "none" if first and first.is_added else "block"},
+        {
+            "variant": "subtle",
+            "color": "red",
+            "display": "block" if first and first.is_added else "none",
+        },
     )
     buttons = [
         dmc.Button(name, id=button, disabled=bool(why_not), **look)
@@ -107,8 +138,53 @@ def server_form(listeners: Sequence[ListenerStatus], why_not: str) -> html.Div:
         [
             html.Div(fields, className="load-form server-form"),
             html.Div([*buttons, said], className="actions", **attributes(role="status")),
+            dmc.Text(rule, size="sm", c="dimmed", mt=8),
         ]
     )
+
+
+def new_listener_form(why_not: str, apps: Sequence[str]) -> html.Div:
+    """The form that adds a listener."""
+    fields = [
+        dmc.TextInput(
+            id=NEW_FIELDS[0], label="Name", description="of the new listener", placeholder="mine"
+        ),
+        dmc.Autocomplete(
+            id=NEW_FIELDS[1], label="App to host", value=apps[0] if apps else "",
+            description="module:attribute, or a folder's whole path", data=list(apps),
+            className="wide",
+        ),
+        dmc.NumberInput(
+            id=NEW_FIELDS[2], label="Port of it", description="0 picks a free one", value=0,
+            allowDecimal=False, hideControls=True,
+        ),
+    ]  # fmt: skip
+    add = dmc.Button("Add listener", id="server-add", variant="default", disabled=bool(why_not))
+    said = dmc.Text("", id="server-new-said", size="sm", c="dimmed")
+    return html.Div(
+        [
+            html.Div(fields, className="load-form server-form"),
+            html.Div([add, said], className="actions", **attributes(role="status")),
+        ]
+    )
+
+
+def read_new(
+    name: object, app: object, port: object, taken: Sequence[str]
+) -> tuple[str, ListenerWish, dict[str, str]]:
+    """The listener the fields ask for, and what of them says nothing, by field."""
+    found: dict[str, str] = {}
+    wanted = str(name or "").strip()
+    if not NAME.fullmatch(wanted):
+        found["name"] = "1 to 40 of A-Z a-z 0-9 . _ -, a letter or digit first."
+    elif wanted in taken:
+        found["name"] = f"There is a listener {wanted} already."
+    number = 0
+    try:
+        number = int(str(port))
+    except ValueError:
+        found["port"] = "Fill in a whole number."
+    return wanted, ListenerWish(is_added=True, app=str(app or "").strip(), port=number), found
 
 
 def field_values(status: ListenerStatus) -> tuple[Any, ...]:
@@ -121,6 +197,7 @@ def field_values(status: ListenerStatus) -> tuple[Any, ...]:
         options.workers,
         ", ".join(options.deny),
         ", ".join(options.allow),
+        status.app,
     )
 
 
@@ -142,6 +219,8 @@ def read(
                 asked[name] = int(str(value))
             except ValueError:
                 found[name] = "Fill in a whole number."
+        elif name == "app":
+            asked[name] = str(value or "").strip()
         elif name == "model":
             try:
                 asked[name] = ConcurrencyModel(str(value))
@@ -155,8 +234,15 @@ def read(
     return replace(ListenerWish(), **asked), found
 
 
-def merged(before: ListenerWish, asked: ListenerWish) -> ListenerWish:
-    """A former wish with what is asked for now in its place."""
+def merged(
+    before: ListenerWish, asked: ListenerWish, status: ListenerStatus | None = None
+) -> ListenerWish:
+    """A former wish with what is asked for now in its place.
+
+    An app that could not be hosted is wished for no longer when the form shows the one that is.
+    """
+    if status is not None and before.app not in {None, status.app} and status.state == "running":
+        before = replace(before, app=status.app)
     names = (*FAULTS, "access_log")
     news = {name: value for name in names if (value := getattr(asked, name)) is not None}
     return replace(before, **news)
@@ -189,28 +275,38 @@ def _certificate(certificate: ShownCertificate) -> html.Span:
     )
 
 
+def how(model: str, app_kind: str, options: ListenerOptions) -> str:
+    """How many processes and threads answer."""
+    pool = "1 thread" if options.threads == 1 else f"{options.threads} threads"
+    on_loop = "one event loop" if app_kind == AppKind.ASGI else f"one event loop, {pool}"
+    return {
+        ConcurrencyModel.PREFORK: f"{options.workers} workers of {pool}",
+        ConcurrencyModel.THREAD_POOL: pool,
+        ConcurrencyModel.SEQUENTIAL: "one connection at a time",
+    }.get(ConcurrencyModel(model), on_loop)
+
+
+def _origin(status: ListenerStatus) -> str:
+    if status.is_temporary:
+        return "compared "
+    if status.is_added:
+        return "added here "
+    return "changed here " if status.is_changed else ""
+
+
 def _card(status: ListenerStatus) -> html.Div:
     from components.listeners import short_app
 
     options = status.options
     url = status.url
     running = status.state == "running"
-    how = {
-        ConcurrencyModel.PREFORK: f"{options.workers} workers of {options.threads} threads",
-        ConcurrencyModel.THREAD_POOL: f"{options.threads} threads",
-        ConcurrencyModel.SEQUENTIAL: "one connection at a time",
-    }.get(
-        ConcurrencyModel(status.model),
-        "one event loop"
-        if status.app_kind == AppKind.ASGI
-        else f"one event loop, {options.threads} threads",
-    )
+    told = how(status.model, status.app_kind, options)
     facts = {
         "Address": html.A(url, href=url, target="_blank", rel="noreferrer")
         if running and not url.startswith(UNIX)
         else url,
         "App": html.Span(f"{short_app(status.app)} ({status.app_kind})", title=status.app),
-        "Model": f"{status.model.replace('_', ' ')}: {how}",
+        "Model": f"{status.model.replace('_', ' ')}: {told}",
         "Denied": ", ".join(options.deny) or "nobody",
         "Allowed": ", ".join(options.allow) or "everybody else",
         "Access log": html.Span(options.access_log or "off", className="path"),
@@ -224,11 +320,7 @@ def _card(status: ListenerStatus) -> html.Div:
                     html.B(status.name),
                     html.Span(
                         [
-                            *(
-                                [html.Span("changed here ", className="dimmed")]
-                                if status.is_changed
-                                else []
-                            ),
+                            html.Span(_origin(status), className="dimmed"),
                             html.Span(status.state.value, className=f"state {status.state.value}"),
                         ]
                     ),

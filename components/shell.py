@@ -14,7 +14,7 @@ from components.icons import icon
 from components.live import TICK, VIEW
 from components.status import HIDDEN, OWN_HOST
 from servescope.errors import ServescopeError
-from servescope.queries import load
+from servescope.queries import comparison, load
 from servescope.queries.span import RANGES
 
 POLL_MS: Final = 1000
@@ -85,13 +85,15 @@ def connect() -> None:
 
 
 def stop_active_run(_clicks: int | None) -> str:
-    """Stop the run under way; the answer is what stood in the way, if anything did."""
+    """Stop the load under way; the answer is what stood in the way, if anything did."""
     board = access.dashboard()
+    compared = comparison.active_comparison(board.desk)
     run = load.active_run(board.desk)
-    if run is None:
-        return ""
     try:
-        board.stop_load(run.id)
+        if compared is not None:
+            board.stop_comparison(compared.id)
+        elif run is not None:
+            board.stop_load(run.id)
     except ServescopeError as error:
         return str(error)
     return ""

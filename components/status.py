@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 import dash_mantine_components as dmc
 
 from servescope.figures import units
-from servescope.queries import load
+from servescope.queries import comparison, load
 from servescope.records import RunState
 from servescope.settings import ALL_HOSTS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from servescope.comparison import Comparison
     from servescope.queries.desk import Desk
     from servescope.queries.rows import Standing
     from servescope.records import LoadRun
@@ -30,7 +33,7 @@ def props(desk: Desk) -> Props:
     return {
         "role": {"children": role_text(standing)},
         "notices": {"children": [notice(text) for text in standing.notices]},
-        **run_props(load.active_run(desk)),
+        **_load_props(desk),
         **host_props(desk),
     }
 
@@ -63,15 +66,31 @@ def notice(text: str) -> dmc.Alert:
     return dmc.Alert(text, color="yellow", variant="light", p="xs", className="notice")
 
 
+def _load_props(desk: Desk) -> Props:
+    """The strip of the comparison under way, or else of the load run."""
+    compared = comparison.active_comparison(desk)
+    if compared is None:
+        return run_props(load.active_run(desk))
+    runs = comparison.runs_under_way(desk)
+    stopping = compared.state is RunState.STOPPING
+    return strip(
+        comparison_text(compared, runs), comparison_share(compared, runs), stopping=stopping
+    )
+
+
 def run_props(run: LoadRun | None) -> Props:
     """The strip in the header: the run under way, its progress, Stop."""
     if run is None:
         return {"run-strip": {"style": HIDDEN}}
-    stopping = run.state is RunState.STOPPING
+    return strip(run_text(run), share(run), stopping=run.state is RunState.STOPPING)
+
+
+def strip(text: str, percent: float, *, stopping: bool) -> Props:
+    """What the header says of load under way, and how far it is."""
     return {
         "run-strip": {"style": SHOWN},
-        "run-text": {"children": run_text(run)},
-        "run-bar": {"value": share(run)},
+        "run-text": {"children": text},
+        "run-bar": {"value": percent},
         "run-stop": {"children": "Stopping…" if stopping else "Stop", "disabled": stopping},
     }
 
@@ -89,3 +108,29 @@ def run_text(run: LoadRun) -> str:
         return f"Load run {run.id} starts: {rate}"
     elapsed = min(float(run.progress.get("elapsed_s") or 0.0), run.plan.seconds)
     return f"Load run {run.id}: {rate}, {elapsed:.0f} of {run.plan.seconds:.0f} s"
+
+
+def comparison_text(compared: Comparison, runs: Mapping[int, LoadRun]) -> str:
+    """In a few words where a comparison stands."""
+    if compared.state is RunState.STOPPING:
+        return f"Comparison {compared.id} stops"
+    going = [one for one in compared.contenders if one.state in {"starting", "running"}]
+    if not going:
+        is_new = compared.state is RunState.REQUESTED
+        return f"Comparison {compared.id} {'starts' if is_new else 'is put together'}"
+    names = ", ".join(one.model.replace("_", " ") for one in going)
+    run = runs.get(going[0].run_id)
+    if run is None:
+        return f"Comparison {compared.id}: {names} starts"
+    elapsed = min(float(run.progress.get("elapsed_s") or 0.0), run.plan.seconds)
+    return f"Comparison {compared.id}: {names}, {elapsed:.0f} of {run.plan.seconds:.0f} s"
+
+
+def comparison_share(compared: Comparison, runs: Mapping[int, LoadRun]) -> float:
+    """How far it is, in percent."""
+    parts = []
+    for one in compared.contenders:
+        run = runs.get(one.run_id)
+        ended = one.state not in {"waiting", "starting", "running"}
+        parts.append(100.0 if ended else share(run) if run else 0.0)
+    return round(sum(parts) / len(parts), 1)

@@ -23,6 +23,7 @@ SWAP: Final = LiveGraph(
     LinePlot(stacked=True, drop_idle=True, first=("used",)),
     "This host has no swap: when memory runs out, the kernel ends a process.",
 )
+HIGHEST_DOTTED: Final = theme.paired((" highest", "dot"))
 GRAPHS: Final = (
     LiveGraph(
         "host-cores",
@@ -37,7 +38,7 @@ GRAPHS: Final = (
         "CPU of all cores, %",
         "Share of all cores together that is not idle.",
         lambda desk, span, _: host.cpu(desk, span),
-        LinePlot(stacked=True, most=100.0),
+        LinePlot(most=100.0),
     ),
     LiveGraph(
         "host-load",
@@ -74,14 +75,14 @@ GRAPHS: Final = (
         "What Servescope costs: CPU, % of one core",
         "The dashboard with its listeners, and the load generator while it runs.",
         lambda desk, span, _: host.own_cpu(desk, span),
-        LinePlot(unit=units.CORES),
+        LinePlot(unit=units.CORES, styles=HIGHEST_DOTTED),
     ),
     LiveGraph(
         "host-own-memory",
         "What Servescope costs: memory",
         "Resident memory of the dashboard's processes, and of the load generator.",
         lambda desk, span, _: host.own_memory(desk, span),
-        LinePlot(),
+        LinePlot(styles=HIGHEST_DOTTED),
     ),
 )
 

@@ -128,8 +128,8 @@ PAGE: Final = LivePage("latency", GRAPHS, props, filters=("latency-listener",), 
 connect(PAGE)
 
 
-def layout(**_query: str) -> html.Div:
-    """The page; the view in the query is the time bar's."""
+def layout(listener: str = "", **_query: str) -> html.Div:
+    """The page, narrowed to a listener; the view in the query is the time bar's."""
     return panels.page_frame(
         PAGE,
         "Latency",
@@ -149,5 +149,5 @@ def layout(**_query: str) -> html.Div:
                 residual_table.TITLE, residual_table.MEANING, html.Div(id="latency-residual")
             ),
         ),
-        controls=panels.listener_select("latency-listener"),
+        controls=panels.listener_select("latency-listener", listener),
     )

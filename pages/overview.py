@@ -23,7 +23,7 @@ from components.verdict import (
     verdict,
 )
 from servescope import catalog
-from servescope.figures import units
+from servescope.figures import theme, units
 from servescope.figures.lines import LinePlot
 from servescope.queries import fleet, host, latency, load, overview, ports, traffic
 
@@ -69,7 +69,7 @@ GRAPHS: Final = (
         "Host: CPU and memory, %",
         "CPU: share of all cores that is not idle. Memory: share not available to new programs.",
         lambda desk, span, _: host.utilization(desk, span),
-        LinePlot(most=100.0),
+        LinePlot(most=100.0, styles=theme.paired((" highest", "dot"))),
     ),
 )
 

@@ -59,7 +59,8 @@ GRAPHS: Final = (
     LiveGraph(
         "ports-inside",
         "Inside the server: connections, queue, threads",
-        "Open connections solid, requests waiting for a thread dotted, threads at work dashed.",
+        "Open connections solid; requests that wait for a thread, the most at a time, dotted; "
+        "threads at work dashed.",
         lambda desk, span, _: ports.inside(desk, span),
         LinePlot(
             unit="",

@@ -124,13 +124,14 @@ def open_request(selected: list[dict[str, Any]] | None) -> tuple[object, object]
     return True, opened(selected[0])
 
 
-def layout(**_query: str) -> html.Div:
-    """The page; the view in the query is the time bar's."""
+def layout(listener: str = "", status: str = "", **_query: str) -> html.Div:
+    """The page, narrowed to a listener and a class of status; the view is the time bar's."""
     controls = [
-        panels.listener_select("requests-listener"),
+        panels.listener_select("requests-listener", listener),
         dmc.Select(
             id="requests-status",
             data=list(traffic.STATUS_CLASSES),
+            value=status if status in traffic.STATUS_CLASSES else None,
             placeholder="Log: any status",
             clearable=True,
             size="sm",

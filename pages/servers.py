@@ -5,17 +5,21 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+import dash_mantine_components as dmc
 from dash import Input, Output, State, callback, ctx, html, no_update, register_page
 
-from components import panels, server_form
+from components import comparison, comparison_form, panels, server_form
 from components.access import dashboard, why_not
 from components.access import desk as present_desk
 from components.live import LiveGraph, LivePage, Props, connect
+from components.shell import stop_active_run
 from servescope import catalog
 from servescope.errors import ServescopeError
 from servescope.figures.lines import LinePlot
+from servescope.queries import comparison as comparisons
 from servescope.queries import ports, traffic
-from servescope.runtime.wanted import faults
+from servescope.runtime.subjects import subjects
+from servescope.runtime.wanted import faults, new_faults
 
 if TYPE_CHECKING:
     from servescope.queries.desk import Desk
@@ -49,12 +53,21 @@ GRAPHS: Final = (
 )
 
 
-def props(desk: Desk, _span: Span | None, _filters: tuple[str, ...]) -> Props:
-    """The cards and what can be chosen."""
+def props(desk: Desk, _span: Span | None, filters: tuple[str, ...]) -> Props:
+    """The cards and what can be chosen; the comparison as it stands."""
     listeners = desk.listeners()
+    shown = comparisons.chosen(desk, filters[0])
+    active = comparisons.active_comparison(desk)
+    kept = comparison.options(comparisons.comparisons(desk), shown)
     return {
+        SHOWN: {"data": kept, "display": "block" if kept else "none"},
+        "compare-outcome": {
+            "children": comparison.outcome(shown, comparisons.runs_under_way(desk))
+        },
+        "compare-start": {"display": "none" if active else "block"},
+        "compare-stop": {"display": "block" if active else "none"},
         "server-cards": {"children": server_form.server_cards(listeners)},
-        server_form.CHOSEN: {"data": [one.name for one in listeners]},
+        server_form.CHOSEN: {"data": server_form.changeable(listeners)},
     }
 
 
@@ -65,7 +78,8 @@ METRICS: Final = (
     catalog.BUSY_THREADS,
     catalog.QUEUED_REQUESTS,
 )
-PAGE: Final = LivePage("servers", GRAPHS, props, metrics=METRICS)
+SHOWN: Final = "servers-comparison"
+PAGE: Final = LivePage("servers", GRAPHS, props, filters=(SHOWN,), metrics=METRICS)
 connect(PAGE)
 
 
@@ -78,6 +92,8 @@ def listener(name: str | None) -> ListenerStatus | None:
 @callback(
     *(Output(field, "value") for field in server_form.FIELDS),
     Output(server_form.LOG_FIELD, "checked"),
+    Output("server-reset", "display"),
+    Output("server-remove", "display"),
     Input(server_form.CHOSEN, "value"),
     prevent_initial_call=True,
 )
@@ -85,8 +101,9 @@ def show(name: str | None) -> list[object]:
     """Fill the fields with what the chosen listener has."""
     status = listener(name)
     if status is None:
-        return [no_update] * (len(server_form.FIELDS) + 1)
-    return [*server_form.field_values(status), bool(status.options.access_log)]
+        return [no_update] * (len(server_form.FIELDS) + 3)
+    buttons = ("none", "block") if status.is_added else ("block", "none")
+    return [*server_form.field_values(status), bool(status.options.access_log), *buttons]
 
 
 @callback(
@@ -108,19 +125,82 @@ def act(*given: object) -> list[object]:
     try:
         if ctx.triggered_id == "server-apply":
             wish, found = server_form.read(status, values, log)
-            found = faults(status, wish) | found
+            found = faults(status, wish, dashboard().why_not_host) | found
             if found:
                 return ["", *(found.get(field, "") for field in server_form.FAULTS)]
             dashboard().change_listener(
-                status.name, lambda before: server_form.merged(before, wish)
+                status.name, lambda before: server_form.merged(before, wish, status)
             )
-        elif ctx.triggered_id == "server-reset":
+        elif ctx.triggered_id in {"server-reset", "server-remove"}:
             dashboard().reset_listener(status.name)
         else:
             dashboard().change_listener(status.name, CHANGES[str(ctx.triggered_id)])
     except ServescopeError as error:
         return [str(error), *fine]
     return ["", *fine]
+
+
+@callback(
+    Output("server-new-said", "children"),
+    *(Output(field, "error") for field in server_form.NEW_FIELDS),
+    Input("server-add", "n_clicks"),
+    *(State(field, "value") for field in server_form.NEW_FIELDS),
+    prevent_initial_call=True,
+)
+def add(_clicks: int, name: object, app: object, port: object) -> list[str]:
+    """Add a listener; the answer is what stood in the way, beside its field where it can."""
+    board = dashboard()
+    taken = [one.name for one in board.desk.control.listeners()]
+    wanted, wish, found = server_form.read_new(name, app, port, taken)
+    found |= new_faults(wish, board.why_not_host)
+    if found:
+        return ["", *(found.get(field, "") for field in ("name", "app", "port"))]
+    try:
+        board.change_listener(wanted, lambda _: wish)
+    except ServescopeError as error:
+        return [str(error), "", "", ""]
+    return [f"{wanted} starts; its card says how it went.", "", "", ""]
+
+
+@callback(
+    Output("compare-refused", "children"),
+    Output(SHOWN, "value"),
+    Input("compare-start", "n_clicks"),
+    *(State(field, "value") for field in comparison_form.FIELDS),
+    prevent_initial_call=True,
+)
+def compare(_clicks: int, *values: object) -> tuple[str, object]:
+    """Start the comparison the form describes and show it; the answer says why not."""
+    board = dashboard()
+    plan = comparison_form.read(subjects(board.runtime.settings), *values)
+    if isinstance(plan, str):
+        return plan, no_update
+    try:
+        return "", str(board.request_comparison(plan))
+    except ServescopeError as error:
+        sentence = str(error)
+        return sentence[:1].upper() + sentence[1:], no_update
+
+
+@callback(
+    Output("compare-refused", "children", allow_duplicate=True),
+    Input("compare-stop", "n_clicks"),
+    prevent_initial_call=True,
+)
+def stop_comparing(clicks: int) -> str:
+    """Stop the comparison under way."""
+    return stop_active_run(clicks)
+
+
+@callback(
+    Output("compare-target", "value"),
+    Input("compare-subject", "value"),
+    prevent_initial_call=True,
+)
+def suggest(name: str | None) -> object:
+    """The path that goes with the chosen app."""
+    subject = subjects(dashboard().runtime.settings).get(name or "")
+    return subject.target if subject else no_update
 
 
 def start(wish: ListenerWish) -> ListenerWish:
@@ -141,9 +221,10 @@ def restart(wish: ListenerWish) -> ListenerWish:
 CHANGES: Final = {"server-start": start, "server-stop": stop, "server-restart": restart}
 
 
-def layout(**_query: str) -> html.Div:
-    """The page; the view in the query is the time bar's."""
-    listeners = present_desk().listeners()
+def layout(comparison: str = "", **_query: str) -> html.Div:
+    """The page; `comparison` is the id of the one to show, the view is the time bar's."""
+    board, reason = dashboard(), why_not()
+    listeners, apps = board.desk.listeners(), board.offered_apps()
     return panels.page_frame(
         PAGE,
         "Servers",
@@ -160,7 +241,33 @@ def layout(**_query: str) -> html.Div:
             "A restart, and a change of the model, keep the listening socket: requests in flight "
             "are answered by the old generation, new ones by the new. Changes outlive a restart of "
             "the dashboard.",
-            server_form.server_form(listeners, why_not()),
+            server_form.server_form(listeners, reason, apps, board.hosting_rule()),
+        ),
+        panels.panel(
+            "Add a listener",
+            "One more server beside the others, with an app of yours. It stays until you remove "
+            "it: choose it above, then Remove.",
+            server_form.new_listener_form(reason, apps),
+        ),
+        panels.panel(
+            "The same load on several models",
+            "How does a server handle more than one request at a time? Each model gets a server of "
+            "its own, for as long as it takes, and the same requests at the same moments, whether "
+            "or not it keeps up. asyncio hosts the ASGI app with the same path where the bundled "
+            "app is a WSGI one; each server is asked once before its load begins.",
+            comparison_form.comparison_form(subjects(board.runtime.settings), reason),
+            dmc.Select(
+                id=SHOWN,
+                label="Shown",
+                data=[],
+                value=comparison or None,
+                display="none",
+                allowDeselect=False,
+                mt="sm",
+            ),
+            html.Div(id="compare-outcome", className="comparison"),
+            panel_id="compare",
         ),
         panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
+        controls=html.A("Compare models", href="#compare", className="jump"),
     )

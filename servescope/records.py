@@ -249,6 +249,8 @@ class ListenerStatus:
     app_kind: str = ""
     options: ListenerOptions = field(default_factory=ListenerOptions)
     is_changed: bool = False  # a person changed it, see ListenerWish
+    is_added: bool = False  # a person added it: the settings know nothing of it
+    is_temporary: bool = False  # it belongs to a comparison and ends with it
     pid: int = 0  # the process that runs it
     certificate: ShownCertificate | None = None  # while it runs behind TLS
 
@@ -276,11 +278,14 @@ class ListenerStatus:
 class ListenerWish:
     """What a person wants of a listener beside its settings; None: as these say.
 
-    `restarts` counts: the listener is restarted whenever the number grows.
+    `restarts` counts: the listener is restarted whenever the number grows. `app` is a folder or
+    `module:attribute`. A listener with `is_added` is in no settings: it is there while its wish is.
     """
 
     runs: bool = True
     restarts: int = 0
+    is_added: bool = False
+    app: str | None = None
     port: int | None = None
     model: ConcurrencyModel | None = None
     threads: int | None = None
@@ -316,6 +321,7 @@ class LoadPlan:
     max_connections: int = 512
     keep_alive: bool = True
     seed: int = 1
+    comparison: int = 0  # the comparison it is a part of; 0: of none
 
 
 class RunState(StrEnum):

@@ -24,6 +24,9 @@ from pydantic_settings import (
 from servescope.errors import SettingsError
 
 PREFIX = "SERVESCOPE_"
+ANY_APP: Final = "*"
+"""Among the apps that may be hosted from the browser: whatever a person names."""
+
 ALL_HOSTS: Final = "*"
 """Stands for every host together where one is to be chosen."""
 
@@ -92,6 +95,11 @@ class Settings(BaseSettings):
         default=False,
         description="in-browser debugger around the app of `wsgi`: loopback only, with a PIN",
     )
+    apps: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="what may be hosted from the browser beside the bundled apps and those of the "
+        "settings: module:attribute, folders with what lies in them, or * for anything",
+    )
     workers: int = Field(2, ge=1, le=64, description="processes of a listener on the model prefork")
     threads: int = Field(8, ge=1, le=256, description="request threads of each listener")
     deny: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
@@ -151,10 +159,24 @@ class Settings(BaseSettings):
             raise ValueError(f"a name of printable characters is needed, other than {ALL_HOSTS!r}")
         return value
 
-    @field_validator("deny", "allow", mode="before")
+    @field_validator("apps")
+    @classmethod
+    def name_apps(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse what names no app: a typo would be found out only when somebody wants it."""
+        for entry in value:
+            is_folder = entry.startswith(("/", "~"))
+            module, _, attribute = entry.partition(":")
+            if entry != ANY_APP and not is_folder and not (module and attribute):
+                raise ValueError(
+                    f"{entry!r} is neither module:attribute, nor a folder's whole path, "
+                    f"nor {ANY_APP} for anything"
+                )
+        return value
+
+    @field_validator("apps", "deny", "allow", mode="before")
     @classmethod
     def split_commas(cls, value: object) -> object:
-        """Read `10.0.0.0/8,192.0.2.7` as two networks."""
+        """Read `10.0.0.0/8,192.0.2.7` as two entries."""
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value

@@ -24,7 +24,7 @@ def import_app(name: str) -> Callable[..., Any]:
         raise AppImportError(f"an app is named as module:attribute, got {name!r}")
     try:
         found: Any = importlib.import_module(module_name)
-    except Exception as error:  # the app's boundary: a module may raise anything at import
+    except (Exception, SystemExit) as error:  # the app's boundary: a module may raise anything
         raise AppImportError(
             f"cannot import {module_name}: {type(error).__name__}: {error}"
         ) from error

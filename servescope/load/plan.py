@@ -36,6 +36,11 @@ def check(
     LoadRefusedError with a sentence that names what is wrong and what is allowed.
     """
     _check_listener(plan.listener, statuses)
+    return check_shape(plan, max_rate, max_seconds)
+
+
+def check_shape(plan: LoadPlan, max_rate: float, max_seconds: float) -> LoadPlan:
+    """The same, whatever the plan aims at."""
     _check_target(plan.target)
     _check_range("the rate", plan.rate, max_rate, "requests per second")
     _check_range("the duration", plan.seconds, max_seconds, "seconds")

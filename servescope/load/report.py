@@ -43,13 +43,16 @@ class LatencySummary:
     p99_9: float | None = None
     max: float | None = None
     mean: float | None = None
+    p95: float | None = None
 
     @classmethod
     def of(cls, durations_ns: NDArray[np.int64]) -> LatencySummary:
         """Summarise durations in nanoseconds, in any order."""
         if not durations_ns.size:
             return cls()
-        p50, p90, p99, p99_9 = (quantile_ms(durations_ns, q) for q in (0.5, 0.9, 0.99, 0.999))
+        p50, p90, p95, p99, p99_9 = (
+            quantile_ms(durations_ns, q) for q in (0.5, 0.9, 0.95, 0.99, 0.999)
+        )
         return cls(
             p50,
             p90,
@@ -57,6 +60,7 @@ class LatencySummary:
             p99_9,
             float(durations_ns.max()) / _NS_PER_MS,
             float(durations_ns.mean()) / _NS_PER_MS,
+            p95,
         )
 
 

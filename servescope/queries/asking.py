@@ -10,7 +10,7 @@ from servescope.queries.rows import Lines
 from servescope.store.base import Aggregation, Matching
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from servescope.queries.desk import Desk
     from servescope.queries.span import Span
@@ -78,6 +78,17 @@ def with_extremes(
             for which, agg in ((HIGHEST, Aggregation.MAX), (LOWEST, Aggregation.MIN))
         ]
     return joined(parts)
+
+
+def with_highest(span: Span, ask_for: Callable[[Aggregation], Lines]) -> Lines:
+    """Gauges' means in each step and, where a step is longer than a second, their highest values.
+
+    For several lines in one graph: a lowest of each as well would hide more than it tells.
+    """
+    means = ask_for(Aggregation.AVG)
+    if span.step <= 1:
+        return means
+    return joined([means, renamed(ask_for(Aggregation.MAX), f"{{}} {HIGHEST}")])
 
 
 def joined(parts: Sequence[Lines]) -> Lines:

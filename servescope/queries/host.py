@@ -5,7 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from servescope import catalog
-from servescope.queries.asking import joined, lines_by, lines_of, renamed, with_extremes
+from servescope.queries.asking import (
+    joined,
+    lines_by,
+    lines_of,
+    renamed,
+    with_extremes,
+    with_highest,
+)
 from servescope.queries.rows import Lines
 from servescope.store.base import Aggregation
 
@@ -50,12 +57,12 @@ def swap(desk: Desk, span: Span) -> Lines:
 
 
 def utilization(desk: Desk, span: Span) -> Lines:
-    """CPU and memory on one axis, both ratios: the overview's host graph."""
+    """CPU and memory on one axis, both ratios, with their highest: the overview's host graph."""
     wanted = {
         "CPU": (catalog.CPU_UTILIZATION, ((_CORE, ALL_CORES),)),
         "memory": (catalog.MEMORY_UTILIZATION, ()),
     }
-    return lines_of(desk, span, wanted, Aggregation.AVG, "1")
+    return with_highest(span, lambda agg: lines_of(desk, span, wanted, agg, "1"))
 
 
 def disk_io(desk: Desk, span: Span) -> Lines:
@@ -90,9 +97,13 @@ def network_io(desk: Desk, span: Span) -> Lines:
 
 def own_cpu(desk: Desk, span: Span) -> Lines:
     """Cores used by the dashboard with its listeners, and by the load generator."""
-    return lines_by(desk, span, catalog.PROCESS_CPU, Aggregation.AVG, "process", "1")
+    return with_highest(
+        span, lambda agg: lines_by(desk, span, catalog.PROCESS_CPU, agg, "process", "1")
+    )
 
 
 def own_memory(desk: Desk, span: Span) -> Lines:
     """Resident memory of the dashboard's processes, and of the load generator."""
-    return lines_by(desk, span, catalog.PROCESS_MEMORY, Aggregation.AVG, "process", "By")
+    return with_highest(
+        span, lambda agg: lines_by(desk, span, catalog.PROCESS_MEMORY, agg, "process", "By")
+    )

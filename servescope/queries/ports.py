@@ -79,15 +79,18 @@ def opened_by_listener(desk: Desk, span: Span) -> Lines:
 
 
 def inside(desk: Desk, span: Span) -> Lines:
-    """Within the server: connections open, requests queued, threads busy, all listeners."""
+    """Within the server: connections open, requests queued, threads busy, all listeners.
+
+    Of the queue the most in each step, like the accept queue's: its mean would hide a pile-up.
+    """
     wanted = (
-        (catalog.OPEN_CONNECTIONS, "{} connections open"),
-        (catalog.QUEUED_REQUESTS, "{} requests queued"),
-        (catalog.BUSY_THREADS, "{} threads busy"),
+        (catalog.OPEN_CONNECTIONS, Aggregation.AVG, "{} connections open"),
+        (catalog.QUEUED_REQUESTS, Aggregation.MAX, "{} requests queued"),
+        (catalog.BUSY_THREADS, Aggregation.AVG, "{} threads busy"),
     )
     return joined(
         [
-            renamed(lines_by(desk, span, metric, Aggregation.AVG, "listener", ""), form)
-            for metric, form in wanted
+            renamed(lines_by(desk, span, metric, agg, "listener", ""), form)
+            for metric, agg, form in wanted
         ]
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import platform
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from servescope.recording import Recorder
@@ -12,13 +13,16 @@ from servescope.recording.recorder import RINGS
 from servescope.recording.ring import stores_are_ordered
 from servescope.records import Event, EventKind
 from servescope.runtime.collecting import Collecting
+from servescope.runtime.comparing import Comparisons
+from servescope.runtime.hostable import objection
 from servescope.runtime.listening import Listeners
 from servescope.runtime.loading import LoadRuns
-from servescope.runtime.wanted import LOGS, wanted_listeners
+from servescope.runtime.wanted import LOGS, added_listener, wanted_listeners
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from servescope.records import ListenerStatus
     from servescope.settings import Settings
     from servescope.store.base import Store
     from servescope.store.control import Control
@@ -42,18 +46,25 @@ class Leader:
         rings = folder / RINGS
         self._recorder = Recorder(rings)
         self._listeners = Listeners(
-            wanted_listeners(settings), self._recorder, folder / LOGS, control.listeners()
+            wanted_listeners(settings),
+            self._recorder,
+            folder / LOGS,
+            control.listeners(),
+            objection=partial(objection, settings),
+            added=partial(added_listener, settings),
         )
         self._runs = LoadRuns(control, rings, settings)
+        self._comparisons = Comparisons(control, store, rings, settings)
         self._collecting = Collecting(
             folder, store, control, self._listeners.samples, self._runs.pids
         )
 
     def start(self) -> None:
         """Start the listeners and the collector, and end what a former leader left undone."""
+        self._comparisons.abandon_orphans()
         self._runs.abandon_orphans()
         self._listeners.reconcile(self._control.wishes())
-        self._control.write_listeners(self._listeners.statuses())
+        self._control.write_listeners(self._statuses())
         self._collecting.start()
         for status in self._listeners.statuses():
             logger.info(
@@ -66,8 +77,9 @@ class Leader:
 
     def reconcile(self) -> None:
         """Hold what people want against what is; called a few times a second."""
-        if self._listeners.reconcile(self._control.wishes()):
-            self._control.write_listeners(self._listeners.statuses())
+        changed = self._listeners.reconcile(self._control.wishes())
+        if self._comparisons.reconcile() or changed:
+            self._control.write_listeners(self._statuses())
         tell_news(self._control, self._listeners)
         self._runs.reconcile()
 
@@ -75,9 +87,13 @@ class Leader:
         """What the collector has trouble with, in whole sentences."""
         return self._collecting.problems()
 
+    def _statuses(self) -> list[ListenerStatus]:
+        return self._listeners.statuses() + self._comparisons.statuses()
+
     def stop(self) -> None:
         """Stop everything, in the opposite order; what was recorded is in the store after it."""
         self._runs.stop()
+        self._comparisons.stop()
         self._listeners.stop(LISTENER_GRACE_S)
         self._collecting.halt()
         self._recorder.close()

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import ListenerError, PortTakenError
@@ -18,7 +19,8 @@ from servescope.records import (
     ListenerWish,
     Sample,
 )
-from servescope.runtime.wanted import wished
+from servescope.runtime.hostable import nothing_against
+from servescope.runtime.wanted import settled, wished
 from servescope.sampling.owners import holder_of
 from servescope.serving import start_listener
 from servescope.serving.handover import retire, succeed
@@ -47,6 +49,8 @@ class _Hosted:
     """One listener, what is wanted of it and what became of it."""
 
     base: ListenerSpec
+    is_added: bool = False  # by a person, see ListenerWish
+    is_leaving: bool = False
     wish: ListenerWish | None = None  # the one that was acted on last
     running: RunningListener | None = None
     applied: ListenerSpec | None = None  # what the running one was started with
@@ -61,7 +65,8 @@ class Listeners:
     """Makes the listeners what people want, tries again those that failed, and stops them all.
 
     `previous` are the statuses a former leader left: a port it used is ours to wait for. `logs` is
-    the folder of access logs that are switched on while serving.
+    the folder of access logs that are switched on while serving. `objection` says why an app may
+    not be hosted; `added` what a listener has that a person adds, None where nobody may.
     """
 
     def __init__(
@@ -70,9 +75,14 @@ class Listeners:
         recorder: Recorder,
         logs: Path,
         previous: Sequence[ListenerStatus] = (),
+        *,
+        objection: Callable[[str], str] = nothing_against,
+        added: Callable[[str], ListenerSpec] | None = None,
     ) -> None:
         self._recorder = recorder
         self._logs = logs
+        self._objection = objection
+        self._added = added
         self._hosted = [_Hosted(spec) for spec in specs]
         self._news: deque[str] = deque()
         self._told: list[ListenerStatus] = []
@@ -82,11 +92,26 @@ class Listeners:
 
     def reconcile(self, wishes: Mapping[str, ListenerWish]) -> bool:
         """Make what is what is wanted; return whether a status changed. Changes take a moment."""
-        for hosted in self._hosted:
-            if hosted.change is None or not hosted.change.is_alive():
+        self._take_in(wishes)
+        for hosted in list(self._hosted):
+            if hosted.change is not None and hosted.change.is_alive():
+                continue
+            if hosted.is_leaving:
+                self._hosted.remove(hosted)
+            elif hosted.is_added and hosted.base.name not in wishes:
+                hosted.is_leaving = True
+                self._begin(hosted, partial(self._end, hosted))
+            else:
                 self._see_to(hosted, wishes.get(hosted.base.name, _AS_SET))
         before, self._told = self._told, self.statuses()
         return before != self._told
+
+    def _take_in(self, wishes: Mapping[str, ListenerWish]) -> None:
+        """Listeners that people have added meanwhile."""
+        known = {hosted.base.name for hosted in self._hosted}
+        for name, wish in wishes.items():
+            if wish.is_added and self._added is not None and name not in known:
+                self._hosted.append(_Hosted(self._added(name), is_added=True))
 
     def news(self) -> Iterator[str]:
         """What was changed since the last call, in a few words each."""
@@ -100,9 +125,15 @@ class Listeners:
             if is_new:
                 self._begin(hosted, lambda: self._end(hosted))
         elif hosted.running is None:
-            may_try = is_new or time.monotonic() >= hosted.retry_at
-            if may_try and self._start(hosted) and before is not None:
-                self._news.append(f"{hosted.base.name} started")
+            if not is_new and time.monotonic() < hosted.retry_at:
+                return
+            is_news = before is not None or hosted.is_added
+            if wish.app is None:
+                self._start(hosted, is_news=is_news)
+            else:  # to import somebody's module may take long
+                starting = _status(hosted, self._spec(hosted), "")
+                hosted.status = hosted.status or replace(starting, state=ListenerState.STARTING)
+                self._begin(hosted, lambda: self._start(hosted, is_news=is_news))
         elif is_new:
             again = before is not None and wish.restarts > before.restarts
             self._begin(hosted, lambda: self._change(hosted, again=again))
@@ -122,6 +153,10 @@ class Listeners:
     def _spec(self, hosted: _Hosted) -> ListenerSpec:
         return wished(hosted.base, hosted.wish or _AS_SET, self._logs)
 
+    def _settled(self, hosted: _Hosted) -> ListenerSpec:
+        """What is wanted, its app imported. Raises ListenerError."""
+        return settled(self._spec(hosted), hosted.wish or _AS_SET, self._objection)
+
     def _end(self, hosted: _Hosted) -> None:
         running, hosted.running = hosted.running, None
         if running is not None:
@@ -134,14 +169,15 @@ class Listeners:
 
     def _change(self, hosted: _Hosted, *, again: bool) -> None:
         """Give a running listener what is wanted now; what cannot be leaves it as it is."""
-        old, applied, spec = hosted.running, hosted.applied, self._spec(hosted)
+        old, applied = hosted.running, hosted.applied
         if old is None or applied is None:
             return
-        if spec == applied and not again:
-            self._tell(hosted, "")
-            return
-        name = spec.name
+        name = applied.name
         try:
+            spec = self._settled(hosted)
+            if spec == applied and not again:
+                self._tell(hosted, "")
+                return
             if spec.port != applied.port or spec.address != applied.address:
                 hosted.running = self._start_on(spec, spec.port)
             elif not again and _but_for_access(spec) == _but_for_access(applied):
@@ -170,9 +206,18 @@ class Listeners:
         spec = hosted.applied or self._spec(hosted)
         hosted.status = replace(_status(hosted, spec, message), since_s=since)
 
-    def _start(self, hosted: _Hosted) -> bool:
-        spec = self._spec(hosted)
-        held_by = ""
+    def _start(self, hosted: _Hosted, *, is_news: bool) -> None:
+        held_by = refused = failure = ""
+        try:
+            spec = self._settled(hosted)
+        except ListenerError as error:  # what is wanted since cannot be: as the settings say, then
+            spec, refused = self._spec(hosted), str(error)
+            if hosted.is_added:
+                self._fail(hosted, spec, refused)
+                return
+            spec = replace(
+                spec, app=hosted.base.app, app_kind=hosted.base.app_kind, model=hosted.base.model
+            )
         for port in self._candidates(spec):
             try:
                 hosted.running = self._start_on(spec, port)
@@ -184,15 +229,24 @@ class Listeners:
                 break
             else:
                 message = f"{held_by}; using {hosted.running.address[1]} instead" if held_by else ""
+                if refused:
+                    message = f"{refused}; with the app of the settings instead"
                 hosted.applied = spec
                 hosted.status = _status(hosted, spec, message)
-                return True
+                hosted.message = ""
+                if is_news:
+                    self._news.append(f"{hosted.base.name} started")
+                return
+        self._fail(hosted, spec, failure)
+
+    @staticmethod
+    def _fail(hosted: _Hosted, spec: ListenerSpec, failure: str) -> None:
+        """It could not be started: say why, and when to try again."""
         hosted.retry_at = time.monotonic() + RETRY_S
         since = hosted.status.since_s if hosted.status else time.time()
         hosted.status = replace(
             _status(hosted, spec, failure), state=ListenerState.FAILED, since_s=since
         )
-        return False
 
     def _candidates(self, spec: ListenerSpec) -> Iterator[int]:
         """Ports to try: the wanted one, and for a default the one used before, then the next."""
@@ -226,7 +280,7 @@ class Listeners:
 
     def samples(self) -> Iterator[Sample]:
         """The listeners' own gauges."""
-        for hosted in self._hosted:
+        for hosted in list(self._hosted):  # asked by the collector's thread
             running = hosted.running
             if running is not None:
                 yield from running.samples()
@@ -267,6 +321,7 @@ def _status(hosted: _Hosted, spec: ListenerSpec, message: str) -> ListenerStatus
         app_kind=spec.app_kind,
         options=spec.options,
         is_changed=replace(wish, restarts=0) != _AS_SET,
+        is_added=hosted.is_added,
         pid=os.getpid(),
         certificate=running.certificate if running else None,
     )

@@ -1,9 +1,10 @@
-"""Load runs: people ask for them in the store, the leader runs one at a time and reports back."""
+"""Load runs: people ask for them in the store, the leader carries them out and reports back."""
 
 from __future__ import annotations
 
 import os
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import LoadRefusedError
@@ -23,46 +24,58 @@ STOP_GRACE_S: Final = 2.0
 FINAL: Final = frozenset({RunState.DONE, RunState.STOPPED, RunState.FAILED})
 
 
+@dataclass(slots=True)
+class _Going:
+    """A run under way."""
+
+    generator: GeneratorProcess
+    event_id: int
+    told: Progress | None = None
+
+
 class LoadRuns:
-    """Holds the store's load runs against the generator process, one run at a time."""
+    """Holds the store's load runs against generator processes; one a run.
+
+    The store lets one run go on at a time, or those of one comparison.
+    """
 
     def __init__(self, control: Control, rings: Path, settings: Settings) -> None:
         self._control = control
         self._rings = rings
         self._settings = settings
-        self._generator: GeneratorProcess | None = None
-        self._event_id = 0
-        self._told: Progress | None = None
+        self._going: dict[int, _Going] = {}
 
     def abandon_orphans(self) -> None:
         """End what a former leader left running: its generator died with it."""
-        run = self._control.active_run()
-        if run is not None and run.state is not RunState.REQUESTED:
-            self._control.update_run(
-                run.id,
-                state=RunState.FAILED,
-                ended_s=time.time(),
-                message="the process that ran it ended; what it had measured is in the graphs",
-            )
+        for run in self._control.active_runs():
+            if run.state is not RunState.REQUESTED or run.plan.comparison:
+                self._control.update_run(
+                    run.id,
+                    state=RunState.FAILED,
+                    ended_s=time.time(),
+                    message="the process that ran it ended; what it had measured is in the graphs",
+                )
         for event in self._control.events(0, int(time.time()) + 1):
             if event.kind is EventKind.LOAD_RUN and event.end_s is None:
                 self._control.end_event(event.id, time.time())
 
     def pids(self) -> list[int]:
-        """Pid of the generator, if one runs."""
-        return [self._generator.pid] if self._generator else []
+        """Pids of the generators that run."""
+        return [going.generator.pid for going in list(self._going.values())]
 
     def reconcile(self) -> None:
         """Start what is requested, report progress, pass on a stop, write the result."""
-        run = self._control.active_run()
-        if self._generator is not None:
-            if run is not None and run.state is RunState.STOPPING:
-                self._generator.stop()
-            self._report(self._generator)
-        elif run is not None and run.state is RunState.REQUESTED:
-            self._start(run)
-        elif run is not None:
-            self._finish(run.id, RunState.STOPPED, "stopped before it began")
+        active = {run.id: run for run in self._control.active_runs()}
+        new = [run for run in active.values() if run.id not in self._going]
+        for run_id, going in list(self._going.items()):
+            if run_id in active and active[run_id].state is RunState.STOPPING:
+                going.generator.stop()
+            self._report(going)
+        for run in new:
+            if run.state is RunState.REQUESTED:
+                self._start(run)
+            else:
+                self._finish(run.id, RunState.STOPPED, "stopped before it began")
 
     def _start(self, run: LoadRun) -> None:
         plan = run.plan
@@ -71,7 +84,7 @@ class LoadRuns:
             check(plan, statuses, self._settings.load_max_rate, self._settings.load_max_seconds)
             target = next(status for status in statuses if status.name == plan.listener)
             address, port = destination(target)
-            self._generator = GeneratorProcess(
+            generator = GeneratorProcess(
                 run.id,
                 plan,
                 address,
@@ -86,33 +99,34 @@ class LoadRuns:
         now = time.time()
         self._control.update_run(run.id, state=RunState.RUNNING, started_s=now)
         text = f"run {run.id}: {plan.rate:g}/s on {plan.listener}"  # short: it stands on each graph
-        self._event_id = self._control.add_event(Event(EventKind.LOAD_RUN, now, text))
+        event_id = self._control.add_event(Event(EventKind.LOAD_RUN, now, text))
+        self._going[run.id] = _Going(generator, event_id)
 
-    def _report(self, generator: GeneratorProcess) -> None:
-        progress = generator.progress
-        if progress is not None and progress is not self._told:
+    def _report(self, going: _Going) -> None:
+        generator, progress = going.generator, going.generator.progress
+        if progress is not None and progress is not going.told:
             self._control.update_run(generator.run_id, progress=progress.to_json())
-            self._told = progress
+            going.told = progress
         if generator.state not in FINAL:
             return
         if generator.result is not None:
             self._control.update_run(generator.run_id, result=generator.result.to_json())
         self._finish(generator.run_id, generator.state, generator.message)
-        self._control.end_event(self._event_id, time.time())
-        self._generator = None
+        self._control.end_event(going.event_id, time.time())
+        del self._going[generator.run_id]
 
     def _finish(self, run_id: int, state: RunState, message: str) -> None:
         self._control.update_run(run_id, state=state, ended_s=time.time(), message=message)
 
     def stop(self) -> None:
-        """Stop the run under way and write what it had measured."""
-        if self._generator is None:
-            return
-        self._generator.stop()
-        if not self._generator.wait(STOP_GRACE_S):
-            self._generator.kill()
-            self._generator.wait(STOP_GRACE_S)
-        self._report(self._generator)
+        """Stop the runs under way and write what they had measured."""
+        for going in list(self._going.values()):
+            going.generator.stop()
+        for going in list(self._going.values()):
+            if not going.generator.wait(STOP_GRACE_S):
+                going.generator.kill()
+                going.generator.wait(STOP_GRACE_S)
+            self._report(going)
 
 
 def _free_core(taken: int | None) -> int | None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 from servescope.errors import DataFolderError, ServescopeError
 from servescope.load.plan import check
 from servescope.queries.desk import Desk
+from servescope.runtime.comparing import check_comparison
 from servescope.runtime.election import LeaderLock
 from servescope.runtime.leading import Leader, announce
 from servescope.store.control import Control
@@ -19,6 +20,7 @@ from servescope.store.promql.store import PrometheusStore
 from servescope.store.tiers import Retention
 
 if TYPE_CHECKING:
+    from servescope.comparison import ComparisonPlan
     from servescope.records import LoadPlan
     from servescope.settings import Settings
     from servescope.store.base import Store
@@ -124,6 +126,14 @@ class Runtime:
             self.settings.load_max_seconds,
         )
         return control.request_run(plan, time.time())
+
+    def request_comparison(self, plan: ComparisonPlan) -> int:
+        """Ask the leader for a comparison; return its id.
+
+        Raises LoadRefusedError when the plan is out of bounds or any load is under way.
+        """
+        check_comparison(plan, self.settings)
+        return self.desk.control.request_comparison(plan, time.time())
 
     def stop_load(self, run_id: int) -> None:
         """Ask the leader to stop a load run."""

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import os
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -22,6 +23,7 @@ from servescope.recording.recorder import RINGS, SAMPLES_SUFFIX
 from servescope.records import ListenerState, Role
 from servescope.runtime.collecting import Collecting
 from servescope.runtime.election import LeaderLock
+from servescope.runtime.hostable import objection
 from servescope.runtime.leading import announce, tell_news
 from servescope.runtime.listening import Listeners
 from servescope.runtime.wanted import LOGS
@@ -54,7 +56,12 @@ class ServedApp:
         self._control = Control(folder)
         self._recorder = Recorder(folder / RINGS)
         self._samples = SampleWriter(self._recorder.ring.path.with_suffix(SAMPLES_SUFFIX))
-        self._listeners = Listeners([spec], self._recorder, folder / LOGS)
+        self._listeners = Listeners(
+            [spec],
+            self._recorder,
+            folder / LOGS,
+            objection=partial(objection, settings, own=[spec.app]),
+        )
         self._collecting: Collecting | None = None
         self._trouble = ""
         self._next_beat = 0.0

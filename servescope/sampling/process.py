@@ -42,7 +42,7 @@ class _Process:
             return None
         try:
             size, resident = self.statm.read().split(None, 2)[:2]
-            cpu_ns = time.clock_gettime_ns(_process_clock(self.pid))
+            cpu_ns = time.clock_gettime_ns(process_clock(self.pid))
         except OSError:
             self.ended = True
             return None
@@ -94,6 +94,6 @@ class ProcessSampler:
                 yield Sample(PROCESS_MEMORY, float(sum(rss for _, rss in readings)), labels)
 
 
-def _process_clock(pid: int) -> int:
+def process_clock(pid: int) -> int:
     """The clock id of a process's CPU time, as clock_getcpuclockid(3) makes it."""
     return (~pid << 3) | _CPUCLOCK_SCHED

@@ -1,7 +1,9 @@
-"""A worker process of the model `prefork`: `python -m servescope.serving.worker`.
+"""A process that serves at an inherited socket: `python -m servescope.serving.worker`.
 
-It is told what to serve in one line on standard input, serves with a thread pool at the inherited
-socket, and reports its load as JSON lines on standard output, the first as soon as it serves.
+The workers of the model `prefork` are such, with a thread pool each, and the contenders of a
+comparison, with any model. It is told what to serve in one line on standard input, and reports its
+load as JSON lines on standard output, the first as soon as it serves: open connections, busy
+threads, queued requests, and whether processes of its own are up.
 Further lines are JSON objects:
 
     {"deny": […], "allow": […]}     who is denied from now on
@@ -23,6 +25,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
+from servescope.errors import ListenerError
 from servescope.recording import Recorder
 from servescope.serving.certificates import Pair
 from servescope.serving.listener import GRACE_SECONDS, RunningListener, start_listener
@@ -44,7 +47,13 @@ def main() -> int:
     sys.path[:] = order.path
     recorder = Recorder(Path(order.rings))
     sock = socket.socket(fileno=order.descriptor)
-    listener = start_listener(order.spec, recorder, sock, multiprocess=True, pair=order.pair)
+    try:
+        listener = start_listener(
+            order.spec, recorder, sock, multiprocess=not order.is_alone, pair=order.pair
+        )
+    except ListenerError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     grace_seconds = _serve(listener, report)
     listener.stop(grace_seconds)
     recorder.close()
@@ -58,7 +67,8 @@ def _serve(listener: RunningListener, report: int) -> float:
     told, given = b"", b""
     while True:
         load = listener.load()
-        line = json.dumps([load.open_connections, load.busy_threads, load.queued_requests]).encode()
+        told_now = [load.open_connections, load.busy_threads, load.queued_requests, load.is_serving]
+        line = json.dumps(told_now).encode()
         if line != told:
             told = line
             try:

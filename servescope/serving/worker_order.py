@@ -15,7 +15,8 @@ class WorkerOrder:
     """What to serve; `descriptor` is the inherited listening socket, `path` a `sys.path`.
 
     The certificate comes as it was read by the parent, so that a process that replaces another
-    one shows the same, whatever the files hold by then.
+    one shows the same, whatever the files hold by then. `is_alone` tells that no other process
+    serves the socket.
     """
 
     spec: ListenerSpec
@@ -23,6 +24,7 @@ class WorkerOrder:
     rings: str
     path: list[str]
     pair: Pair | None = None
+    is_alone: bool = False
 
     def to_line(self) -> bytes:
         """The order as a line."""
@@ -37,6 +39,4 @@ class WorkerOrder:
         spec["model"] = ConcurrencyModel(spec["model"])
         spec["app_kind"] = AppKind(spec["app_kind"])
         pair = Pair(**values["pair"]) if values["pair"] else None
-        return cls(
-            ListenerSpec(**spec), values["descriptor"], values["rings"], values["path"], pair
-        )
+        return cls(**{**values, "spec": ListenerSpec(**spec), "pair": pair})

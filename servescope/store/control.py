@@ -21,7 +21,7 @@ from servescope.records import (
     Role,
     RunState,
 )
-from servescope.store import listeners, totals
+from servescope.store import comparisons, listeners, totals
 from servescope.store.database import Database
 from servescope.store.listeners import LEADER
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from servescope.comparison import Comparison, ComparisonPlan, Contender
     from servescope.records import ListenerStatus, ListenerWish
     from servescope.store.totals import Kept
 
@@ -99,14 +100,13 @@ class Control:
         self._db.write(lambda connection: listeners.forget_wish(connection, name))
 
     def request_run(self, plan: LoadPlan, now_s: float) -> int:
-        """Ask for a load run; return its id. Raises LoadRefusedError while another one goes on."""
+        """Ask for a load run; return its id.
+
+        Raises LoadRefusedError while another one goes on, unless both are of one comparison.
+        """
 
         def change(connection: sqlite3.Connection) -> int:
-            active = _active(connection)
-            if active is not None:
-                raise LoadRefusedError(
-                    f"load run {active.id} is {active.state}: stop it or wait for its end"
-                )
+            _expect_quiet(connection, plan.comparison)
             return int(
                 connection.execute(
                     "INSERT INTO load_run (plan, state, requested_s, progress, result, message)"
@@ -142,6 +142,51 @@ class Control:
     def active_run(self) -> LoadRun | None:
         """The run that is not over yet; there is one at most."""
         return self._db.read(_active)
+
+    def active_runs(self) -> list[LoadRun]:
+        """The runs that are not over yet; several only in a comparison of models at once."""
+        return self._db.read(_all_active)
+
+    def request_comparison(self, plan: ComparisonPlan, now_s: float) -> int:
+        """Ask for a comparison; return its id. Raises LoadRefusedError while any load goes on."""
+
+        def change(connection: sqlite3.Connection) -> int:
+            _expect_quiet(connection, 0)
+            return comparisons.add(connection, plan, now_s)
+
+        return self._db.write(change)
+
+    def stop_comparison(self, comparison_id: int) -> None:
+        """Ask for the end of a comparison; one that is over stays as it is."""
+        self._db.write(lambda connection: comparisons.stop(connection, comparison_id))
+
+    def comparison(self, comparison_id: int) -> Comparison | None:
+        """One comparison, None when there is none of this id."""
+        return self._db.read(lambda connection: comparisons.by_id(connection, comparison_id))
+
+    def comparisons(self, limit: int) -> list[Comparison]:
+        """The newest comparisons, newest first."""
+        return self._db.read(lambda connection: comparisons.newest(connection, limit))
+
+    def active_comparison(self) -> Comparison | None:
+        """The comparison that is not over yet; there is one at most."""
+        return self._db.read(comparisons.active)
+
+    def begin_comparison(self, comparison_id: int, now_s: float) -> None:
+        """A comparison is under way."""
+        self._db.write(lambda connection: comparisons.begin(connection, comparison_id, now_s))
+
+    def tell_contenders(self, comparison_id: int, contenders: Sequence[Contender]) -> None:
+        """How the contenders of a comparison stand."""
+        self._db.write(lambda connection: comparisons.tell(connection, comparison_id, contenders))
+
+    def end_comparison(
+        self, comparison_id: int, state: RunState, now_s: float, message: str = ""
+    ) -> None:
+        """A comparison is over."""
+        self._db.write(
+            lambda connection: comparisons.end(connection, comparison_id, state, now_s, message)
+        )
 
     def update_run(
         self,
@@ -306,8 +351,22 @@ def _expect(connection: sqlite3.Connection, run_id: int) -> LoadRun:
 
 
 def _active(connection: sqlite3.Connection) -> LoadRun | None:
+    return next(iter(_all_active(connection)), None)
+
+
+def _all_active(connection: sqlite3.Connection) -> list[LoadRun]:
     marks = ", ".join("?" * len(_FINAL))
-    row = connection.execute(
-        f"{_RUN} WHERE state NOT IN ({marks}) ORDER BY id LIMIT 1", _FINAL
-    ).fetchone()
-    return None if row is None else _run(row)
+    rows = connection.execute(f"{_RUN} WHERE state NOT IN ({marks}) ORDER BY id", _FINAL)
+    return [_run(row) for row in rows]
+
+
+def _expect_quiet(connection: sqlite3.Connection, comparison_id: int) -> None:
+    """Raise LoadRefusedError when load goes on that is no part of this comparison."""
+    compared = comparisons.active(connection)
+    if compared is not None and compared.id != comparison_id:
+        raise LoadRefusedError(
+            f"comparison {compared.id} is {compared.state}: stop it or wait for its end"
+        )
+    for run in _all_active(connection):
+        if not comparison_id or run.plan.comparison != comparison_id:
+            raise LoadRefusedError(f"load run {run.id} is {run.state}: stop it or wait for its end")

@@ -1,6 +1,7 @@
 """Every page registers, has a title of its own, builds, and answers its poll."""
 
 import json
+import sys
 from collections import Counter
 
 import dash
@@ -99,3 +100,8 @@ def test_who_may_not_act_is_told_why_and_finds_the_buttons_disabled(app, pages):
                 layout = pages[path]["layout"]()
             (found,) = (part for part in layout._traverse() if getattr(part, "id", "") == button)
             assert found.disabled is disabled, (path, address)
+
+
+def test_what_holds_extremes_is_drawn_beside_them_not_on_top(pages):
+    drawn = {graph.id: graph.plot for graph in sys.modules[pages["/host"]["module"]].GRAPHS}
+    assert not any(drawn[name].stacked for name in ("host-cpu", "host-load", "host-own-cpu"))

@@ -6,12 +6,23 @@ import time
 import numpy as np
 import pytest
 
-from servescope.catalog import CPU_UTILIZATION, REQUEST_DURATION
+from servescope.catalog import (
+    CPU_UTILIZATION,
+    MEMORY_UTILIZATION,
+    PROCESS_CPU,
+    PROCESS_MEMORY,
+    QUEUED_REQUESTS,
+    REQUEST_DURATION,
+)
 from servescope.histogram import count
-from servescope.queries import host, latency
+from servescope.queries import host, latency, ports
 from servescope.queries.span import MAX_POINTS, RANGES, View
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 
+MEMORY = SeriesKey(MEMORY_UTILIZATION)
+GENERATOR_CPU = SeriesKey(PROCESS_CPU, (("process", "load generator"),))
+GENERATOR_MEMORY = SeriesKey(PROCESS_MEMORY, (("process", "load generator"),))
+QUEUED = SeriesKey(QUEUED_REQUESTS, (("listener", "wsgi"),))
 CPU = SeriesKey(CPU_UTILIZATION, (("cpu.logical_number", "all"),))
 REQUESTS = SeriesKey(REQUEST_DURATION, (("listener", "files"),))
 DAY = 86_400
@@ -61,6 +72,33 @@ def check_extremes(desk, end, length):
     there = ~np.isnan(mean)
     assert (lowest[there] <= mean[there] + 1e-12).all()
     assert (mean[there] <= highest[there] + 1e-12).all()
+
+
+@pytest.mark.parametrize("ask", [host.utilization, host.own_cpu, host.own_memory])
+def test_where_several_lines_share_a_graph_the_highest_of_each_is_drawn(spiky, ask):
+    desk, _, end = spiky
+    values = {GENERATOR_CPU: 0.5, GENERATOR_MEMORY: 5e6, CPU: 0.2, MEMORY: 0.3}
+    desk.store.write(
+        Batch([Frame(end + n, {key: v * (1 + (n == 7)) for key, v in values.items()}, {}, {})
+               for n in range(60)])
+    )  # fmt: skip
+    rows = ask(desk, View(fixed=(end - DAY, end + 3600)).span(end + 59))
+    means = [name for name in rows.names if not name.endswith(" highest")]
+    assert sorted(rows.names) == sorted([*means, *(f"{name} highest" for name in means)])
+    by_name = dict(zip(rows.names, rows.values, strict=True))
+    for name in means:
+        there = ~np.isnan(by_name[name])
+        assert (by_name[f"{name} highest"][there] >= by_name[name][there] - 1e-12).all()
+        assert np.nanmax(by_name[f"{name} highest"]) > 1.5 * np.nanmax(by_name[name])
+    seconds = ask(desk, View(fixed=(end, end + 60)).span(end + 59))
+    assert sorted(seconds.names) == sorted(means)
+
+
+def test_the_most_that_waited_for_a_thread_is_drawn(spiky):
+    desk, _, end = spiky
+    desk.store.write(Batch([Frame(end + n, {QUEUED: 40.0 * (n == 30)}) for n in range(60)]))
+    rows = ports.inside(desk, View(fixed=(end - DAY, end + 3600)).span(end + 59))
+    assert np.nanmax(rows.values[rows.names.index("wsgi requests queued")]) == 40
 
 
 def test_the_one_slow_request_is_in_the_heatmap_at_any_width(spiky):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from components.server_form import field_values, merged, read
+from components.server_form import field_values, merged, read, read_new
 from servescope.records import (
     AppKind,
     ConcurrencyModel,
@@ -13,7 +15,7 @@ from servescope.records import (
     ListenerStatus,
     ListenerWish,
 )
-from servescope.runtime.wanted import faults, wanted_listeners, wished
+from servescope.runtime.wanted import faults, new_faults, wanted_listeners, wished
 from servescope.settings import Settings
 
 
@@ -79,18 +81,35 @@ def test_fields_that_show_what_is_ask_for_nothing():
 
 
 def test_a_form_asks_for_what_was_changed_and_keeps_the_rest():
-    values = [9000, "prefork", 8, 2, " 10.0.0.0/8 ,, ::1", ""]
+    values = [9000, "prefork", 8, 2, " 10.0.0.0/8 ,, ::1", "", " c:d "]
     wish, found = read(status(), values, log=True)
     assert found == {}
     assert wish == ListenerWish(
-        port=9000, model=ConcurrencyModel.PREFORK, deny=("10.0.0.0/8", "::1"), access_log=True
-    )
+        port=9000, model=ConcurrencyModel.PREFORK, deny=("10.0.0.0/8", "::1"), access_log=True,
+        app="c:d",
+    )  # fmt: skip
     before = ListenerWish(runs=False, restarts=2, threads=5, port=1234)
     after = merged(before, wish)
     assert (after.runs, after.restarts, after.threads, after.port) == (False, 2, 5, 9000)
 
 
 def test_what_says_nothing_is_found():
-    wish, found = read(status(), ["", "fibres", "x", 1.5, "", ""], log=False)
+    wish, found = read(status(), ["", "fibres", "x", 1.5, "", "", "a:b"], log=False)
     assert wish == ListenerWish()
     assert sorted(found) == ["model", "port", "threads", "workers"]
+
+
+def test_an_app_that_could_not_be_is_wished_for_no_longer_once_another_field_changes():
+    before = ListenerWish(app="broken:app", threads=5)
+    after = merged(before, ListenerWish(workers=3), status())
+    assert (after.app, after.threads, after.workers) == ("a:b", 5, 3)
+    assert merged(before, ListenerWish(app="c:d"), status()).app == "c:d"
+
+
+def test_a_listener_to_add_needs_a_name_of_its_own_and_a_port():
+    name, wish, found = read_new(" mine ", "a:b ", "9000", ["wsgi"])
+    assert (name, found) == ("mine", {})
+    assert wish == ListenerWish(is_added=True, app="a:b", port=9000)
+    assert sorted(read_new("wsgi", "a:b", "", ["wsgi"])[2]) == ["name", "port"]
+    assert sorted(read_new("../x", "a:b", 0, [])[2]) == ["name"]
+    assert sorted(new_faults(replace(wish, port=70_000), "Not {}.".format)) == ["app", "port"]

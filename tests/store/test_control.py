@@ -5,8 +5,10 @@ from dataclasses import replace
 
 import pytest
 
+from servescope.comparison import ComparisonPlan
 from servescope.errors import LoadRefusedError
 from servescope.records import (
+    AppKind,
     ConcurrencyModel,
     Event,
     EventKind,
@@ -231,3 +233,56 @@ def test_a_wish_is_changed_from_any_process_and_forgotten(control, other):
     assert control.wishes() == {"wsgi": wish}
     control.forget_wish("wsgi")
     assert other.wishes() == {}
+
+
+COMPARED = ComparisonPlan(
+    (ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.PREFORK), "a:b", "/größe", 40, 2.5, 16, "c:d"
+)
+
+
+def test_a_comparison_goes_from_request_to_result(control, other):
+    number = control.request_comparison(COMPARED, 1.0)
+    asked = other.comparison(number)
+    assert (asked.plan, asked.state) == (COMPARED, RunState.REQUESTED)
+    assert [(one.model, one.state) for one in asked.contenders] == [
+        (ConcurrencyModel.SEQUENTIAL, "waiting"),
+        (ConcurrencyModel.PREFORK, "waiting"),
+    ]
+    other.begin_comparison(number, 2.0)
+    done = [replace(one, state="done", app_kind=AppKind.WSGI, series={"second": [0.0, None]})
+            for one in asked.contenders]  # fmt: skip
+    other.tell_contenders(number, done)
+    assert control.active_comparison().contenders == tuple(done)
+    other.end_comparison(number, RunState.DONE, 3.0, "fine")
+    over = control.comparison(number)
+    assert (over.state, over.started_s, over.ended_s, over.message) == ("done", 2.0, 3.0, "fine")
+    assert over.is_over
+    assert control.active_comparison() is None
+    assert control.comparisons(5) == [over]
+
+
+def test_a_stop_before_the_start_is_not_lost(control):
+    number = control.request_comparison(COMPARED, 1.0)
+    control.stop_comparison(number)
+    control.begin_comparison(number, 2.0)
+    assert control.comparison(number).state is RunState.STOPPING
+    control.end_comparison(number, RunState.STOPPED, 3.0)
+    control.stop_comparison(number)
+    assert control.comparison(number).state is RunState.STOPPED
+
+
+def test_load_and_comparisons_exclude_each_other_but_for_the_comparisons_own_runs(control):
+    number = control.request_comparison(COMPARED, 1.0)
+    for ask in (control.request_run, control.request_comparison):
+        plan = PLAN if ask == control.request_run else COMPARED
+        with pytest.raises(LoadRefusedError, match=f"comparison {number} is requested"):
+            ask(plan, 2.0)
+    first = control.request_run(replace(PLAN, comparison=number), 2.0)
+    second = control.request_run(replace(PLAN, comparison=number), 2.0)
+    assert [run.id for run in control.active_runs()] == [first, second]
+    control.end_comparison(number, RunState.DONE, 3.0)
+    with pytest.raises(LoadRefusedError, match=f"load run {first}"):
+        control.request_comparison(COMPARED, 4.0)
+    for run_id in (first, second):
+        control.update_run(run_id, state=RunState.FAILED)
+    assert control.request_comparison(COMPARED, 5.0) > number

@@ -101,7 +101,7 @@ class _Worker:
         if process.stdout is not None:
             with process.stdout as reports:
                 for line in reports:
-                    opened, busy, queued = json.loads(line)
+                    opened, busy, queued, _ = json.loads(line)
                     self.load = Load(opened, busy, queued, busy + queued)
         code = process.wait()
         with self._lock:

@@ -1,0 +1,364 @@
+"""Comparisons: the same load on several concurrency models, one listener for each, for a while.
+
+Theory of operation. People ask for a comparison in the store; the leader carries it out on a thread
+of its own. Each model gets a process (`serving.contender`) whose listener is told to the pages like
+any other, and a load run as anybody could start one. The listeners are no wishes in the store: they
+live in their processes and end with them, at the latest when the leader does. What a dead leader
+left is marked as failed by the next one.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from contextlib import suppress
+from dataclasses import replace
+from http.client import HTTPConnection, HTTPException
+from typing import TYPE_CHECKING, Final
+
+from servescope.comparison import LEAST_MODELS, NAME, Contender
+from servescope.errors import ListenerError, LoadRefusedError, ServescopeError
+from servescope.hosting.app_import import import_app, kind_of
+from servescope.load.plan import check_shape
+from servescope.records import (
+    AppKind,
+    ConcurrencyModel,
+    ListenerSpec,
+    ListenerState,
+    ListenerStatus,
+    RunState,
+)
+from servescope.runtime.hostable import names_folder, objection
+from servescope.runtime.loading import FINAL
+from servescope.runtime.run_series import run_series
+from servescope.runtime.wanted import common_options
+from servescope.sampling.process_tree import usage_of
+from servescope.serving.contender import ContenderProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from servescope.comparison import Comparison, ComparisonPlan
+    from servescope.records import LoadRun
+    from servescope.sampling.process_tree import TreeUsage
+    from servescope.settings import Settings
+    from servescope.store.base import Store
+    from servescope.store.control import Control
+
+logger = logging.getLogger(__name__)
+
+UP_S: Final = 30.0
+"""How long a contender may take to start: it imports the app."""
+
+LOOK_S: Final = 0.02
+"""How often the accept queues are looked at; the store is asked every tenth time."""
+
+WARM_UP_S: Final = 5.0
+LOOKS_A_QUESTION: Final = 10
+GRACE_S: Final = 1.0
+JOIN_S: Final = 4.0
+_LOOPBACK: Final = "127.0.0.1"
+_US: Final = 1e3
+
+
+def check_comparison(plan: ComparisonPlan, settings: Settings) -> None:
+    """Raise LoadRefusedError with a sentence that says what can be, for a plan that may not run."""
+    models = set(plan.models)
+    if len(models) < LEAST_MODELS or len(models) != len(plan.models):
+        raise LoadRefusedError(f"choose at least {LEAST_MODELS} models, each of them once")
+    for app in {plan.app_of(model) for model in plan.models}:
+        why_not = objection(settings, app)
+        if why_not:
+            raise LoadRefusedError(why_not)
+    most = settings.load_max_rate / (len(models) if plan.together else 1)
+    check_shape(plan.load_on(plan.models[0]), most, settings.load_max_seconds)
+
+
+class _EndedError(Exception):
+    """A person, or the end of this process, stopped the comparison."""
+
+
+class _Racer:
+    """A contender under way: its process, its run, what was seen of it."""
+
+    def __init__(self, position: int, process: ContenderProcess, status: ListenerStatus) -> None:
+        self.position = position
+        self.process = process
+        self.status = status
+        self.before: TreeUsage | None = None
+        self.queue_max = 0
+        self.run_id = 0
+        self.run: LoadRun | None = None
+
+
+class Comparisons:
+    """Holds the store's comparisons against what runs, one at a time."""
+
+    def __init__(self, control: Control, store: Store, rings: Path, settings: Settings) -> None:
+        self._control = control
+        self._store = store
+        self._rings = rings
+        self._settings = settings
+        self._ending = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._racers: list[_Racer] = []  # replaced, never changed: read by another thread
+        self._told: list[ListenerStatus] = []
+        self._contenders: list[Contender] = []
+        self._carried_out = 0  # id of the last one
+
+    def abandon_orphans(self) -> None:
+        """End what a former leader left; its processes ended with it."""
+        left = self._control.active_comparison()
+        if left is not None and left.state is not RunState.REQUESTED:
+            contenders = [
+                one if one.state in FINAL else replace(one, state=RunState.FAILED)
+                for one in left.contenders
+            ]
+            self._control.tell_contenders(left.id, contenders)
+            self._control.end_comparison(
+                left.id, RunState.FAILED, time.time(), "The process that ran it ended."
+            )
+
+    def reconcile(self) -> bool:
+        """Begin what is requested; return whether the listeners are others than at the last call.
+
+        Called a few times a second.
+        """
+        if self._thread is None or not self._thread.is_alive():
+            wanted = self._control.active_comparison()
+            if wanted is not None and wanted.id == self._carried_out:
+                # Its end could not be written, say because the disk was full.
+                self._finish(wanted.id, RunState.FAILED, "Its end could not be written in time.")
+            elif wanted is not None and not self._ending.is_set():
+                self._thread = threading.Thread(
+                    target=self._carry_out, args=(wanted,), name="comparison", daemon=True
+                )
+                self._thread.start()
+        before, self._told = self._told, self.statuses()
+        return before != self._told
+
+    def statuses(self) -> list[ListenerStatus]:
+        """The listeners there are for the comparison under way."""
+        return [racer.status for racer in self._racers]
+
+    def stop(self) -> None:
+        """End the comparison under way; what it had measured stays."""
+        self._ending.set()
+        if self._thread is not None:
+            self._thread.join(JOIN_S)
+
+    def _carry_out(self, comparison: Comparison) -> None:
+        state, message = RunState.FAILED, ""
+        self._carried_out = comparison.id
+        plan, self._contenders = comparison.plan, list(comparison.contenders)
+        positions = range(len(plan.models))
+        try:
+            self._control.begin_comparison(comparison.id, time.time())
+            groups = [list(positions)] if plan.together else [[one] for one in positions]
+            for group in groups:
+                self._compete(comparison, group)
+            self._draw()
+            if any(one.state == RunState.DONE for one in self._contenders):
+                state = RunState.DONE
+            else:
+                message = "No model could be measured."
+        except _EndedError:
+            state = RunState.STOPPED
+        except ServescopeError as error:
+            message = str(error)
+        except Exception:
+            # The boundary of the comparison's thread: a defect ends this one, and is told.
+            logger.exception("comparison %d failed", comparison.id)
+            message = "A defect ended it: the log of the dashboard says which."
+        finally:
+            self._stop_racers()
+        self._finish(comparison.id, state, message)
+
+    def _finish(self, comparison_id: int, state: RunState, message: str) -> None:
+        try:
+            left = [
+                one if one.state in FINAL else replace(one, state=RunState.STOPPED)
+                for one in self._contenders
+            ]
+            self._control.tell_contenders(comparison_id, left)
+            self._control.end_comparison(comparison_id, state, time.time(), message)
+        except ServescopeError as error:
+            logger.warning("comparison %d: %s", comparison_id, error)
+
+    def _compete(self, comparison: Comparison, group: Sequence[int]) -> None:
+        """Let these contenders take their load at the same time."""
+        try:
+            racers = []
+            for order, position in enumerate(group):
+                racer = self._enter(comparison, position, order)
+                if racer is not None:
+                    racers.append(racer)
+                    self._racers = list(racers)
+            self._await_told(comparison.id, racers)
+            for racer in racers:
+                self._begin_run(comparison, racer)
+            self._follow(comparison.id, racers)
+        finally:
+            self._stop_racers()
+
+    def _enter(self, comparison: Comparison, position: int, order: int) -> _Racer | None:
+        """Start a contender's process; None when it cannot be, which is told."""
+        plan, model = comparison.plan, comparison.plan.models[position]
+        try:
+            spec = self._spec(plan, model, order)
+            options = spec.options
+            self._set(
+                comparison.id,
+                position,
+                state="starting",
+                app_kind=spec.app_kind,
+                threads=options.threads,
+                workers=options.workers,
+            )
+            process = ContenderProcess(spec, self._rings)
+        except ListenerError as error:
+            self._set(comparison.id, position, state=RunState.FAILED, message=str(error))
+            return None
+        try:
+            self._await_up(comparison.id, process)
+        except ListenerError as error:
+            process.stop(0)
+            self._set(comparison.id, position, state=RunState.FAILED, message=str(error))
+            return None
+        except BaseException:
+            process.stop(0)
+            raise
+        return _Racer(position, process, _status(spec, process))
+
+    def _await_up(self, comparison_id: int, process: ContenderProcess) -> None:
+        """Wait until it serves. Raises ListenerError when it does not."""
+        give_up = time.monotonic() + UP_S
+        while not process.is_up(LOOK_S * LOOKS_A_QUESTION):
+            self._expect_wanted(comparison_id)
+            if time.monotonic() > give_up:
+                raise ListenerError(f"it did not start within {UP_S:.0f} s")
+
+    def _spec(self, plan: ComparisonPlan, model: ConcurrencyModel, order: int) -> ListenerSpec:
+        """The listener of a model. Raises ListenerError when the app cannot be hosted by it."""
+        app = plan.app_of(model)
+        why_not = objection(self._settings, app)
+        if why_not:
+            raise ListenerError(why_not)
+        kind = AppKind.STATIC if names_folder(app) else kind_of(import_app(app))
+        cores = sorted(os.sched_getaffinity(0))
+        name = NAME.format(model)
+        options = common_options(self._settings, name, cores[order % len(cores)])
+        options = replace(options, deny=(), allow=(), access_log="")  # loopback, and only us
+        return ListenerSpec(name, _LOOPBACK, 0, model, kind, app, options=options)
+
+    def _await_told(self, comparison_id: int, racers: Sequence[_Racer]) -> None:
+        """Wait until the store knows the listeners: a load run asks it where to send."""
+        names = {racer.status.name for racer in racers}
+        while not names <= {one.name for one in self._control.listeners()}:
+            self._expect_wanted(comparison_id)
+            self._ending.wait(LOOK_S)
+
+    def _begin_run(self, comparison: Comparison, racer: _Racer) -> None:
+        model = comparison.plan.models[racer.position]
+        _warm_up(racer.process.address, comparison.plan.target)
+        racer.before = usage_of(racer.process.pid)
+        plan = comparison.plan.load_on(model, comparison.id)
+        racer.run_id = self._control.request_run(plan, time.time())
+        self._set(comparison.id, racer.position, state=RunState.RUNNING, run_id=racer.run_id)
+
+    def _follow(self, comparison_id: int, racers: Sequence[_Racer]) -> None:
+        """Watch the runs to their ends."""
+        going, looks = list(racers), 0
+        while going:
+            for racer in going:
+                racer.queue_max = max(racer.queue_max, racer.process.accept_queue())
+            self._ending.wait(LOOK_S)
+            looks += 1
+            if looks % LOOKS_A_QUESTION:
+                continue
+            self._expect_wanted(comparison_id, going)
+            for racer in list(going):
+                run = self._control.run(racer.run_id)
+                if run is None or run.state in FINAL:
+                    going.remove(racer)
+                    self._keep(comparison_id, racer, run)
+
+    def _keep(self, comparison_id: int, racer: _Racer, run: LoadRun | None) -> None:
+        """Write down what was measured of a contender whose run is over."""
+        racer.run = run
+        result = run.result if run is not None else {}
+        told = {name: value for name, value in result.items() if name != "histogram"}
+        answered = int(result.get("answered") or 0)
+        after, cost = usage_of(racer.process.pid), None
+        if answered and racer.before is not None:
+            cost = (after.cpu_ns - racer.before.cpu_ns) / _US / answered
+        self._set(
+            comparison_id,
+            racer.position,
+            state=run.state if run is not None else RunState.FAILED,
+            message=run.message if run is not None else "",
+            result=told,
+            cpu_us_per_request=cost,
+            memory_bytes=after.memory_bytes,
+            processes=after.processes,
+            all_threads=after.threads,
+            accept_queue_max=racer.queue_max,
+        )
+        if run is not None and run.state is RunState.STOPPED:
+            raise _EndedError
+
+    def _draw(self) -> None:
+        """Add to each contender its latency second by second."""
+        runs = {one.run_id: self._control.run(one.run_id) for one in self._contenders if one.run_id}
+        for position, one in enumerate(self._contenders):
+            run = runs.get(one.run_id)
+            if run is not None and run.state is RunState.DONE:
+                self._contenders[position] = replace(one, series=run_series(self._store, run))
+
+    def _expect_wanted(self, comparison_id: int, racers: Sequence[_Racer] = ()) -> None:
+        """Raise _EndedError when it is to end; its runs are stopped then."""
+        comparison = self._control.comparison(comparison_id)
+        is_wanted = comparison is not None and comparison.state is not RunState.STOPPING
+        if is_wanted and not self._ending.is_set():
+            return
+        for racer in racers:
+            self._control.request_stop(racer.run_id, time.time())
+        raise _EndedError
+
+    def _stop_racers(self) -> None:
+        racers, self._racers = self._racers, []
+        for racer in racers:
+            racer.process.stop(0 if self._ending.is_set() else GRACE_S)
+
+    def _set(self, comparison_id: int, position: int, **news: object) -> None:
+        self._contenders[position] = replace(self._contenders[position], **news)  # type: ignore[arg-type]
+        self._control.tell_contenders(comparison_id, self._contenders)
+
+
+def _warm_up(address: tuple[str, int], target: str) -> None:
+    """One request before the load: what an app does at its first one is no cost of a request."""
+    connection = HTTPConnection(*address, timeout=WARM_UP_S)
+    with suppress(OSError, HTTPException):
+        connection.request("GET", target, headers={"Connection": "close"})
+        connection.getresponse().read()
+    connection.close()
+
+
+def _status(spec: ListenerSpec, process: ContenderProcess) -> ListenerStatus:
+    return ListenerStatus(
+        name=spec.name,
+        state=ListenerState.RUNNING,
+        address=process.address[0],
+        port=process.address[1],
+        model=spec.model,
+        app=spec.app,
+        wanted_port=0,
+        since_s=time.time(),
+        app_kind=spec.app_kind,
+        options=spec.options,
+        is_temporary=True,
+        pid=process.pid,
+    )

@@ -1,0 +1,89 @@
+"""What may be hosted from the browser.
+
+To import a module is to run its code, and to host a folder is to publish it; so a password, or a
+seat at this machine, is not enough. A person chooses among the bundled apps, those the settings
+name for the listeners, and what the operator listed in `SERVESCOPE_APPS`. Whoever carries a wish
+out asks here again: a wish may be older than the settings.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from servescope import demo
+from servescope.settings import ANY_APP
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from servescope.settings import Settings
+
+BUNDLED_SITE: Final = Path(demo.__file__).parent / "site"
+BUNDLED_WSGI: Final = "servescope.demo.flask_app:app"
+BUNDLED_ASGI: Final = "servescope.demo.asgi_app:app"
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
+"""What a listener may be called: its name becomes a label and the name of a file."""
+
+_APP: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
+
+
+def nothing_against(_app: str) -> str:
+    """Whatever is named may be hosted."""
+    return ""
+
+
+def names_folder(app: str) -> bool:
+    """Whether an app is named by the path of a folder, not as `module:attribute`."""
+    return app.startswith(("/", "~"))
+
+
+def offered(settings: Settings) -> list[str]:
+    """What a person may choose, most telling first; of folders the listed ones."""
+    folder = (settings.files_folder or BUNDLED_SITE).expanduser().absolute()
+    own = (settings.wsgi_app, settings.asgi_app, str(folder))
+    bundled = (BUNDLED_WSGI, BUNDLED_ASGI, str(BUNDLED_SITE))
+    listed = [app for app in settings.apps if app != ANY_APP]
+    return list(dict.fromkeys([*own, *bundled, *listed]))
+
+
+def objection(settings: Settings, app: str, own: Iterable[str] = ()) -> str:
+    """Why this app may not be hosted from the browser; empty when it may.
+
+    `own` are hosted anyway, whatever the settings say.
+    """
+    is_folder = names_folder(app)
+    if not is_folder and not _APP.fullmatch(app):
+        return f"{app or 'Nothing'} is neither module:attribute nor the whole path of a folder."
+    if is_folder and _overlap(_real(app), _real(str(settings.data_dir))):
+        return f"{app} holds Servescope's own data, the key of the sign-in among it."
+    allowed = [*offered(settings), *own]
+    if ANY_APP in settings.apps or app in allowed:
+        return ""
+    if is_folder and any(
+        _real(app).is_relative_to(_real(folder)) for folder in filter(names_folder, allowed)
+    ):
+        return ""
+    return (
+        f"{app} may not be hosted from the browser. The operator allows it by the setting "
+        f"SERVESCOPE_APPS={app}."
+    )
+
+
+def rule(settings: Settings) -> str:
+    """In a sentence what may be hosted from the browser, and how to allow more."""
+    if ANY_APP in settings.apps:
+        return "Any app on Python's path and any folder may be hosted (SERVESCOPE_APPS=*)."
+    return (
+        "Hosted from here: the bundled apps, those of the settings, and what the operator lists in "
+        "SERVESCOPE_APPS, as module:attribute or folders, separated by commas."
+    )
+
+
+def _overlap(one: Path, other: Path) -> bool:
+    return one.is_relative_to(other) or other.is_relative_to(one)
+
+
+def _real(folder: str) -> Path:
+    return Path(folder).expanduser().resolve()

@@ -1,0 +1,119 @@
+"""A listener in a process of its own, for as long as it is compared with others.
+
+The socket is bound here and inherited, as the workers of `prefork` inherit theirs; so its accept
+queue can be watched from outside at no cost to the server. What a model costs is then what its
+process costs, and no model shares an interpreter with the dashboard. The process ends when this one
+does, `kill -9` included: see `worker`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import servescope
+from servescope.errors import ListenerError
+from servescope.serving.binding import bind
+from servescope.serving.models.prefork import WORKER_MODULE
+from servescope.serving.worker_order import WorkerOrder
+
+if TYPE_CHECKING:
+    from servescope.records import ListenerSpec
+
+_TCPI_UNACKED: Final = struct.Struct("@24xI")  # linux/tcp.h; of a listening socket its queue
+_LAST_WORDS: Final = 300
+_PACKAGE_ROOT: Final = Path(servescope.__file__).resolve().parent.parent
+
+
+class ContenderProcess:
+    """One listener in one process, started at once. Raises ListenerError when it cannot be."""
+
+    def __init__(self, spec: ListenerSpec, rings: Path) -> None:
+        self._listening = bind(spec.address, spec.port, spec.options.backlog)
+        self.address: tuple[str, int] = self._listening.getsockname()[:2]
+        self._ready = threading.Event()
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
+        order = WorkerOrder(
+            spec, self._listening.fileno(), str(rings.absolute()), sys.path, is_alone=True
+        )
+        path = os.pathsep.join((str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")))
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", WORKER_MODULE],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._words,
+                pass_fds=(self._listening.fileno(),),
+                env={**os.environ, "PYTHONPATH": path.rstrip(os.pathsep)},
+            )
+        except OSError as error:
+            self._listening.close()
+            self._words.close()
+            raise ListenerError(f"no process could be started: {error.strerror}") from error
+        self._tell(order.to_line())
+        self._reader = threading.Thread(target=self._follow, name=f"{spec.name}-reports")
+        self._reader.daemon = True
+        self._reader.start()
+
+    @property
+    def pid(self) -> int:
+        """Of the process; the workers of prefork are below it."""
+        return self._process.pid
+
+    def is_up(self, seconds: float) -> bool:
+        """Wait this long for it to serve. Raises ListenerError when it ended instead."""
+        is_ready = self._ready.wait(seconds)
+        if self._process.poll() is not None:
+            self._reader.join(1)
+            words = self._last_words()
+            raise ListenerError(words or f"its process ended with {self._process.returncode}")
+        return is_ready
+
+    def accept_queue(self) -> int:
+        """Connections that wait to be accepted, now."""
+        told = self._listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCPI_UNACKED.size)
+        return int(_TCPI_UNACKED.unpack(told)[0])
+
+    def stop(self, grace_seconds: float) -> None:
+        """Let requests in flight finish within the grace; then nothing of it is left."""
+        self._tell(json.dumps({"stop": grace_seconds}).encode() + b"\n")
+        self._listening.close()
+        try:
+            self._process.wait(grace_seconds + 3.0)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._reader.join(1)
+        if self._process.stdin is not None:
+            with suppress(BrokenPipeError):
+                self._process.stdin.close()
+        self._words.close()
+
+    def _tell(self, line: bytes) -> None:
+        with suppress(BrokenPipeError):  # it has ended: `is_up` says so
+            if self._process.stdin is not None:
+                self._process.stdin.write(line)
+                self._process.stdin.flush()
+
+    def _follow(self) -> None:
+        if self._process.stdout is not None:
+            with self._process.stdout as reports:
+                for line in reports:
+                    if json.loads(line)[-1]:
+                        self._ready.set()
+        self._process.wait()
+        self._ready.set()
+
+    def _last_words(self) -> str:
+        self._words.seek(0)
+        lines = self._words.read().decode("utf-8", "replace").strip().splitlines()
+        return lines[-1][-_LAST_WORDS:] if lines else ""

@@ -1,0 +1,122 @@
+"""A person compares models under the same load, reads the table, and finds it again by its link."""
+
+from __future__ import annotations
+
+import pytest
+
+from servescope.records import RunState
+from tests.browser.conftest import PHONE
+from tests.browser.test_servers import fill, press
+from tests.processes import eventually
+
+pytestmark = pytest.mark.browser
+SECONDS = 60
+
+
+@pytest.fixture
+def control(dashboard):
+    control = dashboard.control
+    yield control
+    control.close()
+
+
+def cells(opened, model):
+    row = opened.page.locator(f'#compare-outcome tr[data-model="{model}"] td')
+    return [text.split("\n")[0] for text in row.all_inner_texts()]
+
+
+def in_ms(text):
+    number, unit = text.split()
+    return float(number) * {"ms": 1, "s": 1000, "µs": 0.001}[unit]
+
+
+def wait_outcome(opened, text):
+    opened.until(
+        "text => document.getElementById('compare-outcome')?.innerText.includes(text)",
+        text,
+        SECONDS,
+    )
+
+
+def test_two_models_are_compared_and_the_table_says_which_waits(open_page, control):
+    opened = open_page("/servers").wait_drawn("servers-rate")
+    opened.page.get_by_text("Nothing compared yet").wait_for()
+    fill(opened, "Seconds", 2)
+    press(opened, "Compare")
+    opened.page.locator("#run-strip").get_by_text("Comparison 1").wait_for()
+    assert opened.page.locator("#run-stop").is_visible()
+    opened.page.get_by_role("button", name="Stop comparing").wait_for()
+    wait_outcome(opened, "\ndone")
+    head = opened.page.locator("#compare-outcome th").all_inner_texts()
+    slow = dict(zip(head, cells(opened, "sequential"), strict=True))
+    pool = dict(zip(head, cells(opened, "thread_pool"), strict=True))
+    assert slow["Done"] == pool["Done"] == "80"
+    assert slow["Failed"] == pool["Failed"] == "0"
+    assert in_ms(slow["p99"]) > 3 * in_ms(pool["p50"]) >= 3 * 50
+    assert in_ms(slow["p99"]) >= in_ms(slow["Naive p99"])
+    assert int(slow["Accept queue, most"]) > 1
+    assert "µs" in pool["CPU a request"]
+    assert (slow["Processes"], pool["Processes"]) == ("1", "1")
+    told = opened.page.locator("#compare-outcome .reading").inner_text()
+    assert "99 of 100 requests were answered within" in told
+    assert "Sequential answered" in told
+    opened.until("document.querySelectorAll('#compare-outcome .js-plotly-plot').length === 2")
+    eventually(lambda: {one.name for one in control.listeners()} == {"files", "wsgi", "asgi"})
+    opened.page.locator("#run-strip").wait_for(state="hidden")
+    assert opened.page.evaluate("location.search") == "?comparison=1"
+    again = open_page("/servers?comparison=1#compare")
+    wait_outcome(again, "42" if "42" in told else "done")
+    assert cells(again, "sequential") == cells(opened, "sequential")
+    again.until("document.getElementById('compare').getBoundingClientRect().top < 300")
+
+
+def test_stop_from_the_header_and_the_next_one_is_shown(open_page, control):
+    opened = open_page("/servers").wait_drawn("servers-rate")
+    fill(opened, "Seconds", 60)
+    press(opened, "Compare")
+    strip = opened.page.locator("#run-strip")
+    strip.get_by_text("of 60 s").wait_for(timeout=SECONDS * 1000)
+    opened.page.locator("#run-stop").click()
+    eventually(lambda: control.comparisons(1)[0].state is RunState.STOPPED)
+    strip.wait_for(state="hidden")
+    wait_outcome(opened, "stopped")
+    eventually(lambda: {one.name for one in control.listeners()} == {"files", "wsgi", "asgi"})
+
+
+@pytest.mark.parametrize(
+    ("label", "value", "told"),
+    [
+        ("Rate", "9999999", "The rate is above 0 and at most"),
+        ("Seconds", "", "Fill in a number of seconds"),
+        ("Path and query", "no slash", "does not start with"),
+    ],
+)
+def test_what_cannot_run_is_said_beside_the_form(open_page, control, label, value, told):
+    opened = open_page("/servers").wait_drawn("servers-rate")
+    before = len(control.comparisons(50))
+    fill(opened, label, value)
+    press(opened, "Compare")
+    opened.page.locator("#compare-refused").get_by_text(told).wait_for()
+    assert len(control.comparisons(50)) == before
+
+
+def test_one_model_alone_is_no_comparison_and_the_boxes_obey_the_keyboard(open_page):
+    opened = open_page("/servers").wait_drawn("servers-rate")
+    opened.page.get_by_role("checkbox", name="sequential").press("Space")
+    press(opened, "Compare")
+    refused = opened.page.locator("#compare-refused")
+    refused.get_by_text("Choose at least 2 models").wait_for()
+
+
+def test_an_app_brings_its_path(open_page):
+    opened = open_page("/servers").wait_drawn("servers-rate")
+    opened.page.locator("#compare-subject").click()
+    opened.page.get_by_role("option", name="Static file, 8 KB").click()
+    opened.until("document.getElementById('compare-target').value === '/data/glossary.json'")
+
+
+def test_on_a_phone_the_page_stays_as_wide_as_the_screen(open_page):
+    opened = open_page("/servers", PHONE).wait_drawn("servers-rate")
+    assert opened.page.evaluate("document.documentElement.scrollWidth") == 390
+    opened.page.get_by_role("link", name="Compare models").click()
+    opened.until("document.getElementById('compare').getBoundingClientRect().top < 300")

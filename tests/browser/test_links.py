@@ -1,0 +1,55 @@
+"""What a person narrowed a page to stands in its address: a link shows the same to others."""
+
+from __future__ import annotations
+
+import urllib.request
+
+import pytest
+
+from tests.browser.test_servers import choose
+
+pytestmark = pytest.mark.browser
+
+
+def search(opened):
+    return opened.page.evaluate("location.search")
+
+
+def value(opened, field):
+    return opened.page.evaluate("id => document.getElementById(id).value", field)
+
+
+def test_the_listener_and_the_status_are_in_the_link_beside_the_time(open_page, dashboard):
+    with urllib.request.urlopen(f"http://127.0.0.1:{dashboard.port('wsgi')}/whoami") as answer:
+        assert answer.status == 200
+    opened = open_page("/requests?last=15m").wait_drawn("requests-classes")
+    opened.until("document.querySelector('#requests-listener') !== null")
+    choose(opened, "Listener", "wsgi")
+    opened.until("location.search.includes('listener=wsgi')")
+    opened.page.locator("#requests-status").click()
+    opened.page.get_by_role("option", name="2xx", exact=True).click()
+    opened.until("location.search.includes('status=2xx')")
+    link = search(opened)
+    assert "last=15m" in link
+    other = open_page(f"/requests{link}").wait_drawn("requests-classes")
+    other.wait_polls(3)
+    assert (value(other, "requests-listener"), value(other, "requests-status")) == ("wsgi", "2xx")
+    assert set(search(other)[1:].split("&")) == set(link[1:].split("&"))
+
+
+def test_it_goes_with_its_choice_and_with_the_page(open_page):
+    opened = open_page("/latency?listener=files").wait_drawn("latency-percentiles")
+    opened.until("document.getElementById('latency-listener').value === 'files'")
+    opened.page.locator(".mantine-Select-section button").first.click()
+    opened.until("!location.search.includes('listener')")
+    choose(opened, "Listener", "asgi")
+    opened.until("location.search.includes('listener=asgi')")
+    opened.page.get_by_role("link", name="Host", exact=True).first.click()
+    opened.wait_drawn("host-cpu")
+    assert "listener" not in search(opened)
+
+
+def test_a_status_nobody_knows_is_passed_over(open_page):
+    opened = open_page("/requests?status=9xx").wait_drawn("requests-classes")
+    opened.until("!location.search.includes('status')")
+    assert value(opened, "requests-status") == ""

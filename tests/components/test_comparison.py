@@ -1,0 +1,144 @@
+"""The form reads a plan; the figures of a comparison are told in sentences and side by side."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from components import comparison as shown
+from components.comparison_form import ONE_BY_ONE, TOGETHER, read
+from components.comparison_reading import reading
+from components.status import comparison_share, comparison_text
+from servescope.comparison import Comparison, ComparisonPlan, Contender
+from servescope.records import AppKind, ConcurrencyModel, LoadPlan, LoadRun, RunState
+from servescope.runtime.subjects import SUBJECTS
+
+BOTH = ["thread_pool", "sequential"]
+PLAN = ComparisonPlan(
+    (ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.THREAD_POOL), "a:app", "/slow?ms=50", 40, 5
+)
+
+
+def contender(model, p99, *, naive=None, achieved=40.0, cpu=100.0, failed=0, **more):
+    result = {
+        "answered": 200,
+        "failed": {"reset": failed},
+        "rate_asked": 40,
+        "rate_achieved": achieved,
+        "latency_ms": {"p50": p99 / 2, "p95": p99, "p99": p99},
+        "naive_ms": {"p99": naive or p99},
+    }
+    return Contender(
+        ConcurrencyModel(model),
+        "a:app",
+        AppKind.WSGI,
+        threads=8,
+        state="done",
+        result=result,
+        cpu_us_per_request=cpu,
+        **more,
+    )
+
+
+def comparison(*contenders, state=RunState.DONE, plan=PLAN):
+    return Comparison(3, plan, state, 1.0, 2.0, None, contenders)
+
+
+def test_the_form_reads_a_plan_models_in_their_usual_order():
+    plan = read(SUBJECTS, BOTH, "slow", " /slow?ms=5 ", 40, "2", 16, TOGETHER)
+    assert plan.models == (ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.THREAD_POOL)
+    assert (plan.target, plan.rate, plan.seconds) == ("/slow?ms=5", 40.0, 2.0)
+    assert (plan.max_connections, plan.together) == (16, True)
+    assert plan.app_of(ConcurrencyModel.ASYNCIO) != plan.app_of(ConcurrencyModel.SEQUENTIAL)
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ((BOTH, None, "/", 40, 2, 16, ONE_BY_ONE), "Choose an app."),
+        ((None, "slow", "/", 40, 2, 16, ONE_BY_ONE), "Choose two to four models."),
+        ((BOTH, "slow", "/", "", 2, 16, ONE_BY_ONE), "requests per second"),
+        ((BOTH, "slow", "/", 40, "inf", 16, ONE_BY_ONE), "seconds"),
+        ((BOTH, "slow", "/", 40, 2, None, ONE_BY_ONE), "connections"),
+    ],
+)
+def test_what_says_nothing_is_told(values, told):
+    assert told in read(SUBJECTS, *values)
+
+
+def test_the_reading_tells_who_is_slower_why_and_what_the_naive_figure_hides():
+    slow = contender("sequential", 5000, naive=1600, achieved=19.8, accept_queue_max=31)
+    told = reading(comparison(slow, contender("thread_pool", 50)))
+    latency, behind, hidden = told
+    assert "within 50 ms by thread pool, and only within 5 s by sequential: 100 times" in latency
+    assert behind.startswith("Sequential answered 19.8 req/s of the 40 req/s asked for; up to 31 ")
+    assert "the p99 of sequential would read 1.6 s: that hides 3.4 s" in hidden
+
+
+def test_the_reading_claims_no_difference_where_there_is_hardly_one():
+    told = reading(comparison(contender("sequential", 55), contender("thread_pool", 50)))
+    assert len(told) == 1
+    assert told[0].endswith("at this load they hardly differ.")
+
+
+def test_the_reading_tells_cost_and_failures():
+    cheap, dear = contender("asyncio", 50, cpu=20.0), contender("sequential", 50, failed=7)
+    told = reading(comparison(cheap, dear))
+    assert "Sequential left 7 requests without a whole answer." in told
+    assert told[-1] == "A request cost asyncio 20 µs of CPU time, sequential 100 µs."
+
+
+def test_nothing_is_read_from_one_model_alone():
+    waiting = Contender(ConcurrencyModel.THREAD_POOL, "a:app")
+    assert reading(comparison(contender("sequential", 50), waiting)) == []
+
+
+def rows(outcome):
+    return {
+        getattr(part, "data-model"): [
+            "".join(str(one) for one in cell.children)
+            if isinstance(cell.children, list)
+            else str(cell.children)
+            for cell in part.children
+        ]
+        for part in outcome._traverse()
+        if hasattr(part, "data-model")
+    }
+
+
+def test_the_table_has_a_row_for_each_model_and_a_graph_where_something_was_measured():
+    series = {"second": [0.0, 1.0], "p50_ms": [1.0, 2.0], "p99_ms": [3.0, None]}
+    done = contender("sequential", 5000, series=series, memory_bytes=2**25, processes=1)
+    outcome = shown.outcome(
+        comparison(done, Contender(ConcurrencyModel.THREAD_POOL, "a:app"), state=RunState.RUNNING),
+        {},
+    )
+    found = rows(outcome)
+    assert list(found) == ["sequential", "thread_pool"]
+    assert found["sequential"][1] == "200"
+    assert found["sequential"][3:7] == ["2.5 s", "5 s", "5 s", "5 s"]
+    assert found["thread_pool"][1:] == ["—", found["thread_pool"][2], *["—"] * 9]
+    graphs = [part for part in outcome._traverse() if type(part).__name__ == "Graph"]
+    assert len(graphs) == 1
+
+
+def test_an_empty_page_says_what_to_do():
+    assert "Press Compare" in shown.outcome(None, {}).children
+
+
+def test_progress_is_that_of_the_run_under_way():
+    run = LoadRun(7, LoadPlan("compare-thread_pool", "/", 40, 5), RunState.RUNNING, 0, 0, None,
+                  {"elapsed_s": 2.5}, {})  # fmt: skip
+    going = replace(contender("thread_pool", 50), state="running", run_id=7)
+    both = comparison(contender("sequential", 50), going, state=RunState.RUNNING)
+    assert comparison_text(both, {7: run}) == "Comparison 3: thread pool, 2 of 5 s"
+    assert comparison_share(both, {7: run}) == 75.0
+    assert comparison_text(both, {}) == "Comparison 3: thread pool starts"
+    assert "stops" in comparison_text(replace(both, state=RunState.STOPPING), {})
+
+
+def test_the_choice_holds_the_shown_one_however_old():
+    old = replace(comparison(), id=1)
+    values = [one["value"] for one in shown.options([comparison()], old)]
+    assert values == ["3", "1"]

@@ -1,0 +1,192 @@
+"""Comparisons in a real leader: measured side by side, stopped, refused, and nothing left over."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+
+import pytest
+
+from servescope.comparison import ComparisonPlan
+from servescope.errors import LoadRefusedError
+from servescope.records import ConcurrencyModel, RunState
+from servescope.runtime.comparing import check_comparison
+from servescope.runtime.hostable import BUNDLED_ASGI, BUNDLED_SITE, BUNDLED_WSGI
+from servescope.runtime.subjects import SUBJECTS, subjects
+from servescope.settings import Settings
+from tests.processes import Dashboards, alive, children, eventually, gunicorn, is_bound
+
+SEQUENTIAL, POOL = ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.THREAD_POOL
+BOTH = (SEQUENTIAL, POOL)
+HOME = ("files", "wsgi", "asgi")
+
+
+def plan(models=BOTH, app=BUNDLED_WSGI, target="/whoami", rate=40, seconds=1, **more):
+    return ComparisonPlan(tuple(models), app, target, rate, seconds, **more)
+
+
+@pytest.fixture(scope="module")
+def dashboard(tmp_path_factory):
+    dashboards = Dashboards(tmp_path_factory.mktemp("comparing"))
+    yield dashboards()
+    dashboards.end()
+
+
+@pytest.fixture
+def control(dashboard):
+    control = dashboard.control
+    yield control
+    compared = control.active_comparison()
+    if compared is not None:
+        control.stop_comparison(compared.id)
+        eventually(lambda: control.active_comparison() is None)
+    control.close()
+
+
+def names(control):
+    return {one.name for one in control.listeners()}
+
+
+def finished(control, number, seconds=60):
+    return eventually(
+        lambda: (found := control.comparison(number)).is_over and found, seconds, step=0.05
+    )
+
+
+def ask(control, asked):
+    return control.request_comparison(asked, time.time())
+
+
+@pytest.mark.process
+def test_one_after_the_other_each_with_the_same_requests_and_its_own_figures(dashboard, control):
+    asked = plan(target="/slow?ms=40", rate=50, max_connections=16)
+    over = finished(control, ask(control, asked))
+    assert (over.state, over.message) == (RunState.DONE, "")
+    slow, pool = over.contenders
+    assert [one.state for one in over.contenders] == ["done", "done"]
+    for one in over.contenders:
+        assert one.result["sent"] == one.result["answered"] == 50
+        assert one.cpu_us_per_request > 0
+        assert (one.processes, one.app_kind) == (1, "wsgi")
+        assert one.series["second"][0] == 0
+        assert len(one.series["p99_ms"]) == len(one.series["second"])
+    # 50 a second of 40 ms each are twice what one connection at a time can do.
+    assert slow.result["latency_ms"]["p99"] > 2 * pool.result["latency_ms"]["p50"]
+    assert slow.result["latency_ms"]["p99"] >= slow.result["naive_ms"]["p99"]
+    assert slow.accept_queue_max > 1
+    assert slow.result["seconds"] > 50 * 0.040
+    first, second = (control.run(one.run_id) for one in over.contenders)
+    assert (first.plan.seed, first.plan.rate) == (second.plan.seed, second.plan.rate)
+    assert second.started_s > first.ended_s
+    eventually(lambda: names(control) == set(HOME))
+    eventually(lambda: len(children(dashboard.process.pid)) == 0)
+
+
+@pytest.mark.process
+def test_all_at_once_and_prefork_and_asgi(control):
+    asked = plan(
+        (POOL, ConcurrencyModel.PREFORK, ConcurrencyModel.ASYNCIO),
+        together=True,
+        loop_app=BUNDLED_ASGI,
+    )
+    over = finished(control, ask(control, asked))
+    assert over.state is RunState.DONE, over
+    runs = [control.run(one.run_id) for one in over.contenders]
+    assert max(run.started_s for run in runs) < min(run.ended_s for run in runs)
+    assert [one.processes for one in over.contenders] == [1, 3, 1]
+    assert [one.app_kind for one in over.contenders] == ["wsgi", "wsgi", "asgi"]
+    assert all(one.result["answered"] == 40 for one in over.contenders)
+
+
+@pytest.mark.process
+def test_a_folder_is_compared_too(control):
+    over = finished(control, ask(control, plan(app=str(BUNDLED_SITE), target="/README.txt")))
+    assert over.state is RunState.DONE
+    assert all(one.result["statuses"] == {"200": 40} for one in over.contenders)
+
+
+@pytest.mark.process
+def test_a_stop_ends_it_soon_and_leaves_nothing(dashboard, control):
+    number = ask(control, plan(seconds=60))
+    eventually(lambda: "compare-sequential" in names(control))
+    eventually(lambda: control.active_runs() and control.active_runs()[0].state == "running")
+    port = dashboard.port("compare-sequential")
+    began = time.monotonic()
+    control.stop_comparison(number)
+    over = finished(control, number)
+    assert time.monotonic() - began < 15
+    assert over.state is RunState.STOPPED
+    assert [one.state for one in over.contenders] == ["stopped", "stopped"]
+    eventually(lambda: names(control) == set(HOME) and not control.active_runs())
+    assert not is_bound(port)
+    eventually(lambda: len(children(dashboard.process.pid)) == 0)
+
+
+@pytest.mark.process
+def test_an_app_that_may_not_be_hosted_is_not_whatever_the_store_says(control):
+    over = finished(control, ask(control, plan(app="os:system")))
+    assert (over.state, over.message) == (RunState.FAILED, "No model could be measured.")
+    assert "SERVESCOPE_APPS" in over.contenders[0].message
+
+
+@pytest.mark.process
+def test_an_asgi_app_fails_on_threads_and_the_others_go_on(control):
+    models = (POOL, ConcurrencyModel.ASYNCIO)
+    over = finished(control, ask(control, plan(models, app=BUNDLED_ASGI)))
+    assert over.state is RunState.DONE
+    pool, loop = over.contenders
+    assert "needs an event loop" in pool.message
+    assert loop.result["answered"] == 40
+
+
+@pytest.mark.process
+def test_kill_of_the_leader_in_the_middle_leaves_neither_process_nor_listener(start_dashboard):
+    running = start_dashboard(*gunicorn())
+    control = running.control
+    number = ask(control, plan((ConcurrencyModel.PREFORK, POOL), seconds=60))
+    eventually(lambda: "compare-prefork" in names(control))
+    eventually(lambda: control.active_runs() and control.active_runs()[0].state == "running")
+    port, leader = running.port("compare-prefork"), running.leader
+    helpers = children(leader)
+    assert len(helpers) == 4, "the contender, its two workers, and the load generator"
+    os.kill(leader, signal.SIGKILL)
+    over = finished(control, number)
+    assert (over.state, over.message) == (RunState.FAILED, "The process that ran it ended.")
+    eventually(lambda: not any(map(alive, helpers)))
+    assert not is_bound(port)
+    eventually(lambda: names(control) == set(HOME))
+    assert control.active_runs() == []
+    again = ask(control, plan())
+    assert finished(control, again).state is RunState.DONE
+    control.close()
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (plan([POOL]), "at least 2 models"),
+        (plan([POOL, POOL]), "at least 2 models"),
+        (plan(app="os:system"), "SERVESCOPE_APPS"),
+        (plan([POOL, ConcurrencyModel.ASYNCIO], loop_app="os:system"), "SERVESCOPE_APPS"),
+        (plan(rate=10**6), "the rate"),
+        (plan(rate=12_000, together=True), "the rate"),
+        (plan(seconds=10**6), "the duration"),
+        (plan(target="http://example.org/"), "does not start with"),
+        (plan(max_connections=0), "connections"),
+    ],
+)
+def test_what_is_out_of_bounds_is_refused(tmp_path, asked, told):
+    with pytest.raises(LoadRefusedError, match=told):
+        check_comparison(asked, Settings(data_dir=tmp_path))
+
+
+def test_every_bundled_subject_may_be_compared(tmp_path):
+    settings = Settings(data_dir=tmp_path, apps="shop:app")
+    for subject in SUBJECTS.values():
+        models = tuple(ConcurrencyModel)
+        check_comparison(
+            plan(models, subject.app, subject.target, loop_app=subject.loop_app), settings
+        )
+    assert next(iter(SUBJECTS)) == "slow"
+    assert list(subjects(settings)) == [*SUBJECTS, "shop:app"]

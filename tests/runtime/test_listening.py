@@ -1,0 +1,211 @@
+"""Listeners get another app while they serve, come and go; what cannot be leaves all as it was."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import urllib.request
+from dataclasses import replace
+from functools import partial
+
+import pytest
+
+from servescope.recording import Recorder
+from servescope.records import ConcurrencyModel, ListenerState, ListenerWish
+from servescope.runtime.hostable import BUNDLED_ASGI, BUNDLED_SITE, BUNDLED_WSGI, objection
+from servescope.runtime.listening import Listeners
+from servescope.runtime.wanted import added_listener, wanted_listeners
+from servescope.settings import Settings
+from tests.processes import eventually, is_bound
+
+MODULES = {
+    "plain_wsgi": """
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [b"mine"]
+number = 7
+""",
+    "plain_asgi": """
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"loop"})
+""",
+    "raising": "raise OSError('no database')",
+    "leaving": "import sys; sys.exit(3)",
+}
+
+
+class Hall:
+    """Listeners of one process and what is wished of them."""
+
+    def __init__(self, folder, apps="*"):
+        settings = Settings(
+            data_dir=folder / "data", apps=apps, files_port=0, wsgi_port=0, asgi_port=0
+        )
+        self.recorder = Recorder(folder / "rings")
+        self.wishes = {}
+        self.listeners = Listeners(
+            wanted_listeners(settings)[1:2],
+            self.recorder,
+            folder / "logs",
+            objection=partial(objection, settings),
+            added=partial(added_listener, settings),
+        )
+        self.settle()
+
+    def settle(self, name="wsgi"):
+        """Let what is wanted be; the listener's status then."""
+        self.listeners.reconcile(self.wishes)
+        for thread in threading.enumerate():
+            if thread.name.endswith("-change"):
+                thread.join(30)
+        self.listeners.reconcile(self.wishes)
+        return self.status(name)
+
+    def status(self, name="wsgi"):
+        return next((one for one in self.listeners.statuses() if one.name == name), None)
+
+    def want(self, name="wsgi", **wish):
+        self.wishes[name] = replace(self.wishes.get(name, ListenerWish()), **wish)
+        return self.settle(name)
+
+    def body(self, name="wsgi", path="/"):
+        with urllib.request.urlopen(f"{self.status(name).url.rstrip('/')}{path}") as answer:
+            return answer.read()
+
+
+@pytest.fixture
+def halls(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    for name, text in MODULES.items():
+        (tmp_path / f"{name}.py").write_text(text)
+    opened = []
+
+    def hall(**options):
+        opened.append(Hall(tmp_path, **options))
+        return opened[-1]
+
+    yield hall
+    for one in opened:
+        one.listeners.stop(1)
+        one.recorder.close()
+    for name in MODULES:
+        sys.modules.pop(name, None)
+
+
+@pytest.fixture
+def hall(halls):
+    return halls()
+
+
+def test_another_app_at_the_same_port_of_each_kind_and_back(hall):
+    port = hall.status().port
+    assert hall.want(app="plain_wsgi:app").app_kind == "wsgi"
+    assert hall.body() == b"mine"
+    status = hall.want(app="plain_asgi:app")
+    assert (status.app_kind, status.model) == ("asgi", "asyncio")
+    assert hall.body() == b"loop"
+    status = hall.want(app=str(BUNDLED_SITE))
+    assert (status.app_kind, status.model) == ("static", "thread_pool")
+    assert b"Index" in hall.body() or b"welcome" in hall.body()
+    hall.wishes.clear()
+    status = hall.settle()
+    assert (status.app, status.port, status.is_changed) == (BUNDLED_WSGI, port, False)
+
+
+@pytest.mark.parametrize(
+    ("app", "told"),
+    [
+        ("no_such_module:app", "cannot import no_such_module: ModuleNotFoundError"),
+        ("plain_wsgi:nothing", "module plain_wsgi has no nothing"),
+        ("plain_wsgi:number", "plain_wsgi:number is not callable"),
+        ("raising:app", "cannot import raising: OSError: no database"),
+        ("leaving:app", "cannot import leaving: SystemExit: 3"),
+        ("/no/such/folder", "/no/such/folder is no folder that can be read"),
+        ("nonsense", "neither module:attribute nor"),
+    ],
+)
+def test_what_cannot_be_hosted_is_told_with_its_cause_and_the_old_app_serves_on(hall, app, told):
+    before = hall.status()
+    status = hall.want(app=app)
+    assert told in status.message
+    assert "still as before" in status.message
+    assert (status.state, status.app, status.port) == ("running", before.app, before.port)
+    assert b"notes.js" in hall.body()
+    assert hall.want(app="plain_wsgi:app").message == ""
+    assert hall.body() == b"mine"
+
+
+def test_an_asgi_app_on_threads_is_refused_when_threads_were_asked_for(hall):
+    hall.want(model=ConcurrencyModel.THREAD_POOL)
+    status = hall.want(app="plain_asgi:app")
+    assert "needs an event loop" in status.message
+    assert status.app == BUNDLED_WSGI
+
+
+def test_what_the_operator_did_not_allow_is_not_even_imported(halls):
+    hall = halls(apps="")
+    assert "SERVESCOPE_APPS" in hall.want(app="plain_wsgi:app").message
+    assert "plain_wsgi" not in sys.modules
+    assert hall.want(app=BUNDLED_ASGI).app == BUNDLED_ASGI
+
+
+def test_a_wish_of_before_that_cannot_be_any_more_leaves_the_app_of_the_settings(hall, tmp_path):
+    hall.want(app="plain_wsgi:app")
+    wishes = hall.wishes
+    hall.listeners.stop(1)
+    later = Hall(tmp_path, apps="")
+    try:
+        later.wishes = wishes
+        later.settle()
+        later.want(runs=False)
+        status = later.want(runs=True)
+        assert (status.state, status.app) == ("running", BUNDLED_WSGI)
+        assert status.message.endswith("with the app of the settings instead")
+    finally:
+        later.listeners.stop(1)
+        later.recorder.close()
+
+
+def test_a_listener_is_added_changed_and_removed(hall):
+    status = hall.want("mine", is_added=True, app="plain_wsgi:app", port=0)
+    assert (status.state, status.is_added, status.app_kind) == ("running", True, "wsgi")
+    assert hall.body("mine") == b"mine"
+    port = status.port
+    assert hall.want("mine", model=ConcurrencyModel.SEQUENTIAL).model == "sequential"
+    assert hall.body("mine") == b"mine"
+    del hall.wishes["mine"]
+    hall.settle()
+    hall.settle()
+    assert hall.status("mine") is None
+    eventually(lambda: not is_bound(port))
+    assert [one.name for one in hall.listeners.statuses()] == ["wsgi"]
+
+
+def test_an_added_listener_that_cannot_be_fails_with_the_cause(hall):
+    status = hall.want("mine", is_added=True, app="raising:app", port=0)
+    assert status.state is ListenerState.FAILED
+    assert "no database" in status.message
+    assert hall.want("mine", app="plain_wsgi:app").state is ListenerState.RUNNING
+    assert hall.status("mine").message == ""
+
+
+def test_a_module_that_takes_long_to_import_holds_up_nobody(hall, tmp_path):
+    gate = tmp_path / "gate"
+    (tmp_path / "lingering.py").write_text(
+        f"import pathlib, time\nwhile not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.01)\n"
+        "app = lambda environ, start_response: []\n"
+    )
+    hall.wishes["mine"] = ListenerWish(is_added=True, app="lingering:app", port=0)
+    try:
+        hall.listeners.reconcile(hall.wishes)
+        assert hall.status("mine").state is ListenerState.STARTING
+        hall.wishes["wsgi"] = ListenerWish(app="plain_wsgi:app")
+        hall.listeners.reconcile(hall.wishes)
+        eventually(lambda: hall.status().app == "plain_wsgi:app")
+        assert hall.body() == b"mine"
+    finally:
+        gate.touch()
+    assert hall.settle("mine").state is ListenerState.RUNNING
+    sys.modules.pop("lingering", None)
