@@ -53,7 +53,7 @@ def comparison_form(subjects: Mapping[str, Subject], why_not: str) -> html.Div:
     fields = [
         models,
         dmc.Select(
-            id=FIELDS[1], label="App", description="the same for each model",
+            id=FIELDS[1], label="Endpoint", description="the same for each model",
             data=[{"value": name, "label": one.label} for name, one in subjects.items()],
             value=next(iter(subjects)), allowDeselect=False, className="wide",
         ),
@@ -99,7 +99,7 @@ def read(subjects: Mapping[str, Subject], *values: object) -> ComparisonPlan | s
     models, name, target, *numbers, order = values
     subject = subjects.get(str(name))
     if subject is None:
-        return "Choose an app."
+        return "Choose an endpoint."
     if not isinstance(models, list):
         return "Choose two to four models."
     read_numbers = []

@@ -56,7 +56,7 @@ def test_the_form_reads_a_plan_models_in_their_usual_order():
 @pytest.mark.parametrize(
     ("values", "told"),
     [
-        ((BOTH, None, "/", 40, 2, 16, ONE_BY_ONE), "Choose an app."),
+        ((BOTH, None, "/", 40, 2, 16, ONE_BY_ONE), "Choose an endpoint."),
         ((None, "slow", "/", 40, 2, 16, ONE_BY_ONE), "Choose two to four models."),
         ((BOTH, "slow", "/", "", 2, 16, ONE_BY_ONE), "requests per second"),
         ((BOTH, "slow", "/", 40, "inf", 16, ONE_BY_ONE), "seconds"),
