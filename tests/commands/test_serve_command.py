@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -57,6 +57,17 @@ class Served:
         except urllib.error.HTTPError as error:
             with error:
                 return error.code
+
+    @contextmanager
+    def clients(self, number):
+        """Clients that were answered and stay connected."""
+        with ExitStack() as open_ones:
+            for _ in range(number):
+                client = socket.create_connection(("127.0.0.1", self.port), 10)
+                open_ones.enter_context(closing(client))
+                client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert client.recv(100)
+            yield
 
     def end(self, number=signal.SIGTERM):
         self.known += children(self.process.pid)
@@ -264,12 +275,7 @@ def gauge(folder, metric, listener="mine"):
 def test_its_gauges_reach_the_dashboard_that_leads(serve, start_dashboard):
     dashboard = start_dashboard()
     served = serve(WSGI, "--port", "0", "--name", "mine")
-    with ExitStack() as open_ones:
-        for _ in range(3):
-            client = socket.create_connection(("127.0.0.1", served.port), 10)
-            open_ones.enter_context(closing(client))
-            client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert client.recv(100)
+    with served.clients(3):
         eventually(lambda: gauge(served.folder, catalog.OPEN_CONNECTIONS) == 3)
         assert dashboard.leader == dashboard.process.pid
         assert gauge(served.folder, catalog.BUSY_THREADS) is not None

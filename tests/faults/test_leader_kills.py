@@ -17,7 +17,7 @@ from servescope.store.base import Matching
 from servescope.store.sqlite import open_store
 from tests.processes import ROOT, children, eventually, gunicorn
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.timeout(240)]
 
 KILLS, PER_LEADER, PER_SECOND = 9, 8_000, 6_000
 RECORDS = (KILLS + 1) * PER_LEADER
