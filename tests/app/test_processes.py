@@ -94,7 +94,7 @@ def _held(port):
 
 
 def test_a_default_port_that_is_taken_gives_way_to_the_next(start_dashboard):
-    with closing(_held(8000)), closing(_held(5555)):
+    with closing(_held(8000)) as held, closing(_held(5555)):
         running = start_dashboard(FILES_PORT=None, WSGI_PORT=None)
         for name, wanted in (("files", 8000), ("wsgi", 5555)):
             status = running.listener(name)
@@ -102,7 +102,8 @@ def test_a_default_port_that_is_taken_gives_way_to_the_next(start_dashboard):
             assert status.wanted_port == wanted
             assert f"port {wanted} is held by" in status.message
             assert is_bound(status.port)
-        assert str(os.getpid()) in running.listener("files").message
+        if held.getsockname()[1] == 8000:  # else somebody else has it
+            assert f"(pid {os.getpid()})" in running.listener("files").message
 
 
 def test_a_port_that_was_asked_for_and_is_taken_fails_with_its_holder(start_dashboard):

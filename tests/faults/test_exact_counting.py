@@ -37,7 +37,8 @@ def pipeline(port, target, times, bodies):
 
 
 @pytest.mark.parametrize(
-    ("listener", "target"), [("files", "/data/"), ("wsgi", "/whoami"), ("asgi", "/items/7")]
+    ("listener", "target"),
+    [("files", "/data/stages.json"), ("wsgi", "/whoami"), ("asgi", "/items/7")],
 )
 def test_every_request_is_counted_once(start_dashboard, listener, target):
     running = start_dashboard()

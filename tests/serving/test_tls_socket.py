@@ -105,10 +105,10 @@ def read_while(pair: Pair, size: int) -> tuple[threading.Thread, bytearray]:
 
 def test_what_the_kernel_does_not_take_is_sent_once_when_it_does(pair):
     data = os.urandom(16_000_000)
-    sent = fill(pair, data)
+    sent = 0
+    while more := fill(pair, data[sent:]):  # the kernel may move bytes on after a refusal
+        sent += more
     assert sent < len(data)
-    with pytest.raises(BlockingIOError):
-        pair.server.send(data[sent:])
     thread, found = read_while(pair, len(data))
     while sent < len(data):
         pair.wait(select.POLLOUT)

@@ -123,9 +123,9 @@ def test_recent_seconds_stay_at_one_second(store):
 
 def test_old_tiers_are_dropped_as_new_spans_close(store):
     store.retention = Retention(1800, 3 * 3600, 25 * 3600)
-    for minute in range(40 * 60):
-        write(store, HOUR + 60 * minute, HOUR + 60 * minute + 60, 30)
     now = HOUR + 40 * 3600
+    for start in (*range(HOUR, now - 7200, 600), *range(now - 7200, now, 60)):
+        write(store, start, start + 60, 30)
     ((oldest,),) = ask(store, "SELECT min(t0) FROM chunk WHERE tier = 1")
     assert now - 1800 - 120 <= oldest <= now - 1800
     ((oldest,),) = ask(store, "SELECT min(t0) FROM chunk WHERE tier = 60")
@@ -174,9 +174,11 @@ def test_what_came_late_is_counted_in_tier_60_after_tier_1_is_gone(store):
     assert counts.tolist() == [[60.0, 120.0, 120.0, 180.0, 120.0, 60.0, 60.0]]
 
 
+CORES = [SeriesKey(CPU_UTILIZATION, (("cpu.logical_number", str(n)),)) for n in range(300)]
+
+
 def noisy(ts, random):
-    keys = [SeriesKey(CPU_UTILIZATION, (("cpu.logical_number", str(n)),)) for n in range(300)]
-    return Frame(ts, dict(zip(keys, random.random(300).tolist(), strict=True)), {SENT: 1.0})
+    return Frame(ts, dict(zip(CORES, random.random(300).tolist(), strict=True)), {SENT: 1.0})
 
 
 @pytest.fixture
