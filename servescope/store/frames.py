@@ -43,9 +43,14 @@ def seal(body: bytes) -> bytes:
     return _CRC.pack(zlib.crc32(body)) + body
 
 
+def is_intact(blob: bytes) -> bool:
+    """Whether the blob is what was sealed."""
+    return blob[:4] == zlib.crc32(memoryview(blob)[4:]).to_bytes(4, "little")
+
+
 def check(blob: bytes) -> None:
     """Raise StoreCorruptError when the blob is not what was sealed."""
-    if len(blob) < _CRC.size or _CRC.unpack_from(blob)[0] != zlib.crc32(memoryview(blob)[4:]):
+    if not is_intact(blob):
         raise StoreCorruptError("a blob of the store fails its checksum")
 
 
@@ -89,21 +94,53 @@ def encode_columns(columns: Columns) -> bytes:
     )
 
 
-def decode_columns(blob: bytes, like: NDArray[np.uint32] | None = None) -> Columns:
+def decode_columns(blob: bytes) -> Columns:
     """Undo `encode_columns`; the arrays are views of the blob.
 
-    `like`: ids that are likely the same; then they are told by this very array. Raises
-    StoreCorruptError when the blob was damaged.
+    Raises StoreCorruptError when the blob was damaged.
     """
     check(blob)
+    return _columns(blob)
+
+
+def _columns(blob: bytes) -> Columns:
     (_, n) = _COLUMNS.unpack_from(blob)
     if n == 0:
         return NO_COLUMNS
     cells = (len(blob) - _COLUMNS.size - 4 * n) // 8
     values = np.frombuffer(blob, "<f8", cells, _COLUMNS.size).reshape(-1, n)
-    if like is not None and like.size == n and blob.endswith(like.data):
-        return Columns(like, values)
     return Columns(np.frombuffer(blob, "<u4", n, _COLUMNS.size + 8 * cells), values)
+
+
+class ColumnRows(NamedTuple):
+    """Gauges or counts of several rows: `first`, of the first one, and the blobs of all."""
+
+    first: Columns
+    blobs: Sequence[bytes]
+    are_alike: bool  # all rows tell of the same series
+
+    def columns(self) -> list[Columns]:
+        """Each row by itself."""
+        return [_columns(blob) for blob in self.blobs]
+
+    def table(self, index: int, low: int, high: int) -> NDArray[np.float64]:
+        """Row `index` of the values, of some neighbouring series: (rows, high - low).
+
+        Only where the rows are alike; nothing else of the blobs is touched.
+        """
+        n = self.first.ids.size
+        begin, end = (_COLUMNS.size + 8 * (index * n + at) for at in (low, high))
+        joined = b"".join([blob[begin:end] for blob in self.blobs])
+        return np.frombuffer(joined, "<f8").reshape(len(self.blobs), high - low)
+
+
+def decode_column_rows(blobs: Sequence[bytes]) -> ColumnRows:
+    """Undo `encode_columns` for several rows that are intact."""
+    first = _columns(blobs[0]) if blobs else NO_COLUMNS
+    length = len(blobs[0]) if blobs else 0
+    ids = first.ids.tobytes()
+    are_alike = all(len(blob) == length and blob.endswith(ids) for blob in blobs)
+    return ColumnRows(first, blobs, bool(ids) and are_alike)
 
 
 def merge_columns(old: Columns, new: Columns, *, adding: bool) -> Columns:
@@ -165,16 +202,56 @@ def encode_histograms(histograms: Histograms) -> bytes:
 def decode_histograms(blob: bytes) -> Histograms:
     """Undo `encode_histograms`; raises StoreCorruptError when the blob was damaged."""
     check(blob)
-    (_, n, cells, _, width) = _HISTOGRAMS.unpack_from(blob)
-    width = width or 8  # schema version 1 kept each count in eight bytes and a zero here
-    at = _HISTOGRAMS.size
-    sums = np.frombuffer(blob, "<f8", n, at)
-    counts = np.frombuffer(blob, COUNT_KINDS[width], cells, at + 8 * n)
-    at += 8 * n + width * cells
-    ids = np.frombuffer(blob, "<u4", n, at)
-    lengths = np.frombuffer(blob, "<u4", n, at + 4 * n)
-    buckets = np.frombuffer(blob, "u1", cells, at + 8 * n)
-    return Histograms(ids, sums, lengths, buckets, counts.astype(np.int64))
+    return decode_histogram_rows([blob]).histograms
+
+
+class HistogramRows(NamedTuple):
+    """Histograms of several rows, one after the other, and the row of each series."""
+
+    histograms: Histograms
+    row: NDArray[np.intp]  # (series of all rows,)
+
+
+def decode_histogram_rows(blobs: Sequence[bytes]) -> HistogramRows:
+    """Undo `encode_histograms` for several rows that are intact."""
+    arrays: tuple[list[bytes], ...] = ([], [], [], [])  # sums, ids, lengths, buckets
+    counts: dict[int, list[bytes]] = {}
+    series, widths = [], []
+    for blob in blobs:
+        (_, n, cells, _, width) = _HISTOGRAMS.unpack_from(blob)
+        width = width or 8  # schema version 1 kept each count in eight bytes and a zero here
+        at = _HISTOGRAMS.size
+        for array, size in zip(arrays, (8 * n, 4 * n, 4 * n, cells), strict=True):
+            if array is arrays[1]:
+                counts.setdefault(width, []).append(blob[at : at + width * cells])
+                at += width * cells
+            array.append(blob[at : at + size])
+            at += size
+        series.append(n)
+        widths.append(width)
+    sums, ids, lengths, buckets = (b"".join(array) for array in arrays)
+    return HistogramRows(
+        Histograms(
+            np.frombuffer(ids, "<u4"),
+            np.frombuffer(sums, "<f8"),
+            np.frombuffer(lengths, "<u4"),
+            np.frombuffer(buckets, "u1"),
+            _counts(counts, widths),
+        ),
+        np.repeat(np.arange(len(blobs)), series),
+    )
+
+
+def _counts(parts: dict[int, list[bytes]], widths: list[int]) -> NDArray[np.int64]:
+    """Counts of rows in order, whose widths may differ."""
+    if len(parts) == 1:
+        ((width, alike),) = parts.items()
+        return np.frombuffer(b"".join(alike), COUNT_KINDS[width]).astype(np.int64)
+    each = {width: iter(some) for width, some in parts.items()}
+    return np.concatenate(
+        [np.frombuffer(next(each[width]), COUNT_KINDS[width]).astype(np.int64) for width in widths]
+        or [np.empty(0, np.int64)]
+    )
 
 
 def width_of(largest: int) -> int:

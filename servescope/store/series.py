@@ -25,13 +25,13 @@ _SELECTIONS: Final = 128
 class Selection:
     """Which series were asked for, and the group of each.
 
-    `position[id]` is the place of a series in the selection, `group[id]` the place of its group;
-    -1 for a series that was not asked for.
+    `position[id]` is the place of a series in the selection, which is in order of the groups;
+    `group[id]` is the place of its group; -1 for a series that was not asked for.
     """
 
     kind: Kind
     groups: list[tuple[str, ...]]
-    group_of: NDArray[np.intp]  # (series selected,)
+    group_of: NDArray[np.intp]  # (series selected,), ascending
     position: NDArray[np.intp]  # (highest id + 1,)
     group: NDArray[np.intp]  # (highest id + 1,)
 
@@ -123,21 +123,23 @@ class SeriesIndex:
             return self._selections[question]
 
     def _select(self, match: Matching, by: tuple[str, ...]) -> Selection | None:
-        ids: list[int] = []
+        numbers: list[int] = []
         groups: list[tuple[str, ...]] = []
         for number, key in self._of_metric.get(match.metric, ()):
             labels = dict(key.labels)
             if all(labels.get(name, "") == value for name, value in match.where):
-                ids.append(number)
+                numbers.append(number)
                 groups.append(tuple(labels.get(name, "") for name in by))
-        if not ids:
+        if not numbers:
             return None
         names = sorted(set(groups))
         place = {name: index for index, name in enumerate(names)}
         group_of = np.array([place[name] for name in groups], np.intp)
+        order = np.argsort(group_of, kind="stable")
+        ids, group_of = np.array(numbers)[order], group_of[order]
         position = np.full(self._highest + 1, -1, np.intp)
         group = position.copy()
-        position[ids] = np.arange(len(ids))
+        position[ids] = np.arange(ids.size)
         group[ids] = group_of
         return Selection(self._kinds[match.metric], names, group_of, position, group)
 
