@@ -35,7 +35,7 @@ _CLASSES: Final = struct.Struct("<6I")
 _POWERS: Final = 10.0 ** np.arange(10)
 _EXACT: Final = 2.0**53
 _NOT_DECIMAL: Final = 255
-_SERIES_AT_ONCE: Final = 256
+_SERIES_AT_ONCE: Final = 128
 _XORED_LAYOUT: Final = 0  # of schema version 1: every series xor-ed
 _LAYOUT: Final = 1
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from servescope.catalog import BY_NAME, Kind
 from servescope.store.base import Matching, SeriesKey
+from servescope.store.frames import packed_ids
 
 if TYPE_CHECKING:
     import sqlite3
@@ -36,13 +37,21 @@ class Selection:
     group: NDArray[np.intp]  # (highest id + 1,)
 
 
+class Ids(NamedTuple):
+    """Ids of series, as numbers and as a second's columns keep them (see `frames.packed_ids`)."""
+
+    numbers: NDArray[np.uint32]
+    mark: int
+    packed: bytes
+
+
 class SeriesWriter:
     """Ids of keys for the writer. Ids given in a transaction count once it is committed."""
 
     def __init__(self) -> None:
         self._ids: dict[SeriesKey, int] = {}
         self._staged: dict[SeriesKey, int] = {}
-        self._last: dict[Kind, tuple[tuple[SeriesKey, ...], NDArray[np.uint32]]] = {}
+        self._last: dict[Kind, tuple[tuple[SeriesKey, ...], Ids]] = {}
         self._generation = -1
 
     def begin(self, generation: int) -> None:
@@ -54,18 +63,17 @@ class SeriesWriter:
             self._ids.clear()
             self._generation = generation
 
-    def ids(
-        self, connection: sqlite3.Connection, kind: Kind, keys: tuple[SeriesKey, ...]
-    ) -> NDArray[np.uint32]:
+    def ids(self, connection: sqlite3.Connection, kind: Kind, keys: tuple[SeriesKey, ...]) -> Ids:
         """The id of each key. Most seconds have the keys of the second before: no look-up then."""
         last = self._last.get(kind)
         if last is not None and last[0] == keys:
             return last[1]
-        ids = np.fromiter(
+        numbers = np.fromiter(
             (self._ids.get(key) or self._new(connection, kind, key) for key in keys),
             np.uint32,
             len(keys),
         )
+        ids = Ids(numbers, *packed_ids(numbers))
         self._last[kind] = (keys, ids)
         return ids
 
