@@ -37,8 +37,7 @@ T = TypeVar("T", np.uint32, np.int64)
 _CRC: Final = struct.Struct("<I")
 _COLUMNS: Final = struct.Struct("<II")  # CRC, n
 _HISTOGRAMS: Final = struct.Struct("<IIIHxB")  # CRC, n, cells, lowest, bytes of a count
-_RUNS: Final = 2**31
-_WINDOW_CELLS: Final = 2048
+_RUNS, _WINDOW_CELLS = 2**31, 2048
 COUNT_KINDS: Final[dict[int, np.dtype[np.integer]]] = {
     width: np.dtype(kind) for width, kind in ((1, "<u1"), (2, "<u2"), (4, "<u4"), (8, "<i8"))
 }
@@ -135,7 +134,7 @@ def decode_columns(blob: bytes) -> Columns:
 
 
 def _columns(blob: bytes) -> Columns:
-    (_, n) = _COLUMNS.unpack_from(blob)
+    n = _COLUMNS.unpack_from(blob)[1]
     if n == 0:
         return NO_COLUMNS
     if n & _RUNS:
@@ -269,7 +268,8 @@ def _check_shape(dense: NDArray[np.int64], histograms: int) -> None:
 def decode_histograms(blob: bytes) -> Histograms:
     """Undo `encode_histograms`; raises StoreCorruptError when the blob was damaged."""
     check(blob)
-    return decode_histogram_rows([blob]).histograms
+    is_empty = not _HISTOGRAMS.unpack_from(blob)[1]
+    return NO_HISTOGRAMS if is_empty else decode_histogram_rows([blob]).histograms
 
 
 class HistogramRows(NamedTuple):
