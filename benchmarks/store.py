@@ -1,10 +1,11 @@
 """Cost of the store: one second's flush, and the questions pages ask; times in ms.
 
-    python benchmarks/store.py [--hours 24]
+    python benchmarks/store.py [--hours 24] [--peer-hours 0.5]
 
 500 series a second: 440 gauges of which 50 belong to one metric, 40 counters, 20 histograms. A
 question is asked cold (nothing decoded is kept) and warm. Machines that do other work meanwhile
-show higher times: the fastest of the rounds says most, the median stands beside it.
+show higher times: the fastest of the rounds says most, the median stands beside it. Then the same
+questions to the peers that are installed (see `store_peers.py`), in the same rounds.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import numpy as np
+from store_peers import compare
 
 from servescope import histogram
 from servescope.catalog import CPU_UTILIZATION, MEMORY_USAGE, NETWORK_IO, REQUEST_DURATION
@@ -146,7 +148,9 @@ def main() -> None:
     """Fill a store of its own in a temporary folder and ask."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--hours", type=float, default=2.0)
-    seconds = int(parser.parse_args().hours * 3600)
+    parser.add_argument("--peer-hours", type=float, default=0.5, help="0: without peers")
+    options = parser.parse_args()
+    seconds = int(options.hours * 3600)
     with tempfile.TemporaryDirectory() as folder:
         store = open_store(Path(folder))
         times = fill(store, seconds)
@@ -191,6 +195,8 @@ def main() -> None:
         )
         store.close()
         months(Path(folder) / "months", 30)
+        if options.peer_hours:
+            compare(Path(folder), int(options.peer_hours * 3600))
 
 
 if __name__ == "__main__":

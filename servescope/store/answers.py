@@ -11,10 +11,11 @@ from servescope import histogram
 from servescope.histogram import BUCKETS
 from servescope.store.base import Aggregation, HeatmapResult, TotalResult
 from servescope.store.chunks import Plane
+from servescope.store.frames import distinct
 from servescope.store.tiers import FINE
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
@@ -52,6 +53,10 @@ class Steps:
 
     def __len__(self) -> int:
         return -(-(self.end - self.first) // self.step) if self.start < self.end else 0
+
+    def of(self, ts: int) -> int:
+        """The number of the step a second lies in."""
+        return int(ts - self.first) // self.step
 
     def runs(self, times: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.intp] | slice]:
         """Where in `times`, which ascend, a new step begins, and which steps these are."""
@@ -98,17 +103,25 @@ def _by_place(
     return ordered[starts], ufunc.reduceat(values[order], starts, axis=0)
 
 
+def _grouped(values: NDArray[np.float64], selection: Selection) -> NDArray[np.float64]:
+    """Values (series, steps) added up to those of the groups."""
+    if len(selection.groups) == len(values):
+        return values
+    added: NDArray[np.float64] = np.add.reduceat(values, _starts(selection.group_of), axis=0)
+    return added
+
+
 def _add(out: NDArray[np.float64], block: Block, steps: Steps) -> None:
     """Add a block's values, which hold no NaN, into `out` (places, steps)."""
     if block.times.size and block.places.size:
         starts, slots = steps.runs(block.times)
-        places, values = _by_place(_fold(block.values, starts, np.add), block.places, np.add)
+        values = _fold(block.values, starts, np.add)
         if not isinstance(slots, slice):
-            out[places[:, None], slots] += values
-        elif places.size == len(out):  # all of them, and they ascend
+            out[block.places[:, None], slots] += values
+        elif block.places.size == len(out):  # all of them, and they ascend
             out[:, slots] += values
         else:
-            out[places, slots] += values
+            out[block.places, slots] += values
 
 
 def _add_seconds(out: NDArray[np.float64], block: Block | BucketBlock, steps: Steps) -> None:
@@ -121,29 +134,40 @@ def increases(
     source: Source, plane: Plane, selection: Selection, parts: list[Segment], steps: Steps
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Sums (groups, steps) of a plane that adds, and seconds with a frame (steps,)."""
-    sums = np.zeros((len(selection.groups), len(steps)))
+    sums = np.zeros((selection.group_of.size, len(steps)))
     seconds = np.zeros(len(steps))
-    for block in source.matrices(plane, parts, selection.group):
+    for block in source.matrices(plane, parts, selection.position):
         _add(sums, block, steps)
         _add_seconds(seconds, block, steps)
     # A second lived twice, because the clock was set back, is still one on the axis.
-    return sums, np.minimum(seconds, steps.step)
+    return _grouped(sums, selection), np.minimum(seconds, steps.step)
+
+
+def _without_nan(block: Block) -> Block:
+    absent = np.isnan(block.values)
+    return block._replace(values=np.where(absent, 0.0, block.values)) if absent.any() else block
 
 
 def gauge_average(
     source: Source, selection: Selection, parts: list[Segment], steps: Steps
 ) -> NDArray[np.float64]:
     """Each series averaged over its readings in a step, then summed in its group."""
-    shape = (selection.group_of.size, len(steps))
-    sums, readings = np.zeros(shape), np.zeros(shape)
+    series = selection.group_of.size
+    sums = np.zeros((series, len(steps)))
+    # One line for all series as long as they were all read in the same seconds, which is the rule.
+    readings, alike = np.zeros((1, len(steps))), True
     for values, number in source.gauges(parts, selection.position):
-        absent = np.isnan(values.values)
-        _add(sums, values._replace(values=np.where(absent, 0.0, values.values)), steps)
-        _add(readings, number._replace(values=np.where(absent, 0.0, number.values)), steps)
+        _add(sums, _without_nan(values), steps)
+        if alike and not (len(number.values) == 1 and number.places.size == series):
+            readings, alike = np.repeat(readings, series, axis=0), False
+        told = number._replace(places=number.places[:1]) if alike else number
+        _add(readings, _without_nan(told), steps)
     with np.errstate(invalid="ignore"):
-        averages = sums / readings  # 0 / 0: not read in this step
-    _, summed = _by_place(np.where(readings > 0, averages, 0.0), selection.group_of, np.add)
-    _, read = _by_place(readings, selection.group_of, np.add)
+        averages = np.divide(sums, readings, out=sums)  # 0 / 0: not read in this step
+    if len(selection.groups) == series:
+        return averages
+    summed = _grouped(np.where(readings > 0, averages, 0.0), selection)
+    read = readings if alike else _grouped(readings, selection)
     return np.where(read > 0, summed, np.nan)
 
 
@@ -179,22 +203,52 @@ def quantiles(
     qs: Sequence[float],
 ) -> NDArray[np.float64]:
     """Quantiles (groups, quantiles, steps) of merged histograms; NaN where nothing was counted."""
-    groups = len(selection.groups)
-    out = np.full((groups, len(qs), len(steps)), np.nan)
-    blocks = list(source.buckets(parts, selection.group))
-    width = max((len(block.counts) for block in blocks), default=1)
-    at_once = max(1, _CELLS_AT_ONCE // (groups * max(width, 1)))
-    for low in range(0, len(steps), at_once):
-        some = Steps(
-            steps.first + low * steps.step,
-            steps.first + min(low + at_once, len(steps)) * steps.step,
-            steps.step,
-        )
+    out = np.full((len(selection.groups), len(qs), len(steps)), np.nan)
+    for several in _apart(source.buckets(parts, selection.group), steps):
+        if len(several) > 1:
+            _merged_quantiles(several, steps, qs, out)
+            continue
+        slots, places, counts = _by_step(several[0], steps)
+        found = histogram.quantiles_by_bucket(counts, qs, several[0].lowest)
+        if isinstance(slots, slice):
+            out[places, :, slots] = found.transpose(1, 0, 2)
+        else:
+            out[places[:, None], :, slots] = found.transpose(1, 2, 0)
+    return out
+
+
+def _apart(blocks: Iterator[BucketBlock], steps: Steps) -> list[list[BucketBlock]]:
+    """The blocks, those together that may tell of the same steps: nearly all tell of their own."""
+    apart: list[list[BucketBlock]] = []
+    last = -1
+    used = [block for block in blocks if block.counts.size and block.times.size]
+    for block in sorted(used, key=lambda block: int(block.times[0])):
+        if steps.of(block.times[0]) > last:
+            apart.append([])
+        apart[-1].append(block)
+        last = max(last, steps.of(block.times[-1]))
+    return apart
+
+
+def _merged_quantiles(
+    blocks: Sequence[BucketBlock],
+    steps: Steps,
+    qs: Sequence[float],
+    out: NDArray[np.float64],
+) -> None:
+    """Put the quantiles of blocks that tell of the same steps into `out`."""
+    groups = len(out)
+    width = max(len(block.counts) for block in blocks)
+    at_once = max(1, _CELLS_AT_ONCE // (groups * width))
+    begin = min(steps.of(block.times[0]) for block in blocks)
+    end = max(steps.of(block.times[-1]) for block in blocks) + 1
+    for low in range(begin, end, at_once):
+        high = min(low + at_once, end)
+        some = Steps(steps.first + low * steps.step, steps.first + high * steps.step, steps.step)
         spread = _spread([_cut(block, some) for block in blocks], groups, some)
         if len(spread.counts):
             found = histogram.quantiles_by_bucket(spread.counts, qs, spread.lowest)
-            out[:, :, low : low + len(some)] = found.transpose(1, 0, 2)
-    return out
+            out[:, :, low:high] = found.transpose(1, 0, 2)
 
 
 def _cut(block: BucketBlock, steps: Steps) -> BucketBlock:
@@ -227,31 +281,35 @@ def _spread(blocks: Sequence[BucketBlock], groups: int, steps: Steps) -> _Spread
     counts = np.zeros((width, groups, len(steps)), np.int64)
     touched = np.zeros(len(steps), bool)
     for block in used:
-        starts, slots = steps.runs(block.times)
-        added: NDArray[np.integer] = block.counts
-        if starts.size != block.times.size:
-            added = np.add.reduceat(added, starts, axis=2, dtype=np.int64)
-        places, added = _groups_added(added, block.places)
+        slots, places, added = _by_step(block, steps)
         at = block.lowest - lowest
         target = counts[at : at + len(added)]
-        if isinstance(slots, slice) and places.size == groups:
-            if touched[slots].any():
-                target[:, :, slots] += added
-            else:  # nothing to add to yet, which is the rule: writing costs half of adding
-                target[:, :, slots] = added
-        elif isinstance(slots, slice):
-            target[:, places, slots] += added
-        else:
+        if not isinstance(slots, slice):
             target[:, places[:, None], slots] += added
+        elif touched[slots].any() or places.size < groups:
+            target[:, places, slots] += added
+        else:  # nothing to add to yet, which is the rule: writing costs half of adding
+            target[:, places, slots] = added
         touched[slots] = True
     return _Spread(lowest, counts, seconds)
+
+
+def _by_step(
+    block: BucketBlock, steps: Steps
+) -> tuple[NDArray[np.intp] | slice, NDArray[np.intp], NDArray[np.integer]]:
+    """Which steps and groups a block tells of, and its counts (buckets, groups, steps)."""
+    starts, slots = steps.runs(block.times)
+    added: NDArray[np.integer] = block.counts
+    if starts.size != block.times.size:
+        added = np.add.reduceat(added, starts, axis=2, dtype=np.int64)
+    return slots, *_groups_added(added, block.places)
 
 
 def _groups_added(
     counts: NDArray[np.integer], places: NDArray[np.intp]
 ) -> tuple[NDArray[np.intp], NDArray[np.integer]]:
-    """Counts (buckets, series, rows) of the series of a place added up, places ascending."""
-    if bool((places[1:] > places[:-1]).all()):
+    """Counts (buckets, series, rows) of the series of a place added up."""
+    if distinct(places).size == places.size:
         return places, counts
     if bool((places == places[0]).all()):
         return places[:1], counts.sum(axis=1, keepdims=True, dtype=np.int64)
@@ -284,8 +342,8 @@ def total(
     count, sum_s = np.zeros(groups), np.zeros(groups)
     buckets = np.zeros((groups, BUCKETS), np.int64)
     for plane, out in zip(planes, (count, sum_s), strict=False):
-        for block in source.matrices(plane, parts, selection.group):
-            np.add.at(out, block.places, block.values.sum(axis=1))
+        for block in source.matrices(plane, parts, selection.position):
+            np.add.at(out, selection.group_of[block.places], block.values.sum(axis=1))
     if Plane.HIST_SUM in planes:
         for cells in source.buckets(parts, selection.group):
             if cells.counts.size:

@@ -9,16 +9,19 @@ import numpy as np
 from servescope.histogram import BUCKETS
 from servescope.store.chunks import GAUGE_PLANES, Plane
 from servescope.store.frames import (
-    NO_HISTOGRAMS,
-    Columns,
-    Histograms,
+    COUNT_KINDS,
+    NO_COLUMNS,
+    ColumnRows,
+    HistogramRows,
     distinct,
+    width_of,
 )
+from servescope.store.matrices import unpack_series
 from servescope.store.packing import ROWS
 from servescope.store.tiers import FINE
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -26,12 +29,12 @@ if TYPE_CHECKING:
     from servescope.store.matrices import Matrix, PackedMatrix
     from servescope.store.spans import Segment
 
-_ALL_ROWS: Final = slice(0, ROWS)
+_ROW_NUMBERS: Final = np.arange(ROWS, dtype=np.int64)
 _NAN: Final = float("nan")
 
 
 class Block(NamedTuple):
-    """Rows of one tier: `values[i, r]` of place `places[i]` at `times[r]`.
+    """Rows of one tier: `values[i, r]` of place `places[i]` at `times[r]`, or one line for all.
 
     NaN where a gauge was not read. `seconds[r]`: how many seconds of the row had a frame.
     """
@@ -57,155 +60,154 @@ class BucketBlock(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Rows of one tier as they were stored, in order of time; `columns` or `histograms` of each."""
+    """Rows of one tier as they were stored, in order of time; `told` of one column of the table."""
 
     tier: int
-    times: list[int]
-    seconds: list[int]
-    columns: list[Columns]
-    histograms: list[Histograms]
+    times: NDArray[np.int64]
+    seconds: NDArray[np.float64]
+    told: ColumnRows | HistogramRows
 
-    def of_plane(self, plane: Plane) -> list[Columns]:
-        """What each row tells of a plane, one value a series."""
-        if plane is Plane.HIST_COUNT:
-            return [Columns(one.ids, one.totals()[None]) for one in self.histograms]
-        if plane is Plane.HIST_SUM:
-            return [Columns(one.ids, one.sums[None]) for one in self.histograms]
-        if plane in GAUGE_PLANES and self.tier != FINE:
-            index = GAUGE_PLANES.index(plane)
-            return [Columns(one.ids, one.values[index : index + 1]) for one in self.columns]
-        return self.columns
+    def of_plane(
+        self, plane: Plane
+    ) -> tuple[NDArray[np.uint32], NDArray[np.intp], NDArray[np.float64]]:
+        """Series, row and value of each cell of a plane."""
+        if isinstance(self.told, HistogramRows):
+            histograms, row = self.told
+            values = histograms.sums if plane is Plane.HIST_SUM else histograms.totals()
+            return histograms.ids, row, values
+        columns = [*self.told.columns(), NO_COLUMNS]  # nothing to concatenate is an error
+        index = self.line(plane)
+        return (
+            np.concatenate([one.ids for one in columns]),
+            np.repeat(np.arange(len(columns)), [one.ids.size for one in columns]),
+            np.concatenate([one.values[index] for one in columns]),
+        )
+
+    def line(self, plane: Plane) -> int:
+        """Which row of the columns' values holds the plane."""
+        of_four = plane in GAUGE_PLANES and self.tier != FINE
+        return GAUGE_PLANES.index(plane) if of_four else 0
 
 
 def row_block(rows: Rows, plane: Plane, place_of: NDArray[np.intp]) -> Block:
     """Rows as a matrix of the places they touch."""
-    decoded = rows.of_plane(plane)
-    times, seconds = np.array(rows.times, np.int64), np.array(rows.seconds, np.float64)
-    ids = decoded[0].ids if decoded else np.empty(0, np.uint32)
-    if decoded and all(one.ids is ids for one in decoded):  # most rows tell of the same series
-        place = place_of[ids]
+    if isinstance(rows.told, ColumnRows) and rows.told.are_alike:
+        place = place_of[rows.told.first.ids]
         wanted = np.flatnonzero(place >= 0)
+        low, high = (int(wanted[0]), int(wanted[-1]) + 1) if wanted.size else (0, 0)
         wanted = wanted[np.argsort(place[wanted], kind="stable")]
-        stacked = np.array([one.values[0] for one in decoded])
-        return Block(rows.tier, times, seconds, place[wanted], stacked.T[wanted])
-    flat = np.concatenate([one.values[0] for one in decoded] or [np.empty(0)])
-    row = np.repeat(np.arange(len(decoded)), [one.ids.size for one in decoded])
-    place = place_of[np.concatenate([one.ids for one in decoded] or [ids])]
+        table = rows.told.table(rows.line(plane), low, high)
+        return Block(rows.tier, rows.times, rows.seconds, place[wanted], table.T[wanted - low])
+    ids, row, flat = rows.of_plane(plane)
+    place = place_of[ids]
     keep = place >= 0
     place, row, flat = place[keep], row[keep], flat[keep]
-    shape = (int(place.max(initial=-1)) + 1, len(decoded))
+    shape = (int(place.max(initial=-1)) + 1, rows.times.size)
     if plane in GAUGE_PLANES:
         values = np.full(shape, _NAN)
         values[place, row] = flat
     else:
-        cells = np.bincount(place * len(decoded) + row, flat, minlength=shape[0] * shape[1])
+        cells = np.bincount(place * rows.times.size + row, flat, minlength=shape[0] * shape[1])
         values = cells.astype(np.float64, copy=False).reshape(shape)
-    return Block(rows.tier, times, seconds, np.arange(shape[0]), values)
+    return Block(rows.tier, rows.times, rows.seconds, np.arange(shape[0]), values)
 
 
-def histogram_block(rows: Rows, place_of: NDArray[np.intp]) -> BucketBlock:
+def histogram_block(
+    tier_rows: Rows, told: HistogramRows, place_of: NDArray[np.intp]
+) -> BucketBlock:
     """Rows of histograms as one dense block."""
-    decoded = [*rows.histograms, NO_HISTOGRAMS]  # nothing to concatenate is an error
-    ids = np.concatenate([one.ids for one in decoded])
-    known = distinct(ids)
-    known = known[place_of[known] >= 0]
+    histograms, row_of_series = told
+    place = place_of[histograms.ids]
+    known = distinct(histograms.ids[place >= 0])
     known = known[np.argsort(place_of[known], kind="stable")]
     position_of = np.full(place_of.size, -1, np.intp)
     position_of[known] = np.arange(known.size)
-    position = position_of[np.repeat(ids, np.concatenate([one.lengths for one in decoded]))]
-    keep = position >= 0
-    bucket = np.concatenate([one.buckets for one in decoded])[keep].astype(np.intp)
-    row = np.repeat(np.arange(len(decoded)), [one.counts.size for one in decoded])[keep]
-    counts = np.concatenate([one.counts for one in decoded])[keep]
+    rows = tier_rows.times.size
+    # Where the first bucket of each series would be; -1 where it was not asked for.
+    base = np.where(place >= 0, position_of[histograms.ids] * rows + row_of_series, -1)
+    base_of_cell = np.repeat(base, histograms.lengths)
+    bucket, counts = histograms.buckets, histograms.counts
+    if (base < 0).any():
+        keep = base_of_cell >= 0
+        base_of_cell, bucket, counts = base_of_cell[keep], bucket[keep], counts[keep]
     lowest = int(bucket.min(initial=BUCKETS - 1))
     width = max(int(bucket.max(initial=0)) + 1 - lowest, 0)
-    dense = np.zeros((width, known.size, len(rows.times)), np.int64)
-    dense[bucket - lowest, position[keep], row] = counts
+    kind = COUNT_KINDS[width_of(int(counts.max(initial=0)))]
+    dense = np.zeros(width * known.size * rows, kind)
+    dense[(bucket.astype(np.intp) - lowest) * (known.size * rows) + base_of_cell] = counts
     return BucketBlock(
-        np.array(rows.times, np.int64),
-        np.array(rows.seconds, np.float64),
+        tier_rows.times,
+        tier_rows.seconds,
         place_of[known],
         lowest,
-        dense,
+        dense.reshape(width, known.size, rows),
     )
 
 
-def _within(part: Segment, t0: int) -> slice:
-    """The rows of a chunk that lie in the part."""
-    first = max(0, -(-(part.start - t0) // part.tier))
-    return slice(first, min(ROWS, -(-(part.end - t0) // part.tier)))
-
-
-def from_matrix(
-    part: Segment, t0: int, matrix: Matrix | PackedMatrix, place_of: NDArray[np.intp]
+def from_matrices(
+    part: Segment,
+    chunks: Mapping[int, Sequence[Matrix | PackedMatrix]],
+    place_of: NDArray[np.intp],
+    absent: float,
 ) -> Block:
-    """The rows of a chunk that lie in the part, of the series asked for."""
-    rows = _within(part, t0)
-    place = place_of[matrix.ids]
-    wanted = np.flatnonzero(place >= 0)
-    places = place[wanted]
-    order = np.argsort(places, kind="stable")
-    values = matrix.rows(wanted[order])
+    """The rows of chunks that lie in the part, of the series asked for; `absent` where none tells.
+
+    `chunks`: those of each span, by its begin, in order of time.
+    """
+    columns = [(column, one) for column, several in enumerate(chunks.values()) for one in several]
+    places, values = unpack_series(columns, len(chunks), place_of, absent)
+    times = (np.fromiter(chunks, np.int64)[:, None] + part.tier * _ROW_NUMBERS).ravel()
+    seconds = np.concatenate([several[0].seconds for several in chunks.values()])
+    low, high = times.searchsorted((part.start, part.end))
     return Block(
         part.tier,
-        _times(part, t0)[rows],
-        matrix.seconds[rows].astype(np.float64),
-        places[order],
-        values if rows == _ALL_ROWS else values[:, rows],
-    )
-
-
-def _times(part: Segment, t0: int) -> NDArray[np.int64]:
-    return np.arange(t0, t0 + part.tier * ROWS, part.tier, dtype=np.int64)
-
-
-def joined(blocks: list[Block]) -> Iterator[Block]:
-    """Neighbours in time that tell of the same places as one block: cheaper to work with."""
-    run: list[Block] = []
-    for block in blocks:
-        if run and not np.array_equal(run[0].places, block.places):
-            yield _concatenated(run)
-            run = []
-        run.append(block)
-    if run:
-        yield _concatenated(run)
-
-
-def _concatenated(run: list[Block]) -> Block:
-    if len(run) == 1:
-        return run[0]
-    return Block(
-        run[0].tier,
-        np.concatenate([block.times for block in run]),
-        np.concatenate([block.seconds for block in run]),
-        run[0].places,
-        np.concatenate([block.values for block in run], axis=1),
+        times[low:high],
+        seconds[low:high].astype(np.float64),
+        places,
+        values.reshape(places.size, times.size)[:, low:high],
     )
 
 
 def one_each(block: Block) -> Block:
     """A reading where there is a value: what a row of tier 1 holds."""
-    return block._replace(values=(~np.isnan(block.values)).astype(np.float64))
+    return _readings(block, np.ones(block.times.size))
 
 
 def as_often_as_seconds(block: Block) -> Block:
     """As many readings as seconds with a frame, where the gauge was read."""
-    return block._replace(values=np.where(np.isnan(block.values), np.nan, block.seconds))
+    return _readings(block, block.seconds)
+
+
+def _readings(block: Block, number: NDArray[np.float64]) -> Block:
+    """One line for all places where every gauge was read in every row, which is the rule."""
+    absent = np.isnan(block.values)
+    return block._replace(values=np.where(absent, _NAN, number) if absent.any() else number[None])
+
+
+def as_told(readings: Block, known: Block) -> Block:
+    """Readings, and in their place what is known of some of their series and rows."""
+    at = np.ix_(
+        np.searchsorted(readings.places, known.places),
+        np.searchsorted(readings.times, known.times),
+    )
+    values = np.broadcast_to(readings.values, (readings.places.size, readings.times.size)).copy()
+    values[at] = np.where(np.isnan(known.values), values[at], known.values)
+    return readings._replace(values=values)
 
 
 def without_replaced(block: Block, plane: Plane, late: Rows, place_of: NDArray[np.intp]) -> Block:
-    """Take from a closed minute what a late row tells anew: its seconds, and its gauges."""
-    first, last = int(block.times[0]), int(block.times[-1])
-    columns = [number for number, ts in enumerate(late.times) if first <= ts <= last]
-    if not columns:
+    """Take from closed minutes what a late row tells anew: its seconds, and its gauges."""
+    rows = np.flatnonzero(np.isin(late.times, block.times))
+    if not rows.size:
         return block
+    columns = np.searchsorted(block.times, late.times[rows])
     seconds, values = block.seconds.copy(), block.values.copy()
-    told = late.of_plane(plane)
-    for number in columns:
-        column = late.times[number] - first
-        seconds[column] = 0
-        if plane is Plane.VALUE:
-            values[np.isin(block.places, place_of[told[number].ids]), column] = _NAN
+    seconds[columns] = 0
+    if plane is Plane.VALUE:
+        ids, row_of, _ = late.of_plane(plane)
+        for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+            told = place_of[ids[row_of == row]]
+            values[np.isin(block.places, told), column] = _NAN
     return block._replace(seconds=seconds, values=values)
 
 
@@ -214,21 +216,20 @@ def from_buckets(
     t0: int,
     chunk: Buckets,
     place_of: NDArray[np.intp],
-    late: list[int],
+    late: NDArray[np.int64],
 ) -> BucketBlock:
     """The rows of a chunk that lie in the part; seconds of `late` rows are told by these."""
-    rows = _within(part, t0)
+    times = t0 + part.tier * _ROW_NUMBERS
+    low, high = times.searchsorted((part.start, part.end))
+    times = times[low:high]
     place = place_of[chunk.ids]
     wanted = np.flatnonzero(place >= 0)
-    wanted = wanted[np.argsort(place[wanted], kind="stable")]
-    as_it_is = wanted.size == place.size and bool((wanted[1:] > wanted[:-1]).all())
-    counts = chunk.counts if as_it_is else chunk.counts[:, wanted]
-    times = _times(part, t0)[rows]
-    seconds = chunk.seconds[rows].astype(np.float64)
+    counts = chunk.counts if wanted.size == place.size else chunk.counts[:, wanted]
+    seconds = chunk.seconds[low:high].astype(np.float64)
     return BucketBlock(
         times,
-        np.where(np.isin(times, late), 0.0, seconds) if late else seconds,
+        np.where(np.isin(times, late), 0.0, seconds) if late.size else seconds,
         place[wanted],
         chunk.lowest,
-        counts[:, :, rows],
+        counts if times.size == ROWS else counts[:, :, low:high],
     )

@@ -13,8 +13,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 
 from servescope.errors import StoreCorruptError
-from servescope.store.buckets import Buckets, buckets_of, encode_buckets
-from servescope.store.chunks import GAUGE_PLANES, Plane
+from servescope.store.buckets import Buckets, buckets_of
+from servescope.store.chunks import (
+    GAUGE_PLANES,
+    Plane,
+    bucket_sections_of,
+    encode,
+    numbered,
+    sections_of,
+)
 from servescope.store.frames import (
     NO_COLUMNS,
     NO_HISTOGRAMS,
@@ -29,7 +36,7 @@ from servescope.store.frames import (
     merge_histograms,
     merge_readings,
 )
-from servescope.store.matrices import Matrix, encode_matrix, without_noise
+from servescope.store.matrices import Matrix, without_noise
 from servescope.store.packing import ROWS
 from servescope.store.tiers import COARSER, FINE, TIERS
 
@@ -117,24 +124,24 @@ def _insert_chunks(
     matrices: dict[Plane, Matrix],
     buckets: Buckets,
 ) -> None:
-    blobs = {
-        plane: encode_matrix(matrix)
-        for plane, matrix in matrices.items()
-        if plane is not Plane.READINGS or not _each_second_was_read(matrices)
-    }
-    blobs[Plane.HIST_BUCKETS] = encode_buckets(buckets)
+    values = dict(sections_of(matrices[Plane.VALUE]))
+    rows = []
+    for plane, matrix in matrices.items():
+        for section, part in sections_of(matrix):
+            if plane in GAUGE_PLANES and not part.ids.size:
+                continue
+            if plane is Plane.READINGS and _each_second_was_read(part, values[section]):
+                continue
+            rows.append((tier, numbered(plane, section), t0, first, encode(part)))
+    for section, some in bucket_sections_of(buckets):
+        rows.append((tier, numbered(Plane.HIST_BUCKETS, section), t0, first, encode(some)))
     connection.executemany(
-        "INSERT INTO chunk (tier, plane, t0, first, data) VALUES (?, ?, ?, ?, ?)",
-        [(tier, plane, t0, first, blob) for plane, blob in blobs.items()],
+        "INSERT INTO chunk (tier, plane, t0, first, data) VALUES (?, ?, ?, ?, ?)", rows
     )
 
 
-def _each_second_was_read(matrices: dict[Plane, Matrix]) -> bool:
-    readings, values = matrices[Plane.READINGS], matrices[Plane.VALUE]
-    return bool(
-        ((readings.values == readings.seconds) | np.isnan(values.values)).all()
-        and readings.ids.size
-    )
+def _each_second_was_read(readings: Matrix, values: Matrix) -> bool:
+    return bool(((readings.values == readings.seconds) | np.isnan(values.values)).all())
 
 
 def _column(

@@ -4,15 +4,20 @@ A blob begins with the CRC-32 of what follows it. Columns are arrays one after t
 ones first, all little endian.
 
 - gauges, counts: n; values (k, n) float64; series ids (n,) uint32. k is 1, but 4 for the gauges of
-  a coarser tier: sum, number of readings, lowest, highest.
-- histograms: n, cells, width; sums (n,) float64; counts (cells,) of 1, 2, 4 or 8 bytes; series ids
-  (n,) uint32; cells of each series (n,) uint32; bucket of each cell (cells,) uint8.
+  a coarser tier: sum, number of readings, lowest, highest. Where 2**31 is added to n, k is 1 and
+  the ids are runs, pairs of first id and length.
+- histograms: n, cells, 0, width; sums (n,) float64; counts (cells,) of 1, 2, 4 or 8 bytes; series
+  ids (n,) uint32; cells of each series (n,) uint32; bucket of each cell (cells,) uint8.
+- few histograms: n, span, 1 + lowest bucket, width; sums (n,) float64; counts (n, span) of buckets
+  `lowest` and on; series ids (n,) uint32.
 """
 
 from __future__ import annotations
 
 import struct
 import zlib
+from itertools import groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import numpy as np
@@ -21,7 +26,7 @@ from servescope.errors import StoreCorruptError
 from servescope.histogram import BUCKETS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -31,11 +36,15 @@ T = TypeVar("T", np.uint32, np.int64)
 
 _CRC: Final = struct.Struct("<I")
 _COLUMNS: Final = struct.Struct("<II")  # CRC, n
-_HISTOGRAMS: Final = struct.Struct("<IIIHxB")  # CRC, n, cells, unused, bytes of a count
+_HISTOGRAMS: Final = struct.Struct("<IIIHxB")  # CRC, n, cells, lowest, bytes of a count
+_RUNS, _WINDOW_CELLS = 2**31, 2048
 COUNT_KINDS: Final[dict[int, np.dtype[np.integer]]] = {
     width: np.dtype(kind) for width, kind in ((1, "<u1"), (2, "<u2"), (4, "<u4"), (8, "<i8"))
 }
 """How counts are kept, by the bytes of each."""
+
+
+_LARGEST: Final = {width: int(np.iinfo(kind).max) for width, kind in COUNT_KINDS.items()}
 
 
 def seal(body: bytes) -> bytes:
@@ -43,9 +52,14 @@ def seal(body: bytes) -> bytes:
     return _CRC.pack(zlib.crc32(body)) + body
 
 
+def is_intact(blob: bytes) -> bool:
+    """Whether the blob is what was sealed."""
+    return blob[:4] == zlib.crc32(memoryview(blob)[4:]).to_bytes(4, "little")
+
+
 def check(blob: bytes) -> None:
     """Raise StoreCorruptError when the blob is not what was sealed."""
-    if len(blob) < _CRC.size or _CRC.unpack_from(blob)[0] != zlib.crc32(memoryview(blob)[4:]):
+    if not is_intact(blob):
         raise StoreCorruptError("a blob of the store fails its checksum")
 
 
@@ -75,8 +89,10 @@ class Histograms(NamedTuple):
 
     def totals(self) -> NDArray[np.float64]:
         """Number of values in each series, shape (n,)."""
-        owner = np.repeat(np.arange(self.ids.size), self.lengths)
-        return np.bincount(owner, self.counts, minlength=self.ids.size).astype(np.float64)
+        upto = np.concatenate(([0], np.cumsum(self.counts)))
+        ends = np.cumsum(self.lengths, dtype=np.int64)
+        totals: NDArray[np.float64] = (upto[ends] - upto[ends - self.lengths]).astype(np.float64)
+        return totals
 
 
 def encode_columns(columns: Columns) -> bytes:
@@ -89,21 +105,81 @@ def encode_columns(columns: Columns) -> bytes:
     )
 
 
-def decode_columns(blob: bytes, like: NDArray[np.uint32] | None = None) -> Columns:
+def packed_ids(ids: NDArray[np.uint32]) -> tuple[int, bytes]:
+    """Ids as they end the columns of a second, and what their number is marked with.
+
+    A second has mostly the ids of neighbours: then they are kept as runs, first id and length.
+    """
+    breaks = np.flatnonzero(np.diff(ids.astype(np.int64)) != 1) + 1
+    begins = np.concatenate(([0], breaks)) if ids.size else breaks
+    if 2 * begins.size >= ids.size:
+        return 0, ids.astype("<u4").tobytes()
+    runs = np.stack((ids[begins], np.diff(np.append(begins, ids.size))), axis=1)
+    return _RUNS, runs.astype("<u4").tobytes()
+
+
+def pack_columns(mark: int, ids: bytes, values: Collection[float]) -> bytes:
+    """`encode_columns` of one line of values, with ids from `packed_ids`."""
+    n = len(values)
+    return seal(struct.pack(f"<I{n}d", n | mark, *values) + ids)
+
+
+def decode_columns(blob: bytes) -> Columns:
     """Undo `encode_columns`; the arrays are views of the blob.
 
-    `like`: ids that are likely the same; then they are told by this very array. Raises
-    StoreCorruptError when the blob was damaged.
+    Raises StoreCorruptError when the blob was damaged.
     """
     check(blob)
-    (_, n) = _COLUMNS.unpack_from(blob)
+    return _columns(blob)
+
+
+def _columns(blob: bytes) -> Columns:
+    n = _COLUMNS.unpack_from(blob)[1]
     if n == 0:
         return NO_COLUMNS
+    if n & _RUNS:
+        n ^= _RUNS
+        runs = np.frombuffer(blob, "<u4", -1, _COLUMNS.size + 8 * n).reshape(-1, 2).tolist()
+        ids = np.concatenate([np.arange(low, low + size, dtype=np.uint32) for low, size in runs])
+        return Columns(ids, np.frombuffer(blob, "<f8", n, _COLUMNS.size)[None])
     cells = (len(blob) - _COLUMNS.size - 4 * n) // 8
     values = np.frombuffer(blob, "<f8", cells, _COLUMNS.size).reshape(-1, n)
-    if like is not None and like.size == n and blob.endswith(like.data):
-        return Columns(like, values)
     return Columns(np.frombuffer(blob, "<u4", n, _COLUMNS.size + 8 * cells), values)
+
+
+class ColumnRows(NamedTuple):
+    """Gauges or counts of several rows: `first`, of the first one, and the blobs of all."""
+
+    first: Columns
+    blobs: Sequence[bytes]
+    are_alike: bool  # all rows tell of the same series
+
+    def columns(self) -> list[Columns]:
+        """Each row by itself."""
+        return [_columns(blob) for blob in self.blobs]
+
+    def table(self, index: int, low: int, high: int) -> NDArray[np.float64]:
+        """Row `index` of the values, of some neighbouring series: (rows, high - low).
+
+        Only where the rows are alike; nothing else of the blobs is touched.
+        """
+        n = self.first.ids.size
+        begin, end = (_COLUMNS.size + 8 * (index * n + at) for at in (low, high))
+        joined = b"".join([blob[begin:end] for blob in self.blobs])
+        return np.frombuffer(joined, "<f8").reshape(len(self.blobs), high - low)
+
+
+def decode_column_rows(blobs: Sequence[bytes]) -> ColumnRows:
+    """Undo `encode_columns` for several rows that are intact."""
+    if not blobs:
+        return ColumnRows(NO_COLUMNS, blobs, are_alike=False)
+    first = _columns(blobs[0])
+    length, number = len(blobs[0]), blobs[0][4:8]
+    ids = blobs[0][_COLUMNS.size + first.values.nbytes :]
+    are_alike = first.ids.size > 0 and all(
+        len(blob) == length and blob[4:8] == number and blob.endswith(ids) for blob in blobs
+    )
+    return ColumnRows(first, blobs, are_alike)
 
 
 def merge_columns(old: Columns, new: Columns, *, adding: bool) -> Columns:
@@ -135,16 +211,15 @@ def histograms_from(ids: NDArray[np.uint32], deltas: Sequence[HistogramDelta]) -
     if not deltas:
         return NO_HISTOGRAMS
     dense = np.concatenate([delta.counts for delta in deltas])
-    if dense.shape != (BUCKETS * len(deltas),):
-        raise ValueError(f"a histogram has {BUCKETS} buckets: {dense.shape} for {len(deltas)}")
+    _check_shape(dense, len(deltas))
     cells = dense.astype(bool).nonzero()[0]
-    begins = cells.searchsorted(BUCKETS * np.arange(len(deltas) + 1))
+    begins = cells.searchsorted(np.arange(0, dense.size + 1, BUCKETS))
     return Histograms(
         ids,
         np.array([delta.sum_s for delta in deltas]),
         (begins[1:] - begins[:-1]).astype(np.uint32),
         (cells % BUCKETS).astype(np.uint8),
-        dense[cells].astype(np.int64, copy=False),
+        dense[cells],
     )
 
 
@@ -162,24 +237,119 @@ def encode_histograms(histograms: Histograms) -> bytes:
     )
 
 
+def pack_histograms(ids: NDArray[np.uint32], deltas: Sequence[HistogramDelta]) -> bytes:
+    """`encode_histograms` of dense deltas; few of them as a window of the buckets in use.
+
+    Finding the cells in use takes longer than writing those around them. Raises ValueError when one
+    has not BUCKETS buckets.
+    """
+    if 0 < len(deltas) <= _WINDOW_CELLS // 16:
+        dense = np.concatenate([delta.counts for delta in deltas])
+        _check_shape(dense, len(deltas))
+        table = dense.reshape(len(deltas), BUCKETS)
+        union = np.bitwise_or.reduce(table, axis=0)  # as many bits as the largest count has
+        used = union.nonzero()[0]
+        low, high = (int(used[0]), int(used[-1]) + 1) if used.size else (0, 1)
+        if len(deltas) * (high - low) <= _WINDOW_CELLS:
+            n, width = len(deltas), width_of(int(union.max()))
+            head = struct.pack(
+                f"<IIHxB{n}d", n, high - low, low + 1, width, *[delta.sum_s for delta in deltas]
+            )
+            cells = table[:, low:high].astype(COUNT_KINDS[width]).tobytes()
+            return seal(head + cells + ids.tobytes())
+    return encode_histograms(histograms_from(ids, deltas))
+
+
+def _check_shape(dense: NDArray[np.int64], histograms: int) -> None:
+    if dense.shape != (BUCKETS * histograms,):
+        raise ValueError(f"a histogram has {BUCKETS} buckets: {dense.shape} for {histograms}")
+
+
 def decode_histograms(blob: bytes) -> Histograms:
     """Undo `encode_histograms`; raises StoreCorruptError when the blob was damaged."""
     check(blob)
-    (_, n, cells, _, width) = _HISTOGRAMS.unpack_from(blob)
-    width = width or 8  # schema version 1 kept each count in eight bytes and a zero here
-    at = _HISTOGRAMS.size
-    sums = np.frombuffer(blob, "<f8", n, at)
-    counts = np.frombuffer(blob, COUNT_KINDS[width], cells, at + 8 * n)
-    at += 8 * n + width * cells
-    ids = np.frombuffer(blob, "<u4", n, at)
-    lengths = np.frombuffer(blob, "<u4", n, at + 4 * n)
-    buckets = np.frombuffer(blob, "u1", cells, at + 8 * n)
-    return Histograms(ids, sums, lengths, buckets, counts.astype(np.int64))
+    is_empty = not _HISTOGRAMS.unpack_from(blob)[1]
+    return NO_HISTOGRAMS if is_empty else decode_histogram_rows([blob]).histograms
+
+
+class HistogramRows(NamedTuple):
+    """Histograms of several rows, one after the other, and the row of each series."""
+
+    histograms: Histograms
+    row: NDArray[np.intp]  # (series of all rows,)
+
+
+def decode_histogram_rows(blobs: Sequence[bytes]) -> HistogramRows:
+    """Undo `encode_histograms` and `pack_histograms` for several rows that are intact."""
+    several = [
+        _windows(list(group)) if windowed else _sparse(list(group))
+        for windowed, group in groupby(blobs, key=lambda blob: _HISTOGRAMS.unpack_from(blob)[3] > 0)
+    ]
+    series = [_HISTOGRAMS.unpack_from(blob)[1] for blob in blobs]
+    row = np.repeat(np.arange(len(blobs)), series)
+    if len(several) == 1:
+        return HistogramRows(several[0], row)
+    arrays = zip(*several, strict=True) if several else [[array] for array in NO_HISTOGRAMS]
+    return HistogramRows(Histograms(*(np.concatenate(list(array)) for array in arrays)), row)
+
+
+def _sparse(blobs: list[bytes]) -> Histograms:
+    arrays: tuple[list[bytes], ...] = ([], [], [], [], [])  # sums, counts, ids, lengths, buckets
+    widths = []
+    for blob in blobs:
+        (_, n, cells, _, width) = _HISTOGRAMS.unpack_from(blob)
+        width = width or 8  # schema version 1 kept each count in eight bytes and a zero here
+        at = _HISTOGRAMS.size
+        for array, size in zip(arrays, (8 * n, width * cells, 4 * n, 4 * n, cells), strict=True):
+            array.append(blob[at : at + size])
+            at += size
+        widths.append(width)
+    sums, _, ids, lengths, buckets = (b"".join(array) for array in arrays)
+    return Histograms(
+        np.frombuffer(ids, "<u4"),
+        np.frombuffer(sums, "<f8"),
+        np.frombuffer(lengths, "<u4"),
+        np.frombuffer(buckets, "u1"),
+        _counts(arrays[1], widths).astype(np.int64),
+    )
+
+
+def _windows(blobs: list[bytes]) -> Histograms:
+    arrays: tuple[list[bytes], ...] = ([], [], [])  # sums, counts, ids
+    heads = [_HISTOGRAMS.unpack_from(blob) for blob in blobs]
+    for blob, (_, n, span, _, width) in zip(blobs, heads, strict=True):
+        at = _HISTOGRAMS.size
+        for array, size in zip(arrays, (8 * n, width * n * span, 4 * n), strict=True):
+            array.append(blob[at : at + size])
+            at += size
+    _, series, spans, lowest, widths = np.array(heads, np.int64).T
+    counts = _counts(arrays[1], widths.tolist())
+    there = counts.astype(bool)
+    span_of = np.repeat(spans, series)
+    begins = np.cumsum(span_of) - span_of
+    lengths = np.add.reduceat(there, begins, dtype=np.uint32)
+    cells = there.nonzero()[0]
+    return Histograms(
+        np.frombuffer(b"".join(arrays[2]), "<u4"),
+        np.frombuffer(b"".join(arrays[0]), "<f8"),
+        lengths,
+        (cells - np.repeat(begins - np.repeat(lowest - 1, series), lengths)).astype(np.uint8),
+        counts[cells].astype(np.int64),
+    )
+
+
+def _counts(parts: list[bytes], widths: list[int]) -> NDArray[np.integer]:
+    """Counts of rows in order, whose widths may differ."""
+    alike = [
+        np.frombuffer(b"".join([part for _, part in group]), COUNT_KINDS[width])
+        for width, group in groupby(zip(widths, parts, strict=True), key=itemgetter(0))
+    ]
+    return alike[0] if len(alike) == 1 else np.concatenate(alike)
 
 
 def width_of(largest: int) -> int:
     """How many bytes a count up to the largest needs."""
-    return next(width for width, kind in COUNT_KINDS.items() if largest <= np.iinfo(kind).max)
+    return next(width for width, most in _LARGEST.items() if largest <= most)
 
 
 def merge_histograms(several: Sequence[Histograms]) -> Histograms:
@@ -203,6 +373,21 @@ def merge_histograms(several: Sequence[Histograms]) -> Histograms:
         (cells % BUCKETS).astype(np.uint8),
         counts,
     )
+
+
+def merged_row(
+    old: tuple[bytes, bytes, bytes], new: tuple[bytes, bytes, bytes]
+) -> tuple[bytes, bytes, bytes]:
+    """Gauges, counts and histograms of a second that was told twice.
+
+    Raises StoreCorruptError when a blob was damaged.
+    """
+    gauges, counts = (
+        merge_columns(decode_columns(old[index]), decode_columns(new[index]), adding=bool(index))
+        for index in (0, 1)
+    )
+    histograms = merge_histograms([decode_histograms(old[2]), decode_histograms(new[2])])
+    return encode_columns(gauges), encode_columns(counts), encode_histograms(histograms)
 
 
 NO_COLUMNS: Final = Columns(np.empty(0, np.uint32), np.empty((4, 0)))

@@ -22,9 +22,9 @@ import numpy as np
 from servescope.store.packing import ROWS, joined_bytes, pack, unpack
 
 if TYPE_CHECKING:
-    from numpy.typing import NDArray
+    from collections.abc import Iterator, Sequence
 
-Bytes = "NDArray[np.uint8]"
+    from numpy.typing import NDArray
 
 _WIDTHS: Final = (0, 1, 2, 4, 8)  # bytes of a difference, by class; the last class is kept as float
 _FLOATS: Final = len(_WIDTHS)
@@ -35,6 +35,7 @@ _CLASSES: Final = struct.Struct("<6I")
 _POWERS: Final = 10.0 ** np.arange(10)
 _EXACT: Final = 2.0**53
 _NOT_DECIMAL: Final = 255
+_SERIES_AT_ONCE: Final = 128
 _XORED_LAYOUT: Final = 0  # of schema version 1: every series xor-ed
 _LAYOUT: Final = 1
 
@@ -51,13 +52,9 @@ class Matrix(NamedTuple):
         """Memory held."""
         return self.values.nbytes + self.ids.nbytes
 
-    def rows(self, at: NDArray[np.intp]) -> NDArray[np.float64]:
-        """The values (at.size, ROWS) of some series, by their place in `ids`."""
-        return self.values[at]
-
 
 class PackedMatrix:
-    """A chunk as it lies in the store, decompressed: series are unpacked when asked for."""
+    """A chunk as it lies in the store, decompressed: `unpack_series` unpacks what is asked for."""
 
     def __init__(self, series: int, body: bytes) -> None:
         self.seconds: NDArray[np.uint16] = np.frombuffer(body, "<u2", ROWS)
@@ -66,68 +63,148 @@ class PackedMatrix:
         self.ids: NDArray[np.uint32] = np.frombuffer(body, "<u4", series, at)
         at += 4 * series
         packed = series - sizes[_FLOATS]
-        self._powers = _POWERS[np.frombuffer(body, "u1", packed, at)]
+        self.exponents: NDArray[np.uint8] = np.frombuffer(body, "u1", packed, at)
         at += packed
         firsts = np.frombuffer(body, "u1", 8 * packed, at).reshape(8, packed)
-        self._firsts = np.ascontiguousarray(firsts.T).view("<i8").ravel()
+        self.firsts: NDArray[np.int64] = np.ascontiguousarray(firsts.T).view("<i8").ravel()
         at += 8 * packed
-        self._there: NDArray[np.uint8] | None = None
+        self.there: NDArray[np.uint8] | None = None
         (masked,) = body[at : at + 1]
         at += 1
         if masked:
             length = -(-packed * ROWS // 8)
             bits = np.unpackbits(np.frombuffer(body, "u1", length, at), count=packed * ROWS)
-            self._there = bits.reshape(packed, ROWS)
+            self.there = bits.reshape(packed, ROWS)
             at += length
-        self._classes: list[tuple[int, int, NDArray[np.uint8]]] = []  # first series, past it, bytes
+        self.classes: list[tuple[int, int, int, NDArray[np.uint8]]] = []
+        """Of each class in use: its number, its first series, the one past it, its bytes."""
         low = 0
-        for size, width in zip(sizes, (*_WIDTHS, 8), strict=True):
-            columns = ROWS if low >= packed else ROWS - 1
-            planes = np.frombuffer(body, "u1", width * size * columns, at)
-            self._classes.append((low, low + size, planes.reshape(width, size, columns)))
-            at += planes.size
-            low += size
-        self.nbytes = len(body) + packed * (16 + (ROWS if masked else 0))
+        for number, size in enumerate(sizes):
+            if size:
+                width, columns = (8, ROWS) if number == _FLOATS else (_WIDTHS[number], ROWS - 1)
+                planes = np.frombuffer(body, "u1", width * size * columns, at)
+                at += planes.size
+                self.classes.append((number, low, low + size, planes.reshape(width, size, columns)))
+                low += size
+        self.nbytes = len(body) + packed * (8 + (ROWS if masked else 0))
 
     @property
     def values(self) -> NDArray[np.float64]:
         """All values, (n, ROWS)."""
-        return self.rows(np.arange(self.ids.size))
+        size = int(self.ids.max(initial=0)) + 1
+        places, values = unpack_series([(0, self)], 1, np.arange(size, dtype=np.intp), np.nan)
+        whole: NDArray[np.float64] = values[np.searchsorted(places, self.ids), 0]
+        return whole
 
-    def rows(self, at: NDArray[np.intp]) -> NDArray[np.float64]:
-        """The values (at.size, ROWS) of some series, by their place in `ids`."""
-        values = np.empty((at.size, ROWS))
-        for number, (low, high, planes) in enumerate(self._classes):
-            if low == high:
-                continue
-            where = np.flatnonzero((at >= low) & (at < high))
-            if where.size:
-                places = at[where]
-                taken = planes[:, places - low]
-                values[where] = (
-                    _from_xored(taken)
-                    if number == _FLOATS
-                    else self._from_differences(taken, places)
-                )
-        return values
 
-    def _from_differences(
-        self, planes: NDArray[np.uint8], places: NDArray[np.intp]
-    ) -> NDArray[np.float64]:
-        width, size, _ = planes.shape
-        firsts = self._firsts[places].astype(np.float64)
-        values = np.empty((size, ROWS))
-        values[:, 0] = firsts
-        if width == 0:
-            values[:, 1:] = firsts[:, None]
+class _Taken(NamedTuple):
+    """Series of one class, from one chunk, and where their values belong."""
+
+    planes: NDArray[np.uint8]  # (bytes of a number, series, numbers of a series)
+    firsts: NDArray[np.int64]
+    exponents: NDArray[np.uint8]
+    there: NDArray[np.uint8] | None
+    row: NDArray[np.intp]
+    column: int
+
+
+def unpack_series(
+    chunks: Sequence[tuple[int, Matrix | PackedMatrix]],
+    columns: int,
+    place_of: NDArray[np.intp],
+    absent: float,
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Places, ascending, and values (places, columns, ROWS) of the series asked for.
+
+    `chunks`: the column of each, and the chunk. `place_of[id]` is the place of a series, no two the
+    same, or -1. What no chunk tells is `absent`. Series of one class are unpacked together,
+    whatever chunk they come from: a day is 24 chunks of few series each.
+    """
+    places_of_chunks = [place_of[chunk.ids] for _, chunk in chunks]
+    row_of = np.full(int(place_of.max(initial=-1)) + 2, -1, np.intp)  # the last one: not asked for
+    for places in places_of_chunks:
+        row_of[places] = 0
+    row_of[-1] = -1
+    found = np.flatnonzero(row_of >= 0)
+    row_of[found] = np.arange(found.size)
+    values = np.full((found.size, columns, ROWS), absent)
+    of_class: list[list[_Taken]] = [[] for _ in range(_FLOATS + 1)]
+    for (column, chunk), places in zip(chunks, places_of_chunks, strict=True):
+        rows = row_of[places]
+        if isinstance(chunk, Matrix):
+            kept = rows >= 0
+            values[rows[kept], column] = chunk.values[kept]
         else:
-            zigzag = joined_bytes(planes).astype(_SIGNED[width])
-            values[:, 1:] = (zigzag >> 1) ^ -(zigzag & 1)
-            np.cumsum(values, axis=1, out=values)  # exact: integers below 2**53
-        values /= self._powers[places, None]
-        if self._there is not None:
-            values[self._there[places] == 0] = np.nan
-        return values
+            _take(of_class, chunk, column, rows)
+    for number, several in enumerate(of_class):
+        for taken in _batches(several):
+            row = np.concatenate([one.row for one in taken])
+            column_of = np.repeat([one.column for one in taken], [one.row.size for one in taken])
+            values[row, column_of] = _unpacked(number, taken)
+    return found, values
+
+
+def _batches(several: list[_Taken]) -> Iterator[list[_Taken]]:
+    """As many at a time as stay in a core's cache."""
+    batch: list[_Taken] = []
+    series = 0
+    for one in several:
+        batch.append(one)
+        series += one.row.size
+        if series >= _SERIES_AT_ONCE:
+            yield batch
+            batch, series = [], 0
+    if batch:
+        yield batch
+
+
+def _take(
+    of_class: list[list[_Taken]], chunk: PackedMatrix, column: int, rows: NDArray[np.intp]
+) -> None:
+    """Take the series of a chunk whose row is not -1."""
+    all_of_them = rows.min(initial=0) >= 0
+    for number, low, high, planes in chunk.classes:
+        row = rows[low:high]
+        firsts, exponents = chunk.firsts[low:high], chunk.exponents[low:high]
+        there = None if chunk.there is None or number == _FLOATS else chunk.there[low:high]
+        if not all_of_them:
+            kept = np.flatnonzero(row >= 0)
+            if not kept.size:
+                continue
+            row, planes = row[kept], planes[:, kept]  # noqa: PLW2901 - its part that is asked for
+            if number != _FLOATS:
+                firsts, exponents = firsts[kept], exponents[kept]
+                there = None if there is None else there[kept]
+        of_class[number].append(_Taken(planes, firsts, exponents, there, row, column))
+
+
+def _unpacked(number: int, several: list[_Taken]) -> NDArray[np.float64]:
+    """Values (series, ROWS) of series of one class."""
+    planes = (
+        several[0].planes
+        if len(several) == 1
+        else np.concatenate([one.planes for one in several], axis=1)
+    )
+    if number == _FLOATS:
+        return _from_xored(planes)
+    firsts = np.concatenate([one.firsts for one in several])
+    powers = _POWERS[np.concatenate([one.exponents for one in several])]
+    width = _WIDTHS[number]
+    if width == 0:
+        values = np.repeat((firsts / powers)[:, None], ROWS, axis=1)
+    else:
+        zigzag = joined_bytes(planes).astype(_SIGNED[width])
+        integers = np.empty((firsts.size, ROWS), np.int64)
+        integers[:, 0] = firsts
+        integers[:, 1:] = (zigzag >> 1) ^ -(zigzag & 1)
+        np.cumsum(integers, axis=1, out=integers)
+        values = integers / powers[:, None]  # exact: integers below 2**53
+    low = 0
+    for one in several:
+        if one.there is not None:
+            values[low : low + one.row.size][one.there == 0] = np.nan
+        low += one.row.size
+    return values
 
 
 def encode_matrix(matrix: Matrix) -> bytes:

@@ -50,10 +50,18 @@ def _add_ten_minutes(connection: sqlite3.Connection) -> None:
                 put_coarse_row(connection, COARSER[MINUTE], row, _pass_over)
 
 
+def _keep_chunks(connection: sqlite3.Connection) -> None:
+    """Version 3 keeps planes of many series in sections: what was closed before stays whole."""
+    del connection
+
+
 def _pass_over(tier: int, ts: int) -> None:
     """No row of the new tier was there before: none can be damaged."""
     del tier, ts
 
 
-STEPS: Final[Mapping[int, Callable[[sqlite3.Connection], None]]] = {1: _add_ten_minutes}
+STEPS: Final[Mapping[int, Callable[[sqlite3.Connection], None]]] = {
+    1: _add_ten_minutes,
+    2: _keep_chunks,
+}
 """By the version a file has: how it becomes the next one."""

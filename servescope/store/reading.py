@@ -6,11 +6,13 @@ tiers too, because no coarser row tells of them yet.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from servescope.errors import StoreCorruptError
 from servescope.store.blocks import (
@@ -18,28 +20,32 @@ from servescope.store.blocks import (
     BucketBlock,
     Rows,
     as_often_as_seconds,
+    as_told,
     from_buckets,
-    from_matrix,
+    from_matrices,
     histogram_block,
-    joined,
     one_each,
     row_block,
     without_replaced,
 )
 from servescope.store.buckets import Buckets
-from servescope.store.chunks import Chunk, ChunkCache, Plane, decode
-from servescope.store.frames import decode_columns, decode_histograms
-from servescope.store.matrices import Matrix, PackedMatrix
+from servescope.store.chunks import GAUGE_PLANES, Chunk, ChunkCache, Plane, decode, numbers_for
+from servescope.store.frames import (
+    HistogramRows,
+    decode_column_rows,
+    decode_histogram_rows,
+    is_intact,
+)
 from servescope.store.packing import ROWS
 from servescope.store.tiers import FINE
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sized
 
-    import numpy as np
     from numpy.typing import NDArray
 
+    from servescope.store.matrices import Matrix, PackedMatrix
     from servescope.store.spans import Segment
 
 _COLUMN_OF: Final = {
@@ -52,6 +58,10 @@ _COLUMN_OF: Final = {
     Plane.HIST_SUM: "hist",
     Plane.HIST_BUCKETS: "hist",
 }
+
+_NAN: Final = float("nan")
+_NO_TIMES: Final = np.empty(0, np.int64)
+_READ_AT_ONCE: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,20 +81,16 @@ class Source:
     ) -> Iterator[Block]:
         """Blocks of any plane but READINGS and HIST_BUCKETS.
 
-        Places are those `place_of` maps ids to, ascending. Plane VALUE of coarser tiers holds sums
-        of readings.
+        Places are those `place_of` maps ids to, no two the same, ascending. Plane VALUE of coarser
+        tiers holds sums of readings.
         """
         for part in parts:
             of_tiers = self._rows(_COLUMN_OF[plane], part)
-            late = next((rows for rows in of_tiers if rows.tier == part.tier == FINE), None)
-            blocks = []
-            for t0, chunk in self._chunks(plane, part):
-                if isinstance(chunk, Matrix | PackedMatrix):
-                    block = from_matrix(part, t0, chunk, place_of)
-                    if late is not None:
-                        block = without_replaced(block, plane, late, place_of)
-                    blocks.append(block)
-            yield from joined(blocks)
+            chunks = self._matrices(plane, part, place_of)
+            if chunks:
+                block = from_matrices(part, chunks, place_of, _absent(plane))
+                late = next((rows for rows in of_tiers if rows.tier == part.tier == FINE), None)
+                yield block if late is None else without_replaced(block, plane, late, place_of)
             for rows in of_tiers:
                 yield row_block(rows, plane, place_of)
 
@@ -97,21 +103,14 @@ class Source:
                 for block in self.matrices(Plane.VALUE, [part], place_of):
                     yield block, one_each(block)
                 continue
-            told = dict(self._chunks(Plane.READINGS, part))
-            sums, readings = [], []
-            for t0, chunk in self._chunks(Plane.VALUE, part):
-                known = told.get(t0, chunk)
-                if isinstance(chunk, Matrix | PackedMatrix) and isinstance(
-                    known, Matrix | PackedMatrix
-                ):
-                    block = from_matrix(part, t0, chunk, place_of)
-                    sums.append(block)
-                    readings.append(
-                        from_matrix(part, t0, known, place_of)
-                        if t0 in told
-                        else as_often_as_seconds(block)
-                    )
-            yield from zip(joined(sums), joined(readings), strict=True)
+            sums = self._matrices(Plane.VALUE, part, place_of)
+            told = self._matrices(Plane.READINGS, part, place_of, sums)
+            if sums:
+                block = from_matrices(part, sums, place_of, _NAN)
+                readings = as_often_as_seconds(block)
+                if told:
+                    readings = as_told(readings, from_matrices(part, told, place_of, _NAN))
+                yield block, readings
             for rows in self._rows("gauges", part):
                 block = row_block(rows, Plane.VALUE, place_of)
                 if rows.tier == FINE:
@@ -123,33 +122,86 @@ class Source:
         """Blocks of plane HIST_BUCKETS."""
         for part in parts:
             of_tiers = self._rows("hist", part)
-            late = [ts for rows in of_tiers if rows.tier == part.tier == FINE for ts in rows.times]
-            for t0, chunk in self._chunks(Plane.HIST_BUCKETS, part):
-                if isinstance(chunk, Buckets):
-                    yield from_buckets(part, t0, chunk, place_of, late)
+            late = np.concatenate(
+                [rows.times for rows in of_tiers if rows.tier == part.tier == FINE] or [_NO_TIMES]
+            )
+            spans, _ = self._chunks(Plane.HIST_BUCKETS, part, place_of)
+            for t0, chunks in spans.items():
+                for section, chunk in enumerate(chunks):
+                    if isinstance(chunk, Buckets):
+                        block = from_buckets(part, t0, chunk, place_of, late)
+                        if section:  # its seconds were told by the first one
+                            block = block._replace(seconds=np.zeros(block.times.size))
+                        yield block
             for rows in of_tiers:
-                yield histogram_block(rows, place_of)
+                if isinstance(rows.told, HistogramRows):
+                    yield histogram_block(rows, rows.told, place_of)
 
-    def _chunks(self, plane: Plane, part: Segment) -> Iterator[tuple[int, Chunk | None]]:
-        """The part's chunks by their begin, in order; None for one that is damaged."""
-        span = part.tier * ROWS
+    def _matrices(
+        self,
+        plane: Plane,
+        part: Segment,
+        place_of: NDArray[np.intp],
+        spans: dict[int, list[Matrix | PackedMatrix]] | None = None,
+    ) -> dict[int, list[Matrix | PackedMatrix]]:
+        """The chunks of each span, by its begin, in order of time.
+
+        `spans`: only of these; those where a chunk of this plane is damaged are taken from it.
+        """
+        found, damaged = self._chunks(plane, part, place_of)
+        if spans is not None:
+            for t0 in damaged:
+                spans.pop(t0, None)
+        return {
+            t0: [one for one in chunks if not isinstance(one, Buckets)]
+            for t0, chunks in found.items()
+            if spans is None or t0 in spans
+        }
+
+    def _chunks(
+        self, plane: Plane, part: Segment, place_of: NDArray[np.intp]
+    ) -> tuple[dict[int, list[Chunk]], set[int]]:
+        """The chunks of each span, by its begin, in order; and the begins of damaged spans.
+
+        Where one section is damaged, the whole span is a gap: increases that are not known must not
+        look like none.
+        """
+        numbers = numbers_for(plane, np.flatnonzero(place_of >= 0))
         listed = self.connection.execute(
-            "SELECT t0, id FROM chunk WHERE tier = ? AND plane = ? AND t0 > ? AND t0 < ?"
-            " ORDER BY t0",
-            (part.tier, plane, part.start - span, part.end),
+            f"SELECT t0, plane, id FROM chunk WHERE tier = ? AND plane IN ({_marks(numbers)})"  # noqa: S608 - marks
+            " AND t0 > ? AND t0 < ?",
+            (part.tier, *numbers, part.start - part.tier * ROWS, part.end),
         ).fetchall()
-        for t0, chunk_id in listed:
-            try:
-                yield t0, self.cache.get(chunk_id, partial(self._load, plane, chunk_id))
-            except StoreCorruptError:
-                self.report(part.tier, t0)
-                yield t0, None
+        listed.sort()
+        known = self.cache.known(chunk_id for _, _, chunk_id in listed)
+        missing = [chunk_id for _, _, chunk_id in listed if chunk_id not in known]
+        if missing:
+            known |= self._load(plane, missing)
+        spans: dict[int, list[Chunk]] = {}
+        damaged = set()
+        for t0, _, chunk_id in listed:
+            if chunk_id in known:
+                spans.setdefault(t0, []).append(known[chunk_id])
+            else:
+                damaged.add(t0)
+        for t0 in sorted(damaged):
+            self.report(part.tier, t0)
+            spans.pop(t0, None)
+        return spans, damaged
 
-    def _load(self, plane: Plane, chunk_id: int) -> Chunk:
-        (blob,) = self.connection.execute(
-            "SELECT data FROM chunk WHERE id = ?", (chunk_id,)
-        ).fetchone()
-        return decode(plane, blob)
+    def _load(self, plane: Plane, chunk_ids: list[int]) -> dict[int, Chunk]:
+        """Read and decode chunks, but those that are damaged."""
+        loaded = {}
+        for low in range(0, len(chunk_ids), _READ_AT_ONCE):
+            some = chunk_ids[low : low + _READ_AT_ONCE]
+            for chunk_id, blob in self.connection.execute(
+                f"SELECT id, data FROM chunk WHERE id IN ({_marks(some)})",  # noqa: S608 - marks
+                some,
+            ):
+                with suppress(StoreCorruptError):
+                    loaded[chunk_id] = decode(plane, blob)
+        self.cache.keep(loaded)
+        return loaded
 
     def _rows(self, column: str, part: Segment) -> list[Rows]:
         """Rows of the part's tier, and of finer ones still open; a list for each tier."""
@@ -168,19 +220,23 @@ class Source:
         return known
 
     def _decoded(self, tier: int, column: str, rows: list[tuple[int, int, int, bytes]]) -> Rows:
-        found = Rows(tier, [], [], [], [])
-        ids = None
-        for _, ts, covered, blob in rows:
-            try:
-                if column == "hist":
-                    found.histograms.append(decode_histograms(blob))
-                else:
-                    columns = decode_columns(blob, ids)
-                    found.columns.append(columns)
-                    ids = columns.ids
-            except StoreCorruptError:
-                self.report(tier, ts)
-                continue
-            found.times.append(ts)
-            found.seconds.append(covered)
-        return found
+        intact = [row for row in rows if is_intact(row[3])]
+        if len(intact) < len(rows):
+            for _, ts, _, blob in rows:
+                if not is_intact(blob):
+                    self.report(tier, ts)
+        blobs = [row[3] for row in intact]
+        return Rows(
+            tier,
+            np.array([row[1] for row in intact], np.int64),
+            np.array([row[2] for row in intact], np.float64),
+            decode_histogram_rows(blobs) if column == "hist" else decode_column_rows(blobs),
+        )
+
+
+def _absent(plane: Plane) -> float:
+    return _NAN if plane in GAUGE_PLANES else 0.0
+
+
+def _marks(values: Sized) -> str:
+    return ",".join("?" * len(values))

@@ -2,12 +2,12 @@
 
 Blobs carry their own CRC (see `frames.seal`). `frame` holds the rows of spans that are still open:
 tier 1 until their minute closes, tier 60 until their hour does, tier 600 until ten hours are full;
-`chunk` holds closed spans as one blob for each plane. `cursor` keeps how far each ring was read,
-and under an empty name the stamp that `Store.version` answers: each commit writes both, so they
-share a page.
+`chunk` holds closed spans as one blob for each plane and section, which the column `plane` tells
+(see `chunks.numbered`). `cursor` keeps how far each ring was read, and under an empty name the
+stamp that `Store.version` answers: each commit writes both, so they share a page.
 
-Version 2 added tier 600 and denser blobs, and moved the stamp from `meta`; `migrations` brings
-older files up to date.
+Version 2 added tier 600 and denser blobs, and moved the stamp from `meta`; version 3 added
+sections. `migrations` brings older files up to date.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Final
 from servescope.store import comparisons
 
 FILE_NAME: Final = "servescope.sqlite3"
-VERSION: Final = 2
+VERSION: Final = 3
 PAGE_BYTES: Final = 4096  # SQLite's default
 
 TABLES: Final = (

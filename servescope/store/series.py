@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from servescope.catalog import BY_NAME, Kind
 from servescope.store.base import Matching, SeriesKey
+from servescope.store.frames import packed_ids
 
 if TYPE_CHECKING:
     import sqlite3
@@ -25,15 +26,23 @@ _SELECTIONS: Final = 128
 class Selection:
     """Which series were asked for, and the group of each.
 
-    `position[id]` is the place of a series in the selection, `group[id]` the place of its group;
-    -1 for a series that was not asked for.
+    `position[id]` is the place of a series in the selection, which is in order of the groups;
+    `group[id]` is the place of its group; -1 for a series that was not asked for.
     """
 
     kind: Kind
     groups: list[tuple[str, ...]]
-    group_of: NDArray[np.intp]  # (series selected,)
+    group_of: NDArray[np.intp]  # (series selected,), ascending
     position: NDArray[np.intp]  # (highest id + 1,)
     group: NDArray[np.intp]  # (highest id + 1,)
+
+
+class Ids(NamedTuple):
+    """Ids of series, as numbers and as a second's columns keep them (see `frames.packed_ids`)."""
+
+    numbers: NDArray[np.uint32]
+    mark: int
+    packed: bytes
 
 
 class SeriesWriter:
@@ -42,7 +51,7 @@ class SeriesWriter:
     def __init__(self) -> None:
         self._ids: dict[SeriesKey, int] = {}
         self._staged: dict[SeriesKey, int] = {}
-        self._last: dict[Kind, tuple[tuple[SeriesKey, ...], NDArray[np.uint32]]] = {}
+        self._last: dict[Kind, tuple[tuple[SeriesKey, ...], Ids]] = {}
         self._generation = -1
 
     def begin(self, generation: int) -> None:
@@ -54,18 +63,17 @@ class SeriesWriter:
             self._ids.clear()
             self._generation = generation
 
-    def ids(
-        self, connection: sqlite3.Connection, kind: Kind, keys: tuple[SeriesKey, ...]
-    ) -> NDArray[np.uint32]:
+    def ids(self, connection: sqlite3.Connection, kind: Kind, keys: tuple[SeriesKey, ...]) -> Ids:
         """The id of each key. Most seconds have the keys of the second before: no look-up then."""
         last = self._last.get(kind)
         if last is not None and last[0] == keys:
             return last[1]
-        ids = np.fromiter(
+        numbers = np.fromiter(
             (self._ids.get(key) or self._new(connection, kind, key) for key in keys),
             np.uint32,
             len(keys),
         )
+        ids = Ids(numbers, *packed_ids(numbers))
         self._last[kind] = (keys, ids)
         return ids
 
@@ -123,21 +131,23 @@ class SeriesIndex:
             return self._selections[question]
 
     def _select(self, match: Matching, by: tuple[str, ...]) -> Selection | None:
-        ids: list[int] = []
+        numbers: list[int] = []
         groups: list[tuple[str, ...]] = []
         for number, key in self._of_metric.get(match.metric, ()):
             labels = dict(key.labels)
             if all(labels.get(name, "") == value for name, value in match.where):
-                ids.append(number)
+                numbers.append(number)
                 groups.append(tuple(labels.get(name, "") for name in by))
-        if not ids:
+        if not numbers:
             return None
         names = sorted(set(groups))
         place = {name: index for index, name in enumerate(names)}
         group_of = np.array([place[name] for name in groups], np.intp)
+        order = np.argsort(group_of, kind="stable")
+        ids, group_of = np.array(numbers)[order], group_of[order]
         position = np.full(self._highest + 1, -1, np.intp)
         group = position.copy()
-        position[ids] = np.arange(len(ids))
+        position[ids] = np.arange(ids.size)
         group[ids] = group_of
         return Selection(self._kinds[match.metric], names, group_of, position, group)
 

@@ -27,16 +27,7 @@ from servescope.store.base import (
 )
 from servescope.store.chunks import ChunkCache, Plane
 from servescope.store.database import Database, tell
-from servescope.store.frames import (
-    Columns,
-    decode_columns,
-    decode_histograms,
-    encode_columns,
-    encode_histograms,
-    histograms_from,
-    merge_columns,
-    merge_histograms,
-)
+from servescope.store.frames import merged_row, pack_columns, pack_histograms
 from servescope.store.packing import ROWS
 from servescope.store.reading import Source
 from servescope.store.series import SeriesIndex, SeriesWriter
@@ -48,7 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from servescope.records import RequestDetail
-    from servescope.store.base import Batch, Frame, SeriesKey
+    from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
     from servescope.store.series import Selection
 
 T = TypeVar("T")
@@ -313,13 +304,11 @@ class SqliteStore:
         _note_damage(connection, found)
 
     def _put_frame(self, connection: sqlite3.Connection, frame: Frame) -> None:
-        gauges = self._columns(connection, Kind.GAUGE, frame.gauges)
-        counts = self._columns(connection, Kind.COUNTER, frame.counts)
-        histograms = histograms_from(
-            self._writer.ids(connection, Kind.HISTOGRAM, tuple(frame.histograms)),
-            list(frame.histograms.values()),
+        row = (
+            self._columns(connection, Kind.GAUGE, frame.gauges),
+            self._columns(connection, Kind.COUNTER, frame.counts),
+            self._histograms(connection, frame.histograms),
         )
-        row = (encode_columns(gauges), encode_columns(counts), encode_histograms(histograms))
         inserted = connection.execute(
             "INSERT INTO frame (tier, ts, seconds, gauges, counts, hist)"
             " VALUES (?, ?, 1, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -331,27 +320,25 @@ class SqliteStore:
                 (FINE, frame.ts),
             ).fetchone()
             try:
-                gauges = merge_columns(decode_columns(old[0]), gauges, adding=False)
-                counts = merge_columns(decode_columns(old[1]), counts, adding=True)
-                histograms = merge_histograms([decode_histograms(old[2]), histograms])
+                row = merged_row(old, row)
             except StoreCorruptError:
                 self._damaged_in_write.append((FINE, frame.ts))
             connection.execute(
                 "UPDATE frame SET gauges = ?, counts = ?, hist = ? WHERE tier = ? AND ts = ?",
-                (
-                    encode_columns(gauges),
-                    encode_columns(counts),
-                    encode_histograms(histograms),
-                    FINE,
-                    frame.ts,
-                ),
+                (*row, FINE, frame.ts),
             )
 
     def _columns(
         self, connection: sqlite3.Connection, kind: Kind, values: Mapping[SeriesKey, float]
-    ) -> Columns:
+    ) -> bytes:
         ids = self._writer.ids(connection, kind, tuple(values))
-        return Columns(ids, np.fromiter(values.values(), np.float64, len(values))[None])
+        return pack_columns(ids.mark, ids.packed, values.values())
+
+    def _histograms(
+        self, connection: sqlite3.Connection, deltas: Mapping[SeriesKey, HistogramDelta]
+    ) -> bytes:
+        ids = self._writer.ids(connection, Kind.HISTOGRAM, tuple(deltas))
+        return pack_histograms(ids.numbers, list(deltas.values()))
 
     def _shrink(self) -> None:
         """One step towards a budget that was set lower than the file is large.

@@ -14,7 +14,10 @@ from servescope.store.chunks import ChunkCache
 from servescope.store.frames import (
     NO_HISTOGRAMS,
     Columns,
+    Histograms,
+    decode_column_rows,
     decode_columns,
+    decode_histogram_rows,
     decode_histograms,
     encode_columns,
     encode_histograms,
@@ -22,6 +25,9 @@ from servescope.store.frames import (
     merge_columns,
     merge_histograms,
     merge_readings,
+    pack_columns,
+    pack_histograms,
+    packed_ids,
 )
 from servescope.store.matrices import Matrix, decode_matrix, encode_matrix, without_noise
 from servescope.store.packing import ROWS
@@ -109,6 +115,52 @@ def test_histograms_come_back(one):
     assert found.totals().tolist() == [delta.counts.sum() for delta in dense]
 
 
+@given(
+    st.lists(st.tuples(st.integers(0, 60), st.integers(1, 9)), max_size=4),
+    st.lists(st.floats(width=64, allow_nan=False), min_size=0, max_size=40),
+)
+def test_a_second_of_columns_comes_back(runs, values):
+    number = np.array([low * 1000 + at for low, size in runs for at in range(size)], np.uint32)
+    told = (values * 40 + [0.5] * number.size)[: number.size]
+    found = decode_columns(pack_columns(*packed_ids(number), told))
+    assert found.ids.tolist() == number.tolist()
+    assert found.values[0].tolist() == told
+    rows = decode_column_rows([pack_columns(*packed_ids(number), told)] * 3)
+    assert rows.are_alike == bool(number.size)
+    if number.size:
+        assert rows.table(0, 0, number.size).tolist() == [told] * 3
+
+
+def test_rows_of_other_series_are_not_alike():
+    one, other = np.arange(1, 9, dtype=np.uint32), np.arange(2, 10, dtype=np.uint32)
+    blobs = [pack_columns(*packed_ids(number), [1.0] * 8) for number in (one, other)]
+    assert not decode_column_rows(blobs).are_alike
+    assert [c.ids.tolist() for c in decode_column_rows(blobs).columns()] == [
+        one.tolist(),
+        other.tolist(),
+    ]
+
+
+@given(st.lists(st.tuples(deltas(), st.booleans()), max_size=4))
+def test_seconds_of_histograms_come_back_however_they_were_packed(several):
+    blobs = [
+        pack_histograms(*one) if dense else encode_histograms(histograms_from(*one))
+        for one, dense in several
+    ]
+    told, row = decode_histogram_rows(blobs)
+    assert told.ids.tolist() == [number for (ids_, _), _ in several for number in ids_.tolist()]
+    at = 0
+    for place, (one, _) in enumerate(several):
+        of_row = np.flatnonzero(row == place)
+        lengths = told.lengths[of_row]
+        cells = slice(at, at + int(lengths.sum()))
+        at = cells.stop
+        found = Histograms(
+            told.ids[of_row], told.sums[of_row], lengths, told.buckets[cells], told.counts[cells]
+        )
+        assert dense_of(found) == dense_of(histograms_from(*one))
+
+
 @given(st.lists(deltas(), max_size=4))
 def test_merging_histograms_adds_them(several):
     merged = dense_of(merge_histograms([histograms_from(*one) for one in several]))
@@ -155,13 +207,10 @@ def test_matrices_come_back_to_the_bit(parts):
     order = np.argsort(found.ids)
     assert found.ids[order].tolist() == number.tolist()
     assert found.seconds.tolist() == seconds.tolist()
-    back = found.rows(order)
+    back = found.values[order]
     assert np.array_equal(back, values, equal_nan=True)
     there = ~np.isnan(values)
     assert (np.signbit(back) == np.signbit(values))[there].all()
-    some_of_them = order[::-2]
-    assert np.array_equal(found.rows(some_of_them), back[::-2], equal_nan=True)
-    assert np.array_equal(found.values[order], values, equal_nan=True)
 
 
 @given(some.arrays(np.int64, (30,), elements=st.integers(-(10**9), 10**9)), st.integers(0, 7))
@@ -252,15 +301,16 @@ def test_the_cache_drops_the_least_recently_used():
 
     cache, loads = ChunkCache(limit_bytes=3 * chunk().nbytes), []
 
-    def load():
-        loads.append(1)
-        return chunk()
+    def get(*numbers):
+        missing = set(numbers) - cache.known(numbers).keys()
+        loads.extend(missing)
+        cache.keep({number: chunk() for number in missing})
 
     for number in (1, 2, 3, 1, 4, 1, 3):
-        cache.get(number, load)
+        get(number)
     assert len(loads) == 4
-    cache.get(2, load)
+    get(2, 3)
     assert len(loads) == 5
     cache.clear()
-    cache.get(1, load)
+    get(1)
     assert len(loads) == 6
