@@ -197,7 +197,7 @@ def test_an_engine_that_answers_and_takes_nothing_hides_nothing(open_store, tmp_
         store.write(Batch([frame(ts) for ts in range(START, START + 300)]))
         eventually(lambda: any("The engine is away" in text for text in store.notices()))
         (told,) = store.notices()
-        assert "Graphs come from this host's own store; 300 s of data wait to be sent" in told
+        assert "Graphs of a come from its own store; 300 s of data wait to be sent" in told
         assert store.bounds() == (START, START + 299)
         assert holds_each_second_once(store, START, START + 300)
     finally:

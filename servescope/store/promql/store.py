@@ -160,13 +160,13 @@ class PrometheusStore(EngineView):
         trouble = self.engine.trouble or progress.trouble
         if trouble:
             told.append(
-                f"The engine is away: {trouble}. Graphs come from this host's own store; "
-                f"{waiting} s of data wait to be sent."
+                f"The engine is away: {trouble}. Graphs of {self.instance} come from its own "
+                f"store; {waiting} s of data wait to be sent."
             )
         elif waiting > BEHIND_S:
             told.append(
                 f"{waiting} s of data wait to be sent to the engine at {shown}. Meanwhile graphs "
-                "come from this host's own store."
+                f"of {self.instance} come from its own store."
             )
         told += self._warnings()
         if progress.refused:
