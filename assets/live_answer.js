@@ -18,6 +18,7 @@
   let lastAnswer = performance.now();
   let lastTry = 0;
   let newest = { second: undefined, lag: 0, at: 0 };
+  let delay = 0; // how late the store shows a second, by its own word
 
   // A table is there once its code has been loaded; its rows are sent again only when they change.
   function setProps(all) {
@@ -59,6 +60,7 @@
 
   function keepTime(answer) {
     lastAnswer = performance.now();
+    delay = answer.delay || 0;
     if (answer.newest === newest.second) return;
     newest = {
       second: answer.newest,
@@ -103,12 +105,14 @@
     const shown = document.getElementById("data-age");
     if (shown && !isLivePage) shown.textContent = ""; // nothing is asked for here, so nothing ages
     if (!shown || !isLivePage || newest.second === undefined) return;
+    root.classList.toggle("data-none", newest.second === null);
     if (newest.second === null) {
-      shown.textContent = "waiting for the first second of data";
+      shown.textContent = "no data yet";
+      root.classList.remove("data-stale");
       return;
     }
     const age = newest.lag + (performance.now() - newest.at) / 1000;
-    const isStale = age > STALE_AFTER_S;
+    const isStale = age > STALE_AFTER_S + delay;
     root.classList.toggle("data-stale", isStale && silentMs <= GONE_AFTER_MS && isLivePage);
     shown.textContent = isStale ? `data ${Math.round(age)} s old` : "data current";
     const told = document.getElementById("stale-age");

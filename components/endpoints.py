@@ -13,7 +13,7 @@ from servescope.errors import ExportError, ServescopeError
 from servescope.formats.exposition_text import TextFormat, render
 from servescope.formats.negotiation import choose
 from servescope.formats.tables import table_format
-from servescope.queries.export import rows, wanted
+from servescope.queries.export import check_host, rows, wanted
 from servescope.queries.scrape import FRESH_S, Totals
 
 if TYPE_CHECKING:
@@ -65,7 +65,9 @@ def download() -> Response:
         known = ", ".join(sorted(_EXPORT_ARGUMENTS))
         raise ExportError(f"unknown {', '.join(unknown)}; known are {known}")
     form = table_format(asked.get("format", "csv"))
-    store = access.desk().of_host(asked.get("host", "")).store
+    desk, host = access.desk(), asked.get("host", "")
+    check_host(host, None if desk.fleet is None else [one.name for one in desk.hosts()])
+    store = desk.of_host(host).store
     found = wanted(
         store,
         asked.getlist("metric"),
@@ -73,6 +75,7 @@ def download() -> Response:
         asked.get("to"),
         asked.get("step"),
         asked.get("title", ""),
+        host,
     )
     response = Response(form.write(rows(store, found)), content_type=form.media_type)
     response.headers["Content-Disposition"] = f'attachment; filename="{found.file_name(form.name)}"'

@@ -8,7 +8,9 @@ from urllib.parse import urlencode
 
 from dash import get_relative_path, html
 
+from components.cards import WARN
 from components.tables import figure_table
+from components.verdict import Concern
 from servescope.figures import units
 
 if TYPE_CHECKING:
@@ -16,15 +18,29 @@ if TYPE_CHECKING:
 
     from servescope.queries.rows import HostRow
 
-_HEADINGS = ("Host", "Requests", "Errors", "p95", "CPU", "Memory", "Last seen")
+_HEADINGS = ("Host", "Last seen", "Requests", "Errors", "p95", "CPU", "Memory")
 _LATE_S = 15.0
 _HOURLY_S = 7200.0
+_DAILY_S = 172_800.0
 
 
 def fleet_table(rows: Sequence[HostRow]) -> html.Div:
     """A row for each host; its name leads to the overview of its figures."""
     now = time.time()
-    return figure_table(_HEADINGS, [_row(row, now) for row in rows], empty="One host only.")
+    return figure_table(
+        _HEADINGS, [_row(row, now) for row in rows], empty="One host only.", words=2
+    )
+
+
+def silent_hosts(rows: Sequence[HostRow]) -> list[Concern]:
+    """Hosts that ceased to send lately; one that was taken away is no concern for ever."""
+    now = time.time()
+    ages = {row.host: now - (row.newest_s + 1) for row in rows}
+    return [
+        Concern(WARN, f"Host {host} has been silent for {_length(age)}")
+        for host, age in ages.items()
+        if _LATE_S <= age < _HOURLY_S
+    ]
 
 
 def _row(row: HostRow, now: float) -> list[str | html.A | html.Span]:
@@ -33,18 +49,25 @@ def _row(row: HostRow, now: float) -> list[str | html.A | html.Span]:
     return [
         # A full load: the view of the page before would win over the one in the address.
         html.A(f"{row.host} (this host)" if row.is_home else row.host, href=href),
+        _last_seen(now - (row.newest_s + 1)),
         units.text(row.requests_per_s, "{request}/s"),
         units.text(row.error_ratio, "1"),
         units.text(row.p95_s, "s"),
         units.text(row.cpu_utilization, "1"),
         units.text(row.memory_utilization, "1"),
-        html.Span(_ago(now - (row.newest_s + 1))),
     ]
 
 
-def _ago(seconds: float) -> str:
+def _last_seen(seconds: float) -> html.Span:
+    """When the host last sent; one that is silent stands out."""
     if seconds < _LATE_S:
-        return "now"
-    if seconds < _HOURLY_S:
-        return f"{seconds / 60:.0f} min ago" if seconds >= 100 else f"{seconds:.0f} s ago"  # noqa: PLR2004 - three digits
-    return f"{seconds / 3600:.0f} h ago"
+        return html.Span("now")
+    return html.Span(f"silent for {_length(seconds)}", className="state failed")
+
+
+def _length(seconds: float) -> str:
+    if seconds >= _DAILY_S:
+        return f"{seconds / 86_400:.0f} days"
+    if seconds >= _HOURLY_S:
+        return f"{seconds / 3600:.0f} h"
+    return f"{seconds / 60:.0f} min" if seconds >= 100 else f"{seconds:.0f} s"  # noqa: PLR2004 - three digits

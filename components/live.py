@@ -263,11 +263,12 @@ def answer(
         "span": [span.start, span.end],
         "step": span.step,
         "newest": newest,
+        "delay": desk.store.capabilities().visibility_delay_s,
         "graphs": graphs,
         "feeds": feeds,
         "events": [
             [event.kind, event.start_s, event.end_s, event.text]
-            for event in load.events(desk, span)
+            for event in (load.events(desk, span) if desk.is_home else ())  # they are this host's
         ],
         "props": props,
     }

@@ -193,7 +193,7 @@ def _time_bar() -> html.Div:
                     data=[],
                     value=OWN_HOST,
                     size="sm",
-                    w=190,
+                    w=240,
                     allowDeselect=False,
                     searchable=True,
                     **attributes(aria_label="Host"),
@@ -202,6 +202,7 @@ def _time_bar() -> html.Div:
                 style=HIDDEN,
             ),
             dmc.Text(id="span-text", size="sm", c="dimmed", className="span-text"),
+            dmc.Text(id="promise", size="xs", c="dimmed"),
             dmc.Text(
                 "Drag across a graph to zoom, double-click for live, space to pause.",
                 size="xs",

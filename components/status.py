@@ -33,9 +33,20 @@ def props(desk: Desk) -> Props:
     return {
         "role": {"children": role_text(standing)},
         "notices": {"children": [notice(text) for text in standing.notices]},
+        "promise": {"children": promise_text(desk)},
         **_load_props(desk),
         **host_props(desk),
     }
+
+
+def promise_text(desk: Desk) -> str:
+    """Where figures come from an engine: how late they show, and how exact percentiles are."""
+    promise = desk.store.capabilities()
+    if desk.fleet is None or not promise.visibility_delay_s:
+        return ""
+    within = units.text(promise.error_bound, "1")
+    late = f"{promise.visibility_delay_s:g} s"
+    return f"Engine: points show up to {late} late, percentiles ±{within}."
 
 
 def host_props(desk: Desk) -> Props:

@@ -22,6 +22,7 @@ ACCEPT_QUEUE_RATIO: Final = (0.5, 0.9)
 BUSY_RATIO: Final = (0.9, 0.999)
 CPU: Final = (0.9, 0.98)
 MEMORY: Final = (0.9, 0.97)
+WAITING: Final = "Waiting for the first second of data: nothing to judge by yet."
 KERNEL_WAIT_S: Final = (0.1, 1.0)
 """From the first a figure is worth a look, from the second it is bad."""
 
@@ -64,6 +65,5 @@ def verdict(found: Sequence[Concern], *, measured: bool) -> html.Div:
         told = html.Ul([html.Li(concern.text) for concern in found])
         return html.Div(told, className=f"verdict {state}", role="alert")
     if not measured:
-        waiting = "Waiting for the first second of data."
-        return html.Div(waiting, className="verdict", role="status")
+        return html.Div(WAITING, className="verdict unknown", role="status")
     return html.Div("Nothing is wrong.", className="verdict", role="status")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+import dash_mantine_components as dmc
 from dash import html, register_page
 
 from components import panels, residual_table
@@ -79,7 +80,10 @@ GRAPHS: Final = (
 
 def props(desk: Desk, span: Span | None, chosen: tuple[str, ...]) -> Props:
     """The tables of stages and routes over the span."""
-    options = panels.listener_options("latency-listener", desk)
+    within = units.text(desk.store.capabilities().error_bound, "1")
+    options = panels.listener_options("latency-listener", desk) | {
+        "latency-within": {"children": f"Percentiles ±{within}"}
+    }
     if span is None:
         return options
     return {
@@ -149,5 +153,8 @@ def layout(listener: str = "", **_query: str) -> html.Div:
                 residual_table.TITLE, residual_table.MEANING, html.Div(id="latency-residual")
             ),
         ),
-        controls=panels.listener_select("latency-listener", listener),
+        controls=[
+            dmc.Text(id="latency-within", size="sm", c="dimmed"),
+            panels.listener_select("latency-listener", listener),
+        ],
     )

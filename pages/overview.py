@@ -10,7 +10,7 @@ from dash import Input, Output, callback, html, register_page
 from components import load_run, panels
 from components.access import why_not
 from components.cards import GOOD, by_limits, stat, stat_card
-from components.fleet import fleet_table
+from components.fleet import fleet_table, silent_hosts
 from components.listeners import listener_table
 from components.live import LiveGraph, LivePage, Props, connect
 from components.status import HIDDEN
@@ -25,6 +25,7 @@ from components.verdict import (
 from servescope import catalog
 from servescope.figures import theme, units
 from servescope.figures.lines import LinePlot
+from servescope.histogram import ERROR_BOUND
 from servescope.queries import fleet, host, latency, load, overview, ports, traffic
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ register_page(
 )
 
 SHOWN: Final = {"display": "block"}
+OFF: Final = f"The figure is at most {ERROR_BOUND:.2%} off."
 EMPTY: Final = "No requests yet: open one of the listeners below, or start demo load."
 
 GRAPHS: Final = (
@@ -76,8 +78,8 @@ GRAPHS: Final = (
 CARDS: Final = (
     ("requests", "Requests", "Answered by all listeners, mean of the last 5 seconds."),
     ("errors", "Errors", "Share of answers with a status of 5xx in the last 5 seconds."),
-    ("p95", "p95", "95 of 100 requests of the last 5 seconds were answered within this time."),
-    ("p99", "p99", "99 of 100 requests of the last 5 seconds were answered within this time."),
+    ("p95", "p95", f"95 of 100 requests of the last 5 seconds took at most this long. {OFF}"),
+    ("p99", "p99", f"99 of 100 requests of the last 5 seconds took at most this long. {OFF}"),
     ("connections", "Connections", "Open connections at all listeners."),
     ("queue", "Accept queue", "The deepest accept queue of our ports in the last 5 seconds."),
     ("cpu", "CPU", "Share of all cores of this host that is not idle."),
@@ -91,7 +93,8 @@ def props(desk: Desk, _span: Span | None, _filters: tuple[str, ...]) -> Props:
     listeners = desk.listeners()
     failing = listeners if desk.is_home else ()
     run = load.active_run(desk)
-    found = concerns(now, failing)
+    hosts = fleet.table(desk)
+    found = concerns(now, failing) + silent_hosts(hosts)
     cards = (
         ("requests", now.requests_per_s, "{request}/s", None, f"last {now.seconds} s"),
         ("errors", now.error_ratio, "1", ERROR_RATIO, "answers with 5xx"),
@@ -110,7 +113,6 @@ def props(desk: Desk, _span: Span | None, _filters: tuple[str, ...]) -> Props:
     filled |= stat(
         "queue", now.accept_queue_depth, "{connection}", state=queue, note=f"{full} of backlog"
     )
-    hosts = fleet.table(desk)
     return filled | {
         "overview-fleet-panel": {"style": SHOWN if hosts else HIDDEN},
         "overview-fleet": {"children": fleet_table(hosts)},

@@ -17,7 +17,14 @@ from tests.waiting import eventually
 PROMETHEUS, VICTORIA_METRICS = "prometheus", "victoria-metrics"
 ENGINES = (PROMETHEUS, VICTORIA_METRICS)
 _CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "servescope/engines"
-_CONFIGURATION = "storage:\n  tsdb:\n    out_of_order_time_window: {window}\n"
+_STORAGE = "storage:\n  tsdb:\n    out_of_order_time_window: {window}\n"
+_SCRAPE = """
+scrape_configs:
+  - job_name: servescope
+    scrape_interval: 1s
+    static_configs:
+      - targets: ["{target}"]
+"""
 
 
 def program(name):
@@ -36,6 +43,8 @@ class RunningEngine:
     port: int = 0
     options: tuple[str, ...] = ()
     late_window: str = "24h"  # how late Prometheus takes samples; 0s: in order only
+    scrapes: str = ""  # host:port whose /metrics it scrapes each second
+    takes_writes: bool = True  # whether Prometheus has a remote-write receiver
     process: subprocess.Popen | None = None
 
     @property
@@ -49,22 +58,27 @@ class RunningEngine:
     def start(self):
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port = self.port or free_port()
+        scrape = _SCRAPE.format(target=self.scrapes) if self.scrapes else ""
+        configuration = self.folder / "prometheus.yml"
         if self.name == PROMETHEUS:
-            configuration = self.folder / "prometheus.yml"
-            configuration.write_text(_CONFIGURATION.format(window=self.late_window))
+            configuration.write_text(_STORAGE.format(window=self.late_window) + scrape)
             options = [
                 f"--config.file={configuration}",
                 f"--storage.tsdb.path={self.folder / 'data'}",
                 "--storage.tsdb.retention.time=100y",
                 f"--web.listen-address=127.0.0.1:{self.port}",
-                "--web.enable-remote-write-receiver",
             ]
+            if self.takes_writes:
+                options.append("--web.enable-remote-write-receiver")
         else:
             options = [
                 f"-storageDataPath={self.folder / 'data'}",
                 "-retentionPeriod=100y",
                 f"-httpListenAddr=127.0.0.1:{self.port}",
             ]
+            if scrape:
+                configuration.write_text(scrape)
+                options.append(f"-promscrape.config={configuration}")
         with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [program(self.name), *options, *self.options],

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 from servescope.catalog import BY_NAME, Kind
 from servescope.errors import ExportError
 from servescope.queries.span import STEPS, Span, step_for
+from servescope.settings import ALL_HOSTS
 from servescope.store.base import Aggregation, Matching
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class Wanted:
     metrics: tuple[Metric, ...]
     span: Span
     title: str  # what of the dashboard it is, for the file's name
+    host: str = ""  # whose figures they are, if another's
 
     def file_name(self, suffix: str) -> str:
         """A name that says what and when, in UTC: `servescope_latency_20261120T101500Z_...csv`."""
@@ -71,8 +73,27 @@ class Wanted:
             datetime.fromtimestamp(second, UTC).strftime("%Y%m%dT%H%M%SZ")
             for second in (self.span.start, self.span.end)
         )
-        title = _UNSAFE.sub("-", self.title)[:80]
+        whose = {"": "", ALL_HOSTS: "all-hosts_"}.get(self.host, f"{self.host}_")
+        title = _UNSAFE.sub("-", whose + self.title)[:120]
         return f"servescope_{title}_{start}_{end}_{self.span.step}s.{suffix}"
+
+
+def check_host(host: str, known: Sequence[str] | None) -> None:
+    """Whether figures of `host` can be had; `known` are the engine's, None where there is none.
+
+    The empty name is the host that is asked. Raises ExportError, whose text lists the hosts.
+    """
+    if not host:
+        return
+    if known is None:
+        raise ExportError(
+            f"host={host!r}: other hosts' figures are on an engine, and SERVESCOPE_STORE names none"
+        )
+    if known and host not in {*known, ALL_HOSTS}:  # none are known while the engine is away
+        raise ExportError(
+            f"there is no host {host!r}; the engine holds {', '.join(known)}, and "
+            f"{ALL_HOSTS} is all of them together"
+        )
 
 
 def wanted(
@@ -82,6 +103,7 @@ def wanted(
     end: str | None = None,
     step: str | None = None,
     title: str = "",
+    host: str = "",
 ) -> Wanted:
     """Check what was asked for: texts as a URL or a command line brings them.
 
@@ -111,7 +133,7 @@ def wanted(
     )
     found = tuple(BY_NAME[name] for name in dict.fromkeys(metrics))
     _check_size(store, found, span)
-    return Wanted(found, span, title or "_".join(metric.name for metric in found))
+    return Wanted(found, span, title or "_".join(metric.name for metric in found), host)
 
 
 def rows(store: Store, asked: Wanted) -> Iterator[Rows]:

@@ -128,9 +128,8 @@ class Capabilities:
     """What callers may expect of a backend."""
 
     name: str
-    integer_deltas: bool
-    visibility_delay_s: float
-    error_bound: float
+    visibility_delay_s: float  # how long after its end a second can be read, at most
+    error_bound: float  # largest relative error of a quantile within the histograms' bounds
     amends: bool = True  # whether more can be told of a second after it was committed
 
 

@@ -246,7 +246,7 @@ class SqliteStore:
 
     def capabilities(self) -> Capabilities:
         """Exact counts, visible at once."""
-        return Capabilities("sqlite", True, 0.0, histogram.ERROR_BOUND)
+        return Capabilities("sqlite", 0.0, histogram.ERROR_BOUND)
 
     def forget_decoded(self) -> None:
         """Drop the cache of decoded chunks, as a new process begins without one."""

@@ -3,9 +3,12 @@
 import re
 import time
 import urllib.request
+from contextlib import closing
 
 import pytest
 
+from servescope.store.base import Batch, Frame
+from servescope.store.opening import open_backend
 from tests.browser.conftest import PHONE, Watched
 from tests.engines import VICTORIA_METRICS, RunningEngine
 from tests.processes import Dashboards, eventually
@@ -98,16 +101,54 @@ def test_the_overview_has_a_row_for_each_host(look, fleet):
     row = page.locator("#overview-fleet tbody tr", has_text="beta")
     row.wait_for()
     deadline = time.monotonic() + 20
-    while not re.search(r"[1-9]", row.locator("td").nth(1).inner_text()):
+    while not re.search(r"[1-9]", row.locator("td").nth(2).inner_text()):
         assert time.monotonic() < deadline, row.inner_text()
         urllib.request.urlopen(f"http://127.0.0.1:{port}/whoami", timeout=10).read()
         page.wait_for_timeout(200)
     cells = row.locator("td").all_inner_texts()
-    assert re.fullmatch(r"[\d.]+ .*s", cells[3]), cells
-    assert all("%" in cell for cell in (cells[2], cells[4], cells[5])), cells
-    assert cells[6] == "now"
+    assert cells[1] == "now"
+    assert re.fullmatch(r"[\d.]+ .*s", cells[4]), cells
+    assert all("%" in cell for cell in (cells[3], cells[5], cells[6])), cells
     row.get_by_role("link", name="beta").click()
     page.get_by_text("Figures of host beta.").wait_for()
+
+
+def test_what_the_engine_promises_stands_beside_the_figures(look):
+    watched = look().wait_drawn("overview-latency")
+    page = watched.page
+    told = "Engine: points show up to 3 s late, percentiles ±4.33 %."
+    page.locator("#promise").get_by_text(told).wait_for()
+    page.get_by_role("link", name="Latency").click()
+    page.locator("#latency-within").get_by_text("Percentiles ±4.33 %").wait_for()
+    # The newest point is that much older than now, and the page does not call it late.
+    watched.wait_drawn("latency-percentiles")
+    assert "data current" in page.locator("#data-age").inner_text()
+
+
+def test_the_host_is_chosen_by_keyboard(look):
+    watched = look().wait_drawn("overview-requests")
+    picker = watched.page.get_by_role("textbox", name="Host", exact=True)
+    picker.focus()
+    watched.page.keyboard.press("Control+A")
+    watched.page.keyboard.type("bet")
+    watched.page.get_by_role("option", name="beta").wait_for()
+    watched.page.keyboard.press("ArrowDown")
+    watched.page.keyboard.press("Enter")
+    watched.page.get_by_text("Figures of host beta.").wait_for()
+    assert "host=beta" in watched.page.url
+
+
+def test_a_host_that_went_silent_stands_out(look, engine, tmp_path):
+    then = int(time.time()) - 3 * 3600
+    with closing(open_backend(engine.setting, tmp_path, 64, "gone")) as store:
+        store.write(Batch([Frame(ts) for ts in range(then, then + 5)]))
+        assert store.wait_sent(30)
+    watched = look()
+    row = watched.page.locator("#overview-fleet tbody tr", has_text="gone")
+    row.wait_for(timeout=60_000)  # hosts are looked for anew twice a minute
+    row.get_by_text("silent for 3 h").wait_for()
+    row.get_by_role("link", name="gone").click()
+    watched.page.get_by_text("Figures of host gone.").wait_for()
 
 
 def test_an_unknown_host_is_told(look):

@@ -1,8 +1,10 @@
+import time
 from dataclasses import replace
 
 import pytest
 
 from components.cards import BAD, GOOD, WARN, by_limits, stat
+from components.fleet import silent_hosts
 from components.listeners import listener_table, short_app
 from components.load_form import read
 from components.load_run import history_rows, progress, result
@@ -11,7 +13,7 @@ from components.status import role_text, run_props, share
 from components.verdict import concerns, verdict
 from components.waterfall import waterfall
 from servescope.load.report import LagSummary, LatencySummary, Progress, Result
-from servescope.queries.rows import LogRow, Signals, Standing
+from servescope.queries.rows import HostRow, LogRow, Signals, Standing
 from servescope.records import ListenerState, LoadPlan, LoadRun, RunState
 
 PLAN = LoadPlan("wsgi", "/", 200, 30)
@@ -238,3 +240,11 @@ def test_bars_of_a_waterfall_follow_one_another_and_fill_the_whole():
     assert [bar["left"] for bar in bars] == ["0.000%", "25.000%", "25.000%"]
     assert [bar["width"] for bar in bars] == ["25.000%", "0.000%", "75.000%"]
     assert waterfall({"kernel": 0.0}) is not None
+
+
+def test_a_host_that_ceased_to_send_is_a_concern_for_two_hours():
+    now = int(time.time())
+    ages = {"here": 1, "slow": 12, "gone": 300, "taken away": 3 * 86_400}
+    rows = [HostRow(host, host == "here", now - age) for host, age in ages.items()]
+    told = [(concern.state, concern.text) for concern in silent_hosts(rows)]
+    assert told == [(WARN, "Host gone has been silent for 5 min")]

@@ -105,6 +105,18 @@ def test_an_engine_killed_in_mid_stream_lacks_nothing_afterwards(engine, open_st
     assert what_is_missing(view, START, START + 600) == []
     assert holds_each_second_once(view, START, START + 600)
     assert store.notices() == []
+    # Its rows of a minute were sent anew as well, and are asked for.
+    last = START // 60 * 60 + 600
+    eventually(lambda: store._outbox.progress().rows[60].until == last)
+    store.write(Batch([frame(START + 600)]))
+    assert store.wait_sent(60)
+    engine.show()
+    store.look_anew()
+    assert store._fleet.parts("a", START, last, 60)[-1].tier == 60
+    for match in (Matching(BYTES_SENT), Matching(REQUEST_DURATION)):
+        found = view.range(match, START, last, 60, Aggregation.SUM)
+        expected = store.local.range(match, START, last, 60, Aggregation.SUM)
+        assert found.values.tolist() == expected.values.tolist()
 
 
 def test_who_takes_over_goes_on_where_the_cursor_stands(engine, open_store):
@@ -177,6 +189,20 @@ def test_an_engine_that_was_never_there_keeps_nothing_from_working(start_dashboa
     assert b"system.cpu.utilization" in running.get("/export?metric=system.cpu.utilization")
     assert b"Servescope" in running.get("/")
     eventually(lambda: "the local file keeps it" in running.log)
+
+
+def test_an_engine_that_answers_and_takes_nothing_hides_nothing(open_store, tmp_path):
+    engine = RunningEngine(PROMETHEUS, tmp_path / "engine", takes_writes=False).start()
+    try:
+        store = open_store(engine)
+        store.write(Batch([frame(ts) for ts in range(START, START + 300)]))
+        eventually(lambda: any("The engine is away" in text for text in store.notices()))
+        (told,) = store.notices()
+        assert "Graphs of a come from its own store; 300 s of data wait to be sent" in told
+        assert store.bounds() == (START, START + 299)
+        assert holds_each_second_once(store, START, START + 300)
+    finally:
+        engine.end()
 
 
 def test_deduplication_that_would_eat_seconds_is_told(open_store, tmp_path):

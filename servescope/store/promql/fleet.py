@@ -1,23 +1,41 @@
-"""Which hosts the engine knows, and from which second to which it has their frames."""
+"""Which hosts the engine knows, and from which second to which it has their frames and rows."""
 
 from __future__ import annotations
 
 import threading
 import time
+from math import inf
 from typing import TYPE_CHECKING, Final
 
 from servescope.store.base import HostSeen
-from servescope.store.promql.names import FRAMES, FRAMES_HOUR, INSTANCE, quoted
+from servescope.store.promql import plan
+from servescope.store.promql.names import (
+    FRAMES_HOUR,
+    INSTANCE,
+    ROWS,
+    ROWS_HOUR,
+    SINCE,
+    TIER,
+    by_clause,
+    frames_name,
+    quoted,
+)
 from servescope.store.promql.outbox import HOUR_S
+from servescope.store.spans import Segment
+from servescope.store.tiers import FINE, TIERS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from servescope.store.promql.engine import Engine
-    from servescope.store.promql.reader import EngineReader
+
+FRAMES: Final = frames_name()
 
 LIVE_FRESH_S: Final = 0.5
 MARKS_FRESH_S: Final = 30.0
 _LIVE_WINDOW_S: Final = 60
 _AHEAD_S: Final = 5  # how far another host's clock may run before ours
+_ROWS_WINDOW_S: Final = 900  # rows are told of each minute
 _EVER: Final = "20y"
 
 UNSETTLED_S: Final = 3
@@ -28,10 +46,10 @@ same moment: what is younger than this, counted from the begin of its second, is
 class Fleet:
     """The hosts whose frames the engine holds. Any thread may ask."""
 
-    def __init__(self, engine: Engine, reader: EngineReader) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._reader = reader  # of all hosts
         self._lock = threading.Lock()
+        self._rows: dict[tuple[str, int], list[plan.Interval]] = {}  # by host and tier
         self._oldest: dict[str, int] = {}
         self._newest: dict[str, int] = {}
         self._marks_at = self._live_at = float("-inf")
@@ -70,26 +88,78 @@ class Fleet:
             return None
         return min(host.oldest_s for host in found), max(host.newest_s for host in found)
 
+    def parts(self, instance: str | None, start: int, end: int, step: int) -> list[Segment]:
+        """Which parts of a span are asked of which tier, of one host or of all."""
+        if plan.tier_of(step) == FINE:
+            return plan.parts(start, end, step, {})
+        hosts = [host for host in self.hosts() if instance in {None, host.name}]
+        if not hosts:
+            return [Segment(FINE, start, end)]
+        live_since = time.time() - _ROWS_WINDOW_S
+        holes: dict[int, list[plan.Interval]] = {}
+        for tier in TIERS[1:]:
+            holes[tier] = []
+            for host in hosts:
+                # Newer seconds may come while we ask; of all hosts, not of those long silent.
+                until = inf if instance or host.newest_s > live_since else host.newest_s + 1
+                known = self._rows.get((host.name, tier), ())
+                holes[tier] += plan.lacking((host.oldest_s, until), known)
+        return plan.parts(start, end, step, holes)
+
+    def _values(
+        self, expression: str, at_s: float, labels: Sequence[str] = (INSTANCE,)
+    ) -> dict[tuple[str, ...], float]:
+        """The values of an expression at a moment, by labels."""
+        found = self._engine.ask(
+            "/api/v1/query", {"query": expression, "time": f"{at_s:.3f}", "nocache": "1"}
+        )
+        return {
+            tuple(str(one["metric"].get(label, "")) for label in labels): float(one["value"][1])
+            for one in found["result"]
+        }
+
     def _read_live(self) -> None:
-        found = self._reader.instant(
+        found = self._values(
             f"max by ({INSTANCE}) (max_over_time({FRAMES}[{_LIVE_WINDOW_S}s]))",
             time.time() + _AHEAD_S,
         )
-        self._newest |= {name: int(newest) for name, newest in found.items()}
+        self._newest |= {name: int(newest) for (name,), newest in found.items()}
 
     def _read_marks(self) -> None:
-        """Hours that have a frame, and the last frame of hosts that are silent now."""
+        """Hours that have a frame, the last frame of hosts that are silent now, and rows."""
         at = time.time() + _AHEAD_S
         known = f"by ({INSTANCE}) ({{}}_over_time({FRAMES_HOUR}[{_EVER}]))"
-        oldest = self._reader.instant("min " + known.format("min"), at)
-        marks = self._reader.instant("max " + known.format("max"), at)
-        self._oldest = {name: int(second) for name, second in oldest.items()}
-        self._newest = {}
-        for name, mark in marks.items():
+        oldest = self._values("min " + known.format("min"), at)
+        marks = self._values("max " + known.format("max"), at)
+        self._oldest = {name: int(second) for (name,), second in oldest.items()}
+        self._newest, told = {}, [self._values(_rows_told(ROWS_HOUR, _EVER), at, _ROW_LABELS)]
+        recent = f"{_ROWS_WINDOW_S}s"
+        told.append(self._values(_rows_told(ROWS, recent), at, _ROW_LABELS))
+        for (name,), mark in marks.items():
             at_mark = min(at, mark + HOUR_S)
-            newest = self._reader.instant(
+            newest = self._values(
                 f"max by ({INSTANCE}) (max_over_time("
                 f"{FRAMES}{{{INSTANCE}={quoted(name)}}}[{HOUR_S + 2 * _LIVE_WINDOW_S}s]))",
                 at_mark,
             )
-            self._newest[name] = int(newest.get(name, mark))
+            self._newest[name] = int(newest.get((name,), mark))
+            if self._newest[name] < at - _ROWS_WINDOW_S:  # silent: its last word on rows
+                selected = f"{ROWS}{{{INSTANCE}={quoted(name)}}}"
+                last = self._newest[name] + 1
+                told.append(self._values(_rows_told(selected, recent), last, _ROW_LABELS))
+        self._keep_rows(told)
+
+    def _keep_rows(self, told: list[dict[tuple[str, ...], float]]) -> None:
+        rows: dict[tuple[str, int], list[plan.Interval]] = {}
+        for answer in told:
+            for (name, tier, since), until in answer.items():
+                rows.setdefault((name, int(tier)), []).append((float(since), until))
+        self._rows = rows
+
+
+_ROW_LABELS: Final = (INSTANCE, TIER, SINCE)
+
+
+def _rows_told(selected: str, window: str) -> str:
+    """How far the rows of each tier were sent, by host and begin."""
+    return f"max {by_clause(_ROW_LABELS)} (max_over_time({selected}[{window}]))"

@@ -1,13 +1,22 @@
 """What our series are called in the engine, and the expressions that ask for them.
 
-Every name begins with `servescope_frame`: these are seconds, not the running totals that a scrape
-of `/metrics` brings under OpenTelemetry's names. A sample at `ts` tells of `[ts, ts + 1)`.
+Every name begins with `servescope_`, and most with `servescope_frame`: these are seconds, not the
+running totals that a scrape of `/metrics` brings under OpenTelemetry's names. A sample at `ts`
+tells of `[ts, ts + 1)`; of `[ts, ts + tier)` where the name holds a tier, as in
+`servescope_frame60_<metric>`.
 
 - `servescope_frames`: the second itself, in every second that has a frame;
 - `servescope_frames_hour`: the same, in the first frame of an hour only: quick to look through;
 - `servescope_frame_<metric>`: a gauge's reading, or what the second added to a counter;
 - `servescope_frame_<metric>_count`, `_sum`, `_bucket`: what it added to a histogram; the label
   `bucket` is the index in `servescope.histogram` of a bucket (not cumulative).
+
+Of a tier, a second's figures are summed up, and besides:
+
+- `servescope_frames<tier>`: how many seconds of the row have a frame;
+- `servescope_frame<tier>_<gauge>_sum`, `_readings`, `_min`, `_max`: of a gauge's readings;
+- `servescope_rows{tier, since}`: all rows of the tier from `since` up to this value were sent
+  before this sample was. `servescope_rows_hour` is the same once an hour.
 """
 
 from __future__ import annotations
@@ -18,24 +27,39 @@ from functools import cache
 from typing import TYPE_CHECKING, Final
 
 from servescope.catalog import BY_NAME
+from servescope.store.tiers import FINE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from servescope.records import Labels
 
-FRAMES: Final = "servescope_frames"
+_FRAMES: Final = "servescope_frames"
 FRAMES_HOUR: Final = "servescope_frames_hour"
 INSTANCE: Final = "instance"
 BUCKET: Final = "bucket"
-_PREFIX: Final = "servescope_frame_"
+ROWS: Final = "servescope_rows"
+ROWS_HOUR: Final = "servescope_rows_hour"
+TIER: Final = "tier"
+SINCE: Final = "since"
+READINGS: Final = "_readings"
+_PREFIX: Final = "servescope_frame"
 _OUTSIDE: Final = re.compile(r"[^a-zA-Z0-9_]")
 
 
+def _of_tier(tier: int) -> str:
+    return "" if tier == FINE else str(tier)
+
+
+def frames_name(tier: int = FINE) -> str:
+    """The name of the series that tells which seconds have a frame, or how many of a row."""
+    return _FRAMES + _of_tier(tier)
+
+
 @cache
-def engine_name(metric: str) -> str:
-    """The name of a metric's series, without a histogram's suffix."""
-    return _PREFIX + _OUTSIDE.sub("_", metric.removeprefix("servescope."))
+def engine_name(metric: str, tier: int = FINE) -> str:
+    """The name of a metric's series, without the suffix of a part of it."""
+    return f"{_PREFIX}{_of_tier(tier)}_{_OUTSIDE.sub('_', metric.removeprefix('servescope.'))}"
 
 
 @cache
@@ -70,17 +94,23 @@ def by_clause(labels: Iterable[str]) -> str:
 
 
 def over_time(
-    function: str, selected: str, window_s: int, shift_s: int = 0, *, distinct: bool = False
+    function: str,
+    selected: str,
+    window_s: int,
+    shift_s: int = 0,
+    *,
+    tier: int = FINE,
+    distinct: bool = False,
 ) -> str:
-    """`function`_over_time of the samples of a window, each second counted once.
+    """`function`_over_time of the samples of a window, each row of `tier` seconds counted once.
 
-    `distinct` asks for one sample a second: VictoriaMetrics without deduplication keeps what was
-    sent twice. `shift_s` moves the window into the evaluation's future.
+    `distinct` asks for one sample a row: VictoriaMetrics without deduplication keeps what was sent
+    twice. `shift_s` moves the window into the evaluation's future.
     """
     offset = f" offset -{shift_s}s" if shift_s else ""
-    if window_s == 1:
+    if window_s == tier:
         single = "present" if function == "count" else "last"
-        return f"{single}_over_time({selected}[1s]{offset})"
+        return f"{single}_over_time({selected}[{window_s}s]{offset})"
     if distinct:
-        return f"{function}_over_time(last_over_time({selected}[1s])[{window_s}s:1s]{offset})"
+        return f"{function}_over_time(last_over_time({selected}[1s])[{window_s}s:{tier}s]{offset})"
     return f"{function}_over_time({selected}[{window_s}s]{offset})"

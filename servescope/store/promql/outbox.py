@@ -1,8 +1,8 @@
-"""The local file as a queue: which seconds wait to be sent, as the samples they become.
+"""The local file as a queue: what waits to be sent, as the samples it becomes.
 
-The cursor stands in the table `meta` beside the data, one for each engine and instance: seconds up
-to it are sent. A second is sent once; what comes late for one that was (a clock set back) stays in
-the local file.
+The cursors stand in the table `meta` beside the data, for each engine and instance: seconds up to
+the first are sent, rows of each coarser tier up to one of their own. Each is sent once; what comes
+late for one that was (a clock set back) stays in the local file.
 """
 
 from __future__ import annotations
@@ -17,16 +17,23 @@ from servescope.store.chunks import ChunkCache
 from servescope.store.promql import seconds
 from servescope.store.promql.names import (
     BUCKET,
-    FRAMES,
     FRAMES_HOUR,
     INSTANCE,
+    ROWS,
+    ROWS_HOUR,
+    SINCE,
+    TIER,
     engine_label,
     engine_name,
+    frames_name,
 )
 from servescope.store.promql.write_request import packed_labels, packed_request
+from servescope.store.spans import Segment
+from servescope.store.tiers import FINE
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Mapping
 
     from servescope.records import Labels
     from servescope.store.database import Database
@@ -34,6 +41,15 @@ if TYPE_CHECKING:
 HOUR_S: Final = 3600
 _PUT: Final = "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)"
 _Samples = dict[int, float]  # epoch second → value
+
+
+@dataclass(frozen=True, slots=True)
+class RowsSent:
+    """Which rows of a coarser tier the engine has: those of `[since, until)`, without a hole."""
+
+    since: int
+    until: int
+    sure: int  # those before are on the engine's disk
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +61,22 @@ class Progress:
     refused: int = 0  # seconds the engine did not take, as too old or out of order
     skipped: int = 0  # seconds the local file had forgotten before they could be sent
     trouble: str = ""  # why nothing is sent now; empty when it is
+    rows: Mapping[int, RowsSent] = field(default_factory=dict)  # by tier
+
+    @classmethod
+    def read(cls, text: str) -> Progress:
+        """As kept in the file, if by an older Servescope, without `rows`."""
+        kept = json.loads(text)
+        rows = {int(tier): RowsSent(**sent) for tier, sent in kept.pop("rows", {}).items()}
+        return cls(**kept, rows=rows)
 
 
 @dataclass(frozen=True, slots=True)
 class Parcel:
-    """Consecutive seconds with all their samples, by the packed labels of their series."""
+    """Consecutive seconds, or rows, with all their samples, by the packed labels of their series.
+
+    `times` are their begins.
+    """
 
     times: tuple[int, ...]
     samples: dict[bytes, _Samples] = field(repr=False)
@@ -85,7 +112,7 @@ class Outbox:
         self._cache = ChunkCache()
         self._generation = -1
         self._series: dict[int, tuple[str, Labels, Kind]] = {}
-        self._packed: dict[tuple[int, str, int], bytes] = {}
+        self._packed: dict[tuple[int, str, int, int], bytes] = {}
 
     def progress(self) -> Progress:
         """As last kept, by whichever process."""
@@ -94,7 +121,7 @@ class Outbox:
                 "SELECT value FROM meta WHERE key = ?", (self._key,)
             ).fetchone()
         )
-        return Progress(**json.loads(found[0])) if found else Progress()
+        return Progress.read(found[0]) if found else Progress()
 
     def keep(self, progress: Progress) -> None:
         """Keep how far the sending came."""
@@ -105,18 +132,51 @@ class Outbox:
         """The oldest second that can still be sent, and the newest."""
         return self._db.read(seconds.bounds)
 
-    def parcel(self, after: int, until: int, *, begin: bool = False) -> Parcel | None:
+    def parcel(
+        self,
+        after: int,
+        until: int,
+        *,
+        begin: bool = False,
+        rows: Mapping[int, RowsSent] | None = None,
+        news: bool = False,
+    ) -> Parcel | None:
         """The frames of seconds after `after` and up to `until`; None where there are none.
 
         `begin`: what the engine has of this hour is not sure, so that its mark is sent anew.
+        `rows` were sent before; it is told of them each hour, and now when they are `news`.
         """
-        return self._db.read(
-            lambda connection: self._parcel(connection, after + 1, until + 1, begin=begin)
-        )
 
-    def _parcel(
-        self, connection: sqlite3.Connection, start: int, end: int, *, begin: bool
-    ) -> Parcel | None:
+        def read(connection: sqlite3.Connection) -> Parcel | None:
+            known, (seconds_of, samples) = self._read(connection, FINE, after + 1, until + 1)
+            if not seconds_of:
+                return None
+            times = list(seconds_of)
+            hours = self._add_marks(samples, times, None if begin else after // HOUR_S)
+            names = [ROWS] * (news or hours) + [ROWS_HOUR] * hours
+            for name in names:
+                self._announce(samples, name, times[-1], rows or {})
+            return Parcel(tuple(times), samples, len(self._packed) > known)
+
+        return self._db.read(read)
+
+    def rows(self, tier: int, start: int, end: int) -> Parcel | None:
+        """Rows of a coarser tier, whole ones; None where no second has a frame."""
+
+        def read(connection: sqlite3.Connection) -> Parcel | None:
+            _, (seconds_of, samples) = self._read(connection, tier, start, end)
+            if not seconds_of:
+                return None
+            frames = packed_labels({"__name__": frames_name(tier), INSTANCE: self._instance})
+            samples[frames] = {ts: float(number) for ts, number in seconds_of.items()}
+            return Parcel(tuple(seconds_of), samples)
+
+        return self._db.read(read)
+
+    def _read(
+        self, connection: sqlite3.Connection, tier: int, start: int, end: int
+    ) -> tuple[int, tuple[dict[int, int], dict[bytes, _Samples]]]:
+        """How many series were known before, the rows' seconds, and their samples."""
         if self._generation != self._db.generation:
             self._series.clear()
             self._packed.clear()
@@ -125,43 +185,53 @@ class Outbox:
         known = len(self._packed)
         self._read_series(connection)
         highest = max(self._series, default=0)
-        times, cells = seconds.recorded(connection, self._cache, start, end, highest)
+        part = Segment(tier, start, end)
+        seconds_of, cells = seconds.recorded(connection, self._cache, part, highest)
         samples: dict[bytes, _Samples] = defaultdict(dict)
         for cell in cells:
-            values = samples[self._labels(cell.series, cell.suffix, cell.bucket)]
-            values[cell.ts] = cell.value + (values.get(cell.ts, 0.0) if cell.adds else 0.0)
-        if not times:
-            return None
-        self._add_marks(samples, times, None if begin else (start - 1) // HOUR_S)
-        return Parcel(tuple(times), dict(samples), len(self._packed) > known)
+            values = samples[self._labels(cell.series, cell.suffix, cell.bucket, tier)]
+            old = values.get(cell.ts)
+            values[cell.ts] = cell.value if old is None else cell.fold(old, cell.value)
+        return known, (seconds_of, samples)
 
     def _add_marks(
         self, samples: dict[bytes, _Samples], times: list[int], hour: int | None
-    ) -> None:
+    ) -> bool:
         """The seconds themselves; with the first of an hour zeros, so that what never moved shows.
 
         The engine then knows every series of the hour, and finds the hours without a long search.
+        Returns whether an hour began.
         """
-        frames = packed_labels({"__name__": FRAMES, INSTANCE: self._instance})
+        frames = packed_labels({"__name__": frames_name(), INSTANCE: self._instance})
         samples[frames] = {ts: float(ts) for ts in times}
+        began = False
         for ts in times:
             if ts // HOUR_S == hour:
                 continue
-            hour = ts // HOUR_S
+            hour, began = ts // HOUR_S, True
             hours = packed_labels({"__name__": FRAMES_HOUR, INSTANCE: self._instance})
             samples[hours][ts] = float(ts)
             for number, (_, _, kind) in self._series.items():
                 if kind is not Kind.GAUGE:
                     suffix = "_count" if kind is Kind.HISTOGRAM else ""
                     samples[self._labels(number, suffix)].setdefault(ts, 0.0)
+        return began
 
-    def _labels(self, number: int, suffix: str, bucket: int = -1) -> bytes:
-        key = (number, suffix, bucket)
+    def _announce(
+        self, samples: dict[bytes, _Samples], name: str, ts: int, rows: Mapping[int, RowsSent]
+    ) -> None:
+        """Which rows of coarser tiers were sent before."""
+        for tier, sent in rows.items():
+            labels = {TIER: str(tier), SINCE: str(sent.since), INSTANCE: self._instance}
+            samples[packed_labels({"__name__": name, **labels})][ts] = float(sent.until)
+
+    def _labels(self, number: int, suffix: str, bucket: int = -1, tier: int = FINE) -> bytes:
+        key = (number, suffix, bucket, tier)
         packed = self._packed.get(key)
         if packed is None:
             metric, labels, _ = self._series[number]
             named = {engine_label(name): value for name, value in labels}
-            named |= {"__name__": engine_name(metric) + suffix, INSTANCE: self._instance}
+            named |= {"__name__": engine_name(metric, tier) + suffix, INSTANCE: self._instance}
             if bucket >= 0:
                 named[BUCKET] = str(bucket)
             packed = self._packed[key] = packed_labels(named)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -13,23 +14,26 @@ from servescope.catalog import BY_NAME, Kind
 from servescope.errors import EngineRefusedError
 from servescope.store.base import Matching, SeriesKey
 from servescope.store.promql.names import (
-    FRAMES,
     INSTANCE,
     by_clause,
     engine_label,
     engine_name,
+    frames_name,
     over_time,
     own_labels,
     selector,
 )
-from servescope.store.promql.windows import LONGEST_S, Window, windows
+from servescope.store.promql.windows import MOST_ROWS, Window, windows
+from servescope.store.spans import Segment
+from servescope.store.tiers import FINE, MINUTE, TEN_MINUTES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from servescope.store.promql.engine import Engine
+    from servescope.store.promql.fleet import Fleet
 
 SERIES_FRESH_S: Final = 30.0
 """How old the list of a metric's series may be; one that brings data is known at once."""
@@ -40,6 +44,13 @@ NO_SERIES_FRESH_S: Final = 1.0
 SHIFT_S: Final = 3600
 """How far in the past VictoriaMetrics is asked to evaluate, with an offset that leads back: what it
 evaluates within `-search.latencyOffset` of now it replaces by the point before."""
+
+
+TOTAL_WINDOW_S: Final = {FINE: 3600, MINUTE: 86_400, TEN_MINUTES: 864_000}
+"""What one evaluation of a total covers, by tier: an engine bounds the samples it holds for one."""
+
+Expression = Callable[[int, int], str]
+"""The expression of a tier over a window of so many seconds."""
 
 
 class Cells(NamedTuple):
@@ -58,8 +69,9 @@ class _Known:
 class EngineReader:
     """Asks about `instance`; None: about all hosts together. Any thread may ask."""
 
-    def __init__(self, engine: Engine, instance: str | None) -> None:
+    def __init__(self, engine: Engine, fleet: Fleet, instance: str | None) -> None:
         self._engine = engine
+        self._fleet = fleet
         self.instance = instance
         self._lock = threading.Lock()
         self._known: dict[str, _Known] = {}
@@ -119,106 +131,129 @@ class EngineReader:
                 found.add(tuple(labels.get(name, "") for name in by))
         return sorted(found)
 
-    def selected(self, match: Matching, suffix: str = "") -> str:
+    def selected(self, match: Matching, suffix: str = "", tier: int = FINE) -> str:
         """The selector of what matches, on this reader's hosts."""
-        return selector(engine_name(match.metric) + suffix, match.where, self.instance)
+        return selector(engine_name(match.metric, tier) + suffix, match.where, self.instance)
 
-    def over(self, function: str, selected: str, window_s: int) -> str:
-        """`function`_over_time, each second counted once, whatever engine this is."""
-        # Too long for that (steps of a day): what an outage had sent twice then counts twice.
-        distinct = self._engine.traits().keeps_doubles and window_s <= LONGEST_S
-        return over_time(function, selected, window_s, self._shift, distinct=distinct)
+    def over(self, function: str, selected: str, window_s: int, tier: int = FINE) -> str:
+        """`function`_over_time, each row counted once, whatever engine this is."""
+        # Too long for that: what an outage had sent twice then counts twice.
+        distinct = self._engine.traits().keeps_doubles and window_s <= MOST_ROWS * tier
+        return over_time(function, selected, window_s, self._shift, tier=tier, distinct=distinct)
 
     def cells(
         self,
-        expression: Callable[[int], str],
+        expression: Expression,
         labels: Sequence[str],
         start: int,
         end: int,
         step: int,
+        fold: np.ufunc = np.add,
     ) -> Cells:
-        """Evaluate over every step; `expression(seconds)` is the one of a window so long.
+        """Evaluate over every step, tier by tier; `fold` joins what several tell of one step.
 
         `labels` are those of the answer's series, by our names. NaN where nothing is told.
         """
+        parts = self._fleet.parts(self.instance, start, end, step)
         steps = -(-(end - start // step * step) // step)
+        return self._cells(expression, labels, parts, start, steps, step, fold)
+
+    def _cells(
+        self,
+        expression: Expression,
+        labels: Sequence[str],
+        parts: Sequence[Segment],
+        origin: int,
+        steps: int,
+        step: int,
+        fold: np.ufunc = np.add,
+    ) -> Cells:
         rows: dict[tuple[str, ...], NDArray[np.float64]] = {}
         names = [engine_label(label) for label in labels]
         doubles = self._engine.traits().keeps_doubles
-        for window in windows(start, end, step, every_second=doubles):
-            for series in self._evaluate(expression(window.seconds), window):
-                group = tuple(series["metric"].get(name, "") for name in names)
-                row = rows.get(group)
-                if row is None:
-                    row = rows[group] = np.full(steps, np.nan)
-                _place(row, series["values"], window, self._shift)
+        for part in parts:
+            row_s = part.tier if doubles else 0
+            for window in windows(part.start, part.end, step, origin=origin, row_s=row_s):
+                asked = expression(part.tier, window.seconds)
+                for series in self._evaluate(asked, window):
+                    group = tuple(series["metric"].get(name, "") for name in names)
+                    row = rows.get(group)
+                    if row is None:
+                        row = rows[group] = np.full(steps, np.nan)
+                    _place(row, series["values"], window, self._shift, fold)
         values = np.array(list(rows.values())) if rows else np.empty((0, steps))
         return Cells(list(rows), values)
 
+    def frames(self, start: int, end: int, step: int) -> dict[str, NDArray[np.float64]]:
+        """How many seconds of each step have a frame, by host."""
+        found = self.cells(self._counted, (INSTANCE,), start, end, step)
+        counts = np.nan_to_num(found.values)
+        return {group[0]: row for group, row in zip(found.groups, counts, strict=True)}
+
+    def _counted(self, tier: int, window_s: int) -> str:
+        frames = selector(frames_name(tier), (), self.instance)
+        function = "count" if tier == FINE else "sum"
+        return f"sum by ({INSTANCE}) ({self.over(function, frames, window_s, tier)})"
+
     def seconds(self, start: int, end: int, step: int) -> NDArray[np.float64]:
         """How many seconds of each step have a frame; of all hosts, the host with the most."""
-        frames = selector(FRAMES, (), self.instance)
-        found = self.cells(
-            lambda window: f"max({self.over('count', frames, window)})", (), start, end, step
-        )
-        steps = found.values.shape[1]
-        return np.nan_to_num(found.values[0]) if len(found.groups) else np.zeros(steps)
+        none = np.zeros(-(-(end - start // step * step) // step))
+        most: NDArray[np.float64] = np.max([none, *self.frames(start, end, step).values()], axis=0)
+        return most
 
     def seconds_by_host(self, start: int, end: int) -> dict[str, int]:
         """How many seconds of the span each host has a frame of."""
-        frames = selector(FRAMES, (), self.instance)
-        found = self.cells(
-            lambda window: f"sum by ({INSTANCE}) ({self.over('count', frames, window)})",
-            (INSTANCE,),
-            start,
-            end,
-            end - start,
-        )
-        seconds = np.nansum(found.values, axis=1)
-        return {group[0]: int(count) for group, count in zip(found.groups, seconds, strict=True)}
+        found = self.frames(start, end, end - start)
+        return {host: int(counts.sum()) for host, counts in found.items()}
+
+    def has(self, tier: int, ts: int) -> bool:
+        """Whether the engine has this reader's row of a tier."""
+        part = Segment(tier, ts, ts + tier)
+        return bool(self._cells(self._counted, (), [part], ts, 1, tier).groups)
 
     def summed(
         self, match: Matching, suffix: str, labels: Sequence[str], start: int, end: int, step: int
     ) -> Cells:
         """Sums of increases by labels; `bucket` may be among them."""
-        selected = self.selected(match, suffix)
-        return self.cells(
-            lambda window: f"sum {by_clause(labels)} ({self.over('sum', selected, window)})",
-            labels,
-            start,
-            end,
-            step,
-        )
+        return self.cells(self._sums(match, suffix, labels), labels, start, end, step)
+
+    def _sums(self, match: Matching, suffix: str, labels: Sequence[str]) -> Expression:
+        def expression(tier: int, window_s: int) -> str:
+            selected = self.selected(match, suffix, tier)
+            return f"sum {by_clause(labels)} ({self.over('sum', selected, window_s, tier)})"
+
+        return expression
+
+    def totals(
+        self, match: Matching, suffix: str, labels: Sequence[str], start: int, end: int
+    ) -> dict[tuple[str, ...], float]:
+        """Sums of increases over the whole span, by labels."""
+        totals: dict[tuple[str, ...], float] = {}
+        expression = self._sums(match, suffix, labels)
+        for part in self._fleet.parts(self.instance, start, end, TEN_MINUTES):
+            step = min(TOTAL_WINDOW_S[part.tier], part.end - part.start)
+            steps = -(-(part.end - part.start // step * step) // step)
+            found = self._cells(expression, labels, [part], part.start, steps, step)
+            for group, row in zip(found.groups, found.values, strict=True):
+                totals[group] = totals.get(group, 0.0) + float(np.nansum(row))
+        return totals
 
     def rates(
         self, match: Matching, suffix: str, labels: Sequence[str], start: int, end: int, step: int
     ) -> Cells:
         """Increases per second with a frame, host by host, then summed by labels."""
-        selected = self.selected(match, suffix)
-        frames = selector(FRAMES, (), self.instance)
-        return self.cells(
-            lambda window: (
-                f"sum {by_clause(labels)} ({self.over('sum', selected, window)}"
-                f" / on ({INSTANCE}) group_left () {self.over('count', frames, window)})"
-            ),
-            labels,
-            start,
-            end,
-            step,
-        )
-
-    def has_second(self, ts: int) -> bool:
-        """Whether the engine has this reader's frame of a second."""
-        return bool(self.seconds(ts, ts + 1, 1)[0])
-
-    def instant(self, expression: str, at_s: float) -> dict[str, float]:
-        """The value of each instance."""
-        found = self._engine.ask(
-            "/api/v1/query", {"query": expression, "time": f"{at_s:.3f}", "nocache": "1"}
-        )
-        return {
-            str(one["metric"].get(INSTANCE, "")): float(one["value"][1]) for one in found["result"]
-        }
+        by = (*(label for label in labels if label != INSTANCE), INSTANCE)
+        found = self.summed(match, suffix, by, start, end, step)
+        frames = self.frames(start, end, step)
+        rates: dict[tuple[str, ...], NDArray[np.float64]] = {}
+        for group, row in zip(found.groups, found.values, strict=True):
+            told = dict(zip(by, group, strict=True))
+            seconds = frames.get(told[INSTANCE], np.zeros(row.size))
+            rate = np.where(seconds > 0, np.nan_to_num(row) / np.maximum(seconds, 1.0), 0.0)
+            key = tuple(told[label] for label in labels)
+            rates[key] = rates.get(key, 0.0) + rate
+        values = np.array(list(rates.values())) if rates else np.empty((0, found.values.shape[1]))
+        return Cells(list(rates), values)
 
     @property
     def _shift(self) -> int:
@@ -241,8 +276,13 @@ class EngineReader:
         return found["result"]
 
 
-def _place(row: NDArray[np.float64], points: list[Any], window: Window, shift: int) -> None:
+def _place(
+    row: NDArray[np.float64], points: list[Any], window: Window, shift: int, fold: np.ufunc
+) -> None:
     """Put the points of a series where their steps are."""
-    times = np.fromiter((point[0] for point in points), np.float64, len(points))
+    stamps, told = zip(*points, strict=True)
+    times = np.array(stamps, np.float64)
     at = np.rint((times + shift - window.first_s) / window.step).astype(np.intp) + window.first
-    row[at] = np.fromiter((float(point[1]) for point in points), np.float64, len(points))
+    values = np.array(list(map(float, told)))
+    before = row[at]
+    row[at] = np.where(np.isnan(before), values, fold(before, values))

@@ -1,13 +1,16 @@
-"""What the local file holds of single seconds, series by series: the one place that knows tiers."""
+"""What the local file holds of single seconds, or of rows of a coarser tier, series by series."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+import operator
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from servescope.store import spans
 from servescope.store.chunks import Plane
+from servescope.store.promql.names import READINGS
 from servescope.store.reading import Source
 from servescope.store.tiers import FINE
 
@@ -17,25 +20,27 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from servescope.store.blocks import Block
     from servescope.store.chunks import ChunkCache
 
-_SUFFIXES = {
-    Plane.VALUE: "",
+_ADDING: Final = {
     Plane.INCREASE: "",
     Plane.HIST_COUNT: "_count",
     Plane.HIST_SUM: "_sum",
 }
+Fold = Callable[[float, float], float]
+"""What becomes of two figures told of the same row."""
 
 
 class Cell(NamedTuple):
-    """What a second told of a series: `suffix` says of which part of a histogram, else empty."""
+    """What a row told of a series: `suffix` says of which part of it, if of one."""
 
     series: int  # its id
     suffix: str
     bucket: int  # -1: of none
     ts: int
     value: float
-    adds: bool  # to what another cell told of the same
+    fold: Fold
 
 
 def bounds(connection: sqlite3.Connection) -> tuple[int, int] | None:
@@ -50,43 +55,82 @@ def bounds(connection: sqlite3.Connection) -> tuple[int, int] | None:
 
 
 def recorded(
-    connection: sqlite3.Connection, cache: ChunkCache, start: int, end: int, highest: int
-) -> tuple[list[int], list[Cell]]:
-    """The seconds of `[start, end)` that have a frame, and their cells; series ids to `highest`.
+    connection: sqlite3.Connection,
+    cache: ChunkCache,
+    part: spans.Segment,
+    highest: int,
+) -> tuple[dict[int, int], list[Cell]]:
+    """How many seconds with a frame each row of the part has, and its cells; ids to `highest`.
 
     An increase of zero has no cell. A damaged blob is a gap here as well: the store tells of it.
     """
     source = Source(connection, cache, lambda _tier, _ts: None)
-    part = [spans.Segment(FINE, start, end)]
     identity = np.arange(highest + 1, dtype=np.intp)
-    times: set[int] = set()
+    seconds: dict[int, int] = {}
     cells: list[Cell] = []
-    for plane, suffix in _SUFFIXES.items():
-        gauge = plane is Plane.VALUE
-        for block in source.matrices(plane, part, identity):
-            times.update(block.times[block.seconds > 0].tolist())
-            row, column = np.nonzero(~np.isnan(block.values) if gauge else block.values)
-            ids, at = block.places[row], block.times[column]
-            told = block.values[row, column]
-            none = np.full(ids.size, -1)
-            cells += _cells(suffix, ids, none, at, told, adds=not gauge)
-    for some in source.buckets(part, identity):
+    for plane, suffix in _ADDING.items():
+        for block in source.matrices(plane, [part], identity):
+            cells += _cells(suffix, block, operator.add, part.tier)
+            if plane is Plane.INCREASE:
+                _add_seconds(seconds, block, part.tier)
+    if part.tier == FINE:
+        for block in source.matrices(Plane.VALUE, [part], identity):
+            cells += _cells("", block, _newer, FINE, gauge=True)
+            _add_seconds(seconds, block, FINE)
+    else:
+        cells += _readings(source, part, identity)
+    for some in source.buckets([part], identity):
         bucket, row, column = np.nonzero(some.counts)
-        ids, at = some.places[row], some.times[column]
+        ids, at = some.places[row], some.times[column] // part.tier * part.tier
         counts = some.counts[bucket, row, column]
-        cells += _cells("_bucket", ids, bucket + some.lowest, at, counts, adds=True)
-    return sorted(times), cells
+        cells += _listed("_bucket", ids, bucket + some.lowest, at, counts, operator.add)
+    return dict(sorted(seconds.items())), cells
+
+
+def _readings(source: Source, part: spans.Segment, identity: NDArray[np.intp]) -> Iterator[Cell]:
+    """Sum, number, lowest and highest of each gauge's readings."""
+    for sums, number in source.gauges([part], identity):
+        yield from _cells("_sum", sums, operator.add, part.tier, gauge=True)
+        yield from _cells(READINGS, number, operator.add, part.tier)
+    extremes: dict[Plane, tuple[str, Fold]] = {
+        Plane.LOWEST: ("_min", min),
+        Plane.HIGHEST: ("_max", max),
+    }
+    for plane, (suffix, fold) in extremes.items():
+        for block in source.matrices(plane, [part], identity):
+            yield from _cells(suffix, block, fold, part.tier, gauge=True)
+
+
+def _newer(_old: float, new: float) -> float:
+    return new
+
+
+def _add_seconds(seconds: dict[int, int], block: Block, tier: int) -> None:
+    """A second told by several blocks is one; one lived twice is so, too."""
+    for ts, covered in zip(block.times.tolist(), block.seconds.tolist(), strict=True):
+        if covered:
+            row = ts // tier * tier
+            seconds[row] = min(seconds.get(row, 0) + int(covered), tier)
 
 
 def _cells(
+    suffix: str, block: Block, fold: Fold, tier: int, *, gauge: bool = False
+) -> Iterator[Cell]:
+    told = ~np.isnan(block.values) if gauge else np.nan_to_num(block.values) != 0
+    row, column = np.nonzero(told)
+    at = block.times[column] // tier * tier
+    none = np.full(row.size, -1)
+    return _listed(suffix, block.places[row], none, at, block.values[row, column], fold)
+
+
+def _listed(
     suffix: str,
     ids: NDArray[np.intp],
     buckets: NDArray[np.integer],
     times: NDArray[np.int64],
     values: NDArray[np.generic],
-    *,
-    adds: bool,
+    fold: Fold,
 ) -> Iterator[Cell]:
     columns = (ids.tolist(), buckets.tolist(), times.tolist(), values.astype(float).tolist())
     for number, bucket, ts, value in zip(*columns, strict=True):
-        yield Cell(number, suffix, bucket, ts, value, adds)
+        yield Cell(number, suffix, bucket, ts, value, fold)

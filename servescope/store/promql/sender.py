@@ -1,4 +1,7 @@
-"""The sender: one thread that brings the local file's seconds to the engine, in order."""
+"""The sender: one thread that brings the local file's seconds to the engine, in order.
+
+Whenever these are sent, rows of coarser tiers follow, each once it is over.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import EngineAwayError, EngineRefusedError, ServescopeError
+from servescope.store.promql.outbox import RowsSent
+from servescope.store.tiers import FINE, TIERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +25,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+COARSE: Final = TIERS[1:]
 PARCEL_S: Final = 60
 """Most seconds in one request: about 30,000 samples of 500 series, 0.5 MB on the wire."""
 
@@ -32,16 +38,37 @@ SURE_S: Final = 10.0
 """VictoriaMetrics keeps what it acknowledged in memory for up to 5 s before it is on disk: after
 any doubt, what was sent within so long is sent again. It counts once (see `names.over_time`)."""
 
+PARCEL_ROWS: Final = 60
+"""Most rows of a coarser tier in one request."""
+
+SETTLED_S: Final = 3
+"""Seconds after the end of a row before it is sent: records a dead leader left come late."""
+
 FUTURE_S: Final = 60
 TELL_EVERY_S: Final = 60.0
 _IDLE_S: Final = 1.0
 _JOIN_S: Final = 12.0  # above the engine's own deadline
 
 
+class _Recently:
+    """What was sent when, to tell what is on the engine's disk by now."""
+
+    def __init__(self) -> None:
+        self._sent: deque[tuple[float, int]] = deque()
+
+    def sure(self, until: int) -> int | None:
+        """Note that `until` is sent now; the newest sent `SURE_S` ago, if it is known."""
+        now, sure = time.monotonic(), None
+        self._sent.append((now, until))
+        while self._sent[0][0] < now - SURE_S:
+            _, sure = self._sent.popleft()
+        return sure
+
+
 class Sender:
     """Sends what the outbox holds, whenever it is woken.
 
-    `has(ts)` tells whether the engine has a second: it refuses one that an earlier try brought.
+    `has(tier, ts)` tells whether the engine has a row: it refuses one that an earlier try brought.
     `on_sent(parcel)` is told of each parcel. Only the process that writes the local file may run
     a sender.
     """
@@ -50,7 +77,7 @@ class Sender:
         self,
         outbox: Outbox,
         engine: Engine,
-        has: Callable[[int], bool],
+        has: Callable[[int, int], bool],
         on_sent: Callable[[Parcel], None],
     ) -> None:
         self._outbox = outbox
@@ -62,9 +89,11 @@ class Sender:
         self._caught_up = threading.Condition()
         self._sent_until: int | None = None
         self._thread: threading.Thread | None = None
-        self._recent: deque[tuple[float, int]] = deque()  # when which second was sent
-        self._in_doubt = True  # what a former sender sent last may be lost
+        self._recent = {tier: _Recently() for tier in TIERS}
+        self._doubted = set(TIERS)  # what a former sender sent of them last may be lost
         self._unmarked = False  # the mark of this hour was not sent, or not taken
+        self._told_until: dict[int, int] = {}  # by tier, before a doubt: rows up to then
+        self._news = True  # rows were sent that the engine was not told of
         self._told_at = float("-inf")
         self._random = random.SystemRandom()
 
@@ -98,8 +127,8 @@ class Sender:
                 while not self._stopping.is_set() and self._send_some():
                     pause = FIRST_PAUSE_S
             except EngineAwayError as error:
-                self._in_doubt = True
-                self._recent.clear()
+                self._doubted = set(TIERS)
+                self._recent = {tier: _Recently() for tier in TIERS}
                 self._engine.forget()
                 self._note(str(error))
                 self._stopping.wait(pause * self._random.uniform(0.5, 1.0))
@@ -122,55 +151,94 @@ class Sender:
         latest = int(time.time()) + FUTURE_S
         oldest, newest = bounds[0], min(bounds[1], latest)
         after = oldest - 1 if progress.sent_until is None else min(progress.sent_until, latest)
+        # First what the engine was told it has: until then long spans would lack it.
+        if self._may_lack_rows(progress) and self._send_rows(progress, oldest, min(after, newest)):
+            return True
         if after >= newest:
             self._arrived(after)
-            return False
-        if self._in_doubt and progress.sent_until is not None and self._engine.traits().metrics_ql:
+            return self._send_rows(progress, oldest, after)
+        if self._starts_over(FINE) and progress.sent_until is not None:
             after = oldest - 1 if progress.sure_until is None else min(after, progress.sure_until)
-        if after < oldest - 1:
-            missed = oldest - 1 - max(after, progress.sent_until or after)
-            progress = replace(progress, skipped=progress.skipped + max(missed, 0))
-            after = oldest - 1
+        after = max(after, oldest - 1)
+        missed = 0 if progress.sent_until is None else max(oldest - 1 - progress.sent_until, 0)
         until = min(after + PARCEL_S, newest)
-        parcel = self._outbox.parcel(after, until, begin=self._in_doubt or self._unmarked)
+        begin = FINE in self._doubted or self._unmarked
+        parcel = self._outbox.parcel(
+            after, until, begin=begin, rows=progress.rows, news=self._news or begin
+        )
         refused = 0 if parcel is None else self._deliver(parcel)
-        progress = replace(progress, refused=progress.refused + refused)
+        progress = replace(
+            progress,
+            refused=progress.refused + refused,
+            skipped=progress.skipped + missed,
+            rows={tier: _rows_of(tier, progress, oldest) for tier in COARSE},
+        )
         self._unmarked = parcel is None or refused > 0
-        self._in_doubt = False
+        self._news &= self._unmarked
+        self._doubted.discard(FINE)
         if progress.trouble:
             logger.info("the engine takes data again")
-        sure = self._sure(until) or progress.sure_until
-        self._outbox.keep(replace(progress, sent_until=until, sure_until=sure, trouble=""))
+        sure = self._recent[FINE].sure(until) or progress.sure_until
+        progress = replace(progress, sent_until=until, sure_until=sure, trouble="")
+        self._outbox.keep(progress)
         if parcel is not None:
             self._on_sent(parcel)
         self._arrived(until)
-        return until < newest
+        return until < newest or self._send_rows(progress, oldest, until)
 
-    def _sure(self, until: int) -> int | None:
-        """Note that `until` is sent now; the newest second sent `SURE_S` ago, if it is known."""
-        now, sure = time.monotonic(), None
-        self._recent.append((now, until))
-        while self._recent[0][0] < now - SURE_S:
-            _, sure = self._recent.popleft()
-        return sure
+    def _send_rows(self, progress: Progress, oldest: int, newest: int) -> bool:
+        """Send the next rows of a coarser tier that are over; False when none is left.
 
-    def _deliver(self, parcel: Parcel) -> int:
-        """Send the parcel; where the engine refuses it, its halves. Returns the seconds refused."""
+        `newest`: the last second that was sent; `oldest`: the first one the file has.
+        """
+        for tier in COARSE:
+            sent = _rows_of(tier, progress, oldest)
+            start = sent.until
+            if self._starts_over(tier):
+                start, self._told_until[tier] = sent.sure, sent.until
+            until = min(start + PARCEL_ROWS * tier, (newest + 1 - SETTLED_S) // tier * tier)
+            if until <= start:
+                continue
+            parcel = self._outbox.rows(tier, start, until)
+            refused = 0 if parcel is None else self._deliver(parcel, tier)
+            self._doubted.discard(tier)
+            self._news = True
+            sure = self._recent[tier].sure(until) or sent.sure
+            # Rows that were refused leave a hole: it is asked for by the second.
+            now = RowsSent(until, until, until) if refused else RowsSent(sent.since, until, sure)
+            self._outbox.keep(replace(progress, rows={**progress.rows, tier: now}))
+            return True
+        return False
+
+    def _may_lack_rows(self, progress: Progress) -> bool:
+        """Whether rows the engine was told of may be lost."""
+        return any(
+            self._starts_over(tier) or sent.until < self._told_until.get(tier, 0)
+            for tier, sent in progress.rows.items()
+        )
+
+    def _starts_over(self, tier: int) -> bool:
+        """Whether what was sent last may be lost, and may be sent anew."""
+        return tier in self._doubted and self._engine.traits().metrics_ql
+
+    def _deliver(self, parcel: Parcel, tier: int = FINE) -> int:
+        """Send the parcel; where the engine refuses it, its halves. Returns the rows refused."""
         try:
             self._engine.write(parcel.packed())
         except EngineRefusedError as error:
             if len(parcel.times) == 1:
-                if self._has(parcel.times[0]):
+                if self._has(tier, parcel.times[0]):
                     return 0
                 now = time.monotonic()
                 if now - self._told_at >= TELL_EVERY_S:
                     self._told_at = now
                     logger.warning(
-                        "a second is dropped on its way to the engine, the local file keeps it: %s",
+                        "%d s are dropped on the way to the engine, the local file keeps them: %s",
+                        tier,
                         error,
                     )
                 return 1
-            return sum(self._deliver(half) for half in parcel.split())
+            return sum(self._deliver(half, tier) for half in parcel.split())
         return 0
 
     def _note(self, trouble: str) -> None:
@@ -186,3 +254,12 @@ class Sender:
         with self._caught_up:
             self._sent_until = ts
             self._caught_up.notify_all()
+
+
+def _rows_of(tier: int, progress: Progress, oldest: int) -> RowsSent:
+    """Which rows were sent; the first to send is the first whole one.
+
+    Of the one the oldest second is in, a former disk may have sent the rest.
+    """
+    began = -(-oldest // tier) * tier
+    return progress.rows.get(tier) or RowsSent(began, began, began)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from servescope.errors import ServescopeError
@@ -15,7 +15,7 @@ from servescope.store.promql.fleet import Fleet
 from servescope.store.promql.outbox import Outbox
 from servescope.store.promql.reader import EngineReader
 from servescope.store.promql.sender import Sender
-from servescope.store.promql.view import EngineView
+from servescope.store.promql.view import BEHIND_S, EngineView
 from servescope.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from servescope.store.base import Batch, HostSeen
     from servescope.store.promql.outbox import Parcel
     from servescope.store.tiers import Retention
-
-BEHIND_S: Final = 10
-"""How many seconds may wait to be sent before a page tells so."""
 
 
 class WriteAheadStore(SqliteStore):
@@ -50,6 +47,26 @@ class WriteAheadStore(SqliteStore):
         self._on_commit()
 
 
+class FarView(EngineView):
+    """A host of the engine at `url`, or all of them (None), seen from nowhere: no data folder.
+
+    Raises SettingsError when the URL is none.
+    """
+
+    def __init__(self, url: str, instance: str | None) -> None:
+        self._engine = Engine(read_address(url))
+        fleet = Fleet(self._engine)
+        super().__init__(EngineReader(self._engine, fleet, instance), fleet)
+
+    def hosts(self) -> list[HostSeen]:
+        """The hosts the engine holds, by name. Raises EngineAwayError."""
+        return self._fleet.hosts()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._engine.close()
+
+
 class PrometheusStore(EngineView):
     """`Store` of `instance` on the engine at `url`, and the door to the other hosts there.
 
@@ -68,18 +85,19 @@ class PrometheusStore(EngineView):
     ) -> None:
         self.instance = instance
         self.engine = Engine(read_address(url))
-        own = EngineReader(self.engine, instance)
-        everyone = EngineReader(self.engine, None)
+        fleet = Fleet(self.engine)
+        own = EngineReader(self.engine, fleet, instance)
+        everyone = EngineReader(self.engine, fleet, None)
         self._readers = WeakSet((own, everyone))
         self._everyone = everyone
         self._last_hosts: list[HostSeen] = []
         self.local = WriteAheadStore(folder, size_mib, retention, self._committed)
-        super().__init__(own, Fleet(self.engine, everyone), self.local)
+        super().__init__(own, fleet, self.local)
         self._db = Database(folder, None)  # the cursor moves also when metrics have no room
         # Hashed, since the address may name a person.
         key = hashlib.sha256(self.engine.address.shown.encode()).hexdigest()[:16]
         self._outbox = Outbox(self._db, key, instance)
-        self._sender = Sender(self._outbox, self.engine, own.has_second, self._sent)
+        self._sender = Sender(self._outbox, self.engine, own.has, self._sent)
 
     def write(self, batch: Batch) -> None:
         """Commit the batch to the local file; it is sent soon after."""
@@ -112,7 +130,7 @@ class PrometheusStore(EngineView):
 
     def view(self, instance: str | None) -> EngineView:
         """Another host's figures, or those of all together (None)."""
-        reader = EngineReader(self.engine, instance)
+        reader = EngineReader(self.engine, self._fleet, instance)
         self._readers.add(reader)
         return EngineView(reader, self._fleet)
 
@@ -142,11 +160,14 @@ class PrometheusStore(EngineView):
         trouble = self.engine.trouble or progress.trouble
         if trouble:
             told.append(
-                f"The engine is away: {trouble}. Graphs come from this host's own store; "
-                f"{waiting} s of data wait to be sent."
+                f"The engine is away: {trouble}. Graphs of {self.instance} come from its own "
+                f"store; {waiting} s of data wait to be sent."
             )
         elif waiting > BEHIND_S:
-            told.append(f"{waiting} s of data wait to be sent to the engine at {shown}.")
+            told.append(
+                f"{waiting} s of data wait to be sent to the engine at {shown}. Meanwhile graphs "
+                f"of {self.instance} come from its own store."
+            )
         told += self._warnings()
         if progress.refused:
             told.append(

@@ -7,14 +7,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 import numpy as np
 
 from servescope import histogram
-from servescope.catalog import (
-    BY_NAME,
-    CPU_UTILIZATION,
-    LOAD_AVERAGE,
-    MEMORY_UTILIZATION,
-    PAGING_UTILIZATION,
-    Kind,
-)
+from servescope.catalog import BY_NAME, Kind
 from servescope.errors import EngineAwayError, EngineRefusedError, StoreError
 from servescope.store.base import (
     Aggregation,
@@ -25,8 +18,10 @@ from servescope.store.base import (
     RangeResult,
     TotalResult,
 )
+from servescope.store.promql import gauges
 from servescope.store.promql.fleet import UNSETTLED_S
-from servescope.store.promql.names import BUCKET, INSTANCE, by_clause
+from servescope.store.promql.names import BUCKET
+from servescope.store.promql.reader import Cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,19 +31,19 @@ if TYPE_CHECKING:
     from servescope.records import RequestDetail
     from servescope.store.base import Batch, SeriesKey
     from servescope.store.promql.fleet import Fleet
-    from servescope.store.promql.reader import Cells, EngineReader
+    from servescope.store.promql.reader import EngineReader
     from servescope.store.sqlite import SqliteStore
 
 T = TypeVar("T")
 
-AVERAGED: Final = {CPU_UTILIZATION, LOAD_AVERAGE, MEMORY_UTILIZATION, PAGING_UTILIZATION}
-"""Figures of a host that over several hosts are averaged, not added."""
-
 COARSE_S: Final = 60
-"""The step from which on the own file is asked: it keeps minutes, an engine adds up seconds."""
+"""The step from which on the own file is asked, which needs no way to the engine. Such steps are
+whole minutes, so that rows of a minute make them up."""
 
-TOTAL_STEP_S: Final = 3600
-"""A total is asked for by the hour: an engine bounds the samples it holds for one evaluation."""
+BEHIND_S: Final = 10
+"""How many seconds may wait to be sent before a page tells so, and the own file answers."""
+
+_DAY_S: Final = 86_400
 
 _ALLOWED: Final = {
     Kind.GAUGE: (Aggregation.AVG, Aggregation.MIN, Aggregation.MAX),
@@ -98,9 +93,14 @@ class EngineView:
 
     def bounds(self) -> tuple[int, int] | None:
         """Seconds of the oldest and the newest frame, None when there is none."""
-        return self._ask(
-            lambda: self._fleet.bounds(self._reader.instance), lambda local: local.bounds()
-        )
+        return self._ask(self._bounds, lambda local: local.bounds())
+
+    def _bounds(self) -> tuple[int, int] | None:
+        theirs = self._fleet.bounds(self._reader.instance)
+        ours = self._local.bounds() if self._local is not None and self._lags() else None
+        if ours is None or theirs is None:
+            return ours or theirs
+        return min(ours[0], theirs[0]), ours[1]
 
     def series(self, metric: str) -> list[SeriesKey]:
         """The known series of a metric, sorted."""
@@ -112,7 +112,7 @@ class EngineView:
             delay = float(UNSETTLED_S) if self._reader.metrics_ql else 1.0
         except (EngineAwayError, EngineRefusedError):
             delay = float(UNSETTLED_S)
-        return Capabilities(self._reader.backend, True, delay, histogram.ERROR_BOUND, amends=False)
+        return Capabilities(self._reader.backend, delay, histogram.ERROR_BOUND, amends=False)
 
     def range(
         self,
@@ -169,7 +169,7 @@ class EngineView:
         return self._ask(
             lambda: self._total(match, start, end, by),
             lambda local: local.total(match, start, end, by),
-            (start, (end - start) // TOTAL_STEP_S * COARSE_S),
+            (start, COARSE_S if end - start >= COARSE_S else 1),
         )
 
     def _ask(
@@ -189,11 +189,20 @@ class EngineView:
             return ask_local(self._local)
 
     def _keeps_ready(self, start: int, step: int) -> bool:
-        """Whether the own file has, in coarse steps, all that the engine has from `start` on."""
-        if self._local is None or step < COARSE_S:
+        """Whether the own file answers at once, with all that the engine has from `start` on.
+
+        In coarse steps it does; in fine ones it does better where the engine lags behind it.
+        """
+        if self._local is None or (step < COARSE_S and not self._lags()):
             return False
         ours, theirs = self._local.bounds(), self._fleet.bounds(self._reader.instance)
-        return ours is not None and theirs is not None and ours[0] <= max(start, theirs[0])
+        return ours is not None and (theirs is None or ours[0] <= max(start, theirs[0]))
+
+    def _lags(self) -> bool:
+        """Whether the engine lacks what the own file has had for a while: it takes no data."""
+        ours = self._local.bounds() if self._local is not None else None
+        theirs = self._fleet.bounds(self._reader.instance)
+        return ours is not None and (theirs is None or ours[1] - theirs[1] > BEHIND_S)
 
     def _range(
         self,
@@ -204,7 +213,7 @@ class EngineView:
         agg: Aggregation,
         by: Sequence[str],
     ) -> RangeResult:
-        times = _times(start, end, step)
+        times, step = _axis(start, end, step)
         groups = self._groups(match, by, times)
         if not groups:
             return RangeResult(times, [], np.empty((0, times.size)), step)
@@ -215,7 +224,8 @@ class EngineView:
             )
         reader = self._reader
         if kind is Kind.GAUGE:
-            found = reader.cells(self._gauge(match, agg, by), by, start, end, step)
+            ask_gauge = gauges.average if agg is Aggregation.AVG else gauges.extreme(agg)
+            found = ask_gauge(reader, match, by, start, end, step)
             groups, values = _in_order(groups, found, np.nan)
             return RangeResult(times, groups, values, step)
         ask = reader.rates if agg is Aggregation.RATE else reader.summed
@@ -224,22 +234,10 @@ class EngineView:
         values[:, reader.seconds(start, end, step) == 0] = np.nan
         return RangeResult(times, groups, values, step)
 
-    def _gauge(self, match: Matching, agg: Aggregation, by: Sequence[str]) -> Callable[[int], str]:
-        """The expression of a gauge over a window."""
-        selected, outer = self._reader.selected(match), by_clause(by)
-        if agg is not Aggregation.AVG:
-            return lambda window: f"{agg} {outer} ({self._reader.over(agg, selected, window)})"
-        if self._reader.instance is None and match.metric in AVERAGED:
-            inner = by_clause((*by, INSTANCE))
-            return lambda window: (
-                f"avg {outer} (sum {inner} ({self._reader.over('avg', selected, window)}))"
-            )
-        return lambda window: f"sum {outer} ({self._reader.over('avg', selected, window)})"
-
     def _mean(
         self, match: Matching, start: int, end: int, step: int, by: Sequence[str]
     ) -> RangeResult:
-        times = _times(start, end, step)
+        times, step = _axis(start, end, step)
         groups = self._groups(match, by, times, Kind.HISTOGRAM)
         if not groups:
             return RangeResult(times, [], np.empty((0, times.size)), step)
@@ -260,7 +258,7 @@ class EngineView:
         step: int,
         by: Sequence[str],
     ) -> QuantileResult:
-        times = _times(start, end, step)
+        times, step = _axis(start, end, step)
         groups = self._groups(match, by, times, Kind.HISTOGRAM)
         if not groups:
             values = np.empty((0, len(qs), times.size))
@@ -271,7 +269,7 @@ class EngineView:
         return QuantileResult(times, groups, values, step, histogram.ERROR_BOUND)
 
     def _heatmap(self, match: Matching, start: int, end: int, step: int) -> HeatmapResult:
-        times = _times(start, end, step)
+        times, step = _axis(start, end, step)
         if not self._groups(match, (), times, Kind.HISTOGRAM):
             return HeatmapResult(times, np.zeros(1), np.empty((0, times.size)), step)
         found = self._reader.summed(match, "_bucket", (BUCKET,), start, end, step)
@@ -282,7 +280,7 @@ class EngineView:
         return HeatmapResult(times, edges[low : low + len(used) + 1], used, step)
 
     def _total(self, match: Matching, start: int, end: int, by: Sequence[str]) -> TotalResult:
-        groups = self._groups(match, by, _times(start, end, TOTAL_STEP_S))
+        groups = self._groups(match, by, _axis(start, end, _DAY_S)[0])
         if not groups:
             none = np.empty(0)
             return TotalResult([], none, none, np.empty((0, histogram.BUCKETS), np.int64))
@@ -290,21 +288,21 @@ class EngineView:
         if kind is Kind.GAUGE:
             raise ValueError(f"{match.metric} is a gauge: it has no total")
         bounds = self._fleet.bounds(self._reader.instance)
-        if bounds is not None:  # years before the first frame need no hours of their own
+        if bounds is not None:  # years before the first frame need no windows of their own
             start = min(max(start, bounds[0]), end - 1)
-        step = min(TOTAL_STEP_S, end - start)
+        ask = self._reader.totals
         if kind is Kind.COUNTER:
-            found = self._reader.summed(match, "", by, start, end, step)
-            groups, values = _in_order(groups, found, 0.0)
+            counts = ask(match, "", by, start, end)
+            groups = groups + sorted(set(counts) - set(groups))
             shape = (len(groups), histogram.BUCKETS)
-            counts = np.nansum(values, axis=1)
-            return TotalResult(groups, counts, np.zeros(len(groups)), np.zeros(shape, np.int64))
-        found = self._reader.summed(match, "_bucket", (*by, BUCKET), start, end, step)
-        groups, low, cells = _dense(groups, found)
+            told = np.array([counts.get(group, 0.0) for group in groups])
+            return TotalResult(groups, told, np.zeros(len(groups)), np.zeros(shape, np.int64))
+        cells = ask(match, "_bucket", (*by, BUCKET), start, end)
+        found = Cells(list(cells), np.array(list(cells.values())).reshape(-1, 1))
+        groups, low, dense = _dense(groups, found)
         buckets = np.zeros((len(groups), histogram.BUCKETS), np.int64)
-        buckets[:, low : low + cells.shape[2]] = np.rint(cells.sum(axis=1))
-        found = self._reader.summed(match, "_sum", by, start, end, step)
-        sums = dict(zip(found.groups, np.nansum(found.values, axis=1), strict=True))
+        buckets[:, low : low + dense.shape[2]] = np.rint(dense[:, 0])
+        sums = ask(match, "_sum", by, start, end)
         return TotalResult(
             groups,
             buckets.sum(axis=1).astype(np.float64),
@@ -321,11 +319,12 @@ class EngineView:
         return groups
 
 
-def _times(start: int, end: int, step: int) -> NDArray[np.int64]:
-    """Begin of each step that touches `[start, end)`."""
-    return np.arange(start // step * step, max(start, end), step, dtype=np.int64)[
-        : None if start < end else 0
-    ]
+def _axis(start: int, end: int, step: int) -> tuple[NDArray[np.int64], int]:
+    """Begin of each step that touches `[start, end)`, and the step it is answered in."""
+    if step > COARSE_S:
+        step = -(-step // COARSE_S) * COARSE_S
+    times = np.arange(start // step * step, max(start, end), step, dtype=np.int64)
+    return times[: None if start < end else 0], step
 
 
 def _in_order(

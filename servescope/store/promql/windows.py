@@ -36,18 +36,21 @@ class Window(NamedTuple):
         return self.first_s + (self.points - 1) * self.step
 
 
-LONGEST_S: Final = 21_600
-"""Seconds one evaluation may cover where each second of them is a point of its own: VictoriaMetrics
-refuses more than 30,000 (`-search.maxPointsPerTimeseries`)."""
+MOST_ROWS: Final = 21_600
+"""Rows one evaluation may cover where each of them is a point of its own: VictoriaMetrics refuses
+more than 30,000 (`-search.maxPointsPerTimeseries`)."""
 
 
-def windows(start: int, end: int, step: int, *, every_second: bool = False) -> Iterator[Window]:
+def windows(
+    start: int, end: int, step: int, *, origin: int | None = None, row_s: int = 0
+) -> Iterator[Window]:
     """Cover `[start, end)` in steps that begin at multiples of `step`, ragged ends cut.
 
-    `every_second`: an evaluation makes a point of each second it covers.
+    Steps are counted from the one `origin` is in, if it is not `start`. `row_s`: an evaluation
+    makes a point of each row of so many seconds that it covers; 0: of none.
     """
-    most = min(MOST_POINTS, max(LONGEST_S // step, 1)) if every_second else MOST_POINTS
-    first = start // step * step
+    most = min(MOST_POINTS, max(MOST_ROWS * row_s // step, 1)) if row_s else MOST_POINTS
+    first = (start if origin is None else origin) // step * step
     at = start
     while at < end:
         index = (at - first) // step
