@@ -18,7 +18,9 @@ from servescope.store.base import Batch, Frame
 from servescope.store.opening import open_backend
 from tests.contracts.series import CPU, REQUESTS, SENT, delta
 from tests.engines import ENGINES, RunningEngine
-from tests.processes import ROOT, Dashboards, eventually, free_port
+from tests.ports import free_port
+from tests.processes import ROOT, Dashboards
+from tests.waiting import eventually
 
 START = 1_700_000_000 // 60 * 60
 SECONDS = 180

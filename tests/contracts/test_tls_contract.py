@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
 import shutil
 import socket
 import ssl
@@ -18,7 +17,6 @@ import pytest
 
 from servescope.errors import CertificateError
 from servescope.records import (
-    SELF_SIGNED,
     AppKind,
     ConcurrencyModel,
     ListenerOptions,
@@ -26,9 +24,9 @@ from servescope.records import (
     RequestFlag,
 )
 from servescope.serving import start_listener
-from servescope.serving.certificates import self_signed_pair
 from servescope.serving.models import REGISTRY
-from tests.contracts.hall import APPS, Hall, wait_until
+from tests.contracts.hall import APPS, wait_until
+from tests.contracts.tls_hall import TlsHall, TlsPair
 from tests.serving.raw_client import (
     CLOSING,
     GET,
@@ -38,34 +36,14 @@ from tests.serving.raw_client import (
     read_all,
     read_responses,
 )
-from tests.serving.tls_client import connect_tls, trusting
+from tests.serving.tls_client import connect_tls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from servescope.serving import RunningListener
 
 HALF_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(100)
-
-
-class TlsHall(Hall):
-    """A hall whose listeners are behind TLS, with the self-signed pair unless told otherwise."""
-
-    def __init__(self, folder: Path, model: ConcurrencyModel) -> None:
-        super().__init__(folder, model, AppKind.WSGI)
-        self.trust = trusting(folder)
-        self.certificate, self.key = self_signed_pair(folder)
-
-    def start_tls(
-        self, app: str = APPS[AppKind.WSGI], kind: AppKind = AppKind.WSGI, **options
-    ) -> RunningListener:
-        return self.start(app, kind, **{"certificate": SELF_SIGNED, **options})
-
-    def https(self, listener: RunningListener) -> closing[http.client.HTTPSConnection]:
-        return closing(
-            http.client.HTTPSConnection(*listener.address, timeout=20, context=self.trust)
-        )
 
 
 @pytest.fixture(params=list(REGISTRY))
@@ -370,23 +348,6 @@ def test_a_bad_certificate_is_told_at_the_start_and_leaves_nothing(hall, tmp_pat
         assert told in str(caught.value)
         assert "\n" not in str(caught.value)
     assert threading.active_count() == threads
-
-
-class TlsPair:
-    """A pair of its own, and its key with a passphrase."""
-
-    def __init__(self, folder: Path) -> None:
-        self.certificate, self.key = self_signed_pair(folder)
-
-    def encrypted_key(self) -> bytes:
-        from cryptography.hazmat.primitives import serialization as as_bytes
-
-        key = as_bytes.load_pem_private_key(self.key.read_bytes(), None)
-        return key.private_bytes(
-            as_bytes.Encoding.PEM,
-            as_bytes.PrivateFormat.PKCS8,
-            as_bytes.BestAvailableEncryption(b"secret"),
-        )
 
 
 def test_files_of_ones_own_serve_as_well(hall, tmp_path):
