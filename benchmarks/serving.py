@@ -203,6 +203,7 @@ def running(server: Server, case: str, cores: str, folder: Path) -> Iterator[tup
     path = os.pathsep.join((str(Path(__file__).parent), str(ROOT)))
     process = subprocess.Popen(
         ["taskset", "-c", cores, *command],
+        cwd=folder,  # not ours: gunicorn would take our gunicorn.conf.py
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
