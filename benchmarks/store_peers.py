@@ -8,7 +8,7 @@ histograms are left out, because the peers would keep them as series of their ow
 from __future__ import annotations
 
 import http.client
-import importlib
+import importlib.util
 import json
 import sqlite3
 import sys

@@ -116,31 +116,34 @@ def server_form(
             checked=bool(first and first.options.access_log), className="wide",
         ),
     ]  # fmt: skip
-    names = ("Apply", "Start", "Stop", "Restart", "Back to the settings", "Remove")
-    looks: tuple[dict[str, str], ...] = (
-        {},
-        {"variant": "default"},
-        {"color": "red"},
-        {"variant": "default"},
-        {"variant": "subtle", "display": "none" if first and first.is_added else "block"},
-        {
-            "variant": "subtle",
-            "color": "red",
-            "display": "block" if first and first.is_added else "none",
-        },
-    )
-    buttons = [
-        dmc.Button(name, id=button, disabled=bool(why_not), **look)
-        for name, button, look in zip(names, BUTTONS, looks, strict=True)
-    ]
     said = dmc.Text(why_not, id="server-said", size="sm", c="dimmed" if why_not else "red")
     return html.Div(
         [
             html.Div(fields, className="load-form server-form"),
-            html.Div([*buttons, said], className="actions", **attributes(role="status")),
+            html.Div(
+                [*_buttons(first, why_not), said], className="actions", **attributes(role="status")
+            ),
             dmc.Text(rule, size="sm", c="dimmed", mt=8),
         ]
     )
+
+
+def _buttons(first: ListenerStatus | None, why_not: str) -> list[dmc.Button]:
+    """What can be done with the listener; one that was added here is removed, not reset."""
+    is_added = first is not None and first.is_added
+    shown, hidden = {"display": "block"}, {"display": "none"}
+    named: tuple[tuple[str, dict[str, str]], ...] = (
+        ("Apply", {}),
+        ("Start", {"variant": "default"}),
+        ("Stop", {"color": "red"}),
+        ("Restart", {"variant": "default"}),
+        ("Back to the settings", {"variant": "subtle"} | (hidden if is_added else shown)),
+        ("Remove", {"variant": "subtle", "color": "red"} | (shown if is_added else hidden)),
+    )
+    return [
+        dmc.Button(name, id=button, disabled=bool(why_not), **look)
+        for button, (name, look) in zip(BUTTONS, named, strict=True)
+    ]
 
 
 def new_listener_form(why_not: str, apps: Sequence[str]) -> html.Div:
@@ -155,7 +158,7 @@ def new_listener_form(why_not: str, apps: Sequence[str]) -> html.Div:
             className="wide",
         ),
         dmc.NumberInput(
-            id=NEW_FIELDS[2], label="Port of it", description="0 picks a free one", value=0,
+            id=NEW_FIELDS[2], label="Its port", description="0 picks a free one", value=0,
             allowDecimal=False, hideControls=True,
         ),
     ]  # fmt: skip
