@@ -8,30 +8,26 @@ does, `kill -9` included: see `worker`.
 
 from __future__ import annotations
 
-import json
-import os
 import socket
 import struct
 import subprocess
 import sys
 import tempfile
 import threading
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import servescope
 from servescope.errors import ListenerError
 from servescope.serving.binding import bind
-from servescope.serving.models.prefork import WORKER_MODULE
 from servescope.serving.worker_order import WorkerOrder
+from servescope.serving.worker_process import let_go, reports, start_worker, tell
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from servescope.records import ListenerSpec
 
 _TCPI_UNACKED: Final = struct.Struct("@24xI")  # linux/tcp.h; of a listening socket its queue
 _LAST_WORDS: Final = 300
-_PACKAGE_ROOT: Final = Path(servescope.__file__).resolve().parent.parent
 
 
 class ContenderProcess:
@@ -45,21 +41,12 @@ class ContenderProcess:
         order = WorkerOrder(
             spec, self._listening.fileno(), str(rings.absolute()), sys.path, is_alone=True
         )
-        path = os.pathsep.join((str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")))
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", WORKER_MODULE],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._words,
-                pass_fds=(self._listening.fileno(),),
-                env={**os.environ, "PYTHONPATH": path.rstrip(os.pathsep)},
-            )
+            self._process = start_worker(order, self._words)
         except OSError as error:
             self._listening.close()
             self._words.close()
             raise ListenerError(f"no process could be started: {error.strerror}") from error
-        self._tell(order.to_line())
         self._reader = threading.Thread(target=self._follow, name=f"{spec.name}-reports")
         self._reader.daemon = True
         self._reader.start()
@@ -85,7 +72,7 @@ class ContenderProcess:
 
     def stop(self, grace_seconds: float) -> None:
         """Let requests in flight finish within the grace; then nothing of it is left."""
-        self._tell(json.dumps({"stop": grace_seconds}).encode() + b"\n")
+        tell(self._process, {"stop": grace_seconds})
         self._listening.close()
         try:
             self._process.wait(grace_seconds + 3.0)
@@ -93,23 +80,13 @@ class ContenderProcess:
             self._process.kill()
             self._process.wait()
         self._reader.join(1)
-        if self._process.stdin is not None:
-            with suppress(BrokenPipeError):
-                self._process.stdin.close()
+        let_go(self._process)
         self._words.close()
 
-    def _tell(self, line: bytes) -> None:
-        with suppress(BrokenPipeError):  # it has ended: `is_up` says so
-            if self._process.stdin is not None:
-                self._process.stdin.write(line)
-                self._process.stdin.flush()
-
     def _follow(self) -> None:
-        if self._process.stdout is not None:
-            with self._process.stdout as reports:
-                for line in reports:
-                    if json.loads(line)[-1]:
-                        self._ready.set()
+        for load in reports(self._process):
+            if load.is_serving:
+                self._ready.set()
         self._process.wait()
         self._ready.set()
 

@@ -8,45 +8,36 @@ replaced and counted.
 
 from __future__ import annotations
 
-import json
 import logging
 import os
-import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-import servescope
 from servescope.records import ConcurrencyModel
 from servescope.serving.model import Assignment, Load
 from servescope.serving.worker_order import WorkerOrder
+from servescope.serving.worker_process import let_go, reports, start_worker, tell
 
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Mapping
 
     from servescope.records import ListenerSpec
     from servescope.serving.certificates import Pair
     from servescope.serving.served_certificate import ServedCertificate
 
-WORKER_MODULE: Final = "servescope.serving.worker"
 SHORT_LIFE_S: Final = 1.0
 """A worker that lived shorter than this is replaced only after as long: no storm of starts."""
 
 KILL_AFTER_S: Final = 1.0
 """Beyond the grace; then a worker is ended by SIGKILL."""
 
-_PACKAGE_ROOT: Final = Path(servescope.__file__).resolve().parent.parent
 _NOT_UP: Final = Load(0, 0, 0, 0, is_serving=False)
 _log = logging.getLogger(__name__)
-
-
-def _line(told: Mapping[str, object]) -> bytes:
-    return json.dumps(told).encode() + b"\n"
 
 
 class _Worker:
@@ -98,18 +89,13 @@ class _Worker:
 
     def _follow(self, process: subprocess.Popen[bytes]) -> int:
         """Read the reports until the process ends; its return code."""
-        if process.stdout is not None:
-            with process.stdout as reports:
-                for line in reports:
-                    opened, busy, queued, _ = json.loads(line)
-                    self.load = Load(opened, busy, queued, busy + queued)
+        for load in reports(process):
+            self.load = load
         code = process.wait()
         with self._lock:
             self._process = None
             self.load = _NOT_UP
-            if process.stdin is not None:
-                with suppress(BrokenPipeError):
-                    process.stdin.close()
+            let_go(process)
         return code
 
     def _start(self) -> subprocess.Popen[bytes] | None:
@@ -117,17 +103,8 @@ class _Worker:
         with self._lock:
             if self._is_stopping.is_set():
                 return None
-            path = os.pathsep.join((str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")))
-            process = subprocess.Popen(
-                [sys.executable, "-m", WORKER_MODULE],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                pass_fds=(self._order.descriptor,),
-                env={**os.environ, "PYTHONPATH": path.rstrip(os.pathsep)},
-            )
-            self._process = process
-            self._tell(process, self._order.to_line())
-            return process
+            self._process = start_worker(self._order)
+            return self._process
 
     def change_access(self) -> None:
         """Pass the lists of who is denied on to the process, and to those that replace it."""
@@ -137,31 +114,29 @@ class _Worker:
             spec = self._order.spec
             options = replace(spec.options, deny=access.deny, allow=access.allow)
             self._order = replace(self._order, spec=replace(spec, options=options))
-            self._tell(self._process, _line(lists))
+            self._tell(lists)
 
     def change_certificate(self, pair: Pair) -> None:
         """Pass a renewed certificate on to the process, and to those that replace it."""
         with self._lock:
             self._order = replace(self._order, pair=pair)
-            self._tell(self._process, _line({"pair": asdict(pair)}))
+            self._tell({"pair": asdict(pair)})
 
     def retire(self) -> None:
         """Ask the process to leave new connections to somebody else."""
         with self._lock:
             self._is_retired = True
-            self._tell(self._process, _line({"retire": True}))
+            self._tell({"retire": True})
 
-    def _tell(self, process: subprocess.Popen[bytes] | None, line: bytes) -> None:
-        if process is not None and process.stdin is not None:
-            with suppress(BrokenPipeError):  # it is dead already: `_keep` sees it
-                process.stdin.write(line)
-                process.stdin.flush()
+    def _tell(self, told: Mapping[str, object]) -> None:
+        if self._process is not None:
+            tell(self._process, told)
 
     def stop(self, grace_seconds: float) -> None:
         """Ask for a graceful end."""
         with self._lock:
             self._is_stopping.set()
-            self._tell(self._process, _line({"stop": grace_seconds}))
+            self._tell({"stop": grace_seconds})
 
     def kill(self) -> None:
         """End the process at once."""
