@@ -33,8 +33,6 @@ MOST_OUTLINES: Final = 4_096
 """Kinds of request remembered; beyond, all are forgotten (an app may make up reason phrases)."""
 
 _FALLBACK_NAME: Final = "app"
-_FIRST_ERROR: Final = 400
-SECOND_NS: Final = 1_000_000_000
 
 
 class Kind(NamedTuple):
@@ -61,17 +59,14 @@ class AppRecording:
         """By whatever a recorder knows a kind of request again; `learn` adds to it."""
         self.record: Callable[..., None] = _record_nothing
         """`RingWriter.record_outlined`, once the ring is open."""
-        self.quiet_second = 0
-        self.quiet_ns = 0.0
-        """In the quiet second no details are wanted of a request that is no error and took no
-        longer than this in all."""
-        self._recorder: Recorder | None = None
+        self.recorder: Recorder | None = None
+        """None until the ring is open."""
         self._listener_id = 0
         PROCESS_RINGS.users.add(self)
 
     def learn(self, key: Hashable | None, kind: Kind) -> int:
         """The outline of a kind, from now on under `key`; any number while nothing is recorded."""
-        recorder = self._recorder or self._open()
+        recorder = self.recorder or self._open()
         if recorder is None:
             return 0
         route_id = recorder.route_id(self._listener_id, kind.route)
@@ -88,20 +83,8 @@ class AppRecording:
         if recorder is not None:
             self._listener_id = recorder.listener_id(self.listener)
             self.record = recorder.record_outlined
-            self._recorder = recorder  # the last: another thread may look any time
+            self.recorder = recorder  # the last: another thread may look any time
         return recorder
-
-    def wants_detail(self, status: int, total_ns: float, end_ns: int) -> bool:
-        """`Recorder.wants_detail`; notes when the rest of a second may do without asking."""
-        recorder = self._recorder
-        if recorder is None:
-            return False
-        if recorder.wants_detail(status, total_ns, end_ns):
-            return True
-        if status < _FIRST_ERROR:  # so there were enough of this second, and a slower one
-            self.quiet_ns = total_ns
-            self.quiet_second = end_ns // SECOND_NS
-        return False
 
     def record_detail(
         self,
@@ -116,7 +99,7 @@ class AppRecording:
         user_agent: str,
     ) -> None:
         """Keep what the request log shows of a request."""
-        recorder = self._recorder
+        recorder = self.recorder
         if recorder is None:
             return
         route_id = recorder.route_id(self._listener_id, kind.route)
@@ -139,7 +122,7 @@ class AppRecording:
 
     def begin_anew(self) -> None:
         """Forget, in a forked child, the parent's ring and its numbers."""
-        self._recorder = None
+        self.recorder = None
         self.record = _record_nothing
         self.outlines.clear()
 

@@ -19,11 +19,11 @@ from servescope.middleware.app_recording import (
     METHODS,
     NO_FLAGS,
     OTHER_METHOD,
-    SECOND_NS,
     AppRecording,
     Kind,
     name_of,
 )
+from servescope.recording.recorder import FIRST_ERROR_STATUS
 from servescope.records import Method, Protocol
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 
 _PROTOCOLS: Final = {"1.1": HTTP_1_1, "1.0": int(Protocol.HTTP_1_0)}
 _ERROR: Final = int(HTTPStatus.INTERNAL_SERVER_ERROR)
-_FIRST_ERROR: Final = 400
 _UNMATCHED: Final = (int(HTTPStatus.NOT_FOUND), int(HTTPStatus.METHOD_NOT_ALLOWED))
 
 
@@ -124,7 +123,6 @@ class _Call:
 
     def _finish(self) -> None:
         self._is_recorded = True
-        scope = self._scope
         now = perf_counter_ns()
         head_ns = self._head_ns or now
         recording, scope, flags = self._recording, self._scope, self._flags
@@ -144,11 +142,14 @@ class _Call:
         end_ns = time_ns()
         recording.record(end_ns, outlined, flags, received, sent, 0, app_ns, body_ns, write_ns)
         total_ns = app_ns + body_ns + write_ns
+        recorder = recording.recorder
+        if recorder is None:
+            return
         if (
-            total_ns > recording.quiet_ns
-            or end_ns // SECOND_NS != recording.quiet_second
-            or status >= _FIRST_ERROR
-        ) and recording.wants_detail(status, total_ns, end_ns):
+            total_ns > recorder.detail_above_ns
+            or status >= FIRST_ERROR_STATUS
+            or not recorder.second_began_ns <= end_ns < recorder.second_ends_ns
+        ) and recorder.wants_detail(status, total_ns, end_ns):
             stages_ns = (0.0, 0.0, 0.0, app_ns, body_ns, write_ns)
             recording.record_detail(
                 end_ns, _kind(*key), flags, received, sent, stages_ns, *_asker(scope)

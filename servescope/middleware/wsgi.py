@@ -21,7 +21,6 @@ from servescope.middleware.app_recording import (
     METHODS,
     NO_FLAGS,
     OTHER_METHOD,
-    SECOND_NS,
     AppRecording,
     Kind,
     name_of,
@@ -261,13 +260,14 @@ class _Request:
             end_ns, outlined, flags, received, sent, kernel_ns, app_ns, body_ns, write_ns
         )
         total_ns = kernel_ns + app_ns + body_ns + write_ns
-        if (
-            total_ns > recording.quiet_ns
-            or end_ns // SECOND_NS != recording.quiet_second
+        recorder = recording.recorder
+        if recorder is not None and (
+            total_ns > recorder.detail_above_ns
             or not _FIRST_STATUS <= status < _FIRST_ERROR
+            or not recorder.second_began_ns <= end_ns < recorder.second_ends_ns
         ):
             kind = _kind(*key)
-            if recording.wants_detail(kind.status, total_ns, end_ns):
+            if recorder.wants_detail(kind.status, total_ns, end_ns):
                 stages_ns = (kernel_ns, 0.0, 0.0, app_ns, body_ns, write_ns)
                 recording.record_detail(
                     end_ns, kind, flags, received, sent, stages_ns, *_asker(environ)

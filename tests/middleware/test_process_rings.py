@@ -10,10 +10,12 @@ from pathlib import Path
 import pytest
 
 from servescope.middleware import app_recording, process_rings
-from servescope.middleware.app_recording import SECOND_NS, AppRecording, Kind, name_of
+from servescope.middleware.app_recording import AppRecording, Kind, name_of
 from servescope.middleware.process_rings import PROCESS_RINGS
 from servescope.recording import RingReader
 from servescope.recording.recorder import RING_SUFFIX, RINGS
+
+SECOND_NS = 1_000_000_000
 
 
 def record(recording, status=200):
@@ -200,8 +202,9 @@ def test_in_a_quiet_second_only_errors_and_the_slowest_are_asked_about(recorded)
     recording = AppRecording("shop", recorded.folder)
     second = 1_700_000_000
     record(recording)
-    while recording.wants_detail(200, 5, second * SECOND_NS):
-        assert not recording.quiet_ns
-    assert (recording.quiet_second, recording.quiet_ns) == (second, 5)
-    assert recording.wants_detail(200, 6, second * SECOND_NS)
-    assert recording.wants_detail(500, 1, second * SECOND_NS)
+    recorder = recording.recorder
+    while recorder.wants_detail(200, 5, second * SECOND_NS):
+        assert not recorder.detail_above_ns
+    assert (recorder.second_began_ns, recorder.detail_above_ns) == (second * SECOND_NS, 5)
+    assert recorder.wants_detail(200, 6, second * SECOND_NS)
+    assert recorder.wants_detail(500, 1, second * SECOND_NS)
