@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from servescope.sampling.process_tree import tree_of
 from servescope.serving.models import REGISTRY
 
 if TYPE_CHECKING:
@@ -177,18 +178,9 @@ def host(model: str, case: str, port: int, folder: str) -> None:
         recorder.close()
 
 
-def tree(pid: int) -> list[int]:
-    """A process and its descendants."""
-    found = [pid]
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found += tree(int(child))
-    return found
-
-
 def cpu_us(pid: int) -> float:
     """CPU time of all threads of a process tree so far (proc(5), schedstat: nanoseconds)."""
-    stats = [file for one in tree(pid) for file in Path(f"/proc/{one}/task").glob("*/schedstat")]
+    stats = [file for one in tree_of(pid) for file in Path(f"/proc/{one}/task").glob("*/schedstat")]
     return sum(int(file.read_text().split()[0]) for file in stats) / 1e3
 
 

@@ -10,8 +10,9 @@ from dash import dcc, html
 
 from components import status
 from components.attributes import attributes
-from components.comparison_reading import failures, microseconds, ms, name, reading
+from components.comparison_reading import failures, microseconds, name, reading
 from components.listeners import short_app
+from components.load_run import ms
 from components.server_form import how
 from servescope.figures import theme, units
 from servescope.figures.run_time import LINES, small_multiples

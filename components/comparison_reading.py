@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from components.load_run import ms
+from components.sentences import sentence
 from servescope.figures import units
 
 if TYPE_CHECKING:
@@ -41,11 +43,6 @@ def failures(contender: Contender) -> int | None:
     return _failures(contender) if contender.result else None
 
 
-def ms(milliseconds: float | None) -> str:
-    """A duration with its unit."""
-    return units.text(None if milliseconds is None else milliseconds / 1e3, "s")
-
-
 def _latency(measured: Sequence[Contender]) -> str:
     best, worst = min(measured, key=_p99), max(measured, key=_p99)
     ratio = _p99(worst) / _p99(best)
@@ -65,11 +62,11 @@ def _behind(one: Contender, comparison: Comparison) -> str:
     asked = units.text(comparison.plan.rate, "{request}/s")
     queue = one.accept_queue_max or 0
     waited = f"; up to {queue} connections waited to be accepted" if queue > 1 else ""
-    return f"{_capital(name(one))} answered {achieved} of the {asked} asked for{waited}."
+    return f"{sentence(name(one))} answered {achieved} of the {asked} asked for{waited}."
 
 
 def _failed(one: Contender) -> str:
-    return f"{_capital(name(one))} left {_failures(one):,} requests without a whole answer."
+    return f"{sentence(name(one))} left {_failures(one):,} requests without a whole answer."
 
 
 def _waiting(measured: Sequence[Contender]) -> list[str]:
@@ -122,7 +119,3 @@ def _failures(one: Contender) -> int:
 def _kept_up(one: Contender) -> bool:
     asked = float(one.result.get("rate_asked") or 0.0)
     return float(one.result.get("rate_achieved") or 0.0) >= KEPT_UP * asked
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -8,9 +8,10 @@ import dash_mantine_components as dmc
 from dash import html
 
 from components import access, status
+from components.sentences import sentence
 from servescope.errors import ServescopeError
 from servescope.figures import units
-from servescope.records import LoadPlan, RunState
+from servescope.records import FINAL_STATES, LoadPlan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,8 +40,7 @@ def start(plan: LoadPlan) -> str:
     try:
         access.dashboard().request_load(plan)
     except ServescopeError as error:
-        sentence = str(error)
-        return sentence[:1].upper() + sentence[1:]
+        return sentence(error)
     return ""
 
 
@@ -70,7 +70,7 @@ def progress(run: LoadRun) -> html.Div:
                 ("failed", _count(failed), "bad" if failed else ""),
                 ("in flight", _count(told.get("in_flight")), ""),
                 ("answered now", units.text(told.get("answered_per_s"), "{request}/s"), ""),
-                ("p99 now", _ms(told.get("p99_ms")), ""),
+                ("p99 now", ms(told.get("p99_ms")), ""),
                 ("remaining", units.text(remaining, "s"), ""),
             ),
         ]
@@ -103,12 +103,12 @@ def result(run: LoadRun) -> html.Div:
                 ("answered per second", achieved, ""),
             ),
             _figures(
-                ("p50", _ms(latency["p50"]), ""),
-                ("p90", _ms(latency["p90"]), ""),
-                ("p99", _ms(latency["p99"]), ""),
-                ("p99.9", _ms(latency["p99_9"]), ""),
-                ("max", _ms(latency["max"]), ""),
-                ("naive p99", _ms(naive["p99"]), ""),
+                ("p50", ms(latency["p50"]), ""),
+                ("p90", ms(latency["p90"]), ""),
+                ("p99", ms(latency["p99"]), ""),
+                ("p99.9", ms(latency["p99_9"]), ""),
+                ("max", ms(latency["max"]), ""),
+                ("naive p99", ms(naive["p99"]), ""),
             ),
             html.P(_why_they_differ(latency["p99"], naive["p99"]), className="dimmed"),
             html.Dl(_details(told, lag), className="facts"),
@@ -136,17 +136,17 @@ def _history_row(run: LoadRun) -> dict[str, Any]:
         "p99": latency.get("p99"),
         "max": latency.get("max"),
         "naive": (told.get("naive_ms") or {}).get("p99"),
-        "p50_text": _ms(latency.get("p50")),
-        "p99_text": _ms(latency.get("p99")),
-        "naive_text": _ms((told.get("naive_ms") or {}).get("p99")),
-        "max_text": _ms(latency.get("max")),
+        "p50_text": ms(latency.get("p50")),
+        "p99_text": ms(latency.get("p99")),
+        "naive_text": ms((told.get("naive_ms") or {}).get("p99")),
+        "max_text": ms(latency.get("max")),
         "message": run.message,
     }
 
 
 def is_over(run: LoadRun) -> bool:
     """Whether nothing more will come of it."""
-    return run.state in {RunState.DONE, RunState.STOPPED, RunState.FAILED}
+    return run.state in FINAL_STATES
 
 
 def _details(told: dict[str, Any], lag: dict[str, Any]) -> list[Any]:
@@ -155,7 +155,7 @@ def _details(told: dict[str, Any], lag: dict[str, Any]) -> list[Any]:
         "Answers by status": _pairs(told["statuses"]) or "none",
         "Failures by kind": _pairs({_FAILURES.get(kind, kind): kinds[kind] for kind in kinds})
         or "none",
-        "The generator's own lag": f"p99 {_ms(lag['p99'])}, most {_ms(lag['max'])}",
+        "The generator's own lag": f"p99 {ms(lag['p99'])}, most {ms(lag['max'])}",
         "The generator's CPU time": units.text(told.get("cpu_seconds"), "s"),
         "Received": units.text(told.get("bytes_received"), "By"),
     }
@@ -172,7 +172,7 @@ def _why_they_differ(p99_ms: float | None, naive_ms: float | None) -> str:
     if not p99_ms or not naive_ms:
         return meaning
     if p99_ms > 1.2 * naive_ms:
-        return f"{meaning}Here that hides {_ms(p99_ms - naive_ms)} of what one in a hundred met."
+        return f"{meaning}Here that hides {ms(p99_ms - naive_ms)} of what one in a hundred met."
     return f"{meaning}Here they agree: the server kept up with the schedule."
 
 
@@ -194,5 +194,6 @@ def _count(value: float | None) -> str:
     return units.NOTHING if value is None else f"{int(value):,}"
 
 
-def _ms(milliseconds: float | None) -> str:
+def ms(milliseconds: float | None) -> str:
+    """A duration with its unit."""
     return units.text(None if milliseconds is None else milliseconds / 1e3, "s")

@@ -12,6 +12,7 @@ from components import comparison, comparison_form, panels, server_form
 from components.access import dashboard, why_not
 from components.access import desk as present_desk
 from components.live import LiveGraph, LivePage, Props, connect
+from components.sentences import sentence
 from components.shell import stop_active_run
 from servescope import catalog
 from servescope.errors import ServescopeError
@@ -178,8 +179,7 @@ def compare(_clicks: int, *values: object) -> tuple[str, object]:
     try:
         return "", str(board.request_comparison(plan))
     except ServescopeError as error:
-        sentence = str(error)
-        return sentence[:1].upper() + sentence[1:], no_update
+        return sentence(error), no_update
 
 
 @callback(

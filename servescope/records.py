@@ -325,7 +325,7 @@ class LoadPlan:
 
 
 class RunState(StrEnum):
-    """Where a load run stands; DONE, STOPPED and FAILED are final."""
+    """Where a load run, or a comparison, stands; see FINAL_STATES."""
 
     REQUESTED = "requested"
     RUNNING = "running"
@@ -333,6 +333,10 @@ class RunState(StrEnum):
     DONE = "done"
     STOPPED = "stopped"
     FAILED = "failed"
+
+
+FINAL_STATES = frozenset({RunState.DONE, RunState.STOPPED, RunState.FAILED})
+"""Nothing more comes of what is in one of these."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,11 @@ def default_data_dir() -> Path:
     return Path(base) / "servescope"
 
 
+def names_folder(app: str) -> bool:
+    """Whether an app is named by the path of a folder, not as `module:attribute`."""
+    return app.startswith(("/", "~"))
+
+
 class Settings(BaseSettings):
     """All settings; each field is one `SERVESCOPE_<NAME>` variable. README lists them (tested)."""
 
@@ -164,9 +169,8 @@ class Settings(BaseSettings):
     def name_apps(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         """Refuse what names no app: a typo would be found out only when somebody wants it."""
         for entry in value:
-            is_folder = entry.startswith(("/", "~"))
             module, _, attribute = entry.partition(":")
-            if entry != ANY_APP and not is_folder and not (module and attribute):
+            if entry != ANY_APP and not names_folder(entry) and not (module and attribute):
                 raise ValueError(
                     f"{entry!r} is neither module:attribute, nor a folder's whole path, "
                     f"nor {ANY_APP} for anything"

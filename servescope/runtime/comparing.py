@@ -23,6 +23,7 @@ from servescope.errors import ListenerError, LoadRefusedError, ServescopeError
 from servescope.hosting.app_import import import_app, kind_of
 from servescope.load.plan import check_shape
 from servescope.records import (
+    FINAL_STATES,
     AppKind,
     ConcurrencyModel,
     ListenerSpec,
@@ -30,12 +31,12 @@ from servescope.records import (
     ListenerStatus,
     RunState,
 )
-from servescope.runtime.hostable import names_folder, objection
-from servescope.runtime.loading import FINAL
+from servescope.runtime.hostable import objection
 from servescope.runtime.run_series import run_series
 from servescope.runtime.wanted import common_options
 from servescope.sampling.process_tree import usage_of
 from servescope.serving.contender import ContenderProcess
+from servescope.settings import names_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -114,7 +115,7 @@ class Comparisons:
         left = self._control.active_comparison()
         if left is not None and left.state is not RunState.REQUESTED:
             contenders = [
-                one if one.state in FINAL else replace(one, state=RunState.FAILED)
+                one if one.state in FINAL_STATES else replace(one, state=RunState.FAILED)
                 for one in left.contenders
             ]
             self._control.tell_contenders(left.id, contenders)
@@ -180,7 +181,7 @@ class Comparisons:
     def _finish(self, comparison_id: int, state: RunState, message: str) -> None:
         try:
             left = [
-                one if one.state in FINAL else replace(one, state=RunState.STOPPED)
+                one if one.state in FINAL_STATES else replace(one, state=RunState.STOPPED)
                 for one in self._contenders
             ]
             self._control.tell_contenders(comparison_id, left)
@@ -282,7 +283,7 @@ class Comparisons:
             self._expect_wanted(comparison_id, going)
             for racer in list(going):
                 run = self._control.run(racer.run_id)
-                if run is None or run.state in FINAL:
+                if run is None or run.state in FINAL_STATES:
                     going.remove(racer)
                     self._keep(comparison_id, racer, run)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from servescope import demo
-from servescope.settings import ANY_APP
+from servescope.settings import ANY_APP, names_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -32,11 +32,6 @@ _APP: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 def nothing_against(_app: str) -> str:
     """Whatever is named may be hosted."""
     return ""
-
-
-def names_folder(app: str) -> bool:
-    """Whether an app is named by the path of a folder, not as `module:attribute`."""
-    return app.startswith(("/", "~"))
 
 
 def offered(settings: Settings) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from servescope.errors import LoadRefusedError
 from servescope.load.plan import check, destination, trust
 from servescope.load.supervisor import GeneratorProcess
-from servescope.records import Event, EventKind, RunState
+from servescope.records import FINAL_STATES, Event, EventKind, RunState
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from servescope.store.control import Control
 
 STOP_GRACE_S: Final = 2.0
-FINAL: Final = frozenset({RunState.DONE, RunState.STOPPED, RunState.FAILED})
 
 
 @dataclass(slots=True)
@@ -107,7 +106,7 @@ class LoadRuns:
         if progress is not None and progress is not going.told:
             self._control.update_run(generator.run_id, progress=progress.to_json())
             going.told = progress
-        if generator.state not in FINAL:
+        if generator.state not in FINAL_STATES:
             return
         if generator.result is not None:
             self._control.update_run(generator.run_id, result=generator.result.to_json())

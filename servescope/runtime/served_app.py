@@ -1,11 +1,10 @@
 """One app served by this process without a dashboard, recorded into the store of its data folder.
 
 Theory of operation. The process records into a ring of its own, and its gauges, once a second, into
-a second one. While a dashboard leads on the data
-folder, that one's collector drains them, as it does for the middleware. While none does, this
-process takes the lock and collects, without the listeners of the settings. As soon as a dashboard
-is there it gives the lock back: only a dashboard can start load and host the other listeners.
-Recording and serving go on all the while.
+a second one. While a dashboard leads on the data folder, that one's collector drains them, as it
+does for the middleware. While none does, this process takes the lock and collects, without the
+listeners of the settings. As soon as a dashboard is there it gives the lock back: only a dashboard
+can start load and host the other listeners. Recording and serving go on all the while.
 """
 
 from __future__ import annotations

@@ -17,7 +17,8 @@ from servescope.records import (
     ListenerOptions,
     ListenerSpec,
 )
-from servescope.runtime.hostable import BUNDLED_SITE, names_folder, nothing_against
+from servescope.runtime.hostable import BUNDLED_SITE, nothing_against
+from servescope.settings import names_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

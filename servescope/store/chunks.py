@@ -59,11 +59,6 @@ def numbered(plane: Plane, section: int) -> int:
     return plane + len(Plane) * section
 
 
-def plane_of(number: int) -> Plane:
-    """The plane of a number in the table."""
-    return Plane(number % len(Plane))
-
-
 def numbers_for(plane: Plane, ids: NDArray[np.intp]) -> list[int]:
     """Where series of these ids, ascending, are kept."""
     sections = distinct(ids.astype(np.int64) // SECTION_SERIES)

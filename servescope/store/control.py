@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from servescope.errors import LoadRefusedError
 from servescope.records import (
+    FINAL_STATES,
     Event,
     EventKind,
     Instance,
@@ -48,7 +49,7 @@ NEXT_STATES: Final[dict[RunState, frozenset[RunState]]] = {
 }
 """Where a load run may go from each state; the final states lead nowhere."""
 
-_FINAL: Final = tuple(state for state, following in NEXT_STATES.items() if not following)
+_FINAL: Final = tuple(FINAL_STATES)
 _OPEN_ENDED: Final = EventKind.LOAD_RUN
 _FORGOTTEN_AFTER_SECONDS: Final = 60
 _RUN: Final = (

@@ -9,7 +9,7 @@ import pytest
 
 from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
 from servescope.store.base import Aggregation, Batch, Matching
-from servescope.store.chunks import SECTION_SERIES, Plane, decode, numbered, numbers_for, plane_of
+from servescope.store.chunks import SECTION_SERIES, Plane, decode, numbered, numbers_for
 from servescope.store.schema import FILE_NAME, VERSION
 from servescope.store.sqlite import open_store
 from tests.store.version_2_history import CPU, END, SENT, SERIES, START, STEP, frames
@@ -17,6 +17,10 @@ from tests.store.version_2_history import CPU, END, SENT, SERIES, START, STEP, f
 PACKED = Path(__file__).parent / "data" / "version_2.sqlite3.gz"
 HOUR = 3600
 FURTHER = START + 2 * HOUR + 5 * STEP
+
+
+def plane_of(number):
+    return Plane(number % len(Plane))
 
 
 @pytest.fixture
