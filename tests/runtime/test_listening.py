@@ -17,7 +17,6 @@ from servescope.runtime.listening import Listeners
 from servescope.runtime.wanted import added_listener, wanted_listeners
 from servescope.settings import Settings
 from tests.processes import eventually, is_bound
-from tests.waiting import eventually
 
 MODULES = {
     "plain_wsgi": """
