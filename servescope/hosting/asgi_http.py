@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import logging
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 from servescope.errors import ClientDisconnectedError, ClientGoneError
 from servescope.hosting.asgi import DONE, HIGH_WATER, NOBODYS, Waiters, route_of
 from servescope.records import RequestFlag
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
 
     from servescope.hosting.asgi import AsgiHost, Channel, Message, Scope
     from servescope.hosting.exchange import Exchange
     from servescope.wire.http1_response import RawHeaders
+
+    _Act = Callable[[Any, Message], Coroutine[Any, Any, None]]
 
 _log = logging.getLogger(__name__)
 
@@ -31,50 +33,69 @@ class HttpState(IntEnum):
 
 START: Final = "http.response.start"
 PART: Final = "http.response.body"
-LAST: Final = "http.response.body, last"
-"""What the table calls an `http.response.body` without `more_body`."""
-
-HTTP_SENDS: Final = {
-    (HttpState.WAITING, START): HttpState.STARTED,
-    (HttpState.STARTED, PART): HttpState.STREAMING,
-    (HttpState.STARTED, LAST): HttpState.ENDED,
-    (HttpState.STREAMING, PART): HttpState.STREAMING,
-    (HttpState.STREAMING, LAST): HttpState.ENDED,
-}
-"""What an app may send when, and what comes of it; all else raises RuntimeError in the app."""
 
 # A member looked up on its Enum class costs three times a global in Python 3.11.
 _WAITING: Final = HttpState.WAITING
 _STARTED: Final = HttpState.STARTED
+_STREAMING: Final = HttpState.STREAMING
 _ENDED: Final = HttpState.ENDED
 _FIRST_FINAL_STATUS: Final = 200
 _LAST_STATUS: Final = 599
 _GONE: Final = "the client has closed the connection"
 
 
-# The table by state, for the hot path: a pair as a key is a new tuple each time.
-_NEXT: Final = {
-    state: {kind: after for (before, kind), after in HTTP_SENDS.items() if before is state}
-    for state in HttpState
-}
+class Inbox:
+    """What the client sends beside the head, as `receive` gives it out.
+
+    Made when there is something to hold: most requests have no body, and most apps do not ask.
+    """
+
+    __slots__ = ("_bytes", "_parts", "is_complete", "is_gone", "is_told", "waiters")
+
+    def __init__(self, waiters: Waiters, *, is_complete: bool) -> None:
+        self._parts: list[bytes] = []
+        self._bytes = 0
+        self.is_complete = is_complete  # the body has ended
+        self.is_told = False  # the app knows that
+        self.is_gone = False  # the client will send no more, but may still read
+        self.waiters = waiters
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the app is too far behind for more of the body to be read."""
+        return self._bytes >= HIGH_WATER
+
+    @property
+    def has_news(self) -> bool:
+        """Whether there is something of the body to give out, be it only its end."""
+        return bool(self._parts) or (self.is_complete and not self.is_told)
+
+    def put(self, data: bytes) -> None:
+        """A part of the body has come."""
+        self._parts.append(data)
+        self._bytes += len(data)
+        self.waiters.wake()
+
+    def take(self) -> bytes:
+        """All that has come since the last time."""
+        data = b"".join(self._parts)  # a single part is not copied
+        self._parts.clear()
+        self._bytes = 0
+        self.is_told = self.is_complete
+        return data
 
 
 class HttpCall:
     """The app's side of one request. The model feeds the body and calls `finish` at the end."""
 
     __slots__ = (
-        "_body",
-        "_body_bytes",
         "_channel",
         "_exchange",
         "_headers",
-        "_is_body_complete",
-        "_is_body_told",
+        "_inbox",
         "_is_cut_off",
-        "_is_gone",
         "_keys",
         "_status",
-        "_waiters",
         "scope",
         "state",
     )
@@ -85,127 +106,90 @@ class HttpCall:
         self._exchange = exchange
         self._channel = channel
         self._keys = len(scope)
-        self._body: list[bytes] | None = None
-        self._body_bytes = 0
-        head = exchange.head
-        self._is_body_complete = head is None or head.body_length == 0
-        self._is_body_told = False
-        self._is_gone = False  # the client will send no more, but may still read
+        self._inbox: Inbox | None = None
         self._is_cut_off = False  # nothing can be sent any more
         # From STARTED on.
         self._status: int
         self._headers: RawHeaders
-        self._waiters: Waiters | None = None
-
-    @classmethod
-    def of(cls, host: AsgiHost, exchange: Exchange, channel: Channel) -> HttpCall:
-        """The call for a request."""
-        return cls(host.http_scope(exchange), exchange, channel)
 
     # What the model tells.
 
     @property
     def wants_data(self) -> bool:
         """Whether more of the body may be read: the app is not too far behind."""
-        return self._body_bytes < HIGH_WATER
+        return self._inbox is None or not self._inbox.is_full
 
     @property
     def awaits_body(self) -> bool:
         """Whether the request's body is still to come."""
-        return not self._is_body_complete
+        if self._inbox is not None:
+            return not self._inbox.is_complete
+        head = self._exchange.head
+        return head is not None and head.has_body
+
+    def _opened_inbox(self) -> Inbox:
+        if self._inbox is None:
+            waiters = Waiters(self._channel.make_waiter)
+            self._inbox = Inbox(waiters, is_complete=not self.awaits_body)
+        return self._inbox
 
     def feed(self, data: bytes) -> None:
         """A part of the request's body."""
-        if self._body is None:
-            self._body = []
-        self._body.append(data)
-        self._body_bytes += len(data)
-        self._wake()
+        self._opened_inbox().put(data)
 
     def complete_body(self) -> None:
         """The request's body has ended."""
-        self._is_body_complete = True
-        self._wake()
+        inbox = self._opened_inbox()
+        inbox.is_complete = True
+        inbox.waiters.wake()
 
     def disconnect(self, *, cut_off: bool = False) -> None:
         """The client has closed its side; `cut_off`: the connection, so that `send` fails."""
-        self._is_gone = True
         self._is_cut_off |= cut_off
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._waiters is not None:
-            self._waiters.wake()
+        inbox = self._opened_inbox()
+        inbox.is_gone = True
+        inbox.waiters.wake()
 
     # What the app calls.
 
     async def receive(self) -> Message:
         """The next `http.request`; `http.disconnect` after the response, or without a client."""
+        inbox = self._opened_inbox()
         while True:
             if self._is_cut_off or self.state is _ENDED:
                 return {"type": "http.disconnect"}
-            if self._is_gone and not self._is_body_complete:
+            if inbox.is_gone and not inbox.is_complete:
                 return {"type": "http.disconnect"}
-            if self._body or (self._is_body_complete and not self._is_body_told):
-                return self._take_body()
-            if self._is_gone:
+            if inbox.has_news:
+                return self._take_body(inbox)
+            if inbox.is_gone:
                 return {"type": "http.disconnect"}
-            if not self._is_body_complete:
+            if not inbox.is_complete:
                 self._channel.want_data()
-            if self._waiters is None:
-                self._waiters = Waiters(self._channel.make_waiter)
-            await self._waiters.wait()
+            await inbox.waiters.wait()
 
-    def _take_body(self) -> Message:
-        data = b"".join(self._body) if self._body else b""  # a single part is not copied
-        self._body = None
-        was_behind = not self.wants_data
-        self._body_bytes = 0
-        self._is_body_told = self._is_body_complete
-        if was_behind and not self._is_body_complete:
+    def _take_body(self, inbox: Inbox) -> Message:
+        was_behind = inbox.is_full
+        data = inbox.take()
+        if was_behind and not inbox.is_complete:
             self._channel.want_data()
-        return {"type": "http.request", "body": data, "more_body": not self._is_body_complete}
+        return {"type": "http.request", "body": data, "more_body": not inbox.is_complete}
 
     def send(self, message: Message) -> Coroutine[Any, Any, None]:
         """Take a message of the app; await what it gives.
 
         Raises RuntimeError for a message out of turn, ClientDisconnectedError without a client.
         """
-        kind = message["type"]
-        if kind == PART and not message.get("more_body"):
-            kind = LAST
-        state = _NEXT[self.state].get(kind)
-        if state is None:
-            raise RuntimeError(f"the app may not send {kind} when the response is {self.state!r}")
+        act = HTTP_SENDS[self.state].get(message["type"])
+        if act is None:
+            kind, state = message["type"], self.state
+            raise RuntimeError(f"the app may not send {kind} when the response is {state!r}")
         if self._is_cut_off:
             raise ClientDisconnectedError(_GONE)
-        if state is _STARTED:  # nothing is sent yet
-            self._start(message)
-            self.state = state
-            return DONE
-        exchange = self._exchange
-        body = message.get("body", b"")
-        try:
-            if state is not _ENDED:
-                self._send_part(body)
-            elif self.state is _STARTED:
-                exchange.respond(self._status, self._headers, body)
-            else:
-                exchange.send_part(b"", body)
-                exchange.end()
-        except ClientGoneError:
-            exchange.aborted = True
-            exchange.flags |= RequestFlag.ABORTED
-            self.disconnect(cut_off=True)
-            raise ClientDisconnectedError(_GONE) from None
-        self.state = state
-        if self._channel.is_congested:
-            return self._channel.drain()
-        if state is _ENDED and self._waiters is not None:
-            self._waiters.wake()
-        return DONE
+        return act(self, message)
 
-    def _start(self, message: Message) -> None:
+    def _start(self, message: Message) -> Coroutine[Any, Any, None]:
+        """The head: it is kept until the first part of the body shows how to frame it."""
         status = message["status"]
         if not isinstance(status, int) or not _FIRST_FINAL_STATUS <= status <= _LAST_STATUS:
             raise ValueError(f"{status!r} is no status of a final response")
@@ -217,27 +201,63 @@ class HttpCall:
         # What tells of a route is put into the scope.
         if len(self.scope) != self._keys or status in NOBODYS:
             self._exchange.route = route_of(self.scope, status)
+        self.state = _STARTED
+        return DONE
 
-    def _send_part(self, body: bytes) -> None:
-        """A part of the body that is not the last; the first one takes the head along."""
+    def _send_first(self, message: Message) -> Coroutine[Any, Any, None]:
+        """The first part of the body, which takes the head along; often it is the whole."""
         exchange = self._exchange
-        head = b""
-        if self.state is _STARTED:
-            head = exchange.render_head(self._status, self._headers, None)
-        exchange.send_part(head, body)
+        body = message.get("body", b"")
+        try:
+            if message.get("more_body"):
+                head = exchange.render_head(self._status, self._headers, None)
+                exchange.send_part(head, body)
+                self.state = _STREAMING
+            else:
+                exchange.respond(self._status, self._headers, body)
+                self.state = _ENDED
+        except ClientGoneError:
+            self._lose_client()
+        if self._inbox is not None or self._channel.is_congested:
+            return self._after_part()
+        return DONE
+
+    def _send_next(self, message: Message) -> Coroutine[Any, Any, None]:
+        """Another part of the body."""
+        exchange = self._exchange
+        try:
+            exchange.send_part(b"", message.get("body", b""))
+            if not message.get("more_body"):
+                exchange.end()
+                self.state = _ENDED
+        except ClientGoneError:
+            self._lose_client()
+        return self._after_part()
+
+    def _after_part(self) -> Coroutine[Any, Any, None]:
+        if self.state is _ENDED and self._inbox is not None:
+            self._inbox.waiters.wake()  # with `http.disconnect`
+        return self._channel.drain() if self._channel.is_congested else DONE
+
+    def _lose_client(self) -> NoReturn:
+        self._exchange.aborted = True
+        self._exchange.flags |= RequestFlag.ABORTED
+        self.disconnect(cut_off=True)
+        raise ClientDisconnectedError(_GONE) from None
 
     def finish(self, error: BaseException | None) -> None:
         """The app has returned, or raised: close what it left open. Raises nothing."""
         if error is not None or self.state is not _ENDED:
             self._close_what_is_open(error)
-        if self._waiters is not None:
-            self._waiters.wake()
+        if self._inbox is not None:
+            self._inbox.waiters.wake()
         self._channel.call_finished(self)
 
     def _close_what_is_open(self, error: BaseException | None) -> None:
         exchange = self._exchange
+        inbox = self._opened_inbox()
         is_open = self.state is not _ENDED and not self._is_cut_off
-        if error is not None and not (self._is_gone and isinstance(error, OSError)):
+        if error is not None and not (inbox.is_gone and isinstance(error, OSError)):
             _log.error(
                 "listener %s: the application failed on %s %s",
                 exchange.site.name,
@@ -245,7 +265,7 @@ class HttpCall:
                 exchange.target,
                 exc_info=error,
             )
-        elif is_open and self._is_gone and not self._is_body_complete:
+        elif is_open and inbox.is_gone and not inbox.is_complete:
             # Half a request, and no more to come: nothing an app could answer, nobody's fault.
             is_open = False
             exchange.aborted = True
@@ -266,3 +286,15 @@ class HttpCall:
                 exchange.flags |= RequestFlag.ABORTED
         elif error is not None and not exchange.aborted:
             exchange.flags |= RequestFlag.APP_ERROR
+
+    SENDS: ClassVar[dict[HttpState, dict[str, _Act]]] = {
+        HttpState.WAITING: {START: _start},
+        HttpState.STARTED: {PART: _send_first},
+        HttpState.STREAMING: {PART: _send_next},
+        HttpState.ENDED: {},
+    }
+    """What an app may send when, and what is done then; all else raises RuntimeError in the app."""
+
+
+HTTP_SENDS: Final = HttpCall.SENDS
+# A global: what is found on a class through one of its objects costs twice as much.

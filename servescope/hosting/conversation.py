@@ -59,7 +59,7 @@ class Need(Enum):
 # A member looked up in its class costs 80 ns in Python 3.11, each time.
 _READ, _RUN = Need.READ, Need.RUN
 _NEED_DATA: Final = Idle.NEED_DATA
-_MESSAGE_READ: Final = State.DONE
+_BODY: Final = State.BODY
 
 
 class Conversation:
@@ -120,7 +120,7 @@ class Conversation:
         wire = self._wire
         head = wire.receive_whole(data)
         if head is not None:
-            self._begin(head, now_ns, kernel_ns)
+            self._begin(head, now_ns, kernel_ns, len(data))
             return _RUN
         self._received_ns = now_ns
         self._received_kernel_ns = kernel_ns
@@ -142,7 +142,7 @@ class Conversation:
     def body_events(self, now_ns: int) -> Iterator[Event]:
         """What has arrived of the body of the request at hand; renews its deadline."""
         wire = self._wire
-        while wire.state is State.BODY:
+        while wire.state is _BODY:
             event = wire.next_event()
             if isinstance(event, Idle):
                 break
@@ -229,14 +229,9 @@ class Conversation:
         self._exchange_count += 1
         if self._body is not None:
             self.close()
-        if exchange.aborted:
-            return Need.CLOSE
         wire = self._wire
-        if wire.state is not _MESSAGE_READ:  # a refusal, or a body nobody wanted
-            return Need.LINGER
-        if not exchange.may_keep_alive:
-            asked_for = exchange.head is not None and not exchange.head.keep_alive
-            return Need.CLOSE if asked_for and not wire.has_buffered else Need.LINGER
+        if exchange.aborted or not exchange.may_keep_alive or wire.state is _BODY:
+            return self._last_need(exchange)
         deadlines = self._site.deadlines
         if wire.start_next_cycle():
             # The next request came in one read with this one: it has waited in our own queue.
@@ -250,13 +245,25 @@ class Conversation:
         self.deadline_ns = now_ns + deadlines.idle_ns
         return _READ
 
+    def _last_need(self, exchange: Exchange) -> Need:
+        """How a connection ends after this exchange."""
+        if exchange.aborted:
+            return Need.CLOSE
+        wire = self._wire
+        asked_for = exchange.head is not None and not exchange.head.keep_alive
+        # Else a refusal, a body nobody wanted, or a client that may be sending its next request.
+        is_all = asked_for and wire.state is State.DONE and not wire.has_buffered
+        return Need.CLOSE if is_all else Need.LINGER
+
     def _advance(self) -> Need:
         """Take the events there are."""
         wire = self._wire
         while True:
             event = wire.next_event()
             if isinstance(event, RequestHead):
-                exchange = self._begin(event, self._first_byte_ns, self._kernel_ns)
+                exchange = self._begin(
+                    event, self._first_byte_ns, self._kernel_ns, wire.message_bytes
+                )
                 if event.body_length != 0 and self._begin_body(event, exchange):
                     return _RUN
             elif isinstance(event, EndOfMessage):
@@ -270,7 +277,9 @@ class Conversation:
             else:
                 return Need.LINGER
 
-    def _begin(self, head: RequestHead, first_byte_ns: int, kernel_ns: int) -> Exchange:
+    def _begin(
+        self, head: RequestHead, first_byte_ns: int, kernel_ns: int, received: int
+    ) -> Exchange:
         """A head is complete: make its exchange."""
         site = self._site
         self.exchange = exchange = Exchange(
@@ -280,7 +289,7 @@ class Conversation:
             None,
             first_byte_ns,
             kernel_ns,
-            self._wire.message_bytes,
+            received,
             site.request_flags if self._exchange_count else site.first_request_flags,
         )
         most = site.keep_alive_requests

@@ -27,15 +27,18 @@ class KnownHeads:
     """Shared by the connections of one listener, whose limits it was made under.
 
     Any thread may use it: each step on a dict is atomic, and to forget too much costs time only.
-    `find` and `find_block` give None for what is not remembered.
+    `find`, `find_whole` and `find_block` give None for what is not remembered. `find_whole` knows
+    heads that are a whole request, without a body, of a connection that is kept.
     """
 
-    __slots__ = ("_blocks", "_heads", "find", "find_block")
+    __slots__ = ("_blocks", "_heads", "_whole", "find", "find_block", "find_whole")
 
     def __init__(self) -> None:
         self._heads: dict[bytes, RequestHead] = {}
+        self._whole: dict[bytes, RequestHead] = {}
         self._blocks: dict[tuple[int, bytes], FieldBlock] = {}
         self.find = self._heads.get
+        self.find_whole = self._whole.get
         self.find_block = self._blocks.get
 
     def keep(self, raw: bytes, head: RequestHead) -> None:
@@ -43,7 +46,10 @@ class KnownHeads:
         if len(raw) <= LONGEST_KNOWN:
             if len(self._heads) >= MOST_KNOWN:
                 self._heads.clear()
+                self._whole.clear()
             self._heads[raw] = head
+            if head.keep_alive and not head.has_body:
+                self._whole[raw] = head
 
     def keep_block(self, minor_version: int, raw: bytes, block: FieldBlock) -> None:
         """Remember the field lines of a valid head by HTTP/1.x's x and their bytes."""

@@ -93,6 +93,7 @@ class Http1Server:
         "_buffer",
         "_chunked",
         "_collector",
+        "_find_whole",
         "_known",
         "_left",
         "_limits",
@@ -107,6 +108,7 @@ class Http1Server:
     def __init__(self, limits: Limits, known: KnownHeads | None = None) -> None:
         self._limits = limits
         self._known = known or KnownHeads()
+        self._find_whole = self._known.find_whole
         self._buffer = b""
         self._start = 0  # offset of the first unread byte of the buffer
         self._left = 0  # body bytes still to come
@@ -142,19 +144,14 @@ class Http1Server:
     def receive_whole(self, data: bytes) -> RequestHead | None:
         """The head of a known request without a body, when these bytes are just that.
 
-        Then the message is over: as if `receive_data` had been followed by a RequestHead and an
-        EndOfMessage. None: nothing was taken, `receive_data` is due.
+        Then all of the message is taken, and the next one may begin: as if `receive_data` had been
+        followed by a RequestHead, an EndOfMessage and `start_next_cycle`. None: nothing was taken,
+        `receive_data` is due.
         """
-        find = self._known.find
-        head = find(data)
-        if head is None or head.body_length != 0:
+        if self._buffer or self.state is not _HEAD:
             return None
-        if self.state is not _HEAD or len(self._buffer) > self._start:
-            return None
-        self.message_bytes = len(data)
-        self.keep_alive = head.keep_alive
-        self.state = _DONE
-        return head
+        find = self._find_whole
+        return find(data)
 
     def take_rest(self) -> bytes:
         """The bytes behind the message, which belong to another protocol; HTTP ends here."""
@@ -191,6 +188,9 @@ class Http1Server:
             self.state = _HEAD if self.keep_alive else _CLOSED
             self._line = self._chunked = None
             self.message_bytes = 0
+            # Empty when all of it was read: `receive_whole` goes by that.
+            self._buffer = self._buffer[self._start :]
+            self._start = 0
         return len(self._buffer) > self._start
 
     def _next_head(self) -> Event | Idle:

@@ -8,7 +8,7 @@ import pytest
 
 from servescope.errors import ClientDisconnectedError
 from servescope.hosting.asgi import DONE, HIGH_WATER, AsgiHost, Waiters, route_of
-from servescope.hosting.asgi_http import HTTP_SENDS, LAST, PART, START, HttpState
+from servescope.hosting.asgi_http import HTTP_SENDS, PART, START, HttpState
 from servescope.records import RequestFlag
 from tests.hosting.asgi_client import GET, POST, Hand, HandWaiter
 
@@ -75,8 +75,8 @@ def test_parts_are_chunked():
 ILLEGAL = [
     (state, kind)
     for state in HttpState
-    for kind in (START, PART, LAST)
-    if (state, kind) not in HTTP_SENDS
+    for kind in (START, PART)
+    if kind not in HTTP_SENDS[state]
 ]
 PATHS = {
     HttpState.WAITING: (),
@@ -86,9 +86,10 @@ PATHS = {
 }
 
 
+@pytest.mark.parametrize("more", [False, True])
 @pytest.mark.parametrize(("state", "kind"), ILLEGAL)
-def test_what_is_not_in_the_table_raises_in_the_app(state, kind, caplog):
-    message = HEAD if kind == START else body(more=kind == PART)
+def test_what_is_not_in_the_table_raises_in_the_app(state, kind, more, caplog):
+    message = HEAD if kind == START else body(more=more)
     hand = Hand(answering(*PATHS[state], message)).step()
     assert isinstance(hand.error, RuntimeError)
     assert "may not send" in caplog.text

@@ -65,8 +65,7 @@ def test_a_known_request_taken_whole_gives_the_same_events(requests: list[tuple[
                 one.receive_data(part)
                 seen += drained(one)
             else:
-                seen += [(head, one.message_bytes), (EndOfMessage(), one.message_bytes)]
-                one.start_next_cycle()
+                seen += [(head, len(part)), (EndOfMessage(), len(part))]
             other.receive_data(part)
             expected += drained(other)
             assert seen == expected
