@@ -13,7 +13,7 @@ from servescope.records import RequestFlag
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from servescope.hosting.asgi import AsgiHost, Channel, Message, Scope
+    from servescope.hosting.asgi import Channel, Message, Scope
     from servescope.hosting.exchange import Exchange
     from servescope.wire.http1_response import RawHeaders
 

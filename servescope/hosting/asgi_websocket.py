@@ -280,7 +280,7 @@ class WebSocketCall:
         )
         exchange.route = route_of(self.scope, HTTPStatus.SWITCHING_PROTOCOLS)
         exchange.status = HTTPStatus.SWITCHING_PROTOCOLS
-        exchange.head_sent = exchange.is_ended = True
+        exchange.is_ended = True
         self._opened_ns = exchange.head_ready_ns = channel.now_ns()
         channel.send(response, last=True)
         self._is_counted = True

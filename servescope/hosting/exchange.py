@@ -62,7 +62,6 @@ class Exchange:
         "head",
         "head_bytes",
         "head_ready_ns",
-        "head_sent",
         "is_ended",
         "is_recorded",
         "kernel_ns",
@@ -96,7 +95,7 @@ class Exchange:
         self.body: IO[bytes] | None = None  # positioned at its start, None when there is none
         self.route = ""  # the template of the route, when the application tells it
         self.flags = flags
-        self.status = 0
+        self.status = 0  # until the head is made
         self.bytes_received = bytes_received
         self.bytes_sent = self.head_bytes = 0
         self.kernel_ns = kernel_ns  # a duration: from the kernel's receipt to our reading
@@ -104,7 +103,6 @@ class Exchange:
         self.complete_ns = self.taken_ns = 0
         self.head_ready_ns = self.last_sent_ns = 0
         self.write_ns = 0  # a duration: all of the sending
-        self.head_sent = False
         self.is_ended = False  # the last byte was given to the sink
         self.is_recorded = False
         self.aborted = False  # the response was broken off: only closing can tell the client
@@ -171,7 +169,6 @@ class Exchange:
         self.may_keep_alive = framing.keep_alive
         self.head_bytes = len(data)
         self.status = status
-        self.head_sent = True
         self.head_ready_ns = self.sink.now_ns()
         return data
 
@@ -192,16 +189,17 @@ class Exchange:
         date, now_ns = sink.date, sink.now_ns
         length = len(content)
         if request is None:
-            plan = plan_head(status, phrase, headers, length, block, 1, False)
+            key = status, phrase, tuple(headers), length, block, 1, False
         else:
             minor, is_head = request.minor_version, request.method == "HEAD"
-            plan = plan_head(status, phrase, headers, length, block, minor, is_head)
+            key = status, phrase, tuple(headers), length, block, minor, is_head
+        plan = plan_head(key)
         if plan.closes or self.site.draining:
             self.may_keep_alive = False
         data = plan.head(date(), self.may_keep_alive)
         self.head_bytes = len(data)
         self.status = status
-        self.head_sent = self.is_ended = True
+        self.is_ended = True
         self.head_ready_ns = now_ns()
         if plan.length == length:
             data += content
@@ -263,7 +261,7 @@ class Exchange:
         self.flags |= RequestFlag.APP_ERROR
         if self.is_ended:
             return
-        if self.head_sent:
+        if self.status:
             self.aborted = True
             return
         self.may_keep_alive = False

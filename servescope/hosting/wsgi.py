@@ -158,7 +158,7 @@ class _Response:
         """`start_response` of PEP 3333; gives `write`."""
         if exc_info:
             try:
-                if self._exchange.head_sent and exc_info[1] is not None:
+                if self._exchange.status and exc_info[1] is not None:
                     raise exc_info[1].with_traceback(exc_info[2])
             finally:
                 exc_info = None  # no circle through the traceback
@@ -174,7 +174,7 @@ class _Response:
 
     def write(self, data: bytes) -> None:
         """What start_response returned: send a part of the body at once (PEP 3333)."""
-        head = b"" if self._exchange.head_sent else self._render(None)
+        head = b"" if self._exchange.status else self._render(None)
         self._exchange.send_part(head, data)
 
     def _render(self, length: int | None) -> bytes:
@@ -185,16 +185,16 @@ class _Response:
     def send_result(self, result: Iterable[bytes]) -> None:
         """Send what the app returned, each block as it comes; a single block with its length."""
         exchange = self._exchange
-        if isinstance(result, (list, tuple)) and len(result) == 1 and not exchange.head_sent:
+        if isinstance(result, (list, tuple)) and len(result) == 1 and not exchange.status:
             self._require_start()
             exchange.respond(self._status, self._headers, result[0], self._phrase)
             return
-        if isinstance(result, FileWrapper) and not exchange.head_sent and self._send_file(result):
+        if isinstance(result, FileWrapper) and not exchange.status and self._send_file(result):
             return
         for block in result:
             if block:
                 self.write(block)
-        if not exchange.head_sent:
+        if not exchange.status:
             self._require_start()
             exchange.respond(self._status, self._headers, b"", self._phrase)
             return

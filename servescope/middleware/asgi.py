@@ -140,7 +140,9 @@ class _Call:
         app_ns = head_ns - self._began_ns
         body_ns = self._body_ns(now - head_ns)
         end_ns = time_ns()
-        recording.record(end_ns, outlined, flags, received, sent, 0, app_ns, body_ns, write_ns)
+        recording.record(
+            end_ns, outlined, flags, received, sent, 0, 0, 0, app_ns, body_ns, write_ns
+        )
         total_ns = app_ns + body_ns + write_ns
         recorder = recording.recorder
         if recorder is None:

@@ -257,7 +257,7 @@ class _Request:
         body_ns = max(now - head_ns - write_ns, 0)
         end_ns = time_ns()
         recording.record(
-            end_ns, outlined, flags, received, sent, kernel_ns, app_ns, body_ns, write_ns
+            end_ns, outlined, flags, received, sent, kernel_ns, 0, 0, app_ns, body_ns, write_ns
         )
         total_ns = kernel_ns + app_ns + body_ns + write_ns
         recorder = recording.recorder

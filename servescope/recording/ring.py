@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SLOT: Final = struct.Struct("@QHHBBHHxxIQ6fQ")
-"""One record, its sequence last: `pack_into` clears the slot and then writes field after field, all
-under the GIL, so that one call leaves either a whole record or none. In native order, because that
-packs floats a fifth faster, and no other machine reads it."""
+"""One record, its sequence last. In native order, because that packs floats a fifth faster, and no
+other machine reads it."""
 
-OUTLINED_SLOT: Final = struct.Struct("@QQHxxIQf8x3fQ")
-"""The same 64 bytes, with what repeats from request to request packed before (`outline`) and the
-stages `read` and `queue` zero: half the values to pack."""
+_OUTLINED_SLOT: Final = struct.Struct("@QQHxxIQ6fQ")
+"""The same 64 bytes, with what repeats from request to request packed before (`outline`).
+`pack_into` clears the slot and then writes field after field, all under the GIL, so that one call
+leaves either a whole record or none."""
 
 _OUTLINE: Final = struct.Struct("@HHBBH")
 SEQUENCE: Final = struct.Struct("@Q")
@@ -102,7 +102,7 @@ class NameKind(IntEnum):
 
 
 class RingWriter:
-    """One process's ring. `record` may be called from any thread of it.
+    """One process's ring. `record_outlined` may be called from any thread of it.
 
     Raises DataFolderError when the file cannot be made.
     """
@@ -117,25 +117,18 @@ class RingWriter:
         self._routes_of: dict[int, set[str]] = {}
         self._take = itertools.count().__next__
         self.record_outlined = self._make_record_outlined(capacity)
-        """record_outlined(end_ns, outline, flags, bytes_received, bytes_sent, kernel_ns, app_ns,
-        body_ns, write_ns): for who sees no more stages and knows its requests again."""
-        self.record = self._make_record(capacity)
-        """record(end_ns, listener_id, route_id, method, protocol, status, flags, bytes_received,
-        bytes_sent, kernel_ns, read_ns, queue_ns, app_ns, body_ns, write_ns)."""
+        """record_outlined(end_ns, outline, flags, bytes_received, bytes_sent, kernel_ns, read_ns,
+        queue_ns, app_ns, body_ns, write_ns)."""
 
-    def _make_record(self, capacity: int) -> Callable[..., None]:
+    def _make_record_outlined(self, capacity: int) -> Callable[..., None]:
         """Build the hot path as a closure: locals instead of attributes, no bound method."""
         take = self._take
-        pack_slot = SLOT.pack_into
+        pack_slot = _OUTLINED_SLOT.pack_into
         memory, mask, base = self._mapping, capacity - 1, ring_file.SLOTS_OFFSET
 
-        def record(
+        def record_outlined(
             end_ns: int,
-            listener_id: int,
-            route_id: int,
-            method: int,
-            protocol: int,
-            status: int,
+            outlined: int,
             flags: int,
             bytes_received: int,
             bytes_sent: int,
@@ -151,11 +144,7 @@ class RingWriter:
                 memory,
                 base + ((number & mask) << 6),
                 end_ns,
-                listener_id,
-                route_id,
-                method,
-                protocol,
-                status,
+                outlined,
                 flags,
                 bytes_received if bytes_received <= _MAX_U32 else _MAX_U32,  # noqa: FURB136 - min() costs 60 ns here
                 bytes_sent,
@@ -168,41 +157,21 @@ class RingWriter:
                 number + 1,
             )
 
-        return record
-
-    def _make_record_outlined(self, capacity: int) -> Callable[..., None]:
-        take = self._take
-        pack_slot = OUTLINED_SLOT.pack_into
-        memory, mask, base = self._mapping, capacity - 1, ring_file.SLOTS_OFFSET
-
-        def record_outlined(
-            end_ns: int,
-            outlined: int,
-            flags: int,
-            bytes_received: int,
-            bytes_sent: int,
-            kernel_ns: float,
-            app_ns: float,
-            body_ns: float,
-            write_ns: float,
-        ) -> None:
-            number = take()
-            pack_slot(
-                memory,
-                base + ((number & mask) << 6),
-                end_ns,
-                outlined,
-                flags,
-                bytes_received if bytes_received <= _MAX_U32 else _MAX_U32,  # noqa: FURB136 - min() costs 60 ns here
-                bytes_sent,
-                kernel_ns,
-                app_ns,
-                body_ns,
-                write_ns,
-                number + 1,
-            )
-
         return record_outlined
+
+    def record(
+        self,
+        end_ns: int,
+        listener_id: int,
+        route_id: int,
+        method: int,
+        protocol: int,
+        status: int,
+        *rest: float,
+    ) -> None:
+        """Record what was not outlined; `rest` as `record_outlined` takes it from `flags` on."""
+        outlined = outline(listener_id, route_id, method, protocol, status)
+        self.record_outlined(end_ns, outlined, *rest)
 
     def listener_id(self, name: str) -> int:
         """The number of a listener in this ring's records, from 1."""

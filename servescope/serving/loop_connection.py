@@ -128,7 +128,7 @@ class LoopConnection(ThreadedAnswers):
         call.disconnect(cut_off=True)
         exchange.flags |= flags
         exchange.may_keep_alive = False
-        if exchange.head_sent:
+        if exchange.status:
             exchange.aborted = True
         else:
             exchange.respond_error(status, reason)
@@ -169,26 +169,28 @@ class LoopConnection(ThreadedAnswers):
 
     def _run(self) -> Need | None:
         """Answer the request at hand; None when the answer takes its time."""
-        exchange = self.conversation.exchange or self._exchange()
+        conversation = self.conversation
+        exchange = conversation.exchange or self._exchange()
         host = self._host
         if exchange.refusal is not None:
             self.phase = _RUNNING
-            self.conversation.run(self)
+            conversation.run(self)
         elif host is None:
             exchange.complete_ns = exchange.complete_ns or now_ns()
             self._run_on_thread()
             return None
         else:
             self.phase = _RUNNING
-            exchange.begin(self, now_ns())
+            exchange.sink = self
+            exchange.taken_ns = now_ns()
             self._is_driving = True
             try:
                 self._run_app(host, exchange)
             finally:
                 self._is_driving = False
-            if exchange.is_recorded and self.phase is _RUNNING and not exchange.aborted:
+            if exchange.is_recorded and self.phase is _RUNNING and not self.is_closed:
                 self._call = None  # the usual: the response is out
-                return None if self.is_closed else self.conversation.finish_cycle(now_ns())
+                return conversation.finish_cycle(exchange.last_sent_ns)
         need = self._after_sending()
         if need is None and not self.is_closed:
             self.read_on()

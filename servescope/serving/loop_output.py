@@ -89,8 +89,6 @@ class LoopOutput(Connection):
         if self.phase is _THREAD:  # it owns the connection, and may wait
             super().send(data, last=last)
             return
-        if self.is_closed:
-            raise ClientGoneError("the connection is closed")
         if self._pending:
             self._keep_pending(data)
             self._ends |= last
@@ -98,15 +96,13 @@ class LoopOutput(Connection):
         exchange = self.conversation.exchange or self._exchange()
         # A head that was made just now is what is sent here.
         began_ns = now_ns() if exchange.bytes_sent else exchange.head_ready_ns
-        sent = 0
-        if data:  # as `_send_some`, without the call
-            try:
-                sent = self._socket.send(data)
-            except BlockingIOError:
-                pass
-            except OSError as error:
-                raise ClientGoneError("the client closed the connection") from error
-            exchange.bytes_sent += sent
+        try:  # as `_send_some`, without the call
+            sent = self._socket.send(data) if data else 0
+        except BlockingIOError:
+            sent = 0
+        except OSError as error:  # EBADF among them, once we have closed it
+            raise ClientGoneError("the client closed the connection") from error
+        exchange.bytes_sent += sent
         exchange.last_sent_ns = ended_ns = now_ns()
         exchange.write_ns += ended_ns - began_ns
         if sent < len(data):

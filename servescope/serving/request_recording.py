@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from servescope.hosting.routes import UNMATCHED, fold_path
 from servescope.recording.recorder import FIRST_ERROR_STATUS
-from servescope.recording.ring import OTHER_ROUTE, OTHER_ROUTE_NAME
+from servescope.recording.ring import OTHER_ROUTE, OTHER_ROUTE_NAME, outline
 from servescope.records import Method, Protocol, RequestDetail, RequestRecord
 
 if TYPE_CHECKING:
@@ -23,8 +23,9 @@ _WEBSOCKET: Final = Protocol.WEBSOCKET
 _SWITCHING: Final = int(HTTPStatus.SWITCHING_PROTOCOLS)
 _MINOR: Final = (Protocol.HTTP_1_0, Protocol.HTTP_1_1)
 
-Labels = tuple[str, Method, Protocol, str, int]
-"""The route that the app told, method, protocol, route, and the route's number in the ring."""
+Labels = tuple[str, int, int, str, Method, Protocol, int]
+"""The route that the app told and the status, which the rest holds for; the outline of such a
+record (see `recording.ring`); route, method, protocol, and the route's number in the ring."""
 
 
 class RequestRecording:
@@ -34,7 +35,7 @@ class RequestRecording:
         self, recorder: Recorder, listener: str, access_log: AccessLog | None = None
     ) -> None:
         self._recorder = recorder
-        self._record = recorder.record
+        self._record = recorder.record_outlined
         self._listener = listener
         self._listener_id = recorder.listener_id(listener)
         self._route_ids: dict[str, int] = {}
@@ -53,71 +54,67 @@ class RequestRecording:
         exchange.is_recorded = True
         end_ns = time_ns()
         head = exchange.head
-        labels = head.notes.get(self) if head is not None and exchange.refusal is None else None
-        if labels is None or labels[0] != exchange.route:
-            labels = self._labels(exchange)
-        _, method, protocol, route, route_id = labels
         status = exchange.status
-        if status == _SWITCHING:
-            protocol = _WEBSOCKET
-        taken = exchange.taken_ns
-        complete = exchange.complete_ns or taken
-        last_sent = exchange.last_sent_ns or taken
-        head_ready = exchange.head_ready_ns or last_sent
-        write_ns = exchange.write_ns
+        labels = head.notes.get(self) if head is not None and exchange.refusal is None else None
+        if labels is None or labels[1] != status or labels[0] != exchange.route:
+            labels = self._labels(exchange)
+        taken_ns = exchange.taken_ns
+        complete_ns = exchange.complete_ns or taken_ns
+        first_byte_ns = exchange.first_byte_ns
+        last_sent_ns = exchange.last_sent_ns or taken_ns
+        head_ready_ns = exchange.head_ready_ns or last_sent_ns
         kernel_ns = exchange.kernel_ns
-        read_ns = complete - exchange.first_byte_ns
-        queue_ns = taken - complete
-        app_ns = head_ready - taken
-        rest_ns = last_sent - head_ready - write_ns
+        write_ns = exchange.write_ns
+        rest_ns = last_sent_ns - head_ready_ns - write_ns
         body_ns = rest_ns if rest_ns > 0 else 0  # noqa: FURB136 - max() costs 60 ns here
         record = self._record
         record(
             end_ns,
-            self._listener_id,
-            route_id,
-            method,
-            protocol,
-            status,
+            labels[2],
             exchange.flags,
             exchange.bytes_received,
             exchange.bytes_sent,
             kernel_ns,
-            read_ns,
-            queue_ns,
-            app_ns,
+            complete_ns - first_byte_ns,
+            taken_ns - complete_ns,
+            head_ready_ns - taken_ns,
             body_ns,
             write_ns,
         )
         if self._log is not None:
             self._log(exchange, end_ns)
-        total_ns = kernel_ns + read_ns + queue_ns + app_ns + body_ns + write_ns
+        total_ns = kernel_ns + head_ready_ns - first_byte_ns + body_ns + write_ns
         recorder = self._recorder
         if (
             total_ns > recorder.detail_above_ns
             or status >= FIRST_ERROR_STATUS
             or not recorder.second_began_ns <= end_ns < recorder.second_ends_ns
         ) and recorder.wants_detail(status, total_ns, end_ns):
-            stages = (kernel_ns, read_ns, queue_ns, app_ns, body_ns, write_ns)
-            self._write_detail(exchange, end_ns, route, route_id, method, protocol, stages)
+            stages = (
+                kernel_ns,
+                complete_ns - first_byte_ns,
+                taken_ns - complete_ns,
+                head_ready_ns - taken_ns,
+                body_ns,
+                write_ns,
+            )
+            self._write_detail(exchange, end_ns, labels, stages)
 
     def _write_detail(
         self,
         exchange: Exchange,
         end_ns: int,
-        route: str,
-        route_id: int,
-        method: Method,
-        protocol: Protocol,
+        labels: Labels,
         stages: tuple[float, float, float, float, float, float],
     ) -> None:
+        _, status, _, route, method, protocol, route_id = labels
         record = RequestRecord(
             end_ns=end_ns,
             listener_id=self._listener_id,
             route_id=route_id,
             method=method,
             protocol=protocol,
-            status=exchange.status,
+            status=status,
             flags=exchange.flags,
             bytes_received=exchange.bytes_received,
             bytes_sent=exchange.bytes_sent,
@@ -135,16 +132,20 @@ class RequestRecording:
         )
 
     def _labels(self, exchange: Exchange) -> Labels:
-        """What a request is counted under; noted on its head until the app tells another route."""
+        """What a request is counted under; noted on its head until route or status differ."""
         head = exchange.head
         method = _METHODS.get(exchange.method, _OTHER)
         protocol = _UNKNOWN if head is None else _MINOR[head.minor_version]
+        status = exchange.status
+        if status == _SWITCHING:
+            protocol = _WEBSOCKET
         is_answered = head is not None and exchange.refusal is None
         route = exchange.route
         if not route:
             route = fold_path(exchange.target) if is_answered else self._refused_route(exchange)
         route_id = self._route_ids.get(route) or self._route_id(route)
-        labels = exchange.route, method, protocol, route, route_id
+        outlined = outline(self._listener_id, route_id, method, protocol, status)
+        labels = exchange.route, status, outlined, route, method, protocol, route_id
         if head is not None and is_answered and route_id != OTHER_ROUTE:
             head.notes[self] = labels
         return labels

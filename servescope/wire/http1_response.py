@@ -149,9 +149,13 @@ class HeadPlan:
         return content[: self.length] if self.length is not None else b""
 
 
-_PlanKey = tuple[int, str | None, tuple[Any, ...], int | None, bytes, int, bool]
-_plans: dict[_PlanKey, HeadPlan] = {}
-"""Plans by all they depend on. Each step on it is atomic; to forget too much costs time only."""
+PlanKey = tuple[int, str | None, tuple[Any, ...], int | None, bytes, int, bool]
+"""All that a plan depends on: status; its phrase, None for RFC 9110's; the app's headers; the
+body's size where the server knows it: then it is not chunked; a block of `render_block`; the minor
+version of the request, and whether its method is HEAD."""
+
+_plans: dict[PlanKey, HeadPlan] = {}
+"""Each step on it is atomic; to forget too much costs time only."""
 
 
 def _app_lines(status: int, headers: tuple[Any, ...]) -> tuple[int, int | None, list[bytes]]:
@@ -172,7 +176,7 @@ def _app_lines(status: int, headers: tuple[Any, ...]) -> tuple[int, int | None, 
     return seen, length, lines
 
 
-def _plan(key: _PlanKey) -> HeadPlan:
+def _plan(key: PlanKey) -> HeadPlan:
     """Make the plan of a head, and remember it; raises ResponseError when a header is unfit."""
     status, phrase, headers, known_length, block, minor_version, is_head = key
     seen, length, lines = _app_lines(status, headers)
@@ -209,32 +213,21 @@ def _plan(key: _PlanKey) -> HeadPlan:
     return plan
 
 
-def plan_head(
-    status: int,
-    phrase: str | None,
-    headers: Headers | RawHeaders,
-    length: int | None,
-    block: bytes,
-    minor_version: int,
-    is_head: bool,
-) -> HeadPlan:
-    """The plan of a response's head; `minor_version` and `is_head` are those of its request.
+def plan_head(key: PlanKey) -> HeadPlan:
+    """The plan of a response's head.
 
-    `length` is the body's size where the server knows it; then the body is not chunked. Without a
-    phrase RFC 9110's is taken. A Content-Length among `headers` wins; Date and Server are added
-    where they lack. `block` comes from `render_block`. Raises ResponseError when a header is unfit.
+    A Content-Length among its headers wins; Date and Server are added where they lack. Raises
+    ResponseError when a header is unfit.
     """
-    key: _PlanKey
-    key = (status, phrase, tuple(headers), length, block, minor_version, is_head)
     try:
         return _plans.get(key) or _plan(key)
     except TypeError:  # a pair that is a list has no hash
-        pairs = tuple((name, value) for name, value in headers)
-        return _plan((status, phrase, pairs, length, block, minor_version, is_head))
+        pairs = tuple((name, value) for name, value in key[2])
+        return _plan((*key[:2], pairs, *key[3:]))
 
 
 class ResponseFraming:
-    """Turns a response that comes in parts into bytes; the arguments are those of `plan_head`.
+    """Turns a response that comes in parts into bytes; the arguments are those of `PlanKey`.
 
     `keep_alive` says whether the connection may be kept; it turns False when the response can only
     end with the connection. Raises ResponseError before any byte when the headers are unfit.
@@ -274,8 +267,9 @@ class ResponseFraming:
         length: int | None,
         block: bytes = b"",
     ) -> bytes:
-        """The response head; see `plan_head`."""
-        plan = plan_head(status, phrase, headers, length, block, self._minor_version, self.is_head)
+        """The response head; see `PlanKey` and `plan_head`."""
+        minor_version, is_head = self._minor_version, self.is_head
+        plan = plan_head((status, phrase, tuple(headers), length, block, minor_version, is_head))
         self._chunked = plan.is_chunked
         self._has_body = plan.has_body
         self.missing_bytes = plan.length

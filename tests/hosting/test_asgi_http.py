@@ -73,10 +73,7 @@ def test_parts_are_chunked():
 
 
 ILLEGAL = [
-    (state, kind)
-    for state in HttpState
-    for kind in (START, PART)
-    if kind not in HTTP_SENDS[state]
+    (state, kind) for state in HttpState for kind in (START, PART) if kind not in HTTP_SENDS[state]
 ]
 PATHS = {
     HttpState.WAITING: (),

@@ -22,7 +22,7 @@ def record(recording, status=200):
     outlined = recording.outlines.get(status)
     if outlined is None:
         outlined = recording.learn(status, Kind("/x", 1, 2, status))
-    recording.record(time.time_ns(), outlined, 0, 0, 0, 0, 1, 0, 0)
+    recording.record(time.time_ns(), outlined, 0, 0, 0, 0, 0, 0, 1, 0, 0)
 
 
 def test_nothing_is_opened_before_the_first_request(recorded):
