@@ -275,13 +275,14 @@ class WebSocketCall:
 
     def _accept(self, message: Message) -> None:
         exchange, channel = self._exchange, self._channel
+        now_ns = channel.now_ns()
         response = self._handshake.response(
-            channel.date(), message.get("subprotocol"), message.get("headers", ())
+            channel.date(now_ns), message.get("subprotocol"), message.get("headers", ())
         )
         exchange.route = route_of(self.scope, HTTPStatus.SWITCHING_PROTOCOLS)
         exchange.status = HTTPStatus.SWITCHING_PROTOCOLS
         exchange.is_ended = True
-        self._opened_ns = exchange.head_ready_ns = channel.now_ns()
+        self._opened_ns = exchange.head_ready_ns = now_ns
         channel.send(response, last=True)
         self._is_counted = True
         self._traffic.open_now += 1

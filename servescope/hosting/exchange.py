@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Protocol
 
 from servescope.hosting.error_page import error_page
 from servescope.records import RequestFlag
-from servescope.wire.http1_response import ResponseFraming, plan_head
+from servescope.wire.http1_response import HeadPlan, ResponseFraming, plan_head
 
 if TYPE_CHECKING:
     from servescope.hosting.site import Site
@@ -30,8 +30,8 @@ class ResponseSink(Protocol):
     def now_ns(self) -> int:
         """Monotonic nanoseconds."""
 
-    def date(self) -> bytes:
-        """The value of the Date header field now."""
+    def date(self, now_ns: int) -> bytes:
+        """The value of the Date header field at a moment of `now_ns`."""
 
     def send(self, data: bytes, *, last: bool) -> None:
         """Send bytes, maybe none; `last` says that the response ends with them."""
@@ -165,11 +165,11 @@ class Exchange:
             is_head=self.is_head,
             keep_alive=self.may_keep_alive,
         )
-        data = framing.head(status, phrase, headers, self.sink.date(), length, block)
+        self.head_ready_ns = now_ns = self.sink.now_ns()
+        data = framing.head(status, phrase, headers, self.sink.date(now_ns), length, block)
         self.may_keep_alive = framing.keep_alive
         self.head_bytes = len(data)
         self.status = status
-        self.head_ready_ns = self.sink.now_ns()
         return data
 
     def respond(
@@ -190,17 +190,22 @@ class Exchange:
         length = len(content)
         if request is None:
             key = status, phrase, tuple(headers), length, block, 1, False
+            plan = None
         else:
             minor, is_head = request.minor_version, request.method == "HEAD"
             key = status, phrase, tuple(headers), length, block, minor, is_head
-        plan = plan_head(key)
+            plan = request.notes.get(HeadPlan)
+        if plan is None or plan.key != key:
+            plan = plan_head(key)
+            if request is not None:  # who asks the same is mostly answered with the same head
+                request.notes[HeadPlan] = plan
         if plan.closes or self.site.draining:
             self.may_keep_alive = False
-        data = plan.head(date(), self.may_keep_alive)
+        self.head_ready_ns = moment = now_ns()
+        data = plan.head(date(moment), self.may_keep_alive)
         self.head_bytes = len(data)
         self.status = status
         self.is_ended = True
-        self.head_ready_ns = now_ns()
         if plan.length == length:
             data += content
         else:

@@ -89,12 +89,12 @@ class Connection:
         sock: StreamSocket,
         conversation: Conversation,
         record: Callable[[Exchange], None],
-        date: Callable[[], bytes],
+        date: Callable[[int], bytes],
         write_timeout_ns: int,
     ) -> None:
         self._socket = sock
         self._record = record
-        self.date = date  # the value of the Date header field now
+        self.date = date  # the value of the Date header field at a moment
         self.now_ns = now_ns
         self._write_timeout_ns = write_timeout_ns
         self._write_began_ns = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from time import time
+from time import time_ns
 from typing import TYPE_CHECKING
 
 from servescope.wire.http_date import http_date
@@ -11,19 +11,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def date_header() -> Callable[[], bytes]:
-    """Make a function that gives the field's value now. Threads may race: both render the same."""
-    # A closure, as it is called for each response: calling an object costs three times as much.
-    current = (0.0, 0.0, b"")
+_SECOND_NS = 1_000_000_000
 
-    def date() -> bytes:
+
+def date_header() -> Callable[[int], bytes]:
+    """Make a function that gives the field's value at a moment of the monotonic clock, in ns.
+
+    The wall clock is asked when its second should be over; when it is set, the date follows within
+    a second. Threads may race: both render the same.
+    """
+    # A closure, as it is called for each response: calling an object costs three times as much.
+    current = (0, b"")
+
+    def date(now_ns: int) -> bytes:
         nonlocal current
-        now = time()
-        since, until, value = current
-        if not since <= now < until:  # a clock set back counts as well
-            second = int(now)
+        until_ns, value = current
+        if now_ns >= until_ns:
+            second, into_second_ns = divmod(time_ns(), _SECOND_NS)
             value = http_date(second).encode()
-            current = (float(second), second + 1.0, value)
+            current = (now_ns + _SECOND_NS - into_second_ns, value)
         return value
 
     return date

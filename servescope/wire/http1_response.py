@@ -109,6 +109,12 @@ def check_status(status: str) -> int:
     return number
 
 
+PlanKey = tuple[int, str | None, tuple[Any, ...], int | None, bytes, int, bool]
+"""All that a plan depends on: status; its phrase, None for RFC 9110's; the app's headers; the
+body's size where the server knows it: then it is not chunked; a block of `render_block`; the minor
+version of the request, and whether its method is HEAD."""
+
+
 @dataclass(slots=True)
 class HeadPlan:
     """What a head is made of, beside Connection and Date, and what it says about the body.
@@ -117,6 +123,7 @@ class HeadPlan:
     most heads of a second are the same. It is replaced in one step, so threads may share a plan.
     """
 
+    key: PlanKey
     lines: bytes  # from the status line on
     minor_version: int
     length: int | None  # of the body, where there is one and its length is announced
@@ -148,11 +155,6 @@ class HeadPlan:
         """The body of a response whose content is whole; cut off at the announced length."""
         return content[: self.length] if self.length is not None else b""
 
-
-PlanKey = tuple[int, str | None, tuple[Any, ...], int | None, bytes, int, bool]
-"""All that a plan depends on: status; its phrase, None for RFC 9110's; the app's headers; the
-body's size where the server knows it: then it is not chunked; a block of `render_block`; the minor
-version of the request, and whether its method is HEAD."""
 
 _plans: dict[PlanKey, HeadPlan] = {}
 """Each step on it is atomic; to forget too much costs time only."""
@@ -198,6 +200,7 @@ def _plan(key: PlanKey) -> HeadPlan:
         lines.append(_SERVER_LINE)
     start = _status_line(status, reason_phrase(status) if phrase is None else phrase)
     plan = HeadPlan(
+        key,
         b"".join((start, block, *lines)),
         minor_version,
         length if has_body else None,

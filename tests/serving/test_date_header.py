@@ -7,18 +7,24 @@ import pytest
 from servescope.serving import date_header as module
 from servescope.wire.http_date import http_date
 
+SECOND_NS = 1_000_000_000
+HALF_NS = SECOND_NS // 2
 
-@pytest.mark.parametrize("now", [1_000.0, 1_000.999, 1_001.0, 999.5, 5_000.25])
-def test_it_is_the_date_of_the_second(monkeypatch: pytest.MonkeyPatch, now: float):
-    clock = [1_000.5]
-    monkeypatch.setattr(module, "time", lambda: clock[0])
+
+@pytest.mark.parametrize("epoch_s", [1_000, 1_001, 999, 5_000])
+def test_it_is_the_date_of_the_second(monkeypatch: pytest.MonkeyPatch, epoch_s: int):
+    wall_ns = [1_000 * SECOND_NS + HALF_NS]
+    monkeypatch.setattr(module, "time_ns", lambda: wall_ns[0])
     date = module.date_header()
-    assert date() == http_date(1_000).encode()
-    clock[0] = now
-    assert date() == http_date(int(now)).encode()
+    assert date(7) == http_date(1_000).encode()
+    wall_ns[0] = epoch_s * SECOND_NS
+    assert date(7 + HALF_NS) == http_date(epoch_s).encode()
 
 
 def test_within_a_second_it_is_the_same_object(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "time", lambda: 1_000.5)
+    monkeypatch.setattr(module, "time_ns", lambda: 1_000 * SECOND_NS + HALF_NS)
     date = module.date_header()
-    assert date() is date()
+    first = date(7)
+    monkeypatch.setattr(module, "time_ns", lambda: 5_000 * SECOND_NS)
+    assert date(7 + HALF_NS - 1) is first
+    assert date(7 + HALF_NS) is not first
