@@ -86,7 +86,10 @@ class Inbox:
 
 
 class HttpCall:
-    """The app's side of one request. The model feeds the body and calls `finish` at the end."""
+    """The app's side of one request. The model feeds the body and calls `finish` at the end.
+
+    Made in two steps, the second of which is `open` (see Exchange).
+    """
 
     __slots__ = (
         "_channel",
@@ -100,7 +103,8 @@ class HttpCall:
         "state",
     )
 
-    def __init__(self, scope: Scope, exchange: Exchange, channel: Channel) -> None:
+    def open(self, scope: Scope, exchange: Exchange, channel: Channel) -> None:
+        """The app is about to be called."""
         self.scope = scope
         self.state = _WAITING
         self._exchange = exchange

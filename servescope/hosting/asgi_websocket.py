@@ -257,7 +257,8 @@ class WebSocketCall:
             self._close(message)
         else:
             if self._denial is None:
-                self._denial = HttpCall(self.scope, self._exchange, self._channel)
+                self._denial = HttpCall()
+                self._denial.open(self.scope, self._exchange, self._channel)
             plain = {**message, "type": kind.removeprefix("websocket.")}
             return self._denial.send(plain)
         return self._channel.drain() if self._channel.is_congested else DONE

@@ -282,7 +282,8 @@ class Conversation:
     ) -> Exchange:
         """A head is complete: make its exchange."""
         site = self._site
-        self.exchange = exchange = Exchange(
+        self.exchange = exchange = Exchange()
+        exchange.open(
             site,
             self.client,
             head,
@@ -340,7 +341,8 @@ class Conversation:
         site = self._site
         exchange = self.exchange
         if exchange is None:
-            self.exchange = exchange = Exchange(
+            self.exchange = exchange = Exchange()
+            exchange.open(
                 site,
                 self.client,
                 None,

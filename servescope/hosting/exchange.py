@@ -46,7 +46,9 @@ class ResponseSink(Protocol):
 class Exchange:
     """One request and its response. Request side: attributes. Response side: methods.
 
-    Times are monotonic nanoseconds, 0 until they are known; sizes are bytes on the wire.
+    Made in two steps, the second of which is `open`: in Python 3.11 a class that is called with
+    arguments starts an evaluation loop of its own, a method does not. Times are monotonic
+    nanoseconds, 0 until they are known; sizes are bytes on the wire.
     """
 
     __slots__ = (
@@ -76,7 +78,7 @@ class Exchange:
         "write_ns",
     )
 
-    def __init__(
+    def open(
         self,
         site: Site,
         client: tuple[str, int],
@@ -87,7 +89,7 @@ class Exchange:
         bytes_received: int,
         flags: RequestFlag,
     ) -> None:
-        # By position, without a keyword: a keyword would double what making one costs.
+        """A head is complete, or was refused."""
         self.site = site
         self.client = client
         self.head = head

@@ -210,7 +210,8 @@ class LoopConnection(ThreadedAnswers):
                 return
             self._call = call
         else:
-            self._call = call = HttpCall(host.http_scope(exchange), exchange, self)
+            self._call = call = HttpCall()
+            call.open(host.http_scope(exchange), exchange, self)
             if head is not None and head.body_length != 0:
                 self._feed(self.conversation.body_events(now_ns()))
         try:

@@ -109,7 +109,8 @@ class Hand:
             handshake = read_handshake(exchange.head)
             self.call = WebSocketCall(self.host, exchange, self.channel, handshake)
         else:
-            self.call = HttpCall(self.host.http_scope(exchange), exchange, self.channel)
+            self.call = HttpCall()
+            self.call.open(self.host.http_scope(exchange), exchange, self.channel)
             self.take(self.conversation.body_events(1))
         self.is_finished = False
         self.error: BaseException | None = None
