@@ -108,7 +108,7 @@ class Channel(ResponseSink, Protocol):
         """Send frames of an open WebSocket. Raises ClientGoneError."""
 
     def call_finished(self, call: object) -> None:
-        """The app has returned from this call, which has closed what it left open."""
+        """The app, which was waited for, has returned; the call has closed what it left open."""
 
 
 class Waiters:

@@ -255,6 +255,10 @@ class HttpCall:
             self._close_what_is_open(error)
         if self._inbox is not None:
             self._inbox.waiters.wake()
+
+    def finish_late(self, error: BaseException | None) -> None:
+        """The same when the app was waited for."""
+        self.finish(error)
         self._channel.call_finished(self)
 
     def _close_what_is_open(self, error: BaseException | None) -> None:

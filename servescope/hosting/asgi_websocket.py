@@ -278,7 +278,7 @@ class WebSocketCall:
         exchange, channel = self._exchange, self._channel
         now_ns = channel.now_ns()
         response = self._handshake.response(
-            channel.date(now_ns), message.get("subprotocol"), message.get("headers", ())
+            channel.date(now_ns)[0], message.get("subprotocol"), message.get("headers", ())
         )
         exchange.route = route_of(self.scope, HTTPStatus.SWITCHING_PROTOCOLS)
         exchange.status = HTTPStatus.SWITCHING_PROTOCOLS
@@ -327,6 +327,10 @@ class WebSocketCall:
             exchange.aborted = True
             self.disconnect()
         self._state = SocketState.CLOSED
+
+    def finish_late(self, error: BaseException | None) -> None:
+        """The same when the app was waited for."""
+        self.finish(error)
         self._channel.call_finished(self)
 
     def _fail_handshake(self, error: BaseException | None) -> None:

@@ -13,7 +13,7 @@ from servescope.wire.http1_response import HeadPlan, ResponseFraming, plan_head
 if TYPE_CHECKING:
     from servescope.hosting.site import Site
     from servescope.wire.http1_events import Refusal, RequestHead
-    from servescope.wire.http1_response import Headers, RawHeaders
+    from servescope.wire.http1_response import Answer, Headers, RawHeaders
 
 
 _log = logging.getLogger(__name__)
@@ -30,8 +30,8 @@ class ResponseSink(Protocol):
     def now_ns(self) -> int:
         """Monotonic nanoseconds."""
 
-    def date(self, now_ns: int) -> bytes:
-        """The value of the Date header field at a moment of `now_ns`."""
+    def date(self, now_ns: int) -> tuple[bytes, int]:
+        """The value of the Date header field at a moment of `now_ns`, and until when it holds."""
 
     def send(self, data: bytes, *, last: bool) -> None:
         """Send bytes, maybe none; `last` says that the response ends with them."""
@@ -168,7 +168,8 @@ class Exchange:
             keep_alive=self.may_keep_alive,
         )
         self.head_ready_ns = now_ns = self.sink.now_ns()
-        data = framing.head(status, phrase, headers, self.sink.date(now_ns), length, block)
+        date, _ = self.sink.date(now_ns)
+        data = framing.head(status, phrase, headers, date, length, block)
         self.may_keep_alive = framing.keep_alive
         self.head_bytes = len(data)
         self.status = status
@@ -190,21 +191,15 @@ class Exchange:
         # Looked up apart from their calls: in Python 3.11 that is quicker for what is no method.
         date, now_ns = sink.date, sink.now_ns
         length = len(content)
-        if request is None:
-            key = status, phrase, tuple(headers), length, block, 1, False
-            plan = None
-        else:
-            minor, is_head = request.minor_version, request.method == "HEAD"
-            key = status, phrase, tuple(headers), length, block, minor, is_head
-            plan = request.notes.get(HeadPlan)
-        if plan is None or plan.key != key:
-            plan = plan_head(key)
-            if request is not None:  # who asks the same is mostly answered with the same head
-                request.notes[HeadPlan] = plan
+        answer = status, phrase, tuple(headers), length, block
+        # Who asks the same is mostly answered with the same head.
+        plan = None if request is None else request.notes.get(HeadPlan)
+        if plan is None or plan.answer != answer:
+            plan = self._plan(answer)
         if plan.closes or self.site.draining:
             self.may_keep_alive = False
         self.head_ready_ns = moment = now_ns()
-        data = plan.head(date(moment), self.may_keep_alive)
+        data = plan.head_at(moment, self.may_keep_alive, date)
         self.head_bytes = len(data)
         self.status = status
         self.is_ended = True
@@ -214,6 +209,14 @@ class Exchange:
             data += plan.body(content)
             self._check_length((plan.length or 0) - length)
         sink.send(data, last=True)
+
+    def _plan(self, answer: Answer) -> HeadPlan:
+        request = self.head
+        if request is None:
+            return plan_head(answer, 1, False)
+        plan = plan_head(answer, request.minor_version, request.method == "HEAD")
+        request.notes[HeadPlan] = plan
+        return plan
 
     def respond_file(
         self, status: int, headers: Headers, descriptor: int, offset: int, count: int

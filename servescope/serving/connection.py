@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from servescope.hosting.conversation import Conversation
     from servescope.hosting.exchange import Exchange
     from servescope.serving.stream_socket import StreamSocket
+    from servescope.wire.http1_response import Dates
 
 now_ns = time.perf_counter_ns
 """The one monotonic clock of a listener."""
@@ -89,12 +90,12 @@ class Connection:
         sock: StreamSocket,
         conversation: Conversation,
         record: Callable[[Exchange], None],
-        date: Callable[[int], bytes],
+        date: Dates,
         write_timeout_ns: int,
     ) -> None:
         self._socket = sock
         self._record = record
-        self.date = date  # the value of the Date header field at a moment
+        self.date = date  # see ResponseSink
         self.now_ns = now_ns
         self._write_timeout_ns = write_timeout_ns
         self._write_began_ns = 0

@@ -40,7 +40,10 @@ class Driven(Protocol):
     """Whose coroutine is driven."""
 
     def finish(self, error: BaseException | None) -> None:
-        """The coroutine has returned, or raised. Raises nothing."""
+        """The coroutine has returned, or raised, while `drive` ran it. Raises nothing."""
+
+    def finish_late(self, error: BaseException | None) -> None:
+        """The same after it was waited for: `drive` has returned long since."""
 
 
 class _Failure:
@@ -114,9 +117,9 @@ class _Carrier:
         try:
             await _rest_of(self._runs, yielded, cancelled)
         except APP_FAULTS as error:
-            call.finish(error)
+            call.finish_late(error)
         else:
-            call.finish(None)
+            call.finish_late(None)
 
 
 @from_generator
@@ -161,7 +164,7 @@ class CoroutineDriver:
         """Tasks of the calls that wait."""
 
     def drive(self, coroutine: AppCoroutine, call: Driven) -> None:
-        """Run the coroutine until it waits or ends; `call.finish` is called when it ends."""
+        """Run the coroutine until it waits or ends; the call is told when it ends."""
         spare = self._spare
         parked, task = spare.parked, spare.task
         if parked is None:
@@ -206,6 +209,6 @@ async def _whole(coroutine: AppCoroutine, call: Driven) -> None:
     try:
         await coroutine
     except APP_FAULTS as error:
-        call.finish(error)
+        call.finish_late(error)
     else:
-        call.finish(None)
+        call.finish_late(None)

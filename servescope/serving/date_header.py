@@ -14,22 +14,19 @@ if TYPE_CHECKING:
 _SECOND_NS = 1_000_000_000
 
 
-def date_header() -> Callable[[int], bytes]:
-    """Make a function that gives the field's value at a moment of the monotonic clock, in ns.
+def date_header() -> Callable[[int], tuple[bytes, int]]:
+    """Make the `date` of ResponseSinks, for a monotonic clock in ns.
 
     The wall clock is asked when its second should be over; when it is set, the date follows within
     a second. Threads may race: both render the same.
     """
-    # A closure, as it is called for each response: calling an object costs three times as much.
-    current = (0, b"")
+    current = (b"", 0)
 
-    def date(now_ns: int) -> bytes:
+    def date(now_ns: int) -> tuple[bytes, int]:
         nonlocal current
-        until_ns, value = current
-        if now_ns >= until_ns:
+        if now_ns >= current[1]:
             second, into_second_ns = divmod(time_ns(), _SECOND_NS)
-            value = http_date(second).encode()
-            current = (now_ns + _SECOND_NS - into_second_ns, value)
-        return value
+            current = http_date(second).encode(), now_ns + _SECOND_NS - into_second_ns
+        return current
 
     return date

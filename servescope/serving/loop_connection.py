@@ -65,7 +65,7 @@ class LoopConnection(ThreadedAnswers):
             if self.phase is not _READING:
                 self._take_out_of_turn()
                 return
-            try:  # as `read`, without the call
+            try:
                 data, kernel_ns = receive(self._socket, READ_BYTES)
             except BlockingIOError:
                 self.read_on()
@@ -223,8 +223,8 @@ class LoopConnection(ThreadedAnswers):
         self._driver.drive(coroutine, call)
 
     def call_finished(self, call: object) -> None:
-        """The app has returned from this call (see Channel)."""
-        if not self._is_driving and call is self._call:
+        """The app has returned at last (see Channel)."""
+        if call is self._call:
             self._advance_soon()
 
     def _advance_soon(self) -> None:

@@ -7,6 +7,7 @@ is known, by chunks for a 1.1 client, by the end of the connection for a 1.0 cli
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
@@ -18,6 +19,9 @@ CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 Headers = list[tuple[str, str]]
 RawHeaders = tuple[tuple[bytes, bytes], ...]
 """Names and values as the bytes they are on the wire."""
+
+Dates = Callable[[int], tuple[bytes, int]]
+"""The value of the Date header field at a moment of some clock, and until when it holds."""
 
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
@@ -109,21 +113,21 @@ def check_status(status: str) -> int:
     return number
 
 
-PlanKey = tuple[int, str | None, tuple[Any, ...], int | None, bytes, int, bool]
-"""All that a plan depends on: status; its phrase, None for RFC 9110's; the app's headers; the
-body's size where the server knows it: then it is not chunked; a block of `render_block`; the minor
-version of the request, and whether its method is HEAD."""
+Answer = tuple[int, str | None, tuple[Any, ...], int | None, bytes]
+"""What is answered: status; its phrase, None for RFC 9110's; the app's headers; the body's size
+where the server knows it: then it is not chunked; a block of `render_block`."""
 
 
 @dataclass(slots=True)
 class HeadPlan:
     """What a head is made of, beside Connection and Date, and what it says about the body.
 
-    `latest` is the head made of it last, after the date and the `keep_alive` it was made with:
-    most heads of a second are the same. It is replaced in one step, so threads may share a plan.
+    `latest` is the head made of it last, after what it was made with: whose date and until when
+    that holds, and `keep_alive`. Most heads of a second are the same. It is replaced in one step,
+    so threads may share a plan.
     """
 
-    key: PlanKey
+    answer: Answer
     lines: bytes  # from the status line on
     minor_version: int
     length: int | None  # of the body, where there is one and its length is announced
@@ -131,33 +135,35 @@ class HeadPlan:
     is_chunked: bool
     closes: bool  # the connection ends with the response
     has_date: bool
-    latest: tuple[bytes | None, bool, bytes] = (None, False, b"")
+    latest: tuple[Dates | None, int, bool, bytes] = (None, 0, False, b"")
+
+    def head_at(self, now_ns: int, keep_alive: bool, dates: Dates) -> bytes:
+        """The whole head at a moment of the clock that `dates` goes by."""
+        source, until_ns, kept_alive, head = self.latest
+        if now_ns >= until_ns or source is not dates or kept_alive is not keep_alive:
+            date, until_ns = dates(now_ns)
+            head = self.head(date, keep_alive)
+            self.latest = (dates, until_ns, keep_alive, head)
+        return head
 
     def head(self, date: bytes, keep_alive: bool) -> bytes:
         """The whole head."""
-        known_date, known_keep_alive, head = self.latest
-        if known_date is not date or known_keep_alive is not keep_alive:
-            head = self._render(date, keep_alive)
-        return head
-
-    def _render(self, date: bytes, keep_alive: bool) -> bytes:
         parts = [self.lines]
         if not keep_alive:
             parts.append(b"Connection: close\r\n")
         elif self.minor_version == 0:
             parts.append(b"Connection: keep-alive\r\n")
         parts.append(b"\r\n" if self.has_date else b"Date: %b\r\n\r\n" % date)
-        head = b"".join(parts)
-        self.latest = (date, keep_alive, head)
-        return head
+        return b"".join(parts)
 
     def body(self, content: bytes) -> bytes:
         """The body of a response whose content is whole; cut off at the announced length."""
         return content[: self.length] if self.length is not None else b""
 
 
-_plans: dict[PlanKey, HeadPlan] = {}
-"""Each step on it is atomic; to forget too much costs time only."""
+_plans: dict[tuple[Answer, int, bool], HeadPlan] = {}
+"""By answer, minor version of the request, and whether its method is HEAD: all that a plan depends
+on. Each step on it is atomic; to forget too much costs time only."""
 
 
 def _app_lines(status: int, headers: tuple[Any, ...]) -> tuple[int, int | None, list[bytes]]:
@@ -178,9 +184,9 @@ def _app_lines(status: int, headers: tuple[Any, ...]) -> tuple[int, int | None, 
     return seen, length, lines
 
 
-def _plan(key: PlanKey) -> HeadPlan:
+def _plan(answer: Answer, minor_version: int, is_head: bool) -> HeadPlan:
     """Make the plan of a head, and remember it; raises ResponseError when a header is unfit."""
-    status, phrase, headers, known_length, block, minor_version, is_head = key
+    status, phrase, headers, known_length, block = answer
     seen, length, lines = _app_lines(status, headers)
     has_body = not is_head and status not in _BODILESS
     is_chunked = False
@@ -200,7 +206,7 @@ def _plan(key: PlanKey) -> HeadPlan:
         lines.append(_SERVER_LINE)
     start = _status_line(status, reason_phrase(status) if phrase is None else phrase)
     plan = HeadPlan(
-        key,
+        answer,
         b"".join((start, block, *lines)),
         minor_version,
         length if has_body else None,
@@ -212,25 +218,26 @@ def _plan(key: PlanKey) -> HeadPlan:
     if len(plan.lines) <= _LONGEST_PLANNED:
         if len(_plans) >= _MOST_PLANNED:
             _plans.clear()
-        _plans[key] = plan
+        _plans[answer, minor_version, is_head] = plan
     return plan
 
 
-def plan_head(key: PlanKey) -> HeadPlan:
-    """The plan of a response's head.
+def plan_head(answer: Answer, minor_version: int, is_head: bool) -> HeadPlan:
+    """The plan of a response's head, to a request of this version, with the method HEAD or not.
 
     A Content-Length among its headers wins; Date and Server are added where they lack. Raises
     ResponseError when a header is unfit.
     """
     try:
-        return _plans.get(key) or _plan(key)
+        found = _plans.get((answer, minor_version, is_head))
+        return found or _plan(answer, minor_version, is_head)
     except TypeError:  # a pair that is a list has no hash
-        pairs = tuple((name, value) for name, value in key[2])
-        return _plan((*key[:2], pairs, *key[3:]))
+        pairs = tuple((name, value) for name, value in answer[2])
+        return _plan((*answer[:2], pairs, *answer[3:]), minor_version, is_head)
 
 
 class ResponseFraming:
-    """Turns a response that comes in parts into bytes; the arguments are those of `PlanKey`.
+    """Turns a response that comes in parts into bytes; the arguments are those of `Answer`.
 
     `keep_alive` says whether the connection may be kept; it turns False when the response can only
     end with the connection. Raises ResponseError before any byte when the headers are unfit.
@@ -270,9 +277,9 @@ class ResponseFraming:
         length: int | None,
         block: bytes = b"",
     ) -> bytes:
-        """The response head; see `PlanKey` and `plan_head`."""
-        minor_version, is_head = self._minor_version, self.is_head
-        plan = plan_head((status, phrase, tuple(headers), length, block, minor_version, is_head))
+        """The response head; see `Answer` and `plan_head`."""
+        answer = status, phrase, tuple(headers), length, block
+        plan = plan_head(answer, self._minor_version, self.is_head)
         self._chunked = plan.is_chunked
         self._has_body = plan.has_body
         self.missing_bytes = plan.length

@@ -57,9 +57,8 @@ class HandChannel:
         self.make_waiter = HandWaiter
         self.drained = Waiters(HandWaiter)
 
-    def date(self, now_ns: int) -> bytes:
-        del now_ns
-        return b"Sun, 06 Nov 1994 08:49:37 GMT"
+    def date(self, now_ns: int) -> tuple[bytes, int]:
+        return b"Sun, 06 Nov 1994 08:49:37 GMT", now_ns + 1
 
     def send(self, data: bytes, *, last: bool) -> None:
         del last
@@ -137,7 +136,7 @@ class Hand:
     def end(self, error: BaseException | None) -> None:
         self.is_finished = True
         self.error = error
-        self.call.finish(error)
+        self.call.finish_late(error)
 
     @property
     def out(self) -> bytes:

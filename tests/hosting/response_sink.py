@@ -10,9 +10,8 @@ class Sink:
         self.out = b""
         self.now_ns = itertools.count(1).__next__
 
-    def date(self, now_ns: int) -> bytes:
-        del now_ns
-        return b"Sun, 06 Nov 1994 08:49:37 GMT"
+    def date(self, now_ns: int) -> tuple[bytes, int]:
+        return b"Sun, 06 Nov 1994 08:49:37 GMT", now_ns + 1
 
     def send(self, data: bytes, *, last: bool) -> None:
         del last

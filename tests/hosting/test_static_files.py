@@ -44,9 +44,8 @@ class FolderClient:
     def now_ns(self) -> int:
         return self.ticks()
 
-    def date(self, now_ns: int) -> bytes:
-        del now_ns
-        return b"Sun, 06 Nov 1994 08:49:37 GMT"
+    def date(self, now_ns: int) -> tuple[bytes, int]:
+        return b"Sun, 06 Nov 1994 08:49:37 GMT", now_ns + 1
 
     def send(self, data: bytes, *, last: bool) -> None:
         assert last, "static responses leave in one piece"

@@ -54,9 +54,8 @@ class Client:
         self.file: tuple[int, int] | None = None
         self.lasts: list[bool] = []
 
-    def date(self, now_ns: int) -> bytes:
-        del now_ns
-        return b"Sun, 06 Nov 1994 08:49:37 GMT"
+    def date(self, now_ns: int) -> tuple[bytes, int]:
+        return b"Sun, 06 Nov 1994 08:49:37 GMT", now_ns + 1
 
     def send(self, data: bytes, *, last: bool) -> None:
         if len(self.sends) >= self.gone_after:

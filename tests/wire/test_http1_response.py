@@ -224,7 +224,7 @@ def test_a_whole_response_is_its_head_and_its_content(
 ):
     one = ResponseFraming(1, is_head=is_head, keep_alive=True)
     parts = one.head(200, "OK", headers, DATE, len(content)) + one.content(content) + one.end()
-    plan = plan_head((200, "OK", tuple(headers), len(content), b"", 1, is_head))
+    plan = plan_head((200, "OK", tuple(headers), len(content), b""), 1, is_head)
     assert plan.head(DATE, one.keep_alive) + plan.body(content) == parts
     assert (plan.length or 0) - len(plan.body(content)) == (one.missing_bytes or 0)
 
