@@ -29,6 +29,7 @@ class HttpState(IntEnum):
     STARTED = 1  # the app told the head, which waits for the first part of the body
     STREAMING = 2  # the head is out
     ENDED = 3
+    CUT_OFF = 4  # nothing can be sent any more, and not all was
 
 
 START: Final = "http.response.start"
@@ -39,6 +40,8 @@ _WAITING: Final = HttpState.WAITING
 _STARTED: Final = HttpState.STARTED
 _STREAMING: Final = HttpState.STREAMING
 _ENDED: Final = HttpState.ENDED
+_CUT_OFF: Final = HttpState.CUT_OFF
+_OVER: Final = (_ENDED, _CUT_OFF)
 _FIRST_FINAL_STATUS: Final = 200
 _LAST_STATUS: Final = 599
 _GONE: Final = "the client has closed the connection"
@@ -96,7 +99,6 @@ class HttpCall:
         "_exchange",
         "_headers",
         "_inbox",
-        "_is_cut_off",
         "_keys",
         "_status",
         "scope",
@@ -111,7 +113,6 @@ class HttpCall:
         self._channel = channel
         self._keys = len(scope)
         self._inbox: Inbox | None = None
-        self._is_cut_off = False  # nothing can be sent any more
         # From STARTED on.
         self._status: int
         self._headers: RawHeaders
@@ -149,7 +150,8 @@ class HttpCall:
 
     def disconnect(self, *, cut_off: bool = False) -> None:
         """The client has closed its side; `cut_off`: the connection, so that `send` fails."""
-        self._is_cut_off |= cut_off
+        if cut_off and self.state is not _ENDED:
+            self.state = _CUT_OFF
         inbox = self._opened_inbox()
         inbox.is_gone = True
         inbox.waiters.wake()
@@ -160,7 +162,7 @@ class HttpCall:
         """The next `http.request`; `http.disconnect` after the response, or without a client."""
         inbox = self._opened_inbox()
         while True:
-            if self._is_cut_off or self.state is _ENDED:
+            if self.state in _OVER:
                 return {"type": "http.disconnect"}
             if inbox.is_gone and not inbox.is_complete:
                 return {"type": "http.disconnect"}
@@ -188,8 +190,6 @@ class HttpCall:
         if act is None:
             kind, state = message["type"], self.state
             raise RuntimeError(f"the app may not send {kind} when the response is {state!r}")
-        if self._is_cut_off:
-            raise ClientDisconnectedError(_GONE)
         return act(self, message)
 
     def _start(self, message: Message) -> Coroutine[Any, Any, None]:
@@ -243,6 +243,10 @@ class HttpCall:
             self._inbox.waiters.wake()  # with `http.disconnect`
         return self._channel.drain() if self._channel.is_congested else DONE
 
+    def _miss_client(self, _message: Message) -> NoReturn:
+        """Nobody is there to take it."""
+        raise ClientDisconnectedError(_GONE)
+
     def _lose_client(self) -> NoReturn:
         self._exchange.aborted = True
         self._exchange.flags |= RequestFlag.ABORTED
@@ -264,7 +268,7 @@ class HttpCall:
     def _close_what_is_open(self, error: BaseException | None) -> None:
         exchange = self._exchange
         inbox = self._opened_inbox()
-        is_open = self.state is not _ENDED and not self._is_cut_off
+        is_open = self.state not in _OVER
         if error is not None and not (inbox.is_gone and isinstance(error, OSError)):
             _log.error(
                 "listener %s: the application failed on %s %s",
@@ -300,6 +304,7 @@ class HttpCall:
         HttpState.STARTED: {PART: _send_first},
         HttpState.STREAMING: {PART: _send_next},
         HttpState.ENDED: {},
+        HttpState.CUT_OFF: {START: _miss_client, PART: _miss_client},
     }
     """What an app may send when, and what is done then; all else raises RuntimeError in the app."""
 
