@@ -230,9 +230,14 @@ class Conversation:
         if self._body is not None:
             self.close()
         wire = self._wire
-        if exchange.aborted or not exchange.may_keep_alive or wire.state is _BODY:
-            return self._last_need(exchange)
         deadlines = self._site.deadlines
+        if exchange.aborted or not exchange.may_keep_alive:
+            return self._last_need(exchange)
+        if wire.is_between:  # it was taken in one step, and nothing came after it
+            self.deadline_ns = now_ns + deadlines.idle_ns
+            return _READ
+        if wire.state is _BODY:
+            return self._last_need(exchange)
         if wire.start_next_cycle():
             # The next request came in one read with this one: it has waited in our own queue.
             self._first_byte_ns = self._received_ns

@@ -100,6 +100,7 @@ class Http1Server:
         "_line",
         "_parser",
         "_start",
+        "is_between",
         "keep_alive",
         "message_bytes",
         "state",
@@ -117,6 +118,8 @@ class Http1Server:
         self._collector = _HeaderCollector()
         self._parser: httptools.HttpRequestParser | None = None
         self.state = _HEAD
+        self.is_between = True
+        """Whether no byte of the next message has come since the last one."""
         self.keep_alive = True
         self.message_bytes = 0
         """Bytes read of the current message: head and body, with transfer coding."""
@@ -135,6 +138,7 @@ class Http1Server:
         """Take bytes from the peer, in any cut."""
         if self.state is _CLOSED:
             return
+        self.is_between = False
         if len(self._buffer) > self._start:
             self._buffer = self._buffer[self._start :] + data
         else:
@@ -148,7 +152,7 @@ class Http1Server:
         followed by a RequestHead, an EndOfMessage and `start_next_cycle`. None: nothing was taken,
         `receive_data` is due.
         """
-        if self._buffer or self.state is not _HEAD:
+        if not self.is_between:
             return None
         find = self._find_whole
         return find(data)
@@ -159,6 +163,7 @@ class Http1Server:
         self._buffer = b""
         self._start = 0
         self.state = State.CLOSED
+        self.is_between = False
         return rest
 
     def next_event(self) -> Event | Idle:
@@ -188,9 +193,7 @@ class Http1Server:
             self.state = _HEAD if self.keep_alive else _CLOSED
             self._line = self._chunked = None
             self.message_bytes = 0
-            # Empty when all of it was read: `receive_whole` goes by that.
-            self._buffer = self._buffer[self._start :]
-            self._start = 0
+            self.is_between = self.keep_alive and len(self._buffer) == self._start
         return len(self._buffer) > self._start
 
     def _next_head(self) -> Event | Idle:
