@@ -53,11 +53,11 @@ class Inbox:
     Made when there is something to hold: most requests have no body, and most apps do not ask.
     """
 
-    __slots__ = ("_bytes", "_parts", "is_complete", "is_gone", "is_told", "waiters")
+    __slots__ = ("_parts", "is_complete", "is_gone", "is_told", "size", "waiters")
 
     def __init__(self, waiters: Waiters, *, is_complete: bool) -> None:
         self._parts: list[bytes] = []
-        self._bytes = 0
+        self.size = 0  # bytes not given out yet
         self.is_complete = is_complete  # the body has ended
         self.is_told = False  # the app knows that
         self.is_gone = False  # the client will send no more, but may still read
@@ -66,7 +66,7 @@ class Inbox:
     @property
     def is_full(self) -> bool:
         """Whether the app is too far behind for more of the body to be read."""
-        return self._bytes >= HIGH_WATER
+        return self.size >= HIGH_WATER
 
     @property
     def has_news(self) -> bool:
@@ -76,14 +76,14 @@ class Inbox:
     def put(self, data: bytes) -> None:
         """A part of the body has come."""
         self._parts.append(data)
-        self._bytes += len(data)
+        self.size += len(data)
         self.waiters.wake()
 
     def take(self) -> bytes:
         """All that has come since the last time."""
         data = b"".join(self._parts)  # a single part is not copied
         self._parts.clear()
-        self._bytes = 0
+        self.size = 0
         self.is_told = self.is_complete
         return data
 

@@ -97,7 +97,7 @@ def test_an_app_that_is_slow_to_read_stops_the_sender(start):
         with pytest.raises(TimeoutError):
             sock.sendall(b"x" * size)
         [connection] = listener._model._connections
-        assert connection._call._body_bytes < 300_000
+        assert connection._call._inbox.size < 300_000
         asgi_apps_for_listeners.leave.set()
 
 
