@@ -26,10 +26,15 @@ class Call:
     def __init__(self) -> None:
         self.ends: list[BaseException | None] = []
         self.over = asyncio.Event()
+        self.is_late = False
 
     def finish(self, error: BaseException | None) -> None:
         self.ends.append(error)
         self.over.set()
+
+    def finish_late(self, error: BaseException | None) -> None:
+        self.is_late = True
+        self.finish(error)
 
 
 class Bench:
@@ -37,6 +42,7 @@ class Bench:
 
     def __init__(self, make_loop) -> None:
         self.loop = make_loop()
+        self.late: list[bool] = []  # of each call: whether its coroutine was waited for
 
     async def _settle(self) -> None:
         for _ in range(3):
@@ -57,6 +63,7 @@ class Bench:
                 await self._settle()
                 assert len(call.ends) == 1
                 ends += call.ends
+                self.late.append(call.is_late)
             assert not driver.tasks
             driver.cancel()
             await self._settle()
@@ -79,6 +86,7 @@ def test_one_that_does_not_wait_ends_at_once(bench):
         seen.append(asyncio.current_task())
 
     assert bench.run(app, app) == [None, None]
+    assert bench.late == [False, False]
     assert seen[0] is not None
     assert seen[0] is seen[1], "the carrier is used again"
 
@@ -94,6 +102,7 @@ def test_one_that_waits_goes_on_in_the_same_task(bench):
         seen.append(asyncio.current_task())
 
     assert bench.run(app) == [None]
+    assert bench.late == [True]
     assert len(set(map(id, seen))) == 1
 
 
