@@ -13,15 +13,15 @@ _LAST_DATA_RECV: Final = struct.Struct("=52xI")
 _SIZE: Final = _LAST_DATA_RECV.size
 _LEVEL: Final = socket.IPPROTO_TCP
 _OPTION: Final = socket.TCP_INFO
-_NS_PER_MS: Final = 1_000_000
+_NS_PER_MS: Final = 1e6
 
 
-def kernel_wait_ns(sock: Any) -> int:
+def kernel_wait_ns(sock: Any) -> float:
     """Nanoseconds since the newest bytes arrived; 0 where the socket does not tell (no TCP)."""
     try:
         told = sock.getsockopt(_LEVEL, _OPTION, _SIZE)
         (milliseconds,) = _LAST_DATA_RECV.unpack(told)
     except (OSError, AttributeError, struct.error):
-        return 0
-    wait_ns: int = milliseconds * _NS_PER_MS
+        return 0.0
+    wait_ns: float = milliseconds * _NS_PER_MS
     return wait_ns

@@ -8,8 +8,9 @@ block, so that `body` is the app's own time and `write` the server's.
 
 from __future__ import annotations
 
+from functools import partial
 from http import HTTPStatus
-from time import perf_counter_ns, time_ns
+from time import perf_counter, time_ns
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -26,7 +27,8 @@ from servescope.middleware.app_recording import (
     name_of,
 )
 from servescope.middleware.kernel_wait import kernel_wait_ns
-from servescope.records import Protocol
+from servescope.recording.recorder import FIRST_ERROR_STATUS
+from servescope.records import Method, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Iterator
@@ -35,13 +37,13 @@ if TYPE_CHECKING:
     Environ = dict[str, Any]
     StartResponse = Callable[..., Callable[[bytes], Any]]
     WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
+    _Key = tuple[str, str, str, str, str]
 
 _PROTOCOLS: Final = {"HTTP/1.1": HTTP_1_1, "HTTP/1.0": int(Protocol.HTTP_1_0)}
 _ERROR: Final = int(HTTPStatus.INTERNAL_SERVER_ERROR)
-_FIRST_STATUS: Final = "1"
-_FIRST_ERROR: Final = "4"  # by its first digit; none at all (RFC 9110 section 15) counts as one
+_NS_PER_S: Final = 1e9
 _MOST_TYPES: Final = 64
-_new: Final = object.__new__
+_WERKZEUGS: Final[set[type]] = set()
 
 
 class ServescopeMiddleware:
@@ -52,26 +54,28 @@ class ServescopeMiddleware:
     ) -> None:
         self.app = app
         self.recording = AppRecording(listener or name_of(app), data_dir)
-        self._streams: dict[type, Any] = {}  # type handed on block by block → file wrapper then
+        self._streams: set[type] = set()  # of what is handed on block by block
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Call the app; what it raises goes up."""
-        request = _new(_Request)  # an __init__ would cost as much again as all that it set
+        request = _Request()  # an __init__ would cost as much again as all that it set
         request.recording = self.recording
         request.environ = environ
         request.start_response = start_response
         request.is_recorded = False
         request.status = ""
         request.rule = None
-        request.kernel_ns = request.head_ns = request.sent = request.write_ns = 0
-        sock = environ.get("gunicorn.socket") or environ.get("werkzeug.socket")
-        if sock is not None:
-            request.kernel_ns = kernel_wait_ns(sock)
-        request.began_ns = perf_counter_ns()
+        request.sent = 0
+        request.head_s = request.write_s = request.kernel_ns = 0.0
+        if "gunicorn.socket" in environ:
+            request.kernel_ns = kernel_wait_ns(environ["gunicorn.socket"])
+        elif "werkzeug.socket" in environ:
+            request.kernel_ns = kernel_wait_ns(environ["werkzeug.socket"])
+        request.began_s = perf_counter()
         try:
-            request.result = result = self.app(environ, request.start)
-            # What was looked at once under the same file wrapper needs no look again.
-            if self._streams.get(type(result), self) is environ.get("wsgi.file_wrapper"):
+            app = self.app  # an attribute called as a method would be looked up anew each time
+            request.result = result = app(environ, request.start)
+            if type(result) in self._streams:  # needs no second look
                 return request
             return self._handed_on(request, result)
         except BaseException:
@@ -90,22 +94,26 @@ class ServescopeMiddleware:
         if hasattr(result, "__len__"):
             return _SizedBody(request)
         if len(self._streams) < _MOST_TYPES:
-            self._streams[type(result)] = wrapper
+            self._streams.add(type(result))
+            if _is_werkzeugs(result):
+                _WERKZEUGS.add(type(result))
         return request
 
 
 class _Request:
     """One request: what is known of it so far, and its record once it has ended.
 
-    It is the body, too, that the server gets: an object less for each request.
+    It is the body, too, that the server gets, and the `write` that the app gets: an object less for
+    each. Times are floats in seconds, which cost less to subtract and to pack than whole numbers of
+    nanoseconds do; a double holds them to 4 ns after a year without a restart.
     """
 
     __slots__ = (
         "_headers",
         "_server_write",
-        "began_ns",
+        "began_s",
         "environ",
-        "head_ns",
+        "head_s",
         "is_recorded",
         "kernel_ns",
         "recording",
@@ -114,7 +122,7 @@ class _Request:
         "sent",
         "start_response",
         "status",
-        "write_ns",
+        "write_s",
     )
     recording: AppRecording
     environ: Environ
@@ -123,49 +131,49 @@ class _Request:
     status: str  # "" until started
     rule: Any  # Werkzeug's, when it matched one
     is_recorded: bool
-    kernel_ns: int
-    began_ns: int
-    head_ns: int
+    kernel_ns: float
+    began_s: float
+    head_s: float  # 0 until it is out
     sent: int  # bytes
-    write_ns: int
+    write_s: float  # in sum
 
     def start(
         self, status: str, headers: list[tuple[str, str]], exc_info: Any = None
     ) -> Callable[[bytes], Any]:
         """The app's `start_response`: the server's, after which it is known what was accepted."""
+        start_response = self.start_response
         if exc_info is None:
-            self._server_write = self.start_response(status, headers)
+            self._server_write = start_response(status, headers)
         else:
-            self._server_write = self.start_response(status, headers, exc_info)
+            self._server_write = start_response(status, headers, exc_info)
         self.status = status
         self._headers = headers
         # Asked now, because Flask takes its request out of the environ when the app returns.
-        asked = self.environ.get(WERKZEUG_REQUEST)
-        if asked is not None:
-            self.rule = getattr(asked, "url_rule", None)
-        return self.write
+        if WERKZEUG_REQUEST in self.environ:
+            self.rule = getattr(self.environ[WERKZEUG_REQUEST], "url_rule", None)
+        return self
 
-    def write(self, data: bytes) -> Any:
+    def __call__(self, data: bytes) -> Any:
         """The app's `write`: the server's, counted and timed."""
-        before = perf_counter_ns()
-        if not self.head_ns:
-            self.head_ns = before
+        before_s = perf_counter()
+        if not self.head_s:
+            self.head_s = before_s
         answer = self._server_write(data)
-        self.write_ns += perf_counter_ns() - before
+        self.write_s += perf_counter() - before_s
         self.sent += len(data)
         return answer
 
     def answer_file(self, wrapper: Any) -> None:
         """The server will send this file, and close it when that is done."""
         close = getattr(wrapper, "close", None)
-        self.head_ns = perf_counter_ns()
+        self.head_s = perf_counter()
 
         def closed() -> None:
             try:
                 if close is not None:
                     close()
             finally:
-                self.write_ns = perf_counter_ns() - self.head_ns
+                self.write_s = perf_counter() - self.head_s
                 self.sent = self._announced() or 0
                 self.finish(NO_FLAGS)
 
@@ -179,15 +187,16 @@ class _Request:
 
         A generator: of all ways to stand between an iterator and a loop it costs least.
         """
+        result: Any = self.result
         try:
-            for block in self.result:
-                left_ns = perf_counter_ns()
+            for block in iter(result._next, None) if type(result) in _WERKZEUGS else result:  # noqa: SLF001 - see _is_werkzeugs
+                left_s = perf_counter()
                 if block:
                     self.sent += len(block)
-                    if not self.head_ns:
-                        self.head_ns = left_ns
+                    if not self.head_s:
+                        self.head_s = left_s
                 yield block
-                self.write_ns += perf_counter_ns() - left_ns  # until the server asks for more
+                self.write_s += perf_counter() - left_s  # until the server asks for more
         except GeneratorExit:  # the server stops here; its `close` comes next
             raise
         except BaseException:
@@ -217,7 +226,7 @@ class _Request:
         """The app raised: the server answers 500, unless the head is out."""
         if self.is_recorded:
             return
-        if not self.head_ns:
+        if not self.head_s:
             self.status = ""
         self.finish(APP_ERROR)
 
@@ -230,48 +239,93 @@ class _Request:
 
     def finish(self, flags: int) -> None:
         """Record the request, which ends now."""
-        now = perf_counter_ns()
+        now_s = perf_counter()
         self.is_recorded = True
-        head_ns = self.head_ns or now
-        recording, environ, status = self.recording, self.environ, self.status
-        rule = self.rule
-        if rule is None or ROUTE_KEY in environ:
-            route = environ_route(environ, status[:3] or str(_ERROR), _path(environ))
-        else:
-            route = rule.rule
-            mount = environ.get("SCRIPT_NAME")
-            if mount:
-                route = mount + route
-        method = environ.get("REQUEST_METHOD", "")
-        key = (route, status, method, environ.get("SERVER_PROTOCOL", ""))
-        outlined = recording.outlines.get(key)
-        if outlined is None:
-            is_status = status[:3].isdigit()
-            if not is_status:  # never started, or started wrongly: the server makes a 500 of it
-                flags |= APP_ERROR
-            outlined = recording.learn(key if is_status else None, _kind(*key))
-        length = environ.get("CONTENT_LENGTH")
-        received = int(length) if length and length.isdigit() else 0
-        sent = 0 if method == "HEAD" else self.sent
-        kernel_ns, write_ns, app_ns = self.kernel_ns, self.write_ns, head_ns - self.began_ns
-        body_ns = max(now - head_ns - write_ns, 0)
-        end_ns = time_ns()
-        recording.record(
-            end_ns, outlined, flags, received, sent, kernel_ns, 0, 0, app_ns, body_ns, write_ns
-        )
-        total_ns = kernel_ns + app_ns + body_ns + write_ns
-        recorder = recording.recorder
-        if recorder is not None and (
-            total_ns > recorder.detail_above_ns
-            or not _FIRST_STATUS <= status < _FIRST_ERROR
-            or not recorder.second_began_ns <= end_ns < recorder.second_ends_ns
-        ):
-            kind = _kind(*key)
-            if recorder.wants_detail(kind.status, total_ns, end_ns):
-                stages_ns = (kernel_ns, 0.0, 0.0, app_ns, body_ns, write_ns)
-                recording.record_detail(
-                    end_ns, kind, flags, received, sent, stages_ns, *_asker(environ)
+        recording, environ, rule = self.recording, self.environ, self.rule
+        is_failed = False
+        try:
+            if rule is None or ROUTE_KEY in environ:
+                key = self._key()
+            else:  # what `_key` makes of it
+                key = (
+                    rule.rule,
+                    self.status,
+                    environ["REQUEST_METHOD"],
+                    environ["SERVER_PROTOCOL"],
+                    environ["SCRIPT_NAME"],
                 )
+            outlined = recording.outlines[key]
+        except KeyError:
+            outlined, flags, is_failed = self._unusual(flags)
+        received = 0
+        if "CONTENT_LENGTH" in environ:
+            length = environ["CONTENT_LENGTH"]
+            if length and length.isdigit():
+                received = int(length)
+        kernel_ns, began_s, write_s = self.kernel_ns, self.began_s, self.write_s
+        head_s = self.head_s or now_s
+        body_s = now_s - head_s - write_s
+        if body_s < 0.0:  # noqa: PLR1730 - max() costs 60 ns here
+            body_s = 0.0
+        end_ns = time_ns()
+        record = recording.record
+        record(
+            end_ns,
+            outlined,
+            flags,
+            received,
+            self.sent,
+            kernel_ns,
+            0,
+            0,
+            (head_s - began_s) * _NS_PER_S,
+            body_s * _NS_PER_S,
+            write_s * _NS_PER_S,
+        )
+        recorder = recording.recorder
+        if recorder is None:
+            return
+        total_ns = kernel_ns + (now_s - began_s) * _NS_PER_S
+        if (
+            now_s > recorder.quiet_until_s or total_ns > recorder.detail_above_ns or is_failed
+        ) and recorder.wants_detail(_status(self.status), total_ns, end_ns):
+            app_ns, body_ns = (head_s - began_s) * _NS_PER_S, body_s * _NS_PER_S
+            stages_ns = (kernel_ns, 0.0, 0.0, app_ns, body_ns, write_s * _NS_PER_S)
+            recording.record_detail(
+                end_ns, _kind(self._key()), flags, received, self.sent, stages_ns, *_asker(environ)
+            )
+
+    def _key(self) -> _Key:
+        """Route, status, method, protocol, and the mount that the route is relative to."""
+        environ, rule = self.environ, self.rule
+        mount = ""
+        if rule is None or ROUTE_KEY in environ:
+            route = environ_route(environ, self.status[:3] or str(_ERROR), _path(environ))
+        else:
+            route, mount = rule.rule, environ.get("SCRIPT_NAME", "")
+        method, protocol = environ.get("REQUEST_METHOD", ""), environ.get("SERVER_PROTOCOL", "")
+        return route, self.status, method, protocol, mount
+
+    def _unusual(self, flags: int) -> tuple[int, int, bool]:
+        """The first of its kind, a failed one or a HEAD: outline, flags, whether it has failed.
+
+        These are remembered where `finish` does not look, which so has less to ask of the others.
+        """
+        key = self._key()
+        kind = _kind(key)
+        is_failed = kind.status >= FIRST_ERROR_STATUS
+        is_head = kind.method == Method.HEAD
+        if is_head:
+            self.sent = 0  # whatever the app gave: the server sends none of it
+        if not self.status[:3].isdigit():
+            # Never started, or started wrongly: the server makes a 500 of it.
+            return self.recording.learn(None, kind), flags | APP_ERROR, True
+        if not is_failed and not is_head:
+            return self.recording.learn(key, kind), flags, False
+        outlined = self.recording.outlines.get((key,))
+        if outlined is None:
+            outlined = self.recording.learn((key,), kind)
+        return outlined, flags, is_failed
 
 
 class _SizedBody:
@@ -290,14 +344,32 @@ class _SizedBody:
         return len(self._request.result)  # type: ignore[arg-type]  # asked before this was chosen
 
 
-def _kind(route: str, status: str, method: str, protocol: str) -> Kind:
-    """What app and server told; where that is no status, the server's 500."""
+def _is_werkzeugs(result: Any) -> bool:
+    """Whether this is what Flask answers with: Werkzeug's ClosingIterator, as it has been so far.
+
+    Its `__iter__` and `__next__` are written in Python and do no more than call `_next`; to call
+    that at once saves two steps through the interpreter for each block.
+    """
+    kind = type(result)
+    return (kind.__module__, kind.__qualname__) == (
+        "werkzeug.wsgi",
+        "ClosingIterator",
+    ) and isinstance(getattr(result, "_next", None), partial)
+
+
+def _status(status: str) -> int:
+    """What the app told; where that is no status (RFC 9110 section 15), the server's 500."""
     code = status[:3]
+    return int(code) if code.isdigit() else _ERROR
+
+
+def _kind(key: _Key) -> Kind:
+    route, status, method, protocol, mount = key
     return Kind(
-        route,
+        mount + route,
         METHODS.get(method, OTHER_METHOD),
         _PROTOCOLS.get(protocol, 0),
-        int(code) if code.isdigit() else _ERROR,
+        _status(status),
     )
 
 

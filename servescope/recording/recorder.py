@@ -60,6 +60,10 @@ class Recorder:
         """The second of `wants_detail`'s latest answers."""
         self.detail_above_ns = 0.0
         """Within that second no other request is wanted than a failed or a longer one."""
+        self.quiet_until_s = 0.0
+        """The same for who has a reading of `time.perf_counter` at hand, which is one comparison:
+        until then `detail_above_ns` holds. Set anew each second, so a jump of the wall clock is
+        seen within one."""
 
     def wants_detail(self, status: int, total_ns: float, end_ns: int) -> bool:
         """Whether to keep this request in detail: an error, the slowest of its second, or few yet.
@@ -81,6 +85,7 @@ class Recorder:
             self._kept += 1
         else:
             self.detail_above_ns = self._slowest_ns
+            self.quiet_until_s = time.perf_counter() + (self.second_ends_ns - end_ns) / _SECOND_NS
             return False
         return True
 

@@ -1,5 +1,7 @@
 """The recorder: two rings for each start of a process, and which requests are told in detail."""
 
+import time
+
 import pytest
 
 from servescope.errors import DataFolderError
@@ -86,3 +88,14 @@ def test_the_bounds_say_when_asking_is_in_vain(recorder):
         assert may_ask or not is_wanted
         in_vain += not may_ask
     assert in_vain > 10
+
+
+def test_it_stays_quiet_until_the_second_is_over_and_no_longer(recorder):
+    assert recorder.quiet_until_s == 0
+    end_ns = 100 * SECOND + SECOND // 4
+    before_s = time.perf_counter()
+    while recorder.wants_detail(200, 5.0, end_ns):
+        assert recorder.quiet_until_s == 0
+    after_s = time.perf_counter()
+    assert before_s + 0.75 <= recorder.quiet_until_s <= after_s + 0.75
+    assert recorder.detail_above_ns == 5.0

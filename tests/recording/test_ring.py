@@ -357,5 +357,5 @@ def test_an_outlined_record_holds_what_was_outlined(
         *fields, reserved, bytes_received, bytes_sent, stages_ns, sequence = record.tolist()
         assert fields == [end_ns, *kind, flags]
         assert (reserved, bytes_received, bytes_sent) == (0, min(received, 2**32 - 1), sent)
-        assert stages_ns == np.array(stages, np.float64).astype(np.float32).tolist()
+        assert stages_ns.tolist() == np.array(stages, np.float64).astype(np.float32).tolist()
         assert sequence == number
