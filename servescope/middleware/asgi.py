@@ -150,7 +150,7 @@ class _Call:
         if (
             total_ns > recorder.detail_above_ns
             or status >= FIRST_ERROR_STATUS
-            or not recorder.second_began_ns <= end_ns < recorder.second_ends_ns
+            or now > recorder.quiet_until_ns
         ) and recorder.wants_detail(status, total_ns, end_ns):
             stages_ns = (0.0, 0.0, 0.0, app_ns, body_ns, write_ns)
             recording.record_detail(

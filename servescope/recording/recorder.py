@@ -56,23 +56,22 @@ class Recorder:
         self.write_detail = self.details.write
         self._kept = self._errors = 0
         self._slowest_ns = 0.0
-        self.second_began_ns = self.second_ends_ns = 0
-        """The second of `wants_detail`'s latest answers."""
-        self.detail_above_ns = 0.0
-        """Within that second no other request is wanted than a failed or a longer one."""
+        self._second_began_ns = self._second_ends_ns = 0  # of the latest answers
+        self.quiet_until_ns = 0
+        """Until then, by `time.perf_counter_ns`, no other request is wanted than a failed one or
+        one longer than `detail_above_ns`: at most for a second, whatever the wall clock does."""
         self.quiet_until_s = 0.0
-        """The same for who has a reading of `time.perf_counter` at hand, which is one comparison:
-        until then `detail_above_ns` holds. Set anew each second, so a jump of the wall clock is
-        seen within one."""
+        """The same for who goes by `time.perf_counter`."""
+        self.detail_above_ns = 0.0
 
     def wants_detail(self, status: int, total_ns: float, end_ns: int) -> bool:
         """Whether to keep this request in detail: an error, the slowest of its second, or few yet.
 
         Threads may race here: the worst is a detail more or less in a second.
         """
-        if not self.second_began_ns <= end_ns < self.second_ends_ns:
-            self.second_began_ns = end_ns // _SECOND_NS * _SECOND_NS
-            self.second_ends_ns = self.second_began_ns + _SECOND_NS
+        if not self._second_began_ns <= end_ns < self._second_ends_ns:
+            self._second_began_ns = end_ns // _SECOND_NS * _SECOND_NS
+            self._second_ends_ns = self._second_began_ns + _SECOND_NS
             self._kept = self._errors = 0
             self._slowest_ns = self.detail_above_ns = 0.0
         if status >= FIRST_ERROR_STATUS and self._errors < ERRORS_PER_SECOND:
@@ -85,7 +84,8 @@ class Recorder:
             self._kept += 1
         else:
             self.detail_above_ns = self._slowest_ns
-            self.quiet_until_s = time.perf_counter() + (self.second_ends_ns - end_ns) / _SECOND_NS
+            self.quiet_until_ns = time.perf_counter_ns() + self._second_ends_ns - end_ns
+            self.quiet_until_s = self.quiet_until_ns / _SECOND_NS
             return False
         return True
 

@@ -86,9 +86,9 @@ class RequestRecording:
         total_ns = kernel_ns + head_ready_ns - first_byte_ns + body_ns + write_ns
         recorder = self._recorder
         if (
-            total_ns > recorder.detail_above_ns
+            last_sent_ns > recorder.quiet_until_ns
+            or total_ns > recorder.detail_above_ns
             or status >= FIRST_ERROR_STATUS
-            or not recorder.second_began_ns <= end_ns < recorder.second_ends_ns
         ) and recorder.wants_detail(status, total_ns, end_ns):
             stages = (
                 kernel_ns,

@@ -71,20 +71,24 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
         Recorder(tmp_path / "file" / "rings")
 
 
-def test_the_bounds_say_when_asking_is_in_vain(recorder):
-    """Who asks only as they say is told the same; so also when the clock is set back."""
-    seconds = [100] * 40 + [101] * 40 + [99] * 40
-    totals = [1e6 + 1e5 * (number % 7) for number in range(120)]
-    statuses = [500 if number % 11 == 0 else 200 for number in range(120)]
+@pytest.mark.parametrize("set_back_s", [0, 1, 3_600])
+def test_while_it_is_quiet_asking_is_in_vain(recorder, set_back_s: int):
+    """Who asks only as the bounds say is told the same, if the clock is not set meanwhile."""
+    seconds = [100_000 - set_back_s] * 40 + [100_001] * 40
+    totals = [1e6 + 1e5 * (number % 7) for number in range(80)]
+    statuses = [500 if number % 11 == 0 else 200 for number in range(80)]
     in_vain = 0
-    for second, total_ns, status in zip(seconds, totals, statuses, strict=True):
-        end_ns = second * SECOND + 5
+    for number, (second, total_ns, status) in enumerate(
+        zip(seconds, totals, statuses, strict=True)
+    ):
+        if number == 40:
+            recorder.quiet_until_ns = 0  # the second is over
         may_ask = (
-            total_ns > recorder.detail_above_ns
+            time.perf_counter_ns() > recorder.quiet_until_ns
+            or total_ns > recorder.detail_above_ns
             or status >= FIRST_ERROR_STATUS
-            or not recorder.second_began_ns <= end_ns < recorder.second_ends_ns
         )
-        is_wanted = recorder.wants_detail(status, total_ns, end_ns)
+        is_wanted = recorder.wants_detail(status, total_ns, second * SECOND)
         assert may_ask or not is_wanted
         in_vain += not may_ask
     assert in_vain > 10
@@ -98,4 +102,5 @@ def test_it_stays_quiet_until_the_second_is_over_and_no_longer(recorder):
         assert recorder.quiet_until_s == 0
     after_s = time.perf_counter()
     assert before_s + 0.75 <= recorder.quiet_until_s <= after_s + 0.75
+    assert recorder.quiet_until_ns == pytest.approx(recorder.quiet_until_s * SECOND)
     assert recorder.detail_above_ns == 5.0
