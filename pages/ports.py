@@ -102,7 +102,7 @@ def props(desk: Desk, _span: Span | None, _filters: tuple[str, ...]) -> Props:
         rows.append(
             asdict(row)
             | {
-                "key": f"{row.address} {row.port}",
+                "key": f"{row.address} {row.port} {row.inode}",
                 "filled": filled,
                 "filled_text": units.text(filled, "1"),
             }

@@ -34,6 +34,7 @@ def sockets(desk: Desk) -> list[PortRow]:
         PortRow(
             address=row.address,
             port=row.port,
+            inode=row.inode,
             process=row.process,
             pid=row.pid,
             listener=ours.get(row.port, ""),
@@ -42,7 +43,7 @@ def sockets(desk: Desk) -> list[PortRow]:
         )
         for row in listening_table()
     ]
-    return sorted(rows, key=lambda row: (not row.listener, row.port, row.address))
+    return sorted(rows, key=lambda row: (not row.listener, row.port, row.address, row.inode))
 
 
 def accept_queues(desk: Desk, span: Span) -> Lines:
