@@ -6,9 +6,15 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from contextlib import ExitStack, closing
 
 import pytest
+
+from servescope.comparison import ComparisonPlan
+from servescope.records import ConcurrencyModel
+from servescope.runtime.hostable import BUNDLED_WSGI
+from tests.processes import eventually
 
 pytestmark = pytest.mark.browser
 
@@ -26,6 +32,9 @@ ROWS = """port => {
             rows.push([told(row, 'pid'), told(row, 'accept_queue_depth'), told(row, 'backlog')]);
     return rows;
 }"""
+
+NAMES = """() => (document.querySelector('#ports-queues .live-graph-plot')?.data || [])
+    .map(trace => trace.name)"""
 
 
 @pytest.fixture
@@ -68,3 +77,18 @@ def test_sockets_that_share_address_and_port_have_a_row_each(open_page, shared_p
         )
     told = {(pid, backlog) for pid, _, backlog in opened.page.evaluate(ROWS, str(port))}
     assert told == {(str(os.getpid()), "5"), (str(other), "7")}
+
+
+def test_the_servers_of_a_comparison_are_one_line_beside_the_standing_ports(open_page, dashboard):
+    opened = open_page("/ports").wait_drawn("ports-queues")
+    models = (ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.THREAD_POOL)
+    asked = ComparisonPlan(models, BUNDLED_WSGI, "/slow?ms=40", 50, 1.0, together=True)
+    with closing(dashboard.control) as control:
+        number = control.request_comparison(asked, time.time())
+        opened.until(f"({NAMES})().includes('comparison waiting')", seconds=30)
+        eventually(lambda: control.comparison(number).is_over, 30)
+    ours = {str(dashboard.port(name)) for name in ("files", "wsgi", "asgi")}
+    wanted = {f"{port} {word}" for port in {*ours, "comparison"} for word in ("waiting", "backlog")}
+    assert set(opened.page.evaluate(NAMES)) == wanted
+    opened.open("/ports").wait_drawn("ports-queues")
+    assert set(opened.page.evaluate(NAMES)) == wanted, "it is over, and connections waited"
