@@ -119,6 +119,7 @@ def grid(
             "headerHeight": 36,
             "rowHeight": 34,
             "suppressCellFocus": False,
+            "tabToNextCell": {"function": "leaveTable(params)"},
             "localeText": {"noRowsToShow": empty, "loadingOoo": "Loading…"},
             **(options or {}),
         },

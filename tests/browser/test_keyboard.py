@@ -45,6 +45,24 @@ def test_a_row_of_the_log_opens_by_keyboard_again_and_again(log, key):
     assert "from=" not in log.page.url, "a space in a table is no pause"
 
 
+def test_tab_leaves_a_table_from_any_of_its_cells(open_page):
+    opened = open_page("/ports").wait_drawn("ports-queues")
+    keyboard = opened.page.keyboard
+    opened.page.locator("#ports-sockets").scroll_into_view_if_needed()
+    opened.page.locator("#ports-sockets .ag-row").first.wait_for()
+    opened.page.locator("#ports-sockets .ag-header-cell").first.focus()
+    keyboard.press("ArrowDown")
+    keyboard.press("ArrowRight")
+    opened.until("document.activeElement.matches('#ports-sockets .ag-cell[col-id=address]')")
+    keyboard.press("Tab")
+    opened.until("document.activeElement.matches('.help-mark')")
+    keyboard.press("Shift+Tab")
+    opened.until("document.activeElement.closest('#ports-sockets') !== null")
+    for _ in range(12):
+        keyboard.press("Shift+Tab")
+    opened.until("document.activeElement.closest('#ports-sockets') === null")
+
+
 def test_a_row_of_the_log_opens_by_click_again_and_its_drawer_by_its_button(log):
     row_id = log.page.locator(ROW).first.get_attribute("row-id")
     row = log.page.locator(f'#requests-log .ag-row[row-id="{row_id}"]')
