@@ -1,4 +1,4 @@
-// Functions that tables name in their column definitions.
+// Functions that tables name in their column definitions and listeners.
 (function () {
   "use strict";
 
@@ -21,4 +21,9 @@
 
   functions.clock = (seconds) => (seconds ? clock.format(new Date(seconds * 1000)) : "");
   functions.moment = (seconds) => (seconds ? moment.format(new Date(seconds * 1000)) : "");
+  // Arrows go from cell to cell; Tab leaves the table, which may have more than a thousand.
+  functions.leaveTable = () => false;
+  functions.selectOnEnter = ({ event, node }) => {
+    if (event && event.key === "Enter" && node) node.setSelected(true, true);
+  };
 })();

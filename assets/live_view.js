@@ -7,7 +7,8 @@
   const clientside = (window.dash_clientside = window.dash_clientside || {});
   const DEFAULT_LAST = "5m";
   const OWN_HOST = " "; // a choice needs a value, and no host has this name
-  const TYPING = "input, textarea, select, [contenteditable], button, a, [role=radio]";
+  const TYPING = "input, textarea, select, [contenteditable], button, a, [role=radio], " +
+    "[role=grid], [role=treegrid], [role=dialog], [role=menu]"; // there a space does something else
 
   let view = null; // as in the store `view`
   let jumped = false;
@@ -117,6 +118,12 @@
     toggle();
   });
 
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || document.documentElement.dataset.navigation !== "open") return;
+    clientside.set_props("burger", { opened: false });
+    document.getElementById("burger")?.focus();
+  });
+
   clientside.view = {
     // Once, when the shell is there: the URL says what to show.
     // After that: a range or a host was chosen, or the pause button pressed.
@@ -153,7 +160,14 @@
     // On a phone the navigation opens by its button and closes with the choice of a page.
     navigation(opened, _pathname, navbar) {
       const open = clientside.callback_context.triggered_id === "burger" ? opened : false;
+      document.documentElement.dataset.navigation = open ? "open" : "closed";
+      document.getElementById("burger")?.setAttribute("aria-expanded", String(Boolean(open)));
       return [{ ...navbar, collapsed: { mobile: !open } }, open];
+    },
+
+    // A row that stays selected when its drawer is closed could not be opened again.
+    forget(opened) {
+      return opened ? clientside.no_update : [];
     },
   };
   scope.view = { fix, goLive, setSpan, span: () => span, host };

@@ -76,7 +76,7 @@ def report(ports: list[int], rounds: int, connections: int) -> int:
         *host_samplers(),
         ProcessSampler(lambda: {"dashboard": [os.getpid()]}),
         # No ration: each round pays for both readings, as the worst second does.
-        SocketSampler(lambda: ports, reading_share=float("inf")),
+        SocketSampler(lambda: {port: str(port) for port in ports}, reading_share=float("inf")),
     ]
     ours = {sampler.name: lambda taken=sampler: list(taken.sample()) for sampler in samplers}
     netlink, text = InetDiag(), ProcTcp()

@@ -99,10 +99,15 @@ def grid(
     height: int,
     empty: str,
     options: dict[str, Any] | None = None,
+    listeners: dict[str, list[str]] | None = None,
 ) -> dag.AgGrid:
-    """A table that scrolls inside its panel; each row has a `key`, a text of its own."""
+    """A table that scrolls inside its panel; each row has a `key`, a text of its own.
+
+    `listeners`: the grid's events, and calls of `assets/dashAgGridFunctions.js`.
+    """
     return dag.AgGrid(
         id=grid_id,
+        eventListeners=listeners or {},
         columnDefs=list(column_defs),
         defaultColDef={"sortable": True, "resizable": True, "minWidth": 70},
         rowData=None,  # not yet known; an empty list says that there is nothing
@@ -114,6 +119,7 @@ def grid(
             "headerHeight": 36,
             "rowHeight": 34,
             "suppressCellFocus": False,
+            "tabToNextCell": {"function": "leaveTable(params)"},
             "localeText": {"noRowsToShow": empty, "loadingOoo": "Loading…"},
             **(options or {}),
         },

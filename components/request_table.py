@@ -52,7 +52,7 @@ COLUMNS: Final = (
 
 
 def request_table(table_id: str) -> dag.AgGrid:
-    """The table; a feed fills it, a click on a row selects it."""
+    """The table; a feed fills it, a click on a row selects it, Enter and the space bar do too."""
     return panels.grid(
         table_id,
         COLUMNS,
@@ -61,6 +61,7 @@ def request_table(table_id: str) -> dag.AgGrid:
         options={
             "rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": True}
         },
+        listeners={"cellKeyDown": ["selectOnEnter(params)"]},
     )
 
 

@@ -108,7 +108,7 @@ def _header() -> html.Div:
                 opened=False,
                 hiddenFrom="sm",
                 size="sm",
-                **attributes(aria_label="Navigation"),
+                **attributes(aria_label="Navigation", aria_expanded="false"),
             ),
             dcc.Link([html.Span(className="logo"), "Servescope"], href="/", className="brand"),
             html.Div(

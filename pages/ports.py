@@ -27,7 +27,8 @@ GRAPHS: Final = (
         "ports-queues",
         "Accept queue and its backlog, connections",
         "Connections set up by the kernel that wait to be accepted, by port. At the backlog "
-        "(dotted) new clients are turned away or wait in the dark.",
+        "(dotted) new clients are turned away or wait in the dark. A port that listens no more is "
+        "drawn where connections waited; the servers of a comparison are one line.",
         lambda desk, span, _: ports.accept_queues(desk, span),
         LinePlot(styles=theme.paired((" backlog", "dot")), step_line=True),
     ),
@@ -102,7 +103,7 @@ def props(desk: Desk, _span: Span | None, _filters: tuple[str, ...]) -> Props:
         rows.append(
             asdict(row)
             | {
-                "key": f"{row.address} {row.port}",
+                "key": f"{row.address} {row.port} {row.inode}",
                 "filled": filled,
                 "filled_text": units.text(filled, "1"),
             }

@@ -5,9 +5,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import dash_mantine_components as dmc
-from dash import Input, Output, callback, html, no_update, register_page
+from dash import (
+    ClientsideFunction,
+    Input,
+    Output,
+    callback,
+    clientside_callback,
+    html,
+    no_update,
+    register_page,
+)
 
 from components import panels, websocket_panels
+from components.attributes import attributes
 from components.live import Feed, LiveGraph, LivePage, Props, connect
 from components.request_table import matches, opened, request_table, table_row
 from servescope import catalog
@@ -124,6 +134,14 @@ def open_request(selected: list[dict[str, Any]] | None) -> tuple[object, object]
     return True, opened(selected[0])
 
 
+clientside_callback(
+    ClientsideFunction("view", "forget"),
+    Output("requests-log", "selectedRows"),
+    Input("requests-drawer", "opened"),
+    prevent_initial_call=True,
+)
+
+
 def layout(listener: str = "", status: str = "", **_query: str) -> html.Div:
     """The page, narrowed to a listener and a class of status; the view is the time bar's."""
     controls = [
@@ -145,7 +163,7 @@ def layout(listener: str = "", status: str = "", **_query: str) -> html.Div:
         panels.panel(
             "Request log",
             "The newest 200 of a sample: every error and the slowest are in it, of the rest at "
-            "most so many a second. Click a row to see where its time went.",
+            "most so many a second. Click a row, or press Enter on it, to see where its time went.",
             html.Div(request_table("requests-log"), className="clickable"),
         ),
         dmc.Title("WebSocket", order=2, size="h5", id="websocket"),
@@ -156,6 +174,7 @@ def layout(listener: str = "", status: str = "", **_query: str) -> html.Div:
             title="One request",
             position="right",
             size="lg",
+            closeButtonProps=attributes(aria_label="Close"),
         ),
         controls=controls,
     )

@@ -62,6 +62,8 @@ PROCESS_MEMORY: Final = "process.memory.usage"
 ACCEPT_QUEUE_DEPTH: Final = "servescope.tcp.accept_queue.depth"
 ACCEPT_QUEUE_BACKLOG: Final = "servescope.tcp.accept_queue.backlog"
 CONNECTION_COUNT: Final = "system.network.connection.count"
+COMPARISON_PORT: Final = "comparison"
+"""The label `port` of all servers a comparison started: their numbers are nobody's for long."""
 
 LOAD_SENT: Final = "servescope.load.requests.sent"
 LOAD_DURATION: Final = "servescope.load.request.duration"

@@ -4,29 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 import tempfile
 import threading
-from contextlib import suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import servescope
+from servescope.child_process import let_go, say, start_child
 from servescope.errors import LoadRefusedError
 from servescope.load.order import Order
 from servescope.load.report import Progress, Result
 from servescope.records import RunState
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from servescope.load.tls_connections import Trust
     from servescope.records import LoadPlan
 
 MODULE: Final = "servescope.load.generator"
 MESSAGE_LIMIT: Final = 500
 """How many characters of the process's last words are kept."""
-
-_PACKAGE_ROOT: Final = Path(servescope.__file__).resolve().parent.parent
 
 
 class GeneratorProcess:
@@ -57,14 +53,7 @@ class GeneratorProcess:
         self._ended = threading.Event()
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", MODULE],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=self._stderr,
-                close_fds=True,
-                env=_environment(),
-            )
+            self._process = start_child(MODULE, self._stderr)
         except OSError as error:
             self._stderr.close()
             raise LoadRefusedError(f"the load generator cannot be started: {error}") from error
@@ -121,11 +110,8 @@ class GeneratorProcess:
         return self._ended.wait(timeout)
 
     def _write(self, line: bytes) -> None:
-        # A process that is gone is noticed by the reader, which tells why.
-        with self._lock, suppress(OSError, ValueError):
-            assert self._process.stdin is not None  # noqa: S101 - it was asked for
-            self._process.stdin.write(line)
-            self._process.stdin.flush()
+        with self._lock:
+            say(self._process, line)
 
     def _follow(self) -> None:
         """Read lines until the process ends, then tell how it did; the reader thread's whole life.
@@ -167,13 +153,5 @@ class GeneratorProcess:
             else:
                 self._state = RunState.FAILED
                 self._message = tail or fault or f"the generator ended with code {code}"
-            if self._process.stdin is not None:
-                with suppress(OSError):
-                    self._process.stdin.close()
+            let_go(self._process)
         self._ended.set()
-
-
-def _environment() -> dict[str, str]:
-    """Our own environment, with this very package first on the child's path."""
-    paths = [str(_PACKAGE_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(paths)}

@@ -103,6 +103,13 @@ def joined(parts: Sequence[Lines]) -> Lines:
     )
 
 
+def selected(lines: Lines, wanted: Sequence[bool]) -> Lines:
+    """The lines that are wanted, of those there are."""
+    names = tuple(name for name, is_wanted in zip(lines.names, wanted, strict=True) if is_wanted)
+    chosen = lines.values[np.array(wanted, dtype=bool)]
+    return Lines(lines.times, names, chosen, lines.unit, lines.step)
+
+
 def renamed(lines: Lines, form: str) -> Lines:
     """The same lines with each name put into `form`, e.g. `"{} received"`."""
     names = tuple(form.format(name) for name in lines.names)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
 
 from servescope import catalog
-from servescope.queries.asking import joined, lines_by, renamed
+from servescope.queries.asking import joined, lines_by, renamed, selected
 from servescope.queries.rows import Lines, PortRow
 from servescope.records import ListenerState
 from servescope.sampling.owners import listening_table
@@ -15,7 +17,11 @@ if TYPE_CHECKING:
     from servescope.queries.desk import Desk
     from servescope.queries.span import Span
 
-_STATE = "network.connection.state"
+LISTENS_S: Final = 10
+"""A port that was seen within so many seconds listens: the readings of several hosts need not end
+with the same second."""
+
+_STATE: Final = "network.connection.state"
 
 
 def sockets(desk: Desk) -> list[PortRow]:
@@ -34,6 +40,7 @@ def sockets(desk: Desk) -> list[PortRow]:
         PortRow(
             address=row.address,
             port=row.port,
+            inode=row.inode,
             process=row.process,
             pid=row.pid,
             listener=ours.get(row.port, ""),
@@ -42,28 +49,44 @@ def sockets(desk: Desk) -> list[PortRow]:
         )
         for row in listening_table()
     ]
-    return sorted(rows, key=lambda row: (not row.listener, row.port, row.address))
+    return sorted(rows, key=lambda row: (not row.listener, row.port, row.address, row.inode))
 
 
 def accept_queues(desk: Desk, span: Span) -> Lines:
-    """Deepest accept queue of each of our ports, with its backlog beside it."""
+    """Deepest accept queue of each of our ports, with its backlog beside it; see `_of_interest`."""
+    waiting = accept_queue_depths(desk, span)
+    backlogs = lines_by(
+        desk, span, catalog.ACCEPT_QUEUE_BACKLOG, Aggregation.MAX, "port", "{connection}"
+    )
+    wanted = [name in waiting.names for name in backlogs.names]
     return joined(
-        [
-            renamed(
-                lines_by(desk, span, metric, Aggregation.MAX, "port", "{connection}"),
-                "{} " + word,
-            )
-            for metric, word in (
-                (catalog.ACCEPT_QUEUE_DEPTH, "waiting"),
-                (catalog.ACCEPT_QUEUE_BACKLOG, "backlog"),
-            )
-        ]
+        [renamed(waiting, "{} waiting"), renamed(selected(backlogs, wanted), "{} backlog")]
     )
 
 
 def accept_queue_depths(desk: Desk, span: Span) -> Lines:
-    """Deepest accept queue of each of our ports."""
-    return lines_by(desk, span, catalog.ACCEPT_QUEUE_DEPTH, Aggregation.MAX, "port", "{connection}")
+    """Deepest accept queue of each of our ports; see `_of_interest`."""
+    found = lines_by(
+        desk, span, catalog.ACCEPT_QUEUE_DEPTH, Aggregation.MAX, "port", "{connection}"
+    )
+    return selected(found, _of_interest(found))
+
+
+def _of_interest(depths: Lines) -> list[bool]:
+    """Which ports listen at the end of the span, or had connections waiting within it.
+
+    A listener on port 0 has another port after each restart. The ones before would fill the graph,
+    to say nothing but that they were there.
+    """
+    has_value = ~np.isnan(depths.values)
+    if not has_value.any():
+        return [True] * len(depths.names)
+    newest = int(np.flatnonzero(has_value.any(axis=0))[-1])
+    steps = -(-LISTENS_S // depths.step)
+    listens = has_value[:, max(newest + 1 - steps, 0) : newest + 1].any(axis=1)
+    waited = np.nan_to_num(depths.values).max(axis=1) > 0
+    wanted: list[bool] = (listens | waited).tolist()
+    return wanted
 
 
 def connections_by_state(desk: Desk, span: Span) -> Lines:

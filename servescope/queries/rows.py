@@ -126,6 +126,7 @@ class PortRow:
 
     address: str
     port: int
+    inode: int  # tells sockets apart that share address and port (SO_REUSEPORT)
     process: str
     pid: int | None
     listener: str  # our listener on it, else ""

@@ -8,6 +8,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
+from servescope import catalog
 from servescope.errors import StoreFullError
 from servescope.recording.recorder import RINGS
 from servescope.records import Event, EventKind, ListenerState, Role
@@ -120,10 +121,17 @@ class Collecting:
             "load generator": self._generator_pids(),
         }
 
-    def _ports(self) -> list[int]:
-        """The ports of all listeners, those of other processes too."""
-        statuses = self._control.listeners()
-        return [one.port for one in statuses if one.state is ListenerState.RUNNING]
+    def _ports(self) -> dict[int, str]:
+        """The ports of all listeners, those of other processes too, with their label.
+
+        A comparison's servers get a new port each: by their numbers they would crowd the graphs of
+        the standing ports, and leave series behind for good.
+        """
+        return {
+            one.port: catalog.COMPARISON_PORT if one.is_temporary else str(one.port)
+            for one in self._control.listeners()
+            if one.state is ListenerState.RUNNING
+        }
 
 
 def _until_next_second() -> float:

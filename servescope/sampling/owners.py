@@ -52,6 +52,7 @@ class SocketRow:
 
     address: str
     port: int
+    inode: int  # tells sockets apart that share address and port (SO_REUSEPORT)
     process: str  # its name, or in words what is known of it
     pid: int | None  # None when the process cannot be seen
     accept_queue_depth: int
@@ -156,6 +157,7 @@ class ListeningTable:
             SocketRow(
                 row.address,
                 row.port,
+                row.inode,
                 owner.name if owner else _unseen(row.uid),
                 owner.pid if owner else None,
                 row.accept_queue_depth,

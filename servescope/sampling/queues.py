@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from servescope.catalog import ACCEPT_QUEUE_BACKLOG, ACCEPT_QUEUE_DEPTH, CONNECTION_COUNT
@@ -11,7 +12,7 @@ from servescope.sampling.inet_diag import socket_table
 from servescope.sampling.tcp_sockets import SocketTable, TcpState
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping
 
     from servescope.sampling.tcp_sockets import ListeningSocket
 
@@ -47,16 +48,18 @@ class _Rationed(Generic[Answer]):
 class SocketSampler:
     """ACCEPT_QUEUE_DEPTH, ACCEPT_QUEUE_BACKLOG and CONNECTION_COUNT of the ports in `ports()`.
 
-    Sockets that share a port (several addresses, or SO_REUSEPORT) are added up. A port that
-    listens reports its established connections from the start, and any other state from when it
-    was first seen, zeros included, until `ports()` leaves the port out.
+    `ports()` gives each port with what the label `port` says of it: ports that come and go may
+    share a label, or each would leave a series behind. What bears one label is added up, as are
+    sockets that share a port (several addresses, or SO_REUSEPORT). A port that listens reports its
+    established connections from the start, and any other state from when it was first seen, zeros
+    included, until `ports()` leaves the port out.
     """
 
     name = "socket"
 
     def __init__(
         self,
-        ports: Callable[[], Sequence[int]],
+        ports: Callable[[], Mapping[int, str]],
         table: SocketTable | None = None,
         reading_share: float = READING_SHARE,
     ) -> None:
@@ -69,25 +72,31 @@ class SocketSampler:
 
     def sample(self) -> Iterator[Sample]:
         """Readings of now; nothing is asked of the kernel while there is no port."""
-        ports = frozenset(self._ports())
+        labels = self._ports()
+        ports = frozenset(labels)
         self._seen = {key for key in self._seen if key[0] in ports}
         if not ports:
             return
         table = self._table or socket_table()
-        depths: dict[int, int] = {}
-        backlogs: dict[int, int] = {}
+        depths: Counter[str] = Counter()
+        backlogs: Counter[str] = Counter()
+        listening_ports = set()
         for listening in self._listening.get(ports, table.listening_sockets):
             port = listening.port
             if port in ports:
-                depths[port] = depths.get(port, 0) + listening.accept_queue_depth
+                listening_ports.add(port)
+                depths[labels[port]] += listening.accept_queue_depth
                 if listening.backlog is not None:
-                    backlogs[port] = backlogs.get(port, 0) + listening.backlog
+                    backlogs[labels[port]] += listening.backlog
         counts = self._connections.get(ports, lambda: table.connection_counts(ports))
-        self._seen |= counts.keys() | {(port, TcpState.ESTABLISHED) for port in depths}
-        for port, depth in depths.items():
-            yield Sample(ACCEPT_QUEUE_DEPTH, float(depth), (("port", str(port)),))
-        for port, backlog in backlogs.items():
-            yield Sample(ACCEPT_QUEUE_BACKLOG, float(backlog), (("port", str(port)),))
-        for port, state in sorted(self._seen):
-            labels = (("network.connection.state", state.name.lower()), ("port", str(port)))
-            yield Sample(CONNECTION_COUNT, float(counts.get((port, state), 0)), labels)
+        self._seen |= counts.keys() | {(port, TcpState.ESTABLISHED) for port in listening_ports}
+        connections: Counter[tuple[str, TcpState]] = Counter()
+        for port, state in self._seen:
+            connections[labels[port], state] += counts.get((port, state), 0)
+        for label, depth in depths.items():
+            yield Sample(ACCEPT_QUEUE_DEPTH, float(depth), (("port", label),))
+        for label, backlog in backlogs.items():
+            yield Sample(ACCEPT_QUEUE_BACKLOG, float(backlog), (("port", label),))
+        for (label, state), count in sorted(connections.items()):
+            by_state = (("network.connection.state", state.name.lower()), ("port", label))
+            yield Sample(CONNECTION_COUNT, float(count), by_state)

@@ -16,10 +16,11 @@ import tempfile
 import threading
 from typing import TYPE_CHECKING, Final
 
+from servescope.child_process import let_go
 from servescope.errors import ListenerError
 from servescope.serving.binding import bind
 from servescope.serving.worker_order import WorkerOrder
-from servescope.serving.worker_process import let_go, reports, start_worker, tell
+from servescope.serving.worker_process import reports, start_worker, tell
 
 if TYPE_CHECKING:
     from pathlib import Path

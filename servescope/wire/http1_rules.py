@@ -34,7 +34,7 @@ class Rule(Enum):
     REQUEST_LINE = (400, "The request line is not `method target HTTP/version`.")
     BARE_LF = (400, "A line ends without a carriage return.")
     FRAGMENT = (400, "The request target has a fragment.")
-    TARGET_ESCAPE = (400, "The request target has a % without two hexadecimal digits behind it.")
+    TARGET_ESCAPE = (400, "The path has a % without two hexadecimal digits behind it.")
     TARGET_FORM = (400, "The request target has a form that does not fit the method.")
     TARGET_LENGTH = (414, "The request target is too long.")
     METHOD = (501, "The method is not implemented.")
@@ -83,7 +83,8 @@ _AUTHORITY = re.compile(
     rb"(?::[0-9]{0,5})?"
 )
 _ABSOLUTE = re.compile(rb"https?://([^/?:][^/?]*)(/[^?]*)?(\?.*)?", re.IGNORECASE)
-# pct-encoded = "%" HEXDIG HEXDIG (RFC 3986 section 2.1), in path and query alike.
+# pct-encoded = "%" HEXDIG HEXDIG (RFC 3986 section 2.1). Judged in the path, which we decode; the
+# query is the app's, and browsers send a lone % in it as it was typed (URL Standard, query state).
 _BAD_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _BARE_LF = re.compile(rb"(?<!\r)\n")
 _DIGITS = re.compile(rb"[0-9]{1,40}")
@@ -124,7 +125,7 @@ def parse_request_line(data: bytes, limits: Limits) -> RequestLine | None:
         raise Rule.METHOD.error()
     if len(target) > limits.max_target:
         raise Rule.TARGET_LENGTH.error()
-    if b"%" in target and _BAD_ESCAPE.search(target):
+    if b"%" in target and _BAD_ESCAPE.search(target.partition(b"?")[0]):
         raise Rule.TARGET_ESCAPE.error()
     authority = None
     if target[:1] != b"/" or b"#" in target:

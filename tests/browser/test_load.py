@@ -110,11 +110,11 @@ def test_two_clicks_from_the_overview_on_a_phone(open_page, dashboard):
 
 def test_a_request_appears_in_the_log_and_opens(open_page, dashboard):
     opened = open_page("/requests").wait_drawn("requests-classes")
-    address = f"http://127.0.0.1:{dashboard.port('wsgi')}/search?q=backlog"
+    address = f"http://127.0.0.1:{dashboard.port('wsgi')}/search?q=100%"
     with urllib.request.urlopen(address, timeout=10) as answer:
         assert answer.status == 200
     opened.page.locator("#requests-log").scroll_into_view_if_needed()
-    row = opened.page.locator("#requests-log").get_by_text("/search?q=backlog").first
+    row = opened.page.locator("#requests-log").get_by_text("/search?q=100%").first
     row.wait_for()
     row.click()
     drawer = opened.page.get_by_role("dialog")

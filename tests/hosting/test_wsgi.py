@@ -24,15 +24,17 @@ def test_the_environ_holds_what_pep_3333_asks_for():
         start_response("200 OK", [("Content-Type", "text/plain")])
         return [b"ok"]
 
-    body = b"POST /p%20%C3%A9/x?q=%20 HTTP/1.1\r\nHost: h:80\r\nContent-Type: t/x\r\nX-A: 1\r\n"
+    body = (
+        b"POST /p%20%C3%A9/x?q=%20&r=100% HTTP/1.1\r\nHost: h:80\r\nContent-Type: t/x\r\nX-A: 1\r\n"
+    )
     body += b"X-A: 2\r\nX_A: spoofed\r\nCookie: a=1\r\nCookie: b=2\r\nContent-Length: 3\r\n\r\na=b"
     assert Client(validator(app)).response(body).content == b"ok"
     expected = {
         "REQUEST_METHOD": "POST",
         "SCRIPT_NAME": "",
         "PATH_INFO": "/p \u00c3\u00a9/x",
-        "QUERY_STRING": "q=%20",
-        "RAW_URI": "/p%20%C3%A9/x?q=%20",
+        "QUERY_STRING": "q=%20&r=100%",
+        "RAW_URI": "/p%20%C3%A9/x?q=%20&r=100%",
         "CONTENT_TYPE": "t/x",
         "CONTENT_LENGTH": "3",
         "SERVER_NAME": "127.0.0.1",

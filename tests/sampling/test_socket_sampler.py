@@ -18,11 +18,15 @@ def port_of(listening):
     return listening.getsockname()[1]
 
 
+def labelled(listening):
+    return {port_of(listening): str(port_of(listening))}
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 def test_depth_backlog_and_connections_of_our_port(listen, connect, eventually, address):
     listening, other = listen(address, backlog=5), listen(address)
     port = str(port_of(listening))
-    sampler = SocketSampler(lambda: [port_of(listening)], reading_share=ALWAYS)
+    sampler = SocketSampler(lambda: labelled(listening), reading_share=ALWAYS)
     assert readings(sampler) == {
         (ACCEPT_QUEUE_DEPTH, port): 0,
         (ACCEPT_QUEUE_BACKLOG, port): 5,
@@ -43,7 +47,7 @@ def test_depth_backlog_and_connections_of_our_port(listen, connect, eventually, 
 def test_a_state_that_went_away_is_zero(listen, connect, eventually):
     listening = listen()
     port = str(port_of(listening))
-    sampler = SocketSampler(lambda: [port_of(listening)], reading_share=ALWAYS)
+    sampler = SocketSampler(lambda: labelled(listening), reading_share=ALWAYS)
     (client,) = connect(listening)
 
     def told():
@@ -59,18 +63,18 @@ def test_a_state_that_went_away_is_zero(listen, connect, eventually):
 
 def test_ports_come_and_go(listen):
     first, second = listen(), listen()
-    ports = []
+    ports = {}
     sampler = SocketSampler(lambda: ports)
 
     def told():
         return {int(key[-1]) for key in readings(sampler)}
 
     assert told() == set()
-    ports.append(port_of(first))
+    ports |= labelled(first)
     assert told() == {port_of(first)}
-    ports.append(port_of(second))
+    ports |= labelled(second)
     assert told() == {port_of(first), port_of(second)}
-    ports.remove(port_of(first))
+    del ports[port_of(first)]
     assert told() == {port_of(second)}
     ports.clear()
     assert told() == set()
@@ -78,21 +82,21 @@ def test_ports_come_and_go(listen):
 
 def test_readings_that_cost_more_than_their_share_are_taken_less_often(listen, connect):
     listening = listen()
-    ports = [port_of(listening)]
+    ports = labelled(listening)
     frugal = SocketSampler(lambda: ports, reading_share=1e-9)
     lavish = SocketSampler(lambda: ports, reading_share=ALWAYS)
     before = readings(frugal)
     connect(listening, 2)
     assert readings(frugal) == before
     assert readings(lavish) != before
-    ports.append(port_of(listen()))  # new ports do not wait
+    ports |= labelled(listen())  # new ports do not wait
     assert readings(frugal) == readings(lavish)
 
 
 def test_without_netlink_there_is_no_backlog(listen):
     listening = listen()
     port = str(port_of(listening))
-    sampler = SocketSampler(lambda: [port_of(listening)], ProcTcp(), ALWAYS)
+    sampler = SocketSampler(lambda: labelled(listening), ProcTcp(), ALWAYS)
     assert readings(sampler) == {
         (ACCEPT_QUEUE_DEPTH, port): 0,
         (CONNECTION_COUNT, "established", port): 0,
@@ -107,7 +111,34 @@ def test_sockets_that_share_a_port_are_added_up(sockets, connect, eventually):
         socket.create_server(("127.0.0.1", port_of(first)), backlog=7, reuse_port=True)
     )
     port = str(port_of(first))
-    sampler = SocketSampler(lambda: [port_of(first)], InetDiag(), ALWAYS)
+    sampler = SocketSampler(lambda: labelled(first), InetDiag(), ALWAYS)
     connect(first, 4)
     eventually(lambda: readings(sampler)[ACCEPT_QUEUE_DEPTH, port], 4)
     assert readings(sampler)[ACCEPT_QUEUE_BACKLOG, port] == 12
+
+
+def test_ports_with_one_label_are_one_series(listen, connect, eventually):
+    first, second, third = listen(backlog=5), listen(backlog=7), listen()
+    ports = {port_of(first): "comparison", port_of(second): "comparison"} | labelled(third)
+    sampler = SocketSampler(lambda: ports, reading_share=ALWAYS)
+    connect(first, 3)
+    connect(second, 1)
+    alone = str(port_of(third))
+    told = {
+        (ACCEPT_QUEUE_DEPTH, "comparison"): 4,
+        (ACCEPT_QUEUE_BACKLOG, "comparison"): 12,
+        (CONNECTION_COUNT, "established", "comparison"): 4,
+        (ACCEPT_QUEUE_DEPTH, alone): 0,
+        (ACCEPT_QUEUE_BACKLOG, alone): 5,
+        (CONNECTION_COUNT, "established", alone): 0,
+    }
+    eventually(lambda: readings(sampler), told)
+    del ports[port_of(first)]
+    told |= {
+        (ACCEPT_QUEUE_DEPTH, "comparison"): 1,
+        (ACCEPT_QUEUE_BACKLOG, "comparison"): 7,
+        (CONNECTION_COUNT, "established", "comparison"): 1,
+    }
+    eventually(lambda: readings(sampler), told)
+    del ports[port_of(second)]
+    assert {key[-1] for key in readings(sampler)} == {alone}

@@ -49,7 +49,7 @@ REFUSED = {
     "bare LF end": (b"GET / HTTP/1.1\r\nHost: a\r\n\n", Rule.BARE_LF),
     "fragment": (request(H, line=b"GET /#x HTTP/1.1"), Rule.FRAGMENT),
     "escape without digits": (request(H, line=b"GET /%zz HTTP/1.1"), Rule.TARGET_ESCAPE),
-    "escape at the end": (request(H, line=b"GET /?q=% HTTP/1.1"), Rule.TARGET_ESCAPE),
+    "escape at the end": (request(H, line=b"GET /%?q=1 HTTP/1.1"), Rule.TARGET_ESCAPE),
     "relative target": (request(H, line=b"GET x HTTP/1.1"), Rule.TARGET_FORM),
     "star for GET": (request(H, line=b"GET * HTTP/1.1"), Rule.TARGET_FORM),
     "ftp": (request(H, line=b"GET ftp://a/ HTTP/1.1"), Rule.TARGET_FORM),

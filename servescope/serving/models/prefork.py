@@ -17,10 +17,11 @@ from dataclasses import asdict, replace
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from servescope.child_process import let_go
 from servescope.records import ConcurrencyModel
 from servescope.serving.model import Assignment, Load
 from servescope.serving.worker_order import WorkerOrder
-from servescope.serving.worker_process import let_go, reports, start_worker, tell
+from servescope.serving.worker_process import reports, start_worker, tell
 
 if TYPE_CHECKING:
     import subprocess

@@ -220,7 +220,7 @@ class ThreadPool:
             self._readiness.disarm(connection)
         exchange = connection.conversation.exchange
         if exchange is not None:
-            self._pace.note_stuck(exchange.target)
+            self._pace.note_stuck(exchange.target, exchange.taken_ns)
 
     def _sweep(self, me: Member, now: int) -> None:
         """See to passed deadlines, and to the order to retire."""
@@ -298,7 +298,7 @@ class ThreadPool:
         elif answered >= _ANSWERS_PER_TURN:
             self._gave_way.append(connection)
             return False
-        elif self._crew.waiting and self._pace.is_quick(exchange.target):
+        elif self._crew.waiting and self._pace.is_quick(exchange.target, exchange.complete_ns):
             self._crew.enter_app(me, connection)
             try:
                 connection.conversation.run(connection)
@@ -307,7 +307,9 @@ class ThreadPool:
         else:
             self._dispatch(connection)
             return False
-        self._pace.note(exchange.target, exchange.last_sent_ns - exchange.taken_ns)
+        taken_ns = exchange.taken_ns
+        took_ns = exchange.last_sent_ns - taken_ns
+        self._pace.note(exchange.target, took_ns, taken_ns, by_leader=me.leads)
         return True
 
     def _send_on(self, me: Member, connection: Connection) -> None:

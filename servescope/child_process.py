@@ -1,0 +1,58 @@
+"""A Python process of our own modules below this one, which ends when this one does.
+
+Its standard input is a pipe that only we hold, and it ends when that closes: so at the latest with
+this process, however this one ends (`kill -9` included). It is a new program (execve(2)): what a
+fork of a process with threads inherits, their locks above all, it does not.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final
+
+import servescope
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+_PACKAGE_ROOT: Final = Path(servescope.__file__).resolve().parent.parent
+
+
+def start_child(
+    module: str, stderr: IO[bytes] | None = None, descriptors: Collection[int] = ()
+) -> subprocess.Popen[bytes]:
+    """Start `python -m module`, this very package first on its path, with pipes to and from it.
+
+    It inherits these descriptors and no others. Raises OSError when no process can be started.
+    """
+    paths = [str(_PACKAGE_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return subprocess.Popen(
+        [sys.executable, "-m", module],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=stderr,
+        pass_fds=tuple(descriptors),
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+    )
+
+
+def say(child: subprocess.Popen[bytes], line: bytes) -> None:
+    """Write a line to its standard input; nothing happens when it has ended.
+
+    Whoever follows its output sees that.
+    """
+    if child.stdin is not None:
+        with suppress(OSError, ValueError):  # the pipe is broken, or closed by us already
+            child.stdin.write(line)
+            child.stdin.flush()
+
+
+def let_go(child: subprocess.Popen[bytes]) -> None:
+    """Close the pipe to it: it ends, if it has not yet."""
+    if child.stdin is not None:
+        with suppress(OSError):
+            child.stdin.close()

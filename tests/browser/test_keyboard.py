@@ -1,0 +1,122 @@
+"""A person without a pointer, and one with a finger: what is in sight can be reached and left."""
+
+from __future__ import annotations
+
+import urllib.request
+
+import pytest
+
+from tests.browser.conftest import PHONE
+
+pytestmark = pytest.mark.browser
+
+ROW = "#requests-log .ag-center-cols-container .ag-row"
+
+
+@pytest.fixture
+def log(open_page, dashboard):
+    """The page Requests, with requests in its log."""
+    for _ in range(3):
+        url = f"http://127.0.0.1:{dashboard.port('wsgi')}/whoami"
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            assert answer.status == 200
+    opened = open_page("/requests").wait_drawn("requests-classes")
+    opened.page.locator("#requests-log").scroll_into_view_if_needed()
+    opened.page.locator(ROW).first.wait_for()
+    return opened
+
+
+def drawer(opened):
+    return opened.page.get_by_role("dialog", name="One request")
+
+
+@pytest.mark.parametrize("key", ["Enter", "Space"])
+def test_a_row_of_the_log_opens_by_keyboard_again_and_again(log, key):
+    keyboard = log.page.keyboard
+    log.page.locator("#requests-log .ag-header-cell").first.focus()
+    keyboard.press("ArrowDown")
+    for _ in range(2):
+        keyboard.press(key)
+        drawer(log).wait_for()
+        drawer(log).get_by_text("Where the time went").wait_for()
+        keyboard.press("Escape")
+        drawer(log).wait_for(state="hidden")
+        log.until("document.activeElement.matches('#requests-log .ag-cell')")
+    assert "from=" not in log.page.url, "a space in a table is no pause"
+
+
+def test_tab_leaves_a_table_from_any_of_its_cells(open_page):
+    opened = open_page("/ports").wait_drawn("ports-queues")
+    keyboard = opened.page.keyboard
+    opened.page.locator("#ports-sockets").scroll_into_view_if_needed()
+    opened.page.locator("#ports-sockets .ag-row").first.wait_for()
+    opened.page.locator("#ports-sockets .ag-header-cell").first.focus()
+    keyboard.press("ArrowDown")
+    keyboard.press("ArrowRight")
+    opened.until("document.activeElement.matches('#ports-sockets .ag-cell[col-id=address]')")
+    keyboard.press("Tab")
+    opened.until("document.activeElement.matches('.help-mark')")
+    keyboard.press("Shift+Tab")
+    opened.until("document.activeElement.closest('#ports-sockets') !== null")
+    for _ in range(12):
+        keyboard.press("Shift+Tab")
+    opened.until("document.activeElement.closest('#ports-sockets') === null")
+
+
+def test_a_row_of_the_log_opens_by_click_again_and_its_drawer_by_its_button(log):
+    row_id = log.page.locator(ROW).first.get_attribute("row-id")
+    row = log.page.locator(f'#requests-log .ag-row[row-id="{row_id}"]')
+    for _ in range(2):
+        row.locator("[col-id=target]").click()
+        drawer(log).wait_for()
+        drawer(log).get_by_role("button", name="Close").click()
+        drawer(log).wait_for(state="hidden")
+
+
+def test_a_closed_navigation_is_not_in_the_way_of_tab(open_page):
+    opened = open_page("/", PHONE).wait_drawn("overview-host")
+    stops = []
+    for _ in range(6):
+        opened.page.keyboard.press("Tab")
+        stops.append(
+            opened.page.evaluate(
+                "() => [document.activeElement.tagName, document.activeElement.innerText,"
+                " !!document.activeElement.closest('nav')]"
+            )
+        )
+    assert not any(in_navigation for *_, in_navigation in stops), stops
+    assert any(text == "Pause" for _, text, _ in stops), stops
+
+
+def test_the_navigation_of_a_phone_opens_and_closes_by_keyboard(open_page):
+    opened = open_page("/", PHONE).wait_drawn("overview-host")
+    burger = opened.page.get_by_role("button", name="Navigation")
+    link = opened.page.get_by_role("link", name="Latency")
+    assert burger.get_attribute("aria-expanded") == "false"
+    burger.focus()
+    opened.page.keyboard.press("Enter")
+    link.wait_for()
+    assert burger.get_attribute("aria-expanded") == "true"
+    link.focus()
+    opened.page.keyboard.press("Escape")
+    link.wait_for(state="hidden")
+    assert burger.get_attribute("aria-expanded") == "false"
+    opened.until("document.activeElement.id === 'burger'")
+    opened.page.keyboard.press("Enter")
+    link.wait_for()
+    link.focus()
+    opened.page.keyboard.press("Enter")
+    opened.until("location.pathname === '/latency'")
+    link.wait_for(state="hidden")
+
+
+def test_the_help_marks_of_a_phone_are_round_and_easy_to_hit(open_page):
+    opened = open_page("/", PHONE).wait_drawn("overview-host")
+    marks = opened.page.locator(".help-mark:visible")
+    assert marks.count() > 8
+    for index in range(marks.count()):
+        box = marks.nth(index).bounding_box()
+        assert box["width"] == box["height"], marks.nth(index).get_attribute("aria-label")
+    box = marks.first.bounding_box()
+    opened.page.touchscreen.tap(box["x"] - 10, box["y"] + box["height"] + 10)
+    opened.page.get_by_role("tooltip").wait_for()

@@ -1,0 +1,94 @@
+"""The page Ports in the browser: every socket has its row, every standing port its line."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from contextlib import ExitStack, closing
+
+import pytest
+
+from servescope.comparison import ComparisonPlan
+from servescope.records import ConcurrencyModel
+from servescope.runtime.hostable import BUNDLED_WSGI
+from tests.processes import eventually
+
+pytestmark = pytest.mark.browser
+
+SHARING = """
+import socket, sys
+listening = socket.create_server(("127.0.0.1", int(sys.argv[1])), backlog=7, reuse_port=True)
+print(flush=True)
+sys.stdin.read()
+"""
+ROWS = """port => {
+    const rows = [];
+    const told = (row, name) => row.querySelector(`[col-id=${name}]`).innerText;
+    for (const row of document.querySelectorAll('#ports-sockets .ag-center-cols-container .ag-row'))
+        if (told(row, 'port') === port)
+            rows.push([told(row, 'pid'), told(row, 'accept_queue_depth'), told(row, 'backlog')]);
+    return rows;
+}"""
+
+NAMES = """() => (document.querySelector('#ports-queues .live-graph-plot')?.data || [])
+    .map(trace => trace.name)"""
+
+
+@pytest.fixture
+def shared_port():
+    """A port on which this process and another one listen, as the lowest: it is in sight."""
+    with ExitStack() as stack:
+        first = stack.enter_context(closing(lowest_free()))
+        port = first.getsockname()[1]
+        command = [sys.executable, "-c", SHARING, str(port)]
+        process = stack.enter_context(
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        )
+        assert process.stdout.readline() == b"\n"
+        yield port, process.pid
+        process.stdin.close()
+        process.wait(10)
+
+
+def lowest_free():
+    """The rows are sorted by port, and those far below are not in the page."""
+    for port in range(1_100, 2_000):
+        try:
+            return socket.create_server(("127.0.0.1", port), backlog=5, reuse_port=True)
+        except OSError:
+            continue
+    raise AssertionError("no port is free")
+
+
+def test_sockets_that_share_address_and_port_have_a_row_each(open_page, shared_port):
+    port, other = shared_port
+    opened = open_page("/ports").wait_drawn("ports-queues")
+    opened.page.locator("#ports-sockets").scroll_into_view_if_needed()
+    opened.until(f"port => ({ROWS})(port).length === 2", str(port))
+    with ExitStack() as stack:
+        for _ in range(3):  # the kernel picks one of the two for each
+            stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+        opened.until(
+            f"port => ({ROWS})(port).reduce((sum, row) => sum + Number(row[1]), 0) === 3",
+            str(port),
+        )
+    told = {(pid, backlog) for pid, _, backlog in opened.page.evaluate(ROWS, str(port))}
+    assert told == {(str(os.getpid()), "5"), (str(other), "7")}
+
+
+def test_the_servers_of_a_comparison_are_one_line_beside_the_standing_ports(open_page, dashboard):
+    opened = open_page("/ports").wait_drawn("ports-queues")
+    models = (ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.THREAD_POOL)
+    asked = ComparisonPlan(models, BUNDLED_WSGI, "/slow?ms=40", 50, 1.0, together=True)
+    with closing(dashboard.control) as control:
+        number = control.request_comparison(asked, time.time())
+        opened.until(f"({NAMES})().includes('comparison waiting')", seconds=30)
+        eventually(lambda: control.comparison(number).is_over, 30)
+    ours = {str(dashboard.port(name)) for name in ("files", "wsgi", "asgi")}
+    wanted = {f"{port} {word}" for port in {*ours, "comparison"} for word in ("waiting", "backlog")}
+    assert set(opened.page.evaluate(NAMES)) == wanted
+    opened.open("/ports").wait_drawn("ports-queues")
+    assert set(opened.page.evaluate(NAMES)) == wanted, "it is over, and connections waited"
