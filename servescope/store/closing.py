@@ -38,7 +38,7 @@ from servescope.store.frames import (
     merge_readings,
 )
 from servescope.store.matrices import Matrix, without_noise
-from servescope.store.packing import ROWS
+from servescope.store.packing import ROWS, filling_pages
 from servescope.store.tiers import COARSER, FINE, TIERS
 
 if TYPE_CHECKING:
@@ -141,7 +141,8 @@ def _insert_chunks(
     for section, some in bucket_sections_of(buckets):
         rows.append((tier, numbered(Plane.HIST_BUCKETS, section), t0, first, encode(some)))
     connection.executemany(
-        "INSERT INTO chunk (tier, plane, t0, first, data) VALUES (?, ?, ?, ?, ?)", rows
+        "INSERT INTO chunk (tier, plane, t0, first, data) VALUES (?, ?, ?, ?, ?)",
+        [rows[index] for index in filling_pages([blob for *_, blob in rows])],
     )
 
 

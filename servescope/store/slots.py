@@ -36,11 +36,12 @@ Row = tuple[bytes, bytes, bytes]
 SLOTS: Final = 64
 """A minute closes with the first second of the next one: 61 are open at a time."""
 
-OLDEST: Final = """SELECT min(ts) FROM (SELECT min(ts) AS ts FROM frame WHERE tier = ?1
-    UNION ALL SELECT min(ts) FROM second WHERE ts > 0)"""
-NEWEST: Final = """SELECT max(ts) FROM (SELECT max(ts) AS ts FROM frame WHERE tier = ?1
-    UNION ALL SELECT max(ts) FROM second WHERE ts > 0)"""
-"""The oldest and the newest open second, by two indexes; parameter: tier 1."""
+_EITHER: Final = """SELECT nullif({best}(
+    ifnull((SELECT {best}(ts) FROM frame WHERE tier = ?), {none}),
+    ifnull((SELECT {best}(ts) FROM second WHERE ts > 0), {none})), {none})"""
+OLDEST: Final = _EITHER.format(best="min", none=2**62)
+NEWEST: Final = _EITHER.format(best="max", none=-(2**62))
+"""The oldest and the newest open second, each looked up in two indexes; parameter: tier 1."""
 
 _LEAST_PADDING: Final = 64
 """From 58 bytes to 4085 a blob's length takes two bytes of a record's head, whose size must stay
