@@ -1,11 +1,13 @@
 """Cost of the store: one second's flush, and the questions pages ask; times in ms.
 
-    python benchmarks/store.py [--hours 24] [--peer-hours 0.5]
+    python benchmarks/store.py [--hours 24] [--peer-hours 0.5] [--real-minutes 3]
 
 500 series a second: 440 gauges of which 50 belong to one metric, 40 counters, 20 histograms. A
 question is asked cold (nothing decoded is kept) and warm. Machines that do other work meanwhile
 show higher times: the fastest of the rounds says most, the median stands beside it. Then the same
-questions to the peers that are installed (see `store_peers.py`), in the same rounds.
+questions to the peers that are installed (see `store_peers.py`), in the same rounds. At last a
+dashboard runs for some minutes, for the size of real series (see `store_real.py`): at 1 Hz, and
+after all times were taken.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 import numpy as np
 from store_peers import compare
+from store_real import recorded
 
 from servescope import histogram
 from servescope.catalog import CPU_UTILIZATION, MEMORY_USAGE, NETWORK_IO, REQUEST_DURATION
@@ -34,6 +37,8 @@ from servescope.store.sqlite import SqliteStore, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from numpy.typing import NDArray
 
 GAUGES: Final = [
     SeriesKey(CPU_UTILIZATION, (("cpu.logical_number", str(number)),)) for number in range(50)
@@ -69,6 +74,48 @@ def fill(store: SqliteStore, seconds: int) -> list[float]:
         store.write(Batch([frame], {"1-1.ring": ts}))
         times.append((time.perf_counter() - began) * 1e3)
     return times
+
+
+def entropy_bits(values: NDArray[np.int64]) -> float:
+    """Of how these values spread, in bits: what no coding of one after the other goes below."""
+    counts = np.unique(values, return_counts=True)[1]
+    shares = counts / counts.sum()
+    return float(-(shares * np.log2(shares)).sum())
+
+
+def bound(rows: int = 6_000) -> float:
+    """Bytes a sample that the seconds of `fill` take at least, as no coding knows their seed.
+
+    Of gauges the step to the next second counts, of counters the increase, of histograms each
+    bucket for itself.
+    """
+    random = np.random.default_rng(4)
+    steps = np.round(random.normal(0, 0.01, rows * 100) * 1e4).astype(np.int64)
+    increases = random.poisson(900, rows * 100)
+    spread = np.array(
+        [histogram.count(random.lognormal(-6, 0.5, 50)) for _ in range(rows)], np.int64
+    )
+    of_one = sum(entropy_bits(bucket) for bucket in spread.T)
+    bits = (
+        len(GAUGES) * entropy_bits(steps)
+        + len(COUNTERS) * entropy_bits(increases)
+        + len(HISTOGRAMS) * of_one
+    )
+    return bits / 8 / (len(GAUGES) + len(COUNTERS) + len(HISTOGRAMS))
+
+
+def print_sizes(store: SqliteStore, samples: int) -> None:
+    """Bytes a sample of the file, and of what it holds of the seconds of closed minutes."""
+    connection = store._db._writer  # noqa: SLF001 - the store tells no sizes
+    connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    size, minutes = connection.execute(
+        "SELECT sum(length(data)), count(DISTINCT t0) FROM chunk WHERE tier = 1"
+    ).fetchone()
+    of_minute = 60 * (len(GAUGES) + len(COUNTERS) + len(HISTOGRAMS))
+    print(
+        f"file: {store.path.stat().st_size / samples:.2f} bytes a sample; its chunks of seconds: "
+        f"{size / minutes / of_minute:.2f}, of which {bound():.2f} are entropy"
+    )
 
 
 def collect(store: SqliteStore, folder: Path) -> list[float]:
@@ -149,6 +196,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--hours", type=float, default=2.0)
     parser.add_argument("--peer-hours", type=float, default=0.5, help="0: without peers")
+    parser.add_argument("--real-minutes", type=int, default=3, help="0: without real series")
     options = parser.parse_args()
     seconds = int(options.hours * 3600)
     with tempfile.TemporaryDirectory() as folder:
@@ -158,7 +206,7 @@ def main() -> None:
         samples = seconds * (len(GAUGES) + len(COUNTERS) + len(HISTOGRAMS))
         print("times in ms: the fastest of the rounds, then the median")
         print(f"flush of 500 series: p50 {cuts[49]:.3f}  p99 {cuts[98]:.3f}  max {max(times):.1f}")
-        print(f"file: {store.path.stat().st_size / samples:.2f} bytes a sample")
+        print_sizes(store, samples)
         end = START + seconds
         cpu, route = Matching(CPU_UTILIZATION), Matching(REQUEST_DURATION)
         by = ("cpu.logical_number",)
@@ -197,6 +245,8 @@ def main() -> None:
         months(Path(folder) / "months", 30)
         if options.peer_hours:
             compare(Path(folder), int(options.peer_hours * 3600))
+    if options.real_minutes:
+        recorded(options.real_minutes)
 
 
 if __name__ == "__main__":

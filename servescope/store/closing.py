@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 
 from servescope.errors import StoreCorruptError
+from servescope.store import slots
 from servescope.store.buckets import Buckets, buckets_of
 from servescope.store.chunks import (
     GAUGE_PLANES,
@@ -37,7 +38,7 @@ from servescope.store.frames import (
     merge_readings,
 )
 from servescope.store.matrices import Matrix, without_noise
-from servescope.store.packing import ROWS
+from servescope.store.packing import ROWS, filling_pages
 from servescope.store.tiers import COARSER, FINE, TIERS
 
 if TYPE_CHECKING:
@@ -69,10 +70,10 @@ def close_spans(
     for tier in TIERS:
         span = tier * ROWS
         for (t0,) in connection.execute(
-            """SELECT DISTINCT ts / :span * :span FROM frame
+            """SELECT DISTINCT ts / :span * :span FROM open_row
                WHERE tier = :tier AND ts < :before AND NOT EXISTS (
                    SELECT 1 FROM chunk WHERE chunk.tier = :tier AND chunk.plane = :plane
-                   AND chunk.t0 = frame.ts / :span * :span)""",
+                   AND chunk.t0 = open_row.ts / :span * :span)""",
             {
                 "span": span,
                 "tier": tier,
@@ -87,7 +88,8 @@ def _close(
     connection: sqlite3.Connection, tier: int, t0: int, report: Callable[[int, int], None]
 ) -> None:
     stored = connection.execute(
-        "SELECT ts, seconds, gauges, counts, hist FROM frame WHERE tier = ? AND ts >= ? AND ts < ?",
+        "SELECT ts, seconds, gauges, counts, hist FROM open_row"
+        " WHERE tier = ? AND ts >= ? AND ts < ?",
         (tier, t0, t0 + tier * ROWS),
     ).fetchall()
     damaged: set[int] = set()
@@ -111,9 +113,12 @@ def _close(
     _insert_chunks(connection, tier, t0, first, matrices, buckets)
     for coarse in coarser_rows(tier, t0, matrices, buckets):
         put_coarse_row(connection, COARSER[tier], coarse, report)
-    connection.execute(
-        "DELETE FROM frame WHERE tier = ? AND ts >= ? AND ts < ?", (tier, t0, t0 + tier * ROWS)
-    )
+    if tier == FINE:
+        slots.free(connection, t0, t0 + ROWS)
+    else:
+        connection.execute(
+            "DELETE FROM frame WHERE tier = ? AND ts >= ? AND ts < ?", (tier, t0, t0 + tier * ROWS)
+        )
 
 
 def _insert_chunks(
@@ -136,7 +141,8 @@ def _insert_chunks(
     for section, some in bucket_sections_of(buckets):
         rows.append((tier, numbered(Plane.HIST_BUCKETS, section), t0, first, encode(some)))
     connection.executemany(
-        "INSERT INTO chunk (tier, plane, t0, first, data) VALUES (?, ?, ?, ?, ?)", rows
+        "INSERT INTO chunk (tier, plane, t0, first, data) VALUES (?, ?, ?, ?, ?)",
+        [rows[index] for index in filling_pages([blob for *_, blob in rows])],
     )
 
 

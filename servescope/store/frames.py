@@ -26,7 +26,7 @@ from servescope.errors import StoreCorruptError
 from servescope.histogram import BUCKETS
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -105,7 +105,7 @@ def encode_columns(columns: Columns) -> bytes:
     )
 
 
-def packed_ids(ids: NDArray[np.uint32]) -> tuple[int, bytes]:
+def _packed_ids(ids: NDArray[np.uint32]) -> tuple[int, bytes]:
     """Ids as they end the columns of a second, and what their number is marked with.
 
     A second has mostly the ids of neighbours: then they are kept as runs, first id and length.
@@ -118,10 +118,11 @@ def packed_ids(ids: NDArray[np.uint32]) -> tuple[int, bytes]:
     return _RUNS, runs.astype("<u4").tobytes()
 
 
-def pack_columns(mark: int, ids: bytes, values: Collection[float]) -> bytes:
-    """`encode_columns` of one line of values, with ids from `packed_ids`."""
-    n = len(values)
-    return seal(struct.pack(f"<I{n}d", n | mark, *values) + ids)
+def columns_packer(ids: NDArray[np.uint32]) -> Callable[[Collection[float]], bytes]:
+    """What packs one line of values of these series, as `encode_columns` would."""
+    mark, packed = _packed_ids(ids)
+    pack, number = struct.Struct(f"<I{ids.size}d").pack, ids.size | mark
+    return lambda values: seal(pack(number, *values) + packed)
 
 
 def decode_columns(blob: bytes) -> Columns:
@@ -243,20 +244,21 @@ def pack_histograms(ids: NDArray[np.uint32], deltas: Sequence[HistogramDelta]) -
     Finding the cells in use takes longer than writing those around them. Raises ValueError when one
     has not BUCKETS buckets.
     """
-    if 0 < len(deltas) <= _WINDOW_CELLS // 16:
-        dense = np.concatenate([delta.counts for delta in deltas])
-        _check_shape(dense, len(deltas))
-        table = dense.reshape(len(deltas), BUCKETS)
+    n = len(deltas)
+    if 0 < n <= _WINDOW_CELLS // 16:
+        dense = np.frombuffer(b"".join([delta.counts.data for delta in deltas]), np.int64)
+        _check_shape(dense, n)
+        table = dense.reshape(n, BUCKETS)
         union = np.bitwise_or.reduce(table, axis=0)  # as many bits as the largest count has
-        used = union.nonzero()[0]
-        low, high = (int(used[0]), int(used[-1]) + 1) if used.size else (0, 1)
-        if len(deltas) * (high - low) <= _WINDOW_CELLS:
-            n, width = len(deltas), width_of(int(union.max()))
+        used = union.astype(bool).tobytes()
+        low, high = max(used.find(1), 0), used.rfind(1) + 1 or 1
+        if n * (high - low) <= _WINDOW_CELLS:
+            width = width_of(int(union.max()))
             head = struct.pack(
                 f"<IIHxB{n}d", n, high - low, low + 1, width, *[delta.sum_s for delta in deltas]
             )
             cells = table[:, low:high].astype(COUNT_KINDS[width]).tobytes()
-            return seal(head + cells + ids.tobytes())
+            return seal(b"".join((head, cells, ids.tobytes())))
     return encode_histograms(histograms_from(ids, deltas))
 
 
@@ -349,7 +351,10 @@ def _counts(parts: list[bytes], widths: list[int]) -> NDArray[np.integer]:
 
 def width_of(largest: int) -> int:
     """How many bytes a count up to the largest needs."""
-    return next(width for width, most in _LARGEST.items() if largest <= most)
+    for width, most in _LARGEST.items():
+        if largest <= most:
+            return width
+    raise OverflowError(f"a count of {largest} needs more than eight bytes")
 
 
 def merge_histograms(several: Sequence[Histograms]) -> Histograms:
@@ -373,21 +378,6 @@ def merge_histograms(several: Sequence[Histograms]) -> Histograms:
         (cells % BUCKETS).astype(np.uint8),
         counts,
     )
-
-
-def merged_row(
-    old: tuple[bytes, bytes, bytes], new: tuple[bytes, bytes, bytes]
-) -> tuple[bytes, bytes, bytes]:
-    """Gauges, counts and histograms of a second that was told twice.
-
-    Raises StoreCorruptError when a blob was damaged.
-    """
-    gauges, counts = (
-        merge_columns(decode_columns(old[index]), decode_columns(new[index]), adding=bool(index))
-        for index in (0, 1)
-    )
-    histograms = merge_histograms([decode_histograms(old[2]), decode_histograms(new[2])])
-    return encode_columns(gauges), encode_columns(counts), encode_histograms(histograms)
 
 
 NO_COLUMNS: Final = Columns(np.empty(0, np.uint32), np.empty((4, 0)))

@@ -2,14 +2,19 @@
 
 Most metrics are whole numbers or decimals of few digits, which as float64 share no bytes with their
 neighbours. Where all sixty values of a series are integers over one power of ten, these integers
-are kept: the first one, and differences in as few bytes as the largest needs (none at all where
-nothing changes). What is no such decimal is xor-ed along time. Bytes are shuffled (byte i of all
-numbers together) and compressed with zstd; every value comes back to the bit.
+are kept: the first one, and differences in as few bits as the largest needs (none at all where
+nothing changes). Of a series that varies around a level, where neighbours tell little of each
+other, it is the lowest one, and what each is above it. What is no such decimal is xor-ed along
+time. Bytes are shuffled (byte i of all numbers together) and compressed with zstd; every value
+comes back to the bit.
 
-Body, arrays little endian, series ordered by class: seconds (60,) u2 · series of each class (6,) u4
-· ids (n,) u4 · exponents (m,) u1 · firsts (m,) i8 shuffled · u1: 1 when a mask of the values that
-are there follows, (m, 60) bits · differences (59) of each class, zigzag, shuffled · xor-ed float64
-of the rest, shuffled. m counts the series that are kept as integers.
+Body, arrays little endian, series ordered by class: seconds (60,) u2 · series of each class (22,)
+u2 · steps of ids (n,) u4 · exponents (m,) u1 · firsts (m,) i8 shuffled · u1: 1 when a mask of the
+values that are there follows, (m, 60) bits · of each class differences (59), zigzag, or what is
+above the lowest (60): their whole bytes shuffled, then what is left of them, see `bits` · xor-ed
+float64 of the rest, shuffled. m counts the series that are kept as integers.
+
+Layout 1, of version 3, has other classes (of 0, 1, 2, 4 and 8 bytes) and the ids themselves.
 """
 
 from __future__ import annotations
@@ -19,25 +24,48 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from servescope.store.packing import ROWS, joined_bytes, pack, unpack
+from servescope.store.bits import bytes_of, packed, unpacked
+from servescope.store.packing import (
+    ROWS,
+    id_steps,
+    ids_from,
+    joined_bytes,
+    pack,
+    shuffled,
+    unpack,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-_WIDTHS: Final = (0, 1, 2, 4, 8)  # bytes of a difference, by class; the last class is kept as float
-_FLOATS: Final = len(_WIDTHS)
+_FLOATS: Final = -1
+_LEVEL: Final = 128
+_BITS: Final = (0, 2, 4, 8, 10, 12, 16, 20, 24, 32, 64)
+"""That differences of neighbours are kept in."""
+
+_CLASSES: Final = (*_BITS, *(_LEVEL + bits for bits in _BITS[1:]), _FLOATS)
+"""_LEVEL + bits: what is above the lowest value is kept in so many. The last one: floats."""
+
+_CLASSES_BEFORE: Final = (0, 8, 16, 32, 64, _FLOATS)
+_LARGEST: Final = np.array([2**bits for bits in _BITS[:-1]], np.int64)
 _SIGNED: Final[dict[int, np.dtype[np.signedinteger]]] = {
-    width: np.dtype(kind) for width, kind in ((1, "i4"), (2, "i4"), (4, "i8"), (8, "i8"))
+    **dict.fromkeys(_BITS[:6], np.dtype("<i2")),  # up to 12 bits
+    **dict.fromkeys(_BITS[6:9], np.dtype("<i4")),  # up to 24
+    **dict.fromkeys(_BITS[9:], np.dtype("<i8")),
 }
-_CLASSES: Final = struct.Struct("<6I")
+"""What holds differences while they are unpacked."""
+
 _POWERS: Final = 10.0 ** np.arange(10)
 _EXACT: Final = 2.0**53
+_MOST: Final = 2**53
 _NOT_DECIMAL: Final = 255
+_FEW: Final = 4
 _SERIES_AT_ONCE: Final = 128
 _XORED_LAYOUT: Final = 0  # of schema version 1: every series xor-ed
-_LAYOUT: Final = 1
+_BYTES_LAYOUT: Final = 1  # of version 3
+_LAYOUT: Final = 2
 
 
 class Matrix(NamedTuple):
@@ -53,16 +81,32 @@ class Matrix(NamedTuple):
         return self.values.nbytes + self.ids.nbytes
 
 
+class _Class(NamedTuple):
+    """Series of one class in a chunk, `low` to `high`."""
+
+    number: int  # one of _CLASSES
+    low: int
+    high: int
+    planes: NDArray[np.uint8]  # (whole bytes of a number, series, numbers of a series)
+    rest: NDArray[np.uint8]  # (series, bytes): the bits that make no whole byte
+
+
 class PackedMatrix:
     """A chunk as it lies in the store, decompressed: `unpack_series` unpacks what is asked for."""
 
-    def __init__(self, series: int, body: bytes) -> None:
+    def __init__(self, layout: int, series: int, body: bytes) -> None:
+        classes, size_of = (_CLASSES, "H") if layout == _LAYOUT else (_CLASSES_BEFORE, "I")
         self.seconds: NDArray[np.uint16] = np.frombuffer(body, "<u2", ROWS)
-        sizes = _CLASSES.unpack_from(body, 2 * ROWS)
-        at = 2 * ROWS + _CLASSES.size
-        self.ids: NDArray[np.uint32] = np.frombuffer(body, "<u4", series, at)
+        at = 2 * ROWS
+        sizes = struct.unpack_from(f"<{len(classes)}{size_of}", body, at)
+        at += struct.calcsize(size_of) * len(classes)
+        self.ids: NDArray[np.uint32] = (
+            ids_from(body, series, at)
+            if layout == _LAYOUT
+            else np.frombuffer(body, "<u4", series, at)
+        )
         at += 4 * series
-        packed = series - sizes[_FLOATS]
+        packed = series - sizes[-1]
         self.exponents: NDArray[np.uint8] = np.frombuffer(body, "u1", packed, at)
         at += packed
         firsts = np.frombuffer(body, "u1", 8 * packed, at).reshape(8, packed)
@@ -76,15 +120,13 @@ class PackedMatrix:
             bits = np.unpackbits(np.frombuffer(body, "u1", length, at), count=packed * ROWS)
             self.there = bits.reshape(packed, ROWS)
             at += length
-        self.classes: list[tuple[int, int, int, NDArray[np.uint8]]] = []
-        """Of each class in use: its number, its first series, the one past it, its bytes."""
+        self.classes: list[_Class] = []
+        """Those in use."""
         low = 0
-        for number, size in enumerate(sizes):
+        for number, size in zip(classes, sizes, strict=True):
             if size:
-                width, columns = (8, ROWS) if number == _FLOATS else (_WIDTHS[number], ROWS - 1)
-                planes = np.frombuffer(body, "u1", width * size * columns, at)
-                at += planes.size
-                self.classes.append((number, low, low + size, planes.reshape(width, size, columns)))
+                self.classes.append(_class_at(body, at, number, low, size))
+                at += self.classes[-1].planes.size + self.classes[-1].rest.size
                 low += size
         self.nbytes = len(body) + packed * (8 + (ROWS if masked else 0))
 
@@ -97,10 +139,30 @@ class PackedMatrix:
         return whole
 
 
+def _class_at(body: bytes, at: int, number: int, low: int, size: int) -> _Class:
+    bits = _bits_of(number)
+    columns = ROWS if number == _FLOATS or number >= _LEVEL else ROWS - 1
+    whole, rest = bits // 8, bytes_of(columns, bits % 8)
+    planes = np.frombuffer(body, "u1", whole * size * columns, at)
+    bytes_of_rest = np.frombuffer(body, "u1", rest * size, at + planes.size)
+    return _Class(
+        number,
+        low,
+        low + size,
+        planes.reshape(whole, size, columns),
+        bytes_of_rest.reshape(size, rest),
+    )
+
+
+def _bits_of(number: int) -> int:
+    return 64 if number == _FLOATS else number % _LEVEL
+
+
 class _Taken(NamedTuple):
     """Series of one class, from one chunk, and where their values belong."""
 
-    planes: NDArray[np.uint8]  # (bytes of a number, series, numbers of a series)
+    planes: NDArray[np.uint8]  # (whole bytes of a number, series, numbers of a series)
+    rest: NDArray[np.uint8]
     firsts: NDArray[np.int64]
     exponents: NDArray[np.uint8]
     there: NDArray[np.uint8] | None
@@ -128,7 +190,7 @@ def unpack_series(
     found = np.flatnonzero(row_of >= 0)
     row_of[found] = np.arange(found.size)
     values = np.full((found.size, columns, ROWS), absent)
-    of_class: list[list[_Taken]] = [[] for _ in range(_FLOATS + 1)]
+    of_class: dict[int, list[_Taken]] = {}
     for (column, chunk), places in zip(chunks, places_of_chunks, strict=True):
         rows = row_of[places]
         if isinstance(chunk, Matrix):
@@ -136,7 +198,7 @@ def unpack_series(
             values[rows[kept], column] = chunk.values[kept]
         else:
             _take(of_class, chunk, column, rows)
-    for number, several in enumerate(of_class):
+    for number, several in of_class.items():
         for taken in _batches(several):
             row = np.concatenate([one.row for one in taken])
             column_of = np.repeat([one.column for one in taken], [one.row.size for one in taken])
@@ -159,41 +221,49 @@ def _batches(several: list[_Taken]) -> Iterator[list[_Taken]]:
 
 
 def _take(
-    of_class: list[list[_Taken]], chunk: PackedMatrix, column: int, rows: NDArray[np.intp]
+    of_class: dict[int, list[_Taken]], chunk: PackedMatrix, column: int, rows: NDArray[np.intp]
 ) -> None:
     """Take the series of a chunk whose row is not -1."""
     all_of_them = rows.min(initial=0) >= 0
-    for number, low, high, planes in chunk.classes:
+    for number, low, high, planes, rest in chunk.classes:
         row = rows[low:high]
         firsts, exponents = chunk.firsts[low:high], chunk.exponents[low:high]
         there = None if chunk.there is None or number == _FLOATS else chunk.there[low:high]
+        taken = _Taken(planes, rest, firsts, exponents, there, row, column)
         if not all_of_them:
             kept = np.flatnonzero(row >= 0)
             if not kept.size:
                 continue
-            row, planes = row[kept], planes[:, kept]  # noqa: PLW2901 - its part that is asked for
+            taken = taken._replace(row=row[kept], planes=planes[:, kept], rest=rest[kept])
             if number != _FLOATS:
-                firsts, exponents = firsts[kept], exponents[kept]
-                there = None if there is None else there[kept]
-        of_class[number].append(_Taken(planes, firsts, exponents, there, row, column))
+                taken = taken._replace(
+                    firsts=firsts[kept],
+                    exponents=exponents[kept],
+                    there=None if there is None else there[kept],
+                )
+        of_class.setdefault(number, []).append(taken)
 
 
 def _unpacked(number: int, several: list[_Taken]) -> NDArray[np.float64]:
     """Values (series, ROWS) of series of one class."""
-    planes = (
-        several[0].planes
-        if len(several) == 1
-        else np.concatenate([one.planes for one in several], axis=1)
-    )
+    planes = [*_joined([one.planes for one in several], 1)]
     if number == _FLOATS:
         return _from_xored(planes)
+    bits = _bits_of(number)
+    if bits % 8:
+        columns = ROWS if number >= _LEVEL else ROWS - 1
+        rest = _joined([one.rest for one in several], 0)
+        planes.append(unpacked(rest, bits % 8, columns))
     firsts = np.concatenate([one.firsts for one in several])
     powers = _POWERS[np.concatenate([one.exponents for one in several])]
-    width = _WIDTHS[number]
-    if width == 0:
+    if bits == 0:
         values = np.repeat((firsts / powers)[:, None], ROWS, axis=1)
+    elif number >= _LEVEL:
+        above = joined_bytes(planes).astype(np.int64)
+        above += firsts[:, None]
+        values = above / powers[:, None]
     else:
-        zigzag = joined_bytes(planes).astype(_SIGNED[width])
+        zigzag = joined_bytes(planes).astype(_SIGNED[bits])
         integers = np.empty((firsts.size, ROWS), np.int64)
         integers[:, 0] = firsts
         integers[:, 1:] = (zigzag >> 1) ^ -(zigzag & 1)
@@ -207,6 +277,10 @@ def _unpacked(number: int, several: list[_Taken]) -> NDArray[np.float64]:
     return values
 
 
+def _joined(arrays: list[NDArray[np.uint8]], axis: int) -> NDArray[np.uint8]:
+    return arrays[0] if len(arrays) == 1 else np.concatenate(arrays, axis=axis)
+
+
 def encode_matrix(matrix: Matrix) -> bytes:
     """Seal a matrix."""
     values = np.ascontiguousarray(matrix.values, "<f8")
@@ -214,37 +288,56 @@ def encode_matrix(matrix: Matrix) -> bytes:
     zigzag = np.diff(integers, axis=1)
     zigzag = (zigzag << 1) ^ (zigzag >> 63)
     largest = zigzag.max(axis=1, initial=0)
-    of_class = np.searchsorted([1, 2**8, 2**16, 2**32], largest, side="right")
-    of_class[exponents == _NOT_DECIMAL] = _FLOATS
-    order = np.argsort(of_class, kind="stable")
-    sizes = np.bincount(of_class, minlength=_FLOATS + 1)
-    packed = order[: order.size - sizes[_FLOATS]]
-    all_there = bool(there[packed].all())
-    parts = [
-        matrix.seconds.astype("<u2").tobytes(),
-        _CLASSES.pack(*sizes.tolist()),
-        matrix.ids[order].astype("<u4").tobytes(),
-        exponents[packed].astype("u1").tobytes(),
-        _shuffled(integers[packed, 0].astype("<i8")),
-        b"\0" if all_there else b"\1" + np.packbits(there[packed]).tobytes(),
+    lowest = integers.min(axis=1, initial=_MOST)
+    above = integers - lowest[:, None]
+    highest = above.max(axis=1, initial=0)
+    is_level = highest < largest
+    if _FEW * np.count_nonzero(is_level) < is_level.size:  # not worth a class to unpack for itself
+        is_level[:] = False
+    number_of = np.array(_BITS)[
+        np.searchsorted(_LARGEST, np.where(is_level, highest, largest), side="right")
     ]
-    for number, width in enumerate(_WIDTHS):
-        if width:
-            parts.append(_shuffled(zigzag[of_class == number].astype(f"<u{width}")))
-    bits = values[of_class == _FLOATS].view("<u8").copy()
-    bits[:, 1:] ^= bits[:, :-1].copy()
-    parts.append(_shuffled(bits))
-    return pack(_LAYOUT, matrix.ids.size, 0, b"".join(parts))
+    number_of[is_level] += _LEVEL
+    number_of[exponents == _NOT_DECIMAL] = _FLOATS
+    class_of = [np.flatnonzero(number_of == number) for number in _CLASSES]
+    order = np.concatenate(class_of)
+    whole = order[: order.size - class_of[-1].size]
+    all_there = bool(there[whole].all())
+    firsts = np.where(is_level, lowest, integers[:, 0])[whole]
+    head = (
+        matrix.seconds.astype("<u2").tobytes(),
+        struct.pack(f"<{len(_CLASSES)}H", *[places.size for places in class_of]),
+        id_steps(matrix.ids[order]),
+        exponents[whole].astype("u1").tobytes(),
+        *shuffled(firsts.astype("<i8"), 8),
+        b"\0" if all_there else b"\1" + np.packbits(there[whole]).tobytes(),
+    )
+    parts = [b"".join(head)]
+    for number, places in zip(_CLASSES[1:-1], class_of[1:-1], strict=True):
+        if places.size:
+            numbers = above if number >= _LEVEL else zigzag
+            parts += _plane_bytes(numbers[places].astype("<u8"), _bits_of(number))
+    xored = values[class_of[-1]].view("<u8").copy()
+    xored[:, 1:] ^= xored[:, :-1].copy()
+    return pack(_LAYOUT, matrix.ids.size, 0, [*parts, *shuffled(xored, 8)])
+
+
+def _plane_bytes(numbers: NDArray[np.uint64], bits: int) -> list[bytes]:
+    planes = shuffled(numbers, bits // 8)
+    if bits % 8:
+        rest = (numbers >> np.uint64(bits // 8 * 8)).astype(np.uint8)
+        planes.append(packed(rest, bits % 8).tobytes())
+    return planes
 
 
 def decode_matrix(blob: bytes) -> Matrix | PackedMatrix:
     """Undo `encode_matrix`; raises StoreCorruptError when the blob was damaged."""
-    layout, n, _, body = unpack(blob, (_XORED_LAYOUT, _LAYOUT))
-    if layout == _LAYOUT:
-        return PackedMatrix(n, body)
+    layout, n, _, body = unpack(blob, (_XORED_LAYOUT, _BYTES_LAYOUT, _LAYOUT))
+    if layout != _XORED_LAYOUT:
+        return PackedMatrix(layout, n, body)
     at = 2 * ROWS + 4 * n
     planes = np.frombuffer(body, "u1", n * ROWS * 8, at).reshape(8, n, ROWS)
-    values = _from_xored(planes) if n else np.empty((0, ROWS))
+    values = _from_xored(list(planes)) if n else np.empty((0, ROWS))
     return Matrix(np.frombuffer(body, "<u2", ROWS), np.frombuffer(body, "<u4", n, 2 * ROWS), values)
 
 
@@ -296,12 +389,7 @@ def _filled(values: NDArray[np.float64], there: NDArray[np.bool_]) -> NDArray[np
     return filled
 
 
-def _shuffled(numbers: NDArray[np.generic]) -> bytes:
-    width = numbers.dtype.itemsize
-    return np.ascontiguousarray(numbers).view("u1").reshape(-1, width).T.tobytes()
-
-
-def _from_xored(planes: NDArray[np.uint8]) -> NDArray[np.float64]:
+def _from_xored(planes: list[NDArray[np.uint8]]) -> NDArray[np.float64]:
     values: NDArray[np.float64] = np.bitwise_xor.accumulate(joined_bytes(planes), axis=1).view(
         "<f8"
     )

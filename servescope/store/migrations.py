@@ -55,6 +55,11 @@ def _keep_chunks(connection: sqlite3.Connection) -> None:
     del connection
 
 
+def _keep_rows(connection: sqlite3.Connection) -> None:
+    """Version 4 writes seconds into slots: rows that are open in `frame` close where they are."""
+    del connection
+
+
 def _pass_over(tier: int, ts: int) -> None:
     """No row of the new tier was there before: none can be damaged."""
     del tier, ts
@@ -63,5 +68,6 @@ def _pass_over(tier: int, ts: int) -> None:
 STEPS: Final[Mapping[int, Callable[[sqlite3.Connection], None]]] = {
     1: _add_ten_minutes,
     2: _keep_chunks,
+    3: _keep_rows,
 }
 """By the version a file has: how it becomes the next one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from servescope.store import slots
 from servescope.store.chunks import Plane
 from servescope.store.packing import ROWS
 from servescope.store.tiers import FINE, MINUTE, TEN_MINUTES, TIERS, Retention
@@ -75,9 +76,12 @@ def make_room(connection: sqlite3.Connection) -> bool:
         spare = spans.get(tier, 0) - kept
         if spare > 0:
             edge = _drop_chunks(connection, tier, min(spare, (spans[tier] + 7) // 8))
-            connection.execute(
-                "DELETE FROM frame WHERE tier = ? AND ts < ?", (tier, edge + tier * ROWS)
-            )
+            if tier == FINE:
+                slots.free(connection, 0, edge + ROWS)
+            else:
+                connection.execute(
+                    "DELETE FROM frame WHERE tier = ? AND ts < ?", (tier, edge + tier * ROWS)
+                )
             return True
     return False
 

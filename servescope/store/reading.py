@@ -59,6 +59,12 @@ _COLUMN_OF: Final = {
     Plane.HIST_BUCKETS: "hist",
 }
 
+_OPEN_ROWS: Final = (
+    ("tier, ts, seconds", "frame WHERE tier <= ?"),
+    (f"{FINE}, ts, 1", "second WHERE ts > 0 AND ?"),
+)
+"""The view `open_row`, which would read the other blobs as well; parameter: the coarsest tier."""
+
 _NAN: Final = float("nan")
 _NO_TIMES: Final = np.empty(0, np.int64)
 _READ_AT_ONCE: Final = 256
@@ -207,11 +213,15 @@ class Source:
         """Rows of the part's tier, and of finer ones still open; a list for each tier."""
         known = self._read.get((column, part))
         if known is None:
-            fetched = self.connection.execute(
-                f"SELECT tier, ts, seconds, {column} FROM frame"  # noqa: S608 - our own column name
-                " WHERE tier <= ? AND ts >= ? AND ts < ? ORDER BY tier, ts",
-                (part.tier, part.start, part.end),
-            ).fetchall()
+            fetched = [
+                found
+                for row, table in _OPEN_ROWS
+                for found in self.connection.execute(
+                    f"SELECT {row}, {column} FROM {table} AND ts >= ? AND ts < ?",  # noqa: S608 - our own names
+                    (part.tier, part.start, part.end),
+                )
+            ]
+            fetched.sort(key=itemgetter(0, 1))
             known = [
                 self._decoded(tier, column, list(rows))
                 for tier, rows in groupby(fetched, key=itemgetter(0))

@@ -1,13 +1,15 @@
 """Tables of the SQLite store, and the version that guards them.
 
-Blobs carry their own CRC (see `frames.seal`). `frame` holds the rows of spans that are still open:
-tier 1 until their minute closes, tier 60 until their hour does, tier 600 until ten hours are full;
-`chunk` holds closed spans as one blob for each plane and section, which the column `plane` tells
-(see `chunks.numbered`). `cursor` keeps how far each ring was read, and under an empty name the
-stamp that `Store.version` answers: each commit writes both, so they share a page.
+Blobs carry their own CRC (see `frames.seal`). The view `open_row` has the rows of spans that are
+still open: tier 1 until their minute closes, tier 60 until their hour does, tier 600 until ten
+hours are full. Those of tier 1 lie in `second` (see `slots`), unless they came late, all others in
+`frame`. `chunk` holds closed spans as one blob for each plane and section, which the column `plane`
+tells (see `chunks.numbered`). `cursor` keeps how far each ring was read, and under an empty name
+the stamp that `Store.version` answers: each commit writes both, so they share a page.
 
 Version 2 added tier 600 and denser blobs, and moved the stamp from `meta`; version 3 added
-sections. `migrations` brings older files up to date.
+sections; version 4 the slots of `second`, and chunks that pack numbers of few bits. `migrations`
+brings older files up to date.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import Final
 from servescope.store import comparisons
 
 FILE_NAME: Final = "servescope.sqlite3"
-VERSION: Final = 3
+VERSION: Final = 4
 PAGE_BYTES: Final = 4096  # SQLite's default
 
 TABLES: Final = (
@@ -29,6 +31,12 @@ TABLES: Final = (
         tier INTEGER NOT NULL, ts INTEGER NOT NULL, seconds INTEGER NOT NULL,
         gauges BLOB NOT NULL, counts BLOB NOT NULL, hist BLOB NOT NULL,
         PRIMARY KEY (tier, ts)) WITHOUT ROWID""",
+    """CREATE TABLE IF NOT EXISTS second (
+        slot INTEGER PRIMARY KEY, ts INTEGER NOT NULL UNIQUE, gauges BLOB NOT NULL,
+        counts BLOB NOT NULL, hist BLOB NOT NULL, padding BLOB NOT NULL)""",
+    """CREATE VIEW IF NOT EXISTS open_row AS
+        SELECT tier, ts, seconds, gauges, counts, hist FROM frame UNION ALL
+        SELECT 1, ts, 1, gauges, counts, hist FROM second WHERE ts > 0""",
     # AUTOINCREMENT: an id is never used twice, so that it names a decoded chunk in a cache.
     """CREATE TABLE IF NOT EXISTS chunk (
         id INTEGER PRIMARY KEY AUTOINCREMENT, tier INTEGER NOT NULL, plane INTEGER NOT NULL,

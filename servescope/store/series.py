@@ -11,11 +11,11 @@ import numpy as np
 
 from servescope.catalog import BY_NAME, Kind
 from servescope.store.base import Matching, SeriesKey
-from servescope.store.frames import packed_ids
+from servescope.store.frames import columns_packer
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from numpy.typing import NDArray
 
@@ -38,11 +38,10 @@ class Selection:
 
 
 class Ids(NamedTuple):
-    """Ids of series, as numbers and as a second's columns keep them (see `frames.packed_ids`)."""
+    """Ids of series, and what packs a second's values of them (see `frames.columns_packer`)."""
 
     numbers: NDArray[np.uint32]
-    mark: int
-    packed: bytes
+    pack: Callable[[Collection[float]], bytes]
 
 
 class SeriesWriter:
@@ -73,7 +72,7 @@ class SeriesWriter:
             np.uint32,
             len(keys),
         )
-        ids = Ids(numbers, *packed_ids(numbers))
+        ids = Ids(numbers, columns_packer(numbers))
         self._last[kind] = (keys, ids)
         return ids
 

@@ -7,14 +7,18 @@ tier 600, except its ragged ends, which finer tiers have for as long as they kee
 from __future__ import annotations
 
 from math import inf
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from servescope.store import slots
 from servescope.store.chunks import Plane
 from servescope.store.packing import ROWS
 from servescope.store.tiers import COARSER, FINE, FINER, MINUTE, TIERS
 
 if TYPE_CHECKING:
     import sqlite3
+
+
+_OLDEST: Final = "SELECT min(ts) FROM frame WHERE tier = ?"
 
 
 class Segment(NamedTuple):
@@ -80,7 +84,7 @@ def _oldest(connection: sqlite3.Connection, tier: int) -> int | None:
         (tier, Plane.INCREASE),
     ).fetchone() or (None,)
     rows = [
-        connection.execute("SELECT min(ts) FROM frame WHERE tier = ?", (one,)).fetchone()[0]
+        connection.execute(slots.OLDEST if one == FINE else _OLDEST, (one,)).fetchone()[0]
         for one in TIERS
         if one <= tier
     ]
@@ -89,7 +93,7 @@ def _oldest(connection: sqlite3.Connection, tier: int) -> int | None:
 
 def bounds(connection: sqlite3.Connection) -> tuple[int, int] | None:
     """Seconds of the oldest and the newest frame."""
-    (newest,) = connection.execute("SELECT max(ts) FROM frame WHERE tier = ?", (FINE,)).fetchone()
+    (newest,) = connection.execute(slots.NEWEST, (FINE,)).fetchone()
     if newest is None:  # every open row was dropped: the last closed minute is the newest
         (last,) = connection.execute("SELECT max(t0) FROM chunk WHERE tier = ?", (FINE,)).fetchone()
         newest = None if last is None else last + ROWS - 1

@@ -13,7 +13,7 @@ import numpy as np
 
 from servescope import histogram
 from servescope.catalog import Kind
-from servescope.errors import ServescopeError, StoreCorruptError, StoreFullError
+from servescope.errors import ServescopeError, StoreFullError
 from servescope.records import EventKind
 from servescope.store import answers, closing, details, pruning, spans
 from servescope.store.base import (
@@ -27,11 +27,12 @@ from servescope.store.base import (
 )
 from servescope.store.chunks import ChunkCache, Plane
 from servescope.store.database import Database, tell
-from servescope.store.frames import merged_row, pack_columns, pack_histograms
+from servescope.store.frames import pack_histograms
 from servescope.store.packing import ROWS
 from servescope.store.reading import Source
 from servescope.store.series import SeriesIndex, SeriesWriter
-from servescope.store.tiers import FINE, TEN_MINUTES, Retention
+from servescope.store.slots import SecondWriter
+from servescope.store.tiers import TEN_MINUTES, Retention
 
 if TYPE_CHECKING:
     import sqlite3
@@ -68,6 +69,7 @@ class SqliteStore:
         self.retention = retention or Retention()
         self._db = Database(folder, size_mib)
         self._writer = SeriesWriter()
+        self._seconds = SecondWriter()
         self._index = SeriesIndex()
         self._cache = ChunkCache()
         self._cache_generation = self._db.generation
@@ -309,30 +311,14 @@ class SqliteStore:
             self._columns(connection, Kind.COUNTER, frame.counts),
             self._histograms(connection, frame.histograms),
         )
-        inserted = connection.execute(
-            "INSERT INTO frame (tier, ts, seconds, gauges, counts, hist)"
-            " VALUES (?, ?, 1, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (FINE, frame.ts, *row),
-        ).rowcount
-        if not inserted:
-            old = connection.execute(
-                "SELECT gauges, counts, hist FROM frame WHERE tier = ? AND ts = ?",
-                (FINE, frame.ts),
-            ).fetchone()
-            try:
-                row = merged_row(old, row)
-            except StoreCorruptError:
-                self._damaged_in_write.append((FINE, frame.ts))
-            connection.execute(
-                "UPDATE frame SET gauges = ?, counts = ?, hist = ? WHERE tier = ? AND ts = ?",
-                (*row, FINE, frame.ts),
-            )
+        self._seconds.put(
+            connection, frame.ts, row, lambda tier, ts: self._damaged_in_write.append((tier, ts))
+        )
 
     def _columns(
         self, connection: sqlite3.Connection, kind: Kind, values: Mapping[SeriesKey, float]
     ) -> bytes:
-        ids = self._writer.ids(connection, kind, tuple(values))
-        return pack_columns(ids.mark, ids.packed, values.values())
+        return self._writer.ids(connection, kind, tuple(values)).pack(values.values())
 
     def _histograms(
         self, connection: sqlite3.Connection, deltas: Mapping[SeriesKey, HistogramDelta]

@@ -15,6 +15,7 @@ from servescope.store.frames import (
     NO_HISTOGRAMS,
     Columns,
     Histograms,
+    columns_packer,
     decode_column_rows,
     decode_columns,
     decode_histogram_rows,
@@ -25,9 +26,7 @@ from servescope.store.frames import (
     merge_columns,
     merge_histograms,
     merge_readings,
-    pack_columns,
     pack_histograms,
-    packed_ids,
 )
 from servescope.store.matrices import Matrix, decode_matrix, encode_matrix, without_noise
 from servescope.store.packing import ROWS
@@ -122,10 +121,10 @@ def test_histograms_come_back(one):
 def test_a_second_of_columns_comes_back(runs, values):
     number = np.array([low * 1000 + at for low, size in runs for at in range(size)], np.uint32)
     told = (values * 40 + [0.5] * number.size)[: number.size]
-    found = decode_columns(pack_columns(*packed_ids(number), told))
+    found = decode_columns(columns_packer(number)(told))
     assert found.ids.tolist() == number.tolist()
     assert found.values[0].tolist() == told
-    rows = decode_column_rows([pack_columns(*packed_ids(number), told)] * 3)
+    rows = decode_column_rows([columns_packer(number)(told)] * 3)
     assert rows.are_alike == bool(number.size)
     if number.size:
         assert rows.table(0, 0, number.size).tolist() == [told] * 3
@@ -133,7 +132,7 @@ def test_a_second_of_columns_comes_back(runs, values):
 
 def test_rows_of_other_series_are_not_alike():
     one, other = np.arange(1, 9, dtype=np.uint32), np.arange(2, 10, dtype=np.uint32)
-    blobs = [pack_columns(*packed_ids(number), [1.0] * 8) for number in (one, other)]
+    blobs = [columns_packer(number)([1.0] * 8) for number in (one, other)]
     assert not decode_column_rows(blobs).are_alike
     assert [c.ids.tolist() for c in decode_column_rows(blobs).columns()] == [
         one.tolist(),

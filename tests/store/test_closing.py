@@ -44,8 +44,8 @@ def test_a_minute_that_is_over_becomes_chunks_and_a_row_of_tier_60(store):
     write(store, HOUR, HOUR + 60)
     assert kept(store, "chunk", 1) == 0
     store.write(Batch([frame(HOUR + 60)]))
-    assert kept(store, "frame", 1) == 1
-    assert kept(store, "frame", 60) == 1
+    assert kept(store, "open_row", 1) == 1
+    assert kept(store, "open_row", 60) == 1
     assert kept(store, "chunk", 1) > 0
 
 
@@ -53,9 +53,9 @@ def test_an_hour_that_is_over_becomes_chunks_of_tier_60(store):
     for minute in range(61):
         write(store, HOUR + 60 * minute, HOUR + 60 * minute + 60, 7)
     assert kept(store, "chunk", 60) > 0
-    assert kept(store, "frame", 60) == 0
+    assert kept(store, "open_row", 60) == 0
     store.write(Batch([frame(HOUR + 3660)]))
-    assert kept(store, "frame", 60) == 1
+    assert kept(store, "open_row", 60) == 1
 
 
 def test_a_new_start_closes_what_the_last_one_left_open(tmp_path):
@@ -64,7 +64,7 @@ def test_a_new_start_closes_what_the_last_one_left_open(tmp_path):
     store.close()
     store = SqliteStore(tmp_path)
     store.write(Batch([frame(HOUR + 600)]))
-    assert kept(store, "frame", 1) == 1
+    assert kept(store, "open_row", 1) == 1
     assert store.total(Matching(BYTES_SENT), HOUR, HOUR + 700).count.tolist() == [26.0]
     store.close()
 
@@ -168,7 +168,7 @@ def test_what_came_late_is_counted_in_tier_60_after_tier_1_is_gone(store):
     store.retention = Retention(600, 86_400)
     for minute in range(20, 40):
         write(store, HOUR + 60 * minute, HOUR + 60 * minute + 60, 30)
-    assert ask(store, "SELECT min(ts) FROM frame WHERE tier = 1")[0][0] >= HOUR + 2000
+    assert ask(store, "SELECT min(ts) FROM open_row WHERE tier = 1")[0][0] >= HOUR + 2000
     assert ask(store, "SELECT min(t0) FROM chunk WHERE tier = 1")[0][0] >= HOUR + 1200
     counts = store.range(Matching(BYTES_SENT), HOUR, HOUR + 420, 60, Aggregation.SUM).values
     assert counts.tolist() == [[60.0, 120.0, 120.0, 180.0, 120.0, 60.0, 60.0]]

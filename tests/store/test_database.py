@@ -152,7 +152,7 @@ def test_a_damaged_chunk_is_a_gap_counted_and_told_once(tmp_path, store):
 @pytest.mark.parametrize("column", ["gauges", "counts", "hist"])
 def test_a_damaged_second_is_a_gap_also_when_its_minute_closes(tmp_path, store, column):
     fill(store, MINUTE, MINUTE + 30)
-    damage(store, "frame", column, f"tier = 1 AND ts = {MINUTE + 5}")
+    damage(store, "second", column, f"ts = {MINUTE + 5}")
     fill(store, MINUTE + 30, MINUTE + 70)
     readings = store.range(Matching(CPU_UTILIZATION), MINUTE, MINUTE + 70, 1, Aggregation.AVG)
     requests = store.range(Matching(REQUEST_DURATION), MINUTE, MINUTE + 70, 1, Aggregation.SUM)
@@ -168,7 +168,7 @@ def test_a_damaged_second_is_a_gap_also_when_its_minute_closes(tmp_path, store, 
 
 def test_a_damaged_second_takes_what_comes_late(store):
     fill(store, MINUTE, MINUTE + 3)
-    damage(store, "frame", "counts", f"tier = 1 AND ts = {MINUTE + 1}")
+    damage(store, "second", "counts", f"ts = {MINUTE + 1}")
     store.write(Batch([Frame(MINUTE + 1, counts={SENT: 5.0})]))
     assert sent(store, MINUTE, MINUTE + 3).tolist() == [[1.0, 5.0, 1.0]]
     assert store.damaged_spans == 1

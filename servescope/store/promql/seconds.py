@@ -48,7 +48,7 @@ def bounds(connection: sqlite3.Connection) -> tuple[int, int] | None:
     known = spans.bounds(connection)
     (oldest,) = connection.execute(
         "SELECT min(ts) FROM (SELECT first AS ts FROM chunk WHERE tier = ?1 AND plane = ?2"
-        " UNION ALL SELECT ts FROM frame WHERE tier = ?1)",
+        " UNION ALL SELECT ts FROM open_row WHERE tier = ?1)",
         (FINE, Plane.INCREASE),
     ).fetchone()
     return None if known is None or oldest is None else (oldest, known[1])
