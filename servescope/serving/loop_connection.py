@@ -188,8 +188,6 @@ class LoopConnection(ThreadedAnswers):
                 self._run_app(host, exchange)
             finally:
                 self._is_driving = False
-            if self._boxed is not None:
-                return None  # `leave_box` goes on
             if exchange.is_recorded and self.phase is _RUNNING and not self.is_closed:
                 self._call = None  # the usual: the response is out
                 return conversation.finish_cycle(exchange.last_sent_ns)
@@ -255,8 +253,6 @@ class LoopConnection(ThreadedAnswers):
         """What comes next when the response is out, or broken off; None while it is neither."""
         exchange = self.conversation.exchange
         if self.phase is not _RUNNING or exchange is None or self.is_closed:
-            return None
-        if self._boxed is not None:  # told by an app that returned after its last byte
             return None
         if not exchange.aborted and (self._pending or not exchange.is_ended):
             return None
@@ -332,8 +328,6 @@ class LoopConnection(ThreadedAnswers):
 
     def expire(self) -> None:
         """The deadline has passed."""
-        if self._boxed is not None:
-            return
         if self._pending or self.unsent is not None:
             self.close(RequestFlag.ABORTED | RequestFlag.TIMED_OUT)
         elif self.phase is _READING:

@@ -7,16 +7,14 @@ from typing import TYPE_CHECKING, Final
 
 from servescope.errors import ClientDisconnectedError, ClientGoneError
 from servescope.hosting.asgi import Waiters
-from servescope.records import RequestFlag
 from servescope.serving.connection import Connection, now_ns
 from servescope.serving.loop_phases import Phase
-from servescope.serving.outbox import CLOSE_NS
 
 if TYPE_CHECKING:
     import asyncio
 
     from servescope.hosting.exchange import Exchange
-    from servescope.serving.outbox import Outbox
+    from servescope.records import RequestFlag
 
 HIGH_WATER: Final = 65_536
 """Bytes unsent beyond which an app is told to wait."""
@@ -38,24 +36,20 @@ class LoopOutput(Connection):
     """
 
     __slots__ = (
-        "_boxed",
         "_drained",
         "_ends",
         "_is_driving",
         "_is_writing",
         "_loop",
-        "_outbox",
         "_pending",
         "_pending_began_ns",
         "is_congested",
         "phase",
     )
 
-    def prepare_output(self, loop: asyncio.AbstractEventLoop, outbox: Outbox) -> None:
+    def prepare_output(self, loop: asyncio.AbstractEventLoop) -> None:
         """Belong to a loop."""
         self._loop = loop
-        self._outbox = outbox
-        self._boxed: bytes | None = None  # a whole response; empty once it was sent
         self._drained: Waiters | None = None
         self._pending = bytearray()  # of a response or a WebSocket
         self._pending_began_ns = 0
@@ -68,10 +62,6 @@ class LoopOutput(Connection):
     @abstractmethod
     def _has_ended(self) -> None:
         """The response is out."""
-
-    @abstractmethod
-    def _advance(self) -> None:
-        """Go on if the response is out, or broken off."""
 
     @abstractmethod
     def _has_flushed(self) -> None:
@@ -104,22 +94,8 @@ class LoopOutput(Connection):
             self._ends |= last
             return
         exchange = self.conversation.exchange or self._exchange()
-        if not exchange.bytes_sent:  # a head that was made just now is what is sent here
-            began_ns = exchange.head_ready_ns
-            if last and self._is_driving:
-                outbox = self._outbox
-                if began_ns < outbox.busy_until_ns:
-                    self._boxed = data
-                    outbox.put(self, began_ns)
-                    return
-                outbox.busy_until_ns = began_ns + CLOSE_NS
-        else:
-            began_ns = now_ns()
-        self._send_now(exchange, data, began_ns, last)
-        if exchange.is_recorded and not self._is_driving:
-            self._has_ended()
-
-    def _send_now(self, exchange: Exchange, data: bytes, began_ns: int, last: bool) -> None:
+        # A head that was made just now is what is sent here.
+        began_ns = now_ns() if exchange.bytes_sent else exchange.head_ready_ns
         try:  # as `_send_some`, without the call
             sent = self._socket.send(data) if data else 0
         except BlockingIOError:
@@ -135,25 +111,8 @@ class LoopOutput(Connection):
         elif last:
             record = self._record
             record(exchange)
-
-    def send_boxed(self) -> None:
-        """Send the whole response that was put in the outbox (see Sender)."""
-        data = self._boxed
-        if not data or self.is_closed:
-            return
-        self._boxed = b""
-        exchange = self.conversation.exchange or self._exchange()
-        try:
-            self._send_now(exchange, data, exchange.head_ready_ns, True)
-        except ClientGoneError:
-            exchange.aborted = True
-            exchange.flags |= RequestFlag.ABORTED
-
-    def leave_box(self) -> None:
-        """Send it, if it was not sent, and go on (see Sender)."""
-        self.send_boxed()
-        self._boxed = None
-        self._advance()
+            if not self._is_driving:
+                self._has_ended()
 
     def send_frames(self, data: bytes) -> None:
         """Send frames of a WebSocket (see Channel)."""
@@ -235,7 +194,6 @@ class LoopOutput(Connection):
         """Close the socket, give up what is pending, and tell who waits for it."""
         self._stop_writing()
         super().close()
-        self._boxed = None
         self._pending.clear()
         self.is_congested = False
         if self._drained is not None:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from servescope.hosting.asgi import AsgiHost
     from servescope.serving.coroutine_driver import CoroutineDriver
-    from servescope.serving.outbox import Outbox
     from servescope.serving.threaded_answers import ThreadedAnswers
 
 NEVER_NS: Final = 1 << 62
@@ -48,7 +47,6 @@ class Keeper(Protocol):
     loop: asyncio.AbstractEventLoop
     host: AsgiHost | None  # None: the application runs on threads
     driver: CoroutineDriver
-    outbox: Outbox
     body_ns: int  # how long a body may keep us waiting
     is_stopping: bool
 

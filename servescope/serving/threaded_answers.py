@@ -25,7 +25,7 @@ class ThreadedAnswers(LoopOutput):
 
     def prepare(self, keeper: Keeper) -> None:
         """Belong to a model."""
-        self.prepare_output(keeper.loop, keeper.outbox)
+        self.prepare_output(keeper.loop)
         self._keeper = keeper
         self._is_reading = False
 

@@ -101,6 +101,15 @@ def test_an_app_that_is_slow_to_read_stops_the_sender(start):
         asgi_apps_for_listeners.leave.set()
 
 
+@pytest.mark.parametrize("path", [b"/pause", b"/after"])
+def test_pipelined_requests_are_answered_behind_one_that_waits(bench, start, path):
+    asgi_apps_for_listeners.leave.set()
+    with connect(start()) as client:
+        client.sendall(asking(path, GET) + GET + GET)
+        assert [status for status, _ in read_responses(client, 3)] == [200] * 3
+    bench.records(3)
+
+
 def test_a_slow_echo_gets_everything(start):
     listener = start()
     threading.Timer(0.2, asgi_apps_for_listeners.leave.set).start()

@@ -26,7 +26,6 @@ from servescope.serving.coroutine_driver import CoroutineDriver
 from servescope.serving.loop_connection import LoopConnection
 from servescope.serving.loop_phases import Phase
 from servescope.serving.model import Assignment, Load
-from servescope.serving.outbox import Outbox
 from servescope.serving.pinning import pin_this_thread
 from servescope.serving.sweeps import sweep_seconds
 from servescope.serving.worker_threads import WorkerThreads
@@ -85,7 +84,6 @@ class AsyncioLoop:
         self.body_ns = assignment.site.deadlines.body_ns
         self.is_stopping = False
         self.loop = make_loop()
-        self.outbox = Outbox(self.loop, self.give_up)
         self.driver: CoroutineDriver
         self._acceptor = _LoopAcceptor(assignment)
         self._is_accepting = False
