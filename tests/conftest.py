@@ -16,8 +16,7 @@ settings.register_profile("servescope", deadline=None, suppress_health_check=[He
 settings.load_profile("servescope")
 
 TESTS = Path(__file__).parent
-LONGEST_FIRST = (
-    "browser",
+LONG = (
     "faults",
     "app",
     "contracts",
@@ -30,17 +29,28 @@ LONGEST_FIRST = (
     "load",
     "sampling",
 )
-"""The folders whose files take seconds, the longest in front; those of all others take less."""
+"""The folders whose files take seconds, the longest in front, but for the browser's."""
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
-    """Put short files last: workers that take a file at a time then end at the same time."""
-    ranks = {folder: rank for rank, folder in enumerate(LONGEST_FIRST)}
-    items.sort(key=lambda item: ranks.get(folder_of(item), len(ranks)))
+    """Put long files first: workers that take a file at a time then end at the same time.
+
+    Files that drive a Chromium, which wants a core for itself, are spread among the others.
+    """
+    browser, long = set(), {folder: set() for folder in LONG}
     for item in items:
-        if item.get_closest_marker("alone") and folder_of(item) != "faults":
+        folder = folder_of(item)
+        if folder == "browser":
+            browser.add(item.path)
+        elif folder in long:
+            long[folder].add(item.path)
+        if item.get_closest_marker("alone") and folder != "faults":
             raise pytest.UsageError(f"{item.nodeid}: only tests/faults may be `alone`")
+    places = {}
+    for files in (sorted(browser), [path for folder in LONG for path in sorted(long[folder])]):
+        places |= {path: number / len(files) for number, path in enumerate(files)}
+    items.sort(key=lambda item: places.get(item.path, 1.0))
 
 
 def folder_of(item):
