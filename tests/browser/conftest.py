@@ -8,6 +8,8 @@ import pytest
 from playwright.sync_api import Error, sync_playwright
 
 POLL_MS = 50
+WITHIN_S = 40
+"""How long a page may take over anything while other tests want the cores as well."""
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
     "--headless=new",
@@ -68,7 +70,7 @@ class Watched:
 
     def wait_polls(self, count):
         """Wait until `count` more callbacks were answered."""
-        wanted, deadline = self.polls + count, time.monotonic() + 20
+        wanted, deadline = self.polls + count, time.monotonic() + WITHIN_S
         while self.polls < wanted:
             assert time.monotonic() < deadline, "the page does not poll"
             self.page.wait_for_timeout(POLL_MS)
@@ -84,7 +86,7 @@ class Watched:
         self.until("name => document.querySelector('h1')?.textContent === name", name)
         return self
 
-    def until(self, expression, arg=None, seconds=20):
+    def until(self, expression, arg=None, seconds=WITHIN_S):
         """Wait until the page's expression, or function of `arg`, is true.
 
         (playwright's own wait_for_function evaluates within the page: our CSP forbids that.)
@@ -137,7 +139,7 @@ def open_page(chromium, dashboard):
 
     def open_it(path, context=DESKTOP, base=None):
         surroundings = chromium.new_context(**context)
-        surroundings.set_default_timeout(15_000)
+        surroundings.set_default_timeout(WITHIN_S * 1000)
         watched = Watched(surroundings.new_page(), base or dashboard.url)
         opened.append((surroundings, watched))
         return watched.open(path)
@@ -153,7 +155,7 @@ def open_page(chromium, dashboard):
 def kept_page(chromium, dashboard):
     """A page that stays from test to test: to load one costs Chromium 3 s of CPU, a link 0.3 s."""
     surroundings = chromium.new_context(**DESKTOP)
-    surroundings.set_default_timeout(15_000)
+    surroundings.set_default_timeout(WITHIN_S * 1000)
     watched = Watched(surroundings.new_page(), dashboard.url)
     yield watched.open("/host")
     surroundings.close()
