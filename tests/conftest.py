@@ -1,6 +1,12 @@
-"""Fixtures shared by the tests that start whole processes, and how laws are tested."""
+"""Fixtures shared by the tests that start whole processes, and how laws are tested.
 
+And what keeps the whole suite short: which files come first, and what the collector of garbage
+passes over.
+"""
+
+import gc
 import importlib
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -8,6 +14,57 @@ from hypothesis import HealthCheck, settings
 # A law holds or does not; how long a busy machine takes over an example is no part of it.
 settings.register_profile("servescope", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("servescope")
+
+TESTS = Path(__file__).parent
+LONG = (
+    "faults",
+    "app",
+    "contracts",
+    "commands",
+    "queries",
+    "store",
+    "runtime",
+    "middleware",
+    "serving",
+    "load",
+    "sampling",
+)
+"""The folders whose files take seconds, the longest in front, but for the browser's."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Put long files first: workers that take a file at a time then end at the same time.
+
+    Files that drive a Chromium, which wants a core for itself, are spread among the others.
+    """
+    browser, long = set(), {folder: set() for folder in LONG}
+    for item in items:
+        folder = folder_of(item)
+        if folder == "browser":
+            browser.add(item.path)
+        elif folder in long:
+            long[folder].add(item.path)
+        if item.get_closest_marker("alone") and folder != "faults":
+            raise pytest.UsageError(f"{item.nodeid}: only tests/faults may be `alone`")
+    places = {}
+    for files in (sorted(browser), [path for folder in LONG for path in sorted(long[folder])]):
+        places |= {path: number / len(files) for number, path in enumerate(files)}
+    items.sort(key=lambda item: places.get(item.path, 1.0))
+
+
+def folder_of(item):
+    """Name of the folder below tests/ that holds a test, or of its file."""
+    return item.path.relative_to(TESTS).parts[0]
+
+
+def pytest_collection_finish():
+    """Have no collection of garbage walk over four thousand tests and all that they import.
+
+    That is 0.17 s each time, and many a test asks for one at its end to hear of what it left open.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

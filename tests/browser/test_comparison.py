@@ -91,8 +91,8 @@ def test_stop_from_the_header_and_the_next_one_is_shown(open_page, control):
         ("Path and query", "no slash", "does not start with"),
     ],
 )
-def test_what_cannot_run_is_said_beside_the_form(open_page, control, label, value, told):
-    opened = open_page("/servers").wait_drawn("servers-rate")
+def test_what_cannot_run_is_said_beside_the_form(visit, control, label, value, told):
+    opened = visit("Servers").wait_drawn("servers-rate")
     before = len(control.comparisons(50))
     fill(opened, label, value)
     press(opened, "Compare")
@@ -100,16 +100,16 @@ def test_what_cannot_run_is_said_beside_the_form(open_page, control, label, valu
     assert len(control.comparisons(50)) == before
 
 
-def test_one_model_alone_is_no_comparison_and_the_boxes_obey_the_keyboard(open_page):
-    opened = open_page("/servers").wait_drawn("servers-rate")
+def test_one_model_alone_is_no_comparison_and_the_boxes_obey_the_keyboard(visit):
+    opened = visit("Servers").wait_drawn("servers-rate")
     opened.page.get_by_role("checkbox", name="sequential").press("Space")
     press(opened, "Compare")
     refused = opened.page.locator("#compare-refused")
     refused.get_by_text("Choose at least 2 models").wait_for()
 
 
-def test_an_app_brings_its_path(open_page):
-    opened = open_page("/servers").wait_drawn("servers-rate")
+def test_an_app_brings_its_path(visit):
+    opened = visit("Servers").wait_drawn("servers-rate")
     opened.page.locator("#compare-subject").click()
     opened.page.get_by_role("option", name="Static file, 8 KB").click()
     opened.until("document.getElementById('compare-target').value === '/data/glossary.json'")

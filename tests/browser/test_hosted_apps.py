@@ -49,8 +49,8 @@ def body(dashboard, name, path="/"):
 
 
 @pytest.fixture
-def servers(open_page, dashboard):
-    opened = open_page("/servers").wait_drawn("servers-rate")
+def servers(visit, dashboard):
+    opened = visit("Servers").wait_drawn("servers-rate")
     choose(opened, "Listener", "wsgi")
     port = dashboard.port("wsgi")
     opened.until("port => document.getElementById('server-port').value == port", str(port))

@@ -89,8 +89,8 @@ def test_stop_ends_a_run_from_any_page(open_page, dashboard):
         ("Seconds", "", "Fill in a number of seconds"),
     ],
 )
-def test_what_cannot_run_is_said_beside_the_form(open_page, dashboard, label, value, told):
-    opened = open_page("/load").wait_drawn("load-rates")
+def test_what_cannot_run_is_said_beside_the_form(visit, dashboard, label, value, told):
+    opened = visit("Load").wait_drawn("load-rates")
     with closing(dashboard.control) as control:
         runs = len(control.runs(50))
     fill(opened, label, value)
@@ -122,8 +122,8 @@ def test_a_request_appears_in_the_log_and_opens(open_page, dashboard):
     assert "Python-urllib" in drawer.inner_text()
 
 
-def test_the_ports_page_names_our_listeners(open_page, dashboard):
-    opened = open_page("/ports").wait_drawn("ports-queues")
+def test_the_ports_page_names_our_listeners(visit, dashboard):
+    opened = visit("Ports").wait_drawn("ports-queues")
     opened.page.get_by_text(str(dashboard.port("wsgi")), exact=True).first.wait_for()
     opened.page.get_by_text(str(dashboard.port("files")), exact=True).first.wait_for()
 

@@ -57,9 +57,9 @@ def fill(opened, label, value):
 
 
 @pytest.fixture
-def servers(open_page, dashboard):
+def servers(visit, dashboard):
     """The page with the listener `wsgi` chosen; what was changed is taken back at the end."""
-    opened = open_page("/servers").wait_drawn("servers-rate")
+    opened = visit("Servers").wait_drawn("servers-rate")
     port = dashboard.port("wsgi")
     choose(opened, "Listener", "wsgi")
     opened.until("port => document.getElementById('server-port').value == port", str(port))

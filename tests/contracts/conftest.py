@@ -74,13 +74,13 @@ def store(open_backend):
 
 @pytest.fixture(params=HOSTINGS, ids="-".join)
 def hall(request, tmp_path):
-    hall = Hall(tmp_path, *request.param)
+    hall = Hall(tmp_path, *request.param, getattr(request.module, "WORKERS", 1))
     yield hall
     hall.close()
 
 
 @pytest.fixture(params=CONCURRENT, ids="-".join)
 def concurrent_hall(request, tmp_path):
-    hall = Hall(tmp_path, *request.param)
+    hall = Hall(tmp_path, *request.param, getattr(request.module, "WORKERS", 1))
     yield hall
     hall.close()

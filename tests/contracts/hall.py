@@ -45,9 +45,16 @@ def in_threads(visit: Callable[[int], None], count: int) -> None:
 
 
 class Hall:
-    """Listeners of one model, and all that they recorded, in however many processes."""
+    """Listeners of one model, and all that they recorded, in however many processes.
 
-    def __init__(self, folder: Path, model: ConcurrencyModel, kind: AppKind) -> None:
+    The model `prefork` has one worker (0.3 s of CPU to start) unless `workers` asks for more: one
+    connection sees one of them only. What all of them must hear of is judged with two.
+    """
+
+    def __init__(
+        self, folder: Path, model: ConcurrencyModel, kind: AppKind, workers: int = 1
+    ) -> None:
+        self.workers = workers
         self.rings = folder / "rings"
         self.signals = folder / "signals"
         self.signals.mkdir()
@@ -72,7 +79,7 @@ class Hall:
             model=self.model,
             app_kind=kind or self.kind,
             app=app or APPS[self.kind],
-            options=ListenerOptions(**{"threads": 2, "workers": 2, **options}),
+            options=ListenerOptions(**{"threads": 2, "workers": self.workers, **options}),
         )
         listener = start_listener(spec, self.recorder)
         self.listeners.append(listener)

@@ -41,7 +41,7 @@ def hall(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Hall]:
 def start_at(
     hall: Hall, address: str, app=APPS[AppKind.WSGI], kind=AppKind.WSGI, **options
 ) -> RunningListener:
-    options = {"threads": 2, "workers": 2, **options}
+    options = {"threads": 2, "workers": hall.workers, **options}
     spec = ListenerSpec("it", address, 0, hall.model, kind, app, options=ListenerOptions(**options))
     listener = start_listener(spec, hall.recorder)
     hall.listeners.append(listener)
@@ -158,7 +158,7 @@ def test_addresses_denied_do_not_touch_a_unix_socket(hall, path):
 
 
 def test_a_stop_lets_the_request_in_flight_at_a_unix_socket_finish(hall, path):
-    listener = start_at(hall, f"unix:{path}")
+    listener = start_at(hall, f"unix:{path}", workers=2)
     with connect_unix(path) as sock:
         sock.sendall(hall.wait_request())
         wait_until(lambda: hall.entered() == 1, "the app")

@@ -48,7 +48,7 @@ class Renewed:
 
 @pytest.fixture(params=list(REGISTRY))
 def hall(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Hall]:
-    hall = Hall(tmp_path, request.param, AppKind.WSGI)
+    hall = Hall(tmp_path, request.param, AppKind.WSGI, workers=2)
     yield hall
     hall.close()
 

@@ -51,7 +51,7 @@ def test_pipelined_requests_are_answered_in_order(hall: Hall):
 
 
 def test_many_clients_at_once_each_get_their_own(hall: Hall):
-    listener = hall.start(threads=4)
+    listener = hall.start(threads=4, workers=2)
     wrong: list[object] = []
 
     def visit(who: int) -> None:
@@ -143,7 +143,7 @@ def test_a_folder_is_served(hall: Hall, tmp_path: Path):
 
 
 def test_every_request_is_counted_once(hall: Hall):
-    listener = hall.start()
+    listener = hall.start(workers=2)
     answered: list[int] = []
 
     def visit(_who: int) -> None:

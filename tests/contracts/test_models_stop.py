@@ -19,6 +19,8 @@ from tests.serving.raw_client import (
     read_responses,
 )
 
+WORKERS = 2  # a stop is heard by all
+
 
 def test_a_graceful_stop_lets_the_request_in_flight_finish(hall: Hall):
     listener = hall.start()

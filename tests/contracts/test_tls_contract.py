@@ -214,7 +214,7 @@ def test_a_request_whose_client_ends_its_side_at_once_is_answered(hall):
 
 
 def test_a_stop_lets_the_request_in_flight_finish_and_says_close_notify(hall):
-    listener = hall.start_tls()
+    listener = hall.start_tls(workers=2)
     with connect_tls(listener, hall.trust) as client:
         client.sendall(hall.wait_request())
         wait_until(lambda: hall.entered() == 1, "the app")
@@ -229,7 +229,7 @@ def test_a_stop_lets_the_request_in_flight_finish_and_says_close_notify(hall):
 
 
 def test_a_stop_says_close_notify_to_who_is_idle(hall):
-    listener = hall.start_tls()
+    listener = hall.start_tls(workers=2)
     with connect_tls(listener, hall.trust) as client:
         client.sendall(GET)
         read_responses(client, 1)

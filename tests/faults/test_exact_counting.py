@@ -9,7 +9,7 @@ import pytest
 from tests.faults.test_handover import total_requests
 from tests.processes import eventually
 
-pytestmark = [pytest.mark.process, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.process, pytest.mark.alone, pytest.mark.timeout(240)]
 
 CONNECTIONS = 8
 DEPTH = 50  # requests sent ahead on a connection: pipelining
@@ -41,7 +41,8 @@ def pipeline(port, target, times, bodies):
     [("files", "/data/stages.json"), ("wsgi", "/whoami"), ("asgi", "/items/7")],
 )
 def test_every_request_is_counted_once(start_dashboard, listener, target):
-    running = start_dashboard()
+    # The app of the contracts, for Flask would take most of the time.
+    running = start_dashboard(WSGI_APP="tests.contracts.app_for_models:app")
     port, seen = running.port(listener), []
     clients = [
         threading.Thread(target=pipeline, args=(port, target, TOTAL // CONNECTIONS, seen))

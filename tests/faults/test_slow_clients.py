@@ -13,7 +13,7 @@ import pytest
 from servescope.records import AppKind, ConcurrencyModel
 from tests.faults.healthy_client import HealthyClient
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.alone]
 
 CROWD = 1_000
 DEADLINE_S = 6.0

@@ -14,7 +14,7 @@ from servescope.serving.models import REGISTRY
 from tests.processes import children, eventually
 from tests.serving.raw_client import CLOSING, GET, read_all, read_responses
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.alone]
 
 OTHERS = [model for model in REGISTRY if model is not ConcurrencyModel.SEQUENTIAL]
 DRAINED_S = 2.0 + 1.5 + 2.0  # the grace, what may follow it, and a process's end while it is busy

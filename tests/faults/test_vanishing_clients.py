@@ -10,7 +10,7 @@ from servescope.records import AppKind, ConcurrencyModel, RequestFlag
 from tests.processes import eventually
 from tests.serving.raw_client import CLOSING, read_all
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.alone]
 
 STAGES = {
     "before the head": b"",

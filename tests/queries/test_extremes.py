@@ -1,6 +1,7 @@
 """However many seconds a point of a graph spans, no spike is lost."""
 
 import math
+import shutil
 import time
 
 import numpy as np
@@ -18,6 +19,7 @@ from servescope.histogram import count
 from servescope.queries import host, latency, ports
 from servescope.queries.span import MAX_POINTS, RANGES, View
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
+from servescope.store.sqlite import open_store
 
 MEMORY = SeriesKey(MEMORY_UTILIZATION)
 GENERATOR_CPU = SeriesKey(PROCESS_CPU, (("process", "load generator"),))
@@ -29,10 +31,10 @@ DAY = 86_400
 LENGTHS = [DAY, 2 * DAY, 30 * DAY, 730 * DAY]
 
 
-@pytest.fixture
-def spiky(office):
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
     """Two days of quiet, a frame each minute, and one second of a spike and of a dip."""
-    desk, end = office.desk(), int(time.time()) // DAY * DAY
+    folder, end = tmp_path_factory.mktemp("two_days"), int(time.time()) // DAY * DAY
     start, quiet = end - 2 * DAY, HistogramDelta(count([1e-3]), 1e-3)
     slow = HistogramDelta(count([2.5]), 2.5)
     frames = []
@@ -46,9 +48,19 @@ def spiky(office):
                 {REQUESTS: slow if ts == start + DAY + 4_200 else quiet},
             )
         )
+    store = open_store(folder)
     for low in range(0, len(frames), 180):
-        desk.store.write(Batch(frames[low : low + 180]))
-    return desk, start, end
+        store.write(Batch(frames[low : low + 180]))
+    store.close()
+    return folder, start, end
+
+
+@pytest.fixture
+def spiky(written, office):
+    """A desk on a copy of it."""
+    folder, start, end = written
+    shutil.copytree(folder, office.folder)
+    return office.desk(), start, end
 
 
 def test_the_highest_and_lowest_second_are_drawn_at_any_width(spiky):

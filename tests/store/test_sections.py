@@ -1,6 +1,7 @@
 """Planes of many series are kept in sections; files of version 2, which kept them whole, go on."""
 
 import gzip
+import shutil
 import sqlite3
 from pathlib import Path
 
@@ -30,12 +31,21 @@ def old(tmp_path):
     return tmp_path
 
 
-@pytest.fixture
-def filled(tmp_path):
-    """Two hours and some, the same frames as those of the old file go on."""
-    store = open_store(tmp_path)
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    """A folder with two hours and some, the same frames as those of the old file go on."""
+    folder = tmp_path_factory.mktemp("two_hours")
+    store = open_store(folder)
     for frame in frames(START, FURTHER):
         store.write(Batch([frame]))
+    store.close()
+    return folder
+
+
+@pytest.fixture
+def filled(written, tmp_path):
+    shutil.copytree(written, tmp_path, dirs_exist_ok=True)
+    store = open_store(tmp_path)
     yield store
     store.close()
 

@@ -1,5 +1,6 @@
 """Three tiers answer as one: the same figures whichever of them is asked, each for its time."""
 
+import functools
 import math
 import shutil
 
@@ -32,7 +33,9 @@ def frame(ts):
     return Frame(ts, gauges, {SENT: float(number % 50)}, {REQUESTS: delta})
 
 
+@functools.cache
 def history():
+    """All frames, for whoever compares: nobody changes them."""
     return [
         frame(ts)
         for ts in range(START, START + HOURS * 3600, STEP)
