@@ -8,7 +8,6 @@ block, so that `body` is the app's own time and `write` the server's.
 
 from __future__ import annotations
 
-from functools import partial
 from http import HTTPStatus
 from time import perf_counter, time_ns
 from typing import TYPE_CHECKING, Any, Final
@@ -43,7 +42,6 @@ _PROTOCOLS: Final = {"HTTP/1.1": HTTP_1_1, "HTTP/1.0": int(Protocol.HTTP_1_0)}
 _ERROR: Final = int(HTTPStatus.INTERNAL_SERVER_ERROR)
 _NS_PER_S: Final = 1e9
 _MOST_TYPES: Final = 64
-_WERKZEUGS: Final[set[type]] = set()
 
 
 class ServescopeMiddleware:
@@ -95,8 +93,6 @@ class ServescopeMiddleware:
             return _SizedBody(request)
         if len(self._streams) < _MOST_TYPES:
             self._streams.add(type(result))
-            if _is_werkzeugs(result):
-                _WERKZEUGS.add(type(result))
         return request
 
 
@@ -187,9 +183,8 @@ class _Request:
 
         A generator: of all ways to stand between an iterator and a loop it costs least.
         """
-        result: Any = self.result
         try:
-            for block in iter(result._next, None) if type(result) in _WERKZEUGS else result:  # noqa: SLF001 - see _is_werkzeugs
+            for block in self.result:
                 left_s = perf_counter()
                 if block:
                     self.sent += len(block)
@@ -342,19 +337,6 @@ class _SizedBody:
 
     def __len__(self) -> int:
         return len(self._request.result)  # type: ignore[arg-type]  # asked before this was chosen
-
-
-def _is_werkzeugs(result: Any) -> bool:
-    """Whether this is what Flask answers with: Werkzeug's ClosingIterator, as it has been so far.
-
-    Its `__iter__` and `__next__` are written in Python and do no more than call `_next`; to call
-    that at once saves two steps through the interpreter for each block.
-    """
-    kind = type(result)
-    return (kind.__module__, kind.__qualname__) == (
-        "werkzeug.wsgi",
-        "ClosingIterator",
-    ) and isinstance(getattr(result, "_next", None), partial)
 
 
 def _status(status: str) -> int:

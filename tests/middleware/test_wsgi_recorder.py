@@ -9,7 +9,6 @@ from wsgiref.validate import validator
 
 import pytest
 from flask import Flask, Response
-from werkzeug.wsgi import ClosingIterator
 
 from servescope.middleware.app_recording import ABORTED, APP_ERROR
 from servescope.middleware.kernel_wait import kernel_wait_ns
@@ -376,19 +375,6 @@ def test_flask_that_is_left_or_fails_in_the_middle_is_closed_and_recorded(record
         (200, ABORTED, 0, 3),
         (200, APP_ERROR, 0, 3),
     ] * 2
-
-
-def test_an_iterator_derived_from_werkzeugs_keeps_its_own_steps(recorded):
-    class Louder(ClosingIterator):
-        def __next__(self):
-            return super().__next__().upper()
-
-    def app(_environ, start):
-        start("200 OK", [])
-        return Louder([b"quiet"])
-
-    loud = wrapped(recorded, app)
-    assert [answer(loud, environ()), answer(loud, environ())] == [b"QUIET", b"QUIET"]
 
 
 def test_an_error_in_a_quiet_second_is_in_the_log_all_the_same(recorded):
