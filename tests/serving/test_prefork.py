@@ -85,10 +85,14 @@ def test_several_processes_answer_each_on_its_core(
     wait_until(lambda: seen.add(served_by(listener)) or len(seen) == 2, "both workers")
     assert seen == set(model_of(listener).pids)
     assert os.getpid() not in seen
-    threads = [task for pid in seen for task in Path(f"/proc/{pid}/task").iterdir()]
-    pinned = [os.sched_getaffinity(int(task.name)) for task in threads]
-    assert {0} in pinned
-    assert sum(len(cores) == 1 for cores in pinned) >= 4
+
+    def pinned() -> list[set[int]]:
+        threads = [task for pid in seen for task in Path(f"/proc/{pid}/task").iterdir()]
+        affinities = [os.sched_getaffinity(int(task.name)) for task in threads]
+        return [cores for cores in affinities if len(cores) == 1]
+
+    wait_until(lambda: len(pinned()) >= 4, "two pinned threads in each")
+    assert {0} in pinned()
 
 
 def test_a_worker_that_dies_is_replaced_and_counted(

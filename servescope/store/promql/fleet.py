@@ -7,6 +7,7 @@ import time
 from math import inf
 from typing import TYPE_CHECKING, Final
 
+from servescope.errors import ServescopeError
 from servescope.store.base import HostSeen
 from servescope.store.promql import plan
 from servescope.store.promql.names import (
@@ -66,12 +67,17 @@ class Fleet:
         """All hosts by name. Raises EngineAwayError."""
         with self._lock:
             now = time.monotonic()
-            if now - self._marks_at > MARKS_FRESH_S:
-                self._read_marks()
-                self._marks_at = now
-            if now - self._live_at > LIVE_FRESH_S:
-                self._read_live()
-                self._live_at = now
+            # The moment comes first: who says `forget` while we ask is not overruled by the answer.
+            try:
+                if now - self._marks_at > MARKS_FRESH_S:
+                    self._marks_at = now
+                    self._read_marks()
+                if now - self._live_at > LIVE_FRESH_S:
+                    self._live_at = now
+                    self._read_live()
+            except ServescopeError:
+                self.forget()
+                raise
             latest = time.time() + _AHEAD_S
             if self._engine.traits().metrics_ql:
                 latest = int(time.time()) - UNSETTLED_S

@@ -119,7 +119,8 @@ class EngineReader:
             for labels in found
         }
         with self._lock:
-            self._known[metric] = _Known(keys, time.monotonic())
+            if self._known.get(metric) is entry:  # else it was forgotten while we asked
+                self._known[metric] = _Known(keys, time.monotonic())
         return sorted(keys)
 
     def groups(self, match: Matching, by: Sequence[str]) -> list[tuple[str, ...]]:

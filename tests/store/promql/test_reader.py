@@ -1,0 +1,82 @@
+"""What was learnt of an engine is forgotten when something new is sent, also while it is asked."""
+
+from typing import Any
+
+import pytest
+
+from servescope.errors import EngineAwayError
+from servescope.store.base import SeriesKey
+from servescope.store.promql.fleet import Fleet
+from servescope.store.promql.reader import EngineReader
+
+METRIC = "system.cpu.utilization"
+
+
+class Asked:
+    """Answers as an engine does whose first series comes while it is being asked."""
+
+    def __init__(self) -> None:
+        self.questions: list[str] = []
+        self.series: list[dict[str, str]] = []
+        self.hosts: list[dict[str, Any]] = []
+        self.meanwhile: Any = None
+        self.is_away = False
+
+    def ask(self, path: str, parameters: dict[str, str]) -> Any:
+        if self.is_away:
+            raise EngineAwayError("nobody answers")
+        self.questions.append(parameters.get("query", path))
+        is_of_rows = "by (instance)" not in parameters.get("query", "")
+        found: Any = {"result": [] if is_of_rows else self.hosts}
+        if path == "/api/v1/series":
+            found = self.series
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            meanwhile()
+        return found
+
+    @staticmethod
+    def traits() -> Any:
+        return type("Traits", (), {"metrics_ql": False})
+
+
+def test_an_answer_from_before_something_new_is_not_kept():
+    engine = Asked()
+    reader = EngineReader(engine, Fleet(engine), None)
+
+    def something_new() -> None:
+        engine.series = [{"__name__": "x"}]
+        reader.forget_series()
+
+    engine.meanwhile = something_new
+    assert reader.series(METRIC) == []
+    assert reader.series(METRIC) == [SeriesKey(METRIC, ())], "asked anew"
+    reader.series(METRIC)
+    assert len(engine.questions) == 2, "and then known"
+
+
+def test_hosts_from_before_something_new_are_asked_for_anew():
+    engine = Asked()
+    fleet = Fleet(engine)
+
+    def something_new() -> None:
+        engine.hosts = [{"metric": {"instance": "a"}, "value": [0, "1000"]}]
+        fleet.forget()
+
+    engine.meanwhile = something_new
+    fleet.hosts()
+    assert [host.name for host in fleet.hosts()] == ["a"]
+    count = len(engine.questions)
+    fleet.hosts()
+    assert len(engine.questions) == count, "and then known"
+
+
+def test_an_engine_that_was_away_is_asked_at_once_when_it_is_back():
+    engine = Asked()
+    fleet = Fleet(engine)
+    engine.is_away = True
+    with pytest.raises(EngineAwayError):
+        fleet.hosts()
+    engine.is_away = False
+    engine.hosts = [{"metric": {"instance": "a"}, "value": [0, "1000"]}]
+    assert [host.name for host in fleet.hosts()] == ["a"]
