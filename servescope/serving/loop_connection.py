@@ -105,6 +105,8 @@ class LoopConnection(ThreadedAnswers):
         self._feed(self.conversation.receive_early(data, now_ns(), kernel_ns))
         if not isinstance(call, HttpCall) or not (call.awaits_body and call.wants_data):
             self._pause_reading()
+        elif self._is_reading:
+            self.read_anew()
 
     def _feed(self, events: Iterable[Event]) -> None:
         """Hand parts of the body to the app."""
@@ -146,6 +148,7 @@ class LoopConnection(ThreadedAnswers):
 
     def carry_out(self, need: Need | None) -> None:
         """Do what the conversation needs, and go on as long as that needs no waiting."""
+        is_part = need is _READ
         while need is _RUN:
             need = self._run()
         if need is _READ:
@@ -156,6 +159,8 @@ class LoopConnection(ThreadedAnswers):
             self.deadline_ns = conversation.deadline_ns
             if not self._is_reading:
                 self.read_on()
+            elif is_part:
+                self.read_anew()
         elif need is _LINGER_ON:
             self._linger()
         elif need is _CLOSE:
@@ -193,8 +198,12 @@ class LoopConnection(ThreadedAnswers):
                 return conversation.finish_cycle(exchange.last_sent_ns)
         need = self._after_sending()
         if need is None and not self.is_closed:
-            self.read_on()
-            self._set_deadline()
+            if self._is_reading:
+                self._take_out_of_turn()  # a reset that came with the request: see `read_anew`
+            else:
+                self.read_on()
+            if self.phase is _RUNNING:
+                self._set_deadline()
         return need
 
     def _run_app(self, host: AsgiHost, exchange: Exchange) -> None:

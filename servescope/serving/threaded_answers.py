@@ -43,6 +43,16 @@ class ThreadedAnswers(LoopOutput):
             self._is_reading = True
             self._loop.add_reader(self.descriptor, self.take_arrived)
 
+    def read_anew(self) -> None:
+        """Read on after a part of something.
+
+        A reset may have come with the data. asyncio would tell of it again; uvloop closes the poll
+        handle of a descriptor once it has told of an error (`UVPoll._fatal_error`), and only a new
+        one tells of what is left.
+        """
+        self._pause_reading()
+        self.read_on()
+
     def _pause_reading(self) -> None:
         if self._is_reading:
             self._is_reading = False

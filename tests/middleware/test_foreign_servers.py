@@ -215,9 +215,8 @@ def test_kernel_wait_shows_what_the_apps_own_timer_cannot(start_server, gatherin
     eventually(lambda: sum(gathering.counts().values()) == 3, 5)
     newest = [detail.record for _, detail in gathering.store.details(2)]
     waits_ms = sorted(record.stages_ns[0] / 1e6 for record in newest)
-    assert waits_ms[0] < 150
-    assert waits_ms[1] > 250  # of 300, at the resolution of the kernel's clock tick
-    assert all(300 <= record.stages_ns[3] / 1e6 < 450 for record in newest)
+    assert waits_ms[1] - waits_ms[0] > 200  # of 300, less what lies between the two clients
+    assert all(300 <= record.stages_ns[3] / 1e6 < 500 for record in newest)
 
 
 def test_a_dashboard_shows_them_beside_its_own(start_dashboard, start_server, tmp_path):

@@ -11,6 +11,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from servescope import catalog
 from servescope.records import AppKind, ConcurrencyModel, Method, Protocol
+from servescope.serving import loop_connection
 from tests.serving import asgi_apps_for_listeners
 from tests.serving.raw_client import connect, exchange, gauge
 
@@ -63,6 +64,15 @@ def test_pings_are_answered(listener):
         return await (await socket.ping())
 
     assert talk(listener, ping) >= 0
+
+
+def test_a_client_that_never_says_a_word_is_asked_whether_it_is_there(listener, monkeypatch):
+    monkeypatch.setattr(loop_connection, "PING_NS", 1)
+    with connect(listener) as sock:
+        sock.sendall(HANDSHAKE)
+        received = b""
+        while b"\r\n\r\n\x89\x00" not in received:  # RFC 6455 section 5.5.2
+            received += sock.recv(1000)
 
 
 def test_close_codes_go_both_ways(listener, wait_until):

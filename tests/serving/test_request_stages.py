@@ -78,4 +78,4 @@ def test_a_slow_upload_counts_as_reading_not_as_queue(bench):
         read_responses(sock, 1)
     [record] = bench.records(1)
     assert record["stages_ns"][Stage.READ] >= 0.09e9
-    assert record["stages_ns"][Stage.QUEUE] < 0.09e9
+    assert record["stages_ns"][Stage.QUEUE] < record["stages_ns"][Stage.READ]

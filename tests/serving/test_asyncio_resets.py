@@ -1,0 +1,86 @@
+"""A reset that arrives together with data: the loop hears of both at once, and must act on both."""
+
+import socket
+import struct
+import threading
+from contextlib import contextmanager
+
+import pytest
+
+from servescope import catalog
+from servescope.records import AppKind, ConcurrencyModel
+from servescope.serving.models import asyncio_loop
+from tests.serving import asgi_apps_for_listeners
+from tests.serving.raw_client import GET, asking, connect, gauge, read_responses
+
+APP = "tests.serving.asgi_apps_for_listeners:app"
+RESET = struct.pack("ii", 1, 0)  # SO_LINGER of no time: the close is a reset
+POST = b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\nabc"
+
+
+@pytest.fixture(params=["installed", "asyncio"])
+def listener(request, bench, monkeypatch):
+    asgi_apps_for_listeners.left.clear()
+    if request.param == "asyncio":
+        monkeypatch.setattr(asyncio_loop, "find_spec", lambda _name: None)
+    return bench.start(APP, AppKind.ASGI, model=ConcurrencyModel.ASYNCIO)
+
+
+@contextmanager
+def held(listener):
+    """Keep the loop from looking at its sockets."""
+    is_held, go_on = threading.Event(), threading.Event()
+
+    def hold():
+        is_held.set()
+        go_on.wait(10)
+
+    listener._model.loop.call_soon_threadsafe(hold)
+    assert is_held.wait(10)
+    yield
+    go_on.set()
+
+
+def send_and_reset(listener, sock, data):
+    with held(listener):
+        sock.sendall(data)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+        sock.close()
+
+
+def is_forgotten(listener):
+    return gauge(listener, catalog.OPEN_CONNECTIONS) == 0
+
+
+@pytest.mark.parametrize("data", [b"GET / HT", GET, GET + b"GET /", POST, POST + b"x" * 997])
+def test_with_a_first_request_of_which_it_may_be_a_part(listener, wait_until, data):
+    with connect(listener) as sock:
+        wait_until(lambda: gauge(listener, catalog.OPEN_CONNECTIONS) == 1, "the connection")
+        send_and_reset(listener, sock, data)
+        wait_until(lambda: is_forgotten(listener), "the close", 5)
+
+
+def test_with_more_of_a_head(listener, wait_until):
+    with connect(listener) as sock:
+        sock.sendall(GET)
+        assert read_responses(sock, 1)[0][0] == 200
+        send_and_reset(listener, sock, b"GET / HT")
+        wait_until(lambda: is_forgotten(listener), "the close", 5)
+
+
+def test_with_more_of_a_body_its_app_waits_for(listener, wait_until):
+    with connect(listener) as sock:
+        sock.sendall(POST)
+        wait_until(lambda: gauge(listener, catalog.ACTIVE_REQUESTS) == 1, "the request")
+        send_and_reset(listener, sock, b"more")
+        wait_until(lambda: is_forgotten(listener), "the close", 5)
+    assert asgi_apps_for_listeners.left == ["disconnect in the body"]
+
+
+def test_with_a_request_whose_app_waits_for_the_client_to_leave(listener, wait_until):
+    with connect(listener) as sock:
+        wait_until(lambda: gauge(listener, catalog.OPEN_CONNECTIONS) == 1, "the connection")
+        send_and_reset(listener, sock, asking(b"/gone", GET))
+        wait_until(
+            lambda: asgi_apps_for_listeners.left == ["http.disconnect"], "the app to hear", 5
+        )
