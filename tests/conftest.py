@@ -31,6 +31,9 @@ LONG = (
 )
 """The folders whose files take seconds, the longest in front, but for the browser's."""
 
+ALONE = ("faults", "load")
+"""The folders that scripts/test runs once more, for what is marked `alone`."""
+
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items):
@@ -45,8 +48,8 @@ def pytest_collection_modifyitems(items):
             browser.add(item.path)
         elif folder in long:
             long[folder].add(item.path)
-        if item.get_closest_marker("alone") and folder != "faults":
-            raise pytest.UsageError(f"{item.nodeid}: only tests/faults may be `alone`")
+        if item.get_closest_marker("alone") and folder not in ALONE:
+            raise pytest.UsageError(f"{item.nodeid}: scripts/test looks for `alone` in {ALONE}")
     places = {}
     for files in (sorted(browser), [path for folder in LONG for path in sorted(long[folder])]):
         places |= {path: number / len(files) for number, path in enumerate(files)}

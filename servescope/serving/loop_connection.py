@@ -198,11 +198,11 @@ class LoopConnection(ThreadedAnswers):
                 return conversation.finish_cycle(exchange.last_sent_ns)
         need = self._after_sending()
         if need is None and not self.is_closed:
-            if self._is_reading:
-                self._take_out_of_turn()  # a reset that came with the request: see `read_anew`
-            else:
-                self.read_on()
+            was_reading = self._is_reading
+            self.read_on()
             if self.phase is _RUNNING:
+                if was_reading:
+                    self._take_out_of_turn()  # a reset that came with the request: see `read_anew`
                 self._set_deadline()
         return need
 
@@ -355,7 +355,8 @@ class LoopConnection(ThreadedAnswers):
 
     def _ping(self, call: WebSocketCall) -> None:
         try:
-            is_lost = call.expire()
+            # No pong is read before the app has taken what came before it.
+            is_lost = self._is_reading and call.expire()
         except ClientGoneError:
             is_lost = True
         if is_lost:

@@ -14,6 +14,8 @@ from tests.ports import free_port
 
 from .conftest import OK, Outcome, TinyServer, never_answers
 
+pytestmark = pytest.mark.alone
+
 PLAN = LoadPlan(listener="files", target="/a?b=c", rate=800, seconds=0.25)
 Serve = Callable[..., TinyServer]
 Run = Callable[[LoadPlan, int], Outcome]

@@ -25,7 +25,7 @@ from .conftest import TinyServer, never_answers
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.alone]
 PLAN = LoadPlan("files", "/", rate=200, seconds=0.5)
 ENDLESS = replace(PLAN, seconds=60.0)
 Serve = Callable[..., TinyServer]

@@ -36,6 +36,8 @@ from .test_open_model import NOTHING_FAILED, PLAN, all_failed
 if TYPE_CHECKING:
     from pathlib import Path
 
+pytestmark = pytest.mark.alone
+
 Serve = Callable[..., TinyServer]
 Run = Callable[..., Outcome]
 EACH = replace(PLAN, rate=200, keep_alive=False)

@@ -2,8 +2,6 @@
 
 import socket
 import struct
-import threading
-from contextlib import contextmanager
 
 import pytest
 
@@ -11,6 +9,7 @@ from servescope import catalog
 from servescope.records import AppKind, ConcurrencyModel
 from servescope.serving.models import asyncio_loop
 from tests.serving import asgi_apps_for_listeners
+from tests.serving.held_loop import held
 from tests.serving.raw_client import GET, asking, connect, gauge, read_responses
 
 APP = "tests.serving.asgi_apps_for_listeners:app"
@@ -24,21 +23,6 @@ def listener(request, bench, monkeypatch):
     if request.param == "asyncio":
         monkeypatch.setattr(asyncio_loop, "find_spec", lambda _name: None)
     return bench.start(APP, AppKind.ASGI, model=ConcurrencyModel.ASYNCIO)
-
-
-@contextmanager
-def held(listener):
-    """Keep the loop from looking at its sockets."""
-    is_held, go_on = threading.Event(), threading.Event()
-
-    def hold():
-        is_held.set()
-        go_on.wait(10)
-
-    listener._model.loop.call_soon_threadsafe(hold)
-    assert is_held.wait(10)
-    yield
-    go_on.set()
 
 
 def send_and_reset(listener, sock, data):

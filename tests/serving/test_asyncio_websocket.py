@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 
 import pytest
@@ -13,7 +14,9 @@ from servescope import catalog
 from servescope.records import AppKind, ConcurrencyModel, Method, Protocol
 from servescope.serving import loop_connection
 from tests.serving import asgi_apps_for_listeners
+from tests.serving.held_loop import held
 from tests.serving.raw_client import connect, exchange, gauge
+from tests.waiting import eventually
 
 APPS = "tests.serving.asgi_apps_for_listeners:"
 HANDSHAKE = (
@@ -64,6 +67,34 @@ def test_pings_are_answered(listener):
         return await (await socket.ping())
 
     assert talk(listener, ping) >= 0
+
+
+def test_what_came_with_the_handshake_and_after_it_is_taken_in_order(listener):
+    """More than one read takes, there before the first of them."""
+    message = b"\x82\xff" + (300_000).to_bytes(8) + bytes(4) + b"x" * 300_000
+    with connect(listener) as sock:
+        with held(listener):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1_000_000)
+            sock.sendall(HANDSHAKE + message)
+        with sock.makefile("rb") as file:
+            while file.readline() != b"\r\n":
+                pass
+            assert file.read(10) == b"\x82\x7f" + (300_000).to_bytes(8)
+            assert file.read(300_000) == b"x" * 300_000
+
+
+def test_a_client_whose_messages_nobody_takes_is_not_given_up(bench, wait_until):
+    """Its pongs lie behind them."""
+    listener = bench.start(APPS + "deaf", AppKind.ASGI, model=ConcurrencyModel.ASYNCIO)
+    with connect(listener) as sock:
+        sock.sendall(HANDSHAKE)
+        [connection] = eventually(lambda: list(listener._model._connections))
+        sock.sendall(b"\x82\xff" + (300_000).to_bytes(8) + bytes(4) + b"x" * 300_000)
+        wait_until(lambda: not connection._is_reading, "the app to be behind")
+        with held(listener):
+            for _ in range(3):
+                connection.expire()
+            assert not connection.is_closed
 
 
 def test_a_client_that_never_says_a_word_is_asked_whether_it_is_there(listener, monkeypatch):
