@@ -18,7 +18,7 @@ import struct
 import zlib
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -38,13 +38,17 @@ _CRC: Final = struct.Struct("<I")
 _COLUMNS: Final = struct.Struct("<II")  # CRC, n
 _HISTOGRAMS: Final = struct.Struct("<IIIHxB")  # CRC, n, cells, lowest, bytes of a count
 _RUNS, _WINDOW_CELLS = 2**31, 2048
+_NOT_BUCKETS: Final = f"a histogram has {BUCKETS} buckets"
 COUNT_KINDS: Final[dict[int, np.dtype[np.integer]]] = {
     width: np.dtype(kind) for width, kind in ((1, "<u1"), (2, "<u2"), (4, "<u4"), (8, "<i8"))
 }
 """How counts are kept, by the bytes of each."""
-
-
 _LARGEST: Final = {width: int(np.iinfo(kind).max) for width, kind in COUNT_KINDS.items()}
+_BEYOND: Final = {
+    width: int.from_bytes((bytes(width) + b"\xff" * (8 - width)) * BUCKETS, "little")
+    for width in COUNT_KINDS
+}
+"""The bits of BUCKETS words of eight bytes that a count of this width leaves empty."""
 
 
 def seal(body: bytes) -> bytes:
@@ -212,7 +216,8 @@ def histograms_from(ids: NDArray[np.uint32], deltas: Sequence[HistogramDelta]) -
     if not deltas:
         return NO_HISTOGRAMS
     dense = np.concatenate([delta.counts for delta in deltas])
-    _check_shape(dense, len(deltas))
+    if dense.size != BUCKETS * len(deltas):
+        raise ValueError(_NOT_BUCKETS)
     cells = dense.astype(bool).nonzero()[0]
     begins = cells.searchsorted(np.arange(0, dense.size + 1, BUCKETS))
     return Histograms(
@@ -246,25 +251,24 @@ def pack_histograms(ids: NDArray[np.uint32], deltas: Sequence[HistogramDelta]) -
     """
     n = len(deltas)
     if 0 < n <= _WINDOW_CELLS // 16:
-        dense = np.frombuffer(b"".join([delta.counts.data for delta in deltas]), np.int64)
-        _check_shape(dense, n)
-        table = dense.reshape(n, BUCKETS)
-        union = np.bitwise_or.reduce(table, axis=0)  # as many bits as the largest count has
-        used = union.astype(bool).tobytes()
-        low, high = max(used.find(1), 0), used.rfind(1) + 1 or 1
+        buffers: list[Any] = [delta.counts for delta in deltas]  # numpy types tell so from 3.12 on
+        dense = b"".join(buffers)
+        if len(dense) != 8 * BUCKETS * n:
+            raise ValueError(_NOT_BUCKETS)
+        table = np.ndarray((n, BUCKETS), np.int64, dense)
+        # As many bits as the largest count has; of so few words bytes tell sooner than arrays.
+        union = np.bitwise_or.reduce(table, axis=0).tobytes()
+        from_low = union.lstrip(b"\0")
+        low = (len(union) - len(from_low)) // 8 if from_low else 0
+        high = -(-len(union.rstrip(b"\0")) // 8) or 1
         if n * (high - low) <= _WINDOW_CELLS:
-            width = width_of(int(union.max()))
+            width = _width_of_words(union[8 * low : 8 * high])
             head = struct.pack(
                 f"<IIHxB{n}d", n, high - low, low + 1, width, *[delta.sum_s for delta in deltas]
             )
             cells = table[:, low:high].astype(COUNT_KINDS[width]).tobytes()
             return seal(b"".join((head, cells, ids.tobytes())))
     return encode_histograms(histograms_from(ids, deltas))
-
-
-def _check_shape(dense: NDArray[np.int64], histograms: int) -> None:
-    if dense.shape != (BUCKETS * histograms,):
-        raise ValueError(f"a histogram has {BUCKETS} buckets: {dense.shape} for {histograms}")
 
 
 def decode_histograms(blob: bytes) -> Histograms:
@@ -355,6 +359,12 @@ def width_of(largest: int) -> int:
         if largest <= most:
             return width
     raise OverflowError(f"a count of {largest} needs more than eight bytes")
+
+
+def _width_of_words(words: bytes) -> int:
+    """How many bytes each of these little-endian words of eight bytes needs."""
+    number = int.from_bytes(words, "little")
+    return next(width for width, rest in _BEYOND.items() if not number & rest)
 
 
 def merge_histograms(several: Sequence[Histograms]) -> Histograms:

@@ -92,7 +92,7 @@ class SqliteStore:
         """Commit the batch; when the size budget is used up, the oldest data makes room for it."""
         for _ in range(_ATTEMPTS_TO_MAKE_ROOM):
             try:
-                self._db.write(lambda connection: self._put(connection, batch))
+                newest = self._db.write(lambda connection: self._put(connection, batch))
             except StoreFullError:
                 if not self._db.write(pruning.make_room):
                     raise
@@ -101,8 +101,8 @@ class SqliteStore:
                 if self._is_shrinking:
                     self._shrink()
                 self._damaged.update(self._damaged_in_write)
-                if batch.frames:
-                    self._closed_before = max(frame.ts for frame in batch.frames) // ROWS
+                if newest is not None:
+                    self._closed_before = newest // ROWS
                 return
         raise StoreFullError(f"no room left in {self.path} for one second of data")
 
@@ -281,7 +281,8 @@ class SqliteStore:
             raise ValueError(f"{match.metric} is a {selection.kind}, not a {kind}")
         return selection
 
-    def _put(self, connection: sqlite3.Connection, batch: Batch) -> None:
+    def _put(self, connection: sqlite3.Connection, batch: Batch) -> int | None:
+        """Within a transaction; the newest second of the batch, None when it has none."""
         self._writer.begin(self._db.generation)
         found: list[tuple[int, int]] = []
         self._damaged_in_write = found
@@ -297,13 +298,13 @@ class SqliteStore:
             )
         if batch.details:
             details.insert(connection, batch.details)
-        if batch.frames:
-            newest = max(frame.ts for frame in batch.frames)
-            if self._closed_before != newest // ROWS:
-                before = pruning.newest_minute(connection)
-                closing.close_spans(connection, newest, lambda tier, ts: found.append((tier, ts)))
-                pruning.prune(connection, newest, before, self.retention)
+        newest = max([frame.ts for frame in batch.frames], default=None)
+        if newest is not None and self._closed_before != newest // ROWS:
+            before = pruning.newest_minute(connection)
+            closing.close_spans(connection, newest, lambda tier, ts: found.append((tier, ts)))
+            pruning.prune(connection, newest, before, self.retention)
         _note_damage(connection, found)
+        return newest
 
     def _put_frame(self, connection: sqlite3.Connection, frame: Frame) -> None:
         row = (

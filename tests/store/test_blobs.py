@@ -160,6 +160,22 @@ def test_seconds_of_histograms_come_back_however_they_were_packed(several):
         assert dense_of(found) == dense_of(histograms_from(*one))
 
 
+@pytest.mark.parametrize(
+    ("largest", "width"),
+    [(0, 1), (1, 1), (255, 1), (256, 2), (2**16 - 1, 2), (2**16, 4), (2**32, 8), (2**62, 8)],
+)
+@pytest.mark.parametrize("bucket", [0, 7, BUCKETS - 1])
+def test_counts_of_a_second_take_the_bytes_they_need(largest, width, bucket):
+    counts = np.zeros((2, BUCKETS), np.int64)
+    counts[1, bucket] = largest
+    blob = pack_histograms(
+        np.array([3, 4], np.uint32), [HistogramDelta(row, 0.5) for row in counts]
+    )
+    assert blob[15] == width
+    told = dense_of(decode_histograms(blob))
+    assert [told[number][0] for number in (3, 4)] == counts.tolist()
+
+
 @given(st.lists(deltas(), max_size=4))
 def test_merging_histograms_adds_them(several):
     merged = dense_of(merge_histograms([histograms_from(*one) for one in several]))
