@@ -6,6 +6,7 @@ passes over.
 
 import gc
 import importlib
+import signal
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,15 @@ LONG = (
 
 ALONE = ("faults", "load")
 """The folders that scripts/test runs once more, for what is marked `alone`."""
+
+
+def pytest_configure():
+    """Heed SIGINT: what the tests start inherits that it is ignored.
+
+    A shell ignores it for what it starts in the background (POSIX.1, Shell Command Language, 2.11).
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(trylast=True)
