@@ -298,8 +298,10 @@ class LoopConnection(ThreadedAnswers):
             self.close()
             return
         self._end_socket_if_over(call)
-        if not self.is_closed and (self.is_congested or not call.wants_data):
+        if self.is_congested or not call.wants_data:
             self._pause_reading()
+        elif self._is_reading:
+            self.read_anew()
 
     def _end_socket_if_over(self, call: WebSocketCall) -> None:
         # RFC 6455 section 7.1.1: the server is first to close, once the Close frames are out.

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
 
 GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 CLOSING = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+HANDSHAKE = (
+    b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
 
 
 def connect(listener: RunningListener) -> socket.socket:

@@ -10,19 +10,23 @@ from servescope.records import AppKind, ConcurrencyModel
 from servescope.serving.models import asyncio_loop
 from tests.serving import asgi_apps_for_listeners
 from tests.serving.held_loop import held
-from tests.serving.raw_client import GET, asking, connect, gauge, read_responses
+from tests.serving.raw_client import GET, HANDSHAKE, asking, connect, gauge, read_responses
 
-APP = "tests.serving.asgi_apps_for_listeners:app"
+APPS = "tests.serving.asgi_apps_for_listeners:"
 RESET = struct.pack("ii", 1, 0)  # SO_LINGER of no time: the close is a reset
 POST = b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\nabc"
 
 
-@pytest.fixture(params=["installed", "asyncio"])
-def listener(request, bench, monkeypatch):
-    asgi_apps_for_listeners.left.clear()
+@pytest.fixture(params=["installed", "asyncio"], autouse=True)
+def _loop(request, monkeypatch):
     if request.param == "asyncio":
         monkeypatch.setattr(asyncio_loop, "find_spec", lambda _name: None)
-    return bench.start(APP, AppKind.ASGI, model=ConcurrencyModel.ASYNCIO)
+
+
+@pytest.fixture
+def listener(bench):
+    asgi_apps_for_listeners.left.clear()
+    return bench.start(APPS + "app", AppKind.ASGI, model=ConcurrencyModel.ASYNCIO)
 
 
 def send_and_reset(listener, sock, data):
@@ -68,3 +72,12 @@ def test_with_a_request_whose_app_waits_for_the_client_to_leave(listener, wait_u
         wait_until(
             lambda: asgi_apps_for_listeners.left == ["http.disconnect"], "the app to hear", 5
         )
+
+
+def test_with_a_message_that_gets_no_answer(bench, wait_until):
+    listener = bench.start(APPS + "deaf", AppKind.ASGI, model=ConcurrencyModel.ASYNCIO)
+    with connect(listener) as sock:
+        sock.sendall(HANDSHAKE)
+        assert sock.recv(12) == b"HTTP/1.1 101"
+        send_and_reset(listener, sock, b"\x82\x81\x00\x00\x00\x00x")
+        wait_until(lambda: is_forgotten(listener), "the close", 5)

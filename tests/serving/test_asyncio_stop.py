@@ -10,13 +10,9 @@ import pytest
 
 from servescope.records import AppKind, ConcurrencyModel, RequestFlag
 from tests.serving import asgi_apps_for_listeners
-from tests.serving.raw_client import GET, connect, read_all
+from tests.serving.raw_client import GET, HANDSHAKE, connect, read_all
 
 APPS = "tests.serving.asgi_apps_for_listeners:"
-UPGRADE = (
-    b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
 
 
 @pytest.fixture(autouse=True)
@@ -58,7 +54,7 @@ def threads_of(listener) -> list[str]:
 def test_a_websocket_is_closed_with_1001(start, wait_until):
     listener = start()
     with connect(listener) as sock:
-        sock.sendall(UPGRADE)
+        sock.sendall(HANDSHAKE)
         assert entered()
         assert sock.recv(1000).startswith(b"HTTP/1.1 101")
         thread = stopping(listener, 5)

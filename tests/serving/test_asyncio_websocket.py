@@ -15,14 +15,10 @@ from servescope.records import AppKind, ConcurrencyModel, Method, Protocol
 from servescope.serving import loop_connection
 from tests.serving import asgi_apps_for_listeners
 from tests.serving.held_loop import held
-from tests.serving.raw_client import connect, exchange, gauge
+from tests.serving.raw_client import HANDSHAKE, connect, exchange, gauge
 from tests.waiting import eventually
 
 APPS = "tests.serving.asgi_apps_for_listeners:"
-HANDSHAKE = (
-    b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
 
 
 @pytest.fixture
