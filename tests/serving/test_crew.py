@@ -134,6 +134,7 @@ def test_a_plain_client_waits_for_few_requests_of_those_who_pipeline(
 ):
     """Counted in requests, from the one during which the plain client's arrives."""
     monkeypatch.setattr(Pace, "is_quick", lambda *_: pace == "quick")  # whatever else runs here
+    monkeypatch.setattr(Crew, "_take_over", lambda *_: False)  # nor is a leader held up by others
     listener = bench.start(threads=threads)
     apps_for_listeners.turns.clear()
     with ExitStack() as stack:
