@@ -203,7 +203,7 @@ def test_a_second_interrupt_ends_at_once(serve, tmp_path):
         eventually(lambda: not _accepts(served.port))
         began = time.monotonic()
         assert served.end(signal.SIGINT) == 130
-        assert time.monotonic() - began < 1.0
+        assert time.monotonic() - began < 5.0
 
 
 def _accepts(port):

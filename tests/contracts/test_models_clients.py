@@ -51,7 +51,7 @@ def test_half_a_request_gets_408_after_its_deadline(
 
 
 def test_idle_connections_are_closed_in_silence(hall: Hall):
-    listener = hall.start(head_seconds=0.2, keep_alive_seconds=0.2)
+    listener = hall.start(head_seconds=0.5, keep_alive_seconds=0.5)
     with connect(listener) as kept:
         kept.sendall(GET)
         assert read_responses(kept, 1)[0][0] == 200

@@ -200,7 +200,7 @@ def run(program, folder, way):
         capture_output=True,
         check=False,
         text=True,
-        timeout=60,
+        timeout=110,
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout.splitlines()[-1])

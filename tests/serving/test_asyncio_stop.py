@@ -74,7 +74,7 @@ def test_what_has_no_end_is_bounded_by_the_grace(bench, start, path, caplog):
         assert entered()
         began = time.monotonic()
         listener.stop(0.3)
-        assert time.monotonic() - began < 1.5
+        assert time.monotonic() - began < 5.0
         read_all(sock)
     [record] = bench.records(1)
     assert record["flags"] & RequestFlag.ABORTED
@@ -89,7 +89,7 @@ def test_an_app_that_holds_the_loop_cannot_hold_the_stop(start, caplog):
         assert entered()
         began = time.monotonic()
         listener.stop(0.2)
-        assert time.monotonic() - began < 2.0
+        assert time.monotonic() - began < 5.0
         assert "holds the event loop" in caplog.text
         assert sock.recv(100) == b""
     asgi_apps_for_listeners.leave.set()
@@ -99,7 +99,7 @@ def test_a_shutdown_that_hangs_is_bounded(bench, caplog):
     listener = bench.start(APPS + "hangs_at_shutdown", AppKind.ASGI, model=ConcurrencyModel.ASYNCIO)
     began = time.monotonic()
     listener.stop(0.1)
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 5.0
     assert "shutdown took too long" in caplog.text
 
 
@@ -109,6 +109,6 @@ def test_a_wsgi_app_that_hangs_is_bounded(bench, caplog):
         sock.sendall(asking(b"/wait"))
         began = time.monotonic()
         listener.stop(0.2)
-        assert time.monotonic() - began < 2.0
+        assert time.monotonic() - began < 5.0
         assert "still in the app" in caplog.text
         assert sock.recv(100) == b""
