@@ -82,7 +82,7 @@ def test_what_has_no_end_is_bounded_by_the_grace(bench, start, path, caplog):
     assert "Task was destroyed" not in caplog.text
 
 
-def test_an_app_that_holds_the_loop_cannot_hold_the_stop(start, caplog):
+def test_an_app_that_holds_the_loop_cannot_hold_the_stop(start, caplog, wait_until):
     listener = start()
     with connect(listener) as sock:
         sock.sendall(asking(b"/block"))
@@ -93,6 +93,8 @@ def test_an_app_that_holds_the_loop_cannot_hold_the_stop(start, caplog):
         assert "holds the event loop" in caplog.text
         assert sock.recv(100) == b""
     asgi_apps_for_listeners.leave.set()
+    wait_until(lambda: not threads_of(listener), "the loop to end once it can")
+    assert len(caplog.records) == 1, "and it ends as any other"
 
 
 def test_a_shutdown_that_hangs_is_bounded(bench, caplog):

@@ -86,7 +86,8 @@ class AsyncioLoop:
         self.loop = make_loop()
         self.driver: CoroutineDriver
         self._acceptor = _LoopAcceptor(assignment)
-        self._is_accepting = False
+        self._accepting: int | None = None
+        """The descriptor that is watched: when an app holds the loop, `stop` closes the socket."""
         self._connections: set[LoopConnection] = set()
         self._workers = WorkerThreads(
             self._name, 0 if self.host else options.threads, options.pin_core
@@ -235,14 +236,15 @@ class AsyncioLoop:
         self._assignment.listening.close()
 
     def _accept_on(self) -> None:
-        if not self._is_accepting and self._assignment.listening.fileno() >= 0:
-            self._is_accepting = True
-            self.loop.add_reader(self._assignment.listening.fileno(), self._accept_some)
+        descriptor = self._assignment.listening.fileno()
+        if self._accepting is None and descriptor >= 0:
+            self._accepting = descriptor
+            self.loop.add_reader(descriptor, self._accept_some)
 
     def _accept_off(self) -> None:
-        if self._is_accepting:
-            self._is_accepting = False
-            self.loop.remove_reader(self._assignment.listening.fileno())
+        if self._accepting is not None:
+            self.loop.remove_reader(self._accepting)
+            self._accepting = None
 
     def _accept_some(self) -> None:
         for _ in range(ACCEPTS_PER_TURN):
