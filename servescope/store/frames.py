@@ -251,8 +251,9 @@ def pack_histograms(ids: NDArray[np.uint32], deltas: Sequence[HistogramDelta]) -
     """
     n = len(deltas)
     if 0 < n <= _WINDOW_CELLS // 16:
-        buffers: list[Any] = [delta.counts for delta in deltas]  # numpy types tell so from 3.12 on
-        dense = b"".join(buffers)
+        counts: Any  # numpy tells from Python 3.12 on that arrays are buffers
+        counts, sums = zip(*deltas, strict=True)
+        dense = b"".join(counts)
         if len(dense) != 8 * BUCKETS * n:
             raise ValueError(_NOT_BUCKETS)
         table = np.ndarray((n, BUCKETS), np.int64, dense)
@@ -263,9 +264,7 @@ def pack_histograms(ids: NDArray[np.uint32], deltas: Sequence[HistogramDelta]) -
         high = -(-len(union.rstrip(b"\0")) // 8) or 1
         if n * (high - low) <= _WINDOW_CELLS:
             width = _width_of_words(union[8 * low : 8 * high])
-            head = struct.pack(
-                f"<IIHxB{n}d", n, high - low, low + 1, width, *[delta.sum_s for delta in deltas]
-            )
+            head = struct.pack(f"<IIHxB{n}d", n, high - low, low + 1, width, *sums)
             cells = table[:, low:high].astype(COUNT_KINDS[width]).tobytes()
             return seal(b"".join((head, cells, ids.tobytes())))
     return encode_histograms(histograms_from(ids, deltas))
