@@ -66,12 +66,12 @@ def test_another_app_and_back(servers, dashboard):
     fill(servers, "App", "shop:app")
     press(servers, "Apply")
     wait_card(servers, "wsgi", "shop:app")
-    assert body(dashboard, "wsgi") == b"the shop"
+    eventually(lambda: body(dashboard, "wsgi") == b"the shop")
     fill(servers, "App", "shop:loop")
     press(servers, "Apply")
     wait_card(servers, "wsgi", "shop:loop (asgi)")
     assert "one event loop" in card(servers, "wsgi").inner_text()
-    assert body(dashboard, "wsgi") == b"the loop"
+    eventually(lambda: body(dashboard, "wsgi") == b"the loop")
     press(servers, "Back to the settings")
     wait_card(servers, "wsgi", "flask_app")
     assert dashboard.port("wsgi") == port

@@ -101,7 +101,8 @@ def test_a_log_that_cannot_be_written_is_told_once_and_harms_nobody(
         assert exchange(listener, CLOSING).startswith(b"HTTP/1.1 200 ")
         time.sleep(0.12)  # more than one round of the writer
     if place.model is not ConcurrencyModel.PREFORK:
-        assert "the access log cannot be written" in listener.problem
+        problem = "the access log cannot be written"
+        wait_until(lambda: problem in listener.problem, "the problem to be told")
     listener.stop()
     told = caplog.text + capfd.readouterr().err
     workers = 2 if place.model is ConcurrencyModel.PREFORK else 1
