@@ -86,6 +86,7 @@ class AsyncioLoop:
         self.loop = make_loop()
         self.driver: CoroutineDriver
         self._acceptor = _LoopAcceptor(assignment)
+        self._accepts_per_turn = ACCEPTS_PER_TURN
         self._accepting: int | None = None
         """The descriptor that is watched: when an app holds the loop, `stop` closes the socket."""
         self._connections: set[LoopConnection] = set()
@@ -247,7 +248,7 @@ class AsyncioLoop:
             self._accepting = None
 
     def _accept_some(self) -> None:
-        for _ in range(ACCEPTS_PER_TURN):
+        for _ in range(self._accepts_per_turn):
             connection = self._acceptor.accept()
             if not isinstance(connection, LoopConnection):
                 if self._acceptor.paused_until_ns > now_ns():
@@ -302,7 +303,9 @@ class AsyncioLoop:
         """Serve what has come, let it finish within the grace, break off the rest."""
         loop = self.loop
         began = loop.time()
-        await self._outside_of_a_task(self._accept_some)  # these were told they are connected
+        # These were told that they are connected; the queue holds one more than its bound.
+        self._accepts_per_turn = self._assignment.options.backlog + 1
+        await self._outside_of_a_task(self._accept_some)
         self.is_stopping = True
         self._leave_socket()
         while self._connections or self.driver.tasks:

@@ -84,9 +84,10 @@ class Sequential:
     def _serve_forever(self) -> None:
         pin_this_thread(self._assignment.options.pin_core)
         while True:
+            stop_at_ns = self._stop_at_ns  # asked before: who has connected by then is served
             connection = None if self._is_retired else self._acceptor.accept()
             if connection is None:
-                if self._stop_at_ns or self._is_retired:
+                if stop_at_ns or self._is_retired:
                     self._assignment.listening.close()
                     return
                 paused_ns = max(self._acceptor.paused_until_ns - now_ns(), 0)
@@ -139,6 +140,7 @@ class Sequential:
         conversation = connection.conversation
         give_way_at_ns = now_ns() + GIVE_WAY_NS
         while True:
+            stop_at_ns = self._stop_at_ns  # asked before: what is sent by then is answered
             found = connection.read()
             if found is not None:
                 data, kernel_ns = found
@@ -148,7 +150,7 @@ class Sequential:
             deadline_ns = conversation.deadline_ns
             events = {connection.descriptor: select.POLLIN}
             if conversation.is_idle:
-                if self._stop_at_ns:
+                if stop_at_ns:
                     return Need.CLOSE
                 events[self._wake] = select.POLLIN
                 if is_kept and self.others_wait():

@@ -194,9 +194,10 @@ class ThreadPool:
             self._receive(me, connection)
 
     def _receive(self, me: Member, connection: Connection) -> None:
+        stop_at_ns = self._stop_at_ns  # asked before: what is sent by then is answered
         found = connection.read()
         if found is None:
-            if self._stop_at_ns and connection.conversation.is_idle:
+            if stop_at_ns and connection.conversation.is_idle:
                 self._close(connection)
                 return
             connection.deadline_ns = connection.conversation.deadline_ns
@@ -377,8 +378,9 @@ class ThreadPool:
     def _continue_stop(self, me: Member, now: int) -> None:
         """One step of the stop: take what has arrived, close what is idle, end when all is done."""
         if self._listening_descriptor >= 0:
-            self._accepts_per_turn = ACCEPTS_PER_TURN
-            self._accept_some(me)  # these were told that they are connected
+            # These were told that they are connected; the queue holds one more than its bound.
+            self._accepts_per_turn = self._assignment.options.backlog + 1
+            self._accept_some(me)
             if not me.leads:
                 return
             self._leave_socket()
