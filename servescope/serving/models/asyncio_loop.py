@@ -15,12 +15,13 @@ import threading
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from servescope.errors import ListenerError
 from servescope.hosting.asgi import AsgiHost
 from servescope.hosting.asgi_lifespan import Lifespan, LifespanState
-from servescope.serving.acceptor import ACCEPTS_PER_TURN, Acceptor
+from servescope.serving.accept_queue import AcceptQueue
+from servescope.serving.acceptor import Acceptor
 from servescope.serving.connection import now_ns
 from servescope.serving.coroutine_driver import CoroutineDriver
 from servescope.serving.loop_connection import LoopConnection
@@ -86,9 +87,12 @@ class AsyncioLoop:
         self.loop = make_loop()
         self.driver: CoroutineDriver
         self._acceptor = _LoopAcceptor(assignment)
-        self._accepts_per_turn = ACCEPTS_PER_TURN
-        self._accepting: int | None = None
-        """The descriptor that is watched: when an app holds the loop, `stop` closes the socket."""
+        self._queue = AcceptQueue(
+            assignment,
+            self._acceptor,
+            lambda descriptor: self.loop.add_reader(descriptor, self._accept_some),
+            self.loop.remove_reader,
+        )
         self._connections: set[LoopConnection] = set()
         self._workers = WorkerThreads(
             self._name, 0 if self.host else options.threads, options.pin_core
@@ -118,7 +122,7 @@ class AsyncioLoop:
     def retire(self) -> None:
         """Leave the accept queue to somebody else; see `Model`."""
         self._assignment.site.draining = True
-        self.loop.call_soon_threadsafe(self._leave_socket)
+        self.loop.call_soon_threadsafe(self._queue.leave)
 
     def stop(self, grace_seconds: float) -> None:
         """Stop accepting, finish what is in flight, end the threads; bounded by the grace."""
@@ -166,7 +170,7 @@ class AsyncioLoop:
             running = asyncio.create_task(self._run_lifespan(self.host, lifespan))
             self._failure = await _startup_failure(lifespan)
         if self._failure is None:
-            self._accept_on()
+            self._queue.watch()
             self.loop.call_later(self._sweep_s, self._sweep)
             self._is_up.set()
             await self._stop_asked.wait()
@@ -232,28 +236,9 @@ class AsyncioLoop:
 
     # Accepting and deadlines.
 
-    def _leave_socket(self) -> None:
-        self._accept_off()
-        self._assignment.listening.close()
-
-    def _accept_on(self) -> None:
-        descriptor = self._assignment.listening.fileno()
-        if self._accepting is None and descriptor >= 0:
-            self._accepting = descriptor
-            self.loop.add_reader(descriptor, self._accept_some)
-
-    def _accept_off(self) -> None:
-        if self._accepting is not None:
-            self.loop.remove_reader(self._accepting)
-            self._accepting = None
-
-    def _accept_some(self) -> None:
-        for _ in range(self._accepts_per_turn):
-            connection = self._acceptor.accept()
-            if not isinstance(connection, LoopConnection):
-                if self._acceptor.paused_until_ns > now_ns():
-                    self._accept_off()
-                return
+    def _accept_some(self, *, is_last: bool = False) -> None:
+        for accepted in self._queue.take(is_last=is_last):
+            connection = cast("LoopConnection", accepted)  # what our acceptor makes
             connection.attach(self)
             self.guard(connection, partial(self._welcome, connection))
 
@@ -272,8 +257,7 @@ class AsyncioLoop:
         now = now_ns()
         if not self.is_stopping:
             self.loop.call_later(self._sweep_s, self._sweep)
-            if now >= self._acceptor.paused_until_ns:
-                self._accept_on()
+            self._queue.resume(now)
         for connection in list(self._connections):
             connection.hurry_close()
             if now >= connection.deadline_ns:
@@ -303,11 +287,9 @@ class AsyncioLoop:
         """Serve what has come, let it finish within the grace, break off the rest."""
         loop = self.loop
         began = loop.time()
-        # These were told that they are connected; the queue holds one more than its bound.
-        self._accepts_per_turn = self._assignment.options.backlog + 1
-        await self._outside_of_a_task(self._accept_some)
+        await self._outside_of_a_task(partial(self._accept_some, is_last=True))
         self.is_stopping = True
-        self._leave_socket()
+        self._queue.leave()
         while self._connections or self.driver.tasks:
             if loop.time() - began >= self._grace_s:
                 break

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Final
 from servescope.errors import ClientGoneError
 from servescope.hosting.conversation import Need
 from servescope.records import RequestFlag
+from servescope.serving.accept_queue import AcceptQueue
 from servescope.serving.acceptor import ACCEPTS_PER_TURN, Acceptor
 from servescope.serving.connection import LINGER_NS, STOP_LINGER_NS, Connection, now_ns
 from servescope.serving.crew import Crew, Member, Order
@@ -59,17 +60,21 @@ class ThreadPool:
         self._assignment = assignment
         self._name = assignment.site.name
         self._acceptor = Acceptor(assignment)
-        self._listening_descriptor = assignment.listening.fileno()
         self._connections: dict[int, Connection] = {}
-        # One at a time leaves some for the processes that share the socket.
-        self._accepts_per_turn = 1 if assignment.shares_socket else ACCEPTS_PER_TURN
         self._crew = Crew(assignment.options.threads, self._on_takeover)
         self._pace = Pace()
         self._readiness = Readiness()
+        self._queue = AcceptQueue(
+            assignment,
+            self._acceptor,
+            self._readiness.watch,
+            self._readiness.unwatch,
+            # One at a time leaves some for the processes that share the socket.
+            1 if assignment.shares_socket else ACCEPTS_PER_TURN,
+        )
         self._ready: Iterator[int] = iter(())  # descriptors; a new leader goes on with these
         self._gave_way: deque[Connection] = deque()  # and with these: their next request is here
         self._stop_at_ns = 0  # when the grace is over; 0 while nobody asked for the stop
-        self._is_accepting = True
         self._is_retiring = False
         self._is_over = threading.Event()
         self._sweep_ns = int(sweep_seconds(assignment.options) * _NS)
@@ -83,7 +88,7 @@ class ThreadPool:
 
     def start(self) -> None:
         """Begin to accept."""
-        self._readiness.watch(self._listening_descriptor)
+        self._queue.watch()
         for thread in self._threads:
             thread.start()
 
@@ -123,7 +128,7 @@ class ThreadPool:
         for descriptor in self._ready:
             connection = self._connections.get(descriptor)
             if connection is None:
-                if descriptor == self._listening_descriptor:
+                if descriptor == self._queue.watched:
                     self._accept_some(me)
             elif self._readiness.take(connection):
                 self._guarded(self._attend, me, connection)
@@ -141,7 +146,7 @@ class ThreadPool:
             return 0
         if self._stop_at_ns:
             return _STOP_POLL_NS
-        if self._connections or not self._is_accepting:
+        if self._connections or self._queue.watched is None:
             return self._sweep_ns
         return None
 
@@ -155,14 +160,8 @@ class ThreadPool:
             _log.exception("listener %s: a connection failed", self._name)
             self._close(connection)
 
-    def _accept_some(self, me: Member) -> None:
-        for _ in range(self._accepts_per_turn):
-            connection = self._acceptor.accept()
-            if connection is None:
-                if self._acceptor.paused_until_ns > now_ns() and self._is_accepting:
-                    self._readiness.unwatch(self._listening_descriptor)
-                    self._is_accepting = False
-                return
+    def _accept_some(self, me: Member, *, is_last: bool = False) -> None:
+        for connection in self._queue.take(is_last=is_last):
             self._guarded(self._welcome, me, connection)
             if not me.leads:
                 return
@@ -226,11 +225,10 @@ class ThreadPool:
     def _sweep(self, me: Member, now: int) -> None:
         """See to passed deadlines, and to the order to retire."""
         if self._is_retiring:
-            self._leave_socket()
-        may_accept = now >= self._acceptor.paused_until_ns and not self._stop_at_ns
-        if may_accept and not self._is_accepting and self._listening_descriptor >= 0:
-            self._is_accepting = True
-            self._readiness.watch(self._listening_descriptor)
+            self._is_retiring = False
+            self._queue.leave()
+        if not self._stop_at_ns:
+            self._queue.resume(now)
         for connection in list(self._connections.values()):  # one step under the GIL
             is_due = connection.is_parked and now >= connection.deadline_ns
             if is_due and self._readiness.take(connection):
@@ -355,15 +353,6 @@ class ThreadPool:
         self._next_sweep_ns = 0
         self._readiness.wake()
 
-    def _leave_socket(self) -> None:
-        self._is_retiring = False
-        if self._listening_descriptor >= 0:
-            if self._is_accepting:
-                self._readiness.unwatch(self._listening_descriptor)
-            self._is_accepting = False
-            self._listening_descriptor = -1
-            self._assignment.listening.close()
-
     def stop(self, grace_seconds: float) -> None:
         """Stop accepting, finish what is in flight, end the threads; bounded by the grace."""
         self._assignment.site.draining = True
@@ -377,13 +366,11 @@ class ThreadPool:
 
     def _continue_stop(self, me: Member, now: int) -> None:
         """One step of the stop: take what has arrived, close what is idle, end when all is done."""
-        if self._listening_descriptor >= 0:
-            # These were told that they are connected; the queue holds one more than its bound.
-            self._accepts_per_turn = self._assignment.options.backlog + 1
-            self._accept_some(me)
+        if self._queue.is_open:
+            self._accept_some(me, is_last=True)
             if not me.leads:
                 return
-            self._leave_socket()
+            self._queue.leave()
         for connection in list(self._connections.values()):
             if connection.is_parked:
                 self._guarded(self._close_if_idle, me, connection)
