@@ -12,15 +12,15 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
-from servescope.errors import ClientGoneError, ProtocolError
+from servescope.errors import ProtocolError
 from servescope.hosting.asgi_http import HttpCall
 from servescope.hosting.asgi_websocket import WebSocketCall
 from servescope.hosting.conversation import Need
 from servescope.records import RequestFlag
 from servescope.serving.arrival import receive
 from servescope.serving.connection import LINGER_NS, READ_BYTES, STOP_LINGER_NS, now_ns
-from servescope.serving.loop_phases import CLOSE_NS, NEVER_NS, PING_NS, Keeper, Phase
-from servescope.serving.threaded_answers import ThreadedAnswers
+from servescope.serving.loop_phases import NEVER_NS, Keeper, Phase
+from servescope.serving.loop_websocket import LoopWebSocket
 from servescope.wire.http1_events import BodyData, EndOfMessage, Refusal
 from servescope.wire.websocket_handshake import asks_for_websocket, read_handshake
 
@@ -44,15 +44,15 @@ _LINGER_ON: Final = Need.LINGER
 _CLOSE: Final = Need.CLOSE
 
 
-class LoopConnection(ThreadedAnswers):
+class LoopConnection(LoopWebSocket):
     """One accepted socket on the loop; the Channel of its ASGI calls. Call `attach` first."""
 
-    __slots__ = ("_call", "_driver", "_host")
+    __slots__ = ("_driver", "_host")
 
     def attach(self, keeper: Keeper) -> None:
         """Let `keeper` keep it."""
         self.prepare(keeper)
-        self._call: HttpCall | WebSocketCall | None = None
+        self._call = None
         self._driver = keeper.driver
         self._host = keeper.host
         self.deadline_ns = self.conversation.deadline_ns
@@ -272,43 +272,6 @@ class LoopConnection(ThreadedAnswers):
         self._call = None
         return self.conversation.finish_cycle(now_ns())
 
-    # A WebSocket.
-
-    def switch_protocols(self) -> None:
-        """The 101 is out: frames from here on (see Channel)."""
-        self.phase = _SOCKET
-        self.deadline_ns = now_ns() + PING_NS
-        rest = self.conversation.take_rest()
-        if rest:
-            self._keeper.loop.call_soon(self._keeper.guard, self, lambda: self._take_frames(rest))
-        self.read_on()
-
-    def _take_frames(self, data: bytes) -> None:
-        call = self._call
-        if not isinstance(call, WebSocketCall) or self.is_closed:
-            return
-        if not data:
-            self.close()
-            return
-        if not self._pending:
-            self.deadline_ns = now_ns() + PING_NS
-        try:
-            call.feed(data)
-        except ClientGoneError:
-            self.close()
-            return
-        self._end_socket_if_over(call)
-        if self.is_congested or not call.wants_data:
-            self._pause_reading()
-        elif self._is_reading:
-            self.read_anew()
-
-    def _end_socket_if_over(self, call: WebSocketCall) -> None:
-        # RFC 6455 section 7.1.1: the server is first to close, once the Close frames are out.
-        if call.is_over and not self._pending and self.phase is _SOCKET:
-            call.disconnect(cut_off=False)
-            self._linger()
-
     def want_data(self) -> None:
         """The app waits for the client (see Channel)."""
         interim = self.conversation.take_interim()
@@ -323,8 +286,7 @@ class LoopConnection(ThreadedAnswers):
 
     def _has_flushed(self) -> None:
         if isinstance(self._call, WebSocketCall) and self.phase is _SOCKET:
-            self.deadline_ns = now_ns() + PING_NS
-            self._end_socket_if_over(self._call)
+            self._frames_are_out(self._call)
             self.want_data()
             return
         self._set_deadline()
@@ -355,22 +317,6 @@ class LoopConnection(ThreadedAnswers):
         else:
             self.close()
 
-    def _ping(self, call: WebSocketCall) -> None:
-        try:
-            # No pong is read before the app has taken what came before it.
-            is_lost = self._is_reading and call.expire()
-        except ClientGoneError:
-            is_lost = True
-        if is_lost:
-            self.close()
-        else:
-            self.deadline_ns = now_ns() + PING_NS
-
-    def hurry_close(self) -> None:
-        """A WebSocket whose Close is out does not wait for the client's for ever."""
-        if isinstance(self._call, WebSocketCall) and self._call.is_closing:
-            self.deadline_ns = min(self.deadline_ns, now_ns() + CLOSE_NS)
-
     def refuse(self) -> None:
         """Answer what the conversation was told to refuse."""
         self.carry_out(Need.RUN)
@@ -378,10 +324,7 @@ class LoopConnection(ThreadedAnswers):
     def begin_stop(self) -> None:
         """The listener stops: say good-bye on a WebSocket, close what is idle."""
         if isinstance(self._call, WebSocketCall) and self.phase is _SOCKET:
-            try:
-                self._call.close()
-            except ClientGoneError:
-                self.close()
+            self._say_goodbye(self._call)
         elif self.phase is _READING and self.conversation.is_idle:
             found = self.read()  # a request may have arrived just now
             if found is None or not found[0]:
