@@ -1,0 +1,45 @@
+"""WSGI apps, recorded and called as a server calls them."""
+
+from wsgiref.util import setup_testing_defaults
+
+from servescope.middleware.wsgi import ServescopeMiddleware
+
+
+def environ(path="/", method="GET", **more):
+    given = {
+        "SCRIPT_NAME": "",
+        "PATH_INFO": path,
+        "REQUEST_METHOD": method,
+        "SERVER_PROTOCOL": "HTTP/1.1",
+        **more,
+    }
+    setup_testing_defaults(given)
+    given.setdefault("QUERY_STRING", "")
+    return given
+
+
+def start_response(_status, _headers, _exc_info=None):
+    return lambda _data: None
+
+
+def wrapped(recorded, app, **more):
+    return ServescopeMiddleware(app, data_dir=recorded.folder, **{"listener": "shop", **more})
+
+
+def answer(app, given):
+    """All of the body, then close: what a server does."""
+    result = app(given, start_response)
+    try:
+        return b"".join(result)
+    finally:
+        close = getattr(result, "close", None)
+        if close:
+            close()
+
+
+def ok(*blocks, status="200 OK", headers=()):
+    def app(_environ, start):
+        start(status, [("Content-Type", "text/plain"), *headers])
+        return list(blocks)
+
+    return app
