@@ -10,7 +10,7 @@ import pytest
 
 from servescope.records import AppKind, ConcurrencyModel, RequestFlag
 from tests.serving import asgi_apps_for_listeners
-from tests.serving.raw_client import GET, HANDSHAKE, connect, read_all
+from tests.serving.raw_client import GET, HANDSHAKE, asking, connect, read_all
 
 APPS = "tests.serving.asgi_apps_for_listeners:"
 
@@ -34,10 +34,6 @@ def start(bench):
 
 def entered() -> bool:
     return asgi_apps_for_listeners.entered.acquire(timeout=10)
-
-
-def asking(path: bytes, request: bytes = GET) -> bytes:
-    return request.replace(b"/ ", path + b" ", 1)
 
 
 def stopping(listener, grace: float) -> threading.Thread:
@@ -70,7 +66,7 @@ def test_a_websocket_is_closed_with_1001(start, wait_until):
 def test_what_has_no_end_is_bounded_by_the_grace(bench, start, path, caplog):
     listener = start()
     with connect(listener) as sock:
-        sock.sendall(asking(path))
+        sock.sendall(asking(path, GET))
         assert entered()
         began = time.monotonic()
         listener.stop(0.3)
@@ -85,7 +81,7 @@ def test_what_has_no_end_is_bounded_by_the_grace(bench, start, path, caplog):
 def test_an_app_that_holds_the_loop_cannot_hold_the_stop(start, caplog, wait_until):
     listener = start()
     with connect(listener) as sock:
-        sock.sendall(asking(b"/block"))
+        sock.sendall(asking(b"/block", GET))
         assert entered()
         began = time.monotonic()
         listener.stop(0.2)
@@ -108,7 +104,7 @@ def test_a_shutdown_that_hangs_is_bounded(bench, caplog):
 def test_a_wsgi_app_that_hangs_is_bounded(bench, caplog):
     listener = bench.start(model=ConcurrencyModel.ASYNCIO, threads=1)
     with connect(listener) as sock:
-        sock.sendall(asking(b"/wait"))
+        sock.sendall(asking(b"/wait", GET))
         began = time.monotonic()
         listener.stop(0.2)
         assert time.monotonic() - began < 5.0

@@ -12,6 +12,7 @@ from servescope.records import ConcurrencyModel
 from servescope.serving.acceptor import Acceptor
 from servescope.serving.connection import Connection
 from tests.serving.raw_client import CLOSING, read_all
+from tests.waiting import wait_until
 
 IN_THIS_PROCESS = [model for model in ConcurrencyModel if model is not ConcurrencyModel.PREFORK]
 BY_THREADS = [ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.THREAD_POOL]
@@ -23,13 +24,12 @@ QUEUED = 200
 class Stopped:
     """A listener that is stopped just after it found nothing, and just after a client moved."""
 
-    def __init__(self, wait_until):
+    def __init__(self):
         self.sock = socket.socket()
         self.sock.settimeout(10)
         self.listener = None
         self._is_ready = threading.Event()
         self._has_moved = threading.Event()
-        self._wait_until = wait_until
         self._lock = threading.Lock()
         self._stop = None
 
@@ -47,7 +47,7 @@ class Stopped:
         move()
         self._has_moved.set()
         self._stop.start()
-        self._wait_until(lambda: self.listener._model._stop_at_ns, "the stop to be told")
+        wait_until(lambda: self.listener._model._stop_at_ns, "the stop to be told")
 
     def answer(self):
         assert self._has_moved.wait(10)
@@ -59,8 +59,8 @@ class Stopped:
 
 
 @pytest.mark.parametrize("model", BY_THREADS)
-def test_what_is_sent_after_a_reading_and_before_the_stop(bench, wait_until, monkeypatch, model):
-    stopped = Stopped(wait_until)
+def test_what_is_sent_after_a_reading_and_before_the_stop(bench, monkeypatch, model):
+    stopped = Stopped()
     read = Connection.read
 
     def read_and_stop(connection):
@@ -77,8 +77,8 @@ def test_what_is_sent_after_a_reading_and_before_the_stop(bench, wait_until, mon
     bench.records(1)
 
 
-def test_who_connects_after_an_accept_and_before_the_stop(bench, wait_until, monkeypatch):
-    stopped = Stopped(wait_until)
+def test_who_connects_after_an_accept_and_before_the_stop(bench, monkeypatch):
+    stopped = Stopped()
     accept = Acceptor.accept
 
     def connect_and_send():
