@@ -27,7 +27,7 @@ from servescope.store.migrations import STEPS
 from servescope.store.schema import FILE_NAME, PAGE_BYTES, TABLES, VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
 T = TypeVar("T")
@@ -76,6 +76,11 @@ def _why_not_writable(folder: Path) -> str:
     return ""
 
 
+_STAMP: Final = ("", 1)
+_NOTE: Final = """INSERT INTO cursor VALUES (?, ?) ON CONFLICT (ring)
+    DO UPDATE SET seq = iif(ring = '', seq, 0) + excluded.seq"""
+
+
 class Database:
     """One process's door to the store file. Every method may be called from any thread.
 
@@ -87,6 +92,7 @@ class Database:
 
     def __init__(self, folder: Path, size_mib: int | None) -> None:
         self.path = folder / FILE_NAME
+        self._name = str(self.path)
         self.generation = 0
         """Counts the files seen under the name: what was cached of another one is void."""
         self._budget_pages = None if size_mib is None else size_mib * 1024 * 1024 // PAGE_BYTES
@@ -123,7 +129,8 @@ class Database:
     def write(self, change: Callable[[sqlite3.Connection], T], *, news: bool = True) -> T:
         """Run `change` in one transaction, committed whole or not at all.
 
-        `news` tells whether `version` changes. Raises StoreFullError when there is no room.
+        `news` tells whether `version` changes, where `change` does not see to that itself (see
+        `note_news`). Raises StoreFullError when there is no room.
         """
 
         def once() -> T:
@@ -134,7 +141,7 @@ class Database:
                 connection.execute("BEGIN IMMEDIATE")
                 answer = change(connection)
                 if news:
-                    connection.execute("UPDATE cursor SET seq = seq + 1 WHERE ring = ''")
+                    note_news(connection, ())
                 connection.execute("COMMIT")
             except BaseException:
                 with suppress(sqlite3.Error):  # SQLite rolled back by itself
@@ -256,10 +263,10 @@ class Database:
 
     def _follow_file(self) -> None:
         """Open the file anew when its name leads to another one than we hold."""
-        if _identity_of(self.path) == self._identity:
+        if _identity_of(self._name) == self._identity:
             return
         with self._writing, self._state:
-            if not self._closed and _identity_of(self.path) != self._identity:
+            if not self._closed and _identity_of(self._name) != self._identity:
                 self._open()
 
     def _replace(self, damaged: tuple[int, int] | None) -> None:
@@ -267,7 +274,7 @@ class Database:
             if self._closed:
                 raise StoreError("the store is closed")
             with self._folder_lock():
-                if _identity_of(self.path) == damaged:
+                if _identity_of(self._name) == damaged:
                     self._let_go()
                     self._set_aside()
             self._open()
@@ -301,7 +308,7 @@ class Database:
         self._watcher = self._connect()
         self._watcher.execute("PRAGMA query_only = ON")
         self._data_version = self._stamp = -1
-        self._identity = _identity_of(self.path)
+        self._identity = _identity_of(self._name)
 
     def _set_aside(self) -> None:
         """Rename the file with its WAL, begin a new one and leave an event in it."""
@@ -343,9 +350,9 @@ class Database:
             os.close(descriptor)
 
 
-def _identity_of(path: Path) -> tuple[int, int] | None:
+def _identity_of(name: str) -> tuple[int, int] | None:
     try:
-        status = path.stat()
+        status = os.stat(name)  # noqa: PTH116 - each reading and writing asks: three calls less
     except OSError:
         return None
     return status.st_dev, status.st_ino
@@ -385,6 +392,11 @@ def _refuse_newer(version: int, path: Path) -> None:
             f"{path} was written by a newer Servescope (schema {version}, this one knows "
             f"{VERSION}): use that one, or another data folder"
         )
+
+
+def note_news(connection: sqlite3.Connection, cursors: Iterable[tuple[str, int]]) -> None:
+    """Within a transaction: have `version` change, and keep how far rings were read."""
+    connection.executemany(_NOTE, (_STAMP, *cursors))
 
 
 def tell(connection: sqlite3.Connection, text: str) -> None:

@@ -18,7 +18,7 @@ import struct
 import zlib
 from itertools import groupby
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from servescope.errors import StoreCorruptError
 from servescope.histogram import BUCKETS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -37,18 +37,13 @@ T = TypeVar("T", np.uint32, np.int64)
 _CRC: Final = struct.Struct("<I")
 _COLUMNS: Final = struct.Struct("<II")  # CRC, n
 _HISTOGRAMS: Final = struct.Struct("<IIIHxB")  # CRC, n, cells, lowest, bytes of a count
-_RUNS, _WINDOW_CELLS = 2**31, 2048
-_NOT_BUCKETS: Final = f"a histogram has {BUCKETS} buckets"
+RUNS: Final = 2**31
+NOT_BUCKETS: Final = f"a histogram has {BUCKETS} buckets"
 COUNT_KINDS: Final[dict[int, np.dtype[np.integer]]] = {
     width: np.dtype(kind) for width, kind in ((1, "<u1"), (2, "<u2"), (4, "<u4"), (8, "<i8"))
 }
 """How counts are kept, by the bytes of each."""
 _LARGEST: Final = {width: int(np.iinfo(kind).max) for width, kind in COUNT_KINDS.items()}
-_BEYOND: Final = {
-    width: int.from_bytes((bytes(width) + b"\xff" * (8 - width)) * BUCKETS, "little")
-    for width in COUNT_KINDS
-}
-"""The bits of BUCKETS words of eight bytes that a count of this width leaves empty."""
 
 
 def seal(body: bytes) -> bytes:
@@ -109,26 +104,6 @@ def encode_columns(columns: Columns) -> bytes:
     )
 
 
-def _packed_ids(ids: NDArray[np.uint32]) -> tuple[int, bytes]:
-    """Ids as they end the columns of a second, and what their number is marked with.
-
-    A second has mostly the ids of neighbours: then they are kept as runs, first id and length.
-    """
-    breaks = np.flatnonzero(np.diff(ids.astype(np.int64)) != 1) + 1
-    begins = np.concatenate(([0], breaks)) if ids.size else breaks
-    if 2 * begins.size >= ids.size:
-        return 0, ids.astype("<u4").tobytes()
-    runs = np.stack((ids[begins], np.diff(np.append(begins, ids.size))), axis=1)
-    return _RUNS, runs.astype("<u4").tobytes()
-
-
-def columns_packer(ids: NDArray[np.uint32]) -> Callable[[Collection[float]], bytes]:
-    """What packs one line of values of these series, as `encode_columns` would."""
-    mark, packed = _packed_ids(ids)
-    pack, number = struct.Struct(f"<I{ids.size}d").pack, ids.size | mark
-    return lambda values: seal(pack(number, *values) + packed)
-
-
 def decode_columns(blob: bytes) -> Columns:
     """Undo `encode_columns`; the arrays are views of the blob.
 
@@ -142,8 +117,8 @@ def _columns(blob: bytes) -> Columns:
     n = _COLUMNS.unpack_from(blob)[1]
     if n == 0:
         return NO_COLUMNS
-    if n & _RUNS:
-        n ^= _RUNS
+    if n & RUNS:
+        n ^= RUNS
         runs = np.frombuffer(blob, "<u4", -1, _COLUMNS.size + 8 * n).reshape(-1, 2).tolist()
         ids = np.concatenate([np.arange(low, low + size, dtype=np.uint32) for low, size in runs])
         return Columns(ids, np.frombuffer(blob, "<f8", n, _COLUMNS.size)[None])
@@ -217,7 +192,7 @@ def histograms_from(ids: NDArray[np.uint32], deltas: Sequence[HistogramDelta]) -
         return NO_HISTOGRAMS
     dense = np.concatenate([delta.counts for delta in deltas])
     if dense.size != BUCKETS * len(deltas):
-        raise ValueError(_NOT_BUCKETS)
+        raise ValueError(NOT_BUCKETS)
     cells = dense.astype(bool).nonzero()[0]
     begins = cells.searchsorted(np.arange(0, dense.size + 1, BUCKETS))
     return Histograms(
@@ -243,33 +218,6 @@ def encode_histograms(histograms: Histograms) -> bytes:
     )
 
 
-def pack_histograms(ids: NDArray[np.uint32], deltas: Sequence[HistogramDelta]) -> bytes:
-    """`encode_histograms` of dense deltas; few of them as a window of the buckets in use.
-
-    Finding the cells in use takes longer than writing those around them. Raises ValueError when one
-    has not BUCKETS buckets.
-    """
-    n = len(deltas)
-    if 0 < n <= _WINDOW_CELLS // 16:
-        counts: Any  # numpy tells from Python 3.12 on that arrays are buffers
-        counts, sums = zip(*deltas, strict=True)
-        dense = b"".join(counts)
-        if len(dense) != 8 * BUCKETS * n:
-            raise ValueError(_NOT_BUCKETS)
-        table = np.ndarray((n, BUCKETS), np.int64, dense)
-        # As many bits as the largest count has; of so few words bytes tell sooner than arrays.
-        union = np.bitwise_or.reduce(table, axis=0).tobytes()
-        from_low = union.lstrip(b"\0")
-        low = (len(union) - len(from_low)) // 8 if from_low else 0
-        high = -(-len(union.rstrip(b"\0")) // 8) or 1
-        if n * (high - low) <= _WINDOW_CELLS:
-            width = _width_of_words(union[8 * low : 8 * high])
-            head = struct.pack(f"<IIHxB{n}d", n, high - low, low + 1, width, *sums)
-            cells = table[:, low:high].astype(COUNT_KINDS[width]).tobytes()
-            return seal(b"".join((head, cells, ids.tobytes())))
-    return encode_histograms(histograms_from(ids, deltas))
-
-
 def decode_histograms(blob: bytes) -> Histograms:
     """Undo `encode_histograms`; raises StoreCorruptError when the blob was damaged."""
     check(blob)
@@ -285,7 +233,7 @@ class HistogramRows(NamedTuple):
 
 
 def decode_histogram_rows(blobs: Sequence[bytes]) -> HistogramRows:
-    """Undo `encode_histograms` and `pack_histograms` for several rows that are intact."""
+    """Undo `encode_histograms` and of what `packers` make for several rows that are intact."""
     several = [
         _windows(list(group)) if windowed else _sparse(list(group))
         for windowed, group in groupby(blobs, key=lambda blob: _HISTOGRAMS.unpack_from(blob)[3] > 0)
@@ -358,12 +306,6 @@ def width_of(largest: int) -> int:
         if largest <= most:
             return width
     raise OverflowError(f"a count of {largest} needs more than eight bytes")
-
-
-def _width_of_words(words: bytes) -> int:
-    """How many bytes each of these little-endian words of eight bytes needs."""
-    number = int.from_bytes(words, "little")
-    return next(width for width, rest in _BEYOND.items() if not number & rest)
 
 
 def merge_histograms(several: Sequence[Histograms]) -> Histograms:

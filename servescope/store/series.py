@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from servescope.catalog import BY_NAME, Kind
 from servescope.store.base import Matching, SeriesKey
-from servescope.store.frames import columns_packer
+from servescope.store.packers import packer
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from numpy.typing import NDArray
+
+    _Packer = Callable[[Collection[Any]], bytes]
 
 _SELECTIONS: Final = 128
 
@@ -37,20 +39,16 @@ class Selection:
     group: NDArray[np.intp]  # (highest id + 1,)
 
 
-class Ids(NamedTuple):
-    """Ids of series, and what packs a second's values of them (see `frames.columns_packer`)."""
-
-    numbers: NDArray[np.uint32]
-    pack: Callable[[Collection[float]], bytes]
-
-
 class SeriesWriter:
-    """Ids of keys for the writer. Ids given in a transaction count once it is committed."""
+    """Packs values under the ids of their series, which it gives to new ones.
+
+    Ids given in a transaction count once it is committed.
+    """
 
     def __init__(self) -> None:
         self._ids: dict[SeriesKey, int] = {}
         self._staged: dict[SeriesKey, int] = {}
-        self._last: dict[Kind, tuple[tuple[SeriesKey, ...], Ids]] = {}
+        self._last: dict[Kind, tuple[tuple[SeriesKey, ...], _Packer]] = {}
         self._generation = -1
 
     def begin(self, generation: int) -> None:
@@ -62,19 +60,20 @@ class SeriesWriter:
             self._ids.clear()
             self._generation = generation
 
-    def ids(self, connection: sqlite3.Connection, kind: Kind, keys: tuple[SeriesKey, ...]) -> Ids:
-        """The id of each key. Most seconds have the keys of the second before: no look-up then."""
+    def pack(
+        self, connection: sqlite3.Connection, kind: Kind, values: Mapping[SeriesKey, Any]
+    ) -> bytes:
+        """One second's values of a kind; most seconds have the series of the second before."""
+        keys = tuple(values)
         last = self._last.get(kind)
-        if last is not None and last[0] == keys:
-            return last[1]
-        numbers = np.fromiter(
-            (self._ids.get(key) or self._new(connection, kind, key) for key in keys),
-            np.uint32,
-            len(keys),
-        )
-        ids = Ids(numbers, columns_packer(numbers))
-        self._last[kind] = (keys, ids)
-        return ids
+        if last is None or last[0] != keys:
+            numbers = np.fromiter(
+                (self._ids.get(key) or self._new(connection, kind, key) for key in keys),
+                np.uint32,
+                len(keys),
+            )
+            last = self._last[kind] = (keys, packer(kind, numbers))
+        return last[1](values.values())
 
     def committed(self) -> None:
         """Keep the ids given since `begin`."""

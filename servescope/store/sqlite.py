@@ -26,8 +26,7 @@ from servescope.store.base import (
     TotalResult,
 )
 from servescope.store.chunks import ChunkCache, Plane
-from servescope.store.database import Database, tell
-from servescope.store.frames import pack_histograms
+from servescope.store.database import Database, note_news, tell
 from servescope.store.packing import ROWS
 from servescope.store.reading import Source
 from servescope.store.series import SeriesIndex, SeriesWriter
@@ -36,11 +35,11 @@ from servescope.store.tiers import TEN_MINUTES, Retention
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from servescope.records import RequestDetail
-    from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
+    from servescope.store.base import Batch, SeriesKey
     from servescope.store.series import Selection
 
 T = TypeVar("T")
@@ -92,7 +91,7 @@ class SqliteStore:
         """Commit the batch; when the size budget is used up, the oldest data makes room for it."""
         for _ in range(_ATTEMPTS_TO_MAKE_ROOM):
             try:
-                newest = self._db.write(lambda connection: self._put(connection, batch))
+                newest = self._db.write(lambda connection: self._put(connection, batch), news=False)
             except StoreFullError:
                 if not self._db.write(pruning.make_room):
                     raise
@@ -284,48 +283,32 @@ class SqliteStore:
     def _put(self, connection: sqlite3.Connection, batch: Batch) -> int | None:
         """Within a transaction; the newest second of the batch, None when it has none."""
         self._writer.begin(self._db.generation)
-        found: list[tuple[int, int]] = []
-        self._damaged_in_write = found
+        self._damaged_in_write.clear()
         for frame in batch.frames:
-            self._put_frame(connection, frame)
-        connection.executemany(
-            "INSERT INTO cursor VALUES (?, ?) ON CONFLICT (ring) DO UPDATE SET seq = excluded.seq",
-            batch.cursors.items(),
-        )
+            row = (
+                self._writer.pack(connection, Kind.GAUGE, frame.gauges),
+                self._writer.pack(connection, Kind.COUNTER, frame.counts),
+                self._writer.pack(connection, Kind.HISTOGRAM, frame.histograms),
+            )
+            self._seconds.put(connection, frame.ts, row, self._meet_damage)
+        note_news(connection, batch.cursors.items())
         if batch.dropped_rings:
             connection.executemany(
                 "DELETE FROM cursor WHERE ring = ?", [(ring,) for ring in batch.dropped_rings]
             )
         if batch.details:
             details.insert(connection, batch.details)
-        newest = max([frame.ts for frame in batch.frames], default=None)
+        newest = max([frame.ts for frame in batch.frames]) if batch.frames else None
         if newest is not None and self._closed_before != newest // ROWS:
             before = pruning.newest_minute(connection)
-            closing.close_spans(connection, newest, lambda tier, ts: found.append((tier, ts)))
+            closing.close_spans(connection, newest, self._meet_damage)
             pruning.prune(connection, newest, before, self.retention)
-        _note_damage(connection, found)
+        if self._damaged_in_write:
+            _note_damage(connection, self._damaged_in_write)
         return newest
 
-    def _put_frame(self, connection: sqlite3.Connection, frame: Frame) -> None:
-        row = (
-            self._columns(connection, Kind.GAUGE, frame.gauges),
-            self._columns(connection, Kind.COUNTER, frame.counts),
-            self._histograms(connection, frame.histograms),
-        )
-        self._seconds.put(
-            connection, frame.ts, row, lambda tier, ts: self._damaged_in_write.append((tier, ts))
-        )
-
-    def _columns(
-        self, connection: sqlite3.Connection, kind: Kind, values: Mapping[SeriesKey, float]
-    ) -> bytes:
-        return self._writer.ids(connection, kind, tuple(values)).pack(values.values())
-
-    def _histograms(
-        self, connection: sqlite3.Connection, deltas: Mapping[SeriesKey, HistogramDelta]
-    ) -> bytes:
-        ids = self._writer.ids(connection, Kind.HISTOGRAM, tuple(deltas))
-        return pack_histograms(ids.numbers, list(deltas.values()))
+    def _meet_damage(self, tier: int, ts: int) -> None:
+        self._damaged_in_write.append((tier, ts))
 
     def _shrink(self) -> None:
         """One step towards a budget that was set lower than the file is large.

@@ -15,7 +15,6 @@ from servescope.store.frames import (
     NO_HISTOGRAMS,
     Columns,
     Histograms,
-    columns_packer,
     decode_column_rows,
     decode_columns,
     decode_histogram_rows,
@@ -26,9 +25,9 @@ from servescope.store.frames import (
     merge_columns,
     merge_histograms,
     merge_readings,
-    pack_histograms,
 )
 from servescope.store.matrices import Matrix, decode_matrix, encode_matrix, without_noise
+from servescope.store.packers import columns_packer, histograms_packer
 from servescope.store.packing import ROWS
 
 ids = st.lists(st.integers(0, 5_000), unique=True, max_size=12).map(
@@ -143,7 +142,7 @@ def test_rows_of_other_series_are_not_alike():
 @given(st.lists(st.tuples(deltas(), st.booleans()), max_size=4))
 def test_seconds_of_histograms_come_back_however_they_were_packed(several):
     blobs = [
-        pack_histograms(*one) if dense else encode_histograms(histograms_from(*one))
+        histograms_packer(one[0])(one[1]) if dense else encode_histograms(histograms_from(*one))
         for one, dense in several
     ]
     told, row = decode_histogram_rows(blobs)
@@ -168,9 +167,8 @@ def test_seconds_of_histograms_come_back_however_they_were_packed(several):
 def test_counts_of_a_second_take_the_bytes_they_need(largest, width, bucket):
     counts = np.zeros((2, BUCKETS), np.int64)
     counts[1, bucket] = largest
-    blob = pack_histograms(
-        np.array([3, 4], np.uint32), [HistogramDelta(row, 0.5) for row in counts]
-    )
+    pack = histograms_packer(np.array([3, 4], np.uint32))
+    blob = pack([HistogramDelta(row, 0.5) for row in counts])
     assert blob[15] == width
     told = dense_of(decode_histograms(blob))
     assert [told[number][0] for number in (3, 4)] == counts.tolist()
