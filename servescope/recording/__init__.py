@@ -13,14 +13,9 @@ writer is gone, whatever became of its pid.
 
 from servescope.recording.details import DetailReader, DetailWriter
 from servescope.recording.recorder import Recorder
-from servescope.recording.ring import (
-    RECORD_DTYPE,
-    Drained,
-    RingKind,
-    RingReader,
-    RingWriter,
-)
+from servescope.recording.ring import Drained, RingKind, RingReader, RingWriter
 from servescope.recording.samples import SampleReader, SampleWriter
+from servescope.recording.slots import RECORD_DTYPE
 
 __all__ = [
     "RECORD_DTYPE",

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from servescope.recording import mapping as ring_file
-from servescope.recording.ring import SEQUENCE, SEQUENCE_OFFSET, SLOT, RingKind
+from servescope.recording.ring import RingKind
+from servescope.recording.slots import SEQUENCE, SEQUENCE_OFFSET, SLOT
 from servescope.records import Method, RequestDetail, RequestFlag, RequestRecord
 
 if TYPE_CHECKING:

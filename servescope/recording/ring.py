@@ -7,11 +7,8 @@ seen in the order in which they were made: so on x86 (total store order, Intel S
 
 from __future__ import annotations
 
-import itertools
 import os
 import platform
-import struct
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -22,41 +19,13 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from servescope.recording import mapping as ring_file
+from servescope.recording.slots import RECORD_DTYPE, SLOT, Slots, outline
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-SLOT: Final = struct.Struct("@QHHBBHHxxIQ6fQ")
-"""One record, its sequence last. In native order, because that packs floats a fifth faster, and no
-other machine reads it."""
-
-_OUTLINED_SLOT: Final = struct.Struct("@QQHxxIQ6fQ")
-"""The same 64 bytes, with what repeats from request to request packed before (`outline`).
-`pack_into` clears the slot and then writes field after field, all under the GIL, so that one call
-leaves either a whole record or none."""
-
-_OUTLINE: Final = struct.Struct("@HHBBH")
-SEQUENCE: Final = struct.Struct("@Q")
-SEQUENCE_OFFSET: Final = SLOT.size - SEQUENCE.size
-RECORD_DTYPE: Final = np.dtype(
-    [
-        ("end_ns", "=u8"),
-        ("listener", "=u2"),
-        ("route", "=u2"),
-        ("method", "u1"),
-        ("protocol", "u1"),
-        ("status", "=u2"),
-        ("flags", "=u2"),
-        ("reserved", "=u2"),
-        ("bytes_received", "=u4"),
-        ("bytes_sent", "=u8"),
-        ("stages_ns", "=f4", (6,)),
-        ("sequence", "=u8"),
-    ]
-)
 CAPACITY: Final = 2**17
 """Slots of a server's ring: 8 MiB, 26 s at 5,000 requests/s."""
 
@@ -71,13 +40,6 @@ _STEP: Final = 4096  # records looked at in one go
 _LOOK_AHEAD: Final = 1024  # more slots than threads that can be between taking and writing one
 _FUTURE_NS: Final = 2_000_000_000
 _MAX_U16: Final = 0xFFFF
-_MAX_U32: Final = 0xFFFFFFFF
-
-
-def outline(listener_id: int, route_id: int, method: int, protocol: int, status: int) -> int:
-    """Five fields of a record as the one number that `RingWriter.record_outlined` takes."""
-    packed = _OUTLINE.pack(listener_id, route_id, method, protocol, status)
-    return int.from_bytes(packed, sys.byteorder)
 
 
 def stores_are_ordered(machine: str | None = None) -> bool:
@@ -115,49 +77,10 @@ class RingWriter:
         self._listeners: dict[str, int] = {}
         self._routes: dict[str, int] = {}
         self._routes_of: dict[int, set[str]] = {}
-        self._take = itertools.count().__next__
-        self.record_outlined = self._make_record_outlined(capacity)
+        self.slots = Slots(self._mapping, capacity)
+        self.record_outlined = self.slots.outlined_recorder()
         """record_outlined(end_ns, outline, flags, bytes_received, bytes_sent, kernel_ns, read_ns,
         queue_ns, app_ns, body_ns, write_ns)."""
-
-    def _make_record_outlined(self, capacity: int) -> Callable[..., None]:
-        """Build the hot path as a closure: locals instead of attributes, no bound method."""
-        take = self._take
-        pack_slot = _OUTLINED_SLOT.pack_into
-        memory, mask, base = self._mapping, capacity - 1, ring_file.SLOTS_OFFSET
-
-        def record_outlined(
-            end_ns: int,
-            outlined: int,
-            flags: int,
-            bytes_received: int,
-            bytes_sent: int,
-            kernel_ns: float,
-            read_ns: float,
-            queue_ns: float,
-            app_ns: float,
-            body_ns: float,
-            write_ns: float,
-        ) -> None:
-            number = take()
-            pack_slot(
-                memory,
-                base + ((number & mask) << 6),
-                end_ns,
-                outlined,
-                flags,
-                bytes_received if bytes_received <= _MAX_U32 else _MAX_U32,  # noqa: FURB136 - min() costs 60 ns here
-                bytes_sent,
-                kernel_ns,
-                read_ns,
-                queue_ns,
-                app_ns,
-                body_ns,
-                write_ns,
-                number + 1,
-            )
-
-        return record_outlined
 
     def record(
         self,

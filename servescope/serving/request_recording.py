@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from servescope.hosting.routes import UNMATCHED, fold_path
 from servescope.recording.recorder import FIRST_ERROR_STATUS
-from servescope.recording.ring import OTHER_ROUTE, OTHER_ROUTE_NAME, outline
+from servescope.recording.ring import OTHER_ROUTE, OTHER_ROUTE_NAME
+from servescope.recording.slots import outline
 from servescope.records import Method, Protocol, RequestDetail, RequestRecord
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ _MINOR: Final = (Protocol.HTTP_1_0, Protocol.HTTP_1_1)
 
 Labels = tuple[str, int, int, str, Method, Protocol, int]
 """The route that the app told and the status, which the rest holds for; the outline of such a
-record (see `recording.ring`); route, method, protocol, and the route's number in the ring."""
+record (see `recording.slots`); route, method, protocol, and the route's number in the ring."""
 
 
 class RequestRecording:

@@ -18,13 +18,9 @@ from servescope.recording.ring import (
     HOLE_PATIENCE_S,
     MAX_ROUTES,
     OTHER_ROUTE,
-    RECORD_DTYPE,
-    SEQUENCE,
-    SEQUENCE_OFFSET,
-    SLOT,
-    outline,
     stores_are_ordered,
 )
+from servescope.recording.slots import RECORD_DTYPE, SEQUENCE, SEQUENCE_OFFSET, SLOT, outline
 
 ROOT = Path(__file__).parents[2]
 SECOND = 1_000_000_000
