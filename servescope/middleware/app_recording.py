@@ -34,6 +34,7 @@ MOST_OUTLINES: Final = 4_096
 """Kinds of request remembered; beyond, all are forgotten (an app may make up reason phrases)."""
 
 _FALLBACK_NAME: Final = "app"
+_NS_PER_S: Final = 1e9
 
 
 class Kind(NamedTuple):
@@ -43,6 +44,29 @@ class Kind(NamedTuple):
     method: int
     protocol: int
     status: int
+
+
+class Times(NamedTuple):
+    """When an app was called, by `time.perf_counter`, and how long the kernel had waited."""
+
+    kernel_ns: float
+    began_s: float
+    head_s: float
+    write_s: float  # in sum
+    ended_s: float
+
+    @property
+    def total_ns(self) -> float:
+        """From the kernel's receipt to the end."""
+        return self.kernel_ns + (self.ended_s - self.began_s) * _NS_PER_S
+
+    @property
+    def stages_ns(self) -> tuple[float, float, float, float, float, float]:
+        """As they are recorded; `read` and `queue` are the server's, which did not tell."""
+        app_s, rest_s = self.head_s - self.began_s, self.ended_s - self.head_s
+        body_s = max(rest_s - self.write_s, 0.0)
+        app_ns, body_ns, write_ns = (s * _NS_PER_S for s in (app_s, body_s, self.write_s))
+        return self.kernel_ns, 0.0, 0.0, app_ns, body_ns, write_ns
 
 
 class AppRecording:
@@ -58,8 +82,8 @@ class AppRecording:
         self.data_dir = Path(chosen).expanduser().absolute()
         self.outlines: dict[Hashable, int] = {}
         """By whatever a recorder knows a kind of request again; `learn` adds to it."""
-        self.record: Callable[..., None] = _record_nothing
-        """`RingWriter.record_outlined`, once the ring is open."""
+        self.record: Callable[..., int] = _record_nothing
+        """`Recorder.record_call`, once the ring is open."""
         self.recorder: Recorder | None = None
         """None until the ring is open."""
         self._listener_id = 0
@@ -83,9 +107,14 @@ class AppRecording:
         recorder = PROCESS_RINGS.recorder(self.data_dir)
         if recorder is not None:
             self._listener_id = recorder.listener_id(self.listener)
-            self.record = recorder.record_outlined
+            self.record = recorder.record_call
             self.recorder = recorder  # the last: another thread may look any time
         return recorder
+
+    def wants_detail(self, status: int, times: Times, end_ns: int) -> bool:
+        """Whether to keep this request in detail (see `Recorder.wants_detail`)."""
+        recorder = self.recorder
+        return recorder is not None and recorder.wants_detail(status, times.total_ns, end_ns)
 
     def record_detail(
         self,
@@ -94,12 +123,10 @@ class AppRecording:
         flags: int,
         received: int,
         sent: int,
-        stages_ns: tuple[float, float, float, float, float, float],
-        target: str,
-        client: str,
-        user_agent: str,
+        times: Times,
+        asker: tuple[str, str, str],
     ) -> None:
-        """Keep what the request log shows of a request."""
+        """Keep what the request log shows of a request; `asker`: target, client, user agent."""
         recorder = self.recorder
         if recorder is None:
             return
@@ -114,12 +141,10 @@ class AppRecording:
             flags=RequestFlag(flags),
             bytes_received=received,
             bytes_sent=sent,
-            stages_ns=stages_ns,
+            stages_ns=times.stages_ns,
         )
         route = kind.route if route_id != OTHER_ROUTE else OTHER_ROUTE_NAME
-        recorder.write_detail(
-            RequestDetail(record, self.listener, route, target, client, user_agent)
-        )
+        recorder.write_detail(RequestDetail(record, self.listener, route, *asker))
 
     def begin_anew(self) -> None:
         """Forget, in a forked child, the parent's ring and its numbers."""
@@ -128,8 +153,9 @@ class AppRecording:
         self.outlines.clear()
 
 
-def _record_nothing(*_values: float) -> None:
-    """Stand in for the ring's `record_outlined` while it is not open."""
+def _record_nothing(*_values: float) -> int:
+    """Stand in for the recorder's `record_call` while the ring is not open."""
+    return 0
 
 
 def name_of(app: Any) -> str:

@@ -8,7 +8,7 @@ duration of its handshake: an hour's chat is no slow request.
 from __future__ import annotations
 
 from http import HTTPStatus
-from time import perf_counter_ns, time_ns
+from time import perf_counter, time_ns
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.hosting.routes import ROUTE_KEY, UNMATCHED, fold_path
@@ -21,6 +21,7 @@ from servescope.middleware.app_recording import (
     OTHER_METHOD,
     AppRecording,
     Kind,
+    Times,
     name_of,
 )
 from servescope.recording.recorder import FIRST_ERROR_STATUS
@@ -73,9 +74,9 @@ class _Call:
     """One call of the app: what is known of it so far, and its record once it has ended."""
 
     __slots__ = (
-        "_began_ns",
+        "_began_s",
         "_flags",
-        "_head_ns",
+        "_head_s",
         "_is_recorded",
         "_receive",
         "_received",
@@ -84,7 +85,7 @@ class _Call:
         "_send",
         "_sent",
         "_status",
-        "_write_ns",
+        "_write_s",
     )
 
     def __init__(self, recording: AppRecording, scope: Scope, receive: Receive, send: Send) -> None:
@@ -94,8 +95,9 @@ class _Call:
         self._send = send
         self._is_recorded = False
         self._flags = NO_FLAGS
-        self._status = self._received = self._sent = self._head_ns = self._write_ns = 0
-        self._began_ns = perf_counter_ns()
+        self._status = self._received = self._sent = 0
+        self._head_s = self._write_s = 0.0
+        self._began_s = perf_counter()
 
     async def receive(self) -> Message:
         """The server's `receive`, looked at on its way to the app."""
@@ -117,17 +119,15 @@ class _Call:
             self._flags |= ABORTED
         elif not self._flags & ABORTED:
             self._flags |= APP_ERROR
-            if not self._head_ns:
+            if not self._head_s:
                 self._status = _ERROR
         self._finish()
 
     def _finish(self) -> None:
         self._is_recorded = True
-        now = perf_counter_ns()
-        head_ns = self._head_ns or now
-        recording, scope, flags = self._recording, self._scope, self._flags
-        received, sent, write_ns = self._received, self._sent, self._write_ns
-        status = self._status
+        times = self._times()
+        recording, scope, status, sent = self._recording, self._scope, self._status, self._sent
+        flags, received = self._flags, self._received
         key = (
             _route(scope, status),
             status,
@@ -137,28 +137,16 @@ class _Call:
         outlined = recording.outlines.get(key)
         if outlined is None:
             outlined = recording.learn(key, _kind(*key))
-        app_ns = head_ns - self._began_ns
-        body_ns = self._body_ns(now - head_ns)
-        end_ns = time_ns()
-        recording.record(
-            end_ns, outlined, flags, received, sent, 0, 0, 0, app_ns, body_ns, write_ns
-        )
-        total_ns = app_ns + body_ns + write_ns
-        recorder = recording.recorder
-        if recorder is None:
-            return
-        if (
-            total_ns > recorder.detail_above_ns
-            or status >= FIRST_ERROR_STATUS
-            or now > recorder.quiet_until_ns
-        ) and recorder.wants_detail(status, total_ns, end_ns):
-            stages_ns = (0.0, 0.0, 0.0, app_ns, body_ns, write_ns)
-            recording.record_detail(
-                end_ns, _kind(*key), flags, received, sent, stages_ns, *_asker(scope)
-            )
+        end_ns = recording.record(outlined, flags, received, sent, *times)
+        if end_ns or status >= FIRST_ERROR_STATUS:
+            end_ns = end_ns or time_ns()
+            if recording.wants_detail(status, times, end_ns):
+                kind, asker = _kind(*key), _asker(scope)
+                recording.record_detail(end_ns, kind, flags, received, sent, times, asker)
 
-    def _body_ns(self, since_head_ns: int) -> int:
-        return max(since_head_ns - self._write_ns, 0)
+    def _times(self) -> Times:
+        ended_s = perf_counter()
+        return Times(0.0, self._began_s, self._head_s or ended_s, self._write_s, ended_s)
 
 
 class _Request(_Call):
@@ -178,18 +166,18 @@ class _Request(_Call):
     async def send(self, message: Message) -> None:
         """Note head, bytes and end; the time inside the server's `send` is `write`."""
         kind = message["type"]
-        before = perf_counter_ns()
+        before = perf_counter()
         if kind == "http.response.start":
             self._status = message["status"]
-            self._head_ns = before
+            self._head_s = before
         try:
             await self._send(message)
         except OSError:  # ASGI 2.4: the client has left
             self._flags |= ABORTED
             raise
-        if not self._head_ns:
+        if not self._head_s:
             return
-        self._write_ns += perf_counter_ns() - before
+        self._write_s += perf_counter() - before
         if kind == "http.response.body":
             if self._scope["method"] != "HEAD":
                 self._sent += len(message.get("body", b""))
@@ -225,7 +213,7 @@ class _WebSocket(_Call):
     async def send(self, message: Message) -> None:
         """Note how the handshake is answered; count what the app says."""
         kind = message["type"]
-        if not self._head_ns:
+        if not self._head_s:
             if kind == "websocket.accept":
                 self._answer(HTTPStatus.SWITCHING_PROTOCOLS)
             elif kind == "websocket.close":
@@ -244,18 +232,20 @@ class _WebSocket(_Call):
 
     def app_returned(self) -> None:
         """The connection is over."""
-        if not self._head_ns:  # neither accepted nor refused: servers answer 500
+        if not self._head_s:  # neither accepted nor refused: servers answer 500
             self._flags |= APP_ERROR
             self._status = _ERROR
         self._finish()
 
     def _answer(self, status: int) -> None:
         self._status = int(status)
-        self._head_ns = perf_counter_ns()
+        self._head_s = perf_counter()
 
-    def _body_ns(self, since_head_ns: int) -> int:
-        del since_head_ns
-        return 0
+    def _times(self) -> Times:
+        """Those of the handshake, as if it had ended now: what a connection lives is no stage."""
+        ended_s = perf_counter()
+        taken_s = (self._head_s or ended_s) - self._began_s
+        return Times(0.0, ended_s - taken_s, ended_s, 0.0, ended_s)
 
 
 def _kind(route: str, status: int, method: str | None, version: str | None) -> Kind:

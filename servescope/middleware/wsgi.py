@@ -23,6 +23,7 @@ from servescope.middleware.app_recording import (
     OTHER_METHOD,
     AppRecording,
     Kind,
+    Times,
     name_of,
 )
 from servescope.middleware.kernel_wait import kernel_wait_ns
@@ -40,7 +41,6 @@ if TYPE_CHECKING:
 
 _PROTOCOLS: Final = {"HTTP/1.1": HTTP_1_1, "HTTP/1.0": int(Protocol.HTTP_1_0)}
 _ERROR: Final = int(HTTPStatus.INTERNAL_SERVER_ERROR)
-_NS_PER_S: Final = 1e9
 _MOST_TYPES: Final = 64
 
 
@@ -146,7 +146,10 @@ class _Request:
         self._headers = headers
         # Asked now, because Flask takes its request out of the environ when the app returns.
         if WERKZEUG_REQUEST in self.environ:
-            self.rule = getattr(self.environ[WERKZEUG_REQUEST], "url_rule", None)
+            try:  # noqa: SIM105 - suppress() costs 0.4 us
+                self.rule = self.environ[WERKZEUG_REQUEST].url_rule
+            except AttributeError:  # a request of Werkzeug's that no framework routes
+                pass
         return self
 
     def __call__(self, data: bytes) -> Any:
@@ -206,8 +209,11 @@ class _Request:
         Before the end of the body it means that the client has left.
         """
         try:
-            close = getattr(self.result, "close", None)
-            if close is not None:
+            try:
+                close = self.result.close  # type: ignore[attr-defined]
+            except AttributeError:
+                pass
+            else:
                 close()
         finally:
             if not self.is_recorded:
@@ -257,38 +263,28 @@ class _Request:
             length = environ["CONTENT_LENGTH"]
             if length and length.isdigit():
                 received = int(length)
-        kernel_ns, began_s, write_s = self.kernel_ns, self.began_s, self.write_s
-        head_s = self.head_s or now_s
-        body_s = now_s - head_s - write_s
-        if body_s < 0.0:  # noqa: PLR1730 - max() costs 60 ns here
-            body_s = 0.0
-        end_ns = time_ns()
         record = recording.record
-        record(
-            end_ns,
+        end_ns = record(
             outlined,
             flags,
             received,
             self.sent,
-            kernel_ns,
-            0,
-            0,
-            (head_s - began_s) * _NS_PER_S,
-            body_s * _NS_PER_S,
-            write_s * _NS_PER_S,
+            self.kernel_ns,
+            self.began_s,
+            self.head_s or now_s,
+            self.write_s,
+            now_s,
         )
-        recorder = recording.recorder
-        if recorder is None:
-            return
-        total_ns = kernel_ns + (now_s - began_s) * _NS_PER_S
-        if (
-            now_s > recorder.quiet_until_s or total_ns > recorder.detail_above_ns or is_failed
-        ) and recorder.wants_detail(_status(self.status), total_ns, end_ns):
-            app_ns, body_ns = (head_s - began_s) * _NS_PER_S, body_s * _NS_PER_S
-            stages_ns = (kernel_ns, 0.0, 0.0, app_ns, body_ns, write_s * _NS_PER_S)
-            recording.record_detail(
-                end_ns, _kind(self._key()), flags, received, self.sent, stages_ns, *_asker(environ)
-            )
+        if end_ns or is_failed:
+            self._detail(end_ns or time_ns(), flags, received, now_s)
+
+    def _detail(self, end_ns: int, flags: int, received: int, ended_s: float) -> None:
+        """Have the request log show this request, too, when it is wanted there."""
+        recording, head_s = self.recording, self.head_s or ended_s
+        times = Times(self.kernel_ns, self.began_s, head_s, self.write_s, ended_s)
+        if recording.wants_detail(_status(self.status), times, end_ns):
+            kind, asker = _kind(self._key()), _asker(self.environ)
+            recording.record_detail(end_ns, kind, flags, received, self.sent, times, asker)
 
     def _key(self) -> _Key:
         """Route, status, method, protocol, and the mount that the route is relative to."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from servescope.errors import DataFolderError
 from servescope.recording.details import DetailWriter
 from servescope.recording.ring import CAPACITY, RingKind, RingWriter
+from servescope.recording.slots import Quiet
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +31,8 @@ SAMPLES_SUFFIX: Final = ".samples"
 class Recorder:
     """Opens the two rings of this process start in `folder`.
 
-    `record`, `record_outlined`, `listener_id` and `route_id` are those of `RingWriter`.
+    `record`, `record_outlined`, `listener_id` and `route_id` are those of `RingWriter`,
+    `record_call` that of `Slots.call_recorder`.
     Raises DataFolderError when the folder cannot be written.
     """
 
@@ -57,12 +59,8 @@ class Recorder:
         self._kept = self._errors = 0
         self._slowest_ns = 0.0
         self._second_began_ns = self._second_ends_ns = 0  # of the latest answers
-        self.quiet_until_ns = 0
-        """Until then, by `time.perf_counter_ns`, no other request is wanted than a failed one or
-        one longer than `detail_above_ns`: at most for a second, whatever the wall clock does."""
-        self.quiet_until_s = 0.0
-        """The same for who goes by `time.perf_counter`."""
-        self.detail_above_ns = 0.0
+        self.quiet = Quiet()
+        self.record_call = self.ring.slots.call_recorder(self.quiet)
 
     def wants_detail(self, status: int, total_ns: float, end_ns: int) -> bool:
         """Whether to keep this request in detail: an error, the slowest of its second, or few yet.
@@ -73,7 +71,7 @@ class Recorder:
             self._second_began_ns = end_ns // _SECOND_NS * _SECOND_NS
             self._second_ends_ns = self._second_began_ns + _SECOND_NS
             self._kept = self._errors = 0
-            self._slowest_ns = self.detail_above_ns = 0.0
+            self._slowest_ns = self.quiet.above_ns = 0.0
         if status >= FIRST_ERROR_STATUS and self._errors < ERRORS_PER_SECOND:
             self._errors += 1
             return True
@@ -83,9 +81,10 @@ class Recorder:
         elif self._kept < DETAILS_PER_SECOND:
             self._kept += 1
         else:
-            self.detail_above_ns = self._slowest_ns
-            self.quiet_until_ns = time.perf_counter_ns() + self._second_ends_ns - end_ns
-            self.quiet_until_s = self.quiet_until_ns / _SECOND_NS
+            quiet = self.quiet
+            quiet.above_ns = self._slowest_ns
+            quiet.until_ns = time.perf_counter_ns() + self._second_ends_ns - end_ns
+            quiet.until_s = quiet.until_ns / _SECOND_NS
             return False
         return True
 

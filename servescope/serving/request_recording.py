@@ -37,6 +37,7 @@ class RequestRecording:
     ) -> None:
         self._recorder = recorder
         self._record = recorder.record_outlined
+        self._quiet = recorder.quiet
         self._listener = listener
         self._listener_id = recorder.listener_id(listener)
         self._route_ids: dict[str, int] = {}
@@ -85,12 +86,12 @@ class RequestRecording:
         if self._log is not None:
             self._log(exchange, end_ns)
         total_ns = kernel_ns + head_ready_ns - first_byte_ns + body_ns + write_ns
-        recorder = self._recorder
+        quiet = self._quiet
         if (
-            last_sent_ns > recorder.quiet_until_ns
-            or total_ns > recorder.detail_above_ns
+            last_sent_ns > quiet.until_ns
+            or total_ns > quiet.above_ns
             or status >= FIRST_ERROR_STATUS
-        ) and recorder.wants_detail(status, total_ns, end_ns):
+        ) and self._recorder.wants_detail(status, total_ns, end_ns):
             stages = (
                 kernel_ns,
                 complete_ns - first_byte_ns,

@@ -22,7 +22,7 @@ def record(recording, status=200):
     outlined = recording.outlines.get(status)
     if outlined is None:
         outlined = recording.learn(status, Kind("/x", 1, 2, status))
-    recording.record(time.time_ns(), outlined, 0, 0, 0, 0, 0, 0, 1, 0, 0)
+    recording.record(outlined, 0, 0, 0, 0.0, 1.0, 1.5, 0.0, 1.5)
 
 
 def test_nothing_is_opened_before_the_first_request(recorded):
@@ -204,8 +204,8 @@ def test_in_a_quiet_second_only_errors_and_the_slowest_are_asked_about(recorded)
     record(recording)
     recorder = recording.recorder
     while recorder.wants_detail(200, 5, second * SECOND_NS):
-        assert not recorder.detail_above_ns
-    assert recorder.quiet_until_ns > time.perf_counter_ns()
-    assert recorder.detail_above_ns == 5
+        assert not recorder.quiet.above_ns
+    assert recorder.quiet.until_ns > time.perf_counter_ns()
+    assert recorder.quiet.above_ns == 5
     assert recorder.wants_detail(200, 6, second * SECOND_NS)
     assert recorder.wants_detail(500, 1, second * SECOND_NS)

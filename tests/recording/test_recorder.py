@@ -82,10 +82,10 @@ def test_while_it_is_quiet_asking_is_in_vain(recorder, set_back_s: int):
         zip(seconds, totals, statuses, strict=True)
     ):
         if number == 40:
-            recorder.quiet_until_ns = 0  # the second is over
+            recorder.quiet.until_ns = 0  # the second is over
         may_ask = (
-            time.perf_counter_ns() > recorder.quiet_until_ns
-            or total_ns > recorder.detail_above_ns
+            time.perf_counter_ns() > recorder.quiet.until_ns
+            or total_ns > recorder.quiet.above_ns
             or status >= FIRST_ERROR_STATUS
         )
         is_wanted = recorder.wants_detail(status, total_ns, second * SECOND)
@@ -95,12 +95,12 @@ def test_while_it_is_quiet_asking_is_in_vain(recorder, set_back_s: int):
 
 
 def test_it_stays_quiet_until_the_second_is_over_and_no_longer(recorder):
-    assert recorder.quiet_until_s == 0
+    assert recorder.quiet.until_s == 0
     end_ns = 100 * SECOND + SECOND // 4
     before_s = time.perf_counter()
     while recorder.wants_detail(200, 5.0, end_ns):
-        assert recorder.quiet_until_s == 0
+        assert recorder.quiet.until_s == 0
     after_s = time.perf_counter()
-    assert before_s + 0.75 <= recorder.quiet_until_s <= after_s + 0.75
-    assert recorder.quiet_until_ns == pytest.approx(recorder.quiet_until_s * SECOND)
-    assert recorder.detail_above_ns == 5.0
+    assert before_s + 0.75 <= recorder.quiet.until_s <= after_s + 0.75
+    assert recorder.quiet.until_ns == pytest.approx(recorder.quiet.until_s * SECOND)
+    assert recorder.quiet.above_ns == 5.0
