@@ -24,10 +24,11 @@ from servescope.errors import (
 )
 from servescope.records import EventKind
 from servescope.store.migrations import STEPS
+from servescope.store.ring_cursors import note_news, version
 from servescope.store.schema import FILE_NAME, PAGE_BYTES, TABLES, VERSION
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 T = TypeVar("T")
@@ -76,11 +77,6 @@ def _why_not_writable(folder: Path) -> str:
     return ""
 
 
-_STAMP: Final = ("", 1)
-_NOTE: Final = """INSERT INTO cursor VALUES (?, ?) ON CONFLICT (ring)
-    DO UPDATE SET seq = iif(ring = '', seq, 0) + excluded.seq"""
-
-
 class Database:
     """One process's door to the store file. Every method may be called from any thread.
 
@@ -104,7 +100,7 @@ class Database:
         self._writer: sqlite3.Connection | None = None
         self._idle: list[sqlite3.Connection] = []
         self._watcher: sqlite3.Connection | None = None
-        self._data_version = self._stamp = -1
+        self._data_version = self._version = -1
         self._identity: tuple[int, int] | None = None
         self._closed = False
         try:
@@ -186,10 +182,10 @@ class Database:
         return int(self._writer.execute("PRAGMA page_count").fetchone()[0])
 
     def version(self) -> int:
-        """The stamp of the last commit that was news, the same in every process.
+        """The same number in every process, another one after each commit that was news.
 
         `PRAGMA data_version` of a connection that never writes tells cheaply whether any other one
-        committed, those of this process included; only then is the stamp read.
+        committed, those of this process included; only then is the number read.
         """
         self._follow_file()
         with self._watching:
@@ -199,13 +195,11 @@ class Database:
             try:
                 (data_version,) = watcher.execute("PRAGMA data_version").fetchone()
                 if data_version != self._data_version:
-                    (self._stamp,) = watcher.execute(
-                        "SELECT seq FROM cursor WHERE ring = ''"
-                    ).fetchone()
+                    self._version = version(watcher)
                     self._data_version = data_version
             except sqlite3.Error as error:
                 raise _mapped(error, self.path) from error
-            return self._stamp
+            return self._version
 
     def close(self) -> None:
         """Close every connection; those in use close when they are given back."""
@@ -307,7 +301,7 @@ class Database:
             writer.execute(f"PRAGMA max_page_count = {self._budget_pages}")
         self._watcher = self._connect()
         self._watcher.execute("PRAGMA query_only = ON")
-        self._data_version = self._stamp = -1
+        self._data_version = self._version = -1
         self._identity = _identity_of(self._name)
 
     def _set_aside(self) -> None:
@@ -392,11 +386,6 @@ def _refuse_newer(version: int, path: Path) -> None:
             f"{path} was written by a newer Servescope (schema {version}, this one knows "
             f"{VERSION}): use that one, or another data folder"
         )
-
-
-def note_news(connection: sqlite3.Connection, cursors: Iterable[tuple[str, int]]) -> None:
-    """Within a transaction: have `version` change, and keep how far rings were read."""
-    connection.executemany(_NOTE, (_STAMP, *cursors))
 
 
 def tell(connection: sqlite3.Connection, text: str) -> None:

@@ -60,6 +60,13 @@ def _keep_rows(connection: sqlite3.Connection) -> None:
     del connection
 
 
+def _carry_cursors(connection: sqlite3.Connection) -> None:
+    """Version 5 has a second carry the cursors; those of before stay in the table."""
+    columns = connection.execute("SELECT name FROM pragma_table_info('second')").fetchall()
+    if ("cursors",) not in columns:  # there are slots since version 4
+        connection.execute("ALTER TABLE second ADD COLUMN cursors BLOB NOT NULL DEFAULT x''")
+
+
 def _pass_over(tier: int, ts: int) -> None:
     """No row of the new tier was there before: none can be damaged."""
     del tier, ts
@@ -69,5 +76,6 @@ STEPS: Final[Mapping[int, Callable[[sqlite3.Connection], None]]] = {
     1: _add_ten_minutes,
     2: _keep_chunks,
     3: _keep_rows,
+    4: _carry_cursors,
 }
 """By the version a file has: how it becomes the next one."""

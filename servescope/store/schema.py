@@ -4,12 +4,12 @@ Blobs carry their own CRC (see `frames.seal`). The view `open_row` has the rows 
 still open: tier 1 until their minute closes, tier 60 until their hour does, tier 600 until ten
 hours are full. Those of tier 1 lie in `second` (see `slots`), unless they came late, all others in
 `frame`. `chunk` holds closed spans as one blob for each plane and section, which the column `plane`
-tells (see `chunks.numbered`). `cursor` keeps how far each ring was read, and under an empty name
-the stamp that `Store.version` answers: each commit writes both, so they share a page.
+tells (see `chunks.numbered`). `cursor` keeps how far each ring was read, unless a second carries
+that (see `ring_cursors`), and under an empty name a stamp, of which `Store.version` is made.
 
 Version 2 added tier 600 and denser blobs, and moved the stamp from `meta`; version 3 added
-sections; version 4 the slots of `second`, and chunks that pack numbers of few bits. `migrations`
-brings older files up to date.
+sections; version 4 the slots of `second`, and chunks that pack numbers of few bits; with version 5
+a second carries the cursors. `migrations` brings older files up to date.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Final
 from servescope.store import comparisons
 
 FILE_NAME: Final = "servescope.sqlite3"
-VERSION: Final = 4
+VERSION: Final = 5
 PAGE_BYTES: Final = 4096  # SQLite's default
 
 TABLES: Final = (
@@ -33,7 +33,8 @@ TABLES: Final = (
         PRIMARY KEY (tier, ts)) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS second (
         slot INTEGER PRIMARY KEY, ts INTEGER NOT NULL UNIQUE, gauges BLOB NOT NULL,
-        counts BLOB NOT NULL, hist BLOB NOT NULL, padding BLOB NOT NULL)""",
+        counts BLOB NOT NULL, hist BLOB NOT NULL, cursors BLOB NOT NULL DEFAULT x'',
+        padding BLOB NOT NULL)""",
     """CREATE VIEW IF NOT EXISTS open_row AS
         SELECT tier, ts, seconds, gauges, counts, hist FROM frame UNION ALL
         SELECT 1, ts, 1, gauges, counts, hist FROM second WHERE ts > 0""",

@@ -3,8 +3,8 @@
 A row that is inserted and deleted a minute later takes pages from the list of free ones, gives them
 back, and rebalances its tree: six to ten pages of the WAL a second. A record that replaces one of
 exactly its size changes nothing but its own bytes (`btreeOverwriteCell` in SQLite's btree.c): with
-the index of the slots and the cursors these are four pages. Therefore the slots stay, and what a
-second leaves of its slot is padding.
+the index of the slots these are three pages. Therefore the slots stay, and what a second leaves of
+its slot is padding.
 
 A slot whose second was closed holds that second's negative. Seconds that find their slot taken,
 because they come late or many at once, become rows of the table `frame`; the view `open_row` is
@@ -24,6 +24,7 @@ from servescope.store.frames import (
     merge_columns,
     merge_histograms,
 )
+from servescope.store.ring_cursors import NO_CURSORS
 from servescope.store.tiers import FINE
 
 if TYPE_CHECKING:
@@ -51,11 +52,18 @@ _MOST_PADDING: Final = 4085
 _ROUNDED_TO: Final = 256
 
 _OVERWRITE: Final = """UPDATE second
-    SET ts = ?1, gauges = ?2, counts = ?3, hist = ?4, padding = zeroblob(?5)
-    WHERE slot = ?6 AND ts < 0 AND NOT EXISTS (SELECT 1 FROM frame WHERE tier = 1 AND ts = ?1)"""
+    SET ts = ?1, gauges = ?2, counts = ?3, hist = ?4, cursors = ?5, padding = zeroblob(?6)
+    WHERE slot = ?7 AND ts < 0 AND NOT EXISTS {other}"""
+_OVERWRITE_FREE: Final = _OVERWRITE.format(
+    other="(SELECT 1 FROM frame WHERE tier = 1 AND ts = ?1)",
+)
+_OVERWRITE_NEWEST: Final = _OVERWRITE.format(
+    other="""(SELECT 1 FROM second WHERE ts >= ?1)
+    AND NOT EXISTS (SELECT 1 FROM frame WHERE tier = 1 AND ts >= ?1)"""
+)
 
-_NEW_SLOT: Final = """INSERT INTO second (slot, ts, gauges, counts, hist, padding)
-    VALUES (?1, ?2, ?3, ?4, ?5, zeroblob(?6)) ON CONFLICT DO NOTHING"""
+_NEW_SLOT: Final = """INSERT INTO second (slot, ts, gauges, counts, hist, cursors, padding)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, zeroblob(?7)) ON CONFLICT DO NOTHING"""
 
 _MERGE: Final = tuple(
     f"UPDATE {table} SET gauges = ?1, counts = ?2, hist = ?3 WHERE {which} ts = ?4"  # noqa: S608 - our own names
@@ -69,6 +77,10 @@ class SecondWriter:
     def __init__(self) -> None:
         self._room = 0
 
+    def put_newest(self, connection: sqlite3.Connection, ts: int, row: Row, cursors: bytes) -> bool:
+        """Store a second that carries the cursors; False when it is not the newest of all open."""
+        return self._overwrite(connection, _OVERWRITE_NEWEST, ts, row, cursors)
+
     def put(
         self, connection: sqlite3.Connection, ts: int, row: Row, report: Callable[[int, int], None]
     ) -> None:
@@ -76,10 +88,16 @@ class SecondWriter:
 
         `report(tier, ts)` is told where that was damaged: then only what is new remains.
         """
-        padding = self._padding(len(row[0]) + len(row[1]) + len(row[2]))
-        done = connection.execute(_OVERWRITE, (ts, *row, padding, ts % SLOTS)).rowcount
-        if not done:
+        if not self._overwrite(connection, _OVERWRITE_FREE, ts, row, NO_CURSORS):
+            padding = self._padding(_size(row) + len(NO_CURSORS))
             _put_elsewhere(connection, ts, row, padding, report)
+
+    def _overwrite(
+        self, connection: sqlite3.Connection, statement: str, ts: int, row: Row, cursors: bytes
+    ) -> bool:
+        padding = self._padding(_size(row) + len(cursors))
+        values = (ts, *row, cursors, padding, ts % SLOTS)
+        return connection.execute(statement, values).rowcount > 0
 
     def _padding(self, needed: int) -> int:
         padding = self._room - needed
@@ -90,6 +108,10 @@ class SecondWriter:
             self._room = -(-room // _ROUNDED_TO) * _ROUNDED_TO
             padding = self._room - needed
         return padding
+
+
+def _size(row: Row) -> int:
+    return len(row[0]) + len(row[1]) + len(row[2])
 
 
 def _put_elsewhere(
@@ -105,7 +127,8 @@ def _put_elsewhere(
     ).fetchone()
     if old is None:
         if ts > 0:
-            made = connection.execute(_NEW_SLOT, (ts % SLOTS, ts, *row, padding)).rowcount
+            values = (ts % SLOTS, ts, *row, NO_CURSORS, padding)
+            made = connection.execute(_NEW_SLOT, values).rowcount
             if made:
                 return
         connection.execute(

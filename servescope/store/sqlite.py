@@ -26,9 +26,10 @@ from servescope.store.base import (
     TotalResult,
 )
 from servescope.store.chunks import ChunkCache, Plane
-from servescope.store.database import Database, note_news, tell
+from servescope.store.database import Database, tell
 from servescope.store.packing import ROWS
 from servescope.store.reading import Source
+from servescope.store.ring_cursors import RingCursors
 from servescope.store.series import SeriesIndex, SeriesWriter
 from servescope.store.slots import SecondWriter
 from servescope.store.tiers import TEN_MINUTES, Retention
@@ -69,6 +70,7 @@ class SqliteStore:
         self._db = Database(folder, size_mib)
         self._writer = SeriesWriter()
         self._seconds = SecondWriter()
+        self._cursors = RingCursors()
         self._index = SeriesIndex()
         self._cache = ChunkCache()
         self._cache_generation = self._db.generation
@@ -97,6 +99,7 @@ class SqliteStore:
                     raise
             else:
                 self._writer.committed()
+                self._cursors.committed()
                 if self._is_shrinking:
                     self._shrink()
                 self._damaged.update(self._damaged_in_write)
@@ -107,11 +110,7 @@ class SqliteStore:
 
     def cursors(self) -> dict[str, int]:
         """How far each ring was read, as last committed."""
-        return self._db.read(
-            lambda connection: dict(
-                connection.execute("SELECT ring, seq FROM cursor WHERE ring != ''")
-            )
-        )
+        return self._db.read(self._cursors.read)
 
     def bounds(self) -> tuple[int, int] | None:
         """Seconds of the oldest and the newest frame, None when there is none."""
@@ -282,20 +281,24 @@ class SqliteStore:
 
     def _put(self, connection: sqlite3.Connection, batch: Batch) -> int | None:
         """Within a transaction; the newest second of the batch, None when it has none."""
-        self._writer.begin(self._db.generation)
+        generation = self._db.generation
+        self._writer.begin(generation)
+        self._cursors.stage(connection, generation, batch.cursors, batch.dropped_rings)
         self._damaged_in_write.clear()
+        carried = len(batch.frames) == 1 and not batch.dropped_rings
         for frame in batch.frames:
             row = (
                 self._writer.pack(connection, Kind.GAUGE, frame.gauges),
                 self._writer.pack(connection, Kind.COUNTER, frame.counts),
                 self._writer.pack(connection, Kind.HISTOGRAM, frame.histograms),
             )
-            self._seconds.put(connection, frame.ts, row, self._meet_damage)
-        note_news(connection, batch.cursors.items())
-        if batch.dropped_rings:
-            connection.executemany(
-                "DELETE FROM cursor WHERE ring = ?", [(ring,) for ring in batch.dropped_rings]
+            carried = carried and self._seconds.put_newest(
+                connection, frame.ts, row, self._cursors.carried()
             )
+            if not carried:
+                self._seconds.put(connection, frame.ts, row, self._meet_damage)
+        if not carried:
+            self._cursors.keep(connection, batch.dropped_rings)
         if batch.details:
             details.insert(connection, batch.details)
         newest = max([frame.ts for frame in batch.frames]) if batch.frames else None
