@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from time import time_ns
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from servescope.middleware.process_rings import PROCESS_RINGS
@@ -111,11 +112,6 @@ class AppRecording:
             self.recorder = recorder  # the last: another thread may look any time
         return recorder
 
-    def wants_detail(self, status: int, times: Times, end_ns: int) -> bool:
-        """Whether to keep this request in detail (see `Recorder.wants_detail`)."""
-        recorder = self.recorder
-        return recorder is not None and recorder.wants_detail(status, times.total_ns, end_ns)
-
     def record_detail(
         self,
         end_ns: int,
@@ -124,11 +120,15 @@ class AppRecording:
         received: int,
         sent: int,
         times: Times,
-        asker: tuple[str, str, str],
+        asker: Callable[[], tuple[str, str, str]],
     ) -> None:
-        """Keep what the request log shows of a request; `asker`: target, client, user agent."""
+        """Keep what the request log shows of a request, when it is wanted there.
+
+        `end_ns` as `record` answered it; `asker` tells target, client and user agent.
+        """
+        end_ns = end_ns or time_ns()
         recorder = self.recorder
-        if recorder is None:
+        if recorder is None or not recorder.wants_detail(kind.status, times.total_ns, end_ns):
             return
         route_id = recorder.route_id(self._listener_id, kind.route)
         record = RequestRecord(
@@ -144,7 +144,7 @@ class AppRecording:
             stages_ns=times.stages_ns,
         )
         route = kind.route if route_id != OTHER_ROUTE else OTHER_ROUTE_NAME
-        recorder.write_detail(RequestDetail(record, self.listener, route, *asker))
+        recorder.write_detail(RequestDetail(record, self.listener, route, *asker()))
 
     def begin_anew(self) -> None:
         """Forget, in a forked child, the parent's ring and its numbers."""

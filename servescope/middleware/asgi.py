@@ -8,7 +8,7 @@ duration of its handshake: an hour's chat is no slow request.
 from __future__ import annotations
 
 from http import HTTPStatus
-from time import perf_counter, time_ns
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.hosting.routes import ROUTE_KEY, UNMATCHED, fold_path
@@ -139,10 +139,9 @@ class _Call:
             outlined = recording.learn(key, _kind(*key))
         end_ns = recording.record(outlined, flags, received, sent, *times)
         if end_ns or status >= FIRST_ERROR_STATUS:
-            end_ns = end_ns or time_ns()
-            if recording.wants_detail(status, times, end_ns):
-                kind, asker = _kind(*key), _asker(scope)
-                recording.record_detail(end_ns, kind, flags, received, sent, times, asker)
+            recording.record_detail(
+                end_ns, _kind(*key), flags, received, sent, times, lambda: _asker(scope)
+            )
 
     def _times(self) -> Times:
         ended_s = perf_counter()

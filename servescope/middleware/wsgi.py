@@ -9,7 +9,7 @@ block, so that `body` is the app's own time and `write` the server's.
 from __future__ import annotations
 
 from http import HTTPStatus
-from time import perf_counter, time_ns
+from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -146,10 +146,7 @@ class _Request:
         self._headers = headers
         # Asked now, because Flask takes its request out of the environ when the app returns.
         if WERKZEUG_REQUEST in self.environ:
-            try:  # noqa: SIM105 - suppress() costs 0.4 us
-                self.rule = self.environ[WERKZEUG_REQUEST].url_rule
-            except AttributeError:  # a request of Werkzeug's that no framework routes
-                pass
+            self.rule = getattr(self.environ[WERKZEUG_REQUEST], "url_rule", None)
         return self
 
     def __call__(self, data: bytes) -> Any:
@@ -209,11 +206,8 @@ class _Request:
         Before the end of the body it means that the client has left.
         """
         try:
-            try:
-                close = self.result.close  # type: ignore[attr-defined]
-            except AttributeError:
-                pass
-            else:
+            close = getattr(self.result, "close", None)
+            if close is not None:
                 close()
         finally:
             if not self.is_recorded:
@@ -276,15 +270,17 @@ class _Request:
             now_s,
         )
         if end_ns or is_failed:
-            self._detail(end_ns or time_ns(), flags, received, now_s)
-
-    def _detail(self, end_ns: int, flags: int, received: int, ended_s: float) -> None:
-        """Have the request log show this request, too, when it is wanted there."""
-        recording, head_s = self.recording, self.head_s or ended_s
-        times = Times(self.kernel_ns, self.began_s, head_s, self.write_s, ended_s)
-        if recording.wants_detail(_status(self.status), times, end_ns):
-            kind, asker = _kind(self._key()), _asker(self.environ)
-            recording.record_detail(end_ns, kind, flags, received, self.sent, times, asker)
+            head_s = self.head_s or now_s
+            times = Times(self.kernel_ns, self.began_s, head_s, self.write_s, now_s)
+            recording.record_detail(
+                end_ns,
+                _kind(self._key()),
+                flags,
+                received,
+                self.sent,
+                times,
+                lambda: _asker(environ),
+            )
 
     def _key(self) -> _Key:
         """Route, status, method, protocol, and the mount that the route is relative to."""

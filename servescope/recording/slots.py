@@ -127,7 +127,7 @@ class Slots:
                 make_ready(number)
             pack_slot(
                 memory,
-                base + ((number & mask) << 6),
+                base + ((number & mask) << _SLOT_SHIFT),
                 end_ns,
                 outlined,
                 flags,
@@ -148,7 +148,8 @@ class Slots:
         """The same for whoever calls an app, and knows nothing but when it did.
 
         Times are floats in seconds, as `time.perf_counter` tells them: they cost less to subtract
-        and to pack than whole numbers of nanoseconds do.
+        and to pack than whole numbers of nanoseconds do. It takes and writes its slot itself: by
+        way of `record_outlined` a request within Flask took half a microsecond more.
         """
         numbers, make_ready = self._numbers, self._make_ready
         pack_slot = _CALL_SLOT.pack_into
@@ -178,7 +179,7 @@ class Slots:
                 make_ready(number)
             pack_slot(
                 memory,
-                base + ((number & mask) << 6),
+                base + ((number & mask) << _SLOT_SHIFT),
                 end_ns,
                 outlined,
                 flags,
