@@ -5,10 +5,9 @@
 500 series a second: 440 gauges of which 50 belong to one metric, 40 counters, 20 histograms. A
 question is asked cold (nothing decoded is kept) and warm. Machines that do other work meanwhile
 show higher times: the fastest of the rounds, which are spread over several passes, says most; the
-median stands beside it. Then the same
-questions to the peers that are installed (see `store_peers.py`), in the same rounds. At last a
-dashboard runs for some minutes, for the size of real series (see `store_real.py`): at 1 Hz, and
-after all times were taken.
+median stands beside it. Then the same questions to the peers that are installed (see
+`store_peers.py`), in the same rounds. At last a dashboard runs for some minutes, for the size of
+real series (see `store_real.py`): at 1 Hz, and after all times were taken.
 """
 
 from __future__ import annotations

@@ -23,8 +23,8 @@ from servescope.errors import (
     StoreVersionError,
 )
 from servescope.records import EventKind
+from servescope.store import ring_cursors
 from servescope.store.migrations import STEPS
-from servescope.store.ring_cursors import note_news, version
 from servescope.store.schema import FILE_NAME, PAGE_BYTES, TABLES, VERSION
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class Database:
         """Run `change` in one transaction, committed whole or not at all.
 
         `news` tells whether `version` changes, where `change` does not see to that itself (see
-        `note_news`). Raises StoreFullError when there is no room.
+        `ring_cursors`). Raises StoreFullError when there is no room.
         """
 
         def once() -> T:
@@ -137,7 +137,7 @@ class Database:
                 connection.execute("BEGIN IMMEDIATE")
                 answer = change(connection)
                 if news:
-                    note_news(connection, ())
+                    ring_cursors.note_news(connection, ())
                 connection.execute("COMMIT")
             except BaseException:
                 with suppress(sqlite3.Error):  # SQLite rolled back by itself
@@ -195,7 +195,7 @@ class Database:
             try:
                 (data_version,) = watcher.execute("PRAGMA data_version").fetchone()
                 if data_version != self._data_version:
-                    self._version = version(watcher)
+                    self._version = ring_cursors.version(watcher)
                     self._data_version = data_version
             except sqlite3.Error as error:
                 raise _mapped(error, self.path) from error

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from servescope.store.base import HistogramDelta
 
+    _HistogramsPacker = Callable[[Collection[HistogramDelta]], bytes]
+
 _WINDOW_CELLS: Final = 2048
 _WORD_BITS: Final = 64
 _BEYOND: Final = {
@@ -65,18 +67,21 @@ def _packed_ids(ids: NDArray[np.uint32]) -> tuple[int, bytes]:
     return RUNS, runs.astype("<u4").tobytes()
 
 
-def histograms_packer(ids: NDArray[np.uint32]) -> Callable[[Collection[HistogramDelta]], bytes]:
+def histograms_packer(ids: NDArray[np.uint32]) -> _HistogramsPacker:
     """What packs dense deltas as `encode_histograms` would; few as a window of the buckets in use.
 
     Finding the cells in use takes longer than writing those around them. What is returned raises
     ValueError when a delta has not BUCKETS buckets.
     """
-    if 0 < ids.size <= _WINDOW_CELLS // 16:
-        return _window_packer(ids)
-    return lambda deltas: encode_histograms(histograms_from(ids, list(deltas)))
+
+    def pack_sparse(deltas: Collection[HistogramDelta]) -> bytes:
+        return encode_histograms(histograms_from(ids, list(deltas)))
+
+    is_few = 0 < ids.size <= _WINDOW_CELLS // 16
+    return _window_packer(ids, pack_sparse) if is_few else pack_sparse
 
 
-def _window_packer(ids: NDArray[np.uint32]) -> Callable[[Collection[HistogramDelta]], bytes]:
+def _window_packer(ids: NDArray[np.uint32], pack_sparse: _HistogramsPacker) -> _HistogramsPacker:
     n = ids.size
     shape, dense_bytes, named = (n, BUCKETS), 8 * BUCKETS * n, ids.astype("<u4").tobytes()
     pack_head = struct.Struct(f"<IIHxB{n}d").pack
@@ -93,7 +98,7 @@ def _window_packer(ids: NDArray[np.uint32]) -> Callable[[Collection[HistogramDel
         low = max((used & -used).bit_length() - 1, 0) // _WORD_BITS
         span = max(-(-used.bit_length() // _WORD_BITS), 1) - low
         if n * span > _WINDOW_CELLS:
-            return encode_histograms(histograms_from(ids, list(deltas)))
+            return pack_sparse(deltas)
         width = 1 if not used & _BEYOND_A_BYTE else _width_of_words(used)
         cells = table[:, low : low + span].astype(COUNT_KINDS[width]).tobytes()
         return seal(b"".join((pack_head(n, span, low + 1, width, *sums), cells, named)))

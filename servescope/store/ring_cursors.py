@@ -30,7 +30,6 @@ _STAMP: Final = ("", 1)
 _NOTE: Final = """INSERT INTO cursor VALUES (?, ?) ON CONFLICT (ring)
     DO UPDATE SET seq = iif(ring = '', seq + excluded.seq, max(seq, excluded.seq))"""
 
-
 _VERSION: Final = """SELECT seq, ifnull((SELECT max(ts) FROM second), 0)
     FROM cursor WHERE ring = ''"""
 _SECOND_BITS: Final = 40
@@ -50,7 +49,7 @@ def note_news(connection: sqlite3.Connection, cursors: Iterable[tuple[str, int]]
     connection.executemany(_NOTE, (_STAMP, *cursors))
 
 
-def committed(connection: sqlite3.Connection) -> dict[str, int]:
+def _read(connection: sqlite3.Connection) -> dict[str, int]:
     """The cursor of each ring; where a second's are damaged, those of the second before it."""
     found = dict(connection.execute("SELECT ring, seq FROM cursor WHERE ring != ''"))
     for (carried,) in connection.execute("SELECT cursors FROM second WHERE cursors != x''"):
@@ -79,7 +78,7 @@ class RingCursors:
 
     def read(self, connection: sqlite3.Connection) -> dict[str, int]:
         """What is committed, by whomever; the writer goes on from there."""
-        self._known = committed(connection)
+        self._known = _read(connection)
         return dict(self._known)
 
     def stage(
@@ -91,7 +90,7 @@ class RingCursors:
     ) -> None:
         """Begin a transaction that moves these, of a file of this generation."""
         if self._known is None or generation != self._generation:
-            self._known = committed(connection)
+            self._known = _read(connection)
             self._generation = generation
         self._staged = {**self._known, **cursors}
         for ring in dropped:

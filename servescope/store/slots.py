@@ -54,9 +54,7 @@ _ROUNDED_TO: Final = 256
 _OVERWRITE: Final = """UPDATE second
     SET ts = ?1, gauges = ?2, counts = ?3, hist = ?4, cursors = ?5, padding = zeroblob(?6)
     WHERE slot = ?7 AND ts < 0 AND NOT EXISTS {other}"""
-_OVERWRITE_FREE: Final = _OVERWRITE.format(
-    other="(SELECT 1 FROM frame WHERE tier = 1 AND ts = ?1)",
-)
+_OVERWRITE_FREE: Final = _OVERWRITE.format(other="(SELECT 1 FROM frame WHERE tier = 1 AND ts = ?1)")
 _OVERWRITE_NEWEST: Final = _OVERWRITE.format(
     other="""(SELECT 1 FROM second WHERE ts >= ?1)
     AND NOT EXISTS (SELECT 1 FROM frame WHERE tier = 1 AND ts >= ?1)"""
@@ -79,7 +77,8 @@ class SecondWriter:
 
     def put_newest(self, connection: sqlite3.Connection, ts: int, row: Row, cursors: bytes) -> bool:
         """Store a second that carries the cursors; False when it is not the newest of all open."""
-        return self._overwrite(connection, _OVERWRITE_NEWEST, ts, row, cursors)
+        padding = self._padding(_size(row) + len(cursors))
+        return _overwrite(connection, _OVERWRITE_NEWEST, ts, row, cursors, padding)
 
     def put(
         self, connection: sqlite3.Connection, ts: int, row: Row, report: Callable[[int, int], None]
@@ -88,16 +87,9 @@ class SecondWriter:
 
         `report(tier, ts)` is told where that was damaged: then only what is new remains.
         """
-        if not self._overwrite(connection, _OVERWRITE_FREE, ts, row, NO_CURSORS):
-            padding = self._padding(_size(row) + len(NO_CURSORS))
+        padding = self._padding(_size(row) + len(NO_CURSORS))
+        if not _overwrite(connection, _OVERWRITE_FREE, ts, row, NO_CURSORS, padding):
             _put_elsewhere(connection, ts, row, padding, report)
-
-    def _overwrite(
-        self, connection: sqlite3.Connection, statement: str, ts: int, row: Row, cursors: bytes
-    ) -> bool:
-        padding = self._padding(_size(row) + len(cursors))
-        values = (ts, *row, cursors, padding, ts % SLOTS)
-        return connection.execute(statement, values).rowcount > 0
 
     def _padding(self, needed: int) -> int:
         padding = self._room - needed
@@ -112,6 +104,13 @@ class SecondWriter:
 
 def _size(row: Row) -> int:
     return len(row[0]) + len(row[1]) + len(row[2])
+
+
+def _overwrite(
+    connection: sqlite3.Connection, statement: str, ts: int, row: Row, cursors: bytes, padding: int
+) -> bool:
+    values = (ts, *row, cursors, padding, ts % SLOTS)
+    return connection.execute(statement, values).rowcount > 0
 
 
 def _put_elsewhere(

@@ -138,3 +138,38 @@ def test_an_hour_with_a_damaged_blob_keeps_nobody_from_migrating(old):
     )
     assert found == (START + 3600, 6)
     store.close()
+
+
+def as_version_4(folder):
+    """What this code wrote, as version 4 kept it: all cursors in a table."""
+    store = open_store(folder)
+    cursors = store.cursors()
+    store.close()
+    with sqlite3.connect(folder / FILE_NAME) as connection:
+        connection.execute("ALTER TABLE second DROP COLUMN cursors")
+        connection.executemany("INSERT OR REPLACE INTO cursor VALUES (?, ?)", cursors.items())
+        connection.execute("UPDATE meta SET value = 4 WHERE key = 'schema_version'")
+    connection.close()
+
+
+def test_a_file_of_version_4_keeps_its_cursors(tmp_path):
+    store = open_store(tmp_path)
+    for ts in range(START, START + 90):
+        store.write(Batch([Frame(ts, counts={SENT: 1.0})], {"1-1.ring": ts, "2-7.ring": 5}))
+    store.close()
+    as_version_4(tmp_path)
+    assert version_of(tmp_path) == 4
+    store = open_store(tmp_path)
+    assert store.cursors() == {"1-1.ring": START + 89, "2-7.ring": 5}
+    for ts in range(START + 90, START + 200):
+        store.write(Batch([Frame(ts, counts={SENT: 1.0})], {"1-1.ring": ts}))
+    (carried,) = store._db.read(
+        lambda connection: connection.execute(
+            "SELECT count(*) FROM second WHERE instr(cursors, '.ring')"
+        ).fetchone()
+    )
+    assert carried
+    assert store.cursors() == {"1-1.ring": START + 199, "2-7.ring": 5}
+    assert store.total(Matching(BYTES_SENT), START, START + 3_600).count.tolist() == [200.0]
+    store.close()
+    assert version_of(tmp_path) == VERSION

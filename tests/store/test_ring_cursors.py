@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servescope.catalog import BYTES_SENT
-from servescope.store.base import Batch, Frame, Matching, SeriesKey
-from servescope.store.schema import FILE_NAME, VERSION
+from servescope.store.base import Batch, Frame, SeriesKey
+from servescope.store.schema import FILE_NAME
 from servescope.store.slots import SLOTS
 from servescope.store.sqlite import open_store
 
@@ -109,38 +109,6 @@ def test_damaged_cursors_are_those_of_the_second_before(tmp_path):
     store = open_store(tmp_path)
     assert store.cursors() == {"1-1.ring": MINUTE + 88}
     store.close()
-
-
-def as_version_4(folder):
-    """What this code wrote, as version 4 kept it."""
-    store = open_store(folder)
-    cursors = store.cursors()
-    store.close()
-    with sqlite3.connect(folder / FILE_NAME) as connection:
-        connection.execute("ALTER TABLE second DROP COLUMN cursors")
-        connection.executemany("INSERT OR REPLACE INTO cursor VALUES (?, ?)", cursors.items())
-        connection.execute("UPDATE meta SET value = 4 WHERE key = 'schema_version'")
-    connection.close()
-
-
-def test_a_file_of_version_4_keeps_its_cursors(tmp_path):
-    store = open_store(tmp_path)
-    for ts in range(MINUTE, MINUTE + 90):
-        store.write(Batch([one(ts)], {"1-1.ring": ts, "2-7.ring": 5}))
-    store.close()
-    as_version_4(tmp_path)
-    store = open_store(tmp_path)
-    assert store.cursors() == {"1-1.ring": MINUTE + 89, "2-7.ring": 5}
-    for ts in range(MINUTE + 90, MINUTE + 200):
-        store.write(Batch([one(ts)], {"1-1.ring": ts}))
-    assert carried_by_seconds(store)
-    assert store.cursors() == {"1-1.ring": MINUTE + 199, "2-7.ring": 5}
-    assert store.total(Matching(BYTES_SENT), MINUTE, MINUTE + 3_600).count.tolist() == [200.0]
-    store.close()
-    connection = sqlite3.connect(tmp_path / FILE_NAME)
-    found = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
-    connection.close()
-    assert found == (VERSION,)
 
 
 @pytest.mark.parametrize("rings", [0, 1, 40])
