@@ -95,6 +95,26 @@ install_requirements() {
     printf '%s\n' "$wanted" >"$stamp"
 }
 
+# The hot paths of the recorders for apps, compiled in place, which the tests hold against those in
+# Python. The dashboard does not need them.
+compile_recorders() {
+    local stamp="$VENV/compiled.sha256" wanted
+    wanted="$(checksum pyproject.toml servescope/*/c/*)"
+    if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && has_compiled_recorders; then
+        return
+    fi
+    say "compiling the recorders for apps"
+    "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --editable . ||
+        die "could not install Servescope itself; pip's message is above"
+    has_compiled_recorders ||
+        die "could not compile the recorders; as root: apt-get install gcc libc6-dev python3-dev"
+    printf '%s\n' "$wanted" >"$stamp"
+}
+
+has_compiled_recorders() {
+    "$VENV/bin/python" -c "import servescope.recording._call_recorder" 2>/dev/null
+}
+
 # set_up run|dev: one at a time, since two of them would write the same .venv.
 set_up() {
     if command -v flock >/dev/null; then
@@ -106,6 +126,7 @@ set_up() {
         dev)
             install_requirements requirements-dev.txt requirements-dev.txt requirements.txt
             checksum requirements.txt >"$VENV/requirements.txt.sha256" # it is read by the other
+            compile_recorders
             ;;
     esac
     exec 9<&-

@@ -14,8 +14,8 @@ from time import time_ns
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from servescope.middleware.process_rings import PROCESS_RINGS
+from servescope.recording.record_layout import outline
 from servescope.recording.ring import OTHER_ROUTE, OTHER_ROUTE_NAME
-from servescope.recording.slots import outline
 from servescope.records import Method, Protocol, RequestDetail, RequestFlag, RequestRecord
 from servescope.settings import default_data_dir
 

@@ -12,10 +12,10 @@ writer is gone, whatever became of its pid.
 """
 
 from servescope.recording.details import DetailReader, DetailWriter
+from servescope.recording.record_layout import RECORD_DTYPE
 from servescope.recording.recorder import Recorder
 from servescope.recording.ring import Drained, RingKind, RingReader, RingWriter
 from servescope.recording.samples import SampleReader, SampleWriter
-from servescope.recording.slots import RECORD_DTYPE
 
 __all__ = [
     "RECORD_DTYPE",

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from servescope.recording import mapping as ring_file
+from servescope.recording.record_layout import SEQUENCE, SEQUENCE_OFFSET, SLOT
 from servescope.recording.ring import RingKind
-from servescope.recording.slots import SEQUENCE, SEQUENCE_OFFSET, SLOT
 from servescope.records import Method, RequestDetail, RequestFlag, RequestRecord
 
 if TYPE_CHECKING:

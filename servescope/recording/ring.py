@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from servescope.recording import mapping as ring_file
-from servescope.recording.slots import RECORD_DTYPE, SLOT, Slots, outline
+from servescope.recording.record_layout import RECORD_DTYPE, SLOT, outline
+from servescope.recording.slots import Slots
 
 if TYPE_CHECKING:
     from pathlib import Path

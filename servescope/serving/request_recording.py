@@ -7,9 +7,9 @@ from time import time_ns
 from typing import TYPE_CHECKING, Final
 
 from servescope.hosting.routes import UNMATCHED, fold_path
+from servescope.recording.record_layout import outline
 from servescope.recording.recorder import FIRST_ERROR_STATUS
 from servescope.recording.ring import OTHER_ROUTE, OTHER_ROUTE_NAME
-from servescope.recording.slots import outline
 from servescope.records import Method, Protocol, RequestDetail, RequestRecord
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from servescope.errors import RingError
 from servescope.recording import DetailReader, DetailWriter, RingKind, RingWriter
 from servescope.recording.mapping import SLOTS_OFFSET
-from servescope.recording.slots import SEQUENCE_OFFSET
+from servescope.recording.record_layout import SEQUENCE_OFFSET
 from servescope.records import Method, RequestDetail, RequestFlag, RequestRecord
 
 RECORD = RequestRecord(

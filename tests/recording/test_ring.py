@@ -14,13 +14,19 @@ from hypothesis import strategies as st
 from servescope.errors import DataFolderError, RingError
 from servescope.recording import DetailWriter, RingKind, RingReader, RingWriter
 from servescope.recording.mapping import SLOTS_OFFSET
+from servescope.recording.record_layout import (
+    RECORD_DTYPE,
+    SEQUENCE,
+    SEQUENCE_OFFSET,
+    SLOT,
+    outline,
+)
 from servescope.recording.ring import (
     HOLE_PATIENCE_S,
     MAX_ROUTES,
     OTHER_ROUTE,
     stores_are_ordered,
 )
-from servescope.recording.slots import RECORD_DTYPE, SEQUENCE, SEQUENCE_OFFSET, SLOT, outline
 
 ROOT = Path(__file__).parents[2]
 SECOND = 1_000_000_000
