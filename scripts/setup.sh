@@ -112,7 +112,7 @@ compile_recorders() {
 }
 
 has_compiled_recorders() {
-    "$VENV/bin/python" -c "import servescope.recording._call_recorder" 2>/dev/null
+    "$VENV/bin/python" -c "import servescope.middleware._wsgi_calls" 2>/dev/null
 }
 
 # set_up run|dev: one at a time, since two of them would write the same .venv.

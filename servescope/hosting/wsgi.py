@@ -213,7 +213,7 @@ class _Response:
         except (AttributeError, OSError, ValueError):
             return False
         announced = [value for name, value in self._headers if name.lower() == "content-length"]
-        count = int(announced[0]) if announced and announced[0].isdigit() else rest
+        count = int(announced[0]) if announced and announced[0].isdecimal() else rest
         if not self._exchange.is_head and 0 < count <= rest:
             self._require_start()
             self._exchange.respond_file(

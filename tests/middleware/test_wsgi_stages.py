@@ -11,6 +11,16 @@ from tests.middleware.wsgi_calls import answer, environ, ok, start_response, wra
 from tests.processes import eventually
 
 
+def time_ms():
+    return time.perf_counter() * 1000
+
+
+def spend(milliseconds):
+    until = time_ms() + milliseconds
+    while time_ms() < until:
+        pass
+
+
 def test_an_error_in_a_quiet_second_is_in_the_log_all_the_same(recorded):
     statuses = ["200 OK"] * 60 + ["500 Oops"] * 2
 
@@ -33,9 +43,7 @@ def test_empty_blocks_before_the_head_make_no_negative_time(recorded):
         yield b"x"
 
     for _ in wrapped(recorded, app)(environ(), start_response):
-        until = time_ms() + 5
-        while time_ms() < until:
-            pass
+        spend(5)
     stages = recorded.stages_ms()
     assert stages["write"] >= 10
     assert stages["app"] >= 5  # the head was not out before
@@ -43,11 +51,6 @@ def test_empty_blocks_before_the_head_make_no_negative_time(recorded):
 
 
 def test_stages_tell_the_apps_time_from_the_servers(recorded):
-    def spend(milliseconds):
-        until = time_ms() + milliseconds
-        while time_ms() < until:
-            pass
-
     def app(_environ, start):
         spend(20)
         start("200 OK", [])
@@ -66,8 +69,21 @@ def test_stages_tell_the_apps_time_from_the_servers(recorded):
     assert stages["app"] + stages["body"] + stages["write"] <= passed
 
 
-def time_ms():
-    return time.perf_counter() * 1000
+def test_what_the_app_writes_takes_the_servers_time(recorded):
+    def slow_start(_status, _headers):
+        return lambda _data: spend(20)
+
+    def app(_environ, start):
+        write = start("200 OK", [])
+        write(b"x")
+        write(b"y")
+        return []
+
+    wrapped(recorded, app)(environ(), slow_start)
+    stages = recorded.stages_ms()
+    assert stages["write"] >= 40
+    assert stages["app"] < 20
+    assert recorded.one()[-1] == 2
 
 
 @pytest.mark.parametrize("key", ["gunicorn.socket", "werkzeug.socket"])
@@ -81,6 +97,24 @@ def test_kernel_wait_is_read_where_the_server_shows_its_socket(recorded, key):
         eventually(lambda: time_ms() - sent > 60)
         answer(wrapped(recorded, ok(b"x")), environ(**{key: served}))
         assert 50 <= recorded.stages_ms()["kernel"] <= time_ms() - sent + 20
+
+
+class NoDescriptor:
+    def fileno(self):
+        raise OSError("closed")
+
+
+@pytest.mark.parametrize("shown", [None, object(), NoDescriptor(), "x"])
+def test_what_is_no_socket_tells_no_kernel_wait(recorded, shown):
+    assert answer(wrapped(recorded, ok(b"x")), environ(**{"gunicorn.socket": shown})) == b"x"
+    assert recorded.stages_ms()["kernel"] == 0
+
+
+def test_a_unix_socket_tells_no_kernel_wait(recorded):
+    ours, theirs = socket.socketpair()
+    with closing(ours), closing(theirs):
+        answer(wrapped(recorded, ok(b"x")), environ(**{"gunicorn.socket": ours}))
+    assert recorded.stages_ms()["kernel"] == 0
 
 
 def test_no_kernel_wait_without_tcp():

@@ -2,7 +2,7 @@
 
 from wsgiref.util import setup_testing_defaults
 
-from servescope.middleware.wsgi import ServescopeMiddleware
+from servescope.middleware.wsgi import WsgiRecording
 
 
 def environ(path="/", method="GET", **more):
@@ -22,8 +22,8 @@ def start_response(_status, _headers, _exc_info=None):
     return lambda _data: None
 
 
-def wrapped(recorded, app, **more):
-    return ServescopeMiddleware(app, data_dir=recorded.folder, **{"listener": "shop", **more})
+def wrapped(recorded, app):
+    return recorded.caller(app, WsgiRecording("shop", recorded.folder))
 
 
 def answer(app, given):
@@ -43,3 +43,28 @@ def ok(*blocks, status="200 OK", headers=()):
         return list(blocks)
 
     return app
+
+
+class Rule:
+    def __init__(self, rule):
+        self.rule = rule
+
+
+class Matched:
+    """A request as Werkzeug leaves it in the environ, once it has matched a rule, or None."""
+
+    def __init__(self, rule):
+        self.url_rule = None if rule is None else Rule(rule)
+
+
+class Sized:
+    """A body that is no list and can tell how many blocks it has."""
+
+    def __init__(self, blocks):
+        self.blocks = blocks
+
+    def __len__(self):
+        return len(self.blocks)
+
+    def __iter__(self):
+        return iter(self.blocks)
