@@ -25,7 +25,14 @@ def main(given: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="servescope", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for name, module in COMMANDS.items():
-        command = importlib.import_module(module)
+        try:
+            command = importlib.import_module(module)
+        except ModuleNotFoundError as error:  # installed for its recorders, which need less
+            sys.stderr.write(
+                f"servescope: its commands need {error.name}, which is not installed: "
+                "pip install -r requirements.txt, in Servescope's repository\n"
+            )
+            return 1
         options = commands.add_parser(name, help=command.HELP, description=command.HELP)
         command.add_arguments(options)
         options.set_defaults(run=command.run)
