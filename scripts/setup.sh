@@ -103,12 +103,22 @@ compile_recorders() {
     if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && has_compiled_recorders; then
         return
     fi
+    if ! can_compile; then
+        debian_install gcc libc6-dev python3-dev && can_compile ||
+            die "a C compiler or Python.h is missing; as root: apt-get install gcc libc6-dev python3-dev"
+    fi
     say "compiling the recorders for apps"
     "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --editable . ||
         die "could not install Servescope itself; pip's message is above"
     has_compiled_recorders ||
-        die "could not compile the recorders; as root: apt-get install gcc libc6-dev python3-dev"
+        die "could not compile the recorders: $VENV/bin/python -m pip install -v --no-deps -e ."
     printf '%s\n' "$wanted" >"$stamp"
+}
+
+can_compile() {
+    command -v "${CC:-cc}" >/dev/null && "$VENV/bin/python" -c "
+import pathlib, sysconfig
+pathlib.Path(sysconfig.get_path('include'), 'Python.h').stat()" 2>/dev/null
 }
 
 has_compiled_recorders() {
