@@ -104,7 +104,8 @@ compile_recorders() {
         return
     fi
     if ! can_compile; then
-        debian_install gcc libc6-dev python3-dev && can_compile ||
+        debian_install gcc libc6-dev python3-dev || true
+        can_compile ||
             die "a C compiler or Python.h is missing; as root: apt-get install gcc libc6-dev python3-dev"
     fi
     say "compiling the recorders for apps"
