@@ -145,12 +145,13 @@ def layout(listener: str = "", **_query: str) -> html.Div:
                 html.Div(id="latency-stage-table"),
             ),
             panels.panel(
+                residual_table.TITLE, residual_table.MEANING, html.Div(id="latency-residual")
+            ),
+            panels.panel(
                 "Routes over the whole span",
                 f"The busiest routes. {EXACT}",
                 html.Div(id="latency-route-table"),
-            ),
-            panels.panel(
-                residual_table.TITLE, residual_table.MEANING, html.Div(id="latency-residual")
+                wide=True,
             ),
         ),
         controls=[

@@ -8,10 +8,11 @@ else; neighbours differ in lightness, so that they hold for colour-blind eyes to
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 Figure = dict[str, Any]
 """A Plotly figure as plain data: `{"data": [...], "layout": {...}}`."""
@@ -89,20 +90,15 @@ class Style:
 
 
 def by_meaning(names: Sequence[str]) -> list[Style]:
-    """A fixed colour for a name that has a meaning, the next of the series for any other."""
-    styles, position = [], 0
-    for name in names:
-        if name in MEANINGS:
-            styles.append(Style(MEANINGS[name]))
-        else:
-            styles.append(_next(position))
-            position += 1
-    return styles
+    """A fixed colour for a name that has a meaning; for any other the next that is still free."""
+    taken = {MEANINGS[name] for name in names if name in MEANINGS}
+    free = _series([colour for colour in SERIES if colour not in taken] or SERIES)
+    return [Style(MEANINGS[name]) if name in MEANINGS else next(free) for name in names]
 
 
 def in_order(names: Sequence[str]) -> list[Style]:
     """The series' colours in order, whatever the names mean elsewhere."""
-    return [_next(position) for position in range(len(names))]
+    return list(islice(_series(SERIES), len(names)))
 
 
 def by_status(names: Sequence[str]) -> list[Style]:
@@ -140,9 +136,11 @@ def paired(*dashes: tuple[str, str]) -> Callable[[Sequence[str]], list[Style]]:
 _DASHES: Final = ("solid", "dot", "dash", "longdash", "dashdot")
 
 
-def _next(position: int) -> Style:
-    lap = position // len(SERIES)
-    return Style(SERIES[position % len(SERIES)], _DASHES[lap % len(_DASHES)])
+def _series(colours: Sequence[str]) -> Iterator[Style]:
+    """The colours in order, solid at first, then with one dash after the other."""
+    for dash in cycle(_DASHES):
+        for colour in colours:
+            yield Style(colour, dash)
 
 
 _IN_THE_HEADING: Final = frozenset({"req/s", "/s", "requests"})

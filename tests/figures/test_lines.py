@@ -53,6 +53,25 @@ def test_names_without_a_meaning_keep_apart():
     assert len(set(styles)) == 20
 
 
+@pytest.mark.parametrize(
+    "names", [("shop", "wsgi"), ("wsgi", "shop"), ("DELETE", "GET", "POST", "PUT")]
+)
+def test_names_without_a_meaning_keep_apart_from_those_with_one(names):
+    styles = theme.by_meaning(names)
+    assert len({style.colour for style in styles}) == len(names)
+    assert all(
+        style.colour == theme.MEANINGS[name]
+        for name, style in zip(names, styles, strict=True)
+        if name in theme.MEANINGS
+    )
+
+
+def test_where_meanings_take_all_colours_the_others_repeat_them_apart():
+    known = [name for name, colour in theme.MEANINGS.items() if colour in theme.SERIES]
+    styles = theme.by_meaning([*known, *(f"route {number}" for number in range(20))])
+    assert len(set(styles[len(known) :])) == 20
+
+
 def test_a_port_and_its_backlog_share_a_colour():
     names = ("5555 waiting", "8000 waiting", "5555 backlog", "8000 backlog")
     styles = theme.paired((" backlog", "dot"))(names)
