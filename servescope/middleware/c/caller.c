@@ -131,8 +131,9 @@ caller_init(PyObject *op, PyObject *args, PyObject *kwargs)
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO", keywords, &app, &recording))
         return -1;
     PyObject *streams = PyObject_GetAttr(recording, self->state->streams);
-    PyObject *outlines = PyObject_GetAttr(recording, self->state->outlines);
-    if (streams == NULL || outlines == NULL || self->app != NULL || !PyAnySet_Check(streams) ||
+    PyObject *outlines =
+        streams == NULL ? NULL : PyObject_GetAttr(recording, self->state->outlines);
+    if (outlines == NULL || self->app != NULL || !PyAnySet_Check(streams) ||
         !PyDict_Check(outlines)) {
         Py_XDECREF(streams);
         Py_XDECREF(outlines);
