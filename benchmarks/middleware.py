@@ -43,7 +43,7 @@ from starlette.routing import Route
 sys.path.insert(0, str(Path(__file__).parent.parent))
 if "--python" in sys.argv:  # before they are looked for: None in their place is an ImportError
     for compiled in ("middleware._wsgi_calls", "recording._call_recorder"):
-        sys.modules[f"servescope.{compiled}"] = None  # type: ignore[assignment]
+        sys.modules[f"servescope.{compiled}"] = None
 
 from servescope.middleware import asgi, wsgi, wsgi_calls
 
@@ -248,7 +248,7 @@ def main() -> None:
         ]
         for _ in range(PASSES):
             for comparison in comparisons:
-                comparison.measure(options.rounds // PASSES, options.requests)
+                comparison.measure(-(-options.rounds // PASSES), options.requests)
     print(*comparisons, sep="\n")
 
 

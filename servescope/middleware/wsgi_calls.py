@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.hosting.routes import ROUTE_KEY, WERKZEUG_REQUEST
+from servescope.middleware.app_recording import NO_FLAGS
 from servescope.middleware.kernel_wait import kernel_wait_ns
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     StartResponse = Callable[..., Callable[[bytes], Any]]
     WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
-_NO_FLAGS: Final = 0
 _MOST_DIGITS: Final = 19
 """Of a Content-Length: what is longer is no length of anything."""
 
@@ -55,7 +55,7 @@ class Caller:
             call.result = result = app(environ, call.start)
             if isinstance(result, (list, tuple)):  # the server's to look at
                 call.sent += len(result[0]) if len(result) == 1 else sum(map(len, result))
-                call.finish(_NO_FLAGS)
+                call.finish(NO_FLAGS)
                 return result
             if type(result) in recording.streams:
                 return call
@@ -149,7 +149,7 @@ class Call:
             self.recording.fail(self)
             raise
         if not self.is_recorded:
-            self.finish(_NO_FLAGS)
+            self.finish(NO_FLAGS)
 
     def close(self) -> None:
         """What PEP 3333 has the server call in any case: the app's own `close`, when it has one.

@@ -184,7 +184,7 @@ def test_the_compiled_caller_wants_a_recording():
         _wsgi_calls.Call()
     once = _wsgi_calls.Caller(ok(b"x"), WsgiRecording("shop"))
     with pytest.raises(TypeError, match="once"):
-        once.__init__(ok(b"y"), WsgiRecording("shop"))  # type: ignore[misc]
+        once.__init__(ok(b"y"), WsgiRecording("shop"))
 
 
 def test_what_the_tests_compiled_is_what_apps_get():

@@ -35,16 +35,18 @@ def memory_of(slots: int, kind: type[mmap.mmap] = mmap.mmap) -> mmap.mmap:
     return kind(-1, SLOTS_OFFSET + slots * SLOT.size)
 
 
-def recorder_of(module, memory, quiet, capacity=2):
-    return module.call_recorder(
-        memory=memory,
-        offset=SLOTS_OFFSET,
-        capacity=capacity,
-        ready=capacity,
-        numbers=itertools.count(),
-        make_ready=lambda _number: None,
-        quiet=quiet,
-    )
+def recorder_of(module, memory, **changed):
+    """A recorder into two slots of memory, but for what is `changed`."""
+    usual = {
+        "memory": memory,
+        "offset": SLOTS_OFFSET,
+        "capacity": 2,
+        "ready": 2,
+        "numbers": itertools.count(),
+        "make_ready": lambda _number: None,
+        "quiet": module.Quiet(),
+    }
+    return module.call_recorder(**usual | changed)
 
 
 def records(memory: mmap.mmap, number: int) -> np.ndarray:
@@ -69,7 +71,7 @@ def test_a_call_becomes_the_stages_that_it_tells(
     head_s = began_s + app_s
     ended_s = head_s + rest_s
     before_ns = time.time_ns()
-    recorder_of(module, memory, module.Quiet())(
+    recorder_of(module, memory)(
         outline(*KIND), flags, received, sent, kernel_ns, began_s, head_s, write_s, ended_s
     )
     (record,) = records(memory, 1)
@@ -101,7 +103,7 @@ def test_a_call_tells_whether_its_details_may_be_wanted(
 ):
     memory = memory_of(2)
     quiet = module.Quiet()
-    record_call = recorder_of(module, memory, quiet)
+    record_call = recorder_of(module, memory, quiet=quiet)
     quiet.until_s, quiet.above_ns = until_s, above_ns
     end_ns = record_call(outline(*KIND), 0, 0, 5, kernel_ns, 8.0, 9.0, 0.5, 10.0)
     assert end_ns == (int(records(memory, 1)["end_ns"][0]) if is_told else 0)
@@ -110,18 +112,8 @@ def test_a_call_tells_whether_its_details_may_be_wanted(
 @both
 def test_recorders_of_one_ring_take_turns_and_make_slots_ready(module):
     memory, numbers, asked = memory_of(4), itertools.count(), []
-    made = [
-        module.call_recorder(
-            memory=memory,
-            offset=SLOTS_OFFSET,
-            capacity=4,
-            ready=2,
-            numbers=numbers,
-            make_ready=asked.append,
-            quiet=module.Quiet(),
-        )
-        for _ in range(2)
-    ]
+    shared = {"capacity": 4, "numbers": numbers, "make_ready": asked.append}
+    made = [recorder_of(module, memory, **shared) for _ in range(2)]
     for sent in range(7):
         made[sent % 2](outline(*KIND), 0, 0, sent, 0.0, 1.0, 1.0, 0.0, 1.0)
     assert records(memory, 4)["bytes_sent"].tolist() == [4, 5, 6, 3]
@@ -144,14 +136,14 @@ def test_recorders_of_one_ring_take_turns_and_make_slots_ready(module):
 def test_what_cannot_be_recorded_is_an_error_and_no_record(module, arguments, error):
     memory = memory_of(2)
     with pytest.raises(error):
-        recorder_of(module, memory, module.Quiet())(*arguments)
+        recorder_of(module, memory)(*arguments)
     assert not records(memory, 2)["sequence"].any()
 
 
 @both
 def test_closed_memory_is_an_error(module):
     memory = memory_of(2)
-    record_call = recorder_of(module, memory, module.Quiet())
+    record_call = recorder_of(module, memory)
     record_call(1, 0, 0, 5, 0.0, 1.0, 1.0, 0.0, 1.0)
     memory.close()  # as a forked child does with what it inherited
     with pytest.raises((TypeError, ValueError)):
@@ -174,23 +166,15 @@ def test_closed_memory_is_an_error(module):
     ],
 )
 def test_the_compiled_recorder_takes_nothing_that_would_lead_it_astray(changed, error):
-    right = {
-        "memory": memory_of(2),
-        "offset": SLOTS_OFFSET,
-        "capacity": 2,
-        "ready": 2,
-        "numbers": itertools.count(),
-        "make_ready": print,
-        "quiet": _call_recorder.Quiet(),
-    }
-    _call_recorder.call_recorder(**right)
+    memory = memory_of(2)
+    recorder_of(_call_recorder, memory)
     with pytest.raises(error):
-        _call_recorder.call_recorder(**right | changed)(1, 0, 0, 5, 0.0, 1.0, 1.0, 0.0, 1.0)
+        recorder_of(_call_recorder, memory, **changed)(1, 0, 0, 5, 0.0, 1.0, 1.0, 0.0, 1.0)
 
 
 @pytest.mark.parametrize("memory", [bytes(1024), bytearray(64), None])
 def test_the_compiled_recorder_writes_within_its_memory_alone(memory):
-    record_call = recorder_of(_call_recorder, memory, _call_recorder.Quiet())
+    record_call = recorder_of(_call_recorder, memory)
     with pytest.raises((BufferError, TypeError, ValueError)):
         record_call(1, 0, 0, 5, 0.0, 1.0, 1.0, 0.0, 1.0)
 
