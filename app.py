@@ -8,30 +8,28 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import socket
 import sys
+import threading
+from contextlib import suppress
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, NoReturn
 
 import dash
 from flask import Flask, Response, abort, request
 from flask_compress import Compress
-from werkzeug.serving import run_simple
 
 from components import endpoints
 from components.authority import dashboard_for, is_same_origin, session_secret
 from components.delivery import INDEX, LOADED_FIRST, delivery_settings, security_headers
 from components.shell import connect, shell
-from servescope.errors import ServescopeError, SettingsError
+from servescope.errors import ServescopeError
 from servescope.runtime import Runtime
-from servescope.sampling.owners import holder_of
+from servescope.runtime.dashboard_server import bind_dashboard, start_dashboard_server
+from servescope.serving.binding import address_of
 from servescope.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from types import FrameType
-
-DASHBOARD_PORTS: Final = 50
-"""How many ports after the default one are tried when another program has it."""
 
 CALLBACKS: Final = "/_dash-update-component"
 LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -105,64 +103,54 @@ def fail(error: ServescopeError) -> NoReturn:
     raise SystemExit(error.exit_status)
 
 
-def dashboard_port(settings: Settings) -> int:
-    """The port for the dashboard: a default one that is taken gives way to the next free one.
-
-    Raises ServescopeError when a port that was asked for is taken, or when all are.
-    """
-    chosen = "port" in settings.model_fields_set
-    for wanted in range(settings.port, settings.port + (1 if chosen else DASHBOARD_PORTS)):
-        family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        with socket.socket(family) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((settings.host, wanted))
-            except PermissionError as error:
-                raise SettingsError(
-                    f"SERVESCOPE_PORT={wanted}: this user may not bind it ({error.strerror})"
-                ) from error
-            except OSError:
-                continue
-            port = int(probe.getsockname()[1])  # 0 has become a free one
-        if wanted != settings.port:
-            logging.getLogger("servescope").warning(
-                "port %d is held by %s; the dashboard is on port %d",
-                settings.port,
-                holder_of(settings.port),
-                port,
-            )
-        return port
-    raise SettingsError(
-        f"SERVESCOPE_PORT={settings.port}: the port is held by {holder_of(settings.port)}"
-    )
-
-
 def main(app: dash.Dash, runtime: Runtime) -> None:
     """Serve the dashboard from this process until SIGINT or SIGTERM, then stop all it runs."""
-    settings = runtime.settings
     logging.basicConfig(level=logging.INFO, format=LOG_FORMAT)
-    logging.getLogger("werkzeug").setLevel(logging.INFO if settings.debug else logging.ERROR)
-    signal.signal(signal.SIGTERM, _end)
-    reloaded = os.environ.get("WERKZEUG_RUN_MAIN") == "true"
     try:
-        # The reloader's parent only watches files; its child, and nobody else, runs things. The
-        # child keeps the port its parent found.
-        port = settings.port if reloaded else dashboard_port(settings)
-        if reloaded or not settings.debug:
-            runtime.start()
-        if not reloaded:
-            sys.stdout.write(f"Servescope: http://{settings.host}:{port}/\n")
-            sys.stdout.flush()
-        if settings.debug:
-            app.run(host=settings.host, port=port, debug=True)
+        if runtime.settings.debug:
+            _serve_for_development(app, runtime)
         else:
-            run_simple(settings.host, port, app.server, threaded=True)
-    except KeyboardInterrupt:
-        pass
+            _serve(app.server, runtime)
     except ServescopeError as error:
         fail(error)
     finally:
         runtime.stop()
+
+
+def _serve(flask: Flask, runtime: Runtime) -> None:
+    """Serve with the project's own server until a signal ends it."""
+    asked_to_stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: asked_to_stop.set())
+    listening = bind_dashboard(runtime.settings)
+    _, port = address_of(listening)
+    runtime.start()
+    served = start_dashboard_server(flask, listening)
+    _say_where(runtime.settings.host, port)
+    asked_to_stop.wait()
+    served.stop()
+
+
+def _serve_for_development(app: dash.Dash, runtime: Runtime) -> None:
+    """Serve with Werkzeug's server, whose reloader and debugger Dash's debug mode is made of."""
+    settings = runtime.settings
+    signal.signal(signal.SIGTERM, _end)
+    port = settings.port
+    if os.environ.get("WERKZEUG_RUN_MAIN") == "true":
+        runtime.start()
+    else:
+        # The reloader's parent only watches files; its child, and nobody else, runs things. The
+        # child inherits the socket that its parent binds at the port found here.
+        with bind_dashboard(settings) as listening:
+            _, port = address_of(listening)
+        _say_where(settings.host, port)
+    with suppress(KeyboardInterrupt):
+        app.run(host=settings.host, port=port, debug=True)
+
+
+def _say_where(host: str, port: int) -> None:
+    sys.stdout.write(f"Servescope: http://{host}:{port}/\n")
+    sys.stdout.flush()
 
 
 def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
