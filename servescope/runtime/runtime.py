@@ -14,6 +14,7 @@ from servescope.queries.desk import Desk
 from servescope.runtime.comparing import check_comparison
 from servescope.runtime.election import LeaderLock
 from servescope.runtime.leading import Leader, announce
+from servescope.runtime.malloc import bound_freed_memory
 from servescope.store.control import Control
 from servescope.store.opening import check_backend, open_backend
 from servescope.store.promql.store import PrometheusStore
@@ -73,6 +74,7 @@ class Runtime:
         with self._starting:
             if self._pid == os.getpid():
                 return
+            bound_freed_memory()
             self._lock = LeaderLock(self.folder)
             self._store: Store = open_backend(
                 self._backend,
