@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 SIZE: Final = 256
+LASTING_SIZE: Final = 16
 FRESH_S: Final = 0.05
 """How old a look at the store's version may be; a second's frame may come so much later."""
 
@@ -35,6 +36,9 @@ class Snapshots:
     `fresh_s` seconds at the latest: one page asks a dozen questions within that. After
     `EXPIRE_S` every answer is computed anew: a store that takes no data has no new version, but
     people must be told why.
+
+    Answers of a former version are dropped at once: a poll's question names the viewer's cursor, so
+    it is never asked again, and hundreds of whole figures would stay in memory.
     """
 
     def __init__(
@@ -46,29 +50,41 @@ class Snapshots:
         self._size = size
         self._lock = threading.Lock()
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
+        self._lasting: OrderedDict[Hashable, _Entry] = OrderedDict()
 
     def get(self, key: Hashable, compute: Callable[[], T]) -> T:
         """The answer to `key` at the store's present version."""
-        return self._at(self._version(), key, compute)
+        return self._answer(self._entries, self._size, key, self._version(), compute)
 
     def _version(self) -> tuple[int, int]:
         now = time.monotonic()
         seen_at, version = self._seen
         if now - seen_at > self._fresh_s or seen_at < 0:
+            former = version
             version = (self._ask_version(), int(now / EXPIRE_S))
             self._seen = (now, version)  # one assignment: no reader sees halves of two
+            if version != former:
+                with self._lock:  # who computes one holds its entry, and finishes with it
+                    self._entries.clear()
         return version
 
     def keep(self, key: Hashable, compute: Callable[[], T]) -> T:
         """The answer to a `key` that names all it depends on, such as the newest frame."""
-        return self._at(_LASTING, key, compute)
+        return self._answer(self._lasting, LASTING_SIZE, key, _LASTING, compute)
 
-    def _at(self, version: tuple[int, int], key: Hashable, compute: Callable[[], T]) -> T:
+    def _answer(
+        self,
+        entries: OrderedDict[Hashable, _Entry],
+        size: int,
+        key: Hashable,
+        version: tuple[int, int],
+        compute: Callable[[], T],
+    ) -> T:
         with self._lock:
-            entry = self._entries.setdefault(key, _Entry())
-            self._entries.move_to_end(key)
-            while len(self._entries) > self._size:
-                self._entries.popitem(last=False)
+            entry = entries.setdefault(key, _Entry())
+            entries.move_to_end(key)
+            while len(entries) > size:
+                entries.popitem(last=False)
         with entry.lock:
             if entry.version != version:
                 entry.answer = compute()

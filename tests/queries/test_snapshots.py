@@ -1,4 +1,6 @@
+import gc
 import threading
+import weakref
 
 import pytest
 
@@ -55,6 +57,22 @@ def test_the_cache_is_bounded():
     for number in [0, 1, 2, 3, 4, 0]:
         cache.get(number, lambda number=number: computed.append(number))
     assert computed == [0, 1, 2, 3, 4, 0]
+
+
+def test_answers_of_a_former_version_are_let_go():
+    class Answer:
+        """Something a weak reference can tell of."""
+
+    version = 1
+    cache = Snapshots(lambda: version, fresh_s=0)
+    former = weakref.ref(cache.get("a viewer's first question", Answer))
+    lasting = weakref.ref(cache.keep("a second's figures", Answer))
+    assert former() is not None
+    version = 2
+    assert cache.get("its next one", lambda: 2) == 2
+    gc.collect()
+    assert former() is None
+    assert cache.keep("a second's figures", Answer) is lasting()
 
 
 def test_the_version_is_not_asked_for_each_question():
