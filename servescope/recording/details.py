@@ -6,6 +6,7 @@ import itertools
 import os
 import struct
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -120,6 +121,9 @@ class DetailReader:
             if detail is not None:
                 taken.append(detail)
             cursor += 1
+        if taken:
+            with suppress(OSError):  # pages are larger here
+                ring_file.unmap_pages(self._mapping)
         return taken, cursor
 
     def _newest(self, cursor: int) -> int:

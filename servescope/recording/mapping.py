@@ -97,6 +97,18 @@ def attach(path: Path, slot_bytes: int) -> tuple[mmap.mmap, Header, int]:
     return mapping, Header(kind, slot_bytes, capacity, pid, created_ns), descriptor
 
 
+def unmap_pages(mapping: mmap.mmap, start: int = 0, length: int | None = None) -> None:
+    """Take the pages of a part out of this process's memory; the next access maps them again.
+
+    Nothing is lost: they are the file's, in the page cache (madvise(2), MADV_DONTNEED on a shared
+    mapping). Without it a ring of 8 MiB that is written and read here counts 16 MiB towards the
+    resident set as soon as it has been round once. `start` is a multiple of the page size; raises
+    OSError where pages are larger than that.
+    """
+    size = len(mapping) - start if length is None else length
+    mapping.madvise(mmap.MADV_DONTNEED, start, size)
+
+
 def release(descriptor: int) -> None:
     """Give up the writer's lock. Closing would not: the mapping keeps a duplicate (flock(2))."""
     fcntl.flock(descriptor, fcntl.LOCK_UN)

@@ -200,6 +200,9 @@ class RingReader:
             lost += skipped
             cursor += skipped
         self._read_names()
+        if parts:
+            with suppress(OSError):  # pages are larger here
+                ring_file.unmap_pages(self._mapping)
         records = np.concatenate(parts) if parts else np.empty(0, RECORD_DTYPE)
         return Drained(records, cursor, lost, held_back)
 

@@ -42,15 +42,22 @@ class Slots:
 
         The first store into a page of a file faults, and again each time that the page was written
         back: 6 us each, and within an app, which finds the processor's caches full of the kernel's
-        code afterwards, 35 us. Asked for together they take 3 us each (madvise(2)).
+        code afterwards, 35 us. Asked for together they take 3 us each (madvise(2)). As many behind
+        are taken out of this process's memory; a thread that is late with one maps it again.
         """
         if not self._can_make_ready:
             return
-        start = ring_file.SLOTS_OFFSET + (((number + self._ready) & self._mask) << SLOT_SHIFT)
+        size = self._ready << SLOT_SHIFT
         try:
-            self._memory.madvise(_MADV_POPULATE_WRITE, start, self._ready << SLOT_SHIFT)
+            self._memory.madvise(_MADV_POPULATE_WRITE, self._offset(number + self._ready), size)
+            if self._mask >= 4 * self._ready:  # else these are those
+                ring_file.unmap_pages(self._memory, self._offset(number - 2 * self._ready), size)
         except (OSError, ValueError):  # an older kernel, or larger pages: they fault one by one
             self._can_make_ready = False
+
+    def _offset(self, number: int) -> int:
+        """Where the slot of a record's number begins in the file."""
+        return ring_file.SLOTS_OFFSET + ((number & self._mask) << SLOT_SHIFT)
 
     def outlined_recorder(self) -> Callable[..., None]:
         """Build the hot path as a closure: locals instead of attributes, no bound method."""

@@ -361,3 +361,31 @@ def test_an_outlined_record_holds_what_was_outlined(
         assert (reserved, bytes_received, bytes_sent) == (0, min(received, 2**32 - 1), sent)
         assert stages_ns.tolist() == np.array(stages, np.float64).astype(np.float32).tolist()
         assert sequence == number
+
+
+def resident_kib(path):
+    """How much of a file this process holds in memory, over all its mappings (proc(5), smaps)."""
+    held, is_ours = 0, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if "-" in line.partition(" ")[0]:
+            is_ours = line.endswith(str(path))
+        elif is_ours and line.startswith("Rss:"):
+            held += int(line.split()[1])
+    return held
+
+
+def test_a_ring_that_was_round_is_not_held_in_memory_and_loses_nothing(tmp_path):
+    path, capacity = tmp_path / "1.ring", 2**15  # 2 MiB, mapped twice
+    writer, cursor, taken = RingWriter(path, RingKind.SERVER, capacity), 0, []
+    reader = RingReader(path)
+    for start in range(0, 2 * capacity, 1000):
+        for number in range(start, start + 1000):
+            put(writer, number)
+        drained = reader.drain(cursor, FOREVER, 0.0)
+        cursor = drained.cursor
+        taken.append(drained.records["bytes_received"])
+    assert np.array_equal(np.concatenate(taken), np.arange(cursor))
+    assert drained.lost == 0
+    assert 0 < resident_kib(path) < 512
+    reader.close()
+    writer.close()
