@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_CACHE_BYTES: Final = 32 * 1024 * 1024
+_CACHE_BYTES: Final = 8 * 1024 * 1024
+"""A page that is watched needs the chunks of its span, a third of a MiB a minute; the rest of the
+cache would only grow towards its bound."""
 
 SECTION_SERIES: Final = 64
 """Ids of a section. Smaller ones would each bring a table of symbols that zstd has to learn."""
@@ -116,7 +118,7 @@ def decode(plane: Plane, blob: bytes) -> Chunk:
 
 
 class ChunkCache:
-    """Decoded chunks by their id, the least recently used dropped beyond 32 MiB. Thread-safe."""
+    """Decoded chunks by their id, the least recently used dropped beyond 8 MiB. Thread-safe."""
 
     def __init__(self, limit_bytes: int = _CACHE_BYTES) -> None:
         self._limit = limit_bytes
