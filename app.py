@@ -19,14 +19,17 @@ from flask import Flask, Response, abort, request
 from flask_compress import Compress
 
 from components import endpoints
-from components.authority import dashboard_for, is_same_origin, session_secret
+from components.authority import dashboard_for, session_secret
+from components.client import ForwardedMiddleware
 from components.delivery import INDEX, LOADED_FIRST, delivery_settings, security_headers
+from components.same_origin import is_same_origin
 from components.shell import connect, shell
 from servescope.errors import ServescopeError
 from servescope.runtime import Runtime
 from servescope.runtime.dashboard_server import bind_dashboard, start_dashboard_server
 from servescope.serving.binding import address_of
 from servescope.settings import Settings, load_settings
+from servescope.wire.forwarded import TrustedProxies
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -37,7 +40,8 @@ LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 def create_app(settings: Settings | None = None) -> dash.Dash:
     """Build the dashboard. Raises ServescopeError when settings or data folder are unusable."""
-    runtime = Runtime(settings or load_settings())
+    settings = settings or load_settings()
+    runtime = Runtime(settings)
     flask = Flask("servescope", static_folder=None)
     flask.secret_key = session_secret(runtime.folder)
     flask.config.update(delivery_settings())
@@ -56,18 +60,21 @@ def create_app(settings: Settings | None = None) -> dash.Dash:
     connect()
     endpoints.connect(flask)
     app.layout = shell
-    _guard(app, flask)
+    _guard(app, flask, settings)
+    if settings.trusted_proxies:
+        proxies = TrustedProxies(settings.trusted_proxies, settings.proxy_headers)
+        app.server.wsgi_app = ForwardedMiddleware(flask.wsgi_app, proxies)
     return app
 
 
-def _guard(app: dash.Dash, flask: Flask) -> None:
+def _guard(app: dash.Dash, flask: Flask, settings: Settings) -> None:
     """Refuse foreign requests that change something; add security headers to every answer."""
     Compress(flask)
     headers: dict[str, str] = {}
 
     @flask.before_request
     def refuse_foreign_and_unknown() -> None:
-        if not is_same_origin():
+        if not is_same_origin(settings.public_origin):
             abort(HTTPStatus.FORBIDDEN)
         if request.path == CALLBACKS:
             asked = request.get_json(silent=True)

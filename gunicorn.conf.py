@@ -34,6 +34,11 @@ threads = 8
 graceful_timeout = 5
 control_socket_disable = True
 
+# Gunicorn would believe a loopback peer's X-Forwarded-Proto and SCRIPT_NAME unasked. Whose word
+# counts is one setting (SERVESCOPE_TRUSTED_PROXIES), read by components/client.py.
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
+
 
 def post_worker_init(worker: Worker) -> None:
     """Join the election, after the fork and in the worker only."""

@@ -1,14 +1,13 @@
 """Who may act: look at a page, and change something, are two rights.
 
-Without a password only a person at this very machine may act: a direct loopback connection, no
-proxy's forwarding header, and a Host that names loopback (so that no foreign page reaches in by DNS
-rebinding). With `SERVESCOPE_PASSWORD` set, whoever has signed in with it.
+Without a password only a person at this very machine may act (`client.is_local`), and nobody where
+the settings say that people come by way of a proxy. With `SERVESCOPE_PASSWORD` set, whoever has
+signed in with it.
 """
 
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import os
 import secrets
 import tempfile
@@ -18,10 +17,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
-from flask import request, session
+from flask import session
 
+from components import client
 from servescope.errors import DataFolderError, NotAllowedError
 from servescope.runtime import hostable
 
@@ -39,14 +38,15 @@ SECRET_BYTES: Final = 32
 RETRY_S: Final = 1.0
 """After a wrong password no other is looked at for this long: guessing stays slow."""
 
-FORWARDING: Final = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Host", "X-Real-IP", "Via")
-_SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
-_LOOPBACK_NAMES: Final = frozenset({"localhost", "localhost.localdomain"})
 
 SIGN_IN: Final = "Changes need the operator's password: sign in first."
 FROM_HERE_ONLY: Final = (
     "Only a person at this machine may change something; to act from elsewhere, "
     "set SERVESCOPE_PASSWORD and sign in."
+)
+BEHIND_PROXY: Final = (
+    "People reach this dashboard through a proxy, so nobody is known to be at this machine: to "
+    "change something, set SERVESCOPE_PASSWORD and sign in."
 )
 
 
@@ -67,28 +67,6 @@ def session_secret(folder: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise DataFolderError(f"cannot make {path}: {error.strerror}") from error
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address names this machine's loopback."""
-    if host.lower() in _LOOPBACK_NAMES:
-        return True
-    try:
-        address = ipaddress.ip_address(host.strip("[]"))
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    return (mapped or address).is_loopback
-
-
-def is_same_origin() -> bool:
-    """Whether the present request comes from our own pages (Fetch Metadata, RFC 6454 Origin)."""
-    if request.method in _SAFE_METHODS:
-        return True
-    if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
-        return False
-    origin = request.headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc == request.host
 
 
 @dataclass(slots=True)
@@ -117,11 +95,9 @@ class Dashboard:
         """Why the person behind the present request may not act; empty when they may."""
         if self.has_password:
             return "" if session.get(SESSION_KEY) else SIGN_IN
-        direct = not any(name in request.headers for name in FORWARDING)
-        host = urlsplit(f"//{request.host}").hostname or ""
-        if direct and is_loopback(request.remote_addr or "") and is_loopback(host):
-            return ""
-        return FROM_HERE_ONLY
+        if self.runtime.settings.is_behind_proxy:
+            return BEHIND_PROXY
+        return "" if client.is_local() else FROM_HERE_ONLY
 
     def sign_in(self, password: str) -> bool:
         """Give the right to act to this browser session when the password is the operator's.

@@ -147,6 +147,9 @@ class AccessLogFormat(StrEnum):
 SELF_SIGNED = "self-signed"
 """In place of a certificate's file: the pair that is made in the data folder."""
 
+X_FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")
+"""The fields in which proxies tell of a client, of the two families the common one."""
+
 UNIX = "unix:"
 """Begins an address that is a path: the listener is a unix socket (unix(7)) and has no port."""
 
@@ -170,6 +173,8 @@ class ListenerOptions:
     max_connections: int = 4_096
     deny: tuple[str, ...] = ()  # addresses or networks
     allow: tuple[str, ...] = ()  # when not empty, everybody else is denied
+    trusted_proxies: tuple[str, ...] = ()  # as wire.forwarded.TrustedProxies has them
+    proxy_headers: tuple[str, ...] = X_FORWARDED  # the fields that they write
     pin_core: int | None = None  # None: not pinned
     certificate: str = ""  # a PEM file, or SELF_SIGNED; "": no TLS
     key: str = ""  # a PEM file; "": it is in the certificate's file
@@ -186,7 +191,7 @@ class ListenerOptions:
         Raises ValueError or TypeError when a value is unfit.
         """
         known = {one.name: values[one.name] for one in fields(cls) if one.name in values}
-        for name in ("deny", "allow"):
+        for name in ("deny", "allow", "trusted_proxies", "proxy_headers"):
             if name in known:
                 known[name] = tuple(known[name])
         if "access_log_format" in known:

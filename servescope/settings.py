@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 import re
 import socket
-from ipaddress import IPv4Network, IPv6Network, ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Final, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import (
@@ -35,6 +36,16 @@ _CERTIFICATE = "a PEM file, or `self-signed`; it turns TLS on"
 _KEY = "a PEM file; default: it is in the certificate's file"
 Port = Annotated[int, Field(ge=0, le=65535)]
 LogFormat = Literal["common", "combined"]
+ProxyHeader = Literal["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded"]
+X_FORWARDED: Final[tuple[ProxyHeader, ...]] = (
+    "x-forwarded-for",
+    "x-forwarded-proto",
+    "x-forwarded-host",
+)
+UNIX_PEER: Final = "unix:"
+"""Among trusted proxies: whoever connects to a unix socket."""
+
+_SEGMENT: Final = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*")  # unreserved characters, RFC 3986
 Model = Literal["sequential", "thread_pool", "prefork", "asyncio"]
 
 
@@ -64,6 +75,24 @@ class Settings(BaseSettings):
     debug: bool = Field(default=False, description="Dash's debug mode with the reloader")
     password: SecretStr | None = Field(
         None, description="operator's password; needed to change anything once it is set"
+    )
+    public_origin: str = Field(
+        "",
+        description="scheme and host by which browsers reach the dashboard through a proxy, as "
+        "https://status.example.org",
+    )
+    path_prefix: str = Field(
+        "", description="path below which a proxy shows the dashboard, as /scope/"
+    )
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="addresses or networks of proxies whose word about a client is believed, "
+        "separated by commas; unix: for whoever connects to a unix socket",
+    )
+    proxy_headers: Annotated[tuple[ProxyHeader, ...], NoDecode] = Field(
+        X_FORWARDED,
+        description="header fields that these proxies write: forwarded (RFC 7239), or some of "
+        "x-forwarded-for, x-forwarded-proto and x-forwarded-host",
     )
     listen_address: str = Field(
         "127.0.0.1", description="address the hosted listeners bind to; `::` takes IPv4 as well"
@@ -177,13 +206,62 @@ class Settings(BaseSettings):
                 )
         return value
 
-    @field_validator("apps", "deny", "allow", mode="before")
+    @property
+    def is_behind_proxy(self) -> bool:
+        """Whether people reach the dashboard by way of a proxy, be it one that hides itself."""
+        return bool(self.public_origin or self.path_prefix)
+
+    @field_validator("public_origin")
+    @classmethod
+    def normalise_origin(cls, value: str) -> str:
+        """Scheme, host and port in lower case and without a default port, as browsers send it."""
+        return read_origin(value) if value else ""
+
+    @field_validator("path_prefix")
+    @classmethod
+    def normalise_prefix(cls, value: str) -> str:
+        """`/scope` for `scope`, `/scope` and `/scope/`; empty for `/`."""
+        segments = value.strip("/").split("/") if value.strip("/") else []
+        if not all(_SEGMENT.fullmatch(segment) for segment in segments):
+            raise ValueError("a path such as /scope/ is needed, of letters, digits and -._~")
+        return "".join(f"/{segment}" for segment in segments)
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def name_proxies(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """Refuse what names no proxy, and what would believe each client."""
+        for entry in value:
+            try:
+                is_everybody = entry != UNIX_PEER and ip_network(entry, strict=False).prefixlen == 0
+            except ValueError:
+                raise ValueError(
+                    f"{entry!r} is neither an address nor a network, nor {UNIX_PEER}"
+                ) from None
+            if is_everybody:
+                raise ValueError(f"{entry} would believe every client: name the proxies")
+        return value
+
+    @field_validator("proxy_headers")
+    @classmethod
+    def choose_one_family(cls, value: tuple[ProxyHeader, ...]) -> tuple[ProxyHeader, ...]:
+        """A proxy that writes one family passes on what a client sent of the other."""
+        if "forwarded" in value and len(value) > 1:
+            raise ValueError("either forwarded alone, or some of x-forwarded-…")
+        return value
+
+    @field_validator("apps", "deny", "allow", "trusted_proxies", "proxy_headers", mode="before")
     @classmethod
     def split_commas(cls, value: object) -> object:
         """Read `10.0.0.0/8,192.0.2.7` as two entries."""
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("proxy_headers", mode="before")
+    @classmethod
+    def lower_names(cls, value: object) -> object:
+        """Header fields have names without case."""
+        return value.lower() if isinstance(value, str) else value
 
     @field_validator("wsgi_debugger")
     @classmethod
@@ -208,6 +286,23 @@ class Settings(BaseSettings):
         """Order of precedence: arguments, environment, `servescope.toml` in the working folder."""
         del dotenv_settings, file_secret_settings
         return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+
+
+def read_origin(text: str) -> str:
+    """A web origin as browsers serialise it (RFC 6454 section 6.2), so without a default port.
+
+    Raises ValueError when it is none of http or https, or has more than scheme, host and port.
+    """
+    parts = urlsplit(text.rstrip("/").lower())
+    default_port = {"http": 80, "https": 443}.get(parts.scheme)
+    host = parts.hostname or ""
+    is_bare = not (parts.path or parts.query or parts.fragment or "@" in parts.netloc)
+    if default_port is None or not is_bare or not re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]+", host):
+        raise ValueError("an origin such as https://status.example.org is needed, without a path")
+    if ":" in host:
+        host = f"[{ip_address(host)}]"
+    port = parts.port  # raises ValueError beyond 65535
+    return f"{parts.scheme}://{host}" + ("" if port in {None, default_port} else f":{port}")
 
 
 def debugger_objection(address: str, model: str) -> str:

@@ -4,7 +4,9 @@ from pathlib import Path
 import pytest
 
 from servescope.errors import SettingsError
-from servescope.settings import PREFIX, Settings, load_settings
+from servescope.records import UNIX, ListenerOptions
+from servescope.settings import PREFIX, UNIX_PEER, X_FORWARDED, Settings, load_settings
+from servescope.wire.forwarded import TrustedProxies
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,8 +31,51 @@ def test_networks_are_separated_by_commas(monkeypatch):
 
 
 @pytest.mark.parametrize(
+    ("name", "value", "read"),
+    [
+        ("public_origin", "https://Status.example.org/", "https://status.example.org"),
+        ("public_origin", "https://status.example.org:443", "https://status.example.org"),
+        ("public_origin", "http://192.0.2.7:8080", "http://192.0.2.7:8080"),
+        ("public_origin", "https://[2001:DB8:0::7]", "https://[2001:db8::7]"),
+        ("path_prefix", "/scope/", "/scope"),
+        ("path_prefix", "scope", "/scope"),
+        ("path_prefix", "/team-a/scope_1.2/", "/team-a/scope_1.2"),
+        ("path_prefix", "/", ""),
+        ("trusted_proxies", "10.0.0.0/8, ::1,unix:", ("10.0.0.0/8", "::1", "unix:")),
+        ("proxy_headers", "X-Forwarded-For", ("x-forwarded-for",)),
+        ("proxy_headers", "Forwarded", ("forwarded",)),
+    ],
+)
+def test_a_place_behind_a_proxy(monkeypatch, name, value, read):
+    monkeypatch.setenv(PREFIX + name.upper(), value)
+    assert getattr(load_settings(), name) == read
+
+
+def test_the_fields_of_proxies_have_their_names_once():
+    assert load_settings().proxy_headers == X_FORWARDED == ListenerOptions().proxy_headers
+    assert TrustedProxies([], load_settings().proxy_headers).fields == set(X_FORWARDED)
+    assert UNIX_PEER == UNIX
+
+
+@pytest.mark.parametrize(
     ("name", "value", "told"),
     [
+        ("SERVESCOPE_PUBLIC_ORIGIN", "status.example.org", "SERVESCOPE_PUBLIC_ORIGIN"),
+        ("SERVESCOPE_PUBLIC_ORIGIN", "https://a.example/scope", "without a path"),
+        ("SERVESCOPE_PUBLIC_ORIGIN", "https://me@a.example", "without a path"),
+        ("SERVESCOPE_PUBLIC_ORIGIN", "ftp://a.example", "SERVESCOPE_PUBLIC_ORIGIN"),
+        ("SERVESCOPE_PUBLIC_ORIGIN", "https://a.example:70000", "SERVESCOPE_PUBLIC_ORIGIN"),
+        ("SERVESCOPE_PUBLIC_ORIGIN", "https://[::g]", "SERVESCOPE_PUBLIC_ORIGIN"),
+        ("SERVESCOPE_PATH_PREFIX", "/sc ope/", "SERVESCOPE_PATH_PREFIX"),
+        ("SERVESCOPE_PATH_PREFIX", "/a/../b", "SERVESCOPE_PATH_PREFIX"),
+        ("SERVESCOPE_PATH_PREFIX", "/a//b", "SERVESCOPE_PATH_PREFIX"),
+        ("SERVESCOPE_PATH_PREFIX", "/a?b", "SERVESCOPE_PATH_PREFIX"),
+        ("SERVESCOPE_PATH_PREFIX", "https://a.example/b", "SERVESCOPE_PATH_PREFIX"),
+        ("SERVESCOPE_TRUSTED_PROXIES", "proxy.example", "'proxy.example' is neither"),
+        ("SERVESCOPE_TRUSTED_PROXIES", "10.0.0.0/40", "'10.0.0.0/40' is neither"),
+        ("SERVESCOPE_TRUSTED_PROXIES", "127.0.0.1,0.0.0.0/0", "believe every client"),
+        ("SERVESCOPE_PROXY_HEADERS", "x-real-ip", "SERVESCOPE_PROXY_HEADERS"),
+        ("SERVESCOPE_PROXY_HEADERS", "forwarded,x-forwarded-for", "either forwarded alone"),
         ("SERVESCOPE_PORT", "70000", "SERVESCOPE_PORT"),
         ("SERVESCOPE_PORT", "http", "SERVESCOPE_PORT"),
         ("SERVESCOPE_DENY", "10.0.0.0/40", "SERVESCOPE_DENY"),

@@ -25,6 +25,7 @@ from servescope.records import (
 )
 from servescope.runtime.served_app import ServedApp
 from servescope.settings import load_settings
+from servescope.wire.forwarded import TrustedProxies
 
 if TYPE_CHECKING:
     import argparse
@@ -96,6 +97,7 @@ def wanted(arguments: argparse.Namespace) -> ListenerSpec:
     if not name.isprintable() or not 1 <= len(name) <= _NAME_LENGTH:
         raise UsageError(f"--name {name!r}: 1 to {_NAME_LENGTH} printable characters")
     log = arguments.access_log
+    proxies, proxy_headers = _proxies(arguments)
     options = ListenerOptions(
         threads=arguments.threads,
         workers=arguments.workers,
@@ -112,6 +114,8 @@ def wanted(arguments: argparse.Namespace) -> ListenerSpec:
         max_connections=arguments.max_connections,
         deny=_networks("--deny", arguments.deny or []),
         allow=_networks("--allow", arguments.allow or []),
+        trusted_proxies=proxies,
+        proxy_headers=proxy_headers,
         pin_core=None if arguments.no_pin else min(os.sched_getaffinity(0)),
         access_log=str(log.expanduser().absolute()) if log else "",
         access_log_format=_choice(
@@ -163,14 +167,30 @@ def _choice(option: str, value: str, kind: type[Choice]) -> Choice:
         raise UsageError(f"{option} {value}: choose one of {', '.join(kind)}") from None
 
 
+def _entries(given: list[str]) -> tuple[str, ...]:
+    """What was given several times, or with commas."""
+    return tuple(part.strip() for one in given for part in one.split(",") if part.strip())
+
+
 def _networks(option: str, given: list[str]) -> tuple[str, ...]:
-    entries = tuple(part.strip() for one in given for part in one.split(",") if part.strip())
+    entries = _entries(given)
     for entry in entries:
         try:
             ip_network(entry, strict=False)
         except ValueError:
             raise UsageError(f"{option} {entry}: neither an address nor a network") from None
     return entries
+
+
+def _proxies(arguments: argparse.Namespace) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Trusted proxies, and the fields that they write."""
+    entries = _entries(arguments.trusted_proxies or [])
+    fields = _entries([arguments.proxy_headers.lower()])
+    try:
+        TrustedProxies(entries, fields)
+    except ValueError as error:
+        raise UsageError(f"--trusted-proxies, --proxy-headers: {error}") from None
+    return entries, fields
 
 
 def _on_signals() -> threading.Event:

@@ -146,6 +146,17 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
         "metavar": "NETWORK",
         "help": "the same the other way round: every other address gets 403",
     },
+    "--trusted-proxies": {
+        "action": "append",
+        "metavar": "NETWORK",
+        "help": "address or network of a proxy that tells who its client is, or unix: for whoever "
+        "connects to a unix socket; several times, or with commas",
+    },
+    "--proxy-headers": {
+        "default": ",".join(_OWN.proxy_headers),
+        "metavar": "FIELDS",
+        "help": "fields that these proxies write; or forwarded alone",
+    },
     "--access-log": {"type": Path, "metavar": "FILE", "help": "write an access log"},
     "--access-log-format": {
         "default": "combined",

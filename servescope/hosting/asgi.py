@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 from urllib.parse import unquote
 
 from servescope.hosting.exchange import ResponseSink
+from servescope.hosting.forwarding import tell_scope
 from servescope.hosting.routes import UNMATCHED, fold_path
 
 if TYPE_CHECKING:
@@ -183,6 +184,8 @@ class AsgiHost:
         scope["headers"] = list(head.headers)
         scope["extensions"] = {}
         scope["client"] = exchange.client if exchange.client[0] else None  # None: a unix socket
+        if exchange.forwarded is not None:
+            tell_scope(scope, exchange.forwarded)
         if self.state is not None:
             scope["state"] = self.state.copy()
         return scope
@@ -192,7 +195,7 @@ class AsgiHost:
         scope = self.http_scope(exchange)
         del scope["method"]
         scope["type"] = "websocket"
-        scope["scheme"] = "wss" if exchange.site.scheme == "https" else "ws"
+        scope["scheme"] = "wss" if scope["scheme"] == "https" else "ws"
         scope["subprotocols"] = list(subprotocols)
         scope["extensions"] = {"websocket.http.response": {}}
         return scope

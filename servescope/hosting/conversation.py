@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Final
 
 from servescope.errors import ClientGoneError
 from servescope.hosting.exchange import Exchange
+from servescope.hosting.forwarding import forward
 from servescope.hosting.request_body import RequestBody
 from servescope.records import RequestFlag
 from servescope.wire.http1_events import BodyData, EndOfMessage, Idle, Refusal, RequestHead
@@ -301,7 +302,9 @@ class Conversation:
         most = site.keep_alive_requests
         if most and self._exchange_count + 1 >= most:
             exchange.may_keep_alive = False
-        if site.denies is not None and site.denies(self.client[0]):
+        if site.proxies is not None:
+            forward(exchange, site.proxies)
+        if site.denies is not None and site.denies(exchange.client[0]):
             exchange.may_keep_alive = False
             exchange.refusal = Refusal(
                 HTTPStatus.FORBIDDEN, "This address may not use this server."

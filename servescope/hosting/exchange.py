@@ -12,6 +12,7 @@ from servescope.wire.http1_response import HeadPlan, ResponseFraming, plan_head
 
 if TYPE_CHECKING:
     from servescope.hosting.site import Site
+    from servescope.wire.forwarded import ForwardedRequest
     from servescope.wire.http1_events import Refusal, RequestHead
     from servescope.wire.http1_response import Answer, Headers, RawHeaders
 
@@ -60,6 +61,7 @@ class Exchange:
         "complete_ns",
         "first_byte_ns",
         "flags",
+        "forwarded",
         "framing",
         "head",
         "head_bytes",
@@ -92,6 +94,7 @@ class Exchange:
         """A head is complete, or was refused."""
         self.site = site
         self.client = client
+        self.forwarded: ForwardedRequest | None = None  # by trusted proxies: `forwarding`
         self.head = head
         self.refusal = refusal
         self.body: IO[bytes] | None = None  # positioned at its start, None when there is none

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from servescope.hosting.exchange import Exchange
     from servescope.records import ListenerOptions
+    from servescope.wire.forwarded import TrustedProxies
 
 _NS = 1_000_000_000
 
@@ -63,7 +64,8 @@ class Site:
     `address` is the host's or the path of a unix socket, which has no port. `draining` turns True
     when the listener stops: from then on every response announces `Connection: close`. (A model may
     put something in its place whose truth is asked at each response's head.) `denies` says whose
-    requests get 403 by their address, from the next request on; None: nobody's.
+    requests get 403 by their address, from the next request on; None: nobody's. `proxies` are those
+    whose word about a client is believed; None: nobody's.
     """
 
     __slots__ = (
@@ -79,6 +81,7 @@ class Site:
         "limits",
         "name",
         "port",
+        "proxies",
         "request_flags",
         "scheme",
         "streams_body",
@@ -116,3 +119,4 @@ class Site:
         self.request_flags = RequestFlag.TLS if is_tls else RequestFlag(0)
         self.first_request_flags = self.request_flags | RequestFlag.NEW_CONNECTION
         self.denies: Callable[[str], bool] | None = None
+        self.proxies: TrustedProxies | None = None

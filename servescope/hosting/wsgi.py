@@ -9,6 +9,7 @@ from io import BytesIO
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
+from servescope.hosting.forwarding import tell_environ
 from servescope.hosting.routes import environ_route
 from servescope.wire.http1_response import SERVER, check_status
 
@@ -89,6 +90,8 @@ class WsgiHost:
         address, port = exchange.client
         environ["REMOTE_ADDR"] = address
         environ["REMOTE_PORT"] = str(port)
+        if exchange.forwarded is not None:
+            tell_environ(environ, exchange.forwarded)
         body = exchange.body
         environ["wsgi.input"] = BytesIO() if body is None else body
         if head.body_length is None and body is not None:

@@ -96,6 +96,8 @@ def common_options(settings: Settings, name: str, core: int) -> ListenerOptions:
         backlog=settings.backlog,
         deny=tuple(str(network) for network in settings.deny),
         allow=tuple(str(network) for network in settings.allow),
+        trusted_proxies=settings.trusted_proxies,
+        proxy_headers=settings.proxy_headers,
         pin_core=core if settings.pin_cpu else None,
         access_log=str(log.expanduser().absolute() / f"{name}.log") if log else "",
         access_log_format=AccessLogFormat(settings.access_log_format),

@@ -23,6 +23,7 @@ from servescope.serving.models import model_class
 from servescope.serving.request_recording import RequestRecording
 from servescope.serving.served_certificate import CertificateWatch, ServedCertificate
 from servescope.serving.unix_socket import SocketFile
+from servescope.wire.forwarded import TrustedProxies
 
 if TYPE_CHECKING:
     import socket
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
     from servescope.hosting.site import Application
     from servescope.recording import Recorder
-    from servescope.records import ListenerSpec, ShownCertificate
+    from servescope.records import ListenerOptions, ListenerSpec, ShownCertificate
     from servescope.serving.certificates import Pair
 
 GRACE_SECONDS = 2.0
@@ -198,6 +199,7 @@ def start_listener(
     """
     application = _application(spec, multiprocess=multiprocess)
     access = AccessList(spec.options.deny, spec.options.allow)
+    proxies = _proxies(spec.options)
     access_log = _access_log(spec)
     model_type = _model_type(spec)
     rings = recorder.ring.path.parent
@@ -213,6 +215,7 @@ def start_listener(
     address = address_of(listening)
     host = address[0].removeprefix(UNIX)
     site = Site(spec.name, application, spec.options, host, address[1], is_tls=tls is not None)
+    site.proxies = proxies
 
     def judge_anew() -> None:
         site.denies = access.judge
@@ -239,6 +242,16 @@ def start_listener(
     if access_log is not None:
         access_log.start()
     return RunningListener(assignment, model, address, access_log, socket_file, watch)
+
+
+def _proxies(options: ListenerOptions) -> TrustedProxies | None:
+    """Whose word about a client is believed; None: nobody's. Raises ListenerError."""
+    if not options.trusted_proxies:
+        return None
+    try:
+        return TrustedProxies(options.trusted_proxies, options.proxy_headers)
+    except ValueError as error:
+        raise ListenerError(f"trusted proxies: {error}") from error
 
 
 def _access_log(spec: ListenerSpec) -> AccessLog | None:

@@ -25,17 +25,13 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 
+from servescope.records import UNIX, X_FORWARDED
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-UNIX_PEER: Final = "unix:"
-"""Stands among trusted proxies for whoever connects to a unix socket."""
-
 FORWARDED: Final = "forwarded"
-X_FORWARDED_FOR: Final = "x-forwarded-for"
-X_FORWARDED_PROTO: Final = "x-forwarded-proto"
-X_FORWARDED_HOST: Final = "x-forwarded-host"
-X_FORWARDED: Final = (X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST)
+X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST = X_FORWARDED
 
 _SCHEMES: Final = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 _HIGHEST_PORT: Final = 65_535
@@ -76,15 +72,15 @@ class ForwardedRequest:
 class TrustedProxies:
     """Whose word about a request's client is believed, and in which header fields.
 
-    `entries` are addresses, networks and UNIX_PEER. `fields` are lower-case names: either FORWARDED
-    or some of X_FORWARDED. Raises ValueError for anything else, and for a network of every address,
-    which would believe each client. Any thread may ask.
+    `entries` are addresses, networks, and UNIX for whoever connects to a unix socket. `fields` are
+    lower-case names: either FORWARDED or some of X_FORWARDED. Raises ValueError for anything else,
+    and for a network of every address, which would believe each client. Any thread may ask.
     """
 
     def __init__(self, entries: Iterable[str], fields: Iterable[str] = X_FORWARDED) -> None:
         entries, self.fields = tuple(entries), frozenset(fields)
-        self._is_unix_trusted = UNIX_PEER in entries
-        self._networks = tuple(_network(entry) for entry in entries if entry != UNIX_PEER)
+        self._is_unix_trusted = UNIX in entries
+        self._networks = tuple(_network(entry) for entry in entries if entry != UNIX)
         if self.fields != {FORWARDED} and not self.fields <= set(X_FORWARDED):
             raise ValueError(f"either {FORWARDED} is believed or some of {', '.join(X_FORWARDED)}")
         self.trusts: Callable[[str], bool] = lru_cache(maxsize=4096)(self._trusts)
@@ -220,9 +216,7 @@ def _network(entry: str) -> IPv4Network | IPv6Network:
     try:
         network = ip_network(entry, strict=False)
     except ValueError:
-        raise ValueError(
-            f"{entry!r} is neither an address nor a network, nor {UNIX_PEER!r}"
-        ) from None
+        raise ValueError(f"{entry!r} is neither an address nor a network, nor {UNIX!r}") from None
     if network.prefixlen == 0:
         raise ValueError(f"{entry!r} would believe every client: name the proxies")
     return network

@@ -220,6 +220,12 @@ def _accepts(port):
         ([WSGI, "--model", "fibres"], 2, "--model fibres: choose one of sequential, thread_pool"),
         ([ASGI, "--model", "prefork"], 2, "needs an event loop: --model asyncio"),
         ([WSGI, "--deny", "here"], 2, "--deny here: neither an address nor a network"),
+        (
+            [WSGI, "--trusted-proxies", "::/0"],
+            2,
+            "'::/0' would believe every client",
+        ),
+        ([WSGI, "--proxy-headers", "via"], 2, "--proxy-headers: either forwarded is believed"),
         ([WSGI, "--host", "here"], 2, "--host here: not an address"),
         ([WSGI, "--host", "192.0.2.1"], 1, "cannot listen on 192.0.2.1 port 8080"),
         ([WSGI, "--access-log-format", "json"], 2, "choose one of common, combined"),
@@ -250,6 +256,19 @@ def test_the_access_log_and_the_lists_of_the_command_line(serve, tmp_path):
     )  # fmt: skip
     assert served.get("/seen") == 200
     eventually(lambda: log.exists() and '"GET /seen HTTP/1.1" 200' in log.read_text())
+
+
+def test_the_command_line_names_the_proxies_that_are_believed(serve, tmp_path):
+    log = tmp_path / "a.log"
+    served = serve(
+        WSGI, "--port", "0", "--model", "prefork", "--access-log", str(log),
+        "--trusted-proxies", "127.0.0.1", "--proxy-headers", "Forwarded",
+    )  # fmt: skip
+    headers = {"Forwarded": "for=198.51.100.7", "X-Forwarded-For": "203.0.113.5"}
+    request = urllib.request.Request(f"http://127.0.0.1:{served.port}/seen", headers=headers)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        assert answer.status == 200
+    eventually(lambda: log.exists() and log.read_text().startswith("198.51.100.7 - - "))
 
 
 def test_the_docs_tell_of_every_option_and_its_default():

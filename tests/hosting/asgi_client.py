@@ -18,6 +18,8 @@ from servescope.wire.websocket_handshake import read_handshake
 if TYPE_CHECKING:
     from collections.abc import Generator
 
+    from servescope.wire.forwarded import TrustedProxies
+
 GET = b"GET /a%20b?q=1 HTTP/1.1\r\nHost: h\r\nX-Twice: 1\r\nX-Twice: 2\r\n\r\n"
 POST = b"POST /up HTTP/1.1\r\nHost: h\r\nContent-Length: 6\r\n\r\n"
 UPGRADE = (
@@ -92,9 +94,17 @@ class HandChannel:
 class Hand:
     """One connection to one app, driven step by step."""
 
-    def __init__(self, app: Any, data: bytes = GET, *, accept: bool = False) -> None:
+    def __init__(
+        self,
+        app: Any,
+        data: bytes = GET,
+        *,
+        accept: bool = False,
+        proxies: TrustedProxies | None = None,
+    ) -> None:
         self.host = AsgiHost(app)
         self.site = Site("asgi", self.host, ListenerOptions(), "127.0.0.1", 8001)
+        self.site.proxies = proxies
         self.conversation = Conversation(self.site, ("192.0.2.7", 4321), 0)
         self.channel = HandChannel()
         assert self.conversation.receive(data, 1, 0) is Need.RUN

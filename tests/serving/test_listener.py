@@ -116,6 +116,12 @@ def test_a_deny_list_with_a_slip_says_so(bench):
         start_listener(spec, bench.recorder)
 
 
+def test_a_list_of_proxies_with_a_slip_says_so(bench):
+    spec = replace(SPEC, options=replace(SPEC.options, trusted_proxies=("0.0.0.0/0",)))
+    with pytest.raises(ListenerError, match="believe every client"):
+        start_listener(spec, bench.recorder)
+
+
 def test_every_model_has_its_class():
     assert set(REGISTRY) == set(ConcurrencyModel)
     for model in ConcurrencyModel:

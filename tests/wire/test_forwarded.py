@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from servescope.records import UNIX
 from servescope.wire.forwarded import (
     FORWARDED,
-    UNIX_PEER,
     X_FORWARDED_FOR,
     X_FORWARDED_HOST,
     X_FORWARDED_PROTO,
@@ -18,8 +18,8 @@ from servescope.wire.forwarded import (
     read_node,
 )
 
-PROXIES = TrustedProxies(["10.0.0.0/8", "2001:db8:aaaa::/48", UNIX_PEER])
-MODERN = TrustedProxies(["10.0.0.0/8", "2001:db8:aaaa::/48", UNIX_PEER], [FORWARDED])
+PROXIES = TrustedProxies(["10.0.0.0/8", "2001:db8:aaaa::/48", UNIX])
+MODERN = TrustedProxies(["10.0.0.0/8", "2001:db8:aaaa::/48", UNIX], [FORWARDED])
 PROXY = "10.0.0.1"
 CLIENT = "192.0.2.7"
 
@@ -157,7 +157,7 @@ def test_whose_word_counts(peer, trusted):
 
 def test_a_unix_socket_is_trusted_by_its_token_only():
     assert not TrustedProxies(["10.0.0.0/8"]).trusts("")
-    assert TrustedProxies([UNIX_PEER]).trusts("")
+    assert TrustedProxies([UNIX]).trusts("")
     assert not TrustedProxies([]).trusts("")
 
 

@@ -1,0 +1,110 @@
+"""Who sent the present request: the one place to ask for the client's address and for HTTPS.
+
+`address()` and `is_https()` already have the word of trusted proxies (`SERVESCOPE_TRUSTED_PROXIES`)
+in them, under any WSGI server: `ForwardedMiddleware` put it into the environ before Flask saw it.
+Nobody else looks at X-Forwarded-* or Forwarded.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from flask import request
+
+from servescope.hosting.forwarding import FORWARDED_KEY, tell_environ
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from servescope.hosting.wsgi import StartResponse, WsgiCallable
+    from servescope.wire.forwarded import TrustedProxies
+
+_TRACES: Final = (
+    "Forwarded",
+    "X-Forwarded-For",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "X-Real-IP",
+    "Via",
+)
+"""Fields that proxies add, believed as far as there was one."""
+
+_LOOPBACK_NAMES: Final = frozenset({"localhost", "localhost.localdomain"})
+
+
+class ForwardedMiddleware:
+    """WSGI middleware: what trusted proxies tell of a request stands in the environ as its own.
+
+    A server that has done so already (`hosting.wsgi`) is left alone.
+    """
+
+    def __init__(self, app: WsgiCallable, proxies: TrustedProxies) -> None:
+        self._app = app
+        self._proxies = proxies
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """Pass the request on."""
+        if FORWARDED_KEY not in environ:
+            forwarded = self._proxies.resolve(
+                environ.get("REMOTE_ADDR") or "",
+                lambda name: environ.get("HTTP_" + name.upper().replace("-", "_"), ""),
+            )
+            if forwarded is not None:
+                tell_environ(environ, forwarded)
+        return self._app(environ, start_response)
+
+
+def address() -> str:
+    """The IP address of the client: the peer's, or the one that trusted proxies tell of.
+
+    Empty when it came by a unix socket and no trusted proxy tells more.
+    """
+    return request.remote_addr or ""
+
+
+def is_https() -> bool:
+    """Whether the browser speaks HTTPS, be it to a proxy that does not say so.
+
+    By TLS at our own server, by a trusted proxy's word, or by the Origin that the browser sends
+    with what changes something. A client can only deceive itself: it has no cookie then.
+    """
+    return request.is_secure or request.headers.get("Origin", "").startswith("https://")
+
+
+def is_local() -> bool:
+    """Whether somebody at this very machine asks, without a proxy in between.
+
+    A direct loopback connection whose Host names loopback, so that no foreign page reaches in by
+    DNS rebinding. A proxy at this machine connects from loopback as well, and may set Host to where
+    it connects; it is known by what it adds, by HTTP/1.0 (nginx), which browsers do not speak, or
+    by an Origin or Referer that is not loopback's.
+    """
+    if request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0" or FORWARDED_KEY in request.environ:
+        return False
+    if any(name in request.headers for name in _TRACES):
+        return False
+    pages = (request.headers.get("Origin"), request.headers.get("Referer"))
+    hosts = [f"//{request.host}", *(page for page in pages if page)]
+    return is_loopback(address()) and all(is_loopback(_host_of(url)) for url in hosts)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address names this machine's loopback."""
+    if host.lower() in _LOOPBACK_NAMES:
+        return True
+    try:
+        found = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    mapped = getattr(found, "ipv4_mapped", None)
+    return (mapped or found).is_loopback
+
+
+def _host_of(url: str) -> str:
+    """The host of a URL, empty when it has none."""
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
