@@ -12,7 +12,7 @@ import sys
 import threading
 from contextlib import suppress
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import dash
 from flask import Flask, Response, abort, request
@@ -21,10 +21,16 @@ from flask_compress import Compress
 from components import endpoints
 from components.authority import dashboard_for, session_secret
 from components.client import ForwardedMiddleware
-from components.delivery import INDEX, LOADED_FIRST, delivery_settings, security_headers
-from components.same_origin import is_same_origin
+from components.delivery import (
+    LOADED_FIRST,
+    delivery_settings,
+    index_page,
+    security_headers,
+)
+from components.path_prefix import PathPrefixMiddleware
+from components.same_origin import refuse_foreign
 from components.shell import connect, shell
-from servescope.errors import ServescopeError
+from servescope.errors import ServescopeError, SettingsError
 from servescope.runtime import Runtime
 from servescope.runtime.dashboard_server import bind_dashboard, start_dashboard_server
 from servescope.serving.binding import address_of
@@ -33,6 +39,8 @@ from servescope.wire.forwarded import TrustedProxies
 
 if TYPE_CHECKING:
     from types import FrameType
+
+    from servescope.hosting.wsgi import WsgiCallable
 
 CALLBACKS: Final = "/_dash-update-component"
 LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
@@ -44,7 +52,8 @@ def create_app(settings: Settings | None = None) -> dash.Dash:
     runtime = Runtime(settings)
     flask = Flask("servescope", static_folder=None)
     flask.secret_key = session_secret(runtime.folder)
-    flask.config.update(delivery_settings())
+    prefix = settings.path_prefix
+    flask.config.update(delivery_settings(prefix))
     flask.extensions["servescope"] = dashboard_for(runtime)
     app = dash.Dash(
         __name__,
@@ -54,17 +63,43 @@ def create_app(settings: Settings | None = None) -> dash.Dash:
         use_pages=True,
         suppress_callback_exceptions=True,
         health_endpoint="health",
-        index_string=INDEX,
-        assets_ignore=LOADED_FIRST,
+        index_string=index_page(prefix),
+        assets_ignore="|".join(LOADED_FIRST),
+        requests_pathname_prefix=f"{prefix}/",
+        routes_pathname_prefix="/",  # PathPrefixMiddleware takes the prefix away
     )
     connect()
     endpoints.connect(flask)
     app.layout = shell
     _guard(app, flask, settings)
+    _go_behind_proxies(flask, settings)
+    return app
+
+
+def _go_behind_proxies(flask: Flask, settings: Settings) -> None:
+    """Believe the proxies of the settings, and live below their path.
+
+    Raises SettingsError when the path is one of our own: a proxy that strips it could not be told
+    from one that does not.
+    """
+    prefix = settings.path_prefix
+    if prefix:
+        own = {page["path"] for page in dash.page_registry.values()}
+        own |= {rule.rule for rule in flask.url_map.iter_rules()}
+        first = prefix.split("/")[1]
+        if first in {path.split("/")[1] for path in own}:
+            raise SettingsError(
+                f"SERVESCOPE_PATH_PREFIX={prefix}: the dashboard has /{first} itself, choose "
+                "another name"
+            )
+        _wrap(flask, PathPrefixMiddleware(flask.wsgi_app, prefix))
     if settings.trusted_proxies:
         proxies = TrustedProxies(settings.trusted_proxies, settings.proxy_headers)
-        app.server.wsgi_app = ForwardedMiddleware(flask.wsgi_app, proxies)
-    return app
+        _wrap(flask, ForwardedMiddleware(flask.wsgi_app, proxies))
+
+
+def _wrap(flask: Any, middleware: WsgiCallable) -> None:
+    flask.wsgi_app = middleware  # as Flask documents it; to mypy it were a method
 
 
 def _guard(app: dash.Dash, flask: Flask, settings: Settings) -> None:
@@ -74,8 +109,7 @@ def _guard(app: dash.Dash, flask: Flask, settings: Settings) -> None:
 
     @flask.before_request
     def refuse_foreign_and_unknown() -> None:
-        if not is_same_origin(settings.public_origin):
-            abort(HTTPStatus.FORBIDDEN)
+        refuse_foreign(settings.public_origin)
         if request.path == CALLBACKS:
             asked = request.get_json(silent=True)
             wanted = asked.get("output") if isinstance(asked, dict) else None
@@ -133,7 +167,7 @@ def _serve(flask: Flask, runtime: Runtime) -> None:
     _, port = address_of(listening)
     runtime.start()
     served = start_dashboard_server(flask, listening)
-    _say_where(runtime.settings.host, port)
+    _say_where(runtime.settings, port)
     asked_to_stop.wait()
     served.stop()
 
@@ -150,13 +184,13 @@ def _serve_for_development(app: dash.Dash, runtime: Runtime) -> None:
         # child inherits the socket that its parent binds at the port found here.
         with bind_dashboard(settings) as listening:
             _, port = address_of(listening)
-        _say_where(settings.host, port)
+        _say_where(settings, port)
     with suppress(KeyboardInterrupt):
         app.run(host=settings.host, port=port, debug=True)
 
 
-def _say_where(host: str, port: int) -> None:
-    sys.stdout.write(f"Servescope: http://{host}:{port}/\n")
+def _say_where(settings: Settings, port: int) -> None:
+    sys.stdout.write(f"Servescope: http://{settings.host}:{port}{settings.path_prefix}/\n")
     sys.stdout.flush()
 
 

@@ -11,6 +11,8 @@
   const RELOAD_AFTER_MS = 10000;
   const RELOADED_KEY = "servescope-reloaded";
   const RETRY_MS = 3000;
+  const config = document.getElementById("_dash-config"); // Dash writes it into the document
+  const PREFIX = JSON.parse(config.textContent).requests_pathname_prefix;
 
   const lastProps = new Map();
   const early = new Map(); // what came for components that are not there yet
@@ -84,7 +86,7 @@
     const before = Number(window.sessionStorage.getItem(RELOADED_KEY) || 0);
     if (Date.now() - before < 6 * RELOAD_AFTER_MS) return;
     try {
-      if (!(await fetch("/health", { cache: "no-store" })).ok) return;
+      if (!(await fetch(`${PREFIX}health`, { cache: "no-store" })).ok) return;
     } catch {
       return; // not there: the banner says so, and it is asked again
     }

@@ -61,7 +61,7 @@ def outcome(comparison: Comparison | None, runs: Mapping[int, LoadRun]) -> html.
     """The comparison as it stands; `runs` are the load runs under way, by id."""
     if comparison is None:
         return html.Div(EMPTY, className="dimmed")
-    link = f"/servers?comparison={comparison.id}#compare"
+    link = f"?comparison={comparison.id}#compare"  # of the page at hand, below any prefix
     heading = html.Div(
         [
             html.Span(

@@ -11,31 +11,43 @@ if TYPE_CHECKING:
 
     from flask import Request
 
-LOADED_FIRST: Final = "color_scheme.js"
-"""The asset that runs before the first paint; Dash leaves it out of the scripts at the end."""
+LOADED_FIRST: Final = ("below_prefix.js", "color_scheme.js")
+"""The assets that run before the first paint; Dash leaves them out of the scripts at the end."""
 
-INDEX: Final = f"""<!DOCTYPE html>
+_INDEX: Final = """<!DOCTYPE html>
 <html lang="en">
     <head>
-        {{%metas%}}
+        {%metas%}
         <meta name="viewport" content="width=device-width, initial-scale=1">
         <meta name="color-scheme" content="light dark">
-        <title>{{%title%}}</title>
-        {{%favicon%}}
-        <script src="/assets/{LOADED_FIRST}"></script>
-        {{%css%}}
+        <title>{%title%}</title>
+        {%favicon%}
+        <!-- loaded first -->
+        {%css%}
     </head>
     <body>
         <noscript>Servescope draws its graphs in the browser: please allow scripts.</noscript>
-        {{%app_entry%}}
+        {%app_entry%}
         <footer>
-            {{%config%}}
-            {{%scripts%}}
-            {{%renderer%}}
+            {%config%}
+            {%scripts%}
+            {%renderer%}
         </footer>
     </body>
 </html>
 """
+
+_FIRST_MARK: Final = "<!-- loaded first -->"
+
+
+def index_page(prefix: str) -> str:
+    """The document around the pages, as Dash's `index_string`, below a path prefix or none."""
+    tags = [f'<script src="{prefix}/assets/color_scheme.js"></script>']
+    if prefix:
+        lead = f'src="{prefix}/assets/below_prefix.js" data-prefix="{prefix}/"'
+        tags.insert(0, f"<script {lead}></script>")
+    return _INDEX.replace(_FIRST_MARK, "".join(tags))
+
 
 FILES: Final = ("/_dash-component-suites/", "/assets/")
 COMPRESSED_FILES: Final = 256
@@ -76,8 +88,8 @@ def _file_key(asked: Request) -> str:
     return ""
 
 
-def delivery_settings() -> dict[str, Any]:
-    """Flask settings for compression and cookies."""
+def delivery_settings(prefix: str) -> dict[str, Any]:
+    """Flask settings for compression and cookies, below a path prefix or none."""
     return {
         "COMPRESS_ALGORITHM": ["gzip"],
         "COMPRESS_STREAMS": False,
@@ -85,6 +97,7 @@ def delivery_settings() -> dict[str, Any]:
         "COMPRESS_CACHE_BACKEND": CompressedOnce,
         "COMPRESS_CACHE_KEY": _file_key,
         "SESSION_COOKIE_NAME": "servescope",
+        "SESSION_COOKIE_PATH": f"{prefix}/",
         "SESSION_COOKIE_HTTPONLY": True,
         "SESSION_COOKIE_SAMESITE": "Strict",
         "MAX_CONTENT_LENGTH": 1024 * 1024,

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 import dash_mantine_components as dmc
-from dash import get_relative_path
 
 from components.attributes import attributes
+from components.path_prefix import below_prefix
 from servescope.formats.tables import FORMATS
 
 if TYPE_CHECKING:
@@ -45,5 +45,4 @@ def export_menu(page: LivePage) -> dmc.Menu | None:
 def _link(page: LivePage, form: str) -> str:
     asked = [("metric", name) for name in page.metrics]
     query = urlencode([*asked, ("title", page.name), ("format", form)])
-    path: str = get_relative_path("/export")  # type: ignore[no-untyped-call]  # Dash has no types
-    return f"{path}?{query}"
+    return f"{below_prefix('/export')}?{query}"

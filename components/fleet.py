@@ -6,9 +6,10 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from dash import get_relative_path, html
+from dash import html
 
 from components.cards import WARN
+from components.path_prefix import below_prefix
 from components.tables import figure_table
 from components.verdict import Concern
 from servescope.figures import units
@@ -44,7 +45,7 @@ def silent_hosts(rows: Sequence[HostRow]) -> list[Concern]:
 
 
 def _row(row: HostRow, now: float) -> list[str | html.A | html.Span]:
-    home: str = get_relative_path("/")  # type: ignore[no-untyped-call]  # Dash has no types
+    home = below_prefix("/")
     href = home if row.is_home else f"{home}?{urlencode({'host': row.host})}"
     return [
         # A full load: the view of the page before would win over the one in the address.

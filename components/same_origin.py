@@ -10,10 +10,14 @@ must not be what a form can send.
 
 from __future__ import annotations
 
+import logging
+import time
+from http import HTTPStatus
 from typing import Final
 
-from flask import request
+from flask import abort, request
 
+from servescope.serving.quiet_log import QuietLog
 from servescope.settings import read_origin
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -23,6 +27,23 @@ _OWN_SITES: Final = frozenset({"same-origin", "none"})  # none: the person, not 
 _FORM_TYPES: Final = frozenset(
     {"application/x-www-form-urlencoded", "multipart/form-data", "text/plain"}
 )
+
+_LONGEST_SHOWN: Final = 200
+_log: Final = QuietLog(logging.getLogger(__name__))
+
+
+def refuse_foreign(public_origin: str = "") -> None:
+    """Answer 403 to a request that changes something for a foreign page; logged once a minute."""
+    if is_same_origin(public_origin):
+        return
+    origin = request.headers.get("Origin", "none told")[:_LONGEST_SHOWN]
+    _log.warning(
+        time.perf_counter_ns(),
+        "refused a request that changes something from the origin %r; if people reach the "
+        "dashboard there, set SERVESCOPE_PUBLIC_ORIGIN to it",
+        origin,
+    )
+    abort(HTTPStatus.FORBIDDEN, "This request comes from a page of another origin.")
 
 
 def is_same_origin(public_origin: str = "") -> bool:

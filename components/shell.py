@@ -12,6 +12,7 @@ from components import access
 from components.attributes import attributes
 from components.icons import icon
 from components.live import TICK, VIEW
+from components.path_prefix import below_prefix
 from components.status import HIDDEN, OWN_HOST
 from servescope.errors import ServescopeError
 from servescope.queries import comparison, load
@@ -110,7 +111,11 @@ def _header() -> html.Div:
                 size="sm",
                 **attributes(aria_label="Navigation", aria_expanded="false"),
             ),
-            dcc.Link([html.Span(className="logo"), "Servescope"], href="/", className="brand"),
+            dcc.Link(
+                [html.Span(className="logo"), "Servescope"],
+                href=below_prefix("/"),
+                className="brand",
+            ),
             html.Div(
                 id="run-strip",
                 style=HIDDEN,
@@ -154,7 +159,7 @@ def _sign_in_link() -> list[dcc.Link]:
     board = access.dashboard()
     if not board.has_password:
         return []
-    return [dcc.Link("Sign out" if board.may_act() else "Sign in", href="/sign-in")]
+    return [dcc.Link("Sign out" if board.may_act() else "Sign in", href=below_prefix("/sign-in"))]
 
 
 def _navigation() -> list[dmc.NavLink]:

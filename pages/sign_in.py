@@ -6,6 +6,7 @@ import dash_mantine_components as dmc
 from dash import Input, Output, State, callback, dcc, html, no_update, register_page
 
 from components.access import dashboard
+from components.path_prefix import below_prefix
 from servescope.errors import NotAllowedError
 
 register_page(__name__, path="/sign-in", name="Sign in", title="Sign in · Servescope")
@@ -28,7 +29,7 @@ def sign_in(_clicks: int | None, _submits: int | None, password: str | None) -> 
         right = dashboard().sign_in(password or "")
     except NotAllowedError as error:
         return no_update, str(error)
-    return ("/", "") if right else (no_update, "This is not the operator's password.")
+    return (below_prefix("/"), "") if right else (no_update, "This is not the operator's password.")
 
 
 @callback(
@@ -39,7 +40,7 @@ def sign_in(_clicks: int | None, _submits: int | None, password: str | None) -> 
 def sign_out(_clicks: int | None) -> str:
     """Give the right to act back."""
     dashboard().sign_out()
-    return "/"
+    return below_prefix("/")
 
 
 def layout(**_query: str) -> html.Div:

@@ -157,18 +157,19 @@ set_up_chromium() {
     fi
 }
 
-# Debian's Prometheus and VictoriaMetrics for the tests of the store. Unpacked, not installed: their
-# packages would start services; and unpacking needs no root.
+# Debian's Prometheus and VictoriaMetrics for the tests of the store, and nginx for those behind a
+# proxy. Unpacked, not installed: their packages would start services; and unpacking needs no root.
 set_up_engines() {
     local missing=() name folder
-    for name in prometheus victoria-metrics; do
-        command -v "$name" >/dev/null || [ -x "$ENGINES/usr/bin/$name" ] || missing+=("$name")
+    for name in prometheus victoria-metrics nginx; do
+        command -v "$name" >/dev/null || [ -x "$ENGINES/usr/bin/$name" ] ||
+            [ -x "$ENGINES/usr/sbin/$name" ] || missing+=("$name")
     done
     [ "${#missing[@]}" -gt 0 ] || return 0
     folder="$(mktemp -d)"
     if ! download_packages "$folder" "${missing[@]}"; then
         rm -rf "$folder"
-        die "the store's tests need ${missing[*]}; as root: apt-get install ${missing[*]}"
+        die "the tests need ${missing[*]}; as root: apt-get install ${missing[*]}"
     fi
     mkdir -p "$ENGINES"
     for name in "$folder"/*.deb; do

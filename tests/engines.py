@@ -16,7 +16,7 @@ from tests.waiting import eventually
 
 PROMETHEUS, VICTORIA_METRICS = "prometheus", "victoria-metrics"
 ENGINES = (PROMETHEUS, VICTORIA_METRICS)
-_CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "servescope/engines"
+CACHE = Path(os.environ.get("XDGCACHE_HOME") or Path.home() / ".cache") / "servescope/engines"
 _STORAGE = "storage:\n  tsdb:\n    out_of_order_time_window: {window}\n"
 _SCRAPE = """
 scrape_configs:
@@ -29,7 +29,7 @@ scrape_configs:
 
 def program(name):
     """The path of an engine's program: installed, or where scripts/test has unpacked it."""
-    found = shutil.which(name) or shutil.which(_CACHE / "usr/bin" / name)
+    found = shutil.which(name) or shutil.which(CACHE / "usr/bin" / name)
     assert found, f"{name} is missing: scripts/test gets it, or as root: apt-get install {name}"
     return found
 

@@ -1,0 +1,214 @@
+"""The dashboard behind a real nginx: hidden, below a path prefix, and by a name without HTTPS."""
+
+from __future__ import annotations
+
+import json
+import re
+import urllib.request
+from contextlib import ExitStack
+from urllib.parse import urlsplit
+
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.browser.conftest import CHROMIUM, DESKTOP, FLAGS, WITHIN_S, Watched
+from tests.nginx import running_nginx
+from tests.ports import free_port
+from tests.processes import ROOT, Dashboards, gunicorn
+
+pytestmark = [pytest.mark.browser, pytest.mark.process]
+
+PREFIX = "/scope/"
+PASSWORD = "open sesame"
+NAME = "status.test"
+"""A name that Chromium takes for this host; without HTTPS it sends no Sec-Fetch-Site there."""
+
+PAGES = ("Requests", "Latency", "Ports", "Host", "Servers", "Load", "Overview")
+
+OWN_HOST, STRIPPING, PASSING_ON = re.findall(
+    r"^```nginx\n(.*?)^```", (ROOT / "docs" / "proxies.md").read_text(), re.MULTILINE | re.DOTALL
+)
+"""The examples of the docs."""
+
+
+class Below(Watched):
+    """A page that remembers which requests left the prefix or failed, too."""
+
+    def __init__(self, page, base):
+        super().__init__(page, base)
+        self.asked = set()
+        self.unknown = ""  # a path that may answer 404
+
+    def _console(self, message):
+        # By a name without HTTPS Chromium passes over the header, and says so.
+        if "Cross-Origin-Opener-Policy" not in message.text:
+            super()._console(message)
+
+    def _response(self, response):
+        super()._response(response)
+        path = urlsplit(response.url).path
+        self.asked.add(path)
+        if response.status >= 400 and path != self.unknown:
+            self.complaints.append(f"{response.status} {response.url}")
+
+    def links_outside(self):
+        """Links of the document to paths of this host that are not below the prefix."""
+        found = self.page.evaluate(
+            "[...document.querySelectorAll('[href], [src], [action], [data-export]')]"
+            ".flatMap(one => ['href', 'src', 'action', 'data-export']"
+            ".map(name => one.getAttribute(name))).filter(Boolean)"
+        )
+        return [link for link in found if re.match(r"/(?!scope/)", link)]
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    flags = [*FLAGS, f"--host-resolver-rules=MAP {NAME} 127.0.0.1"]
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def dashboards(tmp_path):
+    found = Dashboards(tmp_path)
+    yield found
+    found.end()
+
+
+@pytest.fixture
+def nginx(tmp_path):
+    """Serve locations at a port until the test's pages are closed: `nginx(port, locations)`."""
+    with ExitStack() as running:
+        yield lambda port, locations: running.enter_context(
+            running_nginx(tmp_path / f"nginx-{port}", port, locations)
+        )
+
+
+@pytest.fixture
+def come_to(chromium, dashboards, nginx):  # noqa: ARG001 - they end after the pages
+    """Open a path of a base: `come_to(base, path)`; the console must stay silent to the end."""
+    opened = []
+
+    def come(base, path):
+        surroundings = chromium.new_context(**DESKTOP)
+        surroundings.set_default_timeout(WITHIN_S * 1000)
+        below = Below(surroundings.new_page(), base)
+        opened.append((surroundings, below))
+        return below.open(path)
+
+    yield come
+    complaints = [complaint for _, below in opened for complaint in below.complaints]
+    for surroundings, _ in opened:
+        surroundings.close()
+    assert complaints == []
+
+
+def test_behind_an_nginx_that_tells_nothing_pages_live_and_nobody_acts(dashboards, nginx, come_to):
+    dashboard = dashboards()
+    port = free_port()
+    nginx(port, f"location / {{ proxy_pass {dashboard.url}; }}")
+    seen = come_to(f"http://localhost:{port}", "/load").wait_drawn("load-rates")
+    seen.wait_polls(3)
+    assert seen.page.locator("#load-start").is_disabled()
+    direct = come_to(dashboard.url, "/load").wait_drawn("load-rates")
+    assert direct.page.locator("#load-start").is_enabled()
+
+
+def test_on_a_host_name_of_its_own_whoever_signed_in_acts(dashboards, nginx, come_to):
+    dashboard = dashboards(TRUSTED_PROXIES="127.0.0.1", PASSWORD=PASSWORD)
+    port = free_port()
+    nginx(port, before(OWN_HOST, dashboard.url))
+    seen = come_to(f"http://{NAME}:{port}", "/sign-in")
+    act(seen, "/")
+
+
+def test_every_url_is_below_the_prefix(dashboards, nginx, come_to):
+    port = free_port()
+    origin = f"http://{NAME}:{port}"
+    dashboard = dashboards(
+        PATH_PREFIX=PREFIX,
+        PUBLIC_ORIGIN=origin,
+        TRUSTED_PROXIES="127.0.0.1",
+        PASSWORD=PASSWORD,
+    )
+    url = dashboard.url
+    nginx(port, before(STRIPPING, url))
+    seen = come_to(f"{origin}{PREFIX}", "").wait_drawn("overview-requests")
+    for name in PAGES:
+        seen.follow(name)
+        seen.wait_polls(2)
+        assert seen.links_outside() == []
+    seen.page.get_by_role("link", name="Sign in").click()
+    act(seen, PREFIX)
+    export(seen)
+    lead_home(seen)
+    for path in ("health", "metrics"):
+        assert ask(f"http://127.0.0.1:{port}{PREFIX}{path}")[0] == 200
+    seen.unknown = f"{PREFIX}no-such-page"
+    seen.page.goto(origin + seen.unknown)
+    seen.until("document.querySelector('h1')?.textContent === 'There is no such page'")
+    assert seen.links_outside() == []
+    assert {path for path in seen.asked if not path.startswith(PREFIX)} == set()
+    past = come_to(url, "/load?last=15m").wait_drawn("load-rates")
+    assert past.page.evaluate("location.pathname + location.search") == f"{PREFIX}load?last=15m"
+
+
+def before(example, url):
+    """An example of the docs before the dashboard at a URL."""
+    assert "http://127.0.0.1:8050" in example
+    return example.replace("http://127.0.0.1:8050", url)
+
+
+def act(seen, root):
+    """Sign in, start a load run, stop it."""
+    password = seen.page.get_by_label("Operator's password")
+    password.fill(PASSWORD)
+    password.press("Enter")
+    seen.until("document.querySelector('h1')?.textContent === 'Overview'")
+    assert {cookie["path"] for cookie in seen.page.context.cookies()} == {root}
+    seen.follow("Load").wait_drawn("load-rates")
+    seen.page.locator("#load-start").click()
+    seen.page.locator("#run-strip").get_by_text("Load run").wait_for()
+    seen.page.locator("#run-stop").click()
+    seen.page.locator("#run-strip").wait_for(state="hidden")
+
+
+def export(seen):
+    """Take the page's figures away."""
+    seen.page.get_by_role("button", name="Export").click()
+    with seen.page.expect_download() as taken:
+        seen.page.get_by_role("menuitem", name="CSV").click()
+    assert urlsplit(taken.value.url).path == f"{PREFIX}export"
+
+
+def lead_home(seen):
+    """By the brand's link, then sign out."""
+    seen.page.get_by_role("link", name="Servescope").click()
+    seen.until("document.querySelector('h1')?.textContent === 'Overview'")
+    seen.page.get_by_role("link", name="Sign out").click()
+    seen.page.locator("#sign-out").click()
+    seen.until("document.querySelector('h1')?.textContent === 'Overview'")
+
+
+def ask(url):
+    """Status and text of an answer."""
+    with urllib.request.urlopen(url, timeout=WITHIN_S) as answer:
+        return answer.status, answer.read().decode()
+
+
+def test_gunicorn_behind_an_nginx_that_passes_the_prefix_on(dashboards, nginx, come_to):
+    dashboard = dashboards(*gunicorn(workers=1), PATH_PREFIX=PREFIX)
+    port = free_port()
+    nginx(port, before(PASSING_ON, dashboard.url))
+    base = f"http://localhost:{port}"
+    status, page = ask(f"{base}{PREFIX}load")
+    assert status == 200
+    assert re.findall(r'(?:src|href)="/(?!scope/)[^"]*', page) == []
+    config = re.search(r'id="_dash-config"[^>]*>([^<]*)<', page)
+    assert json.loads(config[1])["requests_pathname_prefix"] == PREFIX
+    assert ask(f"{base}{PREFIX}health")[0] == 200
+    seen = come_to(f"{base}{PREFIX}", "load").wait_drawn("load-rates")
+    seen.wait_polls(2)
+    assert seen.page.locator("#load-start").is_disabled()  # no password is set
