@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import logging
 import socket
 from functools import partial
 from http import HTTPStatus
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from servescope.hosting.conversation import Conversation
 from servescope.hosting.turned_away import NO_ROOM, TurnedAway
+from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.records import RequestFlag
 from servescope.serving.arrival import stamp_arrivals
 from servescope.serving.connection import Connection, now_ns
@@ -39,7 +39,7 @@ BACK_OFF_NS: Final = 100_000_000
 # accept(2): these pass when something is closed elsewhere.
 _SCARCE: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM))
 _MAPPED: Final = "::ffff:"  # an IPv4-mapped address (RFC 4291 section 2.5.5.2)
-_log = logging.getLogger(__name__)
+_log = UnfailingLogger(__name__)
 
 
 class Acceptor:

@@ -6,13 +6,13 @@ dropped and counted, and that is said once a minute.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.serving.access_log_lines import LineWriter
 from servescope.serving.quiet_log import QuietLog
 from servescope.serving.rotating_file import RotatingFile
@@ -30,7 +30,7 @@ ROUND_S: Final = 0.1
 
 _BATCH: Final = 512  # lines in one write(2), some 64 KiB
 _STOP_S: Final = 2.0
-_log = logging.getLogger(__name__)
+_log = UnfailingLogger(__name__)
 
 
 class AccessLog:

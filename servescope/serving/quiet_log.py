@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import logging
 
+    from servescope.hosting.unfailing_log import UnfailingLogger
+
 INTERVAL_NS: Final = 60_000_000_000
 
 
@@ -15,7 +17,7 @@ class QuietLog:
 
     __slots__ = ("_log", "_next_ns", "_suppressed")
 
-    def __init__(self, log: logging.Logger) -> None:
+    def __init__(self, log: logging.Logger | UnfailingLogger) -> None:
         self._log = log
         self._next_ns = 0
         self._suppressed = 0

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
+from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.serving.pinning import pin_this_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_log = logging.getLogger(__name__)
+_log = UnfailingLogger(__name__)
 
 
 class WorkerThreads:

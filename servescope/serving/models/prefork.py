@@ -8,7 +8,6 @@ replaced and counted.
 
 from __future__ import annotations
 
-import logging
 import os
 import sys
 import threading
@@ -18,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from servescope.child_process import let_go
+from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.records import ConcurrencyModel
 from servescope.serving.model import Assignment, Load
 from servescope.serving.worker_order import WorkerOrder
@@ -38,7 +38,7 @@ KILL_AFTER_S: Final = 1.0
 """Beyond the grace; then a worker is ended by SIGKILL."""
 
 _NOT_UP: Final = Load(0, 0, 0, 0, is_serving=False)
-_log = logging.getLogger(__name__)
+_log = UnfailingLogger(__name__)
 
 
 class _Worker:
