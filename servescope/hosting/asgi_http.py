@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 from servescope.errors import ClientDisconnectedError, ClientGoneError
 from servescope.hosting.asgi import DONE, HIGH_WATER, NOBODYS, Waiters, route_of
+from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.records import RequestFlag
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     _Act = Callable[[Any, Message], Coroutine[Any, Any, None]]
 
-_log = logging.getLogger(__name__)
+_log = UnfailingLogger(__name__)
 
 
 class HttpState(IntEnum):
@@ -200,7 +200,7 @@ class HttpCall:
         headers = tuple(message.get("headers", ()))
         if headers and not isinstance(headers[0][0], bytes):
             raise TypeError(f"header {headers[0]!r}: names and values are bytes")
-        self._status = status
+        self._status = status if type(status) is int else int(status)  # an HTTPStatus, say
         self._headers = headers
         # What tells of a route is put into the scope.
         if len(self.scope) != self._keys or status in NOBODYS:
@@ -214,14 +214,17 @@ class HttpCall:
         body = message.get("body", b"")
         try:
             if message.get("more_body"):
-                head = exchange.render_head(self._status, self._headers, None)
-                exchange.send_part(head, body)
+                exchange.respond_in_parts(self._status, self._headers, body)
                 self.state = _STREAMING
             else:
                 exchange.respond(self._status, self._headers, body)
                 self.state = _ENDED
         except ClientGoneError:
             self._lose_client()
+        except BaseException:
+            if exchange.status:  # it broke while it was sent: the app may not begin anew
+                self.state = _CUT_OFF
+            raise
         if self._inbox is not None or self._channel.is_congested:
             return self._after_part()
         return DONE
@@ -229,9 +232,10 @@ class HttpCall:
     def _send_next(self, message: Message) -> Coroutine[Any, Any, None]:
         """Another part of the body."""
         exchange = self._exchange
+        is_last = not message.get("more_body")
         try:
-            exchange.send_part(b"", message.get("body", b""))
-            if not message.get("more_body"):
+            exchange.send_part(message.get("body", b""))
+            if is_last:
                 exchange.end()
                 self.state = _ENDED
         except ClientGoneError:
@@ -248,8 +252,6 @@ class HttpCall:
         raise ClientDisconnectedError(_GONE)
 
     def _lose_client(self) -> NoReturn:
-        self._exchange.aborted = True
-        self._exchange.flags |= RequestFlag.ABORTED
         self.disconnect(cut_off=True)
         raise ClientDisconnectedError(_GONE) from None
 
@@ -262,8 +264,10 @@ class HttpCall:
 
     def finish_late(self, error: BaseException | None) -> None:
         """The same when the app was waited for."""
-        self.finish(error)
-        self._channel.call_finished(self)
+        try:
+            self.finish(error)
+        finally:
+            self._channel.call_finished(self)
 
     def _close_what_is_open(self, error: BaseException | None) -> None:
         exchange = self._exchange
@@ -293,9 +297,8 @@ class HttpCall:
         if is_open:
             try:
                 exchange.fail()
-            except ClientGoneError:
-                exchange.aborted = True
-                exchange.flags |= RequestFlag.ABORTED
+            except ClientGoneError as gone:
+                exchange.break_off(gone)
         elif error is not None and not exchange.aborted:
             exchange.flags |= RequestFlag.APP_ERROR
 

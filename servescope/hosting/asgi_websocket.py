@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import deque
 from enum import IntEnum
 from http import HTTPStatus
@@ -11,7 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 from servescope.errors import ClientDisconnectedError, ClientGoneError
 from servescope.hosting.asgi import DONE, HIGH_WATER, Waiters, route_of
 from servescope.hosting.asgi_http import HttpCall, HttpState
+from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.records import RequestFlag
+from servescope.wire.http1_response import as_content
 from servescope.wire.websocket import (
     GOING_AWAY,
     BytesReceived,
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from servescope.hosting.exchange import Exchange
     from servescope.wire.websocket_handshake import Handshake
 
-_log = logging.getLogger(__name__)
+_log = UnfailingLogger(__name__)
 
 NORMAL: Final = 1000
 ABNORMAL: Final = 1006
@@ -256,18 +257,24 @@ class WebSocketCall:
         elif kind == CLOSE:
             self._close(message)
         else:
-            if self._denial is None:
-                self._denial = HttpCall()
-                self._denial.open(self.scope, self._exchange, self._channel)
-            plain = {**message, "type": kind.removeprefix("websocket.")}
-            return self._denial.send(plain)
+            denial = self._denial
+            if denial is None:
+                denial = HttpCall()
+                denial.open(self.scope, self._exchange, self._channel)
+            awaitable = denial.send({**message, "type": kind.removeprefix("websocket.")})
+            self._denial = denial  # now that it has taken the head
+            return awaitable
         return self._channel.drain() if self._channel.is_congested else DONE
 
     def _send_message(self, message: Message) -> None:
         data, text = message.get("bytes"), message.get("text")
         if data is not None and text is None:
-            frame = self._wire.binary(data)
+            frame = self._wire.binary(data if type(data) is bytes else as_content(data))
         elif text is not None and data is None:
+            if not isinstance(text, str):
+                raise TypeError(
+                    f"text of websocket.send is str, the app gave {type(text).__name__}"
+                )
             frame = self._wire.text(text)
         else:
             raise ValueError("websocket.send has exactly one of bytes and text")
@@ -281,6 +288,7 @@ class WebSocketCall:
             channel.date(now_ns)[0], message.get("subprotocol"), message.get("headers", ())
         )
         exchange.route = route_of(self.scope, HTTPStatus.SWITCHING_PROTOCOLS)
+        # The app has nothing left to fail with.
         exchange.status = HTTPStatus.SWITCHING_PROTOCOLS
         exchange.is_ended = True
         self._opened_ns = exchange.head_ready_ns = now_ns
@@ -305,9 +313,25 @@ class WebSocketCall:
 
     def finish(self, error: BaseException | None) -> None:
         """The app has returned, or raised: close what it left open. Raises nothing."""
-        exchange = self._exchange
+        if self._denial is not None:
+            self._denial.finish(error)
+        else:
+            self._tell(error)
+            try:
+                if self._state is SocketState.OPEN:
+                    self.close(NORMAL if error is None else INTERNAL_ERROR)
+                elif self._state is SocketState.CONNECTING and not self._is_cut_off:
+                    self._fail_handshake(error)
+            except ClientGoneError:
+                self._exchange.aborted = True
+                self.disconnect()
+        self._state = SocketState.CLOSED
+
+    def _tell(self, error: BaseException | None) -> None:
+        """Log how the app failed, unless it only met the consequence of a client that left."""
         left = self._end is not None and isinstance(error, OSError)
         if error is not None and not left:
+            exchange = self._exchange
             exchange.flags |= RequestFlag.APP_ERROR
             _log.error(
                 "listener %s: the application failed on the WebSocket %s",
@@ -315,23 +339,13 @@ class WebSocketCall:
                 exchange.target,
                 exc_info=error,
             )
-        try:
-            if self._denial is not None:
-                if self._denial.state is not HttpState.ENDED:
-                    self._denial.finish(error)
-            elif self._state is SocketState.OPEN:
-                self.close(NORMAL if error is None else INTERNAL_ERROR)
-            elif self._state is SocketState.CONNECTING and not self._is_cut_off:
-                self._fail_handshake(error)
-        except ClientGoneError:
-            exchange.aborted = True
-            self.disconnect()
-        self._state = SocketState.CLOSED
 
     def finish_late(self, error: BaseException | None) -> None:
         """The same when the app was waited for."""
-        self.finish(error)
-        self._channel.call_finished(self)
+        try:
+            self.finish(error)
+        finally:
+            self._channel.call_finished(self)
 
     def _fail_handshake(self, error: BaseException | None) -> None:
         if error is None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import logging
+import os
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Protocol
 
+from servescope.errors import ClientGoneError
 from servescope.hosting.error_page import error_page
+from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.records import RequestFlag
-from servescope.wire.http1_response import HeadPlan, ResponseFraming, plan_head
+from servescope.wire.http1_response import HeadPlan, ResponseFraming, as_content, plan_head
 
 if TYPE_CHECKING:
     from servescope.hosting.site import Site
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     from servescope.wire.http1_response import Answer, Headers, RawHeaders
 
 
-_log = logging.getLogger(__name__)
+_log = UnfailingLogger(__name__)
 
 
 class ResponseSink(Protocol):
@@ -46,6 +48,10 @@ class ResponseSink(Protocol):
 
 class Exchange:
     """One request and its response. Request side: attributes. Response side: methods.
+
+    The response is under way (`status` is set) only once nothing of the app's is left that could
+    fail: whatever an app gives is judged, rendered and framed before. So an app that fails earlier
+    gets its 500, and one that goes on after an error begins anew.
 
     Made in two steps, the second of which is `open`: in Python 3.11 a class that is called with
     arguments starts an evaluation loop of its own, a method does not. Times are monotonic
@@ -100,7 +106,7 @@ class Exchange:
         self.body: IO[bytes] | None = None  # positioned at its start, None when there is none
         self.route = ""  # the template of the route, when the application tells it
         self.flags = flags
-        self.status = 0  # until the head is made
+        self.status = 0  # until the head is given to the sink
         self.bytes_received = bytes_received
         self.bytes_sent = self.head_bytes = 0
         self.kernel_ns = kernel_ns  # a duration: from the kernel's receipt to our reading
@@ -150,34 +156,6 @@ class Exchange:
         self.sink = sink
         self.taken_ns = now_ns
 
-    def render_head(
-        self,
-        status: int,
-        headers: Headers | RawHeaders,
-        length: int | None,
-        phrase: str | None = None,
-        block: bytes = b"",
-    ) -> bytes:
-        """The head's bytes; from here on the response is under way.
-
-        Raises ResponseError, with nothing under way, when a header is unfit.
-        """
-        if self.site.draining:
-            self.may_keep_alive = False
-        head = self.head
-        self.framing = framing = ResponseFraming(
-            1 if head is None else head.minor_version,
-            is_head=self.is_head,
-            keep_alive=self.may_keep_alive,
-        )
-        self.head_ready_ns = now_ns = self.sink.now_ns()
-        date, _ = self.sink.date(now_ns)
-        data = framing.head(status, phrase, headers, date, length, block)
-        self.may_keep_alive = framing.keep_alive
-        self.head_bytes = len(data)
-        self.status = status
-        return data
-
     def respond(
         self,
         status: int,
@@ -190,6 +168,8 @@ class Exchange:
 
         `block` holds header lines from `wire.http1_response.render_block`, beside `headers`.
         """
+        if type(content) is not bytes:
+            content = as_content(content)
         request, sink = self.head, self.sink
         # Looked up apart from their calls: in Python 3.11 that is quicker for what is no method.
         date, now_ns = sink.date, sink.now_ns
@@ -202,16 +182,20 @@ class Exchange:
         if plan.closes or self.site.draining:
             self.may_keep_alive = False
         self.head_ready_ns = moment = now_ns()
-        data = plan.head_at(moment, self.may_keep_alive, date)
-        self.head_bytes = len(data)
+        head = plan.head_at(moment, self.may_keep_alive, date)
+        if plan.length == length:
+            data = head + content
+        else:
+            data = head + plan.body(content)
+            self._check_length((plan.length or 0) - length)
+        self.head_bytes = len(head)
         self.status = status
         self.is_ended = True
-        if plan.length == length:
-            data += content
-        else:
-            data += plan.body(content)
-            self._check_length((plan.length or 0) - length)
-        sink.send(data, last=True)
+        try:  # as `_send`, without the call
+            sink.send(data, last=True)
+        except BaseException as error:
+            self.break_off(error)
+            raise
 
     def _plan(self, answer: Answer) -> HeadPlan:
         request = self.head
@@ -222,40 +206,114 @@ class Exchange:
         return plan
 
     def respond_file(
-        self, status: int, headers: Headers, descriptor: int, offset: int, count: int
+        self,
+        status: int,
+        headers: Headers,
+        descriptor: int,
+        offset: int,
+        count: int,
+        phrase: str | None = None,
     ) -> None:
-        """Answer with `count` bytes of a file, whose descriptor the sink closes."""
-        head = self.render_head(status, headers, count)
-        if self.framing is not None:
-            self.framing.announce_file(count)
+        """Answer with `count` bytes of a file; fewer when that is announced, none without content.
+
+        The descriptor is given away with the call, which may fail: it is closed in any case.
+        """
+        admitted = 0
+        try:
+            head, framing = self._begin(status, headers, count, phrase)
+            admitted = framing.admit_file(count)
+        finally:
+            if not admitted:
+                os.close(descriptor)
+        self._check_length(framing.missing_bytes or 0)
+        if not admitted:
+            self._send(head, last=True)
+            return
         self.is_ended = True
-        self.sink.send_file(head, descriptor, offset, count)
+        try:
+            self.sink.send_file(head, descriptor, offset, admitted)
+        except BaseException as error:
+            self.break_off(error)
+            raise
 
     def respond_error(self, status: int, reason: str, headers: Headers | None = None) -> None:
         """Answer with a short page that names status and reason."""
         content_type, content = error_page(status, reason, self.header(b"accept"))
         self.respond(status, [("Content-Type", content_type), *(headers or [])], content)
 
-    def send_part(self, head: bytes, content: bytes) -> None:
-        """Send a part of a response whose end is not known; `head` before the first part."""
+    def respond_in_parts(
+        self,
+        status: int,
+        headers: Headers | RawHeaders,
+        content: bytes,
+        length: int | None = None,
+        phrase: str | None = None,
+    ) -> None:
+        """Send the head of a response, of `length` bytes where that is known, and its first part.
+
+        More may follow with `send_part`; `end` ends it.
+        """
+        if type(content) is not bytes:
+            content = as_content(content)
+        head, framing = self._begin(status, headers, length, phrase)
+        self._send(head + framing.content(content), last=framing.is_satisfied)
+
+    def _begin(
+        self, status: int, headers: Headers | RawHeaders, length: int | None, phrase: str | None
+    ) -> tuple[bytes, ResponseFraming]:
+        """The head of a response in parts; from here on it is under way.
+
+        Raises ResponseError, with nothing under way, when a header is unfit.
+        """
+        if self.site.draining:
+            self.may_keep_alive = False
+        request = self.head
+        framing = ResponseFraming(
+            1 if request is None else request.minor_version,
+            is_head=self.is_head,
+            keep_alive=self.may_keep_alive,
+        )
+        now_ns = self.sink.now_ns()
+        date, _ = self.sink.date(now_ns)
+        head = framing.head(status, phrase, headers, date, length)
+        self.framing = framing
+        self.may_keep_alive = framing.keep_alive
+        self.head_ready_ns = now_ns
+        self.head_bytes = len(head)
+        self.status = status
+        return head, framing
+
+    def send_part(self, content: bytes) -> None:
+        """Send a part of a response in parts; without effect when that has ended."""
+        if type(content) is not bytes:
+            content = as_content(content)
         framing = self.framing
         if framing is None or self.is_ended:
             return
         data = framing.content(content)
-        last = framing.is_satisfied
-        if not (data or head):
-            return
-        self.is_ended = last
-        self.sink.send(head + data, last=last)
+        if data:
+            self._send(data, last=framing.is_satisfied)
 
     def end(self) -> None:
         """Close the response's body. Without effect when it has ended."""
         framing = self.framing
         if framing is not None and not self.is_ended:
-            data = framing.end()
-            self.is_ended = True
             self._check_length(framing.missing_bytes or 0)
-            self.sink.send(data, last=True)
+            self._send(framing.end(), last=True)
+
+    def _send(self, data: bytes, *, last: bool) -> None:
+        self.is_ended = last
+        try:
+            self.sink.send(data, last=last)
+        except BaseException as error:
+            self.break_off(error)
+            raise
+
+    def break_off(self, error: BaseException) -> None:
+        """Sending has failed, be it that the client left: nobody knows how much of it is out."""
+        self.aborted = True
+        if isinstance(error, ClientGoneError):
+            self.flags |= RequestFlag.ABORTED
 
     def _check_length(self, missing: int) -> None:
         """Less content than announced: only the end of the connection tells the client."""
@@ -272,7 +330,7 @@ class Exchange:
     def fail(self) -> None:
         """The application raised: answer 500, or break off what is under way."""
         self.flags |= RequestFlag.APP_ERROR
-        if self.is_ended:
+        if self.is_ended:  # what was to be sent is with the sink
             return
         if self.status:
             self.aborted = True

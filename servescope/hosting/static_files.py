@@ -173,7 +173,7 @@ class StaticFolder:
     def _serve_file(
         self, exchange: Exchange, descriptor: int, status: os.stat_result, path: str
     ) -> int:
-        """Answer with a file; return the descriptor to close, -1 once the sink owns it."""
+        """Answer with a file; return the descriptor to close."""
         coded = neighbours(path, status.st_mtime_ns)
         if not coded:
             return self._serve_version(exchange, descriptor, status, path, [])
@@ -203,7 +203,7 @@ class StaticFolder:
         extra: Headers,
         coding: str = "",
     ) -> int:
-        """Answer with one representation; return the descriptor to close, -1 as `_serve_file`.
+        """Answer with one representation; return the descriptor to close.
 
         `extra` are the headers that only a file with coded neighbours has; such a file is not
         remembered, since its neighbours would have to be watched as well.
@@ -251,8 +251,8 @@ class StaticFolder:
                 )
             exchange.respond(selection.status, headers, content)
         else:
-            exchange.respond_file(selection.status, headers, descriptor, offset, count)
-            return -1
+            # A descriptor of its own: ours is closed here, while the file may still be on its way.
+            exchange.respond_file(selection.status, headers, os.dup(descriptor), offset, count)
         return descriptor
 
     def _serve_ranges(
@@ -272,10 +272,11 @@ class StaticFolder:
             headers.append(("Content-Length", str(body.length)))
             exchange.respond(HTTPStatus.PARTIAL_CONTENT, headers, content)
             return
-        head = exchange.render_head(HTTPStatus.PARTIAL_CONTENT, headers, body.length)
-        for block in body.blocks(descriptor):
-            exchange.send_part(head, block)
-            head = b""
+        blocks = body.blocks(descriptor)
+        first = next(blocks, b"")
+        exchange.respond_in_parts(HTTPStatus.PARTIAL_CONTENT, headers, first, body.length)
+        for block in blocks:
+            exchange.send_part(block)
         exchange.end()
 
     def _redirect(self, exchange: Exchange, url: str, query: str) -> None:

@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 
 from servescope.hosting.forwarding import tell_environ
 from servescope.hosting.routes import environ_route
-from servescope.wire.http1_response import SERVER, check_status
+from servescope.wire.http1_response import SERVER, as_content, check_status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -167,23 +167,22 @@ class _Response:
                 exc_info = None  # no circle through the traceback
         elif self._status:
             raise AssertionError("start_response was called twice without exc_info")
-        self._status = check_status(status)
-        self._phrase = status[4:]
-        self._headers = list(headers)
-        self._exchange.route = environ_route(
-            self._environ, str(self._status), self._exchange.target
-        )
+        number, headers = check_status(status), list(headers)
+        route = environ_route(self._environ, str(number), self._exchange.target)
+        # All of it, or none when one was unfit: the app may catch that and start anew.
+        self._status, self._phrase, self._headers = number, status[4:], headers
+        self._exchange.route = route
         return self.write
 
     def write(self, data: bytes) -> None:
         """What start_response returned: send a part of the body at once (PEP 3333)."""
-        head = b"" if self._exchange.status else self._render(None)
-        self._exchange.send_part(head, data)
-
-    def _render(self, length: int | None) -> bytes:
-        if not self._status:
+        exchange = self._exchange
+        if exchange.status:
+            exchange.send_part(data)
+        elif self._status:
+            exchange.respond_in_parts(self._status, self._headers, data, phrase=self._phrase)
+        else:
             raise AssertionError("the app sent content before it called start_response")
-        return self._exchange.render_head(self._status, self._headers, length, self._phrase)
 
     def send_result(self, result: Iterable[bytes]) -> None:
         """Send what the app returned, each block as it comes; a single block with its length."""
@@ -195,8 +194,13 @@ class _Response:
         if isinstance(result, FileWrapper) and not exchange.status and self._send_file(result):
             return
         for block in result:
-            if block:
-                self.write(block)
+            # None or text is a mistake of the app even when it is empty.
+            content = block if type(block) is bytes else as_content(block)
+            if not content:
+                continue
+            if exchange.is_ended:  # PEP 3333: enough was sent, so "stop iterating"
+                break
+            self.write(content)
         if not exchange.status:
             self._require_start()
             exchange.respond(self._status, self._headers, b"", self._phrase)
@@ -208,19 +212,27 @@ class _Response:
             raise AssertionError("the app returned without calling start_response")
 
     def _send_file(self, wrapper: FileWrapper) -> bool:
-        """Let the kernel send the file; False when it is none, or its size is not the rest's."""
+        """Let the kernel send the rest of the file; False when it is none, or holds less than told.
+
+        The file stays the app's, which may close it before it is sent: what is sent is ours.
+        """
         try:
             descriptor = wrapper.filelike.fileno()
             offset = wrapper.filelike.tell()
             rest = os.fstat(descriptor).st_size - offset
         except (AttributeError, OSError, ValueError):
             return False
-        announced = [value for name, value in self._headers if name.lower() == "content-length"]
-        count = int(announced[0]) if announced and announced[0].isdecimal() else rest
-        if not self._exchange.is_head and 0 < count <= rest:
-            self._require_start()
-            self._exchange.respond_file(
-                self._status, self._headers, os.dup(descriptor), offset, count
-            )
-            return True
-        return False
+        if rest <= 0 or rest < self._announced():
+            return False
+        self._require_start()
+        self._exchange.respond_file(
+            self._status, self._headers, os.dup(descriptor), offset, rest, self._phrase
+        )
+        return True
+
+    def _announced(self) -> int:
+        """The length that the headers announce, 0 without one, or with one that is unfit."""
+        for name, value in self._headers:
+            if isinstance(name, str) and name.lower() == "content-length":
+                return int(value) if value.isdecimal() else 0
+        return 0

@@ -37,6 +37,7 @@ _MOST_PLANNED: Final = 512
 """Heads remembered at most, of so many bytes at most: 2 MiB with what they were made of."""
 
 _NO_CONTENT: Final = 204
+_RESET_CONTENT: Final = 205
 _NOT_MODIFIED: Final = 304
 _BODILESS: Final = (_NO_CONTENT, _NOT_MODIFIED)
 
@@ -86,6 +87,17 @@ def _as_text(name: str | bytes, value: str | bytes) -> tuple[str, str]:
     raise ResponseError(f"header {name!r}: {value!r} is neither text nor bytes")
 
 
+def as_content(part: object) -> bytes:
+    """A part of an app's content that is not exactly `bytes`, as such.
+
+    PEP 3333 and ASGI ask for bytes. A bytearray or memoryview (Starlette sends such) is copied: its
+    `len` need not be its size in bytes, and it may change. Raises ResponseError for anything else.
+    """
+    if isinstance(part, (bytes, bytearray, memoryview)):
+        return memoryview(part).tobytes()
+    raise ResponseError(f"content is bytes, the app gave {type(part).__name__}")
+
+
 def render_block(headers: Headers) -> bytes:
     """Header lines rendered once for many heads; none of those `head` looks at.
 
@@ -105,6 +117,8 @@ def _status_line(status: int, phrase: str) -> bytes:
 @lru_cache(maxsize=256)
 def check_status(status: str) -> int:
     """The number of a status such as `200 OK`; raises ResponseError when it is none."""
+    if not isinstance(status, str):
+        raise ResponseError(f"a status is text such as '200 OK', the app gave {status!r}")
     if _STATUS.fullmatch(status) is None:
         raise ResponseError(f"{status!r} is no status: three digits, a space, a phrase")
     number = int(status[:3])
@@ -178,7 +192,7 @@ def _app_lines(status: int, headers: tuple[Any, ...]) -> tuple[int, int | None, 
             if seen & _LENGTH:
                 raise ResponseError("Content-Length is repeated")
             length = int(value)
-            line = b"" if status == _NO_CONTENT else line
+            line = b"" if status in (_NO_CONTENT, _RESET_CONTENT) else line
         seen |= meaning
         lines.append(line)
     return seen, length, lines
@@ -191,7 +205,10 @@ def _plan(answer: Answer, minor_version: int, is_head: bool) -> HeadPlan:
     has_body = not is_head and status not in _BODILESS
     is_chunked = False
     closes = bool(seen & _CLOSE)
-    if not seen & _LENGTH:
+    if status == _RESET_CONTENT:  # RFC 9110 section 15.3.6: no content, and it is framed so
+        has_body = False
+        lines.append(b"Content-Length: 0\r\n")
+    elif not seen & _LENGTH:
         length = known_length
         if status in _BODILESS:
             pass  # 304 announces the length of the 200 it stands for, which is not known here
@@ -304,7 +321,13 @@ class ResponseFraming:
         """What closes the body: the last chunk, or nothing."""
         return b"0\r\n\r\n" if self._chunked else b""
 
-    def announce_file(self, count: int) -> None:
-        """Count `count` bytes of an unchunked body as given: a file goes out on its own."""
-        if self.missing_bytes is not None:
-            self.missing_bytes -= count
+    def admit_file(self, count: int) -> int:
+        """How many of `count` bytes of a file may follow a head that announced a length.
+
+        They count as given. None follow where a response has no content, nor beyond the length.
+        """
+        if self.missing_bytes is None:
+            return 0
+        admitted = min(count, self.missing_bytes)
+        self.missing_bytes -= admitted
+        return admitted

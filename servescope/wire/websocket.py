@@ -101,7 +101,7 @@ class WebSocketState(Enum):
 
 def is_close_code(code: int) -> bool:
     """Whether a Close frame may carry this code (RFC 6455 section 7.4, IANA's registry)."""
-    return code in _APP_CODES or code in _FREE_CODES
+    return isinstance(code, int) and (code in _APP_CODES or code in _FREE_CODES)
 
 
 class _BoundedDeflate(PerMessageDeflate):
@@ -305,11 +305,14 @@ class WebSocketServer:
         """Frame a Close and wait for the peer's; nothing when that was done already.
 
         A reason beyond MAX_REASON_BYTES is cut at a character. Raises ValueError for a code that a
-        Close may not carry.
+        Close may not carry, TypeError for a code or reason that is none; then it stays open.
         """
         if not is_close_code(code):
             raise ValueError(f"{code} is no code for a Close: 1000 to 1013 or 3000 to 4999")
+        if not isinstance(reason, str):
+            raise TypeError(f"the reason of a Close is text, got {type(reason).__name__}")
         if self.state is not WebSocketState.OPEN:
             return b""
+        frame = self._connection.send(frames.CloseConnection(code=code, reason=reason))
         self.state = WebSocketState.CLOSING
-        return self._connection.send(frames.CloseConnection(code=code, reason=reason))
+        return frame

@@ -139,7 +139,7 @@ class Hand:
             self.running.send(None)
         except StopIteration:
             self.end(None)
-        except Exception as error:  # noqa: BLE001 - what a driver does
+        except BaseException as error:  # noqa: BLE001 - what a driver does
             self.end(error)
         return self
 

@@ -12,6 +12,7 @@ from servescope.wire.http1_response import (
     Headers,
     ResponseError,
     ResponseFraming,
+    as_content,
     check_status,
     plan_head,
     reason_phrase,
@@ -236,3 +237,47 @@ def test_pairs_may_be_lists_and_mixtures_are_refused():
     mixed: Any = [("x-a", b"1")]
     with pytest.raises(ResponseError, match="neither text nor bytes"):
         framing.head(200, None, mixed, DATE, 0)
+
+
+@pytest.mark.parametrize("headers", [[], [("Content-Length", "5")]], ids=["none", "a length"])
+@pytest.mark.parametrize("minor", [0, 1])
+def test_reset_content_has_none(headers: Headers, minor: int):
+    """RFC 9110 section 15.3.6."""
+    client, framing = whole(headers, b"hello", status=205, minor=minor)
+    assert client.headers["content-length"] == "0"
+    assert "transfer-encoding" not in client.headers
+    assert client.content == b""
+    assert framing.is_satisfied
+
+
+@pytest.mark.parametrize(
+    ("status", "is_head", "length", "admitted"),
+    [(200, False, "10", 10), (200, False, "3", 3), (200, False, "30", 10), (200, True, "10", 0)]
+    + [(status, False, "10", 0) for status in (204, 205, 304)],
+)
+def test_as_much_of_a_file_is_admitted_as_the_head_has_room_for(
+    status: int, is_head: bool, length: str, admitted: int
+):
+    framing = ResponseFraming(1, is_head=is_head, keep_alive=True)
+    framing.head(status, None, [("Content-Length", length)], DATE, 10)
+    assert framing.admit_file(10) == admitted
+    assert framing.missing_bytes in {None, max(int(length) - 10, 0)}
+
+
+@pytest.mark.parametrize("status", [200, None, b"200 OK", ("200 OK",)], ids=repr)
+def test_a_status_is_text(status: Any):
+    with pytest.raises(ResponseError, match="a status is text"):
+        check_status(status)
+
+
+@pytest.mark.parametrize(
+    "part", [bytearray(b"ab"), memoryview(b"a_b_")[::2]], ids=["bytearray", "view"]
+)
+def test_content_that_is_like_bytes(part: Any):
+    assert as_content(part) == b"ab"
+
+
+@pytest.mark.parametrize("part", ["ab", None, 0, [b"ab"]], ids=repr)
+def test_content_that_is_none(part: Any):
+    with pytest.raises(ResponseError, match=f"the app gave {type(part).__name__}"):
+        as_content(part)

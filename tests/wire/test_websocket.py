@@ -121,6 +121,20 @@ def test_codes_a_close_may_carry(code, fits):
             WebSocketServer().close(code)
 
 
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [("1000", ""), (1000.0, ""), (None, ""), (1000, b"x"), (1000, 5), (1000, "\ud800")],
+    ids=["code as text", "code as float", "no code", "reason as bytes", "as int", "no Unicode"],
+)
+def test_a_close_that_is_none_leaves_it_open(code, reason):
+    server = WebSocketServer()
+    with pytest.raises((TypeError, ValueError)):
+        server.close(code, reason)
+    assert server.state is WebSocketState.OPEN
+    assert server.text("hi") == b"\x81\x02hi"
+    assert server.close(1000) == b"\x88\x02\x03\xe8"
+
+
 def test_a_long_reason_is_cut_at_a_character():
     reply = WebSocketServer().close(1000, "é" * 100)
     assert reply[4:].decode() == "é" * 61
