@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 from enum import IntEnum
+from traceback import format_exception_only
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.hosting.asgi import DONE, SPEC_VERSION, Waiters
+from servescope.hosting.unfailing_log import UnfailingLogger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
     from servescope.hosting.asgi import AsgiHost, Message, Scope, Waiter
 
-_log = logging.getLogger(__name__)
+_log = UnfailingLogger(__name__)
 
 
 class LifespanState(IntEnum):
@@ -102,8 +103,18 @@ class Lifespan:
         if self.state is LifespanState.STARTING:
             # ASGI: one that raises here has no lifespan, and is served all the same.
             self.state = LifespanState.ABSENT
-            if error is not None:
-                _log.info("listener %s: the application has no lifespan: %r", self._listener, error)
+            if isinstance(error, Exception):
+                _log.info(
+                    "listener %s: the application has no lifespan: %s",
+                    self._listener,
+                    "".join(format_exception_only(error)).rstrip(),
+                )
+            elif error is not None:  # `sys.exit()` while it starts: no app says so that it has none
+                _log.error(
+                    "listener %s: the application's startup failed; it is served all the same",
+                    self._listener,
+                    exc_info=error,
+                )
         elif self.state is not LifespanState.FAILED:
             if error is not None:
                 _log.error(

@@ -20,7 +20,6 @@ the body with `body_events`, reads on while it runs, and hands that to `receive_
 
 from __future__ import annotations
 
-import logging
 from enum import Enum, auto
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
@@ -29,6 +28,7 @@ from servescope.errors import ClientGoneError
 from servescope.hosting.exchange import Exchange
 from servescope.hosting.forwarding import forward
 from servescope.hosting.request_body import RequestBody
+from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.records import RequestFlag
 from servescope.wire.http1_events import BodyData, EndOfMessage, Idle, Refusal, RequestHead
 from servescope.wire.http1_response import CONTINUE
@@ -45,7 +45,7 @@ BODY_PROGRESS: Final = 65_536
 """Bytes of a body that renew its deadline: a byte a second does not hold a connection for ever."""
 
 _NO_FLAGS: Final = RequestFlag(0)
-_log = logging.getLogger(__name__)
+_log = UnfailingLogger(__name__)
 
 
 class Need(Enum):
@@ -192,28 +192,26 @@ class Conversation:
                 exchange.respond_error(exchange.refusal.status, exchange.refusal.reason)
             else:
                 self._site.application(exchange)
-        except ClientGoneError:
-            self._break_off(exchange)
-        except Exception:  # noqa: BLE001 - the app's boundary: it raises, the server lives on
-            self._fail(exchange)
+        except ClientGoneError as gone:
+            exchange.break_off(gone)
+        except BaseException as error:  # noqa: BLE001 - the app's boundary
+            # `sys.exit()` in a view, a KeyboardInterrupt or GeneratorExit of its own: none of them
+            # is meant for the thread that happens to call the app. A signal's KeyboardInterrupt
+            # goes to the main thread, which calls no app.
+            self._fail(exchange, error)
 
-    def _fail(self, exchange: Exchange) -> None:
-        if exchange.aborted:  # the app only met the consequence of a client that left
-            return
-        _log.exception(
+    def _fail(self, exchange: Exchange, error: BaseException) -> None:
+        _log.error(
             "listener %s: the application failed on %s %s",
             self._site.name,
             exchange.method,
             exchange.target,
+            exc_info=error,
         )
         try:
             exchange.fail()
-        except ClientGoneError:
-            self._break_off(exchange)
-
-    def _break_off(self, exchange: Exchange) -> None:
-        exchange.aborted = True
-        exchange.flags |= RequestFlag.ABORTED
+        except ClientGoneError as gone:
+            exchange.break_off(gone)
 
     def close(self) -> None:
         """Give back what the request at hand holds; at the latest with the connection."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from io import BytesIO
 from tempfile import TemporaryFile
 from typing import IO, Final
@@ -37,5 +38,8 @@ class RequestBody:
         return self._file
 
     def close(self) -> None:
-        """Give memory or disk space back."""
-        self._file.close()
+        """Give memory or disk space back. Raises nothing."""
+        # The app may still hold a view of it (BufferError) or have detached the file (ValueError),
+        # and the last bytes of an upload may meet a full disk.
+        with suppress(BufferError, ValueError, OSError):
+            self._file.close()

@@ -25,15 +25,12 @@ from types import coroutine as from_generator
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Generator
+    from collections.abc import Awaitable, Callable, Coroutine, Generator
 
     AppCoroutine = Coroutine[Any, Any, None]
 
 _enter_task: Callable[[Any, Any], None] = asyncio_tasks._enter_task  # noqa: SLF001 - see the module's head
 _leave_task: Callable[[Any, Any], None] = asyncio_tasks._leave_task  # noqa: SLF001 - the same
-
-APP_FAULTS = (Exception, asyncio.CancelledError, SystemExit)
-"""What an app's coroutine may raise without taking the loop with it."""
 
 
 class Driven(Protocol):
@@ -71,7 +68,7 @@ def _runs(adopted: list[tuple[Any, Driven]]) -> Generator[Any, Any, None]:
         try:
             steps: Any = coroutine if type(coroutine) is CoroutineType else coroutine.__await__()
             yield from steps
-        except APP_FAULTS as error:
+        except BaseException as error:
             if adopted:
                 raise
             failure = _Failure(error)
@@ -109,17 +106,13 @@ class _Carrier:
             await self.parked
         except asyncio.CancelledError as error:
             if not self._adopted:
+                self.parked = None  # an app has cancelled all tasks there are: none to borrow
                 raise
             cancelled = error  # before we got on with it: the app is who has to hear that
         if not self._adopted:
             return
         [(yielded, call)] = self._adopted
-        try:
-            await _rest_of(self._runs, yielded, cancelled)
-        except APP_FAULTS as error:
-            call.finish_late(error)
-        else:
-            call.finish_late(None)
+        await _finished(_rest_of(self._runs, yielded, cancelled), call, loop)
 
 
 @from_generator
@@ -154,6 +147,22 @@ def _cancel(yielded: Any) -> bool:
     return cancel is not None and bool(cancel())
 
 
+async def _finished(
+    running: Awaitable[None], call: Driven, loop: asyncio.AbstractEventLoop
+) -> None:
+    """Run on to the end, and tell the call. A task that raised SystemExit would end its loop."""
+    try:
+        await running
+    except BaseException as error:
+        # The app's boundary. A GeneratorExit may be ours, too: a task that was left behind is
+        # closed when its loop is gone, and then no task runs.
+        if isinstance(error, GeneratorExit) and asyncio.current_task(loop) is None:
+            raise
+        call.finish_late(error)
+    else:
+        call.finish_late(None)
+
+
 class CoroutineDriver:
     """Drives the calls of one loop; used on that loop's thread only, and not inside a task."""
 
@@ -168,13 +177,15 @@ class CoroutineDriver:
         spare = self._spare
         parked, task = spare.parked, spare.task
         if parked is None:
-            self._keep(self._loop.create_task(_whole(coroutine, call)))
+            self._keep(self._loop.create_task(_finished(coroutine, call, self._loop)))
+            if task.done():
+                self._spare = _Carrier(self._loop)
             return
         loop = self._loop
         _enter_task(loop, task)
         try:
             outcome = spare.context.run(spare.run, coroutine)
-        except BaseException:  # none of APP_FAULTS: it ends the loop, and has ended `spare.run`
+        except BaseException:  # not the app's, which `spare.run` would tell of: that has ended now
             self._spare = _Carrier(loop)
             raise
         finally:
@@ -203,12 +214,3 @@ class CoroutineDriver:
         self._spare.task.cancel()
         for task in list(self.tasks):
             task.cancel()
-
-
-async def _whole(coroutine: AppCoroutine, call: Driven) -> None:
-    try:
-        await coroutine
-    except APP_FAULTS as error:
-        call.finish_late(error)
-    else:
-        call.finish_late(None)

@@ -76,7 +76,7 @@ class LoopConnection(LoopWebSocket):
                 self.carry_out(self.conversation.receive(data, now_ns(), kernel_ns))
             else:
                 self.carry_out(self.conversation.receive_eof())
-        except Exception:  # noqa: BLE001 - the loop's boundary: the fault costs its connection only
+        except BaseException:  # noqa: BLE001 - the loop's boundary: the fault costs its connection only
             self._keeper.give_up(self)
 
     def _take_out_of_turn(self) -> None:
@@ -226,7 +226,7 @@ class LoopConnection(LoopWebSocket):
         try:
             app = host.app  # of its instance, not of its class: quicker apart from the call
             coroutine = app(call.scope, call.receive, call.send)
-        except Exception as error:  # noqa: BLE001 - the app's boundary: no app at all, maybe
+        except BaseException as error:  # noqa: BLE001 - the app's boundary: no app at all, maybe
             call.finish(error)
             return
         self._driver.drive(coroutine, call)

@@ -28,7 +28,7 @@ def step(lifespan, running) -> None:
         running.send(None)
     except StopIteration:
         lifespan.finish(None)
-    except Exception as error:  # noqa: BLE001 - what a driver does
+    except BaseException as error:  # noqa: BLE001 - what a driver does
         lifespan.finish(error)
 
 

@@ -5,21 +5,25 @@ a `LoopConnection`, which drives the same Conversation as every model. An ASGI a
 with its lifespan around all requests; a WSGI app or a folder runs on a few threads, so that what
 waits there holds up nobody. All state belongs to the loop's thread; `start`, `stop` and `load` are
 for any.
+
+The loop is the app's as well, and it lives through what an app does to it: a background task or a
+callback that raises SystemExit, a call of `loop.stop`, the cancellation of all tasks.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import threading
+from asyncio import tasks as asyncio_tasks
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from servescope.errors import ListenerError
 from servescope.hosting.asgi import AsgiHost
 from servescope.hosting.asgi_lifespan import Lifespan, LifespanState
+from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.serving.accept_queue import AcceptQueue
 from servescope.serving.acceptor import Acceptor
 from servescope.serving.connection import now_ns
@@ -32,7 +36,7 @@ from servescope.serving.sweeps import sweep_seconds
 from servescope.serving.worker_threads import WorkerThreads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from servescope.serving.threaded_answers import ThreadedAnswers
 
@@ -47,7 +51,8 @@ CANCEL_S: Final = 0.3
 
 _STOP_POLL_S: Final = 0.02
 _NS: Final = 1_000_000_000
-_log = logging.getLogger(__name__)
+_unregister_task: Callable[[Any], None] = asyncio_tasks._unregister_task  # noqa: SLF001 - as documented in "Extending asyncio"
+_log = UnfailingLogger(__name__)
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
@@ -153,13 +158,43 @@ class AsyncioLoop:
         pin_this_thread(self._assignment.options.pin_core)
         loop = self.loop
         try:
-            loop.run_until_complete(self._live())
-            loop.run_until_complete(loop.shutdown_asyncgens())
-        except Exception:  # noqa: BLE001 - the thread's boundary: else it would end without a word
+            self._run(self._live())
+            self._run(loop.shutdown_asyncgens())
+        except Exception as error:  # noqa: BLE001 - the thread's boundary: else it would end without a word
             _log.exception("listener %s: the event loop failed", self._name)
+            if not self._is_up.is_set():
+                self._failure = f"the event loop failed: {error}"
         finally:
             self._is_up.set()
             loop.close()
+
+    def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        """Run the loop until this is done, whatever the app's tasks and callbacks do meanwhile.
+
+        asyncio ends `run_forever` for SystemExit and KeyboardInterrupt (a signal's never comes to
+        this thread), and an app may end it by `stop`. The loop has lost nothing then: what is
+        scheduled goes on when it is run again.
+        """
+        loop, name = self.loop, self._name
+        task = loop.create_task(coroutine)
+        # `asyncio.all_tasks` is for the app: it may cancel them all, which is not meant for us.
+        _unregister_task(task)
+        task.add_done_callback(lambda _: loop.stop())
+        while not task.done():
+            try:
+                loop.run_forever()
+            except (SystemExit, KeyboardInterrupt) as error:
+                _log.error(
+                    "listener %s: a task or a callback of the application failed",
+                    name,
+                    exc_info=error,
+                )
+            else:
+                if not task.done():
+                    _log.error(
+                        "listener %s: the application stopped the event loop, which goes on", name
+                    )
+        task.result()
 
     async def _live(self) -> None:
         self._stop_asked = asyncio.Event()
@@ -182,7 +217,11 @@ class AsyncioLoop:
     async def _run_lifespan(self, host: AsgiHost, lifespan: Lifespan) -> None:
         try:
             await host.app(lifespan.scope, lifespan.receive, lifespan.send)
-        except Exception as error:  # noqa: BLE001 - the app's boundary: it may know no lifespan
+        except BaseException as error:
+            # The app's boundary: it may know no lifespan, or raise SystemExit, which would end the
+            # loop. A task that was left behind is closed with its loop: no failure of the app.
+            if isinstance(error, GeneratorExit) and asyncio.current_task(self.loop) is None:
+                raise
             lifespan.finish(error)
         else:
             lifespan.finish(None)
@@ -209,7 +248,7 @@ class AsyncioLoop:
         def work() -> None:
             try:
                 act()
-            except Exception:  # noqa: BLE001 - a worker's boundary: it costs its connection only
+            except BaseException:  # noqa: BLE001 - a worker's boundary: it costs its connection only
                 _log.exception("listener %s: a request failed", self._name)
             try:
                 self.loop.call_soon_threadsafe(self.guard, connection, then)
@@ -222,7 +261,7 @@ class AsyncioLoop:
         """Do something with a connection; a fault costs this connection only."""
         try:
             act()
-        except Exception:  # noqa: BLE001 - the loop's boundary: the fault costs its connection only
+        except BaseException:  # noqa: BLE001 - the loop's boundary: the fault costs its connection only
             self.give_up(connection)
 
     def give_up(self, connection: ThreadedAnswers) -> None:

@@ -13,7 +13,6 @@ that the connection stays, before anybody came, can lose it unannounced: when it
 
 from __future__ import annotations
 
-import logging
 import os
 import select
 import threading
@@ -21,6 +20,7 @@ from typing import Final
 
 from servescope.errors import ClientGoneError
 from servescope.hosting.conversation import Need
+from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.records import RequestFlag
 from servescope.serving.acceptor import Acceptor
 from servescope.serving.connection import Connection, now_ns
@@ -35,7 +35,7 @@ LINGER_NS: Final = 500_000_000
 
 _MS: Final = 1_000_000
 _NS: Final = 1_000_000_000
-_log = logging.getLogger(__name__)
+_log = UnfailingLogger(__name__)
 
 
 class _Crowd:
@@ -99,7 +99,7 @@ class Sequential:
             self.connection = connection
             try:
                 self._serve(connection)
-            except Exception:  # noqa: BLE001 - the loop's boundary: the fault costs its connection only
+            except BaseException:  # noqa: BLE001 - the loop's boundary: the fault costs its connection only
                 _log.exception("listener %s: a connection failed", self._assignment.site.name)
             finally:
                 self._is_busy = False

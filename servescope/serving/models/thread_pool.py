@@ -16,7 +16,6 @@ parks, and touches the connection no more.
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections import deque
 from contextlib import suppress
@@ -25,6 +24,7 @@ from typing import TYPE_CHECKING, Final
 
 from servescope.errors import ClientGoneError
 from servescope.hosting.conversation import Need
+from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.records import RequestFlag
 from servescope.serving.accept_queue import AcceptQueue
 from servescope.serving.acceptor import ACCEPTS_PER_TURN, Acceptor
@@ -46,7 +46,7 @@ _STOP_POLL_NS: Final = 20_000_000
 _ANSWERS_PER_TURN: Final = 16  # the leader's, to one client, before the others' turn
 _NS: Final = 1_000_000_000
 _READ, _RUN = Need.READ, Need.RUN  # looked up once: 80 ns each time in Python 3.11
-_log = logging.getLogger(__name__)
+_log = UnfailingLogger(__name__)
 
 
 class ThreadPool:
@@ -156,7 +156,7 @@ class ThreadPool:
         """Do something with a connection; no fault of one may end the loop for all."""
         try:
             act(me, connection)
-        except Exception:  # noqa: BLE001 - the loop's boundary: the fault costs its connection only
+        except BaseException:  # noqa: BLE001 - the loop's boundary: the fault costs its connection only
             _log.exception("listener %s: a connection failed", self._name)
             self._close(connection)
 
