@@ -36,12 +36,17 @@ MAX_REASON_BYTES: Final = 123
 """Room for the reason of a Close: 125 bytes of payload less the code (RFC 6455 section 5.5)."""
 
 GOING_AWAY: Final = 1001
+MAX_FINAL_BLOCKS: Final = 256
+"""Most blocks with BFINAL in a message: each costs a new inflater and two bytes to send."""
+
 COMPRESS_FROM: Final = 128
 """Shorter messages go out as they are: deflate would make most of them longer."""
 
 _APP_CODES: Final = frozenset((1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013))
 _FREE_CODES: Final = range(3000, 5000)
 _MOST_WINDOW_BITS: Final = 15
+_TAIL: Final = b"\x00\x00\xff\xff"
+"""What a sender takes off the end of a deflated message (RFC 7692 section 7.2.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +127,8 @@ class _BoundedDeflate(PerMessageDeflate):
         self._max_message = max_message
         self._size = 0  # of the message under way, inflated
         self._is_deflated = False  # the message under way
+        self._is_at_end = True  # of a stream: no compressed byte was read behind the last one's
+        self._final_blocks = 0  # in the message under way
         self._is_control = False  # the frame under way
         self._enabled = True
 
@@ -167,24 +174,42 @@ class _BoundedDeflate(PerMessageDeflate):
             return None
         rest: bytes | CloseReason = b""
         if self._is_deflated:
-            rest = self._inflate(b"\x00\x00\xff\xff")
+            if not self._is_at_end:
+                rest = self._inflate(_TAIL)
             if self.client_no_context_takeover:
                 self._decompressor = None
-        self._size = 0
+        self._size = self._final_blocks = 0
         self._is_deflated = False
+        self._is_at_end = True
         return rest
 
     def _inflate(self, data: bytes) -> bytes | CloseReason:
-        if self._decompressor is None:
-            self._decompressor = zlib.decompressobj(-self.client_max_window_bits)
-        room = self._max_message - self._size
-        try:
-            inflated = self._decompressor.decompress(data, room + 1)
-        except zlib.error:
-            return CloseReason.INVALID_FRAME_PAYLOAD_DATA
-        if len(inflated) > room:
-            return CloseReason.MESSAGE_TOO_BIG
-        self._size += len(inflated)
+        """Go on inflating the message under way, up to the bound.
+
+        zlib reads nothing behind a block with BFINAL set, which a sender may use to flush, mostly
+        with the head of an empty block behind it (RFC 7692 section 7.2.3.4): a new stream begins.
+        """
+        inflated = b""
+        while data:
+            if self._decompressor is None:
+                self._decompressor = zlib.decompressobj(-self.client_max_window_bits)
+            room = self._max_message - self._size
+            try:
+                part = self._decompressor.decompress(data, room + 1)
+            except zlib.error:
+                return CloseReason.INVALID_FRAME_PAYLOAD_DATA
+            if len(part) > room:
+                return CloseReason.MESSAGE_TOO_BIG
+            self._size += len(part)
+            inflated = inflated + part if inflated else part
+            self._is_at_end = self._decompressor.eof
+            if not self._is_at_end:
+                break
+            data = self._decompressor.unused_data
+            self._decompressor = None
+            self._final_blocks += 1
+            if self._final_blocks > MAX_FINAL_BLOCKS:
+                return CloseReason.POLICY_VIOLATION
         return inflated
 
     def frame_outbound(

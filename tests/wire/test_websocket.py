@@ -10,6 +10,7 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.extensions import PerMessageDeflate
 
 from servescope.wire.websocket import (
+    MAX_FINAL_BLOCKS,
     BytesReceived,
     CloseReceived,
     Failed,
@@ -27,6 +28,7 @@ from tests.wire.websocket_cases import (
     FAULTS,
     MAX_MESSAGE,
     deflated,
+    deflated_to_an_end,
     frame,
 )
 
@@ -84,6 +86,23 @@ def test_few_bytes_that_inflate_to_many_are_refused():
 def test_what_does_not_inflate_is_refused():
     found, _ = listen(frame(2, b"\xff" * 9, rsv=4), server=WebSocketServer(AGREED))
     assert [event.code for event in found] == [1007]
+
+
+def test_many_final_blocks_are_refused():
+    """Each needs a new inflater: 16 MiB of them would hold the loop for seconds."""
+    empty = deflated_to_an_end(b"", behind=b"")
+    most = frame(2, empty * MAX_FINAL_BLOCKS, rsv=4)
+    assert listen(most + most, server=WebSocketServer(AGREED))[0] == [BytesReceived(b"")] * 2
+    more = frame(2, empty * (MAX_FINAL_BLOCKS + 1), rsv=4)
+    found, replies = listen(more, server=WebSocketServer(AGREED))
+    assert [event.code for event in found] == [1008]
+    assert code_of(replies) == 1008
+
+
+def test_final_blocks_that_inflate_to_many_are_refused():
+    server = WebSocketServer(AGREED, max_message=100_000)
+    bomb = frame(2, deflated_to_an_end(b"\x00" * 60_000, behind=b"") * 2, rsv=4)
+    assert [event.code for event in listen(bomb, server=server)[0]] == [1009]
 
 
 def test_a_message_of_exactly_the_bound_passes():

@@ -51,6 +51,18 @@ def deflated_in_a_row(messages: list[bytes]) -> list[bytes]:
     ]
 
 
+def deflated_to_an_end(data: bytes, *, behind: bytes = b"\x00") -> bytes:
+    """With BFINAL set in its last block, and the head of an empty block behind that.
+
+    RFC 7692 section 7.2.3.4.
+    """
+    packer = zlib.compressobj(wbits=-10)
+    return packer.compress(data) + packer.flush(zlib.Z_FINISH) + behind
+
+
+HELLO = bytes.fromhex("f2 48 cd c9 c9 07 00")
+"""The example of RFC 7692 section 7.2.3.1."""
+
 EXCHANGES = {
     "text": (frame(1, "hé".encode()), None, [TextReceived("hé")]),
     "empty": (frame(1) + frame(2), None, [TextReceived(""), BytesReceived(b"")]),
@@ -121,6 +133,72 @@ EXCHANGES = {
         frame(1, deflated(b"x" * 300), rsv=4) + frame(1, b"y") + frame(2, deflated(b"z"), rsv=4),
         ALONE,
         [TextReceived("x" * 300), TextReceived("y"), BytesReceived(b"z")],
+    ),
+    "deflated, the example": (frame(1, HELLO, rsv=4), AGREED, [TextReceived("Hello")]),
+    "deflated in two fragments, the example": (
+        frame(1, HELLO[:3], fin=False, rsv=4) + frame(0, HELLO[3:]),
+        AGREED,
+        [TextReceived("Hello")],
+    ),
+    "deflated over a shared context, the example": (
+        frame(1, HELLO, rsv=4) + frame(1, bytes.fromhex("f2 00 11 00 00"), rsv=4),
+        AGREED,
+        [TextReceived("Hello")] * 2,
+    ),
+    "deflated without compression, the example": (
+        frame(1, bytes.fromhex("00 05 00 fa ff 48 65 6c 6c 6f 00"), rsv=4),
+        AGREED,
+        [TextReceived("Hello")],
+    ),
+    "deflated with BFINAL, the example": (
+        frame(1, bytes.fromhex("f3 48 cd c9 c9 07 00 00"), rsv=4),
+        AGREED,
+        [TextReceived("Hello")],
+    ),
+    "deflated in two blocks, the example": (
+        frame(1, bytes.fromhex("f2 48 05 00 00 00 ff ff ca c9 c9 07 00"), rsv=4),
+        AGREED,
+        [TextReceived("Hello")],
+    ),
+    "deflated with BFINAL, then others": (
+        frame(1, deflated_to_an_end(b"a" * 300), rsv=4)
+        + frame(1, deflated_to_an_end(b"b"), rsv=4)
+        + frame(1, b"plain")
+        + frame(2, deflated(b"c" * 300), rsv=4),
+        AGREED,
+        [
+            TextReceived("a" * 300),
+            TextReceived("b"),
+            TextReceived("plain"),
+            BytesReceived(b"c" * 300),
+        ],
+    ),
+    "deflated with BFINAL and nothing behind": (
+        frame(1, deflated_to_an_end(b"a", behind=b""), rsv=4) * 2 + frame(1, HELLO, rsv=4),
+        AGREED,
+        [TextReceived("a"), TextReceived("a"), TextReceived("Hello")],
+    ),
+    "deflated with BFINAL in the middle": (
+        frame(1, deflated_to_an_end(b"a", behind=b"") + deflated(b"b" * 300), rsv=4)
+        + frame(1, HELLO, rsv=4),
+        AGREED,
+        [TextReceived("a" + "b" * 300), TextReceived("Hello")],
+    ),
+    "deflated with BFINAL in each fragment": (
+        frame(1, deflated_to_an_end(b"a", behind=b""), fin=False, rsv=4)
+        + frame(0, deflated_to_an_end(b"b")),
+        ALONE,
+        [TextReceived("ab")],
+    ),
+    "deflated, of no byte at all": (
+        frame(1, b"", rsv=4) + frame(1, HELLO, rsv=4),
+        AGREED,
+        [TextReceived(""), TextReceived("Hello")],
+    ),
+    "deflated with an empty last fragment": (
+        frame(1, HELLO, fin=False, rsv=4) + frame(0, b"") + frame(1, HELLO, rsv=4),
+        AGREED,
+        [TextReceived("Hello"), TextReceived("Hello")],
     ),
     "close with the longest reason": (
         frame(8, b"\x03\xe8" + b"r" * 123),
