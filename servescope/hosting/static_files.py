@@ -20,6 +20,7 @@ from servescope.hosting.directory_listing import listing_page, read_entries
 from servescope.hosting.file_cache import FileCache, version_of
 from servescope.hosting.routes import UNMATCHED
 from servescope.wire.http1_response import render_block
+from servescope.wire.http1_rules import KNOWN_METHODS
 
 if TYPE_CHECKING:
     from servescope.hosting.byte_ranges import ByteRange
@@ -69,11 +70,7 @@ class StaticFolder:
             exchange.respond(HTTPStatus.NO_CONTENT, [("Allow", _ALLOW)])
             return
         if exchange.method not in ("GET", "HEAD"):
-            exchange.respond_error(
-                HTTPStatus.METHOD_NOT_ALLOWED,
-                "Files can be read only.",
-                [("Allow", _ALLOW)],
-            )
+            self._refuse_method(exchange)
             return
         known = self._cache.find(exchange.target, exchange.taken_ns)
         if known is not None and self._serve_known(exchange, known):
@@ -84,6 +81,13 @@ class StaticFolder:
             self._not_found(exchange)
             return
         self._serve(exchange, segments, path, query)
+
+    def _refuse_method(self, exchange: Exchange) -> None:
+        """405, or 501 for a method that we have never heard of (RFC 9110 section 9.1)."""
+        status, reason = HTTPStatus.METHOD_NOT_ALLOWED, "Files can be read only."
+        if exchange.method not in KNOWN_METHODS:
+            status, reason = HTTPStatus.NOT_IMPLEMENTED, "The method is not implemented."
+        exchange.respond_error(status, reason, [("Allow", _ALLOW)])
 
     def _serve_known(self, exchange: Exchange, known: CachedFile) -> bool:
         """Answer from memory, the whole file or that it is unchanged; False for anything else."""

@@ -13,8 +13,11 @@ from typing import Final, NamedTuple
 
 from servescope.errors import ProtocolError
 
+MAX_METHOD: Final = 32
+"""Bytes of the longest method: the longest one registered, UPDATEREDIRECTREF, has 17."""
+
 MAX_METHOD_AND_VERSION: Final = 48
-"""Bytes of a request line beside its target: the longest method known has 13, the version 8."""
+"""Bytes of a request line beside its target, of which the version takes 8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +67,16 @@ class Rule(Enum):
         return ProtocolError(status, reason)
 
 
-METHODS: Final = frozenset(
+KNOWN_METHODS: Final = frozenset(
     b"""GET HEAD POST PUT DELETE OPTIONS TRACE PATCH
     COPY LOCK MKCOL MOVE PROPFIND PROPPATCH SEARCH UNLOCK BIND REBIND UNBIND ACL
-    REPORT MKACTIVITY CHECKOUT MERGE PURGE LINK UNLINK QUERY""".split()
+    REPORT MKACTIVITY CHECKOUT MERGE PURGE LINK UNLINK QUERY""".decode().split()
 )
-"""Methods an app may see: those llhttp knows, without CONNECT (we are no proxy) and without those
-of other protocols."""
+"""Methods that llhttp knows, without CONNECT and without those of other protocols. Any other token
+is a method as well, which the app judges (RFC 9110 section 9.1: the set of methods is open)."""
+
+_CONNECT: Final = "CONNECT"
+"""The one method that no app sees: we are no proxy (RFC 9110 section 9.3.6)."""
 
 # token = 1*tchar (RFC 9110 section 5.6.2); a target is visible ASCII (RFC 3986).
 TCHAR: Final = rb"!#$%&'*+\-.^_`|~0-9A-Za-z"
@@ -114,14 +120,17 @@ def parse_request_line(data: bytes, limits: Limits) -> RequestLine | None:
         line_end = data.find(b"\n", 0, longest)
         if line_end < 0:
             if len(data) >= longest:
-                raise Rule.TARGET_LENGTH.error()
+                # RFC 9112 section 3: 501 for a method that is too long, 414 for a target.
+                is_method = b" " not in data[: MAX_METHOD + 1]
+                raise (Rule.METHOD if is_method else Rule.TARGET_LENGTH).error()
             return None
         bare = data[line_end - 1 : line_end] != b"\r"
         raise (Rule.BARE_LF if bare else Rule.REQUEST_LINE).error()
     method, target, major, minor = match.groups()
     if major != b"1" or minor not in b"01":
         raise Rule.VERSION.error()
-    if method not in METHODS:
+    name = method.decode()
+    if name not in KNOWN_METHODS and (name == _CONNECT or len(name) > MAX_METHOD):
         raise Rule.METHOD.error()
     if len(target) > limits.max_target:
         raise Rule.TARGET_LENGTH.error()
@@ -129,15 +138,15 @@ def parse_request_line(data: bytes, limits: Limits) -> RequestLine | None:
         raise Rule.TARGET_ESCAPE.error()
     authority = None
     if target[:1] != b"/" or b"#" in target:
-        target, authority = _split_target(method, target)
-    return RequestLine(method.decode(), target.decode(), minor[0] & 1, authority)
+        target, authority = _split_target(name, target)
+    return RequestLine(name, target.decode(), minor[0] & 1, authority)
 
 
-def _split_target(method: bytes, target: bytes) -> tuple[bytes, bytes | None]:
+def _split_target(method: str, target: bytes) -> tuple[bytes, bytes | None]:
     """Origin-form and authority of a target that is not plainly in origin-form."""
     if b"#" in target:
         raise Rule.FRAGMENT.error()
-    if target == b"*" and method == b"OPTIONS":
+    if target == b"*" and method == "OPTIONS":
         return target, None
     match = _ABSOLUTE.fullmatch(target)
     if match is None or _AUTHORITY.fullmatch(match[1]) is None:
@@ -202,8 +211,8 @@ def read_fields(headers: list[tuple[bytes, bytes]], minor_version: int, limits: 
     none: list[bytes] = []
     _check_host(found.get(b"host", none), minor_version)
     keep_alive = _keeps_alive(found.get(b"connection", none), minor_version)
-    expectations = found.get(b"expect", none) if minor_version else none
-    if any(value.lower() != b"100-continue" for value in expectations):
+    expectations = list_members(found.get(b"expect", none)) if minor_version else none
+    if any(member.lower() != b"100-continue" for member in expectations):
         raise Rule.EXPECTATION.error()
     body_length = _body_length(
         found.get(b"content-length", none), found.get(b"transfer-encoding", none), minor_version
@@ -213,11 +222,20 @@ def read_fields(headers: list[tuple[bytes, bytes]], minor_version: int, limits: 
     return Fields(keep_alive, bool(expectations), body_length, b"upgrade" in found)
 
 
+def list_members(lines: list[bytes]) -> list[bytes]:
+    """Members of a comma-separated list over all lines of a field; empty ones do not count.
+
+    RFC 9110 section 5.6.1, for lists of tokens: a comma in a quoted string separates as well.
+    """
+    parts = (part.strip(b" \t") for part in b",".join(lines).split(b","))
+    return [part for part in parts if part]
+
+
 def _keeps_alive(options: list[bytes], minor_version: int) -> bool:
     """Whether the client means to keep the connection (RFC 9112 section 9.3)."""
     if not options:
         return minor_version == 1
-    tokens = [token.strip() for token in b",".join(options).lower().split(b",")]
+    tokens = [token.lower() for token in list_members(options)]
     return b"close" not in tokens and (minor_version == 1 or b"keep-alive" in tokens)
 
 

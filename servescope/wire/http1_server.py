@@ -19,6 +19,7 @@ connection, further bytes are ignored (RFC 9112 section 9.6). A head that is rem
 from __future__ import annotations
 
 from enum import Enum, auto
+from typing import Final
 
 import httptools
 
@@ -34,6 +35,7 @@ from servescope.wire.http1_events import (
 )
 from servescope.wire.http1_known_heads import FieldBlock, KnownHeads
 from servescope.wire.http1_rules import (
+    KNOWN_METHODS,
     Limits,
     RequestLine,
     Rule,
@@ -46,6 +48,8 @@ from servescope.wire.http1_rules import (
 
 _HEAD_END = b"\r\n\r\n"
 _END = EndOfMessage()
+_STAND_IN: Final = b"POST"
+"""The method that llhttp sees in the place of one that is not in its table."""
 
 
 class State(Enum):
@@ -240,7 +244,7 @@ class Http1Server:
 
     def _read_head(self, raw: bytes, line: RequestLine | RequestHead) -> RequestHead:
         self.message_bytes = len(raw)
-        headers, fields = self._read_fields(raw, line.minor_version)
+        headers, fields = self._read_fields(raw, line.method, line.minor_version)
         if isinstance(line, RequestLine) and line.authority is not None:
             # RFC 9112 section 3.2.2: the authority of an absolute-form target replaces Host.
             kept = (field for field in headers if field[0] != b"host")
@@ -258,14 +262,17 @@ class Http1Server:
         self._known.keep(raw, head)
         return head
 
-    def _read_fields(self, raw: bytes, minor_version: int) -> FieldBlock:
+    def _read_fields(self, raw: bytes, method: str, minor_version: int) -> FieldBlock:
         """The fields of a head, from memory when these very lines came before.
 
-        llhttp judges field lines alike behind any request line that `parse_request_line` lets pass.
+        llhttp judges field lines alike behind any request line that `parse_request_line` lets pass,
+        whatever its method. That one is a token, which llhttp does not have to know.
         """
         lines = raw[raw.index(b"\n") + 1 :]
         found = self._known.find_block((minor_version, lines))
         if found is None:
+            if method not in KNOWN_METHODS:
+                raw = _STAND_IN + raw[len(method) :]
             headers = self._parse_headers(raw)
             found = (tuple(headers), read_fields(headers, minor_version, self._limits))
             self._known.keep_block(minor_version, lines, found)

@@ -14,7 +14,7 @@ ENDS: Final = ("open", "closed", "waiting")
 
 _NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
 _SECTION = re.compile(r"RFC [0-9]+ section [0-9A-Z]+(?:\.[0-9]+)*: \S.*")
-_ANSWER = re.compile(r"([1-5][0-9]{2}) ([A-Z]+) (\S+)(?: \"(.*)\")?")
+_ANSWER = re.compile(r"([1-5][0-9]{2}) ([!#$%&'*+\-.^_`|~0-9A-Za-z]+) (\S+)(?: \"(.*)\")?")
 _REFUSAL = re.compile(r"([45][0-9]{2}) ([A-Z][A-Z_]+)")
 _FIELD = re.compile(r"([A-Za-z-]+)(?:: (.*))?")
 _ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|\{([0-9]+)\*((?:[^}\\]|\\.)+)\}|(.))")

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servescope.wire.http1_events import BodyData, EndOfMessage, Event, Idle, Refusal, RequestHead
-from servescope.wire.http1_rules import METHODS, Limits, Rule
+from servescope.wire.http1_rules import KNOWN_METHODS, Limits, Rule
 from servescope.wire.http1_server import Http1Server
 from tests.wire.feeding import byte_by_byte, events_under
 
@@ -26,6 +26,7 @@ def request(*lines: bytes, line: bytes = b"GET / HTTP/1.1", body: bytes = b"") -
     return line + b"\r\n" + b"".join(one + b"\r\n" for one in lines) + b"\r\n" + body
 
 
+UNKNOWN_METHODS = ["MKCALENDAR", "BREW", "get", "M-SEARCH", "!#$%&'*+-.^_`|~0aZ", "X" * 32]
 CHUNKED = b"Transfer-Encoding: chunked"
 POST = b"POST / HTTP/1.1"
 H = b"Host: a"
@@ -57,8 +58,9 @@ REFUSED = {
     "user in authority": (request(H, line=b"GET http://u@a/ HTTP/1.1"), Rule.TARGET_FORM),
     "long target": (request(H, line=b"GET /" + b"x" * 64 + b" HTTP/1.1"), Rule.TARGET_LENGTH),
     "endless target": (b"GET /" + b"x" * 500, Rule.TARGET_LENGTH),
-    "unknown method": (request(H, line=b"FOO / HTTP/1.1"), Rule.METHOD),
-    "lower-case method": (request(H, line=b"get / HTTP/1.1"), Rule.METHOD),
+    "long method": (request(H, line=b"M" * 33 + b" / HTTP/1.1"), Rule.METHOD),
+    "endless method": (b"M" * 200, Rule.METHOD),
+    "no token": (request(H, line=b"MK(COL / HTTP/1.1"), Rule.REQUEST_LINE),
     "connect": (request(H, line=b"CONNECT a:80 HTTP/1.1"), Rule.METHOD),
     "http 2": (request(H, line=b"GET / HTTP/2.0"), Rule.VERSION),
     "http 2 preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", Rule.VERSION),
@@ -346,9 +348,20 @@ def test_trailers_end_the_message():
     assert last == EndOfMessage(((b"a", b"1"), (b"b", b"2")))
 
 
-@pytest.mark.parametrize("method", sorted(METHODS))
-def test_llhttp_knows_every_method_we_let_pass(method: bytes):
-    assert head_of(request(H, line=method + b" / HTTP/1.1")).method == method.decode()
+@pytest.mark.parametrize("method", [*sorted(KNOWN_METHODS), *UNKNOWN_METHODS])
+def test_every_token_is_a_method(method: str):
+    line = method.encode() + b" / HTTP/1.1"
+    assert head_of(request(H, line=line)).method == method
+    assert head_of(request(H, b"X-Known: no", line=line)).headers[1] == (b"x-known", b"no")
+
+
+@pytest.mark.parametrize("method", UNKNOWN_METHODS)
+@pytest.mark.parametrize("name", [name for name in REFUSED if REFUSED[name][0][:4] == b"POST"])
+def test_what_llhttp_refuses_is_refused_behind_any_method(name: str, method: str):
+    data, rule = REFUSED[name]
+    *_, last = events_of([method.encode() + data[4:]])
+    assert isinstance(last, Refusal)
+    assert (last.status, last.reason) == rule.value
 
 
 def test_the_next_request_waits_until_the_response_was_given():
