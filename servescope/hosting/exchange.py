@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from http import HTTPStatus
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Final, Protocol
 
 from servescope.errors import ClientGoneError
 from servescope.hosting.error_page import error_page
@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from servescope.wire.http1_events import Refusal, RequestHead
     from servescope.wire.http1_response import Answer, Headers, RawHeaders
 
+
+_ERROR_FIELDS: Final[dict[int, Headers]] = {
+    # RFC 9110 section 10.2.3. Connections come and go within seconds.
+    HTTPStatus.SERVICE_UNAVAILABLE: [("Retry-After", "1")],
+}
+"""The fields that belong to a status, unless its answer is given others."""
 
 _log = UnfailingLogger(__name__)
 
@@ -239,7 +245,8 @@ class Exchange:
     def respond_error(self, status: int, reason: str, headers: Headers | None = None) -> None:
         """Answer with a short page that names status and reason."""
         content_type, content = error_page(status, reason, self.header(b"accept"))
-        self.respond(status, [("Content-Type", content_type), *(headers or [])], content)
+        fields = headers or _ERROR_FIELDS.get(status, [])
+        self.respond(status, [("Content-Type", content_type), *fields], content)
 
     def respond_in_parts(
         self,

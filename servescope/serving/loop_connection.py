@@ -22,7 +22,11 @@ from servescope.serving.connection import LINGER_NS, READ_BYTES, STOP_LINGER_NS,
 from servescope.serving.loop_phases import NEVER_NS, Keeper, Phase
 from servescope.serving.loop_websocket import LoopWebSocket
 from servescope.wire.http1_events import BodyData, EndOfMessage, Refusal
-from servescope.wire.websocket_handshake import asks_for_websocket, read_handshake
+from servescope.wire.websocket_handshake import (
+    REFUSAL_FIELDS,
+    asks_for_websocket,
+    read_handshake,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +35,6 @@ if TYPE_CHECKING:
     from servescope.hosting.exchange import Exchange
     from servescope.wire.http1_events import Event
 
-_UPGRADE: Final = int(HTTPStatus.UPGRADE_REQUIRED)
 _NO_FLAGS: Final = RequestFlag(0)
 # A member looked up on its Enum class costs three times a global in Python 3.11.
 _READING: Final = Phase.READING
@@ -214,7 +217,7 @@ class LoopConnection(LoopWebSocket):
                 call = WebSocketCall(host, exchange, self, read_handshake(head))
             except ProtocolError as error:
                 exchange.may_keep_alive = False
-                headers = [("Sec-WebSocket-Version", "13")] if error.status == _UPGRADE else None
+                headers = REFUSAL_FIELDS.get(HTTPStatus(error.status))
                 exchange.respond_error(error.status, error.reason, headers)
                 return
             self._call = call

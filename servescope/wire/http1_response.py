@@ -26,8 +26,8 @@ Dates = Callable[[int], tuple[bytes, int]]
 _NAME = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _STATUS = re.compile(r"[1-5][0-9]{2} [\t\x20-\x7e\x80-\xff]*")
-_FRAMING: Final = frozenset(("transfer-encoding", "connection", "keep-alive", "trailer", "upgrade"))
-_SERVER, _DATE, _LENGTH, _CLOSE = 1, 2, 4, 8
+_FRAMING: Final = frozenset(("transfer-encoding", "connection", "keep-alive", "trailer"))
+_SERVER, _DATE, _LENGTH, _CLOSE, _UPGRADE = 1, 2, 4, 8, 16
 """Bits for the headers of the app that `head` looks at."""
 
 _SERVER_LINE: Final = f"Server: {SERVER}\r\n".encode()
@@ -40,6 +40,7 @@ _NO_CONTENT: Final = 204
 _RESET_CONTENT: Final = 205
 _NOT_MODIFIED: Final = 304
 _BODILESS: Final = (_NO_CONTENT, _NOT_MODIFIED)
+_UPGRADE_REQUIRED: Final = 426
 
 
 class ResponseError(ValueError):
@@ -65,8 +66,10 @@ def _render(name: str, value: str) -> tuple[int, bytes]:
             if not (value.isascii() and value.isdigit()):
                 raise ResponseError(f"Content-Length {value!r} is no number")
             return _LENGTH, line
-        case "connection" if "close" in value.lower():
+        case "connection" if "close" in (part.strip(" \t") for part in value.lower().split(",")):
             return _CLOSE, b""
+        case "upgrade":  # RFC 9110 section 7.8: with its name among the connection options
+            return _UPGRADE, line + b"Connection: Upgrade\r\n"
         case "server":
             return _SERVER, line
         case "date":
@@ -193,6 +196,8 @@ def _app_lines(status: int, headers: tuple[Any, ...]) -> tuple[int, int | None, 
                 raise ResponseError("Content-Length is repeated")
             length = int(value)
             line = b"" if status in (_NO_CONTENT, _RESET_CONTENT) else line
+        elif meaning == _UPGRADE and status != _UPGRADE_REQUIRED:
+            line = b""  # the protocols are offered where one of them is demanded, and only there
         seen |= meaning
         lines.append(line)
     return seen, length, lines
@@ -210,8 +215,10 @@ def _plan(answer: Answer, minor_version: int, is_head: bool) -> HeadPlan:
         lines.append(b"Content-Length: 0\r\n")
     elif not seen & _LENGTH:
         length = known_length
-        if status in _BODILESS:
-            pass  # 304 announces the length of the 200 it stands for, which is not known here
+        if status in _BODILESS or (is_head and not length):
+            # 304 announces the length of the 200 it stands for, which is not known here. Nor is
+            # that of a GET's content when a HEAD was given none (RFC 9110 section 8.6).
+            pass
         elif length is not None:
             lines.append(b"Content-Length: %d\r\n" % length)
         elif has_body and minor_version:

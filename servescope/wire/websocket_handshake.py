@@ -12,14 +12,22 @@ from typing import TYPE_CHECKING, Final
 
 from servescope.errors import ProtocolError
 from servescope.wire.http1_response import SERVER, ResponseError
-from servescope.wire.http1_rules import TCHAR
+from servescope.wire.http1_rules import TCHAR, list_members
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from servescope.wire.http1_events import RequestHead
 
 VERSION: Final = b"13"
+
+REFUSAL_FIELDS: Final = {
+    HTTPStatus.METHOD_NOT_ALLOWED: [("Allow", "GET")],  # RFC 9110 section 15.5.6
+    # RFC 9110 section 15.5.22, RFC 6455 section 4.4.
+    HTTPStatus.UPGRADE_REQUIRED: [("Upgrade", "websocket"), ("Sec-WebSocket-Version", "13")],
+}
+"""The fields that belong to a status with which `read_handshake` refuses."""
+
 SERVER_WINDOW_BITS: Final = 12
 """Window we compress with: 4 KiB, an eighth of the most, so that thousands of sockets fit."""
 
@@ -110,15 +118,16 @@ def asks_for_websocket(head: RequestHead) -> bool:
     """
     if not head.minor_version or head.header(b"upgrade") is None:
         return False
-    upgrades = {token.lower() for token in _list(head, b"upgrade")}
-    options = {token.lower() for token in _list(head, b"connection")}
+    upgrades = {token.lower() for token in _members(head, b"upgrade")}
+    options = {token.lower() for token in _members(head, b"connection")}
     return b"websocket" in upgrades and b"upgrade" in options
 
 
 def read_handshake(head: RequestHead, *, compress: bool = True) -> Handshake:
     """Judge a request that asks for a WebSocket.
 
-    Raises ProtocolError: 405 for a method but GET, 426 for a version but 13, else 400.
+    Raises ProtocolError: 405 for a method but GET, 426 for a version but 13, else 400; the answer
+    has the REFUSAL_FIELDS of its status.
     """
     if head.method != "GET":
         raise ProtocolError(HTTPStatus.METHOD_NOT_ALLOWED, "A WebSocket is opened with GET.")
@@ -135,7 +144,7 @@ def read_handshake(head: RequestHead, *, compress: bool = True) -> Handshake:
             HTTPStatus.BAD_REQUEST,
             "Sec-WebSocket-Key is not exactly one value of 16 bytes in base64.",
         )
-    subprotocols = list(_list(head, b"sec-websocket-protocol"))
+    subprotocols = _members(head, b"sec-websocket-protocol")
     if any(_TOKEN.fullmatch(name) is None for name in subprotocols):
         raise ProtocolError(HTTPStatus.BAD_REQUEST, "Sec-WebSocket-Protocol is malformed.")
     return Handshake(
@@ -156,18 +165,14 @@ def _values(head: RequestHead, name: bytes) -> list[bytes]:
     return [value for known, value in head.headers if known == name]
 
 
-def _list(head: RequestHead, name: bytes) -> Iterator[bytes]:
-    """Members of a comma-separated list over all lines of a field (RFC 9110 section 5.6.1)."""
-    for value in _values(head, name):
-        for part in value.split(b","):
-            member = part.strip(b" \t")
-            if member:
-                yield member
+def _members(head: RequestHead, name: bytes) -> list[bytes]:
+    """Members of a list over all lines of a field."""
+    return list_members(_values(head, name))
 
 
 def _agree(head: RequestHead) -> Deflate | None:
     """The first offer of permessage-deflate we can meet; one we cannot read is passed over."""
-    for offer in _list(head, b"sec-websocket-extensions"):
+    for offer in _members(head, b"sec-websocket-extensions"):
         name, *parameters = (part.strip(b" \t") for part in offer.split(b";"))
         if name == b"permessage-deflate":
             agreed = _read_offer(parameters)

@@ -286,6 +286,14 @@ def test_the_route_as_far_as_the_app_tells_it(extra, status, route):
     assert route_of({"path": "/items/7", "root_path": "", **extra}, status) == route
 
 
+@pytest.mark.parametrize("parts", [[body()], [body(more=True), body()]])
+def test_a_head_that_is_given_nothing_announces_no_length(parts):
+    hand = Hand(answering(HEAD, *parts), GET.replace(b"GET", b"HEAD")).step()
+    assert b"content-length" not in hand.out.lower()
+    assert b"transfer-encoding" not in hand.out.lower()
+    assert b"connection: close" not in hand.out.lower()
+
+
 def test_the_route_is_that_of_the_start():
     async def app(scope, _receive, send):
         scope["servescope.route"] = "/mine"

@@ -224,6 +224,7 @@ def test_a_connection_there_is_no_room_for_gets_503():
     assert conversation.refuse(503, "Full.", 1) is Need.RUN
     out, need = answer(conversation)
     assert out.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert b"\r\nRetry-After: 1\r\n" in out
     assert out.endswith(b"Full.\n")
     assert need is Need.LINGER
 

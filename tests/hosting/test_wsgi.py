@@ -82,6 +82,16 @@ def test_valid_apps_under_the_validator(app: Callable[..., Any], version: bytes,
     assert sum(client.lasts) == 1, "the response ends once"
 
 
+@pytest.mark.parametrize("blocks", [(), (b"",), (b"", b"")])
+def test_a_head_that_is_given_nothing_announces_no_length(blocks: tuple[bytes, ...]):
+    client = Client(answer_with(*blocks))
+    client.call(b"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n")
+    data = b"".join(client.sends).lower()
+    assert b"content-length" not in data, "a GET may be given something (RFC 9110 section 8.6)"
+    assert b"transfer-encoding" not in data
+    assert b"connection: close" not in data
+
+
 def test_a_single_block_leaves_in_one_send_with_its_length():
     client = Client(answer_with(b"hello"))
     assert client.response().headers["content-length"] == "5"

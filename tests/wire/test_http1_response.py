@@ -135,6 +135,43 @@ def test_head_announces_the_length_and_sends_nothing():
     assert framing.is_satisfied
 
 
+@pytest.mark.parametrize(
+    ("headers", "length", "announced"),
+    [
+        ([], 0, None),  # the app gave nothing to HEAD: a GET's content may be any
+        ([], None, None),
+        ([("Content-Length", "0")], 0, b"0"),
+        ([("Content-Length", "7")], 0, b"7"),
+    ],
+)
+def test_head_announces_no_length_that_is_not_known(headers, length, announced):
+    framing = ResponseFraming(1, is_head=True, keep_alive=True)
+    head = framing.head(200, "OK", headers, DATE, length)
+    fields = dict(line.split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
+    assert fields.get(b"Content-Length") == announced
+    assert b"Transfer-Encoding" not in fields
+    assert framing.keep_alive
+    assert framing.is_satisfied
+
+
+@pytest.mark.parametrize(
+    ("value", "closes"),
+    [("close", True), ("X-A,  CLOSE", True), ("x-close", False), ("disclose, keep-alive", False)],
+)
+def test_the_connection_options_of_an_app_are_whole_tokens(value: str, closes: bool):
+    client, framing = whole([("Connection", value)], b"x")
+    assert client.headers.get("connection") == ("close" if closes else None)
+    assert framing.keep_alive is not closes
+
+
+@pytest.mark.parametrize(("status", "offered"), [(426, "h2c, websocket"), (200, None)])
+def test_protocols_are_offered_where_one_is_demanded(status: int, offered: str | None):
+    client, framing = whole([("Upgrade", "h2c, websocket")], b"x", status=status)
+    assert client.headers.get("upgrade") == offered
+    assert client.headers.get("connection") == (offered and "Upgrade")
+    assert framing.keep_alive
+
+
 def test_content_beyond_the_announced_length_is_cut_and_what_lacks_is_known():
     framing = ResponseFraming(1, is_head=False, keep_alive=True)
     framing.head(200, "OK", [("Content-Length", "3")], DATE, None)
