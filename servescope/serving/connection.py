@@ -8,7 +8,7 @@ import socket
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from servescope.errors import ClientGoneError
 from servescope.records import RequestFlag
@@ -30,14 +30,24 @@ READ_BYTES: Final = 65_536
 FILE_TURN_BYTES: Final = 1_048_576
 """Most bytes of a file sent in one turn, so that a fast client does not starve the others."""
 
-LINGER_NS: Final = 2_000_000_000
-"""How long to read on after a response that closes the connection."""
+DISCARD_TURN_BYTES: Final = 262_144
+"""Most bytes thrown away in one turn, so that a fast client does not starve the others."""
 
-STOP_LINGER_NS: Final = 250_000_000
+
+class Linger(NamedTuple):
+    """How long to read on after a response that closes the connection (RFC 9112 section 9.6).
+
+    An upload that nobody wanted may be of any size: a client that goes on sending it loses the
+    response to a reset when the connection is closed under it. So it is the time that is bounded.
+    """
+
+    idle_ns: int  # without a byte
+    most_ns: int  # in all
+
+
+LINGER: Final = Linger(2_000_000_000, 30_000_000_000)  # nginx waits for 5 s and 30 s
+STOP_LINGER: Final = Linger(250_000_000, 1_000_000_000)
 """The same while stopping."""
-
-LINGER_BYTES: Final = 1_048_576
-"""Most bytes read and thrown away before a close: an upload nobody wanted may be longer."""
 
 NOT_REGISTERED: Final = -1
 """`Connection.armed` while epoll does not know the connection; else the events it reports."""
@@ -68,7 +78,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_discarded",
+        "_linger_idle_ns",
+        "_linger_until_ns",
         "_record",
         "_socket",
         "_write_began_ns",
@@ -99,7 +110,7 @@ class Connection:
         self.now_ns = now_ns
         self._write_timeout_ns = write_timeout_ns
         self._write_began_ns = 0
-        self._discarded = 0
+        self._linger_idle_ns = self._linger_until_ns = 0
         self.conversation = conversation
         self.descriptor = sock.fileno()
         self.deadline_ns = 0
@@ -256,23 +267,35 @@ class Connection:
             raise RuntimeError("nothing is being answered on this connection")
         return exchange
 
-    def begin_linger(self, deadline_ns: int) -> None:
-        """Tell the client that no more comes, and go on reading for a while."""
+    def begin_linger(self, linger: Linger) -> None:
+        """Tell the client that no more comes, and go on reading until `deadline_ns`."""
         self.is_lingering = True
-        self.deadline_ns = deadline_ns
+        now = now_ns()
+        self._linger_idle_ns = linger.idle_ns
+        self._linger_until_ns = now + linger.most_ns
+        self.deadline_ns = now + linger.idle_ns
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
 
+    def shorten_linger(self, linger: Linger) -> None:
+        """Wait no longer than this from the first call on."""
+        self._linger_idle_ns = min(self._linger_idle_ns, linger.idle_ns)
+        self._linger_until_ns = min(self._linger_until_ns, now_ns() + linger.most_ns)
+        self.deadline_ns = min(self.deadline_ns, self._linger_until_ns)
+
     def discard(self) -> bool:
-        """Read and throw away what has come; whether the lingering is over."""
-        while self._discarded < LINGER_BYTES:
+        """Throw away a turn of what has come, which renews the deadline; whether it is all over."""
+        discarded = 0
+        while discarded < DISCARD_TURN_BYTES:
             found = self.read()
             if found is None:
-                return False
+                break
             if not found[0]:
                 return True
-            self._discarded += len(found[0])
-        return True
+            discarded += len(found[0])
+        if discarded:
+            self.deadline_ns = min(now_ns() + self._linger_idle_ns, self._linger_until_ns)
+        return False
 
     def abort(self) -> None:
         """Break the connection under whoever uses it; its owner closes it."""

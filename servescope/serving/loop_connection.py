@@ -18,7 +18,7 @@ from servescope.hosting.asgi_websocket import WebSocketCall
 from servescope.hosting.conversation import Need
 from servescope.records import RequestFlag
 from servescope.serving.arrival import receive
-from servescope.serving.connection import LINGER_NS, READ_BYTES, STOP_LINGER_NS, now_ns
+from servescope.serving.connection import LINGER, READ_BYTES, STOP_LINGER, now_ns
 from servescope.serving.loop_phases import NEVER_NS, Keeper, Phase
 from servescope.serving.loop_websocket import LoopWebSocket
 from servescope.wire.http1_events import BodyData, EndOfMessage, Refusal
@@ -87,6 +87,8 @@ class LoopConnection(LoopWebSocket):
         if self.phase is _LINGER:
             if self.discard():
                 self.close()
+            else:
+                self.read_anew()
             return
         found = self.read()
         if found is None:
@@ -171,8 +173,7 @@ class LoopConnection(LoopWebSocket):
 
     def _linger(self) -> None:
         self.phase = _LINGER
-        wait_ns = STOP_LINGER_NS if self._keeper.is_stopping else LINGER_NS
-        self.begin_linger(now_ns() + wait_ns)
+        self.begin_linger(STOP_LINGER if self._keeper.is_stopping else LINGER)
         self.read_on()
 
     def _run(self) -> Need | None:
@@ -328,6 +329,8 @@ class LoopConnection(LoopWebSocket):
         """The listener stops: say good-bye on a WebSocket, close what is idle."""
         if isinstance(self._call, WebSocketCall) and self.phase is _SOCKET:
             self._say_goodbye(self._call)
+        elif self.phase is _LINGER:
+            self.shorten_linger(STOP_LINGER)
         elif self.phase is _READING and self.conversation.is_idle:
             found = self.read()  # a request may have arrived just now
             if found is None or not found[0]:

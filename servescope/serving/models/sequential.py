@@ -23,14 +23,14 @@ from servescope.hosting.conversation import Need
 from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.records import RequestFlag
 from servescope.serving.acceptor import Acceptor
-from servescope.serving.connection import Connection, now_ns
+from servescope.serving.connection import STOP_LINGER, Connection, Linger, now_ns
 from servescope.serving.model import Assignment, Load
 from servescope.serving.pinning import pin_this_thread
 
 GIVE_WAY_NS: Final = 1_000_000_000
 """How long a kept connection may be idle while somebody else waits."""
 
-LINGER_NS: Final = 500_000_000
+LINGER: Final = Linger(500_000_000, 5_000_000_000)
 """How long to read on after a response that closes the connection: everybody waits for it."""
 
 _MS: Final = 1_000_000
@@ -185,8 +185,10 @@ class Sequential:
         return connection.conversation.finish_cycle(now_ns())
 
     def _linger(self, connection: Connection) -> None:
-        connection.begin_linger(now_ns() + LINGER_NS)
+        connection.begin_linger(LINGER)
         while not connection.discard():
+            if self._stop_at_ns:
+                connection.shorten_linger(STOP_LINGER)
             left_ns = connection.deadline_ns - now_ns()
             if left_ns <= 0:
                 return

@@ -28,7 +28,7 @@ from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.records import RequestFlag
 from servescope.serving.accept_queue import AcceptQueue
 from servescope.serving.acceptor import ACCEPTS_PER_TURN, Acceptor
-from servescope.serving.connection import LINGER_NS, STOP_LINGER_NS, Connection, now_ns
+from servescope.serving.connection import LINGER, STOP_LINGER, Connection, now_ns
 from servescope.serving.crew import Crew, Member, Order
 from servescope.serving.model import Assignment, Load
 from servescope.serving.pace import Pace
@@ -256,8 +256,7 @@ class ThreadPool:
             connection.deadline_ns = connection.conversation.deadline_ns
             self._park(me, connection)
         elif need is Need.LINGER:
-            wait_ns = STOP_LINGER_NS if self._stop_at_ns else LINGER_NS
-            connection.begin_linger(now_ns() + wait_ns)
+            connection.begin_linger(STOP_LINGER if self._stop_at_ns else LINGER)
             self._park(me, connection)
         elif need is Need.CLOSE:
             self._close(connection)
@@ -386,6 +385,9 @@ class ThreadPool:
 
     def _close_if_idle(self, me: Member, connection: Connection) -> None:
         """Serve a request that arrived just before the close; else close."""
-        is_reading = connection.unsent is None and not connection.is_lingering
-        if is_reading and connection.conversation.is_idle and self._readiness.take(connection):
+        if connection.is_lingering:
+            connection.shorten_linger(STOP_LINGER)
+            return
+        is_idle = connection.unsent is None and connection.conversation.is_idle
+        if is_idle and self._readiness.take(connection):
             self._receive(me, connection)
