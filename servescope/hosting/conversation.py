@@ -16,6 +16,11 @@ thread at a time.
 
 An application that streams bodies (ASGI) gets its RUN with the head. The model takes what came of
 the body with `body_events`, reads on while it runs, and hands that to `receive_early`.
+
+A body that is answered without having been read (by such an application, or by one that accepts
+none) is in the way of the next request. A short rest of it is drained, in a READ like any other;
+before a longer one, or one of which nobody knows how long it is or whether it comes at all, the
+head of the response announces `Connection: close`.
 """
 
 from __future__ import annotations
@@ -43,6 +48,12 @@ if TYPE_CHECKING:
 
 BODY_PROGRESS: Final = 65_536
 """Bytes of a body that renew its deadline: a byte a second does not hold a connection for ever."""
+
+DRAIN_BYTES: Final = 262_144
+"""Longest rest of a body that is read on to keep its connection; as in Go's net/http."""
+
+DRAIN_NS: Final = 5_000_000_000
+"""How long that may take."""
 
 _NO_FLAGS: Final = RequestFlag(0)
 _log = UnfailingLogger(__name__)
@@ -76,6 +87,7 @@ class Conversation:
         "_exchange_count",
         "_first_byte_ns",
         "_kernel_ns",
+        "_may_keep_alive",
         "_received_kernel_ns",
         "_received_ns",
         "_site",
@@ -98,22 +110,25 @@ class Conversation:
         self.interim = b""  # the interim response that is due, to be had by `take_interim`
         self._body: RequestBody | None = None
         self._body_mark = 0
+        self._may_keep_alive = False  # once the body at hand was read
         self.exchange: Exchange | None = None
         self.deadline_ns = now_ns + site.deadlines.head_ns
 
     @property
     def is_idle(self) -> bool:
-        """Whether no byte of a request waits or was read."""
-        return self.exchange is None and not self._wire.has_begun
+        """Whether no byte of a request waits or was read, but for the rest of an answered one."""
+        return self.exchange is None and (self._wire.state is _BODY or not self._wire.has_begun)
 
     @property
     def has_more(self) -> bool:
         """Whether bytes of the next request were read with the one at hand."""
-        return self._wire.has_buffered
+        return self._wire.has_more
 
     def take_interim(self) -> bytes:
         """The interim response to send now, if any; only once."""
         interim, self.interim = self.interim, b""
+        if interim and self.exchange is not None and self._site.streams_body:
+            self._weigh_rest(self.exchange)
         return interim
 
     def receive(self, data: bytes, now_ns: int, kernel_ns: int) -> Need:
@@ -126,10 +141,14 @@ class Conversation:
         self._received_ns = now_ns
         self._received_kernel_ns = kernel_ns
         self._was_queued = False
-        if self.exchange is None and not wire.has_begun:
-            self._first_byte_ns = now_ns
-            self._kernel_ns = kernel_ns
-            self.deadline_ns = now_ns + self._site.deadlines.head_ns
+        if self.exchange is None:
+            if wire.state is _BODY:
+                wire.receive_data(data)
+                return self._drain(now_ns)
+            if not wire.has_begun:
+                self._first_byte_ns = now_ns
+                self._kernel_ns = kernel_ns
+                self.deadline_ns = now_ns + self._site.deadlines.head_ns
         wire.receive_data(data)
         return self._advance()
 
@@ -147,12 +166,23 @@ class Conversation:
             event = wire.next_event()
             if isinstance(event, Idle):
                 break
-            if self.exchange is not None:
-                self.exchange.bytes_received = wire.message_bytes
-                if self.exchange.bytes_received - self._body_mark >= BODY_PROGRESS:
-                    self._body_mark = self.exchange.bytes_received
+            exchange = self.exchange
+            if exchange is not None:
+                exchange.bytes_received = wire.message_bytes
+                if exchange.bytes_received - self._body_mark >= BODY_PROGRESS:
+                    self._body_mark = exchange.bytes_received
                     self.deadline_ns = now_ns + self._site.deadlines.body_ns
+                # RFC 9110 section 10.1.1: no 100 is due once content has come.
+                self.interim = b""
+                self._weigh_rest(exchange)
             yield event
+
+    def _weigh_rest(self, exchange: Exchange) -> None:
+        """Have the head say whether the connection outlives it, were the response made now."""
+        if not exchange.status:
+            rest = self._wire.rest_bytes
+            is_short = not self.interim and rest is not None and rest <= DRAIN_BYTES
+            exchange.may_keep_alive = self._may_keep_alive and is_short
 
     def take_rest(self) -> bytes:
         """The bytes behind the request at hand: the connection leaves HTTP with them."""
@@ -236,8 +266,22 @@ class Conversation:
             self.deadline_ns = now_ns + deadlines.idle_ns
             return _READ
         if wire.state is _BODY:
-            return self._last_need(exchange)
-        if wire.start_next_cycle():
+            self.deadline_ns = now_ns + min(deadlines.body_ns, DRAIN_NS)
+            return self._drain(now_ns)
+        return self._begin_next_cycle(now_ns)
+
+    def _drain(self, now_ns: int) -> Need:
+        """Read past the rest of a body that was answered already; then the next request begins."""
+        wire = self._wire
+        while wire.state is _BODY:
+            if wire.next_event() is _NEED_DATA:
+                return _READ
+        return self._begin_next_cycle(now_ns)
+
+    def _begin_next_cycle(self, now_ns: int) -> Need:
+        """The request at hand was read to its end and answered."""
+        deadlines = self._site.deadlines
+        if self._wire.start_next_cycle():
             # The next request came in one read with this one: it has waited in our own queue.
             self._first_byte_ns = self._received_ns
             self._kernel_ns = self._received_kernel_ns
@@ -312,8 +356,11 @@ class Conversation:
     def _begin_body(self, head: RequestHead, exchange: Exchange) -> bool:
         """A body follows; whether the request can be answered at once, without it."""
         site = self._site
+        # Nobody knows whether content follows a final answer given in the place of a 100.
+        is_certain = site.application.accepts_body or not head.expects_continue
+        self._may_keep_alive = exchange.may_keep_alive and is_certain
         if exchange.refusal is not None or not site.application.accepts_body:
-            exchange.may_keep_alive = False
+            self._weigh_rest(exchange)
             return True
         self._body_mark = 0
         self.deadline_ns = self._received_ns + site.deadlines.body_ns
@@ -322,6 +369,7 @@ class Conversation:
         if not site.streams_body:
             self._body = RequestBody()
             return False
+        self._weigh_rest(exchange)
         if self._was_queued:
             exchange.complete_ns = self._received_ns
         return True

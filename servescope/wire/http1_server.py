@@ -138,6 +138,19 @@ class Http1Server:
         """Whether received bytes wait to be read."""
         return len(self._buffer) > self._start
 
+    @property
+    def rest_bytes(self) -> int | None:
+        """Bytes still to be read of the body at hand; None when only its end will tell."""
+        if self.state is _BODY:
+            return self._left if self._chunked is None else None
+        return None if self.state is _CLOSED else 0
+
+    @property
+    def has_more(self) -> bool:
+        """Whether bytes behind the message at hand wait to be read."""
+        rest = self.rest_bytes
+        return rest is not None and len(self._buffer) - self._start > rest
+
     def receive_data(self, data: bytes) -> None:
         """Take bytes from the peer, in any cut."""
         if self.state is _CLOSED:

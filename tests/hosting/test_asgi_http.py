@@ -9,6 +9,7 @@ import pytest
 from servescope.errors import ClientDisconnectedError
 from servescope.hosting.asgi import DONE, HIGH_WATER, AsgiHost, Waiters, route_of
 from servescope.hosting.asgi_http import HTTP_SENDS, PART, START, HttpState
+from servescope.hosting.conversation import DRAIN_BYTES, Need
 from servescope.records import RequestFlag
 from tests.hosting.asgi_client import GET, POST, Hand, HandWaiter
 
@@ -292,6 +293,59 @@ def test_a_head_that_is_given_nothing_announces_no_length(parts):
     assert b"content-length" not in hand.out.lower()
     assert b"transfer-encoding" not in hand.out.lower()
     assert b"connection: close" not in hand.out.lower()
+
+
+def lengthy(length, *fields):
+    fields = b"".join(b"%b\r\n" % field for field in fields)
+    return b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n%b\r\n" % (length, fields)
+
+
+EXPECTS = b"Expect: 100-continue"
+CHUNKS = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("data", "later", "is_kept"),
+    [
+        (lengthy(DRAIN_BYTES), b"", True),
+        (lengthy(DRAIN_BYTES + 1), b"", False),
+        (lengthy(DRAIN_BYTES + 1) + b"x", b"", True),
+        (lengthy(DRAIN_BYTES + 2), b"x", False),
+        (lengthy(DRAIN_BYTES + 2), b"xx", True),
+        (CHUNKS + b"1\r\nx\r\n", b"", False),
+        (CHUNKS + b"1\r\nx\r\n", b"0\r\n\r\n", True),
+        (lengthy(3, EXPECTS), b"", False),
+        (lengthy(3, EXPECTS), b"x", True),
+        (lengthy(3, EXPECTS) + b"x", b"", True),
+        (lengthy(3, b"Connection: close"), b"xyz", False),
+    ],
+)
+@pytest.mark.parametrize("parts", [[body(b"hi")], [body(b"h", more=True), body(b"i")]])
+def test_an_answer_before_the_body_says_whether_the_connection_is_kept(data, later, is_kept, parts):
+    hand = Hand(answering(HEAD, *parts), data)
+    if later:
+        hand.take(hand.conversation.receive_early(later, 2, 0))
+    hand.step()
+    assert (b"\r\nConnection: close\r\n" not in hand.out) is is_kept
+    hand.exchange.is_recorded = True
+    need = hand.conversation.finish_cycle(3)
+    assert (need is Need.READ) is is_kept
+    assert not (is_kept and hand.conversation.interim), "no 100 behind the answer"
+
+
+def test_a_body_that_comes_unasked_makes_the_100_superfluous():
+    hand = Hand(answering(HEAD, body(b"x")), lengthy(3, EXPECTS))
+    hand.take(hand.conversation.receive_early(b"abc", 2, 0))
+    assert hand.conversation.take_interim() == b""
+    hand.running.close()
+
+
+def test_an_app_that_asks_for_the_body_after_all_keeps_the_connection():
+    hand = Hand(answering(HEAD, body(b"x")), lengthy(3, EXPECTS))
+    assert not hand.exchange.may_keep_alive
+    assert hand.conversation.take_interim() != b""
+    assert hand.exchange.may_keep_alive
+    hand.running.close()
 
 
 def test_the_route_is_that_of_the_start():

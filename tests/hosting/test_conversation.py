@@ -4,7 +4,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from servescope.hosting.conversation import BODY_PROGRESS, Conversation, Need
+from servescope.hosting.conversation import (
+    BODY_PROGRESS,
+    DRAIN_BYTES,
+    DRAIN_NS,
+    Conversation,
+    Need,
+)
 from servescope.hosting.site import Site
 from servescope.records import ListenerOptions, RequestFlag
 from tests.hosting.response_sink import Sink
@@ -178,6 +184,76 @@ def test_a_body_nobody_wants_is_not_asked_for():
     out, need = answer(conversation)
     assert b"Connection: close" in out
     assert need is Need.LINGER
+
+
+def post(length: int) -> bytes:
+    return b"POST /x HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % length
+
+
+def test_a_short_body_nobody_wants_is_drained_and_the_connection_kept():
+    app = Echo(accepts_body=False)
+    conversation = talk(app)
+    assert conversation.receive(post(DRAIN_BYTES) + b"x", 1, 0) is Need.RUN
+    out, need = answer(conversation)
+    assert b"Connection: close" not in out
+    assert need is Need.READ
+    assert conversation.is_idle, "a stop does not wait for it"
+    rest = b"x" * (DRAIN_BYTES - 1)
+    assert conversation.receive(rest[1:], 2, 0) is Need.READ
+    assert conversation.receive(rest[:1] + GET, 3, 0) is Need.RUN
+    assert conversation.exchange is not None
+    assert conversation.exchange.first_byte_ns == 3
+    assert answer(conversation)[1] is Need.READ
+    assert app.calls == ["/x", "/x"]
+
+
+def test_a_body_that_came_with_its_head_is_drained_at_once():
+    app = Echo(accepts_body=False)
+    conversation = talk(app)
+    need = conversation.receive((post(3) + b"abc") * 3, 1, 0)
+    for _ in range(3):
+        assert need is Need.RUN
+        need = answer(conversation, now_s=2)[1]
+    assert need is Need.READ
+    assert conversation.deadline_ns == 2 * S + ListenerOptions().keep_alive_seconds * S
+    assert conversation.is_idle
+    assert len(app.calls) == 3
+
+
+def test_a_rest_that_does_not_come_ends_in_silence():
+    conversation = talk(Echo(accepts_body=False))
+    conversation.receive(post(3) + b"a", 1, 0)
+    assert answer(conversation, now_s=1)[1] is Need.READ
+    assert conversation.deadline_ns == 1 * S + DRAIN_NS
+    assert conversation.receive(b"b", 2 * S, 0) is Need.READ
+    assert conversation.deadline_ns == 1 * S + DRAIN_NS, "a byte renews nothing"
+    assert conversation.expire() is Need.CLOSE
+    assert conversation.receive_eof() is Need.CLOSE
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        post(DRAIN_BYTES + 1),
+        b"POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+        POST + b"Expect: 100-continue\r\n\r\nabc",
+    ],
+)
+def test_a_body_that_is_not_drained_is_announced_to_end_the_connection(data: bytes):
+    conversation = talk(Echo(accepts_body=False))
+    assert conversation.receive(data, 1, 0) is Need.RUN
+    out, need = answer(conversation)
+    assert b"\r\nConnection: close\r\n" in out
+    assert need is Need.LINGER
+
+
+def test_what_is_left_of_a_body_is_no_more_to_ask():
+    conversation = talk(Echo(accepts_body=False))
+    conversation.receive(post(3) + b"abc", 1, 0)
+    assert not conversation.has_more
+    conversation = talk(Echo(accepts_body=False))
+    conversation.receive(post(3) + b"abc" + GET[:1], 1, 0)
+    assert conversation.has_more
 
 
 @pytest.mark.parametrize("data", [GET, POST + b"\r\nabc"])
