@@ -1,4 +1,4 @@
-"""Hosting an ASGI 3 application: scopes, the seam to the model, and routes.
+"""Hosting an ASGI 3 application: scopes, and the seam to the model.
 
 Theory of operation. A call of the app is a coroutine, and a sans-IO floor has no event loop: the
 model drives it. What it drives is an `HttpCall`, a `WebSocketCall` or a `Lifespan`, each with a
@@ -17,7 +17,6 @@ from urllib.parse import unquote
 
 from servescope.hosting.exchange import ResponseSink
 from servescope.hosting.forwarding import tell_scope
-from servescope.hosting.routes import UNMATCHED, fold_path
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Generator
@@ -38,10 +37,6 @@ SPEC_VERSION: Final = "2.4"
 HIGH_WATER: Final = 65_536
 """Bytes received and not yet taken by the app beyond which the connection is not read."""
 
-ROUTE_KEY: Final = "servescope.route"
-"""An app may put its route template here, in the scope; it wins over every other source."""
-
-NOBODYS: Final = (404, 405)
 _ASGI: Final = {"version": "3.0", "spec_version": SPEC_VERSION}
 
 
@@ -222,36 +217,3 @@ def _scope_template(head: RequestHead, site: Site) -> Scope:
         "server": (site.address, None if site.is_unix else site.port),
         "extensions": None,
     }
-
-
-def route_of(scope: Scope, status: int) -> str:
-    """`http.route` as far as the app tells it; empty when it does not and the path must do.
-
-    Told by `servescope.route`, or by what Starlette and FastAPI leave in the scope: the route, else
-    the endpoint with the parameters of the path.
-    """
-    told = scope.get(ROUTE_KEY)
-    if told:
-        return str(told)
-    if "route" not in scope and "endpoint" not in scope and "path_params" not in scope:
-        return UNMATCHED if status in NOBODYS else ""
-    route = scope.get("route")
-    if route is not None:
-        mounted_at = fold_path(scope["root_path"]) if scope["root_path"] else ""
-        if not hasattr(route, "endpoint"):  # a Mount: its own path stands in root_path by now
-            return f"{mounted_at}/{{path}}"
-        template = getattr(route, "path_format", None) or getattr(route, "path", None)
-        if isinstance(template, str):
-            return mounted_at + template
-    if status in NOBODYS and "endpoint" not in scope:
-        return UNMATCHED
-    parameters = scope.get("path_params")
-    return _template(scope["path"], parameters) if parameters else ""
-
-
-def _template(path: str, parameters: dict[str, Any]) -> str:
-    """`/items/{number}` for `/items/7` with number=7."""
-    names = {str(value): name for name, value in parameters.items()}
-    return "/".join(
-        f"{{{names[segment]}}}" if segment in names else segment for segment in path.split("/")
-    )

@@ -6,7 +6,8 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 from servescope.errors import ClientDisconnectedError, ClientGoneError
-from servescope.hosting.asgi import DONE, HIGH_WATER, NOBODYS, Waiters, route_of
+from servescope.hosting.asgi import DONE, HIGH_WATER, Waiters
+from servescope.hosting.routes import NOBODYS, scope_route
 from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.records import RequestFlag
 
@@ -204,7 +205,7 @@ class HttpCall:
         self._headers = headers
         # What tells of a route is put into the scope.
         if len(self.scope) != self._keys or status in NOBODYS:
-            self._exchange.route = route_of(self.scope, status)
+            self._exchange.route = scope_route(self.scope, status)
         self.state = _STARTED
         return DONE
 

@@ -8,8 +8,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.errors import ClientDisconnectedError, ClientGoneError
-from servescope.hosting.asgi import DONE, HIGH_WATER, Waiters, route_of
+from servescope.hosting.asgi import DONE, HIGH_WATER, Waiters
 from servescope.hosting.asgi_http import HttpCall, HttpState
+from servescope.hosting.routes import scope_route
 from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.records import RequestFlag
 from servescope.wire.http1_response import as_content
@@ -287,7 +288,7 @@ class WebSocketCall:
         response = self._handshake.response(
             channel.date(now_ns)[0], message.get("subprotocol"), message.get("headers", ())
         )
-        exchange.route = route_of(self.scope, HTTPStatus.SWITCHING_PROTOCOLS)
+        exchange.route = scope_route(self.scope, HTTPStatus.SWITCHING_PROTOCOLS)
         # The app has nothing left to fail with.
         exchange.status = HTTPStatus.SWITCHING_PROTOCOLS
         exchange.is_ended = True
@@ -299,7 +300,7 @@ class WebSocketCall:
 
     def _close(self, message: Message) -> None:
         if self._state is SocketState.CONNECTING:  # ASGI: "the server must respond with 403"
-            self._exchange.route = route_of(self.scope, HTTPStatus.FORBIDDEN)
+            self._exchange.route = scope_route(self.scope, HTTPStatus.FORBIDDEN)
             self._exchange.respond_error(
                 HTTPStatus.FORBIDDEN, "The application refused the WebSocket."
             )

@@ -168,7 +168,7 @@ class _Response:
         elif self._status:
             raise AssertionError("start_response was called twice without exc_info")
         number, headers = check_status(status), list(headers)
-        route = environ_route(self._environ, str(number), self._exchange.target)
+        route = environ_route(self._environ, number, self._exchange.target)
         # All of it, or none when one was unfit: the app may catch that and start anew.
         self._status, self._phrase, self._headers = number, status[4:], headers
         self._exchange.route = route

@@ -10,8 +10,9 @@ from __future__ import annotations
 from http import HTTPStatus
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
-from servescope.hosting.routes import ROUTE_KEY, UNMATCHED, fold_path
+from servescope.hosting.routes import fold_path, scope_route
 from servescope.middleware.app_recording import (
     ABORTED,
     APP_ERROR,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
 _PROTOCOLS: Final = {"1.1": HTTP_1_1, "1.0": int(Protocol.HTTP_1_0)}
 _ERROR: Final = int(HTTPStatus.INTERNAL_SERVER_ERROR)
-_UNMATCHED: Final = (int(HTTPStatus.NOT_FOUND), int(HTTPStatus.METHOD_NOT_ALLOWED))
 
 
 class ServescopeMiddleware:
@@ -129,7 +129,7 @@ class _Call:
         recording, scope, status, sent = self._recording, self._scope, self._status, self._sent
         flags, received = self._flags, self._received
         key = (
-            _route(scope, status),
+            scope_route(scope, status) or fold_path(_path(scope)),
             status,
             scope.get("method"),  # none: a WebSocket
             scope.get("http_version"),
@@ -256,9 +256,8 @@ def _kind(route: str, status: int, method: str | None, version: str | None) -> K
 
 def _asker(scope: Scope) -> tuple[str, str, str]:
     """Target, client and user agent."""
-    path = scope.get("raw_path") or scope.get("path", "").encode()
-    query = scope.get("query_string")
-    target = (path + b"?" + query if query else path).decode("latin-1")
+    path, query = _path(scope), scope.get("query_string")
+    target = f"{path}?{query.decode('latin-1')}" if query else path
     client = scope.get("client")
     agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
     return target, client[0] if client else "", agent.decode("latin-1")
@@ -271,18 +270,7 @@ def _message_bytes(message: Message) -> int:
     return len(data)
 
 
-def _route(scope: Scope, status: int) -> str:
-    """`servescope.route`, else the route Starlette or FastAPI matched, else the folded path.
-
-    A mounted app's routes are relative to their mount, which is what `root_path` has grown by.
-    """
-    told = scope.get(ROUTE_KEY)
-    if told:
-        return str(told)
-    route = scope.get("route")
-    path = getattr(route, "path", None)
-    if isinstance(path, str):
-        mount = scope.get("root_path", "")
-        mount = fold_path(mount) if mount else ""
-        return f"{mount}{UNMATCHED}" if hasattr(route, "routes") else f"{mount}{path}"
-    return UNMATCHED if status in _UNMATCHED else fold_path(scope.get("path", ""))
+def _path(scope: Scope) -> str:
+    """The path as it was asked for, where the server tells (ASGI leaves it free to)."""
+    raw: bytes | None = scope.get("raw_path")
+    return raw.decode("latin-1") if raw else quote(scope.get("path", ""))

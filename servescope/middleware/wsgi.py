@@ -10,10 +10,16 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from time import perf_counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
-from servescope.hosting.routes import ROUTE_KEY, environ_route
+from servescope.hosting.routes import (
+    ROUTE_KEY,
+    UNMATCHED,
+    environ_route,
+    fold_path,
+    has_no_rule,
+)
 from servescope.middleware.app_recording import (
     ABORTED,
     APP_ERROR,
@@ -47,6 +53,15 @@ _ERROR: Final = int(HTTPStatus.INTERNAL_SERVER_ERROR)
 _MOST_TYPES: Final = 64
 
 
+class Rule(NamedTuple):
+    """What is read of a rule of Werkzeug's."""
+
+    rule: str
+
+
+_NO_RULE: Final = Rule(UNMATCHED)
+
+
 class ServescopeMiddleware(Caller):
     """Records each request that `app` answers; `listener` is the name it has on the pages."""
 
@@ -63,6 +78,10 @@ class WsgiRecording(AppRecording):
         super().__init__(listener, data_dir)
         self.streams: set[type] = set()
         """Types of what is handed on block by block: a call whose app returned one is the body."""
+
+    def rule_instead(self, request: Any) -> Rule | None:
+        """What stands for the rule of a Werkzeug request that has none."""
+        return _NO_RULE if has_no_rule(request) else None
 
     def handed_on(self, call: Call) -> Iterable[bytes]:
         """What the server gets in the place of an unknown type of what apps return."""
@@ -98,7 +117,7 @@ class WsgiRecording(AppRecording):
         environ, rule = call.environ, call.rule
         mount = ""
         if rule is None or ROUTE_KEY in environ:
-            route = environ_route(environ, call.status[:3] or str(_ERROR), _path(environ))
+            route = environ_route(environ, _status(call.status), _path(environ))
         else:
             route, mount = rule.rule, environ.get("SCRIPT_NAME", "")
         method, protocol = environ.get("REQUEST_METHOD", ""), environ.get("SERVER_PROTOCOL", "")
@@ -188,7 +207,7 @@ def _status(status: str) -> int:
 def _kind(key: _Key) -> Kind:
     route, status, method, protocol, mount = key
     return Kind(
-        mount + route,
+        fold_path(mount) + route,
         METHODS.get(method, OTHER_METHOD),
         _PROTOCOLS.get(protocol, 0),
         _status(status),

@@ -116,7 +116,10 @@ class Call:
         self.headers = headers
         # Asked now, because Flask takes its request out of the environ when the app returns.
         if WERKZEUG_REQUEST in self.environ:
-            self.rule = getattr(self.environ[WERKZEUG_REQUEST], "url_rule", None)
+            request = self.environ[WERKZEUG_REQUEST]
+            self.rule = getattr(request, "url_rule", None)
+            if self.rule is None:
+                self.rule = self.recording.rule_instead(request)
         return self
 
     def __call__(self, data: bytes) -> Any:

@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from types import SimpleNamespace
 
 import pytest
 
 from servescope.errors import ClientDisconnectedError
-from servescope.hosting.asgi import DONE, HIGH_WATER, AsgiHost, Waiters, route_of
+from servescope.hosting.asgi import DONE, HIGH_WATER, AsgiHost, Waiters
 from servescope.hosting.asgi_http import HTTP_SENDS, PART, START, HttpState
 from servescope.hosting.conversation import DRAIN_BYTES, Need
 from servescope.records import RequestFlag
@@ -264,27 +263,6 @@ def test_what_send_gives_is_a_coroutine_to_whoever_asks():
     assert inspect.isawaitable(DONE)
     with pytest.raises(ValueError, match="x"):
         DONE.throw(ValueError("x"))
-
-
-ROUTE = SimpleNamespace(endpoint=print, path="/items/{id:int}", path_format="/items/{id}")
-MOUNT = SimpleNamespace(path="/static")
-
-
-@pytest.mark.parametrize(
-    ("extra", "status", "route"),
-    [
-        ({}, 200, ""),
-        ({}, 404, "/{path}"),
-        ({"servescope.route": "/told"}, 404, "/told"),
-        ({"route": ROUTE}, 200, "/items/{id}"),
-        ({"route": ROUTE, "root_path": "/users/17"}, 200, "/users/{id}/items/{id}"),
-        ({"route": MOUNT, "root_path": "/static"}, 200, "/static/{path}"),
-        ({"endpoint": print, "path_params": {"id": 7}}, 200, "/items/{id}"),
-        ({"endpoint": print, "path_params": {}}, 404, ""),
-    ],
-)
-def test_the_route_as_far_as_the_app_tells_it(extra, status, route):
-    assert route_of({"path": "/items/7", "root_path": "", **extra}, status) == route
 
 
 @pytest.mark.parametrize("parts", [[body()], [body(more=True), body()]])

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+from types import SimpleNamespace
+from typing import Any
+
 import pytest
 
-from servescope.hosting.routes import fold_path
+from servescope.hosting.routes import environ_route, fold_path, scope_route
 
 
 @pytest.mark.parametrize(
@@ -21,3 +24,81 @@ from servescope.hosting.routes import fold_path
 )
 def test_variable_segments_are_folded(target: str, route: str):
     assert fold_path(target) == route
+
+
+ROUTE = SimpleNamespace(endpoint=print, path="/items/{id:int}", path_format="/items/{id}")
+MOUNT = SimpleNamespace(path="/static", app=object())
+
+
+@pytest.mark.parametrize(
+    ("extra", "status", "route"),
+    [
+        ({}, 200, ""),
+        ({}, 404, "/{path}"),
+        ({"root_path": "/app/"}, 404, "/app/{path}"),
+        ({"servescope.route": "/told"}, 404, "/told"),
+        ({"route": ROUTE}, 200, "/items/{id}"),
+        ({"route": ROUTE, "root_path": "/users/17"}, 200, "/users/{id}/items/{id}"),
+        ({"route": MOUNT, "root_path": "/static"}, 200, "/static/{path}"),
+        ({"route": MOUNT, "root_path": "/static", "endpoint": MOUNT.app}, 404, "/static/{path}"),
+        # A router below that tells of no routes: the Mount is not how its endpoint was found.
+        (
+            {"route": MOUNT, "root_path": "/items", "endpoint": print, "path_params": {"id": 7}},
+            200,
+            "/items/{id}",
+        ),
+        ({"endpoint": print, "path_params": {"id": 7}}, 200, "/items/{id}"),
+        ({"endpoint": print, "path_params": {}}, 404, ""),
+        ({"app": 1, "router": 1}, 307, "/{path}"),
+        ({"app": 1, "router": 1}, 200, "/{path}"),
+        ({"app": 1}, 401, "/{path}"),
+        ({"app": 1}, 307, "/{path}"),
+        ({"app": 1, "method": "OPTIONS"}, 200, "/{path}"),
+        ({"app": 1, "method": "GET"}, 200, ""),
+        ({"fastapi": {}, "route": ROUTE}, 200, "/items/{id}"),
+        ({"fastapi": None, "route": None, "path_params": None}, 404, "/{path}"),
+    ],
+)
+def test_the_route_as_far_as_an_asgi_app_tells_it(extra: dict[str, Any], status: int, route: str):
+    assert scope_route({"path": "/items/7", "root_path": "", **extra}, status) == route
+
+
+@pytest.mark.parametrize(
+    ("root", "parameters", "template", "mount"),
+    [
+        ("/shop", {"item": "shop"}, "/{item}", "/shop"),
+        ("/shop", {"item": "shop"}, "/{item:int}", "/shop"),
+        ("/t/acme", {"tenant": "acme", "item": "x"}, "/{item}", "/t/{tenant}"),
+        ("/t/7", {"tenant": 7, "item": "x"}, "/{item}", "/t/{tenant}"),
+        ("/t/007", {"tenant": 7, "item": "x"}, "/{item}", "/t/{id}"),
+    ],
+)
+def test_a_mount_with_parameters_is_a_template(
+    root: str, parameters: dict[str, Any], template: str, mount: str
+):
+    route = SimpleNamespace(endpoint=print, path=template)
+    scope = {"path": f"{root}/x", "root_path": root, "route": route, "path_params": parameters}
+    assert scope_route(scope, 200) == mount + template
+
+
+FOUND = SimpleNamespace(url_rule=SimpleNamespace(rule="/b/<int:n>"), routing_exception=None)
+LOST = SimpleNamespace(url_rule=None, routing_exception=LookupError())
+
+
+@pytest.mark.parametrize(
+    ("extra", "status", "route"),
+    [
+        ({}, 200, "/a/{id}"),
+        ({}, 404, "/{path}"),
+        ({"SCRIPT_NAME": "/shop"}, 405, "/shop/{path}"),
+        ({"SCRIPT_NAME": "/t/17"}, 404, "/t/{id}/{path}"),
+        ({"servescope.route": "/told", "SCRIPT_NAME": "/shop"}, 404, "/told"),
+        ({"werkzeug.request": FOUND}, 404, "/b/<int:n>"),
+        ({"werkzeug.request": FOUND, "SCRIPT_NAME": "/t/17"}, 200, "/t/{id}/b/<int:n>"),
+        ({"werkzeug.request": LOST}, 308, "/{path}"),
+        ({"werkzeug.request": LOST}, 200, "/{path}"),
+        ({"werkzeug.request": object()}, 200, "/a/{id}"),
+    ],
+)
+def test_the_route_as_far_as_a_wsgi_app_tells_it(extra: dict[str, Any], status: int, route: str):
+    assert environ_route(extra, status, "/a/7") == route

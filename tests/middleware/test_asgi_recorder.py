@@ -257,7 +257,7 @@ ROUTED = Starlette(
 @pytest.mark.parametrize(
     ("path", "route", "status"),
     [
-        ("/users/17", "/users/{number:int}", 200),
+        ("/users/17", "/users/{number}", 200),
         ("/shop/items/9", "/shop/items/{number}", 200),
         ("/static/app.css", "/static/{path}", 200),
         ("/wp-login.php", "/{path}", 404),

@@ -127,7 +127,7 @@ def test_every_request_is_counted_once(start_server, gathering, name):
     assert len(ask(server.port, "/stream")[1]) == 10_000
     assert ask(server.port, "/nowhere")[0] == 404
     assert ask(server.port, "/error")[0] == 500
-    listener, rule = ("starlette", "/users/{number:int}") if name in ASGI else (
+    listener, rule = ("starlette", "/users/{number}") if name in ASGI else (
         "shop", "/users/<int:number>"
     )  # fmt: skip
     wanted = Counter({

@@ -4,6 +4,7 @@ from itertools import islice
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from werkzeug.exceptions import NotFound
 
 from servescope.middleware.wsgi import WsgiRecording
 from tests.middleware.conftest import CALLERS
@@ -65,6 +66,9 @@ class Noting:
             self.outlines[key] = len(self.outlines)
         return 7, flags | 4096, is_failed
 
+    def rule_instead(self, request):
+        return self.recording.rule_instead(request)
+
     def handed_on(self, call):
         return self.recording.handed_on(call)
 
@@ -92,7 +96,9 @@ statuses = st.sampled_from(
     ["\xb2\xb2\xb2 Two", "200 OK", "204 No Content", "404 Not Found", "500 Oops", "no status"]
 )
 lengths = st.sampled_from([None, "", "0", "5", "12", "007", "x", "-3", "1" * 19, "1" * 20, "\xb2"])
-rules = st.sampled_from(["no request", "no such attribute", None, "/users/<int:n>"])
+rules = st.sampled_from(
+    ["no request", "no such attribute", "none that fits", None, "/users/<int:n>"]
+)
 blocks = st.lists(st.sampled_from([b"", b"x", b"hello", b"hello", bytearray(b"ab"), "te", 7]))
 faults = st.sampled_from([None, None, None, "before start", "after start", "in body", "in close"])
 
@@ -174,7 +180,10 @@ def environ_of(asked):
     if asked["length"] is not None:
         given["CONTENT_LENGTH"] = asked["length"]
     if asked["rule"] != "no request":
-        given["werkzeug.request"] = Matched(asked["rule"])
+        given["werkzeug.request"] = Matched(
+            None if asked["rule"] == "none that fits" else asked["rule"],
+            NotFound() if asked["rule"] == "none that fits" else None,
+        )
         if asked["rule"] == "no such attribute":
             del given["werkzeug.request"].url_rule
     return given

@@ -51,10 +51,11 @@ class Rule:
 
 
 class Matched:
-    """A request as Werkzeug leaves it in the environ, once it has matched a rule, or None."""
+    """A request as Flask leaves it in the environ, once it has matched a rule, or none."""
 
-    def __init__(self, rule):
+    def __init__(self, rule, routing_exception=None):
         self.url_rule = None if rule is None else Rule(rule)
+        self.routing_exception = routing_exception
 
 
 class Sized:

@@ -61,7 +61,7 @@ def test_starlette_tells_its_routes(bench, client, starlette):
         records = bench.records(6)
     assert {bench.reader.routes[record["route"]] for record in records} == {
         "/items/{id}",
-        "/users/{id}/notes/{id}",
+        "/users/{user}/notes/{id}",
         "/static/{path}",
         "/{path}",
         "/ws/{room}",

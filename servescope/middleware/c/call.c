@@ -40,15 +40,18 @@ find_rule(Call *call)
         return PyErr_Occurred() ? -1 : 0;
     Py_INCREF(request);
     PyObject *rule = PyObject_GetAttr(request, state->url_rule);
-    Py_DECREF(request);
-    if (rule == NULL) {
-        if (!PyErr_ExceptionMatches(PyExc_AttributeError))
-            return -1;
+    if (rule == NULL && PyErr_ExceptionMatches(PyExc_AttributeError)) {
         PyErr_Clear();
+        rule = Py_NewRef(Py_None);
     }
-    else if (rule == Py_None) {
+    if (rule == Py_None)
+        Py_SETREF(rule, PyObject_CallMethodOneArg(call->caller->recording, state->rule_instead,
+                                                  request));
+    Py_DECREF(request);
+    if (rule == NULL)
+        return -1;
+    if (rule == Py_None)
         Py_CLEAR(rule);
-    }
     Py_XSETREF(call->rule, rule);
     return 0;
 }

@@ -29,6 +29,7 @@
     X(content_length, "CONTENT_LENGTH")                                                            \
     X(url_rule, "url_rule")                                                                        \
     X(rule, "rule")                                                                                \
+    X(rule_instead, "rule_instead")                                                                \
     X(fileno, "fileno")                                                                            \
     X(close, "close")                                                                              \
     X(streams, "streams")                                                                          \
