@@ -70,7 +70,7 @@ class Rule(Enum):
 KNOWN_METHODS: Final = frozenset(
     b"""GET HEAD POST PUT DELETE OPTIONS TRACE PATCH
     COPY LOCK MKCOL MOVE PROPFIND PROPPATCH SEARCH UNLOCK BIND REBIND UNBIND ACL
-    REPORT MKACTIVITY CHECKOUT MERGE PURGE LINK UNLINK QUERY""".decode().split()
+    MKCALENDAR REPORT MKACTIVITY CHECKOUT MERGE PURGE LINK UNLINK QUERY""".decode().split()
 )
 """Methods that llhttp knows, without CONNECT and without those of other protocols. Any other token
 is a method as well, which the app judges (RFC 9110 section 9.1: the set of methods is open)."""

@@ -26,7 +26,7 @@ def request(*lines: bytes, line: bytes = b"GET / HTTP/1.1", body: bytes = b"") -
     return line + b"\r\n" + b"".join(one + b"\r\n" for one in lines) + b"\r\n" + body
 
 
-UNKNOWN_METHODS = ["MKCALENDAR", "BREW", "get", "M-SEARCH", "!#$%&'*+-.^_`|~0aZ", "X" * 32]
+UNKNOWN_METHODS = ["MKREDIRECTREF", "BREW", "get", "M-SEARCH", "!#$%&'*+-.^_`|~0aZ", "X" * 32]
 CHUNKED = b"Transfer-Encoding: chunked"
 POST = b"POST / HTTP/1.1"
 H = b"Host: a"
