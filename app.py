@@ -19,7 +19,7 @@ from flask import Flask, Response, abort, request
 from flask_compress import Compress
 
 from components import endpoints
-from components.authority import dashboard_for, session_secret
+from components.authority import dashboard_for
 from components.client import ForwardedMiddleware
 from components.delivery import (
     LOADED_FIRST,
@@ -51,9 +51,8 @@ def create_app(settings: Settings | None = None) -> dash.Dash:
     settings = settings or load_settings()
     runtime = Runtime(settings)
     flask = Flask("servescope", static_folder=None)
-    flask.secret_key = session_secret(runtime.folder)
     prefix = settings.path_prefix
-    flask.config.update(delivery_settings(prefix))
+    flask.config.update(delivery_settings())
     flask.extensions["servescope"] = dashboard_for(runtime)
     app = dash.Dash(
         __name__,

@@ -2,26 +2,19 @@
 
 Without a password only a person at this very machine may act (`client.is_local`), and nobody where
 the settings say that people come by way of a proxy. With `SERVESCOPE_PASSWORD` set, whoever has
-signed in with it.
+signed in with it (`sign_in`).
 """
 
 from __future__ import annotations
 
-import hmac
-import os
-import secrets
-import tempfile
-import threading
-import time
-from contextlib import suppress
+import logging
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from flask import session
-
-from components import client
-from servescope.errors import DataFolderError, NotAllowedError
+from components import audit, client
+from components.limited_log import LimitedLog
+from components.sign_in import SignIn
+from servescope.errors import NotAllowedError, StoreError
 from servescope.runtime import hostable
 
 if TYPE_CHECKING:
@@ -31,13 +24,6 @@ if TYPE_CHECKING:
     from servescope.queries.desk import Desk
     from servescope.records import ListenerWish, LoadPlan
     from servescope.runtime import Runtime
-
-SESSION_KEY: Final = "operator"
-SECRET_NAME: Final = "secret.key"  # noqa: S105 - the name of the file that holds it
-SECRET_BYTES: Final = 32
-RETRY_S: Final = 1.0
-"""After a wrong password no other is looked at for this long: guessing stays slow."""
-
 
 SIGN_IN: Final = "Changes need the operator's password: sign in first."
 FROM_HERE_ONLY: Final = (
@@ -50,32 +36,16 @@ BEHIND_PROXY: Final = (
 )
 
 
-def session_secret(folder: Path) -> bytes:
-    """The key that signs session cookies, shared by all processes of a data folder.
-
-    Raises DataFolderError when it can be neither read nor made.
-    """
-    path = folder / SECRET_NAME
-    try:
-        descriptor, draft = tempfile.mkstemp(prefix=SECRET_NAME, dir=folder)  # for us alone: 0600
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(SECRET_BYTES))
-        # The first process wins, whole; the others read its key.
-        with suppress(FileExistsError):
-            os.link(draft, path)
-        Path(draft).unlink()
-        return path.read_bytes()
-    except OSError as error:
-        raise DataFolderError(f"cannot make {path}: {error.strerror}") from error
-
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Dashboard:
-    """What pages reach through the Flask app: the desk, and actions behind the right to act."""
+    """What pages reach through the Flask app: the desk, and actions behind the right to act.
+
+    Each action that is carried out leaves a line in the log that says who did it (`audit`).
+    """
 
     runtime: Runtime
-    _guessing: threading.Lock
-    _next_guess: float = 0.0
+    _sign_in: SignIn | None  # None where no password is set
+    _refused: LimitedLog
 
     @property
     def desk(self) -> Desk:
@@ -85,7 +55,7 @@ class Dashboard:
     @property
     def has_password(self) -> bool:
         """Whether acting needs a sign-in."""
-        return self.runtime.settings.password is not None
+        return self._sign_in is not None
 
     def may_act(self) -> bool:
         """Whether the person behind the present request may change something."""
@@ -93,58 +63,83 @@ class Dashboard:
 
     def why_not(self) -> str:
         """Why the person behind the present request may not act; empty when they may."""
-        if self.has_password:
-            return "" if session.get(SESSION_KEY) else SIGN_IN
-        if self.runtime.settings.is_behind_proxy:
-            return BEHIND_PROXY
-        return "" if client.is_local() else FROM_HERE_ONLY
+        return self._standing()[1]
 
-    def sign_in(self, password: str) -> bool:
-        """Give the right to act to this browser session when the password is the operator's.
+    def _standing(self) -> tuple[str, str]:
+        """Who is behind the present request, and why they may not act."""
+        address = client.address() or "a unix socket"
+        if self._sign_in is None:
+            if self.runtime.settings.is_behind_proxy:
+                return address, BEHIND_PROXY
+            if client.is_local():
+                return f"{address} (at this machine)", ""
+            return address, FROM_HERE_ONLY
+        try:
+            session = self._sign_in.session()
+        except StoreError as error:
+            return address, f"Nobody may change anything now: {error}."
+        return (f"{address} (session {session})", "") if session else (address, SIGN_IN)
 
-        Raises NotAllowedError right after a wrong one.
+    def sign_in(self, password: object) -> bool:
+        """Give the right to act to this browser when the password is the operator's.
+
+        Raises NotAllowedError while attempts from there are not looked at, StoreError when it
+        cannot be kept who signed in.
         """
-        wanted = self.runtime.settings.password
-        if wanted is None:
+        if self._sign_in is None or not isinstance(password, str):
             return False
-        with self._guessing:
-            if time.monotonic() < self._next_guess:
-                raise NotAllowedError("Wait a second, then try again.")
-            right = hmac.compare_digest(password.encode(), wanted.get_secret_value().encode())
-            if not right:
-                self._next_guess = time.monotonic() + RETRY_S
-        if right:
-            session[SESSION_KEY] = True
-        return right
+        is_right = self._sign_in.attempt(password, at_this_machine=client.is_local())
+        if is_right:
+            audit.note(self._standing()[0], "signed in")
+        return is_right
 
     def sign_out(self) -> None:
-        """Take the right to act back from this browser session."""
-        session.pop(SESSION_KEY, None)
+        """Take the right to act back from this browser, in every process. Raises StoreError."""
+        if self._sign_in is None:
+            return
+        actor, reason = self._standing()
+        self._sign_in.end()
+        if not reason:
+            audit.note(actor, "signed out")
 
     def request_load(self, plan: LoadPlan) -> int:
         """Start a load run; return its id. Raises NotAllowedError, LoadRefusedError."""
-        self._demand()
-        return self.runtime.request_load(plan)
+        actor = self._demand()
+        run_id = self.runtime.request_load(plan)
+        audit.note(actor, f"asked for load run {run_id}: {audit.load(plan)}")
+        return run_id
 
     def stop_load(self, run_id: int) -> None:
         """Stop a load run. Raises NotAllowedError."""
-        self._demand()
+        actor = self._demand()
         self.runtime.stop_load(run_id)
+        audit.note(actor, f"asked for the end of load run {run_id}")
 
     def request_comparison(self, plan: ComparisonPlan) -> int:
         """Start a comparison; return its id. Raises NotAllowedError, LoadRefusedError."""
-        self._demand()
-        return self.runtime.request_comparison(plan)
+        actor = self._demand()
+        comparison_id = self.runtime.request_comparison(plan)
+        audit.note(actor, f"asked for comparison {comparison_id}: {audit.comparison(plan)}")
+        return comparison_id
 
     def stop_comparison(self, comparison_id: int) -> None:
         """Stop a comparison. Raises NotAllowedError."""
-        self._demand()
+        actor = self._demand()
         self.desk.control.stop_comparison(comparison_id)
+        audit.note(actor, f"asked for the end of comparison {comparison_id}")
 
     def change_listener(self, name: str, change: Callable[[ListenerWish], ListenerWish]) -> None:
         """Want something else of a listener. Raises NotAllowedError."""
-        self._demand()
-        self.desk.control.change_wish(name, change)
+        actor = self._demand()
+        changes: list[str] = []
+
+        def noted(before: ListenerWish) -> ListenerWish:
+            after = change(before)
+            changes.append(audit.difference(before, after))
+            return after
+
+        self.desk.control.change_wish(name, noted)
+        audit.note(actor, f"changed listener {name}: {changes[-1]}")
 
     def why_not_host(self, app: str) -> str:
         """Why an app may not be hosted from the browser; empty when it may."""
@@ -165,15 +160,26 @@ class Dashboard:
 
         Raises NotAllowedError.
         """
-        self._demand()
+        actor = self._demand()
         self.desk.control.forget_wish(name)
+        audit.note(actor, f"changed listener {name}: back to its settings, or removed")
 
-    def _demand(self) -> None:
-        reason = self.why_not()
+    def _demand(self) -> str:
+        """Who acts. Raises NotAllowedError when they may not."""
+        actor, reason = self._standing()
         if reason:
+            self._refused.line(
+                logging.WARNING, actor, "%s wanted to change something and may not", actor
+            )
             raise NotAllowedError(reason)
+        return actor
 
 
 def dashboard_for(runtime: Runtime) -> Dashboard:
     """The dashboard's actions over one runtime."""
-    return Dashboard(runtime, threading.Lock())
+    settings = runtime.settings
+    sign_in = None
+    if settings.password is not None:
+        password = settings.password.get_secret_value()
+        sign_in = SignIn(runtime.folder, password, f"{settings.path_prefix}/")
+    return Dashboard(runtime, sign_in, LimitedLog(audit.logger))

@@ -55,6 +55,9 @@ SMALLEST_COMPRESSED: Final = 16_384
 """Bytes from which an answer is compressed: a poll's delta is below, and comes each second from
 each viewer; compressing it would cost a tenth of the poll."""
 
+LONGEST_BODY: Final = 1024 * 1024
+"""Bytes of a request: a page's poll has a few thousand. A longer one is answered with 413."""
+
 
 class CompressedOnce:
     """Flask-Compress's cache: static files are compressed once a process, answers never kept.
@@ -88,19 +91,15 @@ def _file_key(asked: Request) -> str:
     return ""
 
 
-def delivery_settings(prefix: str) -> dict[str, Any]:
-    """Flask settings for compression and cookies, below a path prefix or none."""
+def delivery_settings() -> dict[str, Any]:
+    """Flask settings for compression and the size of requests."""
     return {
         "COMPRESS_ALGORITHM": ["gzip"],
         "COMPRESS_STREAMS": False,
         "COMPRESS_MIN_SIZE": SMALLEST_COMPRESSED,
         "COMPRESS_CACHE_BACKEND": CompressedOnce,
         "COMPRESS_CACHE_KEY": _file_key,
-        "SESSION_COOKIE_NAME": "servescope",
-        "SESSION_COOKIE_PATH": f"{prefix}/",
-        "SESSION_COOKIE_HTTPONLY": True,
-        "SESSION_COOKIE_SAMESITE": "Strict",
-        "MAX_CONTENT_LENGTH": 1024 * 1024,
+        "MAX_CONTENT_LENGTH": LONGEST_BODY,
     }
 
 

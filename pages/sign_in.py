@@ -7,7 +7,8 @@ from dash import Input, Output, State, callback, dcc, html, no_update, register_
 
 from components.access import dashboard
 from components.path_prefix import below_prefix
-from servescope.errors import NotAllowedError
+from components.sentences import sentence
+from servescope.errors import ServescopeError
 
 register_page(__name__, path="/sign-in", name="Sign in", title="Sign in · Servescope")
 
@@ -23,24 +24,28 @@ SIGNED_IN = "You are signed in and may start and stop load runs."
     State("sign-in-password", "value"),
     prevent_initial_call=True,
 )
-def sign_in(_clicks: int | None, _submits: int | None, password: str | None) -> tuple[object, str]:
+def sign_in(_clicks: object, _submits: object, password: object) -> tuple[object, str]:
     """Go to the overview with the right to act, or say what stood in the way."""
     try:
-        right = dashboard().sign_in(password or "")
-    except NotAllowedError as error:
-        return no_update, str(error)
+        right = dashboard().sign_in(password)
+    except ServescopeError as error:
+        return no_update, sentence(error)
     return (below_prefix("/"), "") if right else (no_update, "This is not the operator's password.")
 
 
 @callback(
     Output("sign-in-goto", "href", allow_duplicate=True),
+    Output("sign-in-refused", "children", allow_duplicate=True),
     Input("sign-out", "n_clicks"),
     prevent_initial_call=True,
 )
-def sign_out(_clicks: int | None) -> str:
-    """Give the right to act back."""
-    dashboard().sign_out()
-    return below_prefix("/")
+def sign_out(_clicks: object) -> tuple[object, str]:
+    """Give the right to act back, or say what stood in the way."""
+    try:
+        dashboard().sign_out()
+    except ServescopeError as error:
+        return no_update, sentence(error)
+    return below_prefix("/"), ""
 
 
 def layout(**_query: str) -> html.Div:
@@ -68,10 +73,6 @@ def layout(**_query: str) -> html.Div:
                         autoComplete="current-password",
                     ),
                     dmc.Button("Sign in", id="sign-in", mt="md"),
-                    html.Div(
-                        dmc.Text(id="sign-in-refused", size="sm", c="red", mt="xs"),
-                        role="status",
-                    ),
                 ],
                 hidden=not asks,
             ),
@@ -80,6 +81,10 @@ def layout(**_query: str) -> html.Div:
                 id="sign-out",
                 variant="default",
                 display="inline-block" if board.has_password and may_act else "none",
+            ),
+            html.Div(
+                dmc.Text(id="sign-in-refused", size="sm", c="red", mt="xs"),
+                role="status",
             ),
         ],
     )

@@ -52,7 +52,7 @@ def objection(settings: Settings, app: str, own: Iterable[str] = ()) -> str:
     if not is_folder and not _APP.fullmatch(app):
         return f"{app or 'Nothing'} is neither module:attribute nor the whole path of a folder."
     if is_folder and _overlap(_real(app), _real(str(settings.data_dir))):
-        return f"{app} holds Servescope's own data, the key of the sign-in among it."
+        return f"{app} holds Servescope's own data, the sessions of the sign-in among it."
     allowed = [*offered(settings), *own]
     if ANY_APP in settings.apps or app in allowed:
         return ""

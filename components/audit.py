@@ -1,0 +1,55 @@
+"""Who changed what: one line of the log for each change that a person makes."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import fields
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from servescope.comparison import ComparisonPlan
+    from servescope.records import ListenerWish, LoadPlan
+
+logger = logging.getLogger("servescope.audit")
+
+
+def note(actor: str, did: str) -> None:
+    """Write that `actor` did something; both in words, with nothing in them that breaks a line."""
+    logger.info("%s %s", _in_one_line(actor), _in_one_line(did))
+
+
+def load(plan: LoadPlan) -> str:
+    """A load run in a few words."""
+    return f"{plan.rate:g} requests/s for {plan.seconds:g} s on {plan.listener} {plan.target}"
+
+
+def comparison(plan: ComparisonPlan) -> str:
+    """A comparison in a few words."""
+    models = ", ".join(plan.models)
+    return f"{models} with {plan.app}: {plan.rate:g} requests/s for {plan.seconds:g} s"
+
+
+def difference(before: ListenerWish, after: ListenerWish) -> str:
+    """What of a wish is another one, field by field; a value nobody chose is `unset`."""
+    changed = [
+        f"{field.name} {_told(old)} -> {_told(new)}"
+        for field in fields(after)
+        if (old := getattr(before, field.name)) != (new := getattr(after, field.name))
+    ]
+    return "; ".join(changed) or "nothing"
+
+
+def _told(value: object) -> str:
+    if value is None:
+        return "unset"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "none"
+    return str(value)
+
+
+def _in_one_line(text: str) -> str:
+    """The text with what could end a line, or play with a terminal, escaped."""
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode()
+        for character in text
+    )
