@@ -11,24 +11,16 @@ import signal
 import sys
 import threading
 from contextlib import suppress
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import dash
-from flask import Flask, Response, abort, request
 from flask_compress import Compress
 
-from components import endpoints
+from components import endpoints, guard
 from components.authority import dashboard_for
 from components.client import ForwardedMiddleware
-from components.delivery import (
-    LOADED_FIRST,
-    delivery_settings,
-    index_page,
-    security_headers,
-)
+from components.delivery import LOADED_FIRST, delivery_settings, index_page
 from components.path_prefix import PathPrefixMiddleware
-from components.same_origin import refuse_foreign
 from components.shell import connect, shell
 from servescope.errors import ServescopeError, SettingsError
 from servescope.runtime import Runtime
@@ -40,9 +32,10 @@ from servescope.wire.forwarded import TrustedProxies
 if TYPE_CHECKING:
     from types import FrameType
 
+    from flask import Flask
+
     from servescope.hosting.wsgi import WsgiCallable
 
-CALLBACKS: Final = "/_dash-update-component"
 LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 
 
@@ -50,7 +43,7 @@ def create_app(settings: Settings | None = None) -> dash.Dash:
     """Build the dashboard. Raises ServescopeError when settings or data folder are unusable."""
     settings = settings or load_settings()
     runtime = Runtime(settings)
-    flask = Flask("servescope", static_folder=None)
+    flask = guard.GuardedFlask("servescope", static_folder=None)
     prefix = settings.path_prefix
     flask.config.update(delivery_settings())
     flask.extensions["servescope"] = dashboard_for(runtime)
@@ -70,7 +63,8 @@ def create_app(settings: Settings | None = None) -> dash.Dash:
     connect()
     endpoints.connect(flask)
     app.layout = shell
-    _guard(app, flask, settings)
+    Compress(flask)
+    guard.connect(app, flask, settings.public_origin)
     _go_behind_proxies(flask, settings)
     return app
 
@@ -99,33 +93,6 @@ def _go_behind_proxies(flask: Flask, settings: Settings) -> None:
 
 def _wrap(flask: Any, middleware: WsgiCallable) -> None:
     flask.wsgi_app = middleware  # as Flask documents it; to mypy it were a method
-
-
-def _guard(app: dash.Dash, flask: Flask, settings: Settings) -> None:
-    """Refuse foreign requests that change something; add security headers to every answer."""
-    Compress(flask)
-    headers: dict[str, str] = {}
-
-    @flask.before_request
-    def refuse_foreign_and_unknown() -> None:
-        refuse_foreign(settings.public_origin)
-        if request.path == CALLBACKS:
-            asked = request.get_json(silent=True)
-            wanted = asked.get("output") if isinstance(asked, dict) else None
-            if not isinstance(wanted, str):
-                abort(HTTPStatus.BAD_REQUEST)
-            if wanted not in app.callback_map:
-                # A tab from before an update asks each second; Dash would log each as a crash.
-                abort(HTTPStatus.CONFLICT, "This page is older than the server: load it again.")
-
-    @flask.after_request
-    def add_headers(response: Response) -> Response:
-        if not headers:
-            # Only now are all callbacks known, and with them all inline scripts.
-            headers.update(security_headers(app.csp_hashes()))
-        for name, value in headers.items():
-            response.headers.setdefault(name, value)
-        return response
 
 
 def build() -> tuple[dash.Dash, Runtime]:

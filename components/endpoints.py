@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from flask import Response, request
 
 from components import access
-from servescope.errors import ExportError, ServescopeError
+from servescope.errors import ExportError
 from servescope.formats.exposition_text import TextFormat, render
 from servescope.formats.negotiation import choose
 from servescope.formats.tables import table_format
@@ -24,22 +24,16 @@ _EXPORT_ARGUMENTS: Final = frozenset({"metric", "from", "to", "step", "format", 
 
 
 def connect(flask: Flask) -> None:
-    """Register the endpoints: once for each app."""
+    """Register the endpoints: once for each app. `guard` answers with the errors they raise."""
     totals = Totals()
 
     @flask.get("/metrics")
     def metrics() -> Response:
-        try:
-            return scrape(totals)
-        except ServescopeError as error:
-            return _told(str(error), error.http_status)
+        return scrape(totals)
 
     @flask.get("/export")
     def export() -> Response:
-        try:
-            return download()
-        except ServescopeError as error:
-            return _told(str(error), error.http_status)
+        return download()
 
 
 def scrape(totals: Totals) -> Response:

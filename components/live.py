@@ -18,7 +18,7 @@ import orjson
 from dash import ClientsideFunction, Input, Output, State, callback, clientside_callback, no_update
 from plotly.io.json import to_json_plotly
 
-from components import access, status
+from components import access, query, status
 from servescope.errors import EngineAwayError, EngineRefusedError
 from servescope.queries import load
 from servescope.queries.span import LONG_STEP_S, View
@@ -46,6 +46,8 @@ LARGE_PROPERTY: Final = 300
 
 LONGEST_CURSOR: Final = 20_000
 """Characters of a cursor that are looked at; a browser's own has below 4,000."""
+
+MOST_ROW_ID: Final = 2**63
 
 
 class Plot(Protocol):
@@ -141,11 +143,19 @@ class Cursor:
                 int(stored["cursor"]),  # type: ignore[index]
                 int(shape["renewal"]),
                 {str(name): dict(graph) for name, graph in shape["graphs"].items()},
-                {str(name): int(newest) for name, newest in shape["feeds"].items()},
+                {str(name): _row_id(newest) for name, newest in shape["feeds"].items()},
                 {str(name): int(mark) for name, mark in shape["marks"].items()},
             )
-        except (TypeError, KeyError, ValueError, AttributeError):
+        except (TypeError, KeyError, ValueError, AttributeError, OverflowError, RecursionError):
             return cls()
+
+
+def _row_id(value: object) -> int:
+    """An id of a row in the store. Raises ValueError for one that SQLite cannot hold."""
+    number = int(str(value))
+    if not 0 <= number < MOST_ROW_ID:
+        raise ValueError(f"{number} is no id of a row")
+    return number
 
 
 def connect(page: LivePage) -> None:
@@ -163,7 +173,7 @@ def connect(page: LivePage) -> None:
         *filters, cursor = rest
         if view is None:  # the time bar has not read the URL yet
             return no_update
-        chosen = tuple(str(value or "") for value in filters)
+        chosen = tuple(query.first(value) for value in filters)
         shown = View.read(view)
         return sealed(page, access.desk().of_host(shown.host), shown, cursor, chosen)
 
@@ -190,7 +200,7 @@ def sealed(
     """
     try:
         seen = json.dumps(stored)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         seen = ""
     if len(seen) > LONGEST_CURSOR:
         seen, stored = "", None

@@ -66,9 +66,9 @@ def load_form(listeners: Sequence[str], why_not: str) -> html.Div:
     )
 
 
-def read(listener: str | None, target: str | None, rate: object, seconds: object) -> LoadPlan | str:
+def read(listener: object, target: object, rate: object, seconds: object) -> LoadPlan | str:
     """The plan the fields describe, or a sentence that says which of them does not say enough."""
-    if not listener:
+    if not (listener and isinstance(listener, str)):
         return "Choose a listener."
     numbers = []
     for name, value in (("requests per second", rate), ("seconds", seconds)):
@@ -79,4 +79,4 @@ def read(listener: str | None, target: str | None, rate: object, seconds: object
         if not math.isfinite(number):
             return f"Fill in a number of {name}."
         numbers.append(number)
-    return LoadPlan(listener, (target or "/").strip(), numbers[0], numbers[1])
+    return LoadPlan(listener, str(target or "/").strip(), numbers[0], numbers[1])

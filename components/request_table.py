@@ -50,6 +50,10 @@ COLUMNS: Final = (
     {"field": "client", "headerName": "Client", "minWidth": 110, "filter": "agTextColumnFilter"},
 )
 
+MOST_AMOUNT: Final = 2**63
+_TEXTS: Final = ("protocol", "listener", "route", "client", "user_agent", "method", "target")
+_AMOUNTS: Final = ("status", "bytes_received", "bytes_sent")
+
 
 def request_table(table_id: str) -> dag.AgGrid:
     """The table; a feed fills it, a click on a row selects it, Enter and the space bar do too."""
@@ -79,6 +83,23 @@ def matches(row: LogRow, listener: str, status_class: str) -> bool:
     return (not listener or row.listener == listener) and (
         not status_class or str(row.status)[:1] == status_class[:1]
     )
+
+
+def is_row(given: dict[str, Any]) -> bool:
+    """Whether this is a row as `table_row` made it, though a browser sent it."""
+    stages = given.get("stages_s")
+    return (
+        all(isinstance(given.get(name), str) for name in _TEXTS)
+        and all(_is_amount(given.get(name)) for name in _AMOUNTS)
+        and isinstance(given.get("flags"), list)
+        and all(isinstance(flag, str) for flag in given["flags"])
+        and isinstance(stages, dict)
+        and all(_is_amount(seconds) for seconds in stages.values())
+    )
+
+
+def _is_amount(value: object) -> bool:
+    return isinstance(value, (int, float)) and 0 <= value < MOST_AMOUNT
 
 
 def opened(row: dict[str, Any]) -> html.Div:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import dash_mantine_components as dmc
 from dash import html, register_page
 
-from components import panels, residual_table
+from components import panels, query, residual_table
 from components.live import LiveGraph, LivePage, Props, connect
 from components.tables import figure_table, swatch
 from components.waterfall import MEANING
@@ -132,7 +132,7 @@ PAGE: Final = LivePage("latency", GRAPHS, props, filters=("latency-listener",), 
 connect(PAGE)
 
 
-def layout(listener: str = "", **_query: str) -> html.Div:
+def layout(listener: object = "", **_query: object) -> html.Div:
     """The page, narrowed to a listener; the view in the query is the time bar's."""
     return panels.page_frame(
         PAGE,
@@ -156,6 +156,6 @@ def layout(listener: str = "", **_query: str) -> html.Div:
         ),
         controls=[
             dmc.Text(id="latency-within", size="sm", c="dimmed"),
-            panels.listener_select("latency-listener", listener),
+            panels.listener_select("latency-listener", query.first(listener)),
         ],
     )

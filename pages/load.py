@@ -107,9 +107,7 @@ connect(PAGE)
     *(State(field, "value") for field in load_form.FIELDS),
     prevent_initial_call=True,
 )
-def start(
-    _clicks: int, listener: str | None, target: str | None, rate: object, seconds: object
-) -> str:
+def start(_clicks: object, listener: object, target: object, rate: object, seconds: object) -> str:
     """Start the run the form describes; the answer says why not."""
     plan = load_form.read(listener, target, rate, seconds)
     return plan if isinstance(plan, str) else load_run.start(plan)
@@ -132,10 +130,10 @@ def stop(clicks: int) -> str:
     State("load-target", "value"),
     prevent_initial_call=True,
 )
-def suggest(listener: str | None, target: str | None) -> tuple[list[str], object]:
+def suggest(listener: object, target: object) -> tuple[list[str], object]:
     """Paths worth trying at the chosen listener; a path that is not among them stays."""
-    offered = load_run.SUGGESTED.get(listener or "", ["/"])
-    known = {path for paths in load_run.SUGGESTED.values() for path in paths}
+    offered = load_run.SUGGESTED.get(str(listener), ["/"])
+    known = [path for paths in load_run.SUGGESTED.values() for path in paths]
     return offered, "/" if target in known and target not in offered else no_update
 
 

@@ -16,10 +16,10 @@ from dash import (
     register_page,
 )
 
-from components import panels, websocket_panels
+from components import panels, query, websocket_panels
 from components.attributes import attributes
 from components.live import Feed, LiveGraph, LivePage, Props, connect
-from components.request_table import matches, opened, request_table, table_row
+from components.request_table import is_row, matches, opened, request_table, table_row
 from servescope import catalog
 from servescope.figures import theme
 from servescope.figures.lines import LinePlot
@@ -129,7 +129,7 @@ connect(PAGE)
 )
 def open_request(selected: list[dict[str, Any]] | None) -> tuple[object, object]:
     """Open the request whose row was clicked."""
-    if not selected:
+    if not selected or not is_row(selected[0]):
         return no_update, no_update
     return True, opened(selected[0])
 
@@ -142,14 +142,15 @@ clientside_callback(
 )
 
 
-def layout(listener: str = "", status: str = "", **_query: str) -> html.Div:
+def layout(listener: object = "", status: object = "", **_query: object) -> html.Div:
     """The page, narrowed to a listener and a class of status; the view is the time bar's."""
+    chosen = query.first(status)
     controls = [
-        panels.listener_select("requests-listener", listener),
+        panels.listener_select("requests-listener", query.first(listener)),
         dmc.Select(
             id="requests-status",
             data=list(traffic.STATUS_CLASSES),
-            value=status if status in traffic.STATUS_CLASSES else None,
+            value=chosen if chosen in traffic.STATUS_CLASSES else None,
             placeholder="Log: any status",
             clearable=True,
             size="sm",

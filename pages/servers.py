@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import dash_mantine_components as dmc
 from dash import Input, Output, State, callback, ctx, html, no_update, register_page
 
-from components import comparison, comparison_form, panels, server_form
+from components import comparison, comparison_form, panels, query, server_form
 from components.access import dashboard, why_not
 from components.access import desk as present_desk
 from components.live import LiveGraph, LivePage, Props, connect
@@ -84,7 +84,7 @@ PAGE: Final = LivePage("servers", GRAPHS, props, filters=(SHOWN,), metrics=METRI
 connect(PAGE)
 
 
-def listener(name: str | None) -> ListenerStatus | None:
+def listener(name: object) -> ListenerStatus | None:
     """The listener of this name as it is now."""
     statuses = present_desk().control.listeners()
     return next((one for one in statuses if one.name == name), None)
@@ -98,7 +98,7 @@ def listener(name: str | None) -> ListenerStatus | None:
     Input(server_form.CHOSEN, "value"),
     prevent_initial_call=True,
 )
-def show(name: str | None) -> list[object]:
+def show(name: object) -> list[object]:
     """Fill the fields with what the chosen listener has."""
     status = listener(name)
     if status is None:
@@ -134,7 +134,7 @@ def act(*given: object) -> list[object]:
             )
         elif ctx.triggered_id in {"server-reset", "server-remove"}:
             dashboard().reset_listener(status.name)
-        else:
+        elif ctx.triggered_id in CHANGES:
             dashboard().change_listener(status.name, CHANGES[str(ctx.triggered_id)])
     except ServescopeError as error:
         return [str(error), *fine]
@@ -197,9 +197,9 @@ def stop_comparing(clicks: int) -> str:
     Input("compare-subject", "value"),
     prevent_initial_call=True,
 )
-def suggest(name: str | None) -> object:
+def suggest(name: object) -> object:
     """The path that goes with the chosen app."""
-    subject = subjects(dashboard().runtime.settings).get(name or "")
+    subject = subjects(dashboard().runtime.settings).get(str(name))
     return subject.target if subject else no_update
 
 
@@ -221,7 +221,7 @@ def restart(wish: ListenerWish) -> ListenerWish:
 CHANGES: Final = {"server-start": start, "server-stop": stop, "server-restart": restart}
 
 
-def layout(comparison: str = "", **_query: str) -> html.Div:
+def layout(comparison: object = "", **_query: object) -> html.Div:
     """The page; `comparison` is the id of the one to show, the view is the time bar's."""
     board, reason = dashboard(), why_not()
     listeners, apps = board.desk.listeners(), board.offered_apps()
@@ -260,7 +260,7 @@ def layout(comparison: str = "", **_query: str) -> html.Div:
                 id=SHOWN,
                 label="Shown",
                 data=[],
-                value=comparison or None,
+                value=query.first(comparison) or None,
                 display="none",
                 allowDeselect=False,
                 mt="sm",

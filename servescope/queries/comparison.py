@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from servescope.records import LoadRun
 
 KEPT_SHOWN: Final = 20
-MOST_ID: Final = 2**31
+LONGEST_ID: Final = 9
+"""Digits; int() refuses thousands of them, and SQLite more than 63 bits."""
 
 
 def comparisons(desk: Desk) -> list[Comparison]:
@@ -25,7 +26,7 @@ def active_comparison(desk: Desk) -> Comparison | None:
 
 def chosen(desk: Desk, wanted: str) -> Comparison | None:
     """The comparison of this id, however old; without one the newest."""
-    if not (wanted.isascii() and wanted.isdigit()) or int(wanted) > MOST_ID:
+    if not (wanted.isascii() and wanted.isdigit()) or len(wanted) > LONGEST_ID:
         return next(iter(comparisons(desk)), None)
     number = int(wanted)
     return desk.snapshots.get(

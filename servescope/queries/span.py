@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from typing import Final
 
 STEPS: Final = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 10_800, 21_600, 86_400)
 """Steps in seconds a graph may have; each is a whole number of rows of the tier it is read from."""
 
 LONGEST_HOST: Final = 200
+MOST_SECOND: Final = 2**33
+"""Epoch seconds up to the year 2242: later ones are no times, and some are no 64-bit numbers."""
+
 MAX_POINTS: Final = 900
 """Most points of a line: more than the pixels a graph of this dashboard is wide."""
 
@@ -77,12 +78,13 @@ class View:
         return self.fixed is None
 
     @classmethod
-    def read(cls, stored: Mapping[str, object] | None) -> View:
+    def read(cls, stored: object) -> View:
         """Read `{"last": "15m", "host": name}`, with `from` and `to` in s for a fixed span.
 
         What cannot be read falls back to the default: a mistyped link still shows a page.
         """
-        stored = stored or {}
+        if not isinstance(stored, Mapping):
+            stored = {}
         last = _BY_KEY.get(str(stored.get("last")), DEFAULT_RANGE)
         host = str(stored.get("host") or "")[:LONGEST_HOST]
         host = host if host.isprintable() else ""
@@ -90,7 +92,7 @@ class View:
             start, end = int(float(str(stored["from"]))), int(float(str(stored["to"])))
         except (KeyError, ValueError, OverflowError):
             return cls(last, host=host)
-        if not 0 <= start < end:
+        if not 0 <= start < end < MOST_SECOND:
             return cls(last, host=host)
         return cls(last, (start, end), host)
 

@@ -77,6 +77,9 @@ def test_the_navigation_opens_and_closes_on_a_phone(open_page):
 def test_an_unknown_address_is_a_page_that_leads_back(open_page):
     opened = open_page("/no/such/page")
     assert opened.page.title().startswith("Page not found")
+    # Chromium tells that the document's status is 404; it is to complain of nothing else.
+    assert [text for text in opened.complaints if "404" not in text] == []
+    opened.complaints.clear()
     opened.page.locator("#page").get_by_role("link").first.click()
     opened.until("document.querySelector('h1')?.textContent === 'Overview'")
 

@@ -6,6 +6,7 @@ from servescope.queries.span import (
     DEFAULT_RANGE,
     LONG_STEP_S,
     MAX_POINTS,
+    MOST_SECOND,
     RANGES,
     STEPS,
     Span,
@@ -33,6 +34,14 @@ NEWEST = 1_800_000_123
         ({"from": 100, "to": 200, "host": "*"}, View(DEFAULT_RANGE, (100, 200), "*")),
         ({"host": "a\x00b"}, View()),
         ({"host": "x" * 300}, View(host="x" * 200)),
+        (5, View()),
+        ("5m", View()),
+        ([["last", "1h"]], View()),
+        ({"last": {}, "host": []}, View()),
+        ({"from": 0, "to": MOST_SECOND - 1}, View(DEFAULT_RANGE, (0, MOST_SECOND - 1))),
+        ({"from": 0, "to": MOST_SECOND}, View()),
+        ({"from": 1e300, "to": 1e308}, View()),
+        ({"from": "9" * 5_000, "to": "9" * 5_001}, View()),
     ],
 )
 def test_a_view_is_read_from_what_a_browser_sends(stored, expected):
