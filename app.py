@@ -19,6 +19,7 @@ from flask_compress import Compress
 from components import endpoints, guard
 from components.authority import dashboard_for
 from components.client import ForwardedMiddleware
+from components.dash_doors import no_doors
 from components.delivery import LOADED_FIRST, delivery_settings, index_page
 from components.path_prefix import PathPrefixMiddleware
 from components.shell import connect, shell
@@ -47,19 +48,22 @@ def create_app(settings: Settings | None = None) -> dash.Dash:
     prefix = settings.path_prefix
     flask.config.update(delivery_settings())
     flask.extensions["servescope"] = dashboard_for(runtime)
-    app = dash.Dash(
-        __name__,
-        server=flask,  # type: ignore[arg-type]  # Dash annotates a bool, documents a Flask app
-        title="Servescope",
-        update_title="",
-        use_pages=True,
-        suppress_callback_exceptions=True,
-        health_endpoint="health",
-        index_string=index_page(prefix),
-        assets_ignore="|".join(LOADED_FIRST),
-        requests_pathname_prefix=f"{prefix}/",
-        routes_pathname_prefix="/",  # PathPrefixMiddleware takes the prefix away
-    )
+    with no_doors():
+        app = dash.Dash(
+            __name__,
+            server=flask,  # type: ignore[arg-type]  # Dash annotates a bool, documents a Flask app
+            title="Servescope",
+            update_title="",
+            use_pages=True,
+            suppress_callback_exceptions=True,
+            health_endpoint="health",
+            index_string=index_page(prefix),
+            assets_ignore="|".join(LOADED_FIRST),
+            requests_pathname_prefix=f"{prefix}/",
+            routes_pathname_prefix="/",  # PathPrefixMiddleware takes the prefix away
+            enable_mcp=False,
+            use_async=False,  # else asgiref, where there is one, runs each callback on a new loop
+        )
     connect()
     endpoints.connect(flask)
     app.layout = shell

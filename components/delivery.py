@@ -92,7 +92,7 @@ def _file_key(asked: Request) -> str:
 
 
 def delivery_settings() -> dict[str, Any]:
-    """Flask settings for compression and the size of requests."""
+    """Flask settings for compression, the size of requests, and errors."""
     return {
         "COMPRESS_ALGORITHM": ["gzip"],
         "COMPRESS_STREAMS": False,
@@ -100,6 +100,7 @@ def delivery_settings() -> dict[str, Any]:
         "COMPRESS_CACHE_BACKEND": CompressedOnce,
         "COMPRESS_CACHE_KEY": _file_key,
         "MAX_CONTENT_LENGTH": LONGEST_BODY,
+        "DEBUG": False,  # FLASK_DEBUG would pass errors by our handlers, on to the server
     }
 
 

@@ -72,7 +72,9 @@ class Settings(BaseSettings):
     )
     host: str = Field("127.0.0.1", description="address the dashboard binds to")
     port: Port = Field(8050, description="port the dashboard binds to")
-    debug: bool = Field(default=False, description="Dash's debug mode with the reloader")
+    debug: bool = Field(
+        default=False, description="Dash's debug mode with the reloader; on loopback only"
+    )
     password: SecretStr | None = Field(
         None, description="operator's password; needed to change anything once it is set"
     )
@@ -262,6 +264,15 @@ class Settings(BaseSettings):
     def lower_names(cls, value: object) -> object:
         """Header fields have names without case."""
         return value.lower() if isinstance(value, str) else value
+
+    @field_validator("debug")
+    @classmethod
+    def keep_debug_mode_at_home(cls, value: bool, info: ValidationInfo) -> bool:
+        """Refuse a debug mode that others could reach: its tracebacks run code behind a PIN."""
+        objection = debugger_objection(str(info.data.get("host")), "")
+        if value and objection:
+            raise ValueError(f"the debug mode {objection}")
+        return value
 
     @field_validator("wsgi_debugger")
     @classmethod

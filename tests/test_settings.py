@@ -119,6 +119,20 @@ def test_a_debugger_others_could_reach_is_refused_in_one_line(monkeypatch, name,
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("host", "allowed"),
+    [("127.0.0.1", True), ("::1", True), ("0.0.0.0", False), ("dash.example", False)],
+)
+def test_the_debug_mode_is_for_loopback_alone(monkeypatch, host, allowed):
+    monkeypatch.setenv("SERVESCOPE_HOST", host)
+    monkeypatch.setenv("SERVESCOPE_DEBUG", "true")
+    if allowed:
+        assert load_settings().debug
+        return
+    with pytest.raises(SettingsError, match="the debug mode runs any code for whoever reaches it"):
+        load_settings()
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
 def test_a_debugger_on_loopback_is_allowed(monkeypatch, address):
     monkeypatch.setenv("SERVESCOPE_LISTEN_ADDRESS", address)
