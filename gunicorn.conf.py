@@ -5,6 +5,7 @@ Two workers and more may run: one of them leads (listeners, collector, load), al
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -44,8 +45,22 @@ def post_worker_init(worker: Worker) -> None:
     """Join the election, after the fork and in the worker only."""
     import app
 
-    del worker
+    _log_beside(worker)
     app.runtime.start()
+
+
+def _log_beside(worker: Worker) -> None:
+    """Have our loggers write into gunicorn's error log, in its form (with the pid) and level.
+
+    A logging configuration of the operator's own says itself where they write.
+    """
+    settings = worker.cfg.settings
+    if any(settings[name].get() for name in ("logconfig", "logconfig_dict", "logconfig_json")):
+        return
+    ours, theirs = logging.getLogger("servescope"), worker.log.error_log
+    ours.handlers = list(theirs.handlers)
+    ours.setLevel(theirs.level)
+    ours.propagate = False
 
 
 def worker_exit(server: Arbiter, worker: Worker) -> None:

@@ -22,7 +22,6 @@ from servescope.runtime.wanted import LOGS, added_listener, wanted_listeners
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from servescope.records import ListenerStatus
     from servescope.settings import Settings
     from servescope.store.base import Store
     from servescope.store.control import Control
@@ -43,6 +42,8 @@ class Leader:
                 platform.machine(),
             )
         self._control = control
+        self._troubles: dict[str, str] = {}
+        """What the log was told last of each listener that is not as it should be."""
         rings = folder / RINGS
         self._recorder = Recorder(rings)
         self._listeners = Listeners(
@@ -64,22 +65,14 @@ class Leader:
         self._comparisons.abandon_orphans()
         self._runs.abandon_orphans()
         self._listeners.reconcile(self._control.wishes())
-        self._control.write_listeners(self._statuses())
+        self._write_listeners()
         self._collecting.start()
-        for status in self._listeners.statuses():
-            logger.info(
-                "listener %s %s on %s %s",
-                status.name,
-                status.state,
-                status.url,
-                status.message,
-            )
 
     def reconcile(self) -> None:
         """Hold what people want against what is; called a few times a second."""
         changed = self._listeners.reconcile(self._control.wishes())
         if self._comparisons.reconcile() or changed:
-            self._control.write_listeners(self._statuses())
+            self._write_listeners()
         tell_news(self._control, self._listeners)
         self._runs.reconcile()
 
@@ -87,8 +80,15 @@ class Leader:
         """What the collector has trouble with, in whole sentences."""
         return self._collecting.problems()
 
-    def _statuses(self) -> list[ListenerStatus]:
-        return self._listeners.statuses() + self._comparisons.statuses()
+    def _write_listeners(self) -> None:
+        """Tell the pages how the listeners stand, and the log what keeps one from its wish."""
+        statuses = self._listeners.statuses()
+        self._control.write_listeners(statuses + self._comparisons.statuses())
+        troubles = {status.name: status.message for status in statuses if status.message}
+        for status in statuses:
+            if status.message and status.message != self._troubles.get(status.name):
+                logger.warning("listener %s is %s: %s", status.name, status.state, status.message)
+        self._troubles = troubles
 
     def stop(self) -> None:
         """Stop everything, in the opposite order; what was recorded is in the store after it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import time
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
     from servescope.recording import Recorder
     from servescope.serving import RunningListener
+
+logger = logging.getLogger(__name__)
 
 NEXT_PORTS: Final = 50
 """How many ports after a default one are tried when it is taken."""
@@ -138,12 +141,17 @@ class Listeners:
             again = before is not None and wish.restarts > before.restarts
             self._begin(hosted, lambda: self._change(hosted, again=again))
         elif hosted.running.look_at_certificate():
-            self._news.append(f"{hosted.base.name}: renewed certificate")
+            self._tell_of(f"{hosted.base.name}: renewed certificate")
             hosted.message = hosted.running.problem
             self._tell(hosted, hosted.message)
         elif hosted.running.problem != hosted.message:
             hosted.message = hosted.running.problem
             self._tell(hosted, hosted.message)
+
+    def _tell_of(self, news: str, details: str = "") -> None:
+        """Put a change on the time axis, in a few words, and into the log with its details."""
+        self._news.append(news)
+        logger.info("listener %s%s", news, f": {details}" if details else "")
 
     def _begin(self, hosted: _Hosted, act: Callable[[], None]) -> None:
         """Do something that may take seconds on a thread of its own."""
@@ -161,7 +169,7 @@ class Listeners:
         running, hosted.running = hosted.running, None
         if running is not None:
             running.stop(STOP_GRACE_S)
-            self._news.append(f"{hosted.base.name} stopped")
+            self._tell_of(f"{hosted.base.name} stopped")
         hosted.applied = None
         hosted.status = replace(
             _status(hosted, self._spec(hosted), ""), state=ListenerState.STOPPED
@@ -183,7 +191,11 @@ class Listeners:
             elif not again and _but_for_access(spec) == _but_for_access(applied):
                 old.change_access(spec.options.deny, spec.options.allow)
                 hosted.applied = spec
-                self._news.append(f"{name}: other addresses denied")
+                self._tell_of(
+                    f"{name}: other addresses denied",
+                    f"denied {', '.join(spec.options.deny) or 'nobody'}, "
+                    f"allowed {', '.join(spec.options.allow) or 'everybody else'}",
+                )
                 self._tell(hosted, "")
                 return
             else:
@@ -197,8 +209,8 @@ class Listeners:
             hosted.applied = spec
             hosted.retiring = [one for one in hosted.retiring if one.is_alive()]
             hosted.retiring.append(retire(old))
-            self._news.append(f"{name} restarted" if again else f"{name} changed")
             hosted.status = _status(hosted, spec, "")
+            self._tell_of(f"{name} restarted" if again else f"{name} changed", _how(hosted.status))
 
     def _tell(self, hosted: _Hosted, message: str) -> None:
         """The listener goes on, with something else to say of it."""
@@ -234,6 +246,7 @@ class Listeners:
                 hosted.applied = spec
                 hosted.status = _status(hosted, spec, message)
                 hosted.message = ""
+                logger.info("listener %s is up: %s", spec.name, _how(hosted.status))
                 if is_news:
                     self._news.append(f"{hosted.base.name} started")
                 return
@@ -293,10 +306,16 @@ class Listeners:
             if hosted.running is not None:
                 hosted.running.stop(grace_seconds)
                 hosted.running = None
+                logger.info("listener %s stopped", hosted.base.name)
             for retiring in hosted.retiring:
                 retiring.join(grace_seconds)
             if hosted.status is not None:
                 hosted.status = replace(hosted.status, state=ListenerState.STOPPED, message="")
+
+
+def _how(status: ListenerStatus) -> str:
+    """Where a listener is, and how it serves what."""
+    return f"{status.url} serves {status.app} on {status.model}"
 
 
 def _but_for_access(spec: ListenerSpec) -> ListenerSpec:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from servescope.records import LoadRun
     from servescope.settings import Settings
     from servescope.store.control import Control
+
+logger = logging.getLogger(__name__)
 
 STOP_GRACE_S: Final = 2.0
 
@@ -100,6 +103,7 @@ class LoadRuns:
         text = f"run {run.id}: {plan.rate:g}/s on {plan.listener}"  # short: it stands on each graph
         event_id = self._control.add_event(Event(EventKind.LOAD_RUN, now, text))
         self._going[run.id] = _Going(generator, event_id)
+        logger.info("load run %d started: %s to %s:%d", run.id, text, address, port)
 
     def _report(self, going: _Going) -> None:
         generator, progress = going.generator, going.generator.progress
@@ -116,6 +120,7 @@ class LoadRuns:
 
     def _finish(self, run_id: int, state: RunState, message: str) -> None:
         self._control.update_run(run_id, state=state, ended_s=time.time(), message=message)
+        logger.info("load run %d is %s%s", run_id, state, f": {message}" if message else "")
 
     def stop(self) -> None:
         """Stop the runs under way and write what they had measured."""

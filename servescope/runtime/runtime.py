@@ -189,8 +189,14 @@ class Runtime:
             raise
         self._leader = leader
         leader.start()
-        announce(self._control, os.getpid(), took_over=self._elected.is_set())
-        logger.info("process %d leads on %s", os.getpid(), self.folder)
+        took_over = self._elected.is_set()
+        announce(self._control, os.getpid(), took_over=took_over)
+        logger.info(
+            "process %d leads on %s%s",
+            os.getpid(),
+            self.folder,
+            ": it took over" if took_over else "",
+        )
 
     def _beat(self) -> None:
         role = "leader" if self._lock.held else "follower"
@@ -200,6 +206,7 @@ class Runtime:
         try:
             if self._leader is not None:
                 self._leader.stop()
+                logger.info("process %d leads no longer", os.getpid())
             self._control.leave(os.getpid())
         except ServescopeError as error:
             logger.warning("while stopping: %s", error)
