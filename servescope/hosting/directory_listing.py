@@ -46,16 +46,18 @@ class Entry:
     mtime_s: float
 
 
-def read_entries(folder: str, leads_outside: Callable[[str], bool]) -> list[Entry]:
+def read_entries(descriptor: int, folder: str, leads_outside: Callable[[str], bool]) -> list[Entry]:
     """Folders first, then files, each by name; what cannot be served is left out.
 
-    `leads_outside(path)` tells whether a symbolic link leaves the root. Raises OSError.
+    The folder is the one that is open as `descriptor`, whatever has taken the place of its path
+    `folder` since. `leads_outside(path)` tells whether a symbolic link leaves the root. Raises
+    OSError.
     """
     entries = []
-    with os.scandir(folder) as found:
+    with os.scandir(descriptor) as found:
         for item in found:
             try:
-                if item.is_symlink() and leads_outside(item.path):
+                if item.is_symlink() and leads_outside(f"{folder}/{item.name}"):
                     continue
                 status = item.stat()
             except OSError:  # gone since, or a link into nowhere

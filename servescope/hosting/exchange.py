@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from http import HTTPStatus
 from typing import IO, TYPE_CHECKING, Final, Protocol
 
@@ -13,6 +12,7 @@ from servescope.records import RequestFlag
 from servescope.wire.http1_response import HeadPlan, ResponseFraming, as_content, plan_head
 
 if TYPE_CHECKING:
+    from servescope.hosting.open_file import OpenFile
     from servescope.hosting.site import Site
     from servescope.wire.forwarded import ForwardedRequest
     from servescope.wire.http1_events import Refusal, RequestHead
@@ -45,10 +45,11 @@ class ResponseSink(Protocol):
     def send(self, data: bytes, *, last: bool) -> None:
         """Send bytes, maybe none; `last` says that the response ends with them."""
 
-    def send_file(self, head: bytes, descriptor: int, offset: int, count: int) -> None:
+    def send_file(self, head: bytes, file: OpenFile, offset: int, count: int) -> None:
         """Send `head`, then `count` bytes of a file; these end the response.
 
-        The sink owns the descriptor from here on and closes it.
+        A sink that needs the file for longer than this call takes it (`OpenFile.moved`). One that
+        finds fewer bytes in it tells the exchange (`cut_short`).
         """
 
 
@@ -215,29 +216,24 @@ class Exchange:
         self,
         status: int,
         headers: Headers,
-        descriptor: int,
+        file: OpenFile,
         offset: int,
         count: int,
         phrase: str | None = None,
     ) -> None:
         """Answer with `count` bytes of a file; fewer when that is announced, none without content.
 
-        The descriptor is given away with the call, which may fail: it is closed in any case.
+        The caller closes the file; the sink may have taken it.
         """
-        admitted = 0
-        try:
-            head, framing = self._begin(status, headers, count, phrase)
-            admitted = framing.admit_file(count)
-        finally:
-            if not admitted:
-                os.close(descriptor)
+        head, framing = self._begin(status, headers, count, phrase)
+        admitted = framing.admit_file(count)
         self._check_length(framing.missing_bytes or 0)
         if not admitted:
             self._send(head, last=True)
             return
         self.is_ended = True
         try:
-            self.sink.send_file(head, descriptor, offset, admitted)
+            self.sink.send_file(head, file, offset, admitted)
         except BaseException as error:
             self.break_off(error)
             raise
@@ -323,16 +319,14 @@ class Exchange:
             self.flags |= RequestFlag.ABORTED
 
     def _check_length(self, missing: int) -> None:
-        """Less content than announced: only the end of the connection tells the client."""
         if missing > 0:
-            self.aborted = True
-            self.flags |= RequestFlag.APP_ERROR
-            _log.warning(
-                "%s %s: the application gave %d bytes less than its Content-Length",
-                self.method,
-                self.target,
-                missing,
-            )
+            self.cut_short(f"the application gave {missing} bytes less than its Content-Length")
+
+    def cut_short(self, reason: str) -> None:
+        """Less content than announced: only the end of the connection tells the client."""
+        self.aborted = True
+        self.flags |= RequestFlag.APP_ERROR
+        _log.warning("%s %s: %s", self.method, self.target, reason)
 
     def fail(self) -> None:
         """The application raised: answer 500, or break off what is under way."""

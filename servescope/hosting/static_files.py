@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import stat
@@ -18,7 +19,9 @@ from servescope.hosting.content_coding import neighbours, preferred
 from servescope.hosting.content_types import content_type
 from servescope.hosting.directory_listing import listing_page, read_entries
 from servescope.hosting.file_cache import FileCache, version_of
+from servescope.hosting.open_file import OpenFile
 from servescope.hosting.routes import UNMATCHED
+from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.wire.http1_response import render_block
 from servescope.wire.http1_rules import KNOWN_METHODS
 
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
 INDEX: Final = "index.html"
 SMALL_FILE: Final = 65_536
 """Bytes up to which a file is read and leaves in one send with its head."""
+
+MOST_READINGS: Final = 3
+"""How often a file that became shorter between its size and its content is read anew."""
 
 _ALLOW: Final = "GET, HEAD, OPTIONS"
 _VARY: Final = ("Vary", "Accept-Encoding")
@@ -46,6 +52,10 @@ _CONDITIONS: Final = frozenset(
         b"if-range",
     )
 )
+_SCARCE: Final = frozenset((errno.EMFILE, errno.ENFILE, errno.ENOMEM))
+"""Errors of open(2) that say nothing about the file."""
+
+_log = UnfailingLogger(__name__)
 
 
 class StaticFolder:
@@ -80,7 +90,14 @@ class StaticFolder:
         if segments is None:
             self._not_found(exchange)
             return
-        self._serve(exchange, segments, path, query)
+        try:
+            self._serve(exchange, segments, path, query)
+        except OSError as error:
+            if error.errno not in _SCARCE or exchange.status:
+                raise
+            exchange.respond_error(
+                HTTPStatus.SERVICE_UNAVAILABLE, "The server has run out of resources; ask again."
+            )
 
     def _refuse_method(self, exchange: Exchange) -> None:
         """405, or 501 for a method that we have never heard of (RFC 9110 section 9.1)."""
@@ -107,12 +124,13 @@ class StaticFolder:
 
     def _serve(self, exchange: Exchange, segments: list[str], path: str, query: str) -> None:
         url = "/" + "/".join(segments)
-        descriptor = self._open("/".join((self._root, *segments)))
-        if descriptor is None:
+        file_path = "/".join((self._root, *segments))
+        file = self._open(file_path)
+        if file is None:
             self._not_found(exchange)
             return
-        try:
-            status = os.fstat(descriptor)
+        with file:
+            status = os.fstat(file.fileno())
             wants_folder = path.endswith("/") or not segments
             if stat.S_ISDIR(status.st_mode):
                 if not wants_folder:
@@ -120,54 +138,58 @@ class StaticFolder:
                     self._redirect(exchange, url, query)
                     return
                 exchange.route = _shown(url.rstrip("/")) + "/"
-                self._serve_folder(exchange, segments)
-            elif stat.S_ISREG(status.st_mode) and not wants_folder:
+                self._serve_folder(exchange, segments, file)
+            elif not wants_folder:
                 exchange.route = _shown(url)
-                path = "/".join((self._root, *segments))
-                descriptor = self._serve_file(exchange, descriptor, status, path)
+                self._serve_file(exchange, file, status, file_path)
             else:
                 self._not_found(exchange)
-        finally:
-            if descriptor >= 0:
-                os.close(descriptor)
 
-    def _open(self, path: str) -> int | None:
+    def _open(self, path: str) -> OpenFile | None:
         """Open a file or folder below the root; None when there is none, or it lies outside.
 
         The kernel is asked where the opened file is, so no link can be swapped in between
-        (proc(5): /proc/self/fd). O_NONBLOCK: a named pipe must not hold the thread.
+        (proc(5): /proc/self/fd). Anything but a file and a folder is not even opened: to open a
+        named pipe lets its writer go on, to open a device may start it. Should one take the file's
+        place just now, O_NONBLOCK keeps it from holding the thread. Raises OSError when the process
+        has run out of descriptors or memory.
         """
         try:
+            if not _is_servable(os.stat(path).st_mode):  # noqa: PTH116 - Path doubles the cost
+                return None
             descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
-        except (OSError, ValueError):
+        except OSError as error:
+            if error.errno in _SCARCE:
+                raise
             return None
-        with suppress(OSError):
+        except ValueError:
+            return None
+        with OpenFile(descriptor) as file, suppress(OSError):
             real = os.readlink(f"/proc/self/fd/{descriptor}")  # noqa: PTH115 - Path doubles the cost
-            if real == self._root or real.startswith(self._inside):
-                return descriptor
-        os.close(descriptor)
+            is_inside = real == self._root or real.startswith(self._inside)
+            if is_inside and _is_servable(os.fstat(descriptor).st_mode):
+                return file.moved()
         return None
 
     def _leads_outside(self, path: str) -> bool:
         real = os.path.realpath(path)
         return real != self._root and not real.startswith(self._inside)
 
-    def _serve_folder(self, exchange: Exchange, segments: list[str]) -> None:
-        folder = "/".join((self._root, *segments))
-        index_path = f"{folder}/{INDEX}"
+    def _serve_folder(self, exchange: Exchange, segments: list[str], folder: OpenFile) -> None:
+        folder_path = "/".join((self._root, *segments))
+        index_path = f"{folder_path}/{INDEX}"
         index = self._open(index_path)
         if index is not None:
-            try:
-                status = os.fstat(index)
+            with index:
+                status = os.fstat(index.fileno())
                 if stat.S_ISREG(status.st_mode):
-                    index = self._serve_file(exchange, index, status, index_path)
+                    self._serve_file(exchange, index, status, index_path)
                     return
-            finally:
-                if index >= 0:
-                    os.close(index)
         try:
-            entries = read_entries(folder, self._leads_outside)
-        except OSError:
+            entries = read_entries(folder.fileno(), folder_path, self._leads_outside)
+        except OSError as error:  # removed just now, say
+            if error.errno in _SCARCE:
+                raise
             self._not_found(exchange)
             return
         path = "/" + "".join(segment + "/" for segment in segments)
@@ -175,12 +197,13 @@ class StaticFolder:
         exchange.respond(HTTPStatus.OK, headers, listing_page(path, entries))
 
     def _serve_file(
-        self, exchange: Exchange, descriptor: int, status: os.stat_result, path: str
-    ) -> int:
-        """Answer with a file; return the descriptor to close."""
+        self, exchange: Exchange, file: OpenFile, status: os.stat_result, path: str
+    ) -> None:
+        """Answer with a file, or with what stands beside it in a coding the client prefers."""
         coded = neighbours(path, status.st_mtime_ns)
         if not coded:
-            return self._serve_version(exchange, descriptor, status, path, [])
+            self._serve_version(exchange, file, path, [])
+            return
         codings = [each.coding for each in coded]
         for coding in preferred(_fields(exchange, b"accept-encoding"), codings):
             if not coding:
@@ -188,51 +211,60 @@ class StaticFolder:
             neighbour = self._open(coded[codings.index(coding)].path)
             if neighbour is None:  # not ours to read, or a link that leads outside
                 continue
-            try:
-                version = os.fstat(neighbour)
-                headers = [("Content-Encoding", coding), _VARY]
-                neighbour = self._serve_version(exchange, neighbour, version, path, headers, coding)
-            finally:
-                if neighbour >= 0:
-                    os.close(neighbour)
-            return descriptor
-        return self._serve_version(exchange, descriptor, status, path, [_VARY])
+            with neighbour:
+                if stat.S_ISREG(os.fstat(neighbour.fileno()).st_mode):
+                    headers = [("Content-Encoding", coding), _VARY]
+                    self._serve_version(exchange, neighbour, path, headers, coding)
+                    return
+        self._serve_version(exchange, file, path, [_VARY])
 
     def _serve_version(
-        self,
-        exchange: Exchange,
-        descriptor: int,
-        status: os.stat_result,
-        path: str,
-        extra: Headers,
-        coding: str = "",
-    ) -> int:
-        """Answer with one representation; return the descriptor to close.
+        self, exchange: Exchange, file: OpenFile, path: str, extra: Headers, coding: str = ""
+    ) -> None:
+        """Answer with one representation.
 
         `extra` are the headers that only a file with coded neighbours has; such a file is not
         remembered, since its neighbours would have to be watched as well.
         """
+        for _ in range(MOST_READINGS):
+            if self._serve_reading(exchange, file, path, extra, coding):
+                return
+        _log.warning(
+            "listener %s: %s became shorter whenever it was read",
+            exchange.site.name,
+            exchange.target,
+        )
+        exchange.respond_error(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "The file is being changed; ask again.",
+            [("Retry-After", "1")],
+        )
+
+    def _serve_reading(
+        self, exchange: Exchange, file: OpenFile, path: str, extra: Headers, coding: str
+    ) -> bool:
+        """Answer with the representation as it is now; False, unanswered, when it got shorter."""
+        status = os.fstat(file.fileno())
         validators = Validators(status.st_size, status.st_mtime_ns, coding)
         selection = select(validators, exchange.header, is_get=exchange.method == "GET")
         headers = _version_headers(validators)
         match selection.status:
             case HTTPStatus.NOT_MODIFIED:
                 exchange.respond(selection.status, headers + extra[-1:])
-                return descriptor
+                return True
             case HTTPStatus.PRECONDITION_FAILED:
                 exchange.respond_error(selection.status, "The file has changed.")
-                return descriptor
+                return True
             case HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 exchange.respond_error(
                     selection.status,
                     f"The file has {status.st_size} bytes.",
                     [("Content-Range", f"bytes */{status.st_size}")],
                 )
-                return descriptor
+                return True
         headers += extra
         if len(selection.ranges) > 1:
-            self._serve_ranges(exchange, descriptor, selection.ranges, validators, headers, path)
-            return descriptor
+            return self._serve_ranges(exchange, file, selection.ranges, validators, headers, path)
         offset, count = selection.offset, selection.count
         headers.insert(0, ("Content-Type", content_type(path)))
         if selection.status is HTTPStatus.PARTIAL_CONTENT:
@@ -241,7 +273,9 @@ class StaticFolder:
             headers.append(("Content-Length", str(count)))
             exchange.respond(selection.status, headers)
         elif count <= SMALL_FILE:
-            content = os.pread(descriptor, count, offset)
+            content = os.pread(file.fileno(), count, offset)
+            if len(content) < count:
+                return False
             if exchange.method == "GET" and selection.status is HTTPStatus.OK and not extra:
                 self._cache.keep(
                     exchange.target,
@@ -255,33 +289,35 @@ class StaticFolder:
                 )
             exchange.respond(selection.status, headers, content)
         else:
-            # A descriptor of its own: ours is closed here, while the file may still be on its way.
-            exchange.respond_file(selection.status, headers, os.dup(descriptor), offset, count)
-        return descriptor
+            exchange.respond_file(selection.status, headers, file, offset, count)
+        return True
 
     def _serve_ranges(
         self,
         exchange: Exchange,
-        descriptor: int,
+        file: OpenFile,
         ranges: tuple[ByteRange, ...],
         validators: Validators,
         headers: Headers,
         path: str,
-    ) -> None:
-        """Several ranges as `multipart/byteranges`, read as they are sent."""
+    ) -> bool:
+        """Several ranges as `multipart/byteranges`, read as they are sent; see `_serve_reading`."""
         body = MultipartRanges(ranges, validators.size, content_type(path), secrets.token_hex(16))
         headers.insert(0, ("Content-Type", body.content_type))
         if body.length <= SMALL_FILE:
-            content = b"".join(body.blocks(descriptor))
+            content = b"".join(body.blocks(file.fileno()))
+            if len(content) < body.length:
+                return False
             headers.append(("Content-Length", str(body.length)))
             exchange.respond(HTTPStatus.PARTIAL_CONTENT, headers, content)
-            return
-        blocks = body.blocks(descriptor)
+            return True
+        blocks = body.blocks(file.fileno())
         first = next(blocks, b"")
         exchange.respond_in_parts(HTTPStatus.PARTIAL_CONTENT, headers, first, body.length)
         for block in blocks:
             exchange.send_part(block)
         exchange.end()
+        return True
 
     def _redirect(self, exchange: Exchange, url: str, query: str) -> None:
         """To the same path with a slash. The path is ours, not the client's: no `//host` in it."""
@@ -292,6 +328,10 @@ class StaticFolder:
 
     def _not_found(self, exchange: Exchange) -> None:
         exchange.respond_error(HTTPStatus.NOT_FOUND, "There is no such file here.")
+
+
+def _is_servable(mode: int) -> bool:
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
 
 
 def _fields(exchange: Exchange, name: bytes) -> list[str]:

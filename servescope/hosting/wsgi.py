@@ -10,6 +10,7 @@ from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
 from servescope.hosting.forwarding import tell_environ
+from servescope.hosting.open_file import OpenFile
 from servescope.hosting.routes import environ_route
 from servescope.wire.http1_response import SERVER, as_content, check_status
 
@@ -225,9 +226,10 @@ class _Response:
         if rest <= 0 or rest < self._announced():
             return False
         self._require_start()
-        self._exchange.respond_file(
-            self._status, self._headers, os.dup(descriptor), offset, rest, self._phrase
-        )
+        with OpenFile(os.dup(descriptor)) as copy:
+            self._exchange.respond_file(
+                self._status, self._headers, copy, offset, rest, self._phrase
+            )
         return True
 
     def _announced(self) -> int:

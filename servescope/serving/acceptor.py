@@ -79,6 +79,9 @@ class Acceptor:
                 return self._make(sock, peer)
             except OSError:  # reset before we could set it up
                 sock.close()
+            except BaseException:
+                sock.close()
+                raise
 
     def _make(self, sock: socket.socket, peer: Any) -> Connection:
         sock.setblocking(False)

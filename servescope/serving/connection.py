@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 import socket
+import ssl
+import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
     from servescope.hosting.conversation import Conversation
     from servescope.hosting.exchange import Exchange
+    from servescope.hosting.open_file import OpenFile
     from servescope.serving.stream_socket import StreamSocket
     from servescope.wire.http1_response import Dates
 
@@ -53,20 +57,29 @@ NOT_REGISTERED: Final = -1
 """`Connection.armed` while epoll does not know the connection; else the events it reports."""
 
 
+_FILE_FAULTS: Final = frozenset(
+    (errno.EIO, errno.EINVAL, errno.ESTALE, errno.EBADMSG, errno.EUCLEAN, errno.EOVERFLOW)
+)
+"""Errors of sendfile(2) that are the file's; all others are the socket's."""
+
+_ending: Final = threading.Lock()
+"""Held for the close of a socket, and to break off one that another thread uses: between looking at
+its descriptor and shutdown(2), that one could close it, and a new client be given the number."""
+
+
 @dataclass(slots=True)
 class Unsent:
     """The rest of a complete response: bytes first, then `count` bytes of a file, if any."""
 
     data: memoryview
-    descriptor: int = -1
+    file: OpenFile | None = None
     offset: int = 0
     count: int = 0
 
     def close(self) -> None:
         """Give up the file."""
-        if self.descriptor >= 0:
-            os.close(self.descriptor)
-            self.descriptor = -1
+        if self.file is not None:
+            self.file.close()
 
 
 class Connection:
@@ -152,9 +165,9 @@ class Connection:
         if last:
             self._record(exchange)
 
-    def send_file(self, head: bytes, descriptor: int, offset: int, count: int) -> None:
+    def send_file(self, head: bytes, file: OpenFile, offset: int, count: int) -> None:
         """Send a head and then a file's bytes, which end the response (see ResponseSink)."""
-        self._keep_unsent(Unsent(memoryview(head), descriptor, offset, count), now_ns())
+        self._keep_unsent(Unsent(memoryview(head), file.moved(), offset, count), now_ns())
         self.send_unsent()
 
     def _keep_unsent(self, unsent: Unsent, began_ns: int) -> None:
@@ -183,33 +196,42 @@ class Connection:
             self.deadline_ns = now_ns() + self._write_timeout_ns
 
     def _send_turn(self, exchange: Exchange, unsent: Unsent) -> bool:
-        """Send until the kernel is full or the turn is over; whether all is out."""
+        """Send until the kernel is full or the turn is over; whether no more is to be sent."""
         if unsent.data:
             more = socket.MSG_MORE if unsent.count else 0
             unsent.data = unsent.data[self._send_some(exchange, unsent.data, more) :]
             if unsent.data:
                 return False
+        return unsent.file is None or self._send_from_file(exchange, unsent, unsent.file)
+
+    def _send_from_file(self, exchange: Exchange, unsent: Unsent, file: OpenFile) -> bool:
+        """The part of a turn that comes from the file."""
         turn = min(unsent.count, FILE_TURN_BYTES)
         while turn > 0:
             try:
-                sent = self._send_from_file(unsent, turn)
+                sent = self._send_part_of_file(file, unsent.offset, turn)
             except BlockingIOError:
                 return False
             except OSError as error:
+                # An SSLError has codes of its own, one of which is the number of EIO.
+                if error.errno in _FILE_FAULTS and not isinstance(error, ssl.SSLError):
+                    exchange.cut_short(f"the file cannot be read any more: {error.strerror}")
+                    return True
                 raise ClientGoneError("the client closed the connection") from error
             if not sent:
-                raise ClientGoneError("the file became shorter while it was sent")
+                exchange.cut_short(f"the file has become shorter, {unsent.count} bytes are missing")
+                return True
             exchange.bytes_sent += sent
             unsent.offset += sent
             unsent.count -= sent
             turn -= sent
         return not unsent.count
 
-    def _send_from_file(self, unsent: Unsent, count: int) -> int:
+    def _send_part_of_file(self, file: OpenFile, offset: int, count: int) -> int:
         sock = self._socket
         if isinstance(sock, TlsSocket):  # the kernel cannot encrypt what it sends by itself
-            return sock.send_file(unsent.descriptor, unsent.offset, count)
-        return os.sendfile(self.descriptor, unsent.descriptor, unsent.offset, count)
+            return sock.send_file(file.fileno(), offset, count)
+        return os.sendfile(self.descriptor, file.fileno(), offset, count)
 
     def _drop_unsent(self, exchange: Exchange) -> None:
         exchange.last_sent_ns = now_ns()
@@ -223,6 +245,7 @@ class Connection:
         exchange = self.conversation.exchange
         if exchange is not None and not exchange.is_recorded:
             self._drop_unsent(exchange)
+            exchange.aborted = True
             exchange.flags |= flags
             self._record(exchange)
 
@@ -298,16 +321,17 @@ class Connection:
         return False
 
     def abort(self) -> None:
-        """Break the connection under whoever uses it; its owner closes it."""
-        with suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+        """Break the connection under whoever uses it, and who alone may close it."""
+        with _ending, suppress(OSError):
+            if not self.is_closed:
+                self._socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """Close the socket and give up what was not sent."""
+        """Close the socket and give up what was not sent; for the owner of the connection only."""
         self.is_closed = True
         self.conversation.close()
         if self.unsent is not None:
             self.unsent.close()
             self.unsent = None
-        with suppress(OSError):
+        with _ending, suppress(OSError):
             self._socket.close()

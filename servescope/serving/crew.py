@@ -131,13 +131,16 @@ class Crew:
                 self._watch_sleeps = False
             member.call(connection)
 
-    def end(self) -> None:
-        """Let every thread end as soon as it has nothing in hand."""
+    def end(self) -> list[Connection]:
+        """Let every thread end as soon as it has nothing in hand; what no thread has begun."""
         with self._mutex:
             self._is_over = True
             members, self.waiting = self.waiting, []
             for member in members:
                 member.call(Order.END)
+            left = list(self._backlog)
+            self._backlog.clear()
+            return left
 
     def _call_watch(self) -> None:
         with self._mutex:

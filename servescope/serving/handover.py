@@ -41,7 +41,7 @@ def succeed(old: RunningListener, spec: ListenerSpec, recorder: Recorder) -> Run
     sock = old.duplicate_socket()
     try:
         new = start_listener(spec, recorder, sock)
-    except ListenerError:
+    except BaseException:
         sock.close()
         raise
     if not wait_until_serving(new):

@@ -232,10 +232,12 @@ def start_listener(
         shares_socket=multiprocess,
         tls=tls,
     )
-    model = model_type(assignment)
     try:
+        model = model_type(assignment)
         model.start()
-    except ListenerError:
+    except BaseException:  # no descriptors for an event loop, say
+        if sock is None:
+            listening.close()
         if socket_file is not None:
             socket_file.remove()
         raise

@@ -186,7 +186,7 @@ class LoopConnection(LoopWebSocket):
             conversation.run(self)
         elif host is None:
             exchange.complete_ns = exchange.complete_ns or now_ns()
-            self._run_on_thread()
+            self._run_on_thread(self._answer)
             return None
         else:
             self.phase = _RUNNING
@@ -305,6 +305,8 @@ class LoopConnection(LoopWebSocket):
 
     def expire(self) -> None:
         """The deadline has passed."""
+        if self.phase is Phase.THREAD:
+            return  # it was the one of what the thread does now
         if self._pending or self.unsent is not None:
             self.close(RequestFlag.ABORTED | RequestFlag.TIMED_OUT)
         elif self.phase is _READING:
@@ -339,8 +341,14 @@ class LoopConnection(LoopWebSocket):
                 self.carry_out(self.conversation.receive(found[0], now_ns(), found[1]))
 
     def close(self, flags: RequestFlag = RequestFlag.ABORTED) -> None:
-        """Close the socket; what was being answered is recorded with `flags`, the app told."""
+        """Close the socket; what was being answered is recorded with `flags`, the app told.
+
+        A connection that a thread has is broken off, and closed once the thread is done with it.
+        """
         if self.is_closed:
+            return
+        if self.phase is Phase.THREAD:
+            self.abort()
             return
         self._pause_reading()
         self.record_broken_off(flags)

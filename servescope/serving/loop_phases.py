@@ -50,10 +50,8 @@ class Keeper(Protocol):
     body_ns: int  # how long a body may keep us waiting
     is_stopping: bool
 
-    def run_on_thread(
-        self, connection: ThreadedAnswers, act: Callable[[], None], then: Callable[[], None]
-    ) -> None:
-        """Do something on a thread, and then something on the loop."""
+    def run_on_thread(self, connection: ThreadedAnswers, act: Callable[[], None]) -> None:
+        """Do something on a thread, then let the loop take the connection back."""
 
     def guard(self, connection: ThreadedAnswers, act: Callable[[], None]) -> None:
         """Do something with a connection; a fault costs this connection only."""

@@ -99,6 +99,7 @@ class Readiness:
         try:
             arm(connection.descriptor, wanted)
         except (OSError, ValueError):
+            connection.is_parked = False  # the caller's to close, and nobody else's
             return False
         return True
 

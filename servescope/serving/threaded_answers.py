@@ -12,13 +12,16 @@ from servescope.serving.loop_output import LoopOutput
 from servescope.serving.loop_phases import NEVER_NS, Keeper, Phase
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from servescope.hosting.conversation import Need
 
 
 class ThreadedAnswers(LoopOutput):
     """Hands a request to a thread, and takes it back for what its client is slow to read.
 
-    While the phase is THREAD the connection is the thread's; the loop does not even look.
+    While the phase is THREAD the connection is the thread's: the loop does not even look, no
+    deadline runs, and a close only breaks it off. `take_back` makes it the loop's again.
     """
 
     __slots__ = ("_is_reading", "_keeper")
@@ -58,11 +61,12 @@ class ThreadedAnswers(LoopOutput):
             self._is_reading = False
             self._loop.remove_reader(self.descriptor)
 
-    def _run_on_thread(self) -> None:
+    def _run_on_thread(self, act: Callable[[], None]) -> None:
         self.phase = Phase.THREAD
         self.deadline_ns = NEVER_NS
         self._pause_reading()
-        self._keeper.run_on_thread(self, self._answer, self._after_thread)
+        self._stop_writing()
+        self._keeper.run_on_thread(self, act)
 
     def _answer(self) -> None:
         self.conversation.run(self)
@@ -73,23 +77,25 @@ class ThreadedAnswers(LoopOutput):
         except ClientGoneError:
             self.break_off(RequestFlag.ABORTED)
 
-    def _after_thread(self) -> None:
-        if self.is_closed:
-            return
+    def take_back(self) -> None:
+        """The thread has done what it was given; from here on the connection is the loop's."""
+        self.phase = Phase.WRITING
         if self.unsent is None:
             self.record_if_not_yet()
             self.carry_out(self.conversation.finish_cycle(now_ns()))
             return
-        self.phase = Phase.WRITING
+        self.deadline_ns = now_ns() + self._write_timeout_ns
         self._write_on()
+
+    def abandon(self) -> None:
+        """The loop ended before it could take the connection back: close it."""
+        self.phase = Phase.WRITING
+        self.close()
 
     def _continue_unsent(self) -> None:
         """The client takes more of a response whose end is known."""
-        if self.unsent is not None and self.unsent.descriptor >= 0:
-            # A disk must not hold up the loop.
-            self._stop_writing()
-            self.phase = Phase.THREAD
-            self._keeper.run_on_thread(self, self._send_file_part, self._after_thread)
+        if self.unsent is not None and self.unsent.file is not None:
+            self._run_on_thread(self._send_file_part)  # a disk must not hold up the loop
             return
         try:
             self.send_unsent()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from servescope.hosting.unfailing_log import UnfailingLogger
@@ -51,7 +52,15 @@ class WorkerThreads:
         return self._work.qsize()
 
     def stop(self, seconds: float) -> None:
-        """End the threads; one that is stuck is a daemon and is left behind, with a warning."""
+        """End the threads; one that is stuck is a daemon and is left behind, with a warning.
+
+        What no thread has begun is done by the caller, so that it does not wait for a stuck one.
+        """
+        with suppress(Empty):
+            while True:
+                act = self._work.get_nowait()
+                if act is not None:
+                    act()
         for _ in self._threads:
             self._work.put(None)
         join_answering(self._name, [one for one in self._threads if one.is_alive()], seconds)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import itertools
 import os
+import shutil
+import socket
+import threading
 from email.parser import BytesParser
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from servescope.errors import AppImportError
+from servescope.hosting import static_files
 from servescope.hosting.conversation import Conversation, Need
 from servescope.hosting.site import Site
 from servescope.hosting.static_files import SMALL_FILE, StaticFolder
@@ -20,6 +25,8 @@ from servescope.records import ListenerOptions
 
 if TYPE_CHECKING:
     from email.message import Message
+
+    from servescope.hosting.open_file import OpenFile
 
 SECRET = b"the secret outside"
 
@@ -51,9 +58,8 @@ class FolderClient:
         assert last, "static responses leave in one piece"
         self.out += data
 
-    def send_file(self, head: bytes, descriptor: int, offset: int, count: int) -> None:
-        self.out += head + os.pread(descriptor, count, offset)
-        os.close(descriptor)
+    def send_file(self, head: bytes, file: OpenFile, offset: int, count: int) -> None:
+        self.out += head + os.pread(file.fileno(), count, offset)
 
     def ask(self, target: str, method: str = "GET", **headers: str) -> Answer:
         lines = [f"{method} {target} HTTP/1.1", "Host: x"]
@@ -329,3 +335,135 @@ def test_a_folder_that_is_none_cannot_be_mounted(folder: Path):
     for missing in (folder / "none", folder / "a.txt"):
         with pytest.raises(AppImportError, match="no folder"):
             StaticFolder(str(missing))
+
+
+def test_a_named_pipe_is_not_opened_so_its_writer_waits_on(client: FolderClient, folder: Path):
+    opened = threading.Event()
+
+    def write() -> None:
+        with (folder / "pipe").open("wb"):
+            opened.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for _ in range(20):
+            assert client.ask("/pipe").status == 404
+        assert not opened.is_set()
+    finally:
+        descriptor = os.open(folder / "pipe", os.O_RDONLY)
+        writer.join(20)
+        os.close(descriptor)
+
+
+def test_a_socket_is_no_file(client: FolderClient, folder: Path, monkeypatch):
+    monkeypatch.chdir(folder)  # a path of a socket has 107 bytes at most
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket")
+        assert client.ask("/socket").status == 404
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "content"),
+    [
+        ("/a.txt", "a.txt", b"no such file here"),
+        ("/style.css", "style.css.gz", b"plain"),
+        ("/withindex/", "withindex/index.html", b"Index of /withindex/"),
+    ],
+)
+def test_a_pipe_that_takes_a_files_place_holds_nobody(
+    client: FolderClient, folder: Path, monkeypatch, target: str, name: str, content: bytes
+):
+    (folder / "style.css").write_bytes(b"plain")
+    (folder / "style.css.gz").write_bytes(b"coded")
+    opening = os.open
+
+    def swap(path, flags, *rest):
+        if str(path).endswith(name):
+            (folder / name).unlink()
+            os.mkfifo(folder / name)
+        return opening(path, flags, *rest)
+
+    monkeypatch.setattr(os, "open", swap)
+    assert content in client.ask(target, Accept_Encoding="gzip").content
+
+
+def shrink(path: Path, times: int, monkeypatch) -> None:
+    """Let the file become shorter `times` times, each time between its size and its content."""
+    select = static_files.select
+    left = [times]
+
+    def shrinking(*arguments, **named):
+        if left[0]:
+            left[0] -= 1
+            os.truncate(path, path.stat().st_size - 1)
+        return select(*arguments, **named)
+
+    monkeypatch.setattr(static_files, "select", shrinking)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Range": "bytes=4-"}, {"Range": "bytes=-70,0-1"}])
+def test_a_file_that_shrinks_before_it_is_read_is_read_anew(
+    client: FolderClient, folder: Path, monkeypatch, headers: dict[str, str]
+):
+    (folder / "small.txt").write_bytes(b"x" * 1_000)
+    shrink(folder / "small.txt", 2, monkeypatch)
+    answer = client.ask("/small.txt", **headers)
+    assert answer.status == (206 if headers else 200)
+    assert len(answer.content) == int(answer.headers["Content-Length"])
+    if "Content-Range" in answer.headers:
+        assert answer.headers["Content-Range"] == "bytes 4-997/998"
+    monkeypatch.undo()
+    assert client.ask("/small.txt", If_None_Match=answer.headers["ETag"]).status == 304
+
+
+def test_a_file_that_shrinks_again_and_again_is_asked_for_later(
+    client: FolderClient, folder: Path, monkeypatch, caplog
+):
+    shrink(folder / "a.txt", 9, monkeypatch)
+    answer = client.ask("/a.txt")
+    assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+    assert [one.getMessage() for one in caplog.records] == [
+        "listener files: /a.txt became shorter whenever it was read"
+    ]
+
+
+def test_a_folder_that_is_removed_while_it_is_listed_is_not_there(
+    client: FolderClient, folder: Path, monkeypatch
+):
+    read_entries = static_files.read_entries
+
+    def removed(*arguments):
+        shutil.rmtree(folder / "sub")
+        return read_entries(*arguments)
+
+    monkeypatch.setattr(static_files, "read_entries", removed)
+    answer = client.ask("/sub/")
+    assert answer.status in {200, 404}
+    assert b"page.html" not in answer.content
+    assert client.ask("/a.txt").status == 200
+
+
+def test_a_folder_that_a_link_replaces_is_not_left(client: FolderClient, folder: Path, monkeypatch):
+    read_entries = static_files.read_entries
+
+    def replaced(*arguments):
+        (folder / "sub").rename(folder / "sub-before")
+        (folder / "sub").symlink_to(folder.parent)
+        return read_entries(*arguments)
+
+    monkeypatch.setattr(static_files, "read_entries", replaced)
+    answer = client.ask("/sub/")
+    assert b"page.html" in answer.content
+    assert b"secret.txt" not in answer.content
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+def test_a_lack_of_descriptors_is_not_told_as_a_lack_of_the_file(
+    client: FolderClient, monkeypatch, number: int
+):
+    def scarce(*_arguments):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "open", scarce)
+    assert client.ask("/a.txt").status == 503

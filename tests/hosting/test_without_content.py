@@ -12,6 +12,7 @@ import pytest
 
 from servescope.hosting.asgi_http import PART, START
 from servescope.hosting.conversation import Need
+from servescope.hosting.open_file import OpenFile
 from servescope.records import RequestFlag
 from tests.hosting.asgi_client import Hand
 from tests.hosting.wsgi_client import Client, Environ
@@ -154,9 +155,9 @@ def test_an_error_page(method: bytes, status: int):
 @pytest.mark.parametrize(("method", "status"), CASES.values(), ids=CASES)
 def test_a_file_of_an_application(method: bytes, status: int):
     def answer(exchange: Exchange) -> None:
-        descriptor = os.memfd_create("file")
-        os.write(descriptor, FILE)
-        exchange.respond_file(status, [], descriptor, 0, len(FILE))
+        with OpenFile(os.memfd_create("file")) as file:
+            os.write(file.fileno(), FILE)
+            exchange.respond_file(status, [], file, 0, len(FILE))
 
     before = descriptors()
     client = Client(lambda *_: [])

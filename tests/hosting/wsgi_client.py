@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from typing import TYPE_CHECKING, Any
 
 import httptools
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from servescope.hosting.exchange import Exchange
+    from servescope.hosting.open_file import OpenFile
 
 Environ = dict[str, Any]
 GET = b"GET / HTTP/1.1\r\nHost: h:80\r\n\r\n"
@@ -63,11 +65,9 @@ class Client:
         self.sends.append(data)
         self.lasts.append(last)
 
-    def send_file(self, head: bytes, descriptor: int, offset: int, count: int) -> None:
-        with open(descriptor, "rb") as file:
-            file.seek(offset)
-            self.file = (offset, count)
-            self.send(head + file.read(count), last=True)
+    def send_file(self, head: bytes, file: OpenFile, offset: int, count: int) -> None:
+        self.file = (offset, count)
+        self.send(head + os.pread(file.fileno(), count, offset), last=True)
 
     def call(self, *data: bytes) -> Exchange:
         self.conversation = Conversation(self.site, ("192.0.2.7", 4321), 0)

@@ -3,12 +3,28 @@
 from __future__ import annotations
 
 import http.client
+import os
+import socket
+import threading
 from contextlib import closing
+
+import pytest
 
 from servescope import catalog
 from servescope.records import AppKind, ConcurrencyModel, RequestFlag
+from servescope.serving.connection import now_ns
+from servescope.serving.models.asyncio_loop import AsyncioLoop
 from tests.serving import apps_for_listeners
-from tests.serving.raw_client import CLOSING, GET, asking, connect, exchange, gauge, read_responses
+from tests.serving.raw_client import (
+    CLOSING,
+    GET,
+    asking,
+    connect,
+    exchange,
+    gauge,
+    read_all,
+    read_responses,
+)
 
 
 def test_wsgi_apps_run_on_threads(bench, caplog):
@@ -40,3 +56,62 @@ def test_large_answers_of_threads_and_folders_arrive_whole(bench, tmp_path):
                 client.request("GET", path)
                 assert len(client.getresponse().read()) == 20_000_000
     assert not (bench.records(6)["flags"] & RequestFlag.ABORTED).any()
+
+
+def test_a_deadline_closes_nothing_that_a_thread_sends_from(
+    bench, tmp_path, wait_until, monkeypatch
+):
+    """The client took something in time; that a disk, or the threads, are slow is not its fault."""
+    (tmp_path / "large.bin").write_bytes(b"z" * 8_000_000)
+    entered, go_on = threading.Event(), threading.Event()
+    sweeps, used, sendfile = [], [], os.sendfile
+
+    def held(out, source, offset, count):
+        used[:] = out, source
+        if offset:
+            entered.set()
+            assert go_on.wait(20)
+        return sendfile(out, source, offset, count)
+
+    def sweep(model, original=AsyncioLoop._sweep):
+        original(model)
+        sweeps.append(now_ns())
+
+    monkeypatch.setattr(AsyncioLoop, "_sweep", sweep)
+    listener = bench.start(
+        str(tmp_path), AppKind.STATIC, model=ConcurrencyModel.ASYNCIO, threads=1, write_seconds=0.2
+    )
+    with socket.socket() as sock:
+        sock.settimeout(20)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 65_536)
+        sock.connect(listener.address)
+        monkeypatch.setattr(os, "sendfile", held)
+        sock.sendall(asking(b"/large.bin", GET))
+        assert entered.wait(20)
+        seen = [os.fstat(descriptor) for descriptor in used]
+        late = now_ns() + 400_000_000
+        wait_until(
+            lambda: sweeps and sweeps[-1] > late, "the deadline to pass, and to be looked at"
+        )
+        assert [os.fstat(descriptor) for descriptor in used] == seen
+        assert gauge(listener, catalog.OPEN_CONNECTIONS) == 1
+        go_on.set()
+        assert [len(content) for _, content in read_responses(sock, 1)] == [8_000_000]
+    assert not bench.records(1)["flags"] & RequestFlag.ABORTED
+
+
+@pytest.mark.parametrize("model", [ConcurrencyModel.ASYNCIO, ConcurrencyModel.THREAD_POOL])
+def test_a_stop_closes_what_waits_for_a_thread_and_a_thread_what_it_had(bench, model, wait_until):
+    listener = bench.start(model=model, threads=1)
+    with connect(listener) as first, connect(listener) as second:
+        first.sendall(asking(b"/wait", GET))
+        assert apps_for_listeners.entered.acquire(timeout=10)
+        second.sendall(asking(b"/wait", GET))
+        wait_until(lambda: gauge(listener, catalog.QUEUED_REQUESTS) == 1, "the second to wait")
+        listener.stop(0.1)
+        assert read_all(second) == b""
+        apps_for_listeners.leave.set()
+        wait_until(lambda: listener.load().open_connections == 0, "the first to be closed")
+        assert read_all(first) == b""
+    assert not apps_for_listeners.entered.acquire(blocking=False)
+    assert (bench.records(2)["flags"] & RequestFlag.ABORTED == RequestFlag.ABORTED).all()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import subprocess
@@ -17,7 +18,9 @@ from servescope.errors import (
 )
 from servescope.records import AppKind, ConcurrencyModel, ListenerSpec
 from servescope.serving import bind, start_listener
+from servescope.serving import listener as listener_module
 from servescope.serving.models import REGISTRY, model_class
+from tests.ports import free_port
 
 REPOSITORY = Path(__file__).parents[2]
 SPEC = ListenerSpec(
@@ -108,6 +111,18 @@ def test_an_app_that_is_none_binds_nothing(spec: ListenerSpec, bench):
     with pytest.raises(AppImportError):
         start_listener(replace(spec, port=port), bench.recorder)
     bind("127.0.0.1", port, 8).close()
+
+
+def test_a_model_that_cannot_be_made_leaves_nothing_bound(bench, monkeypatch):
+    def no_model(_assignment):
+        raise OSError(errno.EMFILE, "no descriptor for an event loop")
+
+    monkeypatch.setattr(listener_module, "model_class", lambda _name: no_model)
+    port = free_port()
+    with pytest.raises(OSError, match="no descriptor") as caught:
+        start_listener(replace(SPEC, port=port), bench.recorder)
+    with socket.create_server(("127.0.0.1", port)):
+        assert caught.tb is not None, "its frames live on, and what they hold"
 
 
 def test_a_deny_list_with_a_slip_says_so(bench):

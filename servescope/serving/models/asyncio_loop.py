@@ -15,6 +15,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from asyncio import tasks as asyncio_tasks
+from collections import deque
+from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
@@ -29,7 +31,6 @@ from servescope.serving.acceptor import Acceptor
 from servescope.serving.connection import now_ns
 from servescope.serving.coroutine_driver import CoroutineDriver
 from servescope.serving.loop_connection import LoopConnection
-from servescope.serving.loop_phases import Phase
 from servescope.serving.model import Assignment, Load
 from servescope.serving.pinning import pin_this_thread
 from servescope.serving.sweeps import sweep_seconds
@@ -99,6 +100,8 @@ class AsyncioLoop:
             self.loop.remove_reader,
         )
         self._connections: set[LoopConnection] = set()
+        self._returned: deque[ThreadedAnswers] = deque()  # threads have done their part with these
+        self._is_over = False  # the grace has passed: what was not begun is not begun
         self._workers = WorkerThreads(
             self._name, 0 if self.host else options.threads, options.pin_core
         )
@@ -135,6 +138,7 @@ class AsyncioLoop:
         self._grace_s = grace_seconds
         self.loop.call_soon_threadsafe(self._stop_asked.set)
         self._thread.join(grace_seconds + 1.0)
+        self._is_over = True
         self._workers.stop(0.2)
         if self._thread.is_alive():
             # The app holds the loop itself. The thread is a daemon; its clients need not wait.
@@ -167,6 +171,7 @@ class AsyncioLoop:
         finally:
             self._is_up.set()
             loop.close()
+            self._abandon_returned()
 
     def _run(self, coroutine: Coroutine[Any, Any, None]) -> None:
         """Run the loop until this is done, whatever the app's tasks and callbacks do meanwhile.
@@ -240,22 +245,34 @@ class AsyncioLoop:
 
     # What connections need.
 
-    def run_on_thread(
-        self, connection: ThreadedAnswers, act: Callable[[], None], then: Callable[[], None]
-    ) -> None:
-        """Do something on a thread, and then something on the loop."""
+    def run_on_thread(self, connection: ThreadedAnswers, act: Callable[[], None]) -> None:
+        """Do something on a thread, then let the loop take the connection back."""
 
         def work() -> None:
             try:
-                act()
+                if not self._is_over:
+                    act()
             except BaseException:  # noqa: BLE001 - a worker's boundary: it costs its connection only
                 _log.exception("listener %s: a request failed", self._name)
+            self._returned.append(connection)
             try:
-                self.loop.call_soon_threadsafe(self.guard, connection, then)
+                self.loop.call_soon_threadsafe(self._take_back)
             except RuntimeError:  # the loop has closed: the grace was over before the app was
-                connection.close()
+                self._abandon_returned()
 
         self._workers.submit(work)
+
+    def _take_back(self) -> None:
+        with suppress(IndexError):
+            connection = self._returned.popleft()
+            self.guard(connection, connection.take_back)
+
+    def _abandon_returned(self) -> None:
+        """Close what threads gave back and no loop takes any more; each is taken by one caller."""
+        with suppress(IndexError):
+            while True:
+                connection = self._returned.popleft()
+                self.guard(connection, connection.abandon)
 
     def guard(self, connection: ThreadedAnswers, act: Callable[[], None]) -> None:
         """Do something with a connection; a fault costs this connection only."""
@@ -335,11 +352,9 @@ class AsyncioLoop:
             await self._outside_of_a_task(self._stop_what_is_idle)
             await asyncio.sleep(_STOP_POLL_S)
         self._used_s = loop.time() - began
+        self._is_over = True
         for connection in list(self._connections):
-            if connection.phase is Phase.THREAD:
-                connection.abort()
-            else:
-                self.guard(connection, connection.close)
+            self.guard(connection, connection.close)
 
 
 async def _startup_failure(lifespan: Lifespan) -> str | None:

@@ -102,7 +102,8 @@ class _Worker:
     def _start(self) -> subprocess.Popen[bytes] | None:
         """A new process, or None once it is to stop."""
         with self._lock:
-            if self._is_stopping.is_set():
+            # Once retired, too, the listening socket's number may be somebody else's.
+            if self._is_stopping.is_set() or self._is_retired:
                 return None
             self._process = start_worker(self._order)
             return self._process

@@ -77,6 +77,7 @@ class ThreadPool:
         self._stop_at_ns = 0  # when the grace is over; 0 while nobody asked for the stop
         self._is_retiring = False
         self._is_over = threading.Event()
+        self._has_led_to_the_end = threading.Event()  # the leader has closed all that it owned
         self._sweep_ns = int(sweep_seconds(assignment.options) * _NS)
         self._next_sweep_ns = 0
         self._threads = [
@@ -180,7 +181,7 @@ class ThreadPool:
         """A parked connection can be read, or written."""
         if connection.unsent is not None:
             # A worker reads the file: a disk must not hold up the leader.
-            if connection.unsent.descriptor >= 0:
+            if connection.unsent.file is not None:
                 self._dispatch(connection)
             else:
                 self._send_on(me, connection)
@@ -357,11 +358,15 @@ class ThreadPool:
         self._assignment.site.draining = True
         self._stop_at_ns = now_ns() + int(grace_seconds * _NS)
         self._readiness.wake()
-        self._is_over.wait(grace_seconds + 1.0)
-        self._crew.end()
+        has_ended = self._has_led_to_the_end.wait(grace_seconds + 1.0)
+        for connection in self._crew.end():
+            self._close(connection)
         # A thread inside the app cannot be ended; it is a daemon, and its connection is broken.
         join_answering(self._name, self._threads, 0.5)
-        self._readiness.close()
+        self._readiness.close()  # from here on none can be parked: whoever tries to closes it
+        for connection in list(self._connections.values()):
+            if has_ended and self._readiness.take(connection):
+                self._close(connection)
 
     def _continue_stop(self, me: Member, now: int) -> None:
         """One step of the stop: take what has arrived, close what is idle, end when all is done."""
@@ -382,6 +387,7 @@ class ThreadPool:
                     self._close(connection)
                 else:
                     connection.abort()
+            self._has_led_to_the_end.set()
 
     def _close_if_idle(self, me: Member, connection: Connection) -> None:
         """Serve a request that arrived just before the close; else close."""
