@@ -31,13 +31,18 @@ if TYPE_CHECKING:
     Send = Callable[[Message], Awaitable[None]]
     AsgiCallable = Callable[[Scope, Receive, Send], Coroutine[Any, Any, None]]
 
-SPEC_VERSION: Final = "2.4"
-"""Of the HTTP and WebSocket message format: `send` raises OSError when the client has gone."""
+HTTP_SPEC_VERSION: Final = "2.3"
+"""Of the HTTP message format. `send` raises OSError when the client has gone, which is new in 2.4;
+but Starlette takes that for a promise that it need not listen for `http.disconnect` any more, and a
+stream that waits for its own data would hear of nothing. Told 2.3, it listens."""
+
+WEBSOCKET_SPEC_VERSION: Final = "2.4"
+"""Of the WebSocket message format."""
 
 HIGH_WATER: Final = 65_536
 """Bytes received and not yet taken by the app beyond which the connection is not read."""
 
-_ASGI: Final = {"version": "3.0", "spec_version": SPEC_VERSION}
+_ASGI: Final = {"version": "3.0", "spec_version": HTTP_SPEC_VERSION}
 
 
 class _Done(Coroutine[Any, Any, None]):
@@ -64,6 +69,13 @@ class _Done(Coroutine[Any, Any, None]):
 
 
 DONE: Final = _Done()
+
+
+def is_of_a_lost_client(error: BaseException) -> bool:
+    """Whether it is what `send` raises without a client, also in the group of a task group."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(is_of_a_lost_client(one) for one in error.exceptions)
+    return isinstance(error, OSError)
 
 
 class Waiter(Protocol):
@@ -190,6 +202,7 @@ class AsgiHost:
         scope = self.http_scope(exchange)
         del scope["method"]
         scope["type"] = "websocket"
+        scope["asgi"]["spec_version"] = WEBSOCKET_SPEC_VERSION
         scope["scheme"] = "wss" if scope["scheme"] == "https" else "ws"
         scope["subprotocols"] = list(subprotocols)
         scope["extensions"] = {"websocket.http.response": {}}

@@ -6,7 +6,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 from servescope.errors import ClientDisconnectedError, ClientGoneError
-from servescope.hosting.asgi import DONE, HIGH_WATER, Waiters
+from servescope.hosting.asgi import DONE, HIGH_WATER, Waiters, is_of_a_lost_client
 from servescope.hosting.routes import NOBODYS, scope_route
 from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.records import RequestFlag
@@ -54,7 +54,16 @@ class Inbox:
     Made when there is something to hold: most requests have no body, and most apps do not ask.
     """
 
-    __slots__ = ("_parts", "is_complete", "is_gone", "is_told", "size", "waiters")
+    __slots__ = (
+        "_parts",
+        "is_aware",
+        "is_complete",
+        "is_gone",
+        "is_told",
+        "size",
+        "waiters",
+        "was_cancelled",
+    )
 
     def __init__(self, waiters: Waiters, *, is_complete: bool) -> None:
         self._parts: list[bytes] = []
@@ -62,6 +71,8 @@ class Inbox:
         self.is_complete = is_complete  # the body has ended
         self.is_told = False  # the app knows that
         self.is_gone = False  # the client will send no more, but may still read
+        self.is_aware = False  # the app knows that
+        self.was_cancelled = False  # because it could not know
         self.waiters = waiters
 
     @property
@@ -133,6 +144,20 @@ class HttpCall:
         head = self._exchange.head
         return head is not None and head.has_body
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether the app is told, once it asks, that its client has gone."""
+        return self._inbox is not None and self._inbox.is_gone
+
+    @property
+    def is_unaware(self) -> bool:
+        """Whether the response was cut off, and the app waits elsewhere, not knowing it."""
+        return self.state is _CUT_OFF and self._inbox is not None and not self._inbox.is_aware
+
+    def note_cancelled(self) -> None:
+        """The app is cancelled, since it is unaware."""
+        self._opened_inbox().is_aware = self._opened_inbox().was_cancelled = True
+
     def _opened_inbox(self) -> Inbox:
         if self._inbox is None:
             waiters = Waiters(self._channel.make_waiter)
@@ -163,14 +188,13 @@ class HttpCall:
         """The next `http.request`; `http.disconnect` after the response, or without a client."""
         inbox = self._opened_inbox()
         while True:
-            if self.state in _OVER:
+            # What a client has sent is worth having as long as all of it came.
+            has_rest = inbox.has_news and (inbox.is_complete or not inbox.is_gone)
+            if self.state in _OVER or (inbox.is_gone and not has_rest):
+                inbox.is_aware = True
                 return {"type": "http.disconnect"}
-            if inbox.is_gone and not inbox.is_complete:
-                return {"type": "http.disconnect"}
-            if inbox.has_news:
+            if has_rest:
                 return self._take_body(inbox)
-            if inbox.is_gone:
-                return {"type": "http.disconnect"}
             if not inbox.is_complete:
                 self._channel.want_data()
             await inbox.waiters.wait()
@@ -246,14 +270,23 @@ class HttpCall:
     def _after_part(self) -> Coroutine[Any, Any, None]:
         if self.state is _ENDED and self._inbox is not None:
             self._inbox.waiters.wake()  # with `http.disconnect`
-        return self._channel.drain() if self._channel.is_congested else DONE
+        return self._drain() if self._channel.is_congested else DONE
+
+    async def _drain(self) -> None:
+        try:
+            await self._channel.drain()
+        except ClientDisconnectedError:
+            self._opened_inbox().is_aware = True
+            raise
 
     def _miss_client(self, _message: Message) -> NoReturn:
         """Nobody is there to take it."""
+        self._opened_inbox().is_aware = True
         raise ClientDisconnectedError(_GONE)
 
     def _lose_client(self) -> NoReturn:
         self.disconnect(cut_off=True)
+        self._opened_inbox().is_aware = True
         raise ClientDisconnectedError(_GONE) from None
 
     def finish(self, error: BaseException | None) -> None:
@@ -274,7 +307,10 @@ class HttpCall:
         exchange = self._exchange
         inbox = self._opened_inbox()
         is_open = self.state not in _OVER
-        if error is not None and not (inbox.is_gone and isinstance(error, OSError)):
+        is_known = inbox.was_cancelled or (
+            error is not None and inbox.is_gone and is_of_a_lost_client(error)
+        )
+        if error is not None and not is_known:
             _log.error(
                 "listener %s: the application failed on %s %s",
                 exchange.site.name,
@@ -282,8 +318,8 @@ class HttpCall:
                 exchange.target,
                 exc_info=error,
             )
-        elif is_open and inbox.is_gone and not inbox.is_complete:
-            # Half a request, and no more to come: nothing an app could answer, nobody's fault.
+        elif is_open and inbox.is_gone and (inbox.is_aware or not inbox.is_complete):
+            # Nobody's fault: the app ended because its client has gone, or had half a request.
             is_open = False
             exchange.aborted = True
             exchange.flags |= RequestFlag.ABORTED

@@ -6,7 +6,7 @@ from enum import IntEnum
 from traceback import format_exception_only
 from typing import TYPE_CHECKING, Any, Final
 
-from servescope.hosting.asgi import DONE, SPEC_VERSION, Waiters
+from servescope.hosting.asgi import DONE, Waiters
 from servescope.hosting.unfailing_log import UnfailingLogger
 
 if TYPE_CHECKING:
@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from servescope.hosting.asgi import AsgiHost, Message, Scope, Waiter
 
 _log = UnfailingLogger(__name__)
+
+
+SPEC_VERSION: Final = "2.0"
+"""Of the lifespan protocol."""
 
 
 class LifespanState(IntEnum):

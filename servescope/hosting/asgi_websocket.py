@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.errors import ClientDisconnectedError, ClientGoneError
-from servescope.hosting.asgi import DONE, HIGH_WATER, Waiters
+from servescope.hosting.asgi import DONE, HIGH_WATER, Waiters, is_of_a_lost_client
 from servescope.hosting.asgi_http import HttpCall, HttpState
 from servescope.hosting.routes import scope_route
 from servescope.hosting.unfailing_log import UnfailingLogger
@@ -85,6 +85,7 @@ class WebSocketCall:
         "_handshake",
         "_inbox",
         "_inbox_bytes",
+        "_is_aware",
         "_is_connect_told",
         "_is_counted",
         "_is_cut_off",
@@ -92,6 +93,7 @@ class WebSocketCall:
         "_state",
         "_traffic",
         "_waiters",
+        "_was_cancelled",
         "_wire",
         "scope",
     )
@@ -114,6 +116,8 @@ class WebSocketCall:
         self._opened_ns = 0
         self._is_cut_off = False
         self._end: tuple[int, str] | None = None  # what `websocket.disconnect` tells
+        self._is_aware = False  # the app knows of that
+        self._was_cancelled = False  # because it could not know
         self._awaits_pong = False
         self._waiters = Waiters(channel.make_waiter)
 
@@ -123,6 +127,25 @@ class WebSocketCall:
     def is_over(self) -> bool:
         """Whether the closing handshake is done: the connection may close."""
         return self._is_cut_off or self._wire.state is WebSocketState.CLOSED
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the app is told, once it asks, that its client has gone."""
+        return self._end is not None
+
+    @property
+    def is_unaware(self) -> bool:
+        """Whether the client has gone and the app, which waits for something else, was not told."""
+        if self._denial is not None:
+            return self._denial.is_unaware
+        is_running = self._state is not SocketState.CLOSED
+        return is_running and self._end is not None and not self._is_aware
+
+    def note_cancelled(self) -> None:
+        """The app is cancelled, since it is unaware."""
+        self._is_aware = self._was_cancelled = True
+        if self._denial is not None:
+            self._denial.note_cancelled()
 
     @property
     def is_closing(self) -> bool:
@@ -194,8 +217,15 @@ class WebSocketCall:
         if self._awaits_pong or self._wire.state is not WebSocketState.OPEN:
             return True
         self._awaits_pong = True
-        self._send_frames(self._wire.ping())
+        self.ping()
         return False
+
+    def ping(self) -> None:
+        """Send a ping: the system of a client that has gone answers it with a reset.
+
+        Raises ClientGoneError.
+        """
+        self._send_frames(self._wire.ping())
 
     def _send_frames(self, data: bytes) -> None:
         self._traffic.bytes_sent += len(data)
@@ -212,9 +242,11 @@ class WebSocketCall:
             if self._inbox:
                 return self._take_message()
             if self._denial is not None and self._denial.state is HttpState.ENDED:
+                self._is_aware = True
                 return {"type": "websocket.disconnect", "code": ABNORMAL, "reason": ""}
             if self._end is not None:
                 code, reason = self._end
+                self._is_aware = True
                 return {"type": "websocket.disconnect", "code": code, "reason": reason}
             await self._waiters.wait()
 
@@ -237,6 +269,7 @@ class WebSocketCall:
         if state is None:
             raise RuntimeError(f"the app may not send {kind} when the socket is {self._state!r}")
         if self._end is not None:
+            self._is_aware = True
             if kind == CLOSE:
                 self._state = state
                 return DONE
@@ -246,6 +279,7 @@ class WebSocketCall:
         except ClientGoneError:
             self._exchange.aborted = True
             self.disconnect()
+            self._is_aware = True
             raise ClientDisconnectedError("the client has closed the connection") from None
         self._state = state
         return awaitable
@@ -265,7 +299,14 @@ class WebSocketCall:
             awaitable = denial.send({**message, "type": kind.removeprefix("websocket.")})
             self._denial = denial  # now that it has taken the head
             return awaitable
-        return self._channel.drain() if self._channel.is_congested else DONE
+        return self._drain() if self._channel.is_congested else DONE
+
+    async def _drain(self) -> None:
+        try:
+            await self._channel.drain()
+        except ClientDisconnectedError:
+            self._is_aware = True
+            raise
 
     def _send_message(self, message: Message) -> None:
         data, text = message.get("bytes"), message.get("text")
@@ -330,8 +371,10 @@ class WebSocketCall:
 
     def _tell(self, error: BaseException | None) -> None:
         """Log how the app failed, unless it only met the consequence of a client that left."""
-        left = self._end is not None and isinstance(error, OSError)
-        if error is not None and not left:
+        is_known = self._was_cancelled or (
+            error is not None and self._end is not None and is_of_a_lost_client(error)
+        )
+        if error is not None and not is_known:
             exchange = self._exchange
             exchange.flags |= RequestFlag.APP_ERROR
             _log.error(

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import errno
 import socket
+from typing import Final
 
 from servescope.errors import ListenerError, PortNotPermittedError, PortTakenError
 from servescope.records import UNIX
 from servescope.serving.arrival import stamp_arrivals
 from servescope.serving.unix_socket import bind_unix
+
+KEEPALIVE_IDLE_S: Final = 30
+"""How long a connection is silent before the kernel asks whether its client is there (tcp(7))."""
+
+KEEPALIVE_INTERVAL_S: Final = 10
+KEEPALIVE_PROBES: Final = 3
 
 
 def bind(address: str, port: int, backlog: int) -> socket.socket:
@@ -53,6 +60,11 @@ def prepare(listening: socket.socket) -> None:
     listening.setblocking(False)
     if listening.family != socket.AF_UNIX:
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # A client that vanishes without a word is noticed within a minute, whatever waits for it.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_PROBES)
     # From here on the kernel stamps packets, those of connections not yet accepted as well.
     stamp_arrivals(listening)
 

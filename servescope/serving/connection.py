@@ -143,6 +143,12 @@ class Connection:
         except OSError:
             return b"", 0
 
+    def has_hung_up(self) -> bool:
+        """Whether the connection is broken in both directions: by a reset, say."""
+        poll = select.poll()
+        poll.register(self.descriptor, 0)  # POLLHUP and POLLERR are told without being asked
+        return bool(poll.poll(0))
+
     def send_interim(self, data: bytes) -> None:
         """Send an interim response; a client that cannot take 25 bytes will not miss them."""
         with suppress(OSError):

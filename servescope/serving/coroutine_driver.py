@@ -169,7 +169,7 @@ class CoroutineDriver:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._spare = _Carrier(loop)
-        self.tasks: set[asyncio.Task[None]] = set()
+        self.tasks: dict[Driven, asyncio.Task[None]] = {}
         """Tasks of the calls that wait."""
 
     def drive(self, coroutine: AppCoroutine, call: Driven) -> None:
@@ -177,7 +177,7 @@ class CoroutineDriver:
         spare = self._spare
         parked, task = spare.parked, spare.task
         if parked is None:
-            self._keep(self._loop.create_task(_finished(coroutine, call, self._loop)))
+            self._keep(call, self._loop.create_task(_finished(coroutine, call, self._loop)))
             if task.done():
                 self._spare = _Carrier(self._loop)
             return
@@ -194,7 +194,7 @@ class CoroutineDriver:
         if outcome is not _OVER:
             if not isinstance(outcome, _Failure):
                 spare.adopt(outcome, call)
-                self._keep(task)
+                self._keep(call, task)
                 self._spare = _Carrier(loop)
                 return
             error, outcome.error = outcome.error, None
@@ -205,12 +205,22 @@ class CoroutineDriver:
             self._spare = _Carrier(loop)
         call.finish(error)
 
-    def _keep(self, task: asyncio.Task[None]) -> None:
-        self.tasks.add(task)
-        task.add_done_callback(self.tasks.discard)
+    def _keep(self, call: Driven, task: asyncio.Task[None]) -> None:
+        self.tasks[call] = task
+
+        def forget(_task: asyncio.Task[None]) -> None:
+            del self.tasks[call]
+
+        task.add_done_callback(forget)
+
+    def cancel_call(self, call: Driven) -> None:
+        """Cancel a call that waits; without effect on one that has ended."""
+        task = self.tasks.get(call)
+        if task is not None:
+            task.cancel()
 
     def cancel(self) -> None:
         """Cancel all calls that wait, and the spare carrier."""
         self._spare.task.cancel()
-        for task in list(self.tasks):
+        for task in list(self.tasks.values()):
             task.cancel()

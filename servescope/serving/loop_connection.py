@@ -9,6 +9,7 @@ conversation, and no more is read until it is its turn.
 
 from __future__ import annotations
 
+import select
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -19,7 +20,7 @@ from servescope.hosting.conversation import Need
 from servescope.records import RequestFlag
 from servescope.serving.arrival import receive
 from servescope.serving.connection import LINGER, READ_BYTES, STOP_LINGER, now_ns
-from servescope.serving.loop_phases import NEVER_NS, Keeper, Phase
+from servescope.serving.loop_phases import HALF_CLOSED_NS, LEAVING_NS, NEVER_NS, Keeper, Phase
 from servescope.serving.loop_websocket import LoopWebSocket
 from servescope.wire.http1_events import BodyData, EndOfMessage, Refusal
 from servescope.wire.websocket_handshake import (
@@ -50,12 +51,13 @@ _CLOSE: Final = Need.CLOSE
 class LoopConnection(LoopWebSocket):
     """One accepted socket on the loop; the Channel of its ASGI calls. Call `attach` first."""
 
-    __slots__ = ("_driver", "_host")
+    __slots__ = ("_driver", "_ended_ns", "_host")
 
     def attach(self, keeper: Keeper) -> None:
         """Let `keeper` keep it."""
         self.prepare(keeper)
         self._call = None
+        self._ended_ns = 0  # since when the client's side has ended, and nothing has changed since
         self._driver = keeper.driver
         self._host = keeper.host
         self.deadline_ns = self.conversation.deadline_ns
@@ -104,14 +106,55 @@ class LoopConnection(LoopWebSocket):
         call = self._call
         if not data:
             self._pause_reading()  # the end can be read again and again
-            if call is not None:
-                call.disconnect(cut_off=False)
+            if self.has_hung_up():
+                self.close()
+            else:
+                self._note_end()
             return
         self._feed(self.conversation.receive_early(data, now_ns(), kernel_ns))
         if not isinstance(call, HttpCall) or not (call.awaits_body and call.wants_data):
             self._pause_reading()
         elif self._is_reading:
             self.read_anew()
+
+    def _note_end(self) -> None:
+        """The client has ended its side: it has gone, or it only reads on."""
+        call = self._call
+        self._ended_ns = now_ns()
+        if call is not None and (isinstance(call, WebSocketCall) or call.awaits_body):
+            call.disconnect(cut_off=False)  # there is no use in half of it
+        self._set_deadline()
+
+    def _expire_end(self) -> None:
+        """The client's side has ended, and the app was silent for a while; see `HALF_CLOSED_NS`."""
+        call, now = self._call, now_ns()
+        self._set_deadline()
+        if now < self.deadline_ns:
+            return
+        if call is None or call.is_gone or self._is_behind:
+            self.close()
+        else:
+            call.disconnect(cut_off=False)
+            self._ended_ns = now
+            self._set_deadline()
+
+    @property
+    def _is_behind(self) -> bool:
+        """Whether the app has not taken the body, so that there is more to tell it than the end."""
+        return isinstance(self._call, HttpCall) and self._call.awaits_body
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether the loop does not tell of the client while it is served, for it is not read."""
+        return not self._is_reading and (self.phase is _RUNNING or self.phase is _SOCKET)
+
+    def notice(self, events: int) -> None:
+        """What poll(2) tells of a client while `is_unread`."""
+        if events & ~select.POLLRDHUP:  # a reset
+            self.close()
+        elif self.phase is _RUNNING and not self._ended_ns:
+            self._ended_ns = now_ns()  # behind what was not read yet
+            self._set_deadline()
 
     def _feed(self, events: Iterable[Event]) -> None:
         """Hand parts of the body to the app."""
@@ -133,6 +176,7 @@ class LoopConnection(LoopWebSocket):
         if exchange is None or call is None:
             return
         call.disconnect(cut_off=True)
+        self._keeper.cancel_if_unaware(call)
         exchange.flags |= flags
         exchange.may_keep_alive = False
         if exchange.status:
@@ -144,6 +188,12 @@ class LoopConnection(LoopWebSocket):
     def _set_deadline(self) -> None:
         if self._pending:
             return  # the write's deadline holds
+        exchange = self.conversation.exchange
+        if self._ended_ns and exchange is not None:
+            is_told = self._call is None or self._call.is_gone or self._is_behind
+            silence_ns = LEAVING_NS if is_told else HALF_CLOSED_NS
+            self.deadline_ns = max(self._ended_ns, exchange.last_sent_ns) + silence_ns
+            return
         awaits_body = isinstance(self._call, HttpCall) and self._call.awaits_body
         self.deadline_ns = (
             self.conversation.deadline_ns if awaits_body and self._is_reading else NEVER_NS
@@ -274,6 +324,7 @@ class LoopConnection(LoopWebSocket):
         if self._pending:
             self.drop_pending()
         self._call = None
+        self._ended_ns = 0
         return self.conversation.finish_cycle(now_ns())
 
     def want_data(self) -> None:
@@ -282,6 +333,7 @@ class LoopConnection(LoopWebSocket):
         if interim:
             self.send_interim(interim)
         if not self._is_reading and self.phase in {_RUNNING, _SOCKET}:
+            self._ended_ns = 0  # it will be read again
             self.read_on()
             if self.phase is _RUNNING:
                 # The app kept the client waiting: the client has its whole time again.
@@ -311,6 +363,8 @@ class LoopConnection(LoopWebSocket):
             self.close(RequestFlag.ABORTED | RequestFlag.TIMED_OUT)
         elif self.phase is _READING:
             self.carry_out(self.conversation.expire())
+        elif self.phase is _RUNNING and self._ended_ns:
+            self._expire_end()
         elif self.phase is _RUNNING:
             self.deadline_ns = NEVER_NS
             self._cut_short(
@@ -356,4 +410,5 @@ class LoopConnection(LoopWebSocket):
         super().close()
         if call is not None:
             call.disconnect(cut_off=True)
+            self._keeper.cancel_if_unaware(call)
         self._keeper.forget(self)

@@ -2,7 +2,8 @@
 
 phase    | what runs                           | the deadline ends
 READING  | nothing: a request is awaited       | the wait, with 408 or in silence
-RUNNING  | the ASGI app; its body is read      | a body that does not come; a client that stalls
+RUNNING  | the ASGI app; its body is read      | a body that does not come; a client that stalls, or
+         |                                     | has ended its side while the app sends nothing
 THREAD   | a WSGI app or a folder, on a thread | -
 WRITING  | nothing: the rest of its response   | a client that stalls
 SOCKET   | an open WebSocket                   | a client that answers no ping, or stalls
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from servescope.hosting.asgi import AsgiHost
+    from servescope.hosting.asgi_http import HttpCall
+    from servescope.hosting.asgi_websocket import WebSocketCall
     from servescope.serving.coroutine_driver import CoroutineDriver
     from servescope.serving.threaded_answers import ThreadedAnswers
 
@@ -28,6 +31,16 @@ PING_NS: Final = 20_000_000_000
 
 CLOSE_NS: Final = 2_000_000_000
 """How long the client may take to answer our Close."""
+
+
+HALF_CLOSED_NS: Final = 2_000_000_000
+"""How long an app may send nothing to a client that has ended its side before the app is told that
+it has gone. Whoever only ended its side and reads on gets its answer; what an app sends to one that
+has gone for good is answered with a reset."""
+
+LEAVING_NS: Final = 5_000_000_000
+"""How long later its connection is closed; and how long an app whose connection was closed, by a
+reset or by this, has to learn of it (by `receive`, `send` or itself) before it is cancelled."""
 
 
 class Phase(Enum):
@@ -58,6 +71,9 @@ class Keeper(Protocol):
 
     def give_up(self, connection: ThreadedAnswers) -> None:
         """Log the exception at hand, a fault of ours, and close its connection."""
+
+    def cancel_if_unaware(self, call: HttpCall | WebSocketCall) -> None:
+        """The client of a call has gone: cancel the call unless it knows by `LEAVING_NS` later."""
 
     def forget(self, connection: ThreadedAnswers) -> None:
         """The connection is closed."""

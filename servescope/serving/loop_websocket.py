@@ -68,8 +68,11 @@ class LoopWebSocket(ThreadedAnswers):
 
     def _ping(self, call: WebSocketCall) -> None:
         try:
-            # No pong is read before the app has taken what came before it.
-            is_lost = self._is_reading and call.expire()
+            if self._is_reading:
+                is_lost = call.expire()
+            else:  # no pong is read before the app has taken what came before it
+                is_lost = call.is_closing
+                call.ping()
         except ClientGoneError:
             is_lost = True
         if is_lost:

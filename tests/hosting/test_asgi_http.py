@@ -33,7 +33,7 @@ def test_the_scope_of_a_request():
     assert scope.pop("headers") == [(b"host", b"h"), (b"x-twice", b"1"), (b"x-twice", b"2")]
     assert scope == {
         "type": "http",
-        "asgi": {"version": "3.0", "spec_version": "2.4"},
+        "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": "1.1",
         "method": "GET",
         "scheme": "http",

@@ -13,6 +13,7 @@ callback that raises SystemExit, a call of `loop.stop`, the cancellation of all 
 from __future__ import annotations
 
 import asyncio
+import select
 import threading
 from asyncio import tasks as asyncio_tasks
 from collections import deque
@@ -31,6 +32,7 @@ from servescope.serving.acceptor import Acceptor
 from servescope.serving.connection import now_ns
 from servescope.serving.coroutine_driver import CoroutineDriver
 from servescope.serving.loop_connection import LoopConnection
+from servescope.serving.loop_phases import LEAVING_NS
 from servescope.serving.model import Assignment, Load
 from servescope.serving.pinning import pin_this_thread
 from servescope.serving.sweeps import sweep_seconds
@@ -39,6 +41,8 @@ from servescope.serving.worker_threads import WorkerThreads
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from servescope.hosting.asgi_http import HttpCall
+    from servescope.hosting.asgi_websocket import WebSocketCall
     from servescope.serving.threaded_answers import ThreadedAnswers
 
 STARTUP_S: Final = 10.0
@@ -239,7 +243,7 @@ class AsyncioLoop:
         except TimeoutError:
             _log.warning("listener %s: the app's shutdown took too long", self._name)
         running.cancel()
-        await asyncio.wait([running, *self.driver.tasks], timeout=CANCEL_S)
+        await asyncio.wait([running, *self.driver.tasks.values()], timeout=CANCEL_S)
 
     _used_s = 0.0  # of the grace
 
@@ -286,6 +290,15 @@ class AsyncioLoop:
         _log.exception("listener %s: a connection failed", self._name)
         connection.close()
 
+    def cancel_if_unaware(self, call: HttpCall | WebSocketCall) -> None:
+        """The client of a call has gone: cancel the call unless it knows by `LEAVING_NS` later."""
+        self.loop.call_later(LEAVING_NS / _NS, self._cancel_if_unaware, call)
+
+    def _cancel_if_unaware(self, call: HttpCall | WebSocketCall) -> None:
+        if call.is_unaware:
+            call.note_cancelled()
+            self.driver.cancel_call(call)
+
     def forget(self, connection: ThreadedAnswers) -> None:
         """The connection is closed."""
         self._connections.discard(connection)
@@ -318,6 +331,19 @@ class AsyncioLoop:
             connection.hurry_close()
             if now >= connection.deadline_ns:
                 self.guard(connection, connection.expire)
+        self._look_for_clients_that_left()
+
+    def _look_for_clients_that_left(self) -> None:
+        """Ask the kernel for those that the loop does not tell of."""
+        unread = {each.descriptor: each for each in self._connections if each.is_unread}
+        if not unread:
+            return
+        poll = select.poll()
+        for descriptor in unread:
+            poll.register(descriptor, select.POLLRDHUP)
+        for descriptor, events in poll.poll(0):
+            connection = unread[descriptor]
+            self.guard(connection, partial(connection.notice, events))
 
     # Stopping.
 
