@@ -124,35 +124,54 @@ def test_on_a_host_name_of_its_own_whoever_signed_in_acts(dashboards, nginx, com
     act(seen, "/")
 
 
-def test_every_url_is_below_the_prefix(dashboards, nginx, come_to):
-    port = free_port()
+@pytest.fixture(scope="module")
+def below(tmp_path_factory):
+    """The root that browsers see of a dashboard below the prefix, and where it is itself."""
+    folder, port = tmp_path_factory.mktemp("below"), free_port()
     origin = f"http://{NAME}:{port}"
+    dashboards = Dashboards(folder)
     dashboard = dashboards(
         PATH_PREFIX=PREFIX,
         PUBLIC_ORIGIN=origin,
         TRUSTED_PROXIES="127.0.0.1",
         PASSWORD=PASSWORD,
     )
-    url = dashboard.url
-    nginx(port, before(STRIPPING, url))
-    seen = come_to(f"{origin}{PREFIX}", "").wait_drawn("overview-requests")
+    with running_nginx(folder / "nginx", port, before(STRIPPING, dashboard.url)):
+        yield f"{origin}{PREFIX}", dashboard.url
+    dashboards.end()
+
+
+def test_every_url_of_every_page_is_below_the_prefix(below, come_to):
+    root, _ = below
+    seen = come_to(root, "").wait_drawn("overview-requests")
     for name in PAGES:
-        seen.follow(name)
-        seen.wait_polls(2)
+        seen.follow(name).wait_polls(1)
         assert seen.links_outside() == []
+    seen.unknown = f"{PREFIX}no-such-page"
+    seen.page.goto(f"{root}no-such-page")
+    seen.until("document.querySelector('h1')?.textContent === 'There is no such page'")
+    assert seen.links_outside() == []
+    assert {path for path in seen.asked if not path.startswith(PREFIX)} == set()
+
+
+def test_the_operator_signs_in_acts_and_exports_below_the_prefix(below, come_to):
+    root, _ = below
+    seen = come_to(root, "load").wait_drawn("load-rates")
     seen.page.get_by_role("link", name="Sign in").click()
     act(seen, PREFIX)
     export(seen)
     lead_home(seen)
-    for path in ("health", "metrics"):
-        assert ask(f"http://127.0.0.1:{port}{PREFIX}{path}")[0] == 200
-    seen.unknown = f"{PREFIX}no-such-page"
-    seen.page.goto(origin + seen.unknown)
-    seen.until("document.querySelector('h1')?.textContent === 'There is no such page'")
-    assert seen.links_outside() == []
     assert {path for path in seen.asked if not path.startswith(PREFIX)} == set()
+
+
+def test_who_comes_past_the_proxy_is_led_below_the_prefix(below, come_to):
+    root, url = below
     past = come_to(url, "/load?last=15m").wait_drawn("load-rates")
     assert past.page.evaluate("location.pathname + location.search") == f"{PREFIX}load?last=15m"
+    port = urlsplit(root).port
+    for path in ("health", "metrics"):
+        for place in (f"http://127.0.0.1:{port}{PREFIX}", f"{url}{PREFIX}", f"{url}/"):
+            assert ask(place + path)[0] == 200
 
 
 def before(example, url):
