@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-_CACHE_BYTES: Final = 8 * 1024 * 1024
+_CACHE_BYTES: Final = 4 * 1024 * 1024
 """A page that is watched needs the chunks of its span, a third of a MiB a minute; the rest of the
 cache would only grow towards its bound."""
 
@@ -118,7 +118,7 @@ def decode(plane: Plane, blob: bytes) -> Chunk:
 
 
 class ChunkCache:
-    """Decoded chunks by their id, the least recently used dropped beyond 8 MiB. Thread-safe."""
+    """Decoded chunks by their id, the least recently used dropped beyond 4 MiB. Thread-safe."""
 
     def __init__(self, limit_bytes: int = _CACHE_BYTES) -> None:
         self._limit = limit_bytes
