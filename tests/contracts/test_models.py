@@ -93,7 +93,7 @@ def test_a_record_tells_what_was_asked_and_answered(hall: Hall):
         (b"POST /echo HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", 400),
         (b"GET /" + b"x" * 9000 + b" HTTP/1.1\r\nHost: h\r\n\r\n", 414),
         (b"GET / HTTP/1.1\r\nHost: h\r\n" + b"X: y\r\n" * 101 + b"\r\n", 431),
-        (b"BREW / HTTP/1.1\r\nHost: h\r\n\r\n", 501),
+        (b"CONNECT h:80 HTTP/1.1\r\nHost: h\r\n\r\n", 501),
         (b"GET / HTTP/3.0\r\nHost: h\r\n\r\n", 505),
         (b"GET /fail HTTP/1.1\r\nHost: h\r\n\r\n", 500),
     ],
