@@ -104,6 +104,7 @@ class AsyncioLoop:
             self.loop.remove_reader,
         )
         self._connections: set[LoopConnection] = set()
+        self._departed: dict[HttpCall | WebSocketCall, int] = {}  # without a client; until when
         self._returned: deque[ThreadedAnswers] = deque()  # threads have done their part with these
         self._is_over = False  # the grace has passed: what was not begun is not begun
         self._workers = WorkerThreads(
@@ -292,12 +293,20 @@ class AsyncioLoop:
 
     def cancel_if_unaware(self, call: HttpCall | WebSocketCall) -> None:
         """The client of a call has gone: cancel the call unless it knows by `LEAVING_NS` later."""
-        self.loop.call_later(LEAVING_NS / _NS, self._cancel_if_unaware, call)
+        if not call.is_unaware:
+            return
+        self._departed[call] = now_ns() + LEAVING_NS
+        task = self.driver.tasks.get(call)
+        if task is not None:  # most end at once: what they hold is given up with them
+            task.add_done_callback(lambda _: self._departed.pop(call, None))
 
-    def _cancel_if_unaware(self, call: HttpCall | WebSocketCall) -> None:
-        if call.is_unaware:
-            call.note_cancelled()
-            self.driver.cancel_call(call)
+    def _cancel_the_unaware(self, now: int) -> None:
+        for call, due_ns in list(self._departed.items()):
+            if now >= due_ns:
+                del self._departed[call]
+                if call.is_unaware:
+                    call.note_cancelled()
+                    self.driver.cancel_call(call)
 
     def forget(self, connection: ThreadedAnswers) -> None:
         """The connection is closed."""
@@ -332,6 +341,7 @@ class AsyncioLoop:
             if now >= connection.deadline_ns:
                 self.guard(connection, connection.expire)
         self._look_for_clients_that_left()
+        self._cancel_the_unaware(now)
 
     def _look_for_clients_that_left(self) -> None:
         """Ask the kernel for those that the loop does not tell of."""
