@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from functools import lru_cache
-from io import BytesIO
+from io import BufferedRandom, BufferedReader, BytesIO, FileIO
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
@@ -144,6 +144,15 @@ def _environ_key(name: bytes) -> str | None:
     return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else "HTTP_" + key
 
 
+def _reads_its_descriptor(file: Any) -> bool:
+    """Whether reading a file gives the bytes of its descriptor.
+
+    What `gzip.open` gives, or a class of somebody's that reads otherwise, tells a `fileno` as well.
+    """
+    is_plain = type(file) in (FileIO, BufferedReader, BufferedRandom)
+    return is_plain and type(getattr(file, "raw", file)) is FileIO
+
+
 class _Response:
     """The response side of one call: start_response, write, and the iterable."""
 
@@ -217,9 +226,12 @@ class _Response:
 
         The file stays the app's, which may close it before it is sent: what is sent is ours.
         """
+        file = getattr(wrapper.filelike, "file", wrapper.filelike)  # within that of `tempfile`
+        if not _reads_its_descriptor(file):
+            return False
         try:
-            descriptor = wrapper.filelike.fileno()
-            offset = wrapper.filelike.tell()
+            descriptor = file.fileno()
+            offset = file.tell()
             rest = os.fstat(descriptor).st_size - offset
         except (AttributeError, OSError, ValueError):
             return False

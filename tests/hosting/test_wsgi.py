@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 import io
 import tempfile
 from typing import TYPE_CHECKING, Any
@@ -170,6 +171,35 @@ def test_the_file_wrapper_lets_the_kernel_send(offset: int):
         assert response.headers["content-length"] == str(10 - offset)
         assert client.file == (offset, 10 - offset)
         assert file.closed, "close of the wrapped file is called"
+
+
+class Shouting(io.FileIO):
+    """A file that reads otherwise than its descriptor."""
+
+    def read(self, size: int = -1, /) -> bytes:
+        return super().read(size).upper()
+
+
+@pytest.mark.parametrize(
+    ("opened", "content"),
+    [
+        (gzip.open, b"0123456789abc"),
+        (lambda path: io.BufferedReader(gzip.GzipFile(path)), b"0123456789abc"),
+        (Shouting, None),
+    ],
+    ids=["gzip.open", "a buffer over a GzipFile", "a subclass with a read of its own"],
+)
+def test_a_file_that_reads_otherwise_than_its_descriptor_is_read(tmp_path, opened, content):
+    path = tmp_path / "file.gz"
+    path.write_bytes(gzip.compress(b"0123456789abc"))
+
+    def app(environ: Environ, start_response: Any) -> Any:
+        start_response("200 OK", [])
+        return environ["wsgi.file_wrapper"](opened(path))
+
+    client = Client(app)
+    assert client.response().content == (content or path.read_bytes().upper())
+    assert client.file is None
 
 
 def test_the_file_wrapper_takes_what_is_no_file():
