@@ -23,6 +23,7 @@ from components.dash_doors import no_doors
 from components.delivery import LOADED_FIRST, delivery_settings, index_page
 from components.path_prefix import PathPrefixMiddleware
 from components.shell import connect, shell
+from servescope.addresses import url_of
 from servescope.errors import ServescopeError, SettingsError
 from servescope.runtime import Runtime
 from servescope.runtime.dashboard_server import bind_dashboard, start_dashboard_server
@@ -160,7 +161,8 @@ def _serve_for_development(app: dash.Dash, runtime: Runtime) -> None:
 
 
 def _say_where(settings: Settings, port: int) -> None:
-    sys.stdout.write(f"Servescope: http://{settings.host}:{port}{settings.path_prefix}/\n")
+    url = url_of(settings.host, port, path=f"{settings.path_prefix}/")
+    sys.stdout.write(f"Servescope: {url}\n")
     sys.stdout.flush()
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
 from enum import IntEnum, IntFlag, StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+from servescope import addresses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -150,7 +152,7 @@ SELF_SIGNED = "self-signed"
 X_FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")
 """The fields in which proxies tell of a client, of the two families the common one."""
 
-UNIX = "unix:"
+UNIX: Final = addresses.UNIX
 """Begins an address that is a path: the listener is a unix socket (unix(7)) and has no port."""
 
 
@@ -222,10 +224,6 @@ class ListenerState(StrEnum):
     STOPPED = "stopped"
 
 
-LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}  # noqa: S104 - read, not bound
-"""Where a listener on every address is reached from this machine."""
-
-
 @dataclass(frozen=True, slots=True)
 class ShownCertificate:
     """What clients see of a listener's certificate; times in epoch seconds."""
@@ -264,9 +262,7 @@ class ListenerStatus:
         """Where a browser on this machine finds it; of a unix socket its address."""
         if self.address.startswith(UNIX):
             return self.address
-        address = LOOPBACK_OF.get(self.address, self.address).strip("[]")
-        host = f"[{address}]" if ":" in address else address
-        return f"http{'s' if self.is_tls else ''}://{host}:{self.port}/"
+        return addresses.url_of(self.address, self.port, is_tls=self.is_tls)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> ListenerStatus:

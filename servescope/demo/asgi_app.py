@@ -20,6 +20,8 @@ from string import Template
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
+from servescope.addresses import host_and_port
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -247,14 +249,15 @@ class DemoApp:
     async def _hello(self, scope: Scope, _receive: Receive, send: Send) -> None:
         loop = type(asyncio.get_running_loop())
         host, port = scope.get("server") or ("localhost", 80)
+        address = host_and_port(host, port) if port is not None else host  # a unix socket's path
         page = _page(
             "hello",
             "Hello from an ASGI app",
-            server=f"{host}:{port}",
+            server=address,
             process=os.getpid(),
             loop=loop.__module__.partition(".")[0],
             uptime=f"{time.monotonic() - self._started:,.0f} s",
-            host=_header(scope, b"host") or f"{host}:{port}",
+            host=_header(scope, b"host") or address,
         )
         await _respond(send, page, _HTML)
 

@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
+from servescope.addresses import host_and_port
 from servescope.errors import LoadRefusedError, ServescopeError
 from servescope.load.open_model import OpenModel
 from servescope.load.order import Order
@@ -97,11 +98,12 @@ def run(order: Order, control: Control) -> dict[str, Any]:
             ) from None
     with suppress(OSError):
         _TIMER_SLACK.write_text(_SLACK_NS)
-    host = f"[{order.address}]" if ":" in order.address else order.address
+    # RFC 6874 section 4: the zone of a link-local address is nobody else's business.
+    host = host_and_port(order.address.partition("%")[0], order.port)
     agent = f"servescope-load (run {order.run_id})"
     request = request_bytes(
         plan.target,
-        f"{host}:{order.port}",
+        host,
         keep_alive=plan.keep_alive,
         headers=[("User-Agent", agent)],
     )

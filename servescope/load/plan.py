@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
+from servescope.addresses import reachable
 from servescope.errors import LoadRefusedError
 from servescope.load.tls_connections import Trust
-from servescope.records import LOOPBACK_OF, UNIX, ListenerState
+from servescope.records import UNIX, ListenerState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,7 +61,7 @@ def check_shape(plan: LoadPlan, max_rate: float, max_seconds: float) -> LoadPlan
 
 def destination(status: ListenerStatus) -> tuple[str, int]:
     """Address and port to connect to; a listener on every address is reached over loopback."""
-    return LOOPBACK_OF.get(status.address, status.address).strip("[]"), status.port
+    return reachable(status.address), status.port
 
 
 def trust(status: ListenerStatus) -> Trust | None:

@@ -6,8 +6,8 @@ import errno
 import socket
 from typing import Final
 
-from servescope.errors import ListenerError, PortNotPermittedError, PortTakenError
-from servescope.records import UNIX
+from servescope.addresses import UNIX, without_brackets
+from servescope.errors import ListenerError, PortNotPermittedError, PortTakenError, SettingsError
 from servescope.serving.arrival import stamp_arrivals
 from servescope.serving.unix_socket import bind_unix
 
@@ -33,7 +33,7 @@ def bind(address: str, port: int, backlog: int) -> socket.socket:
         listening = bind_unix(address, backlog)
         prepare(listening)
         return listening
-    address = address.removeprefix("[").removesuffix("]")
+    address = without_brackets(address)
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         listening = socket.socket(family, socket.SOCK_STREAM)
@@ -53,6 +53,14 @@ def bind(address: str, port: int, backlog: int) -> socket.socket:
         listening.close()
         raise _bind_error(address, port, error) from error
     return listening
+
+
+def check_address(setting: str, address: str) -> None:
+    """Raise SettingsError, in one line, when `address` is none that this host can listen on."""
+    try:
+        bind(address, 0, 1).close()
+    except ListenerError as error:
+        raise SettingsError(f"bad setting {setting}={address}: {error}") from None
 
 
 def prepare(listening: socket.socket) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from servescope.addresses import host_and_port
 from servescope.errors import SettingsError
 
 SCHEMES: Final = {"prometheus+http": 9090, "prometheus+https": 443}
@@ -29,8 +30,8 @@ class EngineAddress:
     @property
     def shown(self) -> str:
         """The address for logs and pages."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{'https' if self.secure else 'http'}://{host}:{self.port}{self.prefix}"
+        place = host_and_port(self.host, self.port)
+        return f"{'https' if self.secure else 'http'}://{place}{self.prefix}"
 
 
 def read_address(text: str) -> EngineAddress:
