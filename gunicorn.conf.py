@@ -6,31 +6,38 @@ Two workers and more may run: one of them leads (listeners, collector, load), al
 from __future__ import annotations
 
 import logging
-import os
 import sys
 from typing import TYPE_CHECKING
 
+from servescope.addresses import host_and_port
+from servescope.environment import whole_number
 from servescope.errors import ServescopeError
 from servescope.runtime import Runtime
+from servescope.serving.binding import check_address
 from servescope.settings import load_settings
 
 if TYPE_CHECKING:
     from gunicorn.arbiter import Arbiter
     from gunicorn.workers.base import Worker
 
+MOST_WORKERS = 1_000
+
 try:
     _settings = load_settings()
+    _port = whole_number("PORT", 0, 65_535)
+    _workers = whole_number("WEB_CONCURRENCY", 1, MOST_WORKERS)
     Runtime(_settings)  # what cannot run is told once, here, and not by each worker again and again
+    check_address("SERVESCOPE_HOST", _settings.host)
 except ServescopeError as error:
     sys.stderr.write(f"servescope: {error}\n")
     raise SystemExit(error.exit_status) from None
 
 # A platform that hands out $PORT sends its traffic from outside; without it we stay on loopback.
-_from_platform = "PORT" in os.environ and "host" not in _settings.model_fields_set
+_from_platform = _port is not None and "host" not in _settings.model_fields_set
 _host = "0.0.0.0" if _from_platform else _settings.host  # noqa: S104 - see above
-bind = f"{_host}:{os.environ.get('PORT') or _settings.port}"
+bind = host_and_port(_host, _settings.port if _port is None else _port)
 worker_class = "gthread"
-workers = int(os.environ.get("WEB_CONCURRENCY", "2"))
+workers = _workers or 2
 threads = 8
 graceful_timeout = 5
 control_socket_disable = True

@@ -65,7 +65,7 @@ class SignIn:
             sign_in_limits.AT_THIS_MACHINE if at_this_machine else sign_in_limits.client_of(address)
         )
         given = _encoded(password)
-        is_right = bool(self._password) and hmac.compare_digest(
+        is_right = bool(self._password.strip()) and hmac.compare_digest(
             hashlib.sha256(given).digest(), hashlib.sha256(self._password).digest()
         )
         former = self._token()

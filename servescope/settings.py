@@ -1,6 +1,7 @@
 """Settings from `SERVESCOPE_*` environment variables and an optional `servescope.toml`.
 
 The environment wins over the file. An unknown or bad value stops the start with one line naming it.
+An empty value counts as not set. A secret may stand in a file of its own, which `*_file` names.
 """
 
 from __future__ import annotations
@@ -10,21 +11,40 @@ import re
 import socket
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
+    EnvSettingsSource,
     NoDecode,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
 
+from servescope.addresses import checked_address, checked_listen_address
+from servescope.environment import service_links, value_of
 from servescope.errors import SettingsError
+from servescope.paths import absolute, home
+from servescope.secret_file import read_secret
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 PREFIX = "SERVESCOPE_"
+SECRETS: Final = ("password", "store")
+"""Each may stand in a file instead, which the setting of the same name with `_file` names."""
+
 ANY_APP: Final = "*"
 """Among the apps that may be hosted from the browser: whatever a person names."""
 
@@ -50,9 +70,23 @@ Model = Literal["sequential", "thread_pool", "prefork", "asyncio"]
 
 
 def default_data_dir() -> Path:
-    """The folder for state that outlives a start (XDG Base Directory Specification)."""
-    base = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(base) / "servescope"
+    """The folder for state that outlives a start (XDG Base Directory Specification).
+
+    Raises SettingsError where no home folder is known.
+    """
+    base = Path(value_of("XDG_STATE_HOME") or "")
+    try:
+        # The specification: a path that is relative is to be ignored.
+        return (base if base.is_absolute() else home() / ".local" / "state") / "servescope"
+    except SettingsError as error:
+        raise SettingsError(
+            f"{error}; set {PREFIX}DATA_DIR to a folder that this user can write"
+        ) from None
+
+
+def host_name() -> str:
+    """What this host calls itself."""
+    return socket.gethostname() or "localhost"
 
 
 def names_folder(app: str) -> bool:
@@ -60,23 +94,50 @@ def names_folder(app: str) -> bool:
     return app.startswith(("/", "~"))
 
 
+def _whole(path: Path | str) -> Path:
+    """The absolute path; a ValueError, which is told with the setting's name, without a home."""
+    try:
+        return absolute(path)
+    except SettingsError as error:
+        raise ValueError(str(error)) from None
+
+
+def _file_or_name(certificate: str) -> str:
+    """A file as an absolute path; `self-signed`, or nothing, as it is."""
+    return str(_whole(certificate)) if certificate.startswith("~") else certificate
+
+
+WholePath = Annotated[Path, AfterValidator(_whole)]
+ListenAddress = Annotated[str, AfterValidator(checked_listen_address)]
+Certificate = Annotated[str, AfterValidator(_file_or_name)]
+
+
 class Settings(BaseSettings):
     """All settings; each field is one `SERVESCOPE_<NAME>` variable. README lists them (tested)."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, extra="forbid", frozen=True, toml_file="servescope.toml"
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        toml_file="servescope.toml",
     )
 
-    data_dir: Path = Field(
+    data_dir: WholePath = Field(
         default_factory=default_data_dir, description="folder of the store, rings and lock"
     )
-    host: str = Field("127.0.0.1", description="address the dashboard binds to")
+    host: Annotated[str, AfterValidator(checked_address)] = Field(
+        "127.0.0.1", description="address the dashboard binds to"
+    )
     port: Port = Field(8050, description="port the dashboard binds to")
     debug: bool = Field(
         default=False, description="Dash's debug mode with the reloader; on loopback only"
     )
     password: SecretStr | None = Field(
         None, description="operator's password; needed to change anything once it is set"
+    )
+    password_file: WholePath | None = Field(
+        None, description="file whose one line is the password, instead of `password`"
     )
     public_origin: str = Field(
         "",
@@ -96,36 +157,42 @@ class Settings(BaseSettings):
         description="header fields that these proxies write: forwarded (RFC 7239), or some of "
         "x-forwarded-for, x-forwarded-proto and x-forwarded-host",
     )
-    listen_address: str = Field(
+    listen_address: ListenAddress = Field(
         "127.0.0.1", description="address the hosted listeners bind to; `::` takes IPv4 as well"
     )
     backlog: int = Field(
         128, ge=1, le=65_535, description="connections a listener's kernel queue holds, unaccepted"
     )
     files_port: Port = Field(8000, description="port of the listener `files`; 0 picks a free one")
-    files_folder: Path | None = Field(
+    files_folder: WholePath | None = Field(
         None, description="folder the listener `files` serves; default: the bundled site"
     )
-    files_address: str = Field("", description=f"address of `files`; {_ADDRESS}")
-    files_tls_certificate: str = Field("", description=f"certificate of `files`; {_CERTIFICATE}")
-    files_tls_key: Path | None = Field(None, description=f"key of `files`; {_KEY}")
+    files_address: ListenAddress = Field("", description=f"address of `files`; {_ADDRESS}")
+    files_tls_certificate: Certificate = Field(
+        "", description=f"certificate of `files`; {_CERTIFICATE}"
+    )
+    files_tls_key: WholePath | None = Field(None, description=f"key of `files`; {_KEY}")
     files_model: Model = Field("thread_pool", description="concurrency model of `files`")
     wsgi_port: Port = Field(5555, description="port of the listener `wsgi`; 0 picks a free one")
     wsgi_app: str = Field(
         "servescope.demo.flask_app:app",
         description="WSGI callable of the listener `wsgi`, as module:attribute",
     )
-    wsgi_address: str = Field("", description=f"address of `wsgi`; {_ADDRESS}")
-    wsgi_tls_certificate: str = Field("", description=f"certificate of `wsgi`; {_CERTIFICATE}")
-    wsgi_tls_key: Path | None = Field(None, description=f"key of `wsgi`; {_KEY}")
+    wsgi_address: ListenAddress = Field("", description=f"address of `wsgi`; {_ADDRESS}")
+    wsgi_tls_certificate: Certificate = Field(
+        "", description=f"certificate of `wsgi`; {_CERTIFICATE}"
+    )
+    wsgi_tls_key: WholePath | None = Field(None, description=f"key of `wsgi`; {_KEY}")
     asgi_port: Port = Field(8001, description="port of the listener `asgi`; 0 picks a free one")
     asgi_app: str = Field(
         "servescope.demo.asgi_app:app",
         description="ASGI application of the listener `asgi`, as module:attribute",
     )
-    asgi_address: str = Field("", description=f"address of `asgi`; {_ADDRESS}")
-    asgi_tls_certificate: str = Field("", description=f"certificate of `asgi`; {_CERTIFICATE}")
-    asgi_tls_key: Path | None = Field(None, description=f"key of `asgi`; {_KEY}")
+    asgi_address: ListenAddress = Field("", description=f"address of `asgi`; {_ADDRESS}")
+    asgi_tls_certificate: Certificate = Field(
+        "", description=f"certificate of `asgi`; {_CERTIFICATE}"
+    )
+    asgi_tls_key: WholePath | None = Field(None, description=f"key of `asgi`; {_KEY}")
     wsgi_model: Model = Field("thread_pool", description="concurrency model of `wsgi`")
     wsgi_debugger: bool = Field(
         default=False,
@@ -144,7 +211,7 @@ class Settings(BaseSettings):
     allow: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
         (), description="when given, every other address is answered with 403"
     )
-    access_log: Path | None = Field(
+    access_log: WholePath | None = Field(
         None, description="folder of the listeners' access logs, NAME.log each; off without it"
     )
     access_log_format: LogFormat = Field(
@@ -164,8 +231,11 @@ class Settings(BaseSettings):
         description="where metrics are kept: sqlite, or the URL of a Prometheus-compatible engine, "
         "as prometheus+http://host:port",
     )
+    store_file: WholePath | None = Field(
+        None, description="file whose one line is `store`, for a URL that holds a password"
+    )
     instance: str = Field(
-        default_factory=socket.gethostname,
+        default_factory=host_name,
         min_length=1,
         max_length=200,
         description="this host's name among those that send to the same engine",
@@ -187,6 +257,27 @@ class Settings(BaseSettings):
         600, ge=1, le=3600, description="longest load run a person may ask for, in seconds"
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def read_secret_files(cls, values: dict[str, object]) -> dict[str, object]:
+        """Take each secret that stands in a file from there."""
+        for name in SECRETS:
+            file, setting = values.get(f"{name}_file"), PREFIX + name.upper()
+            if not file:
+                continue
+            if name in values:
+                raise SettingsError(f"{setting} and {setting}_FILE are both set: set one of them")
+            values = {**values, name: read_secret(f"{setting}_FILE", absolute(str(file)))}
+        return values
+
+    @field_validator("password")
+    @classmethod
+    def refuse_no_password(cls, value: SecretStr | None) -> SecretStr | None:
+        """An empty password would let in whoever sends an empty one."""
+        if value is not None and not value.get_secret_value().strip():
+            raise ValueError("a password needs a character other than white space")
+        return value
+
     @field_validator("instance")
     @classmethod
     def printable(cls, value: str) -> str:
@@ -201,7 +292,9 @@ class Settings(BaseSettings):
         """Refuse what names no app: a typo would be found out only when somebody wants it."""
         for entry in value:
             module, _, attribute = entry.partition(":")
-            if entry != ANY_APP and not names_folder(entry) and not (module and attribute):
+            if names_folder(entry):
+                _whole(entry)
+            elif entry != ANY_APP and not (module and attribute):
                 raise ValueError(
                     f"{entry!r} is neither module:attribute, nor a folder's whole path, "
                     f"nor {ANY_APP} for anything"
@@ -274,6 +367,14 @@ class Settings(BaseSettings):
             raise ValueError(f"the debug mode {objection}")
         return value
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def refuse_blanks(cls, value: object) -> object:
+        """White space alone is a slip, and no value of anything."""
+        if isinstance(value, str) and value.isspace():
+            raise ValueError("it holds nothing but white space")
+        return value
+
     @field_validator("wsgi_debugger")
     @classmethod
     def keep_debugger_at_home(cls, value: bool, info: ValidationInfo) -> bool:
@@ -295,8 +396,26 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Order of precedence: arguments, environment, `servescope.toml` in the working folder."""
-        del dotenv_settings, file_secret_settings
-        return (init_settings, env_settings, TomlConfigSettingsSource(settings_cls))
+        del env_settings, dotenv_settings, file_secret_settings
+        return (init_settings, _Environment(settings_cls), _SettingsFile(settings_cls))
+
+
+class _Environment(EnvSettingsSource):
+    """The variables, but for those that tell of a service of this name."""
+
+    def __init__(self, settings_cls: type[BaseSettings]) -> None:
+        super().__init__(settings_cls)
+        links = {name.lower() for name in service_links(os.environ, PREFIX)}
+        self.env_vars = {
+            name: value for name, value in self.env_vars.items() if name.lower() not in links
+        }
+
+
+class _SettingsFile(TomlConfigSettingsSource):
+    """`servescope.toml`, without what is empty there."""
+
+    def __call__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__call__().items() if value != ""}
 
 
 def read_origin(text: str) -> str:
@@ -334,10 +453,14 @@ def load_settings(**overrides: object) -> Settings:
 
     Raises SettingsError with one line that names every unknown or bad setting and why.
     """
+    links = service_links(os.environ, PREFIX)
     unknown = sorted(
         name
-        for name in os.environ
-        if name.startswith(PREFIX) and name[len(PREFIX) :].lower() not in Settings.model_fields
+        for name, value in os.environ.items()
+        if name.startswith(PREFIX)
+        and value
+        and name not in links
+        and name[len(PREFIX) :].lower() not in Settings.model_fields
     )
     if unknown:
         known = ", ".join(sorted(PREFIX + field.upper() for field in Settings.model_fields))
@@ -347,14 +470,18 @@ def load_settings(**overrides: object) -> Settings:
     except ValidationError as error:
         wrong = "; ".join(
             f"{PREFIX}{'_'.join(str(part) for part in fault['loc'][:1]).upper()}="
-            f"{_without_password(fault['input'])}: {fault['msg']}"
+            f"{_shown(fault)}: {fault['msg'].removeprefix('Value error, ')}"
             for fault in error.errors()
         )
         raise SettingsError(f"bad setting {wrong}") from None
     except ValueError as error:  # the file is no TOML
         raise SettingsError(f"servescope.toml cannot be read: {error}") from None
+    except OSError as error:
+        raise SettingsError(f"servescope.toml cannot be read: {error.strerror}") from None
 
 
-def _without_password(value: object) -> str:
-    """The value as told in an error; what stands before an @ in a URL may be a password."""
-    return re.sub(r"//[^/@]*@", "//***@", repr(value))
+def _shown(fault: ErrorDetails) -> str:
+    """The value as told in an error: no secret, nor what stands before an @ in a URL."""
+    if fault["loc"][:1] and fault["loc"][0] in SECRETS:
+        return "***"
+    return re.sub(r"//[^/@]*@", "//***@", repr(fault["input"]))

@@ -5,8 +5,16 @@ import pytest
 
 from servescope.errors import SettingsError
 from servescope.records import UNIX, ListenerOptions
-from servescope.settings import PREFIX, UNIX_PEER, X_FORWARDED, Settings, load_settings
+from servescope.settings import (
+    PREFIX,
+    SECRETS,
+    UNIX_PEER,
+    X_FORWARDED,
+    Settings,
+    load_settings,
+)
 from servescope.wire.forwarded import TrustedProxies
+from tests.test_environment import KUBERNETES
 
 ROOT = Path(__file__).parents[1]
 
@@ -87,7 +95,19 @@ def test_the_fields_of_proxies_have_their_names_once():
         ("SERVESCOPE_INSTANCE", "*", "SERVESCOPE_INSTANCE"),
         ("SERVESCOPE_INSTANCE", " a", "SERVESCOPE_INSTANCE"),
         ("SERVESCOPE_INSTANCE", "a\tb", "SERVESCOPE_INSTANCE"),
-        ("SERVESCOPE_INSTANCE", "", "SERVESCOPE_INSTANCE"),
+        ("SERVESCOPE_PASSWORD", " ", "SERVESCOPE_PASSWORD"),
+        ("SERVESCOPE_DENY", " ", "SERVESCOPE_DENY"),
+        ("SERVESCOPE_DATA_DIR", " ", "SERVESCOPE_DATA_DIR"),
+        ("SERVESCOPE_DATA_DIR", "~no-such-user/x", "SERVESCOPE_DATA_DIR"),
+        ("SERVESCOPE_FILES_FOLDER", "~no-such-user/x", "SERVESCOPE_FILES_FOLDER"),
+        ("SERVESCOPE_WSGI_TLS_CERTIFICATE", "~no-such-user/x", "SERVESCOPE_WSGI_TLS_CERTIFICATE"),
+        ("SERVESCOPE_APPS", "~no-such-user/x", "SERVESCOPE_APPS"),
+        ("SERVESCOPE_HOST", "http://localhost", "SERVESCOPE_HOST"),
+        ("SERVESCOPE_HOST", "unix:/run/x.sock", "SERVESCOPE_HOST"),
+        ("SERVESCOPE_LISTEN_ADDRESS", "256.0.0.1", "SERVESCOPE_LISTEN_ADDRESS"),
+        ("SERVESCOPE_FILES_ADDRESS", "unix:", "SERVESCOPE_FILES_ADDRESS"),
+        ("SERVESCOPE_PORT", "http://10.0.0.1:8050", "SERVESCOPE_PORT"),
+        ("SERVESCOPE_SERVICE_PORT", "8050", "SERVESCOPE_SERVICE_PORT"),
     ],
 )
 def test_a_bad_or_unknown_setting_is_named_in_one_line(monkeypatch, name, value, told):
@@ -138,6 +158,103 @@ def test_a_debugger_on_loopback_is_allowed(monkeypatch, address):
     monkeypatch.setenv("SERVESCOPE_LISTEN_ADDRESS", address)
     monkeypatch.setenv("SERVESCOPE_WSGI_DEBUGGER", "true")
     assert load_settings().wsgi_debugger
+
+
+@pytest.mark.parametrize("where", ["environment", "file"])
+@pytest.mark.parametrize("name", Settings.model_fields)
+def test_an_empty_value_counts_as_not_set(monkeypatch, tmp_path, name, where):
+    usual = load_settings()
+    if where == "environment":
+        monkeypatch.setenv(PREFIX + name.upper(), "")
+    else:
+        (tmp_path / "servescope.toml").write_text(f'{name} = ""\n')
+    settings = load_settings()
+    assert settings == usual
+    assert settings.model_fields_set == usual.model_fields_set
+
+
+def test_an_unknown_variable_that_is_empty_counts_as_not_set_too(monkeypatch):
+    monkeypatch.setenv("SERVESCOPE_PROT", "")
+    assert load_settings().port == 8050
+
+
+def test_an_empty_variable_lets_the_file_speak(monkeypatch, tmp_path):
+    (tmp_path / "servescope.toml").write_text("port = 9000\n")
+    monkeypatch.setenv("SERVESCOPE_PORT", "")
+    assert load_settings().port == 9000
+
+
+@pytest.mark.parametrize("password", ["", " ", "\t\n"])
+def test_a_password_without_a_character_is_refused(password):
+    with pytest.raises(SettingsError, match="SERVESCOPE_PASSWORD"):
+        load_settings(password=password)
+
+
+def test_the_links_of_a_service_called_servescope_are_no_settings(monkeypatch):
+    for name, value in KUBERNETES.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    assert settings.port == 8050
+    assert "port" not in settings.model_fields_set
+    monkeypatch.setenv("SERVESCOPE_PROT", "8050")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert str(caught.value).startswith("unknown setting SERVESCOPE_PROT; ")
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_may_stand_in_a_file(monkeypatch, tmp_path, name):
+    secret = "prometheus+http://me:open-sesame@127.0.0.1:9090"
+    (tmp_path / "secret").write_text(f"{secret}\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for path in (tmp_path / "secret", "~/secret", "secret"):
+        monkeypatch.setenv(f"{PREFIX}{name.upper()}_FILE", str(path))
+        assert getattr(load_settings(), name).get_secret_value() == secret
+    monkeypatch.delenv(f"{PREFIX}{name.upper()}_FILE")
+    (tmp_path / "servescope.toml").write_text(f'{name}_file = "secret"\n')
+    assert getattr(load_settings(), name).get_secret_value() == secret
+    assert "open-sesame" not in repr(load_settings())
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_a_secret_that_is_told_twice_or_cannot_be_read_is_refused(monkeypatch, tmp_path, name):
+    variable = PREFIX + name.upper()
+    monkeypatch.setenv(f"{variable}_FILE", str(tmp_path / "secret"))
+    with pytest.raises(SettingsError, match=f"^bad setting {variable}_FILE=.*: No such file"):
+        load_settings()
+    (tmp_path / "secret").write_text("sqlite\n")
+    monkeypatch.setenv(variable, "")  # as compose files hand it on
+    assert getattr(load_settings(), name).get_secret_value() == "sqlite"
+    monkeypatch.setenv(variable, "open-sesame")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert str(caught.value) == f"{variable} and {variable}_FILE are both set: set one of them"
+
+
+def test_a_secret_of_the_wrong_kind_is_not_shown(tmp_path):
+    (tmp_path / "servescope.toml").write_text("password = 4711\n")
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert "SERVESCOPE_PASSWORD=***" in str(caught.value)
+    assert "4711" not in str(caught.value)
+
+
+def test_a_file_that_cannot_be_read_is_named_in_one_line(tmp_path):
+    (tmp_path / "servescope.toml").symlink_to("/proc/self/mem")  # EIO, for root as well
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert str(caught.value).startswith("servescope.toml cannot be read: ")
+
+
+def test_the_default_data_folder_follows_the_base_directory_specification(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    for state, folder in (
+        ("/state", "/state/servescope"),
+        ("", "/home/me/.local/state/servescope"),
+        ("relative", "/home/me/.local/state/servescope"),
+    ):
+        monkeypatch.setenv("XDG_STATE_HOME", state)
+        assert load_settings().data_dir == Path(folder)
 
 
 @pytest.mark.parametrize("text", ["port = ", "prot = 1\n", 'port = "x"\n'])

@@ -70,8 +70,13 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _open(settings: Settings, host: str) -> Store:
     """The store with the host's figures; the engine needs no data folder for it."""
-    folder = settings.data_dir.expanduser().absolute()
-    has_file = (folder / FILE_NAME).exists()
+    folder = settings.data_dir
+    try:
+        has_file = (folder / FILE_NAME).exists()
+    except OSError as error:
+        raise DataFolderError(
+            f"the data folder {folder} cannot be read: {error.strerror}"
+        ) from error
     backend = settings.store.get_secret_value()
     if backend == SQLITE:
         check_host(host, None)

@@ -8,12 +8,13 @@ import signal
 import sys
 import threading
 from ipaddress import ip_address, ip_network
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from servescope.addresses import without_brackets
 from servescope.commands import serve_options
 from servescope.errors import DataFolderError, UsageError
 from servescope.hosting.app_import import import_app, kind_of
+from servescope.paths import absolute, expanded
 from servescope.records import (
     SELF_SIGNED,
     UNIX,
@@ -29,6 +30,7 @@ from servescope.wire.forwarded import TrustedProxies
 
 if TYPE_CHECKING:
     import argparse
+    from pathlib import Path
     from types import FrameType
 
     from servescope.records import ListenerStatus
@@ -54,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Serve until SIGTERM or SIGINT. Raises ServescopeError when that cannot begin."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     settings = load_settings()
-    folder = (arguments.data_folder or settings.data_dir).expanduser().absolute()
+    folder = absolute(arguments.data_folder or settings.data_dir)
     spec = wanted(arguments)
     asked_to_stop = _on_signals()
     try:
@@ -86,11 +88,11 @@ def wanted(arguments: argparse.Namespace) -> ListenerSpec:
     )
     if kind is AppKind.ASGI and model is not ConcurrencyModel.ASYNCIO:
         raise UsageError(f"{app} is an ASGI app and needs an event loop: --model asyncio")
-    address = arguments.host
+    address = without_brackets(arguments.host)
     if arguments.unix:
-        address = f"{UNIX}{arguments.unix.expanduser().absolute()}"
+        address = f"{UNIX}{absolute(arguments.unix)}"
     try:
-        ip_address(arguments.host.partition("%")[0])
+        ip_address(without_brackets(arguments.host))
     except ValueError:
         raise UsageError(f"--host {arguments.host}: not an address") from None
     name = arguments.name or name
@@ -117,7 +119,7 @@ def wanted(arguments: argparse.Namespace) -> ListenerSpec:
         trusted_proxies=proxies,
         proxy_headers=proxy_headers,
         pin_core=None if arguments.no_pin else min(os.sched_getaffinity(0)),
-        access_log=str(log.expanduser().absolute()) if log else "",
+        access_log=str(absolute(log)) if log else "",
         access_log_format=_choice(
             "--access-log-format", arguments.access_log_format, AccessLogFormat
         ),
@@ -147,12 +149,12 @@ def _file(given: str | None) -> str:
     """The path of a PEM file, absolute; SELF_SIGNED stays as it is."""
     if not given or given == SELF_SIGNED:
         return given or ""
-    return str(Path(given).expanduser().absolute())
+    return str(absolute(given))
 
 
 def _app(given: str) -> tuple[AppKind, str, str]:
     """What is hosted, how it is named for the listener, and a name for its listener."""
-    path = Path(given).expanduser()
+    path = expanded(given)
     if path.is_dir():
         return AppKind.STATIC, str(path.resolve()), path.resolve().name or "files"
     if ":" not in given:

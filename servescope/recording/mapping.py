@@ -70,7 +70,8 @@ def create(path: Path, header: Header) -> tuple[mmap.mmap, int]:
         if descriptor >= 0:
             os.close(descriptor)
             draft.unlink(missing_ok=True)
-        raise DataFolderError(f"cannot make the ring {path}: {error.strerror}") from error
+        # Without the file's name, which is another each time: who tries again says the same again.
+        raise DataFolderError(f"cannot make a ring in {path.parent}: {error.strerror}") from error
     return mapping, descriptor
 
 

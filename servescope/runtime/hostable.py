@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from servescope import demo
+from servescope.errors import SettingsError
+from servescope.paths import absolute
 from servescope.settings import ANY_APP, names_folder
 
 if TYPE_CHECKING:
@@ -36,7 +38,7 @@ def nothing_against(_app: str) -> str:
 
 def offered(settings: Settings) -> list[str]:
     """What a person may choose, most telling first; of folders the listed ones."""
-    folder = (settings.files_folder or BUNDLED_SITE).expanduser().absolute()
+    folder = settings.files_folder or BUNDLED_SITE
     own = (settings.wsgi_app, settings.asgi_app, str(folder))
     bundled = (BUNDLED_WSGI, BUNDLED_ASGI, str(BUNDLED_SITE))
     listed = [app for app in settings.apps if app != ANY_APP]
@@ -49,6 +51,8 @@ def objection(settings: Settings, app: str, own: Iterable[str] = ()) -> str:
     `own` are hosted anyway, whatever the settings say.
     """
     is_folder = names_folder(app)
+    if is_folder and (why_not := _no_home(app)):
+        return why_not
     if not is_folder and not _APP.fullmatch(app):
         return f"{app or 'Nothing'} is neither module:attribute nor the whole path of a folder."
     if is_folder and _overlap(_real(app), _real(str(settings.data_dir))):
@@ -80,5 +84,13 @@ def _overlap(one: Path, other: Path) -> bool:
     return one.is_relative_to(other) or other.is_relative_to(one)
 
 
+def _no_home(folder: str) -> str:
+    try:
+        absolute(folder)
+    except SettingsError as error:
+        return f"{error}."
+    return ""
+
+
 def _real(folder: str) -> Path:
-    return Path(folder).expanduser().resolve()
+    return absolute(folder).resolve()

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Final
 from servescope.errors import DataFolderError, ServescopeError
 from servescope.load.plan import check
 from servescope.queries.desk import Desk
+from servescope.recording.recorder import RINGS
 from servescope.runtime.comparing import check_comparison
-from servescope.runtime.election import LeaderLock
+from servescope.runtime.election import LOCK_NAME, LeaderLock
 from servescope.runtime.leading import Leader, announce
 from servescope.runtime.malloc import bound_freed_memory
 from servescope.store.control import Control
 from servescope.store.opening import check_backend, open_backend
 from servescope.store.promql.store import PrometheusStore
+from servescope.store.schema import FILE_NAME
 from servescope.store.tiers import Retention
 
 if TYPE_CHECKING:
@@ -44,7 +46,7 @@ class Runtime:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.folder = settings.data_dir.expanduser().absolute()
+        self.folder = settings.data_dir
         self._pid: int | None = None
         self._starting = threading.Lock()
         self._backend = settings.store.get_secret_value()
@@ -62,6 +64,13 @@ class Runtime:
                 f"the data folder {self.folder} cannot be written: {error.strerror}; "
                 "set SERVESCOPE_DATA_DIR to one that can"
             ) from error
+        # Another user may have been here before: each worker would stumble over it again.
+        for path in (self.folder / name for name in (FILE_NAME, LOCK_NAME, RINGS)):
+            if path.exists() and not os.access(path, os.R_OK | os.W_OK):
+                raise DataFolderError(
+                    f"{path} is not this user's (uid {os.getuid()}) to read and write; "
+                    "set SERVESCOPE_DATA_DIR to another folder"
+                )
 
     def start(self) -> None:
         """Open the store and join the election; once in each process, however often called.

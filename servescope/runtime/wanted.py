@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 from ipaddress import ip_network
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from servescope.errors import ListenerError
+from servescope.errors import ListenerError, SettingsError
 from servescope.hosting.app_import import import_app, kind_of
+from servescope.paths import expanded
 from servescope.records import (
     AccessLogFormat,
     AppKind,
@@ -22,6 +22,7 @@ from servescope.settings import names_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from pathlib import Path
 
     from servescope.records import ListenerStatus, ListenerWish
     from servescope.settings import Settings
@@ -99,7 +100,7 @@ def common_options(settings: Settings, name: str, core: int) -> ListenerOptions:
         trusted_proxies=settings.trusted_proxies,
         proxy_headers=settings.proxy_headers,
         pin_core=core if settings.pin_cpu else None,
-        access_log=str(log.expanduser().absolute() / f"{name}.log") if log else "",
+        access_log=str(log / f"{name}.log") if log else "",
         access_log_format=AccessLogFormat(settings.access_log_format),
         access_log_bytes=settings.access_log_mib * 1024 * 1024,
         access_log_files=settings.access_log_files,
@@ -123,9 +124,16 @@ def wished(spec: ListenerSpec, wish: ListenerWish, logs: Path) -> ListenerSpec:
     spec = replace(spec, options=replace(options, **changes), model=wish.model or spec.model)
     if wish.app is not None:
         is_folder = names_folder(wish.app)
-        app = str(Path(wish.app).expanduser()) if is_folder else wish.app
+        app = _expanded(wish.app) if is_folder else wish.app
         spec = replace(spec, app=app, app_kind=AppKind.STATIC if is_folder else AppKind.WSGI)
     return spec if wish.port is None else replace(spec, port=wish.port, port_is_default=False)
+
+
+def _expanded(folder: str) -> str:
+    try:
+        return str(expanded(folder))
+    except SettingsError:  # `objection` tells so
+        return folder
 
 
 def settled(

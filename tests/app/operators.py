@@ -1,6 +1,7 @@
 """Browsers of operators, and worker processes of one data folder, without their sockets."""
 
 from flask import Flask
+from pydantic import SecretStr
 
 from components.authority import dashboard_for
 from servescope.errors import ServescopeError
@@ -38,7 +39,10 @@ class Site:
     """One worker process's part: its own objects over the shared data folder."""
 
     def __init__(self, folder, password, **settings):
-        chosen = Settings(data_dir=folder, password=password, **settings)
+        # Unchecked: an empty password, which the settings refuse, is the door's to refuse as well.
+        chosen = Settings(data_dir=folder, **settings).model_copy(
+            update={"password": SecretStr(password)}
+        )
         self.board = dashboard_for(Runtime(chosen))
         self.flask = Flask("test", static_folder=None)
 

@@ -154,9 +154,10 @@ def test_two_dashboards_on_one_host_have_cookies_of_their_own(tmp_path):
     assert len(names) == 2
 
 
-@pytest.mark.parametrize("given", ["", "open sesame", "x"])
-def test_an_empty_password_signs_nobody_in(site, browser, given):
-    process = site("")
+@pytest.mark.parametrize("given", ["", " ", "open sesame", "x"])
+@pytest.mark.parametrize("password", ["", " "])
+def test_an_empty_password_signs_nobody_in(site, browser, password, given):
+    process = site(password)
     with process.flask.test_request_context("/"):
         assert not process.board.sign_in(given)
     assert browser.ask(process, "/may") == "no"

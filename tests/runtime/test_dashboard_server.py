@@ -43,9 +43,9 @@ def test_a_default_port_that_is_taken_gives_way_to_the_next(tmp_path, taken):
     ("values", "told"),
     [
         ({"host": "192.0.2.1", "port": 0}, "SERVESCOPE_HOST=192.0.2.1"),
-        ({"host": "no such host", "port": 0}, "SERVESCOPE_HOST=no such host"),
+        ({"host": "no-such-host.invalid", "port": 0}, "SERVESCOPE_HOST=no-such-host.invalid"),
     ],
-    ids=["an address of another host", "no address at all"],
+    ids=["an address of another host", "a name of no host"],
 )
 def test_an_address_that_cannot_be_bound_is_named(tmp_path, values, told):
     with pytest.raises(SettingsError, match=told):
