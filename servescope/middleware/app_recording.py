@@ -8,12 +8,15 @@ more than its number of steps does on its own: there, every step starts with col
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
+import logging
+from http import HTTPStatus
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from servescope.middleware.process_rings import PROCESS_RINGS
+from servescope.environment import value_of
+from servescope.errors import SettingsError
+from servescope.middleware.process_rings import PROCESS_RINGS, UNRECORDED
+from servescope.paths import absolute
 from servescope.recording.record_layout import outline
 from servescope.recording.ring import OTHER_ROUTE, OTHER_ROUTE_NAME
 from servescope.records import Method, Protocol, RequestDetail, RequestFlag, RequestRecord
@@ -21,8 +24,11 @@ from servescope.settings import default_data_dir
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
+    from pathlib import Path
 
     from servescope.recording import Recorder
+
+logger = logging.getLogger(__name__)
 
 DATA_DIR: Final = "SERVESCOPE_DATA_DIR"
 METHODS: Final = {method.name: int(method) for method in Method}
@@ -31,6 +37,7 @@ NO_FLAGS: Final = 0
 APP_ERROR: Final = int(RequestFlag.APP_ERROR)
 ABORTED: Final = int(RequestFlag.ABORTED)
 HTTP_1_1: Final = int(Protocol.HTTP_1_1)
+FAILED: Final = int(HTTPStatus.INTERNAL_SERVER_ERROR)
 MOST_OUTLINES: Final = 4_096
 """Kinds of request remembered; beyond, all are forgotten (an app may make up reason phrases)."""
 
@@ -75,12 +82,20 @@ class AppRecording:
 
     `data_dir` is the data folder of the dashboard that shall show them: by default
     SERVESCOPE_DATA_DIR, else the dashboard's own default.
+
+    Whatever is wrong with the folder or goes wrong while recording is logged, once, and never
+    reaches the app: it is served on as if nobody recorded it.
     """
 
     def __init__(self, listener: str, data_dir: Path | str | None = None) -> None:
         self.listener = listener
-        chosen = data_dir or os.environ.get(DATA_DIR) or default_data_dir()
-        self.data_dir = Path(chosen).expanduser().absolute()
+        self.data_dir: Path | None = None
+        """None where no folder is known: then nothing is recorded."""
+        try:
+            self.data_dir = absolute(data_dir or value_of(DATA_DIR) or default_data_dir())
+        except SettingsError as error:
+            logger.warning(UNRECORDED, error)
+        self._failures: set[type[Exception]] = set()
         self.outlines: dict[Hashable, int] = {}
         """By whatever a recorder knows a kind of request again; `learn` adds to it."""
         self.record: Callable[..., int] = _record_nothing
@@ -105,7 +120,7 @@ class AppRecording:
         return outlined
 
     def _open(self) -> Recorder | None:
-        recorder = PROCESS_RINGS.recorder(self.data_dir)
+        recorder = None if self.data_dir is None else PROCESS_RINGS.recorder(self.data_dir)
         if recorder is not None:
             self._listener_id = recorder.listener_id(self.listener)
             self.record = recorder.record_call
@@ -146,6 +161,20 @@ class AppRecording:
         route = kind.route if route_id != OTHER_ROUTE else OTHER_ROUTE_NAME
         recorder.write_detail(RequestDetail(record, self.listener, route, *asker()))
 
+    def give_up_on(self, error: Exception) -> None:
+        """A request could not be recorded as it was: log that, once for each kind of error."""
+        if type(error) not in self._failures:
+            self._failures.add(type(error))
+            logger.warning(
+                "requests to %s are not all recorded as they were",
+                self.listener,
+                exc_info=error,
+            )
+
+    def unknown_kind(self) -> int:
+        """The outline of a request of which nothing is known but that there was one."""
+        return outline(self._listener_id, OTHER_ROUTE, OTHER_METHOD, Protocol.UNKNOWN, FAILED)
+
     def begin_anew(self) -> None:
         """Forget, in a forked child, the parent's ring and its numbers."""
         self.recorder = None
@@ -163,6 +192,13 @@ def name_of(app: Any) -> str:
 
     Flask's `name`, FastAPI's `title`, else the module of a function, else the class.
     """
+    try:
+        return _told_name(app)
+    except Exception:  # noqa: BLE001 - an app that is made when it is asked for may not be yet
+        return _FALLBACK_NAME
+
+
+def _told_name(app: Any) -> str:
     owner = getattr(app, "__self__", app)  # `flask_app.wsgi_app` is a method of the app
     for attribute in ("name", "title"):
         told = getattr(owner, attribute, None)

@@ -125,23 +125,26 @@ class _Call:
 
     def _finish(self) -> None:
         self._is_recorded = True
-        times = self._times()
         recording, scope, status, sent = self._recording, self._scope, self._status, self._sent
         flags, received = self._flags, self._received
-        key = (
-            scope_route(scope, status) or fold_path(_path(scope)),
-            status,
-            scope.get("method"),  # none: a WebSocket
-            scope.get("http_version"),
-        )
-        outlined = recording.outlines.get(key)
-        if outlined is None:
-            outlined = recording.learn(key, _kind(*key))
-        end_ns = recording.record(outlined, flags, received, sent, *times)
-        if end_ns or status >= FIRST_ERROR_STATUS:
-            recording.record_detail(
-                end_ns, _kind(*key), flags, received, sent, times, lambda: _asker(scope)
+        try:
+            times = self._times()
+            key = (
+                scope_route(scope, status) or fold_path(_path(scope)),
+                status,
+                scope.get("method"),  # none: a WebSocket
+                scope.get("http_version"),
             )
+            outlined = recording.outlines.get(key)
+            if outlined is None:
+                outlined = recording.learn(key, _kind(*key))
+            end_ns = recording.record(outlined, flags, received, sent, *times)
+            if end_ns or status >= FIRST_ERROR_STATUS:
+                recording.record_detail(
+                    end_ns, _kind(*key), flags, received, sent, times, lambda: _asker(scope)
+                )
+        except Exception as error:  # noqa: BLE001 - the boundary to the app, whose answer is out
+            recording.give_up_on(error)
 
     def _times(self) -> Times:
         ended_s = perf_counter()

@@ -13,7 +13,7 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Final
 
-from servescope.errors import DataFolderError
+from servescope.errors import DataFolderError, ServescopeError
 from servescope.recording import Recorder
 from servescope.recording.recorder import RING_SUFFIX, RINGS
 
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from servescope.middleware.app_recording import AppRecording
 
 logger = logging.getLogger(__name__)
+
+UNRECORDED: Final = "requests are not recorded: %s"
 
 RETRY_S: Final = 10.0
 """How long after a ring could not be opened the next attempt is made; requests go unrecorded."""
@@ -41,11 +43,13 @@ class ProcessRings:
         self._lock = threading.Lock()
         self._recorders: dict[Path, Recorder] = {}
         self._retry_at: dict[Path, float] = {}
+        self._told: dict[Path, str] = {}
 
     def recorder(self, data_dir: Path) -> Recorder | None:
         """The recorder for a data folder; None while its rings cannot be opened.
 
-        An app goes on being served when its recording cannot be: that is logged, and tried again.
+        An app goes on being served when its recording cannot be: that is tried again, and logged
+        once for as long as the reason is the same.
         """
         with self._lock:
             recorder = self._recorders.get(data_dir)
@@ -53,10 +57,19 @@ class ProcessRings:
                 return recorder
             try:
                 recorder = self._recorders[data_dir] = _open(data_dir)
-            except DataFolderError as error:
+            except Exception as error:  # noqa: BLE001 - the boundary to the app, served in any case
                 self._retry_at[data_dir] = time.monotonic() + RETRY_S
-                logger.warning("requests are not recorded: %s", error)
+                is_ours = isinstance(error, ServescopeError)
+                self._tell(data_dir, str(error) if is_ours else repr(error))
+            else:
+                if self._told.pop(data_dir, ""):
+                    logger.warning("requests are recorded from now on, into %s", data_dir)
             return recorder
+
+    def _tell(self, data_dir: Path, reason: str) -> None:
+        if self._told.get(data_dir) != reason:
+            self._told[data_dir] = reason
+            logger.warning(UNRECORDED, reason)
 
     def begin_anew(self) -> None:
         """Forget, in a forked child, what the parent has open."""
@@ -67,6 +80,7 @@ class ProcessRings:
         self._lock = threading.Lock()  # a thread that is no more may have held it
         self._recorders = {}
         self._retry_at = {}
+        self._told = {}
 
 
 def _open(data_dir: Path) -> Recorder:

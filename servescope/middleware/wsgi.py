@@ -33,6 +33,7 @@ from servescope.middleware.app_recording import (
     name_of,
 )
 from servescope.recording.recorder import FIRST_ERROR_STATUS
+from servescope.recording.ring import OTHER_ROUTE_NAME
 from servescope.records import Method, Protocol
 
 try:
@@ -116,10 +117,14 @@ class WsgiRecording(AppRecording):
         """Route, status, method, protocol, and the mount that the route is relative to."""
         environ, rule = call.environ, call.rule
         mount = ""
-        if rule is None or ROUTE_KEY in environ:
-            route = environ_route(environ, _status(call.status), _path(environ))
-        else:
-            route, mount = rule.rule, environ.get("SCRIPT_NAME", "")
+        try:
+            if rule is None or ROUTE_KEY in environ:
+                route = environ_route(environ, _status(call.status), _path(environ))
+            else:
+                route, mount = rule.rule, environ.get("SCRIPT_NAME", "")
+        except Exception as error:  # noqa: BLE001 - the boundary to the app, whose answer is out
+            self.give_up_on(error)
+            route = OTHER_ROUTE_NAME
         method, protocol = environ.get("REQUEST_METHOD", ""), environ.get("SERVER_PROTOCOL", "")
         return route, call.status, method, protocol, mount
 
@@ -128,6 +133,13 @@ class WsgiRecording(AppRecording):
 
         These are remembered where `finish` does not look, which so has less to ask of the others.
         """
+        try:
+            return self._unusual(call, flags)
+        except Exception as error:  # noqa: BLE001 - the boundary to the app, whose answer is out
+            self.give_up_on(error)
+            return self.unknown_kind(), flags, False
+
+    def _unusual(self, call: Call, flags: int) -> tuple[int, int, bool]:
         key = self.key(call)
         kind = _kind(key)
         is_failed = kind.status >= FIRST_ERROR_STATUS
@@ -150,8 +162,12 @@ class WsgiRecording(AppRecording):
         """Show the request in the request log, when it is wanted there."""
         head_s = call.head_s or ended_s
         times = Times(call.kernel_ns, call.began_s, head_s, call.write_s, ended_s)
-        kind, environ = _kind(self.key(call)), call.environ
-        self.record_detail(end_ns, kind, flags, received, call.sent, times, lambda: _asker(environ))
+        environ, sent = call.environ, call.sent
+        try:
+            kind = _kind(self.key(call))
+            self.record_detail(end_ns, kind, flags, received, sent, times, lambda: _asker(environ))
+        except Exception as error:  # noqa: BLE001 - the boundary to the app, whose answer is out
+            self.give_up_on(error)
 
 
 class _SizedBody:
@@ -191,10 +207,14 @@ def _answer_file(call: Call, wrapper: Any) -> None:
 
 
 def _announced(call: Call) -> int | None:
-    if call.status:
+    if not call.status:
+        return None
+    try:
         for name, value in call.headers:
             if name.lower() == "content-length" and value.isdecimal():
                 return int(value)
+    except (AttributeError, TypeError, ValueError):  # no headers: the server's to refuse
+        pass
     return None
 
 
