@@ -49,6 +49,8 @@ def concerns(signals: Signals, listeners: Sequence[ListenerStatus]) -> list[Conc
         (signals.busy_threads_ratio, BUSY_RATIO, "{} of the request threads are busy", "1"),
         (signals.cpu_utilization, CPU, "the host's CPU is {} busy", "1"),
         (signals.memory_utilization, MEMORY, "the host's memory is {} used", "1"),
+        (signals.container_cpu_ratio, CPU, "{} of the CPU limit of our cgroup is used", "1"),
+        (signals.container_memory_ratio, MEMORY, "{} of our cgroup's memory limit is used", "1"),
     )
     for value, limits, form, unit in checks:
         state = by_limits(value, *limits)

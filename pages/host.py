@@ -6,7 +6,7 @@ from typing import Final
 
 from dash import html, register_page
 
-from components import panels
+from components import container, panels
 from components.live import LiveGraph, LivePage, connect
 from servescope import catalog
 from servescope.figures import theme, units
@@ -97,12 +97,17 @@ METRICS: Final = (
     catalog.PROCESS_CPU,
     catalog.PROCESS_MEMORY,
 )
-PAGE: Final = LivePage("host", GRAPHS, metrics=METRICS)
+PAGE: Final = LivePage(
+    "host", GRAPHS + container.GRAPHS, container.props, metrics=METRICS + container.METRICS
+)
 connect(PAGE)
 
 
 def layout(**_query: str) -> html.Div:
     """The page; the view in the query is the time bar's."""
     return panels.page_frame(
-        PAGE, "Host", panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS))
+        PAGE,
+        "Host",
+        container.section(),
+        panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
     )

@@ -30,6 +30,7 @@ from servescope.queries import fleet, host, latency, load, overview, ports, traf
 
 if TYPE_CHECKING:
     from servescope.queries.desk import Desk
+    from servescope.queries.rows import Signals
     from servescope.queries.span import Span
 
 register_page(
@@ -101,8 +102,8 @@ def props(desk: Desk, _span: Span | None, _filters: tuple[str, ...]) -> Props:
         ("p95", now.p95_s, "s", None, f"p50 {units.text(now.p50_s, 's')}"),
         ("p99", now.p99_s, "s", None, f"in kernel {units.text(now.kernel_wait_s, 's')}"),
         ("connections", now.open_connections, "{connection}", None, "open"),
-        ("cpu", now.cpu_utilization, "1", CPU, f"load {units.text(now.load_average, '')}"),
-        ("memory", now.memory_utilization, "1", MEMORY, "in use"),
+        ("cpu", now.cpu_utilization, "1", CPU, _cpu_note(now)),
+        ("memory", now.memory_utilization, "1", MEMORY, _memory_note(now)),
     )
     filled: Props = {}
     for name, value, unit, limits, note in cards:
@@ -120,6 +121,18 @@ def props(desk: Desk, _span: Span | None, _filters: tuple[str, ...]) -> Props:
         "overview-listeners": {"children": listener_table(listeners)},
         "overview-start": {"display": "none" if run else "block"},
     }
+
+
+def _cpu_note(now: Signals) -> str:
+    if now.container_cpu_ratio is None:
+        return f"load {units.text(now.load_average, '')}"
+    return f"{units.text(now.container_cpu_ratio, '1')} of our limit"
+
+
+def _memory_note(now: Signals) -> str:
+    if now.container_memory_ratio is None:
+        return "in use"
+    return f"{units.text(now.container_memory_ratio, '1')} of our limit"
 
 
 METRICS: Final = (

@@ -58,6 +58,12 @@ DISK_IO: Final = "system.disk.io"
 NETWORK_IO: Final = "system.network.io"
 PROCESS_CPU: Final = "process.cpu.utilization"
 PROCESS_MEMORY: Final = "process.memory.usage"
+CONTAINER_CPU: Final = "container.cpu.usage"
+CONTAINER_CPU_LIMIT: Final = "servescope.container.cpu.limit"
+CONTAINER_THROTTLED: Final = "servescope.container.cpu.throttled"
+CONTAINER_THROTTLED_TIME: Final = "servescope.container.cpu.throttled.time"
+CONTAINER_MEMORY: Final = "container.memory.working_set"
+CONTAINER_MEMORY_LIMIT: Final = "servescope.container.memory.limit"
 
 ACCEPT_QUEUE_DEPTH: Final = "servescope.tcp.accept_queue.depth"
 ACCEPT_QUEUE_BACKLOG: Final = "servescope.tcp.accept_queue.backlog"
@@ -75,6 +81,7 @@ COLLECT_DURATION: Final = "servescope.collector.cpu_time"
 SAMPLE_DURATION: Final = "servescope.sampler.cpu_time"
 
 _REQUEST = ("listener", "http.request.method", "http.route", "http.response.status_code")
+_LIMIT = ("cgroup.file", "cgroup.path")
 _SOCKET = ("listener", "network.io.direction")
 
 METRICS: Final[tuple[Metric, ...]] = (
@@ -109,6 +116,12 @@ METRICS: Final[tuple[Metric, ...]] = (
     ),
     Metric(PROCESS_CPU, "1", _G, ("process",), "Cores used: 1 is one whole core."),
     Metric(PROCESS_MEMORY, "By", _G, ("process",), "Resident memory."),
+    Metric(CONTAINER_CPU, "{cpu}", _G, (), "CPUs used by the cgroup that sets the limit."),
+    Metric(CONTAINER_CPU_LIMIT, "{cpu}", _G, _LIMIT, "CPUs it may use; none where all."),
+    Metric(CONTAINER_THROTTLED, "1", _G, (), "Share of the quota's periods that it used up."),
+    Metric(CONTAINER_THROTTLED_TIME, "s", _C, (), "Time its CPUs were held back by the quota."),
+    Metric(CONTAINER_MEMORY, "By", _G, (), "Memory of the cgroup but for inactive file pages."),
+    Metric(CONTAINER_MEMORY_LIMIT, "By", _G, _LIMIT, "Memory it may use; none where all."),
     Metric(ACCEPT_QUEUE_DEPTH, "{connection}", _G, ("port",), "Connections waiting for accept()."),
     Metric(ACCEPT_QUEUE_BACKLOG, "{connection}", _G, ("port",), "Most that may wait for accept()."),
     Metric(

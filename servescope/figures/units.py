@@ -30,6 +30,7 @@ _NAMES: Final = {
     "{connection}": "",
     "{connection}/s": "/s",
     "{thread}": "",
+    "{cpu}": "CPUs",
     "": "",
 }
 _FINEST_MS: Final = 0.01

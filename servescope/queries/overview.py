@@ -8,6 +8,7 @@ import numpy as np
 
 from servescope import catalog
 from servescope.histogram import quantiles
+from servescope.queries import container
 from servescope.queries.asking import ask
 from servescope.queries.rows import Signals
 from servescope.queries.span import Span
@@ -45,6 +46,7 @@ def _signals(desk: Desk, span: Span) -> Signals:
     )
     kernel_count = float(kernel.count.sum())
     busy = _latest(desk, span, catalog.BUSY_THREADS)
+    memory_limit, cpu_limit = container.limits(desk)
     threads = desk.settings.threads * max(len(desk.listeners()), 1)
     return Signals(
         requests_per_s=requests / WINDOW_S,
@@ -62,6 +64,8 @@ def _signals(desk: Desk, span: Span) -> Signals:
         ),
         memory_utilization=_latest(desk, span, catalog.MEMORY_UTILIZATION),
         load_average=_latest(desk, span, catalog.LOAD_AVERAGE),
+        container_cpu_ratio=cpu_limit.ratio if cpu_limit else None,
+        container_memory_ratio=memory_limit.ratio if memory_limit else None,
         seconds=WINDOW_S,
     )
 

@@ -69,6 +69,24 @@ class Signals:
     cpu_utilization: float | None = None
     memory_utilization: float | None = None
     load_average: float | None = None
+    container_cpu_ratio: float | None = None  # of the limit of our cgroup; None: none is set
+    container_memory_ratio: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerLimit:
+    """A limit that a cgroup sets, in bytes or CPUs, newest reading; `of` is what the host has."""
+
+    value: float
+    file: str  # of the cgroup
+    cgroup: str
+    used: float | None = None
+    of: float | None = None
+
+    @property
+    def ratio(self) -> float | None:
+        """How much of it is used."""
+        return None if self.used is None or not self.value else self.used / self.value
 
 
 @dataclass(frozen=True, slots=True)

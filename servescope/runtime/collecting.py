@@ -13,6 +13,7 @@ from servescope.errors import StoreFullError
 from servescope.recording.recorder import RINGS
 from servescope.records import Event, EventKind, ListenerState, Role
 from servescope.sampling.base import Sampler, timed
+from servescope.sampling.container import ContainerSampler
 from servescope.sampling.host import host_samplers
 from servescope.sampling.process import ProcessSampler
 from servescope.sampling.queues import SocketSampler
@@ -60,6 +61,7 @@ class Collecting:
         self._generator_pids = generator_pids
         self._samplers: list[Sampler] = [
             *host_samplers(),
+            ContainerSampler(),
             ProcessSampler(self._pids),
             SocketSampler(self._ports),
         ]

@@ -109,7 +109,7 @@ def test_an_export_is_a_file_named_by_what_and_when(start_dashboard):
     assert headers["Content-Type"] == "application/vnd.apache.parquet"
     assert written[:4] == written[-4:] == b"PAR1"
     for query, told in [
-        ("metric=cpu", "there is no metric 'cpu'; there are http.server.active_requests"),
+        ("metric=cpu", "there is no metric 'cpu'; there are container.cpu.usage"),
         (f"metric={metric}&format=xlsx", "there are csv, json, parquet"),
         (f"metric={metric}&form=csv", "unknown form; known are format, from, host, metric"),
     ]:

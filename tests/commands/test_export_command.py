@@ -54,7 +54,7 @@ def test_a_file_where_it_was_asked_for(run, tmp_path):
 @pytest.mark.parametrize(
     ("given", "code", "told"),
     [
-        (["export", "--metric", "cpu"], 2, "there is no metric 'cpu'; there are http.server"),
+        (["export", "--metric", "cpu"], 2, "there is no metric 'cpu'; there are container."),
         (["export", "--metric", CPU_UTILIZATION, "--from", "soon"], 2, "from='soon' is no time"),
         (["export", "--metric", CPU_UTILIZATION, "--output", "/proc/x"], 2, "cannot write /proc/x"),
         (["export"], 2, "--metric"),

@@ -121,8 +121,8 @@ def test_the_file_is_named_by_what_and_when(store):
 @pytest.mark.parametrize(
     ("asked", "told"),
     [
-        ({"metrics": []}, "metric is missing; there are http.server.active_requests"),
-        ({"metrics": ["cpu"]}, "there is no metric 'cpu'; there are http.server.active_requests"),
+        ({"metrics": []}, "metric is missing; there are container.cpu.usage"),
+        ({"metrics": ["cpu"]}, "there is no metric 'cpu'; there are container.cpu.usage"),
         ({"start": "yesterday"}, "from='yesterday' is no time"),
         ({"end": "nan"}, "to='nan' is out of range"),
         ({"end": "1e300"}, "out of range"),
