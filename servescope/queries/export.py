@@ -203,6 +203,8 @@ def _time(name: str, text: str) -> int:
 
 
 def _step(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= STEPS[-1]:
+    # int() refuses thousands of digits with an error of its own.
+    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(STEPS[-1]))
+    if not is_number or not 1 <= int(text) <= STEPS[-1]:
         raise ExportError(f"step={text!r} is no step: whole seconds from 1 to {STEPS[-1]}")
     return int(text)

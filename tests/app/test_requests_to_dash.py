@@ -27,6 +27,8 @@ def client(app, monkeypatch):
     """A client in a new minute of the log: each test sees the first line of each kind."""
     client = app.server.test_client()
     client.get("/")
+    desk = app.server.extensions["servescope"].desk
+    eventually(lambda: desk.newest() is not None)  # what is asked for a figure has some to look at
     new_minute(app, monkeypatch)
     return client
 

@@ -134,7 +134,7 @@ def test_rows_that_came_before_the_code_of_their_table_are_shown(open_page, dash
         control.request_run(LoadPlan("wsgi", "/whoami?early", 10, 1), 0.0)
         eventually(lambda: control.active_run() is None)
     held = []
-    opened = open_page("/learn")
+    opened = open_page("/sign-in")
     opened.page.route("**/async-community*", lambda code: held.append(code))  # noqa: PLW0108 - playwright takes no built-in
     opened.open("/load").wait_drawn("load-rates")
     opened.wait_polls(3)

@@ -130,6 +130,7 @@ def test_the_file_is_named_by_what_and_when(store):
         ({"start": "200", "end": "100"}, "from (200) must lie before to (100)"),
         ({"step": "0"}, "step='0' is no step: whole seconds from 1 to 86400"),
         ({"step": "1.5"}, "is no step"),
+        ({"step": "9" * 5_000}, "is no step"),
         ({"step": "²"}, "is no step"),
     ],
 )
