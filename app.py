@@ -24,7 +24,9 @@ from components.delivery import LOADED_FIRST, delivery_settings, index_page
 from components.path_prefix import PathPrefixMiddleware
 from components.shell import connect, shell
 from servescope.addresses import url_of
+from servescope.bounded_exit import exit_within
 from servescope.errors import ServescopeError, SettingsError
+from servescope.forked_child import restore_signals_in_children
 from servescope.runtime import Runtime
 from servescope.runtime.dashboard_server import bind_dashboard, start_dashboard_server
 from servescope.serving.binding import address_of
@@ -39,6 +41,8 @@ if TYPE_CHECKING:
     from servescope.hosting.wsgi import WsgiCallable
 
 LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+EXIT_S: Final = 2.0
+"""How long what a hosted app left behind may hold up the end; see `servescope.bounded_exit`."""
 
 
 def create_app(settings: Settings | None = None) -> dash.Dash:
@@ -127,6 +131,7 @@ def main(app: dash.Dash, runtime: Runtime) -> None:
         fail(error)
     finally:
         runtime.stop()
+        exit_within(EXIT_S)
 
 
 def _serve(flask: Flask, runtime: Runtime) -> None:
@@ -134,6 +139,7 @@ def _serve(flask: Flask, runtime: Runtime) -> None:
     asked_to_stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: asked_to_stop.set())
+    restore_signals_in_children((signal.SIGTERM, signal.SIGINT))
     listening = bind_dashboard(runtime.settings)
     _, port = address_of(listening)
     runtime.start()
@@ -147,6 +153,7 @@ def _serve_for_development(app: dash.Dash, runtime: Runtime) -> None:
     """Serve with Werkzeug's server, whose reloader and debugger Dash's debug mode is made of."""
     settings = runtime.settings
     signal.signal(signal.SIGTERM, _end)
+    restore_signals_in_children([signal.SIGTERM])
     port = settings.port
     if os.environ.get("WERKZEUG_RUN_MAIN") == "true":
         runtime.start()
@@ -170,8 +177,9 @@ def _end(_signal: int, _frame: FrameType | None) -> NoReturn:
     raise SystemExit(0)
 
 
-app, runtime = build()
-server = app.server
+if __name__ != "__mp_main__":  # so a hosted app's child that multiprocessing spawns imports this
+    app, runtime = build()
+    server = app.server
 
 if __name__ == "__main__":
     main(app, runtime)

@@ -6,12 +6,14 @@ Two workers and more may run: one of them leads (listeners, collector, load), al
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from typing import TYPE_CHECKING
 
 from servescope.addresses import host_and_port
 from servescope.environment import whole_number
 from servescope.errors import ServescopeError
+from servescope.forked_child import close_in_children, restore_signals_in_children
 from servescope.runtime import Runtime
 from servescope.serving.binding import check_address
 from servescope.settings import load_settings
@@ -53,6 +55,7 @@ def post_worker_init(worker: Worker) -> None:
     import app
 
     _log_beside(worker)
+    leave_to_worker(worker)
     app.runtime.start()
 
 
@@ -68,6 +71,18 @@ def _log_beside(worker: Worker) -> None:
     ours.handlers = list(theirs.handlers)
     ours.setLevel(theirs.level)
     ours.propagate = False
+
+
+def leave_to_worker(worker: Worker) -> None:
+    """Have children that a hosted app forks inherit neither gunicorn's sockets nor its handlers."""
+    for listening in worker.sockets:
+        listening.sock.set_inheritable(False)
+        close_in_children(listening.sock)
+    restore_signals_in_children(
+        number
+        for number in signal.valid_signals()
+        if getattr(signal.getsignal(number), "__self__", None) is worker
+    )
 
 
 def worker_exit(server: Arbiter, worker: Worker) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final
 
 import servescope
+from servescope.forked_child import in_children, no_fork
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -30,14 +31,24 @@ def start_child(
     It inherits these descriptors and no others. Raises OSError when no process can be started.
     """
     paths = [str(_PACKAGE_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    return subprocess.Popen(
-        [sys.executable, "-m", module],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=stderr,
-        pass_fds=tuple(descriptors),
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
-    )
+    with no_fork():
+        child = subprocess.Popen(
+            [sys.executable, "-m", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            pass_fds=tuple(descriptors),
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
+        )
+        in_children(child, _drop_pipes)
+    return child
+
+
+def _drop_pipes(child: subprocess.Popen[bytes]) -> None:
+    """Close a forked child's copies of the pipes; what is buffered is its parent's to write."""
+    for pipe in (child.stdin, child.stdout):
+        if pipe is not None:
+            pipe.raw.close()  # type: ignore[attr-defined]  # IO[bytes] hides that it is buffered
 
 
 def say(child: subprocess.Popen[bytes], line: bytes) -> None:

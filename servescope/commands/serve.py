@@ -11,8 +11,10 @@ from ipaddress import ip_address, ip_network
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from servescope.addresses import without_brackets
+from servescope.bounded_exit import exit_within
 from servescope.commands import serve_options
 from servescope.errors import DataFolderError, UsageError
+from servescope.forked_child import restore_signals_in_children
 from servescope.hosting.app_import import import_app, kind_of
 from servescope.paths import absolute, expanded
 from servescope.records import (
@@ -38,6 +40,12 @@ if TYPE_CHECKING:
 HELP: Final = "serve an app or a folder, and record it, without a dashboard"
 ROUND_S: Final = 0.2
 GRACE_S: Final = 5.0
+STOP_S: Final = 9.0
+"""How long the end may take in all, requests in flight included."""
+
+EXIT_S: Final = 2.0
+"""How long, at its end, what the app left behind may take: threads, children, exit handlers."""
+
 INTERRUPTED: Final = 130
 """Exit status after a second SIGINT, as shells have it: 128 and the signal's number."""
 
@@ -74,7 +82,9 @@ def run(arguments: argparse.Namespace) -> int:
         while not asked_to_stop.wait(ROUND_S):
             served.look_after()
     finally:
+        exit_within(STOP_S)
         served.stop(GRACE_S)
+        exit_within(EXIT_S)
     return 0
 
 
@@ -209,4 +219,5 @@ def _on_signals() -> threading.Event:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, stop)
+    restore_signals_in_children((signal.SIGTERM, signal.SIGINT))
     return asked

@@ -6,6 +6,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 from servescope.errors import ClientDisconnectedError, ClientGoneError
+from servescope.forked_child import end_forked_child
 from servescope.hosting.asgi import DONE, HIGH_WATER, Waiters, is_of_a_lost_client
 from servescope.hosting.routes import NOBODYS, scope_route
 from servescope.hosting.unfailing_log import UnfailingLogger
@@ -307,6 +308,8 @@ class HttpCall:
         exchange = self._exchange
         inbox = self._opened_inbox()
         is_open = self.state not in _OVER
+        if exchange.site.is_left_to_parent:
+            end_forked_child(error)
         is_known = inbox.was_cancelled or (
             error is not None and inbox.is_gone and is_of_a_lost_client(error)
         )

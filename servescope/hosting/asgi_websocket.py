@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.errors import ClientDisconnectedError, ClientGoneError
+from servescope.forked_child import end_forked_child
 from servescope.hosting.asgi import DONE, HIGH_WATER, Waiters, is_of_a_lost_client
 from servescope.hosting.asgi_http import HttpCall, HttpState
 from servescope.hosting.routes import scope_route
@@ -355,6 +356,8 @@ class WebSocketCall:
 
     def finish(self, error: BaseException | None) -> None:
         """The app has returned, or raised: close what it left open. Raises nothing."""
+        if self._exchange.site.is_left_to_parent:
+            end_forked_child(error)
         if self._denial is not None:
             self._denial.finish(error)
         else:

@@ -30,6 +30,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import ClientGoneError
+from servescope.forked_child import end_forked_child
 from servescope.hosting.exchange import Exchange
 from servescope.hosting.forwarding import forward
 from servescope.hosting.request_body import RequestBody
@@ -231,6 +232,8 @@ class Conversation:
             self._fail(exchange, error)
 
     def _fail(self, exchange: Exchange, error: BaseException) -> None:
+        if self._site.is_left_to_parent:
+            end_forked_child(error)
         _log.error(
             "listener %s: the application failed on %s %s",
             self._site.name,

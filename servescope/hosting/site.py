@@ -65,7 +65,8 @@ class Site:
     when the listener stops: from then on every response announces `Connection: close`. (A model may
     put something in its place whose truth is asked at each response's head.) `denies` says whose
     requests get 403 by their address, from the next request on; None: nobody's. `proxies` are those
-    whose word about a client is believed; None: nobody's.
+    whose word about a client is believed; None: nobody's. `is_left_to_parent` turns True in
+    a child that the app forked.
     """
 
     __slots__ = (
@@ -75,6 +76,7 @@ class Site:
         "denies",
         "draining",
         "first_request_flags",
+        "is_left_to_parent",
         "is_unix",
         "keep_alive_requests",
         "known_heads",
@@ -120,3 +122,4 @@ class Site:
         self.first_request_flags = self.request_flags | RequestFlag.NEW_CONNECTION
         self.denies: Callable[[str], bool] | None = None
         self.proxies: TrustedProxies | None = None
+        self.is_left_to_parent = False

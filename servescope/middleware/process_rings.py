@@ -72,9 +72,7 @@ class ProcessRings:
             logger.warning(UNRECORDED, reason)
 
     def begin_anew(self) -> None:
-        """Forget, in a forked child, what the parent has open."""
-        for recorder in self._recorders.values():
-            recorder.disown()
+        """Forget, in a forked child, what the parent has open (and each recorder disowns)."""
         for user in self.users:
             user.begin_anew()
         self._lock = threading.Lock()  # a thread that is no more may have held it

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import DataFolderError
+from servescope.forked_child import disown_in_children, no_fork
 from servescope.recording.details import DetailWriter
 from servescope.recording.ring import CAPACITY, RingKind, RingWriter
 from servescope.recording.slots import Quiet
@@ -44,13 +45,15 @@ class Recorder:
         except OSError as error:
             raise DataFolderError(f"cannot make the folder {folder}: {error.strerror}") from error
         stem = f"{os.getpid()}-{time.time_ns()}"
-        self.ring = RingWriter(folder / (stem + RING_SUFFIX), kind, capacity)
-        try:
-            self.details = DetailWriter(folder / (stem + DETAIL_SUFFIX))
-        except DataFolderError:
-            self.ring.close()
-            self.ring.path.unlink(missing_ok=True)
-            raise
+        with no_fork():
+            self.ring = RingWriter(folder / (stem + RING_SUFFIX), kind, capacity)
+            try:
+                self.details = DetailWriter(folder / (stem + DETAIL_SUFFIX))
+            except DataFolderError:
+                self.ring.close()
+                self.ring.path.unlink(missing_ok=True)
+                raise
+            disown_in_children(self)
         self.record = self.ring.record
         self.record_outlined = self.ring.record_outlined
         self.listener_id = self.ring.listener_id

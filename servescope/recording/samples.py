@@ -14,6 +14,7 @@ import struct
 import time
 from typing import TYPE_CHECKING, Final
 
+from servescope.forked_child import disown_in_children, no_fork
 from servescope.recording import mapping as ring_file
 from servescope.recording.ring import RingKind
 from servescope.records import Sample
@@ -40,7 +41,9 @@ class SampleWriter:
         header = ring_file.Header(
             RingKind.SAMPLES, SLOT_BYTES, CAPACITY, os.getpid(), time.time_ns()
         )
-        self._mapping, self._descriptor = ring_file.create(path, header)
+        with no_fork():
+            self._mapping, self._descriptor = ring_file.create(path, header)
+            disown_in_children(self)
         self._take = itertools.count().__next__
 
     def write(self, second: int, samples: Iterable[Sample]) -> None:
@@ -66,6 +69,12 @@ class SampleWriter:
         descriptor, self._descriptor = self._descriptor, -1
         if descriptor >= 0:  # a number closed twice may be somebody else's by then
             ring_file.release(descriptor)
+
+    def disown(self) -> None:
+        """Let go of an inherited ring in a forked child; the parent's lock stays its own."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            ring_file.disown(self._mapping, descriptor)
 
 
 class SampleReader:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import DataFolderError
+from servescope.forked_child import disown_in_children, no_fork
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,6 +27,7 @@ class LeaderLock:
     def __init__(self, folder: Path) -> None:
         self._path = folder / LOCK_NAME
         self._descriptor: int | None = None
+        disown_in_children(self)
 
     @property
     def held(self) -> bool:
@@ -39,6 +41,10 @@ class LeaderLock:
         """
         if self._descriptor is not None:
             return True
+        with no_fork():
+            return self._try_take()
+
+    def _try_take(self) -> bool:
         try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -57,6 +63,12 @@ class LeaderLock:
         """Let another process lead."""
         if self._descriptor is not None:
             os.ftruncate(self._descriptor, 0)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def disown(self) -> None:
+        """Close a forked child's copy; the lock stays its parent's, and ends with that."""
+        if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from servescope.addresses import UNIX, without_brackets
 from servescope.errors import ListenerError, PortNotPermittedError, PortTakenError, SettingsError
+from servescope.forked_child import close_in_children, no_fork
 from servescope.serving.arrival import stamp_arrivals
 from servescope.serving.unix_socket import bind_unix
 
@@ -29,6 +30,11 @@ def bind(address: str, port: int, backlog: int) -> socket.socket:
     that no port is bound twice. Raises PortTakenError, PortNotPermittedError, or ListenerError for
     an address that is none of this host's.
     """
+    with no_fork():
+        return _bind(address, port, backlog)
+
+
+def _bind(address: str, port: int, backlog: int) -> socket.socket:
     if address.startswith(UNIX):
         listening = bind_unix(address, backlog)
         prepare(listening)
@@ -64,7 +70,12 @@ def check_address(setting: str, address: str) -> None:
 
 
 def prepare(listening: socket.socket) -> None:
-    """Set what a listening socket needs, whoever bound it; accepted ones inherit it (tcp(7))."""
+    """Set what a listening socket needs, whoever bound it; accepted ones inherit it (tcp(7)).
+
+    No child of this process keeps it: neither one that is forked nor a program that is started.
+    """
+    close_in_children(listening)
+    listening.set_inheritable(False)
     listening.setblocking(False)
     if listening.family != socket.AF_UNIX:
         listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from servescope.errors import ClientGoneError
 from servescope.records import RequestFlag
 from servescope.serving.arrival import receive
+from servescope.serving.stream_socket import PARENTS_SOCKET
 from servescope.serving.tls_socket import TlsSocket
 
 if TYPE_CHECKING:
@@ -331,6 +332,14 @@ class Connection:
         with _ending, suppress(OSError):
             if not self.is_closed:
                 self._socket.shutdown(socket.SHUT_RDWR)
+
+    def disown(self) -> None:
+        """Close a forked child's copy of the socket; neither client nor parent notice it."""
+        sock, self._socket = self._socket, PARENTS_SOCKET
+        if isinstance(sock, TlsSocket):
+            sock.disown()
+        else:
+            sock.close()
 
     def close(self) -> None:
         """Close the socket and give up what was not sent; for the owner of the connection only."""

@@ -24,6 +24,8 @@ from types import CoroutineType
 from types import coroutine as from_generator
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from servescope.forked_child import end_forked_child
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Generator
 
@@ -171,6 +173,8 @@ class CoroutineDriver:
         self._spare = _Carrier(loop)
         self.tasks: dict[Driven, asyncio.Task[None]] = {}
         """Tasks of the calls that wait."""
+        self.is_left_to_parent = False
+        """In a child that an app forked: its next wait ends it."""
 
     def drive(self, coroutine: AppCoroutine, call: Driven) -> None:
         """Run the coroutine until it waits or ends; the call is told when it ends."""
@@ -193,6 +197,8 @@ class CoroutineDriver:
         error = None
         if outcome is not _OVER:
             if not isinstance(outcome, _Failure):
+                if self.is_left_to_parent:
+                    end_forked_child()
                 spare.adopt(outcome, call)
                 self._keep(call, task)
                 self._spare = _Carrier(loop)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from servescope import catalog
 from servescope.errors import ListenerError
+from servescope.forked_child import close_in_children, disown_in_children, no_fork
 from servescope.hosting.app_import import import_app
 from servescope.hosting.asgi import AsgiHost, WebSocketTraffic
 from servescope.hosting.site import Site
@@ -98,7 +99,10 @@ class RunningListener:
 
     def duplicate_socket(self) -> socket.socket:
         """Its listening socket once more: another listener may take over the accept queue."""
-        return self._assignment.listening.dup()
+        with no_fork():
+            duplicate = self._assignment.listening.dup()
+            close_in_children(duplicate)
+        return duplicate
 
     def inherit_socket_file(self, old: RunningListener) -> None:
         """Remove the file of a unix socket in place of `old`, whose socket this one took over."""
@@ -233,7 +237,9 @@ def start_listener(
         tls=tls,
     )
     try:
-        model = model_type(assignment)
+        with no_fork():
+            model = model_type(assignment)
+            disown_in_children(model)
         model.start()
     except BaseException:  # no descriptors for an event loop, say
         if sock is None:

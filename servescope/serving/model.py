@@ -72,3 +72,10 @@ class Model(Protocol):
 
     def load(self) -> Load:
         """How busy it is; cheap, from any thread."""
+
+    def disown(self) -> None:
+        """Let go, in a child that the app forked, of all descriptors but the listening socket's.
+
+        Clients notice nothing. The child must not serve: the `site` is left to the parent, and
+        whoever comes back into the model ends (`Connection.disown`).
+        """

@@ -9,6 +9,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from servescope.forked_child import disown_in_children, no_fork
 from servescope.hosting.site import Site
 from servescope.hosting.wsgi import WsgiHost
 from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
@@ -49,7 +50,9 @@ def start_private_listener(
         access=AccessList(options.deny, options.allow),
         record=_leave_unrecorded,
     )
-    model = model_class(spec.model)(assignment)
+    with no_fork():
+        model = model_class(spec.model)(assignment)
+        disown_in_children(model)
     model.start()
     return RunningListener(assignment, model, (address, port), None, None, None)
 

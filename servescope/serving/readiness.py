@@ -103,6 +103,11 @@ class Readiness:
             return False
         return True
 
+    def disown(self) -> None:
+        """Close a forked child's copies; the set itself is its parent's."""
+        self._epoll.close()
+        os.close(self._wake)
+
     def close(self) -> None:
         """Give up the descriptors."""
         with suppress(OSError):

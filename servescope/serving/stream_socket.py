@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Final, NoReturn, Protocol
+
+from servescope.forked_child import end_forked_child
 
 
 class StreamSocket(Protocol):
@@ -27,3 +29,31 @@ class StreamSocket(Protocol):
 
     def close(self) -> None:
         """Close the socket."""
+
+
+class _ParentsSocket:
+    """Stands for a connection's socket in a child that the app forked.
+
+    Whoever uses it has come back from the app into a server that is not there: the child ends.
+    """
+
+    def fileno(self) -> NoReturn:
+        end_forked_child()
+
+    def recvmsg(self, size: int, control_bytes: int, /) -> NoReturn:
+        del size, control_bytes
+        end_forked_child()
+
+    def send(self, data: bytes | memoryview, flags: int = 0, /) -> NoReturn:
+        del data, flags
+        end_forked_child()
+
+    def shutdown(self, how: int, /) -> NoReturn:
+        del how
+        end_forked_child()
+
+    def close(self) -> NoReturn:
+        end_forked_child()
+
+
+PARENTS_SOCKET: Final = _ParentsSocket()

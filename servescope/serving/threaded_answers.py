@@ -61,6 +61,11 @@ class ThreadedAnswers(LoopOutput):
             self._is_reading = False
             self._loop.remove_reader(self.descriptor)
 
+    def disown(self) -> None:
+        """Leave the socket to the parent, unwatched (see Connection)."""
+        self._is_reading = self._is_writing = False
+        super().disown()
+
     def _run_on_thread(self, act: Callable[[], None]) -> None:
         self.phase = Phase.THREAD
         self.deadline_ns = NEVER_NS

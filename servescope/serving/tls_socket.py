@@ -146,6 +146,10 @@ class TlsSocket:
             with suppress(OSError):
                 self._flush()
 
+    def disown(self) -> None:
+        """Close a forked child's copy: the close_notify is its parent's to send."""
+        self._sock.close()
+
     def close(self) -> None:
         """Close the socket, with a close_notify."""
         self._end()

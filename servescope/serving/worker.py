@@ -23,30 +23,67 @@ import signal
 import socket
 import sys
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+from servescope.bounded_exit import exit_within
 from servescope.errors import ListenerError
+from servescope.forked_child import disown_in_children, restore_signals_in_children
 from servescope.recording import Recorder
+from servescope.serving.binding import prepare
 from servescope.serving.certificates import Pair
 from servescope.serving.listener import GRACE_SECONDS, RunningListener, start_listener
 from servescope.serving.worker_order import WorkerOrder
 
+if TYPE_CHECKING:
+    from types import FrameType
+
 REPORT_MS: Final = 250
+EXIT_S: Final = 0.5
+"""How long what the app left behind may hold up the end; see `servescope.bounded_exit`."""
+
 _LINE_BYTES: Final = 65_536
+
+
+class ParentPipes:
+    """The pipes from and to the parent, at descriptors that the app does not know.
+
+    At 0 the app finds an empty input: a program that it starts must not read our orders. At 1 it
+    finds standard error: what it prints must not look like a report.
+    """
+
+    def __init__(self) -> None:
+        self.orders = os.dup(0)
+        self.reports = os.dup(1)
+        empty = os.open(os.devnull, os.O_RDONLY)
+        os.dup2(empty, 0)
+        os.close(empty)
+        os.dup2(2, 1)
+        disown_in_children(self)
+
+    def read_line(self) -> bytes:
+        """The first line, and nothing behind it: a stop that is there already is for the poll."""
+        line = b""
+        while not line.endswith(b"\n") and (byte := os.read(self.orders, 1)):
+            line += byte
+        return line
+
+    def disown(self) -> None:
+        """Close a forked child's copies: their ends must tell parent and worker of each other."""
+        os.close(self.orders)
+        os.close(self.reports)
 
 
 def main() -> int:
     """Serve until told to stop; the exit code."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which tells us
-    # What the app prints must not look like a report.
-    report = os.dup(1)
-    os.dup2(2, 1)
-    # Unbuffered: a stop that is there already must be left for the poll below.
-    with open(0, "rb", buffering=0, closefd=False) as orders:
-        order = WorkerOrder.from_line(orders.readline())
+    # Ctrl-C is for the parent, which tells us. SIG_IGN would be inherited by what the app starts.
+    signal.signal(signal.SIGINT, _do_nothing)
+    restore_signals_in_children([signal.SIGINT])
+    pipes = ParentPipes()
+    order = WorkerOrder.from_line(pipes.read_line())
     sys.path[:] = order.path
     recorder = Recorder(Path(order.rings))
     sock = socket.socket(fileno=order.descriptor)
+    prepare(sock)  # before the app is imported, which may start children itself
     try:
         listener = start_listener(
             order.spec, recorder, sock, multiprocess=not order.is_alone, pair=order.pair
@@ -54,16 +91,21 @@ def main() -> int:
     except ListenerError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    grace_seconds = _serve(listener, report)
+    grace_seconds = _serve(listener, pipes)
     listener.stop(grace_seconds)
     recorder.close()
+    exit_within(EXIT_S)
     return 0
 
 
-def _serve(listener: RunningListener, report: int) -> float:
+def _do_nothing(_signal: int, _frame: FrameType | None) -> None:
+    """Handle a signal by going on."""
+
+
+def _serve(listener: RunningListener, pipes: ParentPipes) -> float:
     """Report and obey until told to stop; the seconds of grace."""
     poll = select.poll()
-    poll.register(0, select.POLLIN)
+    poll.register(pipes.orders, select.POLLIN)
     told, given = b"", b""
     while True:
         load = listener.load()
@@ -72,12 +114,12 @@ def _serve(listener: RunningListener, report: int) -> float:
         if line != told:
             told = line
             try:
-                os.write(report, line + b"\n")
+                os.write(pipes.reports, line + b"\n")
             except BrokenPipeError:
                 return GRACE_SECONDS  # the parent is gone
         if not poll.poll(REPORT_MS):
             continue
-        data = os.read(0, _LINE_BYTES)
+        data = os.read(pipes.orders, _LINE_BYTES)
         if not data:
             return GRACE_SECONDS
         *lines, given = (given + data).split(b"\n")

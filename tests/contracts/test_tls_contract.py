@@ -53,6 +53,14 @@ def hall(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TlsHall]:
     hall.close()
 
 
+def test_a_child_that_the_app_forks_leaves_the_encrypted_connection_alone(hall):
+    listener = hall.start_tls("tests.faults.app_that_forks:app")
+    with hall.https(listener) as client:
+        for _ in range(3):
+            client.request("GET", "/child-exits")
+            assert client.getresponse().read() == b"7"
+
+
 def test_one_connection_carries_many_requests_all_marked_as_tls(hall):
     listener = hall.start_tls()
     with hall.https(listener) as client:

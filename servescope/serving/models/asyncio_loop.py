@@ -13,6 +13,7 @@ callback that raises SystemExit, a call of `loop.stop`, the cancellation of all 
 from __future__ import annotations
 
 import asyncio
+import os
 import select
 import threading
 from asyncio import tasks as asyncio_tasks
@@ -24,6 +25,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from servescope.errors import ListenerError
+from servescope.forked_child import end_forked_child
 from servescope.hosting.asgi import AsgiHost
 from servescope.hosting.asgi_lifespan import Lifespan, LifespanState
 from servescope.hosting.unfailing_log import UnfailingLogger
@@ -67,6 +69,18 @@ def new_loop() -> asyncio.AbstractEventLoop:
 
         return uvloop.new_event_loop()
     return asyncio.new_event_loop()
+
+
+def leave_readiness_to_parent(loop: asyncio.AbstractEventLoop) -> None:
+    """Give a loop, in a forked child, an epoll set of its own in place of the one it shares.
+
+    Else each change it makes, closing what it watches among them, is made in its parent's.
+    """
+    told: Any = loop  # neither loop tells of its set in public
+    is_uvloop = hasattr(told, "_get_backend_id")
+    shared = told._get_backend_id() if is_uvloop else told._selector.fileno()  # noqa: SLF001
+    with select.epoll() as own:
+        os.dup2(own.fileno(), shared, inheritable=False)
 
 
 class _LoopAcceptor(Acceptor):
@@ -151,6 +165,16 @@ class AsyncioLoop:
             for connection in list(self._connections):
                 connection.abort()
             self._assignment.listening.close()
+
+    def disown(self) -> None:
+        """Let go, in a forked child, of what is the parent's; see `Model`."""
+        self._assignment.site.is_left_to_parent = True
+        leave_readiness_to_parent(self.loop)
+        for connection in self._connections:
+            connection.disown()
+        if threading.current_thread() is self._thread:  # it was forked on the loop
+            self.driver.is_left_to_parent = True
+            self.loop.call_soon(end_forked_child)
 
     def load(self) -> Load:
         """How busy it is; threads are those of an app that runs on threads."""

@@ -204,6 +204,9 @@ class Prefork:
             worker.retire()
         self._assignment.listening.close()
 
+    def disown(self) -> None:
+        """Nothing is left: `start_child` sees to the pipes; see `Model`."""
+
     def stop(self, grace_seconds: float) -> None:
         """Let every worker stop gracefully; those that do not within the grace are killed."""
         for worker in self._workers:

@@ -200,6 +200,13 @@ class Sequential:
         self._is_retired = True
         os.eventfd_write(self._wake, 1)
 
+    def disown(self) -> None:
+        """Let go, in a forked child, of what is the parent's; see `Model`."""
+        self._assignment.site.is_left_to_parent = True
+        os.close(self._wake)
+        if self.connection is not None:
+            self.connection.disown()
+
     def stop(self, grace_seconds: float) -> None:
         """Serve who has connected, then end; bounded by the grace."""
         self._assignment.site.draining = True

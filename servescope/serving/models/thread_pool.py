@@ -368,6 +368,13 @@ class ThreadPool:
             if has_ended and self._readiness.take(connection):
                 self._close(connection)
 
+    def disown(self) -> None:
+        """Let go, in a forked child, of what is the parent's; see `Model`."""
+        self._assignment.site.is_left_to_parent = True
+        self._readiness.disown()
+        for connection in self._connections.values():
+            connection.disown()
+
     def _continue_stop(self, me: Member, now: int) -> None:
         """One step of the stop: take what has arrived, close what is idle, end when all is done."""
         if self._queue.is_open:
