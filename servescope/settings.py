@@ -6,6 +6,7 @@ An empty value counts as not set. A secret may stand in a file of its own, which
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import socket
@@ -39,6 +40,8 @@ from servescope.paths import absolute, home
 from servescope.secret_file import read_secret
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pydantic_core import ErrorDetails
 
 PREFIX = "SERVESCOPE_"
@@ -110,6 +113,29 @@ def _file_or_name(certificate: str) -> str:
 WholePath = Annotated[Path, AfterValidator(_whole)]
 ListenAddress = Annotated[str, AfterValidator(checked_listen_address)]
 Certificate = Annotated[str, AfterValidator(_file_or_name)]
+
+
+def _app_entries(text: str) -> Iterator[str]:
+    """The entries of a list of apps; a comma within the brackets of a call ends none."""
+    parts = text.split(",")
+    while parts:
+        ends = (at for at in range(1, len(parts) + 1) if _is_whole(",".join(parts[:at])))
+        end = next(ends, 1)
+        entry = ",".join(parts[:end]).strip()
+        if entry:
+            yield entry
+        parts = parts[end:]
+
+
+def _is_whole(entry: str) -> bool:
+    """Whether no bracket is open: only the call of a factory has some."""
+    if "(" not in entry or names_folder(entry.strip()):
+        return True
+    try:
+        ast.parse(entry.partition(":")[2].strip(), mode="eval")
+    except (SyntaxError, ValueError):
+        return False
+    return True
 
 
 class Settings(BaseSettings):
@@ -344,7 +370,15 @@ class Settings(BaseSettings):
             raise ValueError("either forwarded alone, or some of x-forwarded-…")
         return value
 
-    @field_validator("apps", "deny", "allow", "trusted_proxies", "proxy_headers", mode="before")
+    @field_validator("apps", mode="before")
+    @classmethod
+    def split_apps(cls, value: object) -> object:
+        """Read `shop:app,shop:create_app("a", "b")` as two entries."""
+        if isinstance(value, str):
+            return tuple(_app_entries(value))
+        return value
+
+    @field_validator("deny", "allow", "trusted_proxies", "proxy_headers", mode="before")
     @classmethod
     def split_commas(cls, value: object) -> object:
         """Read `10.0.0.0/8,192.0.2.7` as two entries."""

@@ -282,3 +282,19 @@ def test_the_readme_tells_of_every_setting():
         if f"`{PREFIX}{field.upper()}`" not in readme
     ]
     assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("text", "entries"),
+    [
+        ("a:b,c:d", ("a:b", "c:d")),
+        ("a:f('x, y', k=[1, 2]), /srv/www,c:g()", ("a:f('x, y', k=[1, 2])", "/srv/www", "c:g()")),
+        ("a:f(')', 1),b:c", ("a:f(')', 1)", "b:c")),
+        ("a:f((1, 2), 3)", ("a:f((1, 2), 3)",)),
+        ("/srv/a(b,c:d", ("/srv/a(b", "c:d")),
+        ("a:f(,c:d", ("a:f(", "c:d")),
+        (",,*,", ("*",)),
+    ],
+)
+def test_a_comma_in_the_call_of_a_factory_ends_no_entry(text, entries):
+    assert Settings(apps=text).apps == entries

@@ -12,7 +12,7 @@ from servescope.records import ConcurrencyModel, ListenerOptions
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-APP: Final = "module:attribute of a WSGI or ASGI app, or a folder"
+APP: Final = "module:attribute of a WSGI or ASGI app, module:create_app() of a factory, or a folder"
 _OWN: Final = ListenerOptions()
 
 

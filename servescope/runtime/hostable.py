@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from servescope import demo
-from servescope.errors import SettingsError
+from servescope.errors import AppImportError, SettingsError
+from servescope.hosting.app_import import parse_app_name
 from servescope.paths import absolute
 from servescope.settings import ANY_APP, names_folder
 
@@ -27,8 +28,6 @@ BUNDLED_WSGI: Final = "servescope.demo.flask_app:app"
 BUNDLED_ASGI: Final = "servescope.demo.asgi_app:app"
 NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 """What a listener may be called: its name becomes a label and the name of a file."""
-
-_APP: Final = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
 def nothing_against(_app: str) -> str:
@@ -53,12 +52,17 @@ def objection(settings: Settings, app: str, own: Iterable[str] = ()) -> str:
     is_folder = names_folder(app)
     if is_folder and (why_not := _no_home(app)):
         return why_not
-    if not is_folder and not _APP.fullmatch(app):
-        return f"{app or 'Nothing'} is neither module:attribute nor the whole path of a folder."
+    if not is_folder and _text(app) is None:
+        return (
+            f"{app or 'Nothing'} is neither module:attribute nor module:create_app(…) "
+            "nor the whole path of a folder."
+        )
     if is_folder and _overlap(_real(app), _real(str(settings.data_dir))):
         return f"{app} holds Servescope's own data, the sessions of the sign-in among it."
     allowed = [*offered(settings), *own]
     if ANY_APP in settings.apps or app in allowed:
+        return ""
+    if not is_folder and _text(app) in map(_text, allowed):
         return ""
     if is_folder and any(
         _real(app).is_relative_to(_real(folder)) for folder in filter(names_folder, allowed)
@@ -68,6 +72,14 @@ def objection(settings: Settings, app: str, own: Iterable[str] = ()) -> str:
         f"{app} may not be hosted from the browser. The operator allows it by the setting "
         f"SERVESCOPE_APPS={app}."
     )
+
+
+def _text(app: str) -> str | None:
+    """The name of an app as every way to write it; None for what names none."""
+    try:
+        return parse_app_name(app).text
+    except AppImportError:
+        return None
 
 
 def rule(settings: Settings) -> str:

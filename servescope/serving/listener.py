@@ -281,7 +281,7 @@ def _application(spec: ListenerSpec, *, multiprocess: bool) -> Application:
         case AppKind.STATIC:
             return StaticFolder(spec.app)
         case AppKind.WSGI:
-            app = import_app(spec.app)
+            app = import_app(spec.app, AppKind.WSGI)
             return WsgiHost(
                 debugged(app, spec) if spec.options.debugger else app,
                 multithread=spec.model is not ConcurrencyModel.SEQUENTIAL,
@@ -292,4 +292,4 @@ def _application(spec: ListenerSpec, *, multiprocess: bool) -> Application:
                 raise ListenerError(
                     f"an ASGI app needs an event loop: choose the model asyncio, not {spec.model}"
                 )
-            return AsgiHost(import_app(spec.app))
+            return AsgiHost(import_app(spec.app, AppKind.ASGI))

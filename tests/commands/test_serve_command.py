@@ -103,6 +103,7 @@ def serve(tmp_path):
         *((WSGI, ("--model", str(model)), model) for model in ConcurrencyModel),
         (WSGI, (), "thread_pool"),
         (ASGI, (), "asyncio"),
+        ("tests.faults.factories:create_app('hello')", (), "thread_pool"),
         ("servescope/demo/site", (), "thread_pool"),
     ],
 )
@@ -217,6 +218,7 @@ def _accepts(port):
         (["no_such_module:app"], 2, "cannot import no_such_module: ModuleNotFoundError"),
         (["servescope.demo.flask_app:nothing"], 2, "has no nothing"),
         (["nowhere"], 2, "nowhere is neither a folder nor an app"),
+        (["tests.faults.factories:create_app"], 2, "tests.faults.factories:create_app(greeting)"),
         ([WSGI, "--model", "fibres"], 2, "--model fibres: choose one of sequential, thread_pool"),
         ([ASGI, "--model", "prefork"], 2, "needs an event loop: --model asyncio"),
         ([WSGI, "--deny", "here"], 2, "--deny here: neither an address nor a network"),

@@ -46,6 +46,22 @@ def test_what_the_operator_lists_may_be_hosted(allowing, tmp_path):
     assert "shop.web:app" in offered(settings)
 
 
+@pytest.mark.parametrize(
+    ("app", "is_allowed"),
+    [
+        ("shop:create_app('prod', debug=False)", True),
+        ('shop:create_app( "prod",debug = False )', True),
+        ("shop:create_app('prod', debug=True)", False),
+        ("shop:create_app()", False),
+        ("shop:create_app", False),
+    ],
+)
+def test_of_a_factory_the_listed_call_may_be_hosted(allowing, app, is_allowed):
+    settings = allowing("""shop:create_app("prod", debug=False), shop.web:app""")
+    assert (objection(settings, app) == "") is is_allowed
+    assert objection(settings, "shop.web:app") == ""
+
+
 def test_a_link_leads_nowhere_else(allowing, tmp_path):
     public = tmp_path / "public"
     public.mkdir()

@@ -24,6 +24,11 @@ def app(environ, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"mine"]
 number = 7
+def create_app():
+    def made(environ, start_response):
+        start_response("200 OK", [("Content-Type", "text/plain")])
+        return [b"made"]
+    return made
 """,
     "plain_asgi": """
 async def app(scope, receive, send):
@@ -107,6 +112,8 @@ def test_another_app_at_the_same_port_of_each_kind_and_back(hall):
     port = hall.status().port
     assert hall.want(app="plain_wsgi:app").app_kind == "wsgi"
     hall.comes_to_answer(b"mine")
+    assert hall.want(app="plain_wsgi:create_app()").app_kind == "wsgi"
+    hall.comes_to_answer(b"made")
     status = hall.want(app="plain_asgi:app")
     assert (status.app_kind, status.model) == ("asgi", "asyncio")
     hall.comes_to_answer(b"loop")
@@ -126,6 +133,8 @@ def test_another_app_at_the_same_port_of_each_kind_and_back(hall):
         ("plain_wsgi:number", "plain_wsgi:number is not callable"),
         ("raising:app", "cannot import raising: OSError: no database"),
         ("leaving:app", "cannot import leaving: SystemExit: 3"),
+        ("plain_wsgi:create_app", "looks like a factory: write plain_wsgi:create_app()"),
+        ("plain_wsgi:create_app(1)", "does not fit plain_wsgi:create_app"),
         ("/no/such/folder", "/no/such/folder is no folder that can be read"),
         ("nonsense", "neither module:attribute nor"),
     ],
