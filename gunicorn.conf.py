@@ -8,21 +8,31 @@ from __future__ import annotations
 import logging
 import signal
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
+
+from gunicorn.arbiter import Arbiter
+from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.sync import SyncWorker
 
 from servescope.addresses import host_and_port
 from servescope.environment import whole_number
-from servescope.errors import ServescopeError
+from servescope.errors import ServescopeError, UsageError
 from servescope.forked_child import close_in_children, restore_signals_in_children
 from servescope.runtime import Runtime
 from servescope.serving.binding import check_address
 from servescope.settings import load_settings
 
 if TYPE_CHECKING:
-    from gunicorn.arbiter import Arbiter
     from gunicorn.workers.base import Worker
 
 MOST_WORKERS = 1_000
+
+
+def end(error: ServescopeError, status: int | None = None) -> NoReturn:
+    """End this process with one line that says why."""
+    sys.stderr.write(f"servescope: {error}\n")
+    raise SystemExit(error.exit_status if status is None else status)
+
 
 try:
     _settings = load_settings()
@@ -31,8 +41,7 @@ try:
     Runtime(_settings)  # what cannot run is told once, here, and not by each worker again and again
     check_address("SERVESCOPE_HOST", _settings.host)
 except ServescopeError as error:
-    sys.stderr.write(f"servescope: {error}\n")
-    raise SystemExit(error.exit_status) from None
+    end(error)
 
 # A platform that hands out $PORT sends its traffic from outside; without it we stay on loopback.
 _from_platform = _port is not None and "host" not in _settings.model_fields_set
@@ -50,13 +59,30 @@ forwarded_allow_ips = ""
 secure_scheme_headers: dict[str, str] = {}
 
 
+def on_starting(server: Arbiter) -> None:
+    """Refuse, before anything is bound, a worker class that cannot run what a worker runs."""
+    if not issubclass(server.worker_class, SyncWorker | ThreadWorker):
+        end(UsageError(why_not(server.cfg.worker_class_str)))
+
+
+def why_not(worker_class: str) -> str:
+    """The sentence about a worker class other than gunicorn's own two with real threads."""
+    return (
+        f"gunicorn's worker class {worker_class} cannot run Servescope, a WSGI app whose listeners "
+        "run in threads beside it: leave -k out (gunicorn.conf.py chooses gthread), or use sync"
+    )
+
+
 def post_worker_init(worker: Worker) -> None:
     """Join the election, after the fork and in the worker only."""
     import app
 
     _log_beside(worker)
     leave_to_worker(worker)
-    app.runtime.start()
+    try:
+        app.runtime.start()
+    except ServescopeError as error:
+        end(error, Arbiter.WORKER_BOOT_ERROR)  # else gunicorn would try again for ever
 
 
 def _log_beside(worker: Worker) -> None:

@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from servescope.errors import AppImportError
+from servescope.monkey_patching import threads_patched_by
 from servescope.records import AppKind
 
 if TYPE_CHECKING:
@@ -101,6 +102,12 @@ def import_app(name: str, wanted: AppKind | None = None) -> App:
         if parsed.text not in _made:
             _made[parsed.text] = _make(found, parsed)
         found = _made[parsed.text]
+    library = threads_patched_by()
+    if library:
+        raise AppImportError(
+            f"{parsed.module} has {library} replace the threads of this process: no server here "
+            "runs on that; leave the monkey patching out"
+        )
     objection = _objection(found, name)
     if objection:
         raise AppImportError(objection)

@@ -49,29 +49,38 @@ def objection(settings: Settings, app: str, own: Iterable[str] = ()) -> str:
 
     `own` are hosted anyway, whatever the settings say.
     """
-    is_folder = names_folder(app)
-    if is_folder and (why_not := _no_home(app)):
-        return why_not
-    if not is_folder and _text(app) is None:
-        return (
-            f"{app or 'Nothing'} is neither module:attribute nor module:create_app(…) "
-            "nor the whole path of a folder."
-        )
-    if is_folder and _overlap(_real(app), _real(str(settings.data_dir))):
-        return f"{app} holds Servescope's own data, the sessions of the sign-in among it."
-    allowed = [*offered(settings), *own]
-    if ANY_APP in settings.apps or app in allowed:
-        return ""
-    if not is_folder and _text(app) in map(_text, allowed):
-        return ""
-    if is_folder and any(
-        _real(app).is_relative_to(_real(folder)) for folder in filter(names_folder, allowed)
-    ):
-        return ""
+    unfit = _unfit(settings, app)
+    if unfit or ANY_APP in settings.apps or _is_listed(app, [*offered(settings), *own]):
+        return unfit
     return (
         f"{app} may not be hosted from the browser. The operator allows it by the setting "
         f"SERVESCOPE_APPS={app}."
     )
+
+
+def _unfit(settings: Settings, app: str) -> str:
+    """Why nobody may host this app, whatever the settings say; empty without a reason."""
+    if names_folder(app):
+        why_not = _no_home(app)
+        if not why_not and _overlap(_real(app), _real(str(settings.data_dir))):
+            return f"{app} holds Servescope's own data, the sessions of the sign-in among it."
+        return why_not
+    if _text(app) is None:
+        return (
+            f"{app or 'Nothing'} is neither module:attribute nor module:create_app(…) "
+            "nor the whole path of a folder."
+        )
+    return ""
+
+
+def _is_listed(app: str, allowed: list[str]) -> bool:
+    """Whether an app is one of the list, however it is written, or a folder within one of them."""
+    if app in allowed:
+        return True
+    if not names_folder(app):
+        return _text(app) in map(_text, allowed)
+    folders = filter(names_folder, allowed)
+    return any(_real(app).is_relative_to(_real(folder)) for folder in folders)
 
 
 def _text(app: str) -> str | None:

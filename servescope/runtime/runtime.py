@@ -8,8 +8,9 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from servescope.errors import DataFolderError, ServescopeError
+from servescope.errors import DataFolderError, ServescopeError, UsageError
 from servescope.load.plan import check
+from servescope.monkey_patching import threads_patched_by
 from servescope.queries.desk import Desk
 from servescope.recording.recorder import RINGS
 from servescope.runtime.comparing import check_comparison
@@ -35,6 +36,16 @@ ROUND_S: Final = 0.2
 
 HEARTBEAT_S: Final = 1.0
 JOIN_S: Final = 8.0
+
+
+def check_threads() -> None:
+    """Raise UsageError where the threads that everything runs in are none."""
+    library = threads_patched_by()
+    if library:
+        raise UsageError(
+            f"{library} has put greenlets in the place of threads, which the listeners run in: "
+            "use a worker class that does not, as gthread of gunicorn.conf.py"
+        )
 
 
 class Runtime:
@@ -76,10 +87,11 @@ class Runtime:
         """Open the store and join the election; once in each process, however often called.
 
         A fork forgets what its parent started: threads do not cross it, and SQLite must not.
-        Raises ServescopeError when the store cannot be opened.
+        Raises ServescopeError when the store cannot be opened, or there are no threads to run in.
         """
         if self._pid == os.getpid():
             return
+        check_threads()
         with self._starting:
             if self._pid == os.getpid():
                 return
