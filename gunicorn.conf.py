@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 MOST_WORKERS = 1_000
 
 
-def end(error: ServescopeError, status: int | None = None) -> NoReturn:
+def _end(error: ServescopeError, status: int | None = None) -> NoReturn:
     """End this process with one line that says why."""
     sys.stderr.write(f"servescope: {error}\n")
     raise SystemExit(error.exit_status if status is None else status)
@@ -41,7 +41,7 @@ try:
     Runtime(_settings)  # what cannot run is told once, here, and not by each worker again and again
     check_address("SERVESCOPE_HOST", _settings.host)
 except ServescopeError as error:
-    end(error)
+    _end(error)
 
 # A platform that hands out $PORT sends its traffic from outside; without it we stay on loopback.
 _from_platform = _port is not None and "host" not in _settings.model_fields_set
@@ -62,10 +62,10 @@ secure_scheme_headers: dict[str, str] = {}
 def on_starting(server: Arbiter) -> None:
     """Refuse, before anything is bound, a worker class that cannot run what a worker runs."""
     if not issubclass(server.worker_class, SyncWorker | ThreadWorker):
-        end(UsageError(why_not(server.cfg.worker_class_str)))
+        _end(UsageError(_why_not(server.cfg.worker_class_str)))
 
 
-def why_not(worker_class: str) -> str:
+def _why_not(worker_class: str) -> str:
     """The sentence about a worker class other than gunicorn's own two with real threads."""
     return (
         f"gunicorn's worker class {worker_class} cannot run Servescope, a WSGI app whose listeners "
@@ -78,11 +78,11 @@ def post_worker_init(worker: Worker) -> None:
     import app
 
     _log_beside(worker)
-    leave_to_worker(worker)
+    _keep_from_children(worker)
     try:
         app.runtime.start()
     except ServescopeError as error:
-        end(error, Arbiter.WORKER_BOOT_ERROR)  # else gunicorn would try again for ever
+        _end(error, Arbiter.WORKER_BOOT_ERROR)  # else gunicorn would try again for ever
 
 
 def _log_beside(worker: Worker) -> None:
@@ -99,7 +99,7 @@ def _log_beside(worker: Worker) -> None:
     ours.propagate = False
 
 
-def leave_to_worker(worker: Worker) -> None:
+def _keep_from_children(worker: Worker) -> None:
     """Have children that a hosted app forks inherit neither gunicorn's sockets nor its handlers."""
     for listening in worker.sockets:
         listening.sock.set_inheritable(False)
