@@ -185,6 +185,7 @@ class ListenerOptions:
     access_log_bytes: int = 16 * 1024 * 1024  # a longer file is rotated
     access_log_files: int = 5  # the present one included
     debugger: bool = False  # around a WSGI app, on a loopback address
+    reload: bool = False  # in processes of its own, replaced when a source file of the app changes
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> ListenerOptions:

@@ -26,7 +26,9 @@ from servescope.records import (
     ListenerOptions,
     ListenerSpec,
 )
+from servescope.runtime import listening
 from servescope.runtime.served_app import ServedApp
+from servescope.serving.app_probe import kind_in_process
 from servescope.settings import load_settings
 from servescope.wire.forwarded import TrustedProxies
 
@@ -79,6 +81,8 @@ def run(arguments: argparse.Namespace) -> int:
         status = served.start()
         sys.stdout.write(f"{sentence(status, folder)}\n")
         sys.stdout.flush()
+        if arguments.reload:  # and say so
+            logging.getLogger(listening.__name__).setLevel(logging.INFO)
         while not asked_to_stop.wait(ROUND_S):
             served.look_after()
     finally:
@@ -90,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def wanted(arguments: argparse.Namespace) -> ListenerSpec:
     """The listener the arguments describe. Raises UsageError or AppImportError."""
-    kind, app, name = _app(arguments.app)
+    kind, app, name = _app(arguments.app, reloads=arguments.reload)
     model = _choice(
         "--model",
         arguments.model or ("asyncio" if kind is AppKind.ASGI else "thread_pool"),
@@ -111,6 +115,7 @@ def wanted(arguments: argparse.Namespace) -> ListenerSpec:
     log = arguments.access_log
     proxies, proxy_headers = _proxies(arguments)
     options = ListenerOptions(
+        reload=arguments.reload,
         threads=arguments.threads,
         workers=arguments.workers,
         backlog=arguments.backlog,
@@ -162,14 +167,17 @@ def _file(given: str | None) -> str:
     return str(absolute(given))
 
 
-def _app(given: str) -> tuple[AppKind, str, str]:
+def _app(given: str, *, reloads: bool) -> tuple[AppKind, str, str]:
     """What is hosted, how it is named for the listener, and a name for its listener."""
     path = expanded(given)
     if path.is_dir():
+        if reloads:
+            raise UsageError("--reload is for apps: the files of a folder are read anew anyway")
         return AppKind.STATIC, str(path.resolve()), path.resolve().name or "files"
     if ":" not in given:
         raise UsageError(f"{given} is neither a folder nor an app named as module:attribute")
-    return kind_of(import_app(given)), given, given.partition(":")[0].rpartition(".")[2]
+    kind = kind_in_process(given) if reloads else kind_of(import_app(given))
+    return kind, given, given.partition(":")[0].rpartition(".")[2]
 
 
 def _choice(option: str, value: str, kind: type[Choice]) -> Choice:

@@ -175,6 +175,10 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
         "metavar": "COUNT",
         "help": "files kept, the present one included",
     },
+    "--reload": {
+        "action": "store_true",
+        "help": "import the app anew, in a new process, when one of its source files changes",
+    },
     "--no-pin": {"action": "store_true", "help": "let threads and workers run on any core"},
     "--data-folder": {
         "type": Path,

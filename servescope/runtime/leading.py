@@ -17,6 +17,7 @@ from servescope.runtime.comparing import Comparisons
 from servescope.runtime.hostable import objection
 from servescope.runtime.listening import Listeners
 from servescope.runtime.loading import LoadRuns
+from servescope.runtime.troubles import Troubles
 from servescope.runtime.wanted import LOGS, added_listener, wanted_listeners
 
 if TYPE_CHECKING:
@@ -42,8 +43,7 @@ class Leader:
                 platform.machine(),
             )
         self._control = control
-        self._troubles: dict[str, str] = {}
-        """What the log was told last of each listener that is not as it should be."""
+        self._troubles = Troubles(logger)
         rings = folder / RINGS
         self._recorder = Recorder(rings)
         self._listeners = Listeners(
@@ -84,11 +84,7 @@ class Leader:
         """Tell the pages how the listeners stand, and the log what keeps one from its wish."""
         statuses = self._listeners.statuses()
         self._control.write_listeners(statuses + self._comparisons.statuses())
-        troubles = {status.name: status.message for status in statuses if status.message}
-        for status in statuses:
-            if status.message and status.message != self._troubles.get(status.name):
-                logger.warning("listener %s is %s: %s", status.name, status.state, status.message)
-        self._troubles = troubles
+        self._troubles.tell(statuses)
 
     def stop(self) -> None:
         """Stop everything, in the opposite order; what was recorded is in the store after it."""

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from dataclasses import dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import ListenerError, PortTakenError
@@ -28,7 +29,6 @@ from servescope.serving.handover import retire, succeed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from servescope.recording import Recorder
     from servescope.serving import RunningListener
@@ -139,7 +139,10 @@ class Listeners:
                 self._begin(hosted, lambda: self._start(hosted, is_news=is_news))
         elif is_new:
             again = before is not None and wish.restarts > before.restarts
-            self._begin(hosted, lambda: self._change(hosted, again=again))
+            self._begin(hosted, lambda: self._change(hosted, again="restarted" if again else ""))
+        elif hosted.running.sources is not None and (files := hosted.running.sources.changed()):
+            why = f"reloaded for {', '.join(Path(file).name for file in files)}"
+            self._begin(hosted, lambda: self._change(hosted, again=why))
         elif hosted.running.look_at_certificate():
             self._tell_of(f"{hosted.base.name}: renewed certificate")
             hosted.message = hosted.running.problem
@@ -175,8 +178,11 @@ class Listeners:
             _status(hosted, self._spec(hosted), ""), state=ListenerState.STOPPED
         )
 
-    def _change(self, hosted: _Hosted, *, again: bool) -> None:
-        """Give a running listener what is wanted now; what cannot be leaves it as it is."""
+    def _change(self, hosted: _Hosted, *, again: str) -> None:
+        """Give a running listener what is wanted now; what cannot be leaves it as it is.
+
+        `again` says for the log why it begins anew even if nothing else is wanted; it may be empty.
+        """
         old, applied = hosted.running, hosted.applied
         if old is None or applied is None:
             return
@@ -210,7 +216,7 @@ class Listeners:
             hosted.retiring = [one for one in hosted.retiring if one.is_alive()]
             hosted.retiring.append(retire(old))
             hosted.status = _status(hosted, spec, "")
-            self._tell_of(f"{name} restarted" if again else f"{name} changed", _how(hosted.status))
+            self._tell_of(f"{name} {again or 'changed'}", _how(hosted.status))
 
     def _tell(self, hosted: _Hosted, message: str) -> None:
         """The listener goes on, with something else to say of it."""

@@ -25,6 +25,7 @@ from servescope.runtime.election import LeaderLock
 from servescope.runtime.hostable import objection
 from servescope.runtime.leading import announce, tell_news
 from servescope.runtime.listening import Listeners
+from servescope.runtime.troubles import Troubles
 from servescope.runtime.wanted import LOGS
 from servescope.store.control import Control
 from servescope.store.sqlite import open_store
@@ -63,6 +64,7 @@ class ServedApp:
         )
         self._collecting: Collecting | None = None
         self._trouble = ""
+        self._troubles = Troubles(logger)
         self._next_beat = 0.0
         self._sampled = 0.0  # the epoch second
 
@@ -98,7 +100,9 @@ class ServedApp:
         self._sample()
         try:
             if self._listeners.reconcile(self._control.wishes()):
-                self._control.write_listeners(self._listeners.statuses(), self._pid)
+                statuses = self._listeners.statuses()
+                self._control.write_listeners(statuses, self._pid)
+                self._troubles.tell(statuses)
             tell_news(self._control, self._listeners)
             if time.monotonic() >= self._next_beat:
                 self._next_beat = time.monotonic() + BEAT_S

@@ -18,6 +18,7 @@ from servescope.records import (
     ListenerSpec,
 )
 from servescope.runtime.hostable import BUNDLED_SITE, nothing_against
+from servescope.serving.app_probe import kind_in_process
 from servescope.settings import names_folder
 
 if TYPE_CHECKING:
@@ -151,7 +152,8 @@ def settled(
         raise ListenerError(why_not.rstrip("."))
     if spec.app_kind is AppKind.STATIC:
         return spec
-    kind = kind_of(import_app(spec.app))
+    is_elsewhere = spec.options.reload
+    kind = kind_in_process(spec.app) if is_elsewhere else kind_of(import_app(spec.app))
     needs_loop = kind is AppKind.ASGI and wish.model is None
     return replace(
         spec, app_kind=kind, model=ConcurrencyModel.ASYNCIO if needs_loop else spec.model

@@ -38,6 +38,7 @@ class ContenderProcess:
         self._listening = bind(spec.address, spec.port, spec.options.backlog)
         self.address: tuple[str, int] = self._listening.getsockname()[:2]
         self._ready = threading.Event()
+        self._failure = ""
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         order = WorkerOrder(
             spec, self._listening.fileno(), str(rings.absolute()), sys.path, is_alone=True
@@ -62,7 +63,7 @@ class ContenderProcess:
         is_ready = self._ready.wait(seconds)
         if self._process.poll() is not None:
             self._reader.join(1)
-            words = self._last_words()
+            words = self._failure or self._last_words()
             raise ListenerError(words or f"its process ended with {self._process.returncode}")
         return is_ready
 
@@ -85,8 +86,9 @@ class ContenderProcess:
         self._words.close()
 
     def _follow(self) -> None:
-        for load in reports(self._process):
-            if load.is_serving:
+        for report in reports(self._process):
+            self._failure = report.failure
+            if report.load is not None and report.load.is_serving:
                 self._ready.set()
         self._process.wait()
         self._ready.set()

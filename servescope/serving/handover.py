@@ -40,22 +40,26 @@ def succeed(old: RunningListener, spec: ListenerSpec, recorder: Recorder) -> Run
     """
     sock = old.duplicate_socket()
     try:
-        new = start_listener(spec, recorder, sock)
+        new = start_listener(spec, recorder, sock, sources=old.sources)
     except BaseException:
         sock.close()
         raise
     if not wait_until_serving(new):
+        failure = new.load().failure
         new.stop(0)
-        raise ListenerError(f"the new workers did not start within {READY_S:.0f} s")
+        raise ListenerError(failure or f"the new workers did not start within {READY_S:.0f} s")
     new.inherit_socket_file(old)
     return new
 
 
 def wait_until_serving(listener: RunningListener, seconds: float = READY_S) -> bool:
-    """Wait until the processes of a listener are up; True at once where it has none."""
+    """Wait until the processes of a listener are up; True at once where it has none.
+
+    False as soon as one says that it cannot serve.
+    """
     give_up = time.monotonic() + seconds
-    while not listener.load().is_serving:
-        if time.monotonic() >= give_up:
+    while not (load := listener.load()).is_serving:
+        if load.failure or time.monotonic() >= give_up:
             return False
         time.sleep(_STEP_S)
     return True

@@ -21,8 +21,10 @@ from servescope.serving.binding import address_of, bind, prepare
 from servescope.serving.debugging import debugged
 from servescope.serving.model import Assignment, Load, Model
 from servescope.serving.models import model_class
+from servescope.serving.models.prefork import Prefork
 from servescope.serving.request_recording import RequestRecording
 from servescope.serving.served_certificate import CertificateWatch, ServedCertificate
+from servescope.serving.source_files import SourceWatch
 from servescope.serving.unix_socket import SocketFile
 from servescope.wire.forwarded import TrustedProxies
 
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Iterable
 
+    from servescope.hosting.exchange import Exchange
     from servescope.hosting.site import Application
     from servescope.recording import Recorder
     from servescope.records import ListenerOptions, ListenerSpec, ShownCertificate
@@ -96,6 +99,11 @@ class RunningListener:
         """
         if self._assignment.tls is not None:
             self._assignment.tls.replace(pair)
+
+    @property
+    def sources(self) -> SourceWatch | None:
+        """The source files of its app, where they are watched."""
+        return self._assignment.sources
 
     def duplicate_socket(self) -> socket.socket:
         """Its listening socket once more: another listener may take over the accept queue."""
@@ -191,13 +199,15 @@ def start_listener(
     *,
     multiprocess: bool = False,
     pair: Pair | None = None,
+    sources: SourceWatch | None = None,
 ) -> RunningListener:
     """Import the app or mount the folder, bind, and serve in daemon threads.
 
     `sock` is a socket that listens already; without it the spec's address and port are bound.
     `multiprocess` tells the app that other processes serve it as well (PEP 3333). `pair` is a
     certificate that somebody else has read, and renews by `change_certificate`; without it the
-    files of the spec are read, and `look_at_certificate` reads them again.
+    files of the spec are read, and `look_at_certificate` reads them again. `sources` is the watch
+    over the app's source files that a former generation has begun.
     Raises AppImportError, PortTakenError (its `holder` is empty), PortNotPermittedError,
     CertificateError or ListenerError; then nothing is left bound that was bound here.
     """
@@ -205,7 +215,11 @@ def start_listener(
     access = AccessList(spec.options.deny, spec.options.allow)
     proxies = _proxies(spec.options)
     access_log = _access_log(spec)
-    model_type = _model_type(spec)
+    if spec.options.reload:
+        model_type: type[Model] = Prefork
+        sources = sources or SourceWatch()
+    else:
+        model_type = _model_type(spec)
     rings = recorder.ring.path.parent
     watch = None if pair else CertificateWatch.of(spec.options, rings.parent)
     tls = ServedCertificate(pair) if pair else watch.served if watch else None
@@ -235,6 +249,7 @@ def start_listener(
         record=RequestRecording(recorder, spec.name, access_log).record,
         shares_socket=multiprocess,
         tls=tls,
+        sources=sources,
     )
     try:
         with no_fork():
@@ -263,8 +278,9 @@ def _proxies(options: ListenerOptions) -> TrustedProxies | None:
 
 
 def _access_log(spec: ListenerSpec) -> AccessLog | None:
-    """The log the options ask for; the processes of `prefork` have one each, at the same file."""
-    if not spec.options.access_log or spec.model is ConcurrencyModel.PREFORK:
+    """The log the options ask for; processes of its own have one each, at the same file."""
+    is_elsewhere = spec.model is ConcurrencyModel.PREFORK or spec.options.reload
+    if not spec.options.access_log or is_elsewhere:
         return None
     return AccessLog(spec.options, spec.name)
 
@@ -276,7 +292,18 @@ def _model_type(spec: ListenerSpec) -> type[Model]:
         raise ListenerError(f"there is no concurrency model {spec.model!r}") from None
 
 
+class _HostedElsewhere:
+    """Stands for an app that only processes of its own import."""
+
+    accepts_body = True
+
+    def __call__(self, exchange: Exchange) -> None:
+        raise NotImplementedError
+
+
 def _application(spec: ListenerSpec, *, multiprocess: bool) -> Application:
+    if spec.options.reload:
+        return _HostedElsewhere()
     match spec.app_kind:
         case AppKind.STATIC:
             return StaticFolder(spec.app)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from servescope.records import ListenerOptions, ListenerSpec
     from servescope.serving.access import AccessList
     from servescope.serving.served_certificate import ServedCertificate
+    from servescope.serving.source_files import SourceWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class Assignment:
     record: Callable[[Exchange], None]
     shares_socket: bool = False  # other processes accept from it too
     tls: ServedCertificate | None = None  # None: plain HTTP
+    sources: SourceWatch | None = None  # told of the app's source files, for who wants them watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class Load:
     replaced_workers: int = 0  # processes that died and were replaced, since the start
     is_serving: bool = True  # False until processes of its own are up
     websocket: WebSocketTraffic | None = None  # since the start; None where there can be none
+    failure: str = ""  # why a process of its own cannot serve; it is tried again
 
 
 class Model(Protocol):

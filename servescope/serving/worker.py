@@ -1,10 +1,9 @@
 """A process that serves at an inherited socket: `python -m servescope.serving.worker`.
 
 The workers of the model `prefork` are such, with a thread pool each, and the contenders of a
-comparison, with any model. It is told what to serve in one line on standard input, and reports its
-load as JSON lines on standard output, the first as soon as it serves: open connections, busy
-threads, queued requests, and whether processes of its own are up.
-Further lines are JSON objects:
+comparison, with any model. It is told what to serve in one line on standard input, and reports on
+standard output how busy it is, the first time as soon as it serves, or why it cannot
+(`worker_report`). Further lines to it are JSON objects:
 
     {"deny": […], "allow": […]}     who is denied from now on
     {"pair": {…}}                   another certificate is shown from now on
@@ -22,17 +21,22 @@ import select
 import signal
 import socket
 import sys
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from servescope.bounded_exit import exit_within
 from servescope.errors import ListenerError
-from servescope.forked_child import disown_in_children, restore_signals_in_children
+from servescope.forked_child import restore_signals_in_children
 from servescope.recording import Recorder
 from servescope.serving.binding import prepare
 from servescope.serving.certificates import Pair
 from servescope.serving.listener import GRACE_SECONDS, RunningListener, start_listener
+from servescope.serving.parent_pipes import ParentPipes
+from servescope.serving.source_files import imported_sources, sources_of_failure
 from servescope.serving.worker_order import WorkerOrder
+from servescope.serving.worker_report import WorkerReport
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -42,35 +46,6 @@ EXIT_S: Final = 0.5
 """How long what the app left behind may hold up the end; see `servescope.bounded_exit`."""
 
 _LINE_BYTES: Final = 65_536
-
-
-class ParentPipes:
-    """The pipes from and to the parent, at descriptors that the app does not know.
-
-    At 0 the app finds an empty input: a program that it starts must not read our orders. At 1 it
-    finds standard error: what it prints must not look like a report.
-    """
-
-    def __init__(self) -> None:
-        self.orders = os.dup(0)
-        self.reports = os.dup(1)
-        empty = os.open(os.devnull, os.O_RDONLY)
-        os.dup2(empty, 0)
-        os.close(empty)
-        os.dup2(2, 1)
-        disown_in_children(self)
-
-    def read_line(self) -> bytes:
-        """The first line, and nothing behind it: a stop that is there already is for the poll."""
-        line = b""
-        while not line.endswith(b"\n") and (byte := os.read(self.orders, 1)):
-            line += byte
-        return line
-
-    def disown(self) -> None:
-        """Close a forked child's copies: their ends must tell parent and worker of each other."""
-        os.close(self.orders)
-        os.close(self.reports)
 
 
 def main() -> int:
@@ -84,39 +59,73 @@ def main() -> int:
     recorder = Recorder(Path(order.rings))
     sock = socket.socket(fileno=order.descriptor)
     prepare(sock)  # before the app is imported, which may start children itself
+    if order.spec.options.reload:
+        # A file of bytecode passes for that of a source which was edited within the same second.
+        sys.dont_write_bytecode = True
+    # We are the process of its own that the app was to have.
+    spec = replace(order.spec, options=replace(order.spec.options, reload=False))
     try:
         listener = start_listener(
-            order.spec, recorder, sock, multiprocess=not order.is_alone, pair=order.pair
+            spec, recorder, sock, multiprocess=not order.is_alone, pair=order.pair
         )
     except ListenerError as error:
-        sys.stderr.write(f"{error}\n")
+        _tell_failure(error, pipes, with_sources=order.spec.options.reload)
+        exit_within(EXIT_S, 1)
         return 1
-    grace_seconds = _serve(listener, pipes)
+    news = News(listener, pipes, with_sources=order.spec.options.reload)
+    grace_seconds = _serve(listener, pipes, news)
     listener.stop(grace_seconds)
     recorder.close()
     exit_within(EXIT_S)
     return 0
 
 
+def _tell_failure(error: ListenerError, pipes: ParentPipes, *, with_sources: bool) -> None:
+    files = imported_sources() | sources_of_failure(error) if with_sources else ()
+    with suppress(BrokenPipeError):  # the parent is gone
+        pipes.report(WorkerReport(failure=str(error), sources=tuple(files)).to_line())
+
+
+class News:
+    """Tells the parent what is new since it was told last: the load, source files of the app."""
+
+    def __init__(
+        self, listener: RunningListener, pipes: ParentPipes, *, with_sources: bool
+    ) -> None:
+        self._listener = listener
+        self._pipes = pipes
+        self._with_sources = with_sources
+        self._told = b""
+        self._modules = 0
+        self._sources: set[str] = set()
+
+    def tell(self) -> None:
+        """Raises BrokenPipeError when the parent is gone."""
+        line = WorkerReport(self._listener.load()).to_line()
+        if line != self._told:
+            self._told = line
+            self._pipes.report(line)
+        if self._with_sources and len(sys.modules) != self._modules:  # some are imported late
+            self._modules = len(sys.modules)
+            new = imported_sources() - self._sources
+            self._sources |= new
+            self._pipes.report(WorkerReport(sources=tuple(new)).to_line())
+
+
 def _do_nothing(_signal: int, _frame: FrameType | None) -> None:
     """Handle a signal by going on."""
 
 
-def _serve(listener: RunningListener, pipes: ParentPipes) -> float:
+def _serve(listener: RunningListener, pipes: ParentPipes, news: News) -> float:
     """Report and obey until told to stop; the seconds of grace."""
     poll = select.poll()
     poll.register(pipes.orders, select.POLLIN)
-    told, given = b"", b""
+    given = b""
     while True:
-        load = listener.load()
-        told_now = [load.open_connections, load.busy_threads, load.queued_requests, load.is_serving]
-        line = json.dumps(told_now).encode()
-        if line != told:
-            told = line
-            try:
-                os.write(pipes.reports, line + b"\n")
-            except BrokenPipeError:
-                return GRACE_SECONDS  # the parent is gone
+        try:
+            news.tell()
+        except BrokenPipeError:
+            return GRACE_SECONDS
         if not poll.poll(REPORT_MS):
             continue
         data = os.read(pipes.orders, _LINE_BYTES)

@@ -6,7 +6,7 @@ import json
 from typing import IO, TYPE_CHECKING, Final
 
 from servescope.child_process import say, start_child
-from servescope.serving.model import Load
+from servescope.serving.worker_report import WorkerReport
 
 if TYPE_CHECKING:
     import subprocess
@@ -32,10 +32,8 @@ def tell(process: subprocess.Popen[bytes], told: Mapping[str, object]) -> None:
     say(process, json.dumps(told).encode() + b"\n")
 
 
-def reports(process: subprocess.Popen[bytes]) -> Iterator[Load]:
-    """How busy it says it is, until it ends."""
+def reports(process: subprocess.Popen[bytes]) -> Iterator[WorkerReport]:
+    """What it tells until it ends."""
     if process.stdout is not None:
         with process.stdout as lines:
-            for line in lines:
-                opened, busy, queued, is_serving = json.loads(line)
-                yield Load(opened, busy, queued, busy + queued, is_serving=is_serving)
+            yield from map(WorkerReport.from_line, lines)

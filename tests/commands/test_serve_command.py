@@ -217,6 +217,8 @@ def _accepts(port):
     [
         (["no_such_module:app"], 2, "cannot import no_such_module: ModuleNotFoundError"),
         (["servescope.demo.flask_app:nothing"], 2, "has no nothing"),
+        (["no_such_module:app", "--reload"], 2, "cannot import no_such_module: ModuleNotFoundErr"),
+        (["servescope/demo/site", "--reload"], 2, "--reload is for apps: the files of a folder"),
         (["nowhere"], 2, "nowhere is neither a folder nor an app"),
         (["tests.faults.factories:create_app"], 2, "tests.faults.factories:create_app(greeting)"),
         ([WSGI, "--model", "fibres"], 2, "--model fibres: choose one of sequential, thread_pool"),

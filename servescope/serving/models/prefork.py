@@ -1,5 +1,8 @@
 """The model `prefork`: N processes accept from one listening socket, each with a thread pool.
 
+It also gives an app on another model a process of its own (`ListenerOptions.reload`), so that each
+generation of it imports the app anew.
+
 The processes are started with `subprocess` and inherit the socket; this process, which has threads,
 is never forked. Each records into a ring of its own. A worker lives as long as the pipe to its
 standard input is held open, so none outlives this process, `kill -9` included. One that dies is
@@ -32,7 +35,8 @@ if TYPE_CHECKING:
     from servescope.serving.served_certificate import ServedCertificate
 
 SHORT_LIFE_S: Final = 1.0
-"""A worker that lived shorter than this is replaced only after as long: no storm of starts."""
+"""A worker that lived shorter than this, or that could not serve at all, is replaced only after as
+long: no storm of starts."""
 
 KILL_AFTER_S: Final = 1.0
 """Beyond the grace; then a worker is ended by SIGKILL."""
@@ -44,7 +48,9 @@ _log = UnfailingLogger(__name__)
 class _Worker:
     """One worker process after the other, in one place."""
 
-    def __init__(self, assignment: Assignment, spec: ListenerSpec, number: int) -> None:
+    def __init__(
+        self, assignment: Assignment, spec: ListenerSpec, number: int, *, is_alone: bool
+    ) -> None:
         self._assignment = assignment
         self._is_retired = False
         self._order = WorkerOrder(
@@ -53,6 +59,7 @@ class _Worker:
             str(assignment.rings.absolute()),
             sys.path,
             assignment.tls.pair if assignment.tls else None,
+            is_alone=is_alone,
         )
         self._lock = threading.Lock()
         self._is_stopping = threading.Event()
@@ -72,7 +79,7 @@ class _Worker:
     def _keep(self) -> None:
         """Start the process, follow its reports, replace it when it dies."""
         while True:
-            began = time.monotonic()
+            began, began_ns = time.monotonic(), time.time_ns()
             try:
                 process = self._start()
             except OSError as error:  # no memory, or no more processes: later, maybe
@@ -80,22 +87,28 @@ class _Worker:
             else:
                 if process is None:
                     return
-                ended = f"worker {process.pid} ended with {self._follow(process)}"
+                code = self._follow(process, began_ns)
+                ended = self.load.failure or f"worker {process.pid} ended with {code}"
+            if self.load.failure or time.monotonic() - began < SHORT_LIFE_S:
+                self._is_stopping.wait(SHORT_LIFE_S)
             if self._is_stopping.is_set() or self._is_retired:
                 return
             self.replaced += 1
             _log.warning("listener %s: %s; replacing it", self._assignment.site.name, ended)
-            if time.monotonic() - began < SHORT_LIFE_S:
-                self._is_stopping.wait(SHORT_LIFE_S)
 
-    def _follow(self, process: subprocess.Popen[bytes]) -> int:
+    def _follow(self, process: subprocess.Popen[bytes], began_ns: int) -> int:
         """Read the reports until the process ends; its return code."""
-        for load in reports(process):
-            self.load = load
+        failure, sources = "", self._assignment.sources
+        for report in reports(process):
+            failure = report.failure
+            if report.load is not None:
+                self.load = report.load
+            if sources is not None:
+                sources.add(report.sources, began_ns)
         code = process.wait()
         with self._lock:
             self._process = None
-            self.load = _NOT_UP
+            self.load = replace(_NOT_UP, failure=failure)
             let_go(process)
         return code
 
@@ -155,15 +168,16 @@ class Prefork:
         cores = sorted(os.sched_getaffinity(0))
         options = assignment.options
         self._workers = []
-        for number in range(options.workers):
+        is_prefork = assignment.spec.model is ConcurrencyModel.PREFORK
+        for number in range(options.workers if is_prefork else 1):
             is_pinned = options.pin_core is not None
             core = cores[((options.pin_core or 0) + number) % len(cores)] if is_pinned else None
             spec = replace(
                 assignment.spec,
-                model=ConcurrencyModel.THREAD_POOL,
+                model=ConcurrencyModel.THREAD_POOL if is_prefork else assignment.spec.model,
                 options=replace(options, pin_core=core),
             )
-            self._workers.append(_Worker(assignment, spec, number))
+            self._workers.append(_Worker(assignment, spec, number, is_alone=not is_prefork))
         assignment.access.on_change(self._change_access)
         if assignment.tls is not None:
             assignment.tls.on_change(partial(self._change_certificate, assignment.tls))
@@ -188,6 +202,9 @@ class Prefork:
             sum(load.active_requests for load in loads),
             sum(worker.replaced for worker in self._workers),
             is_serving=all(load.is_serving for load in loads),
+            # Of one process at most; a new one counts from 0, as a new generation does.
+            websocket=next((load.websocket for load in loads if load.websocket), None),
+            failure=next((load.failure for load in loads if load.failure), ""),
         )
 
     def _change_access(self) -> None:

@@ -1,0 +1,34 @@
+"""What a worker process tells on its standard output: one JSON line a report."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from servescope.hosting.asgi import WebSocketTraffic
+from servescope.serving.model import Load
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerReport:
+    """How busy it is; or why it cannot serve, before it ends; or which files its app is made of."""
+
+    load: Load | None = None
+    failure: str = ""
+    sources: tuple[str, ...] = ()
+
+    def to_line(self) -> bytes:
+        """The report as a line; what says nothing is left out."""
+        told = {name: value for name, value in asdict(self).items() if value}
+        return json.dumps(told).encode() + b"\n"
+
+    @classmethod
+    def from_line(cls, line: bytes) -> WorkerReport:
+        """The report a line tells; raises ValueError, KeyError or TypeError when it tells none."""
+        values: dict[str, Any] = json.loads(line)
+        load = values.get("load")
+        if load is not None:
+            traffic = load["websocket"]
+            load = Load(**{**load, "websocket": WebSocketTraffic(**traffic) if traffic else None})
+        return cls(load, values.get("failure", ""), tuple(values.get("sources", ())))
