@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from servescope.errors import ClientGoneError
+from servescope.forked_child import in_children
 from servescope.records import RequestFlag
 from servescope.serving.arrival import receive
 from servescope.serving.stream_socket import PARENTS_SOCKET
@@ -66,6 +67,17 @@ _FILE_FAULTS: Final = frozenset(
 _ending: Final = threading.Lock()
 """Held for the close of a socket, and to break off one that another thread uses: between looking at
 its descriptor and shutdown(2), that one could close it, and a new client be given the number."""
+
+
+def _release(lock: threading.Lock) -> None:
+    """Free a lock that a thread holds which is no more."""
+    if lock.locked():
+        lock.release()
+
+
+in_children(_ending, _release)
+# In a child that the app forks, a thread that is no more may hold it.
+in_children(_ending, lambda ending: ending.locked() and ending.release())
 
 
 @dataclass(slots=True)
