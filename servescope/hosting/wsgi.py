@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import sys
 from functools import lru_cache
 from io import BufferedRandom, BufferedReader, BytesIO, FileIO
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
+from servescope.hosting.error_stream import ErrorStream
 from servescope.hosting.forwarding import tell_environ
 from servescope.hosting.open_file import OpenFile
 from servescope.hosting.routes import environ_route
@@ -60,7 +60,7 @@ class WsgiHost:
             "SERVER_SOFTWARE": SERVER,
             "GATEWAY_INTERFACE": "CGI/1.1",
             "wsgi.version": (1, 0),
-            "wsgi.errors": sys.stderr,
+            "wsgi.errors": ErrorStream(),
             "wsgi.multithread": multithread,
             "wsgi.multiprocess": multiprocess,
             "wsgi.run_once": False,
