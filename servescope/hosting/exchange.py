@@ -326,7 +326,7 @@ class Exchange:
         """Less content than announced: only the end of the connection tells the client."""
         self.aborted = True
         self.flags |= RequestFlag.APP_ERROR
-        _log.warning("%s %s: %s", self.method, self.target, reason)
+        _log.warning("listener %s: %s on %s %s", self.site.name, reason, self.method, self.target)
 
     def fail(self) -> None:
         """The application raised: answer 500, or break off what is under way."""
