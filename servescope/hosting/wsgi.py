@@ -235,7 +235,7 @@ class _Response:
             rest = os.fstat(descriptor).st_size - offset
         except (AttributeError, OSError, ValueError):
             return False
-        if rest <= 0 or rest < self._announced():
+        if offset < 0 or rest <= 0 or rest < self._announced():
             return False
         self._require_start()
         with OpenFile(os.dup(descriptor)) as copy:
