@@ -76,8 +76,6 @@ def _release(lock: threading.Lock) -> None:
 
 
 in_children(_ending, _release)
-# In a child that the app forks, a thread that is no more may hold it.
-in_children(_ending, lambda ending: ending.locked() and ending.release())
 
 
 @dataclass(slots=True)
