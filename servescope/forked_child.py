@@ -35,7 +35,10 @@ class Disownable(Protocol):
     """Who owns descriptors that a forked child must close."""
 
     def disown(self) -> None:
-        """Close this process's copies, and nothing else; no other thread is there, no lock free."""
+        """Close this process's copies, and nothing else; no other thread is there, no lock free.
+
+        What the owner has closed before is somebody else's by then: it must not be closed again.
+        """
 
 
 class _Forks:

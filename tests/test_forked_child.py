@@ -25,10 +25,14 @@ class Pipe:
     def __init__(self):
         self.reading, self.writing = os.pipe()
 
+    is_closed = False
+
     def disown(self):
-        os.close(self.writing)
+        if not self.is_closed:
+            os.close(self.writing)
 
     def close(self):
+        self.is_closed = True
         os.close(self.reading)
         os.close(self.writing)
 

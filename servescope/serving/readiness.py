@@ -105,11 +105,12 @@ class Readiness:
 
     def disown(self) -> None:
         """Close a forked child's copies; the set itself is its parent's."""
-        self._epoll.close()
-        os.close(self._wake)
+        self.close()
 
     def close(self) -> None:
         """Give up the descriptors."""
         with suppress(OSError):
             self._epoll.close()
-        os.close(self._wake)
+        wake, self._wake = self._wake, -1
+        if wake >= 0:  # a number closed twice may be somebody else's by then
+            os.close(wake)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 import time
@@ -38,6 +39,24 @@ def test_a_graceful_stop_lets_the_request_in_flight_finish(hall: Hall):
     with pytest.raises(ConnectionRefusedError):
         connect(listener)
     hall.records(1)
+
+
+def test_a_child_forked_after_the_stop_leaves_reused_descriptors_alone(hall: Hall):
+    listener = hall.start()
+    with connect(listener) as client:
+        client.sendall(GET)
+        assert read_responses(client, 1)[0][0] == 200
+    listener.stop(0.5)  # and is not forgotten: a reference to it may live on anywhere
+    with ExitStack() as ends:
+        reused = [os.pipe() for _ in range(64)]
+        for end in (end for pipe in reused for end in pipe):
+            ends.callback(os.close, end)
+        child = os.fork()
+        if not child:  # nothing of pytest may run here
+            held = [os.path.exists(f"/proc/self/fd/{end}") for pipe in reused for end in pipe]  # noqa: PTH110
+            os._exit(0 if all(held) else 1)
+        assert os.waitpid(child, 0)[1] == 0
+    assert not listener.is_running
 
 
 def test_while_stopping_idle_connections_end_and_late_requests_are_answered(concurrent_hall: Hall):

@@ -169,7 +169,8 @@ class AsyncioLoop:
     def disown(self) -> None:
         """Let go, in a forked child, of what is the parent's; see `Model`."""
         self._assignment.site.is_left_to_parent = True
-        leave_readiness_to_parent(self.loop)
+        if not self.loop.is_closed():
+            leave_readiness_to_parent(self.loop)
         for connection in self._connections:
             connection.disown()
         if threading.current_thread() is self._thread:  # it was forked on the loop

@@ -203,7 +203,8 @@ class Sequential:
     def disown(self) -> None:
         """Let go, in a forked child, of what is the parent's; see `Model`."""
         self._assignment.site.is_left_to_parent = True
-        os.close(self._wake)
+        if self._wake >= 0:
+            os.close(self._wake)
         if self.connection is not None:
             self.connection.disown()
 
@@ -222,4 +223,5 @@ class Sequential:
             _log.warning("listener %s: still in the app", self._assignment.site.name)
             self._assignment.listening.close()
             return  # the thread may still wait for the wake-up's descriptor
-        os.close(self._wake)
+        wake, self._wake = self._wake, -1
+        os.close(wake)
