@@ -40,8 +40,10 @@ class Below(Watched):
         self.unknown = ""  # a path that may answer 404
 
     def _console(self, message):
-        # By a name without HTTPS Chromium passes over the header, and says so.
-        if "Cross-Origin-Opener-Policy" not in message.text:
+        # By a name without HTTPS Chromium passes over the header, and says so; and it says that a
+        # document is not found: `_response` tells which.
+        is_expected = self.unknown and "status of 404" in message.text
+        if "Cross-Origin-Opener-Policy" not in message.text and not is_expected:
             super()._console(message)
 
     def _response(self, response):
