@@ -31,9 +31,11 @@ APPS = "tests.faults.apps_with_faults:"
 class Hosted:
     """The running process, and what it holds and records."""
 
-    def __init__(self, folder: Path, model: ConcurrencyModel, kind: AppKind, options: dict) -> None:
+    def __init__(
+        self, folder: Path, model: ConcurrencyModel, kind: AppKind, options: dict, app: str = ""
+    ) -> None:
         self.rings = folder
-        app = APPS + ("asgi_app" if kind is AppKind.ASGI else "app")
+        app = app or APPS + ("asgi_app" if kind is AppKind.ASGI else "app")
         options = {"threads": 4, "workers": 2, "backlog": 1024, **options}
         spec = ListenerSpec(
             "it", "127.0.0.1", 0, model, kind, app, options=ListenerOptions(**options)
