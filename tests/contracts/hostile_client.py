@@ -87,7 +87,7 @@ class Answer:
         """What it means where it is not right."""
         if self.ending.status == WAITING.status:
             return Harm.WAITING
-        is_cut = not self.ending.is_whole or self.ending.close_code == ABNORMAL
+        is_cut = not self.ending.is_whole or self.ending.close_code is not None
         return Harm.ENDED if is_cut else Harm.WRONG
 
     def __str__(self) -> str:
