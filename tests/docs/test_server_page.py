@@ -3,6 +3,7 @@
 import re
 
 from servescope.wire.http1_rules import Rule
+from tests.contracts import hostile_asgi_apps, hostile_wsgi_apps
 from tests.corpus.http_cases import load_cases
 from tests.processes import ROOT
 
@@ -19,6 +20,11 @@ def test_every_rule_is_told():
 def test_the_size_of_the_corpus():
     refused = sum(case.is_refused for case in CASES)
     assert f"{len(CASES)} requests, {refused} of which" in PAGE
+
+
+def test_the_size_of_the_catalogue_of_hostile_apps():
+    sizes = len(hostile_wsgi_apps.CASES), len(hostile_asgi_apps.CASES)
+    assert "{} WSGI and {} ASGI apps".format(*sizes) in PAGE
 
 
 def test_what_is_named_exists():
