@@ -144,11 +144,12 @@ set_up() {
 }
 
 # Debian's Chromium with a font, without which it draws no text, and the library that playwright's
-# driver needs and a small Debian lacks; and curl, a client of the listener tests.
+# driver needs and a small Debian lacks; and curl and wrk, clients of the listener tests.
 set_up_chromium() {
     local missing=()
     [ -x "$CHROMIUM" ] || missing+=(chromium fonts-dejavu-core)
     command -v curl >/dev/null || missing+=(curl)
+    command -v wrk >/dev/null || missing+=(wrk)
     "$VENV/bin/python" -c "import ctypes; ctypes.CDLL('libatomic.so.1')" 2>/dev/null ||
         missing+=(libatomic1)
     if [ "${#missing[@]}" -gt 0 ]; then

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gc
 import re
-import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
 
     Curl = Callable[..., subprocess.CompletedProcess[bytes]]
 
-WRK = shutil.which("wrk")
 PICTURES = 30
 PICTURE = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8">'
@@ -195,11 +193,10 @@ def test_httpx_side_by_side(urls: dict[str, str], model: ConcurrencyModel):
         assert list(threads.map(ask, range(80))) == [str(n) for n in range(80)]
 
 
-@pytest.mark.parametrize("tool", [WRK] if WRK else [])
-def test_wrk(urls: dict[str, str], model: ConcurrencyModel, tool: str):
+def test_wrk(urls: dict[str, str], model: ConcurrencyModel):
     # Whoever is kept waits for whoever came first, where one is served at a time.
     connections = "1" if model is ConcurrencyModel.SEQUENTIAL else "8"
-    command = [tool, "-t1", f"-c{connections}", "-d1s", urls["files"] + "/hello.txt"]
+    command = ["wrk", "-t1", f"-c{connections}", "-d1s", urls["files"] + "/hello.txt"]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert int(re.search(r"(\d+) requests in", told)[1]) > 100
     assert "Socket errors" not in told
