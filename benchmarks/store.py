@@ -30,10 +30,10 @@ from store_real import recorded
 
 from servescope import histogram
 from servescope.catalog import CPU_UTILIZATION, MEMORY_USAGE, NETWORK_IO, REQUEST_DURATION
+from servescope.collecting.collector import Collector
 from servescope.queries.snapshots import Snapshots
 from servescope.recording import Recorder
 from servescope.store.base import Aggregation, Batch, Frame, HistogramDelta, Matching, SeriesKey
-from servescope.store.collector import Collector
 from servescope.store.sqlite import SqliteStore, open_store
 
 if TYPE_CHECKING:

@@ -24,6 +24,7 @@ LONG = (
     "commands",
     "queries",
     "store",
+    "collecting",
     "runtime",
     "middleware",
     "serving",

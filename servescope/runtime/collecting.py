@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from servescope import catalog
+from servescope.collecting.collector import Collector
 from servescope.errors import StoreFullError
 from servescope.recording.recorder import RINGS
 from servescope.records import Event, EventKind, ListenerState, Role
@@ -17,7 +18,6 @@ from servescope.sampling.container import ContainerSampler
 from servescope.sampling.host import host_samplers
 from servescope.sampling.process import ProcessSampler
 from servescope.sampling.queues import SocketSampler
-from servescope.store.collector import Collector
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

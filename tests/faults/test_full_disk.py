@@ -27,7 +27,7 @@ SHARED = """
     from servescope.recording import Recorder
     from servescope.records import Sample
     from servescope.store.base import Aggregation, Batch, Frame, Matching, SeriesKey
-    from servescope.store.collector import Collector
+    from servescope.collecting.collector import Collector
     from servescope.store.sqlite import open_store
 
     folder, way = Path(sys.argv[1]), sys.argv[2]

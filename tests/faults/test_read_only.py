@@ -28,7 +28,7 @@ PROGRAM = """
     from servescope.errors import ServescopeError
     from servescope.recording import Recorder
     from servescope.store.base import Matching
-    from servescope.store.collector import Collector
+    from servescope.collecting.collector import Collector
     from servescope.store.control import Control
     from servescope.store.sqlite import open_store
     from tests.private_disk import break_ext4, freeze, thaw
@@ -101,7 +101,7 @@ AGAIN = """
     from pathlib import Path
     from servescope.catalog import REQUEST_DURATION, RING_LOST
     from servescope.store.base import Matching
-    from servescope.store.collector import Collector
+    from servescope.collecting.collector import Collector
     from servescope.store.sqlite import open_store
 
     folder = Path(sys.argv[1])

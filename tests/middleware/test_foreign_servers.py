@@ -16,9 +16,9 @@ from websockets.sync.client import connect
 
 from servescope import catalog
 from servescope.catalog import REQUEST_DURATION
+from servescope.collecting.collector import Collector
 from servescope.recording.recorder import RINGS
 from servescope.store.base import Matching
-from servescope.store.collector import Collector
 from servescope.store.sqlite import open_store
 from tests.processes import alive, eventually
 

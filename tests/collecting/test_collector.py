@@ -17,7 +17,7 @@ from servescope.records import (
     Sample,
 )
 from servescope.store.base import Aggregation, Matching
-from tests.store.served import BASE, SECOND, STAGES_NS, seconds, serve, total
+from tests.collecting.served import BASE, SECOND, STAGES_NS, seconds, serve, total
 
 
 def test_records_are_counted_in_the_second_they_ended_in(store, recorder, collect):

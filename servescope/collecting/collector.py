@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Final
 
 from servescope import catalog
 from servescope.catalog import Kind
+from servescope.collecting.aggregation import Second, Tally, seconds_of
+from servescope.collecting.rings import RingFolder
 from servescope.errors import ServescopeError
 from servescope.recording import RingKind
 from servescope.store.base import Batch, SeriesKey
-from servescope.store.rings import RingFolder
-from servescope.store.tally import Second, Tally, seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

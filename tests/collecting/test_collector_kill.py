@@ -13,9 +13,9 @@ import pytest
 
 from servescope import catalog
 from servescope.catalog import REQUEST_DURATION
+from servescope.collecting.collector import Collector
 from servescope.recording import RingKind, RingReader
 from servescope.store.base import Aggregation, Batch, Frame, Matching, SeriesKey
-from servescope.store.collector import Collector
 from servescope.store.sqlite import open_store
 
 ROOT = Path(__file__).parents[2]
@@ -25,7 +25,7 @@ WRITERS = 4  # of 20,000 requests each
 COLLECT = """
     import sys, time
     from pathlib import Path
-    from servescope.store.collector import Collector
+    from servescope.collecting.collector import Collector
     from servescope.store.sqlite import open_store
 
     folder = Path(sys.argv[1])

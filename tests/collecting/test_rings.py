@@ -8,7 +8,7 @@ from servescope import catalog
 from servescope.recording import Recorder, SampleWriter
 from servescope.records import Sample
 from servescope.store.base import Aggregation, Matching
-from tests.store.served import BASE, SECOND, seconds, serve, total
+from tests.collecting.served import BASE, SECOND, seconds, serve, total
 
 
 def test_a_new_leader_goes_on_where_the_last_one_stopped(store, recorder, collect):
@@ -53,7 +53,7 @@ def test_killed_after_the_commit_and_before_the_deletion(store, folder, collect,
     first = Recorder(folder, capacity=64)
     serve(first, 0, 5)
     first.close()
-    monkeypatch.setattr("servescope.store.rings.RingFolder.commit", lambda *_: None)
+    monkeypatch.setattr("servescope.collecting.rings.RingFolder.commit", lambda *_: None)
     collect(1)
     monkeypatch.undo()
     tick = collect.start()

@@ -13,10 +13,10 @@ from servescope.catalog import (
     REQUEST_DURATION,
     RING_LOST,
 )
+from servescope.collecting.collector import Collector
 from servescope.recording import Recorder
 from servescope.records import Sample
 from servescope.store.base import Aggregation, Batch, Frame, Matching, SeriesKey
-from servescope.store.collector import Collector
 
 BASE = 1_700_006_400  # a whole minute and hour
 SECOND = 1_000_000_000

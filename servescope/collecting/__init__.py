@@ -1,0 +1,1 @@
+"""From the rings and the samplers to one frame a second in the store."""
