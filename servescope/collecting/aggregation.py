@@ -10,7 +10,7 @@ from servescope import catalog
 from servescope.histogram import BUCKETS, bucket_indexes
 from servescope.records import LoadOutcome, Method, RequestFlag, Stage
 from servescope.store.base import Frame, HistogramDelta, SeriesKey
-from servescope.store.frames import distinct
+from servescope.store.codec.rows import distinct
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

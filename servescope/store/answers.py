@@ -10,8 +10,8 @@ import numpy as np
 from servescope import histogram
 from servescope.histogram import BUCKETS
 from servescope.store.base import Aggregation, HeatmapResult, TotalResult
-from servescope.store.chunks import Plane
-from servescope.store.frames import distinct
+from servescope.store.codec.chunks import Plane
+from servescope.store.codec.rows import distinct
 from servescope.store.tiers import FINE
 
 if TYPE_CHECKING:

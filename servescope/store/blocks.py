@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from servescope.histogram import BUCKETS
-from servescope.store.chunks import GAUGE_PLANES, Plane
-from servescope.store.frames import (
+from servescope.store.codec.chunks import GAUGE_PLANES, Plane
+from servescope.store.codec.envelope import ROWS
+from servescope.store.codec.matrices import unpack_series
+from servescope.store.codec.rows import (
     COUNT_KINDS,
     NO_COLUMNS,
     ColumnRows,
@@ -16,8 +18,6 @@ from servescope.store.frames import (
     distinct,
     width_of,
 )
-from servescope.store.matrices import unpack_series
-from servescope.store.packing import ROWS
 from servescope.store.tiers import FINE
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from servescope.store.buckets import Buckets
-    from servescope.store.matrices import Matrix, PackedMatrix
+    from servescope.store.codec.histograms import Buckets
+    from servescope.store.codec.matrices import Matrix, PackedMatrix
     from servescope.store.spans import Segment
 
 _ROW_NUMBERS: Final = np.arange(ROWS, dtype=np.int64)

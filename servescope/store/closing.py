@@ -14,8 +14,7 @@ import numpy as np
 
 from servescope.errors import StoreCorruptError
 from servescope.store import slots
-from servescope.store.buckets import Buckets, buckets_of
-from servescope.store.chunks import (
+from servescope.store.codec.chunks import (
     GAUGE_PLANES,
     Plane,
     bucket_sections_of,
@@ -23,7 +22,10 @@ from servescope.store.chunks import (
     numbered,
     sections_of,
 )
-from servescope.store.frames import (
+from servescope.store.codec.envelope import ROWS, filling_pages
+from servescope.store.codec.histograms import Buckets, buckets_of
+from servescope.store.codec.matrices import Matrix, without_noise
+from servescope.store.codec.rows import (
     NO_COLUMNS,
     NO_HISTOGRAMS,
     Columns,
@@ -37,8 +39,6 @@ from servescope.store.frames import (
     merge_histograms,
     merge_readings,
 )
-from servescope.store.matrices import Matrix, without_noise
-from servescope.store.packing import ROWS, filling_pages
 from servescope.store.tiers import COARSER, FINE, TIERS
 
 if TYPE_CHECKING:

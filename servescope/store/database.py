@@ -24,8 +24,9 @@ from servescope.errors import (
 )
 from servescope.records import EventKind
 from servescope.store import ring_cursors
+from servescope.store.codec.envelope import PAGE_BYTES
 from servescope.store.migrations import STEPS
-from servescope.store.schema import FILE_NAME, PAGE_BYTES, TABLES, VERSION
+from servescope.store.schema import FILE_NAME, TABLES, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

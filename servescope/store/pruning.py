@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from servescope.store import slots
-from servescope.store.chunks import Plane
-from servescope.store.packing import ROWS
+from servescope.store.codec.chunks import Plane
+from servescope.store.codec.envelope import ROWS
 from servescope.store.tiers import FINE, MINUTE, TEN_MINUTES, TIERS, Retention
 
 if TYPE_CHECKING:

@@ -28,15 +28,22 @@ from servescope.store.blocks import (
     row_block,
     without_replaced,
 )
-from servescope.store.buckets import Buckets
-from servescope.store.chunks import GAUGE_PLANES, Chunk, ChunkCache, Plane, decode, numbers_for
-from servescope.store.frames import (
+from servescope.store.codec.chunks import (
+    GAUGE_PLANES,
+    Chunk,
+    ChunkCache,
+    Plane,
+    decode,
+    numbers_for,
+)
+from servescope.store.codec.envelope import ROWS
+from servescope.store.codec.histograms import Buckets
+from servescope.store.codec.rows import (
     HistogramRows,
     decode_column_rows,
     decode_histogram_rows,
     is_intact,
 )
-from servescope.store.packing import ROWS
 from servescope.store.tiers import FINE
 
 if TYPE_CHECKING:
@@ -45,7 +52,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from servescope.store.matrices import Matrix, PackedMatrix
+    from servescope.store.codec.matrices import Matrix, PackedMatrix
     from servescope.store.spans import Segment
 
 _COLUMN_OF: Final = {

@@ -15,7 +15,7 @@ import json
 import struct
 from typing import TYPE_CHECKING, Final
 
-from servescope.store.frames import is_intact, seal
+from servescope.store.codec.rows import is_intact, seal
 
 if TYPE_CHECKING:
     import sqlite3

@@ -20,7 +20,6 @@ from servescope.store import comparisons
 
 FILE_NAME: Final = "servescope.sqlite3"
 VERSION: Final = 5
-PAGE_BYTES: Final = 4096  # SQLite's default
 
 TABLES: Final = (
     "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",

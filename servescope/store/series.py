@@ -11,7 +11,7 @@ import numpy as np
 
 from servescope.catalog import BY_NAME, Kind
 from servescope.store.base import Matching, SeriesKey
-from servescope.store.packers import packer
+from servescope.store.codec.row_packers import packer
 
 if TYPE_CHECKING:
     import sqlite3

@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import StoreCorruptError
-from servescope.store.frames import (
+from servescope.store.codec.rows import (
     decode_columns,
     decode_histograms,
     encode_columns,

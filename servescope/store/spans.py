@@ -10,8 +10,8 @@ from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from servescope.store import slots
-from servescope.store.chunks import Plane
-from servescope.store.packing import ROWS
+from servescope.store.codec.chunks import Plane
+from servescope.store.codec.envelope import ROWS
 from servescope.store.tiers import COARSER, FINE, FINER, MINUTE, TIERS
 
 if TYPE_CHECKING:

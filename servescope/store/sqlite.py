@@ -25,9 +25,9 @@ from servescope.store.base import (
     RangeResult,
     TotalResult,
 )
-from servescope.store.chunks import ChunkCache, Plane
+from servescope.store.codec.chunks import ChunkCache, Plane
+from servescope.store.codec.envelope import ROWS
 from servescope.store.database import Database, tell
-from servescope.store.packing import ROWS
 from servescope.store.reading import Source
 from servescope.store.ring_cursors import RingCursors
 from servescope.store.series import SeriesIndex, SeriesWriter

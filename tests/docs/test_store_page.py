@@ -2,7 +2,7 @@
 
 from servescope.histogram import ERROR_BOUND
 from servescope.settings import PREFIX, Settings
-from servescope.store.packing import ROWS
+from servescope.store.codec.envelope import ROWS
 from servescope.store.tiers import TIERS
 from tests.processes import ROOT
 

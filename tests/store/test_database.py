@@ -10,9 +10,10 @@ from servescope.errors import DataFolderError, StoreError, StoreVersionError
 from servescope.histogram import count
 from servescope.records import EventKind
 from servescope.store.base import Aggregation, Batch, Frame, HistogramDelta, Matching, SeriesKey
+from servescope.store.codec.envelope import PAGE_BYTES
 from servescope.store.control import Control
 from servescope.store.database import Database
-from servescope.store.schema import FILE_NAME, PAGE_BYTES
+from servescope.store.schema import FILE_NAME
 from servescope.store.sqlite import SqliteStore, open_store
 
 MINUTE = 1_700_000_040

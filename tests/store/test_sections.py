@@ -10,7 +10,7 @@ import pytest
 
 from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
 from servescope.store.base import Aggregation, Batch, Matching
-from servescope.store.chunks import SECTION_SERIES, Plane, decode, numbered, numbers_for
+from servescope.store.codec.chunks import SECTION_SERIES, Plane, decode, numbered, numbers_for
 from servescope.store.schema import FILE_NAME, VERSION
 from servescope.store.sqlite import open_store
 from tests.store.version_2_history import CPU, END, SENT, SERIES, START, STEP, frames

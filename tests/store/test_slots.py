@@ -9,7 +9,8 @@ import pytest
 from servescope import histogram
 from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
 from servescope.store.base import Aggregation, Batch, Frame, HistogramDelta, Matching, SeriesKey
-from servescope.store.schema import FILE_NAME, PAGE_BYTES
+from servescope.store.codec.envelope import PAGE_BYTES
+from servescope.store.schema import FILE_NAME
 from servescope.store.slots import SLOTS, SecondWriter
 from servescope.store.sqlite import open_store
 

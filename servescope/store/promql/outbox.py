@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.catalog import Kind
-from servescope.store.chunks import ChunkCache
+from servescope.store.codec.chunks import ChunkCache
 from servescope.store.promql import seconds
 from servescope.store.promql.names import (
     BUCKET,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from servescope.store import spans
-from servescope.store.chunks import Plane
+from servescope.store.codec.chunks import Plane
 from servescope.store.promql.names import READINGS
 from servescope.store.reading import Source
 from servescope.store.tiers import FINE
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from servescope.store.blocks import Block
-    from servescope.store.chunks import ChunkCache
+    from servescope.store.codec.chunks import ChunkCache
 
 _ADDING: Final = {
     Plane.INCREASE: "",

@@ -9,9 +9,12 @@ from hypothesis.extra import numpy as some
 from servescope.errors import StoreCorruptError
 from servescope.histogram import BUCKETS
 from servescope.store.base import HistogramDelta
-from servescope.store.buckets import Buckets, buckets_of, decode_buckets, encode_buckets
-from servescope.store.chunks import ChunkCache
-from servescope.store.frames import (
+from servescope.store.codec.chunks import ChunkCache
+from servescope.store.codec.envelope import ROWS
+from servescope.store.codec.histograms import Buckets, buckets_of, decode_buckets, encode_buckets
+from servescope.store.codec.matrices import Matrix, decode_matrix, encode_matrix, without_noise
+from servescope.store.codec.row_packers import columns_packer, histograms_packer
+from servescope.store.codec.rows import (
     NO_HISTOGRAMS,
     Columns,
     Histograms,
@@ -26,9 +29,6 @@ from servescope.store.frames import (
     merge_histograms,
     merge_readings,
 )
-from servescope.store.matrices import Matrix, decode_matrix, encode_matrix, without_noise
-from servescope.store.packers import columns_packer, histograms_packer
-from servescope.store.packing import ROWS
 
 ids = st.lists(st.integers(0, 5_000), unique=True, max_size=12).map(
     lambda numbers: np.array(sorted(numbers), np.uint32)

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from servescope.store.buckets import Buckets, decode_buckets, encode_buckets
-from servescope.store.frames import distinct
-from servescope.store.matrices import Matrix, PackedMatrix, decode_matrix, encode_matrix
+from servescope.store.codec.histograms import Buckets, decode_buckets, encode_buckets
+from servescope.store.codec.matrices import Matrix, PackedMatrix, decode_matrix, encode_matrix
+from servescope.store.codec.rows import distinct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

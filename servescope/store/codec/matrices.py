@@ -24,8 +24,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from servescope.store.bits import bytes_of, packed, unpacked
-from servescope.store.packing import (
+from servescope.store.codec.bits import bytes_of, packed, unpacked
+from servescope.store.codec.envelope import (
     ROWS,
     id_steps,
     ids_from,

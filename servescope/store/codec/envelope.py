@@ -10,8 +10,7 @@ import numpy as np
 import zstandard
 
 from servescope.errors import StoreCorruptError
-from servescope.store.frames import check, seal
-from servescope.store.schema import PAGE_BYTES
+from servescope.store.codec.rows import check, seal
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -20,6 +19,9 @@ if TYPE_CHECKING:
 
 ROWS: Final = 60
 """Rows of a chunk: a chunk of tier t spans 60 t seconds."""
+
+PAGE_BYTES: Final = 4096
+"""Of the SQLite file (its default), which blobs are made to fill."""
 
 _LEVEL: Final = 11
 """Of zstd: 3 % less than level 3 on what a host tells, for half the time more, once a minute."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from servescope.catalog import Kind
 from servescope.histogram import BUCKETS
-from servescope.store.frames import (
+from servescope.store.codec.rows import (
     COUNT_KINDS,
     NOT_BUCKETS,
     RUNS,

@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from servescope.histogram import BUCKETS
-from servescope.store.bits import bytes_of, packed, unpacked
-from servescope.store.frames import COUNT_KINDS, width_of
-from servescope.store.packing import (
+from servescope.store.codec.bits import bytes_of, packed, unpacked
+from servescope.store.codec.envelope import (
     ROWS,
     id_steps,
     ids_from,
@@ -29,6 +28,7 @@ from servescope.store.packing import (
     shuffled,
     unpack,
 )
+from servescope.store.codec.rows import COUNT_KINDS, width_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as some
 
 from servescope.histogram import BUCKETS
-from servescope.store.bits import bytes_of, packed, unpacked
-from servescope.store.buckets import Buckets, decode_buckets, encode_buckets
-from servescope.store.matrices import Matrix, decode_matrix, encode_matrix
-from servescope.store.packing import (
+from servescope.store.codec.bits import bytes_of, packed, unpacked
+from servescope.store.codec.envelope import (
+    PAGE_BYTES,
     ROWS,
     filling_pages,
     id_steps,
@@ -21,7 +20,9 @@ from servescope.store.packing import (
     page_bytes,
     shuffled,
 )
-from servescope.store.schema import PAGE_BYTES, TABLES
+from servescope.store.codec.histograms import Buckets, decode_buckets, encode_buckets
+from servescope.store.codec.matrices import Matrix, decode_matrix, encode_matrix
+from servescope.store.schema import TABLES
 
 SECONDS = np.ones(ROWS, np.uint16)
 
