@@ -20,12 +20,12 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from servescope import catalog, histogram
 from servescope.catalog import METRICS, Kind
+from servescope.control.load_runs import Control
 from servescope.formats.exposition_text import TextFormat, render
 from servescope.queries.desk import Desk
 from servescope.queries.scrape import Totals
 from servescope.settings import Settings
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
-from servescope.store.control import Control
 from servescope.store.sqlite import open_store
 
 START = 1_700_000_000 // 3600 * 3600

@@ -14,9 +14,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from servescope.control.load_runs import Control
 from servescope.records import ListenerState
 from servescope.runtime.election import LeaderLock
-from servescope.store.control import Control
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[1]

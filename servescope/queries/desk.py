@@ -16,10 +16,10 @@ from servescope.settings import ALL_HOSTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from servescope.control.load_runs import Control
     from servescope.records import ListenerStatus
     from servescope.settings import Settings
     from servescope.store.base import FleetStore, HostSeen, Store
-    from servescope.store.control import Control
 
 
 _AS_WRITTEN: Final = "\0"

@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from servescope.catalog import METRICS, Kind
+from servescope.control.scrape_totals import Kept
 from servescope.errors import StoreError
 from servescope.histogram import BUCKETS
 from servescope.store.base import Aggregation, Matching
-from servescope.store.totals import Kept
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

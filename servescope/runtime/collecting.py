@@ -23,9 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
+    from servescope.control.load_runs import Control
     from servescope.records import Sample
     from servescope.store.base import Store
-    from servescope.store.control import Control
 
 logger = logging.getLogger(__name__)
 

@@ -43,11 +43,11 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from servescope.comparison import Comparison, ComparisonPlan
+    from servescope.control.load_runs import Control
     from servescope.records import LoadRun
     from servescope.sampling.process_tree import TreeUsage
     from servescope.settings import Settings
     from servescope.store.base import Store
-    from servescope.store.control import Control
 
 logger = logging.getLogger(__name__)
 

@@ -23,9 +23,9 @@ from servescope.runtime.wanted import LOGS, added_listener, wanted_listeners
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from servescope.control.load_runs import Control
     from servescope.settings import Settings
     from servescope.store.base import Store
-    from servescope.store.control import Control
 
 logger = logging.getLogger(__name__)
 

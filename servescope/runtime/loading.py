@@ -16,10 +16,10 @@ from servescope.records import FINAL_STATES, Event, EventKind, RunState
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from servescope.control.load_runs import Control
     from servescope.load.report import Progress
     from servescope.records import LoadRun
     from servescope.settings import Settings
-    from servescope.store.control import Control
 
 logger = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
+from servescope.control.load_runs import Control
 from servescope.errors import DataFolderError, ServescopeError, UsageError
 from servescope.load.plan import check
 from servescope.monkey_patching import threads_patched_by
@@ -17,7 +18,6 @@ from servescope.runtime.comparing import check_comparison
 from servescope.runtime.election import LOCK_NAME, LeaderLock
 from servescope.runtime.leading import Leader, announce
 from servescope.runtime.malloc import bound_freed_memory
-from servescope.store.control import Control
 from servescope.store.opening import check_backend, open_backend
 from servescope.store.promql.store import PrometheusStore
 from servescope.store.schema import FILE_NAME

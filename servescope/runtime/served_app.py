@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from servescope.control.load_runs import Control
 from servescope.errors import ListenerError, ServescopeError
 from servescope.recording import Recorder, SampleWriter
 from servescope.recording.recorder import RINGS, SAMPLES_SUFFIX
@@ -27,7 +28,6 @@ from servescope.runtime.leading import announce, tell_news
 from servescope.runtime.listening import Listeners
 from servescope.runtime.troubles import Troubles
 from servescope.runtime.wanted import LOGS
-from servescope.store.control import Control
 from servescope.store.sqlite import open_store
 from servescope.store.tiers import Retention
 

@@ -16,8 +16,6 @@ from __future__ import annotations
 
 from typing import Final
 
-from servescope.store import comparisons
-
 FILE_NAME: Final = "servescope.sqlite3"
 VERSION: Final = 5
 
@@ -57,7 +55,10 @@ TABLES: Final = (
         id INTEGER PRIMARY KEY AUTOINCREMENT, plan TEXT NOT NULL, state TEXT NOT NULL,
         requested_s REAL NOT NULL, started_s REAL, ended_s REAL,
         progress TEXT NOT NULL, result TEXT NOT NULL, message TEXT NOT NULL)""",
-    comparisons.TABLE,
+    """CREATE TABLE IF NOT EXISTS comparison (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, plan TEXT NOT NULL, state TEXT NOT NULL,
+        requested_s REAL NOT NULL, started_s REAL, ended_s REAL,
+        contenders TEXT NOT NULL, message TEXT NOT NULL)""",
     """CREATE TABLE IF NOT EXISTS instance (
         pid INTEGER PRIMARY KEY, role TEXT NOT NULL, since_s REAL NOT NULL,
         seen_s REAL NOT NULL)""",

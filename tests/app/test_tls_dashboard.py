@@ -5,8 +5,8 @@ import ssl
 import httpx
 import pytest
 
+from servescope.control.load_runs import Control
 from servescope.records import ListenerState
-from servescope.store.control import Control
 from tests.processes import eventually
 
 pytestmark = pytest.mark.process

@@ -20,10 +20,10 @@ from websockets.sync.client import connect
 
 from servescope import catalog
 from servescope.commands import serve_options
+from servescope.control.load_runs import Control
 from servescope.recording.recorder import RINGS, SAMPLES_SUFFIX
 from servescope.records import ConcurrencyModel
 from servescope.store.base import Aggregation, Matching
-from servescope.store.control import Control
 from servescope.store.sqlite import open_store
 from tests.faults.test_handover import total_requests
 from tests.processes import ROOT, alive, children, eventually

@@ -3,12 +3,12 @@
 import pytest
 
 from servescope import catalog
+from servescope.control.load_runs import Control
 from servescope.histogram import count
 from servescope.queries.desk import Desk
 from servescope.records import ListenerState, ListenerStatus
 from servescope.settings import load_settings
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
-from servescope.store.control import Control
 from servescope.store.sqlite import SqliteStore
 
 START = 1_699_999_200  # a whole minute

@@ -29,7 +29,7 @@ PROGRAM = """
     from servescope.recording import Recorder
     from servescope.store.base import Matching
     from servescope.collecting.collector import Collector
-    from servescope.store.control import Control
+    from servescope.control.load_runs import Control
     from servescope.store.sqlite import open_store
     from tests.private_disk import break_ext4, freeze, thaw
 

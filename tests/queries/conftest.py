@@ -5,10 +5,10 @@ import pytest
 
 from servescope import histogram
 from servescope.catalog import COLLECT_DURATION, CPU_UTILIZATION, NETWORK_IO, REQUEST_DURATION
+from servescope.control.load_runs import Control
 from servescope.queries.desk import Desk
 from servescope.settings import Settings
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
-from servescope.store.control import Control
 from servescope.store.sqlite import open_store
 
 CPU = SeriesKey(CPU_UTILIZATION, (("cpu.logical_number", "0"),))

@@ -7,12 +7,12 @@ import pytest
 
 from servescope import histogram
 from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, MEMORY_UTILIZATION, REQUEST_DURATION
+from servescope.control.load_runs import Control
 from servescope.histogram import ERROR_BOUND
 from servescope.queries import fleet, overview
 from servescope.queries.desk import Desk
 from servescope.settings import ALL_HOSTS, Settings
 from servescope.store.base import Aggregation, Batch, Frame, HistogramDelta, Matching, SeriesKey
-from servescope.store.control import Control
 from servescope.store.opening import open_backend
 from tests.engines import ENGINES, RunningEngine
 from tests.processes import eventually

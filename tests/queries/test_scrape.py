@@ -148,5 +148,5 @@ def test_a_full_disk_keeps_nobody_from_being_told(office, monkeypatch):
     def full(*_):
         raise StoreFullError("no room")
 
-    monkeypatch.setattr("servescope.store.control.Control.keep_totals", full)
+    monkeypatch.setattr("servescope.control.load_runs.Control.keep_totals", full)
     assert counters(told(desk, totals)) == exact(START, START + 20)

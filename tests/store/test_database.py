@@ -6,12 +6,12 @@ import threading
 import pytest
 
 from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
+from servescope.control.load_runs import Control
 from servescope.errors import DataFolderError, StoreError, StoreVersionError
 from servescope.histogram import count
 from servescope.records import EventKind
 from servescope.store.base import Aggregation, Batch, Frame, HistogramDelta, Matching, SeriesKey
 from servescope.store.codec.envelope import PAGE_BYTES
-from servescope.store.control import Control
 from servescope.store.database import Database
 from servescope.store.schema import FILE_NAME
 from servescope.store.sqlite import SqliteStore, open_store

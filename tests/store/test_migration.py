@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
+from servescope.control.load_runs import Control
 from servescope.errors import StoreFullError
 from servescope.records import EventKind
 from servescope.store import migrations
 from servescope.store.base import Aggregation, Batch, Frame, Matching
-from servescope.store.control import Control
 from servescope.store.schema import FILE_NAME, VERSION
 from servescope.store.sqlite import open_store
 from tests.store.version_1_history import CPU, END, SENT, START, STEP, frames

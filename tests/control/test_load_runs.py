@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 
 from servescope.comparison import ComparisonPlan
+from servescope.control.load_runs import NEXT_STATES, Control
 from servescope.errors import LoadRefusedError
 from servescope.records import (
     AppKind,
@@ -20,7 +21,6 @@ from servescope.records import (
     Role,
     RunState,
 )
-from servescope.store.control import NEXT_STATES, Control
 
 PLAN = LoadPlan("files", "/größe?q=1", rate=50.5, seconds=3, keep_alive=False, seed=7)
 

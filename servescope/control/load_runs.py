@@ -11,6 +11,8 @@ import time
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, Final
 
+from servescope.control import comparisons, listeners, scrape_totals
+from servescope.control.listeners import LEADER
 from servescope.errors import LoadRefusedError
 from servescope.records import (
     FINAL_STATES,
@@ -22,9 +24,7 @@ from servescope.records import (
     Role,
     RunState,
 )
-from servescope.store import comparisons, listeners, totals
 from servescope.store.database import Database
-from servescope.store.listeners import LEADER
 
 if TYPE_CHECKING:
     import sqlite3
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from servescope.comparison import Comparison, ComparisonPlan, Contender
+    from servescope.control.scrape_totals import Kept
     from servescope.records import ListenerStatus, ListenerWish
-    from servescope.store.totals import Kept
 
 NEXT_STATES: Final[dict[RunState, frozenset[RunState]]] = {
     RunState.REQUESTED: frozenset(
@@ -72,7 +72,7 @@ class Control:
     def write_listeners(
         self, statuses: Sequence[ListenerStatus], owner: int = LEADER, now_s: float | None = None
     ) -> None:
-        """Replace the actual state of all listeners of an owner, see `servescope.store.listeners`.
+        """Replace the actual state of all listeners of an owner; see `control.listeners`.
 
         An empty list when the owner ends.
         """
@@ -306,16 +306,16 @@ class Control:
 
     def kept_totals(self) -> Kept | None:
         """Whose totals are kept for scrapers, and up to when; None in a new store."""
-        return self._db.read(totals.kept)
+        return self._db.read(scrape_totals.kept)
 
     def totals(self) -> tuple[Kept, bytes] | None:
         """The totals kept for scrapers, as `servescope.queries.scrape` packed them."""
-        return self._db.read(totals.packed)
+        return self._db.read(scrape_totals.packed)
 
     def keep_totals(self, before: Kept | None, now: Kept, packed: bytes) -> bool:
         """Keep totals in the place of `before`; False when another process was faster."""
         return self._db.write(
-            lambda connection: totals.keep(connection, before, now, packed), news=False
+            lambda connection: scrape_totals.keep(connection, before, now, packed), news=False
         )
 
     def close(self) -> None:

@@ -13,11 +13,6 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-TABLE: Final = """CREATE TABLE IF NOT EXISTS comparison (
-        id INTEGER PRIMARY KEY AUTOINCREMENT, plan TEXT NOT NULL, state TEXT NOT NULL,
-        requested_s REAL NOT NULL, started_s REAL, ended_s REAL,
-        contenders TEXT NOT NULL, message TEXT NOT NULL)"""
-
 _ROW: Final = (
     "SELECT id, plan, state, requested_s, started_s, ended_s, contenders, message FROM comparison"
 )
