@@ -26,7 +26,7 @@ from servescope.queries.desk import Desk
 from servescope.queries.scrape import Totals
 from servescope.settings import Settings
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
-from servescope.store.sqlite import open_store
+from servescope.store.sqlite.store import open_store
 
 START = 1_700_000_000 // 3600 * 3600
 

@@ -34,7 +34,7 @@ from servescope.collecting.collector import Collector
 from servescope.queries.snapshots import Snapshots
 from servescope.recording import Recorder
 from servescope.store.base import Aggregation, Batch, Frame, HistogramDelta, Matching, SeriesKey
-from servescope.store.sqlite import SqliteStore, open_store
+from servescope.store.sqlite.store import SqliteStore, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

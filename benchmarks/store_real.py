@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import numpy as np
 
 from servescope.store.codec.chunks import Plane, decode
-from servescope.store.sqlite import open_store
+from servescope.store.sqlite.store import open_store
 from tests.processes import Dashboards
 
 if TYPE_CHECKING:

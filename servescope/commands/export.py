@@ -14,8 +14,8 @@ from servescope.queries.export import check_host, rows, wanted
 from servescope.settings import ALL_HOSTS, load_settings
 from servescope.store.opening import open_backend
 from servescope.store.promql.store import FarView
-from servescope.store.schema import FILE_NAME
-from servescope.store.sqlite import open_store
+from servescope.store.sqlite.schema import FILE_NAME
+from servescope.store.sqlite.store import open_store
 
 if TYPE_CHECKING:
     import argparse

@@ -24,7 +24,7 @@ from servescope.records import (
     Role,
     RunState,
 )
-from servescope.store.database import Database
+from servescope.store.sqlite.database import Database
 
 if TYPE_CHECKING:
     import sqlite3

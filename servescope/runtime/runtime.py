@@ -20,7 +20,7 @@ from servescope.runtime.leading import Leader, announce
 from servescope.runtime.malloc import bound_freed_memory
 from servescope.store.opening import check_backend, open_backend
 from servescope.store.promql.store import PrometheusStore
-from servescope.store.schema import FILE_NAME
+from servescope.store.sqlite.schema import FILE_NAME
 from servescope.store.tiers import Retention
 
 if TYPE_CHECKING:

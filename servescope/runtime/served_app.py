@@ -28,7 +28,7 @@ from servescope.runtime.leading import announce, tell_news
 from servescope.runtime.listening import Listeners
 from servescope.runtime.troubles import Troubles
 from servescope.runtime.wanted import LOGS
-from servescope.store.sqlite import open_store
+from servescope.store.sqlite.store import open_store
 from servescope.store.tiers import Retention
 
 if TYPE_CHECKING:

@@ -3,7 +3,7 @@
 from typing import Final
 
 REGISTRY: Final = {
-    "sqlite": "servescope.store.sqlite:SqliteStore",
+    "sqlite": "servescope.store.sqlite.store:SqliteStore",
     "prometheus+http": "servescope.store.promql.store:PrometheusStore",
     "prometheus+https": "servescope.store.promql.store:PrometheusStore",
 }

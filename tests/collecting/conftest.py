@@ -4,7 +4,7 @@ import pytest
 
 from servescope.collecting.collector import Collector
 from servescope.recording import Recorder
-from servescope.store.sqlite import open_store
+from servescope.store.sqlite.store import open_store
 from tests.collecting.served import BASE, SECOND
 
 

@@ -16,7 +16,7 @@ from servescope.catalog import REQUEST_DURATION
 from servescope.collecting.collector import Collector
 from servescope.recording import RingKind, RingReader
 from servescope.store.base import Aggregation, Batch, Frame, Matching, SeriesKey
-from servescope.store.sqlite import open_store
+from servescope.store.sqlite.store import open_store
 
 ROOT = Path(__file__).parents[2]
 EVER = (0, 4_000_000_000)
@@ -26,7 +26,7 @@ COLLECT = """
     import sys, time
     from pathlib import Path
     from servescope.collecting.collector import Collector
-    from servescope.store.sqlite import open_store
+    from servescope.store.sqlite.store import open_store
 
     folder = Path(sys.argv[1])
     store = open_store(folder)
@@ -58,7 +58,7 @@ WRITE = """
     import sys
     from pathlib import Path
     from servescope.store.base import Batch, Frame, SeriesKey
-    from servescope.store.sqlite import open_store
+    from servescope.store.sqlite.store import open_store
 
     store = open_store(Path(sys.argv[1]))
     key = SeriesKey("servescope.http.server.sent")

@@ -11,7 +11,7 @@ import pytest
 
 from servescope.catalog import CPU_UTILIZATION
 from servescope.store.base import Batch, Frame, SeriesKey
-from servescope.store.sqlite import open_store
+from servescope.store.sqlite.store import open_store
 from tests.processes import ROOT
 
 START = 1_700_000_000

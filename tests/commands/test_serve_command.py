@@ -24,7 +24,7 @@ from servescope.control.load_runs import Control
 from servescope.recording.recorder import RINGS, SAMPLES_SUFFIX
 from servescope.records import ConcurrencyModel
 from servescope.store.base import Aggregation, Matching
-from servescope.store.sqlite import open_store
+from servescope.store.sqlite.store import open_store
 from tests.faults.test_handover import total_requests
 from tests.processes import ROOT, alive, children, eventually
 

@@ -9,7 +9,7 @@ from servescope.queries.desk import Desk
 from servescope.records import ListenerState, ListenerStatus
 from servescope.settings import load_settings
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
-from servescope.store.sqlite import SqliteStore
+from servescope.store.sqlite.store import SqliteStore
 
 START = 1_699_999_200  # a whole minute
 

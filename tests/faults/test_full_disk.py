@@ -28,7 +28,7 @@ SHARED = """
     from servescope.records import Sample
     from servescope.store.base import Aggregation, Batch, Frame, Matching, SeriesKey
     from servescope.collecting.collector import Collector
-    from servescope.store.sqlite import open_store
+    from servescope.store.sqlite.store import open_store
 
     folder, way = Path(sys.argv[1]), sys.argv[2]
     EVER = (0, 4_000_000_000)

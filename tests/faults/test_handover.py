@@ -12,7 +12,7 @@ import pytest
 
 from servescope import catalog
 from servescope.store.base import Aggregation, Matching
-from servescope.store.sqlite import open_store
+from servescope.store.sqlite.store import open_store
 from tests.processes import children, eventually, gunicorn, is_bound
 
 pytestmark = pytest.mark.process

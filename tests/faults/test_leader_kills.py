@@ -14,7 +14,7 @@ import pytest
 from servescope import catalog
 from servescope.recording.recorder import RINGS
 from servescope.store.base import Matching
-from servescope.store.sqlite import open_store
+from servescope.store.sqlite.store import open_store
 from tests.processes import ROOT, children, eventually, gunicorn
 
 pytestmark = [pytest.mark.process, pytest.mark.timeout(240)]

@@ -30,7 +30,7 @@ PROGRAM = """
     from servescope.store.base import Matching
     from servescope.collecting.collector import Collector
     from servescope.control.load_runs import Control
-    from servescope.store.sqlite import open_store
+    from servescope.store.sqlite.store import open_store
     from tests.private_disk import break_ext4, freeze, thaw
 
     folder, way = Path(sys.argv[1]), sys.argv[2]
@@ -102,7 +102,7 @@ AGAIN = """
     from servescope.catalog import REQUEST_DURATION, RING_LOST
     from servescope.store.base import Matching
     from servescope.collecting.collector import Collector
-    from servescope.store.sqlite import open_store
+    from servescope.store.sqlite.store import open_store
 
     folder = Path(sys.argv[1])
     store = open_store(folder)

@@ -19,7 +19,7 @@ from servescope.catalog import REQUEST_DURATION
 from servescope.collecting.collector import Collector
 from servescope.recording.recorder import RINGS
 from servescope.store.base import Matching
-from servescope.store.sqlite import open_store
+from servescope.store.sqlite.store import open_store
 from tests.processes import alive, eventually
 
 pytestmark = pytest.mark.process

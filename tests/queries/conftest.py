@@ -9,7 +9,7 @@ from servescope.control.load_runs import Control
 from servescope.queries.desk import Desk
 from servescope.settings import Settings
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
-from servescope.store.sqlite import open_store
+from servescope.store.sqlite.store import open_store
 
 CPU = SeriesKey(CPU_UTILIZATION, (("cpu.logical_number", "0"),))
 RECEIVED = SeriesKey(

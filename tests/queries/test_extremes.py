@@ -19,7 +19,7 @@ from servescope.histogram import count
 from servescope.queries import host, latency, ports
 from servescope.queries.span import MAX_POINTS, RANGES, View
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
-from servescope.store.sqlite import open_store
+from servescope.store.sqlite.store import open_store
 
 MEMORY = SeriesKey(MEMORY_UTILIZATION)
 GENERATOR_CPU = SeriesKey(PROCESS_CPU, (("process", "load generator"),))

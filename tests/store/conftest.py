@@ -2,7 +2,7 @@
 
 import pytest
 
-from servescope.store.sqlite import open_store
+from servescope.store.sqlite.store import open_store
 
 
 @pytest.fixture

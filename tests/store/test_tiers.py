@@ -11,7 +11,7 @@ from servescope import histogram
 from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
 from servescope.settings import load_settings
 from servescope.store.base import Aggregation, Batch, Frame, HistogramDelta, Matching, SeriesKey
-from servescope.store.sqlite import open_store
+from servescope.store.sqlite.store import open_store
 from servescope.store.tiers import FINE, MINUTE, TEN_MINUTES, Retention
 
 SPAN = 36_000  # ten hours: what closes together in tier 600

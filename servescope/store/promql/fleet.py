@@ -22,7 +22,7 @@ from servescope.store.promql.names import (
     quoted,
 )
 from servescope.store.promql.outbox import HOUR_S
-from servescope.store.spans import Segment
+from servescope.store.sqlite.segments import Segment
 from servescope.store.tiers import FINE, TIERS
 
 if TYPE_CHECKING:

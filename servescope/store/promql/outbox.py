@@ -28,7 +28,7 @@ from servescope.store.promql.names import (
     frames_name,
 )
 from servescope.store.promql.write_request import packed_labels, packed_request
-from servescope.store.spans import Segment
+from servescope.store.sqlite.segments import Segment
 from servescope.store.tiers import FINE
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from servescope.records import Labels
-    from servescope.store.database import Database
+    from servescope.store.sqlite.database import Database
 
 HOUR_S: Final = 3600
 _PUT: Final = "INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)"

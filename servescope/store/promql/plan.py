@@ -10,7 +10,7 @@ from itertools import chain
 from math import inf
 from typing import TYPE_CHECKING
 
-from servescope.store.spans import Segment
+from servescope.store.sqlite.segments import Segment
 from servescope.store.tiers import FINE, FINER, TIERS
 
 if TYPE_CHECKING:

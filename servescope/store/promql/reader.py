@@ -24,7 +24,7 @@ from servescope.store.promql.names import (
     selector,
 )
 from servescope.store.promql.windows import MOST_ROWS, Window, windows
-from servescope.store.spans import Segment
+from servescope.store.sqlite.segments import Segment
 from servescope.store.tiers import FINE, MINUTE, TEN_MINUTES
 
 if TYPE_CHECKING:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
-from servescope.store import spans
 from servescope.store.codec.chunks import Plane
 from servescope.store.promql.names import READINGS
-from servescope.store.reading import Source
+from servescope.store.sqlite import segments
+from servescope.store.sqlite.reading import Source
 from servescope.store.tiers import FINE
 
 if TYPE_CHECKING:
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from servescope.store.blocks import Block
     from servescope.store.codec.chunks import ChunkCache
+    from servescope.store.sqlite.blocks import Block
 
 _ADDING: Final = {
     Plane.INCREASE: "",
@@ -45,7 +45,7 @@ class Cell(NamedTuple):
 
 def bounds(connection: sqlite3.Connection) -> tuple[int, int] | None:
     """The oldest and the newest second that the file has singly."""
-    known = spans.bounds(connection)
+    known = segments.bounds(connection)
     (oldest,) = connection.execute(
         "SELECT min(ts) FROM (SELECT first AS ts FROM chunk WHERE tier = ?1 AND plane = ?2"
         " UNION ALL SELECT ts FROM open_row WHERE tier = ?1)",
@@ -57,7 +57,7 @@ def bounds(connection: sqlite3.Connection) -> tuple[int, int] | None:
 def recorded(
     connection: sqlite3.Connection,
     cache: ChunkCache,
-    part: spans.Segment,
+    part: segments.Segment,
     highest: int,
 ) -> tuple[dict[int, int], list[Cell]]:
     """How many seconds with a frame each row of the part has, and its cells; ids to `highest`.
@@ -87,7 +87,7 @@ def recorded(
     return dict(sorted(seconds.items())), cells
 
 
-def _readings(source: Source, part: spans.Segment, identity: NDArray[np.intp]) -> Iterator[Cell]:
+def _readings(source: Source, part: segments.Segment, identity: NDArray[np.intp]) -> Iterator[Cell]:
     """Sum, number, lowest and highest of each gauge's readings."""
     for sums, number in source.gauges([part], identity):
         yield from _cells("_sum", sums, operator.add, part.tier, gauge=True)

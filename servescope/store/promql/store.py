@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from servescope.errors import ServescopeError
-from servescope.store.database import Database
 from servescope.store.promql.address import read_address
 from servescope.store.promql.engine import Engine
 from servescope.store.promql.fleet import Fleet
@@ -16,7 +15,8 @@ from servescope.store.promql.outbox import Outbox
 from servescope.store.promql.reader import EngineReader
 from servescope.store.promql.sender import Sender
 from servescope.store.promql.view import BEHIND_S, EngineView
-from servescope.store.sqlite import SqliteStore
+from servescope.store.sqlite.database import Database
+from servescope.store.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable

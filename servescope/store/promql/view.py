@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from servescope.store.base import Batch, SeriesKey
     from servescope.store.promql.fleet import Fleet
     from servescope.store.promql.reader import EngineReader
-    from servescope.store.sqlite import SqliteStore
+    from servescope.store.sqlite.store import SqliteStore
 
 T = TypeVar("T")
 

@@ -22,7 +22,7 @@ from servescope.store.codec.envelope import (
 )
 from servescope.store.codec.histograms import Buckets, decode_buckets, encode_buckets
 from servescope.store.codec.matrices import Matrix, decode_matrix, encode_matrix
-from servescope.store.schema import TABLES
+from servescope.store.sqlite.schema import TABLES
 
 SECONDS = np.ones(ROWS, np.uint16)
 

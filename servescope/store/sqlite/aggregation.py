@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from servescope.store.blocks import Block, BucketBlock
-    from servescope.store.reading import Source
-    from servescope.store.series import Selection
-    from servescope.store.spans import Segment
+    from servescope.store.sqlite.blocks import Block, BucketBlock
+    from servescope.store.sqlite.reading import Source
+    from servescope.store.sqlite.segments import Segment
+    from servescope.store.sqlite.series import Selection
 
 _CELLS_AT_ONCE: Final = 2**18
 """Buckets held at a time while quantiles are worked out: 2 MiB, which stay in a core's cache."""

@@ -15,7 +15,6 @@ from servescope import histogram
 from servescope.catalog import Kind
 from servescope.errors import ServescopeError, StoreFullError
 from servescope.records import EventKind
-from servescope.store import answers, closing, details, pruning, spans
 from servescope.store.base import (
     Aggregation,
     Capabilities,
@@ -27,11 +26,13 @@ from servescope.store.base import (
 )
 from servescope.store.codec.chunks import ChunkCache, Plane
 from servescope.store.codec.envelope import ROWS
-from servescope.store.database import Database, tell
-from servescope.store.reading import Source
-from servescope.store.ring_cursors import RingCursors
-from servescope.store.series import SeriesIndex, SeriesWriter
-from servescope.store.slots import SecondWriter
+from servescope.store.sqlite import aggregation, details, rollup, segments
+from servescope.store.sqlite.database import Database, tell
+from servescope.store.sqlite.open_seconds import SecondWriter
+from servescope.store.sqlite.reading import Source
+from servescope.store.sqlite.retention import make_room, newest_minute, prune
+from servescope.store.sqlite.ring_cursors import RingCursors
+from servescope.store.sqlite.series import SeriesIndex, SeriesWriter
 from servescope.store.tiers import TEN_MINUTES, Retention
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
     from servescope.records import RequestDetail
     from servescope.store.base import Batch, SeriesKey
-    from servescope.store.series import Selection
+    from servescope.store.sqlite.series import Selection
 
 T = TypeVar("T")
 
@@ -95,7 +96,7 @@ class SqliteStore:
             try:
                 newest = self._db.write(lambda connection: self._put(connection, batch), news=False)
             except StoreFullError:
-                if not self._db.write(pruning.make_room):
+                if not self._db.write(make_room):
                     raise
             else:
                 self._writer.committed()
@@ -114,7 +115,7 @@ class SqliteStore:
 
     def bounds(self) -> tuple[int, int] | None:
         """Seconds of the oldest and the newest frame, None when there is none."""
-        return self._db.read(spans.bounds)
+        return self._db.read(segments.bounds)
 
     def series(self, metric: str) -> list[SeriesKey]:
         """The known series of a metric, sorted."""
@@ -134,8 +135,8 @@ class SqliteStore:
         """Values over time. Raises ValueError when `agg` does not suit the metric's kind."""
 
         def ask(source: Source) -> RangeResult:
-            tier, actual = spans.plan(source.connection, start, end, step)
-            steps = answers.Steps(start, end, actual)
+            tier, actual = segments.plan(source.connection, start, end, step)
+            steps = aggregation.Steps(start, end, actual)
             selection = self._select(source, match, by)
             if selection is None or not len(steps):
                 return _no_range(steps)
@@ -144,14 +145,14 @@ class SqliteStore:
                     f"{match.metric} is a {selection.kind}: it takes "
                     f"{', '.join(_ALLOWED[selection.kind])}, not {agg}"
                 )
-            parts = spans.segments(source.connection, tier, start, end)
+            parts = segments.segments(source.connection, tier, start, end)
             if agg is Aggregation.AVG:
-                values = answers.gauge_average(source, selection, parts, steps)
+                values = aggregation.gauge_average(source, selection, parts, steps)
             elif selection.kind is Kind.GAUGE:
-                values = answers.gauge_extreme(source, selection, parts, steps, agg)
+                values = aggregation.gauge_extreme(source, selection, parts, steps, agg)
             else:
                 plane = _ADDING_PLANE[selection.kind]
-                values, seconds = answers.increases(source, plane, selection, parts, steps)
+                values, seconds = aggregation.increases(source, plane, selection, parts, steps)
                 if agg is Aggregation.RATE:
                     values /= np.where(seconds > 0, seconds, 1.0)
                 values[:, seconds == 0] = np.nan
@@ -165,14 +166,14 @@ class SqliteStore:
         """Mean in seconds of a histogram's values: sum over count; NaN where there are none."""
 
         def ask(source: Source) -> RangeResult:
-            tier, actual = spans.plan(source.connection, start, end, step)
-            steps = answers.Steps(start, end, actual)
+            tier, actual = segments.plan(source.connection, start, end, step)
+            steps = aggregation.Steps(start, end, actual)
             selection = self._select(source, match, by, Kind.HISTOGRAM)
             if selection is None or not len(steps):
                 return _no_range(steps)
-            parts = spans.segments(source.connection, tier, start, end)
-            sums, _ = answers.increases(source, Plane.HIST_SUM, selection, parts, steps)
-            counts, _ = answers.increases(source, Plane.HIST_COUNT, selection, parts, steps)
+            parts = segments.segments(source.connection, tier, start, end)
+            sums, _ = aggregation.increases(source, Plane.HIST_SUM, selection, parts, steps)
+            counts, _ = aggregation.increases(source, Plane.HIST_COUNT, selection, parts, steps)
             means = np.where(counts > 0, sums / np.where(counts > 0, counts, 1.0), np.nan)
             return RangeResult(steps.times, list(selection.groups), means, actual)
 
@@ -190,15 +191,15 @@ class SqliteStore:
         """Quantiles of merged histograms, never of averages."""
 
         def ask(source: Source) -> QuantileResult:
-            tier, actual = spans.plan(source.connection, start, end, step)
-            steps = answers.Steps(start, end, actual)
+            tier, actual = segments.plan(source.connection, start, end, step)
+            steps = aggregation.Steps(start, end, actual)
             selection = self._select(source, match, by, Kind.HISTOGRAM)
             groups: list[tuple[str, ...]] = []
             values = np.empty((0, len(qs), len(steps)))
             if selection is not None and len(steps):
-                parts = spans.segments(source.connection, tier, start, end)
+                parts = segments.segments(source.connection, tier, start, end)
                 groups = list(selection.groups)
-                values = answers.quantiles(source, selection, parts, steps, qs)
+                values = aggregation.quantiles(source, selection, parts, steps, qs)
             return QuantileResult(steps.times, groups, values, actual, histogram.ERROR_BOUND)
 
         return self._ask(ask)
@@ -207,13 +208,13 @@ class SqliteStore:
         """Counts by bucket over time, only the buckets between the lowest and highest in use."""
 
         def ask(source: Source) -> HeatmapResult:
-            tier, actual = spans.plan(source.connection, start, end, step)
-            steps = answers.Steps(start, end, actual)
+            tier, actual = segments.plan(source.connection, start, end, step)
+            steps = aggregation.Steps(start, end, actual)
             selection = self._select(source, match, (), Kind.HISTOGRAM)
             if selection is None or not len(steps):
                 return HeatmapResult(steps.times, np.zeros(1), np.empty((0, len(steps))), actual)
-            parts = spans.segments(source.connection, tier, start, end)
-            return answers.heatmap(source, selection, parts, steps)
+            parts = segments.segments(source.connection, tier, start, end)
+            return aggregation.heatmap(source, selection, parts, steps)
 
         return self._ask(ask)
 
@@ -228,11 +229,11 @@ class SqliteStore:
                 )
             if selection.kind is Kind.GAUGE:
                 raise ValueError(f"{match.metric} is a gauge: it has no total")
-            parts = spans.segments(source.connection, TEN_MINUTES, start, end)
+            parts = segments.segments(source.connection, TEN_MINUTES, start, end)
             planes = [_ADDING_PLANE[selection.kind]]
             if selection.kind is Kind.HISTOGRAM:
                 planes.append(Plane.HIST_SUM)
-            return answers.total(source, selection, parts, planes)
+            return aggregation.total(source, selection, parts, planes)
 
         return self._ask(ask)
 
@@ -303,9 +304,9 @@ class SqliteStore:
             details.insert(connection, batch.details)
         newest = max([frame.ts for frame in batch.frames]) if batch.frames else None
         if newest is not None and self._closed_before != newest // ROWS:
-            before = pruning.newest_minute(connection)
-            closing.close_spans(connection, newest, self._meet_damage)
-            pruning.prune(connection, newest, before, self.retention)
+            before = newest_minute(connection)
+            rollup.close_spans(connection, newest, self._meet_damage)
+            prune(connection, newest, before, self.retention)
         if self._damaged_in_write:
             _note_damage(connection, self._damaged_in_write)
         return newest
@@ -324,7 +325,7 @@ class SqliteStore:
                 text = "The store outgrew its budget, which was lowered: its oldest data is gone."
                 self._db.write(lambda connection: tell(connection, text))
             elif not self._db.shrink():
-                self._is_shrinking = self._db.write(pruning.make_room)
+                self._is_shrinking = self._db.write(make_room)
 
     def _tell_damage(self, found: list[tuple[int, int]]) -> None:
         """Leave an event for each damaged blob that none was left for yet."""
@@ -352,5 +353,5 @@ def _note_damage(connection: sqlite3.Connection, found: Sequence[tuple[int, int]
         )
 
 
-def _no_range(steps: answers.Steps) -> RangeResult:
+def _no_range(steps: aggregation.Steps) -> RangeResult:
     return RangeResult(steps.times, [], np.empty((0, len(steps))), steps.step)

@@ -8,7 +8,7 @@ from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
 from servescope.errors import StoreFullError
 from servescope.records import EventKind
 from servescope.store.base import Aggregation, Batch, Frame, HistogramDelta, Matching, SeriesKey
-from servescope.store.sqlite import SqliteStore
+from servescope.store.sqlite.store import SqliteStore
 from servescope.store.tiers import Retention
 
 HOUR = 1_700_002_800

@@ -10,9 +10,9 @@ from servescope import histogram
 from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
 from servescope.store.base import Aggregation, Batch, Frame, HistogramDelta, Matching, SeriesKey
 from servescope.store.codec.envelope import PAGE_BYTES
-from servescope.store.schema import FILE_NAME
-from servescope.store.slots import SLOTS, SecondWriter
-from servescope.store.sqlite import open_store
+from servescope.store.sqlite.open_seconds import SLOTS, SecondWriter
+from servescope.store.sqlite.schema import FILE_NAME
+from servescope.store.sqlite.store import open_store
 
 MINUTE = 1_700_006_400
 CORES = [SeriesKey(CPU_UTILIZATION, (("cpu.logical_number", str(core)),)) for core in range(440)]

@@ -9,9 +9,9 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from servescope.store import slots
 from servescope.store.codec.chunks import Plane
 from servescope.store.codec.envelope import ROWS
+from servescope.store.sqlite import open_seconds
 from servescope.store.tiers import COARSER, FINE, FINER, MINUTE, TIERS
 
 if TYPE_CHECKING:
@@ -84,7 +84,7 @@ def _oldest(connection: sqlite3.Connection, tier: int) -> int | None:
         (tier, Plane.INCREASE),
     ).fetchone() or (None,)
     rows = [
-        connection.execute(slots.OLDEST if one == FINE else _OLDEST, (one,)).fetchone()[0]
+        connection.execute(open_seconds.OLDEST if one == FINE else _OLDEST, (one,)).fetchone()[0]
         for one in TIERS
         if one <= tier
     ]
@@ -93,7 +93,7 @@ def _oldest(connection: sqlite3.Connection, tier: int) -> int | None:
 
 def bounds(connection: sqlite3.Connection) -> tuple[int, int] | None:
     """Seconds of the oldest and the newest frame."""
-    (newest,) = connection.execute(slots.NEWEST, (FINE,)).fetchone()
+    (newest,) = connection.execute(open_seconds.NEWEST, (FINE,)).fetchone()
     if newest is None:  # every open row was dropped: the last closed minute is the newest
         (last,) = connection.execute("SELECT max(t0) FROM chunk WHERE tier = ?", (FINE,)).fetchone()
         newest = None if last is None else last + ROWS - 1

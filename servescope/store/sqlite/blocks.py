@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from servescope.store.codec.histograms import Buckets
     from servescope.store.codec.matrices import Matrix, PackedMatrix
-    from servescope.store.spans import Segment
+    from servescope.store.sqlite.segments import Segment
 
 _ROW_NUMBERS: Final = np.arange(ROWS, dtype=np.int64)
 _NAN: Final = float("nan")

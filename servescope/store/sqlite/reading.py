@@ -15,19 +15,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from servescope.errors import StoreCorruptError
-from servescope.store.blocks import (
-    Block,
-    BucketBlock,
-    Rows,
-    as_often_as_seconds,
-    as_told,
-    from_buckets,
-    from_matrices,
-    histogram_block,
-    one_each,
-    row_block,
-    without_replaced,
-)
 from servescope.store.codec.chunks import (
     GAUGE_PLANES,
     Chunk,
@@ -44,6 +31,19 @@ from servescope.store.codec.rows import (
     decode_histogram_rows,
     is_intact,
 )
+from servescope.store.sqlite.blocks import (
+    Block,
+    BucketBlock,
+    Rows,
+    as_often_as_seconds,
+    as_told,
+    from_buckets,
+    from_matrices,
+    histogram_block,
+    one_each,
+    row_block,
+    without_replaced,
+)
 from servescope.store.tiers import FINE
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from servescope.store.codec.matrices import Matrix, PackedMatrix
-    from servescope.store.spans import Segment
+    from servescope.store.sqlite.segments import Segment
 
 _COLUMN_OF: Final = {
     Plane.VALUE: "gauges",

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from servescope.catalog import BYTES_SENT
 from servescope.store.base import Batch, Frame, SeriesKey
-from servescope.store.schema import FILE_NAME
-from servescope.store.slots import SLOTS
-from servescope.store.sqlite import open_store
+from servescope.store.sqlite.open_seconds import SLOTS
+from servescope.store.sqlite.schema import FILE_NAME
+from servescope.store.sqlite.store import open_store
 
 MINUTE = 1_700_006_400
 SENT = SeriesKey(BYTES_SENT, (("listener", "files"),))

@@ -10,10 +10,10 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import StoreCorruptError
-from servescope.store.closing import coarser_rows, put_coarse_row
 from servescope.store.codec.chunks import Plane, decode
 from servescope.store.codec.histograms import Buckets
 from servescope.store.codec.matrices import Matrix
+from servescope.store.sqlite.rollup import coarser_rows, put_coarse_row
 from servescope.store.tiers import COARSER, MINUTE
 
 if TYPE_CHECKING:

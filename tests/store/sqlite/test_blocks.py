@@ -11,9 +11,9 @@ import pytest
 from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
 from servescope.store.base import Aggregation, Batch, Matching
 from servescope.store.codec.chunks import SECTION_SERIES, Plane, decode, numbered, numbers_for
-from servescope.store.schema import FILE_NAME, VERSION
-from servescope.store.sqlite import open_store
-from tests.store.version_2_history import CPU, END, SENT, SERIES, START, STEP, frames
+from servescope.store.sqlite.schema import FILE_NAME, VERSION
+from servescope.store.sqlite.store import open_store
+from tests.store.sqlite.version_2_history import CPU, END, SENT, SERIES, START, STEP, frames
 
 PACKED = Path(__file__).parent / "data" / "version_2.sqlite3.gz"
 HOUR = 3600

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 import numpy as np
 
 from servescope.errors import StoreCorruptError
-from servescope.store import slots
 from servescope.store.codec.chunks import (
     GAUGE_PLANES,
     Plane,
@@ -39,6 +38,7 @@ from servescope.store.codec.rows import (
     merge_histograms,
     merge_readings,
 )
+from servescope.store.sqlite import open_seconds
 from servescope.store.tiers import COARSER, FINE, TIERS
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _close(
     for coarse in coarser_rows(tier, t0, matrices, buckets):
         put_coarse_row(connection, COARSER[tier], coarse, report)
     if tier == FINE:
-        slots.free(connection, t0, t0 + ROWS)
+        open_seconds.free(connection, t0, t0 + ROWS)
     else:
         connection.execute(
             "DELETE FROM frame WHERE tier = ? AND ts >= ? AND ts < ?", (tier, t0, t0 + tier * ROWS)

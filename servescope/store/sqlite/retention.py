@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from servescope.store import slots
 from servescope.store.codec.chunks import Plane
 from servescope.store.codec.envelope import ROWS
+from servescope.store.sqlite import open_seconds
 from servescope.store.tiers import FINE, MINUTE, TEN_MINUTES, TIERS, Retention
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def make_room(connection: sqlite3.Connection) -> bool:
         if spare > 0:
             edge = _drop_chunks(connection, tier, min(spare, (spans[tier] + 7) // 8))
             if tier == FINE:
-                slots.free(connection, 0, edge + ROWS)
+                open_seconds.free(connection, 0, edge + ROWS)
             else:
                 connection.execute(
                     "DELETE FROM frame WHERE tier = ? AND ts < ?", (tier, edge + tier * ROWS)

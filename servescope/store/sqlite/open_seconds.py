@@ -24,7 +24,7 @@ from servescope.store.codec.rows import (
     merge_columns,
     merge_histograms,
 )
-from servescope.store.ring_cursors import NO_CURSORS
+from servescope.store.sqlite.ring_cursors import NO_CURSORS
 from servescope.store.tiers import FINE
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from servescope.histogram import count
 from servescope.records import EventKind
 from servescope.store.base import Aggregation, Batch, Frame, HistogramDelta, Matching, SeriesKey
 from servescope.store.codec.envelope import PAGE_BYTES
-from servescope.store.database import Database
-from servescope.store.schema import FILE_NAME
-from servescope.store.sqlite import SqliteStore, open_store
+from servescope.store.sqlite.database import Database
+from servescope.store.sqlite.schema import FILE_NAME
+from servescope.store.sqlite.store import SqliteStore, open_store
 
 MINUTE = 1_700_000_040
 assert MINUTE % 60 == 0
@@ -262,7 +262,7 @@ def test_a_failed_change_leaves_nothing_and_the_next_one_works(tmp_path):
 
 
 def test_a_locked_store_is_named_after_a_while(tmp_path, monkeypatch):
-    monkeypatch.setattr("servescope.store.database.BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("servescope.store.sqlite.database.BUSY_SECONDS", 0.05)
     database = Database(tmp_path, None)
     other = sqlite3.connect(tmp_path / FILE_NAME, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")

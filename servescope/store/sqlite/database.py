@@ -23,10 +23,10 @@ from servescope.errors import (
     StoreVersionError,
 )
 from servescope.records import EventKind
-from servescope.store import ring_cursors
 from servescope.store.codec.envelope import PAGE_BYTES
-from servescope.store.migrations import STEPS
-from servescope.store.schema import FILE_NAME, TABLES, VERSION
+from servescope.store.sqlite import ring_cursors
+from servescope.store.sqlite.migrations import STEPS
+from servescope.store.sqlite.schema import FILE_NAME, TABLES, VERSION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,11 +11,11 @@ from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
 from servescope.control.load_runs import Control
 from servescope.errors import StoreFullError
 from servescope.records import EventKind
-from servescope.store import migrations
 from servescope.store.base import Aggregation, Batch, Frame, Matching
-from servescope.store.schema import FILE_NAME, VERSION
-from servescope.store.sqlite import open_store
-from tests.store.version_1_history import CPU, END, SENT, START, STEP, frames
+from servescope.store.sqlite import migrations
+from servescope.store.sqlite.schema import FILE_NAME, VERSION
+from servescope.store.sqlite.store import open_store
+from tests.store.sqlite.version_1_history import CPU, END, SENT, START, STEP, frames
 
 PACKED = Path(__file__).parent / "data" / "version_1.sqlite3.gz"
 HOURS_CLOSED = 2

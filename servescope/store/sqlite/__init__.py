@@ -1,0 +1,1 @@
+"""The store in one SQLite file: frames, chunks, tiers, and the answers to questions about them."""
