@@ -26,8 +26,7 @@ from servescope import histogram
 from servescope.catalog import CPU_UTILIZATION, REQUEST_DURATION
 from servescope.queries.span import step_for
 from servescope.store.base import Aggregation, Batch, Frame, HistogramDelta, Matching, SeriesKey
-from servescope.store.opening import open_backend
-from servescope.store.promql.names import (
+from servescope.store.engine.names import (
     FRAMES_HOUR,
     ROWS_HOUR,
     SINCE,
@@ -35,14 +34,15 @@ from servescope.store.promql.names import (
     engine_name,
     frames_name,
 )
-from servescope.store.promql.write_request import packed_labels, packed_request
+from servescope.store.engine.write_request import packed_labels, packed_request
+from servescope.store.opening import open_backend
 from servescope.store.tiers import TEN_MINUTES
 from tests.engines import ENGINES, VICTORIA_METRICS, RunningEngine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from servescope.store.promql.store import PrometheusStore
+    from servescope.store.engine.store import PrometheusStore
 
 GAUGES = [SeriesKey(CPU_UTILIZATION, (("cpu.logical_number", str(n)),)) for n in range(50)]
 WIDE = [SeriesKey(CPU_UTILIZATION, (("cpu.logical_number", f"w{n}"),)) for n in range(480)]

@@ -24,7 +24,7 @@ import numpy as np
 
 from servescope.catalog import CPU_UTILIZATION, MEMORY_USAGE, NETWORK_IO
 from servescope.store.base import Aggregation, Batch, Frame, Matching, SeriesKey
-from servescope.store.promql.write_request import packed_labels, packed_request
+from servescope.store.engine.write_request import packed_labels, packed_request
 from servescope.store.sqlite.store import open_store
 from tests.engines import ENGINES, RunningEngine, program
 

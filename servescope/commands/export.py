@@ -12,8 +12,8 @@ from servescope.errors import DataFolderError, ExportError
 from servescope.formats.tables import FORMATS, table_format
 from servescope.queries.export import check_host, rows, wanted
 from servescope.settings import ALL_HOSTS, load_settings
+from servescope.store.engine.store import FarView
 from servescope.store.opening import open_backend
-from servescope.store.promql.store import FarView
 from servescope.store.sqlite.schema import FILE_NAME
 from servescope.store.sqlite.store import open_store
 

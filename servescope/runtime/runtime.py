@@ -18,8 +18,8 @@ from servescope.runtime.comparing import check_comparison
 from servescope.runtime.election import LOCK_NAME, LeaderLock
 from servescope.runtime.leading import Leader, announce
 from servescope.runtime.malloc import bound_freed_memory
+from servescope.store.engine.store import PrometheusStore
 from servescope.store.opening import check_backend, open_backend
-from servescope.store.promql.store import PrometheusStore
 from servescope.store.sqlite.schema import FILE_NAME
 from servescope.store.tiers import Retention
 

@@ -4,8 +4,8 @@ from typing import Final
 
 REGISTRY: Final = {
     "sqlite": "servescope.store.sqlite.store:SqliteStore",
-    "prometheus+http": "servescope.store.promql.store:PrometheusStore",
-    "prometheus+https": "servescope.store.promql.store:PrometheusStore",
+    "prometheus+http": "servescope.store.engine.store:PrometheusStore",
+    "prometheus+https": "servescope.store.engine.store:PrometheusStore",
 }
 """Backends by the name, or the scheme, that `SERVESCOPE_STORE` has for them, as `module:class`.
 

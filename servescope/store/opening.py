@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from servescope.errors import SettingsError
 from servescope.store import REGISTRY
-from servescope.store.promql.address import SCHEMES, read_address
+from servescope.store.engine.address import SCHEMES, read_address
 
 if TYPE_CHECKING:
     from pathlib import Path

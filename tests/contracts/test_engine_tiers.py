@@ -9,8 +9,8 @@ import pytest
 
 from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, MEMORY_USAGE, REQUEST_DURATION
 from servescope.store.base import Aggregation, Batch, Frame, Matching
+from servescope.store.engine import sender
 from servescope.store.opening import open_backend
-from servescope.store.promql import sender
 from servescope.store.tiers import MINUTE, TEN_MINUTES
 from tests.contracts.series import CPU, MEMORY, REQUESTS, SENT, START, delta, same
 from tests.engines import ENGINES, VICTORIA_METRICS, RunningEngine

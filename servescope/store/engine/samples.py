@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from servescope.store.codec.chunks import Plane
-from servescope.store.promql.names import READINGS
+from servescope.store.engine.names import READINGS
 from servescope.store.sqlite import segments
 from servescope.store.sqlite.reading import Source
 from servescope.store.tiers import FINE

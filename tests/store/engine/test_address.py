@@ -1,8 +1,8 @@
 import pytest
 
 from servescope.errors import SettingsError
+from servescope.store.engine.address import read_address
 from servescope.store.opening import check_backend
-from servescope.store.promql.address import read_address
 
 
 @pytest.mark.parametrize(

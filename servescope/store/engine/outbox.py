@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from servescope.catalog import Kind
 from servescope.store.codec.chunks import ChunkCache
-from servescope.store.promql import seconds
-from servescope.store.promql.names import (
+from servescope.store.engine.names import (
     BUCKET,
     FRAMES_HOUR,
     INSTANCE,
@@ -27,7 +26,8 @@ from servescope.store.promql.names import (
     engine_name,
     frames_name,
 )
-from servescope.store.promql.write_request import packed_labels, packed_request
+from servescope.store.engine.samples import bounds, recorded
+from servescope.store.engine.write_request import packed_labels, packed_request
 from servescope.store.sqlite.segments import Segment
 from servescope.store.tiers import FINE
 
@@ -130,7 +130,7 @@ class Outbox:
 
     def bounds(self) -> tuple[int, int] | None:
         """The oldest second that can still be sent, and the newest."""
-        return self._db.read(seconds.bounds)
+        return self._db.read(bounds)
 
     def parcel(
         self,
@@ -186,7 +186,7 @@ class Outbox:
         self._read_series(connection)
         highest = max(self._series, default=0)
         part = Segment(tier, start, end)
-        seconds_of, cells = seconds.recorded(connection, self._cache, part, highest)
+        seconds_of, cells = recorded(connection, self._cache, part, highest)
         samples: dict[bytes, _Samples] = defaultdict(dict)
         for cell in cells:
             values = samples[self._labels(cell.series, cell.suffix, cell.bucket, tier)]

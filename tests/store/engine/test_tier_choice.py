@@ -5,7 +5,7 @@ from math import inf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servescope.store.promql.plan import lacking, parts, tier_of
+from servescope.store.engine.tier_choice import lacking, parts, tier_of
 from servescope.store.tiers import TIERS
 
 seconds = st.integers(0, 10_000)

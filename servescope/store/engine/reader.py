@@ -13,7 +13,7 @@ import numpy as np
 from servescope.catalog import BY_NAME, Kind
 from servescope.errors import EngineRefusedError
 from servescope.store.base import Matching, SeriesKey
-from servescope.store.promql.names import (
+from servescope.store.engine.names import (
     INSTANCE,
     by_clause,
     engine_label,
@@ -23,7 +23,7 @@ from servescope.store.promql.names import (
     own_labels,
     selector,
 )
-from servescope.store.promql.windows import MOST_ROWS, Window, windows
+from servescope.store.engine.windows import MOST_ROWS, Window, windows
 from servescope.store.sqlite.segments import Segment
 from servescope.store.tiers import FINE, MINUTE, TEN_MINUTES
 
@@ -32,8 +32,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from servescope.store.promql.engine import Engine
-    from servescope.store.promql.fleet import Fleet
+    from servescope.store.engine.client import Engine
+    from servescope.store.engine.hosts import Fleet
 
 SERIES_FRESH_S: Final = 30.0
 """How old the list of a metric's series may be; one that brings data is known at once."""

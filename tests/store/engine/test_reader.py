@@ -6,9 +6,9 @@ import pytest
 
 from servescope.errors import EngineAwayError
 from servescope.store.base import SeriesKey
-from servescope.store.promql.fleet import Fleet
-from servescope.store.promql.names import FRAMES_HOUR
-from servescope.store.promql.reader import EngineReader
+from servescope.store.engine.hosts import Fleet
+from servescope.store.engine.names import FRAMES_HOUR
+from servescope.store.engine.reader import EngineReader
 
 METRIC = "system.cpu.utilization"
 

@@ -7,8 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from servescope.errors import EngineAwayError, EngineRefusedError
-from servescope.store.promql.address import read_address
-from servescope.store.promql.engine import Engine
+from servescope.store.engine.address import read_address
+from servescope.store.engine.client import Engine
 from tests.ports import free_port
 
 

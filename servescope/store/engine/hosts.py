@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from servescope.errors import ServescopeError
 from servescope.store.base import HostSeen
-from servescope.store.promql import plan
-from servescope.store.promql.names import (
+from servescope.store.engine import tier_choice
+from servescope.store.engine.names import (
     FRAMES_HOUR,
     INSTANCE,
     ROWS,
@@ -21,14 +21,14 @@ from servescope.store.promql.names import (
     frames_name,
     quoted,
 )
-from servescope.store.promql.outbox import HOUR_S
+from servescope.store.engine.outbox import HOUR_S
 from servescope.store.sqlite.segments import Segment
 from servescope.store.tiers import FINE, TIERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from servescope.store.promql.engine import Engine
+    from servescope.store.engine.client import Engine
 
 FRAMES: Final = frames_name()
 
@@ -50,7 +50,7 @@ class Fleet:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._lock = threading.Lock()
-        self._rows: dict[tuple[str, int], list[plan.Interval]] = {}  # by host and tier
+        self._rows: dict[tuple[str, int], list[tier_choice.Interval]] = {}  # by host and tier
         self._oldest: dict[str, int] = {}
         self._newest: dict[str, int] = {}
         self._marks_at = self._live_at = float("-inf")
@@ -96,21 +96,21 @@ class Fleet:
 
     def parts(self, instance: str | None, start: int, end: int, step: int) -> list[Segment]:
         """Which parts of a span are asked of which tier, of one host or of all."""
-        if plan.tier_of(step) == FINE:
-            return plan.parts(start, end, step, {})
+        if tier_choice.tier_of(step) == FINE:
+            return tier_choice.parts(start, end, step, {})
         hosts = [host for host in self.hosts() if instance in {None, host.name}]
         if not hosts:
             return [Segment(FINE, start, end)]
         live_since = time.time() - _ROWS_WINDOW_S
-        holes: dict[int, list[plan.Interval]] = {}
+        holes: dict[int, list[tier_choice.Interval]] = {}
         for tier in TIERS[1:]:
             holes[tier] = []
             for host in hosts:
                 # Newer seconds may come while we ask; of all hosts, not of those long silent.
                 until = inf if instance or host.newest_s > live_since else host.newest_s + 1
                 known = self._rows.get((host.name, tier), ())
-                holes[tier] += plan.lacking((host.oldest_s, until), known)
-        return plan.parts(start, end, step, holes)
+                holes[tier] += tier_choice.lacking((host.oldest_s, until), known)
+        return tier_choice.parts(start, end, step, holes)
 
     def _values(
         self, expression: str, at_s: float, labels: Sequence[str] = (INSTANCE,)
@@ -156,7 +156,7 @@ class Fleet:
         self._keep_rows(told)
 
     def _keep_rows(self, told: list[dict[tuple[str, ...], float]]) -> None:
-        rows: dict[tuple[str, int], list[plan.Interval]] = {}
+        rows: dict[tuple[str, int], list[tier_choice.Interval]] = {}
         for answer in told:
             for (name, tier, since), until in answer.items():
                 rows.setdefault((name, int(tier)), []).append((float(since), until))

@@ -25,7 +25,7 @@ from servescope.errors import EngineAwayError, EngineRefusedError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from servescope.store.promql.address import EngineAddress
+    from servescope.store.engine.address import EngineAddress
 
 ANSWER_S: Final = 10.0
 """Longest wait for the engine at any step of an exchange."""

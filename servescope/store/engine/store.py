@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 from weakref import WeakSet
 
 from servescope.errors import ServescopeError
-from servescope.store.promql.address import read_address
-from servescope.store.promql.engine import Engine
-from servescope.store.promql.fleet import Fleet
-from servescope.store.promql.outbox import Outbox
-from servescope.store.promql.reader import EngineReader
-from servescope.store.promql.sender import Sender
-from servescope.store.promql.view import BEHIND_S, EngineView
+from servescope.store.engine.address import read_address
+from servescope.store.engine.client import Engine
+from servescope.store.engine.hosts import Fleet
+from servescope.store.engine.outbox import Outbox
+from servescope.store.engine.reader import EngineReader
+from servescope.store.engine.sender import Sender
+from servescope.store.engine.view import BEHIND_S, EngineView
 from servescope.store.sqlite.database import Database
 from servescope.store.sqlite.store import SqliteStore
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from servescope.records import RequestDetail
     from servescope.store.base import Batch, HostSeen
-    from servescope.store.promql.outbox import Parcel
+    from servescope.store.engine.outbox import Parcel
     from servescope.store.tiers import Retention
 
 

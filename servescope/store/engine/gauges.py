@@ -14,9 +14,9 @@ from servescope.catalog import (
     PAGING_UTILIZATION,
 )
 from servescope.store.base import Aggregation, Matching
-from servescope.store.promql.names import INSTANCE, READINGS, by_clause
-from servescope.store.promql.plan import tier_of
-from servescope.store.promql.reader import Cells
+from servescope.store.engine.names import INSTANCE, READINGS, by_clause
+from servescope.store.engine.reader import Cells
+from servescope.store.engine.tier_choice import tier_of
 from servescope.store.tiers import FINE
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from servescope.store.promql.reader import EngineReader, Expression
+    from servescope.store.engine.reader import EngineReader, Expression
 
 AVERAGED: Final = {CPU_UTILIZATION, LOAD_AVERAGE, MEMORY_UTILIZATION, PAGING_UTILIZATION}
 """Figures of a host that over several hosts are averaged, not added."""

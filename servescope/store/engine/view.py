@@ -18,10 +18,10 @@ from servescope.store.base import (
     RangeResult,
     TotalResult,
 )
-from servescope.store.promql import gauges
-from servescope.store.promql.fleet import UNSETTLED_S
-from servescope.store.promql.names import BUCKET
-from servescope.store.promql.reader import Cells
+from servescope.store.engine import gauges
+from servescope.store.engine.hosts import UNSETTLED_S
+from servescope.store.engine.names import BUCKET
+from servescope.store.engine.reader import Cells
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 
     from servescope.records import RequestDetail
     from servescope.store.base import Batch, SeriesKey
-    from servescope.store.promql.fleet import Fleet
-    from servescope.store.promql.reader import EngineReader
+    from servescope.store.engine.hosts import Fleet
+    from servescope.store.engine.reader import EngineReader
     from servescope.store.sqlite.store import SqliteStore
 
 T = TypeVar("T")

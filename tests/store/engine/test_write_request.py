@@ -6,7 +6,7 @@ import cramjam
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servescope.store.promql.write_request import packed_labels, packed_request, varint
+from servescope.store.engine.write_request import packed_labels, packed_request, varint
 
 
 def number(data, at):

@@ -14,14 +14,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import EngineAwayError, EngineRefusedError, ServescopeError
-from servescope.store.promql.outbox import RowsSent
+from servescope.store.engine.outbox import RowsSent
 from servescope.store.tiers import FINE, TIERS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from servescope.store.promql.engine import Engine
-    from servescope.store.promql.outbox import Outbox, Parcel, Progress
+    from servescope.store.engine.client import Engine
+    from servescope.store.engine.outbox import Outbox, Parcel, Progress
 
 logger = logging.getLogger(__name__)
 

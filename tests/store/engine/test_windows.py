@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servescope.catalog import METRICS
-from servescope.store.promql.names import (
+from servescope.store.engine.names import (
     BUCKET,
     INSTANCE,
     engine_label,
@@ -12,7 +12,7 @@ from servescope.store.promql.names import (
     quoted,
     selector,
 )
-from servescope.store.promql.windows import MOST_POINTS, MOST_ROWS, windows
+from servescope.store.engine.windows import MOST_POINTS, MOST_ROWS, windows
 from servescope.store.tiers import FINE, TIERS
 
 
