@@ -4,7 +4,7 @@ A plane is one aspect of all series: the gauges' values, the counters' increases
 plane has many series, they are kept in sections of 64 neighbouring ids, so that a question about a
 few of them reads and decompresses little else. A chunk tells, beside its numbers, of how many
 seconds each of its rows had a frame, so that any plane can be read alone. See `matrices` and
-`buckets` for what the blobs hold.
+`histograms` for the layout of the blobs.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What packs second after second of the same series into blobs, as `frames` tells them.
+"""Packers turn second after second of the same series into blobs, in the layout of `rows`.
 
 Nothing here is asked of a second that the ids of its series answer: a packer is made once for them.
 """

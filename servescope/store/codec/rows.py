@@ -233,7 +233,7 @@ class HistogramRows(NamedTuple):
 
 
 def decode_histogram_rows(blobs: Sequence[bytes]) -> HistogramRows:
-    """Undo `encode_histograms` and of what `packers` make for several rows that are intact."""
+    """Undo `encode_histograms`, and the work of `row_packers`, for several rows that are intact."""
     several = [
         _windows(list(group)) if windowed else _sparse(list(group))
         for windowed, group in groupby(blobs, key=lambda blob: _HISTOGRAMS.unpack_from(blob)[3] > 0)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _HEAD: Final = struct.Struct("<4xI")  # CRC, n
 _LEAST_BYTES: Final = 64
 """Of the names: so the blob's length takes two bytes of the record's head, however many rings there
-are. The size of a slot must stay (see `slots`)."""
+are. The size of a slot must stay (see `open_seconds`)."""
 
 _STAMP: Final = ("", 1)
 _NOTE: Final = """INSERT INTO cursor VALUES (?, ?) ON CONFLICT (ring)

@@ -1,7 +1,7 @@
 """The store on one SQLite file (WAL), for one host: no server, nothing to operate.
 
 One process writes (the leader), any number read, each through its own connections. See `schema` for
-the tables, `frames` and `chunks` for the blobs, `closing` for tiers and retention.
+the tables, `codec` for the blobs, `rollup` and `retention` for the tiers.
 """
 
 from __future__ import annotations
