@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from components import audit, client
-from components.limited_log import LimitedLog
 from components.sign_in import SignIn
 from servescope.errors import NotAllowedError, StoreError
+from servescope.rate_limited_log import RateLimitedLog
 from servescope.runtime import hostable
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Dashboard:
 
     runtime: Runtime
     _sign_in: SignIn | None  # None where no password is set
-    _refused: LimitedLog
+    _refused: RateLimitedLog
 
     @property
     def desk(self) -> Desk:
@@ -182,4 +182,4 @@ def dashboard_for(runtime: Runtime) -> Dashboard:
     if settings.password is not None:
         password = settings.password.get_secret_value()
         sign_in = SignIn(runtime.folder, password, f"{settings.path_prefix}/")
-    return Dashboard(runtime, sign_in, LimitedLog(audit.logger))
+    return Dashboard(runtime, sign_in, RateLimitedLog(audit.logger))

@@ -19,9 +19,9 @@ from werkzeug.exceptions import HTTPException
 from components import callback_requests, client
 from components.callback_requests import CallbackRefusedError, StrictJSON
 from components.delivery import security_headers
-from components.limited_log import LimitedLog
 from components.same_origin import refuse_foreign
 from servescope.errors import ServescopeError
+from servescope.rate_limited_log import RateLimitedLog
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -50,7 +50,7 @@ class GuardedFlask(Flask):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.json = StrictJSON(self)
-        self._faults = LimitedLog(logger)
+        self._faults = RateLimitedLog(logger)
 
     def log_exception(
         self,
@@ -75,7 +75,7 @@ def connect(app: dash.Dash, flask: Flask, public_origin: str = "") -> None:
     prefix = app.config.routes_pathname_prefix
     callbacks = prefix + callback_requests.CALLBACKS
     headers: dict[str, str] = {}
-    refused = flask.extensions["refused"] = LimitedLog(logger)
+    refused = flask.extensions["refused"] = RateLimitedLog(logger)
 
     @flask.before_request
     def refuse_foreign_and_malformed() -> None:
@@ -158,7 +158,7 @@ def _told(status: HTTPStatus, reason: str) -> Response:
     return Response(f"{reason}\n", status, content_type="text/plain; charset=utf-8")
 
 
-def _note(refused: LimitedLog, response: Response) -> None:
+def _note(refused: RateLimitedLog, response: Response) -> None:
     status = HTTPStatus(response.status_code)
     if status == HTTPStatus.FORBIDDEN:
         return  # who refuses that tells why itself
@@ -179,4 +179,4 @@ def _shown(text: str) -> str:
     return ascii(text[:_LONGEST_PATH])[1:-1]
 
 
-_troubles: Final = LimitedLog(logger)
+_troubles: Final = RateLimitedLog(logger)

@@ -11,13 +11,12 @@ must not be what a form can send.
 from __future__ import annotations
 
 import logging
-import time
 from http import HTTPStatus
 from typing import Final
 
 from flask import abort, request
 
-from servescope.serving.quiet_log import QuietLog
+from servescope.rate_limited_log import RateLimitedLog
 from servescope.settings import read_origin
 
 _SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -29,7 +28,7 @@ _FORM_TYPES: Final = frozenset(
 )
 
 _LONGEST_SHOWN: Final = 200
-_log: Final = QuietLog(logging.getLogger(__name__))
+_log: Final = RateLimitedLog(logging.getLogger(__name__))
 
 
 def refuse_foreign(public_origin: str = "") -> None:
@@ -37,8 +36,9 @@ def refuse_foreign(public_origin: str = "") -> None:
     if is_same_origin(public_origin):
         return
     origin = request.headers.get("Origin", "none told")[:_LONGEST_SHOWN]
-    _log.warning(
-        time.perf_counter_ns(),
+    _log.line(
+        logging.WARNING,
+        HTTPStatus.FORBIDDEN,
         "refused a request that changes something from the origin %r; if people reach the "
         "dashboard there, set SERVESCOPE_PUBLIC_ORIGIN to it",
         origin,

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Final
 from flask import after_this_request, g, request
 
 from components import client, sign_in_limits
-from components.limited_log import LimitedLog
 from components.sessions import Sessions, short_name
 from components.sign_in_file import SignInFile
 from servescope.errors import NotAllowedError
+from servescope.rate_limited_log import RateLimitedLog
 
 if TYPE_CHECKING:
     import sqlite3
@@ -48,7 +48,7 @@ class SignIn:
         self._sessions = Sessions(self._password)
         self._cookie_path = cookie_path
         self._clock = clock
-        self._failures = LimitedLog(logger)
+        self._failures = RateLimitedLog(logger)
         # Cookies know no ports (RFC 6265, 8.5): two dashboards on a host keep theirs apart.
         digest = hashlib.sha256(str(folder).encode("utf-8", "surrogateescape")).hexdigest()
         self.cookie_name = _COOKIE.format(digest[:8])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import socket
 from functools import partial
 from http import HTTPStatus
@@ -11,11 +12,11 @@ from typing import TYPE_CHECKING, Any, Final
 from servescope.hosting.conversation import Conversation
 from servescope.hosting.turned_away import NO_ROOM, TurnedAway
 from servescope.hosting.unfailing_log import UnfailingLogger
+from servescope.rate_limited_log import RateLimitedLog
 from servescope.records import RequestFlag
 from servescope.serving.arrival import stamp_arrivals
 from servescope.serving.connection import Connection, now_ns
 from servescope.serving.date_header import date_header
-from servescope.serving.quiet_log import QuietLog
 from servescope.serving.tls_socket import TlsSocket
 from servescope.wire.tls_channel import TlsChannel
 
@@ -55,8 +56,7 @@ class Acceptor:
         self._listening = assignment.listening
         self._date = date_header()
         self._write_timeout_ns = int(assignment.options.write_seconds * 1_000_000_000)
-        self._scarce_log = QuietLog(_log)
-        self._full_log = QuietLog(_log)
+        self._troubles = RateLimitedLog(_log)
         self._family = assignment.listening.family
         self._tls = assignment.tls
         self.paused_until_ns = 0
@@ -110,8 +110,12 @@ class Acceptor:
         most = self._assignment.options.max_connections
         if open_connections < most:
             return True
-        self._full_log.warning(
-            now_ns(), "listener %s: all %d connections are taken", self._assignment.site.name, most
+        self._troubles.line(
+            logging.WARNING,
+            "full",
+            "listener %s: all %d connections are taken",
+            self._assignment.site.name,
+            most,
         )
         is_encrypted = self._tls is not None
         if open_connections >= most + (TLS_REFUSED_AT_ONCE if is_encrypted else REFUSED_AT_ONCE):
@@ -126,10 +130,13 @@ class Acceptor:
         return False
 
     def _pause(self, error: OSError) -> None:
-        now = now_ns()
-        self.paused_until_ns = now + BACK_OFF_NS
-        self._scarce_log.warning(
-            now, "listener %s: cannot accept: %s", self._assignment.site.name, error.strerror
+        self.paused_until_ns = now_ns() + BACK_OFF_NS
+        self._troubles.line(
+            logging.WARNING,
+            "scarce",
+            "listener %s: cannot accept: %s",
+            self._assignment.site.name,
+            error.strerror,
         )
 
 

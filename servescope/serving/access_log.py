@@ -6,15 +6,15 @@ dropped and counted, and that is said once a minute.
 
 from __future__ import annotations
 
+import logging
 import threading
-import time
 from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from servescope.hosting.unfailing_log import UnfailingLogger
+from servescope.rate_limited_log import RateLimitedLog
 from servescope.serving.access_log_lines import LineWriter
-from servescope.serving.quiet_log import QuietLog
 from servescope.serving.rotating_file import RotatingFile
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class AccessLog:
         self._queue: deque[Entry] = deque()
         self._dropping = threading.Lock()
         self._told_dropped = 0
-        self._full_log = QuietLog(_log)
+        self._full_log = RateLimitedLog(_log)
         self._stopping = threading.Event()
         self._name = name
         self._thread = threading.Thread(
@@ -129,8 +129,9 @@ class AccessLog:
     def _tell_dropped(self) -> None:
         if self.dropped > self._told_dropped and not self.problem:
             lost, self._told_dropped = self.dropped - self._told_dropped, self.dropped
-            self._full_log.warning(
-                time.perf_counter_ns(),
+            self._full_log.line(
+                logging.WARNING,
+                "full",
                 "listener %s: %d lines of the access log are lost: the disk is too slow",
                 self._name,
                 lost,

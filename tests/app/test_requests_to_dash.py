@@ -10,9 +10,8 @@ from components import guard, same_origin
 from components.callback_requests import CALLBACKS as ENDPOINT
 from components.callback_requests import VALUES
 from components.delivery import LONGEST_BODY
-from components.limited_log import LimitedLog
 from servescope.errors import SettingsError, StoreFullError
-from servescope.serving.quiet_log import QuietLog
+from servescope.rate_limited_log import RateLimitedLog
 from servescope.settings import Settings
 from tests.app.callback_payloads import payloads
 from tests.processes import eventually
@@ -152,7 +151,7 @@ def test_each_property_that_a_callback_reads_has_a_rule_and_each_id_is_a_plain_o
 
 
 def test_a_foreign_page_cannot_call_back_and_is_told_of_once(client, caplog, monkeypatch):
-    monkeypatch.setattr(same_origin, "_log", QuietLog(logging.getLogger("test")))
+    monkeypatch.setattr(same_origin, "_log", RateLimitedLog(logging.getLogger("test")))
     for _ in range(3):
         answer = client.post(CALLBACKS, json={}, headers={"Origin": "http://evil.example"})
         assert answer.status_code == 403
@@ -335,7 +334,7 @@ def test_every_answer_carries_the_security_headers(app, client, monkeypatch):
 
 def test_lines_that_a_stranger_causes_are_one_a_minute_of_each_kind(caplog):
     now = [0.0]
-    limited = LimitedLog(logging.getLogger("servescope.requests"), lambda: now[0])
+    limited = RateLimitedLog(logging.getLogger("servescope.requests"), lambda: now[0])
     for second in range(130):
         now[0] = second
         limited.line(logging.WARNING, "a kind", "it was %d", second)
@@ -348,7 +347,7 @@ def test_lines_that_a_stranger_causes_are_one_a_minute_of_each_kind(caplog):
 
 
 def test_kinds_beyond_a_bound_share_a_line(caplog):
-    limited = LimitedLog(logging.getLogger("servescope.requests"), lambda: 0.0)
+    limited = RateLimitedLog(logging.getLogger("servescope.requests"), lambda: 0.0)
     for number in range(1_000):
         limited.line(logging.WARNING, number, "from %d", number)
     assert len(caplog.records) == 257

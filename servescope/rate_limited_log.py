@@ -1,4 +1,4 @@
-"""Log lines that a stranger can cause: one a minute of each kind, with the number it stands for."""
+"""Log lines that repeat: one a minute of each kind, with the number of lines it stands for."""
 
 from __future__ import annotations
 
@@ -17,13 +17,17 @@ MOST_KINDS: Final = 256
 _OTHERS: Final = "others"
 
 
-class LimitedLog:
+class RateLimitedLog:
     """Logs the first line of a kind at once, then at most one in INTERVAL_S; any thread may call.
 
     A line that comes after others were left out tells how many.
     """
 
-    def __init__(self, log: logging.Logger, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        log: logging.Logger | logging.LoggerAdapter[logging.Logger],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._log = log
         self._clock = clock
         self._lock = threading.Lock()
