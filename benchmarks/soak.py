@@ -27,6 +27,7 @@ from typing import Any, Final
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from tests.browser.conftest import CHROMIUM, DESKTOP, FLAGS
 from tests.processes import Dashboards, RunningDashboard, children, gunicorn
 
 MINUTES: Final = 60.0
@@ -47,16 +48,6 @@ PATHS: Final = {
     "wsgi": ("/", "/whoami", "/search?q=x", "/api/notes"),
     "asgi": ("/", "/whoami", "/items/7", "/items/8"),
 }
-CHROMIUM_FLAGS: Final = (
-    "--headless=new",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +61,7 @@ class Sample:
 
     @classmethod
     def of(cls, pid: int) -> Sample:
-        """What /proc tells of a process now (proc(5)). Raises OSError when it is gone."""
+        """Read a process's figures from /proc (proc(5)). Raises OSError when it is gone."""
         lines = Path(f"/proc/{pid}/status").read_text().splitlines()
         fields = dict(line.split(":", 1) for line in lines if ":" in line)
         return cls(
@@ -134,10 +125,8 @@ def watch(url: str, number: int, stopping: threading.Event, troubles: list[str])
     from playwright.sync_api import Error, sync_playwright
 
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path="/usr/bin/chromium", args=list(CHROMIUM_FLAGS)
-        )
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(**DESKTOP)
         page.on("pageerror", lambda error: troubles.append(f"viewer {number}: {error}"))
         for path in itertools.islice(itertools.cycle(PAGES), number, None):
             try:

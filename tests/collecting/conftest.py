@@ -4,15 +4,10 @@ import pytest
 
 from servescope.collecting.collector import Collector
 from servescope.recording import Recorder
-from servescope.store.sqlite.store import open_store
 from tests.collecting.served import BASE, SECOND
+from tests.store.conftest import store
 
-
-@pytest.fixture
-def store(tmp_path):
-    store = open_store(tmp_path)
-    yield store
-    store.close()
+__all__ = ["store"]
 
 
 @pytest.fixture

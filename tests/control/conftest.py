@@ -1,12 +1,5 @@
 """A store in a folder of its own: what is wanted and what is lies in its file."""
 
-import pytest
+from tests.store.conftest import store
 
-from servescope.store.sqlite.store import open_store
-
-
-@pytest.fixture
-def store(tmp_path):
-    store = open_store(tmp_path)
-    yield store
-    store.close()
+__all__ = ["store"]
