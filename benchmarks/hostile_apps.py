@@ -1,4 +1,4 @@
-"""What other servers do with the hostile apps of tests/contracts.
+"""Run the hostile apps of tests/contracts on other servers.
 
 Each server runs as its own process on a free port, with one worker, four threads where it has any,
 and the versions installed from requirements-bench.txt (gunicorn comes with requirements.txt). Each

@@ -1,4 +1,4 @@
-"""Who changed what: one line of the log for each change that a person makes."""
+"""The audit log: one line for each change that a person makes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def comparison(plan: ComparisonPlan) -> str:
 
 
 def difference(before: ListenerWish, after: ListenerWish) -> str:
-    """What of a wish is another one, field by field; a value nobody chose is `unset`."""
+    """The fields in which two wishes differ, in words; a value nobody chose is `unset`."""
     changed = [
         f"{field.name} {_told(old)} -> {_told(new)}"
         for field in fields(after)

@@ -1,4 +1,4 @@
-"""Who may act: look at a page, and change something, are two rights.
+"""Two rights: everybody may look at a page, not everybody may change something.
 
 Without a password only a person at this very machine may act (`client.is_local`), and nobody where
 the settings say that people come by way of a proxy. With `SERVESCOPE_PASSWORD` set, whoever has
@@ -38,7 +38,7 @@ BEHIND_PROXY: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """What pages reach through the Flask app: the desk, and actions behind the right to act.
+    """The door for pages, kept on the Flask app: the desk, and actions behind the right to act.
 
     Each action that is carried out leaves a line in the log that says who did it (`audit`).
     """
@@ -66,7 +66,7 @@ class Dashboard:
         return self._standing()[1]
 
     def _standing(self) -> tuple[str, str]:
-        """Who is behind the present request, and why they may not act."""
+        """The person behind the present request in words, and a reason why they may not act."""
         address = client.address() or "a unix socket"
         if self._sign_in is None:
             if self.runtime.settings.is_behind_proxy:

@@ -25,7 +25,7 @@ _PREFIX: Final = "DASH_"
 @contextmanager
 def no_doors() -> Iterator[None]:
     """While an app is made: without Dash's variables and without the hooks of other packages."""
-    known = set(load_dash_env_vars())  # type: ignore[no-untyped-call]
+    known = set(load_dash_env_vars())  # type: ignore[no-untyped-call]  # Dash has no types
     hidden = {
         name: value
         for name, value in os.environ.items()
