@@ -10,7 +10,7 @@ from servescope import catalog
 from servescope.errors import ListenerError
 from servescope.forked_child import close_in_children, disown_in_children, no_fork
 from servescope.hosting.app_import import import_app
-from servescope.hosting.asgi import AsgiHost, WebSocketTraffic
+from servescope.hosting.asgi.host import AsgiHost, WebSocketTraffic
 from servescope.hosting.site import Site
 from servescope.hosting.static_files import StaticFolder
 from servescope.hosting.wsgi import WsgiHost

@@ -14,8 +14,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import ProtocolError
-from servescope.hosting.asgi_http import HttpCall
-from servescope.hosting.asgi_websocket import WebSocketCall
+from servescope.hosting.asgi.http import HttpCall
+from servescope.hosting.asgi.websocket import WebSocketCall
 from servescope.hosting.conversation import Need
 from servescope.records import RequestFlag
 from servescope.serving.arrival import receive
@@ -32,7 +32,7 @@ from servescope.wire.websocket_handshake import (
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from servescope.hosting.asgi import AsgiHost
+    from servescope.hosting.asgi.host import AsgiHost
     from servescope.hosting.exchange import Exchange
     from servescope.wire.http1_events import Event
 

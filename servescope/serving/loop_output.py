@@ -6,7 +6,7 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import ClientDisconnectedError, ClientGoneError
-from servescope.hosting.asgi import Waiters
+from servescope.hosting.asgi.host import Waiters
 from servescope.serving.connection import Connection, now_ns
 from servescope.serving.loop_phases import Phase
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from servescope.hosting.asgi import AsgiHost
-    from servescope.hosting.asgi_http import HttpCall
-    from servescope.hosting.asgi_websocket import WebSocketCall
+    from servescope.hosting.asgi.host import AsgiHost
+    from servescope.hosting.asgi.http import HttpCall
+    from servescope.hosting.asgi.websocket import WebSocketCall
     from servescope.serving.coroutine_driver import CoroutineDriver
     from servescope.serving.threaded_answers import ThreadedAnswers
 

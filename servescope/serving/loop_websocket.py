@@ -6,13 +6,13 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import ClientGoneError
-from servescope.hosting.asgi_websocket import WebSocketCall
+from servescope.hosting.asgi.websocket import WebSocketCall
 from servescope.serving.connection import now_ns
 from servescope.serving.loop_phases import CLOSE_NS, PING_NS, Phase
 from servescope.serving.threaded_answers import ThreadedAnswers
 
 if TYPE_CHECKING:
-    from servescope.hosting.asgi_http import HttpCall
+    from servescope.hosting.asgi.http import HttpCall
 
 _SOCKET: Final = Phase.SOCKET
 

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from servescope.hosting.asgi import WebSocketTraffic
+    from servescope.hosting.asgi.host import WebSocketTraffic
     from servescope.hosting.exchange import Exchange
     from servescope.hosting.site import Site
     from servescope.records import ListenerOptions, ListenerSpec

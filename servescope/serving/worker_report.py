@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from servescope.hosting.asgi import WebSocketTraffic
+from servescope.hosting.asgi.host import WebSocketTraffic
 from servescope.serving.model import Load
 
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from servescope.hosting.asgi_http import PART, START
-from servescope.hosting.asgi_lifespan import LifespanState
-from servescope.hosting.asgi_websocket import ACCEPT, DENIAL_BODY, DENIAL_START
+from servescope.hosting.asgi.http import PART, START
+from servescope.hosting.asgi.lifespan import LifespanState
+from servescope.hosting.asgi.websocket import ACCEPT, DENIAL_BODY, DENIAL_START
 from servescope.hosting.conversation import Need
 from servescope.records import RequestFlag
-from tests.hosting.asgi_client import UPGRADE, Hand
+from tests.hosting.asgi.asgi_client import UPGRADE, Hand
+from tests.hosting.asgi.test_lifespan import live, step
 from tests.hosting.faults import FAULTS, failures
-from tests.hosting.test_asgi_lifespan import live, step
 from tests.hosting.wsgi_client import GET, Client, Environ, Response
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 
 from servescope.records import RequestFlag
 from servescope.wire.forwarded import FORWARDED, TrustedProxies
-from tests.hosting.asgi_client import UPGRADE, Hand
+from tests.hosting.asgi.asgi_client import UPGRADE, Hand
 from tests.hosting.wsgi_client import Client, answer_with
 
 PEER = "192.0.2.7"  # of both clients

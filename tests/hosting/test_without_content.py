@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from servescope.hosting.asgi_http import PART, START
+from servescope.hosting.asgi.http import PART, START
 from servescope.hosting.conversation import Need
 from servescope.hosting.open_file import OpenFile
 from servescope.records import RequestFlag
 from tests.descriptors import open_descriptors
-from tests.hosting.asgi_client import Hand
+from tests.hosting.asgi.asgi_client import Hand
 from tests.hosting.wsgi_client import Client, Environ
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from servescope.hosting.asgi_http import PART, START, HttpState
-from servescope.hosting.asgi_websocket import ACCEPT, CLOSE, DENIAL_START, SEND, SocketState
+from servescope.hosting.asgi.http import PART, START, HttpState
+from servescope.hosting.asgi.websocket import ACCEPT, CLOSE, DENIAL_START, SEND, SocketState
 from servescope.hosting.conversation import Need
-from tests.hosting.asgi_client import UPGRADE, Hand
+from tests.hosting.asgi.asgi_client import UPGRADE, Hand
 from tests.hosting.faults import failures
 from tests.hosting.wsgi_client import GET, Client, Environ, Response, answer_with
 

@@ -26,8 +26,8 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 from servescope.errors import ListenerError
 from servescope.forked_child import end_forked_child
-from servescope.hosting.asgi import AsgiHost
-from servescope.hosting.asgi_lifespan import Lifespan, LifespanState
+from servescope.hosting.asgi.host import AsgiHost
+from servescope.hosting.asgi.lifespan import Lifespan, LifespanState
 from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.serving.accept_queue import AcceptQueue
 from servescope.serving.acceptor import Acceptor
@@ -43,8 +43,8 @@ from servescope.serving.worker_threads import WorkerThreads
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from servescope.hosting.asgi_http import HttpCall
-    from servescope.hosting.asgi_websocket import WebSocketCall
+    from servescope.hosting.asgi.http import HttpCall
+    from servescope.hosting.asgi.websocket import WebSocketCall
     from servescope.serving.threaded_answers import ThreadedAnswers
 
 STARTUP_S: Final = 10.0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 from servescope.errors import ClientDisconnectedError, ClientGoneError
 from servescope.forked_child import end_forked_child
-from servescope.hosting.asgi import DONE, HIGH_WATER, Waiters, is_of_a_lost_client
+from servescope.hosting.asgi.host import DONE, HIGH_WATER, Waiters, is_of_a_lost_client
 from servescope.hosting.routes import NOBODYS, scope_route
 from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.records import RequestFlag
@@ -15,7 +15,7 @@ from servescope.records import RequestFlag
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from servescope.hosting.asgi import Channel, Message, Scope
+    from servescope.hosting.asgi.host import Channel, Message, Scope
     from servescope.hosting.exchange import Exchange
     from servescope.wire.http1_response import RawHeaders
 

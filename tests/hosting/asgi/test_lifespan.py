@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from servescope.hosting.asgi import AsgiHost
-from servescope.hosting.asgi_lifespan import LIFESPAN_SENDS, Lifespan, LifespanState
-from tests.hosting.asgi_client import HandWaiter
+from servescope.hosting.asgi.host import AsgiHost
+from servescope.hosting.asgi.lifespan import LIFESPAN_SENDS, Lifespan, LifespanState
+from tests.hosting.asgi.asgi_client import HandWaiter
 
 
 async def polite(scope, receive, send):

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from servescope.errors import ClientDisconnectedError
-from servescope.hosting.asgi import HIGH_WATER
-from servescope.hosting.asgi_websocket import (
+from servescope.hosting.asgi.host import HIGH_WATER
+from servescope.hosting.asgi.websocket import (
     ACCEPT,
     CLOSE,
     DENIAL_BODY,
@@ -13,7 +13,7 @@ from servescope.hosting.asgi_websocket import (
     WEBSOCKET_SENDS,
     SocketState,
 )
-from tests.hosting.asgi_client import UPGRADE, Hand
+from tests.hosting.asgi.asgi_client import UPGRADE, Hand
 
 MASK = b"\x00" * 4
 

@@ -6,13 +6,13 @@ from enum import IntEnum
 from traceback import format_exception_only
 from typing import TYPE_CHECKING, Any, Final
 
-from servescope.hosting.asgi import DONE, Waiters
+from servescope.hosting.asgi.host import DONE, Waiters
 from servescope.hosting.unfailing_log import UnfailingLogger
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from servescope.hosting.asgi import AsgiHost, Message, Scope, Waiter
+    from servescope.hosting.asgi.host import AsgiHost, Message, Scope, Waiter
 
 _log = UnfailingLogger(__name__)
 

@@ -6,9 +6,9 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 from servescope.errors import ClientDisconnectedError, ClientGoneError
-from servescope.hosting.asgi import AsgiHost, Waiters
-from servescope.hosting.asgi_http import HttpCall
-from servescope.hosting.asgi_websocket import WebSocketCall
+from servescope.hosting.asgi.host import AsgiHost, Waiters
+from servescope.hosting.asgi.http import HttpCall
+from servescope.hosting.asgi.websocket import WebSocketCall
 from servescope.hosting.conversation import Conversation, Need
 from servescope.hosting.site import Site
 from servescope.records import ListenerOptions

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from servescope.errors import ClientDisconnectedError, ClientGoneError
 from servescope.forked_child import end_forked_child
-from servescope.hosting.asgi import DONE, HIGH_WATER, Waiters, is_of_a_lost_client
-from servescope.hosting.asgi_http import HttpCall, HttpState
+from servescope.hosting.asgi.host import DONE, HIGH_WATER, Waiters, is_of_a_lost_client
+from servescope.hosting.asgi.http import HttpCall, HttpState
 from servescope.hosting.routes import scope_route
 from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.records import RequestFlag
@@ -30,7 +30,7 @@ from servescope.wire.websocket import (
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from servescope.hosting.asgi import AsgiHost, Channel, Message
+    from servescope.hosting.asgi.host import AsgiHost, Channel, Message
     from servescope.hosting.exchange import Exchange
     from servescope.wire.websocket_handshake import Handshake
 

@@ -1,0 +1,1 @@
+"""Hosting ASGI 3 applications: HTTP, WebSocket, lifespan."""
