@@ -12,7 +12,7 @@ from servescope.forked_child import close_in_children, disown_in_children, no_fo
 from servescope.hosting.app_import import import_app
 from servescope.hosting.asgi.host import AsgiHost, WebSocketTraffic
 from servescope.hosting.site import Site
-from servescope.hosting.static_files import StaticFolder
+from servescope.hosting.static.folder import StaticFolder
 from servescope.hosting.wsgi import WsgiHost
 from servescope.records import UNIX, AppKind, ConcurrencyModel, Sample
 from servescope.serving.access import AccessList

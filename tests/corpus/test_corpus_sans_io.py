@@ -10,7 +10,7 @@ import pytest
 from servescope.errors import ProtocolError
 from servescope.hosting.conversation import Conversation, Need
 from servescope.hosting.site import Site
-from servescope.hosting.static_files import StaticFolder
+from servescope.hosting.static.folder import StaticFolder
 from servescope.hosting.wsgi import WsgiHost
 from servescope.records import ListenerOptions
 from servescope.wire.http1_events import BodyData, EndOfMessage, Refusal, RequestHead

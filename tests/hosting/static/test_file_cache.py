@@ -7,9 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from servescope.hosting import file_cache
-from servescope.hosting.file_cache import MOST_BYTES, MOST_FILES, SETTLED_NS, TRUSTED_NS, FileCache
-from tests.hosting.test_static_files import Answer, FolderClient
+from servescope.hosting.static import file_cache
+from servescope.hosting.static.file_cache import (
+    MOST_BYTES,
+    MOST_FILES,
+    SETTLED_NS,
+    TRUSTED_NS,
+    FileCache,
+)
+from tests.hosting.static.test_folder import Answer, FolderClient
 
 if TYPE_CHECKING:
     from collections.abc import Callable

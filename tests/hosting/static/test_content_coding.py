@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servescope.hosting.content_coding import IDENTITY, preferred
-from servescope.hosting.file_cache import SETTLED_NS
+from servescope.hosting.static.content_coding import IDENTITY, preferred
+from servescope.hosting.static.file_cache import SETTLED_NS
 from servescope.records import AppKind
 from tests.descriptors import open_descriptors
-from tests.hosting.test_static_files import SECRET, Answer, FolderClient
+from tests.hosting.static.test_folder import SECRET, Answer, FolderClient
 from tests.serving.conftest import Bench
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from servescope.hosting.conditional import Validators
+    from servescope.hosting.static.conditional import Validators
 
 SETTLED_NS: Final = 50_000_000
 TRUSTED_NS: Final = 1_000_000_000

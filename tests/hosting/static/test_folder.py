@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from servescope.errors import AppImportError
-from servescope.hosting import static_files
 from servescope.hosting.conversation import Conversation, Need
 from servescope.hosting.site import Site
-from servescope.hosting.static_files import SMALL_FILE, StaticFolder
+from servescope.hosting.static import folder as folder_module
+from servescope.hosting.static.folder import SMALL_FILE, StaticFolder
 from servescope.records import ListenerOptions
 from tests.descriptors import open_descriptors
 
@@ -387,7 +387,7 @@ def test_a_pipe_that_takes_a_files_place_holds_nobody(
 
 def shrink(path: Path, times: int, monkeypatch) -> None:
     """Let the file become shorter `times` times, each time between its size and its content."""
-    select = static_files.select
+    select = folder.select
     left = [times]
 
     def shrinking(*arguments, **named):
@@ -396,7 +396,7 @@ def shrink(path: Path, times: int, monkeypatch) -> None:
             os.truncate(path, path.stat().st_size - 1)
         return select(*arguments, **named)
 
-    monkeypatch.setattr(static_files, "select", shrinking)
+    monkeypatch.setattr(folder_module, "select", shrinking)
 
 
 @pytest.mark.parametrize("headers", [{}, {"Range": "bytes=4-"}, {"Range": "bytes=-70,0-1"}])
@@ -428,13 +428,13 @@ def test_a_file_that_shrinks_again_and_again_is_asked_for_later(
 def test_a_folder_that_is_removed_while_it_is_listed_is_not_there(
     client: FolderClient, folder: Path, monkeypatch
 ):
-    read_entries = static_files.read_entries
+    read_entries = folder.read_entries
 
     def removed(*arguments):
         shutil.rmtree(folder / "sub")
         return read_entries(*arguments)
 
-    monkeypatch.setattr(static_files, "read_entries", removed)
+    monkeypatch.setattr(folder_module, "read_entries", removed)
     answer = client.ask("/sub/")
     assert answer.status in {200, 404}
     assert b"page.html" not in answer.content
@@ -442,14 +442,14 @@ def test_a_folder_that_is_removed_while_it_is_listed_is_not_there(
 
 
 def test_a_folder_that_a_link_replaces_is_not_left(client: FolderClient, folder: Path, monkeypatch):
-    read_entries = static_files.read_entries
+    read_entries = folder.read_entries
 
     def replaced(*arguments):
         (folder / "sub").rename(folder / "sub-before")
         (folder / "sub").symlink_to(folder.parent)
         return read_entries(*arguments)
 
-    monkeypatch.setattr(static_files, "read_entries", replaced)
+    monkeypatch.setattr(folder_module, "read_entries", replaced)
     answer = client.ask("/sub/")
     assert b"page.html" in answer.content
     assert b"secret.txt" not in answer.content

@@ -14,16 +14,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servescope.hosting.byte_ranges import (
+from servescope.hosting.static.byte_ranges import (
     MOST_RANGES,
     PART_OVERHEAD,
     ByteRange,
     MultipartRanges,
     read_ranges,
 )
-from servescope.hosting.static_files import SMALL_FILE
+from servescope.hosting.static.folder import SMALL_FILE
 from servescope.records import AppKind, ConcurrencyModel
-from tests.hosting.test_static_files import Answer, FolderClient
+from tests.hosting.static.test_folder import Answer, FolderClient
 from tests.serving.conftest import Bench
 
 if TYPE_CHECKING:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from servescope.hosting.content_types import content_type
+from servescope.hosting.static.content_types import content_type
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-from servescope.hosting.byte_ranges import ByteRange, read_ranges
+from servescope.hosting.static.byte_ranges import ByteRange, read_ranges
 from servescope.wire.http_date import http_date, parse_http_date
 
 if TYPE_CHECKING:

@@ -1,0 +1,1 @@
+"""Hosting a folder: files, conditions, ranges, codings, listings."""
