@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.hosting.conversation import Conversation
-from servescope.hosting.turned_away import NO_ROOM, TurnedAway
+from servescope.hosting.over_capacity import NO_ROOM, TurnedAway
 from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.rate_limited_log import RateLimitedLog
 from servescope.records import RequestFlag
