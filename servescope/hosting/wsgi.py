@@ -11,7 +11,7 @@ from urllib.parse import unquote_to_bytes
 from servescope.hosting.error_stream import ErrorStream
 from servescope.hosting.forwarding import tell_environ
 from servescope.hosting.open_file import OpenFile
-from servescope.hosting.routes import environ_route
+from servescope.recording.routes import environ_route
 from servescope.wire.http1_response import SERVER, as_content, check_status
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from servescope.hosting.routes import fold_path, scope_route
 from servescope.middleware.app_recording import (
     ABORTED,
     APP_ERROR,
@@ -26,6 +25,7 @@ from servescope.middleware.app_recording import (
     name_of,
 )
 from servescope.recording.recorder import FIRST_ERROR_STATUS
+from servescope.recording.routes import fold_path, scope_route
 from servescope.records import Method, Protocol
 
 if TYPE_CHECKING:

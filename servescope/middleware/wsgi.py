@@ -13,13 +13,6 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import quote
 
-from servescope.hosting.routes import (
-    ROUTE_KEY,
-    UNMATCHED,
-    environ_route,
-    fold_path,
-    has_no_rule,
-)
 from servescope.middleware.app_recording import (
     ABORTED,
     APP_ERROR,
@@ -34,6 +27,13 @@ from servescope.middleware.app_recording import (
 )
 from servescope.recording.recorder import FIRST_ERROR_STATUS
 from servescope.recording.ring import OTHER_ROUTE_NAME
+from servescope.recording.routes import (
+    ROUTE_KEY,
+    UNMATCHED,
+    environ_route,
+    fold_path,
+    has_no_rule,
+)
 from servescope.records import Method, Protocol
 
 try:

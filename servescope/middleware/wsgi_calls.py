@@ -10,9 +10,9 @@ from __future__ import annotations
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Final
 
-from servescope.hosting.routes import ROUTE_KEY, WERKZEUG_REQUEST
 from servescope.middleware.app_recording import NO_FLAGS
 from servescope.middleware.kernel_wait import kernel_wait_ns
+from servescope.recording.routes import ROUTE_KEY, WERKZEUG_REQUEST
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable

@@ -16,7 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from servescope.hosting.routes import fold_path
+from servescope.recording.routes import fold_path
 
 T = TypeVar("T")
 

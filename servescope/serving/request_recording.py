@@ -6,10 +6,10 @@ from http import HTTPStatus
 from time import time_ns
 from typing import TYPE_CHECKING, Final
 
-from servescope.hosting.routes import UNMATCHED, fold_path
 from servescope.recording.record_layout import outline
 from servescope.recording.recorder import FIRST_ERROR_STATUS
 from servescope.recording.ring import OTHER_ROUTE, OTHER_ROUTE_NAME
+from servescope.recording.routes import UNMATCHED, fold_path
 from servescope.records import Method, Protocol, RequestDetail, RequestRecord
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 from servescope.errors import ClientDisconnectedError, ClientGoneError
 from servescope.forked_child import end_forked_child
 from servescope.hosting.asgi.host import DONE, HIGH_WATER, Waiters, is_of_a_lost_client
-from servescope.hosting.routes import NOBODYS, scope_route
 from servescope.hosting.unfailing_log import UnfailingLogger
+from servescope.recording.routes import NOBODYS, scope_route
 from servescope.records import RequestFlag
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from servescope.errors import ClientDisconnectedError, ClientGoneError
 from servescope.forked_child import end_forked_child
 from servescope.hosting.asgi.host import DONE, HIGH_WATER, Waiters, is_of_a_lost_client
 from servescope.hosting.asgi.http import HttpCall, HttpState
-from servescope.hosting.routes import scope_route
 from servescope.hosting.unfailing_log import UnfailingLogger
+from servescope.recording.routes import scope_route
 from servescope.records import RequestFlag
 from servescope.wire.http1_response import as_content
 from servescope.wire.websocket import (

@@ -14,7 +14,6 @@ from urllib.parse import quote, unquote_to_bytes
 
 from servescope.errors import AppImportError
 from servescope.hosting.open_file import OpenFile
-from servescope.hosting.routes import UNMATCHED
 from servescope.hosting.static.byte_ranges import MultipartRanges
 from servescope.hosting.static.conditional import Validators, select
 from servescope.hosting.static.content_coding import neighbours, preferred
@@ -22,6 +21,7 @@ from servescope.hosting.static.content_types import content_type
 from servescope.hosting.static.directory_listing import listing_page, read_entries
 from servescope.hosting.static.file_cache import FileCache, version_of
 from servescope.hosting.unfailing_log import UnfailingLogger
+from servescope.recording.routes import UNMATCHED
 from servescope.wire.http1_response import render_block
 from servescope.wire.http1_rules import KNOWN_METHODS
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from servescope.hosting.routes import environ_route, fold_path, scope_route
+from servescope.recording.routes import environ_route, fold_path, scope_route
 
 
 @pytest.mark.parametrize(
