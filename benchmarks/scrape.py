@@ -22,7 +22,7 @@ from servescope import catalog, histogram
 from servescope.catalog import METRICS, Kind
 from servescope.control.load_runs import Control
 from servescope.formats.exposition_text import TextFormat, render
-from servescope.queries.desk import Desk
+from servescope.queries.context import Desk
 from servescope.queries.scrape import Totals
 from servescope.settings import Settings
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey

@@ -8,7 +8,7 @@ from flask import current_app
 
 if TYPE_CHECKING:
     from components.authority import Dashboard
-    from servescope.queries.desk import Desk
+    from servescope.queries.context import Desk
 
 
 def dashboard() -> Dashboard:

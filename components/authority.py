@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from servescope.comparison import ComparisonPlan
-    from servescope.queries.desk import Desk
+    from servescope.queries.context import Desk
     from servescope.records import ListenerWish, LoadPlan
     from servescope.runtime import Runtime
 

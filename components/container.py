@@ -16,7 +16,7 @@ from servescope.figures.lines import LinePlot
 from servescope.queries import container
 
 if TYPE_CHECKING:
-    from servescope.queries.desk import Desk
+    from servescope.queries.context import Desk
     from servescope.queries.rows import ContainerLimit
     from servescope.queries.span import Span
 

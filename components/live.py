@@ -26,7 +26,7 @@ from servescope.queries.span import LONG_STEP_S, View
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from servescope.queries.desk import Desk
+    from servescope.queries.context import Desk
     from servescope.queries.span import Span
 
 Figure = dict[str, Any]

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from components.live import LiveGraph, LivePage
-    from servescope.queries.desk import Desk
+    from servescope.queries.context import Desk
 
 COLUMNS: Final = {"base": 1, "lg": 2}
 CARD_COLUMNS: Final = {"base": 2, "sm": 3, "lg": 4, "xl": 8}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from servescope.comparison import Comparison
-    from servescope.queries.desk import Desk
+    from servescope.queries.context import Desk
     from servescope.queries.rows import Standing
     from servescope.records import LoadRun
 

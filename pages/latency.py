@@ -20,7 +20,7 @@ from servescope.histogram import ERROR_BOUND
 from servescope.queries import latency, residual, traffic
 
 if TYPE_CHECKING:
-    from servescope.queries.desk import Desk
+    from servescope.queries.context import Desk
     from servescope.queries.span import Span
 
 register_page(

@@ -16,7 +16,7 @@ from servescope.figures.lines import LinePlot
 from servescope.queries import host, load, ports
 
 if TYPE_CHECKING:
-    from servescope.queries.desk import Desk
+    from servescope.queries.context import Desk
     from servescope.queries.span import Span
 
 register_page(__name__, path="/load", name="Load", title="Load · Servescope", order=50, icon="load")

@@ -29,7 +29,7 @@ from servescope.histogram import ERROR_BOUND
 from servescope.queries import fleet, host, latency, load, overview, ports, traffic
 
 if TYPE_CHECKING:
-    from servescope.queries.desk import Desk
+    from servescope.queries.context import Desk
     from servescope.queries.rows import Signals
     from servescope.queries.span import Span
 

@@ -15,7 +15,7 @@ from servescope.figures.lines import LinePlot
 from servescope.queries import ports, traffic
 
 if TYPE_CHECKING:
-    from servescope.queries.desk import Desk
+    from servescope.queries.context import Desk
     from servescope.queries.span import Span
 
 register_page(

@@ -27,7 +27,7 @@ from servescope.queries import requests as log
 from servescope.queries import traffic
 
 if TYPE_CHECKING:
-    from servescope.queries.desk import Desk
+    from servescope.queries.context import Desk
     from servescope.queries.span import Span
 
 register_page(

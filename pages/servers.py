@@ -23,7 +23,7 @@ from servescope.runtime.subjects import subjects
 from servescope.runtime.wanted import faults, new_faults
 
 if TYPE_CHECKING:
-    from servescope.queries.desk import Desk
+    from servescope.queries.context import Desk
     from servescope.queries.span import Span
     from servescope.records import ListenerStatus, ListenerWish
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from servescope.comparison import Comparison
-    from servescope.queries.desk import Desk
+    from servescope.queries.context import Desk
     from servescope.records import LoadRun
 
 KEPT_SHOWN: Final = 20

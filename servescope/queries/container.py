@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from servescope.queries.desk import Desk
+    from servescope.queries.context import Desk
     from servescope.queries.rows import Lines
 
 WINDOW_S: Final = 5

@@ -15,7 +15,7 @@ from servescope.settings import ALL_HOSTS
 from servescope.store.base import Aggregation, Matching
 
 if TYPE_CHECKING:
-    from servescope.queries.desk import Desk
+    from servescope.queries.context import Desk
     from servescope.records import Labels
     from servescope.store.base import FleetStore, HostSeen, Store
 

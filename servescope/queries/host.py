@@ -17,7 +17,7 @@ from servescope.queries.rows import Lines
 from servescope.store.base import Aggregation
 
 if TYPE_CHECKING:
-    from servescope.queries.desk import Desk
+    from servescope.queries.context import Desk
     from servescope.queries.span import Span
 
 _CORE = "cpu.logical_number"

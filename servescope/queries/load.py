@@ -11,7 +11,7 @@ from servescope.queries.traffic import REQUESTS_PER_S
 from servescope.store.base import Aggregation
 
 if TYPE_CHECKING:
-    from servescope.queries.desk import Desk
+    from servescope.queries.context import Desk
     from servescope.queries.rows import Lines
     from servescope.queries.span import Span
     from servescope.records import Event, LoadRun

@@ -16,7 +16,7 @@ from servescope.queries.traffic import STATUS
 from servescope.store.base import Aggregation, Matching
 
 if TYPE_CHECKING:
-    from servescope.queries.desk import Desk
+    from servescope.queries.context import Desk
 
 WINDOW_S: Final = 5
 """Seconds a card's figure covers: long enough not to flicker, short enough to be now."""

@@ -14,7 +14,7 @@ from servescope.sampling.owners import listening_table
 from servescope.store.base import Aggregation
 
 if TYPE_CHECKING:
-    from servescope.queries.desk import Desk
+    from servescope.queries.context import Desk
     from servescope.queries.span import Span
 
 LISTENS_S: Final = 10

@@ -8,7 +8,7 @@ from servescope.queries.rows import LogRow
 from servescope.records import Protocol, RequestFlag, Stage
 
 if TYPE_CHECKING:
-    from servescope.queries.desk import Desk
+    from servescope.queries.context import Desk
     from servescope.records import RequestDetail
 
 NEWEST: Final = 200

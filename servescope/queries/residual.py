@@ -13,7 +13,7 @@ from servescope.queries.traffic import of_listener
 from servescope.store.base import Matching
 
 if TYPE_CHECKING:
-    from servescope.queries.desk import Desk
+    from servescope.queries.context import Desk
     from servescope.queries.span import Span
     from servescope.records import LoadRun
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from servescope.catalog import Metric
-    from servescope.queries.desk import Desk
+    from servescope.queries.context import Desk
     from servescope.records import Labels
 
 logger = logging.getLogger(__name__)

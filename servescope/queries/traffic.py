@@ -15,7 +15,7 @@ from servescope.store.base import Aggregation, Matching
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from servescope.queries.desk import Desk
+    from servescope.queries.context import Desk
     from servescope.queries.span import Span
     from servescope.records import Labels
 

@@ -13,7 +13,7 @@ from servescope.queries.traffic import LISTENER, STATUS, of_listener
 from servescope.store.base import Aggregation, Matching
 
 if TYPE_CHECKING:
-    from servescope.queries.desk import Desk
+    from servescope.queries.context import Desk
     from servescope.queries.span import Span
 
 MESSAGES_PER_S: Final = "{message}/s"

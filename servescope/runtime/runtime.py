@@ -12,7 +12,7 @@ from servescope.control.load_runs import Control
 from servescope.errors import DataFolderError, ServescopeError, UsageError
 from servescope.load.plan import check
 from servescope.monkey_patching import threads_patched_by
-from servescope.queries.desk import Desk
+from servescope.queries.context import Desk
 from servescope.recording.recorder import RINGS
 from servescope.runtime.comparing import check_comparison
 from servescope.runtime.election import LOCK_NAME, LeaderLock

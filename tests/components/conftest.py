@@ -5,7 +5,7 @@ import pytest
 from servescope import catalog
 from servescope.control.load_runs import Control
 from servescope.histogram import count
-from servescope.queries.desk import Desk
+from servescope.queries.context import Desk
 from servescope.records import ListenerState, ListenerStatus
 from servescope.settings import load_settings
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey

@@ -10,7 +10,7 @@ from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, MEMORY_UTILIZATION, 
 from servescope.control.load_runs import Control
 from servescope.histogram import ERROR_BOUND
 from servescope.queries import fleet, overview
-from servescope.queries.desk import Desk
+from servescope.queries.context import Desk
 from servescope.settings import ALL_HOSTS, Settings
 from servescope.store.base import Aggregation, Batch, Frame, HistogramDelta, Matching, SeriesKey
 from servescope.store.opening import open_backend
