@@ -19,8 +19,8 @@ from servescope.errors import ServescopeError
 from servescope.figures.lines import LinePlot
 from servescope.queries import comparison as comparisons
 from servescope.queries import ports, traffic
+from servescope.runtime.listener_config import faults, new_faults
 from servescope.runtime.subjects import subjects
-from servescope.runtime.wanted import faults, new_faults
 
 if TYPE_CHECKING:
     from servescope.queries.context import Desk

@@ -26,7 +26,7 @@ from servescope.records import (
     ListenerOptions,
     ListenerSpec,
 )
-from servescope.runtime import listening
+from servescope.runtime import listeners
 from servescope.runtime.served_app import ServedApp
 from servescope.serving.app_probe import kind_in_process
 from servescope.settings import load_settings
@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.write(f"{sentence(status, folder)}\n")
         sys.stdout.flush()
         if arguments.reload:  # and say so
-            logging.getLogger(listening.__name__).setLevel(logging.INFO)
+            logging.getLogger(listeners.__name__).setLevel(logging.INFO)
         while not asked_to_stop.wait(ROUND_S):
             served.look_after()
     finally:

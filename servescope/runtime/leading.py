@@ -13,12 +13,12 @@ from servescope.recording.recorder import RINGS
 from servescope.recording.ring import stores_are_ordered
 from servescope.records import Event, EventKind
 from servescope.runtime.collecting import Collecting
-from servescope.runtime.comparing import Comparisons
+from servescope.runtime.comparisons import Comparisons
 from servescope.runtime.hostable import objection
-from servescope.runtime.listening import Listeners
-from servescope.runtime.loading import LoadRuns
+from servescope.runtime.listener_config import LOGS, added_listener, wanted_listeners
+from servescope.runtime.listeners import Listeners
+from servescope.runtime.load_runs import LoadRuns
 from servescope.runtime.troubles import Troubles
-from servescope.runtime.wanted import LOGS, added_listener, wanted_listeners
 
 if TYPE_CHECKING:
     from pathlib import Path

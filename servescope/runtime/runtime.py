@@ -14,7 +14,7 @@ from servescope.load.plan import check
 from servescope.monkey_patching import threads_patched_by
 from servescope.queries.context import Desk
 from servescope.recording.recorder import RINGS
-from servescope.runtime.comparing import check_comparison
+from servescope.runtime.comparisons import check_comparison
 from servescope.runtime.election import LOCK_NAME, LeaderLock
 from servescope.runtime.leading import Leader, announce
 from servescope.runtime.malloc import bound_freed_memory

@@ -25,9 +25,9 @@ from servescope.runtime.collecting import Collecting
 from servescope.runtime.election import LeaderLock
 from servescope.runtime.hostable import objection
 from servescope.runtime.leading import announce, tell_news
-from servescope.runtime.listening import Listeners
+from servescope.runtime.listener_config import LOGS
+from servescope.runtime.listeners import Listeners
 from servescope.runtime.troubles import Troubles
-from servescope.runtime.wanted import LOGS
 from servescope.store.sqlite.store import open_store
 from servescope.store.tiers import Retention
 

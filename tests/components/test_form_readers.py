@@ -22,10 +22,10 @@ from servescope.records import (
     ListenerStatus,
     LoadPlan,
 )
-from servescope.runtime.comparing import check_comparison
+from servescope.runtime.comparisons import check_comparison
 from servescope.runtime.hostable import objection
+from servescope.runtime.listener_config import faults, new_faults
 from servescope.runtime.subjects import subjects
-from servescope.runtime.wanted import faults, new_faults
 from servescope.settings import Settings
 from tests.app.callback_payloads import ROW
 

@@ -11,7 +11,7 @@ import pytest
 from servescope.comparison import ComparisonPlan
 from servescope.errors import LoadRefusedError
 from servescope.records import ConcurrencyModel, RunState
-from servescope.runtime.comparing import check_comparison
+from servescope.runtime.comparisons import check_comparison
 from servescope.runtime.hostable import BUNDLED_ASGI, BUNDLED_SITE, BUNDLED_WSGI
 from servescope.runtime.subjects import SUBJECTS, subjects
 from servescope.settings import Settings

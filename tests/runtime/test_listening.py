@@ -13,8 +13,8 @@ import pytest
 from servescope.recording import Recorder
 from servescope.records import ConcurrencyModel, ListenerState, ListenerWish
 from servescope.runtime.hostable import BUNDLED_ASGI, BUNDLED_SITE, BUNDLED_WSGI, objection
-from servescope.runtime.listening import Listeners
-from servescope.runtime.wanted import added_listener, wanted_listeners
+from servescope.runtime.listener_config import added_listener, wanted_listeners
+from servescope.runtime.listeners import Listeners
 from servescope.settings import Settings
 from tests.processes import eventually, is_bound
 

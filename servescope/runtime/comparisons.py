@@ -32,8 +32,8 @@ from servescope.records import (
     RunState,
 )
 from servescope.runtime.hostable import objection
+from servescope.runtime.listener_config import common_options
 from servescope.runtime.run_series import run_series
-from servescope.runtime.wanted import common_options
 from servescope.sampling.process_tree import usage_of
 from servescope.serving.contender import ContenderProcess
 from servescope.settings import names_folder

@@ -22,7 +22,7 @@ from servescope.records import (
     Sample,
 )
 from servescope.runtime.hostable import nothing_against
-from servescope.runtime.wanted import settled, wished
+from servescope.runtime.listener_config import settled, wished
 from servescope.sampling.owners import holder_of
 from servescope.serving import start_listener
 from servescope.serving.handover import retire, succeed

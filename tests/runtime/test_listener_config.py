@@ -15,7 +15,7 @@ from servescope.records import (
     ListenerStatus,
     ListenerWish,
 )
-from servescope.runtime.wanted import faults, new_faults, wanted_listeners, wished
+from servescope.runtime.listener_config import faults, new_faults, wanted_listeners, wished
 from servescope.settings import Settings
 
 
