@@ -16,7 +16,7 @@ from servescope.hosting.static.folder import StaticFolder
 from servescope.hosting.wsgi import WsgiHost
 from servescope.records import UNIX, AppKind, ConcurrencyModel, Sample
 from servescope.serving.access import AccessList
-from servescope.serving.access_log import AccessLog
+from servescope.serving.access_log.log import AccessLog
 from servescope.serving.binding import address_of, bind, prepare
 from servescope.serving.debugging import debugged
 from servescope.serving.model import Assignment, Load, Model

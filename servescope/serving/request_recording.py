@@ -15,7 +15,7 @@ from servescope.records import Method, Protocol, RequestDetail, RequestRecord
 if TYPE_CHECKING:
     from servescope.hosting.exchange import Exchange
     from servescope.recording import Recorder
-    from servescope.serving.access_log import AccessLog
+    from servescope.serving.access_log.log import AccessLog
 
 _METHODS: Final = {method.name: method for method in Method}
 _OTHER: Final = Method._OTHER  # noqa: SLF001 - OpenTelemetry's name

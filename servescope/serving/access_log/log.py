@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Final
 
 from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.rate_limited_log import RateLimitedLog
-from servescope.serving.access_log_lines import LineWriter
-from servescope.serving.rotating_file import RotatingFile
+from servescope.serving.access_log.lines import LineWriter
+from servescope.serving.access_log.rotating_file import RotatingFile
 
 if TYPE_CHECKING:
     from servescope.hosting.exchange import Exchange
     from servescope.records import ListenerOptions
-    from servescope.serving.access_log_lines import Entry
+    from servescope.serving.access_log.lines import Entry
 
 MOST_QUEUED: Final = 32_768
 """Requests that wait for the writer at most."""

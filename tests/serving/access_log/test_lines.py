@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servescope.records import AccessLogFormat
-from servescope.serving.access_log_lines import LineWriter, escaped, moment
+from servescope.serving.access_log.lines import LineWriter, escaped, moment
 from servescope.wire.http1_events import Refusal, RequestHead
 
 END_NS = 1_763_700_601_500_000_000  # 2025-11-21 04:50:01 UTC

@@ -8,11 +8,11 @@ import sys
 
 import pytest
 
-from servescope.serving.rotating_file import RotatingFile
+from servescope.serving.access_log.rotating_file import RotatingFile
 
 WRITER = """
 import sys, pathlib
-from servescope.serving.rotating_file import RotatingFile
+from servescope.serving.access_log.rotating_file import RotatingFile
 file = RotatingFile(pathlib.Path(sys.argv[1]), 20_000, 40)
 sys.stdin.readline()
 for number in range(400):

@@ -1,0 +1,1 @@
+"""The access log of a listener: its lines, its file, its writer."""
