@@ -23,8 +23,8 @@ from servescope.serving.model import Assignment, Load, Model
 from servescope.serving.models import model_class
 from servescope.serving.models.prefork import Prefork
 from servescope.serving.request_recording import RequestRecording
-from servescope.serving.served_certificate import CertificateWatch, ServedCertificate
 from servescope.serving.source_files import SourceWatch
+from servescope.serving.tls.served_certificate import CertificateWatch, ServedCertificate
 from servescope.serving.unix_socket import SocketFile
 from servescope.wire.forwarded import TrustedProxies
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from servescope.hosting.site import Application
     from servescope.recording import Recorder
     from servescope.records import ListenerOptions, ListenerSpec, ShownCertificate
-    from servescope.serving.certificates import Pair
+    from servescope.serving.tls.certificates import Pair
 
 GRACE_SECONDS = 2.0
 

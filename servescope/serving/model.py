@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from servescope.hosting.site import Site
     from servescope.records import ListenerOptions, ListenerSpec
     from servescope.serving.access import AccessList
-    from servescope.serving.served_certificate import ServedCertificate
     from servescope.serving.source_files import SourceWatch
+    from servescope.serving.tls.served_certificate import ServedCertificate
 
 
 @dataclass(frozen=True, slots=True)

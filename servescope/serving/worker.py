@@ -31,10 +31,10 @@ from servescope.errors import ListenerError
 from servescope.forked_child import restore_signals_in_children
 from servescope.recording import Recorder
 from servescope.serving.binding import prepare
-from servescope.serving.certificates import Pair
 from servescope.serving.listener import GRACE_SECONDS, RunningListener, start_listener
 from servescope.serving.parent_pipes import ParentPipes
 from servescope.serving.source_files import imported_sources, sources_of_failure
+from servescope.serving.tls.certificates import Pair
 from servescope.serving.worker_order import WorkerOrder
 from servescope.serving.worker_report import WorkerReport
 

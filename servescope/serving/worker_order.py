@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
-from servescope.serving.certificates import Pair
+from servescope.serving.tls.certificates import Pair
 
 
 @dataclass(frozen=True, slots=True)

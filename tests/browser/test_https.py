@@ -10,7 +10,7 @@ import pytest
 from cryptography import x509
 
 from servescope.records import RunState
-from servescope.serving.certificates import self_signed_pair
+from servescope.serving.tls.certificates import self_signed_pair
 from tests.browser.test_load import figure, fill, newest_run
 from tests.browser.test_servers import choose, wait_card
 from tests.faults.test_handover import total_requests

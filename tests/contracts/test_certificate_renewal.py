@@ -13,8 +13,8 @@ import pytest
 from cryptography import x509
 
 from servescope.records import AppKind, ConcurrencyModel
-from servescope.serving.certificates import self_signed_pair
 from servescope.serving.models import REGISTRY
+from servescope.serving.tls.certificates import self_signed_pair
 from tests.contracts.hall import Hall, wait_until
 from tests.serving.raw_client import CLOSING, GET, read_all, read_responses
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from servescope.records import AppKind
-from servescope.serving.certificates import self_signed_pair
+from servescope.serving.tls.certificates import self_signed_pair
 from tests.contracts import hostile_asgi_apps, hostile_wsgi_apps
 from tests.contracts.hall import HOSTINGS
 from tests.contracts.hostile_cases import WEBSOCKET, Kind

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cryptography.hazmat.primitives import serialization as as_bytes
 
 from servescope.records import SELF_SIGNED, AppKind, ConcurrencyModel
-from servescope.serving.certificates import self_signed_pair
+from servescope.serving.tls.certificates import self_signed_pair
 from tests.contracts.hall import APPS, Hall
 from tests.serving.tls_client import trusting
 

@@ -23,7 +23,7 @@ from servescope.records import (
     RequestFlag,
     RunState,
 )
-from servescope.serving.certificates import (
+from servescope.serving.tls.certificates import (
     context_of,
     read_pair,
     self_signed_pair,

@@ -6,7 +6,7 @@ import socket
 import ssl
 from typing import TYPE_CHECKING
 
-from servescope.serving.certificates import context_of, read_pair, self_signed_pair
+from servescope.serving.tls.certificates import context_of, read_pair, self_signed_pair
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from servescope.records import ListenerSpec
-    from servescope.serving.certificates import Pair
-    from servescope.serving.served_certificate import ServedCertificate
+    from servescope.serving.tls.certificates import Pair
+    from servescope.serving.tls.served_certificate import ServedCertificate
 
 SHORT_LIFE_S: Final = 1.0
 """A worker that lived shorter than this, or that could not serve at all, is replaced only after as

@@ -9,9 +9,9 @@ import pytest
 
 from servescope.errors import CertificateError
 from servescope.records import SELF_SIGNED, ListenerOptions
-from servescope.serving import certificates
-from servescope.serving.certificates import self_signed_pair
-from servescope.serving.served_certificate import (
+from servescope.serving.tls import certificates
+from servescope.serving.tls.certificates import self_signed_pair
+from servescope.serving.tls.served_certificate import (
     REMAKE_S,
     RETRY_S,
     SETTLE_S,
@@ -105,7 +105,7 @@ def test_what_cannot_be_used_is_told_once_and_tried_again(site, monkeypatch):
         raise CertificateError("it cannot be used now: Too many open files")
 
     with monkeypatch.context() as patch:
-        patch.setattr("servescope.serving.served_certificate.context_of", scarce)
+        patch.setattr("servescope.serving.tls.served_certificate.context_of", scarce)
         assert not watch.look(101.0)
     assert watch.problem == (
         "it cannot be used now: Too many open files; "
@@ -125,7 +125,7 @@ def test_a_self_signed_pair_that_ends_soon_is_made_anew_while_it_is_in_use(tmp_p
     assert not watch.look(now_s)
     assert not watch.look(now_s + 2 * SETTLE_S)
     monkeypatch.setattr(certificates, "RENEW_DAYS", 40)  # as if ten days had passed
-    monkeypatch.setattr("servescope.serving.served_certificate.RENEW_DAYS", 40)
+    monkeypatch.setattr("servescope.serving.tls.served_certificate.RENEW_DAYS", 40)
     later_s = now_s + REMAKE_S
     assert not watch.look(later_s)
     assert watch.look(later_s + SETTLE_S)

@@ -12,8 +12,8 @@ from cryptography import x509
 
 from servescope.errors import CertificateError
 from servescope.records import SELF_SIGNED, ListenerOptions
-from servescope.serving import certificates
-from servescope.serving.certificates import (
+from servescope.serving.tls import certificates
+from servescope.serving.tls.certificates import (
     Pair,
     context_of,
     files_of,

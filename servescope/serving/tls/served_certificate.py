@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from servescope.errors import CertificateError
 from servescope.records import SELF_SIGNED, ShownCertificate
-from servescope.serving.certificates import (
+from servescope.serving.tls.certificates import (
     RENEW_DAYS,
     Pair,
     context_of,
