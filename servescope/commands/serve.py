@@ -28,7 +28,7 @@ from servescope.records import (
 )
 from servescope.runtime import listeners
 from servescope.runtime.served_app import ServedApp
-from servescope.serving.app_probe import kind_in_process
+from servescope.serving.workers.app_probe import kind_in_process
 from servescope.settings import load_settings
 from servescope.wire.forwarded import TrustedProxies
 

@@ -1,10 +1,10 @@
 """Comparisons: the same load on several concurrency models, one listener for each, for a while.
 
 Theory of operation. People ask for a comparison in the store; the leader carries it out on a thread
-of its own. Each model gets a process (`serving.contender`) whose listener is told to the pages like
-any other, and a load run as anybody could start one. The listeners are no wishes in the store: they
-live in their processes and end with them, at the latest when the leader does. What a dead leader
-left is marked as failed by the next one.
+of its own. Each model gets a process (`serving.workers.contender`) whose listener is told to the
+pages like any other, and a load run as anybody could start one. The listeners are no wishes in the
+store: they live in their processes and end with them, at the latest when the leader does. What a
+dead leader left is marked as failed by the next one.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from servescope.runtime.hostable import objection
 from servescope.runtime.listener_config import common_options
 from servescope.runtime.run_series import run_series
 from servescope.sampling.process_tree import usage_of
-from servescope.serving.contender import ContenderProcess
+from servescope.serving.workers.contender import ContenderProcess
 from servescope.settings import names_folder
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from servescope.records import (
     ListenerSpec,
 )
 from servescope.runtime.hostable import BUNDLED_SITE, nothing_against
-from servescope.serving.app_probe import kind_in_process
+from servescope.serving.workers.app_probe import kind_in_process
 from servescope.settings import names_folder
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from servescope.recording import RECORD_DTYPE, Recorder, RingReader
 from servescope.recording.recorder import RING_SUFFIX
 from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
 from servescope.serving import start_listener
-from servescope.serving.worker_order import WorkerOrder
+from servescope.serving.workers.order import WorkerOrder
 from tests.processes import children, eventually
 
 ROOT = Path(__file__).parents[2]

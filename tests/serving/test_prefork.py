@@ -17,7 +17,7 @@ from servescope.recording import Recorder
 from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
 from servescope.serving import RunningListener, start_listener
 from servescope.serving.models.prefork import Prefork
-from servescope.serving.worker_order import WorkerOrder
+from servescope.serving.workers.order import WorkerOrder
 from tests.serving.raw_client import CLOSING, exchange
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ import sys, time
 from pathlib import Path
 from servescope.recording import Recorder
 from servescope.serving import start_listener
-from servescope.serving.worker_order import WorkerOrder
+from servescope.serving.workers.order import WorkerOrder
 spec = WorkerOrder.from_line(sys.stdin.buffer.readline()).spec
 listener = start_listener(spec, Recorder(Path(sys.argv[1])))
 print(listener.address[1], flush=True)

@@ -23,8 +23,8 @@ from servescope.child_process import let_go
 from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.records import ConcurrencyModel
 from servescope.serving.model import Assignment, Load
-from servescope.serving.worker_order import WorkerOrder
-from servescope.serving.worker_process import reports, start_worker, tell
+from servescope.serving.workers.order import WorkerOrder
+from servescope.serving.workers.process import reports, start_worker, tell
 
 if TYPE_CHECKING:
     import subprocess

@@ -15,8 +15,8 @@ import pytest
 from servescope.errors import ListenerError
 from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
 from servescope.sampling.process_tree import tree_of, usage_of
-from servescope.serving.contender import ContenderProcess
 from servescope.serving.models import REGISTRY
+from servescope.serving.workers.contender import ContenderProcess
 from tests.processes import alive, eventually, is_bound
 
 pytestmark = pytest.mark.process
@@ -79,7 +79,7 @@ STARTER = f"""
 import sys
 from pathlib import Path
 from servescope.records import *
-from servescope.serving.contender import ContenderProcess
+from servescope.serving.workers.contender import ContenderProcess
 spec = ListenerSpec("it", "127.0.0.1", 0, ConcurrencyModel.PREFORK, AppKind.WSGI, {APP!r})
 contender = ContenderProcess(spec, Path(sys.argv[1]))
 while not contender.is_up(1): pass

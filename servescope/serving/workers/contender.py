@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Final
 from servescope.child_process import let_go
 from servescope.errors import ListenerError
 from servescope.serving.binding import bind
-from servescope.serving.worker_order import WorkerOrder
-from servescope.serving.worker_process import reports, start_worker, tell
+from servescope.serving.workers.order import WorkerOrder
+from servescope.serving.workers.process import reports, start_worker, tell
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -15,9 +15,9 @@ from servescope.child_process import let_go, say, start_child
 from servescope.errors import AppImportError
 from servescope.hosting.app_import import import_app, kind_of
 from servescope.records import AppKind
-from servescope.serving.parent_pipes import ParentPipes
+from servescope.serving.workers.pipes import ParentPipes
 
-MODULE = "servescope.serving.app_probe"
+MODULE = "servescope.serving.workers.app_probe"
 
 
 def kind_in_process(name: str) -> AppKind:

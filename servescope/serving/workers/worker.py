@@ -1,4 +1,4 @@
-"""A process that serves at an inherited socket: `python -m servescope.serving.worker`.
+"""A process that serves at an inherited socket: `python -m servescope.serving.workers.worker`.
 
 The workers of the model `prefork` are such, with a thread pool each, and the contenders of a
 comparison, with any model. It is told what to serve in one line on standard input, and reports on
@@ -32,11 +32,11 @@ from servescope.forked_child import restore_signals_in_children
 from servescope.recording import Recorder
 from servescope.serving.binding import prepare
 from servescope.serving.listener import GRACE_SECONDS, RunningListener, start_listener
-from servescope.serving.parent_pipes import ParentPipes
 from servescope.serving.source_files import imported_sources, sources_of_failure
 from servescope.serving.tls.certificates import Pair
-from servescope.serving.worker_order import WorkerOrder
-from servescope.serving.worker_report import WorkerReport
+from servescope.serving.workers.order import WorkerOrder
+from servescope.serving.workers.pipes import ParentPipes
+from servescope.serving.workers.report import WorkerReport
 
 if TYPE_CHECKING:
     from types import FrameType

@@ -6,15 +6,15 @@ import json
 from typing import IO, TYPE_CHECKING, Final
 
 from servescope.child_process import say, start_child
-from servescope.serving.worker_report import WorkerReport
+from servescope.serving.workers.report import WorkerReport
 
 if TYPE_CHECKING:
     import subprocess
     from collections.abc import Iterator, Mapping
 
-    from servescope.serving.worker_order import WorkerOrder
+    from servescope.serving.workers.order import WorkerOrder
 
-WORKER_MODULE: Final = "servescope.serving.worker"
+WORKER_MODULE: Final = "servescope.serving.workers.worker"
 
 
 def start_worker(order: WorkerOrder, stderr: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
