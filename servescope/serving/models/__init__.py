@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 REGISTRY: Final[dict[ConcurrencyModel, str]] = {
     ConcurrencyModel.SEQUENTIAL: "servescope.serving.models.sequential:Sequential",
-    ConcurrencyModel.THREAD_POOL: "servescope.serving.models.thread_pool:ThreadPool",
+    ConcurrencyModel.THREAD_POOL: "servescope.serving.models.thread_pool.pool:ThreadPool",
     ConcurrencyModel.PREFORK: "servescope.serving.models.prefork:Prefork",
     ConcurrencyModel.ASYNCIO: "servescope.serving.models.asyncio_loop:AsyncioLoop",
 }

@@ -3,8 +3,8 @@
 Theory of operation. The leader accepts, reads heads and bodies, and parks every connection that
 waits for its client: idle, half a request, a response the client is slow to read, a last reading
 before the close. So a slow client holds no thread. A complete request is answered by the leader
-itself when it is likely to be quick (`serving.pace`), else by another thread; should it block all
-the same, another thread leads on meanwhile (`serving.crew`). Whoever answers a client that has sent
+itself when it is likely to be quick (`serving.models.thread_pool.handoff`), else by another thread; should it block all
+the same, another thread leads on meanwhile (`serving.models.thread_pool.leader_followers`). Whoever answers a client that has sent
 requests ahead goes on with them, and gives way after some: the leader to what is ready, a worker to
 what is queued. A hand-over between threads costs more than most requests.
 
@@ -29,11 +29,11 @@ from servescope.records import RequestFlag
 from servescope.serving.accept_queue import AcceptQueue
 from servescope.serving.acceptor import ACCEPTS_PER_TURN, Acceptor
 from servescope.serving.connection import LINGER, STOP_LINGER, Connection, now_ns
-from servescope.serving.crew import Crew, Member, Order
 from servescope.serving.model import Assignment, Load
-from servescope.serving.pace import Pace
+from servescope.serving.models.thread_pool.handoff import Pace
+from servescope.serving.models.thread_pool.leader_followers import Crew, Member, Order
+from servescope.serving.models.thread_pool.readiness import Readiness
 from servescope.serving.pinning import pin_this_thread
-from servescope.serving.readiness import Readiness
 from servescope.serving.sweeps import sweep_seconds
 from servescope.serving.worker_threads import join_answering
 

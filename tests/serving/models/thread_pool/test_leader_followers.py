@@ -10,8 +10,8 @@ import pytest
 
 from servescope import catalog
 from servescope.records import RequestFlag
-from servescope.serving.crew import Crew, Order
-from servescope.serving.pace import Pace
+from servescope.serving.models.thread_pool.handoff import Pace
+from servescope.serving.models.thread_pool.leader_followers import Crew, Order
 from tests.serving import apps_for_listeners
 from tests.serving.raw_client import (
     CLOSING,

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from servescope.serving.pace import (
+from servescope.serving.models.thread_pool.handoff import (
     ENOUGH_TRIALS,
     LONGEST_PAUSE_NS,
     MOST_SLOW_ROUTES,

@@ -1,0 +1,1 @@
+"""The model `thread_pool`: leader and followers over epoll(7)."""
