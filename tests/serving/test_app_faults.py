@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from servescope.records import AppKind, ConcurrencyModel
-from servescope.serving.models import asyncio_loop
+from servescope.serving.models.asyncio import loop as loop_module
 from tests.hosting.faults import FAULTS, failures
 from tests.serving import apps_with_faults
 from tests.serving.raw_client import CLOSING, GET, HANDSHAKE, connect, exchange, read_all
@@ -165,7 +165,7 @@ ON_THE_LOOP = [
 @pytest.fixture(params=LOOPS.values(), ids=LOOPS)
 def _loop(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     new_loop: Any = request.param
-    monkeypatch.setattr(asyncio_loop.AsyncioLoop.__init__, "__defaults__", (new_loop,))
+    monkeypatch.setattr(loop_module.AsyncioLoop.__init__, "__defaults__", (new_loop,))
 
 
 @pytest.mark.usefixtures("_loop")

@@ -14,7 +14,7 @@ REGISTRY: Final[dict[ConcurrencyModel, str]] = {
     ConcurrencyModel.SEQUENTIAL: "servescope.serving.models.sequential:Sequential",
     ConcurrencyModel.THREAD_POOL: "servescope.serving.models.thread_pool.pool:ThreadPool",
     ConcurrencyModel.PREFORK: "servescope.serving.models.prefork:Prefork",
-    ConcurrencyModel.ASYNCIO: "servescope.serving.models.asyncio_loop:AsyncioLoop",
+    ConcurrencyModel.ASYNCIO: "servescope.serving.models.asyncio.loop:AsyncioLoop",
 }
 
 

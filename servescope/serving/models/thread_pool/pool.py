@@ -3,8 +3,8 @@
 Theory of operation. The leader accepts, reads heads and bodies, and parks every connection that
 waits for its client: idle, half a request, a response the client is slow to read, a last reading
 before the close. So a slow client holds no thread. A complete request is answered by the leader
-itself when it is likely to be quick (`serving.models.thread_pool.handoff`), else by another thread; should it block all
-the same, another thread leads on meanwhile (`serving.models.thread_pool.leader_followers`). Whoever answers a client that has sent
+itself when it is likely to be quick (`handoff`), else by another thread; should it block all the
+same, another thread leads on meanwhile (`leader_followers`). Whoever answers a client that has sent
 requests ahead goes on with them, and gives way after some: the leader to what is ready, a worker to
 what is queued. A hand-over between threads costs more than most requests.
 

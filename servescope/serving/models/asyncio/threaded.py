@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from servescope.errors import ClientGoneError
 from servescope.records import RequestFlag
 from servescope.serving.connection import now_ns
-from servescope.serving.loop_output import LoopOutput
-from servescope.serving.loop_phases import NEVER_NS, Keeper, Phase
+from servescope.serving.models.asyncio.output import LoopOutput
+from servescope.serving.models.asyncio.phases import NEVER_NS, Keeper, Phase
 
 if TYPE_CHECKING:
     from collections.abc import Callable

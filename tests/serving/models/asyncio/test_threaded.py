@@ -13,7 +13,7 @@ import pytest
 from servescope import catalog
 from servescope.records import AppKind, ConcurrencyModel, RequestFlag
 from servescope.serving.connection import now_ns
-from servescope.serving.models.asyncio_loop import AsyncioLoop
+from servescope.serving.models.asyncio.loop import AsyncioLoop
 from tests.serving import apps_for_listeners
 from tests.serving.raw_client import (
     CLOSING,

@@ -32,10 +32,10 @@ from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.serving.accept_queue import AcceptQueue
 from servescope.serving.acceptor import Acceptor
 from servescope.serving.connection import now_ns
-from servescope.serving.coroutine_driver import CoroutineDriver
-from servescope.serving.loop_connection import LoopConnection
-from servescope.serving.loop_phases import LEAVING_NS
 from servescope.serving.model import Assignment, Load
+from servescope.serving.models.asyncio.connection import LoopConnection
+from servescope.serving.models.asyncio.coroutine_driver import CoroutineDriver
+from servescope.serving.models.asyncio.phases import LEAVING_NS
 from servescope.serving.pinning import pin_this_thread
 from servescope.serving.sweeps import sweep_seconds
 from servescope.serving.worker_threads import WorkerThreads
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
     from servescope.hosting.asgi.http import HttpCall
     from servescope.hosting.asgi.websocket import WebSocketCall
-    from servescope.serving.threaded_answers import ThreadedAnswers
+    from servescope.serving.models.asyncio.threaded import ThreadedAnswers
 
 STARTUP_S: Final = 10.0
 """How long an app may take to start before the listener gives up."""

@@ -20,8 +20,14 @@ from servescope.hosting.conversation import Need
 from servescope.records import RequestFlag
 from servescope.serving.arrival import receive
 from servescope.serving.connection import LINGER, READ_BYTES, STOP_LINGER, now_ns
-from servescope.serving.loop_phases import HALF_CLOSED_NS, LEAVING_NS, NEVER_NS, Keeper, Phase
-from servescope.serving.loop_websocket import LoopWebSocket
+from servescope.serving.models.asyncio.phases import (
+    HALF_CLOSED_NS,
+    LEAVING_NS,
+    NEVER_NS,
+    Keeper,
+    Phase,
+)
+from servescope.serving.models.asyncio.websocket import LoopWebSocket
 from servescope.wire.http1_events import BodyData, EndOfMessage, Refusal
 from servescope.wire.websocket_handshake import (
     REFUSAL_FIELDS,

@@ -15,7 +15,7 @@ from tests.serving.tls_client import trusting
 if TYPE_CHECKING:
     import ssl
 
-SCOPE = "tests.serving.test_asyncio_tls:tell_scope"
+SCOPE = "tests.serving.models.asyncio.test_tls:tell_scope"
 
 
 async def tell_scope(scope, receive, send):

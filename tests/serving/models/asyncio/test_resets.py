@@ -7,9 +7,9 @@ import pytest
 
 from servescope import catalog
 from servescope.records import AppKind, ConcurrencyModel
-from servescope.serving.models import asyncio_loop
+from servescope.serving.models.asyncio import loop as loop_module
 from tests.serving import asgi_apps_for_listeners
-from tests.serving.held_loop import held
+from tests.serving.models.asyncio.held_loop import held
 from tests.serving.raw_client import GET, HANDSHAKE, asking, connect, gauge, read_responses
 
 APPS = "tests.serving.asgi_apps_for_listeners:"
@@ -20,7 +20,7 @@ POST = b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\nabc"
 @pytest.fixture(params=["installed", "asyncio"], autouse=True)
 def _loop(request, monkeypatch):
     if request.param == "asyncio":
-        monkeypatch.setattr(asyncio_loop, "find_spec", lambda _name: None)
+        monkeypatch.setattr(loop_module, "find_spec", lambda _name: None)
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Final
 from servescope.errors import ClientGoneError
 from servescope.hosting.asgi.websocket import WebSocketCall
 from servescope.serving.connection import now_ns
-from servescope.serving.loop_phases import CLOSE_NS, PING_NS, Phase
-from servescope.serving.threaded_answers import ThreadedAnswers
+from servescope.serving.models.asyncio.phases import CLOSE_NS, PING_NS, Phase
+from servescope.serving.models.asyncio.threaded import ThreadedAnswers
 
 if TYPE_CHECKING:
     from servescope.hosting.asgi.http import HttpCall

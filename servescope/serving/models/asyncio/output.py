@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from servescope.errors import ClientDisconnectedError, ClientGoneError
 from servescope.hosting.asgi.host import Waiters
 from servescope.serving.connection import Connection, now_ns
-from servescope.serving.loop_phases import Phase
+from servescope.serving.models.asyncio.phases import Phase
 
 if TYPE_CHECKING:
     import asyncio

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 import anyio
 import pytest
 
-from servescope.serving.coroutine_driver import CoroutineDriver
+from servescope.serving.models.asyncio.coroutine_driver import CoroutineDriver
 
 VARIABLE: ContextVar[str] = ContextVar("VARIABLE", default="none")
 LOOPS = [asyncio.new_event_loop]

@@ -12,9 +12,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from servescope import catalog
 from servescope.records import AppKind, ConcurrencyModel, Method, Protocol
-from servescope.serving import loop_websocket
+from servescope.serving.models.asyncio import websocket as websocket_module
 from tests.serving import asgi_apps_for_listeners
-from tests.serving.held_loop import held
+from tests.serving.models.asyncio.held_loop import held
 from tests.serving.raw_client import HANDSHAKE, connect, exchange, gauge
 from tests.waiting import eventually
 
@@ -94,7 +94,7 @@ def test_a_client_whose_messages_nobody_takes_is_not_given_up(bench, wait_until)
 
 
 def test_a_client_that_never_says_a_word_is_asked_whether_it_is_there(listener, monkeypatch):
-    monkeypatch.setattr(loop_websocket, "PING_NS", 1)
+    monkeypatch.setattr(websocket_module, "PING_NS", 1)
     with connect(listener) as sock:
         sock.sendall(HANDSHAKE)
         received = b""

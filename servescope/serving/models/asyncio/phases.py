@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from servescope.hosting.asgi.host import AsgiHost
     from servescope.hosting.asgi.http import HttpCall
     from servescope.hosting.asgi.websocket import WebSocketCall
-    from servescope.serving.coroutine_driver import CoroutineDriver
-    from servescope.serving.threaded_answers import ThreadedAnswers
+    from servescope.serving.models.asyncio.coroutine_driver import CoroutineDriver
+    from servescope.serving.models.asyncio.threaded import ThreadedAnswers
 
 NEVER_NS: Final = 1 << 62
 PING_NS: Final = 20_000_000_000
