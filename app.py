@@ -29,8 +29,8 @@ from servescope.errors import ServescopeError, SettingsError
 from servescope.forked_child import restore_signals_in_children
 from servescope.runtime import Runtime
 from servescope.runtime.dashboard_server import bind_dashboard, start_dashboard_server
-from servescope.serving.binding import address_of
 from servescope.settings import Settings, load_settings
+from servescope.sockets.binding import address_of
 from servescope.wire.forwarded import TrustedProxies
 
 if TYPE_CHECKING:

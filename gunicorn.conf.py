@@ -19,8 +19,8 @@ from servescope.environment import whole_number
 from servescope.errors import ServescopeError, UsageError
 from servescope.forked_child import close_in_children, restore_signals_in_children
 from servescope.runtime import Runtime
-from servescope.serving.binding import check_address
 from servescope.settings import load_settings
+from servescope.sockets.binding import check_address
 
 if TYPE_CHECKING:
     from gunicorn.workers.base import Worker

@@ -13,8 +13,8 @@ from servescope.errors import ListenerError, PortNotPermittedError, PortTakenErr
 from servescope.records import ListenerOptions
 from servescope.sampling.owners import holder_of
 from servescope.serving import bind
-from servescope.serving.binding import address_of
 from servescope.serving.private_listener import start_private_listener
+from servescope.sockets.binding import address_of
 
 if TYPE_CHECKING:
     import socket

@@ -14,10 +14,10 @@ from servescope.hosting.over_capacity import NO_ROOM, TurnedAway
 from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.rate_limited_log import RateLimitedLog
 from servescope.records import RequestFlag
-from servescope.serving.arrival import stamp_arrivals
 from servescope.serving.connection import Connection, now_ns
 from servescope.serving.date_header import date_header
-from servescope.serving.tls_socket import TlsSocket
+from servescope.sockets.timestamps import stamp_arrivals
+from servescope.sockets.tls import TlsSocket
 from servescope.wire.tls_channel import TlsChannel
 
 if TYPE_CHECKING:

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from servescope.errors import ClientGoneError
 from servescope.forked_child import in_children
 from servescope.records import RequestFlag
-from servescope.serving.arrival import receive
-from servescope.serving.stream_socket import PARENTS_SOCKET
-from servescope.serving.tls_socket import TlsSocket
+from servescope.sockets.stream import PARENTS_SOCKET
+from servescope.sockets.timestamps import receive
+from servescope.sockets.tls import TlsSocket
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from servescope.hosting.conversation import Conversation
     from servescope.hosting.exchange import Exchange
     from servescope.hosting.open_file import OpenFile
-    from servescope.serving.stream_socket import StreamSocket
+    from servescope.sockets.stream import StreamSocket
     from servescope.wire.http1_response import Dates
 
 now_ns = time.perf_counter_ns

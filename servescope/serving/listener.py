@@ -17,7 +17,6 @@ from servescope.hosting.wsgi import WsgiHost
 from servescope.records import UNIX, AppKind, ConcurrencyModel, Sample
 from servescope.serving.access import AccessList
 from servescope.serving.access_log.log import AccessLog
-from servescope.serving.binding import address_of, bind, prepare
 from servescope.serving.debugging import debugged
 from servescope.serving.model import Assignment, Load, Model
 from servescope.serving.models import model_class
@@ -25,7 +24,8 @@ from servescope.serving.models.prefork import Prefork
 from servescope.serving.request_recording import RequestRecording
 from servescope.serving.source_files import SourceWatch
 from servescope.serving.tls.served_certificate import CertificateWatch, ServedCertificate
-from servescope.serving.unix_socket import SocketFile
+from servescope.sockets.binding import address_of, bind, prepare
+from servescope.sockets.unix import SocketFile
 from servescope.wire.forwarded import TrustedProxies
 
 if TYPE_CHECKING:

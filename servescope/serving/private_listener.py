@@ -14,10 +14,10 @@ from servescope.hosting.site import Site
 from servescope.hosting.wsgi import WsgiHost
 from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
 from servescope.serving.access import AccessList
-from servescope.serving.binding import address_of
 from servescope.serving.listener import RunningListener
 from servescope.serving.model import Assignment
 from servescope.serving.models import model_class
+from servescope.sockets.binding import address_of
 
 if TYPE_CHECKING:
     import socket

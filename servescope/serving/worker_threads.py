@@ -9,7 +9,7 @@ from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
 from servescope.hosting.unfailing_log import UnfailingLogger
-from servescope.serving.pinning import pin_this_thread
+from servescope.sockets.cpu_affinity import pin_this_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable

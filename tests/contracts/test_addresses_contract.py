@@ -19,7 +19,7 @@ from servescope.records import SELF_SIGNED, AppKind, ListenerOptions, ListenerSp
 from servescope.sampling.inet_diag import listening_sockets
 from servescope.serving import start_listener
 from servescope.serving.models import REGISTRY
-from servescope.serving.unix_socket import MAX_PATH_BYTES
+from servescope.sockets.unix import MAX_PATH_BYTES
 from tests.contracts.hall import APPS, Hall, wait_until
 from tests.serving.raw_client import CLOSING, GET, asking, read_all, read_responses
 from tests.serving.tls_client import trusting

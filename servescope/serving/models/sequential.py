@@ -25,7 +25,7 @@ from servescope.records import RequestFlag
 from servescope.serving.acceptor import Acceptor
 from servescope.serving.connection import STOP_LINGER, Connection, Linger, now_ns
 from servescope.serving.model import Assignment, Load
-from servescope.serving.pinning import pin_this_thread
+from servescope.sockets.cpu_affinity import pin_this_thread
 
 GIVE_WAY_NS: Final = 1_000_000_000
 """How long a kept connection may be idle while somebody else waits."""

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Final
 
 from servescope.child_process import let_go
 from servescope.errors import ListenerError
-from servescope.serving.binding import bind
 from servescope.serving.workers.order import WorkerOrder
 from servescope.serving.workers.process import reports, start_worker, tell
+from servescope.sockets.binding import bind
 
 if TYPE_CHECKING:
     from pathlib import Path

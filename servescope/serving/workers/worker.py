@@ -30,13 +30,13 @@ from servescope.bounded_exit import exit_within
 from servescope.errors import ListenerError
 from servescope.forked_child import restore_signals_in_children
 from servescope.recording import Recorder
-from servescope.serving.binding import prepare
 from servescope.serving.listener import GRACE_SECONDS, RunningListener, start_listener
 from servescope.serving.source_files import imported_sources, sources_of_failure
 from servescope.serving.tls.certificates import Pair
 from servescope.serving.workers.order import WorkerOrder
 from servescope.serving.workers.pipes import ParentPipes
 from servescope.serving.workers.report import WorkerReport
+from servescope.sockets.binding import prepare
 
 if TYPE_CHECKING:
     from types import FrameType

@@ -18,7 +18,6 @@ from servescope.hosting.asgi.http import HttpCall
 from servescope.hosting.asgi.websocket import WebSocketCall
 from servescope.hosting.conversation import Need
 from servescope.records import RequestFlag
-from servescope.serving.arrival import receive
 from servescope.serving.connection import LINGER, READ_BYTES, STOP_LINGER, now_ns
 from servescope.serving.models.asyncio.phases import (
     HALF_CLOSED_NS,
@@ -28,6 +27,7 @@ from servescope.serving.models.asyncio.phases import (
     Phase,
 )
 from servescope.serving.models.asyncio.websocket import LoopWebSocket
+from servescope.sockets.timestamps import receive
 from servescope.wire.http1_events import BodyData, EndOfMessage, Refusal
 from servescope.wire.websocket_handshake import (
     REFUSAL_FIELDS,

@@ -36,9 +36,9 @@ from servescope.serving.model import Assignment, Load
 from servescope.serving.models.asyncio.connection import LoopConnection
 from servescope.serving.models.asyncio.coroutine_driver import CoroutineDriver
 from servescope.serving.models.asyncio.phases import LEAVING_NS
-from servescope.serving.pinning import pin_this_thread
 from servescope.serving.sweeps import sweep_seconds
 from servescope.serving.worker_threads import WorkerThreads
+from servescope.sockets.cpu_affinity import pin_this_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

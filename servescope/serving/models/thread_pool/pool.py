@@ -33,9 +33,9 @@ from servescope.serving.model import Assignment, Load
 from servescope.serving.models.thread_pool.handoff import Pace
 from servescope.serving.models.thread_pool.leader_followers import Crew, Member, Order
 from servescope.serving.models.thread_pool.readiness import Readiness
-from servescope.serving.pinning import pin_this_thread
 from servescope.serving.sweeps import sweep_seconds
 from servescope.serving.worker_threads import join_answering
+from servescope.sockets.cpu_affinity import pin_this_thread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from servescope.serving.arrival import receive, stamp_arrivals
-from servescope.serving.tls_socket import TURN_BYTES, TlsSocket
+from servescope.sockets.timestamps import receive, stamp_arrivals
+from servescope.sockets.tls import TURN_BYTES, TlsSocket
 from servescope.wire.tls_channel import TlsChannel
 from tests.serving.tls_client import serving, trusting
 
@@ -217,7 +217,7 @@ def test_plain_http_is_told_and_answered_plainly(tmp_path):
 
 
 def test_a_client_that_makes_tls_talk_and_does_not_listen_is_left(pair, monkeypatch):
-    monkeypatch.setattr("servescope.serving.tls_socket.MAX_OWED_BYTES", 0)
+    monkeypatch.setattr("servescope.sockets.tls.MAX_OWED_BYTES", 0)
     poll = select.poll()
     poll.register(pair.raw, select.POLLOUT)
     while poll.poll(300):  # until the client's buffer is full as well, and a piece is owed

@@ -9,8 +9,8 @@ from typing import Final
 from servescope.addresses import UNIX, without_brackets
 from servescope.errors import ListenerError, PortNotPermittedError, PortTakenError, SettingsError
 from servescope.forked_child import close_in_children, no_fork
-from servescope.serving.arrival import stamp_arrivals
-from servescope.serving.unix_socket import bind_unix
+from servescope.sockets.timestamps import stamp_arrivals
+from servescope.sockets.unix import bind_unix
 
 KEEPALIVE_IDLE_S: Final = 30
 """How long a connection is silent before the kernel asks whether its client is there (tcp(7))."""

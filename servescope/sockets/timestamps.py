@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     import socket
 
-    from servescope.serving.stream_socket import StreamSocket
+    from servescope.sockets.stream import StreamSocket
 
 SO_TIMESTAMPNS: Final = 35  # include/uapi/asm-generic/socket.h; Python does not name it
 _SOL_SOCKET: Final = 1

@@ -1,0 +1,1 @@
+"""Sockets of servers and clients: binding, bytes, encryption, the kernel's timestamps."""
