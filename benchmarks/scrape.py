@@ -22,7 +22,7 @@ from servescope import catalog, histogram
 from servescope.catalog import METRICS, Kind
 from servescope.control.load_runs import Control
 from servescope.formats.exposition_text import TextFormat, render
-from servescope.queries.context import Desk
+from servescope.queries.context import QueryContext
 from servescope.queries.scrape import Totals
 from servescope.settings import Settings
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
@@ -67,19 +67,19 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         store, control = open_store(Path(folder)), Control(Path(folder))
-        desk = Desk(store, control, Settings(), lambda: True, lambda: None, tuple)
+        context = QueryContext(store, control, Settings(), lambda: True, lambda: None, tuple)
         for minute in range(60):
             store.write(Batch(frames(options.routes, START + minute * 60, 60)))
         totals = Totals()
         began = time.process_time()
-        totals.families(desk, START + 3_600)
+        totals.families(context, START + 3_600)
         print(f"first of a new store: {(time.process_time() - began) * 1e3:.1f} ms")
         ask, write, size = [], [], 0
         for ts in range(START + 3_600, START + 3_600 + options.seconds):
             (frame,) = frames(options.routes, ts, 1)
             store.write(Batch([frame]))
             began = time.process_time()
-            families = totals.families(desk, ts + 1)
+            families = totals.families(context, ts + 1)
             ask.append((time.process_time() - began) * 1e3)
             began = time.process_time()
             text = [render(families, form) for form in TextFormat]

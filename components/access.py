@@ -1,4 +1,4 @@
-"""The one door from pages to what runs behind them: the desk, and actions with their right."""
+"""The one door from pages to what runs behind them: the context, and actions with their right."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from flask import current_app
 
 if TYPE_CHECKING:
     from components.authority import Dashboard
-    from servescope.queries.context import Desk
+    from servescope.queries.context import QueryContext
 
 
 def dashboard() -> Dashboard:
@@ -16,9 +16,9 @@ def dashboard() -> Dashboard:
     return cast("Dashboard", current_app.extensions["servescope"])
 
 
-def desk() -> Desk:
-    """The desk of this process."""
-    return dashboard().desk
+def context() -> QueryContext:
+    """The context of this process."""
+    return dashboard().context
 
 
 def why_not() -> str:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from servescope.comparison import ComparisonPlan
-    from servescope.queries.context import Desk
+    from servescope.queries.context import QueryContext
     from servescope.records import ListenerWish, LoadPlan
     from servescope.runtime import Runtime
 
@@ -38,7 +38,7 @@ BEHIND_PROXY: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """The door for pages, kept on the Flask app: the desk, and actions behind the right to act.
+    """The door for pages, kept on the Flask app: the context, and actions behind the right to act.
 
     Each action that is carried out leaves a line in the log that says who did it (`audit`).
     """
@@ -48,9 +48,9 @@ class Dashboard:
     _refused: RateLimitedLog
 
     @property
-    def desk(self) -> Desk:
-        """This process's desk."""
-        return self.runtime.desk
+    def context(self) -> QueryContext:
+        """This process's context."""
+        return self.runtime.context
 
     @property
     def has_password(self) -> bool:
@@ -125,7 +125,7 @@ class Dashboard:
     def stop_comparison(self, comparison_id: int) -> None:
         """Stop a comparison. Raises NotAllowedError."""
         actor = self._demand()
-        self.desk.control.stop_comparison(comparison_id)
+        self.context.control.stop_comparison(comparison_id)
         audit.note(actor, f"asked for the end of comparison {comparison_id}")
 
     def change_listener(self, name: str, change: Callable[[ListenerWish], ListenerWish]) -> None:
@@ -138,13 +138,13 @@ class Dashboard:
             changes.append(audit.difference(before, after))
             return after
 
-        self.desk.control.change_wish(name, noted)
+        self.context.control.change_wish(name, noted)
         audit.note(actor, f"changed listener {name}: {changes[-1]}")
 
     def why_not_host(self, app: str) -> str:
         """Why an app may not be hosted from the browser; empty when it may."""
         # What is hosted already, say by `python -m servescope serve`, may be hosted on.
-        own = [one.app for one in self.desk.control.listeners() if not one.is_changed]
+        own = [one.app for one in self.context.control.listeners() if not one.is_changed]
         return hostable.objection(self.runtime.settings, app, own)
 
     def offered_apps(self) -> list[str]:
@@ -161,7 +161,7 @@ class Dashboard:
         Raises NotAllowedError.
         """
         actor = self._demand()
-        self.desk.control.forget_wish(name)
+        self.context.control.forget_wish(name)
         audit.note(actor, f"changed listener {name}: back to its settings, or removed")
 
     def _demand(self) -> str:

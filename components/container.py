@@ -16,7 +16,7 @@ from servescope.figures.lines import LinePlot
 from servescope.queries import container
 
 if TYPE_CHECKING:
-    from servescope.queries.context import Desk
+    from servescope.queries.context import QueryContext
     from servescope.queries.rows import ContainerLimit
     from servescope.queries.span import Span
 
@@ -32,7 +32,7 @@ GRAPHS: Final = (
         "Container: memory",
         "What the limited cgroup uses, but for file pages that were not used of late: these are "
         "given back before the limit is felt. Beyond the limit the kernel ends a process of it.",
-        lambda desk, span, _: container.memory(desk, span),
+        lambda context, span, _: container.memory(context, span),
         LinePlot(styles=USED_AND_LIMIT),
         EMPTY,
         wide=True,
@@ -41,7 +41,7 @@ GRAPHS: Final = (
         "host-container-cpu",
         "Container: CPU",
         "What the limited cgroup uses of its CPU limit, mean of each second.",
-        lambda desk, span, _: container.cpu(desk, span),
+        lambda context, span, _: container.cpu(context, span),
         LinePlot(styles=USED_AND_LIMIT),
         EMPTY,
     ),
@@ -50,7 +50,7 @@ GRAPHS: Final = (
         "Container: held back by its CPU quota, %",
         "Share of the quota's periods, of 100 ms as a rule, in which it was used up before the "
         "end: all threads then wait for the next period, which no core's utilization shows.",
-        lambda desk, span, _: container.throttled(desk, span),
+        lambda context, span, _: container.throttled(context, span),
         LinePlot(most=100.0),
         EMPTY,
     ),
@@ -76,9 +76,9 @@ def section() -> html.Div:
     )
 
 
-def props(desk: Desk, _span: Span | None, _filters: tuple[str, ...]) -> Props:
+def props(context: QueryContext, _span: Span | None, _filters: tuple[str, ...]) -> Props:
     """Whether there is a limit now, and which."""
-    memory, cpu = container.limits(desk)
+    memory, cpu = container.limits(context)
     return {
         SECTION: {"style": SHOWN if memory or cpu else HIDDEN},
         SENTENCE: {"children": limits_sentence(memory, cpu)},

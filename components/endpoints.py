@@ -41,13 +41,15 @@ def scrape(totals: Totals) -> Response:
     chosen = choose(request.headers.get("Accept"), _OFFERS)
     if chosen is None:
         return _vary(_told("Available: " + ", ".join(_OFFERS), HTTPStatus.NOT_ACCEPTABLE))
-    desk = access.desk().as_written()  # a scraper asks this host, and an engine may lag behind
+    context = (
+        access.context().as_written()
+    )  # a scraper asks this host, and an engine may lag behind
     now = time.time()
-    newest = desk.newest()
+    newest = context.newest()
     is_fresh = newest is not None and now - (newest + 1) < FRESH_S
-    families = desk.snapshots.get(("families", is_fresh), lambda: totals.families(desk, now))
+    families = context.snapshots.get(("families", is_fresh), lambda: totals.families(context, now))
     form = TextFormat(chosen)
-    text = desk.snapshots.get(("metrics", form, is_fresh), lambda: render(families, form))
+    text = context.snapshots.get(("metrics", form, is_fresh), lambda: render(families, form))
     return _vary(Response(text, content_type=chosen))
 
 
@@ -59,9 +61,9 @@ def download() -> Response:
         known = ", ".join(sorted(_EXPORT_ARGUMENTS))
         raise ExportError(f"unknown {', '.join(unknown)}; known are {known}")
     form = table_format(asked.get("format", "csv"))
-    desk, host = access.desk(), asked.get("host", "")
-    check_host(host, None if desk.fleet is None else [one.name for one in desk.hosts()])
-    store = desk.of_host(host).store
+    context, host = access.context(), asked.get("host", "")
+    check_host(host, None if context.fleet is None else [one.name for one in context.hosts()])
+    store = context.of_host(host).store
     found = wanted(
         store,
         asked.getlist("metric"),

@@ -2,8 +2,8 @@
 
 A page declares its graphs as data and calls `connect`. The browser sends the cursor of the last
 answer with each poll; the answer holds figures when the view, a filter or a figure's lines changed,
-else only new points. `assets/live_*.js` draw it. Answers are kept in the desk's snapshot cache, so
-that viewers who stand at the same cursor cost what one costs.
+else only new points. `assets/live_*.js` draw it. The snapshot cache keeps the answers, so that
+viewers who stand at the same cursor cost no more than one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from servescope.queries.span import LONG_STEP_S, View
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from servescope.queries.context import Desk
+    from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
 
 Figure = dict[str, Any]
@@ -68,10 +68,10 @@ class Plot(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LiveGraph:
-    """A graph of a page. `ask(desk, span, filters)` answers with rows that `plot` draws.
+    """A graph of a page. `ask(context, span, filters)` answers with rows that `plot` draws.
 
-    Of a graph with `chosen_names` a delta asks `ask(desk, span, filters, names)`: for the lines the
-    figure has.
+    Of a graph with `chosen_names` a delta asks `ask(context, span, filters, names)`: for the lines
+    that the figure has.
     """
 
     id: str
@@ -88,18 +88,18 @@ class LiveGraph:
 
 @dataclass(frozen=True, slots=True)
 class Feed:
-    """A table that grows: `ask(desk, after_id, filters)` answers rows with an `id`, newest first.
+    """A table that grows: `ask(context, after_id, filters)` gives rows with an `id`, newest first.
 
     A fixed view keeps the rows it has.
     """
 
     id: str
-    ask: Callable[[Desk, int, tuple[str, ...]], list[dict[str, Any]]]
+    ask: Callable[[QueryContext, int, tuple[str, ...]], list[dict[str, Any]]]
     keep: int
 
 
-def _no_props(desk: Desk, span: Span | None, filters: tuple[str, ...]) -> Props:
-    del desk, span, filters
+def _no_props(context: QueryContext, span: Span | None, filters: tuple[str, ...]) -> Props:
+    del context, span, filters
     return {}
 
 
@@ -110,13 +110,13 @@ class LivePage:
     Each is called after the page, `requests-listener`, and kept in the URL as the rest of its id,
     `?listener=`, which the page's layout gives back to it.
 
-    `props(desk, span, filters)` sets cards and tables; `span` is None before the first frame.
+    `props(context, span, filters)` sets cards and tables; `span` is None before the first frame.
     `metrics` are those an export of the page holds.
     """
 
     name: str
     graphs: tuple[LiveGraph, ...]
-    props: Callable[[Desk, Span | None, tuple[str, ...]], Props] = _no_props
+    props: Callable[[QueryContext, Span | None, tuple[str, ...]], Props] = _no_props
     filters: tuple[str, ...] = ()
     feeds: tuple[Feed, ...] = ()
     metrics: tuple[str, ...] = ()
@@ -175,7 +175,7 @@ def connect(page: LivePage) -> None:
             return no_update
         chosen = tuple(query.first(value) for value in filters)
         shown = View.read(view)
-        return sealed(page, access.desk().of_host(shown.host), shown, cursor, chosen)
+        return sealed(page, access.context().of_host(shown.host), shown, cursor, chosen)
 
     if page.filters:
         clientside_callback(
@@ -191,7 +191,7 @@ def connect(page: LivePage) -> None:
 
 
 def sealed(
-    page: LivePage, desk: Desk, view: View, stored: object, filters: tuple[str, ...] = ()
+    page: LivePage, context: QueryContext, view: View, stored: object, filters: tuple[str, ...] = ()
 ) -> dict[str, Any]:
     """The answer as JSON text, kept for whoever stands at the same cursor, and the time it is now.
 
@@ -204,21 +204,21 @@ def sealed(
         seen = ""
     if len(seen) > LONGEST_CURSOR:
         seen, stored = "", None
-    text = desk.snapshots.get(
+    text = context.snapshots.get(
         (page.name, view.key, filters, seen),
-        lambda: orjson.dumps(_answer_or_reason(page, desk, view, stored, filters)).decode(),
+        lambda: orjson.dumps(_answer_or_reason(page, context, view, stored, filters)).decode(),
     )
     return {"text": text, "now": time.time()}
 
 
 def _answer_or_reason(
-    page: LivePage, desk: Desk, view: View, stored: object, filters: tuple[str, ...]
+    page: LivePage, context: QueryContext, view: View, stored: object, filters: tuple[str, ...]
 ) -> dict[str, Any]:
     """The answer; where another host's engine gives none, why, and the page stays as it is."""
     try:
-        return answer(page, desk, view, stored, filters)
+        return answer(page, context, view, stored, filters)
     except (EngineAwayError, EngineRefusedError) as error:
-        props = status.props(desk)
+        props = status.props(context)
         props["notices"]["children"] = [
             status.notice(f"There are no figures to be had: {error}."),
             *props["notices"]["children"],
@@ -228,14 +228,14 @@ def _answer_or_reason(
 
 
 def answer(
-    page: LivePage, desk: Desk, view: View, stored: object, filters: tuple[str, ...] = ()
+    page: LivePage, context: QueryContext, view: View, stored: object, filters: tuple[str, ...] = ()
 ) -> dict[str, Any]:
     """What the browser at this cursor has not seen, and the page's cards as they are now."""
     key = "|".join((view.key, *filters))
     cursor = Cursor.read(stored)
-    newest = desk.newest()
+    newest = context.newest()
     if newest is None:
-        props, _ = _news(_marked(status.props(desk) | page.props(desk, None, filters)), {})
+        props, _ = _news(_marked(status.props(context) | page.props(context, None, filters)), {})
         return {"page": page.name, "graphs": {}, "props": props, "newest": None}
     span = view.span(newest)
     end = min(span.end, (newest + 1) // span.step * span.step)
@@ -245,9 +245,9 @@ def answer(
     shapes: dict[str, dict[str, Any]] = {}
     for graph in page.graphs:
         known = cursor.graphs.get(graph.id) if fresh else None
-        entry = None if known is None else _delta(graph, desk, span, cursor.end, known, filters)
+        entry = None if known is None else _delta(graph, context, span, cursor.end, known, filters)
         if entry is None:
-            rows = graph.ask(desk, span, filters)
+            rows = graph.ask(context, span, filters)
             known = graph.plot.shape(rows)
             entry = {"figure": graph.plot.figure(rows, known)}
             entry["legend"] = graph.plot.legend(rows, known)
@@ -255,11 +255,11 @@ def answer(
         if entry:
             graphs[graph.id] = entry
     known_feeds = cursor.feeds if cursor.view == key else {}
-    feeds, newest_ids = _feeds(page, desk, known_feeds, filters, live=view.live)
+    feeds, newest_ids = _feeds(page, context, known_feeds, filters, live=view.live)
     props, marks = _news(
-        desk.snapshots.get(
+        context.snapshots.get(
             (page.name, key, "props"),
-            lambda: _marked(status.props(desk) | page.props(desk, span, filters)),
+            lambda: _marked(status.props(context) | page.props(context, span, filters)),
         ),
         cursor.marks if fresh else {},
     )
@@ -273,12 +273,14 @@ def answer(
         "span": [span.start, span.end],
         "step": span.step,
         "newest": newest,
-        "delay": desk.store.capabilities().visibility_delay_s,
+        "delay": context.store.capabilities().visibility_delay_s,
         "graphs": graphs,
         "feeds": feeds,
         "events": [
             [event.kind, event.start_s, event.end_s, event.text]
-            for event in (load.events(desk, span) if desk.is_home else ())  # they are this host's
+            for event in (
+                load.events(context, span) if context.is_home else ()
+            )  # they are this host's
         ],
         "props": props,
     }
@@ -298,7 +300,7 @@ def _renewal(view: View, span: Span, newest: int) -> int:
 
 def _delta(
     graph: LiveGraph,
-    desk: Desk,
+    context: QueryContext,
     span: Span,
     end: int,
     shape: dict[str, Any],
@@ -310,7 +312,7 @@ def _delta(
         return {}
     try:
         names = (tuple(shape["names"]),) if graph.chosen_names else ()
-        rows = graph.ask(desk, span if graph.whole_span else new, filters, *names)
+        rows = graph.ask(context, span if graph.whole_span else new, filters, *names)
         entry = graph.plot.delta(rows, shape)
         if entry is not None:
             entry["legend"] = graph.plot.legend(rows, shape)
@@ -343,7 +345,12 @@ def _news(
 
 
 def _feeds(
-    page: LivePage, desk: Desk, known: Mapping[str, int], filters: tuple[str, ...], *, live: bool
+    page: LivePage,
+    context: QueryContext,
+    known: Mapping[str, int],
+    filters: tuple[str, ...],
+    *,
+    live: bool,
 ) -> tuple[dict[str, Figure], dict[str, int]]:
     """New rows of each feed, and the newest id the browser then has."""
     answers: dict[str, Figure] = {}
@@ -352,7 +359,7 @@ def _feeds(
         after = known.get(feed.id)
         if after is not None and not live:
             continue
-        rows = feed.ask(desk, after or 0, filters)
+        rows = feed.ask(context, after or 0, filters)
         newest[feed.id] = max((int(row["id"]) for row in rows), default=after or 0)
         if rows or after is None:
             answers[feed.id] = {"rows": rows, "keep": feed.keep, "whole": after is None}

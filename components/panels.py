@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from components.live import LiveGraph, LivePage
-    from servescope.queries.context import Desk
+    from servescope.queries.context import QueryContext
 
 COLUMNS: Final = {"base": 1, "lg": 2}
 CARD_COLUMNS: Final = {"base": 2, "sm": 3, "lg": 4, "xl": 8}
@@ -153,6 +153,6 @@ def listener_select(select_id: str, chosen: str = "") -> dmc.Select:
     )
 
 
-def listener_options(select_id: str, desk: Desk) -> dict[str, dict[str, Any]]:
+def listener_options(select_id: str, context: QueryContext) -> dict[str, dict[str, Any]]:
     """What a listener select offers, as props."""
-    return {select_id: {"data": listener_names(desk)}}
+    return {select_id: {"data": listener_names(context)}}

@@ -88,8 +88,8 @@ def connect() -> None:
 def stop_active_run(_clicks: int | None) -> str:
     """Stop the load under way; the answer is what stood in the way, if anything did."""
     board = access.dashboard()
-    compared = comparison.active_comparison(board.desk)
-    run = load.active_run(board.desk)
+    compared = comparison.active_comparison(board.context)
+    run = load.active_run(board.context)
     try:
         if compared is not None:
             board.stop_comparison(compared.id)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from servescope.comparison import Comparison
-    from servescope.queries.context import Desk
+    from servescope.queries.context import QueryContext
     from servescope.queries.rows import Standing
     from servescope.records import LoadRun
 
@@ -27,31 +27,31 @@ OWN_HOST: Final = " "
 """The host picker's value of this host: a choice needs one, and no host has this name."""
 
 
-def props(desk: Desk) -> Props:
+def props(context: QueryContext) -> Props:
     """Properties of the shell's components, as of now."""
-    standing = desk.standing()
+    standing = context.standing()
     return {
         "role": {"children": role_text(standing)},
         "notices": {"children": [notice(text) for text in standing.notices]},
-        "promise": {"children": promise_text(desk)},
-        **_load_props(desk),
-        **host_props(desk),
+        "promise": {"children": promise_text(context)},
+        **_load_props(context),
+        **host_props(context),
     }
 
 
-def promise_text(desk: Desk) -> str:
+def promise_text(context: QueryContext) -> str:
     """Where figures come from an engine: how late they show, and how exact percentiles are."""
-    promise = desk.store.capabilities()
-    if desk.fleet is None or not promise.visibility_delay_s:
+    promise = context.store.capabilities()
+    if context.fleet is None or not promise.visibility_delay_s:
         return ""
     within = units.text(promise.error_bound, "1")
     late = f"{promise.visibility_delay_s:g} s"
     return f"Engine: points show up to {late} late, percentiles ±{within}."
 
 
-def host_props(desk: Desk) -> Props:
+def host_props(context: QueryContext) -> Props:
     """The host picker: shown where an engine holds more than one."""
-    fleet, hosts = desk.fleet, desk.hosts()
+    fleet, hosts = context.fleet, context.hosts()
     if fleet is None or len(hosts) <= 1:
         return {"host-picker": {"style": HIDDEN}}
     here = {"value": OWN_HOST, "label": f"{fleet.instance} (this host)"}
@@ -77,12 +77,12 @@ def notice(text: str) -> dmc.Alert:
     return dmc.Alert(text, color="yellow", variant="light", p="xs", className="notice")
 
 
-def _load_props(desk: Desk) -> Props:
+def _load_props(context: QueryContext) -> Props:
     """The strip of the comparison under way, or else of the load run."""
-    compared = comparison.active_comparison(desk)
+    compared = comparison.active_comparison(context)
     if compared is None:
-        return run_props(load.active_run(desk))
-    runs = comparison.runs_under_way(desk)
+        return run_props(load.active_run(context))
+    runs = comparison.runs_under_way(context)
     stopping = compared.state is RunState.STOPPING
     return strip(
         comparison_text(compared, runs), comparison_share(compared, runs), stopping=stopping

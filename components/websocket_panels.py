@@ -27,7 +27,7 @@ GRAPHS: Final = (
         "WebSockets held open, by listener",
         "Connections past their handshake that neither side has closed. Each costs memory and a "
         "descriptor, and no thread.",
-        lambda desk, span, chosen: websocket.held_open(desk, span, chosen[0]),
+        lambda context, span, chosen: websocket.held_open(context, span, chosen[0]),
         LinePlot(step_line=True, drop_idle=True),
         EMPTY,
     ),
@@ -36,7 +36,7 @@ GRAPHS: Final = (
         "WebSocket messages per second",
         "Whole messages, however many frames they came in: received from clients, sent to them. "
         "Pings, pongs and closes are not counted.",
-        lambda desk, span, chosen: websocket.messages(desk, span, chosen[0]),
+        lambda context, span, chosen: websocket.messages(context, span, chosen[0]),
         LinePlot(drop_idle=True),
         EMPTY,
     ),
@@ -45,7 +45,7 @@ GRAPHS: Final = (
         "WebSocket bytes per second",
         "Bytes of all frames as they went over the wire, compressed where both sides agreed to; "
         "the handshake counts as a request.",
-        lambda desk, span, chosen: websocket.octets(desk, span, chosen[0]),
+        lambda context, span, chosen: websocket.octets(context, span, chosen[0]),
         LinePlot(drop_idle=True),
         EMPTY,
     ),
@@ -56,7 +56,7 @@ GRAPHS: Final = (
         "stages of the request. Life: from the 101 to the end of the connection, the mean of those "
         "that ended then. The axis is logarithmic: one takes a millisecond, the other may take "
         "hours.",
-        lambda desk, span, chosen: websocket.times(desk, span, chosen[0]),
+        lambda context, span, chosen: websocket.times(context, span, chosen[0]),
         LinePlot(log=True, drop_idle=True),
         EMPTY,
     ),

@@ -20,7 +20,7 @@ from servescope.histogram import ERROR_BOUND
 from servescope.queries import latency, residual, traffic
 
 if TYPE_CHECKING:
-    from servescope.queries.context import Desk
+    from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
 
 register_page(
@@ -41,7 +41,7 @@ GRAPHS: Final = (
         "latency-percentiles",
         "Time to answer, percentiles, ms",
         f"p99: one request in a hundred took longer. {EXACT}",
-        lambda desk, span, chosen: latency.percentiles(desk, span, listener=chosen[0]),
+        lambda context, span, chosen: latency.percentiles(context, span, listener=chosen[0]),
         LinePlot(log=True),
         EMPTY,
     ),
@@ -51,7 +51,7 @@ GRAPHS: Final = (
         "Stacked, the stages are the mean request. "
         + "; ".join(f"{stage}: {meaning}" for stage, meaning in MEANING.items())
         + ".",
-        lambda desk, span, chosen: latency.stage_means(desk, span, chosen[0]),
+        lambda context, span, chosen: latency.stage_means(context, span, chosen[0]),
         LinePlot(stacked=True),
         EMPTY,
     ),
@@ -60,7 +60,7 @@ GRAPHS: Final = (
         "All requests by time and duration",
         "Each cell counts the requests of one moment that took so long: paler is fewer. Two bands "
         "mean two kinds of requests, which no percentile shows.",
-        lambda desk, span, chosen: latency.heat(desk, span, chosen[0]),
+        lambda context, span, chosen: latency.heat(context, span, chosen[0]),
         HeatPlot(),
         EMPTY,
         height=260,
@@ -69,7 +69,7 @@ GRAPHS: Final = (
         "latency-distribution",
         "Distribution over the whole span, requests",
         f"How many requests took how long, with p50, p95 and p99 marked. {EXACT}",
-        lambda desk, span, chosen: latency.distribution(desk, span, chosen[0]),
+        lambda context, span, chosen: latency.distribution(context, span, chosen[0]),
         DistributionPlot(),
         EMPTY,
         height=260,
@@ -78,37 +78,37 @@ GRAPHS: Final = (
 )
 
 
-def props(desk: Desk, span: Span | None, chosen: tuple[str, ...]) -> Props:
+def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> Props:
     """The tables of stages and routes over the span."""
-    within = units.text(desk.store.capabilities().error_bound, "1")
-    options = panels.listener_options("latency-listener", desk) | {
+    within = units.text(context.store.capabilities().error_bound, "1")
+    options = panels.listener_options("latency-listener", context) | {
         "latency-within": {"children": f"Percentiles ±{within}"}
     }
     if span is None:
         return options
     return {
         **options,
-        "latency-stage-table": {"children": _stage_table(desk, span, chosen[0])},
-        "latency-route-table": {"children": _route_table(desk, span, chosen[0])},
+        "latency-stage-table": {"children": _stage_table(context, span, chosen[0])},
+        "latency-route-table": {"children": _route_table(context, span, chosen[0])},
         "latency-residual": {
-            "children": residual_table.residual_table(residual.residual(desk, span, chosen[0]))
+            "children": residual_table.residual_table(residual.residual(context, span, chosen[0]))
         },
     }
 
 
-def _stage_table(desk: Desk, span: Span, listener: str) -> html.Div:
+def _stage_table(context: QueryContext, span: Span, listener: str) -> html.Div:
     rows = [
         [
             swatch(row.stage, theme.MEANINGS.get(row.stage, theme.GREY)),
             units.text(row.share, "1"),
             *(units.text(value, "s") for value in (row.mean_s, row.p50_s, row.p95_s, row.p99_s)),
         ]
-        for row in latency.stages(desk, span, listener)
+        for row in latency.stages(context, span, listener)
     ]
     return figure_table(("Stage", "Share", "Mean", "p50", "p95", "p99"), rows, empty=EMPTY)
 
 
-def _route_table(desk: Desk, span: Span, listener: str) -> html.Div:
+def _route_table(context: QueryContext, span: Span, listener: str) -> html.Div:
     rows = [
         [
             row.listener,
@@ -117,7 +117,7 @@ def _route_table(desk: Desk, span: Span, listener: str) -> html.Div:
             units.text(row.error_ratio, "1"),
             *(units.text(value, "s") for value in (row.mean_s, row.p50_s, row.p95_s, row.p99_s)),
         ]
-        for row in traffic.routes(desk, span, listener)[:ROUTES_SHOWN]
+        for row in traffic.routes(context, span, listener)[:ROUTES_SHOWN]
     ]
     headings = ("Listener", "Route", "Requests", "4xx, 5xx", "Mean", "p50", "p95", "p99")
     return figure_table(headings, rows, empty=EMPTY, words=2)

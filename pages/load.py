@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from dash import Input, Output, State, callback, html, no_update, register_page
 
 from components import load_form, load_run, panels
-from components.access import desk as present_desk
+from components.access import context as present_context
 from components.access import why_not
 from components.live import LiveGraph, LivePage, Props, connect
 from components.shell import stop_active_run
@@ -16,7 +16,7 @@ from servescope.figures.lines import LinePlot
 from servescope.queries import host, load, ports
 
 if TYPE_CHECKING:
-    from servescope.queries.context import Desk
+    from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
 
 register_page(__name__, path="/load", name="Load", title="Load · Servescope", order=50, icon="load")
@@ -28,7 +28,7 @@ GRAPHS: Final = (
         "Requests per second: asked for, answered",
         "Finished and failed as the generator counts them, answered as the listeners count them; "
         "requests of other clients are among the latter.",
-        lambda desk, span, _: load.rates(desk, span),
+        lambda context, span, _: load.rates(context, span),
         LinePlot(),
         EMPTY,
     ),
@@ -37,7 +37,7 @@ GRAPHS: Final = (
         "p99 three ways, ms",
         "From the moment a request was due; from the moment it was really sent (naive: it leaves "
         "out what a slow server made wait); and from its bytes in the server's kernel.",
-        lambda desk, span, _: load.latencies(desk, span),
+        lambda context, span, _: load.latencies(context, span),
         LinePlot(log=True),
         EMPTY,
     ),
@@ -45,14 +45,14 @@ GRAPHS: Final = (
         "load-queues",
         "Accept queue, connections waiting",
         "Connections waiting to be accepted, by port; the deepest of each second.",
-        lambda desk, span, _: ports.accept_queue_depths(desk, span),
+        lambda context, span, _: ports.accept_queue_depths(context, span),
         LinePlot(step_line=True),
     ),
     LiveGraph(
         "load-cpu",
         "CPU by core, %",
         "Share of each core that is not idle. A pinned server fills one core: that is its limit.",
-        lambda desk, span, _: host.cpu_by_core(desk, span),
+        lambda context, span, _: host.cpu_by_core(context, span),
         LinePlot(most=100.0),
     ),
 )
@@ -75,12 +75,12 @@ HISTORY: Final = (
 )
 
 
-def props(desk: Desk, _span: Span | None, _filters: tuple[str, ...]) -> Props:
+def props(context: QueryContext, _span: Span | None, _filters: tuple[str, ...]) -> Props:
     """The run under way, or the last one's result; all runs."""
-    active = load.active_run(desk)
-    runs = load.runs(desk)
+    active = load.active_run(context)
+    runs = load.runs(context)
     over = next((run for run in runs if load_run.is_over(run)), None)
-    names = [status.name for status in desk.listeners()]
+    names = [status.name for status in context.listeners()]
     told = load_run.result(over) if over else html.Div(EMPTY, className="dimmed")
     return {
         "load-listener": {"data": names},
@@ -140,7 +140,7 @@ def suggest(listener: object, target: object) -> tuple[list[str], object]:
 def layout(**_query: str) -> html.Div:
     """The page; the view in the query is the time bar's."""
     reason = why_not()
-    names = [status.name for status in present_desk().listeners()]
+    names = [status.name for status in present_context().listeners()]
     return panels.page_frame(
         PAGE,
         "Load",

@@ -29,7 +29,7 @@ from servescope.histogram import ERROR_BOUND
 from servescope.queries import fleet, host, latency, load, overview, ports, traffic
 
 if TYPE_CHECKING:
-    from servescope.queries.context import Desk
+    from servescope.queries.context import QueryContext
     from servescope.queries.rows import Signals
     from servescope.queries.span import Span
 
@@ -46,7 +46,7 @@ GRAPHS: Final = (
         "overview-requests",
         "Requests per second, by status",
         "Answers of all listeners by class of status. 5xx is the server's fault.",
-        lambda desk, span, _: traffic.by_status_class(desk, span),
+        lambda context, span, _: traffic.by_status_class(context, span),
         LinePlot(stacked=True),
         EMPTY,
     ),
@@ -55,7 +55,7 @@ GRAPHS: Final = (
         "Time to answer, ms",
         "Percentiles of a whole request, from its bytes in the kernel to the last byte written. "
         "p99: one request in a hundred took longer.",
-        lambda desk, span, _: latency.percentiles(desk, span, latency.OVERVIEW_QUANTILES),
+        lambda context, span, _: latency.percentiles(context, span, latency.OVERVIEW_QUANTILES),
         LinePlot(log=True),
         EMPTY,
     ),
@@ -64,14 +64,14 @@ GRAPHS: Final = (
         "Accept queue, connections waiting",
         "Connections the kernel has set up and the server has not yet accepted, by port; the "
         "deepest of each second. More than a few means the server cannot keep up.",
-        lambda desk, span, _: ports.accept_queue_depths(desk, span),
+        lambda context, span, _: ports.accept_queue_depths(context, span),
         LinePlot(step_line=True),
     ),
     LiveGraph(
         "overview-host",
         "Host: CPU and memory, %",
         "CPU: share of all cores that is not idle. Memory: share not available to new programs.",
-        lambda desk, span, _: host.utilization(desk, span),
+        lambda context, span, _: host.utilization(context, span),
         LinePlot(most=100.0, styles=theme.paired((" highest", "dot"))),
     ),
 )
@@ -88,13 +88,13 @@ CARDS: Final = (
 )
 
 
-def props(desk: Desk, _span: Span | None, _filters: tuple[str, ...]) -> Props:
+def props(context: QueryContext, _span: Span | None, _filters: tuple[str, ...]) -> Props:
     """The cards, the verdict and the listeners as they are now."""
-    now = overview.signals(desk)
-    listeners = desk.listeners()
-    failing = listeners if desk.is_home else ()
-    run = load.active_run(desk)
-    hosts = fleet.table(desk)
+    now = overview.signals(context)
+    listeners = context.listeners()
+    failing = listeners if context.is_home else ()
+    run = load.active_run(context)
+    hosts = fleet.table(context)
     found = concerns(now, failing) + silent_hosts(hosts)
     cards = (
         ("requests", now.requests_per_s, "{request}/s", None, f"last {now.seconds} s"),

@@ -15,7 +15,7 @@ from servescope.figures.lines import LinePlot
 from servescope.queries import ports, traffic
 
 if TYPE_CHECKING:
-    from servescope.queries.context import Desk
+    from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
 
 register_page(
@@ -29,7 +29,7 @@ GRAPHS: Final = (
         "Connections set up by the kernel that wait to be accepted, by port. At the backlog "
         "(dotted) new clients are turned away or wait in the dark. A port that listens no more is "
         "drawn where connections waited; the servers of a comparison are one line.",
-        lambda desk, span, _: ports.accept_queues(desk, span),
+        lambda context, span, _: ports.accept_queues(context, span),
         LinePlot(styles=theme.paired((" backlog", "dot")), step_line=True),
     ),
     LiveGraph(
@@ -37,7 +37,7 @@ GRAPHS: Final = (
         "Connections by state",
         "TCP connections of our ports, server side: established carry requests, time_wait are "
         "over and kept a minute by the kernel, close_wait were left by the client.",
-        lambda desk, span, _: ports.connections_by_state(desk, span),
+        lambda context, span, _: ports.connections_by_state(context, span),
         LinePlot(stacked=True, drop_idle=True),
         "No connections to our ports yet.",
     ),
@@ -45,7 +45,7 @@ GRAPHS: Final = (
         "ports-requests",
         "Requests per second, by listener",
         "What each port answers.",
-        lambda desk, span, _: traffic.by_listener(desk, span),
+        lambda context, span, _: traffic.by_listener(context, span),
         LinePlot(),
         "No requests yet: open a listener, or start demo load.",
     ),
@@ -53,7 +53,7 @@ GRAPHS: Final = (
         "ports-bytes",
         "Bytes per second, by listener",
         "Heads and bodies. Received dotted, sent solid.",
-        lambda desk, span, _: traffic.bytes_by_listener(desk, span),
+        lambda context, span, _: traffic.bytes_by_listener(context, span),
         LinePlot(styles=theme.paired((" received", "dot"))),
         "No requests yet: open a listener, or start demo load.",
     ),
@@ -62,7 +62,7 @@ GRAPHS: Final = (
         "Inside the server: connections, queue, threads",
         "Open connections solid; requests that wait for a thread, the most at a time, dotted; "
         "threads at work dashed.",
-        lambda desk, span, _: ports.inside(desk, span),
+        lambda context, span, _: ports.inside(context, span),
         LinePlot(
             unit="",
             styles=theme.paired((" requests queued", "dot"), (" threads busy", "dash")),
@@ -73,7 +73,7 @@ GRAPHS: Final = (
         "ports-opened",
         "New connections per second, by listener",
         "Connections that brought their first request. Keep-alive keeps this low.",
-        lambda desk, span, _: ports.opened_by_listener(desk, span),
+        lambda context, span, _: ports.opened_by_listener(context, span),
         LinePlot(),
         "No connections yet.",
     ),
@@ -95,10 +95,10 @@ COLUMNS: Final = (
 )
 
 
-def props(desk: Desk, _span: Span | None, _filters: tuple[str, ...]) -> Props:
+def props(context: QueryContext, _span: Span | None, _filters: tuple[str, ...]) -> Props:
     """Every listening socket, as of two seconds ago at most."""
     rows = []
-    for row in ports.sockets(desk):
+    for row in ports.sockets(context):
         filled = row.accept_queue_depth / row.backlog if row.backlog else 0.0
         rows.append(
             asdict(row)

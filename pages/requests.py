@@ -27,7 +27,7 @@ from servescope.queries import requests as log
 from servescope.queries import traffic
 
 if TYPE_CHECKING:
-    from servescope.queries.context import Desk
+    from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
 
 register_page(
@@ -47,7 +47,7 @@ GRAPHS: Final = (
         "Requests per second, by class of status",
         "2xx: answered; 3xx: sent elsewhere or not modified; 4xx: the client's mistake; "
         "5xx: the server's.",
-        lambda desk, span, chosen: traffic.by_status_class(desk, span, chosen[0]),
+        lambda context, span, chosen: traffic.by_status_class(context, span, chosen[0]),
         LinePlot(stacked=True),
         EMPTY,
         wide=True,
@@ -56,7 +56,7 @@ GRAPHS: Final = (
         "requests-statuses",
         "Requests per second, by status code",
         "Each status code that occurred in this span.",
-        lambda desk, span, chosen: traffic.by_status(desk, span, chosen[0]),
+        lambda context, span, chosen: traffic.by_status(context, span, chosen[0]),
         LinePlot(styles=theme.by_status, drop_idle=True),
         EMPTY,
     ),
@@ -65,7 +65,7 @@ GRAPHS: Final = (
         "Requests per second, by route",
         "The eight busiest routes of this span, all others together. A route is the app's own "
         "template where it tells one, so that /api/notes/7 and /api/notes/8 are one.",
-        lambda desk, span, chosen, names=(): traffic.by_route(desk, span, chosen[0], names),
+        lambda context, span, chosen, names=(): traffic.by_route(context, span, chosen[0], names),
         LinePlot(drop_idle=True),
         EMPTY,
         chosen_names=True,
@@ -74,7 +74,7 @@ GRAPHS: Final = (
         "requests-methods",
         "Requests per second, by method",
         "GET and HEAD read, POST, PUT, PATCH and DELETE change something.",
-        lambda desk, span, chosen: traffic.by_method(desk, span, chosen[0]),
+        lambda context, span, chosen: traffic.by_method(context, span, chosen[0]),
         LinePlot(drop_idle=True),
         EMPTY,
     ),
@@ -82,25 +82,25 @@ GRAPHS: Final = (
         "requests-listeners",
         "Requests per second, by listener",
         "All listeners, whichever is chosen above.",
-        lambda desk, span, _: traffic.by_listener(desk, span),
+        lambda context, span, _: traffic.by_listener(context, span),
         LinePlot(),
         EMPTY,
     ),
 )
 
 
-def newest(desk: Desk, after_id: int, chosen: tuple[str, ...]) -> list[dict[str, Any]]:
+def newest(context: QueryContext, after_id: int, chosen: tuple[str, ...]) -> list[dict[str, Any]]:
     """Rows of the log since `after_id`, of the chosen listener and class of status."""
     return [
         table_row(row)
-        for row in log.log(desk, after_id=after_id)
+        for row in log.log(context, after_id=after_id)
         if matches(row, chosen[0], chosen[1])
     ]
 
 
-def props(desk: Desk, _span: Span | None, _chosen: tuple[str, ...]) -> Props:
+def props(context: QueryContext, _span: Span | None, _chosen: tuple[str, ...]) -> Props:
     """What the listener select offers."""
-    return panels.listener_options("requests-listener", desk)
+    return panels.listener_options("requests-listener", context)
 
 
 METRICS: Final = (

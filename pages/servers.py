@@ -9,8 +9,8 @@ import dash_mantine_components as dmc
 from dash import Input, Output, State, callback, ctx, html, no_update, register_page
 
 from components import comparison, comparison_form, panels, query, server_form
+from components.access import context as present_context
 from components.access import dashboard, why_not
-from components.access import desk as present_desk
 from components.live import LiveGraph, LivePage, Props, connect
 from components.sentences import sentence
 from components.shell import stop_active_run
@@ -23,7 +23,7 @@ from servescope.runtime.listener_config import faults, new_faults
 from servescope.runtime.subjects import subjects
 
 if TYPE_CHECKING:
-    from servescope.queries.context import Desk
+    from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
     from servescope.records import ListenerStatus, ListenerWish
 
@@ -41,29 +41,29 @@ GRAPHS: Final = (
         "servers-rate",
         "Requests per second by listener",
         "What each listener answered; a restart in place leaves no dent.",
-        lambda desk, span, _: traffic.by_listener(desk, span),
+        lambda context, span, _: traffic.by_listener(context, span),
         LinePlot(),
     ),
     LiveGraph(
         "servers-opened",
         "New connections per second by listener",
         "A denied client, and one whose connection is closed after each request, comes back anew.",
-        lambda desk, span, _: ports.opened_by_listener(desk, span),
+        lambda context, span, _: ports.opened_by_listener(context, span),
         LinePlot(),
     ),
 )
 
 
-def props(desk: Desk, _span: Span | None, filters: tuple[str, ...]) -> Props:
+def props(context: QueryContext, _span: Span | None, filters: tuple[str, ...]) -> Props:
     """The cards and what can be chosen; the comparison as it stands."""
-    listeners = desk.listeners()
-    shown = comparisons.chosen(desk, filters[0])
-    active = comparisons.active_comparison(desk)
-    kept = comparison.options(comparisons.comparisons(desk), shown)
+    listeners = context.listeners()
+    shown = comparisons.chosen(context, filters[0])
+    active = comparisons.active_comparison(context)
+    kept = comparison.options(comparisons.comparisons(context), shown)
     return {
         SHOWN: {"data": kept, "display": "block" if kept else "none"},
         "compare-outcome": {
-            "children": comparison.outcome(shown, comparisons.runs_under_way(desk))
+            "children": comparison.outcome(shown, comparisons.runs_under_way(context))
         },
         "compare-start": {"display": "none" if active else "block"},
         "compare-stop": {"display": "block" if active else "none"},
@@ -86,7 +86,7 @@ connect(PAGE)
 
 def listener(name: object) -> ListenerStatus | None:
     """The listener of this name as it is now."""
-    statuses = present_desk().control.listeners()
+    statuses = present_context().control.listeners()
     return next((one for one in statuses if one.name == name), None)
 
 
@@ -151,7 +151,7 @@ def act(*given: object) -> list[object]:
 def add(_clicks: int, name: object, app: object, port: object) -> list[str]:
     """Add a listener; the answer is what stood in the way, beside its field where it can."""
     board = dashboard()
-    taken = [one.name for one in board.desk.control.listeners()]
+    taken = [one.name for one in board.context.control.listeners()]
     wanted, wish, found = server_form.read_new(name, app, port, taken)
     found |= new_faults(wish, board.why_not_host)
     if found:
@@ -224,7 +224,7 @@ CHANGES: Final = {"server-start": start, "server-stop": stop, "server-restart": 
 def layout(comparison: object = "", **_query: object) -> html.Div:
     """The page; `comparison` is the id of the one to show, the view is the time bar's."""
     board, reason = dashboard(), why_not()
-    listeners, apps = board.desk.listeners(), board.offered_apps()
+    listeners, apps = board.context.listeners(), board.offered_apps()
     return panels.page_frame(
         PAGE,
         "Servers",

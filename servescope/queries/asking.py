@@ -12,7 +12,7 @@ from servescope.store.base import Aggregation, Matching
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from servescope.queries.context import Desk
+    from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
     from servescope.records import Labels
     from servescope.store.base import RangeResult
@@ -22,7 +22,7 @@ LOWEST: Final = "lowest"
 
 
 def ask(
-    desk: Desk,
+    context: QueryContext,
     span: Span,
     metric: str,
     agg: Aggregation,
@@ -30,11 +30,11 @@ def ask(
     where: Labels = (),
 ) -> RangeResult:
     """One metric over the span."""
-    return desk.store.range(Matching(metric, where), span.start, span.end, span.step, agg, by)
+    return context.store.range(Matching(metric, where), span.start, span.end, span.step, agg, by)
 
 
 def lines_by(
-    desk: Desk,
+    context: QueryContext,
     span: Span,
     metric: str,
     agg: Aggregation,
@@ -43,13 +43,13 @@ def lines_by(
     where: Labels = (),
 ) -> Lines:
     """A line for each value of one label, named by it."""
-    found = ask(desk, span, metric, agg, (label,), where)
+    found = ask(context, span, metric, agg, (label,), where)
     names = tuple(group[0] for group in found.groups)
     return Lines(found.times, names, found.values, unit, found.actual_step)
 
 
 def lines_of(
-    desk: Desk,
+    context: QueryContext,
     span: Span,
     wanted: Mapping[str, tuple[str, Labels]],
     agg: Aggregation,
@@ -58,23 +58,23 @@ def lines_of(
     """A line for each name: a metric and the labels it must bear, all series of it together."""
     rows = []
     for metric, where in wanted.values():
-        found = ask(desk, span, metric, agg, (), where)
+        found = ask(context, span, metric, agg, (), where)
         rows.append(found.values[0] if len(found.values) else np.full(found.times.size, np.nan))
     return Lines(found.times, tuple(wanted), np.array(rows), unit, found.actual_step)
 
 
 def with_extremes(
-    desk: Desk, span: Span, name: str, metric: str, where: Labels, unit: str
+    context: QueryContext, span: Span, name: str, metric: str, where: Labels, unit: str
 ) -> Lines:
     """A gauge's mean in each step and, where a step is longer than a second, its extremes.
 
     What is drawn keeps every spike, however many seconds a pixel spans.
     """
     wanted = {name: (metric, where)}
-    parts = [lines_of(desk, span, wanted, Aggregation.AVG, unit)]
+    parts = [lines_of(context, span, wanted, Aggregation.AVG, unit)]
     if span.step > 1:
         parts += [
-            lines_of(desk, span, {which: (metric, where)}, agg, unit)
+            lines_of(context, span, {which: (metric, where)}, agg, unit)
             for which, agg in ((HIGHEST, Aggregation.MAX), (LOWEST, Aggregation.MIN))
         ]
     return joined(parts)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from servescope.queries.context import Desk
+    from servescope.queries.context import QueryContext
     from servescope.queries.rows import Lines
 
 WINDOW_S: Final = 5
@@ -32,50 +32,52 @@ _CORE: Final = ("cpu.logical_number",)
 _STATE: Final = ("system.memory.state",)
 
 
-def limits(desk: Desk) -> tuple[ContainerLimit | None, ContainerLimit | None]:
+def limits(context: QueryContext) -> tuple[ContainerLimit | None, ContainerLimit | None]:
     """The limits of memory, in bytes, and CPU, in CPUs, that hold now; None where there is none.
 
     Of all hosts together there is no such thing.
     """
-    newest = desk.newest()
-    if newest is None or desk.host == ALL_HOSTS:
+    newest = context.newest()
+    if newest is None or context.host == ALL_HOSTS:
         return None, None
     span = Span(newest + 1 - WINDOW_S, newest + 1, 1)
-    return desk.snapshots.keep(
+    return context.snapshots.keep(
         ("container limits", newest),
         lambda: (
-            _limit(desk, span, catalog.CONTAINER_MEMORY_LIMIT, catalog.CONTAINER_MEMORY, _memory),
-            _limit(desk, span, catalog.CONTAINER_CPU_LIMIT, catalog.CONTAINER_CPU, _cpus),
+            _limit(
+                context, span, catalog.CONTAINER_MEMORY_LIMIT, catalog.CONTAINER_MEMORY, _memory
+            ),
+            _limit(context, span, catalog.CONTAINER_CPU_LIMIT, catalog.CONTAINER_CPU, _cpus),
         ),
     )
 
 
-def memory(desk: Desk, span: Span) -> Lines:
+def memory(context: QueryContext, span: Span) -> Lines:
     """Bytes: what the limited cgroup uses, and its limit."""
     wanted = {USED: (catalog.CONTAINER_MEMORY, ()), LIMIT: (catalog.CONTAINER_MEMORY_LIMIT, ())}
-    return lines_of(desk, span, wanted, Aggregation.AVG, "By")
+    return lines_of(context, span, wanted, Aggregation.AVG, "By")
 
 
-def cpu(desk: Desk, span: Span) -> Lines:
+def cpu(context: QueryContext, span: Span) -> Lines:
     """CPUs: what the limited cgroup uses, and its limit."""
     wanted = {USED: (catalog.CONTAINER_CPU, ()), LIMIT: (catalog.CONTAINER_CPU_LIMIT, ())}
-    return lines_of(desk, span, wanted, Aggregation.AVG, "{cpu}")
+    return lines_of(context, span, wanted, Aggregation.AVG, "{cpu}")
 
 
-def throttled(desk: Desk, span: Span) -> Lines:
+def throttled(context: QueryContext, span: Span) -> Lines:
     """Share of the quota's periods in which it was used up, so that its threads had to wait."""
     wanted = {"throttled": (catalog.CONTAINER_THROTTLED, ())}
-    return lines_of(desk, span, wanted, Aggregation.AVG, "1")
+    return lines_of(context, span, wanted, Aggregation.AVG, "1")
 
 
 def _limit(
-    desk: Desk,
+    context: QueryContext,
     span: Span,
     limit: str,
     usage: str,
-    of_host: Callable[[Desk, Span], float | None],
+    of_host: Callable[[QueryContext, Span], float | None],
 ) -> ContainerLimit | None:
-    found = ask(desk, span, limit, Aggregation.AVG, _SET_BY)
+    found = ask(context, span, limit, Aggregation.AVG, _SET_BY)
     told = [
         (int(np.flatnonzero(~np.isnan(row))[-1]), group, row)
         for group, row in zip(found.groups, found.values, strict=True)
@@ -84,16 +86,16 @@ def _limit(
     if not told:
         return None
     at, (file, path), row = max(told, key=lambda one: one[0])  # it may have changed just now
-    used = _newest(ask(desk, span, usage, Aggregation.AVG).values)
-    return ContainerLimit(float(row[at]), file, path, used, of_host(desk, span))
+    used = _newest(ask(context, span, usage, Aggregation.AVG).values)
+    return ContainerLimit(float(row[at]), file, path, used, of_host(context, span))
 
 
-def _memory(desk: Desk, span: Span) -> float | None:
-    return _newest(ask(desk, span, catalog.MEMORY_USAGE, Aggregation.AVG, _STATE).values)
+def _memory(context: QueryContext, span: Span) -> float | None:
+    return _newest(ask(context, span, catalog.MEMORY_USAGE, Aggregation.AVG, _STATE).values)
 
 
-def _cpus(desk: Desk, span: Span) -> float | None:
-    cores = ask(desk, span, catalog.CPU_UTILIZATION, Aggregation.AVG, _CORE).groups
+def _cpus(context: QueryContext, span: Span) -> float | None:
+    cores = ask(context, span, catalog.CPU_UTILIZATION, Aggregation.AVG, _CORE).groups
     return float(len(cores) - 1) if len(cores) > 1 else None  # without `all`
 
 

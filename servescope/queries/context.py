@@ -1,4 +1,4 @@
-"""The desk: everything a question needs, and nothing of the web framework."""
+"""The context: everything a question needs, and nothing of the web framework."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 
 _AS_WRITTEN: Final = "\0"
-"""A name no host has, for the desk of what this host has written."""
+"""A name no host has, for the context of what this host has written."""
 
 NOTICED_S: Final = 24 * 3600
 """How long an event of the store, say a damaged file set aside, is told on every page."""
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class QueryContext:
     """One process's access to the store, the control tables and the cache.
 
     Where an engine keeps the metrics of several hosts (`fleet`), `store` has those of `host`: the
@@ -46,7 +46,7 @@ class Desk:
     fresh_s: float = FRESH_S  # how old a look at the store's version may be
     fleet: FleetStore | None = None
     host: str = ""
-    family: dict[str, Desk] = field(default_factory=dict, repr=False)  # shared, by host
+    family: dict[str, QueryContext] = field(default_factory=dict, repr=False)  # shared, by host
     snapshots: Snapshots = field(init=False)
 
     def __post_init__(self) -> None:
@@ -58,8 +58,8 @@ class Desk:
         """Whether the figures are of the host this dashboard runs on."""
         return not self.host
 
-    def of_host(self, host: str) -> Desk:
-        """The desk with the figures of a host, by its name or ALL_HOSTS."""
+    def of_host(self, host: str) -> QueryContext:
+        """The context with the figures of a host, by its name or ALL_HOSTS."""
         if self.fleet is None:
             return self
         known = self.family.get("" if host == self.fleet.instance else host)
@@ -67,11 +67,11 @@ class Desk:
             return known
         view = self.fleet.view(None if host == ALL_HOSTS else host)
         there = host == ALL_HOSTS or host in {one.name for one in self.fleet.hosts()}
-        # Whoever asks for a host that is none must not leave a desk behind.
+        # Whoever asks for a host that is none must not leave a context behind.
         return replace(self, store=view, host=host, family=self.family if there else {})
 
-    def as_written(self) -> Desk:
-        """The desk with what this host has written, whether or not an engine shows it yet."""
+    def as_written(self) -> QueryContext:
+        """The context with what this host has written, whether or not an engine shows it yet."""
         if self.fleet is None:
             return self
         known = self.family.get(_AS_WRITTEN)

@@ -15,7 +15,7 @@ from servescope.settings import ALL_HOSTS
 from servescope.store.base import Aggregation, Matching
 
 if TYPE_CHECKING:
-    from servescope.queries.context import Desk
+    from servescope.queries.context import QueryContext
     from servescope.records import Labels
     from servescope.store.base import FleetStore, HostSeen, Store
 
@@ -25,12 +25,12 @@ WINDOW_S: Final = 10
 _HOST: Final = "instance"
 
 
-def table(desk: Desk) -> list[HostRow]:
+def table(context: QueryContext) -> list[HostRow]:
     """A row for each host by name; empty where there is but one."""
-    fleet, hosts = desk.fleet, desk.hosts()
+    fleet, hosts = context.fleet, context.hosts()
     if fleet is None or len(hosts) <= 1:
         return []
-    everyone = desk.of_host(ALL_HOSTS)
+    everyone = context.of_host(ALL_HOSTS)
     try:
         return everyone.snapshots.get("fleet", lambda: _table(fleet, everyone.store, hosts))
     except (EngineAwayError, EngineRefusedError):

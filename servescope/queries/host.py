@@ -17,22 +17,22 @@ from servescope.queries.rows import Lines
 from servescope.store.base import Aggregation
 
 if TYPE_CHECKING:
-    from servescope.queries.context import Desk
+    from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
 
 _CORE = "cpu.logical_number"
 ALL_CORES = "all"
 
 
-def cpu(desk: Desk, span: Span) -> Lines:
+def cpu(context: QueryContext, span: Span) -> Lines:
     """Utilization of the whole host, a ratio of all cores; of longer steps its extremes too."""
     where = ((_CORE, ALL_CORES),)
-    return with_extremes(desk, span, "all cores", catalog.CPU_UTILIZATION, where, "1")
+    return with_extremes(context, span, "all cores", catalog.CPU_UTILIZATION, where, "1")
 
 
-def cpu_by_core(desk: Desk, span: Span) -> Lines:
+def cpu_by_core(context: QueryContext, span: Span) -> Lines:
     """Utilization of each core, a ratio, in the order of their numbers."""
-    found = lines_by(desk, span, catalog.CPU_UTILIZATION, Aggregation.AVG, _CORE, "1")
+    found = lines_by(context, span, catalog.CPU_UTILIZATION, Aggregation.AVG, _CORE, "1")
     order = sorted(
         (index for index, name in enumerate(found.names) if name != ALL_CORES),
         key=lambda index: int(found.names[index]),
@@ -41,46 +41,50 @@ def cpu_by_core(desk: Desk, span: Span) -> Lines:
     return Lines(found.times, names, found.values[order], "1", found.step)
 
 
-def load_average(desk: Desk, span: Span) -> Lines:
+def load_average(context: QueryContext, span: Span) -> Lines:
     """Threads that run or want to, averaged over a minute by the kernel; with its extremes."""
-    return with_extremes(desk, span, "1 min", catalog.LOAD_AVERAGE, (), "{thread}")
+    return with_extremes(context, span, "1 min", catalog.LOAD_AVERAGE, (), "{thread}")
 
 
-def memory(desk: Desk, span: Span) -> Lines:
+def memory(context: QueryContext, span: Span) -> Lines:
     """Bytes of main memory by state."""
-    return lines_by(desk, span, catalog.MEMORY_USAGE, Aggregation.AVG, "system.memory.state", "By")
+    return lines_by(
+        context, span, catalog.MEMORY_USAGE, Aggregation.AVG, "system.memory.state", "By"
+    )
 
 
-def swap(desk: Desk, span: Span) -> Lines:
+def swap(context: QueryContext, span: Span) -> Lines:
     """Bytes of swap by state."""
-    return lines_by(desk, span, catalog.PAGING_USAGE, Aggregation.AVG, "system.paging.state", "By")
+    return lines_by(
+        context, span, catalog.PAGING_USAGE, Aggregation.AVG, "system.paging.state", "By"
+    )
 
 
-def utilization(desk: Desk, span: Span) -> Lines:
+def utilization(context: QueryContext, span: Span) -> Lines:
     """CPU and memory on one axis, both ratios, with their highest: the overview's host graph."""
     wanted = {
         "CPU": (catalog.CPU_UTILIZATION, ((_CORE, ALL_CORES),)),
         "memory": (catalog.MEMORY_UTILIZATION, ()),
     }
-    return with_highest(span, lambda agg: lines_of(desk, span, wanted, agg, "1"))
+    return with_highest(span, lambda agg: lines_of(context, span, wanted, agg, "1"))
 
 
-def disk_io(desk: Desk, span: Span) -> Lines:
+def disk_io(context: QueryContext, span: Span) -> Lines:
     """Bytes per second read from and written to all disks."""
     wanted = {
         direction: (catalog.DISK_IO, (("disk.io.direction", direction),))
         for direction in ("read", "write")
     }
-    return lines_of(desk, span, wanted, Aggregation.RATE, "By/s")
+    return lines_of(context, span, wanted, Aggregation.RATE, "By/s")
 
 
-def network_io(desk: Desk, span: Span) -> Lines:
+def network_io(context: QueryContext, span: Span) -> Lines:
     """Bytes per second of every network interface by direction; loopback counts on both."""
     return joined(
         [
             renamed(
                 lines_by(
-                    desk,
+                    context,
                     span,
                     catalog.NETWORK_IO,
                     Aggregation.RATE,
@@ -95,15 +99,15 @@ def network_io(desk: Desk, span: Span) -> Lines:
     )
 
 
-def own_cpu(desk: Desk, span: Span) -> Lines:
+def own_cpu(context: QueryContext, span: Span) -> Lines:
     """Cores used by the dashboard with its listeners, and by the load generator."""
     return with_highest(
-        span, lambda agg: lines_by(desk, span, catalog.PROCESS_CPU, agg, "process", "1")
+        span, lambda agg: lines_by(context, span, catalog.PROCESS_CPU, agg, "process", "1")
     )
 
 
-def own_memory(desk: Desk, span: Span) -> Lines:
+def own_memory(context: QueryContext, span: Span) -> Lines:
     """Resident memory of the dashboard's processes, and of the load generator."""
     return with_highest(
-        span, lambda agg: lines_by(desk, span, catalog.PROCESS_MEMORY, agg, "process", "By")
+        span, lambda agg: lines_by(context, span, catalog.PROCESS_MEMORY, agg, "process", "By")
     )

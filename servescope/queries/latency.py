@@ -14,7 +14,7 @@ from servescope.records import Stage
 from servescope.store.base import Matching
 
 if TYPE_CHECKING:
-    from servescope.queries.context import Desk
+    from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
 
 QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
@@ -23,14 +23,14 @@ STAGES: Final = tuple(stage.name.lower() for stage in Stage)
 
 
 def percentiles(
-    desk: Desk,
+    context: QueryContext,
     span: Span,
     names: tuple[str, ...] = tuple(QUANTILES),
     listener: str = "",
     metric: str = catalog.REQUEST_DURATION,
 ) -> Lines:
     """Percentiles of request duration over time, in seconds."""
-    found = desk.store.quantiles(
+    found = context.store.quantiles(
         [QUANTILES[name] for name in names],
         Matching(metric, of_listener(listener)),
         span.start,
@@ -42,9 +42,9 @@ def percentiles(
     return Lines(found.times, names, values, "s", found.actual_step)
 
 
-def stage_means(desk: Desk, span: Span, listener: str = "") -> Lines:
+def stage_means(context: QueryContext, span: Span, listener: str = "") -> Lines:
     """Mean seconds of each stage over time; stacked they are the mean request."""
-    found = desk.store.mean(
+    found = context.store.mean(
         Matching(catalog.STAGE_DURATION, of_listener(listener)),
         span.start,
         span.end,
@@ -57,9 +57,9 @@ def stage_means(desk: Desk, span: Span, listener: str = "") -> Lines:
     return Lines(found.times, STAGES, values, "s", found.actual_step)
 
 
-def stages(desk: Desk, span: Span, listener: str = "") -> list[StageRow]:
+def stages(context: QueryContext, span: Span, listener: str = "") -> list[StageRow]:
     """Each stage over the whole span, in the order in which a request meets them."""
-    total = desk.store.total(
+    total = context.store.total(
         Matching(catalog.STAGE_DURATION, of_listener(listener)), span.start, span.end, ("stage",)
     )
     index = {group[0]: position for position, group in enumerate(total.groups)}
@@ -76,9 +76,9 @@ def stages(desk: Desk, span: Span, listener: str = "") -> list[StageRow]:
     return rows
 
 
-def heat(desk: Desk, span: Span, listener: str = "") -> Heat:
+def heat(context: QueryContext, span: Span, listener: str = "") -> Heat:
     """Requests by duration and time."""
-    found = desk.store.heatmap(
+    found = context.store.heatmap(
         Matching(catalog.REQUEST_DURATION, of_listener(listener)),
         span.start,
         span.end,
@@ -87,9 +87,9 @@ def heat(desk: Desk, span: Span, listener: str = "") -> Heat:
     return Heat(found.times, found.edges, found.counts, found.actual_step)
 
 
-def distribution(desk: Desk, span: Span, listener: str = "") -> Distribution:
+def distribution(context: QueryContext, span: Span, listener: str = "") -> Distribution:
     """How often each duration occurred in the span, with its percentiles marked."""
-    total = desk.store.total(
+    total = context.store.total(
         Matching(catalog.REQUEST_DURATION, of_listener(listener)), span.start, span.end
     )
     counts = total.buckets.sum(axis=0) if len(total.groups) else np.zeros(BUCKETS, dtype=np.int64)

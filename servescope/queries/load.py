@@ -11,7 +11,7 @@ from servescope.queries.traffic import REQUESTS_PER_S
 from servescope.store.base import Aggregation
 
 if TYPE_CHECKING:
-    from servescope.queries.context import Desk
+    from servescope.queries.context import QueryContext
     from servescope.queries.rows import Lines
     from servescope.queries.span import Span
     from servescope.records import Event, LoadRun
@@ -19,27 +19,27 @@ if TYPE_CHECKING:
 RUNS_SHOWN: Final = 50
 
 
-def runs(desk: Desk) -> list[LoadRun]:
+def runs(context: QueryContext) -> list[LoadRun]:
     """The newest load runs, newest first."""
-    return desk.snapshots.get("runs", lambda: desk.control.runs(RUNS_SHOWN))
+    return context.snapshots.get("runs", lambda: context.control.runs(RUNS_SHOWN))
 
 
-def active_run(desk: Desk) -> LoadRun | None:
+def active_run(context: QueryContext) -> LoadRun | None:
     """The run that is asked for or under way."""
-    return desk.snapshots.get("active run", desk.control.active_run)
+    return context.snapshots.get("active run", context.control.active_run)
 
 
-def rates(desk: Desk, span: Span) -> Lines:
+def rates(context: QueryContext, span: Span) -> Lines:
     """Requests per second: finished and failed at the generator, answered by the listeners."""
     wanted = {
         "generator: finished": (catalog.LOAD_SENT, ()),
         "generator: failed": (catalog.LOAD_ERRORS, ()),
         "server: answered": (catalog.REQUEST_DURATION, ()),
     }
-    return lines_of(desk, span, wanted, Aggregation.RATE, REQUESTS_PER_S)
+    return lines_of(context, span, wanted, Aggregation.RATE, REQUESTS_PER_S)
 
 
-def latencies(desk: Desk, span: Span) -> Lines:
+def latencies(context: QueryContext, span: Span) -> Lines:
     """p99 three ways: from the intended send, from the actual one, and as the server saw it."""
     parts = (
         (catalog.LOAD_DURATION, "{} from the intended send time"),
@@ -47,11 +47,14 @@ def latencies(desk: Desk, span: Span) -> Lines:
         (catalog.REQUEST_DURATION, "{} inside the server"),
     )
     return joined(
-        [renamed(percentiles(desk, span, ("p99",), metric=metric), form) for metric, form in parts]
+        [
+            renamed(percentiles(context, span, ("p99",), metric=metric), form)
+            for metric, form in parts
+        ]
     )
 
 
-def events(desk: Desk, span: Span) -> list[Event]:
+def events(context: QueryContext, span: Span) -> list[Event]:
     """Annotations that touch the span: load runs, changes of leader, listeners, the store."""
     key = ("events", span.start, span.end)
-    return desk.snapshots.get(key, lambda: desk.control.events(span.start, span.end))
+    return context.snapshots.get(key, lambda: context.control.events(span.start, span.end))

@@ -16,23 +16,23 @@ from servescope.queries.traffic import STATUS
 from servescope.store.base import Aggregation, Matching
 
 if TYPE_CHECKING:
-    from servescope.queries.context import Desk
+    from servescope.queries.context import QueryContext
 
 WINDOW_S: Final = 5
 """Seconds a card's figure covers: long enough not to flicker, short enough to be now."""
 
 
-def signals(desk: Desk) -> Signals:
+def signals(context: QueryContext) -> Signals:
     """The golden signals over the last seconds that have frames."""
-    newest = desk.newest()
+    newest = context.newest()
     if newest is None:
         return Signals(seconds=0)
     span = Span(newest + 1 - WINDOW_S, newest + 1, 1)
-    return desk.snapshots.keep(("signals", newest), lambda: _signals(desk, span))
+    return context.snapshots.keep(("signals", newest), lambda: _signals(context, span))
 
 
-def _signals(desk: Desk, span: Span) -> Signals:
-    total = desk.store.total(Matching(catalog.REQUEST_DURATION), span.start, span.end, (STATUS,))
+def _signals(context: QueryContext, span: Span) -> Signals:
+    total = context.store.total(Matching(catalog.REQUEST_DURATION), span.start, span.end, (STATUS,))
     requests = float(total.count.sum())
     failed = sum(
         float(count)
@@ -40,14 +40,14 @@ def _signals(desk: Desk, span: Span) -> Signals:
         if status.startswith("5")
     )
     p50, p95, p99 = quantiles(total.buckets.sum(axis=0), (0.5, 0.95, 0.99)).tolist()
-    depth, ratio = _accept_queue(desk, span)
-    kernel = desk.store.total(
+    depth, ratio = _accept_queue(context, span)
+    kernel = context.store.total(
         Matching(catalog.STAGE_DURATION, (("stage", "kernel"),)), span.start, span.end
     )
     kernel_count = float(kernel.count.sum())
-    busy = _latest(desk, span, catalog.BUSY_THREADS)
-    memory_limit, cpu_limit = container.limits(desk)
-    threads = desk.settings.threads * max(len(desk.listeners()), 1)
+    busy = _latest(context, span, catalog.BUSY_THREADS)
+    memory_limit, cpu_limit = container.limits(context)
+    threads = context.settings.threads * max(len(context.listeners()), 1)
     return Signals(
         requests_per_s=requests / WINDOW_S,
         error_ratio=failed / requests if requests else None,
@@ -55,15 +55,15 @@ def _signals(desk: Desk, span: Span) -> Signals:
         p95_s=p95 if requests else None,
         p99_s=p99 if requests else None,
         kernel_wait_s=float(kernel.sum_s.sum()) / kernel_count if kernel_count else None,
-        open_connections=_latest(desk, span, catalog.OPEN_CONNECTIONS),
+        open_connections=_latest(context, span, catalog.OPEN_CONNECTIONS),
         accept_queue_depth=depth,
         accept_queue_ratio=ratio,
-        busy_threads_ratio=busy / threads if busy is not None and desk.is_home else None,
+        busy_threads_ratio=busy / threads if busy is not None and context.is_home else None,
         cpu_utilization=_latest(
-            desk, span, catalog.CPU_UTILIZATION, (("cpu.logical_number", "all"),)
+            context, span, catalog.CPU_UTILIZATION, (("cpu.logical_number", "all"),)
         ),
-        memory_utilization=_latest(desk, span, catalog.MEMORY_UTILIZATION),
-        load_average=_latest(desk, span, catalog.LOAD_AVERAGE),
+        memory_utilization=_latest(context, span, catalog.MEMORY_UTILIZATION),
+        load_average=_latest(context, span, catalog.LOAD_AVERAGE),
         container_cpu_ratio=cpu_limit.ratio if cpu_limit else None,
         container_memory_ratio=memory_limit.ratio if memory_limit else None,
         seconds=WINDOW_S,
@@ -71,19 +71,19 @@ def _signals(desk: Desk, span: Span) -> Signals:
 
 
 def _latest(
-    desk: Desk, span: Span, metric: str, where: tuple[tuple[str, str], ...] = ()
+    context: QueryContext, span: Span, metric: str, where: tuple[tuple[str, str], ...] = ()
 ) -> float | None:
     """Mean of a gauge over the seconds of the span that have it."""
-    found = ask(desk, span, metric, Aggregation.AVG, (), where)
+    found = ask(context, span, metric, Aggregation.AVG, (), where)
     if not len(found.values) or np.isnan(found.values[0]).all():
         return None
     return float(np.nanmean(found.values[0]))
 
 
-def _accept_queue(desk: Desk, span: Span) -> tuple[float | None, float | None]:
+def _accept_queue(context: QueryContext, span: Span) -> tuple[float | None, float | None]:
     """The deepest accept queue of our ports in the span, and its share of that port's backlog."""
-    depths = ask(desk, span, catalog.ACCEPT_QUEUE_DEPTH, Aggregation.MAX, ("port",))
-    limits = ask(desk, span, catalog.ACCEPT_QUEUE_BACKLOG, Aggregation.MAX, ("port",))
+    depths = ask(context, span, catalog.ACCEPT_QUEUE_DEPTH, Aggregation.MAX, ("port",))
+    limits = ask(context, span, catalog.ACCEPT_QUEUE_BACKLOG, Aggregation.MAX, ("port",))
     if not depths.groups or np.isnan(depths.values).all():
         return None, None
     deepest = np.nanmax(np.nan_to_num(depths.values, nan=-1.0), axis=1)

@@ -14,7 +14,7 @@ from servescope.sampling.owners import listening_table
 from servescope.store.base import Aggregation
 
 if TYPE_CHECKING:
-    from servescope.queries.context import Desk
+    from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
 
 LISTENS_S: Final = 10
@@ -24,16 +24,16 @@ with the same second."""
 _STATE: Final = "network.connection.state"
 
 
-def sockets(desk: Desk) -> list[PortRow]:
+def sockets(context: QueryContext) -> list[PortRow]:
     """Every listening TCP socket of this host as it is now; ours first, then by port.
 
     None for another host: sockets are looked at, not recorded.
     """
-    if not desk.is_home:
+    if not context.is_home:
         return []
     ours = {
         status.port: f"{status.name} (TLS)" if status.is_tls else status.name
-        for status in desk.listeners()
+        for status in context.listeners()
         if status.state is ListenerState.RUNNING
     }
     rows = [
@@ -52,11 +52,11 @@ def sockets(desk: Desk) -> list[PortRow]:
     return sorted(rows, key=lambda row: (not row.listener, row.port, row.address, row.inode))
 
 
-def accept_queues(desk: Desk, span: Span) -> Lines:
+def accept_queues(context: QueryContext, span: Span) -> Lines:
     """Deepest accept queue of each of our ports, with its backlog beside it; see `_of_interest`."""
-    waiting = accept_queue_depths(desk, span)
+    waiting = accept_queue_depths(context, span)
     backlogs = lines_by(
-        desk, span, catalog.ACCEPT_QUEUE_BACKLOG, Aggregation.MAX, "port", "{connection}"
+        context, span, catalog.ACCEPT_QUEUE_BACKLOG, Aggregation.MAX, "port", "{connection}"
     )
     wanted = [name in waiting.names for name in backlogs.names]
     return joined(
@@ -64,10 +64,10 @@ def accept_queues(desk: Desk, span: Span) -> Lines:
     )
 
 
-def accept_queue_depths(desk: Desk, span: Span) -> Lines:
+def accept_queue_depths(context: QueryContext, span: Span) -> Lines:
     """Deepest accept queue of each of our ports; see `_of_interest`."""
     found = lines_by(
-        desk, span, catalog.ACCEPT_QUEUE_DEPTH, Aggregation.MAX, "port", "{connection}"
+        context, span, catalog.ACCEPT_QUEUE_DEPTH, Aggregation.MAX, "port", "{connection}"
     )
     return selected(found, _of_interest(found))
 
@@ -89,19 +89,21 @@ def _of_interest(depths: Lines) -> list[bool]:
     return wanted
 
 
-def connections_by_state(desk: Desk, span: Span) -> Lines:
+def connections_by_state(context: QueryContext, span: Span) -> Lines:
     """TCP connections of our ports by state."""
-    return lines_by(desk, span, catalog.CONNECTION_COUNT, Aggregation.AVG, _STATE, "{connection}")
-
-
-def opened_by_listener(desk: Desk, span: Span) -> Lines:
-    """New connections per second that brought a request, by listener."""
     return lines_by(
-        desk, span, catalog.NEW_CONNECTIONS, Aggregation.RATE, "listener", "{connection}/s"
+        context, span, catalog.CONNECTION_COUNT, Aggregation.AVG, _STATE, "{connection}"
     )
 
 
-def inside(desk: Desk, span: Span) -> Lines:
+def opened_by_listener(context: QueryContext, span: Span) -> Lines:
+    """New connections per second that brought a request, by listener."""
+    return lines_by(
+        context, span, catalog.NEW_CONNECTIONS, Aggregation.RATE, "listener", "{connection}/s"
+    )
+
+
+def inside(context: QueryContext, span: Span) -> Lines:
     """Within the server: connections open, requests queued, threads busy, all listeners.
 
     Of the queue the most in each step, like the accept queue's: its mean would hide a pile-up.
@@ -113,7 +115,7 @@ def inside(desk: Desk, span: Span) -> Lines:
     )
     return joined(
         [
-            renamed(lines_by(desk, span, metric, agg, "listener", ""), form)
+            renamed(lines_by(context, span, metric, agg, "listener", ""), form)
             for metric, agg, form in wanted
         ]
     )

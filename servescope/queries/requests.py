@@ -8,7 +8,7 @@ from servescope.queries.rows import LogRow
 from servescope.records import Protocol, RequestFlag, Stage
 
 if TYPE_CHECKING:
-    from servescope.queries.context import Desk
+    from servescope.queries.context import QueryContext
     from servescope.records import RequestDetail
 
 NEWEST: Final = 200
@@ -21,10 +21,10 @@ _PROTOCOLS: Final = {
 }
 
 
-def log(desk: Desk, limit: int = NEWEST, after_id: int = 0) -> list[LogRow]:
+def log(context: QueryContext, limit: int = NEWEST, after_id: int = 0) -> list[LogRow]:
     """The newest requests kept in detail, newest first."""
-    found = desk.snapshots.get(
-        ("log", limit, after_id), lambda: desk.store.details(limit, after_id)
+    found = context.snapshots.get(
+        ("log", limit, after_id), lambda: context.store.details(limit, after_id)
     )
     return [_row(number, detail) for number, detail in found]
 

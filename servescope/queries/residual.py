@@ -13,7 +13,7 @@ from servescope.queries.traffic import of_listener
 from servescope.store.base import Matching
 
 if TYPE_CHECKING:
-    from servescope.queries.context import Desk
+    from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
     from servescope.records import LoadRun
 
@@ -42,28 +42,28 @@ class Residual:
         return self.client.mean_s - self.server.mean_s
 
 
-def residual(desk: Desk, span: Span, listener: str = "") -> Residual | None:
+def residual(context: QueryContext, span: Span, listener: str = "") -> Residual | None:
     """Of the newest run that touches the span and aimed at `listener`; None without one.
 
     Both sides are taken over the whole seconds of the run. The client counts from the actual send:
     what a request waited inside the generator is no matter of the server.
     """
-    for run in load.runs(desk):
+    for run in load.runs(context):
         if run.started_s is None or (listener and run.plan.listener != listener):
             continue
         start = math.floor(run.started_s)
         end = span.end if run.ended_s is None else math.ceil(run.ended_s) + 1
         if start >= span.end or end <= span.start:
             continue
-        client = _clock(desk, catalog.LOAD_NAIVE_DURATION, run.plan.listener, start, end)
-        server = _clock(desk, catalog.REQUEST_DURATION, run.plan.listener, start, end)
+        client = _clock(context, catalog.LOAD_NAIVE_DURATION, run.plan.listener, start, end)
+        server = _clock(context, catalog.REQUEST_DURATION, run.plan.listener, start, end)
         if client is not None and server is not None:
             return Residual(run, client, server)
     return None
 
 
-def _clock(desk: Desk, metric: str, listener: str, start: int, end: int) -> Clock | None:
-    total = desk.store.total(Matching(metric, of_listener(listener)), start, end)
+def _clock(context: QueryContext, metric: str, listener: str, start: int, end: int) -> Clock | None:
+    total = context.store.total(Matching(metric, of_listener(listener)), start, end)
     count = float(total.count.sum())
     if not count:
         return None

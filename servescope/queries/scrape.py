@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from servescope.catalog import Metric
-    from servescope.queries.context import Desk
+    from servescope.queries.context import QueryContext
     from servescope.records import Labels
 
 logger = logging.getLogger(__name__)
@@ -110,44 +110,44 @@ class Totals:
         self._state: _State | None = None
         self._kept: Kept | None = None
 
-    def families(self, desk: Desk, now_s: float) -> list[Family]:
+    def families(self, context: QueryContext, now_s: float) -> list[Family]:
         """All metrics of the catalog, in its order, up to the newest frame."""
-        newest = desk.newest()
+        newest = context.newest()
         if newest is None:
             return []
         with self._lock:
-            state = self._state = self._advanced(desk, newest + 1)
+            state = self._state = self._advanced(context, newest + 1)
             is_fresh = now_s - (newest + 1) < FRESH_S
             return [
-                _gauges(desk, metric, newest if is_fresh else None)
+                _gauges(context, metric, newest if is_fresh else None)
                 if metric.kind is Kind.GAUGE
                 else _totals(metric, state)
                 for metric in METRICS
             ]
 
-    def _advanced(self, desk: Desk, end: int) -> _State:
+    def _advanced(self, context: QueryContext, end: int) -> _State:
         """The totals of all seconds before `end`."""
-        state = self._begin(desk) or self._leap(desk, _State(0), end)
-        if state.until < end and not _add_seconds(desk, state, end):
-            state = self._leap(desk, state, end)
+        state = self._begin(context) or self._leap(context, _State(0), end)
+        if state.until < end and not _add_seconds(context, state, end):
+            state = self._leap(context, state, end)
             if state.until < end:  # another process's, of a moment ago
-                _add_seconds(desk, state, end)
+                _add_seconds(context, state, end)
         if self._kept is not None and state.until - self._kept.until >= CHECKPOINT_S:
-            self._keep(desk, state)
+            self._keep(context, state)
         return state
 
-    def _begin(self, desk: Desk) -> _State | None:
+    def _begin(self, context: QueryContext) -> _State | None:
         """Our own totals while they are of the store's present life, else those it keeps."""
-        kept = desk.control.kept_totals()
+        kept = context.control.kept_totals()
         ours = self._kept
         if kept is None or ours is None or kept.life != ours.life:
             self._state = None
         self._kept = kept
         if self._state is not None and kept is not None and kept.until <= self._state.until:
             return self._state
-        return self._load(desk)
+        return self._load(context)
 
-    def _leap(self, desk: Desk, state: _State, end: int) -> _State:
+    def _leap(self, context: QueryContext, state: _State, end: int) -> _State:
         """Add all that the store has since, at once; what another process has kept meanwhile wins.
 
         Only one outcome counts, because sums of minutes are not rounded as those of seconds are.
@@ -155,32 +155,32 @@ class Totals:
         for metric in METRICS:
             if metric.kind is Kind.GAUGE:
                 continue
-            found = desk.store.total(Matching(metric.name), state.until, end, metric.labels)
+            found = context.store.total(Matching(metric.name), state.until, end, metric.labels)
             sums = found.sum_s if metric.kind is Kind.HISTOGRAM else found.count
             for index, group in enumerate(found.groups):
                 state.add((metric.name, group), round(float(sums[index]) * _scale(metric)))
                 if metric.kind is Kind.HISTOGRAM:
                     state.add_buckets((metric.name, group), found.buckets[index])
         state.until = end
-        self._keep(desk, state)
-        return self._load(desk) or state
+        self._keep(context, state)
+        return self._load(context) or state
 
-    def _keep(self, desk: Desk, state: _State) -> None:
+    def _keep(self, context: QueryContext, state: _State) -> None:
         life = self._kept.life if self._kept else secrets.token_hex(8)
         try:
-            desk.control.keep_totals(self._kept, Kept(life, state.until), state.pack())
+            context.control.keep_totals(self._kept, Kept(life, state.until), state.pack())
         except StoreError as error:  # a full disk: they are kept when there is room again
             logger.warning("the totals cannot be kept: %s", error)
 
-    def _load(self, desk: Desk) -> _State | None:
-        found = desk.control.totals()
+    def _load(self, context: QueryContext) -> _State | None:
+        found = context.control.totals()
         if found is None:
             return None
         self._kept, packed = found
         return _State.unpack(self._kept.until, packed)
 
 
-def _add_seconds(desk: Desk, state: _State, end: int) -> bool:
+def _add_seconds(context: QueryContext, state: _State, end: int) -> bool:
     """Add each second from `state.until`; False when these are no more to be had singly."""
     start = state.until
     increases: list[tuple[_Key, int]] = []
@@ -189,13 +189,13 @@ def _add_seconds(desk: Desk, state: _State, end: int) -> bool:
         if metric.kind is Kind.GAUGE:
             continue
         match, by = Matching(metric.name), metric.labels
-        found = desk.store.range(match, start, end, 1, Aggregation.SUM, by)
+        found = context.store.range(match, start, end, 1, Aggregation.SUM, by)
         if found.actual_step != 1:
             return False
         values = found.values
         if metric.kind is Kind.HISTOGRAM and found.groups:
-            values = values * desk.store.mean(match, start, end, 1, by).values
-            total = desk.store.total(match, start, end, by)
+            values = values * context.store.mean(match, start, end, 1, by).values
+            total = context.store.total(match, start, end, by)
             buckets += [
                 ((metric.name, group), counts)
                 for group, counts in zip(total.groups, total.buckets, strict=True)
@@ -228,10 +228,10 @@ def _totals(metric: Metric, state: _State) -> Family:
     return Family(metric, sorted(points, key=lambda point: point[0]))
 
 
-def _gauges(desk: Desk, metric: Metric, newest: int | None) -> Family:
+def _gauges(context: QueryContext, metric: Metric, newest: int | None) -> Family:
     if newest is None:
         return Family(metric, [])
-    found = desk.store.range(
+    found = context.store.range(
         Matching(metric.name), newest, newest + 1, 1, Aggregation.AVG, metric.labels
     )
     return Family(

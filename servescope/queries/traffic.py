@@ -15,7 +15,7 @@ from servescope.store.base import Aggregation, Matching
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from servescope.queries.context import Desk
+    from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
     from servescope.records import Labels
 
@@ -36,18 +36,20 @@ def of_listener(listener: str) -> Labels:
     return ((LISTENER, listener),) if listener else ()
 
 
-def listener_names(desk: Desk) -> list[str]:
+def listener_names(context: QueryContext) -> list[str]:
     """The listeners whose requests can be told apart: those hosted here, or seen at other hosts."""
-    if desk.is_home:
-        return [status.name for status in desk.listeners()]
-    keys = desk.snapshots.get("listener names", lambda: desk.store.series(catalog.REQUEST_DURATION))
+    if context.is_home:
+        return [status.name for status in context.listeners()]
+    keys = context.snapshots.get(
+        "listener names", lambda: context.store.series(catalog.REQUEST_DURATION)
+    )
     return sorted({dict(key.labels).get(LISTENER, "") for key in keys} - {""})
 
 
-def by_status_class(desk: Desk, span: Span, listener: str = "") -> Lines:
+def by_status_class(context: QueryContext, span: Span, listener: str = "") -> Lines:
     """Requests per second by class of status: always the same four lines, with the same gaps."""
     found = ask(
-        desk, span, catalog.REQUEST_DURATION, Aggregation.RATE, (STATUS,), of_listener(listener)
+        context, span, catalog.REQUEST_DURATION, Aggregation.RATE, (STATUS,), of_listener(listener)
     )
     is_known = np.zeros(found.times.size, dtype=bool)
     for row in found.values:
@@ -60,27 +62,29 @@ def by_status_class(desk: Desk, span: Span, listener: str = "") -> Lines:
     return Lines(found.times, STATUS_CLASSES, values, REQUESTS_PER_S, found.actual_step)
 
 
-def by_listener(desk: Desk, span: Span) -> Lines:
+def by_listener(context: QueryContext, span: Span) -> Lines:
     """Requests per second of each listener."""
-    return _rate_by(desk, span, LISTENER)
+    return _rate_by(context, span, LISTENER)
 
 
-def by_method(desk: Desk, span: Span, listener: str = "") -> Lines:
+def by_method(context: QueryContext, span: Span, listener: str = "") -> Lines:
     """Requests per second of each method."""
-    return _rate_by(desk, span, METHOD, listener)
+    return _rate_by(context, span, METHOD, listener)
 
 
-def by_status(desk: Desk, span: Span, listener: str = "") -> Lines:
+def by_status(context: QueryContext, span: Span, listener: str = "") -> Lines:
     """Requests per second of each status code."""
-    return _rate_by(desk, span, STATUS, listener)
+    return _rate_by(context, span, STATUS, listener)
 
 
-def by_route(desk: Desk, span: Span, listener: str = "", names: Sequence[str] = ()) -> Lines:
+def by_route(
+    context: QueryContext, span: Span, listener: str = "", names: Sequence[str] = ()
+) -> Lines:
     """Requests per second of the busiest routes, and of all the rest together.
 
     `names` fixes the routes, so that a delta has the lines of the figure it extends.
     """
-    found = _rate_by(desk, span, ROUTE, listener)
+    found = _rate_by(context, span, ROUTE, listener)
     rows = dict(zip(found.names, found.values, strict=True))
     if not names:
         busiest = sorted(rows, key=lambda route: -float(np.nansum(rows[route])))[:TOP_ROUTES]
@@ -92,11 +96,13 @@ def by_route(desk: Desk, span: Span, listener: str = "", names: Sequence[str] = 
     return Lines(found.times, chosen, np.array(values), REQUESTS_PER_S, found.step)
 
 
-def bytes_by_listener(desk: Desk, span: Span) -> Lines:
+def bytes_by_listener(context: QueryContext, span: Span) -> Lines:
     """Bytes per second received and sent by each listener, heads included."""
     return joined(
         [
-            renamed(lines_by(desk, span, metric, Aggregation.RATE, LISTENER, "By/s"), "{} " + word)
+            renamed(
+                lines_by(context, span, metric, Aggregation.RATE, LISTENER, "By/s"), "{} " + word
+            )
             for metric, word in (
                 (catalog.BYTES_RECEIVED, "received"),
                 (catalog.BYTES_SENT, "sent"),
@@ -105,9 +111,9 @@ def bytes_by_listener(desk: Desk, span: Span) -> Lines:
     )
 
 
-def routes(desk: Desk, span: Span, listener: str = "") -> list[RouteRow]:
+def routes(context: QueryContext, span: Span, listener: str = "") -> list[RouteRow]:
     """Every method and route of the span with its figures, the busiest first."""
-    total = desk.store.total(
+    total = context.store.total(
         Matching(catalog.REQUEST_DURATION, of_listener(listener)),
         span.start,
         span.end,
@@ -141,9 +147,9 @@ def routes(desk: Desk, span: Span, listener: str = "") -> list[RouteRow]:
     return sorted(rows, key=lambda row: -row.requests)
 
 
-def _rate_by(desk: Desk, span: Span, label: str, listener: str = "") -> Lines:
+def _rate_by(context: QueryContext, span: Span, label: str, listener: str = "") -> Lines:
     return lines_by(
-        desk,
+        context,
         span,
         catalog.REQUEST_DURATION,
         Aggregation.RATE,

@@ -13,7 +13,7 @@ from servescope.queries.traffic import LISTENER, STATUS, of_listener
 from servescope.store.base import Aggregation, Matching
 
 if TYPE_CHECKING:
-    from servescope.queries.context import Desk
+    from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
 
 MESSAGES_PER_S: Final = "{message}/s"
@@ -25,10 +25,10 @@ _SWITCHED: Final = ((STATUS, "101"),)
 _DIRECTIONS: Final = {"received": "receive", "sent": "transmit"}
 
 
-def held_open(desk: Desk, span: Span, listener: str = "") -> Lines:
+def held_open(context: QueryContext, span: Span, listener: str = "") -> Lines:
     """WebSockets held open, by listener."""
     return lines_by(
-        desk,
+        context,
         span,
         catalog.WEBSOCKETS_OPEN,
         Aggregation.MAX,
@@ -38,19 +38,19 @@ def held_open(desk: Desk, span: Span, listener: str = "") -> Lines:
     )
 
 
-def messages(desk: Desk, span: Span, listener: str = "") -> Lines:
+def messages(context: QueryContext, span: Span, listener: str = "") -> Lines:
     """Whole messages per second, received and sent."""
-    return _by_direction(desk, span, catalog.WEBSOCKET_MESSAGES, MESSAGES_PER_S, listener)
+    return _by_direction(context, span, catalog.WEBSOCKET_MESSAGES, MESSAGES_PER_S, listener)
 
 
-def octets(desk: Desk, span: Span, listener: str = "") -> Lines:
+def octets(context: QueryContext, span: Span, listener: str = "") -> Lines:
     """Bytes of frames per second, received and sent."""
-    return _by_direction(desk, span, catalog.WEBSOCKET_IO, "By/s", listener)
+    return _by_direction(context, span, catalog.WEBSOCKET_IO, "By/s", listener)
 
 
-def times(desk: Desk, span: Span, listener: str = "") -> Lines:
+def times(context: QueryContext, span: Span, listener: str = "") -> Lines:
     """Seconds of a handshake, p50 and p95, and how long those that ended had been open, mean."""
-    handshakes = desk.store.quantiles(
+    handshakes = context.store.quantiles(
         (0.5, 0.95),
         Matching(catalog.REQUEST_DURATION, _SWITCHED + of_listener(listener)),
         span.start,
@@ -59,8 +59,10 @@ def times(desk: Desk, span: Span, listener: str = "") -> Lines:
     )
     empty = np.full((2, handshakes.times.size), np.nan)
     p50, p95 = handshakes.values[0] if len(handshakes.values) else empty
-    closed = ask(desk, span, catalog.WEBSOCKETS_CLOSED, Aggregation.SUM, (), of_listener(listener))
-    seconds = ask(desk, span, catalog.WEBSOCKET_TIME, Aggregation.SUM, (), of_listener(listener))
+    closed = ask(
+        context, span, catalog.WEBSOCKETS_CLOSED, Aggregation.SUM, (), of_listener(listener)
+    )
+    seconds = ask(context, span, catalog.WEBSOCKET_TIME, Aggregation.SUM, (), of_listener(listener))
     life = np.full(handshakes.times.size, np.nan)
     if len(closed.values) and len(seconds.values):
         ended = np.nan_to_num(closed.values[0]) > 0
@@ -74,9 +76,11 @@ def times(desk: Desk, span: Span, listener: str = "") -> Lines:
     )
 
 
-def _by_direction(desk: Desk, span: Span, metric: str, unit: str, listener: str) -> Lines:
+def _by_direction(
+    context: QueryContext, span: Span, metric: str, unit: str, listener: str
+) -> Lines:
     wanted = {
         name: (metric, (*of_listener(listener), ("network.io.direction", direction)))
         for name, direction in _DIRECTIONS.items()
     }
-    return lines_of(desk, span, wanted, Aggregation.RATE, unit)
+    return lines_of(context, span, wanted, Aggregation.RATE, unit)

@@ -12,7 +12,7 @@ from servescope.control.load_runs import Control
 from servescope.errors import DataFolderError, ServescopeError, UsageError
 from servescope.load.plan import check
 from servescope.monkey_patching import threads_patched_by
-from servescope.queries.context import Desk
+from servescope.queries.context import QueryContext
 from servescope.recording.recorder import RINGS
 from servescope.runtime.comparisons import check_comparison
 from servescope.runtime.election import LOCK_NAME, LeaderLock
@@ -106,7 +106,7 @@ class Runtime:
             )
             self._fleet = self._store if isinstance(self._store, PrometheusStore) else None
             self._control = Control(self.folder)
-            self._desk = Desk(
+            self._context = QueryContext(
                 self._store,
                 self._control,
                 self.settings,
@@ -123,10 +123,10 @@ class Runtime:
             self._thread.start()
 
     @property
-    def desk(self) -> Desk:
-        """This process's desk; starts the process's part when no server hook did."""
+    def context(self) -> QueryContext:
+        """This process's context; starts the process's part when no server hook did."""
         self.start()
-        return self._desk
+        return self._context
 
     def stop(self) -> None:
         """Stop what this process runs, and leave; does nothing where nothing was started."""
@@ -141,7 +141,7 @@ class Runtime:
 
         Raises LoadRefusedError when the plan is out of bounds or a run is under way.
         """
-        control = self.desk.control
+        control = self.context.control
         check(
             plan,
             control.listeners(),
@@ -156,11 +156,11 @@ class Runtime:
         Raises LoadRefusedError when the plan is out of bounds or any load is under way.
         """
         check_comparison(plan, self.settings)
-        return self.desk.control.request_comparison(plan, time.time())
+        return self.context.control.request_comparison(plan, time.time())
 
     def stop_load(self, run_id: int) -> None:
         """Ask the leader to stop a load run."""
-        self.desk.control.request_stop(run_id, time.time())
+        self.context.control.request_stop(run_id, time.time())
 
     def _live(self) -> None:
         next_beat, trouble = 0.0, ""

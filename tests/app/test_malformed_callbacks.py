@@ -21,8 +21,8 @@ def client(app):
     """A client of a dashboard that has seconds to show."""
     client = app.server.test_client()
     client.get("/")
-    desk = app.server.extensions["servescope"].desk
-    eventually(lambda: desk.newest() is not None)
+    context = app.server.extensions["servescope"].context
+    eventually(lambda: context.newest() is not None)
     return client
 
 

@@ -26,8 +26,10 @@ def client(app, monkeypatch):
     """A client in a new minute of the log: each test sees the first line of each kind."""
     client = app.server.test_client()
     client.get("/")
-    desk = app.server.extensions["servescope"].desk
-    eventually(lambda: desk.newest() is not None)  # what is asked for a figure has some to look at
+    context = app.server.extensions["servescope"].context
+    eventually(
+        lambda: context.newest() is not None
+    )  # what is asked for a figure has some to look at
     new_minute(app, monkeypatch)
     return client
 
@@ -367,6 +369,6 @@ def test_a_static_file_is_compressed_once(client):
 def test_a_bare_server_starts_its_part_with_the_first_request(client):
     answer = client.get("/_dash-layout")
     assert answer.status_code == 200
-    desk = client.application.extensions["servescope"].desk
+    context = client.application.extensions["servescope"].context
     started = {"files", "wsgi", "asgi"}
-    eventually(lambda: {status.name for status in desk.control.listeners()} == started)
+    eventually(lambda: {status.name for status in context.control.listeners()} == started)

@@ -1,4 +1,4 @@
-"""Every page opens, draws, fits and stays silent, on a desk and on a phone, dark and light."""
+"""Every page opens, draws, fits and stays silent, on a desktop and on a phone, dark and light."""
 
 import re
 

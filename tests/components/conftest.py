@@ -1,11 +1,11 @@
-"""A desk on a real store, filled by hand."""
+"""A context on a real store, filled by hand."""
 
 import pytest
 
 from servescope import catalog
 from servescope.control.load_runs import Control
 from servescope.histogram import count
-from servescope.queries.context import Desk
+from servescope.queries.context import QueryContext
 from servescope.records import ListenerState, ListenerStatus
 from servescope.settings import load_settings
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
@@ -41,18 +41,18 @@ def a_second(ts, requests=10, status="200", route="/", cpu=0.25):
 
 
 @pytest.fixture
-def desk(tmp_path, monkeypatch):
+def context(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     store, control = SqliteStore(tmp_path), Control(tmp_path)
-    yield Desk(store, control, load_settings(), lambda: True, lambda: 4242, list, fresh_s=0)
+    yield QueryContext(store, control, load_settings(), lambda: True, lambda: 4242, list, fresh_s=0)
     control.close()
     store.close()
 
 
 @pytest.fixture
-def record(desk):
+def record(context):
     """Commit frames: `record(a_second(ts), …)`."""
-    return lambda *frames: desk.store.write(Batch(list(frames)))
+    return lambda *frames: context.store.write(Batch(list(frames)))
 
 
 @pytest.fixture

@@ -14,8 +14,10 @@ from tests.components.conftest import START, a_second
 
 LIVE = View()
 GRAPHS = (
-    LiveGraph("rates", "", "", lambda desk, span, _: traffic.by_status(desk, span), LinePlot()),
-    LiveGraph("cpu", "", "", lambda desk, span, _: host.cpu(desk, span), LinePlot()),
+    LiveGraph(
+        "rates", "", "", lambda context, span, _: traffic.by_status(context, span), LinePlot()
+    ),
+    LiveGraph("cpu", "", "", lambda context, span, _: host.cpu(context, span), LinePlot()),
 )
 PAGE = LivePage("a-page", GRAPHS)
 
@@ -29,27 +31,27 @@ def is_whole(given_answer):
     return graphs.keys() == {"rates", "cpu"} and all("figure" in one for one in graphs.values())
 
 
-def test_before_the_first_frame_there_is_nothing_to_draw(desk):
-    first = answer(PAGE, desk, LIVE, None)
+def test_before_the_first_frame_there_is_nothing_to_draw(context):
+    first = answer(PAGE, context, LIVE, None)
     assert first["newest"] is None
     assert first["graphs"] == {}
 
 
-def test_what_an_engine_refuses_is_told_and_the_page_stays(desk, record):
+def test_what_an_engine_refuses_is_told_and_the_page_stays(context, record):
     record(a_second(START))
 
     def refuse(*_):
         raise EngineRefusedError("the engine answered 422: too many samples")
 
     page = LivePage("a-page", (LiveGraph("rates", "", "", refuse, LinePlot()),))
-    told = json.loads(sealed(page, desk, LIVE, None)["text"])
+    told = json.loads(sealed(page, context, LIVE, None)["text"])
     assert (told["newest"], told["graphs"]) == (None, {})
     assert "too many samples" in json.dumps(told["props"]["notices"])
 
 
-def test_without_a_cursor_come_whole_figures(desk, record):
+def test_without_a_cursor_come_whole_figures(context, record):
     record(*(a_second(START + second) for second in range(20)))
-    first = answer(PAGE, desk, LIVE, None)
+    first = answer(PAGE, context, LIVE, None)
     assert is_whole(first)
     assert first["cursor"] == START + 20
     assert first["span"] == [START + 20 - DEFAULT_RANGE.seconds, START + 20]
@@ -58,32 +60,32 @@ def test_without_a_cursor_come_whole_figures(desk, record):
     assert trace["y"][-21] is None
 
 
-def test_a_poll_brings_exactly_what_is_new(desk, record):
+def test_a_poll_brings_exactly_what_is_new(context, record):
     record(*(a_second(START + second) for second in range(20)))
-    first = answer(PAGE, desk, LIVE, None)
+    first = answer(PAGE, context, LIVE, None)
     record(a_second(START + 20, requests=7), a_second(START + 21, cpu=0.5))
-    second = answer(PAGE, desk, LIVE, cursor_of(first))
+    second = answer(PAGE, context, LIVE, cursor_of(first))
     assert second["graphs"]["rates"]["x"] == [(START + 20) * 1000, (START + 21) * 1000]
     assert second["graphs"]["rates"]["y"] == [[7.0, 10.0]]
     assert second["graphs"]["cpu"]["y"] == [[25.0, 50.0]]
     assert second["graphs"]["cpu"]["legend"][0]["value"] == "50 %"
-    third = answer(PAGE, desk, LIVE, cursor_of(second))
+    third = answer(PAGE, context, LIVE, cursor_of(second))
     assert third["graphs"] == {}
     assert cursor_of(third) == cursor_of(second)
 
 
-def test_a_missing_second_arrives_as_a_gap(desk, record):
+def test_a_missing_second_arrives_as_a_gap(context, record):
     record(a_second(START))
-    first = answer(PAGE, desk, LIVE, None)
+    first = answer(PAGE, context, LIVE, None)
     record(a_second(START + 2))
-    assert answer(PAGE, desk, LIVE, cursor_of(first))["graphs"]["cpu"]["y"] == [[None, 25.0]]
+    assert answer(PAGE, context, LIVE, cursor_of(first))["graphs"]["cpu"]["y"] == [[None, 25.0]]
 
 
-def test_a_new_line_brings_its_figure_anew_and_leaves_the_others(desk, record):
+def test_a_new_line_brings_its_figure_anew_and_leaves_the_others(context, record):
     record(a_second(START))
-    first = answer(PAGE, desk, LIVE, None)
+    first = answer(PAGE, context, LIVE, None)
     record(a_second(START + 1, status="500"))
-    graphs = answer(PAGE, desk, LIVE, cursor_of(first))["graphs"]
+    graphs = answer(PAGE, context, LIVE, cursor_of(first))["graphs"]
     assert [trace["name"] for trace in graphs["rates"]["figure"]["data"]] == ["200", "500"]
     assert graphs["cpu"]["y"] == [[25.0]]
 
@@ -92,59 +94,59 @@ def test_a_new_line_brings_its_figure_anew_and_leaves_the_others(desk, record):
     ("view", "filters"),
     [(View.read({"last": "1h"}), ()), (View(fixed=(START - 10, START)), ()), (LIVE, ("wsgi",))],
 )
-def test_another_view_or_filter_brings_whole_figures(desk, record, view, filters):
+def test_another_view_or_filter_brings_whole_figures(context, record, view, filters):
     record(a_second(START))
-    first = answer(PAGE, desk, LIVE, None)
-    assert is_whole(answer(PAGE, desk, view, cursor_of(first), filters))
+    first = answer(PAGE, context, LIVE, None)
+    assert is_whole(answer(PAGE, context, view, cursor_of(first), filters))
 
 
-def test_a_fixed_view_is_drawn_once(desk, record):
+def test_a_fixed_view_is_drawn_once(context, record):
     record(*(a_second(START + second) for second in range(20)))
     view = View(fixed=(START + 5, START + 15))
-    first = answer(PAGE, desk, view, None)
+    first = answer(PAGE, context, view, None)
     assert is_whole(first)
     assert len(first["graphs"]["cpu"]["figure"]["data"][0]["x"]) == 10
     record(a_second(START + 20))
-    assert answer(PAGE, desk, view, cursor_of(first))["graphs"] == {}
+    assert answer(PAGE, context, view, cursor_of(first))["graphs"] == {}
 
 
-def test_a_tab_that_slept_longer_than_the_span_gets_whole_figures(desk, record):
+def test_a_tab_that_slept_longer_than_the_span_gets_whole_figures(context, record):
     record(a_second(START))
-    first = answer(PAGE, desk, LIVE, None)
+    first = answer(PAGE, context, LIVE, None)
     record(a_second(START + 10_000))
-    assert is_whole(answer(PAGE, desk, LIVE, cursor_of(first)))
+    assert is_whole(answer(PAGE, context, LIVE, cursor_of(first)))
 
 
-def test_figures_are_renewed_now_and_then(desk, record):
+def test_figures_are_renewed_now_and_then(context, record):
     record(a_second(START))
-    first = answer(PAGE, desk, LIVE, None)
+    first = answer(PAGE, context, LIVE, None)
     record(*(a_second(START + second) for second in range(1, RENEW_S)))
-    assert is_whole(answer(PAGE, desk, LIVE, cursor_of(first)))
+    assert is_whole(answer(PAGE, context, LIVE, cursor_of(first)))
 
 
-def test_coarse_steps_arrive_when_they_are_complete(desk, record):
+def test_coarse_steps_arrive_when_they_are_complete(context, record):
     view = View.read({"last": "24h"})
     step = view.span(START).step
     record(*(a_second(START + second) for second in range(step)))
-    first = answer(PAGE, desk, view, None)
+    first = answer(PAGE, context, view, None)
     assert first["cursor"] == START + step
     record(*(a_second(START + step + second) for second in range(step - 1)))
-    assert answer(PAGE, desk, view, cursor_of(first))["graphs"] == {}
+    assert answer(PAGE, context, view, cursor_of(first))["graphs"] == {}
 
 
-def test_a_long_step_is_shown_while_it_is_open_and_drawn_anew_each_minute(desk, record):
+def test_a_long_step_is_shown_while_it_is_open_and_drawn_anew_each_minute(context, record):
     view = View.read({"last": "2y"})
     record(*(a_second(START + second) for second in range(3)))
-    first = answer(PAGE, desk, view, None)
+    first = answer(PAGE, context, view, None)
     assert is_whole(first)
     assert first["span"][0] < START < first["span"][1]
     assert first["span"][1] - START <= first["step"] == 86_400
     ((trace, *_),) = [entry["figure"]["data"] for entry in first["graphs"].values()][:1]
     assert [y for y in trace["y"] if y is not None]
     record(a_second(START + 3))
-    assert answer(PAGE, desk, view, cursor_of(first))["graphs"] == {}
+    assert answer(PAGE, context, view, cursor_of(first))["graphs"] == {}
     record(a_second(START + 60))
-    assert is_whole(answer(PAGE, desk, view, cursor_of(first)))
+    assert is_whole(answer(PAGE, context, view, cursor_of(first)))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
@@ -158,83 +160,89 @@ def test_a_long_step_is_shown_while_it_is_open_and_drawn_anew_each_minute(desk, 
         max_leaves=5,
     )
 )
-def test_whatever_a_client_sends_as_cursor_it_gets_whole_figures(desk, record, stored):
+def test_whatever_a_client_sends_as_cursor_it_gets_whole_figures(context, record, stored):
     record(a_second(START))
     assert Cursor.read(stored) == Cursor()
-    assert is_whole(answer(PAGE, desk, LIVE, stored))
+    assert is_whole(answer(PAGE, context, LIVE, stored))
 
 
-def test_a_made_up_shape_brings_the_whole_figure(desk, record):
+def test_a_made_up_shape_brings_the_whole_figure(context, record):
     record(a_second(START))
-    first = answer(PAGE, desk, LIVE, None)
+    first = answer(PAGE, context, LIVE, None)
     shape = json.loads(first["shape"])
     shape["graphs"]["cpu"] = {"names": 7}
     record(a_second(START + 1))
     forged = cursor_of(first) | {"shape": json.dumps(shape)}
-    assert "figure" in answer(PAGE, desk, LIVE, forged)["graphs"]["cpu"]
+    assert "figure" in answer(PAGE, context, LIVE, forged)["graphs"]["cpu"]
 
 
-def test_chained_deltas_are_the_whole_figure(desk, record):
+def test_chained_deltas_are_the_whole_figure(context, record):
     record(a_second(START))
-    state = answer(PAGE, desk, LIVE, None)
+    state = answer(PAGE, context, LIVE, None)
     y = list(state["graphs"]["cpu"]["figure"]["data"][0]["y"])
     for second in range(1, 50, 3):
         record(a_second(START + second, cpu=second / 100))
-        state = answer(PAGE, desk, LIVE, cursor_of(state))
+        state = answer(PAGE, context, LIVE, cursor_of(state))
         y += state["graphs"]["cpu"]["y"][0]
-    whole = answer(PAGE, desk, LIVE, None)["graphs"]["cpu"]["figure"]["data"][0]["y"]
+    whole = answer(PAGE, context, LIVE, None)["graphs"]["cpu"]["figure"]["data"][0]["y"]
     assert y[-len(whole) :] == whole
 
 
-def test_viewers_at_one_cursor_cost_one_answer(desk, record):
+def test_viewers_at_one_cursor_cost_one_answer(context, record):
     record(a_second(START))
     asked = []
     graph = LiveGraph(
-        "cpu", "", "", lambda desk, span, _: asked.append(span) or host.cpu(desk, span), LinePlot()
+        "cpu",
+        "",
+        "",
+        lambda context, span, _: asked.append(span) or host.cpu(context, span),
+        LinePlot(),
     )
     page = LivePage("counted", (graph,))
-    texts = {sealed(page, desk, LIVE, None)["text"] for _ in range(50)}
+    texts = {sealed(page, context, LIVE, None)["text"] for _ in range(50)}
     assert len(texts) == len(asked) == 1
     record(a_second(START + 1))
-    sealed(page, desk, LIVE, None)
+    sealed(page, context, LIVE, None)
     assert len(asked) == 2
 
 
-def test_events_of_the_span_come_with_every_answer(desk, record):
+def test_events_of_the_span_come_with_every_answer(context, record):
     record(a_second(START))
-    desk.control.add_event(Event(EventKind.LOAD_RUN, START - 5, "load run 1"))
-    assert answer(PAGE, desk, LIVE, None)["events"] == [
+    context.control.add_event(Event(EventKind.LOAD_RUN, START - 5, "load run 1"))
+    assert answer(PAGE, context, LIVE, None)["events"] == [
         [EventKind.LOAD_RUN, START - 5, None, "load run 1"]
     ]
 
 
-def test_large_properties_come_again_only_when_they_changed(desk, record):
+def test_large_properties_come_again_only_when_they_changed(context, record):
     text = ["a" * 400]
     props = {"large": {"children": text[0]}, "small": {"children": "1"}}
     page = LivePage("propped", GRAPHS, lambda *_: {**props, "large": {"children": text[0]}})
     record(a_second(START))
-    first = answer(page, desk, LIVE, None)
+    first = answer(page, context, LIVE, None)
     assert {"large", "small"} <= first["props"].keys()
-    second = answer(page, desk, LIVE, cursor_of(first))
+    second = answer(page, context, LIVE, cursor_of(first))
     assert "large" not in second["props"]
     assert "small" in second["props"]
     text[0] = "b" * 400
     record(a_second(START + 1))
-    assert answer(page, desk, LIVE, cursor_of(second))["props"]["large"]["children"] == text[0]
+    assert answer(page, context, LIVE, cursor_of(second))["props"]["large"]["children"] == text[0]
 
 
-def test_a_feed_brings_each_row_once_and_rests_with_a_fixed_view(desk, record):
+def test_a_feed_brings_each_row_once_and_rests_with_a_fixed_view(context, record):
     rows = [{"id": number} for number in range(3, 0, -1)]
-    feed = Feed("log", lambda _desk, after, _: [row for row in rows if row["id"] > after], keep=200)
+    feed = Feed(
+        "log", lambda _context, after, _: [row for row in rows if row["id"] > after], keep=200
+    )
     page = LivePage("fed", (), feeds=(feed,))
     record(a_second(START))
-    first = answer(page, desk, LIVE, None)
+    first = answer(page, context, LIVE, None)
     assert first["feeds"]["log"] == {"rows": rows, "keep": 200, "whole": True}
-    assert answer(page, desk, LIVE, cursor_of(first))["feeds"] == {}
+    assert answer(page, context, LIVE, cursor_of(first))["feeds"] == {}
     rows.insert(0, {"id": 4})
-    second = answer(page, desk, LIVE, cursor_of(first))
+    second = answer(page, context, LIVE, cursor_of(first))
     assert second["feeds"]["log"] == {"rows": [{"id": 4}], "keep": 200, "whole": False}
     fixed = View(fixed=(START - 10, START))
-    paused = answer(page, desk, fixed, cursor_of(second))
+    paused = answer(page, context, fixed, cursor_of(second))
     rows.insert(0, {"id": 5})
-    assert answer(page, desk, fixed, cursor_of(paused))["feeds"] == {}
+    assert answer(page, context, fixed, cursor_of(paused))["feeds"] == {}

@@ -3,9 +3,9 @@
 import itertools
 
 import pytest
+from tests.contracts.harness import CONCURRENT, HOSTINGS, ModelHarness
 
 from servescope.store.opening import open_backend as open_by_settings
-from tests.contracts.hall import CONCURRENT, HOSTINGS, Hall
 from tests.engines import ENGINES, RunningEngine
 
 BACKENDS = ("sqlite", *ENGINES)
@@ -73,14 +73,14 @@ def store(open_backend):
 
 
 @pytest.fixture(params=HOSTINGS, ids="-".join)
-def hall(request, tmp_path):
-    hall = Hall(tmp_path, *request.param, getattr(request.module, "WORKERS", 1))
-    yield hall
-    hall.close()
+def harness(request, tmp_path):
+    harness = ModelHarness(tmp_path, *request.param, getattr(request.module, "WORKERS", 1))
+    yield harness
+    harness.close()
 
 
 @pytest.fixture(params=CONCURRENT, ids="-".join)
 def concurrent_hall(request, tmp_path):
-    hall = Hall(tmp_path, *request.param, getattr(request.module, "WORKERS", 1))
-    yield hall
-    hall.close()
+    harness = ModelHarness(tmp_path, *request.param, getattr(request.module, "WORKERS", 1))
+    yield harness
+    harness.close()

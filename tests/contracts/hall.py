@@ -44,7 +44,7 @@ def in_threads(visit: Callable[[int], None], count: int) -> None:
         thread.join(60)
 
 
-class Hall:
+class ModelHarness:
     """Listeners of one model, and all that they recorded, in however many processes.
 
     The model `prefork` has one worker (0.3 s of CPU to start) unless `workers` asks for more: one

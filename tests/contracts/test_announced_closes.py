@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     import socket
     from pathlib import Path
 
+    from tests.contracts.harness import ModelHarness
+
     from servescope.serving import RunningListener
-    from tests.contracts.hall import Hall
 
 
 def posting(length: int, *fields: bytes, content: bytes = b"") -> bytes:
@@ -87,24 +88,24 @@ def assert_kept_as_told(listener: RunningListener, request: bytes) -> None:
         assert head.startswith(b"http/1.1 200 "), "the next request is answered"
 
 
-def test_an_end_is_announced_and_what_is_not_goes_on(hall: Hall):
-    listener = hall.start(body_seconds=1)
+def test_an_end_is_announced_and_what_is_not_goes_on(harness: ModelHarness):
+    listener = harness.start(body_seconds=1)
     waits = {"with half its content", "in chunks without an end", "that waits for 100", "long"}
     for name, request in REQUESTS.items():
         # A WSGI app is called with the whole body: half of it waits for a 408.
-        if hall.kind is AppKind.ASGI or name not in waits:
+        if harness.kind is AppKind.ASGI or name not in waits:
             assert_kept_as_told(listener, request)
 
 
-def test_before_the_content_a_folder_keeps_to_it_too(hall: Hall, tmp_path: Path):
+def test_before_the_content_a_folder_keeps_to_it_too(harness: ModelHarness, tmp_path: Path):
     (tmp_path / "index.html").write_bytes(b"hello")
-    listener = hall.start(str(tmp_path), AppKind.STATIC)
+    listener = harness.start(str(tmp_path), AppKind.STATIC)
     for request in REQUESTS.values():
         assert_kept_as_told(listener, request)
 
 
-def test_the_last_request_of_a_connection_is_announced(hall: Hall):
-    listener = hall.start(keep_alive_requests=1)
+def test_the_last_request_of_a_connection_is_announced(harness: ModelHarness):
+    listener = harness.start(keep_alive_requests=1)
     assert b"\r\nConnection: close\r\n" in exchange(listener, GET)
     assert b"\r\nConnection: close\r\n" in exchange(listener, posting(3, content=b"abc"))
 
@@ -115,12 +116,12 @@ def status_of(client: http.client.HTTPConnection) -> int:
     return response.status
 
 
-def test_http_client_goes_on_after_an_answer_before_the_body(hall: Hall, tmp_path: Path):
+def test_http_client_goes_on_after_an_answer_before_the_body(harness: ModelHarness, tmp_path: Path):
     """Three of three: an ASGI app that does not look at the upload, or a folder."""
-    if hall.kind is AppKind.ASGI:
-        listener, status = hall.start(), 200
+    if harness.kind is AppKind.ASGI:
+        listener, status = harness.start(), 200
     else:
-        listener, status = hall.start(str(tmp_path), AppKind.STATIC), 405
+        listener, status = harness.start(str(tmp_path), AppKind.STATIC), 405
     for size in (10, 100_000, 1_000_000) * 3:
         with closing(http.client.HTTPConnection(*listener.address, timeout=20)) as client:
             client.request("POST", "/", b"x" * size)

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
+from tests.contracts.harness import ModelHarness, wait_until
 
 from servescope.records import AppKind, ConcurrencyModel
 from servescope.serving.models import REGISTRY
 from servescope.serving.tls.certificates import self_signed_pair
-from tests.contracts.hall import Hall, wait_until
 from tests.serving.raw_client import CLOSING, GET, read_all, read_responses
 
 if TYPE_CHECKING:
@@ -47,10 +47,10 @@ class Renewed:
 
 
 @pytest.fixture(params=list(REGISTRY))
-def hall(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Hall]:
-    hall = Hall(tmp_path, request.param, AppKind.WSGI, workers=2)
-    yield hall
-    hall.close()
+def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ModelHarness]:
+    harness = ModelHarness(tmp_path, request.param, AppKind.WSGI, workers=2)
+    yield harness
+    harness.close()
 
 
 @pytest.fixture
@@ -58,8 +58,8 @@ def files(tmp_path: Path) -> Renewed:
     return Renewed(tmp_path)
 
 
-def start(hall: Hall, files: Renewed) -> RunningListener:
-    return hall.start(certificate=str(files.certificate), key=str(files.key))
+def start(harness: ModelHarness, files: Renewed) -> RunningListener:
+    return harness.start(certificate=str(files.certificate), key=str(files.key))
 
 
 def serial(pem: bytes) -> int:
@@ -88,8 +88,8 @@ def look(listener: RunningListener) -> bool:
     return listener.look_at_certificate()
 
 
-def test_a_renewed_pair_is_shown_to_new_clients_and_open_connections_go_on(hall, files):
-    listener = start(hall, files)
+def test_a_renewed_pair_is_shown_to_new_clients_and_open_connections_go_on(harness, files):
+    listener = start(harness, files)
     before = serial(files.certificate.read_bytes())
     with closing(shake_hands(listener)) as kept:
         kept.sendall(GET)
@@ -98,7 +98,7 @@ def test_a_renewed_pair_is_shown_to_new_clients_and_open_connections_go_on(hall,
         renewed = files.make()
         files.install(*renewed)
         wait_until(lambda: look(listener), "the renewed pair")
-        if hall.is_concurrent:
+        if harness.is_concurrent:
             # A worker that is busy hears of it later than another one.
             wait_until(
                 lambda: {ask(listener) for _ in range(8)} == {serial(renewed[0])}, "each worker"
@@ -112,8 +112,8 @@ def test_a_renewed_pair_is_shown_to_new_clients_and_open_connections_go_on(hall,
     assert not look(listener), "nothing has changed since"
 
 
-def test_a_broken_pair_keeps_the_old_one_and_says_so_until_it_is_mended(hall, files):
-    listener = start(hall, files)
+def test_a_broken_pair_keeps_the_old_one_and_says_so_until_it_is_mended(harness, files):
+    listener = start(harness, files)
     before = serial(files.certificate.read_bytes())
     certificate, key = files.make()
     files.certificate.write_bytes(certificate)  # its key is still the old one's
@@ -139,8 +139,8 @@ def told(listener: RunningListener) -> str:
     return listener.problem
 
 
-def test_files_written_one_after_the_other_are_read_once_both_are_there(hall, files):
-    listener = start(hall, files)
+def test_files_written_one_after_the_other_are_read_once_both_are_there(harness, files):
+    listener = start(harness, files)
     certificate, key = files.make()
     files.certificate.write_bytes(certificate)
     began = time.monotonic()
@@ -153,9 +153,9 @@ def test_files_written_one_after_the_other_are_read_once_both_are_there(hall, fi
     wait_until(lambda: ask(listener) == serial(certificate), "each worker")
 
 
-@pytest.mark.parametrize("hall", [ConcurrencyModel.PREFORK], indirect=True)
-def test_a_worker_that_is_replaced_shows_what_the_others_show(hall, files):
-    listener = start(hall, files)
+@pytest.mark.parametrize("harness", [ConcurrencyModel.PREFORK], indirect=True)
+def test_a_worker_that_is_replaced_shows_what_the_others_show(harness, files):
+    listener = start(harness, files)
     wait_until(lambda: listener.load().is_serving, "the workers")
     renewed = files.make()
     files.install(*renewed)

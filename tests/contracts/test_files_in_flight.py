@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.contracts.harness import wait_until
 
 from servescope.records import AppKind, ConcurrencyModel, RequestFlag
 from servescope.serving.models import REGISTRY
 from tests.contracts import file_apps
-from tests.contracts.hall import wait_until
 from tests.contracts.tls_hall import TlsHall
 from tests.serving.descriptor_ledger import DescriptorLedger
 from tests.serving.raw_client import CLOSING, GET, asking, connect, read_all, read_responses
@@ -72,10 +72,10 @@ def is_tls(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(params=list(REGISTRY))
-def hall(request: pytest.FixtureRequest, tmp_path: Path, is_tls: bool) -> Iterator[FileHall]:
-    hall = FileHall(tmp_path, request.param, is_tls=is_tls)
-    yield hall
-    hall.close()
+def harness(request: pytest.FixtureRequest, tmp_path: Path, is_tls: bool) -> Iterator[FileHall]:
+    harness = FileHall(tmp_path, request.param, is_tls=is_tls)
+    yield harness
+    harness.close()
 
 
 def reset(sock: socket.socket) -> None:
@@ -88,65 +88,67 @@ def none_is_open(listener: RunningListener) -> bool:
 
 
 @pytest.mark.parametrize("kind", [AppKind.STATIC, AppKind.WSGI])
-@pytest.mark.parametrize("hall", IN_PROCESS, indirect=True)
+@pytest.mark.parametrize("harness", IN_PROCESS, indirect=True)
 def test_a_file_whose_client_has_reset_is_closed_once(
-    hall: FileHall, kind: AppKind, monkeypatch: pytest.MonkeyPatch
+    harness: FileHall, kind: AppKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entered = threading.Semaphore(0)
     file_apps.hold_files(monkeypatch.setattr, entered.release)
-    listener = hall.serve_files(kind)
+    listener = harness.serve_files(kind)
     ledger = DescriptorLedger(monkeypatch.setattr)
     for _ in range(3):
-        sock = hall.connect(listener)
-        sock.sendall(asking(hall.target(kind), GET))
+        sock = harness.connect(listener)
+        sock.sendall(asking(harness.target(kind), GET))
         assert entered.acquire(timeout=20)
         reset(sock)
-    records = hall.records(3)
+    records = harness.records(3)
     wait_until(lambda: none_is_open(listener), "the closes")
     assert ledger.faults == []
-    assert ledger.open_below(str(hall.folder)) == []
+    assert ledger.open_below(str(harness.folder)) == []
     assert (records["flags"] & RequestFlag.ABORTED == RequestFlag.ABORTED).all()
 
 
-@pytest.mark.parametrize("hall", [ConcurrencyModel.PREFORK], indirect=True)
-def test_a_worker_process_closes_a_file_whose_client_has_reset_once(hall: FileHall) -> None:
-    listener = (hall.start_tls if hall.is_tls else hall.start)(WATCHED_APP, AppKind.WSGI)
+@pytest.mark.parametrize("harness", [ConcurrencyModel.PREFORK], indirect=True)
+def test_a_worker_process_closes_a_file_whose_client_has_reset_once(harness: FileHall) -> None:
+    listener = (harness.start_tls if harness.is_tls else harness.start)(WATCHED_APP, AppKind.WSGI)
     for _ in range(3):
-        sock = hall.connect(listener)
-        sock.sendall(asking(hall.target(AppKind.WSGI), GET))
-        wait_until((hall.folder / "entered").exists, "the app")
-        (hall.folder / "entered").unlink()
+        sock = harness.connect(listener)
+        sock.sendall(asking(harness.target(AppKind.WSGI), GET))
+        wait_until((harness.folder / "entered").exists, "the app")
+        (harness.folder / "entered").unlink()
         reset(sock)
-    hall.records(3)
-    with hall.connect(listener) as sock:
+    harness.records(3)
+    with harness.connect(listener) as sock:
         sock.sendall(asking(b"/ledger"))
         assert read_all(sock).endswith(b"\r\n\r\nclosed twice: 0")
 
 
 @pytest.mark.parametrize("kind", [AppKind.STATIC, AppKind.WSGI])
-def test_clients_that_reset_amid_files_leave_nothing_open(hall: FileHall, kind: AppKind) -> None:
+def test_clients_that_reset_amid_files_leave_nothing_open(harness: FileHall, kind: AppKind) -> None:
     """And the files that others are sent at the same time arrive whole."""
-    listener = hall.serve_files(kind)
-    request = asking(hall.target(kind), GET)
+    listener = harness.serve_files(kind)
+    request = asking(harness.target(kind), GET)
     for _ in range(4):
-        sock = hall.connect(listener)
+        sock = harness.connect(listener)
         sock.sendall(request)
         assert sock.recv(100)
         reset(sock)
-    with hall.connect(listener) as sock:
+    with harness.connect(listener) as sock:
         sock.sendall(request)
         assert read_responses(sock, 1) == [(200, CONTENT)]
-    assert sorted(hall.records(5)["flags"] & RequestFlag.ABORTED) == [0] + [RequestFlag.ABORTED] * 4
+    assert (
+        sorted(harness.records(5)["flags"] & RequestFlag.ABORTED) == [0] + [RequestFlag.ABORTED] * 4
+    )
     wait_until(lambda: none_is_open(listener), "the closes")
-    if hall.model is not ConcurrencyModel.PREFORK:
-        assert hall.file not in [one.resolve() for one in Path("/proc/self/fd").iterdir()]
+    if harness.model is not ConcurrencyModel.PREFORK:
+        assert harness.file not in [one.resolve() for one in Path("/proc/self/fd").iterdir()]
 
 
 def ask_slowly(
-    hall: FileHall, listener: RunningListener, request: bytes
+    harness: FileHall, listener: RunningListener, request: bytes
 ) -> tuple[socket.socket, bytes]:
     """Ask for a file and take its first bytes only: the rest waits for the client."""
-    sock = hall.connect(listener, receive_bytes=65_536)
+    sock = harness.connect(listener, receive_bytes=65_536)
     sock.sendall(request)
     begun = b""
     while b"\r\n\r\n" not in begun:
@@ -164,34 +166,34 @@ RANGES = {
 
 @pytest.mark.parametrize(("kind", "header"), RANGES.values(), ids=RANGES)
 def test_a_file_that_shrinks_ends_its_connection_at_once(
-    hall: FileHall, kind: AppKind, header: bytes, caplog: pytest.LogCaptureFixture
+    harness: FileHall, kind: AppKind, header: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    listener = hall.serve_files(kind)
-    request = asking(hall.target(kind), GET).replace(b"\r\n\r\n", b"\r\n" + header + b"\r\n")
-    sock, begun = ask_slowly(hall, listener, request)
+    listener = harness.serve_files(kind)
+    request = asking(harness.target(kind), GET).replace(b"\r\n\r\n", b"\r\n" + header + b"\r\n")
+    sock, begun = ask_slowly(harness, listener, request)
     with closing(sock), caplog.at_level(logging.WARNING):
-        os.truncate(hall.file, 20_000)
+        os.truncate(harness.file, 20_000)
         head, _, content = begun.partition(b"\r\n\r\n")
         fields = BytesParser().parsebytes(head.partition(b"\r\n")[2])
         content += read_all(sock)
         assert len(content) < int(fields["Content-Length"])
-    [record] = hall.records(1)
+    [record] = harness.records(1)
     assert record["flags"] & RequestFlag.APP_ERROR
     assert not record["flags"] & (RequestFlag.ABORTED | RequestFlag.TIMED_OUT)
     wait_until(lambda: none_is_open(listener), "the close")
-    if hall.model is not ConcurrencyModel.PREFORK:
+    if harness.model is not ConcurrencyModel.PREFORK:
         [line] = [one.getMessage() for one in caplog.records]
         assert "shorter" in line or "less than its Content-Length" in line
 
 
-def test_a_file_that_grows_and_is_removed_arrives_as_it_was_announced(hall: FileHall) -> None:
-    listener = hall.serve_files(AppKind.STATIC)
-    sock, begun = ask_slowly(hall, listener, asking(b"/large.bin", GET))
+def test_a_file_that_grows_and_is_removed_arrives_as_it_was_announced(harness: FileHall) -> None:
+    listener = harness.serve_files(AppKind.STATIC)
+    sock, begun = ask_slowly(harness, listener, asking(b"/large.bin", GET))
     with closing(sock):
-        with hall.file.open("ab") as file:
+        with harness.file.open("ab") as file:
             file.write(b"more")
-        hall.file.chmod(0)
-        hall.file.unlink()
+        harness.file.chmod(0)
+        harness.file.unlink()
         content = bytearray(begun.partition(b"\r\n\r\n")[2])
         while len(content) < len(CONTENT):
             part = sock.recv(1_000_000)
@@ -200,4 +202,4 @@ def test_a_file_that_grows_and_is_removed_arrives_as_it_was_announced(hall: File
         assert content == CONTENT
         sock.sendall(asking(b"/none", CLOSING))
         assert read_all(sock).startswith(b"HTTP/1.1 404 ")
-    assert not (hall.records(2)["flags"] & ~(RequestFlag.NEW_CONNECTION | RequestFlag.TLS)).any()
+    assert not (harness.records(2)["flags"] & ~(RequestFlag.NEW_CONNECTION | RequestFlag.TLS)).any()

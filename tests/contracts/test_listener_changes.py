@@ -11,13 +11,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.contracts.harness import ModelHarness, wait_until
 
 from servescope.errors import ListenerError
 from servescope.recording import Recorder
 from servescope.records import AccessLogFormat, AppKind, ConcurrencyModel
 from servescope.serving.handover import retire, succeed, wait_until_serving
 from servescope.serving.models import REGISTRY
-from tests.contracts.hall import Hall, wait_until
 from tests.serving.raw_client import CLOSING, GET, connect, exchange, read_all, read_responses
 
 if TYPE_CHECKING:
@@ -31,8 +31,8 @@ AGENT = b'User-Agent: x" 200 1 "y\\\r\n'
 
 
 @pytest.fixture(params=list(REGISTRY))
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Hall]:
-    place = Hall(tmp_path, request.param, AppKind.WSGI, workers=2)
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ModelHarness]:
+    place = ModelHarness(tmp_path, request.param, AppKind.WSGI, workers=2)
     place.recorder.close()
     place.recorder = Recorder(place.rings, capacity=2**16)  # a load leaves many records
     yield place
@@ -42,7 +42,7 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Hall]:
 # The access log.
 
 
-def test_each_request_is_a_line(place: Hall, tmp_path: Path):
+def test_each_request_is_a_line(place: ModelHarness, tmp_path: Path):
     log = tmp_path / "logs" / "access.log"
     listener = place.start(access_log=str(log), workers=1)  # several write in any order
     with connect(listener) as sock:
@@ -61,7 +61,7 @@ def test_each_request_is_a_line(place: Hall, tmp_path: Path):
     place.records(3)
 
 
-def test_the_common_format(place: Hall, tmp_path: Path):
+def test_the_common_format(place: ModelHarness, tmp_path: Path):
     log = tmp_path / "access.log"
     listener = place.start(access_log=str(log), access_log_format=AccessLogFormat.COMMON)
     exchange(listener, CLOSING)
@@ -69,7 +69,7 @@ def test_the_common_format(place: Hall, tmp_path: Path):
     assert log.read_text().endswith('"GET / HTTP/1.1" 200 12\n')
 
 
-def test_rotation_loses_no_line(place: Hall, tmp_path: Path):
+def test_rotation_loses_no_line(place: ModelHarness, tmp_path: Path):
     log = tmp_path / "access.log"
     listener = place.start(access_log=str(log), access_log_bytes=2_000, access_log_files=50)
 
@@ -94,7 +94,10 @@ def test_rotation_loses_no_line(place: Hall, tmp_path: Path):
 
 @pytest.mark.parametrize("path", ["/dev/full", "/proc/version/access.log"])
 def test_a_log_that_cannot_be_written_is_told_once_and_harms_nobody(
-    place: Hall, path: str, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+    place: ModelHarness,
+    path: str,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
 ):
     listener = place.start(access_log=path)
     for _ in range(3):
@@ -113,7 +116,7 @@ def test_a_log_that_cannot_be_written_is_told_once_and_harms_nobody(
 # Who is denied.
 
 
-def test_deny_and_allow_change_for_kept_connections_too(place: Hall):
+def test_deny_and_allow_change_for_kept_connections_too(place: ModelHarness):
     listener = place.start()
     with connect(listener) as kept:
         kept.sendall(GET)
@@ -132,7 +135,7 @@ def test_deny_and_allow_change_for_kept_connections_too(place: Hall):
     wait_until(lambda: exchange(listener, CLOSING).startswith(b"HTTP/1.1 200 "), "the end of it")
 
 
-def test_a_bad_entry_changes_nothing(place: Hall):
+def test_a_bad_entry_changes_nothing(place: ModelHarness):
     listener = place.start()
     with pytest.raises(ListenerError, match="neither an address nor a network"):
         listener.change_access(["somewhere"], [])
@@ -194,7 +197,7 @@ class Clients:
             thread.join(30)
 
 
-def test_a_restart_under_load_fails_no_request(place: Hall):
+def test_a_restart_under_load_fails_no_request(place: ModelHarness):
     listener = place.start()
     wait_until(lambda: wait_until_serving(listener), "the workers")
     # The model `sequential` closes a kept connection when another client waits, at any time.
@@ -219,7 +222,7 @@ def test_a_restart_under_load_fails_no_request(place: Hall):
 
 
 @pytest.mark.parametrize("model", list(REGISTRY))
-def test_the_model_changes_and_the_port_stays(place: Hall, model: ConcurrencyModel):
+def test_the_model_changes_and_the_port_stays(place: ModelHarness, model: ConcurrencyModel):
     listener = place.start()
     clients = Clients(listener.address, 0, 2)
     try:
@@ -236,7 +239,7 @@ def test_the_model_changes_and_the_port_stays(place: Hall, model: ConcurrencyMod
     assert clients.failures == []
 
 
-def test_a_retired_idle_connection_is_answered_and_told_that_it_ends(place: Hall):
+def test_a_retired_idle_connection_is_answered_and_told_that_it_ends(place: ModelHarness):
     listener = place.start()
     with connect(listener) as kept:
         kept.sendall(GET)
@@ -260,7 +263,7 @@ def test_a_retired_idle_connection_is_answered_and_told_that_it_ends(place: Hall
     assert not listener.is_running
 
 
-def test_a_new_generation_that_cannot_start_leaves_the_old_one(place: Hall):
+def test_a_new_generation_that_cannot_start_leaves_the_old_one(place: ModelHarness):
     listener = place.start()
     with pytest.raises(ListenerError):
         succeed(listener, replace(listener.spec, app="no_such_module:app"), place.recorder)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from tests.contracts.harness import ModelHarness, in_threads, wait_until
 
 from servescope.records import AppKind, Method, Protocol, RequestFlag, Stage
 from tests.contracts.app_for_models import BLOCK, BLOCKS
-from tests.contracts.hall import Hall, in_threads, wait_until
 from tests.serving.raw_client import (
     CLOSING,
     GET,
@@ -29,35 +29,35 @@ CLOCK_ERROR_NS = 5e6
 """As in tests/serving/test_request_stages.py."""
 
 
-def test_one_connection_carries_many_requests(hall: Hall):
-    listener = hall.start()
+def test_one_connection_carries_many_requests(harness: ModelHarness):
+    listener = harness.start()
     with closing(http.client.HTTPConnection(*listener.address, timeout=20)) as client:
         for number in range(20):
             client.request("POST", "/echo", b"body %d" % number)
             assert client.getresponse().read() == b"body %d" % number
-    records = hall.records(20)
+    records = harness.records(20)
     new = records["flags"] & RequestFlag.NEW_CONNECTION
     assert new.tolist() == [RequestFlag.NEW_CONNECTION] + [0] * 19
     assert (records["status"] == 200).all()
 
 
-def test_pipelined_requests_are_answered_in_order(hall: Hall):
-    listener = hall.start()
+def test_pipelined_requests_are_answered_in_order(harness: ModelHarness):
+    listener = harness.start()
     paths = [b"/pause" if i % 10 == 3 else b"/%d" % i for i in range(50)]
     with connect(listener) as sock:
         sock.sendall(b"".join(asking(path, GET) for path in paths))
         assert read_responses(sock, 50) == [(200, b"hello from " + path) for path in paths]
-    assert not hall.records(50)["flags"][1:].any()
+    assert not harness.records(50)["flags"][1:].any()
 
 
-def test_many_clients_at_once_each_get_their_own(hall: Hall):
-    listener = hall.start(threads=4, workers=2)
+def test_many_clients_at_once_each_get_their_own(harness: ModelHarness):
+    listener = harness.start(threads=4, workers=2)
     wrong: list[object] = []
 
     def visit(who: int) -> None:
         for number in range(4):
             with closing(http.client.HTTPConnection(*listener.address, timeout=20)) as client:
-                for again in range(1 if not hall.is_concurrent else 8):
+                for again in range(1 if not harness.is_concurrent else 8):
                     body = b"%d-%d-%d" % (who, number, again) * 50
                     client.request("POST", "/echo", body)
                     if client.getresponse().read() != body:
@@ -65,17 +65,17 @@ def test_many_clients_at_once_each_get_their_own(hall: Hall):
 
     in_threads(visit, 10)
     assert not wrong
-    assert (hall.records(320 if hall.is_concurrent else 40)["status"] == 200).all()
+    assert (harness.records(320 if harness.is_concurrent else 40)["status"] == 200).all()
 
 
-def test_a_record_tells_what_was_asked_and_answered(hall: Hall):
-    listener = hall.start()
+def test_a_record_tells_what_was_asked_and_answered(harness: ModelHarness):
+    listener = harness.start()
     request = b"POST /echo HTTP/1.1\r\nHost: h\r\nConnection: close\r\n"
     request += b"Content-Length: 1000\r\n\r\n" + b"x" * 1000
     before = time.time_ns()
     answer = exchange(listener, request)
-    [record] = hall.records(1)
-    assert "/echo" in hall.routes()
+    [record] = harness.records(1)
+    assert "/echo" in harness.routes()
     assert (record["method"], record["protocol"]) == (Method.POST, Protocol.HTTP_1_1)
     assert record["status"] == 200
     assert record["bytes_received"] == len(request)
@@ -98,20 +98,20 @@ def test_a_record_tells_what_was_asked_and_answered(hall: Hall):
         (b"GET /fail HTTP/1.1\r\nHost: h\r\n\r\n", 500),
     ],
 )
-def test_errors_are_answered_closed_and_recorded(hall: Hall, data: bytes, status: int):
-    listener = hall.start(max_body=98)
+def test_errors_are_answered_closed_and_recorded(harness: ModelHarness, data: bytes, status: int):
+    listener = harness.start(max_body=98)
     answer = exchange(listener, data)
     assert answer.startswith(b"HTTP/1.1 %d " % status)
     assert b"\r\nConnection: close\r\n" in answer
-    [record] = hall.records(1)
+    [record] = harness.records(1)
     assert record["status"] == status
     assert record["bytes_sent"] == len(answer)
     assert bool(record["flags"] & RequestFlag.APP_ERROR) is (status == 500)
     assert exchange(listener, CLOSING).startswith(b"HTTP/1.1 200"), "it lives on"
 
 
-def test_100_continue_is_sent_before_the_body(hall: Hall):
-    listener = hall.start()
+def test_100_continue_is_sent_before_the_body(harness: ModelHarness):
+    listener = harness.start()
     with connect(listener) as sock:
         sock.sendall(b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n")
         sock.sendall(b"Expect: 100-continue\r\n\r\n")
@@ -121,29 +121,29 @@ def test_100_continue_is_sent_before_the_body(hall: Hall):
 
 
 @pytest.mark.parametrize("path", [b"/stream", b"/large"])
-def test_a_long_response_arrives_whole(hall: Hall, path: bytes):
-    listener = hall.start()
+def test_a_long_response_arrives_whole(harness: ModelHarness, path: bytes):
+    listener = harness.start()
     with closing(http.client.HTTPConnection(*listener.address, timeout=20)) as client:
         client.request("GET", path.decode())
         assert client.getresponse().read() == BLOCK * BLOCKS
-    [record] = hall.records(1)
+    [record] = harness.records(1)
     assert record["bytes_sent"] > len(BLOCK) * BLOCKS
     assert record["stages_ns"][Stage.WRITE] > 0
     assert not record["flags"] & RequestFlag.ABORTED
 
 
-def test_a_folder_is_served(hall: Hall, tmp_path: Path):
+def test_a_folder_is_served(harness: ModelHarness, tmp_path: Path):
     (tmp_path / "large.bin").write_bytes(bytes(range(256)) * 8_000)
-    listener = hall.start(str(tmp_path), AppKind.STATIC)
+    listener = harness.start(str(tmp_path), AppKind.STATIC)
     with closing(http.client.HTTPConnection(*listener.address, timeout=20)) as client:
         client.request("GET", "/large.bin")
         assert client.getresponse().read() == bytes(range(256)) * 8_000
-    [record] = hall.records(1)
+    [record] = harness.records(1)
     assert record["bytes_sent"] > 2_048_000
 
 
-def test_every_request_is_counted_once(hall: Hall):
-    listener = hall.start(workers=2)
+def test_every_request_is_counted_once(harness: ModelHarness):
+    listener = harness.start(workers=2)
     answered: list[int] = []
 
     def visit(_who: int) -> None:
@@ -152,11 +152,11 @@ def test_every_request_is_counted_once(hall: Hall):
     in_threads(visit, 6)
     assert sum(answered) == 300
     listener.stop(5)
-    assert (hall.records(300)["status"] == 200).all()
+    assert (harness.records(300)["status"] == 200).all()
 
 
-def test_the_stages_add_up_to_what_the_client_waits(hall: Hall):
-    listener = hall.start()
+def test_the_stages_add_up_to_what_the_client_waits(harness: ModelHarness):
+    listener = harness.start()
     waited = []
     with connect(listener) as sock:
         for _ in range(15):
@@ -164,20 +164,20 @@ def test_the_stages_add_up_to_what_the_client_waits(hall: Hall):
             sock.sendall(GET.replace(b"/ ", b"/pause "))
             read_responses(sock, 1)
             waited.append(time.perf_counter_ns() - began)
-    sums = hall.records(15)["stages_ns"].sum(axis=1)
+    sums = harness.records(15)["stages_ns"].sum(axis=1)
     assert np.median(sums) >= 20e6
     assert np.median(np.abs(np.array(waited[1:]) - sums[1:])) < CLOCK_ERROR_NS
 
 
-def test_the_load_is_told(hall: Hall):
-    listener = hall.start()
+def test_the_load_is_told(harness: ModelHarness):
+    listener = harness.start()
     with connect(listener) as sock:
-        sock.sendall(hall.wait_request())
-        wait_until(lambda: hall.entered() == 1, "the request to be in the app")
+        sock.sendall(harness.wait_request())
+        wait_until(lambda: harness.entered() == 1, "the request to be in the app")
         wait_until(lambda: listener.load().active_requests == 1, "the gauge")
         assert listener.load().open_connections == 1
         # A coroutine holds no thread while it waits.
-        assert listener.load().busy_threads == (0 if hall.kind is AppKind.ASGI else 1)
-        hall.leave()
+        assert listener.load().busy_threads == (0 if harness.kind is AppKind.ASGI else 1)
+        harness.leave()
         read_responses(sock, 1)
     wait_until(lambda: listener.load().open_connections == 0, "the close")

@@ -9,8 +9,8 @@ import time
 from contextlib import ExitStack
 
 import pytest
+from tests.contracts.harness import ModelHarness, wait_until
 
-from tests.contracts.hall import Hall, wait_until
 from tests.serving.raw_client import (
     CLOSING,
     GET,
@@ -23,26 +23,26 @@ from tests.serving.raw_client import (
 WORKERS = 2  # a stop is heard by all
 
 
-def test_a_graceful_stop_lets_the_request_in_flight_finish(hall: Hall):
-    listener = hall.start()
+def test_a_graceful_stop_lets_the_request_in_flight_finish(harness: ModelHarness):
+    listener = harness.start()
     with connect(listener) as flying:
-        flying.sendall(hall.wait_request())
-        wait_until(lambda: hall.entered() == 1, "the request to be in the app")
+        flying.sendall(harness.wait_request())
+        wait_until(lambda: harness.entered() == 1, "the request to be in the app")
         stopping = threading.Thread(target=listener.stop, args=(10,))
         stopping.start()
         wait_until(lambda: not listener.is_running, "the stop to begin")
-        hall.leave()
+        harness.leave()
         answer = read_all(flying)
         stopping.join(20)
     assert not stopping.is_alive()
     assert answer.startswith(b"HTTP/1.1 200")
     with pytest.raises(ConnectionRefusedError):
         connect(listener)
-    hall.records(1)
+    harness.records(1)
 
 
-def test_a_child_forked_after_the_stop_leaves_reused_descriptors_alone(hall: Hall):
-    listener = hall.start()
+def test_a_child_forked_after_the_stop_leaves_reused_descriptors_alone(harness: ModelHarness):
+    listener = harness.start()
     with connect(listener) as client:
         client.sendall(GET)
         assert read_responses(client, 1)[0][0] == 200
@@ -59,32 +59,34 @@ def test_a_child_forked_after_the_stop_leaves_reused_descriptors_alone(hall: Hal
     assert not listener.is_running
 
 
-def test_while_stopping_idle_connections_end_and_late_requests_are_answered(concurrent_hall: Hall):
-    hall = concurrent_hall
-    listener = hall.start()
+def test_while_stopping_idle_connections_end_and_late_requests_are_answered(
+    concurrent_hall: ModelHarness,
+):
+    harness = concurrent_hall
+    listener = harness.start()
     flying, idle, late = connect(listener), connect(listener), connect(listener)
     with flying, idle, late:
         idle.sendall(GET)
         assert read_responses(idle, 1)[0][0] == 200
         late.sendall(GET + GET[:10])
         assert late.recv(1000).startswith(b"HTTP/1.1 200")
-        flying.sendall(hall.wait_request())
-        wait_until(lambda: hall.entered() == 1, "the request to be in the app")
+        flying.sendall(harness.wait_request())
+        wait_until(lambda: harness.entered() == 1, "the request to be in the app")
         stopping = threading.Thread(target=listener.stop, args=(10,))
         stopping.start()
         assert idle.recv(100) == b""
         late.sendall(GET[10:])
         assert b"\r\nConnection: close\r\n" in read_all(late)
-        hall.leave()
+        harness.leave()
         assert b"\r\nConnection: close\r\n" in read_all(flying)
         stopping.join(20)
     assert not stopping.is_alive()
-    assert (hall.records(4)["status"] == 200).all()
+    assert (harness.records(4)["status"] == 200).all()
 
 
-def test_connections_that_were_not_accepted_yet_are_served(hall: Hall):
+def test_connections_that_were_not_accepted_yet_are_served(harness: ModelHarness):
     """They were told that they are connected, so they are not reset."""
-    listener = hall.start()
+    listener = harness.start()
     assert exchange(listener, CLOSING).startswith(b"HTTP/1.1 200")
     with ExitStack() as stack:
         socks = [stack.enter_context(connect(listener)) for _ in range(20)]
@@ -93,14 +95,14 @@ def test_connections_that_were_not_accepted_yet_are_served(hall: Hall):
         listener.stop(5)
         for sock in socks:
             assert read_all(sock).startswith(b"HTTP/1.1 200")
-    hall.records(21)
+    harness.records(21)
 
 
-def test_a_stop_is_bounded_when_the_app_hangs(hall: Hall):
-    listener = hall.start()
+def test_a_stop_is_bounded_when_the_app_hangs(harness: ModelHarness):
+    listener = harness.start()
     with connect(listener) as flying:
-        flying.sendall(hall.wait_request())
-        wait_until(lambda: hall.entered() == 1, "the request to be in the app")
+        flying.sendall(harness.wait_request())
+        wait_until(lambda: harness.entered() == 1, "the request to be in the app")
         began = time.monotonic()
         listener.stop(0.2)
         assert time.monotonic() - began < 4.0
@@ -108,8 +110,8 @@ def test_a_stop_is_bounded_when_the_app_hangs(hall: Hall):
             connect(listener)
 
 
-def test_stop_is_idempotent_and_frees_the_port(hall: Hall):
-    listener = hall.start()
+def test_stop_is_idempotent_and_frees_the_port(harness: ModelHarness):
+    listener = harness.start()
     assert exchange(listener, CLOSING).startswith(b"HTTP/1.1 200")
     for _ in range(3):
         listener.stop()

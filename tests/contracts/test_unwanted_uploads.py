@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.contracts.harness import ModelHarness
+
     from servescope.serving import RunningListener
-    from tests.contracts.hall import Hall
 
 MIB = 1024 * 1024
 BLOCK = b"x" * MIB
@@ -44,8 +45,8 @@ def upload(sock: socket.socket, size: int, *, chunked: bool = False) -> bytes:
 
 
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
-def test_too_large_an_upload_gets_its_413(hall: Hall, chunked: bool):
-    listener = hall.start(max_body=10)
+def test_too_large_an_upload_gets_its_413(harness: ModelHarness, chunked: bool):
+    listener = harness.start(max_body=10)
     for size in SIZES:
         with connect(listener) as sock:
             answer = upload(sock, size * MIB, chunked=chunked)
@@ -53,8 +54,8 @@ def test_too_large_an_upload_gets_its_413(hall: Hall, chunked: bool):
         assert b"\r\nConnection: close\r\n" in answer
 
 
-def test_an_upload_to_a_folder_gets_its_405(hall: Hall, tmp_path: Path):
-    listener = hall.start(str(tmp_path), AppKind.STATIC, max_body=100 * MIB)
+def test_an_upload_to_a_folder_gets_its_405(harness: ModelHarness, tmp_path: Path):
+    listener = harness.start(str(tmp_path), AppKind.STATIC, max_body=100 * MIB)
     for size in SIZES:
         with connect(listener) as sock:
             answer = upload(sock, size * MIB)
@@ -64,9 +65,9 @@ def test_an_upload_to_a_folder_gets_its_405(hall: Hall, tmp_path: Path):
 
 @pytest.fixture(params=REGISTRY)
 def tls_hall(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TlsHall]:
-    hall = TlsHall(tmp_path, request.param)
-    yield hall
-    hall.close()
+    harness = TlsHall(tmp_path, request.param)
+    yield harness
+    harness.close()
 
 
 def test_behind_tls(tls_hall: TlsHall):
@@ -104,7 +105,7 @@ def endless_uploads(listener: RunningListener, count: int) -> Iterator[None]:
             sock.close()
 
 
-def test_clients_that_send_without_end_hold_up_nobody(concurrent_hall: Hall):
+def test_clients_that_send_without_end_hold_up_nobody(concurrent_hall: ModelHarness):
     """What they send is thrown away in turns, beside the requests of others."""
     listener = concurrent_hall.start(max_body=10)
     with endless_uploads(listener, 3):
@@ -112,8 +113,8 @@ def test_clients_that_send_without_end_hold_up_nobody(concurrent_hall: Hall):
             assert exchange(listener, CLOSING).startswith(b"HTTP/1.1 200 ")
 
 
-def test_a_stop_does_not_wait_for_an_upload(hall: Hall):
-    listener = hall.start(max_body=10)
+def test_a_stop_does_not_wait_for_an_upload(harness: ModelHarness):
+    listener = harness.start(max_body=10)
     with endless_uploads(listener, 1):
         began = time.monotonic()
         listener.stop(20)

@@ -7,10 +7,10 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives import serialization as as_bytes
+from tests.contracts.harness import APPS, ModelHarness
 
 from servescope.records import SELF_SIGNED, AppKind, ConcurrencyModel
 from servescope.serving.tls.certificates import self_signed_pair
-from tests.contracts.hall import APPS, Hall
 from tests.serving.tls_client import trusting
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from servescope.serving import RunningListener
 
 
-class TlsHall(Hall):
-    """A hall whose listeners are behind TLS, with the self-signed pair unless told otherwise."""
+class TlsHall(ModelHarness):
+    """A harness whose listeners are behind TLS, with the self-signed pair unless told otherwise."""
 
     def __init__(self, folder: Path, model: ConcurrencyModel) -> None:
         super().__init__(folder, model, AppKind.WSGI)

@@ -1,4 +1,4 @@
-"""A desk on a store of its own, and frames to fill it with."""
+"""A context on a store of its own, and frames to fill it with."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from servescope import histogram
 from servescope.catalog import COLLECT_DURATION, CPU_UTILIZATION, NETWORK_IO, REQUEST_DURATION
 from servescope.control.load_runs import Control
-from servescope.queries.context import Desk
+from servescope.queries.context import QueryContext
 from servescope.settings import Settings
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.sqlite.store import open_store
@@ -39,21 +39,21 @@ def frame(ts):
     )
 
 
-class Office:
-    """Desks on one data folder, as several processes have them."""
+class StoreHarness:
+    """Query contexts on one data folder, as several processes have them."""
 
     def __init__(self, folder):
         self.folder = folder
         self.opened = []
 
-    def desk(self):
+    def context(self):
         store, control = open_store(self.folder), Control(self.folder)
         settings = Settings(data_dir=self.folder)
         self.opened += [store, control]
-        return Desk(store, control, settings, lambda: True, lambda: None, tuple, fresh_s=0)
+        return QueryContext(store, control, settings, lambda: True, lambda: None, tuple, fresh_s=0)
 
-    def fill(self, desk, start, end):
-        desk.store.write(Batch([frame(ts) for ts in range(start, end)]))
+    def fill(self, context, start, end):
+        context.store.write(Batch([frame(ts) for ts in range(start, end)]))
 
     def close(self):
         for one in self.opened:
@@ -62,7 +62,7 @@ class Office:
 
 
 @pytest.fixture
-def office(tmp_path):
-    one = Office(tmp_path / "data")
+def harness(tmp_path):
+    one = StoreHarness(tmp_path / "data")
     yield one
     one.close()

@@ -32,54 +32,54 @@ LIMITED = {
 }
 
 
-def write(desk, *seconds):
-    desk.store.write(Batch([Frame(BEGIN + at, gauges, {}, {}) for at, gauges in seconds]))
+def write(context, *seconds):
+    context.store.write(Batch([Frame(BEGIN + at, gauges, {}, {}) for at, gauges in seconds]))
 
 
-def test_the_limits_with_what_is_used_and_what_the_host_has(office):
-    desk = office.desk()
-    write(desk, *((at, HOST | LIMITED) for at in range(3)))
-    assert container.limits(desk) == (
+def test_the_limits_with_what_is_used_and_what_the_host_has(harness):
+    context = harness.context()
+    write(context, *((at, HOST | LIMITED) for at in range(3)))
+    assert container.limits(context) == (
         ContainerLimit(400.0 * MIB, "memory.max", "/a", 300.0 * MIB, 4000.0 * MIB),
         ContainerLimit(0.5, "cpu.max", "/a", 0.25, 2.0),
     )
-    signals = overview.signals(desk)
+    signals = overview.signals(context)
     assert (signals.container_memory_ratio, signals.container_cpu_ratio) == (0.75, 0.5)
 
 
-def test_without_a_limit_there_is_none(office):
-    desk = office.desk()
-    assert container.limits(desk) == (None, None)
-    write(desk, *((at, HOST) for at in range(3)))
-    assert container.limits(desk) == (None, None)
-    signals = overview.signals(desk)
+def test_without_a_limit_there_is_none(harness):
+    context = harness.context()
+    assert container.limits(context) == (None, None)
+    write(context, *((at, HOST) for at in range(3)))
+    assert container.limits(context) == (None, None)
+    signals = overview.signals(context)
     assert signals.container_memory_ratio is signals.container_cpu_ratio is None
 
 
-def test_a_limit_that_was_lifted_holds_no_longer_than_the_window(office):
-    desk = office.desk()
-    write(desk, (0, HOST | LIMITED), *((at, HOST) for at in range(1, 1 + container.WINDOW_S)))
-    assert container.limits(desk) == (None, None)
+def test_a_limit_that_was_lifted_holds_no_longer_than_the_window(harness):
+    context = harness.context()
+    write(context, (0, HOST | LIMITED), *((at, HOST) for at in range(1, 1 + container.WINDOW_S)))
+    assert container.limits(context) == (None, None)
 
 
-def test_of_limits_that_follow_on_each_other_the_newest_holds(office):
-    desk = office.desk()
+def test_of_limits_that_follow_on_each_other_the_newest_holds(harness):
+    context = harness.context()
     write(
-        desk,
+        context,
         (0, HOST | LIMITED),
         (1, HOST | {limit(catalog.CONTAINER_MEMORY_LIMIT, "memory.high", "/b"): 100.0}),
     )
-    memory, _ = container.limits(desk)
+    memory, _ = container.limits(context)
     assert (memory.value, memory.file, memory.cgroup) == (100.0, "memory.high", "/b")
 
 
-def test_lines_of_use_and_limit(office):
-    desk = office.desk()
-    write(desk, (0, HOST | LIMITED), (1, HOST))
+def test_lines_of_use_and_limit(harness):
+    context = harness.context()
+    write(context, (0, HOST | LIMITED), (1, HOST))
     span = Span(BEGIN, BEGIN + 2, 1)
     for lines, used, most in (
-        (container.memory(desk, span), 300.0 * MIB, 400.0 * MIB),
-        (container.cpu(desk, span), 0.25, 0.5),
+        (container.memory(context, span), 300.0 * MIB, 400.0 * MIB),
+        (container.cpu(context, span), 0.25, 0.5),
     ):
         assert lines.names == ("used", "limit")
         assert lines.values[:, 0].tolist() == [used, most]

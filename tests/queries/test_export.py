@@ -22,11 +22,11 @@ ALL = (CPU_UTILIZATION, NETWORK_IO, REQUEST_DURATION)
 
 
 @pytest.fixture
-def store(office):
-    desk = office.desk()
-    office.fill(desk, START, START + 40)
-    office.fill(desk, START + 50, START + 120)  # a gap of ten seconds
-    return desk.store
+def store(harness):
+    context = harness.context()
+    harness.fill(context, START, START + 40)
+    harness.fill(context, START + 50, START + 120)  # a gap of ten seconds
+    return context.store
 
 
 def read(store, form, *metrics, **asked):
@@ -152,9 +152,9 @@ def part_gaps(part):
     return np.isnan(part.values)
 
 
-def test_an_empty_store_says_so(office):
+def test_an_empty_store_says_so(harness):
     with pytest.raises(ExportError, match="nothing was recorded"):
-        wanted(office.desk().store, [CPU_UTILIZATION])
+        wanted(harness.context().store, [CPU_UTILIZATION])
 
 
 def test_an_unknown_format_lists_those_there_are():

@@ -56,25 +56,25 @@ def written(tmp_path_factory):
 
 
 @pytest.fixture
-def spiky(written, office):
-    """A desk on a copy of it."""
+def spiky(written, harness):
+    """A context on a copy of it."""
     folder, start, end = written
-    shutil.copytree(folder, office.folder)
-    return office.desk(), start, end
+    shutil.copytree(folder, harness.folder)
+    return harness.context(), start, end
 
 
 def test_the_highest_and_lowest_second_are_drawn_at_any_width(spiky):
-    desk, _, end = spiky
+    context, _, end = spiky
     for length in LENGTHS:
-        check_extremes(desk, end, length)
-    rows = host.cpu(desk, View(fixed=(end - 300, end)).span(end - 1))
+        check_extremes(context, end, length)
+    rows = host.cpu(context, View(fixed=(end - 300, end)).span(end - 1))
     assert rows.names == ("all cores",)  # a second has no extremes
 
 
-def check_extremes(desk, end, length):
+def check_extremes(context, end, length):
     span = View(fixed=(end - length, end)).span(end - 1)
     assert span.step > 1
-    rows = host.cpu(desk, span)
+    rows = host.cpu(context, span)
     assert rows.names == ("all cores", "highest", "lowest")
     assert rows.times.size <= MAX_POINTS + 1
     mean, highest, lowest = rows.values
@@ -88,13 +88,13 @@ def check_extremes(desk, end, length):
 
 @pytest.mark.parametrize("ask", [host.utilization, host.own_cpu, host.own_memory])
 def test_where_several_lines_share_a_graph_the_highest_of_each_is_drawn(spiky, ask):
-    desk, _, end = spiky
+    context, _, end = spiky
     values = {GENERATOR_CPU: 0.5, GENERATOR_MEMORY: 5e6, CPU: 0.2, MEMORY: 0.3}
-    desk.store.write(
+    context.store.write(
         Batch([Frame(end + n, {key: v * (1 + (n == 7)) for key, v in values.items()}, {}, {})
                for n in range(60)])
     )  # fmt: skip
-    rows = ask(desk, View(fixed=(end - DAY, end + 3600)).span(end + 59))
+    rows = ask(context, View(fixed=(end - DAY, end + 3600)).span(end + 59))
     means = [name for name in rows.names if not name.endswith(" highest")]
     assert sorted(rows.names) == sorted([*means, *(f"{name} highest" for name in means)])
     by_name = dict(zip(rows.names, rows.values, strict=True))
@@ -102,26 +102,26 @@ def test_where_several_lines_share_a_graph_the_highest_of_each_is_drawn(spiky, a
         there = ~np.isnan(by_name[name])
         assert (by_name[f"{name} highest"][there] >= by_name[name][there] - 1e-12).all()
         assert np.nanmax(by_name[f"{name} highest"]) > 1.5 * np.nanmax(by_name[name])
-    seconds = ask(desk, View(fixed=(end, end + 60)).span(end + 59))
+    seconds = ask(context, View(fixed=(end, end + 60)).span(end + 59))
     assert sorted(seconds.names) == sorted(means)
 
 
 def test_the_most_that_waited_for_a_thread_is_drawn(spiky):
-    desk, _, end = spiky
-    desk.store.write(Batch([Frame(end + n, {QUEUED: 40.0 * (n == 30)}) for n in range(60)]))
-    rows = ports.inside(desk, View(fixed=(end - DAY, end + 3600)).span(end + 59))
+    context, _, end = spiky
+    context.store.write(Batch([Frame(end + n, {QUEUED: 40.0 * (n == 30)}) for n in range(60)]))
+    rows = ports.inside(context, View(fixed=(end - DAY, end + 3600)).span(end + 59))
     assert np.nanmax(rows.values[rows.names.index("wsgi requests queued")]) == 40
 
 
 def test_the_one_slow_request_is_in_the_heatmap_at_any_width(spiky):
-    desk, start, end = spiky
+    context, start, end = spiky
     for length in LENGTHS:
-        check_heat(desk, start, end, length)
+        check_heat(context, start, end, length)
 
 
-def check_heat(desk, start, end, length):
+def check_heat(context, start, end, length):
     span = View(fixed=(end - length, end)).span(end - 1)
-    heat = latency.heat(desk, span)
+    heat = latency.heat(context, span)
     assert np.nansum(heat.counts[-1]) == 1
     assert heat.edges[-2] < 2.5 <= heat.edges[-1]
     covered = min(length, end - start)

@@ -1,4 +1,4 @@
-"""Two hosts on a real engine, and the desks that look at them."""
+"""Two hosts on a real engine, and the contexts that look at them."""
 
 import time
 
@@ -10,7 +10,7 @@ from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, MEMORY_UTILIZATION, 
 from servescope.control.load_runs import Control
 from servescope.histogram import ERROR_BOUND
 from servescope.queries import fleet, overview
-from servescope.queries.context import Desk
+from servescope.queries.context import QueryContext
 from servescope.settings import ALL_HOSTS, Settings
 from servescope.store.base import Aggregation, Batch, Frame, HistogramDelta, Matching, SeriesKey
 from servescope.store.opening import open_backend
@@ -45,7 +45,7 @@ def frame(ts, requests, cpu, took=0.01):
 
 
 class Hosts:
-    """Stores and desks of hosts on one engine."""
+    """Stores and contexts of hosts on one engine."""
 
     def __init__(self, engine, folder):
         self.engine, self.folder, self.opened = engine, folder, []
@@ -54,11 +54,11 @@ class Hosts:
         self.opened.append(open_backend(self.engine.setting, self.folder / name, 64, name))
         return self.opened[-1]
 
-    def desk(self, store):
+    def context(self, store):
         self.opened.insert(0, Control(self.folder / store.instance))
         control, settings = self.opened[0], Settings(data_dir=self.folder)
         always = (lambda: True, lambda: None, tuple)
-        return Desk(store, control, settings, *always, fresh_s=0, fleet=store)
+        return QueryContext(store, control, settings, *always, fresh_s=0, fleet=store)
 
     def settle(self):
         """Have all that was written be read."""
@@ -88,7 +88,7 @@ def test_a_row_for_each_host_with_its_own_figures(hosts):
     beta.write(Batch([frame(ts, 40, 0.4, took=0.1) for ts in range(now - 30, now - 1)]))
     gone.write(Batch([frame(ts, 40, 0.4) for ts in range(now - 300, now - 200)]))
     hosts.settle()
-    first, second, third = fleet.table(hosts.desk(alpha))
+    first, second, third = fleet.table(hosts.context(alpha))
     assert [row.host for row in (first, second, third)] == ["alpha", "beta", "gone"]
     assert [row.is_home for row in (first, second, third)] == [True, False, False]
     assert [row.newest_s for row in (first, second, third)] == [now - 1, now - 2, now - 201]
@@ -107,9 +107,9 @@ def test_all_hosts_add_rates_average_shares_and_merge_histograms(hosts):
     alpha.write(Batch([frame(ts, 30, 0.2, took=0.001) for ts in range(now - 20, now)]))
     beta.write(Batch([frame(ts, 10, 0.4, took=0.1) for ts in range(now - 20, now)]))
     hosts.settle()
-    desk = hosts.desk(alpha)
-    assert desk.of_host("alpha") is desk.of_host("") is desk
-    everyone = desk.of_host(ALL_HOSTS)
+    context = hosts.context(alpha)
+    assert context.of_host("alpha") is context.of_host("") is context
+    everyone = context.of_host(ALL_HOSTS)
     signals = overview.signals(everyone)
     assert signals.requests_per_s == pytest.approx(40)
     assert signals.cpu_utilization == pytest.approx(0.3)
@@ -124,18 +124,18 @@ def test_all_hosts_add_rates_average_shares_and_merge_histograms(hosts):
     assert np.nanmax(rate.values) == pytest.approx(4000)
 
 
-def test_an_unknown_host_leaves_no_desk_behind(hosts):
+def test_an_unknown_host_leaves_no_context_behind(hosts):
     alpha = hosts.store("alpha")
     alpha.write(Batch([frame(int(time.time()) - 20, 10, 0.2)]))
     hosts.settle()
-    desk = hosts.desk(alpha)
-    known = set(desk.family)
-    stranger = desk.of_host("stranger")
+    context = hosts.context(alpha)
+    known = set(context.family)
+    stranger = context.of_host("stranger")
     assert stranger.newest() is None
     assert any("no figures of host stranger" in text for text in stranger.standing().notices)
-    assert set(desk.family) == known
-    assert desk.hosts()[0].name == "alpha"
-    assert fleet.table(desk) == []
+    assert set(context.family) == known
+    assert context.hosts()[0].name == "alpha"
+    assert fleet.table(context) == []
 
 
 def test_scrapes_and_own_figures_do_without_the_engine(hosts):
@@ -144,10 +144,10 @@ def test_scrapes_and_own_figures_do_without_the_engine(hosts):
     for store in (alpha, beta):
         store.write(Batch([frame(ts, 10, 0.2) for ts in range(now - 30, now)]))
     hosts.settle()
-    desk = hosts.desk(alpha)
-    assert len(fleet.table(desk)) == 2
+    context = hosts.context(alpha)
+    assert len(fleet.table(context)) == 2
     hosts.engine.end()
-    assert desk.as_written().newest() == now - 1
-    assert overview.signals(desk).requests_per_s == pytest.approx(10)
-    assert [row.requests_per_s for row in fleet.table(desk)] in ([None, None], [10, 10])
-    eventually(lambda: desk.of_host("beta").newest() is None)  # it is looked at twice a second
+    assert context.as_written().newest() == now - 1
+    assert overview.signals(context).requests_per_s == pytest.approx(10)
+    assert [row.requests_per_s for row in fleet.table(context)] in ([None, None], [10, 10])
+    eventually(lambda: context.of_host("beta").newest() is None)  # it is looked at twice a second

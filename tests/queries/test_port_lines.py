@@ -21,9 +21,9 @@ def waits(port, depth, backlog=128):
 
 
 @pytest.fixture
-def desk(office):
+def context(harness):
     """A standing port, two that end within the first minute, and a comparison beside the second."""
-    desk = office.desk()
+    context = harness.context()
     frames = []
     for second in range(2 * MINUTE):
         gauges = waits("8000", 0)
@@ -32,34 +32,34 @@ def desk(office):
         if 30 <= second < MINUTE:
             gauges |= waits(COMPARISON_PORT, 9, 256)
         frames.append(Frame(START + second, gauges))
-    desk.store.write(Batch(frames))
-    return desk
+    context.store.write(Batch(frames))
+    return context
 
 
-def drawn(desk, start, end, step=1):
-    return sorted(ports.accept_queue_depths(desk, Span(START + start, START + end, step)).names)
+def drawn(context, start, end, step=1):
+    return sorted(ports.accept_queue_depths(context, Span(START + start, START + end, step)).names)
 
 
 @pytest.mark.parametrize("step", [1, 10, 60])
-def test_a_port_that_ended_is_drawn_where_connections_waited(desk, step):
-    assert drawn(desk, 0, 2 * MINUTE, step) == ["40002", "8000", COMPARISON_PORT]
-    assert drawn(desk, MINUTE, 2 * MINUTE, step) == ["8000"]
+def test_a_port_that_ended_is_drawn_where_connections_waited(context, step):
+    assert drawn(context, 0, 2 * MINUTE, step) == ["40002", "8000", COMPARISON_PORT]
+    assert drawn(context, MINUTE, 2 * MINUTE, step) == ["8000"]
 
 
-def test_ports_that_listened_at_the_end_of_a_past_span_are_drawn(desk):
-    assert drawn(desk, 0, 20) == ["40001", "40002", "8000"]
-    assert drawn(desk, 0, MINUTE + 5) == ["40001", "40002", "8000", COMPARISON_PORT], (
+def test_ports_that_listened_at_the_end_of_a_past_span_are_drawn(context):
+    assert drawn(context, 0, 20) == ["40001", "40002", "8000"]
+    assert drawn(context, 0, MINUTE + 5) == ["40001", "40002", "8000", COMPARISON_PORT], (
         "a reading may be some seconds old"
     )
 
 
-def test_a_gap_at_the_end_ends_no_port(desk):
-    desk.store.write(Batch([Frame(START + 2 * MINUTE + second, {}) for second in range(MINUTE)]))
-    assert drawn(desk, 0, 3 * MINUTE) == ["40002", "8000", COMPARISON_PORT]
+def test_a_gap_at_the_end_ends_no_port(context):
+    context.store.write(Batch([Frame(START + 2 * MINUTE + second, {}) for second in range(MINUTE)]))
+    assert drawn(context, 0, 3 * MINUTE) == ["40002", "8000", COMPARISON_PORT]
 
 
-def test_each_port_is_drawn_with_its_own_backlog(desk):
-    rows = ports.accept_queues(desk, Span(START, START + 2 * MINUTE, 1))
+def test_each_port_is_drawn_with_its_own_backlog(context):
+    rows = ports.accept_queues(context, Span(START, START + 2 * MINUTE, 1))
     most = {name: np.nanmax(row) for name, row in zip(rows.names, rows.values, strict=True)}
     assert most == {
         "8000 waiting": 0,
@@ -71,5 +71,5 @@ def test_each_port_is_drawn_with_its_own_backlog(desk):
     }
 
 
-def test_without_readings_there_are_no_lines(office):
-    assert ports.accept_queues(office.desk(), Span(START, START + MINUTE, 1)).names == ()
+def test_without_readings_there_are_no_lines(harness):
+    assert ports.accept_queues(harness.context(), Span(START, START + MINUTE, 1)).names == ()

@@ -35,23 +35,23 @@ def seconds(first, client, server, listener="wsgi"):
 
 
 @pytest.fixture
-def desk(office):
-    return office.desk()
+def context(harness):
+    return harness.context()
 
 
-def run(desk, started, ended, plan=PLAN):
-    number = desk.control.request_run(plan, started)
-    desk.control.update_run(number, state=RunState.RUNNING, started_s=started)
+def run(context, started, ended, plan=PLAN):
+    number = context.control.request_run(plan, started)
+    context.control.update_run(number, state=RunState.RUNNING, started_s=started)
     if ended:
-        desk.control.update_run(number, state=RunState.DONE, ended_s=ended)
+        context.control.update_run(number, state=RunState.DONE, ended_s=ended)
     return number
 
 
-def test_what_no_stage_accounts_for(desk):
-    number = run(desk, START + 10.2, START + 12.9)
+def test_what_no_stage_accounts_for(context):
+    number = run(context, START + 10.2, START + 12.9)
     before = seconds(START, 9.0, 9.0)  # not of the run: it must not count
-    desk.store.write(Batch([*before, *seconds(START + 10, 0.0215, 0.0205)]))
-    found = residual(desk, SPAN)
+    context.store.write(Batch([*before, *seconds(START + 10, 0.0215, 0.0205)]))
+    found = residual(context, SPAN)
     assert found.run.id == number
     assert (found.client.requests, found.server.requests) == (3, 3)
     assert found.unexplained_mean_s == pytest.approx(0.001)
@@ -59,26 +59,26 @@ def test_what_no_stage_accounts_for(desk):
     assert found.server.p95_s == pytest.approx(0.0205, rel=histogram.ERROR_BOUND)
 
 
-def test_a_run_under_way_counts_so_far(desk):
-    run(desk, START + 10.2, None)
-    desk.store.write(Batch(seconds(START + 10, 0.003, 0.002)))
-    assert residual(desk, SPAN).client.requests == 3
+def test_a_run_under_way_counts_so_far(context):
+    run(context, START + 10.2, None)
+    context.store.write(Batch(seconds(START + 10, 0.003, 0.002)))
+    assert residual(context, SPAN).client.requests == 3
 
 
-def test_the_newest_run_of_the_span_and_the_listener(desk):
-    first = run(desk, START + 10, START + 12.5)
-    second = run(desk, START + 20, START + 22.5, LoadPlan("asgi", "/", 10, 3))
+def test_the_newest_run_of_the_span_and_the_listener(context):
+    first = run(context, START + 10, START + 12.5)
+    second = run(context, START + 20, START + 22.5, LoadPlan("asgi", "/", 10, 3))
     frames = [*seconds(START + 10, 0.003, 0.002), *seconds(START + 20, 0.03, 0.02, "asgi")]
-    desk.store.write(Batch(frames))
-    assert residual(desk, SPAN).run.id == second
-    assert residual(desk, SPAN, "wsgi").run.id == first
-    assert residual(desk, Span(START, START + 15, 1)).run.id == first
-    assert residual(desk, SPAN, "files") is None
-    assert residual(desk, Span(START + 40, START + 60, 1)) is None
+    context.store.write(Batch(frames))
+    assert residual(context, SPAN).run.id == second
+    assert residual(context, SPAN, "wsgi").run.id == first
+    assert residual(context, Span(START, START + 15, 1)).run.id == first
+    assert residual(context, SPAN, "files") is None
+    assert residual(context, Span(START + 40, START + 60, 1)) is None
 
 
-def test_no_run_no_figure(desk):
-    desk.store.write(Batch(seconds(START, 0.003, 0.002)))
-    assert residual(desk, SPAN) is None
-    run(desk, START + 30, START + 31)  # it left no record
-    assert residual(desk, SPAN) is None
+def test_no_run_no_figure(context):
+    context.store.write(Batch(seconds(START, 0.003, 0.002)))
+    assert residual(context, SPAN) is None
+    run(context, START + 30, START + 31)  # it left no record
+    assert residual(context, SPAN) is None

@@ -31,8 +31,8 @@ def delta(*durations):
 
 
 @pytest.fixture
-def desk(office):
-    desk = office.desk()
+def context(harness):
+    context = harness.context()
     received = {"network__io__direction": "receive"}
     counts = {
         key(catalog.WEBSOCKET_MESSAGES, "asgi", **received): 6.0,
@@ -46,34 +46,34 @@ def desk(office):
     gauges = {key(catalog.WEBSOCKETS_OPEN, "asgi"): 2.0}
     histograms = {request("101"): delta(0.002), request("200"): delta(1.0, 1.0)}
     idle = dict.fromkeys(counts, 0.0)
-    desk.store.write(
+    context.store.write(
         Batch([Frame(START, gauges, counts, histograms), Frame(START + 1, gauges, idle)])
     )
-    return desk
+    return context
 
 
-def test_rates_by_direction_of_one_listener_or_all(desk):
+def test_rates_by_direction_of_one_listener_or_all(context):
     span = Span(START, START + 2, 1)
-    one = websocket.messages(desk, span, "asgi")
+    one = websocket.messages(context, span, "asgi")
     assert one.names == ("received", "sent")
     assert one.values.tolist() == [[6, 0], [4, 0]]
-    assert websocket.messages(desk, span).values.tolist() == [[7, 0], [4, 0]]
-    assert websocket.held_open(desk, span).values.tolist() == [[2, 2]]
+    assert websocket.messages(context, span).values.tolist() == [[7, 0], [4, 0]]
+    assert websocket.held_open(context, span).values.tolist() == [[2, 2]]
 
 
-def test_only_handshakes_count_as_handshakes_and_lives_are_a_mean_of_all(desk):
+def test_only_handshakes_count_as_handshakes_and_lives_are_a_mean_of_all(context):
     span = Span(START, START + 2, 1)
-    p50, p95, life = websocket.times(desk, span).values
+    p50, p95, life = websocket.times(context, span).values
     assert p50[0] == p95[0] == pytest.approx(0.002, rel=histogram.ERROR_BOUND)
     assert np.isnan(p50[1])
     assert life[0] == 30.0  # 120 s of four, not the mean of two means
     assert np.isnan(life[1]), "nobody ended"
-    assert websocket.times(desk, span, "asgi").values[2][0] == 10.0
+    assert websocket.times(context, span, "asgi").values[2][0] == 10.0
 
 
-def test_without_websockets_there_are_gaps_and_no_error(office):
-    desk = office.desk()
-    office.fill(desk, START, START + 5)
+def test_without_websockets_there_are_gaps_and_no_error(harness):
+    context = harness.context()
+    harness.fill(context, START, START + 5)
     span = Span(START, START + 5, 1)
     for ask in (websocket.messages, websocket.octets, websocket.times, websocket.held_open):
-        assert np.isnan(ask(desk, span).values).all()
+        assert np.isnan(ask(context, span).values).all()

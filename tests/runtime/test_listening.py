@@ -41,7 +41,7 @@ async def app(scope, receive, send):
 }
 
 
-class Hall:
+class ModelHarness:
     """Listeners of one process and what is wished of them."""
 
     def __init__(self, folder, apps="*"):
@@ -91,11 +91,11 @@ def halls(tmp_path, monkeypatch):
         (tmp_path / f"{name}.py").write_text(text)
     opened = []
 
-    def hall(**options):
-        opened.append(Hall(tmp_path, **options))
+    def harness(**options):
+        opened.append(ModelHarness(tmp_path, **options))
         return opened[-1]
 
-    yield hall
+    yield harness
     for one in opened:
         one.listeners.stop(1)
         one.recorder.close()
@@ -104,24 +104,24 @@ def halls(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def hall(halls):
+def harness(halls):
     return halls()
 
 
-def test_another_app_at_the_same_port_of_each_kind_and_back(hall):
-    port = hall.status().port
-    assert hall.want(app="plain_wsgi:app").app_kind == "wsgi"
-    hall.comes_to_answer(b"mine")
-    assert hall.want(app="plain_wsgi:create_app()").app_kind == "wsgi"
-    hall.comes_to_answer(b"made")
-    status = hall.want(app="plain_asgi:app")
+def test_another_app_at_the_same_port_of_each_kind_and_back(harness):
+    port = harness.status().port
+    assert harness.want(app="plain_wsgi:app").app_kind == "wsgi"
+    harness.comes_to_answer(b"mine")
+    assert harness.want(app="plain_wsgi:create_app()").app_kind == "wsgi"
+    harness.comes_to_answer(b"made")
+    status = harness.want(app="plain_asgi:app")
     assert (status.app_kind, status.model) == ("asgi", "asyncio")
-    hall.comes_to_answer(b"loop")
-    status = hall.want(app=str(BUNDLED_SITE))
+    harness.comes_to_answer(b"loop")
+    status = harness.want(app=str(BUNDLED_SITE))
     assert (status.app_kind, status.model) == ("static", "thread_pool")
-    hall.comes_to_answer(b"README.txt")
-    hall.wishes.clear()
-    status = hall.settle()
+    harness.comes_to_answer(b"README.txt")
+    harness.wishes.clear()
+    status = harness.settle()
     assert (status.app, status.port, status.is_changed) == (BUNDLED_WSGI, port, False)
 
 
@@ -139,36 +139,36 @@ def test_another_app_at_the_same_port_of_each_kind_and_back(hall):
         ("nonsense", "neither module:attribute nor"),
     ],
 )
-def test_what_cannot_be_hosted_is_told_with_its_cause_and_the_old_app_serves_on(hall, app, told):
-    before = hall.status()
-    status = hall.want(app=app)
+def test_what_cannot_be_hosted_is_told_with_its_cause_and_the_old_app_serves_on(harness, app, told):
+    before = harness.status()
+    status = harness.want(app=app)
     assert told in status.message
     assert "still as before" in status.message
     assert (status.state, status.app, status.port) == ("running", before.app, before.port)
-    assert b"notes.js" in hall.body()
-    assert hall.want(app="plain_wsgi:app").message == ""
-    hall.comes_to_answer(b"mine")
+    assert b"notes.js" in harness.body()
+    assert harness.want(app="plain_wsgi:app").message == ""
+    harness.comes_to_answer(b"mine")
 
 
-def test_an_asgi_app_on_threads_is_refused_when_threads_were_asked_for(hall):
-    hall.want(model=ConcurrencyModel.THREAD_POOL)
-    status = hall.want(app="plain_asgi:app")
+def test_an_asgi_app_on_threads_is_refused_when_threads_were_asked_for(harness):
+    harness.want(model=ConcurrencyModel.THREAD_POOL)
+    status = harness.want(app="plain_asgi:app")
     assert "needs an event loop" in status.message
     assert status.app == BUNDLED_WSGI
 
 
 def test_what_the_operator_did_not_allow_is_not_even_imported(halls):
-    hall = halls(apps="")
-    assert "SERVESCOPE_APPS" in hall.want(app="plain_wsgi:app").message
+    harness = halls(apps="")
+    assert "SERVESCOPE_APPS" in harness.want(app="plain_wsgi:app").message
     assert "plain_wsgi" not in sys.modules
-    assert hall.want(app=BUNDLED_ASGI).app == BUNDLED_ASGI
+    assert harness.want(app=BUNDLED_ASGI).app == BUNDLED_ASGI
 
 
-def test_a_wish_of_before_that_cannot_be_any_more_leaves_the_app_of_the_settings(hall, tmp_path):
-    hall.want(app="plain_wsgi:app")
-    wishes = hall.wishes
-    hall.listeners.stop(1)
-    later = Hall(tmp_path, apps="")
+def test_a_wish_of_before_that_cannot_be_any_more_leaves_the_app_of_the_settings(harness, tmp_path):
+    harness.want(app="plain_wsgi:app")
+    wishes = harness.wishes
+    harness.listeners.stop(1)
+    later = ModelHarness(tmp_path, apps="")
     try:
         later.wishes = wishes
         later.settle()
@@ -181,44 +181,44 @@ def test_a_wish_of_before_that_cannot_be_any_more_leaves_the_app_of_the_settings
         later.recorder.close()
 
 
-def test_a_listener_is_added_changed_and_removed(hall):
-    status = hall.want("mine", is_added=True, app="plain_wsgi:app", port=0)
+def test_a_listener_is_added_changed_and_removed(harness):
+    status = harness.want("mine", is_added=True, app="plain_wsgi:app", port=0)
     assert (status.state, status.is_added, status.app_kind) == ("running", True, "wsgi")
-    assert hall.body("mine") == b"mine"
+    assert harness.body("mine") == b"mine"
     port = status.port
-    assert hall.want("mine", model=ConcurrencyModel.SEQUENTIAL).model == "sequential"
-    assert hall.body("mine") == b"mine"
-    del hall.wishes["mine"]
-    hall.settle()
-    hall.settle()
-    assert hall.status("mine") is None
+    assert harness.want("mine", model=ConcurrencyModel.SEQUENTIAL).model == "sequential"
+    assert harness.body("mine") == b"mine"
+    del harness.wishes["mine"]
+    harness.settle()
+    harness.settle()
+    assert harness.status("mine") is None
     eventually(lambda: not is_bound(port))
-    assert [one.name for one in hall.listeners.statuses()] == ["wsgi"]
+    assert [one.name for one in harness.listeners.statuses()] == ["wsgi"]
 
 
-def test_an_added_listener_that_cannot_be_fails_with_the_cause(hall):
-    status = hall.want("mine", is_added=True, app="raising:app", port=0)
+def test_an_added_listener_that_cannot_be_fails_with_the_cause(harness):
+    status = harness.want("mine", is_added=True, app="raising:app", port=0)
     assert status.state is ListenerState.FAILED
     assert "no database" in status.message
-    assert hall.want("mine", app="plain_wsgi:app").state is ListenerState.RUNNING
-    assert hall.status("mine").message == ""
+    assert harness.want("mine", app="plain_wsgi:app").state is ListenerState.RUNNING
+    assert harness.status("mine").message == ""
 
 
-def test_a_module_that_takes_long_to_import_holds_up_nobody(hall, tmp_path):
+def test_a_module_that_takes_long_to_import_holds_up_nobody(harness, tmp_path):
     gate = tmp_path / "gate"
     (tmp_path / "lingering.py").write_text(
         f"import pathlib, time\nwhile not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.01)\n"
         "app = lambda environ, start_response: []\n"
     )
-    hall.wishes["mine"] = ListenerWish(is_added=True, app="lingering:app", port=0)
+    harness.wishes["mine"] = ListenerWish(is_added=True, app="lingering:app", port=0)
     try:
-        hall.listeners.reconcile(hall.wishes)
-        assert hall.status("mine").state is ListenerState.STARTING
-        hall.wishes["wsgi"] = ListenerWish(app="plain_wsgi:app")
-        hall.listeners.reconcile(hall.wishes)
-        eventually(lambda: hall.status().app == "plain_wsgi:app")
-        hall.comes_to_answer(b"mine")
+        harness.listeners.reconcile(harness.wishes)
+        assert harness.status("mine").state is ListenerState.STARTING
+        harness.wishes["wsgi"] = ListenerWish(app="plain_wsgi:app")
+        harness.listeners.reconcile(harness.wishes)
+        eventually(lambda: harness.status().app == "plain_wsgi:app")
+        harness.comes_to_answer(b"mine")
     finally:
         gate.touch()
-    assert hall.settle("mine").state is ListenerState.RUNNING
+    assert harness.settle("mine").state is ListenerState.RUNNING
     sys.modules.pop("lingering", None)

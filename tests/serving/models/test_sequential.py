@@ -7,10 +7,10 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from tests.contracts.harness import ModelHarness, wait_until
 
 from servescope.records import AppKind, ConcurrencyModel
 from servescope.serving.models.sequential import GIVE_WAY_NS
-from tests.contracts.hall import Hall, wait_until
 from tests.serving.raw_client import GET, asking, connect, read_all, read_responses
 
 if TYPE_CHECKING:
@@ -22,10 +22,10 @@ GIVE_WAY_S = GIVE_WAY_NS / 1e9
 
 
 @pytest.fixture
-def hall(tmp_path: Path) -> Iterator[Hall]:
-    hall = Hall(tmp_path, ConcurrencyModel.SEQUENTIAL, AppKind.WSGI)
-    yield hall
-    hall.close()
+def harness(tmp_path: Path) -> Iterator[ModelHarness]:
+    harness = ModelHarness(tmp_path, ConcurrencyModel.SEQUENTIAL, AppKind.WSGI)
+    yield harness
+    harness.close()
 
 
 def head(client: socket.socket) -> bytes:
@@ -33,16 +33,16 @@ def head(client: socket.socket) -> bytes:
     return client.recv(65_536)
 
 
-def test_who_is_alone_keeps_the_connection(hall):
-    listener = hall.start()
+def test_who_is_alone_keeps_the_connection(harness):
+    listener = harness.start()
     with connect(listener) as client:
         for _ in range(5):
             client.sendall(GET)
             assert b"Connection: close" not in head(client)
 
 
-def test_while_somebody_waits_the_end_is_announced(hall):
-    listener = hall.start()
+def test_while_somebody_waits_the_end_is_announced(harness):
+    listener = harness.start()
     with connect(listener) as first, connect(listener) as second:
         second.sendall(GET)
         first.sendall(GET)
@@ -50,22 +50,22 @@ def test_while_somebody_waits_the_end_is_announced(hall):
         assert answer.startswith(b"HTTP/1.1 200 ")
         assert b"\r\nConnection: close\r\n" in answer
         assert b"Connection: close" not in head(second), "nobody waits any more"
-    records = hall.records(2)
+    records = harness.records(2)
     assert (records["status"] == 200).all()
 
 
-def test_somebody_who_comes_while_the_app_runs_is_seen_by_the_head(hall):
-    listener = hall.start()
+def test_somebody_who_comes_while_the_app_runs_is_seen_by_the_head(harness):
+    listener = harness.start()
     with connect(listener) as first:
-        first.sendall(hall.wait_request())
-        wait_until(lambda: hall.entered() == 1, "the app")
+        first.sendall(harness.wait_request())
+        wait_until(lambda: harness.entered() == 1, "the app")
         with connect(listener):
-            hall.leave()
+            harness.leave()
             assert b"\r\nConnection: close\r\n" in read_all(first)
 
 
-def test_what_was_pipelined_is_answered_before_the_end(hall):
-    listener = hall.start()
+def test_what_was_pipelined_is_answered_before_the_end(harness):
+    listener = harness.start()
     with connect(listener) as first, connect(listener):
         first.sendall(b"".join(asking(b"/%d" % i, GET) for i in range(20)))
         answer = read_all(first)
@@ -74,8 +74,8 @@ def test_what_was_pipelined_is_answered_before_the_end(hall):
     assert answer.rindex(b"HTTP/1.1 200 ") < answer.index(b"Connection: close")
 
 
-def test_who_was_told_to_stay_gives_way_after_a_second_of_idleness_only(hall):
-    listener = hall.start()
+def test_who_was_told_to_stay_gives_way_after_a_second_of_idleness_only(harness):
+    listener = harness.start()
     with connect(listener) as first:
         first.sendall(GET)
         assert b"Connection: close" not in head(first)
@@ -88,8 +88,8 @@ def test_who_was_told_to_stay_gives_way_after_a_second_of_idleness_only(hall):
             assert read_responses(second, 1)[0][0] == 200
 
 
-def test_a_request_before_that_second_is_answered_with_the_announcement(hall):
-    listener = hall.start()
+def test_a_request_before_that_second_is_answered_with_the_announcement(harness):
+    listener = harness.start()
     with connect(listener) as first:
         first.sendall(GET)
         head(first)
@@ -103,9 +103,9 @@ def test_a_request_before_that_second_is_answered_with_the_announcement(hall):
             assert read_responses(second, 1)[0][0] == 200
 
 
-def test_clients_that_heed_the_announcement_lose_no_request(hall):
+def test_clients_that_heed_the_announcement_lose_no_request(harness):
     """Eight clients that never send again what they sent: each request is answered."""
-    listener = hall.start()
+    listener = harness.start()
     failed: list[str] = []
 
     def ask(_: int) -> None:
@@ -134,4 +134,4 @@ def test_clients_that_heed_the_announcement_lose_no_request(hall):
     for thread in threads:
         thread.join(60)
     assert failed == []
-    assert len(hall.records(8 * 40)) == 320
+    assert len(harness.records(8 * 40)) == 320
