@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from servescope import histogram
 from servescope.catalog import CPU_UTILIZATION, REQUEST_DURATION
 from servescope.queries.span import step_for
-from servescope.store.base import Aggregation, Batch, Frame, HistogramDelta, Matching, SeriesKey
+from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.engine.names import (
     FRAMES_HOUR,
     ROWS_HOUR,
@@ -36,6 +36,7 @@ from servescope.store.engine.names import (
 )
 from servescope.store.engine.write_request import packed_labels, packed_request
 from servescope.store.opening import open_backend
+from servescope.store.query import Aggregation, Query
 from servescope.store.tiers import TEN_MINUTES
 from tests.engines import ENGINES, VICTORIA_METRICS, RunningEngine
 
@@ -167,19 +168,17 @@ def fill(store: PrometheusStore, start: int, seconds: int) -> None:
 def questions(store: object, end: int, seconds: int) -> dict[str, Callable[[], object]]:
     """The questions of the dashboard that cost most."""
     step = step_for(seconds)
-    cpu, requests = Matching(CPU_UTILIZATION), Matching(REQUEST_DURATION)
-    by = ("cpu.logical_number",)
+    cpu, route = ("cpu.logical_number",), ("http.route",)
+    live = Query(CPU_UTILIZATION, end - 300, end, 1, cpu)
+    cores = Query(CPU_UTILIZATION, end - seconds, end, step, cpu)
+    requests = Query(REQUEST_DURATION, end - seconds, end, step, route)
     return {
-        "300 s x 50 at 1 s": lambda: store.range(cpu, end - 300, end, 1, Aggregation.AVG, by),
-        f"{seconds // 3600} h x 50 at {step} s": lambda: store.range(
-            cpu, end - seconds, end, step, Aggregation.AVG, by
-        ),
+        "300 s x 50 at 1 s": lambda: store.aggregate(live, Aggregation.AVG),
+        f"{seconds // 3600} h x 50 at {step} s": lambda: store.aggregate(cores, Aggregation.AVG),
         f"{seconds // 3600} h p95, 20 routes at {step} s": lambda: store.quantiles(
-            [0.95], requests, end - seconds, end, step, ("http.route",)
+            requests, [0.95]
         ),
-        f"{seconds // 3600} h in total": lambda: store.total(
-            requests, end - seconds, end, ("http.route",)
-        ),
+        f"{seconds // 3600} h in total": lambda: store.total(requests),
     }
 
 

@@ -33,7 +33,8 @@ from servescope.catalog import CPU_UTILIZATION, MEMORY_USAGE, NETWORK_IO, REQUES
 from servescope.collecting.collector import Collector
 from servescope.queries.snapshots import Snapshots
 from servescope.recording import Recorder
-from servescope.store.base import Aggregation, Batch, Frame, HistogramDelta, Matching, SeriesKey
+from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
+from servescope.store.query import Aggregation, Query
 from servescope.store.sqlite.store import SqliteStore, open_store
 
 if TYPE_CHECKING:
@@ -176,11 +177,11 @@ def months(folder: Path, days: int) -> None:
         if len(frames) == ROUNDS * 10:
             store.write(Batch(frames))
             frames = []
-    asked = Matching(CPU_UTILIZATION), START, START + days * 86_400, 3600
+    query = Query(CPU_UTILIZATION, START, START + days * 86_400, 3600)
     timed(
         store,
         {
-            f"{days} days of CPU at 3600 s, {name}": partial(store.range, *asked, agg)
+            f"{days} days of CPU at 3600 s, {name}": partial(store.aggregate, query, agg)
             for name, agg in (("mean", Aggregation.AVG), ("highest", Aggregation.MAX))
         },
     )
@@ -190,23 +191,19 @@ def months(folder: Path, days: int) -> None:
 def questions(store: SqliteStore, hours: float) -> dict[str, Callable[[], object]]:
     """What a page asks of the newest five minutes, and of everything."""
     end = START + int(hours * 3600)
-    cpu, route = Matching(CPU_UTILIZATION), Matching(REQUEST_DURATION)
-    core, name = ("cpu.logical_number",), ("http.route",)
     asked: dict[str, Callable[[], object]] = {}
     for label, begin, step in (("300 s", end - 300, 1), (f"{hours:g} h", START, 60)):
-        span = begin, end, step
+        cores = Query(CPU_UTILIZATION, begin, end, step, by=("cpu.logical_number",))
+        routes = Query(REQUEST_DURATION, begin, end, step, by=("http.route",))
+        requests = Query(REQUEST_DURATION, begin, end, step)
         asked |= {
-            f"{label} x 50 gauges at {step} s": partial(
-                store.range, cpu, *span, Aggregation.AVG, core
-            ),
+            f"{label} x 50 gauges at {step} s": partial(store.aggregate, cores, Aggregation.AVG),
             f"{label} requests/s by route at {step} s": partial(
-                store.range, route, *span, Aggregation.RATE, name
+                store.aggregate, routes, Aggregation.RATE
             ),
-            f"{label} p95 of 20 routes at {step} s": partial(
-                store.quantiles, [0.95], route, *span, name
-            ),
-            f"{label} heatmap at {step} s": partial(store.heatmap, route, *span),
-            f"{label} total": partial(store.total, route, begin, end),
+            f"{label} p95 of 20 routes at {step} s": partial(store.quantiles, routes, [0.95]),
+            f"{label} heatmap at {step} s": partial(store.heatmap, requests),
+            f"{label} total": partial(store.total, requests),
         }
     return asked
 

@@ -23,8 +23,9 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import numpy as np
 
 from servescope.catalog import CPU_UTILIZATION, MEMORY_USAGE, NETWORK_IO
-from servescope.store.base import Aggregation, Batch, Frame, Matching, SeriesKey
+from servescope.store.base import Batch, Frame, SeriesKey
 from servescope.store.engine.write_request import packed_labels, packed_request
+from servescope.store.query import Aggregation, Query
 from servescope.store.sqlite.store import open_store
 from tests.engines import ENGINES, RunningEngine, program
 
@@ -83,10 +84,10 @@ class Servescope:
         self._store.write(Batch([Frame(ts, gauges, counts)]))
 
     def ask(self, start: int, end: int, step: int) -> int:
-        """By `range`."""
+        """By `aggregate`."""
         self._store.forget_decoded()
-        match, by = Matching(CPU_UTILIZATION), ("cpu.logical_number",)
-        return self._store.range(match, start, end, step, Aggregation.AVG, by).values.size
+        query = Query(CPU_UTILIZATION, start, end, step, by=("cpu.logical_number",))
+        return self._store.aggregate(query, Aggregation.AVG).values.size
 
     def bytes_on_disk(self) -> int:
         """The file."""

@@ -1,4 +1,4 @@
-"""What our cgroup uses of its limits, where it has any: there the host's figures mislead."""
+"""The limits of our cgroup and its use of them: where it has any, the host's figures mislead."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from servescope import catalog
-from servescope.queries.asking import ask, lines_of
+from servescope.queries.lines import named_lines
 from servescope.queries.rows import ContainerLimit
 from servescope.queries.span import Span
 from servescope.settings import ALL_HOSTS
-from servescope.store.base import Aggregation
+from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from numpy.typing import NDArray
-
     from servescope.queries.context import QueryContext
     from servescope.queries.rows import Lines
+    from servescope.store.query import Query
 
 WINDOW_S: Final = 5
 """Seconds in which a limit is looked for: without one there is none, or nothing is collected."""
@@ -53,21 +52,28 @@ def limits(context: QueryContext) -> tuple[ContainerLimit | None, ContainerLimit
 
 
 def memory(context: QueryContext, span: Span) -> Lines:
-    """Bytes: what the limited cgroup uses, and its limit."""
-    wanted = {USED: (catalog.CONTAINER_MEMORY, ()), LIMIT: (catalog.CONTAINER_MEMORY_LIMIT, ())}
-    return lines_of(context, span, wanted, Aggregation.AVG, "By")
+    """Bytes used by the limited cgroup, and its limit."""
+    return _used_and_limit(
+        context, span, catalog.CONTAINER_MEMORY, catalog.CONTAINER_MEMORY_LIMIT, "By"
+    )
 
 
 def cpu(context: QueryContext, span: Span) -> Lines:
-    """CPUs: what the limited cgroup uses, and its limit."""
-    wanted = {USED: (catalog.CONTAINER_CPU, ()), LIMIT: (catalog.CONTAINER_CPU_LIMIT, ())}
-    return lines_of(context, span, wanted, Aggregation.AVG, "{cpu}")
+    """CPUs used by the limited cgroup, and its limit."""
+    return _used_and_limit(
+        context, span, catalog.CONTAINER_CPU, catalog.CONTAINER_CPU_LIMIT, "{cpu}"
+    )
 
 
 def throttled(context: QueryContext, span: Span) -> Lines:
     """Share of the quota's periods in which it was used up, so that its threads had to wait."""
-    wanted = {"throttled": (catalog.CONTAINER_THROTTLED, ())}
-    return lines_of(context, span, wanted, Aggregation.AVG, "1")
+    queries = {"throttled": span.query(catalog.CONTAINER_THROTTLED)}
+    return named_lines(context, queries, Aggregation.AVG, "1")
+
+
+def _used_and_limit(context: QueryContext, span: Span, usage: str, limit: str, unit: str) -> Lines:
+    queries = {USED: span.query(usage), LIMIT: span.query(limit)}
+    return named_lines(context, queries, Aggregation.AVG, unit)
 
 
 def _limit(
@@ -77,29 +83,31 @@ def _limit(
     usage: str,
     of_host: Callable[[QueryContext, Span], float | None],
 ) -> ContainerLimit | None:
-    found = ask(context, span, limit, Aggregation.AVG, _SET_BY)
-    told = [
+    found = context.store.aggregate(span.query(limit, by=_SET_BY), Aggregation.AVG)
+    readings = [
         (int(np.flatnonzero(~np.isnan(row))[-1]), group, row)
         for group, row in zip(found.groups, found.values, strict=True)
         if not np.isnan(row).all()
     ]
-    if not told:
+    if not readings:
         return None
-    at, (file, path), row = max(told, key=lambda one: one[0])  # it may have changed just now
-    used = _newest(ask(context, span, usage, Aggregation.AVG).values)
+    at, (file, path), row = max(readings, key=lambda one: one[0])  # it may have changed just now
+    used = _newest(context, span.query(usage))
     return ContainerLimit(float(row[at]), file, path, used, of_host(context, span))
 
 
 def _memory(context: QueryContext, span: Span) -> float | None:
-    return _newest(ask(context, span, catalog.MEMORY_USAGE, Aggregation.AVG, _STATE).values)
+    return _newest(context, span.query(catalog.MEMORY_USAGE, by=_STATE))
 
 
 def _cpus(context: QueryContext, span: Span) -> float | None:
-    cores = ask(context, span, catalog.CPU_UTILIZATION, Aggregation.AVG, _CORE).groups
+    query = span.query(catalog.CPU_UTILIZATION, by=_CORE)
+    cores = context.store.aggregate(query, Aggregation.AVG).groups
     return float(len(cores) - 1) if len(cores) > 1 else None  # without `all`
 
 
-def _newest(values: NDArray[np.float64]) -> float | None:
-    """The sum of all rows in the newest step that has any."""
+def _newest(context: QueryContext, query: Query) -> float | None:
+    """The sum of all groups in the newest step that has any."""
+    values = context.store.aggregate(query, Aggregation.AVG).values
     there = np.flatnonzero(~np.isnan(values).all(axis=0)) if len(values) else np.array([])
     return float(np.nansum(values[:, there[-1]])) if there.size else None

@@ -16,7 +16,7 @@ from servescope.catalog import BY_NAME, Kind
 from servescope.errors import ExportError
 from servescope.queries.span import STEPS, Span, step_for
 from servescope.settings import ALL_HOSTS
-from servescope.store.base import Aggregation, Matching
+from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -39,7 +39,11 @@ _AGGREGATIONS: Final = {
     Kind.COUNTER: {"increase": Aggregation.SUM},
     Kind.HISTOGRAM: {"count": Aggregation.SUM},
 }
-_STATISTICS: Final = {Kind.GAUGE: 3, Kind.COUNTER: 1, Kind.HISTOGRAM: 2 + len(QUANTILES)}
+_STATISTICS: Final = {
+    kind: len(of_kind) + (1 + len(QUANTILES) if kind is Kind.HISTOGRAM else 0)
+    for kind, of_kind in _AGGREGATIONS.items()
+}
+"""How many figures of a step an export has, by kind; a histogram's mean and quantiles too."""
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -148,17 +152,17 @@ def rows(store: Store, asked: Wanted) -> Iterator[Rows]:
 
 
 def _part(store: Store, metric: Metric, span: Span) -> Iterator[Rows]:
-    match, by = Matching(metric.name), metric.labels
-    for statistic, agg in _AGGREGATIONS[metric.kind].items():
-        found = store.range(match, span.start, span.end, span.step, agg, by)
+    query = span.query(metric.name, by=metric.labels)
+    for statistic, aggregation in _AGGREGATIONS[metric.kind].items():
+        found = store.aggregate(query, aggregation)
         unit = "1" if metric.kind is Kind.HISTOGRAM else metric.unit
         labels = _labels(metric, found.groups)
         yield Rows(metric, unit, statistic, found.times, labels, found.values)
     if metric.kind is Kind.HISTOGRAM:
-        mean = store.mean(match, span.start, span.end, span.step, by)
+        mean = store.mean(query)
         labels = _labels(metric, mean.groups)
         yield Rows(metric, metric.unit, "mean", mean.times, labels, mean.values)
-        qs = store.quantiles(list(QUANTILES.values()), match, span.start, span.end, span.step, by)
+        qs = store.quantiles(query, list(QUANTILES.values()))
         labels = _labels(metric, qs.groups)
         for index, name in enumerate(QUANTILES):
             yield Rows(metric, metric.unit, name, qs.times, labels, qs.values[:, index, :])

@@ -10,14 +10,16 @@ from servescope import catalog
 from servescope.errors import EngineAwayError, EngineRefusedError
 from servescope.histogram import quantiles
 from servescope.queries.rows import HostRow
+from servescope.queries.span import Span
 from servescope.queries.traffic import STATUS
 from servescope.settings import ALL_HOSTS
-from servescope.store.base import Aggregation, Matching
+from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
     from servescope.records import Labels
     from servescope.store.base import FleetStore, HostSeen, Store
+    from servescope.store.query import Query
 
 WINDOW_S: Final = 10
 """Seconds a host's figures cover: frames of different hosts arrive a second or two apart."""
@@ -39,12 +41,12 @@ def table(context: QueryContext) -> list[HostRow]:
 
 def _table(fleet: FleetStore, everyone: Store, hosts: list[HostSeen]) -> list[HostRow]:
     end = max(host.newest_s for host in hosts) + 1
-    start = end - WINDOW_S
-    seconds = fleet.seconds_by_host(start, end)
-    total = everyone.total(Matching(catalog.REQUEST_DURATION), start, end, (_HOST, STATUS))
-    cpu_of_all: Labels = (("cpu.logical_number", "all"),)
-    cpu = _means(everyone, catalog.CPU_UTILIZATION, start, end, cpu_of_all)
-    memory = _means(everyone, catalog.MEMORY_UTILIZATION, start, end)
+    span = Span(end - WINDOW_S, end, 1)
+    seconds = fleet.seconds_by_host(span.start, span.end)
+    total = everyone.total(span.query(catalog.REQUEST_DURATION, by=(_HOST, STATUS)))
+    all_cores: Labels = (("cpu.logical_number", "all"),)
+    cpu = _means(everyone, span.query(catalog.CPU_UTILIZATION, by=(_HOST,), where=all_cores))
+    memory = _means(everyone, span.query(catalog.MEMORY_UTILIZATION, by=(_HOST,)))
     rows = []
     for host in hosts:
         is_home = host.name == fleet.instance
@@ -73,9 +75,9 @@ def _table(fleet: FleetStore, everyone: Store, hosts: list[HostSeen]) -> list[Ho
     return rows
 
 
-def _means(store: Store, metric: str, start: int, end: int, where: Labels = ()) -> dict[str, float]:
+def _means(store: Store, query: Query) -> dict[str, float]:
     """Mean of a gauge over the span, of each host that has it."""
-    found = store.range(Matching(metric, where), start, end, 1, Aggregation.AVG, (_HOST,))
+    found = store.aggregate(query, Aggregation.AVG)
     return {
         group[0]: float(np.nanmean(row))
         for group, row in zip(found.groups, found.values, strict=True)

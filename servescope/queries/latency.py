@@ -11,7 +11,6 @@ from servescope.histogram import BUCKETS, EDGES, ERROR_BOUND, quantiles
 from servescope.queries.rows import Distribution, Heat, Lines, StageRow
 from servescope.queries.traffic import of_listener
 from servescope.records import Stage
-from servescope.store.base import Matching
 
 if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
@@ -30,13 +29,8 @@ def percentiles(
     metric: str = catalog.REQUEST_DURATION,
 ) -> Lines:
     """Percentiles of request duration over time, in seconds."""
-    found = context.store.quantiles(
-        [QUANTILES[name] for name in names],
-        Matching(metric, of_listener(listener)),
-        span.start,
-        span.end,
-        span.step,
-    )
+    query = span.query(metric, where=of_listener(listener))
+    found = context.store.quantiles(query, [QUANTILES[name] for name in names])
     empty = np.full((len(names), found.times.size), np.nan)
     values = found.values[0] if len(found.values) else empty
     return Lines(found.times, names, values, "s", found.actual_step)
@@ -44,13 +38,8 @@ def percentiles(
 
 def stage_means(context: QueryContext, span: Span, listener: str = "") -> Lines:
     """Mean seconds of each stage over time; stacked they are the mean request."""
-    found = context.store.mean(
-        Matching(catalog.STAGE_DURATION, of_listener(listener)),
-        span.start,
-        span.end,
-        span.step,
-        ("stage",),
-    )
+    query = span.query(catalog.STAGE_DURATION, by=("stage",), where=of_listener(listener))
+    found = context.store.mean(query)
     rows = {group[0]: row for group, row in zip(found.groups, found.values, strict=True)}
     empty = np.full(found.times.size, np.nan)
     values = np.array([rows.get(stage, empty) for stage in STAGES])
@@ -59,9 +48,8 @@ def stage_means(context: QueryContext, span: Span, listener: str = "") -> Lines:
 
 def stages(context: QueryContext, span: Span, listener: str = "") -> list[StageRow]:
     """Each stage over the whole span, in the order in which a request meets them."""
-    total = context.store.total(
-        Matching(catalog.STAGE_DURATION, of_listener(listener)), span.start, span.end, ("stage",)
-    )
+    query = span.query(catalog.STAGE_DURATION, by=("stage",), where=of_listener(listener))
+    total = context.store.total(query)
     index = {group[0]: position for position, group in enumerate(total.groups)}
     means = {
         stage: float(total.sum_s[index[stage]] / total.count[index[stage]])
@@ -78,20 +66,15 @@ def stages(context: QueryContext, span: Span, listener: str = "") -> list[StageR
 
 def heat(context: QueryContext, span: Span, listener: str = "") -> Heat:
     """Requests by duration and time."""
-    found = context.store.heatmap(
-        Matching(catalog.REQUEST_DURATION, of_listener(listener)),
-        span.start,
-        span.end,
-        span.step,
-    )
+    query = span.query(catalog.REQUEST_DURATION, where=of_listener(listener))
+    found = context.store.heatmap(query)
     return Heat(found.times, found.edges, found.counts, found.actual_step)
 
 
 def distribution(context: QueryContext, span: Span, listener: str = "") -> Distribution:
     """How often each duration occurred in the span, with its percentiles marked."""
-    total = context.store.total(
-        Matching(catalog.REQUEST_DURATION, of_listener(listener)), span.start, span.end
-    )
+    query = span.query(catalog.REQUEST_DURATION, where=of_listener(listener))
+    total = context.store.total(query)
     counts = total.buckets.sum(axis=0) if len(total.groups) else np.zeros(BUCKETS, dtype=np.int64)
     used = np.flatnonzero(counts)
     if not used.size:

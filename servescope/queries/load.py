@@ -1,14 +1,14 @@
-"""Load runs, and what the generator saw of them from its side."""
+"""Load runs, and their figures as the generator measured them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
 from servescope import catalog
-from servescope.queries.asking import joined, lines_of, renamed
 from servescope.queries.latency import percentiles
+from servescope.queries.lines import joined, named_lines, renamed
 from servescope.queries.traffic import REQUESTS_PER_S
-from servescope.store.base import Aggregation
+from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
@@ -31,12 +31,12 @@ def active_run(context: QueryContext) -> LoadRun | None:
 
 def rates(context: QueryContext, span: Span) -> Lines:
     """Requests per second: finished and failed at the generator, answered by the listeners."""
-    wanted = {
-        "generator: finished": (catalog.LOAD_SENT, ()),
-        "generator: failed": (catalog.LOAD_ERRORS, ()),
-        "server: answered": (catalog.REQUEST_DURATION, ()),
+    queries = {
+        "generator: finished": span.query(catalog.LOAD_SENT),
+        "generator: failed": span.query(catalog.LOAD_ERRORS),
+        "server: answered": span.query(catalog.REQUEST_DURATION),
     }
-    return lines_of(context, span, wanted, Aggregation.RATE, REQUESTS_PER_S)
+    return named_lines(context, queries, Aggregation.RATE, REQUESTS_PER_S)
 
 
 def latencies(context: QueryContext, span: Span) -> Lines:

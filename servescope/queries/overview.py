@@ -9,14 +9,14 @@ import numpy as np
 from servescope import catalog
 from servescope.histogram import quantiles
 from servescope.queries import container
-from servescope.queries.asking import ask
 from servescope.queries.rows import Signals
 from servescope.queries.span import Span
 from servescope.queries.traffic import STATUS
-from servescope.store.base import Aggregation, Matching
+from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
+    from servescope.store.query import Query
 
 WINDOW_S: Final = 5
 """Seconds a card's figure covers: long enough not to flicker, short enough to be now."""
@@ -32,7 +32,7 @@ def signals(context: QueryContext) -> Signals:
 
 
 def _signals(context: QueryContext, span: Span) -> Signals:
-    total = context.store.total(Matching(catalog.REQUEST_DURATION), span.start, span.end, (STATUS,))
+    total = context.store.total(span.query(catalog.REQUEST_DURATION, by=(STATUS,)))
     requests = float(total.count.sum())
     failed = sum(
         float(count)
@@ -41,11 +41,9 @@ def _signals(context: QueryContext, span: Span) -> Signals:
     )
     p50, p95, p99 = quantiles(total.buckets.sum(axis=0), (0.5, 0.95, 0.99)).tolist()
     depth, ratio = _accept_queue(context, span)
-    kernel = context.store.total(
-        Matching(catalog.STAGE_DURATION, (("stage", "kernel"),)), span.start, span.end
-    )
+    kernel = context.store.total(span.query(catalog.STAGE_DURATION, where=(("stage", "kernel"),)))
     kernel_count = float(kernel.count.sum())
-    busy = _latest(context, span, catalog.BUSY_THREADS)
+    busy = _mean(context, span.query(catalog.BUSY_THREADS))
     memory_limit, cpu_limit = container.limits(context)
     threads = context.settings.threads * max(len(context.listeners()), 1)
     return Signals(
@@ -55,26 +53,24 @@ def _signals(context: QueryContext, span: Span) -> Signals:
         p95_s=p95 if requests else None,
         p99_s=p99 if requests else None,
         kernel_wait_s=float(kernel.sum_s.sum()) / kernel_count if kernel_count else None,
-        open_connections=_latest(context, span, catalog.OPEN_CONNECTIONS),
+        open_connections=_mean(context, span.query(catalog.OPEN_CONNECTIONS)),
         accept_queue_depth=depth,
         accept_queue_ratio=ratio,
         busy_threads_ratio=busy / threads if busy is not None and context.is_home else None,
-        cpu_utilization=_latest(
-            context, span, catalog.CPU_UTILIZATION, (("cpu.logical_number", "all"),)
+        cpu_utilization=_mean(
+            context, span.query(catalog.CPU_UTILIZATION, where=(("cpu.logical_number", "all"),))
         ),
-        memory_utilization=_latest(context, span, catalog.MEMORY_UTILIZATION),
-        load_average=_latest(context, span, catalog.LOAD_AVERAGE),
+        memory_utilization=_mean(context, span.query(catalog.MEMORY_UTILIZATION)),
+        load_average=_mean(context, span.query(catalog.LOAD_AVERAGE)),
         container_cpu_ratio=cpu_limit.ratio if cpu_limit else None,
         container_memory_ratio=memory_limit.ratio if memory_limit else None,
         seconds=WINDOW_S,
     )
 
 
-def _latest(
-    context: QueryContext, span: Span, metric: str, where: tuple[tuple[str, str], ...] = ()
-) -> float | None:
+def _mean(context: QueryContext, query: Query) -> float | None:
     """Mean of a gauge over the seconds of the span that have it."""
-    found = ask(context, span, metric, Aggregation.AVG, (), where)
+    found = context.store.aggregate(query, Aggregation.AVG)
     if not len(found.values) or np.isnan(found.values[0]).all():
         return None
     return float(np.nanmean(found.values[0]))
@@ -82,8 +78,10 @@ def _latest(
 
 def _accept_queue(context: QueryContext, span: Span) -> tuple[float | None, float | None]:
     """The deepest accept queue of our ports in the span, and its share of that port's backlog."""
-    depths = ask(context, span, catalog.ACCEPT_QUEUE_DEPTH, Aggregation.MAX, ("port",))
-    limits = ask(context, span, catalog.ACCEPT_QUEUE_BACKLOG, Aggregation.MAX, ("port",))
+    depths, limits = (
+        context.store.aggregate(span.query(metric, by=("port",)), Aggregation.MAX)
+        for metric in (catalog.ACCEPT_QUEUE_DEPTH, catalog.ACCEPT_QUEUE_BACKLOG)
+    )
     if not depths.groups or np.isnan(depths.values).all():
         return None, None
     deepest = np.nanmax(np.nan_to_num(depths.values, nan=-1.0), axis=1)

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from servescope import catalog
-from servescope.queries.asking import joined, lines_by, renamed, selected
+from servescope.queries.lines import joined, lines_by_label, renamed, selected
 from servescope.queries.rows import Lines, PortRow
 from servescope.records import ListenerState
 from servescope.sampling.owners import listening_table
-from servescope.store.base import Aggregation
+from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
@@ -55,9 +55,8 @@ def sockets(context: QueryContext) -> list[PortRow]:
 def accept_queues(context: QueryContext, span: Span) -> Lines:
     """Deepest accept queue of each of our ports, with its backlog beside it; see `_of_interest`."""
     waiting = accept_queue_depths(context, span)
-    backlogs = lines_by(
-        context, span, catalog.ACCEPT_QUEUE_BACKLOG, Aggregation.MAX, "port", "{connection}"
-    )
+    query = span.query(catalog.ACCEPT_QUEUE_BACKLOG, by=("port",))
+    backlogs = lines_by_label(context, query, Aggregation.MAX, "{connection}")
     wanted = [name in waiting.names for name in backlogs.names]
     return joined(
         [renamed(waiting, "{} waiting"), renamed(selected(backlogs, wanted), "{} backlog")]
@@ -66,9 +65,8 @@ def accept_queues(context: QueryContext, span: Span) -> Lines:
 
 def accept_queue_depths(context: QueryContext, span: Span) -> Lines:
     """Deepest accept queue of each of our ports; see `_of_interest`."""
-    found = lines_by(
-        context, span, catalog.ACCEPT_QUEUE_DEPTH, Aggregation.MAX, "port", "{connection}"
-    )
+    query = span.query(catalog.ACCEPT_QUEUE_DEPTH, by=("port",))
+    found = lines_by_label(context, query, Aggregation.MAX, "{connection}")
     return selected(found, _of_interest(found))
 
 
@@ -91,16 +89,14 @@ def _of_interest(depths: Lines) -> list[bool]:
 
 def connections_by_state(context: QueryContext, span: Span) -> Lines:
     """TCP connections of our ports by state."""
-    return lines_by(
-        context, span, catalog.CONNECTION_COUNT, Aggregation.AVG, _STATE, "{connection}"
-    )
+    query = span.query(catalog.CONNECTION_COUNT, by=(_STATE,))
+    return lines_by_label(context, query, Aggregation.AVG, "{connection}")
 
 
 def opened_by_listener(context: QueryContext, span: Span) -> Lines:
     """New connections per second that brought a request, by listener."""
-    return lines_by(
-        context, span, catalog.NEW_CONNECTIONS, Aggregation.RATE, "listener", "{connection}/s"
-    )
+    query = span.query(catalog.NEW_CONNECTIONS, by=("listener",))
+    return lines_by_label(context, query, Aggregation.RATE, "{connection}/s")
 
 
 def inside(context: QueryContext, span: Span) -> Lines:
@@ -115,7 +111,9 @@ def inside(context: QueryContext, span: Span) -> Lines:
     )
     return joined(
         [
-            renamed(lines_by(context, span, metric, agg, "listener", ""), form)
-            for metric, agg, form in wanted
+            renamed(
+                lines_by_label(context, span.query(metric, by=("listener",)), aggregation, ""), form
+            )
+            for metric, aggregation, form in wanted
         ]
     )

@@ -24,7 +24,7 @@ _PROTOCOLS: Final = {
 def log(context: QueryContext, limit: int = NEWEST, after_id: int = 0) -> list[LogRow]:
     """The newest requests kept in detail, newest first."""
     found = context.snapshots.get(
-        ("log", limit, after_id), lambda: context.store.details(limit, after_id)
+        ("log", limit, after_id), lambda: context.store.request_details(limit, after_id)
     )
     return [_row(number, detail) for number, detail in found]
 

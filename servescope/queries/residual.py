@@ -1,4 +1,4 @@
-"""What a client's own clock says, against the sum of the stages we measured."""
+"""The duration of requests by a client's own clock, beside the sum of the stages we measured."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from servescope import catalog
 from servescope.histogram import quantiles
 from servescope.queries import load
 from servescope.queries.traffic import of_listener
-from servescope.store.base import Matching
+from servescope.store.query import Query
 
 if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
@@ -55,15 +55,18 @@ def residual(context: QueryContext, span: Span, listener: str = "") -> Residual 
         end = span.end if run.ended_s is None else math.ceil(run.ended_s) + 1
         if start >= span.end or end <= span.start:
             continue
-        client = _clock(context, catalog.LOAD_NAIVE_DURATION, run.plan.listener, start, end)
-        server = _clock(context, catalog.REQUEST_DURATION, run.plan.listener, start, end)
+        where = of_listener(run.plan.listener)
+        client, server = (
+            _clock(context, Query(metric, start, end, where=where))
+            for metric in (catalog.LOAD_NAIVE_DURATION, catalog.REQUEST_DURATION)
+        )
         if client is not None and server is not None:
             return Residual(run, client, server)
     return None
 
 
-def _clock(context: QueryContext, metric: str, listener: str, start: int, end: int) -> Clock | None:
-    total = context.store.total(Matching(metric, of_listener(listener)), start, end)
+def _clock(context: QueryContext, query: Query) -> Clock | None:
+    total = context.store.total(query)
     count = float(total.count.sum())
     if not count:
         return None

@@ -1,8 +1,8 @@
-"""What a scraper asks for: the newest gauges, and counters as totals over the store's life.
+"""Figures for a scraper: the newest gauges, and counters as totals over the store's life.
 
 Theory of operation. The store keeps increases, and in time forgets the oldest; a scraper wants
 totals that never decrease. So the totals up to some second are kept in the store beside it (the
-checkpoint), and what came after is added second by second. Every process adds the same figures,
+checkpoint), and later seconds are added one by one. Every process adds the same figures,
 rounded the same way second by second (seconds to whole ns, all else to whole units), so the totals
 agree to the last digit whichever worker is asked: a total that differed in its last digit would
 pass for a counter's reset. A restart goes on from the checkpoint. A store file that was set aside
@@ -26,7 +26,7 @@ from servescope.catalog import METRICS, Kind
 from servescope.control.scrape_totals import Kept
 from servescope.errors import StoreError
 from servescope.histogram import BUCKETS
-from servescope.store.base import Aggregation, Matching
+from servescope.store.query import Aggregation, Query
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -155,7 +155,8 @@ class Totals:
         for metric in METRICS:
             if metric.kind is Kind.GAUGE:
                 continue
-            found = context.store.total(Matching(metric.name), state.until, end, metric.labels)
+            query = Query(metric.name, state.until, end, by=metric.labels)
+            found = context.store.total(query)
             sums = found.sum_s if metric.kind is Kind.HISTOGRAM else found.count
             for index, group in enumerate(found.groups):
                 state.add((metric.name, group), round(float(sums[index]) * _scale(metric)))
@@ -188,14 +189,14 @@ def _add_seconds(context: QueryContext, state: _State, end: int) -> bool:
     for metric in METRICS:
         if metric.kind is Kind.GAUGE:
             continue
-        match, by = Matching(metric.name), metric.labels
-        found = context.store.range(match, start, end, 1, Aggregation.SUM, by)
+        query = Query(metric.name, start, end, by=metric.labels)
+        found = context.store.aggregate(query, Aggregation.SUM)
         if found.actual_step != 1:
             return False
         values = found.values
         if metric.kind is Kind.HISTOGRAM and found.groups:
-            values = values * context.store.mean(match, start, end, 1, by).values
-            total = context.store.total(match, start, end, by)
+            values = values * context.store.mean(query).values
+            total = context.store.total(query)
             buckets += [
                 ((metric.name, group), counts)
                 for group, counts in zip(total.groups, total.buckets, strict=True)
@@ -231,9 +232,8 @@ def _totals(metric: Metric, state: _State) -> Family:
 def _gauges(context: QueryContext, metric: Metric, newest: int | None) -> Family:
     if newest is None:
         return Family(metric, [])
-    found = context.store.range(
-        Matching(metric.name), newest, newest + 1, 1, Aggregation.AVG, metric.labels
-    )
+    query = Query(metric.name, newest, newest + 1, by=metric.labels)
+    found = context.store.aggregate(query, Aggregation.AVG)
     return Family(
         metric,
         [

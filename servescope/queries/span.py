@@ -1,10 +1,15 @@
-"""What span of time a page shows, at which step, and what of it is new since a cursor."""
+"""The span of time that a page shows, its step, and the part that is new since a cursor."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from servescope.store.query import Query
+
+if TYPE_CHECKING:
+    from servescope.records import Labels
 
 STEPS: Final = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 10_800, 21_600, 86_400)
 """Steps in seconds a graph may have; each is a whole number of rows of the tier it is read from."""
@@ -40,8 +45,8 @@ RANGES: Final[tuple[Range, ...]] = (
 DEFAULT_RANGE: Final = RANGES[0]
 
 LONG_STEP_S: Final = 600
-"""From this step on a live span shows the step that is still open, too: nobody who asks for two
-years wants to wait for midnight."""
+"""From this step on a live span also shows the step that is still open: a person who asks for two
+years does not want to wait for midnight."""
 
 _BY_KEY: Final = {entry.key: entry for entry in RANGES}
 
@@ -59,14 +64,18 @@ class Span:
         """Whether no step lies within."""
         return self.end <= self.start
 
+    def query(self, metric: str, by: tuple[str, ...] = (), where: Labels = ()) -> Query:
+        """A query for this span, in its steps."""
+        return Query(metric, self.start, self.end, self.step, by, where)
+
     def since(self, cursor: int) -> Span:
-        """What of this span lies at and after `cursor`."""
+        """The part of this span at and after `cursor`."""
         return Span(max(self.start, -(-cursor // self.step) * self.step), self.end, self.step)
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What a person chose in the time bar: a live range, or a fixed span (paused, zoomed)."""
+    """A person's choice in the time bar: a live range, or a fixed span (paused, zoomed)."""
 
     last: Range = DEFAULT_RANGE
     fixed: tuple[int, int] | None = None  # epoch seconds
@@ -81,7 +90,7 @@ class View:
     def read(cls, stored: object) -> View:
         """Read `{"last": "15m", "host": name}`, with `from` and `to` in s for a fixed span.
 
-        What cannot be read falls back to the default: a mistyped link still shows a page.
+        A part that cannot be read falls back to the default: a mistyped link still shows a page.
         """
         if not isinstance(stored, Mapping):
             stored = {}

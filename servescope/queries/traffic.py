@@ -1,4 +1,4 @@
-"""How much is asked of the listeners, and how it is answered."""
+"""Requests to the listeners: rates, statuses, bytes and routes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import numpy as np
 
 from servescope import catalog
 from servescope.histogram import quantiles
-from servescope.queries.asking import ask, joined, lines_by, renamed
+from servescope.queries.lines import joined, lines_by_label, renamed
 from servescope.queries.rows import Lines, RouteRow
-from servescope.store.base import Aggregation, Matching
+from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -48,9 +48,8 @@ def listener_names(context: QueryContext) -> list[str]:
 
 def by_status_class(context: QueryContext, span: Span, listener: str = "") -> Lines:
     """Requests per second by class of status: always the same four lines, with the same gaps."""
-    found = ask(
-        context, span, catalog.REQUEST_DURATION, Aggregation.RATE, (STATUS,), of_listener(listener)
-    )
+    query = span.query(catalog.REQUEST_DURATION, by=(STATUS,), where=of_listener(listener))
+    found = context.store.aggregate(query, Aggregation.RATE)
     is_known = np.zeros(found.times.size, dtype=bool)
     for row in found.values:
         is_known |= np.isfinite(row)
@@ -98,27 +97,18 @@ def by_route(
 
 def bytes_by_listener(context: QueryContext, span: Span) -> Lines:
     """Bytes per second received and sent by each listener, heads included."""
-    return joined(
-        [
-            renamed(
-                lines_by(context, span, metric, Aggregation.RATE, LISTENER, "By/s"), "{} " + word
-            )
-            for metric, word in (
-                (catalog.BYTES_RECEIVED, "received"),
-                (catalog.BYTES_SENT, "sent"),
-            )
-        ]
+    received, sent = (
+        lines_by_label(context, span.query(metric, by=(LISTENER,)), Aggregation.RATE, "By/s")
+        for metric in (catalog.BYTES_RECEIVED, catalog.BYTES_SENT)
     )
+    return joined([renamed(received, "{} received"), renamed(sent, "{} sent")])
 
 
 def routes(context: QueryContext, span: Span, listener: str = "") -> list[RouteRow]:
     """Every method and route of the span with its figures, the busiest first."""
-    total = context.store.total(
-        Matching(catalog.REQUEST_DURATION, of_listener(listener)),
-        span.start,
-        span.end,
-        (LISTENER, METHOD, ROUTE, STATUS),
-    )
+    labels = (LISTENER, METHOD, ROUTE, STATUS)
+    query = span.query(catalog.REQUEST_DURATION, by=labels, where=of_listener(listener))
+    total = context.store.total(query)
     grouped: dict[tuple[str, ...], list[int]] = {}
     for index, group in enumerate(total.groups):
         if total.count[index]:
@@ -148,12 +138,5 @@ def routes(context: QueryContext, span: Span, listener: str = "") -> list[RouteR
 
 
 def _rate_by(context: QueryContext, span: Span, label: str, listener: str = "") -> Lines:
-    return lines_by(
-        context,
-        span,
-        catalog.REQUEST_DURATION,
-        Aggregation.RATE,
-        label,
-        REQUESTS_PER_S,
-        of_listener(listener),
-    )
+    query = span.query(catalog.REQUEST_DURATION, by=(label,), where=of_listener(listener))
+    return lines_by_label(context, query, Aggregation.RATE, REQUESTS_PER_S)

@@ -1,4 +1,4 @@
-"""WebSockets: those held open, what goes over them, and their handshakes and lives."""
+"""WebSockets: those held open, their messages and bytes, their handshakes and lives."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from servescope import catalog
-from servescope.queries.asking import ask, lines_by, lines_of
+from servescope.queries.lines import lines_by_label, named_lines
 from servescope.queries.rows import Lines
 from servescope.queries.traffic import LISTENER, STATUS, of_listener
-from servescope.store.base import Aggregation, Matching
+from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
@@ -27,15 +27,8 @@ _DIRECTIONS: Final = {"received": "receive", "sent": "transmit"}
 
 def held_open(context: QueryContext, span: Span, listener: str = "") -> Lines:
     """WebSockets held open, by listener."""
-    return lines_by(
-        context,
-        span,
-        catalog.WEBSOCKETS_OPEN,
-        Aggregation.MAX,
-        LISTENER,
-        "{connection}",
-        of_listener(listener),
-    )
+    query = span.query(catalog.WEBSOCKETS_OPEN, by=(LISTENER,), where=of_listener(listener))
+    return lines_by_label(context, query, Aggregation.MAX, "{connection}")
 
 
 def messages(context: QueryContext, span: Span, listener: str = "") -> Lines:
@@ -50,19 +43,15 @@ def octets(context: QueryContext, span: Span, listener: str = "") -> Lines:
 
 def times(context: QueryContext, span: Span, listener: str = "") -> Lines:
     """Seconds of a handshake, p50 and p95, and how long those that ended had been open, mean."""
-    handshakes = context.store.quantiles(
-        (0.5, 0.95),
-        Matching(catalog.REQUEST_DURATION, _SWITCHED + of_listener(listener)),
-        span.start,
-        span.end,
-        span.step,
-    )
+    where = of_listener(listener)
+    query = span.query(catalog.REQUEST_DURATION, where=_SWITCHED + where)
+    handshakes = context.store.quantiles(query, (0.5, 0.95))
     empty = np.full((2, handshakes.times.size), np.nan)
     p50, p95 = handshakes.values[0] if len(handshakes.values) else empty
-    closed = ask(
-        context, span, catalog.WEBSOCKETS_CLOSED, Aggregation.SUM, (), of_listener(listener)
+    closed, seconds = (
+        context.store.aggregate(span.query(metric, where=where), Aggregation.SUM)
+        for metric in (catalog.WEBSOCKETS_CLOSED, catalog.WEBSOCKET_TIME)
     )
-    seconds = ask(context, span, catalog.WEBSOCKET_TIME, Aggregation.SUM, (), of_listener(listener))
     life = np.full(handshakes.times.size, np.nan)
     if len(closed.values) and len(seconds.values):
         ended = np.nan_to_num(closed.values[0]) > 0
@@ -79,8 +68,9 @@ def times(context: QueryContext, span: Span, listener: str = "") -> Lines:
 def _by_direction(
     context: QueryContext, span: Span, metric: str, unit: str, listener: str
 ) -> Lines:
-    wanted = {
-        name: (metric, (*of_listener(listener), ("network.io.direction", direction)))
+    of_direction = {
+        name: (*of_listener(listener), ("network.io.direction", direction))
         for name, direction in _DIRECTIONS.items()
     }
-    return lines_of(context, span, wanted, Aggregation.RATE, unit)
+    queries = {name: span.query(metric, where=where) for name, where in of_direction.items()}
+    return named_lines(context, queries, Aggregation.RATE, unit)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from servescope import catalog
-from servescope.store.base import Matching
+from servescope.store.query import Query
 
 if TYPE_CHECKING:
     from servescope.records import LoadRun
@@ -33,13 +33,9 @@ def run_series(store: Store, run: LoadRun) -> dict[str, list[float | None]]:
         return {}
     start, end = int(run.started_s), int(run.ended_s) + 1
     _await_second(store, end - 1)
-    found = store.quantiles(
-        list(_QUANTILES.values()),
-        Matching(catalog.LOAD_DURATION, (("listener", run.plan.listener),)),
-        start,
-        end,
-        1,
-    )
+    of_listener = (("listener", run.plan.listener),)
+    query = Query(catalog.LOAD_DURATION, start, end, where=of_listener)
+    found = store.quantiles(query, list(_QUANTILES.values()))
     if not len(found.values):
         return {}
     rows = found.values[0]

@@ -22,6 +22,12 @@ TIERS: Final = (FINE, MINUTE, TEN_MINUTES)
 COARSER: Final = dict(pairwise(TIERS))
 FINER: Final = {coarser: finer for finer, coarser in COARSER.items()}
 
+
+def whole_minutes(step: int) -> int:
+    """The step an answer has: from a minute on it is rounded up to whole minutes."""
+    return step if step < MINUTE else -(-step // MINUTE) * MINUTE
+
+
 _HOUR: Final = 3600
 _DAY: Final = 24 * _HOUR
 
@@ -44,6 +50,6 @@ class Retention:
         )
 
     def kept_s(self, tier: int) -> int:
-        """For how long the tier is kept."""
+        """How long the tier is kept, in seconds."""
         kept = {FINE: self.fine_s, MINUTE: self.minute_s, TEN_MINUTES: self.ten_minutes_s}
         return max(seconds for finer, seconds in kept.items() if finer <= tier)

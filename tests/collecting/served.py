@@ -2,7 +2,7 @@
 
 from servescope import catalog
 from servescope.records import Method
-from servescope.store.base import Aggregation, Matching
+from servescope.store.query import Aggregation, Query
 
 BASE = 1_700_000_000
 SECOND = 1_000_000_000
@@ -28,10 +28,12 @@ def serve(recorder, second, number=1, *, listener="files", route="/", status=200
 
 
 def seconds(store, metric=catalog.REQUEST_DURATION, start=0, end=8, where=()):
-    found = store.range(Matching(metric, where), BASE + start, BASE + end, 1, Aggregation.SUM)
+    found = store.aggregate(
+        Query(metric, BASE + start, BASE + end, 1, where=where), Aggregation.SUM
+    )
     return found.values[0].tolist() if found.groups else []
 
 
 def total(store, metric=catalog.REQUEST_DURATION, by=(), where=()):
-    found = store.total(Matching(metric, where), 0, BASE * 2, by)
+    found = store.total(Query(metric, 0, BASE * 2, by=by, where=where))
     return dict(zip(found.groups, found.count.tolist(), strict=True))

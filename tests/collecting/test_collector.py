@@ -16,7 +16,7 @@ from servescope.records import (
     RequestRecord,
     Sample,
 )
-from servescope.store.base import Aggregation, Matching
+from servescope.store.query import Aggregation, Query
 from tests.collecting.served import BASE, SECOND, STAGES_NS, seconds, serve, total
 
 
@@ -50,9 +50,9 @@ def test_the_metrics_of_a_request(store, recorder, collect):
         (stage,): 5.0 for stage in ("app", "body", "kernel", "queue", "read", "write")
     }
     span = (BASE, BASE + 1, 1)
-    mean = store.mean(Matching(catalog.REQUEST_DURATION), *span).values
+    mean = store.mean(Query(catalog.REQUEST_DURATION, *span)).values
     assert mean[0, 0] == pytest.approx(sum(STAGES_NS) * 1e-9, rel=1e-6)
-    app = store.mean(Matching(catalog.STAGE_DURATION, (("stage", "app"),)), *span).values
+    app = store.mean(Query(catalog.STAGE_DURATION, *span, where=(("stage", "app"),))).values
     assert app[0, 0] == pytest.approx(4e-3, rel=1e-6)
 
 
@@ -74,7 +74,7 @@ def test_the_metrics_of_a_load_run(store, folder, collect):
         ("files", "refused"): 2.0,
         ("files", "timed_out"): 1.0,
     }
-    mean = store.mean(Matching(catalog.LOAD_DURATION), BASE, BASE + 1, 1)
+    mean = store.mean(Query(catalog.LOAD_DURATION, BASE, BASE + 1, 1))
     assert mean.values[0, 0] == pytest.approx(8e-3)
     assert seconds(store) == []  # a generator's requests are not the server's
     generator.close()
@@ -103,10 +103,10 @@ def test_samples_go_into_the_newest_second(store, collect):
     tick = collect.start(source)
     tick(1)
     tick(2)
-    gauge = store.range(Matching(catalog.LOAD_AVERAGE), BASE, BASE + 3, 1, Aggregation.AVG)
+    gauge = store.aggregate(Query(catalog.LOAD_AVERAGE, BASE, BASE + 3, 1), Aggregation.AVG)
     np.testing.assert_equal(gauge.values, [[1.5, 1.5, np.nan]])
-    disk = Matching(catalog.DISK_IO, (("disk.io.direction", "read"),))
-    assert store.total(disk, BASE, BASE + 3).count.tolist() == [1024.0]
+    reads = Query(catalog.DISK_IO, BASE, BASE + 3, where=(("disk.io.direction", "read"),))
+    assert store.total(reads).count.tolist() == [1024.0]
     assert store.series(catalog.MEMORY_UTILIZATION) == []
 
 
@@ -126,7 +126,7 @@ def test_a_source_that_fails_costs_its_own_samples_only(store, recorder, collect
     status = tick(1)
     assert status.source_problem == "KeyError: 'no.such.metric'"
     assert "no /proc" in caplog.text
-    found = store.range(Matching(catalog.PAGING_UTILIZATION), BASE, BASE + 1, 1, Aggregation.AVG)
+    found = store.aggregate(Query(catalog.PAGING_UTILIZATION, BASE, BASE + 1, 1), Aggregation.AVG)
     assert found.values.tolist() == [[0.25]]
     assert total(store) == {(): 1.0}
 
@@ -228,7 +228,7 @@ def test_details_reach_the_store_in_order_of_time(store, folder, recorder, colle
         writer.write_detail(RequestDetail(record, "files", "/", f"/{number}", "::1", ""))
     collect(1)
     collect(2)
-    assert [one.target for _, one in store.details(10)] == ["/2", "/1", "/0"]
+    assert [one.target for _, one in store.request_details(10)] == ["/2", "/1", "/0"]
     second.close()
 
 
@@ -246,7 +246,7 @@ def test_durations_are_counted_in_their_buckets(store, recorder, collect):
     for value in took:
         serve(recorder, 0, stages=(0, 0, 0, value * 1e9, 0, 0))
     collect(1)
-    found = store.total(Matching(catalog.REQUEST_DURATION), BASE, BASE + 1)
+    found = store.total(Query(catalog.REQUEST_DURATION, BASE, BASE + 1))
     expected = histogram.count(took.astype(np.float32).astype(float))
     assert np.abs(found.buckets[0] - expected).sum() <= 2  # float32 beside an edge
     assert found.sum_s[0] == pytest.approx(took.sum(), rel=1e-6)

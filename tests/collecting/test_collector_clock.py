@@ -16,7 +16,8 @@ from servescope.catalog import (
 from servescope.collecting.collector import Collector
 from servescope.recording import Recorder
 from servescope.records import Sample
-from servescope.store.base import Aggregation, Batch, Frame, Matching, SeriesKey
+from servescope.store.base import Batch, Frame, SeriesKey
+from servescope.store.query import Aggregation, Query
 
 BASE = 1_700_006_400  # a whole minute and hour
 SECOND = 1_000_000_000
@@ -49,10 +50,10 @@ class Machine:
             self.collector.tick(int(self.wall_s * SECOND) + 30_000_000, self.monotonic_s)
 
     def values(self, start, end, step=1, agg=Aggregation.SUM, metric=REQUEST_DURATION):
-        return self.store.range(Matching(metric), start, end, step, agg).values[0].tolist()
+        return self.store.aggregate(Query(metric, start, end, step), agg).values[0].tolist()
 
     def total(self, metric=REQUEST_DURATION):
-        return self.store.total(Matching(metric), *EVER).count.tolist()
+        return self.store.total(Query(metric, *EVER)).count.tolist()
 
     def close(self):
         self.recorder.close()
@@ -162,8 +163,8 @@ def test_the_zone_changes_nothing(store, zone, monkeypatch):
             store.write(
                 Batch([Frame(ts, {cpu: 0.5}, {sent: 1.0}) for ts in range(start, start + 1_800, 5)])
             )
-        found = store.range(
-            Matching(BYTES_SENT), begin - 3_600, begin + 3_600, 600, Aggregation.SUM
+        found = store.aggregate(
+            Query(BYTES_SENT, begin - 3_600, begin + 3_600, 600), Aggregation.SUM
         )
         assert found.times.tolist() == list(range(begin - 3_600, begin + 3_600, 600))
         assert found.values.tolist() == [[120.0] * 12]

@@ -15,7 +15,8 @@ from servescope import catalog
 from servescope.catalog import REQUEST_DURATION
 from servescope.collecting.collector import Collector
 from servescope.recording import RingKind, RingReader
-from servescope.store.base import Aggregation, Batch, Frame, Matching, SeriesKey
+from servescope.store.base import Batch, Frame, SeriesKey
+from servescope.store.query import Aggregation, Query
 from servescope.store.sqlite.store import open_store
 
 ROOT = Path(__file__).parents[2]
@@ -58,6 +59,7 @@ WRITE = """
     import sys
     from pathlib import Path
     from servescope.store.base import Batch, Frame, SeriesKey
+    from servescope.store.query import Aggregation, Query
     from servescope.store.sqlite.store import open_store
 
     store = open_store(Path(sys.argv[1]))
@@ -111,13 +113,13 @@ def test_collectors_killed_at_any_moment_lose_and_double_nothing(tmp_path, start
     second = store.bounds()[1] + 2
     for later in range(4):
         collector.tick((second + later) * 10**9, time.monotonic())
-    found = store.total(Matching(REQUEST_DURATION), *EVER)
+    found = store.total(Query(REQUEST_DURATION, *EVER))
     assert found.count.tolist() == [WRITERS * float(each)], f"seed {seed}"
     assert found.buckets.sum() == WRITERS * each
-    assert store.total(Matching(catalog.RING_LOST), *EVER).count.tolist() == [0.0]
+    assert store.total(Query(catalog.RING_LOST, *EVER)).count.tolist() == [0.0]
     assert store.cursors() == {}
     assert list((tmp_path / "rings").iterdir()) == []
-    steps = store.range(Matching(REQUEST_DURATION), EVER[0], second + 9, 60, Aggregation.SUM)
+    steps = store.aggregate(Query(REQUEST_DURATION, EVER[0], second + 9, 60), Aggregation.SUM)
     assert steps.values[steps.values == steps.values].sum() == WRITERS * each
     collector.close()
     store.close()
@@ -138,7 +140,7 @@ def test_what_a_write_acknowledged_outlives_the_kill(tmp_path, start):
         store = open_store(tmp_path)
         cursor = store.cursors()["r"]
         assert acknowledged <= cursor <= acknowledged + 1
-        sent = store.total(Matching("servescope.http.server.sent"), *EVER)
+        sent = store.total(Query("servescope.http.server.sent", *EVER))
         assert sent.count.tolist() == [cursor - 1_700_000_000]
         store.close()
 
@@ -154,5 +156,5 @@ def test_the_last_records_of_a_killed_server_are_collected(tmp_path, start, stor
     collector = Collector(store, tmp_path / "rings")
     store.write(Batch([Frame(1_700_000_000, {SeriesKey(catalog.LOAD_AVERAGE): 1.0})]))
     collector.tick(1_700_000_005 * 10**9, 5.0)
-    assert store.total(Matching(REQUEST_DURATION), *EVER).count.tolist() == [4_321.0]
+    assert store.total(Query(REQUEST_DURATION, *EVER)).count.tolist() == [4_321.0]
     collector.close()

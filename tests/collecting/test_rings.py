@@ -7,7 +7,7 @@ import time
 from servescope import catalog
 from servescope.recording import Recorder, SampleWriter
 from servescope.records import Sample
-from servescope.store.base import Aggregation, Matching
+from servescope.store.query import Aggregation, Query
 from tests.collecting.served import BASE, SECOND, seconds, serve, total
 
 
@@ -106,10 +106,10 @@ def test_samples_of_other_processes_count_once_whoever_collects(store, folder, c
     writer.close()
     collect(6)
     collect(7)
-    found = store.range(Matching(catalog.OPEN_CONNECTIONS), BASE, BASE + 7, 1, Aggregation.AVG)
+    found = store.aggregate(Query(catalog.OPEN_CONNECTIONS, BASE, BASE + 7, 1), Aggregation.AVG)
     values = dict(zip((found.times - BASE).tolist(), found.values[0].tolist(), strict=True))
     assert [values[second] for second in (0, 1, 2, 3, 5)] == [0.0, 1.0, 2.0, 3.0, 9.0]
-    messages = store.total(Matching(catalog.WEBSOCKET_MESSAGES), BASE, BASE + 9)
+    messages = store.total(Query(catalog.WEBSOCKET_MESSAGES, BASE, BASE + 9))
     assert messages.count.tolist() == [41.0]
     assert list(folder.iterdir()) == []
     assert store.cursors() == {}

@@ -23,7 +23,7 @@ from servescope.commands import serve_options
 from servescope.control.load_runs import Control
 from servescope.recording.recorder import RINGS, SAMPLES_SUFFIX
 from servescope.records import ConcurrencyModel
-from servescope.store.base import Aggregation, Matching
+from servescope.store.query import Aggregation, Query
 from servescope.store.sqlite.store import open_store
 from tests.faults.test_handover import total_requests
 from tests.processes import ROOT, alive, children, eventually
@@ -289,8 +289,8 @@ def gauge(folder, metric, listener="mine"):
     """The newest value, None where there is none."""
     with closing(open_store(folder)) as store:
         newest = (store.bounds() or (0, 0))[1]
-        match = Matching(metric, (("listener", listener),))
-        found = store.range(match, newest - 1, newest + 1, 1, Aggregation.AVG)
+        query = Query(metric, newest - 1, newest + 1, where=(("listener", listener),))
+        found = store.aggregate(query, Aggregation.AVG)
         values = found.values[0][~np.isnan(found.values[0])] if len(found.values) else []
         return float(values[-1]) if len(values) else None
 
@@ -332,5 +332,5 @@ def test_what_its_websockets_said_counts_once_whoever_leads(serve, start_dashboa
 
 def messages(folder):
     with closing(open_store(folder)) as store:
-        found = store.total(Matching(catalog.WEBSOCKET_MESSAGES), 0, 4_000_000_000)
+        found = store.total(Query(catalog.WEBSOCKET_MESSAGES, 0, 4_000_000_000))
         return int(found.count.sum())

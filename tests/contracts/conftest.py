@@ -3,13 +3,13 @@
 import itertools
 
 import pytest
-from tests.contracts.harness import CONCURRENT, HOSTINGS, ModelHarness
 
 from servescope.store.opening import open_backend as open_by_settings
+from tests.contracts.harness import CONCURRENT, HOSTINGS, ModelHarness
 from tests.engines import ENGINES, RunningEngine
 
 BACKENDS = ("sqlite", *ENGINES)
-ANSWERS = {"bounds", "series", "range", "mean", "quantiles", "heatmap", "total"}
+ANSWERS = {"bounds", "series", "aggregate", "mean", "quantiles", "heatmap", "total"}
 _instances = itertools.count()
 
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from tests.contracts.harness import APPS, ModelHarness, wait_until
 
 from servescope.errors import ListenerError
 from servescope.records import SELF_SIGNED, AppKind, ListenerOptions, ListenerSpec, RequestFlag
@@ -21,6 +20,7 @@ from servescope.sampling.inet_diag import listening_sockets
 from servescope.serving import start_listener
 from servescope.serving.models import REGISTRY
 from servescope.sockets.unix import MAX_PATH_BYTES
+from tests.contracts.harness import APPS, ModelHarness, wait_until
 from tests.serving.raw_client import CLOSING, GET, asking, read_all, read_responses
 from tests.serving.tls_client import trusting
 

@@ -16,9 +16,8 @@ if TYPE_CHECKING:
     import socket
     from pathlib import Path
 
-    from tests.contracts.harness import ModelHarness
-
     from servescope.serving import RunningListener
+    from tests.contracts.harness import ModelHarness
 
 
 def posting(length: int, *fields: bytes, content: bytes = b"") -> bytes:

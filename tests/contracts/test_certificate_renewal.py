@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
-from tests.contracts.harness import ModelHarness, wait_until
 
 from servescope.records import AppKind, ConcurrencyModel
 from servescope.serving.models import REGISTRY
 from servescope.serving.tls.certificates import self_signed_pair
+from tests.contracts.harness import ModelHarness, wait_until
 from tests.serving.raw_client import CLOSING, GET, read_all, read_responses
 
 if TYPE_CHECKING:

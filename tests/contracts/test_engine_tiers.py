@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, MEMORY_USAGE, REQUEST_DURATION
-from servescope.store.base import Aggregation, Batch, Frame, Matching
+from servescope.store.base import Batch, Frame
 from servescope.store.engine import sender
 from servescope.store.opening import open_backend
+from servescope.store.query import Aggregation, Query
+from servescope.store.steps import Steps
 from servescope.store.tiers import MINUTE, TEN_MINUTES
 from tests.contracts.series import CPU, MEMORY, REQUESTS, SENT, START, delta, same
 from tests.engines import ENGINES, VICTORIA_METRICS, RunningEngine
@@ -19,8 +21,6 @@ from tests.processes import eventually
 HOURS = 3
 FIRST = START // 3600 * 3600 + 1234
 LAST = FIRST + HOURS * 3600
-ALL_CPU = Matching(CPU_UTILIZATION)
-REQUEST = Matching(REQUEST_DURATION)
 
 
 @pytest.fixture(
@@ -103,20 +103,36 @@ def test_coarse_steps_are_what_the_seconds_add_up_to(stores, name, step):
     by_cpu, by_route = ("cpu.logical_number",), ("http.route",)
     for span in ((FIRST - 100, LAST + 50, step), (FIRST + 777, LAST - 2345, step)):
         for agg in (Aggregation.AVG, Aggregation.MIN, Aggregation.MAX):
-            agree(view.range(ALL_CPU, *span, agg), local.range(ALL_CPU, *span, agg))
-            agree(view.range(ALL_CPU, *span, agg, by_cpu), local.range(ALL_CPU, *span, agg, by_cpu))
+            agree(
+                view.aggregate(Query(CPU_UTILIZATION, *span), agg),
+                local.aggregate(Query(CPU_UTILIZATION, *span), agg),
+            )
+            agree(
+                view.aggregate(Query(CPU_UTILIZATION, *span, by=by_cpu), agg),
+                local.aggregate(Query(CPU_UTILIZATION, *span, by=by_cpu), agg),
+            )
         for agg in (Aggregation.SUM, Aggregation.RATE):
-            for match in (Matching(BYTES_SENT), REQUEST):
-                agree(view.range(match, *span, agg), local.range(match, *span, agg))
-        agree(view.mean(REQUEST, *span, by_route), local.mean(REQUEST, *span, by_route))
+            for metric in (BYTES_SENT, REQUEST_DURATION):
+                query = Query(metric, *span)
+                agree(view.aggregate(query, agg), local.aggregate(query, agg))
+        agree(
+            view.mean(Query(REQUEST_DURATION, *span, by=by_route)),
+            local.mean(Query(REQUEST_DURATION, *span, by=by_route)),
+        )
         qs = [0.5, 0.95]
         agree(
-            view.quantiles(qs, REQUEST, *span, by_route),
-            local.quantiles(qs, REQUEST, *span, by_route),
+            view.quantiles(Query(REQUEST_DURATION, *span, by=by_route), qs),
+            local.quantiles(Query(REQUEST_DURATION, *span, by=by_route), qs),
         )
-        same(view.heatmap(REQUEST, *span).counts, local.heatmap(REQUEST, *span).counts)
+        same(
+            view.heatmap(Query(REQUEST_DURATION, *span)).counts,
+            local.heatmap(Query(REQUEST_DURATION, *span)).counts,
+        )
         start, end, _ = span
-        found, expected = view.total(REQUEST, start, end), local.total(REQUEST, start, end)
+        found, expected = (
+            view.total(Query(REQUEST_DURATION, start, end)),
+            local.total(Query(REQUEST_DURATION, start, end)),
+        )
         assert found.buckets.tolist() == expected.buckets.tolist()
         same(found.sum_s, expected.sum_s)
 
@@ -125,13 +141,13 @@ def test_the_coarsest_tier_that_fits_is_asked(stores):
     fleet = stores["a"]._fleet
     last = stores["a"].local.bounds()[1]
     asked = dict.fromkeys((1, MINUTE, TEN_MINUTES), 0)
-    for tier, begin, end in fleet.parts("a", FIRST, last, 1200):
+    for tier, begin, end in fleet.segments("a", Steps(FIRST, last, 1200)):
         asked[tier] += end - begin
     assert asked[TEN_MINUTES] > 0.8 * (last - FIRST)
     assert asked[1] < 300
-    assert {part.tier for part in fleet.parts("a", FIRST, LAST, 30)} == {1}
+    assert {part.tier for part in fleet.segments("a", Steps(FIRST, LAST, 30))} == {1}
     # Of all hosts the old one holds seconds only, which are asked for where it has any.
-    of_all = fleet.parts(None, FIRST, LAST, 1200)
+    of_all = fleet.segments(None, Steps(FIRST, LAST, 1200))
     assert sum(end - begin for tier, begin, end in of_all if tier == 1) < 2000
     assert sum(end - begin for tier, begin, end in of_all if tier > 1) > 0.75 * (LAST - FIRST)
 
@@ -140,22 +156,29 @@ def test_all_hosts_together_are_the_sum_of_each(stores):
     everyone = stores["a"].view(None)
     span = (FIRST, LAST, 600)
     each = [store.local for store in stores.values()]
-    found = everyone.range(Matching(BYTES_SENT), *span, Aggregation.RATE)
-    expected = [one.range(Matching(BYTES_SENT), *span, Aggregation.RATE).values for one in each]
+    found = everyone.aggregate(Query(BYTES_SENT, *span), Aggregation.RATE)
+    expected = [one.aggregate(Query(BYTES_SENT, *span), Aggregation.RATE).values for one in each]
     same(found.values, np.nansum(expected, axis=0))
-    found = everyone.range(ALL_CPU, *span, Aggregation.AVG)
+    found = everyone.aggregate(Query(CPU_UTILIZATION, *span), Aggregation.AVG)
     same(
         found.values,
-        np.nanmean([one.range(ALL_CPU, *span, Aggregation.AVG).values for one in each], axis=0),
+        np.nanmean(
+            [one.aggregate(Query(CPU_UTILIZATION, *span), Aggregation.AVG).values for one in each],
+            axis=0,
+        ),
     )
-    used = Matching(MEMORY_USAGE)
-    found = everyone.range(used, *span, Aggregation.AVG)
+    found = everyone.aggregate(Query(MEMORY_USAGE, *span), Aggregation.AVG)
     same(
         found.values,
-        np.nansum([one.range(used, *span, Aggregation.AVG).values for one in each], axis=0),
+        np.nansum(
+            [one.aggregate(Query(MEMORY_USAGE, *span), Aggregation.AVG).values for one in each],
+            axis=0,
+        ),
     )
-    found = everyone.total(REQUEST, FIRST, LAST)
-    assert found.count[0] == sum(one.total(REQUEST, FIRST, LAST).count[0] for one in each)
+    found = everyone.total(Query(REQUEST_DURATION, FIRST, LAST))
+    assert found.count[0] == sum(
+        one.total(Query(REQUEST_DURATION, FIRST, LAST)).count[0] for one in each
+    )
 
 
 def test_a_new_disk_goes_on_with_rows_of_its_own(stores, engine, tmp_path):
@@ -168,14 +191,14 @@ def test_a_new_disk_goes_on_with_rows_of_its_own(stores, engine, tmp_path):
         fill(store, frames)
         engine.show()
         store.look_anew()
-        asked = store._fleet.parts("b", FIRST, frames[-1].ts, 60)
+        asked = store._fleet.segments("b", Steps(FIRST, frames[-1].ts, 60))
         assert sum(end - begin for tier, begin, end in asked if tier == 1) < 3000
         assert sum(end - begin for tier, begin, end in asked if tier == 60) > 3 * 3600
         expected = sum(
-            one.total(Matching(BYTES_SENT), FIRST, frames[-1].ts + 1).count[0]
+            one.total(Query(BYTES_SENT, FIRST, frames[-1].ts + 1)).count[0]
             for one in (store.local, stores["b"].local)
         )
-        found = store.view("b").total(Matching(BYTES_SENT), FIRST, frames[-1].ts + 1)
+        found = store.view("b").total(Query(BYTES_SENT, FIRST, frames[-1].ts + 1))
         assert found.count.tolist() == [expected]
 
 
@@ -206,8 +229,8 @@ def test_rows_outlive_an_outage_longer_than_seconds_are_kept(tmp_path):
             assert store._outbox.progress().skipped > 3600
             engine.show()
             eventually(lambda: store.look_anew() or store.view("a").bounds()[1] >= now)
-            found = store.view("a").range(
-                Matching(BYTES_SENT), begin + 60, now - 60, 60, Aggregation.SUM
+            found = store.view("a").aggregate(
+                Query(BYTES_SENT, begin + 60, now - 60, 60), Aggregation.SUM
             )
             assert found.values.tolist() == [[60.0] * ((now - begin - 120) // 60)]
     finally:

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.contracts.harness import wait_until
 
 from servescope.records import AppKind, ConcurrencyModel, RequestFlag
 from servescope.serving.models import REGISTRY
 from tests.contracts import file_apps
+from tests.contracts.harness import wait_until
 from tests.contracts.tls_hall import TlsHall
 from tests.serving.descriptor_ledger import DescriptorLedger
 from tests.serving.raw_client import CLOSING, GET, asking, connect, read_all, read_responses

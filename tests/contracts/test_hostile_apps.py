@@ -13,11 +13,11 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.contracts.harness import HOSTINGS
 
 from servescope.records import AppKind
 from servescope.serving.tls.certificates import self_signed_pair
 from tests.contracts import hostile_asgi_apps, hostile_wsgi_apps
+from tests.contracts.harness import HOSTINGS
 from tests.contracts.hostile_cases import WEBSOCKET, Kind
 from tests.contracts.hostile_client import (
     SETTLED_S,

@@ -11,13 +11,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.contracts.harness import ModelHarness, wait_until
 
 from servescope.errors import ListenerError
 from servescope.recording import Recorder
 from servescope.records import AccessLogFormat, AppKind, ConcurrencyModel
 from servescope.serving.handover import retire, succeed, wait_until_serving
 from servescope.serving.models import REGISTRY
+from tests.contracts.harness import ModelHarness, wait_until
 from tests.serving.raw_client import CLOSING, GET, connect, exchange, read_all, read_responses
 
 if TYPE_CHECKING:

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from tests.contracts.harness import ModelHarness, in_threads, wait_until
 
 from servescope.records import AppKind, Method, Protocol, RequestFlag, Stage
 from tests.contracts.app_for_models import BLOCK, BLOCKS
+from tests.contracts.harness import ModelHarness, in_threads, wait_until
 from tests.serving.raw_client import (
     CLOSING,
     GET,

@@ -8,10 +8,10 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tests.contracts.harness import ModelHarness, wait_until
 
 from servescope.records import AppKind, Method, RequestFlag
 from tests.contracts.app_for_models import BLOCK, BLOCKS
+from tests.contracts.harness import ModelHarness, wait_until
 from tests.serving.raw_client import (
     CLOSING,
     GET,

@@ -9,8 +9,8 @@ import time
 from contextlib import ExitStack
 
 import pytest
-from tests.contracts.harness import ModelHarness, wait_until
 
+from tests.contracts.harness import ModelHarness, wait_until
 from tests.serving.raw_client import (
     CLOSING,
     GET,

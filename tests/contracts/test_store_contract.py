@@ -13,7 +13,8 @@ import pytest
 
 from servescope import histogram
 from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
-from servescope.store.base import Aggregation, Batch, Frame, HistogramDelta, Matching
+from servescope.store.base import Batch, Frame, HistogramDelta
+from servescope.store.query import Aggregation, Query
 from tests.contracts.series import CPU, MEMORY, REQUESTS, SENT, START, delta, same
 
 
@@ -128,13 +129,13 @@ def test_gauges(filled):
     store, model, rng = filled
     for start, end, step in questions(model, rng, 30):
         for agg in (Aggregation.AVG, Aggregation.MIN, Aggregation.MAX):
-            one = store.range(Matching(CPU_UTILIZATION), start, end, step, agg)
+            one = store.aggregate(Query(CPU_UTILIZATION, start, end, step), agg)
             actual = check_axis(one, start, end, step)
             spans = [model.seconds(ts, actual, start, end) for ts in one.times]
             assert one.groups == [()]
             same(one.values, [[model.gauge(CPU, seconds, agg) for seconds in spans]])
-            by = store.range(
-                Matching(CPU_UTILIZATION), start, end, step, agg, ("cpu.logical_number",)
+            by = store.aggregate(
+                Query(CPU_UTILIZATION, start, end, step, by=("cpu.logical_number",)), agg
             )
             assert by.groups == [("0",), ("1",), ("2",), ("3",)]
             same(by.values, [[model.gauge([key], s, agg) for s in spans] for key in CPU])
@@ -144,7 +145,7 @@ def test_counters(filled):
     store, model, rng = filled
     for start, end, step in questions(model, rng, 30):
         for agg in (Aggregation.SUM, Aggregation.RATE):
-            found = store.range(Matching(BYTES_SENT), start, end, step, agg, ("listener",))
+            found = store.aggregate(Query(BYTES_SENT, start, end, step, by=("listener",)), agg)
             actual = check_axis(found, start, end, step)
             assert found.groups == [("files",), ("wsgi",)]
             spans = [model.seconds(ts, actual, start, end) for ts in found.times]
@@ -154,10 +155,13 @@ def test_counters(filled):
 def test_histograms(filled):
     store, model, rng = filled
     qs = [0.5, 0.95, 1.0]
-    where = Matching(REQUEST_DURATION, (("http.response.status_code", "200"),))
+    where = (("http.response.status_code", "200"),)
     for start, end, step in questions(model, rng, 15):
-        by = ("http.route",)
-        found = store.quantiles(qs, where, start, end, step, by)
+        query = Query(REQUEST_DURATION, start, end, step, by=("http.route",), where=where)
+        found = store.quantiles(
+            query,
+            qs,
+        )
         assert found.error_bound == pytest.approx(histogram.ERROR_BOUND)
         assert found.groups == [("/",), ("/slow",)]
         actual = check_axis(found, start, end, step)
@@ -168,7 +172,10 @@ def test_histograms(filled):
             [np.transpose([histogram.quantiles(c, qs) for c, _ in row]) for row in merged],
         )
         same(
-            store.range(where, start, end, step, Aggregation.SUM, by).values,
+            store.aggregate(
+                query,
+                Aggregation.SUM,
+            ).values,
             [
                 [
                     c.sum() if seconds else math.nan
@@ -178,7 +185,7 @@ def test_histograms(filled):
             ],
         )
         same(
-            store.mean(where, start, end, step, by).values,
+            store.mean(query).values,
             [[s / c.sum() if c.sum() else math.nan for c, s in row] for row in merged],
         )
 
@@ -186,7 +193,7 @@ def test_histograms(filled):
 def test_heatmaps(filled):
     store, model, rng = filled
     for start, end, step in questions(model, rng, 15):
-        found = store.heatmap(Matching(REQUEST_DURATION), start, end, step)
+        found = store.heatmap(Query(REQUEST_DURATION, start, end, step))
         actual = check_axis(found, start, end, step)
         spans = [model.seconds(ts, actual, start, end) for ts in found.times]
         counts = np.transpose([model.merged(REQUESTS, seconds)[0] for seconds in spans])
@@ -204,11 +211,11 @@ def test_totals_of_any_span_are_exact(filled):
     store, model, rng = filled
     for start, end, _ in questions(model, rng, 30):
         seconds = model.seconds(start, end - start, start, end)
-        sent = store.total(Matching(BYTES_SENT), start, end, ("listener",))
+        sent = store.total(Query(BYTES_SENT, start, end, by=("listener",)))
         assert sent.groups == [("files",), ("wsgi",)]
         same(sent.count, [sum(model.counts[ts].get(key, 0) for ts in seconds) for key in SENT])
         assert not sent.buckets.any()
-        requests = store.total(Matching(REQUEST_DURATION), start, end)
+        requests = store.total(Query(REQUEST_DURATION, start, end))
         counts, sum_s = model.merged(REQUESTS, seconds)
         assert requests.buckets.tolist() == [counts.tolist()]
         same(requests.count, [counts.sum()])
@@ -235,17 +242,17 @@ def test_frames_of_known_seconds_are_merged_however_late(filled):
             model.add(frame)  # else the second stays as it was first told
     by = ("cpu.logical_number",)
     for start, end, _ in questions(model, rng, 20):
-        found = store.range(Matching(CPU_UTILIZATION), start, end, 1, Aggregation.AVG, by)
+        found = store.aggregate(Query(CPU_UTILIZATION, start, end, 1, by=by), Aggregation.AVG)
         spans = [model.seconds(ts, 1, start, end) for ts in found.times]
         same(
             found.values,
             [[model.gauge([key], s, Aggregation.AVG) for s in spans] for key in CPU],
         )
-        rate = store.range(Matching(BYTES_SENT), start, end, 7, Aggregation.RATE)
+        rate = store.aggregate(Query(BYTES_SENT, start, end, 7), Aggregation.RATE)
         spans = [model.seconds(ts, 7, start, end) for ts in rate.times]
         same(rate.values, [[model.counter(SENT, s, Aggregation.RATE) for s in spans]])
         seconds = model.seconds(start, end - start, start, end)
-        found = store.total(Matching(REQUEST_DURATION), start, end).buckets[0]
+        found = store.total(Query(REQUEST_DURATION, start, end)).buckets[0]
         first_told = model.merged(REQUESTS, seconds)[0]
         # A minute that was open still may hold what came late, where single seconds do not.
         assert (first_told <= found).all()
@@ -257,7 +264,7 @@ def test_frames_of_known_seconds_are_merged_however_late(filled):
 def test_everything_outlives_a_new_start(filled, open_backend):
     store, model, _ = filled
     start, end = min(model.gauges), max(model.gauges) + 1
-    before = store.range(Matching(BYTES_SENT), start, end, 1, Aggregation.SUM)
+    before = store.aggregate(Query(BYTES_SENT, start, end, 1), Aggregation.SUM)
     store.close()
-    after = open_backend().range(Matching(BYTES_SENT), start, end, 1, Aggregation.SUM)
+    after = open_backend().aggregate(Query(BYTES_SENT, start, end, 1), Aggregation.SUM)
     assert np.array_equal(before.values, after.values, equal_nan=True)

@@ -9,7 +9,8 @@ import pytest
 from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
 from servescope.records import Method, RequestDetail, RequestFlag, RequestRecord
 from servescope.store import REGISTRY
-from servescope.store.base import Aggregation, Batch, Frame, HistogramDelta, Matching, SeriesKey
+from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
+from servescope.store.query import Aggregation, Query
 from tests.contracts.series import CPU, REQUESTS, SENT, START, delta, same
 
 
@@ -17,35 +18,35 @@ def test_an_empty_store_answers(store):
     assert store.bounds() is None
     assert store.cursors() == {}
     assert store.series(CPU_UTILIZATION) == []
-    assert store.details(10) == []
-    found = store.range(Matching(CPU_UTILIZATION), START, START + 5, 1, Aggregation.AVG)
+    assert store.request_details(10) == []
+    found = store.aggregate(Query(CPU_UTILIZATION, START, START + 5, 1), Aggregation.AVG)
     assert (found.groups, found.values.shape, found.times.size) == ([], (0, 5), 5)
-    assert store.quantiles([0.5], Matching(REQUEST_DURATION), 0, 5, 1).values.shape == (0, 1, 5)
-    assert store.heatmap(Matching(REQUEST_DURATION), 0, 5, 1).counts.shape == (0, 5)
-    assert store.mean(Matching(REQUEST_DURATION), 0, 5, 1).values.shape == (0, 5)
-    assert store.total(Matching(REQUEST_DURATION), 0, 5).groups == []
+    assert store.quantiles(Query(REQUEST_DURATION, 0, 5, 1), [0.5]).values.shape == (0, 1, 5)
+    assert store.heatmap(Query(REQUEST_DURATION, 0, 5, 1)).counts.shape == (0, 5)
+    assert store.mean(Query(REQUEST_DURATION, 0, 5, 1)).values.shape == (0, 5)
+    assert store.total(Query(REQUEST_DURATION, 0, 5)).groups == []
 
 
 def test_an_empty_span_has_no_steps(store):
     store.write(Batch([Frame(START, {CPU[0]: 1.0}, {SENT[0]: 1.0}, {REQUESTS[0]: delta(0.1)})]))
     empty = (START + 60, START + 60)
-    assert store.range(Matching(CPU_UTILIZATION), *empty, 60, Aggregation.AVG).times.size == 0
-    assert store.quantiles([0.5], Matching(REQUEST_DURATION), *empty, 60).times.size == 0
-    assert store.total(Matching(BYTES_SENT), *empty).groups == []
+    assert store.aggregate(Query(CPU_UTILIZATION, *empty, 60), Aggregation.AVG).times.size == 0
+    assert store.quantiles(Query(REQUEST_DURATION, *empty, 60), [0.5]).times.size == 0
+    assert store.total(Query(BYTES_SENT, *empty)).groups == []
 
 
 def test_zero_and_gap_are_told_apart(store):
     store.write(Batch([Frame(START, counts={SENT[0]: 5.0}), Frame(START + 2), Frame(START + 3)]))
-    found = store.range(Matching(BYTES_SENT), START, START + 5, 1, Aggregation.RATE)
+    found = store.aggregate(Query(BYTES_SENT, START, START + 5, 1), Aggregation.RATE)
     same(found.values, [[5.0, math.nan, 0.0, 0.0, math.nan]])
 
 
 def test_a_label_a_series_lacks_counts_as_empty(store):
     bare = SeriesKey(BYTES_SENT)
     store.write(Batch([Frame(START, counts={bare: 1.0, SENT[0]: 2.0})]))
-    found = store.total(Matching(BYTES_SENT), START, START + 1, ("listener",))
+    found = store.total(Query(BYTES_SENT, START, START + 1, by=("listener",)))
     assert dict(zip(found.groups, found.count, strict=True)) == {("",): 1.0, ("files",): 2.0}
-    only = store.total(Matching(BYTES_SENT, (("listener", "files"),)), START, START + 1)
+    only = store.total(Query(BYTES_SENT, START, START + 1, where=(("listener", "files"),)))
     assert only.count.tolist() == [2.0]
 
 
@@ -58,13 +59,13 @@ def test_a_question_that_does_not_suit_the_kind_is_refused(store):
     store.write(Batch([Frame(START, {CPU[0]: 1.0}, {SENT[0]: 1.0}, {REQUESTS[0]: delta(0.1)})]))
     span = (START, START + 1, 1)
     with pytest.raises(ValueError, match="it takes avg, min, max"):
-        store.range(Matching(CPU_UTILIZATION), *span, Aggregation.RATE)
+        store.aggregate(Query(CPU_UTILIZATION, *span), Aggregation.RATE)
     with pytest.raises(ValueError, match="it takes sum, rate"):
-        store.range(Matching(BYTES_SENT), *span, Aggregation.AVG)
+        store.aggregate(Query(BYTES_SENT, *span), Aggregation.AVG)
     with pytest.raises(ValueError, match="not a histogram"):
-        store.quantiles([0.5], Matching(BYTES_SENT), *span)
+        store.quantiles(Query(BYTES_SENT, *span), [0.5])
     with pytest.raises(ValueError, match="has no total"):
-        store.total(Matching(CPU_UTILIZATION), START, START + 1)
+        store.total(Query(CPU_UTILIZATION, START, START + 1))
 
 
 def test_cursors_come_and_go_with_the_frames(store):
@@ -83,9 +84,9 @@ def test_a_batch_is_committed_whole_or_not_at_all(store):
     with pytest.raises(ValueError, match="buckets"):
         store.write(Batch(bad, {"1.ring": 2}))
     assert store.cursors() == {"1.ring": 1}
-    assert store.total(Matching(BYTES_SENT), START, START + 2).count.tolist() == [1.0]
+    assert store.total(Query(BYTES_SENT, START, START + 2)).count.tolist() == [1.0]
     store.write(Batch([Frame(START + 1, counts={SENT[1]: 7.0})], {"1.ring": 2}))
-    assert store.total(Matching(BYTES_SENT), START, START + 2).count.tolist() == [8.0]
+    assert store.total(Query(BYTES_SENT, START, START + 2)).count.tolist() == [8.0]
 
 
 def detail(number):
@@ -105,20 +106,20 @@ def detail(number):
 
 
 def test_details_are_listed_newest_first(store):
-    store.write(Batch([Frame(START)], details=[detail(n) for n in range(5)]))
-    store.write(Batch([Frame(START + 1)], details=[detail(5)]))
-    found = store.details(3)
+    store.write(Batch([Frame(START)], request_details=[detail(n) for n in range(5)]))
+    store.write(Batch([Frame(START + 1)], request_details=[detail(5)]))
+    found = store.request_details(3)
     assert [one for _, one in found] == [detail(5), detail(4), detail(3)]
     ids = [number for number, _ in found]
     assert ids == sorted(ids, reverse=True)
-    assert store.details(10, after_id=ids[0]) == []
-    assert [one for _, one in store.details(10, after_id=ids[1])] == [detail(5)]
+    assert store.request_details(10, after_id=ids[0]) == []
+    assert [one for _, one in store.request_details(10, after_id=ids[1])] == [detail(5)]
 
 
 def test_only_the_newest_details_are_kept(store):
-    store.write(Batch([Frame(START)], details=[detail(n) for n in range(3_000)]))
-    store.write(Batch([Frame(START)], details=[detail(n) for n in range(3_000, 6_000)]))
-    found = store.details(10_000)
+    store.write(Batch([Frame(START)], request_details=[detail(n) for n in range(3_000)]))
+    store.write(Batch([Frame(START)], request_details=[detail(n) for n in range(3_000, 6_000)]))
+    found = store.request_details(10_000)
     assert [one.target for _, one in found] == [f"/{n}" for n in range(5_999, 999, -1)]
 
 
@@ -137,7 +138,7 @@ def test_what_one_writes_another_reads(store, open_backend):
     other = open_backend()
     assert other.bounds() is None
     store.write(Batch([Frame(START, {CPU[0]: 0.5})]))
-    found = other.range(Matching(CPU_UTILIZATION), START, START + 1, 1, Aggregation.AVG)
+    found = other.aggregate(Query(CPU_UTILIZATION, START, START + 1, 1), Aggregation.AVG)
     assert found.values.tolist() == [[0.5]]
 
 
@@ -148,7 +149,7 @@ def test_reading_while_minutes_close_misses_and_doubles_nothing(store):
     def read():
         while not stop.is_set():
             known = written[0]
-            found = store.total(Matching(BYTES_SENT), START, START + 1_000)
+            found = store.total(Query(BYTES_SENT, START, START + 1_000))
             count = found.count.sum()
             if not known - START + 1 <= count <= written[0] - START + 2:
                 failures.append((known, count))
@@ -176,10 +177,10 @@ def test_spans_of_days_and_years_are_answered(store):
     store.write(Batch([Frame(START, {CPU[0]: 1.0}, {SENT[0]: 1.0}, {REQUESTS[0]: delta(0.1)})]))
     for days, step in ((1, 60), (1, 120), (30, 3600), (800, 86_400)):
         span = (START - days * 86_400 + 600, START + 600)
-        gauge = store.range(Matching(CPU_UTILIZATION), *span, step, Aggregation.AVG)
+        gauge = store.aggregate(Query(CPU_UTILIZATION, *span, step), Aggregation.AVG)
         assert np.nansum(gauge.values) == 1.0
-        sent = store.range(Matching(BYTES_SENT), *span, step, Aggregation.SUM)
+        sent = store.aggregate(Query(BYTES_SENT, *span, step), Aggregation.SUM)
         assert np.nansum(sent.values) == 1.0
-        p95 = store.quantiles([0.95], Matching(REQUEST_DURATION), *span, step)
+        p95 = store.quantiles(Query(REQUEST_DURATION, *span, step), [0.95])
         assert np.nanmax(p95.values) == pytest.approx(0.1, rel=p95.error_bound)
-        assert store.total(Matching(REQUEST_DURATION), *span).count.tolist() == [1.0]
+        assert store.total(Query(REQUEST_DURATION, *span)).count.tolist() == [1.0]

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from tests.contracts.harness import APPS, wait_until
 
 from servescope.errors import CertificateError
 from servescope.records import (
@@ -26,6 +25,7 @@ from servescope.records import (
 )
 from servescope.serving import start_listener
 from servescope.serving.models import REGISTRY
+from tests.contracts.harness import APPS, wait_until
 from tests.contracts.tls_hall import TlsHall, TlsPair
 from tests.serving.raw_client import (
     CLOSING,

@@ -23,9 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.contracts.harness import ModelHarness
-
     from servescope.serving import RunningListener
+    from tests.contracts.harness import ModelHarness
 
 MIB = 1024 * 1024
 BLOCK = b"x" * MIB

@@ -10,8 +10,10 @@ import pytest
 from servescope import histogram
 from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
 from servescope.errors import EngineAwayError
-from servescope.store.base import Aggregation, Batch, Frame, HistogramDelta, Matching, SeriesKey
+from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.opening import open_backend
+from servescope.store.query import Aggregation, Query
+from servescope.store.steps import Steps
 from tests.engines import ENGINES, PROMETHEUS, VICTORIA_METRICS, RunningEngine
 from tests.ports import free_port
 from tests.processes import eventually
@@ -31,21 +33,21 @@ def frame(ts):
 def holds_each_second_once(view, start, end):
     """Whether a view has every second exactly, to the last count."""
     seconds = range(start, end)
-    sent = view.range(Matching(BYTES_SENT), start, end, 1, Aggregation.SUM)
-    cpu = view.range(Matching(CPU_UTILIZATION), start, end, 1, Aggregation.AVG)
-    total = view.total(Matching(REQUEST_DURATION), start, end)
+    sent = view.aggregate(Query(BYTES_SENT, start, end, 1), Aggregation.SUM)
+    cpu = view.aggregate(Query(CPU_UTILIZATION, start, end, 1), Aggregation.AVG)
+    total = view.total(Query(REQUEST_DURATION, start, end))
     return (
         len(sent.groups) == len(cpu.groups) == 1
         and sent.values[0].tolist() == [ts % 1000 for ts in seconds]
         and np.allclose(cpu.values[0], [ts % 100 / 100 for ts in seconds])
         and total.count.tolist() == [2 * len(seconds)]
-        and view.total(Matching(BYTES_SENT), start, end).count.tolist()
+        and view.total(Query(BYTES_SENT, start, end)).count.tolist()
         == [sum(ts % 1000 for ts in seconds)]
     )
 
 
 def what_is_missing(view, start, end):
-    found = view.range(Matching(BYTES_SENT), start, end, 1, Aggregation.SUM)
+    found = view.aggregate(Query(BYTES_SENT, start, end, 1), Aggregation.SUM)
     return [start + int(index) for index in np.flatnonzero(np.isnan(found.values).all(axis=0))]
 
 
@@ -112,10 +114,11 @@ def test_an_engine_killed_in_mid_stream_lacks_nothing_afterwards(engine, open_st
     assert store.wait_sent(60)
     engine.show()
     store.look_anew()
-    assert store._fleet.parts("a", START, last, 60)[-1].tier == 60
-    for match in (Matching(BYTES_SENT), Matching(REQUEST_DURATION)):
-        found = view.range(match, START, last, 60, Aggregation.SUM)
-        expected = store.local.range(match, START, last, 60, Aggregation.SUM)
+    assert store._fleet.segments("a", Steps(START, last, 60))[-1].tier == 60
+    for metric in (BYTES_SENT, REQUEST_DURATION):
+        query = Query(metric, START, last, 60)
+        found = view.aggregate(query, Aggregation.SUM)
+        expected = store.local.aggregate(query, Aggregation.SUM)
         assert found.values.tolist() == expected.values.tolist()
 
 
@@ -158,7 +161,7 @@ def test_what_the_own_file_has_no_more_is_asked_of_the_engine(engine, open_store
     assert second.bounds() == (START, START + 399)
     assert second.local.bounds() == (START + 300, START + 399)
     for step in (1, 60):
-        sent = second.range(Matching(BYTES_SENT), START, START + 400, step, Aggregation.SUM)
+        sent = second.aggregate(Query(BYTES_SENT, START, START + 400, step), Aggregation.SUM)
         assert np.nansum(sent.values) == sum(ts % 1000 for ts in range(START, START + 400))
     assert holds_each_second_once(second, START, START + 400)
 

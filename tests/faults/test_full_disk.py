@@ -26,7 +26,8 @@ SHARED = """
     from servescope.errors import ServescopeError
     from servescope.recording import Recorder
     from servescope.records import Sample
-    from servescope.store.base import Aggregation, Batch, Frame, Matching, SeriesKey
+    from servescope.store.base import Batch, Frame, SeriesKey
+    from servescope.store.query import Aggregation, Query
     from servescope.collecting.collector import Collector
     from servescope.store.sqlite.store import open_store
 
@@ -56,7 +57,7 @@ SHARED = """
         (folder / "ballast").unlink()
 
     def counted(store):
-        return store.total(Matching(REQUEST_DURATION), *EVER).count.tolist()
+        return store.total(Query(REQUEST_DURATION, *EVER)).count.tolist()
 """
 
 COLLECT = (
@@ -90,8 +91,8 @@ COLLECT = (
             tick(second + 1)
         told["problem"] = collector.status.store_problem
         told["while full"] = counted(store)
-        told["cpu"] = len(store.range(Matching(CPU_UTILIZATION), BEGIN, BEGIN + 2, 1,
-                                      Aggregation.AVG).values)
+        query = Query(CPU_UTILIZATION, BEGIN, BEGIN + 2)
+        told["cpu"] = len(store.aggregate(query, Aggregation.AVG).values)
     for second in range(150, 153):
         serve(second, 1)
         tick(second + 1)
@@ -131,7 +132,7 @@ WRITE = (
     store.close()
     store = open_store(folder)
     told["acknowledged"] = acknowledged
-    told["stored"] = store.total(Matching("servescope.http.server.sent"), *EVER).count.tolist()
+    told["stored"] = store.total(Query("servescope.http.server.sent", *EVER)).count.tolist()
     told["cursor"] = store.cursors() == {"r": second}
     told["set aside"] = [path.name for path in folder.glob("*corrupt*")]
     print(json.dumps(told))
@@ -148,14 +149,14 @@ RESTART = (
     store.close()
     with full():
         store = open_store(folder)
-        total = store.total(Matching("servescope.http.server.sent"), *EVER).count.tolist()
+        total = store.total(Query("servescope.http.server.sent", *EVER)).count.tolist()
         try:
             store.write(Batch([Frame(BEGIN + n, {sent: 1.0}) for n in range(900)]))
             problem = ""
         except ServescopeError as error:
             problem = str(error)
     store.write(Batch([Frame(BEGIN + 1, counts={sent: 1.0})]))
-    after = store.total(Matching("servescope.http.server.sent"), *EVER).count.tolist()
+    after = store.total(Query("servescope.http.server.sent", *EVER)).count.tolist()
     print(json.dumps({"total": total, "problem": problem, "after": after}))
 """
 )
@@ -183,7 +184,7 @@ READ_ONLY = (
         told["start"] = f"{type(error).__name__}: {error}"
     remount("rw")
     store = open_store(folder)
-    told["total"] = store.total(Matching("servescope.http.server.sent"), *EVER).count.tolist()
+    told["total"] = store.total(Query("servescope.http.server.sent", *EVER)).count.tolist()
     print(json.dumps(told))
 """
 )

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from servescope import catalog
-from servescope.store.base import Aggregation, Matching
+from servescope.store.query import Aggregation, Query
 from servescope.store.sqlite.store import open_store
 from tests.processes import children, eventually, gunicorn, is_bound
 
@@ -50,7 +50,7 @@ def total_requests(folder, listener):
         if bounds is None:
             return 0
         total = store.total(
-            Matching(catalog.REQUEST_DURATION, (("listener", listener),)), 0, bounds[1] + 1
+            Query(catalog.REQUEST_DURATION, 0, bounds[1] + 1, where=(("listener", listener),))
         )
         return int(total.count.sum())
 
@@ -97,8 +97,9 @@ def test_the_gap_stays_a_gap(start_dashboard):
         start_dashboard(folder=running.folder)
         restarted = eventually(lambda: store.bounds()[1] > last and store.bounds()[1])
         eventually(lambda: store.bounds()[1] >= restarted + 2)
-        cpu = Matching(catalog.CPU_UTILIZATION, (("cpu.logical_number", "all"),))
-        found = store.range(cpu, last, restarted + 3, 1, Aggregation.AVG)
+        all_cores = (("cpu.logical_number", "all"),)
+        query = Query(catalog.CPU_UTILIZATION, last, restarted + 3, where=all_cores)
+        found = store.aggregate(query, Aggregation.AVG)
         values = dict(zip(found.times.tolist(), found.values[0].tolist(), strict=True))
         assert values[last] > 0
         assert values[restarted + 2] > 0

@@ -13,7 +13,7 @@ import pytest
 
 from servescope import catalog
 from servescope.recording.recorder import RINGS
-from servescope.store.base import Matching
+from servescope.store.query import Query
 from servescope.store.sqlite.store import open_store
 from tests.processes import ROOT, children, eventually, gunicorn
 
@@ -104,10 +104,10 @@ def test_nine_kills_of_the_leader_lose_and_double_nothing(start_dashboard, start
     assert recording.end() == -signal.SIGKILL
     with closing(open_store(running.folder)) as store:
         eventually(lambda: not recording.ring.exists())  # drained, and its writer is dead
-        found = store.total(Matching(catalog.REQUEST_DURATION, LISTENER), *EVER)
+        found = store.total(Query(catalog.REQUEST_DURATION, *EVER, where=LISTENER))
         assert found.count.tolist() == [RECORDS], f"seed {seed}"
         assert found.buckets.sum() == RECORDS
-        lost = store.total(Matching(catalog.RING_LOST), *EVER)
+        lost = store.total(Query(catalog.RING_LOST, *EVER))
         assert lost.count.sum() == 0
         eventually(lambda: recording.ring.name not in store.cursors())
     assert len(set(killed)) == KILLS

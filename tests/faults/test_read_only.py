@@ -27,7 +27,7 @@ PROGRAM = """
     from servescope.catalog import REQUEST_DURATION
     from servescope.errors import ServescopeError
     from servescope.recording import Recorder
-    from servescope.store.base import Matching
+    from servescope.store.query import Query
     from servescope.collecting.collector import Collector
     from servescope.control.load_runs import Control
     from servescope.store.sqlite.store import open_store
@@ -44,7 +44,7 @@ PROGRAM = """
     told = {}
 
     def counted(store):
-        return store.total(Matching(REQUEST_DURATION), 0, 4_000_000_000).count.tolist()
+        return store.total(Query(REQUEST_DURATION, 0, 4_000_000_000)).count.tolist()
 
     def serve(first, last):
         "A hundred requests a second, collected each second."
@@ -100,14 +100,14 @@ AGAIN = """
     import json, sys, time
     from pathlib import Path
     from servescope.catalog import REQUEST_DURATION, RING_LOST
-    from servescope.store.base import Matching
+    from servescope.store.query import Query
     from servescope.collecting.collector import Collector
     from servescope.store.sqlite.store import open_store
 
     folder = Path(sys.argv[1])
     store = open_store(folder)
     def counted(name):
-        return store.total(Matching(name), 0, 4_000_000_000).count.tolist()
+        return store.total(Query(name, 0, 4_000_000_000)).count.tolist()
     told = {"found": counted(REQUEST_DURATION)}
     collector = Collector(store, folder / "rings")
     collector.tick((store.bounds()[1] + 9) * 10**9, 0.0)

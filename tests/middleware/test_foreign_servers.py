@@ -18,7 +18,7 @@ from servescope import catalog
 from servescope.catalog import REQUEST_DURATION
 from servescope.collecting.collector import Collector
 from servescope.recording.recorder import RINGS
-from servescope.store.base import Matching
+from servescope.store.query import Query
 from servescope.store.sqlite.store import open_store
 from tests.processes import alive, eventually
 
@@ -75,18 +75,18 @@ class Gathering:
         ahead = next(self._seconds)  # each tick needs a second of its own
         self.collector.tick(time.time_ns() + ahead * 10**9, time.monotonic() + ahead)
         oldest, newest = self.store.bounds() or (0, 0)
-        total = self.store.total(Matching(REQUEST_DURATION), oldest, newest + 1, LABELS)
+        total = self.store.total(Query(REQUEST_DURATION, oldest, newest + 1, by=LABELS))
         found = zip(total.groups, total.count.tolist(), strict=True)
         return Counter({group: round(count) for group, count in found if count})
 
     def details(self, count):
         """The newest, once there are so many: each is written after the record it belongs to."""
-        eventually(lambda: self.counts() and len(self.store.details(count)) == count, 5)
-        return [detail.record for _, detail in self.store.details(count)]
+        eventually(lambda: self.counts() and len(self.store.request_details(count)) == count, 5)
+        return [detail.record for _, detail in self.store.request_details(count)]
 
     def total(self, metric):
         oldest, newest = self.store.bounds()
-        return self.store.total(Matching(metric), oldest, newest + 1).count.sum()
+        return self.store.total(Query(metric, oldest, newest + 1)).count.sum()
 
 
 @pytest.fixture

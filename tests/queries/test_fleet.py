@@ -12,8 +12,9 @@ from servescope.histogram import ERROR_BOUND
 from servescope.queries import fleet, overview
 from servescope.queries.context import QueryContext
 from servescope.settings import ALL_HOSTS, Settings
-from servescope.store.base import Aggregation, Batch, Frame, HistogramDelta, Matching, SeriesKey
+from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.opening import open_backend
+from servescope.store.query import Aggregation, Query
 from tests.engines import ENGINES, RunningEngine
 from tests.processes import eventually
 
@@ -119,8 +120,7 @@ def test_all_hosts_add_rates_average_shares_and_merge_histograms(hosts):
     # A host's rate is one over the seconds it was there, and adds to the others'.
     beta.write(Batch([frame(ts, 10, 0.4) for ts in range(now, now + 5)]))
     hosts.settle()
-    asked = (Matching(BYTES_SENT), now - 20, now + 10, 30, Aggregation.RATE)
-    rate = everyone.store.range(*asked)
+    rate = everyone.store.aggregate(Query(BYTES_SENT, now - 20, now + 10, 30), Aggregation.RATE)
     assert np.nanmax(rate.values) == pytest.approx(4000)
 
 

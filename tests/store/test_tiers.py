@@ -10,7 +10,8 @@ import pytest
 from servescope import histogram
 from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
 from servescope.settings import load_settings
-from servescope.store.base import Aggregation, Batch, Frame, HistogramDelta, Matching, SeriesKey
+from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
+from servescope.store.query import Aggregation, Query
 from servescope.store.sqlite.store import open_store
 from servescope.store.tiers import FINE, MINUTE, TEN_MINUTES, Retention
 
@@ -95,37 +96,39 @@ def test_long_steps_are_exact_whichever_finer_tier_is_gone(filled, gone, step):
         drop(filled, tier, edge)
     end = START + HOURS * 3600
     for agg, of in ((Aggregation.MIN, min), (Aggregation.MAX, max), (Aggregation.AVG, mean)):
-        found = filled.range(
-            Matching(CPU_UTILIZATION), START, end, step, agg, ("cpu.logical_number",)
+        found = filled.aggregate(
+            Query(CPU_UTILIZATION, START, end, step, by=("cpu.logical_number",)), agg
         )
         assert found.actual_step == step
         for row, key in zip(found.values, CPU, strict=True):
             np.testing.assert_allclose(row, expected(key, of, found.times, step), rtol=1e-9)
-    sent = filled.range(Matching(BYTES_SENT), START, end, step, Aggregation.RATE)
+    sent = filled.aggregate(Query(BYTES_SENT, START, end, step), Aggregation.RATE)
     seconds = {}
     for one in history():
         seconds.setdefault(one.ts // step * step, []).append(one.counts[SENT])
     wanted = [mean(seconds[ts]) if ts in seconds else math.nan for ts in sent.times.tolist()]
     np.testing.assert_allclose(sent.values[0], wanted, rtol=1e-9)
-    merged = filled.quantiles([0.5, 1.0], Matching(REQUEST_DURATION), START, end, step)
+    merged = filled.quantiles(Query(REQUEST_DURATION, START, end, step), [0.5, 1.0])
     assert merged.actual_step == step
     assert np.isnan(merged.values[0, 0]).tolist() == np.isnan(sent.values[0]).tolist()
-    heat = filled.heatmap(Matching(REQUEST_DURATION), START, end, step)
+    heat = filled.heatmap(Query(REQUEST_DURATION, START, end, step))
     assert np.nansum(heat.counts) == 2 * len(history())
-    total = filled.total(Matching(REQUEST_DURATION), START, end)
+    total = filled.total(Query(REQUEST_DURATION, START, end))
     assert total.buckets.sum() == total.count[0] == 2 * len(history())
 
 
 def test_a_query_takes_the_finest_tier_that_reaches_back(filled):
     drop(filled, FINE, START + 30 * 3600)
     drop(filled, MINUTE, START + 20 * 3600)
-    match, end = Matching(BYTES_SENT), START + HOURS * 3600
-    steps = {
-        back: filled.range(match, end - back * 3600, end, 1, Aggregation.SUM).actual_step
-        for back in (1, 9, 30)
-    }
+    end = START + HOURS * 3600
+
+    def actual_step(start, step):
+        query = Query(BYTES_SENT, start, end, step)
+        return filled.aggregate(query, Aggregation.SUM).actual_step
+
+    steps = {back: actual_step(end - back * 3600, 1) for back in (1, 9, 30)}
     assert steps == {1: 1, 9: 60, 30: 600}
-    assert filled.range(match, START, end, 660, Aggregation.SUM).actual_step == 1200
+    assert actual_step(START, 660) == 1200
 
 
 def test_each_tier_keeps_histograms(filled):

@@ -13,18 +13,17 @@ from servescope.catalog import (
     MEMORY_UTILIZATION,
     PAGING_UTILIZATION,
 )
-from servescope.store.base import Aggregation, Matching
 from servescope.store.engine.names import INSTANCE, READINGS, by_clause
 from servescope.store.engine.reader import Cells
 from servescope.store.engine.tier_choice import tier_of
+from servescope.store.query import Aggregation
 from servescope.store.tiers import FINE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from numpy.typing import NDArray
 
     from servescope.store.engine.reader import EngineReader, Expression
+    from servescope.store.query import Query
 
 AVERAGED: Final = {CPU_UTILIZATION, LOAD_AVERAGE, MEMORY_UTILIZATION, PAGING_UTILIZATION}
 """Figures of a host that over several hosts are averaged, not added."""
@@ -32,37 +31,30 @@ AVERAGED: Final = {CPU_UTILIZATION, LOAD_AVERAGE, MEMORY_UTILIZATION, PAGING_UTI
 _FOLDS: Final = {Aggregation.MIN: np.fmin, Aggregation.MAX: np.fmax}
 
 
-def extreme(
-    agg: Aggregation,
-) -> Callable[[EngineReader, Matching, Sequence[str], int, int, int], Cells]:
-    """The question for the lowest or highest reading of a group in each step."""
+def extreme(reader: EngineReader, query: Query, aggregation: Aggregation) -> Cells:
+    """The lowest or highest reading of a group in each step."""
 
-    def ask(
-        reader: EngineReader, match: Matching, by: Sequence[str], start: int, end: int, step: int
-    ) -> Cells:
-        def expression(tier: int, window_s: int) -> str:
-            selected = reader.selected(match, "" if tier == FINE else f"_{agg}", tier)
-            return f"{agg} {by_clause(by)} ({reader.over(agg, selected, window_s, tier)})"
+    def expression(tier: int, window_s: int) -> str:
+        selected = reader.selected(query, "" if tier == FINE else f"_{aggregation}", tier)
+        over = reader.over(aggregation, selected, window_s, tier)
+        return f"{aggregation} {by_clause(query.by)} ({over})"
 
-        return reader.cells(expression, by, start, end, step, _FOLDS[agg])
-
-    return ask
+    return reader.cells(expression, query.by, query.steps, _FOLDS[aggregation])
 
 
-def average(
-    reader: EngineReader, match: Matching, by: Sequence[str], start: int, end: int, step: int
-) -> Cells:
+def average(reader: EngineReader, query: Query) -> Cells:
     """Each series averaged over its readings in a step, then summed in its group.
 
-    What AVERAGED names is summed host by host, and averaged over these.
+    A metric of AVERAGED is summed host by host, and averaged over the hosts.
     """
-    by_host = reader.instance is None and match.metric in AVERAGED and INSTANCE not in by
-    if tier_of(step) == FINE:
-        expression = _average_of_seconds(reader, match, by, by_host=by_host)
-        return reader.cells(expression, by, start, end, step)
-    labels = (*BY_NAME[match.metric].labels, INSTANCE)
-    sums = reader.cells(_readings(reader, match, "sum"), labels, start, end, step)
-    counts = reader.cells(_readings(reader, match, "count"), labels, start, end, step)
+    by, steps = query.by, query.steps
+    by_host = reader.instance is None and query.metric in AVERAGED and INSTANCE not in by
+    if tier_of(query.step) == FINE:
+        expression = _average_of_seconds(reader, query, by_host=by_host)
+        return reader.cells(expression, by, steps)
+    labels = (*BY_NAME[query.metric].labels, INSTANCE)
+    sums = reader.cells(_readings(reader, query, "sum"), labels, steps)
+    counts = reader.cells(_readings(reader, query, "count"), labels, steps)
     number = dict(zip(counts.groups, counts.values, strict=True))
     inner = (*by, INSTANCE) if by_host else tuple(by)
     summed: dict[tuple[str, ...], NDArray[np.float64]] = {}
@@ -71,37 +63,37 @@ def average(
         key = tuple(told.get(label, "") for label in inner)
         _add(summed, key, row / number[group])
     if not by_host:
-        return _cells(summed, sums)
+        return Cells.of(summed, len(steps))
     total: dict[tuple[str, ...], NDArray[np.float64]] = {}
     hosts: dict[tuple[str, ...], NDArray[np.float64]] = {}
     for key, row in summed.items():
         _add(total, key[:-1], row)
         _add(hosts, key[:-1], np.where(np.isnan(row), np.nan, 1.0))
-    return _cells({key: row / hosts[key] for key, row in total.items()}, sums)
+    means = {key: row / hosts[key] for key, row in total.items()}
+    return Cells.of(means, len(steps))
 
 
-def _average_of_seconds(
-    reader: EngineReader, match: Matching, by: Sequence[str], *, by_host: bool
-) -> Expression:
-    selected = reader.selected(match)
+def _average_of_seconds(reader: EngineReader, query: Query, *, by_host: bool) -> Expression:
+    selected = reader.selected(query)
 
     def expression(_tier: int, window_s: int) -> str:
         each = reader.over("avg", selected, window_s)
         if not by_host:
-            return f"sum {by_clause(by)} ({each})"
-        return f"avg {by_clause(by)} (sum {by_clause((*by, INSTANCE))} ({each}))"
+            return f"sum {by_clause(query.by)} ({each})"
+        of_hosts = f"sum {by_clause((*query.by, INSTANCE))} ({each})"
+        return f"avg {by_clause(query.by)} ({of_hosts})"
 
     return expression
 
 
-def _readings(reader: EngineReader, match: Matching, what: str) -> Expression:
-    """Sum or number of a series' readings."""
-    suffix = READINGS if what == "count" else "_sum"
+def _readings(reader: EngineReader, query: Query, function: str) -> Expression:
+    """`sum` or `count` of a series' readings."""
+    suffix = READINGS if function == "count" else "_sum"
 
     def expression(tier: int, window_s: int) -> str:
         if tier == FINE:
-            return reader.over(what, reader.selected(match), window_s)
-        return reader.over("sum", reader.selected(match, suffix, tier), window_s, tier)
+            return reader.over(function, reader.selected(query), window_s)
+        return reader.over("sum", reader.selected(query, suffix, tier), window_s, tier)
 
     return expression
 
@@ -111,15 +103,10 @@ def _add(
     key: tuple[str, ...],
     row: NDArray[np.float64],
 ) -> None:
-    """Add where something is told; NaN where nothing is."""
+    """Add a row where it has values; a sum stays NaN where no row has one."""
     before = sums.get(key)
     if before is None:
         sums[key] = row
     else:
         known = np.nan_to_num(before) + np.nan_to_num(row)
         sums[key] = np.where(np.isnan(before) & np.isnan(row), np.nan, known)
-
-
-def _cells(rows: dict[tuple[str, ...], NDArray[np.float64]], like: Cells) -> Cells:
-    values = np.array(list(rows.values())) if rows else np.empty((0, like.values.shape[1]))
-    return Cells(list(rows), values)

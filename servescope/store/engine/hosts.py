@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from servescope.store.engine.client import Engine
+    from servescope.store.steps import Steps
 
 FRAMES: Final = frames_name()
 
@@ -94,13 +95,13 @@ class Fleet:
             return None
         return min(host.oldest_s for host in found), max(host.newest_s for host in found)
 
-    def parts(self, instance: str | None, start: int, end: int, step: int) -> list[Segment]:
-        """Which parts of a span are asked of which tier, of one host or of all."""
-        if tier_choice.tier_of(step) == FINE:
-            return tier_choice.parts(start, end, step, {})
+    def segments(self, instance: str | None, steps: Steps) -> list[Segment]:
+        """Which segments of a span are asked of which tier, of one host or of all."""
+        if tier_choice.tier_of(steps.step) == FINE:
+            return tier_choice.segments(steps, {})
         hosts = [host for host in self.hosts() if instance in {None, host.name}]
         if not hosts:
-            return [Segment(FINE, start, end)]
+            return [Segment(FINE, steps.start, steps.end)]
         live_since = time.time() - _ROWS_WINDOW_S
         holes: dict[int, list[tier_choice.Interval]] = {}
         for tier in TIERS[1:]:
@@ -110,7 +111,7 @@ class Fleet:
                 until = inf if instance or host.newest_s > live_since else host.newest_s + 1
                 known = self._rows.get((host.name, tier), ())
                 holes[tier] += tier_choice.lacking((host.oldest_s, until), known)
-        return tier_choice.parts(start, end, step, holes)
+        return tier_choice.segments(steps, holes)
 
     def _values(
         self, expression: str, at_s: float, labels: Sequence[str] = (INSTANCE,)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
 from servescope.catalog import BY_NAME, Kind
 from servescope.errors import EngineRefusedError
-from servescope.store.base import Matching, SeriesKey
+from servescope.store.base import SeriesKey
 from servescope.store.engine.names import (
     INSTANCE,
     by_clause,
@@ -25,15 +25,17 @@ from servescope.store.engine.names import (
 )
 from servescope.store.engine.windows import MOST_ROWS, Window, windows
 from servescope.store.sqlite.segments import Segment
+from servescope.store.steps import Steps
 from servescope.store.tiers import FINE, MINUTE, TEN_MINUTES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
     from servescope.store.engine.client import Engine
     from servescope.store.engine.hosts import Fleet
+    from servescope.store.query import Query
 
 SERIES_FRESH_S: Final = 30.0
 """How old the list of a metric's series may be; one that brings data is known at once."""
@@ -58,6 +60,11 @@ class Cells(NamedTuple):
 
     groups: list[tuple[str, ...]]
     values: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, rows: Mapping[tuple[str, ...], NDArray[np.float64]], steps: int) -> Cells:
+        """Rows of so many steps, by group."""
+        return cls(list(rows), np.array(list(rows.values())) if rows else np.empty((0, steps)))
 
 
 @dataclass(slots=True)
@@ -123,18 +130,14 @@ class EngineReader:
                 self._known[metric] = _Known(keys, time.monotonic())
         return sorted(keys)
 
-    def groups(self, match: Matching, by: Sequence[str]) -> list[tuple[str, ...]]:
-        """The groups of the series that match, sorted; empty when none does."""
-        found = set()
-        for key in self.series(match.metric):
-            labels = dict(key.labels)
-            if all(labels.get(name, "") == text for name, text in match.where):
-                found.add(tuple(labels.get(name, "") for name in by))
-        return sorted(found)
+    def groups(self, query: Query) -> list[tuple[str, ...]]:
+        """The groups of the series that the query selects, sorted; empty when it selects none."""
+        groups = {query.group_of(key.labels) for key in self.series(query.metric)}
+        return sorted(group for group in groups if group is not None)
 
-    def selected(self, match: Matching, suffix: str = "", tier: int = FINE) -> str:
-        """The selector of what matches, on this reader's hosts."""
-        return selector(engine_name(match.metric, tier) + suffix, match.where, self.instance)
+    def selected(self, query: Query, suffix: str = "", tier: int = FINE) -> str:
+        """The selector of a query's series, on this reader's hosts."""
+        return selector(engine_name(query.metric, tier) + suffix, query.where, self.instance)
 
     def over(self, function: str, selected: str, window_s: int, tier: int = FINE) -> str:
         """`function`_over_time, each row counted once, whatever engine this is."""
@@ -146,48 +149,43 @@ class EngineReader:
         self,
         expression: Expression,
         labels: Sequence[str],
-        start: int,
-        end: int,
-        step: int,
+        steps: Steps,
         fold: np.ufunc = np.add,
     ) -> Cells:
-        """Evaluate over every step, tier by tier; `fold` joins what several tell of one step.
+        """Evaluate over every step, tier by tier; `fold` joins what several tiers have of one step.
 
-        `labels` are those of the answer's series, by our names. NaN where nothing is told.
+        `labels` are those of the answer's series, by our names. NaN where the engine has nothing.
         """
-        parts = self._fleet.parts(self.instance, start, end, step)
-        steps = -(-(end - start // step * step) // step)
-        return self._cells(expression, labels, parts, start, steps, step, fold)
+        segments = self._fleet.segments(self.instance, steps)
+        return self._cells(expression, labels, segments, steps, fold)
 
     def _cells(
         self,
         expression: Expression,
         labels: Sequence[str],
-        parts: Sequence[Segment],
-        origin: int,
-        steps: int,
-        step: int,
+        segments: Sequence[Segment],
+        steps: Steps,
         fold: np.ufunc = np.add,
     ) -> Cells:
         rows: dict[tuple[str, ...], NDArray[np.float64]] = {}
         names = [engine_label(label) for label in labels]
         doubles = self._engine.traits().keeps_doubles
-        for part in parts:
-            row_s = part.tier if doubles else 0
-            for window in windows(part.start, part.end, step, origin=origin, row_s=row_s):
-                asked = expression(part.tier, window.seconds)
+        for segment in segments:
+            row_s = segment.tier if doubles else 0
+            within = Steps(segment.start, segment.end, steps.step)
+            for window in windows(within, origin=steps.start, row_s=row_s):
+                asked = expression(segment.tier, window.seconds)
                 for series in self._evaluate(asked, window):
                     group = tuple(series["metric"].get(name, "") for name in names)
                     row = rows.get(group)
                     if row is None:
-                        row = rows[group] = np.full(steps, np.nan)
+                        row = rows[group] = np.full(len(steps), np.nan)
                     _place(row, series["values"], window, self._shift, fold)
-        values = np.array(list(rows.values())) if rows else np.empty((0, steps))
-        return Cells(list(rows), values)
+        return Cells.of(rows, len(steps))
 
-    def frames(self, start: int, end: int, step: int) -> dict[str, NDArray[np.float64]]:
+    def frames(self, steps: Steps) -> dict[str, NDArray[np.float64]]:
         """How many seconds of each step have a frame, by host."""
-        found = self.cells(self._counted, (INSTANCE,), start, end, step)
+        found = self.cells(self._counted, (INSTANCE,), steps)
         counts = np.nan_to_num(found.values)
         return {group[0]: row for group, row in zip(found.groups, counts, strict=True)}
 
@@ -196,65 +194,59 @@ class EngineReader:
         function = "count" if tier == FINE else "sum"
         return f"sum by ({INSTANCE}) ({self.over(function, frames, window_s, tier)})"
 
-    def seconds(self, start: int, end: int, step: int) -> NDArray[np.float64]:
+    def seconds(self, steps: Steps) -> NDArray[np.float64]:
         """How many seconds of each step have a frame; of all hosts, the host with the most."""
-        none = np.zeros(-(-(end - start // step * step) // step))
-        most: NDArray[np.float64] = np.max([none, *self.frames(start, end, step).values()], axis=0)
+        none = np.zeros(len(steps))
+        most: NDArray[np.float64] = np.max([none, *self.frames(steps).values()], axis=0)
         return most
 
     def seconds_by_host(self, start: int, end: int) -> dict[str, int]:
         """How many seconds of the span each host has a frame of."""
-        found = self.frames(start, end, end - start)
+        found = self.frames(Steps(start, end, end - start))
         return {host: int(counts.sum()) for host, counts in found.items()}
 
     def has(self, tier: int, ts: int) -> bool:
         """Whether the engine has this reader's row of a tier."""
-        part = Segment(tier, ts, ts + tier)
-        return bool(self._cells(self._counted, (), [part], ts, 1, tier).groups)
+        row = Segment(tier, ts, ts + tier)
+        return bool(self._cells(self._counted, (), [row], Steps(ts, ts + tier, tier)).groups)
 
-    def summed(
-        self, match: Matching, suffix: str, labels: Sequence[str], start: int, end: int, step: int
-    ) -> Cells:
-        """Sums of increases by labels; `bucket` may be among them."""
-        return self.cells(self._sums(match, suffix, labels), labels, start, end, step)
+    def summed(self, query: Query, suffix: str) -> Cells:
+        """Sums of increases; the label `bucket` may be among those of `query.by`."""
+        return self.cells(self._sums(query, suffix), query.by, query.steps)
 
-    def _sums(self, match: Matching, suffix: str, labels: Sequence[str]) -> Expression:
+    def _sums(self, query: Query, suffix: str) -> Expression:
         def expression(tier: int, window_s: int) -> str:
-            selected = self.selected(match, suffix, tier)
-            return f"sum {by_clause(labels)} ({self.over('sum', selected, window_s, tier)})"
+            selected = self.selected(query, suffix, tier)
+            return f"sum {by_clause(query.by)} ({self.over('sum', selected, window_s, tier)})"
 
         return expression
 
-    def totals(
-        self, match: Matching, suffix: str, labels: Sequence[str], start: int, end: int
-    ) -> dict[tuple[str, ...], float]:
-        """Sums of increases over the whole span, by labels."""
+    def totals(self, query: Query, suffix: str) -> dict[tuple[str, ...], float]:
+        """Sums of increases over the whole span, by group."""
         totals: dict[tuple[str, ...], float] = {}
-        expression = self._sums(match, suffix, labels)
-        for part in self._fleet.parts(self.instance, start, end, TEN_MINUTES):
-            step = min(TOTAL_WINDOW_S[part.tier], part.end - part.start)
-            steps = -(-(part.end - part.start // step * step) // step)
-            found = self._cells(expression, labels, [part], part.start, steps, step)
+        expression = self._sums(query, suffix)
+        whole = Steps(query.start, query.end, TEN_MINUTES)
+        for segment in self._fleet.segments(self.instance, whole):
+            step = min(TOTAL_WINDOW_S[segment.tier], segment.end - segment.start)
+            steps = Steps(segment.start, segment.end, step)
+            found = self._cells(expression, query.by, [segment], steps)
             for group, row in zip(found.groups, found.values, strict=True):
                 totals[group] = totals.get(group, 0.0) + float(np.nansum(row))
         return totals
 
-    def rates(
-        self, match: Matching, suffix: str, labels: Sequence[str], start: int, end: int, step: int
-    ) -> Cells:
-        """Increases per second with a frame, host by host, then summed by labels."""
-        by = (*(label for label in labels if label != INSTANCE), INSTANCE)
-        found = self.summed(match, suffix, by, start, end, step)
-        frames = self.frames(start, end, step)
+    def rates(self, query: Query, suffix: str) -> Cells:
+        """Increases per second with a frame, host by host, then summed by group."""
+        by = (*(label for label in query.by if label != INSTANCE), INSTANCE)
+        found = self.summed(replace(query, by=by), suffix)
+        frames = self.frames(query.steps)
         rates: dict[tuple[str, ...], NDArray[np.float64]] = {}
         for group, row in zip(found.groups, found.values, strict=True):
-            told = dict(zip(by, group, strict=True))
-            seconds = frames.get(told[INSTANCE], np.zeros(row.size))
+            value_of = dict(zip(by, group, strict=True))
+            seconds = frames.get(value_of[INSTANCE], np.zeros(row.size))
             rate = np.where(seconds > 0, np.nan_to_num(row) / np.maximum(seconds, 1.0), 0.0)
-            key = tuple(told[label] for label in labels)
+            key = tuple(value_of[label] for label in query.by)
             rates[key] = rates.get(key, 0.0) + rate
-        values = np.array(list(rates.values())) if rates else np.empty((0, found.values.shape[1]))
-        return Cells(list(rates), values)
+        return Cells.of(rates, found.values.shape[1])
 
     @property
     def _shift(self) -> int:
@@ -281,9 +273,9 @@ def _place(
     row: NDArray[np.float64], points: list[Any], window: Window, shift: int, fold: np.ufunc
 ) -> None:
     """Put the points of a series where their steps are."""
-    stamps, told = zip(*points, strict=True)
+    stamps, values_of = zip(*points, strict=True)
     times = np.array(stamps, np.float64)
     at = np.rint((times + shift - window.first_s) / window.step).astype(np.intp) + window.first
-    values = np.array(list(map(float, told)))
+    values = np.array(list(map(float, values_of)))
     before = row[at]
     row[at] = np.where(np.isnan(before), values, fold(before, values))

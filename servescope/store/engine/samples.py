@@ -1,4 +1,4 @@
-"""What the local file holds of single seconds, or of rows of a coarser tier, series by series."""
+"""Single seconds of the local file, or rows of a coarser tier, series by series."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 
 from servescope.store.codec.chunks import Plane
 from servescope.store.engine.names import READINGS
-from servescope.store.sqlite import segments
 from servescope.store.sqlite.reading import Source
+from servescope.store.sqlite.segments import bounds as file_bounds
 from servescope.store.tiers import FINE
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from servescope.store.codec.chunks import ChunkCache
     from servescope.store.sqlite.blocks import Block
+    from servescope.store.sqlite.segments import Segment
 
 _ADDING: Final = {
     Plane.INCREASE: "",
@@ -29,11 +30,11 @@ _ADDING: Final = {
     Plane.HIST_SUM: "_sum",
 }
 Fold = Callable[[float, float], float]
-"""What becomes of two figures told of the same row."""
+"""Combines two figures of the same row."""
 
 
 class Cell(NamedTuple):
-    """What a row told of a series: `suffix` says of which part of it, if of one."""
+    """A figure of one series in one row; `suffix` names the part of a histogram or summary."""
 
     series: int  # its id
     suffix: str
@@ -45,7 +46,7 @@ class Cell(NamedTuple):
 
 def bounds(connection: sqlite3.Connection) -> tuple[int, int] | None:
     """The oldest and the newest second that the file has singly."""
-    known = segments.bounds(connection)
+    known = file_bounds(connection)
     (oldest,) = connection.execute(
         "SELECT min(ts) FROM (SELECT first AS ts FROM chunk WHERE tier = ?1 AND plane = ?2"
         " UNION ALL SELECT ts FROM open_row WHERE tier = ?1)",
@@ -57,10 +58,10 @@ def bounds(connection: sqlite3.Connection) -> tuple[int, int] | None:
 def recorded(
     connection: sqlite3.Connection,
     cache: ChunkCache,
-    part: segments.Segment,
+    segment: Segment,
     highest: int,
 ) -> tuple[dict[int, int], list[Cell]]:
-    """How many seconds with a frame each row of the part has, and its cells; ids to `highest`.
+    """How many seconds with a frame each row of the segment has, and its cells; ids to `highest`.
 
     An increase of zero has no cell. A damaged blob is a gap here as well: the store tells of it.
     """
@@ -69,36 +70,36 @@ def recorded(
     seconds: dict[int, int] = {}
     cells: list[Cell] = []
     for plane, suffix in _ADDING.items():
-        for block in source.matrices(plane, [part], identity):
-            cells += _cells(suffix, block, operator.add, part.tier)
+        for block in source.matrices(plane, [segment], identity):
+            cells += _cells(suffix, block, operator.add, segment.tier)
             if plane is Plane.INCREASE:
-                _add_seconds(seconds, block, part.tier)
-    if part.tier == FINE:
-        for block in source.matrices(Plane.VALUE, [part], identity):
+                _add_seconds(seconds, block, segment.tier)
+    if segment.tier == FINE:
+        for block in source.matrices(Plane.VALUE, [segment], identity):
             cells += _cells("", block, _newer, FINE, gauge=True)
             _add_seconds(seconds, block, FINE)
     else:
-        cells += _readings(source, part, identity)
-    for some in source.buckets([part], identity):
+        cells += _readings(source, segment, identity)
+    for some in source.buckets([segment], identity):
         bucket, row, column = np.nonzero(some.counts)
-        ids, at = some.places[row], some.times[column] // part.tier * part.tier
+        ids, at = some.places[row], some.times[column] // segment.tier * segment.tier
         counts = some.counts[bucket, row, column]
         cells += _listed("_bucket", ids, bucket + some.lowest, at, counts, operator.add)
     return dict(sorted(seconds.items())), cells
 
 
-def _readings(source: Source, part: segments.Segment, identity: NDArray[np.intp]) -> Iterator[Cell]:
+def _readings(source: Source, segment: Segment, identity: NDArray[np.intp]) -> Iterator[Cell]:
     """Sum, number, lowest and highest of each gauge's readings."""
-    for sums, number in source.gauges([part], identity):
-        yield from _cells("_sum", sums, operator.add, part.tier, gauge=True)
-        yield from _cells(READINGS, number, operator.add, part.tier)
+    for sums, number in source.gauges([segment], identity):
+        yield from _cells("_sum", sums, operator.add, segment.tier, gauge=True)
+        yield from _cells(READINGS, number, operator.add, segment.tier)
     extremes: dict[Plane, tuple[str, Fold]] = {
         Plane.LOWEST: ("_min", min),
         Plane.HIGHEST: ("_max", max),
     }
     for plane, (suffix, fold) in extremes.items():
-        for block in source.matrices(plane, [part], identity):
-            yield from _cells(suffix, block, fold, part.tier, gauge=True)
+        for block in source.matrices(plane, [segment], identity):
+            yield from _cells(suffix, block, fold, segment.tier, gauge=True)
 
 
 def _newer(_old: float, new: float) -> float:

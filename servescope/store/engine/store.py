@@ -107,9 +107,9 @@ class PrometheusStore(EngineView):
         """How far each ring was read, as last committed."""
         return self.local.cursors()
 
-    def details(self, limit: int, after_id: int = 0) -> list[tuple[int, RequestDetail]]:
+    def request_details(self, limit: int, after_id: int = 0) -> list[tuple[int, RequestDetail]]:
         """The newest request details of this host."""
-        return self.local.details(limit, after_id)
+        return self.local.request_details(limit, after_id)
 
     def version(self) -> int:
         """A number that changes with each commit, and when the engine shows a newer second."""

@@ -1,4 +1,4 @@
-"""Which parts of a span are asked of which tier.
+"""Which segments of a span are asked of which tier.
 
 A coarser tier is asked for the rows that were sent of every host the question is about. Where some
 seconds were sent, and their row was not (yet), or was refused, the seconds are asked for.
@@ -16,6 +16,8 @@ from servescope.store.tiers import FINE, FINER, TIERS
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from servescope.store.steps import Steps
+
 Interval = tuple[float, float]
 """Epoch seconds, half open."""
 
@@ -26,7 +28,7 @@ def tier_of(step: int) -> int:
 
 
 def lacking(seconds: Interval, rows: Iterable[Interval]) -> list[Interval]:
-    """What of `seconds`, for which a host's are there, no interval of `rows` covers."""
+    """The intervals of `seconds`, which a host has, that no interval of `rows` covers."""
     at, end = seconds
     left = []
     for since, until in sorted(rows):
@@ -36,11 +38,9 @@ def lacking(seconds: Interval, rows: Iterable[Interval]) -> list[Interval]:
     return [*left, (at, end)] if at < end else left
 
 
-def parts(
-    start: int, end: int, step: int, holes: Mapping[int, Iterable[Interval]]
-) -> list[Segment]:
-    """Split `[start, end)` among the tiers, in order of time; `holes` are by coarser tier."""
-    return list(_split(tier_of(step), start, end, holes))
+def segments(steps: Steps, holes: Mapping[int, Iterable[Interval]]) -> list[Segment]:
+    """Split the span of `steps` among the tiers, in order of time; `holes` are by coarser tier."""
+    return list(_split(tier_of(steps.step), steps.start, steps.end, holes))
 
 
 def _split(

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from servescope.store.steps import Steps
+
 MOST_POINTS: Final = 10_000
 """Points of a series in one answer: Prometheus refuses more than 11,000."""
 
@@ -41,14 +43,13 @@ MOST_ROWS: Final = 21_600
 more than 30,000 (`-search.maxPointsPerTimeseries`)."""
 
 
-def windows(
-    start: int, end: int, step: int, *, origin: int | None = None, row_s: int = 0
-) -> Iterator[Window]:
-    """Cover `[start, end)` in steps that begin at multiples of `step`, ragged ends cut.
+def windows(steps: Steps, *, origin: int | None = None, row_s: int = 0) -> Iterator[Window]:
+    """Cover the span of `steps`, ragged ends cut.
 
-    Steps are counted from the one `origin` is in, if it is not `start`. `row_s`: an evaluation
+    Steps are counted from the one `origin` is in, if it is not the first. `row_s`: an evaluation
     makes a point of each row of so many seconds that it covers; 0: of none.
     """
+    start, end, step = steps.start, steps.end, steps.step
     most = min(MOST_POINTS, max(MOST_ROWS * row_s // step, 1)) if row_s else MOST_POINTS
     first = (start if origin is None else origin) // step * step
     at = start

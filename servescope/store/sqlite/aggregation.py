@@ -1,17 +1,33 @@
-"""From blocks of rows to answers: steps of time and groups of series, with gaps kept as gaps."""
+"""The operations on a query: blocks of rows become steps of time and groups of series.
+
+Gaps stay gaps.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from servescope import histogram
+from servescope.catalog import Kind
 from servescope.histogram import BUCKETS
-from servescope.store.base import Aggregation, HeatmapResult, TotalResult
 from servescope.store.codec.chunks import Plane
 from servescope.store.codec.rows import distinct
+from servescope.store.query import (
+    Aggregation,
+    require_aggregation,
+    require_histogram,
+    require_total,
+)
+from servescope.store.results import (
+    HeatmapResult,
+    QuantileResult,
+    RangeResult,
+    TotalResult,
+    means,
+)
+from servescope.store.steps import Steps
 from servescope.store.tiers import FINE
 
 if TYPE_CHECKING:
@@ -19,6 +35,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from servescope.store.query import Query
     from servescope.store.sqlite.blocks import Block, BucketBlock
     from servescope.store.sqlite.reading import Source
     from servescope.store.sqlite.segments import Segment
@@ -27,45 +44,37 @@ if TYPE_CHECKING:
 _CELLS_AT_ONCE: Final = 2**18
 """Buckets held at a time while quantiles are worked out: 2 MiB, which stay in a core's cache."""
 
+_ADDING_PLANE: Final = {Kind.COUNTER: Plane.INCREASE, Kind.HISTOGRAM: Plane.HIST_COUNT}
 _EXTREMES: Final = {
     Aggregation.MIN: (np.fmin, Plane.LOWEST),
     Aggregation.MAX: (np.fmax, Plane.HIGHEST),
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Steps:
-    """The time axis of an answer: whole multiples of `step` that cover `[start, end)`."""
+class Scan(NamedTuple):
+    """Where the answer to a query comes from.
 
-    start: int
-    end: int
-    step: int
+    `selection`: the series it selects, by group; `segments`: the parts of its span, each with the
+    tier that has it; `steps`: the time axis of the answer.
+    """
 
-    @property
-    def first(self) -> int:
-        """Begin of the first step."""
-        return self.start // self.step * self.step
+    query: Query
+    source: Source
+    selection: Selection
+    segments: list[Segment]
+    steps: Steps
 
-    @property
-    def times(self) -> NDArray[np.int64]:
-        """Begin of each step."""
-        return self.first + self.step * np.arange(len(self), dtype=np.int64)
 
-    def __len__(self) -> int:
-        return -(-(self.end - self.first) // self.step) if self.start < self.end else 0
-
-    def of(self, ts: int) -> int:
-        """The number of the step a second lies in."""
-        return int(ts - self.first) // self.step
-
-    def runs(self, times: NDArray[np.int64]) -> tuple[NDArray[np.intp], NDArray[np.intp] | slice]:
-        """Where in `times`, which ascend, a new step begins, and which steps these are."""
-        slot = (times - self.first) // self.step
-        starts = _starts(slot)
-        slots = slot[starts].astype(np.intp)
-        if slots[-1] - slots[0] + 1 == slots.size:
-            return starts, slice(int(slots[0]), int(slots[-1]) + 1)
-        return starts, slots
+def _step_runs(
+    steps: Steps, times: NDArray[np.int64]
+) -> tuple[NDArray[np.intp], NDArray[np.intp] | slice]:
+    """Where in `times`, which ascend, a new step begins, and the indexes of these steps."""
+    step_of = (times - steps.first) // steps.step
+    starts = _starts(step_of)
+    indexes = step_of[starts].astype(np.intp)
+    if indexes[-1] - indexes[0] + 1 == indexes.size:
+        return starts, slice(int(indexes[0]), int(indexes[-1]) + 1)
+    return starts, indexes
 
 
 def _starts(ascending: NDArray[np.int64]) -> NDArray[np.intp]:
@@ -114,29 +123,56 @@ def _grouped(values: NDArray[np.float64], selection: Selection) -> NDArray[np.fl
 def _add(out: NDArray[np.float64], block: Block, steps: Steps) -> None:
     """Add a block's values, which hold no NaN, into `out` (places, steps)."""
     if block.times.size and block.places.size:
-        starts, slots = steps.runs(block.times)
+        starts, indexes = _step_runs(steps, block.times)
         values = _fold(block.values, starts, np.add)
-        if not isinstance(slots, slice):
-            out[block.places[:, None], slots] += values
+        if not isinstance(indexes, slice):
+            out[block.places[:, None], indexes] += values
         elif block.places.size == len(out):  # all of them, and they ascend
-            out[:, slots] += values
+            out[:, indexes] += values
         else:
-            out[block.places, slots] += values
+            out[block.places, indexes] += values
 
 
 def _add_seconds(out: NDArray[np.float64], block: Block | BucketBlock, steps: Steps) -> None:
     if block.times.size:
-        starts, slots = steps.runs(block.times)
-        out[slots] += np.add.reduceat(block.seconds, starts)
+        starts, indexes = _step_runs(steps, block.times)
+        out[indexes] += np.add.reduceat(block.seconds, starts)
 
 
-def increases(
-    source: Source, plane: Plane, selection: Selection, parts: list[Segment], steps: Steps
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def aggregate(scan: Scan, aggregation: Aggregation) -> RangeResult:
+    """Values over time. Raises ValueError when the aggregation does not suit the metric's kind."""
+    kind = scan.selection.kind
+    require_aggregation(scan.query, kind, aggregation)
+    if aggregation is Aggregation.AVG:
+        values = _gauge_average(scan)
+    elif kind is Kind.GAUGE:
+        values = _gauge_extreme(scan, aggregation)
+    else:
+        values, seconds = _increases(scan, _ADDING_PLANE[kind])
+        if aggregation is Aggregation.RATE:
+            values /= np.where(seconds > 0, seconds, 1.0)
+        values[:, seconds == 0] = np.nan
+    return _range_result(scan, values)
+
+
+def mean(scan: Scan) -> RangeResult:
+    """Mean of a histogram's values. Raises ValueError for another kind."""
+    require_histogram(scan.query, scan.selection.kind)
+    sums, _ = _increases(scan, Plane.HIST_SUM)
+    counts, _ = _increases(scan, Plane.HIST_COUNT)
+    return _range_result(scan, means(sums, counts))
+
+
+def _range_result(scan: Scan, values: NDArray[np.float64]) -> RangeResult:
+    return RangeResult(scan.steps.times, list(scan.selection.groups), values, scan.steps.step)
+
+
+def _increases(scan: Scan, plane: Plane) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Sums (groups, steps) of a plane that adds, and seconds with a frame (steps,)."""
+    selection, steps = scan.selection, scan.steps
     sums = np.zeros((selection.group_of.size, len(steps)))
     seconds = np.zeros(len(steps))
-    for block in source.matrices(plane, parts, selection.position):
+    for block in scan.source.matrices(plane, scan.segments, selection.position):
         _add(sums, block, steps)
         _add_seconds(seconds, block, steps)
     # A second lived twice, because the clock was set back, is still one on the axis.
@@ -148,15 +184,14 @@ def _without_nan(block: Block) -> Block:
     return block._replace(values=np.where(absent, 0.0, block.values)) if absent.any() else block
 
 
-def gauge_average(
-    source: Source, selection: Selection, parts: list[Segment], steps: Steps
-) -> NDArray[np.float64]:
+def _gauge_average(scan: Scan) -> NDArray[np.float64]:
     """Each series averaged over its readings in a step, then summed in its group."""
+    selection, steps = scan.selection, scan.steps
     series = selection.group_of.size
     sums = np.zeros((series, len(steps)))
     # One line for all series as long as they were all read in the same seconds, which is the rule.
     readings, alike = np.zeros((1, len(steps))), True
-    for values, number in source.gauges(parts, selection.position):
+    for values, number in scan.source.gauges(scan.segments, selection.position):
         _add(sums, _without_nan(values), steps)
         if alike and not (len(number.values) == 1 and number.places.size == series):
             readings, alike = np.repeat(readings, series, axis=0), False
@@ -171,50 +206,42 @@ def gauge_average(
     return np.where(read > 0, summed, np.nan)
 
 
-def gauge_extreme(
-    source: Source,
-    selection: Selection,
-    parts: list[Segment],
-    steps: Steps,
-    agg: Aggregation,
-) -> NDArray[np.float64]:
+def _gauge_extreme(scan: Scan, aggregation: Aggregation) -> NDArray[np.float64]:
     """The lowest or highest reading of a group in a step."""
-    ufunc, coarse_plane = _EXTREMES[agg]
+    selection, steps = scan.selection, scan.steps
+    ufunc, coarse_plane = _EXTREMES[aggregation]
     out = np.full((len(selection.groups), len(steps)), np.nan)
-    for part in parts:
-        plane = Plane.VALUE if part.tier == FINE else coarse_plane
-        for block in source.matrices(plane, [part], selection.position):
+    for segment in scan.segments:
+        plane = Plane.VALUE if segment.tier == FINE else coarse_plane
+        for block in scan.source.matrices(plane, [segment], selection.position):
             if not (block.times.size and block.places.size):
                 continue
-            starts, slots = steps.runs(block.times)
+            starts, indexes = _step_runs(steps, block.times)
             groups, values = _by_place(
                 _fold(block.values, starts, ufunc), selection.group_of[block.places], ufunc
             )
-            at = (groups, slots) if isinstance(slots, slice) else (groups[:, None], slots)
+            at = (groups, indexes) if isinstance(indexes, slice) else (groups[:, None], indexes)
             out[at] = ufunc(out[at], values)
     return out
 
 
-def quantiles(
-    source: Source,
-    selection: Selection,
-    parts: list[Segment],
-    steps: Steps,
-    qs: Sequence[float],
-) -> NDArray[np.float64]:
-    """Quantiles (groups, quantiles, steps) of merged histograms; NaN where nothing was counted."""
+def quantiles(scan: Scan, qs: Sequence[float]) -> QuantileResult:
+    """Quantiles of merged histograms. Raises ValueError for another kind."""
+    require_histogram(scan.query, scan.selection.kind)
+    selection, steps = scan.selection, scan.steps
     out = np.full((len(selection.groups), len(qs), len(steps)), np.nan)
-    for several in _apart(source.buckets(parts, selection.group), steps):
+    for several in _apart(scan.source.buckets(scan.segments, selection.group), steps):
         if len(several) > 1:
             _merged_quantiles(several, steps, qs, out)
             continue
-        slots, places, counts = _by_step(several[0], steps)
+        indexes, places, counts = _by_step(several[0], steps)
         found = histogram.quantiles_by_bucket(counts, qs, several[0].lowest)
-        if isinstance(slots, slice):
-            out[places, :, slots] = found.transpose(1, 0, 2)
+        if isinstance(indexes, slice):
+            out[places, :, indexes] = found.transpose(1, 0, 2)
         else:
-            out[places[:, None], :, slots] = found.transpose(1, 2, 0)
-    return out
+            out[places[:, None], :, indexes] = found.transpose(1, 2, 0)
+    groups = list(selection.groups)
+    return QuantileResult(steps.times, groups, out, steps.step, histogram.ERROR_BOUND)
 
 
 def _apart(blocks: Iterator[BucketBlock], steps: Steps) -> list[list[BucketBlock]]:
@@ -223,10 +250,10 @@ def _apart(blocks: Iterator[BucketBlock], steps: Steps) -> list[list[BucketBlock
     last = -1
     used = [block for block in blocks if block.counts.size and block.times.size]
     for block in sorted(used, key=lambda block: int(block.times[0])):
-        if steps.of(block.times[0]) > last:
+        if steps.index_of(block.times[0]) > last:
             apart.append([])
         apart[-1].append(block)
-        last = max(last, steps.of(block.times[-1]))
+        last = max(last, steps.index_of(block.times[-1]))
     return apart
 
 
@@ -240,8 +267,8 @@ def _merged_quantiles(
     groups = len(out)
     width = max(len(block.counts) for block in blocks)
     at_once = max(1, _CELLS_AT_ONCE // (groups * width))
-    begin = min(steps.of(block.times[0]) for block in blocks)
-    end = max(steps.of(block.times[-1]) for block in blocks) + 1
+    begin = min(steps.index_of(block.times[0]) for block in blocks)
+    end = max(steps.index_of(block.times[-1]) for block in blocks) + 1
     for low in range(begin, end, at_once):
         high = min(low + at_once, end)
         some = Steps(steps.first + low * steps.step, steps.first + high * steps.step, steps.step)
@@ -281,16 +308,16 @@ def _spread(blocks: Sequence[BucketBlock], groups: int, steps: Steps) -> _Spread
     counts = np.zeros((width, groups, len(steps)), np.int64)
     touched = np.zeros(len(steps), bool)
     for block in used:
-        slots, places, added = _by_step(block, steps)
+        indexes, places, added = _by_step(block, steps)
         at = block.lowest - lowest
         target = counts[at : at + len(added)]
-        if not isinstance(slots, slice):
-            target[:, places[:, None], slots] += added
-        elif touched[slots].any() or places.size < groups:
-            target[:, places, slots] += added
+        if not isinstance(indexes, slice):
+            target[:, places[:, None], indexes] += added
+        elif touched[indexes].any() or places.size < groups:
+            target[:, places, indexes] += added
         else:  # nothing to add to yet, which is the rule: writing costs half of adding
-            target[:, places, slots] = added
-        touched[slots] = True
+            target[:, places, indexes] = added
+        touched[indexes] = True
     return _Spread(lowest, counts, seconds)
 
 
@@ -298,11 +325,11 @@ def _by_step(
     block: BucketBlock, steps: Steps
 ) -> tuple[NDArray[np.intp] | slice, NDArray[np.intp], NDArray[np.integer]]:
     """Which steps and groups a block tells of, and its counts (buckets, groups, steps)."""
-    starts, slots = steps.runs(block.times)
+    starts, indexes = _step_runs(steps, block.times)
     added: NDArray[np.integer] = block.counts
     if starts.size != block.times.size:
         added = np.add.reduceat(added, starts, axis=2, dtype=np.int64)
-    return slots, *_groups_added(added, block.places)
+    return indexes, *_groups_added(added, block.places)
 
 
 def _groups_added(
@@ -319,33 +346,36 @@ def _groups_added(
     return ordered[starts], np.add.reduceat(counts[:, order], starts, axis=1, dtype=np.int64)
 
 
-def heatmap(
-    source: Source, selection: Selection, parts: list[Segment], steps: Steps
-) -> HeatmapResult:
-    """Counts by bucket and step, cut to the buckets in use."""
-    everything = np.minimum(selection.group, 0)
-    lowest, spread, seconds = _spread(list(source.buckets(parts, everything)), 1, steps)
+def heatmap(scan: Scan) -> HeatmapResult:
+    """Counts by bucket and step, cut to the buckets in use. Raises ValueError for another kind."""
+    require_histogram(scan.query, scan.selection.kind)
+    everything = np.minimum(scan.selection.group, 0)
+    blocks = list(scan.source.buckets(scan.segments, everything))
+    lowest, spread, seconds = _spread(blocks, 1, scan.steps)
     counts = spread[:, 0].astype(np.float64)
     used = np.flatnonzero(counts.any(axis=1))
     low, high = (int(used[0]), int(used[-1]) + 1) if used.size else (0, 0)
     counts = counts[low:high]
     counts[:, seconds == 0] = np.nan
-    edges = np.concatenate(([0.0], histogram.EDGES, [np.inf]))
-    return HeatmapResult(steps.times, edges[lowest + low : lowest + high + 1], counts, steps.step)
+    return HeatmapResult.of_buckets(scan.steps, lowest + low, counts)
 
 
-def total(
-    source: Source, selection: Selection, parts: list[Segment], planes: Sequence[Plane]
-) -> TotalResult:
-    """Counts, sums and merged buckets of each group over all parts."""
+def total(scan: Scan) -> TotalResult:
+    """Counts, sums and merged buckets of each group. Raises ValueError for a gauge."""
+    selection, source = scan.selection, scan.source
+    require_total(scan.query, selection.kind)
+    is_histogram = selection.kind is Kind.HISTOGRAM
     groups = len(selection.groups)
     count, sum_s = np.zeros(groups), np.zeros(groups)
     buckets = np.zeros((groups, BUCKETS), np.int64)
-    for plane, out in zip(planes, (count, sum_s), strict=False):
-        for block in source.matrices(plane, parts, selection.position):
+    planes = [(_ADDING_PLANE[selection.kind], count)]
+    if is_histogram:
+        planes.append((Plane.HIST_SUM, sum_s))
+    for plane, out in planes:
+        for block in source.matrices(plane, scan.segments, selection.position):
             np.add.at(out, selection.group_of[block.places], block.values.sum(axis=1))
-    if Plane.HIST_SUM in planes:
-        for cells in source.buckets(parts, selection.group):
+    if is_histogram:
+        for cells in source.buckets(scan.segments, selection.group):
             if cells.counts.size:
                 whole = cells.counts.sum(axis=2, dtype=np.int64, keepdims=True)
                 places, added = _groups_added(whole, cells.places)

@@ -145,22 +145,22 @@ def histogram_block(
 
 
 def from_matrices(
-    part: Segment,
+    segment: Segment,
     chunks: Mapping[int, Sequence[Matrix | PackedMatrix]],
     place_of: NDArray[np.intp],
     absent: float,
 ) -> Block:
-    """The rows of chunks that lie in the part, of the series asked for; `absent` where none tells.
+    """The rows of chunks in the segment, of the series asked for; `absent` where none has a value.
 
     `chunks`: those of each span, by its begin, in order of time.
     """
     columns = [(column, one) for column, several in enumerate(chunks.values()) for one in several]
     places, values = unpack_series(columns, len(chunks), place_of, absent)
-    times = (np.fromiter(chunks, np.int64)[:, None] + part.tier * _ROW_NUMBERS).ravel()
+    times = (np.fromiter(chunks, np.int64)[:, None] + segment.tier * _ROW_NUMBERS).ravel()
     seconds = np.concatenate([several[0].seconds for several in chunks.values()])
-    low, high = times.searchsorted((part.start, part.end))
+    low, high = times.searchsorted((segment.start, segment.end))
     return Block(
-        part.tier,
+        segment.tier,
         times[low:high],
         seconds[low:high].astype(np.float64),
         places,
@@ -212,15 +212,15 @@ def without_replaced(block: Block, plane: Plane, late: Rows, place_of: NDArray[n
 
 
 def from_buckets(
-    part: Segment,
+    segment: Segment,
     t0: int,
     chunk: Buckets,
     place_of: NDArray[np.intp],
     late: NDArray[np.int64],
 ) -> BucketBlock:
-    """The rows of a chunk that lie in the part; seconds of `late` rows are told by these."""
-    times = t0 + part.tier * _ROW_NUMBERS
-    low, high = times.searchsorted((part.start, part.end))
+    """The rows of a chunk in the segment; those of `late` rows count their seconds themselves."""
+    times = t0 + segment.tier * _ROW_NUMBERS
+    low, high = times.searchsorted((segment.start, segment.end))
     times = times[low:high]
     place = place_of[chunk.ids]
     wanted = np.flatnonzero(place >= 0)

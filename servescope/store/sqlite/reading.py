@@ -1,4 +1,4 @@
-"""Reading: what the store holds of a part of a span, as blocks of the series asked for.
+"""Reads a segment from the store, as blocks of the series asked for.
 
 Rows of open spans, and rows that came late for closed ones, are added to the chunks; those of finer
 tiers too, because no coarser row tells of them yet.
@@ -90,59 +90,60 @@ class Source:
     _read: dict[tuple[str, Segment], list[Rows]] = field(default_factory=dict)
 
     def matrices(
-        self, plane: Plane, parts: list[Segment], place_of: NDArray[np.intp]
+        self, plane: Plane, segments: list[Segment], place_of: NDArray[np.intp]
     ) -> Iterator[Block]:
         """Blocks of any plane but READINGS and HIST_BUCKETS.
 
         Places are those `place_of` maps ids to, no two the same, ascending. Plane VALUE of coarser
         tiers holds sums of readings.
         """
-        for part in parts:
-            of_tiers = self._rows(_COLUMN_OF[plane], part)
-            chunks = self._matrices(plane, part, place_of)
+        for segment in segments:
+            of_tiers = self._rows(_COLUMN_OF[plane], segment)
+            chunks = self._matrices(plane, segment, place_of)
             if chunks:
-                block = from_matrices(part, chunks, place_of, _absent(plane))
-                late = next((rows for rows in of_tiers if rows.tier == part.tier == FINE), None)
+                block = from_matrices(segment, chunks, place_of, _absent(plane))
+                late = next((rows for rows in of_tiers if rows.tier == segment.tier == FINE), None)
                 yield block if late is None else without_replaced(block, plane, late, place_of)
             for rows in of_tiers:
                 yield row_block(rows, plane, place_of)
 
     def gauges(
-        self, parts: list[Segment], place_of: NDArray[np.intp]
+        self, segments: list[Segment], place_of: NDArray[np.intp]
     ) -> Iterator[tuple[Block, Block]]:
         """Sums of readings and, block for block, how many; NaN or zero where there are none."""
-        for part in parts:
-            if part.tier == FINE:
-                for block in self.matrices(Plane.VALUE, [part], place_of):
+        for segment in segments:
+            if segment.tier == FINE:
+                for block in self.matrices(Plane.VALUE, [segment], place_of):
                     yield block, one_each(block)
                 continue
-            sums = self._matrices(Plane.VALUE, part, place_of)
-            told = self._matrices(Plane.READINGS, part, place_of, sums)
+            sums = self._matrices(Plane.VALUE, segment, place_of)
+            told = self._matrices(Plane.READINGS, segment, place_of, sums)
             if sums:
-                block = from_matrices(part, sums, place_of, _NAN)
+                block = from_matrices(segment, sums, place_of, _NAN)
                 readings = as_often_as_seconds(block)
                 if told:
-                    readings = as_told(readings, from_matrices(part, told, place_of, _NAN))
+                    readings = as_told(readings, from_matrices(segment, told, place_of, _NAN))
                 yield block, readings
-            for rows in self._rows("gauges", part):
+            for rows in self._rows("gauges", segment):
                 block = row_block(rows, Plane.VALUE, place_of)
                 if rows.tier == FINE:
                     yield block, one_each(block)
                 else:
                     yield block, row_block(rows, Plane.READINGS, place_of)
 
-    def buckets(self, parts: list[Segment], place_of: NDArray[np.intp]) -> Iterator[BucketBlock]:
+    def buckets(self, segments: list[Segment], place_of: NDArray[np.intp]) -> Iterator[BucketBlock]:
         """Blocks of plane HIST_BUCKETS."""
-        for part in parts:
-            of_tiers = self._rows("hist", part)
+        for segment in segments:
+            of_tiers = self._rows("hist", segment)
             late = np.concatenate(
-                [rows.times for rows in of_tiers if rows.tier == part.tier == FINE] or [_NO_TIMES]
+                [rows.times for rows in of_tiers if rows.tier == segment.tier == FINE]
+                or [_NO_TIMES]
             )
-            spans, _ = self._chunks(Plane.HIST_BUCKETS, part, place_of)
+            spans, _ = self._chunks(Plane.HIST_BUCKETS, segment, place_of)
             for t0, chunks in spans.items():
                 for section, chunk in enumerate(chunks):
                     if isinstance(chunk, Buckets):
-                        block = from_buckets(part, t0, chunk, place_of, late)
+                        block = from_buckets(segment, t0, chunk, place_of, late)
                         if section:  # its seconds were told by the first one
                             block = block._replace(seconds=np.zeros(block.times.size))
                         yield block
@@ -153,7 +154,7 @@ class Source:
     def _matrices(
         self,
         plane: Plane,
-        part: Segment,
+        segment: Segment,
         place_of: NDArray[np.intp],
         spans: dict[int, list[Matrix | PackedMatrix]] | None = None,
     ) -> dict[int, list[Matrix | PackedMatrix]]:
@@ -161,7 +162,7 @@ class Source:
 
         `spans`: only of these; those where a chunk of this plane is damaged are taken from it.
         """
-        found, damaged = self._chunks(plane, part, place_of)
+        found, damaged = self._chunks(plane, segment, place_of)
         if spans is not None:
             for t0 in damaged:
                 spans.pop(t0, None)
@@ -172,7 +173,7 @@ class Source:
         }
 
     def _chunks(
-        self, plane: Plane, part: Segment, place_of: NDArray[np.intp]
+        self, plane: Plane, segment: Segment, place_of: NDArray[np.intp]
     ) -> tuple[dict[int, list[Chunk]], set[int]]:
         """The chunks of each span, by its begin, in order; and the begins of damaged spans.
 
@@ -183,7 +184,7 @@ class Source:
         listed = self.connection.execute(
             f"SELECT t0, plane, id FROM chunk WHERE tier = ? AND plane IN ({_marks(numbers)})"  # noqa: S608 - marks
             " AND t0 > ? AND t0 < ?",
-            (part.tier, *numbers, part.start - part.tier * ROWS, part.end),
+            (segment.tier, *numbers, segment.start - segment.tier * ROWS, segment.end),
         ).fetchall()
         listed.sort()
         known = self.cache.known(chunk_id for _, _, chunk_id in listed)
@@ -198,7 +199,7 @@ class Source:
             else:
                 damaged.add(t0)
         for t0 in sorted(damaged):
-            self.report(part.tier, t0)
+            self.report(segment.tier, t0)
             spans.pop(t0, None)
         return spans, damaged
 
@@ -216,16 +217,16 @@ class Source:
         self.cache.keep(loaded)
         return loaded
 
-    def _rows(self, column: str, part: Segment) -> list[Rows]:
-        """Rows of the part's tier, and of finer ones still open; a list for each tier."""
-        known = self._read.get((column, part))
+    def _rows(self, column: str, segment: Segment) -> list[Rows]:
+        """Rows of the segment's tier, and of finer ones still open; a list for each tier."""
+        known = self._read.get((column, segment))
         if known is None:
             fetched = [
                 found
                 for row, table in _OPEN_ROWS
                 for found in self.connection.execute(
                     f"SELECT {row}, {column} FROM {table} AND ts >= ? AND ts < ?",  # noqa: S608 - our own names
-                    (part.tier, part.start, part.end),
+                    (segment.tier, segment.start, segment.end),
                 )
             ]
             fetched.sort(key=itemgetter(0, 1))
@@ -233,7 +234,7 @@ class Source:
                 self._decoded(tier, column, list(rows))
                 for tier, rows in groupby(fetched, key=itemgetter(0))
             ]
-            self._read[column, part] = known
+            self._read[column, segment] = known
         return known
 
     def _decoded(self, tier: int, column: str, rows: list[tuple[int, int, int, bytes]]) -> Rows:

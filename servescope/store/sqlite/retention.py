@@ -12,7 +12,7 @@ from servescope.store.tiers import FINE, MINUTE, TEN_MINUTES, TIERS, Retention
 if TYPE_CHECKING:
     import sqlite3
 
-_PRUNED_AT_ONCE: Final = {FINE: 3, MINUTE: 1, TEN_MINUTES: 1}
+_DROPPED_AT_ONCE: Final = {FINE: 3, MINUTE: 1, TEN_MINUTES: 1}
 """Spans dropped when a minute closes: more than are added, so that it keeps up, and not so many
 that a write takes long."""
 
@@ -41,12 +41,12 @@ def newest_minute(connection: sqlite3.Connection) -> int | None:
     return None if t0 is None else int(t0)
 
 
-def prune(
+def drop_expired(
     connection: sqlite3.Connection, newest: int, last_closed: int | None, retention: Retention
 ) -> None:
     """Drop what is too old at second `newest`; `last_closed`: the minute closed before that.
 
-    Rows that came late for a chunk dropped here close at the next call of `close_spans`.
+    Rows that came late for a chunk dropped here are rolled up at the next call of `rollup.roll_up`.
     """
     if last_closed is not None:
         newest = min(newest, last_closed + _BELIEVED_SECONDS)
@@ -55,7 +55,7 @@ def prune(
         gone = connection.execute(
             "SELECT count(*) FROM (SELECT 1 FROM chunk WHERE tier = ? AND plane = ? AND t0 <= ?"
             " LIMIT ?)",
-            (tier, Plane.INCREASE, newest - kept - tier * ROWS, _PRUNED_AT_ONCE[tier]),
+            (tier, Plane.INCREASE, newest - kept - tier * ROWS, _DROPPED_AT_ONCE[tier]),
         ).fetchone()[0]
         if gone:
             _drop_chunks(connection, tier, gone)

@@ -60,7 +60,7 @@ class CoarseRow(NamedTuple):
     histograms: Histograms
 
 
-def close_spans(
+def roll_up(
     connection: sqlite3.Connection, newest: int, report: Callable[[int, int], None]
 ) -> None:
     """Close each span that ended before the one `newest` is in.
@@ -81,10 +81,10 @@ def close_spans(
                 "plane": Plane.INCREASE,
             },
         ).fetchall():
-            _close(connection, tier, t0, report)
+            _roll_up_span(connection, tier, t0, report)
 
 
-def _close(
+def _roll_up_span(
     connection: sqlite3.Connection, tier: int, t0: int, report: Callable[[int, int], None]
 ) -> None:
     stored = connection.execute(

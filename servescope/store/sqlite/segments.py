@@ -1,4 +1,4 @@
-"""Which tier answers for which part of a span.
+"""Segments: which tier answers for which part of a span.
 
 A span asked for in steps of whole minutes is read from tier 60, in steps of whole ten minutes from
 tier 600, except its ragged ends, which finer tiers have for as long as they keep them.
@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from servescope.store.codec.chunks import Plane
 from servescope.store.codec.envelope import ROWS
 from servescope.store.sqlite import open_seconds
-from servescope.store.tiers import COARSER, FINE, FINER, MINUTE, TIERS
+from servescope.store.tiers import COARSER, FINE, FINER, TIERS, whole_minutes
 
 if TYPE_CHECKING:
     import sqlite3
 
+    from servescope.store.query import Query
 
 _OLDEST: Final = "SELECT min(ts) FROM frame WHERE tier = ?"
 
@@ -29,26 +30,27 @@ class Segment(NamedTuple):
     end: int
 
 
-def plan(connection: sqlite3.Connection, start: int, end: int, step: int) -> tuple[int, int]:
-    """The tier for a question and the step it can be answered in.
+def choose_tier(connection: sqlite3.Connection, query: Query) -> tuple[int, int]:
+    """The tier that answers a query, and the step in which it can.
 
     Steps of a minute and more are rounded up to whole minutes. Where the tier of a step no longer
-    reaches back to `start` and a coarser one does, that one answers, in whole rows of its own.
+    reaches back to the query's start and a coarser one does, that one answers, in whole rows of its
+    own.
     """
-    step = step if step < MINUTE else -(-step // MINUTE) * MINUTE
+    step = whole_minutes(query.step)
     tier = next(tier for tier in reversed(TIERS) if step % tier == 0 and step >= tier)
     while (coarser := COARSER.get(tier)) is not None:
         reach, beyond = _oldest(connection, tier), _oldest(connection, coarser)
-        if beyond is None or end <= beyond:
+        if beyond is None or query.end <= beyond:
             break
-        if reach is not None and (start >= reach or beyond >= reach // coarser * coarser):
+        if reach is not None and (query.start >= reach or beyond >= reach // coarser * coarser):
             break
         tier, step = coarser, -(-step // coarser) * coarser
     return tier, step
 
 
-def segments(connection: sqlite3.Connection, tier: int, start: int, end: int) -> list[Segment]:
-    """Split `[start, end)` among the tiers, in order of time.
+def split_by_tier(connection: sqlite3.Connection, tier: int, start: int, end: int) -> list[Segment]:
+    """Split `[start, end)` among this tier and finer ones, in order of time.
 
     Where the finer tier is gone, a row that is only partly asked for is answered whole.
     """
@@ -59,11 +61,11 @@ def segments(connection: sqlite3.Connection, tier: int, start: int, end: int) ->
     head = start // tier * tier if start < kept_from else -(-start // tier) * tier
     tail = -(-end // tier) * tier if end <= kept_from else end // tier * tier
     if head >= tail:
-        return segments(connection, finer, start, end)
+        return split_by_tier(connection, finer, start, end)
     return [
-        *segments(connection, finer, start, head),
+        *split_by_tier(connection, finer, start, head),
         Segment(tier, head, tail),
-        *segments(connection, finer, tail, end),
+        *split_by_tier(connection, finer, tail, end),
     ]
 
 

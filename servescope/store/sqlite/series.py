@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from servescope.catalog import BY_NAME, Kind
-from servescope.store.base import Matching, SeriesKey
+from servescope.store.base import SeriesKey
 from servescope.store.codec.row_packers import packer
 
 if TYPE_CHECKING:
     import sqlite3
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping
 
     from numpy.typing import NDArray
+
+    from servescope.records import Labels
+    from servescope.store.query import Query
 
     _Packer = Callable[[Collection[Any]], bytes]
 
@@ -99,7 +102,7 @@ class SeriesWriter:
 
 
 class SeriesIndex:
-    """What is known of the series in the file, read on from where it was left. Thread-safe."""
+    """The series of the file, read on from where it was left. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -107,7 +110,7 @@ class SeriesIndex:
         self._highest = 0
         self._of_metric: dict[str, list[tuple[int, SeriesKey]]] = {}
         self._kinds: dict[str, Kind] = {}
-        self._selections: dict[tuple[Matching, tuple[str, ...]], Selection | None] = {}
+        self._selections: dict[tuple[str, Labels, tuple[str, ...]], Selection | None] = {}
 
     def keys(self, connection: sqlite3.Connection, generation: int, metric: str) -> list[SeriesKey]:
         """The series of a metric, sorted."""
@@ -116,26 +119,26 @@ class SeriesIndex:
             return sorted(key for _, key in self._of_metric.get(metric, ()))
 
     def select(
-        self, connection: sqlite3.Connection, generation: int, match: Matching, by: Sequence[str]
+        self, connection: sqlite3.Connection, generation: int, query: Query
     ) -> Selection | None:
-        """The series that match, grouped by the labels `by`; None when there are none."""
-        question = (Matching(match.metric, tuple(match.where)), tuple(by))
+        """The series that a query selects, in groups; None when there are none."""
+        wanted = (query.metric, query.where, query.by)
         with self._lock:
             self._catch_up(connection, generation)
-            if question not in self._selections:
+            if wanted not in self._selections:
                 while len(self._selections) >= _SELECTIONS:
                     del self._selections[next(iter(self._selections))]
-                self._selections[question] = self._select(*question)
-            return self._selections[question]
+                self._selections[wanted] = self._select(query)
+            return self._selections[wanted]
 
-    def _select(self, match: Matching, by: tuple[str, ...]) -> Selection | None:
+    def _select(self, query: Query) -> Selection | None:
         numbers: list[int] = []
         groups: list[tuple[str, ...]] = []
-        for number, key in self._of_metric.get(match.metric, ()):
-            labels = dict(key.labels)
-            if all(labels.get(name, "") == value for name, value in match.where):
+        for number, key in self._of_metric.get(query.metric, ()):
+            group = query.group_of(key.labels)
+            if group is not None:
                 numbers.append(number)
-                groups.append(tuple(labels.get(name, "") for name in by))
+                groups.append(group)
         if not numbers:
             return None
         names = sorted(set(groups))
@@ -144,10 +147,10 @@ class SeriesIndex:
         order = np.argsort(group_of, kind="stable")
         ids, group_of = np.array(numbers)[order], group_of[order]
         position = np.full(self._highest + 1, -1, np.intp)
-        group = position.copy()
+        group_of_id = position.copy()
         position[ids] = np.arange(ids.size)
-        group[ids] = group_of
-        return Selection(self._kinds[match.metric], names, group_of, position, group)
+        group_of_id[ids] = group_of
+        return Selection(self._kinds[query.metric], names, group_of, position, group_of_id)
 
     def _catch_up(self, connection: sqlite3.Connection, generation: int) -> None:
         if generation != self._generation:

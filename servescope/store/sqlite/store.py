@@ -9,30 +9,25 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final, TypeVar
 
-import numpy as np
-
-from servescope import histogram
 from servescope.catalog import Kind
 from servescope.errors import ServescopeError, StoreFullError
+from servescope.histogram import ERROR_BOUND
 from servescope.records import EventKind
-from servescope.store.base import (
-    Aggregation,
-    Capabilities,
-    HeatmapResult,
-    Matching,
-    QuantileResult,
-    RangeResult,
-    TotalResult,
-)
-from servescope.store.codec.chunks import ChunkCache, Plane
+from servescope.store.base import Capabilities
+from servescope.store.codec.chunks import ChunkCache
 from servescope.store.codec.envelope import ROWS
-from servescope.store.sqlite import aggregation, details, rollup, segments
+from servescope.store.results import HeatmapResult, QuantileResult, RangeResult, TotalResult
+from servescope.store.sqlite import aggregation as operations
+from servescope.store.sqlite import request_details, rollup
+from servescope.store.sqlite.aggregation import Scan
 from servescope.store.sqlite.database import Database, tell
 from servescope.store.sqlite.open_seconds import SecondWriter
 from servescope.store.sqlite.reading import Source
-from servescope.store.sqlite.retention import make_room, newest_minute, prune
+from servescope.store.sqlite.retention import drop_expired, make_room, newest_minute
 from servescope.store.sqlite.ring_cursors import RingCursors
+from servescope.store.sqlite.segments import bounds, choose_tier, split_by_tier
 from servescope.store.sqlite.series import SeriesIndex, SeriesWriter
+from servescope.store.steps import Steps
 from servescope.store.tiers import TEN_MINUTES, Retention
 
 if TYPE_CHECKING:
@@ -42,17 +37,11 @@ if TYPE_CHECKING:
 
     from servescope.records import RequestDetail
     from servescope.store.base import Batch, SeriesKey
-    from servescope.store.sqlite.series import Selection
+    from servescope.store.query import Aggregation, Query
 
 T = TypeVar("T")
 
 _ATTEMPTS_TO_MAKE_ROOM: Final = 16
-_ALLOWED: Final = {
-    Kind.GAUGE: (Aggregation.AVG, Aggregation.MIN, Aggregation.MAX),
-    Kind.COUNTER: (Aggregation.SUM, Aggregation.RATE),
-    Kind.HISTOGRAM: (Aggregation.SUM, Aggregation.RATE),
-}
-_ADDING_PLANE: Final = {Kind.COUNTER: Plane.INCREASE, Kind.HISTOGRAM: Plane.HIST_COUNT}
 
 
 class SqliteStore:
@@ -75,7 +64,7 @@ class SqliteStore:
         self._index = SeriesIndex()
         self._cache = ChunkCache()
         self._cache_generation = self._db.generation
-        self._closed_before: int | None = None
+        self._rolled_up_before: int | None = None
         self._is_shrinking = self._db.is_over_budget()
         self._damaged: set[tuple[int, int]] = set()
         self._damaged_in_write: list[tuple[int, int]] = []
@@ -105,7 +94,7 @@ class SqliteStore:
                     self._shrink()
                 self._damaged.update(self._damaged_in_write)
                 if newest is not None:
-                    self._closed_before = newest // ROWS
+                    self._rolled_up_before = newest // ROWS
                 return
         raise StoreFullError(f"no room left in {self.path} for one second of data")
 
@@ -115,7 +104,7 @@ class SqliteStore:
 
     def bounds(self) -> tuple[int, int] | None:
         """Seconds of the oldest and the newest frame, None when there is none."""
-        return self._db.read(segments.bounds)
+        return self._db.read(bounds)
 
     def series(self, metric: str) -> list[SeriesKey]:
         """The known series of a metric, sorted."""
@@ -123,123 +112,40 @@ class SqliteStore:
             lambda connection: self._index.keys(connection, self._db.generation, metric)
         )
 
-    def range(
-        self,
-        match: Matching,
-        start: int,
-        end: int,
-        step: int,
-        agg: Aggregation,
-        by: Sequence[str] = (),
-    ) -> RangeResult:
-        """Values over time. Raises ValueError when `agg` does not suit the metric's kind."""
+    def aggregate(self, query: Query, aggregation: Aggregation) -> RangeResult:
+        """Values over time."""
+        return self._over_time(
+            query, lambda scan: operations.aggregate(scan, aggregation), RangeResult.empty
+        )
 
-        def ask(source: Source) -> RangeResult:
-            tier, actual = segments.plan(source.connection, start, end, step)
-            steps = aggregation.Steps(start, end, actual)
-            selection = self._select(source, match, by)
-            if selection is None or not len(steps):
-                return _no_range(steps)
-            if agg not in _ALLOWED[selection.kind]:
-                raise ValueError(
-                    f"{match.metric} is a {selection.kind}: it takes "
-                    f"{', '.join(_ALLOWED[selection.kind])}, not {agg}"
-                )
-            parts = segments.segments(source.connection, tier, start, end)
-            if agg is Aggregation.AVG:
-                values = aggregation.gauge_average(source, selection, parts, steps)
-            elif selection.kind is Kind.GAUGE:
-                values = aggregation.gauge_extreme(source, selection, parts, steps, agg)
-            else:
-                plane = _ADDING_PLANE[selection.kind]
-                values, seconds = aggregation.increases(source, plane, selection, parts, steps)
-                if agg is Aggregation.RATE:
-                    values /= np.where(seconds > 0, seconds, 1.0)
-                values[:, seconds == 0] = np.nan
-            return RangeResult(steps.times, list(selection.groups), values, actual)
+    def mean(self, query: Query) -> RangeResult:
+        """Mean in seconds of a histogram's values."""
+        return self._over_time(query, operations.mean, RangeResult.empty)
 
-        return self._ask(ask)
+    def quantiles(self, query: Query, qs: Sequence[float]) -> QuantileResult:
+        """Quantiles of merged histograms."""
+        return self._over_time(
+            query,
+            lambda scan: operations.quantiles(scan, qs),
+            lambda steps: QuantileResult.empty(steps, len(qs)),
+        )
 
-    def mean(
-        self, match: Matching, start: int, end: int, step: int, by: Sequence[str] = ()
-    ) -> RangeResult:
-        """Mean in seconds of a histogram's values: sum over count; NaN where there are none."""
+    def heatmap(self, query: Query) -> HeatmapResult:
+        """Counts by bucket over time."""
+        return self._over_time(query, operations.heatmap, HeatmapResult.empty)
 
-        def ask(source: Source) -> RangeResult:
-            tier, actual = segments.plan(source.connection, start, end, step)
-            steps = aggregation.Steps(start, end, actual)
-            selection = self._select(source, match, by, Kind.HISTOGRAM)
-            if selection is None or not len(steps):
-                return _no_range(steps)
-            parts = segments.segments(source.connection, tier, start, end)
-            sums, _ = aggregation.increases(source, Plane.HIST_SUM, selection, parts, steps)
-            counts, _ = aggregation.increases(source, Plane.HIST_COUNT, selection, parts, steps)
-            means = np.where(counts > 0, sums / np.where(counts > 0, counts, 1.0), np.nan)
-            return RangeResult(steps.times, list(selection.groups), means, actual)
-
-        return self._ask(ask)
-
-    def quantiles(
-        self,
-        qs: Sequence[float],
-        match: Matching,
-        start: int,
-        end: int,
-        step: int,
-        by: Sequence[str] = (),
-    ) -> QuantileResult:
-        """Quantiles of merged histograms, never of averages."""
-
-        def ask(source: Source) -> QuantileResult:
-            tier, actual = segments.plan(source.connection, start, end, step)
-            steps = aggregation.Steps(start, end, actual)
-            selection = self._select(source, match, by, Kind.HISTOGRAM)
-            groups: list[tuple[str, ...]] = []
-            values = np.empty((0, len(qs), len(steps)))
-            if selection is not None and len(steps):
-                parts = segments.segments(source.connection, tier, start, end)
-                groups = list(selection.groups)
-                values = aggregation.quantiles(source, selection, parts, steps, qs)
-            return QuantileResult(steps.times, groups, values, actual, histogram.ERROR_BOUND)
-
-        return self._ask(ask)
-
-    def heatmap(self, match: Matching, start: int, end: int, step: int) -> HeatmapResult:
-        """Counts by bucket over time, only the buckets between the lowest and highest in use."""
-
-        def ask(source: Source) -> HeatmapResult:
-            tier, actual = segments.plan(source.connection, start, end, step)
-            steps = aggregation.Steps(start, end, actual)
-            selection = self._select(source, match, (), Kind.HISTOGRAM)
-            if selection is None or not len(steps):
-                return HeatmapResult(steps.times, np.zeros(1), np.empty((0, len(steps))), actual)
-            parts = segments.segments(source.connection, tier, start, end)
-            return aggregation.heatmap(source, selection, parts, steps)
-
-        return self._ask(ask)
-
-    def total(self, match: Matching, start: int, end: int, by: Sequence[str] = ()) -> TotalResult:
-        """One figure for the whole span. Raises ValueError for a gauge, which has no total."""
+    def total(self, query: Query) -> TotalResult:
+        """One figure for the whole span, from the coarsest tier that has it."""
 
         def ask(source: Source) -> TotalResult:
-            selection = self._select(source, match, by)
-            if selection is None or start >= end:
-                return TotalResult(
-                    [], np.empty(0), np.empty(0), np.empty((0, histogram.BUCKETS), np.int64)
-                )
-            if selection.kind is Kind.GAUGE:
-                raise ValueError(f"{match.metric} is a gauge: it has no total")
-            parts = segments.segments(source.connection, TEN_MINUTES, start, end)
-            planes = [_ADDING_PLANE[selection.kind]]
-            if selection.kind is Kind.HISTOGRAM:
-                planes.append(Plane.HIST_SUM)
-            return aggregation.total(source, selection, parts, planes)
+            scan = self._scan(source, query, TEN_MINUTES, query.steps)
+            return TotalResult.empty() if scan is None else operations.total(scan)
 
         return self._ask(ask)
 
-    def details(self, limit: int, after_id: int = 0) -> list[tuple[int, RequestDetail]]:
+    def request_details(self, limit: int, after_id: int = 0) -> list[tuple[int, RequestDetail]]:
         """The newest request details with an id above `after_id`, newest first, with their ids."""
-        return self._db.read(lambda connection: details.newest(connection, limit, after_id))
+        return self._db.read(lambda connection: request_details.newest(connection, limit, after_id))
 
     def version(self) -> int:
         """The same number in every process, until something is committed."""
@@ -247,7 +153,7 @@ class SqliteStore:
 
     def capabilities(self) -> Capabilities:
         """Exact counts, visible at once."""
-        return Capabilities("sqlite", 0.0, histogram.ERROR_BOUND)
+        return Capabilities("sqlite", 0.0, ERROR_BOUND)
 
     def forget_decoded(self) -> None:
         """Drop the cache of decoded chunks, as a new process begins without one."""
@@ -272,13 +178,26 @@ class SqliteStore:
             self._tell_damage(found)
         return answer
 
-    def _select(
-        self, source: Source, match: Matching, by: Sequence[str], kind: Kind | None = None
-    ) -> Selection | None:
-        selection = self._index.select(source.connection, self._db.generation, match, by)
-        if selection is not None and kind not in {None, selection.kind}:
-            raise ValueError(f"{match.metric} is a {selection.kind}, not a {kind}")
-        return selection
+    def _over_time(
+        self, query: Query, operation: Callable[[Scan], T], nothing: Callable[[Steps], T]
+    ) -> T:
+        """Answer in steps; with `nothing` when no series is selected, or no step."""
+
+        def ask(source: Source) -> T:
+            tier, step = choose_tier(source.connection, query)
+            steps = Steps(query.start, query.end, step)
+            scan = self._scan(source, query, tier, steps)
+            return nothing(steps) if scan is None else operation(scan)
+
+        return self._ask(ask)
+
+    def _scan(self, source: Source, query: Query, tier: int, steps: Steps) -> Scan | None:
+        connection = source.connection
+        selection = self._index.select(connection, self._db.generation, query)
+        if selection is None or not len(steps):
+            return None
+        segments = split_by_tier(connection, tier, query.start, query.end)
+        return Scan(query, source, selection, segments, steps)
 
     def _put(self, connection: sqlite3.Connection, batch: Batch) -> int | None:
         """Within a transaction; the newest second of the batch, None when it has none."""
@@ -300,13 +219,13 @@ class SqliteStore:
                 self._seconds.put(connection, frame.ts, row, self._meet_damage)
         if not carried:
             self._cursors.keep(connection, batch.dropped_rings)
-        if batch.details:
-            details.insert(connection, batch.details)
+        if batch.request_details:
+            request_details.insert(connection, batch.request_details)
         newest = max([frame.ts for frame in batch.frames]) if batch.frames else None
-        if newest is not None and self._closed_before != newest // ROWS:
+        if newest is not None and self._rolled_up_before != newest // ROWS:
             before = newest_minute(connection)
-            rollup.close_spans(connection, newest, self._meet_damage)
-            prune(connection, newest, before, self.retention)
+            rollup.roll_up(connection, newest, self._meet_damage)
+            drop_expired(connection, newest, before, self.retention)
         if self._damaged_in_write:
             _note_damage(connection, self._damaged_in_write)
         return newest
@@ -351,7 +270,3 @@ def _note_damage(connection: sqlite3.Connection, found: Sequence[tuple[int, int]
             " (SELECT 1 FROM event WHERE kind = ?1 AND start_s = ?2 AND text = ?3)",
             (EventKind.STORE, ts, text),
         )
-
-
-def _no_range(steps: aggregation.Steps) -> RangeResult:
-    return RangeResult(steps.times, [], np.empty((0, len(steps))), steps.step)

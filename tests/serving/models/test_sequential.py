@@ -7,10 +7,10 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from tests.contracts.harness import ModelHarness, wait_until
 
 from servescope.records import AppKind, ConcurrencyModel
 from servescope.serving.models.sequential import GIVE_WAY_NS
+from tests.contracts.harness import ModelHarness, wait_until
 from tests.serving.raw_client import GET, asking, connect, read_all, read_responses
 
 if TYPE_CHECKING:

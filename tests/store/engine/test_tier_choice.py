@@ -5,7 +5,8 @@ from math import inf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servescope.store.engine.tier_choice import lacking, parts, tier_of
+from servescope.store.engine.tier_choice import lacking, segments, tier_of
+from servescope.store.steps import Steps
 from servescope.store.tiers import TIERS
 
 seconds = st.integers(0, 10_000)
@@ -17,7 +18,7 @@ steps = st.sampled_from([1, 30, 60, 120, 600, 3600])
 def test_each_second_is_asked_once_and_of_a_tier_that_has_it(start, length, step, ten, sixty):
     holes = {600: ten, 60: sixty}
     at = start
-    for tier, begin, end in parts(start, start + length, step, holes):
+    for tier, begin, end in segments(Steps(start, start + length, step), holes):
         assert begin == at < end
         assert tier <= tier_of(step)
         assert begin % tier == end % tier == 0
@@ -30,7 +31,7 @@ def test_each_second_is_asked_once_and_of_a_tier_that_has_it(start, length, step
 @given(seconds, st.integers(1, 10_000))
 def test_where_nothing_lacks_the_coarsest_tier_tells_all_but_ragged_ends(start, length):
     seconds_of = dict.fromkeys(TIERS, 0)
-    for tier, begin, end in parts(start, start + length, 3600, {60: (), 600: ()}):
+    for tier, begin, end in segments(Steps(start, start + length, 3600), {60: (), 600: ()}):
         seconds_of[tier] += end - begin
     assert seconds_of[1] <= 2 * 59
     assert seconds_of[60] <= 2 * 540

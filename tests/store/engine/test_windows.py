@@ -13,6 +13,7 @@ from servescope.store.engine.names import (
     selector,
 )
 from servescope.store.engine.windows import MOST_POINTS, MOST_ROWS, windows
+from servescope.store.steps import Steps
 from servescope.store.tiers import FINE, TIERS
 
 
@@ -69,7 +70,7 @@ def test_doubles_are_counted_once():
 )
 def test_windows_cover_each_second_once_and_each_in_its_step(start, seconds, step, row_s, before):
     at, origin = start, max(start - before, 0)
-    for window in windows(start, start + seconds, step, origin=origin, row_s=row_s):
+    for window in windows(Steps(start, start + seconds, step), origin=origin, row_s=row_s):
         assert 0 < window.points <= MOST_POINTS
         assert not row_s or window.points * step <= max(MOST_ROWS * row_s, step)
         for number in range(min(window.points, 50)):

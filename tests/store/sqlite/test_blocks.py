@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
-from servescope.store.base import Aggregation, Batch, Matching
+from servescope.store.base import Batch
 from servescope.store.codec.chunks import SECTION_SERIES, Plane, decode, numbered, numbers_for
+from servescope.store.query import Aggregation, Query
 from servescope.store.sqlite.schema import FILE_NAME, VERSION
 from servescope.store.sqlite.store import open_store
 from tests.store.sqlite.version_2_history import CPU, END, SENT, SERIES, START, STEP, frames
@@ -50,10 +51,6 @@ def filled(written, tmp_path):
     store.close()
 
 
-def core(number):
-    return Matching(CPU_UTILIZATION, CPU[number].labels)
-
-
 def execute(store, statement, *values):
     return store._db.write(lambda connection: connection.execute(statement, values).fetchall())
 
@@ -61,17 +58,18 @@ def execute(store, statement, *values):
 def assert_tells_of(store, end):
     history = list(frames(START, end))
     by = ("cpu.logical_number",)
-    told = store.range(Matching(CPU_UTILIZATION), START, end, STEP, Aggregation.AVG, by)
+    told = store.aggregate(Query(CPU_UTILIZATION, START, end, STEP, by=by), Aggregation.AVG)
     assert len(told.groups) == SERIES
     for (number,), values in zip(told.groups, told.values, strict=True):
         assert values.tolist() == [frame.gauges[CPU[int(number)]] for frame in history]
-    one = store.range(core(69), START, end, STEP, Aggregation.MAX)
+    core = Query(CPU_UTILIZATION, START, end, STEP, where=CPU[69].labels)
+    one = store.aggregate(core, Aggregation.MAX)
     assert one.values[0].tolist() == [frame.gauges[CPU[69]] for frame in history]
-    sent = store.range(Matching(BYTES_SENT), START, end, STEP, Aggregation.SUM)
+    sent = store.aggregate(Query(BYTES_SENT, START, end, STEP), Aggregation.SUM)
     assert sent.values[0].tolist() == [sum(frame.counts.values()) for frame in history]
-    requests = store.total(Matching(REQUEST_DURATION), START, end, ("http.route",))
+    requests = store.total(Query(REQUEST_DURATION, START, end, by=("http.route",)))
     assert requests.buckets.sum(axis=1).tolist() == [len(history)] * SERIES
-    p50 = store.quantiles([0.5], Matching(REQUEST_DURATION), START, end, STEP, ("http.route",))
+    p50 = store.quantiles(Query(REQUEST_DURATION, START, end, STEP, by=("http.route",)), [0.5])
     for (route,), values in zip(p50.groups, p50.values[:, 0], strict=True):
         assert values == pytest.approx(0.001 * (1 + int(route[1:])), rel=0.0434)
 
@@ -117,8 +115,8 @@ def test_section_0_of_what_adds_says_that_there_is_no_more(filled):
         more = {key: value for key, value in frame.counts.items() if key in SENT[1:]}
         kept = few if frame.ts == last - 2 * STEP else {**few, **more}
         filled.write(Batch([type(frame)(frame.ts, frame.gauges, kept, frame.histograms)]))
-    where = Matching(BYTES_SENT, SENT[69].labels)
-    told = filled.range(where, FURTHER, last, 1, Aggregation.SUM).values[0]
+    query = Query(BYTES_SENT, FURTHER, last, where=SENT[69].labels)
+    told = filled.aggregate(query, Aggregation.SUM).values[0]
     assert told[STEP] == 0.0
     assert told[0] > 0.0
     assert np.isnan(told[1])
@@ -148,10 +146,10 @@ def test_a_damaged_section_is_a_gap_of_its_series_only(filled, plane, metric, la
         ((labels,),) = execute(filled, "SELECT labels FROM series WHERE id = ?", row)
         names[name] = labels.split('"')[3]
     for name, gaps in (("intact", 0), ("damaged", HOUR // STEP)):
-        where = Matching(metric, ((label, names[name]),))
-        told = filled.range(where, START, START + 2 * HOUR, STEP, agg).values[0]
+        query = Query(metric, START, START + 2 * HOUR, STEP, where=((label, names[name]),))
+        told = filled.aggregate(query, agg).values[0]
         assert np.isnan(told).sum() == gaps
-    everything = filled.range(Matching(metric), START, START + 2 * HOUR, STEP, agg).values[0]
+    everything = filled.aggregate(Query(metric, START, START + 2 * HOUR, STEP), agg).values[0]
     assert np.isnan(everything[: HOUR // STEP]).all(), "a part must not pass for the whole"
     assert filled.damaged_spans == 1
 

@@ -10,8 +10,9 @@ from servescope.control.load_runs import Control
 from servescope.errors import DataFolderError, StoreError, StoreVersionError
 from servescope.histogram import count
 from servescope.records import EventKind
-from servescope.store.base import Aggregation, Batch, Frame, HistogramDelta, Matching, SeriesKey
+from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.codec.envelope import PAGE_BYTES
+from servescope.store.query import Aggregation, Query
 from servescope.store.sqlite.database import Database
 from servescope.store.sqlite.schema import FILE_NAME
 from servescope.store.sqlite.store import SqliteStore, open_store
@@ -28,7 +29,7 @@ def fill(store, start, end):
 
 
 def sent(store, start=MINUTE, end=MINUTE + 600):
-    return store.range(Matching(BYTES_SENT), start, end, 1, Aggregation.SUM).values
+    return store.aggregate(Query(BYTES_SENT, start, end, 1), Aggregation.SUM).values
 
 
 def events(folder):
@@ -145,7 +146,7 @@ def test_a_damaged_chunk_is_a_gap_counted_and_told_once(tmp_path, store):
     (event,) = events(tmp_path)
     assert str(MINUTE + 60) in event.text
     assert event.start_s == MINUTE + 60
-    quantile = store.quantiles([0.5], Matching(REQUEST_DURATION), MINUTE, MINUTE + 190, 10).values
+    quantile = store.quantiles(Query(REQUEST_DURATION, MINUTE, MINUTE + 190, 10), [0.5]).values
     assert quantile[0, 0, 5] > 0
     assert len(events(tmp_path)) == 1
 
@@ -155,8 +156,8 @@ def test_a_damaged_second_is_a_gap_also_when_its_minute_closes(tmp_path, store, 
     fill(store, MINUTE, MINUTE + 30)
     damage(store, "second", column, f"ts = {MINUTE + 5}")
     fill(store, MINUTE + 30, MINUTE + 70)
-    readings = store.range(Matching(CPU_UTILIZATION), MINUTE, MINUTE + 70, 1, Aggregation.AVG)
-    requests = store.range(Matching(REQUEST_DURATION), MINUTE, MINUTE + 70, 1, Aggregation.SUM)
+    readings = store.aggregate(Query(CPU_UTILIZATION, MINUTE, MINUTE + 70, 1), Aggregation.AVG)
+    requests = store.aggregate(Query(REQUEST_DURATION, MINUTE, MINUTE + 70, 1), Aggregation.SUM)
     gaps = [
         int((values != values)[0, 5])  # noqa: PLR0124 - NaN
         for values in (readings.values, sent(store), requests.values)

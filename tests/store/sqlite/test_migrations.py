@@ -11,7 +11,8 @@ from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
 from servescope.control.load_runs import Control
 from servescope.errors import StoreFullError
 from servescope.records import EventKind
-from servescope.store.base import Aggregation, Batch, Frame, Matching
+from servescope.store.base import Batch, Frame
+from servescope.store.query import Aggregation, Query
 from servescope.store.sqlite import migrations
 from servescope.store.sqlite.schema import FILE_NAME, VERSION
 from servescope.store.sqlite.store import open_store
@@ -41,9 +42,9 @@ def test_every_answer_of_an_old_file_is_the_same(old):
     assert version_of(old) == VERSION
     assert store.bounds() == (START, END - STEP)
     assert store.cursors() == {"1-1.ring": len(history)}
-    sent = store.range(Matching(BYTES_SENT), START, END, STEP, Aggregation.SUM).values
+    sent = store.aggregate(Query(BYTES_SENT, START, END, STEP), Aggregation.SUM).values
     assert sent.tolist() == [[frame.counts[SENT] for frame in history]]
-    total = store.total(Matching(REQUEST_DURATION), START, END)
+    total = store.total(Query(REQUEST_DURATION, START, END))
     assert total.buckets.sum() == 2 * len(history)
     assert total.sum_s[0] == pytest.approx(
         math.fsum(delta.sum_s for frame in history for delta in frame.histograms.values())
@@ -63,13 +64,13 @@ def test_the_long_tier_of_an_old_file_tells_what_its_minutes_told(old, step):
     )
     closed = START + HOURS_CLOSED * 3600
     history = [frame for frame in frames() if frame.ts < closed]
-    where = Matching(CPU_UTILIZATION, (("cpu.logical_number", "0"),))
+    query = Query(CPU_UTILIZATION, START, closed, step, where=(("cpu.logical_number", "0"),))
     for agg, of in (
         (Aggregation.MIN, min),
         (Aggregation.MAX, max),
         (Aggregation.AVG, lambda values: math.fsum(values) / len(values)),
     ):
-        found = store.range(where, START, closed, step, agg)
+        found = store.aggregate(query, agg)
         assert found.actual_step == 600
         assert found.values[0] == pytest.approx(
             [
@@ -77,9 +78,9 @@ def test_the_long_tier_of_an_old_file_tells_what_its_minutes_told(old, step):
                 for ts in range(START, closed, 600)
             ]
         )
-    sent = store.range(Matching(BYTES_SENT), START, closed, step, Aggregation.SUM)
+    sent = store.aggregate(Query(BYTES_SENT, START, closed, step), Aggregation.SUM)
     assert sent.values.sum() == sum(frame.counts[SENT] for frame in history)
-    requests = store.total(Matching(REQUEST_DURATION), START, closed)
+    requests = store.total(Query(REQUEST_DURATION, START, closed))
     assert requests.buckets.sum() == 2 * len(history)
     store.close()
 
@@ -97,11 +98,11 @@ def test_writing_goes_on_in_a_migrated_file(old):
     store = open_store(old)
     for minute in range(40):
         store.write(Batch([Frame(END + 60 * minute, {CPU[0]: 0.5}, {SENT: 1.0})]))
-    assert store.range(
-        Matching(BYTES_SENT), END, END + 2400, 600, Aggregation.SUM
+    assert store.aggregate(
+        Query(BYTES_SENT, END, END + 2400, 600), Aggregation.SUM
     ).values.sum() == pytest.approx(40)
     history = math.fsum(frame.counts[SENT] for frame in frames())
-    assert store.total(Matching(BYTES_SENT), START, END + 2400).count.tolist() == [history + 40]
+    assert store.total(Query(BYTES_SENT, START, END + 2400)).count.tolist() == [history + 40]
     store.close()
 
 
@@ -170,6 +171,6 @@ def test_a_file_of_version_4_keeps_its_cursors(tmp_path):
     )
     assert carried
     assert store.cursors() == {"1-1.ring": START + 199, "2-7.ring": 5}
-    assert store.total(Matching(BYTES_SENT), START, START + 3_600).count.tolist() == [200.0]
+    assert store.total(Query(BYTES_SENT, START, START + 3_600)).count.tolist() == [200.0]
     store.close()
     assert version_of(tmp_path) == VERSION

@@ -8,8 +8,9 @@ import pytest
 
 from servescope import histogram
 from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
-from servescope.store.base import Aggregation, Batch, Frame, HistogramDelta, Matching, SeriesKey
+from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.codec.envelope import PAGE_BYTES
+from servescope.store.query import Aggregation, Query
 from servescope.store.sqlite.open_seconds import SLOTS, SecondWriter
 from servescope.store.sqlite.schema import FILE_NAME
 from servescope.store.sqlite.store import open_store
@@ -37,7 +38,7 @@ def ask(store, question, *values):
 
 
 def sent(store, start, end):
-    found = store.range(Matching(BYTES_SENT), start, end, 1, Aggregation.SUM).values
+    found = store.aggregate(Query(BYTES_SENT, start, end, 1), Aggregation.SUM).values
     return found[0].tolist()
 
 

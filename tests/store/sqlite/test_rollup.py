@@ -7,7 +7,8 @@ from servescope import histogram
 from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
 from servescope.errors import StoreFullError
 from servescope.records import EventKind
-from servescope.store.base import Aggregation, Batch, Frame, HistogramDelta, Matching, SeriesKey
+from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
+from servescope.store.query import Aggregation, Query
 from servescope.store.sqlite.store import SqliteStore
 from servescope.store.tiers import Retention
 
@@ -65,7 +66,7 @@ def test_a_new_start_closes_what_the_last_one_left_open(tmp_path):
     store = SqliteStore(tmp_path)
     store.write(Batch([frame(HOUR + 600)]))
     assert kept(store, "open_row", 1) == 1
-    assert store.total(Matching(BYTES_SENT), HOUR, HOUR + 700).count.tolist() == [26.0]
+    assert store.total(Query(BYTES_SENT, HOUR, HOUR + 700)).count.tolist() == [26.0]
     store.close()
 
 
@@ -73,7 +74,7 @@ def test_tier_60_answers_where_tier_1_is_gone(store):
     for minute in range(120):
         write(store, HOUR + 60 * minute, HOUR + 60 * minute + 60, 10)
     whole = [
-        store.range(Matching(name), HOUR, HOUR + 7200, 600, agg).values
+        store.aggregate(Query(name, HOUR, HOUR + 7200, 600), agg).values
         for name, agg in (
             (CPU_UTILIZATION, Aggregation.AVG),
             (CPU_UTILIZATION, Aggregation.MIN),
@@ -84,7 +85,7 @@ def test_tier_60_answers_where_tier_1_is_gone(store):
     ]
     drop_fine(store)
     after = [
-        store.range(Matching(name), HOUR, HOUR + 7200, 600, agg).values
+        store.aggregate(Query(name, HOUR, HOUR + 7200, 600), agg).values
         for name, agg in (
             (CPU_UTILIZATION, Aggregation.AVG),
             (CPU_UTILIZATION, Aggregation.MIN),
@@ -95,29 +96,29 @@ def test_tier_60_answers_where_tier_1_is_gone(store):
     ]
     for one, other in zip(whole, after, strict=True):
         np.testing.assert_allclose(one, other)
-    fine = store.range(Matching(BYTES_SENT), HOUR, HOUR + 600, 10, Aggregation.SUM)
+    fine = store.aggregate(Query(BYTES_SENT, HOUR, HOUR + 600, 10), Aggregation.SUM)
     assert fine.actual_step == 60
     assert fine.values.tolist() == [[6.0] * 10]
-    assert store.quantiles([0.5], Matching(REQUEST_DURATION), HOUR, HOUR + 600, 1).actual_step == 60
+    assert store.quantiles(Query(REQUEST_DURATION, HOUR, HOUR + 600, 1), [0.5]).actual_step == 60
 
 
 def test_a_minute_partly_asked_for_is_answered_whole_once_tier_1_is_gone(store):
     for minute in range(10):
         write(store, HOUR + 60 * minute, HOUR + 60 * minute + 60, 10)
-    asked = (Matching(BYTES_SENT), HOUR + 70, HOUR + 190)
-    assert store.total(*asked).count.tolist() == [12.0]
+    query = Query(BYTES_SENT, HOUR + 70, HOUR + 190)
+    assert store.total(query).count.tolist() == [12.0]
     drop_fine(store)
-    assert store.total(*asked).count.tolist() == [18.0]
+    assert store.total(query).count.tolist() == [18.0]
 
 
 def test_recent_seconds_stay_at_one_second(store):
     for minute in range(10):
         write(store, HOUR + 60 * minute, HOUR + 60 * minute + 60, 10)
     assert (
-        store.range(Matching(BYTES_SENT), HOUR + 500, HOUR + 599, 1, Aggregation.SUM).actual_step
+        store.aggregate(Query(BYTES_SENT, HOUR + 500, HOUR + 599, 1), Aggregation.SUM).actual_step
         == 1
     )
-    before_all = store.range(Matching(BYTES_SENT), HOUR - 500, HOUR + 99, 1, Aggregation.SUM)
+    before_all = store.aggregate(Query(BYTES_SENT, HOUR - 500, HOUR + 99, 1), Aggregation.SUM)
     assert before_all.actual_step == 1
 
 
@@ -141,9 +142,9 @@ def test_a_clock_that_leaps_ahead_for_a_moment_costs_nothing(store):
     store.write(Batch([frame(HOUR + 10 * 365 * 86_400)]))
     for minute in range(20, 30):
         write(store, HOUR + 60 * minute, HOUR + 60 * minute + 60, 10)
-    total = store.total(Matching(BYTES_SENT), HOUR, HOUR + 1800).count[0]
+    total = store.total(Query(BYTES_SENT, HOUR, HOUR + 1800)).count[0]
     assert total == 30 * 6
-    fine = store.range(Matching(BYTES_SENT), HOUR, HOUR + 1800, 10, Aggregation.SUM)
+    fine = store.aggregate(Query(BYTES_SENT, HOUR, HOUR + 1800, 10), Aggregation.SUM)
     assert fine.actual_step == 10
     assert fine.values.tolist() == [[1.0] * 180]
 
@@ -153,10 +154,10 @@ def test_a_clock_set_back_adds_to_what_is_there(store):
         write(store, HOUR + 60 * minute, HOUR + 60 * minute + 60)
     for minute in range(2, 7):
         write(store, HOUR + 60 * minute, HOUR + 60 * minute + 60)
-    assert store.total(Matching(BYTES_SENT), HOUR, HOUR + 600).count.tolist() == [600.0]
-    counts = store.range(Matching(BYTES_SENT), HOUR, HOUR + 420, 1, Aggregation.SUM).values[0]
+    assert store.total(Query(BYTES_SENT, HOUR, HOUR + 600)).count.tolist() == [600.0]
+    counts = store.aggregate(Query(BYTES_SENT, HOUR, HOUR + 420, 1), Aggregation.SUM).values[0]
     assert counts.tolist() == [1.0] * 120 + [2.0] * 180 + [1.0] * 120
-    gauge = store.range(Matching(CPU_UTILIZATION), HOUR, HOUR + 420, 1, Aggregation.AVG).values[0]
+    gauge = store.aggregate(Query(CPU_UTILIZATION, HOUR, HOUR + 420, 1), Aggregation.AVG).values[0]
     assert gauge.tolist() == [float(ts % 7) for ts in range(HOUR, HOUR + 420)]
 
 
@@ -170,7 +171,7 @@ def test_what_came_late_is_counted_in_tier_60_after_tier_1_is_gone(store):
         write(store, HOUR + 60 * minute, HOUR + 60 * minute + 60, 30)
     assert ask(store, "SELECT min(ts) FROM open_row WHERE tier = 1")[0][0] >= HOUR + 2000
     assert ask(store, "SELECT min(t0) FROM chunk WHERE tier = 1")[0][0] >= HOUR + 1200
-    counts = store.range(Matching(BYTES_SENT), HOUR, HOUR + 420, 60, Aggregation.SUM).values
+    counts = store.aggregate(Query(BYTES_SENT, HOUR, HOUR + 420, 60), Aggregation.SUM).values
     assert counts.tolist() == [[60.0, 120.0, 120.0, 180.0, 120.0, 60.0, 60.0]]
 
 
@@ -194,7 +195,7 @@ def test_the_size_budget_is_held_by_dropping_the_oldest(small):
         small.write(Batch([noisy(ts, random) for ts in range(start, start + 30)], {"r": start}))
     assert small.path.stat().st_size <= 2 * 1024 * 1024
     assert small.cursors() == {"r": HOUR + 3570}
-    newest = small.range(Matching(BYTES_SENT), HOUR + 3480, HOUR + 3600, 1, Aggregation.SUM)
+    newest = small.aggregate(Query(BYTES_SENT, HOUR + 3480, HOUR + 3600, 1), Aggregation.SUM)
     assert newest.values.tolist() == [[1.0] * 120]
     ((oldest,),) = ask(small, "SELECT min(t0) FROM chunk WHERE tier = 1")
     assert oldest > HOUR
@@ -213,7 +214,7 @@ def test_a_lowered_budget_shrinks_the_file_step_by_step(tmp_path):
     for ts in range(HOUR + 5400, HOUR + 5460):
         store.write(Batch([noisy(ts, random)], {"r": ts}))
     assert store.path.stat().st_size <= 4 * 1024 * 1024
-    newest = store.range(Matching(BYTES_SENT), HOUR + 5280, HOUR + 5460, 1, Aggregation.SUM)
+    newest = store.aggregate(Query(BYTES_SENT, HOUR + 5280, HOUR + 5460, 1), Aggregation.SUM)
     assert newest.values.tolist() == [[1.0] * 180]
     assert store.cursors() == {"r": HOUR + 5459}
     assert store.bounds()[0] == HOUR  # tier 60 remembers
@@ -236,6 +237,6 @@ def test_what_fits_in_no_budget_is_refused_and_reading_goes_on(small):
     with pytest.raises(StoreFullError, match="nothing was written"):
         small.write(Batch(endless, {"r": 2}))
     assert small.cursors() == {"r": 1}
-    assert small.total(Matching(BYTES_SENT), HOUR, HOUR + 3000).count.tolist() == [1.0]
+    assert small.total(Query(BYTES_SENT, HOUR, HOUR + 3000)).count.tolist() == [1.0]
     small.write(Batch([noisy(HOUR + 1, random)], {"r": 2}))
-    assert small.total(Matching(BYTES_SENT), HOUR, HOUR + 3000).count.tolist() == [2.0]
+    assert small.total(Query(BYTES_SENT, HOUR, HOUR + 3000)).count.tolist() == [2.0]

@@ -1,0 +1,98 @@
+"""Lines of a graph: made from queries, joined, selected and renamed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from servescope.queries.rows import Lines
+from servescope.store.query import Aggregation
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from servescope.queries.context import QueryContext
+    from servescope.queries.span import Span
+    from servescope.store.query import Query
+
+HIGHEST: Final = "highest"
+LOWEST: Final = "lowest"
+
+
+def lines_by_label(
+    context: QueryContext,
+    query: Query,
+    aggregation: Aggregation,
+    unit: str,
+) -> Lines:
+    """A line for each group of the query, named by the value of its first label."""
+    found = context.store.aggregate(query, aggregation)
+    names = tuple(group[0] for group in found.groups)
+    return Lines(found.times, names, found.values, unit, found.actual_step)
+
+
+def named_lines(
+    context: QueryContext,
+    queries: Mapping[str, Query],
+    aggregation: Aggregation,
+    unit: str,
+) -> Lines:
+    """A line for each name: all series that its query selects together."""
+    rows = []
+    for query in queries.values():
+        found = context.store.aggregate(query, aggregation)
+        rows.append(found.values[0] if len(found.values) else np.full(found.times.size, np.nan))
+    return Lines(found.times, tuple(queries), np.array(rows), unit, found.actual_step)
+
+
+def with_extremes(context: QueryContext, name: str, query: Query, unit: str) -> Lines:
+    """A gauge's mean in each step and, where a step is longer than a second, its extremes.
+
+    So a line keeps every spike, however many seconds a pixel spans.
+    """
+    lines = {name: Aggregation.AVG}
+    if query.step > 1:
+        lines |= {HIGHEST: Aggregation.MAX, LOWEST: Aggregation.MIN}
+    return joined(
+        [
+            named_lines(context, {line: query}, aggregation, unit)
+            for line, aggregation in lines.items()
+        ]
+    )
+
+
+def with_highest(span: Span, lines: Callable[[Aggregation], Lines]) -> Lines:
+    """Gauges' means in each step and, where a step is longer than a second, their highest values.
+
+    For several lines in one graph: a lowest of each as well would hide more than it shows.
+    """
+    means = lines(Aggregation.AVG)
+    if span.step <= 1:
+        return means
+    return joined([means, renamed(lines(Aggregation.MAX), f"{{}} {HIGHEST}")])
+
+
+def joined(parts: Sequence[Lines]) -> Lines:
+    """Lines of the same span and unit as one."""
+    first = parts[0]
+    return Lines(
+        first.times,
+        tuple(name for part in parts for name in part.names),
+        np.concatenate([part.values.reshape(-1, first.times.size) for part in parts]),
+        first.unit,
+        first.step,
+    )
+
+
+def selected(lines: Lines, wanted: Sequence[bool]) -> Lines:
+    """The lines for which `wanted`, one entry a line, is true."""
+    names = tuple(name for name, is_wanted in zip(lines.names, wanted, strict=True) if is_wanted)
+    chosen = lines.values[np.array(wanted, dtype=bool)]
+    return Lines(lines.times, names, chosen, lines.unit, lines.step)
+
+
+def renamed(lines: Lines, form: str) -> Lines:
+    """The same lines with each name put into `form`, e.g. `"{} received"`."""
+    names = tuple(form.format(name) for name in lines.names)
+    return Lines(lines.times, names, lines.values, lines.unit, lines.step)
