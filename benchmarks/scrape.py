@@ -19,10 +19,10 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from servescope import catalog, histogram
-from servescope.catalog import METRICS, Kind
+from servescope.catalog import BY_NAME, Kind
 from servescope.control.load_runs import Control
 from servescope.formats.exposition_text import TextFormat, render
-from servescope.queries.context import QueryContext
+from servescope.queries.context import ProcessContext
 from servescope.queries.scrape import Totals
 from servescope.settings import Settings
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
@@ -44,7 +44,7 @@ def keys(metric: catalog.Metric, number: int) -> list[SeriesKey]:
 def frames(routes: int, start: int, seconds: int) -> list[Frame]:
     """Every metric of the catalog: `routes` series of request duration, eight of the others."""
     of_kind: dict[Kind, list[SeriesKey]] = {kind: [] for kind in Kind}
-    for metric in METRICS:
+    for metric in BY_NAME.values():
         number = routes if metric.name == catalog.REQUEST_DURATION else 8
         of_kind[metric.kind] += keys(metric, number)
     delta = HistogramDelta(histogram.count(np.random.default_rng(1).lognormal(-6, 1, 50)), 0.2)
@@ -67,7 +67,14 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         store, control = open_store(Path(folder)), Control(Path(folder))
-        context = QueryContext(store, control, Settings(), lambda: True, lambda: None, tuple)
+        context = ProcessContext(
+            store,
+            control,
+            Settings(),
+            is_leader=lambda: True,
+            leader_pid=lambda: None,
+            problems=tuple,
+        ).home
         for minute in range(60):
             store.write(Batch(frames(options.routes, START + minute * 60, 60)))
         totals = Totals()

@@ -125,7 +125,7 @@ class Dashboard:
     def stop_comparison(self, comparison_id: int) -> None:
         """Stop a comparison. Raises NotAllowedError."""
         actor = self._demand()
-        self.context.control.stop_comparison(comparison_id)
+        self.context.process.control.stop_comparison(comparison_id)
         audit.note(actor, f"asked for the end of comparison {comparison_id}")
 
     def change_listener(self, name: str, change: Callable[[ListenerWish], ListenerWish]) -> None:
@@ -138,13 +138,13 @@ class Dashboard:
             changes.append(audit.difference(before, after))
             return after
 
-        self.context.control.change_wish(name, noted)
+        self.context.process.control.change_wish(name, noted)
         audit.note(actor, f"changed listener {name}: {changes[-1]}")
 
     def why_not_host(self, app: str) -> str:
         """Why an app may not be hosted from the browser; empty when it may."""
         # What is hosted already, say by `python -m servescope serve`, may be hosted on.
-        own = [one.app for one in self.context.control.listeners() if not one.is_changed]
+        own = [one.app for one in self.context.process.control.listeners() if not one.is_changed]
         return hostable.objection(self.runtime.settings, app, own)
 
     def offered_apps(self) -> list[str]:
@@ -161,7 +161,7 @@ class Dashboard:
         Raises NotAllowedError.
         """
         actor = self._demand()
-        self.context.control.forget_wish(name)
+        self.context.process.control.forget_wish(name)
         audit.note(actor, f"changed listener {name}: back to its settings, or removed")
 
     def _demand(self) -> str:

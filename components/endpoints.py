@@ -41,9 +41,7 @@ def scrape(totals: Totals) -> Response:
     chosen = choose(request.headers.get("Accept"), _OFFERS)
     if chosen is None:
         return _vary(_told("Available: " + ", ".join(_OFFERS), HTTPStatus.NOT_ACCEPTABLE))
-    context = (
-        access.context().as_written()
-    )  # a scraper asks this host, and an engine may lag behind
+    context = access.context().process.local  # a scraper asks this host, an engine may lag behind
     now = time.time()
     newest = context.newest()
     is_fresh = newest is not None and now - (newest + 1) < FRESH_S
@@ -61,9 +59,9 @@ def download() -> Response:
         known = ", ".join(sorted(_EXPORT_ARGUMENTS))
         raise ExportError(f"unknown {', '.join(unknown)}; known are {known}")
     form = table_format(asked.get("format", "csv"))
-    context, host = access.context(), asked.get("host", "")
-    check_host(host, None if context.fleet is None else [one.name for one in context.hosts()])
-    store = context.of_host(host).store
+    process, host = access.context().process, asked.get("host", "")
+    check_host(host, None if process.fleet is None else [one.name for one in process.hosts()])
+    store = process.of_host(host).store
     found = wanted(
         store,
         asked.getlist("metric"),

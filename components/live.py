@@ -175,7 +175,7 @@ def connect(page: LivePage) -> None:
             return no_update
         chosen = tuple(query.first(value) for value in filters)
         shown = View.read(view)
-        return sealed(page, access.context().of_host(shown.host), shown, cursor, chosen)
+        return sealed(page, access.context().process.of_host(shown.host), shown, cursor, chosen)
 
     if page.filters:
         clientside_callback(

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from servescope.comparison import Comparison
     from servescope.queries.context import QueryContext
-    from servescope.queries.rows import Standing
+    from servescope.queries.rows import DashboardStatus
     from servescope.records import LoadRun
 
 Props = dict[str, dict[str, Any]]
@@ -29,10 +29,10 @@ OWN_HOST: Final = " "
 
 def props(context: QueryContext) -> Props:
     """Properties of the shell's components, as of now."""
-    standing = context.standing()
+    status = context.dashboard_status()
     return {
-        "role": {"children": role_text(standing)},
-        "notices": {"children": [notice(text) for text in standing.notices]},
+        "role": {"children": role_text(status)},
+        "notices": {"children": [notice(text) for text in status.notices]},
         "promise": {"children": promise_text(context)},
         **_load_props(context),
         **host_props(context),
@@ -42,7 +42,7 @@ def props(context: QueryContext) -> Props:
 def promise_text(context: QueryContext) -> str:
     """Where figures come from an engine: how late they show, and how exact percentiles are."""
     promise = context.store.capabilities()
-    if context.fleet is None or not promise.visibility_delay_s:
+    if context.process.fleet is None or not promise.visibility_delay_s:
         return ""
     within = units.text(promise.error_bound, "1")
     late = f"{promise.visibility_delay_s:g} s"
@@ -51,7 +51,7 @@ def promise_text(context: QueryContext) -> str:
 
 def host_props(context: QueryContext) -> Props:
     """The host picker: shown where an engine holds more than one."""
-    fleet, hosts = context.fleet, context.hosts()
+    fleet, hosts = context.process.fleet, context.process.hosts()
     if fleet is None or len(hosts) <= 1:
         return {"host-picker": {"style": HIDDEN}}
     here = {"value": OWN_HOST, "label": f"{fleet.instance} (this host)"}
@@ -62,14 +62,14 @@ def host_props(context: QueryContext) -> Props:
     return {"host-picker": {"style": SHOWN}, "host": {"data": [here, *others, everyone]}}
 
 
-def role_text(standing: Standing) -> str:
+def role_text(status: DashboardStatus) -> str:
     """Which process answered, and which one leads."""
-    if standing.role == "leader":
-        others = standing.instances - 1
+    if status.role == "leader":
+        others = status.instances - 1
         more = f", {others} more" if others > 0 else ""
-        return f"leader · pid {standing.pid}{more}"
-    leader = f"leader pid {standing.leader_pid}" if standing.leader_pid else "no leader now"
-    return f"follower · pid {standing.pid}, {leader}"
+        return f"leader · pid {status.pid}{more}"
+    leader = f"leader pid {status.leader_pid}" if status.leader_pid else "no leader now"
+    return f"follower · pid {status.pid}, {leader}"
 
 
 def notice(text: str) -> dmc.Alert:

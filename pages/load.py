@@ -80,7 +80,7 @@ def props(context: QueryContext, _span: Span | None, _filters: tuple[str, ...]) 
     active = load.active_run(context)
     runs = load.runs(context)
     over = next((run for run in runs if load_run.is_over(run)), None)
-    names = [status.name for status in context.listeners()]
+    names = [status.name for status in context.process.listeners()]
     told = load_run.result(over) if over else html.Div(EMPTY, className="dimmed")
     return {
         "load-listener": {"data": names},
@@ -140,7 +140,7 @@ def suggest(listener: object, target: object) -> tuple[list[str], object]:
 def layout(**_query: str) -> html.Div:
     """The page; the view in the query is the time bar's."""
     reason = why_not()
-    names = [status.name for status in present_context().listeners()]
+    names = [status.name for status in present_context().process.listeners()]
     return panels.page_frame(
         PAGE,
         "Load",

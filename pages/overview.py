@@ -91,7 +91,7 @@ CARDS: Final = (
 def props(context: QueryContext, _span: Span | None, _filters: tuple[str, ...]) -> Props:
     """The cards, the verdict and the listeners as they are now."""
     now = overview.signals(context)
-    listeners = context.listeners()
+    listeners = context.process.listeners()
     failing = listeners if context.is_home else ()
     run = load.active_run(context)
     hosts = fleet.table(context)

@@ -56,7 +56,7 @@ GRAPHS: Final = (
 
 def props(context: QueryContext, _span: Span | None, filters: tuple[str, ...]) -> Props:
     """The cards and what can be chosen; the comparison as it stands."""
-    listeners = context.listeners()
+    listeners = context.process.listeners()
     shown = comparisons.chosen(context, filters[0])
     active = comparisons.active_comparison(context)
     kept = comparison.options(comparisons.comparisons(context), shown)
@@ -86,7 +86,7 @@ connect(PAGE)
 
 def listener(name: object) -> ListenerStatus | None:
     """The listener of this name as it is now."""
-    statuses = present_context().control.listeners()
+    statuses = present_context().process.control.listeners()
     return next((one for one in statuses if one.name == name), None)
 
 
@@ -151,7 +151,7 @@ def act(*given: object) -> list[object]:
 def add(_clicks: int, name: object, app: object, port: object) -> list[str]:
     """Add a listener; the answer is what stood in the way, beside its field where it can."""
     board = dashboard()
-    taken = [one.name for one in board.context.control.listeners()]
+    taken = [one.name for one in board.context.process.control.listeners()]
     wanted, wish, found = server_form.read_new(name, app, port, taken)
     found |= new_faults(wish, board.why_not_host)
     if found:
@@ -224,7 +224,7 @@ CHANGES: Final = {"server-start": start, "server-stop": stop, "server-restart": 
 def layout(comparison: object = "", **_query: object) -> html.Div:
     """The page; `comparison` is the id of the one to show, the view is the time bar's."""
     board, reason = dashboard(), why_not()
-    listeners, apps = board.context.listeners(), board.offered_apps()
+    listeners, apps = board.context.process.listeners(), board.offered_apps()
     return panels.page_frame(
         PAGE,
         "Servers",

@@ -16,12 +16,16 @@ LONGEST_ID: Final = 9
 
 def comparisons(context: QueryContext) -> list[Comparison]:
     """The newest comparisons, newest first."""
-    return context.snapshots.get("comparisons", lambda: context.control.comparisons(KEPT_SHOWN))
+    return context.process.snapshots.get(
+        "comparisons", lambda: context.process.control.comparisons(KEPT_SHOWN)
+    )
 
 
 def active_comparison(context: QueryContext) -> Comparison | None:
     """The comparison that is asked for or under way."""
-    return context.snapshots.get("active comparison", context.control.active_comparison)
+    return context.process.snapshots.get(
+        "active comparison", context.process.control.active_comparison
+    )
 
 
 def chosen(context: QueryContext, wanted: str) -> Comparison | None:
@@ -29,12 +33,12 @@ def chosen(context: QueryContext, wanted: str) -> Comparison | None:
     if not (wanted.isascii() and wanted.isdigit()) or len(wanted) > LONGEST_ID:
         return next(iter(comparisons(context)), None)
     number = int(wanted)
-    return context.snapshots.get(
-        ("comparison", number), lambda: context.control.comparison(number)
+    return context.process.snapshots.get(
+        ("comparison", number), lambda: context.process.control.comparison(number)
     ) or next(iter(comparisons(context)), None)
 
 
 def runs_under_way(context: QueryContext) -> dict[int, LoadRun]:
     """The load runs that are not over yet, by id: several where models are compared at once."""
-    runs = context.snapshots.get("active runs", context.control.active_runs)
+    runs = context.process.snapshots.get("active runs", context.process.control.active_runs)
     return {run.id: run for run in runs}

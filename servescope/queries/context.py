@@ -1,14 +1,20 @@
-"""The context: everything a question needs, and nothing of the web framework."""
+"""The context of a question: everything that it needs, and nothing of the web framework.
+
+A `ProcessContext` holds what belongs to one dashboard process: its control tables, its settings,
+the leader, the fleet. A `QueryContext` holds what belongs to one host that this process can show:
+the host's store and the cache of answers from it.
+"""
 
 from __future__ import annotations
 
 import os
+import threading
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import EngineAwayError
-from servescope.queries.rows import Standing
+from servescope.queries.rows import DashboardStatus
 from servescope.queries.snapshots import FRESH_S, Snapshots
 from servescope.records import EventKind
 from servescope.settings import ALL_HOSTS
@@ -21,72 +27,32 @@ if TYPE_CHECKING:
     from servescope.settings import Settings
     from servescope.store.base import FleetStore, HostSeen, Store
 
-
-_AS_WRITTEN: Final = "\0"
-"""A name no host has, for the context of what this host has written."""
-
 NOTICED_S: Final = 24 * 3600
-"""How long an event of the store, say a damaged file set aside, is told on every page."""
+"""How long every page shows an event of the store, such as a damaged file that was set aside."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueryContext:
-    """One process's access to the store, the control tables and the cache.
+    """The figures of one host, and the process that asks for them.
 
-    Where an engine keeps the metrics of several hosts (`fleet`), `store` has those of `host`: the
-    empty name is this host, ALL_HOSTS all of them together. Everything else is this host's.
+    `host`: "" is the host this process runs on, ALL_HOSTS stands for all hosts together, any other
+    text is the name of another host. Control tables and settings are always those of `process`.
     """
 
+    process: ProcessContext
     store: Store
-    control: Control
-    settings: Settings
-    is_leader: Callable[[], bool]
-    leader_pid: Callable[[], int | None]
-    problems: Callable[[], Sequence[str]]  # what this process itself has trouble with
-    fresh_s: float = FRESH_S  # how old a look at the store's version may be
-    fleet: FleetStore | None = None
+    snapshots: Snapshots
     host: str = ""
-    family: dict[str, QueryContext] = field(default_factory=dict, repr=False)  # shared, by host
-    snapshots: Snapshots = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "snapshots", Snapshots(self.store.version, fresh_s=self.fresh_s))
-        self.family.setdefault(self.host, self)
 
     @property
     def is_home(self) -> bool:
         """Whether the figures are of the host this dashboard runs on."""
         return not self.host
 
-    def of_host(self, host: str) -> QueryContext:
-        """The context with the figures of a host, by its name or ALL_HOSTS."""
-        if self.fleet is None:
-            return self
-        known = self.family.get("" if host == self.fleet.instance else host)
-        if known is not None:
-            return known
-        view = self.fleet.view(None if host == ALL_HOSTS else host)
-        there = host == ALL_HOSTS or host in {one.name for one in self.fleet.hosts()}
-        # Whoever asks for a host that is none must not leave a context behind.
-        return replace(self, store=view, host=host, family=self.family if there else {})
-
-    def as_written(self) -> QueryContext:
-        """The context with what this host has written, whether or not an engine shows it yet."""
-        if self.fleet is None:
-            return self
-        known = self.family.get(_AS_WRITTEN)
-        return known or replace(self, store=self.fleet.local, host=_AS_WRITTEN)
-
-    def hosts(self) -> list[HostSeen]:
-        """The hosts an engine holds, this one among them; empty where there is no engine."""
-        if self.fleet is None:
-            return []
-        return self.snapshots.get("hosts", self.fleet.hosts)
-
     def newest(self) -> int | None:
-        """Second of the newest frame; None before the first, and while it cannot be asked for.
+        """Second of the newest frame; None before the first, and while the engine is away.
 
-        What a clock that was ahead for a while left in the future is not waited for.
+        A frame that lies in the future, because the clock was ahead for a while, counts as now.
         """
         try:
             bounds = self.snapshots.get("bounds", self.store.bounds)
@@ -94,43 +60,111 @@ class QueryContext:
             return None
         return min(bounds[1], int(time.time())) if bounds else None
 
+    def dashboard_status(self) -> DashboardStatus:
+        """The process that answers, its leader, and how fresh the figures are."""
+        process, newest, now = self.process, self.newest(), time.time()
+        return DashboardStatus(
+            pid=os.getpid(),
+            role="leader" if process.is_leader() else "follower",
+            leader_pid=process.leader_pid(),
+            instances=process.instances(now),
+            newest_s=newest,
+            lag_s=None if newest is None else now - (newest + 1),
+            notices=(*self._host_notices(newest), *process.notices(now)),
+        )
+
+    def _host_notices(self, newest: int | None) -> list[str]:
+        """Where the figures are another host's: a sentence that says so, and what is still ours."""
+        fleet = self.process.fleet
+        if fleet is None or self.is_home:
+            return []
+        ours = f"Listeners, log and load runs are those of {fleet.instance}."
+        if self.host == ALL_HOSTS:
+            return [f"Figures of all hosts: rates are added, shares of a host averaged. {ours}"]
+        if newest is None:
+            return [f"There are no figures of host {self.host} to be had. {ours}"]
+        return [f"Figures of host {self.host}. {ours}"]
+
+
+class ProcessContext:
+    """One dashboard process, and a `QueryContext` for each host that it was asked about.
+
+    `home` has the figures of this host, from the engine where there is one; `local` has those of
+    its own file, whether or not the engine shows them yet. `fleet` is `store` where an engine keeps
+    the metrics of several hosts, else None. `problems` answers with whole sentences about this
+    process's own trouble. `fresh_s`: see `Snapshots`. Any thread may call.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        control: Control,
+        settings: Settings,
+        *,
+        is_leader: Callable[[], bool],
+        leader_pid: Callable[[], int | None],
+        problems: Callable[[], Sequence[str]],
+        fleet: FleetStore | None = None,
+        fresh_s: float = FRESH_S,
+    ) -> None:
+        self.control = control
+        self.settings = settings
+        self.is_leader = is_leader
+        self.leader_pid = leader_pid
+        self.fleet = fleet
+        self._problems = problems
+        self._fresh_s = fresh_s
+        self._lock = threading.Lock()
+        self._others: dict[str, QueryContext] = {}  # by host
+        self.home = self._context(store)
+        self.local = self.home if fleet is None else self._context(fleet.local)
+        self.snapshots = self.home.snapshots
+        """The cache of answers from the control tables: they are in this host's own file."""
+
+    def _context(self, store: Store, host: str = "") -> QueryContext:
+        return QueryContext(self, store, Snapshots(store.version, fresh_s=self._fresh_s), host)
+
+    def of_host(self, host: str) -> QueryContext:
+        """The context of a host, by its name or ALL_HOSTS; "" is this host.
+
+        One is kept for each host that the engine holds. The context of an unknown name has no
+        figures and is not kept, so that such names fill no memory.
+        """
+        if self.fleet is None or host in {"", self.fleet.instance}:
+            return self.home
+        with self._lock:
+            known = self._others.get(host)
+        if known is not None:
+            return known
+        made = self._context(self.fleet.view(None if host == ALL_HOSTS else host), host)
+        if host != ALL_HOSTS and all(one.name != host for one in self.fleet.hosts()):
+            return made
+        with self._lock:
+            return self._others.setdefault(host, made)
+
+    def hosts(self) -> list[HostSeen]:
+        """The hosts an engine holds, this one among them; empty where there is no engine."""
+        if self.fleet is None:
+            return []
+        return self.snapshots.get("hosts", self.fleet.hosts)
+
     def listeners(self) -> list[ListenerStatus]:
         """The listeners as the leader last wrote them."""
         return self.snapshots.get("listeners", self.control.listeners)
 
-    def standing(self) -> Standing:
-        """Who runs this dashboard and how fresh its data is."""
-        newest = self.newest()
-        now = time.time()
-        instances = self.snapshots.get("instances", lambda: self.control.instances(now))
-        notices = self.snapshots.get("notices", lambda: self._notices(now))
-        return Standing(
-            pid=os.getpid(),
-            role="leader" if self.is_leader() else "follower",
-            leader_pid=self.leader_pid(),
-            instances=len(instances),
-            newest_s=newest,
-            lag_s=None if newest is None else now - (newest + 1),
-            notices=(*self._whose(), *notices, *self.problems()),
-        )
+    def instances(self, now_s: float) -> int:
+        """How many dashboard processes share the data folder."""
+        return len(self.snapshots.get("instances", lambda: self.control.instances(now_s)))
 
-    def _whose(self) -> list[str]:
-        """Where the figures are another host's: what on a page still is of this one."""
-        if self.fleet is None or self.is_home:
-            return []
-        here = f"Listeners, log and load runs are those of {self.fleet.instance}."
-        if self.host == ALL_HOSTS:
-            return [f"Figures of all hosts: rates are added, shares of a host averaged. {here}"]
-        if self.newest() is None:
-            return [f"There are no figures of host {self.host} to be had. {here}"]
-        return [f"Figures of host {self.host}. {here}"]
+    def notices(self, now_s: float) -> list[str]:
+        """Whole sentences: listeners on other ports or failed, trouble of the store and of ours."""
+        return [*self.snapshots.get("notices", lambda: self._recorded(now_s)), *self._problems()]
 
-    def _notices(self, now: float) -> list[str]:
-        """What a person should know: listeners on other ports or failed, trouble of the store."""
+    def _recorded(self, now_s: float) -> list[str]:
         listeners = [
             f"Listener {status.name}: {status.message}."
             for status in self.control.listeners()
             if status.message
         ]
-        events = self.control.events(now - NOTICED_S, now + 1)
+        events = self.control.events(now_s - NOTICED_S, now_s + 1)
         return listeners + [event.text for event in events if event.kind is EventKind.STORE]

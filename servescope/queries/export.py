@@ -1,8 +1,8 @@
 """Rows to take away: any metrics over any span, in the long format, a part at a time.
 
-One row is one figure: time, metric, unit, labels, statistic, value. A gauge tells `avg`, `min` and
+One row is one figure: time, metric, unit, labels, statistic, value. A gauge has `avg`, `min` and
 `max` of a step, a counter its `increase`, a histogram `count`, `mean`, `p50`, `p90` and `p99`.
-What was not measured has no row: gaps stay gaps.
+A step without a measurement has no row: gaps stay gaps.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _STATISTICS: Final = {
     kind: len(of_kind) + (1 + len(QUANTILES) if kind is Kind.HISTOGRAM else 0)
     for kind, of_kind in _AGGREGATIONS.items()
 }
-"""How many figures of a step an export has, by kind; a histogram's mean and quantiles too."""
+"""Figures of a step in an export, by kind; those of a histogram include mean and quantiles."""
 _UNSAFE: Final = re.compile(r"[^A-Za-z0-9._-]+")
 
 
@@ -68,11 +68,11 @@ class Wanted:
 
     metrics: tuple[Metric, ...]
     span: Span
-    title: str  # what of the dashboard it is, for the file's name
+    title: str  # the page or the metrics, for the file's name
     host: str = ""  # whose figures they are, if another's
 
     def file_name(self, suffix: str) -> str:
-        """A name that says what and when, in UTC: `servescope_latency_20261120T101500Z_...csv`."""
+        """A name with title and span, in UTC: `servescope_latency_20261120T101500Z_...csv`."""
         start, end = (
             datetime.fromtimestamp(second, UTC).strftime("%Y%m%dT%H%M%SZ")
             for second in (self.span.start, self.span.end)
@@ -83,9 +83,9 @@ class Wanted:
 
 
 def check_host(host: str, known: Sequence[str] | None) -> None:
-    """Whether figures of `host` can be had; `known` are the engine's, None where there is none.
+    """Raise ExportError, whose text lists the hosts, when figures of `host` cannot be had.
 
-    The empty name is the host that is asked. Raises ExportError, whose text lists the hosts.
+    `known` are the hosts of the engine, None where there is none; "" is the host that is asked.
     """
     if not host:
         return
@@ -109,9 +109,9 @@ def wanted(
     title: str = "",
     host: str = "",
 ) -> Wanted:
-    """Check what was asked for: texts as a URL or a command line brings them.
+    """Check a request for an export: texts as a URL or a command line brings them.
 
-    Times are epoch seconds or ISO 8601 (UTC where no offset is told); without them the export ends
+    Times are epoch seconds or ISO 8601 (UTC where there is no offset); without them the export ends
     with the newest second and holds 5 minutes; without a step it has at most 900 steps. Raises
     ExportError, whose text lists what is allowed.
     """
@@ -130,7 +130,7 @@ def wanted(
     if since >= until:
         raise ExportError(f"from ({since}) must lie before to ({until})")
     chosen = _step(step) if step else step_for(until - since)
-    # What was never measured takes no time to leave out, however far away `from` is.
+    # Steps before the first frame take no time to leave out, however far away `from` is.
     since, until = max(since, bounds[0]), min(until, bounds[1] + 1)
     span = Span(
         since // chosen * chosen, max(-(-until // chosen), since // chosen) * chosen, chosen

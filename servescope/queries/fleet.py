@@ -29,10 +29,10 @@ _HOST: Final = "instance"
 
 def table(context: QueryContext) -> list[HostRow]:
     """A row for each host by name; empty where there is but one."""
-    fleet, hosts = context.fleet, context.hosts()
+    fleet, hosts = context.process.fleet, context.process.hosts()
     if fleet is None or len(hosts) <= 1:
         return []
-    everyone = context.of_host(ALL_HOSTS)
+    everyone = context.process.of_host(ALL_HOSTS)
     try:
         return everyone.snapshots.get("fleet", lambda: _table(fleet, everyone.store, hosts))
     except (EngineAwayError, EngineRefusedError):

@@ -1,4 +1,4 @@
-"""How long requests take, and in which stage the time goes. All from merged histograms."""
+"""Durations of requests and of their stages, all from merged histograms."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def heat(context: QueryContext, span: Span, listener: str = "") -> Heat:
 
 
 def distribution(context: QueryContext, span: Span, listener: str = "") -> Distribution:
-    """How often each duration occurred in the span, with its percentiles marked."""
+    """The distribution of durations in the span, with its percentiles marked."""
     query = span.query(catalog.REQUEST_DURATION, where=of_listener(listener))
     total = context.store.total(query)
     counts = total.buckets.sum(axis=0) if len(total.groups) else np.zeros(BUCKETS, dtype=np.int64)

@@ -21,12 +21,12 @@ RUNS_SHOWN: Final = 50
 
 def runs(context: QueryContext) -> list[LoadRun]:
     """The newest load runs, newest first."""
-    return context.snapshots.get("runs", lambda: context.control.runs(RUNS_SHOWN))
+    return context.process.snapshots.get("runs", lambda: context.process.control.runs(RUNS_SHOWN))
 
 
 def active_run(context: QueryContext) -> LoadRun | None:
     """The run that is asked for or under way."""
-    return context.snapshots.get("active run", context.control.active_run)
+    return context.process.snapshots.get("active run", context.process.control.active_run)
 
 
 def rates(context: QueryContext, span: Span) -> Lines:
@@ -57,4 +57,6 @@ def latencies(context: QueryContext, span: Span) -> Lines:
 def events(context: QueryContext, span: Span) -> list[Event]:
     """Annotations that touch the span: load runs, changes of leader, listeners, the store."""
     key = ("events", span.start, span.end)
-    return context.snapshots.get(key, lambda: context.control.events(span.start, span.end))
+    return context.process.snapshots.get(
+        key, lambda: context.process.control.events(span.start, span.end)
+    )

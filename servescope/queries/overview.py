@@ -45,7 +45,7 @@ def _signals(context: QueryContext, span: Span) -> Signals:
     kernel_count = float(kernel.count.sum())
     busy = _mean(context, span.query(catalog.BUSY_THREADS))
     memory_limit, cpu_limit = container.limits(context)
-    threads = context.settings.threads * max(len(context.listeners()), 1)
+    threads = context.process.settings.threads * max(len(context.process.listeners()), 1)
     return Signals(
         requests_per_s=requests / WINDOW_S,
         error_ratio=failed / requests if requests else None,

@@ -33,7 +33,7 @@ def sockets(context: QueryContext) -> list[PortRow]:
         return []
     ours = {
         status.port: f"{status.name} (TLS)" if status.is_tls else status.name
-        for status in context.listeners()
+        for status in context.process.listeners()
         if status.state is ListenerState.RUNNING
     }
     rows = [

@@ -1,4 +1,4 @@
-"""Typed rows that questions answer with: plain data, ready for a figure, a card or a table."""
+"""Typed rows: answers of questions as plain data, ready for a figure, a card or a table."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Heat:
 
 @dataclass(frozen=True, slots=True)
 class Distribution:
-    """How often each duration occurred over a whole span.
+    """The distribution of durations over a whole span.
 
     `edges` (B + 1,) in seconds, `counts` (B,); `marks`: quantile name → seconds, e.g. p99.
     """
@@ -75,7 +75,7 @@ class Signals:
 
 @dataclass(frozen=True, slots=True)
 class ContainerLimit:
-    """A limit that a cgroup sets, in bytes or CPUs, newest reading; `of` is what the host has."""
+    """A limit that a cgroup sets, in bytes or CPUs, newest reading; `of` is the host's own."""
 
     value: float
     file: str  # of the cgroup
@@ -85,7 +85,7 @@ class ContainerLimit:
 
     @property
     def ratio(self) -> float | None:
-        """How much of it is used."""
+        """The used share of the limit."""
         return None if self.used is None or not self.value else self.used / self.value
 
 
@@ -144,12 +144,12 @@ class PortRow:
 
     address: str
     port: int
-    inode: int  # tells sockets apart that share address and port (SO_REUSEPORT)
+    inode: int  # differs between sockets that share address and port (SO_REUSEPORT)
     process: str
     pid: int | None
     listener: str  # our listener on it, else ""
     accept_queue_depth: int
-    backlog: int | None  # None where the kernel does not tell
+    backlog: int | None  # None where the kernel does not report it
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,8 +167,8 @@ class HostRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """Who runs this dashboard, and how fresh its data is."""
+class DashboardStatus:
+    """The process that answers, its leader, and how fresh the shown figures are."""
 
     pid: int
     role: str  # leader, follower

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from servescope.catalog import METRICS, Kind
+from servescope.catalog import BY_NAME, Kind
 from servescope.control.scrape_totals import Kept
 from servescope.errors import StoreError
 from servescope.histogram import BUCKETS
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 CHECKPOINT_S: Final = 600
-"""How much there is to add, in seconds, before the totals are kept anew."""
+"""Seconds that are added before the totals are kept anew."""
 
 FRESH_S: Final = 10.0
 """Gauges older than this are left out: a scraper would take them for the present."""
@@ -84,15 +84,15 @@ class _State:
             key: [[int(at), int(counts[at])] for at in np.flatnonzero(counts)]
             for key, counts in self.buckets.items()
         }
-        told = [[*key, total, sparse.get(key)] for key, total in self.sums.items()]
-        return zlib.compress(json.dumps(told).encode())
+        entries = [[*key, total, sparse.get(key)] for key, total in self.sums.items()]
+        return zlib.compress(json.dumps(entries).encode())
 
     @classmethod
     def unpack(cls, until: int, packed: bytes) -> _State:
         """Undo `pack`."""
         state = cls(until)
-        told: list[Any] = json.loads(zlib.decompress(packed))
-        for metric, group, total, sparse in told:
+        entries: list[Any] = json.loads(zlib.decompress(packed))
+        for metric, group, total, sparse in entries:
             key = (metric, tuple(group))
             state.sums[key] = total
             if sparse is not None:
@@ -122,7 +122,7 @@ class Totals:
                 _gauges(context, metric, newest if is_fresh else None)
                 if metric.kind is Kind.GAUGE
                 else _totals(metric, state)
-                for metric in METRICS
+                for metric in BY_NAME.values()
             ]
 
     def _advanced(self, context: QueryContext, end: int) -> _State:
@@ -138,7 +138,7 @@ class Totals:
 
     def _begin(self, context: QueryContext) -> _State | None:
         """Our own totals while they are of the store's present life, else those it keeps."""
-        kept = context.control.kept_totals()
+        kept = context.process.control.kept_totals()
         ours = self._kept
         if kept is None or ours is None or kept.life != ours.life:
             self._state = None
@@ -148,11 +148,11 @@ class Totals:
         return self._load(context)
 
     def _leap(self, context: QueryContext, state: _State, end: int) -> _State:
-        """Add all that the store has since, at once; what another process has kept meanwhile wins.
+        """Add all later seconds of the store at once; totals that another process has kept win.
 
         Only one outcome counts, because sums of minutes are not rounded as those of seconds are.
         """
-        for metric in METRICS:
+        for metric in BY_NAME.values():
             if metric.kind is Kind.GAUGE:
                 continue
             query = Query(metric.name, state.until, end, by=metric.labels)
@@ -169,12 +169,12 @@ class Totals:
     def _keep(self, context: QueryContext, state: _State) -> None:
         life = self._kept.life if self._kept else secrets.token_hex(8)
         try:
-            context.control.keep_totals(self._kept, Kept(life, state.until), state.pack())
+            context.process.control.keep_totals(self._kept, Kept(life, state.until), state.pack())
         except StoreError as error:  # a full disk: they are kept when there is room again
             logger.warning("the totals cannot be kept: %s", error)
 
     def _load(self, context: QueryContext) -> _State | None:
-        found = context.control.totals()
+        found = context.process.control.totals()
         if found is None:
             return None
         self._kept, packed = found
@@ -186,7 +186,7 @@ def _add_seconds(context: QueryContext, state: _State, end: int) -> bool:
     start = state.until
     increases: list[tuple[_Key, int]] = []
     buckets: list[tuple[_Key, NDArray[np.int64]]] = []
-    for metric in METRICS:
+    for metric in BY_NAME.values():
         if metric.kind is Kind.GAUGE:
             continue
         query = Query(metric.name, start, end, by=metric.labels)

@@ -1,4 +1,4 @@
-"""The snapshot cache: fifty viewers who ask the same question cost what one costs."""
+"""The snapshot cache: fifty viewers with the same question cost as much as one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 SIZE: Final = 256
 LASTING_SIZE: Final = 16
 FRESH_S: Final = 0.05
-"""How old a look at the store's version may be; a second's frame may come so much later."""
+"""Seconds that the store's version is trusted; a second's frame may show so much later."""
 
 EXPIRE_S: Final = 10.0
 _LASTING: Final = (-1, -1)
@@ -64,7 +64,7 @@ class Snapshots:
             version = (self._ask_version(), int(now / EXPIRE_S))
             self._seen = (now, version)  # one assignment: no reader sees halves of two
             if version != former:
-                with self._lock:  # who computes one holds its entry, and finishes with it
+                with self._lock:  # a thread that computes one holds its entry, and finishes with it
                     self._entries.clear()
         return version
 

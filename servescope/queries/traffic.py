@@ -37,9 +37,9 @@ def of_listener(listener: str) -> Labels:
 
 
 def listener_names(context: QueryContext) -> list[str]:
-    """The listeners whose requests can be told apart: those hosted here, or seen at other hosts."""
+    """The listeners that a page can filter by: those hosted here, or seen at another host."""
     if context.is_home:
-        return [status.name for status in context.listeners()]
+        return [status.name for status in context.process.listeners()]
     keys = context.snapshots.get(
         "listener names", lambda: context.store.series(catalog.REQUEST_DURATION)
     )

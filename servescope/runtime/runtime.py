@@ -12,7 +12,7 @@ from servescope.control.load_runs import Control
 from servescope.errors import DataFolderError, ServescopeError, UsageError
 from servescope.load.plan import check
 from servescope.monkey_patching import threads_patched_by
-from servescope.queries.context import QueryContext
+from servescope.queries.context import ProcessContext, QueryContext
 from servescope.recording.recorder import RINGS
 from servescope.runtime.comparisons import check_comparison
 from servescope.runtime.election import LOCK_NAME, LeaderLock
@@ -106,7 +106,7 @@ class Runtime:
             )
             self._fleet = self._store if isinstance(self._store, PrometheusStore) else None
             self._control = Control(self.folder)
-            self._context = QueryContext(
+            self._process = ProcessContext(
                 self._store,
                 self._control,
                 self.settings,
@@ -126,7 +126,7 @@ class Runtime:
     def context(self) -> QueryContext:
         """This process's context; starts the process's part when no server hook did."""
         self.start()
-        return self._context
+        return self._process.home
 
     def stop(self) -> None:
         """Stop what this process runs, and leave; does nothing where nothing was started."""
@@ -141,7 +141,7 @@ class Runtime:
 
         Raises LoadRefusedError when the plan is out of bounds or a run is under way.
         """
-        control = self.context.control
+        control = self.context.process.control
         check(
             plan,
             control.listeners(),
@@ -156,11 +156,11 @@ class Runtime:
         Raises LoadRefusedError when the plan is out of bounds or any load is under way.
         """
         check_comparison(plan, self.settings)
-        return self.context.control.request_comparison(plan, time.time())
+        return self.context.process.control.request_comparison(plan, time.time())
 
     def stop_load(self, run_id: int) -> None:
         """Ask the leader to stop a load run."""
-        self.context.control.request_stop(run_id, time.time())
+        self.context.process.control.request_stop(run_id, time.time())
 
     def _live(self) -> None:
         next_beat, trouble = 0.0, ""

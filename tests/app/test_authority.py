@@ -108,7 +108,7 @@ def test_each_change_says_who_made_it(ask, caplog):
         flask.test_request_context("/", base_url="http://localhost:8050", environ_overrides=here),
         caplog.at_level(logging.INFO, "servescope.audit"),
     ):
-        board.context.control.request_run(PLAN, 1.0)
+        board.context.process.control.request_run(PLAN, 1.0)
         board.change_listener("wsgi", lambda _before: WISH)
         board.reset_listener("wsgi")
         board.stop_load(1)

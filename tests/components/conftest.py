@@ -5,11 +5,11 @@ import pytest
 from servescope import catalog
 from servescope.control.load_runs import Control
 from servescope.histogram import count
-from servescope.queries.context import QueryContext
 from servescope.records import ListenerState, ListenerStatus
 from servescope.settings import load_settings
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.sqlite.store import SqliteStore
+from tests.contexts import leading_process
 
 START = 1_699_999_200  # a whole minute
 
@@ -44,7 +44,7 @@ def a_second(ts, requests=10, status="200", route="/", cpu=0.25):
 def context(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     store, control = SqliteStore(tmp_path), Control(tmp_path)
-    yield QueryContext(store, control, load_settings(), lambda: True, lambda: 4242, list, fresh_s=0)
+    yield leading_process(store, control, load_settings(), leader_pid=lambda: 4242).home
     control.close()
     store.close()
 

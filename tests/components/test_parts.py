@@ -13,7 +13,7 @@ from components.status import role_text, run_props, share
 from components.verdict import concerns, verdict
 from components.waterfall import waterfall
 from servescope.load.report import LagSummary, LatencySummary, Progress, Result
-from servescope.queries.rows import HostRow, LogRow, Signals, Standing
+from servescope.queries.rows import DashboardStatus, HostRow, LogRow, Signals
 from servescope.records import ListenerState, LoadPlan, LoadRun, RunState
 
 PLAN = LoadPlan("wsgi", "/", 200, 30)
@@ -140,12 +140,12 @@ def test_an_app_is_named_in_short(app, shown):
 
 
 def test_who_leads_is_said():
-    standing = Standing(5, "leader", 5, 3, 1, 0.0, ())
-    assert role_text(standing) == "leader · pid 5, 2 more"
-    assert role_text(replace(standing, role="follower", leader_pid=9)) == (
+    status = DashboardStatus(5, "leader", 5, 3, 1, 0.0, ())
+    assert role_text(status) == "leader · pid 5, 2 more"
+    assert role_text(replace(status, role="follower", leader_pid=9)) == (
         "follower · pid 5, leader pid 9"
     )
-    assert "no leader" in role_text(replace(standing, role="follower", leader_pid=None))
+    assert "no leader" in role_text(replace(status, role="follower", leader_pid=None))
 
 
 def test_the_run_strip_shows_only_while_a_run_is_on():

@@ -6,10 +6,10 @@ import pytest
 from servescope import histogram
 from servescope.catalog import COLLECT_DURATION, CPU_UTILIZATION, NETWORK_IO, REQUEST_DURATION
 from servescope.control.load_runs import Control
-from servescope.queries.context import QueryContext
 from servescope.settings import Settings
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.sqlite.store import open_store
+from tests.contexts import leading_process
 
 CPU = SeriesKey(CPU_UTILIZATION, (("cpu.logical_number", "0"),))
 RECEIVED = SeriesKey(
@@ -50,7 +50,7 @@ class StoreHarness:
         store, control = open_store(self.folder), Control(self.folder)
         settings = Settings(data_dir=self.folder)
         self.opened += [store, control]
-        return QueryContext(store, control, settings, lambda: True, lambda: None, tuple, fresh_s=0)
+        return leading_process(store, control, settings).home
 
     def fill(self, context, start, end):
         context.store.write(Batch([frame(ts) for ts in range(start, end)]))

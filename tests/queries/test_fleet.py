@@ -10,11 +10,11 @@ from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, MEMORY_UTILIZATION, 
 from servescope.control.load_runs import Control
 from servescope.histogram import ERROR_BOUND
 from servescope.queries import fleet, overview
-from servescope.queries.context import QueryContext
 from servescope.settings import ALL_HOSTS, Settings
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.opening import open_backend
 from servescope.store.query import Aggregation, Query
+from tests.contexts import leading_process
 from tests.engines import ENGINES, RunningEngine
 from tests.processes import eventually
 
@@ -58,8 +58,7 @@ class Hosts:
     def context(self, store):
         self.opened.insert(0, Control(self.folder / store.instance))
         control, settings = self.opened[0], Settings(data_dir=self.folder)
-        always = (lambda: True, lambda: None, tuple)
-        return QueryContext(store, control, settings, *always, fresh_s=0, fleet=store)
+        return leading_process(store, control, settings, fleet=store).home
 
     def settle(self):
         """Have all that was written be read."""
@@ -109,8 +108,11 @@ def test_all_hosts_add_rates_average_shares_and_merge_histograms(hosts):
     beta.write(Batch([frame(ts, 10, 0.4, took=0.1) for ts in range(now - 20, now)]))
     hosts.settle()
     context = hosts.context(alpha)
-    assert context.of_host("alpha") is context.of_host("") is context
-    everyone = context.of_host(ALL_HOSTS)
+    process = context.process
+    assert process.of_host("alpha") is process.of_host("") is context
+    everyone = process.of_host(ALL_HOSTS)
+    assert process.of_host(ALL_HOSTS) is everyone
+    assert process.of_host("beta") is process.of_host("beta")
     signals = overview.signals(everyone)
     assert signals.requests_per_s == pytest.approx(40)
     assert signals.cpu_utilization == pytest.approx(0.3)
@@ -129,12 +131,12 @@ def test_an_unknown_host_leaves_no_context_behind(hosts):
     alpha.write(Batch([frame(int(time.time()) - 20, 10, 0.2)]))
     hosts.settle()
     context = hosts.context(alpha)
-    known = set(context.family)
-    stranger = context.of_host("stranger")
+    stranger = context.process.of_host("stranger")
     assert stranger.newest() is None
-    assert any("no figures of host stranger" in text for text in stranger.standing().notices)
-    assert set(context.family) == known
-    assert context.hosts()[0].name == "alpha"
+    notices = stranger.dashboard_status().notices
+    assert any("no figures of host stranger" in text for text in notices)
+    assert context.process.of_host("stranger") is not stranger
+    assert context.process.hosts()[0].name == "alpha"
     assert fleet.table(context) == []
 
 
@@ -147,7 +149,8 @@ def test_scrapes_and_own_figures_do_without_the_engine(hosts):
     context = hosts.context(alpha)
     assert len(fleet.table(context)) == 2
     hosts.engine.end()
-    assert context.as_written().newest() == now - 1
+    assert context.process.local.newest() == now - 1
     assert overview.signals(context).requests_per_s == pytest.approx(10)
     assert [row.requests_per_s for row in fleet.table(context)] in ([None, None], [10, 10])
-    eventually(lambda: context.of_host("beta").newest() is None)  # it is looked at twice a second
+    beta_context = context.process.of_host("beta")
+    eventually(lambda: beta_context.newest() is None)  # it is looked at twice a second

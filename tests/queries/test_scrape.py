@@ -94,7 +94,7 @@ def test_a_restart_goes_on_from_what_was_kept(harness, monkeypatch):
     for ts in range(START, START + 40):
         harness.fill(context, ts, ts + 1)
         told(context, totals)
-    assert context.control.kept_totals().until > START + 30
+    assert context.process.control.kept_totals().until > START + 30
     assert told(harness.context(), Totals()) == told(context, totals)
 
 
