@@ -25,7 +25,7 @@ _OUTCOMES: Final = {int(outcome): outcome.name.lower() for outcome in LoadOutcom
 
 
 class _RequestClass(NamedTuple):
-    """What distinguishes the series of a request's duration."""
+    """Requests of the same labels: one series of their duration."""
 
     listener: str
     method: int
@@ -45,7 +45,7 @@ class _RequestClass(NamedTuple):
 
 
 class Second:
-    """What one second adds up to."""
+    """The sums of one second, while they are added up."""
 
     def __init__(self) -> None:
         self.gauges: dict[SeriesKey, float] = {}
@@ -68,7 +68,7 @@ class Second:
         return Frame(ts, self.gauges, self.counts, self.histograms)
 
 
-class Tally:
+class RecordAggregator:
     """Adds ring records up into seconds; keeps the keys it made, which recur each second."""
 
     def __init__(self) -> None:

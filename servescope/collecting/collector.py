@@ -1,8 +1,8 @@
-"""The collector: each second, what the rings and the samplers hold becomes one frame in the store.
+"""The collector: each second the records of the rings and the samples become one frame.
 
 Frames and ring cursors commit together, so that a kill at any moment neither loses nor repeats a
-record. When the store takes nothing, the cursors stay where they are: the rings hold what was
-recorded until it does, and what they cannot hold is counted as lost.
+record. When the store takes nothing, the cursors stay where they are: the rings hold the
+records until it does, and records that they cannot hold count as lost.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 
 from servescope import catalog
 from servescope.catalog import Kind
-from servescope.collecting.aggregation import Second, Tally, seconds_of
+from servescope.collecting.aggregation import RecordAggregator, Second, seconds_of
 from servescope.collecting.rings import RingFolder
 from servescope.errors import ServescopeError
 from servescope.recording import RingKind
@@ -36,11 +36,11 @@ _STALL_SECONDS: Final = 10
 and not a gap."""
 
 _CLOCK_TOLERANCE_S: Final = 1.5
-_WORTH_TELLING_S: Final = 3.0
+_REPORTED_FROM_S: Final = 3.0
 """Smaller steps are a clock being put right, and cost no more than a gap of that length."""
 
 _RATIO_DIGITS: Final = 4
-"""Decimals kept of a ratio: a hundredth of a percent. What is finer is noise, eight bytes of it."""
+"""Decimals kept of a ratio: a hundredth of a percent. Finer digits are noise, eight bytes of it."""
 
 _LOST: Final = SeriesKey(catalog.RING_LOST)
 _COST: Final = SeriesKey(catalog.COLLECT_DURATION)
@@ -48,7 +48,7 @@ _COST: Final = SeriesKey(catalog.COLLECT_DURATION)
 
 @dataclass(frozen=True, slots=True)
 class CollectorStatus:
-    """How collecting goes, for a person to read. Counts are since the start of this collector."""
+    """The state of collecting, for a person. Counts are since the start of this collector."""
 
     last_ts: int | None = None  # second of the newest frame it committed
     records: int = 0
@@ -63,8 +63,8 @@ class CollectorStatus:
 class Collector:
     """Moves records and samples into the store. One thread calls it; any may read `status`.
 
-    `sources` are asked once a tick; what they tell goes into the newest frame. No method raises on
-    a store that takes nothing: `status.store_problem` tells, and the next tick tries again.
+    `sources` are asked once a tick; their samples go into the newest frame. No method raises when
+    the store takes nothing: `status.store_problem` says so, and the next tick tries again.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Collector:
         self._folder = rings_folder
         self._sources = sources
         self._rings: RingFolder | None = None
-        self._tally = Tally()
+        self._aggregator = RecordAggregator()
         self._keys: dict[tuple[str, Labels], SeriesKey] = {}
         self._last_ts: int | None = None
         self._ticked: tuple[int, float] | None = None  # boundary and monotonic time
@@ -93,7 +93,7 @@ class Collector:
         self._collect(boundary - 1, boundary * _NS_PER_S, monotonic_s)
 
     def flush(self, now_ns: int, monotonic_s: float) -> None:
-        """Commit everything, records of the current second included; call when recording ended."""
+        """Commit everything, the current second included; call when recording has ended."""
         self.tick(now_ns, monotonic_s)
         self._collect(now_ns // _NS_PER_S, now_ns + _NS_PER_S, monotonic_s, final=True)
 
@@ -140,7 +140,7 @@ class Collector:
             last_ts=newest,
             records=self.status.records + counted[0],
             lost=self.status.lost + counted[1],
-            rings=len(rings.rings),
+            rings=len(rings.records),
             store_problem="",
             ring_problem="; ".join(rings.problems.values()),
         )
@@ -155,17 +155,20 @@ class Collector:
     def _drain(
         self, rings: RingFolder, newest: int, until_ns: int, monotonic_s: float
     ) -> tuple[dict[int, Second], dict[str, int], list[RequestDetail], tuple[int, int]]:
-        """Everything new: seconds, cursors, details, and how many records were taken and lost."""
-        # A second that has its frame gets no more: whoever read it is done with it. Only a clock
-        # that was set back leaves no other choice.
+        """Everything new: seconds, cursors, request details; numbers of records taken and lost."""
+        # A second that has its frame gets no more: readers are done with it. Only a clock that was
+        # set back leaves no other choice.
         after = self._last_ts
         lowest = newest if after is not None and after >= newest else (after or 0) + 1
         seconds: dict[int, Second] = {}
         cursors: dict[str, int] = {}
         details: list[RequestDetail] = []
         taken = lost = 0
-        for name, ring in rings.rings.items():
-            drained = ring.drain(until_ns, monotonic_s)
+        for name, ring in rings.records.items():
+            drained = ring.drain(
+                lambda reader, cursor: reader.drain(cursor, until_ns, monotonic_s),
+                lambda drained: drained.held_back,
+            )
             cursors[name] = drained.cursor
             taken += drained.records.size
             lost += drained.lost
@@ -173,15 +176,17 @@ class Collector:
             for ts, records in seconds_of(drained.records, lowest, newest):
                 second = seconds.setdefault(ts, Second())
                 if reader.header.kind == RingKind.LOAD:
-                    self._tally.add_load(second, records, reader.listeners)
+                    self._aggregator.add_load(second, records, reader.listeners)
                 else:
-                    self._tally.add_requests(second, records, reader.listeners, reader.routes)
-        for name, ring_of_details in rings.details.items():
-            some, cursors[name] = ring_of_details.drain()
+                    self._aggregator.add_requests(second, records, reader.listeners, reader.routes)
+        for name, detail_ring in rings.request_details.items():
+            some, cursors[name] = detail_ring.drain(lambda reader, cursor: reader.drain(cursor))
             details += some
-        for name, ring_of_samples in rings.samples.items():
-            told, cursors[name] = ring_of_samples.drain(until_ns // _NS_PER_S)
-            for ts, samples in told:
+        for name, sample_ring in rings.samples.items():
+            by_second, cursors[name] = sample_ring.drain(
+                lambda reader, cursor: reader.drain(cursor, until_ns // _NS_PER_S)
+            )
+            for ts, samples in by_second:
                 second = seconds.setdefault(min(max(ts, lowest), newest), Second())
                 for sample in samples:
                     if sample.metric in catalog.BY_NAME:  # else a newer Servescope wrote it
@@ -194,16 +199,16 @@ class Collector:
         if self._ticked is None:
             return
         ahead_s = boundary - self._ticked[0] - (monotonic_s - self._ticked[1])
-        if abs(ahead_s) < _WORTH_TELLING_S:
+        if abs(ahead_s) < _REPORTED_FROM_S:
             return
-        told = (
+        jump = (
             f"The clock went {ahead_s:.0f} s further than time did: it was set forward, or the "
             "machine slept. That span is a gap."
             if ahead_s > 0
             else f"The clock was set back by {-ahead_s:.0f} s: what is counted from then on is "
             "added to the seconds it repeats."
         )
-        self.status = replace(self.status, clock_jump=told)
+        self.status = replace(self.status, clock_jump=jump)
 
     def _stalled(self, newest: int, monotonic_s: float) -> range:
         """Seconds between the last tick and this one that were recorded all the while."""

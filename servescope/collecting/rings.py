@@ -6,7 +6,7 @@ import logging
 import time
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 from servescope.errors import RingError
 from servescope.recording import DetailReader, RingReader, SampleReader
@@ -14,63 +14,47 @@ from servescope.recording.mapping import DRAFT_SUFFIX
 from servescope.recording.recorder import DETAIL_SUFFIX, RING_SUFFIX, SAMPLES_SUFFIX
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
-
-    from servescope.recording import Drained
-    from servescope.records import RequestDetail, Sample
 
 _DRAFT_SECONDS: Final = 60
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(slots=True)
-class FollowedRing:
-    """A ring of records and how far it was read."""
+class _Reader(Protocol):
+    """The readers of `servescope.recording` have this in common."""
 
-    reader: RingReader
+    def writer_is_gone(self) -> bool: ...
+
+    def close(self) -> None: ...
+
+
+Reader = TypeVar("Reader", bound=_Reader)
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class FollowedRing(Generic[Reader]):
+    """A ring file and how far it was read."""
+
+    reader: Reader
     cursor: int
     is_over: bool = False  # the writer is gone and nothing is left
 
-    def drain(self, until_ns: int, monotonic_s: float) -> Drained:
-        """Take what ended before `until_ns`; the cursor stays until `RingFolder.commit`."""
+    def drain(
+        self,
+        take: Callable[[Reader, int], T],
+        is_rest_held_back: Callable[[T], bool] = lambda _: False,
+    ) -> T:
+        """Call `take(reader, cursor)`; the cursor stays until `RingFolder.commit`.
+
+        `is_rest_held_back(taken)`: whether the ring holds more, which a later call takes.
+        """
         gone = self.reader.writer_is_gone()  # asked first: nothing is written after that
-        drained = self.reader.drain(self.cursor, until_ns, monotonic_s)
-        self.is_over = gone and not drained.held_back
-        return drained
-
-
-@dataclass(slots=True)
-class FollowedDetails:
-    """A ring of details and how far it was read."""
-
-    reader: DetailReader
-    cursor: int
-    is_over: bool = False
-
-    def drain(self) -> tuple[list[RequestDetail], int]:
-        """Take what is there; the cursor stays until `RingFolder.commit`."""
-        gone = self.reader.writer_is_gone()
-        taken, cursor = self.reader.drain(self.cursor)
-        self.is_over = gone
-        return taken, cursor
-
-
-@dataclass(slots=True)
-class FollowedSamples:
-    """A ring of samples and how far it was read."""
-
-    reader: SampleReader
-    cursor: int
-    is_over: bool = False
-
-    def drain(self, until_s: int) -> tuple[list[tuple[int, list[Sample]]], int]:
-        """Take the seconds before `until_s`; the cursor stays until `RingFolder.commit`."""
-        gone = self.reader.writer_is_gone()
-        taken, cursor = self.reader.drain(self.cursor, until_s)
-        self.is_over = gone
-        return taken, cursor
+        taken = take(self.reader, self.cursor)
+        self.is_over = gone and not is_rest_held_back(taken)
+        return taken
 
 
 class RingFolder:
@@ -84,9 +68,9 @@ class RingFolder:
     def __init__(self, folder: Path, cursors: Mapping[str, int]) -> None:
         self._folder = folder
         self._committed = dict(cursors)
-        self.rings: dict[str, FollowedRing] = {}
-        self.details: dict[str, FollowedDetails] = {}
-        self.samples: dict[str, FollowedSamples] = {}
+        self.records: dict[str, FollowedRing[RingReader]] = {}
+        self.request_details: dict[str, FollowedRing[DetailReader]] = {}
+        self.samples: dict[str, FollowedRing[SampleReader]] = {}
         self.problems: dict[str, str] = {}
 
     def discover(self) -> None:
@@ -107,19 +91,23 @@ class RingFolder:
                 self.problems[name] = str(error)
 
     def _follow(self, name: str) -> None:
-        cursor = self._committed.get(name, 0)
+        path, cursor = self._folder / name, self._committed.get(name, 0)
         if name.endswith(RING_SUFFIX):
-            self.rings[name] = FollowedRing(RingReader(self._folder / name), cursor)
+            self.records[name] = FollowedRing(RingReader(path), cursor)
         elif name.endswith(DETAIL_SUFFIX):
-            self.details[name] = FollowedDetails(DetailReader(self._folder / name), cursor)
+            self.request_details[name] = FollowedRing(DetailReader(path), cursor)
         elif name.endswith(SAMPLES_SUFFIX):
-            self.samples[name] = FollowedSamples(SampleReader(self._folder / name), cursor)
+            self.samples[name] = FollowedRing(SampleReader(path), cursor)
 
-    def _followed(self) -> dict[str, FollowedRing | FollowedDetails | FollowedSamples]:
-        return {**self.rings, **self.details, **self.samples}
+    def _followed(
+        self,
+    ) -> dict[
+        str, FollowedRing[RingReader] | FollowedRing[DetailReader] | FollowedRing[SampleReader]
+    ]:
+        return {**self.records, **self.request_details, **self.samples}
 
     def _sweep(self, draft: Path) -> None:
-        """Delete what a writer left that was killed while it made its ring: a matter of ms."""
+        """Delete the draft of a writer that was killed while it made its ring: a matter of ms."""
         with suppress(FileNotFoundError):  # finished meanwhile
             if time.time() - draft.stat().st_mtime > _DRAFT_SECONDS:
                 draft.unlink()
@@ -129,7 +117,7 @@ class RingFolder:
         return sorted(self._committed.keys() - self._followed().keys())
 
     def any_over(self) -> bool:
-        """Whether a ring waits for nothing but its deletion."""
+        """Whether a ring has only its deletion to come."""
         return any(one.is_over for one in self._followed().values())
 
     def commit(self, cursors: Mapping[str, int], dropped: list[str]) -> None:
@@ -140,7 +128,7 @@ class RingFolder:
         for name, one in self._followed().items():
             one.cursor = cursors.get(name, one.cursor)
             if one.is_over:
-                for kind in (self.rings, self.details, self.samples):
+                for kind in (self.records, self.request_details, self.samples):
                     kind.pop(name, None)
                 (self._folder / name).unlink(missing_ok=True)
                 one.reader.close()
@@ -149,5 +137,5 @@ class RingFolder:
         """Unmap all rings."""
         for one in self._followed().values():
             one.reader.close()
-        for kind in (self.rings, self.details, self.samples):
+        for kind in (self.records, self.request_details, self.samples):
             kind.clear()
