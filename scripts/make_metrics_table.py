@@ -8,7 +8,7 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from servescope.catalog import METRICS, Kind
+from servescope.catalog import BY_NAME, Kind
 from servescope.formats.prometheus_names import family_name, label_name
 
 PAGE: Final = Path(__file__).parent.parent / "docs" / "metrics.md"
@@ -22,7 +22,7 @@ def table() -> str:
         "| metric | at `/metrics` | kind, unit | labels | what it tells |",
         "| --- | --- | --- | --- | --- |",
     ]
-    for metric in METRICS:
+    for metric in BY_NAME.values():
         scraped = family_name(metric) + ("_total" if metric.kind is Kind.COUNTER else "")
         labels = ", ".join(f"`{label_name(name)}`" for name in metric.labels)
         rows.append(

@@ -1,5 +1,7 @@
 """Every metric as data. To add one: a row here, and the line that records it.
 
+Store, export, scrape, engine and docs read the registry `BY_NAME`.
+
 Names follow OpenTelemetry's semantic conventions where those have one; ours begin with
 `servescope.`. Units are UCUM codes: `1` is a ratio, `By` bytes, `s` seconds, `{…}` an annotation.
 """
@@ -21,123 +23,224 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric: its name, unit, kind, label names and a sentence of help."""
+    """One metric: its name, unit, kind, label names and a sentence of help.
+
+    `mean_over_hosts`: a figure of a whole host, which over several hosts is averaged, not added.
+    """
 
     name: str
     unit: str
     kind: Kind
     labels: tuple[str, ...]
     help: str
+    mean_over_hosts: bool = False
 
 
-_G, _C, _H = Kind.GAUGE, Kind.COUNTER, Kind.HISTOGRAM
+BY_NAME: Final[dict[str, Metric]] = {}
+"""The registry, in the order in which docs and scrapes list the metrics."""
 
-REQUEST_DURATION: Final = "http.server.request.duration"
-STAGE_DURATION: Final = "servescope.http.server.stage.duration"
-BYTES_RECEIVED: Final = "servescope.http.server.received"
-BYTES_SENT: Final = "servescope.http.server.sent"
-NEW_CONNECTIONS: Final = "servescope.http.server.connections.opened"
-ACTIVE_REQUESTS: Final = "http.server.active_requests"
-OPEN_CONNECTIONS: Final = "servescope.http.server.connections.open"
-BUSY_THREADS: Final = "servescope.http.server.threads.busy"
-QUEUED_REQUESTS: Final = "servescope.http.server.requests.queued"
-REPLACED_WORKERS: Final = "servescope.http.server.workers.replaced"
-WEBSOCKETS_OPEN: Final = "servescope.websocket.connections.open"
-WEBSOCKETS_CLOSED: Final = "servescope.websocket.connections.closed"
-WEBSOCKET_TIME: Final = "servescope.websocket.connections.closed.time"
-WEBSOCKET_MESSAGES: Final = "servescope.websocket.messages"
-WEBSOCKET_IO: Final = "servescope.websocket.io"
 
-CPU_UTILIZATION: Final = "system.cpu.utilization"
-LOAD_AVERAGE: Final = "system.cpu.load_average.1m"
-MEMORY_USAGE: Final = "system.memory.usage"
-MEMORY_UTILIZATION: Final = "system.memory.utilization"
-PAGING_USAGE: Final = "system.paging.usage"
-PAGING_UTILIZATION: Final = "system.paging.utilization"
-DISK_IO: Final = "system.disk.io"
-NETWORK_IO: Final = "system.network.io"
-PROCESS_CPU: Final = "process.cpu.utilization"
-PROCESS_MEMORY: Final = "process.memory.usage"
-CONTAINER_CPU: Final = "container.cpu.usage"
-CONTAINER_CPU_LIMIT: Final = "servescope.container.cpu.limit"
-CONTAINER_THROTTLED: Final = "servescope.container.cpu.throttled"
-CONTAINER_THROTTLED_TIME: Final = "servescope.container.cpu.throttled.time"
-CONTAINER_MEMORY: Final = "container.memory.working_set"
-CONTAINER_MEMORY_LIMIT: Final = "servescope.container.memory.limit"
+def register(metric: Metric) -> str:
+    """Add a metric to the registry; return its name. Raises ValueError when the name is taken."""
+    if metric.name in BY_NAME:
+        raise ValueError(f"the metric {metric.name} is there twice")
+    BY_NAME[metric.name] = metric
+    return metric.name
 
-ACCEPT_QUEUE_DEPTH: Final = "servescope.tcp.accept_queue.depth"
-ACCEPT_QUEUE_BACKLOG: Final = "servescope.tcp.accept_queue.backlog"
-CONNECTION_COUNT: Final = "system.network.connection.count"
-COMPARISON_PORT: Final = "comparison"
-"""The label `port` of all servers a comparison started: their numbers are nobody's for long."""
 
-LOAD_SENT: Final = "servescope.load.requests.sent"
-LOAD_DURATION: Final = "servescope.load.request.duration"
-LOAD_NAIVE_DURATION: Final = "servescope.load.request.naive_duration"
-LOAD_ERRORS: Final = "servescope.load.requests.failed"
+def _gauge(
+    name: str, unit: str, labels: tuple[str, ...], text: str, *, mean_over_hosts: bool = False
+) -> str:
+    return register(Metric(name, unit, Kind.GAUGE, labels, text, mean_over_hosts))
 
-RING_LOST: Final = "servescope.recording.lost"
-COLLECT_DURATION: Final = "servescope.collector.cpu_time"
-SAMPLE_DURATION: Final = "servescope.sampler.cpu_time"
 
+def _counter(name: str, unit: str, labels: tuple[str, ...], text: str) -> str:
+    return register(Metric(name, unit, Kind.COUNTER, labels, text))
+
+
+def _histogram(name: str, unit: str, labels: tuple[str, ...], text: str) -> str:
+    return register(Metric(name, unit, Kind.HISTOGRAM, labels, text))
+
+
+_LISTENER = ("listener",)
 _REQUEST = ("listener", "http.request.method", "http.route", "http.response.status_code")
 _LIMIT = ("cgroup.file", "cgroup.path")
 _SOCKET = ("listener", "network.io.direction")
 
-METRICS: Final[tuple[Metric, ...]] = (
-    Metric(REQUEST_DURATION, "s", _H, _REQUEST, "Whole request: the sum of its stages."),
-    Metric(STAGE_DURATION, "s", _H, ("listener", "stage"), "One stage of a request."),
-    Metric(BYTES_RECEIVED, "By", _C, ("listener",), "Request heads and bodies read."),
-    Metric(BYTES_SENT, "By", _C, ("listener",), "Response heads and bodies written."),
-    Metric(NEW_CONNECTIONS, "{connection}", _C, ("listener",), "First requests of a connection."),
-    Metric(ACTIVE_REQUESTS, "{request}", _G, ("listener",), "Requests taken and not yet answered."),
-    Metric(OPEN_CONNECTIONS, "{connection}", _G, ("listener",), "Accepted connections held open."),
-    Metric(BUSY_THREADS, "{thread}", _G, ("listener",), "Request threads at work."),
-    Metric(QUEUED_REQUESTS, "{request}", _G, ("listener",), "Complete requests awaiting a thread."),
-    Metric(REPLACED_WORKERS, "{process}", _G, ("listener",), "Worker processes replaced so far."),
-    Metric(WEBSOCKETS_OPEN, "{connection}", _G, ("listener",), "WebSockets held open."),
-    Metric(WEBSOCKETS_CLOSED, "{connection}", _C, ("listener",), "WebSockets that ended."),
-    Metric(WEBSOCKET_TIME, "s", _C, ("listener",), "How long those that ended had been open."),
-    Metric(WEBSOCKET_MESSAGES, "{message}", _C, _SOCKET, "Whole messages of WebSockets."),
-    Metric(WEBSOCKET_IO, "By", _C, _SOCKET, "Frames of WebSockets, without the handshake."),
-    Metric(CPU_UTILIZATION, "1", _G, ("cpu.logical_number",), "Share not idle; `all`: mean."),
-    Metric(LOAD_AVERAGE, "{thread}", _G, (), "Runnable and uninterruptible threads, 1 min decay."),
-    Metric(MEMORY_USAGE, "By", _G, ("system.memory.state",), "Main memory by state."),
-    Metric(MEMORY_UTILIZATION, "1", _G, (), "Share of memory not available to new programs."),
-    Metric(PAGING_USAGE, "By", _G, ("system.paging.state",), "Swap by state."),
-    Metric(PAGING_UTILIZATION, "1", _G, (), "Share of swap in use; 0 where there is none."),
-    Metric(DISK_IO, "By", _C, ("system.device", "disk.io.direction"), "Bytes moved by a disk."),
-    Metric(
-        NETWORK_IO,
-        "By",
-        _C,
-        ("network.interface.name", "network.io.direction"),
-        "Bytes moved by a network interface.",
-    ),
-    Metric(PROCESS_CPU, "1", _G, ("process",), "Cores used: 1 is one whole core."),
-    Metric(PROCESS_MEMORY, "By", _G, ("process",), "Resident memory."),
-    Metric(CONTAINER_CPU, "{cpu}", _G, (), "CPUs used by the cgroup that sets the limit."),
-    Metric(CONTAINER_CPU_LIMIT, "{cpu}", _G, _LIMIT, "CPUs it may use; none where all."),
-    Metric(CONTAINER_THROTTLED, "1", _G, (), "Share of the quota's periods that it used up."),
-    Metric(CONTAINER_THROTTLED_TIME, "s", _C, (), "Time its CPUs were held back by the quota."),
-    Metric(CONTAINER_MEMORY, "By", _G, (), "Memory of the cgroup but for inactive file pages."),
-    Metric(CONTAINER_MEMORY_LIMIT, "By", _G, _LIMIT, "Memory it may use; none where all."),
-    Metric(ACCEPT_QUEUE_DEPTH, "{connection}", _G, ("port",), "Connections waiting for accept()."),
-    Metric(ACCEPT_QUEUE_BACKLOG, "{connection}", _G, ("port",), "Most that may wait for accept()."),
-    Metric(
-        CONNECTION_COUNT,
-        "{connection}",
-        _G,
-        ("port", "network.connection.state"),
-        "TCP connections of our ports by state, server side.",
-    ),
-    Metric(LOAD_SENT, "{request}", _C, ("listener",), "Requests of load runs that ended."),
-    Metric(LOAD_DURATION, "s", _H, ("listener",), "Load latency from the intended send time."),
-    Metric(LOAD_NAIVE_DURATION, "s", _H, ("listener",), "Load latency from the actual send time."),
-    Metric(LOAD_ERRORS, "{request}", _C, ("listener", "error.type"), "Load requests that failed."),
-    Metric(RING_LOST, "{request}", _C, (), "Records overwritten before they were collected."),
-    Metric(COLLECT_DURATION, "s", _C, (), "CPU time of the collector."),
-    Metric(SAMPLE_DURATION, "s", _C, ("sampler",), "CPU time of a sampler."),
+REQUEST_DURATION: Final = _histogram(
+    "http.server.request.duration", "s", _REQUEST, "Whole request: the sum of its stages."
+)
+STAGE_DURATION: Final = _histogram(
+    "servescope.http.server.stage.duration", "s", ("listener", "stage"), "One stage of a request."
+)
+BYTES_RECEIVED: Final = _counter(
+    "servescope.http.server.received", "By", _LISTENER, "Request heads and bodies read."
+)
+BYTES_SENT: Final = _counter(
+    "servescope.http.server.sent", "By", _LISTENER, "Response heads and bodies written."
+)
+NEW_CONNECTIONS: Final = _counter(
+    "servescope.http.server.connections.opened",
+    "{connection}",
+    _LISTENER,
+    "First requests of a connection.",
+)
+ACTIVE_REQUESTS: Final = _gauge(
+    "http.server.active_requests", "{request}", _LISTENER, "Requests taken and not yet answered."
+)
+OPEN_CONNECTIONS: Final = _gauge(
+    "servescope.http.server.connections.open",
+    "{connection}",
+    _LISTENER,
+    "Accepted connections held open.",
+)
+BUSY_THREADS: Final = _gauge(
+    "servescope.http.server.threads.busy", "{thread}", _LISTENER, "Request threads at work."
+)
+QUEUED_REQUESTS: Final = _gauge(
+    "servescope.http.server.requests.queued",
+    "{request}",
+    _LISTENER,
+    "Complete requests awaiting a thread.",
+)
+REPLACED_WORKERS: Final = _gauge(
+    "servescope.http.server.workers.replaced",
+    "{process}",
+    _LISTENER,
+    "Worker processes replaced so far.",
+)
+WEBSOCKETS_OPEN: Final = _gauge(
+    "servescope.websocket.connections.open", "{connection}", _LISTENER, "WebSockets held open."
+)
+WEBSOCKETS_CLOSED: Final = _counter(
+    "servescope.websocket.connections.closed", "{connection}", _LISTENER, "WebSockets that ended."
+)
+WEBSOCKET_TIME: Final = _counter(
+    "servescope.websocket.connections.closed.time",
+    "s",
+    _LISTENER,
+    "How long those that ended had been open.",
+)
+WEBSOCKET_MESSAGES: Final = _counter(
+    "servescope.websocket.messages", "{message}", _SOCKET, "Whole messages of WebSockets."
+)
+WEBSOCKET_IO: Final = _counter(
+    "servescope.websocket.io", "By", _SOCKET, "Frames of WebSockets, without the handshake."
 )
 
-BY_NAME: Final[dict[str, Metric]] = {metric.name: metric for metric in METRICS}
+CPU_UTILIZATION: Final = _gauge(
+    "system.cpu.utilization",
+    "1",
+    ("cpu.logical_number",),
+    "Share not idle; `all`: mean.",
+    mean_over_hosts=True,
+)
+LOAD_AVERAGE: Final = _gauge(
+    "system.cpu.load_average.1m",
+    "{thread}",
+    (),
+    "Runnable and uninterruptible threads, 1 min decay.",
+    mean_over_hosts=True,
+)
+MEMORY_USAGE: Final = _gauge(
+    "system.memory.usage", "By", ("system.memory.state",), "Main memory by state."
+)
+MEMORY_UTILIZATION: Final = _gauge(
+    "system.memory.utilization",
+    "1",
+    (),
+    "Share of memory not available to new programs.",
+    mean_over_hosts=True,
+)
+PAGING_USAGE: Final = _gauge(
+    "system.paging.usage", "By", ("system.paging.state",), "Swap by state."
+)
+PAGING_UTILIZATION: Final = _gauge(
+    "system.paging.utilization",
+    "1",
+    (),
+    "Share of swap in use; 0 where there is none.",
+    mean_over_hosts=True,
+)
+DISK_IO: Final = _counter(
+    "system.disk.io", "By", ("system.device", "disk.io.direction"), "Bytes moved by a disk."
+)
+NETWORK_IO: Final = _counter(
+    "system.network.io",
+    "By",
+    ("network.interface.name", "network.io.direction"),
+    "Bytes moved by a network interface.",
+)
+PROCESS_CPU: Final = _gauge(
+    "process.cpu.utilization", "1", ("process",), "Cores used: 1 is one whole core."
+)
+PROCESS_MEMORY: Final = _gauge("process.memory.usage", "By", ("process",), "Resident memory.")
+CONTAINER_CPU: Final = _gauge(
+    "container.cpu.usage", "{cpu}", (), "CPUs used by the cgroup that sets the limit."
+)
+CONTAINER_CPU_LIMIT: Final = _gauge(
+    "servescope.container.cpu.limit", "{cpu}", _LIMIT, "CPUs it may use; none where all."
+)
+CONTAINER_THROTTLED: Final = _gauge(
+    "servescope.container.cpu.throttled", "1", (), "Share of the quota's periods that it used up."
+)
+CONTAINER_THROTTLED_TIME: Final = _counter(
+    "servescope.container.cpu.throttled.time", "s", (), "Time its CPUs were held back by the quota."
+)
+CONTAINER_MEMORY: Final = _gauge(
+    "container.memory.working_set", "By", (), "Memory of the cgroup but for inactive file pages."
+)
+CONTAINER_MEMORY_LIMIT: Final = _gauge(
+    "servescope.container.memory.limit", "By", _LIMIT, "Memory it may use; none where all."
+)
+
+ACCEPT_QUEUE_DEPTH: Final = _gauge(
+    "servescope.tcp.accept_queue.depth",
+    "{connection}",
+    ("port",),
+    "Connections waiting for accept().",
+)
+ACCEPT_QUEUE_BACKLOG: Final = _gauge(
+    "servescope.tcp.accept_queue.backlog",
+    "{connection}",
+    ("port",),
+    "Most that may wait for accept().",
+)
+CONNECTION_COUNT: Final = _gauge(
+    "system.network.connection.count",
+    "{connection}",
+    ("port", "network.connection.state"),
+    "TCP connections of our ports by state, server side.",
+)
+
+LOAD_SENT: Final = _counter(
+    "servescope.load.requests.sent", "{request}", _LISTENER, "Requests of load runs that ended."
+)
+LOAD_DURATION: Final = _histogram(
+    "servescope.load.request.duration", "s", _LISTENER, "Load latency from the intended send time."
+)
+LOAD_NAIVE_DURATION: Final = _histogram(
+    "servescope.load.request.naive_duration",
+    "s",
+    _LISTENER,
+    "Load latency from the actual send time.",
+)
+LOAD_ERRORS: Final = _counter(
+    "servescope.load.requests.failed",
+    "{request}",
+    ("listener", "error.type"),
+    "Load requests that failed.",
+)
+
+RING_LOST: Final = _counter(
+    "servescope.recording.lost", "{request}", (), "Records overwritten before they were collected."
+)
+COLLECT_DURATION: Final = _counter(
+    "servescope.collector.cpu_time", "s", (), "CPU time of the collector."
+)
+SAMPLE_DURATION: Final = _counter(
+    "servescope.sampler.cpu_time", "s", ("sampler",), "CPU time of a sampler."
+)
+
+COMPARISON_PORT: Final = "comparison"
+"""The label `port` of all servers a comparison started: their numbers are nobody's for long."""

@@ -6,7 +6,15 @@ import threading
 import numpy as np
 import pytest
 
-from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
+from servescope.catalog import (
+    BY_NAME,
+    BYTES_SENT,
+    CPU_UTILIZATION,
+    REQUEST_DURATION,
+    Kind,
+    Metric,
+    register,
+)
 from servescope.records import Method, RequestDetail, RequestFlag, RequestRecord
 from servescope.store import REGISTRY
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
@@ -184,3 +192,17 @@ def test_spans_of_days_and_years_are_answered(store):
         p95 = store.quantiles(Query(REQUEST_DURATION, *span, step), [0.95])
         assert np.nanmax(p95.values) == pytest.approx(0.1, rel=p95.error_bound)
         assert store.total(Query(REQUEST_DURATION, *span)).count.tolist() == [1.0]
+
+
+def test_a_metric_registered_at_run_time_is_stored_and_answered(store):
+    name = register(
+        Metric("servescope.test.stored", "By", Kind.COUNTER, ("listener",), "A test's.")
+    )
+    try:
+        key = SeriesKey(name, (("listener", "wsgi"),))
+        store.write(Batch([Frame(START, counts={key: 3.0})]))
+        found = store.total(Query(name, START, START + 1, by=("listener",)))
+        assert (found.groups, found.count.tolist()) == ([("wsgi",)], [3.0])
+        assert store.series(name) == [key]
+    finally:
+        del BY_NAME[name]

@@ -8,7 +8,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families as read_prometheus
 
 from servescope import histogram
-from servescope.catalog import METRICS, Kind, Metric
+from servescope.catalog import BY_NAME, Kind, Metric
 from servescope.formats.exposition_text import BOUNDS_S, TextFormat, render
 from servescope.formats.prometheus_names import UNITS, family_name, unit_of
 from servescope.queries.scrape import Family, HistogramTotal
@@ -43,8 +43,8 @@ def test_names_follow_the_rules_of_opentelemetry(name, unit, kind, expected):
 
 
 def test_every_metric_of_the_catalog_has_a_spelling_of_its_own():
-    assert len({family_name(metric) for metric in METRICS}) == len(METRICS)
-    assert {unit_of(metric) for metric in METRICS} <= {"", *UNITS.values()}
+    assert len({family_name(metric) for metric in BY_NAME.values()}) == len(BY_NAME)
+    assert {unit_of(metric) for metric in BY_NAME.values()} <= {"", *UNITS.values()}
 
 
 @pytest.mark.parametrize("form", TextFormat)

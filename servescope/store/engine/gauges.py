@@ -6,13 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from servescope.catalog import (
-    BY_NAME,
-    CPU_UTILIZATION,
-    LOAD_AVERAGE,
-    MEMORY_UTILIZATION,
-    PAGING_UTILIZATION,
-)
+from servescope.catalog import BY_NAME
 from servescope.store.engine.names import INSTANCE, READINGS, by_clause
 from servescope.store.engine.reader import Cells
 from servescope.store.engine.tier_choice import tier_of
@@ -24,9 +18,6 @@ if TYPE_CHECKING:
 
     from servescope.store.engine.reader import EngineReader, Expression
     from servescope.store.query import Query
-
-AVERAGED: Final = {CPU_UTILIZATION, LOAD_AVERAGE, MEMORY_UTILIZATION, PAGING_UTILIZATION}
-"""Figures of a host that over several hosts are averaged, not added."""
 
 _FOLDS: Final = {Aggregation.MIN: np.fmin, Aggregation.MAX: np.fmax}
 
@@ -45,22 +36,23 @@ def extreme(reader: EngineReader, query: Query, aggregation: Aggregation) -> Cel
 def average(reader: EngineReader, query: Query) -> Cells:
     """Each series averaged over its readings in a step, then summed in its group.
 
-    A metric of AVERAGED is summed host by host, and averaged over the hosts.
+    A metric with `mean_over_hosts` is summed host by host, and averaged over the hosts.
     """
     by, steps = query.by, query.steps
-    by_host = reader.instance is None and query.metric in AVERAGED and INSTANCE not in by
+    metric = BY_NAME[query.metric]
+    by_host = reader.instance is None and metric.mean_over_hosts and INSTANCE not in by
     if tier_of(query.step) == FINE:
         expression = _average_of_seconds(reader, query, by_host=by_host)
         return reader.cells(expression, by, steps)
-    labels = (*BY_NAME[query.metric].labels, INSTANCE)
+    labels = (*metric.labels, INSTANCE)
     sums = reader.cells(_readings(reader, query, "sum"), labels, steps)
     counts = reader.cells(_readings(reader, query, "count"), labels, steps)
     number = dict(zip(counts.groups, counts.values, strict=True))
     inner = (*by, INSTANCE) if by_host else tuple(by)
     summed: dict[tuple[str, ...], NDArray[np.float64]] = {}
     for group, row in zip(sums.groups, sums.values, strict=True):
-        told = dict(zip(labels, group, strict=True))
-        key = tuple(told.get(label, "") for label in inner)
+        value_of = dict(zip(labels, group, strict=True))
+        key = tuple(value_of.get(label, "") for label in inner)
         _add(summed, key, row / number[group])
     if not by_host:
         return Cells.of(summed, len(steps))

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servescope.catalog import METRICS
+from servescope.catalog import BY_NAME
 from servescope.store.engine.names import (
     BUCKET,
     INSTANCE,
@@ -19,12 +19,12 @@ from servescope.store.tiers import FINE, TIERS
 
 def test_no_two_metrics_of_the_catalog_share_a_name():
     ends = ("", "_count", "_sum", "_bucket", "_readings", "_min", "_max")
-    names = [engine_name(one.name, tier) + end for one in METRICS for tier in TIERS for end in ends]
+    names = [engine_name(name, tier) + end for name in BY_NAME for tier in TIERS for end in ends]
     assert len(set(names)) == len(names)
 
 
 def test_labels_of_the_catalog_stay_apart_from_ours():
-    for metric in METRICS:
+    for metric in BY_NAME.values():
         labels = [engine_label(name) for name in metric.labels]
         assert len({*labels, INSTANCE, BUCKET, "__name__"}) == len(labels) + 3
 
