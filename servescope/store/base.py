@@ -119,7 +119,7 @@ class Store(Queryable, Protocol):
         """
 
     def cursors(self) -> dict[str, int]:
-        """How far each ring was read, as last committed."""
+        """The cursor of each ring, by file name, as last committed."""
 
     def request_details(self, limit: int, after_id: int = 0) -> list[tuple[int, RequestDetail]]:
         """The newest request details with an id above `after_id`, newest first, with their ids."""
@@ -142,7 +142,7 @@ class FleetStore(Store, Protocol):
 
     @property
     def local(self) -> Store:
-        """What this host has written, whether or not others see it yet."""
+        """The store that this host writes, whether or not others see its frames yet."""
 
     def hosts(self) -> list[HostSeen]:
         """The hosts, by name; those last known while they cannot be asked for."""
@@ -151,7 +151,7 @@ class FleetStore(Store, Protocol):
         """A store that reads the figures of another host, or of all together (None)."""
 
     def seconds_by_host(self, start: int, end: int) -> dict[str, int]:
-        """How many seconds of the span each host has a frame of."""
+        """Seconds of `[start, end)` of which each host has a frame."""
 
     def notices(self) -> list[str]:
         """Whole sentences about trouble that a person should know of now."""

@@ -1,7 +1,7 @@
-"""What a store is asked: which series, over which span of time, in which steps and groups.
+"""Queries: which series, over which span of time, in which steps and groups.
 
-A `Query` says what the answer is about. The operation that answers it (`Queryable.aggregate`,
-`mean`, `quantiles`, `heatmap`, `total`) says what becomes of the values.
+The operation is apart from the query: `aggregate`, `mean`, `quantiles`, `heatmap` and `total` of
+`store.base.Queryable` take one each.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Aggregation(StrEnum):
-    """How the seconds of a step are combined, and after that the series of a group.
+    """Combines the seconds of a step, and after that the series of a group.
 
     Over time: AVG, MIN, MAX of a gauge; SUM of a counter's increases; RATE: SUM per second of
     frames present. Over series: always the sum, except MIN and MAX, which stay so.

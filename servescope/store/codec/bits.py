@@ -24,7 +24,7 @@ _SPREAD: Final = {bits: _spread(bits) for bits in (1, 2, 4)}
 
 
 def bytes_of(numbers: int, bits: int) -> int:
-    """How many bytes so many numbers take."""
+    """Bytes that so many numbers take."""
     return -(-numbers * bits // 8)
 
 

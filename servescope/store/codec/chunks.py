@@ -2,8 +2,8 @@
 
 A plane is one aspect of all series: the gauges' values, the counters' increases, and so on. Where a
 plane has many series, they are kept in sections of 64 neighbouring ids, so that a question about a
-few of them reads and decompresses little else. A chunk tells, beside its numbers, of how many
-seconds each of its rows had a frame, so that any plane can be read alone. See `matrices` and
+few of them reads and decompresses little else. A chunk holds, beside its numbers, how many
+seconds of each row had a frame, so that any plane can be read alone. See `matrices` and
 `histograms` for the layout of the blobs.
 """
 
@@ -36,7 +36,7 @@ Chunk = Matrix | PackedMatrix | Buckets
 
 
 class Plane(IntEnum):
-    """What a chunk holds of every series of a kind."""
+    """The figure of each series that a chunk holds."""
 
     VALUE = 0  # a gauge's reading; in coarser tiers the sum of its readings
     READINGS = 1  # coarser tiers: how many readings; left out where each second had one
@@ -52,17 +52,17 @@ GAUGE_PLANES: Final = (Plane.VALUE, Plane.READINGS, Plane.LOWEST, Plane.HIGHEST)
 
 
 def numbered(plane: Plane, section: int) -> int:
-    """How the table `chunk` names a section of a plane.
+    """The number of a section of a plane in the table `chunk`.
 
     Section 0 holds all series of a plane that has few; of one that has many it holds none, and is
-    there for planes that add, to tell that the span has no other increases. Series of the ids
+    there for planes that add, to say that the span has no other increases. Series of the ids
     `64 * s` to `64 * s + 63` are in section `s + 1`.
     """
     return plane + len(Plane) * section
 
 
 def numbers_for(plane: Plane, ids: NDArray[np.intp]) -> list[int]:
-    """Where series of these ids, ascending, are kept."""
+    """The numbers of the sections that keep series of these ids, ascending."""
     sections = distinct(ids.astype(np.int64) // SECTION_SERIES)
     return [numbered(plane, section) for section in (0, *(sections + 1).tolist())]
 

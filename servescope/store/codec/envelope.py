@@ -24,7 +24,7 @@ PAGE_BYTES: Final = 4096
 """Of the SQLite file (its default), which blobs are made to fill."""
 
 _LEVEL: Final = 11
-"""Of zstd: 3 % less than level 3 on what a host tells, for half the time more, once a minute."""
+"""Of zstd: 3 % less than level 3 on a host's figures, for half the time more, once a minute."""
 
 _ROW_HEAD_BYTES: Final = 22  # of a row of `chunk`: its columns beside the blob, and their types
 _CELL_BYTES: Final = 12  # payload's size, rowid, overflow page, and the cell's place
@@ -116,7 +116,7 @@ def ids_from(body: bytes, number: int, at: int) -> NDArray[np.uint32]:
 
 
 def page_bytes(blob: bytes) -> int:
-    """What a row with this blob takes of a leaf page of `chunk`; the rest overflows to other pages.
+    """Bytes of a leaf page of `chunk` that a row with this blob takes; the rest overflows.
 
     sqlite.org/fileformat2.html, section 1.6: of a payload larger than `most` so much stays that the
     overflow pages are full, or `least` when that is still too much.

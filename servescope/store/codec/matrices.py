@@ -3,15 +3,15 @@
 Most metrics are whole numbers or decimals of few digits, which as float64 share no bytes with their
 neighbours. Where all sixty values of a series are integers over one power of ten, these integers
 are kept: the first one, and differences in as few bits as the largest needs (none at all where
-nothing changes). Of a series that varies around a level, where neighbours tell little of each
-other, it is the lowest one, and what each is above it. What is no such decimal is xor-ed along
+nothing changes). Of a series that varies around a level, where neighbours have little in
+common, it is the lowest one, and the difference of each from it. Other numbers are xor-ed along
 time. Bytes are shuffled (byte i of all numbers together) and compressed with zstd; every value
 comes back to the bit.
 
 Body, arrays little endian, series ordered by class: seconds (60,) u2 · series of each class (22,)
 u2 · steps of ids (n,) u4 · exponents (m,) u1 · firsts (m,) i8 shuffled · u1: 1 when a mask of the
-values that are there follows, (m, 60) bits · of each class differences (59), zigzag, or what is
-above the lowest (60): their whole bytes shuffled, then what is left of them, see `bits` · xor-ed
+values that are there follows, (m, 60) bits · of each class differences (59), zigzag, or
+distances from the lowest (60): their whole bytes shuffled, then the bits left, see `bits` · xor-ed
 float64 of the rest, shuffled. m counts the series that are kept as integers.
 
 Layout 1, of version 3, has other classes (of 0, 1, 2, 4 and 8 bytes) and the ids themselves.
@@ -46,7 +46,7 @@ _BITS: Final = (0, 2, 4, 8, 10, 12, 16, 20, 24, 32, 64)
 """That differences of neighbours are kept in."""
 
 _CLASSES: Final = (*_BITS, *(_LEVEL + bits for bits in _BITS[1:]), _FLOATS)
-"""_LEVEL + bits: what is above the lowest value is kept in so many. The last one: floats."""
+"""_LEVEL + bits: distances from the lowest value are kept in so many. The last one: floats."""
 
 _CLASSES_BEFORE: Final = (0, 8, 16, 32, 64, _FLOATS)
 _LARGEST: Final = np.array([2**bits for bits in _BITS[:-1]], np.int64)
@@ -55,7 +55,7 @@ _SIGNED: Final[dict[int, np.dtype[np.signedinteger]]] = {
     **dict.fromkeys(_BITS[6:9], np.dtype("<i4")),  # up to 24
     **dict.fromkeys(_BITS[9:], np.dtype("<i8")),
 }
-"""What holds differences while they are unpacked."""
+"""Integer types for differences while they are unpacked."""
 
 _POWERS: Final = 10.0 ** np.arange(10)
 _EXACT: Final = 2.0**53
@@ -179,7 +179,7 @@ def unpack_series(
     """Places, ascending, and values (places, columns, ROWS) of the series asked for.
 
     `chunks`: the column of each, and the chunk. `place_of[id]` is the place of a series, no two the
-    same, or -1. What no chunk tells is `absent`. Series of one class are unpacked together,
+    same, or -1. Values in no chunk are `absent`. Series of one class are unpacked together,
     whatever chunk they come from: a day is 24 chunks of few series each.
     """
     places_of_chunks = [place_of[chunk.ids] for _, chunk in chunks]

@@ -1,6 +1,6 @@
 """Packers turn second after second of the same series into blobs, in the layout of `rows`.
 
-Nothing here is asked of a second that the ids of its series answer: a packer is made once for them.
+Work that depends on the ids of the series alone is done once, when their packer is made.
 """
 
 from __future__ import annotations
@@ -43,12 +43,12 @@ _union: Final = np.bitwise_or.reduce
 
 
 def packer(kind: Kind, ids: NDArray[np.uint32]) -> Callable[[Collection[Any]], bytes]:
-    """What packs one second's values of these series, a value or a HistogramDelta for each id."""
+    """A function that packs one second's values: a float or a HistogramDelta for each id."""
     return histograms_packer(ids) if kind is Kind.HISTOGRAM else columns_packer(ids)
 
 
 def columns_packer(ids: NDArray[np.uint32]) -> Callable[[Collection[float]], bytes]:
-    """What packs one line of values of these series, as `encode_columns` would."""
+    """A function that packs one line of values of these series, as `encode_columns` would."""
     mark, packed = _packed_ids(ids)
     pack, number = struct.Struct(f"<I{ids.size}d").pack, ids.size | mark
     return lambda values: seal(pack(number, *values) + packed)
@@ -68,9 +68,11 @@ def _packed_ids(ids: NDArray[np.uint32]) -> tuple[int, bytes]:
 
 
 def histograms_packer(ids: NDArray[np.uint32]) -> _HistogramsPacker:
-    """What packs dense deltas as `encode_histograms` would; few as a window of the buckets in use.
+    """A function that packs dense deltas as `encode_histograms` would.
 
-    Finding the cells in use takes longer than writing those around them. What is returned raises
+    Few series are packed as a window of the buckets in use.
+
+    Finding the cells in use takes longer than writing those around them. The function raises
     ValueError when a delta has not BUCKETS buckets.
     """
 
@@ -87,13 +89,13 @@ def _window_packer(ids: NDArray[np.uint32], pack_sparse: _HistogramsPacker) -> _
     pack_head = struct.Struct(f"<IIHxB{n}d").pack
 
     def pack(deltas: Collection[HistogramDelta]) -> bytes:
-        counts: Any  # numpy tells from Python 3.12 on that arrays are buffers
+        counts: Any  # only from Python 3.12 on do stubs say that arrays are buffers
         counts, sums = zip(*deltas, strict=True)
         dense = b"".join(counts)
         if len(dense) != dense_bytes:
             raise ValueError(NOT_BUCKETS)
         table = np.ndarray(shape, np.int64, dense)
-        # As many bits as the largest count has; of so few words one long number tells soonest.
+        # As many bits as the largest count has; for few words one long number is fastest.
         used = int.from_bytes(_union(table).tobytes(), "little")
         low = max((used & -used).bit_length() - 1, 0) // _WORD_BITS
         span = max(-(-used.bit_length() // _WORD_BITS), 1) - low
@@ -107,5 +109,5 @@ def _window_packer(ids: NDArray[np.uint32], pack_sparse: _HistogramsPacker) -> _
 
 
 def _width_of_words(words: int) -> int:
-    """How many bytes each word of eight bytes of this long number needs."""
+    """Bytes that each word of eight bytes of this long number needs."""
     return next(width for width, rest in _BEYOND.items() if not words & rest)

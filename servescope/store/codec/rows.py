@@ -42,7 +42,7 @@ NOT_BUCKETS: Final = f"a histogram has {BUCKETS} buckets"
 COUNT_KINDS: Final[dict[int, np.dtype[np.integer]]] = {
     width: np.dtype(kind) for width, kind in ((1, "<u1"), (2, "<u2"), (4, "<u4"), (8, "<i8"))
 }
-"""How counts are kept, by the bytes of each."""
+"""The type of kept counts, by the bytes of each."""
 _LARGEST: Final = {width: int(np.iinfo(kind).max) for width, kind in COUNT_KINDS.items()}
 
 
@@ -132,7 +132,7 @@ class ColumnRows(NamedTuple):
 
     first: Columns
     blobs: Sequence[bytes]
-    are_alike: bool  # all rows tell of the same series
+    are_alike: bool  # all rows hold the same series
 
     def columns(self) -> list[Columns]:
         """Each row by itself."""
@@ -301,7 +301,7 @@ def _counts(parts: list[bytes], widths: list[int]) -> NDArray[np.integer]:
 
 
 def width_of(largest: int) -> int:
-    """How many bytes a count up to the largest needs."""
+    """Bytes that a count up to the largest needs."""
     for width, most in _LARGEST.items():
         if largest <= most:
             return width

@@ -6,9 +6,8 @@ stands in the same file, so that an outage of the engine, or of us, loses nothin
 still holds. Questions go to the engine; those about this host in coarse steps go to the local
 file, which keeps them ready, and all of them while the engine is away.
 
-Rows of the coarser tiers follow the same way, each with a cursor of its own, and so does word of
-which of them the engine has; `tier_choice` tells which tier a question takes for which part of its
-span.
+Rows of the coarser tiers follow the same way, each with a cursor of its own, and so does a record
+of the rows that the engine has; `tier_choice` picks the tier for each segment of a span.
 
 A second is sent as what it *added* (OpenTelemetry's delta temporality), not as running totals: sums
 over any span are then exact, gaps are gaps, and no restart is a reset. A histogram is sent as the

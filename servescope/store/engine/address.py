@@ -1,4 +1,4 @@
-"""Where the engine is: `prometheus+http://user:password@host:port/prefix`, read and checked."""
+"""The address of the engine: `prometheus+http://user:password@host:port/prefix`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from servescope.addresses import host_and_port
 from servescope.errors import SettingsError
 
 SCHEMES: Final = {"prometheus+http": 9090, "prometheus+https": 443}
-"""Schemes with the port that is meant when none is told."""
+"""Schemes, each with its default port."""
 
 _SETTING: Final = "SERVESCOPE_STORE"
 _FORM: Final = "prometheus+http://[user:password@]host[:port][/prefix]"
@@ -35,7 +35,7 @@ class EngineAddress:
 
 
 def read_address(text: str) -> EngineAddress:
-    """Read the setting. Raises SettingsError, in one line that tells the form and no password."""
+    """Read the setting. Raises SettingsError, in one line that shows the form and no password."""
     try:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port

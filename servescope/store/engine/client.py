@@ -1,6 +1,6 @@
 """The HTTP side of the engine: a few kept connections to one address, and to no other.
 
-Redirects are not followed. What goes wrong becomes EngineAwayError (it may pass: no answer, 5xx,
+Redirects are not followed. Failures become EngineAwayError (it may pass: no answer, 5xx,
 429, a wrong password) or EngineRefusedError (the same request would be refused again).
 """
 
@@ -31,12 +31,12 @@ ANSWER_S: Final = 10.0
 """Longest wait for the engine at any step of an exchange."""
 
 FAIL_FAST_S: Final = 1.0
-"""How long after a failed question the next ones fail at once, at least: thrice as long as the
-failure took, so that pages do not queue up before an engine that hangs."""
+"""After a failed question the next ones fail at once for at least so long, and for thrice as long
+as the failure took, so that pages do not queue up before an engine that hangs."""
 
 MOST_ANSWER_BYTES: Final = 256 * 1024 * 1024
 _KEPT: Final = 4
-_TOLD: Final = 200
+_QUOTED: Final = 200
 _REFUSALS: Final = {
     HTTPStatus.BAD_REQUEST,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -51,7 +51,7 @@ _TOO_OLD: Final = (b"too old sample", b"out of bounds", b"out of order")
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """What engines differ in."""
+    """Differences between engines."""
 
     metrics_ql: bool  # VictoriaMetrics
     deduplication_s: float  # one sample is kept of each so long interval; 0: of no interval
@@ -100,7 +100,7 @@ class Engine:
         except (ValueError, KeyError, TypeError):
             raise EngineRefusedError(
                 f"{self.address.shown} answered {path} with something else than the "
-                f"Prometheus API does: {body[:_TOLD]!r}"
+                f"Prometheus API does: {body[:_QUOTED]!r}"
             ) from None
 
     def write(self, body: bytes) -> None:
@@ -121,7 +121,7 @@ class Engine:
         self.trouble, self._fail_until = "", float("-inf")  # it is back: questions need not wait
 
     def traits(self) -> Traits:
-        """What of the engine the questions depend on; asked once. Raises EngineAwayError."""
+        """The differences that questions depend on; asked once. Raises EngineAwayError."""
         if self._traits is None:
             try:
                 self.ask("/api/v1/query", {"query": "WITH (one = 1) one"})
@@ -132,7 +132,7 @@ class Engine:
         return self._traits
 
     def _deduplication_s(self) -> float:
-        """`-dedup.minScrapeInterval` of a single VictoriaMetrics; 0 where it is not told."""
+        """`-dedup.minScrapeInterval` of a single VictoriaMetrics; 0 where it is unknown."""
         status, body = self._exchange("/flags", b"", {})
         found = _DEDUPLICATION.search(body) if status == HTTPStatus.OK else None
         if found is None:
@@ -140,7 +140,7 @@ class Engine:
         return sum(float(number) * _UNITS[unit] for number, unit in _DURATION.findall(found[1]))
 
     def forget(self) -> None:
-        """Forget what was learnt of the engine: another one may stand at the address now."""
+        """Forget the traits: another engine may stand at the address now."""
         self._traits = None
 
     def close(self) -> None:
@@ -215,11 +215,11 @@ def _uncollected() -> Iterator[None]:
 
 
 def _check(status: int, body: bytes, shown: str) -> None:
-    """Raise what the status means to us."""
+    """Raise EngineRefusedError or EngineAwayError for an error status."""
     if status < HTTPStatus.MULTIPLE_CHOICES:
         return
-    told = f"{shown} answered {status}: {body[:_TOLD].decode(errors='replace').strip()}"
+    text = f"{shown} answered {status}: {body[:_QUOTED].decode(errors='replace').strip()}"
     if status in _REFUSALS or any(word in body for word in _TOO_OLD):
-        raise EngineRefusedError(told)
+        raise EngineRefusedError(text)
     # The rest may pass: a server in trouble or too busy, and 401 or 404 once it is set up.
-    raise EngineAwayError(told)
+    raise EngineAwayError(text)

@@ -37,7 +37,7 @@ LIVE_FRESH_S: Final = 0.5
 MARKS_FRESH_S: Final = 30.0
 _LIVE_WINDOW_S: Final = 60
 _AHEAD_S: Final = 5  # how far another host's clock may run before ours
-_ROWS_WINDOW_S: Final = 900  # rows are told of each minute
+_ROWS_WINDOW_S: Final = 900  # rows are announced each minute
 _EVER: Final = "20y"
 
 UNSETTLED_S: Final = 3
@@ -68,7 +68,7 @@ class Fleet:
         """All hosts by name. Raises EngineAwayError."""
         with self._lock:
             now = time.monotonic()
-            # The moment comes first: who says `forget` while we ask is not overruled by the answer.
+            # The moment comes first: a `forget` while we ask is not overruled by the answer.
             try:
                 if now - self._marks_at > MARKS_FRESH_S:
                     self._marks_at = now
@@ -139,9 +139,9 @@ class Fleet:
         oldest = self._values("min " + known.format("min"), at)
         marks = self._values("max " + known.format("max"), at)
         self._oldest = {name: int(second) for (name,), second in oldest.items()}
-        self._newest, told = {}, [self._values(_rows_told(ROWS_HOUR, _EVER), at, _ROW_LABELS)]
+        self._newest, answers = {}, [self._values(_rows_sent(ROWS_HOUR, _EVER), at, _ROW_LABELS)]
         recent = f"{_ROWS_WINDOW_S}s"
-        told.append(self._values(_rows_told(ROWS, recent), at, _ROW_LABELS))
+        answers.append(self._values(_rows_sent(ROWS, recent), at, _ROW_LABELS))
         for (name,), mark in marks.items():
             at_mark = min(at, mark + HOUR_S)
             newest = self._values(
@@ -150,15 +150,15 @@ class Fleet:
                 at_mark,
             )
             self._newest[name] = int(newest.get((name,), mark))
-            if self._newest[name] < at - _ROWS_WINDOW_S:  # silent: its last word on rows
+            if self._newest[name] < at - _ROWS_WINDOW_S:  # silent: the rows it last announced
                 selected = f"{ROWS}{{{INSTANCE}={quoted(name)}}}"
                 last = self._newest[name] + 1
-                told.append(self._values(_rows_told(selected, recent), last, _ROW_LABELS))
-        self._keep_rows(told)
+                answers.append(self._values(_rows_sent(selected, recent), last, _ROW_LABELS))
+        self._keep_rows(answers)
 
-    def _keep_rows(self, told: list[dict[tuple[str, ...], float]]) -> None:
+    def _keep_rows(self, answers: list[dict[tuple[str, ...], float]]) -> None:
         rows: dict[tuple[str, int], list[tier_choice.Interval]] = {}
-        for answer in told:
+        for answer in answers:
             for (name, tier, since), until in answer.items():
                 rows.setdefault((name, int(tier)), []).append((float(since), until))
         self._rows = rows
@@ -167,6 +167,6 @@ class Fleet:
 _ROW_LABELS: Final = (INSTANCE, TIER, SINCE)
 
 
-def _rows_told(selected: str, window: str) -> str:
-    """How far the rows of each tier were sent, by host and begin."""
+def _rows_sent(selected: str, window: str) -> str:
+    """The expression of how far the rows of each tier were sent, by host and begin."""
     return f"max {by_clause(_ROW_LABELS)} (max_over_time({selected}[{window}]))"

@@ -1,14 +1,14 @@
-"""What our series are called in the engine, and the expressions that ask for them.
+"""Names of our series in the engine, and the expressions that ask for them.
 
 Every name begins with `servescope_`, and most with `servescope_frame`: these are seconds, not the
 running totals that a scrape of `/metrics` brings under OpenTelemetry's names. A sample at `ts`
-tells of `[ts, ts + 1)`; of `[ts, ts + tier)` where the name holds a tier, as in
+stands for `[ts, ts + 1)`; for `[ts, ts + tier)` where the name holds a tier, as in
 `servescope_frame60_<metric>`.
 
 - `servescope_frames`: the second itself, in every second that has a frame;
 - `servescope_frames_hour`: the same, in the first frame of an hour only: quick to look through;
-- `servescope_frame_<metric>`: a gauge's reading, or what the second added to a counter;
-- `servescope_frame_<metric>_count`, `_sum`, `_bucket`: what it added to a histogram; the label
+- `servescope_frame_<metric>`: a gauge's reading, or a counter's increase in the second;
+- `servescope_frame_<metric>_count`, `_sum`, `_bucket`: a histogram's increases; the label
   `bucket` is the index in `servescope.histogram` of a bucket (not cumulative).
 
 Of a tier, a second's figures are summed up, and besides:
@@ -52,7 +52,7 @@ def _of_tier(tier: int) -> str:
 
 
 def frames_name(tier: int = FINE) -> str:
-    """The name of the series that tells which seconds have a frame, or how many of a row."""
+    """The name of the series of seconds that have a frame, or of their number in a row."""
     return _FRAMES + _of_tier(tier)
 
 

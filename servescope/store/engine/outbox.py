@@ -1,8 +1,8 @@
-"""The local file as a queue: what waits to be sent, as the samples it becomes.
+"""The local file as a queue of the samples that wait to be sent.
 
 The cursors stand in the table `meta` beside the data, for each engine and instance: seconds up to
-the first are sent, rows of each coarser tier up to one of their own. Each is sent once; what comes
-late for one that was (a clock set back) stays in the local file.
+the first are sent, rows of each coarser tier up to one of their own. Each is sent once; later
+additions to one that was (a clock set back) stay in the local file.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class RowsSent:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far the sending came. Counts are since the cursor's first second."""
+    """The state of sending. Counts are since the cursor's first second."""
 
     sent_until: int | None = None  # the newest second that was sent; None: none yet
     sure_until: int | None = None  # the newest that was sent so long ago that it is on the disk
@@ -103,7 +103,7 @@ class Parcel:
 
 
 class Outbox:
-    """What of the local store is to be sent as `instance`; `key` names the cursor."""
+    """The data of the local store that `instance` has yet to send; `key` names the cursor."""
 
     def __init__(self, database: Database, key: str, instance: str) -> None:
         self._db = database
@@ -143,8 +143,8 @@ class Outbox:
     ) -> Parcel | None:
         """The frames of seconds after `after` and up to `until`; None where there are none.
 
-        `begin`: what the engine has of this hour is not sure, so that its mark is sent anew.
-        `rows` were sent before; it is told of them each hour, and now when they are `news`.
+        `begin`: the engine may have lost samples of this hour, so that its mark is sent anew.
+        `rows` were sent before; they are announced each hour, and now when they are `news`.
         """
 
         def read(connection: sqlite3.Connection) -> Parcel | None:
@@ -176,7 +176,7 @@ class Outbox:
     def _read(
         self, connection: sqlite3.Connection, tier: int, start: int, end: int
     ) -> tuple[int, tuple[dict[int, int], dict[bytes, _Samples]]]:
-        """How many series were known before, the rows' seconds, and their samples."""
+        """The number of series known before, the rows' seconds, and their samples."""
         if self._generation != self._db.generation:
             self._series.clear()
             self._packed.clear()
@@ -197,7 +197,7 @@ class Outbox:
     def _add_marks(
         self, samples: dict[bytes, _Samples], times: list[int], hour: int | None
     ) -> bool:
-        """The seconds themselves; with the first of an hour zeros, so that what never moved shows.
+        """The seconds themselves; with the first of an hour zeros of series that never moved.
 
         The engine then knows every series of the hour, and finds the hours without a long search.
         Returns whether an hour began.

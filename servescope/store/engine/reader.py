@@ -38,18 +38,18 @@ if TYPE_CHECKING:
     from servescope.store.query import Query
 
 SERIES_FRESH_S: Final = 30.0
-"""How old the list of a metric's series may be; one that brings data is known at once."""
+"""Seconds that the list of a metric's series is kept; one that brings data is known at once."""
 
 NO_SERIES_FRESH_S: Final = 1.0
 """The same of an empty one: VictoriaMetrics lists a series a second after its first sample."""
 
 SHIFT_S: Final = 3600
-"""How far in the past VictoriaMetrics is asked to evaluate, with an offset that leads back: what it
-evaluates within `-search.latencyOffset` of now it replaces by the point before."""
+"""VictoriaMetrics is asked to evaluate so far in the past, with an offset that leads back: within
+`-search.latencyOffset` of now it would answer with the point before."""
 
 
 TOTAL_WINDOW_S: Final = {FINE: 3600, MINUTE: 86_400, TEN_MINUTES: 864_000}
-"""What one evaluation of a total covers, by tier: an engine bounds the samples it holds for one."""
+"""Seconds that one evaluation of a total covers, by tier: an engine bounds the samples of one."""
 
 Expression = Callable[[int, int], str]
 """The expression of a tier over a window of so many seconds."""
@@ -184,7 +184,7 @@ class EngineReader:
         return Cells.of(rows, len(steps))
 
     def frames(self, steps: Steps) -> dict[str, NDArray[np.float64]]:
-        """How many seconds of each step have a frame, by host."""
+        """Seconds of each step that have a frame, by host."""
         found = self.cells(self._counted, (INSTANCE,), steps)
         counts = np.nan_to_num(found.values)
         return {group[0]: row for group, row in zip(found.groups, counts, strict=True)}
@@ -195,13 +195,13 @@ class EngineReader:
         return f"sum by ({INSTANCE}) ({self.over(function, frames, window_s, tier)})"
 
     def seconds(self, steps: Steps) -> NDArray[np.float64]:
-        """How many seconds of each step have a frame; of all hosts, the host with the most."""
+        """Seconds of each step that have a frame; of all hosts, those of the host with the most."""
         none = np.zeros(len(steps))
         most: NDArray[np.float64] = np.max([none, *self.frames(steps).values()], axis=0)
         return most
 
     def seconds_by_host(self, start: int, end: int) -> dict[str, int]:
-        """How many seconds of the span each host has a frame of."""
+        """Seconds of `[start, end)` of which each host has a frame."""
         found = self.frames(Steps(start, end, end - start))
         return {host: int(counts.sum()) for host, counts in found.items()}
 

@@ -61,9 +61,9 @@ def recorded(
     segment: Segment,
     highest: int,
 ) -> tuple[dict[int, int], list[Cell]]:
-    """How many seconds with a frame each row of the segment has, and its cells; ids to `highest`.
+    """The seconds with a frame in each row of the segment, and its cells; ids up to `highest`.
 
-    An increase of zero has no cell. A damaged blob is a gap here as well: the store tells of it.
+    An increase of zero has no cell. A damaged blob is a gap here as well: the store reports it.
     """
     source = Source(connection, cache, lambda _tier, _ts: None)
     identity = np.arange(highest + 1, dtype=np.intp)
@@ -107,7 +107,7 @@ def _newer(_old: float, new: float) -> float:
 
 
 def _add_seconds(seconds: dict[int, int], block: Block, tier: int) -> None:
-    """A second told by several blocks is one; one lived twice is so, too."""
+    """A second in several blocks is one; one lived twice is so, too."""
     for ts, covered in zip(block.times.tolist(), block.seconds.tolist(), strict=True):
         if covered:
             row = ts // tier * tier
@@ -117,8 +117,8 @@ def _add_seconds(seconds: dict[int, int], block: Block, tier: int) -> None:
 def _cells(
     suffix: str, block: Block, fold: Fold, tier: int, *, gauge: bool = False
 ) -> Iterator[Cell]:
-    told = ~np.isnan(block.values) if gauge else np.nan_to_num(block.values) != 0
-    row, column = np.nonzero(told)
+    is_there = ~np.isnan(block.values) if gauge else np.nan_to_num(block.values) != 0
+    row, column = np.nonzero(is_there)
     at = block.times[column] // tier * tier
     none = np.full(row.size, -1)
     return _listed(suffix, block.places[row], none, at, block.values[row, column], fold)

@@ -36,7 +36,7 @@ random, so that many hosts do not come back at the same moment."""
 
 SURE_S: Final = 10.0
 """VictoriaMetrics keeps what it acknowledged in memory for up to 5 s before it is on disk: after
-any doubt, what was sent within so long is sent again. It counts once (see `names.over_time`)."""
+any doubt, everything sent within so long is sent again. It counts once (see `names.over_time`)."""
 
 PARCEL_ROWS: Final = 60
 """Most rows of a coarser tier in one request."""
@@ -45,13 +45,13 @@ SETTLED_S: Final = 3
 """Seconds after the end of a row before it is sent: records a dead leader left come late."""
 
 FUTURE_S: Final = 60
-TELL_EVERY_S: Final = 60.0
+WARN_EVERY_S: Final = 60.0
 _IDLE_S: Final = 1.0
 _JOIN_S: Final = 12.0  # above the engine's own deadline
 
 
 class _Recently:
-    """What was sent when, to tell what is on the engine's disk by now."""
+    """The times of the newest sends: older ones are on the engine's disk by now."""
 
     def __init__(self) -> None:
         self._sent: deque[tuple[float, int]] = deque()
@@ -66,11 +66,11 @@ class _Recently:
 
 
 class Sender:
-    """Sends what the outbox holds, whenever it is woken.
+    """Sends the content of the outbox, whenever it is woken.
 
-    `has(tier, ts)` tells whether the engine has a row: it refuses one that an earlier try brought.
-    `on_sent(parcel)` is told of each parcel. Only the process that writes the local file may run
-    a sender.
+    `has(tier, ts)`: whether the engine has a row: it refuses one that an earlier try brought.
+    `on_sent(parcel)` is called after each parcel. Only the process that writes the local file may
+    run a sender.
     """
 
     def __init__(
@@ -92,9 +92,9 @@ class Sender:
         self._recent = {tier: _Recently() for tier in TIERS}
         self._doubted = set(TIERS)  # what a former sender sent of them last may be lost
         self._unmarked = False  # the mark of this hour was not sent, or not taken
-        self._told_until: dict[int, int] = {}  # by tier, before a doubt: rows up to then
-        self._news = True  # rows were sent that the engine was not told of
-        self._told_at = float("-inf")
+        self._announced_until: dict[int, int] = {}  # by tier, before a doubt: rows up to then
+        self._news = True  # rows were sent that were not announced to the engine
+        self._warned_at = float("-inf")
         self._random = random.SystemRandom()
 
     def wake(self) -> None:
@@ -112,7 +112,7 @@ class Sender:
             )
 
     def stop(self) -> None:
-        """End the thread; what it has not sent waits in the file."""
+        """End the thread; unsent data waits in the file."""
         self._stopping.set()
         self._wake.set()
         if self._thread is not None:
@@ -147,11 +147,11 @@ class Sender:
         progress, bounds = self._outbox.progress(), self._outbox.bounds()
         if bounds is None:
             return False
-        # What a clock that ran ahead has written is not sent, and does not hold up the rest.
+        # Frames that a clock running ahead has written are not sent, and do not hold up the rest.
         latest = int(time.time()) + FUTURE_S
         oldest, newest = bounds[0], min(bounds[1], latest)
         after = oldest - 1 if progress.sent_until is None else min(progress.sent_until, latest)
-        # First what the engine was told it has: until then long spans would lack it.
+        # First the rows that were announced: until then long spans would lack them.
         if self._may_lack_rows(progress) and self._send_rows(progress, oldest, min(after, newest)):
             return True
         if after >= newest:
@@ -195,7 +195,7 @@ class Sender:
             sent = _rows_of(tier, progress, oldest)
             start = sent.until
             if self._starts_over(tier):
-                start, self._told_until[tier] = sent.sure, sent.until
+                start, self._announced_until[tier] = sent.sure, sent.until
             until = min(start + PARCEL_ROWS * tier, (newest + 1 - SETTLED_S) // tier * tier)
             if until <= start:
                 continue
@@ -211,14 +211,14 @@ class Sender:
         return False
 
     def _may_lack_rows(self, progress: Progress) -> bool:
-        """Whether rows the engine was told of may be lost."""
+        """Whether announced rows may be lost."""
         return any(
-            self._starts_over(tier) or sent.until < self._told_until.get(tier, 0)
+            self._starts_over(tier) or sent.until < self._announced_until.get(tier, 0)
             for tier, sent in progress.rows.items()
         )
 
     def _starts_over(self, tier: int) -> bool:
-        """Whether what was sent last may be lost, and may be sent anew."""
+        """Whether the newest rows sent may be lost, and may be sent anew."""
         return tier in self._doubted and self._engine.traits().metrics_ql
 
     def _deliver(self, parcel: Parcel, tier: int = FINE) -> int:
@@ -230,8 +230,8 @@ class Sender:
                 if self._has(tier, parcel.times[0]):
                     return 0
                 now = time.monotonic()
-                if now - self._told_at >= TELL_EVERY_S:
-                    self._told_at = now
+                if now - self._warned_at >= WARN_EVERY_S:
+                    self._warned_at = now
                     logger.warning(
                         "%d s are dropped on the way to the engine, the local file keeps them: %s",
                         tier,

@@ -104,7 +104,7 @@ class PrometheusStore(EngineView):
         self.local.write(batch)
 
     def cursors(self) -> dict[str, int]:
-        """How far each ring was read, as last committed."""
+        """The cursor of each ring, as last committed."""
         return self.local.cursors()
 
     def request_details(self, limit: int, after_id: int = 0) -> list[tuple[int, RequestDetail]]:
@@ -135,7 +135,7 @@ class PrometheusStore(EngineView):
         return EngineView(reader, self._fleet)
 
     def seconds_by_host(self, start: int, end: int) -> dict[str, int]:
-        """How many seconds of the span each host has a frame of. Raises EngineAwayError."""
+        """Seconds of `[start, end)` of which each host has a frame. Raises EngineAwayError."""
         return self._everyone.seconds_by_host(start, end)
 
     def wait_sent(self, seconds: float) -> bool:
@@ -144,42 +144,42 @@ class PrometheusStore(EngineView):
         return bounds is None or self._sender.wait_sent(bounds[1], seconds)
 
     def look_anew(self) -> None:
-        """Take nothing that was learnt of the engine's data for granted."""
+        """Forget which series and hosts the engine has."""
         for reader in list(self._readers):
             reader.forget_series()
         self._fleet.forget()
 
     def notices(self) -> list[str]:
-        """What a person should know of the engine: whole sentences."""
+        """Whole sentences about trouble of the engine."""
         progress, bounds = self._outbox.progress(), self._outbox.bounds()
         shown = self.engine.address.shown
-        told = []
+        sentences = []
         waiting = 0
         if bounds is not None:
             waiting = bounds[1] - max(progress.sent_until or 0, bounds[0] - 1)
         trouble = self.engine.trouble or progress.trouble
         if trouble:
-            told.append(
+            sentences.append(
                 f"The engine is away: {trouble}. Graphs of {self.instance} come from its own "
                 f"store; {waiting} s of data wait to be sent."
             )
         elif waiting > BEHIND_S:
-            told.append(
+            sentences.append(
                 f"{waiting} s of data wait to be sent to the engine at {shown}. Meanwhile graphs "
                 f"of {self.instance} come from its own store."
             )
-        told += self._warnings()
+        sentences += self._warnings()
         if progress.refused:
-            told.append(
+            sentences.append(
                 f"The engine at {shown} refused {progress.refused} s of data as too old or out of "
                 "order; this host's own store has them."
             )
         if progress.skipped:
-            told.append(
+            sentences.append(
                 f"{progress.skipped} s of data were no longer kept when the engine came back: "
                 "it lacks them."
             )
-        return told
+        return sentences
 
     def _warnings(self) -> list[str]:
         try:
@@ -188,11 +188,11 @@ class PrometheusStore(EngineView):
             return []
         if interval_s <= 1:
             return []
-        told = (
+        sentence = (
             f"The engine keeps one sample of every {interval_s:g} s (-dedup.minScrapeInterval) and "
             "so loses most of the seconds it is sent: set it to 1ms."
         )
-        return [told]
+        return [sentence]
 
     def _committed(self) -> None:
         self._sender.wake()

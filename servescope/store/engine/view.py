@@ -29,14 +29,14 @@ COARSE_S: Final = 60
 whole minutes, so that rows of a minute make them up."""
 
 BEHIND_S: Final = 10
-"""How many seconds may wait to be sent before a page tells so, and the own file answers."""
+"""Seconds that may wait to be sent before a page says so, and the own file answers."""
 
 
 class EngineView:
     """A `Store` to read from.
 
     `local`, this host's own file, answers in coarse steps, which it keeps ready, as far back as it
-    has what the engine has; and everything while the engine is away. None: it is another host.
+    has the data of the engine; and everything while the engine is away. None: it is another host.
     """
 
     def __init__(
@@ -89,7 +89,7 @@ class EngineView:
         )
 
     def capabilities(self) -> Capabilities:
-        """Exact counts, visible a little later; what was sent is not amended."""
+        """Exact counts, visible a little later; a second that was sent is not amended."""
         try:
             delay = float(UNSETTLED_S) if self._reader.metrics_ql else 1.0
         except (EngineAwayError, EngineRefusedError):

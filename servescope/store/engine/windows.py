@@ -1,4 +1,4 @@
-"""How the steps of an answer become evaluations of a range query.
+"""The steps of an answer as evaluations of a range query.
 
 A sample at `ts` stands for the whole second. An expression is evaluated half a second after the
 last one of its window, so that no sample lies on a window's edge: Prometheus 2 counts both edges

@@ -52,7 +52,7 @@ _EXTREMES: Final = {
 
 
 class Scan(NamedTuple):
-    """Where the answer to a query comes from.
+    """The sources of the answer to a query.
 
     `selection`: the series it selects, by group; `segments`: the parts of its span, each with the
     tier that has it; `steps`: the time axis of the answer.
@@ -68,7 +68,7 @@ class Scan(NamedTuple):
 def _step_runs(
     steps: Steps, times: NDArray[np.int64]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp] | slice]:
-    """Where in `times`, which ascend, a new step begins, and the indexes of these steps."""
+    """The places in `times`, which ascend, where a new step begins; the indexes of these steps."""
     step_of = (times - steps.first) // steps.step
     starts = _starts(step_of)
     indexes = step_of[starts].astype(np.intp)
@@ -78,7 +78,7 @@ def _step_runs(
 
 
 def _starts(ascending: NDArray[np.int64]) -> NDArray[np.intp]:
-    """Where a run of equal values begins."""
+    """The places where a run of equal values begins."""
     begins = np.empty(ascending.size, bool)
     begins[0] = True
     np.not_equal(ascending[1:], ascending[:-1], out=begins[1:])
@@ -195,8 +195,8 @@ def _gauge_average(scan: Scan) -> NDArray[np.float64]:
         _add(sums, _without_nan(values), steps)
         if alike and not (len(number.values) == 1 and number.places.size == series):
             readings, alike = np.repeat(readings, series, axis=0), False
-        told = number._replace(places=number.places[:1]) if alike else number
-        _add(readings, _without_nan(told), steps)
+        counted = number._replace(places=number.places[:1]) if alike else number
+        _add(readings, _without_nan(counted), steps)
     with np.errstate(invalid="ignore"):
         averages = np.divide(sums, readings, out=sums)  # 0 / 0: not read in this step
     if len(selection.groups) == series:
@@ -245,7 +245,7 @@ def quantiles(scan: Scan, qs: Sequence[float]) -> QuantileResult:
 
 
 def _apart(blocks: Iterator[BucketBlock], steps: Steps) -> list[list[BucketBlock]]:
-    """The blocks, those together that may tell of the same steps: nearly all tell of their own."""
+    """The blocks, those together that may share steps: nearly all have steps of their own."""
     apart: list[list[BucketBlock]] = []
     last = -1
     used = [block for block in blocks if block.counts.size and block.times.size]
@@ -263,7 +263,7 @@ def _merged_quantiles(
     qs: Sequence[float],
     out: NDArray[np.float64],
 ) -> None:
-    """Put the quantiles of blocks that tell of the same steps into `out`."""
+    """Put the quantiles of blocks that share steps into `out`."""
     groups = len(out)
     width = max(len(block.counts) for block in blocks)
     at_once = max(1, _CELLS_AT_ONCE // (groups * width))
@@ -324,7 +324,7 @@ def _spread(blocks: Sequence[BucketBlock], groups: int, steps: Steps) -> _Spread
 def _by_step(
     block: BucketBlock, steps: Steps
 ) -> tuple[NDArray[np.intp] | slice, NDArray[np.intp], NDArray[np.integer]]:
-    """Which steps and groups a block tells of, and its counts (buckets, groups, steps)."""
+    """The steps and groups of a block, and its counts (buckets, groups, steps)."""
     starts, indexes = _step_runs(steps, block.times)
     added: NDArray[np.integer] = block.counts
     if starts.size != block.times.size:

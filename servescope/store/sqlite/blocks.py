@@ -60,22 +60,22 @@ class BucketBlock(NamedTuple):
 
 
 class Rows(NamedTuple):
-    """Rows of one tier as they were stored, in order of time; `told` of one column of the table."""
+    """Rows of one tier as they were stored, in order of time; `column`: one of the table."""
 
     tier: int
     times: NDArray[np.int64]
     seconds: NDArray[np.float64]
-    told: ColumnRows | HistogramRows
+    column: ColumnRows | HistogramRows
 
     def of_plane(
         self, plane: Plane
     ) -> tuple[NDArray[np.uint32], NDArray[np.intp], NDArray[np.float64]]:
         """Series, row and value of each cell of a plane."""
-        if isinstance(self.told, HistogramRows):
-            histograms, row = self.told
+        if isinstance(self.column, HistogramRows):
+            histograms, row = self.column
             values = histograms.sums if plane is Plane.HIST_SUM else histograms.totals()
             return histograms.ids, row, values
-        columns = [*self.told.columns(), NO_COLUMNS]  # nothing to concatenate is an error
+        columns = [*self.column.columns(), NO_COLUMNS]  # nothing to concatenate is an error
         index = self.line(plane)
         return (
             np.concatenate([one.ids for one in columns]),
@@ -91,12 +91,12 @@ class Rows(NamedTuple):
 
 def row_block(rows: Rows, plane: Plane, place_of: NDArray[np.intp]) -> Block:
     """Rows as a matrix of the places they touch."""
-    if isinstance(rows.told, ColumnRows) and rows.told.are_alike:
-        place = place_of[rows.told.first.ids]
+    if isinstance(rows.column, ColumnRows) and rows.column.are_alike:
+        place = place_of[rows.column.first.ids]
         wanted = np.flatnonzero(place >= 0)
         low, high = (int(wanted[0]), int(wanted[-1]) + 1) if wanted.size else (0, 0)
         wanted = wanted[np.argsort(place[wanted], kind="stable")]
-        table = rows.told.table(rows.line(plane), low, high)
+        table = rows.column.table(rows.line(plane), low, high)
         return Block(rows.tier, rows.times, rows.seconds, place[wanted], table.T[wanted - low])
     ids, row, flat = rows.of_plane(plane)
     place = place_of[ids]
@@ -113,10 +113,10 @@ def row_block(rows: Rows, plane: Plane, place_of: NDArray[np.intp]) -> Block:
 
 
 def histogram_block(
-    tier_rows: Rows, told: HistogramRows, place_of: NDArray[np.intp]
+    tier_rows: Rows, column: HistogramRows, place_of: NDArray[np.intp]
 ) -> BucketBlock:
     """Rows of histograms as one dense block."""
-    histograms, row_of_series = told
+    histograms, row_of_series = column
     place = place_of[histograms.ids]
     known = distinct(histograms.ids[place >= 0])
     known = known[np.argsort(place_of[known], kind="stable")]
@@ -169,7 +169,7 @@ def from_matrices(
 
 
 def one_each(block: Block) -> Block:
-    """A reading where there is a value: what a row of tier 1 holds."""
+    """One reading where there is a value, as in a row of tier 1."""
     return _readings(block, np.ones(block.times.size))
 
 
@@ -184,8 +184,8 @@ def _readings(block: Block, number: NDArray[np.float64]) -> Block:
     return block._replace(values=np.where(absent, _NAN, number) if absent.any() else number[None])
 
 
-def as_told(readings: Block, known: Block) -> Block:
-    """Readings, and in their place what is known of some of their series and rows."""
+def with_known_readings(readings: Block, known: Block) -> Block:
+    """Readings, replaced by those of `known` where it has some."""
     at = np.ix_(
         np.searchsorted(readings.places, known.places),
         np.searchsorted(readings.times, known.times),
@@ -196,7 +196,7 @@ def as_told(readings: Block, known: Block) -> Block:
 
 
 def without_replaced(block: Block, plane: Plane, late: Rows, place_of: NDArray[np.intp]) -> Block:
-    """Take from closed minutes what a late row tells anew: its seconds, and its gauges."""
+    """Remove the seconds and gauges of closed minutes that a late row has again."""
     rows = np.flatnonzero(np.isin(late.times, block.times))
     if not rows.size:
         return block
@@ -206,8 +206,8 @@ def without_replaced(block: Block, plane: Plane, late: Rows, place_of: NDArray[n
     if plane is Plane.VALUE:
         ids, row_of, _ = late.of_plane(plane)
         for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
-            told = place_of[ids[row_of == row]]
-            values[np.isin(block.places, told), column] = _NAN
+            replaced = place_of[ids[row_of == row]]
+            values[np.isin(block.places, replaced), column] = _NAN
     return block._replace(seconds=seconds, values=values)
 
 

@@ -68,7 +68,7 @@ def _mapped(error: sqlite3.Error, path: Path) -> StoreError | DataFolderError:
 
 
 def _why_not_writable(folder: Path) -> str:
-    """What the system says to a new file there; empty when it makes one.
+    """The system's error when a new file is made there; empty when there is none.
 
     Asked by trying: a file system that turned read-only after an error (errors=remount-ro, ext4(5))
     still passes for writable in its flags, and an immutable folder (chattr(1)) always does.
@@ -95,7 +95,7 @@ class Database:
         self.path = folder / FILE_NAME
         self._name = str(self.path)
         self.generation = 0
-        """Counts the files seen under the name: what was cached of another one is void."""
+        """Counts the files seen under the name: caches of another one are void."""
         self._budget_pages = None if size_mib is None else size_mib * 1024 * 1024 // PAGE_BYTES
         self._lock_path = folder / LOCK_NAME
         # Always taken in this order; reentrant, because whoever writes may find the file damaged.
@@ -130,7 +130,7 @@ class Database:
     def write(self, change: Callable[[sqlite3.Connection], T], *, news: bool = True) -> T:
         """Run `change` in one transaction, committed whole or not at all.
 
-        `news` tells whether `version` changes, where `change` does not see to that itself (see
+        `news`: whether `version` changes, where `change` does not see to that itself (see
         `ring_cursors`). Raises StoreFullError when there is no room.
         """
 
@@ -189,8 +189,8 @@ class Database:
     def version(self) -> int:
         """The same number in every process, another one after each commit that was news.
 
-        `PRAGMA data_version` of a connection that never writes tells cheaply whether any other one
-        committed, those of this process included; only then is the number read.
+        `PRAGMA data_version` of a connection that never writes is a cheap way to learn whether
+        another one committed, those of this process included; only then is the number read.
         """
         self._follow_file()
         with self._watching:
@@ -323,7 +323,7 @@ class Database:
             raise DataFolderError(f"cannot set {self.path} aside: {error.strerror}") from error
         self._prepare()
         if self._writer is not None:
-            tell(
+            record_event(
                 self._writer,
                 f"The store was damaged. It is kept as {aside.name}; a new one was begun.",
             )
@@ -378,7 +378,7 @@ def _create_or_migrate(connection: sqlite3.Connection, path: Path) -> None:
         # From the clock, so that no two files ever show the same version.
         connection.execute("INSERT OR IGNORE INTO cursor VALUES ('', ?)", (time.time_ns(),))
         if version < VERSION:
-            tell(connection, f"The store was brought from schema {version} to {VERSION}.")
+            record_event(connection, f"The store was brought from schema {version} to {VERSION}.")
         connection.execute("COMMIT")
     except BaseException:
         with suppress(sqlite3.Error):  # SQLite rolled back by itself
@@ -394,8 +394,8 @@ def _refuse_newer(version: int, path: Path) -> None:
         )
 
 
-def tell(connection: sqlite3.Connection, text: str) -> None:
-    """Leave an event that every page shows."""
+def record_event(connection: sqlite3.Connection, text: str) -> None:
+    """Record an event of the store: every page shows it for a day."""
     connection.execute(
         "INSERT INTO event (kind, start_s, end_s, text) VALUES (?, ?, NULL, ?)",
         (EventKind.STORE, time.time(), text),

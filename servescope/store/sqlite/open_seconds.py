@@ -1,10 +1,10 @@
-"""Where the seconds of the open minute lie: in slots that are written over, again and again.
+"""The seconds of the open minute: they lie in slots that are written over, again and again.
 
 A row that is inserted and deleted a minute later takes pages from the list of free ones, gives them
 back, and rebalances its tree: six to ten pages of the WAL a second. A record that replaces one of
 exactly its size changes nothing but its own bytes (`btreeOverwriteCell` in SQLite's btree.c): with
-the index of the slots these are three pages. Therefore the slots stay, and what a second leaves of
-its slot is padding.
+the index of the slots these are three pages. Therefore the slots stay, and the part of a
+slot that its second leaves free is padding.
 
 A slot whose second was closed holds that second's negative. Seconds that find their slot taken,
 because they come late or many at once, become rows of the table `frame`; the view `open_row` is
@@ -83,9 +83,9 @@ class SecondWriter:
     def put(
         self, connection: sqlite3.Connection, ts: int, row: Row, report: Callable[[int, int], None]
     ) -> None:
-        """Store a second; with what was told of it before, if anything was.
+        """Store a second, merged with an earlier frame of it, if there is one.
 
-        `report(tier, ts)` is told where that was damaged: then only what is new remains.
+        `report(tier, ts)` is called when that one is damaged: then only the new one remains.
         """
         padding = self._padding(_size(row) + len(NO_CURSORS))
         if not _overwrite(connection, _OVERWRITE_FREE, ts, row, NO_CURSORS, padding):
@@ -120,7 +120,7 @@ def _put_elsewhere(
     padding: int,
     report: Callable[[int, int], None],
 ) -> None:
-    """Store a second that was told before, or whose slot is taken or not there yet."""
+    """Store a second that has a frame already, or whose slot is taken or not there yet."""
     old = connection.execute(
         "SELECT gauges, counts, hist FROM open_row WHERE tier = ? AND ts = ?", (FINE, ts)
     ).fetchone()
@@ -144,7 +144,7 @@ def _put_elsewhere(
 
 
 def _merged(old: Row, new: Row) -> Row:
-    """Gauges, counts and histograms of a second that was told twice.
+    """Gauges, counts and histograms of two frames of the same second.
 
     Raises StoreCorruptError when a blob was damaged.
     """

@@ -1,7 +1,7 @@
 """Reads a segment from the store, as blocks of the series asked for.
 
 Rows of open spans, and rows that came late for closed ones, are added to the chunks; those of finer
-tiers too, because no coarser row tells of them yet.
+tiers too, because no coarser row has them yet.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from servescope.store.sqlite.blocks import (
     BucketBlock,
     Rows,
     as_often_as_seconds,
-    as_told,
     from_buckets,
     from_matrices,
     histogram_block,
     one_each,
     row_block,
+    with_known_readings,
     without_replaced,
 )
 from servescope.store.tiers import FINE
@@ -81,7 +81,7 @@ _READ_AT_ONCE: Final = 256
 class Source:
     """Blocks of one snapshot, for one question.
 
-    `report(tier, ts)` is told of each damaged blob, which is a gap.
+    `report(tier, ts)` is called for each damaged blob, which is a gap.
     """
 
     connection: sqlite3.Connection
@@ -117,12 +117,13 @@ class Source:
                     yield block, one_each(block)
                 continue
             sums = self._matrices(Plane.VALUE, segment, place_of)
-            told = self._matrices(Plane.READINGS, segment, place_of, sums)
+            known = self._matrices(Plane.READINGS, segment, place_of, sums)
             if sums:
                 block = from_matrices(segment, sums, place_of, _NAN)
                 readings = as_often_as_seconds(block)
-                if told:
-                    readings = as_told(readings, from_matrices(segment, told, place_of, _NAN))
+                if known:
+                    more = from_matrices(segment, known, place_of, _NAN)
+                    readings = with_known_readings(readings, more)
                 yield block, readings
             for rows in self._rows("gauges", segment):
                 block = row_block(rows, Plane.VALUE, place_of)
@@ -144,12 +145,12 @@ class Source:
                 for section, chunk in enumerate(chunks):
                     if isinstance(chunk, Buckets):
                         block = from_buckets(segment, t0, chunk, place_of, late)
-                        if section:  # its seconds were told by the first one
+                        if section:  # the first one has its seconds
                             block = block._replace(seconds=np.zeros(block.times.size))
                         yield block
             for rows in of_tiers:
-                if isinstance(rows.told, HistogramRows):
-                    yield histogram_block(rows, rows.told, place_of)
+                if isinstance(rows.column, HistogramRows):
+                    yield histogram_block(rows, rows.column, place_of)
 
     def _matrices(
         self,

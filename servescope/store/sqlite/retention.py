@@ -17,12 +17,12 @@ _DROPPED_AT_ONCE: Final = {FINE: 3, MINUTE: 1, TEN_MINUTES: 1}
 that a write takes long."""
 
 _BELIEVED_SECONDS: Final = 3600
-"""How far beyond the last closed minute a clock is believed when it comes to dropping data: one
-that leaps years ahead for a moment costs nothing."""
+"""Data is dropped as if the clock were at most so far beyond the last closed minute: one that leaps
+years ahead for a moment costs nothing."""
 
 _KEPT_UNDER_PRESSURE: Final = ((FINE, 60), (MINUTE, 24), (TEN_MINUTES, 0), (MINUTE, 0), (FINE, 0))
-"""Whose oldest spans make room first, and how many of them stay until the next has nothing to give:
-seconds down to an hour, minutes down to a day, and so on."""
+"""Tiers whose oldest spans make room, in this order, and how many spans stay until the next one's
+turn: seconds down to an hour, minutes down to a day, and so on."""
 
 _NUMBERS: Final = """WITH RECURSIVE known (number) AS (
     SELECT min(plane) FROM chunk WHERE tier = :tier
@@ -44,7 +44,7 @@ def newest_minute(connection: sqlite3.Connection) -> int | None:
 def drop_expired(
     connection: sqlite3.Connection, newest: int, last_closed: int | None, retention: Retention
 ) -> None:
-    """Drop what is too old at second `newest`; `last_closed`: the minute closed before that.
+    """Drop data that is too old at second `newest`; `last_closed`: the minute closed before that.
 
     Rows that came late for a chunk dropped here are rolled up at the next call of `rollup.roll_up`.
     """

@@ -1,10 +1,10 @@
-"""How far each ring was read, committed with what was read of it.
+"""The cursor of each ring, committed with the records that were read from it.
 
-The second that a batch tells carries the cursors of all rings in its own slot: a statement and a
-page of the WAL less than a table of their own. What has no slot to carry them, because it comes
-late, many at once or without a second, leaves them in the table `cursor`, beside the stamp that
-tells of such news (see `Database.version`). Cursors only grow: whatever is told of a ring, the
-highest counts.
+The second of a batch carries the cursors of all rings in its own slot: a statement and a page of
+the WAL less than a table of their own. A batch that has no slot to carry them, because it comes
+late, has many seconds or none, leaves them in the table `cursor`, beside the stamp that changes
+with such news (see `Database.version`). Cursors only grow: of several of a ring, the highest
+counts.
 
 A second carries, sealed: n; cursors (n,) uint64; the names of the rings, a JSON array.
 """
@@ -77,7 +77,7 @@ class RingCursors:
         self._pack = struct.Struct("<I").pack
 
     def read(self, connection: sqlite3.Connection) -> dict[str, int]:
-        """What is committed, by whomever; the writer goes on from there."""
+        """The committed cursors, by any process; the writer goes on from there."""
         self._known = _read(connection)
         return dict(self._known)
 
@@ -97,7 +97,7 @@ class RingCursors:
             self._staged.pop(ring, None)
 
     def carried(self) -> bytes:
-        """What a second carries of those staged. Most carry the names of the second before."""
+        """The staged cursors, sealed for a second. Most have the names of the second before."""
         names = tuple(self._staged)
         if names != self._names:
             self._names, self._packed_names = names, _packed_names(names)
@@ -105,7 +105,7 @@ class RingCursors:
         return seal(self._pack(len(names), *self._staged.values()) + self._packed_names)
 
     def keep(self, connection: sqlite3.Connection, dropped: Sequence[str]) -> None:
-        """Keep those staged in the table; what was dropped is no longer told anywhere."""
+        """Keep the staged cursors in the table; those of dropped rings are removed everywhere."""
         note_news(connection, self._staged.items())
         if dropped:
             gone = [(ring,) for ring in dropped]
@@ -122,4 +122,4 @@ def _packed_names(names: Sequence[str]) -> bytes:
 
 
 NO_CURSORS: Final = RingCursors().carried()
-"""What a second carries that tells of no ring."""
+"""The cursors of a second that carries none."""

@@ -1,4 +1,4 @@
-"""What happens to rows once their span is over: chunks, coarser rows, and in time the end of them.
+"""Roll-up: rows whose span is over become chunks, and rows of the next coarser tier.
 
 Sixty rows of a tier close together: a minute of tier 1, an hour of tier 60, ten hours of tier 600.
 They become the chunks of their tier and the rows of the next coarser one. Rows that arrive for a
@@ -65,7 +65,7 @@ def roll_up(
 ) -> None:
     """Close each span that ended before the one `newest` is in.
 
-    `report(tier, ts)` is told of every row that was damaged.
+    `report(tier, ts)` is called for every row that was damaged.
     """
     for tier in TIERS:
         span = tier * ROWS

@@ -3,10 +3,10 @@
 Blobs carry their own CRC (see `codec.rows.seal`). The view `open_row` has the rows of spans that
 are still open: tier 1 until their minute closes, tier 60 until their hour does, tier 600 until ten
 hours are full. Those of tier 1 lie in `second` (see `open_seconds`), unless they came late, all
-others in `frame`. `chunk` holds closed spans as one blob for each plane and section, which the
-column `plane` tells (see `codec.chunks.numbered`). `cursor` keeps how far each ring was read,
-unless a second carries that (see `ring_cursors`), and under an empty name a stamp, of which
-`Store.version` is made.
+others in `frame`. `chunk` holds closed spans as one blob for each plane and section, numbered in
+the column `plane` (see `codec.chunks.numbered`). `cursor` keeps the cursor of each ring, unless a
+second carries that (see `ring_cursors`), and under an empty name a stamp, of which `Store.version`
+is made.
 
 Version 2 added tier 600 and denser blobs, and moved the stamp from `meta`; version 3 added
 sections; version 4 the slots of `second`, and chunks that pack numbers of few bits; with version 5

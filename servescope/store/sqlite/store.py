@@ -20,7 +20,7 @@ from servescope.store.results import HeatmapResult, QuantileResult, RangeResult,
 from servescope.store.sqlite import aggregation as operations
 from servescope.store.sqlite import request_details, rollup
 from servescope.store.sqlite.aggregation import Scan
-from servescope.store.sqlite.database import Database, tell
+from servescope.store.sqlite.database import Database, record_event
 from servescope.store.sqlite.open_seconds import SecondWriter
 from servescope.store.sqlite.reading import Source
 from servescope.store.sqlite.retention import drop_expired, make_room, newest_minute
@@ -76,7 +76,7 @@ class SqliteStore:
 
     @property
     def damaged_spans(self) -> int:
-        """How many seconds and chunks failed their checksum and are shown as gaps."""
+        """The number of seconds and chunks that failed their checksum and are shown as gaps."""
         return len(self._damaged)
 
     def write(self, batch: Batch) -> None:
@@ -99,7 +99,7 @@ class SqliteStore:
         raise StoreFullError(f"no room left in {self.path} for one second of data")
 
     def cursors(self) -> dict[str, int]:
-        """How far each ring was read, as last committed."""
+        """The cursor of each ring, as last committed."""
         return self._db.read(self._cursors.read)
 
     def bounds(self) -> tuple[int, int] | None:
@@ -175,7 +175,7 @@ class SqliteStore:
 
         answer = self._db.read(on_snapshot)
         if found:
-            self._tell_damage(found)
+            self._record_damage_found(found)
         return answer
 
     def _over_time(
@@ -227,7 +227,7 @@ class SqliteStore:
             rollup.roll_up(connection, newest, self._meet_damage)
             drop_expired(connection, newest, before, self.retention)
         if self._damaged_in_write:
-            _note_damage(connection, self._damaged_in_write)
+            _record_damage(connection, self._damaged_in_write)
         return newest
 
     def _meet_damage(self, tier: int, ts: int) -> None:
@@ -242,16 +242,16 @@ class SqliteStore:
             if not self._db.is_over_budget():
                 self._is_shrinking = False
                 text = "The store outgrew its budget, which was lowered: its oldest data is gone."
-                self._db.write(lambda connection: tell(connection, text))
+                self._db.write(lambda connection: record_event(connection, text))
             elif not self._db.shrink():
                 self._is_shrinking = self._db.write(make_room)
 
-    def _tell_damage(self, found: list[tuple[int, int]]) -> None:
+    def _record_damage_found(self, found: list[tuple[int, int]]) -> None:
         """Leave an event for each damaged blob that none was left for yet."""
         if self._damaged.issuperset(found):
             return
         with suppress(ServescopeError):  # no room for an event: the next reading tries again
-            self._db.write(lambda connection: _note_damage(connection, found))
+            self._db.write(lambda connection: _record_damage(connection, found))
             self._damaged.update(found)
 
 
@@ -262,7 +262,7 @@ def open_store(
     return SqliteStore(folder, size_mib, retention)
 
 
-def _note_damage(connection: sqlite3.Connection, found: Sequence[tuple[int, int]]) -> None:
+def _record_damage(connection: sqlite3.Connection, found: Sequence[tuple[int, int]]) -> None:
     for tier, ts in found:
         text = f"Stored data is damaged and shown as a gap (tier {tier} s, epoch second {ts})."
         connection.execute(

@@ -154,7 +154,7 @@ def test_a_damaged_section_is_a_gap_of_its_series_only(filled, plane, metric, la
     assert filled.damaged_spans == 1
 
 
-def test_pruning_drops_every_section(filled):
+def test_retention_drops_every_section(filled):
     assert execute(filled, "SELECT 1 FROM chunk WHERE tier = 1 AND t0 = ?", START)
     later = START + 100 * 86_400
     for ts in (later, later + 60, later + 120, later + 3_600, later + 3_660, later + 3_720):
