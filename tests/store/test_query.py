@@ -49,9 +49,7 @@ def test_gauges_are_averaged_and_what_counts_is_added(kind, aggregation):
     if adds is (kind is not Kind.GAUGE):
         require_aggregation(query, kind, aggregation)
     else:
-        with pytest.raises(
-            ValueError, match=rf"is a {kind}: it takes .*{aggregation}$"
-        ):
+        with pytest.raises(ValueError, match=rf"is a {kind}: it takes .*{aggregation}$"):
             require_aggregation(query, kind, aggregation)
 
 

@@ -15,6 +15,9 @@ from servescope.store.query import Aggregation, Query
 from servescope.store.sqlite.store import open_store
 from servescope.store.tiers import FINE, MINUTE, TEN_MINUTES, Retention
 
+# Rolling up a day and more, minute by minute, takes long on a busy machine.
+pytestmark = pytest.mark.timeout(600)
+
 SPAN = 36_000  # ten hours: what closes together in tier 600
 START = 1_700_000_000 // SPAN * SPAN
 CPU = [SeriesKey(CPU_UTILIZATION, (("cpu.logical_number", str(n)),)) for n in range(3)]

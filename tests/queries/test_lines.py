@@ -21,6 +21,9 @@ from servescope.queries.span import MAX_POINTS, RANGES, View
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.sqlite.store import open_store
 
+# Rolling up two days, minute by minute, takes long on a busy machine.
+pytestmark = pytest.mark.timeout(600)
+
 MEMORY = SeriesKey(MEMORY_UTILIZATION)
 GENERATOR_CPU = SeriesKey(PROCESS_CPU, (("process", "load generator"),))
 GENERATOR_MEMORY = SeriesKey(PROCESS_MEMORY, (("process", "load generator"),))
