@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic
 
-from servescope.serving.acceptor import ACCEPTS_PER_TURN, Acceptor
+from servescope.serving.acceptor import ACCEPTS_PER_TURN, Acceptor, C
 from servescope.serving.connection import now_ns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from servescope.serving.connection import Connection
     from servescope.serving.model import Assignment
 
 
-class AcceptQueue:
+class AcceptQueue(Generic[C]):
     """Takes turns of connections, and is watched except while none can be taken.
 
     `watch` and `unwatch` are given the socket's descriptor, the same one even if somebody else has
@@ -24,7 +23,7 @@ class AcceptQueue:
     def __init__(
         self,
         assignment: Assignment,
-        acceptor: Acceptor,
+        acceptor: Acceptor[C],
         watch: Callable[[int], object],
         unwatch: Callable[[int], object],
         per_turn: int = ACCEPTS_PER_TURN,
@@ -64,7 +63,7 @@ class AcceptQueue:
         self.unwatch()
         self._listening.close()
 
-    def take(self, *, is_last: bool = False) -> Iterator[Connection]:
+    def take(self, *, is_last: bool = False) -> Iterator[C]:
         """A turn's connections; in the last one all that wait, who know that they are connected."""
         for _ in range(self._most if is_last else self._per_turn):
             connection = self._acceptor.accept()

@@ -7,7 +7,7 @@ import logging
 import socket
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from servescope.hosting.conversation import Conversation
 from servescope.hosting.over_capacity import NO_ROOM, TurnedAway
@@ -22,8 +22,12 @@ from servescope.wire.tls_channel import TlsChannel
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
 
+    from servescope.hosting.exchange import Exchange
     from servescope.serving.model import Assignment
+    from servescope.sockets.stream import StreamSocket
+    from servescope.wire.http1_response import Dates
 
 ACCEPTS_PER_TURN: Final = 64
 """Connections taken in one turn, so that a flood of new ones does not starve the open ones."""
@@ -43,16 +47,33 @@ _MAPPED: Final = "::ffff:"  # an IPv4-mapped address (RFC 4291 section 2.5.5.2)
 _log = UnfailingLogger(__name__)
 
 
-class Acceptor:
+C = TypeVar("C", bound=Connection)
+C_co = TypeVar("C_co", bound=Connection, covariant=True)
+
+
+class MakeConnection(Protocol[C_co]):
+    """A class of connections, or a function that makes one."""
+
+    def __call__(
+        self,
+        sock: StreamSocket,
+        conversation: Conversation,
+        record: Callable[[Exchange], None],
+        date: Dates,
+        write_timeout_ns: int,
+    ) -> C_co:
+        """Own the socket from here on; the parameters are those of Connection."""
+
+
+class Acceptor(Generic[C]):
     """Takes connections from one listening socket; used by one thread.
 
     `paused_until_ns` lies in the future while descriptors are scarce: do not ask before.
     """
 
-    _connection_type: type[Connection] = Connection
-
-    def __init__(self, assignment: Assignment) -> None:
+    def __init__(self, assignment: Assignment, make_connection: MakeConnection[C]) -> None:
         self._assignment = assignment
+        self._make_connection = make_connection
         self._listening = assignment.listening
         self._date = date_header()
         self._write_timeout_ns = int(assignment.options.write_seconds * 1_000_000_000)
@@ -61,7 +82,7 @@ class Acceptor:
         self._tls = assignment.tls
         self.paused_until_ns = 0
 
-    def accept(self) -> Connection | None:
+    def accept(self) -> C | None:
         """The next connection; None when none waits or none can be taken now."""
         while True:
             try:
@@ -83,13 +104,13 @@ class Acceptor:
                 sock.close()
                 raise
 
-    def _make(self, sock: socket.socket, peer: Any) -> Connection:
+    def _make(self, sock: socket.socket, peer: Any) -> C:
         sock.setblocking(False)
         stamp_arrivals(sock)
         assignment = self._assignment
         conversation = Conversation(assignment.site, self._client(peer), now_ns())
         stream = sock if self._tls is None else _behind_tls(sock, self._tls.context, conversation)
-        return self._connection_type(
+        return self._make_connection(
             stream, conversation, assignment.record, self._date, self._write_timeout_ns
         )
 

@@ -104,7 +104,6 @@ class Connection:
     __slots__ = (
         "_linger_idle_ns",
         "_linger_until_ns",
-        "_record",
         "_socket",
         "_write_began_ns",
         "_write_timeout_ns",
@@ -117,6 +116,7 @@ class Connection:
         "is_lingering",
         "is_parked",
         "now_ns",
+        "record",
         "unsent",
     )
 
@@ -129,7 +129,7 @@ class Connection:
         write_timeout_ns: int,
     ) -> None:
         self._socket = sock
-        self._record = record
+        self.record = record  # to be called once the last byte is out
         self.date = date  # see ResponseSink
         self.now_ns = now_ns
         self._write_timeout_ns = write_timeout_ns
@@ -167,7 +167,7 @@ class Connection:
 
     def send(self, data: bytes, *, last: bool) -> None:
         """Send a part of the response (see ResponseSink)."""
-        exchange = self._exchange()
+        exchange = self.current_exchange()
         began_ns = now_ns()
         sent = self._send_some(exchange, data) if data else 0
         if sent < len(data):
@@ -180,7 +180,7 @@ class Connection:
         exchange.write_ns += ended_ns - began_ns
         exchange.last_sent_ns = ended_ns
         if last:
-            self._record(exchange)
+            self.record(exchange)
 
     def send_file(self, head: bytes, file: OpenFile, offset: int, count: int) -> None:
         """Send a head and then a file's bytes, which end the response (see ResponseSink)."""
@@ -190,6 +190,10 @@ class Connection:
     def _keep_unsent(self, unsent: Unsent, began_ns: int) -> None:
         self.unsent = unsent
         self._write_began_ns = began_ns
+        self.renew_write_deadline()
+
+    def renew_write_deadline(self) -> None:
+        """The client has its whole time again to take more of `unsent`."""
         self.deadline_ns = now_ns() + self._write_timeout_ns
 
     def send_unsent(self) -> None:
@@ -197,7 +201,7 @@ class Connection:
 
         Raises ClientGoneError; then, too, nothing is left unsent.
         """
-        exchange = self._exchange()
+        exchange = self.current_exchange()
         unsent = self.unsent
         if unsent is None:
             return
@@ -208,9 +212,9 @@ class Connection:
             raise
         if is_out:
             self._drop_unsent(exchange)
-            self._record(exchange)
+            self.record(exchange)
         else:
-            self.deadline_ns = now_ns() + self._write_timeout_ns
+            self.renew_write_deadline()
 
     def _send_turn(self, exchange: Exchange, unsent: Unsent) -> bool:
         """Send until the kernel is full or the turn is over; whether no more is to be sent."""
@@ -264,14 +268,14 @@ class Connection:
             self._drop_unsent(exchange)
             exchange.aborted = True
             exchange.flags |= flags
-            self._record(exchange)
+            self.record(exchange)
 
     def record_if_not_yet(self) -> None:
         """Record a response that did not reach its last byte."""
         exchange = self.conversation.exchange
         if exchange is not None and not exchange.is_recorded and self.unsent is None:
             exchange.last_sent_ns = exchange.last_sent_ns or now_ns()
-            self._record(exchange)
+            self.record(exchange)
 
     def _send_some(self, exchange: Exchange, data: bytes | memoryview, flags: int = 0) -> int:
         try:
@@ -301,7 +305,8 @@ class Connection:
             exchange.flags |= RequestFlag.TIMED_OUT
             raise ClientGoneError("the client stopped reading")
 
-    def _exchange(self) -> Exchange:
+    def current_exchange(self) -> Exchange:
+        """The request at hand. Raises RuntimeError without one."""
         exchange = self.conversation.exchange
         if exchange is None:
             raise RuntimeError("nothing is being answered on this connection")

@@ -97,8 +97,9 @@ class Channel(ResponseSink, Protocol):
     has become much.
     """
 
-    is_congested: bool
-    """Whether the app should wait before it sends more."""
+    @property
+    def is_congested(self) -> bool:
+        """Whether the app should wait before it sends more."""
 
     def make_waiter(self) -> Waiter:
         """A new waiter."""

@@ -55,7 +55,7 @@ class Sequential:
 
     def __init__(self, assignment: Assignment) -> None:
         self._assignment = assignment
-        self._acceptor = Acceptor(assignment)
+        self._acceptor = Acceptor(assignment, Connection)
         self._listening = assignment.listening.fileno()
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._stop_at_ns = 0  # when the grace is over; 0 while nobody asked for the stop

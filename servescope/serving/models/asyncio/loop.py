@@ -22,7 +22,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from servescope.errors import ListenerError
 from servescope.forked_child import end_forked_child
@@ -33,9 +33,10 @@ from servescope.serving.accept_queue import AcceptQueue
 from servescope.serving.acceptor import Acceptor
 from servescope.serving.connection import now_ns
 from servescope.serving.model import Assignment, Load
+from servescope.serving.models.asyncio.asgi_handler import LEAVING_NS, AsgiHandler
 from servescope.serving.models.asyncio.connection import LoopConnection
 from servescope.serving.models.asyncio.coroutine_driver import CoroutineDriver
-from servescope.serving.models.asyncio.phases import LEAVING_NS
+from servescope.serving.models.asyncio.thread_handler import ThreadHandler
 from servescope.serving.sweeps import sweep_seconds
 from servescope.serving.worker_threads import WorkerThreads
 from servescope.sockets.cpu_affinity import pin_this_thread
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
     from servescope.hosting.asgi.http import HttpCall
     from servescope.hosting.asgi.websocket import WebSocketCall
-    from servescope.serving.models.asyncio.threaded import ThreadedAnswers
+    from servescope.serving.models.asyncio.connection import RequestHandler
 
 STARTUP_S: Final = 10.0
 """How long an app may take to start before the listener gives up."""
@@ -83,14 +84,8 @@ def leave_readiness_to_parent(loop: asyncio.AbstractEventLoop) -> None:
         os.dup2(own.fileno(), shared, inheritable=False)
 
 
-class _LoopAcceptor(Acceptor):
-    """Makes connections for a loop."""
-
-    _connection_type = LoopConnection
-
-
 class AsyncioLoop:
-    """Serves an assignment; see `serving.model.Model`. It is the Keeper of its connections.
+    """Serves an assignment; see `serving.model.Model`. It is the LoopOwner of its connections.
 
     A deadline is noticed at the latest an eighth of the shortest configured one, or one second,
     after it has passed.
@@ -110,7 +105,7 @@ class AsyncioLoop:
         self.is_stopping = False
         self.loop = make_loop()
         self.driver: CoroutineDriver
-        self._acceptor = _LoopAcceptor(assignment)
+        self._acceptor = Acceptor(assignment, partial(LoopConnection, self))
         self._queue = AcceptQueue(
             assignment,
             self._acceptor,
@@ -119,7 +114,7 @@ class AsyncioLoop:
         )
         self._connections: set[LoopConnection] = set()
         self._departed: dict[HttpCall | WebSocketCall, int] = {}  # without a client; until when
-        self._returned: deque[ThreadedAnswers] = deque()  # threads have done their part with these
+        self._returned: deque[ThreadHandler] = deque()  # threads have done their part for these
         self._is_over = False  # the grace has passed: what was not begun is not begun
         self._workers = WorkerThreads(
             self._name, 0 if self.host else options.threads, options.pin_core
@@ -273,9 +268,15 @@ class AsyncioLoop:
 
     _used_s = 0.0  # of the grace
 
-    # What connections need.
+    # See LoopOwner.
 
-    def run_on_thread(self, connection: ThreadedAnswers, act: Callable[[], None]) -> None:
+    def request_handler(self, connection: LoopConnection) -> RequestHandler:
+        """Make the handler of a connection's requests."""
+        if self.host is not None:
+            return AsgiHandler(connection, self.host, self.driver)
+        return ThreadHandler(connection, self._run_on_thread)
+
+    def _run_on_thread(self, handler: ThreadHandler, act: Callable[[], None]) -> None:
         """Do something on a thread, then let the loop take the connection back."""
 
         def work() -> None:
@@ -284,7 +285,7 @@ class AsyncioLoop:
                     act()
             except BaseException:  # noqa: BLE001 - a worker's boundary: it costs its connection only
                 _log.exception("listener %s: a request failed", self._name)
-            self._returned.append(connection)
+            self._returned.append(handler)
             try:
                 self.loop.call_soon_threadsafe(self._take_back)
             except RuntimeError:  # the loop has closed: the grace was over before the app was
@@ -294,24 +295,24 @@ class AsyncioLoop:
 
     def _take_back(self) -> None:
         with suppress(IndexError):
-            connection = self._returned.popleft()
-            self.guard(connection, connection.take_back)
+            handler = self._returned.popleft()
+            self.guard(handler.connection, handler.take_back)
 
     def _abandon_returned(self) -> None:
         """Close what threads gave back and no loop takes any more; each is taken by one caller."""
         with suppress(IndexError):
             while True:
-                connection = self._returned.popleft()
-                self.guard(connection, connection.abandon)
+                handler = self._returned.popleft()
+                self.guard(handler.connection, handler.abandon)
 
-    def guard(self, connection: ThreadedAnswers, act: Callable[[], None]) -> None:
+    def guard(self, connection: LoopConnection, act: Callable[[], None]) -> None:
         """Do something with a connection; a fault costs this connection only."""
         try:
             act()
         except BaseException:  # noqa: BLE001 - the loop's boundary: the fault costs its connection only
             self.give_up(connection)
 
-    def give_up(self, connection: ThreadedAnswers) -> None:
+    def give_up(self, connection: LoopConnection) -> None:
         """Log the exception at hand, a fault of ours, and close its connection."""
         _log.exception("listener %s: a connection failed", self._name)
         connection.close()
@@ -333,16 +334,14 @@ class AsyncioLoop:
                     call.note_cancelled()
                     self.driver.cancel_call(call)
 
-    def forget(self, connection: ThreadedAnswers) -> None:
+    def forget(self, connection: LoopConnection) -> None:
         """The connection is closed."""
         self._connections.discard(connection)
 
     # Accepting and deadlines.
 
     def _accept_some(self, *, is_last: bool = False) -> None:
-        for accepted in self._queue.take(is_last=is_last):
-            connection = cast("LoopConnection", accepted)  # what our acceptor makes
-            connection.attach(self)
+        for connection in self._queue.take(is_last=is_last):
             self.guard(connection, partial(self._welcome, connection))
 
     def _welcome(self, connection: LoopConnection) -> None:
@@ -351,7 +350,7 @@ class AsyncioLoop:
             return
         self._connections.add(connection)
         if has_room:
-            connection.take_arrived()  # its request is often here already
+            connection.on_readable()  # its request is often here already
         else:
             connection.refuse()
 
@@ -362,8 +361,7 @@ class AsyncioLoop:
             self.loop.call_later(self._sweep_s, self._sweep)
             self._queue.resume(now)
         for connection in list(self._connections):
-            connection.hurry_close()
-            if now >= connection.deadline_ns:
+            if connection.is_overdue(now):
                 self.guard(connection, connection.expire)
         self._look_for_clients_that_left()
         self._cancel_the_unaware(now)

@@ -59,7 +59,7 @@ class ThreadPool:
     def __init__(self, assignment: Assignment) -> None:
         self._assignment = assignment
         self._name = assignment.site.name
-        self._acceptor = Acceptor(assignment)
+        self._acceptor = Acceptor(assignment, Connection)
         self._connections: dict[int, Connection] = {}
         self._crew = Crew(assignment.options.threads, self._on_takeover)
         self._pace = Pace()

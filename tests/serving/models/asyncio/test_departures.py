@@ -11,9 +11,9 @@ import pytest
 
 from servescope import catalog
 from servescope.records import AppKind, ConcurrencyModel, RequestFlag
-from servescope.serving.models.asyncio import connection as connection_module
+from servescope.serving.models.asyncio import asgi_handler as handler_module
 from servescope.serving.models.asyncio import loop as loop_module
-from servescope.serving.models.asyncio import websocket as websocket_module
+from servescope.serving.models.asyncio import websocket_session as session_module
 from tests.descriptors import open_sockets
 from tests.serving import apps_whose_clients_leave as apps
 from tests.serving.raw_client import GET, HANDSHAKE, asking, connect, gauge, read_all
@@ -37,8 +37,8 @@ def loop(request, monkeypatch):
 @pytest.fixture
 def quickly(monkeypatch):
     """Grant a tenth of a second where two, and two where five are the rule."""
-    monkeypatch.setattr(connection_module, "HALF_CLOSED_NS", int(HALF_CLOSED_S * 1e9))
-    monkeypatch.setattr(connection_module, "LEAVING_NS", int(LEAVING_S * 1e9))
+    monkeypatch.setattr(handler_module, "HALF_CLOSED_NS", int(HALF_CLOSED_S * 1e9))
+    monkeypatch.setattr(handler_module, "LEAVING_NS", int(LEAVING_S * 1e9))
     monkeypatch.setattr(loop_module, "LEAVING_NS", int(LEAVING_S * 1e9))
 
 
@@ -142,7 +142,7 @@ def test_behind_tls_it_is_the_same(bench, start, wait_until, tmp_path, way):
 def test_a_client_that_only_ends_its_side_gets_its_answer(
     start, monkeypatch, app, path, content, version
 ):
-    monkeypatch.setattr(connection_module, "HALF_CLOSED_NS", int(60e9))  # on a busy machine, too
+    monkeypatch.setattr(handler_module, "HALF_CLOSED_NS", int(60e9))  # on a busy machine, too
     listener = start(app)
     with connect(listener) as client:
         client.sendall(asking(path).replace(b"HTTP/1.1", b"HTTP/" + version))
@@ -158,7 +158,7 @@ def test_a_client_that_only_ends_its_side_gets_its_answer(
 
 @pytest.mark.usefixtures("quickly")
 def test_who_ended_its_side_is_kept_as_long_as_something_is_sent(start, wait_until, monkeypatch):
-    monkeypatch.setattr(connection_module, "LEAVING_NS", int(1e9))
+    monkeypatch.setattr(handler_module, "LEAVING_NS", int(1e9))
     listener = start()
     with connect(listener) as client:
         client.sendall(asking(b"/group", GET))
@@ -257,7 +257,7 @@ def test_an_app_whose_request_was_refused_under_it_is_cancelled(start, wait_unti
     ids=["before it is accepted", "open", "open and unread"],
 )
 def test_a_websocket_leaves_nothing_either(start, wait_until, monkeypatch, path, sent, way):
-    monkeypatch.setattr(websocket_module, "PING_NS", 200_000_000)
+    monkeypatch.setattr(session_module, "PING_NS", 200_000_000)
     listener = start()
     client = connect(listener)
     client.sendall(asking(path, HANDSHAKE))

@@ -82,8 +82,8 @@ def test_a_slow_reader_makes_the_app_wait_not_the_memory_grow(start, wait_until)
         slow.sendall(asking(b"/stream"))
         assert slow.recv(10)
         [connection] = listener._model._connections
-        wait_until(lambda: connection.is_congested, "the congestion")
-        assert len(connection._pending) < 300_000
+        wait_until(lambda: connection.output.is_congested, "the congestion")
+        assert len(connection.output.pending) < 300_000
         assert exchange(listener, CLOSING).startswith(b"HTTP/1.1 200")
         assert len(read_all(slow)) > 20_000_000
 
@@ -97,7 +97,7 @@ def test_an_app_that_is_slow_to_read_stops_the_sender(start):
         with pytest.raises(TimeoutError):
             sock.sendall(b"x" * size)
         [connection] = listener._model._connections
-        assert connection._call._inbox.size < 300_000
+        assert connection.handler._call._inbox.size < 300_000
         asgi_apps_for_listeners.leave.set()
 
 

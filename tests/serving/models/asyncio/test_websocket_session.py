@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from servescope import catalog
 from servescope.records import AppKind, ConcurrencyModel, Method, Protocol
-from servescope.serving.models.asyncio import websocket as websocket_module
+from servescope.serving.models.asyncio import websocket_session as session_module
 from tests.serving import asgi_apps_for_listeners
 from tests.serving.models.asyncio.held_loop import held
 from tests.serving.raw_client import HANDSHAKE, connect, exchange, gauge
@@ -86,7 +86,7 @@ def test_a_client_whose_messages_nobody_takes_is_not_given_up(bench, wait_until)
         sock.sendall(HANDSHAKE)
         [connection] = eventually(lambda: list(listener._model._connections))
         sock.sendall(b"\x82\xff" + (300_000).to_bytes(8) + bytes(4) + b"x" * 300_000)
-        wait_until(lambda: not connection._is_reading, "the app to be behind")
+        wait_until(lambda: not connection.readable.is_on, "the app to be behind")
         with held(listener):
             for _ in range(3):
                 connection.expire()
@@ -94,7 +94,7 @@ def test_a_client_whose_messages_nobody_takes_is_not_given_up(bench, wait_until)
 
 
 def test_a_client_that_never_says_a_word_is_asked_whether_it_is_there(listener, monkeypatch):
-    monkeypatch.setattr(websocket_module, "PING_NS", 1)
+    monkeypatch.setattr(session_module, "PING_NS", 1)
     with connect(listener) as sock:
         sock.sendall(HANDSHAKE)
         received = b""
@@ -232,8 +232,8 @@ def test_a_reader_that_is_slow_makes_the_app_wait(listener, wait_until):
         sock.sendall(HANDSHAKE.replace(b"/ ", b"/flood ", 1))
         assert sock.recv(12) == b"HTTP/1.1 101"
         [connection] = listener._model._connections
-        wait_until(lambda: connection.is_congested, "the congestion")
-        assert len(connection._pending) < 400_000
+        wait_until(lambda: connection.output.is_congested, "the congestion")
+        assert len(connection.output.pending) < 400_000
         size = 0
         while part := sock.recv(1_000_000):
             size += len(part)
@@ -252,4 +252,4 @@ def test_a_writer_that_is_slow_to_be_read_is_stopped(bench):
         with pytest.raises(TimeoutError):
             sock.sendall(frame * 5_000)
         [connection] = listener._model._connections
-        assert connection._call._inbox_bytes < 200_000
+        assert connection.handler._call._inbox_bytes < 200_000
