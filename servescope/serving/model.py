@@ -1,9 +1,9 @@
-"""What a concurrency model is given and what it offers."""
+"""The interface of a concurrency model: its assignment, its load, and how often it sweeps."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 if TYPE_CHECKING:
     import socket
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from servescope.serving.access import AccessList
     from servescope.serving.source_files import SourceWatch
     from servescope.serving.tls.served_certificate import ServedCertificate
+
+_SWEEPS_PER_DEADLINE: Final = 8
+_SWEEP_BOUNDS_S: Final = (0.02, 1.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,3 +85,15 @@ class Model(Protocol):
         Clients notice nothing. The child must not serve: the `site` is left to the parent, and
         whoever comes back into the model ends (`Connection.disown`).
         """
+
+
+def sweep_seconds(options: ListenerOptions) -> float:
+    """How often to look for passed deadlines: an eighth of the shortest, at most one second."""
+    shortest_s = min(
+        options.head_seconds,
+        options.body_seconds,
+        options.write_seconds,
+        options.keep_alive_seconds,
+    )
+    low, high = _SWEEP_BOUNDS_S
+    return min(max(shortest_s / _SWEEPS_PER_DEADLINE, low), high)

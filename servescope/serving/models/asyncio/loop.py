@@ -32,12 +32,11 @@ from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.serving.accept_queue import AcceptQueue
 from servescope.serving.acceptor import Acceptor
 from servescope.serving.connection import now_ns
-from servescope.serving.model import Assignment, Load
+from servescope.serving.model import Assignment, Load, sweep_seconds
 from servescope.serving.models.asyncio.asgi_handler import LEAVING_NS, AsgiHandler
 from servescope.serving.models.asyncio.connection import LoopConnection
 from servescope.serving.models.asyncio.coroutine_driver import CoroutineDriver
 from servescope.serving.models.asyncio.thread_handler import ThreadHandler
-from servescope.serving.sweeps import sweep_seconds
 from servescope.serving.worker_threads import WorkerThreads
 from servescope.sockets.cpu_affinity import pin_this_thread
 

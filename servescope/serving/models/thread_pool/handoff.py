@@ -36,7 +36,7 @@ MOST_SLOW_ROUTES: Final = 512
 
 TRIAL_NS: Final = 100_000_000
 """From one trial to the next, of a route at first and of a listener at least: a slow one holds up
-the leader for two ticks of the watch (`leader_followers`), 4 % of this."""
+the leader for two ticks of the watchdog (`leader_followers`), 4 % of this."""
 
 LONGEST_PAUSE_NS: Final = 60_000_000_000
 
@@ -54,8 +54,8 @@ class _Trials:
     proven_ns: int = 0  # when they were enough
 
 
-class Pace:
-    """What a listener's requests took. Threads may race: the worst is a hand-over more or less.
+class HandoffPolicy:
+    """Learns how long requests take. Threads may race: the worst is a hand-over more or less.
 
     Moments are those of a monotonic clock, in nanoseconds.
     """

@@ -29,11 +29,14 @@ from servescope.records import RequestFlag
 from servescope.serving.accept_queue import AcceptQueue
 from servescope.serving.acceptor import ACCEPTS_PER_TURN, Acceptor
 from servescope.serving.connection import LINGER, STOP_LINGER, Connection, now_ns
-from servescope.serving.model import Assignment, Load
-from servescope.serving.models.thread_pool.handoff import Pace
-from servescope.serving.models.thread_pool.leader_followers import Crew, Member, Order
+from servescope.serving.model import Assignment, Load, sweep_seconds
+from servescope.serving.models.thread_pool.handoff import HandoffPolicy
+from servescope.serving.models.thread_pool.leader_followers import (
+    LeaderFollowers,
+    Order,
+    PoolThread,
+)
 from servescope.serving.models.thread_pool.readiness import Readiness
-from servescope.serving.sweeps import sweep_seconds
 from servescope.serving.worker_threads import join_answering
 from servescope.sockets.cpu_affinity import pin_this_thread
 
@@ -61,8 +64,8 @@ class ThreadPool:
         self._name = assignment.site.name
         self._acceptor = Acceptor(assignment, Connection)
         self._connections: dict[int, Connection] = {}
-        self._crew = Crew(assignment.options.threads, self._on_takeover)
-        self._pace = Pace()
+        self._roles = LeaderFollowers(assignment.options.threads, self._on_takeover)
+        self._handoff = HandoffPolicy()
         self._readiness = Readiness()
         self._queue = AcceptQueue(
             assignment,
@@ -82,9 +85,9 @@ class ThreadPool:
         self._next_sweep_ns = 0
         self._threads = [
             threading.Thread(
-                target=self._live, args=(member,), name=f"{self._name}-{number}", daemon=True
+                target=self._live, args=(me,), name=f"{self._name}-{number}", daemon=True
             )
-            for number, member in enumerate(self._crew.members)
+            for number, me in enumerate(self._roles.threads)
         ]
 
     def start(self) -> None:
@@ -95,23 +98,23 @@ class ThreadPool:
 
     def load(self) -> Load:
         """How busy the pool is."""
-        busy, queued = self._crew.busy, self._crew.queued + len(self._gave_way)
+        busy, queued = self._roles.busy, self._roles.queued + len(self._gave_way)
         return Load(len(self._connections), busy, queued, busy + queued)
 
-    def _live(self, me: Member) -> None:
+    def _live(self, me: PoolThread) -> None:
         """A thread's whole life."""
         pin_this_thread(self._assignment.options.pin_core)
-        order = Order.LEAD if me.leads else self._crew.await_order(me)
+        order = Order.LEAD if me.leads else self._roles.await_order(me)
         while order is not Order.END:
             if isinstance(order, Connection):
                 self._guarded(self._work_on, me, order)
             else:
                 self._lead(me)
-            order = self._crew.next_order(me)
+            order = self._roles.next_order(me)
 
     # The leader.
 
-    def _lead(self, me: Member) -> None:
+    def _lead(self, me: PoolThread) -> None:
         """Lead until the stop, or until another thread does."""
         while self._take_turns(me):
             now = now_ns()
@@ -124,7 +127,7 @@ class ThreadPool:
                     return
             self._ready = self._readiness.poll(self._poll_timeout_ns())
 
-    def _take_turns(self, me: Member) -> bool:
+    def _take_turns(self, me: PoolThread) -> bool:
         """See to what is ready, then to who gave way to it; whether this thread still leads."""
         for descriptor in self._ready:
             connection = self._connections.get(descriptor)
@@ -152,7 +155,7 @@ class ThreadPool:
         return None
 
     def _guarded(
-        self, act: Callable[[Member, Connection], None], me: Member, connection: Connection
+        self, act: Callable[[PoolThread, Connection], None], me: PoolThread, connection: Connection
     ) -> None:
         """Do something with a connection; no fault of one may end the loop for all."""
         try:
@@ -161,13 +164,13 @@ class ThreadPool:
             _log.exception("listener %s: a connection failed", self._name)
             self._close(connection)
 
-    def _accept_some(self, me: Member, *, is_last: bool = False) -> None:
+    def _accept_some(self, me: PoolThread, *, is_last: bool = False) -> None:
         for connection in self._queue.take(is_last=is_last):
             self._guarded(self._welcome, me, connection)
             if not me.leads:
                 return
 
-    def _welcome(self, me: Member, connection: Connection) -> None:
+    def _welcome(self, me: PoolThread, connection: Connection) -> None:
         has_room = self._acceptor.has_room(connection, len(self._connections))
         if connection.is_closed:
             return
@@ -177,7 +180,7 @@ class ThreadPool:
         else:
             self._carry_out(me, connection, Need.RUN)
 
-    def _attend(self, me: Member, connection: Connection) -> None:
+    def _attend(self, me: PoolThread, connection: Connection) -> None:
         """A parked connection can be read, or written."""
         if connection.unsent is not None:
             # A worker reads the file: a disk must not hold up the leader.
@@ -193,7 +196,7 @@ class ThreadPool:
         else:
             self._receive(me, connection)
 
-    def _receive(self, me: Member, connection: Connection) -> None:
+    def _receive(self, me: PoolThread, connection: Connection) -> None:
         stop_at_ns = self._stop_at_ns  # asked before: what is sent by then is answered
         found = connection.read()
         if found is None:
@@ -213,17 +216,17 @@ class ThreadPool:
     def _dispatch(self, connection: Connection) -> None:
         """Give a connection to a thread that waits, or to the first that has time."""
         self._readiness.disarm(connection)
-        self._crew.dispatch(connection)
+        self._roles.dispatch(connection)
 
     def _on_takeover(self, connection: Connection) -> None:
-        """The former leader is stuck in this connection's answer; see Crew."""
+        """The former leader is stuck in this connection's answer; see LeaderFollowers."""
         with suppress(OSError, ValueError):  # closed in between
             self._readiness.disarm(connection)
         exchange = connection.conversation.exchange
         if exchange is not None:
-            self._pace.note_stuck(exchange.target, exchange.taken_ns)
+            self._handoff.note_stuck(exchange.target, exchange.taken_ns)
 
-    def _sweep(self, me: Member, now: int) -> None:
+    def _sweep(self, me: PoolThread, now: int) -> None:
         """See to passed deadlines, and to the order to retire."""
         if self._is_retiring:
             self._is_retiring = False
@@ -235,7 +238,7 @@ class ThreadPool:
             if is_due and self._readiness.take(connection):
                 self._guarded(self._expire, me, connection)
 
-    def _expire(self, me: Member, connection: Connection) -> None:
+    def _expire(self, me: PoolThread, connection: Connection) -> None:
         if connection.unsent is not None:
             connection.break_off(RequestFlag.ABORTED | RequestFlag.TIMED_OUT)
             self._close(connection)
@@ -246,7 +249,7 @@ class ThreadPool:
 
     # Any thread, for a connection it owns.
 
-    def _carry_out(self, me: Member, connection: Connection, need: Need) -> None:
+    def _carry_out(self, me: PoolThread, connection: Connection, need: Need) -> None:
         """Do what the conversation needs until it waits, ends, or another thread goes on."""
         if need is _RUN:
             need = self._answer(me, connection)
@@ -262,7 +265,7 @@ class ThreadPool:
         elif need is Need.CLOSE:
             self._close(connection)
 
-    def _answer(self, me: Member, connection: Connection) -> Need:
+    def _answer(self, me: PoolThread, connection: Connection) -> Need:
         """Answer request after request while they are here; RUN when another turn goes on.
 
         Refusals are short and never reach the application: the leader answers them in any case.
@@ -287,31 +290,33 @@ class ThreadPool:
                 break
         return need
 
-    def _run(self, me: Member, connection: Connection, exchange: Exchange, answered: int) -> bool:
+    def _run(
+        self, me: PoolThread, connection: Connection, exchange: Exchange, answered: int
+    ) -> bool:
         """Let the application answer, after `answered` others; False when it is another's turn."""
         if not me.leads:
-            if answered and self._crew.queued:
+            if answered and self._roles.queued:
                 self._dispatch(connection)
                 return False
             connection.conversation.run(connection)
         elif answered >= _ANSWERS_PER_TURN:
             self._gave_way.append(connection)
             return False
-        elif self._crew.waiting and self._pace.is_quick(exchange.target, exchange.complete_ns):
-            self._crew.enter_app(me, connection)
+        elif self._roles.waiting and self._handoff.is_quick(exchange.target, exchange.complete_ns):
+            self._roles.enter_app(me, connection)
             try:
                 connection.conversation.run(connection)
             finally:
-                self._crew.leave_app(me)
+                self._roles.leave_app(me)
         else:
             self._dispatch(connection)
             return False
         taken_ns = exchange.taken_ns
         took_ns = exchange.last_sent_ns - taken_ns
-        self._pace.note(exchange.target, took_ns, taken_ns, by_leader=me.leads)
+        self._handoff.note(exchange.target, took_ns, taken_ns, by_leader=me.leads)
         return True
 
-    def _send_on(self, me: Member, connection: Connection) -> None:
+    def _send_on(self, me: PoolThread, connection: Connection) -> None:
         """The client takes more of a response whose end is known."""
         try:
             connection.send_unsent()
@@ -323,7 +328,7 @@ class ThreadPool:
         else:
             self._carry_out(me, connection, connection.conversation.finish_cycle(now_ns()))
 
-    def _park(self, me: Member, connection: Connection) -> None:
+    def _park(self, me: PoolThread, connection: Connection) -> None:
         """Hand the connection to whoever leads; the caller must not touch it after."""
         if not self._readiness.park(connection, by_leader=me.leads):
             self._close(connection)
@@ -335,7 +340,7 @@ class ThreadPool:
             self._connections.pop(connection.descriptor, None)
             connection.close()
 
-    def _work_on(self, me: Member, connection: Connection) -> None:
+    def _work_on(self, me: PoolThread, connection: Connection) -> None:
         """Go on with a connection whose request waited for a thread, or for the leader's turn."""
         if self._is_over.is_set():  # the grace is over: what was not begun is not begun
             self._close(connection)
@@ -359,7 +364,7 @@ class ThreadPool:
         self._stop_at_ns = now_ns() + int(grace_seconds * _NS)
         self._readiness.wake()
         has_ended = self._has_led_to_the_end.wait(grace_seconds + 1.0)
-        for connection in self._crew.end():
+        for connection in self._roles.end():
             self._close(connection)
         # A thread inside the app cannot be ended; it is a daemon, and its connection is broken.
         join_answering(self._name, self._threads, 0.5)
@@ -375,7 +380,7 @@ class ThreadPool:
         for connection in self._connections.values():
             connection.disown()
 
-    def _continue_stop(self, me: Member, now: int) -> None:
+    def _continue_stop(self, me: PoolThread, now: int) -> None:
         """One step of the stop: take what has arrived, close what is idle, end when all is done."""
         if self._queue.is_open:
             self._accept_some(me, is_last=True)
@@ -396,7 +401,7 @@ class ThreadPool:
                     connection.abort()
             self._has_led_to_the_end.set()
 
-    def _close_if_idle(self, me: Member, connection: Connection) -> None:
+    def _close_if_idle(self, me: PoolThread, connection: Connection) -> None:
         """Serve a request that arrived just before the close; else close."""
         if connection.is_lingering:
             connection.shorten_linger(STOP_LINGER)

@@ -11,7 +11,7 @@ from servescope.serving.models.thread_pool.handoff import (
     SLOW_WEIGHT,
     THRESHOLD,
     TRIAL_NS,
-    Pace,
+    HandoffPolicy,
 )
 
 SLOW = QUICK_NS + 1
@@ -20,34 +20,34 @@ MS = 1_000_000
 S = 1000 * MS
 
 
-def learn(pace, target, took_ns, now_ns=NOW):
+def learn(policy, target, took_ns, now_ns=NOW):
     """What another thread's answer tells."""
-    pace.note(target, took_ns, now_ns, by_leader=False)
+    policy.note(target, took_ns, now_ns, by_leader=False)
 
 
-def is_quick(pace, target, now_ns=NOW):
-    return pace.is_quick(target, now_ns)
+def is_quick(policy, target, now_ns=NOW):
+    return policy.is_quick(target, now_ns)
 
 
 class Listener:
     """A listener in a test's own time. Handed over, every answer is slow; see `seconds`."""
 
     def __init__(self):
-        self.pace = Pace()
+        self.policy = HandoffPolicy()
         self.now_ns = NOW
         self.stuck = 0
 
     def request(self, target, took_ns, handed_over_ns=SLOW):
         """One request; whether the leader answered it."""
-        by_leader = self.pace.is_quick(target, self.now_ns)
+        by_leader = self.policy.is_quick(target, self.now_ns)
         if by_leader and took_ns > 4 * MS:
             self.stuck += 1
-            self.pace.note_stuck(target, self.now_ns)
-            self.pace.note(target, took_ns, self.now_ns, by_leader=False)
+            self.policy.note_stuck(target, self.now_ns)
+            self.policy.note(target, took_ns, self.now_ns, by_leader=False)
         elif by_leader:
-            self.pace.note(target, took_ns, self.now_ns, by_leader=True)
+            self.policy.note(target, took_ns, self.now_ns, by_leader=True)
         else:
-            self.pace.note(target, max(took_ns, handed_over_ns), self.now_ns, by_leader=False)
+            self.policy.note(target, max(took_ns, handed_over_ns), self.now_ns, by_leader=False)
         return by_leader
 
     def seconds(self, count, *routes, every_ns=MS):
@@ -62,40 +62,40 @@ class Listener:
 
 
 def test_a_route_is_quick_until_it_was_slow_twice():
-    pace = Pace()
-    assert is_quick(pace, "/a")
-    learn(pace, "/a", SLOW)
-    assert is_quick(pace, "/a"), "once may be the scheduler's doing"
-    learn(pace, "/a", SLOW)
-    assert not is_quick(pace, "/a")
-    assert not is_quick(pace, "/b"), "the listener is careful as a whole"
+    policy = HandoffPolicy()
+    assert is_quick(policy, "/a")
+    learn(policy, "/a", SLOW)
+    assert is_quick(policy, "/a"), "once may be the scheduler's doing"
+    learn(policy, "/a", SLOW)
+    assert not is_quick(policy, "/a")
+    assert not is_quick(policy, "/b"), "the listener is careful as a whole"
 
 
 def test_one_answer_that_held_up_the_leader_is_enough():
-    pace = Pace()
-    pace.note_stuck("/a?ms=1", NOW)
-    assert not is_quick(pace, "/a?ms=2")
+    policy = HandoffPolicy()
+    policy.note_stuck("/a?ms=1", NOW)
+    assert not is_quick(policy, "/a?ms=2")
 
 
 def test_quick_answers_make_up_for_slow_ones():
-    pace = Pace()
-    pace.note_stuck("/a", NOW)
+    policy = HandoffPolicy()
+    policy.note_stuck("/a", NOW)
     for _ in range(SLOW_WEIGHT * 3):
-        learn(pace, "/b", 1)
-    assert is_quick(pace, "/b")
-    assert not is_quick(pace, "/a"), "its own answers only"
+        learn(policy, "/b", 1)
+    assert is_quick(policy, "/b")
+    assert not is_quick(policy, "/a"), "its own answers only"
     for _ in range(SLOW_WEIGHT * 3):
-        learn(pace, "/a", 1)
-    assert is_quick(pace, "/a")
+        learn(policy, "/a", 1)
+    assert is_quick(policy, "/a")
 
 
 def test_seldom_slow_is_quick():
-    pace = Pace()
+    policy = HandoffPolicy()
     for _ in range(50):
-        learn(pace, "/a", SLOW)
+        learn(policy, "/a", SLOW)
         for _ in range(SLOW_WEIGHT):
-            learn(pace, "/a", 1)
-        assert is_quick(pace, "/a")
+            learn(policy, "/a", 1)
+        assert is_quick(policy, "/a")
 
 
 def test_a_route_that_is_quick_again_is_soon_answered_by_the_leader():
@@ -105,7 +105,7 @@ def test_a_route_that_is_quick_again_is_soon_answered_by_the_leader():
     (share,) = listener.seconds(5, ("/a", 1000))
     assert share > 0.5, "proven within the pauses that the slow time had made long"
     assert listener.seconds(5, ("/a", 1000)) == [1.0], "and then no more trials"
-    assert not listener.pace._trials
+    assert not listener.policy._trials
 
 
 def test_a_slow_route_is_tried_less_and_less():
@@ -154,33 +154,33 @@ def test_trials_of_many_slow_routes_take_turns():
 
 
 def test_quick_trials_prove_a_route_only_in_a_row():
-    pace = Pace()
-    pace.note_stuck("/a", NOW)
-    assert not is_quick(pace, "/a")
+    policy = HandoffPolicy()
+    policy.note_stuck("/a", NOW)
+    assert not is_quick(policy, "/a")
     now_ns = NOW
     for took_ns in [1, 1, 1, SLOW] * 5:
         now_ns += LONGEST_PAUSE_NS
-        assert is_quick(pace, "/a", now_ns), "a trial is due"
-        assert not is_quick(pace, "/a", now_ns), "one at a time"
-        pace.note("/a", took_ns, now_ns, by_leader=True)
-        learn(pace, "/a", SLOW, now_ns)
+        assert is_quick(policy, "/a", now_ns), "a trial is due"
+        assert not is_quick(policy, "/a", now_ns), "one at a time"
+        policy.note("/a", took_ns, now_ns, by_leader=True)
+        learn(policy, "/a", SLOW, now_ns)
     for _ in range(ENOUGH_TRIALS):
         now_ns += LONGEST_PAUSE_NS
-        assert is_quick(pace, "/a", now_ns)
-        pace.note("/a", 1, now_ns, by_leader=True)
-    assert all(is_quick(pace, "/a", now_ns) for _ in range(9))
+        assert is_quick(policy, "/a", now_ns)
+        policy.note("/a", 1, now_ns, by_leader=True)
+    assert all(is_quick(policy, "/a", now_ns) for _ in range(9))
 
 
 def test_the_memory_is_bounded():
-    pace = Pace()
+    policy = HandoffPolicy()
     for number in range(MOST_SLOW_ROUTES * 3):
         target = f"/{chr(97 + number % 26)}x{number}y"
-        pace.note_stuck(target, NOW)
-        is_quick(pace, target)
+        policy.note_stuck(target, NOW)
+        is_quick(policy, target)
         for trial in range(ENOUGH_TRIALS * (number % 2)):
-            is_quick(pace, target, NOW + (number * 9 + trial + 1) * S)
-            pace.note(target, 1, NOW, by_leader=True)
-    assert len(pace._scores) <= MOST_SLOW_ROUTES
-    assert len(pace._trials) <= MOST_SLOW_ROUTES
-    assert 0 < len(pace._proven) <= MOST_SLOW_ROUTES
-    assert pace._score > THRESHOLD
+            is_quick(policy, target, NOW + (number * 9 + trial + 1) * S)
+            policy.note(target, 1, NOW, by_leader=True)
+    assert len(policy._scores) <= MOST_SLOW_ROUTES
+    assert len(policy._trials) <= MOST_SLOW_ROUTES
+    assert 0 < len(policy._proven) <= MOST_SLOW_ROUTES
+    assert policy._score > THRESHOLD

@@ -10,8 +10,8 @@ import pytest
 
 from servescope import catalog
 from servescope.records import RequestFlag
-from servescope.serving.models.thread_pool.handoff import Pace
-from servescope.serving.models.thread_pool.leader_followers import Crew, Order
+from servescope.serving.models.thread_pool.handoff import HandoffPolicy
+from servescope.serving.models.thread_pool.leader_followers import LeaderFollowers, Order
 from tests.serving import apps_for_listeners
 from tests.serving.raw_client import (
     CLOSING,
@@ -128,13 +128,17 @@ def test_a_flood_of_pipelined_requests_starves_nobody(bench):
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("pace", ["quick", "slow"])
+@pytest.mark.parametrize("speed", ["quick", "slow"])
 def test_a_plain_client_waits_for_few_requests_of_those_who_pipeline(
-    bench, monkeypatch, threads, pace
+    bench, monkeypatch, threads, speed
 ):
     """Counted in requests, from the one during which the plain client's arrives."""
-    monkeypatch.setattr(Pace, "is_quick", lambda *_: pace == "quick")  # whatever else runs here
-    monkeypatch.setattr(Crew, "_take_over", lambda *_: False)  # nor is a leader held up by others
+    monkeypatch.setattr(
+        HandoffPolicy, "is_quick", lambda *_: speed == "quick"
+    )  # whatever else runs here
+    monkeypatch.setattr(
+        LeaderFollowers, "_take_over", lambda *_: False
+    )  # nor is a leader held up by others
     listener = bench.start(threads=threads)
     apps_for_listeners.turns.clear()
     with ExitStack() as stack:
@@ -143,13 +147,13 @@ def test_a_plain_client_waits_for_few_requests_of_those_who_pipeline(
         for sock in (*floods, plain):
             sock.sendall(GET)
             read_responses(sock, 1)
-        apps_for_listeners.at_turn[f"{pace}-0-20"] = lambda: plain.sendall(
+        apps_for_listeners.at_turn[f"{speed}-0-20"] = lambda: plain.sendall(
             asking(b"/turn?plain", GET)
         )
         for who, sock in enumerate(floods):
             sock.sendall(
                 b"".join(
-                    asking(b"/turn?%s-%d-%d" % (pace.encode(), who, number), GET)
+                    asking(b"/turn?%s-%d-%d" % (speed.encode(), who, number), GET)
                     for number in range(200)
                 )
             )
@@ -159,14 +163,16 @@ def test_a_plain_client_waits_for_few_requests_of_those_who_pipeline(
     turns = apps_for_listeners.turns
     assert len(turns) == 401
     # The leader answers 16 in a row: the rest of this turn, and the other's.
-    assert turns.index("plain") - turns.index(f"{pace}-0-20") <= 32
+    assert turns.index("plain") - turns.index(f"{speed}-0-20") <= 32
     bench.records(404)
 
 
 def test_one_who_pipelines_quick_requests_stays_with_the_thread_that_reads(bench, monkeypatch):
     given_away: list[object] = []
-    monkeypatch.setattr(Pace, "is_quick", lambda *_: True)  # on a busy machine nothing is
-    monkeypatch.setattr(Crew, "dispatch", lambda _, connection: given_away.append(connection))
+    monkeypatch.setattr(HandoffPolicy, "is_quick", lambda *_: True)  # on a busy machine nothing is
+    monkeypatch.setattr(
+        LeaderFollowers, "dispatch", lambda _, connection: given_away.append(connection)
+    )
     listener = bench.start(threads=4)
     with connect(listener) as sock:
         sock.sendall(GET * 100)
@@ -194,25 +200,25 @@ def test_a_stop_ends_a_pipeline_at_its_next_response(bench):
 def test_who_was_replaced_stays_so_while_the_new_leader_is_in_the_app():
     """Two leaders would drop what epoll told the other: such a connection is never heard of."""
     taken_over: list[object] = []
-    crew = Crew(2, taken_over.append)
-    first, second = crew.members[:2]
+    roles = LeaderFollowers(2, taken_over.append)
+    first, second = roles.threads[:2]
     is_inside, may_leave = threading.Event(), threading.Event()
 
     def lead_too() -> None:
-        assert crew.await_order(second) is Order.LEAD
-        crew.enter_app(second, "the second's connection")
+        assert roles.await_order(second) is Order.LEAD
+        roles.enter_app(second, "the second's connection")
         is_inside.set()
         may_leave.wait(10)
-        crew.leave_app(second)
+        roles.leave_app(second)
 
-    watch = threading.Thread(target=lead_too)
-    watch.start()
-    crew.enter_app(first, "the first's connection")
+    watchdog = threading.Thread(target=lead_too)
+    watchdog.start()
+    roles.enter_app(first, "the first's connection")
     assert is_inside.wait(10)
-    crew.leave_app(first)
-    busy_with_second_inside = crew.busy
+    roles.leave_app(first)
+    busy_with_second_inside = roles.busy
     may_leave.set()
-    watch.join(10)
+    watchdog.join(10)
     assert taken_over == ["the first's connection"]
-    assert [member.leads for member in crew.members] == [False, True, False]
+    assert [thread.leads for thread in roles.threads] == [False, True, False]
     assert busy_with_second_inside == 2, "the one replaced works on, the new leader is in the app"
