@@ -1,28 +1,24 @@
 """One non-blocking connection of the generator, and what it is doing.
 
-The kernel stamps the arrival of received bytes (`SO_TIMESTAMPNS`, socket(7)), so that a latency
-ends when the response was there, not when the generator came to read it.
+The kernel stamps the arrival of received bytes (`sockets.timestamps`), so that a latency ends when
+the response was there, not when the generator came to read it.
 """
 
 from __future__ import annotations
 
 import resource
 import socket
-import struct
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.records import LoadOutcome
+from servescope.sockets.timestamps import stamp_arrivals
 from servescope.wire.http1_client import ClientConnection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-SO_TIMESTAMPNS: Final = 35  # asm-generic/socket.h; the socket module lacks it
-_TIMESPEC: Final = struct.Struct("@qq")
-ANCILLARY_BYTES: Final = socket.CMSG_SPACE(_TIMESPEC.size)
-_NS: Final = 1_000_000_000
 _SPARE_DESCRIPTORS: Final = 64  # pipes, rings, epoll and what the interpreter has open
 
 
@@ -56,7 +52,7 @@ class Connection:
     def __init__(self, family: socket.AddressFamily, opened_ns: int) -> None:
         self.socket = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        stamp_arrivals(self.socket)
         self.fd = self.socket.fileno()
         self.send: Callable[[bytes], int] = self.socket.send
         self.receive: Callable[[int, int], Any] = self.socket.recvmsg
@@ -85,11 +81,6 @@ class Connection:
         del self.send, self.receive
 
 
-def family_of(address: str) -> socket.AddressFamily:
-    """Address family of a numeric address."""
-    return socket.AF_INET6 if ":" in address else socket.AF_INET
-
-
 def descriptors_for(connections: int) -> int:
     """Raise the soft limit on descriptors as needed; return how many connections it allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -102,14 +93,6 @@ def descriptors_for(connections: int) -> int:
     if soft == resource.RLIM_INFINITY:
         return connections
     return max(min(connections, soft - _SPARE_DESCRIPTORS), 1)
-
-
-def arrived_ns(ancillary: Sequence[tuple[int, int, bytes]]) -> int:
-    """When the kernel got the bytes that `recvmsg` returned, epoch ns; 0 when it does not tell."""
-    if not ancillary:
-        return 0
-    seconds, nanoseconds = _TIMESPEC.unpack(ancillary[0][2])
-    return int(seconds * _NS + nanoseconds)
 
 
 def wall_offset_ns(tries: int = 5) -> int:

@@ -28,15 +28,11 @@ from collections import deque
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import ProtocolError
-from servescope.load.connections import (
-    ANCILLARY_BYTES,
-    Connection,
-    arrived_ns,
-    descriptors_for,
-    family_of,
-)
+from servescope.load.connections import Connection, descriptors_for
 from servescope.load.tls_connections import TlsConnection
 from servescope.records import LoadOutcome
+from servescope.sockets.binding import family_of
+from servescope.sockets.timestamps import CONTROL_BYTES, arrival_ns
 
 if TYPE_CHECKING:
     from array import array
@@ -279,13 +275,13 @@ class OpenModel:
             if not mask & _IN or self._connections.get(fd) is not connection:
                 return
         try:
-            data, ancillary, _, _ = connection.receive(RECEIVE_BYTES, ANCILLARY_BYTES)
+            data, control_data, _, _ = connection.receive(RECEIVE_BYTES, CONTROL_BYTES)
         except BlockingIOError:
             if connection.unsent:  # the handshake went on
                 self._send(connection, connection.unsent)
             return
         except OSError:  # not even a response that the end delimits is whole (RFC 9112 section 8)
-            data, ancillary = None, ()
+            data, control_data = None, ()
         now = time.monotonic_ns()
         if not connection.busy:  # closed while idle, or spoke unasked: of no further use
             self._idle.remove(connection)
@@ -293,13 +289,13 @@ class OpenModel:
         elif data is None:
             self._broke(connection, now)
         else:
-            self._take(connection, data, ancillary, now)
+            self._take(connection, data, control_data, now)
 
     def _take(
         self,
         connection: Connection,
         data: bytes,
-        ancillary: Sequence[tuple[int, int, bytes]],
+        control_data: Sequence[tuple[int, int, bytes]],
         now: int,
     ) -> None:
         """Bytes of the response that is awaited, or the end."""
@@ -316,7 +312,7 @@ class OpenModel:
                 self._end(connection, LoadOutcome.PROTOCOL, now)
                 return
         if response is not None:
-            arrived = arrived_ns(ancillary) - self._tally.wall_offset_ns
+            arrived = arrival_ns(control_data) - self._tally.wall_offset_ns
             # A stamp outside of these bounds tells of a stepped wall clock, or there was none.
             end = arrived if connection.sent_ns <= arrived <= now else now
             self._answered(connection, response, end)

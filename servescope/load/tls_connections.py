@@ -13,7 +13,6 @@ authority nor a name nor a date is asked. That its server holds the key is part 
 from __future__ import annotations
 
 import hashlib
-import socket
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,9 +22,11 @@ from typing import TYPE_CHECKING, Any, Final
 from servescope.errors import LoadRefusedError
 from servescope.load.connections import Connection
 from servescope.records import LoadOutcome
+from servescope.sockets.tls import TlsStream
 from servescope.wire.tls_channel import TlsChannel
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Sequence
 
     from servescope.records import ShownCertificate
@@ -89,15 +90,14 @@ class TrustedServer:
 class TlsConnection(Connection):
     """A connection whose bytes are encrypted; see `Connection`."""
 
-    __slots__ = ("_channel", "_is_known", "_is_taken", "_owed", "_server")
+    __slots__ = ("_is_known", "_is_taken", "_server", "_stream")
 
     def __init__(self, family: socket.AddressFamily, opened_ns: int, server: TrustedServer) -> None:
         super().__init__(family, opened_ns)
         self._server = server
-        self._channel = TlsChannel(server.context, server_side=False)
-        self._channel.begin()
-        self._owed = self._channel.take_output()  # ciphertext the kernel has not taken yet
-        self._is_taken = False  # the request that is being sent is in there
+        self._stream = TlsStream(self.socket, TlsChannel(server.context, server_side=False))
+        self._stream.begin()
+        self._is_taken = False  # the request that is being sent is in the ciphertext owed
         self._is_known = False  # the server showed the listener's certificate
         self.send = self._encrypt_and_send
         self.receive = self._receive_and_decrypt
@@ -109,22 +109,25 @@ class TlsConnection(Connection):
         again. Raises OSError as send(2), and ssl.SSLError.
         """
         self.awaits_peer = False
-        channel = self._channel
         if self._is_known and not self._is_taken:
-            channel.encrypt(data)
-            self._owed += channel.take_output()
+            self._stream.encrypt(data)
             self._is_taken = True
-        self._flush()
+        if not self._flush():
+            raise BlockingIOError
         if not self._is_taken:
             self.awaits_peer = True
             raise BlockingIOError
         self._is_taken = False
         return len(data)
 
-    def _flush(self) -> None:
-        while self._owed:
-            self._owed = self._owed[self.socket.send(self._owed) :]
-            self.early_end = _HANDSHAKE  # it is connected: what fails now is TLS
+    def _flush(self) -> bool:
+        """Send what is owed; whether all of it is out. Raises OSError as send(2)."""
+        before = self._stream.owed
+        try:
+            return self._stream.flush()
+        finally:
+            if self._stream.owed is not before:
+                self.early_end = _HANDSHAKE  # it is connected: what fails now is TLS
 
     def _receive_and_decrypt(self, size: int, control_bytes: int) -> _Received:
         """Plaintext that has arrived with the kernel's stamp, b"" at the end (close_notify).
@@ -134,32 +137,25 @@ class TlsConnection(Connection):
         close_notify: what it carried may have been cut short (RFC 9112 section 9.8).
         """
         data, control, flags, peer = self.socket.recvmsg(size, control_bytes)
-        channel = self._channel
+        stream = self._stream
+        channel = stream.channel
         if not data:
             if channel.has_ended:
                 return data, control, flags, peer
             raise ConnectionAbortedError("the end came without a close_notify")
         try:
-            plaintext = channel.receive_data(data)
+            plaintext = stream.decrypt(data)
         finally:
-            self._owed += channel.take_output()
             if self._is_known:  # else the request takes it along
-                with suppress(BlockingIOError, ConnectionError):
+                with suppress(ConnectionError):
                     self._flush()
         if not self._is_known and channel.is_established:
             self._server.check(channel.peer_certificate())
             self._is_known = True
-        if channel.has_ended:
-            with suppress(OSError):
-                self.socket.shutdown(socket.SHUT_RD)  # so that the end can be read behind the rest
-        elif not plaintext:
-            raise BlockingIOError
-        return plaintext, control, flags, peer
+        return stream.deliver(plaintext), control, flags, peer
 
     def close(self) -> None:
-        """Say close_notify (RFC 9112 section 9.8), as far as it is taken, and close the socket."""
-        if self._is_known and not self._owed:
-            self._channel.end()
-            with suppress(OSError):
-                self.socket.send(self._channel.take_output())
+        """Say close_notify, unless a request is half sent, and close the socket."""
+        if self._is_known and not self._stream.owed:
+            self._stream.end()
         super().close()

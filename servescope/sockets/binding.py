@@ -19,6 +19,11 @@ KEEPALIVE_INTERVAL_S: Final = 10
 KEEPALIVE_PROBES: Final = 3
 
 
+def family_of(address: str) -> socket.AddressFamily:
+    """Address family of a numeric address, without brackets."""
+    return socket.AF_INET6 if ":" in address else socket.AF_INET
+
+
 def bind(address: str, port: int, backlog: int) -> socket.socket:
     """A non-blocking socket that listens on `address` and `port` (0: any free port).
 
@@ -40,7 +45,7 @@ def _bind(address: str, port: int, backlog: int) -> socket.socket:
         prepare(listening)
         return listening
     address = without_brackets(address)
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    family = family_of(address)
     try:
         listening = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:  # a kernel without IPv6

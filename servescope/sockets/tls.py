@@ -1,7 +1,9 @@
-"""A non-blocking socket whose bytes are encrypted: a `TlsChannel` on an accepted connection.
+"""Non-blocking sockets whose bytes are encrypted: a `TlsChannel` on a connected socket.
 
-Theory of operation. It offers what a connection uses of a plain socket (`StreamSocket`), so that a
-plain connection pays nothing for TLS and one behind TLS is driven in the same way by every model.
+Theory of operation. `TlsStream` is what both sides share: decrypting what was read, and the
+ciphertext that is still owed to the peer. A `TlsSocket`, the server's, offers what a connection
+uses of a plain socket (`StreamSocket`), so that a plain connection pays nothing for TLS and one
+behind TLS is driven in the same way by every model. The client's is in `load.tls_connections`.
 
 Reading: each call reads the kernel once. Bytes that complete no plaintext (half a record, a
 handshake) look like nothing: BlockingIOError, and the selector tells of the next. A close_notify
@@ -33,6 +35,67 @@ MAX_OWED_BYTES: Final = 131_072
 """Most ciphertext kept: a piece, and what TLS itself has to say (answers to KeyUpdate, say)."""
 
 
+class TlsStream:
+    """A channel, its socket, and the ciphertext that the kernel has not taken yet."""
+
+    __slots__ = ("_sock", "channel", "owed")
+
+    def __init__(self, sock: socket.socket, channel: TlsChannel) -> None:
+        self._sock = sock
+        self.channel = channel
+        self.owed = b""
+
+    def begin(self) -> None:
+        """Owe a client's first flight (`TlsChannel.begin`)."""
+        self.channel.begin()
+        self.owed += self.channel.take_output()
+
+    def decrypt(self, data: bytes) -> bytes:
+        """Take ciphertext; plaintext it completes. What TLS has to say to it is owed.
+
+        Raises ssl.SSLError; the alert is owed then.
+        """
+        try:
+            return self.channel.receive_data(data)
+        finally:
+            self.owed += self.channel.take_output()
+
+    def deliver(self, plaintext: bytes) -> bytes:
+        """The same plaintext. Raises BlockingIOError when there is none and more may come.
+
+        After the peer's close_notify the reading side is shut, so that the end can be read behind
+        the rest.
+        """
+        if self.channel.has_ended:
+            with suppress(OSError):
+                self._sock.shutdown(socket.SHUT_RD)
+        elif not plaintext:
+            raise BlockingIOError
+        return plaintext
+
+    def encrypt(self, plaintext: bytes | memoryview) -> None:
+        """Owe the records of this plaintext. Raises ssl.SSLError before the handshake."""
+        self.channel.encrypt(plaintext)
+        self.owed += self.channel.take_output()
+
+    def end(self) -> None:
+        """Say close_notify, as far as the peer takes it (RFC 9112 section 9.8)."""
+        self.channel.end()
+        self.owed += self.channel.take_output()
+        with suppress(OSError):
+            self.flush()
+
+    def flush(self, flags: int = 0) -> bool:
+        """Send what is owed; whether all of it is out. Raises OSError as send(2)."""
+        while self.owed:
+            try:
+                sent = self._sock.send(self.owed, flags)
+            except BlockingIOError:
+                return False
+            self.owed = self.owed[sent:]
+        return True
+
+
 class TlsSocket:
     """`sock` with TLS on top; used by one thread at a time, except for `shutdown(SHUT_RDWR)`.
 
@@ -40,17 +103,17 @@ class TlsSocket:
     are sent are plain as well, and reading tells of the end.
     """
 
-    __slots__ = ("_channel", "_claimed", "_has_begun", "_on_plain_http", "_owed", "_sock")
+    __slots__ = ("_claimed", "_has_begun", "_is_encrypted", "_on_plain_http", "_sock", "_stream")
 
     def __init__(
         self, sock: socket.socket, channel: TlsChannel, on_plain_http: Callable[[], None]
     ) -> None:
         self._sock = sock
-        self._channel: TlsChannel | None = channel  # None: plain bytes, from now on
+        self._stream = TlsStream(sock, channel)
+        self._is_encrypted = True  # False once it has ended, or the client speaks without TLS
         self._on_plain_http = on_plain_http
         self._has_begun = False
-        self._owed = b""  # ciphertext the kernel has not taken yet
-        self._claimed = b""  # the plaintext of it, as long as its sender does not know that it went
+        self._claimed = b""  # plaintext that is owed, as long as its sender does not know that
 
     def fileno(self) -> int:
         """Its descriptor."""
@@ -66,26 +129,20 @@ class TlsSocket:
         """
         found = self._sock.recvmsg(size, control_bytes)
         data, control = found[:2]
-        channel = self._channel
-        if channel is None or not data:
+        if not self._is_encrypted or not data:
             return found
         if not self._has_begun:
             self._has_begun = True
             if data[0] != HANDSHAKE_RECORD:
                 self._speak_plain(data)
         try:
-            plaintext = channel.receive_data(data)
+            plaintext = self._stream.decrypt(data)
         finally:
-            self._flush_own(channel)
-        if channel.has_ended:
-            with suppress(OSError):
-                self._sock.shutdown(socket.SHUT_RD)
-        elif not plaintext:
-            raise BlockingIOError
-        return plaintext, control, 0, None
+            self._flush_own()
+        return self._stream.deliver(plaintext), control, 0, None
 
     def _speak_plain(self, data: bytes) -> None:
-        self._channel = None
+        self._is_encrypted = False
         if data[:1].isalpha():  # a method (RFC 9112 section 3); anything else is no HTTP either
             self._on_plain_http()
         raise ConnectionAbortedError("the client does not speak TLS")
@@ -96,16 +153,15 @@ class TlsSocket:
         Raises BlockingIOError when that is nothing; then the same bytes must be offered again.
         Raises OSError as send(2), ssl.SSLError before the handshake.
         """
-        channel = self._channel
-        if channel is None:
+        if not self._is_encrypted:
             return self._sock.send(data, flags)
-        sent = self._claim(data) if self._owed or self._claimed else 0
+        stream = self._stream
+        sent = self._claim(data) if stream.owed or self._claimed else 0
         most = min(len(data), TURN_BYTES)
         while sent < most:
             piece = data[sent : sent + PIECE_BYTES]
-            channel.encrypt(piece)
-            self._owed = channel.take_output()
-            if not self._flush(flags):
+            stream.encrypt(piece)
+            if not stream.flush(flags):
                 self._claimed = bytes(piece)
                 break
             sent += len(piece)
@@ -115,7 +171,7 @@ class TlsSocket:
 
     def _claim(self, data: bytes | memoryview) -> int:
         """Send what is owed first; how many bytes of `data` are in it."""
-        if not self._flush():
+        if not self._stream.flush():
             raise BlockingIOError
         claimed, self._claimed = self._claimed, b""
         # An interim response is offered only once: then what comes now is something else.
@@ -139,12 +195,9 @@ class TlsSocket:
 
     def _end(self) -> None:
         """Say close_notify as far as the client takes it; what it still sends is not decrypted."""
-        channel, self._channel = self._channel, None
-        if channel is not None:
-            channel.end()
-            self._owed += channel.take_output()
-            with suppress(OSError):
-                self._flush()
+        if self._is_encrypted:
+            self._is_encrypted = False
+            self._stream.end()
 
     def disown(self) -> None:
         """Close a forked child's copy: the close_notify is its parent's to send."""
@@ -155,20 +208,9 @@ class TlsSocket:
         self._end()
         self._sock.close()
 
-    def _flush_own(self, channel: TlsChannel) -> None:
+    def _flush_own(self) -> None:
         """Send what TLS itself has to say."""
-        self._owed += channel.take_output()
         with suppress(ConnectionError):  # reading tells of it as well, behind what has arrived
-            self._flush()
-        if len(self._owed) > MAX_OWED_BYTES:
+            self._stream.flush()
+        if len(self._stream.owed) > MAX_OWED_BYTES:
             raise ConnectionAbortedError("the client makes us talk and does not listen")
-
-    def _flush(self, flags: int = 0) -> bool:
-        """Send what is owed; whether all of it is out."""
-        while self._owed:
-            try:
-                sent = self._sock.send(self._owed, flags)
-            except BlockingIOError:
-                return False
-            self._owed = self._owed[sent:]
-        return True

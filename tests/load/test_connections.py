@@ -9,14 +9,8 @@ import time
 
 import pytest
 
-from servescope.load.connections import (
-    ANCILLARY_BYTES,
-    Connection,
-    arrived_ns,
-    descriptors_for,
-    family_of,
-    wall_offset_ns,
-)
+from servescope.load.connections import Connection, descriptors_for, wall_offset_ns
+from servescope.sockets.timestamps import CONTROL_BYTES, arrival_ns
 from tests.waiting import eventually
 
 
@@ -31,19 +25,15 @@ def test_stamp_tells_when_bytes_came_not_when_they_were_read() -> None:
             peer.sendall(b"x")
             after_ns = time.time_ns()
             threading.Event().wait(0.05)  # the reader comes late
-            data, ancillary, _, _ = connection.receive(10, ANCILLARY_BYTES)
+            data, control, _, _ = connection.receive(10, CONTROL_BYTES)
             assert data == b"x"
-            return (before_ns, arrived_ns(ancillary), after_ns) if ancillary else None
+            return (before_ns, arrival_ns(control), after_ns) if control else None
 
         with peer:
             # The first socket of a host that asks makes the kernel begin to stamp, a little later.
             before_ns, stamp_ns, after_ns = eventually(stamped)
         connection.close()
     assert before_ns <= stamp_ns <= after_ns + 1_000_000
-
-
-def test_no_stamp_is_zero() -> None:
-    assert arrived_ns([]) == 0
 
 
 def test_wall_offset_joins_the_clocks() -> None:
@@ -68,8 +58,3 @@ def test_soft_limit_is_raised_as_needed_and_the_hard_one_binds(limits: tuple[int
     assert descriptors_for(1_000) == 1_000
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 1_000
     assert descriptors_for(hard) < hard
-
-
-def test_family_of_an_address() -> None:
-    assert family_of("127.0.0.1") is socket.AF_INET
-    assert family_of("::1") is socket.AF_INET6
