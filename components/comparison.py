@@ -36,7 +36,7 @@ COLUMNS: Final = (
 
 def plan_text(plan: ComparisonPlan) -> str:
     """A plan in a few words."""
-    models = ", ".join(model.replace("_", " ") for model in plan.models)
+    models = ", ".join(model.label for model in plan.models)
     rate, seconds = units.text(plan.rate, "{request}/s"), units.text(plan.seconds, "s")
     at_once = ", all at once" if plan.together else ""
     return f"{models} at {plan.target}, {rate} for {seconds} each{at_once}"

@@ -45,7 +45,7 @@ def comparison_form(subjects: Mapping[str, Subject], why_not: str) -> html.Div:
         description="two to four",
         value=list(DEFAULT_MODELS),
         children=html.Div(
-            [dmc.Checkbox(label=one.replace("_", " "), value=one) for one in ConcurrencyModel],
+            [dmc.Checkbox(label=one.label, value=one) for one in ConcurrencyModel],
             className="choices",
         ),
         className="wide",

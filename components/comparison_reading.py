@@ -35,7 +35,7 @@ def reading(comparison: Comparison) -> list[str]:
 
 def name(contender: Contender) -> str:
     """A model as a person reads it."""
-    return contender.model.replace("_", " ")
+    return contender.model.label
 
 
 def failures(contender: Contender) -> int | None:

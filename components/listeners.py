@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from dash import html
 
-from servescope.records import UNIX, ListenerState
+from servescope.records import UNIX, ConcurrencyModel, ListenerState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from servescope.records import ListenerStatus
-
-_MODELS: Final = {"thread_pool": "thread pool", "asyncio": "event loop"}
 
 
 def listener_table(listeners: Sequence[ListenerStatus]) -> html.Div:
@@ -36,7 +34,7 @@ def _row(status: ListenerStatus) -> html.Tr:
             html.Td(html.B(status.name)),
             html.Td(link),
             html.Td(html.Span(status.state.value, className=f"state {status.state.value}")),
-            html.Td(_MODELS.get(status.model, status.model)),
+            html.Td(ConcurrencyModel(status.model).label),
             html.Td(
                 [
                     html.Span(short_app(status.app), title=status.app),

@@ -56,7 +56,7 @@ NEW_FIELDS: Final = ("server-new-name", "server-new-app", "server-new-port")
 EXPIRY_WARNING_DAYS: Final = 14
 """A certificate that ends within so many days stands out on its card."""
 
-_MODELS: Final = [{"value": model, "label": model.replace("_", " ")} for model in ConcurrencyModel]
+_MODELS: Final = [{"value": model, "label": model.label} for model in ConcurrencyModel]
 
 
 def changeable(listeners: Sequence[ListenerStatus]) -> list[str]:

@@ -123,12 +123,21 @@ class Sample:
 
 
 class ConcurrencyModel(StrEnum):
-    """How a listener handles more than one request at a time."""
+    """How a listener handles more than one request at a time; all choices derive from these.
+
+    Settings, options and records name one by its value, pages by its label. The registry in
+    `serving.models` says which class implements each.
+    """
 
     SEQUENTIAL = "sequential"
     THREAD_POOL = "thread_pool"
     PREFORK = "prefork"
     ASYNCIO = "asyncio"
+
+    @property
+    def label(self) -> str:
+        """The name on pages."""
+        return self.value.replace("_", " ")
 
 
 class AppKind(StrEnum):

@@ -37,6 +37,7 @@ from servescope.addresses import checked_address, checked_listen_address
 from servescope.environment import service_links, value_of
 from servescope.errors import SettingsError
 from servescope.paths import absolute, home
+from servescope.records import ConcurrencyModel
 from servescope.secret_file import read_secret
 
 if TYPE_CHECKING:
@@ -69,7 +70,6 @@ UNIX_PEER: Final = "unix:"
 """Among trusted proxies: whoever connects to a unix socket."""
 
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*")  # unreserved characters, RFC 3986
-Model = Literal["sequential", "thread_pool", "prefork", "asyncio"]
 
 
 def default_data_dir() -> Path:
@@ -198,7 +198,9 @@ class Settings(BaseSettings):
         "", description=f"certificate of `files`; {_CERTIFICATE}"
     )
     files_tls_key: WholePath | None = Field(None, description=f"key of `files`; {_KEY}")
-    files_model: Model = Field("thread_pool", description="concurrency model of `files`")
+    files_model: ConcurrencyModel = Field(
+        ConcurrencyModel.THREAD_POOL, description="concurrency model of `files`"
+    )
     wsgi_port: Port = Field(5555, description="port of the listener `wsgi`; 0 picks a free one")
     wsgi_app: str = Field(
         "servescope.demo.flask_app:app",
@@ -219,7 +221,9 @@ class Settings(BaseSettings):
         "", description=f"certificate of `asgi`; {_CERTIFICATE}"
     )
     asgi_tls_key: WholePath | None = Field(None, description=f"key of `asgi`; {_KEY}")
-    wsgi_model: Model = Field("thread_pool", description="concurrency model of `wsgi`")
+    wsgi_model: ConcurrencyModel = Field(
+        ConcurrencyModel.THREAD_POOL, description="concurrency model of `wsgi`"
+    )
     wsgi_debugger: bool = Field(
         default=False,
         description="in-browser debugger around the app of `wsgi`: loopback only, with a PIN",

@@ -19,7 +19,6 @@ from servescope.errors import (
 from servescope.records import AppKind, ConcurrencyModel, ListenerSpec
 from servescope.serving import bind, start_listener
 from servescope.serving import listener as listener_module
-from servescope.serving.models import REGISTRY, model_class
 from tests.ports import free_port
 
 REPOSITORY = Path(__file__).parents[2]
@@ -135,12 +134,6 @@ def test_a_list_of_proxies_with_a_slip_says_so(bench):
     spec = replace(SPEC, options=replace(SPEC.options, trusted_proxies=("0.0.0.0/0",)))
     with pytest.raises(ListenerError, match="believe every client"):
         start_listener(spec, bench.recorder)
-
-
-def test_every_model_has_its_class():
-    assert set(REGISTRY) == set(ConcurrencyModel)
-    for model in ConcurrencyModel:
-        assert callable(model_class(model))
 
 
 def test_accepted_sockets_send_without_delay():
