@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from servescope import catalog, histogram
 from servescope.catalog import BY_NAME, Kind
-from servescope.control.load_runs import Control
+from servescope.control import Control
 from servescope.formats.exposition_text import TextFormat, render
 from servescope.queries.context import ProcessContext
 from servescope.queries.scrape import Totals

@@ -146,8 +146,8 @@ def measure(dashboards: Dashboards, viewers: int, seconds: int) -> int:
     payload = poll_payload(running.url)
     control = running.control
     plan = LoadPlan("wsgi", "/whoami", RATE, 2 * seconds + 2 * WARM_UP_S + 5)
-    run_id = control.request_run(plan, time.time())
-    eventually(lambda: control.run(run_id).state is RunState.RUNNING)
+    run_id = control.load_runs.request(plan, time.time()).id
+    eventually(lambda: control.load_runs.by_id(run_id).state is RunState.RUNNING)
     time.sleep(WARM_UP_S)
 
     def window(crowd: list[Viewer]) -> tuple[float, float]:
@@ -165,7 +165,7 @@ def measure(dashboards: Dashboards, viewers: int, seconds: int) -> int:
     until = time.monotonic() + WARM_UP_S + seconds + 1
     crowd = [Viewer(running.url, payload, index / viewers, until) for index in range(viewers)]
     watched = window(crowd)
-    control.request_stop(run_id, time.time())
+    control.load_runs.request_stop(run_id)
     control.close()
     polls = sorted(one for viewer in crowd for one in viewer.milliseconds)
     sizes = [one for viewer in crowd for one in viewer.sizes]

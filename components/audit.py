@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from servescope.comparison import ComparisonPlan
-    from servescope.records import ListenerWish, LoadPlan
+    from servescope.records import ListenerOverrides, LoadPlan
 
 logger = logging.getLogger("servescope.audit")
 
@@ -29,7 +29,7 @@ def comparison(plan: ComparisonPlan) -> str:
     return f"{models} with {plan.app}: {plan.rate:g} requests/s for {plan.seconds:g} s"
 
 
-def difference(before: ListenerWish, after: ListenerWish) -> str:
+def difference(before: ListenerOverrides, after: ListenerOverrides) -> str:
     """The fields in which two wishes differ, in words; a value nobody chose is `unset`."""
     changed = [
         f"{field.name} {_told(old)} -> {_told(new)}"

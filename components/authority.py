@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from servescope.comparison import ComparisonPlan
     from servescope.queries.context import QueryContext
-    from servescope.records import ListenerWish, LoadPlan
+    from servescope.records import ListenerOverrides, LoadPlan
     from servescope.runtime import Runtime
 
 SIGN_IN: Final = "Changes need the operator's password: sign in first."
@@ -125,26 +125,32 @@ class Dashboard:
     def stop_comparison(self, comparison_id: int) -> None:
         """Stop a comparison. Raises NotAllowedError."""
         actor = self._demand()
-        self.context.process.control.stop_comparison(comparison_id)
+        self.context.process.control.comparisons.request_stop(comparison_id)
         audit.note(actor, f"asked for the end of comparison {comparison_id}")
 
-    def change_listener(self, name: str, change: Callable[[ListenerWish], ListenerWish]) -> None:
+    def change_listener(
+        self, name: str, change: Callable[[ListenerOverrides], ListenerOverrides]
+    ) -> None:
         """Want something else of a listener. Raises NotAllowedError."""
         actor = self._demand()
         changes: list[str] = []
 
-        def noted(before: ListenerWish) -> ListenerWish:
+        def noted(before: ListenerOverrides) -> ListenerOverrides:
             after = change(before)
             changes.append(audit.difference(before, after))
             return after
 
-        self.context.process.control.change_wish(name, noted)
+        self.context.process.control.listeners.change_overrides(name, noted)
         audit.note(actor, f"changed listener {name}: {changes[-1]}")
 
     def why_not_host(self, app: str) -> str:
         """Why an app may not be hosted from the browser; empty when it may."""
         # What is hosted already, say by `python -m servescope serve`, may be hosted on.
-        own = [one.app for one in self.context.process.control.listeners() if not one.is_changed]
+        own = [
+            one.app
+            for one in self.context.process.control.listeners.statuses()
+            if not one.is_changed
+        ]
         return hostable.objection(self.runtime.settings, app, own)
 
     def offered_apps(self) -> list[str]:
@@ -161,7 +167,7 @@ class Dashboard:
         Raises NotAllowedError.
         """
         actor = self._demand()
-        self.context.process.control.forget_wish(name)
+        self.context.process.control.listeners.discard_overrides(name)
         audit.note(actor, f"changed listener {name}: back to its settings, or removed")
 
     def _demand(self) -> str:

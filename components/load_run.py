@@ -11,7 +11,7 @@ from components import access, status
 from components.sentences import sentence
 from servescope.errors import ServescopeError
 from servescope.figures import units
-from servescope.records import FINAL_STATES, LoadPlan
+from servescope.records import TERMINAL_STATES, LoadPlan
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -146,7 +146,7 @@ def _history_row(run: LoadRun) -> dict[str, Any]:
 
 def is_over(run: LoadRun) -> bool:
     """Whether nothing more will come of it."""
-    return run.state in FINAL_STATES
+    return run.state in TERMINAL_STATES
 
 
 def _details(told: dict[str, Any], lag: dict[str, Any]) -> list[Any]:

@@ -16,8 +16,8 @@ from servescope.records import (
     AppKind,
     ConcurrencyModel,
     ListenerOptions,
+    ListenerOverrides,
     ListenerStatus,
-    ListenerWish,
     ShownCertificate,
 )
 from servescope.runtime.hostable import NAME
@@ -174,7 +174,7 @@ def new_listener_form(why_not: str, apps: Sequence[str]) -> html.Div:
 
 def read_new(
     name: object, app: object, port: object, taken: Sequence[str]
-) -> tuple[str, ListenerWish, dict[str, str]]:
+) -> tuple[str, ListenerOverrides, dict[str, str]]:
     """The listener the fields ask for, and what of them says nothing, by field."""
     found: dict[str, str] = {}
     wanted = str(name or "").strip()
@@ -187,7 +187,7 @@ def read_new(
         number = int(str(port))
     except ValueError:
         found["port"] = "Fill in a whole number."
-    return wanted, ListenerWish(is_added=True, app=str(app or "").strip(), port=number), found
+    return wanted, ListenerOverrides(is_added=True, app=str(app or "").strip(), port=number), found
 
 
 def field_values(status: ListenerStatus) -> tuple[Any, ...]:
@@ -206,7 +206,7 @@ def field_values(status: ListenerStatus) -> tuple[Any, ...]:
 
 def read(
     status: ListenerStatus, values: Sequence[object], log: object
-) -> tuple[ListenerWish, dict[str, str]]:
+) -> tuple[ListenerOverrides, dict[str, str]]:
     """What the fields ask for beside what is, and what of them says nothing, by field.
 
     A field that shows what is asks for nothing.
@@ -234,12 +234,12 @@ def read(
             asked[name] = tuple(part.strip() for part in parts if part.strip())
     if bool(log) != bool(status.options.access_log):
         asked["access_log"] = bool(log)
-    return replace(ListenerWish(), **asked), found
+    return replace(ListenerOverrides(), **asked), found
 
 
 def merged(
-    before: ListenerWish, asked: ListenerWish, status: ListenerStatus | None = None
-) -> ListenerWish:
+    before: ListenerOverrides, asked: ListenerOverrides, status: ListenerStatus | None = None
+) -> ListenerOverrides:
     """A former wish with what is asked for now in its place.
 
     An app that could not be hosted is wished for no longer when the form shows the one that is.

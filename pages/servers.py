@@ -25,7 +25,7 @@ from servescope.runtime.subjects import subjects
 if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
-    from servescope.records import ListenerStatus, ListenerWish
+    from servescope.records import ListenerOverrides, ListenerStatus
 
 register_page(
     __name__,
@@ -86,7 +86,7 @@ connect(PAGE)
 
 def listener(name: object) -> ListenerStatus | None:
     """The listener of this name as it is now."""
-    statuses = present_context().process.control.listeners()
+    statuses = present_context().process.control.listeners.statuses()
     return next((one for one in statuses if one.name == name), None)
 
 
@@ -151,7 +151,7 @@ def act(*given: object) -> list[object]:
 def add(_clicks: int, name: object, app: object, port: object) -> list[str]:
     """Add a listener; the answer is what stood in the way, beside its field where it can."""
     board = dashboard()
-    taken = [one.name for one in board.context.process.control.listeners()]
+    taken = [one.name for one in board.context.process.control.listeners.statuses()]
     wanted, wish, found = server_form.read_new(name, app, port, taken)
     found |= new_faults(wish, board.why_not_host)
     if found:
@@ -203,17 +203,17 @@ def suggest(name: object) -> object:
     return subject.target if subject else no_update
 
 
-def start(wish: ListenerWish) -> ListenerWish:
+def start(wish: ListenerOverrides) -> ListenerOverrides:
     """Let it run."""
     return replace(wish, runs=True)
 
 
-def stop(wish: ListenerWish) -> ListenerWish:
+def stop(wish: ListenerOverrides) -> ListenerOverrides:
     """Let it not run."""
     return replace(wish, runs=False)
 
 
-def restart(wish: ListenerWish) -> ListenerWish:
+def restart(wish: ListenerOverrides) -> ListenerOverrides:
     """A new generation; it runs after that, whatever was before."""
     return replace(wish, runs=True, restarts=wish.restarts + 1)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
-from servescope.records import FINAL_STATES, AppKind, ConcurrencyModel, LoadPlan, RunState
+from servescope.records import TERMINAL_STATES, AppKind, ConcurrencyModel, LoadPlan, RunState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -110,4 +110,4 @@ class Comparison:
     @property
     def is_over(self) -> bool:
         """Whether nothing more will come of it."""
-        return self.state in FINAL_STATES
+        return self.state in TERMINAL_STATES

@@ -261,7 +261,7 @@ class ListenerStatus:
     is_tls: bool = False
     app_kind: str = ""
     options: ListenerOptions = field(default_factory=ListenerOptions)
-    is_changed: bool = False  # a person changed it, see ListenerWish
+    is_changed: bool = False  # a person changed it, see ListenerOverrides
     is_added: bool = False  # a person added it: the settings know nothing of it
     is_temporary: bool = False  # it belongs to a comparison and ends with it
     pid: int = 0  # the process that runs it
@@ -286,7 +286,7 @@ class ListenerStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class ListenerWish:
+class ListenerOverrides:
     """What a person wants of a listener beside its settings; None: as these say.
 
     `restarts` counts: the listener is restarted whenever the number grows. `app` is a folder or
@@ -306,7 +306,7 @@ class ListenerWish:
     access_log: bool | None = None
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> ListenerWish:
+    def from_json(cls, values: Mapping[str, Any]) -> ListenerOverrides:
         """The wish an object of JSON tells; a field unknown here is passed over."""
         known = {one.name: values[one.name] for one in fields(cls) if one.name in values}
         for name in ("deny", "allow"):
@@ -336,7 +336,7 @@ class LoadPlan:
 
 
 class RunState(StrEnum):
-    """Where a load run, or a comparison, stands; see FINAL_STATES."""
+    """Where a load run, or a comparison, stands; see TERMINAL_STATES."""
 
     REQUESTED = "requested"
     RUNNING = "running"
@@ -346,7 +346,7 @@ class RunState(StrEnum):
     FAILED = "failed"
 
 
-FINAL_STATES = frozenset({RunState.DONE, RunState.STOPPED, RunState.FAILED})
+TERMINAL_STATES = frozenset({RunState.DONE, RunState.STOPPED, RunState.FAILED})
 """Nothing more comes of what is in one of these."""
 
 

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from servescope.control.load_runs import Control
+from servescope.control import Control
 from servescope.records import ListenerState
 from servescope.runtime.election import LeaderLock
 from tests.waiting import eventually
@@ -84,7 +84,7 @@ class RunningDashboard:
             return next(
                 (
                     status
-                    for status in control.listeners()
+                    for status in control.listeners.statuses()
                     if status.name == name and status.state is ListenerState.RUNNING
                 ),
                 None,

@@ -13,7 +13,7 @@ from servescope import histogram
 from servescope.catalog import BY_NAME, Kind, Metric, register
 from servescope.collecting.collector import Collector
 from servescope.commands import export as export_command
-from servescope.control.load_runs import Control
+from servescope.control import Control
 from servescope.formats.exposition_text import TextFormat, render
 from servescope.formats.prometheus_names import family_name
 from servescope.queries.export import rows, wanted

@@ -1,4 +1,4 @@
-"""Rows of the comparisons: what was asked for, how it stands, what came of it."""
+"""Rows of the comparisons: the plan that a person asked for, its state, its contenders."""
 
 from __future__ import annotations
 
@@ -7,93 +7,122 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.comparison import Comparison, ComparisonPlan, Contender
+from servescope.control.admission import NOT_OVER, TERMINAL, refuse_beside_other_load
+from servescope.errors import LoadRefusedError
 from servescope.records import RunState
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
-_ROW: Final = (
+    from servescope.store.sqlite.database import Database
+
+_SELECT: Final = (
     "SELECT id, plan, state, requested_s, started_s, ended_s, contenders, message FROM comparison"
 )
-_OPEN: Final = (RunState.REQUESTED, RunState.RUNNING, RunState.STOPPING)
 
 
-def add(connection: sqlite3.Connection, plan: ComparisonPlan, now_s: float) -> int:
-    """Ask for a comparison; its id."""
-    contenders = [Contender(model, plan.app_of(model)) for model in plan.models]
-    return int(
-        connection.execute(
-            "INSERT INTO comparison (plan, state, requested_s, contenders, message)"
-            " VALUES (?, ?, ?, ?, '')",
-            (json.dumps(asdict(plan)), RunState.REQUESTED, now_s, _text(contenders)),
-        ).lastrowid
-        or 0
-    )
+class Comparisons:
+    """The comparisons of a store, in the order in which they were asked for."""
 
+    def __init__(self, database: Database) -> None:
+        self._database = database
 
-def by_id(connection: sqlite3.Connection, comparison_id: int) -> Comparison | None:
-    """One comparison, None when there is none of this id."""
-    row = connection.execute(f"{_ROW} WHERE id = ?", (comparison_id,)).fetchone()
-    return None if row is None else _comparison(row)
+    def request(self, plan: ComparisonPlan, now_s: float) -> Comparison:
+        """Ask for a comparison. Raises LoadRefusedError while any load goes on."""
+        contenders = [Contender(model, plan.app_of(model)) for model in plan.models]
 
+        def insert(connection: sqlite3.Connection) -> Comparison:
+            refuse_beside_other_load(connection)
+            comparison_id = connection.execute(
+                "INSERT INTO comparison (plan, state, requested_s, contenders, message)"
+                " VALUES (?, ?, ?, ?, '')",
+                (json.dumps(asdict(plan)), RunState.REQUESTED, now_s, _text(contenders)),
+            ).lastrowid
+            return _expect(connection, comparison_id or 0)
 
-def newest(connection: sqlite3.Connection, limit: int) -> list[Comparison]:
-    """The newest, newest first."""
-    rows = connection.execute(f"{_ROW} ORDER BY id DESC LIMIT ?", (limit,))
-    return [_comparison(row) for row in rows]
+        return self._database.write(insert)
 
+    def request_stop(self, comparison_id: int) -> Comparison:
+        """Ask for the end of a comparison; one that is over stays as it is.
 
-def active(connection: sqlite3.Connection) -> Comparison | None:
-    """The one that is not over yet; there is one at most."""
-    row = connection.execute(
-        f"{_ROW} WHERE state IN (?, ?, ?) ORDER BY id LIMIT 1", _OPEN
-    ).fetchone()
-    return None if row is None else _comparison(row)
+        Raises LoadRefusedError when there is no such comparison.
+        """
 
+        def change(connection: sqlite3.Connection) -> Comparison:
+            connection.execute(
+                f"UPDATE comparison SET state = ? WHERE id = ? AND {NOT_OVER}",  # noqa: S608
+                (RunState.STOPPING, comparison_id, *TERMINAL),
+            )
+            return _expect(connection, comparison_id)
 
-def stop(connection: sqlite3.Connection, comparison_id: int) -> None:
-    """Ask for the end of one that is not over."""
-    connection.execute(
-        "UPDATE comparison SET state = ? WHERE id = ? AND state IN (?, ?)",
-        (RunState.STOPPING, comparison_id, RunState.REQUESTED, RunState.RUNNING),
-    )
+        return self._database.write(change)
 
+    def by_id(self, comparison_id: int) -> Comparison | None:
+        """One comparison, None when there is none of this id."""
+        return self._database.read(lambda connection: _by_id(connection, comparison_id))
 
-def begin(connection: sqlite3.Connection, comparison_id: int, now_s: float) -> None:
-    """It is under way, unless its stop was asked for meanwhile."""
-    connection.execute(
-        "UPDATE comparison SET started_s = ?1,"
-        " state = CASE state WHEN ?2 THEN ?3 ELSE state END WHERE id = ?4",
-        (now_s, RunState.REQUESTED, RunState.RUNNING, comparison_id),
-    )
+    def newest(self, limit: int) -> list[Comparison]:
+        """At most `limit` comparisons, newest first."""
+        return self._database.read(
+            lambda connection: [
+                _comparison(row)
+                for row in connection.execute(f"{_SELECT} ORDER BY id DESC LIMIT ?", (limit,))
+            ]
+        )
 
+    def active(self) -> Comparison | None:
+        """The comparison that is not over yet; there is one at most."""
+        row = self._database.read(
+            lambda connection: connection.execute(
+                f"{_SELECT} WHERE {NOT_OVER} ORDER BY id LIMIT 1", TERMINAL
+            ).fetchone()
+        )
+        return None if row is None else _comparison(row)
 
-def tell(
-    connection: sqlite3.Connection, comparison_id: int, contenders: Sequence[Contender]
-) -> None:
-    """How its contenders stand."""
-    connection.execute(
-        "UPDATE comparison SET contenders = ? WHERE id = ?", (_text(contenders), comparison_id)
-    )
+    def begin(self, comparison_id: int, now_s: float) -> None:
+        """Write that a comparison is under way; one whose stop was asked for keeps that state."""
+        self._database.write(
+            lambda connection: connection.execute(
+                "UPDATE comparison SET started_s = ?1,"
+                " state = CASE state WHEN ?2 THEN ?3 ELSE state END WHERE id = ?4",
+                (now_s, RunState.REQUESTED, RunState.RUNNING, comparison_id),
+            )
+        )
 
+    def write_contenders(self, comparison_id: int, contenders: Sequence[Contender]) -> None:
+        """Replace the parts of all contenders."""
+        self._database.write(
+            lambda connection: connection.execute(
+                "UPDATE comparison SET contenders = ? WHERE id = ?",
+                (_text(contenders), comparison_id),
+            )
+        )
 
-def end(
-    connection: sqlite3.Connection,
-    comparison_id: int,
-    state: RunState,
-    now_s: float,
-    message: str,
-) -> None:
-    """It is over."""
-    connection.execute(
-        "UPDATE comparison SET state = ?, ended_s = ?, message = ? WHERE id = ?",
-        (state, now_s, message, comparison_id),
-    )
+    def end(self, comparison_id: int, state: RunState, now_s: float, message: str = "") -> None:
+        """Write the terminal state of a comparison."""
+        self._database.write(
+            lambda connection: connection.execute(
+                "UPDATE comparison SET state = ?, ended_s = ?, message = ? WHERE id = ?",
+                (state, now_s, message, comparison_id),
+            )
+        )
 
 
 def _text(contenders: Sequence[Contender]) -> str:
     return json.dumps([one.to_json() for one in contenders])
+
+
+def _by_id(connection: sqlite3.Connection, comparison_id: int) -> Comparison | None:
+    row = connection.execute(f"{_SELECT} WHERE id = ?", (comparison_id,)).fetchone()
+    return None if row is None else _comparison(row)
+
+
+def _expect(connection: sqlite3.Connection, comparison_id: int) -> Comparison:
+    comparison = _by_id(connection, comparison_id)
+    if comparison is None:
+        raise LoadRefusedError(f"there is no comparison {comparison_id}")
+    return comparison
 
 
 def _comparison(row: tuple[Any, ...]) -> Comparison:

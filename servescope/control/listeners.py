@@ -1,21 +1,24 @@
-"""Rows of the listeners: what they are, and what people want of them.
+"""Rows of the listeners: their status, and the overrides that people want beside their settings.
 
 Any process may host listeners: the leader those of the settings, `python -m servescope serve` one
-of its own. Each writes what is; whoever wants a change writes a wish, and the process that hosts
-the listener makes it so.
+of its own. Each writes the status of its own; whoever wants a change writes overrides, and the
+process that hosts the listener reconciles it with them.
 """
 
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from servescope.records import ListenerStatus, ListenerWish
+from servescope.records import ListenerOverrides, ListenerStatus
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Callable, Sequence
+
+    from servescope.store.sqlite.database import Database
 
 LEADER: Final = 0
 """The owner of the leader's listeners, whichever process leads."""
@@ -24,55 +27,94 @@ FRESH_S: Final = 5.0
 """For how long a process that serves on its own counts as alive after it was seen."""
 
 
-def write(
-    connection: sqlite3.Connection, statuses: Sequence[ListenerStatus], owner: int, now_s: float
-) -> None:
-    """Replace the rows of an owner; those of processes that have ended go."""
-    connection.execute(
-        "DELETE FROM listener_status WHERE owner = ?1 OR (owner <> ?2 AND seen_s < ?3)",
-        (owner, LEADER, now_s - FRESH_S),
-    )
-    connection.executemany(
-        "INSERT INTO listener_status VALUES (?, ?, ?, ?)",
-        [
-            (owner, position, now_s, json.dumps(asdict(one)))
-            for position, one in enumerate(statuses)
-        ],
-    )
+class OverridesChange(NamedTuple):
+    """A listener's overrides before and after a change."""
+
+    before: ListenerOverrides
+    after: ListenerOverrides
 
 
-def see(connection: sqlite3.Connection, owner: int, now_s: float) -> None:
-    """Keep the rows of an owner fresh."""
-    connection.execute("UPDATE listener_status SET seen_s = ? WHERE owner = ?", (now_s, owner))
+class Listeners:
+    """The listeners of all processes of a data folder."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def write_statuses(
+        self, statuses: Sequence[ListenerStatus], owner: int = LEADER, now_s: float | None = None
+    ) -> None:
+        """Replace the statuses of an owner, none when it ends; those of dead processes go.
+
+        `owner` is LEADER or the pid of a process that serves on its own.
+        """
+        at_s = time.time() if now_s is None else now_s
+
+        def change(connection: sqlite3.Connection) -> None:
+            connection.execute(
+                "DELETE FROM listener_status WHERE owner = ?1 OR (owner <> ?2 AND seen_s < ?3)",
+                (owner, LEADER, at_s - FRESH_S),
+            )
+            connection.executemany(
+                "INSERT INTO listener_status VALUES (?, ?, ?, ?)",
+                [
+                    (owner, position, at_s, json.dumps(asdict(one)))
+                    for position, one in enumerate(statuses)
+                ],
+            )
+
+        self._database.write(change)
+
+    def heartbeat(self, owner: int, now_s: float) -> None:
+        """Keep the statuses of a process that serves on its own fresh."""
+        self._database.write(
+            lambda connection: connection.execute(
+                "UPDATE listener_status SET seen_s = ? WHERE owner = ?", (now_s, owner)
+            ),
+            news=False,
+        )
+
+    def statuses(self, now_s: float | None = None) -> list[ListenerStatus]:
+        """The leader's listeners, then those of other processes that are alive, in order."""
+        at_s = time.time() if now_s is None else now_s
+        rows = self._database.read(
+            lambda connection: connection.execute(
+                "SELECT status FROM listener_status WHERE owner = ? OR seen_s >= ?"
+                " ORDER BY owner <> ?, owner, position",
+                (LEADER, at_s - FRESH_S, LEADER),
+            ).fetchall()
+        )
+        return [ListenerStatus.from_json(json.loads(text)) for (text,) in rows]
+
+    def overrides(self) -> dict[str, ListenerOverrides]:
+        """The overrides of each listener that has some, by its name."""
+        return self._database.read(_overrides)
+
+    def change_overrides(
+        self, name: str, change: Callable[[ListenerOverrides], ListenerOverrides]
+    ) -> OverridesChange:
+        """Replace a listener's overrides by what `change` makes of them."""
+
+        def write(connection: sqlite3.Connection) -> OverridesChange:
+            before = _overrides(connection).get(name, ListenerOverrides())
+            after = change(before)
+            connection.execute(
+                "INSERT INTO listener_wish VALUES (?1, ?2)"
+                " ON CONFLICT (name) DO UPDATE SET wish = ?2",
+                (name, json.dumps(asdict(after))),
+            )
+            return OverridesChange(before, after)
+
+        return self._database.write(write)
+
+    def discard_overrides(self, name: str) -> None:
+        """Leave a listener to its settings; one that a person added ends."""
+        self._database.write(
+            lambda connection: connection.execute(
+                "DELETE FROM listener_wish WHERE name = ?", (name,)
+            )
+        )
 
 
-def read(connection: sqlite3.Connection, now_s: float) -> list[ListenerStatus]:
-    """The rows of the leader, then those of processes that are alive."""
-    rows = connection.execute(
-        "SELECT status FROM listener_status WHERE owner = ? OR seen_s >= ?"
-        " ORDER BY owner <> ?, owner, position",
-        (LEADER, now_s - FRESH_S, LEADER),
-    )
-    return [ListenerStatus.from_json(json.loads(text)) for (text,) in rows]
-
-
-def wishes(connection: sqlite3.Connection) -> dict[str, ListenerWish]:
-    """All wishes, by listener."""
+def _overrides(connection: sqlite3.Connection) -> dict[str, ListenerOverrides]:
     rows = connection.execute("SELECT name, wish FROM listener_wish")
-    return {name: ListenerWish.from_json(json.loads(text)) for name, text in rows}
-
-
-def change_wish(
-    connection: sqlite3.Connection, name: str, change: Callable[[ListenerWish], ListenerWish]
-) -> None:
-    """Replace a listener's wish by what `change` makes of it."""
-    wish = change(wishes(connection).get(name, ListenerWish()))
-    connection.execute(
-        "INSERT INTO listener_wish VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET wish = ?2",
-        (name, json.dumps(asdict(wish))),
-    )
-
-
-def forget_wish(connection: sqlite3.Connection, name: str) -> None:
-    """Leave a listener to its settings."""
-    connection.execute("DELETE FROM listener_wish WHERE name = ?", (name,))
+    return {name: ListenerOverrides.from_json(json.loads(text)) for name, text in rows}

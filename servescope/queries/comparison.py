@@ -17,14 +17,14 @@ LONGEST_ID: Final = 9
 def comparisons(context: QueryContext) -> list[Comparison]:
     """The newest comparisons, newest first."""
     return context.process.snapshots.get(
-        "comparisons", lambda: context.process.control.comparisons(KEPT_SHOWN)
+        "comparisons", lambda: context.process.control.comparisons.newest(KEPT_SHOWN)
     )
 
 
 def active_comparison(context: QueryContext) -> Comparison | None:
     """The comparison that is asked for or under way."""
     return context.process.snapshots.get(
-        "active comparison", context.process.control.active_comparison
+        "active comparison", context.process.control.comparisons.active
     )
 
 
@@ -34,11 +34,13 @@ def chosen(context: QueryContext, wanted: str) -> Comparison | None:
         return next(iter(comparisons(context)), None)
     number = int(wanted)
     return context.process.snapshots.get(
-        ("comparison", number), lambda: context.process.control.comparison(number)
+        ("comparison", number), lambda: context.process.control.comparisons.by_id(number)
     ) or next(iter(comparisons(context)), None)
 
 
 def runs_under_way(context: QueryContext) -> dict[int, LoadRun]:
     """The load runs that are not over yet, by id: several where models are compared at once."""
-    runs = context.process.snapshots.get("active runs", context.process.control.active_runs)
+    runs = context.process.snapshots.get(
+        "active runs", context.process.control.load_runs.all_active
+    )
     return {run.id: run for run in runs}

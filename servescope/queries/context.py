@@ -22,7 +22,7 @@ from servescope.settings import ALL_HOSTS
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from servescope.control.load_runs import Control
+    from servescope.control import Control
     from servescope.records import ListenerStatus
     from servescope.settings import Settings
     from servescope.store.base import FleetStore, HostSeen, Store
@@ -150,11 +150,11 @@ class ProcessContext:
 
     def listeners(self) -> list[ListenerStatus]:
         """The listeners as the leader last wrote them."""
-        return self.snapshots.get("listeners", self.control.listeners)
+        return self.snapshots.get("listeners", self.control.listeners.statuses)
 
     def instances(self, now_s: float) -> int:
         """How many dashboard processes share the data folder."""
-        return len(self.snapshots.get("instances", lambda: self.control.instances(now_s)))
+        return len(self.snapshots.get("instances", lambda: self.control.instances.alive(now_s)))
 
     def notices(self, now_s: float) -> list[str]:
         """Whole sentences: listeners on other ports or failed, trouble of the store and of ours."""
@@ -163,8 +163,8 @@ class ProcessContext:
     def _recorded(self, now_s: float) -> list[str]:
         listeners = [
             f"Listener {status.name}: {status.message}."
-            for status in self.control.listeners()
+            for status in self.control.listeners.statuses()
             if status.message
         ]
-        events = self.control.events(now_s - NOTICED_S, now_s + 1)
+        events = self.control.events.between(now_s - NOTICED_S, now_s + 1)
         return listeners + [event.text for event in events if event.kind is EventKind.STORE]

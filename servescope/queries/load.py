@@ -21,12 +21,14 @@ RUNS_SHOWN: Final = 50
 
 def runs(context: QueryContext) -> list[LoadRun]:
     """The newest load runs, newest first."""
-    return context.process.snapshots.get("runs", lambda: context.process.control.runs(RUNS_SHOWN))
+    return context.process.snapshots.get(
+        "runs", lambda: context.process.control.load_runs.newest(RUNS_SHOWN)
+    )
 
 
 def active_run(context: QueryContext) -> LoadRun | None:
     """The run that is asked for or under way."""
-    return context.process.snapshots.get("active run", context.process.control.active_run)
+    return context.process.snapshots.get("active run", context.process.control.load_runs.active)
 
 
 def rates(context: QueryContext, span: Span) -> Lines:
@@ -58,5 +60,5 @@ def events(context: QueryContext, span: Span) -> list[Event]:
     """Annotations that touch the span: load runs, changes of leader, listeners, the store."""
     key = ("events", span.start, span.end)
     return context.process.snapshots.get(
-        key, lambda: context.process.control.events(span.start, span.end)
+        key, lambda: context.process.control.events.between(span.start, span.end)
     )

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from servescope.catalog import BY_NAME, Kind
-from servescope.control.scrape_totals import Kept
+from servescope.control.scrape_totals import Checkpoint
 from servescope.errors import StoreError
 from servescope.histogram import BUCKETS
 from servescope.store.query import Aggregation, Query
@@ -108,7 +108,7 @@ class Totals:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._state: _State | None = None
-        self._kept: Kept | None = None
+        self._kept: Checkpoint | None = None
 
     def families(self, context: QueryContext, now_s: float) -> list[Family]:
         """All metrics of the catalog, in its order, up to the newest frame."""
@@ -138,7 +138,7 @@ class Totals:
 
     def _begin(self, context: QueryContext) -> _State | None:
         """Our own totals while they are of the store's present life, else those it keeps."""
-        kept = context.process.control.kept_totals()
+        kept = context.process.control.scrape_totals.checkpoint()
         ours = self._kept
         if kept is None or ours is None or kept.life != ours.life:
             self._state = None
@@ -169,12 +169,14 @@ class Totals:
     def _keep(self, context: QueryContext, state: _State) -> None:
         life = self._kept.life if self._kept else secrets.token_hex(8)
         try:
-            context.process.control.keep_totals(self._kept, Kept(life, state.until), state.pack())
+            context.process.control.scrape_totals.replace(
+                self._kept, Checkpoint(life, state.until), state.pack()
+            )
         except StoreError as error:  # a full disk: they are kept when there is room again
             logger.warning("the totals cannot be kept: %s", error)
 
     def _load(self, context: QueryContext) -> _State | None:
-        found = context.process.control.totals()
+        found = context.process.control.scrape_totals.read()
         if found is None:
             return None
         self._kept, packed = found

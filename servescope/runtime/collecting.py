@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from servescope.control.load_runs import Control
+    from servescope.control import Control
     from servescope.records import Sample
     from servescope.store.base import Store
 
@@ -109,14 +109,14 @@ class Collecting:
         jump = self._collector.status.clock_jump
         if jump != self._clock_told:
             with suppress(StoreFullError):  # told at a later tick, when there is room
-                self._control.add_event(Event(EventKind.STORE, time.time(), jump))
+                self._control.events.add(Event(EventKind.STORE, time.time(), jump))
                 self._clock_told = jump
 
     def _host_samples(self) -> Iterable[Sample]:
         return timed(self._samplers)
 
     def _pids(self) -> Mapping[str, Sequence[int]]:
-        instances = self._control.instances(time.time())
+        instances = self._control.instances.alive(time.time())
         return {
             "dashboard": [one.pid for one in instances if one.role is not Role.SERVER],
             "served app": [one.pid for one in instances if one.role is Role.SERVER],
@@ -131,7 +131,7 @@ class Collecting:
         """
         return {
             one.port: catalog.COMPARISON_PORT if one.is_temporary else str(one.port)
-            for one in self._control.listeners()
+            for one in self._control.listeners.statuses()
             if one.state is ListenerState.RUNNING
         }
 

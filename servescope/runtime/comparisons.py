@@ -23,7 +23,7 @@ from servescope.errors import ListenerError, LoadRefusedError, ServescopeError
 from servescope.hosting.app_import import import_app, kind_of
 from servescope.load.plan import check_shape
 from servescope.records import (
-    FINAL_STATES,
+    TERMINAL_STATES,
     AppKind,
     ConcurrencyModel,
     ListenerSpec,
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from servescope.comparison import Comparison, ComparisonPlan
-    from servescope.control.load_runs import Control
+    from servescope.control import Control
     from servescope.records import LoadRun
     from servescope.sampling.process_tree import TreeUsage
     from servescope.settings import Settings
@@ -112,14 +112,14 @@ class Comparisons:
 
     def abandon_orphans(self) -> None:
         """End what a former leader left; its processes ended with it."""
-        left = self._control.active_comparison()
+        left = self._control.comparisons.active()
         if left is not None and left.state is not RunState.REQUESTED:
             contenders = [
-                one if one.state in FINAL_STATES else replace(one, state=RunState.FAILED)
+                one if one.state in TERMINAL_STATES else replace(one, state=RunState.FAILED)
                 for one in left.contenders
             ]
-            self._control.tell_contenders(left.id, contenders)
-            self._control.end_comparison(
+            self._control.comparisons.write_contenders(left.id, contenders)
+            self._control.comparisons.end(
                 left.id, RunState.FAILED, time.time(), "The process that ran it ended."
             )
 
@@ -129,7 +129,7 @@ class Comparisons:
         Called a few times a second.
         """
         if self._thread is None or not self._thread.is_alive():
-            wanted = self._control.active_comparison()
+            wanted = self._control.comparisons.active()
             if wanted is not None and wanted.id == self._carried_out:
                 # Its end could not be written, say because the disk was full.
                 self._finish(wanted.id, RunState.FAILED, "Its end could not be written in time.")
@@ -157,7 +157,7 @@ class Comparisons:
         plan, self._contenders = comparison.plan, list(comparison.contenders)
         positions = range(len(plan.models))
         try:
-            self._control.begin_comparison(comparison.id, time.time())
+            self._control.comparisons.begin(comparison.id, time.time())
             groups = [list(positions)] if plan.together else [[one] for one in positions]
             for group in groups:
                 self._compete(comparison, group)
@@ -181,11 +181,11 @@ class Comparisons:
     def _finish(self, comparison_id: int, state: RunState, message: str) -> None:
         try:
             left = [
-                one if one.state in FINAL_STATES else replace(one, state=RunState.STOPPED)
+                one if one.state in TERMINAL_STATES else replace(one, state=RunState.STOPPED)
                 for one in self._contenders
             ]
-            self._control.tell_contenders(comparison_id, left)
-            self._control.end_comparison(comparison_id, state, time.time(), message)
+            self._control.comparisons.write_contenders(comparison_id, left)
+            self._control.comparisons.end(comparison_id, state, time.time(), message)
         except ServescopeError as error:
             logger.warning("comparison %d: %s", comparison_id, error)
 
@@ -258,7 +258,7 @@ class Comparisons:
     def _await_told(self, comparison_id: int, racers: Sequence[_Racer]) -> None:
         """Wait until the store knows the listeners: a load run asks it where to send."""
         names = {racer.status.name for racer in racers}
-        while not names <= {one.name for one in self._control.listeners()}:
+        while not names <= {one.name for one in self._control.listeners.statuses()}:
             self._expect_wanted(comparison_id)
             self._ending.wait(LOOK_S)
 
@@ -267,7 +267,7 @@ class Comparisons:
         _warm_up(racer.process.address, comparison.plan.target)
         racer.before = usage_of(racer.process.pid)
         plan = comparison.plan.load_on(model, comparison.id)
-        racer.run_id = self._control.request_run(plan, time.time())
+        racer.run_id = self._control.load_runs.request(plan, time.time()).id
         self._set(comparison.id, racer.position, state=RunState.RUNNING, run_id=racer.run_id)
 
     def _follow(self, comparison_id: int, racers: Sequence[_Racer]) -> None:
@@ -282,8 +282,8 @@ class Comparisons:
                 continue
             self._expect_wanted(comparison_id, going)
             for racer in list(going):
-                run = self._control.run(racer.run_id)
-                if run is None or run.state in FINAL_STATES:
+                run = self._control.load_runs.by_id(racer.run_id)
+                if run is None or run.state in TERMINAL_STATES:
                     going.remove(racer)
                     self._keep(comparison_id, racer, run)
 
@@ -313,7 +313,11 @@ class Comparisons:
 
     def _draw(self) -> None:
         """Add to each contender its latency second by second."""
-        runs = {one.run_id: self._control.run(one.run_id) for one in self._contenders if one.run_id}
+        runs = {
+            one.run_id: self._control.load_runs.by_id(one.run_id)
+            for one in self._contenders
+            if one.run_id
+        }
         for position, one in enumerate(self._contenders):
             run = runs.get(one.run_id)
             if run is not None and run.state is RunState.DONE:
@@ -321,12 +325,12 @@ class Comparisons:
 
     def _expect_wanted(self, comparison_id: int, racers: Sequence[_Racer] = ()) -> None:
         """Raise _EndedError when it is to end; its runs are stopped then."""
-        comparison = self._control.comparison(comparison_id)
+        comparison = self._control.comparisons.by_id(comparison_id)
         is_wanted = comparison is not None and comparison.state is not RunState.STOPPING
         if is_wanted and not self._ending.is_set():
             return
         for racer in racers:
-            self._control.request_stop(racer.run_id, time.time())
+            self._control.load_runs.request_stop(racer.run_id)
         raise _EndedError
 
     def _stop_racers(self) -> None:
@@ -336,7 +340,7 @@ class Comparisons:
 
     def _set(self, comparison_id: int, position: int, **news: object) -> None:
         self._contenders[position] = replace(self._contenders[position], **news)  # type: ignore[arg-type]
-        self._control.tell_contenders(comparison_id, self._contenders)
+        self._control.comparisons.write_contenders(comparison_id, self._contenders)
 
 
 def _warm_up(address: tuple[str, int], target: str) -> None:

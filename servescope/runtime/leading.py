@@ -23,7 +23,7 @@ from servescope.runtime.troubles import Troubles
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from servescope.control.load_runs import Control
+    from servescope.control import Control
     from servescope.settings import Settings
     from servescope.store.base import Store
 
@@ -50,7 +50,7 @@ class Leader:
             wanted_listeners(settings),
             self._recorder,
             folder / LOGS,
-            control.listeners(),
+            control.listeners.statuses(),
             objection=partial(objection, settings),
             added=partial(added_listener, settings),
         )
@@ -64,13 +64,13 @@ class Leader:
         """Start the listeners and the collector, and end what a former leader left undone."""
         self._comparisons.abandon_orphans()
         self._runs.abandon_orphans()
-        self._listeners.reconcile(self._control.wishes())
+        self._listeners.reconcile(self._control.listeners.overrides())
         self._write_listeners()
         self._collecting.start()
 
     def reconcile(self) -> None:
         """Hold what people want against what is; called a few times a second."""
-        changed = self._listeners.reconcile(self._control.wishes())
+        changed = self._listeners.reconcile(self._control.listeners.overrides())
         if self._comparisons.reconcile() or changed:
             self._write_listeners()
         tell_news(self._control, self._listeners)
@@ -83,7 +83,7 @@ class Leader:
     def _write_listeners(self) -> None:
         """Tell the pages how the listeners stand, and the log what keeps one from its wish."""
         statuses = self._listeners.statuses()
-        self._control.write_listeners(statuses + self._comparisons.statuses())
+        self._control.listeners.write_statuses(statuses + self._comparisons.statuses())
         self._troubles.tell(statuses)
 
     def stop(self) -> None:
@@ -94,17 +94,17 @@ class Leader:
         self._collecting.halt()
         self._recorder.close()
         self._collecting.finish()
-        self._control.write_listeners(self._listeners.statuses())
+        self._control.listeners.write_statuses(self._listeners.statuses())
 
 
 def announce(control: Control, pid: int, *, took_over: bool) -> None:
     """Write who leads onto the time axis."""
     text = f"process {pid} took over" if took_over else f"process {pid} started"
-    control.add_event(Event(EventKind.LEADER, time.time(), text, end_s=time.time()))
+    control.events.add(Event(EventKind.LEADER, time.time(), text, end_s=time.time()))
 
 
 def tell_news(control: Control, listeners: Listeners) -> None:
     """Write what was changed of listeners onto the time axis."""
     for text in listeners.news():
         now = time.time()
-        control.add_event(Event(EventKind.LISTENER, now, text, end_s=now))
+        control.events.add(Event(EventKind.LISTENER, now, text, end_s=now))

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from servescope.records import ListenerStatus, ListenerWish
+    from servescope.records import ListenerOverrides, ListenerStatus
     from servescope.settings import Settings
 
 LOGS: Final = "logs"
@@ -108,7 +108,7 @@ def common_options(settings: Settings, name: str, core: int) -> ListenerOptions:
     )
 
 
-def wished(spec: ListenerSpec, wish: ListenerWish, logs: Path) -> ListenerSpec:
+def wished(spec: ListenerSpec, wish: ListenerOverrides, logs: Path) -> ListenerSpec:
     """The listener as people want it; `logs` is where its access log goes if it has no place.
 
     Of an app that is no folder only its import tells the kind: see `settled`.
@@ -138,7 +138,7 @@ def _expanded(folder: str) -> str:
 
 
 def settled(
-    spec: ListenerSpec, wish: ListenerWish, objection: Callable[[str], str]
+    spec: ListenerSpec, wish: ListenerOverrides, objection: Callable[[str], str]
 ) -> ListenerSpec:
     """What `wished` answered, once the app was imported and its kind is known.
 
@@ -161,7 +161,9 @@ def settled(
 
 
 def faults(
-    status: ListenerStatus, wish: ListenerWish, objection: Callable[[str], str] = nothing_against
+    status: ListenerStatus,
+    wish: ListenerOverrides,
+    objection: Callable[[str], str] = nothing_against,
 ) -> dict[str, str]:
     """What of a wish cannot be, by its field; each a sentence that says what can."""
     found: dict[str, str] = {}
@@ -179,13 +181,13 @@ def faults(
     return found
 
 
-def new_faults(wish: ListenerWish, objection: Callable[[str], str]) -> dict[str, str]:
+def new_faults(wish: ListenerOverrides, objection: Callable[[str], str]) -> dict[str, str]:
     """The same of a listener that is to be added."""
     why_not = objection(wish.app or "")
     return _out_of_bounds(wish) | ({"app": why_not} if why_not else {})
 
 
-def _out_of_bounds(wish: ListenerWish) -> dict[str, str]:
+def _out_of_bounds(wish: ListenerOverrides) -> dict[str, str]:
     return {
         name: f"Between {least} and {most:,}."
         for name, value, least, most in (

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Final
 from servescope.errors import ListenerError, PortTakenError
 from servescope.records import (
     UNIX,
+    ListenerOverrides,
     ListenerSpec,
     ListenerState,
     ListenerStatus,
-    ListenerWish,
     Sample,
 )
 from servescope.runtime.hostable import nothing_against
@@ -44,7 +44,7 @@ HANDOVER_S: Final = 1.0
 
 STOP_GRACE_S: Final = 1.5
 _HANDOVER_STEP_S: Final = 0.02
-_AS_SET: Final = ListenerWish()
+_AS_SET: Final = ListenerOverrides()
 
 
 @dataclass(slots=True)
@@ -52,9 +52,9 @@ class _Hosted:
     """One listener, what is wanted of it and what became of it."""
 
     base: ListenerSpec
-    is_added: bool = False  # by a person, see ListenerWish
+    is_added: bool = False  # by a person, see ListenerOverrides
     is_leaving: bool = False
-    wish: ListenerWish | None = None  # the one that was acted on last
+    wish: ListenerOverrides | None = None  # the one that was acted on last
     running: RunningListener | None = None
     applied: ListenerSpec | None = None  # what the running one was started with
     status: ListenerStatus | None = None
@@ -93,7 +93,7 @@ class Listeners:
             status.name: status.port for status in previous if status.state is ListenerState.RUNNING
         }
 
-    def reconcile(self, wishes: Mapping[str, ListenerWish]) -> bool:
+    def reconcile(self, wishes: Mapping[str, ListenerOverrides]) -> bool:
         """Make what is what is wanted; return whether a status changed. Changes take a moment."""
         self._take_in(wishes)
         for hosted in list(self._hosted):
@@ -109,7 +109,7 @@ class Listeners:
         before, self._told = self._told, self.statuses()
         return before != self._told
 
-    def _take_in(self, wishes: Mapping[str, ListenerWish]) -> None:
+    def _take_in(self, wishes: Mapping[str, ListenerOverrides]) -> None:
         """Listeners that people have added meanwhile."""
         known = {hosted.base.name for hosted in self._hosted}
         for name, wish in wishes.items():
@@ -121,7 +121,7 @@ class Listeners:
         while self._news:
             yield self._news.popleft()
 
-    def _see_to(self, hosted: _Hosted, wish: ListenerWish) -> None:
+    def _see_to(self, hosted: _Hosted, wish: ListenerOverrides) -> None:
         before, hosted.wish = hosted.wish, wish
         is_new = wish != before
         if not wish.runs:

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Final
 from servescope.errors import LoadRefusedError
 from servescope.load.plan import check, destination, trust
 from servescope.load.supervisor import GeneratorProcess
-from servescope.records import FINAL_STATES, Event, EventKind, RunState
+from servescope.records import TERMINAL_STATES, Event, EventKind, RunState
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from servescope.control.load_runs import Control
+    from servescope.control import Control
     from servescope.load.report import Progress
     from servescope.records import LoadRun
     from servescope.settings import Settings
@@ -49,17 +49,17 @@ class LoadRuns:
 
     def abandon_orphans(self) -> None:
         """End what a former leader left running: its generator died with it."""
-        for run in self._control.active_runs():
+        for run in self._control.load_runs.all_active():
             if run.state is not RunState.REQUESTED or run.plan.comparison:
-                self._control.update_run(
+                self._control.load_runs.update(
                     run.id,
                     state=RunState.FAILED,
                     ended_s=time.time(),
                     message="the process that ran it ended; what it had measured is in the graphs",
                 )
-        for event in self._control.events(0, int(time.time()) + 1):
+        for event in self._control.events.between(0, int(time.time()) + 1):
             if event.kind is EventKind.LOAD_RUN and event.end_s is None:
-                self._control.end_event(event.id, time.time())
+                self._control.events.end(event.id, time.time())
 
     def pids(self) -> list[int]:
         """Pids of the generators that run."""
@@ -67,7 +67,7 @@ class LoadRuns:
 
     def reconcile(self) -> None:
         """Start what is requested, report progress, pass on a stop, write the result."""
-        active = {run.id: run for run in self._control.active_runs()}
+        active = {run.id: run for run in self._control.load_runs.all_active()}
         new = [run for run in active.values() if run.id not in self._going]
         for run_id, going in list(self._going.items()):
             if run_id in active and active[run_id].state is RunState.STOPPING:
@@ -81,7 +81,7 @@ class LoadRuns:
 
     def _start(self, run: LoadRun) -> None:
         plan = run.plan
-        statuses = self._control.listeners()  # those of other processes too
+        statuses = self._control.listeners.statuses()  # those of other processes too
         try:
             check(plan, statuses, self._settings.load_max_rate, self._settings.load_max_seconds)
             target = next(status for status in statuses if status.name == plan.listener)
@@ -99,27 +99,27 @@ class LoadRuns:
             self._finish(run.id, RunState.FAILED, str(error))
             return
         now = time.time()
-        self._control.update_run(run.id, state=RunState.RUNNING, started_s=now)
+        self._control.load_runs.update(run.id, state=RunState.RUNNING, started_s=now)
         text = f"run {run.id}: {plan.rate:g}/s on {plan.listener}"  # short: it stands on each graph
-        event_id = self._control.add_event(Event(EventKind.LOAD_RUN, now, text))
+        event_id = self._control.events.add(Event(EventKind.LOAD_RUN, now, text))
         self._going[run.id] = _Going(generator, event_id)
         logger.info("load run %d started: %s to %s:%d", run.id, text, address, port)
 
     def _report(self, going: _Going) -> None:
         generator, progress = going.generator, going.generator.progress
         if progress is not None and progress is not going.told:
-            self._control.update_run(generator.run_id, progress=progress.to_json())
+            self._control.load_runs.update(generator.run_id, progress=progress.to_json())
             going.told = progress
-        if generator.state not in FINAL_STATES:
+        if generator.state not in TERMINAL_STATES:
             return
         if generator.result is not None:
-            self._control.update_run(generator.run_id, result=generator.result.to_json())
+            self._control.load_runs.update(generator.run_id, result=generator.result.to_json())
         self._finish(generator.run_id, generator.state, generator.message)
-        self._control.end_event(going.event_id, time.time())
+        self._control.events.end(going.event_id, time.time())
         del self._going[generator.run_id]
 
     def _finish(self, run_id: int, state: RunState, message: str) -> None:
-        self._control.update_run(run_id, state=state, ended_s=time.time(), message=message)
+        self._control.load_runs.update(run_id, state=state, ended_s=time.time(), message=message)
         logger.info("load run %d is %s%s", run_id, state, f": {message}" if message else "")
 
     def stop(self) -> None:

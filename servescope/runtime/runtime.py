@@ -8,7 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Final
 
-from servescope.control.load_runs import Control
+from servescope.control import Control
 from servescope.errors import DataFolderError, ServescopeError, UsageError
 from servescope.load.plan import check
 from servescope.monkey_patching import threads_patched_by
@@ -144,11 +144,11 @@ class Runtime:
         control = self.context.process.control
         check(
             plan,
-            control.listeners(),
+            control.listeners.statuses(),
             self.settings.load_max_rate,
             self.settings.load_max_seconds,
         )
-        return control.request_run(plan, time.time())
+        return control.load_runs.request(plan, time.time()).id
 
     def request_comparison(self, plan: ComparisonPlan) -> int:
         """Ask the leader for a comparison; return its id.
@@ -156,11 +156,11 @@ class Runtime:
         Raises LoadRefusedError when the plan is out of bounds or any load is under way.
         """
         check_comparison(plan, self.settings)
-        return self.context.process.control.request_comparison(plan, time.time())
+        return self.context.process.control.comparisons.request(plan, time.time()).id
 
     def stop_load(self, run_id: int) -> None:
         """Ask the leader to stop a load run."""
-        self.context.process.control.request_stop(run_id, time.time())
+        self.context.process.control.load_runs.request_stop(run_id)
 
     def _live(self) -> None:
         next_beat, trouble = 0.0, ""
@@ -221,14 +221,14 @@ class Runtime:
 
     def _beat(self) -> None:
         role = "leader" if self._lock.held else "follower"
-        self._control.beat(os.getpid(), role, time.time())
+        self._control.instances.heartbeat(os.getpid(), role, time.time())
 
     def _leave(self) -> None:
         try:
             if self._leader is not None:
                 self._leader.stop()
                 logger.info("process %d leads no longer", os.getpid())
-            self._control.leave(os.getpid())
+            self._control.instances.remove(os.getpid())
         except ServescopeError as error:
             logger.warning("while stopping: %s", error)
         finally:

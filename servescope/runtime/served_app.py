@@ -16,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from servescope.control.load_runs import Control
+from servescope.control import Control
 from servescope.errors import ListenerError, ServescopeError
 from servescope.recording import Recorder, SampleWriter
 from servescope.recording.recorder import RINGS, SAMPLES_SUFFIX
@@ -76,7 +76,7 @@ class ServedApp:
     def start(self) -> ListenerStatus:
         """Serve; what is so then. Raises ListenerError when it cannot."""
         name = self._spec.name
-        for status in self._control.listeners():
+        for status in self._control.listeners.statuses():
             # A dead leader's rows are still there; a dead server's are not.
             is_there = (
                 status.state is ListenerState.RUNNING and Path(f"/proc/{status.pid}").exists()
@@ -86,12 +86,12 @@ class ServedApp:
                     f"process {status.pid} hosts a listener {name} on port {status.port} already: "
                     "choose another --name"
                 )
-        self._control.forget_wish(name)  # what the command line says now is newer
+        self._control.listeners.discard_overrides(name)  # what the command line says now is newer
         self._listeners.reconcile({})
         (status,) = self._listeners.statuses()
         if status.state is not ListenerState.RUNNING:
             raise ListenerError(status.message)
-        self._control.write_listeners([status], self._pid)
+        self._control.listeners.write_statuses([status], self._pid)
         self.look_after()
         return status
 
@@ -99,9 +99,9 @@ class ServedApp:
         """Hold what is wanted against what is; call a few times a second."""
         self._sample()
         try:
-            if self._listeners.reconcile(self._control.wishes()):
+            if self._listeners.reconcile(self._control.listeners.overrides()):
                 statuses = self._listeners.statuses()
-                self._control.write_listeners(statuses, self._pid)
+                self._control.listeners.write_statuses(statuses, self._pid)
                 self._troubles.tell(statuses)
             tell_news(self._control, self._listeners)
             if time.monotonic() >= self._next_beat:
@@ -124,11 +124,11 @@ class ServedApp:
 
     def _beat(self) -> None:
         now = time.time()
-        self._control.beat(self._pid, Role.SERVER, now)
-        self._control.see_listeners(self._pid, now)
+        self._control.instances.heartbeat(self._pid, Role.SERVER, now)
+        self._control.listeners.heartbeat(self._pid, now)
 
     def _take_or_leave_the_lead(self) -> None:
-        instances = self._control.instances(time.time())
+        instances = self._control.instances.alive(time.time())
         has_dashboard = any(one.role is not Role.SERVER for one in instances)
         if self._collecting is not None:
             if has_dashboard:
@@ -155,8 +155,8 @@ class ServedApp:
         self._samples.close()
         try:
             self._leave_the_lead()
-            self._control.write_listeners([], self._pid)
-            self._control.leave(self._pid)
+            self._control.listeners.write_statuses([], self._pid)
+            self._control.instances.remove(self._pid)
         except ServescopeError as error:
             logger.warning("while stopping: %s", error)
         finally:

@@ -15,7 +15,7 @@ from components.authority import (
     dashboard_for,
 )
 from servescope.errors import NotAllowedError
-from servescope.records import ListenerWish, LoadPlan
+from servescope.records import ListenerOverrides, LoadPlan
 from servescope.runtime import Runtime
 from servescope.settings import Settings
 
@@ -77,16 +77,16 @@ def test_load_needs_the_right_to_act(ask):
 
 
 PLAN = LoadPlan(listener="wsgi", target="/", rate=200, seconds=30)
-WISH = ListenerWish(deny=("192.0.2.0/24",), threads=4)
+WISH = ListenerOverrides(deny=("192.0.2.0/24",), threads=4)
 
 
 @pytest.mark.parametrize(
     ("before", "after", "told"),
     [
-        (ListenerWish(), ListenerWish(), "nothing"),
-        (ListenerWish(), ListenerWish(runs=False), "runs True -> False"),
-        (ListenerWish(), WISH, "threads unset -> 4; deny unset -> 192.0.2.0/24"),
-        (WISH, ListenerWish(deny=(), threads=4), "deny 192.0.2.0/24 -> none"),
+        (ListenerOverrides(), ListenerOverrides(), "nothing"),
+        (ListenerOverrides(), ListenerOverrides(runs=False), "runs True -> False"),
+        (ListenerOverrides(), WISH, "threads unset -> 4; deny unset -> 192.0.2.0/24"),
+        (WISH, ListenerOverrides(deny=(), threads=4), "deny 192.0.2.0/24 -> none"),
     ],
 )
 def test_a_change_is_told_field_by_field(before, after, told):
@@ -108,7 +108,7 @@ def test_each_change_says_who_made_it(ask, caplog):
         flask.test_request_context("/", base_url="http://localhost:8050", environ_overrides=here),
         caplog.at_level(logging.INFO, "servescope.audit"),
     ):
-        board.context.process.control.request_run(PLAN, 1.0)
+        board.context.process.control.load_runs.request(PLAN, 1.0)
         board.change_listener("wsgi", lambda _before: WISH)
         board.reset_listener("wsgi")
         board.stop_load(1)

@@ -114,7 +114,7 @@ def test_a_port_that_was_asked_for_and_is_taken_fails_with_its_holder(start_dash
         running = start_dashboard(FILES_PORT=port, ready=False)
         eventually(lambda: running.url and running.listener("wsgi"))
         with closing(running.control) as control:
-            status = next(one for one in control.listeners() if one.name == "files")
+            status = next(one for one in control.listeners.statuses() if one.name == "files")
         assert status.state == "failed"
         assert f"pid {os.getpid()}" in status.message
         assert not running.listener("files")

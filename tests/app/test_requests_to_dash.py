@@ -371,4 +371,6 @@ def test_a_bare_server_starts_its_part_with_the_first_request(client):
     assert answer.status_code == 200
     context = client.application.extensions["servescope"].context
     started = {"files", "wsgi", "asgi"}
-    eventually(lambda: {status.name for status in context.process.control.listeners()} == started)
+    eventually(
+        lambda: {status.name for status in context.process.control.listeners.statuses()} == started
+    )

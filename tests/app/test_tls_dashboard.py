@@ -5,7 +5,7 @@ import ssl
 import httpx
 import pytest
 
-from servescope.control.load_runs import Control
+from servescope.control import Control
 from servescope.records import ListenerState
 from tests.processes import eventually
 
@@ -43,7 +43,7 @@ def test_a_certificate_that_is_missing_is_told_and_the_others_serve(start_dashbo
     eventually(lambda: dashboard.listener("wsgi"))
     control = Control(dashboard.folder)
     try:
-        files = next(one for one in control.listeners() if one.name == "files")
+        files = next(one for one in control.listeners.statuses() if one.name == "files")
     finally:
         control.close()
     assert files.state is ListenerState.FAILED

@@ -61,7 +61,9 @@ def test_two_models_are_compared_and_the_table_says_which_waits(open_page, contr
     assert "99 of 100 requests were answered within" in told
     assert "Sequential answered" in told
     opened.until("document.querySelectorAll('#compare-outcome .js-plotly-plot').length === 2")
-    eventually(lambda: {one.name for one in control.listeners()} == {"files", "wsgi", "asgi"})
+    eventually(
+        lambda: {one.name for one in control.listeners.statuses()} == {"files", "wsgi", "asgi"}
+    )
     opened.page.locator("#run-strip").wait_for(state="hidden")
     assert opened.page.evaluate("location.search") == "?comparison=1"
     again = open_page("/servers?comparison=1#compare")
@@ -77,10 +79,12 @@ def test_stop_from_the_header_and_the_next_one_is_shown(open_page, control):
     strip = opened.page.locator("#run-strip")
     strip.get_by_text("of 60 s").wait_for(timeout=SECONDS * 1000)
     opened.page.locator("#run-stop").click()
-    eventually(lambda: control.comparisons(1)[0].state is RunState.STOPPED)
+    eventually(lambda: control.comparisons.newest(1)[0].state is RunState.STOPPED)
     strip.wait_for(state="hidden")
     wait_outcome(opened, "stopped")
-    eventually(lambda: {one.name for one in control.listeners()} == {"files", "wsgi", "asgi"})
+    eventually(
+        lambda: {one.name for one in control.listeners.statuses()} == {"files", "wsgi", "asgi"}
+    )
 
 
 @pytest.mark.parametrize(
@@ -93,11 +97,11 @@ def test_stop_from_the_header_and_the_next_one_is_shown(open_page, control):
 )
 def test_what_cannot_run_is_said_beside_the_form(visit, control, label, value, told):
     opened = visit("Servers").wait_drawn("servers-rate")
-    before = len(control.comparisons(50))
+    before = len(control.comparisons.newest(50))
     fill(opened, label, value)
     press(opened, "Compare")
     opened.page.locator("#compare-refused").get_by_text(told).wait_for()
-    assert len(control.comparisons(50)) == before
+    assert len(control.comparisons.newest(50)) == before
 
 
 def test_one_model_alone_is_no_comparison_and_the_boxes_obey_the_keyboard(visit):

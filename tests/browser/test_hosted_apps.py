@@ -56,7 +56,7 @@ def servers(visit, dashboard):
     opened.until("port => document.getElementById('server-port').value == port", str(port))
     yield opened
     control = dashboard.control
-    control.forget_wish("wsgi")
+    control.listeners.discard_overrides("wsgi")
     control.close()
     eventually(lambda: not status_of(dashboard, "wsgi").is_changed)
 

@@ -78,7 +78,7 @@ def test_a_renewed_certificate_is_on_the_card_and_a_broken_one_is_told(open_page
     eventually(lambda: seen(dashboard) == serial)
     assert dashboard.listener("files").since_s == since, "no restart"
     with closing(dashboard.control) as control:
-        texts = [event.text for event in control.events(0, 2**40)]
+        texts = [event.text for event in control.events.between(0, 2**40)]
     assert any("files: renewed certificate" in text for text in texts)
     files.key.write_text("no key")
     wait_card(opened, "files", "are no certificate and key in PEM form; the certificate that ends")

@@ -21,7 +21,7 @@ def fill(opened, label, value):
 
 def newest_run(dashboard):
     with closing(dashboard.control) as control:
-        return control.runs(1)[0]
+        return control.load_runs.newest(1)[0]
 
 
 def figure(opened, label):
@@ -92,12 +92,12 @@ def test_stop_ends_a_run_from_any_page(open_page, dashboard):
 def test_what_cannot_run_is_said_beside_the_form(visit, dashboard, label, value, told):
     opened = visit("Load").wait_drawn("load-rates")
     with closing(dashboard.control) as control:
-        runs = len(control.runs(50))
+        runs = len(control.load_runs.newest(50))
     fill(opened, label, value)
     opened.page.get_by_role("button", name="Start", exact=True).click()
     opened.page.locator("#load-refused").get_by_text(told).wait_for()
     with closing(dashboard.control) as control:
-        assert len(control.runs(50)) == runs
+        assert len(control.load_runs.newest(50)) == runs
 
 
 def test_two_clicks_from_the_overview_on_a_phone(open_page, dashboard):
@@ -131,8 +131,8 @@ def test_the_ports_page_names_our_listeners(visit, dashboard):
 def test_rows_that_came_before_the_code_of_their_table_are_shown(open_page, dashboard):
     """The code of tables is loaded late, and rows that stay as they are come once."""
     with closing(dashboard.control) as control:
-        control.request_run(LoadPlan("wsgi", "/whoami?early", 10, 1), 0.0)
-        eventually(lambda: control.active_run() is None)
+        control.load_runs.request(LoadPlan("wsgi", "/whoami?early", 10, 1), 0.0)
+        eventually(lambda: control.load_runs.active() is None)
     held = []
     opened = open_page("/sign-in")
     opened.page.route("**/async-community*", lambda code: held.append(code))  # noqa: PLW0108 - playwright takes no built-in

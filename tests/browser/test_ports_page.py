@@ -84,9 +84,9 @@ def test_the_servers_of_a_comparison_are_one_line_beside_the_standing_ports(open
     models = (ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.THREAD_POOL)
     asked = ComparisonPlan(models, BUNDLED_WSGI, "/slow?ms=40", 50, 1.0, together=True)
     with closing(dashboard.control) as control:
-        number = control.request_comparison(asked, time.time())
+        number = control.comparisons.request(asked, time.time()).id
         opened.until(f"({NAMES})().includes('comparison waiting')", seconds=30)
-        eventually(lambda: control.comparison(number).is_over, 30)
+        eventually(lambda: control.comparisons.by_id(number).is_over, 30)
     ours = {str(dashboard.port(name)) for name in ("files", "wsgi", "asgi")}
     wanted = {f"{port} {word}" for port in {*ours, "comparison"} for word in ("waiting", "backlog")}
     assert set(opened.page.evaluate(NAMES)) == wanted

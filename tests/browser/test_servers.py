@@ -17,7 +17,7 @@ pytestmark = pytest.mark.browser
 
 def status_of(dashboard, name):
     with closing(dashboard.control) as control:
-        return next(one for one in control.listeners() if one.name == name)
+        return next(one for one in control.listeners.statuses() if one.name == name)
 
 
 def get(port, path="/whoami"):
@@ -65,7 +65,7 @@ def servers(visit, dashboard):
     opened.until("port => document.getElementById('server-port').value == port", str(port))
     yield opened
     with closing(dashboard.control) as control:
-        control.forget_wish("wsgi")
+        control.listeners.discard_overrides("wsgi")
     eventually(lambda: status_of(dashboard, "wsgi").model == "thread_pool")
     eventually(lambda: not status_of(dashboard, "wsgi").is_changed)
     eventually(lambda: dashboard.listener("wsgi"))

@@ -20,7 +20,7 @@ from websockets.sync.client import connect
 
 from servescope import catalog
 from servescope.commands import serve_options
-from servescope.control.load_runs import Control
+from servescope.control import Control
 from servescope.recording.recorder import RINGS, SAMPLES_SUFFIX
 from servescope.records import ConcurrencyModel
 from servescope.store.query import Aggregation, Query
@@ -114,10 +114,10 @@ def test_an_app_is_served_and_recorded_without_a_dashboard(serve, app, options, 
         assert served.get() == 200
     eventually(lambda: total_requests(served.folder, "mine") == 20)
     with closing(Control(served.folder)) as control:
-        (status,) = control.listeners()
+        (status,) = control.listeners.statuses()
         assert (status.name, status.port, status.model) == ("mine", served.port, model)
         assert served.end() == 0
-        assert control.listeners() == []
+        assert control.listeners.statuses() == []
     assert served.process.stdout.read() == ""
     eventually(lambda: not any(map(alive, served.known)))
 
@@ -166,9 +166,9 @@ def test_a_listener_of_another_process_can_be_changed_and_loaded(serve, start_da
     served = serve(WSGI, "--port", "0", "--name", "mine", "--model", "prefork")
     eventually(lambda: dashboard.listener("mine"))
     with closing(Control(served.folder)) as control:
-        control.change_wish("mine", lambda wish: replace(wish, deny=("127.0.0.1",)))
+        control.listeners.change_overrides("mine", lambda wish: replace(wish, deny=("127.0.0.1",)))
         eventually(lambda: served.get() == 403)
-        control.change_wish(
+        control.listeners.change_overrides(
             "mine", lambda wish: replace(wish, deny=(), model=ConcurrencyModel.SEQUENTIAL)
         )
         eventually(lambda: dashboard.listener("mine").model == "sequential")

@@ -3,7 +3,7 @@
 import pytest
 
 from servescope import catalog
-from servescope.control.load_runs import Control
+from servescope.control import Control
 from servescope.histogram import count
 from servescope.records import ListenerState, ListenerStatus
 from servescope.settings import load_settings

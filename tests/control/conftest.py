@@ -1,5 +1,36 @@
-"""A store in a folder of its own: what is wanted and what is lies in its file."""
+"""A store in a folder of its own, and two processes' control tables in its file."""
 
+import pytest
+
+from servescope.comparison import ComparisonPlan
+from servescope.control import Control
+from servescope.records import ConcurrencyModel, LoadPlan
 from tests.store.conftest import store
 
 __all__ = ["store"]
+
+
+@pytest.fixture
+def control(tmp_path):
+    control = Control(tmp_path)
+    yield control
+    control.close()
+
+
+@pytest.fixture
+def other(tmp_path):
+    """The same folder as another process has it open."""
+    other = Control(tmp_path)
+    yield other
+    other.close()
+
+
+@pytest.fixture
+def load_plan():
+    return LoadPlan("files", "/größe?q=1", rate=50.5, seconds=3, keep_alive=False, seed=7)
+
+
+@pytest.fixture
+def comparison_plan():
+    models = (ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.PREFORK)
+    return ComparisonPlan(models, "a:b", "/größe", 40, 2.5, 16, "c:d")

@@ -29,7 +29,7 @@ PROGRAM = """
     from servescope.recording import Recorder
     from servescope.store.query import Query
     from servescope.collecting.collector import Collector
-    from servescope.control.load_runs import Control
+    from servescope.control import Control
     from servescope.store.sqlite.store import open_store
     from tests.private_disk import break_ext4, freeze, thaw
 
@@ -78,9 +78,9 @@ PROGRAM = """
         serve(5, 60)
         told["problem"] = collector.status.store_problem
         told["while"] = counted(store)
-        told["listeners"] = control.listeners()
+        told["listeners"] = control.listeners.statuses()
         try:
-            control.beat(os.getpid(), "leader", time.time())
+            control.instances.heartbeat(os.getpid(), "leader", time.time())
         except ServescopeError as error:
             told["beat"] = str(error)
     finally:

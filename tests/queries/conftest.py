@@ -5,7 +5,7 @@ import pytest
 
 from servescope import histogram
 from servescope.catalog import COLLECT_DURATION, CPU_UTILIZATION, NETWORK_IO, REQUEST_DURATION
-from servescope.control.load_runs import Control
+from servescope.control import Control
 from servescope.settings import Settings
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.sqlite.store import open_store

@@ -7,7 +7,7 @@ import pytest
 
 from servescope import histogram
 from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, MEMORY_UTILIZATION, REQUEST_DURATION
-from servescope.control.load_runs import Control
+from servescope.control import Control
 from servescope.histogram import ERROR_BOUND
 from servescope.queries import fleet, overview
 from servescope.settings import ALL_HOSTS, Settings

@@ -40,10 +40,10 @@ def context(harness):
 
 
 def run(context, started, ended, plan=PLAN):
-    number = context.process.control.request_run(plan, started)
-    context.process.control.update_run(number, state=RunState.RUNNING, started_s=started)
+    number = context.process.control.load_runs.request(plan, started).id
+    context.process.control.load_runs.update(number, state=RunState.RUNNING, started_s=started)
     if ended:
-        context.process.control.update_run(number, state=RunState.DONE, ended_s=ended)
+        context.process.control.load_runs.update(number, state=RunState.DONE, ended_s=ended)
     return number
 
 

@@ -94,7 +94,7 @@ def test_a_restart_goes_on_from_what_was_kept(harness, monkeypatch):
     for ts in range(START, START + 40):
         harness.fill(context, ts, ts + 1)
         told(context, totals)
-    assert context.process.control.kept_totals().until > START + 30
+    assert context.process.control.scrape_totals.checkpoint().until > START + 30
     assert told(harness.context(), Totals()) == told(context, totals)
 
 
@@ -148,5 +148,5 @@ def test_a_full_disk_keeps_nobody_from_being_told(harness, monkeypatch):
     def full(*_):
         raise StoreFullError("no room")
 
-    monkeypatch.setattr("servescope.control.load_runs.Control.keep_totals", full)
+    monkeypatch.setattr("servescope.control.scrape_totals.ScrapeTotals.replace", full)
     assert counters(told(context, totals)) == exact(START, START + 20)

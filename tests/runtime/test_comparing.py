@@ -37,25 +37,25 @@ def dashboard(tmp_path_factory):
 def control(dashboard):
     control = dashboard.control
     yield control
-    compared = control.active_comparison()
+    compared = control.comparisons.active()
     if compared is not None:
-        control.stop_comparison(compared.id)
-        eventually(lambda: control.active_comparison() is None)
+        control.comparisons.request_stop(compared.id)
+        eventually(lambda: control.comparisons.active() is None)
     control.close()
 
 
 def names(control):
-    return {one.name for one in control.listeners()}
+    return {one.name for one in control.listeners.statuses()}
 
 
 def finished(control, number, seconds=60):
     return eventually(
-        lambda: (found := control.comparison(number)).is_over and found, seconds, step=0.05
+        lambda: (found := control.comparisons.by_id(number)).is_over and found, seconds, step=0.05
     )
 
 
 def ask(control, asked):
-    return control.request_comparison(asked, time.time())
+    return control.comparisons.request(asked, time.time()).id
 
 
 @pytest.mark.process
@@ -76,7 +76,7 @@ def test_one_after_the_other_each_with_the_same_requests_and_its_own_figures(das
     assert slow.result["latency_ms"]["p99"] >= slow.result["naive_ms"]["p99"]
     assert slow.accept_queue_max > 1
     assert slow.result["seconds"] > 50 * 0.040
-    first, second = (control.run(one.run_id) for one in over.contenders)
+    first, second = (control.load_runs.by_id(one.run_id) for one in over.contenders)
     assert (first.plan.seed, first.plan.rate) == (second.plan.seed, second.plan.rate)
     assert second.started_s > first.ended_s
     eventually(lambda: names(control) == set(HOME))
@@ -92,7 +92,7 @@ def test_all_at_once_and_prefork_and_asgi(control):
     )
     over = finished(control, ask(control, asked))
     assert over.state is RunState.DONE, over
-    runs = [control.run(one.run_id) for one in over.contenders]
+    runs = [control.load_runs.by_id(one.run_id) for one in over.contenders]
     assert max(run.started_s for run in runs) < min(run.ended_s for run in runs)
     assert [one.processes for one in over.contenders] == [1, 3, 1]
     assert [one.app_kind for one in over.contenders] == ["wsgi", "wsgi", "asgi"]
@@ -110,15 +110,19 @@ def test_a_folder_is_compared_too(control):
 def test_a_stop_ends_it_soon_and_leaves_nothing(dashboard, control):
     number = ask(control, plan(seconds=60))
     eventually(lambda: "compare-sequential" in names(control))
-    eventually(lambda: control.active_runs() and control.active_runs()[0].state == "running")
+    eventually(
+        lambda: (
+            control.load_runs.all_active() and control.load_runs.all_active()[0].state == "running"
+        )
+    )
     port = dashboard.port("compare-sequential")
     began = time.monotonic()
-    control.stop_comparison(number)
+    control.comparisons.request_stop(number)
     over = finished(control, number)
     assert time.monotonic() - began < 15
     assert over.state is RunState.STOPPED
     assert [one.state for one in over.contenders] == ["stopped", "stopped"]
-    eventually(lambda: names(control) == set(HOME) and not control.active_runs())
+    eventually(lambda: names(control) == set(HOME) and not control.load_runs.all_active())
     assert not is_bound(port)
     eventually(lambda: len(children(dashboard.process.pid)) == 0)
 
@@ -146,7 +150,11 @@ def test_kill_of_the_leader_in_the_middle_leaves_neither_process_nor_listener(st
     control = running.control
     number = ask(control, plan((ConcurrencyModel.PREFORK, POOL), seconds=60))
     eventually(lambda: "compare-prefork" in names(control))
-    eventually(lambda: control.active_runs() and control.active_runs()[0].state == "running")
+    eventually(
+        lambda: (
+            control.load_runs.all_active() and control.load_runs.all_active()[0].state == "running"
+        )
+    )
     port, leader = running.port("compare-prefork"), running.leader
     helpers = children(leader)
     assert len(helpers) == 4, "the contender, its two workers, and the load generator"
@@ -156,7 +164,7 @@ def test_kill_of_the_leader_in_the_middle_leaves_neither_process_nor_listener(st
     eventually(lambda: not any(map(alive, helpers)))
     assert not is_bound(port)
     eventually(lambda: names(control) == set(HOME))
-    assert control.active_runs() == []
+    assert control.load_runs.all_active() == []
     again = ask(control, plan())
     assert finished(control, again).state is RunState.DONE
     control.close()

@@ -11,9 +11,9 @@ from servescope.records import (
     AppKind,
     ConcurrencyModel,
     ListenerOptions,
+    ListenerOverrides,
     ListenerState,
     ListenerStatus,
-    ListenerWish,
 )
 from servescope.runtime.listener_config import faults, new_faults, wanted_listeners, wished
 from servescope.settings import Settings
@@ -32,12 +32,12 @@ def status(kind=AppKind.WSGI, **options):
 
 
 def test_no_wish_leaves_the_settings(spec, tmp_path):
-    assert wished(spec, ListenerWish(restarts=7), tmp_path) == spec
+    assert wished(spec, ListenerOverrides(restarts=7), tmp_path) == spec
     assert spec.options.allow == ("127.0.0.0/8",)
 
 
 def test_what_is_wished_wins(spec, tmp_path):
-    wish = ListenerWish(
+    wish = ListenerOverrides(
         port=9000, model=ConcurrencyModel.PREFORK, workers=4, deny=("::1",), access_log=True
     )
     got = wished(spec, wish, tmp_path)
@@ -51,18 +51,18 @@ def test_a_log_of_the_settings_keeps_its_place_and_can_be_switched_off(tmp_path)
     settings = Settings(data_dir=tmp_path, access_log=tmp_path / "there")
     spec = wanted_listeners(settings)[1]
     assert spec.options.access_log == str(tmp_path / "there" / "wsgi.log")
-    assert wished(spec, ListenerWish(access_log=True), tmp_path) == spec
-    assert wished(spec, ListenerWish(access_log=False), tmp_path).options.access_log == ""
+    assert wished(spec, ListenerOverrides(access_log=True), tmp_path) == spec
+    assert wished(spec, ListenerOverrides(access_log=False), tmp_path).options.access_log == ""
 
 
 @pytest.mark.parametrize(
     ("wish", "fields"),
     [
-        (ListenerWish(), []),
-        (ListenerWish(port=0), []),
-        (ListenerWish(port=-1, threads=0, workers=65), ["port", "threads", "workers"]),
-        (ListenerWish(deny=("10.0.0.0/8", "x")), ["deny"]),
-        (ListenerWish(model=ConcurrencyModel.SEQUENTIAL), []),
+        (ListenerOverrides(), []),
+        (ListenerOverrides(port=0), []),
+        (ListenerOverrides(port=-1, threads=0, workers=65), ["port", "threads", "workers"]),
+        (ListenerOverrides(deny=("10.0.0.0/8", "x")), ["deny"]),
+        (ListenerOverrides(model=ConcurrencyModel.SEQUENTIAL), []),
     ],
 )
 def test_faults_are_found_by_field(wish, fields):
@@ -70,46 +70,46 @@ def test_faults_are_found_by_field(wish, fields):
 
 
 def test_an_asgi_app_stays_on_a_loop():
-    wish = ListenerWish(model=ConcurrencyModel.THREAD_POOL)
+    wish = ListenerOverrides(model=ConcurrencyModel.THREAD_POOL)
     assert list(faults(status(AppKind.ASGI), wish)) == ["model"]
-    assert faults(status(AppKind.ASGI), ListenerWish(model=ConcurrencyModel.ASYNCIO)) == {}
+    assert faults(status(AppKind.ASGI), ListenerOverrides(model=ConcurrencyModel.ASYNCIO)) == {}
 
 
 def test_fields_that_show_what_is_ask_for_nothing():
     told = status(deny=("::1",), access_log="/x")
-    assert read(told, field_values(told), log=True) == (ListenerWish(), {})
+    assert read(told, field_values(told), log=True) == (ListenerOverrides(), {})
 
 
 def test_a_form_asks_for_what_was_changed_and_keeps_the_rest():
     values = [9000, "prefork", 8, 2, " 10.0.0.0/8 ,, ::1", "", " c:d "]
     wish, found = read(status(), values, log=True)
     assert found == {}
-    assert wish == ListenerWish(
+    assert wish == ListenerOverrides(
         port=9000, model=ConcurrencyModel.PREFORK, deny=("10.0.0.0/8", "::1"), access_log=True,
         app="c:d",
     )  # fmt: skip
-    before = ListenerWish(runs=False, restarts=2, threads=5, port=1234)
+    before = ListenerOverrides(runs=False, restarts=2, threads=5, port=1234)
     after = merged(before, wish)
     assert (after.runs, after.restarts, after.threads, after.port) == (False, 2, 5, 9000)
 
 
 def test_what_says_nothing_is_found():
     wish, found = read(status(), ["", "fibres", "x", 1.5, "", "", "a:b"], log=False)
-    assert wish == ListenerWish()
+    assert wish == ListenerOverrides()
     assert sorted(found) == ["model", "port", "threads", "workers"]
 
 
 def test_an_app_that_could_not_be_is_wished_for_no_longer_once_another_field_changes():
-    before = ListenerWish(app="broken:app", threads=5)
-    after = merged(before, ListenerWish(workers=3), status())
+    before = ListenerOverrides(app="broken:app", threads=5)
+    after = merged(before, ListenerOverrides(workers=3), status())
     assert (after.app, after.threads, after.workers) == ("a:b", 5, 3)
-    assert merged(before, ListenerWish(app="c:d"), status()).app == "c:d"
+    assert merged(before, ListenerOverrides(app="c:d"), status()).app == "c:d"
 
 
 def test_a_listener_to_add_needs_a_name_of_its_own_and_a_port():
     name, wish, found = read_new(" mine ", "a:b ", "9000", ["wsgi"])
     assert (name, found) == ("mine", {})
-    assert wish == ListenerWish(is_added=True, app="a:b", port=9000)
+    assert wish == ListenerOverrides(is_added=True, app="a:b", port=9000)
     assert sorted(read_new("wsgi", "a:b", "", ["wsgi"])[2]) == ["name", "port"]
     assert sorted(read_new("../x", "a:b", 0, [])[2]) == ["name"]
     assert sorted(new_faults(replace(wish, port=70_000), "Not {}.".format)) == ["app", "port"]

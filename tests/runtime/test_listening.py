@@ -11,7 +11,7 @@ from functools import partial
 import pytest
 
 from servescope.recording import Recorder
-from servescope.records import ConcurrencyModel, ListenerState, ListenerWish
+from servescope.records import ConcurrencyModel, ListenerOverrides, ListenerState
 from servescope.runtime.hostable import BUNDLED_ASGI, BUNDLED_SITE, BUNDLED_WSGI, objection
 from servescope.runtime.listener_config import added_listener, wanted_listeners
 from servescope.runtime.listeners import Listeners
@@ -72,7 +72,7 @@ class ModelHarness:
         return next((one for one in self.listeners.statuses() if one.name == name), None)
 
     def want(self, name="wsgi", **wish):
-        self.wishes[name] = replace(self.wishes.get(name, ListenerWish()), **wish)
+        self.wishes[name] = replace(self.wishes.get(name, ListenerOverrides()), **wish)
         return self.settle(name)
 
     def body(self, name="wsgi", path="/"):
@@ -210,11 +210,11 @@ def test_a_module_that_takes_long_to_import_holds_up_nobody(harness, tmp_path):
         f"import pathlib, time\nwhile not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.01)\n"
         "app = lambda environ, start_response: []\n"
     )
-    harness.wishes["mine"] = ListenerWish(is_added=True, app="lingering:app", port=0)
+    harness.wishes["mine"] = ListenerOverrides(is_added=True, app="lingering:app", port=0)
     try:
         harness.listeners.reconcile(harness.wishes)
         assert harness.status("mine").state is ListenerState.STARTING
-        harness.wishes["wsgi"] = ListenerWish(app="plain_wsgi:app")
+        harness.wishes["wsgi"] = ListenerOverrides(app="plain_wsgi:app")
         harness.listeners.reconcile(harness.wishes)
         eventually(lambda: harness.status().app == "plain_wsgi:app")
         harness.comes_to_answer(b"mine")

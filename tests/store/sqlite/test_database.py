@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
-from servescope.control.load_runs import Control
+from servescope.control import Control
 from servescope.errors import DataFolderError, StoreError, StoreVersionError
 from servescope.histogram import count
 from servescope.records import EventKind
@@ -34,7 +34,7 @@ def sent(store, start=MINUTE, end=MINUTE + 600):
 
 def events(folder):
     control = Control(folder)
-    found = [event for event in control.events(0, 4e9) if event.kind is EventKind.STORE]
+    found = [event for event in control.events.between(0, 4e9) if event.kind is EventKind.STORE]
     control.close()
     return found
 
@@ -111,8 +111,8 @@ def test_other_doors_follow_to_the_new_file(tmp_path):
     assert follower.bounds() == (MINUTE + 300, MINUTE + 301)
     assert follower.version() not in {before, 0}
     assert follower.version() == store.version()
-    control.beat(1, "leader", 5.0)
-    assert [one.pid for one in control.instances(6.0)] == [1]
+    control.instances.heartbeat(1, "leader", 5.0)
+    assert [one.pid for one in control.instances.alive(6.0)] == [1]
     for door in (store, follower, control):
         door.close()
 

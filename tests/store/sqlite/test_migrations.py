@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
-from servescope.control.load_runs import Control
+from servescope.control import Control
 from servescope.errors import StoreFullError
 from servescope.records import EventKind
 from servescope.store.base import Batch, Frame
@@ -89,7 +89,7 @@ def test_the_page_says_that_a_file_was_migrated_and_only_once(old):
     for _ in range(2):
         open_store(old).close()
     control = Control(old)
-    told = [one.text for one in control.events(0, 4e9) if one.kind is EventKind.STORE]
+    told = [one.text for one in control.events.between(0, 4e9) if one.kind is EventKind.STORE]
     assert told == [f"The store was brought from schema 1 to {VERSION}."]
     control.close()
 

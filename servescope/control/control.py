@@ -1,0 +1,37 @@
+"""All of the control tables of one data folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from servescope.control.comparisons import Comparisons
+from servescope.control.events import Events
+from servescope.control.instances import Instances
+from servescope.control.listeners import Listeners
+from servescope.control.load_runs import LoadRuns
+from servescope.control.scrape_totals import ScrapeTotals
+from servescope.store.sqlite.database import Database
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Control:
+    """Opens the store's file in `folder` for the control tables, and closes it.
+
+    Raises what opening a store raises.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        # No bound: the rows are small, and wanted most when the metrics have no room.
+        self._database = Database(folder, None)
+        self.load_runs = LoadRuns(self._database)
+        self.comparisons = Comparisons(self._database)
+        self.listeners = Listeners(self._database)
+        self.events = Events(self._database)
+        self.instances = Instances(self._database)
+        self.scrape_totals = ScrapeTotals(self._database)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._database.close()

@@ -1,0 +1,52 @@
+"""Rows of the events: annotations that every graph draws on its time axis."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from servescope.records import Event, EventKind
+
+if TYPE_CHECKING:
+    from servescope.store.sqlite.database import Database
+
+
+class Events:
+    """The events of a store; times in epoch seconds."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, event: Event) -> int:
+        """Add an annotation; return its id. `event.id` is not looked at."""
+        return self._database.write(
+            lambda connection: int(
+                connection.execute(
+                    "INSERT INTO event (kind, start_s, end_s, text) VALUES (?, ?, ?, ?)",
+                    (event.kind, event.start_s, event.end_s, event.text),
+                ).lastrowid
+                or 0
+            )
+        )
+
+    def end(self, event_id: int, end_s: float) -> None:
+        """Give an open annotation its end."""
+        self._database.write(
+            lambda connection: connection.execute(
+                "UPDATE event SET end_s = ? WHERE id = ?", (end_s, event_id)
+            )
+        )
+
+    def between(self, start_s: float, end_s: float) -> list[Event]:
+        """Annotations that touch `[start_s, end_s)`, oldest first.
+
+        A load run without an end goes on; any other event without an end is a moment.
+        """
+        rows = self._database.read(
+            lambda connection: connection.execute(
+                "SELECT kind, start_s, text, end_s, id FROM event WHERE start_s < ? AND"
+                " (coalesce(end_s, start_s) >= ? OR (end_s IS NULL AND kind = ?))"
+                " ORDER BY start_s, id",
+                (end_s, start_s, EventKind.LOAD_RUN),
+            ).fetchall()
+        )
+        return [Event(EventKind(kind), *rest) for kind, *rest in rows]
