@@ -30,7 +30,7 @@ def comparison(plan: ComparisonPlan) -> str:
 
 
 def difference(before: ListenerOverrides, after: ListenerOverrides) -> str:
-    """The fields in which two wishes differ, in words; a value nobody chose is `unset`."""
+    """The fields in which two overrides differ, in words; a value nobody chose is `unset`."""
     changed = [
         f"{field.name} {_told(old)} -> {_told(new)}"
         for field in fields(after)

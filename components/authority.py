@@ -13,17 +13,19 @@ from typing import TYPE_CHECKING, Final
 
 from components import audit, client
 from components.sign_in import SignIn
+from servescope.actions import comparisons, listeners, load_runs
 from servescope.errors import NotAllowedError, StoreError
 from servescope.rate_limited_log import RateLimitedLog
-from servescope.runtime import hostable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from servescope.comparison import ComparisonPlan
+    from servescope.actions.comparisons import ComparisonRequest
+    from servescope.actions.listeners import ListenerRequest, NewListenerRequest
+    from servescope.actions.load_runs import LoadRunRequest
+    from servescope.control import Control
+    from servescope.control.listeners import OverridesChange
     from servescope.queries.context import QueryContext
-    from servescope.records import ListenerOverrides, LoadPlan
     from servescope.runtime import Runtime
+    from servescope.settings import Settings
 
 SIGN_IN: Final = "Changes need the operator's password: sign in first."
 FROM_HERE_ONLY: Final = (
@@ -53,6 +55,11 @@ class Dashboard:
         return self.runtime.context
 
     @property
+    def settings(self) -> Settings:
+        """The settings of this process."""
+        return self.runtime.settings
+
+    @property
     def has_password(self) -> bool:
         """Whether acting needs a sign-in."""
         return self._sign_in is not None
@@ -69,7 +76,7 @@ class Dashboard:
         """The person behind the present request in words, and a reason why they may not act."""
         address = client.address() or "a unix socket"
         if self._sign_in is None:
-            if self.runtime.settings.is_behind_proxy:
+            if self.settings.is_behind_proxy:
                 return address, BEHIND_PROXY
             if client.is_local():
                 return f"{address} (at this machine)", ""
@@ -102,73 +109,77 @@ class Dashboard:
         if not reason:
             audit.note(actor, "signed out")
 
-    def request_load(self, plan: LoadPlan) -> int:
+    def start_load_run(self, request: LoadRunRequest) -> int:
         """Start a load run; return its id. Raises NotAllowedError, LoadRefusedError."""
         actor = self._demand()
-        run_id = self.runtime.request_load(plan)
-        audit.note(actor, f"asked for load run {run_id}: {audit.load(plan)}")
-        return run_id
+        run = load_runs.start(self._control, self.settings, request)
+        audit.note(actor, f"asked for load run {run.id}: {audit.load(run.plan)}")
+        return run.id
 
-    def stop_load(self, run_id: int) -> None:
-        """Stop a load run. Raises NotAllowedError."""
+    def stop_load_run(self, run_id: int) -> None:
+        """Stop a load run. Raises NotAllowedError, LoadRefusedError."""
         actor = self._demand()
-        self.runtime.stop_load(run_id)
+        load_runs.stop(self._control.load_runs, run_id)
         audit.note(actor, f"asked for the end of load run {run_id}")
 
-    def request_comparison(self, plan: ComparisonPlan) -> int:
+    def start_comparison(self, request: ComparisonRequest) -> int:
         """Start a comparison; return its id. Raises NotAllowedError, LoadRefusedError."""
         actor = self._demand()
-        comparison_id = self.runtime.request_comparison(plan)
-        audit.note(actor, f"asked for comparison {comparison_id}: {audit.comparison(plan)}")
-        return comparison_id
+        asked = comparisons.start(self._control.comparisons, self.settings, request)
+        audit.note(actor, f"asked for comparison {asked.id}: {audit.comparison(asked.plan)}")
+        return asked.id
 
     def stop_comparison(self, comparison_id: int) -> None:
-        """Stop a comparison. Raises NotAllowedError."""
+        """Stop a comparison. Raises NotAllowedError, LoadRefusedError."""
         actor = self._demand()
-        self.context.process.control.comparisons.request_stop(comparison_id)
+        comparisons.stop(self._control.comparisons, comparison_id)
         audit.note(actor, f"asked for the end of comparison {comparison_id}")
 
-    def change_listener(
-        self, name: str, change: Callable[[ListenerOverrides], ListenerOverrides]
-    ) -> None:
-        """Want something else of a listener. Raises NotAllowedError."""
-        actor = self._demand()
-        changes: list[str] = []
+    def change_listener(self, name: object, request: ListenerRequest) -> None:
+        """Have a listener as the request describes it.
 
-        def noted(before: ListenerOverrides) -> ListenerOverrides:
-            after = change(before)
-            changes.append(audit.difference(before, after))
-            return after
-
-        self.context.process.control.listeners.change_overrides(name, noted)
-        audit.note(actor, f"changed listener {name}: {changes[-1]}")
-
-    def why_not_host(self, app: str) -> str:
-        """Why an app may not be hosted from the browser; empty when it may."""
-        # What is hosted already, say by `python -m servescope serve`, may be hosted on.
-        own = [
-            one.app
-            for one in self.context.process.control.listeners.statuses()
-            if not one.is_changed
-        ]
-        return hostable.objection(self.runtime.settings, app, own)
-
-    def offered_apps(self) -> list[str]:
-        """The apps a person may choose."""
-        return hostable.offered(self.runtime.settings)
-
-    def hosting_rule(self) -> str:
-        """In a sentence what may be hosted from the browser, and how to allow more."""
-        return hostable.rule(self.runtime.settings)
-
-    def reset_listener(self, name: str) -> None:
-        """Want of a listener what its settings say; one that was added goes.
-
-        Raises NotAllowedError.
+        This and what follows raises NotAllowedError and ListenerRefusedError.
         """
         actor = self._demand()
-        self.context.process.control.listeners.discard_overrides(name)
-        audit.note(actor, f"changed listener {name}: back to its settings, or removed")
+        change = listeners.change(self._control.listeners, self.settings, name, request)
+        _note_change(actor, name, change)
+
+    def add_listener(self, request: NewListenerRequest) -> str:
+        """Have one more listener; return its name."""
+        actor = self._demand()
+        name, change = listeners.add(self._control.listeners, self.settings, request)
+        _note_change(actor, name, change)
+        return name
+
+    def remove_listener(self, name: object) -> None:
+        """End a listener that was added."""
+        actor = self._demand()
+        audit.note(actor, f"removed listener {listeners.remove(self._control.listeners, name)}")
+
+    def reset_listener(self, name: object) -> None:
+        """Have a listener as its settings say."""
+        actor = self._demand()
+        reset = listeners.reset(self._control.listeners, name)
+        audit.note(actor, f"changed listener {reset}: back to its settings")
+
+    def start_listener(self, name: object) -> None:
+        """Let a listener run."""
+        actor = self._demand()
+        _note_change(actor, name, listeners.start(self._control.listeners, name))
+
+    def stop_listener(self, name: object) -> None:
+        """Let a listener not run."""
+        actor = self._demand()
+        _note_change(actor, name, listeners.stop(self._control.listeners, name))
+
+    def restart_listener(self, name: object) -> None:
+        """Have a new generation of a listener."""
+        actor = self._demand()
+        _note_change(actor, name, listeners.restart(self._control.listeners, name))
+
+    @property
+    def _control(self) -> Control:
+        return self.context.process.control
 
     def _demand(self) -> str:
         """Who acts. Raises NotAllowedError when they may not."""
@@ -179,6 +190,10 @@ class Dashboard:
             )
             raise NotAllowedError(reason)
         return actor
+
+
+def _note_change(actor: str, name: object, change: OverridesChange) -> None:
+    audit.note(actor, f"changed listener {name}: {audit.difference(*change)}")
 
 
 def dashboard_for(runtime: Runtime) -> Dashboard:

@@ -9,8 +9,8 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 
 from components import status
-from components.attributes import attributes
 from components.comparison_reading import failures, microseconds, name, reading
+from components.help import attributes
 from components.listeners import short_app
 from components.load_run import ms
 from components.server_form import how

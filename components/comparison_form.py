@@ -2,43 +2,40 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Final
 
 import dash_mantine_components as dmc
 from dash import html
 
-from components.attributes import attributes
-from servescope.comparison import ComparisonPlan
+from components.help import attributes
+from servescope.actions.comparisons import ComparisonRequest
 from servescope.records import ConcurrencyModel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from servescope.runtime.subjects import Subject
+    from servescope.actions.compared_endpoints import ComparedEndpoint
 
 FIELDS: Final = (
     "compare-models",
-    "compare-subject",
+    "compare-endpoint",
     "compare-target",
     "compare-rate",
     "compare-seconds",
     "compare-connections",
     "compare-order",
 )
-"""Ids of the fields, in the order in which `read` takes their values."""
+"""Ids of the fields, in the order of ComparisonRequest."""
 
 ONE_BY_ONE: Final = "one by one"
 TOGETHER: Final = "together"
 DEFAULT_MODELS: Final = (ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.THREAD_POOL)
 """One connection at a time beside several: the question a learner comes with."""
 
-_NUMBERS: Final = ("requests per second", "seconds", "connections")
 
-
-def comparison_form(subjects: Mapping[str, Subject], why_not: str) -> html.Div:
+def comparison_form(endpoints: Mapping[str, ComparedEndpoint], why_not: str) -> html.Div:
     """The form; when `why_not` says something, it is shown and nothing can be started."""
-    first = next(iter(subjects.values()))
+    first = next(iter(endpoints.values()))
     models = dmc.CheckboxGroup(
         id=FIELDS[0],
         label="Models",
@@ -54,8 +51,8 @@ def comparison_form(subjects: Mapping[str, Subject], why_not: str) -> html.Div:
         models,
         dmc.Select(
             id=FIELDS[1], label="Endpoint", description="the same for each model",
-            data=[{"value": name, "label": one.label} for name, one in subjects.items()],
-            value=next(iter(subjects)), allowDeselect=False, className="wide",
+            data=[{"value": name, "label": one.label} for name, one in endpoints.items()],
+            value=next(iter(endpoints)), allowDeselect=False, className="wide",
         ),
         dmc.TextInput(
             id=FIELDS[2], label="Path and query", description="of a request",
@@ -63,14 +60,15 @@ def comparison_form(subjects: Mapping[str, Subject], why_not: str) -> html.Div:
         ),
         dmc.NumberInput(
             id=FIELDS[3], label="Rate", description="requests a second",
-            value=40, min=1, thousandSeparator=",",
+            value=40, clampBehavior="none", thousandSeparator=",",
         ),
         dmc.NumberInput(
-            id=FIELDS[4], label="Seconds", description="for each model", value=5, min=1
+            id=FIELDS[4], label="Seconds", description="for each model", value=5,
+            clampBehavior="none",
         ),
         dmc.NumberInput(
-            id=FIELDS[5], label="Connections", description="at most, to each", value=32, min=1,
-            allowDecimal=False,
+            id=FIELDS[5], label="Connections", description="at most, to each", value=32,
+            clampBehavior="none", allowDecimal=False,
         ),
         dmc.Select(
             id=FIELDS[6], label="Order", description="at once, they share the cores",
@@ -94,31 +92,15 @@ def comparison_form(subjects: Mapping[str, Subject], why_not: str) -> html.Div:
     )
 
 
-def read(subjects: Mapping[str, Subject], *values: object) -> ComparisonPlan | str:
-    """The plan the fields describe, or a sentence that says which of them does not say enough."""
-    models, name, target, *numbers, order = values
-    subject = subjects.get(str(name))
-    if subject is None:
-        return "Choose an endpoint."
-    if not isinstance(models, list):
-        return "Choose two to four models."
-    read_numbers = []
-    for label, value in zip(_NUMBERS, numbers, strict=True):
-        try:
-            number = float(str(value))
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number):
-            return f"Fill in a number of {label}."
-        read_numbers.append(number)
-    rate, seconds, connections = read_numbers
-    return ComparisonPlan(
-        models=tuple(one for one in ConcurrencyModel if one in models),
-        app=subject.app,
-        target=str(target or "/").strip(),
-        rate=rate,
-        seconds=seconds,
-        max_connections=int(connections),
-        loop_app=subject.loop_app,
-        together=order == TOGETHER,
-    )
+def request(
+    models: object,
+    endpoint: object,
+    target: object,
+    rate: object,
+    seconds: object,
+    connections: object,
+    order: object,
+) -> ComparisonRequest:
+    """The comparison that the fields describe, in the order of FIELDS."""
+    together = order == TOGETHER
+    return ComparisonRequest(models, endpoint, target, rate, seconds, connections, together)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from components.load_run import ms
-from components.sentences import sentence
+from components.status import capitalized
 from servescope.figures import units
 
 if TYPE_CHECKING:
@@ -62,11 +62,11 @@ def _behind(one: Contender, comparison: Comparison) -> str:
     asked = units.text(comparison.plan.rate, "{request}/s")
     queue = one.accept_queue_max or 0
     waited = f"; up to {queue} connections waited to be accepted" if queue > 1 else ""
-    return f"{sentence(name(one))} answered {achieved} of the {asked} asked for{waited}."
+    return f"{capitalized(name(one))} answered {achieved} of the {asked} asked for{waited}."
 
 
 def _failed(one: Contender) -> str:
-    return f"{sentence(name(one))} left {_failures(one):,} requests without a whole answer."
+    return f"{capitalized(name(one))} left {_failures(one):,} requests without a whole answer."
 
 
 def _waiting(measured: Sequence[Contender]) -> list[str]:

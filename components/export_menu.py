@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import dash_mantine_components as dmc
 
-from components.attributes import attributes
+from components.help import attributes
 from components.path_prefix import below_prefix
 from servescope.formats.tables import FORMATS
 

@@ -1,15 +1,23 @@
-"""A small question mark that explains a heading, by pointer, by keyboard and by touch."""
+"""Explanations for people and for assistive technology: the question mark, HTML attributes."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import dash_mantine_components as dmc
 from dash import html
 
-from components.attributes import attributes
+
+def attributes(**named: str) -> dict[str, Any]:
+    """`aria_label="x"` as `{"aria-label": "x"}`: names of HTML that are no names of Python."""
+    return {name.replace("_", "-"): value for name, value in named.items()}
 
 
 def help_mark(text: str) -> dmc.Tooltip:
-    """The mark; the text is a sentence or two."""
+    """A small question mark that explains a heading, by pointer, by keyboard and by touch.
+
+    The text is a sentence or two.
+    """
     return dmc.Tooltip(
         label=text,
         multiline=True,

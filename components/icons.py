@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from dash import html
 
-from components.attributes import attributes
+from components.help import attributes
 
 PATHS: Final = {
     "overview": "M4 18a8 8 0 1 1 16 0M12 18l4-6M4 18h16",

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Final
 
 import dash_mantine_components as dmc
 from dash import html
 
-from components.load_run import DEFAULT_PLAN, SUGGESTED
-from servescope.records import LoadPlan
+from components.load_run import DEFAULT_REQUEST, SUGGESTED
+from servescope.actions.load_runs import LoadRunRequest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FIELDS: Final = ("load-listener", "load-target", "load-rate", "load-seconds")
-"""Ids of the fields, in the order in which `read` takes their values."""
+"""Ids of the fields, in the order of LoadRunRequest."""
 
 
 def load_form(listeners: Sequence[str], why_not: str) -> html.Div:
     """The form; when `why_not` says something, it is shown and nothing can be started."""
-    chosen = DEFAULT_PLAN.listener
+    chosen = str(DEFAULT_REQUEST.listener)
     if listeners and chosen not in listeners:
         chosen = listeners[0]
     fields = [
@@ -35,21 +34,21 @@ def load_form(listeners: Sequence[str], why_not: str) -> html.Div:
             id="load-target",
             label="Path and query",
             data=SUGGESTED.get(chosen, ["/"]),
-            value=DEFAULT_PLAN.target,
+            value=DEFAULT_REQUEST.target,
         ),
         dmc.NumberInput(
             id="load-rate",
             label="Requests per second",
-            value=DEFAULT_PLAN.rate,
-            min=1,
+            value=DEFAULT_REQUEST.rate,
+            clampBehavior="none",  # a number out of bounds is told, not replaced
             step=100,
             thousandSeparator=",",
         ),
         dmc.NumberInput(
             id="load-seconds",
             label="Seconds",
-            value=DEFAULT_PLAN.seconds,
-            min=1,
+            value=DEFAULT_REQUEST.seconds,
+            clampBehavior="none",
             step=10,
         ),
     ]
@@ -66,17 +65,6 @@ def load_form(listeners: Sequence[str], why_not: str) -> html.Div:
     )
 
 
-def read(listener: object, target: object, rate: object, seconds: object) -> LoadPlan | str:
-    """The plan the fields describe, or a sentence that says which of them does not say enough."""
-    if not (listener and isinstance(listener, str)):
-        return "Choose a listener."
-    numbers = []
-    for name, value in (("requests per second", rate), ("seconds", seconds)):
-        try:
-            number = float(str(value))
-        except ValueError:
-            return f"Fill in a number of {name}."
-        if not math.isfinite(number):
-            return f"Fill in a number of {name}."
-        numbers.append(number)
-    return LoadPlan(listener, str(target or "/").strip(), numbers[0], numbers[1])
+def request(*values: object) -> LoadRunRequest:
+    """The load run that the fields describe, in the order of FIELDS."""
+    return LoadRunRequest(*values)

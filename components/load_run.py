@@ -1,4 +1,4 @@
-"""Load runs: the plan that fits most, starting one, and what came of it."""
+"""Load runs: the one that suits most machines, starting one, and what came of it."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import dash_mantine_components as dmc
 from dash import html
 
 from components import access, status
-from components.sentences import sentence
+from components.status import sentence
+from servescope.actions.load_runs import LoadRunRequest
 from servescope.errors import ServescopeError
 from servescope.figures import units
-from servescope.records import TERMINAL_STATES, LoadPlan
+from servescope.records import TERMINAL_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from servescope.records import LoadRun
+    from servescope.records import LoadPlan, LoadRun
 
-DEFAULT_PLAN: Final = LoadPlan(listener="wsgi", target="/", rate=200, seconds=30)
+DEFAULT_REQUEST: Final = LoadRunRequest(listener="wsgi", target="/", rate=200, seconds=30)
 """Enough to move every graph, little enough for any machine."""
 
 SUGGESTED: Final = {
@@ -35,10 +36,10 @@ _FAILURES: Final = {
 }
 
 
-def start(plan: LoadPlan) -> str:
+def start(request: LoadRunRequest) -> str:
     """Start a run; the answer is why it was refused, empty when it was not."""
     try:
-        access.dashboard().request_load(plan)
+        access.dashboard().start_load_run(request)
     except ServescopeError as error:
         return sentence(error)
     return ""

@@ -8,9 +8,8 @@ import dash_ag_grid as dag
 import dash_mantine_components as dmc
 from dash import dcc, html
 
-from components.attributes import attributes
 from components.export_menu import export_menu
-from components.help import help_mark
+from components.help import attributes, help_mark
 from servescope.queries.traffic import listener_names
 
 if TYPE_CHECKING:

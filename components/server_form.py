@@ -1,29 +1,31 @@
-"""The form that changes a listener: its fields, their values, and what they ask for."""
+"""The forms that change and add a listener: their fields, and the values that these show."""
 
 from __future__ import annotations
 
 import datetime as dt
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import dash_mantine_components as dmc
 from dash import html
 
-from components.attributes import attributes
+from components.help import attributes
+from components.status import sentence
+from servescope.actions.listeners import ListenerRequest, NewListenerRequest
+from servescope.errors import ListenerRefusedError
 from servescope.records import (
     UNIX,
     AppKind,
     ConcurrencyModel,
     ListenerOptions,
-    ListenerOverrides,
     ListenerStatus,
     ShownCertificate,
 )
-from servescope.runtime.hostable import NAME
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from servescope.errors import ServescopeError
 
 CHOSEN: Final = "server-chosen"
 FIELDS: Final = (
@@ -35,13 +37,13 @@ FIELDS: Final = (
     "server-allow",
     "server-app",
 )
-"""Ids of the fields with a `value`, in the order in which `read` takes their values."""
+"""Ids of the fields with a `value`, in the order of ListenerRequest."""
 
 LOG_FIELD: Final = "server-log"
 """Id of the switch, which has `checked`."""
 
-FAULTS: Final = ("port", "model", "threads", "workers", "deny", "allow", "app")
-"""What `read` may find fault with, in the order of FIELDS."""
+NAMES: Final = ("port", "model", "threads", "workers", "deny", "allow", "app")
+"""The names of FIELDS in ListenerRequest, and in an error."""
 
 BUTTONS: Final = (
     "server-apply",
@@ -52,7 +54,11 @@ BUTTONS: Final = (
     "server-remove",
 )
 NEW_FIELDS: Final = ("server-new-name", "server-new-app", "server-new-port")
-"""Of the form that adds a listener: name, app, port."""
+"""Of the form that adds a listener, in the order of NewListenerRequest."""
+
+NEW_NAMES: Final = ("name", "app", "port")
+"""The names of NEW_FIELDS in NewListenerRequest, and in an error."""
+
 EXPIRY_WARNING_DAYS: Final = 14
 """A certificate that ends within so many days stands out on its card."""
 
@@ -69,7 +75,7 @@ def server_form(
 ) -> html.Div:
     """The form; when `why_not` says something, it is shown and nothing can be changed.
 
-    `apps` are offered, `rule` says which others may be hosted.
+    `apps` are the choices, `rule` says which others may be hosted.
     """
     first = listeners[0] if listeners else None
     values = field_values(first) if first else (None,) * len(FIELDS)
@@ -172,24 +178,6 @@ def new_listener_form(why_not: str, apps: Sequence[str]) -> html.Div:
     )
 
 
-def read_new(
-    name: object, app: object, port: object, taken: Sequence[str]
-) -> tuple[str, ListenerOverrides, dict[str, str]]:
-    """The listener the fields ask for, and what of them says nothing, by field."""
-    found: dict[str, str] = {}
-    wanted = str(name or "").strip()
-    if not NAME.fullmatch(wanted):
-        found["name"] = "1 to 40 of A-Z a-z 0-9 . _ -, a letter or digit first."
-    elif wanted in taken:
-        found["name"] = f"There is a listener {wanted} already."
-    number = 0
-    try:
-        number = int(str(port))
-    except ValueError:
-        found["port"] = "Fill in a whole number."
-    return wanted, ListenerOverrides(is_added=True, app=str(app or "").strip(), port=number), found
-
-
 def field_values(status: ListenerStatus) -> tuple[Any, ...]:
     """What the fields show of a listener."""
     options = status.options
@@ -204,51 +192,20 @@ def field_values(status: ListenerStatus) -> tuple[Any, ...]:
     )
 
 
-def read(
-    status: ListenerStatus, values: Sequence[object], log: object
-) -> tuple[ListenerOverrides, dict[str, str]]:
-    """What the fields ask for beside what is, and what of them says nothing, by field.
-
-    A field that shows what is asks for nothing.
-    """
-    found: dict[str, str] = {}
-    asked: dict[str, Any] = {}
-    shown = field_values(status)
-    for name, value, before in zip(FAULTS, values, shown, strict=True):
-        if value == before:
-            continue
-        if name in {"port", "threads", "workers"}:
-            try:
-                asked[name] = int(str(value))
-            except ValueError:
-                found[name] = "Fill in a whole number."
-        elif name == "app":
-            asked[name] = str(value or "").strip()
-        elif name == "model":
-            try:
-                asked[name] = ConcurrencyModel(str(value))
-            except ValueError:
-                found[name] = "Choose a model."
-        else:
-            parts = str(value or "").replace("\n", ",").split(",")
-            asked[name] = tuple(part.strip() for part in parts if part.strip())
-    if bool(log) != bool(status.options.access_log):
-        asked["access_log"] = bool(log)
-    return replace(ListenerOverrides(), **asked), found
+def request(*values: object) -> ListenerRequest:
+    """The listener that the fields describe, in the order of FIELDS, then LOG_FIELD."""
+    return ListenerRequest(*values)
 
 
-def merged(
-    before: ListenerOverrides, asked: ListenerOverrides, status: ListenerStatus | None = None
-) -> ListenerOverrides:
-    """A former wish with what is asked for now in its place.
+def new_listener(*values: object) -> NewListenerRequest:
+    """The listener to add that the fields describe, in the order of NEW_FIELDS."""
+    return NewListenerRequest(*values)
 
-    An app that could not be hosted is wished for no longer when the form shows the one that is.
-    """
-    if status is not None and before.app not in {None, status.app} and status.state == "running":
-        before = replace(before, app=status.app)
-    names = (*FAULTS, "access_log")
-    news = {name: value for name in names if (value := getattr(asked, name)) is not None}
-    return replace(before, **news)
+
+def errors(error: ServescopeError, names: Sequence[str]) -> list[str]:
+    """The text below the form, then that beside each field of these names; most are empty."""
+    by_field = error.by_field if isinstance(error, ListenerRefusedError) else {}
+    return ["" if by_field else sentence(error), *(by_field.get(name, "") for name in names)]
 
 
 def server_cards(listeners: Sequence[ListenerStatus]) -> list[Any]:

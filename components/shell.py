@@ -9,11 +9,12 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Input, Output, State, callback, clientside_callback, dcc, html
 
 from components import access
-from components.attributes import attributes
+from components.help import attributes
 from components.icons import icon
 from components.live import TICK, VIEW
+from components.navigation import pages_in_navigation
 from components.path_prefix import below_prefix
-from components.status import HIDDEN, OWN_HOST
+from components.status import HIDDEN, OWN_HOST, sentence
 from servescope.errors import ServescopeError
 from servescope.queries import comparison, load
 from servescope.queries.span import RANGES
@@ -94,9 +95,9 @@ def stop_active_run(_clicks: int | None) -> str:
         if compared is not None:
             board.stop_comparison(compared.id)
         elif run is not None:
-            board.stop_load(run.id)
+            board.stop_load_run(run.id)
     except ServescopeError as error:
-        return str(error)
+        return sentence(error)
     return ""
 
 
@@ -163,7 +164,6 @@ def _sign_in_link() -> list[dcc.Link]:
 
 
 def _navigation() -> list[dmc.NavLink]:
-    """A link for each page of the registry that has an icon."""
     return [
         dmc.NavLink(
             label=page["name"],
@@ -172,8 +172,7 @@ def _navigation() -> list[dmc.NavLink]:
             active="exact",
             py="sm",
         )
-        for page in sorted(dash.page_registry.values(), key=lambda page: page.get("order") or 0)
-        if "icon" in page
+        for page in pages_in_navigation()
     ]
 
 

@@ -1,4 +1,4 @@
-"""What the shell says on every page: who leads, what a person has to know, which load run is on."""
+"""The shell's texts on every page: which process leads, notices, the load run under way."""
 
 from __future__ import annotations
 
@@ -25,6 +25,18 @@ SHOWN: Final = {"display": "flex"}
 HIDDEN: Final = {"display": "none"}
 OWN_HOST: Final = " "
 """The host picker's value of this host: a choice needs one, and no host has this name."""
+
+
+def capitalized(text: object) -> str:
+    """With a capital letter: an error's text begins small, since it may stand behind a colon."""
+    told = str(text)
+    return told[:1].upper() + told[1:]
+
+
+def sentence(text: object) -> str:
+    """A text of others as a sentence of a page: with a capital letter and a full stop."""
+    told = capitalized(text)
+    return told if told.endswith((".", "!", "?")) else f"{told}."
 
 
 def props(context: QueryContext) -> Props:

@@ -107,10 +107,9 @@ connect(PAGE)
     *(State(field, "value") for field in load_form.FIELDS),
     prevent_initial_call=True,
 )
-def start(_clicks: object, listener: object, target: object, rate: object, seconds: object) -> str:
+def start(_clicks: object, *values: object) -> str:
     """Start the run the form describes; the answer says why not."""
-    plan = load_form.read(listener, target, rate, seconds)
-    return plan if isinstance(plan, str) else load_run.start(plan)
+    return load_run.start(load_form.request(*values))
 
 
 @callback(

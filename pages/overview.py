@@ -152,7 +152,7 @@ connect(PAGE)
 )
 def start_demo_load(_clicks: int) -> str:
     """Start the default run at once; the header shows it and stops it."""
-    return load_run.start(load_run.DEFAULT_PLAN)
+    return load_run.start(load_run.DEFAULT_REQUEST)
 
 
 def layout(**_query: str) -> html.Div:

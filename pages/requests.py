@@ -17,7 +17,7 @@ from dash import (
 )
 
 from components import panels, query, websocket_panels
-from components.attributes import attributes
+from components.help import attributes
 from components.live import Feed, LiveGraph, LivePage, Props, connect
 from components.request_table import is_row, matches, opened, request_table, table_row
 from servescope import catalog

@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import dash_mantine_components as dmc
 from dash import Input, Output, State, callback, ctx, html, no_update, register_page
 
 from components import comparison, comparison_form, panels, query, server_form
-from components.access import context as present_context
 from components.access import dashboard, why_not
 from components.live import LiveGraph, LivePage, Props, connect
-from components.sentences import sentence
 from components.shell import stop_active_run
+from components.status import sentence
 from servescope import catalog
+from servescope.actions.compared_endpoints import compared_endpoints
+from servescope.actions.hostable_apps import hosting_rule, offered_apps
 from servescope.errors import ServescopeError
 from servescope.figures.lines import LinePlot
 from servescope.queries import comparison as comparisons
 from servescope.queries import ports, traffic
-from servescope.runtime.listener_config import faults, new_faults
-from servescope.runtime.subjects import subjects
 
 if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
-    from servescope.records import ListenerOverrides, ListenerStatus
 
 register_page(
     __name__,
@@ -84,12 +81,6 @@ PAGE: Final = LivePage("servers", GRAPHS, props, filters=(SHOWN,), metrics=METRI
 connect(PAGE)
 
 
-def listener(name: object) -> ListenerStatus | None:
-    """The listener of this name as it is now."""
-    statuses = present_context().process.control.listeners.statuses()
-    return next((one for one in statuses if one.name == name), None)
-
-
 @callback(
     *(Output(field, "value") for field in server_form.FIELDS),
     Output(server_form.LOG_FIELD, "checked"),
@@ -100,7 +91,8 @@ def listener(name: object) -> ListenerStatus | None:
 )
 def show(name: object) -> list[object]:
     """Fill the fields with what the chosen listener has."""
-    status = listener(name)
+    statuses = dashboard().context.process.control.listeners.statuses()
+    status = next((one for one in statuses if one.name == name), None)
     if status is None:
         return [no_update] * (len(server_form.FIELDS) + 3)
     buttons = ("none", "block") if status.is_added else ("block", "none")
@@ -116,29 +108,27 @@ def show(name: object) -> list[object]:
     State(server_form.LOG_FIELD, "checked"),
     prevent_initial_call=True,
 )
-def act(*given: object) -> list[object]:
+def act(*given: object) -> list[str]:
     """Do what a button says; the answer is what stood in the way, beside its field where it can."""
-    name, *values, log = given[len(server_form.BUTTONS) :]
-    status = listener(str(name))
-    fine: list[object] = [""] * len(server_form.FIELDS)
-    if status is None:
-        return ["Choose a listener.", *fine]
+    name, *values = given[len(server_form.BUTTONS) :]
+    board = dashboard()
     try:
-        if ctx.triggered_id == "server-apply":
-            wish, found = server_form.read(status, values, log)
-            found = faults(status, wish, dashboard().why_not_host) | found
-            if found:
-                return ["", *(found.get(field, "") for field in server_form.FAULTS)]
-            dashboard().change_listener(
-                status.name, lambda before: server_form.merged(before, wish, status)
-            )
-        elif ctx.triggered_id in {"server-reset", "server-remove"}:
-            dashboard().reset_listener(status.name)
-        elif ctx.triggered_id in CHANGES:
-            dashboard().change_listener(status.name, CHANGES[str(ctx.triggered_id)])
+        match ctx.triggered_id:
+            case "server-apply":
+                board.change_listener(name, server_form.request(*values))
+            case "server-start":
+                board.start_listener(name)
+            case "server-stop":
+                board.stop_listener(name)
+            case "server-restart":
+                board.restart_listener(name)
+            case "server-reset":
+                board.reset_listener(name)
+            case "server-remove":
+                board.remove_listener(name)
     except ServescopeError as error:
-        return [str(error), *fine]
-    return ["", *fine]
+        return server_form.errors(error, server_form.NAMES)
+    return [""] * (1 + len(server_form.FIELDS))
 
 
 @callback(
@@ -148,19 +138,13 @@ def act(*given: object) -> list[object]:
     *(State(field, "value") for field in server_form.NEW_FIELDS),
     prevent_initial_call=True,
 )
-def add(_clicks: int, name: object, app: object, port: object) -> list[str]:
+def add(_clicks: int, *values: object) -> list[str]:
     """Add a listener; the answer is what stood in the way, beside its field where it can."""
-    board = dashboard()
-    taken = [one.name for one in board.context.process.control.listeners.statuses()]
-    wanted, wish, found = server_form.read_new(name, app, port, taken)
-    found |= new_faults(wish, board.why_not_host)
-    if found:
-        return ["", *(found.get(field, "") for field in ("name", "app", "port"))]
     try:
-        board.change_listener(wanted, lambda _: wish)
+        name = dashboard().add_listener(server_form.new_listener(*values))
     except ServescopeError as error:
-        return [str(error), "", "", ""]
-    return [f"{wanted} starts; its card says how it went.", "", "", ""]
+        return server_form.errors(error, server_form.NEW_NAMES)
+    return [f"{name} starts; its card says how it went.", *("" for _ in server_form.NEW_FIELDS)]
 
 
 @callback(
@@ -172,12 +156,8 @@ def add(_clicks: int, name: object, app: object, port: object) -> list[str]:
 )
 def compare(_clicks: int, *values: object) -> tuple[str, object]:
     """Start the comparison the form describes and show it; the answer says why not."""
-    board = dashboard()
-    plan = comparison_form.read(subjects(board.runtime.settings), *values)
-    if isinstance(plan, str):
-        return plan, no_update
     try:
-        return "", str(board.request_comparison(plan))
+        return "", str(dashboard().start_comparison(comparison_form.request(*values)))
     except ServescopeError as error:
         return sentence(error), no_update
 
@@ -194,37 +174,19 @@ def stop_comparing(clicks: int) -> str:
 
 @callback(
     Output("compare-target", "value"),
-    Input("compare-subject", "value"),
+    Input("compare-endpoint", "value"),
     prevent_initial_call=True,
 )
 def suggest(name: object) -> object:
-    """The path that goes with the chosen app."""
-    subject = subjects(dashboard().runtime.settings).get(str(name))
-    return subject.target if subject else no_update
-
-
-def start(wish: ListenerOverrides) -> ListenerOverrides:
-    """Let it run."""
-    return replace(wish, runs=True)
-
-
-def stop(wish: ListenerOverrides) -> ListenerOverrides:
-    """Let it not run."""
-    return replace(wish, runs=False)
-
-
-def restart(wish: ListenerOverrides) -> ListenerOverrides:
-    """A new generation; it runs after that, whatever was before."""
-    return replace(wish, runs=True, restarts=wish.restarts + 1)
-
-
-CHANGES: Final = {"server-start": start, "server-stop": stop, "server-restart": restart}
+    """The path of the chosen endpoint."""
+    endpoint = compared_endpoints(dashboard().settings).get(str(name))
+    return endpoint.target if endpoint else no_update
 
 
 def layout(comparison: object = "", **_query: object) -> html.Div:
     """The page; `comparison` is the id of the one to show, the view is the time bar's."""
     board, reason = dashboard(), why_not()
-    listeners, apps = board.context.process.listeners(), board.offered_apps()
+    listeners, apps = board.context.process.listeners(), offered_apps(board.settings)
     return panels.page_frame(
         PAGE,
         "Servers",
@@ -241,7 +203,7 @@ def layout(comparison: object = "", **_query: object) -> html.Div:
             "A restart, and a change of the model, keep the listening socket: requests in flight "
             "are answered by the old generation, new ones by the new. Changes outlive a restart of "
             "the dashboard.",
-            server_form.server_form(listeners, reason, apps, board.hosting_rule()),
+            server_form.server_form(listeners, reason, apps, hosting_rule(board.settings)),
         ),
         panels.panel(
             "Add a listener",
@@ -255,7 +217,7 @@ def layout(comparison: object = "", **_query: object) -> html.Div:
             "its own, for as long as it takes, and the same requests at the same moments, whether "
             "or not it keeps up. asyncio hosts the ASGI app with the same path where the bundled "
             "app is a WSGI one; each server is asked once before its load begins.",
-            comparison_form.comparison_form(subjects(board.runtime.settings), reason),
+            comparison_form.comparison_form(compared_endpoints(board.settings), reason),
             dmc.Select(
                 id=SHOWN,
                 label="Shown",

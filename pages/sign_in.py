@@ -7,7 +7,7 @@ from dash import Input, Output, State, callback, dcc, html, no_update, register_
 
 from components.access import dashboard
 from components.path_prefix import below_prefix
-from components.sentences import sentence
+from components.status import sentence
 from servescope.errors import ServescopeError
 
 register_page(__name__, path="/sign-in", name="Sign in", title="Sign in · Servescope")

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class ServescopeError(Exception):
@@ -42,6 +46,24 @@ class ListenerError(ServescopeError):
     """A listener cannot do what was asked of it."""
 
     http_status = HTTPStatus.CONFLICT
+
+
+class ListenerRefusedError(ListenerError):
+    """A person asked for a listener that cannot be.
+
+    `by_field` has a sentence for each field that is wrong, nothing where it is no field's fault.
+    """
+
+    http_status = HTTPStatus.BAD_REQUEST
+
+    def __init__(self, sentence: str, by_field: Mapping[str, str] | None = None) -> None:
+        super().__init__(sentence)
+        self.by_field = dict(by_field or {})
+
+    @classmethod
+    def of_fields(cls, by_field: Mapping[str, str]) -> Self:
+        """All the sentences as one error."""
+        return cls(" ".join(by_field.values()), by_field)
 
 
 class PortTakenError(ListenerError):

@@ -287,10 +287,10 @@ class ListenerStatus:
 
 @dataclass(frozen=True, slots=True)
 class ListenerOverrides:
-    """What a person wants of a listener beside its settings; None: as these say.
+    """Desired state of a listener where it differs from its settings; None: as these say.
 
     `restarts` counts: the listener is restarted whenever the number grows. `app` is a folder or
-    `module:attribute`. A listener with `is_added` is in no settings: it is there while its wish is.
+    `module:attribute`. A listener with `is_added` is in no settings: it lives as long as they do.
     """
 
     runs: bool = True
@@ -307,7 +307,7 @@ class ListenerOverrides:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> ListenerOverrides:
-        """The wish an object of JSON tells; a field unknown here is passed over."""
+        """The overrides an object of JSON tells; a field unknown here is passed over."""
         known = {one.name: values[one.name] for one in fields(cls) if one.name in values}
         for name in ("deny", "allow"):
             if known.get(name) is not None:

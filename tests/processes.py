@@ -20,6 +20,8 @@ from servescope.runtime.election import LeaderLock
 from tests.waiting import eventually
 
 ROOT = Path(__file__).parents[1]
+READY_S = 60
+"""How long a dashboard may take to answer: on a busy machine its imports alone take half of it."""
 ADDRESS = re.compile(r"(?:Servescope|Listening at): (http://[\w.:\[\]]+)")
 
 
@@ -109,7 +111,7 @@ class RunningDashboard:
                 return self.get("/health") and all(map(self.listener, names))
             return False
 
-        eventually(ready)
+        eventually(ready, READY_S)
         self.known = {self.process.pid, *children(self.process.pid)}
         return self
 

@@ -7,13 +7,13 @@ import os
 import signal
 import sys
 import threading
-from ipaddress import ip_address, ip_network
+from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from servescope.addresses import without_brackets
 from servescope.bounded_exit import exit_within
 from servescope.commands import serve_options
-from servescope.errors import DataFolderError, UsageError
+from servescope.errors import DataFolderError, ListenerError, UsageError
 from servescope.forked_child import restore_signals_in_children
 from servescope.hosting.app_import import import_app, kind_of
 from servescope.paths import absolute, expanded
@@ -27,7 +27,9 @@ from servescope.records import (
     ListenerSpec,
 )
 from servescope.runtime import listeners
+from servescope.runtime.reconcile_loop import ROUND_S
 from servescope.runtime.served_app import ServedApp
+from servescope.serving.access import networks
 from servescope.serving.workers.app_probe import kind_in_process
 from servescope.settings import load_settings
 from servescope.wire.forwarded import TrustedProxies
@@ -40,7 +42,6 @@ if TYPE_CHECKING:
     from servescope.records import ListenerStatus
 
 HELP: Final = "serve an app or a folder, and record it, without a dashboard"
-ROUND_S: Final = 0.2
 GRACE_S: Final = 5.0
 STOP_S: Final = 9.0
 """How long the end may take in all, requests in flight included."""
@@ -67,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(message)s")
     settings = load_settings()
     folder = absolute(arguments.data_folder or settings.data_dir)
-    spec = wanted(arguments)
+    spec = listener_of(arguments)
     asked_to_stop = _on_signals()
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -84,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.reload:  # and say so
             logging.getLogger(listeners.__name__).setLevel(logging.INFO)
         while not asked_to_stop.wait(ROUND_S):
-            served.look_after()
+            served.run_once()
     finally:
         exit_within(STOP_S)
         served.stop(GRACE_S)
@@ -92,8 +93,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def wanted(arguments: argparse.Namespace) -> ListenerSpec:
-    """The listener the arguments describe. Raises UsageError or AppImportError."""
+def listener_of(arguments: argparse.Namespace) -> ListenerSpec:
+    """The listener that the arguments describe. Raises UsageError or AppImportError."""
     kind, app, name = _app(arguments.app, reloads=arguments.reload)
     model = _choice(
         "--model",
@@ -129,8 +130,8 @@ def wanted(arguments: argparse.Namespace) -> ListenerSpec:
         max_head=arguments.max_head,
         max_body=arguments.max_body,
         max_connections=arguments.max_connections,
-        deny=_networks("--deny", arguments.deny or []),
-        allow=_networks("--allow", arguments.allow or []),
+        deny=_access_list("--deny", arguments.deny or []),
+        allow=_access_list("--allow", arguments.allow or []),
         trusted_proxies=proxies,
         proxy_headers=proxy_headers,
         pin_core=None if arguments.no_pin else min(os.sched_getaffinity(0)),
@@ -188,17 +189,16 @@ def _choice(option: str, value: str, kind: type[Choice]) -> Choice:
 
 
 def _entries(given: list[str]) -> tuple[str, ...]:
-    """What was given several times, or with commas."""
+    """The entries of an option that may be given several times, or with commas."""
     return tuple(part.strip() for one in given for part in one.split(",") if part.strip())
 
 
-def _networks(option: str, given: list[str]) -> tuple[str, ...]:
+def _access_list(option: str, given: list[str]) -> tuple[str, ...]:
     entries = _entries(given)
-    for entry in entries:
-        try:
-            ip_network(entry, strict=False)
-        except ValueError:
-            raise UsageError(f"{option} {entry}: neither an address nor a network") from None
+    try:
+        networks(entries)
+    except ListenerError as error:
+        raise UsageError(f"{option} {error}") from None
     return entries
 
 
@@ -214,7 +214,7 @@ def _proxies(arguments: argparse.Namespace) -> tuple[tuple[str, ...], tuple[str,
 
 
 def _on_signals() -> threading.Event:
-    """What SIGTERM and SIGINT set; a second SIGINT ends the process where it is."""
+    """The event that SIGTERM and SIGINT set; a second SIGINT ends the process where it is."""
     asked = threading.Event()
     interrupted = threading.Event()
 

@@ -1,10 +1,10 @@
 """Comparisons: the same load on several concurrency models, one listener for each, for a while.
 
 Theory of operation. People ask for a comparison in the store; the leader carries it out on a thread
-of its own. Each model gets a process (`serving.workers.contender`) whose listener is told to the
-pages like any other, and a load run as anybody could start one. The listeners are no wishes in the
-store: they live in their processes and end with them, at the latest when the leader does. What a
-dead leader left is marked as failed by the next one.
+of its own. Each model gets a process (`serving.workers.contender`) whose listener is on the pages
+like any other, and a load run as anybody could start one. The listeners are in no settings and no
+overrides: they live in their processes and end with them, at the latest when the leader does. The
+next leader marks as failed what a dead one left.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from dataclasses import replace
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Final
 
-from servescope.comparison import LEAST_MODELS, NAME, Contender
-from servescope.errors import ListenerError, LoadRefusedError, ServescopeError
+from servescope.actions.hostable_apps import why_not_hostable
+from servescope.comparison import NAME, Contender
+from servescope.errors import ListenerError, ServescopeError
 from servescope.hosting.app_import import import_app, kind_of
-from servescope.load.plan import check_shape
 from servescope.records import (
     TERMINAL_STATES,
     AppKind,
@@ -31,7 +31,6 @@ from servescope.records import (
     ListenerStatus,
     RunState,
 )
-from servescope.runtime.hostable import objection
 from servescope.runtime.listener_config import common_options
 from servescope.runtime.run_series import run_series
 from servescope.sampling.process_tree import usage_of
@@ -54,49 +53,36 @@ logger = logging.getLogger(__name__)
 UP_S: Final = 30.0
 """How long a contender may take to start: it imports the app."""
 
-LOOK_S: Final = 0.02
-"""How often the accept queues are looked at; the store is asked every tenth time."""
+POLL_S: Final = 0.02
+"""How often the accept queues are read; the store is asked every tenth time."""
 
 WARM_UP_S: Final = 5.0
-LOOKS_A_QUESTION: Final = 10
+POLLS_PER_QUERY: Final = 10
 GRACE_S: Final = 1.0
 JOIN_S: Final = 4.0
 _LOOPBACK: Final = "127.0.0.1"
 _US: Final = 1e3
 
 
-def check_comparison(plan: ComparisonPlan, settings: Settings) -> None:
-    """Raise LoadRefusedError with a sentence that says what can be, for a plan that may not run."""
-    models = set(plan.models)
-    if len(models) < LEAST_MODELS or len(models) != len(plan.models):
-        raise LoadRefusedError(f"choose at least {LEAST_MODELS} models, each of them once")
-    for app in {plan.app_of(model) for model in plan.models}:
-        why_not = objection(settings, app)
-        if why_not:
-            raise LoadRefusedError(why_not)
-    most = settings.load_max_rate / (len(models) if plan.together else 1)
-    check_shape(plan.load_on(plan.models[0]), most, settings.load_max_seconds)
-
-
 class _EndedError(Exception):
     """A person, or the end of this process, stopped the comparison."""
 
 
-class _Racer:
-    """A contender under way: its process, its run, what was seen of it."""
+class RunningContender:
+    """A contender under way: its process, its load run, and the readings of both."""
 
     def __init__(self, position: int, process: ContenderProcess, status: ListenerStatus) -> None:
         self.position = position
         self.process = process
         self.status = status
         self.before: TreeUsage | None = None
-        self.queue_max = 0
+        self.accept_queue_max = 0
         self.run_id = 0
         self.run: LoadRun | None = None
 
 
-class Comparisons:
-    """Holds the store's comparisons against what runs, one at a time."""
+class ComparisonReconciler:
+    """Reconciles the store's comparisons with their processes, one comparison at a time."""
 
     def __init__(self, control: Control, store: Store, rings: Path, settings: Settings) -> None:
         self._control = control
@@ -105,8 +91,7 @@ class Comparisons:
         self._settings = settings
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
-        self._racers: list[_Racer] = []  # replaced, never changed: read by another thread
-        self._told: list[ListenerStatus] = []
+        self._running: list[RunningContender] = []  # replaced, never changed: other threads read it
         self._contenders: list[Contender] = []
         self._carried_out = 0  # id of the last one
 
@@ -123,27 +108,22 @@ class Comparisons:
                 left.id, RunState.FAILED, time.time(), "The process that ran it ended."
             )
 
-    def reconcile(self) -> bool:
-        """Begin what is requested; return whether the listeners are others than at the last call.
-
-        Called a few times a second.
-        """
+    def reconcile(self) -> None:
+        """Begin the comparison that is requested; called a few times a second."""
         if self._thread is None or not self._thread.is_alive():
-            wanted = self._control.comparisons.active()
-            if wanted is not None and wanted.id == self._carried_out:
+            active = self._control.comparisons.active()
+            if active is not None and active.id == self._carried_out:
                 # Its end could not be written, say because the disk was full.
-                self._finish(wanted.id, RunState.FAILED, "Its end could not be written in time.")
-            elif wanted is not None and not self._ending.is_set():
+                self._finish(active.id, RunState.FAILED, "Its end could not be written in time.")
+            elif active is not None and not self._ending.is_set():
                 self._thread = threading.Thread(
-                    target=self._carry_out, args=(wanted,), name="comparison", daemon=True
+                    target=self._carry_out, args=(active,), name="comparison", daemon=True
                 )
                 self._thread.start()
-        before, self._told = self._told, self.statuses()
-        return before != self._told
 
     def statuses(self) -> list[ListenerStatus]:
         """The listeners there are for the comparison under way."""
-        return [racer.status for racer in self._racers]
+        return [contender.status for contender in self._running]
 
     def stop(self) -> None:
         """End the comparison under way; what it had measured stays."""
@@ -160,8 +140,8 @@ class Comparisons:
             self._control.comparisons.begin(comparison.id, time.time())
             groups = [list(positions)] if plan.together else [[one] for one in positions]
             for group in groups:
-                self._compete(comparison, group)
-            self._draw()
+                self._measure_together(comparison, group)
+            self._add_series()
             if any(one.state == RunState.DONE for one in self._contenders):
                 state = RunState.DONE
             else:
@@ -171,11 +151,11 @@ class Comparisons:
         except ServescopeError as error:
             message = str(error)
         except Exception:
-            # The boundary of the comparison's thread: a defect ends this one, and is told.
+            # The boundary of the comparison's thread: a defect ends this one, and its row says so.
             logger.exception("comparison %d failed", comparison.id)
             message = "A defect ended it: the log of the dashboard says which."
         finally:
-            self._stop_racers()
+            self._stop_running()
         self._finish(comparison.id, state, message)
 
     def _finish(self, comparison_id: int, state: RunState, message: str) -> None:
@@ -189,29 +169,31 @@ class Comparisons:
         except ServescopeError as error:
             logger.warning("comparison %d: %s", comparison_id, error)
 
-    def _compete(self, comparison: Comparison, group: Sequence[int]) -> None:
+    def _measure_together(self, comparison: Comparison, group: Sequence[int]) -> None:
         """Let these contenders take their load at the same time."""
         try:
-            racers = []
+            contenders = []
             for order, position in enumerate(group):
-                racer = self._enter(comparison, position, order)
-                if racer is not None:
-                    racers.append(racer)
-                    self._racers = list(racers)
-            self._await_told(comparison.id, racers)
-            for racer in racers:
-                self._begin_run(comparison, racer)
-            self._follow(comparison.id, racers)
+                contender = self._start_contender(comparison, position, order)
+                if contender is not None:
+                    contenders.append(contender)
+                    self._running = list(contenders)
+            self._await_listed(comparison.id, contenders)
+            for contender in contenders:
+                self._begin_run(comparison, contender)
+            self._follow(comparison.id, contenders)
         finally:
-            self._stop_racers()
+            self._stop_running()
 
-    def _enter(self, comparison: Comparison, position: int, order: int) -> _Racer | None:
-        """Start a contender's process; None when it cannot be, which is told."""
+    def _start_contender(
+        self, comparison: Comparison, position: int, order: int
+    ) -> RunningContender | None:
+        """Start a contender's process; None when it cannot be: its part of the row says why."""
         plan, model = comparison.plan, comparison.plan.models[position]
         try:
             spec = self._spec(plan, model, order)
             options = spec.options
-            self._set(
+            self._update_contender(
                 comparison.id,
                 position,
                 state="starting",
@@ -221,31 +203,35 @@ class Comparisons:
             )
             process = ContenderProcess(spec, self._rings)
         except ListenerError as error:
-            self._set(comparison.id, position, state=RunState.FAILED, message=str(error))
+            self._update_contender(
+                comparison.id, position, state=RunState.FAILED, message=str(error)
+            )
             return None
         try:
-            self._await_up(comparison.id, process)
+            self._await_ready(comparison.id, process)
         except ListenerError as error:
             process.stop(0)
-            self._set(comparison.id, position, state=RunState.FAILED, message=str(error))
+            self._update_contender(
+                comparison.id, position, state=RunState.FAILED, message=str(error)
+            )
             return None
         except BaseException:
             process.stop(0)
             raise
-        return _Racer(position, process, _status(spec, process))
+        return RunningContender(position, process, _status(spec, process))
 
-    def _await_up(self, comparison_id: int, process: ContenderProcess) -> None:
+    def _await_ready(self, comparison_id: int, process: ContenderProcess) -> None:
         """Wait until it serves. Raises ListenerError when it does not."""
         give_up = time.monotonic() + UP_S
-        while not process.is_up(LOOK_S * LOOKS_A_QUESTION):
-            self._expect_wanted(comparison_id)
+        while not process.is_up(POLL_S * POLLS_PER_QUERY):
+            self._raise_if_stopped(comparison_id)
             if time.monotonic() > give_up:
                 raise ListenerError(f"it did not start within {UP_S:.0f} s")
 
     def _spec(self, plan: ComparisonPlan, model: ConcurrencyModel, order: int) -> ListenerSpec:
         """The listener of a model. Raises ListenerError when the app cannot be hosted by it."""
         app = plan.app_of(model)
-        why_not = objection(self._settings, app)
+        why_not = why_not_hostable(self._settings, app)
         if why_not:
             raise ListenerError(why_not)
         kind = AppKind.STATIC if names_folder(app) else kind_of(import_app(app))
@@ -255,63 +241,69 @@ class Comparisons:
         options = replace(options, deny=(), allow=(), access_log="")  # loopback, and only us
         return ListenerSpec(name, _LOOPBACK, 0, model, kind, app, options=options)
 
-    def _await_told(self, comparison_id: int, racers: Sequence[_Racer]) -> None:
+    def _await_listed(self, comparison_id: int, contenders: Sequence[RunningContender]) -> None:
         """Wait until the store knows the listeners: a load run asks it where to send."""
-        names = {racer.status.name for racer in racers}
+        names = {contender.status.name for contender in contenders}
         while not names <= {one.name for one in self._control.listeners.statuses()}:
-            self._expect_wanted(comparison_id)
-            self._ending.wait(LOOK_S)
+            self._raise_if_stopped(comparison_id)
+            self._ending.wait(POLL_S)
 
-    def _begin_run(self, comparison: Comparison, racer: _Racer) -> None:
-        model = comparison.plan.models[racer.position]
-        _warm_up(racer.process.address, comparison.plan.target)
-        racer.before = usage_of(racer.process.pid)
+    def _begin_run(self, comparison: Comparison, contender: RunningContender) -> None:
+        model = comparison.plan.models[contender.position]
+        _warm_up(contender.process.address, comparison.plan.target)
+        contender.before = usage_of(contender.process.pid)
         plan = comparison.plan.load_on(model, comparison.id)
-        racer.run_id = self._control.load_runs.request(plan, time.time()).id
-        self._set(comparison.id, racer.position, state=RunState.RUNNING, run_id=racer.run_id)
+        contender.run_id = self._control.load_runs.request(plan, time.time()).id
+        self._update_contender(
+            comparison.id, contender.position, state=RunState.RUNNING, run_id=contender.run_id
+        )
 
-    def _follow(self, comparison_id: int, racers: Sequence[_Racer]) -> None:
+    def _follow(self, comparison_id: int, contenders: Sequence[RunningContender]) -> None:
         """Watch the runs to their ends."""
-        going, looks = list(racers), 0
+        going, polls = list(contenders), 0
         while going:
-            for racer in going:
-                racer.queue_max = max(racer.queue_max, racer.process.accept_queue())
-            self._ending.wait(LOOK_S)
-            looks += 1
-            if looks % LOOKS_A_QUESTION:
+            for contender in going:
+                contender.accept_queue_max = max(
+                    contender.accept_queue_max, contender.process.accept_queue()
+                )
+            self._ending.wait(POLL_S)
+            polls += 1
+            if polls % POLLS_PER_QUERY:
                 continue
-            self._expect_wanted(comparison_id, going)
-            for racer in list(going):
-                run = self._control.load_runs.by_id(racer.run_id)
+            self._raise_if_stopped(comparison_id, going)
+            for contender in list(going):
+                run = self._control.load_runs.by_id(contender.run_id)
                 if run is None or run.state in TERMINAL_STATES:
-                    going.remove(racer)
-                    self._keep(comparison_id, racer, run)
+                    going.remove(contender)
+                    self._write_result(comparison_id, contender, run)
 
-    def _keep(self, comparison_id: int, racer: _Racer, run: LoadRun | None) -> None:
+    def _write_result(
+        self, comparison_id: int, contender: RunningContender, run: LoadRun | None
+    ) -> None:
         """Write down what was measured of a contender whose run is over."""
-        racer.run = run
+        contender.run = run
         result = run.result if run is not None else {}
-        told = {name: value for name, value in result.items() if name != "histogram"}
+        figures = {name: value for name, value in result.items() if name != "histogram"}
         answered = int(result.get("answered") or 0)
-        after, cost = usage_of(racer.process.pid), None
-        if answered and racer.before is not None:
-            cost = (after.cpu_ns - racer.before.cpu_ns) / _US / answered
-        self._set(
+        after, cost = usage_of(contender.process.pid), None
+        if answered and contender.before is not None:
+            cost = (after.cpu_ns - contender.before.cpu_ns) / _US / answered
+        self._update_contender(
             comparison_id,
-            racer.position,
+            contender.position,
             state=run.state if run is not None else RunState.FAILED,
             message=run.message if run is not None else "",
-            result=told,
+            result=figures,
             cpu_us_per_request=cost,
             memory_bytes=after.memory_bytes,
             processes=after.processes,
             all_threads=after.threads,
-            accept_queue_max=racer.queue_max,
+            accept_queue_max=contender.accept_queue_max,
         )
         if run is not None and run.state is RunState.STOPPED:
             raise _EndedError
 
-    def _draw(self) -> None:
+    def _add_series(self) -> None:
         """Add to each contender its latency second by second."""
         runs = {
             one.run_id: self._control.load_runs.by_id(one.run_id)
@@ -323,23 +315,25 @@ class Comparisons:
             if run is not None and run.state is RunState.DONE:
                 self._contenders[position] = replace(one, series=run_series(self._store, run))
 
-    def _expect_wanted(self, comparison_id: int, racers: Sequence[_Racer] = ()) -> None:
-        """Raise _EndedError when it is to end; its runs are stopped then."""
+    def _raise_if_stopped(
+        self, comparison_id: int, contenders: Sequence[RunningContender] = ()
+    ) -> None:
+        """Raise _EndedError when it is to end; its runs are stopped before."""
         comparison = self._control.comparisons.by_id(comparison_id)
-        is_wanted = comparison is not None and comparison.state is not RunState.STOPPING
-        if is_wanted and not self._ending.is_set():
+        goes_on = comparison is not None and comparison.state is not RunState.STOPPING
+        if goes_on and not self._ending.is_set():
             return
-        for racer in racers:
-            self._control.load_runs.request_stop(racer.run_id)
+        for contender in contenders:
+            self._control.load_runs.request_stop(contender.run_id)
         raise _EndedError
 
-    def _stop_racers(self) -> None:
-        racers, self._racers = self._racers, []
-        for racer in racers:
-            racer.process.stop(0 if self._ending.is_set() else GRACE_S)
+    def _stop_running(self) -> None:
+        running, self._running = self._running, []
+        for contender in running:
+            contender.process.stop(0 if self._ending.is_set() else GRACE_S)
 
-    def _set(self, comparison_id: int, position: int, **news: object) -> None:
-        self._contenders[position] = replace(self._contenders[position], **news)  # type: ignore[arg-type]
+    def _update_contender(self, comparison_id: int, position: int, **changes: object) -> None:
+        self._contenders[position] = replace(self._contenders[position], **changes)  # type: ignore[arg-type]
         self._control.comparisons.write_contenders(comparison_id, self._contenders)
 
 

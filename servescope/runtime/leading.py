@@ -1,4 +1,4 @@
-"""What the leader runs: recorder, listeners, collector, load runs - in that order."""
+"""Everything that the leader runs: recorder, listeners, collector, load runs - in that order."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+from servescope.actions.hostable_apps import why_not_hostable
+from servescope.control.listeners import LEADER
 from servescope.recording import Recorder
 from servescope.recording.recorder import RINGS
 from servescope.recording.ring import stores_are_ordered
 from servescope.records import Event, EventKind
-from servescope.runtime.collecting import Collecting
-from servescope.runtime.comparisons import Comparisons
-from servescope.runtime.hostable import objection
-from servescope.runtime.listener_config import LOGS, added_listener, wanted_listeners
-from servescope.runtime.listeners import Listeners
-from servescope.runtime.load_runs import LoadRuns
-from servescope.runtime.troubles import Troubles
+from servescope.runtime.collector_thread import CollectorThread
+from servescope.runtime.comparisons import ComparisonReconciler
+from servescope.runtime.listener_config import LOGS, added_listener, configured_listeners
+from servescope.runtime.listener_host import ListenerHost
+from servescope.runtime.listeners import ListenerReconciler
+from servescope.runtime.load_runs import LoadRunReconciler
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from servescope.control import Control
+    from servescope.control.events import Events
     from servescope.settings import Settings
     from servescope.store.base import Store
 
@@ -43,68 +45,52 @@ class Leader:
                 platform.machine(),
             )
         self._control = control
-        self._troubles = Troubles(logger)
         rings = folder / RINGS
         self._recorder = Recorder(rings)
-        self._listeners = Listeners(
-            wanted_listeners(settings),
+        listeners = ListenerReconciler(
+            configured_listeners(settings),
             self._recorder,
             folder / LOGS,
             control.listeners.statuses(),
-            objection=partial(objection, settings),
-            added=partial(added_listener, settings),
+            why_not_hostable=partial(why_not_hostable, settings),
+            added_listener=partial(added_listener, settings),
         )
-        self._runs = LoadRuns(control, rings, settings)
-        self._comparisons = Comparisons(control, store, rings, settings)
-        self._collecting = Collecting(
-            folder, store, control, self._listeners.samples, self._runs.pids
+        self._listeners = ListenerHost(listeners, control, LEADER)
+        self._load_runs = LoadRunReconciler(control, rings, settings)
+        self._comparisons = ComparisonReconciler(control, store, rings, settings)
+        self._collector = CollectorThread(
+            folder, store, control, self._listeners.samples, self._load_runs.pids
         )
 
     def start(self) -> None:
         """Start the listeners and the collector, and end what a former leader left undone."""
         self._comparisons.abandon_orphans()
-        self._runs.abandon_orphans()
-        self._listeners.reconcile(self._control.listeners.overrides())
-        self._write_listeners()
-        self._collecting.start()
+        self._load_runs.abandon_orphans()
+        self._listeners.reconcile()
+        self._collector.start()
 
     def reconcile(self) -> None:
-        """Hold what people want against what is; called a few times a second."""
-        changed = self._listeners.reconcile(self._control.listeners.overrides())
-        if self._comparisons.reconcile() or changed:
-            self._write_listeners()
-        tell_news(self._control, self._listeners)
-        self._runs.reconcile()
+        """Reconcile all that runs here with what people want; called a few times a second."""
+        self._comparisons.reconcile()
+        self._listeners.reconcile(self._comparisons.statuses())
+        self._load_runs.reconcile()
 
     def problems(self) -> list[str]:
-        """What the collector has trouble with, in whole sentences."""
-        return self._collecting.problems()
-
-    def _write_listeners(self) -> None:
-        """Tell the pages how the listeners stand, and the log what keeps one from its wish."""
-        statuses = self._listeners.statuses()
-        self._control.listeners.write_statuses(statuses + self._comparisons.statuses())
-        self._troubles.tell(statuses)
+        """The problems of the collector, in whole sentences."""
+        return self._collector.problems()
 
     def stop(self) -> None:
-        """Stop everything, in the opposite order; what was recorded is in the store after it."""
-        self._runs.stop()
+        """Stop everything, in the opposite order; all that was recorded is in the store then."""
+        self._load_runs.stop()
         self._comparisons.stop()
-        self._listeners.stop(LISTENER_GRACE_S)
-        self._collecting.halt()
+        statuses = self._listeners.stop(LISTENER_GRACE_S)
+        self._collector.halt()
         self._recorder.close()
-        self._collecting.finish()
-        self._control.listeners.write_statuses(self._listeners.statuses())
+        self._collector.finish()
+        self._control.listeners.write_statuses(statuses)
 
 
-def announce(control: Control, pid: int, *, took_over: bool) -> None:
-    """Write who leads onto the time axis."""
+def write_leader_event(events: Events, pid: int, *, took_over: bool) -> None:
+    """Write onto the time axis which process leads."""
     text = f"process {pid} took over" if took_over else f"process {pid} started"
-    control.events.add(Event(EventKind.LEADER, time.time(), text, end_s=time.time()))
-
-
-def tell_news(control: Control, listeners: Listeners) -> None:
-    """Write what was changed of listeners onto the time axis."""
-    for text in listeners.news():
-        now = time.time()
-        control.events.add(Event(EventKind.LISTENER, now, text, end_s=now))
+    events.add(Event(EventKind.LEADER, time.time(), text, end_s=time.time()))

@@ -1,12 +1,12 @@
-"""Which listeners are wanted: what the settings say, and what people changed since."""
+"""The desired state of listeners: what the settings say, and what people changed since."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import replace
-from ipaddress import ip_network
 from typing import TYPE_CHECKING, Final
 
+from servescope.actions.hostable_apps import BUNDLED_SITE
 from servescope.errors import ListenerError, SettingsError
 from servescope.hosting.app_import import import_app, kind_of
 from servescope.paths import expanded
@@ -17,27 +17,22 @@ from servescope.records import (
     ListenerOptions,
     ListenerSpec,
 )
-from servescope.runtime.hostable import BUNDLED_SITE, nothing_against
 from servescope.serving.workers.app_probe import kind_in_process
 from servescope.settings import names_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
     from pathlib import Path
 
-    from servescope.records import ListenerOverrides, ListenerStatus
+    from servescope.records import ListenerOverrides
     from servescope.settings import Settings
 
 LOGS: Final = "logs"
 """The folder, within the data folder, of access logs that were switched on while serving."""
 
-MOST_PORT: Final = 65_535
-MOST_THREADS: Final = 256
-MOST_WORKERS: Final = 64
 
-
-def wanted_listeners(settings: Settings) -> list[ListenerSpec]:
-    """The listeners these settings ask for."""
+def configured_listeners(settings: Settings) -> list[ListenerSpec]:
+    """The listeners that these settings describe."""
     cores = sorted(os.sched_getaffinity(0))
     files = (
         "files",
@@ -77,7 +72,7 @@ def wanted_listeners(settings: Settings) -> list[ListenerSpec]:
 
 
 def added_listener(settings: Settings, name: str) -> ListenerSpec:
-    """What a listener that a person adds has beside what they want of it."""
+    """A listener that a person adds, before its overrides."""
     return ListenerSpec(
         name=name,
         address=settings.listen_address,
@@ -108,105 +103,55 @@ def common_options(settings: Settings, name: str, core: int) -> ListenerOptions:
     )
 
 
-def wished(spec: ListenerSpec, wish: ListenerOverrides, logs: Path) -> ListenerSpec:
-    """The listener as people want it; `logs` is where its access log goes if it has no place.
+def apply_overrides(spec: ListenerSpec, overrides: ListenerOverrides, logs: Path) -> ListenerSpec:
+    """The listener with what people changed; `logs` is where its access log goes without a place.
 
-    Of an app that is no folder only its import tells the kind: see `settled`.
+    Of an app that is no folder only its import tells the kind: see `resolve_app`.
     """
     options = spec.options
     changes = {
         name: value
         for name in ("threads", "workers", "deny", "allow")
-        if (value := getattr(wish, name)) is not None
+        if (value := getattr(overrides, name)) is not None
     }
-    if wish.access_log is not None:
+    if overrides.access_log is not None:
         path = options.access_log or str(logs / f"{spec.name}.log")
-        changes["access_log"] = path if wish.access_log else ""
-    spec = replace(spec, options=replace(options, **changes), model=wish.model or spec.model)
-    if wish.app is not None:
-        is_folder = names_folder(wish.app)
-        app = _expanded(wish.app) if is_folder else wish.app
+        changes["access_log"] = path if overrides.access_log else ""
+    spec = replace(spec, options=replace(options, **changes), model=overrides.model or spec.model)
+    if overrides.app is not None:
+        is_folder = names_folder(overrides.app)
+        app = _expanded(overrides.app) if is_folder else overrides.app
         spec = replace(spec, app=app, app_kind=AppKind.STATIC if is_folder else AppKind.WSGI)
-    return spec if wish.port is None else replace(spec, port=wish.port, port_is_default=False)
+    if overrides.port is not None:
+        spec = replace(spec, port=overrides.port, port_is_default=False)
+    return spec
 
 
 def _expanded(folder: str) -> str:
     try:
         return str(expanded(folder))
-    except SettingsError:  # `objection` tells so
+    except SettingsError:  # `why_not_hostable` says so
         return folder
 
 
-def settled(
-    spec: ListenerSpec, wish: ListenerOverrides, objection: Callable[[str], str]
+def resolve_app(
+    spec: ListenerSpec, overrides: ListenerOverrides, why_not: Callable[[str], str]
 ) -> ListenerSpec:
-    """What `wished` answered, once the app was imported and its kind is known.
+    """The result of `apply_overrides`, with the app imported and its kind known.
 
-    An ASGI app gets its event loop unless another model was asked for. `objection` says why an app
+    An ASGI app gets its event loop unless another model was asked for. `why_not` says why an app
     may not be hosted. Raises ListenerError when it may not, or cannot be imported.
     """
-    if wish.app is None:
+    if overrides.app is None:
         return spec
-    why_not = objection(wish.app)
-    if why_not:
-        raise ListenerError(why_not.rstrip("."))
+    reason = why_not(overrides.app)
+    if reason:
+        raise ListenerError(reason.rstrip("."))
     if spec.app_kind is AppKind.STATIC:
         return spec
     is_elsewhere = spec.options.reload
     kind = kind_in_process(spec.app) if is_elsewhere else kind_of(import_app(spec.app))
-    needs_loop = kind is AppKind.ASGI and wish.model is None
+    needs_loop = kind is AppKind.ASGI and overrides.model is None
     return replace(
         spec, app_kind=kind, model=ConcurrencyModel.ASYNCIO if needs_loop else spec.model
     )
-
-
-def faults(
-    status: ListenerStatus,
-    wish: ListenerOverrides,
-    objection: Callable[[str], str] = nothing_against,
-) -> dict[str, str]:
-    """What of a wish cannot be, by its field; each a sentence that says what can."""
-    found: dict[str, str] = {}
-    why_not = "" if wish.app is None else objection(wish.app)
-    if why_not:
-        found["app"] = why_not
-    found |= _out_of_bounds(wish)
-    on_loop = wish.model in {None, ConcurrencyModel.ASYNCIO}
-    if status.app_kind == AppKind.ASGI and wish.app is None and not on_loop:
-        found["model"] = "An ASGI app needs an event loop: choose asyncio."
-    for name in ("deny", "allow"):
-        bad = no_networks(getattr(wish, name) or ())
-        if bad:
-            found[name] = f"{', '.join(bad)}: neither an address nor a network."
-    return found
-
-
-def new_faults(wish: ListenerOverrides, objection: Callable[[str], str]) -> dict[str, str]:
-    """The same of a listener that is to be added."""
-    why_not = objection(wish.app or "")
-    return _out_of_bounds(wish) | ({"app": why_not} if why_not else {})
-
-
-def _out_of_bounds(wish: ListenerOverrides) -> dict[str, str]:
-    return {
-        name: f"Between {least} and {most:,}."
-        for name, value, least, most in (
-            ("port", wish.port, 0, MOST_PORT),
-            ("threads", wish.threads, 1, MOST_THREADS),
-            ("workers", wish.workers, 1, MOST_WORKERS),
-        )
-        if value is not None and not least <= value <= most
-    }
-
-
-def no_networks(entries: Iterable[str]) -> list[str]:
-    """Those of the entries that name neither an address nor a network."""
-    return [entry for entry in entries if not _is_network(entry)]
-
-
-def _is_network(entry: str) -> bool:
-    try:
-        ip_network(entry, strict=False)
-    except ValueError:
-        return False
-    return True

@@ -1,4 +1,4 @@
-"""The listeners of one process: started, changed while they serve, and told to the pages."""
+"""The listeners of one process: started, changed while they serve, stopped."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ from servescope.records import (
     ListenerStatus,
     Sample,
 )
-from servescope.runtime.hostable import nothing_against
-from servescope.runtime.listener_config import settled, wished
+from servescope.runtime.listener_config import apply_overrides, resolve_app
 from servescope.sampling.owners import holder_of
 from servescope.serving import start_listener
 from servescope.serving.handover import retire, succeed
@@ -44,17 +43,17 @@ HANDOVER_S: Final = 1.0
 
 STOP_GRACE_S: Final = 1.5
 _HANDOVER_STEP_S: Final = 0.02
-_AS_SET: Final = ListenerOverrides()
+_AS_CONFIGURED: Final = ListenerOverrides()
 
 
 @dataclass(slots=True)
 class _Hosted:
-    """One listener, what is wanted of it and what became of it."""
+    """One listener: its desired state, and its actual one."""
 
     base: ListenerSpec
     is_added: bool = False  # by a person, see ListenerOverrides
     is_leaving: bool = False
-    wish: ListenerOverrides | None = None  # the one that was acted on last
+    overrides: ListenerOverrides | None = None  # those that were acted on last
     running: RunningListener | None = None
     applied: ListenerSpec | None = None  # what the running one was started with
     status: ListenerStatus | None = None
@@ -64,12 +63,12 @@ class _Hosted:
     retiring: list[threading.Thread] = field(default_factory=list)
 
 
-class Listeners:
-    """Makes the listeners what people want, tries again those that failed, and stops them all.
+class ListenerReconciler:
+    """Reconciles listeners with their overrides, tries again those that failed, stops them all.
 
     `previous` are the statuses a former leader left: a port it used is ours to wait for. `logs` is
-    the folder of access logs that are switched on while serving. `objection` says why an app may
-    not be hosted; `added` what a listener has that a person adds, None where nobody may.
+    the folder of access logs that are switched on while serving. `why_not_hostable` says why an app
+    may not be hosted; `added_listener` makes the one that a person adds, None where nobody may.
     """
 
     def __init__(
@@ -79,82 +78,81 @@ class Listeners:
         logs: Path,
         previous: Sequence[ListenerStatus] = (),
         *,
-        objection: Callable[[str], str] = nothing_against,
-        added: Callable[[str], ListenerSpec] | None = None,
+        why_not_hostable: Callable[[str], str],
+        added_listener: Callable[[str], ListenerSpec] | None = None,
     ) -> None:
         self._recorder = recorder
         self._logs = logs
-        self._objection = objection
-        self._added = added
+        self._why_not_hostable = why_not_hostable
+        self._added_listener = added_listener
         self._hosted = [_Hosted(spec) for spec in specs]
-        self._news: deque[str] = deque()
-        self._told: list[ListenerStatus] = []
+        self._changes: deque[str] = deque()
         self._previous = {
             status.name: status.port for status in previous if status.state is ListenerState.RUNNING
         }
 
-    def reconcile(self, wishes: Mapping[str, ListenerOverrides]) -> bool:
-        """Make what is what is wanted; return whether a status changed. Changes take a moment."""
-        self._take_in(wishes)
+    def reconcile(self, overrides: Mapping[str, ListenerOverrides]) -> None:
+        """Begin what makes the actual state the desired one; a change takes a moment."""
+        self._host_added(overrides)
         for hosted in list(self._hosted):
             if hosted.change is not None and hosted.change.is_alive():
                 continue
             if hosted.is_leaving:
                 self._hosted.remove(hosted)
-            elif hosted.is_added and hosted.base.name not in wishes:
+            elif hosted.is_added and hosted.base.name not in overrides:
                 hosted.is_leaving = True
                 self._begin(hosted, partial(self._end, hosted))
             else:
-                self._see_to(hosted, wishes.get(hosted.base.name, _AS_SET))
-        before, self._told = self._told, self.statuses()
-        return before != self._told
+                self._reconcile_one(hosted, overrides.get(hosted.base.name, _AS_CONFIGURED))
 
-    def _take_in(self, wishes: Mapping[str, ListenerOverrides]) -> None:
-        """Listeners that people have added meanwhile."""
+    def _host_added(self, overrides: Mapping[str, ListenerOverrides]) -> None:
+        """Take in the listeners that people have added meanwhile."""
+        if self._added_listener is None:
+            return
         known = {hosted.base.name for hosted in self._hosted}
-        for name, wish in wishes.items():
-            if wish.is_added and self._added is not None and name not in known:
-                self._hosted.append(_Hosted(self._added(name), is_added=True))
+        for name, one in overrides.items():
+            if one.is_added and name not in known:
+                self._hosted.append(_Hosted(self._added_listener(name), is_added=True))
 
-    def news(self) -> Iterator[str]:
-        """What was changed since the last call, in a few words each."""
-        while self._news:
-            yield self._news.popleft()
+    def take_changes(self) -> Iterator[str]:
+        """The changes since the last call, each in a few words."""
+        while self._changes:
+            yield self._changes.popleft()
 
-    def _see_to(self, hosted: _Hosted, wish: ListenerOverrides) -> None:
-        before, hosted.wish = hosted.wish, wish
-        is_new = wish != before
-        if not wish.runs:
+    def _reconcile_one(self, hosted: _Hosted, overrides: ListenerOverrides) -> None:
+        before, hosted.overrides = hosted.overrides, overrides
+        is_new = overrides != before
+        if not overrides.runs:
             if is_new:
                 self._begin(hosted, lambda: self._end(hosted))
         elif hosted.running is None:
             if not is_new and time.monotonic() < hosted.retry_at:
                 return
-            is_news = before is not None or hosted.is_added
-            if wish.app is None:
-                self._start(hosted, is_news=is_news)
+            is_change = before is not None or hosted.is_added
+            if overrides.app is None:
+                self._start(hosted, is_change=is_change)
             else:  # to import somebody's module may take long
                 starting = _status(hosted, self._spec(hosted), "")
                 hosted.status = hosted.status or replace(starting, state=ListenerState.STARTING)
-                self._begin(hosted, lambda: self._start(hosted, is_news=is_news))
+                self._begin(hosted, lambda: self._start(hosted, is_change=is_change))
         elif is_new:
-            again = before is not None and wish.restarts > before.restarts
+            again = before is not None and overrides.restarts > before.restarts
             self._begin(hosted, lambda: self._change(hosted, again="restarted" if again else ""))
         elif hosted.running.sources is not None and (files := hosted.running.sources.changed()):
             why = f"reloaded for {', '.join(Path(file).name for file in files)}"
             self._begin(hosted, lambda: self._change(hosted, again=why))
         elif hosted.running.look_at_certificate():
-            self._tell_of(f"{hosted.base.name}: renewed certificate")
+            self._note_change(f"{hosted.base.name}: renewed certificate")
             hosted.message = hosted.running.problem
-            self._tell(hosted, hosted.message)
+            self._set_message(hosted, hosted.message)
         elif hosted.running.problem != hosted.message:
             hosted.message = hosted.running.problem
-            self._tell(hosted, hosted.message)
+            self._set_message(hosted, hosted.message)
 
-    def _tell_of(self, news: str, details: str = "") -> None:
-        """Put a change on the time axis, in a few words, and into the log with its details."""
-        self._news.append(news)
-        logger.info("listener %s%s", news, f": {details}" if details else "")
+    def _note_change(self, change: str, details: str = "") -> None:
+        """Keep a change, in a few words, for `take_changes`, and log it with its details."""
+        self._changes.append(change)
+        logger.info("listener %s%s", change, f": {details}" if details else "")
 
     def _begin(self, hosted: _Hosted, act: Callable[[], None]) -> None:
         """Do something that may take seconds on a thread of its own."""
@@ -162,73 +160,74 @@ class Listeners:
         hosted.change.start()
 
     def _spec(self, hosted: _Hosted) -> ListenerSpec:
-        return wished(hosted.base, hosted.wish or _AS_SET, self._logs)
+        return apply_overrides(hosted.base, hosted.overrides or _AS_CONFIGURED, self._logs)
 
-    def _settled(self, hosted: _Hosted) -> ListenerSpec:
-        """What is wanted, its app imported. Raises ListenerError."""
-        return settled(self._spec(hosted), hosted.wish or _AS_SET, self._objection)
+    def _resolved(self, hosted: _Hosted) -> ListenerSpec:
+        """The desired state, its app imported. Raises ListenerError."""
+        overrides = hosted.overrides or _AS_CONFIGURED
+        return resolve_app(self._spec(hosted), overrides, self._why_not_hostable)
 
     def _end(self, hosted: _Hosted) -> None:
         running, hosted.running = hosted.running, None
         if running is not None:
             running.stop(STOP_GRACE_S)
-            self._tell_of(f"{hosted.base.name} stopped")
+            self._note_change(f"{hosted.base.name} stopped")
         hosted.applied = None
         hosted.status = replace(
             _status(hosted, self._spec(hosted), ""), state=ListenerState.STOPPED
         )
 
     def _change(self, hosted: _Hosted, *, again: str) -> None:
-        """Give a running listener what is wanted now; what cannot be leaves it as it is.
+        """Give a running listener its desired state; where that fails it stays as it is.
 
-        `again` says for the log why it begins anew even if nothing else is wanted; it may be empty.
+        `again` says for the log why it begins anew even if nothing else changes; it may be empty.
         """
         old, applied = hosted.running, hosted.applied
         if old is None or applied is None:
             return
         name = applied.name
         try:
-            spec = self._settled(hosted)
+            spec = self._resolved(hosted)
             if spec == applied and not again:
-                self._tell(hosted, "")
+                self._set_message(hosted, "")
                 return
             if spec.port != applied.port or spec.address != applied.address:
                 hosted.running = self._start_on(spec, spec.port)
             elif not again and _but_for_access(spec) == _but_for_access(applied):
                 old.change_access(spec.options.deny, spec.options.allow)
                 hosted.applied = spec
-                self._tell_of(
+                self._note_change(
                     f"{name}: other addresses denied",
                     f"denied {', '.join(spec.options.deny) or 'nobody'}, "
                     f"allowed {', '.join(spec.options.allow) or 'everybody else'}",
                 )
-                self._tell(hosted, "")
+                self._set_message(hosted, "")
                 return
             else:
                 hosted.running = succeed(old, replace(spec, port=old.address[1]), self._recorder)
         except PortTakenError as error:
             failure = f"port {error.port} is held by {holder_of(error.port)}"
-            self._tell(hosted, f"{failure}; still on port {old.address[1]}")
+            self._set_message(hosted, f"{failure}; still on port {old.address[1]}")
         except ListenerError as error:
-            self._tell(hosted, f"{error}; still as before")
+            self._set_message(hosted, f"{error}; still as before")
         else:
             hosted.applied = spec
             hosted.retiring = [one for one in hosted.retiring if one.is_alive()]
             hosted.retiring.append(retire(old))
             hosted.status = _status(hosted, spec, "")
-            self._tell_of(f"{name} {again or 'changed'}", _how(hosted.status))
+            self._note_change(f"{name} {again or 'changed'}", _how(hosted.status))
 
-    def _tell(self, hosted: _Hosted, message: str) -> None:
-        """The listener goes on, with something else to say of it."""
+    def _set_message(self, hosted: _Hosted, message: str) -> None:
+        """The listener goes on, with another message in its status."""
         since = hosted.status.since_s if hosted.status else time.time()
         spec = hosted.applied or self._spec(hosted)
         hosted.status = replace(_status(hosted, spec, message), since_s=since)
 
-    def _start(self, hosted: _Hosted, *, is_news: bool) -> None:
+    def _start(self, hosted: _Hosted, *, is_change: bool) -> None:
         held_by = refused = failure = ""
         try:
-            spec = self._settled(hosted)
-        except ListenerError as error:  # what is wanted since cannot be: as the settings say, then
+            spec = self._resolved(hosted)
+        except ListenerError as error:  # the overrides cannot be: as the settings say, then
             spec, refused = self._spec(hosted), str(error)
             if hosted.is_added:
                 self._fail(hosted, spec, refused)
@@ -253,8 +252,8 @@ class Listeners:
                 hosted.status = _status(hosted, spec, message)
                 hosted.message = ""
                 logger.info("listener %s is up: %s", spec.name, _how(hosted.status))
-                if is_news:
-                    self._news.append(f"{hosted.base.name} started")
+                if is_change:
+                    self._changes.append(f"{hosted.base.name} started")
                 return
         self._fail(hosted, spec, failure)
 
@@ -268,7 +267,7 @@ class Listeners:
         )
 
     def _candidates(self, spec: ListenerSpec) -> Iterator[int]:
-        """Ports to try: the wanted one, and for a default the one used before, then the next."""
+        """Ports to try: the desired one, and for a default the one used before, then the next."""
         if spec.address.startswith(UNIX):
             yield 0
             return
@@ -294,7 +293,7 @@ class Listeners:
                 time.sleep(_HANDOVER_STEP_S)
 
     def statuses(self) -> list[ListenerStatus]:
-        """Where each listener stands."""
+        """The actual state of each listener."""
         return [hosted.status for hosted in self._hosted if hosted.status is not None]
 
     def samples(self) -> Iterator[Sample]:
@@ -329,7 +328,7 @@ def _but_for_access(spec: ListenerSpec) -> ListenerSpec:
 
 
 def _status(hosted: _Hosted, spec: ListenerSpec, message: str) -> ListenerStatus:
-    running, wish = hosted.running, hosted.wish or _AS_SET
+    running, overrides = hosted.running, hosted.overrides or _AS_CONFIGURED
     at_path = spec.address.startswith(UNIX)
     address, port = running.address if running else (spec.address, 0 if at_path else spec.port)
     return ListenerStatus(
@@ -345,7 +344,7 @@ def _status(hosted: _Hosted, spec: ListenerSpec, message: str) -> ListenerStatus
         is_tls=bool(spec.options.certificate),
         app_kind=spec.app_kind,
         options=spec.options,
-        is_changed=replace(wish, restarts=0) != _AS_SET,
+        is_changed=replace(overrides, restarts=0) != _AS_CONFIGURED,
         is_added=hosted.is_added,
         pid=os.getpid(),
         certificate=running.certificate if running else None,

@@ -1,4 +1,4 @@
-"""Load runs: people ask for them in the store, the leader carries them out and reports back."""
+"""Load runs: reconciles those of the store with generator processes, and writes the results."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ STOP_GRACE_S: Final = 2.0
 
 
 @dataclass(slots=True)
-class _Going:
+class _ActiveRun:
     """A run under way."""
 
     generator: GeneratorProcess
     event_id: int
-    told: Progress | None = None
+    written: Progress | None = None
 
 
-class LoadRuns:
-    """Holds the store's load runs against generator processes; one a run.
+class LoadRunReconciler:
+    """Reconciles the store's load runs with generator processes, one a run.
 
     The store lets one run go on at a time, or those of one comparison.
     """
@@ -45,7 +45,7 @@ class LoadRuns:
         self._control = control
         self._rings = rings
         self._settings = settings
-        self._going: dict[int, _Going] = {}
+        self._active: dict[int, _ActiveRun] = {}
 
     def abandon_orphans(self) -> None:
         """End what a former leader left running: its generator died with it."""
@@ -63,16 +63,16 @@ class LoadRuns:
 
     def pids(self) -> list[int]:
         """Pids of the generators that run."""
-        return [going.generator.pid for going in list(self._going.values())]
+        return [active_run.generator.pid for active_run in list(self._active.values())]
 
     def reconcile(self) -> None:
         """Start what is requested, report progress, pass on a stop, write the result."""
         active = {run.id: run for run in self._control.load_runs.all_active()}
-        new = [run for run in active.values() if run.id not in self._going]
-        for run_id, going in list(self._going.items()):
+        new = [run for run in active.values() if run.id not in self._active]
+        for run_id, active_run in list(self._active.items()):
             if run_id in active and active[run_id].state is RunState.STOPPING:
-                going.generator.stop()
-            self._report(going)
+                active_run.generator.stop()
+            self._report(active_run)
         for run in new:
             if run.state is RunState.REQUESTED:
                 self._start(run)
@@ -102,21 +102,21 @@ class LoadRuns:
         self._control.load_runs.update(run.id, state=RunState.RUNNING, started_s=now)
         text = f"run {run.id}: {plan.rate:g}/s on {plan.listener}"  # short: it stands on each graph
         event_id = self._control.events.add(Event(EventKind.LOAD_RUN, now, text))
-        self._going[run.id] = _Going(generator, event_id)
+        self._active[run.id] = _ActiveRun(generator, event_id)
         logger.info("load run %d started: %s to %s:%d", run.id, text, address, port)
 
-    def _report(self, going: _Going) -> None:
-        generator, progress = going.generator, going.generator.progress
-        if progress is not None and progress is not going.told:
+    def _report(self, active_run: _ActiveRun) -> None:
+        generator, progress = active_run.generator, active_run.generator.progress
+        if progress is not None and progress is not active_run.written:
             self._control.load_runs.update(generator.run_id, progress=progress.to_json())
-            going.told = progress
+            active_run.written = progress
         if generator.state not in TERMINAL_STATES:
             return
         if generator.result is not None:
             self._control.load_runs.update(generator.run_id, result=generator.result.to_json())
         self._finish(generator.run_id, generator.state, generator.message)
-        self._control.events.end(going.event_id, time.time())
-        del self._going[generator.run_id]
+        self._control.events.end(active_run.event_id, time.time())
+        del self._active[generator.run_id]
 
     def _finish(self, run_id: int, state: RunState, message: str) -> None:
         self._control.load_runs.update(run_id, state=state, ended_s=time.time(), message=message)
@@ -124,13 +124,13 @@ class LoadRuns:
 
     def stop(self) -> None:
         """Stop the runs under way and write what they had measured."""
-        for going in list(self._going.values()):
-            going.generator.stop()
-        for going in list(self._going.values()):
-            if not going.generator.wait(STOP_GRACE_S):
-                going.generator.kill()
-                going.generator.wait(STOP_GRACE_S)
-            self._report(going)
+        for active_run in list(self._active.values()):
+            active_run.generator.stop()
+        for active_run in list(self._active.values()):
+            if not active_run.generator.wait(STOP_GRACE_S):
+                active_run.generator.kill()
+                active_run.generator.wait(STOP_GRACE_S)
+            self._report(active_run)
 
 
 def _free_core(taken: int | None) -> int | None:

@@ -1,4 +1,4 @@
-"""One process's part: open the store, take part in the election, lead when elected."""
+"""One dashboard process: open the store, take part in the election, lead when elected."""
 
 from __future__ import annotations
 
@@ -10,31 +10,25 @@ from typing import TYPE_CHECKING, Final
 
 from servescope.control import Control
 from servescope.errors import DataFolderError, ServescopeError, UsageError
-from servescope.load.plan import check
 from servescope.monkey_patching import threads_patched_by
 from servescope.queries.context import ProcessContext, QueryContext
 from servescope.recording.recorder import RINGS
-from servescope.runtime.comparisons import check_comparison
+from servescope.records import Role
 from servescope.runtime.election import LOCK_NAME, LeaderLock
-from servescope.runtime.leading import Leader, announce
+from servescope.runtime.leading import Leader, write_leader_event
 from servescope.runtime.malloc import bound_freed_memory
+from servescope.runtime.reconcile_loop import ROUND_S, ReconcileLoop
 from servescope.store.engine.store import PrometheusStore
 from servescope.store.opening import check_backend, open_backend
 from servescope.store.sqlite.schema import FILE_NAME
 from servescope.store.tiers import Retention
 
 if TYPE_CHECKING:
-    from servescope.comparison import ComparisonPlan
-    from servescope.records import LoadPlan
     from servescope.settings import Settings
     from servescope.store.base import Store
 
 logger = logging.getLogger(__name__)
 
-ROUND_S: Final = 0.2
-"""How often the election is held and what people want is held against what is."""
-
-HEARTBEAT_S: Final = 1.0
 JOIN_S: Final = 8.0
 
 
@@ -118,13 +112,13 @@ class Runtime:
             self._stopping = threading.Event()
             self._leader: Leader | None = None
             self._elected = threading.Event()
-            self._thread = threading.Thread(target=self._live, name="runtime", daemon=True)
+            self._thread = threading.Thread(target=self._run, name="runtime", daemon=True)
             self._pid = os.getpid()
             self._thread.start()
 
     @property
     def context(self) -> QueryContext:
-        """This process's context; starts the process's part when no server hook did."""
+        """This process's context; starts what the process runs when no server hook did."""
         self.start()
         return self._process.home
 
@@ -136,59 +130,21 @@ class Runtime:
         self._thread.join(JOIN_S)
         self._pid = None
 
-    def request_load(self, plan: LoadPlan) -> int:
-        """Ask the leader for a load run; return its id.
-
-        Raises LoadRefusedError when the plan is out of bounds or a run is under way.
-        """
-        control = self.context.process.control
-        check(
-            plan,
-            control.listeners.statuses(),
-            self.settings.load_max_rate,
-            self.settings.load_max_seconds,
-        )
-        return control.load_runs.request(plan, time.time()).id
-
-    def request_comparison(self, plan: ComparisonPlan) -> int:
-        """Ask the leader for a comparison; return its id.
-
-        Raises LoadRefusedError when the plan is out of bounds or any load is under way.
-        """
-        check_comparison(plan, self.settings)
-        return self.context.process.control.comparisons.request(plan, time.time()).id
-
-    def stop_load(self, run_id: int) -> None:
-        """Ask the leader to stop a load run."""
-        self.context.process.control.load_runs.request_stop(run_id)
-
-    def _live(self) -> None:
-        next_beat, trouble = 0.0, ""
+    def _run(self) -> None:
+        loop = ReconcileLoop(self._reconcile, self._heartbeat)
         try:
             while not self._stopping.wait(ROUND_S if self._elected.is_set() else 0):
-                try:
-                    self._round()
-                    if time.monotonic() >= next_beat:
-                        self._beat()
-                        next_beat, trouble = time.monotonic() + HEARTBEAT_S, ""
-                except ServescopeError as error:
-                    next_beat = time.monotonic() + HEARTBEAT_S
-                    if str(error) != trouble:  # else a line each round for as long as it lasts
-                        logger.warning("%s", error)
-                    trouble = str(error)
-                except Exception:
-                    # The boundary of the runtime's loop: a defect is logged, the process goes on.
-                    logger.exception("the runtime failed in this round")
+                loop.run_once()
                 self._elected.set()
         finally:
             self._leave()
 
     def _problems(self) -> list[str]:
-        """What a person should know of this process's part, and of the engine."""
-        told = self._leader.problems() if self._leader else []
-        return told + (self._fleet.notices() if self._fleet else [])
+        """The problems of what this process runs, and those of the engine, in whole sentences."""
+        problems = self._leader.problems() if self._leader else []
+        return problems + (self._fleet.notices() if self._fleet else [])
 
-    def _round(self) -> None:
+    def _reconcile(self) -> None:
         if self._leader is not None:
             self._leader.reconcile()
         elif self._lock.try_take():
@@ -211,7 +167,7 @@ class Runtime:
         self._leader = leader
         leader.start()
         took_over = self._elected.is_set()
-        announce(self._control, os.getpid(), took_over=took_over)
+        write_leader_event(self._control.events, os.getpid(), took_over=took_over)
         logger.info(
             "process %d leads on %s%s",
             os.getpid(),
@@ -219,8 +175,8 @@ class Runtime:
             ": it took over" if took_over else "",
         )
 
-    def _beat(self) -> None:
-        role = "leader" if self._lock.held else "follower"
+    def _heartbeat(self) -> None:
+        role = Role.LEADER if self._lock.held else Role.FOLLOWER
         self._control.instances.heartbeat(os.getpid(), role, time.time())
 
     def _leave(self) -> None:

@@ -13,31 +13,33 @@ import logging
 import os
 import time
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from servescope.actions import listeners as listener_actions
+from servescope.actions.hostable_apps import why_not_hostable
 from servescope.control import Control
 from servescope.errors import ListenerError, ServescopeError
 from servescope.recording import Recorder, SampleWriter
 from servescope.recording.recorder import RINGS, SAMPLES_SUFFIX
 from servescope.records import ListenerState, Role
-from servescope.runtime.collecting import Collecting
+from servescope.runtime.collector_thread import CollectorThread
 from servescope.runtime.election import LeaderLock
-from servescope.runtime.hostable import objection
-from servescope.runtime.leading import announce, tell_news
+from servescope.runtime.leading import write_leader_event
 from servescope.runtime.listener_config import LOGS
-from servescope.runtime.listeners import Listeners
-from servescope.runtime.troubles import Troubles
+from servescope.runtime.listener_host import ListenerHost
+from servescope.runtime.listeners import ListenerReconciler
+from servescope.runtime.reconcile_loop import ReconcileLoop
 from servescope.store.sqlite.store import open_store
 from servescope.store.tiers import Retention
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from servescope.records import ListenerSpec, ListenerStatus
     from servescope.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-BEAT_S: Final = 1.0
 _HALF: Final = 0.5
 
 
@@ -56,73 +58,44 @@ class ServedApp:
         self._control = Control(folder)
         self._recorder = Recorder(folder / RINGS)
         self._samples = SampleWriter(self._recorder.ring.path.with_suffix(SAMPLES_SUFFIX))
-        self._listeners = Listeners(
+        self._listener = ListenerReconciler(
             [spec],
             self._recorder,
             folder / LOGS,
-            objection=partial(objection, settings, own=[spec.app]),
+            why_not_hostable=partial(why_not_hostable, settings, own=[spec.app]),
         )
-        self._collecting: Collecting | None = None
-        self._trouble = ""
-        self._troubles = Troubles(logger)
-        self._next_beat = 0.0
+        self._host = ListenerHost(self._listener, self._control, self._pid)
+        self._loop = ReconcileLoop(self._reconcile, self._heartbeat)
+        self._collector: CollectorThread | None = None
         self._sampled = 0.0  # the epoch second
 
-    @property
-    def leads(self) -> bool:
-        """Whether this process collects."""
-        return self._lock.held
-
     def start(self) -> ListenerStatus:
-        """Serve; what is so then. Raises ListenerError when it cannot."""
-        name = self._spec.name
-        for status in self._control.listeners.statuses():
-            # A dead leader's rows are still there; a dead server's are not.
-            is_there = (
-                status.state is ListenerState.RUNNING and Path(f"/proc/{status.pid}").exists()
-            )
-            if status.name == name and is_there:
-                raise ListenerError(
-                    f"process {status.pid} hosts a listener {name} on port {status.port} already: "
-                    "choose another --name"
-                )
-        self._control.listeners.discard_overrides(name)  # what the command line says now is newer
-        self._listeners.reconcile({})
-        (status,) = self._listeners.statuses()
+        """Serve; the listener's status then. Raises ListenerError when it cannot."""
+        listener_actions.claim(self._control.listeners, self._spec.name)
+        self._listener.reconcile({})
+        (status,) = self._listener.statuses()
         if status.state is not ListenerState.RUNNING:
             raise ListenerError(status.message)
-        self._control.listeners.write_statuses([status], self._pid)
-        self.look_after()
+        self.run_once()
         return status
 
-    def look_after(self) -> None:
-        """Hold what is wanted against what is; call a few times a second."""
+    def run_once(self) -> None:
+        """One round: gauges, and desired with actual state; call every ROUND_S."""
         self._sample()
-        try:
-            if self._listeners.reconcile(self._control.listeners.overrides()):
-                statuses = self._listeners.statuses()
-                self._control.listeners.write_statuses(statuses, self._pid)
-                self._troubles.tell(statuses)
-            tell_news(self._control, self._listeners)
-            if time.monotonic() >= self._next_beat:
-                self._next_beat = time.monotonic() + BEAT_S
-                self._beat()
-            self._take_or_leave_the_lead()
-        except ServescopeError as error:  # it is served all the same
-            if str(error) != self._trouble:
-                logger.warning("%s", error)
-            self._trouble = str(error)
-        else:
-            self._trouble = ""
+        self._loop.run_once()
+
+    def _reconcile(self) -> None:
+        self._host.reconcile()
+        self._take_or_leave_the_lead()
 
     def _sample(self) -> None:
-        """Tell the gauges in the second half of each second, so that each has them once."""
+        """Record the gauges in the second half of each second, so that each has them once."""
         second, into_it = divmod(time.time(), 1.0)
         if into_it >= _HALF and second != self._sampled:
             self._sampled = second
-            self._samples.write(int(second), self._listeners.samples())
+            self._samples.write(int(second), self._host.samples())
 
-    def _beat(self) -> None:
+    def _heartbeat(self) -> None:
         now = time.time()
         self._control.instances.heartbeat(self._pid, Role.SERVER, now)
         self._control.listeners.heartbeat(self._pid, now)
@@ -130,27 +103,27 @@ class ServedApp:
     def _take_or_leave_the_lead(self) -> None:
         instances = self._control.instances.alive(time.time())
         has_dashboard = any(one.role is not Role.SERVER for one in instances)
-        if self._collecting is not None:
+        if self._collector is not None:
             if has_dashboard:
                 self._leave_the_lead()
         elif not has_dashboard and self._lock.try_take():
-            self._collecting = Collecting(self._folder, self._store, self._control)
-            self._collecting.start()
-            announce(self._control, self._pid, took_over=False)
+            self._collector = CollectorThread(self._folder, self._store, self._control)
+            self._collector.start()
+            write_leader_event(self._control.events, self._pid, took_over=False)
 
     def _leave_the_lead(self) -> None:
-        collecting, self._collecting = self._collecting, None
+        collector, self._collector = self._collector, None
         try:
-            if collecting is not None:
-                collecting.halt()
-                collecting.finish()
+            if collector is not None:
+                collector.halt()
+                collector.finish()
         finally:
             self._lock.release()
 
     def stop(self, grace_seconds: float) -> None:
         """Let requests in flight finish within the grace; then everything ends."""
-        self._samples.write(int(time.time()), self._listeners.samples())  # what still counted up
-        self._listeners.stop(grace_seconds)
+        self._samples.write(int(time.time()), self._host.samples())  # what still counted up
+        self._host.stop(grace_seconds)
         self._recorder.close()
         self._samples.close()
         try:

@@ -51,7 +51,7 @@ class AccessList:
 
 
 def _judge(deny: tuple[str, ...], allow: tuple[str, ...]) -> Callable[[str], bool] | None:
-    denied, allowed = _networks(deny), _networks(allow)
+    denied, allowed = networks(deny), networks(allow)
     if not denied and not allowed:
         return None
 
@@ -69,11 +69,17 @@ def _judge(deny: tuple[str, ...], allow: tuple[str, ...]) -> Callable[[str], boo
     return look_up
 
 
-def _networks(entries: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
-    networks = []
+def networks(entries: Iterable[str]) -> tuple[IPv4Network | IPv6Network, ...]:
+    """The networks that the entries name; an address is a network of one.
+
+    Raises ListenerError that repeats all entries which name neither.
+    """
+    found, wrong = [], []
     for entry in entries:
         try:
-            networks.append(ip_network(entry, strict=False))
-        except ValueError as error:
-            raise ListenerError(f"{entry!r} is neither an address nor a network") from error
-    return tuple(networks)
+            found.append(ip_network(entry, strict=False))
+        except ValueError:
+            wrong.append(entry)
+    if wrong:
+        raise ListenerError(f"{', '.join(wrong)}: neither an address nor a network")
+    return tuple(found)

@@ -33,7 +33,7 @@ VALUES = {
     ("server-new-app", "value"): "servescope.demo.flask_app:app",
     ("server-new-port", "value"): 0,
     ("compare-models", "value"): ["thread_pool", "prefork"],
-    ("compare-subject", "value"): "hello",
+    ("compare-endpoint", "value"): "hello",
     ("compare-target", "value"): "/",
     ("compare-rate", "value"): 100,
     ("compare-seconds", "value"): 5,

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import pytest
 from flask import Flask
 
-from components import audit
+from components import audit, server_form
 from components.authority import (
     BEHIND_PROXY,
     FROM_HERE_ONLY,
     SIGN_IN,
     dashboard_for,
 )
+from servescope.actions.hostable_apps import BUNDLED_WSGI
+from servescope.actions.listeners import NewListenerRequest
+from servescope.actions.load_runs import LoadRunRequest
 from servescope.errors import NotAllowedError
-from servescope.records import ListenerOverrides, LoadPlan
+from servescope.records import ListenerOptions, ListenerOverrides
 from servescope.runtime import Runtime
 from servescope.settings import Settings
+from tests.waiting import eventually
 
 
 @pytest.fixture
@@ -71,13 +76,13 @@ def test_load_needs_the_right_to_act(ask):
     board, flask, _ = ask("open sesame")
     with flask.test_request_context("/"):
         with pytest.raises(NotAllowedError):
-            board.request_load(None)
+            board.start_load_run(None)
         with pytest.raises(NotAllowedError):
-            board.stop_load(1)
+            board.stop_load_run(1)
 
 
-PLAN = LoadPlan(listener="wsgi", target="/", rate=200, seconds=30)
-WISH = ListenerOverrides(deny=("192.0.2.0/24",), threads=4)
+OVERRIDES = ListenerOverrides(deny=("192.0.2.0/24",), threads=4)
+CHANGED = ListenerOptions(deny=("192.0.2.0/24",), threads=4)
 
 
 @pytest.mark.parametrize(
@@ -85,8 +90,8 @@ WISH = ListenerOverrides(deny=("192.0.2.0/24",), threads=4)
     [
         (ListenerOverrides(), ListenerOverrides(), "nothing"),
         (ListenerOverrides(), ListenerOverrides(runs=False), "runs True -> False"),
-        (ListenerOverrides(), WISH, "threads unset -> 4; deny unset -> 192.0.2.0/24"),
-        (WISH, ListenerOverrides(deny=(), threads=4), "deny 192.0.2.0/24 -> none"),
+        (ListenerOverrides(), OVERRIDES, "threads unset -> 4; deny unset -> 192.0.2.0/24"),
+        (OVERRIDES, ListenerOverrides(deny=(), threads=4), "deny 192.0.2.0/24 -> none"),
     ],
 )
 def test_a_change_is_told_field_by_field(before, after, told):
@@ -101,23 +106,39 @@ def test_no_text_of_a_person_breaks_a_line_of_the_log(caplog):
     ]
 
 
+ADDED = f"is_added False -> True; app unset -> {BUNDLED_WSGI}; port unset -> 0"
+
+
 def test_each_change_says_who_made_it(ask, caplog):
-    board, flask, _ = ask()
+    board, flask, _ = ask(files_port=0, wsgi_port=0, asgi_port=0)
     here = {"REMOTE_ADDR": "127.0.0.1"}
     with (
         flask.test_request_context("/", base_url="http://localhost:8050", environ_overrides=here),
         caplog.at_level(logging.INFO, "servescope.audit"),
     ):
-        board.context.process.control.load_runs.request(PLAN, 1.0)
-        board.change_listener("wsgi", lambda _before: WISH)
+        control = board.context.process.control
+        eventually(lambda: "wsgi" in {one.name for one in control.listeners.statuses()})
+        (status,) = (one for one in control.listeners.statuses() if one.name == "wsgi")
+        shown = server_form.field_values(replace(status, options=CHANGED))
+        run_id = board.start_load_run(LoadRunRequest("wsgi", "/", 1, 600))
+        board.change_listener("wsgi", server_form.request(*shown, False))
+        board.stop_listener("wsgi")
         board.reset_listener("wsgi")
-        board.stop_load(1)
+        board.add_listener(NewListenerRequest("mine", BUNDLED_WSGI, 0))
+        eventually(lambda: "mine" in {one.name for one in control.listeners.statuses()})
+        board.remove_listener("mine")
+        board.stop_load_run(run_id)
     board.runtime.stop()
-    assert caplog.messages == [
+    audited = [record.message for record in caplog.records if record.name == "servescope.audit"]
+    assert audited == [
         f"127.0.0.1 (at this machine) {did}"
         for did in (
+            "asked for load run 1: 1 requests/s for 600 s on wsgi /",
             "changed listener wsgi: threads unset -> 4; deny unset -> 192.0.2.0/24",
-            "changed listener wsgi: back to its settings, or removed",
+            "changed listener wsgi: runs True -> False",
+            "changed listener wsgi: back to its settings",
+            f"changed listener mine: {ADDED}",
+            "removed listener mine",
             "asked for the end of load run 1",
         )
     ]
@@ -128,5 +149,5 @@ def test_who_may_not_and_tries_is_told_once(ask, caplog):
     with flask.test_request_context("/", environ_overrides={"REMOTE_ADDR": "192.0.2.7"}):
         for _ in range(3):
             with pytest.raises(NotAllowedError):
-                board.stop_load(1)
+                board.stop_load_run(1)
     assert caplog.messages == ["192.0.2.7 wanted to change something and may not"]

@@ -91,6 +91,8 @@ def test_stop_from_the_header_and_the_next_one_is_shown(open_page, control):
     ("label", "value", "told"),
     [
         ("Rate", "9999999", "The rate is above 0 and at most"),
+        ("Rate", "-5", "requests per second, not -5"),
+        ("Connections", "0", "between 1 and 4,096, not 0"),
         ("Seconds", "", "Fill in a number of seconds"),
         ("Path and query", "no slash", "does not start with"),
     ],
@@ -114,7 +116,7 @@ def test_one_model_alone_is_no_comparison_and_the_boxes_obey_the_keyboard(visit)
 
 def test_an_app_brings_its_path(visit):
     opened = visit("Servers").wait_drawn("servers-rate")
-    opened.page.locator("#compare-subject").click()
+    opened.page.locator("#compare-endpoint").click()
     opened.page.get_by_role("option", name="Static file, 8 KB").click()
     opened.until("document.getElementById('compare-target').value === '/data/glossary.json'")
 

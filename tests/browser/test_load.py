@@ -86,6 +86,8 @@ def test_stop_ends_a_run_from_any_page(open_page, dashboard):
     [
         ("Requests per second", "9999999", "requests per second"),
         ("Path and query", "no slash", "does not start with"),
+        ("Requests per second", "-5", "at most 20,000 requests per second, not -5"),
+        ("Seconds", "0", "at most 600 seconds, not 0"),
         ("Seconds", "", "Fill in a number of seconds"),
     ],
 )

@@ -11,9 +11,9 @@ from contextlib import ExitStack, closing
 
 import pytest
 
+from servescope.actions.hostable_apps import BUNDLED_WSGI
 from servescope.comparison import ComparisonPlan
 from servescope.records import ConcurrencyModel
-from servescope.runtime.hostable import BUNDLED_WSGI
 from tests.processes import eventually
 
 pytestmark = pytest.mark.browser

@@ -141,9 +141,10 @@ def test_the_access_log_is_switched_on(servers, dashboard):
 @pytest.mark.parametrize(
     ("label", "value", "told"),
     [
-        ("Port", "70000", "Between 0 and 65,535."),
+        ("Port", "70000", "The port is between 0 and 65,535, not '70000'."),
         ("Threads", "", "Fill in a whole number."),
-        ("Workers", "1000", "Between 1 and 64."),
+        ("Threads", "-5", "The number of threads is between 1 and 256, not '-5'."),
+        ("Workers", "1000", "The number of workers is between 1 and 64, not '1000'."),
         ("Deny", "somewhere, 10.0.0.0/8", "somewhere: neither an address nor a network."),
         ("Allow", "10.0.0.0/40", "10.0.0.0/40: neither an address nor a network."),
     ],

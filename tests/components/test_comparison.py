@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import pytest
-
 from components import comparison as shown
-from components.comparison_form import ONE_BY_ONE, TOGETHER, read
+from components.comparison_form import ONE_BY_ONE, TOGETHER, request
 from components.comparison_reading import reading
 from components.status import comparison_share, comparison_text
+from servescope.actions.comparisons import ComparisonRequest
 from servescope.comparison import Comparison, ComparisonPlan, Contender
 from servescope.records import AppKind, ConcurrencyModel, LoadPlan, LoadRun, RunState
-from servescope.runtime.subjects import SUBJECTS
 
-BOTH = ["thread_pool", "sequential"]
 PLAN = ComparisonPlan(
     (ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.THREAD_POOL), "a:app", "/slow?ms=50", 40, 5
 )
@@ -45,26 +42,11 @@ def comparison(*contenders, state=RunState.DONE, plan=PLAN):
     return Comparison(3, plan, state, 1.0, 2.0, None, contenders)
 
 
-def test_the_form_reads_a_plan_models_in_their_usual_order():
-    plan = read(SUBJECTS, BOTH, "slow", " /slow?ms=5 ", 40, "2", 16, TOGETHER)
-    assert plan.models == (ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.THREAD_POOL)
-    assert (plan.target, plan.rate, plan.seconds) == ("/slow?ms=5", 40.0, 2.0)
-    assert (plan.max_connections, plan.together) == (16, True)
-    assert plan.app_of(ConcurrencyModel.ASYNCIO) != plan.app_of(ConcurrencyModel.SEQUENTIAL)
-
-
-@pytest.mark.parametrize(
-    ("values", "told"),
-    [
-        ((BOTH, None, "/", 40, 2, 16, ONE_BY_ONE), "Choose an endpoint."),
-        ((None, "slow", "/", 40, 2, 16, ONE_BY_ONE), "Choose two to four models."),
-        ((BOTH, "slow", "/", "", 2, 16, ONE_BY_ONE), "requests per second"),
-        ((BOTH, "slow", "/", 40, "inf", 16, ONE_BY_ONE), "seconds"),
-        ((BOTH, "slow", "/", 40, 2, None, ONE_BY_ONE), "connections"),
-    ],
-)
-def test_what_says_nothing_is_told(values, told):
-    assert told in read(SUBJECTS, *values)
+def test_the_form_asks_for_a_comparison():
+    models = ["thread_pool", "sequential"]
+    values = (models, "slow", " /slow?ms=5 ", 40, "2", 16)
+    assert request(*values, TOGETHER) == ComparisonRequest(*values, together=True)
+    assert request(*values, ONE_BY_ONE) == ComparisonRequest(*values, together=False)
 
 
 def test_the_reading_tells_who_is_slower_why_and_what_the_naive_figure_hides():

@@ -6,7 +6,6 @@ import pytest
 from components.cards import BAD, GOOD, WARN, by_limits, stat
 from components.fleet import silent_hosts
 from components.listeners import listener_table, short_app
-from components.load_form import read
 from components.load_run import history_rows, progress, result
 from components.request_table import matches, opened, table_row
 from components.status import role_text, run_props, share
@@ -198,21 +197,6 @@ def test_the_history_has_a_row_for_each_run():
     assert [row["key"] for row in rows] == ["3", "2"]
     assert rows[0]["sent"] is None
     assert (rows[1]["sent"], rows[1]["failed"], rows[1]["p99_text"]) == (6000, 3, "900 ms")
-
-
-@pytest.mark.parametrize(
-    ("fields", "plan"),
-    [
-        (("wsgi", " /x ", 200, 30), LoadPlan("wsgi", "/x", 200.0, 30.0)),
-        (("wsgi", "", "50", 1), LoadPlan("wsgi", "/", 50.0, 1.0)),
-        ((None, "/", 200, 30), "Choose a listener."),
-        (("wsgi", "/", "", 30), "Fill in a number of requests per second."),
-        (("wsgi", "/", 200, None), "Fill in a number of seconds."),
-        (("wsgi", "/", "nan", 30), "Fill in a number of requests per second."),
-    ],
-)
-def test_the_form_is_read_or_says_what_it_lacks(fields, plan):
-    assert read(*fields) == plan
 
 
 @pytest.mark.parametrize(

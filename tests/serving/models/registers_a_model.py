@@ -38,20 +38,21 @@ def main() -> None:
     folder = Path(sys.argv[1])
     model = register()
 
-    from components.comparison_form import comparison_form
-    from components.comparison_form import read as read_comparison
+    from components.comparison_form import comparison_form, request
     from components.server_form import server_form
-    from servescope.commands.serve import add_arguments, wanted
+    from servescope.actions.compared_endpoints import BUNDLED_ENDPOINTS
+    from servescope.actions.comparisons import read
+    from servescope.commands.serve import add_arguments, listener_of
     from servescope.recording import Recorder
-    from servescope.runtime.subjects import SUBJECTS
     from servescope.serving import start_listener
     from servescope.settings import load_settings
 
     parser = argparse.ArgumentParser()
     add_arguments(parser)
     arguments = parser.parse_args(["servescope.demo.flask_app:app", "--model", NAME])
-    values = [[NAME, "sequential"], next(iter(SUBJECTS)), "/", 10, 5, 4, "one by one"]
-    plan = read_comparison(SUBJECTS, *values)
+    endpoint = next(iter(BUNDLED_ENDPOINTS))
+    asked = request([NAME, "sequential"], endpoint, "/", 10, 5, 4, "one by one")
+    plan = read(load_settings(), asked)
     recorder = Recorder(folder)
     listener = start_listener(
         ListenerSpec("x", "127.0.0.1", 0, model, AppKind.STATIC, str(folder)), recorder
@@ -64,10 +65,10 @@ def main() -> None:
     found = {
         "settings": load_settings(wsgi_model=NAME).wsgi_model,
         "help of the option": NAME in parser.format_help(),
-        "option": wanted(arguments).model,
+        "option": listener_of(arguments).model,
         "form of a server": LABEL in _text(server_form([], "", [], "")),
-        "form of a comparison": LABEL in _text(comparison_form(SUBJECTS, "")),
-        "comparison that was asked for": getattr(plan, "models", plan),
+        "form of a comparison": LABEL in _text(comparison_form(BUNDLED_ENDPOINTS, "")),
+        "comparison that was asked for": plan.models,
         "answer": status,
     }
     json.dump(found, sys.stdout)

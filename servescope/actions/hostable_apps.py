@@ -1,14 +1,13 @@
-"""What may be hosted from the browser.
+"""Which apps and folders may be hosted from the browser.
 
 To import a module is to run its code, and to host a folder is to publish it; so a password, or a
-seat at this machine, is not enough. A person chooses among the bundled apps, those the settings
-name for the listeners, and what the operator listed in `SERVESCOPE_APPS`. Whoever carries a wish
-out asks here again: a wish may be older than the settings.
+seat at this machine, is not enough. A person chooses among the bundled apps, those that the
+settings name for the listeners, and those that the operator listed in `SERVESCOPE_APPS`. The
+process that hosts the app asks here again: overrides may be older than the settings.
 """
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -26,17 +25,13 @@ if TYPE_CHECKING:
 BUNDLED_SITE: Final = Path(demo.__file__).parent / "site"
 BUNDLED_WSGI: Final = "servescope.demo.flask_app:app"
 BUNDLED_ASGI: Final = "servescope.demo.asgi_app:app"
-NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
-"""What a listener may be called: its name becomes a label and the name of a file."""
 
 
-def nothing_against(_app: str) -> str:
-    """Whatever is named may be hosted."""
-    return ""
+def offered_apps(settings: Settings) -> list[str]:
+    """The apps to choose from: those of the settings, the bundled ones, those the operator listed.
 
-
-def offered(settings: Settings) -> list[str]:
-    """What a person may choose, most telling first; of folders the listed ones."""
+    Of folders only the listed ones, though any folder within them may be hosted.
+    """
     folder = settings.files_folder or BUNDLED_SITE
     own = (settings.wsgi_app, settings.asgi_app, str(folder))
     bundled = (BUNDLED_WSGI, BUNDLED_ASGI, str(BUNDLED_SITE))
@@ -44,13 +39,13 @@ def offered(settings: Settings) -> list[str]:
     return list(dict.fromkeys([*own, *bundled, *listed]))
 
 
-def objection(settings: Settings, app: str, own: Iterable[str] = ()) -> str:
+def why_not_hostable(settings: Settings, app: str, own: Iterable[str] = ()) -> str:
     """Why this app may not be hosted from the browser; empty when it may.
 
     `own` are hosted anyway, whatever the settings say.
     """
     unfit = _unfit(settings, app)
-    if unfit or ANY_APP in settings.apps or _is_listed(app, [*offered(settings), *own]):
+    if unfit or ANY_APP in settings.apps or _is_listed(app, [*offered_apps(settings), *own]):
         return unfit
     return (
         f"{app} may not be hosted from the browser. The operator allows it by the setting "
@@ -91,8 +86,8 @@ def _text(app: str) -> str | None:
         return None
 
 
-def rule(settings: Settings) -> str:
-    """In a sentence what may be hosted from the browser, and how to allow more."""
+def hosting_rule(settings: Settings) -> str:
+    """A sentence that says which apps may be hosted from the browser, and how to allow more."""
     if ANY_APP in settings.apps:
         return "Any app on Python's path and any folder may be hosted (SERVESCOPE_APPS=*)."
     return (

@@ -10,11 +10,16 @@ from functools import partial
 
 import pytest
 
+from servescope.actions.hostable_apps import (
+    BUNDLED_ASGI,
+    BUNDLED_SITE,
+    BUNDLED_WSGI,
+    why_not_hostable,
+)
 from servescope.recording import Recorder
 from servescope.records import ConcurrencyModel, ListenerOverrides, ListenerState
-from servescope.runtime.hostable import BUNDLED_ASGI, BUNDLED_SITE, BUNDLED_WSGI, objection
-from servescope.runtime.listener_config import added_listener, wanted_listeners
-from servescope.runtime.listeners import Listeners
+from servescope.runtime.listener_config import added_listener, configured_listeners
+from servescope.runtime.listeners import ListenerReconciler
 from servescope.settings import Settings
 from tests.processes import eventually, is_bound
 
@@ -41,38 +46,38 @@ async def app(scope, receive, send):
 }
 
 
-class ModelHarness:
-    """Listeners of one process and what is wished of them."""
+class ReconcilerHarness:
+    """Listeners of one process, and their overrides."""
 
     def __init__(self, folder, apps="*"):
         settings = Settings(
             data_dir=folder / "data", apps=apps, files_port=0, wsgi_port=0, asgi_port=0
         )
         self.recorder = Recorder(folder / "rings")
-        self.wishes = {}
-        self.listeners = Listeners(
-            wanted_listeners(settings)[1:2],
+        self.overrides = {}
+        self.listeners = ListenerReconciler(
+            configured_listeners(settings)[1:2],
             self.recorder,
             folder / "logs",
-            objection=partial(objection, settings),
-            added=partial(added_listener, settings),
+            why_not_hostable=partial(why_not_hostable, settings),
+            added_listener=partial(added_listener, settings),
         )
         self.settle()
 
     def settle(self, name="wsgi"):
-        """Let what is wanted be; the listener's status then."""
-        self.listeners.reconcile(self.wishes)
+        """Reconcile to the end; the listener's status then."""
+        self.listeners.reconcile(self.overrides)
         for thread in threading.enumerate():
             if thread.name.endswith("-change"):
                 thread.join(30)
-        self.listeners.reconcile(self.wishes)
+        self.listeners.reconcile(self.overrides)
         return self.status(name)
 
     def status(self, name="wsgi"):
         return next((one for one in self.listeners.statuses() if one.name == name), None)
 
-    def want(self, name="wsgi", **wish):
-        self.wishes[name] = replace(self.wishes.get(name, ListenerOverrides()), **wish)
+    def override(self, name="wsgi", **changes):
+        self.overrides[name] = replace(self.overrides.get(name, ListenerOverrides()), **changes)
         return self.settle(name)
 
     def body(self, name="wsgi", path="/"):
@@ -85,14 +90,14 @@ class ModelHarness:
 
 
 @pytest.fixture
-def halls(tmp_path, monkeypatch):
+def start_harness(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     for name, text in MODULES.items():
         (tmp_path / f"{name}.py").write_text(text)
     opened = []
 
     def harness(**options):
-        opened.append(ModelHarness(tmp_path, **options))
+        opened.append(ReconcilerHarness(tmp_path, **options))
         return opened[-1]
 
     yield harness
@@ -104,23 +109,23 @@ def halls(tmp_path, monkeypatch):
 
 
 @pytest.fixture
-def harness(halls):
-    return halls()
+def harness(start_harness):
+    return start_harness()
 
 
 def test_another_app_at_the_same_port_of_each_kind_and_back(harness):
     port = harness.status().port
-    assert harness.want(app="plain_wsgi:app").app_kind == "wsgi"
+    assert harness.override(app="plain_wsgi:app").app_kind == "wsgi"
     harness.comes_to_answer(b"mine")
-    assert harness.want(app="plain_wsgi:create_app()").app_kind == "wsgi"
+    assert harness.override(app="plain_wsgi:create_app()").app_kind == "wsgi"
     harness.comes_to_answer(b"made")
-    status = harness.want(app="plain_asgi:app")
+    status = harness.override(app="plain_asgi:app")
     assert (status.app_kind, status.model) == ("asgi", "asyncio")
     harness.comes_to_answer(b"loop")
-    status = harness.want(app=str(BUNDLED_SITE))
+    status = harness.override(app=str(BUNDLED_SITE))
     assert (status.app_kind, status.model) == ("static", "thread_pool")
     harness.comes_to_answer(b"README.txt")
-    harness.wishes.clear()
+    harness.overrides.clear()
     status = harness.settle()
     assert (status.app, status.port, status.is_changed) == (BUNDLED_WSGI, port, False)
 
@@ -141,39 +146,41 @@ def test_another_app_at_the_same_port_of_each_kind_and_back(harness):
 )
 def test_what_cannot_be_hosted_is_told_with_its_cause_and_the_old_app_serves_on(harness, app, told):
     before = harness.status()
-    status = harness.want(app=app)
+    status = harness.override(app=app)
     assert told in status.message
     assert "still as before" in status.message
     assert (status.state, status.app, status.port) == ("running", before.app, before.port)
     assert b"notes.js" in harness.body()
-    assert harness.want(app="plain_wsgi:app").message == ""
+    assert harness.override(app="plain_wsgi:app").message == ""
     harness.comes_to_answer(b"mine")
 
 
 def test_an_asgi_app_on_threads_is_refused_when_threads_were_asked_for(harness):
-    harness.want(model=ConcurrencyModel.THREAD_POOL)
-    status = harness.want(app="plain_asgi:app")
+    harness.override(model=ConcurrencyModel.THREAD_POOL)
+    status = harness.override(app="plain_asgi:app")
     assert "needs an event loop" in status.message
     assert status.app == BUNDLED_WSGI
 
 
-def test_what_the_operator_did_not_allow_is_not_even_imported(halls):
-    harness = halls(apps="")
-    assert "SERVESCOPE_APPS" in harness.want(app="plain_wsgi:app").message
+def test_what_the_operator_did_not_allow_is_not_even_imported(start_harness):
+    harness = start_harness(apps="")
+    assert "SERVESCOPE_APPS" in harness.override(app="plain_wsgi:app").message
     assert "plain_wsgi" not in sys.modules
-    assert harness.want(app=BUNDLED_ASGI).app == BUNDLED_ASGI
+    assert harness.override(app=BUNDLED_ASGI).app == BUNDLED_ASGI
 
 
-def test_a_wish_of_before_that_cannot_be_any_more_leaves_the_app_of_the_settings(harness, tmp_path):
-    harness.want(app="plain_wsgi:app")
-    wishes = harness.wishes
+def test_overrides_of_before_that_cannot_be_any_more_leave_the_app_of_the_settings(
+    harness, tmp_path
+):
+    harness.override(app="plain_wsgi:app")
+    overrides = harness.overrides
     harness.listeners.stop(1)
-    later = ModelHarness(tmp_path, apps="")
+    later = ReconcilerHarness(tmp_path, apps="")
     try:
-        later.wishes = wishes
+        later.overrides = overrides
         later.settle()
-        later.want(runs=False)
-        status = later.want(runs=True)
+        later.override(runs=False)
+        status = later.override(runs=True)
         assert (status.state, status.app) == ("running", BUNDLED_WSGI)
         assert status.message.endswith("with the app of the settings instead")
     finally:
@@ -182,13 +189,13 @@ def test_a_wish_of_before_that_cannot_be_any_more_leaves_the_app_of_the_settings
 
 
 def test_a_listener_is_added_changed_and_removed(harness):
-    status = harness.want("mine", is_added=True, app="plain_wsgi:app", port=0)
+    status = harness.override("mine", is_added=True, app="plain_wsgi:app", port=0)
     assert (status.state, status.is_added, status.app_kind) == ("running", True, "wsgi")
     assert harness.body("mine") == b"mine"
     port = status.port
-    assert harness.want("mine", model=ConcurrencyModel.SEQUENTIAL).model == "sequential"
+    assert harness.override("mine", model=ConcurrencyModel.SEQUENTIAL).model == "sequential"
     assert harness.body("mine") == b"mine"
-    del harness.wishes["mine"]
+    del harness.overrides["mine"]
     harness.settle()
     harness.settle()
     assert harness.status("mine") is None
@@ -197,10 +204,10 @@ def test_a_listener_is_added_changed_and_removed(harness):
 
 
 def test_an_added_listener_that_cannot_be_fails_with_the_cause(harness):
-    status = harness.want("mine", is_added=True, app="raising:app", port=0)
+    status = harness.override("mine", is_added=True, app="raising:app", port=0)
     assert status.state is ListenerState.FAILED
     assert "no database" in status.message
-    assert harness.want("mine", app="plain_wsgi:app").state is ListenerState.RUNNING
+    assert harness.override("mine", app="plain_wsgi:app").state is ListenerState.RUNNING
     assert harness.status("mine").message == ""
 
 
@@ -210,12 +217,12 @@ def test_a_module_that_takes_long_to_import_holds_up_nobody(harness, tmp_path):
         f"import pathlib, time\nwhile not pathlib.Path({str(gate)!r}).exists(): time.sleep(0.01)\n"
         "app = lambda environ, start_response: []\n"
     )
-    harness.wishes["mine"] = ListenerOverrides(is_added=True, app="lingering:app", port=0)
+    harness.overrides["mine"] = ListenerOverrides(is_added=True, app="lingering:app", port=0)
     try:
-        harness.listeners.reconcile(harness.wishes)
+        harness.listeners.reconcile(harness.overrides)
         assert harness.status("mine").state is ListenerState.STARTING
-        harness.wishes["wsgi"] = ListenerOverrides(app="plain_wsgi:app")
-        harness.listeners.reconcile(harness.wishes)
+        harness.overrides["wsgi"] = ListenerOverrides(app="plain_wsgi:app")
+        harness.listeners.reconcile(harness.overrides)
         eventually(lambda: harness.status().app == "plain_wsgi:app")
         harness.comes_to_answer(b"mine")
     finally:

@@ -8,13 +8,9 @@ import time
 
 import pytest
 
+from servescope.actions.hostable_apps import BUNDLED_ASGI, BUNDLED_SITE, BUNDLED_WSGI
 from servescope.comparison import ComparisonPlan
-from servescope.errors import LoadRefusedError
 from servescope.records import ConcurrencyModel, RunState
-from servescope.runtime.comparisons import check_comparison
-from servescope.runtime.hostable import BUNDLED_ASGI, BUNDLED_SITE, BUNDLED_WSGI
-from servescope.runtime.subjects import SUBJECTS, subjects
-from servescope.settings import Settings
 from tests.processes import Dashboards, alive, children, eventually, gunicorn, is_bound
 
 SEQUENTIAL, POOL = ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.THREAD_POOL
@@ -168,33 +164,3 @@ def test_kill_of_the_leader_in_the_middle_leaves_neither_process_nor_listener(st
     again = ask(control, plan())
     assert finished(control, again).state is RunState.DONE
     control.close()
-
-
-@pytest.mark.parametrize(
-    ("asked", "told"),
-    [
-        (plan([POOL]), "at least 2 models"),
-        (plan([POOL, POOL]), "at least 2 models"),
-        (plan(app="os:system"), "SERVESCOPE_APPS"),
-        (plan([POOL, ConcurrencyModel.ASYNCIO], loop_app="os:system"), "SERVESCOPE_APPS"),
-        (plan(rate=10**6), "the rate"),
-        (plan(rate=12_000, together=True), "the rate"),
-        (plan(seconds=10**6), "the duration"),
-        (plan(target="http://example.org/"), "does not start with"),
-        (plan(max_connections=0), "connections"),
-    ],
-)
-def test_what_is_out_of_bounds_is_refused(tmp_path, asked, told):
-    with pytest.raises(LoadRefusedError, match=told):
-        check_comparison(asked, Settings(data_dir=tmp_path))
-
-
-def test_every_bundled_subject_may_be_compared(tmp_path):
-    settings = Settings(data_dir=tmp_path, apps="shop:app")
-    for subject in SUBJECTS.values():
-        models = tuple(ConcurrencyModel)
-        check_comparison(
-            plan(models, subject.app, subject.target, loop_app=subject.loop_app), settings
-        )
-    assert next(iter(SUBJECTS)) == "slow"
-    assert list(subjects(settings)) == [*SUBJECTS, "shop:app"]

@@ -1,4 +1,4 @@
-"""The collector's part: whoever leads moves what all processes record into the store."""
+"""The collector on a thread: the process that leads moves the records of all into the store."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ TICK_DELAY_S: Final = 0.03
 
 
 def no_pids() -> Sequence[int]:
-    """There is no load generator."""
+    """The pids where there is no load generator."""
     return ()
 
 
 def no_samples() -> Iterable[Sample]:
-    """There is no listener whose gauges no ring brings."""
+    """The gauges where each listener's come by a ring."""
     return ()
 
 
-class Collecting:
+class CollectorThread:
     """Samplers and collector, on a thread; one process of a data folder at a time has them.
 
     `samples` are the gauges of this process's listeners, unless a ring brings them.
@@ -66,7 +66,7 @@ class Collecting:
             SocketSampler(self._ports),
         ]
         self._collector = Collector(store, folder / RINGS, [self._host_samples, samples])
-        self._clock_told = ""
+        self._written_clock_jump = ""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._collect, name="collector", daemon=True)
 
@@ -75,14 +75,14 @@ class Collecting:
         self._thread.start()
 
     def problems(self) -> list[str]:
-        """What the collector has trouble with, in whole sentences."""
+        """The problems of the collector, in whole sentences."""
         status = self._collector.status
-        told = {
+        problems = {
             "The store takes no data": status.store_problem,
             "A sampler failed": status.source_problem,
             "A ring cannot be read": status.ring_problem,
         }
-        return [f"{what}: {why}" for what, why in told.items() if why]
+        return [f"{what}: {why}" for what, why in problems.items() if why]
 
     def halt(self) -> None:
         """Collect no more by itself."""
@@ -91,7 +91,7 @@ class Collecting:
             self._thread.join()
 
     def finish(self) -> None:
-        """Commit what was recorded until now; call after `halt`. What comes then is others'."""
+        """Commit all that was recorded until now; call after `halt`."""
         self._collector.flush(time.time_ns(), time.monotonic())
         self._collector.close()
 
@@ -99,18 +99,18 @@ class Collecting:
         while not self._stopping.wait(_until_next_second()):
             try:
                 self._collector.tick(time.time_ns(), time.monotonic())
-                self._tell_of_the_clock()
+                self._write_clock_jump()
             except Exception:
                 # The boundary of the collector's loop: a defect must not end the recording.
                 logger.exception("the collector failed in this second")
 
-    def _tell_of_the_clock(self) -> None:
+    def _write_clock_jump(self) -> None:
         """Leave an event, which every page shows, when the wall clock was set or stood still."""
         jump = self._collector.status.clock_jump
-        if jump != self._clock_told:
+        if jump != self._written_clock_jump:
             with suppress(StoreFullError):  # told at a later tick, when there is room
                 self._control.events.add(Event(EventKind.STORE, time.time(), jump))
-                self._clock_told = jump
+                self._written_clock_jump = jump
 
     def _host_samples(self) -> Iterable[Sample]:
         return timed(self._samplers)

@@ -1,9 +1,0 @@
-"""Texts of others as sentences of a page."""
-
-from __future__ import annotations
-
-
-def sentence(text: object) -> str:
-    """With a capital letter: an error's text begins small, since it may stand behind a colon."""
-    told = str(text)
-    return told[:1].upper() + told[1:]

@@ -1,0 +1,109 @@
+"""Comparisons: read, checked and written, or refused with a sentence."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servescope.actions import comparisons
+from servescope.actions.compared_endpoints import BUNDLED_ENDPOINTS, compared_endpoints
+from servescope.actions.comparisons import ComparisonRequest, check, read
+from servescope.actions.hostable_apps import BUNDLED_WSGI
+from servescope.comparison import ComparisonPlan
+from servescope.errors import LoadRefusedError
+from servescope.records import ConcurrencyModel, RunState
+from servescope.settings import Settings
+from tests.actions.field_values import FIELDS
+
+SEQUENTIAL, POOL = ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.THREAD_POOL
+BOTH = (SEQUENTIAL, POOL)
+REQUEST = ComparisonRequest(["thread_pool", "sequential"], "slow", " /slow?ms=5 ", 40, "2", 16)
+
+
+def plan(models=BOTH, app=BUNDLED_WSGI, target="/whoami", rate=40, seconds=1, **more):
+    return ComparisonPlan(tuple(models), app, target, rate, seconds, **more)
+
+
+def test_a_comparison_is_read_its_models_in_their_usual_order(settings):
+    got = read(settings, replace(REQUEST, together=True))
+    assert got.models == BOTH
+    assert (got.target, got.rate, got.seconds) == ("/slow?ms=5", 40.0, 2.0)
+    assert (got.max_connections, got.together) == (16, True)
+    assert got.app_of(ConcurrencyModel.ASYNCIO) != got.app_of(SEQUENTIAL)
+
+
+@pytest.mark.parametrize(
+    ("changes", "refusal"),
+    [
+        ({"endpoint": None}, "choose an endpoint"),
+        ({"models": None}, "choose two to four models"),
+        ({"rate": ""}, "fill in a number of requests per second"),
+        ({"rate": "abc"}, "the rate is a number of requests per second, not 'abc'"),
+        ({"seconds": "inf"}, "the duration is a number of seconds, not 'inf'"),
+        ({"connections": None}, "fill in a number of connections"),
+        ({"connections": "2.5"}, "the number of connections is a whole number, not '2.5'"),
+    ],
+)
+def test_a_field_that_says_nothing_is_refused(settings, changes, refusal):
+    with pytest.raises(LoadRefusedError) as caught:
+        read(settings, replace(REQUEST, **changes))
+    assert str(caught.value) == refusal
+
+
+@pytest.mark.parametrize(
+    ("asked", "refusal"),
+    [
+        (plan([POOL]), "at least 2 models"),
+        (plan([POOL, POOL]), "at least 2 models"),
+        (plan(app="os:system"), "SERVESCOPE_APPS"),
+        (plan([POOL, ConcurrencyModel.ASYNCIO], loop_app="os:system"), "SERVESCOPE_APPS"),
+        (plan(rate=10**6), "the rate"),
+        (plan(rate=-5), "the rate"),
+        (plan(rate=12_000, together=True), "the rate"),
+        (plan(seconds=10**6), "the duration"),
+        (plan(seconds=0), "the duration"),
+        (plan(target="http://example.org/"), "does not start with"),
+        (plan(max_connections=0), "connections"),
+    ],
+)
+def test_a_plan_out_of_bounds_is_refused(settings, asked, refusal):
+    with pytest.raises(LoadRefusedError, match=refusal):
+        check(asked, settings)
+
+
+def test_a_comparison_is_started_and_stopped(settings, control):
+    asked = comparisons.start(control.comparisons, settings, REQUEST)
+    assert control.comparisons.active() == asked
+    with pytest.raises(LoadRefusedError, match=f"comparison {asked.id} is requested"):
+        comparisons.start(control.comparisons, settings, REQUEST)
+    assert comparisons.stop(control.comparisons, asked.id).state is RunState.STOPPING
+    with pytest.raises(LoadRefusedError, match="no comparison 7"):
+        comparisons.stop(control.comparisons, 7)
+
+
+def test_nothing_is_written_of_a_comparison_that_is_refused(settings, control):
+    with pytest.raises(LoadRefusedError):
+        comparisons.start(control.comparisons, settings, replace(REQUEST, rate=-5))
+    assert control.comparisons.newest(1) == []
+
+
+def test_every_bundled_endpoint_may_be_compared(tmp_path):
+    settings = Settings(data_dir=tmp_path, apps="shop:app")
+    models = tuple(ConcurrencyModel)
+    for one in BUNDLED_ENDPOINTS.values():
+        check(plan(models, one.app, one.target, loop_app=one.loop_app), settings)
+    assert next(iter(BUNDLED_ENDPOINTS)) == "slow"
+    assert list(compared_endpoints(settings)) == [*BUNDLED_ENDPOINTS, "shop:app"]
+
+
+MODELS = st.one_of(FIELDS, st.lists(st.sampled_from(list(ConcurrencyModel)), max_size=5))
+
+
+@given(models=MODELS, endpoint=st.one_of(FIELDS, st.just("hello")), rest=st.tuples(*[FIELDS] * 4))
+def test_whatever_a_browser_sends_is_read_or_refused(settings, models, endpoint, rest):
+    with suppress(LoadRefusedError):
+        check(read(settings, ComparisonRequest(models, endpoint, *rest)), settings)

@@ -1,0 +1,91 @@
+"""Forms ask for what their fields say; the values a browser may send, whatever they are."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from components import load_form, query, server_form
+from components.callback_requests import VALUES
+from components.request_table import is_row, opened
+from servescope.actions.listeners import ListenerRequest, NewListenerRequest, read
+from servescope.actions.load_runs import LoadRunRequest
+from servescope.errors import ListenerError, ListenerRefusedError
+from servescope.records import (
+    AppKind,
+    ConcurrencyModel,
+    ListenerOptions,
+    ListenerOverrides,
+    ListenerState,
+    ListenerStatus,
+)
+from tests.actions.field_values import FIELDS, SCALARS
+from tests.app.callback_payloads import ROW
+
+STATUS = ListenerStatus(
+    name="wsgi", state=ListenerState.RUNNING, address="127.0.0.1", port=5555,
+    model=ConcurrencyModel.THREAD_POOL, app="servescope.demo.flask_app:app", wanted_port=5555,
+    message="", since_s=0.0, app_kind=AppKind.WSGI,
+    options=ListenerOptions(deny=("10.0.0.0/8", "::1")),
+)  # fmt: skip
+
+
+@given(value=FIELDS)
+def test_these_are_the_values_a_field_can_have(value):
+    assert VALUES["value"](value)
+
+
+def test_a_load_run_is_what_the_fields_say_in_their_order():
+    request = load_form.request("wsgi", "/x", 200, "abc")
+    assert request == LoadRunRequest(listener="wsgi", target="/x", rate=200, seconds="abc")
+    assert [field.partition("-")[2] for field in load_form.FIELDS] == list(LoadRunRequest.__slots__)
+
+
+def test_a_listener_is_what_the_fields_say_in_their_order():
+    assert (*server_form.NAMES, "access_log") == ListenerRequest.__slots__
+    assert [field.partition("-")[2] for field in server_form.FIELDS] == list(server_form.NAMES)
+    assert NewListenerRequest.__slots__ == server_form.NEW_NAMES
+
+
+def test_fields_that_show_a_listener_ask_for_nothing():
+    request = server_form.request(*server_form.field_values(STATUS), False)
+    assert read(STATUS, request, lambda _app: "") == ListenerOverrides()
+
+
+def test_an_error_is_shown_beside_its_fields_or_below_the_form():
+    beside = ListenerRefusedError.of_fields({"port": "No.", "app": "Not this one."})
+    assert server_form.errors(beside, server_form.NEW_NAMES) == ["", "", "Not this one.", "No."]
+    below = ListenerError("it cannot be")
+    assert server_form.errors(below, server_form.NEW_NAMES) == ["It cannot be.", "", "", ""]
+
+
+@given(value=FIELDS)
+def test_a_parameter_of_an_address(value):
+    assert len(query.first(value)) <= query.LONGEST_VALUE
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [("wsgi", "wsgi"), (["a", "b"], "a"), ([], ""), (5, ""), (None, ""), ("x" * 999, "x" * 200)],
+)
+def test_a_parameter_that_is_given_twice_is_the_first(value, text):
+    assert query.first(value) == text
+
+
+JSON = st.recursive(
+    SCALARS, lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner))
+)
+
+
+@given(changes=st.dictionaries(st.sampled_from(sorted(ROW)), JSON))
+def test_a_row_of_the_log_that_came_back(changes):
+    row = json.loads(json.dumps(ROW | changes))
+    if is_row(row):
+        opened(row)
+
+
+def test_a_row_of_the_log_as_it_was_sent_is_one():
+    assert is_row(ROW)
