@@ -28,6 +28,7 @@ from typing import Any, Final
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.browser.conftest import CHROMIUM, DESKTOP, FLAGS
+from tests.page_files import pages_in_navigation
 from tests.processes import Dashboards, RunningDashboard, children, gunicorn
 
 MINUTES: Final = 60.0
@@ -42,7 +43,7 @@ WARM_UP_S: Final = 60.0
 
 TARGET_MIB: Final = 140.0
 GROWTH_MIB: Final = 4.0
-PAGES: Final = ("/", "/requests", "/latency", "/ports", "/host", "/load", "/servers")
+PAGES: Final = tuple(page.path for page in pages_in_navigation())
 PATHS: Final = {
     "files": ("/", "/favicon.ico", "/missing"),
     "wsgi": ("/", "/whoami", "/search?q=x", "/api/notes"),

@@ -1,9 +1,11 @@
-"""What stands where no page is."""
+"""The page that stands where no page is."""
 
 from __future__ import annotations
 
 import dash_mantine_components as dmc
-from dash import dcc, html, page_registry, register_page
+from dash import dcc, html, register_page
+
+from components.navigation import pages_in_navigation
 
 register_page(__name__, name="Not found", title="Page not found · Servescope")
 
@@ -12,8 +14,7 @@ def layout(**_query: str) -> html.Div:
     """Say so, and where else to go."""
     links = [
         html.Li(dcc.Link(page["name"], href=page["relative_path"]))
-        for page in page_registry.values()
-        if "icon" in page
+        for page in pages_in_navigation()
     ]
     return html.Div(
         className="no-live not-found",

@@ -9,13 +9,14 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from servescope.catalog import BY_NAME
+from tests.page_files import pages_in_navigation
 
 pytestmark = [pytest.mark.process, pytest.mark.browser]
 
 FLAGS = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync",
          "--disable-dev-shm-usage"]  # fmt: skip
-PAGES = ("/", "/requests", "/latency", "/ports", "/host", "/load")
+PAGES = tuple(page.path for page in pages_in_navigation())
 
 
 def downloads(url):

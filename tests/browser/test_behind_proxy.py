@@ -13,6 +13,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.browser.conftest import CHROMIUM, DESKTOP, FLAGS, WITHIN_S, Watched
 from tests.nginx import running_nginx
+from tests.page_files import pages_in_navigation
 from tests.ports import free_port
 from tests.processes import ROOT, Dashboards, gunicorn
 
@@ -23,7 +24,7 @@ PASSWORD = "open sesame"
 NAME = "status.test"
 """A name that Chromium takes for this host; without HTTPS it sends no Sec-Fetch-Site there."""
 
-PAGES = ("Requests", "Latency", "Ports", "Host", "Servers", "Load", "Overview")
+OVERVIEW, *OTHERS = (page.name for page in pages_in_navigation())
 
 OWN_HOST, STRIPPING, PASSING_ON = re.findall(
     r"^```nginx\n(.*?)^```", (ROOT / "docs" / "proxies.md").read_text(), re.MULTILINE | re.DOTALL
@@ -146,7 +147,7 @@ def below(tmp_path_factory):
 def test_every_url_of_every_page_is_below_the_prefix(below, come_to):
     root, _ = below
     seen = come_to(root, "").wait_drawn("overview-requests")
-    for name in PAGES:
+    for name in (*OTHERS, OVERVIEW):
         seen.follow(name).wait_polls(1)
         assert seen.links_outside() == []
     seen.unknown = f"{PREFIX}no-such-page"

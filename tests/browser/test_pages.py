@@ -5,19 +5,12 @@ import re
 import pytest
 
 from tests.browser.conftest import DESKTOP, PHONE
+from tests.page_files import pages_in_navigation
 
 pytestmark = pytest.mark.browser
 
-PAGES = {
-    "/": ("Overview", "overview-host"),
-    "/requests": ("Requests", "requests-classes"),
-    "/latency": ("Latency", "latency-percentiles"),
-    "/ports": ("Ports", "ports-queues"),
-    "/host": ("Host", "host-cpu"),
-    "/load": ("Load", "load-cpu"),
-    "/servers": ("Servers", "servers-rate"),
-}
-
+PAGES = {page.path: (page.name, page.graphs[0]) for page in pages_in_navigation()}
+"""Name and first graph of each page, by its path."""
 
 SURROUNDINGS = {
     f"{device}-{scheme}": options | {"color_scheme": scheme}

@@ -7,8 +7,10 @@ from collections import Counter
 import dash
 import pytest
 
-PATHS = ["/", "/requests", "/latency", "/ports", "/host", "/load", "/servers"]
-LIVE = ["overview", *(path[1:] for path in PATHS[1:])]
+from tests.page_files import PAGES, pages_in_navigation
+
+PATHS = [page.path for page in pages_in_navigation()]
+LIVE = [page.module for page in pages_in_navigation()]
 
 
 @pytest.fixture(scope="module")
@@ -26,10 +28,21 @@ def ids(component):
     return Counter(str(one.id) for one in component._traverse() if getattr(one, "id", None))
 
 
-def test_the_pages_are_these(pages):
-    assert set(PATHS) < set(pages)
+def test_the_pages_are_those_of_the_files(pages):
+    assert {page["module"] for page in pages.values()} == {
+        f"pages.{file.stem}" for file in PAGES.glob("*.py")
+    }
     live = [path for path, page in pages.items() if page["order"] is not None]
     assert sorted(live, key=lambda path: pages[path]["order"]) == PATHS
+    assert [pages[path]["name"] for path in PATHS] == [one.name for one in pages_in_navigation()]
+    assert PATHS[0] == "/"
+
+
+def test_each_page_declares_the_graphs_that_its_file_names(pages):
+    for page in pages_in_navigation():
+        declared = [graph.id for graph in sys.modules[pages[page.path]["module"]].GRAPHS]
+        assert set(page.graphs) <= set(declared)
+        assert page.graphs[0] == declared[0]
 
 
 def test_every_page_has_a_title_of_its_own(pages):

@@ -1,0 +1,54 @@
+"""The pages of the navigation as their files register them, for tests that run outside of Dash.
+
+`tests/pages/test_all_pages.py` holds them against Dash's own registry.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from pathlib import Path
+
+PAGES = Path(__file__).parents[1] / "pages"
+
+
+@dataclass(frozen=True)
+class PageFile:
+    """A page: its module, its place in the navigation, the ids of its graphs in order."""
+
+    module: str
+    path: str
+    name: str
+    order: int
+    graphs: tuple[str, ...]
+
+
+def pages_in_navigation():
+    """The pages with an icon, in order."""
+    found = filter(None, map(_read, sorted(PAGES.glob("*.py"))))
+    return sorted(found, key=lambda page: page.order)
+
+
+def _read(file):
+    body = ast.parse(file.read_text()).body
+    (register,) = (
+        one.value
+        for one in body
+        if isinstance(one, ast.Expr) and _name_of(one.value) == "register_page"
+    )
+    given = {one.arg: ast.literal_eval(one.value) for one in register.keywords}
+    if "icon" not in given:
+        return None
+    graphs = tuple(
+        ast.literal_eval(call.args[0])
+        for one in body
+        if isinstance(one, ast.AnnAssign) and one.target.id == "GRAPHS"
+        for call in one.value.elts
+        if _name_of(call) == "LiveGraph"
+    )
+    return PageFile(file.stem, given["path"], given["name"], given["order"], graphs)
+
+
+def _name_of(call):
+    """The name of the function that is called; nothing for another expression."""
+    return call.func.id if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) else ""
