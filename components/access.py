@@ -1,4 +1,4 @@
-"""The one door from pages to what runs behind them: the context, and actions with their right."""
+"""The way from pages to the process behind them: its query context, and the right to act."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ BEHIND_PROXY: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """The door for pages, kept on the Flask app: the context, and actions behind the right to act.
+    """Kept on the Flask app for pages: the query context, and actions behind the right to act.
 
     Each action that is carried out leaves a line in the log that says who did it (`audit`).
     """
@@ -182,7 +182,7 @@ class Dashboard:
         return self.context.process.control
 
     def _demand(self) -> str:
-        """Who acts. Raises NotAllowedError when they may not."""
+        """The person who acts, in words. Raises NotAllowedError when they may not."""
         actor, reason = self._standing()
         if reason:
             self._refused.line(

@@ -79,7 +79,7 @@ def progress(run: LoadRun) -> html.Div:
 
 
 def result(run: LoadRun) -> html.Div:
-    """What came of a run that is over."""
+    """The result of a run that is over."""
     heading = html.Div(
         [
             dmc.Text(f"Run {run.id}: {plan_text(run.plan)}", fw=500),

@@ -135,7 +135,7 @@ def server_form(
 
 
 def _buttons(first: ListenerStatus | None, why_not: str) -> list[dmc.Button]:
-    """What can be done with the listener; one that was added here is removed, not reset."""
+    """The actions on a listener; one that was added here is removed, not reset."""
     is_added = first is not None and first.is_added
     shown, hidden = {"display": "block"}, {"display": "none"}
     named: tuple[tuple[str, dict[str, str]], ...] = (
@@ -179,7 +179,7 @@ def new_listener_form(why_not: str, apps: Sequence[str]) -> html.Div:
 
 
 def field_values(status: ListenerStatus) -> tuple[Any, ...]:
-    """What the fields show of a listener."""
+    """The values that the fields show of a listener, in the order of FIELDS."""
     options = status.options
     return (
         status.port,

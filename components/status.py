@@ -109,7 +109,7 @@ def run_props(run: LoadRun | None) -> Props:
 
 
 def strip(text: str, percent: float, *, stopping: bool) -> Props:
-    """What the header says of load under way, and how far it is."""
+    """The header's strip about load under way, and how far it is."""
     return {
         "run-strip": {"style": SHOWN},
         "run-text": {"children": text},

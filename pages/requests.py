@@ -1,4 +1,4 @@
-"""What is asked, and how it is answered: rates, and the log of single requests."""
+"""Requests and their answers: rates, and the log of single requests."""
 
 from __future__ import annotations
 
@@ -99,7 +99,7 @@ def newest(context: QueryContext, after_id: int, chosen: tuple[str, ...]) -> lis
 
 
 def props(context: QueryContext, _span: Span | None, _chosen: tuple[str, ...]) -> Props:
-    """What the listener select offers."""
+    """The choices of the listener select."""
     return panels.listener_options("requests-listener", context)
 
 

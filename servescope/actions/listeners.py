@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from servescope.settings import Settings
 
 LISTENER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
-"""What a listener may be called: its name becomes a label and the name of a file."""
+"""A name of a listener: it becomes a label and the name of a file."""
 
 MOST_PORT: Final = 65_535
 MOST_THREADS: Final = 256
@@ -159,7 +159,7 @@ def claim(listeners: Listeners, name: str) -> None:
 def read(
     status: ListenerStatus, request: ListenerRequest, why_not: Callable[[str], str]
 ) -> ListenerOverrides:
-    """What a request asks for beside what is so. `why_not` says why an app may not be hosted.
+    """The overrides that a request asks for. `why_not` says why an app may not be hosted.
 
     Raises ListenerRefusedError with a sentence for each field that cannot be.
     """

@@ -169,7 +169,7 @@ def _file(given: str | None) -> str:
 
 
 def _app(given: str, *, reloads: bool) -> tuple[AppKind, str, str]:
-    """What is hosted, how it is named for the listener, and a name for its listener."""
+    """The kind of app, the app as a listener names it, and a name for its listener."""
     path = expanded(given)
     if path.is_dir():
         if reloads:

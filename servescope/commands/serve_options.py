@@ -186,7 +186,7 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
         "help": "where to record; without it SERVESCOPE_DATA_DIR",
     },
 }
-"""What argparse is told of each option."""
+"""The options, each with its arguments of `add_argument`."""
 
 
 def add_to(parser: argparse.ArgumentParser) -> None:
