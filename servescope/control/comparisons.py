@@ -84,8 +84,8 @@ class Comparisons:
         """Write that a comparison is under way; one whose stop was asked for keeps that state."""
         self._database.write(
             lambda connection: connection.execute(
-                "UPDATE comparison SET started_s = ?1,"
-                " state = CASE state WHEN ?2 THEN ?3 ELSE state END WHERE id = ?4",
+                "UPDATE comparison SET started_s = ?,"
+                " state = CASE state WHEN ? THEN ? ELSE state END WHERE id = ?",
                 (now_s, RunState.REQUESTED, RunState.RUNNING, comparison_id),
             )
         )

@@ -33,10 +33,10 @@ class Instances:
 
         def change(connection: sqlite3.Connection) -> None:
             connection.execute(
-                "INSERT INTO instance (pid, role, since_s, seen_s) VALUES (?1, ?2, ?3, ?3)"
-                " ON CONFLICT (pid) DO UPDATE SET role = ?2, seen_s = ?3,"
-                " since_s = CASE role WHEN ?2 THEN since_s ELSE ?3 END",
-                (pid, role, now_s),
+                "INSERT INTO instance (pid, role, since_s, seen_s) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (pid) DO UPDATE SET role = excluded.role, seen_s = excluded.seen_s,"
+                " since_s = CASE role WHEN excluded.role THEN since_s ELSE excluded.since_s END",
+                (pid, role, now_s, now_s),
             )
             connection.execute(
                 "DELETE FROM instance WHERE seen_s < ?", (now_s - _FORGOTTEN_AFTER_S,)

@@ -51,7 +51,7 @@ class Listeners:
 
         def change(connection: sqlite3.Connection) -> None:
             connection.execute(
-                "DELETE FROM listener_status WHERE owner = ?1 OR (owner <> ?2 AND seen_s < ?3)",
+                "DELETE FROM listener_status WHERE owner = ? OR (owner <> ? AND seen_s < ?)",
                 (owner, LEADER, at_s - FRESH_S),
             )
             connection.executemany(
@@ -98,8 +98,8 @@ class Listeners:
             before = _overrides(connection).get(name, ListenerOverrides())
             after = change(before)
             connection.execute(
-                "INSERT INTO listener_wish VALUES (?1, ?2)"
-                " ON CONFLICT (name) DO UPDATE SET wish = ?2",
+                "INSERT INTO listener_wish VALUES (?, ?)"
+                " ON CONFLICT (name) DO UPDATE SET wish = excluded.wish",
                 (name, json.dumps(asdict(after))),
             )
             return OverridesChange(before, after)
