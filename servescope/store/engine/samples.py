@@ -48,9 +48,9 @@ def bounds(connection: sqlite3.Connection) -> tuple[int, int] | None:
     """The oldest and the newest second that the file has singly."""
     known = file_bounds(connection)
     (oldest,) = connection.execute(
-        "SELECT min(ts) FROM (SELECT first AS ts FROM chunk WHERE tier = ?1 AND plane = ?2"
-        " UNION ALL SELECT ts FROM open_row WHERE tier = ?1)",
-        (FINE, Plane.INCREASE),
+        "SELECT min(ts) FROM (SELECT first AS ts FROM chunk WHERE tier = :tier AND plane = :plane"
+        " UNION ALL SELECT ts FROM open_row WHERE tier = :tier)",
+        {"tier": FINE, "plane": Plane.INCREASE},
     ).fetchone()
     return None if known is None or oldest is None else (oldest, known[1])
 

@@ -52,19 +52,22 @@ _MOST_PADDING: Final = 4085
 _ROUNDED_TO: Final = 256
 
 _OVERWRITE: Final = """UPDATE second
-    SET ts = ?1, gauges = ?2, counts = ?3, hist = ?4, cursors = ?5, padding = zeroblob(?6)
-    WHERE slot = ?7 AND ts < 0 AND NOT EXISTS {other}"""
-_OVERWRITE_FREE: Final = _OVERWRITE.format(other="(SELECT 1 FROM frame WHERE tier = 1 AND ts = ?1)")
+    SET ts = :ts, gauges = :gauges, counts = :counts, hist = :hist, cursors = :cursors,
+        padding = zeroblob(:padding)
+    WHERE slot = :slot AND ts < 0 AND NOT EXISTS {other}"""
+_OVERWRITE_FREE: Final = _OVERWRITE.format(
+    other="(SELECT 1 FROM frame WHERE tier = 1 AND ts = :ts)"
+)
 _OVERWRITE_NEWEST: Final = _OVERWRITE.format(
-    other="""(SELECT 1 FROM second WHERE ts >= ?1)
-    AND NOT EXISTS (SELECT 1 FROM frame WHERE tier = 1 AND ts >= ?1)"""
+    other="""(SELECT 1 FROM second WHERE ts >= :ts)
+    AND NOT EXISTS (SELECT 1 FROM frame WHERE tier = 1 AND ts >= :ts)"""
 )
 
 _NEW_SLOT: Final = """INSERT INTO second (slot, ts, gauges, counts, hist, cursors, padding)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, zeroblob(?7)) ON CONFLICT DO NOTHING"""
+    VALUES (?, ?, ?, ?, ?, ?, zeroblob(?)) ON CONFLICT DO NOTHING"""
 
 _MERGE: Final = tuple(
-    f"UPDATE {table} SET gauges = ?1, counts = ?2, hist = ?3 WHERE {which} ts = ?4"  # noqa: S608 - our own names
+    f"UPDATE {table} SET gauges = ?, counts = ?, hist = ? WHERE {which} ts = ?"  # noqa: S608 - our own names
     for table, which in (("second", ""), ("frame", "tier = 1 AND"))
 )
 
@@ -109,7 +112,16 @@ def _size(row: Row) -> int:
 def _overwrite(
     connection: sqlite3.Connection, statement: str, ts: int, row: Row, cursors: bytes, padding: int
 ) -> bool:
-    values = (ts, *row, cursors, padding, ts % SLOTS)
+    gauges, counts, hist = row
+    values = {
+        "ts": ts,
+        "gauges": gauges,
+        "counts": counts,
+        "hist": hist,
+        "cursors": cursors,
+        "padding": padding,
+        "slot": ts % SLOTS,
+    }
     return connection.execute(statement, values).rowcount > 0
 
 

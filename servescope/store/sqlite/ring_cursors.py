@@ -110,7 +110,9 @@ class RingCursors:
         if dropped:
             gone = [(ring,) for ring in dropped]
             connection.executemany("DELETE FROM cursor WHERE ring = ?", gone)
-            connection.execute("UPDATE second SET cursors = ?1 WHERE cursors != ?1", (NO_CURSORS,))
+            connection.execute(
+                "UPDATE second SET cursors = :none WHERE cursors != :none", {"none": NO_CURSORS}
+            )
 
     def committed(self) -> None:
         """Those staged count from now on."""

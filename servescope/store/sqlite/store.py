@@ -266,7 +266,7 @@ def _record_damage(connection: sqlite3.Connection, found: Sequence[tuple[int, in
     for tier, ts in found:
         text = f"Stored data is damaged and shown as a gap (tier {tier} s, epoch second {ts})."
         connection.execute(
-            "INSERT INTO event (kind, start_s, text) SELECT ?1, ?2, ?3 WHERE NOT EXISTS"
-            " (SELECT 1 FROM event WHERE kind = ?1 AND start_s = ?2 AND text = ?3)",
-            (EventKind.STORE, ts, text),
+            "INSERT INTO event (kind, start_s, text) SELECT :kind, :ts, :text WHERE NOT EXISTS"
+            " (SELECT 1 FROM event WHERE kind = :kind AND start_s = :ts AND text = :text)",
+            {"kind": EventKind.STORE, "ts": ts, "text": text},
         )
