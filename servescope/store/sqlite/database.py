@@ -52,7 +52,8 @@ def _primary_code(error: sqlite3.Error) -> int:
     return int(getattr(error, "sqlite_errorcode", 0) or 0) & 0xFF
 
 
-def _mapped(error: sqlite3.Error, path: Path) -> StoreError | DataFolderError:
+def map_error(error: sqlite3.Error, path: Path) -> StoreError | DataFolderError:
+    """The error of our tree that says what SQLite's means for the store in `path`."""
     code = _primary_code(error)
     if code == sqlite3.SQLITE_FULL:
         return StoreFullError(f"no room left for {path}: nothing was written, reading goes on")
@@ -203,7 +204,7 @@ class Database:
                     self._version = ring_cursors.version(watcher)
                     self._data_version = data_version
             except sqlite3.Error as error:
-                raise _mapped(error, self.path) from error
+                raise map_error(error, self.path) from error
             return self._version
 
     def close(self) -> None:
@@ -219,12 +220,12 @@ class Database:
             return once()
         except sqlite3.Error as error:
             if _primary_code(error) not in _DAMAGE:
-                raise _mapped(error, self.path) from error
+                raise map_error(error, self.path) from error
         self._replace(self._identity)
         try:
             return once()
         except sqlite3.Error as error:
-            raise _mapped(error, self.path) from error
+            raise map_error(error, self.path) from error
 
     def _borrow(self) -> tuple[sqlite3.Connection, int]:
         with self._state:
@@ -288,7 +289,7 @@ class Database:
             except sqlite3.Error as error:
                 self._let_go()
                 if _primary_code(error) not in _DAMAGE:
-                    raise _mapped(error, self.path) from error
+                    raise map_error(error, self.path) from error
                 self._set_aside()
                 self._prepare()
             except StoreError:
@@ -366,7 +367,7 @@ def _create_or_migrate(connection: sqlite3.Connection, path: Path) -> None:
             connection.execute(statement)
         found = connection.execute("SELECT value FROM meta WHERE key = 'schema_version'").fetchone()
         version = VERSION if found is None else int(found[0])
-        _refuse_newer(version, path)
+        refuse_newer(version, path)
         for statement in TABLES[1:]:
             connection.execute(statement)
         for older in range(version, VERSION):
@@ -386,7 +387,8 @@ def _create_or_migrate(connection: sqlite3.Connection, path: Path) -> None:
         raise
 
 
-def _refuse_newer(version: int, path: Path) -> None:
+def refuse_newer(version: int, path: Path) -> None:
+    """Raise StoreVersionError when this Servescope does not know the schema `version`."""
     if version > VERSION:
         raise StoreVersionError(
             f"{path} was written by a newer Servescope (schema {version}, this one knows "

@@ -22,6 +22,7 @@ from servescope.store.sqlite import request_details, rollup
 from servescope.store.sqlite.aggregation import Scan
 from servescope.store.sqlite.database import Database, record_event
 from servescope.store.sqlite.open_seconds import SecondWriter
+from servescope.store.sqlite.read_only import ReadOnlyDatabase
 from servescope.store.sqlite.reading import Source
 from servescope.store.sqlite.retention import drop_expired, make_room, newest_minute
 from servescope.store.sqlite.ring_cursors import RingCursors
@@ -50,14 +51,20 @@ class SqliteStore:
     `retention` says for how long each tier is kept, room permitting.
 
     Raises DataFolderError when the folder cannot be used, StoreVersionError when a newer Servescope
-    wrote the file. A file that is no database is set aside under a new name.
+    wrote the file. A file that is no database is set aside under a new name. `read_only` changes
+    nothing in the folder, whatever is found there (see `read_only.ReadOnlyDatabase`).
     """
 
     def __init__(
-        self, folder: Path, size_mib: int = 512, retention: Retention | None = None
+        self,
+        folder: Path,
+        size_mib: int = 512,
+        retention: Retention | None = None,
+        *,
+        read_only: bool = False,
     ) -> None:
         self.retention = retention or Retention()
-        self._db = Database(folder, size_mib)
+        self._db = ReadOnlyDatabase(folder) if read_only else Database(folder, size_mib)
         self._writer = SeriesWriter()
         self._seconds = SecondWriter()
         self._cursors = RingCursors()
@@ -260,6 +267,15 @@ def open_store(
 ) -> SqliteStore:
     """Open the store in `folder`, which is made when missing; raises what SqliteStore raises."""
     return SqliteStore(folder, size_mib, retention)
+
+
+def open_read_only(folder: Path) -> SqliteStore:
+    """Open the store in `folder` without a change to anything there.
+
+    Raises DataFolderError when there is none or it cannot be read, StoreCorruptError when it is no
+    database, StoreVersionError when its schema is not this version's.
+    """
+    return SqliteStore(folder, read_only=True)
 
 
 def _record_damage(connection: sqlite3.Connection, found: Sequence[tuple[int, int]]) -> None:
