@@ -4,12 +4,13 @@
 - JSON: one array of objects.
 - Parquet: time as a UTC timestamp, metric, unit, labels and statistic as dictionaries.
 
-Times are the starts of steps, ISO 8601 in UTC.
+Times are the starts of steps, ISO 8601 in UTC. Each part becomes one `DataFrame` of at most
+`ROWS_AT_ONCE` rows, whatever the format. pandas is imported by the first export: it costs a process
+45 MB, and few ever export.
 """
 
 from __future__ import annotations
 
-import csv
 import io
 import json
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from servescope.errors import ExportError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
+
+    import pandas as pd
 
     from servescope.queries.export import Rows
 
@@ -46,32 +49,30 @@ def table_format(name: str) -> TableFormat:
 
 def write_csv(parts: Iterable[Rows]) -> Iterator[bytes]:
     """CSV as RFC 4180 describes it."""
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(COLUMNS)
+    header = True
     for part in parts:
-        metric, unit, statistic = part.metric.name, part.unit, part.statistic
-        writer.writerows(
-            (time, metric, unit, labels, statistic, value)
-            for labels, line in _lines(part)
-            for time, value in line
-        )
-        yield text.getvalue().encode()
-        text.seek(0)
-        text.truncate()
-    yield text.getvalue().encode()
+        text = _with_iso_times(part).to_csv(index=False, header=header, lineterminator="\r\n")
+        header = False
+        yield text.encode()
+    if header:
+        yield (",".join(COLUMNS) + "\r\n").encode()
 
 
 def write_json(parts: Iterable[Rows]) -> Iterator[bytes]:
-    """One array of objects, a row each."""
+    """One array of objects, a row each.
+
+    The text is made here: `DataFrame.to_json` keeps 15 digits of a number, and some need 17.
+    """
     before = "[\n"
     for part in parts:
         named = json.dumps({"metric": part.metric.name, "unit": part.unit})[1:-1]
         statistic = json.dumps(part.statistic)
+        table = _with_iso_times(part)
         told = [
             f'{{"time":"{time}",{named},"labels":{labels},"statistic":{statistic},"value":{value!r}}}'
-            for labels, line in _lines(part)
-            for time, value in line
+            for time, labels, value in zip(
+                *(table[name].tolist() for name in ("time", "labels", "value")), strict=True
+            )
         ]
         if told:
             yield (before + ",\n".join(told)).encode()
@@ -80,8 +81,10 @@ def write_json(parts: Iterable[Rows]) -> Iterator[bytes]:
 
 
 def write_parquet(parts: Iterable[Rows]) -> Iterator[bytes]:
-    """Parquet, a row group for each part."""
-    # Imported here: it costs a process 40 MB, and few ever export.
+    """Parquet, a row group for each part.
+
+    `DataFrame.to_parquet` writes a whole file at once; pyarrow, which it stands on, appends.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -91,21 +94,11 @@ def write_parquet(parts: Iterable[Rows]) -> Iterator[bytes]:
     outlet = _Outlet()
     with pq.ParquetWriter(outlet, schema, compression="zstd") as writer:
         for part in parts:
-            series, at = np.nonzero(~np.isnan(part.values))
-            if not series.size:
+            table = _with_timestamps(part)
+            if table.empty:
                 continue
-            labels = pa.DictionaryArray.from_arrays(
-                pa.array(series, pa.int32()), [_labels(one) for one in part.labels]
-            )
-            names = (part.metric.name, part.unit, part.statistic)
-            metric, unit, statistic = (
-                pa.DictionaryArray.from_arrays(pa.array(np.zeros(series.size, np.int32)), [name])
-                for name in names
-            )
-            times = pa.array(part.times[at] * 1000, pa.timestamp("ms", tz="UTC"))
-            values = pa.array(part.values[series, at])
-            columns = [times, metric, unit, labels, statistic, values]
-            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+            rows = pa.Table.from_pandas(table, schema=schema, preserve_index=False)
+            writer.write_table(rows.replace_schema_metadata(None))
             yield outlet.taken()
     yield outlet.taken()
 
@@ -135,12 +128,43 @@ class _Outlet(io.RawIOBase):
         return b"".join(blocks)
 
 
-def _lines(part: Rows) -> Iterator[tuple[str, Iterator[tuple[str, float]]]]:
-    """Each series: its labels as JSON, and time and value of each row it has."""
-    times = np.datetime_as_string(part.times.astype("datetime64[s]"), timezone="UTC")
-    for labels, values in zip(part.labels, part.values, strict=True):
-        there = np.flatnonzero(~np.isnan(values))
-        yield _labels(labels), zip(times[there].tolist(), values[there].tolist(), strict=True)
+def _with_timestamps(part: Rows) -> pd.DataFrame:
+    """The part's rows, times as timestamps in UTC."""
+    import pandas as pd
+
+    return _table(part, pd.to_datetime(part.times, unit="s", utc=True).as_unit("ms"))
+
+
+def _with_iso_times(part: Rows) -> pd.DataFrame:
+    """The part's rows, times as ISO 8601: each is spelled once, however many rows it has."""
+    import pandas as pd
+
+    texts = np.datetime_as_string(part.times.astype("datetime64[s]"), timezone="UTC")
+    return _table(part, pd.Index(texts, dtype=object))
+
+
+def _table(part: Rows, times: pd.Index) -> pd.DataFrame:
+    """COLUMNS of the figures that were measured, series by series.
+
+    `times` (T,) are the part's steps as the rows are to show them. What repeats is categorical.
+    """
+    import pandas as pd
+
+    series, step = np.nonzero(~np.isnan(part.values))
+
+    def repeated(text: str) -> pd.Categorical[str]:
+        return pd.Categorical.from_codes(np.zeros(series.size, np.int32), pd.Index([text]))
+
+    labels = pd.Index([_labels(one) for one in part.labels], dtype=str)
+    columns = (
+        times[step],
+        repeated(part.metric.name),
+        repeated(part.unit),
+        pd.Categorical.from_codes(series, labels),
+        repeated(part.statistic),
+        part.values[series, step],  # noqa: PD011 - an array of ours
+    )
+    return pd.DataFrame(dict(zip(COLUMNS, columns, strict=True)))
 
 
 def _labels(labels: Any) -> str:
