@@ -115,29 +115,47 @@ def wanted(
     with the newest second and holds 5 minutes; without a step it has at most 900 steps. Raises
     ExportError, whose text lists what is allowed.
     """
-    if not metrics:
-        raise ExportError(f"metric is missing; there are {', '.join(sorted(BY_NAME))}")
-    for name in metrics:
-        if name not in BY_NAME:
-            raise ExportError(
-                f"there is no metric {name!r}; there are {', '.join(sorted(BY_NAME))}"
-            )
-    bounds = store.bounds()
-    if bounds is None:
-        raise ExportError("the store is empty: nothing was recorded yet")
+    found = metrics_named(metrics)
+    bounds = recorded(store)
     until = _time("to", end) if end else bounds[1] + 1
     since = _time("from", start) if start else until - DEFAULT_SECONDS
     if since >= until:
         raise ExportError(f"from ({since}) must lie before to ({until})")
-    chosen = _step(step) if step else step_for(until - since)
-    # Steps before the first frame take no time to leave out, however far away `from` is.
-    since, until = max(since, bounds[0]), min(until, bounds[1] + 1)
-    span = Span(
-        since // chosen * chosen, max(-(-until // chosen), since // chosen) * chosen, chosen
-    )
-    found = tuple(BY_NAME[name] for name in dict.fromkeys(metrics))
-    _check_size(store, found, span)
+    span = span_within(bounds, since, until, _step(step) if step else None)
+    check_size(store, found, span)
     return Wanted(found, span, title or "_".join(metric.name for metric in found), host)
+
+
+def metrics_named(names: Sequence[str]) -> tuple[Metric, ...]:
+    """The metrics of these names, each once. Raises ExportError, which lists those there are."""
+    if not names:
+        raise ExportError(f"metric is missing; there are {', '.join(sorted(BY_NAME))}")
+    for name in names:
+        if name not in BY_NAME:
+            raise ExportError(
+                f"there is no metric {name!r}; there are {', '.join(sorted(BY_NAME))}"
+            )
+    return tuple(BY_NAME[name] for name in dict.fromkeys(names))
+
+
+def recorded(store: Store) -> tuple[int, int]:
+    """The oldest and the newest second of the store. Raises ExportError when there is none."""
+    bounds = store.bounds()
+    if bounds is None:
+        raise ExportError("the store is empty: nothing was recorded yet")
+    return bounds
+
+
+def span_within(bounds: tuple[int, int], since: int, until: int, step: int | None) -> Span:
+    """The seconds of [since, until) that lie in the store's, widened to whole steps.
+
+    Without a step it is the finest with at most MAX_POINTS of them. Steps before the first
+    frame take no time to leave out, however far away `since` is.
+    """
+    chosen = step or step_for(until - since)
+    since, until = max(since, bounds[0]), min(until, bounds[1] + 1)
+    start = since // chosen * chosen
+    return Span(start, max(-(-until // chosen) * chosen, start), chosen)
 
 
 def rows(store: Store, asked: Wanted) -> Iterator[Rows]:
@@ -148,11 +166,15 @@ def rows(store: Store, asked: Wanted) -> Iterator[Rows]:
         steps = max(ROWS_AT_ONCE // (series * _STATISTICS[metric.kind]), 1)
         for start in range(span.start, span.end, steps * span.step):
             end = min(start + steps * span.step, span.end)
-            yield from _part(store, metric, Span(start, end, span.step))
+            yield from statistics(store, metric, Span(start, end, span.step))
 
 
-def _part(store: Store, metric: Metric, span: Span) -> Iterator[Rows]:
-    query = span.query(metric.name, by=metric.labels)
+def statistics(store: Store, metric: Metric, span: Span, where: Labels = ()) -> Iterator[Rows]:
+    """Every statistic of a metric over the whole span, a `Rows` each.
+
+    `where` are labels that the series must bear, sorted by name.
+    """
+    query = span.query(metric.name, by=metric.labels, where=where)
     for statistic, aggregation in _AGGREGATIONS[metric.kind].items():
         found = store.aggregate(query, aggregation)
         unit = "1" if metric.kind is Kind.HISTOGRAM else metric.unit
@@ -175,10 +197,14 @@ def _labels(metric: Metric, groups: Sequence[tuple[str, ...]]) -> list[Labels]:
     ]
 
 
-def _check_size(store: Store, metrics: Sequence[Metric], span: Span) -> None:
+def check_size(store: Store, metrics: Sequence[Metric], span: Span, where: Labels = ()) -> None:
+    """Raise ExportError, with a step that fits, when there could be more than MOST_ROWS figures."""
     steps = (span.end - span.start) // span.step
     figures = steps * sum(
-        len(store.series(metric.name)) * _STATISTICS[metric.kind] for metric in metrics
+        _STATISTICS[metric.kind]
+        for metric in metrics
+        for series in store.series(metric.name)
+        if set(where) <= set(series.labels)
     )
     if figures > MOST_ROWS:
         fitting = [step for step in STEPS if figures * span.step / step <= MOST_ROWS]

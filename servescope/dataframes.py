@@ -1,0 +1,173 @@
+"""Recorded metrics as a pandas DataFrame: `from servescope import read_store`.
+
+A process that only imports `servescope` loads no pandas; `servescope.read_store` imports this
+module when it is first used.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from servescope.errors import DataFolderError, ExportError
+from servescope.paths import absolute
+from servescope.queries.export import (
+    DEFAULT_SECONDS,
+    check_size,
+    metrics_named,
+    recorded,
+    span_within,
+    statistics,
+)
+from servescope.queries.span import MOST_SECOND, STEPS
+from servescope.settings import load_settings
+from servescope.store.sqlite.schema import FILE_NAME
+from servescope.store.sqlite.store import open_read_only
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from servescope.catalog import Metric
+    from servescope.queries.export import Rows
+    from servescope.records import Labels
+
+Duration = timedelta | np.timedelta64
+Moment = datetime | np.datetime64 | Duration | str | float
+"""A time: a datetime or ISO 8601 (UTC without an offset), epoch seconds, or, as a negative
+timedelta or a text such as "-1h", so long before the newest second."""
+
+
+def read_store(
+    metric: str | Sequence[str],
+    *,
+    folder: str | Path | None = None,
+    start: Moment | None = None,
+    end: Moment | None = None,
+    step: int | str | Duration | None = None,
+    where: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """Recorded metrics of the store in `folder`, a row a step, a column a series and statistic.
+
+    The index `time` has the starts of the steps in UTC. The columns are a MultiIndex of `metric`,
+    `statistic` and one level for each label of the metrics ("" where a metric has no such label). A
+    gauge has the statistics `avg`, `min` and `max` of each step, a counter its `increase`, a
+    histogram `count`, `mean`, `p50`, `p90` and `p99`. NaN: nothing was measured.
+    `attrs["units"][metric][statistic]` is a UCUM code, `attrs["step_s"]` the step in seconds.
+
+    folder: default that of the settings, `SERVESCOPE_DATA_DIR` among them.
+    start, end: default the newest 5 minutes; `end` is not included.
+    step: seconds, a timedelta or a text such as "10s"; default at most 900 steps. It is longer in
+        the answer where the store keeps the span less finely.
+    where: labels that the series must bear, `{"http.route": "/"}`.
+
+    Nothing in the folder is changed, and a dashboard may be running on it. Raises DataFolderError
+    when there is no store, ExportError when what was asked for cannot be, StoreError when the store
+    cannot be read.
+    """
+    metrics = metrics_named([metric] if isinstance(metric, str) else list(metric))
+    labels = _labels(metrics, where or {})
+    chosen_s = None if step is None else _step_s(step)
+    with closing(open_read_only(_folder(folder))) as store:
+        bounds = recorded(store)
+        newest_end_s = bounds[1] + 1
+        end_s = newest_end_s if end is None else _second("end", end, newest_end_s)
+        start_s = (
+            end_s - DEFAULT_SECONDS if start is None else _second("start", start, newest_end_s)
+        )
+        if start_s >= end_s:
+            raise ExportError(f"start ({start_s}) must lie before end ({end_s})")
+        span = span_within(bounds, start_s, end_s, chosen_s)
+        check_size(store, metrics, span, labels)
+        parts = [rows for one in metrics for rows in statistics(store, one, span, labels)]
+    return _frame(metrics, parts, span.step)
+
+
+def _frame(metrics: Sequence[Metric], parts: Sequence[Rows], step_s: int) -> pd.DataFrame:
+    label_names = list(dict.fromkeys(name for metric in metrics for name in metric.labels))
+    columns = []
+    units: dict[str, dict[str, str]] = {}
+    for part in parts:
+        series = [dict(labels) for labels in part.labels]
+        header = pd.MultiIndex.from_arrays(
+            [
+                [part.metric.name] * len(series),
+                [part.statistic] * len(series),
+                *([labels.get(name, "") for labels in series] for name in label_names),
+            ],
+            names=["metric", "statistic", *label_names],
+        )
+        time = pd.to_datetime(part.times, unit="s", utc=True).rename("time")
+        values = part.values.T  # noqa: PD011 - an array of ours
+        columns.append(pd.DataFrame(values, index=time, columns=header))
+        units.setdefault(part.metric.name, {})[part.statistic] = part.unit
+        if part.times.size > 1:  # a coarser one than was asked for, where seconds are gone
+            step_s = int(part.times[1] - part.times[0])
+    frame = pd.concat(columns, axis="columns", sort=True)
+    frame.attrs = {"units": units, "step_s": step_s}
+    return frame
+
+
+def _folder(given: str | Path | None) -> Path:
+    folder = load_settings().data_dir if given is None else absolute(given)
+    try:
+        has_store = (folder / FILE_NAME).is_file()
+    except OSError as error:
+        raise DataFolderError(f"the folder {folder} cannot be read: {error.strerror}") from error
+    if not has_store:
+        other = "SERVESCOPE_DATA_DIR or folder= names another" if given is None else "name another"
+        raise DataFolderError(f"there is no store in {folder} (no file {FILE_NAME}); {other}")
+    return folder
+
+
+def _labels(metrics: Sequence[Metric], where: Mapping[str, str]) -> Labels:
+    for metric in metrics:
+        for name in where:
+            if name not in metric.labels:
+                known = ", ".join(metric.labels) or "none"
+                raise ExportError(f"{metric.name} has no label {name!r}; its labels are: {known}")
+    return tuple(sorted((name, str(value)) for name, value in where.items()))
+
+
+def _second(name: str, given: Moment, newest_end_s: int) -> int:
+    """Epoch seconds. `newest_end_s` is the end of the newest second in the store."""
+    no_time = (
+        f"{name}={given!r} is no time: a datetime, ISO 8601 as '2026-11-20T10:15:00Z', epoch "
+        "seconds, or a span before the newest second as '-1h'"
+    )
+    try:
+        if isinstance(given, (int, float, np.integer)):
+            seconds = float(given)
+        elif isinstance(given, (timedelta, np.timedelta64)) or (
+            isinstance(given, str) and given.startswith("-")
+        ):
+            seconds = newest_end_s + pd.Timedelta(given).total_seconds()
+        else:
+            moment = pd.Timestamp(given)
+            utc = moment.tz_localize("UTC") if moment.tzinfo is None else moment
+            seconds = utc.timestamp()
+    except (ValueError, TypeError, OverflowError):
+        raise ExportError(no_time) from None
+    if not 0 <= seconds < MOST_SECOND:  # NaN is neither
+        raise ExportError(f"{name}={given!r} is out of range: epoch seconds in [0, {MOST_SECOND})")
+    return int(seconds)
+
+
+def _step_s(given: int | str | Duration) -> int:
+    try:
+        seconds = (
+            float(given)
+            if isinstance(given, (int, np.integer))
+            else pd.Timedelta(given).total_seconds()
+        )
+    except (ValueError, TypeError):
+        seconds = 0.0
+    if not (1 <= seconds <= STEPS[-1] and seconds.is_integer()):
+        raise ExportError(
+            f"step={given!r} is no step: whole seconds from 1 to {STEPS[-1]}, or a text as '10s'"
+        )
+    return int(seconds)
