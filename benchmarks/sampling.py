@@ -1,7 +1,9 @@
-"""What a round of all samplers costs, beside psutil's way to the same readings in the same rounds.
+"""The cost of each reading of the host, beside psutil's way to the same one in the same rounds.
 
-Prints CPU microseconds of this thread per sample, the median over the rounds; the kernel's share is
-in them. Run: python benchmarks/sampling.py [--rounds N] [--connections N]
+Prints CPU microseconds of this thread, the median over the rounds; the kernel's share is in them,
+and in ours the making of samples too. A reading of our own stays where it is taken each second and
+psutil's costs more, or where psutil does not have it.
+Run: python benchmarks/sampling.py [--rounds N] [--connections N]
 """
 
 from __future__ import annotations
@@ -21,10 +23,10 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 import psutil
 
 from servescope.sampling.host import host_samplers
-from servescope.sampling.inet_diag import InetDiag
 from servescope.sampling.owners import OwnerFinder
 from servescope.sampling.proc_tcp import ProcTcp
 from servescope.sampling.process import ProcessSampler
+from servescope.sampling.process_tree import usage_of
 from servescope.sampling.queues import SocketSampler
 
 if TYPE_CHECKING:
@@ -72,39 +74,75 @@ def main() -> int:
 def report(ports: list[int], rounds: int, connections: int) -> int:
     """Measure and print."""
     itself = psutil.Process()
-    samplers = [
-        *host_samplers(),
-        ProcessSampler(lambda: {"dashboard": [os.getpid()]}),
-        # No ration: each round pays for both readings, as the worst second does.
-        SocketSampler(lambda: {port: str(port) for port in ports}, reading_share=float("inf")),
+    cpu, memory, disk, network = host_samplers()
+    process = ProcessSampler(lambda: {"dashboard": [os.getpid()]})
+    # No ration: each round pays for both readings, as the worst second does.
+    sockets = SocketSampler(lambda: {port: str(port) for port in ports}, reading_share=float("inf"))
+    text = ProcTcp()
+
+    def tree_by_psutil() -> None:
+        for one in (itself, *itself.children(recursive=True)):
+            with one.oneshot():
+                one.cpu_times()
+                one.num_threads()
+            one.memory_full_info()
+
+    # The reading, whether it is taken each second, ours, psutil's.
+    pairs: list[tuple[str, bool, Callable[[], object], Callable[[], object]]] = [
+        (
+            "cpu",
+            True,
+            lambda: list(cpu.sample()),
+            lambda: (psutil.cpu_times(percpu=True), psutil.cpu_times(), psutil.getloadavg()),
+        ),
+        (
+            "memory",
+            True,
+            lambda: list(memory.sample()),
+            lambda: (psutil.virtual_memory(), psutil.swap_memory()),
+        ),
+        ("disk", True, disk.sample, lambda: psutil.disk_io_counters(perdisk=True)),
+        ("network", True, network.sample, lambda: psutil.net_io_counters(pernic=True)),
+        (
+            "process",
+            True,
+            lambda: list(process.sample()),
+            lambda: (itself.cpu_times(), itself.memory_info()),
+        ),
+        (
+            "socket, by netlink",
+            True,
+            lambda: list(sockets.sample()),
+            lambda: psutil.net_connections("tcp"),
+        ),
+        (
+            "socket, where netlink is refused",
+            False,
+            lambda: (text.listening_sockets(), text.connection_counts(ports)),
+            lambda: psutil.net_connections("tcp"),
+        ),
+        (
+            "owner of a socket, nothing kept",
+            False,
+            lambda: OwnerFinder().owner_of([2**31]),
+            lambda: psutil.net_connections("tcp"),
+        ),
+        ("a process and its children", False, lambda: usage_of(os.getpid()), tree_by_psutil),
     ]
-    ours = {sampler.name: lambda taken=sampler: list(taken.sample()) for sampler in samplers}
-    netlink, text = InetDiag(), ProcTcp()
-    parts: dict[str, Callable[[], object]] = {
-        "InetDiag.listening_sockets": netlink.listening_sockets,
-        "InetDiag.connection_counts": lambda: netlink.connection_counts(ports),
-        "ProcTcp.connection_counts": lambda: text.connection_counts(ports),
-        "OwnerFinder, nothing kept": lambda: OwnerFinder().owner_of([2**31]),
-    }
-    peers = {
-        "psutil.cpu_times(percpu)": lambda: psutil.cpu_times(percpu=True),
-        "psutil.cpu_times, load average": lambda: (psutil.cpu_times(), psutil.getloadavg()),
-        "psutil.virtual_memory": psutil.virtual_memory,
-        "psutil.swap_memory": psutil.swap_memory,
-        "psutil.disk_io_counters": lambda: psutil.disk_io_counters(perdisk=True),
-        "psutil.net_io_counters": lambda: psutil.net_io_counters(pernic=True),
-        "psutil.Process cpu, memory": lambda: (itself.cpu_times(), itself.memory_info()),
-        "psutil.net_connections(tcp)": lambda: psutil.net_connections("tcp"),
-    }
-    cost = medians({**ours, **parts, **peers}, rounds)
-    total = sum(cost[name] for name in ours)
-    theirs = sum(cost[name] for name in peers)
+    works = {f"our {name}": ours for name, _, ours, _ in pairs}
+    works |= {f"psutil's {name}": theirs for name, _, _, theirs in pairs}
+    cost = medians(works, rounds)
     print(f"{rounds} rounds, {connections} connections, {len(psutil.pids())} processes")
-    print("CPU µs per sample (median)")
-    for title, names in (("samplers", ours), ("parts, on demand", parts), ("peers", peers)):
+    print(f"{'CPU µs (median)':<36}{'ours':>8}{'psutil':>8}{'ratio':>8}")
+    for title, wanted in (("each second", True), ("on demand", False)):
         print(f"  {title}")
-        for name in names:
-            print(f"    {name:<30}{cost[name]:>10.0f}")
+        for name, is_each_second, _, _ in pairs:
+            if is_each_second is wanted:
+                ours, theirs = cost[f"our {name}"], cost[f"psutil's {name}"]
+                print(f"    {name:<32}{ours:>8.0f}{theirs:>8.0f}{theirs / ours:>8.1f}")
+    each_second = [name for name, is_each_second, _, _ in pairs if is_each_second]
+    total = sum(cost[f"our {name}"] for name in each_second)
+    theirs = sum(cost[f"psutil's {name}"] for name in each_second)
     print(f"all samplers {total:.0f} µs a second = {total / 1e4:.3f} % of a core at 1 Hz")
     print(
         f"psutil's way {theirs:.0f} µs a second = {theirs / 1e4:.3f} %, {theirs / total:.1f} times"

@@ -3,7 +3,8 @@
 In a container /proc/meminfo and /proc/stat tell of the whole host; what ends or holds back a
 program there stands in the files of its cgroup, or of one further up (cgroups(7)). Version 2 is
 described in the kernel's admin-guide/cgroup-v2.rst, version 1 in admin-guide/cgroup-v1/memory.rst
-and scheduler/sched-bwc.rst. Where both are mounted a controller belongs to one of them.
+and scheduler/sched-bwc.rst. Where both are mounted a controller belongs to one of them. psutil
+knows no cgroups, and of a mount not which part of its hierarchy it shows.
 """
 
 from __future__ import annotations

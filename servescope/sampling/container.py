@@ -61,6 +61,7 @@ class ContainerSampler:
         self._looked_s = time.monotonic()
         self._files = cgroup.CgroupFiles()
         self._lineages = cgroup.find_lineages(self._root)
+        # Once a minute, by the parsers that the samplers of the host have anyway.
         proc = self._root / "proc"
         self._host_bytes = parse_meminfo((proc / "meminfo").read_bytes())["MemTotal"]
         self._host_cpus = len(parse_cpu_times((proc / "stat").read_bytes())) - 1  # without `all`

@@ -3,7 +3,8 @@
 A request is a `nlmsghdr` and an `inet_diag_req_v2` with a bit mask of states, and optionally a
 filter program; the answer is a dump of `inet_diag_msg`s ended by NLMSG_DONE. The program
 (linux/inet_diag.h, INET_DIAG_REQ_BYTECODE) lets only our local ports pass, so that the
-connections of others are neither copied nor parsed.
+connections of others are neither copied nor parsed. Read every second: psutil's `net_connections`
+takes over 30 times the CPU with 100 connections (`benchmarks/sampling.py`), and tells no queues.
 """
 
 from __future__ import annotations

@@ -3,6 +3,10 @@
 The kernel keeps no such table; every descriptor of every process in /proc/PID/fd is looked at
 (proc(5)), which costs milliseconds. So this is asked on demand only, never by the sampling loop,
 and what was found is kept. Processes of other users are closed to us unless we are root.
+
+The processes are psutil's, below `psutil.PROCFS_PATH`. Its `net_connections` names owners too, but
+by address: it does not tell apart those that share one, takes 1.6 to 2 times as long
+(`benchmarks/sampling.py`), and has none for a socket that is only bound.
 """
 
 from __future__ import annotations
@@ -14,6 +18,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+import psutil
 
 from servescope.sampling.inet_diag import listening_sockets, socket_table
 from servescope.sampling.tcp_sockets import TcpState
@@ -31,7 +37,6 @@ TABLE_SECONDS: Final = 2.0
 
 _MAX_KEPT: Final = 1024
 _WILDCARDS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
-_START_TIME_FIELD: Final = 19  # of /proc/PID/stat behind the name; field 22 in proc(5)
 
 ANOTHER_USER: Final = "a process of another user"
 ANOTHER_PROCESS: Final = "another process"
@@ -63,13 +68,10 @@ class SocketRow:
 class OwnerFinder:
     """Finds owners and keeps them, by inode, while their process lives. Thread-safe."""
 
-    def __init__(
-        self, proc: Path = Path("/proc"), not_found_seconds: float = NOT_FOUND_SECONDS
-    ) -> None:
-        self._proc = proc
+    def __init__(self, not_found_seconds: float = NOT_FOUND_SECONDS) -> None:
         self._not_found_seconds = not_found_seconds
         self._lock = threading.Lock()
-        self._found: dict[int, tuple[Owner, int]] = {}  # with the start time of the process
+        self._found: dict[int, tuple[Owner, psutil.Process]] = {}
         self._missing: dict[int, float] = {}  # until when not to search
 
     def owner_of(self, inodes: Collection[int]) -> dict[int, Owner]:
@@ -80,8 +82,8 @@ class OwnerFinder:
         with self._lock:
             known: dict[int, Owner] = {}
             for inode in set(inodes) & self._found.keys():
-                owner, start_time = self._found[inode]
-                if _start_time(self._proc / str(owner.pid)) == start_time:
+                owner, process = self._found[inode]
+                if process.is_running():  # False, too, when another process has its pid
                     known[inode] = owner
                 else:
                     del self._found[inode]
@@ -101,30 +103,26 @@ class OwnerFinder:
             self._missing.clear()
         left = {f"socket:[{inode}]": inode for inode in sought}
         found: dict[int, Owner] = {}
-        for pid in self._pids():
-            folder = self._proc / str(pid)
+        for pid in _pids():
+            folder = Path(psutil.PROCFS_PATH, str(pid))
             held = left.keys() & _descriptors(folder)
-            start_time = _start_time(folder) if held else None
-            if start_time is None:  # none of ours, or it ended meanwhile
+            if not held:
                 continue
-            owner = Owner(pid, _name(folder), _cmdline(folder))
+            try:
+                process = psutil.Process(pid)
+                owner = Owner(pid, _name(folder), " ".join(process.cmdline()))
+            except psutil.Error:  # it ended meanwhile
+                continue
             for target in held:
                 inode = left.pop(target)
                 found[inode] = owner
-                self._found[inode] = owner, start_time
+                self._found[inode] = owner, process
                 self._missing.pop(inode, None)
             if not left:
                 break
         for inode in sought - found.keys():
             self._missing[inode] = now_s + self._not_found_seconds
         return found
-
-    def _pids(self) -> list[int]:
-        try:
-            with os.scandir(self._proc) as entries:
-                return sorted(int(entry.name) for entry in entries if entry.name.isdecimal())
-        except OSError:
-            return []
 
 
 class ListeningTable:
@@ -220,6 +218,14 @@ def _unseen(uid: int) -> str:
     return ANOTHER_PROCESS if uid == os.geteuid() else ANOTHER_USER
 
 
+def _pids() -> list[int]:
+    """All that can be seen, in ascending order; none where /proc is not mounted."""
+    try:
+        return psutil.pids()
+    except OSError:
+        return []
+
+
 def _descriptors(folder: Path) -> set[str]:
     """What the descriptors of a process point to; nothing when it ended or is closed to us."""
     targets = set()
@@ -233,25 +239,10 @@ def _descriptors(folder: Path) -> set[str]:
     return targets
 
 
-def _start_time(folder: Path) -> int | None:
-    """When a process started, in ticks since the host did; None when it ended."""
-    try:
-        stat = (folder / "stat").read_bytes()
-    except OSError:
-        return None
-    return int(stat.rpartition(b")")[2].split()[_START_TIME_FIELD])
-
-
 def _name(folder: Path) -> str:
-    return _read(folder / "comm").rstrip("\n") or "?"
-
-
-def _cmdline(folder: Path) -> str:
-    return _read(folder / "cmdline").rstrip("\0").replace("\0", " ")
-
-
-def _read(path: Path) -> str:
+    """The name as the kernel has it; psutil makes long ones longer by the command line."""
     try:
-        return path.read_text("utf-8", "backslashreplace")
+        name = (folder / "comm").read_text("utf-8", "backslashreplace").rstrip("\n")
     except OSError:
-        return ""
+        name = ""
+    return name or "?"

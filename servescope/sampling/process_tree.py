@@ -1,16 +1,18 @@
-"""What a process and those it started cost together, now."""
+"""What a process and those it started cost together, now.
+
+psutil finds the processes, their threads and their memory: 5 ms in place of 0.8
+(`benchmarks/sampling.py`), asked before and after a load. Their CPU time is the scheduler's own in
+nanoseconds; psutil's comes in ticks of 10 ms.
+"""
 
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+
+import psutil
 
 from servescope.sampling.process import process_clock
-
-_KIB: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,12 +31,10 @@ class TreeUsage:
 
 def tree_of(pid: int) -> list[int]:
     """The process and its living descendants."""
-    found = [pid]
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):
-            for child in task.read_text().split():
-                found += tree_of(int(child))
-    return found
+    try:
+        return [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+    except psutil.NoSuchProcess:
+        return [pid]
 
 
 def usage_of(pid: int) -> TreeUsage:
@@ -43,20 +43,14 @@ def usage_of(pid: int) -> TreeUsage:
     memory: int | None = 0
     for one in tree_of(pid):
         try:
+            process = psutil.Process(one)
             cpu_ns += time.clock_gettime_ns(process_clock(one))
-            threads += _field(one, "status", "Threads:")
-        except OSError:
+            threads += process.num_threads()
+        except (OSError, psutil.NoSuchProcess):
             continue
         processes += 1
         try:
-            memory = None if memory is None else memory + _field(one, "smaps_rollup", "Pss:") * _KIB
-        except OSError:
+            memory = None if memory is None else memory + process.memory_full_info().pss
+        except psutil.Error:
             memory = None
     return TreeUsage(cpu_ns, memory, processes, threads)
-
-
-def _field(pid: int, file: str, name: str) -> int:
-    for line in Path(f"/proc/{pid}/{file}").read_text().splitlines():
-        if line.startswith(name):
-            return int(line.split()[1])
-    return 0

@@ -5,6 +5,7 @@ import sys
 import threading
 from pathlib import Path
 
+import psutil
 import pytest
 
 from servescope.sampling.inet_diag import listening_sockets
@@ -100,37 +101,49 @@ def test_what_was_found_is_forgotten_when_the_process_ends(foreign):
     assert finder.owner_of([inode]) == {}
 
 
+@pytest.fixture
+def proc(tmp_path, monkeypatch):
+    """A /proc of the test's own, with one process that has nothing open."""
+    monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path))
+    proc_folder(tmp_path, 1, inode=1, start_time=1)
+    return tmp_path
+
+
 def proc_folder(root, pid, *, inode, start_time):
     folder = root / str(pid)
     (folder / "fd").mkdir(parents=True)
     (folder / "fd" / "3").symlink_to(f"socket:[{inode}]")
     (folder / "comm").write_text("a) b\n")
     (folder / "cmdline").write_text("a\0b\0")
-    (folder / "stat").write_text(f"{pid} (a) b) S {'0 ' * 18}{start_time} 0\n")
+    write_stat(folder, "a) b", start_time)
     return folder
 
 
-def test_a_pid_taken_over_by_another_process_owns_nothing(tmp_path):
-    folder = proc_folder(tmp_path, 7, inode=99, start_time=1000)
-    finder = OwnerFinder(tmp_path)
+def write_stat(folder, name, start_time):
+    (folder / "stat").write_text(f"{folder.name} ({name}) S {'0 ' * 18}{start_time}{' 0' * 30}\n")
+
+
+def test_a_pid_taken_over_by_another_process_owns_nothing(proc):
+    folder = proc_folder(proc, 7, inode=99, start_time=1000)
+    finder = OwnerFinder()
     owner = finder.owner_of([99])[99]
     assert (owner.pid, owner.name, owner.cmdline) == (7, "a) b", "a b")
     (folder / "fd" / "3").unlink()
     assert finder.owner_of([99])[99] == owner  # kept: not searched again
-    (folder / "stat").write_text(f"7 (other) S {'0 ' * 18}2000 0\n")
+    write_stat(folder, "other", 2000)
     assert finder.owner_of([99]) == {}
 
 
-def test_of_processes_that_share_a_socket_the_lowest_pid_is_told(tmp_path):
+def test_of_processes_that_share_a_socket_the_lowest_pid_is_told(proc):
     for pid in (30, 4, 100):
-        proc_folder(tmp_path, pid, inode=5, start_time=pid)
-    assert OwnerFinder(tmp_path).owner_of([5])[5].pid == 4
+        proc_folder(proc, pid, inode=5, start_time=pid)
+    assert OwnerFinder().owner_of([5])[5].pid == 4
 
 
-def test_a_socket_without_visible_owner_is_not_searched_at_every_call(tmp_path):
-    patient, eager = OwnerFinder(tmp_path, 3600), OwnerFinder(tmp_path, 0)
+def test_a_socket_without_visible_owner_is_not_searched_at_every_call(proc):
+    patient, eager = OwnerFinder(3600), OwnerFinder(0)
     assert patient.owner_of([5]) == eager.owner_of([5]) == {}
-    proc_folder(tmp_path, 4, inode=5, start_time=1)
+    proc_folder(proc, 4, inode=5, start_time=1)
     assert patient.owner_of([5]) == {}
     assert eager.owner_of([5])[5].pid == 4
 
@@ -152,9 +165,10 @@ def test_listening_table_tells_depth_backlog_and_process(listen, connect, foreig
     assert ports == sorted(ports)
 
 
-def test_a_process_that_cannot_be_seen_is_told_in_words(listen, tmp_path):
+def test_a_process_that_cannot_be_seen_is_told_in_words(listen, proc):
+    del proc  # where no process has the socket open
     port = port_of(listen())
-    mine = ListeningTable(OwnerFinder(tmp_path).owner_of).rows([port])
+    mine = ListeningTable(OwnerFinder().owner_of).rows([port])
     (row,) = [row for row in mine if row.own]
     assert (row.process, row.pid) == (ANOTHER_PROCESS, None)
     of_others = [
@@ -162,7 +176,7 @@ def test_a_process_that_cannot_be_seen_is_told_in_words(listen, tmp_path):
         for row in listening_sockets()
         if row.port == port
     ]
-    (row,) = ListeningTable(OwnerFinder(tmp_path).owner_of, lambda: of_others).rows()
+    (row,) = ListeningTable(OwnerFinder().owner_of, lambda: of_others).rows()
     assert row.process == ANOTHER_USER
 
 
