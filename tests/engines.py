@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import urllib.error
 import urllib.request
 from contextlib import suppress
 from dataclasses import dataclass
@@ -95,8 +96,12 @@ class RunningEngine:
             return self.get("/api/v1/query?query=1")
 
     def get(self, path):
-        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
-            return answer.read()
+        try:
+            with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+                return answer.read()
+        except urllib.error.HTTPError as refused:
+            refused.close()  # Python 3.14 warns of one that nobody closes
+            raise
 
     def show(self):
         """Have what was taken shown at once: VictoriaMetrics keeps samples back for a second."""

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import urllib.error
 import urllib.request
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -101,15 +102,23 @@ class RunningDashboard:
         with urllib.request.urlopen(self.url + path, timeout=10) as answer:
             return answer.read()
 
+    def is_healthy(self):
+        """Whether it answers, and with nothing amiss."""
+        try:
+            return bool(self.get("/health"))
+        except urllib.error.HTTPError as refused:
+            refused.close()  # Python 3.14 warns of one that nobody closes
+        except OSError:
+            pass
+        return False
+
     def wait_ready(self):
         def ready():
             assert self.process.poll() is None, self.log
             if not self.url:
                 return False
-            with suppress(OSError):
-                names = ("files", "wsgi", "asgi")
-                return self.get("/health") and all(map(self.listener, names))
-            return False
+            names = ("files", "wsgi", "asgi")
+            return self.is_healthy() and all(map(self.listener, names))
 
         eventually(ready, READY_S)
         self.known = {self.process.pid, *children(self.process.pid)}
