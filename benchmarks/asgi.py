@@ -35,7 +35,7 @@ async def app(scope: dict[str, Any], _receive: Any, send: Any) -> None:
 
 def serve(port: int) -> None:
     """Serve the app until stdin closes."""
-    from servescope.recording import Recorder
+    from servescope.recording.recorder import Recorder
     from servescope.records import (
         AppKind,
         ConcurrencyModel,

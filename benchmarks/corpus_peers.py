@@ -109,7 +109,7 @@ def serve(kind: str, port: int) -> None:
     if kind == "http.server":
         ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
         return
-    from servescope.recording import Recorder
+    from servescope.recording.recorder import Recorder
     from servescope.records import AppKind, ConcurrencyModel, ListenerSpec
     from servescope.serving import start_listener
 

@@ -81,7 +81,7 @@ PEERS: dict[str, list[str]] = {
 
 def serve(model: str, port: int) -> None:
     """Serve with Servescope, until SIGTERM."""
-    from servescope.recording import Recorder
+    from servescope.recording.recorder import Recorder
     from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
     from servescope.serving import start_listener
 

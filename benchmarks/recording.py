@@ -24,8 +24,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
-from servescope.recording import Recorder
-from servescope.recording.record_layout import outline
+from servescope.recording.record_layout import request_key
+from servescope.recording.recorder import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,15 +40,15 @@ def ours(folder: Path) -> Callable[[int], None]:
     recorder = Recorder(folder)
     listener = recorder.listener_id("files")
     route = recorder.route_id(listener, "/")
-    record, end_ns = recorder.record_outlined, time.time_ns()
-    outlined = outline(listener, route, 1, 2, 200)  # once for each kind of request
+    record, end_ns = recorder.record_request, time.time_ns()
+    key = request_key(listener, route, 1, 2, 200)  # once for each kind of request
     kernel, read, queue, app, body, write = STAGES_NS
 
     def work(number: int) -> None:
         for _ in range(number):
             record(
                 end_ns,
-                outlined,
+                key,
                 0,
                 180,
                 4_096,

@@ -150,7 +150,7 @@ def servers() -> list[Server]:
 
 def host(model: str, case: str, port: int, folder: str) -> None:
     """Serve with one of our models until standard input ends."""
-    from servescope.recording import Recorder
+    from servescope.recording.recorder import Recorder
     from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
     from servescope.serving import start_listener
 

@@ -32,7 +32,7 @@ from servescope import histogram
 from servescope.catalog import CPU_UTILIZATION, MEMORY_USAGE, NETWORK_IO, REQUEST_DURATION
 from servescope.collecting.collector import Collector
 from servescope.queries.snapshots import Snapshots
-from servescope.recording import Recorder
+from servescope.recording.recorder import Recorder
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.query import Aggregation, Query
 from servescope.store.sqlite.store import SqliteStore, open_store

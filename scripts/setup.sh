@@ -95,37 +95,6 @@ install_requirements() {
     printf '%s\n' "$wanted" >"$stamp"
 }
 
-# The hot paths of the recorders for apps, compiled in place, which the tests hold against those in
-# Python. The dashboard does not need them.
-compile_recorders() {
-    local stamp="$VENV/compiled.sha256" wanted
-    wanted="$(checksum pyproject.toml servescope/*/c/*)"
-    if [ -f "$stamp" ] && [ "$(cat "$stamp")" = "$wanted" ] && has_compiled_recorders; then
-        return
-    fi
-    if ! can_compile; then
-        debian_install gcc libc6-dev python3-dev || true
-        can_compile ||
-            die "a C compiler or Python.h is missing; as root: apt-get install gcc libc6-dev python3-dev"
-    fi
-    say "compiling the recorders for apps"
-    "$VENV/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --editable . ||
-        die "could not install Servescope itself; pip's message is above"
-    has_compiled_recorders ||
-        die "could not compile the recorders: $VENV/bin/python -m pip install -v --no-deps -e ."
-    printf '%s\n' "$wanted" >"$stamp"
-}
-
-can_compile() {
-    command -v "${CC:-cc}" >/dev/null && "$VENV/bin/python" -c "
-import pathlib, sysconfig
-pathlib.Path(sysconfig.get_path('include'), 'Python.h').stat()" 2>/dev/null
-}
-
-has_compiled_recorders() {
-    "$VENV/bin/python" -c "import servescope.middleware._wsgi_calls" 2>/dev/null
-}
-
 # set_up run|dev: one at a time, since two of them would write the same .venv.
 set_up() {
     if command -v flock >/dev/null; then
@@ -137,7 +106,6 @@ set_up() {
         dev)
             install_requirements requirements-dev.txt requirements-dev.txt requirements.txt
             checksum requirements.txt >"$VENV/requirements.txt.sha256" # it is read by the other
-            compile_recorders
             ;;
     esac
     exec 9<&-

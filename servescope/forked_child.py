@@ -13,12 +13,10 @@ A program that is started (execve(2)) needs none of this: our descriptors are cl
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
 import threading
-import traceback
 from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any, Final, NoReturn, Protocol, TypeVar
 from weakref import WeakKeyDictionary
@@ -28,7 +26,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 Owner = TypeVar("Owner")
-_log = logging.getLogger(__name__)
 
 
 class Disownable(Protocol):
@@ -65,8 +62,12 @@ class _Forks:
         for owner, disown in list(self.owners.items()):
             try:
                 disown(owner)
-            except Exception:  # noqa: BLE001 - a fault with one must not keep the others open
-                _log.exception("a forked child could not let go of %r", owner)
+            except Exception:  # a fault with one must not keep the others open
+                import logging  # here alone: it would cost each app that records 10 ms
+
+                logging.getLogger(__name__).exception(
+                    "a forked child could not let go of %r", owner
+                )
         self.owners.clear()
         for number, handler in self.handlers.items():
             if signal.getsignal(number) is handler:
@@ -129,7 +130,7 @@ def end_forked_child(error: BaseException | None = None) -> NoReturn:
             sys.stderr.write(f"{error.code}\n")
             status = 1
     elif error is not None:
-        traceback.print_exception(error)
+        sys.__excepthook__(type(error), error, error.__traceback__)
         status = 1
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError, ValueError):

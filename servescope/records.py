@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from enum import IntEnum, IntFlag, StrEnum
+from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope import addresses
@@ -11,45 +11,10 @@ from servescope import addresses
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from servescope.request_fields import Method, RequestFlag
+
 Labels = tuple[tuple[str, str], ...]
 """Label names and values, sorted by name: hashable, so that a series is a dict key."""
-
-
-class Method(IntEnum):
-    """Request methods by RFC 9110 section 9 and RFC 5789; anything else is `_OTHER`.
-
-    `_OTHER` is OpenTelemetry's value for a method outside the known set.
-    """
-
-    _OTHER = 0
-    GET = 1
-    HEAD = 2
-    POST = 3
-    PUT = 4
-    DELETE = 5
-    CONNECT = 6
-    OPTIONS = 7
-    TRACE = 8
-    PATCH = 9
-
-
-class Protocol(IntEnum):
-    """What was spoken on the connection (OpenTelemetry `network.protocol.version`)."""
-
-    UNKNOWN = 0
-    HTTP_1_0 = 1
-    HTTP_1_1 = 2
-    WEBSOCKET = 3
-
-
-class RequestFlag(IntFlag):
-    """What else is true of a recorded request."""
-
-    NEW_CONNECTION = 1  # first request of its connection
-    TLS = 2
-    ABORTED = 4  # the client left before the last byte was handed to the kernel
-    APP_ERROR = 8  # the app raised
-    TIMED_OUT = 16  # a deadline ended it
 
 
 class Stage(IntEnum):

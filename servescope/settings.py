@@ -34,11 +34,12 @@ from pydantic_settings import (
 )
 
 from servescope.addresses import checked_address, checked_listen_address
-from servescope.environment import service_links, value_of
+from servescope.data_folder import default_data_dir
 from servescope.errors import SettingsError
-from servescope.paths import absolute, home
+from servescope.paths import absolute
 from servescope.records import ConcurrencyModel
 from servescope.secret_file import read_secret
+from servescope.service_links import service_links
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -70,21 +71,6 @@ UNIX_PEER: Final = "unix:"
 """Among trusted proxies: whoever connects to a unix socket."""
 
 _SEGMENT: Final = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*")  # unreserved characters, RFC 3986
-
-
-def default_data_dir() -> Path:
-    """The folder for state that outlives a start (XDG Base Directory Specification).
-
-    Raises SettingsError where no home folder is known.
-    """
-    base = Path(value_of("XDG_STATE_HOME") or "")
-    try:
-        # The specification: a path that is relative is to be ignored.
-        return (base if base.is_absolute() else home() / ".local" / "state") / "servescope"
-    except SettingsError as error:
-        raise SettingsError(
-            f"{error}; set {PREFIX}DATA_DIR to a folder that this user can write"
-        ) from None
 
 
 def host_name() -> str:

@@ -14,7 +14,7 @@ from servescope.settings import (
     load_settings,
 )
 from servescope.wire.forwarded import TrustedProxies
-from tests.test_environment import KUBERNETES
+from tests.test_service_links import KUBERNETES
 
 ROOT = Path(__file__).parents[1]
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+import psutil
 
 from servescope.actions import fields
 from servescope.actions.hostable_apps import why_not_hostable
@@ -147,7 +148,7 @@ def claim(listeners: Listeners, name: str) -> None:
     """
     for status in listeners.statuses():
         # A dead leader's rows are still there; a dead server's are not.
-        is_there = status.state is ListenerState.RUNNING and Path(f"/proc/{status.pid}").exists()
+        is_there = status.state is ListenerState.RUNNING and psutil.pid_exists(status.pid)
         if status.name == name and is_there:
             raise ListenerError(
                 f"process {status.pid} hosts a listener {name} on port {status.port} already: "

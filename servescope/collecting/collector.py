@@ -18,7 +18,7 @@ from servescope.catalog import Kind
 from servescope.collecting.aggregation import RecordAggregator, Second, seconds_of
 from servescope.collecting.rings import RingFolder
 from servescope.errors import ServescopeError
-from servescope.recording import RingKind
+from servescope.recording.ring_file import RingKind
 from servescope.store.base import Batch, SeriesKey
 
 if TYPE_CHECKING:

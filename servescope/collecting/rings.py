@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 from servescope.errors import RingError
-from servescope.recording import DetailReader, RingReader, SampleReader
-from servescope.recording.mapping import DRAFT_SUFFIX
+from servescope.recording.detail_reader import DetailReader
 from servescope.recording.recorder import DETAIL_SUFFIX, RING_SUFFIX, SAMPLES_SUFFIX
+from servescope.recording.ring_file import DRAFT_SUFFIX
+from servescope.recording.ring_reader import RingReader
+from servescope.recording.samples import SampleReader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -35,7 +35,7 @@ from servescope.hosting.exchange import Exchange
 from servescope.hosting.forwarding import forward
 from servescope.hosting.request_body import RequestBody
 from servescope.hosting.unfailing_log import UnfailingLogger
-from servescope.records import RequestFlag
+from servescope.request_fields import RequestFlag
 from servescope.wire.http1_events import BodyData, EndOfMessage, Idle, Refusal, RequestHead
 from servescope.wire.http1_response import CONTINUE
 from servescope.wire.http1_server import Http1Server, State

@@ -8,7 +8,7 @@ from typing import IO, TYPE_CHECKING, Final, Protocol
 from servescope.errors import ClientGoneError
 from servescope.hosting.error_page import error_page
 from servescope.hosting.unfailing_log import UnfailingLogger
-from servescope.records import RequestFlag
+from servescope.request_fields import RequestFlag
 from servescope.wire.http1_response import HeadPlan, ResponseFraming, as_content, plan_head
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from servescope.records import RequestFlag
+from servescope.request_fields import RequestFlag
 from servescope.wire.http1_known_heads import KnownHeads
 from servescope.wire.http1_rules import Limits
 

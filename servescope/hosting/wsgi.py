@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from functools import lru_cache
 from io import BufferedRandom, BufferedReader, BytesIO, FileIO
 from typing import IO, TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from urllib.parse import unquote_to_bytes
 from servescope.hosting.error_stream import ErrorStream
 from servescope.hosting.forwarding import tell_environ
 from servescope.hosting.open_file import OpenFile
-from servescope.recording.routes import environ_route
+from servescope.recording.routes import wsgi_route
 from servescope.wire.http1_response import SERVER, as_content, check_status
 
 if TYPE_CHECKING:
@@ -72,13 +73,19 @@ class WsgiHost:
         """Answer by the app; what it raises goes up, after its `close` was called."""
         environ = self._environ(exchange)
         response = _Response(exchange, environ)
-        result = self._app(environ, response.start)
         try:
-            response.send_result(result)
-        finally:
-            close = getattr(result, "close", None)
-            if close is not None:
-                close()
+            result = self._app(environ, response.start)
+            try:
+                response.send_result(result)
+            finally:
+                close = getattr(result, "close", None)
+                if close is not None:
+                    close()
+        except BaseException:
+            if not exchange.route:  # the app failed before its response began
+                with suppress(Exception):  # its own error is on the way up
+                    exchange.route = wsgi_route(environ, "500")
+            raise
 
     def _environ(self, exchange: Exchange) -> dict[str, Any]:
         head = exchange.head
@@ -178,7 +185,7 @@ class _Response:
         elif self._status:
             raise AssertionError("start_response was called twice without exc_info")
         number, headers = check_status(status), list(headers)
-        route = environ_route(self._environ, number, self._exchange.target)
+        route = wsgi_route(self._environ, status)
         # All of it, or none when one was unfit: the app may catch that and start anew.
         self._status, self._phrase, self._headers = number, status[4:], headers
         self._exchange.route = route

@@ -24,8 +24,9 @@ from servescope.load.order import Order
 from servescope.load.schedule import arrivals_ns
 from servescope.load.tally import Tally
 from servescope.load.tls_connections import TrustedServer
-from servescope.recording import Recorder, RingKind
-from servescope.records import RequestFlag
+from servescope.recording.recorder import Recorder
+from servescope.recording.ring_file import RingKind
+from servescope.request_fields import RequestFlag
 from servescope.wire.http1_client import request_bytes
 
 STDIN: Final = 0

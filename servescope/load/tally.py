@@ -18,7 +18,8 @@ from servescope.load.report import (
     Result,
     quantile_ms,
 )
-from servescope.records import LoadOutcome, Method, RequestFlag
+from servescope.records import LoadOutcome
+from servescope.request_fields import Method, RequestFlag
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,57 +1,65 @@
 """What both recorders share: from a finished request to this process's ring.
 
-What a request has in common with others of its kind (route, method, protocol, status) is looked up
-once and packed into one number, its outline; a request then costs a lookup by what the server and
-the app say of it, in their own terms. That keeps the path short, which within a real app counts for
-more than its number of steps does on its own: there, every step starts with cold caches.
+A request is counted by its labels (route, method, protocol, status). They are looked up once and
+packed into one number, the request key; another request of the same labels then costs a lookup by
+what the server and the app say of it, in their own terms. That keeps the path short, which within a
+real app counts for more than its number of steps does on its own: there, every step starts with
+cold caches.
 """
 
 from __future__ import annotations
 
-import logging
 from http import HTTPStatus
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from servescope.environment import value_of
+from servescope.data_folder import recorded_data_dir
 from servescope.errors import SettingsError
-from servescope.middleware.process_rings import PROCESS_RINGS, UNRECORDED
-from servescope.paths import absolute
-from servescope.recording.record_layout import outline
-from servescope.recording.ring import OTHER_ROUTE, OTHER_ROUTE_NAME
-from servescope.records import Method, Protocol, RequestDetail, RequestFlag, RequestRecord
-from servescope.settings import default_data_dir
+from servescope.middleware.process_rings import PROCESS_RINGS, UNRECORDED, log_warning
+from servescope.recording.detail_layout import DetailTexts
+from servescope.recording.detail_threshold import FIRST_ERROR_STATUS
+from servescope.recording.record_layout import OTHER_ROUTE, OTHER_ROUTE_NAME, request_key
+from servescope.request_fields import Method, Protocol, RequestFlag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
     from pathlib import Path
 
-    from servescope.recording import Recorder
+    from servescope.recording.recorder import Recorder
 
-logger = logging.getLogger(__name__)
-
-DATA_DIR: Final = "SERVESCOPE_DATA_DIR"
-METHODS: Final = {method.name: int(method) for method in Method}
-OTHER_METHOD: Final = 0
+OTHER_METHOD: Final = Method._OTHER  # noqa: SLF001 - OpenTelemetry's name
 NO_FLAGS: Final = 0
-APP_ERROR: Final = int(RequestFlag.APP_ERROR)
+# As plain numbers: with members of an enumeration `|` takes ten times as long.
 ABORTED: Final = int(RequestFlag.ABORTED)
-HTTP_1_1: Final = int(Protocol.HTTP_1_1)
+APP_ERROR: Final = int(RequestFlag.APP_ERROR)
 FAILED: Final = int(HTTPStatus.INTERNAL_SERVER_ERROR)
-MOST_OUTLINES: Final = 4_096
+"""The status that a server gives a response which the app has not begun."""
+
+MOST_KNOWN: Final = 4_096
 """Kinds of request remembered; beyond, all are forgotten (an app may make up reason phrases)."""
 
 _FALLBACK_NAME: Final = "app"
 _NS_PER_S: Final = 1e9
 
 
-class Kind(NamedTuple):
-    """What an outline tells."""
+class Labels(NamedTuple):
+    """What a request is counted by."""
 
     route: str
     method: int
     protocol: int
     status: int
+
+
+class KnownRequest:
+    """What is remembered of requests that are told apart by nothing but their times and bytes."""
+
+    __slots__ = ("is_usual", "key", "labels")
+
+    def __init__(self, key: int, labels: Labels) -> None:
+        self.key = key  # see record_layout.request_key
+        self.labels = labels
+        self.is_usual = labels.status < FIRST_ERROR_STATUS and labels.method != Method.HEAD
 
 
 class Times(NamedTuple):
@@ -92,12 +100,12 @@ class AppRecording:
         self.data_dir: Path | None = None
         """None where no folder is known: then nothing is recorded."""
         try:
-            self.data_dir = absolute(data_dir or value_of(DATA_DIR) or default_data_dir())
+            self.data_dir = recorded_data_dir(data_dir)
         except SettingsError as error:
-            logger.warning(UNRECORDED, error)
+            log_warning(UNRECORDED, error)
         self._failures: set[type[Exception]] = set()
-        self.outlines: dict[Hashable, int] = {}
-        """By whatever a recorder knows a kind of request again; `learn` adds to it."""
+        self.known: dict[Hashable, KnownRequest] = {}
+        """By whatever a recorder tells kinds of request apart; `learn` adds to it."""
         self.record: Callable[..., int] = _record_nothing
         """`Recorder.record_call`, once the ring is open."""
         self.recorder: Recorder | None = None
@@ -105,19 +113,23 @@ class AppRecording:
         self._listener_id = 0
         PROCESS_RINGS.users.add(self)
 
-    def learn(self, key: Hashable | None, kind: Kind) -> int:
-        """The outline of a kind, from now on under `key`; any number while nothing is recorded."""
+    def learn(self, kind: Hashable | None, labels: Labels) -> KnownRequest:
+        """Remember a kind of request, if it is one; the key is 0 while nothing is recorded."""
         recorder = self.recorder or self._open()
         if recorder is None:
-            return 0
-        route_id = recorder.route_id(self._listener_id, kind.route)
-        outlined = outline(self._listener_id, route_id, kind.method, kind.protocol, kind.status)
-        # Routes are bounded in number; the names beyond these are not kept.
-        if key is not None and route_id != OTHER_ROUTE:
-            if len(self.outlines) >= MOST_OUTLINES:
-                self.outlines.clear()
-            self.outlines[key] = outlined
-        return outlined
+            return KnownRequest(0, labels)
+        route_id = recorder.route_id(self._listener_id, labels.route)
+        key = request_key(
+            self._listener_id, route_id, labels.method, labels.protocol, labels.status
+        )
+        known = KnownRequest(key, labels)
+        if (
+            kind is not None and route_id != OTHER_ROUTE
+        ):  # these are bounded in number; names beyond them are not kept
+            if len(self.known) >= MOST_KNOWN:
+                self.known.clear()
+            self.known[kind] = known
+        return known
 
     def _open(self) -> Recorder | None:
         recorder = None if self.data_dir is None else PROCESS_RINGS.recorder(self.data_dir)
@@ -127,59 +139,48 @@ class AppRecording:
             self.recorder = recorder  # the last: another thread may look any time
         return recorder
 
+    def unknown(self) -> KnownRequest:
+        """Of a request of which nothing can be told but that there was one."""
+        labels = Labels(OTHER_ROUTE_NAME, OTHER_METHOD, Protocol.UNKNOWN, FAILED)
+        key = request_key(
+            self._listener_id, OTHER_ROUTE, labels.method, labels.protocol, labels.status
+        )
+        return KnownRequest(key, labels)
+
     def record_detail(
         self,
         end_ns: int,
-        kind: Kind,
+        known: KnownRequest,
         flags: int,
         received: int,
         sent: int,
         times: Times,
-        asker: Callable[[], tuple[str, str, str]],
+        tell_client: Callable[[], tuple[str, str, str]],
     ) -> None:
         """Keep what the request log shows of a request, when it is wanted there.
 
-        `end_ns` as `record` answered it; `asker` tells target, client and user agent.
+        `end_ns` as `record` answered it; `tell_client` gives target, client and user agent.
         """
         end_ns = end_ns or time_ns()
+        labels = known.labels
         recorder = self.recorder
-        if recorder is None or not recorder.wants_detail(kind.status, times.total_ns, end_ns):
-            return
-        route_id = recorder.route_id(self._listener_id, kind.route)
-        record = RequestRecord(
-            end_ns=end_ns,
-            listener_id=self._listener_id,
-            route_id=route_id,
-            method=Method(kind.method),
-            protocol=kind.protocol,
-            status=kind.status,
-            flags=RequestFlag(flags),
-            bytes_received=received,
-            bytes_sent=sent,
-            stages_ns=times.stages_ns,
-        )
-        route = kind.route if route_id != OTHER_ROUTE else OTHER_ROUTE_NAME
-        recorder.write_detail(RequestDetail(record, self.listener, route, *asker()))
+        if recorder is not None and recorder.wants_detail(labels.status, times.total_ns, end_ns):
+            texts = DetailTexts(self.listener, labels.route, *tell_client())
+            recorder.write_detail(end_ns, known.key, flags, received, sent, times.stages_ns, texts)
 
     def give_up_on(self, error: Exception) -> None:
         """A request could not be recorded as it was: log that, once for each kind of error."""
         if type(error) not in self._failures:
             self._failures.add(type(error))
-            logger.warning(
-                "requests to %s are not all recorded as they were",
-                self.listener,
-                exc_info=error,
+            log_warning(
+                "requests to %s are not all recorded as they were", self.listener, error=error
             )
-
-    def unknown_kind(self) -> int:
-        """The outline of a request of which nothing is known but that there was one."""
-        return outline(self._listener_id, OTHER_ROUTE, OTHER_METHOD, Protocol.UNKNOWN, FAILED)
 
     def begin_anew(self) -> None:
         """Forget, in a forked child, the parent's ring and its numbers."""
         self.recorder = None
         self.record = _record_nothing
-        self.outlines.clear()
+        self.known.clear()
 
 
 def _record_nothing(*_values: float) -> int:

@@ -15,18 +15,18 @@ from urllib.parse import quote
 from servescope.middleware.app_recording import (
     ABORTED,
     APP_ERROR,
-    HTTP_1_1,
-    METHODS,
+    FAILED,
     NO_FLAGS,
     OTHER_METHOD,
     AppRecording,
-    Kind,
+    Labels,
     Times,
     name_of,
 )
-from servescope.recording.recorder import FIRST_ERROR_STATUS
-from servescope.recording.routes import fold_path, scope_route
-from servescope.records import Method, Protocol
+from servescope.recording.detail_threshold import FIRST_ERROR_STATUS
+from servescope.recording.record_layout import OTHER_ROUTE_NAME
+from servescope.recording.routes import asgi_route
+from servescope.request_fields import METHODS, Method, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     Send = Callable[[Message], Awaitable[None]]
     AsgiApp = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_PROTOCOLS: Final = {"1.1": HTTP_1_1, "1.0": int(Protocol.HTTP_1_0)}
-_ERROR: Final = int(HTTPStatus.INTERNAL_SERVER_ERROR)
+_PROTOCOLS: Final = {"1.1": Protocol.HTTP_1_1, "1.0": Protocol.HTTP_1_0}
+_SWITCHING: Final = int(HTTPStatus.SWITCHING_PROTOCOLS)
 
 
 class ServescopeMiddleware:
@@ -81,6 +81,7 @@ class _Call:
         "_receive",
         "_received",
         "_recording",
+        "_route",
         "_scope",
         "_send",
         "_sent",
@@ -94,6 +95,7 @@ class _Call:
         self._receive = receive
         self._send = send
         self._is_recorded = False
+        self._route = ""  # until the response begins
         self._flags = NO_FLAGS
         self._status = self._received = self._sent = 0
         self._head_s = self._write_s = 0.0
@@ -120,28 +122,38 @@ class _Call:
         elif not self._flags & ABORTED:
             self._flags |= APP_ERROR
             if not self._head_s:
-                self._status = _ERROR
+                self._status = FAILED
         self._finish()
+
+    def _begin_response(self, status: int) -> None:
+        self._status = status
+        self._head_s = perf_counter()
+        self._find_route()
+
+    def _find_route(self) -> None:
+        try:
+            self._route = asgi_route(self._scope, self._status)
+        except Exception as error:  # noqa: BLE001 - the boundary to the app: its objects are asked
+            self._recording.give_up_on(error)
+            self._route = OTHER_ROUTE_NAME
 
     def _finish(self) -> None:
         self._is_recorded = True
+        if not self._route:
+            self._find_route()
         recording, scope, status, sent = self._recording, self._scope, self._status, self._sent
         flags, received = self._flags, self._received
         try:
             times = self._times()
-            key = (
-                scope_route(scope, status) or fold_path(_path(scope)),
-                status,
-                scope.get("method"),  # none: a WebSocket
-                scope.get("http_version"),
-            )
-            outlined = recording.outlines.get(key)
-            if outlined is None:
-                outlined = recording.learn(key, _kind(*key))
-            end_ns = recording.record(outlined, flags, received, sent, *times)
+            method = scope.get("method")  # none: a WebSocket
+            kind = self._route, status, method, scope.get("http_version")
+            known = recording.known.get(kind)
+            if known is None:
+                known = recording.learn(kind, _labels(*kind))
+            end_ns = recording.record(known.key, flags, received, sent, *times)
             if end_ns or status >= FIRST_ERROR_STATUS:
                 recording.record_detail(
-                    end_ns, _kind(*key), flags, received, sent, times, lambda: _asker(scope)
+                    end_ns, known, flags, received, sent, times, lambda: _tell_client(scope)
                 )
         except Exception as error:  # noqa: BLE001 - the boundary to the app, whose answer is out
             recording.give_up_on(error)
@@ -168,10 +180,9 @@ class _Request(_Call):
     async def send(self, message: Message) -> None:
         """Note head, bytes and end; the time inside the server's `send` is `write`."""
         kind = message["type"]
-        before = perf_counter()
         if kind == "http.response.start":
-            self._status = message["status"]
-            self._head_s = before
+            self._begin_response(message["status"])
+        before = perf_counter()
         try:
             await self._send(message)
         except OSError:  # ASGI 2.4: the client has left
@@ -196,7 +207,7 @@ class _Request(_Call):
             return
         if not self._flags & ABORTED:
             self._flags |= APP_ERROR
-            self._status = self._status or _ERROR
+            self._status = self._status or FAILED
         self._finish()
 
 
@@ -217,11 +228,11 @@ class _WebSocket(_Call):
         kind = message["type"]
         if not self._head_s:
             if kind == "websocket.accept":
-                self._answer(HTTPStatus.SWITCHING_PROTOCOLS)
+                self._begin_response(_SWITCHING)
             elif kind == "websocket.close":
-                self._answer(HTTPStatus.FORBIDDEN)
+                self._begin_response(int(HTTPStatus.FORBIDDEN))
             elif kind == "websocket.http.response.start":
-                self._answer(message["status"])
+                self._begin_response(message["status"])
         try:
             await self._send(message)
         except OSError:  # ASGI 2.4: the client has left
@@ -236,12 +247,8 @@ class _WebSocket(_Call):
         """The connection is over."""
         if not self._head_s:  # neither accepted nor refused: servers answer 500
             self._flags |= APP_ERROR
-            self._status = _ERROR
+            self._status = FAILED
         self._finish()
-
-    def _answer(self, status: int) -> None:
-        self._status = int(status)
-        self._head_s = perf_counter()
 
     def _times(self) -> Times:
         """Those of the handshake, as if it had ended now: what a connection lives is no stage."""
@@ -250,16 +257,22 @@ class _WebSocket(_Call):
         return Times(0.0, ended_s - taken_s, ended_s, 0.0, ended_s)
 
 
-def _kind(route: str, status: int, method: str | None, version: str | None) -> Kind:
+def _labels(route: str, status: int, method: str | None, version: str | None) -> Labels:
     """What app and server told; a WebSocket begins as a GET (RFC 6455 section 4.1)."""
+    protocol = _PROTOCOLS.get(version or "", Protocol.UNKNOWN)
     if method is None:
-        return Kind(route, Method.GET, Protocol.WEBSOCKET, status)
-    return Kind(route, METHODS.get(method, OTHER_METHOD), _PROTOCOLS.get(version or "", 0), status)
+        # A handshake that is refused stays HTTP.
+        return Labels(
+            route, Method.GET, Protocol.WEBSOCKET if status == _SWITCHING else protocol, status
+        )
+    return Labels(route, METHODS.get(method, OTHER_METHOD), protocol, status)
 
 
-def _asker(scope: Scope) -> tuple[str, str, str]:
+def _tell_client(scope: Scope) -> tuple[str, str, str]:
     """Target, client and user agent."""
-    path, query = _path(scope), scope.get("query_string")
+    raw: bytes | None = scope.get("raw_path")  # ASGI leaves a server free to tell it
+    path = raw.decode("latin-1") if raw else quote(scope.get("path", ""))
+    query = scope.get("query_string")
     target = f"{path}?{query.decode('latin-1')}" if query else path
     client = scope.get("client")
     agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
@@ -271,9 +284,3 @@ def _message_bytes(message: Message) -> int:
     if data is None:
         data = (message.get("text") or "").encode()
     return len(data)
-
-
-def _path(scope: Scope) -> str:
-    """The path as it was asked for, where the server tells (ASGI leaves it free to)."""
-    raw: bytes | None = scope.get("raw_path")
-    return raw.decode("latin-1") if raw else quote(scope.get("path", ""))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import struct
 from typing import Any, Final
 
@@ -11,15 +10,15 @@ _LAST_DATA_RECV: Final = struct.Struct("=52xI")
 (include/uapi/linux/tcp.h); in milliseconds, at the resolution of the kernel's clock tick."""
 
 _SIZE: Final = _LAST_DATA_RECV.size
-_LEVEL: Final = socket.IPPROTO_TCP
-_OPTION: Final = socket.TCP_INFO
+_IPPROTO_TCP: Final = 6  # include/uapi/linux/in.h; Python's `socket` would take 5 ms to import
+_TCP_INFO: Final = 11  # include/uapi/linux/tcp.h
 _NS_PER_MS: Final = 1e6
 
 
 def kernel_wait_ns(sock: Any) -> float:
     """Nanoseconds since the newest bytes arrived; 0 where the socket does not tell (no TCP)."""
     try:
-        told = sock.getsockopt(_LEVEL, _OPTION, _SIZE)
+        told = sock.getsockopt(_IPPROTO_TCP, _TCP_INFO, _SIZE)
         (milliseconds,) = _LAST_DATA_RECV.unpack(told)
     except (OSError, AttributeError, struct.error):
         return 0.0

@@ -6,7 +6,6 @@ import; and a forked child must neither write into its parent's ring nor keep th
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import time
@@ -14,15 +13,12 @@ import weakref
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import DataFolderError, ServescopeError
-from servescope.recording import Recorder
-from servescope.recording.recorder import RING_SUFFIX, RINGS
+from servescope.recording.recorder import RING_SUFFIX, RINGS, Recorder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from servescope.middleware.app_recording import AppRecording
-
-logger = logging.getLogger(__name__)
 
 UNRECORDED: Final = "requests are not recorded: %s"
 
@@ -63,13 +59,13 @@ class ProcessRings:
                 self._tell(data_dir, str(error) if is_ours else repr(error))
             else:
                 if self._told.pop(data_dir, ""):
-                    logger.warning("requests are recorded from now on, into %s", data_dir)
+                    log_warning("requests are recorded from now on, into %s", data_dir)
             return recorder
 
     def _tell(self, data_dir: Path, reason: str) -> None:
         if self._told.get(data_dir) != reason:
             self._told[data_dir] = reason
-            logger.warning(UNRECORDED, reason)
+            log_warning(UNRECORDED, reason)
 
     def begin_anew(self) -> None:
         """Forget, in a forked child, what the parent has open (and each recorder disowns)."""
@@ -79,6 +75,13 @@ class ProcessRings:
         self._recorders = {}
         self._retry_at = {}
         self._told = {}
+
+
+def log_warning(message: str, *values: object, error: Exception | None = None) -> None:
+    """Log that recording is not as it should be; with the traceback of `error`."""
+    import logging  # here alone: it would cost each app 10 ms at its start
+
+    logging.getLogger("servescope.middleware").warning(message, *values, exc_info=error)
 
 
 def _open(data_dir: Path) -> Recorder:

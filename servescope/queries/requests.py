@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from servescope.queries.rows import LogRow
-from servescope.records import Protocol, RequestFlag, Stage
+from servescope.records import Stage
+from servescope.request_fields import Protocol, RequestFlag
 
 if TYPE_CHECKING:
     from servescope.queries.context import QueryContext

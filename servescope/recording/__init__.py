@@ -9,23 +9,7 @@ never waits: when it laps the reader, the reader counts what it lost.
 
 A writer holds an exclusive `flock` on its ring for life, so a reader knows for sure when the
 writer is gone, whatever became of its pid.
+
+Writers and readers are modules apart. Other people's apps import the writers (`recorder` and what
+it stands on), which therefore need the standard library alone; the readers need NumPy.
 """
-
-from servescope.recording.details import DetailReader, DetailWriter
-from servescope.recording.record_layout import RECORD_DTYPE
-from servescope.recording.recorder import Recorder
-from servescope.recording.ring import Drained, RingKind, RingReader, RingWriter
-from servescope.recording.samples import SampleReader, SampleWriter
-
-__all__ = [
-    "RECORD_DTYPE",
-    "DetailReader",
-    "DetailWriter",
-    "Drained",
-    "Recorder",
-    "RingKind",
-    "RingReader",
-    "RingWriter",
-    "SampleReader",
-    "SampleWriter",
-]

@@ -1,4 +1,4 @@
-"""One process's recorder: its ring and its detail ring, and which requests are kept in detail."""
+"""One process's recorder: its ring of records and its ring of details."""
 
 from __future__ import annotations
 
@@ -8,19 +8,14 @@ from typing import TYPE_CHECKING, Final
 
 from servescope.errors import DataFolderError
 from servescope.forked_child import disown_in_children, no_fork
-from servescope.recording.details import DetailWriter
-from servescope.recording.ring import CAPACITY, RingKind, RingWriter
-from servescope.recording.slots import Quiet
+from servescope.recording.detail_threshold import DetailThreshold
+from servescope.recording.detail_writer import DetailWriter
+from servescope.recording.ring_file import RingKind
+from servescope.recording.ring_writer import CAPACITY, RingWriter
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-DETAILS_PER_SECOND: Final = 20
-"""How many ordinary requests a second are kept in detail, beside every error and the slowest."""
-
-ERRORS_PER_SECOND: Final = 100
-FIRST_ERROR_STATUS: Final = 400
-_SECOND_NS: Final = 1_000_000_000
 RINGS: Final = "rings"
 """The folder, within the data folder, that holds every process's rings."""
 
@@ -32,8 +27,9 @@ SAMPLES_SUFFIX: Final = ".samples"
 class Recorder:
     """Opens the two rings of this process start in `folder`.
 
-    `record`, `record_outlined`, `listener_id` and `route_id` are those of `RingWriter`,
-    `record_call` that of `Slots.call_recorder`.
+    `record`, `record_request`, `listener_id` and `route_id` are those of `RingWriter`,
+    `record_call` that of `Slots.call_recorder`, `write_detail` that of `DetailWriter`; a detail is
+    written where `wants_detail`, `DetailThreshold.wants`, says so.
     Raises DataFolderError when the folder cannot be written.
     """
 
@@ -54,42 +50,14 @@ class Recorder:
                 self.ring.path.unlink(missing_ok=True)
                 raise
             disown_in_children(self)
+        self.detail_threshold = DetailThreshold()
         self.record = self.ring.record
-        self.record_outlined = self.ring.record_outlined
+        self.record_request = self.ring.record_request
+        self.record_call = self.ring.slots.call_recorder(self.detail_threshold)
         self.listener_id = self.ring.listener_id
         self.route_id = self.ring.route_id
+        self.wants_detail = self.detail_threshold.wants
         self.write_detail = self.details.write
-        self._kept = self._errors = 0
-        self._slowest_ns = 0.0
-        self._second_began_ns = self._second_ends_ns = 0  # of the latest answers
-        self.quiet = Quiet()
-        self.record_call = self.ring.slots.call_recorder(self.quiet)
-
-    def wants_detail(self, status: int, total_ns: float, end_ns: int) -> bool:
-        """Whether to keep this request in detail: an error, the slowest of its second, or few yet.
-
-        Threads may race here: the worst is a detail more or less in a second.
-        """
-        if not self._second_began_ns <= end_ns < self._second_ends_ns:
-            self._second_began_ns = end_ns // _SECOND_NS * _SECOND_NS
-            self._second_ends_ns = self._second_began_ns + _SECOND_NS
-            self._kept = self._errors = 0
-            self._slowest_ns = self.quiet.above_ns = 0.0
-        if status >= FIRST_ERROR_STATUS and self._errors < ERRORS_PER_SECOND:
-            self._errors += 1
-            return True
-        is_slowest = total_ns > self._slowest_ns
-        if is_slowest:
-            self._slowest_ns = total_ns
-        elif self._kept < DETAILS_PER_SECOND:
-            self._kept += 1
-        else:
-            quiet = self.quiet
-            quiet.above_ns = self._slowest_ns
-            quiet.until_ns = time.perf_counter_ns() + self._second_ends_ns - end_ns
-            quiet.until_s = quiet.until_ns / _SECOND_NS
-            return False
-        return True
 
     def close(self) -> None:
         """Give up both rings; the collector drains and deletes them."""

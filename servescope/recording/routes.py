@@ -2,16 +2,21 @@
 
 A route is a label of a time series, so there may be few of them: 500 a listener (the recorder sees
 to that). A path nobody serves is `UNMATCHED`, below the mount of the app that was asked, or a
-scanner would use them up. Our own hosting and the recorders for other people's servers ask the
-same two functions: an app has the same routes behind either.
+scanner would use them up.
+
+`wsgi_route` and `asgi_route` derive it, for apps that we host and for those that the recorders see
+behind other people's servers alike: an app has the same routes behind either. Both are asked once a
+request, when the app begins its response (an app that never does so has failed, with status 500).
+They raise whatever an app's own objects raise when they are looked at.
 """
 
 from __future__ import annotations
 
 import re
 from functools import lru_cache, partial
-from inspect import isclass, isroutine
+from types import BuiltinFunctionType, MethodType
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,15 +25,18 @@ UNMATCHED: Final = "/{path}"
 ROUTE_KEY: Final = "servescope.route"
 """An app may put its route template here, in the environ or scope; it wins over all else."""
 
-NOBODYS: Final = frozenset({404, 405})
+MAX_SEGMENTS: Final = 6
+_NO_ROUTE_STATUSES: Final = frozenset({404, 405})
 """Statuses of a path that matched no route, where nothing else tells."""
 
-WERKZEUG_REQUEST: Final = "werkzeug.request"
-"""Where werkzeug.wrappers.Request puts itself, in the environ."""
-
-MAX_SEGMENTS: Final = 6
+_NO_ROUTE_CODES: Final = frozenset(str(status) for status in _NO_ROUTE_STATUSES)
 
 _FIRST_REDIRECT: Final = 300
+_WERKZEUG_REQUEST: Final = "werkzeug.request"
+"""Where werkzeug.wrappers.Request puts itself, in the environ."""
+
+_PATH_CHARACTERS: Final = "/:@!$&'()*+,;="
+"""What stands in a path as it is, beside letters, digits and -._~ (RFC 3986 section 3.3)."""
 
 # A number, a UUID (RFC 9562), or hexadecimal of 16 digits and more (a hash, a token).
 _VARIABLE = re.compile(
@@ -47,52 +55,67 @@ def fold_path(target: str) -> str:
     return "/".join(folded)
 
 
-def environ_route(environ: Mapping[str, Any], status: int, path: str) -> str:
-    """The route of a WSGI request, as far as the app tells it at its `start_response`.
+@lru_cache(maxsize=4096)
+def _fold_text(path: str) -> str:
+    """The route of a path whose percent-encoding the server has undone.
 
-    `servescope.route`, else the rule that Werkzeug matched, else the folded `path`. Flask takes its
-    request out of the environ when the app returns: ask before.
+    However the client had encoded it, it is encoded anew as RFC 3986 section 6.2.2 normalises it.
     """
-    told = environ.get(ROUTE_KEY)
-    if told:
-        return str(told)
-    request = environ.get(WERKZEUG_REQUEST)
-    if request is not None:
+    return fold_path(quote(path, _PATH_CHARACTERS))
+
+
+@lru_cache(maxsize=4096)
+def _fold_latin1(path: str) -> str:
+    """The same of a path whose bytes were decoded as latin-1 (PEP 3333).
+
+    Raises UnicodeEncodeError for any other.
+    """
+    return fold_path(quote(path, _PATH_CHARACTERS, "latin-1"))
+
+
+def wsgi_route(environ: Mapping[str, Any], status: str) -> str:
+    """The route of a WSGI request; to be asked within the app's call of `start_response`.
+
+    `status` is what the app calls it with, e.g. "404 Not Found". The route is that which the app
+    tells in `servescope.route`, else the rule that Werkzeug matched, else the folded path. Flask
+    takes its request out of the environ when the app returns.
+    """
+    if environ.get(ROUTE_KEY):
+        return str(environ[ROUTE_KEY])
+    mount: str = environ.get("SCRIPT_NAME", "")
+    if _WERKZEUG_REQUEST in environ:
+        request = environ[_WERKZEUG_REQUEST]
         rule = getattr(request, "url_rule", None)
         if rule is not None:
-            return _environ_mount(environ) + str(rule.rule)
-        if has_no_rule(request):
-            return _environ_mount(environ) + UNMATCHED
-    return _environ_mount(environ) + UNMATCHED if status in NOBODYS else fold_path(path)
+            template: str = rule.rule
+            return fold_path(mount) + template if mount else template
+        # Flask looked for a rule and found none, whatever the app made of that: a 404, a 405, the
+        # redirect to a path with a slash; an error handler may answer with 200.
+        if getattr(request, "routing_exception", None) is not None:
+            return fold_path(mount) + UNMATCHED
+    if status[:3] in _NO_ROUTE_CODES:
+        return fold_path(mount) + UNMATCHED
+    return _fold_latin1(mount + environ.get("PATH_INFO", ""))
 
 
-def _environ_mount(environ: Mapping[str, Any]) -> str:
-    """Where a WSGI app is mounted, as a template: what a dispatcher has taken off the path."""
-    mount = environ.get("SCRIPT_NAME")
-    return fold_path(mount) if mount else ""
+def asgi_route(scope: Mapping[str, Any], status: int) -> str:
+    """The route of an ASGI request or WebSocket; to be asked when its response begins.
 
-
-def has_no_rule(request: Any) -> bool:
-    """Whether Flask looked for a rule and found none, whatever the app made of that.
-
-    A 404, a 405, the redirect to a path with a slash; an error handler may answer with 200.
-    """
-    return getattr(request, "routing_exception", None) is not None
-
-
-def scope_route(scope: Mapping[str, Any], status: int) -> str:
-    """The route of an ASGI request, as far as the app tells it; empty when the path must do.
-
-    Told by `servescope.route`, or by what Starlette and FastAPI leave in the scope: the route, else
-    the endpoint with the parameters of the path.
+    `servescope.route`, else the template of the route that Starlette or FastAPI matched, else the
+    path: with its parameters in their places where an endpoint tells them, or folded.
     """
     told = scope.get(ROUTE_KEY)
     if told:
         return str(told)
-    if "endpoint" not in scope and "route" not in scope and "path_params" not in scope:
-        if status in NOBODYS or "app" in scope or "router" in scope:
-            return _unrouted(scope, status)
-        return ""
+    if "endpoint" in scope or "route" in scope or "path_params" in scope:
+        found = _matched_route(scope)
+    else:
+        found = _unrouted(scope, status)
+    return found or _fold_text(scope["path"])
+
+
+def _matched_route(scope: Mapping[str, Any]) -> str:
+    """The route that a router has chosen; empty when it tells no more than the path."""
     endpoint = scope.get("endpoint")
     template = _template(scope.get("route"), endpoint)
     if "fastapi" in scope:
@@ -100,10 +123,17 @@ def scope_route(scope: Mapping[str, Any], status: int) -> str:
     if template:
         return (_scope_mount(scope, template) if scope.get("root_path") else "") + template
     # Else a Mount or a Host: the app below it has matched nothing, or tells of no routes.
-    if isclass(endpoint) or isroutine(endpoint) or isinstance(endpoint, partial):
+    if _is_handler(endpoint):
         parameters = scope.get("path_params")
         return _with_parameters(scope["path"], parameters) if parameters else ""
     return _scope_mount(scope) + UNMATCHED
+
+
+def _is_handler(endpoint: Any) -> bool:
+    """Whether an endpoint is a class or a function of some kind, not an app that is mounted."""
+    # Else a function, be it compiled by somebody's compiler, is known by being a descriptor.
+    known = isinstance(endpoint, (type, partial, MethodType, BuiltinFunctionType))
+    return known or hasattr(type(endpoint), "__get__")
 
 
 def _template(route: Any, endpoint: Any) -> str:
@@ -129,14 +159,14 @@ def _effective_route(scope: Mapping[str, Any]) -> Any:
 
 
 def _unrouted(scope: Mapping[str, Any], status: int) -> str:
-    """The route of a request for which the app has chosen none.
+    """The route of a request for which the app has chosen none; empty when the path must do.
 
     A router that was asked has found nothing, whatever came of it: 404, the redirect to a path with
     a slash, a page for all the rest. Before a router (`app` is there, `router` is not) a middleware
     has answered: what it refuses, redirects or says to a preflight needs no route for each path.
     """
     is_refused = status >= _FIRST_REDIRECT or scope.get("method") == "OPTIONS"
-    if status in NOBODYS or "router" in scope or ("app" in scope and is_refused):
+    if status in _NO_ROUTE_STATUSES or "router" in scope or ("app" in scope and is_refused):
         return _scope_mount(scope) + UNMATCHED
     return ""
 

@@ -15,8 +15,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from servescope.forked_child import disown_in_children, no_fork
-from servescope.recording import mapping as ring_file
-from servescope.recording.ring import RingKind
+from servescope.recording import ring_file
 from servescope.records import Sample
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ class SampleWriter:
     def __init__(self, path: Path) -> None:
         self.path = path
         header = ring_file.Header(
-            RingKind.SAMPLES, SLOT_BYTES, CAPACITY, os.getpid(), time.time_ns()
+            ring_file.RingKind.SAMPLES, SLOT_BYTES, CAPACITY, os.getpid(), time.time_ns()
         )
         with no_fork():
             self._mapping, self._descriptor = ring_file.create(path, header)

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Final
 
 from servescope.actions.hostable_apps import why_not_hostable
 from servescope.control.listeners import LEADER
-from servescope.recording import Recorder
-from servescope.recording.recorder import RINGS
-from servescope.recording.ring import stores_are_ordered
+from servescope.recording.recorder import RINGS, Recorder
+from servescope.recording.ring_reader import stores_are_ordered
 from servescope.records import Event, EventKind
 from servescope.runtime.collector_thread import CollectorThread
 from servescope.runtime.comparisons import ComparisonReconciler

@@ -29,7 +29,7 @@ from servescope.serving.handover import retire, succeed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
-    from servescope.recording import Recorder
+    from servescope.recording.recorder import Recorder
     from servescope.serving import RunningListener
 
 logger = logging.getLogger(__name__)

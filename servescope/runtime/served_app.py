@@ -19,8 +19,8 @@ from servescope.actions import listeners as listener_actions
 from servescope.actions.hostable_apps import why_not_hostable
 from servescope.control import Control
 from servescope.errors import ListenerError, ServescopeError
-from servescope.recording import Recorder, SampleWriter
-from servescope.recording.recorder import RINGS, SAMPLES_SUFFIX
+from servescope.recording.recorder import RINGS, SAMPLES_SUFFIX, Recorder
+from servescope.recording.samples import SampleWriter
 from servescope.records import ListenerState, Role
 from servescope.runtime.collector_thread import CollectorThread
 from servescope.runtime.election import LeaderLock

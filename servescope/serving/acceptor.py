@@ -13,7 +13,7 @@ from servescope.hosting.conversation import Conversation
 from servescope.hosting.over_capacity import NO_ROOM, TurnedAway
 from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.rate_limited_log import RateLimitedLog
-from servescope.records import RequestFlag
+from servescope.request_fields import RequestFlag
 from servescope.serving.connection import Connection, now_ns
 from servescope.serving.date_header import date_header
 from servescope.sockets.timestamps import stamp_arrivals

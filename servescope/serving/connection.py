@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from servescope.errors import ClientGoneError
 from servescope.forked_child import in_children
-from servescope.records import RequestFlag
+from servescope.request_fields import RequestFlag
 from servescope.sockets.stream import PARENTS_SOCKET
 from servescope.sockets.timestamps import receive
 from servescope.sockets.tls import TlsSocket

@@ -16,7 +16,7 @@ from servescope.errors import ListenerError
 from servescope.serving.listener import GRACE_SECONDS, RunningListener, start_listener
 
 if TYPE_CHECKING:
-    from servescope.recording import Recorder
+    from servescope.recording.recorder import Recorder
     from servescope.records import ListenerSpec
 
 READY_S: Final = 15.0

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from servescope.hosting.exchange import Exchange
     from servescope.hosting.site import Application
-    from servescope.recording import Recorder
+    from servescope.recording.recorder import Recorder
     from servescope.records import ListenerOptions, ListenerSpec, ShownCertificate
     from servescope.serving.tls.certificates import Pair
 

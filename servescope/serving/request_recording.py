@@ -6,27 +6,26 @@ from http import HTTPStatus
 from time import time_ns
 from typing import TYPE_CHECKING, Final
 
-from servescope.recording.record_layout import outline
-from servescope.recording.recorder import FIRST_ERROR_STATUS
-from servescope.recording.ring import OTHER_ROUTE, OTHER_ROUTE_NAME
+from servescope.recording.detail_layout import DetailTexts
+from servescope.recording.detail_threshold import FIRST_ERROR_STATUS
+from servescope.recording.record_layout import OTHER_ROUTE, OTHER_ROUTE_NAME, request_key
 from servescope.recording.routes import UNMATCHED, fold_path
-from servescope.records import Method, Protocol, RequestDetail, RequestRecord
+from servescope.request_fields import METHODS, Method, Protocol
 
 if TYPE_CHECKING:
     from servescope.hosting.exchange import Exchange
-    from servescope.recording import Recorder
+    from servescope.recording.recorder import Recorder
     from servescope.serving.access_log.log import AccessLog
 
-_METHODS: Final = {method.name: method for method in Method}
 _OTHER: Final = Method._OTHER  # noqa: SLF001 - OpenTelemetry's name
 _UNKNOWN: Final = Protocol.UNKNOWN
 _WEBSOCKET: Final = Protocol.WEBSOCKET
 _SWITCHING: Final = int(HTTPStatus.SWITCHING_PROTOCOLS)
 _MINOR: Final = (Protocol.HTTP_1_0, Protocol.HTTP_1_1)
 
-Labels = tuple[str, int, int, str, Method, Protocol, int]
-"""The route that the app told and the status, which the rest holds for; the outline of such a
-record (see `recording.slots`); route, method, protocol, and the route's number in the ring."""
+Labels = tuple[str, int, int, str]
+"""The route that the app told and the status, which the rest holds for; the request key of such a
+record, and its route."""
 
 
 class RequestRecording:
@@ -36,8 +35,8 @@ class RequestRecording:
         self, recorder: Recorder, listener: str, access_log: AccessLog | None = None
     ) -> None:
         self._recorder = recorder
-        self._record = recorder.record_outlined
-        self._quiet = recorder.quiet
+        self._record = recorder.record_request
+        self._threshold = recorder.detail_threshold
         self._listener = listener
         self._listener_id = recorder.listener_id(listener)
         self._route_ids: dict[str, int] = {}
@@ -86,10 +85,10 @@ class RequestRecording:
         if self._log is not None:
             self._log(exchange, end_ns)
         total_ns = kernel_ns + head_ready_ns - first_byte_ns + body_ns + write_ns
-        quiet = self._quiet
+        threshold = self._threshold
         if (
-            last_sent_ns > quiet.until_ns
-            or total_ns > quiet.above_ns
+            last_sent_ns > threshold.until_ns
+            or total_ns > threshold.above_ns
             or status >= FIRST_ERROR_STATUS
         ) and self._recorder.wants_detail(status, total_ns, end_ns):
             stages = (
@@ -100,43 +99,26 @@ class RequestRecording:
                 body_ns,
                 write_ns,
             )
-            self._write_detail(exchange, end_ns, labels, stages)
-
-    def _write_detail(
-        self,
-        exchange: Exchange,
-        end_ns: int,
-        labels: Labels,
-        stages: tuple[float, float, float, float, float, float],
-    ) -> None:
-        _, status, _, route, method, protocol, route_id = labels
-        record = RequestRecord(
-            end_ns=end_ns,
-            listener_id=self._listener_id,
-            route_id=route_id,
-            method=method,
-            protocol=protocol,
-            status=status,
-            flags=exchange.flags,
-            bytes_received=exchange.bytes_received,
-            bytes_sent=exchange.bytes_sent,
-            stages_ns=stages,
-        )
-        self._recorder.write_detail(
-            RequestDetail(
-                record=record,
-                listener=self._listener,
-                route=route if route_id != OTHER_ROUTE else OTHER_ROUTE_NAME,
-                target=exchange.target,
-                client=exchange.client[0],
-                user_agent=exchange.header(b"user-agent"),
+            self._recorder.write_detail(
+                end_ns,
+                labels[2],
+                exchange.flags,
+                exchange.bytes_received,
+                exchange.bytes_sent,
+                stages,
+                DetailTexts(
+                    listener=self._listener,
+                    route=labels[3],
+                    target=exchange.target,
+                    client=exchange.client[0],
+                    user_agent=exchange.header(b"user-agent"),
+                ),
             )
-        )
 
     def _labels(self, exchange: Exchange) -> Labels:
         """What a request is counted under; noted on its head until route or status differ."""
         head = exchange.head
-        method = _METHODS.get(exchange.method, _OTHER)
+        method = METHODS.get(exchange.method, _OTHER)
         protocol = _UNKNOWN if head is None else _MINOR[head.minor_version]
         status = exchange.status
         if status == _SWITCHING:
@@ -146,8 +128,8 @@ class RequestRecording:
         if not route:
             route = fold_path(exchange.target) if is_answered else self._refused_route(exchange)
         route_id = self._route_ids.get(route) or self._route_id(route)
-        outlined = outline(self._listener_id, route_id, method, protocol, status)
-        labels = exchange.route, status, outlined, route, method, protocol, route_id
+        key = request_key(self._listener_id, route_id, method, protocol, status)
+        labels = exchange.route, status, key, route
         if head is not None and is_answered and route_id != OTHER_ROUTE:
             head.notes[self] = labels
         return labels

@@ -9,7 +9,7 @@ import sys
 import threading
 from pathlib import Path
 
-from servescope.recording import Recorder
+from servescope.recording.recorder import Recorder
 from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
 from servescope.serving import start_listener
 

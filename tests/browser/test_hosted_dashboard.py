@@ -2,8 +2,8 @@
 
 import pytest
 
-from servescope.recording import RingReader
 from servescope.recording.recorder import RING_SUFFIX
+from servescope.recording.ring_reader import RingReader
 from tests.browser.test_pages import PAGES
 from tests.processes import Dashboards, eventually
 

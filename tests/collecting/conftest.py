@@ -3,7 +3,7 @@
 import pytest
 
 from servescope.collecting.collector import Collector
-from servescope.recording import Recorder
+from servescope.recording.recorder import Recorder
 from tests.collecting.served import BASE, SECOND
 from tests.store.conftest import store
 

@@ -1,7 +1,7 @@
 """Requests recorded in chosen seconds, and what the store then knows of them."""
 
 from servescope import catalog
-from servescope.records import Method
+from servescope.request_fields import Method
 from servescope.store.query import Aggregation, Query
 
 BASE = 1_700_000_000

@@ -7,15 +7,12 @@ import pytest
 
 from servescope import catalog, histogram
 from servescope.errors import StoreFullError
-from servescope.recording import Recorder, RingKind
-from servescope.records import (
-    LoadOutcome,
-    Method,
-    RequestDetail,
-    RequestFlag,
-    RequestRecord,
-    Sample,
-)
+from servescope.recording.detail_layout import DetailTexts
+from servescope.recording.record_layout import request_key
+from servescope.recording.recorder import Recorder
+from servescope.recording.ring_file import RingKind
+from servescope.records import LoadOutcome, Sample
+from servescope.request_fields import Method, Protocol, RequestFlag
 from servescope.store.query import Aggregation, Query
 from tests.collecting.served import BASE, SECOND, STAGES_NS, seconds, serve, total
 
@@ -222,10 +219,9 @@ def test_flushing_with_nothing_new_adds_no_second(store, recorder, collect):
 def test_details_reach_the_store_in_order_of_time(store, folder, recorder, collect):
     second = Recorder(folder, capacity=64)
     for number, writer in enumerate((recorder, second, recorder)):
-        record = RequestRecord(
-            BASE * SECOND + number, 1, 1, Method.GET, 2, 200, RequestFlag(0), 1, 1, STAGES_NS
-        )
-        writer.write_detail(RequestDetail(record, "files", "/", f"/{number}", "::1", ""))
+        key = request_key(1, 1, Method.GET, Protocol.HTTP_1_1, 200)
+        texts = DetailTexts("files", "/", f"/{number}", "::1", "")
+        writer.write_detail(BASE * SECOND + number, key, 0, 1, 1, STAGES_NS, texts)
     collect(1)
     collect(2)
     assert [one.target for _, one in store.request_details(10)] == ["/2", "/1", "/0"]

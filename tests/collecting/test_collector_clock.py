@@ -14,7 +14,7 @@ from servescope.catalog import (
     RING_LOST,
 )
 from servescope.collecting.collector import Collector
-from servescope.recording import Recorder
+from servescope.recording.recorder import Recorder
 from servescope.records import Sample
 from servescope.store.base import Batch, Frame, SeriesKey
 from servescope.store.query import Aggregation, Query

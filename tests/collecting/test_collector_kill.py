@@ -14,7 +14,8 @@ import pytest
 from servescope import catalog
 from servescope.catalog import REQUEST_DURATION
 from servescope.collecting.collector import Collector
-from servescope.recording import RingKind, RingReader
+from servescope.recording.ring_file import RingKind
+from servescope.recording.ring_reader import RingReader
 from servescope.store.base import Batch, Frame, SeriesKey
 from servescope.store.query import Aggregation, Query
 from servescope.store.sqlite.store import open_store
@@ -42,7 +43,7 @@ COLLECT = """
 RECORD = """
     import os, signal, sys, time
     from pathlib import Path
-    from servescope.recording import Recorder
+    from servescope.recording.recorder import Recorder
 
     recorder = Recorder(Path(sys.argv[1]) / "rings")
     listener = recorder.listener_id("files")

@@ -15,7 +15,8 @@ import httpx
 import pytest
 
 from servescope.errors import ListenerError
-from servescope.records import SELF_SIGNED, AppKind, ListenerOptions, ListenerSpec, RequestFlag
+from servescope.records import SELF_SIGNED, AppKind, ListenerOptions, ListenerSpec
+from servescope.request_fields import RequestFlag
 from servescope.sampling.inet_diag import listening_sockets
 from servescope.serving import start_listener
 from servescope.serving.models import REGISTRY

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from servescope.records import AppKind, ConcurrencyModel, RequestFlag
+from servescope.records import AppKind, ConcurrencyModel
+from servescope.request_fields import RequestFlag
 from servescope.serving.models import REGISTRY
 from tests.contracts import file_apps
 from tests.contracts.harness import wait_until

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from servescope.errors import ListenerError
-from servescope.recording import Recorder
+from servescope.recording.recorder import Recorder
 from servescope.records import AccessLogFormat, AppKind, ConcurrencyModel
 from servescope.serving.handover import retire, succeed, wait_until_serving
 from servescope.serving.models import REGISTRY

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from servescope.records import AppKind, Method, RequestFlag
+from servescope.records import AppKind
+from servescope.request_fields import Method, RequestFlag
 from tests.contracts.app_for_models import BLOCK, BLOCKS
 from tests.contracts.harness import ModelHarness, wait_until
 from tests.serving.raw_client import (

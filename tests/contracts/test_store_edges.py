@@ -15,7 +15,8 @@ from servescope.catalog import (
     Metric,
     register,
 )
-from servescope.records import Method, RequestDetail, RequestFlag, RequestRecord
+from servescope.records import RequestDetail, RequestRecord
+from servescope.request_fields import Method, RequestFlag
 from servescope.store import REGISTRY
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.query import Aggregation, Query

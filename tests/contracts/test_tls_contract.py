@@ -16,13 +16,8 @@ import httpx
 import pytest
 
 from servescope.errors import CertificateError
-from servescope.records import (
-    AppKind,
-    ConcurrencyModel,
-    ListenerOptions,
-    ListenerSpec,
-    RequestFlag,
-)
+from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
+from servescope.request_fields import RequestFlag
 from servescope.serving import start_listener
 from servescope.serving.models import REGISTRY
 from tests.contracts.harness import APPS, wait_until

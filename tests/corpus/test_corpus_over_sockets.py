@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from servescope.recording import Recorder
+from servescope.recording.recorder import Recorder
 from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
 from servescope.serving import RunningListener, start_listener
 from servescope.serving.models import REGISTRY

@@ -11,7 +11,8 @@ import pytest
 import websockets.sync.client
 from websockets.exceptions import InvalidStatus
 
-from servescope.recording import Recorder, RingReader
+from servescope.recording.recorder import Recorder
+from servescope.recording.ring_reader import RingReader
 from servescope.records import AppKind, ConcurrencyModel, ListenerSpec
 from servescope.serving import start_listener
 

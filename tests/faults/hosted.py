@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from servescope.recording import RECORD_DTYPE, Recorder, RingReader
-from servescope.recording.recorder import RING_SUFFIX
+from servescope.recording.recorder import RING_SUFFIX, Recorder
+from servescope.recording.ring_reader import RECORD_DTYPE, RingReader
 from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
 from servescope.serving import start_listener
 from servescope.serving.workers.order import WorkerOrder

@@ -24,7 +24,7 @@ SHARED = """
     from pathlib import Path
     from servescope.catalog import CPU_UTILIZATION, REQUEST_DURATION
     from servescope.errors import ServescopeError
-    from servescope.recording import Recorder
+    from servescope.recording.recorder import Recorder
     from servescope.records import Sample
     from servescope.store.base import Batch, Frame, SeriesKey
     from servescope.store.query import Aggregation, Query

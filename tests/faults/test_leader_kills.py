@@ -27,7 +27,7 @@ LISTENER = (("listener", "shop"),)
 RECORD = """
     import os, signal, sys, time
     from pathlib import Path
-    from servescope.recording import Recorder
+    from servescope.recording.recorder import Recorder
 
     folder, records, per_second = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     recorder = Recorder(folder / "rings")

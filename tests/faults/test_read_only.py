@@ -26,7 +26,7 @@ PROGRAM = """
     from pathlib import Path
     from servescope.catalog import REQUEST_DURATION
     from servescope.errors import ServescopeError
-    from servescope.recording import Recorder
+    from servescope.recording.recorder import Recorder
     from servescope.store.query import Query
     from servescope.collecting.collector import Collector
     from servescope.control import Control

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from servescope.records import AppKind, ConcurrencyModel, RequestFlag
+from servescope.records import AppKind, ConcurrencyModel
+from servescope.request_fields import RequestFlag
 from servescope.serving.models import REGISTRY
 from tests.processes import eventually
 from tests.serving.raw_client import GET, read_all

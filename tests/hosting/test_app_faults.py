@@ -11,7 +11,7 @@ from servescope.hosting.asgi.http import PART, START
 from servescope.hosting.asgi.lifespan import LifespanState
 from servescope.hosting.asgi.websocket import ACCEPT, DENIAL_BODY, DENIAL_START
 from servescope.hosting.conversation import Need
-from servescope.records import RequestFlag
+from servescope.request_fields import RequestFlag
 from tests.hosting.asgi.asgi_client import UPGRADE, Hand
 from tests.hosting.asgi.test_lifespan import live, step
 from tests.hosting.faults import FAULTS, failures

@@ -7,7 +7,7 @@ from wsgiref.util import request_uri
 
 import pytest
 
-from servescope.records import RequestFlag
+from servescope.request_fields import RequestFlag
 from servescope.wire.forwarded import FORWARDED, TrustedProxies
 from tests.hosting.asgi.asgi_client import UPGRADE, Hand
 from tests.hosting.wsgi_client import Client, answer_with

@@ -12,7 +12,7 @@ import pytest
 from servescope.hosting.asgi.http import PART, START
 from servescope.hosting.conversation import Need
 from servescope.hosting.open_file import OpenFile
-from servescope.records import RequestFlag
+from servescope.request_fields import RequestFlag
 from tests.descriptors import open_descriptors
 from tests.hosting.asgi.asgi_client import Hand
 from tests.hosting.wsgi_client import Client, Environ

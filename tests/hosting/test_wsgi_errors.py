@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from servescope.hosting.conversation import Need
-from servescope.records import RequestFlag
+from servescope.request_fields import RequestFlag
 from tests.hosting.wsgi_client import Client, Environ, Response, answer_with
 
 if TYPE_CHECKING:

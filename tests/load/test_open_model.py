@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from servescope.records import LoadOutcome, LoadPlan, Method, RequestFlag
+from servescope.records import LoadOutcome, LoadPlan
+from servescope.request_fields import Method, RequestFlag
 from tests.ports import free_port
 
 from .conftest import OK, Outcome, TinyServer, never_answers

@@ -16,7 +16,8 @@ import pytest
 
 from servescope.load.order import Order
 from servescope.load.supervisor import MODULE, GeneratorProcess
-from servescope.recording import RingKind, RingReader
+from servescope.recording.ring_file import RingKind
+from servescope.recording.ring_reader import RingReader
 from servescope.records import LoadPlan, RunState
 from tests.waiting import eventually
 

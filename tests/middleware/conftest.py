@@ -11,23 +11,21 @@ from contextlib import closing, suppress
 
 import pytest
 
-from servescope.middleware import _wsgi_calls, wsgi_calls
 from servescope.middleware.process_rings import PROCESS_RINGS
-from servescope.recording import DetailReader, RingReader
+from servescope.recording.detail_reader import DetailReader
 from servescope.recording.recorder import DETAIL_SUFFIX, RING_SUFFIX, RINGS
+from servescope.recording.ring_reader import RingReader
 from servescope.records import Stage
 from tests.processes import ROOT, children, eventually
 
-CALLERS = {"compiled": _wsgi_calls.Caller, "in Python": wsgi_calls.Caller}
 ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
 
 
 class Recorded:
-    """What this process recorded into a data folder, by way of a `caller` if it is a WSGI app."""
+    """What this process recorded into a data folder."""
 
-    def __init__(self, folder, caller):
+    def __init__(self, folder):
         self.folder = folder
-        self.caller = caller
 
     def rings(self, suffix=RING_SUFFIX):
         return sorted((self.folder / RINGS).glob(f"*{suffix}"))
@@ -72,15 +70,9 @@ class Recorded:
         return found
 
 
-def pytest_generate_tests(metafunc):
-    """What is said of the WSGI recorder is said of both: the compiled one and the one in Python."""
-    if "recorded" in metafunc.fixturenames and "test_wsgi_" in metafunc.module.__name__:
-        metafunc.parametrize("recorded", CALLERS.values(), ids=CALLERS, indirect=True)
-
-
 @pytest.fixture
-def recorded(tmp_path, request):
-    yield Recorded(tmp_path / "data", getattr(request, "param", None))
+def recorded(tmp_path):
+    yield Recorded(tmp_path / "data")
     recorder = PROCESS_RINGS._recorders.pop((tmp_path / "data"), None)
     if recorder is not None:
         recorder.close()

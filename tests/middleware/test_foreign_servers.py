@@ -43,7 +43,7 @@ server.run()
 """),
     "servescope": ("-c", f"""
 import pathlib, tempfile, threading
-from servescope.recording import Recorder
+from servescope.recording.recorder import Recorder
 from servescope.records import AppKind, ConcurrencyModel, ListenerSpec
 from servescope.serving import start_listener
 recorder = Recorder(pathlib.Path(tempfile.mkdtemp()))

@@ -10,19 +10,19 @@ from pathlib import Path
 import pytest
 
 from servescope.middleware import app_recording, process_rings
-from servescope.middleware.app_recording import AppRecording, Kind, name_of
+from servescope.middleware.app_recording import AppRecording, Labels, name_of
 from servescope.middleware.process_rings import PROCESS_RINGS
-from servescope.recording import RingReader
 from servescope.recording.recorder import RING_SUFFIX, RINGS
+from servescope.recording.ring_reader import RingReader
 
 SECOND_NS = 1_000_000_000
 
 
 def record(recording, status=200):
-    outlined = recording.outlines.get(status)
-    if outlined is None:
-        outlined = recording.learn(status, Kind("/x", 1, 2, status))
-    recording.record(outlined, 0, 0, 0, 0.0, 1.0, 1.5, 0.0, 1.5)
+    known = recording.known.get(status)
+    if known is None:
+        known = recording.learn(status, Labels("/x", 1, 2, status))
+    recording.record(known.key, 0, 0, 0, 0.0, 1.0, 1.5, 0.0, 1.5)
 
 
 def test_nothing_is_opened_before_the_first_request(recorded):
@@ -190,22 +190,22 @@ def test_an_app_is_named_as_it_names_itself(app, name):
 
 
 def test_kinds_of_request_are_remembered_in_bounded_number(recorded, monkeypatch):
-    monkeypatch.setattr(app_recording, "MOST_OUTLINES", 3)
+    monkeypatch.setattr(app_recording, "MOST_KNOWN", 3)
     recording = AppRecording("shop", recorded.folder)
     for status in range(200, 220):
         record(recording, status)
-        assert len(recording.outlines) <= 3
+        assert len(recording.known) <= 3
     assert [one[3] for one in recorded.requests()] == list(range(200, 220))
 
 
-def test_in_a_quiet_second_only_errors_and_the_slowest_are_asked_about(recorded):
+def test_above_the_threshold_only_errors_and_the_slowest_are_asked_about(recorded):
     recording = AppRecording("shop", recorded.folder)
     second = 1_700_000_000
     record(recording)
     recorder = recording.recorder
     while recorder.wants_detail(200, 5, second * SECOND_NS):
-        assert not recorder.quiet.above_ns
-    assert recorder.quiet.until_ns > time.perf_counter_ns()
-    assert recorder.quiet.above_ns == 5
+        assert not recorder.detail_threshold.above_ns
+    assert recorder.detail_threshold.until_ns > time.perf_counter_ns()
+    assert recorder.detail_threshold.above_ns == 5
     assert recorder.wants_detail(200, 6, second * SECOND_NS)
     assert recorder.wants_detail(500, 1, second * SECOND_NS)

@@ -5,7 +5,7 @@ from flask import Flask
 
 from servescope.middleware.app_recording import APP_ERROR
 from servescope.middleware.wsgi import ServescopeMiddleware
-from tests.middleware.wsgi_calls import answer, environ, ok, wrapped
+from tests.middleware.wsgi_apps import answer, environ, ok, wrapped
 
 
 @pytest.mark.parametrize(

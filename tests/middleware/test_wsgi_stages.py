@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 
 from servescope.middleware.kernel_wait import kernel_wait_ns
-from tests.middleware.wsgi_calls import answer, environ, ok, start_response, wrapped
+from tests.middleware.wsgi_apps import answer, environ, ok, start_response, wrapped
 from tests.processes import eventually
 
 
@@ -21,7 +21,7 @@ def spend(milliseconds):
         pass
 
 
-def test_an_error_in_a_quiet_second_is_in_the_log_all_the_same(recorded):
+def test_an_error_below_the_threshold_is_in_the_log_all_the_same(recorded):
     statuses = ["200 OK"] * 60 + ["500 Oops"] * 2
 
     def app(_environ, start):
@@ -127,6 +127,6 @@ def test_the_log_gets_target_client_and_agent(recorded):
     given = environ("/a b", QUERY_STRING="q=1", REMOTE_ADDR="192.0.2.7", HTTP_USER_AGENT="curl")
     answer(wrapped(recorded, ok(b"x")), given)
     (detail,) = recorded.details()
-    assert (detail.listener, detail.route) == ("shop", "/a b")
+    assert (detail.listener, detail.route) == ("shop", "/a%20b")
     assert (detail.client, detail.user_agent) == ("192.0.2.7", "curl")
     assert detail.target == "/a%20b?q=1"

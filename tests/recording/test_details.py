@@ -5,10 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servescope.errors import RingError
-from servescope.recording import DetailReader, DetailWriter, RingKind, RingWriter
-from servescope.recording.mapping import SLOTS_OFFSET
-from servescope.recording.record_layout import SEQUENCE_OFFSET
-from servescope.records import Method, RequestDetail, RequestFlag, RequestRecord
+from servescope.recording.detail_layout import DetailTexts
+from servescope.recording.detail_reader import DetailReader
+from servescope.recording.detail_writer import DetailWriter
+from servescope.recording.record_layout import OTHER_ROUTE, SEQUENCE_OFFSET, request_key
+from servescope.recording.ring_file import SLOTS_OFFSET, RingKind
+from servescope.recording.ring_writer import RingWriter
+from servescope.records import RequestDetail, RequestRecord
+from servescope.request_fields import Method, RequestFlag
 
 RECORD = RequestRecord(
     end_ns=1_700_000_000_000_000_000,
@@ -35,6 +39,24 @@ def detail(target="/", **texts):
     )
 
 
+def write(writer, detail, route_id=None):
+    record = detail.record
+    key = request_key(
+        record.listener_id,
+        record.route_id if route_id is None else route_id,
+        record.method,
+        record.protocol,
+        record.status,
+    )
+    texts = DetailTexts(
+        detail.listener, detail.route, detail.target, detail.client, detail.user_agent
+    )
+    writer.write(
+        *(record.end_ns, key, record.flags, record.bytes_received, record.bytes_sent),
+        *(record.stages_ns, texts),
+    )
+
+
 @pytest.fixture
 def pair(tmp_path):
     writer = DetailWriter(tmp_path / "1.detail", 8)
@@ -46,9 +68,16 @@ def pair(tmp_path):
 
 def test_a_detail_comes_back_as_it_went_in(pair):
     writer, reader = pair
-    writer.write(detail("/search?q=größe", user_agent=""))
+    write(writer, detail("/search?q=größe", user_agent=""))
     assert reader.drain(0) == ([detail("/search?q=größe", user_agent="")], 1)
     assert reader.drain(1) == ([], 1)
+
+
+def test_a_route_without_a_number_is_not_named(pair):
+    writer, reader = pair
+    write(writer, detail("/501", route="/501"), OTHER_ROUTE)
+    ((found,), _) = reader.drain(0)
+    assert (found.record.route_id, found.route, found.target) == (OTHER_ROUTE, "other", "/501")
 
 
 @settings(max_examples=50)
@@ -56,7 +85,7 @@ def test_a_detail_comes_back_as_it_went_in(pair):
 def test_texts_are_cut_to_the_slot_and_never_mixed(tmp_path_factory, target, agent):
     path = tmp_path_factory.mktemp("detail") / "1.detail"
     writer, reader = DetailWriter(path, 2), None
-    writer.write(detail(target, user_agent=agent, route="r" * 500, listener="l" * 500))
+    write(writer, detail(target, user_agent=agent, route="r" * 500, listener="l" * 500))
     reader = DetailReader(path)
     ((found,), _) = reader.drain(0)
     assert found.record == RECORD
@@ -73,7 +102,7 @@ def test_texts_are_cut_to_the_slot_and_never_mixed(tmp_path_factory, target, age
 def test_the_newest_are_kept(pair, written):
     writer, reader = pair
     for number in range(written):
-        writer.write(detail(f"/{number}"))
+        write(writer, detail(f"/{number}"))
     taken, cursor = reader.drain(0)
     assert cursor == written
     newest = range(max(0, written - 8), written)
@@ -83,7 +112,7 @@ def test_the_newest_are_kept(pair, written):
 def test_a_half_written_detail_is_passed_over(pair):
     writer, reader = pair
     for number in range(4):
-        writer.write(detail(f"/{number}"))
+        write(writer, detail(f"/{number}"))
     sequence = SLOTS_OFFSET + 512 + SEQUENCE_OFFSET
     writer._mapping[sequence : sequence + 8] = bytes(8)
     taken, cursor = reader.drain(0)
@@ -93,8 +122,8 @@ def test_a_half_written_detail_is_passed_over(pair):
 
 def test_a_method_nobody_wrote_is_passed_over(pair):
     writer, reader = pair
-    writer.write(detail("/0"))
-    writer.write(detail("/1"))
+    write(writer, detail("/0"))
+    write(writer, detail("/1"))
     writer._mapping[SLOTS_OFFSET + 12] = 250
     assert [one.target for one in reader.drain(0)[0]] == ["/1"]
 

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from servescope.recording.routes import environ_route, fold_path, scope_route
+from servescope.recording.routes import asgi_route, fold_path, wsgi_route
 
 
 @pytest.mark.parametrize(
@@ -33,7 +34,7 @@ MOUNT = SimpleNamespace(path="/static", app=object())
 @pytest.mark.parametrize(
     ("extra", "status", "route"),
     [
-        ({}, 200, ""),
+        ({}, 200, "/items/{id}"),
         ({}, 404, "/{path}"),
         ({"root_path": "/app/"}, 404, "/app/{path}"),
         ({"servescope.route": "/told"}, 404, "/told"),
@@ -48,19 +49,19 @@ MOUNT = SimpleNamespace(path="/static", app=object())
             "/items/{id}",
         ),
         ({"endpoint": print, "path_params": {"id": 7}}, 200, "/items/{id}"),
-        ({"endpoint": print, "path_params": {}}, 404, ""),
+        ({"endpoint": print, "path_params": {}}, 404, "/items/{id}"),
         ({"app": 1, "router": 1}, 307, "/{path}"),
         ({"app": 1, "router": 1}, 200, "/{path}"),
         ({"app": 1}, 401, "/{path}"),
         ({"app": 1}, 307, "/{path}"),
         ({"app": 1, "method": "OPTIONS"}, 200, "/{path}"),
-        ({"app": 1, "method": "GET"}, 200, ""),
+        ({"app": 1, "method": "GET"}, 200, "/items/{id}"),
         ({"fastapi": {}, "route": ROUTE}, 200, "/items/{id}"),
         ({"fastapi": None, "route": None, "path_params": None}, 404, "/{path}"),
     ],
 )
-def test_the_route_as_far_as_an_asgi_app_tells_it(extra: dict[str, Any], status: int, route: str):
-    assert scope_route({"path": "/items/7", "root_path": "", **extra}, status) == route
+def test_the_route_of_an_asgi_app(extra: dict[str, Any], status: int, route: str):
+    assert asgi_route({"path": "/items/7", "root_path": "", **extra}, status) == route
 
 
 @pytest.mark.parametrize(
@@ -78,7 +79,7 @@ def test_a_mount_with_parameters_is_a_template(
 ):
     route = SimpleNamespace(endpoint=print, path=template)
     scope = {"path": f"{root}/x", "root_path": root, "route": route, "path_params": parameters}
-    assert scope_route(scope, 200) == mount + template
+    assert asgi_route(scope, 200) == mount + template
 
 
 FOUND = SimpleNamespace(url_rule=SimpleNamespace(rule="/b/<int:n>"), routing_exception=None)
@@ -100,5 +101,39 @@ LOST = SimpleNamespace(url_rule=None, routing_exception=LookupError())
         ({"werkzeug.request": object()}, 200, "/a/{id}"),
     ],
 )
-def test_the_route_as_far_as_a_wsgi_app_tells_it(extra: dict[str, Any], status: int, route: str):
-    assert environ_route(extra, status, "/a/7") == route
+def test_the_route_of_a_wsgi_app(extra: dict[str, Any], status: int, route: str):
+    assert wsgi_route({"PATH_INFO": "/a/7", **extra}, f"{status} X") == route
+
+
+class Callable:
+    def method(self): ...
+
+    def __call__(self): ...
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [print, fold_path, Callable, Callable().method, partial(print), test_the_route_of_a_wsgi_app],
+    ids=["builtin", "cached", "class", "method", "partial", "function"],
+)
+def test_an_endpoint_without_a_template_is_known_by_its_path(endpoint: Any):
+    scope = {"path": "/items/7", "endpoint": endpoint, "path_params": {"number": 7}}
+    assert asgi_route(scope, 200) == "/items/{number}"
+    mounted = {**scope, "endpoint": Callable(), "root_path": "/items"}
+    assert asgi_route(mounted, 200) == "/items/{path}"
+
+
+@pytest.mark.parametrize(
+    ("path", "route"),
+    [
+        ("/a b/7", "/a%20b/{id}"),
+        ("/größe", "/gr%C3%B6%C3%9Fe"),
+        ("/~u/a:b@c,d;e=1", "/~u/a:b@c,d;e=1"),
+        ("/100%/a?b", "/100%25/a%3Fb"),
+    ],
+)
+def test_a_path_is_encoded_alike_whatever_the_protocol_and_the_client(path: str, route: str):
+    assert asgi_route({"path": path}, 200) == route
+    assert wsgi_route({"PATH_INFO": path.encode().decode("latin-1")}, "200 OK") == route
+    mount, _, rest = path.encode().decode("latin-1").rpartition("/")
+    assert wsgi_route({"SCRIPT_NAME": mount, "PATH_INFO": f"/{rest}"}, "200 OK") == route

@@ -5,8 +5,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servescope.errors import RingError
-from servescope.recording import RingKind, RingWriter, SampleReader, SampleWriter
-from servescope.recording.samples import CAPACITY, SLOT_BYTES
+from servescope.recording.ring_file import RingKind
+from servescope.recording.ring_writer import RingWriter
+from servescope.recording.samples import CAPACITY, SLOT_BYTES, SampleReader, SampleWriter
 from servescope.records import Sample
 
 FAR = 2**31

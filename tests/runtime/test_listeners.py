@@ -16,7 +16,7 @@ from servescope.actions.hostable_apps import (
     BUNDLED_WSGI,
     why_not_hostable,
 )
-from servescope.recording import Recorder
+from servescope.recording.recorder import Recorder
 from servescope.records import ConcurrencyModel, ListenerOverrides, ListenerState
 from servescope.runtime.listener_config import added_listener, configured_listeners
 from servescope.runtime.listeners import ListenerReconciler

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from servescope.recording import Recorder, RingReader
+from servescope.recording.recorder import Recorder
+from servescope.recording.ring_reader import RingReader
 from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
 from servescope.serving import RunningListener, start_listener
 from tests.serving import apps_for_listeners

@@ -13,7 +13,7 @@ import pytest
 import requests
 from playwright.sync_api import sync_playwright
 
-from servescope.recording import Recorder
+from servescope.recording.recorder import Recorder
 from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
 from servescope.serving import start_listener
 from servescope.serving.models import REGISTRY

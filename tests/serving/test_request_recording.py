@@ -8,8 +8,10 @@ import pytest
 
 from servescope.hosting.conversation import Conversation, Need
 from servescope.hosting.site import Site
-from servescope.recording import Recorder, RingReader
-from servescope.records import ListenerOptions, Method, Protocol
+from servescope.recording.recorder import Recorder
+from servescope.recording.ring_reader import RingReader
+from servescope.records import ListenerOptions
+from servescope.request_fields import Method, Protocol
 from servescope.serving.request_recording import RequestRecording
 from tests.hosting.response_sink import Sink
 

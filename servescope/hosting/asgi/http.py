@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from enum import IntEnum
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
 
 from servescope.errors import ClientDisconnectedError, ClientGoneError
 from servescope.forked_child import end_forked_child
 from servescope.hosting.asgi.host import DONE, HIGH_WATER, Waiters, is_of_a_lost_client
 from servescope.hosting.unfailing_log import UnfailingLogger
-from servescope.recording.routes import NOBODYS, scope_route
-from servescope.records import RequestFlag
+from servescope.recording.routes import asgi_route
+from servescope.request_fields import RequestFlag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -47,6 +49,13 @@ _OVER: Final = (_ENDED, _CUT_OFF)
 _FIRST_FINAL_STATUS: Final = 200
 _LAST_STATUS: Final = 599
 _GONE: Final = "the client has closed the connection"
+
+
+def route_of_failed(scope: Scope) -> str:
+    """The route of a request whose app has ended before it began a response."""
+    with suppress(Exception):  # an app's own objects are looked at, and it has failed already
+        return asgi_route(scope, HTTPStatus.INTERNAL_SERVER_ERROR)
+    return ""
 
 
 class Inbox:
@@ -112,7 +121,6 @@ class HttpCall:
         "_exchange",
         "_headers",
         "_inbox",
-        "_keys",
         "_status",
         "scope",
         "state",
@@ -124,7 +132,6 @@ class HttpCall:
         self.state = _WAITING
         self._exchange = exchange
         self._channel = channel
-        self._keys = len(scope)
         self._inbox: Inbox | None = None
         # From STARTED on.
         self._status: int
@@ -228,9 +235,7 @@ class HttpCall:
             raise TypeError(f"header {headers[0]!r}: names and values are bytes")
         self._status = status if type(status) is int else int(status)  # an HTTPStatus, say
         self._headers = headers
-        # What tells of a route is put into the scope.
-        if len(self.scope) != self._keys or status in NOBODYS:
-            self._exchange.route = scope_route(self.scope, status)
+        self._exchange.route = asgi_route(self.scope, self._status)
         self.state = _STARTED
         return DONE
 
@@ -334,6 +339,8 @@ class HttpCall:
                 exchange.target,
             )
         self.state = _ENDED
+        if not exchange.route:  # the app ended before its response began
+            exchange.route = route_of_failed(self.scope)
         if is_open:
             try:
                 exchange.fail()

@@ -21,7 +21,7 @@ from typing import Final
 from servescope.errors import ClientGoneError
 from servescope.hosting.conversation import Need
 from servescope.hosting.unfailing_log import UnfailingLogger
-from servescope.records import RequestFlag
+from servescope.request_fields import RequestFlag
 from servescope.serving.acceptor import Acceptor
 from servescope.serving.connection import STOP_LINGER, Connection, Linger, now_ns
 from servescope.serving.model import Assignment, Load

@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Final
 from servescope.bounded_exit import exit_within
 from servescope.errors import ListenerError
 from servescope.forked_child import restore_signals_in_children
-from servescope.recording import Recorder
+from servescope.recording.recorder import Recorder
 from servescope.serving.listener import GRACE_SECONDS, RunningListener, start_listener
 from servescope.serving.source_files import imported_sources, sources_of_failure
 from servescope.serving.tls.certificates import Pair

@@ -5,7 +5,8 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any, Final
 
-from servescope.records import Method, RequestDetail, RequestFlag, RequestRecord
+from servescope.records import RequestDetail, RequestRecord
+from servescope.request_fields import Method, RequestFlag
 
 if TYPE_CHECKING:
     import sqlite3

@@ -9,7 +9,7 @@ from servescope.errors import ClientDisconnectedError
 from servescope.hosting.asgi.host import DONE, HIGH_WATER, AsgiHost, Waiters
 from servescope.hosting.asgi.http import HTTP_SENDS, PART, START, HttpState
 from servescope.hosting.conversation import DRAIN_BYTES, Need
-from servescope.records import RequestFlag
+from servescope.request_fields import RequestFlag
 from tests.hosting.asgi.asgi_client import GET, POST, Hand, HandWaiter
 
 HEAD = {"type": START, "status": 200, "headers": [(b"content-type", b"text/plain")]}

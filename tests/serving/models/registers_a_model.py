@@ -43,7 +43,7 @@ def main() -> None:
     from servescope.actions.compared_endpoints import BUNDLED_ENDPOINTS
     from servescope.actions.comparisons import read
     from servescope.commands.serve import add_arguments, listener_of
-    from servescope.recording import Recorder
+    from servescope.recording.recorder import Recorder
     from servescope.serving import start_listener
     from servescope.settings import load_settings
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from servescope.recording import Recorder
+from servescope.recording.recorder import Recorder
 from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
 from servescope.serving import RunningListener, start_listener
 from servescope.serving.models.prefork import Prefork
@@ -36,7 +36,7 @@ SPEC = ListenerSpec(
 PARENT = """
 import sys, time
 from pathlib import Path
-from servescope.recording import Recorder
+from servescope.recording.recorder import Recorder
 from servescope.serving import start_listener
 from servescope.serving.workers.order import WorkerOrder
 spec = WorkerOrder.from_line(sys.stdin.buffer.readline()).spec

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from servescope.errors import ClientGoneError, ProtocolError
 from servescope.hosting.asgi.http import HttpCall
 from servescope.hosting.asgi.websocket import WebSocketCall
-from servescope.records import RequestFlag
+from servescope.request_fields import RequestFlag
 from servescope.serving.connection import now_ns
 from servescope.serving.models.asyncio.phases import NEVER_NS, Phase
 from servescope.serving.models.asyncio.websocket_session import WebSocketSession

@@ -19,7 +19,7 @@ import select
 from typing import TYPE_CHECKING, Final, Protocol
 
 from servescope.hosting.conversation import Need
-from servescope.records import RequestFlag
+from servescope.request_fields import RequestFlag
 from servescope.serving.connection import LINGER, READ_BYTES, STOP_LINGER, Connection, now_ns
 from servescope.serving.models.asyncio.output import OutputBuffer
 from servescope.serving.models.asyncio.phases import BUSY, TRANSITIONS, Phase

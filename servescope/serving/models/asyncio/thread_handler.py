@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import ClientGoneError
-from servescope.records import RequestFlag
+from servescope.request_fields import RequestFlag
 from servescope.serving.connection import now_ns
 from servescope.serving.models.asyncio.phases import NEVER_NS, Phase
 

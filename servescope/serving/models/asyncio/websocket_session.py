@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import ClientGoneError
-from servescope.records import RequestFlag
+from servescope.request_fields import RequestFlag
 from servescope.serving.connection import now_ns
 from servescope.serving.models.asyncio.phases import Phase
 

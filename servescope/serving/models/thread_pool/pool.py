@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Final
 from servescope.errors import ClientGoneError
 from servescope.hosting.conversation import Need
 from servescope.hosting.unfailing_log import UnfailingLogger
-from servescope.records import RequestFlag
+from servescope.request_fields import RequestFlag
 from servescope.serving.accept_queue import AcceptQueue
 from servescope.serving.acceptor import ACCEPTS_PER_TURN, Acceptor
 from servescope.serving.connection import LINGER, STOP_LINGER, Connection, now_ns

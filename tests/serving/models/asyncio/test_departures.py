@@ -10,7 +10,8 @@ import time
 import pytest
 
 from servescope import catalog
-from servescope.records import AppKind, ConcurrencyModel, RequestFlag
+from servescope.records import AppKind, ConcurrencyModel
+from servescope.request_fields import RequestFlag
 from servescope.serving.models.asyncio import asgi_handler as handler_module
 from servescope.serving.models.asyncio import loop as loop_module
 from servescope.serving.models.asyncio import websocket_session as session_module

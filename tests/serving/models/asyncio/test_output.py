@@ -12,7 +12,7 @@ import pytest
 
 from servescope.errors import ClientDisconnectedError, ClientGoneError
 from servescope.hosting.exchange import Exchange
-from servescope.records import RequestFlag
+from servescope.request_fields import RequestFlag
 from servescope.serving.connection import now_ns
 from servescope.serving.models.asyncio.output import HIGH_WATER, LOW_WATER, OutputBuffer
 from servescope.serving.models.asyncio.watch import Watch

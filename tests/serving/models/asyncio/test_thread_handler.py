@@ -11,7 +11,8 @@ from contextlib import closing
 import pytest
 
 from servescope import catalog
-from servescope.records import AppKind, ConcurrencyModel, RequestFlag
+from servescope.records import AppKind, ConcurrencyModel
+from servescope.request_fields import RequestFlag
 from servescope.serving.connection import now_ns
 from servescope.serving.models.asyncio.loop import AsyncioLoop
 from tests.serving import apps_for_listeners

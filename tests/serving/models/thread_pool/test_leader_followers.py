@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from servescope import catalog
-from servescope.records import RequestFlag
+from servescope.request_fields import RequestFlag
 from servescope.serving.models.thread_pool.handoff import HandoffPolicy
 from servescope.serving.models.thread_pool.leader_followers import LeaderFollowers, Order
 from tests.serving import apps_for_listeners

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 
 from servescope import catalog
-from servescope.recording import DetailReader
-from servescope.records import AppKind, RequestFlag, Stage
+from servescope.recording.detail_reader import DetailReader
+from servescope.records import AppKind, Stage
+from servescope.request_fields import RequestFlag
 from tests.serving import apps_for_listeners
 from tests.serving.raw_client import (
     CLOSING,

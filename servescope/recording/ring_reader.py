@@ -1,4 +1,4 @@
-"""Writer and reader of the ring of 64-byte request records.
+"""The reader of a ring of 64-byte request records.
 
 That a reader in another process sees a record whole once it sees its sequence rests on stores being
 seen in the order in which they were made: so on x86 (total store order, Intel SDM volume 3A section
@@ -9,30 +9,37 @@ from __future__ import annotations
 
 import os
 import platform
-import threading
-import time
 from contextlib import suppress
 from dataclasses import dataclass
-from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from servescope.recording import mapping as ring_file
-from servescope.recording.record_layout import RECORD_DTYPE, SLOT, outline
-from servescope.recording.slots import Slots
+from servescope.recording import ring_file
+from servescope.recording.record_layout import OTHER_ROUTE, OTHER_ROUTE_NAME, SLOT
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
 
-CAPACITY: Final = 2**17
-"""Slots of a server's ring: 8 MiB, 26 s at 5,000 requests/s."""
-
-MAX_ROUTES: Final = 500
-OTHER_ROUTE: Final = 0
-OTHER_ROUTE_NAME: Final = "other"
+RECORD_DTYPE: Final = np.dtype(
+    [
+        ("end_ns", "=u8"),
+        ("listener", "=u2"),
+        ("route", "=u2"),
+        ("method", "u1"),
+        ("protocol", "u1"),
+        ("status", "=u2"),
+        ("flags", "=u2"),
+        ("reserved", "=u2"),
+        ("bytes_received", "=u4"),
+        ("bytes_sent", "=u8"),
+        ("stages_ns", "=f4", (6,)),
+        ("sequence", "=u8"),
+    ]
+)
+"""A record, as `record_layout.SLOT` has it."""
 
 HOLE_PATIENCE_S: Final = 2.0
 """How long a reader waits for a slot that was taken and not written before it counts it lost."""
@@ -40,105 +47,11 @@ HOLE_PATIENCE_S: Final = 2.0
 _STEP: Final = 4096  # records looked at in one go
 _LOOK_AHEAD: Final = 1024  # more slots than threads that can be between taking and writing one
 _FUTURE_NS: Final = 2_000_000_000
-_MAX_U16: Final = 0xFFFF
 
 
 def stores_are_ordered(machine: str | None = None) -> bool:
     """Whether this machine, or the one named, shows stores to other cores in program order."""
     return (machine or platform.machine()).lower() in {"x86_64", "amd64", "i386", "i686"}
-
-
-class RingKind(IntEnum):
-    """Whose records a ring holds."""
-
-    SERVER = 0
-    LOAD = 1
-    DETAIL = 2
-    SAMPLES = 3
-
-
-class NameKind(IntEnum):
-    """What a name in the ring's table names."""
-
-    LISTENER = 1
-    ROUTE = 2
-
-
-class RingWriter:
-    """One process's ring. `record_outlined` may be called from any thread of it.
-
-    Raises DataFolderError when the file cannot be made.
-    """
-
-    def __init__(self, path: Path, kind: RingKind, capacity: int = CAPACITY) -> None:
-        self.path = path
-        header = ring_file.Header(kind, SLOT.size, capacity, os.getpid(), time.time_ns())
-        self._mapping, self._descriptor = ring_file.create(path, header)
-        self._lock = threading.Lock()
-        self._listeners: dict[str, int] = {}
-        self._routes: dict[str, int] = {}
-        self._routes_of: dict[int, set[str]] = {}
-        self.slots = Slots(self._mapping, capacity)
-        self.record_outlined = self.slots.outlined_recorder()
-        """record_outlined(end_ns, outline, flags, bytes_received, bytes_sent, kernel_ns, read_ns,
-        queue_ns, app_ns, body_ns, write_ns)."""
-
-    def record(
-        self,
-        end_ns: int,
-        listener_id: int,
-        route_id: int,
-        method: int,
-        protocol: int,
-        status: int,
-        *rest: float,
-    ) -> None:
-        """Record what was not outlined; `rest` as `record_outlined` takes it from `flags` on."""
-        outlined = outline(listener_id, route_id, method, protocol, status)
-        self.record_outlined(end_ns, outlined, *rest)
-
-    def listener_id(self, name: str) -> int:
-        """The number of a listener in this ring's records, from 1."""
-        with self._lock:
-            return self._intern(self._listeners, NameKind.LISTENER, name)
-
-    def route_id(self, listener_id: int, route: str) -> int:
-        """The number of a route; `OTHER_ROUTE` after a listener's first 500, or a full table."""
-        known = self._routes_of.get(listener_id)
-        if known is not None and route in known:
-            return self._routes[route]
-        with self._lock:
-            known = self._routes_of.setdefault(listener_id, set())
-            if len(known) >= MAX_ROUTES:
-                return OTHER_ROUTE
-            number = self._intern(self._routes, NameKind.ROUTE, route)
-            if number != OTHER_ROUTE:
-                known.add(route)
-            return number
-
-    def _intern(self, table: dict[str, int], kind: NameKind, name: str) -> int:
-        number = table.get(name)
-        if number is None:
-            number = len(table) + 1
-            if number > _MAX_U16 or not ring_file.append_name(self._mapping, kind, number, name):
-                return 0
-            table[name] = number
-        return number
-
-    def close(self) -> None:
-        """Give up the writer's lock; what is recorded after that may be lost.
-
-        The mapping lives on until the last thread lets go of it.
-        """
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:  # a number closed twice may be somebody else's by then
-            ring_file.release(descriptor)
-
-    def disown(self) -> None:
-        """Let go of an inherited ring in a forked child; the parent's lock stays its own."""
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            ring_file.disown(self._mapping, descriptor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +153,7 @@ class RingReader:
 
     def _read_names(self) -> None:
         for kind, number, name, offset in ring_file.names_from(self._mapping, self._names_offset):
-            table = self.listeners if kind == NameKind.LISTENER else self.routes
+            table = self.listeners if kind == ring_file.NameKind.LISTENER else self.routes
             table[number] = name
             self._names_offset = offset
 

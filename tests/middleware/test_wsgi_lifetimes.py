@@ -1,4 +1,4 @@
-"""What the compiled caller could do wrong where Python cannot: lifetimes, threads, misuse."""
+"""What the WSGI recorder keeps, and for how long; several threads; misuse."""
 
 import gc
 import sys
@@ -8,10 +8,7 @@ from contextlib import suppress
 
 import pytest
 
-from servescope.middleware import _wsgi_calls
-from servescope.middleware.wsgi import ServescopeMiddleware, WsgiRecording
-from tests.middleware.conftest import CALLERS
-from tests.middleware.wsgi_calls import (
+from tests.middleware.wsgi_apps import (
     Matched,
     Sized,
     answer,
@@ -84,8 +81,8 @@ def test_what_a_call_leaves_behind_is_nothing(recorded):
         recording = served.recording
         long_lived = (
             *(STATUS, HEADERS, all_sorts, start_response, matched, matched.url_rule),
-            *(matched.url_rule.rule, served, recording, recording.record, recording.streams),
-            *(recording.outlines, type(served), Sized),
+            *(matched.url_rule.rule, served, recording, recording.record),
+            *(recording.known, type(served), Sized),
         )
         gc.collect()
         return [sys.getrefcount(one) for one in long_lived]
@@ -159,33 +156,3 @@ def test_a_body_asked_for_too_early_is_an_error_of_the_app(recorded):
         return [b"x"]
 
     assert answer(wrapped(recorded, app), environ()) == b"x"
-
-
-@pytest.mark.parametrize(
-    ("arguments", "named"),
-    [((), {}), (({},), {}), (({}, print, 1), {}), (({},), {"start_response": print}), ((7, 7), {})],
-)
-def test_the_compiled_caller_is_called_as_pep_3333_has_it(recorded, arguments, named):
-    with pytest.raises(TypeError):
-        CALLERS["compiled"](ok(b"x"), WsgiRecording("shop", recorded.folder))(*arguments, **named)
-
-
-def test_the_compiled_caller_wants_a_recording():
-    class NoRecording:
-        streams = outlines = ()
-
-    with pytest.raises(AttributeError):
-        _wsgi_calls.Caller(ok(b"x"), object())
-    with pytest.raises(TypeError, match="WsgiRecording"):
-        _wsgi_calls.Caller(ok(b"x"), NoRecording())
-    with pytest.raises(TypeError):
-        _wsgi_calls.Caller.__new__(_wsgi_calls.Caller)({}, print)
-    with pytest.raises(TypeError):
-        _wsgi_calls.Call()
-    once = _wsgi_calls.Caller(ok(b"x"), WsgiRecording("shop"))
-    with pytest.raises(TypeError, match="once"):
-        once.__init__(ok(b"y"), WsgiRecording("shop"))
-
-
-def test_what_the_tests_compiled_is_what_apps_get():
-    assert issubclass(ServescopeMiddleware, _wsgi_calls.Caller)

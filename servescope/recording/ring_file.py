@@ -7,8 +7,8 @@ import mmap
 import os
 import struct
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from servescope.errors import DataFolderError, RingError
 
@@ -17,19 +17,39 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MAGIC: Final = b"SVSCRNG2"
-HEADER: Final = struct.Struct("<8sBxxxIIIQ")  # magic, kind, slot size, capacity, pid, created ns
+HEADER: Final = struct.Struct("<8sBxxxIIIQ")
+"""Magic, RingKind, slot size, capacity, pid, created ns."""
+
 HEADER_BYTES: Final = 4096
 NAMES_BYTES: Final = 512 * 1024
 NAMES_USED: Final = struct.Struct("<I")
-NAME: Final = struct.Struct("<BHH")  # name kind, id, length
+NAME: Final = struct.Struct("<BHH")  # NameKind, id, length
 SLOTS_OFFSET: Final = HEADER_BYTES + NAMES_BYTES
 MAX_NAME_BYTES: Final = 256
 DRAFT_SUFFIX: Final = ".new"
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
-    """What the first page of a ring file tells."""
+class RingKind(IntEnum):
+    """Whose records a ring holds."""
+
+    SERVER = 0
+    LOAD = 1
+    DETAIL = 2
+    SAMPLES = 3
+
+
+class NameKind(IntEnum):
+    """What a name in the ring's table names."""
+
+    LISTENER = 1
+    ROUTE = 2
+
+
+class Header(NamedTuple):
+    """What the first page of a ring file tells.
+
+    No data class: `dataclasses` alone would take 10 ms to import in an app that records.
+    """
 
     kind: int
     slot_bytes: int

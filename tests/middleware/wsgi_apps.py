@@ -2,7 +2,7 @@
 
 from wsgiref.util import setup_testing_defaults
 
-from servescope.middleware.wsgi import WsgiRecording
+from servescope.middleware.wsgi import ServescopeMiddleware
 
 
 def environ(path="/", method="GET", **more):
@@ -23,7 +23,7 @@ def start_response(_status, _headers, _exc_info=None):
 
 
 def wrapped(recorded, app):
-    return recorded.caller(app, WsgiRecording("shop", recorded.folder))
+    return ServescopeMiddleware(app, listener="shop", data_dir=recorded.folder)
 
 
 def answer(app, given):

@@ -1,9 +1,10 @@
-"""Apps of real frameworks with routers in routers, and apps mounted in apps."""
+"""Apps of real frameworks with routers in routers, and apps mounted in apps; plain ones beside."""
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from fastapi import APIRouter, FastAPI, HTTPException, WebSocket
 from fastapi.staticfiles import StaticFiles
@@ -15,12 +16,15 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Host, Mount, Route
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
+from servescope.middleware import asgi, wsgi
+from servescope.records import AppKind
+
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.requests import Request
 
 STATIC = Path("servescope/demo/static").absolute()
-recorded: Any = None
-"""The app of the test at hand, behind a recorder."""
 
 
 async def page(_request: Request) -> Response:
@@ -108,3 +112,61 @@ def dispatcher() -> DispatcherMiddleware:
     return DispatcherMiddleware(
         flask_app(), {"/shop": flask_app(), "/friendly": friendly_flask_app()}
     )
+
+
+def django_app() -> Any:
+    return importlib.import_module("tests.serving.django_app").application
+
+
+def plain_wsgi(environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
+    """Answers by the path's first segment: 404 for `lost`; no answer at all for `fails`."""
+    kind = environ["PATH_INFO"].split("/")[1]
+    if kind.startswith("told"):
+        environ["servescope.route"] = "/told/<by>/<app>"
+    if kind.endswith("fails"):
+        raise RuntimeError(kind)
+    start_response("404 Not Found" if kind == "lost" else "200 OK", [])
+    if kind == "later":
+        environ["servescope.route"] = "/too/late"
+    return [b"x"]
+
+
+async def plain_asgi(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """The same; it accepts a WebSocket but for `lost`, which it refuses, and `denied`."""
+    if scope["type"] == "lifespan":
+        return
+    kind = scope["path"].split("/")[1]
+    if kind.startswith("told"):
+        scope["servescope.route"] = "/told/<by>/<app>"
+    if kind.endswith("fails"):
+        raise RuntimeError(kind)
+    await receive()
+    if scope["type"] == "websocket" and kind != "denied":
+        if kind != "lost":
+            await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close"})
+        return
+    prefix = "websocket." if scope["type"] == "websocket" else ""
+    status = {"lost": 404, "denied": 401}.get(kind, 200)
+    await send({"type": prefix + "http.response.start", "status": status, "headers": []})
+    if kind == "later":
+        scope["servescope.route"] = "/too/late"
+    await send({"type": prefix + "http.response.body", "body": b"x"})
+
+
+APPS: Final[dict[str, tuple[AppKind, Callable[[], Any]]]] = {
+    "fastapi": (AppKind.ASGI, fastapi_app),
+    "starlette": (AppKind.ASGI, starlette_app),
+    "plain ASGI": (AppKind.ASGI, lambda: plain_asgi),
+    "flask": (AppKind.WSGI, flask_app),
+    "dispatcher": (AppKind.WSGI, dispatcher),
+    "django": (AppKind.WSGI, django_app),
+    "plain WSGI": (AppKind.WSGI, lambda: plain_wsgi),
+}
+
+
+def recorded(name: str, data_dir: str) -> Any:
+    """One of the apps behind a recorder, in whichever process a model makes it."""
+    kind, make = APPS[name]
+    module = asgi if kind is AppKind.ASGI else wsgi
+    return module.ServescopeMiddleware(make(), data_dir=data_dir)

@@ -8,8 +8,8 @@ import pytest
 from flask import Flask, Response
 
 from servescope.middleware.app_recording import ABORTED, APP_ERROR
-from servescope.records import Method
-from tests.middleware.wsgi_calls import answer, environ, ok, start_response, wrapped
+from servescope.request_fields import Method
+from tests.middleware.wsgi_apps import answer, environ, ok, start_response, wrapped
 
 GET, HEAD, POST = int(Method.GET), int(Method.HEAD), int(Method.POST)
 

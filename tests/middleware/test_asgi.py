@@ -10,7 +10,7 @@ from starlette.staticfiles import StaticFiles
 
 from servescope.middleware.app_recording import ABORTED, APP_ERROR
 from servescope.middleware.asgi import ServescopeMiddleware
-from servescope.records import Method
+from servescope.request_fields import Method
 
 GET, HEAD, POST = int(Method.GET), int(Method.HEAD), int(Method.POST)
 

@@ -1,4 +1,4 @@
-"""The ring: every record once, in order, or counted as lost."""
+"""The reader of a ring: every record once, in order, or counted as lost."""
 
 import platform
 import subprocess
@@ -11,22 +11,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from servescope.errors import DataFolderError, RingError
-from servescope.recording import DetailWriter, RingKind, RingReader, RingWriter
-from servescope.recording.mapping import SLOTS_OFFSET
-from servescope.recording.record_layout import (
-    RECORD_DTYPE,
-    SEQUENCE,
-    SEQUENCE_OFFSET,
-    SLOT,
-    outline,
-)
-from servescope.recording.ring import (
+from servescope.errors import RingError
+from servescope.recording.detail_writer import DetailWriter
+from servescope.recording.record_layout import SEQUENCE, SEQUENCE_OFFSET, SLOT
+from servescope.recording.ring_file import SLOTS_OFFSET, RingKind
+from servescope.recording.ring_reader import (
     HOLE_PATIENCE_S,
-    MAX_ROUTES,
-    OTHER_ROUTE,
+    RingReader,
     stores_are_ordered,
 )
+from servescope.recording.ring_writer import RingWriter
 
 ROOT = Path(__file__).parents[2]
 SECOND = 1_000_000_000
@@ -228,29 +222,6 @@ def test_names_reach_the_reader_with_the_records_that_use_them(pair):
     assert (reader.routes[first], reader.routes[second]) == ("/", "/größe/{id}")
 
 
-def test_the_501st_route_of_a_listener_is_other(pair):
-    writer, reader = pair
-    numbers = [writer.route_id(1, f"/{number}") for number in range(MAX_ROUTES + 5)]
-    assert numbers[MAX_ROUTES:] == [OTHER_ROUTE] * 5
-    assert len(set(numbers[:MAX_ROUTES])) == MAX_ROUTES
-    assert OTHER_ROUTE not in numbers[:MAX_ROUTES]
-    assert writer.route_id(2, "/new") != OTHER_ROUTE  # another listener has its own 500
-    reader.drain(0, FOREVER, 0.0)
-    assert reader.routes[OTHER_ROUTE] == "other"
-
-
-def test_a_full_table_of_names_ends_in_other(tmp_path):
-    writer = RingWriter(tmp_path / "1.ring", RingKind.SERVER, 2)
-    for listener in range(1, 6):
-        last = [writer.route_id(listener, f"/{listener}/{n}" + "x" * 250) for n in range(500)][-1]
-    assert last == OTHER_ROUTE
-    reader = RingReader(tmp_path / "1.ring")
-    reader.drain(0, FOREVER, 0.0)
-    assert 1_900 < len(reader.routes) < 2_100
-    reader.close()
-    writer.close()
-
-
 def test_the_reader_knows_when_the_writer_closed(pair):
     writer, reader = pair
     assert not reader.writer_is_gone()
@@ -263,7 +234,8 @@ def test_what_a_killed_process_recorded_is_there(tmp_path):
     path = tmp_path / "1.ring"
     code = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from servescope.recording import RingKind, RingWriter\n"
+        "from servescope.recording.ring_file import RingKind\n"
+        "from servescope.recording.ring_writer import RingWriter\n"
         "writer = RingWriter(Path(sys.argv[1]), RingKind.LOAD, 1024)\n"
         "for n in range(777): writer.record(n, 1, 1, 1, 0, 200, 0, n, 0, 0, 0, 0, 0, 0, 0)\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -310,17 +282,6 @@ def test_a_cut_ring_is_refused(tmp_path):
         RingReader(tmp_path / "1.ring")
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path):
-    (tmp_path / "file").write_text("")
-    with pytest.raises(DataFolderError, match=r"cannot make a ring in .*file"):
-        RingWriter(tmp_path / "file" / "1.ring", RingKind.SERVER)
-
-
-def test_the_capacity_is_a_power_of_two(tmp_path):
-    with pytest.raises(ValueError, match="power of two"):
-        RingWriter(tmp_path / "1.ring", RingKind.SERVER, 100)
-
-
 def test_a_drained_array_outlives_the_ring(tmp_path):
     writer = RingWriter(tmp_path / "1.ring", RingKind.SERVER, 64)
     put(writer, 1)
@@ -335,32 +296,6 @@ def test_which_processors_show_stores_in_order():
     assert stores_are_ordered("x86_64")
     assert not stores_are_ordered("aarch64")
     assert stores_are_ordered() == stores_are_ordered(platform.machine())
-
-
-@settings(max_examples=50)
-@given(
-    end_ns=st.integers(0, 2**62),
-    kind=st.tuples(u16, u16, st.integers(0, 255), st.integers(0, 255), u16),
-    flags=u16,
-    received=st.integers(0, 2**40),
-    sent=st.integers(0, 2**60),
-    stages=st.tuples(*[st.integers(0, 2**62)] * 6),
-)
-def test_an_outlined_record_holds_what_was_outlined(
-    tmp_path_factory, end_ns, kind, flags, received, sent, stages
-):
-    path = tmp_path_factory.mktemp("ring") / "1.ring"
-    writer = RingWriter(path, RingKind.SERVER, 2)
-    writer.record_outlined(end_ns, outline(*kind), flags, received, sent, *stages)
-    writer.record(end_ns, *kind, flags, received, sent, *stages)
-    writer.close()
-    records = np.frombuffer(path.read_bytes(), RECORD_DTYPE, 2, SLOTS_OFFSET)
-    for number, record in enumerate(records, 1):
-        *fields, reserved, bytes_received, bytes_sent, stages_ns, sequence = record.tolist()
-        assert fields == [end_ns, *kind, flags]
-        assert (reserved, bytes_received, bytes_sent) == (0, min(received, 2**32 - 1), sent)
-        assert stages_ns.tolist() == np.array(stages, np.float64).astype(np.float32).tolist()
-        assert sequence == number
 
 
 def resident_kib(path):

@@ -1,27 +1,28 @@
-"""The detail ring: target, client and user agent of a sampled set of requests."""
+"""The reader of a ring of request details."""
 
 from __future__ import annotations
 
-import itertools
 import os
-import struct
-import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from servescope.recording import mapping as ring_file
+from servescope.recording import ring_file
+from servescope.recording.detail_layout import (
+    CAPACITY,
+    SLOT_BYTES,
+    TEXT_LENGTHS,
+    TEXT_LENGTHS_OFFSET,
+    TEXTS_OFFSET,
+)
 from servescope.recording.record_layout import SEQUENCE, SEQUENCE_OFFSET, SLOT
-from servescope.recording.ring import RingKind
-from servescope.records import Method, RequestDetail, RequestFlag, RequestRecord
+from servescope.records import RequestDetail, RequestRecord
+from servescope.request_fields import Method, RequestFlag
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-SLOT_BYTES: Final = 512
-CAPACITY: Final = 2**12
-_LENGTHS: Final = struct.Struct("<HHHHH")  # listener, route, target, client, user agent
 _SEQUENCE_COLUMN: Final = np.dtype(
     {
         "names": ["sequence"],
@@ -30,68 +31,7 @@ _SEQUENCE_COLUMN: Final = np.dtype(
         "itemsize": SLOT_BYTES,
     }
 )
-_TEXT_OFFSET: Final = SLOT.size + _LENGTHS.size
 _METHODS: Final = {int(method): method for method in Method}
-_LIMITS: Final = (32, 96, 200, 46, SLOT_BYTES - _TEXT_OFFSET - 32 - 96 - 200 - 46)
-
-
-class DetailWriter:
-    """Writes `RequestDetail`s into a ring file of its own; any thread may call `write`."""
-
-    def __init__(self, path: Path, capacity: int = CAPACITY) -> None:
-        self.path = path
-        header = ring_file.Header(
-            RingKind.DETAIL, SLOT_BYTES, capacity, os.getpid(), time.time_ns()
-        )
-        self._mapping, self._descriptor = ring_file.create(path, header)
-        self._take = itertools.count().__next__
-        self._mask = capacity - 1
-
-    def write(self, detail: RequestDetail) -> None:
-        """Add one detail; texts are cut to what the slot holds."""
-        record = detail.record
-        texts = [
-            text.encode("utf-8", "replace")[:limit]
-            for text, limit in zip(
-                (detail.listener, detail.route, detail.target, detail.client, detail.user_agent),
-                _LIMITS,
-                strict=True,
-            )
-        ]
-        number = self._take()
-        offset = ring_file.SLOTS_OFFSET + (number & self._mask) * SLOT_BYTES
-        SLOT.pack_into(
-            self._mapping,
-            offset,
-            record.end_ns,
-            record.listener_id,
-            record.route_id,
-            record.method,
-            record.protocol,
-            record.status,
-            record.flags,
-            min(record.bytes_received, 0xFFFFFFFF),
-            record.bytes_sent,
-            *record.stages_ns,
-            0,
-        )
-        _LENGTHS.pack_into(self._mapping, offset + SLOT.size, *(len(text) for text in texts))
-        joined = b"".join(texts)
-        start = offset + _TEXT_OFFSET
-        self._mapping[start : start + len(joined)] = joined
-        SEQUENCE.pack_into(self._mapping, offset + SEQUENCE_OFFSET, number + 1)
-
-    def close(self) -> None:
-        """Give up the writer's lock."""
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:  # a number closed twice may be somebody else's by then
-            ring_file.release(descriptor)
-
-    def disown(self) -> None:
-        """Let go of an inherited ring in a forked child; the parent's lock stays its own."""
-        descriptor, self._descriptor = self._descriptor, -1
-        if descriptor >= 0:
-            ring_file.disown(self._mapping, descriptor)
 
 
 class DetailReader:
@@ -159,8 +99,8 @@ class DetailReader:
         torn = sequence != number + 1 or self._sequence(number) != sequence
         if torn or method not in _METHODS:
             return None
-        texts, start = [], _TEXT_OFFSET
-        for length in _LENGTHS.unpack_from(slot, SLOT.size):
+        texts, start = [], TEXTS_OFFSET
+        for length in TEXT_LENGTHS.unpack_from(slot, TEXT_LENGTHS_OFFSET):
             texts.append(slot[start : start + length].decode("utf-8", "replace"))
             start += length
         record = RequestRecord(
