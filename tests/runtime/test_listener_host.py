@@ -11,7 +11,7 @@ from servescope.actions.hostable_apps import why_not_hostable
 from servescope.control import Control
 from servescope.control.listeners import LEADER
 from servescope.errors import StoreFullError
-from servescope.recording import Recorder
+from servescope.recording.recorder import Recorder
 from servescope.records import EventKind, ListenerState
 from servescope.runtime.listener_config import configured_listeners
 from servescope.runtime.listener_host import ListenerHost
