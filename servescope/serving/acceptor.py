@@ -7,14 +7,14 @@ import logging
 import socket
 from functools import partial
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from servescope.hosting.conversation import Conversation
 from servescope.hosting.over_capacity import NO_ROOM, TurnedAway
 from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.rate_limited_log import RateLimitedLog
 from servescope.request_fields import RequestFlag
-from servescope.serving.connection import Connection, now_ns
+from servescope.serving.connection import Connection, ConnectionContext, now_ns
 from servescope.serving.date_header import date_header
 from servescope.sockets.timestamps import stamp_arrivals
 from servescope.sockets.tls import TlsSocket
@@ -24,10 +24,8 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable
 
-    from servescope.hosting.exchange import Exchange
     from servescope.serving.model import Assignment
     from servescope.sockets.stream import StreamSocket
-    from servescope.wire.http1_response import Dates
 
 ACCEPTS_PER_TURN: Final = 64
 """Connections taken in one turn, so that a flood of new ones does not starve the open ones."""
@@ -48,21 +46,6 @@ _log = UnfailingLogger(__name__)
 
 
 C = TypeVar("C", bound=Connection)
-C_co = TypeVar("C_co", bound=Connection, covariant=True)
-
-
-class MakeConnection(Protocol[C_co]):
-    """A class of connections, or a function that makes one."""
-
-    def __call__(
-        self,
-        sock: StreamSocket,
-        conversation: Conversation,
-        record: Callable[[Exchange], None],
-        date: Dates,
-        write_timeout_ns: int,
-    ) -> C_co:
-        """Own the socket from here on; the parameters are those of Connection."""
 
 
 class Acceptor(Generic[C]):
@@ -71,12 +54,17 @@ class Acceptor(Generic[C]):
     `paused_until_ns` lies in the future while descriptors are scarce: do not ask before.
     """
 
-    def __init__(self, assignment: Assignment, make_connection: MakeConnection[C]) -> None:
+    def __init__(
+        self,
+        assignment: Assignment,
+        make_connection: Callable[[StreamSocket, Conversation, ConnectionContext], C],
+    ) -> None:
         self._assignment = assignment
         self._make_connection = make_connection
         self._listening = assignment.listening
-        self._date = date_header()
-        self._write_timeout_ns = int(assignment.options.write_seconds * 1_000_000_000)
+        self._context = ConnectionContext(
+            assignment.record, date_header(), int(assignment.options.write_seconds * 1_000_000_000)
+        )
         self._troubles = RateLimitedLog(_log)
         self._family = assignment.listening.family
         self._tls = assignment.tls
@@ -110,9 +98,7 @@ class Acceptor(Generic[C]):
         assignment = self._assignment
         conversation = Conversation(assignment.site, self._client(peer), now_ns())
         stream = sock if self._tls is None else _behind_tls(sock, self._tls.context, conversation)
-        return self._make_connection(
-            stream, conversation, assignment.record, self._date, self._write_timeout_ns
-        )
+        return self._make_connection(stream, conversation, self._context)
 
     def _client(self, peer: Any) -> tuple[str, int]:
         """Address and port of a peer as accept(2) tells them; none of a unix socket's."""

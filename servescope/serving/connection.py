@@ -93,6 +93,15 @@ class Unsent:
             self.file.close()
 
 
+@dataclass(frozen=True, slots=True)
+class ConnectionContext:
+    """What all connections of one listener share."""
+
+    record: Callable[[Exchange], None]  # to be called once the last byte is out
+    date: Dates  # see ResponseSink
+    write_timeout_ns: int  # for each bit of progress
+
+
 class Connection:
     """One accepted socket, non-blocking; it is the ResponseSink of its exchanges.
 
@@ -121,18 +130,13 @@ class Connection:
     )
 
     def __init__(
-        self,
-        sock: StreamSocket,
-        conversation: Conversation,
-        record: Callable[[Exchange], None],
-        date: Dates,
-        write_timeout_ns: int,
+        self, sock: StreamSocket, conversation: Conversation, context: ConnectionContext
     ) -> None:
         self._socket = sock
-        self.record = record  # to be called once the last byte is out
-        self.date = date  # see ResponseSink
+        self.record = context.record
+        self.date = context.date
         self.now_ns = now_ns
-        self._write_timeout_ns = write_timeout_ns
+        self._write_timeout_ns = context.write_timeout_ns
         self._write_began_ns = 0
         self._linger_idle_ns = self._linger_until_ns = 0
         self.conversation = conversation

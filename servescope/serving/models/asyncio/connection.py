@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from servescope.hosting.asgi.websocket import WebSocketCall
     from servescope.hosting.conversation import Conversation
     from servescope.hosting.exchange import Exchange
+    from servescope.serving.connection import ConnectionContext
     from servescope.sockets.stream import StreamSocket
-    from servescope.wire.http1_response import Dates
 
 # A member looked up on its Enum class costs three times a global in Python 3.11.
 _READING: Final = Phase.READING
@@ -111,18 +111,16 @@ class LoopConnection(Connection):
         owner: LoopOwner,
         sock: StreamSocket,
         conversation: Conversation,
-        record: Callable[[Exchange], None],
-        date: Dates,
-        write_timeout_ns: int,
+        context: ConnectionContext,
     ) -> None:
-        super().__init__(sock, conversation, record, date, write_timeout_ns)
+        super().__init__(sock, conversation, context)
         loop, descriptor = owner.loop, self.descriptor
         self.owner = owner
         self.phase = _READING
         self.deadline_ns = conversation.deadline_ns
         self.readable = Watch(descriptor, loop.add_reader, loop.remove_reader, self.on_readable)
         self.writable = Watch(descriptor, loop.add_writer, loop.remove_writer, self._on_writable)
-        self.output = OutputBuffer(sock, loop, self.writable, write_timeout_ns)
+        self.output = OutputBuffer(sock, loop, self.writable, context.write_timeout_ns)
         self.handler: Handler | None = None
         self._request_handler = owner.request_handler(self)
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from servescope.hosting.conversation import Conversation
+from servescope.serving.connection import ConnectionContext
 from servescope.serving.date_header import date_header
 from servescope.serving.models.asyncio import phases
 from servescope.serving.models.asyncio.connection import LoopConnection
@@ -64,9 +65,8 @@ def connection():
     ours, theirs = socket.socketpair()
     with closing(loop), theirs:
         conversation = Conversation(idle_site(), ("", 0), 0)
-        made = LoopConnection(
-            owner, ours, conversation, lambda _exchange: None, date_header(), 10**9
-        )
+        context = ConnectionContext(lambda _exchange: None, date_header(), 10**9)
+        made = LoopConnection(owner, ours, conversation, context)
         yield made
         made.phase = Phase.READING
         made.close()
