@@ -1,4 +1,5 @@
-// Takes the answer of a poll apart: figures and points, tables, cards; and tells when none comes.
+// Takes the answer of a poll apart: figures and points, tables, cards; and says how current the
+// page is.
 (function () {
   "use strict";
 
@@ -6,9 +7,10 @@
   const clientside = (window.dash_clientside = window.dash_clientside || {});
   const INTERVAL_MS = 1000;
   const HIDDEN_INTERVAL_MS = 3600000;
-  const GONE_AFTER_MS = 5000;
+  const GONE_AFTER_S = 5;
   const STALE_AFTER_S = 5;
-  const RELOAD_AFTER_MS = 10000;
+  const RELOAD_AFTER_S = 10;
+  const RELOAD_PAUSE_MS = 60000;
   const RELOADED_KEY = "servescope-reloaded";
   const RETRY_MS = 3000;
   const config = document.getElementById("_dash-config"); // Dash writes it into the document
@@ -17,9 +19,18 @@
   const lastProps = new Map();
   const early = new Map(); // what came for components that are not there yet
   const feeds = new Map();
-  let lastAnswer = performance.now();
+  const clock = new Intl.DateTimeFormat(undefined, {
+    hour: "2-digit",
+    minute: "2-digit",
+    second: "2-digit",
+    hourCycle: "h23",
+  });
+
+  let page = null; // the live page that asks
+  let silentS = 0; // for how long it has run without an answer: neither hidden nor still loading
+  let silentSince = Date.now(); // the last answer, or the first question
   let lastTry = 0;
-  let newest = { second: undefined, lag: 0, at: 0 };
+  let newest = { second: undefined, lag: 0, at: 0 }; // null before the first second of data
   let delay = 0; // how late the store shows a second, by its own word
 
   // A table is there once its code has been loaded; its rows are sent again only when they change.
@@ -61,13 +72,14 @@
   }
 
   function keepTime(answer) {
-    lastAnswer = performance.now();
+    beginSilence();
     delay = answer.delay || 0;
     if (answer.newest === newest.second) return;
+    if (answer.newest === null && !answer.blank && newest.second) return; // what is shown ages
     newest = {
       second: answer.newest,
       lag: answer.newest === null ? 0 : Math.max(0, answer.now - answer.newest - 1),
-      at: lastAnswer,
+      at: performance.now(),
     };
   }
 
@@ -81,10 +93,10 @@
 
   // No answers from a server that is there: this page is from before an update. Load it anew, but
   // not again and again.
-  async function reloadIfOutdated(silentMs) {
-    if (silentMs < RELOAD_AFTER_MS) return;
+  async function reloadIfOutdated() {
+    if (silentS < RELOAD_AFTER_S) return;
     const before = Number(window.sessionStorage.getItem(RELOADED_KEY) || 0);
-    if (Date.now() - before < 6 * RELOAD_AFTER_MS) return;
+    if (Date.now() - before < RELOAD_PAUSE_MS) return;
     try {
       if (!(await fetch(`${PREFIX}health`, { cache: "no-store" })).ok) return;
     } catch {
@@ -94,38 +106,69 @@
     window.location.reload();
   }
 
-  function tellAge() {
-    const root = document.documentElement;
-    const isLivePage = Boolean(document.querySelector(".live-page"));
-    const silentMs = performance.now() - lastAnswer;
-    const isGone = isLivePage && !document.hidden && silentMs > GONE_AFTER_MS;
-    root.classList.toggle("server-gone", isGone);
-    if (isGone) {
-      askAgain();
-      reloadIfOutdated(silentMs);
-    }
-    const shown = document.getElementById("data-age");
-    if (shown && !isLivePage) shown.textContent = ""; // nothing is asked for here, so nothing ages
-    if (!shown || !isLivePage || newest.second === undefined) return;
-    root.classList.toggle("data-none", newest.second === null);
-    if (newest.second === null) {
-      shown.textContent = "no data yet";
-      root.classList.remove("data-stale");
-      return;
-    }
-    const age = newest.lag + (performance.now() - newest.at) / 1000;
-    const isStale = age > STALE_AFTER_S + delay;
-    root.classList.toggle("data-stale", isStale && silentMs <= GONE_AFTER_MS && isLivePage);
-    shown.textContent = isStale ? `data ${Math.round(age)} s old` : "data current";
-    const told = document.getElementById("stale-age");
-    if (told) told.textContent = `${Math.round(age)} s`;
+  function beginSilence() {
+    silentS = 0;
+    silentSince = Date.now();
   }
 
-  window.setInterval(tellAge, INTERVAL_MS);
+  // Counted in seconds in which this page ran: scripts that load slowly, a tab in the background
+  // and a laptop that sleeps are no server that does not answer.
+  function countSilence() {
+    const before = page;
+    page = document.querySelector(".live-page");
+    if (page === before && page && scope.view.isChosen() && !document.hidden) silentS += 1;
+    else beginSilence();
+  }
+
+  // What the page may say while it is not current: since when it knows nothing, and of when the
+  // figures are that it still shows. Empty while it is.
+  function reservation(state) {
+    if (state !== "gone" && state !== "late") return { unknown: "", asOf: "" };
+    const shown = newest.second ? clock.format(newest.second * 1000) : "";
+    const since = state === "gone" ? clock.format(silentSince) : shown;
+    const cause = state === "gone" ? "no connection" : "no data";
+    const rest = shown ? ` All that stands here is as of ${shown}.` : "";
+    return { unknown: `Unknown: ${cause} since ${since}.${rest}`, asOf: shown && `as of ${shown}` };
+  }
+
+  // How current the page is: `state` for the style sheet, `text` for the header.
+  function standing() {
+    if (!page) return { state: "none", text: "" }; // nothing is asked for here, so nothing ages
+    if (silentS > GONE_AFTER_S) return { state: "gone", text: "no connection" };
+    if (newest.second === undefined) return { state: "waiting", text: "connecting" };
+    if (newest.second === null) return { state: "empty", text: "no data" };
+    const age = newest.lag + (performance.now() - newest.at) / 1000;
+    if (age > STALE_AFTER_S + delay) return { state: "late", text: `late by ${Math.round(age)} s` };
+    const isLive = document.documentElement.dataset.view !== "fixed";
+    return { state: "live", text: isLive ? "live" : "live, graphs paused" };
+  }
+
+  function showStanding() {
+    countSilence();
+    const { state, text } = standing();
+    const { unknown, asOf } = reservation(state);
+    document.documentElement.dataset.standing = state;
+    document.documentElement.classList.toggle("not-current", Boolean(unknown));
+    setText("#standing", text);
+    setText(".unknown-now", unknown);
+    setText(".as-of", asOf);
+    if (state === "gone") {
+      askAgain();
+      reloadIfOutdated();
+    }
+  }
+
+  function setText(selector, text) {
+    for (const shown of document.querySelectorAll(selector)) {
+      if (shown.textContent !== text) shown.textContent = text;
+    }
+  }
+
+  window.setInterval(showStanding, INTERVAL_MS);
 
   // A hidden tab does not poll; back in sight it catches up from its cursor.
   document.addEventListener("visibilitychange", () => {
-    lastAnswer = performance.now();
+    beginSilence();
     const interval = document.hidden ? HIDDEN_INTERVAL_MS : INTERVAL_MS;
     if (document.getElementById("time-bar")) clientside.set_props("tick", { interval });
   });
@@ -137,6 +180,10 @@
       keepTime(answer);
       if (Object.values(answer.graphs).some((entry) => entry.figure)) lastProps.clear();
       setProps(answer.props);
+      if (answer.blank) {
+        scope.graphs.blank();
+        return null; // the next figures come whole
+      }
       if (answer.newest === null) return clientside.no_update;
       setGraphs(answer.graphs);
       scope.graphs.setFrame(answer.span, answer.events);

@@ -300,6 +300,15 @@
     mark(entry);
   }
 
+  // There are no figures to be had: those on the page are of another host, or there are none.
+  function blank() {
+    for (const entry of entries.values()) {
+      entry.data = [];
+      document.getElementById(`${entry.id}-legend`)?.replaceChildren();
+      mark(entry);
+    }
+  }
+
   function append(id, delta) {
     const entry = entries.get(id);
     if (!entry || !entry.host.isConnected) return;
@@ -376,5 +385,5 @@
     return item;
   }
 
-  scope.graphs = { setFigure, append, setFrame, setLegend };
+  scope.graphs = { setFigure, append, blank, setFrame, setLegend };
 })();

@@ -119,7 +119,12 @@
   });
 
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape" || document.documentElement.dataset.navigation !== "open") return;
+    if (event.key !== "Escape") return;
+    // Mantine closes a popover only while the focus is within.
+    if (document.getElementById("processes")?.checkVisibility()) {
+      clientside.set_props("standing-popover", { opened: false });
+    }
+    if (document.documentElement.dataset.navigation !== "open") return;
     clientside.set_props("burger", { opened: false });
     document.getElementById("burger")?.focus();
   });
@@ -170,5 +175,6 @@
       return opened ? clientside.no_update : [];
     },
   };
-  scope.view = { fix, goLive, setSpan, span: () => span, host };
+  const isChosen = () => view !== null; // from then on polls are asked
+  scope.view = { fix, goLive, setSpan, span: () => span, host, isChosen };
 })();

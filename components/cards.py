@@ -36,6 +36,7 @@ def stat_card(card_id: str, label: str, explained: str) -> dmc.Card:
                 className="stat-figure",
             ),
             html.Div(id=f"{card_id}-note", className="stat-note"),
+            html.Div(className="as-of"),
         ],
     )
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import dash_mantine_components as dmc
 from dash import html
+
+BUTTON: Final[dict[str, Any]] = {"component": "button", "type": "button"}
+"""Properties that make the target of a menu or popover a button, which may say `aria-expanded`.
+
+Mantine makes it a `div` around a button, which may not.
+"""
 
 
 def attributes(**named: str) -> dict[str, Any]:

@@ -236,7 +236,7 @@ def answer(
     newest = context.newest()
     if newest is None:
         props, _ = _news(_marked(status.props(context) | page.props(context, None, filters)), {})
-        return {"page": page.name, "graphs": {}, "props": props, "newest": None}
+        return {"page": page.name, "graphs": {}, "props": props, "newest": None, "blank": True}
     span = view.span(newest)
     end = min(span.end, (newest + 1) // span.step * span.step)
     renewal = _renewal(view, span, newest)

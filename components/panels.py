@@ -44,6 +44,19 @@ def page_frame(page: LivePage, title: str, *children: Any, controls: Any = None)
     )
 
 
+def judgement(element_id: str) -> html.Div:
+    """A place for what is concluded from the newest figures.
+
+    `assets/live_answer.js` says in its stead that nothing is known while the page is not current.
+    """
+    return html.Div(
+        [
+            html.Div(id=element_id, className="judged"),
+            html.Div(className="verdict unknown unknown-now", role="status"),
+        ]
+    )
+
+
 def graph_panel(graph: LiveGraph) -> dmc.Card:
     """A graph with its heading, help and legend; the browser draws into it."""
     return dmc.Card(
@@ -78,7 +91,13 @@ def panel(
         className="panel wide" if wide else "panel",
         children=[
             html.Div(
-                [dmc.Title(title, order=2, size="h6"), help_mark(explained)],
+                [
+                    dmc.Title(title, order=2, size="h6"),
+                    html.Span(
+                        [html.Span(className="as-of"), help_mark(explained)],
+                        className="heading-end",
+                    ),
+                ],
                 className="card-heading",
             ),
             *children,

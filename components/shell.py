@@ -9,7 +9,7 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Input, Output, State, callback, clientside_callback, dcc, html
 
 from components import access
-from components.help import attributes
+from components.help import BUTTON, attributes
 from components.icons import icon
 from components.live import TICK, VIEW
 from components.navigation import pages_in_navigation
@@ -126,6 +126,7 @@ def _header() -> html.Div:
                     html.Div(
                         [
                             dmc.Text(id="run-text", size="sm", className="run-text"),
+                            html.Span(className="as-of"),
                             dmc.Progress(id="run-bar", value=0, size="sm", transitionDuration=300),
                         ],
                         className="run-progress",
@@ -135,14 +136,7 @@ def _header() -> html.Div:
                 ],
             ),
             html.Div(className="spacer"),
-            html.Div(
-                [
-                    html.Span(className="dot", **attributes(aria_hidden="true")),
-                    html.Span("starting", id="data-age"),
-                    html.Span(id="role", className="role"),
-                ],
-                className="standing",
-            ),
+            _standing(),
             *_sign_in_link(),
             dmc.ColorSchemeToggle(
                 lightIcon=icon("scheme"),
@@ -152,6 +146,32 @@ def _header() -> html.Div:
                 **attributes(aria_label="Dark or light"),
             ),
         ],
+    )
+
+
+def _standing() -> dmc.Popover:
+    """How current the page is, and behind it the processes, for whoever operates them."""
+    return dmc.Popover(
+        [
+            dmc.PopoverTarget(
+                [
+                    html.Span(className="dot", **attributes(aria_hidden="true")),
+                    html.Span("connecting", id="standing"),
+                ],
+                boxWrapperProps=BUTTON | {"className": "standing"},
+            ),
+            dmc.PopoverDropdown(
+                [
+                    html.Dl(id="processes", className="facts"),
+                    dmc.Text(id="promise-again", size="xs", c="dimmed", mt="xs"),
+                ]
+            ),
+        ],
+        id="standing-popover",
+        position="bottom-end",
+        shadow="md",
+        withinPortal=False,
+        keepMounted=True,  # each poll sets what is in it
     )
 
 
@@ -232,16 +252,14 @@ def _main() -> html.Div:
                 title="No connection",
             ),
             dmc.Alert(
-                [
-                    "The newest data is ",
-                    html.Span("a few seconds", id="stale-age"),
-                    " old: no process collects now. Another one takes over within seconds.",
-                ],
+                "No newer second of data has come. When the process that collects has ended, "
+                "another one takes over within seconds.",
                 color="yellow",
-                className="banner stale-banner",
+                className="banner late-banner",
                 title="Data is late",
             ),
             html.Div(id="notices", className="notices"),
+            html.Div(className="as-of"),
             dash.page_container,
         ],
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import dash_mantine_components as dmc
+from dash import html
 
 from servescope.figures import units
 from servescope.queries import comparison, load
@@ -43,9 +44,10 @@ def props(context: QueryContext) -> Props:
     """Properties of the shell's components, as of now."""
     status = context.dashboard_status()
     return {
-        "role": {"children": role_text(status)},
+        "processes": {"children": process_facts(status)},
         "notices": {"children": [notice(text) for text in status.notices]},
         "promise": {"children": promise_text(context)},
+        "promise-again": {"children": promise_text(context)},
         **_load_props(context),
         **host_props(context),
     }
@@ -74,14 +76,20 @@ def host_props(context: QueryContext) -> Props:
     return {"host-picker": {"style": SHOWN}, "host": {"data": [here, *others, everyone]}}
 
 
-def role_text(status: DashboardStatus) -> str:
-    """Which process answered, and which one leads."""
+def process_facts(status: DashboardStatus) -> list[html.Dt | html.Dd]:
+    """Which process answered, which one leads, and how many share the data folder."""
     if status.role == "leader":
-        others = status.instances - 1
-        more = f", {others} more" if others > 0 else ""
-        return f"leader · pid {status.pid}{more}"
-    leader = f"leader pid {status.leader_pid}" if status.leader_pid else "no leader now"
-    return f"follower · pid {status.pid}, {leader}"
+        leader = "the same process"
+    elif status.leader_pid:
+        leader = f"pid {status.leader_pid}"
+    else:
+        leader = "no process now"
+    facts = {
+        "Answers this page": f"pid {status.pid}, {status.role}",
+        "Leads: collects and hosts": leader,
+        "Dashboard processes": str(status.instances),
+    }
+    return [part for name, value in facts.items() for part in (html.Dt(name), html.Dd(value))]
 
 
 def notice(text: str) -> dmc.Alert:

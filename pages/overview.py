@@ -165,7 +165,7 @@ def layout(**_query: str) -> html.Div:
     return panels.page_frame(
         PAGE,
         "Overview",
-        html.Div(id="overview-verdict"),
+        panels.judgement("overview-verdict"),
         dmc.SimpleGrid(
             cols=panels.CARD_COLUMNS,
             spacing="sm",

@@ -122,7 +122,7 @@ def test_what_the_engine_promises_stands_beside_the_figures(look):
     page.locator("#latency-within").get_by_text("Percentiles ±4.33 %").wait_for()
     # The newest point is that much older than now, and the page does not call it late.
     watched.wait_drawn("latency-percentiles")
-    assert "data current" in page.locator("#data-age").inner_text()
+    assert page.locator("#standing").inner_text() == "live"
 
 
 def test_the_host_is_chosen_by_keyboard(look):

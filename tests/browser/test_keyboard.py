@@ -76,7 +76,7 @@ def test_a_row_of_the_log_opens_by_click_again_and_its_drawer_by_its_button(log)
 def test_a_closed_navigation_is_not_in_the_way_of_tab(open_page):
     opened = open_page("/", PHONE).wait_drawn("overview-host")
     stops = []
-    for _ in range(6):
+    for _ in range(8):
         opened.page.keyboard.press("Tab")
         stops.append(
             opened.page.evaluate(

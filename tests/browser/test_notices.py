@@ -50,9 +50,11 @@ def test_the_page_says_who_leads(started, look):
     leader = started()
     follower = started(folder=leader.folder)
     page = look(follower).page
-    page.get_by_text(f"follower · pid {follower.process.pid}").first.wait_for()
+    page.locator(".standing").click()
+    page.get_by_text(f"pid {follower.process.pid}, follower").wait_for()
+    page.get_by_text(f"pid {leader.process.pid}", exact=True).wait_for()
     leader.end()
-    page.get_by_text(f"leader · pid {follower.process.pid}").first.wait_for()
+    page.get_by_text(f"pid {follower.process.pid}, leader").wait_for()
 
 
 def test_a_server_that_is_gone_is_told_and_its_return_noticed(started, look):

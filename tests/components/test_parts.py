@@ -8,7 +8,7 @@ from components.fleet import silent_hosts
 from components.listeners import listener_table, short_app
 from components.load_run import history_rows, progress, result
 from components.request_table import matches, opened, table_row
-from components.status import role_text, run_props, share
+from components.status import process_facts, run_props, share
 from components.verdict import concerns, verdict
 from components.waterfall import waterfall
 from servescope.load.report import LagSummary, LatencySummary, Progress, Result
@@ -140,11 +140,11 @@ def test_an_app_is_named_in_short(app, shown):
 
 def test_who_leads_is_said():
     status = DashboardStatus(5, "leader", 5, 3, 1, 0.0, ())
-    assert role_text(status) == "leader · pid 5, 2 more"
-    assert role_text(replace(status, role="follower", leader_pid=9)) == (
-        "follower · pid 5, leader pid 9"
-    )
-    assert "no leader" in role_text(replace(status, role="follower", leader_pid=None))
+    assert texts(process_facts(status))[1::2] == ["pid 5, leader", "the same process", "3"]
+    follower = replace(status, role="follower", leader_pid=9)
+    assert texts(process_facts(follower))[1::2] == ["pid 5, follower", "pid 9", "3"]
+    leaderless = replace(follower, leader_pid=None)
+    assert texts(process_facts(leaderless))[1::2] == ["pid 5, follower", "no process now", "3"]
 
 
 def test_the_run_strip_shows_only_while_a_run_is_on():

@@ -1,0 +1,153 @@
+"""How current a page is: said in the header in plain words, and nothing is claimed beyond that."""
+
+import os
+import re
+import signal
+import time
+
+import pytest
+
+from tests.browser.conftest import Watched
+from tests.processes import Dashboards
+
+pytestmark = pytest.mark.browser
+
+SLOW_S = 8
+"""For how long a script is held back: longer than a server may be silent."""
+
+REMEMBER = """document.addEventListener("readystatechange", () => {
+    const root = document.documentElement;
+    window.standings = [];
+    new MutationObserver(() => window.standings.push(root.dataset.standing))
+        .observe(root, {attributes: true, attributeFilter: ["data-standing"]});
+}, {once: true})"""
+
+
+@pytest.fixture
+def started(tmp_path):
+    dashboards = Dashboards(tmp_path)
+    yield dashboards
+    dashboards.end()
+
+
+@pytest.fixture
+def look(chromium):
+    pages = []
+
+    def open_it(running, path="/"):
+        pages.append(chromium.new_page())
+        return Watched(pages[-1], running.url).open(path)
+
+    yield open_it
+    for page in pages:
+        page.close()
+
+
+@pytest.fixture
+def frozen():
+    """Stop processes by their pid, and let them go on at the end."""
+    pids = []
+
+    def freeze(pid):
+        pids.append(pid)
+        os.kill(pid, signal.SIGSTOP)
+
+    yield freeze
+    for pid in pids:
+        os.kill(pid, signal.SIGCONT)
+
+
+COLOURS = """() => [...new Set([...document.querySelectorAll(".stat-value, .stat-note, .state")]
+    .map(shown => getComputedStyle(shown).color))]"""
+
+
+def claims(opened):
+    """What is concluded from figures and in sight."""
+    return [text for text in opened.page.locator(".judged:visible").all_inner_texts() if text]
+
+
+def standing(opened):
+    return opened.page.locator("#standing").inner_text()
+
+
+def test_the_header_says_live_and_that_graphs_are_paused(open_page):
+    opened = open_page("/host").wait_drawn("host-cpu")
+    opened.until("document.getElementById('standing').textContent === 'live'")
+    opened.page.locator("#pause").click()
+    opened.until("document.getElementById('standing').textContent === 'live, graphs paused'")
+
+
+def test_the_processes_stand_behind_the_header_and_open_by_keyboard(open_page, dashboard):
+    opened = open_page("/host").wait_drawn("host-cpu")
+    facts = opened.page.locator("#processes")
+    assert not facts.is_visible()
+    opened.page.locator(".standing").focus()
+    opened.page.keyboard.press("Enter")
+    facts.get_by_text(f"pid {dashboard.process.pid}, leader").wait_for()
+    opened.page.keyboard.press("Escape")
+    facts.wait_for(state="hidden")
+
+
+def test_data_that_is_late_is_said_with_its_age(started, look, frozen):
+    leader = started()
+    opened = look(started(folder=leader.folder)).wait_drawn("overview-host")
+    opened.until("document.getElementById('standing').textContent === 'live'")
+    frozen(leader.process.pid)
+    opened.until("document.documentElement.dataset.standing === 'late'")
+    assert re.fullmatch(r"late by \d+ s", standing(opened))
+    opened.page.get_by_text("No newer second of data has come").wait_for()
+    told = opened.page.locator(".unknown-now").inner_text()
+    assert re.fullmatch(r"Unknown: no data since (\S+)\. All that stands here is as of \1\.", told)
+    assert claims(opened) == []
+
+
+def test_nothing_is_claimed_while_there_is_no_connection(started, look):
+    running = started()
+    opened = look(running).wait_drawn("overview-host")
+    opened.until("document.querySelector('#overview-verdict .verdict:not(.unknown)') !== null")
+    assert not opened.page.locator(".unknown-now").is_visible()
+    assert opened.page.locator(".as-of:not(:empty)").count() == 0
+    os.kill(running.process.pid, signal.SIGKILL)
+    running.process.wait(10)
+    opened.page.get_by_text("does not answer").wait_for()
+    assert standing(opened) == "no connection"
+    told = opened.page.locator(".unknown-now").inner_text()
+    at = r"\d\d:\d\d:\d\d"
+    known = rf"Unknown: no connection since {at}\. All that stands here is as of {at}\."
+    assert re.fullmatch(known, told)
+    assert claims(opened) == []
+    as_of = "as of" + told.partition("as of")[2].rstrip(".")
+    for card in opened.page.locator(".stat-card").all():
+        assert as_of in card.inner_text()
+    assert as_of in opened.page.locator(".panel:has(#overview-listeners)").inner_text()
+    assert len(opened.page.evaluate(COLOURS)) == 1, "something still looks good or bad"
+
+
+def test_the_progress_of_a_run_says_of_when_it_is(started, look):
+    running = started()
+    opened = look(running, "/load").wait_drawn("load-cpu")
+    opened.page.get_by_role("button", name="Start", exact=True).click()
+    opened.page.locator("#run-strip").get_by_text("of 30 s").wait_for()
+    os.kill(running.process.pid, signal.SIGKILL)
+    running.process.wait(10)
+    opened.page.get_by_text("does not answer").wait_for()
+    assert "as of" in opened.page.locator("#run-strip").inner_text()
+    assert "as of" in opened.page.locator(".panel:has(#load-now)").inner_text()
+
+
+def test_scripts_that_load_slowly_are_no_server_that_does_not_answer(chromium, dashboard):
+    page = chromium.new_page()
+    page.set_default_timeout(90_000)
+    page.add_init_script(
+        f"document.addEventListener('readystatechange', {REMEMBER}, {{once: true}})"
+    )
+
+    def hold_back(route):
+        time.sleep(SLOW_S)
+        route.continue_()
+
+    page.route("**/dash_mantine_components*.js*", hold_back)
+    opened = Watched(page, dashboard.url).open("/host")
+    opened.until("window.standings.includes('live')")
+    assert "gone" not in page.evaluate("window.standings")
+    page.close()
