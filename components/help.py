@@ -7,6 +7,17 @@ from typing import Any, Final
 import dash_mantine_components as dmc
 from dash import html
 
+from servescope.histogram import least_count
+
+SUPPORT: Final = (
+    "A percentile has a gap where a step has too few requests for it: "
+    f"p50 takes {least_count(0.5)}, p90 {least_count(0.9)}, p95 {least_count(0.95)}, "
+    f"p99 {least_count(0.99)}, p99.9 {least_count(0.999):,}."
+)
+TOO_FEW: Final = (
+    "No requests in this span, or too few in each step for a percentile: "
+    f"p50 takes {least_count(0.5)} of them, p99 {least_count(0.99)}."
+)
 BUTTON: Final[dict[str, Any]] = {"component": "button", "type": "button"}
 """Properties that make the target of a menu or popover a button, which may say `aria-expanded`.
 

@@ -52,10 +52,10 @@ GRAPHS: Final = (
     LiveGraph(
         "websocket-times",
         "WebSocket handshake and life",
-        "Handshake: from the request's arrival in the kernel to the 101 handed back to it, all "
-        "stages of the request. Life: from the 101 to the end of the connection, the mean of those "
-        "that ended then. The axis is logarithmic: one takes a millisecond, the other may take "
-        "hours.",
+        "Handshake: from the request's arrival in the kernel to the 101 handed back to it, mean of "
+        "all stages of the request. Life: from the 101 to the end of the connection, the mean of "
+        "those that ended then. The axis is logarithmic: one takes a millisecond, the other may "
+        "take hours.",
         lambda context, span, chosen: websocket.times(context, span, chosen[0]),
         LinePlot(log=True, drop_idle=True),
         EMPTY,

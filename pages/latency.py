@@ -8,6 +8,7 @@ import dash_mantine_components as dmc
 from dash import html, register_page
 
 from components import panels, query, residual_table
+from components.help import SUPPORT, TOO_FEW
 from components.live import LiveGraph, LivePage, Props, connect
 from components.tables import figure_table, swatch
 from components.waterfall import MEANING
@@ -39,11 +40,11 @@ ROUTES_SHOWN: Final = 30
 GRAPHS: Final = (
     LiveGraph(
         "latency-percentiles",
-        "Time to answer, percentiles, ms",
-        f"p99: one request in a hundred took longer. {EXACT}",
+        "Time to answer, percentiles",
+        f"p99: one request in a hundred took longer. {SUPPORT} {EXACT}",
         lambda context, span, chosen: latency.percentiles(context, span, listener=chosen[0]),
         LinePlot(log=True),
-        EMPTY,
+        TOO_FEW,
     ),
     LiveGraph(
         "latency-stages",
@@ -68,7 +69,8 @@ GRAPHS: Final = (
     LiveGraph(
         "latency-distribution",
         "Distribution over the whole span, requests",
-        f"How many requests took how long, with p50, p95 and p99 marked. {EXACT}",
+        "How many requests took how long, with p50, p95 and p99 marked where there are enough "
+        f"requests for them. {EXACT}",
         lambda context, span, chosen: latency.distribution(context, span, chosen[0]),
         DistributionPlot(),
         EMPTY,

@@ -13,6 +13,7 @@ from components.live import LiveGraph, LivePage, Props, connect
 from components.shell import stop_active_run
 from servescope import catalog
 from servescope.figures.lines import LinePlot
+from servescope.histogram import least_count
 from servescope.queries import host, load, ports
 
 if TYPE_CHECKING:
@@ -34,12 +35,13 @@ GRAPHS: Final = (
     ),
     LiveGraph(
         "load-latency",
-        "p99 three ways, ms",
+        "p99 three ways",
         "From the moment a request was due; from the moment it was really sent (naive: it leaves "
-        "out what a slow server made wait); and from its bytes in the server's kernel.",
+        "out what a slow server made wait); and from its bytes in the server's kernel. A gap where "
+        f"a step has fewer than {least_count(0.99)} requests.",
         lambda context, span, _: load.latencies(context, span),
         LinePlot(log=True),
-        EMPTY,
+        f"No step of this span has the {least_count(0.99)} requests that a p99 takes.",
     ),
     LiveGraph(
         "load-queues",

@@ -11,6 +11,7 @@ from components import load_run, panels
 from components.access import why_not
 from components.cards import GOOD, by_limits, stat, stat_card
 from components.fleet import fleet_table, silent_hosts
+from components.help import SUPPORT, TOO_FEW
 from components.listeners import listener_table
 from components.live import LiveGraph, LivePage, Props, connect
 from components.status import HIDDEN
@@ -25,7 +26,7 @@ from components.verdict import (
 from servescope import catalog
 from servescope.figures import theme, units
 from servescope.figures.lines import LinePlot
-from servescope.histogram import ERROR_BOUND
+from servescope.histogram import ERROR_BOUND, least_count
 from servescope.queries import fleet, host, latency, load, overview, ports, traffic
 
 if TYPE_CHECKING:
@@ -39,7 +40,20 @@ register_page(
 
 SHOWN: Final = {"display": "block"}
 OFF: Final = f"The figure is at most {ERROR_BOUND:.2%} off."
-EMPTY: Final = "No requests yet: open one of the listeners below, or start demo load."
+IN_SHORT: Final = (
+    "Servescope runs web servers and measures each request, socket and core beneath them, every "
+    "second."
+)
+TRY_FIRST: Final = (
+    "Try first: press Start demo load and watch where the time of a request goes, or open a "
+    "listener below."
+)
+MEAN: Final = "Mean of the last 5 seconds."
+WINDOW: Final = (
+    f"Of the last 5 seconds; p50 takes {least_count(0.5)} requests in them, "
+    f"p95 {least_count(0.95)}, p99 {least_count(0.99)}."
+)
+EMPTY: Final = "No requests in this span: open one of the listeners above, or start demo load."
 
 GRAPHS: Final = (
     LiveGraph(
@@ -52,12 +66,12 @@ GRAPHS: Final = (
     ),
     LiveGraph(
         "overview-latency",
-        "Time to answer, ms",
+        "Time to answer",
         "Percentiles of a whole request, from its bytes in the kernel to the last byte written. "
-        "p99: one request in a hundred took longer.",
+        f"p99: one request in a hundred took longer. {SUPPORT}",
         lambda context, span, _: latency.percentiles(context, span, latency.OVERVIEW_QUANTILES),
         LinePlot(log=True),
-        EMPTY,
+        TOO_FEW,
     ),
     LiveGraph(
         "overview-queues",
@@ -79,12 +93,12 @@ GRAPHS: Final = (
 CARDS: Final = (
     ("requests", "Requests", "Answered by all listeners, mean of the last 5 seconds."),
     ("errors", "Errors", "Share of answers with a status of 5xx in the last 5 seconds."),
-    ("p95", "p95", f"95 of 100 requests of the last 5 seconds took at most this long. {OFF}"),
-    ("p99", "p99", f"99 of 100 requests of the last 5 seconds took at most this long. {OFF}"),
-    ("connections", "Connections", "Open connections at all listeners."),
+    ("p95", "p95", f"95 of 100 requests took at most this long. {WINDOW} {OFF}"),
+    ("p99", "p99", f"99 of 100 requests took at most this long. {WINDOW} {OFF}"),
+    ("connections", "Connections", "Open connections at all listeners in the newest second."),
     ("queue", "Accept queue", "The deepest accept queue of our ports in the last 5 seconds."),
-    ("cpu", "CPU", "Share of all cores of this host that is not idle."),
-    ("memory", "Memory", "Share of this host's memory that is not available to new programs."),
+    ("cpu", "CPU", f"Share of all cores of this host that is not idle. {MEAN}"),
+    ("memory", "Memory", f"Share of this host's memory not available to new programs. {MEAN}"),
 )
 
 
@@ -97,11 +111,11 @@ def props(context: QueryContext, _span: Span | None, _filters: tuple[str, ...]) 
     hosts = fleet.table(context)
     found = concerns(now, failing) + silent_hosts(hosts)
     cards = (
-        ("requests", now.requests_per_s, "{request}/s", None, f"last {now.seconds} s"),
-        ("errors", now.error_ratio, "1", ERROR_RATIO, "answers with 5xx"),
-        ("p95", now.p95_s, "s", None, f"p50 {units.text(now.p50_s, 's')}"),
-        ("p99", now.p99_s, "s", None, f"in kernel {units.text(now.kernel_wait_s, 's')}"),
-        ("connections", now.open_connections, "{connection}", None, "open"),
+        ("requests", now.requests_per_s, "{request}/s", None, f"mean of {now.seconds} s"),
+        ("errors", now.error_ratio, "1", ERROR_RATIO, f"5xx in {now.seconds} s"),
+        ("p95", now.p95_s, "s", None, f"{now.seconds} s; p50 {units.text(now.p50_s, 's')}"),
+        ("p99", now.p99_s, "s", None, _support(now)),
+        ("connections", now.open_connections, "{connection}", None, "open now"),
         ("cpu", now.cpu_utilization, "1", CPU, _cpu_note(now)),
         ("memory", now.memory_utilization, "1", MEMORY, _memory_note(now)),
     )
@@ -121,6 +135,13 @@ def props(context: QueryContext, _span: Span | None, _filters: tuple[str, ...]) 
         "overview-listeners": {"children": listener_table(listeners)},
         "overview-start": {"display": "none" if run else "block"},
     }
+
+
+def _support(now: Signals) -> str:
+    """Of how many requests the p99 is, or how many it lacks."""
+    least = least_count(0.99)
+    of = f"{now.requests:,} in {now.seconds} s"
+    return f"of {of}" if now.requests >= least else f"{of}; takes {least}"
 
 
 def _cpu_note(now: Signals) -> str:

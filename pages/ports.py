@@ -61,7 +61,7 @@ GRAPHS: Final = (
         "ports-inside",
         "Inside the server: connections, queue, threads",
         "Open connections solid; requests that wait for a thread, the most at a time, dotted; "
-        "threads at work dashed.",
+        "threads at work dashed. Over longer spans means of each step.",
         lambda context, span, _: ports.inside(context, span),
         LinePlot(
             unit="",

@@ -85,6 +85,23 @@ def quantiles(
     return out
 
 
+def least_count(q: float) -> int:
+    """How many values a quantile says something about: one in so many lies beyond it.
+
+    Of fewer, it is their greatest value, whatever the q: p95, p99 and p99.9 of ten are one figure.
+    """
+    return round(1 / (1 - q))
+
+
+def supported_quantiles(counts: NDArray[np.generic], qs: Sequence[float]) -> NDArray[np.float64]:
+    """`quantiles`, NaN also where there are fewer values than `least_count`."""
+    found = quantiles(counts, qs)
+    total = np.asarray(counts.sum(axis=-1))
+    least = np.array([least_count(q) for q in qs])
+    found[total[..., None] < least] = math.nan
+    return found
+
+
 def quantiles_by_bucket(
     counts: NDArray[np.integer], qs: Sequence[float], first_bucket: int = 0
 ) -> NDArray[np.float64]:

@@ -13,8 +13,10 @@ from servescope.histogram import (
     ERROR_BOUND,
     bucket_indexes,
     count,
+    least_count,
     quantiles,
     quantiles_by_bucket,
+    supported_quantiles,
 )
 
 QS = [0.0, 0.01, 0.25, 0.5, 0.9, 0.95, 0.99, 0.999, 1.0]
@@ -121,3 +123,18 @@ def test_a_quantile_outside_0_to_1_is_refused(q):
         quantiles(count([1.0]), [q])
     with pytest.raises(ValueError, match="quantiles lie"):
         quantiles_by_bucket(count([1.0])[:, None], [q])
+
+
+@pytest.mark.parametrize(
+    ("q", "least"), [(0.5, 2), (0.9, 10), (0.95, 20), (0.99, 100), (0.999, 1000)]
+)
+def test_a_quantile_takes_enough_values_for_one_to_lie_beyond_it(q, least):
+    assert least_count(q) == least
+    few, enough = (count(np.full(size, 0.01)) for size in (least - 1, least))
+    assert np.isnan(supported_quantiles(few, [q])).all()
+    assert supported_quantiles(enough, [q]) == pytest.approx(0.01, rel=ERROR_BOUND)
+    assert np.array_equal(
+        supported_quantiles(np.stack([few, enough]), [q, 0.0]),
+        [[np.nan, quantiles(few, [0.0])[0]], quantiles(enough, [q, 0.0])],
+        equal_nan=True,
+    )

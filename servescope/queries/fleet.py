@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from servescope import catalog
 from servescope.errors import EngineAwayError, EngineRefusedError
-from servescope.histogram import quantiles
+from servescope.histogram import supported_quantiles
 from servescope.queries.rows import HostRow
 from servescope.queries.span import Span
 from servescope.queries.traffic import STATUS
@@ -59,7 +60,7 @@ def _table(fleet: FleetStore, everyone: Store, hosts: list[HostSeen]) -> list[Ho
         failed = sum(
             float(total.count[index]) for index in its if total.groups[index][1].startswith("5")
         )
-        (p95,) = quantiles(total.buckets[its].sum(axis=0), (0.95,)).tolist()
+        (p95,) = supported_quantiles(total.buckets[its].sum(axis=0), (0.95,)).tolist()
         rows.append(
             HostRow(
                 host=host.name,
@@ -67,7 +68,7 @@ def _table(fleet: FleetStore, everyone: Store, hosts: list[HostSeen]) -> list[Ho
                 newest_s=host.newest_s,
                 requests_per_s=requests / covered,
                 error_ratio=failed / requests if requests else None,
-                p95_s=p95 if requests else None,
+                p95_s=None if math.isnan(p95) else p95,
                 cpu_utilization=cpu.get(host.name),
                 memory_utilization=memory.get(host.name),
             )

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from servescope import catalog
-from servescope.histogram import BUCKETS, EDGES, ERROR_BOUND, quantiles
+from servescope.histogram import BUCKETS, EDGES, ERROR_BOUND, least_count, supported_quantiles
 from servescope.queries.rows import Distribution, Heat, Lines, StageRow
 from servescope.queries.traffic import of_listener
 from servescope.records import Stage
+from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
@@ -28,11 +29,19 @@ def percentiles(
     listener: str = "",
     metric: str = catalog.REQUEST_DURATION,
 ) -> Lines:
-    """Percentiles of request duration over time, in seconds."""
+    """Percentiles of request duration over time, in seconds.
+
+    A gap where a step has fewer requests than `least_count`.
+    """
+    qs = [QUANTILES[name] for name in names]
     query = span.query(metric, where=of_listener(listener))
-    found = context.store.quantiles(query, [QUANTILES[name] for name in names])
+    found = context.store.quantiles(query, qs)
     empty = np.full((len(names), found.times.size), np.nan)
-    values = found.values[0] if len(found.values) else empty
+    if not len(found.values):
+        return Lines(found.times, names, empty, "s", found.actual_step)
+    counted = context.store.aggregate(query, Aggregation.SUM)
+    least = np.array([[least_count(q)] for q in qs])
+    values = np.where(counted.values[0] >= least, found.values[0], np.nan)
     return Lines(found.times, names, values, "s", found.actual_step)
 
 
@@ -59,7 +68,7 @@ def stages(context: QueryContext, span: Span, listener: str = "") -> list[StageR
     whole = sum(means.values()) or 1.0
     rows = []
     for stage, mean in means.items():
-        p50, p95, p99 = quantiles(total.buckets[index[stage]], (0.5, 0.95, 0.99))
+        p50, p95, p99 = supported_quantiles(total.buckets[index[stage]], (0.5, 0.95, 0.99))
         rows.append(StageRow(stage, mean, float(p50), float(p95), float(p99), mean / whole))
     return rows
 
@@ -72,7 +81,7 @@ def heat(context: QueryContext, span: Span, listener: str = "") -> Heat:
 
 
 def distribution(context: QueryContext, span: Span, listener: str = "") -> Distribution:
-    """The distribution of durations in the span, with its percentiles marked."""
+    """The distribution of durations in the span, with its percentiles that are supported."""
     query = span.query(catalog.REQUEST_DURATION, where=of_listener(listener))
     total = context.store.total(query)
     counts = total.buckets.sum(axis=0) if len(total.groups) else np.zeros(BUCKETS, dtype=np.int64)
@@ -81,5 +90,8 @@ def distribution(context: QueryContext, span: Span, listener: str = "") -> Distr
         return Distribution(np.empty(0), np.empty(0, np.int64), {}, ERROR_BOUND)
     edges = np.concatenate(([0.0], EDGES, [np.inf]))
     low, high = int(used[0]), int(used[-1])
-    marks = dict(zip(QUANTILES, quantiles(counts, list(QUANTILES.values())).tolist(), strict=True))
+    values = supported_quantiles(counts, list(QUANTILES.values())).tolist()
+    marks = {
+        name: value for name, value in zip(QUANTILES, values, strict=True) if not np.isnan(value)
+    }
     return Distribution(edges[low : high + 2], counts[low : high + 1], marks, ERROR_BOUND)

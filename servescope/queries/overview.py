@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from servescope import catalog
-from servescope.histogram import quantiles
+from servescope.histogram import supported_quantiles
 from servescope.queries import container
 from servescope.queries.rows import Signals
 from servescope.queries.span import Span
@@ -39,7 +40,10 @@ def _signals(context: QueryContext, span: Span) -> Signals:
         for (status,), count in zip(total.groups, total.count, strict=True)
         if status.startswith("5")
     )
-    p50, p95, p99 = quantiles(total.buckets.sum(axis=0), (0.5, 0.95, 0.99)).tolist()
+    p50, p95, p99 = (
+        None if math.isnan(value) else value
+        for value in supported_quantiles(total.buckets.sum(axis=0), (0.5, 0.95, 0.99)).tolist()
+    )
     depth, ratio = _accept_queue(context, span)
     kernel = context.store.total(span.query(catalog.STAGE_DURATION, where=(("stage", "kernel"),)))
     kernel_count = float(kernel.count.sum())
@@ -49,11 +53,12 @@ def _signals(context: QueryContext, span: Span) -> Signals:
     return Signals(
         requests_per_s=requests / WINDOW_S,
         error_ratio=failed / requests if requests else None,
-        p50_s=p50 if requests else None,
-        p95_s=p95 if requests else None,
-        p99_s=p99 if requests else None,
+        requests=round(requests),
+        p50_s=p50,
+        p95_s=p95,
+        p99_s=p99,
         kernel_wait_s=float(kernel.sum_s.sum()) / kernel_count if kernel_count else None,
-        open_connections=_mean(context, span.query(catalog.OPEN_CONNECTIONS)),
+        open_connections=_newest(context, span.query(catalog.OPEN_CONNECTIONS)),
         accept_queue_depth=depth,
         accept_queue_ratio=ratio,
         busy_threads_ratio=busy / threads if busy is not None and context.is_home else None,
@@ -74,6 +79,13 @@ def _mean(context: QueryContext, query: Query) -> float | None:
     if not len(found.values) or np.isnan(found.values[0]).all():
         return None
     return float(np.nanmean(found.values[0]))
+
+
+def _newest(context: QueryContext, query: Query) -> float | None:
+    """A gauge that counts things, in the newest second of the span that has it."""
+    found = context.store.aggregate(query, Aggregation.AVG)
+    known = found.values[0][~np.isnan(found.values[0])] if len(found.values) else np.empty(0)
+    return float(known[-1]) if known.size else None
 
 
 def _accept_queue(context: QueryContext, span: Span) -> tuple[float | None, float | None]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from servescope import catalog
-from servescope.histogram import quantiles
+from servescope.histogram import supported_quantiles
 from servescope.queries import load
 from servescope.queries.traffic import of_listener
 from servescope.store.query import Query
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """One side's view of the same requests; durations in seconds."""
+    """One side's view of the same requests; durations in seconds, NaN for one of too few."""
 
     requests: int
     mean_s: float
@@ -70,5 +70,5 @@ def _clock(context: QueryContext, query: Query) -> Clock | None:
     count = float(total.count.sum())
     if not count:
         return None
-    p50, p95 = quantiles(total.buckets.sum(axis=0), (0.5, 0.95))
+    p50, p95 = supported_quantiles(total.buckets.sum(axis=0), (0.5, 0.95))
     return Clock(round(count), float(total.sum_s.sum()) / count, float(p50), float(p95))

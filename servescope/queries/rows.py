@@ -42,7 +42,8 @@ class Heat:
 class Distribution:
     """The distribution of durations over a whole span.
 
-    `edges` (B + 1,) in seconds, `counts` (B,); `marks`: quantile name → seconds, e.g. p99.
+    `edges` (B + 1,) in seconds, `counts` (B,); `marks`: quantile name → seconds, e.g. p99, of those
+    that so many requests support.
     """
 
     edges: NDArray[np.float64]
@@ -56,13 +57,14 @@ class Signals:
     """The overview's cards: means over the last seconds that have a frame; None: no data yet."""
 
     seconds: int  # how many seconds these figures cover
+    requests: int = 0  # in these seconds
     requests_per_s: float | None = None
     error_ratio: float | None = None  # 5xx over all
-    p50_s: float | None = None
+    p50_s: float | None = None  # of too few requests a percentile is None
     p95_s: float | None = None
     p99_s: float | None = None
     kernel_wait_s: float | None = None  # mean
-    open_connections: float | None = None
+    open_connections: float | None = None  # in the newest second
     accept_queue_depth: float | None = None  # the deepest of our ports, maximum of these seconds
     accept_queue_ratio: float | None = None  # depth over backlog of that port
     busy_threads_ratio: float | None = None
@@ -91,7 +93,7 @@ class ContainerLimit:
 
 @dataclass(frozen=True, slots=True)
 class RouteRow:
-    """One route over the span; durations in seconds."""
+    """One route over the span; durations in seconds, NaN for a percentile of too few requests."""
 
     listener: str
     method: str
@@ -107,7 +109,7 @@ class RouteRow:
 
 @dataclass(frozen=True, slots=True)
 class StageRow:
-    """One stage over the span; durations in seconds."""
+    """One stage over the span; durations in seconds, NaN for a percentile of too few requests."""
 
     stage: str
     mean_s: float
@@ -154,7 +156,7 @@ class PortRow:
 
 @dataclass(frozen=True, slots=True)
 class HostRow:
-    """One host of the fleet over the last seconds; None: nothing recorded in these."""
+    """One host of the fleet over the last seconds; None: nothing, or too little, was recorded."""
 
     host: str
     is_home: bool

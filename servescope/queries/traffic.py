@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from servescope import catalog
-from servescope.histogram import quantiles
+from servescope.histogram import supported_quantiles
 from servescope.queries.lines import joined, lines_by_label, renamed
 from servescope.queries.rows import Lines, RouteRow
 from servescope.store.query import Aggregation
@@ -119,7 +119,7 @@ def routes(context: QueryContext, span: Span, listener: str = "") -> list[RouteR
         failed = sum(
             total.count[index] for index in indexes if total.groups[index][3] >= _FIRST_ERROR
         )
-        p50, p95, p99 = quantiles(total.buckets[indexes].sum(axis=0), (0.5, 0.95, 0.99))
+        p50, p95, p99 = supported_quantiles(total.buckets[indexes].sum(axis=0), (0.5, 0.95, 0.99))
         rows.append(
             RouteRow(
                 listener=name,

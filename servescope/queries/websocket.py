@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from servescope.queries.span import Span
 
 MESSAGES_PER_S: Final = "{message}/s"
-HANDSHAKE_P50: Final = "handshake p50"
-HANDSHAKE_P95: Final = "handshake p95"
-MEAN_LIFE: Final = "mean life of those that ended"
+HANDSHAKE_MEAN: Final = "handshake, mean"
+MEAN_LIFE: Final = "life, mean of those that ended"
 
 _SWITCHED: Final = ((STATUS, "101"),)
 _DIRECTIONS: Final = {"received": "receive", "sent": "transmit"}
@@ -42,12 +41,14 @@ def octets(context: QueryContext, span: Span, listener: str = "") -> Lines:
 
 
 def times(context: QueryContext, span: Span, listener: str = "") -> Lines:
-    """Seconds of a handshake, p50 and p95, and how long those that ended had been open, mean."""
+    """Mean seconds of a handshake, and how long those that ended had been open, mean.
+
+    Handshakes are too few for percentiles of a second.
+    """
     where = of_listener(listener)
-    query = span.query(catalog.REQUEST_DURATION, where=_SWITCHED + where)
-    handshakes = context.store.quantiles(query, (0.5, 0.95))
-    empty = np.full((2, handshakes.times.size), np.nan)
-    p50, p95 = handshakes.values[0] if len(handshakes.values) else empty
+    handshakes = context.store.mean(span.query(catalog.REQUEST_DURATION, where=_SWITCHED + where))
+    nothing = np.full(handshakes.times.size, np.nan)
+    mean = handshakes.values[0] if len(handshakes.values) else nothing
     closed, seconds = (
         context.store.aggregate(span.query(metric, where=where), Aggregation.SUM)
         for metric in (catalog.WEBSOCKETS_CLOSED, catalog.WEBSOCKET_TIME)
@@ -58,8 +59,8 @@ def times(context: QueryContext, span: Span, listener: str = "") -> Lines:
         life[ended] = seconds.values[0][ended] / closed.values[0][ended]
     return Lines(
         handshakes.times,
-        (HANDSHAKE_P50, HANDSHAKE_P95, MEAN_LIFE),
-        np.array([p50, p95, life]),
+        (HANDSHAKE_MEAN, MEAN_LIFE),
+        np.array([mean, life]),
         "s",
         handshakes.actual_step,
     )

@@ -47,7 +47,7 @@ def test_the_echo_and_the_chat_show_in_the_graphs(open_page, dashboard):
     eventually(watching, lambda: total(watching, "received") == 3)
     eventually(watching, lambda: total(watching, "sent") == 3)
     assert sum(drawn(watching, "websocket-bytes", "received")) > 3 * len("one")
-    eventually(watching, lambda: drawn(watching, "websocket-times", "handshake p95"))
+    eventually(watching, lambda: drawn(watching, "websocket-times", "handshake, mean"))
     assert not drawn(watching, "websocket-times", "mean life of those that ended")
 
     chat = open_page("/chat", base=asgi)
