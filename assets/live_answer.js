@@ -67,7 +67,7 @@
     for (const [id, entry] of Object.entries(all)) {
       if (entry.figure) scope.graphs.setFigure(id, entry.figure);
       else scope.graphs.append(id, entry);
-      scope.graphs.setLegend(id, entry.legend);
+      scope.graphs.setLegend(id, entry.legend, entry.of);
     }
   }
 

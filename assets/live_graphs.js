@@ -10,6 +10,9 @@
   const SHORTEST_ZOOM_S = 5;
   const LABEL_PX = 5.6; // width of a character of an event's label
   const FEW_DECADES = 50;
+  const DAY_S = 86400;
+  const LONE_POINT_PX = 5;
+  const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
   const CONFIG = { displayModeBar: false, doubleClick: false, showTips: false, scrollZoom: false };
   const coarsePointer = window.matchMedia("(pointer: coarse)");
 
@@ -148,6 +151,16 @@
     };
   }
 
+  // A value between two gaps is no line: it gets a dot, or nobody would see it.
+  function withLonePoints(trace) {
+    if (trace.mode !== "lines" || !trace.y) return trace;
+    const y = trace.y;
+    const isLone = (value, i) => value !== null && (y[i - 1] ?? null) === null && (y[i + 1] ?? null) === null;
+    if (!y.some(isLone)) return trace;
+    const size = y.map((value, i) => (isLone(value, i) ? LONE_POINT_PX : 0));
+    return { ...trace, mode: "lines+markers", marker: { size, color: trace.line.color } };
+  }
+
   // Each area reaches from zero to the sum of all below it: the highest is drawn first.
   function stacked(entry) {
     const sums = new Array(entry.data.length ? entry.data[0].x.length : 0).fill(0);
@@ -212,9 +225,9 @@
           textposition: isSpan ? "top left" : "end",
           textangle: 0,
           xanchor: "left",
-          yanchor: "top",
+          yanchor: "bottom", // above the graph, where no line strikes it through
           font: { size: 10 },
-          padding: 3,
+          padding: 1,
         },
       };
     });
@@ -251,7 +264,9 @@
       Object.assign(layout.yaxis, coarseTicks(entry));
     }
     // Plotly's own range for a logarithmic axis without points has labels too long to fit.
-    if (layout.yaxis.type === "log" && isEmpty(entry)) layout.yaxis.range = [-1, 2];
+    if (layout.yaxis.type === "log" && isEmpty(entry) && !layout.yaxis.range) {
+      layout.yaxis.range = [-1, 2];
+    }
     if (coarsePointer.matches) layout.dragmode = false; // a finger on a graph scrolls the page
     return layout;
   }
@@ -261,7 +276,7 @@
     if (!entry.host.clientWidth) return;
     const traces = isStacked(entry)
       ? stacked(entry)
-      : entry.data.filter((trace) => !entry.hidden.has(trace.name));
+      : entry.data.filter((trace) => !entry.hidden.has(trace.name)).map(withLonePoints);
     window.Plotly.react(entry.plot, traces, layoutOf(entry), CONFIG);
     if (!entry.bound) bind(entry);
     entry.host.dataset.state = isEmpty(entry) ? "empty" : "drawn";
@@ -351,18 +366,28 @@
     }
   }
 
-  function setLegend(id, lines) {
+  // The span that the values of a legend are of: one second, a step, or all that the graph shows.
+  function spanText([from, to]) {
+    const day = to - from >= DAY_S ? { day: "numeric", month: "short" } : {};
+    const clock = new Intl.DateTimeFormat(undefined, { ...CLOCK, ...day });
+    const begin = clock.format(from * 1000);
+    return to - from <= 1 ? `at ${begin}` : `${begin} – ${clock.format(to * 1000)}`;
+  }
+
+  function setLegend(id, lines, of) {
     const legend = document.getElementById(`${id}-legend`);
     const entry = entries.get(id);
     if (!legend || !entry) return;
     const names = lines.map((line) => line.name).join("\n");
-    if (legend.dataset.names !== names || legend.childElementCount !== lines.length) {
+    if (legend.dataset.names !== names || !legend.childElementCount) {
       legend.dataset.names = names;
-      legend.replaceChildren(...lines.map((line) => legendItem(entry, line)));
+      const when = document.createElement("small");
+      legend.replaceChildren(...lines.map((line) => legendItem(entry, line)), when);
     }
     lines.forEach((line, i) => {
       legend.children[i].lastElementChild.textContent = line.value;
     });
+    legend.lastElementChild.textContent = lines.length ? spanText(of) : "";
   }
 
   function legendItem(entry, line) {

@@ -250,7 +250,7 @@ def answer(
             rows = graph.ask(context, span, filters)
             known = graph.plot.shape(rows)
             entry = {"figure": graph.plot.figure(rows, known)}
-            entry["legend"] = graph.plot.legend(rows, known)
+            entry |= _legend(graph, rows, known, span)
         shapes[graph.id] = known or {}
         if entry:
             graphs[graph.id] = entry
@@ -315,10 +315,16 @@ def _delta(
         rows = graph.ask(context, span if graph.whole_span else new, filters, *names)
         entry = graph.plot.delta(rows, shape)
         if entry is not None:
-            entry["legend"] = graph.plot.legend(rows, shape)
+            entry |= _legend(graph, rows, shape, span)
     except (KeyError, TypeError, AttributeError):  # a shape that some other client made up
         return None
     return entry
+
+
+def _legend(graph: LiveGraph, rows: Any, shape: dict[str, Any], span: Span) -> dict[str, Any]:
+    """Names and newest values of the lines, and the span these are of, in epoch seconds."""
+    start = span.start if graph.whole_span else span.end - span.step
+    return {"legend": graph.plot.legend(rows, shape), "of": [start, span.end]}
 
 
 def _marked(props: Props) -> dict[str, tuple[dict[str, Any], int]]:

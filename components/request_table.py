@@ -61,7 +61,7 @@ def request_table(table_id: str) -> dag.AgGrid:
         table_id,
         COLUMNS,
         height=420,
-        empty="No requests yet: open a listener, or start demo load.",
+        empty="No requests in the log: open a listener, or start demo load.",
         options={
             "rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": True}
         },

@@ -48,7 +48,7 @@ GRAPHS: Final = (
     ),
     LiveGraph(
         "latency-stages",
-        "Where the time goes: mean of each stage, ms",
+        "Where the time goes: mean of each stage",
         "Stacked, the stages are the mean request. "
         + "; ".join(f"{stage}: {meaning}" for stage, meaning in MEANING.items())
         + ".",

@@ -39,7 +39,7 @@ GRAPHS: Final = (
         "over and kept a minute by the kernel, close_wait were left by the client.",
         lambda context, span, _: ports.connections_by_state(context, span),
         LinePlot(stacked=True, drop_idle=True),
-        "No connections to our ports yet.",
+        "No connections to our ports in this span.",
     ),
     LiveGraph(
         "ports-requests",

@@ -39,7 +39,7 @@ register_page(
     icon="requests",
 )
 
-EMPTY: Final = "No requests yet: open a listener from the overview, or start demo load."
+EMPTY: Final = "No requests in this span: open a listener from the overview, or start demo load."
 
 GRAPHS: Final = (
     LiveGraph(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from servescope.queries.rows import Distribution
 
 _MARKED: Final = ("p50", "p95", "p99")
+_ROOM: Final = 0.08
+"""Share of the axis that a mark's label takes."""
+
+_EMPTY_S: Final = (1e-4, 1.0)
 _TICKS_S: Final = (1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0)
 
 
@@ -40,8 +45,10 @@ class DistributionPlot:
         }
         layout["meta"] = {"time": False}
         if not rows.counts.size:
+            layout["xaxis"]["range"] = [math.log10(edge) for edge in _EMPTY_S]
             return {"data": [], "layout": layout}
         lows, highs = _finite(rows)
+        layout["xaxis"]["range"] = x_range = _padded(float(lows[0]), float(highs[-1]))
         middles = (lows + highs) / 2
         total = int(rows.counts.sum())
         trace = {
@@ -57,7 +64,12 @@ class DistributionPlot:
             ],
             "hoverinfo": "text",
         }
-        layout["shapes"] = [_mark(name, rows.marks[name]) for name in _MARKED if name in rows.marks]
+        marks = {name: rows.marks[name] for name in _MARKED if name in rows.marks}
+        sides = _label_sides([math.log10(seconds) for seconds in marks.values()], x_range)
+        layout["shapes"] = [
+            _mark(name, seconds, side)
+            for (name, seconds), side in zip(marks.items(), sides, strict=True)
+        ]
         return {"data": [trace], "layout": layout}
 
     def delta(self, rows: Distribution, shape: dict[str, Any]) -> Figure | None:
@@ -88,7 +100,34 @@ def _finite(rows: Distribution) -> tuple[Any, Any]:
     return edges[:-1], edges[1:]
 
 
-def _mark(name: str, seconds: float) -> Figure:
+def _padded(low: float, high: float) -> list[float]:
+    """The axis, in powers of ten, with room for a label on both sides."""
+    first, last = math.log10(low), math.log10(high)
+    room = (last - first or 1.0) * _ROOM
+    return [first - room, last + room]
+
+
+def _label_sides(places: list[float], axis: list[float]) -> list[str]:
+    """On which side of each mark its label stands, so that no line strikes it through.
+
+    The first stands left of its line, the last right; one between them where there is room for it
+    and its neighbour's, or nowhere: the legend has its figure.
+    """
+    room = (axis[1] - axis[0]) * _ROOM
+    sides = []
+    for index, place in enumerate(places):
+        if index == len(places) - 1:
+            sides.append("right")
+        elif index == 0 or place - places[index - 1] >= room:
+            sides.append("left")
+        elif places[index + 1] - place >= room:
+            sides.append("right")
+        else:
+            sides.append("")
+    return sides
+
+
+def _mark(name: str, seconds: float, side: str) -> Figure:
     colour = theme.MEANINGS[name]
     return {
         "type": "line",
@@ -100,11 +139,11 @@ def _mark(name: str, seconds: float) -> Figure:
         "y1": 1,
         "line": {"color": colour, "width": 2, "dash": "dot"},
         "label": {
-            "text": name,
+            "text": name if side else "",
             "textposition": "end",
             "textangle": 0,
-            "xanchor": "left",
-            "yanchor": "top",
+            "xanchor": "right" if side == "left" else "left",
+            "yanchor": "bottom",
             "font": {"color": colour, "size": 11},
         },
     }

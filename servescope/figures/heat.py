@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +33,7 @@ _COLOURS: Final = [
     [0.6, "#7950f2"],
     [1.0, "#f59f00"],
 ]
+_HOVER: Final = "%{x|%d %b %H:%M:%S}<br>%{z} requests around %{y:.2~s}s<extra></extra>"
 _TICKS: Final = {
     0.00001: "10 µs",
     0.0001: "0.1 ms",
@@ -69,14 +71,16 @@ class HeatPlot:
             "colorscale": _COLOURS,
             "showscale": False,
             "zmin": 0,
-            "hovertemplate": "%{z} requests around %{y:.2~s}s<extra></extra>",
+            "hovertemplate": _HOVER,
         }
         axis = {
             "type": "log",
             "tickvals": list(_TICKS),
             "ticktext": list(_TICKS.values()),
-            "autorange": True,
+            "autorange": bool(rows.counts.size),
         }
+        if not rows.counts.size:
+            axis["range"] = [math.log10(_EMPTY_LOW_S), math.log10(_EMPTY_HIGH_S)]
         layout = theme.layout(axis) | {"hovermode": "closest"}
         return {"data": [trace], "layout": layout}
 

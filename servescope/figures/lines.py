@@ -62,7 +62,7 @@ class LinePlot:
         names: list[str] = shape["names"]
         known = dict(zip(rows.names, rows.values, strict=True))
         traces = [
-            self._trace(name, style, shape["suffix"])
+            self._trace(name, style, shape["suffix"] or units.noun(self._unit(rows)))
             | self._values(x, known[name], shape["factor"])
             for name, style in zip(names, self.styles(names), strict=True)
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from servescope.figures import theme
+from servescope.figures import theme, units
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 LINES: Final = (("p50_ms", "p50"), ("p99_ms", "p99"))
 _LEAST_MS: Final = 0.1
 _GRAPH_HEIGHT: Final = 190
+_ROOM: Final = 0.06
 
 
 def small_multiples(runs: Sequence[Mapping[str, Sequence[float | None]]]) -> list[Figure]:
@@ -34,13 +35,20 @@ def small_multiples(runs: Sequence[Mapping[str, Sequence[float | None]]]) -> lis
     y_range = [math.floor(math.log10(lowest) * 2) / 2, math.ceil(math.log10(highest) * 2) / 2]
     if y_range[0] == y_range[1]:
         y_range[1] += 0.5
+    room = (y_range[1] - y_range[0]) * _ROOM  # a line on the edge would lose half of its width
+    y_range = [y_range[0] - room, y_range[1] + room]
     seconds = [second for run in runs for second in run.get("second", ()) if second is not None]
     return [_figure(run, y_range, max(seconds, default=0.0) or 1.0) for run in runs]
 
 
 def _figure(run: Mapping[str, Sequence[float | None]], y_range: list[float], longest: float) -> Any:
     styles = theme.by_meaning([label for _, label in LINES])
-    axis = theme.value_axis("ms", log=True) | {"range": y_range, "nticks": 4, "dtick": 1}
+    decades = [10.0**power for power in range(-3, 6)]
+    axis = theme.value_axis("", log=True) | {
+        "range": y_range,
+        "tickvals": decades,
+        "ticktext": [units.text(ms / 1e3, "s") for ms in decades],
+    }
     layout = theme.layout(axis)
     layout["xaxis"] = {
         "range": [-0.3, longest + 0.3],
@@ -51,7 +59,6 @@ def _figure(run: Mapping[str, Sequence[float | None]], y_range: list[float], lon
         "fixedrange": True,
     }
     layout |= {"height": _GRAPH_HEIGHT, "dragmode": False}
-    layout["margin"] = layout["margin"] | {"l": 76}  # for "10,000 ms"
     data = [
         {
             "type": "scatter",
@@ -61,6 +68,7 @@ def _figure(run: Mapping[str, Sequence[float | None]], y_range: list[float], lon
             "y": list(run.get(name, ())),
             "line": {"color": style.colour, "width": 1.8},
             "marker": {"size": 5},
+            "cliponaxis": False,
             "hovertemplate": "%{y:,.3~r} ms",
         }
         for (name, label), style in zip(LINES, styles, strict=True)

@@ -149,7 +149,7 @@ _IN_THE_HEADING: Final = frozenset({"req/s", "/s", "requests"})
 def layout(y_axis: Figure) -> Figure:
     """The layout of a graph over time; the browser adds the range of the x axis and the events."""
     return {
-        "margin": {"l": 60, "r": 14, "t": 10, "b": 28},
+        "margin": {"l": 60, "r": 14, "t": 22, "b": 28},  # events have their labels above
         "paper_bgcolor": _TRANSPARENT,
         "plot_bgcolor": _TRANSPARENT,
         "showlegend": False,

@@ -33,6 +33,11 @@ _NAMES: Final = {
     "{cpu}": "CPUs",
     "": "",
 }
+_NOUNS: Final = {
+    "{connection}": "connections",
+    "{thread}": "threads",
+    "{connection}/s": "connections/s",
+}
 _FINEST_MS: Final = 0.01
 _MINUTE_S: Final = 60.0
 _LONG_S: Final = 10.0
@@ -100,6 +105,11 @@ def scale_for(unit: str, largest: float) -> Scale:
     if unit in {"1", CORES}:
         return Scale(100.0, "%")
     return Scale(1.0, _NAMES.get(unit, unit))
+
+
+def noun(unit: str) -> str:
+    """What stands behind a value that is alone, as in a hover text, where an axis has no unit."""
+    return _NOUNS.get(unit, "")
 
 
 def rounded(values: NDArray[np.float64]) -> list[float | None]:

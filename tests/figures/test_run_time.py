@@ -28,3 +28,12 @@ def test_one_value_alone_has_an_axis_around_it():
     (figure,) = small_multiples([{"second": [0.0], "p50_ms": [10.0], "p99_ms": [10.0]}])
     low, high = figure["layout"]["yaxis"]["range"]
     assert low < high
+
+
+def test_no_line_lies_on_the_edge_where_half_of_it_would_be_cut_off():
+    for most in (1000.0, 3162.2776601683795, 700.0):
+        run = {"second": [0.0, 1.0], "p50_ms": [1.0, 1.0], "p99_ms": [most, most]}
+        (figure,) = small_multiples([run])
+        low, high = (10**edge for edge in figure["layout"]["yaxis"]["range"])
+        assert low < 1 * 0.9
+        assert high > most * 1.1
