@@ -12,9 +12,10 @@ from components.access import why_not
 from components.live import LiveGraph, LivePage, Props, connect
 from components.shell import stop_active_run
 from servescope import catalog
+from servescope.figures import theme
 from servescope.figures.lines import LinePlot
 from servescope.histogram import least_count
-from servescope.queries import host, load, ports
+from servescope.queries import host, load, ports, traffic
 
 if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
@@ -46,9 +47,10 @@ GRAPHS: Final = (
     LiveGraph(
         "load-queues",
         "Accept queue, connections waiting",
-        "Connections waiting to be accepted, by port; the deepest of each second.",
+        "Connections waiting to be accepted, by port; the deepest of each second. The servers of a "
+        "comparison are one line.",
         lambda context, span, _: ports.accept_queue_depths(context, span),
-        LinePlot(step_line=True),
+        LinePlot(styles=theme.paired(colours=theme.by_name), step_line=True),
     ),
     LiveGraph(
         "load-cpu",
@@ -82,7 +84,7 @@ def props(context: QueryContext, _span: Span | None, _filters: tuple[str, ...]) 
     active = load.active_run(context)
     runs = load.runs(context)
     over = next((run for run in runs if load_run.is_over(run)), None)
-    names = [status.name for status in context.process.listeners()]
+    names = traffic.listener_names(context.process.home)
     told = load_run.result(over) if over else html.Div(EMPTY, className="dimmed")
     return {
         "load-listener": {"data": names},
@@ -141,7 +143,7 @@ def suggest(listener: object, target: object) -> tuple[list[str], object]:
 def layout(**_query: str) -> html.Div:
     """The page; the view in the query is the time bar's."""
     reason = why_not()
-    names = [status.name for status in present_context().process.listeners()]
+    names = traffic.listener_names(present_context().process.home)
     return panels.page_frame(
         PAGE,
         "Load",

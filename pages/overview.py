@@ -77,9 +77,10 @@ GRAPHS: Final = (
         "overview-queues",
         "Accept queue, connections waiting",
         "Connections the kernel has set up and the server has not yet accepted, by port; the "
-        "deepest of each second. More than a few means the server cannot keep up.",
+        "deepest of each second. More than a few means the server cannot keep up. The servers of a "
+        "comparison are one line.",
         lambda context, span, _: ports.accept_queue_depths(context, span),
-        LinePlot(step_line=True),
+        LinePlot(styles=theme.paired(colours=theme.by_name), step_line=True),
     ),
     LiveGraph(
         "overview-host",
@@ -91,7 +92,11 @@ GRAPHS: Final = (
 )
 
 CARDS: Final = (
-    ("requests", "Requests", "Answered by all listeners, mean of the last 5 seconds."),
+    (
+        "requests",
+        "Requests",
+        "Answered by all listeners, a comparison's included, mean of the last 5 seconds.",
+    ),
     ("errors", "Errors", "Share of answers with a status of 5xx in the last 5 seconds."),
     ("p95", "p95", f"95 of 100 requests took at most this long. {WINDOW} {OFF}"),
     ("p99", "p99", f"99 of 100 requests took at most this long. {WINDOW} {OFF}"),
@@ -105,7 +110,7 @@ CARDS: Final = (
 def props(context: QueryContext, _span: Span | None, _filters: tuple[str, ...]) -> Props:
     """The cards, the verdict and the listeners as they are now."""
     now = overview.signals(context)
-    listeners = context.process.listeners()
+    listeners = [one for one in context.process.listeners() if not one.is_temporary]
     failing = listeners if context.is_home else ()
     run = load.active_run(context)
     hosts = fleet.table(context)

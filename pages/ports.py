@@ -30,7 +30,7 @@ GRAPHS: Final = (
         "(dotted) new clients are turned away or wait in the dark. A port that listens no more is "
         "drawn where connections waited; the servers of a comparison are one line.",
         lambda context, span, _: ports.accept_queues(context, span),
-        LinePlot(styles=theme.paired((" backlog", "dot")), step_line=True),
+        LinePlot(styles=theme.paired((" backlog", "dot"), colours=theme.by_name), step_line=True),
     ),
     LiveGraph(
         "ports-states",
@@ -44,18 +44,18 @@ GRAPHS: Final = (
     LiveGraph(
         "ports-requests",
         "Requests per second, by listener",
-        "What each port answers.",
-        lambda context, span, _: traffic.by_listener(context, span),
-        LinePlot(),
-        "No requests yet: open a listener, or start demo load.",
+        "What each port answers; servers of a comparison are on the page Servers.",
+        lambda context, span, _: traffic.standing_listeners(traffic.by_listener(context, span)),
+        LinePlot(styles=theme.by_name),
+        "No requests in this span: open a listener, or start demo load.",
     ),
     LiveGraph(
         "ports-bytes",
         "Bytes per second, by listener",
         "Heads and bodies. Received dotted, sent solid.",
         lambda context, span, _: traffic.bytes_by_listener(context, span),
-        LinePlot(styles=theme.paired((" received", "dot"))),
-        "No requests yet: open a listener, or start demo load.",
+        LinePlot(styles=theme.paired((" received", "dot"), colours=theme.by_name)),
+        "No requests in this span: open a listener, or start demo load.",
     ),
     LiveGraph(
         "ports-inside",
@@ -65,7 +65,9 @@ GRAPHS: Final = (
         lambda context, span, _: ports.inside(context, span),
         LinePlot(
             unit="",
-            styles=theme.paired((" requests queued", "dot"), (" threads busy", "dash")),
+            styles=theme.paired(
+                (" requests queued", "dot"), (" threads busy", "dash"), colours=theme.by_name
+            ),
             step_line=True,
         ),
     ),
@@ -73,9 +75,11 @@ GRAPHS: Final = (
         "ports-opened",
         "New connections per second, by listener",
         "Connections that brought their first request. Keep-alive keeps this low.",
-        lambda context, span, _: ports.opened_by_listener(context, span),
-        LinePlot(),
-        "No connections yet.",
+        lambda context, span, _: traffic.standing_listeners(
+            ports.opened_by_listener(context, span)
+        ),
+        LinePlot(styles=theme.by_name),
+        "No new connections in this span.",
     ),
 )
 COLUMNS: Final = (

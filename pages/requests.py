@@ -21,6 +21,7 @@ from components.help import attributes
 from components.live import Feed, LiveGraph, LivePage, Props, connect
 from components.request_table import is_row, matches, opened, request_table, table_row
 from servescope import catalog
+from servescope.comparison import is_contender
 from servescope.figures import theme
 from servescope.figures.lines import LinePlot
 from servescope.queries import requests as log
@@ -66,7 +67,7 @@ GRAPHS: Final = (
         "The eight busiest routes of this span, all others together. A route is the app's own "
         "template where it tells one, so that /api/notes/7 and /api/notes/8 are one.",
         lambda context, span, chosen, names=(): traffic.by_route(context, span, chosen[0], names),
-        LinePlot(drop_idle=True),
+        LinePlot(styles=theme.by_name, drop_idle=True),
         EMPTY,
         chosen_names=True,
     ),
@@ -81,9 +82,11 @@ GRAPHS: Final = (
     LiveGraph(
         "requests-listeners",
         "Requests per second, by listener",
-        "All listeners, whichever is chosen above.",
-        lambda context, span, _: traffic.by_listener(context, span),
-        LinePlot(),
+        "The listener chosen above, or all; servers of a comparison are on the page Servers.",
+        lambda context, span, chosen: traffic.standing_listeners(
+            traffic.by_listener(context, span, chosen[0])
+        ),
+        LinePlot(styles=theme.by_name),
         EMPTY,
     ),
 )
@@ -94,7 +97,7 @@ def newest(context: QueryContext, after_id: int, chosen: tuple[str, ...]) -> lis
     return [
         table_row(row)
         for row in log.log(context, after_id=after_id)
-        if matches(row, chosen[0], chosen[1])
+        if matches(row, chosen[0], chosen[1]) and not is_contender(row.listener)
     ]
 
 

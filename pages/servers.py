@@ -16,6 +16,7 @@ from servescope import catalog
 from servescope.actions.compared_endpoints import compared_endpoints
 from servescope.actions.hostable_apps import hosting_rule, offered_apps
 from servescope.errors import ServescopeError
+from servescope.figures import theme
 from servescope.figures.lines import LinePlot
 from servescope.queries import comparison as comparisons
 from servescope.queries import ports, traffic
@@ -39,14 +40,14 @@ GRAPHS: Final = (
         "Requests per second by listener",
         "What each listener answered; a restart in place leaves no dent.",
         lambda context, span, _: traffic.by_listener(context, span),
-        LinePlot(),
+        LinePlot(styles=theme.by_name),
     ),
     LiveGraph(
         "servers-opened",
         "New connections per second by listener",
         "A denied client, and one whose connection is closed after each request, comes back anew.",
         lambda context, span, _: ports.opened_by_listener(context, span),
-        LinePlot(),
+        LinePlot(styles=theme.by_name),
     ),
 )
 

@@ -15,6 +15,11 @@ NAME: Final = "compare-{}"
 """How the listener of a model is called while it is compared: with the model in it."""
 
 
+def is_contender(listener: str) -> bool:
+    """Whether this is the name of a listener that is there only while models are compared."""
+    return any(listener == NAME.format(model) for model in ConcurrencyModel)
+
+
 @dataclass(frozen=True, slots=True)
 class ComparisonPlan:
     """One comparison as asked for: each model gets a listener of its own and the same load.

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any, Final
+from zlib import crc32
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -30,6 +31,20 @@ RED: Final = "#e03131"
 
 SERIES: Final = (BLUE, AMBER, TEAL, VIOLET, SKY, ORANGE, PINK, NAVY)
 """For names without a meaning of their own, in order; after these they repeat dashed."""
+
+NAMED: Final = (
+    AMBER,
+    SKY,
+    ORANGE,
+    PINK,
+    NAVY,
+    "#15aabf",
+    "#82c91e",
+    "#b08968",
+    "#748ffc",
+    "#fab005",
+)
+"""For names that have one colour on all pages; without those of the bundled listeners."""
 
 MEANINGS: Final = {
     "2xx": BLUE,
@@ -54,6 +69,7 @@ MEANINGS: Final = {
     "buffers": PINK,
     "free": "rgba(134,142,150,0.25)",
     "files": TEAL,
+    "comparison": GREY,
     "wsgi": BLUE,
     "asgi": VIOLET,
     "available": GREY,
@@ -96,6 +112,21 @@ def by_meaning(names: Sequence[str]) -> list[Style]:
     return [Style(MEANINGS[name]) if name in MEANINGS else next(free) for name in names]
 
 
+def by_name(names: Sequence[str]) -> list[Style]:
+    """One colour a name in every graph of every page: for listeners and routes.
+
+    Two names that share a colour differ by their dashes within a graph.
+    """
+    seen: dict[str, int] = {}
+    styles = []
+    for name in names:
+        colour = MEANINGS.get(name) or NAMED[crc32(name.encode()) % len(NAMED)]
+        nth = seen.get(colour, 0)
+        seen[colour] = nth + 1
+        styles.append(Style(colour, _DASHES[nth % len(_DASHES)]))
+    return styles
+
+
 def in_order(names: Sequence[str]) -> list[Style]:
     """The series' colours in order, whatever the names mean elsewhere."""
     return list(islice(_series(SERIES), len(names)))
@@ -112,7 +143,9 @@ def by_status(names: Sequence[str]) -> list[Style]:
     return styles
 
 
-def paired(*dashes: tuple[str, str]) -> Callable[[Sequence[str]], list[Style]]:
+def paired(
+    *dashes: tuple[str, str], colours: Callable[[Sequence[str]], list[Style]] = by_meaning
+) -> Callable[[Sequence[str]], list[Style]]:
     """Lines that share a first word share a colour; `dashes` maps the rest of the name to a dash.
 
     E.g. `paired((" backlog", "dot"))`: `5555 waiting` solid and `5555 backlog` dotted, in one
@@ -121,10 +154,10 @@ def paired(*dashes: tuple[str, str]) -> Callable[[Sequence[str]], list[Style]]:
 
     def styles(names: Sequence[str]) -> list[Style]:
         stems = sorted({name.partition(" ")[0] for name in names})
-        colours = {stem: style.colour for stem, style in zip(stems, by_meaning(stems), strict=True)}
+        colour_of = {stem: style.colour for stem, style in zip(stems, colours(stems), strict=True)}
         return [
             Style(
-                colours[name.partition(" ")[0]],
+                colour_of[name.partition(" ")[0]],
                 next((dash for ending, dash in dashes if name.endswith(ending)), "solid"),
             )
             for name in names

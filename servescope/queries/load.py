@@ -11,19 +11,25 @@ from servescope.queries.traffic import REQUESTS_PER_S
 from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
+    from servescope.control import Control
     from servescope.queries.context import QueryContext
     from servescope.queries.rows import Lines
     from servescope.queries.span import Span
     from servescope.records import Event, LoadRun
 
 RUNS_SHOWN: Final = 50
+RUNS_ASKED: Final = 2 * RUNS_SHOWN
+"""Those of comparisons are among them, up to four each."""
 
 
 def runs(context: QueryContext) -> list[LoadRun]:
-    """The newest load runs, newest first."""
-    return context.process.snapshots.get(
-        "runs", lambda: context.process.control.load_runs.newest(RUNS_SHOWN)
-    )
+    """The newest load runs, newest first; those of a comparison stand with it."""
+    return context.process.snapshots.get("runs", lambda: _runs(context.process.control))
+
+
+def _runs(control: Control) -> list[LoadRun]:
+    newest = control.load_runs.newest(RUNS_ASKED)
+    return [run for run in newest if not run.plan.comparison][:RUNS_SHOWN]
 
 
 def active_run(context: QueryContext) -> LoadRun | None:

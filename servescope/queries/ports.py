@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from servescope import catalog
 from servescope.queries.lines import joined, lines_by_label, renamed, selected
 from servescope.queries.rows import Lines, PortRow
+from servescope.queries.traffic import standing_listeners
 from servescope.records import ListenerState
 from servescope.sampling.owners import listening_table
 from servescope.store.query import Aggregation
@@ -56,7 +58,9 @@ def accept_queues(context: QueryContext, span: Span) -> Lines:
     """Deepest accept queue of each of our ports, with its backlog beside it; see `_of_interest`."""
     waiting = accept_queue_depths(context, span)
     query = span.query(catalog.ACCEPT_QUEUE_BACKLOG, by=("port",))
-    backlogs = lines_by_label(context, query, Aggregation.MAX, "{connection}")
+    backlogs = _with_listeners(
+        context, lines_by_label(context, query, Aggregation.MAX, "{connection}")
+    )
     wanted = [name in waiting.names for name in backlogs.names]
     return joined(
         [renamed(waiting, "{} waiting"), renamed(selected(backlogs, wanted), "{} backlog")]
@@ -64,10 +68,18 @@ def accept_queues(context: QueryContext, span: Span) -> Lines:
 
 
 def accept_queue_depths(context: QueryContext, span: Span) -> Lines:
-    """Deepest accept queue of each of our ports; see `_of_interest`."""
+    """Deepest accept queue of each of our ports; see `_of_interest` and `_with_listeners`."""
     query = span.query(catalog.ACCEPT_QUEUE_DEPTH, by=("port",))
     found = lines_by_label(context, query, Aggregation.MAX, "{connection}")
-    return selected(found, _of_interest(found))
+    return _with_listeners(context, selected(found, _of_interest(found)))
+
+
+def _with_listeners(context: QueryContext, lines: Lines) -> Lines:
+    """Lines named after ports, with the listener in front that has the port now: `wsgi :8000`."""
+    if not context.is_home:
+        return lines
+    ours = {str(one.port): f"{one.name} :{one.port}" for one in context.process.listeners()}
+    return replace(lines, names=tuple(ours.get(name, name) for name in lines.names))
 
 
 def _of_interest(depths: Lines) -> list[bool]:
@@ -94,13 +106,13 @@ def connections_by_state(context: QueryContext, span: Span) -> Lines:
 
 
 def opened_by_listener(context: QueryContext, span: Span) -> Lines:
-    """New connections per second that brought a request, by listener."""
+    """New connections per second that brought a request, by listener, a comparison's included."""
     query = span.query(catalog.NEW_CONNECTIONS, by=("listener",))
     return lines_by_label(context, query, Aggregation.RATE, "{connection}/s")
 
 
 def inside(context: QueryContext, span: Span) -> Lines:
-    """Within the server: connections open, requests queued, threads busy, all listeners.
+    """Within the server: connections open, requests queued, threads busy, standing listeners.
 
     Of the queue the most in each step, like the accept queue's: its mean would hide a pile-up.
     """
@@ -112,7 +124,10 @@ def inside(context: QueryContext, span: Span) -> Lines:
     return joined(
         [
             renamed(
-                lines_by_label(context, span.query(metric, by=("listener",)), aggregation, ""), form
+                standing_listeners(
+                    lines_by_label(context, span.query(metric, by=("listener",)), aggregation, "")
+                ),
+                form,
             )
             for metric, aggregation, form in wanted
         ]

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from servescope import catalog
+from servescope.comparison import is_contender
 from servescope.histogram import supported_quantiles
-from servescope.queries.lines import joined, lines_by_label, renamed
+from servescope.queries.lines import joined, lines_by_label, renamed, selected
 from servescope.queries.rows import Lines, RouteRow
 from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
@@ -37,13 +40,22 @@ def of_listener(listener: str) -> Labels:
 
 
 def listener_names(context: QueryContext) -> list[str]:
-    """The listeners that a page can filter by: those hosted here, or seen at another host."""
+    """The listeners that a page can filter by: those hosted here, or seen at another host.
+
+    Those of a comparison are none of them.
+    """
     if context.is_home:
-        return [status.name for status in context.process.listeners()]
+        return [one.name for one in context.process.listeners() if not one.is_temporary]
     keys = context.snapshots.get(
         "listener names", lambda: context.store.series(catalog.REQUEST_DURATION)
     )
-    return sorted({dict(key.labels).get(LISTENER, "") for key in keys} - {""})
+    names = {dict(key.labels).get(LISTENER, "") for key in keys} - {""}
+    return sorted(name for name in names if not is_contender(name))
+
+
+def standing_listeners(lines: Lines) -> Lines:
+    """Of lines named after listeners those that are not of a comparison."""
+    return selected(lines, [not is_contender(name) for name in lines.names])
 
 
 def by_status_class(context: QueryContext, span: Span, listener: str = "") -> Lines:
@@ -61,9 +73,9 @@ def by_status_class(context: QueryContext, span: Span, listener: str = "") -> Li
     return Lines(found.times, STATUS_CLASSES, values, REQUESTS_PER_S, found.actual_step)
 
 
-def by_listener(context: QueryContext, span: Span) -> Lines:
+def by_listener(context: QueryContext, span: Span, listener: str = "") -> Lines:
     """Requests per second of each listener."""
-    return _rate_by(context, span, LISTENER)
+    return _rate_by(context, span, LISTENER, listener)
 
 
 def by_method(context: QueryContext, span: Span, listener: str = "") -> Lines:
@@ -83,7 +95,7 @@ def by_route(
 
     `names` fixes the routes, so that a delta has the lines of the figure it extends.
     """
-    found = _rate_by(context, span, ROUTE, listener)
+    found = _rate_by_route(context, span, listener)
     rows = dict(zip(found.names, found.values, strict=True))
     if not names:
         busiest = sorted(rows, key=lambda route: -float(np.nansum(rows[route])))[:TOP_ROUTES]
@@ -96,22 +108,24 @@ def by_route(
 
 
 def bytes_by_listener(context: QueryContext, span: Span) -> Lines:
-    """Bytes per second received and sent by each listener, heads included."""
+    """Bytes per second received and sent by each standing listener, heads included."""
     received, sent = (
-        lines_by_label(context, span.query(metric, by=(LISTENER,)), Aggregation.RATE, "By/s")
+        standing_listeners(
+            lines_by_label(context, span.query(metric, by=(LISTENER,)), Aggregation.RATE, "By/s")
+        )
         for metric in (catalog.BYTES_RECEIVED, catalog.BYTES_SENT)
     )
     return joined([renamed(received, "{} received"), renamed(sent, "{} sent")])
 
 
 def routes(context: QueryContext, span: Span, listener: str = "") -> list[RouteRow]:
-    """Every method and route of the span with its figures, the busiest first."""
+    """Every method and route of the span, without a comparison's, the busiest first."""
     labels = (LISTENER, METHOD, ROUTE, STATUS)
     query = span.query(catalog.REQUEST_DURATION, by=labels, where=of_listener(listener))
     total = context.store.total(query)
     grouped: dict[tuple[str, ...], list[int]] = {}
     for index, group in enumerate(total.groups):
-        if total.count[index]:
+        if total.count[index] and not is_contender(group[0]):
             grouped.setdefault(group[:3], []).append(index)
     rows = []
     for (name, method, route), indexes in grouped.items():
@@ -135,6 +149,19 @@ def routes(context: QueryContext, span: Span, listener: str = "") -> list[RouteR
             )
         )
     return sorted(rows, key=lambda row: -row.requests)
+
+
+def _rate_by_route(context: QueryContext, span: Span, listener: str) -> Lines:
+    """Requests per second of each route, those of a comparison left out."""
+    labels = (ROUTE, LISTENER)
+    query = span.query(catalog.REQUEST_DURATION, by=labels, where=of_listener(listener))
+    found = context.store.aggregate(query, Aggregation.RATE)
+    rows: dict[str, NDArray[np.float64]] = {}
+    for (route, name), row in zip(found.groups, found.values, strict=True):
+        if not is_contender(name):
+            rows[route] = rows[route] + row if route in rows else row
+    values = np.array(list(rows.values())).reshape(len(rows), found.times.size)
+    return Lines(found.times, tuple(rows), values, REQUESTS_PER_S, found.actual_step)
 
 
 def _rate_by(context: QueryContext, span: Span, label: str, listener: str = "") -> Lines:

@@ -87,7 +87,7 @@ def test_the_servers_of_a_comparison_are_one_line_beside_the_standing_ports(open
         number = control.comparisons.request(asked, time.time()).id
         opened.until(f"({NAMES})().includes('comparison waiting')", seconds=30)
         eventually(lambda: control.comparisons.by_id(number).is_over, 30)
-    ours = {str(dashboard.port(name)) for name in ("files", "wsgi", "asgi")}
+    ours = {f"{name} :{dashboard.port(name)}" for name in ("files", "wsgi", "asgi")}
     wanted = {f"{port} {word}" for port in {*ours, "comparison"} for word in ("waiting", "backlog")}
     assert set(opened.page.evaluate(NAMES)) == wanted
     opened.open("/ports").wait_drawn("ports-queues")

@@ -139,3 +139,30 @@ def test_no_rows_make_an_empty_figure(plot):
     figure, shape = drawn(plot, empty)
     assert figure["data"] == []
     assert plot.legend(empty, shape) == []
+
+
+def test_a_listener_has_one_colour_whoever_stands_beside_it():
+    alone = theme.by_name(["shop"])[0].colour
+    for others in (["wsgi", "shop"], ["a", "shop", "z"], ["shop", "files", "asgi"]):
+        styles = dict(zip(others, theme.by_name(others), strict=True))
+        assert styles["shop"].colour == alone
+        assert len(set(styles.values())) == len(others), "told apart within a graph"
+    ports = ("shop :8003 waiting", "wsgi :8000 waiting", "shop :8003 backlog")
+    styles = theme.paired((" backlog", "dot"), colours=theme.by_name)(ports)
+    assert styles[0].colour == styles[2].colour == alone
+    assert styles[1].colour == theme.MEANINGS["wsgi"]
+
+
+def test_names_that_share_a_colour_differ_by_their_dashes():
+    names = [f"/route/{number}" for number in range(20)]
+    styles = theme.by_name(names)
+    assert len(set(styles)) == 20
+    assert theme.RED not in {style.colour for style in styles}
+
+
+@pytest.mark.parametrize(
+    ("unit", "suffix"), [("{connection}", " connections"), ("{thread}", " threads"), ("1", " %")]
+)
+def test_a_hover_text_has_its_unit_also_where_the_axis_has_none(unit, suffix):
+    figure, _ = drawn(LinePlot(), lines([10], unit=unit, a=[5.0]))
+    assert figure["data"][0]["hovertemplate"].endswith(suffix)

@@ -2,8 +2,11 @@
 
 import numpy as np
 
+from servescope import histogram
+from servescope.catalog import BYTES_SENT, REQUEST_DURATION
 from servescope.queries import traffic
 from servescope.queries.span import Span
+from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 
 START = 1_700_000_000 // 7 * 7 + 1  # the first of six seconds with requests, see conftest.frame
 
@@ -19,3 +22,36 @@ def test_the_classes_of_status_have_the_gaps_of_what_was_recorded(harness):
     assert not gaps[:, 8:].any()
     assert (values[0][:5] > 0).all(), "2xx"
     assert (values[3][:5] == 0).all(), "5xx never occurred"
+
+
+def request(listener, route="/"):
+    labels = (
+        ("http.request.method", "GET"),
+        ("http.response.status_code", "200"),
+        ("http.route", route),
+        ("listener", listener),
+    )
+    return SeriesKey(REQUEST_DURATION, labels)
+
+
+def test_the_servers_of_a_comparison_stand_on_no_page_but_its_own(harness):
+    context = harness.context()
+    some = HistogramDelta(histogram.count(np.full(4, 0.01)), 0.04)
+    names = ("wsgi", "compare-sequential", "compare-thread_pool", "compare-mine")
+    asked = {request(name, f"/{name}"): some for name in names} | {request("wsgi", "/both"): some}
+    asked[request("compare-sequential", "/both")] = some
+    sent = {SeriesKey(BYTES_SENT, (("listener", name),)): 100.0 for name in names}
+    context.store.write(Batch([Frame(START, {}, sent, asked)]))
+    span = Span(START, START + 1, 1)
+    everyone = traffic.by_listener(context, span)
+    assert set(everyone.names) == set(names)
+    standing = {"wsgi", "compare-mine"}
+    assert set(traffic.standing_listeners(everyone).names) == standing
+    assert set(traffic.bytes_by_listener(context, span).names) == {
+        f"{name} sent" for name in standing
+    }
+    assert {row.listener for row in traffic.routes(context, span)} == standing
+    lines = traffic.by_route(context, span)
+    rates = dict(zip(lines.names, lines.values[:, 0].tolist(), strict=True))
+    assert rates == {"/wsgi": 4, "/compare-mine": 4, "/both": 4, "all others": 0}
+    assert traffic.by_listener(context, span, "wsgi").names == ("wsgi",)

@@ -1,0 +1,115 @@
+"""What stands at a graph: one colour a name, units, times, the page's filter, and no strangers."""
+
+from __future__ import annotations
+
+import re
+import time
+import urllib.request
+
+import pytest
+
+from servescope.actions.hostable_apps import BUNDLED_WSGI
+from servescope.comparison import ComparisonPlan
+from servescope.records import ConcurrencyModel, LoadPlan
+from tests.processes import eventually
+
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("asked"), pytest.mark.timeout(400)]
+
+TWO_TIMES = re.compile(r"\d\d:\d\d:\d\d \S \d\d:\d\d:\d\d")
+COLOURS = """() => [...document.querySelectorAll(".legend-item")].map(item => [
+    item.querySelector("span").textContent, item.querySelector("i").style.borderTopColor])"""
+HOVER_BOX = """() => [...document.querySelectorAll("#ports-queues .hoverlayer .legend")].map(
+    box => {
+    const ground = getComputedStyle(box.querySelector(".bg"));
+    return [box.textContent, ground.fillOpacity, ground.fill];
+})"""
+NAMES = "() => [...document.querySelectorAll('.legend-item span')].map(name => name.textContent)"
+
+
+@pytest.fixture(scope="module")
+def asked(dashboard):
+    """A dashboard whose listeners were all asked, loaded and compared."""
+    for name in ("files", "wsgi", "asgi"):
+        with urllib.request.urlopen(f"http://127.0.0.1:{dashboard.port(name)}/", timeout=20):
+            pass
+    control = dashboard.control
+    models = (ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.THREAD_POOL)
+    plan = ComparisonPlan(models, BUNDLED_WSGI, "/", 20, 1)
+    number = control.comparisons.request(plan, time.time()).id
+    eventually(lambda: control.comparisons.by_id(number).is_over, seconds=60)
+    control.load_runs.request(LoadPlan("wsgi", "/", 20, 2), time.time())
+    eventually(lambda: control.load_runs.active() is None, seconds=60)
+    control.close()
+    return dashboard
+
+
+def test_a_listener_has_one_colour_on_all_pages(visit):
+    colours = {}
+    for page, graph in (
+        ("Ports", "ports-inside"),
+        ("Requests", "requests-listeners"),
+        ("Servers", "servers-rate"),
+        ("Overview", "overview-queues"),
+    ):
+        opened = visit(page).wait_drawn(graph)
+        opened.until("() => document.querySelectorAll('.legend-item').length > 4")
+        for name, colour in opened.page.evaluate(COLOURS):
+            listener = name.split(" ")[0]
+            if listener in {"files", "wsgi", "asgi"}:
+                colours.setdefault(listener, set()).add(colour)
+    assert {name: len(found) for name, found in colours.items()} == {
+        "files": 1,
+        "wsgi": 1,
+        "asgi": 1,
+    }
+    assert len(set.union(*colours.values())) == 3
+
+
+@pytest.mark.parametrize(
+    ("page", "graph"),
+    [
+        ("Requests", "requests-routes"),
+        ("Latency", "latency-stages"),
+        ("Ports", "ports-inside"),
+        ("Load", "load-rates"),
+    ],
+)
+def test_the_servers_of_a_comparison_are_on_its_page_only(visit, page, graph):
+    opened = visit(page).wait_drawn(graph)
+    opened.wait_polls(2)
+    for shown in opened.page.locator(".legend, .rows, .ag-root, #load-now").all():
+        assert "compare-" not in shown.inner_text()
+
+
+def test_every_graph_obeys_the_listener_of_the_page(open_page):
+    opened = open_page("/requests?listener=wsgi").wait_drawn("requests-listeners")
+    names = "#requests-listeners-legend span"
+    opened.page.locator(names).first.wait_for()
+    assert opened.page.locator(names).all_inner_texts() == ["wsgi"]
+
+
+def test_a_legend_says_of_when_its_values_are(visit):
+    opened = visit("Host").wait_drawn("host-cpu")
+    opened.page.locator("#host-cpu-legend small").get_by_text("at ").wait_for()
+    opened = visit("Latency").wait_drawn("latency-distribution")
+    opened.page.locator("#latency-distribution-legend small").filter(has_text=TWO_TIMES).wait_for()
+
+
+def test_a_hover_box_has_a_solid_ground_with_time_and_unit(visit):
+    opened = visit("Ports").wait_drawn("ports-queues")
+    area = opened.page.locator("#ports-queues .nsewdrag").first
+    area.scroll_into_view_if_needed()
+    box = area.bounding_box()
+    opened.page.mouse.move(box["x"] + box["width"] - 20, box["y"] + box["height"] / 2)
+    opened.until(f"() => ({HOVER_BOX})().length > 0")
+    ((text, opacity, colour),) = opened.page.evaluate(HOVER_BOX)
+    assert opacity == "1"
+    assert "rgba" not in colour
+    assert "connections" in text
+    assert re.search(r"\d\d:\d\d:\d\d", text)
+
+
+def test_titles_name_no_unit_where_the_axis_chooses_it(visit):
+    for page in ("Overview", "Latency", "Load"):
+        titles = visit(page).page.locator(".card-heading h2").all_inner_texts()
+        assert not [title for title in titles if title.endswith((", ms", ", s"))]
