@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 import dash_mantine_components as dmc
 
-from components.help import attributes
+from components.help import BUTTON, attributes
 from components.path_prefix import below_prefix
 from servescope.formats.tables import FORMATS
 
@@ -27,7 +27,7 @@ def export_menu(page: LivePage) -> dmc.Menu | None:
     return dmc.Menu(
         position="bottom-end",
         children=[
-            dmc.MenuTarget(dmc.Button("Export", variant="default", size="sm")),
+            dmc.MenuTarget("Export", boxWrapperProps=BUTTON | {"className": "menu-button"}),
             dmc.MenuDropdown(
                 [
                     dmc.MenuItem(

@@ -25,6 +25,7 @@ NAVBAR_PX: Final = 200
 
 THEME: Final[dict[str, Any]] = {
     "primaryColor": "blue",
+    "primaryShade": {"light": 9, "dark": 8},
     "defaultRadius": "md",
     "fontFamily": "system-ui, -apple-system, 'Segoe UI', Roboto, Ubuntu, Cantarell, sans-serif",
     "cursorType": "pointer",
@@ -41,7 +42,6 @@ def shell() -> dmc.MantineProvider:
             dcc.Store(id=VIEW),
             # Brings plotly.js, which Dash loads with the first Graph; we draw into plain elements.
             html.Div(dcc.Graph(figure={"data": []}), className="plotly-loader", hidden=True),
-            html.A("Skip to the page", href="#page", className="skip-link"),
             dmc.AppShell(
                 id="app-shell",
                 header={"height": HEADER_PX},
@@ -105,6 +105,7 @@ def _header() -> html.Div:
     return html.Div(
         className="header",
         children=[
+            html.A("Skip to the page", href="#page", className="skip-link"),
             dmc.Burger(
                 id="burger",
                 opened=False,

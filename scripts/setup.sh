@@ -9,6 +9,8 @@ VENV="$REPOSITORY/.venv"
 OLDEST_PYTHON="3.11"
 CHROMIUM="/usr/bin/chromium"
 ENGINES="${XDG_CACHE_HOME:-$HOME/.cache}/servescope/engines" # tests/engines.py looks there
+AXE="4.14.1" # tests/axe.py names the same version
+AXE_SHA256="29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c" # of axe.min.js
 
 cd "$REPOSITORY"
 
@@ -124,6 +126,24 @@ set_up_chromium() {
         debian_install "${missing[@]}" ||
             die "the browser tests need more; as root: apt-get install ${missing[*]}"
     fi
+}
+
+# axe-core of npm, for the tests of accessibility: one file, kept beside the engines.
+set_up_axe() {
+    local folder file
+    file="$(dirname "$ENGINES")/axe-core-$AXE.min.js"
+    [ -f "$file" ] && return
+    command -v npm >/dev/null || debian_install npm ||
+        die "the browser tests need axe-core; as root: apt-get install npm"
+    say "downloading axe-core $AXE with npm"
+    folder="$(mktemp -d)"
+    (cd "$folder" && npm pack --silent "axe-core@$AXE" >/dev/null &&
+        tar -xzf "axe-core-$AXE.tgz" package/axe.min.js) || die "could not download axe-core $AXE"
+    printf '%s  %s\n' "$AXE_SHA256" "$folder/package/axe.min.js" | sha256sum --check --quiet ||
+        die "axe-core $AXE is not the file that was pinned"
+    mkdir -p "$(dirname "$file")"
+    mv "$folder/package/axe.min.js" "$file"
+    rm -rf "$folder"
 }
 
 # Debian's Prometheus and VictoriaMetrics for the tests of the store, and nginx for those behind a
