@@ -53,7 +53,17 @@
       variant: isLive ? "default" : "filled",
     });
     clientside.set_props("host", { value: view.host || OWN_HOST });
+    if (isLive) showRange();
     writeUrl();
+  }
+
+  // On a phone the ranges scroll sideways: the chosen one shall be in sight.
+  function showRange() {
+    const ranges = document.getElementById("ranges");
+    const chosen = ranges?.querySelector(`input[value="${view.last}"] + label`);
+    if (!chosen) return;
+    const [inner, outer] = [chosen.getBoundingClientRect(), ranges.getBoundingClientRect()];
+    ranges.scrollLeft += inner.left + inner.width / 2 - (outer.left + outer.width / 2);
   }
 
   function set(changed) {

@@ -202,12 +202,16 @@ def _time_bar() -> html.Div:
         id="time-bar",
         className="time-bar",
         children=[
-            dmc.SegmentedControl(
-                id="range",
-                value=RANGES[0].key,
-                data=[{"value": entry.key, "label": entry.label} for entry in RANGES],
-                size="sm",
-                **attributes(aria_label="Range"),
+            html.Div(  # it scrolls, not the control, whose mark would not scroll with it
+                dmc.SegmentedControl(
+                    id="range",
+                    value=RANGES[0].key,
+                    data=[{"value": entry.key, "label": entry.label} for entry in RANGES],
+                    size="sm",
+                    **attributes(aria_label="Range"),
+                ),
+                id="ranges",
+                className="ranges",
             ),
             dmc.Button(
                 "Pause", id="pause", variant="default", size="sm", miw=92, className="pause"

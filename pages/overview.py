@@ -181,6 +181,17 @@ def start_demo_load(_clicks: int) -> str:
     return load_run.start(load_run.DEFAULT_REQUEST)
 
 
+def first_visit() -> html.Div:
+    """Until it is dismissed, see `assets/first_visit.js`: what this is, and what to try first."""
+    return html.Div(
+        [
+            html.P([IN_SHORT, html.Br(), TRY_FIRST]),
+            dmc.Button("Got it", id="first-visit-over", variant="default", size="sm"),
+        ],
+        className="first-visit",
+    )
+
+
 def layout(**_query: str) -> html.Div:
     """The page; the view in the query is the time bar's."""
     reason = why_not()
@@ -191,12 +202,18 @@ def layout(**_query: str) -> html.Div:
     return panels.page_frame(
         PAGE,
         "Overview",
+        first_visit(),
         panels.judgement("overview-verdict"),
         dmc.SimpleGrid(
             cols=panels.CARD_COLUMNS,
             spacing="sm",
             verticalSpacing="sm",
             children=[stat_card(*card) for card in CARDS],
+        ),
+        panels.panel(
+            "Listeners",
+            "The servers hosted by this dashboard, in background threads.",
+            html.Div(id="overview-listeners"),
         ),
         panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
         html.Div(
@@ -208,11 +225,6 @@ def layout(**_query: str) -> html.Div:
             ),
             id="overview-fleet-panel",
             style=HIDDEN,
-        ),
-        panels.panel(
-            "Listeners",
-            "The servers hosted by this dashboard, in background threads.",
-            html.Div(id="overview-listeners"),
         ),
         controls=start,
     )
