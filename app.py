@@ -14,13 +14,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import dash
-from flask_compress import Compress
 
 from components import endpoints, guard
 from components.authority import dashboard_for
 from components.client import ForwardedMiddleware
 from components.dash_doors import no_doors
-from components.delivery import LOADED_FIRST, delivery_settings, index_page
+from components.delivery import compression
+from components.delivery.document import FingerprintingDash
 from components.path_prefix import PathPrefixMiddleware
 from components.shell import connect, shell
 from servescope.addresses import url_of
@@ -51,19 +51,16 @@ def create_app(settings: Settings | None = None) -> dash.Dash:
     runtime = Runtime(settings)
     flask = guard.GuardedFlask("servescope", static_folder=None)
     prefix = settings.path_prefix
-    flask.config.update(delivery_settings())
     flask.extensions["servescope"] = dashboard_for(runtime)
     with no_doors():
-        app = dash.Dash(
+        app = FingerprintingDash(
             __name__,
-            server=flask,  # type: ignore[arg-type]  # Dash annotates a bool, documents a Flask app
+            server=flask,
             title="Servescope",
             update_title="",
             use_pages=True,
             suppress_callback_exceptions=True,
             health_endpoint="health",
-            index_string=index_page(prefix),
-            assets_ignore="|".join(LOADED_FIRST),
             requests_pathname_prefix=f"{prefix}/",
             routes_pathname_prefix="/",  # PathPrefixMiddleware takes the prefix away
             enable_mcp=False,
@@ -72,7 +69,7 @@ def create_app(settings: Settings | None = None) -> dash.Dash:
     connect()
     endpoints.connect(flask)
     app.layout = shell
-    Compress(flask)
+    compression.connect(flask)
     guard.connect(app, flask, settings.public_origin)
     _go_behind_proxies(flask, settings)
     return app

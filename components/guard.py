@@ -18,7 +18,7 @@ from werkzeug.exceptions import HTTPException
 
 from components import callback_requests, client
 from components.callback_requests import CallbackRefusedError, StrictJSON
-from components.delivery import security_headers
+from components.delivery.security_headers import security_headers
 from components.same_origin import refuse_foreign
 from servescope.errors import ServescopeError
 from servescope.rate_limited_log import RateLimitedLog
@@ -35,6 +35,9 @@ _PAGE: Final = "<path:path>"
 
 _NOT_FOUND: Final = "not_found_404"
 _LONGEST_PATH: Final = 200
+LONGEST_BODY: Final = 1024 * 1024
+"""Bytes of a request: a page's poll has a few thousand. A longer one is answered with 413."""
+
 _ORDINARY: Final = {
     HTTPStatus.NOT_FOUND,
     HTTPStatus.METHOD_NOT_ALLOWED,
@@ -49,6 +52,8 @@ class GuardedFlask(Flask):
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
+        self.config["MAX_CONTENT_LENGTH"] = LONGEST_BODY
+        self.config["DEBUG"] = False  # FLASK_DEBUG would pass errors by our handlers, to the server
         self.json = StrictJSON(self)
         self._faults = RateLimitedLog(logger)
 

@@ -40,8 +40,6 @@ def shell() -> dmc.MantineProvider:
         children=[
             dcc.Interval(id=TICK, interval=POLL_MS),
             dcc.Store(id=VIEW),
-            # Brings plotly.js, which Dash loads with the first Graph; we draw into plain elements.
-            html.Div(dcc.Graph(figure={"data": []}), className="plotly-loader", hidden=True),
             dmc.AppShell(
                 id="app-shell",
                 header={"height": HEADER_PX},

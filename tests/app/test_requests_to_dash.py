@@ -9,7 +9,7 @@ import pytest
 from components import guard, same_origin
 from components.callback_requests import CALLBACKS as ENDPOINT
 from components.callback_requests import VALUES
-from components.delivery import LONGEST_BODY
+from components.guard import LONGEST_BODY
 from servescope.errors import SettingsError, StoreFullError
 from servescope.rate_limited_log import RateLimitedLog
 from servescope.settings import Settings
@@ -354,16 +354,6 @@ def test_kinds_beyond_a_bound_share_a_line(caplog):
         limited.line(logging.WARNING, number, "from %d", number)
     assert len(caplog.records) == 257
     assert len(limited._kinds) == 257
-
-
-def test_a_static_file_is_compressed_once(client):
-    page = client.get("/").get_data(as_text=True)
-    path = next(part for part in page.split('"') if "plotly.min" in part or "dash_renderer" in part)
-    gzip = {"Accept-Encoding": "gzip"}
-    first, second = client.get(path, headers=gzip), client.get(path, headers=gzip)
-    assert first.headers["Content-Encoding"] == "gzip"
-    assert first.data == second.data
-    assert len(first.data) < len(client.get(path).data) / 2
 
 
 def test_a_bare_server_starts_its_part_with_the_first_request(client):

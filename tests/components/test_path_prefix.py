@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 from werkzeug.test import Client
 
-from components.delivery import index_page
 from components.path_prefix import PathPrefixMiddleware
 
 
@@ -42,11 +41,3 @@ def test_the_prefix_goes_to_script_name(environ, seen):
 def test_the_bare_prefix_leads_below_it(query, location):
     answer = Client(PathPrefixMiddleware(app, "/scope")).get("/scope", query_string=query)
     assert (answer.status_code, answer.headers["Location"]) == (308, location)
-
-
-def test_the_document_names_its_scripts_below_the_prefix():
-    page = index_page("/scope")
-    assert '<script src="/scope/assets/below_prefix.js" data-prefix="/scope/"></script>' in page
-    assert '<script src="/scope/assets/color_scheme.js"></script>' in page
-    assert "below_prefix.js" not in index_page("")
-    assert '<script src="/assets/color_scheme.js"></script>' in index_page("")

@@ -1,0 +1,87 @@
+"""How long a browser takes to the first graph, on its first visit and on its second, and its bytes.
+
+Starts a dashboard in a data folder of its own for each tree, and visits the overview in turns, each
+round in a browser without a cache and then again with what it has kept. Prints medians: time to
+the first graph, CPU time of the page's main thread until then, bytes over the wire, requests.
+On a machine that others use, only the ratios of trees that took turns say something.
+
+    python benchmarks/visits.py [--rounds 9] [--path /] [TREE …]
+
+A TREE is a folder with another state of the repository; without one, it is this one alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any, Final
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from playwright.sync_api import sync_playwright
+
+from tests.browser.conftest import CHROMIUM, DESKTOP, FLAGS
+from tests.browser.traffic import Visit, visit
+from tests.processes import ROOT, Dashboards
+
+KINDS: Final = ("first visit", "second visit")
+WARM_UP_S: Final = 5
+"""After which the graphs have lines to draw."""
+
+
+def main(trees: list[Path], path: str, rounds: int) -> None:
+    """Measure all trees in turns, and print a row for each and each kind of visit."""
+    visits: dict[tuple[Path, str], list[Visit]] = {}
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        dashboards = Dashboards(Path(folder))
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        try:
+            urls = {
+                tree: dashboards(folder=Path(folder) / str(index), cwd=tree).url
+                for index, tree in enumerate(trees)
+            }
+            time.sleep(WARM_UP_S)
+            for _ in range(rounds):
+                for tree, url in urls.items():
+                    both = visit_twice(browser, url + path)
+                    for kind, one in zip(KINDS, both, strict=True):
+                        visits.setdefault((tree, kind), []).append(one)
+        finally:
+            browser.close()
+            dashboards.end()
+    print(f"{rounds} rounds, medians: first graph ms, main thread CPU ms, kB, requests")
+    for (tree, kind), all_of_it in visits.items():
+        print(f"{tree!s:40} {kind:13}", summary(all_of_it))
+
+
+def visit_twice(browser: Any, url: str) -> tuple[Visit, Visit]:
+    """Visit in a browser without a cache, then with what it kept."""
+    context = browser.new_context(**DESKTOP)
+    try:
+        return visit(context, url), visit(context, url)
+    finally:
+        context.close()
+
+
+def summary(visits: list[Visit]) -> str:
+    """Medians of the visits, as columns."""
+    figures = (
+        [one.first_graph_ms for one in visits],
+        [one.main_thread_ms for one in visits],
+        [one.bytes / 1000 for one in visits],
+        [float(len(one.fetched)) for one in visits],
+    )
+    return "".join(f"{statistics.median(values):10.0f}" for values in figures)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("trees", nargs="*", type=Path, default=[ROOT])
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--path", default="/")
+    options = parser.parse_args()
+    main(options.trees, options.path, options.rounds)

@@ -1,0 +1,1 @@
+"""How pages reach the browser: their document, the files it names, compression, headers."""

@@ -1,0 +1,124 @@
+"""The document around the pages: what the browser loads, in which order."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import dash
+
+from components.delivery.static_files import ASSETS, SUITES, StaticFiles
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+LOADED_FIRST: Final = ("below_prefix.js", "color_scheme.js")
+"""The assets that run before the first paint."""
+
+TABLES_LOADER: Final = "load_tables.js"
+"""Stands in the document instead of the tables' 1.3 MB, which it loads with the first table."""
+
+PLOTLY: Final = "vendor/plotly-cartesian/plotly-cartesian.min.js"
+"""Plotly.js with the trace types of flat axes, a third of the bytes of the one that Dash brings."""
+
+PLACED: Final = (*LOADED_FIRST, TABLES_LOADER)
+"""Assets that have a place of their own; Dash leaves them out of the scripts at the end."""
+
+VENDORED: Final = "vendor"
+"""The folder of `assets` that Dash leaves out too."""
+
+_INDEX: Final = """<!DOCTYPE html>
+<html lang="en">
+    <head>
+        {%metas%}
+        <meta name="viewport" content="width=device-width, initial-scale=1">
+        <meta name="color-scheme" content="light dark">
+        <title>{%title%}</title>
+        {%favicon%}
+        <!-- loaded first -->
+        {%css%}
+    </head>
+    <body>
+        <noscript>Servescope draws its graphs in the browser: please allow scripts.</noscript>
+        {%app_entry%}
+        <footer>
+            {%config%}
+            {%scripts%}
+            {%renderer%}
+        </footer>
+    </body>
+</html>
+"""
+
+_FIRST_MARK: Final = "<!-- loaded first -->"
+_FILE_OF_TAG: Final = re.compile(r'(<(?:script|link)\b[^>]*?\b(?:src|href)=")([^"]*)(")')
+_SCRIPT: Final = re.compile(r'<script src="([^"]*)"></script>\n?')
+_TABLES: Final = "/dash_ag_grid/"
+_UNUSED: Final = "/dash_table/"
+"""Part of Dash, deprecated, on none of our pages."""
+
+
+class FingerprintingDash(dash.Dash):
+    """Dash whose documents name each file with the fingerprint of its content."""
+
+    def __init__(self, name: str, **options: Any) -> None:
+        super().__init__(
+            name,
+            index_string=_INDEX,
+            assets_ignore="|".join(PLACED),
+            assets_path_ignore=[VENDORED],
+            **options,
+        )
+        self.static_files = StaticFiles(
+            self.registered_paths,
+            Path(self.config.assets_folder),
+            self.config.requests_pathname_prefix,
+        )
+        _replace_view(self.server, f"/{SUITES}", self.static_files.component_file)
+        _replace_view(self.server, f"/{ASSETS}", self.static_files.asset)
+
+    def interpolate_index(self, *, scripts: str, **parts: Any) -> str:  # type: ignore[override]
+        """Write the document; Dash asks for it at each full page load, with all parts by name."""
+        files = self.static_files
+        document: str = super().interpolate_index(  # type: ignore[no-untyped-call]  # Dash has none
+            scripts=body_scripts(scripts, files), **parts
+        )
+        document = document.replace(_FIRST_MARK, head_scripts(files))
+        return _FILE_OF_TAG.sub(lambda tag: tag[1] + files.url(tag[2]) + tag[3], document)
+
+
+def head_scripts(files: StaticFiles) -> str:
+    """The scripts in the head.
+
+    Plotly is fetched beside those of the body and runs after them, so it is there when the first
+    figures come.
+    """
+    below_prefix, color_scheme, plotly = map(files.asset_url, (*LOADED_FIRST, PLOTLY))
+    tags = [f'<script src="{color_scheme}"></script>', f'<script defer src="{plotly}"></script>']
+    if files.prefix != "/":
+        tags.insert(0, f'<script src="{below_prefix}" data-prefix="{files.prefix}"></script>')
+    return "".join(tags)
+
+
+def body_scripts(scripts: str, files: StaticFiles) -> str:
+    """Dash's scripts, with the loader of tables in the place of their code."""
+
+    def instead(tag: re.Match[str]) -> str:
+        source = tag[1]
+        if _UNUSED in source:
+            return ""
+        if _TABLES in source:
+            loader, tables = files.asset_url(TABLES_LOADER), files.url(source)
+            return f'<script src="{loader}" data-tables="{tables}"></script>\n'
+        return tag[0]
+
+    return _SCRIPT.sub(instead, scripts)
+
+
+def _replace_view(flask: Flask, path: str, view: Any) -> None:
+    """Put `view` in the place of the one view whose rule begins with `path`."""
+    (endpoint,) = {
+        rule.endpoint for rule in flask.url_map.iter_rules() if rule.rule.startswith(path)
+    }
+    flask.view_functions[endpoint] = view

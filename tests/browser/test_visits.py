@@ -1,0 +1,87 @@
+"""A first and a second visit in the browser: how much is loaded, and what stays in its cache."""
+
+from __future__ import annotations
+
+import urllib.request
+
+import pytest
+
+from tests.browser.conftest import DESKTOP
+from tests.browser.traffic import visit
+
+FIRST_BYTES = 1_200_000
+FIRST_REQUESTS = 30
+SECOND_BYTES = 40_000
+POLL = "_dash-update-component"
+ASKED_EACH_TIME = {"", "_dash-layout", "_dash-dependencies", POLL}
+
+
+@pytest.fixture
+def visit_again(chromium, dashboard):
+    """Visit a page again and again, in a browser that has seen nothing before."""
+    context = chromium.new_context(**DESKTOP)
+    yield lambda path: visit(context, dashboard.url + path)
+    context.close()
+
+
+def paths(one, dashboard):
+    """What was asked for, without queries."""
+    return [
+        fetched.url.removeprefix(dashboard.url).partition("?")[0].strip("/")
+        for fetched in one.fetched
+    ]
+
+
+def test_a_first_visit_is_small_and_a_second_asks_for_no_file(visit_again, dashboard):
+    first, second = visit_again("/"), visit_again("/")
+    assert first.bytes < FIRST_BYTES
+    assert len(first.fetched) < FIRST_REQUESTS
+    elsewhere = ("/dash_ag_grid/", "async-graph.js", "/plotly.min.js")
+    assert not [path for path in paths(first, dashboard) if any(part in path for part in elsewhere)]
+    assert second.bytes < SECOND_BYTES
+    asked = paths(second, dashboard)
+    assert set(asked) == ASKED_EACH_TIME
+    others = [path for path in asked if path != POLL]
+    assert len(others) == len(set(others))
+    assert {fetched.status for one in (first, second) for fetched in one.fetched} == {200}
+
+
+TABLE_CODE = "/dash_ag_grid/dash_ag_grid."
+TABLE_IS_THERE = "document.querySelector('.ag-root .ag-header-cell-text') !== null"
+
+
+def test_the_code_of_tables_is_loaded_with_the_first_table_and_kept(open_page):
+    watched = open_page("/").wait_drawn("overview-requests")
+    loaded = []
+    watched.page.on("request", lambda request: loaded.append(request.url))
+    for name in ("Ports", "Load", "Requests"):
+        watched.follow(name).until(TABLE_IS_THERE)
+    assert len([url for url in loaded if TABLE_CODE in url]) == 1
+    watched.open("/ports").until(TABLE_IS_THERE)
+    over_the_wire = watched.page.evaluate(
+        "part => performance.getEntriesByType('resource')"
+        ".filter(entry => entry.name.includes(part)).map(entry => entry.transferSize)",
+        TABLE_CODE,
+    )
+    assert over_the_wire == [0]
+
+
+def test_plotly_knows_the_type_of_each_trace(dashboard, kept_page, visit):
+    """It draws a type that its bundle has not as a scatter, without a word."""
+    address = f"http://127.0.0.1:{dashboard.port('wsgi')}/whoami"
+    for _ in range(20):
+        urllib.request.urlopen(address, timeout=10).close()
+    seen = set()
+    for name in ("Overview", "Requests", "Latency", "Ports", "Host", "Load"):
+        page = visit(name).page
+        kept_page.until(
+            "[...document.querySelectorAll('.live-graph')].filter(graph => graph.clientWidth)"
+            ".every(graph => ['drawn', 'empty'].includes(graph.dataset.state))"
+        )
+        types = page.evaluate(
+            "[...document.querySelectorAll('.live-graph-plot.js-plotly-plot')].flatMap(plot =>"
+            " plot._fullData.map((trace, i) => [plot.data[i].type, trace.type]))"
+        )
+        assert [pair for pair in types if pair[0] != pair[1]] == []
+        seen |= {asked for asked, _ in types}
+    assert {"bar", "heatmap", "scatter"} <= seen
