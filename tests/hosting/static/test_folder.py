@@ -387,7 +387,7 @@ def test_a_pipe_that_takes_a_files_place_holds_nobody(
 
 def shrink(path: Path, times: int, monkeypatch) -> None:
     """Let the file become shorter `times` times, each time between its size and its content."""
-    select = folder.select
+    select = folder_module.select
     left = [times]
 
     def shrinking(*arguments, **named):
@@ -428,7 +428,7 @@ def test_a_file_that_shrinks_again_and_again_is_asked_for_later(
 def test_a_folder_that_is_removed_while_it_is_listed_is_not_there(
     client: FolderClient, folder: Path, monkeypatch
 ):
-    read_entries = folder.read_entries
+    read_entries = folder_module.read_entries
 
     def removed(*arguments):
         shutil.rmtree(folder / "sub")
@@ -442,7 +442,7 @@ def test_a_folder_that_is_removed_while_it_is_listed_is_not_there(
 
 
 def test_a_folder_that_a_link_replaces_is_not_left(client: FolderClient, folder: Path, monkeypatch):
-    read_entries = folder.read_entries
+    read_entries = folder_module.read_entries
 
     def replaced(*arguments):
         (folder / "sub").rename(folder / "sub-before")

@@ -23,7 +23,7 @@ from tests.serving.raw_client import CLOSING, exchange
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-REPOSITORY = Path(__file__).parents[2]
+REPOSITORY = Path(__file__).parents[3]
 SPEC = ListenerSpec(
     name="forked",
     address="127.0.0.1",
