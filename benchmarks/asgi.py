@@ -36,7 +36,7 @@ async def app(scope: dict[str, Any], _receive: Any, send: Any) -> None:
 def serve(port: int) -> None:
     """Serve the app until stdin closes."""
     from servescope.recording.recorder import Recorder
-    from servescope.records import (
+    from servescope.records.listeners import (
         AppKind,
         ConcurrencyModel,
         ListenerOptions,

@@ -110,7 +110,7 @@ def serve(kind: str, port: int) -> None:
         ThreadingHTTPServer(("127.0.0.1", port), Handler).serve_forever()
         return
     from servescope.recording.recorder import Recorder
-    from servescope.records import AppKind, ConcurrencyModel, ListenerSpec
+    from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerSpec
     from servescope.serving import start_listener
 
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})

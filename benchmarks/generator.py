@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from servescope.load.supervisor import GeneratorProcess
 from servescope.load.tls_connections import Trust
-from servescope.records import LoadPlan
+from servescope.records.load import LoadPlan
 from servescope.serving.tls.certificates import context_of, read_pair, self_signed_pair, shown
 from servescope.wire.tls_channel import TlsChannel
 

@@ -82,7 +82,12 @@ PEERS: dict[str, list[str]] = {
 def serve(model: str, port: int) -> None:
     """Serve with Servescope, until SIGTERM."""
     from servescope.recording.recorder import Recorder
-    from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
+    from servescope.records.listeners import (
+        AppKind,
+        ConcurrencyModel,
+        ListenerOptions,
+        ListenerSpec,
+    )
     from servescope.serving import start_listener
 
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})

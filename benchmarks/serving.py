@@ -151,7 +151,12 @@ def servers() -> list[Server]:
 def host(model: str, case: str, port: int, folder: str) -> None:
     """Serve with one of our models until standard input ends."""
     from servescope.recording.recorder import Recorder
-    from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
+    from servescope.records.listeners import (
+        AppKind,
+        ConcurrencyModel,
+        ListenerOptions,
+        ListenerSpec,
+    )
     from servescope.serving import start_listener
 
     kind, app = AppKind.WSGI, "serving:wsgi_app"

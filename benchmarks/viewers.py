@@ -26,7 +26,7 @@ from urllib.parse import urlsplit
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from servescope.records import LoadPlan, RunState
+from servescope.records.load import LoadPlan, RunState
 from tests.processes import Dashboards, children, eventually, gunicorn
 
 VIEWERS: Final = 50

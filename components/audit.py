@@ -7,8 +7,9 @@ from dataclasses import fields
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from servescope.comparison import ComparisonPlan
-    from servescope.records import ListenerOverrides, LoadPlan
+    from servescope.records.comparisons import ComparisonPlan
+    from servescope.records.listeners import ListenerOverrides
+    from servescope.records.load import LoadPlan
 
 logger = logging.getLogger("servescope.audit")
 

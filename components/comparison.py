@@ -16,13 +16,14 @@ from components.load_run import ms
 from components.server_form import how
 from servescope.figures import theme, units
 from servescope.figures.run_time import LINES, small_multiples
-from servescope.records import AppKind, ListenerOptions, RunState
+from servescope.records.listeners import AppKind, ListenerOptions
+from servescope.records.load import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from servescope.comparison import Comparison, ComparisonPlan, Contender
-    from servescope.records import LoadRun
+    from servescope.records.comparisons import Comparison, ComparisonPlan, Contender
+    from servescope.records.load import LoadRun
 
 EMPTY: Final = (
     "Nothing compared yet. Press Compare: it sends the same requests to a server that answers one "

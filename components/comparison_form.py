@@ -9,7 +9,7 @@ from dash import html
 
 from components.help import attributes
 from servescope.actions.comparisons import ComparisonRequest
-from servescope.records import ConcurrencyModel
+from servescope.records.listeners import ConcurrencyModel
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

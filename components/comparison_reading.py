@@ -11,7 +11,7 @@ from servescope.figures import units
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from servescope.comparison import Comparison, Contender
+    from servescope.records.comparisons import Comparison, Contender
 
 ALIKE: Final = 1.2
 """Figures that differ by less than this factor are told as alike: a second run may swap them."""

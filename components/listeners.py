@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from dash import html
 
-from servescope.records import UNIX, ConcurrencyModel, ListenerState
+from servescope.records.listeners import UNIX, ConcurrencyModel, ListenerState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from servescope.records import ListenerStatus
+    from servescope.records.listeners import ListenerStatus
 
 
 def listener_table(listeners: Sequence[ListenerStatus]) -> html.Div:

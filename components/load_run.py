@@ -12,12 +12,12 @@ from components.status import sentence
 from servescope.actions.load_runs import LoadRunRequest
 from servescope.errors import ServescopeError
 from servescope.figures import units
-from servescope.records import TERMINAL_STATES
+from servescope.records.load import TERMINAL_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from servescope.records import LoadPlan, LoadRun
+    from servescope.records.load import LoadPlan, LoadRun
 
 DEFAULT_REQUEST: Final = LoadRunRequest(listener="wsgi", target="/", rate=200, seconds=30)
 """Enough to move every graph, little enough for any machine."""

@@ -13,7 +13,7 @@ from components.help import attributes
 from components.status import sentence
 from servescope.actions.listeners import ListenerRequest, NewListenerRequest
 from servescope.errors import ListenerRefusedError
-from servescope.records import (
+from servescope.records.listeners import (
     UNIX,
     AppKind,
     ConcurrencyModel,

@@ -9,16 +9,16 @@ from dash import html
 
 from servescope.figures import units
 from servescope.queries import comparison, load
-from servescope.records import RunState
+from servescope.records.load import RunState
 from servescope.settings import ALL_HOSTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from servescope.comparison import Comparison
     from servescope.queries.context import QueryContext
     from servescope.queries.rows import DashboardStatus
-    from servescope.records import LoadRun
+    from servescope.records.comparisons import Comparison
+    from servescope.records.load import LoadRun
 
 Props = dict[str, dict[str, Any]]
 

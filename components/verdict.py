@@ -9,13 +9,13 @@ from dash import html
 
 from components.cards import BAD, WARN, by_limits
 from servescope.figures import units
-from servescope.records import ListenerState
+from servescope.records.listeners import ListenerState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from servescope.queries.rows import Signals
-    from servescope.records import ListenerStatus
+    from servescope.records.listeners import ListenerStatus
 
 ERROR_RATIO: Final = (0.001, 0.01)
 ACCEPT_QUEUE_RATIO: Final = (0.5, 0.9)

@@ -21,11 +21,11 @@ from components.help import attributes
 from components.live import Feed, LiveGraph, LivePage, Props, connect
 from components.request_table import is_row, matches, opened, request_table, table_row
 from servescope import catalog
-from servescope.comparison import is_contender
 from servescope.figures import theme
 from servescope.figures.lines import LinePlot
 from servescope.queries import requests as log
 from servescope.queries import traffic
+from servescope.records.comparisons import is_contender
 
 if TYPE_CHECKING:
     from servescope.queries.context import QueryContext

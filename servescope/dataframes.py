@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from servescope.catalog import Metric
     from servescope.queries.export import Rows
-    from servescope.records import Labels
+    from servescope.records.metrics import Labels
 
 Duration = timedelta | np.timedelta64
 Moment = datetime | np.datetime64 | Duration | str | float

@@ -37,7 +37,7 @@ from servescope.addresses import checked_address, checked_listen_address
 from servescope.data_folder import default_data_dir
 from servescope.errors import SettingsError
 from servescope.paths import absolute
-from servescope.records import ConcurrencyModel
+from servescope.records.listeners import ConcurrencyModel
 from servescope.secret_file import read_secret
 from servescope.service_links import service_links
 

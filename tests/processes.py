@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from servescope.control import Control
-from servescope.records import ListenerState
+from servescope.records.listeners import ListenerState
 from servescope.runtime.election import LeaderLock
 from tests.waiting import eventually
 

@@ -18,7 +18,7 @@ from servescope.formats.exposition_text import TextFormat, render
 from servescope.formats.prometheus_names import family_name
 from servescope.queries.export import rows, wanted
 from servescope.queries.scrape import Totals
-from servescope.records import Sample
+from servescope.records.metrics import Sample
 from servescope.settings import Settings
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.engine.names import own_labels

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from servescope.errors import SettingsError
-from servescope.records import UNIX, ListenerOptions
+from servescope.records.listeners import UNIX, ListenerOptions
 from servescope.settings import (
     PREFIX,
     SECRETS,

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from servescope.actions import fields
 from servescope.actions.compared_endpoints import compared_endpoints
 from servescope.actions.hostable_apps import why_not_hostable
-from servescope.comparison import LEAST_MODELS, ComparisonPlan
 from servescope.errors import LoadRefusedError
 from servescope.load.plan import check_shape
-from servescope.records import ConcurrencyModel
+from servescope.records.comparisons import LEAST_MODELS, ComparisonPlan
+from servescope.records.listeners import ConcurrencyModel
 
 if TYPE_CHECKING:
-    from servescope.comparison import Comparison
     from servescope.control.comparisons import Comparisons
+    from servescope.records.comparisons import Comparison
     from servescope.settings import Settings
 
 

@@ -14,7 +14,7 @@ import psutil
 from servescope.actions import fields
 from servescope.actions.hostable_apps import why_not_hostable
 from servescope.errors import ListenerError, ListenerRefusedError
-from servescope.records import (
+from servescope.records.listeners import (
     AppKind,
     ConcurrencyModel,
     ListenerOverrides,

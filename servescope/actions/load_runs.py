@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from servescope.actions import fields
 from servescope.errors import LoadRefusedError
 from servescope.load.plan import check
-from servescope.records import LoadPlan
+from servescope.records.load import LoadPlan
 
 if TYPE_CHECKING:
     from servescope.control import Control
     from servescope.control.load_runs import LoadRuns
-    from servescope.records import LoadRun
+    from servescope.records.load import LoadRun
     from servescope.settings import Settings
 
 

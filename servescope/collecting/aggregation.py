@@ -8,7 +8,8 @@ import numpy as np
 
 from servescope import catalog
 from servescope.histogram import BUCKETS, bucket_indexes
-from servescope.records import LoadOutcome, Stage
+from servescope.records.load import LoadOutcome
+from servescope.records.requests import Stage
 from servescope.request_fields import Method, RequestFlag
 from servescope.store.base import Frame, HistogramDelta, SeriesKey
 from servescope.store.codec.rows import distinct

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
-    from servescope.records import Labels, RequestDetail, Sample
+    from servescope.records.metrics import Labels, Sample
+    from servescope.records.requests import RequestDetail
     from servescope.store.base import Store
 
 logger = logging.getLogger(__name__)

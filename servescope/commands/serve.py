@@ -17,7 +17,7 @@ from servescope.errors import DataFolderError, ListenerError, UsageError
 from servescope.forked_child import restore_signals_in_children
 from servescope.hosting.app_import import import_app, kind_of
 from servescope.paths import absolute, expanded
-from servescope.records import (
+from servescope.records.listeners import (
     SELF_SIGNED,
     UNIX,
     AccessLogFormat,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
-    from servescope.records import ListenerStatus
+    from servescope.records.listeners import ListenerStatus
 
 HELP: Final = "serve an app or a folder, and record it, without a dashboard"
 GRACE_S: Final = 5.0

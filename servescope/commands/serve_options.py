@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from servescope.records import ConcurrencyModel, ListenerOptions
+from servescope.records.listeners import ConcurrencyModel, ListenerOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import LoadRefusedError
-from servescope.records import TERMINAL_STATES
+from servescope.records.load import TERMINAL_STATES
 
 if TYPE_CHECKING:
     import sqlite3

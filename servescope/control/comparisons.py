@@ -6,10 +6,10 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
-from servescope.comparison import Comparison, ComparisonPlan, Contender
 from servescope.control.admission import NOT_OVER, TERMINAL, refuse_beside_other_load
 from servescope.errors import LoadRefusedError
-from servescope.records import RunState
+from servescope.records.comparisons import Comparison, ComparisonPlan, Contender
+from servescope.records.load import RunState
 
 if TYPE_CHECKING:
     import sqlite3

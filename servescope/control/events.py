@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from servescope.records import Event, EventKind
+from servescope.records.dashboard import Event, EventKind
 
 if TYPE_CHECKING:
     from servescope.store.sqlite.database import Database

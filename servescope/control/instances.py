@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from servescope.records import Instance, Role
+from servescope.records.dashboard import Instance, Role
 
 if TYPE_CHECKING:
     import sqlite3

@@ -12,7 +12,7 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from servescope.records import ListenerOverrides, ListenerStatus
+from servescope.records.listeners import ListenerOverrides, ListenerStatus
 
 if TYPE_CHECKING:
     import sqlite3

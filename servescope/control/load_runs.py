@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from servescope.control.admission import NOT_OVER, TERMINAL, refuse_beside_other_load
 from servescope.errors import LoadRefusedError
-from servescope.records import LoadPlan, LoadRun, RunState
+from servescope.records.load import LoadPlan, LoadRun, RunState
 
 if TYPE_CHECKING:
     import sqlite3

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from servescope.queries.scrape import Family, HistogramTotal
-    from servescope.records import Labels
+    from servescope.records.metrics import Labels
 
 BOUND_EXPONENTS: Final = range(-13, 5)
 _BOUND_INDEXES: Final = np.array(

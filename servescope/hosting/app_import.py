@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from servescope.errors import AppImportError
 from servescope.monkey_patching import threads_patched_by
-from servescope.records import AppKind
+from servescope.records.listeners import AppKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable

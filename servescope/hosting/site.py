@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from servescope.hosting.exchange import Exchange
-    from servescope.records import ListenerOptions
+    from servescope.records.listeners import ListenerOptions
     from servescope.wire.forwarded import TrustedProxies
 
 _NS = 1_000_000_000

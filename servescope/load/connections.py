@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from servescope.records import LoadOutcome
+from servescope.records.load import LoadOutcome
 from servescope.sockets.timestamps import stamp_arrivals
 from servescope.wire.http1_client import ClientConnection
 

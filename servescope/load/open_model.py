@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Final
 from servescope.errors import ProtocolError
 from servescope.load.connections import Connection, descriptors_for
 from servescope.load.tls_connections import TlsConnection
-from servescope.records import LoadOutcome
+from servescope.records.load import LoadOutcome
 from servescope.sockets.binding import family_of
 from servescope.sockets.timestamps import CONTROL_BYTES, arrival_ns
 
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
     from servescope.load.tally import Tally
     from servescope.load.tls_connections import TrustedServer
-    from servescope.records import LoadPlan
+    from servescope.records.load import LoadPlan
     from servescope.wire.http1_client import Response
 
 _NS: Final = 1_000_000_000

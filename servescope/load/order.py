@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 
 from servescope.errors import LoadRefusedError
 from servescope.load.tls_connections import Trust
-from servescope.records import LoadPlan
+from servescope.records.load import LoadPlan
 
 
 @dataclass(frozen=True, slots=True)

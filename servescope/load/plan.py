@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Final
 from servescope.addresses import reachable
 from servescope.errors import LoadRefusedError
 from servescope.load.tls_connections import Trust
-from servescope.records import UNIX, ListenerState
+from servescope.records.listeners import UNIX, ListenerState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from servescope.records import ListenerStatus, LoadPlan
+    from servescope.records.listeners import ListenerStatus
+    from servescope.records.load import LoadPlan
 
 MAX_REQUESTS: Final = 3_000_000
 """Most requests of one run: the generator keeps every latency, 32 bytes a request in all."""

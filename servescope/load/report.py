@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from servescope.records import LoadOutcome
+from servescope.records.load import LoadOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -12,13 +12,13 @@ from servescope.child_process import let_go, say, start_child
 from servescope.errors import LoadRefusedError
 from servescope.load.order import Order
 from servescope.load.report import Progress, Result
-from servescope.records import RunState
+from servescope.records.load import RunState
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from servescope.load.tls_connections import Trust
-    from servescope.records import LoadPlan
+    from servescope.records.load import LoadPlan
 
 MODULE: Final = "servescope.load.generator"
 MESSAGE_LIMIT: Final = 500

@@ -18,7 +18,7 @@ from servescope.load.report import (
     Result,
     quantile_ms,
 )
-from servescope.records import LoadOutcome
+from servescope.records.load import LoadOutcome
 from servescope.request_fields import Method, RequestFlag
 
 if TYPE_CHECKING:

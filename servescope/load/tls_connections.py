@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from servescope.errors import LoadRefusedError
 from servescope.load.connections import Connection
-from servescope.records import LoadOutcome
+from servescope.records.load import LoadOutcome
 from servescope.sockets.tls import TlsStream
 from servescope.wire.tls_channel import TlsChannel
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Sequence
 
-    from servescope.records import ShownCertificate
+    from servescope.records.listeners import ShownCertificate
 
 _HANDSHAKE: Final = LoadOutcome.HANDSHAKE
 _Received = tuple[bytes, "Sequence[tuple[int, int, bytes]]", int, Any]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from servescope.comparison import Comparison
     from servescope.queries.context import QueryContext
-    from servescope.records import LoadRun
+    from servescope.records.comparisons import Comparison
+    from servescope.records.load import LoadRun
 
 KEPT_SHOWN: Final = 20
 LONGEST_ID: Final = 9

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, Final
 from servescope.errors import EngineAwayError
 from servescope.queries.rows import DashboardStatus
 from servescope.queries.snapshots import FRESH_S, Snapshots
-from servescope.records import EventKind
+from servescope.records.dashboard import EventKind
 from servescope.settings import ALL_HOSTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from servescope.control import Control
-    from servescope.records import ListenerStatus
+    from servescope.records.listeners import ListenerStatus
     from servescope.settings import Settings
     from servescope.store.base import FleetStore, HostSeen, Store
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from servescope.catalog import Metric
-    from servescope.records import Labels
+    from servescope.records.metrics import Labels
     from servescope.store.base import Store
 
 MOST_ROWS: Final = 2_000_000

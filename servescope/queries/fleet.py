@@ -18,7 +18,7 @@ from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
-    from servescope.records import Labels
+    from servescope.records.metrics import Labels
     from servescope.store.base import FleetStore, HostSeen, Store
     from servescope.store.query import Query
 

@@ -10,7 +10,7 @@ from servescope import catalog
 from servescope.histogram import BUCKETS, EDGES, ERROR_BOUND, least_count, supported_quantiles
 from servescope.queries.rows import Distribution, Heat, Lines, StageRow
 from servescope.queries.traffic import of_listener
-from servescope.records import Stage
+from servescope.records.requests import Stage
 from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:

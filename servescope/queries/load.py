@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
     from servescope.queries.rows import Lines
     from servescope.queries.span import Span
-    from servescope.records import Event, LoadRun
+    from servescope.records.dashboard import Event
+    from servescope.records.load import LoadRun
 
 RUNS_SHOWN: Final = 50
 RUNS_ASKED: Final = 2 * RUNS_SHOWN

@@ -11,7 +11,7 @@ from servescope import catalog
 from servescope.queries.lines import joined, lines_by_label, renamed, selected
 from servescope.queries.rows import Lines, PortRow
 from servescope.queries.traffic import standing_listeners
-from servescope.records import ListenerState
+from servescope.records.listeners import ListenerState
 from servescope.sampling.owners import listening_table
 from servescope.store.query import Aggregation
 

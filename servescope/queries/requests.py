@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from servescope.queries.rows import LogRow
-from servescope.records import Stage
+from servescope.records.requests import Stage
 from servescope.request_fields import Protocol, RequestFlag
 
 if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
-    from servescope.records import RequestDetail
+    from servescope.records.requests import RequestDetail
 
 NEWEST: Final = 200
 _NS: Final = 1e9

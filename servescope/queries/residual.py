@@ -15,7 +15,7 @@ from servescope.store.query import Query
 if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
-    from servescope.records import LoadRun
+    from servescope.records.load import LoadRun
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from servescope.catalog import Metric
     from servescope.queries.context import QueryContext
-    from servescope.records import Labels
+    from servescope.records.metrics import Labels
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from servescope.store.query import Query
 
 if TYPE_CHECKING:
-    from servescope.records import Labels
+    from servescope.records.metrics import Labels
 
 STEPS: Final = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 10_800, 21_600, 86_400)
 """Steps in seconds a graph may have; each is a whole number of rows of the tier it is read from."""

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from servescope import catalog
-from servescope.comparison import is_contender
 from servescope.histogram import supported_quantiles
 from servescope.queries.lines import joined, lines_by_label, renamed, selected
 from servescope.queries.rows import Lines, RouteRow
+from servescope.records.comparisons import is_contender
 from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
-    from servescope.records import Labels
+    from servescope.records.metrics import Labels
 
 STATUS_CLASSES: Final = ("2xx", "3xx", "4xx", "5xx")
 TOP_ROUTES: Final = 8

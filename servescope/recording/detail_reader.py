@@ -17,7 +17,7 @@ from servescope.recording.detail_layout import (
     TEXTS_OFFSET,
 )
 from servescope.recording.record_layout import SEQUENCE, SEQUENCE_OFFSET, SLOT
-from servescope.records import RequestDetail, RequestRecord
+from servescope.records.requests import RequestDetail, RequestRecord
 from servescope.request_fields import Method, RequestFlag
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final
 
 from servescope.forked_child import disown_in_children, no_fork
 from servescope.recording import ring_file
-from servescope.records import Sample
+from servescope.records.metrics import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

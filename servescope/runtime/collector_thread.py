@@ -12,7 +12,8 @@ from servescope import catalog
 from servescope.collecting.collector import Collector
 from servescope.errors import StoreFullError
 from servescope.recording.recorder import RINGS
-from servescope.records import Event, EventKind, ListenerState, Role
+from servescope.records.dashboard import Event, EventKind, Role
+from servescope.records.listeners import ListenerState
 from servescope.sampling.base import Sampler, timed
 from servescope.sampling.container import ContainerSampler
 from servescope.sampling.host import host_samplers
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from servescope.control import Control
-    from servescope.records import Sample
+    from servescope.records.metrics import Sample
     from servescope.store.base import Store
 
 logger = logging.getLogger(__name__)

@@ -19,18 +19,17 @@ from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Final
 
 from servescope.actions.hostable_apps import why_not_hostable
-from servescope.comparison import NAME, Contender
 from servescope.errors import ListenerError, ServescopeError
 from servescope.hosting.app_import import import_app, kind_of
-from servescope.records import (
-    TERMINAL_STATES,
+from servescope.records.comparisons import NAME, Contender
+from servescope.records.listeners import (
     AppKind,
     ConcurrencyModel,
     ListenerSpec,
     ListenerState,
     ListenerStatus,
-    RunState,
 )
+from servescope.records.load import TERMINAL_STATES, RunState
 from servescope.runtime.listener_config import common_options
 from servescope.runtime.run_series import run_series
 from servescope.sampling.process_tree import usage_of
@@ -41,9 +40,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from servescope.comparison import Comparison, ComparisonPlan
     from servescope.control import Control
-    from servescope.records import LoadRun
+    from servescope.records.comparisons import Comparison, ComparisonPlan
+    from servescope.records.load import LoadRun
     from servescope.sampling.process_tree import TreeUsage
     from servescope.settings import Settings
     from servescope.store.base import Store

@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import ListenerError, PortNotPermittedError, PortTakenError, SettingsError
-from servescope.records import ListenerOptions
+from servescope.records.listeners import ListenerOptions
 from servescope.sampling.owners import holder_of
 from servescope.serving import bind
 from servescope.serving.private_listener import start_private_listener

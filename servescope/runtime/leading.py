@@ -12,7 +12,7 @@ from servescope.actions.hostable_apps import why_not_hostable
 from servescope.control.listeners import LEADER
 from servescope.recording.recorder import RINGS, Recorder
 from servescope.recording.ring_reader import stores_are_ordered
-from servescope.records import Event, EventKind
+from servescope.records.dashboard import Event, EventKind
 from servescope.runtime.collector_thread import CollectorThread
 from servescope.runtime.comparisons import ComparisonReconciler
 from servescope.runtime.listener_config import LOGS, added_listener, configured_listeners

@@ -10,7 +10,7 @@ from servescope.actions.hostable_apps import BUNDLED_SITE
 from servescope.errors import ListenerError, SettingsError
 from servescope.hosting.app_import import import_app, kind_of
 from servescope.paths import expanded
-from servescope.records import (
+from servescope.records.listeners import (
     AccessLogFormat,
     AppKind,
     ConcurrencyModel,
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from servescope.records import ListenerOverrides
+    from servescope.records.listeners import ListenerOverrides
     from servescope.settings import Settings
 
 LOGS: Final = "logs"

@@ -6,13 +6,14 @@ import logging
 import time
 from typing import TYPE_CHECKING
 
-from servescope.records import Event, EventKind
+from servescope.records.dashboard import Event, EventKind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from servescope.control import Control
-    from servescope.records import ListenerStatus, Sample
+    from servescope.records.listeners import ListenerStatus
+    from servescope.records.metrics import Sample
     from servescope.runtime.listeners import ListenerReconciler
 
 

@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import ListenerError, PortTakenError
-from servescope.records import (
+from servescope.records.listeners import (
     UNIX,
     ListenerOverrides,
     ListenerSpec,
     ListenerState,
     ListenerStatus,
-    Sample,
 )
 from servescope.runtime.listener_config import apply_overrides, resolve_app
 from servescope.sampling.owners import holder_of
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from servescope.recording.recorder import Recorder
+    from servescope.records.metrics import Sample
     from servescope.serving import RunningListener
 
 logger = logging.getLogger(__name__)

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Final
 from servescope.errors import LoadRefusedError
 from servescope.load.plan import check, destination, trust
 from servescope.load.supervisor import GeneratorProcess
-from servescope.records import TERMINAL_STATES, Event, EventKind, RunState
+from servescope.records.dashboard import Event, EventKind
+from servescope.records.load import TERMINAL_STATES, RunState
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from servescope.control import Control
     from servescope.load.report import Progress
-    from servescope.records import LoadRun
+    from servescope.records.load import LoadRun
     from servescope.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from servescope import catalog
 from servescope.store.query import Query
 
 if TYPE_CHECKING:
-    from servescope.records import LoadRun
+    from servescope.records.load import LoadRun
     from servescope.store.base import Store
 
 COLLECTED_S: Final = 4.0

@@ -13,7 +13,7 @@ from servescope.errors import DataFolderError, ServescopeError, UsageError
 from servescope.monkey_patching import threads_patched_by
 from servescope.queries.context import ProcessContext, QueryContext
 from servescope.recording.recorder import RINGS
-from servescope.records import Role
+from servescope.records.dashboard import Role
 from servescope.runtime.election import LOCK_NAME, LeaderLock
 from servescope.runtime.leading import Leader, write_leader_event
 from servescope.runtime.malloc import bound_freed_memory

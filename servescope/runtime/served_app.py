@@ -21,7 +21,8 @@ from servescope.control import Control
 from servescope.errors import ListenerError, ServescopeError
 from servescope.recording.recorder import RINGS, SAMPLES_SUFFIX, Recorder
 from servescope.recording.samples import SampleWriter
-from servescope.records import ListenerState, Role
+from servescope.records.dashboard import Role
+from servescope.records.listeners import ListenerState
 from servescope.runtime.collector_thread import CollectorThread
 from servescope.runtime.election import LeaderLock
 from servescope.runtime.leading import write_leader_event
@@ -35,7 +36,7 @@ from servescope.store.tiers import Retention
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from servescope.records import ListenerSpec, ListenerStatus
+    from servescope.records.listeners import ListenerSpec, ListenerStatus
     from servescope.settings import Settings
 
 logger = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 from weakref import WeakSet
 
 from servescope.catalog import SAMPLE_DURATION
-from servescope.records import Sample
+from servescope.records.metrics import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -15,7 +15,7 @@ from servescope.catalog import (
     CONTAINER_THROTTLED,
     CONTAINER_THROTTLED_TIME,
 )
-from servescope.records import Sample
+from servescope.records.metrics import Sample
 from servescope.sampling import cgroup
 from servescope.sampling.counters import Increases
 from servescope.sampling.host import parse_cpu_times, parse_meminfo
@@ -23,7 +23,7 @@ from servescope.sampling.host import parse_cpu_times, parse_meminfo
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from servescope.records import Labels
+    from servescope.records.metrics import Labels
 
 LOOK_AGAIN_S: Final = 60.0
 """How often it is looked where the files are: a controller may be switched on later."""

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
-from servescope.records import Sample
+from servescope.records.metrics import Sample
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from servescope.records import Labels
+    from servescope.records.metrics import Labels
 
 MAX_DEVICES: Final = 32
 """Names one sampler reports in its life; later ones (a container host makes thousands of network

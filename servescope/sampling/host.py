@@ -23,14 +23,14 @@ from servescope.catalog import (
     PAGING_USAGE,
     PAGING_UTILIZATION,
 )
-from servescope.records import Sample
+from servescope.records.metrics import Sample
 from servescope.sampling.counters import DeviceCounters
 from servescope.sampling.procfs import ProcFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from servescope.records import Labels
+    from servescope.records.metrics import Labels
     from servescope.sampling.base import Sampler
 
 PROC: Final = Path("/proc")

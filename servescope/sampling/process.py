@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from servescope.catalog import PROCESS_CPU, PROCESS_MEMORY
-from servescope.records import Sample
+from servescope.records.metrics import Sample
 from servescope.sampling.procfs import ProcFile
 
 if TYPE_CHECKING:

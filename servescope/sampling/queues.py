@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final, Generic, TypeVar
 
 from servescope.catalog import ACCEPT_QUEUE_BACKLOG, ACCEPT_QUEUE_DEPTH, CONNECTION_COUNT
-from servescope.records import Sample
+from servescope.records.metrics import Sample
 from servescope.sampling.inet_diag import socket_table
 from servescope.sampling.tcp_sockets import SocketTable, TcpState
 

@@ -15,7 +15,7 @@ from servescope.errors import ListenerError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from servescope.records import ListenerSpec
+    from servescope.records.listeners import ListenerSpec
 
 _log = logging.getLogger(__name__)
 

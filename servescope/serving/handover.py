@@ -17,7 +17,7 @@ from servescope.serving.listener import GRACE_SECONDS, RunningListener, start_li
 
 if TYPE_CHECKING:
     from servescope.recording.recorder import Recorder
-    from servescope.records import ListenerSpec
+    from servescope.records.listeners import ListenerSpec
 
 READY_S: Final = 15.0
 """How long the new generation's processes may take to come up."""

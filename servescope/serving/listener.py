@@ -14,7 +14,8 @@ from servescope.hosting.asgi.host import AsgiHost, WebSocketTraffic
 from servescope.hosting.site import Site
 from servescope.hosting.static.folder import StaticFolder
 from servescope.hosting.wsgi import WsgiHost
-from servescope.records import UNIX, AppKind, ConcurrencyModel, Sample
+from servescope.records.listeners import UNIX, AppKind, ConcurrencyModel
+from servescope.records.metrics import Sample
 from servescope.serving.access import AccessList
 from servescope.serving.access_log.log import AccessLog
 from servescope.serving.debugging import debugged
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from servescope.hosting.exchange import Exchange
     from servescope.hosting.site import Application
     from servescope.recording.recorder import Recorder
-    from servescope.records import ListenerOptions, ListenerSpec, ShownCertificate
+    from servescope.records.listeners import ListenerOptions, ListenerSpec, ShownCertificate
     from servescope.serving.tls.certificates import Pair
 
 GRACE_SECONDS = 2.0

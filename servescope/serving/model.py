@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from servescope.hosting.asgi.host import WebSocketTraffic
     from servescope.hosting.exchange import Exchange
     from servescope.hosting.site import Site
-    from servescope.records import ListenerOptions, ListenerSpec
+    from servescope.records.listeners import ListenerOptions, ListenerSpec
     from servescope.serving.access import AccessList
     from servescope.serving.source_files import SourceWatch
     from servescope.serving.tls.served_certificate import ServedCertificate

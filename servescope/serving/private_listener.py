@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from servescope.forked_child import disown_in_children, no_fork
 from servescope.hosting.site import Site
 from servescope.hosting.wsgi import WsgiHost
-from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
+from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
 from servescope.serving.access import AccessList
 from servescope.serving.listener import RunningListener
 from servescope.serving.model import Assignment

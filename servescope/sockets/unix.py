@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from servescope.errors import ListenerError
-from servescope.records import UNIX
+from servescope.records.listeners import UNIX
 
 MODE: Final = 0o660
 """Owner and group may connect; others may not."""

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from servescope.records import Labels, RequestDetail
+    from servescope.records.metrics import Labels
+    from servescope.records.requests import RequestDetail
     from servescope.store.query import Aggregation, Query
     from servescope.store.results import HeatmapResult, QuantileResult, RangeResult, TotalResult
 

@@ -14,7 +14,7 @@ from servescope.catalog import Kind
 from servescope.store.steps import Steps
 
 if TYPE_CHECKING:
-    from servescope.records import Labels
+    from servescope.records.metrics import Labels
 
 
 class Aggregation(StrEnum):

@@ -25,7 +25,7 @@ from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import TYPE_CHECKING, Final
 
-from servescope.records import UNIX, X_FORWARDED
+from servescope.records.listeners import UNIX, X_FORWARDED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable

@@ -13,9 +13,10 @@ from servescope.actions import comparisons
 from servescope.actions.compared_endpoints import BUNDLED_ENDPOINTS, compared_endpoints
 from servescope.actions.comparisons import ComparisonRequest, check, read
 from servescope.actions.hostable_apps import BUNDLED_WSGI
-from servescope.comparison import ComparisonPlan
 from servescope.errors import LoadRefusedError
-from servescope.records import ConcurrencyModel, RunState
+from servescope.records.comparisons import ComparisonPlan
+from servescope.records.listeners import ConcurrencyModel
+from servescope.records.load import RunState
 from servescope.settings import Settings
 from tests.actions.field_values import FIELDS
 

@@ -20,7 +20,7 @@ from servescope.actions.listeners import (
     validate,
 )
 from servescope.errors import ListenerError, ListenerRefusedError
-from servescope.records import (
+from servescope.records.listeners import (
     AppKind,
     ConcurrencyModel,
     ListenerOptions,

@@ -13,7 +13,8 @@ from servescope.actions import load_runs
 from servescope.actions.load_runs import LoadRunRequest, read
 from servescope.errors import LoadRefusedError
 from servescope.load.plan import check_shape
-from servescope.records import ListenerState, ListenerStatus, LoadPlan, RunState
+from servescope.records.listeners import ListenerState, ListenerStatus
+from servescope.records.load import LoadPlan, RunState
 from tests.actions.field_values import FIELDS
 
 REQUEST = LoadRunRequest("wsgi", "/", 200, 30)

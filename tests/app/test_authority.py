@@ -19,7 +19,7 @@ from servescope.actions.hostable_apps import BUNDLED_WSGI
 from servescope.actions.listeners import NewListenerRequest
 from servescope.actions.load_runs import LoadRunRequest
 from servescope.errors import NotAllowedError
-from servescope.records import ListenerOptions, ListenerOverrides
+from servescope.records.listeners import ListenerOptions, ListenerOverrides
 from servescope.runtime import Runtime
 from servescope.settings import Settings
 from tests.waiting import eventually

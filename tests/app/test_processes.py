@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from servescope.records import ConcurrencyModel
+from servescope.records.listeners import ConcurrencyModel
 from servescope.sampling.inet_diag import listening_sockets
 from tests.faults.test_handover import total_requests
 from tests.processes import alive, children, eventually, gunicorn, is_bound

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from servescope.control import Control
-from servescope.records import ListenerState
+from servescope.records.listeners import ListenerState
 from tests.processes import eventually
 
 pytestmark = pytest.mark.process

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 from servescope.recording.recorder import Recorder
-from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
+from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
 from servescope.serving import start_listener
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from servescope.records import RunState
+from servescope.records.load import RunState
 from tests.browser.conftest import PHONE
 from tests.browser.test_servers import fill, press
 from tests.processes import eventually

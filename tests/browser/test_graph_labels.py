@@ -9,8 +9,9 @@ import urllib.request
 import pytest
 
 from servescope.actions.hostable_apps import BUNDLED_WSGI
-from servescope.comparison import ComparisonPlan
-from servescope.records import ConcurrencyModel, LoadPlan
+from servescope.records.comparisons import ComparisonPlan
+from servescope.records.listeners import ConcurrencyModel
+from servescope.records.load import LoadPlan
 from tests.processes import eventually
 
 pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("asked"), pytest.mark.timeout(400)]

@@ -9,7 +9,7 @@ from contextlib import closing
 import pytest
 from cryptography import x509
 
-from servescope.records import RunState
+from servescope.records.load import RunState
 from servescope.serving.tls.certificates import self_signed_pair
 from tests.browser.test_load import figure, fill, newest_run
 from tests.browser.test_servers import choose, wait_card

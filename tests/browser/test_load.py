@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from servescope.records import LoadPlan, RunState
+from servescope.records.load import LoadPlan, RunState
 from tests.browser.conftest import PHONE
 from tests.faults.test_handover import total_requests
 from tests.processes import eventually

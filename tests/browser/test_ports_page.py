@@ -12,8 +12,8 @@ from contextlib import ExitStack, closing
 import pytest
 
 from servescope.actions.hostable_apps import BUNDLED_WSGI
-from servescope.comparison import ComparisonPlan
-from servescope.records import ConcurrencyModel
+from servescope.records.comparisons import ComparisonPlan
+from servescope.records.listeners import ConcurrencyModel
 from tests.processes import eventually
 
 pytestmark = pytest.mark.browser

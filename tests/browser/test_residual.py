@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from servescope.records import LoadPlan, RunState
+from servescope.records.load import LoadPlan, RunState
 from tests.browser.test_load import newest_run
 from tests.processes import eventually
 

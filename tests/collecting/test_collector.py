@@ -11,7 +11,8 @@ from servescope.recording.detail_layout import DetailTexts
 from servescope.recording.record_layout import request_key
 from servescope.recording.recorder import Recorder
 from servescope.recording.ring_file import RingKind
-from servescope.records import LoadOutcome, Sample
+from servescope.records.load import LoadOutcome
+from servescope.records.metrics import Sample
 from servescope.request_fields import Method, Protocol, RequestFlag
 from servescope.store.query import Aggregation, Query
 from tests.collecting.served import BASE, SECOND, STAGES_NS, seconds, serve, total

@@ -15,7 +15,7 @@ from servescope.catalog import (
 )
 from servescope.collecting.collector import Collector
 from servescope.recording.recorder import Recorder
-from servescope.records import Sample
+from servescope.records.metrics import Sample
 from servescope.store.base import Batch, Frame, SeriesKey
 from servescope.store.query import Aggregation, Query
 

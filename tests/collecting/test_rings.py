@@ -7,7 +7,7 @@ import time
 from servescope import catalog
 from servescope.recording.recorder import Recorder
 from servescope.recording.samples import SampleWriter
-from servescope.records import Sample
+from servescope.records.metrics import Sample
 from servescope.store.query import Aggregation, Query
 from tests.collecting.served import BASE, SECOND, seconds, serve, total
 

@@ -22,7 +22,7 @@ from servescope import catalog
 from servescope.commands import serve_options
 from servescope.control import Control
 from servescope.recording.recorder import RINGS, SAMPLES_SUFFIX
-from servescope.records import ConcurrencyModel
+from servescope.records.listeners import ConcurrencyModel
 from servescope.store.query import Aggregation, Query
 from servescope.store.sqlite.store import open_store
 from tests.faults.test_handover import total_requests

@@ -5,7 +5,7 @@ import pytest
 from servescope import catalog
 from servescope.control import Control
 from servescope.histogram import count
-from servescope.records import ListenerState, ListenerStatus
+from servescope.records.listeners import ListenerState, ListenerStatus
 from servescope.settings import load_settings
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.sqlite.store import SqliteStore

@@ -9,8 +9,9 @@ from components.comparison_form import ONE_BY_ONE, TOGETHER, request
 from components.comparison_reading import reading
 from components.status import comparison_share, comparison_text
 from servescope.actions.comparisons import ComparisonRequest
-from servescope.comparison import Comparison, ComparisonPlan, Contender
-from servescope.records import AppKind, ConcurrencyModel, LoadPlan, LoadRun, RunState
+from servescope.records.comparisons import Comparison, ComparisonPlan, Contender
+from servescope.records.listeners import AppKind, ConcurrencyModel
+from servescope.records.load import LoadPlan, LoadRun, RunState
 
 PLAN = ComparisonPlan(
     (ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.THREAD_POOL), "a:app", "/slow?ms=50", 40, 5

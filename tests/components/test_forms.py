@@ -14,7 +14,7 @@ from components.request_table import is_row, opened
 from servescope.actions.listeners import ListenerRequest, NewListenerRequest, read
 from servescope.actions.load_runs import LoadRunRequest
 from servescope.errors import ListenerError, ListenerRefusedError
-from servescope.records import (
+from servescope.records.listeners import (
     AppKind,
     ConcurrencyModel,
     ListenerOptions,

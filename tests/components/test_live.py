@@ -9,7 +9,7 @@ from servescope.errors import EngineRefusedError
 from servescope.figures.lines import LinePlot
 from servescope.queries import host, traffic
 from servescope.queries.span import DEFAULT_RANGE, View
-from servescope.records import Event, EventKind
+from servescope.records.dashboard import Event, EventKind
 from tests.components.conftest import START, a_second
 
 LIVE = View()

@@ -13,7 +13,8 @@ from components.verdict import concerns, verdict
 from components.waterfall import waterfall
 from servescope.load.report import LagSummary, LatencySummary, Progress, Result
 from servescope.queries.rows import DashboardStatus, HostRow, LogRow, Signals
-from servescope.records import ListenerState, LoadPlan, LoadRun, RunState
+from servescope.records.listeners import ListenerState
+from servescope.records.load import LoadPlan, LoadRun, RunState
 
 PLAN = LoadPlan("wsgi", "/", 200, 30)
 FAILED = {"refused": 0, "reset": 2, "timed_out": 1, "protocol": 0}

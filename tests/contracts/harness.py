@@ -11,7 +11,7 @@ import numpy as np
 
 from servescope.recording.recorder import RING_SUFFIX, Recorder
 from servescope.recording.ring_reader import RECORD_DTYPE, RingReader
-from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
+from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
 from servescope.serving import RunningListener, start_listener
 from servescope.serving.models import REGISTRY
 from tests.serving.raw_client import GET

@@ -17,7 +17,7 @@ from starlette.routing import Host, Mount, Route
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from servescope.middleware import asgi, wsgi
-from servescope.records import AppKind
+from servescope.records.listeners import AppKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable

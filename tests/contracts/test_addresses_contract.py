@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from servescope.errors import ListenerError
-from servescope.records import SELF_SIGNED, AppKind, ListenerOptions, ListenerSpec
+from servescope.records.listeners import SELF_SIGNED, AppKind, ListenerOptions, ListenerSpec
 from servescope.request_fields import RequestFlag
 from servescope.sampling.inet_diag import listening_sockets
 from servescope.serving import start_listener

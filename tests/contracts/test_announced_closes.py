@@ -9,7 +9,7 @@ import http.client
 from contextlib import closing
 from typing import TYPE_CHECKING
 
-from servescope.records import AppKind
+from servescope.records.listeners import AppKind
 from tests.serving.raw_client import CLOSING, GET, asking, connect, exchange, read_all
 
 if TYPE_CHECKING:

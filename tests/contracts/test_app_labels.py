@@ -18,7 +18,7 @@ from websockets.exceptions import InvalidStatus
 from servescope.middleware.process_rings import PROCESS_RINGS
 from servescope.recording.recorder import RING_SUFFIX, RINGS
 from servescope.recording.ring_reader import RingReader
-from servescope.records import ConcurrencyModel
+from servescope.records.listeners import ConcurrencyModel
 from servescope.request_fields import METHODS, Method, Protocol
 from tests.contracts.harness import HOSTINGS, ModelHarness
 from tests.contracts.routed_apps import APPS

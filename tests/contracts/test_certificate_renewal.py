@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography import x509
 
-from servescope.records import AppKind, ConcurrencyModel
+from servescope.records.listeners import AppKind, ConcurrencyModel
 from servescope.serving.models import REGISTRY
 from servescope.serving.tls.certificates import self_signed_pair
 from tests.contracts.harness import ModelHarness, wait_until

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from servescope.records import AppKind, ConcurrencyModel
+from servescope.records.listeners import AppKind, ConcurrencyModel
 from servescope.request_fields import RequestFlag
 from servescope.serving.models import REGISTRY
 from tests.contracts import file_apps

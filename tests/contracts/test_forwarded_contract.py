@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-from servescope.records import AppKind, ConcurrencyModel
+from servescope.records.listeners import AppKind, ConcurrencyModel
 from tests.contracts.test_addresses_contract import connect_unix, start_at
 from tests.serving.raw_client import connect, exchange, read_responses
 from tests.waiting import wait_until

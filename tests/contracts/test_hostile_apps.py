@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from servescope.records import AppKind
+from servescope.records.listeners import AppKind
 from servescope.serving.tls.certificates import self_signed_pair
 from tests.contracts import hostile_asgi_apps, hostile_wsgi_apps
 from tests.contracts.harness import HOSTINGS
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from servescope.records import ConcurrencyModel
+    from servescope.records.listeners import ConcurrencyModel
     from tests.contracts.hostile_cases import Case
 
 pytestmark = pytest.mark.process

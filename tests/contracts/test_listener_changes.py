@@ -14,7 +14,7 @@ import pytest
 
 from servescope.errors import ListenerError
 from servescope.recording.recorder import Recorder
-from servescope.records import AccessLogFormat, AppKind, ConcurrencyModel
+from servescope.records.listeners import AccessLogFormat, AppKind, ConcurrencyModel
 from servescope.serving.handover import retire, succeed, wait_until_serving
 from servescope.serving.models import REGISTRY
 from tests.contracts.harness import ModelHarness, wait_until

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from servescope.records import AppKind, Stage
+from servescope.records.listeners import AppKind
+from servescope.records.requests import Stage
 from servescope.request_fields import Method, Protocol, RequestFlag
 from tests.contracts.app_for_models import BLOCK, BLOCKS
 from tests.contracts.harness import ModelHarness, in_threads, wait_until

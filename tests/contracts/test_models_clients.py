@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from servescope.records import AppKind
+from servescope.records.listeners import AppKind
 from servescope.request_fields import Method, RequestFlag
 from tests.contracts.app_for_models import BLOCK, BLOCKS
 from tests.contracts.harness import ModelHarness, wait_until

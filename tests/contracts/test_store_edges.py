@@ -15,7 +15,7 @@ from servescope.catalog import (
     Metric,
     register,
 )
-from servescope.records import RequestDetail, RequestRecord
+from servescope.records.requests import RequestDetail, RequestRecord
 from servescope.request_fields import Method, RequestFlag
 from servescope.store import REGISTRY
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey

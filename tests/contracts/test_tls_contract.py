@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from servescope.errors import CertificateError
-from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
+from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
 from servescope.request_fields import RequestFlag
 from servescope.serving import start_listener
 from servescope.serving.models import REGISTRY

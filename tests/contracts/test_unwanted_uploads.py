@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from servescope.records import AppKind
+from servescope.records.listeners import AppKind
 from servescope.serving.models import REGISTRY
 from tests.contracts.tls_hall import TlsHall
 from tests.serving.raw_client import CLOSING, connect, exchange, read_all

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives import serialization as as_bytes
 
-from servescope.records import SELF_SIGNED, AppKind, ConcurrencyModel
+from servescope.records.listeners import SELF_SIGNED, AppKind, ConcurrencyModel
 from servescope.serving.tls.certificates import self_signed_pair
 from tests.contracts.harness import APPS, ModelHarness
 from tests.serving.tls_client import trusting

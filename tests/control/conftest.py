@@ -2,9 +2,10 @@
 
 import pytest
 
-from servescope.comparison import ComparisonPlan
 from servescope.control import Control
-from servescope.records import ConcurrencyModel, LoadPlan
+from servescope.records.comparisons import ComparisonPlan
+from servescope.records.listeners import ConcurrencyModel
+from servescope.records.load import LoadPlan
 from tests.store.conftest import store
 
 __all__ = ["store"]

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from servescope.errors import LoadRefusedError
-from servescope.records import RunState
+from servescope.records.load import RunState
 
 
 def test_load_and_comparisons_exclude_each_other_but_for_the_comparisons_own_runs(

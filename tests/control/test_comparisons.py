@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from servescope.errors import LoadRefusedError
-from servescope.records import AppKind, ConcurrencyModel, RunState
+from servescope.records.listeners import AppKind, ConcurrencyModel
+from servescope.records.load import RunState
 
 
 def test_a_comparison_goes_from_request_to_result(control, other, comparison_plan):

@@ -1,6 +1,6 @@
 """Events, and which of them touch a span."""
 
-from servescope.records import Event, EventKind
+from servescope.records.dashboard import Event, EventKind
 
 
 def test_events_that_touch_a_span(control, other):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from servescope.records import Instance, Role
+from servescope.records.dashboard import Instance, Role
 
 
 def test_processes_are_known_by_their_heartbeats(control, other):

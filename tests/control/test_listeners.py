@@ -2,7 +2,12 @@
 
 from dataclasses import replace
 
-from servescope.records import ConcurrencyModel, ListenerOverrides, ListenerState, ListenerStatus
+from servescope.records.listeners import (
+    ConcurrencyModel,
+    ListenerOverrides,
+    ListenerState,
+    ListenerStatus,
+)
 
 
 def listener(name, **more):

@@ -7,7 +7,7 @@ import pytest
 from servescope.control import Control
 from servescope.control.load_runs import NEXT_STATES
 from servescope.errors import LoadRefusedError
-from servescope.records import RunState
+from servescope.records.load import RunState
 
 
 def test_a_run_goes_from_request_to_result(control, other, load_plan):

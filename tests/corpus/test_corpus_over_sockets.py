@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from servescope.recording.recorder import Recorder
-from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
+from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
 from servescope.serving import RunningListener, start_listener
 from servescope.serving.models import REGISTRY
 from tests.corpus.corpus_answers import SWITCHING, differences, methods_of, read_answers

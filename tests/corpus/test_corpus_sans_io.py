@@ -12,7 +12,7 @@ from servescope.hosting.conversation import Conversation, Need
 from servescope.hosting.site import Site
 from servescope.hosting.static.folder import StaticFolder
 from servescope.hosting.wsgi import WsgiHost
-from servescope.records import ListenerOptions
+from servescope.records.listeners import ListenerOptions
 from servescope.wire.http1_events import BodyData, EndOfMessage, Refusal, RequestHead
 from servescope.wire.http1_rules import Limits, Rule
 from servescope.wire.websocket_handshake import asks_for_websocket, read_handshake

@@ -13,7 +13,7 @@ from websockets.exceptions import InvalidStatus
 
 from servescope.recording.recorder import Recorder
 from servescope.recording.ring_reader import RingReader
-from servescope.records import AppKind, ConcurrencyModel, ListenerSpec
+from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerSpec
 from servescope.serving import start_listener
 
 

@@ -16,7 +16,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from servescope.demo.search import SITE
-from servescope.records import Stage
+from servescope.records.requests import Stage
 
 REPOSITORY = Path(__file__).parents[2]
 FILES = sorted(path for path in SITE.rglob("*") if path.is_file())

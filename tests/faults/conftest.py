@@ -2,7 +2,7 @@
 
 import pytest
 
-from servescope.records import AppKind
+from servescope.records.listeners import AppKind
 from tests.faults.hosted import Hosted
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from servescope.recording.recorder import RING_SUFFIX, Recorder
 from servescope.recording.ring_reader import RECORD_DTYPE, RingReader
-from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
+from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
 from servescope.serving import start_listener
 from servescope.serving.workers.order import WorkerOrder
 from tests.processes import children, eventually

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import numpy as np
 import pytest
 
-from servescope.records import AppKind, ConcurrencyModel
+from servescope.records.listeners import AppKind, ConcurrencyModel
 from tests.faults.healthy_client import HealthyClient
 
 pytestmark = [pytest.mark.process, pytest.mark.alone]

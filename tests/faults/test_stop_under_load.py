@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from servescope.records import AppKind, ConcurrencyModel
+from servescope.records.listeners import AppKind, ConcurrencyModel
 from servescope.request_fields import RequestFlag
 from servescope.serving.models import REGISTRY
 from tests.processes import eventually

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from servescope.records import AppKind, ConcurrencyModel
+from servescope.records.listeners import AppKind, ConcurrencyModel
 from servescope.serving.models import REGISTRY
 from tests.processes import children, eventually
 from tests.serving.raw_client import CLOSING, GET, read_all, read_responses

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from servescope.records import AppKind, ConcurrencyModel
+from servescope.records.listeners import AppKind, ConcurrencyModel
 from servescope.request_fields import RequestFlag
 from tests.processes import eventually
 from tests.serving.raw_client import CLOSING, read_all

@@ -11,7 +11,7 @@ import pytest
 from servescope.errors import AppImportError
 from servescope.hosting import app_import
 from servescope.hosting.app_import import import_app, kind_of, parse_app_name
-from servescope.records import AppKind
+from servescope.records.listeners import AppKind
 from tests.hosting.faults import FAULTS
 
 if TYPE_CHECKING:

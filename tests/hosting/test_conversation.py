@@ -12,7 +12,7 @@ from servescope.hosting.conversation import (
     Need,
 )
 from servescope.hosting.site import Site
-from servescope.records import ListenerOptions
+from servescope.records.listeners import ListenerOptions
 from servescope.request_fields import RequestFlag
 from tests.hosting.response_sink import Sink
 

@@ -12,7 +12,7 @@ from servescope.errors import ClientGoneError
 from servescope.hosting.conversation import Conversation, Need
 from servescope.hosting.site import Site
 from servescope.hosting.wsgi import WsgiHost
-from servescope.records import ListenerOptions
+from servescope.records.listeners import ListenerOptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from servescope.load.report import Progress, Result
     from servescope.load.tls_connections import Trust
-    from servescope.records import LoadPlan
+    from servescope.records.load import LoadPlan
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from servescope.records import LoadOutcome, LoadPlan
+from servescope.records.load import LoadOutcome, LoadPlan
 from servescope.request_fields import Method, RequestFlag
 from tests.ports import free_port
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from servescope.errors import LoadRefusedError
 from servescope.load.plan import check, destination
-from servescope.records import ListenerState, ListenerStatus, LoadPlan
+from servescope.records.listeners import ListenerState, ListenerStatus
+from servescope.records.load import LoadPlan
 from servescope.wire.http1_client import request_bytes
 
 RUNNING = ListenerStatus("files", ListenerState.RUNNING, "127.0.0.1", 8000, "m", "a", 8000)

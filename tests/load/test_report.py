@@ -15,7 +15,7 @@ from servescope.errors import LoadRefusedError
 from servescope.load.order import Order
 from servescope.load.report import LatencySummary, Progress, Result, quantile_ms
 from servescope.load.tally import Tally
-from servescope.records import LoadOutcome, LoadPlan
+from servescope.records.load import LoadOutcome, LoadPlan
 
 DURATIONS = st.lists(st.integers(0, 60_000_000_000), min_size=1, max_size=300)
 

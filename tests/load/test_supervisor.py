@@ -18,7 +18,7 @@ from servescope.load.order import Order
 from servescope.load.supervisor import MODULE, GeneratorProcess
 from servescope.recording.ring_file import RingKind
 from servescope.recording.ring_reader import RingReader
-from servescope.records import LoadPlan, RunState
+from servescope.records.load import LoadPlan, RunState
 from tests.waiting import eventually
 
 from .conftest import TinyServer, never_answers

@@ -15,7 +15,8 @@ from servescope.errors import LoadRefusedError
 from servescope.load.plan import check, trust
 from servescope.load.supervisor import GeneratorProcess
 from servescope.load.tls_connections import Trust
-from servescope.records import ListenerState, ListenerStatus, LoadOutcome, LoadPlan, RunState
+from servescope.records.listeners import ListenerState, ListenerStatus
+from servescope.records.load import LoadOutcome, LoadPlan, RunState
 from servescope.request_fields import RequestFlag
 from servescope.serving.tls.certificates import (
     context_of,

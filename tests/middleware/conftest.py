@@ -15,7 +15,7 @@ from servescope.middleware.process_rings import PROCESS_RINGS
 from servescope.recording.detail_reader import DetailReader
 from servescope.recording.recorder import DETAIL_SUFFIX, RING_SUFFIX, RINGS
 from servescope.recording.ring_reader import RingReader
-from servescope.records import Stage
+from servescope.records.requests import Stage
 from tests.processes import ROOT, children, eventually
 
 ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")

@@ -8,7 +8,7 @@ import pytest
 from servescope import catalog, histogram
 from servescope.queries.residual import residual
 from servescope.queries.span import Span
-from servescope.records import LoadPlan, RunState
+from servescope.records.load import LoadPlan, RunState
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 
 START = 1_700_000_000

@@ -11,7 +11,7 @@ from servescope.recording.detail_writer import DetailWriter
 from servescope.recording.record_layout import OTHER_ROUTE, SEQUENCE_OFFSET, request_key
 from servescope.recording.ring_file import SLOTS_OFFSET, RingKind
 from servescope.recording.ring_writer import RingWriter
-from servescope.records import RequestDetail, RequestRecord
+from servescope.records.requests import RequestDetail, RequestRecord
 from servescope.request_fields import Method, RequestFlag
 
 RECORD = RequestRecord(

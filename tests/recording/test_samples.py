@@ -8,7 +8,7 @@ from servescope.errors import RingError
 from servescope.recording.ring_file import RingKind
 from servescope.recording.ring_writer import RingWriter
 from servescope.recording.samples import CAPACITY, SLOT_BYTES, SampleReader, SampleWriter
-from servescope.records import Sample
+from servescope.records.metrics import Sample
 
 FAR = 2**31
 

@@ -9,8 +9,9 @@ import time
 import pytest
 
 from servescope.actions.hostable_apps import BUNDLED_ASGI, BUNDLED_SITE, BUNDLED_WSGI
-from servescope.comparison import ComparisonPlan
-from servescope.records import ConcurrencyModel, RunState
+from servescope.records.comparisons import ComparisonPlan
+from servescope.records.listeners import ConcurrencyModel
+from servescope.records.load import RunState
 from tests.processes import Dashboards, alive, children, eventually, gunicorn, is_bound
 
 SEQUENTIAL, POOL = ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.THREAD_POOL

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from servescope.records import ConcurrencyModel, ListenerOverrides
+from servescope.records.listeners import ConcurrencyModel, ListenerOverrides
 from servescope.runtime.listener_config import apply_overrides, configured_listeners
 from servescope.settings import Settings
 

@@ -12,7 +12,8 @@ from servescope.control import Control
 from servescope.control.listeners import LEADER
 from servescope.errors import StoreFullError
 from servescope.recording.recorder import Recorder
-from servescope.records import EventKind, ListenerState
+from servescope.records.dashboard import EventKind
+from servescope.records.listeners import ListenerState
 from servescope.runtime.listener_config import configured_listeners
 from servescope.runtime.listener_host import ListenerHost
 from servescope.runtime.listeners import ListenerReconciler

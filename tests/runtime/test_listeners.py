@@ -17,7 +17,7 @@ from servescope.actions.hostable_apps import (
     why_not_hostable,
 )
 from servescope.recording.recorder import Recorder
-from servescope.records import ConcurrencyModel, ListenerOverrides, ListenerState
+from servescope.records.listeners import ConcurrencyModel, ListenerOverrides, ListenerState
 from servescope.runtime.listener_config import added_listener, configured_listeners
 from servescope.runtime.listeners import ListenerReconciler
 from servescope.settings import Settings

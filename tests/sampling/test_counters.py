@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servescope.records import Sample
+from servescope.records.metrics import Sample
 from servescope.sampling.counters import MAX_DEVICES, DeviceCounters, Increases
 
 totals_growing = st.lists(st.integers(0, 2**64), min_size=1).map(sorted)

@@ -7,7 +7,7 @@ import pytest
 
 from servescope.recording.recorder import Recorder
 from servescope.recording.ring_reader import RingReader
-from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
+from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
 from servescope.serving import RunningListener, start_listener
 from tests.serving import apps_for_listeners
 from tests.waiting import wait_until

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from servescope.records import AppKind, ConcurrencyModel
+from servescope.records.listeners import AppKind, ConcurrencyModel
 from servescope.serving.models.asyncio import loop as loop_module
 from tests.hosting.faults import FAULTS, failures
 from tests.serving import apps_with_faults

@@ -10,7 +10,7 @@ import pytest
 
 from servescope.demo import flask_app
 from servescope.errors import ListenerError
-from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
+from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
 from servescope.serving import start_listener
 
 APP = "tests.serving.test_debugging:app"

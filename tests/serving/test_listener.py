@@ -16,7 +16,7 @@ from servescope.errors import (
     PortNotPermittedError,
     PortTakenError,
 )
-from servescope.records import AppKind, ConcurrencyModel, ListenerSpec
+from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerSpec
 from servescope.serving import bind, start_listener
 from servescope.serving import listener as listener_module
 from tests.ports import free_port

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from servescope.records import ListenerOptions
+from servescope.records.listeners import ListenerOptions
 from servescope.serving import bind
 from servescope.serving.private_listener import start_private_listener
 

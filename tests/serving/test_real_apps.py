@@ -9,7 +9,7 @@ import httpx
 import pytest
 import websockets.sync.client
 
-from servescope.records import AppKind, ConcurrencyModel
+from servescope.records.listeners import AppKind, ConcurrencyModel
 from tests.serving import starlette_app
 
 LOOP = ConcurrencyModel.ASYNCIO

@@ -14,7 +14,7 @@ import requests
 from playwright.sync_api import sync_playwright
 
 from servescope.recording.recorder import Recorder
-from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
+from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
 from servescope.serving import start_listener
 from servescope.serving.models import REGISTRY
 from tests.browser.conftest import CHROMIUM, FLAGS

@@ -10,7 +10,7 @@ from servescope.hosting.conversation import Conversation, Need
 from servescope.hosting.site import Site
 from servescope.recording.recorder import Recorder
 from servescope.recording.ring_reader import RingReader
-from servescope.records import ListenerOptions
+from servescope.records.listeners import ListenerOptions
 from servescope.request_fields import Method, Protocol
 from servescope.serving.request_recording import RequestRecording
 from tests.hosting.response_sink import Sink

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 
-from servescope.records import Stage
+from servescope.records.requests import Stage
 from servescope.sockets.binding import prepare
 from tests.serving import apps_for_listeners
 from tests.serving.raw_client import CLOSING, GET, connect, read_all, read_responses

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from servescope.records import ConcurrencyModel
+from servescope.records.listeners import ConcurrencyModel
 from servescope.serving.acceptor import Acceptor
 from servescope.serving.connection import Connection
 from tests.serving.raw_client import CLOSING, read_all

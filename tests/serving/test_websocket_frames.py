@@ -10,7 +10,7 @@ from wsproto import events as frames
 from wsproto.connection import Connection, ConnectionType
 from wsproto.extensions import PerMessageDeflate
 
-from servescope.records import AppKind, ConcurrencyModel
+from servescope.records.listeners import AppKind, ConcurrencyModel
 from servescope.wire.websocket import BytesReceived, CloseReceived, PingReceived, TextReceived
 from tests.serving.raw_client import connect, read_all
 from tests.wire.websocket_cases import AGREED, ALONE, EXCHANGES, FAULTS, MAX_MESSAGE, frame

@@ -6,7 +6,7 @@ import struct
 import pytest
 
 from servescope import catalog
-from servescope.records import ConcurrencyModel
+from servescope.records.listeners import ConcurrencyModel
 from servescope.request_fields import RequestFlag
 from tests.serving import apps_whose_clients_leave as apps
 from tests.serving.raw_client import GET, connect, gauge

@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from servescope.records import ConcurrencyModel
+from servescope.records.listeners import ConcurrencyModel
 
 DJANGO = "tests.serving.django_app:application"
 DJANGO_FILE = Path(__file__).parent / "django_app.py"

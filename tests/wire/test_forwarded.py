@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servescope.records import UNIX
+from servescope.records.listeners import UNIX
 from servescope.wire.forwarded import (
     FORWARDED,
     X_FORWARDED_FOR,

@@ -13,7 +13,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Final
 
-from servescope.records import AccessLogFormat
+from servescope.records.listeners import AccessLogFormat
 
 if TYPE_CHECKING:
     from servescope.wire.http1_events import Refusal, RequestHead

@@ -19,7 +19,7 @@ from servescope.serving.access_log.rotating_file import RotatingFile
 
 if TYPE_CHECKING:
     from servescope.hosting.exchange import Exchange
-    from servescope.records import ListenerOptions
+    from servescope.records.listeners import ListenerOptions
     from servescope.serving.access_log.lines import Entry
 
 MOST_QUEUED: Final = 32_768

@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Final, cast
 
-from servescope.records import ConcurrencyModel
+from servescope.records.listeners import ConcurrencyModel
 
 if TYPE_CHECKING:
     from servescope.serving.model import Model

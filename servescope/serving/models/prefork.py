@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final
 
 from servescope.child_process import let_go
 from servescope.hosting.unfailing_log import UnfailingLogger
-from servescope.records import ConcurrencyModel
+from servescope.records.listeners import ConcurrencyModel
 from servescope.serving.model import Assignment, Load
 from servescope.serving.workers.order import WorkerOrder
 from servescope.serving.workers.process import reports, start_worker, tell
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Mapping
 
-    from servescope.records import ListenerSpec
+    from servescope.records.listeners import ListenerSpec
     from servescope.serving.tls.certificates import Pair
     from servescope.serving.tls.served_certificate import ServedCertificate
 

@@ -17,14 +17,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import CertificateError
-from servescope.records import SELF_SIGNED, ShownCertificate
+from servescope.records.listeners import SELF_SIGNED, ShownCertificate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cryptography import x509
 
-    from servescope.records import ListenerOptions
+    from servescope.records.listeners import ListenerOptions
 
 FOLDER: Final = "tls"
 """Where the self-signed pair lies, in the data folder."""

@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import CertificateError
-from servescope.records import SELF_SIGNED, ShownCertificate
+from servescope.records.listeners import SELF_SIGNED, ShownCertificate
 from servescope.serving.tls.certificates import (
     RENEW_DAYS,
     Pair,
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from servescope.records import ListenerOptions
+    from servescope.records.listeners import ListenerOptions
 
 SETTLE_S: Final = 0.5
 """How long the files must have stayed as they are before they are read again."""

@@ -14,7 +14,7 @@ import threading
 from servescope.child_process import let_go, say, start_child
 from servescope.errors import AppImportError
 from servescope.hosting.app_import import import_app, kind_of
-from servescope.records import AppKind
+from servescope.records.listeners import AppKind
 from servescope.serving.workers.pipes import ParentPipes
 
 MODULE = "servescope.serving.workers.app_probe"

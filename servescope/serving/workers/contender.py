@@ -25,7 +25,7 @@ from servescope.sockets.binding import bind
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from servescope.records import ListenerSpec
+    from servescope.records.listeners import ListenerSpec
 
 _TCPI_UNACKED: Final = struct.Struct("@24xI")  # linux/tcp.h; of a listening socket its queue
 _LAST_WORDS: Final = 300

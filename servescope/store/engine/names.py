@@ -32,7 +32,7 @@ from servescope.store.tiers import FINE
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from servescope.records import Labels
+    from servescope.records.metrics import Labels
 
 _FRAMES: Final = "servescope_frames"
 FRAMES_HOUR: Final = "servescope_frames_hour"

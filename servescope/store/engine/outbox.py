@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Mapping
 
-    from servescope.records import Labels
+    from servescope.records.metrics import Labels
     from servescope.store.sqlite.database import Database
 
 HOUR_S: Final = 3600

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from servescope.records import RequestDetail
+    from servescope.records.requests import RequestDetail
     from servescope.store.base import Batch, HostSeen
     from servescope.store.engine.outbox import Parcel
     from servescope.store.tiers import Retention

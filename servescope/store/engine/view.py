@@ -14,7 +14,7 @@ from servescope.store.engine.queries import EngineQueries
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from servescope.records import RequestDetail
+    from servescope.records.requests import RequestDetail
     from servescope.store.base import Batch, Queryable, SeriesKey
     from servescope.store.engine.hosts import Fleet
     from servescope.store.engine.reader import EngineReader

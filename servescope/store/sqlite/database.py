@@ -22,7 +22,7 @@ from servescope.errors import (
     StoreFullError,
     StoreVersionError,
 )
-from servescope.records import EventKind
+from servescope.records.dashboard import EventKind
 from servescope.store.codec.envelope import PAGE_BYTES
 from servescope.store.sqlite import ring_cursors
 from servescope.store.sqlite.migrations import STEPS

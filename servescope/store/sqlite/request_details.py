@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any, Final
 
-from servescope.records import RequestDetail, RequestRecord
+from servescope.records.requests import RequestDetail, RequestRecord
 from servescope.request_fields import Method, RequestFlag
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from servescope.records import Labels
+    from servescope.records.metrics import Labels
     from servescope.store.query import Query
 
     _Packer = Callable[[Collection[Any]], bytes]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from servescope.catalog import Kind
 from servescope.errors import ServescopeError, StoreFullError
 from servescope.histogram import ERROR_BOUND
-from servescope.records import EventKind
+from servescope.records.dashboard import EventKind
 from servescope.store.base import Capabilities
 from servescope.store.codec.chunks import ChunkCache
 from servescope.store.codec.envelope import ROWS
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
 
-    from servescope.records import RequestDetail
+    from servescope.records.requests import RequestDetail
     from servescope.store.base import Batch, SeriesKey
     from servescope.store.query import Aggregation, Query
 

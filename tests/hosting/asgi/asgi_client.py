@@ -11,7 +11,7 @@ from servescope.hosting.asgi.http import HttpCall
 from servescope.hosting.asgi.websocket import WebSocketCall
 from servescope.hosting.conversation import Conversation, Need
 from servescope.hosting.site import Site
-from servescope.records import ListenerOptions
+from servescope.records.listeners import ListenerOptions
 from servescope.wire.http1_events import BodyData, EndOfMessage
 from servescope.wire.websocket_handshake import read_handshake
 

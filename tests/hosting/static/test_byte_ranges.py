@@ -22,7 +22,7 @@ from servescope.hosting.static.byte_ranges import (
     read_ranges,
 )
 from servescope.hosting.static.folder import SMALL_FILE
-from servescope.records import AppKind, ConcurrencyModel
+from servescope.records.listeners import AppKind, ConcurrencyModel
 from tests.hosting.static.test_folder import Answer, FolderClient
 from tests.serving.conftest import Bench
 

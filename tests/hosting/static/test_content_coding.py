@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from servescope.hosting.static.content_coding import IDENTITY, preferred
 from servescope.hosting.static.file_cache import SETTLED_NS
-from servescope.records import AppKind
+from servescope.records.listeners import AppKind
 from tests.descriptors import open_descriptors
 from tests.hosting.static.test_folder import SECRET, Answer, FolderClient
 from tests.serving.conftest import Bench

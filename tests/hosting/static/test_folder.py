@@ -20,7 +20,7 @@ from servescope.hosting.conversation import Conversation, Need
 from servescope.hosting.site import Site
 from servescope.hosting.static import folder as folder_module
 from servescope.hosting.static.folder import SMALL_FILE, StaticFolder
-from servescope.records import ListenerOptions
+from servescope.records.listeners import ListenerOptions
 from tests.descriptors import open_descriptors
 
 if TYPE_CHECKING:

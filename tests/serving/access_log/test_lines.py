@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servescope.records import AccessLogFormat
+from servescope.records.listeners import AccessLogFormat
 from servescope.serving.access_log.lines import LineWriter, escaped, moment
 from servescope.wire.http1_events import Refusal, RequestHead
 

@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from servescope.records import AppKind, ConcurrencyModel, ListenerSpec
+from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerSpec
 from servescope.serving.models import REGISTRY
 
 if TYPE_CHECKING:

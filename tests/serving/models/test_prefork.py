@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from servescope.recording.recorder import Recorder
-from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
+from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
 from servescope.serving import RunningListener, start_listener
 from servescope.serving.models.prefork import Prefork
 from servescope.serving.workers.order import WorkerOrder

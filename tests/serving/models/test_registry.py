@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from servescope.records import ConcurrencyModel
+from servescope.records.listeners import ConcurrencyModel
 from servescope.serving.models import REGISTRY, model_class
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from servescope.records import AppKind, ConcurrencyModel
+from servescope.records.listeners import AppKind, ConcurrencyModel
 from servescope.serving.models.sequential import GIVE_WAY_NS
 from tests.contracts.harness import ModelHarness, wait_until
 from tests.serving.raw_client import GET, asking, connect, read_all, read_responses

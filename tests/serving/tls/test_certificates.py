@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 
 from servescope.errors import CertificateError
-from servescope.records import SELF_SIGNED, ListenerOptions
+from servescope.records.listeners import SELF_SIGNED, ListenerOptions
 from servescope.serving.tls import certificates
 from servescope.serving.tls.certificates import (
     Pair,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from servescope.errors import CertificateError
-from servescope.records import SELF_SIGNED, ListenerOptions
+from servescope.records.listeners import SELF_SIGNED, ListenerOptions
 from servescope.serving.tls import certificates
 from servescope.serving.tls.certificates import self_signed_pair
 from servescope.serving.tls.served_certificate import (

@@ -13,7 +13,7 @@ import urllib.request
 import pytest
 
 from servescope.errors import ListenerError
-from servescope.records import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
+from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
 from servescope.sampling.process_tree import tree_of, usage_of
 from servescope.serving.models import REGISTRY
 from servescope.serving.workers.contender import ContenderProcess

@@ -9,7 +9,7 @@ from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
 from servescope.control import Control
 from servescope.errors import DataFolderError, StoreError, StoreVersionError
 from servescope.histogram import count
-from servescope.records import EventKind
+from servescope.records.dashboard import EventKind
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.codec.envelope import PAGE_BYTES
 from servescope.store.query import Aggregation, Query

@@ -10,7 +10,7 @@ import pytest
 from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
 from servescope.control import Control
 from servescope.errors import StoreFullError
-from servescope.records import EventKind
+from servescope.records.dashboard import EventKind
 from servescope.store.base import Batch, Frame
 from servescope.store.query import Aggregation, Query
 from servescope.store.sqlite import migrations

@@ -6,7 +6,7 @@ import pytest
 from servescope import histogram
 from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
 from servescope.errors import StoreFullError
-from servescope.records import EventKind
+from servescope.records.dashboard import EventKind
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.query import Aggregation, Query
 from servescope.store.sqlite.store import SqliteStore

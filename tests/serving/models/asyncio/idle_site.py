@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from servescope.hosting.site import Site
-from servescope.records import ListenerOptions
+from servescope.records.listeners import ListenerOptions
 
 if TYPE_CHECKING:
     from servescope.hosting.exchange import Exchange

@@ -10,7 +10,7 @@ import time
 import pytest
 
 from servescope import catalog
-from servescope.records import AppKind, ConcurrencyModel
+from servescope.records.listeners import AppKind, ConcurrencyModel
 from servescope.request_fields import RequestFlag
 from servescope.serving.models.asyncio import asgi_handler as handler_module
 from servescope.serving.models.asyncio import loop as loop_module

@@ -10,7 +10,7 @@ import pytest
 
 from servescope import catalog
 from servescope.errors import ListenerError
-from servescope.records import AppKind, ConcurrencyModel
+from servescope.records.listeners import AppKind, ConcurrencyModel
 from servescope.request_fields import RequestFlag
 from tests.serving import asgi_apps_for_listeners
 from tests.serving.raw_client import (

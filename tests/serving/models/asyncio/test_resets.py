@@ -6,7 +6,7 @@ import struct
 import pytest
 
 from servescope import catalog
-from servescope.records import AppKind, ConcurrencyModel
+from servescope.records.listeners import AppKind, ConcurrencyModel
 from servescope.serving.models.asyncio import loop as loop_module
 from tests.serving import asgi_apps_for_listeners
 from tests.serving.models.asyncio.held_loop import held

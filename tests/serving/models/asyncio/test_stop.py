@@ -8,7 +8,7 @@ from functools import partial
 
 import pytest
 
-from servescope.records import AppKind, ConcurrencyModel
+from servescope.records.listeners import AppKind, ConcurrencyModel
 from servescope.request_fields import RequestFlag
 from tests.serving import asgi_apps_for_listeners
 from tests.serving.raw_client import GET, HANDSHAKE, asking, connect, read_all

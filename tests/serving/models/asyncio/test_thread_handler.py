@@ -11,7 +11,7 @@ from contextlib import closing
 import pytest
 
 from servescope import catalog
-from servescope.records import AppKind, ConcurrencyModel
+from servescope.records.listeners import AppKind, ConcurrencyModel
 from servescope.request_fields import RequestFlag
 from servescope.serving.connection import now_ns
 from servescope.serving.models.asyncio.loop import AsyncioLoop

@@ -9,7 +9,7 @@ import httpx
 import pytest
 import websockets.asyncio.client
 
-from servescope.records import SELF_SIGNED, AppKind, ConcurrencyModel
+from servescope.records.listeners import SELF_SIGNED, AppKind, ConcurrencyModel
 from servescope.request_fields import Protocol, RequestFlag
 from tests.serving.tls_client import trusting
 

@@ -11,7 +11,7 @@ import websockets.asyncio.client
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from servescope import catalog
-from servescope.records import AppKind, ConcurrencyModel
+from servescope.records.listeners import AppKind, ConcurrencyModel
 from servescope.request_fields import Method, Protocol
 from servescope.serving.models.asyncio import websocket_session as session_module
 from tests.serving import asgi_apps_for_listeners

@@ -6,7 +6,8 @@ import time
 
 from servescope import catalog
 from servescope.recording.detail_reader import DetailReader
-from servescope.records import AppKind, Stage
+from servescope.records.listeners import AppKind
+from servescope.records.requests import Stage
 from servescope.request_fields import RequestFlag
 from tests.serving import apps_for_listeners
 from tests.serving.raw_client import (

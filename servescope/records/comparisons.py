@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
-from servescope.records import TERMINAL_STATES, AppKind, ConcurrencyModel, LoadPlan, RunState
+from servescope.records.listeners import AppKind, ConcurrencyModel
+from servescope.records.load import TERMINAL_STATES, LoadPlan, RunState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+
 LEAST_MODELS: Final = 2
+
+
 NAME: Final = "compare-{}"
 """How the listener of a model is called while it is compared: with the model in it."""
 

@@ -1,90 +1,15 @@
-"""Frozen records that the floors hand to each other, and the enumerations their fields use."""
+"""Listeners: desired and actual state, and the options of each."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from enum import IntEnum, StrEnum
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope import addresses
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from servescope.request_fields import Method, RequestFlag
-
-Labels = tuple[tuple[str, str], ...]
-"""Label names and values, sorted by name: hashable, so that a series is a dict key."""
-
-
-class Stage(IntEnum):
-    """The stages of a request, in order; index into `RequestRecord.stages_ns`.
-
-    kernel: bytes in the kernel → read; read: first byte → head and body complete (so that a slow
-    upload does not pass for a queue); queue: complete → a worker takes it; app: called → response
-    head ready; body: → no more body; write: first byte → last byte handed to the kernel.
-    """
-
-    KERNEL = 0
-    READ = 1
-    QUEUE = 2
-    APP = 3
-    BODY = 4
-    WRITE = 5
-
-
-class LoadOutcome(IntEnum):
-    """How one request of a load run ended; stored in a load record's `protocol` field."""
-
-    ANSWERED = 0
-    REFUSED = 1  # connection refused
-    RESET = 2  # the connection broke after the request was sent
-    TIMED_OUT = 3  # no whole response before the plan's timeout
-    PROTOCOL = 4  # the response was no HTTP
-    HANDSHAKE = 5  # connected, but the TLS handshake failed
-
-
-@dataclass(frozen=True, slots=True)
-class RequestRecord:
-    """One request as the ring keeps it: 64 bytes.
-
-    In a ring of kind `load` the same record tells a request of the generator: `stages_ns[0]` is the
-    latency from the *intended* send time, `stages_ns[1]` the naive one from the actual send,
-    `stages_ns[2]` the time to connect, the TLS handshake included (0 on a kept connection), and
-    `protocol` the LoadOutcome.
-    """
-
-    end_ns: int  # time.time_ns() when the last byte was handed to the kernel
-    listener_id: int
-    route_id: int
-    method: Method
-    protocol: int
-    status: int
-    flags: RequestFlag
-    bytes_received: int
-    bytes_sent: int
-    stages_ns: tuple[float, float, float, float, float, float]
-
-
-@dataclass(frozen=True, slots=True)
-class RequestDetail:
-    """What the request log shows beside the record: kept for a sampled set of requests."""
-
-    record: RequestRecord
-    listener: str
-    route: str
-    target: str  # origin-form as sent, cut to what the slot holds
-    client: str  # address of the peer
-    user_agent: str
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One reading of a gauge or of a counter's increase, by its catalog name."""
-
-    metric: str
-    value: float
-    labels: Labels = ()
 
 
 class ConcurrencyModel(StrEnum):
@@ -123,8 +48,10 @@ class AccessLogFormat(StrEnum):
 SELF_SIGNED = "self-signed"
 """In place of a certificate's file: the pair that is made in the data folder."""
 
+
 X_FORWARDED = ("x-forwarded-for", "x-forwarded-proto", "x-forwarded-host")
 """The fields in which proxies tell of a client, of the two families the common one."""
+
 
 UNIX: Final = addresses.UNIX
 """Begins an address that is a path: the listener is a unix socket (unix(7)) and has no port."""
@@ -280,92 +207,3 @@ class ListenerOverrides:
         if known.get("model") is not None:
             known["model"] = ConcurrencyModel(known["model"])
         return cls(**known)
-
-
-@dataclass(frozen=True, slots=True)
-class LoadPlan:
-    """One load run as asked for: an open model at a constant rate.
-
-    Raises nothing: `servescope.load.plan.check` holds it against the bounds.
-    """
-
-    listener: str
-    target: str  # origin-form, e.g. "/search?q=x"
-    rate: float  # requests per second
-    seconds: float
-    timeout_seconds: float = 10.0
-    max_connections: int = 512
-    keep_alive: bool = True
-    seed: int = 1
-    comparison: int = 0  # the comparison it is a part of; 0: of none
-
-
-class RunState(StrEnum):
-    """Where a load run, or a comparison, stands; see TERMINAL_STATES."""
-
-    REQUESTED = "requested"
-    RUNNING = "running"
-    STOPPING = "stopping"
-    DONE = "done"
-    STOPPED = "stopped"
-    FAILED = "failed"
-
-
-TERMINAL_STATES = frozenset({RunState.DONE, RunState.STOPPED, RunState.FAILED})
-"""Nothing more comes of what is in one of these."""
-
-
-@dataclass(frozen=True, slots=True)
-class LoadRun:
-    """A load run in the store: plan, progress and, at the end, result.
-
-    `progress` and `result` are the generator's JSON objects, see `servescope.load.report`.
-    """
-
-    id: int
-    plan: LoadPlan
-    state: RunState
-    requested_s: float
-    started_s: float | None
-    ended_s: float | None
-    progress: dict[str, Any]
-    result: dict[str, Any]
-    message: str = ""
-
-
-class EventKind(StrEnum):
-    """Kinds of annotations drawn on every graph."""
-
-    LOAD_RUN = "load_run"
-    LEADER = "leader"
-    LISTENER = "listener"
-    STORE = "store"
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """An annotation: a moment (`end_s` None or equal) or a span on the time axis, epoch seconds."""
-
-    kind: EventKind
-    start_s: float
-    text: str
-    end_s: float | None = None
-    id: int = 0
-
-
-class Role(StrEnum):
-    """What a dashboard process does on its data folder."""
-
-    LEADER = "leader"  # runs listeners, samplers, collector and load; one at a time
-    FOLLOWER = "follower"  # answers pages from the store
-    SERVER = "server"  # serves an app, without pages; leads only while no dashboard can
-
-
-@dataclass(frozen=True, slots=True)
-class Instance:
-    """A dashboard process, as its heartbeats tell it; times in epoch seconds."""
-
-    pid: int
-    role: Role
-    since_s: float  # when it took this role
-    seen_s: float

@@ -1,0 +1,17 @@
+"""Readings of metrics, and their labels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+Labels = tuple[tuple[str, str], ...]
+"""Label names and values, sorted by name: hashable, so that a series is a dict key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One reading of a gauge or of a counter's increase, by its catalog name."""
+
+    metric: str
+    value: float
+    labels: Labels = ()

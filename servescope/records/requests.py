@@ -1,0 +1,60 @@
+"""A request as the server recorded it: its codes, its 64-byte record, its details."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from servescope.request_fields import Method, RequestFlag
+
+
+class Stage(IntEnum):
+    """The stages of a request, in order; index into `RequestRecord.stages_ns`.
+
+    kernel: bytes in the kernel → read; read: first byte → head and body complete (so that a slow
+    upload does not pass for a queue); queue: complete → a worker takes it; app: called → response
+    head ready; body: → no more body; write: first byte → last byte handed to the kernel.
+    """
+
+    KERNEL = 0
+    READ = 1
+    QUEUE = 2
+    APP = 3
+    BODY = 4
+    WRITE = 5
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """One request as the ring keeps it: 64 bytes.
+
+    In a ring of kind `load` the same record tells a request of the generator: `stages_ns[0]` is the
+    latency from the *intended* send time, `stages_ns[1]` the naive one from the actual send,
+    `stages_ns[2]` the time to connect, the TLS handshake included (0 on a kept connection), and
+    `protocol` the LoadOutcome.
+    """
+
+    end_ns: int  # time.time_ns() when the last byte was handed to the kernel
+    listener_id: int
+    route_id: int
+    method: Method
+    protocol: int
+    status: int
+    flags: RequestFlag
+    bytes_received: int
+    bytes_sent: int
+    stages_ns: tuple[float, float, float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class RequestDetail:
+    """What the request log shows beside the record: kept for a sampled set of requests."""
+
+    record: RequestRecord
+    listener: str
+    route: str
+    target: str  # origin-form as sent, cut to what the slot holds
+    client: str  # address of the peer
+    user_agent: str
