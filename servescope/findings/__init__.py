@@ -1,0 +1,10 @@
+"""Judgements: sentences about what was measured, each derived from its evidence by one function.
+
+Pages, commands and reports say nothing about a measurement but what `findings` gives them.
+"""
+
+from servescope.findings.evidence import Evidence
+from servescope.findings.finding import Figure, Finding, Severity
+from servescope.findings.judge import findings
+
+__all__ = ["Evidence", "Figure", "Finding", "Severity", "findings"]

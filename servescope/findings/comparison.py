@@ -1,0 +1,111 @@
+"""Judgement of several concurrency models under the same load."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from servescope.figures import units
+from servescope.findings.finding import Figure, Finding, Severity
+from servescope.findings.load_run import (
+    DIFFERENT,
+    fell_behind,
+    is_limited_by_generator,
+    judge_run,
+)
+from servescope.records import FINAL_STATES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from servescope.findings.evidence import ContenderEvidence, Evidence
+
+_LINK = "/servers#compare"
+
+
+def comparison(evidence: Evidence) -> Iterator[Finding]:
+    """Of all models that were measured: failures first, then latency and cost of those without."""
+    over = [one for one in evidence.contenders if one.run.state in FINAL_STATES]
+    for one in over:
+        for found in judge_run(one.run):
+            if found.severity in {Severity.BAD, Severity.WARN, Severity.UNKNOWN}:
+                yield Finding(
+                    found.severity,
+                    found.code,
+                    f"model {one.model}",
+                    found.sentence,
+                    found.evidence,
+                    _LINK,
+                )
+    sound = [one for one in over if _is_sound(one)]
+    left_out = [_name(one) for one in over if not _is_sound(one)]
+    yield from _latency(sound, left_out)
+    yield from _cost(over)
+
+
+def _is_sound(one: ContenderEvidence) -> bool:
+    """Whether its latencies are the server's, of requests that were all answered."""
+    run = one.run
+    is_complete = bool(run.p99_s) and run.answered > 0 and not run.failures
+    return is_complete and not fell_behind(run) and not is_limited_by_generator(run)
+
+
+def _latency(sound: Sequence[ContenderEvidence], left_out: Sequence[str]) -> Iterator[Finding]:
+    rest = f" Not compared, for the reasons above: {', '.join(left_out)}." if left_out else ""
+    if len(sound) < 2:  # noqa: PLR2004 - one model has nothing to be compared with
+        if left_out:
+            yield _note(
+                Severity.UNKNOWN,
+                "latency-incomparable",
+                f"Their latencies cannot be compared.{rest}",
+            )
+        return
+    best, worst = min(sound, key=_p99), max(sound, key=_p99)
+    figures = (Figure(_name(best), _p99(best), "s"), Figure(_name(worst), _p99(worst), "s"))
+    fast, slow = units.text(_p99(best), "s"), units.text(_p99(worst), "s")
+    if _p99(worst) < DIFFERENT * _p99(best):
+        told = (
+            f"99 of 100 requests were answered within {fast} by {_name(best)} and within {slow} by "
+            f"{_name(worst)}: too close to tell them apart by one run.{rest}"
+        )
+        yield _note(Severity.NOTE, "latency-alike", told, *figures)
+        return
+    times = units.number(_p99(worst) / _p99(best))
+    yield _note(
+        Severity.NOTE,
+        "latency-differs",
+        f"99 of 100 requests were answered within {fast} by {_name(best)}, and within {slow} by "
+        f"{_name(worst)}: {times} times as long.{rest}",
+        *figures,
+    )
+
+
+def _cost(over: Sequence[ContenderEvidence]) -> Iterator[Finding]:
+    known = [
+        (one.cpu_us_per_request, one) for one in over if one.cpu_us_per_request and one.run.answered
+    ]
+    if len(known) < 2:  # noqa: PLR2004 - as above
+        return
+    (least, cheap) = min(known, key=lambda pair: pair[0])
+    (most, dear) = max(known, key=lambda pair: pair[0])
+    if most < DIFFERENT * least:
+        return
+    yield _note(
+        Severity.NOTE,
+        "cost-differs",
+        f"An answered request cost {_name(cheap)} {units.number(least)} µs of CPU time and "
+        f"{_name(dear)} {units.number(most)} µs.",
+        Figure(_name(cheap), least * 1e-6, "s"),
+        Figure(_name(dear), most * 1e-6, "s"),
+    )
+
+
+def _note(state: Severity, code: str, told: str, *figures: Figure) -> Finding:
+    return Finding(state, code, "models", told, figures, _LINK)
+
+
+def _name(one: ContenderEvidence) -> str:
+    return one.model.replace("_", " ")
+
+
+def _p99(one: ContenderEvidence) -> float:
+    return one.run.p99_s or 0.0

@@ -1,0 +1,139 @@
+"""The measurements that judgements rest on; None always means: not measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from servescope.records import ListenerState, RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerEvidence:
+    """One listener: its state now, and the last seconds of its figures.
+
+    Gauges are means over the window but for `queued_requests` and `accept_queue_depth`, which are
+    the most of it; percentiles come from the merged histogram of the window.
+    """
+
+    name: str
+    state: ListenerState = ListenerState.RUNNING
+    message: str = ""
+    model: str = ""
+    threads: int | None = None  # request threads of all its processes; None: the model has none
+    busy_threads: float | None = None
+    queued_requests: float | None = None
+    requests: int = 0  # answered in the window
+    server_errors: int = 0  # of these, with a status of 5xx
+    p95_s: float | None = None
+    kernel_wait_s: float | None = None  # mean
+    accept_queue_depth: float | None = None
+    accept_backlog: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class HostEvidence:
+    """The hardware below the server, means over the window; shares are from 0 to 1."""
+
+    cpu_utilization: float | None = None
+    core_utilizations: Mapping[str, float] = field(default_factory=dict)  # by logical number
+    memory_utilization: float | None = None
+    container_cpu_ratio: float | None = None  # of the limit of our cgroup; None: none is set
+    container_memory_ratio: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunEvidence:
+    """A load run, as its generator counted it; times in seconds.
+
+    `target` is what it loaded, as sentences name it: `listener wsgi`, `model prefork`.
+    `censored_from_s` is the shortest latency among the requests that timed out: from there on a
+    latency is a lower bound.
+    """
+
+    id: int
+    target: str
+    state: RunState
+    message: str = ""
+    rate_asked: float = 0.0
+    schedule_s: float = 0.0  # for how long requests came due
+    timeout_s: float = 0.0
+    sent: int = 0
+    answered: int = 0
+    answered_in_schedule: int | None = None  # before the schedule's end
+    failed: Mapping[str, int] = field(default_factory=dict)  # by LoadOutcome, in lower case
+    cancelled: int = 0
+    server_errors: int = 0  # answers with a status of 5xx
+    p50_s: float | None = None  # from the intended send
+    p99_s: float | None = None
+    naive_p99_s: float | None = None  # from the actual send
+    censored_from_s: float | None = None
+    lag_p99_s: float | None = None  # by how much the generator took requests up late
+    lag_max_s: float | None = None
+    generator_cpu_ratio: float | None = None  # of one core
+    unfinished_at_start: int | None = None  # requests of earlier clients, queued or in the app
+
+    @property
+    def failures(self) -> int:
+        """Requests that ended without a whole answer."""
+        return sum(self.failed.values())
+
+    @property
+    def answered_per_s(self) -> float | None:
+        """Answers per second of the schedule: the wait for timeouts after its end counts not."""
+        if not self.schedule_s or self.answered_in_schedule is None:
+            return None
+        return self.answered_in_schedule / self.schedule_s
+
+    def is_censored(self, latency_s: float | None) -> bool:
+        """Whether a latency is a lower bound, since a request that timed out may stand for it."""
+        limit = self.censored_from_s
+        return latency_s is not None and limit is not None and latency_s >= limit
+
+
+@dataclass(frozen=True, slots=True)
+class ClocksEvidence:
+    """The same requests by the clock of their client and by the stages of the server."""
+
+    run_id: int
+    client_requests: int
+    server_requests: int
+    client_mean_s: float | None = None
+    server_mean_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ContenderEvidence:
+    """One concurrency model of a comparison."""
+
+    model: str
+    run: RunEvidence
+    cpu_us_per_request: float | None = None
+    accept_queue_most: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DashboardEvidence:
+    """How far the data can be trusted to be of now."""
+
+    age_s: float | None = None  # now minus the end of the newest second; None: there is none
+    has_leader: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that is judged together: a moment, a run, a comparison, or several of them.
+
+    `window_s`: how many seconds the figures of listeners and host cover.
+    """
+
+    window_s: int = 5
+    dashboard: DashboardEvidence | None = None
+    listeners: Sequence[ListenerEvidence] = ()
+    host: HostEvidence | None = None
+    run: RunEvidence | None = None
+    clocks: ClocksEvidence | None = None
+    contenders: Sequence[ContenderEvidence] = ()

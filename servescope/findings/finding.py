@@ -1,0 +1,64 @@
+"""A finding: one judgement, in a sentence, with the figures it rests on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from servescope.figures import units
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class Severity(StrEnum):
+    """How a finding is meant, the most urgent first.
+
+    UNKNOWN is a value of its own: where the evidence is missing or contradicts itself, nothing is
+    claimed, neither that all is well nor that it is not.
+    """
+
+    BAD = "bad"
+    WARN = "warn"
+    UNKNOWN = "unknown"
+    NOTE = "note"  # true and worth knowing, neither good nor bad
+    GOOD = "good"
+
+    @property
+    def rank(self) -> int:
+        """Its place in the order, 0 for the most urgent."""
+        return list(Severity).index(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured figure: `unit` is a UCUM code as in the catalog; None: not measured."""
+
+    name: str
+    value: float | None
+    unit: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.name} {units.text(self.value, self.unit)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One judgement.
+
+    `code` names the kind, as docs/findings.md lists it; `subject` is what it is about, for example
+    `listener wsgi`; `link` is the page that shows the figures, below any path prefix.
+    """
+
+    severity: Severity
+    code: str
+    subject: str
+    sentence: str
+    evidence: tuple[Figure, ...]
+    link: str
+
+
+def most_urgent(found: Iterable[Finding]) -> Severity:
+    """The severity of the most urgent finding; GOOD when there is none."""
+    return min((one.severity for one in found), key=lambda one: one.rank, default=Severity.GOOD)

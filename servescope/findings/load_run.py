@@ -1,0 +1,278 @@
+"""Judgements of a load run, once it is over."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from servescope.figures import units
+from servescope.findings import thresholds
+from servescope.findings.finding import Figure, Finding, Severity
+from servescope.findings.thresholds import severity
+from servescope.records import FINAL_STATES, RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from servescope.findings.evidence import Evidence, RunEvidence
+
+KEPT_UP: Final = 0.95
+"""Share of the asked rate from which on a listener kept up: requests come due at exact moments, and
+those under way at the schedule's end are answered after it."""
+
+DIFFERENT: Final = 1.2
+"""Two latencies that differ by less than this factor are not told apart: a second run may swap
+them."""
+
+_BRIEF: Final = 0.1
+"""Up to this share of the schedule a median latency is taken as the time of those under way."""
+
+FAILURES: Final = {
+    "timed_out": "not answered within {timeout}",
+    "refused": "refused: nothing listened at the port",
+    "reset": "cut off before a whole answer had come",
+    "protocol": "answered with something that is not HTTP",
+    "handshake": "ended in the TLS handshake",
+}
+"""By `LoadOutcome`, in lower case: how a request failed, after `were`."""
+
+
+def latency_text(run: RunEvidence, latency_s: float | None) -> str:
+    """A latency of a run with its unit; `≥` where requests that timed out make it a lower bound."""
+    bound = "≥ " if run.is_censored(latency_s) else ""
+    return bound + units.text(latency_s, "s")
+
+
+def load_run(evidence: Evidence) -> Iterator[Finding]:
+    """The run of the evidence; none while it is under way."""
+    if evidence.run is not None and evidence.run.state in FINAL_STATES:
+        yield from judge_run(evidence.run)
+
+
+def judge_run(run: RunEvidence) -> Iterator[Finding]:
+    """Of a run that is over: its end, its generator, its failures, its rate, its latencies."""
+    if run.state is RunState.FAILED:
+        reason = run.message.rstrip(".") or "it gave no reason"
+        yield _finding(run, Severity.BAD, "run-failed", f"Run {run.id} failed: {reason}.")
+        return
+    if not run.sent:
+        yield _finding(
+            run,
+            Severity.UNKNOWN,
+            "nothing-sent",
+            f"Run {run.id} sent no request: nothing is known.",
+        )
+        return
+    found = [
+        *_beginning(run),
+        *_generator(run),
+        *_failures(run),
+        *_server_errors(run),
+        *_rate(run),
+        *_lateness(run),
+        *_end(run),
+    ]
+    yield from found
+    if all(one.severity is Severity.NOTE for one in found):
+        yield _kept_up(run)
+
+
+def is_limited_by_generator(run: RunEvidence) -> bool:
+    """Whether the generator's own core was the bottleneck; then the server is not judged."""
+    return severity(thresholds.GENERATOR_CPU, run.generator_cpu_ratio) is Severity.BAD
+
+
+def fell_behind(run: RunEvidence) -> bool:
+    """Whether the listener answered less than was asked of it."""
+    asked = run.rate_asked * run.schedule_s
+    if run.answered_in_schedule is None or not asked:
+        return False
+    p50_s = run.p50_s or 0.0
+    is_brief = p50_s <= _BRIEF * run.schedule_s and not run.is_censored(run.p50_s)
+    under_way = run.rate_asked * p50_s if is_brief else 0.0
+    return run.answered_in_schedule + under_way < KEPT_UP * asked - 1
+
+
+def _beginning(run: RunEvidence) -> Iterator[Finding]:
+    if run.unfinished_at_start:
+        yield _finding(
+            run,
+            Severity.WARN,
+            "started-busy",
+            f"When the run began, {run.target} still had {run.unfinished_at_start:,} "
+            "requests of earlier clients to work through: the first latencies contain that wait.",
+            Figure("unfinished at the start", run.unfinished_at_start, "{request}"),
+        )
+
+
+def _generator(run: RunEvidence) -> Iterator[Finding]:
+    figures = (
+        Figure("CPU of the generator", run.generator_cpu_ratio, "1"),
+        Figure("lateness, p99", run.lag_p99_s, "s"),
+    )
+    share = units.text(run.generator_cpu_ratio, "1")
+    if is_limited_by_generator(run):
+        yield _finding(
+            run,
+            Severity.UNKNOWN,
+            "generator-limited",
+            f"The load generator used {share} of its core: this run measured the generator, and "
+            f"says nothing about what {run.target} can carry.",
+            *figures,
+        )
+    elif severity(thresholds.GENERATOR_CPU, run.generator_cpu_ratio) is Severity.WARN:
+        yield _finding(
+            run,
+            Severity.NOTE,
+            "generator-busy",
+            f"The load generator used {share} of its core: a higher rate would measure it, not "
+            "the server.",
+            *figures,
+        )
+
+
+def _failures(run: RunEvidence) -> Iterator[Finding]:
+    kinds = {kind: count for kind, count in run.failed.items() if count}
+    if not kinds:
+        return
+    ratio = run.failures / run.sent
+    timeout = units.text(run.timeout_s, "s")
+    parts = [
+        f"{count:,} {'was' if count == 1 else 'were'} "
+        + FAILURES.get(kind, kind.replace("_", " ")).format(timeout=timeout)
+        for kind, count in sorted(kinds.items(), key=lambda item: -item[1])
+    ]
+    bound = (
+        f" So p99 is at least {units.text(run.p99_s, 's')}." if run.is_censored(run.p99_s) else ""
+    )
+    yield _finding(
+        run,
+        severity(thresholds.FAILED_REQUESTS, ratio),
+        "requests-failed",
+        f"{run.failures:,} of {run.sent:,} requests to {run.target} "
+        f"({units.text(ratio, '1')}) failed: "
+        f"{', '.join(parts)}.{bound}",
+        Figure("failed", run.failures, "{request}"),
+        Figure("sent", run.sent, "{request}"),
+    )
+
+
+def _server_errors(run: RunEvidence) -> Iterator[Finding]:
+    ratio = run.server_errors / run.answered if run.answered else None
+    state = severity(thresholds.SERVER_ERRORS, ratio)
+    if state in {Severity.WARN, Severity.BAD}:
+        yield _finding(
+            run,
+            state,
+            "run-server-errors",
+            f"{run.server_errors:,} of {run.answered:,} answers of {run.target} were server errors "
+            "(5xx).",
+            Figure("server errors", run.server_errors, "{request}"),
+            Figure("answered", run.answered, "{request}"),
+        )
+
+
+def _rate(run: RunEvidence) -> Iterator[Finding]:
+    if is_limited_by_generator(run) or not fell_behind(run):
+        return
+    achieved = units.text(run.answered_per_s, "{request}/s")
+    asked = units.text(run.rate_asked, "{request}/s")
+    yield _finding(
+        run,
+        Severity.BAD,
+        "fell-behind",
+        f"{_sentence(run.target)} answered {achieved} of the {asked} asked for.",
+        Figure("answered per second", run.answered_per_s, "{request}/s"),
+        Figure("asked for", run.rate_asked, "{request}/s"),
+    )
+
+
+def _lateness(run: RunEvidence) -> Iterator[Finding]:
+    """Why latencies from the intended and from the actual send differ, where they do."""
+    if run.p99_s is None or run.naive_p99_s is None or is_limited_by_generator(run):
+        return
+    hidden_s = run.p99_s - run.naive_p99_s
+    if run.p99_s < DIFFERENT * run.naive_p99_s:
+        return
+    figures = (
+        Figure("p99", run.p99_s, "s"),
+        Figure("naive p99", run.naive_p99_s, "s"),
+        Figure("lateness of the generator, p99", run.lag_p99_s, "s"),
+    )
+    if run.lag_p99_s is not None and run.lag_p99_s >= hidden_s / 2:
+        yield _finding(
+            run,
+            Severity.NOTE,
+            "generator-late",
+            f"The generator sent 1 in 100 requests {units.text(run.lag_p99_s, 's')} late or more "
+            f"({units.text(run.lag_max_s, 's')} at most): what p99 has beyond the naive p99, "
+            f"{units.text(hidden_s, 's')}, is the generator's own delay, not the server's.",
+            *figures,
+        )
+        return
+    bound = "at least " if run.is_censored(run.p99_s) else ""
+    yield _finding(
+        run,
+        Severity.WARN,
+        "waited-to-be-sent",
+        f"Requests to {run.target} waited for a free connection for so long that p99 is {bound}"
+        f"{units.text(run.p99_s, 's')} from the moment a request was due; counted from the actual "
+        f"send it would read {units.text(run.naive_p99_s, 's')}.",
+        *figures,
+    )
+
+
+def _end(run: RunEvidence) -> Iterator[Finding]:
+    if run.state is not RunState.STOPPED:
+        return
+    given_up = (
+        f"; {run.cancelled:,} requests under way were given up and count neither as answered nor "
+        "as failed"
+        if run.cancelled
+        else ""
+    )
+    yield _finding(
+        run,
+        Severity.NOTE,
+        "stopped-early",
+        f"The run was stopped after {units.text(run.schedule_s, 's')}{given_up}.",
+        Figure("given up", run.cancelled, "{request}"),
+    )
+
+
+def _kept_up(run: RunEvidence) -> Finding:
+    figures = (
+        Figure("answered", run.answered, "{request}"),
+        Figure("sent", run.sent, "{request}"),
+        Figure("p99", run.p99_s, "s"),
+    )
+    if run.answered_per_s is None:  # a result of an older version: when answers came is not known
+        return _finding(
+            run,
+            Severity.UNKNOWN,
+            "rate-unknown",
+            f"{_sentence(run.target)} answered {run.answered:,} of {run.sent:,} requests; at which "
+            "rate was not recorded.",
+            *figures,
+        )
+    all_of = (
+        f"all {run.sent:,} requests" if run.answered == run.sent else f"{run.answered:,} requests"
+    )
+    return _finding(
+        run,
+        Severity.GOOD,
+        "kept-up",
+        f"{_sentence(run.target)} answered {all_of} at the "
+        f"{units.text(run.rate_asked, '{request}/s')} asked for, 99 of 100 within "
+        f"{units.text(run.p99_s, 's')}.",
+        *figures,
+    )
+
+
+def _finding(
+    run: RunEvidence, state: Severity, code: str, sentence: str, *figures: Figure
+) -> Finding:
+    return Finding(state, code, f"run {run.id}", sentence, figures, "/load")
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

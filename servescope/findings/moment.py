@@ -1,0 +1,322 @@
+"""Judgements of a moment: the dashboard's data, the listeners, the hardware below them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from servescope.figures import units
+from servescope.findings import thresholds
+from servescope.findings.finding import Figure, Finding, Severity
+from servescope.findings.thresholds import severity
+from servescope.records import ListenerState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from servescope.findings.evidence import Evidence, ListenerEvidence
+
+FEWEST_FOR_P95: Final = 20
+"""Of fewer requests the 95th percentile is the slowest one, and is called that."""
+
+FEWEST_ERRORS: Final = 3
+"""So many server errors are bad; fewer are worth a warning, whatever their share."""
+
+_ALL_BUT: Final = 0.05
+"""Share of the threads below which the mean of a gauge that is sampled may miss all of them."""
+
+
+def is_of_now(evidence: Evidence) -> bool:
+    """Whether figures of the last seconds can be judged at all."""
+    dashboard = evidence.dashboard
+    if dashboard is None:
+        return True
+    return severity(thresholds.DATA_AGE, dashboard.age_s) is Severity.GOOD
+
+
+def data(evidence: Evidence) -> Iterator[Finding]:
+    """Whether there is data, and whether it is of now."""
+    dashboard = evidence.dashboard
+    if dashboard is None:
+        return
+    if dashboard.age_s is None:
+        yield Finding(
+            Severity.UNKNOWN,
+            "no-data",
+            "data",
+            "No second has been recorded yet: nothing is known about the servers.",
+            (Figure("age of the data", None, "s"),),
+            "/",
+        )
+    elif not is_of_now(evidence):
+        nobody = " No process collects at the moment." if dashboard.has_leader is False else ""
+        yield Finding(
+            Severity.UNKNOWN,
+            "stale-data",
+            "data",
+            f"The newest data is {units.text(dashboard.age_s, 's')} old: nothing is known about "
+            f"the time since.{nobody}",
+            (Figure("age of the data", dashboard.age_s, "s"),),
+            "/",
+        )
+
+
+def listener_states(evidence: Evidence) -> Iterator[Finding]:
+    """Listeners that should run and do not."""
+    for one in evidence.listeners:
+        if one.state is ListenerState.FAILED:
+            reason = one.message.rstrip(".") or "it gave no reason"
+            yield Finding(
+                Severity.BAD,
+                "listener-down",
+                f"listener {one.name}",
+                f"Listener {one.name} does not run: {reason}.",
+                (),
+                "/servers",
+            )
+
+
+def request_threads(evidence: Evidence) -> Iterator[Finding]:
+    """Request threads that are all busy, and the requests that wait for one."""
+    for one in _current(evidence):
+        if not one.threads or one.busy_threads is None:
+            continue
+        busy = min(round(one.busy_threads), one.threads)
+        if one.busy_threads >= one.threads * (1 - _ALL_BUT):
+            busy = one.threads
+        queued = round(one.queued_requests or 0)
+        state = severity(thresholds.BUSY_THREADS, busy / one.threads)
+        figures = [Figure("busy threads", busy), Figure("threads", one.threads)]
+        told = f"Listener {one.name}: {busy} of {_count(one.threads, 'request thread')} "
+        told += "is busy" if one.threads == 1 else "are busy"
+        if not queued:
+            if state is not Severity.GOOD:
+                yield Finding(
+                    Severity.WARN,
+                    "threads-busy",
+                    f"listener {one.name}",
+                    f"{told}; no request waits for one yet.",
+                    tuple(figures),
+                    "/ports",
+                )
+            continue
+        figures.append(Figure("queued requests", queued))
+        told += f", and {_count(queued, 'request')} {'waits' if queued == 1 else 'wait'} for one"
+        rate = one.requests / evidence.window_s
+        if not rate:
+            state = Severity.BAD
+            told += f"; none was answered in the last {evidence.window_s} s."
+        else:
+            wait_s = queued / rate
+            figures += [Figure("answers", rate, "{request}/s"), Figure("wait", wait_s, "s")]
+            wait_state = severity(thresholds.THREAD_WAIT, wait_s)
+            state = wait_state if state is not Severity.BAD else max_of(state, wait_state)
+            if wait_state is Severity.GOOD:
+                continue
+            told += (
+                f"; at {units.text(rate, '{request}/s')} answered, a new request waits "
+                f"{units.text(wait_s, 's')}."
+            )
+        yield Finding(
+            state, "threads-exhausted", f"listener {one.name}", told, tuple(figures), "/ports"
+        )
+
+
+def accept_queues(evidence: Evidence) -> Iterator[Finding]:
+    """Accept queues that fill, and full ones."""
+    for one in _current(evidence):
+        if one.accept_queue_depth is None or not one.accept_backlog:
+            continue
+        ratio = one.accept_queue_depth / one.accept_backlog
+        state = severity(thresholds.ACCEPT_QUEUE, ratio)
+        if state is Severity.GOOD:
+            continue
+        depth, backlog = f"{one.accept_queue_depth:,.0f}", f"{one.accept_backlog:,.0f}"
+        told = (
+            f"The accept queue of listener {one.name} is full ({depth} of {backlog}): the kernel "
+            "drops further connections, whose clients try again after 1 s at the earliest."
+            if ratio >= 1
+            else f"The accept queue of listener {one.name} holds {depth} of at most {backlog} "
+            "connections: the server accepts more slowly than clients come."
+        )
+        yield Finding(
+            state,
+            "accept-queue",
+            f"listener {one.name}",
+            told,
+            (
+                Figure("waiting to be accepted", one.accept_queue_depth, "{connection}"),
+                Figure("backlog", one.accept_backlog, "{connection}"),
+            ),
+            "/ports",
+        )
+
+
+def kernel_waits(evidence: Evidence) -> Iterator[Finding]:
+    """Requests whose bytes wait in the kernel: nobody has the time to read them."""
+    for one in _current(evidence):
+        state = severity(thresholds.KERNEL_WAIT, one.kernel_wait_s)
+        if state in {Severity.WARN, Severity.BAD}:
+            yield Finding(
+                state,
+                "kernel-wait",
+                f"listener {one.name}",
+                f"Requests to listener {one.name} wait {units.text(one.kernel_wait_s, 's')} on "
+                "average in the kernel before the server reads them.",
+                (Figure("mean wait in the kernel", one.kernel_wait_s, "s"),),
+                f"/latency?listener={one.name}",
+            )
+
+
+def server_errors(evidence: Evidence) -> Iterator[Finding]:
+    """Answers that blame the server."""
+    for one in _current(evidence):
+        if not one.server_errors or not one.requests:
+            continue
+        ratio = one.server_errors / one.requests
+        state = severity(thresholds.SERVER_ERRORS, ratio)
+        if state is Severity.GOOD:
+            continue
+        if one.server_errors < FEWEST_ERRORS:
+            state = Severity.WARN
+        yield Finding(
+            state,
+            "server-errors",
+            f"listener {one.name}",
+            f"{one.server_errors:,} of {_count(one.requests, 'answer')} of listener {one.name} in "
+            f"the last {evidence.window_s} s {'was' if one.server_errors == 1 else 'were'} "
+            "server errors (5xx)."
+            if one.server_errors > 1
+            else f"1 of {_count(one.requests, 'answer')} of listener {one.name} in the last "
+            f"{evidence.window_s} s was a server error (5xx).",
+            (
+                Figure("server errors", one.server_errors, "{request}"),
+                Figure("answers", one.requests, "{request}"),
+            ),
+            f"/requests?listener={one.name}",
+        )
+
+
+def latencies(evidence: Evidence) -> Iterator[Finding]:
+    """Answers that take longer than people wait."""
+    for one in _current(evidence):
+        state = severity(thresholds.LATENCY, one.p95_s)
+        if state not in {Severity.WARN, Severity.BAD} or not one.requests:
+            continue
+        told = (
+            f"5 of 100 requests to listener {one.name} took {units.text(one.p95_s, 's')} or longer"
+            if one.requests >= FEWEST_FOR_P95
+            else f"The slowest of {_count(one.requests, 'request')} to listener {one.name} took "
+            f"{units.text(one.p95_s, 's')}"
+        )
+        yield Finding(
+            state,
+            "slow",
+            f"listener {one.name}",
+            f"{told}, counted from their arrival in the kernel.",
+            (Figure("p95", one.p95_s, "s"), Figure("answers", one.requests, "{request}")),
+            f"/latency?listener={one.name}",
+        )
+
+
+def hardware(evidence: Evidence) -> Iterator[Finding]:
+    """The host, and the limits of the container around us."""
+    host = evidence.host
+    if host is None or not is_of_now(evidence):
+        return
+    for name, value, code, form in (
+        (thresholds.CPU, host.cpu_utilization, "cpu", "The host's CPU is {} busy."),
+        (thresholds.MEMORY, host.memory_utilization, "memory", "The host's memory is {} used."),
+        (
+            thresholds.CPU,
+            host.container_cpu_ratio,
+            "container-cpu",
+            "The container uses {} of the CPU time that its cgroup allows.",
+        ),
+        (
+            thresholds.MEMORY,
+            host.container_memory_ratio,
+            "container-memory",
+            "The container uses {} of the memory that its cgroup allows.",
+        ),
+    ):
+        state = severity(name, value)
+        if state in {Severity.WARN, Severity.BAD}:
+            yield Finding(
+                state,
+                code,
+                "container" if code.startswith("container") else "host",
+                form.format(units.text(value, "1")),
+                (Figure(code, value, "1"),),
+                "/host",
+            )
+    yield from _full_core(evidence)
+
+
+def _full_core(evidence: Evidence) -> Iterator[Finding]:
+    host = evidence.host
+    if host is None or severity(thresholds.CPU, host.cpu_utilization) is not Severity.GOOD:
+        return  # all cores are busy, which is said already
+    full = [
+        (name, value)
+        for name, value in host.core_utilizations.items()
+        if severity(thresholds.CORE, value) is not Severity.GOOD
+    ]
+    for name, value in full:
+        yield Finding(
+            Severity.WARN,
+            "core",
+            f"core {name}",
+            f"Core {name} is {units.text(value, '1')} busy and the host as a whole "
+            f"{units.text(host.cpu_utilization, '1')}: a server with one thread at work gets no "
+            "more than one core.",
+            (Figure(f"core {name}", value, "1"), Figure("CPU", host.cpu_utilization, "1")),
+            "/host",
+        )
+
+
+def nothing_wrong(evidence: Evidence) -> Finding | None:
+    """The sentence for a moment without a worse finding; None where nothing can be said."""
+    if evidence.dashboard is None or not is_of_now(evidence):
+        return None
+    running = [one for one in evidence.listeners if one.state is ListenerState.RUNNING]
+    stopped = [one.name for one in evidence.listeners if one.state is ListenerState.STOPPED]
+    requests = sum(one.requests for one in running)
+    told = f"Nothing wrong was found in the last {evidence.window_s} s: "
+    told += f"{len(running)} of {_count(len(evidence.listeners), 'listener')} "
+    told += "runs" if len(evidence.listeners) == 1 else "run"
+    if stopped:
+        told += f" ({', '.join(stopped)} {'is' if len(stopped) == 1 else 'are'} stopped)"
+    if requests:
+        slowest = max((one for one in running if one.p95_s is not None), key=_p95, default=None)
+        told += f", {_count(requests, 'request')} {'was' if requests == 1 else 'were'} answered"
+        if slowest is not None:
+            told += f", p95 {units.text(slowest.p95_s, 's')} at most"
+    else:
+        told += ", and no request came"
+    return Finding(
+        Severity.GOOD,
+        "nothing-wrong",
+        "servers",
+        f"{told}.",
+        (Figure("answers", requests, "{request}"),),
+        "/",
+    )
+
+
+def max_of(one: Severity, other: Severity) -> Severity:
+    """The more urgent of two."""
+    return min(one, other, key=lambda severity: severity.rank)
+
+
+def _current(evidence: Evidence) -> list[ListenerEvidence]:
+    if not is_of_now(evidence):
+        return []
+    return [one for one in evidence.listeners if one.state is ListenerState.RUNNING]
+
+
+def _p95(one: ListenerEvidence) -> float:
+    return one.p95_s or 0.0
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

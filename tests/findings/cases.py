@@ -1,0 +1,563 @@
+"""Evidence cases: each with the findings that it must give, and all others must be absent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
+
+from servescope.findings.evidence import (
+    ClocksEvidence,
+    ContenderEvidence,
+    DashboardEvidence,
+    Evidence,
+    HostEvidence,
+    ListenerEvidence,
+    RunEvidence,
+)
+from servescope.records import ListenerState, RunState
+
+CURRENT: Final = DashboardEvidence(age_s=0.4, has_leader=True)
+QUIET_HOST: Final = HostEvidence(0.12, {"0": 0.2, "1": 0.04}, 0.4)
+IDLE: Final = ListenerEvidence("wsgi", threads=8, busy_threads=0.0, queued_requests=0.0)
+SERVING: Final = replace(IDLE, requests=1_000, p95_s=0.0019, busy_threads=0.4, kernel_wait_s=2e-5)
+LOOP: Final = ListenerEvidence("asgi", model="asyncio", requests=500, p95_s=0.003)
+KEPT_UP: Final = RunEvidence(
+    7,
+    "listener wsgi",
+    RunState.DONE,
+    rate_asked=200.0,
+    schedule_s=30.0,
+    timeout_s=10.0,
+    sent=6_000,
+    answered=6_000,
+    answered_in_schedule=5_999,
+    p50_s=0.0011,
+    p99_s=0.0082,
+    naive_p99_s=0.0080,
+    lag_p99_s=0.0004,
+    lag_max_s=0.002,
+    generator_cpu_ratio=0.1,
+    unfinished_at_start=0,
+)
+OVERLOADED: Final = replace(
+    KEPT_UP,
+    schedule_s=20.0,
+    sent=4_000,
+    answered=480,
+    answered_in_schedule=480,
+    failed={"timed_out": 3_520, "refused": 0, "reset": 0},
+    p50_s=10.1,
+    p99_s=10.1,
+    naive_p99_s=10.0,
+    censored_from_s=10.0,
+)
+
+
+class Case(NamedTuple):
+    """`expected`: code -> severity and words that its sentence must contain."""
+
+    evidence: Evidence
+    expected: dict[str, tuple[str, str]]
+
+
+def moment(*listeners: ListenerEvidence, **others: Any) -> Evidence:
+    """A moment with current data and a quiet host, unless told otherwise."""
+    return Evidence(listeners=listeners, **{"dashboard": CURRENT, "host": QUIET_HOST, **others})
+
+
+def run(**changes: Any) -> Evidence:
+    """A run that is over, like one that kept up but for the changes."""
+    return Evidence(run=replace(KEPT_UP, **changes))
+
+
+def models(*runs: RunEvidence, costs: tuple[float | None, ...] = ()) -> Evidence:
+    """A comparison of as many models as there are runs."""
+    names = ("sequential", "thread_pool", "prefork", "asyncio")
+    padded = (*costs, None, None, None, None)
+    return Evidence(
+        contenders=tuple(
+            ContenderEvidence(name, replace(one, target=f"model {name}"), cost)
+            for name, one, cost in zip(names, runs, padded, strict=False)
+        )
+    )
+
+
+WELL: Final = ("good", "Nothing wrong was found")
+
+MOMENTS: Final = {
+    "nothing wrong, serving": Case(
+        moment(SERVING, LOOP),
+        {"nothing-wrong": ("good", "2 of 2 listeners run, 1,500 requests were answered, p95 3 ms")},
+    ),
+    "nothing wrong, idle": Case(
+        moment(IDLE), {"nothing-wrong": ("good", "1 of 1 listener runs, and no request came")}
+    ),
+    "nothing wrong, one listener stopped by a person": Case(
+        moment(SERVING, replace(LOOP, state=ListenerState.STOPPED)),
+        {"nothing-wrong": ("good", "1 of 2 listeners run (asgi is stopped)")},
+    ),
+    "nothing wrong, threads partly busy": Case(
+        moment(replace(SERVING, busy_threads=5.0)), {"nothing-wrong": WELL}
+    ),
+    "nothing wrong, no threads and no gauge": Case(
+        moment(replace(SERVING, threads=None, busy_threads=None)), {"nothing-wrong": WELL}
+    ),
+    "no data yet": Case(
+        moment(SERVING, dashboard=DashboardEvidence()),
+        {"no-data": ("unknown", "No second has been recorded yet")},
+    ),
+    "data of 12 s ago judges nothing": Case(
+        moment(
+            replace(SERVING, busy_threads=8.0, queued_requests=500.0),
+            dashboard=DashboardEvidence(age_s=12.0, has_leader=True),
+        ),
+        {"stale-data": ("unknown", "12 s old")},
+    ),
+    "nobody collects": Case(
+        moment(SERVING, dashboard=DashboardEvidence(age_s=60.0, has_leader=False)),
+        {"stale-data": ("unknown", "No process collects at the moment.")},
+    ),
+    "a listener failed": Case(
+        moment(SERVING, replace(LOOP, state=ListenerState.FAILED, message="port 8001 is taken")),
+        {"listener-down": ("bad", "Listener asgi does not run: port 8001 is taken.")},
+    ),
+    "a listener failed without a reason": Case(
+        moment(replace(LOOP, state=ListenerState.FAILED)),
+        {"listener-down": ("bad", "it gave no reason")},
+    ),
+    "a failed listener is told though the data is old": Case(
+        moment(
+            replace(LOOP, state=ListenerState.FAILED, message="no such app"),
+            dashboard=DashboardEvidence(age_s=30.0),
+        ),
+        {"listener-down": ("bad", "no such app"), "stale-data": ("unknown", "30 s old")},
+    ),
+    "all threads of one of three listeners are busy": Case(
+        moment(
+            replace(SERVING, name="slow", busy_threads=8.0, queued_requests=2_290.0, requests=200),
+            IDLE,
+            LOOP,
+        ),
+        {
+            "threads-exhausted": (
+                "bad",
+                (
+                    "Listener slow: 8 of 8 request threads are busy, and 2,290 requests wait for "
+                    "one; "
+                    "at 40 req/s answered, a new request waits 57.2 s."
+                ),
+            )
+        },
+    ),
+    "all threads busy as sampled, a mean of 7.8": Case(
+        moment(replace(SERVING, busy_threads=7.8, queued_requests=400.0)),
+        {"threads-exhausted": ("bad", "8 of 8 request threads are busy")},
+    ),
+    "all threads busy and nothing answered": Case(
+        moment(replace(IDLE, busy_threads=8.0, queued_requests=3.0)),
+        {"threads-exhausted": ("bad", "none was answered in the last 5 s")},
+    ),
+    "all threads busy, nobody waits": Case(
+        moment(replace(SERVING, busy_threads=8.0)),
+        {
+            "threads-busy": (
+                "warn",
+                "8 of 8 request threads are busy; no request waits for one yet.",
+            )
+        },
+    ),
+    "the one thread of a sequential listener is busy, one waits": Case(
+        moment(
+            replace(
+                SERVING, name="one", threads=1, busy_threads=1.0, queued_requests=1.0, requests=1
+            )
+        ),
+        {
+            "threads-exhausted": (
+                "bad",
+                "1 of 1 request thread is busy, and 1 request waits for one",
+            )
+        },
+    ),
+    "a queue that is worked off within a moment": Case(
+        moment(replace(SERVING, queued_requests=5.0)), {"nothing-wrong": WELL}
+    ),
+    "a queue of 0.2 s though threads are free on average": Case(
+        moment(replace(SERVING, busy_threads=5.0, queued_requests=40.0)),
+        {"threads-exhausted": ("warn", "a new request waits 200 ms")},
+    ),
+    "the accept queue is half full": Case(
+        moment(replace(SERVING, accept_queue_depth=70.0, accept_backlog=128.0)),
+        {"accept-queue": ("warn", "holds 70 of at most 128 connections")},
+    ),
+    "the accept queue is full": Case(
+        moment(replace(SERVING, accept_queue_depth=129.0, accept_backlog=128.0)),
+        {"accept-queue": ("bad", "is full (129 of 128): the kernel drops")},
+    ),
+    "the accept queue has one waiting": Case(
+        moment(replace(SERVING, accept_queue_depth=1.0, accept_backlog=128.0)),
+        {"nothing-wrong": WELL},
+    ),
+    "no backlog is known": Case(
+        moment(replace(SERVING, accept_queue_depth=1.0)), {"nothing-wrong": WELL}
+    ),
+    "requests wait in the kernel": Case(
+        moment(replace(LOOP, kernel_wait_s=0.4)),
+        {"kernel-wait": ("warn", "wait 400 ms on average in the kernel")},
+    ),
+    "requests wait in the kernel for seconds": Case(
+        moment(replace(LOOP, kernel_wait_s=3.2)), {"kernel-wait": ("bad", "wait 3.2 s on average")}
+    ),
+    "one server error in a thousand": Case(
+        moment(replace(SERVING, server_errors=1)),
+        {"server-errors": ("warn", "1 of 1,000 answers of listener wsgi in the last 5 s was a")},
+    ),
+    "every answer is a server error": Case(
+        moment(replace(SERVING, server_errors=1_000)),
+        {"server-errors": ("bad", "1,000 of 1,000 answers of listener wsgi")},
+    ),
+    "one server error in ten thousand": Case(
+        moment(replace(SERVING, requests=10_000, server_errors=1)), {"nothing-wrong": WELL}
+    ),
+    "one of three answers is a server error": Case(
+        moment(replace(SERVING, requests=3, server_errors=1)),
+        {"server-errors": ("warn", "1 of 3 answers")},
+    ),
+    "p95 of 12.9 s": Case(
+        moment(replace(SERVING, p95_s=12.9)),
+        {"slow": ("bad", "5 of 100 requests to listener wsgi took 12.9 s or longer")},
+    ),
+    "p95 of 1.2 s": Case(moment(replace(SERVING, p95_s=1.2)), {"slow": ("warn", "1.2 s")}),
+    "the slowest of a few": Case(
+        moment(replace(SERVING, requests=7, p95_s=2.0)),
+        {"slow": ("warn", "The slowest of 7 requests to listener wsgi took 2 s")},
+    ),
+    "the host is busy": Case(
+        moment(SERVING, host=replace(QUIET_HOST, cpu_utilization=0.95)),
+        {"cpu": ("warn", "The host's CPU is 95 % busy.")},
+    ),
+    "the host is full, and its cores with it": Case(
+        moment(SERVING, host=HostEvidence(0.99, {"0": 1.0, "1": 0.98}, 0.4)),
+        {"cpu": ("bad", "99 % busy")},
+    ),
+    "one core is full": Case(
+        moment(SERVING, host=HostEvidence(0.52, {"0": 0.05, "1": 0.99}, 0.4)),
+        {"core": ("warn", "Core 1 is 99 % busy and the host as a whole 52 %")},
+    ),
+    "memory is short": Case(
+        moment(SERVING, host=replace(QUIET_HOST, memory_utilization=0.98)),
+        {"memory": ("bad", "The host's memory is 98 % used.")},
+    ),
+    "the container's CPU limit": Case(
+        moment(SERVING, host=replace(QUIET_HOST, container_cpu_ratio=0.97)),
+        {"container-cpu": ("warn", "uses 97 % of the CPU time that its cgroup allows")},
+    ),
+    "the container's memory limit": Case(
+        moment(SERVING, host=replace(QUIET_HOST, container_memory_ratio=0.99)),
+        {"container-memory": ("bad", "99 % of the memory")},
+    ),
+    "nothing of the host is measured": Case(
+        moment(SERVING, host=HostEvidence()), {"nothing-wrong": WELL}
+    ),
+    "overload shows all that goes with it": Case(
+        moment(
+            replace(
+                SERVING,
+                busy_threads=8.0,
+                queued_requests=2_290.0,
+                requests=200,
+                p95_s=12.9,
+            ),
+            host=replace(QUIET_HOST, cpu_utilization=0.93),
+        ),
+        {
+            "threads-exhausted": ("bad", "2,290 requests wait"),
+            "slow": ("bad", "12.9 s"),
+            "cpu": ("warn", "93 %"),
+        },
+    ),
+}
+
+RUNS: Final = {
+    "kept up": Case(
+        run(),
+        {
+            "kept-up": (
+                "good",
+                (
+                    "Listener wsgi answered all 6,000 requests at the 200 req/s asked for, "
+                    "99 of 100 "
+                    "within 8.2 ms."
+                ),
+            )
+        },
+    ),
+    "3,520 of 4,000 timed out": Case(
+        Evidence(run=OVERLOADED),
+        {
+            "requests-failed": (
+                "bad",
+                (
+                    "3,520 of 4,000 requests to listener wsgi (88 %) failed: "
+                    "3,520 were not answered within 10 s. So "
+                    "p99 is at least 10.1 s."
+                ),
+            ),
+            "fell-behind": ("bad", "answered 24 req/s of the 200 req/s asked for"),
+        },
+    ),
+    "315 of 600 failed": Case(
+        run(
+            schedule_s=30.0,
+            rate_asked=20.0,
+            sent=600,
+            answered=285,
+            answered_in_schedule=285,
+            failed={"reset": 315},
+        ),
+        {
+            "requests-failed": ("bad", "315 were cut off before a whole answer had come"),
+            "fell-behind": ("bad", "9.5 req/s of the 20 req/s"),
+        },
+    ),
+    "2,343 of 4,500 refused": Case(
+        run(
+            sent=4_500,
+            rate_asked=150.0,
+            answered=2_157,
+            answered_in_schedule=2_157,
+            failed={"refused": 2_343},
+        ),
+        {
+            "requests-failed": ("bad", "2,343 were refused: nothing listened at the port"),
+            "fell-behind": ("bad", "71.9 req/s of the 150 req/s"),
+        },
+    ),
+    "one of 6,000 was reset": Case(
+        run(answered=5_999, answered_in_schedule=5_998, failed={"reset": 1}),
+        {"requests-failed": ("warn", "1 was cut off")},
+    ),
+    "two kinds of failures, the more frequent first": Case(
+        run(answered=5_800, answered_in_schedule=5_800, failed={"refused": 50, "reset": 150}),
+        {"requests-failed": ("bad", "150 were cut off before a whole answer had come, 50 were")},
+    ),
+    "an unknown kind of failure": Case(
+        run(answered=5_999, failed={"on_fire": 1}), {"requests-failed": ("warn", "1 was on fire")}
+    ),
+    "no TLS": Case(
+        run(
+            answered=0,
+            answered_in_schedule=0,
+            p50_s=None,
+            p99_s=None,
+            naive_p99_s=None,
+            failed={"handshake": 6_000},
+        ),
+        {
+            "requests-failed": ("bad", "6,000 were ended in the TLS handshake"),
+            "fell-behind": ("bad", "answered 0 req/s"),
+        },
+    ),
+    "server errors": Case(
+        run(server_errors=600), {"run-server-errors": ("bad", "600 of 6,000 answers")}
+    ),
+    "few server errors": Case(
+        run(server_errors=10), {"run-server-errors": ("warn", "10 of 6,000 answers")}
+    ),
+    "answered after the schedule's end only": Case(
+        run(answered_in_schedule=3_000, p50_s=8.0, p99_s=15.0, naive_p99_s=14.0),
+        {"fell-behind": ("bad", "answered 100 req/s of the 200 req/s")},
+    ),
+    "an app of 200 ms on a short run keeps up": Case(
+        run(
+            schedule_s=3.0,
+            rate_asked=20.0,
+            sent=60,
+            answered=60,
+            answered_in_schedule=56,
+            p50_s=0.2,
+            p99_s=0.21,
+            naive_p99_s=0.21,
+        ),
+        {"kept-up": ("good", "all 60 requests")},
+    ),
+    "the generator is late by 6 ms": Case(
+        run(p99_s=0.0082, naive_p99_s=0.0021, lag_p99_s=0.006, lag_max_s=0.05),
+        {
+            "generator-late": (
+                "note",
+                (
+                    "sent 1 in 100 requests 6 ms late or more (50 ms at most): "
+                    "what p99 has beyond the "
+                    "naive p99, 6.1 ms, is the generator's own delay, not the server's."
+                ),
+            ),
+            "kept-up": ("good", "all 6,000"),
+        },
+    ),
+    "requests waited to be sent": Case(
+        run(p99_s=2.4, naive_p99_s=0.3, lag_p99_s=0.0004),
+        {"waited-to-be-sent": ("warn", "p99 is 2.4 s from the moment a request was due")},
+    ),
+    "requests waited to be sent and timed out": Case(
+        replace(Evidence(), run=replace(OVERLOADED, naive_p99_s=2.0)),
+        {
+            "requests-failed": ("bad", "88 %"),
+            "fell-behind": ("bad", "24 req/s"),
+            "waited-to-be-sent": ("warn", "p99 is at least 10.1 s"),
+        },
+    ),
+    "the generator filled its core": Case(
+        run(generator_cpu_ratio=0.97, answered_in_schedule=3_000, lag_p99_s=0.08, p99_s=0.3),
+        {
+            "generator-limited": (
+                "unknown",
+                "used 97 % of its core: this run measured the generator",
+            )
+        },
+    ),
+    "the generator nearly filled its core": Case(
+        run(generator_cpu_ratio=0.85),
+        {"generator-busy": ("note", "85 % of its core"), "kept-up": ("good", "all 6,000")},
+    ),
+    "the generator filled its core and requests failed": Case(
+        run(generator_cpu_ratio=0.95, answered=5_000, failed={"timed_out": 1_000}),
+        {
+            "generator-limited": ("unknown", "95 %"),
+            "requests-failed": ("bad", "1,000 of 6,000"),
+        },
+    ),
+    "the run failed": Case(
+        run(state=RunState.FAILED, message="the leader ended.", sent=0),
+        {"run-failed": ("bad", "Run 7 failed: the leader ended.")},
+    ),
+    "the listener's port was changed": Case(
+        run(
+            state=RunState.FAILED,
+            message="listener wsgi moved to port 8009 while the run loaded it",
+        ),
+        {"run-failed": ("bad", "moved to port 8009")},
+    ),
+    "the run sent nothing": Case(
+        run(sent=0, answered=0), {"nothing-sent": ("unknown", "Run 7 sent no request")}
+    ),
+    "the run is under way": Case(run(state=RunState.RUNNING), {}),
+    "a person stopped it": Case(
+        run(
+            state=RunState.STOPPED,
+            schedule_s=12.0,
+            sent=2_400,
+            answered=2_366,
+            answered_in_schedule=2_366,
+            cancelled=34,
+        ),
+        {
+            "stopped-early": ("note", "stopped after 12 s; 34 requests under way were given up"),
+            "kept-up": ("good", "answered 2,366 requests"),
+        },
+    ),
+    "a person stopped it with nothing under way": Case(
+        run(state=RunState.STOPPED),
+        {"stopped-early": ("note", "The run was stopped after 30 s."), "kept-up": ("good", "all")},
+    ),
+    "the server was busy with earlier requests": Case(
+        run(unfinished_at_start=1_730, p99_s=4.0, naive_p99_s=3.9),
+        {"started-busy": ("warn", "still had 1,730 requests of earlier clients")},
+    ),
+    "an old result without the moments of answers": Case(
+        run(answered_in_schedule=None, unfinished_at_start=None, generator_cpu_ratio=None),
+        {"rate-unknown": ("unknown", "at which rate was not recorded")},
+    ),
+}
+
+BOTH_CLOCKS: Final = ClocksEvidence(7, 6_000, 6_003, 0.0023, 0.0021)
+CLOCKS: Final = {
+    "the same requests": Case(
+        Evidence(clocks=BOTH_CLOCKS),
+        {"unexplained": ("note", "Of the 2.3 ms that a mean request of run 7 took")},
+    ),
+    "4,000 samples against 1,260 of others": Case(
+        Evidence(
+            clocks=replace(
+                BOTH_CLOCKS,
+                client_requests=4_000,
+                server_requests=1_260,
+                client_mean_s=10.1,
+                server_mean_s=16.8,
+            )
+        ),
+        {"different-requests": ("unknown", "ended 4,000 requests and the server 1,260")},
+    ),
+    "other clients beside the run": Case(
+        Evidence(clocks=replace(BOTH_CLOCKS, server_requests=9_000)),
+        {"different-requests": ("unknown", "the server 9,000")},
+    ),
+    "the client was a little faster than the server's last step": Case(
+        Evidence(clocks=replace(BOTH_CLOCKS, client_mean_s=0.0020)),
+        {"unexplained": ("note", "0 ms lie outside")},
+    ),
+    "the server's mean is far above the client's": Case(
+        Evidence(clocks=replace(BOTH_CLOCKS, client_mean_s=0.5, server_mean_s=7.2)),
+        {"clocks-disagree": ("unknown", "7.2 s) is above the client's (500 ms)")},
+    ),
+    "one side has no mean": Case(
+        Evidence(clocks=replace(BOTH_CLOCKS, client_mean_s=None)),
+        {"clocks-disagree": ("unknown", "did not time the same requests")},
+    ),
+}
+
+COMPARISONS: Final = {
+    "alike": Case(
+        models(KEPT_UP, KEPT_UP),
+        {"latency-alike": ("note", "too close to tell them apart by one run")},
+    ),
+    "one is three times as slow": Case(
+        models(KEPT_UP, replace(KEPT_UP, p99_s=0.0246, naive_p99_s=0.0240)),
+        {
+            "latency-differs": (
+                "note",
+                "within 8.2 ms by sequential, and within 24.6 ms by thread pool: 3 times as long.",
+            )
+        },
+    ),
+    "one timed out and is not compared": Case(
+        models(OVERLOADED, KEPT_UP, replace(KEPT_UP, p99_s=0.0246, naive_p99_s=0.0240)),
+        {
+            "requests-failed": ("bad", "3,520 of 4,000 requests to model sequential"),
+            "fell-behind": ("bad", "Model sequential answered 24 req/s"),
+            "latency-differs": (
+                "note",
+                (
+                    "by thread pool, and within 24.6 ms by prefork: 3 times as "
+                    "long. Not compared, for the reasons above: sequential."
+                ),
+            ),
+        },
+    ),
+    "only one answered everything": Case(
+        models(OVERLOADED, KEPT_UP),
+        {
+            "requests-failed": ("bad", "88 %"),
+            "fell-behind": ("bad", "24 req/s"),
+            "latency-incomparable": ("unknown", "reasons above: sequential."),
+        },
+    ),
+    "one measured so far": Case(models(KEPT_UP, replace(KEPT_UP, state=RunState.RUNNING)), {}),
+    "the cost differs": Case(
+        models(KEPT_UP, KEPT_UP, costs=(42.0, 128.0)),
+        {
+            "latency-alike": ("note", "too close"),
+            "cost-differs": ("note", "cost sequential 42 µs of CPU time and thread pool 128 µs"),
+        },
+    ),
+    "a generator that was full says nothing of its model": Case(
+        models(replace(KEPT_UP, generator_cpu_ratio=0.99), KEPT_UP),
+        {
+            "generator-limited": ("unknown", "nothing about what model sequential can carry"),
+            "latency-incomparable": ("unknown", "sequential"),
+        },
+    ),
+    "none has been measured": Case(models(), {}),
+}
+
+CASES: Final = MOMENTS | RUNS | CLOCKS | COMPARISONS

@@ -1,0 +1,87 @@
+"""Every case of evidence gives its findings, no others, and each carries its figures."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servescope.findings import Evidence, findings
+from servescope.findings.evidence import DashboardEvidence, HostEvidence, ListenerEvidence
+from servescope.findings.finding import Severity
+from servescope.findings.thresholds import THRESHOLDS
+from tests.findings.cases import CASES, CURRENT
+
+FIGURELESS = {"listener-down", "run-failed", "nothing-sent", "latency-incomparable"}
+"""Findings without a measured figure."""
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_evidence_gives_its_findings_and_no_others(name: str):
+    evidence, expected = CASES[name]
+    found = findings(evidence)
+    assert {one.code: one.severity.value for one in found} == {
+        code: state for code, (state, _) in expected.items()
+    }, [one.sentence for one in found]
+    for one in found:
+        assert expected[one.code][1] in one.sentence
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_finding_is_a_sentence_with_figures_and_a_link(name: str):
+    for one in findings(CASES[name].evidence):
+        assert re.fullmatch(r"[A-Za-z\d].*\.", one.sentence), one.sentence
+        assert one.evidence or one.code in FIGURELESS, one.code
+        assert one.link.startswith("/")
+        assert one.subject
+
+
+def test_there_are_at_least_sixty_cases():
+    assert len(CASES) >= 60
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_most_urgent_comes_first(name: str):
+    ranks = [one.severity.rank for one in findings(CASES[name].evidence)]
+    assert ranks == sorted(ranks)
+
+
+numbers = st.none() | st.floats(0, 1e6, allow_nan=False)
+listeners = st.builds(
+    ListenerEvidence,
+    name=st.sampled_from(["wsgi", "asgi"]),
+    threads=st.none() | st.integers(1, 64),
+    busy_threads=numbers,
+    queued_requests=numbers,
+    requests=st.integers(0, 10**6),
+    server_errors=st.integers(0, 10**6),
+    p95_s=numbers,
+    kernel_wait_s=numbers,
+    accept_queue_depth=numbers,
+    accept_backlog=numbers,
+)
+
+
+@given(st.lists(listeners, max_size=4), numbers)
+def test_nothing_wrong_is_said_only_when_nothing_else_is(some: list[ListenerEvidence], cpu: float):
+    found = findings(Evidence(dashboard=CURRENT, listeners=some, host=HostEvidence(cpu)))
+    urgent = [one for one in found if one.severity not in {Severity.NOTE, Severity.GOOD}]
+    assert bool(urgent) != ("nothing-wrong" in {one.code for one in found})
+
+
+@given(st.lists(listeners, max_size=4), st.floats(5, 1e9))
+def test_old_data_is_never_judged(some: list[ListenerEvidence], age_s: float):
+    found = findings(Evidence(dashboard=DashboardEvidence(age_s), listeners=some))
+    assert [one.code for one in found] == ["stale-data"]
+
+
+@pytest.mark.parametrize("name", THRESHOLDS)
+def test_a_threshold_has_a_reason_and_its_limits_in_order(name: str):
+    threshold = THRESHOLDS[name]
+    assert threshold.warn <= threshold.bad
+    assert len(threshold.reason) > 40
+    assert threshold.severity(None) is Severity.UNKNOWN
+    assert threshold.severity(threshold.bad) is Severity.BAD
+    assert threshold.severity(threshold.warn * 0.999) is Severity.GOOD
