@@ -135,7 +135,7 @@ def run(order: Order, control: Control) -> dict[str, Any]:
     model.run(STDIN, on_control, on_tick)
     elapsed_s = max((tally.last_end_ns - model.start_ns) / _NS, 0.0)
     seconds = elapsed_s if model.stopped else max(elapsed_s, plan.seconds)
-    result = tally.result(plan.rate, seconds, model.stopped)
+    result = tally.result(plan.rate, seconds, model.schedule_seconds, model.stopped)
     recorder.close()
     return result.to_json()
 

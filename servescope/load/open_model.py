@@ -86,6 +86,7 @@ class OpenModel:
         self._tally = tally
         self._keep_alive = plan.keep_alive
         self._timeout_ns = int(plan.timeout_seconds * _NS)
+        self._schedule_ns = int(plan.seconds * _NS)
         # Often enough that a timeout is noticed within 2 % of itself.
         self._sweep_every_ns = min(max(self._timeout_ns // 50, 2_000_000), 100_000_000)
         self._max_connections = descriptors_for(plan.max_connections)
@@ -112,6 +113,14 @@ class OpenModel:
         """Whether a stop was asked for."""
         return self._stop_by_ns != _NEVER_NS
 
+    @property
+    def schedule_seconds(self) -> float:
+        """For how long requests came due: as planned, or until a stop was asked for."""
+        if not self.stopped:
+            return self._schedule_ns / _NS
+        until_stop_ns = self._stop_by_ns - STOP_GRACE_NS - self.start_ns
+        return min(max(until_stop_ns, 0), self._schedule_ns) / _NS
+
     def stop(self) -> None:
         """Send nothing more; those in flight have `STOP_GRACE_NS` to be answered."""
         if self.stopped:
@@ -135,6 +144,7 @@ class OpenModel:
         """
         self._epoll.register(control, _IN)
         self.start_ns = time.monotonic_ns() + START_DELAY_NS
+        self._tally.begin(self.start_ns + self._schedule_ns)
         self._next_due_ns = self.start_ns + self._due_ns[0]
         self._next_tick_ns = self.start_ns + TICK_NS
         on_tick(self.start_ns)

@@ -2,8 +2,9 @@
 
 Latencies are exact order statistics in milliseconds, the value at rank ceil(q * n), of requests
 that were answered or timed out: one that timed out counts with the time until it was given up, a
-lower bound, since leaving it out would flatter the server. Refused, reset and unparsable ones are
-failures without a latency. A figure is None when nothing was measured.
+lower bound, since leaving it out would flatter the server; from `timed_out_from_ms` on a figure is
+such a bound. Refused, reset and unparsable ones are failures without a latency. A figure is None
+when nothing was measured.
 """
 
 from __future__ import annotations
@@ -113,7 +114,10 @@ class Result:
     lag_ms: LagSummary
     seconds: float  # from the start to the last end; at least the plan's unless stopped
     rate_asked: float  # requests per second
-    rate_achieved: float  # answered per second, over `seconds`
+    schedule_seconds: float  # for how long requests came due: the plan's, or until the stop
+    answered_in_schedule: int  # before its end: the wait for timeouts after it adds none
+    rate_achieved: float  # of these, per second of the schedule
+    timed_out_from_ms: float | None  # shortest latency of those that timed out; see above
     bytes_received: int  # of whole responses
     cpu_seconds: float  # of the generator's process during the run
     stopped: bool

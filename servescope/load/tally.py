@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _NS: int = 1_000_000_000
+_NS_PER_MS = 1e6
+_NEVER_NS = 2**63 - 1
 _ANSWERED = int(LoadOutcome.ANSWERED)
 _TIMED_OUT = int(LoadOutcome.TIMED_OUT)
 _NEW_CONNECTION = int(RequestFlag.NEW_CONNECTION)
@@ -64,12 +66,19 @@ class Tally:
         self._seen = (0, 0, 0, 0)  # requests and array lengths at the last progress
         self._seen_ns = 0
         self._cpu_start_s = time.process_time()
+        self._answered_in_schedule = 0
+        self._timed_out_from_ns = 0  # the shortest latency of those that timed out
+        self._schedule_end_ns = _NEVER_NS
         self.last_end_ns = 0
         self.sent = 0
         self.ended = 0  # answered, failed or cancelled
         self.cancelled = 0
         self.resent = 0
         self.wall_offset_ns = wall_offset_ns()
+
+    def begin(self, schedule_end_ns: int) -> None:
+        """Requests come due until then; without it all answers are within the schedule."""
+        self._schedule_end_ns = schedule_end_ns
 
     def align_clock(self) -> None:
         """Take the wall clock's offset anew, since it may be stepped during a run."""
@@ -100,11 +109,15 @@ class Tally:
         flags = self._flags | _NEW_CONNECTION if is_new else self._flags
         if outcome == _ANSWERED:
             self._statuses[status] = self._statuses.get(status, 0) + 1
+            if end_ns <= self._schedule_end_ns:
+                self._answered_in_schedule += 1
             self._bytes_received += bytes_received
             self._latencies_ns.append(latency_ns)
             self._naive_ns.append(naive_ns)
         elif outcome == _TIMED_OUT:
             flags |= _TIMED_OUT_FLAG
+            if latency_ns < self._timed_out_from_ns or not self._timed_out_from_ns:
+                self._timed_out_from_ns = latency_ns
             self._latencies_ns.append(latency_ns)
             if sent_ns:
                 self._naive_ns.append(naive_ns)
@@ -153,8 +166,10 @@ class Tally:
         self._seen_ns = now_ns
         return progress
 
-    def result(self, rate_asked: float, seconds: float, stopped: bool) -> Result:
-        """The whole run; `seconds` is what the achieved rate is taken over."""
+    def result(
+        self, rate_asked: float, seconds: float, schedule_seconds: float, stopped: bool
+    ) -> Result:
+        """The whole run; `schedule_seconds` is for how long requests came due."""
         cpu_seconds = time.process_time() - self._cpu_start_s
         answered = self._by_outcome[_ANSWERED]
         latencies, lags = _since(self._latencies_ns, 0), _since(self._lags_ns, 0)
@@ -175,7 +190,12 @@ class Tally:
             lag_ms=LagSummary(quantile_ms(lags, 0.99), quantile_ms(lags, 1.0)),
             seconds=seconds,
             rate_asked=rate_asked,
-            rate_achieved=answered / seconds if seconds > 0 else 0.0,
+            schedule_seconds=schedule_seconds,
+            answered_in_schedule=self._answered_in_schedule,
+            rate_achieved=(
+                self._answered_in_schedule / schedule_seconds if schedule_seconds > 0 else 0.0
+            ),
+            timed_out_from_ms=self._timed_out_from_ns / _NS_PER_MS or None,
             bytes_received=self._bytes_received,
             cpu_seconds=cpu_seconds,
             stopped=stopped,

@@ -180,7 +180,7 @@ def run_plan(tmp_path: Path) -> Callable[[LoadPlan, int], Outcome]:
         finally:
             os.close(reading)
             os.close(writing)
-        result = tally.result(plan.rate, plan.seconds, model.stopped)
+        result = tally.result(plan.rate, plan.seconds, model.schedule_seconds, model.stopped)
         reader = RingReader(recorder.ring.path)
         drained = reader.drain(0, 2**62, 0.0)
         reader.close()

@@ -51,13 +51,31 @@ def tally_of(latencies_ns: list[int]) -> Tally:
 
 @given(DURATIONS)
 def test_tally_keeps_every_latency(latencies: list[int]) -> None:
-    result = tally_of(latencies).result(5.0, 2.0, stopped=False)
+    result = tally_of(latencies).result(5.0, 3.0, 2.0, stopped=False)
     assert result.sent == result.answered == len(latencies)
     assert result.latency_ms == LatencySummary.of(np.array(latencies))
     assert result.naive_ms == LatencySummary.of(np.array(latencies) - 500)
     assert result.lag_ms.max == (len(latencies) - 1) / 1e6
     assert result.histogram == histogram.count(np.array(latencies) / 1e9).tolist()
     assert result.rate_achieved == len(latencies) / 2.0
+
+
+def test_answers_after_the_end_of_the_schedule_are_no_rate() -> None:
+    tally = Tally(lambda *_: None, 1, 1, 100)
+    tally.begin(2_000_000_000)
+    for end_ns in (1_000_000_000, 2_000_000_000, 2_000_000_001, 9_000_000_000):
+        tally.take_up(0)
+        tally.end(LoadOutcome.ANSWERED, 200, 0, 1, end_ns, 0, False, 10)
+    result = tally.result(2.0, 9.0, 2.0, stopped=False)
+    assert (result.answered, result.answered_in_schedule, result.rate_achieved) == (4, 2, 1.0)
+
+
+def test_the_shortest_timeout_is_where_latencies_become_lower_bounds() -> None:
+    tally = tally_of([1_000_000, 2_000_000])
+    assert tally.result(5.0, 2.0, 2.0, stopped=False).timed_out_from_ms is None
+    for latency_ns in (12_000_000_000, 10_000_000_000, 11_000_000_000):
+        tally.end(LoadOutcome.TIMED_OUT, 0, 0, 1, latency_ns, 0, False, 0)
+    assert tally.result(5.0, 2.0, 2.0, stopped=False).timed_out_from_ms == 10_000.0
 
 
 def test_progress_tells_of_the_last_interval_only() -> None:
@@ -75,13 +93,13 @@ def test_progress_tells_of_the_last_interval_only() -> None:
 def test_progress_and_result_survive_json() -> None:
     tally = tally_of([1_000, 2_000])
     progress = tally.progress(1_000_000_000, 0, 1)
-    result = tally.result(5.0, 2.0, stopped=True)
+    result = tally.result(5.0, 2.0, 2.0, stopped=True)
     assert Progress.from_json(json.loads(json.dumps(progress.to_json()))) == progress
     assert Result.from_json(json.loads(json.dumps(result.to_json()))) == result
 
 
 def test_documented_keys_are_there() -> None:
-    values = tally_of([1_000]).result(5.0, 2.0, stopped=False).to_json()
+    values = tally_of([1_000]).result(5.0, 2.0, 2.0, stopped=False).to_json()
     assert set(values["latency_ms"]) == {
         "p50", "p90", "p95", "p99", "p99_9", "max", "mean",
     }  # fmt: skip
