@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
+from servescope.figures import units
 from servescope.findings.finding import Severity
+
+NEVER: Final = math.inf
+"""In place of a limit that no value reaches."""
 
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """Limits that a figure should stay below; `unit` is a UCUM code as in the catalog."""
+    """Limits that a figure should stay below; `unit` is a UCUM code as in the catalog.
+
+    A limit of 0 stands for any value above it.
+    """
 
     warn: float
     bad: float
@@ -21,9 +29,16 @@ class Threshold:
         """UNKNOWN without a value, GOOD below both limits."""
         if value is None:
             return Severity.UNKNOWN
+        if value <= 0:
+            return Severity.GOOD
         if value >= self.bad:
             return Severity.BAD
         return Severity.WARN if value >= self.warn else Severity.GOOD
+
+    def texts(self) -> tuple[str, str]:
+        """Both limits as a person reads them."""
+        warn = "any" if not self.warn else units.text(self.warn, self.unit)
+        return warn, "never" if self.bad == NEVER else units.text(self.bad, self.unit)
 
 
 LATENCY: Final = "latency"
@@ -88,10 +103,10 @@ THRESHOLDS: Final[dict[str, Threshold]] = {
     ),
     CORE: Threshold(
         0.98,
-        1.01,
+        NEVER,
         "1",
-        "A server with one thread at work, or pinned to a core, can get no more than one core. "
-        "Never bad by itself: it is a limit, not a fault.",
+        "A server with one thread at work, or pinned to a core, can get no more than one core: "
+        "a limit, not a fault.",
     ),
     MEMORY: Threshold(
         0.9,
@@ -106,7 +121,7 @@ THRESHOLDS: Final[dict[str, Threshold]] = {
         "A second is stored within one more; five without a new one mean that nobody collects.",
     ),
     FAILED_REQUESTS: Threshold(
-        1e-9,
+        0.0,
         0.01,
         "1",
         "A request without a whole answer is worth a word each; above one in a hundred the "

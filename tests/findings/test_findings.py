@@ -85,3 +85,4 @@ def test_a_threshold_has_a_reason_and_its_limits_in_order(name: str):
     assert threshold.severity(None) is Severity.UNKNOWN
     assert threshold.severity(threshold.bad) is Severity.BAD
     assert threshold.severity(threshold.warn * 0.999) is Severity.GOOD
+    assert threshold.severity(threshold.warn + 1e-9) in {Severity.WARN, Severity.BAD}
