@@ -17,7 +17,7 @@ from tests.waiting import eventually
 
 PROMETHEUS, VICTORIA_METRICS = "prometheus", "victoria-metrics"
 ENGINES = (PROMETHEUS, VICTORIA_METRICS)
-CACHE = Path(os.environ.get("XDGCACHE_HOME") or Path.home() / ".cache") / "servescope/engines"
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "servescope/engines"
 _STORAGE = "storage:\n  tsdb:\n    out_of_order_time_window: {window}\n"
 _SCRAPE = """
 scrape_configs:

@@ -12,7 +12,7 @@ from servescope.findings.load_run import (
     is_limited_by_generator,
     judge_run,
 )
-from servescope.records import FINAL_STATES
+from servescope.records.load import TERMINAL_STATES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,7 +24,7 @@ _LINK = "/servers#compare"
 
 def comparison(evidence: Evidence) -> Iterator[Finding]:
     """Of all models that were measured: failures first, then latency and cost of those without."""
-    over = [one for one in evidence.contenders if one.run.state in FINAL_STATES]
+    over = [one for one in evidence.contenders if one.run.state in TERMINAL_STATES]
     for one in over:
         for found in judge_run(one.run):
             if found.severity in {Severity.BAD, Severity.WARN, Severity.UNKNOWN}:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from servescope.records import ListenerState, RunState
+from servescope.records.listeners import ListenerState
 
 if TYPE_CHECKING:
+    from servescope.records.load import RunState
     from collections.abc import Mapping, Sequence
 
 

@@ -8,7 +8,7 @@ from servescope.figures import units
 from servescope.findings import thresholds
 from servescope.findings.finding import Figure, Finding, Severity
 from servescope.findings.thresholds import severity
-from servescope.records import FINAL_STATES, RunState
+from servescope.records.load import TERMINAL_STATES, RunState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -44,7 +44,7 @@ def latency_text(run: RunEvidence, latency_s: float | None) -> str:
 
 def load_run(evidence: Evidence) -> Iterator[Finding]:
     """The run of the evidence; none while it is under way."""
-    if evidence.run is not None and evidence.run.state in FINAL_STATES:
+    if evidence.run is not None and evidence.run.state in TERMINAL_STATES:
         yield from judge_run(evidence.run)
 
 

@@ -8,7 +8,7 @@ from servescope.figures import units
 from servescope.findings import thresholds
 from servescope.findings.finding import Figure, Finding, Severity
 from servescope.findings.thresholds import severity
-from servescope.records import ListenerState
+from servescope.records.listeners import ListenerState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -14,7 +14,8 @@ from servescope.findings.evidence import (
     ListenerEvidence,
     RunEvidence,
 )
-from servescope.records import ListenerState, RunState
+from servescope.records.listeners import ListenerState
+from servescope.records.load import RunState
 
 CURRENT: Final = DashboardEvidence(age_s=0.4, has_leader=True)
 QUIET_HOST: Final = HostEvidence(0.12, {"0": 0.2, "1": 0.04}, 0.4)
