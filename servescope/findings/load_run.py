@@ -23,6 +23,9 @@ DIFFERENT: Final = 1.2
 """Two latencies that differ by less than this factor are not told apart: a second run may swap
 them."""
 
+FEW_UNFINISHED: Final = 16
+"""So many requests of others may be under way when a run begins, as at any server in use."""
+
 _BRIEF: Final = 0.1
 """Up to this share of the schedule a median latency is taken as the time of those under way."""
 
@@ -93,12 +96,12 @@ def fell_behind(run: RunEvidence) -> bool:
 
 
 def _beginning(run: RunEvidence) -> Iterator[Finding]:
-    if run.unfinished_at_start:
+    if (run.unfinished_at_start or 0) > FEW_UNFINISHED:
         yield _finding(
             run,
             Severity.WARN,
             "started-busy",
-            f"When the run began, {run.target} still had {run.unfinished_at_start:,} "
+            f"When the run began, {run.target} still had {run.unfinished_at_start or 0:,} "
             "requests of earlier clients to work through: the first latencies contain that wait.",
             Figure("unfinished at the start", run.unfinished_at_start, "{request}"),
         )

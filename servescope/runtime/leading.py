@@ -55,7 +55,7 @@ class Leader:
             added_listener=partial(added_listener, settings),
         )
         self._listeners = ListenerHost(listeners, control, LEADER)
-        self._load_runs = LoadRunReconciler(control, rings, settings)
+        self._load_runs = LoadRunReconciler(control, rings, settings, self._listeners.unfinished)
         self._comparisons = ComparisonReconciler(control, store, rings, settings)
         self._collector = CollectorThread(
             folder, store, control, self._listeners.samples, self._load_runs.pids

@@ -54,6 +54,10 @@ class ListenerHost:
         """The listeners' own gauges; asked from any thread."""
         return self._listeners.samples()
 
+    def unfinished(self, name: str) -> int | None:
+        """Requests that a listener has taken and not answered; None where it does not run here."""
+        return self._listeners.unfinished(name)
+
     def stop(self, grace_seconds: float) -> list[ListenerStatus]:
         """Stop every listener gracefully; their last statuses, which the caller writes."""
         self._listeners.stop(grace_seconds)

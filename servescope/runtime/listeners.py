@@ -303,6 +303,13 @@ class ListenerReconciler:
             if running is not None:
                 yield from running.samples()
 
+    def unfinished(self, name: str) -> int | None:
+        """Requests that a listener has taken and not answered; None where it does not run here."""
+        for hosted in list(self._hosted):
+            if hosted.running is not None and hosted.running.spec.name == name:
+                return hosted.running.load().active_requests
+        return None
+
     def stop(self, grace_seconds: float) -> None:
         """Stop every listener gracefully, together within about `grace_seconds` each."""
         for hosted in self._hosted:

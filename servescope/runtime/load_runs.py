@@ -8,13 +8,16 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from servescope.addresses import host_and_port
 from servescope.errors import LoadRefusedError
 from servescope.load.plan import check, destination, trust
 from servescope.load.supervisor import GeneratorProcess
 from servescope.records.dashboard import Event, EventKind
+from servescope.records.listeners import ListenerState
 from servescope.records.load import TERMINAL_STATES, RunState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from servescope.control import Control
@@ -33,17 +36,30 @@ class _ActiveRun:
 
     generator: GeneratorProcess
     event_id: int
+    listener: str
+    destination: tuple[str, int]
+    unfinished_at_start: int | None
     written: Progress | None = None
+    moved: str = ""  # why the run ends although nobody stopped it
 
 
 class LoadRunReconciler:
     """Reconciles the store's load runs with generator processes, one a run.
 
-    The store lets one run go on at a time, or those of one comparison.
+    The store lets one run go on at a time, or those of one comparison. `unfinished` tells how many
+    requests a listener has taken and not answered, None where that is not known: a run that begins
+    among the requests of an earlier one measures these too.
     """
 
-    def __init__(self, control: Control, rings: Path, settings: Settings) -> None:
+    def __init__(
+        self,
+        control: Control,
+        rings: Path,
+        settings: Settings,
+        unfinished: Callable[[str], int | None],
+    ) -> None:
         self._control = control
+        self._unfinished = unfinished
         self._rings = rings
         self._settings = settings
         self._active: dict[int, _ActiveRun] = {}
@@ -73,6 +89,7 @@ class LoadRunReconciler:
         for run_id, active_run in list(self._active.items()):
             if run_id in active and active[run_id].state is RunState.STOPPING:
                 active_run.generator.stop()
+            self._end_if_moved(active_run)
             self._report(active_run)
         for run in new:
             if run.state is RunState.REQUESTED:
@@ -87,6 +104,7 @@ class LoadRunReconciler:
             check(plan, statuses, self._settings.load_max_rate, self._settings.load_max_seconds)
             target = next(status for status in statuses if status.name == plan.listener)
             address, port = destination(target)
+            unfinished = self._unfinished(plan.listener)
             generator = GeneratorProcess(
                 run.id,
                 plan,
@@ -103,8 +121,24 @@ class LoadRunReconciler:
         self._control.load_runs.update(run.id, state=RunState.RUNNING, started_s=now)
         text = f"run {run.id}: {plan.rate:g}/s on {plan.listener}"  # short: it stands on each graph
         event_id = self._control.events.add(Event(EventKind.LOAD_RUN, now, text))
-        self._active[run.id] = _ActiveRun(generator, event_id)
+        self._active[run.id] = _ActiveRun(
+            generator, event_id, plan.listener, (address, port), unfinished
+        )
         logger.info("load run %d started: %s to %s:%d", run.id, text, address, port)
+
+    def _end_if_moved(self, active_run: _ActiveRun) -> None:
+        """End a run whose listener is at another address by now: there is nothing left to load."""
+        if active_run.moved:
+            return
+        for status in self._control.listeners.statuses():
+            is_same = status.name == active_run.listener and status.state is ListenerState.RUNNING
+            if is_same and destination(status) != active_run.destination:
+                address, port = destination(status)
+                active_run.moved = (
+                    f"listener {status.name} moved to {host_and_port(address, port)} while the run "
+                    "loaded its former address"
+                )
+                active_run.generator.stop()
 
     def _report(self, active_run: _ActiveRun) -> None:
         generator, progress = active_run.generator, active_run.generator.progress
@@ -114,8 +148,11 @@ class LoadRunReconciler:
         if generator.state not in TERMINAL_STATES:
             return
         if generator.result is not None:
-            self._control.load_runs.update(generator.run_id, result=generator.result.to_json())
-        self._finish(generator.run_id, generator.state, generator.message)
+            result = generator.result.to_json()
+            result["unfinished_at_start"] = active_run.unfinished_at_start
+            self._control.load_runs.update(generator.run_id, result=result)
+        state = RunState.FAILED if active_run.moved else generator.state
+        self._finish(generator.run_id, state, active_run.moved or generator.message)
         self._control.events.end(active_run.event_id, time.time())
         del self._active[generator.run_id]
 

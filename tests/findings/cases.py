@@ -10,6 +10,7 @@ from servescope.findings.evidence import (
     ContenderEvidence,
     DashboardEvidence,
     Evidence,
+    FleetHostEvidence,
     HostEvidence,
     ListenerEvidence,
     RunEvidence,
@@ -260,6 +261,14 @@ MOMENTS: Final = {
     "nothing of the host is measured": Case(
         moment(SERVING, host=HostEvidence()), {"nothing-wrong": WELL}
     ),
+    "a host fell silent a minute ago": Case(
+        moment(SERVING, fleet=(FleetHostEvidence("east", 90.0),)),
+        {"silent-host": ("warn", "Host east has sent nothing for 1.5 min.")},
+    ),
+    "a host was taken away yesterday, another sends": Case(
+        moment(SERVING, fleet=(FleetHostEvidence("old", 90_000.0), FleetHostEvidence("west", 1.0))),
+        {"nothing-wrong": WELL},
+    ),
     "overload shows all that goes with it": Case(
         moment(
             replace(
@@ -464,6 +473,9 @@ RUNS: Final = {
     "the server was busy with earlier requests": Case(
         run(unfinished_at_start=1_730, p99_s=4.0, naive_p99_s=3.9),
         {"started-busy": ("warn", "still had 1,730 requests of earlier clients")},
+    ),
+    "a few requests of others were under way at the start": Case(
+        run(unfinished_at_start=3), {"kept-up": ("good", "all 6,000 requests")}
     ),
     "an old result without the moments of answers": Case(
         run(answered_in_schedule=None, unfinished_at_start=None, generator_cpu_ratio=None),

@@ -1,0 +1,111 @@
+"""A load run is reconciled with a real generator and a real listener."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+
+import pytest
+
+from servescope.actions.hostable_apps import why_not_hostable
+from servescope.control import Control
+from servescope.control.listeners import LEADER
+from servescope.findings import findings
+from servescope.findings.gathering import run_of
+from servescope.recording.recorder import Recorder
+from servescope.records.load import LoadPlan, RunState
+from servescope.runtime.listener_config import configured_listeners
+from servescope.runtime.listener_host import ListenerHost
+from servescope.runtime.listeners import ListenerReconciler
+from servescope.runtime.load_runs import LoadRunReconciler
+from servescope.settings import Settings
+from tests.ports import free_port
+from tests.waiting import eventually
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(data_dir=tmp_path, wsgi_port=0)
+
+
+@pytest.fixture
+def control(tmp_path):
+    with closing(Control(tmp_path)) as control:
+        yield control
+
+
+@pytest.fixture
+def host(tmp_path, control, settings):
+    """A host of the listener `wsgi` at a free port."""
+    recorder = Recorder(tmp_path / "rings")
+    (spec,) = (one for one in configured_listeners(settings) if one.name == "wsgi")
+    listeners = ListenerReconciler(
+        [spec],
+        recorder,
+        tmp_path / "logs",
+        why_not_hostable=lambda app: why_not_hostable(settings, app),
+    )
+    host = ListenerHost(listeners, control, LEADER)
+    host.reconcile()
+    yield host
+    listeners.stop(1)
+    recorder.close()
+
+
+@pytest.fixture
+def load_runs(tmp_path, control, settings, host):
+    runs = LoadRunReconciler(control, tmp_path / "rings", settings, host.unfinished)
+    yield runs
+    runs.stop()
+
+
+def ended(control, number):
+    run = control.load_runs.by_id(number)
+    return run if run.state in {RunState.DONE, RunState.STOPPED, RunState.FAILED} else None
+
+
+def test_a_run_whose_listener_moves_ends_and_says_so(control, host, load_runs):
+    number = control.load_runs.request(LoadPlan("wsgi", "/", 20, 60), 1.0).id
+
+    def answers_come():
+        load_runs.reconcile()
+        run = control.load_runs.by_id(number)
+        return (run.progress or {}).get("answered")
+
+    eventually(answers_come, 30)
+    port = free_port()
+    control.listeners.change_overrides("wsgi", lambda before: replace(before, port=port))
+
+    def is_over():
+        host.reconcile()
+        load_runs.reconcile()
+        return ended(control, number)
+
+    run = eventually(is_over, 30)
+    assert run.state is RunState.FAILED
+    (found,) = findings(run_of(run))
+    assert found.code == "run-failed"
+    assert f"listener wsgi moved to 127.0.0.1:{port} while the run" in found.sentence
+
+
+@pytest.mark.parametrize("unfinished", [0, 1_730, None])
+def test_a_result_tells_what_the_listener_had_to_do_before(
+    tmp_path, control, settings, host, unfinished
+):
+    host.reconcile()
+    runs = LoadRunReconciler(control, tmp_path / "rings", settings, lambda _name: unfinished)
+    number = control.load_runs.request(LoadPlan("wsgi", "/", 20, 1), 1.0).id
+
+    def is_over():
+        runs.reconcile()
+        return ended(control, number)
+
+    run = eventually(is_over, 30)
+    assert run.result["unfinished_at_start"] == unfinished
+    codes = {one.code for one in findings(run_of(run))}
+    assert ("started-busy" in codes) == (unfinished == 1_730)
+
+
+def test_an_idle_listener_has_nothing_unfinished_and_another_is_not_known(host):
+    assert host.unfinished("wsgi") == 0
+    assert host.unfinished("nobody") is None
