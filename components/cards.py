@@ -51,10 +51,3 @@ def stat(
         f"{card_id}-unit": {"children": suffix},
         f"{card_id}-note": {"children": note, "className": f"stat-note {state}".strip()},
     }
-
-
-def by_limits(value: float | None, warn: float, bad: float) -> str:
-    """The state of a value that should stay below its limits."""
-    if value is None or value < warn:
-        return GOOD
-    return BAD if value >= bad else WARN

@@ -9,13 +9,14 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 
 from components import status
-from components.comparison_reading import failures, microseconds, name, reading
+from components.findings import verdict
 from components.help import attributes
 from components.listeners import short_app
-from components.load_run import ms
+from components.load_run import bound, ms
 from components.server_form import how
 from servescope.figures import theme, units
 from servescope.figures.run_time import LINES, small_multiples
+from servescope.findings import findings, gathering
 from servescope.records.listeners import AppKind, ListenerOptions
 from servescope.records.load import RunState
 
@@ -72,13 +73,13 @@ def outcome(comparison: Comparison | None, runs: Mapping[int, LoadRun]) -> html.
         ],
         className="card-heading comparison-heading",
     )
-    told = reading(comparison)
+    found = findings(gathering.comparison_of(comparison))
     return html.Div(
         [
             heading,
             *([html.P(comparison.message)] if comparison.message else []),
             *([] if comparison.is_over else [_progress(comparison, runs)]),
-            *([html.Ul([html.Li(one) for one in told], className="reading")] if told else []),
+            *([verdict(found, "/servers")] if found else []),
             _table(comparison.contenders),
             *_graphs(comparison),
         ]
@@ -115,15 +116,15 @@ def _table(contenders: Sequence[Contender]) -> html.Div:
 
 def _row(one: Contender) -> html.Tr:
     latency, naive = one.result.get("latency_ms") or {}, one.result.get("naive_ms") or {}
-    failed = failures(one)
+    failed = _failures(one)
     pool = ListenerOptions(threads=max(one.threads, 1), workers=max(one.workers, 1))
     kind = one.app_kind
     numbers: list[Any] = [
         _count(one.result.get("answered")),
         html.Span(_count(failed), className="bad-text" if failed else ""),
-        *(ms(latency.get(quantile)) for quantile in ("p50", "p95", "p99")),
+        *(_latency(one, latency.get(quantile)) for quantile in ("p50", "p95", "p99")),
         ms(naive.get("p99")),
-        microseconds(one.cpu_us_per_request),
+        _microseconds(one.cpu_us_per_request),
         _count(one.processes),
         _count(one.all_threads),
         units.text(one.memory_bytes, "By"),
@@ -143,6 +144,26 @@ def _row(one: Contender) -> html.Tr:
     cells = [html.Td(about)]
     cells += [html.Td(number, className="number") for number in numbers]
     return html.Tr(cells, **attributes(data_model=one.model))
+
+
+def name(contender: Contender) -> str:
+    """A model as a person reads it."""
+    return contender.model.replace("_", " ")
+
+
+def _failures(contender: Contender) -> int | None:
+    """Requests that failed; None while nothing was measured."""
+    if not contender.result:
+        return None
+    return sum(int(count) for count in (contender.result.get("failed") or {}).values())
+
+
+def _microseconds(value: float | None) -> str:
+    return units.NOTHING if value is None else f"{units.number(value)} µs"
+
+
+def _latency(contender: Contender, milliseconds: float | None) -> str:
+    return bound(milliseconds, contender.result.get("timed_out_from_ms")) + ms(milliseconds)
 
 
 def _graphs(comparison: Comparison) -> list[Any]:

@@ -8,10 +8,8 @@ from urllib.parse import urlencode
 
 from dash import html
 
-from components.cards import WARN
 from components.path_prefix import below_prefix
 from components.tables import figure_table
-from components.verdict import Concern
 from servescope.figures import units
 
 if TYPE_CHECKING:
@@ -31,17 +29,6 @@ def fleet_table(rows: Sequence[HostRow]) -> html.Div:
     return figure_table(
         _HEADINGS, [_row(row, now) for row in rows], empty="One host only.", words=2
     )
-
-
-def silent_hosts(rows: Sequence[HostRow]) -> list[Concern]:
-    """Hosts that ceased to send lately; one that was taken away is no concern for ever."""
-    now = time.time()
-    ages = {row.host: now - (row.newest_s + 1) for row in rows}
-    return [
-        Concern(WARN, f"Host {host} has been silent for {_length(age)}")
-        for host, age in ages.items()
-        if _LATE_S <= age < _HOURLY_S
-    ]
 
 
 def _row(row: HostRow, now: float) -> list[str | html.A | html.Span]:

@@ -8,10 +8,12 @@ import dash_mantine_components as dmc
 from dash import html
 
 from components import access, status
+from components.findings import verdict
 from components.status import sentence
 from servescope.actions.load_runs import LoadRunRequest
 from servescope.errors import ServescopeError
 from servescope.figures import units
+from servescope.findings import findings, gathering
 from servescope.records.load import TERMINAL_STATES
 
 if TYPE_CHECKING:
@@ -27,6 +29,18 @@ SUGGESTED: Final = {
     "asgi": ["/", "/whoami", "/items/7", "/slow?ms=50", "/block?ms=20", "/error", "/missing"],
     "files": ["/", "/welcome/", "/data/stages.json", "/images/connection.svg", "/missing"],
 }
+MEANING: Final = (
+    "Latency counts from the moment a request was due, waiting included; the naive p99 counts from "
+    "the moment it was really sent. ≥: requests that timed out are among these, so the figure is "
+    "a lower bound."
+)
+_PERCENTILES: Final = (
+    ("p50", "p50"),
+    ("p90", "p90"),
+    ("p99", "p99"),
+    ("p99.9", "p99_9"),
+    ("max", "max"),
+)
 _FAILURES: Final = {
     "refused": "refused",
     "reset": "reset",
@@ -71,7 +85,7 @@ def progress(run: LoadRun) -> html.Div:
                 ("failed", _count(failed), "bad" if failed else ""),
                 ("in flight", _count(told.get("in_flight")), ""),
                 ("answered now", units.text(told.get("answered_per_s"), "{request}/s"), ""),
-                ("p99 now", ms(told.get("p99_ms")), ""),
+                ("p99 now", latency_text(run, told.get("p99_ms")), ""),
                 ("remaining", units.text(remaining, "s"), ""),
             ),
         ]
@@ -88,15 +102,16 @@ def result(run: LoadRun) -> html.Div:
         className="card-heading",
     )
     told = run.result
+    said = verdict(findings(gathering.run_of(run)), "/load")
     if not told:
-        return html.Div([heading, html.P(run.message or "This run left no result.")])
+        return html.Div([heading, said])
     latency, naive, lag = told["latency_ms"], told["naive_ms"], told["lag_ms"]
     failed = failed_count(told)
     achieved = units.text(told.get("rate_achieved"), "{request}/s")
     return html.Div(
         [
             heading,
-            *([html.P(run.message)] if run.message else []),
+            said,
             _figures(
                 ("sent", _count(told["sent"]), ""),
                 ("answered", _count(told["answered"]), ""),
@@ -104,14 +119,10 @@ def result(run: LoadRun) -> html.Div:
                 ("answered per second", achieved, ""),
             ),
             _figures(
-                ("p50", ms(latency["p50"]), ""),
-                ("p90", ms(latency["p90"]), ""),
-                ("p99", ms(latency["p99"]), ""),
-                ("p99.9", ms(latency["p99_9"]), ""),
-                ("max", ms(latency["max"]), ""),
-                ("naive p99", ms(naive["p99"]), ""),
+                *((name, latency_text(run, latency[key]), "") for name, key in _PERCENTILES),
+                ("naive p99", _bound(run, latency["p99"]) + ms(naive["p99"]), ""),
             ),
-            html.P(_why_they_differ(latency["p99"], naive["p99"]), className="dimmed"),
+            html.P(MEANING, className="dimmed"),
             html.Dl(_details(told, lag), className="facts"),
         ]
     )
@@ -137,10 +148,10 @@ def _history_row(run: LoadRun) -> dict[str, Any]:
         "p99": latency.get("p99"),
         "max": latency.get("max"),
         "naive": (told.get("naive_ms") or {}).get("p99"),
-        "p50_text": ms(latency.get("p50")),
-        "p99_text": ms(latency.get("p99")),
+        "p50_text": latency_text(run, latency.get("p50")),
+        "p99_text": latency_text(run, latency.get("p99")),
         "naive_text": ms((told.get("naive_ms") or {}).get("p99")),
-        "max_text": ms(latency.get("max")),
+        "max_text": latency_text(run, latency.get("max")),
         "message": run.message,
     }
 
@@ -165,18 +176,6 @@ def _details(told: dict[str, Any], lag: dict[str, Any]) -> list[Any]:
     return [part for name, value in facts.items() for part in (html.Dt(name), html.Dd(value))]
 
 
-def _why_they_differ(p99_ms: float | None, naive_ms: float | None) -> str:
-    meaning = (
-        "Latency counts from the moment a request was due, waiting included; the naive p99 counts "
-        "from the moment it was really sent, and so leaves out what a slow server made wait. "
-    )
-    if not p99_ms or not naive_ms:
-        return meaning
-    if p99_ms > 1.2 * naive_ms:
-        return f"{meaning}Here that hides {ms(p99_ms - naive_ms)} of what one in a hundred met."
-    return f"{meaning}Here they agree: the server kept up with the schedule."
-
-
 def _figures(*figures: tuple[str, str, str]) -> html.Div:
     return html.Div(
         [
@@ -193,6 +192,22 @@ def _pairs(counts: dict[str, Any]) -> str:
 
 def _count(value: float | None) -> str:
     return units.NOTHING if value is None else f"{int(value):,}"
+
+
+def latency_text(run: LoadRun, milliseconds: float | None) -> str:
+    """A latency of a run with its unit; `≥` where requests that timed out make it a lower bound."""
+    return _bound(run, milliseconds) + ms(milliseconds)
+
+
+def _bound(run: LoadRun, milliseconds: float | None) -> str:
+    limit = (run.result or {}).get("timed_out_from_ms") or run.plan.timeout_seconds * 1e3
+    return bound(milliseconds, limit)
+
+
+def bound(milliseconds: float | None, limit: float | None) -> str:
+    """`≥ ` before a latency from which on requests timed out; `limit`: the shortest of these."""
+    is_bound = milliseconds is not None and limit is not None and milliseconds >= limit
+    return "≥ " if is_bound else ""
 
 
 def ms(milliseconds: float | None) -> str:

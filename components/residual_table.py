@@ -6,9 +6,13 @@ from typing import TYPE_CHECKING, Final
 
 from dash import html
 
+from components.findings import verdict
 from components.load_run import plan_text
 from components.tables import figure_table
 from servescope.figures import units
+from servescope.findings import findings
+from servescope.findings.clocks import are_the_same_requests, unexplained_s
+from servescope.findings.gathering import clocks_of
 from servescope.histogram import ERROR_BOUND
 
 if TYPE_CHECKING:
@@ -21,8 +25,8 @@ MEANING: Final = (
     "sent to the last byte of its answer, by the generator's own clock; the server's is the sum of "
     "the six stages, from the request's arrival in the kernel to the last byte handed back to it. "
     "Unexplained is what lies between: the way through the network, and the time until the client "
-    "is given a core to read its answer. Below zero, the client had its answer before the server "
-    "came back from handing it to the kernel. Means are exact, so their difference is; a "
+    "is given a core to read its answer. Where the two sides did not time the same requests there "
+    "is no difference to tell. Means are exact, so their difference is; a "
     f"percentile is up to {ERROR_BOUND:.2%} off on either side, and the difference of two "
     "percentiles is a hint, not the percentile of the differences. Other traffic on the listener "
     "during the run counts on the server's side only."
@@ -35,21 +39,25 @@ def residual_table(found: Residual | None) -> html.Div:
     if found is None:
         return figure_table((), (), empty=EMPTY)
     client, server = found.client, found.server
+    evidence = clocks_of(found)
+    same = evidence.clocks is not None and are_the_same_requests(evidence.clocks)
+    rest_s = unexplained_s(evidence.clocks) if evidence.clocks is not None else None
     rows: list[list[Cell]] = [
         _row("Client sees", client),
         _row("Sum of server stages", server),
         [
             html.B("Unexplained"),
             "",
-            html.B(units.text(found.unexplained_mean_s, "s"), id="residual-mean"),
-            units.text(client.p50_s - server.p50_s, "s"),
-            units.text(client.p95_s - server.p95_s, "s"),
+            html.B(units.text(rest_s, "s"), id="residual-mean"),
+            units.text(client.p50_s - server.p50_s if same else None, "s"),
+            units.text(client.p95_s - server.p95_s if same else None, "s"),
         ],
     ]
     run = f"Run {found.run.id}: {plan_text(found.run.plan)} ({found.run.state.value})"
     return html.Div(
         [
             html.P(run, className="dimmed"),
+            verdict(findings(evidence), "/latency"),
             figure_table(("Clock", "Requests", "Mean", "p50", "p95"), rows, empty=EMPTY),
         ]
     )

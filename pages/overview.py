@@ -9,23 +9,17 @@ from dash import Input, Output, callback, html, register_page
 
 from components import load_run, panels
 from components.access import why_not
-from components.cards import GOOD, by_limits, stat, stat_card
-from components.fleet import fleet_table, silent_hosts
+from components.cards import GOOD, stat, stat_card
+from components.findings import card_state, verdict
+from components.fleet import fleet_table
 from components.help import SUPPORT, TOO_FEW
 from components.listeners import listener_table
 from components.live import LiveGraph, LivePage, Props, connect
 from components.status import HIDDEN
-from components.verdict import (
-    ACCEPT_QUEUE_RATIO,
-    CPU,
-    ERROR_RATIO,
-    MEMORY,
-    concerns,
-    verdict,
-)
 from servescope import catalog
 from servescope.figures import theme, units
 from servescope.figures.lines import LinePlot
+from servescope.findings import findings, gathering, thresholds
 from servescope.histogram import ERROR_BOUND, least_count
 from servescope.queries import fleet, host, latency, load, overview, ports, traffic
 
@@ -111,32 +105,37 @@ def props(context: QueryContext, _span: Span | None, _filters: tuple[str, ...]) 
     """The cards, the verdict and the listeners as they are now."""
     now = overview.signals(context)
     listeners = [one for one in context.process.listeners() if not one.is_temporary]
-    failing = listeners if context.is_home else ()
     run = load.active_run(context)
     hosts = fleet.table(context)
-    found = concerns(now, failing) + silent_hosts(hosts)
+    p50 = units.text(now.p50_s, "s")
     cards = (
-        ("requests", now.requests_per_s, "{request}/s", None, f"mean of {now.seconds} s"),
-        ("errors", now.error_ratio, "1", ERROR_RATIO, f"5xx in {now.seconds} s"),
-        ("p95", now.p95_s, "s", None, f"{now.seconds} s; p50 {units.text(now.p50_s, 's')}"),
-        ("p99", now.p99_s, "s", None, _support(now)),
-        ("connections", now.open_connections, "{connection}", None, "open now"),
-        ("cpu", now.cpu_utilization, "1", CPU, _cpu_note(now)),
-        ("memory", now.memory_utilization, "1", MEMORY, _memory_note(now)),
+        ("requests", now.requests_per_s, "{request}/s", "", f"mean of {now.seconds} s"),
+        ("errors", now.error_ratio, "1", thresholds.SERVER_ERRORS, f"5xx in {now.seconds} s"),
+        (
+            "p95",
+            now.p95_s,
+            "s",
+            thresholds.LATENCY,
+            f"{now.seconds} s; p50 {p50}",
+        ),
+        ("p99", now.p99_s, "s", thresholds.LATENCY, _support(now)),
+        ("connections", now.open_connections, "{connection}", "", "open now"),
+        ("cpu", now.cpu_utilization, "1", thresholds.CPU, _cpu_note(now)),
+        ("memory", now.memory_utilization, "1", thresholds.MEMORY, _memory_note(now)),
     )
     filled: Props = {}
-    for name, value, unit, limits, note in cards:
-        state = by_limits(value, *limits) if limits else GOOD
+    for name, value, unit, threshold, note in cards:
+        state = card_state(threshold, value) if threshold else GOOD
         filled |= stat(name, value, unit, state=state, note=note)
     full = units.text(now.accept_queue_ratio, "1")
-    queue = by_limits(now.accept_queue_ratio, *ACCEPT_QUEUE_RATIO)
+    queue = card_state(thresholds.ACCEPT_QUEUE, now.accept_queue_ratio)
     filled |= stat(
         "queue", now.accept_queue_depth, "{connection}", state=queue, note=f"{full} of backlog"
     )
     return filled | {
         "overview-fleet-panel": {"style": SHOWN if hosts else HIDDEN},
         "overview-fleet": {"children": fleet_table(hosts)},
-        "overview-verdict": {"children": verdict(found, measured=now.seconds > 0)},
+        "overview-verdict": {"children": verdict(findings(gathering.moment(context)), "/")},
         "overview-listeners": {"children": listener_table(listeners)},
         "overview-start": {"display": "none" if run else "block"},
     }

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 from servescope.records.listeners import ListenerState
 
 if TYPE_CHECKING:
-    from servescope.records.load import RunState
     from collections.abc import Mapping, Sequence
+
+    from servescope.records.load import RunState
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,14 @@ class DashboardEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class FleetHostEvidence:
+    """A host that sends to the same engine, and for how long it has been silent."""
+
+    name: str
+    silent_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """All that is judged together: a moment, a run, a comparison, or several of them.
 
@@ -135,6 +144,7 @@ class Evidence:
     dashboard: DashboardEvidence | None = None
     listeners: Sequence[ListenerEvidence] = ()
     host: HostEvidence | None = None
+    fleet: Sequence[FleetHostEvidence] = ()
     run: RunEvidence | None = None
     clocks: ClocksEvidence | None = None
     contenders: Sequence[ContenderEvidence] = ()

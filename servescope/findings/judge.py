@@ -24,6 +24,7 @@ JUDGEMENTS: Final[tuple[Callable[[Evidence], Iterable[Finding]], ...]] = (
     moment.latencies,
     moment.kernel_waits,
     moment.hardware,
+    moment.silent_hosts,
     load_run,
     clocks,
     comparison,

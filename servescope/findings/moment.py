@@ -21,6 +21,10 @@ FEWEST_FOR_P95: Final = 20
 FEWEST_ERRORS: Final = 3
 """So many server errors are bad; fewer are worth a warning, whatever their share."""
 
+SILENT_FROM_S: Final = 15.0
+SILENT_UNTIL_S: Final = 7_200.0
+"""For how long a host that ceased to send is worth a warning."""
+
 _ALL_BUT: Final = 0.05
 """Share of the threads below which the mean of a gauge that is sampled may miss all of them."""
 
@@ -272,6 +276,20 @@ def _full_core(evidence: Evidence) -> Iterator[Finding]:
             (Figure(f"core {name}", value, "1"), Figure("CPU", host.cpu_utilization, "1")),
             "/host",
         )
+
+
+def silent_hosts(evidence: Evidence) -> Iterator[Finding]:
+    """Hosts that ceased to send lately; one that was taken away is told of no longer."""
+    for one in evidence.fleet:
+        if SILENT_FROM_S <= one.silent_s < SILENT_UNTIL_S:
+            yield Finding(
+                Severity.WARN,
+                "silent-host",
+                f"host {one.name}",
+                f"Host {one.name} has sent nothing for {units.text(one.silent_s, 's')}.",
+                (Figure("silent for", one.silent_s, "s"),),
+                "/",
+            )
 
 
 def nothing_wrong(evidence: Evidence) -> Finding | None:

@@ -47,9 +47,7 @@ def _signals(context: QueryContext, span: Span) -> Signals:
     depth, ratio = _accept_queue(context, span)
     kernel = context.store.total(span.query(catalog.STAGE_DURATION, where=(("stage", "kernel"),)))
     kernel_count = float(kernel.count.sum())
-    busy = _mean(context, span.query(catalog.BUSY_THREADS))
     memory_limit, cpu_limit = container.limits(context)
-    threads = context.process.settings.threads * max(len(context.process.listeners()), 1)
     return Signals(
         requests_per_s=requests / WINDOW_S,
         error_ratio=failed / requests if requests else None,
@@ -61,7 +59,6 @@ def _signals(context: QueryContext, span: Span) -> Signals:
         open_connections=_newest(context, span.query(catalog.OPEN_CONNECTIONS)),
         accept_queue_depth=depth,
         accept_queue_ratio=ratio,
-        busy_threads_ratio=busy / threads if busy is not None and context.is_home else None,
         cpu_utilization=_mean(
             context, span.query(catalog.CPU_UTILIZATION, where=(("cpu.logical_number", "all"),))
         ),

@@ -36,11 +36,6 @@ class Residual:
     client: Clock
     server: Clock
 
-    @property
-    def unexplained_mean_s(self) -> float:
-        """Seconds of a mean request that no stage accounts for; below zero: counted twice."""
-        return self.client.mean_s - self.server.mean_s
-
 
 def residual(context: QueryContext, span: Span, listener: str = "") -> Residual | None:
     """Of the newest run that touches the span and aimed at `listener`; None without one.

@@ -67,7 +67,6 @@ class Signals:
     open_connections: float | None = None  # in the newest second
     accept_queue_depth: float | None = None  # the deepest of our ports, maximum of these seconds
     accept_queue_ratio: float | None = None  # depth over backlog of that port
-    busy_threads_ratio: float | None = None
     cpu_utilization: float | None = None
     memory_utilization: float | None = None
     load_average: float | None = None

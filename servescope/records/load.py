@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import Any, Final
 
 
 class LoadOutcome(IntEnum):
@@ -18,6 +18,10 @@ class LoadOutcome(IntEnum):
     HANDSHAKE = 5  # connected, but the TLS handshake failed
 
 
+TIMEOUT_S: Final = 10.0
+"""Seconds after which a request without a whole answer counts as timed out, unless a plan says."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
     """One load run as asked for: an open model at a constant rate.
@@ -29,7 +33,7 @@ class LoadPlan:
     target: str  # origin-form, e.g. "/search?q=x"
     rate: float  # requests per second
     seconds: float
-    timeout_seconds: float = 10.0
+    timeout_seconds: float = TIMEOUT_S
     max_connections: int = 512
     keep_alive: bool = True
     seed: int = 1

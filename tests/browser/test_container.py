@@ -50,7 +50,7 @@ def test_the_limits_are_named_and_drawn_while_there_are_any(open_page, machine):
     opened.until("document.querySelector('#memory-note')?.textContent === '95 % of our limit'")
     opened.until(
         "document.querySelector('#overview-verdict')?.textContent"
-        ".includes('95 % of our cgroup\\'s memory limit is used')"
+        ".includes('95 % of the memory that its cgroup allows')"
     )
 
     machine.group("", memory_max="max\n", cpu_max="max 100000\n")

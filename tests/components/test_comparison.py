@@ -1,4 +1,4 @@
-"""The form reads a plan; the figures of a comparison are told in sentences and side by side."""
+"""The form reads a plan; the figures of a comparison stand side by side."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from components import comparison as shown
 from components.comparison_form import ONE_BY_ONE, TOGETHER, request
-from components.comparison_reading import reading
 from components.status import comparison_share, comparison_text
 from servescope.actions.comparisons import ComparisonRequest
 from servescope.records.comparisons import Comparison, ComparisonPlan, Contender
@@ -48,33 +47,6 @@ def test_the_form_asks_for_a_comparison():
     values = (models, "slow", " /slow?ms=5 ", 40, "2", 16)
     assert request(*values, TOGETHER) == ComparisonRequest(*values, together=True)
     assert request(*values, ONE_BY_ONE) == ComparisonRequest(*values, together=False)
-
-
-def test_the_reading_tells_who_is_slower_why_and_what_the_naive_figure_hides():
-    slow = contender("sequential", 5000, naive=1600, achieved=19.8, accept_queue_max=31)
-    told = reading(comparison(slow, contender("thread_pool", 50)))
-    latency, behind, hidden = told
-    assert "within 50 ms by thread pool, and only within 5 s by sequential: 100 times" in latency
-    assert behind.startswith("Sequential answered 19.8 req/s of the 40 req/s asked for; up to 31 ")
-    assert "the p99 of sequential would read 1.6 s: that hides 3.4 s" in hidden
-
-
-def test_the_reading_claims_no_difference_where_there_is_hardly_one():
-    told = reading(comparison(contender("sequential", 55), contender("thread_pool", 50)))
-    assert len(told) == 1
-    assert told[0].endswith("at this load they hardly differ.")
-
-
-def test_the_reading_tells_cost_and_failures():
-    cheap, dear = contender("asyncio", 50, cpu=20.0), contender("sequential", 50, failed=7)
-    told = reading(comparison(cheap, dear))
-    assert "Sequential left 7 requests without a whole answer." in told
-    assert told[-1] == "A request cost asyncio 20 µs of CPU time, sequential 100 µs."
-
-
-def test_nothing_is_read_from_one_model_alone():
-    waiting = Contender(ConcurrencyModel.THREAD_POOL, "a:app")
-    assert reading(comparison(contender("sequential", 50), waiting)) == []
 
 
 def rows(outcome):

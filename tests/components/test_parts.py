@@ -1,18 +1,17 @@
-import time
 from dataclasses import replace
 
 import pytest
 
-from components.cards import BAD, GOOD, WARN, by_limits, stat
-from components.fleet import silent_hosts
+from components.cards import BAD, GOOD, WARN, stat
+from components.findings import card_state, verdict
 from components.listeners import listener_table, short_app
 from components.load_run import history_rows, progress, result
 from components.request_table import matches, opened, table_row
 from components.status import process_facts, run_props, share
-from components.verdict import concerns, verdict
 from components.waterfall import waterfall
+from servescope.findings import Finding, Severity, thresholds
 from servescope.load.report import LagSummary, LatencySummary, Progress, Result
-from servescope.queries.rows import DashboardStatus, HostRow, LogRow, Signals
+from servescope.queries.rows import DashboardStatus, LogRow
 from servescope.records.listeners import ListenerState
 from servescope.records.load import LoadPlan, LoadRun, RunState
 
@@ -72,10 +71,11 @@ def a_run(state=RunState.RUNNING, **fields):
 
 
 @pytest.mark.parametrize(
-    ("value", "state"), [(None, GOOD), (0.1, GOOD), (0.5, WARN), (0.89, WARN), (0.9, BAD)]
+    ("value", "state"),
+    [(None, GOOD), (0.0, GOOD), (0.1, GOOD), (0.5, WARN), (0.89, WARN), (0.9, BAD), (1.2, BAD)],
 )
-def test_a_state_follows_its_limits(value, state):
-    assert by_limits(value, 0.5, 0.9) == state
+def test_the_state_of_a_card_follows_the_threshold(value, state):
+    assert card_state(thresholds.ACCEPT_QUEUE, value) == state
 
 
 def test_a_card_shows_number_and_unit_apart_and_colour_only_when_bad():
@@ -85,20 +85,35 @@ def test_a_card_shows_number_and_unit_apart_and_colour_only_when_bad():
     assert stat("cpu", 0.99, "1", state=BAD)["cpu-value"]["className"] == "stat-value bad"
 
 
-def test_nothing_is_wrong_is_said_in_words():
-    calm = Signals(seconds=5, requests_per_s=10.0, error_ratio=0.0, cpu_utilization=0.3)
-    assert concerns(calm, []) == []
-    assert texts(verdict([], measured=True)) == ["Nothing is wrong."]
-    assert "Waiting" in texts(verdict([], measured=False))[0]
+def finding(severity, link="/ports"):
+    return Finding(severity, "a-code", "listener wsgi", f"It is {severity}.", (), link)
 
 
-def test_what_is_wrong_is_said_worst_first(running):
-    failed = replace(running, state=ListenerState.FAILED, message="port 80 is not permitted")
-    signals = Signals(seconds=5, cpu_utilization=0.92, error_ratio=0.2, memory_utilization=0.1)
-    found = concerns(signals, [failed])
-    assert [concern.state for concern in found] == [BAD, BAD, WARN]
-    assert "port 80 is not permitted" in found[0].text
-    assert found[1].text == "20 % of the answers are server errors (5xx)"
+def test_findings_are_sentences_coloured_by_the_most_urgent(monkeypatch):
+    monkeypatch.setattr("components.findings.below_prefix", lambda path: f"/scope{path}")
+    box = verdict([finding(Severity.BAD, "/latency?listener=wsgi"), finding(Severity.NOTE)], "/")
+    assert (box.className, box.role) == ("verdict bad", "alert")
+    assert texts(box) == ["It is bad.", " ", "Latency", "It is note.", " ", "Ports"]
+    links = [part.href for part in box._traverse() if type(part).__name__ == "A"]
+    assert links == ["/scope/latency?listener=wsgi", "/scope/ports"]
+
+
+def test_a_finding_of_the_page_at_hand_leads_nowhere_else():
+    assert texts(verdict([finding(Severity.GOOD)], "/ports")) == ["It is good."]
+
+
+@pytest.mark.parametrize(
+    ("severity", "classes", "role"),
+    [
+        (Severity.GOOD, "verdict", "status"),
+        (Severity.NOTE, "verdict", "status"),
+        (Severity.UNKNOWN, "verdict unknown", "status"),
+        (Severity.WARN, "verdict warn", "alert"),
+    ],
+)
+def test_the_box_of_findings_has_their_colour(severity, classes, role):
+    box = verdict([finding(severity)], "/ports")
+    assert (box.className, box.role) == (classes, role)
 
 
 @pytest.mark.parametrize(
@@ -172,21 +187,21 @@ def test_a_run_under_way_shows_what_the_generator_tells():
     assert texts(progress(a_run(RunState.REQUESTED)))
 
 
-def test_a_result_shows_both_p99_and_why_they_differ():
+def test_a_result_shows_both_p99_and_its_findings():
     run = a_run(RunState.DONE, result=RESULT.to_json())
     shown = " ".join(texts(result(run)))
     assert "900 ms" in shown
     assert "5 ms" in shown
-    assert "hides 895 ms" in shown
+    assert "≥ 950 ms" in shown, "one timed out: from its latency on a figure is a lower bound"
+    assert "3 of 6,000 requests to listener wsgi (0.05 %) failed" in shown
+    assert "counted from the actual send it would read 5 ms" in shown
     assert "reset: 2, timed out: 1" in shown
     assert "200: 5,990, 500: 7" in shown
-    agreeing = replace(RESULT, naive_ms=RESULT.latency_ms).to_json()
-    assert "they agree" in " ".join(texts(result(a_run(RunState.DONE, result=agreeing))))
 
 
 def test_a_run_without_a_result_says_why():
     shown = texts(result(a_run(RunState.FAILED, message="the listener went away")))
-    assert "the listener went away" in shown
+    assert "Run 3 failed: the listener went away." in shown
 
 
 def test_a_result_without_a_single_answer_is_shown():
@@ -228,11 +243,3 @@ def test_bars_of_a_waterfall_follow_one_another_and_fill_the_whole():
     assert [bar["left"] for bar in bars] == ["0.000%", "25.000%", "25.000%"]
     assert [bar["width"] for bar in bars] == ["25.000%", "0.000%", "75.000%"]
     assert waterfall({"kernel": 0.0}) is not None
-
-
-def test_a_host_that_ceased_to_send_is_a_concern_for_two_hours():
-    now = int(time.time())
-    ages = {"here": 1, "slow": 12, "gone": 300, "taken away": 3 * 86_400}
-    rows = [HostRow(host, host == "here", now - age) for host, age in ages.items()]
-    told = [(concern.state, concern.text) for concern in silent_hosts(rows)]
-    assert told == [(WARN, "Host gone has been silent for 5 min")]

@@ -1,0 +1,64 @@
+"""Findings as a page shows them: sentences, coloured by the most urgent, each with its way on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from dash import html
+
+from components.cards import BAD, GOOD, WARN
+from components.help import attributes
+from components.path_prefix import below_prefix
+from servescope.findings import Severity
+from servescope.findings.finding import most_urgent
+from servescope.findings.thresholds import severity
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from servescope.findings import Finding
+
+_STATES: Final = {Severity.BAD: BAD, Severity.WARN: WARN, Severity.UNKNOWN: "unknown"}
+_LINKS: Final = {
+    "/": "Overview",
+    "/requests": "Requests",
+    "/latency": "Latency",
+    "/ports": "Ports",
+    "/host": "Host",
+    "/load": "Load",
+    "/servers": "Servers",
+}
+
+
+def card_state(threshold: str, value: float | None) -> str:
+    """The state of a card's figure by the threshold of that name; none without a figure."""
+    state = _STATES.get(severity(threshold, value), GOOD)
+    return state if value is not None else GOOD
+
+
+def verdict(found: Sequence[Finding], page: str) -> html.Div:
+    """All findings in a box; `page` is the address of the page at hand: links lead to others."""
+    state = _STATES.get(most_urgent(found), "")
+    return html.Div(
+        html.Ul([_item(one, page) for one in found], className="findings"),
+        className=f"verdict {state}".strip(),
+        role="alert" if state in {BAD, WARN} else "status",
+    )
+
+
+def _item(one: Finding, page: str) -> html.Li:
+    path = one.link.partition("?")[0].partition("#")[0]
+    said: list[Any] = [html.Span(one.sentence)]
+    if path != page:
+        said += [" ", html.A(_LINKS[path], href=_href(one.link), className="way-on")]
+    return html.Li(
+        said,
+        className=f"finding {one.severity}",
+        title="; ".join(str(figure) for figure in one.evidence) or None,
+        **attributes(data_code=one.code),
+    )
+
+
+def _href(link: str) -> str:
+    path, mark, query = link.partition("?")
+    return below_prefix(path) + mark + query

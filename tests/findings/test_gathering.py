@@ -1,0 +1,207 @@
+"""Evidence is what the store and the control tables hold."""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from servescope import catalog, histogram
+from servescope.control import Control
+from servescope.findings import findings
+from servescope.findings.gathering import clocks_of, comparison_of, moment, run_of
+from servescope.load.report import LagSummary, LatencySummary, Result
+from servescope.queries.residual import Clock, Residual
+from servescope.records.comparisons import Comparison, ComparisonPlan, Contender
+from servescope.records.listeners import (
+    AppKind,
+    ConcurrencyModel,
+    ListenerOptions,
+    ListenerState,
+    ListenerStatus,
+)
+from servescope.records.load import LoadPlan, LoadRun, RunState
+from servescope.settings import Settings
+from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
+from servescope.store.sqlite.store import open_store
+from tests.contexts import leading_process
+
+POOL = ListenerStatus(
+    "slow",
+    ListenerState.RUNNING,
+    "127.0.0.1",
+    8000,
+    ConcurrencyModel.THREAD_POOL,
+    "a:app",
+    8000,
+    app_kind=AppKind.WSGI,
+    options=ListenerOptions(threads=8, workers=2),
+)
+LOOP = replace(POOL, name="loop", port=8001, model=ConcurrencyModel.ASYNCIO, app_kind=AppKind.ASGI)
+RESULT = Result(
+    sent=4_000,
+    answered=1_200,
+    failed={"timed_out": 2_800},
+    cancelled=0,
+    resent=0,
+    statuses={"200": 1_190, "500": 10},
+    status_classes={"2xx": 1_190, "5xx": 10},
+    latency_ms=LatencySummary(9_000.0, 10_000.0, 10_100.0, 10_100.0, 10_100.0, 8_000.0),
+    naive_ms=LatencySummary(9_000.0, 10_000.0, 10_000.0, 10_000.0, 10_000.0, 8_000.0),
+    lag_ms=LagSummary(0.5, 2.0),
+    seconds=30.0,
+    rate_asked=200.0,
+    schedule_seconds=20.0,
+    answered_in_schedule=800,
+    rate_achieved=40.0,
+    timed_out_from_ms=10_000.0,
+    bytes_received=2**20,
+    cpu_seconds=2.0,
+    stopped=False,
+)
+
+
+def answers(listener, status, *durations):
+    labels = {
+        "http.request.method": "GET",
+        "http.response.status_code": status,
+        "http.route": "/",
+        "listener": listener,
+    }
+    key = SeriesKey(catalog.REQUEST_DURATION, tuple(sorted(labels.items())))
+    counts = histogram.count(np.array(durations))
+    return {key: HistogramDelta(counts, sum(durations))}
+
+
+def gauge(metric, value, **labels):
+    return {SeriesKey(metric, tuple(sorted(labels.items()))): value}
+
+
+@pytest.fixture
+def context(tmp_path):
+    store, control = open_store(tmp_path), Control(tmp_path)
+    yield leading_process(store, control, Settings(data_dir=tmp_path)).home
+    store.close()
+    control.close()
+
+
+def write(context, *statuses, gauges=None, histograms=None, ago_s=1):
+    context.process.control.listeners.write_statuses(list(statuses), 1)
+    now = int(time.time())
+    frames = [
+        Frame(now - ago_s - back, gauges or {}, {}, histograms or {}) for back in range(4, -1, -1)
+    ]
+    context.store.write(Batch(frames))
+
+
+def by_name(evidence):
+    return {one.name: one for one in evidence.listeners}
+
+
+def test_without_a_frame_nothing_is_known_but_the_states(context):
+    context.process.control.listeners.write_statuses([POOL], 1)
+    evidence = moment(context)
+    assert evidence.dashboard.age_s is None
+    assert [one.code for one in findings(evidence)] == ["no-data"]
+
+
+def test_each_listener_has_its_own_figures(context):
+    write(
+        context,
+        POOL,
+        LOOP,
+        gauges=gauge(catalog.BUSY_THREADS, 8.0, listener="slow")
+        | gauge(catalog.QUEUED_REQUESTS, 2_290.0, listener="slow")
+        | gauge(catalog.BUSY_THREADS, 0.0, listener="loop")
+        | gauge(catalog.ACCEPT_QUEUE_DEPTH, 3.0, port="8000")
+        | gauge(catalog.ACCEPT_QUEUE_BACKLOG, 128.0, port="8000")
+        | {SeriesKey(catalog.CPU_UTILIZATION, (("cpu.logical_number", "all"),)): 0.4}
+        | {SeriesKey(catalog.CPU_UTILIZATION, (("cpu.logical_number", "1"),)): 0.6}
+        | gauge(catalog.MEMORY_UTILIZATION, 0.25),
+        histograms=answers("slow", "200", *[0.2] * 39) | answers("slow", "500", 0.2),
+    )
+    evidence = moment(context)
+    slow, loop = by_name(evidence)["slow"], by_name(evidence)["loop"]
+    assert (slow.threads, slow.busy_threads, slow.queued_requests) == (8, 8.0, 2_290.0)
+    assert (slow.requests, slow.server_errors) == (200, 5)
+    assert slow.p95_s == pytest.approx(0.2, rel=histogram.ERROR_BOUND)
+    assert (slow.accept_queue_depth, slow.accept_backlog) == (3.0, 128.0)
+    assert (loop.threads, loop.requests, loop.accept_queue_depth) == (None, 0, None)
+    assert (evidence.host.cpu_utilization, evidence.host.memory_utilization) == (0.4, 0.25)
+    assert evidence.host.core_utilizations == {"1": 0.6}
+    told = {one.code: one.sentence for one in findings(evidence)}
+    assert "8 of 8 request threads are busy, and 2,290 requests wait" in told["threads-exhausted"]
+    assert "nothing-wrong" not in told
+
+
+@pytest.mark.parametrize(
+    ("model", "kind", "threads"),
+    [
+        (ConcurrencyModel.SEQUENTIAL, AppKind.WSGI, 1),
+        (ConcurrencyModel.THREAD_POOL, AppKind.WSGI, 8),
+        (ConcurrencyModel.PREFORK, AppKind.WSGI, 16),
+        (ConcurrencyModel.ASYNCIO, AppKind.ASGI, None),
+        (ConcurrencyModel.ASYNCIO, AppKind.WSGI, 8),
+    ],
+)
+def test_the_threads_of_a_listener_follow_from_its_model(context, model, kind, threads):
+    write(context, replace(POOL, model=model, app_kind=kind))
+    (one,) = moment(context).listeners
+    assert one.threads == threads
+
+
+def test_a_comparisons_listeners_are_left_out(context):
+    write(context, POOL, replace(LOOP, is_temporary=True))
+    assert list(by_name(moment(context))) == ["slow"]
+
+
+def test_old_frames_are_told_to_be_old(context):
+    write(context, POOL, ago_s=40)
+    (found,) = findings(moment(context))
+    assert found.code == "stale-data"
+    assert moment(context).dashboard.age_s == pytest.approx(39.5, abs=5)
+
+
+def a_run(state=RunState.DONE, result=None, message=""):
+    plan = LoadPlan("slow", "/", 200, 20)
+    told = RESULT.to_json() if result is None else result
+    return LoadRun(7, plan, state, 1.0, 1.0, 2.0, {}, told, message)
+
+
+def test_a_run_is_judged_by_its_result():
+    told = {one.code: one.sentence for one in findings(run_of(a_run()))}
+    assert "2,800 of 4,000 requests to listener slow (70 %) failed" in told["requests-failed"]
+    assert "answered 40 req/s of the 200 req/s" in told["fell-behind"]
+    assert "10 of 1,200 answers" in told["run-server-errors"]
+    assert run_of(a_run()).run.generator_cpu_ratio == 0.1
+
+
+def test_a_run_without_a_result_says_why():
+    run = a_run(RunState.FAILED, {}, "the leader ended")
+    assert [one.sentence for one in findings(run_of(run))] == ["Run 7 failed: the leader ended."]
+
+
+def test_a_result_of_an_older_version_is_not_judged_by_its_rate():
+    older = RESULT.to_json() | {"failed": {}, "answered": 4_000, "status_classes": {}}
+    for name in ("answered_in_schedule", "schedule_seconds", "timed_out_from_ms"):
+        del older[name]
+    found = findings(run_of(a_run(result=older)))
+    assert [one.code for one in found] == ["rate-unknown"]
+
+
+def test_the_clocks_of_other_requests_are_not_compared():
+    found = Residual(a_run(), Clock(4_000, 10.1, 10.1, 10.1), Clock(1_260, 16.8, 2.5, 20.0))
+    assert [one.code for one in findings(clocks_of(found))] == ["different-requests"]
+
+
+def test_a_comparison_is_judged_by_the_models_that_were_measured():
+    plan = ComparisonPlan(
+        (ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.THREAD_POOL), "a:app", "/", 200, 20
+    )
+    done = Contender(
+        ConcurrencyModel.SEQUENTIAL, "a:app", state="done", run_id=7, result=RESULT.to_json()
+    )
+    waiting = Contender(ConcurrencyModel.THREAD_POOL, "a:app")
+    comparison = Comparison(1, plan, RunState.RUNNING, 1.0, 1.0, None, (done, waiting))
+    (one,) = comparison_of(comparison).contenders
+    assert (one.model, one.run.target) == ("sequential", "model sequential")
