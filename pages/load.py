@@ -100,6 +100,9 @@ METRICS: Final = (
     catalog.LOAD_ERRORS,
     catalog.LOAD_DURATION,
     catalog.LOAD_NAIVE_DURATION,
+    catalog.REQUEST_DURATION,
+    catalog.ACCEPT_QUEUE_DEPTH,
+    catalog.CPU_UTILIZATION,
 )
 PAGE: Final = LivePage("load", GRAPHS, props, metrics=METRICS)
 connect(PAGE)

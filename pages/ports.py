@@ -121,6 +121,11 @@ METRICS: Final = (
     catalog.CONNECTION_COUNT,
     catalog.BYTES_RECEIVED,
     catalog.BYTES_SENT,
+    catalog.REQUEST_DURATION,
+    catalog.NEW_CONNECTIONS,
+    catalog.OPEN_CONNECTIONS,
+    catalog.QUEUED_REQUESTS,
+    catalog.BUSY_THREADS,
 )
 PAGE: Final = LivePage("ports", GRAPHS, props, metrics=METRICS)
 connect(PAGE)
