@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from servescope.request_fields import RequestFlag
 from servescope.wire.http1_known_heads import KnownHeads
@@ -12,7 +12,6 @@ from servescope.wire.http1_rules import Limits
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from servescope.hosting.exchange import Exchange
     from servescope.records.listeners import ListenerOptions
     from servescope.wire.forwarded import TrustedProxies
 
@@ -33,8 +32,10 @@ class Application(Protocol):
 
     accepts_body: bool
 
-    def __call__(self, exchange: Exchange) -> None:
-        """Answer the request of `exchange` through its response side.
+    def __call__(self, exchange: Any) -> None:
+        """Answer the request of a `hosting.exchange.Exchange` through its response side.
+
+        (An exchange knows its site, so its type is not named here.)
 
         May raise anything: the conversation answers 500, logs, and lives on.
         """

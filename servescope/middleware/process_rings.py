@@ -10,7 +10,7 @@ import os
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 from servescope.errors import DataFolderError, ServescopeError
 from servescope.recording.recorder import RING_SUFFIX, RINGS, Recorder
@@ -18,7 +18,6 @@ from servescope.recording.recorder import RING_SUFFIX, RINGS, Recorder
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from servescope.middleware.app_recording import AppRecording
 
 UNRECORDED: Final = "requests are not recorded: %s"
 
@@ -30,11 +29,18 @@ MOST_RINGS: Final = 128
 no dashboard collects, each restart of a worker leaves one behind."""
 
 
+class RecorderUser(Protocol):
+    """An object that holds a recorder of this process."""
+
+    def begin_anew(self) -> None:
+        """Forget it, in a forked child."""
+
+
 class ProcessRings:
     """Recorders of this process by data folder. Any thread may ask."""
 
     def __init__(self) -> None:
-        self.users: weakref.WeakSet[AppRecording] = weakref.WeakSet()
+        self.users: weakref.WeakSet[RecorderUser] = weakref.WeakSet()
         """Who holds a recorder: told of a fork, so that no request has to ask for one."""
         self._lock = threading.Lock()
         self._recorders: dict[Path, Recorder] = {}

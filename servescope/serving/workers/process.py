@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from servescope.serving.workers.order import WorkerOrder
 
-WORKER_MODULE: Final = "servescope.serving.workers.worker"
+WORKER_MODULE: Final = "servescope.serving.worker"
 
 
 def start_worker(order: WorkerOrder, stderr: IO[bytes] | None = None) -> subprocess.Popen[bytes]:

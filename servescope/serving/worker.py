@@ -1,9 +1,9 @@
-"""A process that serves at an inherited socket: `python -m servescope.serving.workers.worker`.
+"""A process that serves at an inherited socket: `python -m servescope.serving.worker`.
 
 The workers of the model `prefork` are such, with a thread pool each, and the contenders of a
 comparison, with any model. It is told what to serve in one line on standard input, and reports on
 standard output how busy it is, the first time as soon as it serves, or why it cannot
-(`worker_report`). Further lines to it are JSON objects:
+(`workers.report`). Further lines to it are JSON objects:
 
     {"deny": […], "allow": […]}     who is denied from now on
     {"pair": {…}}                   another certificate is shown from now on
