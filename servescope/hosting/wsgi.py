@@ -185,7 +185,10 @@ class _Response:
         elif self._status:
             raise AssertionError("start_response was called twice without exc_info")
         number, headers = check_status(status), list(headers)
-        route = wsgi_route(self._environ, status)
+        try:
+            route = wsgi_route(self._environ, status)
+        except Exception:  # noqa: BLE001 - the app may have put anything into its environ
+            route = ""  # the folded target stands in
         # All of it, or none when one was unfit: the app may catch that and start anew.
         self._status, self._phrase, self._headers = number, status[4:], headers
         self._exchange.route = route

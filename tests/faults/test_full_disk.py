@@ -25,7 +25,7 @@ SHARED = """
     from servescope.catalog import CPU_UTILIZATION, REQUEST_DURATION
     from servescope.errors import ServescopeError
     from servescope.recording.recorder import Recorder
-    from servescope.records import Sample
+    from servescope.records.metrics import Sample
     from servescope.store.base import Batch, Frame, SeriesKey
     from servescope.store.query import Aggregation, Query
     from servescope.collecting.collector import Collector

@@ -155,7 +155,7 @@ PARENT = """
 import os, signal, sys
 from pathlib import Path
 from servescope.load.supervisor import GeneratorProcess
-from servescope.records import LoadPlan
+from servescope.records.load import LoadPlan
 port, folder, forks = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "True"
 process = GeneratorProcess(1, LoadPlan("files", "/", 200, 60.0), "127.0.0.1", port, folder)
 heir = os.fork() if forks else 0

@@ -44,7 +44,7 @@ server.run()
     "servescope": ("-c", f"""
 import pathlib, tempfile, threading
 from servescope.recording.recorder import Recorder
-from servescope.records import AppKind, ConcurrencyModel, ListenerSpec
+from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerSpec
 from servescope.serving import start_listener
 recorder = Recorder(pathlib.Path(tempfile.mkdtemp()))
 spec = ListenerSpec(

@@ -91,7 +91,7 @@ def test_a_poll_without_a_cursor_is_answered(app, dependencies, name):
     answer = app.server.test_client().post("/_dash-update-component", json=body)
     assert answer.status_code == 200
     told = json.loads(answer.get_json()["response"][f"{name}-delta"]["data"]["text"])
-    assert "pid" in told["props"]["role"]["children"]
+    assert "pid" in json.dumps(told["props"]["processes"]["children"])
     assert told["page"] == name
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from enum import IntEnum
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, ClassVar, Final, NoReturn
@@ -51,11 +50,15 @@ _LAST_STATUS: Final = 599
 _GONE: Final = "the client has closed the connection"
 
 
-def route_of_failed(scope: Scope) -> str:
-    """The route of a request whose app has ended before it began a response."""
-    with suppress(Exception):  # an app's own objects are looked at, and it has failed already
-        return asgi_route(scope, HTTPStatus.INTERNAL_SERVER_ERROR)
-    return ""
+def route_of(scope: Scope, status: int) -> str:
+    """The route that an app tells; empty, so that the folded target stands in, where that raises.
+
+    The app may have put anything into its scope, or have emptied it.
+    """
+    try:
+        return asgi_route(scope, status)
+    except Exception:  # noqa: BLE001 - the app's own objects are looked at
+        return ""
 
 
 class Inbox:
@@ -235,7 +238,7 @@ class HttpCall:
             raise TypeError(f"header {headers[0]!r}: names and values are bytes")
         self._status = status if type(status) is int else int(status)  # an HTTPStatus, say
         self._headers = headers
-        self._exchange.route = asgi_route(self.scope, self._status)
+        self._exchange.route = route_of(self.scope, self._status)
         self.state = _STARTED
         return DONE
 
@@ -340,7 +343,7 @@ class HttpCall:
             )
         self.state = _ENDED
         if not exchange.route:  # the app ended before its response began
-            exchange.route = route_of_failed(self.scope)
+            exchange.route = route_of(self.scope, HTTPStatus.INTERNAL_SERVER_ERROR)
         if is_open:
             try:
                 exchange.fail()

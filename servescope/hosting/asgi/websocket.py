@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 from servescope.errors import ClientDisconnectedError, ClientGoneError
 from servescope.forked_child import end_forked_child
 from servescope.hosting.asgi.host import DONE, HIGH_WATER, Waiters, is_of_a_lost_client
-from servescope.hosting.asgi.http import HttpCall, HttpState, route_of_failed
+from servescope.hosting.asgi.http import HttpCall, HttpState, route_of
 from servescope.hosting.unfailing_log import UnfailingLogger
-from servescope.recording.routes import asgi_route
 from servescope.request_fields import RequestFlag
 from servescope.wire.http1_response import as_content
 from servescope.wire.websocket import (
@@ -330,7 +329,7 @@ class WebSocketCall:
         response = self._handshake.response(
             channel.date(now_ns)[0], message.get("subprotocol"), message.get("headers", ())
         )
-        exchange.route = asgi_route(self.scope, HTTPStatus.SWITCHING_PROTOCOLS)
+        exchange.route = route_of(self.scope, HTTPStatus.SWITCHING_PROTOCOLS)
         # The app has nothing left to fail with.
         exchange.status = HTTPStatus.SWITCHING_PROTOCOLS
         exchange.is_ended = True
@@ -342,7 +341,7 @@ class WebSocketCall:
 
     def _close(self, message: Message) -> None:
         if self._state is SocketState.CONNECTING:  # ASGI: "the server must respond with 403"
-            self._exchange.route = asgi_route(self.scope, HTTPStatus.FORBIDDEN)
+            self._exchange.route = route_of(self.scope, HTTPStatus.FORBIDDEN)
             self._exchange.respond_error(
                 HTTPStatus.FORBIDDEN, "The application refused the WebSocket."
             )
@@ -401,6 +400,6 @@ class WebSocketCall:
                 self._exchange.site.name,
                 self._exchange.target,
             )
-        self._exchange.route = route_of_failed(self.scope)
+        self._exchange.route = route_of(self.scope, HTTPStatus.INTERNAL_SERVER_ERROR)
         self._exchange.fail()
         self._finish_client(ABNORMAL, "")

@@ -78,7 +78,7 @@ def test_what_keeps_it_from_serving_is_told(tmp_path):
 STARTER = f"""
 import sys
 from pathlib import Path
-from servescope.records import *
+from servescope.records.listeners import *
 from servescope.serving.workers.contender import ContenderProcess
 spec = ListenerSpec("it", "127.0.0.1", 0, ConcurrencyModel.PREFORK, AppKind.WSGI, {APP!r})
 contender = ContenderProcess(spec, Path(sys.argv[1]))
