@@ -50,7 +50,7 @@ def _item(one: Finding, page: str) -> html.Li:
     path = one.link.partition("?")[0].partition("#")[0]
     said: list[Any] = [html.Span(one.sentence)]
     if path != page:
-        said += [" ", html.A(_LINKS[path], href=_href(one.link), className="way-on")]
+        said += [" ", html.A(f"See {_LINKS[path]}", href=_href(one.link), className="way-on")]
     return html.Li(
         said,
         className=f"finding {one.severity}",

@@ -83,7 +83,7 @@ class WsgiHost:
                     close()
         except BaseException:
             if not exchange.route:  # the app failed before its response began
-                with suppress(Exception):  # its own error is on the way up
+                with suppress(BaseException):  # its own error is on the way up
                     exchange.route = wsgi_route(environ, "500")
             raise
 
@@ -187,7 +187,7 @@ class _Response:
         number, headers = check_status(status), list(headers)
         try:
             route = wsgi_route(self._environ, status)
-        except Exception:  # noqa: BLE001 - the app may have put anything into its environ
+        except BaseException:  # noqa: BLE001 - the boundary to the app, whose environ this is
             route = ""  # the folded target stands in
         # All of it, or none when one was unfit: the app may catch that and start anew.
         self._status, self._phrase, self._headers = number, status[4:], headers

@@ -11,8 +11,8 @@ LIMITED = """
 import runpy, sys
 from functools import partial
 from pathlib import Path
-from servescope.runtime import collecting
-collecting.ContainerSampler = partial(collecting.ContainerSampler, Path(sys.argv[1]))
+from servescope.runtime import collector_thread
+collector_thread.ContainerSampler = partial(collector_thread.ContainerSampler, Path(sys.argv[1]))
 runpy.run_path("app.py", run_name="__main__")
 """
 SENTENCE = "text => document.querySelector('#host-container-limits')?.textContent.includes(text)"

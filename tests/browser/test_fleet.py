@@ -82,7 +82,7 @@ def test_the_host_is_chosen_in_the_shell_and_stands_in_the_address(look):
     shared.page.get_by_text("Figures of host beta.").wait_for()
     shared.page.get_by_role("button", name="Pause").click()
     shared.until("location.search.includes('from=') && location.search.includes('host=beta')")
-    shared.page.get_by_role("link", name="Latency").click()
+    shared.page.get_by_role("link", name="Latency", exact=True).click()
     shared.wait_drawn("latency-percentiles")
     assert "host=beta" in shared.page.url
     choose(watched, "All 2 hosts")
@@ -107,7 +107,7 @@ def test_the_overview_has_a_row_for_each_host(look, fleet):
         page.wait_for_timeout(200)
     cells = row.locator("td").all_inner_texts()
     assert cells[1] == "now"
-    assert re.fullmatch(r"[\d.]+ .*s", cells[4]), cells
+    assert cells[4] == "—", "a p95 takes 20 requests in the 10 s that the row covers"
     assert all("%" in cell for cell in (cells[3], cells[5], cells[6])), cells
     row.get_by_role("link", name="beta").click()
     page.get_by_text("Figures of host beta.").wait_for()
@@ -118,11 +118,11 @@ def test_what_the_engine_promises_stands_beside_the_figures(look):
     page = watched.page
     told = "Engine: points show up to 3 s late, percentiles ±4.33 %."
     page.locator("#promise").get_by_text(told).wait_for()
-    page.get_by_role("link", name="Latency").click()
+    page.get_by_role("link", name="Latency", exact=True).click()
     page.locator("#latency-within").get_by_text("Percentiles ±4.33 %").wait_for()
     # The newest point is that much older than now, and the page does not call it late.
     watched.wait_drawn("latency-percentiles")
-    assert page.locator("#standing").inner_text() == "live"
+    page.locator("#standing").get_by_text("live", exact=True).wait_for()
 
 
 def test_the_host_is_chosen_by_keyboard(look):
@@ -169,9 +169,11 @@ def test_the_page_tells_when_the_engine_is_away_and_goes_on(look, engine):
     engine.end()
     page.get_by_text("The engine is away").first.wait_for()
     page.get_by_text(re.compile(r"[1-9]\d* s of data wait to be sent")).first.wait_for()
+    page.locator("#overview-host").scroll_into_view_if_needed()  # only what is seen is drawn
     watched.wait_newer("overview-host", watched.last_x("overview-host"))
     other.page.get_by_text("There are no figures of host beta to be had.").wait_for()
     engine.start()
     page.get_by_text("The engine is away").first.wait_for(state="hidden", timeout=60_000)
     other.page.get_by_text("Figures of host beta.").wait_for()
+    other.page.locator("#overview-host").scroll_into_view_if_needed()
     other.wait_newer("overview-host", other.last_x("overview-host"))

@@ -91,7 +91,7 @@ def test_a_closed_navigation_is_not_in_the_way_of_tab(open_page):
 def test_the_navigation_of_a_phone_opens_and_closes_by_keyboard(open_page):
     opened = open_page("/", PHONE).wait_drawn("overview-host")
     burger = opened.page.get_by_role("button", name="Navigation")
-    link = opened.page.get_by_role("link", name="Latency")
+    link = opened.page.get_by_role("link", name="Latency", exact=True)
     assert burger.get_attribute("aria-expanded") == "false"
     burger.focus()
     opened.page.keyboard.press("Enter")

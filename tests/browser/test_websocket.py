@@ -5,6 +5,7 @@ import time
 import pytest
 
 from components.live import RENEW_S
+from servescope.queries.websocket import HANDSHAKE_MEAN, MEAN_LIFE
 
 pytestmark = pytest.mark.browser
 
@@ -47,8 +48,8 @@ def test_the_echo_and_the_chat_show_in_the_graphs(open_page, dashboard):
     eventually(watching, lambda: total(watching, "received") == 3)
     eventually(watching, lambda: total(watching, "sent") == 3)
     assert sum(drawn(watching, "websocket-bytes", "received")) > 3 * len("one")
-    eventually(watching, lambda: drawn(watching, "websocket-times", "handshake, mean"))
-    assert not drawn(watching, "websocket-times", "mean life of those that ended")
+    eventually(watching, lambda: drawn(watching, "websocket-times", HANDSHAKE_MEAN))
+    assert not drawn(watching, "websocket-times", MEAN_LIFE)
 
     chat = open_page("/chat", base=asgi)
     chat.page.locator("#chat input").fill("hello, room")
@@ -57,7 +58,5 @@ def test_the_echo_and_the_chat_show_in_the_graphs(open_page, dashboard):
     eventually(watching, lambda: max(drawn(watching, "websocket-open", "asgi"), default=0) == 2)
     for window in (echo, chat):
         window.page.goto("about:blank")
-    eventually(
-        watching, lambda: drawn(watching, "websocket-times", "mean life of those that ended")
-    )
+    eventually(watching, lambda: drawn(watching, "websocket-times", MEAN_LIFE))
     eventually(watching, lambda: total(watching, "received") == 4)

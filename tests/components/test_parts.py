@@ -93,7 +93,7 @@ def test_findings_are_sentences_coloured_by_the_most_urgent(monkeypatch):
     monkeypatch.setattr("components.findings.below_prefix", lambda path: f"/scope{path}")
     box = verdict([finding(Severity.BAD, "/latency?listener=wsgi"), finding(Severity.NOTE)], "/")
     assert (box.className, box.role) == ("verdict bad", "alert")
-    assert texts(box) == ["It is bad.", " ", "Latency", "It is note.", " ", "Ports"]
+    assert texts(box) == ["It is bad.", " ", "See Latency", "It is note.", " ", "See Ports"]
     links = [part.href for part in box._traverse() if type(part).__name__ == "A"]
     assert links == ["/scope/latency?listener=wsgi", "/scope/ports"]
 

@@ -57,7 +57,7 @@ def route_of(scope: Scope, status: int) -> str:
     """
     try:
         return asgi_route(scope, status)
-    except Exception:  # noqa: BLE001 - the app's own objects are looked at
+    except BaseException:  # noqa: BLE001 - the boundary to the app: its objects are looked at
         return ""
 
 
