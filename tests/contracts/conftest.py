@@ -80,7 +80,7 @@ def harness(request, tmp_path):
 
 
 @pytest.fixture(params=CONCURRENT, ids="-".join)
-def concurrent_hall(request, tmp_path):
+def concurrent_harness(request, tmp_path):
     harness = ModelHarness(tmp_path, *request.param, getattr(request.module, "WORKERS", 1))
     yield harness
     harness.close()

@@ -19,7 +19,7 @@ from servescope.request_fields import RequestFlag
 from servescope.serving.models import REGISTRY
 from tests.contracts import file_apps
 from tests.contracts.harness import wait_until
-from tests.contracts.tls_hall import TlsHall
+from tests.contracts.tls_harness import TlsHarness
 from tests.serving.descriptor_ledger import DescriptorLedger
 from tests.serving.raw_client import CLOSING, GET, asking, connect, read_all, read_responses
 from tests.serving.tls_client import connect_tls
@@ -36,7 +36,7 @@ RESET = b"\x01\0\0\0\0\0\0\0"  # SO_LINGER of no time: the close is a reset
 IN_PROCESS = [model for model in REGISTRY if model is not ConcurrencyModel.PREFORK]
 
 
-class FileHall(TlsHall):
+class FileHall(TlsHarness):
     """Listeners, plain or behind TLS, that send files of a folder."""
 
     def __init__(self, folder: Path, model: ConcurrencyModel, *, is_tls: bool) -> None:

@@ -60,9 +60,9 @@ def test_a_child_forked_after_the_stop_leaves_reused_descriptors_alone(harness: 
 
 
 def test_while_stopping_idle_connections_end_and_late_requests_are_answered(
-    concurrent_hall: ModelHarness,
+    concurrent_harness: ModelHarness,
 ):
-    harness = concurrent_hall
+    harness = concurrent_harness
     listener = harness.start()
     flying, idle, late = connect(listener), connect(listener), connect(listener)
     with flying, idle, late:

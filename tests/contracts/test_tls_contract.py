@@ -21,7 +21,7 @@ from servescope.request_fields import RequestFlag
 from servescope.serving import start_listener
 from servescope.serving.models import REGISTRY
 from tests.contracts.harness import APPS, wait_until
-from tests.contracts.tls_hall import TlsHall, TlsPair
+from tests.contracts.tls_harness import TlsHarness, TlsPair
 from tests.serving.raw_client import (
     CLOSING,
     GET,
@@ -42,8 +42,8 @@ HALF_HELLO = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(100)
 
 
 @pytest.fixture(params=list(REGISTRY))
-def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TlsHall]:
-    harness = TlsHall(tmp_path, request.param)
+def harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TlsHarness]:
+    harness = TlsHarness(tmp_path, request.param)
     yield harness
     harness.close()
 

@@ -14,7 +14,7 @@ import pytest
 
 from servescope.records.listeners import AppKind
 from servescope.serving.models import REGISTRY
-from tests.contracts.tls_hall import TlsHall
+from tests.contracts.tls_harness import TlsHarness
 from tests.serving.raw_client import CLOSING, connect, exchange, read_all
 from tests.serving.tls_client import connect_tls
 
@@ -63,16 +63,16 @@ def test_an_upload_to_a_folder_gets_its_405(harness: ModelHarness, tmp_path: Pat
 
 
 @pytest.fixture(params=REGISTRY)
-def tls_hall(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TlsHall]:
-    harness = TlsHall(tmp_path, request.param)
+def tls_harness(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[TlsHarness]:
+    harness = TlsHarness(tmp_path, request.param)
     yield harness
     harness.close()
 
 
-def test_behind_tls(tls_hall: TlsHall):
-    listener = tls_hall.start_tls(max_body=10)
+def test_behind_tls(tls_harness: TlsHarness):
+    listener = tls_harness.start_tls(max_body=10)
     for size in SIZES:
-        with connect_tls(listener, tls_hall.trust) as sock:
+        with connect_tls(listener, tls_harness.trust) as sock:
             assert upload(sock, size * MIB).startswith(b"HTTP/1.1 413 ")
 
 
@@ -104,9 +104,9 @@ def endless_uploads(listener: RunningListener, count: int) -> Iterator[None]:
             sock.close()
 
 
-def test_clients_that_send_without_end_hold_up_nobody(concurrent_hall: ModelHarness):
+def test_clients_that_send_without_end_hold_up_nobody(concurrent_harness: ModelHarness):
     """What they send is thrown away in turns, beside the requests of others."""
-    listener = concurrent_hall.start(max_body=10)
+    listener = concurrent_harness.start(max_body=10)
     with endless_uploads(listener, 3):
         for _ in range(20):
             assert exchange(listener, CLOSING).startswith(b"HTTP/1.1 200 ")

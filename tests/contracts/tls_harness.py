@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from servescope.serving import RunningListener
 
 
-class TlsHall(ModelHarness):
+class TlsHarness(ModelHarness):
     """A harness whose listeners are behind TLS, with the self-signed pair unless told otherwise."""
 
     def __init__(self, folder: Path, model: ConcurrencyModel) -> None:
