@@ -1,1 +1,1 @@
-"""What pages are made of: plain values in, components out."""
+"""The parts of pages: plain values in, components out."""

@@ -129,7 +129,7 @@ def _is_path(value: object) -> bool:
 
 
 def _is_field(value: object) -> bool:
-    """What a form's field holds: a text, a number, a choice of several."""
+    """The value of a form's field: a text, a number, a choice of several."""
     if isinstance(value, list):
         return len(value) <= MOST_ENTRIES and all(map(_is_scalar, value))
     return _is_scalar(value)

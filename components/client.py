@@ -1,4 +1,4 @@
-"""Who sent the present request: the one place to ask for the client's address and for HTTPS.
+"""The sender of the present request: the one place to ask for the client's address and for HTTPS.
 
 `address()` and `is_https()` already have the word of trusted proxies (`SERVESCOPE_TRUSTED_PROXIES`)
 in them, under any WSGI server: `ForwardedMiddleware` put it into the environ before Flask saw it.

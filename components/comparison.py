@@ -45,7 +45,7 @@ def plan_text(plan: ComparisonPlan) -> str:
 
 
 def options(comparisons: Sequence[Comparison], shown: Comparison | None) -> list[dict[str, str]]:
-    """What the choice of a comparison offers; the shown one is among them, however old."""
+    """The options of the choice of a comparison; the shown one is among them, however old."""
     listed = list(comparisons)
     if shown is not None and all(one.id != shown.id for one in listed):
         listed.append(shown)

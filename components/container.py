@@ -1,4 +1,4 @@
-"""What of the host our cgroup leaves us: a sentence, and the graphs of the page Host beside it."""
+"""The part of the host that our cgroup leaves us: a sentence, and graphs of the page Host."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What stands before and behind every view: refusals, error answers, security headers, their log.
+"""The guard around every view: refusals, error answers, security headers, their log.
 
 The fault of a client is an answer of 4xx and a line a minute of its kind. A fault of ours is 500
 and its traceback, once a minute for each place that raises it.

@@ -54,13 +54,13 @@ class Plot(Protocol):
     """How rows become a figure: `servescope.figures` has the implementations."""
 
     def shape(self, rows: Any) -> dict[str, Any]:
-        """What of the figure a delta must fit, as JSON."""
+        """The part of the figure that a delta must fit, as JSON."""
 
     def figure(self, rows: Any, shape: dict[str, Any]) -> Figure:
         """The whole figure."""
 
     def delta(self, rows: Any, shape: dict[str, Any]) -> Figure | None:
-        """What to add to a figure of this shape; None when it does not fit."""
+        """The points to add to a figure of this shape; None when they do not fit."""
 
     def legend(self, rows: Any, shape: dict[str, Any]) -> list[dict[str, str]]:
         """Name, colour and newest value of each line."""
@@ -105,7 +105,7 @@ def _no_props(context: QueryContext, span: Span | None, filters: tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class LivePage:
-    """What a page shows live; `filters` are ids of components whose `value` narrows all of it.
+    """The live parts of a page; `filters` are ids of components whose `value` narrows all of it.
 
     Each is called after the page, `requests-listener`, and kept in the URL as the rest of its id,
     `?listener=`, which the page's layout gives back to it.
@@ -230,7 +230,7 @@ def _answer_or_reason(
 def answer(
     page: LivePage, context: QueryContext, view: View, stored: object, filters: tuple[str, ...] = ()
 ) -> dict[str, Any]:
-    """What the browser at this cursor has not seen, and the page's cards as they are now."""
+    """The points that the browser at this cursor lacks, and the page's cards as they are now."""
     key = "|".join((view.key, *filters))
     cursor = Cursor.read(stored)
     newest = context.newest()
@@ -287,7 +287,7 @@ def answer(
 
 
 def _renewal(view: View, span: Span, newest: int) -> int:
-    """What changes when figures are to be sent whole again.
+    """A value that changes when figures are to be sent whole again.
 
     Where a live span shows the open step, that step grows: its figures come whole, each minute.
     """

@@ -172,5 +172,5 @@ def listener_select(select_id: str, chosen: str = "") -> dmc.Select:
 
 
 def listener_options(select_id: str, context: QueryContext) -> dict[str, dict[str, Any]]:
-    """What a listener select offers, as props."""
+    """The options of a listener select, as props."""
     return {select_id: {"data": listener_names(context)}}

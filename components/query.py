@@ -1,4 +1,4 @@
-"""What stands in a page's address after the `?`, as a layout gets it."""
+"""The query of a page's address, as a layout gets it."""
 
 from __future__ import annotations
 

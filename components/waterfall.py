@@ -21,7 +21,7 @@ MEANING: Final = {
     "body": "the app makes the response body",
     "write": "the response goes to the kernel",
 }
-"""What a request does in each stage."""
+"""The work of a request in each stage."""
 
 
 def waterfall(stages_s: Mapping[str, float]) -> html.Div:

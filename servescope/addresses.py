@@ -14,7 +14,7 @@ from servescope.errors import SettingsError
 from servescope.paths import absolute
 
 UNIX: Final = "unix:"
-"""What the address of a unix socket begins with; its path follows."""
+"""The beginning of a unix socket's address; its path follows."""
 
 _LOOPBACK: Final = {4: "127.0.0.1", 6: "::1"}
 _MOST_NAME: Final = 253  # RFC 1035 section 2.3.4, without the root's dot

@@ -1,4 +1,4 @@
-"""What the environment tells. A variable that is set and empty counts as not set, whichever it is.
+"""Variables of the environment. One that is set and empty counts as not set, whichever it is.
 
 docker compose and others hand an unset variable on as an empty one.
 """

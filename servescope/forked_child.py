@@ -1,4 +1,4 @@
-"""What a child that an app forks must not keep of its parent: sockets, locks, signal handlers.
+"""The sockets, locks and signal handlers that a child which an app forks must not keep.
 
 fork(2) copies every descriptor, and with it a share in the open file description: in the listening
 sockets, the clients' connections, flock(2) locks, and pipes whose end tells another process that
@@ -29,7 +29,7 @@ Owner = TypeVar("Owner")
 
 
 class Disownable(Protocol):
-    """Who owns descriptors that a forked child must close."""
+    """An owner of descriptors that a forked child must close."""
 
     def disown(self) -> None:
         """Close this process's copies, and nothing else; no other thread is there, no lock free.
@@ -39,7 +39,7 @@ class Disownable(Protocol):
 
 
 class _Forks:
-    """What is registered, and the hooks around a fork (see os.register_at_fork)."""
+    """The registered owners, and the hooks around a fork (see os.register_at_fork)."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()  # held by whoever forks, and by whoever is about to register

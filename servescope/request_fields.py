@@ -33,7 +33,7 @@ METHODS: Final = {method.name: method for method in Method}
 
 
 class Protocol(IntEnum):
-    """What was spoken on the connection (OpenTelemetry `network.protocol.version`)."""
+    """The protocol of the connection (OpenTelemetry `network.protocol.version`)."""
 
     UNKNOWN = 0
     HTTP_1_0 = 1
@@ -42,7 +42,7 @@ class Protocol(IntEnum):
 
 
 class RequestFlag(IntFlag):
-    """What else is true of a recorded request."""
+    """Further facts about a recorded request."""
 
     NEW_CONNECTION = 1  # first request of its connection
     TLS = 2

@@ -20,7 +20,7 @@ _OF_A_LINK: Final = (
     (re.compile(r"_NAME"), re.compile(r"(?:/[\w.-]+)+")),
     (re.compile(r"_ENV_\w+"), re.compile(r".*", re.DOTALL)),
 )
-"""What else stands in the environment of a service that is linked: the name's end, the value."""
+"""The other variables of a service that is linked: the name's end, the value."""
 
 
 def service_links(environment: Mapping[str, str], prefix: str) -> frozenset[str]:

@@ -74,7 +74,7 @@ _SEGMENT: Final = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9._~-]*")  # unreserved ch
 
 
 def host_name() -> str:
-    """What this host calls itself."""
+    """The name that this host has for itself."""
     return socket.gethostname() or "localhost"
 
 

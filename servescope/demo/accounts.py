@@ -49,7 +49,7 @@ accounts = Blueprint("accounts", __name__)
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """What somebody thinks of this server."""
+    """A person's opinion of this server."""
 
     name: str
     stars: int
@@ -174,7 +174,7 @@ def rate() -> Response | tuple[str, int]:
 
 
 def name_faults(name: str) -> dict[str, str]:
-    """What is wrong with a name, by field."""
+    """Faults of a name, by field."""
     if not name:
         return {"name": "Say a name; any will do."}
     if len(name) > LONGEST_NAME:
@@ -185,7 +185,7 @@ def name_faults(name: str) -> dict[str, str]:
 
 
 def rating_faults(values: Mapping[str, str]) -> dict[str, str]:
-    """What is wrong with a rating, by field."""
+    """Faults of a rating, by field."""
     faults = {}
     stars = values["stars"]
     if not (

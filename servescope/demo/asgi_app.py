@@ -51,7 +51,7 @@ _SECURITY: Final = (
 
 
 class DeliberateError(Exception):
-    """What `/error` raises: a fault in the app, on request."""
+    """The error that `/error` raises: a fault in the app, on request."""
 
 
 class Problem(Exception):  # noqa: N818 - the term of RFC 9457
@@ -104,7 +104,7 @@ def _header(scope: Scope, name: bytes) -> str:
 
 
 class Room:
-    """Who is in the chat, and what was said last; used on one event loop."""
+    """The people in the chat and the last messages; used on one event loop."""
 
     def __init__(self) -> None:
         self._people: dict[str, Send] = {}

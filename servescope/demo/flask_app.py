@@ -76,7 +76,7 @@ demo = Blueprint("demo", __name__)
 
 
 class DeliberateError(Exception):
-    """What `/error` raises: a fault in the app, on request."""
+    """The error that `/error` raises: a fault in the app, on request."""
 
 
 @demo.get("/")
@@ -171,7 +171,6 @@ def create_note() -> tuple[dict[str, Any], int, dict[str, str]]:
 
 @demo.get("/api/notes/<note_id>")
 def read_note(note_id: str) -> dict[str, Any]:
-    """One note."""
     note = _notes().get(note_id)
     if note is None:
         raise _no_note(note_id)

@@ -14,7 +14,7 @@ _FIELDS = ("title", "text")
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What a client may write of a note: a title that is not blank, and a text."""
+    """The part of a note that a client may write: a title that is not blank, and a text."""
 
     title: str
     text: str

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from servescope.queries.rows import Lines
 
 Shape = dict[str, Any]
-"""What of a drawn figure a delta must fit: JSON, sent to the browser and back in the cursor."""
+"""The part of a figure that a delta must fit: JSON, sent to the browser and back in the cursor."""
 
 _MS: Final = 1000
 _OUTGROWN: Final = 2_000.0
@@ -71,7 +71,7 @@ class LinePlot:
         return {"data": traces, "layout": layout}
 
     def delta(self, rows: Lines, shape: Shape) -> Figure | None:
-        """What to append, in the order of the figure's names; None when it needs a new figure."""
+        """The points to append, in the order of the names; None when it needs a new figure."""
         names: list[str] = shape["names"]
         factor = shape["factor"]
         known = dict(zip(rows.names, rows.values, strict=True))

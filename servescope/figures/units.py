@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NOTHING: Final = "—"
-"""What stands where there is no figure."""
+"""Stands where there is no figure."""
 
 CORES: Final = "core"
 """Our own unit beside UCUM's: processor cores in use, shown as a percentage of one."""
@@ -108,7 +108,7 @@ def scale_for(unit: str, largest: float) -> Scale:
 
 
 def noun(unit: str) -> str:
-    """What stands behind a value that is alone, as in a hover text, where an axis has no unit."""
+    """The unit behind a single value, as in a hover text, where the axis has none."""
     return _NOUNS.get(unit, "")
 
 

@@ -32,7 +32,7 @@ JUDGEMENTS: Final[tuple[Callable[[Evidence], Iterable[Finding]], ...]] = (
 
 
 def findings(evidence: Evidence) -> list[Finding]:
-    """What the evidence says, the most urgent first; in the order of JUDGEMENTS among equals.
+    """All findings of the evidence, the most urgent first; among equals in the order of JUDGEMENTS.
 
     Pure: the same evidence gives the same findings. A moment without a finding that is BAD, WARN or
     UNKNOWN gets the one that says so.

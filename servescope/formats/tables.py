@@ -123,7 +123,7 @@ class _Outlet(io.RawIOBase):
         return self._written
 
     def taken(self) -> bytes:
-        """What was written since the last time."""
+        """The bytes that were written since the last call."""
         blocks, self._blocks = self._blocks, []
         return b"".join(blocks)
 

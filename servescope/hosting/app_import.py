@@ -46,7 +46,7 @@ _made: Final[dict[str, App]] = {}  # by the text of the call; two threads at onc
 
 
 class AppName(NamedTuple):
-    """What a name says: the attribute's parts, and the arguments of a factory that is called."""
+    """A parsed name: the attribute's parts, and the arguments of a factory that is called."""
 
     module: str
     attribute: tuple[str, ...]
@@ -135,7 +135,7 @@ def _attribute(parsed: AppName) -> Any:
 
 
 def _make(factory: Any, parsed: AppName) -> App:
-    """What the factory answers."""
+    """The app that the factory makes."""
     arguments, named = parsed.call or ((), {})
     called = f"{parsed.module}:{'.'.join(parsed.attribute)}"
     if not callable(factory):
@@ -261,7 +261,7 @@ def _is_coroutine_function(function: Any) -> bool:
 
 
 def _words(error: BaseException) -> str:
-    """What was raised, in one line."""
+    """An exception in one line."""
     try:
         told = " ".join(str(error).split())
     except BaseException:  # noqa: BLE001 - the app's boundary: its exception may not tell

@@ -61,7 +61,7 @@ _log = UnfailingLogger(__name__)
 
 
 class Need(Enum):
-    """What the model has to do next; the module's head says how."""
+    """The model's next step; the module's head says how."""
 
     READ = auto()
     RUN = auto()
@@ -161,7 +161,7 @@ class Conversation:
         return self.body_events(now_ns)
 
     def body_events(self, now_ns: int) -> Iterator[Event]:
-        """What has arrived of the body of the request at hand; renews its deadline."""
+        """Body bytes of the request at hand that have arrived; renews its deadline."""
         wire = self._wire
         while wire.state is _BODY:
             event = wire.next_event()

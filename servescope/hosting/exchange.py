@@ -29,7 +29,7 @@ _log = UnfailingLogger(__name__)
 
 
 class ResponseSink(Protocol):
-    """What a concurrency model offers a response: a way out, and the time.
+    """The interface of a concurrency model to a response: a way out, and the time.
 
     Whoever implements it adds to `exchange.write_ns` and `exchange.bytes_sent`, sets
     `exchange.last_sent_ns`, and records the exchange when the `last` byte is out.

@@ -1,4 +1,4 @@
-"""What a listener hosts, and by which bounds: one `Site`, shared by all its conversations."""
+"""An application and its bounds: one `Site` a listener, shared by all its conversations."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _NS = 1_000_000_000
 
 
 class Truth(Protocol):
-    """What `if` can ask."""
+    """A value with a truth."""
 
     def __bool__(self) -> bool: ...
 

@@ -195,7 +195,7 @@ class _Response:
         return self.write
 
     def write(self, data: bytes) -> None:
-        """What start_response returned: send a part of the body at once (PEP 3333)."""
+        """The callable that start_response returns: send a part of the body at once (PEP 3333)."""
         exchange = self._exchange
         if exchange.status:
             exchange.send_part(data)

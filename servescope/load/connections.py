@@ -96,7 +96,7 @@ def descriptors_for(connections: int) -> int:
 
 
 def wall_offset_ns(tries: int = 5) -> int:
-    """What to add to `time.monotonic_ns()` to get `time.time_ns()`, within about 0.1 µs.
+    """The difference of `time.time_ns()` and `time.monotonic_ns()`, within about 0.1 µs.
 
     Of a few readings the one counts that took the least time: it was not interrupted.
     """

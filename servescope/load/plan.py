@@ -1,4 +1,4 @@
-"""What a load run may ask for: bounds, and targets that are our own listeners only."""
+"""The bounds of a load run, and its targets: our own listeners only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run tells: progress once a second, the result at the end, both as JSON objects.
+"""The reports of a run: progress once a second, the result at the end, both as JSON objects.
 
 Latencies are exact order statistics in milliseconds, the value at rank ceil(q * n), of requests
 that were answered or timed out: one that timed out counts with the time until it was given up, a

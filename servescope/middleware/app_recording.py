@@ -1,4 +1,4 @@
-"""What both recorders share: from a finished request to this process's ring.
+"""The part that both recorders share: from a finished request to this process's ring.
 
 A request is counted by its labels (route, method, protocol, status). They are looked up once and
 packed into one number, the request key; another request of the same labels then costs a lookup by
@@ -43,7 +43,7 @@ _NS_PER_S: Final = 1e9
 
 
 class Labels(NamedTuple):
-    """What a request is counted by."""
+    """The labels that a request is counted by."""
 
     route: str
     method: int
@@ -52,7 +52,7 @@ class Labels(NamedTuple):
 
 
 class KnownRequest:
-    """What is remembered of requests that are told apart by nothing but their times and bytes."""
+    """A kind of request: those that differ by nothing but their times and bytes."""
 
     __slots__ = ("is_usual", "key", "labels")
 

@@ -258,7 +258,7 @@ class _WebSocket(_Call):
 
 
 def _labels(route: str, status: int, method: str | None, version: str | None) -> Labels:
-    """What app and server told; a WebSocket begins as a GET (RFC 6455 section 4.1)."""
+    """The labels that app and server gave; a WebSocket begins as a GET (RFC 6455 section 4.1)."""
     protocol = _PROTOCOLS.get(version or "", Protocol.UNKNOWN)
     if method is None:
         # A handshake that is refused stays HTTP.

@@ -41,7 +41,7 @@ class ProcessRings:
 
     def __init__(self) -> None:
         self.users: weakref.WeakSet[RecorderUser] = weakref.WeakSet()
-        """Who holds a recorder: told of a fork, so that no request has to ask for one."""
+        """Holders of a recorder: each is told of a fork, so that no request has to ask for one."""
         self._lock = threading.Lock()
         self._recorders: dict[Path, Recorder] = {}
         self._retry_at: dict[Path, float] = {}

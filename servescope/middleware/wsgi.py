@@ -82,7 +82,7 @@ class ServescopeMiddleware:
             raise
 
     def _hand_on(self, call: _Call, result: Iterable[bytes]) -> Iterable[bytes]:
-        """What the server gets in the place of what the app returned."""
+        """The iterable that the server gets in the place of the app's."""
         if isinstance(result, (list, tuple)):
             call.finish_whole(result)
             return result
@@ -210,7 +210,7 @@ class _Call:
             self._finish(NO_FLAGS)
 
     def close(self) -> None:
-        """What PEP 3333 has the server call in any case: the app's own `close`, when it has one."""
+        """The app's own `close`, if any, which PEP 3333 has the server call in any case."""
         try:
             close = getattr(self.result, "close", None)
             if close is not None:

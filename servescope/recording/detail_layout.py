@@ -17,7 +17,7 @@ TEXT_LIMITS: Final = (32, 96, 200, 46, SLOT_BYTES - TEXTS_OFFSET - 32 - 96 - 200
 
 
 class DetailTexts(NamedTuple):
-    """What the request log shows of a request beside its record."""
+    """Texts of a request that the request log shows beside its record."""
 
     listener: str
     route: str

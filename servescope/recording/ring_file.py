@@ -39,14 +39,14 @@ class RingKind(IntEnum):
 
 
 class NameKind(IntEnum):
-    """What a name in the ring's table names."""
+    """The kind of a name in the ring's table."""
 
     LISTENER = 1
     ROUTE = 2
 
 
 class Header(NamedTuple):
-    """What the first page of a ring file tells.
+    """The first page of a ring file.
 
     No data class: `dataclasses` alone would take 10 ms to import in an app that records.
     """

@@ -56,7 +56,7 @@ def stores_are_ordered(machine: str | None = None) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Drained:
-    """What one pass over a ring brought: records of `RECORD_DTYPE`, in order of sequence."""
+    """The result of one pass over a ring: records of `RECORD_DTYPE`, in order of sequence."""
 
     records: NDArray[np.void]
     cursor: int

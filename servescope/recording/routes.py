@@ -36,7 +36,7 @@ _WERKZEUG_REQUEST: Final = "werkzeug.request"
 """Where werkzeug.wrappers.Request puts itself, in the environ."""
 
 _PATH_CHARACTERS: Final = "/:@!$&'()*+,;="
-"""What stands in a path as it is, beside letters, digits and -._~ (RFC 3986 section 3.3)."""
+"""Characters that a path has as such, beside letters, digits and -._~ (RFC 3986 section 3.3)."""
 
 # A number, a UUID (RFC 9562), or hexadecimal of 16 digits and more (a hash, a token).
 _VARIABLE = re.compile(

@@ -91,7 +91,7 @@ class SampleReader:
         return ring_file.writer_is_gone(self._descriptor)
 
     def drain(self, cursor: int, until_s: int) -> tuple[list[tuple[int, list[Sample]]], int]:
-        """What was written of seconds before `until_s`, by second, oldest first; the new cursor."""
+        """The samples of seconds before `until_s`, by second, oldest first; the new cursor."""
         newest = max(self._sequence(number) for number in range(CAPACITY))
         cursor = max(cursor, newest - CAPACITY)
         taken = []

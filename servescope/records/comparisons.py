@@ -41,7 +41,7 @@ class ComparisonPlan:
     together: bool = False  # all at once, instead of one after the other
 
     def app_of(self, model: ConcurrencyModel) -> str:
-        """What this model hosts."""
+        """The app that this model hosts."""
         on_loop = model is ConcurrencyModel.ASYNCIO and self.loop_app
         return self.loop_app if on_loop else self.app
 

@@ -27,7 +27,7 @@ class Event:
 
 
 class Role(StrEnum):
-    """What a dashboard process does on its data folder."""
+    """The part that a dashboard process takes on its data folder."""
 
     LEADER = "leader"  # runs listeners, samplers, collector and load; one at a time
     FOLLOWER = "follower"  # answers pages from the store

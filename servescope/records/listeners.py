@@ -31,7 +31,7 @@ class ConcurrencyModel(StrEnum):
 
 
 class AppKind(StrEnum):
-    """What a listener hosts."""
+    """The kind of application behind a listener."""
 
     STATIC = "static"
     WSGI = "wsgi"
@@ -128,7 +128,7 @@ class ListenerState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ShownCertificate:
-    """What clients see of a listener's certificate; times in epoch seconds."""
+    """The part of a listener's certificate that clients see; times in epoch seconds."""
 
     file: str  # where it was read; a renewed one is found there
     sha256: str  # of its DER form, hexadecimal

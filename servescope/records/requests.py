@@ -50,7 +50,7 @@ class RequestRecord:
 
 @dataclass(frozen=True, slots=True)
 class RequestDetail:
-    """What the request log shows beside the record: kept for a sampled set of requests."""
+    """Texts of a request beside its record, kept for a sampled set of requests."""
 
     record: RequestRecord
     listener: str

@@ -1,4 +1,4 @@
-"""What a sampler is, and how a round of them is taken and timed."""
+"""The interface of samplers, and a round of them, taken and timed."""
 
 from __future__ import annotations
 

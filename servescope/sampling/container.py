@@ -1,4 +1,4 @@
-"""What a container may use, and uses: the limits of this process's cgroup (see `cgroup`)."""
+"""The limits of this process's cgroup, and its use of them (see `cgroup`)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class ContainerSampler:
         self._increases: Increases[tuple[str, Path]] = Increases()
 
     def sample(self) -> Iterator[Sample]:
-        """What is used over time is told from the second call on."""
+        """A use over time has a value from the second call on."""
         if time.monotonic() >= self._look_again_s:
             self._look()
         self._look_again_s = 0.0  # at once, where what follows fails: we were moved elsewhere
@@ -103,5 +103,5 @@ class ContainerSampler:
 
 
 def _labels(limit: cgroup.Limit) -> Labels:
-    """What sets the limit."""
+    """The file and cgroup that set the limit."""
     return ("cgroup.file", limit.file), ("cgroup.path", limit.cgroup.path)

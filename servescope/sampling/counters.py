@@ -31,7 +31,7 @@ class Increases(Generic[Key]):
         self._last: Mapping[Key, int] = {}
 
     def since_last(self, totals: Mapping[Key, int]) -> dict[Key, int]:
-        """What each total grew by since the call before; never negative.
+        """The growth of each total since the call before; never negative.
 
         A key that the call before did not have is left out: nothing is known of its growth.
         """

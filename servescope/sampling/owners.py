@@ -184,7 +184,7 @@ def listening_table(own_ports: Collection[int] = ()) -> list[SocketRow]:
 
 
 def holder_of(port: int, address: str | None = None) -> str:
-    """Who holds a local port, for a sentence: `python3 (pid 123)`, or what else can be said.
+    """The holder of a local port, for a sentence: `python3 (pid 123)`, or what else can be said.
 
     With an address only sockets in the way of a bind(2) to it count. A listening socket is told
     before one that is only bound or connected. Never raises: it explains another error.
@@ -227,7 +227,7 @@ def _pids() -> list[int]:
 
 
 def _descriptors(folder: Path) -> set[str]:
-    """What the descriptors of a process point to; nothing when it ended or is closed to us."""
+    """The targets of a process's descriptors; none when it ended or is closed to us."""
     targets = set()
     try:
         with os.scandir(folder / "fd") as entries:

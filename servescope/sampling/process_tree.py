@@ -1,4 +1,4 @@
-"""What a process and those it started cost together, now.
+"""The cost of a process and those it started together, now.
 
 psutil finds the processes, their threads and their memory: 5 ms in place of 0.8
 (`benchmarks/sampling.py`), asked before and after a load. Their CPU time is the scheduler's own in

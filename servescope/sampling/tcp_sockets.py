@@ -1,4 +1,4 @@
-"""What the kernel tells of TCP sockets, from whichever source."""
+"""The kernel's TCP sockets, from whichever source."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may use a listener: lists of addresses and networks."""
+"""Access to a listener: lists of addresses and networks."""
 
 from __future__ import annotations
 

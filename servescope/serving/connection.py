@@ -95,7 +95,7 @@ class Unsent:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionContext:
-    """What all connections of one listener share."""
+    """Values that all connections of one listener share."""
 
     record: Callable[[Exchange], None]  # to be called once the last byte is out
     date: Dates  # see ResponseSink
@@ -150,7 +150,7 @@ class Connection:
         self.armed = NOT_REGISTERED
 
     def read(self) -> tuple[bytes, int] | None:
-        """What has arrived and how many ns it lay in the kernel; None: nothing, b"": the end."""
+        """Bytes that have arrived, and their ns in the kernel; None: nothing, b"": the end."""
         try:
             return receive(self._socket, READ_BYTES)
         except BlockingIOError:

@@ -74,13 +74,13 @@ class RunningListener:
 
     @property
     def problem(self) -> str:
-        """What it has trouble with beside serving; empty when nothing."""
+        """Its trouble beside serving; empty when there is none."""
         parts = (self._access_log, self._certificate_watch)
         return "; ".join(part.problem for part in parts if part is not None and part.problem)
 
     @property
     def certificate(self) -> ShownCertificate | None:
-        """What clients see of its certificate; None without TLS."""
+        """The part of its certificate that clients see; None without TLS."""
         return self._certificate_watch.shown if self._certificate_watch is not None else None
 
     def look_at_certificate(self) -> bool:

@@ -24,7 +24,7 @@ _SWEEP_BOUNDS_S: Final = (0.02, 1.0)
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What a model serves: an application at a bound, listening, non-blocking socket.
+    """The task of a model: an application at a bound, listening, non-blocking socket.
 
     `spec` is what was asked for, `rings` the folder where processes of a model's own record.
     """

@@ -116,7 +116,7 @@ class RequestRecording:
             )
 
     def _labels(self, exchange: Exchange) -> Labels:
-        """What a request is counted under; noted on its head until route or status differ."""
+        """The labels of a request; noted on its head until route or status differ."""
         head = exchange.head
         method = METHODS.get(exchange.method, _OTHER)
         protocol = _UNKNOWN if head is None else _MINOR[head.minor_version]

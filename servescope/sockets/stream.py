@@ -1,4 +1,4 @@
-"""What a connection needs of its socket: a plain one has it, and so has one behind TLS."""
+"""The interface of a connection's socket: a plain one has it, and so has one behind TLS."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ _PAIR: Final = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class ForwardedRequest:
-    """What trusted proxies tell of a request; a field they do not tell of is empty.
+    """The facts of a request that trusted proxies state; a field they do not state is empty.
 
     `address` is an IPv4 or IPv6 address in its normal form, without brackets; empty when the peer
     of the connection is all that is known. `port` is the client's, 0 when unknown. `scheme` is

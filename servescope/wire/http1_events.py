@@ -1,4 +1,4 @@
-"""What the server role of HTTP/1.1 reports: events, and the two ways of having none."""
+"""The reports of HTTP/1.1's server role: events, and the two ways of having none."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class RequestHead:
     body_length: int | None
     has_upgrade: bool = False  # whether there is an Upgrade field
     notes: dict[object, Any] = field(default_factory=dict, repr=False, compare=False)
-    """What those who answer made of this head, each under itself: a head that comes again, from a
+    """Notes of those who answer about this head, each under itself: a head that comes again, from a
     client that repeats itself, is the same object again (`http1_known_heads`)."""
 
     @property

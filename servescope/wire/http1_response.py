@@ -57,7 +57,7 @@ def reason_phrase(status: int) -> str:
 
 
 def _render(name: str, value: str) -> tuple[int, bytes]:
-    """What a header means to `head`, and its line: empty for one that only the server may set."""
+    """The meaning of a header for `head`, and its line: empty where only the server may set it."""
     if _NAME.fullmatch(name) is None or _VALUE.fullmatch(value) is None:
         raise ResponseError(f"header {name!r}: {value!r} holds bytes HTTP does not allow")
     line = f"{name}: {value}\r\n".encode("latin-1")
@@ -131,13 +131,13 @@ def check_status(status: str) -> int:
 
 
 Answer = tuple[int, str | None, tuple[Any, ...], int | None, bytes]
-"""What is answered: status; its phrase, None for RFC 9110's; the app's headers; the body's size
+"""An answer: status; its phrase, None for RFC 9110's; the app's headers; the body's size
 where the server knows it: then it is not chunked; a block of `render_block`."""
 
 
 @dataclass(slots=True)
 class HeadPlan:
-    """What a head is made of, beside Connection and Date, and what it says about the body.
+    """The parts of a head beside Connection and Date, and its word about the body.
 
     `latest` is the head made of it last, after what it was made with: whose date and until when
     that holds, and `keep_alive`. Most heads of a second are the same. It is replaced in one step,
@@ -184,7 +184,7 @@ on. Each step on it is atomic; to forget too much costs time only."""
 
 
 def _app_lines(status: int, headers: tuple[Any, ...]) -> tuple[int, int | None, list[bytes]]:
-    """What headers of an app mean, the length they announce, and their lines."""
+    """The meaning of an app's headers, the length they announce, and their lines."""
     seen = 0
     length = None
     lines = []
@@ -325,7 +325,7 @@ class ResponseFraming:
         return data
 
     def end(self) -> bytes:
-        """What closes the body: the last chunk, or nothing."""
+        """The end of the body: the last chunk, or nothing."""
         return b"0\r\n\r\n" if self._chunked else b""
 
     def admit_file(self, count: int) -> int:

@@ -184,7 +184,7 @@ def header_error(head: bytes, llhttp_reason: str) -> ProtocolError:
 
 
 class Fields(NamedTuple):
-    """What the header fields say about the message itself."""
+    """The facts about the message itself that its header fields state."""
 
     keep_alive: bool
     expects_continue: bool

@@ -66,7 +66,7 @@ _HEAD, _BODY, _DONE, _CLOSED = State.HEAD, State.BODY, State.DONE, State.CLOSED
 
 
 class _HeaderCollector:
-    """What llhttp calls back: collects the fields of a head."""
+    """The callbacks of llhttp: they collect the fields of a head."""
 
     __slots__ = ("has_ended", "headers", "is_message_over")
 

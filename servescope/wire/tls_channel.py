@@ -86,7 +86,7 @@ class TlsChannel:
                 self._tls.unwrap()
 
     def take_output(self) -> bytes:
-        """What is to be sent to the peer."""
+        """The bytes that are to be sent to the peer."""
         return self._outgoing.read()
 
     def peer_certificate(self) -> bytes:

@@ -46,7 +46,7 @@ _APP_CODES: Final = frozenset((1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1
 _FREE_CODES: Final = range(3000, 5000)
 _MOST_WINDOW_BITS: Final = 15
 _TAIL: Final = b"\x00\x00\xff\xff"
-"""What a sender takes off the end of a deflated message (RFC 7692 section 7.2.1)."""
+"""The bytes that a sender takes off the end of a deflated message (RFC 7692 section 7.2.1)."""
 
 
 @dataclass(frozen=True, slots=True)

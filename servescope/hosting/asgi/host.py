@@ -91,7 +91,7 @@ class Waiter(Protocol):
 
 
 class Channel(ResponseSink, Protocol):
-    """What the model offers a call beside a way out: waiting, in both directions.
+    """The interface of the model to a call beside a way out: waiting, in both directions.
 
     `send` never waits: it keeps what the client does not take, and `is_congested` says that this
     has become much.
@@ -149,7 +149,7 @@ class Waiters:
 
 @dataclass(slots=True)
 class WebSocketTraffic:
-    """What all WebSockets of a host did since its start; bytes are those of frames."""
+    """Totals of all WebSockets of a host since its start; bytes are those of frames."""
 
     open_now: int = 0
     closed: int = 0

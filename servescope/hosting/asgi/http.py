@@ -62,7 +62,7 @@ def route_of(scope: Scope, status: int) -> str:
 
 
 class Inbox:
-    """What the client sends beside the head, as `receive` gives it out.
+    """The client's messages beside the head, as `receive` gives them out.
 
     Made when there is something to hold: most requests have no body, and most apps do not ask.
     """
@@ -359,7 +359,7 @@ class HttpCall:
         HttpState.ENDED: {},
         HttpState.CUT_OFF: {START: _miss_client, PART: _miss_client},
     }
-    """What an app may send when, and what is done then; all else raises RuntimeError in the app."""
+    """Legal messages of an app by state, and their effect; others raise RuntimeError in the app."""
 
 
 HTTP_SENDS: Final = HttpCall.SENDS

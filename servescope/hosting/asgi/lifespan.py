@@ -38,7 +38,7 @@ LIFESPAN_SENDS: Final = {
     (LifespanState.STOPPING, "lifespan.shutdown.complete"): LifespanState.DOWN,
     (LifespanState.STOPPING, "lifespan.shutdown.failed"): LifespanState.DOWN,
 }
-"""What an app may send when, and what comes of it; all else raises RuntimeError in the app."""
+"""Legal messages of an app by state, and their effect; others raise RuntimeError in the app."""
 
 
 class Lifespan:

@@ -65,7 +65,7 @@ WEBSOCKET_SENDS: Final = {
     (SocketState.OPEN, SEND): SocketState.OPEN,
     (SocketState.OPEN, CLOSE): SocketState.CLOSED,
 }
-"""What an app may send when, and what comes of it; all else raises RuntimeError in the app."""
+"""Legal messages of an app by state, and their effect; others raise RuntimeError in the app."""
 
 
 class WebSocketCall:

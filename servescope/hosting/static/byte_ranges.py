@@ -43,7 +43,7 @@ class ByteRange:
 
 
 def read_ranges(field: str, size: int) -> tuple[ByteRange, ...] | None:
-    """What a Range field asks of `size` bytes, in the client's order, joined where that is less.
+    """The ranges a Range field asks of `size` bytes, in its order, joined where that is less.
 
     Empty: nothing of it lies inside, the answer is 416. None: the field is not understood or not
     worth it, the answer is the whole (section 14.2 allows that for any field).

@@ -18,7 +18,7 @@ _ENTITY_TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 
 @dataclass(frozen=True, slots=True)
 class Validators:
-    """What tells one version of a file from another: size in bytes, modification time in ns.
+    """A mark of one version of a file: size in bytes, modification time in ns.
 
     `coding` names the content coding: representations of one file must not share a tag
     (RFC 9110 section 8.8.3.3).
@@ -47,7 +47,7 @@ class Validators:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What to answer: status, and with 200 and 206 which ranges of the file, one or more."""
+    """The answer: status, and with 200 and 206 which ranges of the file, one or more."""
 
     status: HTTPStatus
     ranges: tuple[ByteRange, ...] = ()

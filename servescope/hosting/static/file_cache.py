@@ -25,7 +25,7 @@ Version = tuple[int, int, int, int, int]
 
 
 def version_of(status: os.stat_result) -> Version:
-    """What tells one version of a file from another."""
+    """A mark of one version of a file."""
     return (
         status.st_ino,
         status.st_mtime_ns,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from servescope.wire.http1_events import Refusal, RequestHead
 
 Entry = tuple[int, str, "RequestHead | None", "Refusal | None", int, int]
-"""What a line tells of: end in epoch ns, client, head or refusal, status, bytes of the body."""
+"""A line's values: end in epoch ns, client, head or refusal, status, bytes of the body."""
 
 _NS: Final = 1_000_000_000
 _SECONDS_PER_MINUTE: Final = 60

@@ -36,7 +36,7 @@ RENEW_DAYS: Final = 30
 """A self-signed pair that ends within so many days is replaced."""
 
 NAMES: Final = ("localhost", "127.0.0.1", "::1")
-"""What the self-signed certificate is valid for (SAN, RFC 6125)."""
+"""The names and addresses of the self-signed certificate (SAN, RFC 6125)."""
 
 _ALPN: Final = ["http/1.1"]
 _SKEW: Final = dt.timedelta(hours=1)  # a client's clock may be behind
@@ -70,7 +70,7 @@ def files_of(options: ListenerOptions, data_folder: Path) -> tuple[Path, Path] |
 
 
 def read_pair(certificate: Path, key: Path) -> Pair:
-    """What stands in the files now. Raises CertificateError when one cannot be read."""
+    """The pair that stands in the files now. Raises CertificateError when one cannot be read."""
     return Pair(_text("certificate", certificate), _text("key", key), str(certificate), str(key))
 
 
@@ -134,7 +134,7 @@ def _in_memory(text: str) -> Iterator[str]:
 
 
 def shown(pair: Pair, read_s: float) -> ShownCertificate:
-    """What clients see of a pair that was read at `read_s`, epoch seconds.
+    """The part of a pair that clients see; it was read at `read_s`, epoch seconds.
 
     Raises CertificateError.
     """

@@ -133,7 +133,7 @@ class CertificateWatch:
             files_of(self._options, self._data_folder)
 
     def _stamps(self) -> _Stamps:
-        """What tells of a change of the files, also behind symbolic links; None for one missing."""
+        """A mark that shows a change of the files, behind links too; None: one is missing."""
         found: list[tuple[int, int, int, int] | None] = []
         for path in self._files:
             try:

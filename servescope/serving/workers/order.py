@@ -1,4 +1,4 @@
-"""What a worker process is told on its standard input: one JSON line."""
+"""The order to a worker process on its standard input: one JSON line."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from servescope.serving.tls.certificates import Pair
 
 @dataclass(frozen=True, slots=True)
 class WorkerOrder:
-    """What to serve; `descriptor` is the inherited listening socket, `path` a `sys.path`.
+    """An order to serve; `descriptor` is the inherited listening socket, `path` a `sys.path`.
 
     The certificate comes as it was read by the parent, so that a process that replaces another
     one shows the same, whatever the files hold by then. `is_alone` tells that no other process

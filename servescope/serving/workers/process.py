@@ -33,7 +33,7 @@ def tell(process: subprocess.Popen[bytes], told: Mapping[str, object]) -> None:
 
 
 def reports(process: subprocess.Popen[bytes]) -> Iterator[WorkerReport]:
-    """What it tells until it ends."""
+    """Its reports until it ends."""
     if process.stdout is not None:
         with process.stdout as lines:
             yield from map(WorkerReport.from_line, lines)

@@ -1,4 +1,4 @@
-"""What a worker process tells on its standard output: one JSON line a report."""
+"""The reports of a worker process on its standard output: one JSON line each."""
 
 from __future__ import annotations
 

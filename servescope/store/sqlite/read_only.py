@@ -84,7 +84,7 @@ class ReadOnlyDatabase:
         """Each reading closed its connection."""
 
     def _at_rest(self) -> tuple[int, int, int] | None:
-        """What tells whether the file changed; None while a process may have it open to write."""
+        """A mark that shows a change of the file; None while a process may write it."""
         if self._wal_path.exists():
             return None
         try:

@@ -139,7 +139,7 @@ class AsgiHandler:
         self._driver.drive(coroutine, call)
 
     def _next_need(self) -> Need | None:
-        """What comes next when the response is out, or broken off; None while it is neither."""
+        """The next step when the response is out, or broken off; None while it is neither."""
         connection = self._connection
         if connection.phase is not _RUNNING:
             return None

@@ -47,7 +47,7 @@ _CLOSE: Final = Need.CLOSE
 
 
 class Handler(Protocol):
-    """Who is told of all that happens to a connection until the phase changes."""
+    """The receiver of all that happens to a connection until the phase changes."""
 
     def on_readable(self) -> None:
         """The loop reports bytes, the end, or a reset."""
@@ -79,7 +79,7 @@ class RequestHandler(Handler, Protocol):
 
 
 class LoopOwner(Protocol):
-    """What a connection and its handlers need of the model that keeps them."""
+    """The interface to the model that owns a connection and its handlers."""
 
     loop: asyncio.AbstractEventLoop
     body_ns: int  # how long a body may keep us waiting

@@ -88,7 +88,7 @@ class _Carrier:
         self.context = copy_context()
         self.pristine = self.context.copy()
         self.parked: asyncio.Future[None] | None = None
-        """What it waits on; None before its first step, when it cannot be borrowed yet."""
+        """The object it waits on; None before its first step, when it cannot be borrowed yet."""
         self._adopted: list[tuple[Any, Driven]] = []
         self._runs = _runs(self._adopted)
         self._runs.send(None)

@@ -25,7 +25,7 @@ NEVER_NS: Final = 1 << 62
 
 
 class Phase(IntEnum):
-    """What a connection does; the module's head says what ends each."""
+    """The state of a connection; the module's head says what ends each."""
 
     READING = 0
     RUNNING = 1
