@@ -17,7 +17,7 @@ PATIENCE_NS: Final = 2_000_000_000
 NO_ROOM: Final = (HTTPStatus.SERVICE_UNAVAILABLE, "Too many connections are open.")
 
 
-class TurnedAway(Conversation):
+class OverCapacityConversation(Conversation):
     """Answers the first bytes of a request with 503, whatever they are.
 
     Without TLS the 503 goes out at once; with it there is nobody to tell before hands are shaken.

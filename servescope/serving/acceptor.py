@@ -10,7 +10,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
 from servescope.hosting.conversation import Conversation
-from servescope.hosting.over_capacity import NO_ROOM, TurnedAway
+from servescope.hosting.over_capacity import NO_ROOM, OverCapacityConversation
 from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.rate_limited_log import RateLimitedLog
 from servescope.request_fields import RequestFlag
@@ -130,7 +130,7 @@ class Acceptor(Generic[C]):
             return False
         if is_encrypted:
             site, client = self._assignment.site, connection.conversation.client
-            connection.conversation = TurnedAway(site, client, now_ns())
+            connection.conversation = OverCapacityConversation(site, client, now_ns())
             connection.deadline_ns = connection.conversation.deadline_ns
             return True
         connection.conversation.refuse(*NO_ROOM, now_ns())
