@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import dash
 
-from components import endpoints, guard
+from components import endpoints, guard, plotly_json
 from components.authority import dashboard_for
 from components.client import ForwardedMiddleware
 from components.dash_doors import no_doors
@@ -67,6 +67,7 @@ def create_app(settings: Settings | None = None) -> dash.Dash:
             use_async=False,  # else asgiref, where there is one, runs each callback on a new loop
         )
     connect()
+    plotly_json.connect()
     endpoints.connect(flask)
     app.layout = shell
     compression.connect(flask)

@@ -81,6 +81,7 @@ def test_the_processes_stand_behind_the_header_and_open_by_keyboard(open_page, d
     opened = open_page("/host").wait_drawn("host-cpu")
     facts = opened.page.locator("#processes")
     assert not facts.is_visible()
+    opened.page.locator("#standing").get_by_text("live", exact=True).wait_for()
     opened.page.locator(".standing").focus()
     opened.page.keyboard.press("Enter")
     facts.get_by_text(f"pid {dashboard.process.pid}, leader").wait_for()
