@@ -7,6 +7,8 @@ import time
 import pytest
 from playwright.sync_api import Error, sync_playwright
 
+from tests.processes import Dashboards
+
 POLL_MS = 50
 WITHIN_S = 40
 """How long a page may take over anything while other tests want the cores as well."""
@@ -37,8 +39,6 @@ def chromium():
 @pytest.fixture(scope="module")
 def dashboard(tmp_path_factory):
     """A running `python app.py` with its own data folder."""
-    from tests.processes import Dashboards
-
     dashboards = Dashboards(tmp_path_factory.mktemp("dashboard"))
     yield dashboards()
     dashboards.end()
@@ -125,6 +125,8 @@ class Watched:
         return max((trace["x"][-1] for trace in self.points(graph) if trace["x"]), default=0)
 
     def wait_newer(self, graph, than):
+        # Only graphs in sight are redrawn.
+        self.page.locator(f"#{graph}").scroll_into_view_if_needed()
         self.until(
             "([id, than]) => (document.querySelector(`#${id} .live-graph-plot`)?.data || [])"
             ".some(trace => trace.x.length && trace.x[trace.x.length - 1] > than)",
@@ -167,3 +169,25 @@ def visit(kept_page):
     """Come to a page by its link, made anew: `visit("Servers")`; the console must stay silent."""
     yield lambda name: kept_page.follow("Host" if name == "Ports" else "Ports").follow(name)
     assert kept_page.complaints == []
+
+
+@pytest.fixture
+def started(tmp_path):
+    """Dashboards of one test; ended with it."""
+    dashboards = Dashboards(tmp_path)
+    yield dashboards
+    dashboards.end()
+
+
+@pytest.fixture
+def look(chromium):
+    """Open a page of a running dashboard: `look(running, path)`."""
+    pages = []
+
+    def open_it(running, path="/"):
+        pages.append(chromium.new_page())
+        return Watched(pages[-1], running.url).open(path)
+
+    yield open_it
+    for page in pages:
+        page.close()

@@ -169,11 +169,9 @@ def test_the_page_tells_when_the_engine_is_away_and_goes_on(look, engine):
     engine.end()
     page.get_by_text("The engine is away").first.wait_for()
     page.get_by_text(re.compile(r"[1-9]\d* s of data wait to be sent")).first.wait_for()
-    page.locator("#overview-host").scroll_into_view_if_needed()  # only what is seen is drawn
     watched.wait_newer("overview-host", watched.last_x("overview-host"))
     other.page.get_by_text("There are no figures of host beta to be had.").wait_for()
     engine.start()
     page.get_by_text("The engine is away").first.wait_for(state="hidden", timeout=60_000)
     other.page.get_by_text("Figures of host beta.").wait_for()
-    other.page.locator("#overview-host").scroll_into_view_if_needed()
     other.wait_newer("overview-host", other.last_x("overview-host"))

@@ -7,30 +7,9 @@ from contextlib import closing
 
 import pytest
 
-from tests.browser.conftest import Watched
-from tests.processes import Dashboards, is_bound
+from tests.processes import is_bound
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture
-def started(tmp_path):
-    dashboards = Dashboards(tmp_path)
-    yield dashboards
-    dashboards.end()
-
-
-@pytest.fixture
-def look(chromium):
-    pages = []
-
-    def open_it(running, path="/"):
-        pages.append(chromium.new_page())
-        return Watched(pages[-1], running.url).open(path)
-
-    yield open_it
-    for page in pages:
-        page.close()
 
 
 def test_a_default_port_held_by_another_is_told_with_its_holder(started, look):

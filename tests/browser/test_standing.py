@@ -8,7 +8,6 @@ import time
 import pytest
 
 from tests.browser.conftest import Watched
-from tests.processes import Dashboards
 
 pytestmark = pytest.mark.browser
 
@@ -21,26 +20,6 @@ REMEMBER = """document.addEventListener("readystatechange", () => {
     new MutationObserver(() => window.standings.push(root.dataset.standing))
         .observe(root, {attributes: true, attributeFilter: ["data-standing"]});
 }, {once: true})"""
-
-
-@pytest.fixture
-def started(tmp_path):
-    dashboards = Dashboards(tmp_path)
-    yield dashboards
-    dashboards.end()
-
-
-@pytest.fixture
-def look(chromium):
-    pages = []
-
-    def open_it(running, path="/"):
-        pages.append(chromium.new_page())
-        return Watched(pages[-1], running.url).open(path)
-
-    yield open_it
-    for page in pages:
-        page.close()
 
 
 @pytest.fixture
