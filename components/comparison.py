@@ -130,7 +130,7 @@ def _row(one: Contender) -> html.Tr:
         units.text(one.memory_bytes, "By"),
         _count(one.accept_queue_max),
     ]
-    about: list[Any] = [html.B(name(one))]
+    about: list[Any] = [html.B(one.model.label)]
     state = "" if one.state == RunState.DONE else one.state
     if state:
         about += [" ", html.Span(state, className=f"state {state}")]
@@ -144,11 +144,6 @@ def _row(one: Contender) -> html.Tr:
     cells = [html.Td(about)]
     cells += [html.Td(number, className="number") for number in numbers]
     return html.Tr(cells, **attributes(data_model=one.model))
-
-
-def name(contender: Contender) -> str:
-    """A model as a person reads it."""
-    return contender.model.replace("_", " ")
 
 
 def _failures(contender: Contender) -> int | None:
@@ -190,7 +185,7 @@ def _graphs(comparison: Comparison) -> list[Any]:
             children=[
                 html.Div(
                     [
-                        html.B(name(one)),
+                        html.B(one.model.label),
                         dcc.Graph(
                             figure=figure,
                             config={"displayModeBar": False, "responsive": True},
@@ -198,7 +193,9 @@ def _graphs(comparison: Comparison) -> list[Any]:
                         ),
                     ],
                     role="img",
-                    **attributes(aria_label=f"Latency of {name(one)} over the time of the run"),
+                    **attributes(
+                        aria_label=f"Latency of {one.model.label} over the time of the run"
+                    ),
                 )
                 for one, figure in zip(drawn, figures, strict=True)
             ],

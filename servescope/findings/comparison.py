@@ -37,7 +37,7 @@ def comparison(evidence: Evidence) -> Iterator[Finding]:
                     _LINK,
                 )
     sound = [one for one in over if _is_sound(one)]
-    left_out = [_name(one) for one in over if not _is_sound(one)]
+    left_out = [one.model for one in over if not _is_sound(one)]
     yield from _latency(sound, left_out)
     yield from _cost(over)
 
@@ -60,12 +60,12 @@ def _latency(sound: Sequence[ContenderEvidence], left_out: Sequence[str]) -> Ite
             )
         return
     best, worst = min(sound, key=_p99), max(sound, key=_p99)
-    figures = (Figure(_name(best), _p99(best), "s"), Figure(_name(worst), _p99(worst), "s"))
+    figures = (Figure(best.model, _p99(best), "s"), Figure(worst.model, _p99(worst), "s"))
     fast, slow = units.text(_p99(best), "s"), units.text(_p99(worst), "s")
     if _p99(worst) < DIFFERENT * _p99(best):
         told = (
-            f"99 of 100 requests were answered within {fast} by {_name(best)} and within {slow} by "
-            f"{_name(worst)}: too close to tell them apart by one run.{rest}"
+            f"99 of 100 requests were answered within {fast} by {best.model} and within {slow} by "
+            f"{worst.model}: too close to tell them apart by one run.{rest}"
         )
         yield _note(Severity.NOTE, "latency-alike", told, *figures)
         return
@@ -73,8 +73,8 @@ def _latency(sound: Sequence[ContenderEvidence], left_out: Sequence[str]) -> Ite
     yield _note(
         Severity.NOTE,
         "latency-differs",
-        f"99 of 100 requests were answered within {fast} by {_name(best)}, and within {slow} by "
-        f"{_name(worst)}: {times} times as long.{rest}",
+        f"99 of 100 requests were answered within {fast} by {best.model}, and within {slow} by "
+        f"{worst.model}: {times} times as long.{rest}",
         *figures,
     )
 
@@ -92,19 +92,15 @@ def _cost(over: Sequence[ContenderEvidence]) -> Iterator[Finding]:
     yield _note(
         Severity.NOTE,
         "cost-differs",
-        f"An answered request cost {_name(cheap)} {units.number(least)} µs of CPU time and "
-        f"{_name(dear)} {units.number(most)} µs.",
-        Figure(_name(cheap), least * 1e-6, "s"),
-        Figure(_name(dear), most * 1e-6, "s"),
+        f"An answered request cost {cheap.model} {units.number(least)} µs of CPU time and "
+        f"{dear.model} {units.number(most)} µs.",
+        Figure(cheap.model, least * 1e-6, "s"),
+        Figure(dear.model, most * 1e-6, "s"),
     )
 
 
 def _note(state: Severity, code: str, told: str, *figures: Figure) -> Finding:
     return Finding(state, code, "models", told, figures, _LINK)
-
-
-def _name(one: ContenderEvidence) -> str:
-    return one.model.replace("_", " ")
 
 
 def _p99(one: ContenderEvidence) -> float:

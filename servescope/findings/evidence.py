@@ -109,7 +109,7 @@ class ClocksEvidence:
 
 @dataclass(frozen=True, slots=True)
 class ContenderEvidence:
-    """One concurrency model of a comparison."""
+    """One concurrency model of a comparison; `model` is its name on pages."""
 
     model: str
     run: RunEvidence

@@ -23,6 +23,7 @@ from servescope.findings.evidence import (
 )
 from servescope.histogram import quantiles
 from servescope.queries import container, fleet
+from servescope.queries.overview import WINDOW_S
 from servescope.queries.span import Span
 from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerState
 from servescope.records.load import TERMINAL_STATES, TIMEOUT_S, RunState
@@ -37,9 +38,6 @@ if TYPE_CHECKING:
     from servescope.records.listeners import ListenerStatus
     from servescope.records.load import LoadRun
     from servescope.store.query import Query
-
-WINDOW_S: Final = 5
-"""Seconds that a moment covers: long enough not to flicker, short enough to be now."""
 
 _STATUS: Final = "http.response.status_code"
 _S_PER_MS: Final = 1e-3
@@ -206,10 +204,10 @@ def comparison_of(comparison: Comparison) -> Evidence:
     return Evidence(
         contenders=tuple(
             ContenderEvidence(
-                one.model,
+                one.model.label,
                 _run(
                     one.run_id,
-                    f"model {one.model.replace('_', ' ')}",
+                    f"model {one.model.label}",
                     RunState(one.state),
                     one.message,
                     TIMEOUT_S,

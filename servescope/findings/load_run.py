@@ -39,12 +39,6 @@ FAILURES: Final = {
 """By `LoadOutcome`, in lower case: how a request failed, after `were`."""
 
 
-def latency_text(run: RunEvidence, latency_s: float | None) -> str:
-    """A latency of a run with its unit; `≥` where requests that timed out make it a lower bound."""
-    bound = "≥ " if run.is_censored(latency_s) else ""
-    return bound + units.text(latency_s, "s")
-
-
 def load_run(evidence: Evidence) -> Iterator[Finding]:
     """The run of the evidence; none while it is under way."""
     if evidence.run is not None and evidence.run.state in TERMINAL_STATES:

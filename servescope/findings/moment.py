@@ -279,7 +279,7 @@ def _full_core(evidence: Evidence) -> Iterator[Finding]:
 
 
 def silent_hosts(evidence: Evidence) -> Iterator[Finding]:
-    """Hosts that ceased to send lately; one that was taken away is told of no longer."""
+    """Hosts that stopped sending lately; after SILENT_UNTIL_S one counts as taken away."""
     for one in evidence.fleet:
         if SILENT_FROM_S <= one.silent_s < SILENT_UNTIL_S:
             yield Finding(

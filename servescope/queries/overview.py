@@ -45,8 +45,6 @@ def _signals(context: QueryContext, span: Span) -> Signals:
         for value in supported_quantiles(total.buckets.sum(axis=0), (0.5, 0.95, 0.99)).tolist()
     )
     depth, ratio = _accept_queue(context, span)
-    kernel = context.store.total(span.query(catalog.STAGE_DURATION, where=(("stage", "kernel"),)))
-    kernel_count = float(kernel.count.sum())
     memory_limit, cpu_limit = container.limits(context)
     return Signals(
         requests_per_s=requests / WINDOW_S,
@@ -55,7 +53,6 @@ def _signals(context: QueryContext, span: Span) -> Signals:
         p50_s=p50,
         p95_s=p95,
         p99_s=p99,
-        kernel_wait_s=float(kernel.sum_s.sum()) / kernel_count if kernel_count else None,
         open_connections=_newest(context, span.query(catalog.OPEN_CONNECTIONS)),
         accept_queue_depth=depth,
         accept_queue_ratio=ratio,

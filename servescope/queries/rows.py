@@ -63,7 +63,6 @@ class Signals:
     p50_s: float | None = None  # of too few requests a percentile is None
     p95_s: float | None = None
     p99_s: float | None = None
-    kernel_wait_s: float | None = None  # mean
     open_connections: float | None = None  # in the newest second
     accept_queue_depth: float | None = None  # the deepest of our ports, maximum of these seconds
     accept_queue_ratio: float | None = None  # depth over backlog of that port

@@ -74,7 +74,7 @@ def run(**changes: Any) -> Evidence:
 
 def models(*runs: RunEvidence, costs: tuple[float | None, ...] = ()) -> Evidence:
     """A comparison of as many models as there are runs."""
-    names = ("sequential", "thread_pool", "prefork", "asyncio")
+    names = ("sequential", "thread pool", "prefork", "asyncio")
     padded = (*costs, None, None, None, None)
     return Evidence(
         contenders=tuple(
