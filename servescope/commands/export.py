@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
@@ -88,8 +88,12 @@ def _open(settings: Settings, host: str) -> Store:
     if has_file and host in {"", settings.instance}:
         return open_backend(backend, folder, settings.store_mib, settings.instance)
     chosen = host or settings.instance
-    view = FarView(backend, None if chosen == ALL_HOSTS else chosen)
-    check_host(chosen, [one.name for one in view.hosts()])
+    with ExitStack() as on_failure:
+        view = on_failure.enter_context(
+            closing(FarView(backend, None if chosen == ALL_HOSTS else chosen))
+        )
+        check_host(chosen, [one.name for one in view.hosts()])
+        on_failure.pop_all()
     return view
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.commands.test_serve_command import WSGI, Served
+from tests.commands.served import WSGI, Served
 from tests.processes import eventually
 
 pytestmark = pytest.mark.browser

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import pytest
 
-from tests.commands.test_serve_command import Served
+from tests.commands.served import Served
 from tests.processes import alive, children, eventually
 
 pytestmark = pytest.mark.process

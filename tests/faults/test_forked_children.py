@@ -12,7 +12,7 @@ import pytest
 from servescope.recording.recorder import RING_SUFFIX, RINGS
 from servescope.recording.ring_reader import RingReader
 from servescope.runtime.election import LeaderLock
-from tests.commands.test_serve_command import Served
+from tests.commands.served import Served
 from tests.processes import alive, children, eventually, gunicorn, is_bound
 
 pytestmark = pytest.mark.process

@@ -6,12 +6,10 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 
 import numpy as np
@@ -25,63 +23,11 @@ from servescope.recording.recorder import RINGS, SAMPLES_SUFFIX
 from servescope.records.listeners import ConcurrencyModel
 from servescope.store.query import Aggregation, Query
 from servescope.store.sqlite.store import open_store
+from tests.commands.served import ASGI, WSGI, Served
 from tests.faults.test_handover import total_requests
-from tests.processes import ROOT, alive, children, eventually
+from tests.processes import ROOT, alive, eventually
 
 pytestmark = pytest.mark.process
-
-WSGI = "tests.contracts.app_for_models:app"
-ASGI = "servescope.demo.asgi_app:app"
-WHERE = re.compile(r"on http://127\.0\.0\.1:(\d+)/ with the model (\w+)")
-
-
-class Served:
-    """A process that serves."""
-
-    def __init__(self, folder, *given):
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("SERVESCOPE_")}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "servescope", "serve", "--data-folder", str(folder), *given],
-            cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
-        self.folder = folder
-        self.line = self.process.stdout.readline()
-        found = WHERE.search(self.line)
-        self.port, self.model = (int(found[1]), found[2]) if found else (0, "")
-        self.known = children(self.process.pid)
-
-    def get(self, path="/"):
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as got:
-                return got.status
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code
-
-    @contextmanager
-    def clients(self, number):
-        """Clients that were answered and stay connected."""
-        with ExitStack() as open_ones:
-            for _ in range(number):
-                client = socket.create_connection(("127.0.0.1", self.port), 10)
-                open_ones.enter_context(closing(client))
-                client.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-                assert client.recv(100)
-            yield
-
-    def end(self, number=signal.SIGTERM):
-        self.known += children(self.process.pid)
-        self.process.send_signal(number)
-        return self.process.wait(15)
-
-    def close(self):
-        for pid in {self.process.pid, *self.known, *children(self.process.pid)}:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-        self.process.wait(10)
-        self.process.stdout.close()
 
 
 @pytest.fixture
@@ -106,6 +52,7 @@ def serve(tmp_path):
         ("tests.faults.factories:create_app('hello')", (), "thread_pool"),
         ("servescope/demo/site", (), "thread_pool"),
     ],
+    ids=[*ConcurrencyModel, "WSGI", "ASGI", "factory", "folder"],
 )
 def test_an_app_is_served_and_recorded_without_a_dashboard(serve, app, options, model):
     served = serve(app, "--port", "0", "--name", "mine", "--workers", "2", *options)
@@ -212,44 +159,88 @@ def _accepts(port):
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
+REFUSED = {
+    "no such module": (["no_such_module:app"], "cannot import no_such_module: ModuleNotFoundError"),
+    "no such attribute": (["servescope.demo.flask_app:nothing"], "has no nothing"),
+    "no such module to reload": (
+        ["no_such_module:app", "--reload"],
+        "cannot import no_such_module: ModuleNotFoundErr",
+    ),
+    "a folder to reload": (
+        ["servescope/demo/site", "--reload"],
+        "--reload is for apps: the files of a folder",
+    ),
+    "no such folder": (["nowhere"], "nowhere is neither a folder nor an app"),
+    "a factory that takes an argument": (
+        ["tests.faults.factories:create_app"],
+        "tests.faults.factories:create_app(greeting)",
+    ),
+    "no such model": (
+        [WSGI, "--model", "fibres"],
+        "--model fibres: choose one of sequential, thread_pool",
+    ),
+    "ASGI without an event loop": (
+        [ASGI, "--model", "prefork"],
+        "needs an event loop: --model asyncio",
+    ),
+    "no such network": (
+        [WSGI, "--deny", "here"],
+        "--deny here: neither an address nor a network",
+    ),
+    "every address as a proxy": (
+        [WSGI, "--trusted-proxies", "::/0"],
+        "'::/0' would believe every client",
+    ),
+    "no such proxy header": (
+        [WSGI, "--proxy-headers", "via"],
+        "--proxy-headers: either forwarded is believed",
+    ),
+    "no address": ([WSGI, "--host", "here"], "--host here: not an address"),
+    "no such log format": (
+        [WSGI, "--access-log-format", "json"],
+        "choose one of common, combined",
+    ),
+}
+
+
+@pytest.mark.parametrize(("given", "message"), REFUSED.values(), ids=REFUSED)
+def test_a_wrong_option_is_refused_in_one_line(run_command, tmp_path, given, message):
+    done = run_command("serve", "--data-folder", tmp_path / "data", *given)
+    assert (done.status, done.out) == (2, b"")
+    line = done.err.decode()
+    assert message in line
+    assert line.startswith("servescope: ")
+    assert line.count("\n") == 1
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.process
 @pytest.mark.parametrize(
-    ("given", "code", "told"),
+    ("given", "status", "message"),
     [
-        (["no_such_module:app"], 2, "cannot import no_such_module: ModuleNotFoundError"),
-        (["servescope.demo.flask_app:nothing"], 2, "has no nothing"),
-        (["no_such_module:app", "--reload"], 2, "cannot import no_such_module: ModuleNotFoundErr"),
-        (["servescope/demo/site", "--reload"], 2, "--reload is for apps: the files of a folder"),
         (["nowhere"], 2, "nowhere is neither a folder nor an app"),
-        (["tests.faults.factories:create_app"], 2, "tests.faults.factories:create_app(greeting)"),
-        ([WSGI, "--model", "fibres"], 2, "--model fibres: choose one of sequential, thread_pool"),
-        ([ASGI, "--model", "prefork"], 2, "needs an event loop: --model asyncio"),
-        ([WSGI, "--deny", "here"], 2, "--deny here: neither an address nor a network"),
-        (
-            [WSGI, "--trusted-proxies", "::/0"],
-            2,
-            "'::/0' would believe every client",
-        ),
-        ([WSGI, "--proxy-headers", "via"], 2, "--proxy-headers: either forwarded is believed"),
-        ([WSGI, "--host", "here"], 2, "--host here: not an address"),
         ([WSGI, "--host", "192.0.2.1"], 1, "cannot listen on 192.0.2.1 port 8080"),
-        ([WSGI, "--access-log-format", "json"], 2, "choose one of common, combined"),
         ([WSGI, "--data-folder", "/proc/version/x"], 1, "cannot make the data folder /proc"),
     ],
+    ids=["wrong option", "no address of this host", "no folder"],
 )
-def test_what_cannot_be_is_told_in_one_line(serve, given, code, told):
+def test_a_process_that_cannot_serve_ends_with_one_line(serve, given, status, message):
     served = serve(*given)
-    assert served.process.wait(15) == code
-    assert told in served.line
+    assert served.process.wait(60) == status
+    assert message in served.line
     assert served.line.startswith("servescope: ")
     assert served.process.stdout.read() == ""
 
 
-@pytest.mark.parametrize("given", [("--port", "99999"), ("--workers", "0"), ("--keep-alive", "x")])
-def test_a_number_out_of_bounds_names_its_option(serve, given):
-    served = serve(WSGI, *given)
-    rest = served.line + served.process.stdout.read()
-    assert served.process.wait(15) == 2
-    assert f"argument {given[0]}:" in rest
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--port", "99999"), ("--workers", "0"), ("--keep-alive", "x")],
+    ids=["port", "workers", "keep-alive"],
+)
+def test_a_number_out_of_bounds_names_its_option(run_command, option, value):
+    done = run_command("serve", WSGI, option, value)
+    assert done.status == 2
+    assert f"argument {option}:" in done.err.decode()
 
 
 def test_the_access_log_and_the_lists_of_the_command_line(serve, tmp_path):
