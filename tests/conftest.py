@@ -92,6 +92,16 @@ def start_dashboard(tmp_path):
 
 
 @pytest.fixture(scope="module")
+def dashboard(tmp_path_factory):
+    """A running `python app.py` with its own data folder, one for all tests of a file."""
+    from tests.processes import Dashboards
+
+    dashboards = Dashboards(tmp_path_factory.mktemp("dashboard"))
+    yield dashboards()
+    dashboards.end()
+
+
+@pytest.fixture(scope="module")
 def app(tmp_path_factory):
     """The app as `app.py` builds it; the first question starts its part, the module's end stops it.
 

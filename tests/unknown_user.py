@@ -6,6 +6,7 @@ where none may be made, root becomes the user itself, provided that it can read 
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 import sys
@@ -27,11 +28,16 @@ def _works(way):
     return tried.returncode == 0
 
 
-def as_unknown_user(*command):
-    """The command, run as this user."""
+@functools.cache
+def _way():
     way = next(filter(_works, _WAYS), None)
     assert way is not None, "neither unshare(1) nor setpriv(1) gives a user of no name"
-    return [*way, *map(str, command)]
+    return way
+
+
+def as_unknown_user(*command):
+    """The command, run as this user."""
+    return [*_way(), *map(str, command)]
 
 
 def environment(**variables):

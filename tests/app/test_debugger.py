@@ -31,12 +31,3 @@ def test_it_is_off_without_it(start_dashboard):
     status, page = failure_of(start_dashboard().port("wsgi"))
     assert status == 500
     assert "Traceback" not in page
-
-
-def test_beyond_loopback_the_start_ends_with_one_line(start_dashboard):
-    dashboard = start_dashboard(ready=False, WSGI_DEBUGGER="true", LISTEN_ADDRESS="0.0.0.0")
-    assert dashboard.process.wait(20) == 2
-    eventually(lambda: dashboard.log)
-    [line] = dashboard.log.splitlines()
-    assert "SERVESCOPE_WSGI_DEBUGGER" in line
-    assert "0.0.0.0 is no loopback address" in line

@@ -32,8 +32,8 @@ def requests_of(text, listener, read=read_prometheus):
     )
 
 
-def visit(running, times):
-    url = f"http://127.0.0.1:{running.port('wsgi')}/whoami"
+def visit(running, times, listener="wsgi"):
+    url = f"http://127.0.0.1:{running.port(listener)}/"
     for _ in range(times):
         urllib.request.urlopen(url, timeout=10).close()
 
@@ -56,26 +56,24 @@ def test_a_scraper_sees_every_request_once_and_over_a_restart(start_dashboard, c
     assert seen == sorted(seen)
 
 
-def test_both_formats_tell_the_same(start_dashboard):
-    running = start_dashboard()
-    visit(running, 3)
-    eventually(lambda: requests_of(scrape(running)[1], "wsgi") == 3)
-    headers, text = scrape(running, "application/openmetrics-text;version=1.0.0")
+def test_both_formats_tell_the_same(dashboard):
+    visit(dashboard, 3)
+    eventually(lambda: requests_of(scrape(dashboard)[1], "wsgi") == 3)
+    headers, text = scrape(dashboard, "application/openmetrics-text;version=1.0.0")
     assert headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0")
     assert "Accept" in headers["Vary"].split(", ")
     assert requests_of(text, "wsgi", read_openmetrics) == 3
     families = {family.name: family for family in read_openmetrics(text)}
     assert families["system_memory_utilization_ratio"].type == "gauge"
     assert 0 < families["system_memory_utilization_ratio"].samples[0].value < 1
-    headers, text = scrape(running)
+    headers, text = scrape(dashboard)
     assert headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
     assert {family.name for family in read_prometheus(text)} == set(families)
 
 
-def test_a_format_nobody_has_is_406_and_says_what_there_is(start_dashboard):
-    running = start_dashboard()
+def test_a_format_nobody_has_is_406_and_says_what_there_is(dashboard):
     with pytest.raises(urllib.error.HTTPError) as refused:
-        scrape(running, "image/png")
+        scrape(dashboard, "image/png")
     assert refused.value.code == 406
     assert "application/openmetrics-text" in refused.value.read().decode()
     refused.value.close()
@@ -86,28 +84,31 @@ def export(running, query):
         return answer.headers, answer.read()
 
 
-def test_an_export_is_a_file_named_by_what_and_when(start_dashboard):
-    running = start_dashboard()
-    visit(running, 5)
+def test_an_export_is_a_file_named_by_what_and_when(dashboard):
+    visit(dashboard, 5, "files")
     metric = "http.server.request.duration"
 
     def counted():
         try:
-            table = json.loads(export(running, f"metric={metric}&format=json&step=1")[1])
+            table = json.loads(export(dashboard, f"metric={metric}&format=json&step=1")[1])
         except urllib.error.HTTPError as refused:
             refused.close()
             return 0
-        return sum(row["value"] for row in table if row["statistic"] == "count")
+        return sum(
+            row["value"]
+            for row in table
+            if row["statistic"] == "count" and row["labels"]["listener"] == "files"
+        )
 
     eventually(lambda: counted() == 5)
-    headers, written = export(running, f"metric={metric}&title=latency")
+    headers, written = export(dashboard, f"metric={metric}&title=latency")
     assert headers["Content-Type"] == "text/csv; charset=utf-8"
     assert re.fullmatch(
         r'attachment; filename="servescope_latency_\d{8}T\d{6}Z_\d{8}T\d{6}Z_1s\.csv"',
         headers["Content-Disposition"],
     )
     assert written.startswith(b"time,metric,unit,labels,statistic,value\r\n")
-    headers, written = export(running, f"metric={metric}&format=parquet")
+    headers, written = export(dashboard, f"metric={metric}&format=parquet")
     assert headers["Content-Type"] == "application/vnd.apache.parquet"
     assert written[:4] == written[-4:] == b"PAR1"
     for query, told in [
@@ -116,7 +117,7 @@ def test_an_export_is_a_file_named_by_what_and_when(start_dashboard):
         (f"metric={metric}&form=csv", "unknown form; known are format, from, host, metric"),
     ]:
         with pytest.raises(urllib.error.HTTPError) as refused:
-            export(running, query)
+            export(dashboard, query)
         assert refused.value.code == 400
         assert told in refused.value.read().decode()
         refused.value.close()

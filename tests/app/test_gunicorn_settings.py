@@ -1,20 +1,16 @@
 """`gunicorn.conf.py`: where it listens and with how many workers, from settings and platform."""
 
-import os
 import runpy
 
 import pytest
 
-from servescope.settings import PREFIX
 from tests.processes import ROOT
+from tests.settings_environment import set_only
 
 
 @pytest.fixture(autouse=True)
 def _clean_environment(monkeypatch, tmp_path):
-    for name in list(os.environ):
-        if name.startswith(PREFIX) or name in {"PORT", "WEB_CONCURRENCY"}:
-            monkeypatch.delenv(name)
-    monkeypatch.setenv("SERVESCOPE_DATA_DIR", str(tmp_path))
+    set_only(monkeypatch, DATA_DIR=tmp_path)
 
 
 def configured():

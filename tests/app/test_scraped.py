@@ -15,18 +15,29 @@ from tests.processes import eventually
 pytestmark = pytest.mark.process
 
 COUNT = "http_server_request_duration_seconds_count"
+MEMORY = "system_memory_utilization_ratio"
 VISITS = 23
 
 
+@pytest.fixture(scope="module")
+def engines(dashboard, tmp_path_factory):
+    """Both engines, which scrape the dashboard from before its first visit."""
+    scrapes = dashboard.url.removeprefix("http://")
+    started = {
+        name: RunningEngine(name, tmp_path_factory.mktemp(name), scrapes=scrapes).start()
+        for name in ENGINES
+    }
+    url = f"http://127.0.0.1:{dashboard.port('wsgi')}/whoami"
+    for _ in range(VISITS):
+        urllib.request.urlopen(url, timeout=10).close()
+    yield started
+    for engine in started.values():
+        engine.end()
+
+
 @pytest.fixture(params=ENGINES)
-def scraped(request, start_dashboard, tmp_path):
-    """A dashboard with some visits, and an engine that scrapes it."""
-    running = start_dashboard()
-    engine = RunningEngine(
-        request.param, tmp_path / "engine", scrapes=running.url.removeprefix("http://")
-    ).start()
-    yield running, engine
-    engine.end()
+def engine(request, engines):
+    return engines[request.param]
 
 
 def ask(engine, query):
@@ -37,11 +48,7 @@ def ask(engine, query):
     return {one["metric"].get("listener", ""): float(one["value"][1]) for one in found}
 
 
-def test_a_scraper_counts_every_request(scraped):
-    running, engine = scraped
-    url = f"http://127.0.0.1:{running.port('wsgi')}/whoami"
-    for _ in range(VISITS):
-        urllib.request.urlopen(url, timeout=10).close()
+def test_a_scraper_counts_every_request(engine):
     eventually(lambda: ask(engine, f"sum by (listener) ({COUNT})").get("wsgi") == VISITS)
     assert ask(engine, "up") == {"": 1.0}
     assert 0 < ask(engine, "scrape_duration_seconds")[""] < 1
@@ -56,10 +63,12 @@ def test_a_scraper_counts_every_request(scraped):
         assert (told["type"], told["unit"]) == ("histogram", "seconds")
 
 
-def test_a_scraper_sees_gauges_of_this_second_and_no_stale_ones(scraped):
-    running, engine = scraped
-    name = "system_memory_utilization_ratio"
-    eventually(lambda: 0 < ask(engine, name).get("", 0) < 1)
-    running.end()
-    eventually(lambda: ask(engine, "up") == {"": 0.0})
-    eventually(lambda: ask(engine, name) == {})
+def test_a_scraper_sees_gauges_of_this_second(engine):
+    eventually(lambda: 0 < ask(engine, MEMORY).get("", 0) < 1)
+
+
+def test_a_scraper_sees_no_gauge_of_a_dashboard_that_has_ended(engines, dashboard):
+    dashboard.end()
+    for engine in engines.values():
+        eventually(lambda engine=engine: ask(engine, "up") == {"": 0.0})
+        eventually(lambda engine=engine: ask(engine, MEMORY) == {})

@@ -1,13 +1,68 @@
-"""Where it cannot start it says why in one line: no home, no usable folder, no such address."""
+"""Where it cannot start it says why in one line: wrong settings, no home, no usable folder."""
 
+import importlib
+import runpy
 import sys
 
 import pytest
 
-from tests.processes import ROOT
+from tests.processes import ROOT, eventually, gunicorn
+from tests.settings_environment import set_only
 from tests.unknown_user import run_as_unknown_user
 
-pytestmark = pytest.mark.process
+
+def build():
+    importlib.import_module("app").build()
+
+
+def read_gunicorn_settings():
+    runpy.run_path(str(ROOT / "gunicorn.conf.py"))
+
+
+WRONG_SETTINGS = {
+    "port out of bounds": ({"PORT": "99999"}, 2, ["SERVESCOPE_PORT"]),
+    "no such setting": ({"THREDS": "8"}, 2, ["SERVESCOPE_THREDS"]),
+    "no such store": ({"STORE": "http://engine:9090"}, 2, ["SERVESCOPE_STORE"]),
+    "no folder": ({"DATA_DIR": "/proc/version/data"}, 1, ["the data folder /proc/version/data"]),
+    "debugger beyond loopback": (
+        {"WSGI_DEBUGGER": "true", "LISTEN_ADDRESS": "0.0.0.0"},
+        2,
+        ["SERVESCOPE_WSGI_DEBUGGER", "0.0.0.0 is no loopback address"],
+    ),
+}
+
+
+@pytest.mark.usefixtures("app")
+@pytest.mark.parametrize(
+    "start", [build, read_gunicorn_settings], ids=["python app.py", "gunicorn"]
+)
+@pytest.mark.parametrize(
+    ("settings", "status", "messages"), WRONG_SETTINGS.values(), ids=WRONG_SETTINGS
+)
+def test_a_wrong_setting_ends_the_start_with_one_line(
+    monkeypatch, capsys, tmp_path, start, settings, status, messages
+):
+    set_only(monkeypatch, **{"DATA_DIR": tmp_path, **settings})
+    with pytest.raises(SystemExit) as ended:
+        start()
+    assert ended.value.code == status
+    written = capsys.readouterr()
+    assert written.out == ""
+    assert written.err.startswith("servescope: ")
+    assert written.err.count("\n") == 1
+    assert all(message in written.err for message in messages)
+
+
+@pytest.mark.process
+@pytest.mark.parametrize("command", [(), gunicorn()], ids=["python app.py", "gunicorn"])
+def test_a_process_with_a_wrong_setting_ends_with_one_line(start_dashboard, command):
+    running = start_dashboard(*command, ready=False, PORT="99999")
+    assert running.process.wait(60) == 2, running.log
+    lines = eventually(lambda: [line for line in running.lines if "servescope:" in line])
+    assert len(lines) == 1
+    assert "SERVESCOPE_PORT" in lines[0]
+    assert "Traceback" not in running.log
+
 
 COMMANDS = {
     "app.py": ("app.py",),
@@ -25,6 +80,7 @@ def refused(command, **variables):
     return done.returncode, done.stdout
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
 def test_a_user_without_a_home_is_told_what_to_set(command):
     code, line = refused(command)
@@ -71,6 +127,7 @@ FOLDERS = (
 DASHBOARD = ("-c", "import runpy; runpy.run_path('gunicorn.conf.py')")  # asks what app.py asks
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("command", [DASHBOARD, COMMANDS["serve"]], ids=["dashboard", "serve"])
 @pytest.mark.parametrize("made", FOLDERS, ids=lambda made: made.__name__)
 def test_a_data_folder_that_cannot_be_used_is_named(tmp_path, made, command):
@@ -80,6 +137,7 @@ def test_a_data_folder_that_cannot_be_used_is_named(tmp_path, made, command):
     assert str(folder) in line
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("made", [not_to_be_entered, a_file, with_anothers_store])
 def test_an_export_from_a_folder_that_cannot_be_read_is_refused_in_one_line(tmp_path, made):
     folder = made(tmp_path / "it")
@@ -88,6 +146,7 @@ def test_an_export_from_a_folder_that_cannot_be_read_is_refused_in_one_line(tmp_
     assert str(folder) in line
 
 
+@pytest.mark.process
 def test_an_address_that_is_none_of_this_host_is_named(tmp_path):
     code, line = refused(
         COMMANDS["app.py"], SERVESCOPE_DATA_DIR=str(tmp_path), SERVESCOPE_HOST="192.0.2.1"

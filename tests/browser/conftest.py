@@ -1,4 +1,4 @@
-"""One Chromium and one dashboard for each file of browser tests."""
+"""One Chromium for each file of browser tests, beside its one `dashboard`."""
 
 from __future__ import annotations
 
@@ -34,14 +34,6 @@ def chromium():
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
-
-
-@pytest.fixture(scope="module")
-def dashboard(tmp_path_factory):
-    """A running `python app.py` with its own data folder."""
-    dashboards = Dashboards(tmp_path_factory.mktemp("dashboard"))
-    yield dashboards()
-    dashboards.end()
 
 
 class Watched:

@@ -1,12 +1,11 @@
 """`python -m servescope`, run in the test's own process: an interpreter each costs a second."""
 
-import os
 from dataclasses import dataclass
 
 import pytest
 
 from servescope.__main__ import main
-from servescope.settings import PREFIX
+from tests.settings_environment import set_only
 
 
 @dataclass
@@ -24,10 +23,7 @@ def run_command(capsysbinary, monkeypatch):
 
     def run(*given, **settings):
         with monkeypatch.context() as patch:
-            for name in [name for name in os.environ if name.startswith(PREFIX)]:
-                patch.delenv(name)
-            for name, value in settings.items():
-                patch.setenv(PREFIX + name, str(value))
+            set_only(patch, **settings)
             try:
                 status = main(list(map(str, given)))
             except SystemExit as ended:  # argparse ends the process itself
