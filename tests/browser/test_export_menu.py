@@ -1,0 +1,37 @@
+"""The Export control of each page, in a real Chromium."""
+
+import csv
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from servescope.catalog import BY_NAME
+from tests.page_files import pages_in_navigation
+
+pytestmark = [pytest.mark.process, pytest.mark.browser]
+
+
+def exported(page):
+    """The URL that the open page's Export control asks, the file's name, and its rows."""
+    page.wait_for_selector('#span-text:has-text("min)")')
+    page.click("button:has-text('Export')")
+    with page.expect_download() as waited:
+        page.click("[data-export$=csv]")
+    rows = list(csv.DictReader(Path(waited.value.path()).read_text().splitlines()))
+    return waited.value.url, waited.value.suggested_filename, rows
+
+
+def test_each_page_exports_its_metrics_over_the_span_it_shows(kept_page):
+    exported_rows = {}
+    for entry in pages_in_navigation():
+        page = kept_page.follow(entry.name).page
+        url, name, rows = exported(page)
+        assert urlsplit(page.url).path == entry.path
+        asked = parse_qs(urlsplit(url).query)
+        assert set(asked["metric"]) <= BY_NAME.keys()
+        assert int(asked["to"][0]) - int(asked["from"][0]) == 300
+        assert name.startswith(f"servescope_{asked['title'][0]}_2")
+        assert {row["metric"] for row in rows} <= set(asked["metric"])
+        exported_rows[entry.path] = rows
+    assert "system.cpu.utilization" in {row["metric"] for row in exported_rows["/host"]}
