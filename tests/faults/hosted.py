@@ -1,7 +1,7 @@
-"""A listener in a process of its own, for faults: `python -m tests.faults.hosted FOLDER`.
+"""A listener in a process of its own, for faults: `python -m tests.faults.hosted FOLDER GRACE_S`.
 
-The child reads a WorkerOrder line, serves, and tells its port. SIGTERM stops the listener with the
-usual grace and ends the process, as the dashboard's leader does.
+The child reads a WorkerOrder line, serves, and tells its port. SIGTERM stops the listener with this
+grace, in seconds, and ends the process, as the dashboard's leader does.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from servescope.recording.recorder import RING_SUFFIX, Recorder
 from servescope.recording.ring_reader import RECORD_DTYPE, RingReader
 from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
 from servescope.serving import start_listener
+from servescope.serving.listener import GRACE_SECONDS
 from servescope.serving.workers.order import WorkerOrder
 from tests.processes import children, eventually
 
@@ -32,7 +33,13 @@ class Hosted:
     """The running process, and what it holds and records."""
 
     def __init__(
-        self, folder: Path, model: ConcurrencyModel, kind: AppKind, options: dict, app: str = ""
+        self,
+        folder: Path,
+        model: ConcurrencyModel,
+        kind: AppKind,
+        options: dict,
+        app: str = "",
+        grace_s: float = GRACE_SECONDS,
     ) -> None:
         self.rings = folder
         app = app or APPS + ("asgi_app" if kind is AppKind.ASGI else "app")
@@ -42,7 +49,7 @@ class Hosted:
         )
         with (folder / "stderr").open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.hosted", str(folder)],
+                [sys.executable, "-m", "tests.faults.hosted", str(folder), str(grace_s)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -117,7 +124,7 @@ def main() -> int:
     listener = start_listener(order.spec, recorder)
     os.write(1, b"%d\n" % listener.address[1])
     stop.wait()
-    listener.stop()
+    listener.stop(float(sys.argv[2]))
     recorder.close()
     return 0
 

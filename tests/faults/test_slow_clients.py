@@ -16,11 +16,11 @@ from tests.faults.healthy_client import HealthyClient
 pytestmark = [pytest.mark.process, pytest.mark.alone]
 
 CROWD = 1_000
-DEADLINE_S = 6.0
+DEADLINE_S = 4.0
 WINDOW_S = 0.6  # two rounds of dripping
 QUICK_S = 0.025  # half of what is allowed
 JUDGED = 3  # windows at least
-MOST_TIMES = 6
+MOST_TIMES = 9
 NOTICED_S = 2.0  # an eighth of the deadline at the latest; the rest is the machine's
 HEAD = b"GET / HTTP/1.1\r\nHost: h\r\nX-Slow: "
 BODY = b"POST /echo HTTP/1.1\r\nHost: h\r\nContent-Length: 1000\r\n\r\n"

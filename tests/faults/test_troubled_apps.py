@@ -17,7 +17,8 @@ from tests.serving.raw_client import CLOSING, GET, read_all, read_responses
 pytestmark = [pytest.mark.process, pytest.mark.alone]
 
 OTHERS = [model for model in REGISTRY if model is not ConcurrencyModel.SEQUENTIAL]
-DRAINED_S = 2.0 + 1.5 + 2.0  # the grace, what may follow it, and a process's end while it is busy
+GRACE_S = 0.5  # each of these stops uses it up
+DRAINED_S = GRACE_S + 1.5 + 2.0  # and what may follow it, and a process's end while it is busy
 
 
 def kind_of(model):
@@ -42,7 +43,7 @@ def test_the_others_are_served_beside_an_app_that_does_not_end_and_the_stop_is_b
     host, model, path
 ):
     """Half of the threads are held: by an app that blocks, or a client that does not read on."""
-    server = host(model, kind_of(model))
+    server = host(model, kind_of(model), GRACE_S)
     with ExitStack() as stack:
         for _ in range(2):
             sock = connected(stack, server, GET.replace(b"/ ", path + b" "))
@@ -61,7 +62,7 @@ def test_the_others_are_served_beside_an_app_that_does_not_end_and_the_stop_is_b
 
 @pytest.mark.parametrize("path", [b"/never", b"/endless"])
 def test_the_stop_of_the_sequential_model_is_bounded_too(host, path):
-    server = host(ConcurrencyModel.SEQUENTIAL)
+    server = host(ConcurrencyModel.SEQUENTIAL, grace_s=GRACE_S)
     assert ask(server.address, b"/fail").startswith(b"HTTP/1.1 500")
     with ExitStack() as stack:
         connected(stack, server, GET.replace(b"/ ", path + b" "))
