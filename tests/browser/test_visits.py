@@ -9,6 +9,8 @@ import pytest
 from tests.browser.conftest import DESKTOP
 from tests.browser.traffic import visit
 
+pytestmark = pytest.mark.browser
+
 FIRST_BYTES = 1_200_000
 FIRST_REQUESTS = 30
 SECOND_BYTES = 40_000

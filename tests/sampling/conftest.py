@@ -7,13 +7,14 @@ import time
 import pytest
 
 from servescope.sampling.inet_diag import InetDiag
+from tests.waiting import DEADLINE_S
 
 
 @pytest.fixture
 def eventually():
     """Ask until the answer is the expected one; the kernel moves sockets in its own time."""
 
-    def ask(question, expected, seconds=5.0):
+    def ask(question, expected, seconds=DEADLINE_S):
         deadline = time.monotonic() + seconds
         while (answer := question()) != expected and time.monotonic() < deadline:
             time.sleep(0.002)

@@ -1,0 +1,57 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servescope.figures.distribution import DistributionPlot
+from servescope.histogram import EDGES, ERROR_BOUND, count, quantiles
+from servescope.queries.rows import Distribution
+
+ALL_EDGES = np.concatenate(([0.0], EDGES, [np.inf]))
+
+
+def distribution(seconds):
+    counts = count(seconds)
+    used = np.flatnonzero(counts)
+    low, high = used[0], used[-1]
+    marks = dict(zip(("p50", "p95", "p99"), quantiles(counts, (0.5, 0.95, 0.99)), strict=True))
+    return Distribution(ALL_EDGES[low : high + 2], counts[low : high + 1], marks, ERROR_BOUND)
+
+
+@given(st.lists(st.floats(min_value=0, max_value=100), min_size=1, max_size=40))
+def test_bars_hold_all_requests_at_finite_places(seconds):
+    plot = DistributionPlot()
+    figure = plot.figure(distribution(seconds), {})
+    (trace,) = figure["data"]
+    assert sum(trace["y"]) == len(seconds)
+    assert all(place > 0 and np.isfinite(place) for place in trace["x"] + trace["width"])
+    marks = [shape["label"]["text"] for shape in figure["layout"]["shapes"]]
+    assert marks in (["p50", "p95", "p99"], ["p50", "", "p99"]), "one in between may lack room"
+    low, high = figure["layout"]["xaxis"]["range"]
+    assert all(low < np.log10(place) < high for place in trace["x"])
+
+
+@pytest.mark.parametrize(
+    ("between", "side"), [(0.0015, "right"), (0.05, "left"), (0.3, "left"), (0.011, "left")]
+)
+def test_a_label_stands_where_no_line_strikes_it_through(between, side):
+    marks = {"p50": 0.001, "p95": between, "p99": 1.0 if between < 0.3 else 0.31}
+    rows = Distribution(ALL_EDGES[60:200], np.ones(139, dtype=np.int64), marks, ERROR_BOUND)
+    first, middle, last = DistributionPlot().figure(rows, {})["layout"]["shapes"]
+    anchors = [shape["label"]["xanchor"] for shape in (first, middle, last)]
+    assert anchors == ["right", {"left": "right", "right": "left"}[side], "left"]
+    assert middle["label"]["text"] == "p95"
+
+
+def test_a_label_without_room_on_either_side_is_left_out():
+    marks = {"p50": 0.001, "p95": 0.00101, "p99": 0.00102}
+    rows = Distribution(ALL_EDGES[60:200], np.ones(139, dtype=np.int64), marks, ERROR_BOUND)
+    shapes = DistributionPlot().figure(rows, {})["layout"]["shapes"]
+    assert [shape["label"]["text"] for shape in shapes] == ["p50", "", "p99"]
+
+
+def test_no_requests_no_bars_and_every_poll_brings_the_whole():
+    plot = DistributionPlot()
+    empty = Distribution(np.empty(0), np.empty(0, np.int64), {}, ERROR_BOUND)
+    assert plot.figure(empty, {})["data"] == []
+    assert plot.delta(empty, {}) == {"figure": plot.figure(empty, {})}
