@@ -10,6 +10,7 @@ from dash import html
 from servescope.figures import units
 from servescope.queries import comparison, load
 from servescope.records.load import RunState
+from servescope.sentences import capitalized
 from servescope.settings import ALL_HOSTS
 
 if TYPE_CHECKING:
@@ -26,12 +27,6 @@ SHOWN: Final = {"display": "flex"}
 HIDDEN: Final = {"display": "none"}
 OWN_HOST: Final = " "
 """The host picker's value of this host: a choice needs one, and no host has this name."""
-
-
-def capitalized(text: object) -> str:
-    """With a capital letter: an error's text begins small, since it may stand behind a colon."""
-    told = str(text)
-    return told[:1].upper() + told[1:]
 
 
 def sentence(text: object) -> str:

@@ -15,7 +15,7 @@ from servescope import catalog
 from servescope.figures import theme
 from servescope.figures.lines import LinePlot
 from servescope.histogram import least_count
-from servescope.queries import host, load, ports, traffic
+from servescope.queries import comparison, host, load, ports, traffic
 
 if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
@@ -47,8 +47,7 @@ GRAPHS: Final = (
     LiveGraph(
         "load-queues",
         "Accept queue, connections waiting",
-        "Connections waiting to be accepted, by port; the deepest of each second. The servers of a "
-        "comparison are one line.",
+        "Connections waiting to be accepted, by port; the deepest of each second.",
         lambda context, span, _: ports.accept_queue_depths(context, span),
         LinePlot(styles=theme.paired(colours=theme.by_name), step_line=True),
     ),
@@ -82,6 +81,7 @@ HISTORY: Final = (
 def props(context: QueryContext, _span: Span | None, _filters: tuple[str, ...]) -> Props:
     """The run under way, or the last one's result; all runs."""
     active = load.active_run(context)
+    is_busy = active is not None or comparison.active_comparison(context) is not None
     runs = load.runs(context)
     over = next((run for run in runs if load_run.is_over(run)), None)
     names = traffic.listener_names(context.process.home)
@@ -89,7 +89,7 @@ def props(context: QueryContext, _span: Span | None, _filters: tuple[str, ...]) 
     return {
         "load-listener": {"data": names},
         "load-now": {"children": load_run.progress(active) if active else told},
-        "load-start": {"display": "none" if active else "block"},
+        "load-start": {"display": "none" if is_busy else "block"},
         "load-stop": {"display": "block" if active else "none"},
         "load-history": {"rowData": load_run.history_rows(runs)},
     }

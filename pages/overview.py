@@ -21,7 +21,7 @@ from servescope.figures import theme, units
 from servescope.figures.lines import LinePlot
 from servescope.findings import findings, gathering, thresholds
 from servescope.histogram import ERROR_BOUND, least_count
-from servescope.queries import fleet, host, latency, load, overview, ports, traffic
+from servescope.queries import comparison, fleet, host, latency, load, overview, ports, traffic
 
 if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
@@ -71,8 +71,7 @@ GRAPHS: Final = (
         "overview-queues",
         "Accept queue, connections waiting",
         "Connections the kernel has set up and the server has not yet accepted, by port; the "
-        "deepest of each second. More than a few means the server cannot keep up. The servers of a "
-        "comparison are one line.",
+        "deepest of each second. More than a few means the server cannot keep up.",
         lambda context, span, _: ports.accept_queue_depths(context, span),
         LinePlot(styles=theme.paired(colours=theme.by_name), step_line=True),
     ),
@@ -89,7 +88,7 @@ CARDS: Final = (
     (
         "requests",
         "Requests",
-        "Answered by all listeners, a comparison's included, mean of the last 5 seconds.",
+        "Answered by all listeners but a comparison's, mean of the last 5 seconds.",
     ),
     ("errors", "Errors", "Share of answers with a status of 5xx in the last 5 seconds."),
     ("p95", "p95", f"95 of 100 requests took at most this long. {WINDOW} {OFF}"),
@@ -105,7 +104,7 @@ def props(context: QueryContext, _span: Span | None, _filters: tuple[str, ...]) 
     """The cards, the verdict and the listeners as they are now."""
     now = overview.signals(context)
     listeners = [one for one in context.process.listeners() if not one.is_temporary]
-    run = load.active_run(context)
+    is_busy = load.active_run(context) or comparison.active_comparison(context)
     hosts = fleet.table(context)
     p50 = units.text(now.p50_s, "s")
     cards = (
@@ -137,7 +136,7 @@ def props(context: QueryContext, _span: Span | None, _filters: tuple[str, ...]) 
         "overview-fleet": {"children": fleet_table(hosts)},
         "overview-verdict": {"children": verdict(findings(gathering.moment(context)), "/")},
         "overview-listeners": {"children": listener_table(listeners)},
-        "overview-start": {"display": "none" if run else "block"},
+        "overview-start": {"display": "none" if is_busy else "block"},
     }
 
 

@@ -28,7 +28,7 @@ GRAPHS: Final = (
         "Accept queue and its backlog, connections",
         "Connections set up by the kernel that wait to be accepted, by port. At the backlog "
         "(dotted) new clients are turned away or wait in the dark. A port that listens no more is "
-        "drawn where connections waited; the servers of a comparison are one line.",
+        "drawn where connections waited.",
         lambda context, span, _: ports.accept_queues(context, span),
         LinePlot(styles=theme.paired((" backlog", "dot"), colours=theme.by_name), step_line=True),
     ),
@@ -45,7 +45,7 @@ GRAPHS: Final = (
         "ports-requests",
         "Requests per second, by listener",
         "What each port answers; servers of a comparison are on the page Servers.",
-        lambda context, span, _: traffic.standing_listeners(traffic.by_listener(context, span)),
+        lambda context, span, _: traffic.by_listener(context, span),
         LinePlot(styles=theme.by_name),
         "No requests in this span: open a listener, or start demo load.",
     ),
@@ -75,9 +75,7 @@ GRAPHS: Final = (
         "ports-opened",
         "New connections per second, by listener",
         "Connections that brought their first request. Keep-alive keeps this low.",
-        lambda context, span, _: traffic.standing_listeners(
-            ports.opened_by_listener(context, span)
-        ),
+        lambda context, span, _: ports.opened_by_listener(context, span),
         LinePlot(styles=theme.by_name),
         "No new connections in this span.",
     ),

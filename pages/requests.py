@@ -83,9 +83,7 @@ GRAPHS: Final = (
         "requests-listeners",
         "Requests per second, by listener",
         "The listener chosen above, or all; servers of a comparison are on the page Servers.",
-        lambda context, span, chosen: traffic.standing_listeners(
-            traffic.by_listener(context, span, chosen[0])
-        ),
+        lambda context, span, chosen: traffic.by_listener(context, span, chosen[0]),
         LinePlot(styles=theme.by_name),
         EMPTY,
     ),

@@ -39,14 +39,14 @@ GRAPHS: Final = (
         "servers-rate",
         "Requests per second by listener",
         "What each listener answered; a restart in place leaves no dent.",
-        lambda context, span, _: traffic.by_listener(context, span),
+        lambda context, span, _: traffic.by_listener(context, span, comparisons=True),
         LinePlot(styles=theme.by_name),
     ),
     LiveGraph(
         "servers-opened",
         "New connections per second by listener",
         "A denied client, and one whose connection is closed after each request, comes back anew.",
-        lambda context, span, _: ports.opened_by_listener(context, span),
+        lambda context, span, _: ports.opened_by_listener(context, span, comparisons=True),
         LinePlot(styles=theme.by_name),
     ),
 )

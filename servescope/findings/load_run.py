@@ -9,6 +9,7 @@ from servescope.findings import thresholds
 from servescope.findings.finding import Figure, Finding, Severity
 from servescope.findings.thresholds import severity
 from servescope.records.load import TERMINAL_STATES, RunState
+from servescope.sentences import capitalized
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -177,7 +178,7 @@ def _rate(run: RunEvidence) -> Iterator[Finding]:
         run,
         Severity.BAD,
         "fell-behind",
-        f"{_sentence(run.target)} answered {achieved} of the {asked} asked for.",
+        f"{capitalized(run.target)} answered {achieved} of the {asked} asked for.",
         Figure("answered per second", run.answered_per_s, "{request}/s"),
         Figure("asked for", run.rate_asked, "{request}/s"),
     )
@@ -247,8 +248,8 @@ def _kept_up(run: RunEvidence) -> Finding:
             run,
             Severity.UNKNOWN,
             "rate-unknown",
-            f"{_sentence(run.target)} answered {run.answered:,} of {run.sent:,} requests; at which "
-            "rate was not recorded.",
+            f"{capitalized(run.target)} answered {run.answered:,} of {run.sent:,} requests; at "
+            "which rate was not recorded.",
             *figures,
         )
     all_of = (
@@ -258,7 +259,7 @@ def _kept_up(run: RunEvidence) -> Finding:
         run,
         Severity.GOOD,
         "kept-up",
-        f"{_sentence(run.target)} answered {all_of} at the "
+        f"{capitalized(run.target)} answered {all_of} at the "
         f"{units.text(run.rate_asked, '{request}/s')} asked for, 99 of 100 within "
         f"{units.text(run.p99_s, 's')}.",
         *figures,
@@ -269,7 +270,3 @@ def _finding(
     run: RunEvidence, state: Severity, code: str, sentence: str, *figures: Figure
 ) -> Finding:
     return Finding(state, code, f"run {run.id}", sentence, figures, "/load")
-
-
-def _sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -174,7 +174,7 @@ def statistics(store: Store, metric: Metric, span: Span, where: Labels = ()) -> 
 
     `where` are labels that the series must bear, sorted by name.
     """
-    query = span.query(metric.name, by=metric.labels, where=where)
+    query = span.query(metric.name, by=metric.labels, where=where, comparisons=True)
     for statistic, aggregation in _AGGREGATIONS[metric.kind].items():
         found = store.aggregate(query, aggregation)
         unit = "1" if metric.kind is Kind.HISTOGRAM else metric.unit

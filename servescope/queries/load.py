@@ -34,8 +34,9 @@ def _runs(control: Control) -> list[LoadRun]:
 
 
 def active_run(context: QueryContext) -> LoadRun | None:
-    """The run that is asked for or under way."""
-    return context.process.snapshots.get("active run", context.process.control.load_runs.active)
+    """The run that is asked for or under way; those of a comparison stand with it."""
+    run = context.process.snapshots.get("active run", context.process.control.load_runs.active)
+    return None if run is not None and run.plan.comparison else run
 
 
 def rates(context: QueryContext, span: Span) -> Lines:

@@ -10,7 +10,6 @@ import numpy as np
 from servescope import catalog
 from servescope.queries.lines import joined, lines_by_label, renamed, selected
 from servescope.queries.rows import Lines, PortRow
-from servescope.queries.traffic import standing_listeners
 from servescope.records.listeners import ListenerState
 from servescope.sampling.owners import listening_table
 from servescope.store.query import Aggregation
@@ -105,14 +104,14 @@ def connections_by_state(context: QueryContext, span: Span) -> Lines:
     return lines_by_label(context, query, Aggregation.AVG, "{connection}")
 
 
-def opened_by_listener(context: QueryContext, span: Span) -> Lines:
-    """New connections per second that brought a request, by listener, a comparison's included."""
-    query = span.query(catalog.NEW_CONNECTIONS, by=("listener",))
+def opened_by_listener(context: QueryContext, span: Span, *, comparisons: bool = False) -> Lines:
+    """New connections per second that brought a request, by listener."""
+    query = span.query(catalog.NEW_CONNECTIONS, by=("listener",), comparisons=comparisons)
     return lines_by_label(context, query, Aggregation.RATE, "{connection}/s")
 
 
 def inside(context: QueryContext, span: Span) -> Lines:
-    """Within the server: connections open, requests queued, threads busy, standing listeners.
+    """Within the server: connections open, requests queued, threads busy, by listener.
 
     Of the queue the most in each step, like the accept queue's: its mean would hide a pile-up.
     """
@@ -124,9 +123,7 @@ def inside(context: QueryContext, span: Span) -> Lines:
     return joined(
         [
             renamed(
-                standing_listeners(
-                    lines_by_label(context, span.query(metric, by=("listener",)), aggregation, "")
-                ),
+                lines_by_label(context, span.query(metric, by=("listener",)), aggregation, ""),
                 form,
             )
             for metric, aggregation, form in wanted

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from servescope import catalog
+from servescope.records.comparisons import CONTENDERS
 from servescope.store.query import Query
 
 if TYPE_CHECKING:
@@ -13,6 +15,12 @@ if TYPE_CHECKING:
 
 STEPS: Final = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 10_800, 21_600, 86_400)
 """Steps in seconds a graph may have; each is a whole number of rows of the tier it is read from."""
+
+_OF_COMPARISONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "listener": CONTENDERS,
+    "port": (catalog.COMPARISON_PORT,),
+}
+"""Values of labels by which a series belongs to a server that is there only for a comparison."""
 
 LONGEST_HOST: Final = 200
 MOST_SECOND: Final = 2**33
@@ -64,13 +72,34 @@ class Span:
         """Whether no step lies within."""
         return self.end <= self.start
 
-    def query(self, metric: str, by: tuple[str, ...] = (), where: Labels = ()) -> Query:
-        """A query for this span, in its steps."""
-        return Query(metric, self.start, self.end, self.step, by, where)
+    def query(
+        self,
+        metric: str,
+        by: tuple[str, ...] = (),
+        where: Labels = (),
+        *,
+        comparisons: bool = False,
+    ) -> Query:
+        """A query for this span, in its steps.
+
+        The servers of a comparison are in no answer unless `comparisons` are asked for: their load
+        is an experiment beside the traffic of the standing listeners.
+        """
+        without = () if comparisons else _of_comparisons(metric)
+        return Query(metric, self.start, self.end, self.step, by, where, without)
 
     def since(self, cursor: int) -> Span:
         """The part of this span at and after `cursor`."""
         return Span(max(self.start, -(-cursor // self.step) * self.step), self.end, self.step)
+
+
+def _of_comparisons(metric: str) -> Labels:
+    """Labels of the metric's series that belong to a comparison."""
+    return tuple(
+        (label, value)
+        for label in catalog.BY_NAME[metric].labels
+        for value in _OF_COMPARISONS.get(label, ())
+    )
 
 
 @dataclass(frozen=True, slots=True)

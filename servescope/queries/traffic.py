@@ -8,15 +8,13 @@ import numpy as np
 
 from servescope import catalog
 from servescope.histogram import supported_quantiles
-from servescope.queries.lines import joined, lines_by_label, renamed, selected
+from servescope.queries.lines import joined, lines_by_label, renamed
 from servescope.queries.rows import Lines, RouteRow
 from servescope.records.comparisons import is_contender
 from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from numpy.typing import NDArray
 
     from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
@@ -53,11 +51,6 @@ def listener_names(context: QueryContext) -> list[str]:
     return sorted(name for name in names if not is_contender(name))
 
 
-def standing_listeners(lines: Lines) -> Lines:
-    """Of lines named after listeners those that are not of a comparison."""
-    return selected(lines, [not is_contender(name) for name in lines.names])
-
-
 def by_status_class(context: QueryContext, span: Span, listener: str = "") -> Lines:
     """Requests per second by class of status: always the same four lines, with the same gaps."""
     query = span.query(catalog.REQUEST_DURATION, by=(STATUS,), where=of_listener(listener))
@@ -73,9 +66,11 @@ def by_status_class(context: QueryContext, span: Span, listener: str = "") -> Li
     return Lines(found.times, STATUS_CLASSES, values, REQUESTS_PER_S, found.actual_step)
 
 
-def by_listener(context: QueryContext, span: Span, listener: str = "") -> Lines:
+def by_listener(
+    context: QueryContext, span: Span, listener: str = "", *, comparisons: bool = False
+) -> Lines:
     """Requests per second of each listener."""
-    return _rate_by(context, span, LISTENER, listener)
+    return _rate_by(context, span, LISTENER, listener, comparisons=comparisons)
 
 
 def by_method(context: QueryContext, span: Span, listener: str = "") -> Lines:
@@ -95,7 +90,7 @@ def by_route(
 
     `names` fixes the routes, so that a delta has the lines of the figure it extends.
     """
-    found = _rate_by_route(context, span, listener)
+    found = _rate_by(context, span, ROUTE, listener)
     rows = dict(zip(found.names, found.values, strict=True))
     if not names:
         busiest = sorted(rows, key=lambda route: -float(np.nansum(rows[route])))[:TOP_ROUTES]
@@ -108,24 +103,22 @@ def by_route(
 
 
 def bytes_by_listener(context: QueryContext, span: Span) -> Lines:
-    """Bytes per second received and sent by each standing listener, heads included."""
+    """Bytes per second received and sent by each listener, heads included."""
     received, sent = (
-        standing_listeners(
-            lines_by_label(context, span.query(metric, by=(LISTENER,)), Aggregation.RATE, "By/s")
-        )
+        lines_by_label(context, span.query(metric, by=(LISTENER,)), Aggregation.RATE, "By/s")
         for metric in (catalog.BYTES_RECEIVED, catalog.BYTES_SENT)
     )
     return joined([renamed(received, "{} received"), renamed(sent, "{} sent")])
 
 
 def routes(context: QueryContext, span: Span, listener: str = "") -> list[RouteRow]:
-    """Every method and route of the span, without a comparison's, the busiest first."""
+    """Every method and route of the span, the busiest first."""
     labels = (LISTENER, METHOD, ROUTE, STATUS)
     query = span.query(catalog.REQUEST_DURATION, by=labels, where=of_listener(listener))
     total = context.store.total(query)
     grouped: dict[tuple[str, ...], list[int]] = {}
     for index, group in enumerate(total.groups):
-        if total.count[index] and not is_contender(group[0]):
+        if total.count[index]:
             grouped.setdefault(group[:3], []).append(index)
     rows = []
     for (name, method, route), indexes in grouped.items():
@@ -151,19 +144,14 @@ def routes(context: QueryContext, span: Span, listener: str = "") -> list[RouteR
     return sorted(rows, key=lambda row: -row.requests)
 
 
-def _rate_by_route(context: QueryContext, span: Span, listener: str) -> Lines:
-    """Requests per second of each route, those of a comparison left out."""
-    labels = (ROUTE, LISTENER)
-    query = span.query(catalog.REQUEST_DURATION, by=labels, where=of_listener(listener))
-    found = context.store.aggregate(query, Aggregation.RATE)
-    rows: dict[str, NDArray[np.float64]] = {}
-    for (route, name), row in zip(found.groups, found.values, strict=True):
-        if not is_contender(name):
-            rows[route] = rows[route] + row if route in rows else row
-    values = np.array(list(rows.values())).reshape(len(rows), found.times.size)
-    return Lines(found.times, tuple(rows), values, REQUESTS_PER_S, found.actual_step)
-
-
-def _rate_by(context: QueryContext, span: Span, label: str, listener: str = "") -> Lines:
-    query = span.query(catalog.REQUEST_DURATION, by=(label,), where=of_listener(listener))
+def _rate_by(
+    context: QueryContext,
+    span: Span,
+    label: str,
+    listener: str = "",
+    *,
+    comparisons: bool = False,
+) -> Lines:
+    where = of_listener(listener)
+    query = span.query(catalog.REQUEST_DURATION, (label,), where, comparisons=comparisons)
     return lines_by_label(context, query, Aggregation.RATE, REQUESTS_PER_S)

@@ -22,6 +22,7 @@ from servescope.actions.hostable_apps import why_not_hostable
 from servescope.errors import ListenerError, ServescopeError
 from servescope.hosting.app_import import import_app, kind_of
 from servescope.records.comparisons import NAME, Contender
+from servescope.records.dashboard import Event, EventKind
 from servescope.records.listeners import (
     AppKind,
     ConcurrencyModel,
@@ -135,8 +136,13 @@ class ComparisonReconciler:
         self._carried_out = comparison.id
         plan, self._contenders = comparison.plan, list(comparison.contenders)
         positions = range(len(plan.models))
+        event_id: int | None = None
         try:
-            self._control.comparisons.begin(comparison.id, time.time())
+            now = time.time()
+            self._control.comparisons.begin(comparison.id, now)
+            # One annotation of the whole: the host's graphs show its load as well.
+            text = f"comparison {comparison.id}: {plan.rate:g}/s"
+            event_id = self._control.events.add(Event(EventKind.LOAD_RUN, now, text))
             groups = [list(positions)] if plan.together else [[one] for one in positions]
             for group in groups:
                 self._measure_together(comparison, group)
@@ -155,9 +161,11 @@ class ComparisonReconciler:
             message = "A defect ended it: the log of the dashboard says which."
         finally:
             self._stop_running()
-        self._finish(comparison.id, state, message)
+        self._finish(comparison.id, state, message, event_id)
 
-    def _finish(self, comparison_id: int, state: RunState, message: str) -> None:
+    def _finish(
+        self, comparison_id: int, state: RunState, message: str, event_id: int | None = None
+    ) -> None:
         try:
             left = [
                 one if one.state in TERMINAL_STATES else replace(one, state=RunState.STOPPED)
@@ -165,6 +173,8 @@ class ComparisonReconciler:
             ]
             self._control.comparisons.write_contenders(comparison_id, left)
             self._control.comparisons.end(comparison_id, state, time.time(), message)
+            if event_id is not None:
+                self._control.events.end(event_id, time.time())
         except ServescopeError as error:
             logger.warning("comparison %d: %s", comparison_id, error)
 

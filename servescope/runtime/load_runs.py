@@ -35,7 +35,7 @@ class _ActiveRun:
     """A run under way."""
 
     generator: GeneratorProcess
-    event_id: int
+    event_id: int | None  # None: a comparison's, which has an annotation of its own
     listener: str
     destination: tuple[str, int]
     unfinished_at_start: int | None
@@ -120,7 +120,9 @@ class LoadRunReconciler:
         now = time.time()
         self._control.load_runs.update(run.id, state=RunState.RUNNING, started_s=now)
         text = f"run {run.id}: {plan.rate:g}/s on {plan.listener}"  # short: it stands on each graph
-        event_id = self._control.events.add(Event(EventKind.LOAD_RUN, now, text))
+        event_id = None
+        if not plan.comparison:
+            event_id = self._control.events.add(Event(EventKind.LOAD_RUN, now, text))
         self._active[run.id] = _ActiveRun(
             generator, event_id, plan.listener, (address, port), unfinished
         )
@@ -153,7 +155,8 @@ class LoadRunReconciler:
             self._control.load_runs.update(generator.run_id, result=result)
         state = RunState.FAILED if active_run.moved else generator.state
         self._finish(generator.run_id, state, active_run.moved or generator.message)
-        self._control.events.end(active_run.event_id, time.time())
+        if active_run.event_id is not None:
+            self._control.events.end(active_run.event_id, time.time())
         del self._active[generator.run_id]
 
     def _finish(self, run_id: int, state: RunState, message: str) -> None:

@@ -37,7 +37,8 @@ class Query:
 
     An answer has a value for each step, aligned to multiples of `step` in seconds, and for each
     group: the series whose labels `by` have the same values. `where` restricts the query to series
-    whose labels have these values. A label that a series lacks has the value "".
+    whose labels have these values; a series of which any label has the value that `without` gives
+    it is left out. A label that a series lacks has the value "".
     """
 
     metric: str
@@ -46,6 +47,7 @@ class Query:
     step: int = 1
     by: tuple[str, ...] = ()
     where: Labels = ()
+    without: Labels = ()  # several values of one label may be among them
 
     @property
     def steps(self) -> Steps:
@@ -56,6 +58,8 @@ class Query:
         """The group of a series with these labels; None when the query does not select it."""
         values = dict(labels)
         if any(values.get(name, "") != value for name, value in self.where):
+            return None
+        if any(values.get(name, "") == value for name, value in self.without):
             return None
         return tuple(values.get(name, "") for name in self.by)
 

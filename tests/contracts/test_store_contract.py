@@ -152,6 +152,17 @@ def test_counters(filled):
             same(found.values, [[model.counter([key], s, agg) for s in spans] for key in SENT])
 
 
+def test_what_a_query_is_without(filled):
+    store, model, rng = filled
+    without = (("listener", "files"), ("listener", "asgi"))
+    for start, end, step in questions(model, rng, 10):
+        query = Query(BYTES_SENT, start, end, step, without=without)
+        found = store.aggregate(query, Aggregation.SUM)
+        actual = check_axis(found, start, end, step)
+        spans = [model.seconds(ts, actual, start, end) for ts in found.times]
+        same(found.values, [[model.counter(SENT[1:], s, Aggregation.SUM) for s in spans]])
+
+
 def test_histograms(filled):
     store, model, rng = filled
     qs = [0.5, 0.95, 1.0]

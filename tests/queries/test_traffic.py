@@ -4,7 +4,7 @@ import numpy as np
 
 from servescope import histogram
 from servescope.catalog import BYTES_SENT, REQUEST_DURATION
-from servescope.queries import traffic
+from servescope.queries import latency, traffic
 from servescope.queries.span import Span
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 
@@ -43,10 +43,9 @@ def test_the_servers_of_a_comparison_stand_on_no_page_but_its_own(harness):
     sent = {SeriesKey(BYTES_SENT, (("listener", name),)): 100.0 for name in names}
     context.store.write(Batch([Frame(START, {}, sent, asked)]))
     span = Span(START, START + 1, 1)
-    everyone = traffic.by_listener(context, span)
-    assert set(everyone.names) == set(names)
+    assert set(traffic.by_listener(context, span, comparisons=True).names) == set(names)
     standing = {"wsgi", "compare-mine"}
-    assert set(traffic.standing_listeners(everyone).names) == standing
+    assert set(traffic.by_listener(context, span).names) == standing
     assert set(traffic.bytes_by_listener(context, span).names) == {
         f"{name} sent" for name in standing
     }
@@ -55,3 +54,6 @@ def test_the_servers_of_a_comparison_stand_on_no_page_but_its_own(harness):
     rates = dict(zip(lines.names, lines.values[:, 0].tolist(), strict=True))
     assert rates == {"/wsgi": 4, "/compare-mine": 4, "/both": 4, "all others": 0}
     assert traffic.by_listener(context, span, "wsgi").names == ("wsgi",)
+    assert np.nansum(traffic.by_status_class(context, span).values) == 12
+    assert np.nansum(latency.heat(context, span).counts) == 12
+    assert latency.distribution(context, span).counts.sum() == 12

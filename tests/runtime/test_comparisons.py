@@ -76,6 +76,9 @@ def test_one_after_the_other_each_with_the_same_requests_and_its_own_figures(das
     first, second = (control.load_runs.by_id(one.run_id) for one in over.contenders)
     assert (first.plan.seed, first.plan.rate) == (second.plan.seed, second.plan.rate)
     assert second.started_s > first.ended_s
+    marks = [one.text for one in control.events.between(0, 2**32) if one.kind == "load_run"]
+    assert f"comparison {over.id}: 50/s" in marks
+    assert not [text for text in marks if text.startswith("run ")]
     eventually(lambda: names(control) == set(HOME))
     eventually(lambda: len(children(dashboard.process.pid)) == 0)
 

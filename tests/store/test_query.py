@@ -41,6 +41,20 @@ def test_the_group_of_a_series(by, where, group):
     assert Query("metric", 0, 1, by=by, where=where).group_of(LABELS) == group
 
 
+@pytest.mark.parametrize(
+    ("without", "group"),
+    [
+        ((), ("wsgi",)),
+        ((("listener", "asgi"), ("listener", "files")), ("wsgi",)),
+        ((("listener", "asgi"), ("listener", "wsgi")), None),
+        ((("stage", ""),), None),
+    ],
+    ids=["nothing", "other values", "its value among others", "a label it lacks"],
+)
+def test_a_series_that_a_query_is_without_has_no_group(without, group):
+    assert Query("metric", 0, 1, by=("listener",), without=without).group_of(LABELS) == group
+
+
 @pytest.mark.parametrize("kind", list(Kind))
 @pytest.mark.parametrize("aggregation", list(Aggregation))
 def test_gauges_are_averaged_and_what_counts_is_added(kind, aggregation):

@@ -75,9 +75,12 @@ def own_labels(metric: str) -> dict[str, str]:
     return {engine_label(name): name for name in known.labels} if known else {}
 
 
-def selector(name: str, where: Labels = (), instance: str | None = None) -> str:
+def selector(
+    name: str, where: Labels = (), instance: str | None = None, without: Labels = ()
+) -> str:
     """A series selector; `instance` None selects all hosts."""
     matchers = [f"{engine_label(label)}={quoted(value)}" for label, value in where]
+    matchers += [f"{engine_label(label)}!={quoted(value)}" for label, value in without]
     if instance is not None:
         matchers.append(f"{INSTANCE}={quoted(instance)}")
     return f"{name}{{{','.join(matchers)}}}"

@@ -137,7 +137,8 @@ class EngineReader:
 
     def selected(self, query: Query, suffix: str = "", tier: int = FINE) -> str:
         """The selector of a query's series, on this reader's hosts."""
-        return selector(engine_name(query.metric, tier) + suffix, query.where, self.instance)
+        name = engine_name(query.metric, tier) + suffix
+        return selector(name, query.where, self.instance, query.without)
 
     def over(self, function: str, selected: str, window_s: int, tier: int = FINE) -> str:
         """`function`_over_time, each row counted once, whatever engine this is."""

@@ -110,7 +110,7 @@ class SeriesIndex:
         self._highest = 0
         self._of_metric: dict[str, list[tuple[int, SeriesKey]]] = {}
         self._kinds: dict[str, Kind] = {}
-        self._selections: dict[tuple[str, Labels, tuple[str, ...]], Selection | None] = {}
+        self._selections: dict[tuple[str, Labels, Labels, tuple[str, ...]], Selection | None] = {}
 
     def keys(self, connection: sqlite3.Connection, generation: int, metric: str) -> list[SeriesKey]:
         """The series of a metric, sorted."""
@@ -122,7 +122,7 @@ class SeriesIndex:
         self, connection: sqlite3.Connection, generation: int, query: Query
     ) -> Selection | None:
         """The series that a query selects, in groups; None when there are none."""
-        wanted = (query.metric, query.where, query.by)
+        wanted = (query.metric, query.where, query.without, query.by)
         with self._lock:
             self._catch_up(connection, generation)
             if wanted not in self._selections:

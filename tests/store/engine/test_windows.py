@@ -33,6 +33,7 @@ def test_a_value_cannot_leave_its_quotes():
     assert selector("a", (("b.c", '"} or x{y="'),), 'h"') == (
         'a{b_c="\\"} or x{y=\\"",instance="h\\""}'
     )
+    assert selector("a", without=(("b.c", "x"), ("b.c", "y"))) == 'a{b_c!="x",b_c!="y"}'
     assert quoted("a\\b\nc") == '"a\\\\b\\nc"'
 
 
