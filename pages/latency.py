@@ -8,6 +8,7 @@ import dash_mantine_components as dmc
 from dash import html, register_page
 
 from components import panels, query, residual_table
+from components.findings import verdict
 from components.help import SUPPORT, TOO_FEW
 from components.live import LiveGraph, LivePage, Props, connect
 from components.tables import figure_table, swatch
@@ -17,6 +18,7 @@ from servescope.figures import theme, units
 from servescope.figures.distribution import DistributionPlot
 from servescope.figures.heat import HeatPlot
 from servescope.figures.lines import LinePlot
+from servescope.findings import findings, gathering
 from servescope.histogram import ERROR_BOUND
 from servescope.queries import latency, residual, traffic
 
@@ -81,15 +83,17 @@ GRAPHS: Final = (
 
 
 def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> Props:
-    """The tables of stages and routes over the span."""
+    """What is concluded of the span, and its tables of stages and routes."""
     within = units.text(context.store.capabilities().error_bound, "1")
     options = panels.listener_options("latency-listener", context) | {
         "latency-within": {"children": f"Percentiles ±{within}"}
     }
     if span is None:
         return options
+    found = findings(gathering.of_span(context, span, chosen[0]))
     return {
         **options,
+        "latency-verdict": {"children": verdict(found, "/latency")},
         "latency-stage-table": {"children": _stage_table(context, span, chosen[0])},
         "latency-route-table": {"children": _route_table(context, span, chosen[0])},
         "latency-residual": {
@@ -139,6 +143,7 @@ def layout(listener: object = "", **_query: object) -> html.Div:
     return panels.page_frame(
         PAGE,
         "Latency",
+        panels.judgement("latency-verdict"),
         panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
         panels.columns(
             panels.panel(

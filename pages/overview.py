@@ -20,12 +20,13 @@ from servescope import catalog
 from servescope.figures import theme, units
 from servescope.figures.lines import LinePlot
 from servescope.findings import findings, gathering, thresholds
+from servescope.findings.evidence import HostEvidence, TotalsEvidence
 from servescope.histogram import ERROR_BOUND, least_count
-from servescope.queries import comparison, fleet, host, latency, load, overview, ports, traffic
+from servescope.queries import comparison, fleet, host, latency, load, ports, traffic
 
 if TYPE_CHECKING:
+    from servescope.findings import Evidence
     from servescope.queries.context import QueryContext
-    from servescope.queries.rows import Signals
     from servescope.queries.span import Span
 
 register_page(
@@ -101,62 +102,85 @@ CARDS: Final = (
 
 
 def props(context: QueryContext, _span: Span | None, _filters: tuple[str, ...]) -> Props:
-    """The cards, the verdict and the listeners as they are now."""
-    now = overview.signals(context)
+    """The cards, the verdict and the listeners as they are now: all from the same evidence."""
+    evidence = gathering.moment(context)
     listeners = [one for one in context.process.listeners() if not one.is_temporary]
     is_busy = load.active_run(context) or comparison.active_comparison(context)
     hosts = fleet.table(context)
-    p50 = units.text(now.p50_s, "s")
-    cards = (
-        ("requests", now.requests_per_s, "{request}/s", "", f"mean of {now.seconds} s"),
-        ("errors", now.error_ratio, "1", thresholds.SERVER_ERRORS, f"5xx in {now.seconds} s"),
-        (
-            "p95",
-            now.p95_s,
-            "s",
-            thresholds.LATENCY,
-            f"{now.seconds} s; p50 {p50}",
-        ),
-        ("p99", now.p99_s, "s", thresholds.LATENCY, _support(now)),
-        ("connections", now.open_connections, "{connection}", "", "open now"),
-        ("cpu", now.cpu_utilization, "1", thresholds.CPU, _cpu_note(now)),
-        ("memory", now.memory_utilization, "1", thresholds.MEMORY, _memory_note(now)),
-    )
-    filled: Props = {}
-    for name, value, unit, threshold, note in cards:
-        state = card_state(threshold, value) if threshold else GOOD
-        filled |= stat(name, value, unit, state=state, note=note)
-    full = units.text(now.accept_queue_ratio, "1")
-    queue = card_state(thresholds.ACCEPT_QUEUE, now.accept_queue_ratio)
-    filled |= stat(
-        "queue", now.accept_queue_depth, "{connection}", state=queue, note=f"{full} of backlog"
-    )
-    return filled | {
+    return _cards(evidence) | {
         "overview-fleet-panel": {"style": SHOWN if hosts else HIDDEN},
         "overview-fleet": {"children": fleet_table(hosts)},
-        "overview-verdict": {"children": verdict(findings(gathering.moment(context)), "/")},
+        "overview-verdict": {"children": verdict(findings(evidence), "/")},
         "overview-listeners": {"children": listener_table(listeners)},
         "overview-start": {"display": "none" if is_busy else "block"},
     }
 
 
-def _support(now: Signals) -> str:
+def _cards(evidence: Evidence) -> Props:
+    now, host = evidence.totals or TotalsEvidence(), evidence.host or HostEvidence()
+    of_window = f"{evidence.window_s} s"
+    rate = None if now.requests is None else now.requests / evidence.window_s
+    errors = _ratio(now.server_errors, now.requests)
+    filled = _ratio(now.accept_queue_depth, now.accept_backlog)
+    cards = (
+        ("requests", rate, "{request}/s", "", None, f"mean of {of_window}"),
+        ("errors", errors, "1", thresholds.SERVER_ERRORS, errors, f"5xx in {of_window}"),
+        (
+            "p95",
+            now.p95_s,
+            "s",
+            thresholds.LATENCY,
+            now.p95_s,
+            f"{of_window}; p50 {units.text(now.p50_s, 's')}",
+        ),
+        ("p99", now.p99_s, "s", thresholds.LATENCY, now.p99_s, _support(now.requests, of_window)),
+        ("connections", now.open_connections, "{connection}", "", None, "open now"),
+        (
+            "queue",
+            now.accept_queue_depth,
+            "{connection}",
+            thresholds.ACCEPT_QUEUE,
+            filled,
+            f"{units.text(filled, '1')} of backlog",
+        ),
+        ("cpu", host.cpu_utilization, "1", thresholds.CPU, host.cpu_utilization, _cpu_note(host)),
+        (
+            "memory",
+            host.memory_utilization,
+            "1",
+            thresholds.MEMORY,
+            host.memory_utilization,
+            _memory_note(host),
+        ),
+    )
+    props: Props = {}
+    for name, value, unit, threshold, judged, note in cards:
+        state = card_state(threshold, judged) if threshold else GOOD
+        props |= stat(name, value, unit, state=state, note=note)
+    return props
+
+
+def _ratio(part: float | None, whole: float | None) -> float | None:
+    return part / whole if part is not None and whole else None
+
+
+def _support(requests: int | None, of_window: str) -> str:
     """Of how many requests the p99 is, or how many it lacks."""
-    least = least_count(0.99)
-    of = f"{now.requests:,} in {now.seconds} s"
-    return f"of {of}" if now.requests >= least else f"{of}; takes {least}"
+    least, number = least_count(0.99), requests or 0
+    of = f"{number:,} in {of_window}"
+    return f"of {of}" if number >= least else f"{of}; takes {least}"
 
 
-def _cpu_note(now: Signals) -> str:
-    if now.container_cpu_ratio is None:
-        return f"load {units.text(now.load_average, '')}"
-    return f"{units.text(now.container_cpu_ratio, '1')} of our limit"
+def _cpu_note(host: HostEvidence) -> str:
+    if host.container_cpu_ratio is None:
+        return f"load {units.text(host.load_average, '')}"
+    return f"{units.text(host.container_cpu_ratio, '1')} of our limit"
 
 
-def _memory_note(now: Signals) -> str:
-    if now.container_memory_ratio is None:
+def _memory_note(host: HostEvidence) -> str:
+    if host.container_memory_ratio is None:
         return "in use"
-    return f"{units.text(now.container_memory_ratio, '1')} of our limit"
+    return f"{units.text(host.container_memory_ratio, '1')} of our limit"
 
 
 METRICS: Final = (

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Final
 from dash import html, register_page
 
 from components import panels
+from components.findings import verdict
 from components.live import LiveGraph, LivePage, Props, connect
 from servescope import catalog
 from servescope.figures import theme, units
 from servescope.figures.lines import LinePlot
+from servescope.findings import PORTS, findings, gathering
 from servescope.queries import ports, traffic
 
 if TYPE_CHECKING:
@@ -98,7 +100,8 @@ COLUMNS: Final = (
 
 
 def props(context: QueryContext, _span: Span | None, _filters: tuple[str, ...]) -> Props:
-    """Every listening socket, as of two seconds ago at most."""
+    """What is concluded; every listening socket, as of two seconds ago at most."""
+    found = findings(gathering.at_ports(context), PORTS)
     rows = []
     for row in ports.sockets(context):
         filled = row.accept_queue_depth / row.backlog if row.backlog else 0.0
@@ -110,7 +113,10 @@ def props(context: QueryContext, _span: Span | None, _filters: tuple[str, ...]) 
                 "filled_text": units.text(filled, "1"),
             }
         )
-    return {"ports-sockets": {"rowData": rows}}
+    return {
+        "ports-verdict": {"children": verdict(found, "/ports")},
+        "ports-sockets": {"rowData": rows},
+    }
 
 
 METRICS: Final = (
@@ -134,6 +140,7 @@ def layout(**_query: str) -> html.Div:
     return panels.page_frame(
         PAGE,
         "Ports",
+        panels.judgement("ports-verdict"),
         panels.panel(
             "Listening sockets of this host",
             "Every TCP port somebody listens on; ours first. Processes of other users have no "

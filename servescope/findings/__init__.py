@@ -5,6 +5,6 @@ Pages, commands and reports say nothing about a measurement but what `findings` 
 
 from servescope.findings.evidence import Evidence
 from servescope.findings.finding import Figure, Finding, Severity
-from servescope.findings.judge import findings
+from servescope.findings.judge import EVERYTHING, PORTS, Topic, findings
 
-__all__ = ["Evidence", "Figure", "Finding", "Severity", "findings"]
+__all__ = ["EVERYTHING", "PORTS", "Evidence", "Figure", "Finding", "Severity", "Topic", "findings"]

@@ -23,7 +23,10 @@ class ListenerEvidence:
 
     name: str
     state: ListenerState = ListenerState.RUNNING
-    message: str = ""
+    message: str = ""  # why it failed, or in what it is not as it should be
+    port: int = 0  # 0: it has none, or it is not known
+    port_holder: str | None = None  # of a stopped one: who listens at its port; "": nobody
+    is_hosted: bool = True  # by a process of this data folder; else another server records it
     model: str = ""
     threads: int | None = None  # request threads of all its processes; None: the model has none
     busy_threads: float | None = None
@@ -37,12 +40,27 @@ class ListenerEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class TotalsEvidence:
+    """All listeners together over the window; a percentile of too few requests is None."""
+
+    requests: int | None = None
+    server_errors: int | None = None
+    p50_s: float | None = None
+    p95_s: float | None = None
+    p99_s: float | None = None
+    open_connections: float | None = None  # in the newest second
+    accept_queue_depth: float | None = None  # the deepest of all ports
+    accept_backlog: float | None = None  # of that port
+
+
+@dataclass(frozen=True, slots=True)
 class HostEvidence:
     """The hardware below the server, means over the window; shares are from 0 to 1."""
 
     cpu_utilization: float | None = None
     core_utilizations: Mapping[str, float] = field(default_factory=dict)  # by logical number
     memory_utilization: float | None = None
+    load_average: float | None = None
     container_cpu_ratio: float | None = None  # of the limit of our cgroup; None: none is set
     container_memory_ratio: float | None = None
 
@@ -123,6 +141,7 @@ class DashboardEvidence:
 
     age_s: float | None = None  # now minus the end of the newest second; None: there is none
     has_leader: bool | None = None
+    lost_requests: int = 0  # of the window: overwritten in a ring before they were collected
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,17 +153,44 @@ class FleetHostEvidence:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """All that is judged together: a moment, a run, a comparison, or several of them.
+class SpanListenerEvidence:
+    """One listener over the span of a page; `stages_s` are means of a request, by stage."""
 
-    `window_s`: how many seconds the figures of listeners and host cover.
+    name: str
+    requests: int = 0  # answered
+    server_errors: int = 0  # of these, with a status of 5xx
+    p95_s: float | None = None
+    stages_s: Mapping[str, float] = field(default_factory=dict)
+    queued_requests: float | None = None  # the most at a time
+
+    @property
+    def mean_s(self) -> float:
+        """Mean of a request: the sum of its stages."""
+        return sum(self.stages_s.values())
+
+
+@dataclass(frozen=True, slots=True)
+class SpanEvidence:
+    """The span that a page shows, narrowed to `listener` unless that is empty."""
+
+    listener: str = ""
+    listeners: Sequence[SpanListenerEvidence] = ()  # those with requests
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All that is judged together: a moment, a span, a run, a comparison, or several of them.
+
+    `window_s`: how many seconds the figures of listeners, totals and host cover.
     """
 
     window_s: int = 5
     dashboard: DashboardEvidence | None = None
     listeners: Sequence[ListenerEvidence] = ()
+    totals: TotalsEvidence | None = None
     host: HostEvidence | None = None
     fleet: Sequence[FleetHostEvidence] = ()
+    span: SpanEvidence | None = None
     run: RunEvidence | None = None
     clocks: ClocksEvidence | None = None
     contenders: Sequence[ContenderEvidence] = ()

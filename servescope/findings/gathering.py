@@ -6,7 +6,7 @@ import math
 import time
 from collections import defaultdict
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 
@@ -20,11 +20,14 @@ from servescope.findings.evidence import (
     HostEvidence,
     ListenerEvidence,
     RunEvidence,
+    SpanEvidence,
+    SpanListenerEvidence,
+    TotalsEvidence,
 )
-from servescope.histogram import quantiles
-from servescope.queries import container, fleet
-from servescope.queries.overview import WINDOW_S
+from servescope.histogram import BUCKETS, quantiles, supported_quantiles
+from servescope.queries import container, fleet, latency, ports, traffic
 from servescope.queries.span import Span
+from servescope.queries.traffic import STATUS
 from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerState
 from servescope.records.load import TERMINAL_STATES, TIMEOUT_S, RunState
 from servescope.store.query import Aggregation
@@ -32,14 +35,20 @@ from servescope.store.query import Aggregation
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from numpy.typing import NDArray
+
     from servescope.queries.context import QueryContext
     from servescope.queries.residual import Residual
+    from servescope.queries.rows import PortRow
     from servescope.records.comparisons import Comparison
     from servescope.records.listeners import ListenerStatus
     from servescope.records.load import LoadRun
     from servescope.store.query import Query
+    from servescope.store.results import TotalResult
 
-_STATUS: Final = "http.response.status_code"
+WINDOW_S: Final = 5
+"""Seconds that a moment covers: long enough not to flicker, short enough to be now."""
+
 _S_PER_MS: Final = 1e-3
 
 
@@ -50,52 +59,198 @@ def moment(context: QueryContext) -> Evidence:
     listed = tuple(one for one in statuses if not one.is_temporary)
     delay_s = context.store.capabilities().visibility_delay_s
     age_s = None if newest is None else max(time.time() - (newest + 1) - delay_s, 0.0)
-    dashboard = DashboardEvidence(age_s)
+    process = context.process
+    has_leader = process.is_leader() or process.leader_pid() is not None
+    dashboard = DashboardEvidence(age_s, has_leader if context.is_home else None)
     if newest is None:
-        stated = [ListenerEvidence(one.name, one.state, one.message) for one in listed]
+        stated = [_stated(one) for one in listed]
         return Evidence(WINDOW_S, dashboard, stated)
     span = Span(newest + 1 - WINDOW_S, newest + 1, 1)
-    measured = context.snapshots.keep(
+    measured, lost = context.snapshots.keep(
         ("evidence", newest, listed), lambda: _measured(context, span, listed)
     )
+    dashboard = replace(dashboard, lost_requests=lost)
     return replace(measured, dashboard=dashboard, fleet=_fleet(context))
 
 
-def _measured(context: QueryContext, span: Span, listed: tuple[ListenerStatus, ...]) -> Evidence:
-    requests, errors, p95 = _answers(context, span)
-    busy = _gauges(context, span.query(catalog.BUSY_THREADS, by=("listener",)), Aggregation.AVG)
-    queued = _gauges(
-        context, span.query(catalog.QUEUED_REQUESTS, by=("listener",)), Aggregation.MAX
+def at_ports(context: QueryContext) -> Evidence:
+    """The same moment, with who listens at the ports of listeners that are stopped."""
+    evidence = moment(context)
+    if all(one.state is not ListenerState.STOPPED for one in evidence.listeners):
+        return evidence
+    ours = {one.pid for one in context.process.listeners()}
+    holders = {
+        row.port: _holder(row)
+        for row in ports.sockets(context)
+        # A table of two seconds ago may hold a socket that our own process has closed since.
+        if row.listener or row.pid not in ours
+    }
+    return replace(
+        evidence,
+        listeners=tuple(
+            replace(one, port_holder=holders.get(one.port, ""))
+            if one.state is ListenerState.STOPPED
+            else one
+            for one in evidence.listeners
+        ),
     )
+
+
+def _holder(row: PortRow) -> str:
+    """Who listens, in words."""
+    if row.listener:
+        return f"listener {row.listener}"
+    process = row.process or "another process"
+    return f"{process} (pid {row.pid})" if row.pid else process
+
+
+def _stated(status: ListenerStatus) -> ListenerEvidence:
+    """A listener as the control tables have it."""
+    return ListenerEvidence(
+        status.name,
+        status.state,
+        status.message,
+        status.port,
+        model=status.model,
+        threads=_threads(status),
+    )
+
+
+def _measured(
+    context: QueryContext, span: Span, listed: tuple[ListenerStatus, ...]
+) -> tuple[Evidence, int]:
+    """The evidence of a moment, and how many requests of it were lost."""
+    answers = _answers(context.store.total(span.query(catalog.REQUEST_DURATION, by=_ANSWERS)))
+    busy = _gauges(context, span.query(catalog.BUSY_THREADS, by=_LISTENER), Aggregation.AVG)
+    queued = _gauges(context, span.query(catalog.QUEUED_REQUESTS, by=_LISTENER), Aggregation.MAX)
     depths, backlogs = (
         _gauges(context, span.query(metric, by=("port",)), Aggregation.MAX)
         for metric in (catalog.ACCEPT_QUEUE_DEPTH, catalog.ACCEPT_QUEUE_BACKLOG)
     )
-    kernel_waits = _kernel_waits(context, span)
-    known = {one.name: one for one in listed}
-    names = [*known, *(name for name in requests if name not in known and not context.is_home)]
+    stages = _stage_means(latency.stage_totals(context, span))
+    stated = {one.name: _stated(one) for one in listed}
+    # Those of other servers, which record by our middleware, or of another host.
+    recorded = {name: ListenerEvidence(name, is_hosted=False) for name in answers}
     found = []
-    for name in names:
-        status = known.get(name)
-        port = str(status.port) if status else ""
+    for name, one in (recorded | stated).items():
+        of_window = answers.get(name, _NO_ANSWERS)
         found.append(
-            ListenerEvidence(
-                name,
-                status.state if status else ListenerState.RUNNING,
-                status.message if status else "",
-                status.model if status else "",
-                _threads(status) if status else None,
-                busy.get(name),
-                queued.get(name),
-                requests.get(name, 0),
-                errors.get(name, 0),
-                p95.get(name),
-                kernel_waits.get(name),
-                depths.get(port),
-                backlogs.get(port),
+            replace(
+                one,
+                busy_threads=busy.get(name),
+                queued_requests=queued.get(name),
+                requests=of_window.requests,
+                server_errors=of_window.server_errors,
+                p95_s=of_window.p95_s,
+                kernel_wait_s=stages.get(name, {}).get("kernel"),
+                accept_queue_depth=depths.get(str(one.port)),
+                accept_backlog=backlogs.get(str(one.port)),
             )
         )
-    return Evidence(WINDOW_S, None, tuple(found), _host(context, span))
+    totals = _totals(context, span, answers, depths, backlogs)
+    lost = context.store.total(span.query(catalog.RING_LOST)).count.sum()
+    evidence = Evidence(WINDOW_S, None, tuple(found), totals, _host(context, span))
+    return evidence, round(float(lost))
+
+
+class _Answers(NamedTuple):
+    """Answers of one listener over a span."""
+
+    requests: int
+    server_errors: int
+    buckets: NDArray[np.int64]
+
+    @property
+    def p95_s(self) -> float | None:
+        """Of few requests their slowest."""
+        (p95,) = quantiles(self.buckets, (0.95,)).tolist()
+        return None if math.isnan(p95) else p95
+
+
+_LISTENER: Final = ("listener",)
+_ANSWERS: Final = ("listener", STATUS)
+_NO_ANSWERS: Final = _Answers(0, 0, np.zeros(BUCKETS, np.int64))
+
+
+def _answers(total: TotalResult) -> dict[str, _Answers]:
+    """Answers by listener, of the listeners that gave some.
+
+    The groups of `total` are a listener, then a status, with other labels between them or none.
+    """
+    found: dict[str, _Answers] = {}
+    for (name, *_, status), count, buckets in zip(
+        total.groups, total.count, total.buckets, strict=True
+    ):
+        number = round(float(count))
+        if number:
+            so_far = found.get(name, _NO_ANSWERS)
+            found[name] = _Answers(
+                so_far.requests + number,
+                so_far.server_errors + (number if status.startswith("5") else 0),
+                so_far.buckets + buckets,
+            )
+    return found
+
+
+def _stage_means(total: TotalResult) -> dict[str, dict[str, float]]:
+    """Mean seconds of each stage of a request, by listener."""
+    found: dict[str, dict[str, float]] = defaultdict(dict)
+    for (name, stage), count, sum_s in zip(total.groups, total.count, total.sum_s, strict=True):
+        if count:
+            found[name][stage] = float(sum_s) / float(count)
+    return found
+
+
+def _totals(
+    context: QueryContext,
+    span: Span,
+    answers: Mapping[str, _Answers],
+    depths: Mapping[str, float],
+    backlogs: Mapping[str, float],
+) -> TotalsEvidence:
+    all_buckets = np.sum([_NO_ANSWERS.buckets, *(one.buckets for one in answers.values())], axis=0)
+    p50, p95, p99 = (
+        None if math.isnan(value) else value
+        for value in supported_quantiles(all_buckets, (0.5, 0.95, 0.99)).tolist()
+    )
+    deepest = max(depths, key=lambda port: depths[port], default="")
+    opened = context.store.aggregate(span.query(catalog.OPEN_CONNECTIONS), Aggregation.AVG)
+    known = opened.values[0][~np.isnan(opened.values[0])] if len(opened.values) else np.empty(0)
+    return TotalsEvidence(
+        sum(one.requests for one in answers.values()),
+        sum(one.server_errors for one in answers.values()),
+        p50,
+        p95,
+        p99,
+        float(known[-1]) if known.size else None,
+        depths.get(deepest),
+        backlogs.get(deepest),
+    )
+
+
+def of_span(context: QueryContext, span: Span, listener: str = "") -> Evidence:
+    """The span of a page, of one listener or of all that answered in it."""
+    answers = _answers(traffic.route_totals(context, span, listener))
+    stages = _stage_means(latency.stage_totals(context, span, listener))
+    where = traffic.of_listener(listener)
+    query = span.query(catalog.QUEUED_REQUESTS, by=_LISTENER, where=where)
+    queued = _gauges(context, query, Aggregation.MAX)
+    return Evidence(
+        span=SpanEvidence(
+            listener,
+            tuple(
+                SpanListenerEvidence(
+                    name,
+                    one.requests,
+                    one.server_errors,
+                    one.p95_s,
+                    stages.get(name, {}),
+                    queued.get(name),
+                )
+                for name, one in sorted(answers.items())
+            ),
+        )
+    )
 
 
 def _fleet(context: QueryContext) -> tuple[FleetHostEvidence, ...]:
@@ -117,34 +272,6 @@ def _threads(status: ListenerStatus) -> int | None:
     return options.threads
 
 
-def _answers(
-    context: QueryContext, span: Span
-) -> tuple[Mapping[str, int], Mapping[str, int], Mapping[str, float]]:
-    """Answers, server errors among them, and p95, by listener."""
-    total = context.store.total(span.query(catalog.REQUEST_DURATION, by=("listener", _STATUS)))
-    requests: dict[str, int] = defaultdict(int)
-    errors: dict[str, int] = defaultdict(int)
-    buckets: dict[str, np.ndarray] = {}
-    for (name, status), count, counts in zip(total.groups, total.count, total.buckets, strict=True):
-        requests[name] += round(float(count))
-        errors[name] += round(float(count)) if status.startswith("5") else 0
-        buckets[name] = buckets[name] + counts if name in buckets else counts
-    p95 = {name: float(quantiles(counts, (0.95,))[0]) for name, counts in buckets.items()}
-    return requests, errors, {name: value for name, value in p95.items() if not math.isnan(value)}
-
-
-def _kernel_waits(context: QueryContext, span: Span) -> dict[str, float]:
-    """Mean wait in the kernel, seconds, by listener."""
-    total = context.store.total(
-        span.query(catalog.STAGE_DURATION, by=("listener",), where=(("stage", "kernel"),))
-    )
-    return {
-        name: float(sum_s) / float(count)
-        for (name,), count, sum_s in zip(total.groups, total.count, total.sum_s, strict=True)
-        if count
-    }
-
-
 def _gauges(context: QueryContext, query: Query, aggregation: Aggregation) -> dict[str, float]:
     """A gauge over the whole span by its one label: its mean, or its most."""
     found = context.store.aggregate(query, aggregation)
@@ -163,11 +290,13 @@ def _host(context: QueryContext, span: Span) -> HostEvidence:
     memory = _gauges(
         context, span.query(catalog.MEMORY_UTILIZATION, by=("instance",)), Aggregation.AVG
     )
+    load = _gauges(context, span.query(catalog.LOAD_AVERAGE, by=("instance",)), Aggregation.AVG)
     memory_limit, cpu_limit = container.limits(context)
     return HostEvidence(
         cores.pop("all", None),
         cores,
         next(iter(memory.values()), None),
+        next(iter(load.values()), None),
         cpu_limit.ratio if cpu_limit else None,
         memory_limit.ratio if memory_limit else None,
     )

@@ -2,43 +2,74 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
 
 from servescope.findings import moment
 from servescope.findings.clocks import clocks
 from servescope.findings.comparison import comparison
+from servescope.findings.evidence import Evidence
 from servescope.findings.finding import Finding, Severity
 from servescope.findings.load_run import load_run
+from servescope.findings.span import span
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+Judgement = Callable[[Evidence], Iterable[Finding]]
 
-    from servescope.findings.evidence import Evidence
 
-JUDGEMENTS: Final[tuple[Callable[[Evidence], Iterable[Finding]], ...]] = (
-    moment.data,
-    moment.listener_states,
-    moment.request_threads,
-    moment.accept_queues,
-    moment.server_errors,
-    moment.latencies,
-    moment.kernel_waits,
-    moment.hardware,
-    moment.silent_hosts,
-    load_run,
-    clocks,
-    comparison,
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """Judgements that one place shows together.
+
+    `nothing_wrong` gives the sentence for when none of them is BAD, WARN or UNKNOWN: it may claim
+    no more than these judgements looked at.
+    """
+
+    judgements: tuple[Judgement, ...]
+    nothing_wrong: Callable[[Evidence], Finding | None]
+
+
+EVERYTHING: Final = Topic(
+    (
+        moment.data,
+        moment.lost_requests,
+        moment.listener_states,
+        moment.request_threads,
+        moment.accept_queues,
+        moment.server_errors,
+        moment.latencies,
+        moment.kernel_waits,
+        moment.hardware,
+        moment.silent_hosts,
+        span,
+        load_run,
+        clocks,
+        comparison,
+    ),
+    moment.nothing_wrong,
+)
+
+PORTS: Final = Topic(
+    (
+        moment.data,
+        moment.listener_states,
+        moment.stopped_listeners,
+        moment.remarks,
+        moment.accept_queues,
+        moment.request_threads,
+        moment.kernel_waits,
+    ),
+    moment.ports_well,
 )
 
 
-def findings(evidence: Evidence) -> list[Finding]:
-    """All findings of the evidence, the most urgent first; among equals in the order of JUDGEMENTS.
+def findings(evidence: Evidence, topic: Topic = EVERYTHING) -> list[Finding]:
+    """All findings of the topic, the most urgent first; among equals in the order of judgements.
 
-    Pure: the same evidence gives the same findings. A moment without a finding that is BAD, WARN or
-    UNKNOWN gets the one that says so.
+    Pure: the same evidence gives the same findings.
     """
-    found = [one for judgement in JUDGEMENTS for one in judgement(evidence)]
+    found = [one for judgement in topic.judgements for one in judgement(evidence)]
     if all(one.severity in {Severity.NOTE, Severity.GOOD} for one in found):
-        well = moment.nothing_wrong(evidence)
+        well = topic.nothing_wrong(evidence)
         found += [well] if well is not None else []
     return sorted(found, key=lambda one: one.severity.rank)

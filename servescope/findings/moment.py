@@ -64,6 +64,22 @@ def data(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
+def lost_requests(evidence: Evidence) -> Iterator[Finding]:
+    """Requests that no figure contains, since the collector came too late for them."""
+    lost = evidence.dashboard.lost_requests if evidence.dashboard is not None else 0
+    if lost and is_of_now(evidence):
+        was = "1 request was" if lost == 1 else f"{lost:,} requests were"
+        yield Finding(
+            Severity.WARN,
+            "requests-lost",
+            "data",
+            f"{was} overwritten before the collector read them in the last {evidence.window_s} s: "
+            "counts and rates are too low by so many.",
+            (Figure("overwritten", lost, "{request}"),),
+            "/",
+        )
+
+
 def listener_states(evidence: Evidence) -> Iterator[Finding]:
     """Listeners that should run and do not."""
     for one in evidence.listeners:
@@ -75,6 +91,49 @@ def listener_states(evidence: Evidence) -> Iterator[Finding]:
                 f"listener {one.name}",
                 f"Listener {one.name} does not run: {reason}.",
                 (),
+                "/servers",
+            )
+
+
+def stopped_listeners(evidence: Evidence) -> Iterator[Finding]:
+    """What clients meet at the port of a listener that a person stopped."""
+    for one in evidence.listeners:
+        if one.state is not ListenerState.STOPPED or not one.port or one.port_holder is None:
+            continue
+        figures = (Figure("port", one.port),)
+        subject = f"listener {one.name}"
+        if one.port_holder:
+            yield Finding(
+                Severity.WARN,
+                "stopped-port-taken",
+                subject,
+                f"Listener {one.name} is stopped, and port :{one.port} is taken by "
+                f"{one.port_holder}.",
+                figures,
+                "/servers",
+            )
+        else:
+            yield Finding(
+                Severity.NOTE,
+                "not-listening",
+                subject,
+                f"Listener {one.name} is stopped: nobody listens at port :{one.port}, so "
+                "connections to it are refused.",
+                figures,
+                "/servers",
+            )
+
+
+def remarks(evidence: Evidence) -> Iterator[Finding]:
+    """In what a listener that runs is not as it was asked for, such as its port."""
+    for one in evidence.listeners:
+        if one.state is ListenerState.RUNNING and one.message:
+            yield Finding(
+                Severity.NOTE,
+                "not-as-asked",
+                f"listener {one.name}",
+                f"Listener {one.name}: {one.message.rstrip('.')}.",
+                (Figure("port", one.port),),
                 "/servers",
             )
 
@@ -296,29 +355,53 @@ def nothing_wrong(evidence: Evidence) -> Finding | None:
     """The sentence for a moment without a worse finding; None where nothing can be said."""
     if evidence.dashboard is None or not is_of_now(evidence):
         return None
-    running = [one for one in evidence.listeners if one.state is ListenerState.RUNNING]
-    stopped = [one.name for one in evidence.listeners if one.state is ListenerState.STOPPED]
-    requests = sum(one.requests for one in running)
-    told = f"Nothing wrong was found in the last {evidence.window_s} s: "
-    told += f"{len(running)} of {_count(len(evidence.listeners), 'listener')} "
-    told += "runs" if len(evidence.listeners) == 1 else "run"
+    said, judged = _running(evidence), _current(evidence)
+    requests = sum(one.requests for one in judged)
+    if requests:
+        slowest = max((one for one in judged if one.p95_s is not None), key=_p95, default=None)
+        said.append(f"{_count(requests, 'request')} {'was' if requests == 1 else 'were'} answered")
+        if slowest is not None:
+            said.append(f"p95 {units.text(slowest.p95_s, 's')} at most")
+    told = ", ".join(said) if requests else ", and ".join([*said, "no request came"])
+    return _well(evidence, "nothing-wrong", told, Figure("answers", requests, "{request}"))
+
+
+def ports_well(evidence: Evidence) -> Finding | None:
+    """The same of the ports alone."""
+    if evidence.dashboard is None or not is_of_now(evidence):
+        return None
+    said = _running(evidence)
+    depths = [one.accept_queue_depth for one in _current(evidence)]
+    known = [depth for depth in depths if depth is not None]
+    if known:
+        most = round(max(known))
+        said.append(
+            f"at most {_count(most, 'connection')} waited at a time to be accepted"
+            if most
+            else "no connection waited to be accepted"
+        )
+    if not said:
+        return None
+    figure = Figure("waiting, most", max(known, default=None), "{connection}")
+    return _well(evidence, "ports-well", ", ".join(said), figure, " at the ports")
+
+
+def _running(evidence: Evidence) -> list[str]:
+    """How many of the listeners hosted here run; nothing where none is."""
+    hosted = [one for one in evidence.listeners if one.is_hosted]
+    if not hosted:
+        return []
+    running = sum(one.state is ListenerState.RUNNING for one in hosted)
+    stopped = [one.name for one in hosted if one.state is ListenerState.STOPPED]
+    told = f"{running} of {_count(len(hosted), 'listener')} {'runs' if len(hosted) == 1 else 'run'}"
     if stopped:
         told += f" ({', '.join(stopped)} {'is' if len(stopped) == 1 else 'are'} stopped)"
-    if requests:
-        slowest = max((one for one in running if one.p95_s is not None), key=_p95, default=None)
-        told += f", {_count(requests, 'request')} {'was' if requests == 1 else 'were'} answered"
-        if slowest is not None:
-            told += f", p95 {units.text(slowest.p95_s, 's')} at most"
-    else:
-        told += ", and no request came"
-    return Finding(
-        Severity.GOOD,
-        "nothing-wrong",
-        "servers",
-        f"{told}.",
-        (Figure("answers", requests, "{request}"),),
-        "/",
-    )
+    return [told]
+
+
+def _well(evidence: Evidence, code: str, told: str, figure: Figure, where: str = "") -> Finding:
+    sentence = f"Nothing wrong was found{where} in the last {evidence.window_s} s: {told}."
+    return Finding(Severity.GOOD, code, "servers", sentence, (figure,), "/")
 
 
 def max_of(one: Severity, other: Severity) -> Severity:

@@ -16,6 +16,7 @@ from servescope.store.query import Aggregation
 if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
+    from servescope.store.results import TotalResult
 
 QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
 OVERVIEW_QUANTILES: Final = ("p50", "p95", "p99")
@@ -55,20 +56,33 @@ def stage_means(context: QueryContext, span: Span, listener: str = "") -> Lines:
     return Lines(found.times, STAGES, values, "s", found.actual_step)
 
 
+def stage_totals(context: QueryContext, span: Span, listener: str = "") -> TotalResult:
+    """Durations over the whole span, by listener and stage."""
+    query = span.query(
+        catalog.STAGE_DURATION, by=("listener", "stage"), where=of_listener(listener)
+    )
+    return context.snapshots.get(
+        ("stage totals", span, listener), lambda: context.store.total(query)
+    )
+
+
 def stages(context: QueryContext, span: Span, listener: str = "") -> list[StageRow]:
     """Each stage over the whole span, in the order in which a request meets them."""
-    query = span.query(catalog.STAGE_DURATION, by=("stage",), where=of_listener(listener))
-    total = context.store.total(query)
-    index = {group[0]: position for position, group in enumerate(total.groups)}
-    means = {
-        stage: float(total.sum_s[index[stage]] / total.count[index[stage]])
+    total = stage_totals(context, span, listener)
+    of_stage = {
+        stage: [at for at, group in enumerate(total.groups) if group[1] == stage]
         for stage in STAGES
-        if stage in index and total.count[index[stage]]
+    }
+    means = {
+        stage: float(total.sum_s[at].sum() / total.count[at].sum())
+        for stage, at in of_stage.items()
+        if total.count[at].sum()
     }
     whole = sum(means.values()) or 1.0
     rows = []
     for stage, mean in means.items():
-        p50, p95, p99 = supported_quantiles(total.buckets[index[stage]], (0.5, 0.95, 0.99))
+        buckets = total.buckets[of_stage[stage]].sum(axis=0)
+        p50, p95, p99 = supported_quantiles(buckets, (0.5, 0.95, 0.99))
         rows.append(StageRow(stage, mean, float(p50), float(p95), float(p99), mean / whole))
     return rows
 

@@ -53,27 +53,6 @@ class Distribution:
 
 
 @dataclass(frozen=True, slots=True)
-class Signals:
-    """The overview's cards: means over the last seconds that have a frame; None: no data yet."""
-
-    seconds: int  # how many seconds these figures cover
-    requests: int = 0  # in these seconds
-    requests_per_s: float | None = None
-    error_ratio: float | None = None  # 5xx over all
-    p50_s: float | None = None  # of too few requests a percentile is None
-    p95_s: float | None = None
-    p99_s: float | None = None
-    open_connections: float | None = None  # in the newest second
-    accept_queue_depth: float | None = None  # the deepest of our ports, maximum of these seconds
-    accept_queue_ratio: float | None = None  # depth over backlog of that port
-    cpu_utilization: float | None = None
-    memory_utilization: float | None = None
-    load_average: float | None = None
-    container_cpu_ratio: float | None = None  # of the limit of our cgroup; None: none is set
-    container_memory_ratio: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class ContainerLimit:
     """A limit that a cgroup sets, in bytes or CPUs, newest reading; `of` is the host's own."""
 

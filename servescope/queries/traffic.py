@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
     from servescope.records.metrics import Labels
+    from servescope.store.results import TotalResult
 
 STATUS_CLASSES: Final = ("2xx", "3xx", "4xx", "5xx")
 TOP_ROUTES: Final = 8
@@ -111,11 +112,18 @@ def bytes_by_listener(context: QueryContext, span: Span) -> Lines:
     return joined([renamed(received, "{} received"), renamed(sent, "{} sent")])
 
 
-def routes(context: QueryContext, span: Span, listener: str = "") -> list[RouteRow]:
-    """Every method and route of the span, the busiest first."""
+def route_totals(context: QueryContext, span: Span, listener: str = "") -> TotalResult:
+    """Durations over the whole span, by listener, method, route and status."""
     labels = (LISTENER, METHOD, ROUTE, STATUS)
     query = span.query(catalog.REQUEST_DURATION, by=labels, where=of_listener(listener))
-    total = context.store.total(query)
+    return context.snapshots.get(
+        ("route totals", span, listener), lambda: context.store.total(query)
+    )
+
+
+def routes(context: QueryContext, span: Span, listener: str = "") -> list[RouteRow]:
+    """Every method and route of the span, the busiest first."""
+    total = route_totals(context, span, listener)
     grouped: dict[tuple[str, ...], list[int]] = {}
     for index, group in enumerate(total.groups):
         if total.count[index]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
+from servescope.findings import EVERYTHING, PORTS, Topic
 from servescope.findings.evidence import (
     ClocksEvidence,
     ContenderEvidence,
@@ -14,6 +15,8 @@ from servescope.findings.evidence import (
     HostEvidence,
     ListenerEvidence,
     RunEvidence,
+    SpanEvidence,
+    SpanListenerEvidence,
 )
 from servescope.records.listeners import ListenerState
 from servescope.records.load import RunState
@@ -60,6 +63,7 @@ class Case(NamedTuple):
 
     evidence: Evidence
     expected: dict[str, tuple[str, str]]
+    topic: Topic = EVERYTHING
 
 
 def moment(*listeners: ListenerEvidence, **others: Any) -> Evidence:
@@ -269,6 +273,29 @@ MOMENTS: Final = {
         moment(SERVING, fleet=(FleetHostEvidence("old", 90_000.0), FleetHostEvidence("west", 1.0))),
         {"nothing-wrong": WELL},
     ),
+    "another server's answers count, and it is no listener of ours": Case(
+        moment(SERVING, replace(LOOP, is_hosted=False)),
+        {"nothing-wrong": ("good", "1 of 1 listener runs, 1,500 requests were answered")},
+    ),
+    "another host, which hosts nothing that we know": Case(
+        moment(replace(SERVING, is_hosted=False)),
+        {"nothing-wrong": ("good", "in the last 5 s: 1,000 requests were answered, p95")},
+    ),
+    "another host, idle": Case(
+        moment(), {"nothing-wrong": ("good", "in the last 5 s: no request came.")}
+    ),
+    "requests were lost before they were collected": Case(
+        moment(SERVING, dashboard=replace(CURRENT, lost_requests=8_192)),
+        {"requests-lost": ("warn", "8,192 requests were overwritten before the collector read")},
+    ),
+    "requests were lost long ago": Case(
+        moment(SERVING, dashboard=DashboardEvidence(age_s=9.0, lost_requests=5)),
+        {"stale-data": ("unknown", "9 s old")},
+    ),
+    "a listener that a person stopped is no matter of the overview": Case(
+        moment(SERVING, replace(LOOP, state=ListenerState.STOPPED, port=8001, port_holder="")),
+        {"nothing-wrong": ("good", "1 of 2 listeners run (asgi is stopped)")},
+    ),
     "overload shows all that goes with it": Case(
         moment(
             replace(
@@ -285,6 +312,158 @@ MOMENTS: Final = {
             "slow": ("bad", "12.9 s"),
             "cpu": ("warn", "93 %"),
         },
+    ),
+}
+
+AT_PORT: Final = replace(SERVING, port=5555, accept_queue_depth=0.0, accept_backlog=128.0)
+STOPPED: Final = replace(LOOP, state=ListenerState.STOPPED, port=8001)
+
+
+def ports(*listeners: ListenerEvidence, expected: dict[str, tuple[str, str]]) -> Case:
+    """A moment as the page Ports judges it."""
+    return Case(moment(*listeners), expected, PORTS)
+
+
+AT_PORTS: Final = {
+    "ports: nothing waits": ports(
+        AT_PORT,
+        LOOP,
+        expected={"ports-well": ("good", "2 of 2 listeners run, no connection waited")},
+    ),
+    "ports: some wait for a moment": ports(
+        replace(AT_PORT, accept_queue_depth=2.0),
+        expected={"ports-well": ("good", "at most 2 connections waited at a time to be accepted")},
+    ),
+    "ports: no queue is measured": ports(
+        LOOP, expected={"ports-well": ("good", "at the ports in the last 5 s: 1 of 1 listener")}
+    ),
+    "ports: slow answers are no matter of the ports": ports(
+        replace(AT_PORT, p95_s=12.0, server_errors=500),
+        expected={"ports-well": ("good", "1 of 1 listener runs")},
+    ),
+    "ports: the accept queue is full": ports(
+        replace(AT_PORT, accept_queue_depth=129.0),
+        expected={"accept-queue": ("bad", "is full (129 of 128)")},
+    ),
+    "ports: all threads are busy": ports(
+        replace(AT_PORT, busy_threads=8.0, queued_requests=400.0),
+        expected={"threads-exhausted": ("bad", "8 of 8 request threads are busy")},
+    ),
+    "ports: a stopped listener's clients are refused": ports(
+        AT_PORT,
+        replace(STOPPED, port_holder=""),
+        expected={
+            "not-listening": ("note", "nobody listens at port :8001, so connections to it are"),
+            "ports-well": ("good", "1 of 2 listeners run (asgi is stopped)"),
+        },
+    ),
+    "ports: a stopped listener's port is taken": ports(
+        replace(STOPPED, port_holder="nginx (pid 12)"),
+        expected={
+            "stopped-port-taken": ("warn", "is stopped, and port :8001 is taken by nginx (pid 12).")
+        },
+    ),
+    "ports: a stopped listener had any free port": ports(
+        AT_PORT,
+        replace(STOPPED, port=0, port_holder=""),
+        expected={"ports-well": ("good", "(asgi is stopped)")},
+    ),
+    "ports: a listener failed": ports(
+        replace(LOOP, state=ListenerState.FAILED, message="port 8001 is held by nginx (pid 12)"),
+        expected={"listener-down": ("bad", "does not run: port 8001 is held by nginx (pid 12).")},
+    ),
+    "ports: a listener kept its port": ports(
+        replace(AT_PORT, message="port 80 is held by nginx (pid 12); still on port 5555"),
+        expected={
+            "not-as-asked": ("note", "Listener wsgi: port 80 is held by nginx (pid 12); still on"),
+            "ports-well": ("good", "1 of 1 listener runs"),
+        },
+    ),
+    "ports: old data": Case(
+        moment(AT_PORT, dashboard=DashboardEvidence(age_s=30.0)),
+        {"stale-data": ("unknown", "30 s old")},
+        PORTS,
+    ),
+}
+
+QUICK: Final = SpanListenerEvidence(
+    "wsgi", 6_000, 0, 0.003, {"kernel": 2e-5, "read": 1e-5, "queue": 1e-4, "app": 1e-3}, 1.0
+)
+SLOW_APP: Final = replace(
+    QUICK, p95_s=1.4, stages_s={"kernel": 2e-5, "queue": 1e-4, "app": 1.2, "write": 1e-4}
+)
+
+
+def span(*listeners: SpanListenerEvidence, listener: str = "") -> Evidence:
+    """The span that the page Latency shows."""
+    return Evidence(span=SpanEvidence(listener, listeners))
+
+
+SPANS: Final = {
+    "a span: nothing was slow": Case(
+        span(QUICK), {"span-well": ("good", "6,000 requests were answered, p95 3 ms at most.")}
+    ),
+    "a span: nothing was slow at two listeners": Case(
+        span(QUICK, replace(QUICK, name="asgi", p95_s=0.01)),
+        {"span-well": ("good", "12,000 requests were answered, p95 of each listener 10 ms at")},
+    ),
+    "a span: too few for a percentile": Case(
+        span(replace(QUICK, requests=1)), {"span-well": ("good", "span: 1 request was answered.")}
+    ),
+    "a span: no request": Case(
+        span(), {"span-empty": ("unknown", "No request was answered in this span")}
+    ),
+    "a span: no request to the chosen listener": Case(
+        span(listener="asgi"), {"span-empty": ("unknown", "No request to listener asgi was")}
+    ),
+    "a span: the app was slow": Case(
+        span(SLOW_APP),
+        {
+            "span-slow": (
+                "warn",
+                (
+                    "took 1.4 s or longer in this span. On average they spent 1.2 s of 1.2 s in "
+                    "the app until its response head was ready."
+                ),
+            )
+        },
+    ),
+    "a span: few requests, slow": Case(
+        span(replace(SLOW_APP, requests=3, p95_s=11.0)),
+        {"span-slow": ("bad", "The slowest of 3 requests to listener wsgi in this span took 11 s")},
+    ),
+    "a span: the client took its answer slowly": Case(
+        span(replace(SLOW_APP, stages_s={"app": 0.01, "write": 1.3})),
+        {"span-slow": ("warn", "handed to the kernel, as fast as the client took it")},
+    ),
+    "a span: no stage is most of it": Case(
+        span(replace(SLOW_APP, stages_s={"app": 0.4, "body": 0.4, "write": 0.4})),
+        {"span-slow": ("warn", "took 1.4 s or longer in this span.")},
+    ),
+    "a span: requests waited for a thread": Case(
+        span(replace(QUICK, stages_s={"queue": 0.4, "app": 0.2}, queued_requests=80.0)),
+        {
+            "span-thread-wait": (
+                "warn",
+                "waited 400 ms on average for a request thread in this span, 80 at a time at most.",
+            )
+        },
+    ),
+    "a span: requests waited for a thread, and the queue was not measured": Case(
+        span(replace(QUICK, stages_s={"queue": 4.0}, queued_requests=None)),
+        {"span-thread-wait": ("bad", "for a request thread in this span.")},
+    ),
+    "a span: requests waited in the kernel": Case(
+        span(replace(QUICK, stages_s={"kernel": 0.3, "app": 0.01})),
+        {"span-kernel-wait": ("warn", "waited 300 ms on average in the kernel in this span")},
+    ),
+    "a span: answers were errors": Case(
+        span(replace(QUICK, server_errors=600)),
+        {"span-errors": ("bad", "600 of 6,000 answers of listener wsgi in this span were server")},
+    ),
+    "a span: one listener was slow, the other not": Case(
+        span(replace(QUICK, name="asgi"), SLOW_APP),
+        {"span-slow": ("warn", "to listener wsgi took 1.4 s")},
     ),
 }
 
@@ -573,4 +752,12 @@ COMPARISONS: Final = {
     "none has been measured": Case(models(), {}),
 }
 
-CASES: Final = MOMENTS | RUNS | CLOCKS | COMPARISONS
+GROUPS: Final = {
+    "A moment": MOMENTS,
+    "The ports": AT_PORTS,
+    "A page's span": SPANS,
+    "A load run": RUNS,
+    "The two clocks": CLOCKS,
+    "A comparison": COMPARISONS,
+}
+CASES: Final = {name: case for group in GROUPS.values() for name, case in group.items()}

@@ -20,8 +20,8 @@ FIGURELESS = {"listener-down", "run-failed", "nothing-sent", "latency-incomparab
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_evidence_gives_its_findings_and_no_others(name: str):
-    evidence, expected = CASES[name]
-    found = findings(evidence)
+    evidence, expected, topic = CASES[name]
+    found = findings(evidence, topic)
     assert {one.code: one.severity.value for one in found} == {
         code: state for code, (state, _) in expected.items()
     }, [one.sentence for one in found]
@@ -31,7 +31,7 @@ def test_the_evidence_gives_its_findings_and_no_others(name: str):
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_finding_is_a_sentence_with_figures_and_a_link(name: str):
-    for one in findings(CASES[name].evidence):
+    for one in findings(CASES[name].evidence, CASES[name].topic):
         assert re.fullmatch(r"[A-Za-z\d].*\.", one.sentence), one.sentence
         assert one.evidence or one.code in FIGURELESS, one.code
         assert one.link.startswith("/")
@@ -44,7 +44,8 @@ def test_there_are_at_least_sixty_cases():
 
 @pytest.mark.parametrize("name", CASES)
 def test_the_most_urgent_comes_first(name: str):
-    ranks = [one.severity.rank for one in findings(CASES[name].evidence)]
+    case = CASES[name]
+    ranks = [one.severity.rank for one in findings(case.evidence, case.topic)]
     assert ranks == sorted(ranks)
 
 

@@ -1,5 +1,7 @@
 """Evidence is what the store and the control tables hold."""
 
+import os
+import socket
 import time
 from dataclasses import replace
 
@@ -9,9 +11,17 @@ import pytest
 from servescope import catalog, histogram
 from servescope.control import Control
 from servescope.findings import findings
-from servescope.findings.gathering import clocks_of, comparison_of, moment, run_of
+from servescope.findings.gathering import (
+    at_ports,
+    clocks_of,
+    comparison_of,
+    moment,
+    of_span,
+    run_of,
+)
 from servescope.load.report import LagSummary, LatencySummary, Result
 from servescope.queries.residual import Clock, Residual
+from servescope.queries.span import View
 from servescope.records.comparisons import Comparison, ComparisonPlan, Contender
 from servescope.records.listeners import (
     AppKind,
@@ -25,6 +35,7 @@ from servescope.settings import Settings
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.sqlite.store import open_store
 from tests.contexts import leading_process
+from tests.ports import free_port
 
 POOL = ListenerStatus(
     "slow",
@@ -160,6 +171,97 @@ def test_old_frames_are_told_to_be_old(context):
     (found,) = findings(moment(context))
     assert found.code == "stale-data"
     assert moment(context).dashboard.age_s == pytest.approx(39.5, abs=5)
+
+
+def test_a_card_has_no_p99_of_few_requests_and_counts_them(context):
+    write(context, POOL)
+    quiet = moment(context).totals
+    assert (quiet.requests, quiet.p50_s, quiet.p99_s) == (0, None, None)
+    write(context, POOL, histograms=answers("slow", "200", *[0.01] * 12), ago_s=0)
+    busy = moment(context).totals
+    assert busy.requests == 60
+    assert busy.p95_s == pytest.approx(0.01, rel=histogram.ERROR_BOUND)
+    assert busy.p99_s is None
+
+
+def test_open_connections_are_those_of_the_newest_second_not_a_mean(context):
+    now = int(time.time())
+    frames = [
+        Frame(now - 4 + at, gauge(catalog.OPEN_CONNECTIONS, value, listener="slow"), {}, {})
+        for at, value in enumerate((40.0, 1.0, 18.0))
+    ]
+    context.store.write(Batch(frames))
+    assert moment(context).totals.open_connections == 18
+
+
+def test_the_deepest_accept_queue_comes_with_its_own_backlog(context):
+    write(
+        context,
+        POOL,
+        gauges=gauge(catalog.ACCEPT_QUEUE_DEPTH, 3.0, port="8000")
+        | gauge(catalog.ACCEPT_QUEUE_BACKLOG, 128.0, port="8000")
+        | gauge(catalog.ACCEPT_QUEUE_DEPTH, 9.0, port="8001")
+        | gauge(catalog.ACCEPT_QUEUE_BACKLOG, 16.0, port="8001"),
+    )
+    totals = moment(context).totals
+    assert (totals.accept_queue_depth, totals.accept_backlog) == (9.0, 16.0)
+
+
+def test_what_another_server_records_is_judged_as_well(context):
+    write(context, POOL, histograms=answers("flask", "500", *[0.01] * 5))
+    flask = by_name(moment(context))["flask"]
+    assert (flask.requests, flask.server_errors, flask.is_hosted) == (25, 25, False)
+    told = {one.code: one.sentence for one in findings(moment(context))}
+    assert "25 of 25 answers of listener flask" in told["server-errors"]
+
+
+def test_lost_requests_are_those_of_the_window(context):
+    now = int(time.time())
+    lost = {SeriesKey(catalog.RING_LOST): 700.0}
+    context.store.write(Batch([Frame(now - 20 + at, {}, lost, {}) for at in range(19)]))
+    assert moment(context).dashboard.lost_requests == 5 * 700
+
+
+def test_the_port_of_a_stopped_listener_is_free_or_held(context):
+    with socket.create_server(("127.0.0.1", 0)) as held:
+        port = held.getsockname()[1]
+        stopped = replace(POOL, state=ListenerState.STOPPED, pid=1)
+        free = replace(stopped, name="free", port=free_port())
+        write(context, replace(stopped, port=port), free)
+        holders = {one.name: one.port_holder for one in at_ports(context).listeners}
+        assert str(os.getpid()) in holders["slow"]
+        assert holders["free"] == ""
+        write(context, replace(stopped, port=port, pid=os.getpid()))
+        (one,) = at_ports(context).listeners
+        assert one.port_holder == "", "our own socket is being closed"
+
+
+def test_a_span_has_the_figures_of_its_listeners(context):
+    stages = {
+        SeriesKey(catalog.STAGE_DURATION, (("listener", "slow"), ("stage", stage))): HistogramDelta(
+            histogram.count(np.full(10, seconds)), 10 * seconds
+        )
+        for stage, seconds in (("queue", 1.5), ("app", 0.5))
+    }
+    ok, bad = answers("slow", "200", *[2.0] * 8), answers("slow", "500", *[2.0] * 2)
+    write(
+        context,
+        POOL,
+        gauges=gauge(catalog.QUEUED_REQUESTS, 40.0, listener="slow"),
+        histograms=ok | bad | answers("loop", "200", 0.001) | stages,
+    )
+    span = View().span(context.newest())
+    evidence = of_span(context, span)
+    assert [one.name for one in evidence.span.listeners] == ["loop", "slow"]
+    (slow,) = of_span(context, span, "slow").span.listeners
+    assert slow == evidence.span.listeners[1]
+    assert (slow.requests, slow.server_errors, slow.queued_requests) == (50, 10, 40.0)
+    assert slow.stages_s == pytest.approx({"queue": 1.5, "app": 0.5})
+    assert slow.mean_s == pytest.approx(2.0)
+    told = {one.code: one.sentence for one in findings(of_span(context, span, "slow"))}
+    assert set(told) == {"span-slow", "span-thread-wait", "span-errors"}
+    assert "they spent 1.5 s of 2 s waiting for a request thread" in told["span-slow"]
+    assert of_span(context, span, "nobody").span.listeners == ()
 
 
 def a_run(state=RunState.DONE, result=None, message=""):

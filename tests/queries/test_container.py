@@ -3,7 +3,8 @@
 import numpy as np
 
 from servescope import catalog
-from servescope.queries import container, overview
+from servescope.findings.gathering import moment
+from servescope.queries import container
 from servescope.queries.rows import ContainerLimit
 from servescope.queries.span import Span
 from servescope.store.base import Batch, Frame, SeriesKey
@@ -43,8 +44,8 @@ def test_the_limits_with_what_is_used_and_what_the_host_has(harness):
         ContainerLimit(400.0 * MIB, "memory.max", "/a", 300.0 * MIB, 4000.0 * MIB),
         ContainerLimit(0.5, "cpu.max", "/a", 0.25, 2.0),
     )
-    signals = overview.signals(context)
-    assert (signals.container_memory_ratio, signals.container_cpu_ratio) == (0.75, 0.5)
+    host = moment(context).host
+    assert (host.container_memory_ratio, host.container_cpu_ratio) == (0.75, 0.5)
 
 
 def test_without_a_limit_there_is_none(harness):
@@ -52,8 +53,8 @@ def test_without_a_limit_there_is_none(harness):
     assert container.limits(context) == (None, None)
     write(context, *((at, HOST) for at in range(3)))
     assert container.limits(context) == (None, None)
-    signals = overview.signals(context)
-    assert signals.container_memory_ratio is signals.container_cpu_ratio is None
+    host = moment(context).host
+    assert host.container_memory_ratio is host.container_cpu_ratio is None
 
 
 def test_a_limit_that_was_lifted_holds_no_longer_than_the_window(harness):

@@ -8,8 +8,9 @@ import pytest
 from servescope import histogram
 from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, MEMORY_UTILIZATION, REQUEST_DURATION
 from servescope.control import Control
+from servescope.findings.gathering import moment
 from servescope.histogram import ERROR_BOUND
-from servescope.queries import fleet, overview
+from servescope.queries import fleet
 from servescope.settings import ALL_HOSTS, Settings
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.opening import open_backend
@@ -113,12 +114,12 @@ def test_all_hosts_add_rates_average_shares_and_merge_histograms(hosts):
     everyone = process.of_host(ALL_HOSTS)
     assert process.of_host(ALL_HOSTS) is everyone
     assert process.of_host("beta") is process.of_host("beta")
-    signals = overview.signals(everyone)
-    assert signals.requests_per_s == pytest.approx(40)
-    assert signals.cpu_utilization == pytest.approx(0.3)
+    evidence = moment(everyone)
+    assert evidence.totals.requests == pytest.approx(40 * evidence.window_s)
+    assert evidence.host.cpu_utilization == pytest.approx(0.3)
     # A quarter of the merged requests is slow; the mean of both hosts' p95 would be half of it.
-    assert signals.p95_s == pytest.approx(0.1, rel=ERROR_BOUND)
-    assert signals.p50_s == pytest.approx(0.001, rel=ERROR_BOUND)
+    assert evidence.totals.p95_s == pytest.approx(0.1, rel=ERROR_BOUND)
+    assert evidence.totals.p50_s == pytest.approx(0.001, rel=ERROR_BOUND)
     # A host's rate is one over the seconds it was there, and adds to the others'.
     beta.write(Batch([frame(ts, 10, 0.4) for ts in range(now, now + 5)]))
     hosts.settle()
@@ -150,7 +151,7 @@ def test_scrapes_and_own_figures_do_without_the_engine(hosts):
     assert len(fleet.table(context)) == 2
     hosts.engine.end()
     assert context.process.local.newest() == now - 1
-    assert overview.signals(context).requests_per_s == pytest.approx(10)
+    assert moment(context).totals.requests == pytest.approx(50)
     assert [row.requests_per_s for row in fleet.table(context)] in ([None, None], [10, 10])
     beta_context = context.process.of_host("beta")
     eventually(lambda: beta_context.newest() is None)  # it is looked at twice a second

@@ -5,7 +5,7 @@ import pytest
 
 from servescope import histogram
 from servescope.catalog import REQUEST_DURATION
-from servescope.queries import latency, overview
+from servescope.queries import latency
 from servescope.queries.span import Span
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 
@@ -44,25 +44,3 @@ def test_the_requests_of_a_longer_step_count_together(context):
 def test_a_distribution_marks_what_its_requests_support(context):
     marks = latency.distribution(context, Span(START, START + 5, 1)).marks
     assert list(marks) == ["p50", "p90", "p95"], "33 requests"
-
-
-def test_a_card_has_no_p99_of_few_requests_and_counts_them(context):
-    context.store.write(Batch([Frame(START + 20)]))
-    quiet = overview.signals(context)
-    assert (quiet.requests, quiet.p50_s, quiet.p99_s) == (0, None, None)
-    durations = np.full(60, 0.01)
-    delta = HistogramDelta(histogram.count(durations), 0.6)
-    context.store.write(Batch([Frame(START + 21, histograms={KEY: delta})]))
-    busy = overview.signals(context)
-    assert busy.requests == 60
-    assert busy.p95_s == pytest.approx(0.01, rel=histogram.ERROR_BOUND)
-    assert busy.p99_s is None
-
-
-def test_open_connections_are_those_of_the_newest_second_not_a_mean(context):
-    from servescope.catalog import OPEN_CONNECTIONS
-
-    key = SeriesKey(OPEN_CONNECTIONS, (("listener", "wsgi"),))
-    counts = enumerate((40.0, 1.0, 18.0), START + 30)
-    context.store.write(Batch([Frame(ts, gauges={key: value}) for ts, value in counts]))
-    assert overview.signals(context).open_connections == 18

@@ -1,0 +1,162 @@
+"""Judgements of a page's span: how long requests took in it, and at which stage they waited."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from servescope.figures import units
+from servescope.findings import thresholds
+from servescope.findings.finding import Figure, Finding, Severity
+from servescope.findings.moment import FEWEST_ERRORS, FEWEST_FOR_P95
+from servescope.findings.thresholds import severity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from servescope.findings.evidence import Evidence, SpanEvidence, SpanListenerEvidence
+
+WORK: Final = {
+    "kernel": "waiting in the kernel until the server read them",
+    "read": "being received",
+    "queue": "waiting for a request thread",
+    "app": "in the app until its response head was ready",
+    "body": "while the app made the response body",
+    "write": "while the response was handed to the kernel, as fast as the client took it",
+}
+"""By stage: how requests spent their time in it."""
+
+MOST: Final = 0.5
+"""From this share of a mean request on, a stage is where most of its time goes."""
+
+
+def span(evidence: Evidence) -> Iterator[Finding]:
+    """All that is said of the span, or that nothing in it was slow."""
+    shown = evidence.span
+    if shown is None:
+        return
+    if not shown.listeners:
+        target = f" to listener {shown.listener}" if shown.listener else ""
+        yield Finding(
+            Severity.UNKNOWN,
+            "span-empty",
+            "span",
+            f"No request{target} was answered in this span: nothing is known about its latency.",
+            (Figure("answers", 0, "{request}"),),
+            "/latency",
+        )
+        return
+    found = [one for listener in shown.listeners for one in _listener(listener)]
+    yield from found
+    if not any(one.severity in {Severity.BAD, Severity.WARN} for one in found):
+        yield _well(shown)
+
+
+def _listener(one: SpanListenerEvidence) -> Iterator[Finding]:
+    yield from _slow(one)
+    yield from _waits(one)
+    yield from _errors(one)
+
+
+def _slow(one: SpanListenerEvidence) -> Iterator[Finding]:
+    state = severity(thresholds.LATENCY, one.p95_s)
+    if state not in {Severity.WARN, Severity.BAD}:
+        return
+    longest = units.text(one.p95_s, "s")
+    told = (
+        f"5 of 100 requests to listener {one.name} took {longest} or longer in this span"
+        if one.requests >= FEWEST_FOR_P95
+        else f"The slowest of {_requests(one.requests)} to listener {one.name} in this span took "
+        f"{longest}"
+    )
+    figures = [Figure("p95", one.p95_s, "s"), Figure("answers", one.requests, "{request}")]
+    stage = _longest_stage(one)
+    if stage:
+        told += f". On average they spent {units.text(one.stages_s[stage], 's')} of "
+        told += f"{units.text(one.mean_s, 's')} {WORK[stage]}"
+        figures += [Figure(f"stage {stage}", one.stages_s[stage], "s")]
+    yield _finding(one, state, "span-slow", f"{told}.", *figures)
+
+
+def _waits(one: SpanListenerEvidence) -> Iterator[Finding]:
+    """Waits that the server causes: for a thread, and in the kernel."""
+    queue_s, kernel_s = one.stages_s.get("queue"), one.stages_s.get("kernel")
+    state = severity(thresholds.THREAD_WAIT, queue_s)
+    if state in {Severity.WARN, Severity.BAD}:
+        most = round(one.queued_requests or 0)
+        at_a_time = f", {most:,} at a time at most" if most else ""
+        yield _finding(
+            one,
+            state,
+            "span-thread-wait",
+            f"Requests to listener {one.name} waited {units.text(queue_s, 's')} on average for a "
+            f"request thread in this span{at_a_time}.",
+            Figure("mean wait for a thread", queue_s, "s"),
+            Figure("queued requests, most", one.queued_requests),
+        )
+    state = severity(thresholds.KERNEL_WAIT, kernel_s)
+    if state in {Severity.WARN, Severity.BAD}:
+        yield _finding(
+            one,
+            state,
+            "span-kernel-wait",
+            f"Requests to listener {one.name} waited {units.text(kernel_s, 's')} on average in the "
+            "kernel in this span before the server read them.",
+            Figure("mean wait in the kernel", kernel_s, "s"),
+        )
+
+
+def _errors(one: SpanListenerEvidence) -> Iterator[Finding]:
+    """Answers whose times say little: an error is often quick."""
+    state = severity(thresholds.SERVER_ERRORS, one.server_errors / one.requests)
+    if state not in {Severity.WARN, Severity.BAD}:
+        return
+    if one.server_errors < FEWEST_ERRORS:
+        state = Severity.WARN
+    yield _finding(
+        one,
+        state,
+        "span-errors",
+        f"{one.server_errors:,} of {one.requests:,} answers of listener {one.name} in this span "
+        f"{'was a server error' if one.server_errors == 1 else 'were server errors'} (5xx), and "
+        "their times count here as well.",
+        Figure("server errors", one.server_errors, "{request}"),
+        Figure("answers", one.requests, "{request}"),
+    )
+
+
+def _well(shown: SpanEvidence) -> Finding:
+    requests = sum(one.requests for one in shown.listeners)
+    enough = [one for one in shown.listeners if one.requests >= FEWEST_FOR_P95]
+    most_s = max((one.p95_s for one in enough if one.p95_s is not None), default=None)
+    told = f"No request was slow in this span: {_requests(requests)} "
+    told += "was answered" if requests == 1 else "were answered"
+    figures = [Figure("answers", requests, "{request}")]
+    if most_s is not None:
+        of_each = " of each listener" if len(shown.listeners) > 1 else ""
+        told += f", p95{of_each} {units.text(most_s, 's')} at most"
+        figures.append(Figure("p95", most_s, "s"))
+    return Finding(
+        Severity.GOOD,
+        "span-well",
+        f"listener {shown.listener}" if shown.listener else "listeners",
+        f"{told}.",
+        tuple(figures),
+        "/latency",
+    )
+
+
+def _longest_stage(one: SpanListenerEvidence) -> str:
+    """The stage in which most of a mean request's time goes; empty where there is none."""
+    stage = max(one.stages_s, key=lambda name: one.stages_s[name], default="")
+    return stage if stage in WORK and one.stages_s[stage] >= MOST * one.mean_s else ""
+
+
+def _requests(number: int) -> str:
+    return "1 request" if number == 1 else f"{number:,} requests"
+
+
+def _finding(
+    one: SpanListenerEvidence, state: Severity, code: str, told: str, *figures: Figure
+) -> Finding:
+    link = f"/latency?listener={one.name}"
+    return Finding(state, code, f"listener {one.name}", told, figures, link)
