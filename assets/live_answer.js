@@ -11,6 +11,8 @@
   const STALE_AFTER_S = 5;
   const RELOAD_AFTER_S = 10;
   const RELOAD_PAUSE_MS = 60000;
+  const GATEWAY_ERRORS = [502, 504]; // a proxy's, for want of the server behind it
+  const ACTS = "fieldset.acts"; // see components/action_bar.py
   const RELOADED_KEY = "servescope-reloaded";
   const RETRY_MS = 3000;
   const config = document.getElementById("_dash-config"); // Dash writes it into the document
@@ -30,6 +32,7 @@
   let silentS = 0; // for how long it has run without an answer: neither hidden nor still loading
   let silentSince = Date.now(); // the last answer, or the first question
   let lastTry = 0;
+  let isLost = false; // on a page that does not poll: a click found nobody
   let newest = { second: undefined, lag: 0, at: 0 }; // null before the first second of data
   let delay = 0; // how late the store shows a second, by its own word
 
@@ -91,17 +94,23 @@
     clientside.set_props("tick", { disabled: false, interval: INTERVAL_MS });
   }
 
+  // The answer of the server about itself; null when nobody answers.
+  async function health() {
+    try {
+      const answer = await fetch(`${PREFIX}health`, { cache: "no-store" });
+      return GATEWAY_ERRORS.includes(answer.status) ? null : answer;
+    } catch {
+      return null;
+    }
+  }
+
   // No answers from a server that is there: this page is from before an update. Load it anew, but
   // not again and again.
   async function reloadIfOutdated() {
     if (silentS < RELOAD_AFTER_S) return;
     const before = Number(window.sessionStorage.getItem(RELOADED_KEY) || 0);
     if (Date.now() - before < RELOAD_PAUSE_MS) return;
-    try {
-      if (!(await fetch(`${PREFIX}health`, { cache: "no-store" })).ok) return;
-    } catch {
-      return; // not there: the banner says so, and it is asked again
-    }
+    if (!(await health())?.ok) return; // not there: the banner says so, and it is asked again
     window.sessionStorage.setItem(RELOADED_KEY, String(Date.now()));
     window.location.reload();
   }
@@ -117,7 +126,7 @@
     const before = page;
     page = document.querySelector(".live-page");
     if (page === before && page && scope.view.isChosen() && !document.hidden) silentS += 1;
-    else beginSilence();
+    else if (!isLost) beginSilence();
   }
 
   // What the page may say while it is not current: since when it knows nothing, and of when the
@@ -152,6 +161,8 @@
     setText("#standing", text);
     setText(".unknown-now", unknown);
     setText(".as-of", asOf);
+    if (page) allowActs(state !== "gone");
+    else if (isLost) lookForServer();
     if (state === "gone") {
       askAgain();
       reloadIfOutdated();
@@ -164,7 +175,36 @@
     }
   }
 
+  function allowActs(isAllowed) {
+    for (const acts of document.querySelectorAll(ACTS)) acts.disabled = !isAllowed;
+    const since = clock.format(silentSince);
+    setText(
+      ".no-action-now",
+      isAllowed ? "" : `Nothing can be started, stopped or changed: no connection since ${since}.`,
+    );
+  }
+
+  async function lookForServer() {
+    isLost = !(await health()) && !page;
+    allowActs(!isLost);
+  }
+
   window.setInterval(showStanding, INTERVAL_MS);
+
+  // A callback that gets no answer says nothing: a click finds out whether there is a connection,
+  // before the polls do.
+  document.addEventListener(
+    "click",
+    async (event) => {
+      if (!(event.target instanceof Element) || !event.target.closest(`${ACTS} button`)) return;
+      if (!page) lookForServer();
+      else if (!(await health())) {
+        silentS = GONE_AFTER_S;
+        showStanding();
+      }
+    },
+    true,
+  );
 
   // A hidden tab does not poll; back in sight it catches up from its cursor.
   document.addEventListener("visibilitychange", () => {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import dash_mantine_components as dmc
 from dash import html
 
+from components.action_bar import action_bar
 from components.help import attributes
 from servescope.actions.comparisons import ComparisonRequest
 from servescope.records.listeners import ConcurrencyModel
@@ -87,7 +88,7 @@ def comparison_form(endpoints: Mapping[str, ComparedEndpoint], why_not: str) -> 
     return html.Div(
         [
             html.Div(fields, className="load-form server-form"),
-            html.Div(actions, className="actions", **attributes(role="status")),
+            html.Div(action_bar(*actions), className="actions", **attributes(role="status")),
         ]
     )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import dash_mantine_components as dmc
 from dash import html
 
+from components.action_bar import action_bar
 from components.load_run import DEFAULT_REQUEST, SUGGESTED
 from servescope.actions.load_runs import LoadRunRequest
 
@@ -60,7 +61,7 @@ def load_form(listeners: Sequence[str], why_not: str) -> html.Div:
     return html.Div(
         [
             html.Div(fields, className="load-form"),
-            html.Div(actions, className="actions", role="status"),
+            html.Div(action_bar(*actions), className="actions", role="status"),
         ]
     )
 

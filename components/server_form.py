@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import dash_mantine_components as dmc
 from dash import html
 
+from components.action_bar import action_bar
 from components.help import attributes
 from components.status import sentence
 from servescope.actions.listeners import ListenerRequest, NewListenerRequest
@@ -127,7 +128,9 @@ def server_form(
         [
             html.Div(fields, className="load-form server-form"),
             html.Div(
-                [*_buttons(first, why_not), said], className="actions", **attributes(role="status")
+                action_bar(*_buttons(first, why_not), said),
+                className="actions",
+                **attributes(role="status"),
             ),
             dmc.Text(rule, size="sm", c="dimmed", mt=8),
         ]
@@ -173,7 +176,7 @@ def new_listener_form(why_not: str, apps: Sequence[str]) -> html.Div:
     return html.Div(
         [
             html.Div(fields, className="load-form server-form"),
-            html.Div([add, said], className="actions", **attributes(role="status")),
+            html.Div(action_bar(add, said), className="actions", **attributes(role="status")),
         ]
     )
 

@@ -9,6 +9,7 @@ import dash_mantine_components as dmc
 from dash import ClientsideFunction, Input, Output, State, callback, clientside_callback, dcc, html
 
 from components import access
+from components.action_bar import action_bar
 from components.help import BUTTON, attributes
 from components.icons import icon
 from components.live import TICK, VIEW
@@ -130,8 +131,10 @@ def _header() -> html.Div:
                         ],
                         className="run-progress",
                     ),
-                    dmc.Button("Stop", id="run-stop", color="red", size="sm", variant="filled"),
-                    dmc.Text(id="run-message", size="xs", c="red"),
+                    action_bar(
+                        dmc.Button("Stop", id="run-stop", color="red", size="sm", variant="filled"),
+                        dmc.Text(id="run-message", size="xs", c="red"),
+                    ),
                 ],
             ),
             html.Div(className="spacer"),

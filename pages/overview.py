@@ -9,6 +9,7 @@ from dash import Input, Output, callback, html, register_page
 
 from components import load_run, panels
 from components.access import why_not
+from components.action_bar import action_bar
 from components.cards import GOOD, stat, stat_card
 from components.findings import card_state, verdict
 from components.fleet import fleet_table
@@ -217,10 +218,10 @@ def first_visit() -> html.Div:
 def layout(**_query: str) -> html.Div:
     """The page; the view in the query is the time bar's."""
     reason = why_not()
-    start = [
+    start = action_bar(
         dmc.Text(reason, id="overview-refused", size="sm", c="dimmed" if reason else "red"),
         dmc.Button("Start demo load", id="overview-start", disabled=bool(reason)),
-    ]
+    )
     return panels.page_frame(
         PAGE,
         "Overview",

@@ -6,6 +6,7 @@ import dash_mantine_components as dmc
 from dash import Input, Output, State, callback, dcc, html, no_update, register_page
 
 from components.access import dashboard
+from components.action_bar import action_bar
 from components.path_prefix import below_prefix
 from components.status import sentence
 from servescope.errors import ServescopeError
@@ -72,15 +73,17 @@ def layout(**_query: str) -> html.Div:
                         label="Operator's password",
                         autoComplete="current-password",
                     ),
-                    dmc.Button("Sign in", id="sign-in", mt="md"),
+                    action_bar(dmc.Button("Sign in", id="sign-in", mt="md")),
                 ],
                 hidden=not asks,
             ),
-            dmc.Button(
-                "Sign out",
-                id="sign-out",
-                variant="default",
-                display="inline-block" if board.has_password and may_act else "none",
+            action_bar(
+                dmc.Button(
+                    "Sign out",
+                    id="sign-out",
+                    variant="default",
+                    display="inline-block" if board.has_password and may_act else "none",
+                )
             ),
             html.Div(
                 dmc.Text(id="sign-in-refused", size="sm", c="red", mt="xs"),

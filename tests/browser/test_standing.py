@@ -8,6 +8,7 @@ import time
 import pytest
 
 from tests.browser.conftest import Watched
+from tests.ports import free_port
 
 pytestmark = pytest.mark.browser
 
@@ -101,6 +102,41 @@ def test_nothing_is_claimed_while_there_is_no_connection(started, look):
         assert as_of in card.inner_text()
     assert as_of in opened.page.locator(".panel:has(#overview-listeners)").inner_text()
     assert len(opened.page.evaluate(COLOURS)) == 1, "something still looks good or bad"
+
+
+ACTIONS = {
+    "/": ["Start demo load"],
+    "/load": ["Start"],
+    "/servers": ["Compare", "Apply", "Restart", "Add listener"],
+}
+NO_ACTION = r"Nothing can be started, stopped or changed: no connection since \d\d:\d\d:\d\d\."
+
+
+def button(opened, name):
+    return opened.page.get_by_role("button", name=name, exact=True).first
+
+
+def test_a_click_without_a_connection_is_answered_and_buttons_come_back(started, look):
+    running = started(PORT=free_port())
+    pages = {path: look(running, path) for path in ACTIONS}
+    for opened in pages.values():
+        opened.until("document.getElementById('standing').textContent === 'live'")
+    os.kill(running.process.pid, signal.SIGKILL)
+    running.process.wait(10)
+    for path, names in ACTIONS.items():
+        opened = pages[path]
+        if button(opened, names[0]).is_enabled():  # unless the polls have found it out already
+            button(opened, names[0]).click()
+        said = opened.page.locator(".no-action-now:visible").first
+        said.wait_for()
+        assert re.fullmatch(NO_ACTION, said.inner_text())
+        assert [name for name in names if button(opened, name).is_enabled()] == []
+    started(folder=running.folder, PORT=int(running.url.rpartition(":")[2]))
+    opened = pages["/load"]
+    opened.until("document.querySelector('#load-start:disabled') === null")
+    assert not opened.page.locator(".no-action-now:visible").count()
+    button(opened, "Start").click()
+    opened.page.locator("#run-strip").get_by_text("Load run").wait_for()
 
 
 def test_the_progress_of_a_run_says_of_when_it_is(started, look):
