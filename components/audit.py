@@ -35,7 +35,8 @@ def difference(before: ListenerOverrides, after: ListenerOverrides) -> str:
     changed = [
         f"{field.name} {_told(old)} -> {_told(new)}"
         for field in fields(after)
-        if (old := getattr(before, field.name)) != (new := getattr(after, field.name))
+        if field.compare
+        and (old := getattr(before, field.name)) != (new := getattr(after, field.name))
     ]
     return "; ".join(changed) or "nothing"
 

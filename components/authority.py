@@ -135,47 +135,47 @@ class Dashboard:
         comparisons.stop(self._control.comparisons, comparison_id)
         audit.note(actor, f"asked for the end of comparison {comparison_id}")
 
-    def change_listener(self, name: object, request: ListenerRequest) -> None:
+    def change_listener(self, name: object, request: ListenerRequest) -> OverridesChange:
         """Have a listener as the request describes it.
 
         This and what follows raises NotAllowedError and ListenerRefusedError.
         """
         actor = self._demand()
         change = listeners.change(self._control.listeners, self.settings, name, request)
-        _note_change(actor, name, change)
+        return _noted(actor, name, change)
 
-    def add_listener(self, request: NewListenerRequest) -> str:
+    def add_listener(self, request: NewListenerRequest) -> tuple[str, OverridesChange]:
         """Have one more listener; return its name."""
         actor = self._demand()
         name, change = listeners.add(self._control.listeners, self.settings, request)
-        _note_change(actor, name, change)
-        return name
+        return name, _noted(actor, name, change)
 
     def remove_listener(self, name: object) -> None:
         """End a listener that was added."""
         actor = self._demand()
         audit.note(actor, f"removed listener {listeners.remove(self._control.listeners, name)}")
 
-    def reset_listener(self, name: object) -> None:
+    def reset_listener(self, name: object) -> OverridesChange:
         """Have a listener as its settings say."""
         actor = self._demand()
-        reset = listeners.reset(self._control.listeners, name)
-        audit.note(actor, f"changed listener {reset}: back to its settings")
+        change = listeners.reset(self._control.listeners, name)
+        audit.note(actor, f"changed listener {name}: back to its settings")
+        return change
 
-    def start_listener(self, name: object) -> None:
+    def start_listener(self, name: object) -> OverridesChange:
         """Let a listener run."""
         actor = self._demand()
-        _note_change(actor, name, listeners.start(self._control.listeners, name))
+        return _noted(actor, name, listeners.start(self._control.listeners, name))
 
-    def stop_listener(self, name: object) -> None:
+    def stop_listener(self, name: object) -> OverridesChange:
         """Let a listener not run."""
         actor = self._demand()
-        _note_change(actor, name, listeners.stop(self._control.listeners, name))
+        return _noted(actor, name, listeners.stop(self._control.listeners, name))
 
-    def restart_listener(self, name: object) -> None:
+    def restart_listener(self, name: object) -> OverridesChange:
         """Have a new generation of a listener."""
         actor = self._demand()
-        _note_change(actor, name, listeners.restart(self._control.listeners, name))
+        return _noted(actor, name, listeners.restart(self._control.listeners, name))
 
     @property
     def _control(self) -> Control:
@@ -192,8 +192,9 @@ class Dashboard:
         return actor
 
 
-def _note_change(actor: str, name: object, change: OverridesChange) -> None:
+def _noted(actor: str, name: object, change: OverridesChange) -> OverridesChange:
     audit.note(actor, f"changed listener {name}: {audit.difference(*change)}")
+    return change
 
 
 def dashboard_for(runtime: Runtime) -> Dashboard:

@@ -142,7 +142,7 @@ def act(*given: object) -> list[str]:
 def add(_clicks: int, *values: object) -> list[str]:
     """Add a listener; the answer is what stood in the way, beside its field where it can."""
     try:
-        name = dashboard().add_listener(server_form.new_listener(*values))
+        name, _ = dashboard().add_listener(server_form.new_listener(*values))
     except ServescopeError as error:
         return server_form.errors(error, server_form.NEW_NAMES)
     return [f"{name} starts; its card says how it went.", *("" for _ in server_form.NEW_FIELDS)]

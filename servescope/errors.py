@@ -52,18 +52,25 @@ class ListenerRefusedError(ListenerError):
     """A person asked for a listener that cannot be.
 
     `by_field` has a sentence for each field that is wrong, nothing where it is no field's fault.
+    `free_port` can be asked for in place of a port that is taken.
     """
 
     http_status = HTTPStatus.BAD_REQUEST
 
-    def __init__(self, sentence: str, by_field: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        sentence: str,
+        by_field: Mapping[str, str] | None = None,
+        free_port: int | None = None,
+    ) -> None:
         super().__init__(sentence)
         self.by_field = dict(by_field or {})
+        self.free_port = free_port
 
     @classmethod
-    def of_fields(cls, by_field: Mapping[str, str]) -> Self:
+    def of_fields(cls, by_field: Mapping[str, str], free_port: int | None = None) -> Self:
         """All the sentences as one error."""
-        return cls(" ".join(by_field.values()), by_field)
+        return cls(" ".join(by_field.values()), by_field, free_port)
 
 
 class PortTakenError(ListenerError):

@@ -6,6 +6,7 @@ Each writes overrides, which the process that hosts the listener reconciles it w
 from __future__ import annotations
 
 import re
+import time
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,8 +14,10 @@ import psutil
 
 from servescope.actions import fields
 from servescope.actions.hostable_apps import why_not_hostable
+from servescope.actions.port_holders import describe_holder
 from servescope.errors import ListenerError, ListenerRefusedError
 from servescope.records.listeners import (
+    UNIX,
     AppKind,
     ConcurrencyModel,
     ListenerOverrides,
@@ -22,6 +25,7 @@ from servescope.records.listeners import (
     ListenerStatus,
 )
 from servescope.serving.access import networks
+from servescope.sockets.binding import MOST_PORT, is_free, next_free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -32,9 +36,13 @@ if TYPE_CHECKING:
 LISTENER_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")
 """A name of a listener: it becomes a label and the name of a file."""
 
-MOST_PORT: Final = 65_535
 MOST_THREADS: Final = 256
 MOST_WORKERS: Final = 64
+
+OUTCOME_WITHIN_S: Final = 10.0
+"""How long an outcome is waited for: a round takes 0.2 s, the import of an app longer."""
+
+_LOOK_S: Final = 0.05
 
 _BOUNDS: Final = {
     "port": ("The port", 0, MOST_PORT),
@@ -83,6 +91,7 @@ def change(
     statuses = listeners.statuses()
     status = _changeable(statuses, name)
     asked = read(status, request, _why_not(settings, statuses))
+    _check_port(status.address, asked.port, statuses)
     return listeners.change_overrides(status.name, lambda before: _merged(before, asked, status))
 
 
@@ -93,6 +102,7 @@ def add(
     statuses = listeners.statuses()
     taken = [status.name for status in statuses]
     name, overrides = read_new(request, taken, _why_not(settings, statuses))
+    _check_port(settings.listen_address, overrides.port, statuses)
     return name, listeners.change_overrides(name, lambda _before: overrides)
 
 
@@ -107,15 +117,14 @@ def remove(listeners: Listeners, name: object) -> str:
     return status.name
 
 
-def reset(listeners: Listeners, name: object) -> str:
-    """Ask for a listener as its settings say; return its name. Raises ListenerRefusedError."""
+def reset(listeners: Listeners, name: object) -> OverridesChange:
+    """Ask for a listener as its settings say. Raises ListenerRefusedError."""
     status = _changeable(listeners.statuses(), name)
     if status.is_added:
         raise ListenerRefusedError(
             f"The listener {status.name} was added here and has no settings: remove it instead."
         )
-    listeners.discard_overrides(status.name)
-    return status.name
+    return listeners.change_overrides(status.name, lambda _before: ListenerOverrides())
 
 
 def start(listeners: Listeners, name: object) -> OverridesChange:
@@ -139,6 +148,34 @@ def restart(listeners: Listeners, name: object) -> OverridesChange:
     return listeners.change_overrides(
         status.name, lambda before: replace(before, runs=True, restarts=before.restarts + 1)
     )
+
+
+def outcome(
+    listeners: Listeners, name: object, revision: int, within_s: float = OUTCOME_WITHIN_S
+) -> ListenerStatus | None:
+    """The status of a listener once its process has acted on overrides of this revision.
+
+    None when it has not within the time: an import may take long, and a process may have ended.
+    """
+    wanted, deadline = fields.text(name), time.monotonic() + within_s
+    while True:
+        for status in listeners.statuses():
+            is_there = status.name == wanted and status.state is not ListenerState.STARTING
+            if is_there and status.revision >= revision:
+                return status
+        if time.monotonic() >= deadline:
+            return None
+        time.sleep(_LOOK_S)
+
+
+def has_ended(listeners: Listeners, name: object, within_s: float = OUTCOME_WITHIN_S) -> bool:
+    """Whether a listener that was removed is gone within the time."""
+    wanted, deadline = fields.text(name), time.monotonic() + within_s
+    while any(status.name == wanted for status in listeners.statuses()):
+        if time.monotonic() >= deadline:
+            return False
+        time.sleep(_LOOK_S)
+    return True
 
 
 def claim(listeners: Listeners, name: str) -> None:
@@ -242,6 +279,21 @@ def validate(
         except ListenerError as error:
             faults[name] = f"{error}."
     return faults
+
+
+def _check_port(address: str, port: int | None, statuses: Sequence[ListenerStatus]) -> None:
+    """Raise ListenerRefusedError when the port that is asked for is taken.
+
+    The process that hosts the listener finds out as well; asked here, nothing of it is written.
+    """
+    if not port or address.startswith(UNIX) or is_free(address, port):
+        return
+    free = next_free_port(address, port)
+    holder = describe_holder(port, statuses, address)
+    suggestion = f"; the next free port is {free}" if free else ""
+    raise ListenerRefusedError.of_fields(
+        {"port": f"Port {port} is held by {holder}{suggestion}."}, free
+    )
 
 
 def _changeable(statuses: Sequence[ListenerStatus], name: object) -> ListenerStatus:

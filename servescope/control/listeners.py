@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from servescope.records.listeners import ListenerOverrides, ListenerStatus
@@ -92,27 +92,45 @@ class Listeners:
     def change_overrides(
         self, name: str, change: Callable[[ListenerOverrides], ListenerOverrides]
     ) -> OverridesChange:
-        """Replace a listener's overrides by what `change` makes of them."""
+        """Replace a listener's overrides by what `change` makes of them, with the next revision."""
 
         def write(connection: sqlite3.Connection) -> OverridesChange:
             before = _overrides(connection).get(name, ListenerOverrides())
-            after = change(before)
-            connection.execute(
-                "INSERT INTO listener_wish VALUES (?, ?)"
-                " ON CONFLICT (name) DO UPDATE SET wish = excluded.wish",
-                (name, json.dumps(asdict(after))),
-            )
+            after = replace(change(before), revision=before.revision + 1)
+            _write_overrides(connection, name, after)
             return OverridesChange(before, after)
 
         return self._database.write(write)
 
+    def withdraw_overrides(
+        self, name: str, refused: ListenerOverrides, kept: ListenerOverrides
+    ) -> None:
+        """Replace overrides that could not be carried out; newer ones stay."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            present = _overrides(connection).get(name)
+            if present is not None and present.revision == refused.revision:
+                _write_overrides(connection, name, kept)
+
+        self._database.write(write)
+
     def discard_overrides(self, name: str) -> None:
-        """Leave a listener to its settings; one that a person added ends."""
+        """Forget what people wanted of a listener; one that a person added ends."""
         self._database.write(
             lambda connection: connection.execute(
                 "DELETE FROM listener_wish WHERE name = ?", (name,)
             )
         )
+
+
+def _write_overrides(
+    connection: sqlite3.Connection, name: str, overrides: ListenerOverrides
+) -> None:
+    connection.execute(
+        "INSERT INTO listener_wish VALUES (?, ?)"
+        " ON CONFLICT (name) DO UPDATE SET wish = excluded.wish",
+        (name, json.dumps(asdict(overrides))),
+    )
 
 
 def _overrides(connection: sqlite3.Connection) -> dict[str, ListenerOverrides]:

@@ -158,6 +158,7 @@ class ListenerStatus:
     is_temporary: bool = False  # it belongs to a comparison and ends with it
     pid: int = 0  # the process that runs it
     certificate: ShownCertificate | None = None  # while it runs behind TLS
+    revision: int = 0  # of the overrides that this is the outcome of
 
     @property
     def url(self) -> str:
@@ -183,6 +184,7 @@ class ListenerOverrides:
 
     `restarts` counts: the listener is restarted whenever the number grows. `app` is a folder or
     `module:attribute`. A listener with `is_added` is in no settings: it lives as long as they do.
+    `revision` grows with each change that is asked for, and is no part of what is desired.
     """
 
     runs: bool = True
@@ -196,6 +198,7 @@ class ListenerOverrides:
     deny: tuple[str, ...] | None = None
     allow: tuple[str, ...] | None = None
     access_log: bool | None = None
+    revision: int = field(default=0, compare=False)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> ListenerOverrides:

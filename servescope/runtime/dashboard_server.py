@@ -14,7 +14,7 @@ from servescope.records.listeners import ListenerOptions
 from servescope.sampling.owners import holder_of
 from servescope.serving import bind
 from servescope.serving.private_listener import start_private_listener
-from servescope.sockets.binding import address_of
+from servescope.sockets.binding import NEXT_PORTS, address_of, next_free_port
 
 if TYPE_CHECKING:
     import socket
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from servescope.hosting.wsgi import WsgiCallable
     from servescope.serving import RunningListener
     from servescope.settings import Settings
-
-NEXT_PORTS: Final = 50
-"""How many ports after the default one are tried when another program has it."""
 
 THREADS: Final = 8
 """As many as gunicorn.conf.py gives a worker; each has a stack, and memory it holds on to."""
@@ -60,8 +57,11 @@ def bind_dashboard(settings: Settings) -> socket.socket:
                 address_of(listening)[1],
             )
         return listening
+    free = next_free_port(settings.host, settings.port)
+    suggestion = f"; port {free} is free" if free else ""
     raise SettingsError(
         f"SERVESCOPE_PORT={settings.port}: the port is held by {holder_of(settings.port)}"
+        f"{suggestion}"
     )
 
 

@@ -53,6 +53,7 @@ class Leader:
             control.listeners.statuses(),
             why_not_hostable=partial(why_not_hostable, settings),
             added_listener=partial(added_listener, settings),
+            others=control.listeners.statuses,
         )
         self._listeners = ListenerHost(listeners, control, LEADER)
         self._load_runs = LoadRunReconciler(control, rings, settings, self._listeners.unfinished)

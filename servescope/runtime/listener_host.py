@@ -41,6 +41,9 @@ class ListenerHost:
         """
         self._listeners.reconcile(self._control.listeners.overrides())
         own = self._listeners.statuses()
+        # Before the status that tells of it: whoever has read that one may want something else.
+        for name, refused, kept in self._listeners.take_refused():
+            self._control.listeners.withdraw_overrides(name, refused, kept)
         statuses = [*own, *temporary]
         if statuses != self._written:
             self._control.listeners.write_statuses(statuses, self._owner)

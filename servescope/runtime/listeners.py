@@ -10,9 +10,10 @@ from collections import deque
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from servescope.errors import ListenerError, PortTakenError
+from servescope.actions.port_holders import describe_holder
+from servescope.errors import ListenerError, PortTakenError, StoreError
 from servescope.records.listeners import (
     UNIX,
     ListenerOverrides,
@@ -21,9 +22,9 @@ from servescope.records.listeners import (
     ListenerStatus,
 )
 from servescope.runtime.listener_config import apply_overrides, resolve_app
-from servescope.sampling.owners import holder_of
 from servescope.serving import start_listener
 from servescope.serving.handover import retire, succeed
+from servescope.sockets.binding import NEXT_PORTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
     from servescope.serving import RunningListener
 
 logger = logging.getLogger(__name__)
-
-NEXT_PORTS: Final = 50
-"""How many ports after a default one are tried when it is taken."""
 
 RETRY_S: Final = 2.0
 HANDOVER_S: Final = 1.0
@@ -54,6 +52,8 @@ class _Hosted:
     is_added: bool = False  # by a person, see ListenerOverrides
     is_leaving: bool = False
     overrides: ListenerOverrides | None = None  # those that were acted on last
+    accepted: ListenerOverrides | None = None  # those that were carried out last
+    refused: ListenerOverrides | None = None  # those that could not be, until others come
     running: RunningListener | None = None
     applied: ListenerSpec | None = None  # what the running one was started with
     status: ListenerStatus | None = None
@@ -63,12 +63,23 @@ class _Hosted:
     retiring: list[threading.Thread] = field(default_factory=list)
 
 
+class RefusedOverrides(NamedTuple):
+    """Overrides that a running listener could not be given, and those that it goes on with."""
+
+    name: str
+    refused: ListenerOverrides
+    kept: ListenerOverrides
+
+
 class ListenerReconciler:
     """Reconciles listeners with their overrides, tries again those that failed, stops them all.
 
+    A change of a running listener is carried out whole or not at all; see `take_refused`.
+
     `previous` are the statuses a former leader left: a port it used is ours to wait for. `logs` is
     the folder of access logs that are switched on while serving. `why_not_hostable` says why an app
-    may not be hosted; `added_listener` makes the one that a person adds, None where nobody may.
+    may not be hosted; `added_listener` makes the one that a person adds, None where nobody may;
+    `others` gives listeners of other processes, which may hold a port.
     """
 
     def __init__(
@@ -80,13 +91,16 @@ class ListenerReconciler:
         *,
         why_not_hostable: Callable[[str], str],
         added_listener: Callable[[str], ListenerSpec] | None = None,
+        others: Callable[[], Sequence[ListenerStatus]] = list,
     ) -> None:
         self._recorder = recorder
         self._logs = logs
         self._why_not_hostable = why_not_hostable
         self._added_listener = added_listener
+        self._others = others
         self._hosted = [_Hosted(spec) for spec in specs]
         self._changes: deque[str] = deque()
+        self._refused: deque[RefusedOverrides] = deque()
         self._previous = {
             status.name: status.port for status in previous if status.state is ListenerState.RUNNING
         }
@@ -103,7 +117,10 @@ class ListenerReconciler:
                 hosted.is_leaving = True
                 self._begin(hosted, partial(self._end, hosted))
             else:
-                self._reconcile_one(hosted, overrides.get(hosted.base.name, _AS_CONFIGURED))
+                asked = overrides.get(hosted.base.name, _AS_CONFIGURED)
+                if hosted.overrides is not None and _are_same(asked, hosted.refused):
+                    asked = hosted.overrides  # until those that were refused are withdrawn
+                self._reconcile_one(hosted, asked)
 
     def _host_added(self, overrides: Mapping[str, ListenerOverrides]) -> None:
         """Take in the listeners that people have added meanwhile."""
@@ -119,9 +136,17 @@ class ListenerReconciler:
         while self._changes:
             yield self._changes.popleft()
 
+    def take_refused(self) -> Iterator[RefusedOverrides]:
+        """The overrides since the last call that a running listener could not be given.
+
+        It goes on as it was; its desired state shall be what it was, too.
+        """
+        while self._refused:
+            yield self._refused.popleft()
+
     def _reconcile_one(self, hosted: _Hosted, overrides: ListenerOverrides) -> None:
         before, hosted.overrides = hosted.overrides, overrides
-        is_new = overrides != before
+        is_new = not _are_same(overrides, before)
         if not overrides.runs:
             if is_new:
                 self._begin(hosted, lambda: self._end(hosted))
@@ -189,6 +214,7 @@ class ListenerReconciler:
         try:
             spec = self._resolved(hosted)
             if spec == applied and not again:
+                self._accept(hosted)
                 self._set_message(hosted, "")
                 return
             if spec.port != applied.port or spec.address != applied.address:
@@ -196,6 +222,7 @@ class ListenerReconciler:
             elif not again and _but_for_access(spec) == _but_for_access(applied):
                 old.change_access(spec.options.deny, spec.options.allow)
                 hosted.applied = spec
+                self._accept(hosted)
                 self._note_change(
                     f"{name}: other addresses denied",
                     f"denied {', '.join(spec.options.deny) or 'nobody'}, "
@@ -206,16 +233,40 @@ class ListenerReconciler:
             else:
                 hosted.running = succeed(old, replace(spec, port=old.address[1]), self._recorder)
         except PortTakenError as error:
-            failure = f"port {error.port} is held by {holder_of(error.port)}"
+            self._refuse(hosted)
+            failure = self._taken(error.port, spec.address)
             self._set_message(hosted, f"{failure}; still on port {old.address[1]}")
         except ListenerError as error:
+            self._refuse(hosted)
             self._set_message(hosted, f"{error}; still as before")
         else:
             hosted.applied = spec
+            self._accept(hosted)
             hosted.retiring = [one for one in hosted.retiring if one.is_alive()]
             hosted.retiring.append(retire(old))
             hosted.status = _status(hosted, spec, "")
             self._note_change(f"{name} {again or 'changed'}", _how(hosted.status))
+
+    @staticmethod
+    def _accept(hosted: _Hosted) -> None:
+        hosted.accepted, hosted.refused = hosted.overrides, None
+
+    def _refuse(self, hosted: _Hosted) -> None:
+        """Go on with the overrides before these, unless there are no newer ones than before."""
+        asked, before = hosted.overrides, hosted.accepted or _AS_CONFIGURED
+        if asked is None or _are_same(asked, before):
+            return
+        hosted.refused = asked
+        hosted.overrides = replace(before, restarts=asked.restarts, revision=asked.revision)
+        self._refused.append(RefusedOverrides(hosted.base.name, asked, hosted.overrides))
+
+    def _taken(self, port: int, address: str) -> str:
+        try:
+            others = self._others()
+        except StoreError:  # then they are named as any other process
+            others = []
+        holder = describe_holder(port, [*self.statuses(), *others], address)
+        return f"port {port} is held by {holder}"
 
     def _set_message(self, hosted: _Hosted, message: str) -> None:
         """The listener goes on, with another message in its status."""
@@ -239,7 +290,7 @@ class ListenerReconciler:
             try:
                 hosted.running = self._start_on(spec, port)
             except PortTakenError as error:
-                held_by = held_by or f"port {error.port} is held by {holder_of(error.port)}"
+                held_by = held_by or self._taken(error.port, spec.address)
                 failure = held_by
             except ListenerError as error:
                 failure = str(error)
@@ -249,6 +300,7 @@ class ListenerReconciler:
                 if refused:
                     message = f"{refused}; with the app of the settings instead"
                 hosted.applied = spec
+                self._accept(hosted)
                 hosted.status = _status(hosted, spec, message)
                 hosted.message = ""
                 logger.info("listener %s is up: %s", spec.name, _how(hosted.status))
@@ -325,6 +377,11 @@ class ListenerReconciler:
                 hosted.status = replace(hosted.status, state=ListenerState.STOPPED, message="")
 
 
+def _are_same(one: ListenerOverrides, other: ListenerOverrides | None) -> bool:
+    """Whether they are the same, asked for at the same time."""
+    return other is not None and one == other and one.revision == other.revision
+
+
 def _how(status: ListenerStatus) -> str:
     """Where a listener is, and how it serves what."""
     return f"{status.url} serves {status.app} on {status.model}"
@@ -355,4 +412,5 @@ def _status(hosted: _Hosted, spec: ListenerSpec, message: str) -> ListenerStatus
         is_added=hosted.is_added,
         pid=os.getpid(),
         certificate=running.certificate if running else None,
+        revision=overrides.revision,
     )

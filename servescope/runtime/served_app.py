@@ -64,6 +64,7 @@ class ServedApp:
             self._recorder,
             folder / LOGS,
             why_not_hostable=partial(why_not_hostable, settings, own=[spec.app]),
+            others=self._control.listeners.statuses,
         )
         self._host = ListenerHost(self._listener, self._control, self._pid)
         self._loop = ReconcileLoop(self._reconcile, self._heartbeat)

@@ -12,6 +12,7 @@ by address: it does not tell apart those that share one, takes 1.6 to 2 times as
 from __future__ import annotations
 
 import os
+import re
 import threading
 import time
 from contextlib import suppress
@@ -37,6 +38,9 @@ TABLE_SECONDS: Final = 2.0
 
 _MAX_KEPT: Final = 1024
 _WILDCARDS: Final = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
+
+_INTERPRETER: Final = re.compile(r"(python|pypy|node|ruby|perl|php)[0-9.]*")
+_SHOWN: Final = re.compile(r"[\w.@ -]{1,60}")
 
 ANOTHER_USER: Final = "a process of another user"
 ANOTHER_PROCESS: Final = "another process"
@@ -183,11 +187,20 @@ def listening_table(own_ports: Collection[int] = ()) -> list[SocketRow]:
     return _TABLE.rows(own_ports)
 
 
-def holder_of(port: int, address: str | None = None) -> str:
-    """The holder of a local port, for a sentence: `python3 (pid 123)`, or what else can be said.
+@dataclass(frozen=True, slots=True)
+class PortHolder:
+    """A socket that holds a port, and whose it is."""
 
-    With an address only sockets in the way of a bind(2) to it count. A listening socket is told
-    before one that is only bound or connected. Never raises: it explains another error.
+    inode: int
+    uid: int
+    owner: Owner | None  # None when its process cannot be seen
+
+
+def find_holder(port: int, address: str | None = None) -> PortHolder | None:
+    """The socket that holds a local port; None where none can be found. Never raises.
+
+    With an address only sockets in the way of a bind(2) to it count. A listening socket goes
+    before one that is only bound or connected, and one whose owner is seen before the others.
     """
     try:
         held = [
@@ -197,12 +210,46 @@ def holder_of(port: int, address: str | None = None) -> str:
         ]
         owners = owner_of({bound.inode for bound in held})
     except OSError:
+        return None
+    held.sort(key=lambda bound: (bound.inode not in owners, bound.state is not TcpState.LISTEN))
+    if not held:
+        return None
+    return PortHolder(held[0].inode, held[0].uid, owners.get(held[0].inode))
+
+
+def in_words(holder: PortHolder | None) -> str:
+    """The holder of a port, for a sentence: `python3 app.py (pid 123)`, or what is known of it."""
+    if holder is None:
         return ANOTHER_PROCESS
-    held.sort(key=lambda bound: bound.state is not TcpState.LISTEN)
-    for bound in held:
-        if owner := owners.get(bound.inode):
-            return f"{owner.name} (pid {owner.pid})"
-    return _unseen(held[0].uid) if held else ANOTHER_PROCESS
+    owner = holder.owner
+    return f"{program(owner)} (pid {owner.pid})" if owner else _unseen(holder.uid)
+
+
+def holder_of(port: int, address: str | None = None) -> str:
+    """The holder of a local port in words; see `find_holder`. It explains another error."""
+    return in_words(find_holder(port, address))
+
+
+def program(owner: Owner) -> str:
+    """The name of a process; of an interpreter also the script or module that it runs.
+
+    No other argument: it may be a secret.
+    """
+    if not _INTERPRETER.fullmatch(owner.name):
+        return owner.name
+    arguments = owner.cmdline.split(" ")[1:]
+    if arguments[:1] == ["-m"]:
+        shown = " ".join(arguments[:2])
+    elif arguments and not arguments[0].startswith("-"):
+        shown = Path(arguments[0]).name
+    else:
+        shown = ""
+    return f"{owner.name} {shown}" if _SHOWN.fullmatch(shown) else owner.name
+
+
+def holds(pid: int, inode: int) -> bool:
+    """Whether a process has the socket open; False when that cannot be seen."""
+    return f"socket:[{inode}]" in _descriptors(Path(psutil.PROCFS_PATH, str(pid)))
 
 
 def _in_the_way(bound: BoundSocket, address: str | None) -> bool:

@@ -12,6 +12,13 @@ from servescope.forked_child import close_in_children, no_fork
 from servescope.sockets.timestamps import stamp_arrivals
 from servescope.sockets.unix import bind_unix
 
+NEXT_PORTS: Final = 50
+"""How many ports after one that is taken are tried."""
+
+MOST_PORT: Final = 65_535
+FIRST_UNPRIVILEGED: Final = 1_024
+"""The first port that every user may bind, unless the system says otherwise (ip(7))."""
+
 KEEPALIVE_IDLE_S: Final = 30
 """How long a connection is silent before the kernel asks whether its client is there (tcp(7))."""
 
@@ -44,26 +51,70 @@ def _bind(address: str, port: int, backlog: int) -> socket.socket:
         listening = bind_unix(address, backlog)
         prepare(listening)
         return listening
-    address = without_brackets(address)
-    family = family_of(address)
+    listening = _bound(without_brackets(address), port)
     try:
-        listening = socket.socket(family, socket.SOCK_STREAM)
-    except OSError as error:  # a kernel without IPv6
-        raise _bind_error(address, port, error) from error
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, address != "::")
-        listening.bind((address, port))
         listening.listen(backlog)
         prepare(listening)
-    except OverflowError as error:
-        listening.close()
-        raise ListenerError(f"port {port} is not between 0 and 65535") from error
     except OSError as error:
         listening.close()
         raise _bind_error(address, port, error) from error
     return listening
+
+
+def _bound(address: str, port: int) -> socket.socket:
+    """A socket bound there that does not listen yet. Raises ListenerError."""
+    family = family_of(address)
+    try:
+        bound = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:  # a kernel without IPv6
+        raise _bind_error(address, port, error) from error
+    try:
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, address != "::")
+        bound.bind((address, port))
+    except OverflowError as error:
+        bound.close()
+        raise ListenerError(f"port {port} is not between 0 and 65535") from error
+    except OSError as error:
+        bound.close()
+        raise _bind_error(address, port, error) from error
+    return bound
+
+
+def next_free_port(address: str, port: int) -> int | None:
+    """The next port above `port` that this user may bind at the address; None when none is near.
+
+    It is free as of now; another process may take it at any moment.
+    """
+    candidate, last = port + 1, port + NEXT_PORTS
+    while candidate <= min(last, MOST_PORT):
+        error = _would_fail(address, candidate)
+        if error is None:
+            return candidate
+        if isinstance(error, PortNotPermittedError) and candidate < FIRST_UNPRIVILEGED:
+            candidate, last = FIRST_UNPRIVILEGED, FIRST_UNPRIVILEGED + NEXT_PORTS
+        else:
+            candidate += 1
+    return None
+
+
+def is_free(address: str, port: int) -> bool:
+    """Whether nobody is in the way of a listener at this address and port, as of now."""
+    return not isinstance(_would_fail(address, port), PortTakenError)
+
+
+def _would_fail(address: str, port: int) -> ListenerError | None:
+    """The error that a listener there would meet.
+
+    The socket is bound and does not listen, and it lets others bind beside it (SO_REUSEADDR): a
+    listener that starts there at the same moment does not notice.
+    """
+    try:
+        with no_fork(), _bound(without_brackets(address), port):
+            return None
+    except ListenerError as error:
+        return error
 
 
 def check_address(setting: str, address: str) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+from contextlib import closing
 from dataclasses import replace
 
 import pytest
@@ -29,6 +31,7 @@ from servescope.records.listeners import (
     ListenerStatus,
 )
 from tests.actions.field_values import FIELDS
+from tests.ports import free_port
 
 AS_IT_IS = ListenerRequest(5555, "thread_pool", 8, 2, "", "", BUNDLED_WSGI, access_log=False)
 
@@ -88,12 +91,13 @@ def test_a_request_asks_for_what_was_changed_and_keeps_the_rest(settings, hosted
     hosted.change_overrides(
         "wsgi", lambda _: ListenerOverrides(runs=False, restarts=2, threads=5, port=1234)
     )
+    port = free_port()
     request = ListenerRequest(
-        9000, "prefork", 8, 2, " 10.0.0.0/8 ,, ::1", "", f" {BUNDLED_ASGI} ", access_log=True
+        port, "prefork", 8, 2, " 10.0.0.0/8 ,, ::1", "", f" {BUNDLED_ASGI} ", access_log=True
     )
     change = listeners.change(hosted, settings, "wsgi", request)
     assert change.after == ListenerOverrides(
-        runs=False, restarts=2, threads=5, port=9000, model=ConcurrencyModel.PREFORK,
+        runs=False, restarts=2, threads=5, port=port, model=ConcurrencyModel.PREFORK,
         deny=("10.0.0.0/8", "::1"), access_log=True, app=BUNDLED_ASGI,
     )  # fmt: skip
     assert hosted.overrides() == {"wsgi": change.after}
@@ -150,6 +154,50 @@ def test_an_app_that_could_not_be_hosted_is_dropped_once_another_field_changes(s
     assert listeners.change(hosted, settings, "wsgi", other_app).after.app == BUNDLED_ASGI
 
 
+@pytest.fixture
+def held():
+    """A port that this process listens on."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as listening:
+        yield listening.getsockname()[1]
+
+
+def test_of_a_change_with_a_port_that_is_taken_nothing_is_written(settings, hosted, held):
+    asked = replace(AS_IT_IS, port=held, deny="10.0.0.0/8")
+    with pytest.raises(ListenerRefusedError) as caught:
+        listeners.change(hosted, settings, "wsgi", asked)
+    free = caught.value.free_port
+    assert caught.value.by_field == {
+        "port": f"Port {held} is held by this dashboard itself (pid {os.getpid()}); "
+        f"the next free port is {free}."
+    }
+    assert hosted.overrides() == {}
+    listeners.change(hosted, settings, "wsgi", replace(asked, port=free))
+    assert hosted.overrides() == {"wsgi": ListenerOverrides(port=free, deny=("10.0.0.0/8",))}
+
+
+def test_a_listener_is_not_added_at_a_port_that_is_taken(settings, hosted, held):
+    with pytest.raises(ListenerRefusedError, match=f"Port {held} is held by") as caught:
+        listeners.add(hosted, settings, NewListenerRequest("new", BUNDLED_WSGI, held))
+    assert caught.value.free_port > held
+    assert hosted.overrides() == {}
+
+
+def test_the_outcome_of_a_change_is_the_status_of_its_revision(settings, hosted):
+    change = listeners.change(hosted, settings, "wsgi", replace(AS_IT_IS, threads=3))
+    assert listeners.outcome(hosted, "wsgi", change.after.revision, 0) is None
+    done = status(threads=3, more={"revision": 1})
+    hosted.write_statuses([replace(done, state=ListenerState.STARTING)])
+    assert listeners.outcome(hosted, "wsgi", 1, 0) is None
+    hosted.write_statuses([done])
+    assert listeners.outcome(hosted, " wsgi ", 1, 0) == done
+
+
+def test_a_removed_listener_has_ended_once_it_has_no_status(hosted):
+    assert not listeners.has_ended(hosted, "mine", 0)
+    hosted.write_statuses([status()])
+    assert listeners.has_ended(hosted, "mine", 0)
+
+
 def test_a_listener_is_added(settings, hosted):
     name, change = listeners.add(hosted, settings, NewListenerRequest(" new ", BUNDLED_WSGI, "90"))
     assert name == "new"
@@ -182,8 +230,8 @@ def test_a_listener_is_stopped_started_restarted_and_reset(hosted):
     assert listeners.start(hosted, "wsgi").after.runs
     listeners.stop(hosted, "wsgi")
     assert listeners.restart(hosted, "wsgi").after == ListenerOverrides(runs=True, restarts=1)
-    assert listeners.reset(hosted, "wsgi") == "wsgi"
-    assert hosted.overrides() == {}
+    assert listeners.reset(hosted, "wsgi").after == ListenerOverrides()
+    assert hosted.overrides() == {"wsgi": ListenerOverrides()}
 
 
 def test_a_listener_that_was_added_is_removed_and_one_of_the_settings_reset(hosted):

@@ -21,11 +21,12 @@ WRITES_OF_PEOPLE = {
     "listeners.change_overrides": {
         "listeners.add",
         "listeners.change",
+        "listeners.reset",
         "listeners.restart",
         "listeners.start",
         "listeners.stop",
     },
-    "listeners.discard_overrides": {"listeners.claim", "listeners.remove", "listeners.reset"},
+    "listeners.discard_overrides": {"listeners.claim", "listeners.remove"},
 }
 """A write of a control table: the functions that make it for a person."""
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import sys
 import threading
 import urllib.request
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
 
@@ -77,7 +80,8 @@ class ReconcilerHarness:
         return next((one for one in self.listeners.statuses() if one.name == name), None)
 
     def override(self, name="wsgi", **changes):
-        self.overrides[name] = replace(self.overrides.get(name, ListenerOverrides()), **changes)
+        before = self.overrides.get(name, ListenerOverrides())
+        self.overrides[name] = replace(before, revision=before.revision + 1, **changes)
         return self.settle(name)
 
     def body(self, name="wsgi", path="/"):
@@ -167,6 +171,33 @@ def test_what_the_operator_did_not_allow_is_not_even_imported(start_harness):
     assert "SERVESCOPE_APPS" in harness.override(app="plain_wsgi:app").message
     assert "plain_wsgi" not in sys.modules
     assert harness.override(app=BUNDLED_ASGI).app == BUNDLED_ASGI
+
+
+def test_a_change_that_cannot_be_is_carried_out_in_no_part_and_wanted_no_longer(harness):
+    harness.override(threads=3)
+    before = harness.status()
+    with closing(socket.create_server(("127.0.0.1", 0))) as held:
+        port = held.getsockname()[1]
+        status = harness.override(port=port, deny=("192.0.2.0/24",))
+    assert (status.port, status.options) == (before.port, before.options)
+    holder = f"this dashboard itself (pid {os.getpid()})"  # it is of this very process
+    assert status.message == f"port {port} is held by {holder}; still on port {before.port}"
+    (refused,) = harness.listeners.take_refused()
+    assert (refused.name, refused.refused) == ("wsgi", harness.overrides["wsgi"])
+    assert refused.kept == ListenerOverrides(threads=3)
+    assert refused.kept.revision == status.revision == 2
+    assert harness.settle() == status, "the port is free again: it was given up all the same"
+    harness.overrides["wsgi"] = refused.kept
+    status = harness.override(deny=("192.0.2.0/24",))
+    assert (status.message, status.options.deny, status.revision) == ("", ("192.0.2.0/24",), 3)
+    assert list(harness.listeners.take_refused()) == []
+
+
+def test_a_port_held_by_another_listener_is_told_by_its_name(harness):
+    harness.override("mine", is_added=True, app=str(BUNDLED_SITE), port=0)
+    port = harness.status("mine").port
+    status = harness.override(port=port)
+    assert f"port {port} is held by this dashboard's listener mine" in status.message
 
 
 def test_overrides_of_before_that_cannot_be_any_more_leave_the_app_of_the_settings(

@@ -13,10 +13,14 @@ from servescope.sampling.owners import (
     ANOTHER_PROCESS,
     ANOTHER_USER,
     ListeningTable,
+    Owner,
     OwnerFinder,
+    find_holder,
     holder_of,
+    holds,
     listening_table,
     owner_of,
+    program,
 )
 
 LISTENER = """
@@ -48,6 +52,10 @@ def own_name():
     return Path("/proc/self/comm").read_text().strip()
 
 
+def own_program():
+    return program(Owner(os.getpid(), own_name(), " ".join(psutil.Process().cmdline())))
+
+
 def test_this_process_owns_its_sockets(listen):
     first, second = inode_of(listen()), inode_of(listen("::1"))
     found = owner_of([first, second, 0, 2**31])
@@ -67,7 +75,7 @@ def test_another_process_is_found_with_its_command_line(foreign):
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "0.0.0.0"])
 def test_holder_of_a_port_in_a_persons_words(listen, address):
     port = port_of(listen(address))
-    words = f"{own_name()} (pid {os.getpid()})"
+    words = f"{own_program()} (pid {os.getpid()})"
     assert holder_of(port) == words
     assert holder_of(port, address) == words
     assert holder_of(port, "0.0.0.0") == words  # a wildcard would collide with it
@@ -82,7 +90,32 @@ def test_holder_is_another_process(foreign):
 
 def test_a_connected_socket_holds_its_port_too(listen, connect):
     (client,) = connect(listen())
-    assert holder_of(port_of(client)) == f"{own_name()} (pid {os.getpid()})"
+    assert holder_of(port_of(client)) == f"{own_program()} (pid {os.getpid()})"
+
+
+@pytest.mark.parametrize(
+    ("name", "cmdline", "told"),
+    [
+        ("python3", "python3 app.py --token secret", "python3 app.py"),
+        ("python3.12", "/usr/bin/python3.12 /srv/shop/app.py", "python3.12 app.py"),
+        ("python", "python -m http.server 8000", "python -m http.server"),
+        ("python", "python -c import os; print('secret')", "python"),
+        ("python", "python", "python"),
+        ("node", "node /srv/server.js", "node server.js"),
+        ("python", "python <b>bold</b>", "python"),
+        ("nginx", "nginx: master process /usr/sbin/nginx -g secret", "nginx"),
+    ],
+)
+def test_a_process_is_named_by_what_it_runs_and_by_no_other_argument(name, cmdline, told):
+    assert program(Owner(7, name, cmdline)) == told
+
+
+def test_a_process_holds_the_sockets_that_it_has_open(listen, foreign):
+    process, port = foreign
+    inode = inode_of(listen())
+    assert holds(os.getpid(), inode)
+    assert not holds(process.pid, inode)
+    assert holds(process.pid, find_holder(port).inode)
 
 
 def test_nobody_holds_a_port_just_closed():
