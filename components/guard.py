@@ -7,6 +7,7 @@ and its traceback, once a minute for each place that raises it.
 from __future__ import annotations
 
 import logging
+import re
 import traceback
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
@@ -33,6 +34,7 @@ logger = logging.getLogger("servescope.requests")
 _PAGE: Final = "<path:path>"
 """Dash's route for whatever has no other one."""
 
+_PLACE: Final = re.compile("<.*?>")
 _NOT_FOUND: Final = "not_found_404"
 _LONGEST_PATH: Final = 200
 LONGEST_BODY: Final = 1024 * 1024
@@ -115,13 +117,10 @@ def _with_status(index: Any) -> Any:
     """Dash's view of any path: 404 where no page is, and one address for each page."""
 
     def page(path: str) -> Any:
-        paths = {
-            one["path"] for one in page_registry.values() if not one["module"].endswith(_NOT_FOUND)
-        }
-        if f"/{path}" in paths:
+        if _is_page(f"/{path}"):
             return index(path=path)
         name = path.rstrip("/")
-        if name and f"/{name}" in paths:
+        if name and _is_page(f"/{name}"):
             # Relative to `/requests/`, so that a prefix before it stays as it is.
             query = request.query_string.decode("ascii", "replace")
             slashes = len(path) - len(name)
@@ -130,6 +129,18 @@ def _with_status(index: Any) -> Any:
         return make_response(index(path=path), HTTPStatus.NOT_FOUND)
 
     return page
+
+
+def _is_page(path: str) -> bool:
+    """Whether a page has this address, or a template with one number in it that fits."""
+    for one in page_registry.values():
+        template = one["path_template"]
+        if template is None:
+            if path == one["path"] and not one["module"].endswith(_NOT_FOUND):
+                return True
+        elif re.fullmatch(_PLACE.sub("[0-9]+", template), path):
+            return True
+    return False
 
 
 def _callback_refused(error: CallbackRefusedError) -> Response:

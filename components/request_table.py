@@ -6,9 +6,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 import dash_mantine_components as dmc
-from dash import html
+from dash import dcc, html
 
 from components import panels
+from components.one_request import address_of
 from components.waterfall import waterfall
 from servescope.figures import units
 
@@ -52,7 +53,7 @@ COLUMNS: Final = (
 
 MOST_AMOUNT: Final = 2**63
 _TEXTS: Final = ("protocol", "listener", "route", "client", "user_agent", "method", "target")
-_AMOUNTS: Final = ("status", "bytes_received", "bytes_sent")
+_AMOUNTS: Final = ("id", "status", "bytes_received", "bytes_sent")
 
 
 def request_table(table_id: str) -> dag.AgGrid:
@@ -118,6 +119,7 @@ def opened(row: dict[str, Any]) -> html.Div:
     return html.Div(
         [
             dmc.Title(f"{row['method']} {row['target']}", order=3, size="h5", className="target"),
+            dcc.Link("Open this request", href=address_of(int(row["id"]))),
             html.Dl(
                 [
                     part

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     from dash.development.base_component import Component
 
+    from servescope.queries.rows import UsualDurations
+
 MEANING: Final = {
     "kernel": "the bytes wait in the kernel until the server reads them",
     "read": "from the first byte to the end of the request's head",
@@ -23,12 +25,24 @@ MEANING: Final = {
 }
 """The work of a request in each stage."""
 
+WHOLE: Final = "whole"
+"""Stands below the stages, for their sum."""
 
-def waterfall(stages_s: Mapping[str, float]) -> html.Div:
-    """Bars in proportion to seconds; durations beside them."""
-    total = sum(stages_s.values()) or 1.0
+
+def waterfall(
+    stages_s: Mapping[str, float], usual: Mapping[str, UsualDurations] | None = None
+) -> html.Div:
+    """Bars in proportion to seconds; durations beside them, and with `usual` two percentiles.
+
+    `usual`: of each stage, and of WHOLE.
+    """
+    whole_s = sum(stages_s.values())
+    total = whole_s or 1.0
     begun = 0.0
     cells: list[Component] = []
+    if usual is not None:
+        cells += [html.Span(), html.Span(), html.B("this one", className="amount")]
+        cells += [html.B(name, className="amount") for name in ("p50", "p99")]
     for stage, seconds in stages_s.items():
         bar = html.Div(
             className="bar",
@@ -42,8 +56,21 @@ def waterfall(stages_s: Mapping[str, float]) -> html.Div:
             html.Span(stage, title=MEANING.get(stage, "")),
             html.Div(bar, className="track"),
             html.Span(units.text(seconds, "s"), className="amount"),
+            *_percentiles(stage, usual),
         ]
         begun += seconds
-    whole = units.text(sum(stages_s.values()), "s")
-    cells += [html.B("whole"), html.Span(), html.B(whole, className="amount")]
-    return html.Div(cells, className="waterfall")
+    cells += [
+        html.B(WHOLE),
+        html.Span(),
+        html.B(units.text(whole_s, "s"), className="amount"),
+        *_percentiles(WHOLE, usual),
+    ]
+    return html.Div(cells, className="waterfall" if usual is None else "waterfall with-usual")
+
+
+def _percentiles(stage: str, usual: Mapping[str, UsualDurations] | None) -> list[Component]:
+    if usual is None:
+        return []
+    durations = usual.get(stage)
+    values = (durations.p50_s, durations.p99_s) if durations else (None, None)
+    return [html.Span(units.text(value, "s"), className="amount usual") for value in values]

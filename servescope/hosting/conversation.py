@@ -343,6 +343,7 @@ class Conversation:
             kernel_ns,
             received,
             site.request_flags if self._exchange_count else site.first_request_flags,
+            self._exchange_count,
         )
         most = site.keep_alive_requests
         if most and self._exchange_count + 1 >= most:
@@ -408,6 +409,7 @@ class Conversation:
                 self._kernel_ns,
                 0,
                 site.request_flags if self._exchange_count else site.first_request_flags,
+                self._exchange_count,
             )
         exchange.refusal = refusal
         exchange.may_keep_alive = False

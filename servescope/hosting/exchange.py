@@ -85,6 +85,7 @@ class Exchange:
         "last_sent_ns",
         "may_keep_alive",
         "refusal",
+        "requests_before",
         "route",
         "sink",
         "site",
@@ -103,6 +104,7 @@ class Exchange:
         kernel_ns: int,
         bytes_received: int,
         flags: RequestFlag,
+        requests_before: int,
     ) -> None:
         """A head is complete, or was refused."""
         self.site = site
@@ -113,6 +115,7 @@ class Exchange:
         self.body: IO[bytes] | None = None  # positioned at its start, None when there is none
         self.route = ""  # the template of the route, when the application tells it
         self.flags = flags
+        self.requests_before = requests_before  # on the same connection
         self.status = 0  # until the head is given to the sink
         self.bytes_received = bytes_received
         self.bytes_sent = self.head_bytes = 0

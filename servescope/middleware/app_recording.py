@@ -10,15 +10,18 @@ cold caches.
 from __future__ import annotations
 
 from http import HTTPStatus
+from threading import current_thread
 from time import time_ns
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from servescope.data_folder import recorded_data_dir
 from servescope.errors import SettingsError
 from servescope.middleware.process_rings import PROCESS_RINGS, UNRECORDED, log_warning
-from servescope.recording.detail_layout import DetailTexts
+from servescope.recording.detail_layout import DetailTexts, Origin
 from servescope.recording.detail_threshold import FIRST_ERROR_STATUS
 from servescope.recording.record_layout import OTHER_ROUTE, OTHER_ROUTE_NAME, request_key
+from servescope.recording.secret_names import mask_target
+from servescope.recording.trace_context import trace_id_of
 from servescope.request_fields import Method, Protocol, RequestFlag
 
 if TYPE_CHECKING:
@@ -38,6 +41,8 @@ FAILED: Final = int(HTTPStatus.INTERNAL_SERVER_ERROR)
 MOST_KNOWN: Final = 4_096
 """Kinds of request remembered; beyond, all are forgotten (an app may make up reason phrases)."""
 
+MAX_PORT: Final = 0xFFFF
+_PORT_DIGITS: Final = 5
 _FALLBACK_NAME: Final = "app"
 _NS_PER_S: Final = 1e9
 
@@ -60,6 +65,16 @@ class KnownRequest:
         self.key = key  # see record_layout.request_key
         self.labels = labels
         self.is_usual = labels.status < FIRST_ERROR_STATUS and labels.method != Method.HEAD
+
+
+class ClientFacts(NamedTuple):
+    """The request as its client sent it, for the request log."""
+
+    target: str
+    address: str
+    port: object  # a number, or its digits; anything else is unknown
+    user_agent: str
+    traceparent: str
 
 
 class Times(NamedTuple):
@@ -155,18 +170,31 @@ class AppRecording:
         received: int,
         sent: int,
         times: Times,
-        tell_client: Callable[[], tuple[str, str, str]],
+        tell_client: Callable[[], ClientFacts],
     ) -> None:
         """Keep what the request log shows of a request, when it is wanted there.
 
-        `end_ns` as `record` answered it; `tell_client` gives target, client and user agent.
+        `end_ns` as `record` answered it.
         """
         end_ns = end_ns or time_ns()
         labels = known.labels
         recorder = self.recorder
         if recorder is not None and recorder.wants_detail(labels.status, times.total_ns, end_ns):
-            texts = DetailTexts(self.listener, labels.route, *tell_client())
-            recorder.write_detail(end_ns, known.key, flags, received, sent, times.stages_ns, texts)
+            client = tell_client()
+            texts = DetailTexts(
+                self.listener,
+                labels.route,
+                mask_target(client.target),
+                client.address,
+                client.user_agent,
+                current_thread().name,
+            )
+            origin = Origin(
+                client_port=_port(client.port), trace_id=trace_id_of(client.traceparent)
+            )
+            recorder.write_detail(
+                end_ns, known.key, flags, received, sent, times.stages_ns, texts, origin
+            )
 
     def give_up_on(self, error: Exception) -> None:
         """A request could not be recorded as it was: log that, once for each kind of error."""
@@ -181,6 +209,13 @@ class AppRecording:
         self.recorder = None
         self.record = _record_nothing
         self.known.clear()
+
+
+def _port(told: object) -> int:
+    """The number of a port, 0 where none was told."""
+    digits = str(told)
+    is_port = digits.isascii() and digits.isdecimal() and len(digits) <= _PORT_DIGITS
+    return int(digits) & MAX_PORT if is_port else 0
 
 
 def _record_nothing(*_values: float) -> int:

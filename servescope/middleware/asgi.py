@@ -19,6 +19,7 @@ from servescope.middleware.app_recording import (
     NO_FLAGS,
     OTHER_METHOD,
     AppRecording,
+    ClientFacts,
     Labels,
     Times,
     name_of,
@@ -268,15 +269,20 @@ def _labels(route: str, status: int, method: str | None, version: str | None) ->
     return Labels(route, METHODS.get(method, OTHER_METHOD), protocol, status)
 
 
-def _tell_client(scope: Scope) -> tuple[str, str, str]:
-    """Target, client and user agent."""
+def _tell_client(scope: Scope) -> ClientFacts:
     raw: bytes | None = scope.get("raw_path")  # ASGI leaves a server free to tell it
     path = raw.decode("latin-1") if raw else quote(scope.get("path", ""))
     query = scope.get("query_string")
     target = f"{path}?{query.decode('latin-1')}" if query else path
     client = scope.get("client")
-    agent = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
-    return target, client[0] if client else "", agent.decode("latin-1")
+    fields = {name: value.decode("latin-1") for name, value in scope["headers"]}
+    return ClientFacts(
+        target,
+        client[0] if client else "",
+        client[1] if client else 0,
+        fields.get(b"user-agent", ""),
+        fields.get(b"traceparent", ""),
+    )
 
 
 def _message_bytes(message: Message) -> int:

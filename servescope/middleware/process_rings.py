@@ -25,7 +25,7 @@ RETRY_S: Final = 10.0
 """How long after a ring could not be opened the next attempt is made; requests go unrecorded."""
 
 MOST_RINGS: Final = 128
-"""Rings (10 MiB each with their details) there may be in the folder before no more is added: while
+"""Rings (12 MiB each with their details) there may be in the folder before no more is added: while
 no dashboard collects, each restart of a worker leaves one behind."""
 
 

@@ -19,6 +19,7 @@ from servescope.middleware.app_recording import (
     NO_FLAGS,
     OTHER_METHOD,
     AppRecording,
+    ClientFacts,
     KnownRequest,
     Labels,
     Times,
@@ -310,8 +311,7 @@ class _Call:
             recording.give_up_on(error)
             return recording.unknown()
 
-    def _tell_client(self) -> tuple[str, str, str]:
-        """Target, client and user agent."""
+    def _tell_client(self) -> ClientFacts:
         environ = self.environ
         target = environ.get("REQUEST_URI") or environ.get("RAW_URI")
         if not target:
@@ -319,7 +319,13 @@ class _Call:
             path = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
             path = path if path.isascii() else quote(path, encoding="latin-1")  # PEP 3333
             target = quote(path, safe="/%") + (f"?{query}" if query else "")
-        return target, environ.get("REMOTE_ADDR", ""), environ.get("HTTP_USER_AGENT", "")
+        return ClientFacts(
+            target,
+            environ.get("REMOTE_ADDR", ""),
+            environ.get("REMOTE_PORT"),
+            environ.get("HTTP_USER_AGENT", ""),
+            environ.get("HTTP_TRACEPARENT", ""),
+        )
 
 
 class _SizedBody:

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from servescope.queries.rows import LogRow
+import numpy as np
+
+from servescope import catalog
+from servescope.histogram import BUCKETS, bucket_indexes, supported_quantiles
+from servescope.queries.rows import LogRow, RequestSurroundings, UsualDurations
+from servescope.queries.span import Span
+from servescope.queries.traffic import LISTENER, ROUTE
 from servescope.records.requests import Stage
 from servescope.request_fields import Protocol, RequestFlag
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from servescope.queries.context import QueryContext
     from servescope.records.requests import RequestDetail
+    from servescope.store.base import KeptDetails
 
 NEWEST: Final = 200
+HALF_SPAN_S: Final = 1_800
+SPAN_STEP_S: Final = 60
 _NS: Final = 1e9
 _PROTOCOLS: Final = {
     Protocol.UNKNOWN: "",
@@ -52,4 +63,49 @@ def _row(number: int, detail: RequestDetail) -> LogRow:
             for flag in RequestFlag
             if flag in record.flags
         ),
+        thread=detail.thread,
+        pid=detail.pid,
+        client_port=detail.client_port,
+        requests_before=detail.requests_before,
+        trace_id=detail.trace_id,
+        capture_id=detail.capture_id,
     )
+
+
+def one(context: QueryContext, detail_id: int) -> LogRow | None:
+    """One request kept in detail; None when it is not kept any more, or there is none yet."""
+    detail = context.store.request_detail(detail_id)
+    return None if detail is None else _row(detail_id, detail)
+
+
+def kept(context: QueryContext) -> KeptDetails | None:
+    """The requests that are kept in detail; None when there are none."""
+    return context.store.kept_request_details()
+
+
+def surroundings(context: QueryContext, row: LogRow) -> RequestSurroundings:
+    """What is usual for such a request, in the half hour before and after it."""
+    end = int(row.end_s)
+    span = Span(end - HALF_SPAN_S, end + HALF_SPAN_S, SPAN_STEP_S)
+    labels = ((LISTENER, row.listener), (ROUTE, row.route))
+    total = context.store.total(span.query(catalog.REQUEST_DURATION, where=labels))
+    counts = total.buckets.sum(axis=0) if len(total.groups) else np.zeros(BUCKETS, dtype=np.int64)
+    in_whole = int(counts.sum())
+    not_slower = int(counts[: int(bucket_indexes(np.array([row.total_s]))[0]) + 1].sum())
+    by_stage = context.store.total(
+        span.query(catalog.STAGE_DURATION, by=("stage",), where=((LISTENER, row.listener),))
+    )
+    return RequestSurroundings(
+        2 * HALF_SPAN_S,
+        _usual(counts),
+        not_slower / in_whole if in_whole else None,
+        {
+            group[0]: _usual(buckets)
+            for group, buckets in zip(by_stage.groups, by_stage.buckets, strict=True)
+        },
+    )
+
+
+def _usual(counts: NDArray[np.int64]) -> UsualDurations:
+    p50, p99 = supported_quantiles(counts, (0.5, 0.99)).tolist()
+    return UsualDurations(int(counts.sum()), p50, p99)

@@ -115,6 +115,34 @@ class LogRow:
     total_s: float
     stages_s: dict[str, float]
     flags: tuple[str, ...]
+    thread: str = ""  # name of the one that sent the last byte
+    pid: int = 0  # of the process that recorded it; 0: unknown, as all that follows
+    client_port: int = 0
+    requests_before: int | None = None  # on the same connection
+    trace_id: str = ""
+    capture_id: int = 0  # 0: it was not captured
+
+
+@dataclass(frozen=True, slots=True)
+class UsualDurations:
+    """Percentiles in seconds over a span; NaN where too few requests support one."""
+
+    requests: int
+    p50_s: float
+    p99_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSurroundings:
+    """The requests around one: of its route in whole, of its listener stage by stage.
+
+    Stages are recorded by listener, not by route.
+    """
+
+    span_s: int
+    route: UsualDurations
+    share_not_slower: float | None  # of its route's requests; None where there are none
+    stages: dict[str, UsualDurations]  # by name
 
 
 @dataclass(frozen=True, slots=True)

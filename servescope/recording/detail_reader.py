@@ -11,10 +11,19 @@ import numpy as np
 from servescope.recording import ring_file
 from servescope.recording.detail_layout import (
     CAPACITY,
+    FORMER_SLOT_BYTES,
+    FORMER_TEXT_LENGTHS,
+    FORMER_TEXTS_OFFSET,
+    NO_TRACE,
+    ORIGIN,
+    ORIGIN_OFFSET,
     SLOT_BYTES,
     TEXT_LENGTHS,
     TEXT_LENGTHS_OFFSET,
     TEXTS_OFFSET,
+    UNKNOWN_COUNT,
+    DetailTexts,
+    Origin,
 )
 from servescope.recording.record_layout import SEQUENCE, SEQUENCE_OFFSET, SLOT
 from servescope.records.requests import RequestDetail, RequestRecord
@@ -23,26 +32,30 @@ from servescope.request_fields import Method, RequestFlag
 if TYPE_CHECKING:
     from pathlib import Path
 
-_SEQUENCE_COLUMN: Final = np.dtype(
-    {
-        "names": ["sequence"],
-        "formats": ["=u8"],
-        "offsets": [SEQUENCE_OFFSET],
-        "itemsize": SLOT_BYTES,
-    }
-)
 _METHODS: Final = {int(method): method for method in Method}
 
 
 class DetailReader:
     """Follows a detail ring; the cursor is the number of details already taken or given up.
 
-    Raises RingError when the file is not a detail ring of this version.
+    An app that records may have been started before an update, so rings of the former version are
+    read as well. Raises RingError when the file is a detail ring of neither.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._mapping, self.header, self._descriptor = ring_file.attach(path, SLOT_BYTES)
+        self._mapping, self.header, self._descriptor = ring_file.attach(
+            path, SLOT_BYTES, FORMER_SLOT_BYTES
+        )
+        self._slot_bytes = self.header.slot_bytes
+        self._sequence_column = np.dtype(
+            {
+                "names": ["sequence"],
+                "formats": ["=u8"],
+                "offsets": [SEQUENCE_OFFSET],
+                "itemsize": self._slot_bytes,
+            }
+        )
 
     def writer_is_gone(self) -> bool:
         """Whether the writing process has ended."""
@@ -71,18 +84,21 @@ class DetailReader:
         if self._sequence(cursor) < cursor + 1 and self._sequence(cursor + 1) < cursor + 2:
             return cursor
         sequences = np.frombuffer(
-            self._mapping, _SEQUENCE_COLUMN, self.header.capacity, ring_file.SLOTS_OFFSET
+            self._mapping, self._sequence_column, self.header.capacity, ring_file.SLOTS_OFFSET
         )["sequence"]
         return int(sequences.max())
 
+    def _offset(self, number: int) -> int:
+        return ring_file.SLOTS_OFFSET + (number & (self.header.capacity - 1)) * self._slot_bytes
+
     def _sequence(self, number: int) -> int:
-        offset = ring_file.SLOTS_OFFSET + (number & (self.header.capacity - 1)) * SLOT_BYTES
+        offset = self._offset(number)
         (sequence,) = SEQUENCE.unpack_from(self._mapping, offset + SEQUENCE_OFFSET)
         return int(sequence)
 
     def _read(self, number: int) -> RequestDetail | None:
-        offset = ring_file.SLOTS_OFFSET + (number & (self.header.capacity - 1)) * SLOT_BYTES
-        slot = self._mapping[offset : offset + SLOT_BYTES]
+        offset = self._offset(number)
+        slot = self._mapping[offset : offset + self._slot_bytes]
         (
             end_ns,
             listener,
@@ -99,10 +115,6 @@ class DetailReader:
         torn = sequence != number + 1 or self._sequence(number) != sequence
         if torn or method not in _METHODS:
             return None
-        texts, start = [], TEXTS_OFFSET
-        for length in TEXT_LENGTHS.unpack_from(slot, TEXT_LENGTHS_OFFSET):
-            texts.append(slot[start : start + length].decode("utf-8", "replace"))
-            start += length
         record = RequestRecord(
             end_ns=end_ns,
             listener_id=listener,
@@ -115,7 +127,28 @@ class DetailReader:
             bytes_sent=sent,
             stages_ns=(ns[0], ns[1], ns[2], ns[3], ns[4], ns[5]),
         )
-        return RequestDetail(record, *texts)
+        return self._detail(record, slot)
+
+    def _detail(self, record: RequestRecord, slot: bytes) -> RequestDetail:
+        origin = Origin()
+        lengths, start = FORMER_TEXT_LENGTHS, FORMER_TEXTS_OFFSET
+        if self._slot_bytes == SLOT_BYTES:
+            lengths, start = TEXT_LENGTHS, TEXTS_OFFSET
+            origin = Origin(*ORIGIN.unpack_from(slot, ORIGIN_OFFSET))
+        texts = []
+        for length in lengths.unpack_from(slot, TEXT_LENGTHS_OFFSET):
+            texts.append(slot[start : start + length].decode("utf-8", "replace"))
+            start += length
+        before = origin.requests_before
+        return RequestDetail(
+            record,
+            *DetailTexts(*texts),
+            pid=self.header.pid,
+            client_port=origin.client_port,
+            requests_before=None if before == UNKNOWN_COUNT else before,
+            trace_id="" if origin.trace_id == NO_TRACE else origin.trace_id.hex(),
+            capture_id=origin.capture_id,
+        )
 
     def close(self) -> None:
         """Unmap the ring."""

@@ -5,17 +5,20 @@ from __future__ import annotations
 import itertools
 import os
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from servescope.recording import ring_file
 from servescope.recording.detail_layout import (
     CAPACITY,
+    ORIGIN,
+    ORIGIN_OFFSET,
     SLOT_BYTES,
     TEXT_LENGTHS,
     TEXT_LENGTHS_OFFSET,
     TEXT_LIMITS,
     TEXTS_OFFSET,
     DetailTexts,
+    Origin,
 )
 from servescope.recording.record_layout import (
     KEYED_SLOT,
@@ -30,6 +33,8 @@ from servescope.recording.record_layout import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+_UNKNOWN_ORIGIN: Final = Origin()
 
 
 class DetailWriter:
@@ -56,8 +61,9 @@ class DetailWriter:
         bytes_sent: int,
         stages_ns: Sequence[float],
         texts: DetailTexts,
+        origin: Origin = _UNKNOWN_ORIGIN,
     ) -> None:
-        """Add the detail of a request: its record, as it was recorded, and its texts.
+        """Add the detail of a request: its record, as it was recorded, its texts and its origin.
 
         Texts are cut to what the slot holds. Where the record has no number for its route, the
         detail does not name it either.
@@ -84,6 +90,7 @@ class DetailWriter:
         TEXT_LENGTHS.pack_into(
             self._mapping, offset + TEXT_LENGTHS_OFFSET, *(len(text) for text in encoded)
         )
+        ORIGIN.pack_into(self._mapping, offset + ORIGIN_OFFSET, *origin)
         joined = b"".join(encoded)
         start = offset + TEXTS_OFFSET
         self._mapping[start : start + len(joined)] = joined

@@ -95,10 +95,10 @@ def create(path: Path, header: Header) -> tuple[mmap.mmap, int]:
     return mapping, descriptor
 
 
-def attach(path: Path, slot_bytes: int) -> tuple[mmap.mmap, Header, int]:
+def attach(path: Path, *slot_sizes: int) -> tuple[mmap.mmap, Header, int]:
     """Map an existing ring for reading; return mapping, header and a descriptor for lock tests.
 
-    Raises RingError when the file is not a ring of this version with slots of `slot_bytes`.
+    Raises RingError when the file is not a ring of this version with slots of one of these sizes.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -110,12 +110,12 @@ def attach(path: Path, slot_bytes: int) -> tuple[mmap.mmap, Header, int]:
     except (OSError, ValueError, struct.error) as error:
         os.close(descriptor)
         raise RingError(f"{path} is not a ring: {error}") from error
-    fits = len(mapping) == SLOTS_OFFSET + capacity * slot_bytes and found_bytes == slot_bytes
+    fits = found_bytes in slot_sizes and len(mapping) == SLOTS_OFFSET + capacity * found_bytes
     if magic != MAGIC or not fits or capacity < 1 or capacity & (capacity - 1):
         mapping.close()
         os.close(descriptor)
         raise RingError(f"{path} is not a ring of this version")
-    return mapping, Header(kind, slot_bytes, capacity, pid, created_ns), descriptor
+    return mapping, Header(kind, found_bytes, capacity, pid, created_ns), descriptor
 
 
 def unmap_pages(mapping: mmap.mmap, start: int = 0, length: int | None = None) -> None:

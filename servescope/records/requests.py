@@ -58,3 +58,9 @@ class RequestDetail:
     target: str  # origin-form as sent, cut to what the slot holds
     client: str  # address of the peer
     user_agent: str
+    thread: str = ""  # name of the one that sent the last byte
+    pid: int = 0  # of the process that recorded it; 0: unknown, as all that follows
+    client_port: int = 0
+    requests_before: int | None = None  # on the same connection
+    trace_id: str = ""  # W3C Trace Context, 32 hexadecimal digits
+    capture_id: int = 0  # 0: it was not captured

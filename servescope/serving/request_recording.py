@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from threading import current_thread
 from time import time_ns
 from typing import TYPE_CHECKING, Final
 
-from servescope.recording.detail_layout import DetailTexts
+from servescope.recording.detail_layout import DetailTexts, Origin
 from servescope.recording.detail_threshold import FIRST_ERROR_STATUS
 from servescope.recording.record_layout import OTHER_ROUTE, OTHER_ROUTE_NAME, request_key
 from servescope.recording.routes import UNMATCHED, fold_path
+from servescope.recording.secret_names import mask_target
+from servescope.recording.trace_context import trace_id_of
 from servescope.request_fields import METHODS, Method, Protocol
 
 if TYPE_CHECKING:
@@ -109,9 +112,15 @@ class RequestRecording:
                 DetailTexts(
                     listener=self._listener,
                     route=labels[3],
-                    target=exchange.target,
+                    target=mask_target(exchange.target),
                     client=exchange.client[0],
                     user_agent=exchange.header(b"user-agent"),
+                    thread=current_thread().name,
+                ),
+                Origin(
+                    client_port=exchange.client[1],
+                    requests_before=exchange.requests_before,
+                    trace_id=trace_id_of(exchange.header(b"traceparent")),
                 ),
             )
 

@@ -75,6 +75,14 @@ class HostSeen:
     newest_s: int
 
 
+class KeptDetails(NamedTuple):
+    """The request details that are kept: ids ascend with time, and none is used twice."""
+
+    oldest_id: int
+    oldest_end_ns: int
+    newest_id: int
+
+
 class Queryable(Protocol):
     """Answers queries. Every method may be called from any thread.
 
@@ -124,6 +132,15 @@ class Store(Queryable, Protocol):
 
     def request_details(self, limit: int, after_id: int = 0) -> list[tuple[int, RequestDetail]]:
         """The newest request details with an id above `after_id`, newest first, with their ids."""
+
+    def request_detail(self, detail_id: int) -> RequestDetail | None:
+        """One request detail; None when it is not kept any more, or there is none of this id."""
+
+    def request_detail_of_capture(self, capture_id: int) -> int | None:
+        """The id of the detail of a captured request; None while there is none."""
+
+    def kept_request_details(self) -> KeptDetails | None:
+        """The request details that are kept; None when there are none."""
 
     def version(self) -> int:
         """A number that changes when anything was committed; cheap enough to ask at each poll."""

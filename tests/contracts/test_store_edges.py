@@ -2,6 +2,7 @@
 
 import math
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -130,6 +131,26 @@ def test_only_the_newest_details_are_kept(store):
     store.write(Batch([Frame(START)], request_details=[detail(n) for n in range(3_000, 6_000)]))
     found = store.request_details(10_000)
     assert [one.target for _, one in found] == [f"/{n}" for n in range(5_999, 999, -1)]
+
+
+def test_a_detail_is_found_by_its_id_and_by_its_capture(store):
+    assert store.kept_request_details() is None
+    origin = {
+        "thread": "files-3",
+        "pid": 17,
+        "client_port": 40_000,
+        "requests_before": 0,
+        "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
+        "capture_id": 2**63 - 1,
+    }
+    details = [detail(0), replace(detail(1), **origin)]
+    store.write(Batch([Frame(START)], request_details=details))
+    (second, _), (first, _) = store.request_details(2)
+    assert [store.request_detail(first), store.request_detail(second)] == details
+    assert store.request_detail(second + 1) is None
+    assert store.request_detail_of_capture(2**63 - 1) == second
+    assert store.request_detail_of_capture(5) is None
+    assert store.kept_request_details() == (first, details[0].record.end_ns, second)
 
 
 def test_the_version_changes_with_each_commit_and_only_then(store, open_backend):

@@ -1,14 +1,32 @@
 """The detail ring: texts beside a record, of a sample of requests."""
 
+import os
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from servescope.errors import RingError
-from servescope.recording.detail_layout import DetailTexts
+from servescope.recording import ring_file
+from servescope.recording.detail_layout import (
+    FORMER_SLOT_BYTES,
+    FORMER_TEXT_LENGTHS,
+    FORMER_TEXTS_OFFSET,
+    NO_TRACE,
+    SLOT_BYTES,
+    TEXT_LENGTHS_OFFSET,
+    UNKNOWN_COUNT,
+    DetailTexts,
+    Origin,
+)
 from servescope.recording.detail_reader import DetailReader
 from servescope.recording.detail_writer import DetailWriter
-from servescope.recording.record_layout import OTHER_ROUTE, SEQUENCE_OFFSET, request_key
+from servescope.recording.record_layout import (
+    OTHER_ROUTE,
+    SEQUENCE_OFFSET,
+    SLOT,
+    request_key,
+)
 from servescope.recording.ring_file import SLOTS_OFFSET, RingKind
 from servescope.recording.ring_writer import RingWriter
 from servescope.records.requests import RequestDetail, RequestRecord
@@ -36,7 +54,13 @@ def detail(target="/", **texts):
         target,
         texts.get("client", "127.0.0.1"),
         texts.get("user_agent", "curl/8"),
+        **{"pid": os.getpid(), **origin_of(texts)},
     )
+
+
+def origin_of(given):
+    names = ("thread", "client_port", "requests_before", "trace_id", "capture_id")
+    return {name: given[name] for name in names if name in given}
 
 
 def write(writer, detail, route_id=None):
@@ -49,11 +73,19 @@ def write(writer, detail, route_id=None):
         record.status,
     )
     texts = DetailTexts(
-        detail.listener, detail.route, detail.target, detail.client, detail.user_agent
+        *(detail.listener, detail.route, detail.target, detail.client, detail.user_agent),
+        detail.thread,
+    )
+    before = detail.requests_before
+    origin = Origin(
+        detail.client_port,
+        UNKNOWN_COUNT if before is None else before,
+        detail.capture_id,
+        bytes.fromhex(detail.trace_id) or NO_TRACE,
     )
     writer.write(
         *(record.end_ns, key, record.flags, record.bytes_received, record.bytes_sent),
-        *(record.stages_ns, texts),
+        *(record.stages_ns, texts, origin),
     )
 
 
@@ -113,7 +145,7 @@ def test_a_half_written_detail_is_passed_over(pair):
     writer, reader = pair
     for number in range(4):
         write(writer, detail(f"/{number}"))
-    sequence = SLOTS_OFFSET + 512 + SEQUENCE_OFFSET
+    sequence = SLOTS_OFFSET + SLOT_BYTES + SEQUENCE_OFFSET
     writer._mapping[sequence : sequence + 8] = bytes(8)
     taken, cursor = reader.drain(0)
     assert [one.target for one in taken] == ["/0", "/2", "/3"]
@@ -140,3 +172,43 @@ def test_a_ring_of_records_is_refused(tmp_path):
     with pytest.raises(RingError):
         DetailReader(tmp_path / "1.ring")
     writer.close()
+
+
+def test_a_detail_tells_where_its_request_came_from(pair):
+    writer, reader = pair
+    told = detail(
+        thread="wsgi-3",
+        client_port=65_535,
+        requests_before=7,
+        trace_id="4bf92f3577b34da6a3ce929d0e0e4736",
+        capture_id=2**63 - 1,
+    )
+    write(writer, told)
+    write(writer, detail(requests_before=None))
+    assert reader.drain(0) == ([told, detail()], 2)
+
+
+def test_a_ring_of_the_former_version_is_read(tmp_path):
+    """An app that records may have been started before an update."""
+    path = tmp_path / "1.detail"
+    header = ring_file.Header(RingKind.DETAIL, FORMER_SLOT_BYTES, 8, 4242, 1)
+    mapping, descriptor = ring_file.create(path, header)
+    texts = [b"files", b"/", b"/a", b"::1", b"curl/8"]
+    for number in range(3):
+        offset = SLOTS_OFFSET + number * FORMER_SLOT_BYTES
+        SLOT.pack_into(
+            mapping,
+            offset,
+            *(RECORD.end_ns, RECORD.listener_id, RECORD.route_id, RECORD.method),
+            *(RECORD.protocol, RECORD.status, RECORD.flags),
+            *(RECORD.bytes_received, RECORD.bytes_sent, *RECORD.stages_ns, number + 1),
+        )
+        FORMER_TEXT_LENGTHS.pack_into(mapping, offset + TEXT_LENGTHS_OFFSET, *map(len, texts))
+        start, joined = offset + FORMER_TEXTS_OFFSET, b"".join(texts)
+        mapping[start : start + len(joined)] = joined
+    reader = DetailReader(path)
+    found, cursor = reader.drain(0)
+    assert cursor == 3
+    assert found == [RequestDetail(RECORD, "files", "/", "/a", "::1", "curl/8", pid=4242)] * 3
+    reader.close()
+    ring_file.release(descriptor)

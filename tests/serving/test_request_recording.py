@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 from servescope.hosting.conversation import Conversation, Need
 from servescope.hosting.site import Site
+from servescope.recording.detail_reader import DetailReader
 from servescope.recording.recorder import Recorder
 from servescope.recording.ring_reader import RingReader
 from servescope.records.listeners import ListenerOptions
@@ -103,3 +106,27 @@ def test_two_listeners_do_not_share_what_is_noted(recorder: Recorder, tmp_path: 
         assert reader.routes[int(record["route"])] == "/users/{id}"
         reader.close()
     other.close()
+
+
+def test_a_detail_tells_connection_thread_and_trace_and_no_secret(recorder: Recorder):
+    application = Routing()
+    application.routes = ["/", "/"]
+    recording = RequestRecording(recorder, "it")
+    conversation = Conversation(Site("it", application, ListenerOptions()), ("192.0.2.7", 4711), 0)
+    trace = "4bf92f3577b34da6a3ce929d0e0e4736"
+    for target in (b"/?token=s3cretVa1ue", b"/"):
+        field = b"traceparent: 00-%b-00f067aa0ba902b7-01\r\n" % trace.encode()
+        request = b"GET %b HTTP/1.1\r\nHost: h\r\n%b\r\n" % (target, field)
+        assert conversation.receive(request, 0, 0) is Need.RUN
+        conversation.run(Sink())
+        recording.record(conversation.exchange)
+        conversation.finish_cycle(0)
+    reader = DetailReader(recorder.details.path)
+    first, second = reader.drain(0)[0]
+    reader.close()
+    assert (first.target, first.requests_before) == ("/?token=[masked]", 0)
+    assert (second.target, second.requests_before) == ("/", 1)
+    for detail in (first, second):
+        assert (detail.client, detail.client_port) == ("192.0.2.7", 4711)
+        assert (detail.thread, detail.pid) == (threading.current_thread().name, os.getpid())
+        assert detail.trace_id == trace

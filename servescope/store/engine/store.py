@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from servescope.records.requests import RequestDetail
-    from servescope.store.base import Batch, HostSeen
+    from servescope.store.base import Batch, HostSeen, KeptDetails
     from servescope.store.engine.outbox import Parcel
     from servescope.store.tiers import Retention
 
@@ -110,6 +110,18 @@ class PrometheusStore(EngineView):
     def request_details(self, limit: int, after_id: int = 0) -> list[tuple[int, RequestDetail]]:
         """The newest request details of this host."""
         return self.local.request_details(limit, after_id)
+
+    def request_detail(self, detail_id: int) -> RequestDetail | None:
+        """One request detail of this host."""
+        return self.local.request_detail(detail_id)
+
+    def request_detail_of_capture(self, capture_id: int) -> int | None:
+        """The id of the detail of a captured request of this host."""
+        return self.local.request_detail_of_capture(capture_id)
+
+    def kept_request_details(self) -> KeptDetails | None:
+        """The request details of this host that are kept."""
+        return self.local.kept_request_details()
 
     def version(self) -> int:
         """A number that changes with each commit, and when the engine shows a newer second."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from servescope.records.requests import RequestDetail
-    from servescope.store.base import Batch, Queryable, SeriesKey
+    from servescope.store.base import Batch, KeptDetails, Queryable, SeriesKey
     from servescope.store.engine.hosts import Fleet
     from servescope.store.engine.reader import EngineReader
     from servescope.store.query import Aggregation, Query
@@ -59,6 +59,20 @@ class EngineView:
         """None: request details stay where they were recorded."""
         del limit, after_id
         return []
+
+    def request_detail(self, detail_id: int) -> RequestDetail | None:
+        """None: request details stay where they were recorded."""
+        del detail_id
+        return None
+
+    def request_detail_of_capture(self, capture_id: int) -> int | None:
+        """None: request details stay where they were recorded."""
+        del capture_id
+        return None
+
+    def kept_request_details(self) -> KeptDetails | None:
+        """None: request details stay where they were recorded."""
+        return None
 
     def version(self) -> int:
         """The newest second that can be read; 0 while the engine is away."""

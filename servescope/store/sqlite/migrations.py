@@ -67,6 +67,21 @@ def _carry_cursors(connection: sqlite3.Connection) -> None:
         connection.execute("ALTER TABLE second ADD COLUMN cursors BLOB NOT NULL DEFAULT x''")
 
 
+def _add_origins(connection: sqlite3.Connection) -> None:
+    """Version 6 keeps where a request came from; of those of before it is unknown."""
+    known = connection.execute("SELECT name FROM pragma_table_info('request_detail')").fetchall()
+    for column in (
+        "thread TEXT NOT NULL DEFAULT ''",
+        "pid INTEGER NOT NULL DEFAULT 0",
+        "client_port INTEGER NOT NULL DEFAULT 0",
+        "requests_before INTEGER",
+        "trace_id TEXT NOT NULL DEFAULT ''",
+        "capture_id INTEGER NOT NULL DEFAULT 0",
+    ):
+        if (column.split()[0],) not in known:
+            connection.execute(f"ALTER TABLE request_detail ADD COLUMN {column}")
+
+
 def _pass_over(tier: int, ts: int) -> None:
     """No row of the new tier was there before: none can be damaged."""
     del tier, ts
@@ -77,5 +92,6 @@ STEPS: Final[Mapping[int, Callable[[sqlite3.Connection], None]]] = {
     2: _keep_chunks,
     3: _keep_rows,
     4: _carry_cursors,
+    5: _add_origins,
 }
 """By the version a file has: how it becomes the next one."""

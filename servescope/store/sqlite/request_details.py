@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from servescope.records.requests import RequestDetail, RequestRecord
 from servescope.request_fields import Method, RequestFlag
+from servescope.store.base import KeptDetails
 
 if TYPE_CHECKING:
     import sqlite3
@@ -16,10 +17,16 @@ KEPT: Final = 5_000
 _STAGES: Final = struct.Struct("<6f")
 _COLUMNS: Final = (
     "end_ns, listener, route, target, client, user_agent, listener_id, route_id, method, protocol,"
-    " status, flags, bytes_received, bytes_sent, stages"
+    " status, flags, bytes_received, bytes_sent, stages, thread, pid, client_port, requests_before,"
+    " trace_id, capture_id"
 )
-_INSERT: Final = f"INSERT INTO request_detail ({_COLUMNS}) VALUES ({', '.join('?' * 15)})"  # noqa: S608 - our own names
+_PLACES: Final = ", ".join("?" for _ in _COLUMNS.split(","))
+_INSERT: Final = f"INSERT INTO request_detail ({_COLUMNS}) VALUES ({_PLACES})"  # noqa: S608 - our own names
 _SELECT: Final = f"SELECT id, {_COLUMNS} FROM request_detail WHERE id > ? ORDER BY id DESC LIMIT ?"  # noqa: S608 - our own names
+_SELECT_ONE: Final = f"SELECT {_COLUMNS} FROM request_detail WHERE id = ?"  # noqa: S608 - our own names
+_SELECT_CAPTURED: Final = "SELECT max(id) FROM request_detail WHERE capture_id = ?"
+_SELECT_BOUNDS: Final = """SELECT min(id), (SELECT end_ns FROM request_detail ORDER BY id LIMIT 1),
+    max(id) FROM request_detail"""
 
 
 def insert(connection: sqlite3.Connection, details: Sequence[RequestDetail]) -> None:
@@ -37,7 +44,25 @@ def newest(
     return [(row[0], _detail(row[1:])) for row in connection.execute(_SELECT, (after_id, limit))]
 
 
-def _row(detail: RequestDetail) -> tuple[int | str | bytes, ...]:
+def by_id(connection: sqlite3.Connection, detail_id: int) -> RequestDetail | None:
+    """One detail, None when there is none of this id any more, or yet."""
+    row = connection.execute(_SELECT_ONE, (detail_id,)).fetchone()
+    return None if row is None else _detail(row)
+
+
+def id_of_capture(connection: sqlite3.Connection, capture_id: int) -> int | None:
+    """The id of the detail of a captured request, None where there is none."""
+    (found,) = connection.execute(_SELECT_CAPTURED, (capture_id,)).fetchone()
+    return None if found is None else int(found)
+
+
+def kept(connection: sqlite3.Connection) -> KeptDetails | None:
+    """The details that are kept, None when there are none."""
+    oldest_id, oldest_ns, newest_id = connection.execute(_SELECT_BOUNDS).fetchone()
+    return None if oldest_id is None else KeptDetails(oldest_id, oldest_ns, newest_id)
+
+
+def _row(detail: RequestDetail) -> tuple[int | str | bytes | None, ...]:
     record = detail.record
     return (
         record.end_ns,
@@ -55,6 +80,12 @@ def _row(detail: RequestDetail) -> tuple[int | str | bytes, ...]:
         record.bytes_received,
         record.bytes_sent,
         _STAGES.pack(*record.stages_ns),
+        detail.thread,
+        detail.pid,
+        detail.client_port,
+        detail.requests_before,
+        detail.trace_id,
+        detail.capture_id,
     )
 
 
@@ -75,6 +106,7 @@ def _detail(row: tuple[Any, ...]) -> RequestDetail:
         received,
         sent,
         stages,
+        *origin,
     ) = row
     record = RequestRecord(
         end_ns=end_ns,
@@ -88,4 +120,4 @@ def _detail(row: tuple[Any, ...]) -> RequestDetail:
         bytes_sent=sent,
         stages_ns=_STAGES.unpack(stages),
     )
-    return RequestDetail(record, listener, route, target, client, user_agent)
+    return RequestDetail(record, listener, route, target, client, user_agent, *origin)

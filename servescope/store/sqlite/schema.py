@@ -10,7 +10,8 @@ is made.
 
 Version 2 added tier 600 and denser blobs, and moved the stamp from `meta`; version 3 added
 sections; version 4 the slots of `second`, and chunks that pack numbers of few bits; with version 5
-a second carries the cursors. `migrations` brings older files up to date.
+a second carries the cursors; version 6 keeps where a request came from, and what was captured of
+it. `migrations` brings older files up to date.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from __future__ import annotations
 from typing import Final
 
 FILE_NAME: Final = "servescope.sqlite3"
-VERSION: Final = 5
+VERSION: Final = 6
 
 TABLES: Final = (
     "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
@@ -69,5 +70,7 @@ TABLES: Final = (
         user_agent TEXT NOT NULL, listener_id INTEGER NOT NULL, route_id INTEGER NOT NULL,
         method INTEGER NOT NULL, protocol INTEGER NOT NULL, status INTEGER NOT NULL,
         flags INTEGER NOT NULL, bytes_received INTEGER NOT NULL, bytes_sent INTEGER NOT NULL,
-        stages BLOB NOT NULL)""",
+        stages BLOB NOT NULL, thread TEXT NOT NULL DEFAULT '', pid INTEGER NOT NULL DEFAULT 0,
+        client_port INTEGER NOT NULL DEFAULT 0, requests_before INTEGER,
+        trace_id TEXT NOT NULL DEFAULT '', capture_id INTEGER NOT NULL DEFAULT 0)""",
 )

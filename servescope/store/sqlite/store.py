@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from servescope.records.requests import RequestDetail
-    from servescope.store.base import Batch, SeriesKey
+    from servescope.store.base import Batch, KeptDetails, SeriesKey
     from servescope.store.query import Aggregation, Query
 
 T = TypeVar("T")
@@ -153,6 +153,20 @@ class SqliteStore:
     def request_details(self, limit: int, after_id: int = 0) -> list[tuple[int, RequestDetail]]:
         """The newest request details with an id above `after_id`, newest first, with their ids."""
         return self._db.read(lambda connection: request_details.newest(connection, limit, after_id))
+
+    def request_detail(self, detail_id: int) -> RequestDetail | None:
+        """One request detail, None when it is not kept."""
+        return self._db.read(lambda connection: request_details.by_id(connection, detail_id))
+
+    def request_detail_of_capture(self, capture_id: int) -> int | None:
+        """The id of the detail of a captured request, None while there is none."""
+        return self._db.read(
+            lambda connection: request_details.id_of_capture(connection, capture_id)
+        )
+
+    def kept_request_details(self) -> KeptDetails | None:
+        """The request details that are kept, None when there are none."""
+        return self._db.read(request_details.kept)
 
     def version(self) -> int:
         """The same number in every process, until something is committed."""

@@ -11,6 +11,8 @@ from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
 from servescope.control import Control
 from servescope.errors import StoreFullError
 from servescope.records.dashboard import EventKind
+from servescope.records.requests import RequestDetail, RequestRecord
+from servescope.request_fields import Method, RequestFlag
 from servescope.store.base import Batch, Frame
 from servescope.store.query import Aggregation, Query
 from servescope.store.sqlite import migrations
@@ -174,3 +176,26 @@ def test_a_file_of_version_4_keeps_its_cursors(tmp_path):
     assert store.total(Query(BYTES_SENT, START, START + 3_600)).count.tolist() == [200.0]
     store.close()
     assert version_of(tmp_path) == VERSION
+
+
+ORIGIN = ("thread", "pid", "client_port", "requests_before", "trace_id", "capture_id")
+
+
+def test_the_requests_of_a_file_of_version_5_are_of_unknown_origin(tmp_path):
+    record = RequestRecord(
+        *(START * 10**9, 1, 2, Method.GET, 2, 200, RequestFlag(0), 1, 2),
+        stages_ns=(0.5, 1.0, 2.0, 3.0, 4.0, 5.0),
+    )
+    detail = RequestDetail(record, "files", "/", "/17", "::1", "agent")
+    store = open_store(tmp_path)
+    store.write(Batch([Frame(START)], request_details=[detail]))
+    store.close()
+    with sqlite3.connect(tmp_path / FILE_NAME) as connection:
+        for column in ORIGIN:
+            connection.execute(f"ALTER TABLE request_detail DROP COLUMN {column}")
+        connection.execute("UPDATE meta SET value = 5 WHERE key = 'schema_version'")
+    connection.close()
+    store = open_store(tmp_path)
+    assert version_of(tmp_path) == VERSION
+    assert store.request_details(5) == [(1, detail)]
+    store.close()

@@ -30,7 +30,7 @@ def pair():
     ours.setblocking(False)
     watched: list[int] = []
     exchange = Exchange()
-    exchange.open(idle_site(), ("", 0), None, None, 0, 0, 0, RequestFlag(0))
+    exchange.open(idle_site(), ("", 0), None, None, 0, 0, 0, RequestFlag(0), 0)
     exchange.head_ready_ns = now_ns()
     writable = Watch(
         ours.fileno(),

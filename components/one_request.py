@@ -1,0 +1,155 @@
+"""One request opened: where it came from, and where its time went."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import dash_mantine_components as dmc
+from dash import dcc, html
+
+from components import panels
+from components.help import attributes
+from components.path_prefix import below_prefix
+from components.waterfall import WHOLE, waterfall
+from servescope.figures import units
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dash.development.base_component import Component
+
+    from servescope.queries.rows import LogRow, RequestSurroundings
+    from servescope.store.base import KeptDetails
+
+ADDRESS: Final = "/requests/"
+_UNKNOWN: Final = "not recorded"
+_PERCENT: Final = 100
+
+
+def address_of(detail_id: int) -> str:
+    """The URL path of the page of one request."""
+    return below_prefix(f"{ADDRESS}{detail_id}")
+
+
+def heading(row: LogRow) -> html.Div:
+    """Method and target, and the way back."""
+    return html.Div(
+        [
+            dmc.Title(f"{row.method} {row.target}", order=1, size="h3", className="target"),
+            html.Div(
+                [dcc.Link("All requests", href=below_prefix("/requests"))], className="controls"
+            ),
+        ],
+        className="page-heading",
+    )
+
+
+def facts(named: Mapping[str, Component | str]) -> html.Dl:
+    """Names and values, one below the other."""
+    return html.Dl(
+        [part for name, value in named.items() for part in (html.Dt(name), html.Dd(value))],
+        className="facts",
+    )
+
+
+def answer_panel(row: LogRow) -> dmc.Card:
+    """The answer, in figures."""
+    return panels.panel(
+        "Request and answer",
+        "As the server recorded them. Bytes are those on the connection, heads included; with TLS "
+        "they are counted before encryption.",
+        facts(
+            {
+                "Status": str(row.status),
+                "Answered at": html.Span(
+                    className="moment", **attributes(data_epoch_seconds=f"{row.end_s:.6f}")
+                ),
+                "Listener": row.listener,
+                "Route": row.route,
+                "Received": units.text(row.bytes_received, "By"),
+                "Sent": units.text(row.bytes_sent, "By"),
+                "Marks": ", ".join(row.flags) or "none",
+            }
+        ),
+    )
+
+
+def origin_panel(row: LogRow) -> dmc.Card:
+    """The connection that it came on, and who answered it."""
+    port = f" port {row.client_port}" if row.client_port else ""
+    return panels.panel(
+        "Where it came from",
+        "The client is the peer of the connection, or the one that a trusted proxy told of. A "
+        "recorder within an app is not told how many requests came before on a connection.",
+        facts(
+            {
+                "Client": (row.client or "a unix socket") + port,
+                "Protocol": row.protocol or _UNKNOWN,
+                "TLS": "yes" if "tls" in row.flags else "no",
+                "Before it on this connection": _before(row.requests_before),
+                "User agent": row.user_agent or "none sent",
+                "Trace": row.trace_id or "no valid traceparent sent",
+                "Process": str(row.pid) if row.pid else _UNKNOWN,
+                "Thread": row.thread or _UNKNOWN,
+            }
+        ),
+    )
+
+
+def _before(count: int | None) -> str:
+    if count is None:
+        return _UNKNOWN
+    if not count:
+        return "none: it was the first request"
+    return "1 request" if count == 1 else f"{count:,} requests"
+
+
+def time_panel(row: LogRow, around: RequestSurroundings) -> dmc.Card:
+    """The stages beside what is usual."""
+    return panels.panel(
+        "Where the time went",
+        "Percentiles of the half hour before and after this request. Those of a stage are of all "
+        "requests of its listener, those of the whole of the requests of its route; one is left "
+        "out where there are too few requests for it.",
+        html.P(_place(row, around)),
+        waterfall(row.stages_s, {**around.stages, WHOLE: around.route}),
+    )
+
+
+def _place(row: LogRow, around: RequestSurroundings) -> str:
+    """How it compares with others of its route."""
+    requests = around.route.requests
+    if around.share_not_slower is None or requests <= 1:
+        return f"No other request of {row.route} was recorded within half an hour of it."
+    share = int(around.share_not_slower * _PERCENT)
+    return (
+        f"{share} % of the {requests:,} requests of {row.route} within half an hour of it took as "
+        "long as this one, or less."
+    )
+
+
+def not_kept(detail_id: int, kept: KeptDetails | None) -> html.Div:
+    """The page of a request that is not there, and why."""
+    if kept is None:
+        why = "No request is kept now: none was recorded yet, or the store began anew."
+    elif detail_id < kept.oldest_id:
+        why = (
+            "It is no longer kept. The log keeps the newest requests of a sample, with every "
+            f"error and the slowest; the oldest one now is number {kept.oldest_id:,}."
+        )
+    elif detail_id > kept.newest_id:
+        why = (
+            f"There is no request of this number yet: the newest one is number "
+            f"{kept.newest_id:,}. A request is shown a second or two after its answer; after the "
+            "store began anew, numbers begin anew as well."
+        )
+    else:
+        why = "Requests before and after it are kept, this one is not."
+    return html.Div(
+        className="no-live not-found",
+        children=[
+            dmc.Title(f"Request {detail_id:,} is not here", order=1, size="h3", mt="lg"),
+            dmc.Text(why),
+            dcc.Link("All requests that are kept", href=below_prefix("/requests")),
+        ],
+    )
