@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from servescope.records.captures import CaptureOrder
     from servescope.records.comparisons import ComparisonPlan
     from servescope.records.listeners import ListenerOverrides
     from servescope.records.load import LoadPlan
@@ -28,6 +29,13 @@ def comparison(plan: ComparisonPlan) -> str:
     """A comparison in a few words."""
     models = ", ".join(plan.models)
     return f"{models} with {plan.app}: {plan.rate:g} requests/s for {plan.seconds:g} s"
+
+
+def capture(order: CaptureOrder) -> str:
+    """A capture in a few words."""
+    wanted = {name: value for name, value in asdict(order.filter).items() if value}
+    which = "; ".join(f"{name} {value}" for name, value in wanted.items()) or "any"
+    return f"the next {order.count} requests ({which})"
 
 
 def difference(before: ListenerOverrides, after: ListenerOverrides) -> str:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Final
 
 from components import audit, client
 from components.sign_in import SignIn
-from servescope.actions import comparisons, listeners, load_runs
+from servescope.actions import captures, comparisons, listeners, load_runs
 from servescope.errors import NotAllowedError, StoreError
 from servescope.rate_limited_log import RateLimitedLog
 
 if TYPE_CHECKING:
+    from servescope.actions.captures import CaptureRequest
     from servescope.actions.comparisons import ComparisonRequest
     from servescope.actions.listeners import ListenerRequest, NewListenerRequest
     from servescope.actions.load_runs import LoadRunRequest
@@ -176,6 +177,20 @@ class Dashboard:
         """Have a new generation of a listener."""
         actor = self._demand()
         return _noted(actor, name, listeners.restart(self._control.listeners, name))
+
+    def start_capture(self, request: CaptureRequest) -> int:
+        """Capture the next requests; return the id. Raises NotAllowedError, CaptureRefusedError."""
+        actor = self._demand()
+        asked = captures.start(self._control, request)
+        audit.note(actor, f"asked for capture {asked.order.id}: {audit.capture(asked.order)}")
+        return asked.order.id
+
+    def stop_capture(self) -> None:
+        """Capture no more. Raises NotAllowedError."""
+        actor = self._demand()
+        stopped = captures.stop(self._control)
+        if stopped is not None:
+            audit.note(actor, f"stopped capture {stopped.order.id}")
 
     @property
     def _control(self) -> Control:

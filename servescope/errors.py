@@ -126,6 +126,18 @@ class LoadRefusedError(ServescopeError):
     http_status = HTTPStatus.BAD_REQUEST
 
 
+class CaptureError(ServescopeError):
+    """A captured request cannot be read or kept."""
+
+    http_status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class CaptureRefusedError(ServescopeError):
+    """A person asked for a capture, or for a request to be sent again, that cannot be."""
+
+    http_status = HTTPStatus.BAD_REQUEST
+
+
 class StoreError(ServescopeError):
     """The metrics store cannot do what was asked."""
 

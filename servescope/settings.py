@@ -266,6 +266,15 @@ class Settings(BaseSettings):
     keep_600s_days: int = Field(
         730, ge=1, le=36_500, description="how long rows of ten minutes are kept, in days"
     )
+    keep_captures: int = Field(
+        200, ge=1, le=10_000, description="how many captured requests are kept"
+    )
+    keep_captures_mib: int = Field(
+        32, ge=1, le=1024, description="size of all captured requests that are kept, in MiB"
+    )
+    keep_captures_hours: int = Field(
+        168, ge=1, le=8_760, description="how long captured requests are kept, in hours"
+    )
     load_max_rate: int = Field(
         20_000, ge=1, le=200_000, description="highest load a person may ask for, requests/s"
     )

@@ -26,6 +26,7 @@ head of the response announces `Connection: close`.
 from __future__ import annotations
 
 from enum import Enum, auto
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -43,6 +44,7 @@ from servescope.wire.http1_server import Http1Server, State
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from servescope.capturing.exchange_capture import ExchangeCapture
     from servescope.hosting.exchange import ResponseSink
     from servescope.hosting.site import Site
     from servescope.wire.http1_events import Event
@@ -128,6 +130,8 @@ class Conversation:
     def take_interim(self) -> bytes:
         """The interim response to send now, if any; only once."""
         interim, self.interim = self.interim, b""
+        if interim and self.exchange is not None and self.exchange.capture is not None:
+            self.exchange.capture.note("interim", "100 Continue is sent")
         if interim and self.exchange is not None and self._site.streams_body:
             self._weigh_rest(self.exchange)
         return interim
@@ -137,7 +141,7 @@ class Conversation:
         wire = self._wire
         head = wire.receive_whole(data)
         if head is not None:
-            self._begin(head, now_ns, kernel_ns, len(data))
+            self._begin(head, now_ns, kernel_ns, len(data), data)
             return _RUN
         self._received_ns = now_ns
         self._received_kernel_ns = kernel_ns
@@ -248,6 +252,8 @@ class Conversation:
 
     def close(self) -> None:
         """Give back what the request at hand holds; at the latest with the connection."""
+        if self.exchange is not None and self.exchange.capture is not None:
+            self._end_capture(self.exchange)
         if self._body is not None:
             self._body.close()
             self._body = None
@@ -259,6 +265,8 @@ class Conversation:
             raise RuntimeError("there is no request to finish")
         self.exchange = None
         self._exchange_count += 1
+        if exchange.capture is not None:
+            self._end_capture(exchange)
         if self._body is not None:
             self.close()
         wire = self._wire
@@ -329,9 +337,14 @@ class Conversation:
                 return Need.LINGER
 
     def _begin(
-        self, head: RequestHead, first_byte_ns: int, kernel_ns: int, received: int
+        self,
+        head: RequestHead,
+        first_byte_ns: int,
+        kernel_ns: int,
+        received: int,
+        raw: bytes | None = None,
     ) -> Exchange:
-        """A head is complete: make its exchange."""
+        """A head is complete: make its exchange. `raw`: its bytes; None: the wire has them."""
         site = self._site
         self.exchange = exchange = Exchange()
         exchange.open(
@@ -355,7 +368,20 @@ class Conversation:
             exchange.refusal = Refusal(
                 HTTPStatus.FORBIDDEN, "This address may not use this server."
             )
+        if site.captures is not None:
+            site.captures.begin(exchange, self._wire.head_bytes if raw is None else raw)
+            if exchange.capture is not None and head.body_length != 0:
+                self._wire.tap = partial(self._show_body, exchange.capture)
         return exchange
+
+    def _show_body(self, capture: ExchangeCapture, data: bytes) -> None:
+        capture.take_body(data, self._received_ns)
+
+    def _end_capture(self, exchange: Exchange) -> None:
+        """The exchange is over, or its connection is."""
+        self._wire.tap = None
+        if exchange.capture is not None:
+            exchange.capture.finish()
 
     def _begin_body(self, head: RequestHead, exchange: Exchange) -> bool:
         """A body follows; whether the request can be answered at once, without it."""
@@ -411,6 +437,8 @@ class Conversation:
                 site.request_flags if self._exchange_count else site.first_request_flags,
                 self._exchange_count,
             )
+            if site.captures is not None:
+                site.captures.begin(exchange, self._wire.refused_bytes)
         exchange.refusal = refusal
         exchange.may_keep_alive = False
         exchange.flags |= flags

@@ -12,6 +12,7 @@ from servescope.request_fields import RequestFlag
 from servescope.wire.http1_response import HeadPlan, ResponseFraming, as_content, plan_head
 
 if TYPE_CHECKING:
+    from servescope.capturing.exchange_capture import ExchangeCapture
     from servescope.hosting.open_file import OpenFile
     from servescope.hosting.site import Site
     from servescope.wire.forwarded import ForwardedRequest
@@ -70,6 +71,7 @@ class Exchange:
         "body",
         "bytes_received",
         "bytes_sent",
+        "capture",
         "client",
         "complete_ns",
         "first_byte_ns",
@@ -126,6 +128,7 @@ class Exchange:
         self.write_ns = 0  # a duration: all of the sending
         self.is_ended = False  # the last byte was given to the sink
         self.is_recorded = False
+        self.capture: ExchangeCapture | None = None  # of the few that are captured
         self.aborted = False  # the response was broken off: only closing can tell the client
         # Anyone may turn it False before the head is made; the head then says so.
         self.may_keep_alive = head is not None and head.keep_alive
@@ -163,7 +166,7 @@ class Exchange:
 
     def begin(self, sink: ResponseSink, now_ns: int) -> None:
         """A worker takes the request."""
-        self.sink = sink
+        self.sink = sink if self.capture is None else self.capture.watch(sink)
         self.taken_ns = now_ns
 
     def respond(

@@ -41,6 +41,13 @@ class Application(Protocol):
         """
 
 
+class Captures(Protocol):
+    """The one who decides which exchanges are captured."""
+
+    def begin(self, exchange: Any, head: bytes) -> None:
+        """Give the `hosting.exchange.Exchange` a capture, or do not; `head` as it came."""
+
+
 @dataclass(frozen=True, slots=True)
 class Deadlines:
     """How long a connection may keep us waiting, in nanoseconds."""
@@ -66,13 +73,14 @@ class Site:
     when the listener stops: from then on every response announces `Connection: close`. (A model may
     put something in its place whose truth is asked at each response's head.) `denies` says whose
     requests get 403 by their address, from the next request on; None: nobody's. `proxies` are those
-    whose word about a client is believed; None: nobody's. `is_left_to_parent` turns True in
-    a child that the app forked.
+    whose word about a client is believed; None: nobody's. `captures` is there while
+    requests are captured. `is_left_to_parent` turns True in a child that the app forked.
     """
 
     __slots__ = (
         "address",
         "application",
+        "captures",
         "deadlines",
         "denies",
         "draining",
@@ -123,4 +131,5 @@ class Site:
         self.first_request_flags = self.request_flags | RequestFlag.NEW_CONNECTION
         self.denies: Callable[[str], bool] | None = None
         self.proxies: TrustedProxies | None = None
+        self.captures: Captures | None = None
         self.is_left_to_parent = False

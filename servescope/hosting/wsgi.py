@@ -73,8 +73,14 @@ class WsgiHost:
         """Answer by the app; what it raises goes up, after its `close` was called."""
         environ = self._environ(exchange)
         response = _Response(exchange, environ)
+        start: StartResponse = response.start
+        capture = exchange.capture
+        if capture is not None:
+            start = capture.begin_wsgi_call(environ, start)
         try:
-            result = self._app(environ, response.start)
+            result = self._app(environ, start)
+            if capture is not None:
+                capture.note_returned(result)
             try:
                 response.send_result(result)
             finally:

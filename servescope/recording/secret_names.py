@@ -20,8 +20,11 @@ _PARTS: Final = re.compile(
 _WHOLE: Final = frozenset(
     ("auth", "otp", "pass", "pin", "session", "sid", "sig", "cvc", "cvv", "ssn")
 )
+Span = tuple[int, int]
+"""Begin and end of a secret in a text or in bytes."""
+
 _SEPARATORS: Final = re.compile(r"[-_.\s\[\]]+")
-_USER_INFO: Final = re.compile(r"//[^/?#\s]*@")
+_USER_INFO: Final = re.compile(r"//([^/?#\s]*)@")
 _LONGEST_NAME: Final = 200
 
 
@@ -40,26 +43,63 @@ def mask_target(target: str, *, every_value: bool = False) -> str:
     Those are the values of query parameters that are named like secrets, or of every one, and
     the user information in front of a host (RFC 3986 section 3.2.1).
     """
-    if "@" in target:
-        target = _USER_INFO.sub(f"//{MASK}@", target)
-    path, mark, rest = target.partition("?")
-    if not mark:
+    if "?" not in target and "@" not in target:
         return target
-    query, hash_mark, fragment = rest.partition("#")
-    return path + mark + mask_query(query, every_value=every_value) + hash_mark + fragment
+    return masked(target, target_spans(target, every_value=every_value))
 
 
-def mask_query(query: str, *, every_value: bool = False) -> str:
-    """A query string without the values of its secrets, or of every parameter."""
-    return "".join(
-        part if part in {"&", ";"} else _mask_pair(part, every_value=every_value)
-        for part in re.split("([&;])", query)
-    )
+def target_spans(target: str, *, every_value: bool = False) -> list[Span]:
+    """The secrets of a URL."""
+    spans = [found.span(1) for found in _USER_INFO.finditer(target)]
+    begin = target.find("?") + 1
+    if begin:
+        end = target.find("#", begin)
+        query = target[begin:] if end < 0 else target[begin:end]
+        spans += [
+            (begin + start, begin + stop)
+            for start, stop in query_spans(query, every_value=every_value)
+        ]
+    return spans
 
 
-def _mask_pair(pair: str, *, every_value: bool) -> str:
-    name, mark, value = pair.partition("=")
-    if mark and value and (every_value or is_secret_name(unquote_plus(name))):
-        return f"{name}={MASK}"
-    # A query without names may be the secret itself.
-    return MASK if every_value and pair and not mark else pair
+def query_spans(query: str, *, every_value: bool = False) -> list[Span]:
+    """The values of secrets in a query string or an urlencoded form, or every value.
+
+    Some parse `;` as a separator, others as part of a value: a secret lasts until the next `&`.
+    """
+    spans: list[Span] = []
+    start = 0
+    for part in query.split("&"):
+        at = start
+        for pair in part.split(";"):
+            name, mark, _ = pair.partition("=")
+            value_at = at + len(name) + 1
+            if mark and (every_value or is_secret_name(unquote_plus(name))):
+                spans.append((value_at, start + len(part)))
+                break
+            if every_value and not mark:  # a query without names may be the secret itself
+                spans.append((at, start + len(part)))
+                break
+            at += len(pair) + 1
+        start += len(part) + 1
+    return [(begin, end) for begin, end in spans if end > begin]
+
+
+def masked(text: str, spans: list[Span]) -> str:
+    """The text with MASK in the place of each span, in whatever order they come."""
+    parts, at = [], 0
+    for begin, end in merged(spans):
+        parts += [text[at:begin], MASK]
+        at = end
+    return "".join([*parts, text[at:]])
+
+
+def merged(spans: list[Span]) -> list[Span]:
+    """Spans in ascending order, those that overlap as one; empty ones go."""
+    found: list[Span] = []
+    for begin, end in sorted(spans):
+        if found and begin < found[-1][1]:
+            found[-1] = found[-1][0], max(end, found[-1][1])
+        elif end > begin:
+            found.append((begin, end))
+    return found

@@ -13,6 +13,7 @@ from servescope.control.listeners import LEADER
 from servescope.recording.recorder import RINGS, Recorder
 from servescope.recording.ring_reader import stores_are_ordered
 from servescope.records.dashboard import Event, EventKind
+from servescope.runtime.captures import CaptureReconciler
 from servescope.runtime.collector_thread import CollectorThread
 from servescope.runtime.comparisons import ComparisonReconciler
 from servescope.runtime.listener_config import LOGS, added_listener, configured_listeners
@@ -57,6 +58,7 @@ class Leader:
         )
         self._listeners = ListenerHost(listeners, control, LEADER)
         self._load_runs = LoadRunReconciler(control, rings, settings, self._listeners.unfinished)
+        self._captures = CaptureReconciler(control.captures, folder, settings)
         self._comparisons = ComparisonReconciler(control, store, rings, settings)
         self._collector = CollectorThread(
             folder, store, control, self._listeners.samples, self._load_runs.pids
@@ -74,6 +76,7 @@ class Leader:
         self._comparisons.reconcile()
         self._listeners.reconcile(self._comparisons.statuses())
         self._load_runs.reconcile()
+        self._captures.reconcile()
 
     def problems(self) -> list[str]:
         """The problems of the collector, in whole sentences."""

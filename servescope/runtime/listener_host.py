@@ -39,7 +39,10 @@ class ListenerHost:
 
         Called a few times a second. Raises StoreError; what could not be written is written then.
         """
-        self._listeners.reconcile(self._control.listeners.overrides())
+        capture = self._control.captures.active()
+        self._listeners.reconcile(
+            self._control.listeners.overrides(), None if capture is None else capture.order
+        )
         own = self._listeners.statuses()
         # Before the status that tells of it: whoever has read that one may want something else.
         for name, refused, kept in self._listeners.take_refused():

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from servescope.recording.recorder import Recorder
+    from servescope.records.captures import CaptureOrder
     from servescope.records.metrics import Sample
     from servescope.serving import RunningListener
 
@@ -105,8 +106,18 @@ class ListenerReconciler:
             status.name: status.port for status in previous if status.state is ListenerState.RUNNING
         }
 
-    def reconcile(self, overrides: Mapping[str, ListenerOverrides]) -> None:
-        """Begin what makes the actual state the desired one; a change takes a moment."""
+    def reconcile(
+        self, overrides: Mapping[str, ListenerOverrides], captures: CaptureOrder | None = None
+    ) -> None:
+        """Begin what makes the actual state the desired one; a change takes a moment.
+
+        Requests are captured by `captures`, or none.
+        """
+        for hosted in self._hosted:
+            if hosted.running is not None:
+                only = captures.filter.listener if captures is not None else ""
+                is_meant = only in {"", hosted.base.name}
+                hosted.running.change_captures(captures if is_meant else None)
         self._host_added(overrides)
         for hosted in list(self._hosted):
             if hosted.change is not None and hosted.change.is_alive():

@@ -23,6 +23,7 @@ from servescope.recording.recorder import RINGS, SAMPLES_SUFFIX, Recorder
 from servescope.recording.samples import SampleWriter
 from servescope.records.dashboard import Role
 from servescope.records.listeners import ListenerState
+from servescope.runtime.captures import CaptureReconciler
 from servescope.runtime.collector_thread import CollectorThread
 from servescope.runtime.election import LeaderLock
 from servescope.runtime.leading import write_leader_event
@@ -68,6 +69,7 @@ class ServedApp:
         )
         self._host = ListenerHost(self._listener, self._control, self._pid)
         self._loop = ReconcileLoop(self._reconcile, self._heartbeat)
+        self._captures = CaptureReconciler(self._control.captures, folder, settings)
         self._collector: CollectorThread | None = None
         self._sampled = 0.0  # the epoch second
 
@@ -88,6 +90,8 @@ class ServedApp:
 
     def _reconcile(self) -> None:
         self._host.reconcile()
+        if self._collector is not None:
+            self._captures.reconcile()
         self._take_or_leave_the_lead()
 
     def _sample(self) -> None:

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 from servescope import catalog
+from servescope.capturing.files import CaptureFolder
 from servescope.errors import ListenerError
 from servescope.forked_child import close_in_children, disown_in_children, no_fork
 from servescope.hosting.app_import import import_app
@@ -18,6 +19,7 @@ from servescope.records.listeners import UNIX, AppKind, ConcurrencyModel
 from servescope.records.metrics import Sample
 from servescope.serving.access import AccessList
 from servescope.serving.access_log.log import AccessLog
+from servescope.serving.capture_gate import CaptureGate, CaptureSwitch
 from servescope.serving.debugging import debugged
 from servescope.serving.model import Assignment, Load, Model
 from servescope.serving.models import model_class
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from servescope.hosting.exchange import Exchange
     from servescope.hosting.site import Application
     from servescope.recording.recorder import Recorder
+    from servescope.records.captures import CaptureOrder
     from servescope.records.listeners import ListenerOptions, ListenerSpec, ShownCertificate
     from servescope.serving.tls.certificates import Pair
 
@@ -124,6 +127,10 @@ class RunningListener:
         """
         self._assignment.access.change(deny, allow)
 
+    def change_captures(self, order: CaptureOrder | None) -> None:
+        """Capture the next requests by this order, or none; nothing happens if it is the same."""
+        self._assignment.captures.change(order)
+
     def retire(self) -> None:
         """Leave new connections to another listener at the same socket.
 
@@ -187,6 +194,7 @@ class RunningListener:
                 try:
                     self._model.stop(grace_seconds)
                 finally:
+                    self._assignment.captures.change(None)
                     if self._socket_file is not None:
                         self._socket_file.remove()
                 if self._access_log is not None:
@@ -213,6 +221,7 @@ def start_listener(
     CertificateError or ListenerError; then nothing is left bound that was bound here.
     """
     application = _application(spec, multiprocess=multiprocess)
+    loaded_s = time.time()
     access = AccessList(spec.options.deny, spec.options.allow)
     proxies = _proxies(spec.options)
     access_log = _access_log(spec)
@@ -240,6 +249,8 @@ def start_listener(
         site.denies = access.judge
 
     access.on_change(judge_anew)
+    captures = CaptureSwitch()
+    captures.on_change(_SiteCaptures(site, spec, CaptureFolder(rings.parent), loaded_s))
     assignment = Assignment(
         spec=spec,
         rings=rings,
@@ -250,6 +261,7 @@ def start_listener(
         record=RequestRecording(recorder, spec.name, access_log).record,
         shares_socket=multiprocess,
         tls=tls,
+        captures=captures,
         sources=sources,
     )
     try:
@@ -266,6 +278,27 @@ def start_listener(
     if access_log is not None:
         access_log.start()
     return RunningListener(assignment, model, address, access_log, socket_file, watch)
+
+
+class _SiteCaptures:
+    """Gives a site a gate for each order, and closes the one before."""
+
+    def __init__(
+        self, site: Site, spec: ListenerSpec, folder: CaptureFolder, loaded_s: float
+    ) -> None:
+        self._site = site
+        self._spec = spec
+        self._folder = folder
+        self._loaded_s = loaded_s
+        self._gate: CaptureGate | None = None
+
+    def __call__(self, order: CaptureOrder | None) -> None:
+        before, self._gate = self._gate, None
+        if order is not None:
+            self._gate = CaptureGate(order, self._spec, self._folder, self._loaded_s)
+        self._site.captures = self._gate
+        if before is not None:
+            before.close()
 
 
 def _proxies(options: ListenerOptions) -> TrustedProxies | None:

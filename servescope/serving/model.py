@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Protocol
+
+from servescope.serving.capture_gate import CaptureSwitch
 
 if TYPE_CHECKING:
     import socket
@@ -38,6 +40,7 @@ class Assignment:
     record: Callable[[Exchange], None]
     shares_socket: bool = False  # other processes accept from it too
     tls: ServedCertificate | None = None  # None: plain HTTP
+    captures: CaptureSwitch = field(default_factory=CaptureSwitch)
     sources: SourceWatch | None = None  # told of the app's source files, for who wants them watched
 
 

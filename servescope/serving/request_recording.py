@@ -16,6 +16,9 @@ from servescope.recording.trace_context import trace_id_of
 from servescope.request_fields import METHODS, Method, Protocol
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from servescope.capturing.exchange_capture import ExchangeCapture
     from servescope.hosting.exchange import Exchange
     from servescope.recording.recorder import Recorder
     from servescope.serving.access_log.log import AccessLog
@@ -88,12 +91,19 @@ class RequestRecording:
         if self._log is not None:
             self._log(exchange, end_ns)
         total_ns = kernel_ns + head_ready_ns - first_byte_ns + body_ns + write_ns
+        capture = exchange.capture
+        captured = (
+            0 if capture is None else self._judge(capture, exchange, labels, total_ns, end_ns)
+        )
         threshold = self._threshold
-        if (
-            last_sent_ns > threshold.until_ns
-            or total_ns > threshold.above_ns
-            or status >= FIRST_ERROR_STATUS
-        ) and self._recorder.wants_detail(status, total_ns, end_ns):
+        if captured or (
+            (
+                last_sent_ns > threshold.until_ns
+                or total_ns > threshold.above_ns
+                or status >= FIRST_ERROR_STATUS
+            )
+            and self._recorder.wants_detail(status, total_ns, end_ns)
+        ):
             stages = (
                 kernel_ns,
                 complete_ns - first_byte_ns,
@@ -102,27 +112,61 @@ class RequestRecording:
                 body_ns,
                 write_ns,
             )
-            self._recorder.write_detail(
-                end_ns,
-                labels[2],
-                exchange.flags,
-                exchange.bytes_received,
-                exchange.bytes_sent,
-                stages,
-                DetailTexts(
-                    listener=self._listener,
-                    route=labels[3],
-                    target=mask_target(exchange.target),
-                    client=exchange.client[0],
-                    user_agent=exchange.header(b"user-agent"),
-                    thread=current_thread().name,
-                ),
-                Origin(
-                    client_port=exchange.client[1],
-                    requests_before=exchange.requests_before,
-                    trace_id=trace_id_of(exchange.header(b"traceparent")),
-                ),
-            )
+            self._write_detail(exchange, labels, end_ns, stages, captured)
+
+    def _write_detail(
+        self,
+        exchange: Exchange,
+        labels: Labels,
+        end_ns: int,
+        stages_ns: Sequence[float],
+        capture_id: int,
+    ) -> None:
+        capture = exchange.capture
+        masks_query = capture is not None and capture_id > 0 and capture.judge.masks_query
+        self._recorder.write_detail(
+            end_ns,
+            labels[2],
+            exchange.flags,
+            exchange.bytes_received,
+            exchange.bytes_sent,
+            stages_ns,
+            DetailTexts(
+                listener=self._listener,
+                route=labels[3],
+                target=mask_target(exchange.target, every_value=masks_query),
+                client=exchange.client[0],
+                user_agent=exchange.header(b"user-agent"),
+                thread=current_thread().name,
+            ),
+            Origin(
+                client_port=exchange.client[1],
+                requests_before=exchange.requests_before,
+                capture_id=capture_id,
+                trace_id=trace_id_of(exchange.header(b"traceparent")),
+            ),
+        )
+
+    def _judge(
+        self,
+        capture: ExchangeCapture,
+        exchange: Exchange,
+        labels: Labels,
+        total_ns: float,
+        end_ns: int,
+    ) -> int:
+        """The id under which a captured exchange is kept, now that it is answered; 0: it is not."""
+        route = labels[3]
+        found = capture.judge.accept(capture, route, total_ns)
+        if found:
+            complete_ns = exchange.complete_ns or exchange.taken_ns
+            capture.note("read", "the request is complete", complete_ns)
+            capture.note("taken", "a worker takes the request", exchange.taken_ns)
+            if exchange.last_sent_ns:
+                told = "broken off" if exchange.aborted else "the last byte is with the kernel"
+                capture.note("transmit", told, exchange.last_sent_ns)
+            capture.facts = capture.judge.describe(exchange, route, end_ns)
+        return found
 
     def _labels(self, exchange: Exchange) -> Labels:
         """The labels of a request; noted on its head until route or status differ."""

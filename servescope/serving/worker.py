@@ -7,6 +7,7 @@ standard output how busy it is, the first time as soon as it serves, or why it c
 
     {"deny": […], "allow": […]}     who is denied from now on
     {"pair": {…}}                   another certificate is shown from now on
+    {"captures": {…}}               capture the next requests, null: none
     {"retire": true}                leave new connections to somebody else
     {"stop": seconds}               end gracefully within the grace
 
@@ -30,6 +31,7 @@ from servescope.bounded_exit import exit_within
 from servescope.errors import ListenerError
 from servescope.forked_child import restore_signals_in_children
 from servescope.recording.recorder import Recorder
+from servescope.records.captures import CaptureOrder
 from servescope.serving.listener import GRACE_SECONDS, RunningListener, start_listener
 from servescope.serving.source_files import imported_sources, sources_of_failure
 from servescope.serving.tls.certificates import Pair
@@ -72,6 +74,7 @@ def main() -> int:
         _tell_failure(error, pipes, with_sources=order.spec.options.reload)
         exit_within(EXIT_S, 1)
         return 1
+    listener.change_captures(order.captures)
     news = News(listener, pipes, with_sources=order.spec.options.reload)
     grace_seconds = _serve(listener, pipes, news)
     listener.stop(grace_seconds)
@@ -137,6 +140,9 @@ def _serve(listener: RunningListener, pipes: ParentPipes, news: News) -> float:
                 return float(words["stop"])
             if "retire" in words:
                 listener.retire()
+            elif "captures" in words:
+                told = words["captures"]
+                listener.change_captures(CaptureOrder.from_json(told) if told else None)
             elif "pair" in words:
                 listener.change_certificate(Pair(**words["pair"]))
             else:

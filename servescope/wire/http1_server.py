@@ -19,7 +19,7 @@ connection, further bytes are ignored (RFC 9112 section 9.6). A head that is rem
 from __future__ import annotations
 
 from enum import Enum, auto
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import httptools
 
@@ -45,6 +45,9 @@ from servescope.wire.http1_rules import (
     parse_request_line,
     read_fields,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _HEAD_END = b"\r\n\r\n"
 _END = EndOfMessage()
@@ -108,6 +111,7 @@ class Http1Server:
         "keep_alive",
         "message_bytes",
         "state",
+        "tap",
     )
 
     def __init__(self, limits: Limits, known: KnownHeads | None = None) -> None:
@@ -127,6 +131,18 @@ class Http1Server:
         self.keep_alive = True
         self.message_bytes = 0
         """Bytes read of the current message: head and body, with transfer coding."""
+        self.tap: Callable[[bytes], None] | None = None
+        """Told the bytes of a body as they are taken, with transfer coding, where one looks on."""
+
+    @property
+    def head_bytes(self) -> bytes:
+        """The head that was read last, right after its RequestHead."""
+        return self._buffer[: self.message_bytes]
+
+    @property
+    def refused_bytes(self) -> bytes:
+        """The bytes in which a head was refused, right after its Refusal."""
+        return self._buffer[self._start :]
 
     @property
     def has_begun(self) -> bool:
@@ -195,6 +211,8 @@ class Http1Server:
             self.message_bytes = self.message_bytes or len(self._buffer) - self._start
             self.state = _CLOSED
             self.keep_alive = False
+            if self.tap is not None:
+                self.tap(self.refused_bytes)
             line = self._line
             if line is None:
                 return Refusal(error.status, error.reason)
@@ -303,11 +321,15 @@ class Http1Server:
         self._start += len(data)
         self._left -= len(data)
         self.message_bytes += len(data)
+        if self.tap is not None:
+            self.tap(data)
         return BodyData(data)
 
     def _next_chunk(self, decoder: ChunkedDecoder) -> Event | Idle:
         content, after = decoder.decode(self._buffer, self._start)
         self.message_bytes += after - self._start
+        if self.tap is not None and after > self._start:
+            self.tap(self._buffer[self._start : after])
         self._start = after
         if content:
             return BodyData(content)

@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[2]
 CONTROL, ACTIONS = Path(control.__file__).parent, Path(actions.__file__).parent
 
 WRITES_OF_PEOPLE = {
+    "captures.end": {"captures.stop"},
+    "captures.request": {"captures.start"},
     "comparisons.request": {"comparisons.start"},
     "comparisons.request_stop": {"comparisons.stop"},
     "load_runs.request": {"load_runs.start"},

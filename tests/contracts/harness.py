@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from servescope.recording.recorder import RING_SUFFIX, Recorder
+from servescope.recording.detail_reader import DetailReader
+from servescope.recording.recorder import DETAIL_SUFFIX, RING_SUFFIX, Recorder
 from servescope.recording.ring_reader import RECORD_DTYPE, RingReader
 from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
 from servescope.serving import RunningListener, start_listener
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from servescope.records.requests import RequestDetail
 
 APPS = {
     AppKind.WSGI: "tests.contracts.app_for_models:app",
@@ -63,6 +66,7 @@ class ModelHarness:
         self.recorder = Recorder(self.rings, capacity=2**12)
         self.readers: dict[Path, RingReader] = {}
         self.listeners: list[RunningListener] = []
+        self.seen_captures: set[int] = set()
 
     @property
     def is_concurrent(self) -> bool:
@@ -101,6 +105,15 @@ class ModelHarness:
             for reader in self.readers.values()
         ]
         return np.concatenate([np.empty(0, RECORD_DTYPE), *parts])
+
+    def details(self) -> list[RequestDetail]:
+        """All request details, of whichever process."""
+        found: list[RequestDetail] = []
+        for path in self.rings.glob(f"*{DETAIL_SUFFIX}"):
+            reader = DetailReader(path)
+            found += reader.drain(0)[0]
+            reader.close()
+        return found
 
     def routes(self) -> set[str]:
         return {name for reader in self.readers.values() for name in reader.routes.values()}

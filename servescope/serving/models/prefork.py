@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     import subprocess
     from collections.abc import Mapping
 
+    from servescope.records.captures import CaptureOrder
     from servescope.records.listeners import ListenerSpec
     from servescope.serving.tls.certificates import Pair
     from servescope.serving.tls.served_certificate import ServedCertificate
@@ -137,6 +138,12 @@ class _Worker:
             self._order = replace(self._order, pair=pair)
             self._tell({"pair": asdict(pair)})
 
+    def change_captures(self, order: CaptureOrder | None) -> None:
+        """Pass an order to capture on to the process, and to those that replace it."""
+        with self._lock:
+            self._order = replace(self._order, captures=order)
+            self._tell({"captures": None if order is None else order.to_json()})
+
     def retire(self) -> None:
         """Ask the process to leave new connections to somebody else."""
         with self._lock:
@@ -182,6 +189,8 @@ class Prefork:
         if assignment.tls is not None:
             assignment.tls.on_change(partial(self._change_certificate, assignment.tls))
 
+        assignment.captures.on_change(self._change_captures)
+
     def start(self) -> None:
         """Start the processes; who connects before they serve waits in the accept queue."""
         for worker in self._workers:
@@ -214,6 +223,10 @@ class Prefork:
     def _change_certificate(self, served: ServedCertificate) -> None:
         for worker in self._workers:
             worker.change_certificate(served.pair)
+
+    def _change_captures(self, order: CaptureOrder | None) -> None:
+        for worker in self._workers:
+            worker.change_captures(order)
 
     def retire(self) -> None:
         """Leave the accept queue to somebody else; see `Model`."""

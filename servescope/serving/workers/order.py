@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from servescope.records.captures import CaptureOrder
 from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
 from servescope.serving.tls.certificates import Pair
 
@@ -25,6 +26,7 @@ class WorkerOrder:
     path: list[str]
     pair: Pair | None = None
     is_alone: bool = False
+    captures: CaptureOrder | None = None  # by which requests are captured from the start
 
     def to_line(self) -> bytes:
         """The order as a line."""
@@ -39,4 +41,5 @@ class WorkerOrder:
         spec["model"] = ConcurrencyModel(spec["model"])
         spec["app_kind"] = AppKind(spec["app_kind"])
         pair = Pair(**values["pair"]) if values["pair"] else None
-        return cls(**{**values, "spec": ListenerSpec(**spec), "pair": pair})
+        captures = CaptureOrder.from_json(values["captures"]) if values["captures"] else None
+        return cls(**{**values, "spec": ListenerSpec(**spec), "pair": pair, "captures": captures})

@@ -61,6 +61,9 @@ TABLES: Final = (
         id INTEGER PRIMARY KEY AUTOINCREMENT, plan TEXT NOT NULL, state TEXT NOT NULL,
         requested_s REAL NOT NULL, started_s REAL, ended_s REAL,
         contenders TEXT NOT NULL, message TEXT NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS capture (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, "order" TEXT NOT NULL, state TEXT NOT NULL,
+        requested_s REAL NOT NULL, captured INTEGER NOT NULL DEFAULT 0, ended_s REAL)""",
     """CREATE TABLE IF NOT EXISTS instance (
         pid INTEGER PRIMARY KEY, role TEXT NOT NULL, since_s REAL NOT NULL,
         seen_s REAL NOT NULL)""",

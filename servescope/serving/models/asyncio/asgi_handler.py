@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
     from typing import Any
 
-    from servescope.hosting.asgi.host import AsgiHost
+    from servescope.hosting.asgi.host import AsgiHost, Receive, Send
     from servescope.hosting.conversation import Need
     from servescope.hosting.exchange import Exchange
     from servescope.hosting.open_file import OpenFile
@@ -112,8 +112,7 @@ class AsgiHandler:
         return need
 
     def _call_app(self, exchange: Exchange) -> None:
-        exchange.sink = self
-        exchange.taken_ns = now_ns()
+        exchange.begin(self, now_ns())
         head = exchange.head
         call: HttpCall | WebSocketCall
         if head is not None and head.has_upgrade and asks_for_websocket(head):
@@ -130,9 +129,14 @@ class AsgiHandler:
             call.open(self._host.http_scope(exchange), exchange, self)
             if head is not None and head.body_length != 0:
                 self._feed(self._connection.conversation.body_events(now_ns()))
+        receive: Receive = call.receive
+        send: Send = call.send
+        capture = exchange.capture
+        if capture is not None:
+            receive, send = capture.begin_asgi_call(call.scope, receive, send)
         try:
             app = self._host.app  # of its instance, not of its class: quicker apart from the call
-            coroutine = app(call.scope, call.receive, call.send)
+            coroutine = app(call.scope, receive, send)
         except BaseException as error:  # noqa: BLE001 - the app's boundary: no app at all, maybe
             call.finish(error)
             return

@@ -1,0 +1,287 @@
+"""Captured requests: every model shows the bytes that a proxy in front of it saw, and no secret."""
+
+from __future__ import annotations
+
+import base64
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from servescope.capturing.files import CaptureFolder
+from servescope.records.captures import CaptureFilter, CaptureOrder
+from servescope.records.listeners import AppKind
+from tests.recording_proxy import RecordingProxy
+from tests.serving.raw_client import CLOSING, GET, asking, connect, exchange, read_responses
+from tests.waiting import eventually, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from servescope.capturing.files import CaptureFile
+    from servescope.serving import RunningListener
+    from tests.contracts.harness import ModelHarness
+
+SECRET = b"s3cretVa1ue"
+MARK = CaptureFilter(header="x-mark")
+PLAIN = CLOSING.replace(b"\r\n\r\n", b"\r\nX-Mark: 1\r\n\r\n")
+
+
+@pytest.fixture
+def proxies() -> Iterator[Callable[[RunningListener], RecordingProxy]]:
+    started: list[RecordingProxy] = []
+
+    def start(listener: RunningListener) -> RecordingProxy:
+        started.append(RecordingProxy(listener.address))
+        return started[-1]
+
+    yield start
+    for proxy in started:
+        proxy.close()
+
+
+def order(count: int = 1, seconds: float = 60.0, wanted: CaptureFilter = MARK) -> CaptureOrder:
+    return CaptureOrder(7, count, time.time() + seconds, wanted)
+
+
+def begin(listener: RunningListener, wanted: CaptureOrder) -> None:
+    """Switch the capture on, and see that every process of the listener knows.
+
+    A process hears of changes in their order, and of who is denied everybody sees.
+    """
+    listener.change_captures(wanted)
+    for denied, status in ([listener.address[0]], b" 403 "), ([], b" 200 "):
+        listener.change_access(denied, [])
+        eventually(lambda status=status: status in exchange(listener, CLOSING)[:20])
+
+
+def folder(harness: ModelHarness) -> CaptureFolder:
+    return CaptureFolder(harness.rings.parent)
+
+
+def ours(harness: ModelHarness) -> list[CaptureFile]:
+    """The files of the order."""
+    return [one for one in folder(harness).files() if one.order_id == 7]
+
+
+def captured(harness: ModelHarness, count: int = 1) -> list[dict]:
+    """The documents of the order, once there are so many."""
+    wait_until(lambda: len(ours(harness)) >= count, f"{count} captures")
+    found = [folder(harness).read(one.capture_id) for one in ours(harness)]
+    assert len(found) == count
+    return sorted(found, key=lambda one: one["end_s"])
+
+
+def newest_captured(harness: ModelHarness) -> dict:
+    """The document that was written last, after the ones that were seen."""
+    seen = harness.seen_captures
+    found = eventually(lambda: {one.capture_id for one in ours(harness)} - seen, step=0.002)
+    [capture_id] = found
+    seen.add(capture_id)
+    return folder(harness).read(capture_id)
+
+
+def body_of(message: dict) -> bytes:
+    return base64.b64decode(message["body"]["kept"])
+
+
+def whole(message: dict) -> bytes:
+    return message["head"].encode("latin-1") + body_of(message)
+
+
+def posting(fields: bytes) -> bytes:
+    """A POST to `/echo` with some fields more."""
+    request = asking(b"/echo", PLAIN).replace(b"GET", b"POST")
+    return request.replace(b"X-Mark", fields + b"X-Mark")
+
+
+REQUESTS = {
+    "no body": (PLAIN,),
+    "a body in pieces": (
+        posting(b"Content-Type: text/plain\r\nContent-Length: 11\r\n"),
+        b"hello",
+        b" world",
+    ),
+    "a chunked body": (
+        posting(b"Content-Type: text/x\r\nTransfer-Encoding: chunked\r\n"),
+        b"5\r\nhel",
+        b"lo\r\n6\r\n world\r\n0\r\n\r\n",
+    ),
+    "a long response in parts": (asking(b"/stream", PLAIN),),
+}
+
+
+def test_the_bytes_are_those_that_a_proxy_saw(harness, proxies):
+    listener = harness.start()
+    begin(listener, order(len(REQUESTS)))
+    for name, pieces in REQUESTS.items():
+        proxy = proxies(listener)
+        answer = proxy.exchange(*pieces)
+        document = newest_captured(harness)
+        request, response = document["request"], document["response"]
+        assert whole(request) == bytes(proxy.sent) == b"".join(pieces), name
+        assert answer == bytes(proxy.received)
+        assert answer.startswith(whole(response)), name
+        assert response["body"]["size"] == len(answer) - len(response["head"]), name
+        assert response["body"]["is_cut"] == (name == "a long response in parts")
+    assert len(ours(harness)) == len(REQUESTS)
+
+
+def test_the_steps_are_told_in_their_order_and_their_sum_is_the_request(harness):
+    listener = harness.start()
+    begin(listener, order())
+    exchange(listener, asking(b"/pause", PLAIN))
+    [document] = captured(harness)
+    names = [name for _, name, _ in document["steps"]]
+    steps = {name: at_ns for at_ns, name, _ in document["steps"]}
+    if harness.kind is AppKind.WSGI:
+        expected = ["parse", "read", "taken", "environ", "call", "start_response", "transmit"]
+        assert [name for name in names if name in expected] == expected
+        assert steps["start_response"] - steps["call"] >= 20e6
+        assert document["environ"]["PATH_INFO"] == "/pause"
+        assert document["start_response"]["status"] == "200 OK"
+    moments = [at_ns for at_ns, _, _ in document["steps"]]
+    assert moments == sorted(moments)
+    assert steps["transmit"] >= steps["call"]
+    assert document["thread"].startswith("it-")
+    assert document["loaded_s"] <= document["end_s"]
+
+
+def test_a_detail_of_the_request_log_names_the_capture(harness):
+    listener = harness.start()
+    begin(listener, order())
+    exchange(listener, PLAIN)
+    [document] = captured(harness)
+    [file] = ours(harness)
+    details = harness.details()
+    assert [one.capture_id for one in details if one.capture_id == file.capture_id]
+    assert document["route"] in {one.route for one in details}
+
+
+def test_each_of_several_requests_sent_ahead_has_its_own_bytes(harness):
+    listener = harness.start()
+    begin(listener, order(3))
+    marked = GET.replace(b"\r\n\r\n", b"\r\nX-Mark: 1\r\n\r\n")
+    echo = asking(b"/echo", marked).replace(b"GET", b"POST")
+    echo = echo.replace(b"X-Mark", b"Content-Type: text/plain\r\nContent-Length: 3\r\nX-Mark")
+    sent = [asking(b"/one", marked), echo + b"two", asking(b"/three", marked)]
+    with connect(listener) as sock:
+        sock.sendall(b"".join(sent))
+        read_responses(sock, 3)
+    assert [whole(one["request"]) for one in captured(harness, 3)] == sent
+
+
+def test_no_more_are_captured_than_were_asked_for_and_none_without_the_header(harness):
+    listener = harness.start()
+    begin(listener, order(2))
+    for request in (CLOSING, PLAIN, PLAIN, PLAIN, CLOSING):
+        exchange(listener, request)
+    assert len(captured(harness, 2)) == 2
+
+
+def test_only_a_route_is_kept_where_that_is_asked_for(harness):
+    listener = harness.start()
+    begin(listener, order(5, wanted=CaptureFilter(route="/pause")))
+    for path in (b"/", b"/pause", b"/echo", b"/pause"):
+        exchange(listener, asking(path))
+    assert [one["target"] for one in captured(harness, 2)] == ["/pause", "/pause"]
+
+
+def test_a_request_that_was_not_slow_enough_is_not_kept(harness):
+    listener = harness.start()
+    begin(listener, order(5, wanted=CaptureFilter(slower_than_s=100.0)))
+    exchange(listener, PLAIN)
+    begin(listener, order(1))
+    exchange(listener, asking(b"/later", PLAIN))
+    assert [one["target"] for one in captured(harness)] == ["/later"]
+
+
+def test_a_request_that_was_refused_shows_what_was_sent(harness):
+    listener = harness.start()
+    begin(listener, order(wanted=CaptureFilter(header="x-mark")))
+    listener.change_captures(order(50, wanted=CaptureFilter()))
+
+    def refused() -> list[dict]:
+        exchange(listener, b"GET / HTTP/1.1\r\nX-One: 1\r\n\r\n")
+        return [folder(harness).read(one.capture_id) for one in ours(harness)]
+
+    document = eventually(refused)[0]
+    assert document["status"] == 400
+    assert document["request"]["head"] == "GET / HTTP/1.1\r\nX-One: 1\r\n\r\n"
+    assert document["response"]["head"].startswith("HTTP/1.1 400 ")
+
+
+SECRETIVE = (
+    b"POST /echo?token=%b HTTP/1.1\r\nHost: h\r\nConnection: close\r\nX-Mark: 1\r\n"
+    b"Authorization: Bearer %b\r\nCookie: a=%b\r\nProxy-Authorization: Basic %b\r\n"
+    b"Content-Type: %%b\r\n%%b\r\n" % (SECRET, SECRET, SECRET, base64.b64encode(b"me:" + SECRET))
+)
+FORM = b"name=me&password=%b&a=1" % SECRET
+JSON = b'{"name": "me", "credentials": {"token": "%b"}}' % SECRET
+PARTS = b'--xx\r\nContent-Disposition: form-data; name="password"\r\n\r\n%b\r\n--xx--\r\n' % SECRET
+
+
+CONTENTS = {
+    b"application/x-www-form-urlencoded": FORM,
+    b"application/json": JSON,
+    b"multipart/form-data; boundary=xx": PARTS,
+    b"application/octet-stream": FORM,
+}
+
+
+def in_pieces(content: bytes, *, is_chunked: bool) -> tuple[bytes, list[bytes]]:
+    """The framing of some content that is cut within its secret, and the pieces."""
+    half = content.index(SECRET) + 5
+    parts = [content[:half], content[half:]]
+    if not is_chunked:
+        return b"Content-Length: %d\r\n" % len(content), parts
+    chunks = [b"%x\r\n%b\r\n" % (len(part), part) for part in parts]
+    return b"Transfer-Encoding: chunked\r\n", [*chunks, b"0\r\n\r\n"]
+
+
+@pytest.mark.parametrize("is_chunked", [False, True], ids=["length", "chunks"])
+def test_no_secret_is_in_the_data_folder(harness, is_chunked):
+    listener = harness.start()
+    begin(listener, order(len(CONTENTS)))
+    for content_type, content in CONTENTS.items():
+        framing, pieces = in_pieces(content, is_chunked=is_chunked)
+        with connect(listener) as sock:
+            for piece in (SECRETIVE % (content_type, framing), *pieces):
+                sock.sendall(piece)
+            while sock.recv(65_536):
+                pass
+        document = newest_captured(harness)
+        is_known = content_type != b"application/octet-stream"
+        assert (document["request"]["body"]["kept"] is not None) == is_known
+        assert SECRET not in repr(document).encode()
+        for message in ("request", "response"):
+            kept = base64.b64decode(document[message]["body"]["kept"] or "")
+            assert not any(part in kept for part in (SECRET, SECRET[:5], SECRET[5:]))
+    details = harness.details()
+    assert "/echo?token=[masked]" in {one.target for one in details}
+    files = [path for path in harness.rings.parent.rglob("*") if path.is_file()]
+    assert [path for path in files if holds(path, SECRET)] == []
+
+
+def holds(path, secret: bytes) -> bool:
+    data = path.read_bytes()
+    ways = {secret, base64.b64encode(b"me:" + secret), secret[:5], secret[5:]}
+    return any(way in data for way in ways)
+
+
+def test_a_file_is_shown_with_its_first_bytes(harness, proxies):
+    files = harness.signals / "site"
+    files.mkdir()
+    (files / "page.txt").write_bytes(b"line of the file\n" * 5_000)
+    (files / "picture.png").write_bytes(b"\x89PNG" * 100)
+    listener = harness.start(str(files), AppKind.STATIC)
+    proxy = proxies(listener)
+    begin(listener, order(2))
+    answer = proxy.exchange(asking(b"/page.txt", PLAIN))
+    proxy.exchange(asking(b"/picture.png", PLAIN))
+    text, picture = captured(harness, 2)
+    assert answer.startswith(whole(text["response"]))
+    assert len(body_of(text["response"])) == 16_384
+    assert text["response"]["body"]["size"] == 85_000
+    assert picture["response"]["body"]["kept"] is None
+    assert picture["response"]["body"]["size"] == 400
