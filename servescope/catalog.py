@@ -103,6 +103,12 @@ QUEUED_REQUESTS: Final = _gauge(
     _LISTENER,
     "Complete requests awaiting a thread.",
 )
+REQUESTS_IN_STAGE: Final = _gauge(
+    "servescope.http.server.requests.in_stage",
+    "{request}",
+    ("listener", "stage"),
+    "Unfinished requests by the stage they are in, but for `kernel` and `queue`.",
+)
 REPLACED_WORKERS: Final = _gauge(
     "servescope.http.server.workers.replaced",
     "{process}",

@@ -9,19 +9,21 @@ import socket
 import ssl
 import threading
 import time
+from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from servescope.errors import ClientGoneError
 from servescope.forked_child import in_children
+from servescope.records.requests import Stage
 from servescope.request_fields import RequestFlag
 from servescope.sockets.stream import PARENTS_SOCKET
 from servescope.sockets.timestamps import receive
 from servescope.sockets.tls import TlsSocket
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from servescope.hosting.conversation import Conversation
     from servescope.hosting.exchange import Exchange
@@ -58,6 +60,12 @@ STOP_LINGER: Final = Linger(250_000_000, 1_000_000_000)
 NOT_REGISTERED: Final = -1
 """`Connection.armed` while epoll does not know the connection; else the events it reports."""
 
+
+STAGES_IN_HAND: Final = {
+    stage.name.lower(): stage for stage in (Stage.READ, Stage.APP, Stage.BODY, Stage.WRITE)
+}
+"""By name, the stages that `requests_in_stage` counts: before these the kernel has a request, and
+the queue for a thread has a count of its own."""
 
 _FILE_FAULTS: Final = frozenset(
     (errno.EIO, errno.EINVAL, errno.ESTALE, errno.EBADMSG, errno.EUCLEAN, errno.EOVERFLOW)
@@ -114,6 +122,7 @@ class Connection:
         "_linger_idle_ns",
         "_linger_until_ns",
         "_socket",
+        "_waits_for_client",
         "_write_began_ns",
         "_write_timeout_ns",
         "armed",
@@ -138,6 +147,7 @@ class Connection:
         self.now_ns = now_ns
         self._write_timeout_ns = context.write_timeout_ns
         self._write_began_ns = 0
+        self._waits_for_client = False  # a response that still grows does
         self._linger_idle_ns = self._linger_until_ns = 0
         self.conversation = conversation
         self.descriptor = sock.fileno()
@@ -148,6 +158,29 @@ class Connection:
         # For models with a selector: who owns the connection, and what epoll reports of it.
         self.is_parked = False
         self.armed = NOT_REGISTERED
+
+    @property
+    def stage(self) -> Stage | None:
+        """The stage of the request at hand; None without one. A sample that any thread may take."""
+        conversation = self.conversation
+        exchange = conversation.exchange
+        if exchange is None:
+            return None if self.is_lingering or conversation.is_idle else Stage.READ
+        try:
+            if exchange.is_recorded:
+                return None
+            if not exchange.taken_ns:
+                return Stage.QUEUE if exchange.complete_ns else Stage.READ
+            if not exchange.head_ready_ns:
+                return Stage.APP
+        except AttributeError:  # made this instant, and not yet opened
+            return Stage.READ
+        return Stage.WRITE if self.is_writing else Stage.BODY
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether bytes of the response wait for the client."""
+        return self.unsent is not None or self._waits_for_client
 
     def read(self) -> tuple[bytes, int] | None:
         """Bytes that have arrived, and their ns in the kernel; None: nothing, b"": the end."""
@@ -293,6 +326,7 @@ class Connection:
 
     def _send_waiting(self, exchange: Exchange, rest: memoryview, began_ns: int) -> None:
         """Send all of `rest`, waiting for the client in between."""
+        self._waits_for_client = True
         try:
             while rest:
                 self._wait_for_client(exchange)
@@ -301,6 +335,8 @@ class Connection:
             exchange.last_sent_ns = now_ns()
             exchange.write_ns += exchange.last_sent_ns - began_ns
             raise
+        finally:
+            self._waits_for_client = False
 
     def _wait_for_client(self, exchange: Exchange) -> None:
         poll = select.poll()
@@ -369,3 +405,9 @@ class Connection:
             self.unsent = None
         with _ending, suppress(OSError):
             self._socket.close()
+
+
+def requests_in_stage(connections: Iterable[Connection]) -> dict[str, int]:
+    """How many requests are in each of `STAGES_IN_HAND` now, by the stage's name."""
+    found = Counter(connection.stage for connection in connections)
+    return {name: found[stage] for name, stage in STAGES_IN_HAND.items()}

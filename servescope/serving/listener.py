@@ -162,6 +162,10 @@ class RunningListener:
             Sample(catalog.ACTIVE_REQUESTS, load.active_requests, labels),
             Sample(catalog.REPLACED_WORKERS, load.replaced_workers, labels),
         ]
+        samples += [
+            Sample(catalog.REQUESTS_IN_STAGE, number, (*labels, ("stage", stage)))
+            for stage, number in load.in_stage.items()
+        ]
         if load.websocket is not None:
             samples += self._websocket_samples(load.websocket)
         return samples

@@ -9,7 +9,7 @@ from servescope.serving.capture_gate import CaptureSwitch
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from servescope.hosting.asgi.host import WebSocketTraffic
@@ -56,6 +56,7 @@ class Load:
     is_serving: bool = True  # False until processes of its own are up
     websocket: WebSocketTraffic | None = None  # since the start; None where there can be none
     failure: str = ""  # why a process of its own cannot serve; it is tried again
+    in_stage: Mapping[str, int] = field(default_factory=dict)  # `connection.requests_in_stage`
 
 
 class Model(Protocol):

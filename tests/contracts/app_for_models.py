@@ -7,7 +7,10 @@ import os
 import time
 from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 Environ = dict[str, Any]
 
@@ -22,18 +25,31 @@ def _enter(folder: str) -> Path:
     return Path(folder) / "leave"
 
 
+def _wait(folder: str) -> None:
+    leave = _enter(folder)
+    deadline = time.monotonic() + 20
+    while not leave.exists() and time.monotonic() < deadline:
+        time.sleep(0.005)
+
+
+def _waiting_body(folder: str) -> Iterator[bytes]:
+    yield b"begun"
+    _wait(folder)
+    yield b"ended"
+
+
 def app(environ: Environ, start_response: Any) -> Any:
     """`/wait`, `/pause`, `/fail`, `/echo`, `/stream`, `/large`, `/pid`, `/environ`, or a greeting.
 
-    `/wait?folder` makes a file `entered-…` there and waits for the file `leave`.
+    `/wait?folder` makes a file `entered-…` there and waits for the file `leave`; `/wait-in-body`
+    does so once its head is out.
     """
     path = environ["PATH_INFO"]
     body: Any = [b"hello from " + path.encode("latin-1")]
     if path == "/wait":
-        leave = _enter(environ["QUERY_STRING"])
-        deadline = time.monotonic() + 20
-        while not leave.exists() and time.monotonic() < deadline:
-            time.sleep(0.005)
+        _wait(environ["QUERY_STRING"])
+    elif path == "/wait-in-body":
+        body = _waiting_body(environ["QUERY_STRING"])
     elif path == "/pause":
         time.sleep(0.02)
     elif path == "/fail":
@@ -59,10 +75,7 @@ async def asgi_app(scope: Environ, receive: Any, send: Any) -> None:
     path = scope["path"]
     parts = [b"hello from " + path.encode("latin-1")]
     if path == "/wait":
-        leave = _enter(scope["query_string"].decode())
-        deadline = time.monotonic() + 20
-        while not leave.exists() and time.monotonic() < deadline:  # noqa: ASYNC110 - a file
-            await asyncio.sleep(0.005)
+        await _wait_on_loop(scope)
     elif path == "/pause":
         await asyncio.sleep(0.02)
     elif path == "/fail":
@@ -75,9 +88,19 @@ async def asgi_app(scope: Environ, receive: Any, send: Any) -> None:
         parts = [BLOCK * BLOCKS]
     headers = [(b"content-type", b"text/plain")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
+    if path == "/wait-in-body":
+        await send({"type": "http.response.body", "body": b"begun", "more_body": True})
+        await _wait_on_loop(scope)
     for number, part in enumerate(parts, 1):
         more = number < len(parts)
         await send({"type": "http.response.body", "body": part, "more_body": more})
+
+
+async def _wait_on_loop(scope: Environ) -> None:
+    leave = _enter(scope["query_string"].decode())
+    deadline = time.monotonic() + 20
+    while not leave.exists() and time.monotonic() < deadline:  # noqa: ASYNC110 - a file
+        await asyncio.sleep(0.005)
 
 
 async def _whole_body(receive: Any) -> bytes:

@@ -183,3 +183,31 @@ def test_the_load_is_told(harness: ModelHarness):
         harness.leave()
         read_responses(sock, 1)
     wait_until(lambda: listener.load().open_connections == 0, "the close")
+
+
+@pytest.mark.parametrize(
+    ("sent", "stage"),
+    [
+        pytest.param(b"GET / HTTP/1.1\r\nHost:", "read", id="half-a-head"),
+        pytest.param(
+            b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf",
+            "read",
+            id="half-a-body",
+        ),
+        pytest.param(b"GET /wait?%b HTTP/1.1\r\nHost: a\r\n\r\n", "app", id="app"),
+        pytest.param(b"GET /wait-in-body?%b HTTP/1.1\r\nHost: a\r\n\r\n", "body", id="body"),
+        pytest.param(b"GET /large HTTP/1.1\r\nHost: a\r\n\r\n", "write", id="write-a-rest"),
+        pytest.param(b"GET /stream HTTP/1.1\r\nHost: a\r\n\r\n", "write", id="write-in-parts"),
+    ],
+)
+def test_the_stage_of_an_unfinished_request_is_told(harness: ModelHarness, sent: bytes, stage: str):
+    listener = harness.start()
+    if harness.kind is AppKind.ASGI and b"/echo" in sent:
+        stage = "app"  # it is called at the head and awaits the body itself
+    wanted = dict.fromkeys(("read", "app", "body", "write"), 0)
+    with connect(listener) as sock:
+        wait_until(lambda: listener.load().in_stage == wanted, "a connection without a request")
+        sock.sendall(sent.replace(b"%b", str(harness.signals).encode()))
+        wait_until(lambda: listener.load().in_stage == wanted | {stage: 1}, f"{stage} to be told")
+        harness.leave()
+    wait_until(lambda: listener.load().in_stage == wanted, "the end")

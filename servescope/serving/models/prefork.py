@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final
 from servescope.child_process import let_go
 from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.records.listeners import ConcurrencyModel
+from servescope.serving.connection import STAGES_IN_HAND
 from servescope.serving.model import Assignment, Load
 from servescope.serving.workers.order import WorkerOrder
 from servescope.serving.workers.process import reports, start_worker, tell
@@ -214,6 +215,10 @@ class Prefork:
             # Of one process at most; a new one counts from 0, as a new generation does.
             websocket=next((load.websocket for load in loads if load.websocket), None),
             failure=next((load.failure for load in loads if load.failure), ""),
+            in_stage={
+                stage: sum(load.in_stage.get(stage, 0) for load in loads)
+                for stage in STAGES_IN_HAND
+            },
         )
 
     def _change_access(self) -> None:

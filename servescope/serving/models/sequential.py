@@ -23,7 +23,13 @@ from servescope.hosting.conversation import Need
 from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.request_fields import RequestFlag
 from servescope.serving.acceptor import Acceptor
-from servescope.serving.connection import STOP_LINGER, Connection, Linger, now_ns
+from servescope.serving.connection import (
+    STOP_LINGER,
+    Connection,
+    Linger,
+    now_ns,
+    requests_in_stage,
+)
 from servescope.serving.model import Assignment, Load
 from servescope.sockets.cpu_affinity import pin_this_thread
 
@@ -74,8 +80,13 @@ class Sequential:
 
     def load(self) -> Load:
         """Whether somebody is being served."""
-        busy = int(self._is_busy)
-        return Load(int(self.connection is not None), busy, 0, busy)
+        connection = self.connection
+        in_stage = requests_in_stage([] if connection is None else [connection])
+        # Nobody else is served while it reads, either.
+        is_busy = self._is_busy or any(in_stage.values())
+        return Load(
+            int(connection is not None), int(is_busy), 0, int(self._is_busy), in_stage=in_stage
+        )
 
     def others_wait(self) -> bool:
         """Whether somebody waits in the accept queue; for the model's own thread."""

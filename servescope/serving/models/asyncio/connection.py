@@ -222,6 +222,11 @@ class LoopConnection(Connection):
         return self.phase in BUSY
 
     @property
+    def is_writing(self) -> bool:
+        """Whether bytes of the response wait for the client, here or with a thread."""
+        return bool(self.output.pending) or super().is_writing
+
+    @property
     def is_unread(self) -> bool:
         """Whether the loop does not report that its client leaves, for it is not read."""
         return (

@@ -31,7 +31,7 @@ from servescope.hosting.asgi.lifespan import Lifespan, LifespanState
 from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.serving.accept_queue import AcceptQueue
 from servescope.serving.acceptor import Acceptor
-from servescope.serving.connection import now_ns
+from servescope.serving.connection import now_ns, requests_in_stage
 from servescope.serving.model import Assignment, Load, sweep_seconds
 from servescope.serving.models.asyncio.asgi_handler import LEAVING_NS, AsgiHandler
 from servescope.serving.models.asyncio.connection import LoopConnection
@@ -177,7 +177,12 @@ class AsyncioLoop:
         busy = sum(connection.is_busy for connection in connections)
         websocket = replace(self.host.traffic) if self.host is not None else None
         return Load(
-            len(connections), self._workers.busy, self._workers.queued, busy, websocket=websocket
+            len(connections),
+            self._workers.busy,
+            self._workers.queued,
+            busy,
+            websocket=websocket,
+            in_stage=requests_in_stage(connections),
         )
 
     # The loop's thread.

@@ -28,7 +28,13 @@ from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.request_fields import RequestFlag
 from servescope.serving.accept_queue import AcceptQueue
 from servescope.serving.acceptor import ACCEPTS_PER_TURN, Acceptor
-from servescope.serving.connection import LINGER, STOP_LINGER, Connection, now_ns
+from servescope.serving.connection import (
+    LINGER,
+    STOP_LINGER,
+    Connection,
+    now_ns,
+    requests_in_stage,
+)
 from servescope.serving.model import Assignment, Load, sweep_seconds
 from servescope.serving.models.thread_pool.handoff import HandoffPolicy
 from servescope.serving.models.thread_pool.leader_followers import (
@@ -99,7 +105,9 @@ class ThreadPool:
     def load(self) -> Load:
         """How busy the pool is."""
         busy, queued = self._roles.busy, self._roles.queued + len(self._gave_way)
-        return Load(len(self._connections), busy, queued, busy + queued)
+        connections = list(self._connections.values())  # one step under the GIL
+        in_stage = requests_in_stage(connections)
+        return Load(len(connections), busy, queued, busy + queued, in_stage=in_stage)
 
     def _live(self, me: PoolThread) -> None:
         """A thread's whole life."""

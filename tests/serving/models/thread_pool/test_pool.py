@@ -70,7 +70,8 @@ def test_gauges_follow_what_happens(bench, wait_until):
     assert gauge(listener, catalog.BUSY_THREADS) == 1
     assert gauge(listener, catalog.ACTIVE_REQUESTS) == 3
     assert gauge(listener, catalog.OPEN_CONNECTIONS) == 3
-    assert {sample.labels for sample in listener.samples()} == {(("listener", listener.spec.name),)}
+    assert {dict(one.labels)["listener"] for one in listener.samples()} == {listener.spec.name}
+    assert listener.load().in_stage == {"read": 0, "app": 1, "body": 0, "write": 0}
     time.sleep(0.05)  # the wait to be found again
     apps_for_listeners.leave.set()
     for client in clients:
