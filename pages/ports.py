@@ -49,7 +49,7 @@ GRAPHS: Final = (
         "What each port answers; servers of a comparison are on the page Servers.",
         lambda context, span, _: traffic.by_listener(context, span),
         LinePlot(styles=theme.by_name),
-        "No requests in this span: open a listener, or start demo load.",
+        "No requests in this span.",
     ),
     LiveGraph(
         "ports-bytes",
@@ -57,7 +57,7 @@ GRAPHS: Final = (
         "Heads and bodies. Received dotted, sent solid.",
         lambda context, span, _: traffic.bytes_by_listener(context, span),
         LinePlot(styles=theme.paired((" received", "dot"), colours=theme.by_name)),
-        "No requests in this span: open a listener, or start demo load.",
+        "No requests in this span.",
     ),
     LiveGraph(
         "ports-inside",
@@ -84,6 +84,13 @@ GRAPHS: Final = (
 )
 COLUMNS: Final = (
     {"field": "port", "headerName": "Port", "minWidth": 80, "maxWidth": 110},
+    {
+        "field": "service",
+        "headerName": "Known for",
+        "minWidth": 110,
+        "headerTooltip": "The service registered for this port (IANA), or often run there; another "
+        "one may answer.",
+    },
     {"field": "address", "headerName": "Address", "minWidth": 120},
     {
         "field": "listener",
@@ -96,6 +103,13 @@ COLUMNS: Final = (
     panels.number_column("accept_queue_depth", "Waiting", width=95),
     panels.number_column("backlog", "Backlog", width=95),
     panels.number_column("filled", "Filled", shown="filled_text"),
+    {
+        "field": "next_free_port",
+        "headerName": "Next free",
+        "minWidth": 95,
+        "type": "rightAligned",
+        "headerTooltip": "The next port above this one that a listener could have at this address.",
+    },
 )
 
 
@@ -143,9 +157,10 @@ def layout(**_query: str) -> html.Div:
         panels.judgement("ports-verdict"),
         panels.panel(
             "Listening sockets of this host",
-            "Every TCP port somebody listens on; ours first. Processes of other users have no "
-            "name here unless this dashboard runs as root. Unix sockets have no port: the overview "
-            "lists those of our listeners.",
+            "Every TCP port somebody listens on; ours first. Known for: the service that is "
+            "registered for the port (IANA) or often run there; another one may answer. Processes "
+            "of other users have no name here unless this dashboard runs as root. Unix sockets "
+            "have no port: the overview lists those of our listeners.",
             panels.grid(
                 "ports-sockets",
                 COLUMNS,

@@ -12,6 +12,8 @@ from servescope.queries.lines import joined, lines_by_label, renamed, selected
 from servescope.queries.rows import Lines, PortRow
 from servescope.records.listeners import ListenerState
 from servescope.sampling.owners import listening_table
+from servescope.service_names import service_name
+from servescope.sockets.binding import next_free_port
 from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
@@ -47,6 +49,8 @@ def sockets(context: QueryContext) -> list[PortRow]:
             listener=ours.get(row.port, ""),
             accept_queue_depth=row.accept_queue_depth,
             backlog=row.backlog,
+            service=service_name(row.port),
+            next_free_port=next_free_port(row.address, row.port),
         )
         for row in listening_table()
     ]

@@ -157,6 +157,8 @@ class PortRow:
     listener: str  # our listener on it, else ""
     accept_queue_depth: int
     backlog: int | None  # None where the kernel does not report it
+    service: str  # the one that the port is known for, which need not be the one that answers
+    next_free_port: int | None  # at this address, for a listener of this user
 
 
 @dataclass(frozen=True, slots=True)

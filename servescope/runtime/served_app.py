@@ -22,7 +22,7 @@ from servescope.errors import ListenerError, ServescopeError
 from servescope.recording.recorder import RINGS, SAMPLES_SUFFIX, Recorder
 from servescope.recording.samples import SampleWriter
 from servescope.records.dashboard import Role
-from servescope.records.listeners import ListenerState
+from servescope.records.listeners import UNIX, ListenerState
 from servescope.runtime.captures import CaptureReconciler
 from servescope.runtime.collector_thread import CollectorThread
 from servescope.runtime.election import LeaderLock
@@ -31,6 +31,7 @@ from servescope.runtime.listener_config import LOGS
 from servescope.runtime.listener_host import ListenerHost
 from servescope.runtime.listeners import ListenerReconciler
 from servescope.runtime.reconcile_loop import ReconcileLoop
+from servescope.sockets.binding import is_free, next_free_port
 from servescope.store.sqlite.store import open_store
 from servescope.store.tiers import Retention
 
@@ -79,9 +80,17 @@ class ServedApp:
         self._listener.reconcile({})
         (status,) = self._listener.statuses()
         if status.state is not ListenerState.RUNNING:
-            raise ListenerError(status.message)
+            raise ListenerError(f"{status.message}{self._suggestion()}")
         self.run_once()
         return status
+
+    def _suggestion(self) -> str:
+        """Another port in place of one that is taken; empty where that is not the trouble."""
+        address, port = self._spec.address, self._spec.port
+        if address.startswith(UNIX) or not port or is_free(address, port):
+            return ""
+        free = next_free_port(address, port)
+        return f"; port {free} is free" if free else ""
 
     def run_once(self) -> None:
         """One round: gauges, and desired with actual state; call every ROUND_S."""

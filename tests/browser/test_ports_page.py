@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import subprocess
@@ -14,6 +15,8 @@ import pytest
 from servescope.actions.hostable_apps import BUNDLED_WSGI
 from servescope.records.comparisons import ComparisonPlan
 from servescope.records.listeners import ConcurrencyModel
+from servescope.service_names import service_name
+from servescope.sockets.binding import NEXT_PORTS
 from tests.processes import eventually
 
 pytestmark = pytest.mark.browser
@@ -33,6 +36,12 @@ ROWS = """port => {
     return rows;
 }"""
 
+CELLS = """port => {
+    const row = [...document.querySelectorAll('#ports-sockets .ag-center-cols-container .ag-row')]
+        .find(row => row.querySelector('[col-id=port]').innerText === port);
+    const told = name => row.querySelector(`[col-id=${name}]`).innerText;
+    return row ? [told('service'), told('next_free_port')] : null;
+}"""
 NAMES = """() => (document.querySelector('#ports-queues .live-graph-plot')?.data || [])
     .map(trace => trace.name)"""
 
@@ -77,6 +86,15 @@ def test_sockets_that_share_address_and_port_have_a_row_each(open_page, shared_p
         )
     told = {(pid, backlog) for pid, _, backlog in opened.page.evaluate(ROWS, str(port))}
     assert told == {(str(os.getpid()), "5"), (str(other), "7")}
+
+
+def test_a_port_has_the_name_of_its_service_and_the_next_free_one(open_page, shared_port):
+    port, _ = shared_port
+    opened = open_page("/ports").wait_drawn("ports-queues")
+    cells = f"({CELLS})('{port}')"
+    opened.until(f"{cells} !== null && {cells}[0] === {json.dumps(service_name(port))}")
+    _, free = opened.page.evaluate(cells)
+    assert port < int(free) <= port + NEXT_PORTS
 
 
 def test_the_servers_of_a_comparison_are_one_line_beside_the_standing_ports(open_page, dashboard):

@@ -1,12 +1,18 @@
 """Which ports the graphs of accept queues draw."""
 
+import socket
+from contextlib import closing
+
 import numpy as np
 import pytest
 
 from servescope.catalog import ACCEPT_QUEUE_BACKLOG, ACCEPT_QUEUE_DEPTH, COMPARISON_PORT
 from servescope.queries import ports
 from servescope.queries.span import Span
+from servescope.service_names import service_name
+from servescope.sockets.binding import NEXT_PORTS
 from servescope.store.base import Batch, Frame, SeriesKey
+from tests.waiting import eventually
 
 START = 1_700_000_400
 MINUTE = 60
@@ -71,3 +77,17 @@ def test_each_port_is_drawn_with_its_own_backlog(context):
 
 def test_without_readings_there_are_no_lines(harness):
     assert ports.accept_queues(harness.context(), Span(START, START + MINUTE, 1)).names == ()
+
+
+def test_a_socket_has_the_name_of_its_service_and_the_next_free_port(context):
+    with closing(socket.create_server(("127.0.0.1", 0))) as held:
+        port = held.getsockname()[1]
+        (row,) = (row for row in fresh_rows(context, port) if row.port == port)
+    assert row.service == service_name(port)
+    assert port < row.next_free_port <= port + NEXT_PORTS
+
+
+def fresh_rows(context, port):
+    """The table once it has the port: it may be two seconds old."""
+    eventually(lambda: any(row.port == port for row in ports.sockets(context)))
+    return ports.sockets(context)

@@ -53,7 +53,8 @@ def test_an_address_that_cannot_be_bound_is_named(tmp_path, values, told):
 
 
 def test_a_port_that_was_asked_for_and_is_taken_is_named_with_its_holder(tmp_path, taken):
-    with pytest.raises(SettingsError, match=f"SERVESCOPE_PORT={taken}: the port is held by .*pid"):
+    told = f"SERVESCOPE_PORT={taken}: the port is held by .*pid"
+    with pytest.raises(SettingsError, match=rf"{told} \d+\); port \d+ is free$"):
         bind_dashboard(settings(tmp_path, port=taken))
 
 
