@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, cast
 
 from flask import current_app
 
+from components import client
+
 if TYPE_CHECKING:
     from components.authority import Dashboard
+    from components.client import Visitor
     from servescope.queries.context import QueryContext
 
 
@@ -24,3 +27,9 @@ def context() -> QueryContext:
 def why_not() -> str:
     """Why the person behind the present request may not act; empty when they may."""
     return dashboard().why_not()
+
+
+def visitor() -> Visitor:
+    """The place of the browser behind the present request."""
+    settings = dashboard().settings
+    return client.visitor(settings.public_origin, is_behind_proxy=settings.is_behind_proxy)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from servescope.control import Control
     from servescope.control.listeners import OverridesChange
     from servescope.queries.context import QueryContext
+    from servescope.records.listeners import ListenerStatus
     from servescope.runtime import Runtime
     from servescope.settings import Settings
 
@@ -191,6 +192,18 @@ class Dashboard:
         stopped = captures.stop(self._control)
         if stopped is not None:
             audit.note(actor, f"stopped capture {stopped.order.id}")
+
+    def listener(self, name: object) -> ListenerStatus:
+        """The status of a listener that a person may change. Raises ListenerRefusedError."""
+        return listeners.changeable(self._control.listeners.statuses(), name)
+
+    def listener_outcome(self, name: object, change: OverridesChange) -> ListenerStatus | None:
+        """The status that a change led to; None when it has led to none in time."""
+        return listeners.outcome(self._control.listeners, name, change.after.revision)
+
+    def listener_has_ended(self, name: object) -> bool:
+        """Whether a listener that was removed is gone."""
+        return listeners.has_ended(self._control.listeners, name)
 
     @property
     def _control(self) -> Control:

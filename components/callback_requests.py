@@ -5,7 +5,7 @@ KeyError deep inside. Here the shape is checked once for all callbacks: the outp
 inputs and states are those its callback declares, in number, order, id and property, and each value
 has a type that this property can have. What a value means is left to the page.
 
-    {"output": "load-refused.children", "outputs": {"id": …, "property": …},
+    {"output": "load-answer.children", "outputs": {"id": …, "property": …},
      "inputs": [{"id": …, "property": …, "value": …}, …], "state": […],
      "changedPropIds": ["load-start.n_clicks", …]}
 """

@@ -8,11 +8,13 @@ Nobody else looks at X-Forwarded-* or Forwarded.
 from __future__ import annotations
 
 import ipaddress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from flask import request
 
+from servescope.addresses import checked_address
 from servescope.hosting.forwarding import FORWARDED_KEY, tell_environ
 
 if TYPE_CHECKING:
@@ -32,6 +34,15 @@ _TRACES: Final = (
 """Fields that proxies add, believed as far as there was one."""
 
 _LOOPBACK_NAMES: Final = frozenset({"localhost", "localhost.localdomain"})
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """The place of the browser that asks, seen from this machine."""
+
+    is_local: bool  # at this very machine
+    host: str = ""  # the name or address by which it reached this machine; empty where unknown
+    is_proxied: bool = False  # by way of a proxy, as far as one shows
 
 
 class ForwardedMiddleware:
@@ -88,6 +99,36 @@ def is_local() -> bool:
     pages = (request.headers.get("Origin"), request.headers.get("Referer"))
     hosts = [f"//{request.host}", *(page for page in pages if page)]
     return is_loopback(address()) and all(is_loopback(_host_of(url)) for url in hosts)
+
+
+def visitor(public_origin: str = "", *, is_behind_proxy: bool = False) -> Visitor:
+    """The place of the browser behind the present request, for links that it can follow.
+
+    `public_origin` and `is_behind_proxy` are those of the settings. It grants nothing: a client
+    that lies about the host of its request gets links that lead nowhere.
+    """
+    if is_local() and not is_behind_proxy:
+        return Visitor(is_local=True)
+    has_word = FORWARDED_KEY in request.environ
+    is_proxied = (
+        has_word
+        or is_behind_proxy
+        or request.environ.get("SERVER_PROTOCOL") == "HTTP/1.0"
+        or any(name in request.headers for name in _TRACES)
+    )
+    host = _url_host(_host_of(public_origin or f"//{request.host}"))
+    if is_proxied and not public_origin and is_loopback(host):
+        # A trusted proxy tells of a browser at this machine; another one sets where it connects.
+        return Visitor(is_local=has_word and is_loopback(address()), is_proxied=True)
+    return Visitor(is_local=False, host=host, is_proxied=is_proxied)
+
+
+def _url_host(host: str) -> str:
+    """The host when it is fit to stand in a URL, else empty: a request may name anything."""
+    try:
+        return checked_address(host)
+    except ValueError:
+        return ""
 
 
 def is_loopback(host: str) -> bool:

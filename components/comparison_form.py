@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Final
 import dash_mantine_components as dmc
 from dash import html
 
-from components.action_bar import action_bar
-from components.help import attributes
+from components import forms
 from servescope.actions.comparisons import ComparisonRequest
 from servescope.records.listeners import ConcurrencyModel
 
@@ -27,6 +26,8 @@ FIELDS: Final = (
     "compare-order",
 )
 """Ids of the fields, in the order of ComparisonRequest."""
+
+ANSWER: Final = "compare-answer"
 
 ONE_BY_ONE: Final = "one by one"
 TOGETHER: Final = "together"
@@ -80,15 +81,17 @@ def comparison_form(endpoints: Mapping[str, ComparedEndpoint], why_not: str) -> 
             value=ONE_BY_ONE, allowDeselect=False, className="wide",
         ),
     ]  # fmt: skip
-    actions = [
-        dmc.Button("Compare", id="compare-start", disabled=bool(why_not), miw=110),
-        dmc.Button("Stop comparing", id="compare-stop", color="red", display="none", miw=110),
-        dmc.Text(why_not, id="compare-refused", size="sm", c="dimmed" if why_not else "red"),
-    ]
     return html.Div(
         [
-            html.Div(fields, className="load-form server-form"),
-            html.Div(action_bar(*actions), className="actions", **attributes(role="status")),
+            html.Div(forms.form(fields, ANSWER, "compare-start"), className="server-form"),
+            forms.actions(
+                dmc.Button("Compare", id="compare-start", disabled=bool(why_not), miw=110),
+                dmc.Button(
+                    "Stop comparing", id="compare-stop", color="red", display="none", miw=110
+                ),
+                answer_id=ANSWER,
+                why_not=why_not,
+            ),
         ]
     )
 

@@ -6,34 +6,51 @@ from typing import TYPE_CHECKING
 
 from dash import html
 
-from servescope.records.listeners import UNIX, ConcurrencyModel, ListenerState
+from components.reach import notes, reach
+from servescope.records.listeners import ConcurrencyModel
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from components.client import Visitor
+    from components.reach import Reach
     from servescope.records.listeners import ListenerStatus
 
 
-def listener_table(listeners: Sequence[ListenerStatus]) -> html.Div:
-    """Name, link, state, model, app, and what there is to say."""
+def listener_table(listeners: Sequence[ListenerStatus], visitor: Visitor) -> html.Div:
+    """Name, link, state, from where it is reached, model, app, and what there is to say."""
     if not listeners:
         return html.Div("No listener has been started yet.", className="dimmed")
-    head = html.Tr([html.Th(text) for text in ("Name", "Address", "State", "Model", "App")])
+    titles = ("Name", "Address", "State", "Reached from", "Model", "App")
+    head = html.Tr([html.Th(text) for text in titles])
+    rows = [_row(one, reach(one, visitor)) for one in listeners]
     return html.Div(
-        html.Table([html.Thead(head), html.Tbody([_row(one) for one in listeners])]),
-        className="rows",
+        [
+            html.Div(html.Table([html.Thead(head), html.Tbody(rows)]), className="rows"),
+            *reach_notes(listeners, visitor),
+        ]
     )
 
 
-def _row(status: ListenerStatus) -> html.Tr:
-    url = status.url
-    has_link = status.state is ListenerState.RUNNING and not url.startswith(UNIX)
-    link = html.A(url, href=url, target="_blank", rel="noreferrer") if has_link else url
+def link(found: Reach) -> html.A | str:
+    """The listener's URL as a link where this visitor can open it, else as a text."""
+    if not found.href:
+        return found.place
+    return html.A(found.place, href=found.href, target="_blank", rel="noreferrer")
+
+
+def reach_notes(listeners: Sequence[ListenerStatus], visitor: Visitor) -> list[html.Div]:
+    """Why this visitor cannot reach some of them, and what changes that."""
+    return [html.Div(text, className="reach-note") for text in notes(listeners, visitor)]
+
+
+def _row(status: ListenerStatus, found: Reach) -> html.Tr:
     return html.Tr(
         [
             html.Td(html.B(status.name)),
-            html.Td(link),
+            html.Td(link(found)),
             html.Td(html.Span(status.state.value, className=f"state {status.state.value}")),
+            html.Td(found.origin),
             html.Td(ConcurrencyModel(status.model).label),
             html.Td(
                 [

@@ -111,7 +111,8 @@ class LivePage:
     `?listener=`, which the page's layout gives back to it.
 
     `props(context, span, filters)` sets cards and tables; `span` is None before the first frame.
-    `metrics` are those an export of the page holds.
+    `metrics` are those an export of the page holds. The `props` of a page `by_visitor` have links
+    that suit the visitor (`access.visitor`): an answer is kept for each place visitors come from.
     """
 
     name: str
@@ -120,6 +121,7 @@ class LivePage:
     filters: tuple[str, ...] = ()
     feeds: tuple[Feed, ...] = ()
     metrics: tuple[str, ...] = ()
+    by_visitor: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,8 +206,9 @@ def sealed(
         seen = ""
     if len(seen) > LONGEST_CURSOR:
         seen, stored = "", None
+    visitor = access.visitor() if page.by_visitor else None
     text = context.snapshots.get(
-        (page.name, view.key, filters, seen),
+        (page.name, view.key, filters, visitor, seen),
         lambda: orjson.dumps(_answer_or_reason(page, context, view, stored, filters)).decode(),
     )
     return {"text": text, "now": time.time()}
@@ -258,7 +261,7 @@ def answer(
     feeds, newest_ids = _feeds(page, context, known_feeds, filters, live=view.live)
     props, marks = _news(
         context.snapshots.get(
-            (page.name, key, "props"),
+            (page.name, key, access.visitor() if page.by_visitor else None, "props"),
             lambda: _marked(status.props(context) | page.props(context, span, filters)),
         ),
         cursor.marks if fresh else {},

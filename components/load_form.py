@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import dash_mantine_components as dmc
 from dash import html
 
-from components.action_bar import action_bar
+from components import forms
 from components.load_run import DEFAULT_REQUEST, SUGGESTED
 from servescope.actions.load_runs import LoadRunRequest
 
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 FIELDS: Final = ("load-listener", "load-target", "load-rate", "load-seconds")
 """Ids of the fields, in the order of LoadRunRequest."""
+
+ANSWER: Final = "load-answer"
 
 
 def load_form(listeners: Sequence[str], why_not: str) -> html.Div:
@@ -53,15 +55,15 @@ def load_form(listeners: Sequence[str], why_not: str) -> html.Div:
             step=10,
         ),
     ]
-    actions = [
-        dmc.Button("Start", id="load-start", disabled=bool(why_not), miw=110),
-        dmc.Button("Stop", id="load-stop", color="red", display="none", miw=110),
-        dmc.Text(why_not, id="load-refused", size="sm", c="dimmed" if why_not else "red"),
-    ]
     return html.Div(
         [
-            html.Div(fields, className="load-form"),
-            html.Div(action_bar(*actions), className="actions", role="status"),
+            forms.form(fields, ANSWER, "load-start"),
+            forms.actions(
+                dmc.Button("Start", id="load-start", disabled=bool(why_not), miw=110),
+                dmc.Button("Stop", id="load-stop", color="red", display="none", miw=110),
+                answer_id=ANSWER,
+                why_not=why_not,
+            ),
         ]
     )
 

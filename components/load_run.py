@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import dash_mantine_components as dmc
 from dash import html
 
-from components import access, status
+from components import access, forms, status
 from components.findings import verdict
 from components.status import sentence
 from servescope.actions.load_runs import LoadRunRequest
@@ -50,13 +50,13 @@ _FAILURES: Final = {
 }
 
 
-def start(request: LoadRunRequest) -> str:
-    """Start a run; the answer is why it was refused, empty when it was not."""
+def start(request: LoadRunRequest) -> forms.Answer:
+    """Start a run; the answer says which one starts, or why none does."""
     try:
-        access.dashboard().start_load_run(request)
+        number = access.dashboard().start_load_run(request)
     except ServescopeError as error:
-        return sentence(error)
-    return ""
+        return forms.refused(sentence(error))
+    return forms.done(f"Load run {number} was asked for; the header follows it.")
 
 
 def plan_text(plan: LoadPlan) -> str:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import time
 from typing import TYPE_CHECKING, Any, Final
 
 import dash_mantine_components as dmc
-from dash import html
+from dash import dcc, html
 
+from components import forms
 from components.action_bar import action_bar
 from components.help import attributes
+from components.listeners import link, short_app
+from components.reach import reach
 from components.status import sentence
 from servescope.actions.listeners import ListenerRequest, NewListenerRequest
 from servescope.errors import ListenerRefusedError
 from servescope.records.listeners import (
-    UNIX,
     AppKind,
     ConcurrencyModel,
     ListenerOptions,
+    ListenerState,
     ListenerStatus,
     ShownCertificate,
 )
@@ -26,6 +30,8 @@ from servescope.records.listeners import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from components.client import Visitor
+    from components.reach import Reach
     from servescope.errors import ServescopeError
 
 CHOSEN: Final = "server-chosen"
@@ -46,19 +52,35 @@ LOG_FIELD: Final = "server-log"
 NAMES: Final = ("port", "model", "threads", "workers", "deny", "allow", "app")
 """The names of FIELDS in ListenerRequest, and in an error."""
 
-BUTTONS: Final = (
-    "server-apply",
-    "server-start",
-    "server-stop",
-    "server-restart",
-    "server-reset",
-    "server-remove",
-)
+APPLY: Final = "server-apply"
+REVERT: Final = "server-revert"
+USE_PORT: Final = "server-use-port"
+FREE_PORT: Final = "server-free-port"
+"""Store of the port that USE_PORT asks for in place of one that is taken: `{"port": 8002}`."""
+
+ANSWER: Final = "server-answer"
+UNSAVED: Final = "server-unsaved"
+VALUES: Final = "server-values"
+"""Hidden text, renewed by each poll: see `shown_values`. A poll reaches no store, which is not in
+the document."""
+
+SETTLED: Final = "server-settled"
+"""Store of what the fields show of one listener after an Apply: what was typed for it goes."""
+
+ASKED: Final = "server-asked"
+"""Store of the button of a card that was pressed: `{"action": …, "listener": …}`."""
+
+CARDS_ANSWER: Final = "server-cards-answer"
+NEW_ANSWER: Final = "server-new-answer"
+
 NEW_FIELDS: Final = ("server-new-name", "server-new-app", "server-new-port")
 """Of the form that adds a listener, in the order of NewListenerRequest."""
 
 NEW_NAMES: Final = ("name", "app", "port")
 """The names of NEW_FIELDS in NewListenerRequest, and in an error."""
+
+_LABELS: Final = {name: name.capitalize() for name in (*NAMES, *NEW_NAMES)}
+"""Names of fields as the forms label them."""
 
 EXPIRY_WARNING_DAYS: Final = 14
 """A certificate that ends within so many days stands out on its card."""
@@ -123,36 +145,39 @@ def server_form(
             checked=bool(first and first.options.access_log), className="wide",
         ),
     ]  # fmt: skip
-    said = dmc.Text(why_not, id="server-said", size="sm", c="dimmed" if why_not else "red")
+    buttons = (
+        dmc.Button("Apply", id=APPLY, disabled=bool(why_not)),
+        dmc.Button("Revert", id=REVERT, variant="default", disabled=True),
+        dmc.Button("Use it", id=USE_PORT, variant="light", display="none"),
+    )
     return html.Div(
         [
-            html.Div(fields, className="load-form server-form"),
-            html.Div(
-                action_bar(*_buttons(first, why_not), said),
-                className="actions",
-                **attributes(role="status"),
-            ),
+            html.Div(shown_values(listeners), id=VALUES, hidden=True),
+            dcc.Store(id=SETTLED),
+            dcc.Store(id=ASKED),
+            dcc.Store(id=FREE_PORT),
+            html.Div(forms.form(fields, ANSWER, APPLY, REVERT), className="server-form"),
+            html.Div(id=UNSAVED, className="unsaved", **attributes(role="status")),
+            forms.actions(*buttons, answer_id=ANSWER, why_not=why_not),
             dmc.Text(rule, size="sm", c="dimmed", mt=8),
-        ]
+        ],
+        id="server-form",
     )
 
 
-def _buttons(first: ListenerStatus | None, why_not: str) -> list[dmc.Button]:
-    """The actions on a listener; one that was added here is removed, not reset."""
-    is_added = first is not None and first.is_added
-    shown, hidden = {"display": "block"}, {"display": "none"}
-    named: tuple[tuple[str, dict[str, str]], ...] = (
-        ("Apply", {}),
-        ("Start", {"variant": "default"}),
-        ("Stop", {"color": "red"}),
-        ("Restart", {"variant": "default"}),
-        ("Back to the settings", {"variant": "subtle"} | (hidden if is_added else shown)),
-        ("Remove", {"variant": "subtle", "color": "red"} | (shown if is_added else hidden)),
-    )
-    return [
-        dmc.Button(name, id=button, disabled=bool(why_not), **look)
-        for button, (name, look) in zip(BUTTONS, named, strict=True)
-    ]
+def shown_values(listeners: Sequence[ListenerStatus]) -> str:
+    """JSON of what the fields show of each listener, by its name; see `settled`."""
+    return json.dumps({one.name: settled(one) for one in listeners if not one.is_temporary})
+
+
+def settled(status: ListenerStatus) -> dict[str, Any]:
+    """The values that the fields show of one listener, by their ids, and of which revision."""
+    values = dict(zip(FIELDS, field_values(status), strict=True))
+    return {
+        "listener": status.name,
+        "revision": status.revision,
+        "values": values | {LOG_FIELD: bool(status.options.access_log)},
+    }
 
 
 def new_listener_form(why_not: str, apps: Sequence[str]) -> html.Div:
@@ -172,11 +197,10 @@ def new_listener_form(why_not: str, apps: Sequence[str]) -> html.Div:
         ),
     ]  # fmt: skip
     add = dmc.Button("Add listener", id="server-add", variant="default", disabled=bool(why_not))
-    said = dmc.Text("", id="server-new-said", size="sm", c="dimmed")
     return html.Div(
         [
-            html.Div(fields, className="load-form server-form"),
-            html.Div(action_bar(add, said), className="actions", **attributes(role="status")),
+            html.Div(forms.form(fields, NEW_ANSWER, "server-add"), className="server-form"),
+            forms.actions(add, answer_id=NEW_ANSWER, why_not=why_not),
         ]
     )
 
@@ -205,14 +229,27 @@ def new_listener(*values: object) -> NewListenerRequest:
     return NewListenerRequest(*values)
 
 
-def errors(error: ServescopeError, names: Sequence[str]) -> list[str]:
-    """The text below the form, then that beside each field of these names; most are empty."""
+def errors(
+    error: ServescopeError, names: Sequence[str], what: str = "Nothing was applied"
+) -> list[str]:
+    """The sentence of the form, then that beside each field of these names; most are empty.
+
+    `what` was not done begins the form's where fields are wrong.
+    """
     by_field = error.by_field if isinstance(error, ListenerRefusedError) else {}
-    return ["" if by_field else sentence(error), *(by_field.get(name, "") for name in names)]
+    if not by_field:
+        return [sentence(error), *("" for _ in names)]
+    wrong = " and ".join(_LABELS[name] for name in names if name in by_field)
+    said = f"{what}: {wrong} cannot be as typed."
+    return [said, *(by_field.get(name, "") for name in names)]
 
 
-def server_cards(listeners: Sequence[ListenerStatus]) -> list[Any]:
-    """A card for each listener: where it stands, what it serves and how."""
+def server_cards(listeners: Sequence[ListenerStatus], visitor: Visitor) -> list[Any]:
+    """A card for each listener: where it stands, what it serves and how, and what can be done.
+
+    The buttons are the same on each; one that has nothing to do is disabled. A press comes through
+    ASKED (`assets/server_form.js`), and the style sheet hides them from those who may not act.
+    """
     if not listeners:
         return [
             html.Div(
@@ -221,7 +258,7 @@ def server_cards(listeners: Sequence[ListenerStatus]) -> list[Any]:
                 className="dimmed",
             )
         ]
-    return [_card(status) for status in listeners]
+    return [_card(status, reach(status, visitor)) for status in listeners]
 
 
 def _certificate(certificate: ShownCertificate) -> html.Span:
@@ -257,17 +294,42 @@ def _origin(status: ListenerStatus) -> str:
     return "changed here " if status.is_changed else ""
 
 
-def _card(status: ListenerStatus) -> html.Div:
-    from components.listeners import short_app
+def _actions(status: ListenerStatus) -> html.Div:
+    """Change, Start or Stop, Restart, and the way back: from its settings, or out of here."""
+    has_ended = status.state in {ListenerState.STOPPED, ListenerState.FAILED}
+    back = ("remove", "Remove") if status.is_added else ("reset", "Back to the settings")
+    named = (
+        ("choose", "Change", True),
+        ("start", "Start", True)
+        if status.state is ListenerState.STOPPED
+        else ("stop", "Stop", True),
+        ("restart", "Restart", not has_ended),
+        (*back, status.is_added or status.is_changed),
+    )
+    buttons = [
+        html.Button(
+            label,
+            type="button",
+            className="card-action",
+            disabled=not is_possible,
+            **attributes(
+                data_action=action,
+                data_listener=status.name,
+                aria_label=f"{label}: {status.name}",
+            ),
+        )
+        for action, label, is_possible in named
+    ]
+    return html.Div(action_bar(*buttons), className="card-actions")
 
+
+def _card(status: ListenerStatus, found: Reach) -> html.Div:
     options = status.options
-    url = status.url
-    running = status.state == "running"
+    running = status.state is ListenerState.RUNNING
     told = how(status.model, status.app_kind, options)
     facts = {
-        "Address": html.A(url, href=url, target="_blank", rel="noreferrer")
-        if running and not url.startswith(UNIX)
-        else url,
+        "Address": link(found),
+        "Reached from": found.origin,
         "App": html.Span(f"{short_app(status.app)} ({status.app_kind})", title=status.app),
         "Model": f"{status.model.replace('_', ' ')}: {told}",
         "Denied": ", ".join(options.deny) or "nobody",
@@ -295,6 +357,7 @@ def _card(status: ListenerStatus) -> html.Div:
                 className="facts",
             ),
             *([html.Div(status.message, className="warn-text")] if status.message else []),
+            *([] if status.is_temporary else [_actions(status)]),
         ],
         className="server-card",
         **attributes(data_listener=status.name),

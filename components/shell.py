@@ -8,7 +8,7 @@ import dash
 import dash_mantine_components as dmc
 from dash import ClientsideFunction, Input, Output, State, callback, clientside_callback, dcc, html
 
-from components import access
+from components import access, forms
 from components.action_bar import action_bar
 from components.help import BUTTON, attributes
 from components.icons import icon
@@ -79,25 +79,33 @@ def connect() -> None:
         prevent_initial_call=True,
     )
     callback(
-        Output("run-message", "children"),
+        *forms.outputs("run-message"),
         Input("run-stop", "n_clicks"),
         prevent_initial_call=True,
-    )(stop_active_run)
+    )(_stop)
 
 
-def stop_active_run(_clicks: int | None) -> str:
-    """Stop the load under way; the answer is what stood in the way, if anything did."""
+def _stop(_clicks: int) -> forms.Answer:
+    """Stop the load under way; the strip says so itself, but not why it could not be stopped."""
+    answer = stop_active_run()
+    return answer if answer[1] == forms.REFUSED else forms.done("")
+
+
+def stop_active_run() -> forms.Answer:
+    """Stop the load under way; the answer is what is stopped, or what stood in the way."""
     board = access.dashboard()
     compared = comparison.active_comparison(board.context)
     run = load.active_run(board.context)
     try:
         if compared is not None:
             board.stop_comparison(compared.id)
-        elif run is not None:
+            return forms.done(f"Comparison {compared.id} is being stopped.")
+        if run is not None:
             board.stop_load_run(run.id)
+            return forms.done(f"Load run {run.id} is being stopped.")
     except ServescopeError as error:
-        return sentence(error)
-    return ""
+        return forms.refused(sentence(error))
+    return forms.done("No load is under way.")
 
 
 def _header() -> html.Div:
@@ -133,7 +141,7 @@ def _header() -> html.Div:
                     ),
                     action_bar(
                         dmc.Button("Stop", id="run-stop", color="red", size="sm", variant="filled"),
-                        dmc.Text(id="run-message", size="xs", c="red"),
+                        html.Span(id="run-message", className=forms.DONE),
                     ),
                 ],
             ),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from dash import Input, Output, State, callback, html, no_update, register_page
 
-from components import load_form, load_run, panels
+from components import forms, load_form, load_run, panels
 from components.access import context as present_context
 from components.access import why_not
 from components.live import LiveGraph, LivePage, Props, connect
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 register_page(__name__, path="/load", name="Load", title="Load · Servescope", order=50, icon="load")
 
-EMPTY: Final = "No load in this span: press Start above."
+EMPTY: Final = "No load in this span."
 GRAPHS: Final = (
     LiveGraph(
         "load-rates",
@@ -108,25 +108,28 @@ PAGE: Final = LivePage("load", GRAPHS, props, metrics=METRICS)
 connect(PAGE)
 
 
+forms.forget_refusals(*load_form.FIELDS)
+
+
 @callback(
-    Output("load-refused", "children"),
+    *forms.outputs(load_form.ANSWER),
     Input("load-start", "n_clicks"),
     *(State(field, "value") for field in load_form.FIELDS),
     prevent_initial_call=True,
 )
-def start(_clicks: object, *values: object) -> str:
-    """Start the run the form describes; the answer says why not."""
+def start(_clicks: object, *values: object) -> forms.Answer:
+    """Start the run the form describes; the answer says which, or why not."""
     return load_run.start(load_form.request(*values))
 
 
 @callback(
-    Output("load-refused", "children", allow_duplicate=True),
+    *forms.outputs(load_form.ANSWER, again=True),
     Input("load-stop", "n_clicks"),
     prevent_initial_call=True,
 )
-def stop(clicks: int) -> str:
+def stop(_clicks: int) -> forms.Answer:
     """Stop the run under way."""
-    return stop_active_run(clicks)
+    return stop_active_run()
 
 
 @callback(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import dash_mantine_components as dmc
-from dash import Input, Output, callback, html, register_page
+from dash import Input, callback, html, register_page
 
-from components import load_run, panels
+from components import access, forms, load_run, panels
 from components.access import why_not
 from components.action_bar import action_bar
 from components.cards import GOOD, stat, stat_card
@@ -16,6 +16,7 @@ from components.fleet import fleet_table
 from components.help import SUPPORT, TOO_FEW
 from components.listeners import listener_table
 from components.live import LiveGraph, LivePage, Props, connect
+from components.reach import reach
 from components.status import HIDDEN
 from servescope import catalog
 from servescope.figures import theme, units
@@ -40,16 +41,15 @@ IN_SHORT: Final = (
     "Servescope runs web servers and measures each request, socket and core beneath them, every "
     "second."
 )
-TRY_FIRST: Final = (
-    "Try first: press Start demo load and watch where the time of a request goes, or open a "
-    "listener below."
-)
+START_LOAD: Final = "press Start demo load and watch where the time of a request goes"
+OPEN_LISTENER: Final = "open a listener below and watch its request arrive"
+WATCH: Final = "see on the page Latency where the time of a request goes"
 MEAN: Final = "Mean of the last 5 seconds."
 WINDOW: Final = (
     f"Of the last 5 seconds; p50 takes {least_count(0.5)} requests in them, "
     f"p95 {least_count(0.95)}, p99 {least_count(0.99)}."
 )
-EMPTY: Final = "No requests in this span: open one of the listeners above, or start demo load."
+EMPTY: Final = "No requests in this span; one to a listener above shows within a second."
 
 GRAPHS: Final = (
     LiveGraph(
@@ -112,7 +112,7 @@ def props(context: QueryContext, _span: Span | None, _filters: tuple[str, ...]) 
         "overview-fleet-panel": {"style": SHOWN if hosts else HIDDEN},
         "overview-fleet": {"children": fleet_table(hosts)},
         "overview-verdict": {"children": verdict(findings(evidence), "/")},
-        "overview-listeners": {"children": listener_table(listeners)},
+        "overview-listeners": {"children": listener_table(listeners, access.visitor())},
         "overview-start": {"display": "none" if is_busy else "block"},
     }
 
@@ -190,25 +190,30 @@ METRICS: Final = (
     catalog.CPU_UTILIZATION,
     catalog.MEMORY_UTILIZATION,
 )
-PAGE: Final = LivePage("overview", GRAPHS, props, metrics=METRICS)
+PAGE: Final = LivePage("overview", GRAPHS, props, metrics=METRICS, by_visitor=True)
 connect(PAGE)
 
 
 @callback(
-    Output("overview-refused", "children"),
+    *forms.outputs("overview-answer"),
     Input("overview-start", "n_clicks"),
     prevent_initial_call=True,
 )
-def start_demo_load(_clicks: int) -> str:
+def start_demo_load(_clicks: int) -> forms.Answer:
     """Start the default run at once; the header shows it and stops it."""
     return load_run.start(load_run.DEFAULT_REQUEST)
 
 
-def first_visit() -> html.Div:
-    """Until it is dismissed, see `assets/first_visit.js`: what this is, and what to try first."""
+def first_visit(*, may_act: bool, can_open: bool) -> html.Div:
+    """Until it is dismissed, see `assets/first_visit.js`: what this is, and what to try first.
+
+    Only what this visitor can do is proposed.
+    """
+    ways = [START_LOAD] * may_act + [OPEN_LISTENER] * can_open
+    try_first = f"Try first: {', or '.join(ways or [WATCH])}."
     return html.Div(
         [
-            html.P([IN_SHORT, html.Br(), TRY_FIRST]),
+            html.P([IN_SHORT, html.Br(), try_first]),
             dmc.Button("Got it", id="first-visit-over", variant="default", size="sm"),
         ],
         className="first-visit",
@@ -217,15 +222,16 @@ def first_visit() -> html.Div:
 
 def layout(**_query: str) -> html.Div:
     """The page; the view in the query is the time bar's."""
-    reason = why_not()
+    reason, visitor = why_not(), access.visitor()
+    can_open = any(reach(one, visitor).href for one in access.context().process.listeners())
     start = action_bar(
-        dmc.Text(reason, id="overview-refused", size="sm", c="dimmed" if reason else "red"),
+        forms.answer_place("overview-answer", reason),
         dmc.Button("Start demo load", id="overview-start", disabled=bool(reason)),
     )
     return panels.page_frame(
         PAGE,
         "Overview",
-        first_visit(),
+        first_visit(may_act=not reason, can_open=can_open),
         panels.judgement("overview-verdict"),
         dmc.SimpleGrid(
             cols=panels.CARD_COLUMNS,

@@ -2,28 +2,52 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, callback, ctx, html, no_update, register_page
+from dash import (
+    ClientsideFunction,
+    Input,
+    Output,
+    State,
+    callback,
+    clientside_callback,
+    ctx,
+    html,
+    no_update,
+    register_page,
+)
 
-from components import comparison, comparison_form, panels, query, server_form
+from components import (
+    access,
+    comparison,
+    comparison_form,
+    forms,
+    listener_outcomes,
+    panels,
+    query,
+    server_form,
+)
 from components.access import dashboard, why_not
+from components.listeners import reach_notes
 from components.live import LiveGraph, LivePage, Props, connect
 from components.shell import stop_active_run
 from components.status import sentence
 from servescope import catalog
 from servescope.actions.compared_endpoints import compared_endpoints
 from servescope.actions.hostable_apps import hosting_rule, offered_apps
-from servescope.errors import ServescopeError
+from servescope.errors import ListenerRefusedError, ServescopeError
 from servescope.figures import theme
 from servescope.figures.lines import LinePlot
 from servescope.queries import comparison as comparisons
 from servescope.queries import ports, traffic
 
 if TYPE_CHECKING:
+    from components.authority import Dashboard
     from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
+    from servescope.records.listeners import ListenerStatus
 
 register_page(
     __name__,
@@ -65,7 +89,9 @@ def props(context: QueryContext, _span: Span | None, filters: tuple[str, ...]) -
         },
         "compare-start": {"display": "none" if active else "block"},
         "compare-stop": {"display": "block" if active else "none"},
-        "server-cards": {"children": server_form.server_cards(listeners)},
+        "server-cards": {"children": server_form.server_cards(listeners, access.visitor())},
+        "server-notes": {"children": reach_notes(listeners, access.visitor())},
+        server_form.VALUES: {"children": server_form.shown_values(listeners)},
         server_form.CHOSEN: {"data": server_form.changeable(listeners)},
     }
 
@@ -78,99 +104,161 @@ METRICS: Final = (
     catalog.QUEUED_REQUESTS,
 )
 SHOWN: Final = "servers-comparison"
-PAGE: Final = LivePage("servers", GRAPHS, props, filters=(SHOWN,), metrics=METRICS)
+PAGE: Final = LivePage("servers", GRAPHS, props, filters=(SHOWN,), metrics=METRICS, by_visitor=True)
 connect(PAGE)
 
 
-@callback(
-    *(Output(field, "value") for field in server_form.FIELDS),
-    Output(server_form.LOG_FIELD, "checked"),
-    Output("server-reset", "display"),
-    Output("server-remove", "display"),
+clientside_callback(
+    ClientsideFunction("servers", "edit"),
+    Output(server_form.UNSAVED, "children"),
+    Input(server_form.VALUES, "children"),
+    Input(server_form.SETTLED, "data"),
     Input(server_form.CHOSEN, "value"),
-    prevent_initial_call=True,
+    Input(server_form.REVERT, "n_clicks"),
+    *(Input(field, "value") for field in server_form.FIELDS),
+    Input(server_form.LOG_FIELD, "checked"),
 )
-def show(name: object) -> list[object]:
-    """Fill the fields with what the chosen listener has."""
-    statuses = dashboard().context.process.control.listeners.statuses()
-    status = next((one for one in statuses if one.name == name), None)
-    if status is None:
-        return [no_update] * (len(server_form.FIELDS) + 3)
-    buttons = ("none", "block") if status.is_added else ("block", "none")
-    return [*server_form.field_values(status), bool(status.options.access_log), *buttons]
+forms.forget_refusals(*server_form.NEW_FIELDS)
+forms.forget_refusals(*comparison_form.FIELDS)
 
 
 @callback(
-    Output("server-said", "children"),
+    *forms.outputs(server_form.ANSWER),
     *(Output(field, "error") for field in server_form.FIELDS),
-    *(Input(button, "n_clicks") for button in server_form.BUTTONS),
+    Output(server_form.FREE_PORT, "data"),
+    Output(server_form.USE_PORT, "children"),
+    Output(server_form.USE_PORT, "display"),
+    Output(server_form.SETTLED, "data"),
+    Output(server_form.CARDS_ANSWER, "children", allow_duplicate=True),
+    Input(server_form.APPLY, "n_clicks"),
+    Input(server_form.USE_PORT, "n_clicks"),
+    State(server_form.FREE_PORT, "data"),
     State(server_form.CHOSEN, "value"),
     *(State(field, "value") for field in server_form.FIELDS),
     State(server_form.LOG_FIELD, "checked"),
     prevent_initial_call=True,
+    running=[(Output(server_form.APPLY, "loading"), True, False)],
 )
-def act(*given: object) -> list[str]:
-    """Do what a button says; the answer is what stood in the way, beside its field where it can."""
-    name, *values = given[len(server_form.BUTTONS) :]
+def apply(_clicks: object, _uses: object, free: object, name: object, *values: object) -> list[Any]:
+    """Apply the form, all of it or nothing, and say what came of it.
+
+    The second button applies it with the free port in place of one that is taken. The answer to the
+    last button of a card goes: it is of before.
+    """
+    request = server_form.request(*values)
+    if ctx.triggered_id == server_form.USE_PORT and isinstance(free, dict):
+        request = replace(request, port=free.get("port"))
     board = dashboard()
     try:
-        match ctx.triggered_id:
-            case "server-apply":
-                board.change_listener(name, server_form.request(*values))
-            case "server-start":
-                board.start_listener(name)
-            case "server-stop":
-                board.stop_listener(name)
-            case "server-restart":
-                board.restart_listener(name)
-            case "server-reset":
-                board.reset_listener(name)
-            case "server-remove":
-                board.remove_listener(name)
+        before = board.listener(name)
+        change = board.change_listener(name, request)
     except ServescopeError as error:
-        return server_form.errors(error, server_form.NAMES)
-    return [""] * (1 + len(server_form.FIELDS))
+        said, *beside = server_form.errors(error, server_form.NAMES)
+        port = error.free_port if isinstance(error, ListenerRefusedError) else None
+        offered = [{"port": port}, f"Use {port}", "block"] if port else [None, no_update, "none"]
+        return [*forms.refused(said), *beside, *offered, no_update, ""]
+    after = board.listener_outcome(name, change)
+    said, is_applied = listener_outcomes.changed(before, after)
+    answer = forms.done(said) if is_applied else forms.refused(said)
+    no_errors = ["" for _ in server_form.FIELDS]
+    settled = server_form.settled(after) if is_applied and after else no_update
+    return [*answer, *no_errors, None, no_update, "none", settled, ""]
 
 
 @callback(
-    Output("server-new-said", "children"),
+    *forms.outputs(server_form.CARDS_ANSWER),
+    Output(server_form.SETTLED, "data", allow_duplicate=True),
+    Output(server_form.ANSWER, "children", allow_duplicate=True),
+    Input(server_form.ASKED, "data"),
+    prevent_initial_call=True,
+)
+def act(asked: object) -> list[Any]:
+    """Do what the button of a card says, and say what came of it."""
+    if not isinstance(asked, dict):
+        return [no_update for _ in range(4)]
+    name = asked.get("listener")
+    try:
+        said, is_done, after = _act(dashboard(), asked.get("action"), name)
+    except ServescopeError as error:
+        return [*forms.refused(sentence(error)), no_update, ""]
+    answer = forms.done(said) if is_done else forms.refused(said)
+    return [*answer, server_form.settled(after) if after and is_done else no_update, ""]
+
+
+def _act(board: Dashboard, action: object, name: object) -> tuple[str, bool, ListenerStatus | None]:
+    """The outcome in a sentence, whether it is the one asked for, and a status to be shown.
+
+    Raises ServescopeError.
+    """
+    before = board.listener(name)
+    match action:
+        case "start":
+            change = board.start_listener(name)
+            return *listener_outcomes.started(
+                before.name, board.listener_outcome(name, change)
+            ), None
+        case "stop":
+            change = board.stop_listener(name)
+            return *listener_outcomes.stopped(before, board.listener_outcome(name, change)), None
+        case "restart":
+            change = board.restart_listener(name)
+            return *listener_outcomes.restarted(before, board.listener_outcome(name, change)), None
+        case "reset":
+            after = board.listener_outcome(name, board.reset_listener(name))
+            return *listener_outcomes.reset(before, after), after
+        case "remove":
+            board.remove_listener(name)
+            has_ended = board.listener_has_ended(name)
+            return *listener_outcomes.removed(before.name, has_ended=has_ended), None
+        case _:
+            raise ListenerRefusedError("This button is none of a listener's.")
+
+
+@callback(
+    *forms.outputs(server_form.NEW_ANSWER),
     *(Output(field, "error") for field in server_form.NEW_FIELDS),
     Input("server-add", "n_clicks"),
     *(State(field, "value") for field in server_form.NEW_FIELDS),
     prevent_initial_call=True,
+    running=[(Output("server-add", "loading"), True, False)],
 )
 def add(_clicks: int, *values: object) -> list[str]:
-    """Add a listener; the answer is what stood in the way, beside its field where it can."""
+    """Add a listener, and say what came of it."""
+    board = dashboard()
     try:
-        name, _ = dashboard().add_listener(server_form.new_listener(*values))
+        name, change = board.add_listener(server_form.new_listener(*values))
     except ServescopeError as error:
-        return server_form.errors(error, server_form.NEW_NAMES)
-    return [f"{name} starts; its card says how it went.", *("" for _ in server_form.NEW_FIELDS)]
+        said, *beside = server_form.errors(error, server_form.NEW_NAMES, "Nothing was added")
+        return [*forms.refused(said), *beside]
+    said, is_done = listener_outcomes.started(name, board.listener_outcome(name, change))
+    answer = forms.done(said) if is_done else forms.refused(said)
+    return [*answer, *("" for _ in server_form.NEW_FIELDS)]
 
 
 @callback(
-    Output("compare-refused", "children"),
+    *forms.outputs(comparison_form.ANSWER),
     Output(SHOWN, "value"),
     Input("compare-start", "n_clicks"),
     *(State(field, "value") for field in comparison_form.FIELDS),
     prevent_initial_call=True,
 )
-def compare(_clicks: int, *values: object) -> tuple[str, object]:
-    """Start the comparison the form describes and show it; the answer says why not."""
+def compare(_clicks: int, *values: object) -> tuple[str, str, object]:
+    """Start the comparison the form describes and show it; the answer says which, or why not."""
     try:
-        return "", str(dashboard().start_comparison(comparison_form.request(*values)))
+        number = dashboard().start_comparison(comparison_form.request(*values))
     except ServescopeError as error:
-        return sentence(error), no_update
+        return *forms.refused(sentence(error)), no_update
+    return *forms.done(f"Comparison {number} was asked for; it is shown below."), str(number)
 
 
 @callback(
-    Output("compare-refused", "children", allow_duplicate=True),
+    *forms.outputs(comparison_form.ANSWER, again=True),
     Input("compare-stop", "n_clicks"),
     prevent_initial_call=True,
 )
-def stop_comparing(clicks: int) -> str:
+def stop_comparing(_clicks: int) -> forms.Answer:
     """Stop the comparison under way."""
-    return stop_active_run(clicks)
+    return stop_active_run()
 
 
 @callback(
@@ -196,7 +284,14 @@ def layout(comparison: object = "", **_query: object) -> html.Div:
             "Everything hosted here: the listeners of the settings, and those of "
             "`python -m servescope serve` on the same data folder.",
             html.Div(
-                server_form.server_cards(listeners), id="server-cards", className="server-cards"
+                server_form.server_cards(listeners, access.visitor()),
+                id="server-cards",
+                className="server-cards only-looking" if reason else "server-cards",
+            ),
+            html.Div(reach_notes(listeners, access.visitor()), id="server-notes"),
+            html.Div(
+                forms.answer_place(server_form.CARDS_ANSWER),
+                className="cards-answer",
             ),
         ),
         panels.panel(
@@ -209,7 +304,7 @@ def layout(comparison: object = "", **_query: object) -> html.Div:
         panels.panel(
             "Add a listener",
             "One more server beside the others, with an app of yours. It stays until you remove "
-            "it: choose it above, then Remove.",
+            "it, by the button on its card.",
             server_form.new_listener_form(reason, apps),
         ),
         panels.panel(

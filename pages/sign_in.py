@@ -5,6 +5,7 @@ from __future__ import annotations
 import dash_mantine_components as dmc
 from dash import Input, Output, State, callback, dcc, html, no_update, register_page
 
+from components import forms
 from components.access import dashboard
 from components.action_bar import action_bar
 from components.path_prefix import below_prefix
@@ -17,36 +18,42 @@ OPEN = "No password is set: whoever sits at this machine may change things, nobo
 SIGNED_IN = "You are signed in and may start and stop load runs."
 
 
+ANSWER = "sign-in-answer"
+forms.forget_refusals("sign-in-password")
+
+
 @callback(
     Output("sign-in-goto", "href"),
-    Output("sign-in-refused", "children"),
+    *forms.outputs(ANSWER),
     Input("sign-in", "n_clicks"),
     Input("sign-in-password", "n_submit"),
     State("sign-in-password", "value"),
     prevent_initial_call=True,
 )
-def sign_in(_clicks: object, _submits: object, password: object) -> tuple[object, str]:
+def sign_in(_clicks: object, _submits: object, password: object) -> tuple[object, str, str]:
     """Go to the overview with the right to act, or say what stood in the way."""
     try:
         right = dashboard().sign_in(password)
     except ServescopeError as error:
-        return no_update, sentence(error)
-    return (below_prefix("/"), "") if right else (no_update, "This is not the operator's password.")
+        return no_update, *forms.refused(sentence(error))
+    if not right:
+        return no_update, *forms.refused("This is not the operator's password.")
+    return below_prefix("/"), *forms.done("")
 
 
 @callback(
     Output("sign-in-goto", "href", allow_duplicate=True),
-    Output("sign-in-refused", "children", allow_duplicate=True),
+    *forms.outputs(ANSWER, again=True),
     Input("sign-out", "n_clicks"),
     prevent_initial_call=True,
 )
-def sign_out(_clicks: object) -> tuple[object, str]:
+def sign_out(_clicks: object) -> tuple[object, str, str]:
     """Give the right to act back, or say what stood in the way."""
     try:
         dashboard().sign_out()
     except ServescopeError as error:
-        return no_update, sentence(error)
-    return below_prefix("/"), ""
+        return no_update, *forms.refused(sentence(error))
+    return below_prefix("/"), *forms.done("")
 
 
 def layout(**_query: str) -> html.Div:
@@ -68,10 +75,16 @@ def layout(**_query: str) -> html.Div:
             ),
             html.Div(
                 [
-                    dmc.PasswordInput(
-                        id="sign-in-password",
-                        label="Operator's password",
-                        autoComplete="current-password",
+                    forms.form(
+                        [
+                            dmc.PasswordInput(
+                                id="sign-in-password",
+                                label="Operator's password",
+                                autoComplete="current-password",
+                            )
+                        ],
+                        ANSWER,
+                        submit="",  # the field tells of Enter itself
                     ),
                     action_bar(dmc.Button("Sign in", id="sign-in", mt="md")),
                 ],
@@ -85,9 +98,6 @@ def layout(**_query: str) -> html.Div:
                     display="inline-block" if board.has_password and may_act else "none",
                 )
             ),
-            html.Div(
-                dmc.Text(id="sign-in-refused", size="sm", c="red", mt="xs"),
-                role="status",
-            ),
+            html.Div(forms.answer_place(ANSWER), className="actions"),
         ],
     )

@@ -89,7 +89,7 @@ def change(
 ) -> OverridesChange:
     """Ask for a listener as the request describes it. Raises ListenerRefusedError."""
     statuses = listeners.statuses()
-    status = _changeable(statuses, name)
+    status = changeable(statuses, name)
     asked = read(status, request, _why_not(settings, statuses))
     _check_port(status.address, asked.port, statuses)
     return listeners.change_overrides(status.name, lambda before: _merged(before, asked, status))
@@ -108,7 +108,7 @@ def add(
 
 def remove(listeners: Listeners, name: object) -> str:
     """End a listener that was added; return its name. Raises ListenerRefusedError."""
-    status = _changeable(listeners.statuses(), name)
+    status = changeable(listeners.statuses(), name)
     if not status.is_added:
         raise ListenerRefusedError(
             f"The listener {status.name} is not one that was added here: stop it instead."
@@ -119,7 +119,7 @@ def remove(listeners: Listeners, name: object) -> str:
 
 def reset(listeners: Listeners, name: object) -> OverridesChange:
     """Ask for a listener as its settings say. Raises ListenerRefusedError."""
-    status = _changeable(listeners.statuses(), name)
+    status = changeable(listeners.statuses(), name)
     if status.is_added:
         raise ListenerRefusedError(
             f"The listener {status.name} was added here and has no settings: remove it instead."
@@ -129,13 +129,13 @@ def reset(listeners: Listeners, name: object) -> OverridesChange:
 
 def start(listeners: Listeners, name: object) -> OverridesChange:
     """Ask that a listener runs. Raises ListenerRefusedError when there is none of this name."""
-    status = _changeable(listeners.statuses(), name)
+    status = changeable(listeners.statuses(), name)
     return listeners.change_overrides(status.name, lambda before: replace(before, runs=True))
 
 
 def stop(listeners: Listeners, name: object) -> OverridesChange:
     """Ask that a listener does not run. Raises ListenerRefusedError when there is none."""
-    status = _changeable(listeners.statuses(), name)
+    status = changeable(listeners.statuses(), name)
     return listeners.change_overrides(status.name, lambda before: replace(before, runs=False))
 
 
@@ -144,7 +144,7 @@ def restart(listeners: Listeners, name: object) -> OverridesChange:
 
     Raises ListenerRefusedError when there is none of this name.
     """
-    status = _changeable(listeners.statuses(), name)
+    status = changeable(listeners.statuses(), name)
     return listeners.change_overrides(
         status.name, lambda before: replace(before, runs=True, restarts=before.restarts + 1)
     )
@@ -296,7 +296,7 @@ def _check_port(address: str, port: int | None, statuses: Sequence[ListenerStatu
     )
 
 
-def _changeable(statuses: Sequence[ListenerStatus], name: object) -> ListenerStatus:
+def changeable(statuses: Sequence[ListenerStatus], name: object) -> ListenerStatus:
     """The status of a listener that a person may change. Raises ListenerRefusedError."""
     known = {status.name: status for status in statuses if not status.is_temporary}
     wanted = fields.text(name)

@@ -144,7 +144,9 @@ def listener_of(arguments: argparse.Namespace) -> ListenerSpec:
         certificate=_file(arguments.certificate),
         key=_file(arguments.key),
     )
-    return ListenerSpec(name, address, arguments.port, model, kind, app, options=options)
+    return ListenerSpec(
+        name, address, arguments.port, model, kind, app, options=options, address_setting="--host"
+    )
 
 
 def sentence(status: ListenerStatus, folder: Path) -> str:

@@ -115,6 +115,7 @@ class ListenerSpec:
     app: str  # a folder, or module:attribute
     port_is_default: bool = False  # then the next free port is used when this one is taken
     options: ListenerOptions = field(default_factory=ListenerOptions)
+    address_setting: str = ""  # the setting or option that changes its address; "": none does
 
 
 class ListenerState(StrEnum):
@@ -159,6 +160,7 @@ class ListenerStatus:
     pid: int = 0  # the process that runs it
     certificate: ShownCertificate | None = None  # while it runs behind TLS
     revision: int = 0  # of the overrides that this is the outcome of
+    address_setting: str = ""  # see ListenerSpec
 
     @property
     def url(self) -> str:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from servescope.records.listeners import ListenerOverrides
     from servescope.settings import Settings
 
+LISTEN_ADDRESS: Final = "SERVESCOPE_LISTEN_ADDRESS"
 LOGS: Final = "logs"
 """The folder, within the data folder, of access logs that were switched on while serving."""
 
@@ -60,6 +61,9 @@ def configured_listeners(settings: Settings) -> list[ListenerSpec]:
             app_kind=kind,
             app=app,
             port_is_default=setting not in settings.model_fields_set,
+            address_setting=f"SERVESCOPE_{name.upper()}_ADDRESS"
+            if getattr(settings, f"{name}_address")
+            else LISTEN_ADDRESS,
             options=replace(
                 common_options(settings, name, cores[index % len(cores)]),
                 certificate=getattr(settings, f"{name}_tls_certificate"),
@@ -80,6 +84,7 @@ def added_listener(settings: Settings, name: str) -> ListenerSpec:
         model=ConcurrencyModel.THREAD_POOL,
         app_kind=AppKind.STATIC,
         app=str(BUNDLED_SITE),
+        address_setting=LISTEN_ADDRESS,
         options=common_options(settings, name, min(os.sched_getaffinity(0))),
     )
 

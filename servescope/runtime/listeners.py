@@ -424,4 +424,5 @@ def _status(hosted: _Hosted, spec: ListenerSpec, message: str) -> ListenerStatus
         pid=os.getpid(),
         certificate=running.certificate if running else None,
         revision=overrides.revision,
+        address_setting=spec.address_setting,
     )

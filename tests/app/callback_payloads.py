@@ -21,6 +21,8 @@ VALUES = {
     ("servers-comparison", "value"): "1",
     ("sign-in-password", "value"): "open sesame",
     ("server-chosen", "value"): "wsgi",
+    ("server-asked", "data"): {"action": "restart", "listener": "wsgi"},
+    ("server-free-port", "data"): {"port": 8002},
     ("server-port", "value"): 5555,
     ("server-model", "value"): "thread_pool",
     ("server-threads", "value"): 8,

@@ -79,9 +79,11 @@ def test_the_log_tells_who_leads_what_listens_and_who_changed_what(app, start_da
     form = deny | {"server-port": port, "server-threads": 8, "server-allow": ""}
     status = running.listener("wsgi")
     form |= {"server-app": status.app, "server-model": status.model}
-    assert "error" in operator.call("server-apply", form, "..server-said")
+    assert "error" in operator.call("server-apply", form, "..server-answer")
     eventually(lambda: lines_with(running, "denied 192.0.2.0/24, allowed everybody else"))
-    assert '"children":""' in operator.call("load-start", {"load-seconds": 1, "load-rate": 5})
+    assert "Load run 1 was asked for" in operator.call(
+        "load-start", {"load-seconds": 1, "load-rate": 5}
+    )
     eventually(lambda: lines_with(running, "load run 1 is done"))
     operator.call("sign-out")
     leader = running.leader

@@ -127,6 +127,55 @@ def test_on_a_host_name_of_its_own_whoever_signed_in_acts(dashboards, nginx, com
     act(seen, "/")
 
 
+LINKS = """selector => [...document.querySelectorAll(`${selector} a[target=_blank]`)]
+    .map(link => link.href)"""
+
+
+def test_a_listener_that_only_this_machine_reaches_is_no_link_for_a_visitor_by_proxy(
+    dashboards, nginx, come_to
+):
+    dashboard = dashboards(TRUSTED_PROXIES="127.0.0.1")
+    port = free_port()
+    nginx(port, before(OWN_HOST, dashboard.url))
+    seen = come_to(f"http://{NAME}:{port}", "/").wait_drawn("overview-requests")
+    seen.page.locator("#overview-listeners").get_by_text("this machine only").first.wait_for()
+    wanted = "files, wsgi, asgi: only this machine can reach it; SERVESCOPE_LISTEN_ADDRESS=0.0.0.0"
+    seen.page.get_by_text(wanted).wait_for()
+    assert seen.page.evaluate(LINKS, "#overview-listeners") == []
+    tried = seen.page.locator(".first-visit").inner_text()
+    assert "Start demo load" not in tried
+    assert "open a listener" not in tried
+    seen.follow("Servers").page.locator("#server-notes").get_by_text(wanted).wait_for()
+    assert seen.page.evaluate(LINKS, "#server-cards") == []
+    seen.page.locator("#server-answer").get_by_text("Only a person at this machine").wait_for()
+    assert not seen.page.get_by_role("button", name="Stop: wsgi").is_visible()
+    direct = come_to(dashboard.url, "/").wait_drawn("overview-requests")
+    direct.until(f"({LINKS})('#overview-listeners').length === 3")
+    assert f"http://127.0.0.1:{dashboard.port('files')}/" in direct.page.evaluate(
+        LINKS, "#overview-listeners"
+    )
+    seen.open("/").wait_drawn("overview-requests")
+    seen.page.get_by_text(wanted).wait_for()
+    assert seen.page.evaluate(LINKS, "#overview-listeners") == [], "not those of the one before"
+
+
+def test_a_listener_on_every_address_is_a_link_by_the_name_in_the_visitors_request(
+    dashboards, nginx, come_to
+):
+    dashboard = dashboards(TRUSTED_PROXIES="127.0.0.1", LISTEN_ADDRESS="0.0.0.0")
+    port = free_port()
+    nginx(port, before(OWN_HOST, dashboard.url))
+    seen = come_to(f"http://{NAME}:{port}", "/").wait_drawn("overview-requests")
+    seen.until(f"({LINKS})('#overview-listeners').length === 3")
+    links = [f"http://{NAME}:{dashboard.port(name)}/" for name in ("files", "wsgi", "asgi")]
+    assert seen.page.evaluate(LINKS, "#overview-listeners") == links
+    seen.page.get_by_text("past the proxy: it works where that port is let through").wait_for()
+    seen.follow("Servers").until(f"({LINKS})('#server-cards').length === 3")
+    assert seen.page.evaluate(LINKS, "#server-cards") == links
+    opened = seen.page.context.new_page()
+    assert opened.goto(links[1]).status == 200
+
+
 @pytest.fixture(scope="module")
 def below(tmp_path_factory):
     """The root that browsers see of a dashboard below the prefix, and where it is itself."""

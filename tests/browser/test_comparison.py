@@ -102,7 +102,7 @@ def test_what_cannot_run_is_said_beside_the_form(visit, control, label, value, t
     before = len(control.comparisons.newest(50))
     fill(opened, label, value)
     press(opened, "Compare")
-    opened.page.locator("#compare-refused").get_by_text(told).wait_for()
+    opened.page.locator("#compare-answer").get_by_text(told).wait_for()
     assert len(control.comparisons.newest(50)) == before
 
 
@@ -110,8 +110,10 @@ def test_one_model_alone_is_no_comparison_and_the_boxes_obey_the_keyboard(visit)
     opened = visit("Servers").wait_drawn("servers-rate")
     opened.page.get_by_role("checkbox", name="sequential").press("Space")
     press(opened, "Compare")
-    refused = opened.page.locator("#compare-refused")
+    refused = opened.page.locator("#compare-answer")
     refused.get_by_text("Choose at least 2 models").wait_for()
+    opened.page.get_by_role("checkbox", name="sequential").press("Space")
+    opened.until("document.getElementById('compare-answer').innerText === ''")
 
 
 def test_an_app_brings_its_path(visit):

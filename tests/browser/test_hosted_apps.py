@@ -7,7 +7,15 @@ import urllib.request
 import pytest
 
 from tests.browser.conftest import PHONE
-from tests.browser.test_servers import card, choose, fill, press, status_of, wait_card
+from tests.browser.test_servers import (
+    card,
+    choose,
+    fill,
+    press,
+    revert,
+    status_of,
+    wait_card,
+)
 from tests.processes import Dashboards, eventually, is_bound
 
 pytestmark = pytest.mark.browser
@@ -55,6 +63,7 @@ def servers(visit, dashboard):
     port = dashboard.port("wsgi")
     opened.until("port => document.getElementById('server-port').value == port", str(port))
     yield opened
+    revert(opened)
     control = dashboard.control
     control.listeners.discard_overrides("wsgi")
     control.close()
@@ -72,7 +81,7 @@ def test_another_app_and_back(servers, dashboard):
     wait_card(servers, "wsgi", "shop:loop (asgi)")
     assert "one event loop" in card(servers, "wsgi").inner_text()
     eventually(lambda: body(dashboard, "wsgi") == b"the loop")
-    press(servers, "Back to the settings")
+    press(servers, "Back to the settings: wsgi")
     wait_card(servers, "wsgi", "flask_app")
     assert dashboard.port("wsgi") == port
 
@@ -115,8 +124,7 @@ def test_a_listener_is_added_with_a_folder_and_removed(servers, dashboard):
     port = dashboard.port("mine")
     press(servers, "Add listener")
     servers.page.get_by_text("There is a listener mine already.").wait_for()
-    choose(servers, "Listener", "mine")
-    press(servers, "Remove")
+    press(servers, "Remove: mine")
     eventually(lambda: dashboard.listener("mine") is None)
     eventually(lambda: not is_bound(port))
     card(servers, "mine").wait_for(state="detached")

@@ -40,6 +40,7 @@ def test_a_run_from_start_to_result_agrees_with_the_store(open_page, dashboard):
     fill(opened, "Seconds", 5)
     opened.page.get_by_role("button", name="Start", exact=True).click()
     opened.page.locator("#run-strip").get_by_text("Load run").wait_for()
+    opened.page.locator("#load-answer").get_by_text("was asked for").wait_for()
     assert opened.page.locator("#run-stop").is_visible()
     moving = opened.last_x("load-rates")
     opened.wait_newer("load-rates", moving)
@@ -97,7 +98,9 @@ def test_what_cannot_run_is_said_beside_the_form(visit, dashboard, label, value,
         runs = len(control.load_runs.newest(50))
     fill(opened, label, value)
     opened.page.get_by_role("button", name="Start", exact=True).click()
-    opened.page.locator("#load-refused").get_by_text(told).wait_for()
+    opened.page.locator("#load-answer").get_by_text(told).wait_for()
+    fill(opened, label, "1 and more")
+    opened.until("document.getElementById('load-answer').innerText === ''")
     with closing(dashboard.control) as control:
         assert len(control.load_runs.newest(50)) == runs
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import urllib.error
 import urllib.request
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
 from tests.browser.conftest import PHONE
+from tests.ports import free_port
 from tests.processes import eventually, is_bound
 
 pytestmark = pytest.mark.browser
@@ -47,13 +50,42 @@ def choose(opened, label, value):
 
 
 def press(opened, name):
+    """Press a button; those of a card are named with the listener, as `Stop: wsgi`."""
     opened.page.get_by_role("button", name=name, exact=True).click()
+
+
+def wait_answer(opened, text, of="server-answer"):
+    opened.until("([id, text]) => document.getElementById(id).innerText.includes(text)", [of, text])
+
+
+def wait_done(opened, text):
+    """Wait for the answer to the button of a card."""
+    wait_answer(opened, text, "server-cards-answer")
+
+
+def value(opened, field):
+    return opened.page.evaluate("id => document.getElementById(id).value", field)
+
+
+def wait_unsaved(opened, text):
+    opened.until("text => document.getElementById('server-unsaved').innerText === text", text)
 
 
 def fill(opened, label, value):
     field = opened.page.get_by_role("textbox", name=label, exact=True)
     field.fill(str(value))
     field.press("Tab")
+
+
+def revert(opened):
+    """Give up what was typed for the chosen listener and for `wsgi`: the next test would see it."""
+    for name in (value(opened, "server-chosen"), "wsgi"):
+        press(opened, f"Change: {name}")
+        opened.until("name => document.getElementById('server-chosen').value === name", name)
+        if opened.page.locator("#server-revert").is_enabled():
+            press(opened, "Revert")
+            opened.until("document.getElementById('server-revert').disabled")
+    wait_unsaved(opened, "")
 
 
 @pytest.fixture
@@ -64,6 +96,7 @@ def servers(visit, dashboard):
     choose(opened, "Listener", "wsgi")
     opened.until("port => document.getElementById('server-port').value == port", str(port))
     yield opened
+    revert(opened)
     with closing(dashboard.control) as control:
         control.listeners.discard_overrides("wsgi")
     eventually(lambda: status_of(dashboard, "wsgi").model == "thread_pool")
@@ -81,17 +114,20 @@ def test_every_listener_has_a_card(servers, dashboard):
 
 def test_stop_and_start(servers, dashboard):
     port = dashboard.port("wsgi")
-    press(servers, "Stop")
+    press(servers, "Stop: wsgi")
+    wait_done(servers, f"wsgi is stopped: it listens on port {port} no longer.")
     wait_card(servers, "wsgi", "stopped")
     eventually(lambda: not is_bound(port))
-    press(servers, "Start")
+    press(servers, "Start: wsgi")
+    wait_done(servers, "wsgi runs on port ")
     wait_card(servers, "wsgi", "running")
     assert get(dashboard.port("wsgi")) == 200
 
 
 def test_a_restart_keeps_the_port(servers, dashboard):
     before = status_of(dashboard, "wsgi")
-    press(servers, "Restart")
+    press(servers, "Restart: wsgi")
+    wait_done(servers, "wsgi was restarted: a new generation takes new connections on port")
     eventually(lambda: status_of(dashboard, "wsgi").since_s > before.since_s)
     assert status_of(dashboard, "wsgi").port == before.port
     assert get(before.port) == 200
@@ -106,7 +142,7 @@ def test_another_model_at_the_same_port_and_back(servers, dashboard):
     wait_card(servers, "wsgi", "changed here")
     assert dashboard.port("wsgi") == port
     assert get(port) == 200
-    press(servers, "Back to the settings")
+    press(servers, "Back to the settings: wsgi")
     wait_card(servers, "wsgi", "thread pool")
     assert get(port) == 200
 
@@ -165,20 +201,133 @@ def test_an_asgi_app_stays_on_its_loop(servers):
     servers.page.get_by_text("An ASGI app needs an event loop").wait_for()
 
 
-def test_a_port_that_is_taken_is_told_and_the_listener_stays(servers, dashboard):
-    port = dashboard.port("wsgi")
-    with closing(socket.socket()) as held:
-        held.bind(("127.0.0.1", 0))
-        held.listen()
-        fill(servers, "Port", held.getsockname()[1])
-        press(servers, "Apply")
-        wait_card(servers, "wsgi", f"still on port {port}")
+def test_an_apply_says_what_it_changed_and_where_new_connections_go(servers):
+    port = free_port()
+    fill(servers, "Port", port)
+    fill(servers, "Deny", "10.0.0.0/8")
+    wait_unsaved(servers, "2 changes not applied to wsgi: port, deny")
+    press(servers, "Apply")
+    wait_answer(
+        servers, f"Applied: port {port}, deny 10.0.0.0/8; new connections go to port {port}."
+    )
+    wait_unsaved(servers, "")
     assert get(port) == 200
+    press(servers, "Apply")
+    wait_answer(servers, "Nothing to apply: the form says how wsgi is.")
+
+
+def test_a_port_that_is_taken_stops_all_of_the_change_and_the_next_one_is_one_click_away(
+    servers, dashboard
+):
+    before, taken = status_of(dashboard, "wsgi"), dashboard.port("files")
+    fill(servers, "Deny", "192.0.2.0/24")
+    fill(servers, "Port", taken)
+    press(servers, "Apply")
+    wait_answer(servers, "Nothing was applied: Port cannot be as typed.")
+    servers.page.get_by_text(f"Port {taken} is held by this dashboard's listener files").wait_for()
+    servers.wait_polls(3)
+    assert (value(servers, "server-port"), value(servers, "server-deny")) == (
+        str(taken),
+        "192.0.2.0/24",
+    )
+    wait_unsaved(servers, "2 changes not applied to wsgi: deny, port")
+    assert status_of(dashboard, "wsgi") == before
+    use = servers.page.locator("#server-use-port")
+    free = int(use.inner_text().removeprefix("Use "))
+    use.click()
+    wait_answer(servers, f"Applied: port {free}, deny 192.0.2.0/24")
+    use.wait_for(state="hidden")
+    assert servers.page.get_by_text("is held by").count() == 0
+    assert get(free) == 200
+
+
+def test_the_dashboard_and_other_programs_are_told_as_the_holder_of_a_port(servers, dashboard):
+    own = dashboard.url.rpartition(":")[2]
+    fill(servers, "Port", own)
+    press(servers, "Apply")
+    servers.page.get_by_text(f"Port {own} is held by this dashboard itself (pid ").wait_for()
+    with closing(socket.create_server(("127.0.0.1", 0))) as held:
+        other = held.getsockname()[1]
+        fill(servers, "Port", other)
+        press(servers, "Apply")
+        servers.page.get_by_text(f"Port {other} is held by ").wait_for()
+        servers.page.get_by_text(f"(pid {os.getpid()})").wait_for()
+    assert not status_of(dashboard, "wsgi").is_changed
+
+
+def test_an_error_goes_when_its_value_is_mended(servers):
+    fill(servers, "Threads", "-5")
+    press(servers, "Apply")
+    error = servers.page.get_by_text("The number of threads is between 1 and 256, not '-5'.")
+    error.wait_for()
+    fill(servers, "Threads", "5")
+    error.wait_for(state="detached")
+    servers.until("document.getElementById('server-answer').innerText === ''")
+
+
+def test_back_to_the_settings_fills_the_form_at_once(servers):
+    fill(servers, "Threads", 3)
+    fill(servers, "Deny", "192.0.2.0/24")
+    press(servers, "Apply")
+    wait_answer(servers, "Applied: threads 3, deny 192.0.2.0/24")
+    wait_card(servers, "wsgi", "changed here")
+    press(servers, "Back to the settings: wsgi")
+    wait_done(servers, "Back to the settings: threads 8, deny nobody")
+    servers.until("document.getElementById('server-threads').value === '8'")
+    assert value(servers, "server-deny") == ""
+    servers.until("document.getElementById('server-answer').innerText === ''")
+
+
+def test_by_keyboard_enter_applies_escape_reverts_and_the_focus_stays(servers):
+    deny = servers.page.get_by_role("textbox", name="Deny", exact=True)
+    deny.fill("192.0.2.0/24")
+    deny.press("Escape")
+    servers.until("document.getElementById('server-deny').value === ''")
+    wait_unsaved(servers, "")
+    deny.fill("192.0.2.0/24")
+    deny.press("Enter")
+    wait_answer(servers, "Applied: deny 192.0.2.0/24; this counts from the next request on.")
+    servers.wait_polls(2)
+    assert servers.page.evaluate("document.activeElement.id") == "server-deny"
+
+
+def test_changes_that_are_not_applied_outlive_polls_other_listeners_and_other_pages(servers):
+    fill(servers, "Threads", 4)
+    servers.wait_polls(3)
+    assert value(servers, "server-threads") == "4"
+    press(servers, "Change: files")
+    servers.until("document.getElementById('server-chosen').value === 'files'")
+    servers.until("document.getElementById('server-threads').value === '8'")
+    wait_unsaved(servers, "1 change not applied to wsgi: threads")
+    servers.follow("Host").follow("Servers")
+    press(servers, "Change: wsgi")
+    servers.until("document.getElementById('server-threads').value === '4'")
+    press(servers, "Revert")
+    servers.until("document.getElementById('server-threads').value === '8'")
+    wait_unsaved(servers, "")
+
+
+def test_a_change_of_somebody_else_goes_into_fields_that_were_left_alone(servers, dashboard):
+    fill(servers, "Deny", "192.0.2.0/24")
+    with closing(dashboard.control) as control:
+        control.listeners.change_overrides("wsgi", lambda before: replace(before, threads=5))
+    servers.until("document.getElementById('server-threads').value === '5'")
+    assert value(servers, "server-deny") == "192.0.2.0/24"
+    wait_unsaved(servers, "1 change not applied to wsgi: deny")
+    press(servers, "Revert")
+
+
+def test_each_card_has_the_same_buttons(servers):
+    labels = servers.page.evaluate(
+        "[...document.querySelectorAll('.server-card')].map(card =>"
+        " [...card.querySelectorAll('button')].map(button => button.innerText))"
+    )
+    assert labels == [["Change", "Stop", "Restart", "Back to the settings"]] * 3
 
 
 def test_on_a_phone_the_buttons_are_in_reach(open_page):
     opened = open_page("/servers", PHONE).wait_drawn("servers-rate")
-    button = opened.page.get_by_role("button", name="Restart", exact=True)
+    button = opened.page.get_by_role("button", name="Restart: wsgi", exact=True)
     button.scroll_into_view_if_needed()
     box = button.bounding_box()
     assert box["x"] >= 0

@@ -6,7 +6,7 @@ import pytest
 from flask import Flask
 
 from components import client
-from components.client import ForwardedMiddleware, is_loopback
+from components.client import ForwardedMiddleware, Visitor, is_loopback
 from servescope.hosting.forwarding import FORWARDED_KEY
 from servescope.wire.forwarded import FORWARDED, ForwardedRequest, TrustedProxies
 
@@ -148,3 +148,86 @@ def test_who_is_at_this_machine(peer, headers, environ, local):
 )
 def test_loopback_is_recognised(host, expected):
     assert is_loopback(host) is expected
+
+
+OUTSIDE = "192.0.2.9"
+
+
+def visitor_of(peer, headers, proxies="", host=HERE, **settings):
+    """The visitor that a view sees behind the middleware."""
+    flask = Flask("test", static_folder=None)
+    flask.wsgi_app = ForwardedMiddleware(
+        flask.wsgi_app, TrustedProxies((proxies,) if proxies else ())
+    )
+    seen = []
+
+    @flask.get("/")
+    def view():
+        seen.append(client.visitor(**settings))
+        return ""
+
+    flask.test_client().get(
+        "/", base_url=host, headers=headers, environ_overrides={"REMOTE_ADDR": peer}
+    )
+    return seen[0]
+
+
+ELSEWHERE = "http://box.example.org:8050"
+WORD = {"X-Forwarded-For": OUTSIDE, "X-Forwarded-Host": "status.example.org"}
+
+
+@pytest.mark.parametrize(
+    ("given", "visitor"),
+    [
+        pytest.param(("127.0.0.1", {}), Visitor(is_local=True), id="at this machine"),
+        pytest.param(
+            (OUTSIDE, {}, "", ELSEWHERE),
+            Visitor(is_local=False, host="box.example.org"),
+            id="another machine",
+        ),
+        pytest.param(
+            (OUTSIDE, {}, "", "http://[2001:db8::7]:8050"),
+            Visitor(is_local=False, host="2001:db8::7"),
+            id="another machine by IPv6",
+        ),
+        pytest.param(
+            (OUTSIDE, {}),
+            Visitor(is_local=False, host="127.0.0.1"),
+            id="the published port of a container",
+        ),
+        pytest.param(
+            ("127.0.0.1", WORD, "127.0.0.1"),
+            Visitor(is_local=False, host="status.example.org", is_proxied=True),
+            id="a trusted proxy",
+        ),
+        pytest.param(
+            ("127.0.0.1", {"X-Forwarded-For": "::1"}, "127.0.0.1"),
+            Visitor(is_local=True, is_proxied=True),
+            id="a trusted proxy for a browser at this machine",
+        ),
+        pytest.param(
+            ("127.0.0.1", WORD),
+            Visitor(is_local=False, is_proxied=True),
+            id="a proxy that nobody trusts and that sets Host",
+        ),
+        pytest.param(
+            ("127.0.0.1", WORD, "", ELSEWHERE),
+            Visitor(is_local=False, host="box.example.org", is_proxied=True),
+            id="a proxy that nobody trusts and that keeps Host",
+        ),
+        pytest.param(
+            (OUTSIDE, {"Host": "<script>"}),
+            Visitor(is_local=False, host=""),
+            id="a host that is none",
+        ),
+    ],
+)
+def test_the_visitor_behind_a_request(given, visitor):
+    assert visitor_of(*given) == visitor
+
+
+def test_the_public_origin_outranks_what_a_proxy_sets():
+    found = visitor_of(
+        "127.0.0.1", {}, public_origin="https://status.example.org", is_behind_proxy=True
+    )
+    assert found == Visitor(is_local=False, host="status.example.org", is_proxied=True)

@@ -57,7 +57,9 @@ def test_fields_that_show_a_listener_ask_for_nothing():
 
 def test_an_error_is_shown_beside_its_fields_or_below_the_form():
     beside = ListenerRefusedError.of_fields({"port": "No.", "app": "Not this one."})
-    assert server_form.errors(beside, server_form.NEW_NAMES) == ["", "", "Not this one.", "No."]
+    assert server_form.errors(beside, server_form.NEW_NAMES, "Nothing was added") == [
+        "Nothing was added: App and Port cannot be as typed.", "", "Not this one.", "No.",
+    ]  # fmt: skip
     below = ListenerError("it cannot be")
     assert server_form.errors(below, server_form.NEW_NAMES) == ["It cannot be.", "", "", ""]
 

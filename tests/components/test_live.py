@@ -4,6 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from components.client import Visitor
 from components.live import RENEW_S, Cursor, Feed, LiveGraph, LivePage, answer, sealed
 from servescope.errors import EngineRefusedError
 from servescope.figures.lines import LinePlot
@@ -246,3 +247,27 @@ def test_a_feed_brings_each_row_once_and_rests_with_a_fixed_view(context, record
     paused = answer(page, context, fixed, cursor_of(second))
     rows.insert(0, {"id": 5})
     assert answer(page, context, fixed, cursor_of(paused))["feeds"] == {}
+
+
+def test_an_answer_with_links_is_kept_for_each_place_that_visitors_come_from(
+    context, record, monkeypatch
+):
+    record(a_second(START))
+    seen = []
+    place = Visitor(is_local=True)
+    monkeypatch.setattr("components.live.access.visitor", lambda: place)
+
+    def props(*_):
+        seen.append(place)
+        return {"links": {"children": place.host or "here"}}
+
+    page = LivePage("a-page", (), props, by_visitor=True)
+
+    def told():
+        answered = json.loads(sealed(page, context, LIVE, None)["text"])
+        return answered["props"]["links"]["children"]
+
+    assert [told(), told()] == ["here", "here"]
+    place = Visitor(is_local=False, host="box.example.org")
+    assert [told(), told()] == ["box.example.org", "box.example.org"]
+    assert len(seen) == 2

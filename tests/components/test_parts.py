@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from components.cards import BAD, GOOD, WARN, stat
+from components.client import Visitor
 from components.findings import card_state, verdict
 from components.listeners import listener_table, short_app
 from components.load_run import history_rows, progress, result
@@ -15,6 +16,7 @@ from servescope.queries.rows import DashboardStatus, LogRow
 from servescope.records.listeners import ListenerState
 from servescope.records.load import LoadPlan, LoadRun, RunState
 
+HERE = Visitor(is_local=True)
 PLAN = LoadPlan("wsgi", "/", 200, 30)
 FAILED = {"refused": 0, "reset": 2, "timed_out": 1, "protocol": 0}
 RESULT = Result(
@@ -134,7 +136,8 @@ def test_a_listener_behind_tls_has_a_link_and_one_at_a_unix_socket_its_path(runn
         [
             replace(running, is_tls=True, address="::1"),
             replace(running, address="unix:/run/a.sock", port=0),
-        ]
+        ],
+        HERE,
     )
     links = [part.href for part in table._traverse() if type(part).__name__ == "A"]
     assert links == ["https://[::1]:5555/"]
@@ -143,7 +146,7 @@ def test_a_listener_behind_tls_has_a_link_and_one_at_a_unix_socket_its_path(runn
 
 def test_a_listener_that_failed_has_no_link_but_a_reason(running):
     failed = replace(running, state=ListenerState.FAILED, message="held by python3 (pid 12)")
-    table = listener_table([running, failed])
+    table = listener_table([running, failed], HERE)
     told = texts(table)
     assert "held by python3 (pid 12)" in told
     links = [part for part in table._traverse() if type(part).__name__ == "A"]

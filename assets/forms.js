@@ -1,0 +1,47 @@
+// Forms: Enter presses the main button, Escape the one that reverts, an edit ends a refusal.
+(function () {
+  "use strict";
+
+  const scope = (window.servescope = window.servescope || {});
+  const clientside = (window.dash_clientside = window.dash_clientside || {});
+  const OPEN = "[data-expanded], [aria-expanded=true]"; // its list is open: the key is for that
+
+  const formOf = (element) => element?.closest?.("[data-answer]");
+
+  function press(id) {
+    const button = id && document.getElementById(id);
+    if (!button || button.matches(":disabled") || !button.checkVisibility()) return false;
+    button.click();
+    return true;
+  }
+
+  // Before React: an open list closes with the same key, and would look closed after that.
+  document.addEventListener(
+    "keydown",
+    (event) => {
+      const form = event.target instanceof HTMLInputElement && formOf(event.target);
+      if (!form || event.isComposing || event.repeat || event.ctrlKey || event.metaKey) return;
+      const isOpen = event.target.matches(OPEN);
+      if (event.key === "Escape" && !isOpen) press(form.dataset.escape);
+      if (event.key !== "Enter") return;
+      const isChoice = isOpen && event.target.hasAttribute("aria-activedescendant");
+      if (!isChoice && press(form.dataset.enter)) event.preventDefault();
+    },
+    true,
+  );
+
+  // The refusal of an answer, and the errors beside fields.
+  function forget(form, fields) {
+    for (const id of fields) clientside.set_props(id, { error: "" });
+    const answer = form && document.getElementById(form.dataset.answer);
+    if (answer?.classList.contains("refused")) clientside.set_props(answer.id, { children: "" });
+  }
+
+  clientside.forms = {
+    mend() {
+      const fields = clientside.callback_context.triggered.map((one) => one.prop_id.split(".")[0]);
+      if (fields.length) forget(formOf(document.getElementById(fields[0])), fields);
+    },
+  };
+  scope.forms = { forget, formOf };
+})();
