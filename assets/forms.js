@@ -39,8 +39,11 @@
 
   clientside.forms = {
     mend() {
-      const fields = clientside.callback_context.triggered.map((one) => one.prop_id.split(".")[0]);
-      if (fields.length) forget(formOf(document.getElementById(fields[0])), fields);
+      const { inputs_list: inputs, triggered } = clientside.callback_context;
+      const edited = triggered.map((one) => one.prop_id.split(".")[0]);
+      // A group of boxes has no element of its name.
+      const shown = inputs.map((one) => document.getElementById(one.id)).find(Boolean);
+      if (edited.length) forget(formOf(shown), edited);
     },
   };
   scope.forms = { forget, formOf };

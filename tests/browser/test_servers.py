@@ -325,6 +325,11 @@ def test_each_card_has_the_same_buttons(servers):
     assert labels == [["Change", "Stop", "Restart", "Back to the settings"]] * 3
 
 
+def in_sight(opened, element, height):
+    box = opened.page.locator(f"#{element}").bounding_box()
+    return box["y"] >= 0 and box["y"] + box["height"] <= height
+
+
 def test_on_a_phone_the_buttons_are_in_reach(open_page):
     opened = open_page("/servers", PHONE).wait_drawn("servers-rate")
     button = opened.page.get_by_role("button", name="Restart: wsgi", exact=True)
@@ -332,3 +337,6 @@ def test_on_a_phone_the_buttons_are_in_reach(open_page):
     box = button.bounding_box()
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 390
+    button.click()
+    wait_done(opened, "wsgi was restarted")
+    assert in_sight(opened, "server-cards-answer", 844)

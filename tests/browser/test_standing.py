@@ -107,7 +107,7 @@ def test_nothing_is_claimed_while_there_is_no_connection(started, look):
 ACTIONS = {
     "/": ["Start demo load"],
     "/load": ["Start"],
-    "/servers": ["Compare", "Apply", "Restart", "Add listener"],
+    "/servers": ["Compare", "Apply", "Restart: wsgi", "Add listener"],
 }
 NO_ACTION = r"Nothing can be started, stopped or changed: no connection since \d\d:\d\d:\d\d\."
 
