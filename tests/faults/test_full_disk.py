@@ -126,7 +126,7 @@ WRITE = (
 
     write(200)
     with full():
-        write(700)  # checkpoints come due, too
+        write(300)  # five minutes want to close, each time anew
     told["refused"] = refused
     write(70)
     store.close()
