@@ -10,10 +10,13 @@ from flask import Response, request
 
 from components import access
 from servescope.errors import ExportError
+from servescope.exports.order import ExportOrder
+from servescope.exports.process import ExportProcesses
+from servescope.exports.writing import ExportSource
 from servescope.formats.exposition_text import TextFormat, render
 from servescope.formats.negotiation import choose
 from servescope.formats.tables import table_format
-from servescope.queries.export import check_host, rows, wanted
+from servescope.queries.export import check_host, wanted
 from servescope.queries.scrape import FRESH_S, Totals
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ _EXPORT_ARGUMENTS: Final = frozenset({"metric", "from", "to", "step", "format", 
 def connect(flask: Flask) -> None:
     """Register the endpoints: once for each app. `guard` answers with the errors they raise."""
     totals = Totals()
+    exports = ExportProcesses()
 
     @flask.get("/metrics")
     def metrics() -> Response:
@@ -33,7 +37,7 @@ def connect(flask: Flask) -> None:
 
     @flask.get("/export")
     def export() -> Response:
-        return download()
+        return download(exports)
 
 
 def scrape(totals: Totals) -> Response:
@@ -51,8 +55,11 @@ def scrape(totals: Totals) -> Response:
     return _vary(Response(text, content_type=chosen))
 
 
-def download() -> Response:
-    """`?metric=…&from=…&to=…&step=…&format=csv|json|parquet&host=…`; raises ExportError."""
+def download(exports: ExportProcesses) -> Response:
+    """`?metric=…&from=…&to=…&step=…&format=csv|json|parquet&host=…`, made by a process of its own.
+
+    Raises ExportError for what cannot be exported, ExportFailedError for what failed.
+    """
     asked = request.args
     unknown = sorted(set(asked) - _EXPORT_ARGUMENTS)
     if unknown:
@@ -71,7 +78,10 @@ def download() -> Response:
         asked.get("title", ""),
         host,
     )
-    response = Response(form.write(rows(store, found)), content_type=form.media_type)
+    source = ExportSource.of_settings(process.settings, host)
+    is_head = request.method == "HEAD"
+    body = () if is_head else exports.start(ExportOrder.of(source, found, form.name))
+    response = Response(body, content_type=form.media_type)
     response.headers["Content-Disposition"] = f'attachment; filename="{found.file_name(form.name)}"'
     response.headers["Cache-Control"] = "no-store"
     return response

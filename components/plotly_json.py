@@ -1,8 +1,9 @@
 """Plotly's JSON encoder beside a thread that imports pandas.
 
 The encoder, which Dash uses for each answer of a callback, takes pandas from `sys.modules` and asks
-it for `NaT`. While another thread imports pandas, as the first export of a process does, the module
-is there and still without it, and each answer failed with an AttributeError for a second.
+it for `NaT`. While another thread imports pandas, as the start of a listener does whose app uses
+it, the module is there and still without it: each answer failed with an AttributeError for a
+second.
 """
 
 from __future__ import annotations

@@ -10,8 +10,8 @@ from dash import html
 from servescope.figures import units
 from servescope.queries import comparison, load
 from servescope.records.load import RunState
+from servescope.records.metrics import ALL_HOSTS
 from servescope.sentences import capitalized
-from servescope.settings import ALL_HOSTS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

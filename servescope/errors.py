@@ -171,6 +171,12 @@ class ExportError(ServescopeError):
     exit_status = 2
 
 
+class ExportFailedError(ServescopeError):
+    """An export that can be asked for was not made, or not to its end."""
+
+    http_status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
 class RingError(ServescopeError):
     """A file is not a ring of this version."""
 

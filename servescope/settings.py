@@ -38,6 +38,7 @@ from servescope.data_folder import default_data_dir
 from servescope.errors import SettingsError
 from servescope.paths import absolute
 from servescope.records.listeners import ConcurrencyModel
+from servescope.records.metrics import ALL_HOSTS
 from servescope.secret_file import read_secret
 from servescope.service_links import service_links
 
@@ -52,9 +53,6 @@ SECRETS: Final = ("password", "store")
 
 ANY_APP: Final = "*"
 """Among the apps that may be hosted from the browser: whatever a person names."""
-
-ALL_HOSTS: Final = "*"
-"""Stands for every host together where one is to be chosen."""
 
 _ADDRESS = "`unix:/path` for a unix socket; default: that of all listeners"
 _CERTIFICATE = "a PEM file, or `self-signed`; it turns TLS on"

@@ -5,8 +5,8 @@
 - Parquet: time as a UTC timestamp, metric, unit, labels and statistic as dictionaries.
 
 Times are the starts of steps, ISO 8601 in UTC. Each part becomes one `DataFrame` of at most
-`ROWS_AT_ONCE` rows, whatever the format. pandas is imported by the first export: it costs a process
-45 MB, and few ever export.
+`ROWS_AT_ONCE` rows, whatever the format. pandas is imported by the first export of a process: the
+dashboard, which checks the name of a format here, never loads it.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from servescope import catalog
 from servescope.queries.lines import named_lines
 from servescope.queries.rows import ContainerLimit
 from servescope.queries.span import Span
-from servescope.settings import ALL_HOSTS
+from servescope.records.metrics import ALL_HOSTS
 from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:

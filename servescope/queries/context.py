@@ -17,7 +17,7 @@ from servescope.errors import EngineAwayError
 from servescope.queries.rows import DashboardStatus
 from servescope.queries.snapshots import FRESH_S, Snapshots
 from servescope.records.dashboard import EventKind
-from servescope.settings import ALL_HOSTS
+from servescope.records.metrics import ALL_HOSTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 from servescope.catalog import BY_NAME, Kind
 from servescope.errors import ExportError
 from servescope.queries.span import STEPS, Span, step_for
-from servescope.settings import ALL_HOSTS
+from servescope.records.metrics import ALL_HOSTS
 from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from servescope.histogram import supported_quantiles
 from servescope.queries.rows import HostRow
 from servescope.queries.span import Span
 from servescope.queries.traffic import STATUS
-from servescope.settings import ALL_HOSTS
+from servescope.records.metrics import ALL_HOSTS
 from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:

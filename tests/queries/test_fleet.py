@@ -11,7 +11,8 @@ from servescope.control import Control
 from servescope.findings.gathering import moment
 from servescope.histogram import ERROR_BOUND
 from servescope.queries import fleet
-from servescope.settings import ALL_HOSTS, Settings
+from servescope.records.metrics import ALL_HOSTS
+from servescope.settings import Settings
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.opening import open_backend
 from servescope.store.query import Aggregation, Query

@@ -1,0 +1,67 @@
+"""The process of one export: `python -m servescope.exports.worker`.
+
+Standard input: one line with the `ExportOrder`; its end means that the parent is gone, however it
+died, and the process ends at once. Standard output: the bytes of the export. Exit status REFUSED:
+standard error has one sentence for a person; any other but 0 is a fault of ours.
+
+`alarm(2)` bounds the time: SIGALRM ends the process.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from contextlib import closing
+from typing import Final
+
+from servescope.errors import ServescopeError
+from servescope.exports.order import IDLE_S, LONGEST_S, REFUSED, ExportOrder
+from servescope.exports.writing import export_parts
+
+STDIN: Final = 0
+STDOUT: Final = 1
+BLOCK_BYTES: Final = 65_536
+
+
+def main() -> int:
+    """Carry out one order; return the exit status."""
+    # Ctrl-C goes to the whole process group, but the parent decides: it kills us or dies.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    deadline = time.monotonic() + LONGEST_S
+    signal.alarm(IDLE_S)
+    line = sys.stdin.buffer.readline()
+    if not line:
+        return 0
+    order = ExportOrder.from_line(line)
+    threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
+    try:
+        with closing(order.source.open()) as store:
+            for part in export_parts(store, order.wanted(), order.format):
+                _write(part, deadline)
+    except BrokenPipeError:  # nobody reads it any more
+        return 0
+    except ServescopeError as error:
+        sys.stderr.write(f"{error}\n")
+        return REFUSED
+    return 0
+
+
+def _end_with_parent() -> None:
+    while os.read(STDIN, 1):
+        pass
+    os._exit(0)
+
+
+def _write(part: bytes, deadline: float) -> None:
+    """Write to standard output; each block that is taken gives time for the next one."""
+    left = memoryview(part)
+    while left:
+        signal.alarm(max(min(IDLE_S, int(deadline - time.monotonic())), 1))
+        left = left[os.write(STDOUT, left[:BLOCK_BYTES]) :]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
