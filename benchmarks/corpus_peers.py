@@ -159,7 +159,7 @@ class Found:
     declined: Counter[str] = field(default_factory=Counter)  # by rule, where that is a choice
     accepted: set[str] = field(default_factory=set)
     let_in: list[str] = field(default_factory=list)
-    turned_away: list[str] = field(default_factory=list)
+    valid_unanswered: list[str] = field(default_factory=list)
     smuggled: list[str] = field(default_factory=list)
     unanswered: list[str] = field(default_factory=list)
     traits: dict[str, str] = field(default_factory=dict)
@@ -197,7 +197,7 @@ async def try_case(port: int, case: Case, found: Found) -> None:
         if content == [b"" if x.method == "HEAD" else x.body for x in case.answers]:
             found.accepted.add(case.name)
         else:
-            found.turned_away.append(case.name)
+            found.valid_unanswered.append(case.name)
         return
     if case.topic == "09_smuggling" and good > 1:
         found.smuggled.append(case.name)
@@ -355,7 +355,7 @@ def report(cases: list[Case], results: dict[str, Found]) -> None:
     for name, one in results.items():
         print(f"\n{name}\n  let in: {', '.join(one.let_in) or '-'}")
         print(f"  hidden requests answered: {', '.join(one.smuggled) or '-'}")
-        print(f"  valid, not answered: {', '.join(one.turned_away) or '-'}")
+        print(f"  valid, not answered: {', '.join(one.valid_unanswered) or '-'}")
 
 
 def main() -> None:

@@ -30,8 +30,8 @@ GRAPHS: Final = (
     LiveGraph(
         "host-container-memory",
         "Container: memory",
-        "What the limited cgroup uses, but for file pages that were not used of late: these are "
-        "given back before the limit is felt. Beyond the limit the kernel ends a process of it.",
+        "Memory that the limited cgroup uses, without file pages that were not used lately: the "
+        "kernel takes these back first. Beyond the limit the kernel ends a process of it.",
         lambda context, span, _: container.memory(context, span),
         LinePlot(styles=USED_AND_LIMIT),
         EMPTY,
@@ -40,7 +40,7 @@ GRAPHS: Final = (
     LiveGraph(
         "host-container-cpu",
         "Container: CPU",
-        "What the limited cgroup uses of its CPU limit, mean of each second.",
+        "CPU that the limited cgroup uses of its limit, mean of each second.",
         lambda context, span, _: container.cpu(context, span),
         LinePlot(styles=USED_AND_LIMIT),
         EMPTY,

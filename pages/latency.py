@@ -148,7 +148,7 @@ def layout(listener: object = "", **_query: object) -> html.Div:
         panels.columns(
             panels.panel(
                 "Stages over the whole span",
-                f"What a request does, in order. {EXACT}",
+                f"The steps of a request, in order. {EXACT}",
                 html.Div(id="latency-stage-table"),
             ),
             panels.panel(

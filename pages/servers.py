@@ -62,7 +62,7 @@ GRAPHS: Final = (
     LiveGraph(
         "servers-rate",
         "Requests per second by listener",
-        "What each listener answered; a restart in place leaves no dent.",
+        "Requests that each listener answered; a restart in place leaves no dent.",
         lambda context, span, _: traffic.by_listener(context, span, comparisons=True),
         LinePlot(styles=theme.by_name),
     ),

@@ -1,9 +1,9 @@
-"""A listener restarted in place: a new generation at the same listening socket, no one turned away.
+"""A listener restarted in place: a new generation at the same listening socket.
 
 The new generation begins to accept at a duplicate of the socket's descriptor, so the accept queue
-lives on. Then the old one retires: it accepts no more, answers what is in flight, and closes each
-kept connection after one more request (`Connection: close` announces it). What is idle all the
-while is closed in the end, as any idle connection is.
+lives on and no connection is refused. Then the old one retires: it accepts no more, answers the
+requests in flight, and closes each kept connection after one more request (`Connection: close`
+announces it). A connection that stays idle is closed in the end, like any idle connection.
 """
 
 from __future__ import annotations

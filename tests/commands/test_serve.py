@@ -113,10 +113,12 @@ def test_a_listener_of_another_process_can_be_changed_and_loaded(serve, start_da
     served = serve(WSGI, "--port", "0", "--name", "mine", "--model", "prefork")
     eventually(lambda: dashboard.listener("mine"))
     with closing(Control(served.folder)) as control:
-        control.listeners.change_overrides("mine", lambda wish: replace(wish, deny=("127.0.0.1",)))
+        control.listeners.change_overrides(
+            "mine", lambda overrides: replace(overrides, deny=("127.0.0.1",))
+        )
         eventually(lambda: served.get() == 403)
         control.listeners.change_overrides(
-            "mine", lambda wish: replace(wish, deny=(), model=ConcurrencyModel.SEQUENTIAL)
+            "mine", lambda overrides: replace(overrides, deny=(), model=ConcurrencyModel.SEQUENTIAL)
         )
         eventually(lambda: dashboard.listener("mine").model == "sequential")
         assert dashboard.listener("mine").port == served.port

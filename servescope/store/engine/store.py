@@ -68,7 +68,7 @@ class FarView(EngineView):
 
 
 class PrometheusStore(EngineView):
-    """`Store` of `instance` on the engine at `url`, and the door to the other hosts there.
+    """`Store` of `instance` on the engine at `url`, and access to the other hosts there.
 
     The first `write` starts the sender: only the process that leads writes. Raises SettingsError
     when the URL is none, and what SqliteStore raises; an engine that is away is no error.

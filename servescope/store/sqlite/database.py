@@ -84,9 +84,9 @@ def _why_not_writable(folder: Path) -> str:
 
 
 class Database:
-    """One process's door to the store file. Every method may be called from any thread.
+    """One process's access to the store file. Every method may be called from any thread.
 
-    `size_mib` bounds the file as this door writes it; None: no bound.
+    `size_mib` bounds the file as this process writes it; None: no bound.
 
     Raises DataFolderError when the file cannot be made, StoreVersionError when a newer Servescope
     wrote it.
