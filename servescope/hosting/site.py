@@ -126,7 +126,7 @@ class Site:
         self.is_unix = address.startswith("/")
         self.draining: Truth = False
         self.scheme = "https" if is_tls else "http"
-        # Of every request, and of the first of its connection; `|` of flags costs a microsecond.
+        # Of every request, and of the first of its connection.
         self.request_flags = RequestFlag.TLS if is_tls else RequestFlag(0)
         self.first_request_flags = self.request_flags | RequestFlag.NEW_CONNECTION
         self.denies: Callable[[str], bool] | None = None

@@ -22,7 +22,7 @@ from servescope.recording.detail_threshold import FIRST_ERROR_STATUS
 from servescope.recording.record_layout import OTHER_ROUTE, OTHER_ROUTE_NAME, request_key
 from servescope.recording.secret_names import mask_target
 from servescope.recording.trace_context import trace_id_of
-from servescope.request_fields import Method, Protocol, RequestFlag
+from servescope.request_fields import Method, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -32,9 +32,6 @@ if TYPE_CHECKING:
 
 OTHER_METHOD: Final = Method._OTHER  # noqa: SLF001 - OpenTelemetry's name
 NO_FLAGS: Final = 0
-# As plain numbers: with members of an enumeration `|` takes ten times as long.
-ABORTED: Final = int(RequestFlag.ABORTED)
-APP_ERROR: Final = int(RequestFlag.APP_ERROR)
 FAILED: Final = int(HTTPStatus.INTERNAL_SERVER_ERROR)
 """The status that a server gives a response which the app has not begun."""
 
@@ -93,7 +90,7 @@ class Times(NamedTuple):
 
     @property
     def stages_ns(self) -> tuple[float, float, float, float, float, float]:
-        """As they are recorded; `read` and `queue` are the server's, which did not tell."""
+        """As they are recorded; `read` and `queue` are the server's, which does not show them."""
         app_s, rest_s = self.head_s - self.began_s, self.ended_s - self.head_s
         body_s = max(rest_s - self.write_s, 0.0)
         app_ns, body_ns, write_ns = (s * _NS_PER_S for s in (app_s, body_s, self.write_s))
@@ -106,8 +103,8 @@ class AppRecording:
     `data_dir` is the data folder of the dashboard that shall show them: by default
     SERVESCOPE_DATA_DIR, else the dashboard's own default.
 
-    Whatever is wrong with the folder or goes wrong while recording is logged, once, and never
-    reaches the app: it is served on as if nobody recorded it.
+    A fault of the folder or of the recording is logged, once, and never reaches the app, which is
+    served on as if it were not recorded.
     """
 
     def __init__(self, listener: str, data_dir: Path | str | None = None) -> None:
@@ -120,7 +117,7 @@ class AppRecording:
             log_warning(UNRECORDED, error)
         self._failures: set[type[Exception]] = set()
         self.known: dict[Hashable, KnownRequest] = {}
-        """By whatever a recorder tells kinds of request apart; `learn` adds to it."""
+        """By the values that distinguish kinds of request for a recorder; `learn` adds to it."""
         self.record: Callable[..., int] = _record_nothing
         """`Recorder.record_call`, once the ring is open."""
         self.recorder: Recorder | None = None
@@ -155,7 +152,7 @@ class AppRecording:
         return recorder
 
     def unknown(self) -> KnownRequest:
-        """Of a request of which nothing can be told but that there was one."""
+        """A request of which nothing is known but that there was one."""
         labels = Labels(OTHER_ROUTE_NAME, OTHER_METHOD, Protocol.UNKNOWN, FAILED)
         key = request_key(
             self._listener_id, OTHER_ROUTE, labels.method, labels.protocol, labels.status

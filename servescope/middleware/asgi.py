@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from servescope.middleware.app_recording import (
-    ABORTED,
-    APP_ERROR,
     FAILED,
     NO_FLAGS,
     OTHER_METHOD,
@@ -27,7 +25,7 @@ from servescope.middleware.app_recording import (
 from servescope.recording.detail_threshold import FIRST_ERROR_STATUS
 from servescope.recording.record_layout import OTHER_ROUTE_NAME
 from servescope.recording.routes import asgi_route
-from servescope.request_fields import METHODS, Method, Protocol
+from servescope.request_fields import METHODS, Method, Protocol, RequestFlag
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, MutableMapping
@@ -119,9 +117,9 @@ class _Call:
         if self._is_recorded:
             return
         if not isinstance(error, Exception):
-            self._flags |= ABORTED
-        elif not self._flags & ABORTED:
-            self._flags |= APP_ERROR
+            self._flags |= RequestFlag.ABORTED
+        elif not self._flags & RequestFlag.ABORTED:
+            self._flags |= RequestFlag.APP_ERROR
             if not self._head_s:
                 self._status = FAILED
         self._finish()
@@ -175,7 +173,7 @@ class _Request(_Call):
         if message["type"] == "http.request":
             self._received += len(message.get("body", b""))
         elif message["type"] == "http.disconnect":
-            self._flags |= ABORTED
+            self._flags |= RequestFlag.ABORTED
         return message
 
     async def send(self, message: Message) -> None:
@@ -187,7 +185,7 @@ class _Request(_Call):
         try:
             await self._send(message)
         except OSError:  # ASGI 2.4: the client has left
-            self._flags |= ABORTED
+            self._flags |= RequestFlag.ABORTED
             raise
         if not self._head_s:
             return
@@ -206,8 +204,8 @@ class _Request(_Call):
         """Record a response that was never begun or never ended."""
         if self._is_recorded:
             return
-        if not self._flags & ABORTED:
-            self._flags |= APP_ERROR
+        if not self._flags & RequestFlag.ABORTED:
+            self._flags |= RequestFlag.APP_ERROR
             self._status = self._status or FAILED
         self._finish()
 
@@ -237,7 +235,7 @@ class _WebSocket(_Call):
         try:
             await self._send(message)
         except OSError:  # ASGI 2.4: the client has left
-            self._flags |= ABORTED
+            self._flags |= RequestFlag.ABORTED
             raise
         if kind == "websocket.send":
             self._sent += _message_bytes(message)
@@ -247,7 +245,7 @@ class _WebSocket(_Call):
     def app_returned(self) -> None:
         """The connection is over."""
         if not self._head_s:  # neither accepted nor refused: servers answer 500
-            self._flags |= APP_ERROR
+            self._flags |= RequestFlag.APP_ERROR
             self._status = FAILED
         self._finish()
 

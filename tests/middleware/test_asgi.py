@@ -8,9 +8,8 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
-from servescope.middleware.app_recording import ABORTED, APP_ERROR
 from servescope.middleware.asgi import ServescopeMiddleware
-from servescope.request_fields import Method
+from servescope.request_fields import Method, RequestFlag
 
 GET, HEAD, POST = int(Method.GET), int(Method.HEAD), int(Method.POST)
 
@@ -138,12 +137,12 @@ def test_an_app_that_raises(recorded, messages, status):
 
     with pytest.raises(ValueError, match="boom"):
         run(wrapped(recorded, app), scope())
-    assert recorded.one()[3:5] == (status, APP_ERROR)
+    assert recorded.one()[3:5] == (status, RequestFlag.APP_ERROR)
 
 
 def test_an_app_that_answers_nothing_is_a_500(recorded):
     run(wrapped(recorded, answering()), scope())
-    assert recorded.one()[3:5] == (500, APP_ERROR)
+    assert recorded.one()[3:5] == (500, RequestFlag.APP_ERROR)
 
 
 def test_a_cancelled_app_is_an_abort(recorded):
@@ -163,7 +162,7 @@ def test_a_cancelled_app_is_an_abort(recorded):
 
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(cancel())
-    assert recorded.one()[3:5] == (200, ABORTED)
+    assert recorded.one()[3:5] == (200, RequestFlag.ABORTED)
 
 
 def test_a_client_that_left_is_an_abort_told_by_receive(recorded):
@@ -172,14 +171,14 @@ def test_a_client_that_left_is_an_abort_told_by_receive(recorded):
         assert (await receive())["type"] == "http.disconnect"
 
     run(wrapped(recorded, app), scope(), {"type": "http.disconnect"})
-    assert recorded.one()[3:5] == (200, ABORTED)
+    assert recorded.one()[3:5] == (200, RequestFlag.ABORTED)
 
 
 def test_a_client_that_left_is_an_abort_told_by_send(recorded):
     app = wrapped(recorded, answering(start(), body(b"x", more_body=True), body(b"y")))
     with pytest.raises(OSError, match="left"):
         run(app, scope(), gone_after=2)
-    assert recorded.one()[3:7] == (200, ABORTED, 0, 1)
+    assert recorded.one()[3:7] == (200, RequestFlag.ABORTED, 0, 1)
 
 
 def test_lifespan_and_the_unknown_pass_untouched(recorded):

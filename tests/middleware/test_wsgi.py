@@ -7,8 +7,7 @@ from wsgiref.validate import validator
 import pytest
 from flask import Flask, Response
 
-from servescope.middleware.app_recording import ABORTED, APP_ERROR
-from servescope.request_fields import Method
+from servescope.request_fields import Method, RequestFlag
 from tests.middleware.wsgi_apps import answer, environ, ok, start_response, wrapped
 
 GET, HEAD, POST = int(Method.GET), int(Method.HEAD), int(Method.POST)
@@ -95,7 +94,7 @@ def test_an_app_that_raises_is_a_500_and_raises(recorded):
 
     with pytest.raises(ValueError, match="boom"):
         wrapped(recorded, app)(environ(), start_response)
-    assert recorded.one()[3:5] == (500, APP_ERROR)
+    assert recorded.one()[3:5] == (500, RequestFlag.APP_ERROR)
 
 
 @pytest.mark.parametrize(("before", "status"), [([], 500), ([b"out"], 200)])
@@ -107,7 +106,7 @@ def test_a_body_that_raises_keeps_its_status_once_the_head_is_out(recorded, befo
 
     with pytest.raises(ValueError, match="boom"):
         answer(wrapped(recorded, app), environ())
-    assert recorded.one()[3:7] == (status, APP_ERROR, 0, len(b"".join(before)))
+    assert recorded.one()[3:7] == (status, RequestFlag.APP_ERROR, 0, len(b"".join(before)))
 
 
 def test_a_replaced_start_counts_as_the_last(recorded):
@@ -147,7 +146,7 @@ def test_an_early_close_is_an_abort_and_reaches_the_app(recorded):
     assert next(iter(result)) == b"first"
     result.close()
     assert closed == [True]
-    assert recorded.one()[3:7] == (200, ABORTED, 0, 5)
+    assert recorded.one()[3:7] == (200, RequestFlag.ABORTED, 0, 5)
 
 
 def test_a_close_before_the_first_block_reaches_the_app_and_is_recorded(recorded):
@@ -166,7 +165,7 @@ def test_a_close_before_the_first_block_reaches_the_app_and_is_recorded(recorded
 
     wrapped(recorded, app)(environ(), start_response).close()
     assert closed == [True]
-    assert recorded.one()[4] == ABORTED
+    assert recorded.one()[4] == RequestFlag.ABORTED
 
 
 def test_a_close_after_the_announced_bytes_is_no_abort(recorded):
@@ -263,6 +262,6 @@ def test_flask_that_is_left_or_fails_in_the_middle_is_closed_and_recorded(record
             answer(app, environ("/stream"))
     assert len(closed) == 4
     assert [one[3:] for one in recorded.requests()] == [
-        (200, ABORTED, 0, 3),
-        (200, APP_ERROR, 0, 3),
+        (200, RequestFlag.ABORTED, 0, 3),
+        (200, RequestFlag.APP_ERROR, 0, 3),
     ] * 2

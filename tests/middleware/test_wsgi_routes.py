@@ -3,8 +3,8 @@
 import pytest
 from flask import Flask
 
-from servescope.middleware.app_recording import APP_ERROR
 from servescope.middleware.wsgi import ServescopeMiddleware
+from servescope.request_fields import RequestFlag
 from tests.middleware.wsgi_apps import answer, environ, ok, wrapped
 
 
@@ -47,7 +47,7 @@ def test_a_kind_of_request_seen_before_is_recorded_as_at_first(recorded, method,
     for _ in range(3):
         answer(app, environ("/again", method))
     first, *others = recorded.requests()
-    told = (500, APP_ERROR) if status == "bad" else (int(status[:3]), 0)
+    told = (500, RequestFlag.APP_ERROR) if status == "bad" else (int(status[:3]), 0)
     assert first[3:] == (*told, 0, sent)
     assert others == [first, first]
 

@@ -6,8 +6,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from werkzeug.exceptions import NotFound
 
-from servescope.middleware.app_recording import ABORTED, APP_ERROR
 from servescope.middleware.wsgi import ServescopeMiddleware
+from servescope.request_fields import RequestFlag
 from tests.middleware.wsgi_apps import Matched, Sized, environ
 
 
@@ -216,7 +216,7 @@ def test_the_recorder_changes_nothing_and_records_each_request_once(asked):
     assert seen == serve(app_of(asked), asked)
     if asked["closes"] or seen[-1][0] in {OSError, TypeError}:
         ((flags, received, sent),) = noted.records
-        assert not flags & ~(ABORTED | APP_ERROR)
+        assert not flags & ~(RequestFlag.ABORTED | RequestFlag.APP_ERROR)
         assert received == int(asked["length"] if asked["length"] in LENGTHS else 0)
         passed = [one[1] for one in seen if one[0] in {"write", "block"}]
         if asked["kind"] not in {"list", "tuple"}:

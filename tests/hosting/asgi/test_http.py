@@ -7,7 +7,7 @@ import pytest
 
 from servescope.errors import ClientDisconnectedError
 from servescope.hosting.asgi.host import DONE, HIGH_WATER, AsgiHost, Waiters
-from servescope.hosting.asgi.http import HTTP_SENDS, PART, START, HttpState
+from servescope.hosting.asgi.http import PART, START, HttpCall, HttpState
 from servescope.hosting.conversation import DRAIN_BYTES, Need
 from servescope.request_fields import RequestFlag
 from tests.hosting.asgi.asgi_client import GET, POST, Hand, HandWaiter
@@ -73,7 +73,10 @@ def test_parts_are_chunked():
 
 
 ILLEGAL = [
-    (state, kind) for state in HttpState for kind in (START, PART) if kind not in HTTP_SENDS[state]
+    (state, kind)
+    for state in HttpState
+    for kind in (START, PART)
+    if kind not in HttpCall.SENDS[state]
 ]
 PATHS = {
     HttpState.WAITING: (),

@@ -49,7 +49,7 @@ LEAVING_NS: Final = 5_000_000_000
 reset or by this, has to learn of it (by `receive`, `send` or itself) before it is cancelled."""
 
 _NO_FLAGS: Final = RequestFlag(0)
-_RUNNING: Final = Phase.RUNNING  # see `connection`
+_RUNNING: Final = Phase.RUNNING  # looked up once: see `connection`
 
 
 class AsgiHandler:

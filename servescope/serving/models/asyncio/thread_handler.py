@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from servescope.errors import ClientGoneError
 from servescope.request_fields import RequestFlag
@@ -15,9 +15,6 @@ if TYPE_CHECKING:
     from servescope.hosting.conversation import Need
     from servescope.hosting.exchange import Exchange
     from servescope.serving.models.asyncio.connection import LoopConnection
-
-_THREAD: Final = Phase.THREAD
-_WRITING: Final = Phase.WRITING
 
 
 class ThreadHandler:
@@ -43,7 +40,7 @@ class ThreadHandler:
     def answer(self, exchange: Exchange) -> Need | None:
         """See RequestHandler. A refusal, which is short, is answered at once."""
         if exchange.refusal is not None:
-            self.connection.enter(_WRITING, self)
+            self.connection.enter(Phase.WRITING, self)
             self.connection.conversation.run(self.connection)
             return self._next_need()
         exchange.complete_ns = exchange.complete_ns or now_ns()
@@ -52,7 +49,7 @@ class ThreadHandler:
 
     def _hand_over(self, act: Callable[[], None]) -> None:
         connection = self.connection
-        connection.enter(_THREAD, self)
+        connection.enter(Phase.THREAD, self)
         connection.deadline_ns = NEVER_NS
         connection.readable.off()
         connection.writable.off()
@@ -60,12 +57,12 @@ class ThreadHandler:
 
     def take_back(self) -> None:
         """The thread has done its part; from here on the connection is the loop's."""
-        self.connection.enter(_WRITING, self)
+        self.connection.enter(Phase.WRITING, self)
         self.connection.carry_out(self._next_need())
 
     def abandon(self) -> None:
         """The loop ended before it could take the connection back: close it."""
-        self.connection.enter(_WRITING, self)
+        self.connection.enter(Phase.WRITING, self)
         self.connection.close()
 
     def _next_need(self) -> Need | None:
@@ -117,7 +114,9 @@ class ThreadHandler:
 
     def on_deadline(self) -> None:
         """Give up a client that stalls."""
-        if self.connection.phase is _WRITING:  # else it was the deadline before the thread's turn
+        if (
+            self.connection.phase is Phase.WRITING
+        ):  # else it was the deadline before the thread's turn
             self.connection.close(RequestFlag.ABORTED | RequestFlag.TIMED_OUT)
 
     def on_stop(self) -> None:
