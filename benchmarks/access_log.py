@@ -1,4 +1,4 @@
-"""What the access log costs: CPU of the whole process a request, with it and without, in turns.
+"""The cost of the access log: CPU of the whole process a request, with it and without, in turns.
 
 Prints the medians in µs and their ratio, for each model that runs in one process. Needs wrk.
 

@@ -1,4 +1,4 @@
-"""What an ASGI hello costs on the model asyncio, beside uvicorn where it is installed.
+"""The cost of an ASGI hello on the model asyncio, beside uvicorn where it is installed.
 
 One worker each on core 0, wrk on the last core, 32 kept connections, interleaved rounds; CPU time
 of the server's process from /proc, recording on for ours. Prints the median and the ratio.

@@ -1,4 +1,4 @@
-"""What other servers do with the corpus of tests/corpus, and with slow or leaving clients.
+"""Answers of other servers to the corpus of tests/corpus, and to slow or leaving clients.
 
 Each server runs as its own process on a free port, in the versions installed from
 requirements-bench.txt (gunicorn comes with requirements.txt). Prints the Markdown tables of
@@ -153,7 +153,7 @@ PEERS: dict[str, list[str]] = {
 
 @dataclass(slots=True)
 class Found:
-    """What one server did."""
+    """The results of one server."""
 
     refused: Counter[str] = field(default_factory=Counter)  # by rule, where that is a duty
     declined: Counter[str] = field(default_factory=Counter)  # by rule, where that is a choice
@@ -166,7 +166,7 @@ class Found:
 
 
 async def ask(port: int, data: bytes, wait_s: float, enough: int = 99) -> tuple[bytes, float]:
-    """What comes back and after how long the connection ended; infinity when it did not."""
+    """The answer, and after how long the connection ended; infinity when it did not."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     began = time.monotonic()
     received, ended_s = b"", float("inf")
@@ -219,7 +219,7 @@ def rule_of(case: Case) -> str:
 
 
 async def measure_features(port: int, found: Found) -> None:
-    """What no case of the corpus shows."""
+    """The features that no case of the corpus shows."""
     for title, name in FEATURES.items():
         found.traits[title] = "yes" if name in found.accepted else "no"
     answer, _ = await ask(port, ASKING, ANSWER_S, enough=1)

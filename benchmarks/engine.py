@@ -1,4 +1,4 @@
-"""What an engine costs and how fast it answers: real Prometheus and VictoriaMetrics, locally.
+"""The cost and the speed of an engine: real Prometheus and VictoriaMetrics, locally.
 
     python benchmarks/engine.py [hours]
 

@@ -1,4 +1,4 @@
-"""What the load generator costs a request, and how late it is, beside wrk in the same rounds.
+"""The cost of a request of the load generator, and how late it is, beside wrk in the same rounds.
 
 A bare epoll responder runs on one core; generator and wrk, in turn, on another. CPU is that of the
 generator's process, kernel included. wrk knows no rate, so the ratio compares both when they never

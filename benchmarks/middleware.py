@@ -1,4 +1,4 @@
-"""What the middleware costs a request, in µs, and its import: the same app bare and recorded.
+"""The cost of the middleware a request, in µs, and of its import: the same app bare and recorded.
 
     python benchmarks/middleware.py [--requests 500] [--rounds 60] [--imports 20]
 
@@ -16,7 +16,7 @@ request that is not recorded. The garbage collector runs as it likes: it was cou
 often with the recorder and without.
 
 The import is that of an interpreter that imports a recorder and nothing else, less that of one that
-does nothing, in turns; medians. What an app has imported already (logging, re, pathlib, …) costs it
+does nothing, in turns; medians. Modules that an app has imported already (logging, re, …) cost it
 less.
 
 Where the kernel wait is read, a byte is sent and received before each request, bare and recorded
@@ -126,7 +126,7 @@ def environ(**more: Any) -> dict[str, Any]:
 
 
 def start_response(_status: str, _headers: Any, _exc_info: Any = None) -> Callable[[bytes], None]:
-    """What a server hands to the app, doing nothing."""
+    """The `start_response` of a server, doing nothing."""
     return lambda _data: None
 
 

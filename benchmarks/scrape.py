@@ -1,4 +1,4 @@
-"""What a scrape of `/metrics` costs, in ms: the first after each second's commit, and the rest.
+"""The cost of a scrape of `/metrics`, in ms: the first after each second's commit, and the rest.
 
     python benchmarks/scrape.py [--routes 20] [--seconds 30]
 

@@ -1,4 +1,4 @@
-"""What a server costs a request: CPU µs of its whole process tree, beside its peers.
+"""The cost of a request by server: CPU µs of its whole process tree, beside its peers.
 
 One worker each, pinned to one core, wrk on another, in interleaved rounds; our own servers with
 recording on. `--free` leaves the peers on all cores, as they come: none of them pins itself. CPU is

@@ -189,7 +189,7 @@ def months(folder: Path, days: int) -> None:
 
 
 def questions(store: SqliteStore, hours: float) -> dict[str, Callable[[], object]]:
-    """What a page asks of the newest five minutes, and of everything."""
+    """The questions of a page about the newest five minutes, and about everything."""
     end = START + int(hours * 3600)
     asked: dict[str, Callable[[], object]] = {}
     for label, begin, step in (("300 s", end - 300, 1), (f"{hours:g} h", START, 60)):
@@ -209,7 +209,7 @@ def questions(store: SqliteStore, hours: float) -> dict[str, Callable[[], object
 
 
 def poll_from_cache(store: SqliteStore) -> None:
-    """What a poll asks of the store when nothing was committed: its version, and a kept answer."""
+    """A poll's question when nothing was committed: the version, and a kept answer."""
     snapshots = Snapshots(store.version, fresh_s=0.0)
     snapshots.get("page", lambda: "answer")
     times = []

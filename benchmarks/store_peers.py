@@ -53,7 +53,7 @@ class Peer(Protocol):
         """Means of the 50 series by step, as arrays; how many numbers these hold."""
 
     def bytes_on_disk(self) -> int | None:
-        """What it takes; None where that says nothing yet."""
+        """Bytes it takes; None where that says nothing yet."""
 
     def close(self) -> None:
         """End it."""

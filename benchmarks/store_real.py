@@ -1,4 +1,4 @@
-"""What a sample costs on disk when the series are real ones: a dashboard that samples its host.
+"""The size of a sample on disk when the series are real ones: a dashboard that samples its host.
 
 Starts `python app.py` in a data folder of its own, sends some sixty requests a second to its three
 listeners for the minutes asked for, ends it, and adds up the closed chunks of tier 1. A sample is

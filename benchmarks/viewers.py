@@ -1,4 +1,4 @@
-"""What fifty people looking at the overview cost, while demo load of 500 requests/s runs.
+"""The cost of fifty people who look at the overview, while demo load of 500 requests/s runs.
 
 Starts gunicorn with two workers in a data folder of its own, starts the load as a person would, and
 measures the CPU time of all workers from /proc over two windows: without viewers, then with them.

@@ -65,7 +65,7 @@ GRAPHS: Final = (
         "requests-routes",
         "Requests per second, by route",
         "The eight busiest routes of this span, all others together. A route is the app's own "
-        "template where it tells one, so that /api/notes/7 and /api/notes/8 are one.",
+        "template where it names one, so that /api/notes/7 and /api/notes/8 are one.",
         lambda context, span, chosen, names=(): traffic.by_route(context, span, chosen[0], names),
         LinePlot(styles=theme.by_name, drop_idle=True),
         EMPTY,

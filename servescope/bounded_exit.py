@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 def exit_within(seconds: float, status: int = 0) -> None:
     """Leave this process at most `seconds` from now on; of several calls the soonest holds.
 
-    What has not ended by then is named in the log and left behind.
+    Threads and children that have not ended by then are named in the log and left behind.
     """
 
     def leave() -> None:

@@ -54,7 +54,7 @@ def _drop_pipes(child: subprocess.Popen[bytes]) -> None:
 def say(child: subprocess.Popen[bytes], line: bytes) -> None:
     """Write a line to its standard input; nothing happens when it has ended.
 
-    Whoever follows its output sees that.
+    The reader of its output sees its end.
     """
     if child.stdin is not None:
         with suppress(OSError, ValueError):  # the pipe is broken, or closed by us already

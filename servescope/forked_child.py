@@ -34,7 +34,8 @@ class Disownable(Protocol):
     def disown(self) -> None:
         """Close this process's copies, and nothing else; no other thread is there, no lock free.
 
-        What the owner has closed before is somebody else's by then: it must not be closed again.
+        A descriptor that the owner has closed before may be another file's by then: it must not be
+        closed again.
         """
 
 
@@ -120,7 +121,7 @@ def end_forked_child(error: BaseException | None = None) -> NoReturn:
     """End a child that comes back from the app into the server: the clients are its parent's.
 
     The exit status is that of a program which ends so: 0, that of SystemExit, else 1 with the
-    traceback. What the app registered with `atexit` is not called, as after `os._exit`.
+    traceback. Functions that the app registered with `atexit` are not called, as after `os._exit`.
     """
     status = 0
     if isinstance(error, SystemExit):

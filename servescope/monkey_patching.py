@@ -1,8 +1,8 @@
 """Whether a library has put greenlets in the place of this process's threads.
 
-gevent and eventlet replace `threading`, `socket` and `select` of the whole process. What blocks in
-a C library (SQLite, epoll by its descriptor) then holds up everything, and what was imported before
-mixes real threads with greenlets: no server of ours runs on that.
+gevent and eventlet replace `threading`, `socket` and `select` of the whole process. A call that
+blocks in a C library (SQLite, epoll by its descriptor) then holds up everything, and modules
+imported before mix real threads with greenlets: no server of ours runs on that.
 """
 
 from __future__ import annotations

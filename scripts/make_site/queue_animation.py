@@ -164,7 +164,7 @@ def label(canvas: Canvas, text: str, centre_x: float, top: float) -> None:
 
 
 def background() -> Canvas:
-    """What does not move: labels, slots, the workers' boxes."""
+    """The fixed parts: labels, slots, the workers' boxes."""
     canvas = np.empty((HEIGHT, WIDTH, 3))
     canvas[:] = PAPER
     label(canvas, "REQUESTS", 76, 28)

@@ -1,7 +1,7 @@
 """A login and a form, as most web apps have them: a signed session cookie, a token, validation.
 
-Anybody may log in, under any name: there is nothing to protect. What there is to see is the way of
-the requests: a refused form is 422, an accepted one 303 to a page that a reload may repeat.
+Anybody may log in, under any name: there is nothing to protect. It shows the way of the requests: a
+refused form is 422, an accepted one 303 to a page that a reload may repeat.
 """
 
 from __future__ import annotations

@@ -46,7 +46,6 @@ class ExportOrder:
         return Wanted(metrics_named(self.metrics), Span(self.start, self.end, self.step), "")
 
     def to_line(self) -> bytes:
-        """The order as a line."""
         return json.dumps(asdict(self)).encode() + b"\n"
 
     @classmethod

@@ -40,5 +40,4 @@ def family_name(metric: Metric) -> str:
 
 @cache
 def label_name(name: str) -> str:
-    """The name of a label."""
     return _OUTSIDE_LABEL.sub("_", name)

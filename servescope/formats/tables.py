@@ -146,7 +146,8 @@ def _with_iso_times(part: Rows) -> pd.DataFrame:
 def _table(part: Rows, times: pd.Index) -> pd.DataFrame:
     """COLUMNS of the figures that were measured, series by series.
 
-    `times` (T,) are the part's steps as the rows are to show them. What repeats is categorical.
+    `times` (T,) are the part's steps as the rows are to show them. Columns of repeated texts are
+    categorical.
     """
     import pandas as pd
 

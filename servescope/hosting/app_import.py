@@ -29,7 +29,7 @@ MOST_NAME: Final = 1_000
 """Characters of an app's name, the arguments of its factory included."""
 
 MOST_WORDS: Final = 300
-"""Characters told of what an app raised."""
+"""Characters shown of an exception that an app raised."""
 
 _MODULE: Final = re.compile(r"[\w-]+(\.[\w-]+)*")
 _WSGI_ARGUMENTS: Final = 2  # environ, start_response (PEP 3333)
@@ -229,7 +229,8 @@ def _fits(app: App, kind: AppKind) -> bool:
     """Whether it takes what an app of this kind is called with.
 
     Optional arguments are a factory's: `create_app(config=None, debug=False)` could be called with
-    two. What takes any number (a decorator's) is believed, unless what it wraps takes none at all.
+    two. A callable that takes any number (a decorator's) counts as an app, unless the function it
+    wraps takes none at all.
     """
     count = _WSGI_ARGUMENTS if kind is AppKind.WSGI else _ASGI_ARGUMENTS
     takes = _takes(app)

@@ -32,9 +32,9 @@ _log = UnfailingLogger(__name__)
 class ResponseSink(Protocol):
     """The interface of a concurrency model to a response: a way out, and the time.
 
-    Whoever implements it adds to `exchange.write_ns` and `exchange.bytes_sent`, sets
-    `exchange.last_sent_ns`, and records the exchange when the `last` byte is out.
-    Both ways out raise ClientGoneError when the client left or stopped reading.
+    An implementation adds to `exchange.write_ns` and `exchange.bytes_sent`, sets
+    `exchange.last_sent_ns`, and records the exchange when the `last` byte is out. Both ways out
+    raise ClientGoneError when the client left or stopped reading.
     """
 
     def now_ns(self) -> int:
@@ -50,7 +50,7 @@ class ResponseSink(Protocol):
         """Send `head`, then `count` bytes of a file; these end the response.
 
         A sink that needs the file for longer than this call takes it (`OpenFile.moved`). One that
-        finds fewer bytes in it tells the exchange (`cut_short`).
+        finds fewer bytes in it calls `cut_short` of the exchange.
         """
 
 
@@ -115,7 +115,7 @@ class Exchange:
         self.head = head
         self.refusal = refusal
         self.body: IO[bytes] | None = None  # positioned at its start, None when there is none
-        self.route = ""  # the template of the route, when the application tells it
+        self.route = ""  # the template of the route, when the application sets it
         self.flags = flags
         self.requests_before = requests_before  # on the same connection
         self.status = 0  # until the head is given to the sink
@@ -129,7 +129,7 @@ class Exchange:
         self.is_ended = False  # the last byte was given to the sink
         self.is_recorded = False
         self.capture: ExchangeCapture | None = None  # of the few that are captured
-        self.aborted = False  # the response was broken off: only closing can tell the client
+        self.aborted = False  # the response was broken off: only closing shows the client
         # Anyone may turn it False before the head is made; the head then says so.
         self.may_keep_alive = head is not None and head.keep_alive
         self.framing: ResponseFraming | None = None  # of a response in parts, from its head on
@@ -188,7 +188,7 @@ class Exchange:
         date, now_ns = sink.date, sink.now_ns
         length = len(content)
         answer = status, phrase, tuple(headers), length, block
-        # Who asks the same is mostly answered with the same head.
+        # The same request mostly gets the same head.
         plan = None if request is None else request.notes.get(HeadPlan)
         if plan is None or plan.answer != answer:
             plan = self._plan(answer)
@@ -329,7 +329,7 @@ class Exchange:
             self.cut_short(f"the application gave {missing} bytes less than its Content-Length")
 
     def cut_short(self, reason: str) -> None:
-        """Less content than announced: only the end of the connection tells the client."""
+        """Less content than announced: only the end of the connection shows it to the client."""
         self.aborted = True
         self.flags |= RequestFlag.APP_ERROR
         _log.warning("listener %s: %s on %s %s", self.site.name, reason, self.method, self.target)

@@ -11,13 +11,13 @@ if TYPE_CHECKING:
     from servescope.wire.http1_events import RequestHead
 
 FORWARDED_KEY: Final = "servescope.forwarded"
-"""In a WSGI environ: what trusted proxies told of this request; missing without them."""
+"""In a WSGI environ: the word of trusted proxies about this request; missing without them."""
 
 _DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
 
 
 def forward(exchange: Exchange, proxies: TrustedProxies) -> None:
-    """Give an exchange the client that trusted proxies tell of; without effect for others."""
+    """Give an exchange the client that trusted proxies name; without effect for others."""
     head = exchange.head
     if head is None:
         return
@@ -38,7 +38,7 @@ def _joined(head: RequestHead, name: str) -> str:
 
 
 def tell_environ(environ: dict[str, Any], forwarded: ForwardedRequest) -> None:
-    """Put into a WSGI environ what trusted proxies tell; the header fields stay as they came."""
+    """Put the word of trusted proxies into a WSGI environ; the header fields stay as they came."""
     environ[FORWARDED_KEY] = forwarded
     if forwarded.address:
         environ["REMOTE_ADDR"] = forwarded.address

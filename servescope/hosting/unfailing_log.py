@@ -1,8 +1,8 @@
 """The log of the threads that serve: no line of it ever raises.
 
 A hosted app shares the process, and so its logging: it may add a handler or a filter that raises,
-or close the stream that a handler writes to. Who logs that an app has failed, often in an `except`
-clause of the loop that keeps a listener alive, must not fail by that.
+or close the stream that a handler writes to. The code that logs a failure of an app, often in an
+`except` clause of the loop that keeps a listener alive, must not fail by that.
 """
 
 from __future__ import annotations
@@ -39,6 +39,6 @@ class UnfailingLogger(_Adapter):
 
 def _text(msg: object, args: tuple[object, ...], failed: object, error: BaseException) -> str:
     line = str(msg) % args if args else str(msg)
-    # Of an exception at hand (`exc_info=True`) the chain of `error` tells.
+    # Of an exception at hand (`exc_info=True`) the chain of `error` is shown.
     told = traceback.format_exception(failed if isinstance(failed, BaseException) else error)
     return f"{line} (and logging raised {type(error).__name__})\n{''.join(told)}"

@@ -160,7 +160,7 @@ def _environ_key(name: bytes) -> str | None:
 def _reads_its_descriptor(file: Any) -> bool:
     """Whether reading a file gives the bytes of its descriptor.
 
-    What `gzip.open` gives, or a class of somebody's that reads otherwise, tells a `fileno` as well.
+    The files of `gzip.open`, and of any class that reads in its own way, have a `fileno` as well.
     """
     is_plain = type(file) in (FileIO, BufferedReader, BufferedRandom)
     return is_plain and type(getattr(file, "raw", file)) is FileIO
@@ -238,7 +238,7 @@ class _Response:
             raise AssertionError("the app returned without calling start_response")
 
     def _send_file(self, wrapper: FileWrapper) -> bool:
-        """Let the kernel send the rest of the file; False when it is none, or holds less than told.
+        """Let the kernel send the rest of the file; False when it is none, or is too short.
 
         The file stays the app's, which may close it before it is sent: what is sent is ours.
         """

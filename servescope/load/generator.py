@@ -2,8 +2,8 @@
 
 Standard input: one line with the `Order`, then at any time a line `stop`. Its end means that the
 parent is gone, however it died: the process ends at once. Standard output: a `Progress` object a
-line, at the start and once a second, and at last `{"result": …}` with the `Result`. What goes
-wrong is one line on standard error and exit code 1.
+line, at the start and once a second, and at last `{"result": …}` with the `Result`. A failure is
+one line on standard error and exit code 1.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def run(order: Order, control: Control) -> dict[str, Any]:
         tally.align_clock()
         say(tally.progress(now_ns, model.start_ns, model.connections).to_json())
 
-    # What is alive now stays alive: keep the collector from walking it in the middle of a run.
+    # All present objects stay alive: keep the collector from walking them in the middle of a run.
     gc.collect()
     gc.freeze()
     model.run(STDIN, on_control, on_tick)

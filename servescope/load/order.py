@@ -23,7 +23,6 @@ class Order:
     trust: Trust | None = None  # None: without TLS
 
     def to_line(self) -> bytes:
-        """One line of JSON."""
         return json.dumps(asdict(self)).encode() + b"\n"
 
     @classmethod

@@ -16,7 +16,7 @@ _NS_PER_MS: Final = 1e6
 
 
 def kernel_wait_ns(sock: Any) -> float:
-    """Nanoseconds since the newest bytes arrived; 0 where the socket does not tell (no TCP)."""
+    """Nanoseconds since the newest bytes arrived; 0 where the socket does not know (no TCP)."""
     try:
         told = sock.getsockopt(_IPPROTO_TCP, _TCP_INFO, _SIZE)
         (milliseconds,) = _LAST_DATA_RECV.unpack(told)

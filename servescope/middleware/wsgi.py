@@ -1,9 +1,9 @@
 """A recorder for WSGI apps (PEP 3333): `app = ServescopeMiddleware(app)`.
 
-What the app returns is handed on as it is where the server may look at it: a list (whose length
-becomes Content-Length) and the server's own `wsgi.file_wrapper` (which it sends with sendfile).
-Anything else is handed on in an iterable that counts blocks. Times are taken on both sides of each
-block, so that `body` is the app's own time and `write` the server's.
+The app's result is handed on as it is where the server may look at it: a list (whose length becomes
+Content-Length) and the server's own `wsgi.file_wrapper` (which it sends with sendfile). Anything
+else is handed on in an iterable that counts blocks. Times are taken on both sides of each block, so
+that `body` is the app's own time and `write` the server's.
 """
 
 from __future__ import annotations
@@ -234,7 +234,7 @@ class _Call:
         self._finish(RequestFlag.APP_ERROR)
 
     def _announced(self) -> int | None:
-        """The Content-Length that the app told."""
+        """The Content-Length that the app announced."""
         if not self.status:
             return None
         try:

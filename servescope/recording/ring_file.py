@@ -30,7 +30,7 @@ DRAFT_SUFFIX: Final = ".new"
 
 
 class RingKind(IntEnum):
-    """Whose records a ring holds."""
+    """The kind of a ring's records."""
 
     SERVER = 0
     LOAD = 1

@@ -127,7 +127,7 @@ class RingReader:
         window = self._slots[start : start + count]
         count = _run_length(window["sequence"] == expected)
         block = window[:count].copy()
-        # What the writer began to overwrite while we copied no longer bears our sequence.
+        # Slots that the writer began to overwrite while we copied no longer bear our sequence.
         return block[: _run_length(window["sequence"][:count] == expected[:count])]
 
     def _skip(self, cursor: int, now_s: float) -> int:
@@ -158,7 +158,6 @@ class RingReader:
             self._names_offset = offset
 
     def close(self) -> None:
-        """Unmap the ring."""
         del self._slots
         with suppress(BufferError):  # a caller still holds a view: the last one unmaps
             self._mapping.close()

@@ -1,4 +1,4 @@
-"""`http.route`: the route that an app tells, else a path with its variable segments folded.
+"""`http.route`: the route that an app names, else a path with its variable segments folded.
 
 A route is a label of a time series, so there may be few of them: 500 a listener (the recorder sees
 to that). A path nobody serves is `UNMATCHED`, below the mount of the app that was asked, or a
@@ -27,7 +27,7 @@ ROUTE_KEY: Final = "servescope.route"
 
 MAX_SEGMENTS: Final = 6
 _NO_ROUTE_STATUSES: Final = frozenset({404, 405})
-"""Statuses of a path that matched no route, where nothing else tells."""
+"""Statuses of a path that matched no route, where nothing else shows it."""
 
 _NO_ROUTE_CODES: Final = frozenset(str(status) for status in _NO_ROUTE_STATUSES)
 
@@ -115,14 +115,14 @@ def asgi_route(scope: Mapping[str, Any], status: int) -> str:
 
 
 def _matched_route(scope: Mapping[str, Any]) -> str:
-    """The route that a router has chosen; empty when it tells no more than the path."""
+    """The route that a router has chosen; empty when it says no more than the path."""
     endpoint = scope.get("endpoint")
     template = _template(scope.get("route"), endpoint)
     if "fastapi" in scope:
         template = _template(_effective_route(scope), endpoint) or template
     if template:
         return (_scope_mount(scope, template) if scope.get("root_path") else "") + template
-    # Else a Mount or a Host: the app below it has matched nothing, or tells of no routes.
+    # Else a Mount or a Host: the app below it has matched nothing, or shows no routes.
     if _is_handler(endpoint):
         parameters = scope.get("path_params")
         return _with_parameters(scope["path"], parameters) if parameters else ""
@@ -139,7 +139,7 @@ def _is_handler(endpoint: Any) -> bool:
 def _template(route: Any, endpoint: Any) -> str:
     """The template of a route that has led to this endpoint, else empty.
 
-    A router that does not tell of its routes leaves that of the router around it in the scope.
+    A router that does not show its routes leaves that of the router around it in the scope.
     """
     handler = getattr(route, "endpoint", None)
     if handler is None or (endpoint is not None and handler is not endpoint):

@@ -107,9 +107,9 @@ class Slots:
     def call_recorder(self, threshold: DetailThreshold) -> Callable[..., int]:
         """Make the recorder of somebody who calls an app, and knows nothing but when it did.
 
-        Its times are floats in seconds, as `time.perf_counter` tells them: they cost less to
-        subtract and to pack than whole numbers of nanoseconds do. It takes and writes its slot
-        itself: by way of `request_recorder` a request within Flask took half a microsecond more.
+        Its times are floats in seconds, as those of `time.perf_counter`: they cost less to subtract
+        and to pack than whole numbers of nanoseconds do. It takes and writes its slot itself: by
+        way of `request_recorder` a request within Flask took half a microsecond more.
         """
         numbers, make_ready = self._numbers, self._make_ready
         pack_slot = CALL_SLOT.pack_into

@@ -198,7 +198,7 @@ def count_cpus(ranges: str) -> int:
 def working_set(cgroup: Cgroup, files: CgroupFiles) -> int:
     """Bytes in use but for file pages not used of late, which are given back first.
 
-    What docker and Kubernetes show as a container's memory.
+    docker and Kubernetes show this as a container's memory.
     """
     if cgroup.version > 1:
         used, inactive = "memory.current", "inactive_file"

@@ -120,7 +120,7 @@ class MemorySampler:
 class DiskSampler:
     """DISK_IO of whole disks: no partitions, none in memory, none stacked on others.
 
-    What a volume of device mapper or an array moves is counted at the disks below it.
+    The bytes of a volume of device mapper or of an array are counted at the disks below it.
     """
 
     name = "disk"

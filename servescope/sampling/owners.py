@@ -1,4 +1,4 @@
-"""Whose socket is it: from a socket's inode to the process that has it open.
+"""The owner of a socket: from its inode to the process that has it open.
 
 The kernel keeps no such table; every descriptor of every process in /proc/PID/fd is looked at
 (proc(5)), which costs milliseconds. So this is asked on demand only, never by the sampling loop,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 READING_SHARE: Final = 0.003
 """Most of a core that each of the two readings, queues and connections, may take.
 
-What a reading cost is spread over as many seconds as that needs, and its answer stands meanwhile.
+The cost of a reading is spread over as many seconds as that needs, and its answer stands meanwhile.
 One of up to 3 ms is taken each second: that is what netlink needs for some 2,000 connections of
 ours (`benchmarks/sampling.py --connections 2000`).
 """
@@ -49,7 +49,7 @@ class SocketSampler:
     """ACCEPT_QUEUE_DEPTH, ACCEPT_QUEUE_BACKLOG and CONNECTION_COUNT of the ports in `ports()`.
 
     `ports()` gives each port with what the label `port` says of it: ports that come and go may
-    share a label, or each would leave a series behind. What bears one label is added up, as are
+    share a label, or each would leave a series behind. Ports of one label are added up, as are
     sockets that share a port (several addresses, or SO_REUSEPORT). A port that listens reports its
     established connections from the start, and any other state from when it was first seen, zeros
     included, until `ports()` leaves the port out.

@@ -78,7 +78,8 @@ class SocketTable(Protocol):
     def connection_counts(self, ports: Collection[int]) -> dict[tuple[int, TcpState], int]:
         """Connections by local port and state, for these local ports; zeros are left out.
 
-        The states are SERVER_SIDE_STATES. What waits in an accept queue counts as established.
+        The states are SERVER_SIDE_STATES. A connection that waits in an accept queue counts as
+        established.
         """
 
     def sockets_on(self, port: int) -> list[BoundSocket]:

@@ -1,4 +1,4 @@
-"""The accept queue of a listening socket, for models that are told when somebody waits in it."""
+"""The accept queue of a listening socket, for models that hear when a connection waits in it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class AcceptQueue(Generic[C]):
         return self._listening.fileno() >= 0
 
     def watch(self) -> None:
-        """Be told when somebody waits; nothing once the socket was left."""
+        """Watch for a waiting connection; nothing once the socket was left."""
         if self.watched is None and self.is_open:
             self.watched = self._listening.fileno()
             self._watch(self.watched)

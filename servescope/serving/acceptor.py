@@ -31,7 +31,7 @@ ACCEPTS_PER_TURN: Final = 64
 """Connections taken in one turn, so that a flood of new ones does not starve the open ones."""
 
 REFUSED_AT_ONCE: Final = 64
-"""Connections beyond the bound that are told so (503); any further are closed without a word."""
+"""Connections beyond the bound that get a 503; any further are closed without an answer."""
 
 TLS_REFUSED_AT_ONCE: Final = 16
 """The same behind TLS, where each costs a handshake just when there is no room."""
@@ -101,7 +101,7 @@ class Acceptor(Generic[C]):
         return self._make_connection(stream, conversation, self._context)
 
     def _client(self, peer: Any) -> tuple[str, int]:
-        """Address and port of a peer as accept(2) tells them; none of a unix socket's."""
+        """Address and port of a peer by accept(2); none of a unix socket's."""
         if self._family == socket.AF_UNIX:
             return "", 0
         address, port = peer[:2]

@@ -37,7 +37,7 @@ class AccessList:
         return judge is not None and judge(address)
 
     def change(self, deny: Iterable[str], allow: Iterable[str]) -> None:
-        """Replace both lists, from the next request on; tell those who watch."""
+        """Replace both lists, from the next request on, and call the watchers."""
         deny, allow = tuple(deny), tuple(allow)
         self._judge = _judge(deny, allow)
         self.deny, self.allow = deny, allow

@@ -1,7 +1,7 @@
 """Werkzeug's debugger around a hosted WSGI app: a traceback in the browser, with a console.
 
-Whoever knows its PIN runs any code as this user. So it is off unless asked for, and refused where
-somebody else could reach it (a listener that binds beyond loopback) or where it could not work (the
+A person who knows its PIN runs any code as this user. So it is off unless asked for, and refused
+where others could reach it (a listener that binds beyond loopback) or where it could not work (the
 frames of a traceback live in one process, and the model prefork has several).
 """
 

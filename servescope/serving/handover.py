@@ -26,8 +26,8 @@ RETIRE_S: Final = 5.0
 """How long kept connections may take to send one more request."""
 
 QUIET_S: Final = 0.6
-"""How long it must have had nothing to do: it leaves the socket a moment after it was told, workers
-tell their load every quarter of a second, and a connection accepted last has yet to send."""
+"""How long it must have had nothing to do: it leaves the socket a moment after the order, workers
+report their load every quarter of a second, and a connection accepted last has yet to send."""
 
 _STEP_S: Final = 0.02
 

@@ -90,8 +90,8 @@ class RunningListener:
         """Take a renewed certificate from its files; whether another one is in use now.
 
         For one thread, several times a second; files must lie still a moment before they are read.
-        Connections that are open keep the certificate they began with. What cannot be used is told
-        by `problem`, and the old one stays.
+        Connections that are open keep the certificate they began with. `problem` says why a pair
+        cannot be used, and the old one stays.
         """
         watch = self._certificate_watch
         return watch is not None and not self._is_stopped and watch.look(time.time())
@@ -306,7 +306,7 @@ class _SiteCaptures:
 
 
 def _proxies(options: ListenerOptions) -> TrustedProxies | None:
-    """Whose word about a client is believed; None: nobody's. Raises ListenerError."""
+    """The proxies whose word about a client is believed; None: of no peer. Raises ListenerError."""
     if not options.trusted_proxies:
         return None
     try:

@@ -28,7 +28,7 @@ _SWITCHING: Final = int(HTTPStatus.SWITCHING_PROTOCOLS)
 _MINOR: Final = (Protocol.HTTP_1_0, Protocol.HTTP_1_1)
 
 Labels = tuple[str, int, int, str]
-"""The route that the app told and the status, which the rest holds for; the request key of such a
+"""The route that the app named and the status, which the rest holds for; the request key of such a
 record, and its route."""
 
 

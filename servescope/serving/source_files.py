@@ -104,7 +104,7 @@ class SourceWatch:
                     self._stamps[path] = stamp if is_known else _UNKNOWN
 
     def changed(self) -> list[str]:
-        """Files that changed since they were told last, once all of them lie still.
+        """Files that changed since the last report, once all of them lie still.
 
         That is from one look to the next: editors and checkouts write in several steps.
         """

@@ -90,7 +90,7 @@ def _tell_failure(error: ListenerError, pipes: ParentPipes, *, with_sources: boo
 
 
 class News:
-    """Tells the parent what is new since it was told last: the load, source files of the app."""
+    """Reports changes to the parent: the load, source files of the app."""
 
     def __init__(
         self, listener: RunningListener, pipes: ParentPipes, *, with_sources: bool

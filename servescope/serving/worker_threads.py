@@ -33,7 +33,6 @@ class WorkerThreads:
         ]
 
     def start(self) -> None:
-        """Start the threads."""
         for thread in self._threads:
             thread.start()
 
@@ -54,7 +53,7 @@ class WorkerThreads:
     def stop(self, seconds: float) -> None:
         """End the threads; one that is stuck is a daemon and is left behind, with a warning.
 
-        What no thread has begun is done by the caller, so that it does not wait for a stuck one.
+        The caller does the work that no thread has begun, so that it does not wait for a stuck one.
         """
         with suppress(Empty):
             while True:

@@ -34,7 +34,7 @@ class StreamSocket(Protocol):
 class _ParentsSocket:
     """Stands for a connection's socket in a child that the app forked.
 
-    Whoever uses it has come back from the app into a server that is not there: the child ends.
+    Its use means that the app has returned into a server that is not there: the child ends.
     """
 
     def fileno(self) -> NoReturn:

@@ -51,7 +51,7 @@ class TlsStream:
         self.owed += self.channel.take_output()
 
     def decrypt(self, data: bytes) -> bytes:
-        """Take ciphertext; plaintext it completes. What TLS has to say to it is owed.
+        """Take ciphertext; plaintext it completes. The answer of TLS to it is owed.
 
         Raises ssl.SSLError; the alert is owed then.
         """
@@ -100,7 +100,7 @@ class TlsSocket:
     """`sock` with TLS on top; used by one thread at a time, except for `shutdown(SHUT_RDWR)`.
 
     `on_plain_http` is called when the client speaks HTTP without TLS; from then on the bytes that
-    are sent are plain as well, and reading tells of the end.
+    are sent are plain as well, and reading shows the end.
     """
 
     __slots__ = ("_claimed", "_has_begun", "_is_encrypted", "_on_plain_http", "_sock", "_stream")
@@ -116,7 +116,6 @@ class TlsSocket:
         self._claimed = b""  # plaintext that is owed, as long as its sender does not know that
 
     def fileno(self) -> int:
-        """Its descriptor."""
         return self._sock.fileno()
 
     def recvmsg(

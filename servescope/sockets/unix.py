@@ -23,7 +23,7 @@ MAX_PATH_BYTES: Final = 107
 
 @dataclass(frozen=True, slots=True)
 class SocketFile:
-    """The file of a bound socket; by its inode it is told from one that took its place."""
+    """The file of a bound socket; its inode distinguishes it from one that took its place."""
 
     path: Path
     device: int

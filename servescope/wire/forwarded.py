@@ -70,9 +70,9 @@ class ForwardedRequest:
 
 
 class TrustedProxies:
-    """Whose word about a request's client is believed, and in which header fields.
+    """The proxies whose word about a request's client is believed, and in which header fields.
 
-    `entries` are addresses, networks, and UNIX for whoever connects to a unix socket. `fields` are
+    `entries` are addresses, networks, and UNIX for all clients of a unix socket. `fields` are
     lower-case names: either FORWARDED or some of X_FORWARDED. Raises ValueError for anything else,
     and for a network of every address, which would believe each client. Any thread may ask.
     """
@@ -127,7 +127,7 @@ class TrustedProxies:
         return found
 
     def _read_elements(self, value: str) -> ForwardedRequest:
-        """The same walk over the elements of Forwarded, each of which tells of one hop."""
+        """The same walk over the elements of Forwarded, each of which describes one hop."""
         address, port, pairs = "", 0, {}
         for element in reversed(value.split(",")):
             pairs = read_pairs(element)

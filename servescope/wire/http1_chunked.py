@@ -101,7 +101,7 @@ class ChunkedDecoder:
         self._content += self._left
         if self._content > self._limits.max_body:
             raise Rule.BODY_SIZE.error()
-        # What is written beyond the shortest way to say the size counts as overhead.
+        # All bytes beyond the shortest spelling of the size count as overhead.
         self._overhead += after - start - len(b"%x\r\n" % self._left)
         if self._overhead > MAX_OVERHEAD:
             raise Rule.CHUNK_OVERHEAD.error()

@@ -141,7 +141,7 @@ class ClientConnection:
         """Break the reference cycle with the parser, so that memory is freed at once."""
         del self._feed, self._parser
 
-    # What httptools calls, by the names it looks for.
+    # The callbacks of httptools, by the names it looks for.
 
     def on_message_begin(self) -> None:
         """A message starts; after the one that was awaited, it is excess."""

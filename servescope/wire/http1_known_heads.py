@@ -1,8 +1,8 @@
 """Request heads that came before: a client on a kept connection sends the same bytes again.
 
-What a head means depends on nothing but its bytes and the limits, so a head that was judged once
-is not judged again while it is remembered. Two levels: whole heads, for the same request once
-more; and the field lines behind the request line, for the same client asking for something else.
+The meaning of a head depends on its bytes and the limits alone, so a head that was judged once is
+not judged again while it is remembered. Two levels: whole heads, for the same request once more;
+and the field lines behind the request line, for the same client asking for something else.
 """
 
 from __future__ import annotations

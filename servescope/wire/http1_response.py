@@ -164,7 +164,6 @@ class HeadPlan:
         return head
 
     def head(self, date: bytes, keep_alive: bool) -> bytes:
-        """The whole head."""
         parts = [self.lines]
         if not keep_alive:
             parts.append(b"Connection: close\r\n")

@@ -1,7 +1,7 @@
-"""The rules above llhttp, all in one room: each breach is a ProtocolError with its status.
+"""The rules above llhttp: each breach is a ProtocolError with its status.
 
-llhttp, strict, judges field names, field values, line ends and folding. What it lets pass, or what
-needs a status of its own, is judged here. `RULES` lists every refusal; the tests read it.
+llhttp, strict, judges field names, field values, line ends and folding. This module judges the
+rest, and all that needs a status of its own. `RULES` lists every refusal; the tests read it.
 """
 
 from __future__ import annotations

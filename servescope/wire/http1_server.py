@@ -151,7 +151,7 @@ class Http1Server:
 
     @property
     def rest_bytes(self) -> int | None:
-        """Bytes still to be read of the body at hand; None when only its end will tell."""
+        """Bytes still to be read of the body at hand; None when only its end shows."""
         if self.state is State.BODY:
             return self._left if self._chunked is None else None
         return None if self.state is State.CLOSED else 0
@@ -336,9 +336,9 @@ class Http1Server:
     def _parse_headers(self, head: bytes) -> list[tuple[bytes, bytes]]:
         """Let llhttp judge a whole head; raises ProtocolError when it refuses it.
 
-        A parser that saw a message to its end is ready for the next one; any other is replaced.
-        What a used one refuses is shown to a fresh one: llhttp takes Proxy-Connection for
-        Connection, and reads nothing after a `close` in it.
+        A parser that saw a message to its end is ready for the next one; any other is replaced. A
+        head that a used one refuses is parsed again by a fresh one: llhttp takes Proxy-Connection
+        for Connection, and reads nothing after a `close` in it.
         """
         collector, parser = self._collector, self._parser
         headers: list[tuple[bytes, bytes]] = []

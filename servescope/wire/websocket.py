@@ -79,7 +79,7 @@ class PongReceived:
 
 @dataclass(frozen=True, slots=True)
 class CloseReceived:
-    """The peer's Close; 1005 when it told no code. The last event."""
+    """The peer's Close; 1005 when it had no code. The last event."""
 
     code: int
     reason: str
@@ -229,8 +229,8 @@ class _BoundedDeflate(PerMessageDeflate):
 class WebSocketServer:
     """One open WebSocket. Feed it with `receive_data`, then take `next_event` until it is None.
 
-    What it has to answer by itself waits in `take_replies`. A message of more than `max_message`
-    bytes fails the connection with 1009.
+    Its own answers (Pong, Close) wait in `take_replies`. A message of more than `max_message` bytes
+    fails the connection with 1009.
     """
 
     __slots__ = ("_connection", "_events", "_is_text", "_parts", "_replies", "state")

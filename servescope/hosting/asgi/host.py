@@ -1,11 +1,12 @@
 """Hosting an ASGI 3 application: scopes, and the seam to the model.
 
-Theory of operation. A call of the app is a coroutine, and a sans-IO floor has no event loop: the
-model drives it. What it drives is an `HttpCall`, a `WebSocketCall` or a `Lifespan`, each with a
-`scope`, a `receive` and a `send` for the app and a `finish` for the driver. To wait, a call awaits
-what the model's `Channel` makes; to send, it uses the channel as the ResponseSink it is. `send` is
-a plain function that hands out the shared `DONE` unless the app must wait for a slow client: so a
-response costs no coroutine. What an app may send when is a table in the module of each call.
+Theory of operation. A call of the app is a coroutine, and a sans-IO layer has no event loop: the
+model drives it, as an `HttpCall`, a `WebSocketCall` or a `Lifespan`, each with a `scope`, a
+`receive` and a `send` for the app and a `finish` for the driver. To wait, a call awaits what the
+model's `Channel` makes; to send, it uses the channel as the ResponseSink it is. `send` is a plain
+function that hands out the shared `DONE` unless the app must wait for a slow client: so a response
+costs no coroutine. A table in the module of each call says which messages an app may send in which
+state.
 """
 
 from __future__ import annotations
@@ -213,7 +214,7 @@ class AsgiHost:
 def _scope_template(head: RequestHead, site: Site) -> Scope:
     """The part of a scope that is the same whenever this head comes, and does not change.
 
-    What is each request's own has its place already: a dict that grows is copied once more.
+    The keys of each request's own values are there already: a dict that grows is copied once more.
     """
     path, _, query = head.target.partition("?")
     return {

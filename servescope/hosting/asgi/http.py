@@ -51,7 +51,7 @@ _GONE: Final = "the client has closed the connection"
 
 
 def route_of(scope: Scope, status: int) -> str:
-    """The route that an app tells; empty, so that the folded target stands in, where that raises.
+    """The route that an app names; empty, so that the folded target stands in, where that raises.
 
     The app may have put anything into its scope, or have emptied it.
     """
@@ -140,7 +140,7 @@ class HttpCall:
         self._status: int
         self._headers: RawHeaders
 
-    # What the model tells.
+    # Called by the model.
 
     @property
     def wants_data(self) -> bool:
@@ -193,13 +193,13 @@ class HttpCall:
         inbox.is_gone = True
         inbox.waiters.wake()
 
-    # What the app calls.
+    # Called by the app.
 
     async def receive(self) -> Message:
         """The next `http.request`; `http.disconnect` after the response, or without a client."""
         inbox = self._opened_inbox()
         while True:
-            # What a client has sent is worth having as long as all of it came.
+            # The content of a client that has gone is of use only when it is complete.
             has_rest = inbox.has_news and (inbox.is_complete or not inbox.is_gone)
             if self.state in _OVER or (inbox.is_gone and not has_rest):
                 inbox.is_aware = True

@@ -71,9 +71,9 @@ WEBSOCKET_SENDS: Final = {
 class WebSocketCall:
     """The app's side of one WebSocket.
 
-    The request is recorded when the handshake is answered: with status 101 it tells how long the
-    app took to accept, and the life of the socket, which may be hours, spoils no percentile. What
-    goes over it afterwards counts in the host's `traffic`.
+    The request is recorded when the handshake is answered: with status 101 its duration is the time
+    that the app took to accept, and the life of the socket, which may be hours, spoils no
+    percentile. Messages count in the host's `traffic`.
     """
 
     __slots__ = (
@@ -121,7 +121,7 @@ class WebSocketCall:
         self._awaits_pong = False
         self._waiters = Waiters(channel.make_waiter)
 
-    # What the model tells and asks.
+    # Called by the model.
 
     @property
     def is_over(self) -> bool:
@@ -231,7 +231,7 @@ class WebSocketCall:
         self._traffic.bytes_sent += len(data)
         self._channel.send_frames(data)
 
-    # What the app calls.
+    # Called by the app.
 
     async def receive(self) -> Message:
         """`websocket.connect`, then each message, then `websocket.disconnect`."""

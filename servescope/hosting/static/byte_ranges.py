@@ -119,7 +119,8 @@ class MultipartRanges:
     def blocks(self, descriptor: int) -> Iterator[bytes]:
         """The body in blocks of at most `READ_BYTES`.
 
-        Ends early when the file has become shorter: the announced length then tells the client.
+        Ends early when the file has become shorter: the announced length then shows it to the
+        client.
         """
         for head, each in self._parts:
             yield head

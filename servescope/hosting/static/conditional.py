@@ -30,7 +30,7 @@ class Validators:
 
     @property
     def etag(self) -> str:
-        """A strong entity tag: it changes with every change the file system can tell."""
+        """A strong entity tag: it changes with every change that the file system shows."""
         version = f"{self.mtime_ns:x}-{self.size:x}"
         return f'"{version}-{self.coding}"' if self.coding else f'"{version}"'
 
@@ -41,7 +41,6 @@ class Validators:
 
     @property
     def last_modified(self) -> str:
-        """The Last-Modified field."""
         return http_date(self.mtime_s)
 
 

@@ -1,4 +1,4 @@
-"""Small files in memory, never older than the file system: each use compares what stat(2) tells.
+"""Small files in memory, never older than the file system: each use compares their stat(2).
 
 Guarantee: a change of content, a replaced or a removed file shows at the next request. Device,
 inode, size, modification and change time together tell a version, but for changes within one tick

@@ -3,8 +3,8 @@
     client - - [21/Nov/2026:05:30:01 +0000] "GET / HTTP/1.1" 200 512 "referer" "user agent"
 
 The time is that of the last byte sent, in the local zone; the bytes are those of the response
-without its head. What is not known, or nothing, is `-`. What comes from the client cannot end a
-field or a line: a quote, a backslash, and everything that is no printable ASCII is escaped.
+without its head. An unknown or empty value is `-`. Bytes from the client cannot end a field or a
+line: a quote, a backslash, and everything that is no printable ASCII is escaped.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _escape(found: re.Match[str]) -> str:
 
 
 def moment(epoch_s: int) -> str:
-    """A second as the log tells it, with the local zone's offset then."""
+    """A second as the log writes it, with the local zone's offset then."""
     local = time.localtime(epoch_s)
     sign = "-" if local.tm_gmtoff < 0 else "+"
     hours, minutes = divmod(abs(local.tm_gmtoff) // _SECONDS_PER_MINUTE, 60)

@@ -55,7 +55,6 @@ class AccessLog:
         )
 
     def start(self) -> None:
-        """Start the writer."""
         self._thread.start()
 
     def add(self, exchange: Exchange, end_ns: int) -> None:

@@ -1,9 +1,9 @@
 """A file that grows by whole lines up to a bound, then makes room; several processes may write it.
 
-Each process appends with O_APPEND (open(2): the offset and the write are one step). Whoever finds
-the file full takes its `flock`, looks again, and moves `name` to `name.1`, `name.1` to `name.2` and
-so on; the others see at their next write that the name leads to another file, and follow. What they
-wrote in between is in `name.1`.
+Each process appends with O_APPEND (open(2): the offset and the write are one step). A process that
+finds the file full takes its `flock`, looks again, and moves `name` to `name.1`, `name.1` to
+`name.2` and so on; the others see at their next write that the name leads to another file, and
+follow. Lines that they wrote in between are in `name.1`.
 """
 
 from __future__ import annotations
@@ -53,7 +53,6 @@ class RotatingFile:
                 self._is_torn = lines[written - 1 : written] != _NEW_LINE
 
     def close(self) -> None:
-        """Close the file."""
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

@@ -1,14 +1,14 @@
 """The model `sequential`: one connection at a time, the loop of a first server in a textbook.
 
-Whoever connects meanwhile waits in the accept queue, and a slow client holds up all the others:
-this model shows what the others are for.
+Clients that connect meanwhile wait in the accept queue, and a slow client holds up all the others:
+this model shows the purpose of the other models.
 
 A kept connection gives way when somebody else waits; without that a browser, which opens several,
 would lock itself out. Whether somebody does is asked right before the head of each response, which
-then announces `Connection: close`: a client that was told sends nothing more that could be lost
-(RFC 9112 section 9.6). What it has pipelined by then is still answered. Only a client that was told
-that the connection stays, before anybody came, can lose it unannounced: when it has been idle for
-`GIVE_WAY_NS`, as it can after the listener's idle limit (section 9.5).
+then announces `Connection: close`: a client that has read this sends nothing more that could be
+lost (RFC 9112 section 9.6). Requests that it has pipelined by then are still answered. Only a
+client that was told that the connection stays, before anybody came, can lose it unannounced: when
+it has been idle for `GIVE_WAY_NS`, as it can after the listener's idle limit (section 9.5).
 """
 
 from __future__ import annotations

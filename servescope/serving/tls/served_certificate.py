@@ -1,9 +1,9 @@
 """The certificate a listener shows, and how a renewed one takes its place while it serves.
 
-Theory of operation. Whoever accepts takes the context of the moment; a renewed pair is a new
-context, put in the old one's place at one stroke. Connections keep the one they began with. A pair
-that cannot be used changes nothing. Files are compared by what stat(2) tells, several times a
-second, and read when they have come to rest: a renewal replaces two of them, one after the other.
+Theory of operation. Each accept takes the current context; a renewed pair is a new context, put in
+the old one's place at one stroke. Connections keep the one they began with. A pair that cannot be
+used changes nothing. Files are compared by their stat(2), several times a second, and read when
+they have come to rest: a renewal replaces two of them, one after the other.
 """
 
 from __future__ import annotations

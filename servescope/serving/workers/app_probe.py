@@ -1,7 +1,7 @@
-"""Which kind an app is, found out in a process of its own.
+"""The kind of an app, found out in a process of its own.
 
-Who watches over processes that import an app anew, again and again, must not import it itself: it
-would run the app's code beside them, and hold on to the first version of it.
+The process that watches over others that import an app anew must not import it itself: it would run
+the app's code beside them, and keep the first version of it.
 """
 
 from __future__ import annotations

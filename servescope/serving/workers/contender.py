@@ -1,8 +1,8 @@
 """A listener in a process of its own, for as long as it is compared with others.
 
 The socket is bound here and inherited, as the workers of `prefork` inherit theirs; so its accept
-queue can be watched from outside at no cost to the server. What a model costs is then what its
-process costs, and no model shares an interpreter with the dashboard. The process ends when this one
+queue can be watched from outside at no cost to the server. The cost of a model is then the cost of
+its process, and no model shares an interpreter with the dashboard. The process ends when this one
 does, `kill -9` included: see `worker`.
 """
 

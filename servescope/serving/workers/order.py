@@ -15,9 +15,9 @@ from servescope.serving.tls.certificates import Pair
 class WorkerOrder:
     """An order to serve; `descriptor` is the inherited listening socket, `path` a `sys.path`.
 
-    The certificate comes as it was read by the parent, so that a process that replaces another
-    one shows the same, whatever the files hold by then. `is_alone` tells that no other process
-    serves the socket.
+    The certificate comes as it was read by the parent, so that a process that replaces another one
+    shows the same, whatever the files hold by then. `is_alone` says that no other process serves
+    the socket.
     """
 
     spec: ListenerSpec
@@ -29,12 +29,11 @@ class WorkerOrder:
     captures: CaptureOrder | None = None  # by which requests are captured from the start
 
     def to_line(self) -> bytes:
-        """The order as a line."""
         return json.dumps(asdict(self)).encode() + b"\n"
 
     @classmethod
     def from_line(cls, line: bytes) -> WorkerOrder:
-        """The order a line tells; raises ValueError, KeyError or TypeError when it tells none."""
+        """The order in a line; raises ValueError, KeyError or TypeError when there is none."""
         values: dict[str, Any] = json.loads(line)
         spec = values["spec"]
         spec["options"] = ListenerOptions.from_json(spec["options"])

@@ -25,7 +25,7 @@ class WorkerReport:
 
     @classmethod
     def from_line(cls, line: bytes) -> WorkerReport:
-        """The report a line tells; raises ValueError, KeyError or TypeError when it tells none."""
+        """The report in a line; raises ValueError, KeyError or TypeError when there is none."""
         values: dict[str, Any] = json.loads(line)
         load = values.get("load")
         if load is not None:

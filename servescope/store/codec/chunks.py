@@ -108,7 +108,6 @@ def _cuts(ids: NDArray[np.uint32]) -> Iterator[tuple[int, int, int]]:
 
 
 def encode(chunk: Matrix | Buckets) -> bytes:
-    """Seal a chunk."""
     return encode_buckets(chunk) if isinstance(chunk, Buckets) else encode_matrix(chunk)
 
 

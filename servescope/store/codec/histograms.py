@@ -80,7 +80,6 @@ def buckets_of(
 
 
 def encode_buckets(buckets: Buckets) -> bytes:
-    """Seal buckets."""
     counts = buckets.counts.reshape(len(buckets.counts), buckets.ids.size * ROWS)
     needed = np.searchsorted(_LARGEST, counts.max(axis=1, initial=0)).astype(np.uint8)
     parts = [

@@ -282,7 +282,6 @@ def _joined(arrays: list[NDArray[np.uint8]], axis: int) -> NDArray[np.uint8]:
 
 
 def encode_matrix(matrix: Matrix) -> bytes:
-    """Seal a matrix."""
     values = np.ascontiguousarray(matrix.values, "<f8")
     exponents, integers, there = _as_integers(values)
     zigzag = np.diff(integers, axis=1)

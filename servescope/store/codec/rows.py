@@ -205,7 +205,6 @@ def histograms_from(ids: NDArray[np.uint32], deltas: Sequence[HistogramDelta]) -
 
 
 def encode_histograms(histograms: Histograms) -> bytes:
-    """Seal histograms."""
     counts = histograms.counts
     width = width_of(int(counts.max(initial=0)))
     return seal(

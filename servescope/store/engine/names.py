@@ -64,7 +64,6 @@ def engine_name(metric: str, tier: int = FINE) -> str:
 
 @cache
 def engine_label(name: str) -> str:
-    """The name of a label."""
     return _OUTSIDE.sub("_", name)
 
 

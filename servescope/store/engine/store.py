@@ -63,7 +63,6 @@ class FarView(EngineView):
         return self._fleet.hosts()
 
     def close(self) -> None:
-        """Close the connections."""
         self._engine.close()
 
 

@@ -164,7 +164,7 @@ class AsgiHandler:
     def _advance(self) -> None:
         self._connection.carry_out(self._next_need())
 
-    # What the app's calls need (see Channel).
+    # The Channel of the app's calls.
 
     def send(self, data: bytes, *, last: bool) -> None:
         """Send a part of the response, or keep it."""

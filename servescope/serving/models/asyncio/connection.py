@@ -126,13 +126,13 @@ class LoopConnection(Connection):
         self._request_handler = owner.request_handler(self)
 
     def enter(self, phase: Phase, handler: Handler | None = None) -> None:
-        """Change the phase, and with it who is told. Raises RuntimeError (see `TRANSITIONS`)."""
+        """Change the phase, and with it the handler. Raises RuntimeError (see `TRANSITIONS`)."""
         if phase not in TRANSITIONS[self.phase]:
             raise RuntimeError(f"a connection may not go from {self.phase!r} to {phase!r}")
         self.phase = phase
         self.handler = handler
 
-    # What the loop reports.
+    # Called by the loop.
 
     def on_readable(self) -> None:
         """Read once, and do what follows from it; a fault costs this connection only."""
@@ -177,7 +177,7 @@ class LoopConnection(Connection):
         self.output.disown()
         super().disown()
 
-    # What comes next.
+    # The next step.
 
     def carry_out(self, need: Need | None) -> None:
         """Do what the conversation needs, and go on as long as that needs no waiting."""
@@ -215,7 +215,7 @@ class LoopConnection(Connection):
         """Answer the refusal that the conversation was given."""
         self.carry_out(Need.RUN)
 
-    # What the owner asks and tells.
+    # Called by the owner.
 
     @property
     def is_busy(self) -> bool:

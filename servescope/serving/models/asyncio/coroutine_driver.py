@@ -36,7 +36,7 @@ _leave_task: Callable[[Any, Any], None] = asyncio_tasks._leave_task  # noqa: SLF
 
 
 class Driven(Protocol):
-    """Whose coroutine is driven."""
+    """The owner of a driven coroutine."""
 
     def finish(self, error: BaseException | None) -> None:
         """The coroutine has returned, or raised, while `drive` ran it. Raises nothing."""
@@ -152,7 +152,7 @@ def _cancel(yielded: Any) -> bool:
 async def _finished(
     running: Awaitable[None], call: Driven, loop: asyncio.AbstractEventLoop
 ) -> None:
-    """Run on to the end, and tell the call. A task that raised SystemExit would end its loop."""
+    """Run to the end and report it. A task that raised SystemExit would end its loop."""
     try:
         await running
     except BaseException as error:
@@ -177,7 +177,7 @@ class CoroutineDriver:
         """In a child that an app forked: its next wait ends it."""
 
     def drive(self, coroutine: AppCoroutine, call: Driven) -> None:
-        """Run the coroutine until it waits or ends; the call is told when it ends."""
+        """Run the coroutine until it waits or ends; its end is reported to the call."""
         spare = self._spare
         parked, task = spare.parked, spare.task
         if parked is None:

@@ -371,7 +371,7 @@ class AsyncioLoop:
         self._cancel_the_unaware(now)
 
     def _look_for_clients_that_left(self) -> None:
-        """Ask the kernel for those that the loop does not tell of."""
+        """Ask the kernel for those that the loop does not report."""
         unread = {each.descriptor: each for each in self._connections if each.is_unread}
         if not unread:
             return

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from servescope.sockets.stream import StreamSocket
 
 HIGH_WATER: Final = 65_536
-"""Bytes unsent beyond which an app is told to wait."""
+"""Bytes unsent beyond which an app has to wait."""
 
 LOW_WATER: Final = 16_384
 """Bytes unsent from which on it goes on."""

@@ -50,7 +50,7 @@ class WebSocketSession:
         patience_ns = CLOSE_NS if self._call.is_closing else PING_NS
         self._connection.deadline_ns = now_ns() + patience_ns
 
-    # What the call needs (see Channel).
+    # The Channel of the call.
 
     def send_frames(self, data: bytes) -> None:
         """Send frames. Raises ClientGoneError."""

@@ -1,17 +1,17 @@
-"""The model `thread_pool`: N threads answer, and whoever leads them reads.
+"""The model `thread_pool`: N threads answer, and their leader reads.
 
 Theory of operation. The leader accepts, reads heads and bodies, and parks every connection that
 waits for its client: idle, half a request, a response the client is slow to read, a last reading
 before the close. So a slow client holds no thread. A complete request is answered by the leader
 itself when it is likely to be quick (`handoff`), else by another thread; should it block all the
-same, another thread leads on meanwhile (`leader_followers`). Whoever answers a client that has sent
-requests ahead goes on with them, and gives way after some: the leader to what is ready, a worker to
-what is queued. A hand-over between threads costs more than most requests.
+same, another thread leads on meanwhile (`leader_followers`). A thread that answers a client with
+pipelined requests goes on with them, and gives way after some: the leader to ready connections, a
+worker to queued requests. A hand-over between threads costs more than most requests.
 
-A connection has one owner at a time: the leader while `is_parked`, else whoever took it. The leader
-leaves its connections armed (epoll(7), level-triggered), which costs no system call a request; what
-it gives to another thread it disarms first. A worker arms for one event (EPOLLONESHOT) when it
-parks, and touches the connection no more.
+A connection has one owner at a time: the leader while `is_parked`, else the thread that took it.
+The leader leaves its connections armed (epoll(7), level-triggered), which costs no system call a
+request; it disarms a connection before it gives it to another thread. A worker arms for one event
+(EPOLLONESHOT) when it parks, and touches the connection no more.
 """
 
 from __future__ import annotations

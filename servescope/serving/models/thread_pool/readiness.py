@@ -1,9 +1,9 @@
 """Which connections can be read or written: epoll(7), with as few system calls as will do.
 
-A connection of the leader stays armed level-triggered from request to request. What another thread
-owns is disarmed, and armed for one event (EPOLLONESHOT) when that thread gives it back. Giving back
-is one step: were the leader to close the connection in the middle, at a deadline, the thread would
-arm whatever has got the descriptor's number since.
+A connection of the leader stays armed level-triggered from request to request. A connection of
+another thread is disarmed, and armed for one event (EPOLLONESHOT) when that thread gives it back.
+Giving back is one step: were the leader to close the connection in the middle, at a deadline, the
+thread would arm another file that has got the descriptor's number since.
 """
 
 from __future__ import annotations
