@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 import sys
-import threading
 import urllib.request
 from contextlib import closing
 from dataclasses import replace
@@ -69,11 +68,13 @@ class ReconcilerHarness:
 
     def settle(self, name="wsgi"):
         """Reconcile to the end; the listener's status then."""
-        self.listeners.reconcile(self.overrides)
-        for thread in threading.enumerate():
-            if thread.name.endswith("-change"):
-                thread.join(30)
-        self.listeners.reconcile(self.overrides)
+        for _ in range(2):
+            # By the threads themselves: `threading.enumerate` leaves one out a moment before it is
+            # dead, and a reconciliation meanwhile passes its listener over.
+            for hosted in self.listeners._hosted:
+                if hosted.change is not None:
+                    hosted.change.join(30)
+            self.listeners.reconcile(self.overrides)
         return self.status(name)
 
     def status(self, name="wsgi"):
