@@ -193,7 +193,11 @@ class CoroutineDriver:
             self._spare = _Carrier(loop)
             raise
         finally:
-            _leave_task(loop, task)
+            try:
+                _leave_task(loop, task)
+            except RuntimeError:  # from Python 3.14 on a forked child has no current task any more
+                if not self.is_left_to_parent:
+                    raise
         error = None
         if outcome is not _OVER:
             if not isinstance(outcome, _Failure):
