@@ -12,6 +12,7 @@ from marked_sections import write_or_check
 
 from servescope.findings import Severity, findings
 from servescope.findings.thresholds import THRESHOLDS
+from tests.browser.situations import BY_PROCESS, SITUATIONS
 from tests.findings.cases import CASES, GROUPS
 
 PAGE: Final = Path(__file__).parent.parent / "docs" / "findings.md"
@@ -46,6 +47,22 @@ def cases() -> str:
     return "\n".join(f"**{title}**: {'; '.join(group)}.\n" for title, group in GROUPS.items())
 
 
+def situations() -> str:
+    """A row for each situation: on which page it is read, and which findings must stand there."""
+    rows = ["| situation | read on | says |", "| --- | --- | --- |"]
+    for one in SITUATIONS:
+        codes = dict.fromkeys(code for said in one.says.values() for code in said)
+        said = ", ".join(f"`{code}`" for code in codes) or "nothing of it"
+        rows.append(f"| {one.name} | {', '.join(one.says)} | {said} |")
+    rows += [f"| {name} | {pages} | {said} |" for name, (pages, said) in BY_PROCESS.items()]
+    return "\n".join(rows) + "\n"
+
+
 if __name__ == "__main__":
-    sections = {"thresholds": thresholds(), "findings": codes(), "cases": cases()}
+    sections = {
+        "thresholds": thresholds(),
+        "findings": codes(),
+        "cases": cases(),
+        "situations": situations(),
+    }
     raise SystemExit(write_or_check(PAGE, sections))

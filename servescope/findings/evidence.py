@@ -108,6 +108,13 @@ class RunEvidence:
             return None
         return self.answered_in_schedule / self.schedule_s
 
+    @property
+    def generator_lateness(self) -> float | None:
+        """By how much it took 1 in 100 requests up late, as a share of the schedule."""
+        if self.lag_p99_s is None or not self.schedule_s:
+            return None
+        return self.lag_p99_s / self.schedule_s
+
     def is_censored(self, latency_s: float | None) -> bool:
         """Whether a latency is a lower bound, since a request that timed out may stand for it."""
         limit = self.censored_from_s

@@ -75,8 +75,11 @@ def judge_run(run: RunEvidence) -> Iterator[Finding]:
 
 
 def is_limited_by_generator(run: RunEvidence) -> bool:
-    """Whether the generator's own core was the bottleneck; then the server is not judged."""
-    return severity(thresholds.GENERATOR_CPU, run.generator_cpu_ratio) is Severity.BAD
+    """Whether the generator could not send by its schedule; then the server is not judged."""
+    return Severity.BAD in {
+        severity(thresholds.GENERATOR_CPU, run.generator_cpu_ratio),
+        severity(thresholds.GENERATOR_LATENESS, run.generator_lateness),
+    }
 
 
 def fell_behind(run: RunEvidence) -> bool:
@@ -109,12 +112,19 @@ def _generator(run: RunEvidence) -> Iterator[Finding]:
     )
     share = units.text(run.generator_cpu_ratio, "1")
     if is_limited_by_generator(run):
+        is_full = severity(thresholds.GENERATOR_CPU, run.generator_cpu_ratio) is Severity.BAD
+        cause = (
+            f"The load generator used {share} of its core"
+            if is_full
+            else f"The load generator sent 1 in 100 requests {units.text(run.lag_p99_s, 's')} late "
+            f"or more, in a schedule of {units.text(run.schedule_s, 's')}"
+        )
         yield _finding(
             run,
             Severity.UNKNOWN,
             "generator-limited",
-            f"The load generator used {share} of its core: this run measured the generator, and "
-            f"says nothing about what {run.target} can carry.",
+            f"{cause}: this run measured the generator, and says nothing about what {run.target} "
+            "can carry.",
             *figures,
         )
     elif severity(thresholds.GENERATOR_CPU, run.generator_cpu_ratio) is Severity.WARN:

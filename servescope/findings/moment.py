@@ -8,7 +8,7 @@ from servescope.figures import units
 from servescope.findings import thresholds
 from servescope.findings.finding import Figure, Finding, Severity
 from servescope.findings.thresholds import severity
-from servescope.records.listeners import ListenerState
+from servescope.records.listeners import ConcurrencyModel, ListenerState
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,13 +157,15 @@ def request_threads(evidence: Evidence) -> Iterator[Finding]:
                     Severity.WARN,
                     "threads-busy",
                     f"listener {one.name}",
-                    f"{told}; no request waits for one yet.",
+                    f"{told}; {_who_waits(one)}.",
                     tuple(figures),
                     "/ports",
                 )
             continue
         figures.append(Figure("queued requests", queued))
         told += f", and {_count(queued, 'request')} {'waits' if queued == 1 else 'wait'} for one"
+        if one.model == ConcurrencyModel.PREFORK:  # a connection stays with the process that has it
+            told += f" in {'its' if queued == 1 else 'their'} own process"
         rate = one.requests / evidence.window_s
         if not rate:
             state = Severity.BAD
@@ -182,6 +184,14 @@ def request_threads(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             state, "threads-exhausted", f"listener {one.name}", told, tuple(figures), "/ports"
         )
+
+
+def _who_waits(one: ListenerEvidence) -> str:
+    """Of a listener whose own queue is empty: requests may come behind those still unaccepted."""
+    depth = round(one.accept_queue_depth or 0)
+    if not depth:
+        return "no request waits for one yet"
+    return f"{_count(depth, 'connection')} {'waits' if depth == 1 else 'wait'} to be accepted"
 
 
 def accept_queues(evidence: Evidence) -> Iterator[Finding]:

@@ -53,6 +53,7 @@ MEMORY: Final = "memory"
 DATA_AGE: Final = "age of the data"
 FAILED_REQUESTS: Final = "failed requests"
 GENERATOR_CPU: Final = "CPU of the load generator"
+GENERATOR_LATENESS: Final = "lateness of the load generator"
 
 THRESHOLDS: Final[dict[str, Threshold]] = {
     LATENCY: Threshold(
@@ -133,6 +134,14 @@ THRESHOLDS: Final[dict[str, Threshold]] = {
         "1",
         "The generator runs on one core. When it is nearly full, sends come late for lack of CPU "
         "and the run measures the generator.",
+    ),
+    GENERATOR_LATENESS: Threshold(
+        0.05,
+        0.05,
+        "1",
+        "By how much it sent 1 in 100 requests late, as a share of the schedule. No answer comes "
+        "before its request is sent: from here on the generator alone makes a listener seem to "
+        "fall behind, for instance where other programs take its CPU time.",
     ),
 }
 """By the name that docs/findings.md lists; a test compares them."""

@@ -172,6 +172,22 @@ MOMENTS: Final = {
             )
         },
     ),
+    "all threads busy, and connections wait to be accepted": Case(
+        moment(replace(SERVING, busy_threads=8.0, accept_queue_depth=3.0, accept_backlog=128.0)),
+        {"threads-busy": ("warn", "8 of 8 request threads are busy; 3 connections wait to be")},
+    ),
+    "requests wait in one process though another has threads to spare": Case(
+        moment(replace(SERVING, model="prefork", busy_threads=4.0, queued_requests=100.0)),
+        {
+            "threads-exhausted": (
+                "warn",
+                (
+                    "4 of 8 request threads are busy, and 100 requests wait for one in their own "
+                    "process; at"
+                ),
+            )
+        },
+    ),
     "the one thread of a sequential listener is busy, one waits": Case(
         moment(
             replace(
@@ -594,6 +610,24 @@ RUNS: Final = {
             "requests-failed": ("bad", "88 %"),
             "fell-behind": ("bad", "24 req/s"),
             "waited-to-be-sent": ("warn", "p99 is at least 10.1 s"),
+        },
+    ),
+    "the generator got too little CPU time to keep its schedule": Case(
+        run(
+            answered_in_schedule=4_000,
+            p99_s=4.2,
+            lag_p99_s=4.1,
+            lag_max_s=4.3,
+            generator_cpu_ratio=0.4,
+        ),
+        {
+            "generator-limited": (
+                "unknown",
+                (
+                    "sent 1 in 100 requests 4.1 s late or more, in a schedule of 30 s: this run "
+                    "measured the generator"
+                ),
+            )
         },
     ),
     "the generator filled its core": Case(

@@ -1,0 +1,47 @@
+"""What the listeners of `situations` host: apps that are slow, busy, broken or large on request."""
+
+import os
+import time
+from urllib.parse import parse_qs
+
+LARGE = b"x" * (24 * 1024 * 1024)
+"""More than the kernel takes at once from a server whose client does not read."""
+
+PROMISED = 1_000
+
+
+def app(environ, start_response):
+    """WSGI: `/sleep?ms=`, `/spin?ms=`, `/raise`, `/cut`, `/large`; everything else is quick."""
+    asked = parse_qs(environ["QUERY_STRING"])
+    seconds = int(asked.get("ms", ["0"])[0]) / 1000
+    headers = [("Content-Type", "text/plain")]
+    match environ["PATH_INFO"]:
+        case "/sleep":
+            time.sleep(seconds)
+        case "/spin":
+            _spin(seconds)
+        case "/raise":
+            start_response("500 Internal Server Error", headers)
+            return [b"it went wrong"]
+        case "/cut":
+            start_response("200 OK", [*headers, ("Content-Length", str(PROMISED))])
+            return _broken_off()
+        case "/large":
+            start_response("200 OK", headers)
+            return [LARGE]
+    environ["wsgi.input"].read()
+    start_response("200 OK", headers)
+    return [b"done"]
+
+
+def _broken_off():
+    yield b"the beginning"
+    raise ConnectionError("the answer breaks off here, as it is meant to")
+
+
+def _spin(seconds):
+    """Take the whole of one core."""
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    until = time.thread_time() + seconds
+    while time.thread_time() < until:
+        pass
