@@ -107,7 +107,7 @@ def stopped_listeners(evidence: Evidence) -> Iterator[Finding]:
                 Severity.WARN,
                 "stopped-port-taken",
                 subject,
-                f"Listener {one.name} is stopped, and port :{one.port} is taken by "
+                f"Listener {one.name} is stopped, and port {one.port} is taken by "
                 f"{one.port_holder}.",
                 figures,
                 "/servers",
@@ -117,7 +117,7 @@ def stopped_listeners(evidence: Evidence) -> Iterator[Finding]:
                 Severity.NOTE,
                 "not-listening",
                 subject,
-                f"Listener {one.name} is stopped: nobody listens at port :{one.port}, so "
+                f"Listener {one.name} is stopped: nobody listens at port {one.port}, so "
                 "connections to it are refused.",
                 figures,
                 "/servers",

@@ -897,7 +897,7 @@ SITUATIONS = (
             "Ports": {
                 "not-listening": Said(
                     "note",
-                    r"^Listener halted is stopped: nobody listens at port :(?P<port>\d+), so "
+                    r"^Listener halted is stopped: nobody listens at port (?P<port>\d+), so "
                     r"connections to it are refused\.$",
                     lambda facts, port: port == facts["port"],
                 )

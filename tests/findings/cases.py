@@ -369,14 +369,14 @@ AT_PORTS: Final = {
         AT_PORT,
         replace(STOPPED, port_holder=""),
         expected={
-            "not-listening": ("note", "nobody listens at port :8001, so connections to it are"),
+            "not-listening": ("note", "nobody listens at port 8001, so connections to it are"),
             "ports-well": ("good", "1 of 2 listeners run (asgi is stopped)"),
         },
     ),
     "ports: a stopped listener's port is taken": ports(
         replace(STOPPED, port_holder="nginx (pid 12)"),
         expected={
-            "stopped-port-taken": ("warn", "is stopped, and port :8001 is taken by nginx (pid 12).")
+            "stopped-port-taken": ("warn", "is stopped, and port 8001 is taken by nginx (pid 12).")
         },
     ),
     "ports: a stopped listener had any free port": ports(
