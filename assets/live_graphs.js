@@ -410,5 +410,5 @@
     return item;
   }
 
-  scope.graphs = { setFigure, append, blank, setFrame, setLegend };
+  scope.graphs = { setFigure, append, blank, setFrame, setLegend, spanText };
 })();

@@ -186,5 +186,5 @@
     },
   };
   const isChosen = () => view !== null; // from then on polls are asked
-  scope.view = { fix, goLive, setSpan, span: () => span, host, isChosen };
+  scope.view = { fix, goLive, setSpan, replaceUrl, span: () => span, host, isChosen };
 })();

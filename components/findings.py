@@ -36,11 +36,21 @@ def card_state(threshold: str, value: float | None) -> str:
     return state if value is not None else GOOD
 
 
+def severity_class(state: Severity) -> str:
+    """The class of what stands so; none for what is well, and for what is only a note."""
+    return _STATES.get(state, "")
+
+
+def findings_list(found: Sequence[Finding], page: str) -> html.Ul:
+    """All findings; `page` is the address of the page at hand: links lead to others."""
+    return html.Ul([_item(one, page) for one in found], className="findings")
+
+
 def verdict(found: Sequence[Finding], page: str) -> html.Div:
     """All findings in a box; `page` is the address of the page at hand: links lead to others."""
     state = _STATES.get(most_urgent(found), "")
     return html.Div(
-        html.Ul([_item(one, page) for one in found], className="findings"),
+        findings_list(found, page),
         className=f"verdict {state}".strip(),
         role="alert" if state in {BAD, WARN} else "status",
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import dash_mantine_components as dmc
 from dash import Input, callback, html, register_page
 
-from components import access, forms, load_run, panels
+from components import access, forms, load_run, panels, query
 from components.access import why_not
 from components.action_bar import action_bar
 from components.cards import GOOD, stat, stat_card
@@ -16,6 +16,7 @@ from components.fleet import fleet_table
 from components.help import SUPPORT, TOO_FEW
 from components.listeners import listener_table
 from components.live import LiveGraph, LivePage, Props, connect
+from components.path_picture import PathPicture
 from components.reach import reach
 from components.status import HIDDEN
 from servescope import catalog
@@ -102,19 +103,26 @@ CARDS: Final = (
 )
 
 
-def props(context: QueryContext, _span: Span | None, _filters: tuple[str, ...]) -> Props:
+PATH: Final = PathPicture("overview")
+
+
+def props(context: QueryContext, _span: Span | None, filters: tuple[str, ...]) -> Props:
     """The cards, the verdict and the listeners as they are now: all from the same evidence."""
     evidence = gathering.moment(context)
     listeners = [one for one in context.process.listeners() if not one.is_temporary]
     is_busy = load.active_run(context) or comparison.active_comparison(context)
     hosts = fleet.table(context)
-    return _cards(evidence) | {
-        "overview-fleet-panel": {"style": SHOWN if hosts else HIDDEN},
-        "overview-fleet": {"children": fleet_table(hosts)},
-        "overview-verdict": {"children": verdict(findings(evidence), "/")},
-        "overview-listeners": {"children": listener_table(listeners, access.visitor())},
-        "overview-start": {"display": "none" if is_busy else "block"},
-    }
+    return (
+        _cards(evidence)
+        | PATH.props(context, filters[0])
+        | {
+            "overview-fleet-panel": {"style": SHOWN if hosts else HIDDEN},
+            "overview-fleet": {"children": fleet_table(hosts)},
+            "overview-verdict": {"children": verdict(findings(evidence), "/")},
+            "overview-listeners": {"children": listener_table(listeners, access.visitor())},
+            "overview-start": {"display": "none" if is_busy else "block"},
+        }
+    )
 
 
 def _cards(evidence: Evidence) -> Props:
@@ -190,8 +198,11 @@ METRICS: Final = (
     catalog.CPU_UTILIZATION,
     catalog.MEMORY_UTILIZATION,
 )
-PAGE: Final = LivePage("overview", GRAPHS, props, metrics=METRICS, by_visitor=True)
+PAGE: Final = LivePage(
+    "overview", GRAPHS, props, filters=(PATH.filter_id,), metrics=METRICS, by_visitor=True
+)
 connect(PAGE)
+PATH.connect()
 
 
 @callback(
@@ -220,8 +231,8 @@ def first_visit(*, may_act: bool, can_open: bool) -> html.Div:
     )
 
 
-def layout(**_query: str) -> html.Div:
-    """The page; the view in the query is the time bar's."""
+def layout(listener: object = "", **_query: object) -> html.Div:
+    """The page, its path of that listener; the view in the query is the time bar's."""
     reason, visitor = why_not(), access.visitor()
     can_open = any(reach(one, visitor).href for one in access.context().process.listeners())
     start = action_bar(
@@ -244,6 +255,7 @@ def layout(**_query: str) -> html.Div:
             "The servers hosted by this dashboard, in background threads.",
             html.Div(id="overview-listeners"),
         ),
+        PATH.panel(query.first(listener)),
         panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
         html.Div(
             panels.panel(

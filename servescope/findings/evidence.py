@@ -10,6 +10,7 @@ from servescope.records.listeners import ListenerState
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from servescope.queries.path import RequestPath
     from servescope.records.load import RunState
 
 
@@ -186,7 +187,7 @@ class SpanEvidence:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """All that is judged together: a moment, a span, a run, a comparison, or several of them.
+    """All that is judged together: a moment, a span, paths, a run, a comparison, or several.
 
     `window_s`: how many seconds the figures of listeners, totals and host cover.
     """
@@ -201,3 +202,4 @@ class Evidence:
     run: RunEvidence | None = None
     clocks: ClocksEvidence | None = None
     contenders: Sequence[ContenderEvidence] = ()
+    paths: Sequence[RequestPath] = ()

@@ -26,9 +26,17 @@ from servescope.findings.evidence import (
 )
 from servescope.histogram import BUCKETS, quantiles, supported_quantiles
 from servescope.queries import container, fleet, latency, ports, traffic
+from servescope.queries.path import (
+    KERNEL,
+    QUEUE,
+    TOGETHER,
+    PathStage,
+    RequestPath,
+    request_paths,
+)
 from servescope.queries.span import Span
 from servescope.queries.traffic import STATUS
-from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerState
+from servescope.records.listeners import ListenerState
 from servescope.records.load import TERMINAL_STATES, TIMEOUT_S, RunState
 from servescope.store.query import Aggregation
 
@@ -112,7 +120,7 @@ def _stated(status: ListenerStatus) -> ListenerEvidence:
         status.message,
         status.port,
         model=status.model,
-        threads=_threads(status),
+        threads=status.request_threads,
     )
 
 
@@ -121,28 +129,28 @@ def _measured(
 ) -> tuple[Evidence, int]:
     """The evidence of a moment, and how many requests of it were lost."""
     answers = _answers(context.store.total(span.query(catalog.REQUEST_DURATION, by=_ANSWERS)))
-    busy = _gauges(context, span.query(catalog.BUSY_THREADS, by=_LISTENER), Aggregation.AVG)
-    queued = _gauges(context, span.query(catalog.QUEUED_REQUESTS, by=_LISTENER), Aggregation.MAX)
+    paths = request_paths(context, span, listed)
     depths, backlogs = (
         _gauges(context, span.query(metric, by=("port",)), Aggregation.MAX)
         for metric in (catalog.ACCEPT_QUEUE_DEPTH, catalog.ACCEPT_QUEUE_BACKLOG)
     )
-    stages = _stage_means(latency.stage_totals(context, span))
     stated = {one.name: _stated(one) for one in listed}
     # Those of other servers, which record by our middleware, or of another host.
     recorded = {name: ListenerEvidence(name, is_hosted=False) for name in answers}
     found = []
     for name, one in (recorded | stated).items():
         of_window = answers.get(name, _NO_ANSWERS)
+        path = paths.get(name, RequestPath(name, WINDOW_S))
+        kernel, queue = (path.stage(stage) or PathStage(stage) for stage in (KERNEL, QUEUE))
         found.append(
             replace(
                 one,
-                busy_threads=busy.get(name),
-                queued_requests=queued.get(name),
+                busy_threads=path.workers.busy_threads,
+                queued_requests=queue.most_waiting,
                 requests=of_window.requests,
                 server_errors=of_window.server_errors,
                 p95_s=of_window.p95_s,
-                kernel_wait_s=stages.get(name, {}).get("kernel"),
+                kernel_wait_s=kernel.mean_s,
                 accept_queue_depth=depths.get(str(one.port)),
                 accept_backlog=backlogs.get(str(one.port)),
             )
@@ -228,6 +236,14 @@ def _totals(
     )
 
 
+def of_paths(paths: Mapping[str, RequestPath], listener: str = TOGETHER) -> Evidence:
+    """The paths of requests over their span: of one listener, or of all beside each other."""
+    chosen = [path for name, path in paths.items() if name != TOGETHER]
+    if listener != TOGETHER:
+        chosen = [path for path in chosen if path.listener == listener]
+    return Evidence(paths=tuple(chosen))
+
+
 def of_span(context: QueryContext, span: Span, listener: str = "") -> Evidence:
     """The span of a page, of one listener or of all that answered in it."""
     answers = _answers(traffic.route_totals(context, span, listener))
@@ -258,18 +274,6 @@ def _fleet(context: QueryContext) -> tuple[FleetHostEvidence, ...]:
     return tuple(
         FleetHostEvidence(one.host, now - (one.newest_s + 1)) for one in fleet.table(context)
     )
-
-
-def _threads(status: ListenerStatus) -> int | None:
-    """Request threads of all processes of a listener; None for an app that runs on a loop."""
-    options = status.options
-    if status.model == ConcurrencyModel.SEQUENTIAL:
-        return 1
-    if status.model == ConcurrencyModel.PREFORK:
-        return options.threads * options.workers
-    if status.model == ConcurrencyModel.ASYNCIO and status.app_kind == AppKind.ASGI:
-        return None
-    return options.threads
 
 
 def _gauges(context: QueryContext, query: Query, aggregation: Aggregation) -> dict[str, float]:

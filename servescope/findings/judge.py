@@ -12,6 +12,7 @@ from servescope.findings.comparison import comparison
 from servescope.findings.evidence import Evidence
 from servescope.findings.finding import Finding, Severity
 from servescope.findings.load_run import load_run
+from servescope.findings.path import held_requests
 from servescope.findings.span import span
 
 Judgement = Callable[[Evidence], Iterable[Finding]]
@@ -45,6 +46,7 @@ EVERYTHING: Final = Topic(
         load_run,
         clocks,
         comparison,
+        held_requests,
     ),
     moment.nothing_wrong,
 )

@@ -138,45 +138,59 @@ def remarks(evidence: Evidence) -> Iterator[Finding]:
             )
 
 
+def busy_of(threads: int, busy_threads: float) -> int:
+    """How many of all threads count as busy, by the mean of the gauge."""
+    if busy_threads >= threads * (1 - _ALL_BUT):
+        return threads
+    return min(round(busy_threads), threads)
+
+
+def threads_severity(busy_ratio: float, queued: float, answers_per_s: float) -> Severity:
+    """How a share of busy threads is meant, with the requests that wait for one."""
+    state = severity(thresholds.BUSY_THREADS, busy_ratio)
+    if not queued:
+        return state if state is Severity.GOOD else Severity.WARN
+    if not answers_per_s:
+        return Severity.BAD
+    wait_state = severity(thresholds.THREAD_WAIT, queued / answers_per_s)
+    if wait_state is Severity.GOOD or state is not Severity.BAD:
+        return wait_state
+    return state
+
+
 def request_threads(evidence: Evidence) -> Iterator[Finding]:
     """Request threads that are all busy, and the requests that wait for one."""
     for one in _current(evidence):
         if not one.threads or one.busy_threads is None:
             continue
-        busy = min(round(one.busy_threads), one.threads)
-        if one.busy_threads >= one.threads * (1 - _ALL_BUT):
-            busy = one.threads
+        busy = busy_of(one.threads, one.busy_threads)
         queued = round(one.queued_requests or 0)
-        state = severity(thresholds.BUSY_THREADS, busy / one.threads)
+        rate = one.requests / evidence.window_s
+        state = threads_severity(busy / one.threads, queued, rate)
+        if state is Severity.GOOD:
+            continue
         figures = [Figure("busy threads", busy), Figure("threads", one.threads)]
         told = f"Listener {one.name}: {busy} of {_count(one.threads, 'request thread')} "
         told += "is busy" if one.threads == 1 else "are busy"
         if not queued:
-            if state is not Severity.GOOD:
-                yield Finding(
-                    Severity.WARN,
-                    "threads-busy",
-                    f"listener {one.name}",
-                    f"{told}; {_who_waits(one)}.",
-                    tuple(figures),
-                    "/ports",
-                )
+            yield Finding(
+                state,
+                "threads-busy",
+                f"listener {one.name}",
+                f"{told}; {_who_waits(one)}.",
+                tuple(figures),
+                "/ports",
+            )
             continue
         figures.append(Figure("queued requests", queued))
         told += f", and {_count(queued, 'request')} {'waits' if queued == 1 else 'wait'} for one"
         if one.model == ConcurrencyModel.PREFORK:  # a connection stays with the process that has it
             told += f" in {'its' if queued == 1 else 'their'} own process"
-        rate = one.requests / evidence.window_s
         if not rate:
-            state = Severity.BAD
             told += f"; none was answered in the last {evidence.window_s} s."
         else:
             wait_s = queued / rate
             figures += [Figure("answers", rate, "{request}/s"), Figure("wait", wait_s, "s")]
-            wait_state = severity(thresholds.THREAD_WAIT, wait_s)
-            state = wait_state if state is not Severity.BAD else max_of(state, wait_state)
-            if wait_state is Severity.GOOD:
-                continue
             told += (
                 f"; at {units.text(rate, '{request}/s')} answered, a new request waits "
                 f"{units.text(wait_s, 's')}."

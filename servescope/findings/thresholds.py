@@ -47,6 +47,7 @@ BUSY_THREADS: Final = "busy threads"
 THREAD_WAIT: Final = "wait for a thread"
 ACCEPT_QUEUE: Final = "accept queue"
 KERNEL_WAIT: Final = "kernel wait"
+HELD: Final = "time in one stage"
 CPU: Final = "CPU"
 CORE: Final = "one core"
 MEMORY: Final = "memory"
@@ -95,6 +96,13 @@ THRESHOLDS: Final[dict[str, Threshold]] = {
         "s",
         "The mean wait of a request's bytes in the kernel before the server reads them; the "
         "limits are those of a wait that a person notices and one that breaks the flow of thought.",
+    ),
+    HELD: Threshold(
+        0.1,
+        NEVER,
+        "s",
+        "From here on the stage in which most requests are is said to hold them back: a delay of "
+        "0.1 s is noticed. How bad it is follows from the limits of that stage.",
     ),
     CPU: Threshold(
         0.9,

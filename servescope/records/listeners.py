@@ -163,6 +163,22 @@ class ListenerStatus:
     address_setting: str = ""  # see ListenerSpec
 
     @property
+    def has_event_loop(self) -> bool:
+        """Whether an event loop calls the app, so that no thread is waited for."""
+        return self.model == ConcurrencyModel.ASYNCIO and self.app_kind == AppKind.ASGI
+
+    @property
+    def request_threads(self) -> int | None:
+        """Request threads of all its processes; None for an app that runs on an event loop."""
+        if self.has_event_loop:
+            return None
+        if self.model == ConcurrencyModel.SEQUENTIAL:
+            return 1
+        if self.model == ConcurrencyModel.PREFORK:
+            return self.options.threads * self.options.workers
+        return self.options.threads
+
+    @property
     def url(self) -> str:
         """Where a browser on this machine finds it; of a unix socket its address."""
         if self.address.startswith(UNIX):

@@ -91,10 +91,10 @@ def test_what_is_no_callback_of_ours_is_refused_in_one_line(
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"inputs": None}, "inputs has not the 2 entries"),
-        ({"inputs": []}, "inputs has not the 2 entries"),
-        ({"inputs": {}}, "inputs has not the 2 entries"),
-        ({"inputs": [5, 5]}, "inputs[0] is not tick.n_intervals"),
+        ({"inputs": None}, "inputs has not the 3 entries"),
+        ({"inputs": []}, "inputs has not the 3 entries"),
+        ({"inputs": {}}, "inputs has not the 3 entries"),
+        ({"inputs": [5, 5, 5]}, "inputs[0] is not tick.n_intervals"),
         ({"state": None}, "state has not the 1 entries"),
         ({"state": False}, "state has not the 1 entries"),
         ({"outputs": None}, "outputs[0] is not"),

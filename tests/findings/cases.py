@@ -18,6 +18,7 @@ from servescope.findings.evidence import (
     SpanEvidence,
     SpanListenerEvidence,
 )
+from servescope.queries.path import PathStage, RequestPath, Workers
 from servescope.records.listeners import ListenerState
 from servescope.records.load import RunState
 
@@ -786,6 +787,171 @@ COMPARISONS: Final = {
     "none has been measured": Case(models(), {}),
 }
 
+QUICK_S: Final = {
+    "kernel": 0.0001,
+    "read": 0.00001,
+    "queue": 0.00001,
+    "app": 0.002,
+    "body": 0.0001,
+    "write": 0.0001,
+}
+POOL_OF_8: Final = Workers(threads=8, busy_threads=0.2, loops=0)
+ONE_LOOP: Final = Workers(loops=1, on_loop=3.0)
+
+
+def path(
+    requests: int = 500, workers: Workers = POOL_OF_8, model: str = "thread_pool", **changes: Any
+) -> Evidence:
+    """A listener's path over 5 s, each stage quick but for the changes.
+
+    A change is the mean time in a stage, in seconds, or its whole `PathStage`.
+    """
+    rate = requests / 5
+    stages = []
+    for name, mean_s in (QUICK_S | changes).items():
+        if isinstance(mean_s, PathStage):
+            stages.append(mean_s)
+        elif requests:
+            number = rate * mean_s
+            most = number if name == "queue" else None
+            stages.append(
+                PathStage(name, requests, rate, mean_s, occupancy=number, most_waiting=most)
+            )
+        else:
+            stages.append(PathStage(name, occupancy=0.0))
+    return Evidence(
+        paths=(RequestPath("wsgi", 5, model=model, stages=tuple(stages), workers=workers),)
+    )
+
+
+def unfinished(name: str, number: float, requests: int = 0) -> PathStage:
+    """A stage with so many requests in it; those that ended were quick."""
+    mean_s = 0.001 if requests else None
+    return PathStage(name, requests, requests / 5, mean_s, occupancy=number)
+
+
+PATHS: Final = {
+    "no stage holds": Case(path(), {"none-held": ("note", "less than 100 ms in each")}),
+    "no stage holds, idle": Case(
+        path(0), {"none-held": ("note", "No request ended, and no stage holds any back.")}
+    ),
+    "no stage holds, requests of 0.09 s": Case(path(app=0.09), {"none-held": ("note", "100 ms")}),
+    "nothing was measured": Case(
+        path(0, Workers(), "", **{name: PathStage(name) for name in QUICK_S}),
+        {"path-unknown": ("unknown", "Nothing was measured")},
+    ),
+    "held in the app": Case(
+        path(20, app=0.3),
+        {"held-in-app": ("note", "are 300 ms on average in the app, until its response head")},
+    ),
+    "held in the app for seconds": Case(path(20, app=2.5), {"held-in-app": ("warn", "2.5 s")}),
+    "held in the app for half a minute": Case(path(4, app=30.0), {"held-in-app": ("bad", "30 s")}),
+    "held in an app that does not answer": Case(
+        path(0, app=unfinished("app", 3.0)),
+        {
+            "held-in-app": (
+                "warn",
+                "3 unfinished requests on average in the app; none has ended.",
+            )
+        },
+    ),
+    "held in an app that answers others": Case(
+        path(10, app=unfinished("app", 3.0, 10)),
+        {"held-in-app": ("warn", "has 3 unfinished requests on average in the app.")},
+    ),
+    "held in the queue, all threads busy": Case(
+        path(80, Workers(threads=8, busy_threads=7.9, loops=0), queue=0.7, app=0.4),
+        {
+            "held-in-queue": (
+                "bad",
+                (
+                    "wait 700 ms on average for a thread: 8 of 8 request threads are busy, most "
+                    "of the time in the app."
+                ),
+            )
+        },
+    ),
+    "held in the queue, threads with slow clients": Case(
+        path(80, Workers(threads=8, busy_threads=8.0, loops=0), queue=0.7, write=0.4),
+        {"held-in-queue": ("bad", "most of the time with clients that take the response slowly")},
+    ),
+    "held in the queue, slow clients hold no thread": Case(
+        path(80, Workers(threads=8, busy_threads=8.0, loops=0), queue=0.7, app=0.4, write=0.6),
+        {"held-in-queue": ("bad", "most of the time in the app.")},
+    ),
+    "held in the queue, nothing is known of the threads": Case(
+        path(80, Workers(), "", queue=0.7),
+        {"held-in-queue": ("warn", "wait 700 ms on average for a thread.")},
+    ),
+    "held in the queue, none ended": Case(
+        path(
+            0,
+            Workers(threads=2, busy_threads=2.0, loops=0),
+            queue=PathStage("queue", occupancy=9.0, most_waiting=9.0),
+        ),
+        {
+            "held-in-queue": (
+                "bad",
+                "9 unfinished requests on average in the queue for a thread; none has ended: 2 of",
+            )
+        },
+    ),
+    "held in the kernel, sequential": Case(
+        path(10, Workers(threads=1, busy_threads=1.0, loops=0), "sequential", kernel=6.0, app=0.4),
+        {
+            "held-in-kernel": (
+                "bad",
+                (
+                    "wait 6 s on average in the kernel, before the server reads them: its one "
+                    "thread serves one connection at a time, most of the time in the app."
+                ),
+            )
+        },
+    ),
+    "held in the kernel, sequential behind a slow upload": Case(
+        path(10, Workers(threads=1, busy_threads=1.0, loops=0), "sequential", kernel=3.0, read=0.8),
+        {"held-in-kernel": ("bad", "most of the time to read what its client sends.")},
+    ),
+    "held in the kernel, blocked loop": Case(
+        path(25, ONE_LOOP, "asyncio", kernel=0.8, app=0.2),
+        {"held-in-kernel": ("warn", "its event loop comes to them late")},
+    ),
+    "held in the kernel, nobody knows by what": Case(
+        path(25, Workers(), "", kernel=0.8),
+        {"held-in-kernel": ("warn", "wait 800 ms on average in the kernel, before the server")},
+    ),
+    "held while reading": Case(
+        path(20, read=0.7), {"held-in-read": ("note", "700 ms on average to arrive")}
+    ),
+    "held while reading, none ended": Case(
+        path(0, read=unfinished("read", 4.0)),
+        {
+            "held-in-read": (
+                "warn",
+                "4 unfinished requests on average that it still reads; none",
+            )
+        },
+    ),
+    "held while the body is made": Case(
+        path(20, body=1.5), {"held-in-body": ("warn", "wait 1.5 s on average for the app to make")}
+    ),
+    "an event stream is open": Case(
+        path(0, body=unfinished("body", 1.0)),
+        {"held-in-body": ("note", "has 1 unfinished request on average whose response body")},
+    ),
+    "an event stream among many quick requests": Case(
+        path(500, body=unfinished("body", 1.0, 500)), {"none-held": ("note", "100 ms")}
+    ),
+    "held by clients that read slowly": Case(
+        path(20, write=0.9),
+        {"held-in-write": ("note", "wait 900 ms on average for their clients to take them.")},
+    ),
+    "one of two listeners holds": Case(
+        Evidence(paths=(*path(20, app=0.3).paths, *path().paths)),
+        {"held-in-app": ("note", "300 ms")},
+    ),
+}
+
 GROUPS: Final = {
     "A moment": MOMENTS,
     "The ports": AT_PORTS,
@@ -793,5 +959,6 @@ GROUPS: Final = {
     "A load run": RUNS,
     "The two clocks": CLOCKS,
     "A comparison": COMPARISONS,
+    "The path of a request": PATHS,
 }
 CASES: Final = {name: case for group in GROUPS.values() for name, case in group.items()}

@@ -1,0 +1,313 @@
+"""The picture of a request's path: its stages in order, how full each is, and which one holds.
+
+It is an ordered list of HTML elements. The live one comes with the page's poll; the one of a past
+moment is asked for when a person chooses the moment (`assets/path_picture.js`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from dash import ClientsideFunction, Input, Output, State, callback, clientside_callback, dcc, html
+
+from components import access, panels, query
+from components.findings import findings_list, severity_class
+from components.help import attributes
+from components.live import VIEW
+from components.path_prefix import below_prefix
+from servescope.figures import units
+from servescope.findings import Severity, findings, gathering
+from servescope.findings.gathering import WINDOW_S
+from servescope.findings.path import WORKERS, link_of, most_held, stage_severities
+from servescope.histogram import least_count
+from servescope.queries.path import KERNEL, QUEUE, TOGETHER, request_paths
+from servescope.queries.span import Span, View
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import dash_mantine_components as dmc
+    from dash.development.base_component import Component
+
+    from components.live import Props
+    from servescope.queries.context import QueryContext
+    from servescope.queries.path import PathStage, RequestPath, Workers
+
+NAMES: Final = {
+    KERNEL: "Accept queue, kernel",
+    "read": "Reading",
+    QUEUE: "Queue for a thread",
+    WORKERS: "Threads, loops",
+    "app": "App",
+    "body": "Body",
+    "write": "Write",
+}
+"""The stages in the order in which a request meets them."""
+
+HELP: Final = (
+    "Where requests are, and for how long. The kernel sets connections up and keeps their bytes; "
+    "the server reads head and body; a complete request waits for a thread; the app is called, "
+    "makes the body, and the response goes to the client. p50 and p99 are those of the requests "
+    f"that ended: p50 takes {least_count(0.5)} of them, p99 {least_count(0.99)}. The marked stage "
+    "has most requests in it at a time, for 0.1 s or longer."
+)
+MOST_DOTS: Final = 24
+_FEW: Final = 0.1
+_BETWEEN: Final = "\u2002\n"
+"""A line each where a stage is a column, a space where it is a row; as one element it is a third of
+what three are in the answer of a poll."""
+_SAID: Final = {Severity.WARN: "warning", Severity.BAD: "bad"}
+
+
+class PathPicture:
+    """The picture of one page; its ids begin with the page's name.
+
+    `filter_id` is the component whose value narrows it to a listener: a filter of the page.
+    """
+
+    def __init__(self, page: str) -> None:
+        self._live = f"{page}-path"
+        self._past = f"{page}-path-past"
+        self._moment = f"{page}-moment"
+        self._scrubber = f"{page}-scrubber"
+        self.filter_id = f"{page}-listener"
+
+    def panel(self, listener: str) -> dmc.Card:
+        """The panel, at first of that listener."""
+        return panels.panel(
+            "The path of a request",
+            HELP,
+            html.Div(
+                [
+                    panels.listener_select(self.filter_id, listener),
+                    html.Div(id=self._scrubber, className="scrubber"),
+                ],
+                className="path-controls",
+            ),
+            html.Div(
+                [
+                    html.Div(id=self._live, className="path-live"),
+                    html.Div(id=self._past, className="path-past"),
+                ],
+                className="path-place",
+            ),
+            dcc.Store(id=self._moment),
+        )
+
+    def props(self, context: QueryContext, listener: str) -> Props:
+        """The picture of the last seconds, and the listeners to choose from."""
+        newest = context.newest()
+        shown: list[Component] = []
+        if newest is not None:
+            span = Span(newest + 1 - WINDOW_S, newest + 1, 1)
+            shown = picture(context, span, listener, is_now=True)
+        return {
+            self._live: {"children": shown},
+            **panels.listener_options(self.filter_id, context),
+        }
+
+    def connect(self) -> None:
+        """Register the callbacks that follow the moment a person chooses."""
+        clientside_callback(
+            ClientsideFunction("path", "follow"),
+            Output(self._moment, "data"),
+            Input(VIEW, "data"),
+            Input(self._scrubber, "id"),
+            State(self._moment, "id"),
+        )
+
+        @callback(
+            Output(self._past, "children"),
+            Input(self._moment, "data"),
+            Input(self.filter_id, "value"),
+            State(VIEW, "data"),
+        )
+        def show_past(moment: object, listener: object, view: object) -> list[Component]:
+            return past(moment, query.first(listener), view)
+
+
+def past(moment: object, listener: str, view: object) -> list[Component]:
+    """The picture of a moment, `{"from": epoch s, "to": epoch s}`; nothing where it is none."""
+    chosen = View.read(moment)
+    context = access.context().process.of_host(View.read(view).host)
+    newest = context.newest()
+    if chosen.live or newest is None:
+        return []
+    return picture(context, chosen.span(newest), listener, is_now=False)
+
+
+def picture(context: QueryContext, span: Span, listener: str, *, is_now: bool) -> list[Component]:
+    """The list of stages over a span, and the findings about it."""
+    statuses = context.process.listeners() if context.is_home else []
+    paths = request_paths(context, span, [one for one in statuses if not one.is_temporary])
+    path = paths.get(listener)
+    if path is None:
+        told = f"Nothing is known of a listener {listener} in this span."
+        return [html.P(told, className="dimmed")]
+    chosen = [path] if listener else [one for name, one in paths.items() if name != TOGETHER]
+    found = findings(gathering.of_paths(paths, listener))
+    when = f"of the last {span.end - span.start} s" if is_now else "of the chosen moment"
+    of = f"listener {listener}" if listener else "all listeners together"
+    where = "" if is_now else f"from={span.start}&to={span.end}"
+    return [
+        html.P(_summary(path), className="path-summary dimmed"),
+        html.Ol(
+            [_clients(path, where), *_stages(path, chosen, where)],
+            className="path",
+            **attributes(aria_label=f"Path of a request: {of}, {when}"),
+        ),
+        html.Div(findings_list(found, "/"), className="path-findings judged"),
+        html.P(_ways_on(listener, where), className="path-links"),
+    ]
+
+
+def _summary(path: RequestPath) -> str:
+    workers = path.workers
+    said = [f"{units.text(path.requests / path.seconds, '{request}/s')} ended"]
+    if workers.threads:
+        said.append(f"{workers.threads} request threads")
+    if workers.processes:
+        said.append(f"{workers.processes} worker processes")
+    if workers.loops:
+        said.append("1 event loop" if workers.loops == 1 else f"{workers.loops} event loops")
+    if path.step > 1:
+        said.append(f"recorded in rows of {path.step} s")
+    if path.model:
+        said.insert(0, path.model.replace("_", " "))
+    return " · ".join(said)
+
+
+def _clients(path: RequestPath, where: str) -> html.Li:
+    opened = path.open_connections
+    return html.Li(
+        [
+            _heading("Clients", "/ports", where),
+            html.Span("not measured" if opened is None else f"{_amount(opened)} connections"),
+            html.Span(className="path-dots"),
+            html.Span(f"{_amount(path.connections_per_s)} new/s", className="path-times"),
+        ],
+        className="path-stage",
+        **attributes(data_stage="clients"),
+    )
+
+
+def _stages(path: RequestPath, chosen: Sequence[RequestPath], where: str) -> list[html.Li]:
+    """The stages of a path, which is that of all the `chosen` together."""
+    states = stage_severities(chosen)
+    held = most_held(chosen)
+    shown = []
+    for name, title in NAMES.items():
+        state, mark = states.get(name, Severity.UNKNOWN), ""
+        if held is not None and held[1].stage.name == name:
+            state = min(state, held[1].severity, key=lambda one: one.rank)
+            mark = "held here" if path.listener else f"held: {held[0].listener}"
+        stage = path.stage(name)
+        shown.append(
+            html.Li(
+                [
+                    _heading(title, link_of(name, path.listener), where),
+                    *(
+                        _workers(path.workers)
+                        if name == WORKERS
+                        else [*_fill(path, name, stage), _times(stage)]
+                    ),
+                    html.Strong(mark, className="path-mark") if mark else None,
+                    html.Span(f" State: {_SAID[state]}.", className="visually-hidden")
+                    if state in _SAID
+                    else None,
+                ],
+                className=f"path-stage {severity_class(state)}".strip(),
+                **attributes(data_stage=name, **({"data_holds": "yes"} if mark else {})),
+            )
+        )
+    return shown
+
+
+def _heading(title: str, link: str, where: str) -> html.Div:
+    return html.Div(_way(title, link, where), className="path-name")
+
+
+def _way(title: str, link: str, where: str) -> Component:
+    """A link to a page: of a past moment with its span, else the page keeps the view at hand."""
+    path, _, query_text = link.partition("?")
+    text = "&".join(part for part in (query_text, where) if part)
+    address = below_prefix(path) + (f"?{text}" if text else "")
+    return html.A(title, href=address) if where else dcc.Link(title, href=address)
+
+
+def _fill(path: RequestPath, name: str, stage: PathStage | None) -> list[Any]:
+    """How many requests are in a stage, as a text and drawn: of a capacity, or one by one."""
+    if stage is None:
+        return [html.Span("none: a loop calls the app"), html.Span(className="path-dots")]
+    most, capacity = stage.most_waiting, stage.capacity
+    if most is not None and name in {KERNEL, QUEUE}:
+        text = f"{most:,.0f}" if path.seconds <= WINDOW_S else f"up to {most:,.0f}"
+        if capacity:
+            return [html.Span(f"{text} of {capacity:,.0f} wait"), _bar(most / capacity)]
+        return [html.Span(f"{text} wait"), _dots(most)]
+    if stage.occupancy is None:
+        return [html.Span("not measured"), html.Span(className="path-dots")]
+    return [html.Span(f"{_amount(stage.occupancy)} at a time"), _dots(stage.occupancy)]
+
+
+def _workers(workers: Workers) -> list[Any]:
+    said: list[Any] = []
+    busy = workers.busy_threads
+    if workers.threads and busy is not None:
+        said += [
+            html.Span(f"{_amount(busy)} of {workers.threads} busy"),
+            _bar(busy / workers.threads),
+        ]
+    if workers.loops:
+        on_loop = workers.on_loop
+        text = "loop not measured" if on_loop is None else f"{_amount(on_loop)} on the loop"
+        said.append(html.Span(text))
+        if len(said) == 1:
+            said.append(_dots(on_loop or 0.0))
+    return said or [html.Span("not measured"), html.Span(className="path-dots")]
+
+
+def _bar(ratio: float) -> html.Span:
+    width = f"{100 * min(ratio, 1.0):.0f}%"
+    return html.Span(html.I(style={"width": width}), className="path-bar")
+
+
+def _dots(number: float) -> html.Span:
+    """One for each request, up to MOST_DOTS."""
+    return html.Span(className="path-dots", style={"--n": min(round(number), MOST_DOTS)})
+
+
+def _times(stage: PathStage | None) -> html.Span:
+    """Median and p99 of the time in a stage, and the rate at which requests went through it."""
+    said: list[str] = []
+    if stage is not None and not stage.requests:
+        said = ["none ended"]
+    elif stage is not None:
+        said = ["time not measured"]
+        if stage.mean_s is not None:
+            said = [
+                f"{name} too few" if value is None else f"{name} {units.text(value, 's')}"
+                for name, value in (("p50", stage.p50_s), ("p99", stage.p99_s))
+            ]
+        said.append(units.text(stage.requests_per_s, "{request}/s"))
+    return html.Span(_BETWEEN.join(said), className="path-times")
+
+
+def _amount(value: float) -> str:
+    """A mean count: with one decimal below ten, as whole numbers say more than they know."""
+    if 0 < value < _FEW:
+        return f"< {_FEW}"
+    return f"{value:.1f}".removesuffix(".0") if value < 10 else f"{value:,.0f}"  # noqa: PLR2004
+
+
+def _ways_on(listener: str, where: str) -> list[Any]:
+    of = f"?listener={listener}" if listener else ""
+    ways: Mapping[str, str] = {
+        "Stages over time": f"/latency{of}",
+        "Queues and threads over time": "/ports",
+        "Requests": f"/requests{of}",
+    }
+    said: list[Any] = []
+    for title, link in ways.items():
+        said += [_way(title, link, where), " "]
+    return said

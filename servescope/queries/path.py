@@ -1,0 +1,366 @@
+"""The path of a request: which stage holds how many requests, and for how long.
+
+Two accounts say how many requests are in a stage at a time. Those that ended give the sum of their
+time in it over the length of the span (Little's law: number = rate x time); unfinished ones are not
+in it. The gauges count the unfinished ones, once a second: they miss the short ones. So the larger
+of both is taken, the gauge's only from one request on: less is a second that met one by chance.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import numpy as np
+
+from servescope import catalog
+from servescope.histogram import BUCKETS, supported_quantiles
+from servescope.queries import latency
+from servescope.queries.span import Span
+from servescope.queries.traffic import LISTENER
+from servescope.records.comparisons import is_contender
+from servescope.records.listeners import ConcurrencyModel
+from servescope.records.requests import Stage
+from servescope.store.query import Aggregation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from numpy.typing import NDArray
+
+    from servescope.queries.context import QueryContext
+    from servescope.records.listeners import ListenerStatus
+    from servescope.store.query import Query
+
+Number = TypeVar("Number", int, float)
+
+TOGETHER: Final = ""
+"""In place of a listener's name: all of them together."""
+
+KERNEL: Final = "kernel"
+READ: Final = "read"
+QUEUE: Final = "queue"
+STAGES: Final = tuple(stage.name.lower() for stage in Stage)
+
+_STAGE: Final = "stage"
+_PORT: Final = "port"
+_BEFORE_APP: Final = frozenset((KERNEL, READ, QUEUE))
+"""The stages of which a recorder within another server may know nothing. It then writes zeros."""
+
+
+@dataclass(frozen=True, slots=True)
+class PathStage:
+    """One stage over a span; times in seconds, of the requests that ended. None: not known.
+
+    `occupancy`: how many requests were in it at a time, mean. `most_waiting`: the most that waited
+    at any second's reading, in the accept queue or for a thread; `capacity`: how many may.
+    """
+
+    name: str
+    requests: int = 0
+    requests_per_s: float = 0.0
+    mean_s: float | None = None
+    p50_s: float | None = None  # as all percentiles None of too few requests
+    p99_s: float | None = None
+    occupancy: float | None = None
+    most_waiting: float | None = None
+    capacity: float | None = None
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether anything is known of it."""
+        return not (self.mean_s is None and self.occupancy is None and self.most_waiting is None)
+
+    @property
+    def wait_s(self) -> float:
+        """How long a request is in it, unfinished ones included (Little's law); 0 when unknown.
+
+        Infinite where requests are in it and none has ended.
+        """
+        if not self.occupancy:
+            return 0.0
+        return self.occupancy / self.requests_per_s if self.requests_per_s else math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """What answers requests: threads, event loops, or both where listeners differ.
+
+    `threads` and `loops` are None where nobody knows: another host's, or an app under another
+    server. `busy_threads` is a mean; so is `on_loop`, the unfinished requests of event loops.
+    """
+
+    threads: int | None = None
+    busy_threads: float | None = None
+    loops: int | None = None
+    on_loop: float | None = None
+    processes: int | None = None  # that have the threads, apart from the one that collects
+
+    def plus(self, other: Workers) -> Workers:
+        """Both together, as far as they are known."""
+        return Workers(
+            _sum(self.threads, other.threads),
+            _sum(self.busy_threads, other.busy_threads),
+            _sum(self.loops, other.loops),
+            _sum(self.on_loop, other.on_loop),
+            _sum(self.processes, other.processes),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPath:
+    """The path of the requests of one listener, or of all together, over a span.
+
+    `stages` has those that there are: requests to an event loop queue for no thread. `model` is the
+    name of the concurrency model, "" where it is unknown or there are several. `seconds` are those
+    of the span that were recorded; `step` is how many a row of the store spans.
+    """
+
+    listener: str
+    seconds: int
+    step: int = 1
+    model: str = ""
+    open_connections: float | None = None  # mean
+    connections_per_s: float = 0.0
+    stages: tuple[PathStage, ...] = ()
+    workers: Workers = field(default_factory=Workers)
+
+    def stage(self, name: str) -> PathStage | None:
+        """The stage of that name, None when it is not on this path."""
+        return next((one for one in self.stages if one.name == name), None)
+
+    @property
+    def requests(self) -> int:
+        """Requests that ended in the span."""
+        return max((one.requests for one in self.stages), default=0)
+
+
+@dataclass(slots=True)
+class _Account:
+    """The sums of one listener, which add up over listeners; NaN: not recorded."""
+
+    seconds: int
+    step: int
+    has_queue: bool = True
+    model: str = ""
+    workers: Workers = field(default_factory=Workers)
+    counts: dict[str, float] = field(default_factory=dict)  # by stage, as are all below
+    sums_s: dict[str, float] = field(default_factory=dict)
+    buckets: dict[str, NDArray[np.int64]] = field(default_factory=dict)
+    gauges: dict[str, float] = field(default_factory=dict)  # means
+    waiting: dict[str, NDArray[np.float64]] = field(default_factory=dict)  # the most of each step
+    capacity: dict[str, float] = field(default_factory=dict)
+    open_connections: float | None = None
+    connections: float = 0.0
+
+    def path(self, listener: str) -> RequestPath:
+        return RequestPath(
+            listener,
+            self.seconds,
+            self.step,
+            self.model,
+            self.open_connections,
+            self.connections / self.seconds,
+            tuple(self._stage(name) for name in STAGES if name != QUEUE or self.has_queue),
+            self.workers,
+        )
+
+    def _stage(self, name: str) -> PathStage:
+        count, sum_s = self.counts.get(name, 0.0), self.sums_s.get(name, 0.0)
+        gauge, capacity = self.gauges.get(name), self.capacity.get(name)
+        most = float(np.nanmax(self.waiting[name])) if name in self.waiting else None
+        if count and not sum_s and name in _BEFORE_APP:  # no clock was read
+            return PathStage(
+                name,
+                round(count),
+                count / self.seconds,
+                occupancy=gauge,
+                most_waiting=most,
+                capacity=capacity,
+            )
+        p50, p99 = supported_quantiles(
+            self.buckets.get(name, np.zeros(BUCKETS, dtype=np.int64)), (0.5, 0.99)
+        ).tolist()
+        return PathStage(
+            name,
+            round(count),
+            count / self.seconds,
+            sum_s / count if count else None,
+            None if math.isnan(p50) else p50,
+            None if math.isnan(p99) else p99,
+            self._occupancy(count, sum_s, gauge),
+            most,
+            capacity,
+        )
+
+    def _occupancy(self, count: float, sum_s: float, gauge: float | None) -> float | None:
+        """See the head of the module."""
+        if gauge is None:
+            return sum_s / self.seconds if count else None
+        if count and sum_s / count >= self.seconds:  # most of their time lies before the span
+            return gauge
+        return max(sum_s / self.seconds, gauge if gauge >= 1 else 0.0)
+
+
+def request_paths(
+    context: QueryContext, span: Span, listed: Sequence[ListenerStatus]
+) -> dict[str, RequestPath]:
+    """The path of each listener over a span, and under TOGETHER of all of them.
+
+    Listeners: those `listed`, as they are now, and all others that requests were recorded of, but
+    for those of a comparison. Capacities are those at the end of the span; of a listener that was
+    started or changed since then they are not known. The span is
+    widened to whole rows of the store.
+    """
+    key = ("request paths", span, tuple(listed))
+    return context.snapshots.get(key, lambda: _request_paths(context, span, listed))
+
+
+def _request_paths(
+    context: QueryContext, asked: Span, listed: Sequence[ListenerStatus]
+) -> dict[str, RequestPath]:
+    span, seconds = _recorded(context, asked)
+    accounts = {one.name: _account_of(one, span, seconds) for one in listed}
+    _add_ended(context, span, seconds, accounts)
+    _add_gauges(context, span, accounts)
+    _add_accept_queues(context, span, listed, accounts)
+    paths = {name: account.path(name) for name, account in accounts.items()}
+    together = _together(accounts.values(), _Account(seconds, span.step, has_queue=False))
+    paths[TOGETHER] = together.path(TOGETHER)
+    return paths
+
+
+def _recorded(context: QueryContext, asked: Span) -> tuple[Span, int]:
+    """The span in whole rows of the tier that has it, and how many seconds of it were recorded."""
+    found = context.store.aggregate(asked.query(catalog.STAGE_DURATION), Aggregation.SUM)
+    step = found.actual_step
+    span = Span(asked.start // step * step, -(-asked.end // step) * step, step)
+    if not len(found.values):
+        return span, span.end - span.start
+    return span, max(int(np.isfinite(found.values[0]).sum()), 1) * step
+
+
+def _account_of(status: ListenerStatus, span: Span, seconds: int) -> _Account:
+    account = _Account(seconds, span.step)
+    if status.since_s < span.end:
+        account.model = status.model
+        account.has_queue = not status.has_event_loop
+        is_prefork = status.model == ConcurrencyModel.PREFORK
+        account.workers = Workers(
+            threads=status.request_threads,
+            loops=int(status.has_event_loop),
+            processes=status.options.workers if is_prefork else 0,
+        )
+    return account
+
+
+def _add_ended(
+    context: QueryContext, span: Span, seconds: int, accounts: dict[str, _Account]
+) -> None:
+    """Requests that ended, and connections that brought their first one."""
+    total = latency.stage_totals(context, span)
+    rows = zip(total.groups, total.count, total.sum_s, total.buckets, strict=True)
+    for (name, stage), count, sum_s, buckets in rows:
+        if not count or is_contender(name):
+            continue
+        account = accounts.setdefault(name, _Account(seconds, span.step))
+        account.counts[stage] = float(count)
+        account.sums_s[stage] = float(sum_s)
+        account.buckets[stage] = buckets
+    opened = context.store.total(span.query(catalog.NEW_CONNECTIONS, by=(LISTENER,)))
+    for (name,), count in zip(opened.groups, opened.count, strict=True):
+        if name in accounts:
+            accounts[name].connections = float(count)
+
+
+def _add_gauges(context: QueryContext, span: Span, accounts: Mapping[str, _Account]) -> None:
+    """Unfinished requests, where they are, and open connections."""
+
+    def means(metric: str, *labels: str) -> dict[tuple[str, ...], float]:
+        return _means_of(context, span.query(metric, by=(LISTENER, *labels)))
+
+    queue = span.query(catalog.QUEUED_REQUESTS, by=(LISTENER,))
+    most_queued = _by_group(context, queue, Aggregation.MAX)
+    queued, busy = means(catalog.QUEUED_REQUESTS), means(catalog.BUSY_THREADS)
+    opened, active = means(catalog.OPEN_CONNECTIONS), means(catalog.ACTIVE_REQUESTS)
+    in_stage = means(catalog.REQUESTS_IN_STAGE, _STAGE)
+    for name, account in accounts.items():
+        account.open_connections = opened.get((name,))
+        account.workers = replace(
+            account.workers,
+            busy_threads=busy.get((name,)),
+            on_loop=active.get((name,)) if account.workers.loops else None,
+        )
+        account.gauges = {
+            stage: in_stage[name, stage] for stage in STAGES if (name, stage) in in_stage
+        }
+        if (name,) in queued:
+            account.gauges[QUEUE] = queued[name,]
+            account.waiting[QUEUE] = most_queued[name,]
+
+
+def _add_accept_queues(
+    context: QueryContext,
+    span: Span,
+    listed: Sequence[ListenerStatus],
+    accounts: Mapping[str, _Account],
+) -> None:
+    """Connections that wait to be accepted at the port that a listener has now."""
+    depth = span.query(catalog.ACCEPT_QUEUE_DEPTH, by=(_PORT,))
+    means, most = _means_of(context, depth), _by_group(context, depth, Aggregation.MAX)
+    backlogs = _by_group(
+        context, span.query(catalog.ACCEPT_QUEUE_BACKLOG, by=(_PORT,)), Aggregation.MAX
+    )
+    for status in listed:
+        port, account = (str(status.port),), accounts[status.name]
+        if port in means and port in most:
+            account.gauges[KERNEL] = means[port]
+            account.waiting[KERNEL] = most[port]
+        if port in backlogs:
+            account.capacity[KERNEL] = float(np.nanmax(backlogs[port]))
+
+
+def _means_of(context: QueryContext, query: Query) -> dict[tuple[str, ...], float]:
+    """The mean of a gauge over the whole span, by its labels."""
+    found = _by_group(context, query, Aggregation.AVG)
+    return {group: float(np.nanmean(values)) for group, values in found.items()}
+
+
+def _by_group(
+    context: QueryContext, query: Query, aggregation: Aggregation
+) -> dict[tuple[str, ...], NDArray[np.float64]]:
+    """A gauge over time by its labels, of those that have a value."""
+    found = context.store.aggregate(query, aggregation)
+    return {
+        group: values
+        for group, values in zip(found.groups, found.values, strict=True)
+        if not np.isnan(values).all()
+    }
+
+
+def _together(accounts: Iterable[_Account], whole: _Account) -> _Account:
+    """All listeners as one, added to an account of nothing."""
+    models = set()
+    for account in accounts:
+        models.add(account.model)
+        whole.has_queue |= account.has_queue
+        whole.connections += account.connections
+        whole.open_connections = _sum(whole.open_connections, account.open_connections)
+        whole.workers = whole.workers.plus(account.workers)
+        for name in ("counts", "sums_s", "buckets", "gauges", "capacity"):
+            sums, added = getattr(whole, name), getattr(account, name)
+            for stage, value in added.items():
+                sums[stage] = sums[stage] + value if stage in sums else value
+        for stage, values in account.waiting.items():
+            # The most of all together is not the sum of what each had at most.
+            whole.waiting[stage] = whole.waiting.get(stage, 0.0) + np.nan_to_num(values)
+    whole.model = models.pop() if len(models) == 1 else ""
+    return whole
+
+
+def _sum(one: Number | None, other: Number | None) -> Number | None:
+    """The sum of what is known."""
+    if one is None or other is None:
+        return one if other is None else other
+    return one + other

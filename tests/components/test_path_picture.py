@@ -1,0 +1,107 @@
+"""The picture says what is known of each stage, and that the rest is not."""
+
+from dataclasses import replace
+
+import pytest
+from dash import html
+
+from components.path_picture import picture
+from servescope import catalog
+from servescope.histogram import count
+from servescope.queries.span import Span
+from servescope.records.listeners import AppKind, ConcurrencyModel
+from servescope.store.base import Frame, HistogramDelta
+from tests.components.conftest import START, key
+from tests.components.test_parts import texts
+
+pytestmark = pytest.mark.usefixtures("app")  # links are below its path prefix
+
+
+def stage(name, *seconds, listener="wsgi"):
+    return {
+        key(catalog.STAGE_DURATION, listener=listener, stage=name): HistogramDelta(
+            count(list(seconds)), sum(seconds)
+        )
+    }
+
+
+def gauge(metric, value, **labels):
+    return {key(metric, **labels): value}
+
+
+@pytest.fixture
+def show(context, running):
+    """The stages of a picture by name, each with its texts; `changes` are of the listener."""
+
+    def picture_of(listener="wsgi", **changes):
+        context.process.control.listeners.write_statuses([replace(running, **changes)])
+        span = Span(START, START + 5, 1)
+        shown = picture(context, span, listener, is_now=True)
+        ordered = next((one for one in shown if isinstance(one, html.Ol)), None)
+        if ordered is None:
+            return texts(shown)
+        return {
+            getattr(one, "data-stage"): " ".join(" ".join(texts(one)).split())
+            for one in ordered.children
+        }
+
+    return picture_of
+
+
+def test_a_stage_tells_what_waits_its_times_and_its_rate(show, record):
+    record(
+        *(
+            Frame(
+                START + second,
+                gauge(catalog.QUEUED_REQUESTS, 3.0, listener="wsgi")
+                | gauge(catalog.BUSY_THREADS, 8.0, listener="wsgi")
+                | gauge(catalog.ACCEPT_QUEUE_DEPTH, 1.0, port="5555")
+                | gauge(catalog.ACCEPT_QUEUE_BACKLOG, 128.0, port="5555"),
+                {},
+                stage("kernel", *[0.0] * 10)
+                | stage("queue", *[0.4] * 10)
+                | stage("app", *[0.3] * 10),
+            )
+            for second in range(5)
+        )
+    )
+    shown = show()
+    assert shown["kernel"].endswith("1 of 128 wait time not measured 10 req/s")
+    assert "3 wait p50 " in shown["queue"]
+    assert "p99 too few 10 req/s held here State: bad." in shown["queue"]
+    assert "8 of 8 busy" in shown["workers"]
+    assert "3 at a time" in shown["app"]
+    assert "State: bad." in shown["workers"]
+
+
+@pytest.mark.parametrize(
+    ("model", "kind", "said"),
+    [
+        (ConcurrencyModel.SEQUENTIAL, AppKind.WSGI, "1 of 1 busy"),
+        (ConcurrencyModel.PREFORK, AppKind.WSGI, "1 of 16 busy"),
+        (ConcurrencyModel.ASYNCIO, AppKind.WSGI, "1 of 8 busy"),
+        (ConcurrencyModel.ASYNCIO, AppKind.ASGI, "5 on the loop"),
+    ],
+)
+def test_each_model_is_told_as_it_is(show, record, model, kind, said):
+    record(
+        Frame(
+            START,
+            gauge(catalog.BUSY_THREADS, 1.0, listener="wsgi")
+            | gauge(catalog.ACTIVE_REQUESTS, 5.0, listener="wsgi"),
+        )
+    )
+    shown = show(model=model, app_kind=kind)
+    assert said in shown["workers"]
+    has_queue = kind is AppKind.WSGI
+    assert ("a loop calls the app" in shown["queue"]) is not has_queue
+
+
+def test_nothing_recorded_is_not_zero(show):
+    shown = show()
+    for name in ("kernel", "read", "queue", "workers", "app", "body", "write"):
+        assert "not measured" in shown[name]
+
+
+def test_a_listener_that_there_is_none(show):
+    assert show(listener="other") == ["Nothing is known of a listener other in this span."]
