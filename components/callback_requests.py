@@ -125,7 +125,8 @@ def _is_text(value: object) -> bool:
 
 
 def _is_path(value: object) -> bool:
-    return _is_text(value) and (value is None or str(value).startswith("/"))
+    """Always a text: Dash takes the path apart, and a browser is at one from the start."""
+    return isinstance(value, str) and _is_text(value) and value.startswith("/")
 
 
 def _is_field(value: object) -> bool:

@@ -125,6 +125,7 @@ def test_a_callback_of_another_shape_is_refused_and_told_why(app, client, change
         ("n_intervals", {}),
         ("pathname", 5),
         ("pathname", "requests"),
+        ("pathname", None),
         ("search", ["?"]),
         ("value", {}),
         ("value", [{}]),
