@@ -71,7 +71,9 @@ def all_at_once(dashboard):
 
 @pytest.fixture(scope="module")
 def overview(kept_page):
-    return kept_page.follow("Overview")
+    opened = kept_page.follow("Overview")
+    opened.page.locator(".path-live .path").wait_for()
+    return opened
 
 
 def picture(opened, place="live"):
@@ -111,7 +113,7 @@ def test_the_stage_behind_tls_is_marked(overview):
 
 def test_of_all_listeners_together_the_one_that_holds_most_is_named(overview):
     overview.page.evaluate(CHOOSE, "")
-    overview.until("document.querySelector('.path-live .path').ariaLabel.includes('together')")
+    overview.until("document.querySelector('.path-live .path')?.ariaLabel.includes('together')")
     # Nothing is marked while the data is late, as on a machine that has no time for it.
     overview.until(
         "document.querySelector('.path-live [data-holds=yes]')?.innerText.includes('held: ')",
