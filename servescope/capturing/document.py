@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 
 VERSION: Final = 1
 NOT_TEXT: Final = "no text, form or JSON, or in a coding in which no secret could be found"
+CONNECTION_FIELDS: Final = frozenset(
+    ("connection", "content-length", "expect", "keep-alive", "transfer-encoding")
+)
+"""Fields that belong to a connection: whoever sends a request again writes its own."""
+
 _PLAIN: Final = (str, int, float, bool, type(None))
 _URLS: Final = frozenset(("REQUEST_URI", "RAW_URI", "HTTP_REFERER"))
 _MOST_KEYS: Final = 400
@@ -78,7 +83,8 @@ class _Document:
             "start_response": self._start_response(),
             "events": [self._event(event) for event in capture.events],
             "frames": [
-                [frame.at_ns - capture.first_byte_ns, *frame[1:]] for frame in capture.frames
+                [frame.at_ns - capture.first_byte_ns, frame.is_sent, *frame.head]
+                for frame in capture.frames
             ],
         }
         target = self._text(str(capture.facts.get("target", "")))

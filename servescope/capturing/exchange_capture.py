@@ -10,8 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
+from servescope.capturing.frames import FrameHeads
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
+
+    from servescope.capturing.frames import FrameHead
 
 HEAD_BYTES: Final = 65_536
 """Bytes kept of a head."""
@@ -48,14 +52,11 @@ class AsgiEvent(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """A frame of a WebSocket (RFC 6455 section 5.2)."""
+    """A frame of a WebSocket, when the last byte of its head was read or sent."""
 
     at_ns: int
     is_sent: bool  # by the server
-    opcode: int
-    is_final: bool
-    is_compressed: bool
-    length: int
+    head: FrameHead
 
 
 class FirstBytes:
@@ -139,6 +140,7 @@ class ExchangeCapture:
         self.start_response: tuple[str, list[tuple[str, str]]] | None = None
         self.thread = ""  # the one that called the app
         self.facts: Mapping[str, Any] = {}  # what the recorder knows once it is answered
+        self._frame_heads = {is_sent: FrameHeads() for is_sent in (False, True)}
         self._is_answering = False
         self._is_over = False
 
@@ -248,6 +250,19 @@ class ExchangeCapture:
         self.response_body.add(first)
         self.response_body.size += count - len(first)
 
+    def take_frames(self, data: bytes, *, is_sent: bool) -> None:
+        """Bytes of a WebSocket, in one direction."""
+        at_ns = self.judge.now_ns()
+        for head in self._frame_heads[is_sent].feed(data):
+            if len(self.frames) < MOST_EVENTS:
+                self.frames.append(Frame(at_ns, is_sent, head))
+            else:
+                self.omitted += 1
+
+    def keep_for_now(self) -> None:
+        """It goes on for long, as a WebSocket does: what there is can be looked at already."""
+        self.judge.keep(self)
+
     def finish(self) -> None:
         """The exchange is over, or its connection is closed under it."""
         if not self._is_over:
@@ -281,4 +296,5 @@ class WatchedSink:
 
     def send_frames(self, data: bytes) -> None:
         """Send frames of a WebSocket (see Channel)."""
+        self._capture.take_frames(data, is_sent=True)
         self._sink.send_frames(data)

@@ -66,7 +66,7 @@ class CaptureGate:
             exchange.capture = capture = ExchangeCapture(
                 self, head, exchange.first_byte_ns, exchange.kernel_ns
             )
-            capture.note("parse", "the head is complete and valid" if exchange.head else "refused")
+            capture.note("parse", "valid" if exchange.head else "refused")
 
     def _may_match(self, exchange: Exchange) -> bool:
         wanted = self.order.filter
@@ -102,11 +102,15 @@ class CaptureGate:
         if not capture.id:
             return
         with self._lock:
+            self._kept.put(capture)
             if self._writer is None:
                 name = f"{self._spec.name}-captures"
-                self._writer = threading.Thread(target=self._write_all, name=name, daemon=True)
-                self._writer.start()
-        self._kept.put(capture)
+                writer = threading.Thread(target=self._write_all, name=name, daemon=True)
+                writer.start()
+                if self._is_closed:  # a WebSocket outlived the capture: that was the last of it
+                    self._kept.put(None)
+                else:
+                    self._writer = writer
 
     def thread_name(self) -> str:
         """The name of the thread that asks."""

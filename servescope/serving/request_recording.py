@@ -156,8 +156,8 @@ class RequestRecording:
         found = capture.judge.accept(capture, route, total_ns)
         if found:
             complete_ns = exchange.complete_ns or exchange.taken_ns
-            capture.note("read", "the request is complete", complete_ns)
-            capture.note("taken", "a worker takes the request", exchange.taken_ns)
+            capture.note("read", f"{exchange.bytes_received} bytes", complete_ns)
+            capture.note("taken", "", exchange.taken_ns)
             if exchange.last_sent_ns:
                 told = "broken off" if exchange.aborted else "the last byte is with the kernel"
                 capture.note("transmit", told, exchange.last_sent_ns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import socket
 import time
 from typing import TYPE_CHECKING
 
@@ -10,9 +11,19 @@ import pytest
 
 from servescope.capturing.files import CaptureFolder
 from servescope.records.captures import CaptureFilter, CaptureOrder
-from servescope.records.listeners import AppKind
+from servescope.records.listeners import AppKind, ConcurrencyModel
+from tests.contracts.harness import ModelHarness
+from tests.hosting.asgi.test_websocket import frame
 from tests.recording_proxy import RecordingProxy
-from tests.serving.raw_client import CLOSING, GET, asking, connect, exchange, read_responses
+from tests.serving.raw_client import (
+    CLOSING,
+    GET,
+    HANDSHAKE,
+    asking,
+    connect,
+    exchange,
+    read_responses,
+)
 from tests.waiting import eventually, wait_until
 
 if TYPE_CHECKING:
@@ -20,7 +31,6 @@ if TYPE_CHECKING:
 
     from servescope.capturing.files import CaptureFile
     from servescope.serving import RunningListener
-    from tests.contracts.harness import ModelHarness
 
 SECRET = b"s3cretVa1ue"
 MARK = CaptureFilter(header="x-mark")
@@ -285,3 +295,86 @@ def test_a_file_is_shown_with_its_first_bytes(harness, proxies):
     assert text["response"]["body"]["size"] == 85_000
     assert picture["response"]["body"]["kept"] is None
     assert picture["response"]["body"]["size"] == 400
+
+
+ASGI_APP = "tests.serving.asgi_apps_for_listeners:app"
+TEXT, CLOSE = 1, 8
+
+
+@pytest.fixture
+def asgi_harness(tmp_path) -> Iterator[ModelHarness]:
+    harness = ModelHarness(tmp_path, ConcurrencyModel.ASYNCIO, AppKind.ASGI)
+    yield harness
+    harness.close()
+
+
+def converse(proxy: RecordingProxy, *messages: bytes) -> None:
+    """Open a WebSocket, send texts and wait for the echo of each, then close it."""
+    handshake = HANDSHAKE.replace(b"\r\n\r\n", b"\r\nX-Mark: 1\r\nCookie: a=%b\r\n\r\n" % SECRET)
+    with socket.create_connection(proxy.address, timeout=20) as sock:
+        sock.sendall(handshake)
+        with sock.makefile("rb") as file:
+            while file.readline() != b"\r\n":
+                pass
+            for message in messages:
+                sock.sendall(frame(TEXT, message))
+                assert file.read(2 + len(message))[2:] == message
+            sock.sendall(frame(CLOSE, (1000).to_bytes(2)))
+            file.read()
+
+
+def test_a_websocket_is_shown_frame_by_frame(asgi_harness, proxies):
+    listener = asgi_harness.start(ASGI_APP)
+    begin(listener, order())
+    proxy = proxies(listener)
+    login = b'{"user": "me", "password": "%b"}' % SECRET
+    converse(proxy, b"hello", login)
+
+    def ended() -> dict | None:
+        [document] = captured(asgi_harness)
+        return document if len(document["frames"]) == 6 else None
+
+    document = eventually(ended)
+    received = [one[2] for one in document["frames"] if not one[1]]
+    sent = [one[2] for one in document["frames"] if one[1]]
+    assert received == sent == [TEXT, TEXT, CLOSE]
+    lengths = [one[5] for one in document["frames"] if not one[1]]
+    assert lengths == [5, len(login), 2]
+    # The frames and the two heads are all that the proxy saw.
+    head = document["request"]["head"].encode("latin-1").replace(b"[masked]", SECRET)
+    assert len(proxy.sent) == len(head) + sum(6 + length for length in lengths)
+    told = [(is_sent, one) for _, is_sent, one in document["events"]]
+    assert [one["type"] for _, one in told] == [
+        *("websocket.connect", "websocket.accept"),
+        *("websocket.receive", "websocket.send") * 2,
+        "websocket.disconnect",
+    ]
+    texts = [one["text"] for _, one in told if one.get("text")]
+    assert texts == ["hello"] * 2 + ['{"user": "me", "password": "[masked]"}'] * 2
+    assert document["status"] == 101
+    assert document["scope"]["type"] == "websocket"
+    files = [path for path in asgi_harness.rings.parent.rglob("*") if path.is_file()]
+    assert [path for path in files if holds(path, SECRET)] == []
+
+
+def test_each_message_of_an_asgi_app_is_told(asgi_harness):
+    listener = asgi_harness.start()
+    begin(listener, order())
+    sent = posting(b"Content-Type: text/plain\r\nContent-Length: 5\r\n") + b"hello"
+    exchange(listener, sent)
+    [document] = captured(asgi_harness)
+    told = [(is_sent, one) for _, is_sent, one in document["events"]]
+    assert told == [
+        (False, {"type": "http.request", "body": "5 bytes", "more_body": "False"}),
+        (
+            True,
+            {
+                "type": "http.response.start",
+                "status": "200",
+                "headers": [["content-type", "text/plain"]],
+            },
+        ),
+        (True, {"type": "http.response.body", "body": "5 bytes", "more_body": "False"}),
+    ]
+    assert document["scope"]["path"] == "/echo"
+    assert ["x-mark", "1"] in document["scope"]["headers"]

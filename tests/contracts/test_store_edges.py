@@ -133,7 +133,7 @@ def test_only_the_newest_details_are_kept(store):
     assert [one.target for _, one in found] == [f"/{n}" for n in range(5_999, 999, -1)]
 
 
-def test_a_detail_is_found_by_its_id_and_by_its_capture(store):
+def test_a_detail_is_found_by_its_id_and_by_its_trace(store):
     assert store.kept_request_details() is None
     origin = {
         "thread": "files-3",
@@ -148,8 +148,8 @@ def test_a_detail_is_found_by_its_id_and_by_its_capture(store):
     (second, _), (first, _) = store.request_details(2)
     assert [store.request_detail(first), store.request_detail(second)] == details
     assert store.request_detail(second + 1) is None
-    assert store.request_detail_of_capture(2**63 - 1) == second
-    assert store.request_detail_of_capture(5) is None
+    assert store.request_detail_of_trace(origin["trace_id"]) == second
+    assert store.request_detail_of_trace("0" * 32) is None
     assert store.kept_request_details() == (first, details[0].record.end_ns, second)
 
 

@@ -159,6 +159,8 @@ class WebSocketCall:
 
     def feed(self, data: bytes) -> None:
         """Bytes of the client. Raises ClientGoneError when an answer to them cannot be sent."""
+        if self._exchange.capture is not None:
+            self._exchange.capture.take_frames(data, is_sent=False)
         self._traffic.bytes_received += len(data)
         self._awaits_pong = False
         wire = self._wire
@@ -338,6 +340,8 @@ class WebSocketCall:
         self._is_counted = True
         self._traffic.open_now += 1
         channel.switch_protocols()
+        if exchange.capture is not None:
+            exchange.capture.keep_for_now()
 
     def _close(self, message: Message) -> None:
         if self._state is SocketState.CONNECTING:  # ASGI: "the server must respond with 403"

@@ -10,7 +10,7 @@ turn. Otherwise the response goes on when the app does, and `_advance` is schedu
 from __future__ import annotations
 
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from servescope.errors import ClientGoneError, ProtocolError
 from servescope.hosting.asgi.http import HttpCall
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable
     from typing import Any
 
-    from servescope.hosting.asgi.host import AsgiHost, Receive, Send
+    from servescope.hosting.asgi.host import AsgiHost, Channel, Receive, Send
     from servescope.hosting.conversation import Need
     from servescope.hosting.exchange import Exchange
     from servescope.hosting.open_file import OpenFile
@@ -117,7 +117,9 @@ class AsgiHandler:
         call: HttpCall | WebSocketCall
         if head is not None and head.has_upgrade and asks_for_websocket(head):
             try:
-                call = WebSocketCall(self._host, exchange, self, read_handshake(head))
+                # The exchange's sink is this channel, or one that is watched on the way to it.
+                channel = cast("Channel", exchange.sink)
+                call = WebSocketCall(self._host, exchange, channel, read_handshake(head))
             except ProtocolError as error:
                 exchange.may_keep_alive = False
                 headers = REFUSAL_FIELDS.get(HTTPStatus(error.status))
