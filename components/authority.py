@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 
 from components import audit, client
 from components.sign_in import SignIn
-from servescope.actions import captures, comparisons, listeners, load_runs
+from servescope.actions import captures, comparisons, listeners, load_runs, send_again
 from servescope.errors import NotAllowedError, StoreError
 from servescope.rate_limited_log import RateLimitedLog
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from servescope.actions.comparisons import ComparisonRequest
     from servescope.actions.listeners import ListenerRequest, NewListenerRequest
     from servescope.actions.load_runs import LoadRunRequest
+    from servescope.actions.send_again import Answer, RequestAgain
     from servescope.control import Control
     from servescope.control.listeners import OverridesChange
     from servescope.queries.context import QueryContext
@@ -204,6 +205,13 @@ class Dashboard:
     def listener_has_ended(self, name: object) -> bool:
         """Whether a listener that was removed is gone."""
         return listeners.has_ended(self._control.listeners, name)
+
+    def send_again(self, listener: object, request: RequestAgain) -> Answer:
+        """Send a request again. Raises NotAllowedError, CaptureRefusedError."""
+        actor = self._demand()
+        answer = send_again.send(self._control, listener, request)
+        audit.note(actor, f"sent {request.method} {request.target} again to {listener}")
+        return answer
 
     @property
     def _control(self) -> Control:

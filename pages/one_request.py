@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from dash import html, register_page
 
-from components import one_request, panels
+from components import captured_request, one_request, panels, send_again
 from components.access import context as present_context
+from components.status import sentence
+from servescope.errors import CaptureError
+from servescope.queries import captures
 from servescope.queries import requests as log
+
+if TYPE_CHECKING:
+    from dash.development.base_component import Component
+
+    from servescope.queries.context import QueryContext
+    from servescope.queries.rows import LogRow
+    from servescope.records.listeners import ListenerStatus
 
 register_page(
     __name__,
@@ -17,8 +27,18 @@ register_page(
     title="One request · Servescope",
 )
 
+NOT_CAPTURED: Final = (
+    "This request was not captured. Switch Capture on, on the page Requests, and the next requests "
+    "that match are kept with their bytes and steps."
+)
+NO_LONGER_CAPTURED: Final = (
+    "It was captured, but that is no longer kept: the settings bound how many captured requests "
+    "are kept, how large and how long. Or it is being written right now: load the page again."
+)
 LONGEST_ID: Final = 18
 """Digits of an id: those of SQLite have 19 at most."""
+
+send_again.connect()
 
 
 def layout(request_id: object = "", **_query: object) -> html.Div:
@@ -31,6 +51,8 @@ def layout(request_id: object = "", **_query: object) -> html.Div:
     if row is None:
         return one_request.not_kept(detail_id, log.kept(context))
     around = log.surroundings(context, row)
+    listeners = context.process.listeners()
+    listener = next((one for one in listeners if one.name == row.listener), None)
     return html.Div(
         className="no-live one-request",
         children=[
@@ -40,5 +62,23 @@ def layout(request_id: object = "", **_query: object) -> html.Div:
                 one_request.origin_panel(row),
                 one_request.answer_panel(row),
             ),
+            *_captured(context, row, listener),
         ],
     )
+
+
+def _captured(
+    context: QueryContext, row: LogRow, listener: ListenerStatus | None
+) -> list[Component]:
+    """What was captured of the request, or why there is nothing; and sending it again."""
+    document, why = None, NOT_CAPTURED
+    if row.capture_id:
+        try:
+            document, why = captures.captured(context, row.capture_id), NO_LONGER_CAPTURED
+        except CaptureError as error:
+            why = sentence(error)
+    if document is None:
+        shown = captured_request.not_captured(why)
+    else:
+        shown = captured_request.captured(document, listener)
+    return [shown, send_again.panel(context, row, document)]

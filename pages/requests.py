@@ -16,7 +16,7 @@ from dash import (
     register_page,
 )
 
-from components import panels, query, websocket_panels
+from components import capture_control, panels, query, websocket_panels
 from components.help import attributes
 from components.live import Feed, LiveGraph, LivePage, Props, connect
 from components.request_table import is_row, matches, opened, request_table, table_row
@@ -100,8 +100,8 @@ def newest(context: QueryContext, after_id: int, chosen: tuple[str, ...]) -> lis
 
 
 def props(context: QueryContext, _span: Span | None, _chosen: tuple[str, ...]) -> Props:
-    """The choices of the listener select."""
-    return panels.listener_options("requests-listener", context)
+    """The choices of the listener select, and the state of the capture."""
+    return panels.listener_options("requests-listener", context) | capture_control.props(context)
 
 
 METRICS: Final = (
@@ -120,6 +120,7 @@ PAGE: Final = LivePage(
     metrics=METRICS,
 )
 connect(PAGE)
+capture_control.connect()
 
 
 @callback(
@@ -157,6 +158,7 @@ def layout(listener: object = "", status: object = "", **_query: object) -> html
             size="sm",
             w=160,
         ),
+        capture_control.capture_control(),
     ]
     return panels.page_frame(
         PAGE,

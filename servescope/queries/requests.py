@@ -78,6 +78,12 @@ def one(context: QueryContext, detail_id: int) -> LogRow | None:
     return None if detail is None else _row(detail_id, detail)
 
 
+def of_trace(context: QueryContext, trace_id: str) -> LogRow | None:
+    """The newest request of a trace that is kept in detail; None while there is none."""
+    found = context.store.request_detail_of_trace(trace_id)
+    return None if found is None else one(context, found)
+
+
 def kept(context: QueryContext) -> KeptDetails | None:
     """The requests that are kept in detail; None when there are none."""
     return context.store.kept_request_details()

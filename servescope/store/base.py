@@ -136,8 +136,8 @@ class Store(Queryable, Protocol):
     def request_detail(self, detail_id: int) -> RequestDetail | None:
         """One request detail; None when it is not kept any more, or there is none of this id."""
 
-    def request_detail_of_capture(self, capture_id: int) -> int | None:
-        """The id of the detail of a captured request; None while there is none."""
+    def request_detail_of_trace(self, trace_id: str) -> int | None:
+        """The id of the newest detail of a trace; None while there is none."""
 
     def kept_request_details(self) -> KeptDetails | None:
         """The request details that are kept; None when there are none."""

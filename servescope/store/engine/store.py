@@ -114,9 +114,9 @@ class PrometheusStore(EngineView):
         """One request detail of this host."""
         return self.local.request_detail(detail_id)
 
-    def request_detail_of_capture(self, capture_id: int) -> int | None:
-        """The id of the detail of a captured request of this host."""
-        return self.local.request_detail_of_capture(capture_id)
+    def request_detail_of_trace(self, trace_id: str) -> int | None:
+        """The id of the newest detail of a trace of this host."""
+        return self.local.request_detail_of_trace(trace_id)
 
     def kept_request_details(self) -> KeptDetails | None:
         """The request details of this host that are kept."""

@@ -65,9 +65,9 @@ class EngineView:
         del detail_id
         return None
 
-    def request_detail_of_capture(self, capture_id: int) -> int | None:
+    def request_detail_of_trace(self, trace_id: str) -> int | None:
         """None: request details stay where they were recorded."""
-        del capture_id
+        del trace_id
         return None
 
     def kept_request_details(self) -> KeptDetails | None:

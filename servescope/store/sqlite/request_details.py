@@ -24,7 +24,7 @@ _PLACES: Final = ", ".join("?" for _ in _COLUMNS.split(","))
 _INSERT: Final = f"INSERT INTO request_detail ({_COLUMNS}) VALUES ({_PLACES})"  # noqa: S608 - our own names
 _SELECT: Final = f"SELECT id, {_COLUMNS} FROM request_detail WHERE id > ? ORDER BY id DESC LIMIT ?"  # noqa: S608 - our own names
 _SELECT_ONE: Final = f"SELECT {_COLUMNS} FROM request_detail WHERE id = ?"  # noqa: S608 - our own names
-_SELECT_CAPTURED: Final = "SELECT max(id) FROM request_detail WHERE capture_id = ?"
+_SELECT_OF_TRACE: Final = "SELECT max(id) FROM request_detail WHERE trace_id = ?"
 _SELECT_BOUNDS: Final = """SELECT min(id), (SELECT end_ns FROM request_detail ORDER BY id LIMIT 1),
     max(id) FROM request_detail"""
 
@@ -50,9 +50,9 @@ def by_id(connection: sqlite3.Connection, detail_id: int) -> RequestDetail | Non
     return None if row is None else _detail(row)
 
 
-def id_of_capture(connection: sqlite3.Connection, capture_id: int) -> int | None:
-    """The id of the detail of a captured request, None where there is none."""
-    (found,) = connection.execute(_SELECT_CAPTURED, (capture_id,)).fetchone()
+def id_of_trace(connection: sqlite3.Connection, trace_id: str) -> int | None:
+    """The id of the newest detail of a trace, None where there is none."""
+    (found,) = connection.execute(_SELECT_OF_TRACE, (trace_id,)).fetchone()
     return None if found is None else int(found)
 
 

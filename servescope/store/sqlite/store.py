@@ -158,11 +158,9 @@ class SqliteStore:
         """One request detail, None when it is not kept."""
         return self._db.read(lambda connection: request_details.by_id(connection, detail_id))
 
-    def request_detail_of_capture(self, capture_id: int) -> int | None:
-        """The id of the detail of a captured request, None while there is none."""
-        return self._db.read(
-            lambda connection: request_details.id_of_capture(connection, capture_id)
-        )
+    def request_detail_of_trace(self, trace_id: str) -> int | None:
+        """The id of the newest detail of a trace, None while there is none."""
+        return self._db.read(lambda connection: request_details.id_of_trace(connection, trace_id))
 
     def kept_request_details(self) -> KeptDetails | None:
         """The request details that are kept, None when there are none."""
