@@ -9,6 +9,7 @@ import dash_mantine_components as dmc
 from dash import Input, Output, State, callback, ctx, html
 
 from components import access
+from components.action_bar import action_bar
 from components.help import BUTTON
 from components.status import sentence
 from servescope.actions.captures import LONGEST_S, MOST_REQUESTS, CaptureRequest
@@ -88,8 +89,10 @@ def capture_control() -> html.Div:
             size="xs",
             c="dimmed",
         ),
-        dmc.Button("Start", id="capture-start", disabled=bool(reason)),
-        dmc.Text(sentence(reason) if reason else "", id="capture-message", size="sm", c="red"),
+        action_bar(
+            dmc.Button("Start", id="capture-start", disabled=bool(reason)),
+            dmc.Text(sentence(reason) if reason else "", id="capture-message", size="sm", c="red"),
+        ),
     ]
     return html.Div(
         [
@@ -108,13 +111,15 @@ def capture_control() -> html.Div:
                 keepMounted=True,
             ),
             html.Span(id="capture-state", role="status", className="capture-state"),
-            dmc.Button(
-                "Stop",
-                id="capture-stop",
-                size="compact-sm",
-                variant="default",
-                display="none",
-                disabled=bool(reason),
+            action_bar(
+                dmc.Button(
+                    "Stop",
+                    id="capture-stop",
+                    size="compact-sm",
+                    variant="default",
+                    display="none",
+                    disabled=bool(reason),
+                )
             ),
         ],
         className="capture-control",

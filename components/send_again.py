@@ -9,6 +9,7 @@ import dash_mantine_components as dmc
 from dash import Input, Output, State, callback, dcc, html
 
 from components import access, captured_request, panels
+from components.action_bar import action_bar
 from components.one_request import address_of
 from components.status import sentence
 from components.tables import figure_table
@@ -45,10 +46,10 @@ def panel(context: QueryContext, row: LogRow, document: dict[str, Any] | None) -
         "Send again",
         "To a listener that is hosted here, and to nowhere else. The two are compared as the "
         "server recorded them.",
-        html.P(_what_is_sent(row, document)),
+        html.P(_extent(row, document)),
         dcc.Store(id="again-request", data={"id": row.id}),
         html.Div(
-            [
+            action_bar(
                 dmc.Select(
                     id="again-listener",
                     label="To the listener",
@@ -57,7 +58,7 @@ def panel(context: QueryContext, row: LogRow, document: dict[str, Any] | None) -
                     w=220,
                 ),
                 dmc.Button("Send again", id="again-send", disabled=bool(reason)),
-            ],
+            ),
             className="actions",
         ),
         dmc.Checkbox(
@@ -73,7 +74,7 @@ def panel(context: QueryContext, row: LogRow, document: dict[str, Any] | None) -
     )
 
 
-def _what_is_sent(row: LogRow, document: dict[str, Any] | None) -> str:
+def _extent(row: LogRow, document: dict[str, Any] | None) -> str:
     """How far the request that is sent is the one that came."""
     parts = []
     if document is None:

@@ -90,6 +90,8 @@ def test_capture_open_copy_and_send_again(open_page, dashboard, device):
     assert "Answered with 422" in compared
     assert "whole" in compared
     assert fits(page)
+    files = [path for path in dashboard.folder.rglob("*") if path.is_file()]
+    assert [path for path in files if SECRET.encode() in path.read_bytes()] == []
     page.get_by_role("link", name="Open the request that was sent again").click()
     watched.until(f"document.querySelector('h1').textContent.includes('{mark}')")
 
