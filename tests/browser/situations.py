@@ -25,6 +25,7 @@ from servescope.records.comparisons import ComparisonPlan
 from servescope.records.listeners import ConcurrencyModel, ListenerState
 from servescope.records.load import TERMINAL_STATES, LoadPlan, RunState
 from servescope.request_fields import Method, Protocol
+from tests.commands.served import Served
 from tests.processes import eventually
 from tests.waiting import wait_until
 
@@ -546,8 +547,6 @@ def stopped_run(place: Place) -> Iterator[dict[str, Any]]:
 @contextmanager
 def over_capacity(place: Place) -> Iterator[dict[str, Any]]:
     """More connections than a server accepts: the others get 503."""
-    from tests.commands.test_serve_command import Served
-
     options = ("--name", "crowded", "--port", "0", "--max-connections", "4")
     with closing(Served(place.dashboard.folder, APP, *options)):
         eventually(lambda: place.dashboard.listener("crowded"), WITHIN_S)
