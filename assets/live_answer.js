@@ -70,7 +70,7 @@
     for (const [id, entry] of Object.entries(all)) {
       if (entry.figure) scope.graphs.setFigure(id, entry.figure);
       else scope.graphs.append(id, entry);
-      scope.graphs.setLegend(id, entry.legend, entry.of);
+      if (entry.legend) scope.graphs.setLegend(id, entry.legend, entry.of);
     }
   }
 

@@ -8,18 +8,17 @@
   const entries = new Map();
   const MINUTE_MS = 60000;
   const SHORTEST_ZOOM_S = 5;
-  const LABEL_PX = 5.6; // width of a character of an event's label
-  const FEW_DECADES = 50;
-  const DAY_S = 86400;
   const LONE_POINT_PX = 5;
-  const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
+  const FAINT = { opacity: 0.55, dash: "dot", width: 1.2 };
+  const EMPTY_SECONDS = [-4, -1]; // powers of ten, of a logarithmic axis without points
   const CONFIG = { displayModeBar: false, doubleClick: false, showTips: false, scrollZoom: false };
   const coarsePointer = window.matchMedia("(pointer: coarse)");
 
   let span = null; // [from, to] in epoch seconds
-  let events = [];
   let revision = 0;
+  let frame = ""; // the span and the events that are drawn, as text
   let scheduled = false;
+  let hasJumped = false; // to the graph that the address names
 
   // Plotly shows dates in UTC. People read clocks: times are shifted by the browser's zone.
   function shown(ms) {
@@ -63,11 +62,14 @@
     if (!host) return null;
     const plot = document.createElement("div");
     const note = document.createElement("p");
+    const line = document.createElement("i");
     plot.className = "live-graph-plot";
     note.className = "live-graph-note";
     note.textContent = host.dataset.empty || "";
-    host.replaceChildren(plot, note);
-    const entry = { id, host, plot, note, data: [], layout: {}, hidden: new Set(), inSight: true };
+    line.className = "graph-cursor";
+    line.hidden = true;
+    host.replaceChildren(plot, note, line);
+    const entry = { id, host, plot, line, data: [], layout: {}, inSight: true };
     entries.set(id, entry);
     sight.observe(host);
     sizes.observe(host);
@@ -89,6 +91,10 @@
     if (!entry) return;
     entry.dirty = true;
     schedule();
+  }
+
+  function markAll() {
+    for (const entry of entries.values()) mark(entry);
   }
 
   function schedule() {
@@ -161,13 +167,29 @@
     return { ...trace, mode: "lines+markers", marker: { size, color: trace.line.color } };
   }
 
+  // Points of few requests are faint and dotted, with what leads to them: never as if exact.
+  function byRequests(entry, trace) {
+    const counts = trace.meta && trace.meta.requests;
+    const isFew = (value, i) => (value ?? null) !== null && counts[i] < entry.layout.meta.few;
+    if (!counts || !trace.y.some(isFew)) return [trace];
+    const few = trace.y.map(isFew);
+    const exact = trace.y.map((value, i) => (few[i] ? null : value));
+    const faint = trace.y.map((value, i) => (few[i] || few[i - 1] || few[i + 1] ? value : null));
+    const { opacity, ...line } = FAINT;
+    return [
+      { ...trace, y: exact },
+      { ...trace, y: faint, opacity, line: { ...trace.line, ...line } },
+    ];
+  }
+
+  const shownOf = (entry) => entry.data.filter((trace) => scope.legend.isShown(entry, trace.name));
+
   // Each area reaches from zero to the sum of all below it: the highest is drawn first.
   function stacked(entry) {
     const sums = new Array(entry.data.length ? entry.data[0].x.length : 0).fill(0);
     const areas = [];
     const lines = [];
-    for (const trace of entry.data) {
-      if (entry.hidden.has(trace.name)) continue;
+    for (const trace of shownOf(entry)) {
       const y = trace.customdata.map((value, i) => {
         if (value === null) return null;
         sums[i] += value;
@@ -179,62 +201,8 @@
     return [...areas, ...lines];
   }
 
-  // Which events have room for a label, and how much of it: load runs first, none over another.
-  function eventLabels(width, left) {
-    const taken = [];
-    const labels = new Map();
-    const byRank = events
-      .map((event, position) => ({ event, position }))
-      .sort((a, b) => (b.event[0] === "load_run") - (a.event[0] === "load_run"));
-    for (const { event, position } of byRank) {
-      const x = left(Math.max(event[1], span[0]));
-      for (const text of [event[3], event[3].split(":")[0]]) {
-        const end = x + text.length * LABEL_PX;
-        if (end > width || taken.some(([a, b]) => x < b && end > a)) continue;
-        taken.push([x, end]);
-        labels.set(position, text);
-        break;
-      }
-    }
-    return labels;
-  }
-
-  function eventShapes(entry) {
-    if (!overTime(entry) || !span) return [];
-    const [from, to] = span;
-    const margin = entry.layout.margin;
-    const width = entry.host.clientWidth - margin.l - margin.r;
-    const labels = eventLabels(width, (second) => ((second - from) / (to - from)) * width);
-    return events.map(([kind, start, end], position) => {
-      const isSpan = kind === "load_run";
-      const x0 = Math.max(start, from);
-      const x1 = isSpan ? Math.min(end === null ? to : end, to) : x0;
-      return {
-        type: isSpan ? "rect" : "line",
-        layer: isSpan ? "below" : "above",
-        xref: "x",
-        yref: "paper",
-        x0: shown(x0 * 1000),
-        x1: shown(x1 * 1000),
-        y0: 0,
-        y1: 1,
-        fillcolor: "rgba(121,80,242,0.12)",
-        line: isSpan ? { width: 0 } : { width: 1, dash: "dot", color: "rgba(134,142,150,0.9)" },
-        label: {
-          text: labels.get(position) || "",
-          textposition: isSpan ? "top left" : "end",
-          textangle: 0,
-          xanchor: "left",
-          yanchor: "bottom", // above the graph, where no line strikes it through
-          font: { size: 10 },
-          padding: 1,
-        },
-      };
-    });
-  }
-
-  // On a logarithmic axis Plotly labels 2 and 5 as well: too much beyond a few decades.
-  function coarseTicks(entry) {
+  // Ticks of a logarithmic axis over all that the graph shows.
+  function logTicks(entry) {
     let low = Infinity;
     let high = 0;
     for (const trace of entry.data) {
@@ -243,7 +211,13 @@
         if (value > high) high = value;
       }
     }
-    return high / low > FEW_DECADES ? { dtick: 1 } : {};
+    if (!high) [low, high] = (entry.layout.yaxis.range || EMPTY_SECONDS).map((power) => 10 ** power);
+    return scope.units.logTicks(entry.layout.meta, low, high);
+  }
+
+  function eventShapes(entry) {
+    if (!overTime(entry) || !span) return [];
+    return scope.events.shapes(entry.layout, entry.host.clientWidth, span, shown);
   }
 
   function layoutOf(entry) {
@@ -260,12 +234,10 @@
       layout.xaxis.range = span.map((seconds) => shown(seconds * 1000));
       if (entry.host.clientWidth < 420) layout.xaxis.nticks = 4;
     }
-    if (layout.yaxis.type === "log" && entry.data.every((trace) => trace.type === "scatter")) {
-      Object.assign(layout.yaxis, coarseTicks(entry));
-    }
-    // Plotly's own range for a logarithmic axis without points has labels too long to fit.
-    if (layout.yaxis.type === "log" && isEmpty(entry) && !layout.yaxis.range) {
-      layout.yaxis.range = [-1, 2];
+    if (layout.yaxis.type === "log") {
+      Object.assign(layout.yaxis, logTicks(entry));
+      // Plotly's own range for an axis without points has labels too long to fit.
+      if (isEmpty(entry) && !layout.yaxis.range) layout.yaxis.range = EMPTY_SECONDS;
     }
     if (coarsePointer.matches) layout.dragmode = false; // a finger on a graph scrolls the page
     return layout;
@@ -276,13 +248,20 @@
     if (!entry.host.clientWidth) return;
     const traces = isStacked(entry)
       ? stacked(entry)
-      : entry.data.filter((trace) => !entry.hidden.has(trace.name)).map(withLonePoints);
+      : shownOf(entry).flatMap((trace) => byRequests(entry, trace)).map(withLonePoints);
     window.Plotly.react(entry.plot, traces, layoutOf(entry), CONFIG);
     if (!entry.bound) bind(entry);
     entry.host.dataset.state = isEmpty(entry) ? "empty" : "drawn";
-    if (entry.hovered && entry.plot.matches(":hover")) {
-      window.Plotly.Fx.hover(entry.plot, entry.hovered); // a redraw takes the hover label away
-    }
+    scope.cursor.drawn(entry);
+    jumpTo(entry);
+  }
+
+  // The graph that a link names was not there when the browser looked for it.
+  function jumpTo(entry) {
+    if (hasJumped || window.location.hash !== `#${entry.id}`) return;
+    hasJumped = true;
+    entry.host.scrollIntoView({ block: "center" });
+    entry.host.focus({ preventScroll: true });
   }
 
   function bind(entry) {
@@ -297,13 +276,6 @@
       scope.view.fix(start, end);
     });
     entry.plot.on("plotly_doubleclick", () => scope.view.goLive());
-    entry.plot.on("plotly_hover", (hit) => {
-      entry.hovered = hit.event && { clientX: hit.event.clientX, clientY: hit.event.clientY,
-        target: hit.event.target };
-    });
-    entry.plot.on("plotly_unhover", () => {
-      entry.hovered = null;
-    });
   }
 
   function setFigure(id, figure) {
@@ -312,6 +284,7 @@
     entry.data = figure.data;
     entry.layout = figure.layout;
     if (overTime(entry)) for (const trace of entry.data) trace.x = shownAll(trace.x);
+    scope.tools.offer(entry);
     mark(entry);
   }
 
@@ -319,7 +292,7 @@
   function blank() {
     for (const entry of entries.values()) {
       entry.data = [];
-      document.getElementById(`${entry.id}-legend`)?.replaceChildren();
+      scope.legend.clear(entry);
       mark(entry);
     }
   }
@@ -336,6 +309,7 @@
         trace.x.push(x);
         if (trace.type === "heatmap") trace.z.forEach((row, r) => row.push(delta.z[i][r]));
         else valuesOf(trace).push(delta.y[position][i]);
+        if (delta.requests) trace.meta.requests.push(delta.requests[position][i]);
       });
     });
     mark(entry);
@@ -351,64 +325,33 @@
       trace.x.splice(0, gone);
       if (trace.type === "heatmap") trace.z.forEach((row) => row.splice(0, gone));
       else valuesOf(trace).splice(0, gone);
+      if (trace.meta && trace.meta.requests) trace.meta.requests.splice(0, gone);
     }
   }
 
-  function setFrame(newSpan, newEvents) {
-    const moved = JSON.stringify([span, events]) !== JSON.stringify([newSpan, newEvents]);
+  function setFrame(newSpan, events) {
+    const wanted = JSON.stringify([newSpan, events]);
     span = newSpan;
-    events = newEvents;
+    scope.events.set(events);
     forgetLeftPages();
-    if (!moved) return;
-    for (const entry of entries.values()) {
-      trim(entry);
-      mark(entry);
-    }
-  }
-
-  // The span that the values of a legend are of: one second, a step, or all that the graph shows.
-  function spanText([from, to]) {
-    const day = to - from >= DAY_S ? { day: "numeric", month: "short" } : {};
-    const clock = new Intl.DateTimeFormat(undefined, { ...CLOCK, ...day });
-    const begin = clock.format(from * 1000);
-    return to - from <= 1 ? `at ${begin}` : `${begin} – ${clock.format(to * 1000)}`;
+    if (wanted === frame) return;
+    frame = wanted;
+    for (const entry of entries.values()) trim(entry);
+    markAll();
   }
 
   function setLegend(id, lines, of) {
-    const legend = document.getElementById(`${id}-legend`);
     const entry = entries.get(id);
-    if (!legend || !entry) return;
-    const names = lines.map((line) => line.name).join("\n");
-    if (legend.dataset.names !== names || !legend.childElementCount) {
-      legend.dataset.names = names;
-      const when = document.createElement("small");
-      legend.replaceChildren(...lines.map((line) => legendItem(entry, line)), when);
-    }
-    lines.forEach((line, i) => {
-      legend.children[i].lastElementChild.textContent = line.value;
-    });
-    legend.lastElementChild.textContent = lines.length ? spanText(of) : "";
+    if (entry) scope.legend.set(entry, lines, of);
   }
 
-  function legendItem(entry, line) {
-    const item = document.createElement("button");
-    item.type = "button";
-    item.className = "legend-item";
-    item.title = `Show or hide ${line.name}`;
-    item.setAttribute("aria-pressed", String(!entry.hidden.has(line.name)));
-    const swatch = document.createElement("i");
-    swatch.style.borderTopColor = line.colour;
-    swatch.style.borderTopStyle = { solid: "solid", dash: "dashed" }[line.dash] || "dotted";
-    const name = document.createElement("span");
-    name.textContent = line.name;
-    item.append(swatch, name, document.createElement("b"));
-    item.addEventListener("click", () => {
-      if (!entry.hidden.delete(line.name)) entry.hidden.add(line.name);
-      item.setAttribute("aria-pressed", String(!entry.hidden.has(line.name)));
-      mark(entry);
-    });
-    return item;
-  }
+  const byId = (id) => entries.get(id);
+  // The graph whose host this is; a part of a graph is none.
+  const entryOf = (host) => (host instanceof Element && entries.get(host.id)) || null;
 
-  scope.graphs = { setFigure, append, blank, setFrame, setLegend, spanText };
+  scope.graphs = {
+    setFigure, append, blank, setFrame, setLegend, // for answers
+    all: () => entries.values(), byId, entryOf, mark, markAll, span: () => span, // for its parts
+    overTime, valuesOf, shown, toEpochMs,
+  };
 })();

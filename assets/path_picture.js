@@ -30,7 +30,7 @@
 
   function text(part, position) {
     if (!part) return "now: the last 5 s";
-    const times = scope.graphs.spanText([part.from, part.to]);
+    const times = scope.units.spanText([part.from, part.to]);
     return position >= PARTS ? `all of ${times}` : times;
   }
 

@@ -7,10 +7,11 @@ from typing import Any, Final
 import dash_mantine_components as dmc
 from dash import html
 
-from servescope.histogram import least_count
+from servescope.histogram import EXACT_FROM, least_count
 
 SUPPORT: Final = (
-    "A percentile has a gap where a step has too few requests for it: "
+    f"Where steps have fewer than {EXACT_FROM} requests they are made longer, up to a 24th of the "
+    "span. Of fewer all the same, the line is faint and dotted; of too few it has a gap: "
     f"p50 takes {least_count(0.5)}, p90 {least_count(0.9)}, p95 {least_count(0.95)}, "
     f"p99 {least_count(0.99)}, p99.9 {least_count(0.999):,}."
 )

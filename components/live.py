@@ -63,15 +63,15 @@ class Plot(Protocol):
         """The points to add to a figure of this shape; None when they do not fit."""
 
     def legend(self, rows: Any, shape: dict[str, Any]) -> list[dict[str, str]]:
-        """Name, colour and newest value of each line."""
+        """Name, colour and dash of each line; a `value` where the browser cannot read it off."""
 
 
 @dataclass(frozen=True, slots=True)
 class LiveGraph:
     """A graph of a page. `ask(context, span, filters)` answers with rows that `plot` draws.
 
-    Of a graph with `chosen_names` a delta asks `ask(context, span, filters, names)`: for the lines
-    that the figure has.
+    `kept` names parts of the figure's shape that a delta asks for by name, so that it fits:
+    `ask(context, span, filters, names=…)` for the lines that the figure has, `step=…` for its step.
     """
 
     id: str
@@ -82,7 +82,7 @@ class LiveGraph:
     empty: str = "Nothing recorded in this span."
     height: int = 220
     whole_span: bool = False  # a poll asks for the whole span, not for what is new
-    chosen_names: bool = False
+    kept: tuple[str, ...] = ()
     wide: bool = False
 
 
@@ -314,20 +314,19 @@ def _delta(
     if new.is_empty or span.step >= LONG_STEP_S:
         return {}
     try:
-        names = (tuple(shape["names"]),) if graph.chosen_names else ()
-        rows = graph.ask(context, span if graph.whole_span else new, filters, *names)
+        kept = {name: shape[name] for name in graph.kept}
+        rows = graph.ask(context, span if graph.whole_span else new, filters, **kept)
         entry = graph.plot.delta(rows, shape)
-        if entry is not None:
+        if entry is not None and "figure" in entry:
             entry |= _legend(graph, rows, shape, span)
-    except (KeyError, TypeError, AttributeError):  # a shape that some other client made up
+    except (KeyError, TypeError, ValueError, AttributeError):  # a shape that a client made up
         return None
     return entry
 
 
 def _legend(graph: LiveGraph, rows: Any, shape: dict[str, Any], span: Span) -> dict[str, Any]:
-    """Names and newest values of the lines, and the span these are of, in epoch seconds."""
-    start = span.start if graph.whole_span else span.end - span.step
-    return {"legend": graph.plot.legend(rows, shape), "of": [start, span.end]}
+    """The legend, and the span that the values in it are of, in epoch seconds."""
+    return {"legend": graph.plot.legend(rows, shape), "of": [span.start, span.end]}
 
 
 def _marked(props: Props) -> dict[str, tuple[dict[str, Any], int]]:

@@ -9,6 +9,7 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 
 from components.export_menu import export_menu
+from components.graph_tools import KEYS, announcement, event_filter, graph_tools
 from components.help import attributes, help_mark
 from servescope.queries.traffic import listener_names
 
@@ -28,7 +29,10 @@ def page_frame(page: LivePage, title: str, *children: Any, controls: Any = None)
     heading = html.Div(
         [
             dmc.Title(title, order=1, size="h3"),
-            html.Div([*shown, export_menu(page)], className="controls"),
+            html.Div(
+                [*shown, event_filter() if page.graphs else None, export_menu(page)],
+                className="controls",
+            ),
         ],
         className="page-heading",
     )
@@ -40,6 +44,7 @@ def page_frame(page: LivePage, title: str, *children: Any, controls: Any = None)
             dcc.Store(id=f"{page.name}-kept"),
             heading,
             *children,
+            announcement(),
         ],
     )
 
@@ -65,7 +70,10 @@ def graph_panel(graph: LiveGraph) -> dmc.Card:
         className="panel wide" if graph.wide else "panel",
         children=[
             html.Div(
-                [dmc.Title(graph.title, order=2, size="h6"), help_mark(graph.help)],
+                [
+                    dmc.Title(graph.title, order=2, size="h6"),
+                    html.Div([graph_tools(graph), help_mark(graph.help)], className="heading-end"),
+                ],
                 className="card-heading",
             ),
             html.Div(id=f"{graph.id}-legend", className="legend"),
@@ -73,8 +81,15 @@ def graph_panel(graph: LiveGraph) -> dmc.Card:
                 id=graph.id,
                 className="live-graph",
                 style={"height": graph.height},
-                role="img",
-                **attributes(aria_label=graph.title, data_empty=graph.empty, data_state="waiting"),
+                role="application",  # a screen reader leaves the arrow keys to it
+                tabIndex=0,
+                **attributes(
+                    aria_label=graph.title,
+                    aria_roledescription="graph",
+                    aria_describedby=KEYS,
+                    data_empty=graph.empty,
+                    data_state="waiting",
+                ),
             ),
         ],
     )

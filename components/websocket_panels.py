@@ -6,6 +6,7 @@ from typing import Final
 
 from components.live import LiveGraph
 from servescope import catalog
+from servescope.figures import theme
 from servescope.figures.lines import LinePlot
 from servescope.queries import websocket
 
@@ -28,7 +29,7 @@ GRAPHS: Final = (
         "Connections past their handshake that neither side has closed. Each costs memory and a "
         "descriptor, and no thread.",
         lambda context, span, chosen: websocket.held_open(context, span, chosen[0]),
-        LinePlot(step_line=True, drop_idle=True),
+        LinePlot(styles=theme.by_name, step_line=True, drop_idle=True),
         EMPTY,
     ),
     LiveGraph(
@@ -42,9 +43,9 @@ GRAPHS: Final = (
     ),
     LiveGraph(
         "websocket-bytes",
-        "WebSocket bytes per second",
-        "Bytes of all frames as they went over the wire, compressed where both sides agreed to; "
-        "the handshake counts as a request.",
+        "WebSocket: bytes received and sent",
+        "Bytes a second of all frames as they went over the wire, compressed where both sides "
+        "agreed to; the handshake counts as a request.",
         lambda context, span, chosen: websocket.octets(context, span, chosen[0]),
         LinePlot(drop_idle=True),
         EMPTY,

@@ -58,15 +58,16 @@ GRAPHS: Final = (
     SWAP,
     LiveGraph(
         "host-disk",
-        "Disks: bytes per second",
-        "All disks together.",
+        "Disks: read and written",
+        "Bytes a second, all disks together.",
         lambda context, span, _: host.disk_io(context, span),
         LinePlot(styles=theme.in_order),
     ),
     LiveGraph(
         "host-network",
-        "Network: bytes per second, by interface",
-        "Received dotted, transmitted solid. On loopback (lo) every byte counts on both sides.",
+        "Network, by interface",
+        "Bytes a second. Received dotted, transmitted solid. On loopback (lo) every byte counts on "
+        "both sides.",
         lambda context, span, _: host.network_io(context, span),
         LinePlot(styles=theme.paired((" receive", "dot")), drop_idle=True),
     ),

@@ -44,9 +44,12 @@ GRAPHS: Final = (
         "latency-percentiles",
         "Time to answer, percentiles",
         f"p99: one request in a hundred took longer. {SUPPORT} {EXACT}",
-        lambda context, span, chosen: latency.percentiles(context, span, listener=chosen[0]),
+        lambda context, span, chosen, step=0: latency.percentiles(
+            context, span, listener=chosen[0], step=step
+        ),
         LinePlot(log=True),
         TOO_FEW,
+        kept=("step",),
     ),
     LiveGraph(
         "latency-stages",

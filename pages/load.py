@@ -40,9 +40,10 @@ GRAPHS: Final = (
         "From the moment a request was due; from the moment it was really sent (naive: it leaves "
         "out what a slow server made wait); and from its bytes in the server's kernel. A gap where "
         f"a step has fewer than {least_count(0.99)} requests.",
-        lambda context, span, _: load.latencies(context, span),
+        lambda context, span, _, step=0: load.latencies(context, span, step),
         LinePlot(log=True),
         f"No step of this span has the {least_count(0.99)} requests that a p99 takes.",
+        kept=("step",),
     ),
     LiveGraph(
         "load-queues",

@@ -66,9 +66,12 @@ GRAPHS: Final = (
         "Time to answer",
         "Percentiles of a whole request, from its bytes in the kernel to the last byte written. "
         f"p99: one request in a hundred took longer. {SUPPORT}",
-        lambda context, span, _: latency.percentiles(context, span, latency.OVERVIEW_QUANTILES),
+        lambda context, span, _, step=0: latency.percentiles(
+            context, span, latency.OVERVIEW_QUANTILES, step=step
+        ),
         LinePlot(log=True),
         TOO_FEW,
+        kept=("step",),
     ),
     LiveGraph(
         "overview-queues",

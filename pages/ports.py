@@ -53,8 +53,8 @@ GRAPHS: Final = (
     ),
     LiveGraph(
         "ports-bytes",
-        "Bytes per second, by listener",
-        "Heads and bodies. Received dotted, sent solid.",
+        "Bytes received and sent, by listener",
+        "Heads and bodies, a second. Received dotted, sent solid.",
         lambda context, span, _: traffic.bytes_by_listener(context, span),
         LinePlot(styles=theme.paired((" received", "dot"), colours=theme.by_name)),
         "No requests in this span.",

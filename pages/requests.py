@@ -69,7 +69,7 @@ GRAPHS: Final = (
         lambda context, span, chosen, names=(): traffic.by_route(context, span, chosen[0], names),
         LinePlot(styles=theme.by_name, drop_idle=True),
         EMPTY,
-        chosen_names=True,
+        kept=("names",),
     ),
     LiveGraph(
         "requests-methods",

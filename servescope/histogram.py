@@ -85,6 +85,10 @@ def quantiles(
     return out
 
 
+EXACT_FROM: Final = 100
+"""Requests of a step from which on its percentiles are drawn as exact: p95 of 20 is one request."""
+
+
 def least_count(q: float) -> int:
     """How many values a quantile says something about: one in so many lies beyond it.
 

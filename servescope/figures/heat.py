@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from servescope.figures import theme
+from servescope.figures import theme, units
 from servescope.histogram import EDGES
 
 if TYPE_CHECKING:
@@ -33,16 +33,6 @@ _COLOURS: Final = [
     [0.6, "#7950f2"],
     [1.0, "#f59f00"],
 ]
-_HOVER: Final = "%{x|%d %b %H:%M:%S}<br>%{z} requests around %{y:.2~s}s<extra></extra>"
-_TICKS: Final = {
-    0.00001: "10 µs",
-    0.0001: "0.1 ms",
-    0.001: "1 ms",
-    0.01: "10 ms",
-    0.1: "100 ms",
-    1.0: "1 s",
-    10.0: "10 s",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,18 +61,12 @@ class HeatPlot:
             "colorscale": _COLOURS,
             "showscale": False,
             "zmin": 0,
-            "hovertemplate": _HOVER,
         }
-        axis = {
-            "type": "log",
-            "tickvals": list(_TICKS),
-            "ticktext": list(_TICKS.values()),
-            "autorange": bool(rows.counts.size),
-        }
+        axis = theme.value_axis("", log=True) | {"autorange": bool(rows.counts.size)}
         if not rows.counts.size:
             axis["range"] = [math.log10(_EMPTY_LOW_S), math.log10(_EMPTY_HIGH_S)]
-        layout = theme.layout(axis) | {"hovermode": "closest"}
-        return {"data": [trace], "layout": layout}
+        meta = units.reading("s", None) | {"step": rows.step}
+        return {"data": [trace], "layout": theme.layout(axis) | {"meta": meta}}
 
     def delta(self, rows: Heat, shape: dict[str, Any]) -> Figure | None:
         """New columns, one for each new step; None when they leave the figure's rows."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from servescope.figures import theme, units
+from servescope.histogram import EXACT_FROM
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -21,8 +22,6 @@ Shape = dict[str, Any]
 """The part of a figure that a delta must fit: JSON, sent to the browser and back in the cursor."""
 
 _MS: Final = 1000
-_OUTGROWN: Final = 2_000.0
-"""Values beyond this on a byte axis want its next prefix."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +29,11 @@ class LinePlot:
     """How `Lines` are drawn.
 
     `unit` overrides that of the lines; `most` fixes the axis' upper end, in the unit shown; `log`
-    makes the axis logarithmic. Names in `first` come first, in this order. Lines without a value
-    are left out, unless none has one; with `drop_idle` those that stay zero too. Stacked values
-    travel as `customdata`, and the browser adds them up: Plotly's own stacking closes gaps.
+    makes the axis logarithmic: its values stay in base units, each is read in its own. Names in
+    `first` come first, in this order. Lines without a value are left out, unless none has one; with
+    `drop_idle` those that stay zero too. Stacked values travel as `customdata`, and the browser
+    adds them up: Plotly's own stacking closes gaps. `meta` of layout and traces is what the
+    browser reads values by (`assets/graph_legend.js`).
     """
 
     stacked: bool = False
@@ -45,30 +46,31 @@ class LinePlot:
     first: tuple[str, ...] = ()
 
     def shape(self, rows: Lines) -> Shape:
-        """Names and scale of the figure these rows make."""
-        largest = float(np.nanmax(rows.values)) if _has_value(rows.values) else 0.0
-        scale = units.scale_for(self._unit(rows), largest)
+        """Names, scale and step of the figure these rows make."""
         known = dict(zip(rows.names, rows.values, strict=True))
         ordered = [name for name in self.first if name in known]
         ordered += [name for name in rows.names if name not in self.first]
         names = [name for name in ordered if self._counts(known[name])]
         if not names and not self.drop_idle:
             names = ordered
-        return {"names": names, "factor": scale.factor, "suffix": scale.suffix}
+        return {"names": names, "factor": self._scale(rows).factor, "step": rows.step}
 
     def figure(self, rows: Lines, shape: Shape) -> Figure:
         """The whole figure; x in epoch milliseconds, in plain lists."""
         x = (rows.times * _MS).tolist()
         names: list[str] = shape["names"]
-        known = dict(zip(rows.names, rows.values, strict=True))
+        index = {name: position for position, name in enumerate(rows.names)}
+        scale = self._scale(rows)
         traces = [
-            self._trace(name, style, shape["suffix"] or units.noun(self._unit(rows)))
-            | self._values(x, known[name], shape["factor"])
+            self._trace(name, style)
+            | self._values(x, rows.values[index[name]], scale.factor)
+            | {"meta": _meta(rows, index[name])}
             for name, style in zip(names, self.styles(names), strict=True)
         ]
-        axis = theme.value_axis(shape["suffix"], most=self.most, log=self.log)
-        layout = theme.layout(axis) | {"meta": {"stacked": self.stacked}}
-        return {"data": traces, "layout": layout}
+        axis = theme.value_axis("" if self.log else scale.suffix, most=self.most, log=self.log)
+        meta = units.reading(self._unit(rows), None if self.log else scale)
+        meta |= {"stacked": self.stacked, "step": rows.step, "few": EXACT_FROM}
+        return {"data": traces, "layout": theme.layout(axis) | {"meta": meta}}
 
     def delta(self, rows: Lines, shape: Shape) -> Figure | None:
         """The points to append, in the order of the names; None when it needs a new figure."""
@@ -77,25 +79,27 @@ class LinePlot:
         known = dict(zip(rows.names, rows.values, strict=True))
         if any(self._counts(known[name]) for name in known if name not in names):
             return None
-        if self._outgrown(rows, factor):
-            return None
+        if self._scale(rows).factor < factor:
+            return None  # the values have outgrown the unit of the axis
         missing = np.full(rows.times.size, np.nan)
-        return {
+        points: Figure = {
             "x": (rows.times * _MS).tolist(),
             "y": [units.rounded(known.get(name, missing) * factor) for name in names],
         }
+        if rows.requests is not None:
+            counted = dict(zip(rows.names, rows.requests, strict=True))
+            points["requests"] = [_counts(counted.get(name, missing)) for name in names]
+        return points
 
     def legend(self, rows: Lines, shape: Shape) -> list[dict[str, str]]:
-        """Name, colour and newest value of each line, in the order of the figure's names."""
+        """Name and colour of each line, in the order of the figure's names.
+
+        The browser has their values: it reads them off the points.
+        """
+        del rows
         names: list[str] = shape["names"]
-        known = dict(zip(rows.names, rows.values, strict=True))
         return [
-            {
-                "name": name,
-                "colour": style.colour,
-                "dash": style.dash,
-                "value": self._newest(known.get(name), self._unit(rows)),
-            }
+            {"name": name, "colour": style.colour, "dash": style.dash}
             for name, style in zip(names, self.styles(names), strict=True)
         ]
 
@@ -105,37 +109,40 @@ class LinePlot:
     def _unit(self, rows: Lines) -> str:
         return rows.unit if self.unit is None else self.unit
 
-    def _outgrown(self, rows: Lines, factor: float) -> bool:
-        return (
-            self._unit(rows) in {"By", "By/s"}
-            and _has_value(rows.values)
-            and float(np.nanmax(rows.values)) * factor > _OUTGROWN
-        )
-
-    @staticmethod
-    def _newest(row: NDArray[np.float64] | None, unit: str) -> str:
-        if row is None or not row.size:
-            return ""
-        return units.text(float(row[-1]), unit)
+    def _scale(self, rows: Lines) -> units.Scale:
+        if self.log:
+            return units.Scale(1.0, "")
+        largest = float(np.nanmax(rows.values)) if _has_value(rows.values) else 0.0
+        return units.scale_for(self._unit(rows), largest)
 
     def _values(self, x: list[int], row: NDArray[np.float64], factor: float) -> Figure:
         return {"x": x, "customdata" if self.stacked else "y": units.rounded(row * factor)}
 
-    def _trace(self, name: str, style: Style, suffix: str) -> Figure:
-        unit = f" {suffix}" if suffix else ""
+    def _trace(self, name: str, style: Style) -> Figure:
         trace: Figure = {
             "type": "scatter",
             "mode": "lines",
             "name": name,
             "connectgaps": False,
             "line": {"color": style.colour, "width": 1.6, "dash": style.dash},
-            "hovertemplate": f"%{{{'customdata' if self.stacked else 'y'}:,.3~r}}{unit}",
         }
         if self.step_line:
             trace["line"]["shape"] = "hv"
         if self.stacked:
             trace["line"]["width"] = 0.8  # the browser fills below it
         return trace
+
+
+def _meta(rows: Lines, index: int) -> Figure:
+    """Whether the line's points have a mean over time, and of how many requests each is."""
+    meta: Figure = {"mean": not (rows.without_mean and rows.without_mean[index])}
+    if rows.requests is not None:
+        meta["requests"] = _counts(rows.requests[index])
+    return meta
+
+
+def _counts(requests: NDArray[np.float64]) -> list[int]:
+    return [int(count) for count in np.nan_to_num(requests).tolist()]
 
 
 def _moves(values: NDArray[np.float64]) -> bool:

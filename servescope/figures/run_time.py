@@ -58,7 +58,7 @@ def _figure(run: Mapping[str, Sequence[float | None]], y_range: list[float], lon
         "showgrid": False,
         "fixedrange": True,
     }
-    layout |= {"height": _GRAPH_HEIGHT, "dragmode": False}
+    layout |= {"height": _GRAPH_HEIGHT, "dragmode": False, "hovermode": "x unified"}
     data = [
         {
             "type": "scatter",
@@ -69,7 +69,8 @@ def _figure(run: Mapping[str, Sequence[float | None]], y_range: list[float], lon
             "line": {"color": style.colour, "width": 1.8},
             "marker": {"size": 5},
             "cliponaxis": False,
-            "hovertemplate": "%{y:,.3~r} ms",
+            "text": ["" if ms is None else units.text(ms / 1e3, "s") for ms in run.get(name, ())],
+            "hovertemplate": "%{text}",
         }
         for (name, label), style in zip(LINES, styles, strict=True)
     ]

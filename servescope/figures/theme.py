@@ -95,6 +95,9 @@ _CLOCK: Final = [
 """Labels of time ticks by their distance in milliseconds; the time bar says the date."""
 
 _TRANSPARENT: Final = "rgba(0,0,0,0)"
+_LEFT: Final = 60
+_LEFT_OF_LONG_UNITS: Final = 84  # px; `1,000 KiB/s` stands whole
+_LONG_UNIT: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,26 +183,30 @@ _IN_THE_HEADING: Final = frozenset({"req/s", "/s", "requests"})
 
 
 def layout(y_axis: Figure) -> Figure:
-    """The layout of a graph over time; the browser adds the range of the x axis and the events."""
+    """The layout of a graph over time.
+
+    The browser adds the range of the x axis, the events and the ticks of a logarithmic axis. It
+    draws the cursor too (`assets/graph_cursor.js`): one for all graphs of a page.
+    """
+    has_long_unit = len(y_axis.get("ticksuffix", "")) > _LONG_UNIT
+    left = _LEFT_OF_LONG_UNITS if has_long_unit else _LEFT
     return {
-        "margin": {"l": 60, "r": 14, "t": 22, "b": 28},  # events have their labels above
+        # Events have their labels above; half of a time's label stands right of the axis' end.
+        "margin": {"l": left, "r": 26, "t": 22, "b": 28},
         "paper_bgcolor": _TRANSPARENT,
         "plot_bgcolor": _TRANSPARENT,
         "showlegend": False,
-        "hovermode": "x unified",
+        "hovermode": False,
         "dragmode": "zoom",
         "font": {"family": "inherit", "size": 12},
         "xaxis": {
             "type": "date",
             "nticks": 7,
-            "hoverformat": "%d %b %H:%M:%S",
             "zeroline": False,
             "showgrid": False,
             "tickformatstops": _CLOCK,
             "ticklabelstandoff": 5,
             "ticks": "",
-            "spikethickness": 1,
-            "spikedash": "solid",
         },
         "yaxis": {"fixedrange": True, "zeroline": False, "ticks": "", "nticks": 5, **y_axis},
     }

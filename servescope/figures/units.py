@@ -1,14 +1,15 @@
 """How a figure with a unit reads: three significant digits, binary bytes, never "0 ms" for some.
 
-Units are UCUM codes as in the catalog. Cards and tables use `text`; an axis uses one `Scale` for
-all its values, so that its ticks and hover texts share a unit.
+Units are UCUM codes as in the catalog. `scales` is the one table of what a value is shown in: cards
+and tables read it through `text`, an axis through `scale_for`, and the browser gets it with each
+figure (`assets/graph_units.js`), so that ticks, legend and values under the cursor agree.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -23,6 +24,7 @@ CORES: Final = "core"
 
 _KIB: Final = 1024.0
 _PREFIXES: Final = ("B", "KiB", "MiB", "GiB", "TiB")
+_HALF: Final = 0.5
 _NAMES: Final = {
     "{request}": "requests",
     "{request}/s": "req/s",
@@ -34,23 +36,33 @@ _NAMES: Final = {
     "": "",
 }
 _NOUNS: Final = {
-    "{connection}": "connections",
-    "{thread}": "threads",
-    "{connection}/s": "connections/s",
+    "{connection}": ("connection", "connections"),
+    "{thread}": ("thread", "threads"),
+    "{connection}/s": ("connection/s", "connections/s"),
+    "{request}": ("request", "requests"),
+    "{cpu}": ("CPU", "CPUs"),
 }
-_FINEST_MS: Final = 0.01
-_MINUTE_S: Final = 60.0
-_LONG_S: Final = 10.0
 _WHOLE_PERCENT: Final = 9.95
 _DIGITS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Values times `factor` read with `suffix` behind them."""
+    """Values from `least` on, times `factor`, read with `suffix` behind them."""
 
     factor: float
     suffix: str
+    least: float = 0.0
+
+
+_DURATIONS: Final = (
+    Scale(1e3, "ms"),  # of nothing
+    Scale(1e6, "µs", 1e-12),
+    Scale(1e3, "ms", 0.9995e-3),  # from there on 1,000 µs would be read
+    Scale(1.0, "s", 0.9995),
+    Scale(1 / 60, "min", 59.95),
+    Scale(1 / 3600, "h", 3597.0),
+)
 
 
 def number(value: float) -> str:
@@ -73,14 +85,7 @@ def quantity(value: float | None, unit: str) -> tuple[str, str]:
     """Number and unit apart, as a card shows them; the unit is "" where the heading names it."""
     if value is None or not math.isfinite(value):
         return NOTHING, ""
-    if unit == "s":
-        return _duration(value)
-    if unit in {"By", "By/s"}:
-        scale = scale_for(unit, abs(value))
-    elif unit in {"1", CORES}:
-        scale = Scale(100.0, "%")
-    else:
-        scale = Scale(1.0, _NAMES.get(unit, unit))
+    scale = scale_for(unit, abs(value))
     shown = value * scale.factor
     if scale.suffix == "%" and abs(shown) >= _WHOLE_PERCENT:
         return f"{shown:,.0f}", "%"
@@ -88,28 +93,51 @@ def quantity(value: float | None, unit: str) -> tuple[str, str]:
 
 
 def text(value: float | None, unit: str) -> str:
-    """Number and unit in one, e.g. `0.42 ms`, `1.3 MiB/s`, `12 %`."""
+    """Number and unit in one, e.g. `420 µs`, `1.3 MiB/s`, `12 %`."""
     return " ".join(part for part in quantity(value, unit) if part)
 
 
 def scale_for(unit: str, largest: float) -> Scale:
     """The scale of an axis whose largest value is `largest`, in `unit`."""
-    if unit in {"By", "By/s"}:
-        power = 0
-        while largest >= _KIB and power < len(_PREFIXES) - 1:
-            largest /= _KIB
-            power += 1
-        return Scale(_KIB**-power, _PREFIXES[power] + unit.removeprefix("By"))
+    known = scales(unit)
+    return next((scale for scale in reversed(known) if scale.least <= largest), known[0])
+
+
+def scales(unit: str) -> tuple[Scale, ...]:
+    """What values of a unit are shown in: by the least of them, which is 0 for the first."""
     if unit == "s":
-        return Scale(1.0, "s") if largest >= _LONG_S else Scale(1e3, "ms")
+        return _DURATIONS
+    if unit in {"By", "By/s"}:
+        return tuple(
+            Scale(
+                _KIB**-power,
+                prefix + unit.removeprefix("By"),
+                (_KIB - _HALF) * _KIB ** (power - 1) if power else 0.0,
+            )
+            for power, prefix in enumerate(_PREFIXES)
+        )
     if unit in {"1", CORES}:
-        return Scale(100.0, "%")
-    return Scale(1.0, _NAMES.get(unit, unit))
+        return (Scale(100.0, "%"),)
+    return (Scale(1.0, _NAMES.get(unit, unit)),)
 
 
-def noun(unit: str) -> str:
-    """The unit behind a single value, as in a hover text, where the axis has none."""
-    return _NOUNS.get(unit, "")
+def reading(unit: str, scale: Scale | None) -> dict[str, Any]:
+    """What the browser reads values of a figure by, as JSON.
+
+    `scale` is that of the values drawn, which its axis shares; None for an axis that has values of
+    any size in base units, each read in its own.
+    """
+    return {
+        "scales": [[one.least, one.factor, one.suffix] for one in scales(unit)],
+        "factor": 1.0 if scale is None else scale.factor,
+        "suffix": None if scale is None else scale.suffix,
+        "noun": list(noun(unit)),
+    }
+
+
+def noun(unit: str) -> tuple[str, str]:
+    """The unit behind a single value where the axis has none: behind 1, behind any other number."""
+    return _NOUNS.get(unit, ("", ""))
 
 
 def rounded(values: NDArray[np.float64]) -> list[float | None]:
@@ -118,14 +146,3 @@ def rounded(values: NDArray[np.float64]) -> list[float | None]:
         power = 10.0 ** (_DIGITS - 1 - np.floor(np.log10(np.abs(values))))
         short = np.where(np.isfinite(power), np.round(values * power) / power, values)
     return [None if value != value else value for value in short.tolist()]  # noqa: PLR0124 - NaN
-
-
-def _duration(seconds: float) -> tuple[str, str]:
-    milliseconds = seconds * 1e3
-    if abs(seconds) >= _MINUTE_S:
-        return number(seconds / _MINUTE_S), "min"
-    if abs(seconds) >= 1:
-        return number(seconds), "s"
-    if 0 < abs(milliseconds) < _FINEST_MS:
-        return number(seconds * 1e6), "µs"
-    return number(milliseconds), "ms"

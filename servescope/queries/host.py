@@ -10,14 +10,15 @@ from servescope.queries.lines import (
     lines_by_label,
     named_lines,
     renamed,
+    taken,
     with_extremes,
     with_highest,
 )
-from servescope.queries.rows import Lines
 from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
+    from servescope.queries.rows import Lines
     from servescope.queries.span import Span
 
 _CORE = "cpu.logical_number"
@@ -38,8 +39,7 @@ def cpu_by_core(context: QueryContext, span: Span) -> Lines:
         (index for index, name in enumerate(found.names) if name != ALL_CORES),
         key=lambda index: int(found.names[index]),
     )
-    names = tuple(f"core {found.names[index]}" for index in order)
-    return Lines(found.times, names, found.values[order], "1", found.step)
+    return renamed(taken(found, order), "core {}")
 
 
 def load_average(context: QueryContext, span: Span) -> Lines:

@@ -7,19 +7,31 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from servescope import catalog
-from servescope.histogram import BUCKETS, EDGES, ERROR_BOUND, least_count, supported_quantiles
+from servescope.histogram import (
+    BUCKETS,
+    EDGES,
+    ERROR_BOUND,
+    EXACT_FROM,
+    least_count,
+    supported_quantiles,
+)
 from servescope.queries.rows import Distribution, Heat, Lines, StageRow
+from servescope.queries.span import LONG_STEP_S, STEPS
 from servescope.queries.traffic import of_listener
 from servescope.records.requests import Stage
 from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
     from servescope.store.results import TotalResult
 
 QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
 OVERVIEW_QUANTILES: Final = ("p50", "p95", "p99")
+LEAST_POINTS: Final = 24
+"""Points that a line of percentiles has at least, however few requests there are."""
 STAGES: Final = tuple(stage.name.lower() for stage in Stage)
 
 
@@ -29,21 +41,68 @@ def percentiles(
     names: tuple[str, ...] = tuple(QUANTILES),
     listener: str = "",
     metric: str = catalog.REQUEST_DURATION,
+    step: int = 0,
 ) -> Lines:
-    """Percentiles of request duration over time, in seconds.
+    """Percentiles of request duration over time, in seconds, and of how many requests each is.
 
-    A gap where a step has fewer requests than `least_count`.
+    `step`: seconds of a point; 0 takes `step_of_enough`. A gap where a step has fewer requests than
+    `least_count`. Raises ValueError for a step that is none of STEPS.
     """
-    qs = [QUANTILES[name] for name in names]
-    query = span.query(metric, where=of_listener(listener))
-    found = context.store.quantiles(query, qs)
-    empty = np.full((len(names), found.times.size), np.nan)
+    where = of_listener(listener)
+    query = span.query(metric, where=where)
+    counted = None if step else context.store.aggregate(query, Aggregation.SUM)
+    if counted is not None:
+        step = step_of_enough(span, counted.values)
+    if counted is None or step != span.step:
+        query = span.in_steps_of(step).query(metric, where=where)
+        counted = None
+    if query.end <= query.start:
+        nothing = np.empty((len(names), 0))
+        times = np.empty(0, np.int64)
+        return _percentiles(times, names, nothing, np.empty(0), step)
+    found = context.store.quantiles(query, [QUANTILES[name] for name in names])
     if not len(found.values):
-        return Lines(found.times, names, empty, "s", found.actual_step)
-    counted = context.store.aggregate(query, Aggregation.SUM)
-    least = np.array([[least_count(q)] for q in qs])
-    values = np.where(counted.values[0] >= least, found.values[0], np.nan)
-    return Lines(found.times, names, values, "s", found.actual_step)
+        nothing = np.full((len(names), found.times.size), np.nan)
+        return _percentiles(found.times, names, nothing, np.zeros(found.times.size), step)
+    counted = counted or context.store.aggregate(query, Aggregation.SUM)
+    return _percentiles(found.times, names, found.values[0], counted.values[0], step)
+
+
+def _percentiles(
+    times: NDArray[np.int64],
+    names: tuple[str, ...],
+    values: NDArray[np.float64],
+    requests: NDArray[np.float64],
+    step: int,
+) -> Lines:
+    least = np.array([[least_count(QUANTILES[name])] for name in names])
+    return Lines(
+        times,
+        names,
+        np.where(requests >= least, values, np.nan),
+        "s",
+        step,
+        without_mean=(True,) * len(names),
+        requests=np.tile(requests, (len(names), 1)),
+    )
+
+
+def step_of_enough(span: Span, requests: NDArray[np.float64]) -> int:
+    """Seconds of a step that has the requests of a percentile, EXACT_FROM of them; see STEPS.
+
+    `requests` (N, T) of the span's own steps. Half of them lie in steps of at least so many as are
+    reckoned with: a run of load is drawn finely, however quiet it was before. A span keeps
+    LEAST_POINTS; one of long steps keeps its own, for it shows the open one.
+    """
+    counts = np.sort(np.nan_to_num(requests).sum(axis=0))
+    total = counts.sum()
+    if not total or span.step >= LONG_STEP_S:
+        return span.step
+    typical = counts[np.searchsorted(counts.cumsum(), total / 2)]
+    longest = max((span.end - span.start) // LEAST_POINTS, span.step)
+    steps = [step for step in STEPS if step % span.step == 0 and span.step <= step <= longest]
+    enough = (step for step in steps if typical * step / span.step >= EXACT_FROM)
+    return next(enough, steps[-1])
 
 
 def stage_means(context: QueryContext, span: Span, listener: str = "") -> Lines:
@@ -53,7 +112,7 @@ def stage_means(context: QueryContext, span: Span, listener: str = "") -> Lines:
     rows = {group[0]: row for group, row in zip(found.groups, found.values, strict=True)}
     empty = np.full(found.times.size, np.nan)
     values = np.array([rows.get(stage, empty) for stage in STAGES])
-    return Lines(found.times, STAGES, values, "s", found.actual_step)
+    return Lines(found.times, STAGES, values, "s", found.actual_step, (True,) * len(STAGES))
 
 
 def stage_totals(context: QueryContext, span: Span, listener: str = "") -> TotalResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 HIGHEST: Final = "highest"
 LOWEST: Final = "lowest"
+_AVERAGED: Final = (Aggregation.AVG, Aggregation.RATE)
+"""Whose points have a mean over time."""
 
 
 def lines_by_label(
@@ -29,7 +32,9 @@ def lines_by_label(
     """A line for each group of the query, named by the value of its first label."""
     found = context.store.aggregate(query, aggregation)
     names = tuple(group[0] for group in found.groups)
-    return Lines(found.times, names, found.values, unit, found.actual_step)
+    return Lines(
+        found.times, names, found.values, unit, found.actual_step, _meanless(names, aggregation)
+    )
 
 
 def named_lines(
@@ -43,7 +48,14 @@ def named_lines(
     for query in queries.values():
         found = context.store.aggregate(query, aggregation)
         rows.append(found.values[0] if len(found.values) else np.full(found.times.size, np.nan))
-    return Lines(found.times, tuple(queries), np.array(rows), unit, found.actual_step)
+    names = tuple(queries)
+    return Lines(
+        found.times, names, np.array(rows), unit, found.actual_step, _meanless(names, aggregation)
+    )
+
+
+def _meanless(names: Sequence[str], aggregation: Aggregation) -> tuple[bool, ...]:
+    return (aggregation not in _AVERAGED,) * len(names)
 
 
 def with_extremes(context: QueryContext, name: str, query: Query, unit: str) -> Lines:
@@ -74,25 +86,39 @@ def with_highest(span: Span, lines: Callable[[Aggregation], Lines]) -> Lines:
 
 
 def joined(parts: Sequence[Lines]) -> Lines:
-    """Lines of the same span and unit as one."""
+    """Lines of the same span, step and unit as one."""
     first = parts[0]
-    return Lines(
-        first.times,
-        tuple(name for part in parts for name in part.names),
-        np.concatenate([part.values.reshape(-1, first.times.size) for part in parts]),
-        first.unit,
-        first.step,
+    counted = [part.requests for part in parts if part.requests is not None]
+    return replace(
+        first,
+        names=tuple(name for part in parts for name in part.names),
+        values=np.concatenate([part.values.reshape(-1, first.times.size) for part in parts]),
+        without_mean=tuple(
+            is_without
+            for part in parts
+            for is_without in part.without_mean or (False,) * len(part.names)
+        ),
+        requests=np.concatenate(counted) if len(counted) == len(parts) else None,
     )
 
 
 def selected(lines: Lines, wanted: Sequence[bool]) -> Lines:
     """The lines for which `wanted`, one entry a line, is true."""
-    names = tuple(name for name, is_wanted in zip(lines.names, wanted, strict=True) if is_wanted)
-    chosen = lines.values[np.array(wanted, dtype=bool)]
-    return Lines(lines.times, names, chosen, lines.unit, lines.step)
+    return taken(lines, [index for index, is_wanted in enumerate(wanted) if is_wanted])
+
+
+def taken(lines: Lines, order: Sequence[int]) -> Lines:
+    """The lines at these positions, in this order."""
+    rows = np.array(order, dtype=int)
+    return replace(
+        lines,
+        names=tuple(lines.names[index] for index in order),
+        values=lines.values[rows],
+        without_mean=lines.without_mean and tuple(lines.without_mean[index] for index in order),
+        requests=None if lines.requests is None else lines.requests[rows],
+    )
 
 
 def renamed(lines: Lines, form: str) -> Lines:
     """The same lines with each name put into `form`, e.g. `"{} received"`."""
-    names = tuple(form.format(name) for name in lines.names)
-    return Lines(lines.times, names, lines.values, lines.unit, lines.step)
+    return replace(lines, names=tuple(form.format(name) for name in lines.names))

@@ -49,19 +49,22 @@ def rates(context: QueryContext, span: Span) -> Lines:
     return named_lines(context, queries, Aggregation.RATE, REQUESTS_PER_S)
 
 
-def latencies(context: QueryContext, span: Span) -> Lines:
-    """p99 three ways: from the intended send, from the actual one, and as the server saw it."""
+def latencies(context: QueryContext, span: Span, step: int = 0) -> Lines:
+    """p99 three ways: from the intended send, from the actual one, and as the server saw it.
+
+    All in the steps of the first; `step` as `percentiles` takes it.
+    """
     parts = (
         (catalog.LOAD_DURATION, "{} from the intended send time"),
         (catalog.LOAD_NAIVE_DURATION, "{} from the actual send (naive)"),
         (catalog.REQUEST_DURATION, "{} inside the server"),
     )
-    return joined(
-        [
-            renamed(percentiles(context, span, ("p99",), metric=metric), form)
-            for metric, form in parts
-        ]
-    )
+    lines: list[Lines] = []
+    for metric, form in parts:
+        found = percentiles(context, span, ("p99",), metric=metric, step=step)
+        step = found.step
+        lines.append(renamed(found, form))
+    return joined(lines)
 
 
 def events(context: QueryContext, span: Span) -> list[Event]:

@@ -15,7 +15,11 @@ class Lines:
     """Named series on one time axis.
 
     `times` (T,): epoch seconds at the start of each step; `values` (N, T): NaN is a gap;
-    `names` (N,): what a legend shows; `unit`: a UCUM code as in the catalog, or `{request}/s`.
+    `names` (N,): what a legend shows; `unit`: a UCUM code as in the catalog, or `{request}/s`;
+    `step`: seconds, of these lines, which may be longer than the span's. `without_mean` (N,): of
+    which lines no mean over time is to be had, for each point is a percentile, an extreme or a mean
+    of requests, of which some steps have more than others; empty: of none. `requests` (N, T): of
+    how many requests each value is, where it is a percentile.
     """
 
     times: NDArray[np.int64]
@@ -23,6 +27,8 @@ class Lines:
     values: NDArray[np.float64]
     unit: str
     step: int
+    without_mean: tuple[bool, ...] = ()
+    requests: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True)

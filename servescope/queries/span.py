@@ -92,6 +92,17 @@ class Span:
         """The part of this span at and after `cursor`."""
         return Span(max(self.start, -(-cursor // self.step) * self.step), self.end, self.step)
 
+    def in_steps_of(self, step: int) -> Span:
+        """The whole steps of this length that end within.
+
+        The first may begin before. So the steps of adjoining spans are those of both together: what
+        a poll adds to a graph is what the whole graph would have. Raises ValueError for a step that
+        is none of STEPS.
+        """
+        if step not in STEPS:
+            raise ValueError(f"{step} s is none of the steps")
+        return Span(self.start // step * step, self.end // step * step, step)
+
 
 def _of_comparisons(metric: str) -> Labels:
     """Labels of the metric's series that belong to a comparison."""

@@ -63,6 +63,7 @@ def times(context: QueryContext, span: Span, listener: str = "") -> Lines:
         np.array([mean, life]),
         "s",
         handshakes.actual_step,
+        (True, True),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 
 class EventKind(StrEnum):
@@ -13,6 +14,19 @@ class EventKind(StrEnum):
     LEADER = "leader"
     LISTENER = "listener"
     STORE = "store"
+
+    @property
+    def label(self) -> str:
+        """What a person chooses the kind by."""
+        return _LABELS[self]
+
+
+_LABELS: Final = {
+    EventKind.LOAD_RUN: "Load runs",
+    EventKind.LEADER: "Starts and changes of the leader",
+    EventKind.LISTENER: "Changes of listeners",
+    EventKind.STORE: "Trouble of the store",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What stands at a graph: one colour a name, units, times, the page's filter, and no strangers."""
+"""What stands at a graph: one colour a name, times, the page's filter, and no strangers."""
 
 from __future__ import annotations
 
@@ -19,12 +19,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("asked"), pytest.mark
 TWO_TIMES = re.compile(r"\d\d:\d\d:\d\d \S \d\d:\d\d:\d\d")
 COLOURS = """() => [...document.querySelectorAll(".legend-item")].map(item => [
     item.querySelector("span").textContent, item.querySelector("i").style.borderTopColor])"""
-HOVER_BOX = """() => [...document.querySelectorAll("#ports-queues .hoverlayer .legend")].map(
-    box => {
-    const ground = getComputedStyle(box.querySelector(".bg"));
-    return [box.textContent, ground.fillOpacity, ground.fill];
-})"""
-NAMES = "() => [...document.querySelectorAll('.legend-item span')].map(name => name.textContent)"
 
 
 @pytest.fixture(scope="module")
@@ -96,21 +90,8 @@ def test_a_legend_says_of_when_its_values_are(visit):
     opened.page.locator("#latency-distribution-legend small").filter(has_text=TWO_TIMES).wait_for()
 
 
-def test_a_hover_box_has_a_solid_ground_with_time_and_unit(visit):
-    opened = visit("Ports").wait_drawn("ports-queues")
-    area = opened.page.locator("#ports-queues .nsewdrag").first
-    area.scroll_into_view_if_needed()
-    box = area.bounding_box()
-    opened.page.mouse.move(box["x"] + box["width"] - 20, box["y"] + box["height"] / 2)
-    opened.until(f"() => ({HOVER_BOX})().length > 0")
-    ((text, opacity, colour),) = opened.page.evaluate(HOVER_BOX)
-    assert opacity == "1"
-    assert "rgba" not in colour
-    assert "connections" in text
-    assert re.search(r"\d\d:\d\d:\d\d", text)
-
-
 def test_titles_name_no_unit_where_the_axis_chooses_it(visit):
-    for page in ("Overview", "Latency", "Load"):
+    for page in ("Overview", "Latency", "Load", "Ports", "Host", "Requests"):
         titles = visit(page).page.locator(".card-heading h2").all_inner_texts()
         assert not [title for title in titles if title.endswith((", ms", ", s"))]
+        assert not [title for title in titles if "bytes per second" in title.lower()]

@@ -55,7 +55,7 @@ def test_tab_leaves_a_table_from_any_of_its_cells(open_page):
     keyboard.press("ArrowRight")
     opened.until("document.activeElement.matches('#ports-sockets .ag-cell[col-id=address]')")
     keyboard.press("Tab")
-    opened.until("document.activeElement.matches('.help-mark')")
+    opened.until("document.activeElement.matches('.graph-tools button')")
     keyboard.press("Shift+Tab")
     opened.until("document.activeElement.closest('#ports-sockets') !== null")
     for _ in range(12):

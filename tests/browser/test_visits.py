@@ -12,7 +12,7 @@ from tests.browser.traffic import visit
 pytestmark = pytest.mark.browser
 
 FIRST_BYTES = 1_200_000
-FIRST_REQUESTS = 30
+FIRST_REQUESTS = 35
 SECOND_BYTES = 40_000
 POLL = "_dash-update-component"
 ASKED_EACH_TIME = {"", "_dash-layout", "_dash-dependencies", POLL}

@@ -8,7 +8,7 @@ from components.client import Visitor
 from components.live import RENEW_S, Cursor, Feed, LiveGraph, LivePage, answer, sealed
 from servescope.errors import EngineRefusedError
 from servescope.figures.lines import LinePlot
-from servescope.queries import host, traffic
+from servescope.queries import host, latency, traffic
 from servescope.queries.span import DEFAULT_RANGE, View
 from servescope.records.dashboard import Event, EventKind
 from tests.components.conftest import START, a_second
@@ -69,7 +69,7 @@ def test_a_poll_brings_exactly_what_is_new(context, record):
     assert second["graphs"]["rates"]["x"] == [(START + 20) * 1000, (START + 21) * 1000]
     assert second["graphs"]["rates"]["y"] == [[7.0, 10.0]]
     assert second["graphs"]["cpu"]["y"] == [[25.0, 50.0]]
-    assert second["graphs"]["cpu"]["legend"][0]["value"] == "50 %"
+    assert "legend" not in second["graphs"]["cpu"], "the lines are those of the figure"
     third = answer(PAGE, context, LIVE, cursor_of(second))
     assert third["graphs"] == {}
     assert cursor_of(third) == cursor_of(second)
@@ -187,6 +187,50 @@ def test_chained_deltas_are_the_whole_figure(context, record):
         y += state["graphs"]["cpu"]["y"][0]
     whole = answer(PAGE, context, LIVE, None)["graphs"]["cpu"]["figure"]["data"][0]["y"]
     assert y[-len(whole) :] == whole
+
+
+@pytest.mark.parametrize("rate", [3, 30, 300])
+def test_chained_deltas_of_percentiles_are_the_whole_figure_whatever_their_step(
+    context, record, rate
+):
+    def ask(context, span, _, step=0):
+        return latency.percentiles(context, span, ("p50",), step=step)
+
+    page = LivePage("a-page", (LiveGraph("p", "", "", ask, LinePlot(log=True), kept=("step",)),))
+    record(*(a_second(START + second, requests=rate) for second in range(60)))
+    state = answer(page, context, LIVE, None)
+    figure = state["graphs"]["p"]["figure"]
+    (trace,) = figure["data"]
+    step = figure["layout"]["meta"]["step"]
+    assert step == {3: 10, 30: 5, 300: 1}[rate]
+    x, y, requests = trace["x"], trace["y"], trace["meta"]["requests"]
+    for second in range(60, 110, 3):
+        record(*(a_second(START + second + more, requests=rate) for more in range(3)))
+        state = answer(page, context, LIVE, cursor_of(state))
+        added = state["graphs"].get("p", {"x": [], "y": [[]], "requests": [[]]})
+        x, y = x + added["x"], y + added["y"][0]
+        requests = requests + added["requests"][0]
+    (whole,) = answer(page, context, LIVE, None)["graphs"]["p"]["figure"]["data"]
+    kept = len(whole["x"]) - 1  # the first step of the whole one may begin with the span
+    assert x[-kept:] == whole["x"][-kept:]
+    assert y[-kept:] == whole["y"][-kept:]
+    assert requests[-kept:] == whole["meta"]["requests"][-kept:]
+    assert max(requests) == rate * step
+
+
+@pytest.mark.parametrize("step", [7, -1, 10**9, "1", [1]])
+def test_a_made_up_step_brings_the_whole_figure(context, record, step):
+    def ask(context, span, _, step=0):
+        return latency.percentiles(context, span, step=step)
+
+    page = LivePage("a-page", (LiveGraph("p", "", "", ask, LinePlot(log=True), kept=("step",)),))
+    record(a_second(START))
+    first = answer(page, context, LIVE, None)
+    shape = json.loads(first["shape"])
+    shape["graphs"]["p"]["step"] = step
+    record(a_second(START + 1))
+    forged = cursor_of(first) | {"shape": json.dumps(shape)}
+    assert "figure" in answer(page, context, LIVE, forged)["graphs"]["p"]
 
 
 def test_viewers_at_one_cursor_cost_one_answer(context, record):

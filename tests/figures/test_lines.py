@@ -1,8 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from servescope.figures import theme
 from servescope.figures.lines import LinePlot
+from servescope.histogram import EXACT_FROM
 from servescope.queries.rows import Lines
 
 NAN = float("nan")
@@ -11,6 +14,12 @@ NAN = float("nan")
 def lines(times, unit="{request}/s", **rows):
     values = np.array(list(rows.values()), dtype=float).reshape(len(rows), len(times))
     return Lines(np.array(times), tuple(rows), values, unit, 1)
+
+
+def percentiles(times, requests, **rows):
+    """Lines of seconds, each point of so many requests."""
+    counts = np.tile(np.array(requests, dtype=float), (len(rows), 1))
+    return replace(lines(times, "s", **rows), requests=counts, without_mean=(True,) * len(rows))
 
 
 def drawn(plot, rows):
@@ -27,11 +36,47 @@ def test_a_line_is_plain_lists_in_epoch_milliseconds_with_gaps_as_none():
     assert figure["layout"]["xaxis"]["type"] == "date"
 
 
-def test_durations_are_drawn_in_milliseconds():
-    figure, shape = drawn(LinePlot(), lines([10], unit="s", p50=[0.00042]))
-    assert figure["data"][0]["y"] == [0.42]
-    assert shape["suffix"] == "ms"
-    assert figure["data"][0]["hovertemplate"].endswith(" ms")
+@pytest.mark.parametrize(
+    ("seconds", "shown", "unit"),
+    [(0.00042, 420.0, "µs"), (0.042, 42.0, "ms"), (30.0, 30.0, "s"), (90.0, 1.5, "min")],
+)
+def test_values_ticks_and_readings_share_the_unit_that_suits_the_largest(seconds, shown, unit):
+    figure, _ = drawn(LinePlot(), lines([10], unit="s", mean=[seconds]))
+    assert figure["data"][0]["y"] == [shown]
+    assert figure["layout"]["yaxis"]["ticksuffix"] == f" {unit}"
+    assert figure["layout"]["meta"]["suffix"] == unit
+
+
+def test_a_logarithmic_axis_has_seconds_and_no_unit_of_its_own():
+    figure, _ = drawn(LinePlot(log=True), lines([10, 11], unit="s", p50=[0.0008, 30.0]))
+    assert figure["data"][0]["y"] == [0.0008, 30.0]
+    assert figure["layout"]["meta"]["suffix"] is None
+    assert figure["layout"]["yaxis"]["ticksuffix"] == ""
+
+
+@pytest.mark.parametrize(("largest", "is_wide"), [(500.0, False), (500_000.0, True)])
+def test_the_labels_of_an_axis_have_room(largest, is_wide):
+    figure, _ = drawn(LinePlot(), lines([10], unit="By/s", a=[largest]))
+    narrow, _ = drawn(LinePlot(), lines([10], a=[1.0]))
+    assert (figure["layout"]["margin"]["l"] > narrow["layout"]["margin"]["l"]) is is_wide
+
+
+def test_a_point_says_of_how_many_requests_it_is_and_that_it_has_no_mean():
+    plot = LinePlot(log=True)
+    rows = percentiles([10, 11], [200, NAN], p50=[0.1, NAN], p99=[0.2, NAN])
+    figure, shape = drawn(plot, rows)
+    assert [trace["meta"] for trace in figure["data"]] == [
+        {"mean": False, "requests": [200, 0]}
+    ] * 2
+    assert figure["layout"]["meta"]["few"] == EXACT_FROM
+    delta = plot.delta(percentiles([12], [7], p50=[0.1], p99=[NAN]), shape)
+    assert delta["requests"] == [[7], [7]]
+
+
+def test_rates_have_a_mean_and_no_requests():
+    figure, shape = drawn(LinePlot(), lines([10], a=[1.0]))
+    assert figure["data"][0]["meta"] == {"mean": True}
+    assert "requests" not in LinePlot().delta(lines([11], a=[1.0]), shape)
 
 
 def test_stacked_values_travel_as_custom_data():
@@ -114,11 +159,26 @@ def test_lines_without_any_value_are_left_out_unless_none_has_one():
     assert shape["names"] == ["p50", "p99"]
 
 
-def test_bytes_that_outgrow_their_prefix_want_a_new_figure():
+@pytest.mark.parametrize(
+    ("unit", "first", "within", "beyond"),
+    [
+        ("By/s", 500, 1000, 1500),
+        ("s", 0.0008, 0.0009, 30.0),
+        ("s", 0.05, 0.9, 1.1),
+        ("s", 30.0, 59.0, 61.0),
+    ],
+)
+def test_values_that_outgrow_their_unit_want_a_new_figure(unit, first, within, beyond):
     plot = LinePlot()
-    _, shape = drawn(plot, lines([10], unit="By/s", a=[500]))
-    assert plot.delta(lines([11], unit="By/s", a=[1500]), shape) is not None
-    assert plot.delta(lines([11], unit="By/s", a=[1_000_000]), shape) is None
+    _, shape = drawn(plot, lines([10], unit=unit, a=[first]))
+    assert plot.delta(lines([11], unit=unit, a=[within]), shape) is not None
+    assert plot.delta(lines([11], unit=unit, a=[beyond]), shape) is None
+
+
+def test_a_logarithmic_axis_has_no_unit_to_outgrow():
+    plot = LinePlot(log=True)
+    _, shape = drawn(plot, lines([10], unit="s", a=[0.0008]))
+    assert plot.delta(lines([11], unit="s", a=[30.0]), shape)["y"] == [[30.0]]
 
 
 def test_first_names_come_first():
@@ -126,11 +186,13 @@ def test_first_names_come_first():
     assert shape["names"] == ["used", "cached", "free"]
 
 
-def test_the_legend_shows_the_newest_value_in_its_own_best_unit():
-    plot = LinePlot()
-    rows = lines([10, 11], unit="By/s", a=[2**20, 2048], b=[1, NAN])
-    legend = plot.legend(rows, plot.shape(rows))
-    assert [(line["name"], line["value"]) for line in legend] == [("a", "2 KiB/s"), ("b", "—")]
+def test_the_legend_names_the_lines_in_the_order_of_the_figure():
+    plot = LinePlot(first=("b",))
+    rows = lines([10, 11], a=[1, 2], b=[1, NAN])
+    assert plot.legend(rows, plot.shape(rows)) == [
+        {"name": name, "colour": style.colour, "dash": style.dash}
+        for name, style in zip("ba", theme.by_meaning("ba"), strict=True)
+    ]
 
 
 @pytest.mark.parametrize("plot", [LinePlot(), LinePlot(stacked=True), LinePlot(log=True)])
@@ -161,8 +223,9 @@ def test_names_that_share_a_colour_differ_by_their_dashes():
 
 
 @pytest.mark.parametrize(
-    ("unit", "suffix"), [("{connection}", " connections"), ("{thread}", " threads"), ("1", " %")]
+    ("unit", "noun"), [("{connection}", "connections"), ("{thread}", "threads")]
 )
-def test_a_hover_text_has_its_unit_also_where_the_axis_has_none(unit, suffix):
+def test_a_reading_has_its_unit_also_where_the_axis_has_none(unit, noun):
     figure, _ = drawn(LinePlot(), lines([10], unit=unit, a=[5.0]))
-    assert figure["data"][0]["hovertemplate"].endswith(suffix)
+    assert figure["layout"]["meta"]["noun"][1] == noun
+    assert figure["layout"]["yaxis"]["ticksuffix"] == ""

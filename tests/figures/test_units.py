@@ -16,14 +16,20 @@ from servescope.figures.units import NOTHING, rounded, scale_for, text
         (math.nan, "By", NOTHING),
         (math.inf, "{request}/s", NOTHING),
         (0.0, "s", "0 ms"),
-        (0.00042, "s", "0.42 ms"),
+        (0.00042, "s", "420 µs"),
         (0.0000083, "s", "8.3 µs"),
+        (0.0009994, "s", "999 µs"),
+        (0.0009996, "s", "1 ms"),
         (0.0123, "s", "12.3 ms"),
-        (0.9999, "s", "1,000 ms"),
+        (0.9999, "s", "1 s"),
         (1.5, "s", "1.5 s"),
+        (59.94, "s", "59.9 s"),
+        (59.96, "s", "1 min"),
         (90.0, "s", "1.5 min"),
+        (9000.0, "s", "2.5 h"),
         (0, "By", "0 B"),
         (1023, "By", "1,023 B"),
+        (1023.7, "By", "1 KiB"),
         (1024, "By", "1 KiB"),
         (1.3 * 2**20, "By/s", "1.3 MiB/s"),
         (3 * 2**30, "By", "3 GiB"),
@@ -61,8 +67,11 @@ def test_a_duration_reads_back_within_its_digits(seconds):
 @pytest.mark.parametrize(
     ("unit", "largest", "suffix", "shown"),
     [
+        ("s", 0.0008, "µs", 800.0),
         ("s", 0.5, "ms", 500.0),
+        ("s", 1.0, "s", 1.0),
         ("s", 20.0, "s", 20.0),
+        ("s", 120.0, "min", 2.0),
         ("By", 3 * 2**20, "MiB", 3.0),
         ("By/s", 0.0, "B/s", 0.0),
         ("By/s", 2048.0, "KiB/s", 2.0),
@@ -74,6 +83,28 @@ def test_an_axis_has_one_scale(unit, largest, suffix, shown):
     scale = scale_for(unit, largest)
     assert scale.suffix == suffix
     assert largest * scale.factor == pytest.approx(shown)
+
+
+@given(
+    st.floats(min_value=0, max_value=1e9),
+    st.sampled_from(["s", "By", "By/s", "1", units.CORES, "{request}/s", "{connection}", ""]),
+)
+def test_what_the_browser_reads_by_has_the_unit_that_a_card_has(value, unit):
+    reading = units.reading(unit, None)
+    least, factor, suffix = [row for row in reading["scales"] if row[0] <= value][-1]
+    assert units.quantity(value, unit)[1] == suffix
+    assert scale_for(unit, value) == units.Scale(factor, suffix, least)
+
+
+def test_a_linear_axis_is_read_in_its_one_unit_and_a_logarithmic_one_in_each_values_own():
+    assert units.reading("s", scale_for("s", 0.2)) | {"scales": []} == {
+        "scales": [],
+        "factor": 1e3,
+        "suffix": "ms",
+        "noun": ["", ""],
+    }
+    assert units.reading("s", None)["suffix"] is None
+    assert units.reading("{connection}", None)["noun"] == ["connection", "connections"]
 
 
 def test_values_travel_with_four_digits_and_gaps_as_none():

@@ -28,8 +28,10 @@ def context(harness):
     return context
 
 
-def test_a_percentile_of_too_few_requests_is_a_gap(context):
+def test_a_percentile_of_too_few_requests_is_a_gap_and_each_says_of_how_many_it_is(context):
     lines = latency.percentiles(context, Span(START, START + len(COUNTS), 1))
+    assert np.nan_to_num(lines.requests).tolist() == [list(COUNTS)] * len(lines.names)
+    assert all(lines.without_mean)
     for name, row in zip(lines.names, lines.values, strict=True):
         least = histogram.least_count(latency.QUANTILES[name])
         drawn = [count for count, value in zip(COUNTS, row, strict=True) if np.isfinite(value)]
@@ -39,6 +41,39 @@ def test_a_percentile_of_too_few_requests_is_a_gap(context):
 def test_the_requests_of_a_longer_step_count_together(context):
     lines = latency.percentiles(context, Span(START, START + 10, 10))
     assert np.isfinite(lines.values).all(), "1,232 requests in one step"
+
+
+@pytest.mark.parametrize(
+    ("counts", "step", "chosen"),
+    [
+        ([0] * 300, 1, 1),
+        ([100] * 300, 1, 1),
+        ([99] * 300, 1, 2),
+        ([30] * 300, 1, 5),
+        ([12] * 300, 1, 10),
+        ([1] * 300, 1, 10),  # 30 s would leave ten points
+        ([30] * 3600, 1, 5),
+        ([4] * 3600, 1, 30),
+        ([1] * 270 + [500] * 30, 1, 1),  # a run of load is drawn finely
+        ([40] * 30, 1, 1),  # 30 points cannot become fewer
+        ([40] * 300, 2, 10),  # 5 s are no multiple of 2 s
+        ([4] * 300, 600, 600),  # it shows the step that is open
+    ],
+)
+def test_a_step_is_so_long_that_it_has_the_requests_of_a_percentile(counts, step, chosen):
+    span = Span(0, len(counts) * step, step)
+    assert latency.step_of_enough(span, np.array([counts], dtype=float)) == chosen
+
+
+def test_a_step_that_was_asked_for_is_kept_and_ends_within_the_span(context):
+    lines = latency.percentiles(context, Span(START + 3, START + 9, 1), step=5)
+    assert lines.step == 5
+    assert lines.times.tolist() == [START]
+    assert lines.requests[0].tolist() == [sum(COUNTS[:5])]
+    nothing = latency.percentiles(context, Span(START + 5, START + 9, 1), step=5)
+    assert nothing.values.shape == (len(latency.QUANTILES), 0)
+    with pytest.raises(ValueError, match="7 s is none of the steps"):
+        latency.percentiles(context, Span(START, START + 9, 1), step=7)
 
 
 def test_a_distribution_marks_what_its_requests_support(context):

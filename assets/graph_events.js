@@ -1,0 +1,168 @@
+// Events on the time axis of every graph: load runs as grounds, all others as lines, with labels
+// where there is room; and which kinds of them a person wants to see.
+(function () {
+  "use strict";
+
+  const scope = (window.servescope = window.servescope || {});
+  const LEFT_OUT_KEY = "servescope-events-left-out";
+  const RUN = "load_run";
+  const LABEL_PX = 10;
+  const GAP_PX = 6; // between two labels
+  const NEAR_PX = 6; // so far from the cursor an event is told of
+  const MOST_WIDTHS = 500;
+  const canvas = document.createElement("canvas").getContext("2d");
+  const widths = new Map();
+
+  let all = [];
+  let leftOut = new Set(remembered());
+
+  function remembered() {
+    try {
+      const kinds = JSON.parse(window.localStorage.getItem(LEFT_OUT_KEY) || "[]");
+      return Array.isArray(kinds) ? kinds : [];
+    } catch {
+      return []; // the browser keeps nothing for us, or not what we wrote
+    }
+  }
+
+  function remember() {
+    try {
+      window.localStorage.setItem(LEFT_OUT_KEY, JSON.stringify([...leftOut]));
+    } catch {
+      // it holds until the page is left
+    }
+  }
+
+  const drawn = () => all.filter(([kind]) => !leftOut.has(kind));
+
+  function set(events) {
+    all = events;
+    offerKinds();
+  }
+
+  function widthOf(text) {
+    if (!widths.has(text)) {
+      if (widths.size > MOST_WIDTHS) widths.clear();
+      canvas.font = `${LABEL_PX}px ${window.getComputedStyle(document.body).fontFamily}`;
+      widths.set(text, canvas.measureText(text).width);
+    }
+    return widths.get(text);
+  }
+
+  // Which events have room for a label, how much of it, and on which side: load runs first, none
+  // over another, none beyond the edges. `left` and `right` are those of the figure, around a graph
+  // from 0 on.
+  function labels(events, place, left, right) {
+    const taken = [];
+    const found = new Map();
+    const byRank = events
+      .map((event, position) => ({ event, position }))
+      .sort((a, b) => (b.event[0] === RUN) - (a.event[0] === RUN));
+    for (const { event, position } of byRank) {
+      const x = place(event);
+      const texts = [...new Set([event[3], event[3].split(":")[0]])];
+      const ways = texts.flatMap((text) => [
+        { text, anchor: "left", from: x, to: x + widthOf(text) },
+        { text, anchor: "right", from: x - widthOf(text), to: x },
+      ]);
+      const way = ways.find(
+        ({ from, to }) =>
+          from >= left && to <= right && !taken.some(([a, b]) => from < b + GAP_PX && to > a - GAP_PX),
+      );
+      if (!way) continue;
+      taken.push([way.from, way.to]);
+      found.set(position, way);
+    }
+    return found;
+  }
+
+  function shapes(layout, clientWidth, [from, to], shown) {
+    const { l, r } = layout.margin;
+    const width = clientWidth - l - r;
+    const start = (event) => Math.max(event[1], from);
+    const place = (event) => ((start(event) - from) / (to - from)) * width;
+    const events = drawn();
+    const labelled = labels(events, place, 2 - l, width + r - 2);
+    return events.map((event, position) => {
+      const [kind, , end] = event;
+      const isSpan = kind === RUN;
+      const label = labelled.get(position);
+      return {
+        type: isSpan ? "rect" : "line",
+        layer: isSpan ? "below" : "above",
+        xref: "x",
+        yref: "paper",
+        x0: shown(start(event) * 1000),
+        x1: shown((isSpan ? Math.min(end === null ? to : end, to) : start(event)) * 1000),
+        y0: 0,
+        y1: 1,
+        fillcolor: "rgba(121,80,242,0.12)",
+        line: isSpan ? { width: 0 } : { width: 1, dash: "dot", color: "rgba(134,142,150,0.9)" },
+        label: {
+          text: label ? label.text : "",
+          textposition: isSpan ? "top left" : "end",
+          textangle: 0,
+          xanchor: label ? label.anchor : "left",
+          yanchor: "bottom", // above the graph, where no line strikes it through
+          font: { size: LABEL_PX },
+          padding: 1,
+        },
+      };
+    });
+  }
+
+  // What happened at a moment, within what a pixel there spans; a run is told of at its ends.
+  function near(second, secondsOfPixel) {
+    const reach = NEAR_PX * secondsOfPixel;
+    return drawn()
+      .filter(([, start, end]) => [start, end].some((at) => at !== null && Math.abs(at - second) <= reach))
+      .map(([, , , text]) => text);
+  }
+
+  function offerKinds() {
+    for (const place of document.querySelectorAll(".event-kinds:empty")) {
+      for (const [kind, label] of JSON.parse(place.dataset.kinds)) {
+        const box = document.createElement("input");
+        box.type = "checkbox";
+        box.value = kind;
+        box.checked = !leftOut.has(kind);
+        const choice = document.createElement("label");
+        choice.append(box, label);
+        place.append(choice);
+      }
+      sayHowMany(place);
+    }
+  }
+
+  function sayHowMany(place) {
+    const boxes = [...place.querySelectorAll("input")];
+    const checked = boxes.filter((box) => box.checked).length;
+    const summary = place.parentElement.querySelector("summary");
+    if (checked === boxes.length) delete summary.dataset.drawn;
+    else summary.dataset.drawn = `${checked} of ${boxes.length} kinds`;
+  }
+
+  document.addEventListener("change", (event) => {
+    const place = event.target instanceof Element && event.target.closest(".event-kinds");
+    if (!place) return;
+    leftOut = new Set([...leftOut].filter((kind) => kind !== event.target.value));
+    if (!event.target.checked) leftOut.add(event.target.value);
+    remember();
+    sayHowMany(place);
+    scope.graphs.markAll();
+  });
+
+  // An open choice closes like any menu.
+  document.addEventListener("pointerdown", (event) => close((open) => !open.contains(event.target)));
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") close((open) => open.querySelector("summary").focus() || true);
+  });
+
+  function close(isMeant) {
+    for (const open of document.querySelectorAll(".event-filter[open]")) {
+      if (isMeant(open)) open.open = false;
+    }
+  }
+
+  scope.events = { set, shapes, near };
+})();

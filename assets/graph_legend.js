@@ -1,0 +1,180 @@
+// The legend above a graph: the lines by name, which of them are shown, and their values: at the
+// cursor, else the newest; on demand the lowest, mean and highest of the span.
+(function () {
+  "use strict";
+
+  const scope = (window.servescope = window.servescope || {});
+  const DASHES = { solid: "solid", dash: "dashed" };
+  const choices = new Map(); // of graphs by id; they outlive the page, so that its link leads back to them
+  const summarised = new Set();
+
+  function choiceOf(id) {
+    if (!choices.has(id)) choices.set(id, { only: new Set(), hidden: new Set() });
+    return choices.get(id);
+  }
+
+  // A line that came later is left out while others are isolated. Where none of these is left, all
+  // are shown.
+  function isShown(entry, name) {
+    const { only, hidden } = choiceOf(entry.id);
+    if (entry.data.some((trace) => only.has(trace.name))) return only.has(name);
+    return !hidden.has(name);
+  }
+
+  function isolate(id, name) {
+    const { only } = choiceOf(id);
+    const wasAlone = only.size === 1 && only.has(name);
+    choices.set(id, { only: new Set(wasAlone ? [] : [name]), hidden: new Set() });
+  }
+
+  function toggle(id, name, { only, hidden }) {
+    const [some, others] = [new Set(only), new Set(hidden)];
+    const changed = only.size ? some : others;
+    if (!changed.delete(name)) changed.add(name);
+    choices.set(id, { only: some, hidden: others });
+  }
+
+  // A double click is two clicks: the second one undoes the first.
+  function choose(entry, item, event) {
+    const name = item.dataset.name;
+    if (event.ctrlKey || event.metaKey) toggle(entry.id, name, choiceOf(entry.id));
+    else if (event.detail === 2 && item.before) toggle(entry.id, name, item.before);
+    else {
+      item.before = choiceOf(entry.id);
+      isolate(entry.id, name);
+    }
+    showChoice(entry);
+    scope.graphs.mark(entry);
+  }
+
+  function showChoice(entry) {
+    for (const item of itemsOf(entry)) {
+      if (item.tagName === "BUTTON") {
+        item.setAttribute("aria-pressed", String(isShown(entry, item.dataset.name)));
+      }
+    }
+  }
+
+  const legendOf = (entry) => document.getElementById(`${entry.id}-legend`);
+  const itemsOf = (entry) => legendOf(entry)?.querySelectorAll(".legend-item") || [];
+
+  function set(entry, lines, of) {
+    const legend = legendOf(entry);
+    if (!legend) return;
+    const names = JSON.stringify(lines.map((line) => [line.name, line.colour, line.dash]));
+    if (legend.dataset.names !== names || !legend.childElementCount) {
+      const focused = legend.contains(document.activeElement) && document.activeElement.dataset.name;
+      legend.dataset.names = names;
+      legend.replaceChildren(...lines.map((line) => itemOf(entry, line)), document.createElement("small"));
+      if (focused) [...itemsOf(entry)].find((item) => item.dataset.name === focused)?.focus();
+    }
+    lines.forEach((line, i) => {
+      if ("value" in line) legend.children[i].querySelector("b").textContent = line.value;
+    });
+    entry.legendSpan = lines.some((line) => "value" in line) ? of : null;
+    showChoice(entry);
+    show(entry);
+  }
+
+  function clear(entry) {
+    legendOf(entry)?.replaceChildren();
+  }
+
+  function itemOf(entry, line) {
+    const isMark = "value" in line; // a mark of the figure, which nothing hides
+    const item = document.createElement(isMark ? "span" : "button");
+    item.className = "legend-item";
+    item.dataset.name = line.name;
+    const swatch = document.createElement("i");
+    swatch.style.borderTopColor = line.colour;
+    swatch.style.borderTopStyle = DASHES[line.dash] || "dotted";
+    const name = document.createElement("span");
+    name.textContent = line.name;
+    item.append(swatch, name, document.createElement("b"), document.createElement("em"));
+    if (isMark) return item;
+    item.type = "button";
+    item.title = `Show ${line.name} alone, or all again; with Ctrl or a double click: show or hide it`;
+    item.addEventListener("click", (event) => choose(entry, item, event));
+    // A browser makes no click of Enter with Ctrl.
+    item.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+      event.preventDefault();
+      choose(entry, item, event);
+    });
+    return item;
+  }
+
+  // The values at the cursor, or the newest where it is not: `index` among the figure's points.
+  function show(entry, index = null) {
+    const legend = legendOf(entry);
+    if (!legend || !legend.childElementCount) return;
+    const when = legend.querySelector("small");
+    if (entry.legendSpan) {
+      put(when, scope.units.spanText(entry.legendSpan));
+      return;
+    }
+    const lines = new Map(entry.data.map((trace) => [trace.name, trace]));
+    const x = entry.data[0]?.x || [];
+    const at = index ?? x.length - 1;
+    const items = [...itemsOf(entry)];
+    for (const item of items) {
+      const trace = lines.get(item.dataset.name);
+      const value = item.querySelector("b");
+      put(value, trace && at >= 0 ? valueText(entry, trace, at) : "");
+      keepRoom(value);
+      put(item.querySelector("em"), trace && isSummarised(entry) ? summaryText(entry, trace) : "");
+    }
+    legend.classList.toggle("at-cursor", index !== null);
+    const [from, to] = at >= 0 ? stepAt(entry, at) : [0, 0];
+    const text = scope.units.spanText([from, to]);
+    put(when, items.length && at >= 0 ? (to - from <= 1 ? `at ${text}` : text) : "");
+  }
+
+  function put(element, text) {
+    if (element.textContent !== text) element.textContent = text;
+  }
+
+  // A value keeps the room of the longest before it: a moving cursor shall not move the graphs.
+  function keepRoom(value) {
+    const length = Math.max(value.textContent.length, Number(value.dataset.longest || 0));
+    if (value.dataset.longest === String(length)) return;
+    value.dataset.longest = length;
+    value.style.minWidth = `${length}ch`;
+  }
+
+  function stepAt(entry, index) {
+    const from = scope.graphs.toEpochMs(entry.data[0].x[index]) / 1000;
+    return [from, from + (entry.layout.meta.step || 1)];
+  }
+
+  const valueText = (entry, trace, index) =>
+    scope.units.text(entry.layout.meta, scope.graphs.valuesOf(trace)[index]);
+
+  // Of percentiles and extremes there is no mean: their lowest and highest point say which step.
+  function summaryText(entry, trace) {
+    let [low, high, sum, count] = [Infinity, -Infinity, 0, 0];
+    for (const value of scope.graphs.valuesOf(trace)) {
+      if (value === null) continue;
+      if (value < low) low = value;
+      if (value > high) high = value;
+      sum += value;
+      count += 1;
+    }
+    if (!count) return "";
+    const read = (value) => scope.units.text(entry.layout.meta, value);
+    if (trace.meta?.mean) return `min ${read(low)}, mean ${read(sum / count)}, max ${read(high)}`;
+    const step = scope.units.stepText(entry.layout.meta.step);
+    return `lowest ${step} ${read(low)}, highest ${step} ${read(high)}`;
+  }
+
+  const isSummarised = (entry) => summarised.has(entry.id);
+
+  // Turns the lowest, mean and highest on or off; says which.
+  function summarise(entry) {
+    if (!summarised.delete(entry.id)) summarised.add(entry.id);
+    scope.graphs.mark(entry);
+    return isSummarised(entry);
+  }
+
+  scope.legend = { set, clear, show, isShown, stepAt, valueText, summarise, isSummarised };
+})();

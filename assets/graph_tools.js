@@ -1,0 +1,245 @@
+// What a person does with a graph: fill the page with it, take it away as an image, as a table or as
+// a link, and see the lowest and highest of its lines. No request leaves the page.
+(function () {
+  "use strict";
+
+  const scope = (window.servescope = window.servescope || {});
+  const DONE_MS = 2500;
+  const SCALE = 2; // pixels of the image a pixel of the page
+  const HEADING_PX = 40;
+  const LEGEND_PX = 50;
+  const PHONE_PX = 480;
+
+  const panelOf = (entry) => entry.host.closest(".panel");
+  const titleOf = (entry) => entry.host.getAttribute("aria-label");
+  const button = (entry, action) => panelOf(entry)?.querySelector(`[data-action="${action}"]`);
+  const fileName = (entry, ending) => `${entry.id}.${ending}`;
+
+  function say(entry, action, text) {
+    const pressed = button(entry, action);
+    if (pressed) {
+      pressed.dataset.done = text;
+      window.setTimeout(() => delete pressed.dataset.done, DONE_MS);
+    }
+    const place = document.getElementById("graph-announcement");
+    if (place) place.textContent = `${titleOf(entry)}: ${text}`;
+  }
+
+  // Below the time bar, which stays at hand; all else is out of sight, and out of the way of Tab.
+  function maximise(entry) {
+    const panel = panelOf(entry);
+    const isUp = panel.dataset.maximised === undefined;
+    restore();
+    if (!isUp) return;
+    panel.dataset.maximised = "";
+    button(entry, "maximise")?.setAttribute("aria-pressed", "true");
+    fit();
+    entry.host.focus({ preventScroll: true });
+  }
+
+  function restore() {
+    const panel = document.querySelector("[data-maximised]");
+    if (!panel) return;
+    delete panel.dataset.maximised;
+    panel.querySelector('[data-action="maximise"]')?.removeAttribute("aria-pressed");
+    const host = panel.querySelector(".live-graph");
+    host?.scrollIntoView({ block: "nearest" });
+    host?.focus({ preventScroll: true });
+  }
+
+  function fit() {
+    if (!document.querySelector("[data-maximised]")) return;
+    const bar = document.getElementById("time-bar").getBoundingClientRect();
+    const style = document.documentElement.style;
+    style.setProperty("--maximised-top", `${Math.max(bar.bottom, 0)}px`);
+    style.setProperty("--maximised-left", `${bar.left}px`);
+  }
+
+  window.addEventListener("resize", fit);
+
+  function colour(name) {
+    const probe = document.createElement("i");
+    probe.style.color = `var(${name})`;
+    document.body.append(probe);
+    const found = window.getComputedStyle(probe).color;
+    probe.remove();
+    return found;
+  }
+
+  // As on the page, with the heading and a legend, in the colours of the scheme.
+  function pictured(entry) {
+    const { data, layout } = entry.plot;
+    const grid = colour("--mantine-color-default-border");
+    const ground = colour("--mantine-color-body");
+    const margin = layout.margin;
+    return {
+      data: data.map((trace) => ({
+        ...trace,
+        showlegend: Boolean(trace.name) && trace.fill === undefined && trace.opacity === undefined,
+      })),
+      layout: {
+        ...layout,
+        title: { text: titleOf(entry), x: 0.01, xanchor: "left", font: { size: 15 } },
+        showlegend: data.some((trace) => trace.name),
+        legend: { orientation: "h", y: -0.14 },
+        font: {
+          ...layout.font,
+          family: window.getComputedStyle(document.body).fontFamily,
+          color: colour("--mantine-color-text"),
+        },
+        margin: { ...margin, t: margin.t + HEADING_PX, b: margin.b + LEGEND_PX },
+        paper_bgcolor: ground,
+        plot_bgcolor: ground,
+        xaxis: { ...layout.xaxis, gridcolor: grid },
+        yaxis: { ...layout.yaxis, gridcolor: grid },
+      },
+    };
+  }
+
+  async function image(entry) {
+    const made = window.Plotly.toImage(pictured(entry), {
+      format: "png",
+      width: Math.max(entry.host.clientWidth, PHONE_PX),
+      height: entry.host.clientHeight + HEADING_PX + LEGEND_PX,
+      scale: SCALE,
+    }).then((url) => blobOf(url));
+    if (navigator.clipboard?.write && window.ClipboardItem) {
+      try {
+        await navigator.clipboard.write([new ClipboardItem({ "image/png": made })]);
+        return "copied";
+      } catch {
+        // not allowed here: it becomes a file
+      }
+    }
+    save(await made, fileName(entry, "png"));
+    return "saved";
+  }
+
+  function blobOf(dataUrl) {
+    const bytes = window.atob(dataUrl.slice(dataUrl.indexOf(",") + 1));
+    return new Blob([Uint8Array.from(bytes, (char) => char.charCodeAt(0))], { type: "image/png" });
+  }
+
+  function save(blob, name) {
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
+    link.click();
+    window.setTimeout(() => URL.revokeObjectURL(link.href), DONE_MS);
+  }
+
+  async function link(entry) {
+    const url = new URL(window.location.href);
+    const span = scope.graphs.span();
+    if (span) {
+      url.searchParams.delete("last");
+      url.searchParams.set("from", span[0]);
+      url.searchParams.set("to", span[1]);
+    }
+    url.hash = entry.id;
+    if (navigator.clipboard?.writeText) {
+      try {
+        await navigator.clipboard.writeText(url.href);
+        return "copied";
+      } catch {
+        // not allowed here: the address bar has it
+      }
+    }
+    window.history.replaceState(window.history.state, "", url);
+    return "in the address bar";
+  }
+
+  // RFC 4180. A text that a spreadsheet would run as a formula gets an apostrophe before it.
+  function field(value) {
+    if (value === null || value === undefined) return "";
+    let text = String(value);
+    if (typeof value === "string" && /^[=+\-@\t\r]/.test(text)) text = `'${text}`;
+    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+  }
+
+  // What is drawn, no more and no less: lines that are shown, points within the span.
+  function rowsOf(entry) {
+    const meta = entry.layout.meta;
+    const [first] = entry.data;
+    if (!first) return [["time"]];
+    if (!scope.graphs.overTime(entry)) {
+      const middle = (i) => [first.x[i] - first.width[i] / 2, first.x[i] + first.width[i] / 2];
+      return [
+        ["from (s)", "to (s)", "requests"],
+        ...first.x.map((_, i) => [...middle(i).map((s) => Number(s.toPrecision(4))), first.y[i]]),
+      ];
+    }
+    const times = first.x.map((x) => new Date(scope.graphs.toEpochMs(x)).toISOString());
+    if (first.type === "heatmap") {
+      const edges = first.z.map((_, row) => `${first.y[row]} to ${first.y[row + 1]} s`);
+      return [
+        ["time", ...edges],
+        ...times.map((time, i) => [time, ...first.z.map((cells) => cells[i])]),
+      ];
+    }
+    const lines = entry.data.filter((trace) => scope.legend.isShown(entry, trace.name));
+    const unit = scope.units.unitOf(meta);
+    const headings = lines.map((trace) => (unit ? `${trace.name} (${unit})` : trace.name));
+    const counted = lines.filter((trace) => trace.meta.requests);
+    return [
+      ["time", ...headings, ...counted.map((trace) => `requests of ${trace.name}`)],
+      ...times.map((time, i) => [
+        time,
+        ...lines.map((trace) => scope.graphs.valuesOf(trace)[i]),
+        ...counted.map((trace) => trace.meta.requests[i]),
+      ]),
+    ];
+  }
+
+  function table(entry) {
+    const text = rowsOf(entry).map((row) => row.map(field).join(",")).join("\r\n");
+    save(new Blob([`${text}\r\n`], { type: "text/csv;charset=utf-8" }), fileName(entry, "csv"));
+    return "saved";
+  }
+
+  const ACTS = {
+    maximise,
+    image: async (entry) => say(entry, "image", await image(entry)),
+    table: (entry) => say(entry, "table", table(entry)),
+    link: async (entry) => say(entry, "link", await link(entry)),
+    summary: (entry) =>
+      button(entry, "summary").setAttribute("aria-pressed", String(scope.legend.summarise(entry))),
+  };
+
+  document.addEventListener("click", (event) => {
+    const pressed = event.target instanceof Element && event.target.closest("[data-action]");
+    const entry = pressed && scope.graphs.byId(pressed.parentElement.dataset.graph);
+    if (entry) ACTS[pressed.dataset.action](entry);
+  });
+
+  // One stop of Tab for a toolbar; the arrow keys lead through it.
+  document.addEventListener("keydown", (event) => {
+    const bar = event.target instanceof Element && event.target.closest(".graph-tools");
+    if (!bar) return;
+    const tools = [...bar.children].filter((tool) => !tool.hidden);
+    const ends = { Home: 0, End: tools.length - 1 };
+    const by = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (by === undefined && !(event.key in ends)) return;
+    event.preventDefault();
+    const next = ends[event.key] ?? (tools.indexOf(event.target) + by + tools.length) % tools.length;
+    for (const tool of tools) tool.tabIndex = -1;
+    tools[next].tabIndex = 0;
+    tools[next].focus();
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if (event.key === "Escape") restore();
+  });
+
+  // The toolbar of a graph that has a figure now: only lines have a lowest and highest.
+  function offer(entry) {
+    const summary = button(entry, "summary");
+    if (!summary) return;
+    summary.hidden = !entry.data.every((trace) => trace.type === "scatter");
+    summary.setAttribute("aria-pressed", String(scope.legend.isSummarised(entry)));
+    const tools = [...summary.parentElement.children].filter((tool) => !tool.hidden);
+    if (!tools.some((tool) => tool.tabIndex === 0)) tools[0].tabIndex = 0;
+  }
+
+  scope.tools = { maximise, offer };
+})();

@@ -1,0 +1,75 @@
+"""The tools of a graph: its toolbar, the choice of events drawn, what a screen reader is told.
+
+`assets/graph_*.js` carry them out.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Final
+
+from dash import html
+
+from components.help import attributes
+from servescope.records.dashboard import EventKind
+
+if TYPE_CHECKING:
+    from components.live import LiveGraph
+
+KEYS: Final = "graph-keys"
+"""The id of the sentence about a graph's keys."""
+
+_TOOLS: Final = (
+    ("summary", "Min, max", "Lowest, mean and highest of the span"),
+    ("image", "PNG", "Copy as an image"),
+    ("table", "CSV", "Save as CSV what is drawn"),
+    ("link", "Link", "Copy a link to this graph at this time"),
+    ("maximise", "Maximise", "Fill the page (key f), Escape goes back"),
+)
+"""Action, label and title of each button."""
+
+
+def graph_tools(graph: LiveGraph) -> html.Div:
+    """The toolbar of a graph, out of sight until the graph is pointed at or has the focus."""
+    return html.Div(
+        [
+            html.Button(
+                label,
+                type="button",
+                title=title,
+                tabIndex="-1" if position else "0",  # the arrow keys lead to the others
+                **attributes(data_action=action),
+            )
+            for position, (action, label, title) in enumerate(_TOOLS)
+        ],
+        className="graph-tools",
+        role="toolbar",
+        **attributes(aria_label=f"Tools of {graph.title}", data_graph=graph.id),
+    )
+
+
+def event_filter() -> html.Details:
+    """Which kinds of events the graphs draw; the browser makes the choices, and remembers them."""
+    kinds = json.dumps([[kind, kind.label] for kind in EventKind])
+    return html.Details(
+        [
+            html.Summary("Events", className="menu-button"),
+            html.Div(className="event-kinds", **attributes(data_kinds=kinds)),
+        ],
+        className="event-filter",
+    )
+
+
+def announcement() -> html.Div:
+    """What a screen reader is told of graphs: their keys, and the values at the cursor."""
+    return html.Div(
+        [
+            html.P(
+                "Left and right move the cursor, with shift ten points. Plus and minus zoom, 0 "
+                "goes back to live. F fills the page with the graph, Escape goes back.",
+                id=KEYS,
+            ),
+            html.P(id="graph-announcement", role="status"),
+        ],
+        className="visually-hidden",
+    )

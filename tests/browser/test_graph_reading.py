@@ -1,0 +1,347 @@
+"""Graphs read as a person reads them: units, the cursor, the legend, events, few requests."""
+
+from __future__ import annotations
+
+import re
+import time
+import urllib.request
+
+import pytest
+
+from servescope.figures import units
+from servescope.records.dashboard import Event, EventKind
+from tests.browser.conftest import DESKTOP, PHONE
+
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("asked"), pytest.mark.timeout(400)]
+
+CLOCK = re.compile(r"\d\d:\d\d:\d\d")
+CUT_TICKS = """() => [...document.querySelectorAll(".live-graph")].flatMap(graph => {
+    const [left, right] = [graph.getBoundingClientRect().left, graph.getBoundingClientRect().right];
+    return [...graph.querySelectorAll(".ytick text, .xtick text")]
+        .filter(tick => tick.getBoundingClientRect().left < left - 1
+            || tick.getBoundingClientRect().right > right + 1)
+        .map(tick => `${graph.id}: ${tick.textContent}`);
+})"""
+TICKS = "id => [...document.querySelectorAll(`#${id} .ytick text`)].map(tick => tick.textContent)"
+MOMENTS = """() => [...document.querySelectorAll(".live-graph")].map(graph => {
+    const line = graph.querySelector(".graph-cursor");
+    const axis = graph.querySelector(".live-graph-plot")._fullLayout?.xaxis;
+    if (!line || line.hidden || !axis) return null;
+    return Math.round(1000 * (parseFloat(line.style.left) - axis._offset) / axis._length) / 1000;
+})"""
+LABELS = """id => {
+    const box = document.getElementById(id).getBoundingClientRect();
+    const labels = [...document.querySelectorAll(`#${id} .shape-label text`)]
+        .filter(label => label.textContent);
+    const lines = [...document.querySelectorAll(`#${id} .shapelayer path`)]
+        .map(line => line.getBoundingClientRect());
+    const boxes = labels.map(label => label.getBoundingClientRect());
+    const over = (a, b) => a.left < b.right - 1 && b.left < a.right - 1
+        && a.top < b.bottom - 1 && b.top < a.bottom - 1;
+    return {
+        texts: labels.map(label => label.textContent),
+        cut: boxes.filter(one => one.left < box.left || one.right > box.right || one.top < box.top)
+            .length,
+        overlap: boxes.filter((a, i) => boxes.some((b, j) => i < j && over(a, b))).length,
+        struck: boxes.filter(label => lines.some(line => over(label, line))).length,
+    };
+}"""
+
+
+def ask(dashboard, path="/", times=1):
+    for _ in range(times):
+        url = f"http://127.0.0.1:{dashboard.port('wsgi')}{path}"
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            assert answer.status == 200
+
+
+@pytest.fixture(scope="module")
+def asked(dashboard):
+    """A dashboard with a few requests."""
+    ask(dashboard, times=5)
+    return dashboard
+
+
+def point_at(opened, graph, share):
+    """Move the pointer over a graph, to a share of its width."""
+    area = opened.page.locator(f"#{graph} .nsewdrag").first
+    area.scroll_into_view_if_needed()
+    box = area.bounding_box()
+    opened.page.mouse.move(box["x"] + box["width"] * share, box["y"] + box["height"] * 0.6)
+
+
+def legend(opened, graph):
+    """Name → value of a legend."""
+    items = opened.page.locator(f"#{graph}-legend .legend-item").all()
+    return {item.locator("span").inner_text(): item.locator("b").text_content() for item in items}
+
+
+def shown(opened, graph):
+    """The names in a legend whose lines are drawn."""
+    return opened.page.locator(
+        f"#{graph}-legend .legend-item[aria-pressed=true] span"
+    ).all_inner_texts()
+
+
+def drawn_names(opened, graph):
+    return {trace["name"] for trace in opened.points(graph) if trace["name"]}
+
+
+def test_the_browser_reads_values_as_cards_and_tables_do(visit):
+    opened = visit("Host")
+    values = [0.0, 3e-6, 0.000421, 0.0009997, 0.0123, 0.9996, 1.234, 59.97, 812.0, 86_400.0, 3.3e9]
+    for unit in ("s", "By", "By/s", "1", units.CORES, "{request}/s"):
+        read = opened.page.evaluate(
+            "([reading, values]) => values.map(value => servescope.units.scaled(reading, value))",
+            [units.reading(unit, None), values],
+        )
+        assert read == [units.text(value, unit) for value in values]
+
+
+def test_an_axis_follows_its_data_past_a_unit_without_a_reload(visit, asked):
+    opened = visit("Latency").wait_drawn("latency-stages")
+    opened.page.evaluate("window.notReloaded = true")
+    opened.page.locator("#latency-stages").scroll_into_view_if_needed()
+    assert not [tick for tick in opened.page.evaluate(TICKS, "latency-stages") if " s" in tick]
+    ask(asked, "/slow?ms=2500")
+    opened.until(f"id => ({TICKS})(id).some(tick => / s$/.test(tick))", "latency-stages")
+    opened.until(
+        "() => / s$/.test(document.querySelector('#latency-stages-legend b').textContent)"
+        " || document.querySelector('#latency-stages-legend b').textContent === '—'"
+    )
+    assert opened.page.evaluate("window.notReloaded")
+    units_shown = {tick.split(" ")[-1] for tick in opened.page.evaluate(TICKS, "latency-stages")}
+    assert units_shown == {"s"}
+
+
+def test_a_logarithmic_axis_reads_in_the_unit_of_each_size(visit):
+    opened = visit("Latency").wait_drawn("latency-percentiles", "latency-heat")
+    opened.page.locator("#latency-heat").scroll_into_view_if_needed()
+    opened.until(f"id => ({TICKS})(id).length > 1", "latency-heat")
+    ticks = opened.page.evaluate(TICKS, "latency-heat")
+    assert not [tick for tick in ticks if not re.fullmatch(r"[125]0{0,2} (µs|ms|s|min|h)", tick)]
+
+
+@pytest.mark.parametrize("page", ["Overview", "Requests", "Latency", "Host", "Load", "Ports"])
+def test_no_label_of_an_axis_is_cut(visit, page):
+    opened = visit(page)
+    opened.until("document.querySelectorAll('.ytick text').length > 0")
+    assert opened.page.evaluate(CUT_TICKS) == []
+
+
+def test_one_cursor_stands_at_the_same_moment_in_all_graphs(visit):
+    opened = visit("Overview").wait_drawn("overview-host", "overview-queues", "overview-requests")
+    opened.wait_newer("overview-host", 0)
+    opened.page.locator("#pause").click()
+    point_at(opened, "overview-host", 0.9)
+    opened.until(f"() => ({MOMENTS})().filter(moment => moment !== null).length >= 3")
+    moments = {moment for moment in opened.page.evaluate(MOMENTS) if moment is not None}
+    assert max(moments) - min(moments) <= 0.002
+    whens = opened.page.locator(".legend.at-cursor small").all_inner_texts()
+    assert len(whens) >= 3
+    seconds = {when for when in whens if when.startswith("at ")}
+    assert len(seconds) == 1, whens
+    opened.page.mouse.move(5, 5)
+    opened.until(f"() => ({MOMENTS})().every(moment => moment === null)")
+    assert opened.page.locator(".legend.at-cursor").count() == 0
+    opened.page.locator("#pause").click()
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_what_stands_at_the_pointer_has_a_solid_ground_units_and_the_time(open_page, scheme):
+    opened = open_page("/host", DESKTOP | {"color_scheme": scheme}).wait_drawn("host-cpu")
+    opened.wait_newer("host-cpu", 0)
+    point_at(opened, "host-cpu", 0.98)
+    readout = opened.page.locator("#host-cpu .graph-readout")
+    readout.wait_for()
+    ground = readout.evaluate("box => getComputedStyle(box).backgroundColor")
+    assert re.fullmatch(r"rgb\(\d+, \d+, \d+\)", ground), "an rgba would let the lines through"
+    assert CLOCK.search(readout.inner_text())
+    opened.until("() => /%/.test(document.querySelector('.graph-readout').textContent)")
+    values = legend(opened, "host-cpu")
+    assert readout.locator("p b").first.inner_text() == values["all cores"]
+
+
+def test_arrow_keys_move_the_cursor_and_read_the_values_out(visit):
+    opened = visit("Host").wait_drawn("host-cpu")
+    opened.wait_newer("host-cpu", 0)
+    opened.page.locator("#pause").click()
+    said = opened.page.locator("#graph-announcement")
+    opened.page.locator("#host-cpu").focus()
+    times = []
+    for key in ("ArrowLeft", "ArrowLeft", "Shift+ArrowLeft", "ArrowRight", "End"):
+        before = said.inner_text()
+        opened.page.keyboard.press(key)
+        opened.until(
+            "before => document.getElementById('graph-announcement').innerText !== before", before
+        )
+        times.append(CLOCK.search(said.inner_text()).group())
+        assert "all cores" in said.inner_text()
+    newest, before, long_before, after, last = times
+    assert long_before < after < before < newest == last
+    assert opened.page.evaluate(MOMENTS).count(None) < len(opened.page.evaluate(MOMENTS)) - 1
+    opened.page.keyboard.press("Escape")
+    opened.until(f"() => ({MOMENTS})().every(moment => moment === null)")
+    opened.page.locator("#pause").click()
+
+
+def test_plus_zooms_in_minus_zooms_out_and_0_goes_back_to_live(visit):
+    opened = visit("Host").wait_drawn("host-cpu")
+    opened.page.locator("#host-cpu").focus()
+    opened.page.keyboard.press("+")
+    opened.until("location.search.includes('from=')")
+    length = (
+        "() => Number(new URLSearchParams(location.search).get('to'))"
+        " - Number(new URLSearchParams(location.search).get('from'))"
+    )
+    opened.until(f"() => Math.abs(({length})() - 150) <= 2")
+    opened.until("() => { const [from, to] = servescope.graphs.span(); return to - from < 160; }")
+    opened.page.keyboard.press("-")
+    opened.until(f"() => Math.abs(({length})() - 300) <= 4")
+    opened.page.keyboard.press("0")
+    opened.until("document.documentElement.dataset.view === 'live'")
+
+
+def test_a_finger_sets_the_cursor_and_takes_it_away(open_page):
+    opened = open_page("/host", PHONE).wait_drawn("host-cpu")
+    opened.page.locator("#host-cpu").scroll_into_view_if_needed()
+    opened.page.locator("#host-cpu").tap()
+    opened.page.locator("#host-cpu .graph-readout").wait_for()
+    opened.page.locator("h1").tap()
+    opened.page.locator(".graph-readout").wait_for(state="detached")
+
+
+def test_percentiles_of_few_requests_are_faint_and_say_so(visit, asked):
+    ask(asked, times=8)
+    opened = visit("Latency").wait_drawn("latency-percentiles")
+    opened.page.locator("#latency-percentiles").scroll_into_view_if_needed()
+    opened.until(
+        "() => document.querySelector('#latency-percentiles .live-graph-plot').data"
+        ".some(trace => trace.opacity < 1 && trace.line.dash === 'dot')"
+    )
+    exact = opened.page.evaluate(
+        "() => document.querySelector('#latency-percentiles .live-graph-plot').data"
+        ".filter(trace => trace.opacity === undefined)"
+        ".flatMap(trace => trace.y.filter(value => value !== null))"
+    )
+    assert exact == []
+    opened.page.locator("#latency-percentiles").focus()
+    said = opened.page.locator("#graph-announcement")
+    for _ in range(40):
+        opened.page.keyboard.press("ArrowLeft")
+        if "few requests" in said.inner_text():
+            break
+    assert re.search(r"p50 [\d.,]+ (µs|ms|s), few requests: \d+", said.inner_text())
+
+
+def test_a_click_isolates_a_line_and_the_next_shows_all(visit):
+    opened = visit("Overview").wait_drawn("overview-requests")
+    item = opened.page.locator("#overview-requests-legend .legend-item").nth(1)
+    item.click()
+    assert shown(opened, "overview-requests") == ["3xx"]
+    opened.until(
+        "() => servescope.graphs.byId('overview-requests').plot.data"
+        ".filter(trace => trace.name).length === 1"
+    )
+    opened.wait_newer("overview-requests", opened.last_x("overview-requests"))
+    assert shown(opened, "overview-requests") == ["3xx"], "polls leave it"
+    opened = visit("Host") and visit("Overview").wait_drawn("overview-requests")
+    opened.page.locator("#overview-requests-legend .legend-item").first.wait_for()
+    assert shown(opened, "overview-requests") == ["3xx"], "and so does another page"
+    opened.page.locator("#overview-requests-legend .legend-item").nth(1).click()
+    assert shown(opened, "overview-requests") == ["2xx", "3xx", "4xx", "5xx"]
+
+
+@pytest.mark.parametrize("way", ["Control", "Meta", "double click", "keys"])
+def test_a_line_is_hidden_and_shown_alone(visit, way):
+    opened = visit("Overview").wait_drawn("overview-requests")
+    item = opened.page.locator("#overview-requests-legend .legend-item").first
+    item.wait_for()
+
+    def toggle():
+        if way == "double click":
+            item.dblclick()
+        elif way == "keys":
+            item.focus()
+            opened.page.keyboard.press("Control+Enter")
+        else:
+            item.click(modifiers=[way])
+
+    toggle()
+    assert shown(opened, "overview-requests") == ["3xx", "4xx", "5xx"]
+    toggle()
+    assert shown(opened, "overview-requests") == ["2xx", "3xx", "4xx", "5xx"]
+
+
+def test_enter_isolates_a_line_and_the_focus_stays(visit):
+    opened = visit("Overview").wait_drawn("overview-requests")
+    item = opened.page.locator("#overview-requests-legend .legend-item").nth(3)
+    item.focus()
+    opened.page.keyboard.press("Enter")
+    assert shown(opened, "overview-requests") == ["5xx"]
+    opened.page.keyboard.press("Enter")
+    assert len(shown(opened, "overview-requests")) == 4
+
+
+def test_the_span_has_a_mean_of_rates_and_none_of_percentiles(visit, asked):
+    ask(asked, times=4)
+    opened = visit("Latency").wait_drawn("latency-percentiles", "latency-stages")
+
+    def summary(graph):
+        opened.page.locator(f"[data-graph={graph}] [data-action=summary]").click()
+        text = opened.page.locator(f"#{graph}-legend .legend-item em:not(:empty)").first
+        text.wait_for()
+        return text.inner_text()
+
+    for graph in ("latency-percentiles", "latency-stages"):
+        assert re.fullmatch(
+            r"lowest (second|\d+ s) [\d.,]+ (µs|ms|s), highest (second|\d+ s) [\d.,]+ (µs|ms|s)",
+            summary(graph),
+        )
+    opened = visit("Overview").wait_drawn("overview-requests")
+    assert re.fullmatch(r"min \d.*, mean [\d.]+ req/s, max \d.*", summary("overview-requests"))
+
+
+def test_labels_of_events_stand_apart_whole_and_clear_of_their_lines(visit, asked):
+    control = asked.control
+    now = time.time()
+    for age in (299, 298, 250, 249.5, 249, 120, 60, 59, 3, 2, 1):
+        control.events.add(Event(EventKind.LISTENER, now - age, f"wsgi: restarted {age} s ago"))
+    control.events.add(Event(EventKind.LOAD_RUN, now - 200, "run 7: 500/s on wsgi", now - 100))
+    control.events.add(Event(EventKind.LOAD_RUN, now - 4, "run 8: 500/s on wsgi", now))
+    control.close()
+    opened = visit("Overview").wait_drawn("overview-host", "overview-requests")
+    opened.until(f"id => ({LABELS})(id).texts.length > 3", "overview-host")
+    for graph in ("overview-host", "overview-requests"):
+        found = opened.page.evaluate(LABELS, graph)
+        assert "run 7: 500/s on wsgi" in found["texts"]
+        assert (found["cut"], found["overlap"], found["struck"]) == (0, 0, 0), found
+
+
+def test_kinds_of_events_are_left_out_and_the_browser_remembers_it(open_page, asked):
+    control = asked.control
+    control.events.add(Event(EventKind.LISTENER, time.time() - 30, "wsgi: restarted"))
+    control.close()
+    lines = "() => document.querySelectorAll('#host-cpu .shapelayer path').length"
+    opened = open_page("/host").wait_drawn("host-cpu")
+    opened.page.locator("#host-cpu").scroll_into_view_if_needed()
+    opened.until(f"() => ({lines})() > 0")
+    filtered = opened.page.locator(".event-filter")
+    filtered.locator("summary").click()
+    for box in filtered.get_by_role("checkbox").all():
+        box.uncheck()
+    opened.until(f"() => ({lines})() === 0")
+    opened.page.keyboard.press("Escape")
+    assert filtered.get_attribute("open") is None
+    opened.page.reload()
+    opened.wait_drawn("host-cpu").wait_newer("host-cpu", 0)
+    assert opened.page.evaluate(lines) == 0
+    kinds = len(EventKind)
+    ground = opened.page.locator(".event-filter summary")
+    opened.until(
+        "text => document.querySelector('.event-filter summary').dataset.drawn === text",
+        f"0 of {kinds} kinds",
+    )
+    ground.click()
+    opened.page.get_by_label(EventKind.LISTENER.label).check()
+    opened.until(f"() => ({lines})() > 0")

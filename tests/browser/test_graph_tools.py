@@ -1,0 +1,195 @@
+"""The tools of a graph: it fills the page, and is taken away as image, table and link."""
+
+from __future__ import annotations
+
+import csv
+import re
+import struct
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from tests.axe import grave_violations
+from tests.browser.conftest import DESKTOP, PHONE
+
+pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("asked"), pytest.mark.timeout(400)]
+
+NO_CLIPBOARD = "Object.defineProperty(navigator, 'clipboard', {value: undefined})"
+CLIPBOARD = DESKTOP | {"permissions": ["clipboard-read", "clipboard-write"]}
+SIZE = """id => { const box = document.getElementById(id).getBoundingClientRect();
+    return [box.width, box.height]; }"""
+
+
+@pytest.fixture(scope="module")
+def asked(dashboard):
+    """A dashboard with a few requests."""
+    for name in ("files", "wsgi", "asgi"):
+        with urllib.request.urlopen(f"http://127.0.0.1:{dashboard.port(name)}/", timeout=20):
+            pass
+
+
+def tool(opened, graph, action):
+    return opened.page.locator(f"[data-graph={graph}] [data-action={action}]")
+
+
+def read_csv(download):
+    with Path(download.path()).open(encoding="utf-8", newline="") as file:
+        return list(csv.reader(file))
+
+
+def test_a_table_has_exactly_what_is_drawn(visit):
+    opened = visit("Overview").wait_drawn("overview-requests")
+    opened.wait_newer("overview-requests", 0)
+    opened.page.locator("#pause").click()
+    opened.page.locator("#overview-requests-legend .legend-item").nth(1).click()
+    opened.until(
+        "() => servescope.graphs.byId('overview-requests').plot.data"
+        ".filter(trace => trace.name).length === 1"
+    )
+    with opened.page.expect_download() as download:
+        tool(opened, "overview-requests", "table").click()
+    assert download.value.suggested_filename == "overview-requests.csv"
+    heading, *rows = read_csv(download.value)
+    assert heading == ["time", "3xx (req/s)"]
+    (trace,) = [one for one in opened.points("overview-requests") if one["name"]]
+    drawn = ["" if value is None else value for value in trace["y"]]
+    assert [row[1] if row[1] == "" else float(row[1]) for row in rows] == drawn
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d.000Z", row[0]) for row in rows)
+    opened.page.locator("#overview-requests-legend .legend-item").nth(1).click()
+    opened.page.locator("#pause").click()
+
+
+@pytest.mark.parametrize(
+    ("graph", "heading"),
+    [
+        ("latency-percentiles", r"time,p50 \(s\).*,requests of p50.*"),
+        ("latency-heat", r"time,[\d.e-]+ to [\d.e-]+ s.*"),
+        ("latency-distribution", r"from \(s\),to \(s\),requests"),
+    ],
+)
+def test_every_kind_of_graph_has_its_table(visit, graph, heading):
+    opened = visit("Latency").wait_drawn(graph)
+    opened.until("id => servescope.graphs.byId(id).data.length > 0", graph)
+    with opened.page.expect_download() as download:
+        tool(opened, graph, "table").click()
+    first, *rows = read_csv(download.value)
+    assert re.fullmatch(heading, ",".join(first))
+    assert {len(row) for row in rows} == {len(first)}
+
+
+def test_a_text_that_a_spreadsheet_would_run_is_no_formula(visit):
+    opened = visit("Requests").wait_drawn("requests-routes")
+    with opened.page.expect_download() as download:
+        opened.page.evaluate(
+            "() => { const graph = servescope.graphs.byId('requests-routes');"
+            "graph.data = [{...(graph.data[0]), name: '=1+1,\"x\"', type: 'scatter',"
+            "x: [0], y: [1], meta: {mean: true}, line: {color: 'red'}}];"
+            "document.querySelector('[data-graph=requests-routes] [data-action=table]').click(); }"
+        )
+    assert read_csv(download.value)[0][1].startswith('\'=1+1,"x"')
+
+
+def test_an_image_is_copied_where_the_browser_allows_it(open_page):
+    opened = open_page("/host", CLIPBOARD).wait_drawn("host-cpu")
+    opened.page.bring_to_front()
+    tool(opened, "host-cpu", "image").click()
+    opened.until("document.querySelector('[data-graph=host-cpu] [data-done=copied]') !== null")
+    size = opened.page.evaluate(
+        "async () => { const [item] = await navigator.clipboard.read();"
+        "return (await item.getType('image/png')).size; }"
+    )
+    assert size > 2000
+    tool(opened, "host-cpu", "link").click()
+    opened.until(
+        "async () => /from=\\d+&to=\\d+#host-cpu$/.test(await navigator.clipboard.readText())"
+    )
+
+
+def test_an_image_becomes_a_file_where_it_does_not(visit):
+    opened = visit("Host").wait_drawn("host-cpu")
+    opened.page.evaluate(NO_CLIPBOARD)
+    width, height = opened.page.evaluate(SIZE, "host-cpu")
+    with opened.page.expect_download() as download:
+        tool(opened, "host-cpu", "image").click()
+    content = Path(download.value.path()).read_bytes()
+    assert content[:8] == b"\x89PNG\r\n\x1a\n"
+    size = struct.unpack(">II", content[16:24])
+    assert size[0] == pytest.approx(2 * width, abs=4)
+    assert size[1] > 2 * height, "with its heading and legend"
+
+
+def test_a_link_leads_to_the_graph_at_its_time(visit, open_page):
+    opened = visit("Host").wait_drawn("host-own-memory")
+    opened.page.evaluate(NO_CLIPBOARD)
+    span = opened.page.evaluate("servescope.graphs.span()")
+    tool(opened, "host-own-memory", "link").click()
+    opened.until("location.hash === '#host-own-memory'")
+    address = opened.page.url.removeprefix(opened.base)
+    shared = open_page(address).wait_drawn("host-own-memory")
+    shared.until("document.activeElement.id === 'host-own-memory'")
+    assert shared.page.locator("#host-own-memory").is_visible()
+    shared.until("document.documentElement.dataset.view === 'fixed'")
+    start, end = shared.page.evaluate("servescope.graphs.span()")
+    assert (start, end) == pytest.approx(span, abs=3)
+    opened.page.evaluate("servescope.view.goLive()")
+
+
+@pytest.mark.parametrize("surroundings", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_graph_fills_the_page_and_goes_back(open_page, surroundings):
+    opened = open_page("/host", surroundings).wait_drawn("host-cpu")
+    before = opened.page.evaluate(SIZE, "host-cpu")
+    is_phone = surroundings is PHONE
+    if is_phone:
+        tool(opened, "host-cpu", "maximise").tap()
+    else:
+        opened.page.locator("#host-cpu").focus()
+        opened.page.keyboard.press("f")
+    opened.until(f"([id, height]) => ({SIZE})(id)[1] > 2 * height", ["host-cpu", before[1]])
+    opened.until(
+        "() => Math.abs(servescope.graphs.byId('host-cpu').plot._fullLayout.height"
+        " - document.getElementById('host-cpu').clientHeight) < 2"
+    )
+    assert not opened.page.locator("h1").is_visible()
+    assert opened.page.locator("#pause").is_visible(), "the time bar stays at hand"
+    assert opened.page.evaluate("document.activeElement.id") == "host-cpu"
+    assert grave_violations(opened.page) == []
+    for _ in range(4):
+        opened.page.keyboard.press("Tab")
+        assert opened.page.evaluate(
+            "document.activeElement.closest('.panel, header, nav, .time-bar, body') !== null"
+            " && document.activeElement.checkVisibility({visibilityProperty: true})"
+        )
+    opened.wait_newer("host-cpu", opened.last_x("host-cpu"))
+    opened.page.keyboard.press("Escape")
+    opened.until(f"([id, height]) => ({SIZE})(id)[1] === height", ["host-cpu", before[1]])
+    assert opened.page.locator("h1").is_visible()
+    assert opened.page.evaluate("document.activeElement.id") == "host-cpu"
+
+
+def test_a_toolbar_is_out_of_sight_until_it_is_wanted_and_one_stop_of_tab(visit):
+    opened = visit("Host").wait_drawn("host-cpu")
+    bar = opened.page.get_by_role("toolbar", name="Tools of CPU of all cores, %")
+    opacity = "bar => getComputedStyle(bar).opacity"
+    opened.page.mouse.move(5, 5)
+    opened.page.locator("h1").click()
+    assert bar.evaluate(opacity) == "0"
+    bar.get_by_role("button").first.focus()
+    assert bar.evaluate(opacity) == "1"
+    names = []
+    for _ in range(5):
+        names.append(opened.page.evaluate("document.activeElement.textContent"))
+        opened.page.keyboard.press("ArrowRight")
+    assert names == ["Min, max", "PNG", "CSV", "Link", "Maximise"]
+    assert opened.page.evaluate("document.activeElement.textContent") == "Min, max"
+    opened.page.keyboard.press("Tab")
+    assert opened.page.evaluate("document.activeElement.closest('.graph-tools')") is None
+
+
+def test_tools_are_in_sight_for_a_finger_and_easy_to_hit(open_page):
+    opened = open_page("/host", PHONE).wait_drawn("host-cpu")
+    buttons = opened.page.locator("[data-graph=host-cpu] button:visible")
+    assert buttons.count() == 5
+    for button in buttons.all():
+        box = button.bounding_box()
+        assert min(box["width"], box["height"]) >= 40
