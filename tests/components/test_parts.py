@@ -82,8 +82,8 @@ def test_the_state_of_a_card_follows_the_threshold(value, state):
 
 def test_a_card_shows_number_and_unit_apart_and_colour_only_when_bad():
     filled = stat("p99", 0.00042, "s")
-    assert filled["p99-value"] == {"children": "0.42", "className": "stat-value"}
-    assert filled["p99-unit"] == {"children": "ms"}
+    assert filled["p99-value"] == {"children": "420", "className": "stat-value"}
+    assert filled["p99-unit"] == {"children": "µs"}
     assert stat("cpu", 0.99, "1", state=BAD)["cpu-value"]["className"] == "stat-value bad"
 
 

@@ -17,6 +17,8 @@ from servescope.catalog import (
 )
 from servescope.histogram import count
 from servescope.queries import host, latency, ports
+from servescope.queries.lines import joined, renamed, selected, taken
+from servescope.queries.rows import Lines
 from servescope.queries.span import MAX_POINTS, RANGES, View
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.sqlite.store import open_store
@@ -32,6 +34,28 @@ CPU = SeriesKey(CPU_UTILIZATION, (("cpu.logical_number", "all"),))
 REQUESTS = SeriesKey(REQUEST_DURATION, (("listener", "files"),))
 DAY = 86_400
 LENGTHS = [DAY, 2 * DAY, 30 * DAY, 730 * DAY]
+
+
+def rows(*names, without_mean=(), requests=None):
+    values = np.arange(2.0 * len(names)).reshape(len(names), 2)
+    return Lines(np.array([10, 11]), names, values, "s", 1, without_mean, requests)
+
+
+def test_joined_lines_keep_which_of_them_have_a_mean():
+    both = joined([rows("mean"), rows("highest", without_mean=(True,))])
+    assert (both.names, both.without_mean) == (("mean", "highest"), (False, True))
+    assert renamed(both, "CPU {}").without_mean == (False, True)
+    assert selected(both, [False, True]).without_mean == (True,)
+    assert taken(both, [1, 0]).values.tolist() == [[0.0, 1.0], [0.0, 1.0]]
+
+
+def test_joined_lines_keep_of_how_many_requests_they_are_where_all_are_of_some():
+    first = rows("a", requests=np.array([[1.0, 2.0]]))
+    second = rows("b", requests=np.array([[3.0, 4.0]]))
+    counts = joined([first, second]).requests
+    assert counts.tolist() == [[1.0, 2.0], [3.0, 4.0]]
+    assert taken(joined([first, second]), [1]).requests.tolist() == [[3.0, 4.0]]
+    assert joined([first, rows("c")]).requests is None
 
 
 @pytest.fixture(scope="module")

@@ -83,3 +83,20 @@ def test_what_is_new_since_a_cursor_continues_what_was_sent(first, length, step,
     else:
         assert new.start == max(span.end, later.start)
         assert new.end == later.end
+
+
+@given(st.integers(0, 5000), st.integers(0, 600), st.integers(0, 600), st.sampled_from(STEPS[:9]))
+def test_the_longer_steps_of_adjoining_spans_are_those_of_both_together(start, one, other, step):
+    def steps(span):
+        found = span.in_steps_of(step)
+        assert found.end <= span.end
+        return list(range(found.start, found.end, step))
+
+    middle = start + one
+    parts = steps(Span(start, middle, 1)) + steps(Span(middle, middle + other, 1))
+    assert parts == steps(Span(start, middle + other, 1))
+
+
+def test_a_step_that_no_graph_has_is_refused():
+    with pytest.raises(ValueError, match="3 s is none of the steps"):
+        Span(0, 60, 1).in_steps_of(3)
