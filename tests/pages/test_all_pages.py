@@ -7,6 +7,7 @@ from collections import Counter
 import dash
 import pytest
 
+from servescope.figures import theme
 from tests.page_files import PAGES, pages_in_navigation
 
 PATHS = [page.path for page in pages_in_navigation()]
@@ -43,6 +44,22 @@ def test_each_page_declares_the_graphs_that_its_file_names(pages):
         declared = [graph.id for graph in sys.modules[pages[page.path]["module"]].GRAPHS]
         assert set(page.graphs) <= set(declared)
         assert page.graphs[0] == declared[0]
+
+
+def test_a_listener_has_its_one_colour_in_every_graph_by_listener(pages):
+    graphs = [
+        graph
+        for page in pages_in_navigation()
+        for graph in sys.modules[pages[page.path]["module"]].PAGE.graphs
+        if "by listener" in graph.title
+    ]
+    assert {graph.id for graph in graphs} >= {"ports-bytes", "servers-rate", "websocket-open"}
+    names = ("books", "shop", "wsgi")
+    expected = {name: style.colour for name, style in zip(names, theme.by_name(names), strict=True)}
+    for graph in graphs:
+        for alone in names:
+            (style,) = graph.plot.styles([alone])
+            assert style.colour == expected[alone], graph.id
 
 
 def test_every_page_has_a_title_of_its_own(pages):
