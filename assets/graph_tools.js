@@ -12,7 +12,7 @@
 
   const panelOf = (entry) => entry.host.closest(".panel");
   const titleOf = (entry) => entry.host.getAttribute("aria-label");
-  const button = (entry, action) => panelOf(entry)?.querySelector(`[data-action="${action}"]`);
+  const button = (entry, action) => panelOf(entry)?.querySelector(`[data-tool="${action}"]`);
   const fileName = (entry, ending) => `${entry.id}.${ending}`;
 
   function say(entry, action, text) {
@@ -41,7 +41,7 @@
     const panel = document.querySelector("[data-maximised]");
     if (!panel) return;
     delete panel.dataset.maximised;
-    panel.querySelector('[data-action="maximise"]')?.removeAttribute("aria-pressed");
+    panel.querySelector('[data-tool="maximise"]')?.removeAttribute("aria-pressed");
     const host = panel.querySelector(".live-graph");
     host?.scrollIntoView({ block: "nearest" });
     host?.focus({ preventScroll: true });
@@ -207,9 +207,9 @@
   };
 
   document.addEventListener("click", (event) => {
-    const pressed = event.target instanceof Element && event.target.closest("[data-action]");
+    const pressed = event.target instanceof Element && event.target.closest("[data-tool]");
     const entry = pressed && scope.graphs.byId(pressed.parentElement.dataset.graph);
-    if (entry) ACTS[pressed.dataset.action](entry);
+    if (entry) ACTS[pressed.dataset.tool](entry);
   });
 
   // One stop of Tab for a toolbar; the arrow keys lead through it.

@@ -38,7 +38,7 @@ def graph_tools(graph: LiveGraph) -> html.Div:
                 type="button",
                 title=title,
                 tabIndex="-1" if position else "0",  # the arrow keys lead to the others
-                **attributes(data_action=action),
+                **attributes(data_tool=action),
             )
             for position, (action, label, title) in enumerate(_TOOLS)
         ],

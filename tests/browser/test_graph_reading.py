@@ -288,7 +288,7 @@ def test_the_span_has_a_mean_of_rates_and_none_of_percentiles(visit, asked):
     opened = visit("Latency").wait_drawn("latency-percentiles", "latency-stages")
 
     def summary(graph):
-        opened.page.locator(f"[data-graph={graph}] [data-action=summary]").click()
+        opened.page.locator(f"[data-graph={graph}] [data-tool=summary]").click()
         text = opened.page.locator(f"#{graph}-legend .legend-item em:not(:empty)").first
         text.wait_for()
         return text.inner_text()

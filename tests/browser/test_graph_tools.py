@@ -30,7 +30,7 @@ def asked(dashboard):
 
 
 def tool(opened, graph, action):
-    return opened.page.locator(f"[data-graph={graph}] [data-action={action}]")
+    return opened.page.locator(f"[data-graph={graph}] [data-tool={action}]")
 
 
 def read_csv(download):
@@ -85,7 +85,7 @@ def test_a_text_that_a_spreadsheet_would_run_is_no_formula(visit):
             "() => { const graph = servescope.graphs.byId('requests-routes');"
             "graph.data = [{...(graph.data[0]), name: '=1+1,\"x\"', type: 'scatter',"
             "x: [0], y: [1], meta: {mean: true}, line: {color: 'red'}}];"
-            "document.querySelector('[data-graph=requests-routes] [data-action=table]').click(); }"
+            "document.querySelector('[data-graph=requests-routes] [data-tool=table]').click(); }"
         )
     assert read_csv(download.value)[0][1].startswith('\'=1+1,"x"')
 
