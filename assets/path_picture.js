@@ -29,7 +29,7 @@
   }
 
   function text(part, position) {
-    if (!part) return "now: the last 5 s";
+    if (!part) return "the last 5 s";
     const times = scope.units.spanText([part.from, part.to]);
     return position >= PARTS ? `all of ${times}` : times;
   }

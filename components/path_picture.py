@@ -178,11 +178,11 @@ def _summary(path: RequestPath) -> str:
 
 
 def _clients(path: RequestPath, where: str) -> html.Li:
-    opened = path.open_connections
+    most = path.most_connections
     return html.Li(
         [
             _heading("Clients", "/ports", where),
-            html.Span("not measured" if opened is None else f"{_amount(opened)} connections"),
+            html.Span("not measured" if most is None else f"{_at_most(path, most)} connected"),
             html.Span(className="path-dots"),
             html.Span(f"{_amount(path.connections_per_s)} new/s", className="path-times"),
         ],
@@ -241,13 +241,18 @@ def _fill(path: RequestPath, name: str, stage: PathStage | None) -> list[Any]:
         return [html.Span("none: a loop calls the app"), html.Span(className="path-dots")]
     most, capacity = stage.most_waiting, stage.capacity
     if most is not None and name in {KERNEL, QUEUE}:
-        text = f"{most:,.0f}" if path.seconds <= WINDOW_S else f"up to {most:,.0f}"
+        text = _at_most(path, most)
         if capacity:
             return [html.Span(f"{text} of {capacity:,.0f} wait"), _bar(most / capacity)]
         return [html.Span(f"{text} wait"), _dots(most)]
     if stage.occupancy is None:
         return [html.Span("not measured"), html.Span(className="path-dots")]
     return [html.Span(f"{_amount(stage.occupancy)} at a time"), _dots(stage.occupancy)]
+
+
+def _at_most(path: RequestPath, most: float) -> str:
+    """The most of a gauge's readings; within the few seconds of now it is the number itself."""
+    return f"{most:,.0f}" if path.seconds <= WINDOW_S else f"up to {most:,.0f}"
 
 
 def _workers(workers: Workers) -> list[Any]:

@@ -42,7 +42,7 @@ NAMED: Final = (
     "#82c91e",
     "#b08968",
     "#748ffc",
-    "#fab005",
+    "#5c940d",
 )
 """For names that have one colour on all pages; without those of the bundled listeners."""
 

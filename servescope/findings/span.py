@@ -71,7 +71,7 @@ def _slow(one: SpanListenerEvidence) -> Iterator[Finding]:
     figures = [Figure("p95", one.p95_s, "s"), Figure("answers", one.requests, "{request}")]
     stage = _longest_stage(one)
     if stage:
-        told += f". On average they spent {units.text(one.stages_s[stage], 's')} of "
+        told += f". On average a request spent {units.text(one.stages_s[stage], 's')} of its "
         told += f"{units.text(one.mean_s, 's')} {WORK[stage]}"
         figures += [Figure(f"stage {stage}", one.stages_s[stage], "s")]
     yield _finding(one, state, "span-slow", f"{told}.", *figures)

@@ -121,7 +121,7 @@ class RequestPath:
     seconds: int
     step: int = 1
     model: str = ""
-    open_connections: float | None = None  # mean
+    most_connections: float | None = None  # open at any second's reading
     connections_per_s: float = 0.0
     stages: tuple[PathStage, ...] = ()
     workers: Workers = field(default_factory=Workers)
@@ -151,7 +151,7 @@ class _Account:
     gauges: dict[str, float] = field(default_factory=dict)  # means
     waiting: dict[str, NDArray[np.float64]] = field(default_factory=dict)  # the most of each step
     capacity: dict[str, float] = field(default_factory=dict)
-    open_connections: float | None = None
+    open_connections: NDArray[np.float64] | None = None  # the most of each step
     connections: float = 0.0
 
     def path(self, listener: str) -> RequestPath:
@@ -160,7 +160,7 @@ class _Account:
             self.seconds,
             self.step,
             self.model,
-            self.open_connections,
+            None if self.open_connections is None else float(np.nanmax(self.open_connections)),
             self.connections / self.seconds,
             tuple(self._stage(name) for name in STAGES if name != QUEUE or self.has_queue),
             self.workers,
@@ -280,13 +280,15 @@ def _add_gauges(context: QueryContext, span: Span, accounts: Mapping[str, _Accou
     def means(metric: str, *labels: str) -> dict[tuple[str, ...], float]:
         return _means_of(context, span.query(metric, by=(LISTENER, *labels)))
 
-    queue = span.query(catalog.QUEUED_REQUESTS, by=(LISTENER,))
-    most_queued = _by_group(context, queue, Aggregation.MAX)
+    def most(metric: str) -> dict[tuple[str, ...], NDArray[np.float64]]:
+        return _by_group(context, span.query(metric, by=(LISTENER,)), Aggregation.MAX)
+
+    most_queued, most_open = most(catalog.QUEUED_REQUESTS), most(catalog.OPEN_CONNECTIONS)
     queued, busy = means(catalog.QUEUED_REQUESTS), means(catalog.BUSY_THREADS)
-    opened, active = means(catalog.OPEN_CONNECTIONS), means(catalog.ACTIVE_REQUESTS)
+    active = means(catalog.ACTIVE_REQUESTS)
     in_stage = means(catalog.REQUESTS_IN_STAGE, _STAGE)
     for name, account in accounts.items():
-        account.open_connections = opened.get((name,))
+        account.open_connections = most_open.get((name,))
         account.workers = replace(
             account.workers,
             busy_threads=busy.get((name,)),
@@ -346,7 +348,10 @@ def _together(accounts: Iterable[_Account], whole: _Account) -> _Account:
         models.add(account.model)
         whole.has_queue |= account.has_queue
         whole.connections += account.connections
-        whole.open_connections = _sum(whole.open_connections, account.open_connections)
+        if account.open_connections is not None:
+            opened = np.nan_to_num(account.open_connections)
+            before = whole.open_connections
+            whole.open_connections = opened if before is None else before + opened
         whole.workers = whole.workers.plus(account.workers)
         for name in ("counts", "sums_s", "buckets", "gauges", "capacity"):
             sums, added = getattr(whole, name), getattr(account, name)

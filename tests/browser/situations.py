@@ -616,8 +616,8 @@ def _slow(subject: str, stage: str) -> dict[str, dict[str, Said]]:
             "span-slow": Said(
                 "warn",
                 rf"^{slowest} (?:in this span )?took (?P<took>{DURATION})(?: or longer in this "
-                rf"span)?\. On average they spent (?P<part>{DURATION}) of (?P<mean>{DURATION}) "
-                rf"{stage}",
+                rf"span)?\. On average a request spent (?P<part>{DURATION}) of its "
+                rf"(?P<mean>{DURATION}) {stage}",
                 lambda facts, took, part, mean, **_number: (
                     took >= 0.9 * facts["slowest_s"] and 0.5 * mean <= part <= mean
                 ),

@@ -439,8 +439,8 @@ SPANS: Final = {
             "span-slow": (
                 "warn",
                 (
-                    "took 1.4 s or longer in this span. On average they spent 1.2 s of 1.2 s in "
-                    "the app until its response head was ready."
+                    "took 1.4 s or longer in this span. On average a request spent 1.2 s of its "
+                    "1.2 s in the app until its response head was ready."
                 ),
             )
         },

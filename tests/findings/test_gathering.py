@@ -260,7 +260,7 @@ def test_a_span_has_the_figures_of_its_listeners(context):
     assert slow.mean_s == pytest.approx(2.0)
     told = {one.code: one.sentence for one in findings(of_span(context, span, "slow"))}
     assert set(told) == {"span-slow", "span-thread-wait", "span-errors"}
-    assert "they spent 1.5 s of 2 s waiting for a request thread" in told["span-slow"]
+    assert "a request spent 1.5 s of its 2 s waiting for a request thread" in told["span-slow"]
     assert of_span(context, span, "nobody").span.listeners == ()
 
 

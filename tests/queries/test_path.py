@@ -85,7 +85,7 @@ def test_each_stage_has_its_rate_its_times_and_its_requests(ask):
     assert (app.p50_s, app.p99_s) == pytest.approx((0.3, 0.3), rel=histogram.ERROR_BOUND)
     assert app.occupancy == pytest.approx(12.0), "40 a second for 0.3 s"
     assert app.wait_s == pytest.approx(0.3)
-    assert (found.open_connections, found.connections_per_s) == (12.0, 3.0)
+    assert (found.most_connections, found.connections_per_s) == (12.0, 3.0)
     assert (found.requests, found.model) == (200, "thread_pool")
 
 
@@ -124,6 +124,20 @@ def test_the_accept_queue_and_the_queue_tell_their_most(ask):
     assert (kernel.most_waiting, kernel.capacity, kernel.occupancy) == (12.0, 128.0, 4.0)
     assert (queue.most_waiting, queue.capacity, queue.occupancy) == (31.0, None, 7.0)
     assert found.workers == Workers(8, 6.0, 0, None, 0)
+
+
+def test_the_most_connections_of_all_together_are_of_one_second(ask):
+    found = ask(
+        POOL,
+        LOOP,
+        at={
+            1: gauge(catalog.OPEN_CONNECTIONS, 9.0, listener="pool"),
+            2: gauge(catalog.OPEN_CONNECTIONS, 1.0, listener="pool")
+            | gauge(catalog.OPEN_CONNECTIONS, 7.0, listener="loop"),
+        },
+    )
+    most = {name: path.most_connections for name, path in found.items()}
+    assert most == {"pool": 9.0, "loop": 7.0, TOGETHER: 9.0}
 
 
 def test_the_most_that_waited_anywhere_is_of_one_second(ask):
@@ -203,7 +217,7 @@ def test_an_app_under_another_server_has_what_its_recorder_knows(ask):
     assert found["flask"].stage("kernel").wait_s == 0
     assert found["flask"].stage("app").requests == 10
     assert found["flask"].workers == Workers()
-    assert found["flask"].open_connections is None
+    assert found["flask"].most_connections is None
 
 
 def test_nothing_recorded(ask):
