@@ -333,7 +333,7 @@ def _card(status: ListenerStatus, found: Reach) -> html.Div:
         "App": html.Span(f"{short_app(status.app)} ({status.app_kind})", title=status.app),
         "Model": f"{status.model.replace('_', ' ')}: {told}",
         "Denied": ", ".join(options.deny) or "nobody",
-        "Allowed": ", ".join(options.allow) or "everybody else",
+        "Allowed": ", ".join(options.allow) or ("everybody else" if options.deny else "everybody"),
         "Access log": html.Span(options.access_log or "off", className="path"),
         **({"Certificate": _certificate(status.certificate)} if status.certificate else {}),
         "Process": f"pid {status.pid}" if running else "none",

@@ -73,14 +73,14 @@ GRAPHS: Final = (
     ),
     LiveGraph(
         "host-own-cpu",
-        "What Servescope costs: CPU, % of one core",
+        "Servescope's own cost: CPU, % of one core",
         "The dashboard with its listeners, and the load generator while it runs.",
         lambda context, span, _: host.own_cpu(context, span),
         LinePlot(unit=units.CORES, styles=HIGHEST_DOTTED),
     ),
     LiveGraph(
         "host-own-memory",
-        "What Servescope costs: memory",
+        "Servescope's own cost: memory",
         "Resident memory of the dashboard's processes, and of the load generator.",
         lambda context, span, _: host.own_memory(context, span),
         LinePlot(styles=HIGHEST_DOTTED),
