@@ -3,14 +3,15 @@
   "use strict";
 
   const functions = (window.dashAgGridFunctions = window.dashAgGridFunctions || {});
-  const clock = new Intl.DateTimeFormat(undefined, {
+  const { format } = window.servescope.clock;
+  const clock = format({
     hour: "2-digit",
     minute: "2-digit",
     second: "2-digit",
     fractionalSecondDigits: 3,
     hourCycle: "h23",
   });
-  const moment = new Intl.DateTimeFormat(undefined, {
+  const moment = format({
     day: "2-digit",
     month: "short",
     hour: "2-digit",

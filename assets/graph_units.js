@@ -12,7 +12,7 @@
   const DAY_S = 86400;
   const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
   const WITH_DAY = { ...CLOCK, day: "numeric", month: "short" };
-  const clocks = [CLOCK, WITH_DAY].map((form) => new Intl.DateTimeFormat(undefined, form));
+  const clocks = [CLOCK, WITH_DAY].map((form) => scope.clock.format(form));
 
   // Three significant digits below 100, whole numbers with separators from there on.
   function number(value) {

@@ -15,18 +15,10 @@
   const ACTS = "fieldset.acts"; // see components/action_bar.py
   const RELOADED_KEY = "servescope-reloaded";
   const RETRY_MS = 3000;
-  const config = document.getElementById("_dash-config"); // Dash writes it into the document
-  const PREFIX = JSON.parse(config.textContent).requests_pathname_prefix;
 
   const lastProps = new Map();
   const early = new Map(); // what came for components that are not there yet
   const feeds = new Map();
-  const clock = new Intl.DateTimeFormat(undefined, {
-    hour: "2-digit",
-    minute: "2-digit",
-    second: "2-digit",
-    hourCycle: "h23",
-  });
 
   let page = null; // the live page that asks
   let silentS = 0; // for how long it has run without an answer: neither hidden nor still loading
@@ -68,7 +60,7 @@
 
   function setGraphs(all) {
     for (const [id, entry] of Object.entries(all)) {
-      if (entry.figure) scope.graphs.setFigure(id, entry.figure);
+      if (entry.figure) scope.graphs.setFigure(id, entry.figure, entry.faint);
       else scope.graphs.append(id, entry);
       if (entry.legend) scope.graphs.setLegend(id, entry.legend, entry.of);
     }
@@ -97,7 +89,7 @@
   // The answer of the server about itself; null when nobody answers.
   async function health() {
     try {
-      const answer = await fetch(`${PREFIX}health`, { cache: "no-store" });
+      const answer = await fetch(`${scope.view.prefix}health`, { cache: "no-store" });
       return GATEWAY_ERRORS.includes(answer.status) ? null : answer;
     } catch {
       return null;
@@ -133,12 +125,14 @@
   // figures are that it still shows. Empty while it is.
   function reservation(state) {
     if (state !== "gone" && state !== "late") return { unknown: "", asOf: "" };
-    const shown = newest.second ? clock.format(newest.second * 1000) : "";
-    const since = state === "gone" ? clock.format(silentSince) : shown;
+    const shown = newest.second ? scope.clock.time(newest.second) : "";
+    const since = state === "gone" ? scope.clock.time(silentSince / 1000) : shown;
     const cause = state === "gone" ? "no connection" : "no data";
     const rest = shown ? ` All that stands here is as of ${shown}.` : "";
     return { unknown: `Unknown: ${cause} since ${since}.${rest}`, asOf: shown && `as of ${shown}` };
   }
+
+  const isLive = () => document.documentElement.dataset.view !== "fixed";
 
   // How current the page is: `state` for the style sheet, `text` for the header.
   function standing() {
@@ -148,19 +142,21 @@
     if (newest.second === null) return { state: "empty", text: "no data" };
     const age = newest.lag + (performance.now() - newest.at) / 1000;
     if (age > STALE_AFTER_S + delay) return { state: "late", text: `late by ${Math.round(age)} s` };
-    const isLive = document.documentElement.dataset.view !== "fixed";
-    return { state: "live", text: isLive ? "live" : "live, graphs paused" };
+    if (isLive()) return { state: "live", text: "live" };
+    return { state: "live", text: scope.view.isPaused() ? "live, paused" : "live, past" };
   }
 
   function showStanding() {
     countSilence();
     const { state, text } = standing();
     const { unknown, asOf } = reservation(state);
+    const ages = Boolean(unknown) && isLive(); // a span of the past stays what it was
     document.documentElement.dataset.standing = state;
-    document.documentElement.classList.toggle("not-current", Boolean(unknown));
+    document.documentElement.classList.toggle("not-current", ages);
     setText("#standing", text);
-    setText(".unknown-now", unknown);
-    setText(".as-of", asOf);
+    setText(".unknown-now", ages ? unknown : "");
+    setText(".as-of", ages ? asOf : "");
+    setText(".now-mark", asOf || "now");
     if (page) allowActs(state !== "gone");
     else if (isLost) lookForServer();
     if (state === "gone") {
@@ -226,8 +222,9 @@
       }
       if (answer.newest === null) return clientside.no_update;
       setGraphs(answer.graphs);
-      scope.graphs.setFrame(answer.span, answer.events);
-      scope.view.setSpan(answer.span);
+      scope.graphs.setFrame(answer.span, answer.events, answer.step);
+      const { bounds, begins, compared, run, counted } = answer;
+      scope.view.setSpan(answer.span, { bounds, begins, compared, run, counted });
       setFeeds(answer.feeds);
       return { view: answer.view, shape: answer.shape, cursor: answer.cursor };
     },

@@ -15,29 +15,33 @@
   const coarsePointer = window.matchMedia("(pointer: coarse)");
 
   let span = null; // [from, to] in epoch seconds
+  let step = 0; // seconds
   let revision = 0;
   let frame = ""; // the span and the events that are drawn, as text
   let scheduled = false;
   let hasJumped = false; // to the graph that the address names
 
-  // Plotly shows dates in UTC. People read clocks: times are shifted by the browser's zone.
+  // Plotly shows dates in UTC. People read clocks: times are shifted by the zone they chose.
   function shown(ms) {
-    return ms - new Date(ms).getTimezoneOffset() * MINUTE_MS;
+    return ms - scope.clock.offsetMinutes(ms) * MINUTE_MS;
   }
 
   function shownAll(values) {
     if (!values.length) return [];
-    const first = new Date(values[0]).getTimezoneOffset();
-    const last = new Date(values[values.length - 1]).getTimezoneOffset();
+    const first = scope.clock.offsetMinutes(values[0]);
+    const last = scope.clock.offsetMinutes(values[values.length - 1]);
     if (first !== last) return values.map(shown); // a change to or from summer time lies within
     return values.map((ms) => ms - first * MINUTE_MS);
   }
 
   function toEpochMs(drawn) {
-    if (typeof drawn === "number") return drawn + new Date(drawn).getTimezoneOffset() * MINUTE_MS;
-    const text = String(drawn).replace(" ", "T");
-    return new Date(text.includes("T") ? text : `${text}T00:00`).getTime();
+    const ms = typeof drawn === "number" ? drawn : utcMs(String(drawn).replace(" ", "T"));
+    // The zone's offset at that time; the first guess may lie on the other side of a change to it.
+    const guess = ms + scope.clock.offsetMinutes(ms) * MINUTE_MS;
+    return ms + scope.clock.offsetMinutes(guess) * MINUTE_MS;
   }
+
+  const utcMs = (text) => Date.parse(text.includes("T") ? `${text}Z` : `${text}T00:00Z`);
 
   const sight = new IntersectionObserver(
     (changes) => {
@@ -69,7 +73,7 @@
     line.className = "graph-cursor";
     line.hidden = true;
     host.replaceChildren(plot, note, line);
-    const entry = { id, host, plot, line, data: [], layout: {}, inSight: true };
+    const entry = { id, host, plot, line, data: [], faint: [], layout: {}, inSight: true };
     entries.set(id, entry);
     sight.observe(host);
     sizes.observe(host);
@@ -249,7 +253,7 @@
     const traces = isStacked(entry)
       ? stacked(entry)
       : shownOf(entry).flatMap((trace) => byRequests(entry, trace)).map(withLonePoints);
-    window.Plotly.react(entry.plot, traces, layoutOf(entry), CONFIG);
+    window.Plotly.react(entry.plot, [...entry.faint, ...traces], layoutOf(entry), CONFIG);
     if (!entry.bound) bind(entry);
     entry.host.dataset.state = isEmpty(entry) ? "empty" : "drawn";
     scope.cursor.drawn(entry);
@@ -276,14 +280,30 @@
       scope.view.fix(start, end);
     });
     entry.plot.on("plotly_doubleclick", () => scope.view.goLive());
+    entry.plot.on("plotly_click", (hit) => openCell(hit.points[0]));
   }
 
-  function setFigure(id, figure) {
+  // The requests of a heatmap's cell: those of its step that took from its lower to its upper edge.
+  function openCell(point) {
+    if (!point || point.data.type !== "heatmap" || !point.z) return;
+    const [column, row] = [point.pointIndex[1], point.pointIndex[0]];
+    const { x, y } = point.data;
+    const start = Math.round(toEpochMs(x[column]) / 1000);
+    const seconds = step || 1;
+    const narrowed = { slower: y[row], faster: y[row + 1] };
+    const listener = new URLSearchParams(window.location.search).get("listener");
+    if (listener) narrowed.listener = listener;
+    scope.view.showRequests(start, start + seconds, narrowed);
+  }
+
+  // `faint`: lines of an earlier span, drawn at the times of this one.
+  function setFigure(id, figure, faint = []) {
     const entry = enter(id);
     if (!entry) return;
     entry.data = figure.data;
     entry.layout = figure.layout;
-    if (overTime(entry)) for (const trace of entry.data) trace.x = shownAll(trace.x);
+    entry.faint = faint;
+    if (overTime(entry)) for (const trace of [...entry.data, ...faint]) trace.x = shownAll(trace.x);
     scope.tools.offer(entry);
     mark(entry);
   }
@@ -292,6 +312,7 @@
   function blank() {
     for (const entry of entries.values()) {
       entry.data = [];
+      entry.faint = [];
       scope.legend.clear(entry);
       mark(entry);
     }
@@ -329,9 +350,10 @@
     }
   }
 
-  function setFrame(newSpan, events) {
+  function setFrame(newSpan, events, newStep) {
     const wanted = JSON.stringify([newSpan, events]);
     span = newSpan;
+    step = newStep;
     scope.events.set(events);
     forgetLeftPages();
     if (wanted === frame) return;

@@ -1,60 +1,91 @@
-// The view: a live range or a fixed span, one for all graphs of a page, kept in the URL's query.
-// The URL is replaced, not pushed, and without an event: Dash's router would build the page anew.
+// The view: a live range or a fixed span, one for all that a page shows, kept in the URL's query.
+// Each step a person makes is a history entry. Dash hears of none of them: its router would build
+// the page anew.
 (function () {
   "use strict";
 
   const scope = (window.servescope = window.servescope || {});
   const clientside = (window.dash_clientside = window.dash_clientside || {});
+  const clock = scope.clock;
   const DEFAULT_LAST = "5m";
-  const OWN_HOST = " "; // a choice needs a value, and no host has this name
+  const LAST_WRITTEN = /^\d{1,9}[smhdwy]$/;
+  const COMPARISONS = ["before", "yesterday"];
+  const NOTHING = " "; // a choice needs a value: this host, no comparison
+  const SHORTEST_S = 5;
+  const LONGEST_S = 3652 * 86400;
   const TYPING = "input, textarea, select, [contenteditable], button, a, [role=radio], " +
     "[role=grid], [role=treegrid], [role=dialog], [role=menu]"; // there a space does something else
+  const config = document.getElementById("_dash-config"); // Dash writes it into the document
+  const prefix = JSON.parse(config.textContent).requests_pathname_prefix;
+  const NAMES = ["last", "from", "to", "host", "compare"];
 
-  let view = null; // as in the store `view`
+  // As in the store `view`: {last, host, compare, from, to}. A fixed span has two epoch seconds; a
+  // live view that keeps its beginning has `to` "now" and `from` a second or "start".
+  let view = null;
+  let isPaused = false; // a fixed span that a pause made, and no zoom
   let jumped = false;
-  let span = null; // what the graphs show, epoch seconds
+  let span = null; // what is shown, epoch seconds
+  let facts = { bounds: null, begins: null, compared: 0, run: null, counted: null };
+  let shownPath = window.location.pathname;
+  let filterIds = [];
+
+  const isLive = () => !view || !view.from || view.to === "now";
+  const onLivePage = () => Boolean(document.querySelector(".live-page"));
+  const now = () => (facts.bounds ? facts.bounds[1] : Math.floor(Date.now() / 1000));
 
   function fromUrl() {
     const query = new URLSearchParams(window.location.search);
-    const read = { last: query.get("last") || DEFAULT_LAST, host: query.get("host") || "" };
-    const from = Number(query.get("from"));
-    const to = Number(query.get("to"));
-    if (from > 0 && to > from) Object.assign(read, { from, to });
+    const last = query.get("last");
+    const read = { last: LAST_WRITTEN.test(last) ? last : DEFAULT_LAST, host: query.get("host") || "" };
+    if (COMPARISONS.includes(query.get("compare"))) read.compare = query.get("compare");
+    const from = query.get("from") === "start" ? "start" : Number(query.get("from"));
+    const to = query.get("to") === "now" ? "now" : Number(query.get("to"));
+    if (to === "now" && (from === "start" || from > 0)) Object.assign(read, { from, to });
+    else if (from > 0 && to > from) Object.assign(read, { from, to });
     return read;
   }
 
-  function writeUrl() {
-    if (!view || !document.querySelector(".live-page")) return;
-    const query = new URLSearchParams(window.location.search);
-    for (const name of ["last", "from", "to", "host"]) query.delete(name);
-    if (view.last !== DEFAULT_LAST) query.set("last", view.last);
-    if (view.host) query.set("host", view.host);
-    if (view.from) {
-      query.set("from", view.from);
-      query.set("to", view.to);
+  function viewQuery(of) {
+    const query = new URLSearchParams();
+    if (of.last !== DEFAULT_LAST) query.set("last", of.last);
+    if (of.host) query.set("host", of.host);
+    if (of.compare) query.set("compare", of.compare);
+    if (of.from) {
+      query.set("from", of.from);
+      query.set("to", of.to);
     }
-    replaceUrl(query);
+    return query;
   }
 
-  function replaceUrl(query) {
+  function writeUrl(isStep) {
+    if (!view || !onLivePage()) return;
+    const query = new URLSearchParams(window.location.search);
+    for (const name of NAMES) query.delete(name);
+    for (const [name, value] of viewQuery(view)) query.set(name, value);
+    putUrl(query, isStep);
+  }
+
+  function putUrl(query, isStep) {
     const text = query.toString();
     const url = window.location.pathname + (text ? `?${text}` : "") + window.location.hash;
-    if (url !== window.location.pathname + window.location.search + window.location.hash) {
-      window.history.replaceState(window.history.state, "", url);
-    }
+    const state = { ...window.history.state, isPaused };
+    if (url === window.location.pathname + window.location.search + window.location.hash) return;
+    if (isStep) window.history.pushState(state, "", url);
+    else window.history.replaceState(state, "", url);
   }
 
-  function dress() {
-    const isLive = !view.from;
-    document.documentElement.dataset.view = isLive ? "live" : "fixed";
-    clientside.set_props("range", { value: isLive ? view.last : "" });
+  function dress(isStep) {
+    document.documentElement.dataset.view = isLive() ? "live" : "fixed";
+    clientside.set_props("range", { value: view.from ? "" : view.last });
     clientside.set_props("pause", {
-      children: isLive ? "Pause" : "Go live",
-      variant: isLive ? "default" : "filled",
+      children: isLive() ? "Pause" : "Back to live",
+      variant: isLive() ? "default" : "filled",
     });
-    clientside.set_props("host", { value: view.host || OWN_HOST });
-    if (isLive) showRange();
-    writeUrl();
+    clientside.set_props("time-forward", { disabled: isLive() });
+    clientside.set_props("host", { value: view.host || NOTHING });
+    clientside.set_props("time-compare", { value: view.compare || NOTHING });
+    if (!view.from) showRange();
+    writeUrl(isStep);
   }
 
   // On a phone the ranges scroll sideways: the chosen one shall be in sight.
@@ -66,64 +97,248 @@
     ranges.scrollLeft += inner.left + inner.width / 2 - (outer.left + outer.width / 2);
   }
 
-  function set(changed) {
-    view = changed;
+  // Show another span; host and comparison stay.
+  function set(changed, { isStep = true, paused = false } = {}) {
+    const { last, host, compare } = view || { last: DEFAULT_LAST, host: "" };
+    view = { last, host, ...(compare ? { compare } : {}), ...changed };
+    if (!view.compare) delete view.compare;
+    isPaused = paused;
     clientside.set_props("view", { data: view });
-    dress();
+    clientside.set_props("time-said", { children: "" });
+    dress(isStep);
   }
 
-  const last = () => (view ? view.last : DEFAULT_LAST);
   const host = () => (view ? view.host : "");
-  const goLive = () => set({ last: last(), host: host() });
-  const fix = (from, to) => set({ last: last(), host: host(), from, to });
+  const goLive = () => set({});
+  const fix = (from, to) => set({ from, to });
 
   function toggle() {
     if (!view) return;
-    if (view.from) goLive();
-    else if (span) fix(span[0], span[1]);
+    if (!isLive()) goLive();
+    else if (span) set({ from: span[0], to: span[1] }, { paused: true });
   }
 
-  const day = new Intl.DateTimeFormat(undefined, {
-    weekday: "short",
-    day: "numeric",
-    month: "short",
-    year: "numeric",
-  });
-  const clock = new Intl.DateTimeFormat(undefined, {
-    hour: "2-digit",
-    minute: "2-digit",
-    second: "2-digit",
-    hourCycle: "h23",
-  });
-  const zone =
-    new Intl.DateTimeFormat(undefined, { timeZoneName: "short" })
-      .formatToParts(new Date())
-      .find((part) => part.type === "timeZoneName") || {};
+  const sinceSecond = (from) => (from === "start" ? facts.bounds?.[0] ?? now() - 60 : from);
 
-  function lengthText(seconds) {
-    if (seconds < 120) return `${seconds} s`;
-    if (seconds < 7200) return `${Math.round(seconds / 6) / 10} min`;
-    if (seconds < 172800) return `${Math.round(seconds / 360) / 10} h`;
-    return `${Math.round(seconds / 86400)} d`;
+  // Where the view begins and ends as a person asked for it, in epoch seconds.
+  function asked() {
+    if (!isLive()) return [view.from, view.to];
+    const end = span ? span[1] : now();
+    return [view.from ? sinceSecond(view.from) : end - clock.lengthOf(view.last), end];
   }
 
-  function setSpan(newSpan) {
+  function goBack() {
+    const [from, to] = asked();
+    if (facts.bounds && from <= facts.bounds[0]) return nothingBefore();
+    set({ from: from - (to - from), to: from });
+    return "";
+  }
+
+  function goForward() {
+    const [from, to] = asked();
+    const length = to - from;
+    if (isLive()) return "";
+    if (to + length > now()) showLast(length);
+    else set({ from: to, to: to + length });
+    return "";
+  }
+
+  // A live view of twice the length, or a span with as much again on both sides.
+  function zoomOut() {
+    const [from, to] = asked();
+    const length = to - from;
+    if (facts.bounds && from <= facts.bounds[0] && (isLive() || to >= now())) return nothingBefore();
+    if (isLive()) {
+      showLast(Math.min(2 * length, LONGEST_S));
+      return "";
+    }
+    const end = Math.min(to + Math.ceil(length / 2), now());
+    set({ from: Math.max(end - 2 * length, 1), to: end });
+    return "";
+  }
+
+  const showLast = (seconds) => set({ last: clock.lengthKey(seconds), from: undefined, to: undefined });
+
+  const nothingBefore = () =>
+    `The data begins at ${momentText(facts.bounds[0])}: there is nothing before.`;
+
+  function showAll() {
+    set({ from: "start", to: "now" });
+    return "";
+  }
+
+  function showRun() {
+    if (!facts.run) return "No load run has begun yet: start one on the page Load.";
+    const [start, end] = facts.run;
+    const from = Math.floor(start);
+    if (end === null) set({ from, to: "now" });
+    else set({ from, to: Math.max(Math.ceil(end), from + SHORTEST_S) });
+    return "";
+  }
+
+  // Show what the form says; the answer is why not.
+  function showWritten(fromText, toText) {
+    const [from, to] = [fromText, toText || "now"].map((text) => clock.parse(text || "", now()));
+    if (!fromText?.trim()) return "Write a time into From, such as now-15m.";
+    if (!from) return noTime(fromText);
+    if (!to || to.start) return noTime(toText);
+    if (to.ago === 0 && from.start) return showAll();
+    if (to.ago === 0 && from.ago !== undefined) return showWrittenLast(from.ago);
+    const start = from.start ? facts.bounds?.[0] : from.at ?? now() - from.ago;
+    const end = to.at ?? now() - to.ago;
+    if (start === undefined) return "Nothing has been recorded yet.";
+    if (start >= end) return `From is not before To: ${momentText(start)} – ${momentText(end)}.`;
+    if (start >= now()) return `The span begins in the future: it is ${momentText(now())} now.`;
+    if (facts.bounds && end <= facts.bounds[0]) {
+      return `Nothing was recorded before ${momentText(facts.bounds[0])}: the span ends before that.`;
+    }
+    if (end - start < SHORTEST_S) return `A span has ${SHORTEST_S} seconds at least.`;
+    if (to.ago === 0) set({ from: start, to: "now" });
+    else set({ from: Math.max(start, 1), to: Math.min(end, now()) });
+    return "";
+  }
+
+  const noTime = (text) => `“${text}” is no time: write 14:03, 2026-11-28 14:03:10, now-15m or now.`;
+
+  function showWrittenLast(seconds) {
+    if (seconds < SHORTEST_S) return `A span has ${SHORTEST_S} seconds at least.`;
+    if (seconds > LONGEST_S) return "A span has ten years at most.";
+    showLast(seconds);
+    return "";
+  }
+
+  const isToday = (second) => clock.date(second) === clock.date(now());
+  const momentText = (second) =>
+    isToday(second) ? clock.time(second) : `${clock.date(second)} ${clock.time(second)}`;
+
+  function spanText([from, to]) {
+    const begin = clock.date(from) === clock.date(to) ? "" : `${clock.date(from)} `;
+    const length = clock.lengthText(to - from);
+    return (
+      `${begin}${clock.time(from)} – ${clock.time(to)}, ${clock.date(to)} ${clock.zoneName} ` +
+      `(${length})`
+    );
+  }
+
+  function bannerText() {
+    const [from, to] = span;
+    const sameDay = isToday(from) && isToday(to);
+    const shown = sameDay ? `${clock.time(from)}–${clock.time(to)} (${clock.lengthText(to - from)})` : spanText(span);
+    const said = isPaused
+      ? `Paused at ${momentText(to)}: what you see is ${shown}.`
+      : `In the past: what you see is ${shown}.`;
+    if (facts.bounds && to <= facts.bounds[0]) {
+      return `${said} Nothing was recorded before ${momentText(facts.bounds[0])}.`;
+    }
+    return said + beginText(" ") + comparedText(" ");
+  }
+
+  const beginText = (before) =>
+    facts.begins ? `${before}The data begins at ${momentText(facts.begins)}.` : "";
+
+  const comparedText = (before) =>
+    facts.compared
+      ? `${before}Faint lines: ${view?.compare === "yesterday" ? "the day before" : `the ${clock.lengthText(facts.compared)} before`}.`
+      : "";
+
+  // What the last answer said of its span, and of all that there is.
+  function setSpan(newSpan, newFacts = {}) {
     span = newSpan;
-    const shown = document.getElementById("span-text");
-    if (!shown) return;
-    const [from, to] = span.map((seconds) => new Date(seconds * 1000));
-    const sameDay = day.format(from) === day.format(to);
-    const begin = sameDay ? clock.format(from) : `${day.format(from)} ${clock.format(from)}`;
-    shown.textContent =
-      `${begin} – ${clock.format(to)}, ${day.format(to)} ${zone.value || ""}` +
-      ` (${lengthText(span[1] - span[0])})`;
-    writeUrl();
+    facts = { ...facts, ...newFacts };
+    setText("span-text", isLive() ? `${spanText(span)}${beginText(". ")}${comparedText(facts.begins ? " " : ". ")}` : "");
+    setText("view-text", isLive() ? "" : bannerText());
+    showRequestsLink();
+    writeUrl(false);
   }
+
+  function setText(id, text) {
+    const shown = document.getElementById(id);
+    if (shown && shown.textContent !== text) shown.textContent = text;
+  }
+
+  function showRequestsLink() {
+    const link = document.getElementById("view-requests");
+    if (!link || !view) return;
+    const listener = new URLSearchParams(window.location.search).get("listener");
+    link.hidden = isLive() || facts.counted === null;
+    setText("view-requests", `${(facts.counted || 0).toLocaleString()} ${facts.counted === 1 ? "request" : "requests"} in this span`);
+    link.href = requestsUrl(view, listener ? { listener } : {});
+  }
+
+  // The request log of a view, narrowed.
+  function requestsUrl(of, narrowed) {
+    const query = viewQuery(of);
+    for (const [name, value] of Object.entries(narrowed)) query.set(name, value);
+    return `${prefix}requests?${query}#log`;
+  }
+
+  // To the requests of a span that took from `slower` to `faster` seconds.
+  function showRequests(from, to, narrowed) {
+    visit(requestsUrl({ ...view, from, to }, narrowed));
+  }
+
+  // Another view at an address of this app, without a load of the document.
+  function visit(url) {
+    const target = new URL(url, window.location.origin);
+    const samePage = target.pathname === window.location.pathname;
+    window.history.pushState({ isPaused: false }, "", target);
+    if (samePage) setFilters();
+    adopt(false);
+    if (samePage) jump();
+    else {
+      jumped = false;
+      window.dispatchEvent(new CustomEvent("_dashprivate_pushstate"));
+    }
+  }
+
+  const jump = () => document.getElementById(window.location.hash.slice(1))?.scrollIntoView();
+
+  // Take the view that the address has.
+  function adopt(paused) {
+    const read = fromUrl();
+    if (JSON.stringify(read) === JSON.stringify(view) && paused === isPaused) return;
+    view = {};
+    set(read, { isStep: false, paused });
+  }
+
+  function setFilters() {
+    const query = new URLSearchParams(window.location.search);
+    for (const id of filterIds) clientside.set_props(id, { value: query.get(nameOf(id)) || "" });
+  }
+
+  const nameOf = (id) => id.slice(id.indexOf("-") + 1);
+
+  // Back and forward. At target, listeners that capture come first: Dash's router is left out while
+  // the page stays.
+  window.addEventListener(
+    "popstate",
+    (event) => {
+      if (!view || !onLivePage()) return;
+      if (window.location.pathname === shownPath) {
+        event.stopImmediatePropagation();
+        setFilters();
+      }
+      adopt(Boolean(event.state?.isPaused ?? (isPaused && view.from === fromUrl().from)));
+    },
+    true,
+  );
+
+  // A link to the page at hand without its filters.
+  window.addEventListener("_dashprivate_pushstate", () => {
+    if (window.location.pathname === shownPath) setFilters();
+  });
+
+  document.addEventListener("click", (event) => {
+    const link = event.target instanceof Element && event.target.closest("#view-requests, [data-visit]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+    event.preventDefault();
+    visit(link.href);
+  });
 
   document.addEventListener("keydown", (event) => {
     if (event.key !== " " || event.repeat || event.ctrlKey || event.metaKey || event.altKey) return;
     if (event.target instanceof Element && event.target.closest(TYPING)) return;
-    if (!document.querySelector(".live-page")) return;
+    if (!onLivePage()) return;
     event.preventDefault();
     toggle();
   });
@@ -131,13 +346,31 @@
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
     // Mantine closes a popover only while the focus is within.
-    if (document.getElementById("processes")?.checkVisibility()) {
-      clientside.set_props("standing-popover", { opened: false });
+    for (const [part, popover] of [
+      ["processes", "standing-popover"],
+      ["time-form", "time-popover"],
+    ]) {
+      if (document.getElementById(part)?.checkVisibility()) {
+        clientside.set_props(popover, { opened: false });
+      }
     }
     if (document.documentElement.dataset.navigation !== "open") return;
     clientside.set_props("burger", { opened: false });
     document.getElementById("burger")?.focus();
   });
+
+  const STEPS = {
+    "time-back": goBack,
+    "time-forward": goForward,
+    "time-out": zoomOut,
+    "time-all": showAll,
+    "time-run": showRun,
+  };
+
+  function close(said) {
+    if (said === "") clientside.set_props("time-popover", { opened: false });
+    return said;
+  }
 
   clientside.view = {
     // Once, when the shell is there: the URL says what to show.
@@ -146,28 +379,68 @@
       const cause = clientside.callback_context.triggered_id;
       if (!view) {
         view = fromUrl();
-        window.setTimeout(dress, 0); // the components it writes to are mounted by then
+        isPaused = Boolean(window.history.state?.isPaused);
+        window.setTimeout(() => dress(false), 0); // the components it writes to are mounted by then
         return view;
       }
       if (cause === "pause") toggle();
       else if (cause === "host") {
-        const wanted = !chosen || chosen === OWN_HOST ? "" : chosen;
-        if (wanted !== view.host) set({ ...view, host: wanted });
-      } else if (range && (range !== view.last || view.from)) set({ last: range, host: view.host });
+        const wanted = !chosen || chosen === NOTHING ? "" : chosen;
+        if (wanted !== view.host) set({ ...view, host: wanted }, { paused: isPaused });
+      } else if (range && (range !== view.last || view.from)) set({ last: range });
       return clientside.no_update;
+    },
+
+    // A step, or a whole span by its name; the answer is why not.
+    step() {
+      const cause = clientside.callback_context.triggered_id;
+      if (!view || !STEPS[cause]) return clientside.no_update;
+      const said = STEPS[cause]();
+      if (cause === "time-all" || cause === "time-run") close("");
+      return said;
+    },
+
+    // The form was sent, or its text changed, which takes back what was said of it.
+    apply(_clicks, _from, _to, fromText, toText) {
+      const causes = clientside.callback_context.triggered.map((one) => one.prop_id);
+      if (!view || causes.every((name) => name.endsWith(".value"))) return "";
+      return close(showWritten(fromText, toText));
+    },
+
+    // The form opens with the view as it is.
+    opened(isOpen) {
+      if (!isOpen || !view) return [clientside.no_update, clientside.no_update];
+      if (!view.from) return [`now-${view.last}`, "now"];
+      const [from, to] = [view.from, view.to].map((one) =>
+        typeof one === "number" ? clock.written(one) : one,
+      );
+      return [from, to];
+    },
+
+    compare(chosen) {
+      const wanted = !chosen || chosen === NOTHING ? undefined : chosen;
+      if (view && wanted !== view.compare) set({ ...view, compare: wanted }, { paused: isPaused });
+      return clientside.no_update;
+    },
+
+    // The address reopens the view with all times in the other zone.
+    zone(chosen) {
+      if (clientside.callback_context.triggered_id === undefined) return clock.zone;
+      if (chosen !== clock.zone && clock.remember(chosen)) window.location.reload();
+      return clock.zone;
     },
 
     // What narrows a page stands in the URL too, under the last part of its component's id.
     keep(...values) {
       const query = new URLSearchParams(window.location.search);
-      clientside.callback_context.inputs_list.forEach(({ id }, index) => {
-        const name = id.slice(id.indexOf("-") + 1);
-        if (values[index]) query.set(name, values[index]);
-        else query.delete(name);
+      filterIds = clientside.callback_context.inputs_list.map(({ id }) => id);
+      filterIds.forEach((id, index) => {
+        if (values[index]) query.set(nameOf(id), values[index]);
+        else query.delete(nameOf(id));
       });
-      replaceUrl(query);
+      putUrl(query, jumped);
       // The part a link names was not there when the browser looked for it.
-      if (!jumped) document.getElementById(window.location.hash.slice(1))?.scrollIntoView();
+      if (!jumped) jump();
       jumped = true;
       return clientside.no_update;
     },
@@ -175,6 +448,8 @@
     // On a phone the navigation opens by its button and closes with the choice of a page.
     navigation(opened, _pathname, navbar) {
       const open = clientside.callback_context.triggered_id === "burger" ? opened : false;
+      if (window.location.pathname !== shownPath) filterIds = [];
+      shownPath = window.location.pathname;
       document.documentElement.dataset.navigation = open ? "open" : "closed";
       document.getElementById("burger")?.setAttribute("aria-expanded", String(Boolean(open)));
       return [{ ...navbar, collapsed: { mobile: !open } }, open];
@@ -186,5 +461,19 @@
     },
   };
   const isChosen = () => view !== null; // from then on polls are asked
-  scope.view = { fix, goLive, setSpan, replaceUrl, span: () => span, host, isChosen };
+  scope.view = {
+    prefix,
+    fix,
+    goLive,
+    zoomOut,
+    goBack,
+    goForward,
+    setSpan,
+    replaceUrl: (query) => putUrl(query, false),
+    showRequests,
+    span: () => span,
+    host,
+    isChosen,
+    isPaused: () => isPaused,
+  };
 })();

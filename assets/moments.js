@@ -1,8 +1,8 @@
-// Moments in the viewer's time zone: elements of the class `moment` name an epoch second.
+// Moments in the time zone that was chosen: elements of the class `moment` name an epoch second.
 (function () {
   "use strict";
 
-  const shown = new Intl.DateTimeFormat(undefined, {
+  const shown = window.servescope.clock.format({
     year: "numeric",
     month: "short",
     day: "numeric",

@@ -16,7 +16,7 @@
   let asked = "";
   let nextAsk = 0;
 
-  const isLive = () => !view || !view.from;
+  const isLive = () => !view || !view.from || view.to === "now";
 
   // The part of the span at a position, in whole seconds; null for now.
   function chosen(position) {

@@ -76,9 +76,9 @@ def section() -> html.Div:
     )
 
 
-def props(context: QueryContext, _span: Span | None, _filters: tuple[str, ...]) -> Props:
-    """Whether there is a limit now, and which."""
-    memory, cpu = container.limits(context)
+def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -> Props:
+    """Whether there is a limit, and which."""
+    memory, cpu = container.limits(context, span)
     return {
         SECTION: {"style": SHOWN if memory or cpu else HIDDEN},
         SENTENCE: {"children": limits_sentence(memory, cpu)},

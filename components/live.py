@@ -20,7 +20,7 @@ from plotly.io.json import to_json_plotly
 
 from components import access, query, status
 from servescope.errors import EngineAwayError, EngineRefusedError
-from servescope.queries import load
+from servescope.queries import load, traffic
 from servescope.queries.span import LONG_STEP_S, View
 
 if TYPE_CHECKING:
@@ -64,6 +64,9 @@ class Plot(Protocol):
 
     def legend(self, rows: Any, shape: dict[str, Any]) -> list[dict[str, str]]:
         """Name, colour and dash of each line; a `value` where the browser cannot read it off."""
+
+    def faint(self, rows: Any, shape: dict[str, Any], later_s: int) -> list[Figure]:
+        """Traces of an earlier span, drawn so much later; none where they would say nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,8 @@ class LivePage:
     `?listener=`, which the page's layout gives back to it.
 
     `props(context, span, filters)` sets cards and tables; `span` is None before the first frame.
+    Whatever it sets is of that span where it is a fixed one (see `queries.span.moment`), or stands
+    in a panel that is marked as of now (see `panels.panel`).
     `metrics` are those an export of the page holds. The `props` of a page `by_visitor` have links
     that suit the visitor (`access.visitor`): an answer is kept for each place visitors come from.
     """
@@ -130,7 +135,7 @@ class Cursor:
 
     view: str = ""
     end: int = 0
-    renewal: int = 0
+    renewal: str = ""
     graphs: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     feeds: Mapping[str, int] = field(default_factory=dict)
     marks: Mapping[str, int] = field(default_factory=dict)  # of large properties it has
@@ -143,7 +148,7 @@ class Cursor:
             return cls(
                 str(stored["view"]),  # type: ignore[index]
                 int(stored["cursor"]),  # type: ignore[index]
-                int(shape["renewal"]),
+                str(shape["renewal"]),
                 {str(name): dict(graph) for name, graph in shape["graphs"].items()},
                 {str(name): _row_id(newest) for name, newest in shape["feeds"].items()},
                 {str(name): int(mark) for name, mark in shape["marks"].items()},
@@ -236,11 +241,12 @@ def answer(
     """The points that the browser at this cursor lacks, and the page's cards as they are now."""
     key = "|".join((view.key, *filters))
     cursor = Cursor.read(stored)
-    newest = context.newest()
-    if newest is None:
+    bounds = context.bounds()
+    if bounds is None:
         props, _ = _news(_marked(status.props(context) | page.props(context, None, filters)), {})
         return {"page": page.name, "graphs": {}, "props": props, "newest": None, "blank": True}
-    span = view.span(newest)
+    oldest, newest = bounds
+    span = view.span(newest, oldest)
     end = min(span.end, (newest + 1) // span.step * span.step)
     renewal = _renewal(view, span, newest)
     fresh = cursor.view == key and cursor.renewal == renewal and cursor.end >= span.start
@@ -254,6 +260,7 @@ def answer(
             known = graph.plot.shape(rows)
             entry = {"figure": graph.plot.figure(rows, known)}
             entry |= _legend(graph, rows, known, span)
+            entry |= _faint(graph, context, view, span, known, filters)
         shapes[graph.id] = known or {}
         if entry:
             graphs[graph.id] = entry
@@ -276,6 +283,11 @@ def answer(
         "span": [span.start, span.end],
         "step": span.step,
         "newest": newest,
+        "bounds": [oldest, newest + 1],
+        "begins": oldest if view.begins_before(oldest, newest) else None,
+        "compared": view.offset_s(span),
+        "run": _newest_run(context),
+        "counted": _counted(page, context, span, filters) if span.fixed else None,
         "delay": context.store.capabilities().visibility_delay_s,
         "graphs": graphs,
         "feeds": feeds,
@@ -289,16 +301,53 @@ def answer(
     }
 
 
-def _renewal(view: View, span: Span, newest: int) -> int:
+def _renewal(view: View, span: Span, newest: int) -> str:
     """A value that changes when figures are to be sent whole again.
 
     Where a live span shows the open step, that step grows: its figures come whole, each minute.
     """
     if not view.live:
-        return 0
+        return ""
     if span.step >= LONG_STEP_S:
-        return newest // RENEW_S
-    return span.end // max(RENEW_S, RENEW_STEPS * span.step)
+        return f"{span.step}:{newest // RENEW_S}"
+    return f"{span.step}:{span.end // _renewed_after_s(span)}"
+
+
+def _renewed_after_s(span: Span) -> int:
+    return max(RENEW_S, RENEW_STEPS * span.step)
+
+
+def _faint(
+    graph: LiveGraph,
+    context: QueryContext,
+    view: View,
+    span: Span,
+    shape: dict[str, Any],
+    filters: tuple[str, ...],
+) -> dict[str, Any]:
+    """The earlier span that the view is compared with, as far as a live figure lasts."""
+    offset = view.offset_s(span)
+    if not offset or graph.whole_span:
+        return {}
+    kept = {name: shape[name] for name in graph.kept}
+    earlier = span.earlier(offset, ahead=_renewed_after_s(span) if view.live else 0)
+    return {"faint": graph.plot.faint(graph.ask(context, earlier, filters, **kept), shape, offset)}
+
+
+def _newest_run(context: QueryContext) -> list[float | None] | None:
+    """Begin and end of the newest load run that has begun; the end is None while it runs."""
+    begun = (run for run in load.runs(context) if run.started_s is not None)
+    run = next(begun, None)
+    return None if run is None else [run.started_s, run.ended_s]
+
+
+def _counted(page: LivePage, context: QueryContext, span: Span, filters: tuple[str, ...]) -> int:
+    """The requests of a fixed span, to the listener that the page is narrowed to."""
+    listener = filters[0] if page.filters[:1] == (f"{page.name}-listener",) else ""
+    return context.snapshots.get(
+        ("counted", span, listener),
+        lambda: traffic.count(context, span, traffic.of_listener(listener)),
+    )
 
 
 def _delta(

@@ -95,12 +95,30 @@ def graph_panel(graph: LiveGraph) -> dmc.Card:
     )
 
 
+NOW: Final[dict[str, Any]] = {"data-of": "now"}
+"""Marks a part of a page that is of now, whatever span the page shows; it holds a `now_mark`."""
+
+
+def now_mark() -> html.Span:
+    """Says that what stands beside it is of now; in sight while the view is of another span."""
+    return html.Span("now", className="now-mark")
+
+
 def panel(
-    title: str, explained: str, *children: Any, wide: bool = False, panel_id: str = ""
+    title: str,
+    explained: str,
+    *children: Any,
+    wide: bool = False,
+    panel_id: str = "",
+    of_now: bool = False,
 ) -> dmc.Card:
-    """Any other panel; one with an id can be jumped to."""
+    """Any other panel; one with an id can be jumped to.
+
+    With `of_now` it shows what is, whatever span the view has, and is marked so.
+    """
     return dmc.Card(
         **({"id": panel_id} if panel_id else {}),
+        **(NOW if of_now else {}),
         withBorder=True,
         padding="sm",
         className="panel wide" if wide else "panel",
@@ -109,7 +127,11 @@ def panel(
                 [
                     dmc.Title(title, order=2, size="h6"),
                     html.Span(
-                        [html.Span(className="as-of"), help_mark(explained)],
+                        [
+                            *([now_mark()] if of_now else []),
+                            html.Span(className="as-of"),
+                            help_mark(explained),
+                        ],
                         className="heading-end",
                     ),
                 ],

@@ -22,6 +22,7 @@ from servescope.findings.path import WORKERS, link_of, most_held, stage_severiti
 from servescope.histogram import least_count
 from servescope.queries.path import KERNEL, QUEUE, TOGETHER, request_paths
 from servescope.queries.span import Span, View
+from servescope.queries.span import moment as moment_span
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -94,13 +95,13 @@ class PathPicture:
             dcc.Store(id=self._moment),
         )
 
-    def props(self, context: QueryContext, listener: str) -> Props:
-        """The picture of the last seconds, and the listeners to choose from."""
+    def props(self, context: QueryContext, listener: str, span: Span | None = None) -> Props:
+        """The picture of the last seconds or a fixed span, and the listeners to choose from."""
         newest = context.newest()
         shown: list[Component] = []
         if newest is not None:
-            span = Span(newest + 1 - WINDOW_S, newest + 1, 1)
-            shown = picture(context, span, listener, is_now=True)
+            moment = moment_span(span, newest, WINDOW_S)
+            shown = picture(context, moment, listener, is_now=not moment.fixed)
         return {
             self._live: {"children": shown},
             **panels.listener_options(self.filter_id, context),

@@ -8,17 +8,17 @@ import dash
 import dash_mantine_components as dmc
 from dash import ClientsideFunction, Input, Output, State, callback, clientside_callback, dcc, html
 
-from components import access, forms
+from components import access, forms, time_bar
 from components.action_bar import action_bar
 from components.help import BUTTON, attributes
 from components.icons import icon
 from components.live import TICK, VIEW
 from components.navigation import pages_in_navigation
+from components.panels import NOW, now_mark
 from components.path_prefix import below_prefix
-from components.status import HIDDEN, OWN_HOST, sentence
+from components.status import HIDDEN, sentence
 from servescope.errors import ServescopeError
 from servescope.queries import comparison, load
-from servescope.queries.span import RANGES
 
 POLL_MS: Final = 1000
 HEADER_PX: Final = 56
@@ -62,13 +62,7 @@ def shell() -> dmc.MantineProvider:
 
 def connect() -> None:
     """Register the shell's callbacks: once for each app."""
-    clientside_callback(
-        ClientsideFunction("view", "choose"),
-        Output(VIEW, "data"),
-        Input("range", "value"),
-        Input("pause", "n_clicks"),
-        Input("host", "value"),
-    )
+    time_bar.connect()
     clientside_callback(
         ClientsideFunction("view", "navigation"),
         Output("app-shell", "navbar"),
@@ -130,10 +124,12 @@ def _header() -> html.Div:
                 style=HIDDEN,
                 className="run-strip",
                 role="status",
+                **NOW,
                 children=[
                     html.Div(
                         [
                             dmc.Text(id="run-text", size="sm", className="run-text"),
+                            now_mark(),
                             html.Span(className="as-of"),
                             dmc.Progress(id="run-bar", value=0, size="sm", transitionDuration=300),
                         ],
@@ -206,57 +202,11 @@ def _navigation() -> list[dmc.NavLink]:
     ]
 
 
-def _time_bar() -> html.Div:
-    return html.Div(
-        id="time-bar",
-        className="time-bar",
-        children=[
-            html.Div(  # it scrolls, not the control, whose mark would not scroll with it
-                dmc.SegmentedControl(
-                    id="range",
-                    value=RANGES[0].key,
-                    data=[{"value": entry.key, "label": entry.label} for entry in RANGES],
-                    size="sm",
-                    **attributes(aria_label="Range"),
-                ),
-                id="ranges",
-                className="ranges",
-            ),
-            dmc.Button(
-                "Pause", id="pause", variant="default", size="sm", miw=92, className="pause"
-            ),
-            html.Div(
-                dmc.Select(
-                    id="host",
-                    data=[],
-                    value=OWN_HOST,
-                    size="sm",
-                    w=240,
-                    allowDeselect=False,
-                    searchable=True,
-                    **attributes(aria_label="Host"),
-                ),
-                id="host-picker",
-                style=HIDDEN,
-            ),
-            dmc.Text(id="span-text", size="sm", c="dimmed", className="span-text"),
-            dmc.Text(id="promise", size="xs", c="dimmed"),
-            dmc.Text(
-                "Drag across a graph to zoom, double-click for live, space to pause.",
-                size="xs",
-                c="dimmed",
-                visibleFrom="lg",
-                className="hint",
-            ),
-        ],
-    )
-
-
 def _main() -> html.Div:
     return html.Div(
         id="page",
         children=[
-            _time_bar(),
+            time_bar.time_bar(),
             dmc.Alert(
                 "The dashboard's server does not answer. This page keeps asking and goes on by "
                 "itself as soon as it is back.",
@@ -272,7 +222,11 @@ def _main() -> html.Div:
                 className="banner late-banner",
                 title="Data is late",
             ),
-            html.Div(id="notices", className="notices"),
+            html.Div(
+                [now_mark(), html.Div(id="notices", className="notices")],
+                className="notices-of-now",
+                **NOW,
+            ),
             html.Div(className="as-of"),
             dash.page_container,
         ],

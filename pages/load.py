@@ -79,17 +79,23 @@ HISTORY: Final = (
 )
 
 
-def props(context: QueryContext, _span: Span | None, _filters: tuple[str, ...]) -> Props:
-    """The run under way, or the last one's result; all runs."""
+def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -> Props:
+    """The run under way, or the last one's result; all runs.
+
+    Of a fixed span the runs that ended in it, and the result of the last of these.
+    """
     active = load.active_run(context)
     is_busy = active is not None or comparison.active_comparison(context) is not None
-    runs = load.runs(context)
+    fixed = span if span is not None and span.fixed else None
+    runs = load.runs(context) if fixed is None else load.ended_in(context, fixed)
     over = next((run for run in runs if load_run.is_over(run)), None)
     names = traffic.listener_names(context.process.home)
-    told = load_run.result(over) if over else html.Div(EMPTY, className="dimmed")
+    empty = EMPTY if fixed is None else "No load run ended in this span."
+    told = load_run.result(over) if over else html.Div(empty, className="dimmed")
+    shown = load_run.progress(active) if active and fixed is None else told
     return {
         "load-listener": {"data": names},
-        "load-now": {"children": load_run.progress(active) if active else told},
+        "load-now": {"children": shown},
         "load-start": {"display": "none" if is_busy else "block"},
         "load-stop": {"display": "block" if active else "none"},
         "load-history": {"rowData": load_run.history_rows(runs)},
@@ -164,19 +170,21 @@ def layout(**_query: str) -> html.Div:
             ),
             panels.panel(
                 "This run",
-                "The run under way, or what came of the last one.",
+                "The run under way, or the result of the last one; while the view is paused or "
+                "past, of the last one that ended in its span.",
                 html.Div(id="load-now"),
             ),
         ),
         panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
         panels.panel(
             "Runs",
-            "The newest fifty runs. Latencies from the intended send time; exact, not estimated.",
+            "The newest fifty runs; while the view is paused or past, those that ended in its "
+            "span. Latencies from the intended send time; exact, not estimated.",
             panels.grid(
                 "load-history",
                 HISTORY,
                 height=280,
-                empty="No run yet: press Start above.",
+                empty="No run to show: press Start above.",
             ),
         ),
     )

@@ -45,10 +45,11 @@ IN_SHORT: Final = (
 START_LOAD: Final = "press Start demo load and watch where the time of a request goes"
 OPEN_LISTENER: Final = "open a listener below and watch its request arrive"
 WATCH: Final = "see on the page Latency where the time of a request goes"
-MEAN: Final = "Mean of the last 5 seconds."
+OF_SPAN: Final = "While the view is paused or past: of its whole span."
+MEAN: Final = f"Mean of the last 5 seconds. {OF_SPAN}"
 WINDOW: Final = (
     f"Of the last 5 seconds; p50 takes {least_count(0.5)} requests in them, "
-    f"p95 {least_count(0.95)}, p99 {least_count(0.99)}."
+    f"p95 {least_count(0.95)}, p99 {least_count(0.99)}. {OF_SPAN}"
 )
 EMPTY: Final = "No requests in this span; one to a listener above shows within a second."
 
@@ -94,13 +95,21 @@ CARDS: Final = (
     (
         "requests",
         "Requests",
-        "Answered by all listeners but a comparison's, mean of the last 5 seconds.",
+        f"Answered by all listeners but a comparison's. {MEAN}",
     ),
-    ("errors", "Errors", "Share of answers with a status of 5xx in the last 5 seconds."),
+    ("errors", "Errors", f"Share of answers with a status of 5xx. {MEAN}"),
     ("p95", "p95", f"95 of 100 requests took at most this long. {WINDOW} {OFF}"),
     ("p99", "p99", f"99 of 100 requests took at most this long. {WINDOW} {OFF}"),
-    ("connections", "Connections", "Open connections at all listeners in the newest second."),
-    ("queue", "Accept queue", "The deepest accept queue of our ports in the last 5 seconds."),
+    (
+        "connections",
+        "Connections",
+        f"Open connections at all listeners, now. {OF_SPAN}",
+    ),
+    (
+        "queue",
+        "Accept queue",
+        f"The deepest accept queue of our ports in the last 5 seconds. {OF_SPAN}",
+    ),
     ("cpu", "CPU", f"Share of all cores of this host that is not idle. {MEAN}"),
     ("memory", "Memory", f"Share of this host's memory not available to new programs. {MEAN}"),
 )
@@ -109,15 +118,15 @@ CARDS: Final = (
 PATH: Final = PathPicture("overview")
 
 
-def props(context: QueryContext, _span: Span | None, filters: tuple[str, ...]) -> Props:
-    """The cards, the verdict and the listeners as they are now: all from the same evidence."""
-    evidence = gathering.moment(context)
+def props(context: QueryContext, span: Span | None, filters: tuple[str, ...]) -> Props:
+    """The cards and the verdict, all from the evidence of the span; the listeners as they are."""
+    evidence = gathering.moment(context, span)
     listeners = [one for one in context.process.listeners() if not one.is_temporary]
     is_busy = load.active_run(context) or comparison.active_comparison(context)
-    hosts = fleet.table(context)
+    hosts = fleet.table(context, span)
     return (
         _cards(evidence)
-        | PATH.props(context, filters[0])
+        | PATH.props(context, filters[0], span)
         | {
             "overview-fleet-panel": {"style": SHOWN if hosts else HIDDEN},
             "overview-fleet": {"children": fleet_table(hosts)},
@@ -130,7 +139,8 @@ def props(context: QueryContext, _span: Span | None, filters: tuple[str, ...]) -
 
 def _cards(evidence: Evidence) -> Props:
     now, host = evidence.totals or TotalsEvidence(), evidence.host or HostEvidence()
-    of_window = f"{evidence.window_s} s"
+    of_window = units.length(evidence.window_s)
+    opened = "open, mean" if evidence.is_past else "open now"
     rate = None if now.requests is None else now.requests / evidence.window_s
     errors = _ratio(now.server_errors, now.requests)
     filled = _ratio(now.accept_queue_depth, now.accept_backlog)
@@ -146,7 +156,7 @@ def _cards(evidence: Evidence) -> Props:
             f"{of_window}; p50 {units.text(now.p50_s, 's')}",
         ),
         ("p99", now.p99_s, "s", thresholds.LATENCY, now.p99_s, _support(now.requests, of_window)),
-        ("connections", now.open_connections, "{connection}", "", None, "open now"),
+        ("connections", now.open_connections, "{connection}", "", None, opened),
         (
             "queue",
             now.accept_queue_depth,
@@ -257,6 +267,7 @@ def layout(listener: object = "", **_query: object) -> html.Div:
             "Listeners",
             "The servers hosted by this dashboard, in background threads.",
             html.Div(id="overview-listeners"),
+            of_now=True,
         ),
         PATH.panel(query.first(listener)),
         panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
@@ -264,7 +275,7 @@ def layout(listener: object = "", **_query: object) -> html.Div:
             panels.panel(
                 "Hosts",
                 "Every host that sends to the same engine, means of the last 10 seconds. Its name "
-                "leads to its figures.",
+                f"leads to its figures. {OF_SPAN}",
                 html.Div(id="overview-fleet"),
             ),
             id="overview-fleet-panel",

@@ -113,9 +113,9 @@ COLUMNS: Final = (
 )
 
 
-def props(context: QueryContext, _span: Span | None, _filters: tuple[str, ...]) -> Props:
+def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -> Props:
     """What is concluded; every listening socket, as of two seconds ago at most."""
-    found = findings(gathering.at_ports(context), PORTS)
+    found = findings(gathering.at_ports(context, span), PORTS)
     rows = []
     for row in ports.sockets(context):
         filled = row.accept_queue_depth / row.backlog if row.backlog else 0.0
@@ -167,6 +167,7 @@ def layout(**_query: str) -> html.Div:
                 height=260,
                 empty="Nobody listens on this host.",
             ),
+            of_now=True,
         ),
         panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
     )

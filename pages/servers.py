@@ -293,6 +293,7 @@ def layout(comparison: object = "", **_query: object) -> html.Div:
                 forms.answer_place(server_form.CARDS_ANSWER),
                 className="cards-answer",
             ),
+            of_now=True,
         ),
         panels.panel(
             "Change a listener",
@@ -325,6 +326,7 @@ def layout(comparison: object = "", **_query: object) -> html.Div:
             ),
             html.Div(id="compare-outcome", className="comparison"),
             panel_id="compare",
+            of_now=True,
         ),
         panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
         controls=html.A("Compare models", href="#compare", className="jump"),

@@ -75,6 +75,19 @@ class LoadRuns:
             ]
         )
 
+    def between(self, start_s: float, end_s: float, limit: int) -> list[LoadRun]:
+        """At most `limit` runs that touch `[start_s, end_s)`, in epoch seconds, newest first."""
+        return self._database.read(
+            lambda connection: [
+                _run(row)
+                for row in connection.execute(
+                    f"{_SELECT} WHERE started_s < ? AND (ended_s IS NULL OR ended_s > ?)"
+                    " ORDER BY id DESC LIMIT ?",
+                    (end_s, start_s, limit),
+                )
+            ]
+        )
+
     def by_id(self, run_id: int) -> LoadRun | None:
         """One run, None when there is none of this id."""
         return self._database.read(lambda connection: _by_id(connection, run_id))

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 Shape = dict[str, Any]
 """The part of a figure that a delta must fit: JSON, sent to the browser and back in the cursor."""
 
+FAINT: Final = 0.4
+"""Opacity of the lines of an earlier span."""
+
 _MS: Final = 1000
 
 
@@ -103,6 +106,31 @@ class LinePlot:
             for name, style in zip(names, self.styles(names), strict=True)
         ]
 
+    def faint(self, rows: Lines, shape: Shape, later_s: int) -> list[Figure]:
+        """Lines of an earlier span, `later_s` seconds later; of stacked ones their sum."""
+        x = ((rows.times + later_s) * _MS).tolist()
+        known = dict(zip(rows.names, rows.values, strict=True))
+        names = [name for name in shape["names"] if name in known]
+        if not names:
+            return []
+        styles = dict(zip(shape["names"], self.styles(shape["names"]), strict=True))
+        lines = [(known[name], styles[name].colour) for name in names]
+        if self.stacked:
+            lines = [(np.sum([known[name] for name in names], axis=0), theme.GREY)]
+        return [
+            {
+                "type": "scatter",
+                "mode": "lines",
+                "x": x,
+                "y": units.rounded(row * shape["factor"]),
+                "connectgaps": False,
+                "hoverinfo": "skip",
+                "opacity": FAINT,
+                "line": {"color": colour, "width": 1.2} | self._steps(),
+            }
+            for row, colour in lines
+        ]
+
     def _counts(self, row: NDArray[np.float64]) -> bool:
         return _moves(row) if self.drop_idle else _has_value(row)
 
@@ -118,6 +146,9 @@ class LinePlot:
     def _values(self, x: list[int], row: NDArray[np.float64], factor: float) -> Figure:
         return {"x": x, "customdata" if self.stacked else "y": units.rounded(row * factor)}
 
+    def _steps(self) -> Figure:
+        return {"shape": "hv"} if self.step_line else {}
+
     def _trace(self, name: str, style: Style) -> Figure:
         trace: Figure = {
             "type": "scatter",
@@ -126,8 +157,7 @@ class LinePlot:
             "connectgaps": False,
             "line": {"color": style.colour, "width": 1.6, "dash": style.dash},
         }
-        if self.step_line:
-            trace["line"]["shape"] = "hv"
+        trace["line"] |= self._steps()
         if self.stacked:
             trace["line"]["width"] = 0.8  # the browser fills below it
         return trace

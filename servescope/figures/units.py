@@ -42,6 +42,16 @@ _NOUNS: Final = {
     "{request}": ("request", "requests"),
     "{cpu}": ("CPU", "CPUs"),
 }
+_MINUTE_S: Final = 60.0
+_HOUR_S: Final = 3_600.0
+_DAY_S: Final = 86_400.0
+_LENGTHS: Final = (
+    (2 * _MINUTE_S, 1.0, "s"),
+    (2 * _HOUR_S, _MINUTE_S, "min"),
+    (2 * _DAY_S, _HOUR_S, "h"),
+)
+"""Below how many seconds a length is said in a unit of so many seconds, and the unit's name."""
+
 _WHOLE_PERCENT: Final = 9.95
 _DIGITS: Final = 4
 
@@ -95,6 +105,14 @@ def quantity(value: float | None, unit: str) -> tuple[str, str]:
 def text(value: float | None, unit: str) -> str:
     """Number and unit in one, e.g. `420 µs`, `1.3 MiB/s`, `12 %`."""
     return " ".join(part for part in quantity(value, unit) if part)
+
+
+def length(seconds: float) -> str:
+    """The length of a span of time, e.g. `90 s`, `5 min`, `6 h`, `90 d`."""
+    for limit, unit_s, name in _LENGTHS:
+        if seconds < limit:
+            return f"{number(seconds / unit_s)} {name}"
+    return f"{number(seconds / _DAY_S)} d"
 
 
 def scale_for(unit: str, largest: float) -> Scale:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ListenerEvidence:
-    """One listener: its state now, and the last seconds of its figures.
+    """One listener: its state now, and its figures over the window.
 
     Gauges are means over the window but for `queued_requests` and `accept_queue_depth`, which are
     the most of it; percentiles come from the merged histogram of the window.
@@ -189,7 +189,9 @@ class SpanEvidence:
 class Evidence:
     """All that is judged together: a moment, a span, paths, a run, a comparison, or several.
 
-    `window_s`: how many seconds the figures of listeners, totals and host cover.
+    `window_s`: how many seconds the figures of listeners, totals and host cover. `is_past`: they
+    are those of a span that a person chose, else the last ones. Of the past the states of listeners
+    are not known: `listeners` has those that figures were recorded of.
     """
 
     window_s: int = 5
@@ -203,3 +205,4 @@ class Evidence:
     clocks: ClocksEvidence | None = None
     contenders: Sequence[ContenderEvidence] = ()
     paths: Sequence[RequestPath] = ()
+    is_past: bool = False

@@ -34,7 +34,7 @@ from servescope.queries.path import (
     RequestPath,
     request_paths,
 )
-from servescope.queries.span import Span
+from servescope.queries.span import moment as moment_span
 from servescope.queries.traffic import STATUS
 from servescope.records.listeners import ListenerState
 from servescope.records.load import TERMINAL_STATES, TIMEOUT_S, RunState
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
     from servescope.queries.residual import Residual
     from servescope.queries.rows import PortRow
+    from servescope.queries.span import Span
     from servescope.records.comparisons import Comparison
     from servescope.records.listeners import ListenerStatus
     from servescope.records.load import LoadRun
@@ -60,11 +61,13 @@ WINDOW_S: Final = 5
 _S_PER_MS: Final = 1e-3
 
 
-def moment(context: QueryContext) -> Evidence:
-    """The last seconds that have frames, of the host whose figures the context has."""
+def moment(context: QueryContext, shown: Span | None = None) -> Evidence:
+    """A fixed span, or the last seconds that have frames, of the host whose figures they are."""
     newest = context.newest()
     statuses = context.process.listeners() if context.is_home else []
     listed = tuple(one for one in statuses if not one.is_temporary)
+    if shown is not None and shown.fixed:
+        return _past(context, shown, listed)
     delay_s = context.store.capabilities().visibility_delay_s
     age_s = None if newest is None else max(time.time() - (newest + 1) - delay_s, 0.0)
     process = context.process
@@ -73,7 +76,7 @@ def moment(context: QueryContext) -> Evidence:
     if newest is None:
         stated = [_stated(one) for one in listed]
         return Evidence(WINDOW_S, dashboard, stated)
-    span = Span(newest + 1 - WINDOW_S, newest + 1, 1)
+    span = moment_span(None, newest, WINDOW_S)
     measured, lost = context.snapshots.keep(
         ("evidence", newest, listed), lambda: _measured(context, span, listed)
     )
@@ -81,9 +84,30 @@ def moment(context: QueryContext) -> Evidence:
     return replace(measured, dashboard=dashboard, fleet=_fleet(context))
 
 
-def at_ports(context: QueryContext) -> Evidence:
+def _past(context: QueryContext, span: Span, listed: tuple[ListenerStatus, ...]) -> Evidence:
+    """The evidence of a fixed span: no states, and no listener of which nothing was recorded.
+
+    The threads and the port that a listener has now hold for the span only if it began before that.
+    """
+    known = tuple(
+        replace(one, state=ListenerState.RUNNING, message="")
+        for one in listed
+        if one.since_s <= span.start
+    )
+    evidence, _lost = context.snapshots.get(
+        ("past evidence", span, known), lambda: _measured(context, span, known)
+    )
+    seen = [
+        one
+        for one in evidence.listeners
+        if one.requests or one.busy_threads is not None or one.accept_queue_depth is not None
+    ]
+    return replace(evidence, listeners=tuple(seen), is_past=True)
+
+
+def at_ports(context: QueryContext, shown: Span | None = None) -> Evidence:
     """The same moment, with who listens at the ports of listeners that are stopped."""
-    evidence = moment(context)
+    evidence = moment(context, shown)
     if all(one.state is not ListenerState.STOPPED for one in evidence.listeners):
         return evidence
     ours = {one.pid for one in context.process.listeners()}
@@ -136,7 +160,8 @@ def _measured(
     )
     stated = {one.name: _stated(one) for one in listed}
     # Those of other servers, which record by our middleware, or of another host.
-    recorded = {name: ListenerEvidence(name, is_hosted=False) for name in answers}
+    others = answers if not span.fixed else {*answers, *paths} - {TOGETHER}
+    recorded = {name: ListenerEvidence(name, is_hosted=False) for name in sorted(others)}
     found = []
     for name, one in (recorded | stated).items():
         of_window = answers.get(name, _NO_ANSWERS)
@@ -157,7 +182,8 @@ def _measured(
         )
     totals = _totals(context, span, answers, depths, backlogs)
     lost = context.store.total(span.query(catalog.RING_LOST)).count.sum()
-    evidence = Evidence(WINDOW_S, None, tuple(found), totals, _host(context, span))
+    seconds = span.end - span.start
+    evidence = Evidence(seconds, None, tuple(found), totals, _host(context, span))
     return evidence, round(float(lost))
 
 
@@ -230,7 +256,7 @@ def _totals(
         p50,
         p95,
         p99,
-        float(known[-1]) if known.size else None,
+        float(known.mean() if span.fixed else known[-1]) if known.size else None,
         depths.get(deepest),
         backlogs.get(deepest),
     )
@@ -295,7 +321,7 @@ def _host(context: QueryContext, span: Span) -> HostEvidence:
         context, span.query(catalog.MEMORY_UTILIZATION, by=("instance",)), Aggregation.AVG
     )
     load = _gauges(context, span.query(catalog.LOAD_AVERAGE, by=("instance",)), Aggregation.AVG)
-    memory_limit, cpu_limit = container.limits(context)
+    memory_limit, cpu_limit = container.limits(context, span)
     return HostEvidence(
         cores.pop("all", None),
         cores,

@@ -29,17 +29,26 @@ _ALL_BUT: Final = 0.05
 """Share of the threads below which the mean of a gauge that is sampled may miss all of them."""
 
 
-def is_of_now(evidence: Evidence) -> bool:
-    """Whether figures of the last seconds can be judged at all."""
+def is_measured(evidence: Evidence) -> bool:
+    """Whether there are figures to judge: of now for a live moment, any for a past one."""
     dashboard = evidence.dashboard
     if dashboard is None:
-        return True
+        return not evidence.is_past or _has_figures(evidence)
     return severity(thresholds.DATA_AGE, dashboard.age_s) is Severity.GOOD
 
 
 def data(evidence: Evidence) -> Iterator[Finding]:
-    """Whether there is data, and whether it is of now."""
+    """Whether there is data, and whether it is of the moment that is judged."""
     dashboard = evidence.dashboard
+    if evidence.is_past and not is_measured(evidence):
+        yield Finding(
+            Severity.UNKNOWN,
+            "no-data-in-span",
+            "data",
+            "Nothing was recorded in this span: nothing is known about the servers then.",
+            (Figure("length of the span", evidence.window_s, "s"),),
+            "/",
+        )
     if dashboard is None:
         return
     if dashboard.age_s is None:
@@ -51,7 +60,7 @@ def data(evidence: Evidence) -> Iterator[Finding]:
             (Figure("age of the data", None, "s"),),
             "/",
         )
-    elif not is_of_now(evidence):
+    elif not is_measured(evidence):
         nobody = " No process collects at the moment." if dashboard.has_leader is False else ""
         yield Finding(
             Severity.UNKNOWN,
@@ -67,7 +76,7 @@ def data(evidence: Evidence) -> Iterator[Finding]:
 def lost_requests(evidence: Evidence) -> Iterator[Finding]:
     """Requests that no figure contains, since the collector came too late for them."""
     lost = evidence.dashboard.lost_requests if evidence.dashboard is not None else 0
-    if lost and is_of_now(evidence):
+    if lost and is_measured(evidence):
         was = "1 request was" if lost == 1 else f"{lost:,} requests were"
         yield Finding(
             Severity.WARN,
@@ -187,7 +196,7 @@ def request_threads(evidence: Evidence) -> Iterator[Finding]:
         if one.model == ConcurrencyModel.PREFORK:  # a connection stays with the process that has it
             told += f" in {'its' if queued == 1 else 'their'} own process"
         if not rate:
-            told += f"; none was answered in the last {evidence.window_s} s."
+            told += f"; none was answered {_when(evidence)}."
         else:
             wait_s = queued / rate
             figures += [Figure("answers", rate, "{request}/s"), Figure("wait", wait_s, "s")]
@@ -269,12 +278,11 @@ def server_errors(evidence: Evidence) -> Iterator[Finding]:
             state,
             "server-errors",
             f"listener {one.name}",
-            f"{one.server_errors:,} of {_count(one.requests, 'answer')} of listener {one.name} in "
-            f"the last {evidence.window_s} s {'was' if one.server_errors == 1 else 'were'} "
-            "server errors (5xx)."
+            f"{one.server_errors:,} of {_count(one.requests, 'answer')} of listener {one.name} "
+            f"{_when(evidence)} were server errors (5xx)."
             if one.server_errors > 1
-            else f"1 of {_count(one.requests, 'answer')} of listener {one.name} in the last "
-            f"{evidence.window_s} s was a server error (5xx).",
+            else f"1 of {_count(one.requests, 'answer')} of listener {one.name} "
+            f"{_when(evidence)} was a server error (5xx).",
             (
                 Figure("server errors", one.server_errors, "{request}"),
                 Figure("answers", one.requests, "{request}"),
@@ -308,7 +316,7 @@ def latencies(evidence: Evidence) -> Iterator[Finding]:
 def hardware(evidence: Evidence) -> Iterator[Finding]:
     """The host, and the limits of the container around us."""
     host = evidence.host
-    if host is None or not is_of_now(evidence):
+    if host is None or not is_measured(evidence):
         return
     for name, value, code, form in (
         (thresholds.CPU, host.cpu_utilization, "cpu", "The host's CPU is {} busy."),
@@ -377,7 +385,7 @@ def silent_hosts(evidence: Evidence) -> Iterator[Finding]:
 
 def nothing_wrong(evidence: Evidence) -> Finding | None:
     """The sentence for a moment without a worse finding; None where nothing can be said."""
-    if evidence.dashboard is None or not is_of_now(evidence):
+    if not _is_moment(evidence):
         return None
     said, judged = _running(evidence), _current(evidence)
     requests = sum(one.requests for one in judged)
@@ -392,7 +400,7 @@ def nothing_wrong(evidence: Evidence) -> Finding | None:
 
 def ports_well(evidence: Evidence) -> Finding | None:
     """The same of the ports alone."""
-    if evidence.dashboard is None or not is_of_now(evidence):
+    if not _is_moment(evidence):
         return None
     said = _running(evidence)
     depths = [one.accept_queue_depth for one in _current(evidence)]
@@ -410,8 +418,15 @@ def ports_well(evidence: Evidence) -> Finding | None:
     return _well(evidence, "ports-well", ", ".join(said), figure, " at the ports")
 
 
+def _is_moment(evidence: Evidence) -> bool:
+    """Whether there is a moment that can be judged, live or past."""
+    return (evidence.dashboard is not None or evidence.is_past) and is_measured(evidence)
+
+
 def _running(evidence: Evidence) -> list[str]:
-    """How many of the listeners hosted here run; nothing where none is."""
+    """How many of the listeners hosted here run; nothing where none is, and of the past."""
+    if evidence.is_past:
+        return []
     hosted = [one for one in evidence.listeners if one.is_hosted]
     if not hosted:
         return []
@@ -424,7 +439,7 @@ def _running(evidence: Evidence) -> list[str]:
 
 
 def _well(evidence: Evidence, code: str, told: str, figure: Figure, where: str = "") -> Finding:
-    sentence = f"Nothing wrong was found{where} in the last {evidence.window_s} s: {told}."
+    sentence = f"Nothing wrong was found{where} {_when(evidence)}: {told}."
     return Finding(Severity.GOOD, code, "servers", sentence, (figure,), "/")
 
 
@@ -434,9 +449,21 @@ def max_of(one: Severity, other: Severity) -> Severity:
 
 
 def _current(evidence: Evidence) -> list[ListenerEvidence]:
-    if not is_of_now(evidence):
+    if not is_measured(evidence):
         return []
     return [one for one in evidence.listeners if one.state is ListenerState.RUNNING]
+
+
+def _has_figures(evidence: Evidence) -> bool:
+    host = evidence.host
+    of_host = host is not None and host.cpu_utilization is not None
+    return of_host or bool(evidence.listeners)
+
+
+def _when(evidence: Evidence) -> str:
+    if evidence.is_past:
+        return f"in this span of {units.length(evidence.window_s)}"
+    return f"in the last {evidence.window_s} s"
 
 
 def _p95(one: ListenerEvidence) -> float:

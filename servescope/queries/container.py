@@ -9,7 +9,7 @@ import numpy as np
 from servescope import catalog
 from servescope.queries.lines import named_lines
 from servescope.queries.rows import ContainerLimit
-from servescope.queries.span import Span
+from servescope.queries.span import moment
 from servescope.records.metrics import ALL_HOSTS
 from servescope.store.query import Aggregation
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from servescope.queries.context import QueryContext
     from servescope.queries.rows import Lines
+    from servescope.queries.span import Span
     from servescope.store.query import Query
 
 WINDOW_S: Final = 5
@@ -31,17 +32,20 @@ _CORE: Final = ("cpu.logical_number",)
 _STATE: Final = ("system.memory.state",)
 
 
-def limits(context: QueryContext) -> tuple[ContainerLimit | None, ContainerLimit | None]:
-    """The limits of memory, in bytes, and CPU, in CPUs, that hold now; None where there is none.
+def limits(
+    context: QueryContext, shown: Span | None = None
+) -> tuple[ContainerLimit | None, ContainerLimit | None]:
+    """The limits of memory, in bytes, and CPU, in CPUs; None where there is none.
 
-    Of all hosts together there is no such thing.
+    They are those that hold now, or held at the end of a fixed span. Of all hosts together there is
+    no such thing.
     """
     newest = context.newest()
     if newest is None or context.host == ALL_HOSTS:
         return None, None
-    span = Span(newest + 1 - WINDOW_S, newest + 1, 1)
+    span = moment(shown, newest, WINDOW_S)
     return context.snapshots.keep(
-        ("container limits", newest),
+        ("container limits", span),
         lambda: (
             _limit(
                 context, span, catalog.CONTAINER_MEMORY_LIMIT, catalog.CONTAINER_MEMORY, _memory

@@ -54,11 +54,16 @@ class QueryContext:
 
         A frame that lies in the future, because the clock was ahead for a while, counts as now.
         """
+        bounds = self.bounds()
+        return bounds[1] if bounds else None
+
+    def bounds(self) -> tuple[int, int] | None:
+        """Seconds of the oldest and the newest frame, as `newest` says."""
         try:
             bounds = self.snapshots.get("bounds", self.store.bounds)
         except EngineAwayError:
             return None
-        return min(bounds[1], int(time.time())) if bounds else None
+        return (bounds[0], min(bounds[1], int(time.time()))) if bounds else None
 
     def dashboard_status(self) -> DashboardStatus:
         """The process that answers, its leader, and how fresh the figures are."""

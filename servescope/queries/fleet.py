@@ -11,13 +11,14 @@ from servescope import catalog
 from servescope.errors import EngineAwayError, EngineRefusedError
 from servescope.histogram import supported_quantiles
 from servescope.queries.rows import HostRow
-from servescope.queries.span import Span
+from servescope.queries.span import moment
 from servescope.queries.traffic import STATUS
 from servescope.records.metrics import ALL_HOSTS
 from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
+    from servescope.queries.span import Span
     from servescope.records.metrics import Labels
     from servescope.store.base import FleetStore, HostSeen, Store
     from servescope.store.query import Query
@@ -28,21 +29,22 @@ WINDOW_S: Final = 10
 _HOST: Final = "instance"
 
 
-def table(context: QueryContext) -> list[HostRow]:
-    """A row for each host by name; empty where there is but one."""
+def table(context: QueryContext, shown: Span | None = None) -> list[HostRow]:
+    """A row for each host by name, of the last seconds or a fixed span; empty where it is one."""
     fleet, hosts = context.process.fleet, context.process.hosts()
     if fleet is None or len(hosts) <= 1:
         return []
     everyone = context.process.of_host(ALL_HOSTS)
     try:
-        return everyone.snapshots.get("fleet", lambda: _table(fleet, everyone.store, hosts))
+        span = moment(shown, max(host.newest_s for host in hosts), WINDOW_S)
+        return everyone.snapshots.get(
+            ("fleet", span), lambda: _table(fleet, everyone.store, hosts, span)
+        )
     except (EngineAwayError, EngineRefusedError):
         return [HostRow(host.name, host.name == fleet.instance, host.newest_s) for host in hosts]
 
 
-def _table(fleet: FleetStore, everyone: Store, hosts: list[HostSeen]) -> list[HostRow]:
-    end = max(host.newest_s for host in hosts) + 1
-    span = Span(end - WINDOW_S, end, 1)
+def _table(fleet: FleetStore, everyone: Store, hosts: list[HostSeen], span: Span) -> list[HostRow]:
     seconds = fleet.seconds_by_host(span.start, span.end)
     total = everyone.total(span.query(catalog.REQUEST_DURATION, by=(_HOST, STATUS)))
     all_cores: Labels = (("cpu.logical_number", "all"),)

@@ -28,9 +28,29 @@ def runs(context: QueryContext) -> list[LoadRun]:
     return context.process.snapshots.get("runs", lambda: _runs(context.process.control))
 
 
+def runs_in(context: QueryContext, span: Span) -> list[LoadRun]:
+    """The runs that touch a span of time, newest first; those of a comparison stand with it."""
+    return context.process.snapshots.get(
+        ("runs", span.start, span.end),
+        lambda: _standing(
+            context.process.control.load_runs.between(span.start, span.end, RUNS_ASKED)
+        ),
+    )
+
+
+def ended_in(context: QueryContext, span: Span) -> list[LoadRun]:
+    """Of these the runs that ended within the span."""
+    return [
+        run for run in runs_in(context, span) if run.ended_s is not None and run.ended_s <= span.end
+    ]
+
+
 def _runs(control: Control) -> list[LoadRun]:
-    newest = control.load_runs.newest(RUNS_ASKED)
-    return [run for run in newest if not run.plan.comparison][:RUNS_SHOWN]
+    return _standing(control.load_runs.newest(RUNS_ASKED))
+
+
+def _standing(found: list[LoadRun]) -> list[LoadRun]:
+    return [run for run in found if not run.plan.comparison][:RUNS_SHOWN]
 
 
 def active_run(context: QueryContext) -> LoadRun | None:

@@ -40,16 +40,19 @@ class Residual:
 def residual(context: QueryContext, span: Span, listener: str = "") -> Residual | None:
     """Of the newest run that touches the span and aimed at `listener`; None without one.
 
-    Both sides are taken over the whole seconds of the run. The client counts from the actual send:
-    what a request waited inside the generator is no matter of the server.
+    Both sides are taken over the whole seconds of the run, of a fixed span those within it. The
+    client counts from the actual send: what a request waited inside the generator is no matter of
+    the server.
     """
-    for run in load.runs(context):
+    for run in load.runs_in(context, span):
         if run.started_s is None or (listener and run.plan.listener != listener):
             continue
         start = math.floor(run.started_s)
         end = span.end if run.ended_s is None else math.ceil(run.ended_s) + 1
         if start >= span.end or end <= span.start:
             continue
+        if span.fixed:
+            start, end = max(start, span.start), min(end, span.end)
         where = of_listener(run.plan.listener)
         client, server = (
             _clock(context, Query(metric, start, end, where=where))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from servescope import catalog
@@ -40,6 +42,7 @@ class Range:
 
 
 RANGES: Final[tuple[Range, ...]] = (
+    Range("1m", "1 min", 60),
     Range("5m", "5 min", 300),
     Range("15m", "15 min", 900),
     Range("1h", "1 h", 3_600),
@@ -50,22 +53,57 @@ RANGES: Final[tuple[Range, ...]] = (
     Range("90d", "90 d", 90 * 86_400),
     Range("2y", "2 y", 730 * 86_400),
 )
-DEFAULT_RANGE: Final = RANGES[0]
+DEFAULT_RANGE: Final = RANGES[1]
 
 LONG_STEP_S: Final = 600
 """From this step on a live span also shows the step that is still open: a person who asks for two
 years does not want to wait for midnight."""
 
+SHORTEST_LIVE_S: Final = 60
+"""A live span that begins with the data has at least this length: its scale shall not change each
+second while the first ones come."""
+
+SHORTEST_S: Final = 5
+LONGEST_S: Final = 10 * 366 * 86_400
+"""Bounds of the length of a live range."""
+
+DAY_S: Final = 86_400
+
 _BY_KEY: Final = {entry.key: entry for entry in RANGES}
+_LENGTH: Final = re.compile(r"(\d{1,9})([smhdwy])")
+_UNITS_S: Final = {"s": 1, "m": 60, "h": 3_600, "d": DAY_S, "w": 7 * DAY_S, "y": 365 * DAY_S}
+
+
+def range_of(text: object) -> Range:
+    """The live range of a key such as `15m`, any length with a unit; else the default."""
+    key = str(text)
+    known = _BY_KEY.get(key)
+    if known is not None:
+        return known
+    found = _LENGTH.fullmatch(key)
+    seconds = int(found[1]) * _UNITS_S[found[2]] if found else 0
+    return Range(key, key, seconds) if SHORTEST_S <= seconds <= LONGEST_S else DEFAULT_RANGE
+
+
+class Compared(StrEnum):
+    """An earlier span that a view is compared with."""
+
+    NOTHING = ""
+    BEFORE = "before"  # the span of the same length that ends where the view begins
+    DAY_BEFORE = "yesterday"  # the same time of the day before
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A half-open span of epoch seconds whose bounds are multiples of `step`."""
+    """A half-open span of epoch seconds whose bounds are multiples of `step`.
+
+    `fixed`: it is a paused or past one, and all that is shown beside it is of it, too.
+    """
 
     start: int
     end: int
     step: int
+    fixed: bool = False
 
     @property
     def is_empty(self) -> bool:
@@ -90,7 +128,8 @@ class Span:
 
     def since(self, cursor: int) -> Span:
         """The part of this span at and after `cursor`."""
-        return Span(max(self.start, -(-cursor // self.step) * self.step), self.end, self.step)
+        start = max(self.start, -(-cursor // self.step) * self.step)
+        return Span(start, self.end, self.step, self.fixed)
 
     def in_steps_of(self, step: int) -> Span:
         """The whole steps of this length that end within.
@@ -101,7 +140,11 @@ class Span:
         """
         if step not in STEPS:
             raise ValueError(f"{step} s is none of the steps")
-        return Span(self.start // step * step, self.end // step * step, step)
+        return Span(self.start // step * step, self.end // step * step, step, self.fixed)
+
+    def earlier(self, seconds: int, ahead: int = 0) -> Span:
+        """The span of this length so many seconds earlier, and `ahead` seconds more at its end."""
+        return Span(self.start - seconds, self.end - seconds + ahead, self.step, self.fixed)
 
 
 def _of_comparisons(metric: str) -> Labels:
@@ -113,6 +156,16 @@ def _of_comparisons(metric: str) -> Labels:
     )
 
 
+def moment(span: Span | None, newest: int, window_s: int) -> Span:
+    """The seconds that a page's single figures are of, in steps of a graph.
+
+    Those of a fixed span are of all of it, others of the last `window_s` that have a frame.
+    """
+    if span is not None and span.fixed:
+        return span
+    return Span(newest + 1 - window_s, newest + 1, 1)
+
+
 @dataclass(frozen=True, slots=True)
 class View:
     """A person's choice in the time bar: a live range, or a fixed span (paused, zoomed)."""
@@ -120,6 +173,8 @@ class View:
     last: Range = DEFAULT_RANGE
     fixed: tuple[int, int] | None = None  # epoch seconds
     host: str = ""  # whose figures: "" those of the host the dashboard runs on
+    since: int | None = None  # a live view that begins at this epoch second; 0: with the data
+    compared: Compared = Compared.NOTHING
 
     @property
     def live(self) -> bool:
@@ -128,44 +183,90 @@ class View:
 
     @classmethod
     def read(cls, stored: object) -> View:
-        """Read `{"last": "15m", "host": name}`, with `from` and `to` in s for a fixed span.
+        """Read `{"last": "15m", "host": name, "compare": …}`, with `from` and `to` in s.
 
-        A part that cannot be read falls back to the default: a mistyped link still shows a page.
+        `to` is `now` in a live view that keeps its beginning, and `from` then may be `start`. A
+        part that cannot be read falls back to the default: a mistyped link still shows a page.
         """
         if not isinstance(stored, Mapping):
             stored = {}
-        last = _BY_KEY.get(str(stored.get("last")), DEFAULT_RANGE)
+        last = range_of(stored.get("last"))
         host = str(stored.get("host") or "")[:LONGEST_HOST]
         host = host if host.isprintable() else ""
-        try:
-            start, end = int(float(str(stored["from"]))), int(float(str(stored["to"])))
-        except (KeyError, ValueError, OverflowError):
-            return cls(last, host=host)
-        if not 0 <= start < end < MOST_SECOND:
-            return cls(last, host=host)
-        return cls(last, (start, end), host)
+        asked = str(stored.get("compare") or "")
+        compared = Compared(asked) if asked in set(Compared) else Compared.NOTHING
+        start, end = _second(stored.get("from")), _second(stored.get("to"))
+        if stored.get("to") == "now":
+            since = 0 if stored.get("from") == "start" else start
+            return cls(last, host=host, since=since, compared=compared)
+        fixed = None if start is None or end is None or start >= end else (start, end)
+        return cls(last, fixed, host, compared=compared)
 
-    def span(self, newest: int) -> Span:
-        """The span to show when `newest` is the second of the newest frame.
+    def span(self, newest: int, oldest: int | None = None) -> Span:
+        """The span to show when `newest` is the second of the newest frame, `oldest` of the first.
 
         A live span ends after the newest whole step, or with the open one where steps are long; a
-        fixed one keeps its bounds, widened to whole steps.
+        fixed one keeps its bounds, widened to whole steps. Both begin where the data begins.
         """
         if self.fixed is None:
-            step = step_for(self.last.seconds)
-            end = (newest + 1) // step * step
-            if step >= LONG_STEP_S and end <= newest:
-                end += step
-            return Span(end - self.last.seconds // step * step, end, step)
+            return self._live_span(newest, oldest)
         start, end = self.fixed
+        if oldest is not None and start < oldest < end:
+            start = min(oldest, end - 1)
         step = step_for(end - start)
-        return Span(start // step * step, -(-end // step) * step, step)
+        return Span(start // step * step, -(-end // step) * step, step, fixed=True)
+
+    def _live_span(self, newest: int, oldest: int | None) -> Span:
+        length = self.last.seconds if self.since is None else max(newest + 1 - self.since, 1)
+        available = length if oldest is None else max(newest + 1 - oldest, 1)
+        begins_with_data = available < length
+        length = max(min(length, available), min(SHORTEST_LIVE_S, self.last.seconds))
+        step = step_for(length)
+        end = (newest + 1) // step * step
+        if step >= LONG_STEP_S and end <= newest:
+            end += step
+        start = end - length // step * step
+        if begins_with_data and oldest is not None:
+            start = min(oldest // step * step, start)
+        elif self.since is not None:
+            start = min(self.since // step * step, start)
+        return Span(start, end, step)
+
+    def begins_before(self, oldest: int, newest: int) -> bool:
+        """Whether the view asks for more than there is: its span begins where the data begins."""
+        if self.fixed is not None:
+            return self.fixed[0] < oldest < self.fixed[1]
+        if self.since is not None:
+            return 0 < self.since < oldest
+        return newest + 1 - self.last.seconds < oldest
+
+    def offset_s(self, span: Span) -> int:
+        """By how much earlier the span is that this one is compared with; 0: with none."""
+        if self.compared is Compared.NOTHING:
+            return 0
+        if self.compared is Compared.BEFORE:
+            return span.end - span.start
+        return max(DAY_S, span.step)
 
     @property
     def key(self) -> str:
         """A short text that differs when the view differs."""
-        span = self.last.key if self.fixed is None else f"{self.fixed[0]}-{self.fixed[1]}"
+        if self.fixed is not None:
+            span = f"{self.fixed[0]}-{self.fixed[1]}"
+        else:
+            span = self.last.key if self.since is None else f"{self.since}-now"
+        if self.compared:
+            span += f"~{self.compared}"
         return f"{span}@{self.host}" if self.host else span
+
+
+def _second(value: object) -> int | None:
+    """An epoch second; None for what is none."""
+    try:
+        second = int(float(str(value)))
+    except (ValueError, OverflowError):
+        return None
+    return second if 0 <= second < MOST_SECOND else None
 
 
 def step_for(seconds: int) -> int:

@@ -152,6 +152,12 @@ def routes(context: QueryContext, span: Span, listener: str = "") -> list[RouteR
     return sorted(rows, key=lambda row: -row.requests)
 
 
+def count(context: QueryContext, span: Span, where: Labels = ()) -> int:
+    """How many requests were counted in the span, those of a comparison left out."""
+    total = context.store.total(span.query(catalog.REQUEST_DURATION, where=where))
+    return round(float(total.count.sum()))
+
+
 def _rate_by(
     context: QueryContext,
     span: Span,

@@ -54,7 +54,7 @@ def test_the_header_says_live_and_that_graphs_are_paused(open_page):
     opened = open_page("/host").wait_drawn("host-cpu")
     opened.until("document.getElementById('standing').textContent === 'live'")
     opened.page.locator("#pause").click()
-    opened.until("document.getElementById('standing').textContent === 'live, graphs paused'")
+    opened.until("document.getElementById('standing').textContent === 'live, paused'")
 
 
 def test_the_processes_stand_behind_the_header_and_open_by_keyboard(open_page, dashboard):

@@ -1,8 +1,13 @@
-"""Time: the newest point moves, a pause holds it, a drag zooms every graph, a link shares it."""
+"""Time: the newest point moves, a pause holds it, a drag zooms every graph, a link shares it.
+
+Each step is one of the browser's history.
+"""
 
 import re
 
 import pytest
+
+from tests.browser.conftest import PHONE
 
 pytestmark = pytest.mark.browser
 
@@ -46,11 +51,14 @@ def test_a_pause_holds_the_graphs_and_live_catches_up(open_page):
     opened.until("document.documentElement.dataset.view === 'fixed'")
     opened.until("location.search.includes('from=')")
     held = opened.last_x("overview-host")
-    age = opened.page.locator("#span-text").inner_text()
-    # Polls go on while paused (cards, banners): two of them must not move a graph.
+    opened.until(
+        "/^Paused at .*: what you see is /.test(document.getElementById('view-text').textContent)"
+    )
+    said = opened.page.locator("#view-text").inner_text()
+    # Polls go on while paused (what is of now): two of them must not move a graph.
     opened.wait_polls(2)
     assert opened.last_x("overview-host") == held
-    assert opened.page.locator("#span-text").inner_text() == age
+    assert opened.page.locator("#view-text").inner_text() == said
     opened.page.keyboard.press("Escape")
     opened.page.locator("h1").click()
     opened.page.keyboard.press("Space")
@@ -61,10 +69,12 @@ def test_a_pause_holds_the_graphs_and_live_catches_up(open_page):
 def test_a_drag_zooms_every_graph_and_a_double_click_goes_back(open_page):
     opened = open_page("/").wait_drawn("overview-host", "overview-queues")
     opened.wait_newer("overview-host", 0)
+    before = opened.page.evaluate("servescope.view.span()")
     drag(opened, "overview-host", 0.5, 0.9)
     opened.until("location.search.includes('from=')")
     start, end = map(int, SPAN.search(opened.page.url).groups())
-    assert 80 <= end - start <= 160, "0.4 of five minutes"
+    whole = before[1] - before[0]
+    assert 0.2 * whole <= end - start <= 0.6 * whole + 5, "0.4 of what was shown"
     opened.until(
         "new Set([...document.querySelectorAll('.live-graph-plot')]"
         ".filter(plot => plot._fullLayout)"
@@ -82,17 +92,177 @@ def test_a_range_is_chosen_and_stays_in_the_address(open_page):
     opened = open_page("/").wait_drawn("overview-host")
     opened.page.locator("#range").get_by_text("1 h", exact=True).click()
     opened.until("location.search.includes('last=1h')")
-    opened.until("document.getElementById('span-text').textContent.includes('(60 min)')")
+    opened.until("document.getElementById('span-text').textContent.includes('data begins at')")
     opened.page.get_by_role("link", name="Host", exact=True).first.click()
     opened.wait_drawn("host-cpu")
     opened.until("location.search.includes('last=1h')")
     opened.page.reload()
     opened.wait_drawn("host-cpu")
-    opened.until("document.getElementById('span-text').textContent.includes('(60 min)')")
+    opened.until("document.querySelector('#range input:checked')?.value === '1h'")
     opened.page.locator("#range").get_by_text("2 y", exact=True).click()
     opened.until("location.search.includes('last=2y')")
-    opened.until("document.getElementById('span-text').textContent.includes('(730 d)')")
+    opened.until("document.querySelector('#range input:checked')?.value === '2y'")
+
+
+def url_is(opened, text):
+    opened.until("text => location.search.includes(text)", text)
+
+
+def test_each_step_is_one_of_the_history_and_back_takes_it_back(open_page):
+    opened = open_page("/").wait_drawn("overview-host", "overview-queues")
+    opened.wait_newer("overview-host", 0)
+    opened.page.locator("#pause").click()
+    url_is(opened, "from=")
+    paused = opened.page.url
+    drag(opened, "overview-host", 0.3, 0.8)
+    opened.until("url => location.href !== url", paused)
+    zoomed = opened.page.url
+    opened.page.locator("#time-out").click()
+    opened.until("url => location.href !== url", zoomed)
+    wide = SPAN.search(opened.page.url).groups()
+    narrow = SPAN.search(zoomed).groups()
+    assert int(wide[1]) - int(wide[0]) == 2 * (int(narrow[1]) - int(narrow[0]))
+    heading = opened.page.locator("h1").element_handle()
+    for url in (zoomed, paused):
+        opened.page.go_back()
+        opened.until("url => location.href === url", url)
+        shown = [int(second) for second in SPAN.search(url).groups()]
+        opened.until(
+            "([from, to]) => { const span = servescope.view.span();"
+            " return span[0] >= from && span[1] <= to + 5 }",
+            shown,
+        )
+    opened.until("document.getElementById('view-text').textContent.startsWith('Paused at')")
+    opened.page.go_back()
+    opened.until("document.documentElement.dataset.view === 'live'")
+    opened.page.go_forward()
+    opened.until("document.documentElement.dataset.view === 'fixed'")
+    assert heading.is_visible(), "the page was built anew"
+
+
+def test_the_span_steps_back_and_forward_to_the_end_and_not_before_the_data(open_page):
+    opened = open_page("/host?last=1m").wait_drawn("host-cpu")
+    opened.wait_newer("host-cpu", 0)
+    opened.until("servescope.view.span() !== null")
+    opened.page.locator("#pause").click()
+    url_is(opened, "from=")
+    first, end = map(int, SPAN.search(opened.page.url).groups())
+    opened.page.locator("#time-back").click()
+    back = f"from={2 * first - end}&to={first}"
+    said = "document.getElementById('time-said').textContent"
     opened.until(
-        "(document.querySelector('#host-cpu .live-graph-plot')?.data || []).some("
-        "line => line.name === 'highest' && line.y.some(value => value !== null))"
+        f"{said}.includes('there is nothing before') || location.search.includes('{back}')"
     )
+    if back in opened.page.url:
+        opened.page.locator("#time-forward").click()
+        url_is(opened, f"to={end}")
+    opened.page.locator("#time-forward").click()
+    opened.until("document.documentElement.dataset.view === 'live'")
+    url_is(opened, "last=1m")
+
+
+@pytest.fixture
+def form(open_page):
+    opened = open_page("/host").wait_drawn("host-cpu")
+    opened.wait_newer("host-cpu", 0)
+    opened.page.get_by_role("button", name="Span…").click()
+    opened.until("document.getElementById('time-form').checkVisibility()")
+    opened.until("document.getElementById('time-from').value === 'now-5m'")
+    return opened
+
+
+def write(opened, start, end):
+    opened.page.locator("#time-from").fill(start)
+    opened.page.locator("#time-to").fill(end)
+    opened.page.locator("#time-to").press("Enter")
+
+
+REFUSED = {
+    "text": ("soon", "now", "“soon” is no time"),
+    "an hour that is none": ("25:00", "now", "“25:00” is no time"),
+    "a day that is none": ("2026-02-31", "now", "“2026-02-31” is no time"),
+    "nothing": ("", "now", "Write a time into From"),
+    "from after to": ("now-1m", "now-5m", "From is not before To"),
+    "before any data": ("2001-01-01", "2001-01-02", "Nothing was recorded before"),
+    "the future": ("2090-01-01", "2090-01-02", "The span begins in the future"),
+    "too short": ("now-2s", "now", "A span has 5 seconds at least"),
+    "too long": ("now-11y", "now", "A span has ten years at most"),
+}
+
+
+def test_a_span_that_is_none_is_refused_in_a_sentence_and_nothing_is_lost(form):
+    before = form.page.url
+    for start, end, sentence in REFUSED.values():
+        write(form, start, end)
+        form.until(
+            "told => document.getElementById('time-error').textContent.includes(told)", sentence
+        )
+        assert form.page.locator("#time-from").input_value() == start
+        assert form.page.locator("#time-to").input_value() == end
+    assert form.page.url == before
+
+
+WRITTEN = {
+    "relative": ("now-20m", "now", "last=20m"),
+    "known range": ("now-1h", "now", "last=1h"),
+    "longer than what is kept": ("now-3y", "now", "last=1095d"),
+    "since a time": ("2020-01-01 10:00", "now", "to=now"),
+    "since the start": ("start", "now", "from=start&to=now"),
+}
+
+
+def test_spans_are_written_and_the_address_reopens_them(form):
+    for start, end, address in WRITTEN.values():
+        if not form.page.locator("#time-form").is_visible():
+            form.page.get_by_role("button", name="Span…").click()
+            form.until("document.getElementById('time-form').checkVisibility()")
+        write(form, start, end)
+        url_is(form, address)
+        form.until("!document.getElementById('time-form').checkVisibility()")
+    form.page.reload()
+    form.wait_drawn("host-cpu")
+    form.until("document.getElementById('span-text').textContent !== ''")
+    url_is(form, address)
+
+
+def test_times_are_of_the_zone_that_was_chosen_once(open_page):
+    opened = open_page("/host", {"timezone_id": "Asia/Kolkata"}).wait_drawn("host-cpu")
+    shown = "document.getElementById('span-text')?.textContent"
+    opened.until(f"{shown}?.includes('GMT+5:30')")
+    opened.page.get_by_role("button", name="Span…").click()
+    opened.page.get_by_text("UTC", exact=True).click()
+    opened.until(f"{shown}?.includes('UTC')")
+    opened.page.reload()
+    opened.wait_drawn("host-cpu")
+    opened.until(f"{shown}?.includes('UTC')")
+    opened.wait_newer("host-cpu", 0)
+    drawn, newest = opened.last_x("host-cpu"), opened.page.evaluate("servescope.view.span()[1]")
+    assert abs(drawn / 1000 - newest) < 60, "the axis is shifted by no zone"
+    write_utc = "servescope.clock.parse('2026-11-28 14:03:10', 1795903620).at"
+    assert opened.page.evaluate(write_utc) == 1_795_874_590
+
+
+def test_on_a_phone_the_bar_is_low_and_the_form_fits(open_page):
+    opened = open_page("/host", PHONE).wait_drawn("host-cpu")
+    opened.until("servescope.view.span() !== null")
+    height = "document.getElementById('time-bar').getBoundingClientRect().height"
+    assert opened.page.evaluate(height) <= 110
+    opened.page.locator("#pause").click()
+    opened.until("document.getElementById('view-text').textContent.startsWith('Paused at')")
+    assert opened.page.evaluate(height) <= 110
+    opened.page.get_by_role("button", name="Span…").click()
+    opened.until("document.getElementById('time-form').checkVisibility()")
+    box = opened.page.locator("#time-form").bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= 390
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_an_earlier_span_is_drawn_faint(open_page):
+    opened = open_page("/host?last=1m&compare=before").wait_drawn("host-cpu")
+    opened.until(
+        "document.querySelector('#host-cpu .live-graph-plot')?.data?.some("
+        "line => line.opacity < 1 && line.y.some(value => value !== null))",
+        seconds=120,
+    )
+    opened.until("document.getElementById('span-text').textContent.includes('Faint lines: the ')")

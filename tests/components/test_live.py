@@ -9,7 +9,7 @@ from components.live import RENEW_S, Cursor, Feed, LiveGraph, LivePage, answer, 
 from servescope.errors import EngineRefusedError
 from servescope.figures.lines import LinePlot
 from servescope.queries import host, latency, traffic
-from servescope.queries.span import DEFAULT_RANGE, View
+from servescope.queries.span import SHORTEST_LIVE_S, View
 from servescope.records.dashboard import Event, EventKind
 from tests.components.conftest import START, a_second
 
@@ -55,7 +55,8 @@ def test_without_a_cursor_come_whole_figures(context, record):
     first = answer(PAGE, context, LIVE, None)
     assert is_whole(first)
     assert first["cursor"] == START + 20
-    assert first["span"] == [START + 20 - DEFAULT_RANGE.seconds, START + 20]
+    assert first["span"] == [START + 20 - SHORTEST_LIVE_S, START + 20]
+    assert first["begins"] == START
     (trace,) = first["graphs"]["cpu"]["figure"]["data"]
     assert trace["y"][-20:] == [25.0] * 20
     assert trace["y"][-21] is None
@@ -127,6 +128,7 @@ def test_figures_are_renewed_now_and_then(context, record):
 
 def test_coarse_steps_arrive_when_they_are_complete(context, record):
     view = View.read({"last": "24h"})
+    record(a_second(START - 86_400))
     step = view.span(START).step
     record(*(a_second(START + second) for second in range(step)))
     first = answer(PAGE, context, view, None)
@@ -137,6 +139,7 @@ def test_coarse_steps_arrive_when_they_are_complete(context, record):
 
 def test_a_long_step_is_shown_while_it_is_open_and_drawn_anew_each_minute(context, record):
     view = View.read({"last": "2y"})
+    record(a_second(START - 729 * 86_400))
     record(*(a_second(START + second) for second in range(3)))
     first = answer(PAGE, context, view, None)
     assert is_whole(first)
@@ -197,6 +200,7 @@ def test_chained_deltas_of_percentiles_are_the_whole_figure_whatever_their_step(
         return latency.percentiles(context, span, ("p50",), step=step)
 
     page = LivePage("a-page", (LiveGraph("p", "", "", ask, LinePlot(log=True), kept=("step",)),))
+    record(a_second(START - 300, requests=0))  # so that the span has all of its five minutes
     record(*(a_second(START + second, requests=rate) for second in range(60)))
     state = answer(page, context, LIVE, None)
     figure = state["graphs"]["p"]["figure"]

@@ -122,3 +122,23 @@ def test_a_plan_of_a_later_version_is_read_as_far_as_it_is_known(control, load_p
         )
     )
     assert control.load_runs.by_id(run_id).plan == load_plan
+
+
+def test_the_runs_that_touch_a_span(control, load_plan):
+    ids = []
+    for started in (100.0, 200.0, 300.0):
+        run = control.load_runs.request(load_plan, started)
+        control.load_runs.update(run.id, state=RunState.RUNNING, started_s=started)
+        ids.append(run.id)
+        if started < 300:
+            control.load_runs.update(run.id, state=RunState.DONE, ended_s=started + 30)
+
+    def between(start, end, limit=10):
+        return [run.id for run in control.load_runs.between(start, end, limit)]
+
+    assert between(0, 1_000) == ids[::-1]
+    assert between(0, 1_000, limit=1) == ids[2:]
+    assert between(129, 200) == ids[:1]
+    assert between(130, 200) == []
+    assert between(130, 201) == ids[1:2]
+    assert between(400, 500) == ids[2:], "it has not ended"

@@ -229,3 +229,25 @@ def test_a_reading_has_its_unit_also_where_the_axis_has_none(unit, noun):
     figure, _ = drawn(LinePlot(), lines([10], unit=unit, a=[5.0]))
     assert figure["layout"]["meta"]["noun"][1] == noun
     assert figure["layout"]["yaxis"]["ticksuffix"] == ""
+
+
+def test_an_earlier_span_is_drawn_faint_at_the_times_of_the_later_one():
+    plot = LinePlot()
+    now = lines([100, 101], a=[1, 2], b=[3, 4])
+    earlier = lines([40, 41], a=[5, NAN], c=[9, 9])
+    (trace,) = plot.faint(earlier, plot.shape(now), 60)
+    assert (trace["x"], trace["y"]) == ([100_000, 101_000], [5.0, None])
+    assert trace["opacity"] < 1
+    assert trace["line"]["color"] == plot.figure(now, plot.shape(now))["data"][0]["line"]["color"]
+
+
+def test_of_stacked_lines_the_sum_of_the_earlier_span_is_drawn():
+    plot = LinePlot(stacked=True)
+    rows = lines([100, 101], a=[1, 2], b=[3, NAN])
+    (trace,) = plot.faint(rows, plot.shape(rows), 0)
+    assert trace["y"] == [4.0, None]
+
+
+def test_an_earlier_span_without_any_of_the_lines_adds_nothing():
+    plot = LinePlot()
+    assert plot.faint(lines([40], c=[9]), plot.shape(lines([100], a=[1])), 60) == []

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servescope.figures import units
-from servescope.figures.units import NOTHING, rounded, scale_for, text
+from servescope.figures.units import NOTHING, length, rounded, scale_for, text
 
 
 @pytest.mark.parametrize(
@@ -110,3 +110,12 @@ def test_a_linear_axis_is_read_in_its_one_unit_and_a_logarithmic_one_in_each_val
 def test_values_travel_with_four_digits_and_gaps_as_none():
     values = np.array([123456.7, 0.00012345678, np.nan, 0.0, -1.23456])
     assert rounded(values) == [123500.0, 0.0001235, None, 0.0, -1.235]
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(5, "5 s"), (119, "119 s"), (300, "5 min"), (3_600, "60 min"), (21_600, "6 h"),
+     (2 * 86_400, "2 d"), (730 * 86_400, "730 d")],
+)  # fmt: skip
+def test_the_length_of_a_span(seconds, text):
+    assert length(seconds) == text

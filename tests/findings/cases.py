@@ -109,6 +109,27 @@ MOMENTS: Final = {
     "nothing wrong, no threads and no gauge": Case(
         moment(replace(SERVING, threads=None, busy_threads=None)), {"nothing-wrong": WELL}
     ),
+    "nothing wrong in a past span": Case(
+        moment(SERVING, LOOP, dashboard=None, window_s=300, is_past=True),
+        {
+            "nothing-wrong": (
+                "good",
+                "in this span of 5 min: 1,500 requests were answered, p95 3 ms at most.",
+            )
+        },
+    ),
+    "a past span without a request": Case(
+        moment(IDLE, dashboard=None, window_s=7_200, is_past=True),
+        {"nothing-wrong": ("good", "in this span of 2 h: no request came.")},
+    ),
+    "a past span in which nothing was recorded": Case(
+        moment(dashboard=None, host=HostEvidence(), is_past=True),
+        {"no-data-in-span": ("unknown", "Nothing was recorded in this span")},
+    ),
+    "server errors in a past span": Case(
+        moment(replace(SERVING, server_errors=50), dashboard=None, window_s=90, is_past=True),
+        {"server-errors": ("bad", "of listener wsgi in this span of 90 s were server errors")},
+    ),
     "no data yet": Case(
         moment(SERVING, dashboard=DashboardEvidence()),
         {"no-data": ("unknown", "No second has been recorded yet")},

@@ -21,7 +21,7 @@ from servescope.findings.gathering import (
 )
 from servescope.load.report import LagSummary, LatencySummary, Result
 from servescope.queries.residual import Clock, Residual
-from servescope.queries.span import View
+from servescope.queries.span import Span, View
 from servescope.records.comparisons import Comparison, ComparisonPlan, Contender
 from servescope.records.listeners import (
     AppKind,
@@ -262,6 +262,37 @@ def test_a_span_has_the_figures_of_its_listeners(context):
     assert set(told) == {"span-slow", "span-thread-wait", "span-errors"}
     assert "a request spent 1.5 s of its 2 s waiting for a request thread" in told["span-slow"]
     assert of_span(context, span, "nobody").span.listeners == ()
+
+
+def test_a_past_span_has_its_own_figures_and_no_states(context):
+    began = int(time.time()) - 1_000
+    listeners = [
+        replace(POOL, since_s=began, state=ListenerState.FAILED, message="it ended just now"),
+        replace(LOOP, since_s=began + 600),
+    ]
+    past = Span(began + 100, began + 200, 1, fixed=True)
+    busy = gauge(catalog.BUSY_THREADS, 4.0, listener="slow") | gauge(
+        catalog.BUSY_THREADS, 1.0, listener="loop"
+    )
+    frames = [
+        Frame(ts, busy, {}, answers("slow", "200", 0.2)) for ts in range(past.start, past.end)
+    ]
+    context.store.write(Batch(frames))
+    write(context, *listeners, histograms=answers("slow", "500", *[0.1] * 50))
+    evidence = moment(context, past)
+    assert (evidence.window_s, evidence.is_past, evidence.dashboard) == (100, True, None)
+    assert list(by_name(evidence)) == ["slow"], "the other has been restarted since"
+    slow = by_name(evidence)["slow"]
+    assert (slow.state, slow.message) == (ListenerState.RUNNING, "")
+    assert (slow.requests, slow.server_errors, slow.busy_threads, slow.threads) == (100, 0, 4.0, 8)
+    assert [one.code for one in findings(evidence)] == ["nothing-wrong"]
+    assert moment(context).listeners[0].server_errors == 250
+
+
+def test_of_a_past_span_without_a_frame_nothing_is_known(context):
+    write(context, POOL)
+    evidence = moment(context, Span(1_000, 2_000, 1, fixed=True))
+    assert [one.code for one in findings(evidence)] == ["no-data-in-span"]
 
 
 def a_run(state=RunState.DONE, result=None, message=""):

@@ -8,9 +8,14 @@ from servescope.queries.span import (
     MAX_POINTS,
     MOST_SECOND,
     RANGES,
+    SHORTEST_LIVE_S,
     STEPS,
+    Compared,
+    Range,
     Span,
     View,
+    moment,
+    range_of,
 )
 
 NEWEST = 1_800_000_123
@@ -21,16 +26,16 @@ NEWEST = 1_800_000_123
     [
         (None, View()),
         ({}, View()),
-        ({"last": "1h"}, View(RANGES[2])),
+        ({"last": "1h"}, View(range_of("1h"))),
         ({"last": "nonsense"}, View(DEFAULT_RANGE)),
-        ({"last": "5m", "from": 100, "to": 200}, View(RANGES[0], (100, 200))),
+        ({"last": "5m", "from": 100, "to": 200}, View(DEFAULT_RANGE, (100, 200))),
         ({"from": "100", "to": "200.7"}, View(DEFAULT_RANGE, (100, 200))),
         ({"from": 200, "to": 100}, View()),
         ({"from": "x", "to": 100}, View()),
         ({"from": -5, "to": 100}, View()),
         ({"from": 1, "to": "inf"}, View()),
         ({"from": 1, "to": "nan"}, View()),
-        ({"last": "1h", "host": "web-2"}, View(RANGES[2], host="web-2")),
+        ({"last": "1h", "host": "web-2"}, View(range_of("1h"), host="web-2")),
         ({"from": 100, "to": 200, "host": "*"}, View(DEFAULT_RANGE, (100, 200), "*")),
         ({"host": "a\x00b"}, View()),
         ({"host": "x" * 300}, View(host="x" * 200)),
@@ -42,15 +47,30 @@ NEWEST = 1_800_000_123
         ({"from": 0, "to": MOST_SECOND}, View()),
         ({"from": 1e300, "to": 1e308}, View()),
         ({"from": "9" * 5_000, "to": "9" * 5_001}, View()),
+        ({"last": "20m"}, View(Range("20m", "20m", 1_200))),
+        ({"last": "4s"}, View()),
+        ({"last": "11y"}, View()),
+        ({"last": "15"}, View()),
+        ({"from": "start", "to": "now"}, View(since=0)),
+        ({"from": 100, "to": "now"}, View(since=100)),
+        ({"from": "x", "to": "now"}, View()),
+        ({"from": "start", "to": 200}, View()),
+        ({"compare": "before"}, View(compared=Compared.BEFORE)),
+        ({"compare": "tomorrow"}, View()),
     ],
 )
 def test_a_view_is_read_from_what_a_browser_sends(stored, expected):
     assert View.read(stored) == expected
 
 
-def test_views_of_different_hosts_are_different():
-    keys = {View(fixed=fixed, host=host).key for fixed in (None, (1, 2)) for host in ("", "a", "*")}
-    assert len(keys) == 6
+def test_different_views_have_different_keys():
+    keys = [
+        View(fixed=fixed, host=host, since=since, compared=compared).key
+        for fixed, since in ((None, None), ((1, 2), None), (None, 0), (None, 1))
+        for host in ("", "a", "*")
+        for compared in Compared
+    ]
+    assert len(set(keys)) == len(keys)
 
 
 @pytest.mark.parametrize("chosen", RANGES, ids=lambda entry: entry.key)
@@ -71,6 +91,69 @@ def test_a_fixed_span_covers_what_was_asked_in_whole_steps(start, length):
     assert span.start <= start < start + length <= span.end
     assert start - span.start < span.step
     assert span.end - start - length < span.step
+
+
+@pytest.mark.parametrize("chosen", RANGES, ids=lambda entry: entry.key)
+@pytest.mark.parametrize("recorded_s", [1, 59, 200, 4_000, 90_000])
+def test_a_live_span_begins_where_the_data_begins(chosen, recorded_s):
+    view, oldest = View(chosen), NEWEST + 1 - recorded_s
+    span = view.span(NEWEST, oldest)
+    assert (span.end - span.start) / span.step <= MAX_POINTS + 2
+    if recorded_s >= chosen.seconds:
+        assert span == view.span(NEWEST)
+        assert not view.begins_before(oldest, NEWEST)
+    else:
+        assert view.begins_before(oldest, NEWEST)
+        shortest = min(SHORTEST_LIVE_S, chosen.seconds)
+        assert min(oldest, NEWEST + 1 - shortest) - 2 * span.step < span.start <= oldest
+
+
+def test_a_span_that_begins_with_the_data_keeps_its_begin_while_it_grows():
+    oldest = NEWEST - 120
+    spans = [View(range_of("1h")).span(NEWEST + later, oldest) for later in range(100)]
+    assert {span.start for span in spans} == {oldest}
+    assert spans[-1].end - spans[0].end == 99
+
+
+def test_a_view_since_a_second_begins_there_and_ends_now():
+    view = View(since=NEWEST - 500)
+    assert view.span(NEWEST, NEWEST - 9_000) == Span(NEWEST - 500, NEWEST + 1, 1)
+    assert not view.begins_before(NEWEST - 9_000, NEWEST)
+    assert view.span(NEWEST, NEWEST - 100).start == NEWEST - 100
+    assert View(since=0).span(NEWEST, NEWEST - 700) == Span(NEWEST - 700, NEWEST + 1, 1)
+    assert not View(since=0).begins_before(NEWEST - 700, NEWEST)
+
+
+def test_a_fixed_span_begins_where_the_data_begins():
+    view = View(fixed=(1_000, 1_300))
+    assert view.span(NEWEST, 1_200) == Span(1_200, 1_300, 1, fixed=True)
+    assert view.span(NEWEST, 500) == Span(1_000, 1_300, 1, fixed=True)
+    assert view.span(NEWEST, 5_000) == Span(1_000, 1_300, 1, fixed=True)  # it is empty, and whole
+    assert [view.begins_before(oldest, NEWEST) for oldest in (500, 1_200, 5_000)] == [
+        False,
+        True,
+        False,
+    ]
+
+
+def test_single_figures_are_of_the_last_seconds_or_of_all_of_a_fixed_span():
+    fixed = Span(1_000, 1_300, 1, fixed=True)
+    assert moment(fixed, NEWEST, 5) == fixed
+    assert moment(None, NEWEST, 5) == moment(Span(0, 60, 1), NEWEST, 5)
+    assert moment(None, NEWEST, 5) == Span(NEWEST - 4, NEWEST + 1, 1)
+
+
+@pytest.mark.parametrize("chosen", RANGES, ids=lambda entry: entry.key)
+@pytest.mark.parametrize("compared", list(Compared))
+def test_the_earlier_span_has_the_same_steps(chosen, compared):
+    view = View(chosen, compared=compared)
+    span = view.span(NEWEST)
+    offset = view.offset_s(span)
+    earlier = span.earlier(offset)
+    assert offset % span.step == 0
+    assert (earlier.start, earlier.end) == (span.start - offset, span.end - offset)
+    if compared is Compared.BEFORE:
+        assert earlier.end == span.start
 
 
 @given(st.integers(0, 10**6), st.integers(1, 500), st.sampled_from(STEPS), st.integers(0, 10**6))
