@@ -122,6 +122,18 @@
     return Number(count) * UNITS_S[unit];
   }
 
+  const withMs = format({ ...HMS, fractionalSecondDigits: 3 });
+  const full = format({ ...DAY, ...HMS, fractionalSecondDigits: 3, timeZoneName: "short" });
+  // Write the time of an element that names an epoch second.
+  function fill(element) {
+    const at = Number(element.dataset.epochSeconds) * 1000;
+    const isToday = day.format(at) === day.format(Date.now());
+    const text = isToday ? withMs.format(at) : `${day.format(at)} ${withMs.format(at)}`;
+    if (element.textContent === text) return;
+    element.textContent = text;
+    element.title = full.format(at);
+  }
+
   const time = (at) => hms.format(at * 1000);
   const date = (at) => day.format(at * 1000);
 
@@ -138,5 +150,6 @@
     lengthText,
     lengthKey,
     lengthOf,
+    fill,
   };
 })();

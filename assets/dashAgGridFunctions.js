@@ -24,7 +24,4 @@
   functions.moment = (seconds) => (seconds ? moment.format(new Date(seconds * 1000)) : "");
   // Arrows go from cell to cell; Tab leaves the table, which may have more than a thousand.
   functions.leaveTable = () => false;
-  functions.selectOnEnter = ({ event, node }) => {
-    if (event && event.key === "Enter" && node) node.setSelected(true, true);
-  };
 })();

@@ -18,7 +18,6 @@
 
   const lastProps = new Map();
   const early = new Map(); // what came for components that are not there yet
-  const feeds = new Map();
 
   let page = null; // the live page that asks
   let silentS = 0; // for how long it has run without an answer: neither hidden nor still loading
@@ -45,16 +44,10 @@
         changed[name] = value;
       }
       lastProps.set(id, known);
+      // Many small parts come as plain data: React would take seconds over them.
+      if (changed.tree) scope.plainHtml.draw(document.getElementById(id), changed.tree);
+      delete changed.tree;
       if (Object.keys(changed).length) clientside.set_props(id, changed);
-    }
-  }
-
-  function setFeeds(all) {
-    for (const [id, feed] of Object.entries(all || {})) {
-      const before = feed.whole ? [] : feeds.get(id) || [];
-      const rows = [...feed.rows, ...before].slice(0, feed.keep);
-      feeds.set(id, rows);
-      clientside.set_props(id, { rowData: rows });
     }
   }
 
@@ -173,7 +166,7 @@
 
   function allowActs(isAllowed) {
     for (const acts of document.querySelectorAll(ACTS)) acts.disabled = !isAllowed;
-    const since = clock.format(silentSince);
+    const since = scope.clock.time(silentSince / 1000);
     setText(
       ".no-action-now",
       isAllowed ? "" : `Nothing can be started, stopped or changed: no connection since ${since}.`,
@@ -225,7 +218,6 @@
       scope.graphs.setFrame(answer.span, answer.events, answer.step);
       const { bounds, begins, compared, run, counted } = answer;
       scope.view.setSpan(answer.span, { bounds, begins, compared, run, counted });
-      setFeeds(answer.feeds);
       return { view: answer.view, shape: answer.shape, cursor: answer.cursor };
     },
   };

@@ -280,20 +280,29 @@
       scope.view.fix(start, end);
     });
     entry.plot.on("plotly_doubleclick", () => scope.view.goLive());
-    entry.plot.on("plotly_click", (hit) => openCell(hit.points[0]));
+    entry.plot.addEventListener("click", (event) => openCell(entry, event));
   }
 
   // The requests of a heatmap's cell: those of its step that took from its lower to its upper edge.
-  function openCell(point) {
-    if (!point || point.data.type !== "heatmap" || !point.z) return;
-    const [column, row] = [point.pointIndex[1], point.pointIndex[0]];
-    const { x, y } = point.data;
+  // (Plotly tells of no click where it shows nothing at the pointer.)
+  function openCell(entry, { clientX, clientY }) {
+    const [trace] = entry.data;
+    if (trace?.type !== "heatmap") return;
+    const { xaxis, yaxis } = entry.plot._fullLayout;
+    const box = entry.plot.getBoundingClientRect();
+    const ms = xaxis.p2c(clientX - box.left - xaxis._offset);
+    const seconds = yaxis.p2d(clientY - box.top - yaxis._offset);
+    const { x, y } = trace;
+    const distances = x.map((middle) => Math.abs(middle - ms));
+    const column = distances.indexOf(Math.min(...distances));
+    const row = y.findIndex((edge, i) => edge <= seconds && seconds < y[i + 1]);
+    if (!trace.z[row]?.[column]) return;
     const start = Math.round(toEpochMs(x[column]) / 1000);
-    const seconds = step || 1;
-    const narrowed = { slower: y[row], faster: y[row + 1] };
+    const written = (edge) => `${Number((edge * 1e3).toPrecision(6))} ms`;
+    const narrowed = { slower: written(y[row]), faster: written(y[row + 1]) };
     const listener = new URLSearchParams(window.location.search).get("listener");
     if (listener) narrowed.listener = listener;
-    scope.view.showRequests(start, start + seconds, narrowed);
+    scope.view.showRequests(start, start + (step || 1), narrowed);
   }
 
   // `faint`: lines of an earlier span, drawn at the times of this one.

@@ -278,17 +278,30 @@
   }
 
   // Another view at an address of this app, without a load of the document.
-  function visit(url) {
+  function visit(url, paused = false) {
     const target = new URL(url, window.location.origin);
     const samePage = target.pathname === window.location.pathname;
-    window.history.pushState({ isPaused: false }, "", target);
+    window.history.pushState({ isPaused: paused }, "", target);
     if (samePage) setFilters();
-    adopt(false);
+    adopt(paused);
     if (samePage) jump();
     else {
       jumped = false;
       window.dispatchEvent(new CustomEvent("_dashprivate_pushstate"));
     }
+  }
+
+  // Narrow the page by names of its filters; a value that is there already is taken back. With
+  // `anew` none of the other filters stays.
+  function narrow(changes, anew) {
+    const present = new URLSearchParams(window.location.search);
+    const query = anew ? viewQuery(view) : present;
+    if (!("page" in changes)) query.delete("page");
+    for (const [name, value] of Object.entries(changes)) {
+      if (!value || (!anew && present.get(name) === value)) query.delete(name);
+      else query.set(name, value);
+    }
+    visit(`${window.location.pathname}?${query}`, isPaused);
   }
 
   const jump = () => document.getElementById(window.location.hash.slice(1))?.scrollIntoView();
@@ -313,8 +326,8 @@
   window.addEventListener(
     "popstate",
     (event) => {
-      if (!view || !onLivePage()) return;
-      if (window.location.pathname === shownPath) {
+      if (!view) return;
+      if (onLivePage() && window.location.pathname === shownPath) {
         event.stopImmediatePropagation();
         setFilters();
       }
@@ -329,7 +342,7 @@
   });
 
   document.addEventListener("click", (event) => {
-    const link = event.target instanceof Element && event.target.closest("#view-requests, [data-visit]");
+    const link = event.target instanceof Element && event.target.closest("#view-requests");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
     event.preventDefault();
     visit(link.href);
@@ -455,9 +468,9 @@
       return [{ ...navbar, collapsed: { mobile: !open } }, open];
     },
 
-    // A row that stays selected when its drawer is closed could not be opened again.
+    // A request that stays chosen when its drawer is closed could not be opened again.
     forget(opened) {
-      return opened ? clientside.no_update : [];
+      return opened ? clientside.no_update : null;
     },
   };
   const isChosen = () => view !== null; // from then on polls are asked
@@ -471,6 +484,7 @@
     setSpan,
     replaceUrl: (query) => putUrl(query, false),
     showRequests,
+    narrow,
     span: () => span,
     host,
     isChosen,

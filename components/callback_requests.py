@@ -144,16 +144,6 @@ def _is_object(value: object) -> bool:
     return value is None or (isinstance(value, dict) and _is_shallow(value))
 
 
-def _are_rows(value: object) -> bool:
-    """Rows of a grid: objects with texts, numbers, and lists or objects of those."""
-    return value is None or (
-        isinstance(value, list)
-        and len(value) <= MOST_ENTRIES
-        and all(isinstance(row, dict) for row in value)
-        and _is_shallow(value)
-    )
-
-
 def _is_shallow(value: object) -> bool:
     """Whether what nests does so MOST_DEPTH levels at most."""
     level: list[Any] = [value]
@@ -176,7 +166,6 @@ VALUES: Final[Mapping[str, Callable[[object], bool]]] = {
     "value": _is_field,
     "checked": _is_flag,
     "data": _is_object,
-    "selectedRows": _are_rows,
     "pathname": _is_path,
     "search": _is_text,
 }

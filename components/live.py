@@ -47,8 +47,6 @@ LARGE_PROPERTY: Final = 300
 LONGEST_CURSOR: Final = 20_000
 """Characters of a cursor that are looked at; a browser's own has below 4,000."""
 
-MOST_ROW_ID: Final = 2**63
-
 
 class Plot(Protocol):
     """How rows become a figure: `servescope.figures` has the implementations."""
@@ -89,18 +87,6 @@ class LiveGraph:
     wide: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Feed:
-    """A table that grows: `ask(context, after_id, filters)` gives rows with an `id`, newest first.
-
-    A fixed view keeps the rows it has.
-    """
-
-    id: str
-    ask: Callable[[QueryContext, int, tuple[str, ...]], list[dict[str, Any]]]
-    keep: int
-
-
 def _no_props(context: QueryContext, span: Span | None, filters: tuple[str, ...]) -> Props:
     del context, span, filters
     return {}
@@ -110,8 +96,9 @@ def _no_props(context: QueryContext, span: Span | None, filters: tuple[str, ...]
 class LivePage:
     """The live parts of a page; `filters` are ids of components whose `value` narrows all of it.
 
-    Each is called after the page, `requests-listener`, and kept in the URL as the rest of its id,
-    `?listener=`, which the page's layout gives back to it.
+    Those of `table_filters` narrow what `props` sets, and no graph; it gets their values behind the
+    others. Each is called after the page, `requests-listener`, and kept in the URL as the rest of
+    its id, `?listener=`, which the page's layout gives back to it.
 
     `props(context, span, filters)` sets cards and tables; `span` is None before the first frame.
     Whatever it sets is of that span where it is a fixed one (see `queries.span.moment`), or stands
@@ -124,7 +111,7 @@ class LivePage:
     graphs: tuple[LiveGraph, ...]
     props: Callable[[QueryContext, Span | None, tuple[str, ...]], Props] = _no_props
     filters: tuple[str, ...] = ()
-    feeds: tuple[Feed, ...] = ()
+    table_filters: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     by_visitor: bool = False
 
@@ -137,7 +124,6 @@ class Cursor:
     end: int = 0
     renewal: str = ""
     graphs: Mapping[str, dict[str, Any]] = field(default_factory=dict)
-    feeds: Mapping[str, int] = field(default_factory=dict)
     marks: Mapping[str, int] = field(default_factory=dict)  # of large properties it has
 
     @classmethod
@@ -150,19 +136,10 @@ class Cursor:
                 int(stored["cursor"]),  # type: ignore[index]
                 str(shape["renewal"]),
                 {str(name): dict(graph) for name, graph in shape["graphs"].items()},
-                {str(name): _row_id(newest) for name, newest in shape["feeds"].items()},
                 {str(name): int(mark) for name, mark in shape["marks"].items()},
             )
         except (TypeError, KeyError, ValueError, AttributeError, OverflowError, RecursionError):
             return cls()
-
-
-def _row_id(value: object) -> int:
-    """An id of a row in the store. Raises ValueError for one that SQLite cannot hold."""
-    number = int(str(value))
-    if not 0 <= number < MOST_ROW_ID:
-        raise ValueError(f"{number} is no id of a row")
-    return number
 
 
 def connect(page: LivePage) -> None:
@@ -172,23 +149,24 @@ def connect(page: LivePage) -> None:
         Output(f"{page.name}-delta", "data"),
         Input(TICK, "n_intervals"),
         Input(VIEW, "data"),
-        *(Input(name, "value") for name in page.filters),
+        *(Input(name, "value") for name in (*page.filters, *page.table_filters)),
         State(f"{page.name}-cursor", "data"),
         running=[(Output(TICK, "disabled"), True, False)],
     )
     def poll(_tick: int, view: Mapping[str, object] | None, *rest: object) -> object:
-        *filters, cursor = rest
+        *values, cursor = rest
         if view is None:  # the time bar has not read the URL yet
             return no_update
-        chosen = tuple(query.first(value) for value in filters)
+        chosen = tuple(query.first(value) for value in values)
         shown = View.read(view)
         return sealed(page, access.context().process.of_host(shown.host), shown, cursor, chosen)
 
-    if page.filters:
+    kept = (*page.filters, *page.table_filters)
+    if kept:
         clientside_callback(
             ClientsideFunction("view", "keep"),
             Output(f"{page.name}-kept", "data"),
-            *(Input(name, "value") for name in page.filters),
+            *(Input(name, "value") for name in kept),
         )
     clientside_callback(
         ClientsideFunction("live", "draw"),
@@ -236,14 +214,15 @@ def _answer_or_reason(
 
 
 def answer(
-    page: LivePage, context: QueryContext, view: View, stored: object, filters: tuple[str, ...] = ()
+    page: LivePage, context: QueryContext, view: View, stored: object, chosen: tuple[str, ...] = ()
 ) -> dict[str, Any]:
     """The points that the browser at this cursor lacks, and the page's cards as they are now."""
+    filters = chosen[: len(page.filters)]
     key = "|".join((view.key, *filters))
     cursor = Cursor.read(stored)
     bounds = context.bounds()
     if bounds is None:
-        props, _ = _news(_marked(status.props(context) | page.props(context, None, filters)), {})
+        props, _ = _news(_marked(status.props(context) | page.props(context, None, chosen)), {})
         return {"page": page.name, "graphs": {}, "props": props, "newest": None, "blank": True}
     oldest, newest = bounds
     span = view.span(newest, oldest)
@@ -264,16 +243,14 @@ def answer(
         shapes[graph.id] = known or {}
         if entry:
             graphs[graph.id] = entry
-    known_feeds = cursor.feeds if cursor.view == key else {}
-    feeds, newest_ids = _feeds(page, context, known_feeds, filters, live=view.live)
     props, marks = _news(
         context.snapshots.get(
-            (page.name, key, access.visitor() if page.by_visitor else None, "props"),
-            lambda: _marked(status.props(context) | page.props(context, span, filters)),
+            (page.name, key, chosen, access.visitor() if page.by_visitor else None, "props"),
+            lambda: _marked(status.props(context) | page.props(context, span, chosen)),
         ),
         cursor.marks if fresh else {},
     )
-    shape = {"renewal": renewal, "graphs": shapes, "feeds": newest_ids, "marks": marks}
+    shape = {"renewal": renewal, "graphs": shapes, "marks": marks}
     return {
         "page": page.name,
         "view": key,
@@ -290,7 +267,6 @@ def answer(
         "counted": _counted(page, context, span, filters) if span.fixed else None,
         "delay": context.store.capabilities().visibility_delay_s,
         "graphs": graphs,
-        "feeds": feeds,
         "events": [
             [event.kind, event.start_s, event.end_s, event.text]
             for event in (
@@ -343,7 +319,7 @@ def _newest_run(context: QueryContext) -> list[float | None] | None:
 
 def _counted(page: LivePage, context: QueryContext, span: Span, filters: tuple[str, ...]) -> int:
     """The requests of a fixed span, to the listener that the page is narrowed to."""
-    listener = filters[0] if page.filters[:1] == (f"{page.name}-listener",) else ""
+    listener = dict(zip(page.filters, filters, strict=False)).get(f"{page.name}-listener", "")
     return context.snapshots.get(
         ("counted", span, listener),
         lambda: traffic.count(context, span, traffic.of_listener(listener)),
@@ -399,25 +375,3 @@ def _news(
         if not mark or known.get(component_id) != mark
     }
     return news, marks
-
-
-def _feeds(
-    page: LivePage,
-    context: QueryContext,
-    known: Mapping[str, int],
-    filters: tuple[str, ...],
-    *,
-    live: bool,
-) -> tuple[dict[str, Figure], dict[str, int]]:
-    """New rows of each feed, and the newest id the browser then has."""
-    answers: dict[str, Figure] = {}
-    newest: dict[str, int] = dict(known)
-    for feed in page.feeds:
-        after = known.get(feed.id)
-        if after is not None and not live:
-            continue
-        rows = feed.ask(context, after or 0, filters)
-        newest[feed.id] = max((int(row["id"]) for row in rows), default=after or 0)
-        if rows or after is None:
-            answers[feed.id] = {"rows": rows, "keep": feed.keep, "whole": after is None}
-    return answers, newest

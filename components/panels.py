@@ -154,15 +154,10 @@ def grid(
     height: int,
     empty: str,
     options: dict[str, Any] | None = None,
-    listeners: dict[str, list[str]] | None = None,
 ) -> dag.AgGrid:
-    """A table that scrolls inside its panel; each row has a `key`, a text of its own.
-
-    `listeners`: the grid's events, and calls of `assets/dashAgGridFunctions.js`.
-    """
+    """A table that scrolls inside its panel; each row has a `key`, a text of its own."""
     return dag.AgGrid(
         id=grid_id,
-        eventListeners=listeners or {},
         columnDefs=list(column_defs),
         defaultColDef={"sortable": True, "resizable": True, "minWidth": 70},
         rowData=None,  # not yet known; an empty list says that there is nothing

@@ -1,125 +1,146 @@
-"""The request log as a table, and one request opened."""
+"""The request log as a table with its facets, and one request opened."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+import json
 from typing import TYPE_CHECKING, Any, Final
 
 import dash_mantine_components as dmc
 from dash import dcc, html
 
-from components import panels
+from components.help import attributes
 from components.one_request import address_of
-from components.waterfall import waterfall
+from components.waterfall import MEANING, waterfall
 from servescope.figures import units
+from servescope.queries.request_search import PAGE_ROWS
+from servescope.recording.detail_threshold import DETAILS_PER_SECOND, ERRORS_PER_SECOND
 
 if TYPE_CHECKING:
-    import dash_ag_grid as dag
+    from dash.development.base_component import Component
 
+    from servescope.queries.request_search import Facet, Found, Search
     from servescope.queries.rows import LogRow
 
-COLUMNS: Final = (
-    {
-        "field": "end_s",
-        "headerName": "Answered at",
-        "minWidth": 120,
-        "valueFormatter": {"function": "clock(params.value)"},
-    },
-    {
-        "field": "status",
-        "headerName": "Status",
-        "minWidth": 105,
-        "maxWidth": 120,
-        "filter": "agNumberColumnFilter",
-        "cellClassRules": {
-            "warn": "params.value >= 400 && params.value < 500",
-            "bad": "params.value >= 500",
-        },
-    },
-    {"field": "method", "headerName": "Method", "minWidth": 85, "maxWidth": 110},
-    {
-        "field": "target",
-        "headerName": "Target",
-        "minWidth": 180,
-        "flex": 2,
-        "filter": "agTextColumnFilter",
-        "tooltipField": "target",
-    },
-    panels.number_column("total_s", "Took", shown="total"),
-    panels.number_column("bytes_sent", "Sent", shown="sent"),
-    {"field": "listener", "headerName": "Listener", "minWidth": 90, "maxWidth": 120},
-    {"field": "client", "headerName": "Client", "minWidth": 110, "filter": "agTextColumnFilter"},
+SAMPLE: Final = (
+    f"Kept in detail are, of each process and second, every error up to {ERRORS_PER_SECOND}, each "
+    "request that is slower than all before it in the second, and "
+    f"{DETAILS_PER_SECOND} others. Counted are all."
 )
+EMPTY: Final = "No request that is kept in this span matches."
+NONE_KEPT: Final = (
+    "No request is kept in this span: open a listener from the overview, or start demo load."
+)
+FACET_TITLES: Final = {
+    "status": "Status",
+    "stage": "Longest stage",
+    "method": "Method",
+    "route": "Route",
+    "listener": "Listener",
+    "client": "Client",
+    "user_agent": "User agent",
+}
+NO_VALUE: Final = "none sent"
 
-MOST_AMOUNT: Final = 2**63
-_TEXTS: Final = ("protocol", "listener", "route", "client", "user_agent", "method", "target")
-_AMOUNTS: Final = ("id", "status", "bytes_received", "bytes_sent")
+_COLUMNS: Final = (
+    ("target", "Target", ""),
+    ("took", "Took", "number"),
+    ("status", "Status", "number"),
+    ("", "Longest stage", ""),
+    ("time", "Answered at", ""),
+    ("listener", "Listener", ""),
+    ("client", "Client", ""),
+    ("sent", "Sent", "number"),
+    ("", "Go on", ""),
+)
+"""Key of the order (see `request_search.ORDERS`), heading, class."""
+
+_STEEPEST_FIRST: Final = {"took", "status", "time", "sent"}
 
 
-def request_table(table_id: str) -> dag.AgGrid:
-    """The table; a feed fills it, a click on a row selects it, Enter and the space bar do too."""
-    return panels.grid(
-        table_id,
-        COLUMNS,
-        height=420,
-        empty="No requests in the log: open a listener, or start demo load.",
-        options={
-            "rowSelection": {"mode": "singleRow", "checkboxes": False, "enableClickSelection": True}
-        },
-        listeners={"cellKeyDown": ["selectOnEnter(params)"]},
+def request_table(found: Found, search: Search) -> html.Div:
+    """The rows of a page, below headings that sort."""
+    if not found.rows:
+        return html.Div(EMPTY if found.kept else NONE_KEPT, className="dimmed")
+    head = html.Tr([_heading(*column, search.order) for column in _COLUMNS])
+    body = [_row(row) for row in found.rows]
+    return html.Div(
+        html.Table([html.Thead(head), html.Tbody(body)], className="requests"),
+        className="rows clickable",
     )
 
 
-def table_row(row: LogRow) -> dict[str, Any]:
-    """A row with what the table shows as text beside what it sorts by."""
-    return asdict(row) | {
-        "key": str(row.id),
-        "total": units.text(row.total_s, "s"),
-        "sent": units.text(row.bytes_sent, "By"),
-    }
-
-
-def matches(row: LogRow, listener: str, status_class: str) -> bool:
-    """Whether a row is of this listener and class of status, e.g. `4xx`; empty matches all."""
-    return (not listener or row.listener == listener) and (
-        not status_class or str(row.status)[:1] == status_class[:1]
+def counts_text(found: Found) -> str:
+    """How many match, how many are kept, how many were counted, and what is missing."""
+    said = (
+        f"{_count(found.matching, 'request')} {'matches' if found.matching == 1 else 'match'}, of "
+        f"{found.kept:,} that are kept in detail; {found.counted:,} were counted in this span."
     )
+    if found.forgotten:
+        said += f" Of the first {found.forgotten:,} of these no detail is kept any more."
+    if found.is_cut:
+        said += " More are kept: the newest were searched; choose a shorter span for the others."
+    return said
 
 
-def is_row(given: dict[str, Any]) -> bool:
-    """Whether this is a row as `table_row` made it, though a browser sent it."""
-    stages = given.get("stages_s")
-    return (
-        all(isinstance(given.get(name), str) for name in _TEXTS)
-        and all(_is_amount(given.get(name)) for name in _AMOUNTS)
-        and isinstance(given.get("flags"), list)
-        and all(isinstance(flag, str) for flag in given["flags"])
-        and isinstance(stages, dict)
-        and all(_is_amount(seconds) for seconds in stages.values())
-    )
+def facets(found: Found, search: Search) -> list[html.Div]:
+    """The values of each field among the requests that match; a click narrows the log to one."""
+    parts = []
+    for facet in found.facets:
+        if not facet.values:
+            continue
+        is_class = facet.field == "status" and facet.values[0].value.endswith("xx")
+        title = "Status class" if is_class else FACET_TITLES[facet.field]
+        parts.append(_facet(title, facet, str(getattr(search, facet.field))))
+    return parts
 
 
-def _is_amount(value: object) -> bool:
-    return isinstance(value, (int, float)) and 0 <= value < MOST_AMOUNT
+def chosen_values(search: Search) -> list[html.Button]:
+    """The facets' values that narrow the log; a click takes one back."""
+    return [
+        html.Button(
+            f"{title}: {getattr(search, field)} \N{MULTIPLICATION SIGN}",
+            type="button",
+            className="chosen",
+            **_narrow({field: ""}, f"No longer only {title.lower()} {getattr(search, field)}"),
+        )
+        for field, title in FACET_TITLES.items()
+        if getattr(search, field)
+    ]
 
 
-def opened(row: dict[str, Any]) -> html.Div:
-    """Everything known of one request, its stages as a waterfall."""
+def pages(found: Found) -> list[Component]:
+    """The way to the page before and the one after."""
+    if found.pages <= 1:
+        return []
+    first = (found.page - 1) * PAGE_ROWS + 1
+    last = min(found.page * PAGE_ROWS, found.matching)
+    return [
+        _page_button("Previous", found.page - 1, enabled=found.page > 1),
+        html.Span(f"{first:,}\N{EN DASH}{last:,} of {found.matching:,}"),
+        _page_button("Next", found.page + 1, enabled=found.page < found.pages),
+    ]
+
+
+def opened(row: LogRow) -> html.Div:
+    """Everything known of one request, its stages as a waterfall, and the ways on from it."""
     facts = {
-        "Status": row["status"],
-        "Protocol": row["protocol"],
-        "Listener": row["listener"],
-        "Route": row["route"],
-        "Client": row["client"],
-        "User agent": row["user_agent"] or "none sent",
-        "Received": units.text(row["bytes_received"], "By"),
-        "Sent": units.text(row["bytes_sent"], "By"),
-        "Marks": ", ".join(row["flags"]) or "none",
+        "Status": row.status,
+        "Protocol": row.protocol,
+        "Listener": row.listener,
+        "Route": row.route,
+        "Client": row.client,
+        "User agent": row.user_agent or NO_VALUE,
+        "Received": units.text(row.bytes_received, "By"),
+        "Sent": units.text(row.bytes_sent, "By"),
+        "Marks": ", ".join(row.flags) or "none",
     }
     return html.Div(
         [
-            dmc.Title(f"{row['method']} {row['target']}", order=3, size="h5", className="target"),
-            dcc.Link("Open this request", href=address_of(int(row["id"]))),
+            dmc.Title(f"{row.method} {row.target}", order=3, size="h5", className="target"),
+            html.Div(
+                [dcc.Link("Open this request", href=address_of(row.id)), *ways_on(row)],
+                className="ways-on",
+            ),
             html.Dl(
                 [
                     part
@@ -129,6 +150,128 @@ def opened(row: dict[str, Any]) -> html.Div:
                 className="facts",
             ),
             dmc.Title("Where the time went", order=4, size="h6", mt="md", mb="xs"),
-            waterfall(row["stages_s"]),
+            waterfall(row.stages_s),
         ]
     )
+
+
+def ways_on(row: LogRow) -> list[html.Button]:
+    """From one request to those of its route and status, and to those that took longer."""
+    slower = f"{row.total_s * 1e3:.6g} ms"
+    return [
+        html.Button(
+            "Similar",
+            type="button",
+            className="way-on",
+            **_narrow(
+                {"listener": row.listener, "route": row.route, "status": str(row.status)},
+                f"Requests of {row.route} with status {row.status}",
+                anew=True,
+            ),
+        ),
+        html.Button(
+            "Slower",
+            type="button",
+            className="way-on",
+            **_narrow(
+                {"slower": slower, "order": "-took"},
+                f"Requests that took longer than {units.text(row.total_s, 's')}",
+                anew=True,
+            ),
+        ),
+    ]
+
+
+def _narrow(filters: dict[str, str], meaning: str, *, anew: bool = False) -> dict[str, Any]:
+    """Attributes of a button that narrows the log, see `assets/request_log.js`."""
+    further = {"data-anew": ""} if anew else {}
+    return {
+        **attributes(aria_label=meaning, data_narrow=json.dumps(filters)),
+        **further,
+        "title": meaning,
+    }
+
+
+def _heading(key: str, title: str, kind: str, order: str) -> html.Th:
+    if not key:
+        return html.Th(title, className=kind)
+    is_by_it = order.removeprefix("-") == key
+    is_downwards = order.startswith("-")
+    steep = f"-{key}" if key in _STEEPEST_FIRST else key
+    turned = key if is_downwards else f"-{key}"
+    sign = (" \N{DOWNWARDS ARROW}" if is_downwards else " \N{UPWARDS ARROW}") if is_by_it else ""
+    sorts = "descending" if is_downwards else "ascending"
+    return html.Th(
+        html.Button(
+            f"{title}{sign}",
+            type="button",
+            className="sorts",
+            **_narrow({"order": turned if is_by_it else steep}, f"Sort by {title.lower()}"),
+        ),
+        className=kind,
+        **attributes(aria_sort=sorts if is_by_it else "none"),
+    )
+
+
+def _row(row: LogRow) -> html.Tr:
+    stage, seconds = max(row.stages_s.items(), key=lambda one: one[1])
+    state = {4: "warn", 5: "bad"}.get(row.status // 100, "")
+    return html.Tr(
+        [
+            html.Td(
+                html.A(
+                    f"{row.method} {row.target}",
+                    href=address_of(row.id),
+                    title=row.target,
+                ),
+                className="target",
+            ),
+            html.Td(units.text(row.total_s, "s"), className="number took"),
+            html.Td(html.Span(str(row.status), className=f"status {state}"), className="number"),
+            html.Td(f"{stage} {units.text(seconds, 's')}", title=MEANING.get(stage, "")),
+            html.Td(html.Span(**attributes(data_epoch_seconds=f"{row.end_s:.6f}"))),
+            html.Td(row.listener),
+            html.Td(row.client),
+            html.Td(units.text(row.bytes_sent, "By"), className="number"),
+            html.Td(ways_on(row), className="ways-on"),
+        ],
+        **attributes(data_request=str(row.id)),
+    )
+
+
+def _facet(title: str, facet: Facet, chosen: str) -> html.Div:
+    values = [
+        html.Li(
+            html.Button(
+                [
+                    html.Span(one.value or NO_VALUE, className="value"),
+                    html.Span(f"{one.count:,}"),
+                    html.Span(units.text(one.share, "1"), className="share"),
+                ],
+                type="button",
+                disabled=not one.value,
+                style={"--share": f"{one.share:.4f}"},
+                **attributes(
+                    aria_pressed=str(one.value == chosen).lower(),
+                    data_narrow=json.dumps({facet.field: one.value}),
+                ),
+            )
+        )
+        for one in facet.values
+    ]
+    further = [html.Li(f"and {facet.further:,} more", className="dimmed")] if facet.further else []
+    return html.Div([html.H3(title), html.Ul([*values, *further])], className="facet")
+
+
+def _page_button(text: str, page: int, *, enabled: bool) -> html.Button:
+    return html.Button(
+        text,
+        type="button",
+        className="menu-button",
+        disabled=not enabled,
+        **attributes(data_narrow=json.dumps({"page": str(page) if page > 1 else ""})),
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import dash_mantine_components as dmc
 from dash import (
@@ -11,23 +11,36 @@ from dash import (
     Output,
     callback,
     clientside_callback,
+    dcc,
     html,
     no_update,
     register_page,
 )
 
 from components import capture_control, panels, query, websocket_panels
+from components.access import context as present_context
 from components.help import attributes
-from components.live import Feed, LiveGraph, LivePage, Props, connect
-from components.request_table import is_row, matches, opened, request_table, table_row
+from components.live import LiveGraph, LivePage, Props, connect
+from components.plain_html import tree
+from components.request_filters import request_filters
+from components.request_table import (
+    SAMPLE,
+    chosen_values,
+    counts_text,
+    facets,
+    opened,
+    pages,
+    request_table,
+)
 from servescope import catalog
 from servescope.figures import theme
 from servescope.figures.lines import LinePlot
+from servescope.queries import request_search, traffic
 from servescope.queries import requests as log
-from servescope.queries import traffic
-from servescope.records.comparisons import is_contender
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
 
@@ -40,6 +53,7 @@ register_page(
     icon="requests",
 )
 
+MOST_ID: Final = 2**63
 EMPTY: Final = "No requests in this span: open a listener from the overview, or start demo load."
 
 GRAPHS: Final = (
@@ -90,18 +104,22 @@ GRAPHS: Final = (
 )
 
 
-def newest(context: QueryContext, after_id: int, chosen: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Rows of the log since `after_id`, of the chosen listener and class of status."""
-    return [
-        table_row(row)
-        for row in log.log(context, after_id=after_id)
-        if matches(row, chosen[0], chosen[1]) and not is_contender(row.listener)
-    ]
-
-
-def props(context: QueryContext, _span: Span | None, _chosen: tuple[str, ...]) -> Props:
-    """The choices of the listener select, and the state of the capture."""
-    return panels.listener_options("requests-listener", context) | capture_control.props(context)
+def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> Props:
+    """The listeners to choose from, the state of the capture, and the log as it is narrowed."""
+    options = panels.listener_options("requests-listener", context) | capture_control.props(context)
+    if span is None:
+        return options
+    given = {name.partition("-")[2]: text for name, text in zip(FILTERS, chosen, strict=True)}
+    search, faults = request_search.read(given)
+    found = request_search.find(context, span, search)
+    return options | {
+        "requests-faults": {"children": " ".join(faults)},
+        "requests-counts": {"children": counts_text(found)},
+        "requests-narrowed": {"tree": tree(chosen_values(search))},
+        "requests-log": {"tree": tree(request_table(found, search))},
+        "requests-facets": {"tree": tree(facets(found, search))},
+        "requests-pages": {"tree": tree(pages(found))},
+    }
 
 
 METRICS: Final = (
@@ -111,12 +129,13 @@ METRICS: Final = (
     catalog.NEW_CONNECTIONS,
     *websocket_panels.METRICS,
 )
+FILTERS: Final = tuple(f"requests-{name}" for name in request_search.NAMES)
 PAGE: Final = LivePage(
     "requests",
     GRAPHS + websocket_panels.GRAPHS,
     props,
-    filters=("requests-listener", "requests-status"),
-    feeds=(Feed("requests-log", newest, log.NEWEST),),
+    filters=FILTERS[:1],
+    table_filters=FILTERS[1:],
     metrics=METRICS,
 )
 connect(PAGE)
@@ -126,52 +145,56 @@ capture_control.connect()
 @callback(
     Output("requests-drawer", "opened"),
     Output("requests-opened", "children"),
-    Input("requests-log", "selectedRows"),
+    Input("requests-chosen", "data"),
     prevent_initial_call=True,
 )
-def open_request(selected: list[dict[str, Any]] | None) -> tuple[object, object]:
-    """Open the request whose row was clicked."""
-    if not selected or not is_row(selected[0]):
+def open_request(chosen: Mapping[str, object] | None) -> tuple[object, object]:
+    """Open the request whose row was clicked, `{"id": number}`."""
+    number = (chosen or {}).get("id")
+    if not isinstance(number, int) or not 0 < number < MOST_ID:
         return no_update, no_update
-    return True, opened(selected[0])
+    rows = log.by_ids(present_context().process.local, [number])
+    return True, opened(rows[0]) if rows else "This request is no longer kept in detail."
 
 
 clientside_callback(
     ClientsideFunction("view", "forget"),
-    Output("requests-log", "selectedRows"),
+    Output("requests-chosen", "data"),
     Input("requests-drawer", "opened"),
     prevent_initial_call=True,
 )
 
 
-def layout(listener: object = "", status: object = "", **_query: object) -> html.Div:
-    """The page, narrowed to a listener and a class of status; the view is the time bar's."""
-    chosen = query.first(status)
-    controls = [
-        panels.listener_select("requests-listener", query.first(listener)),
-        dmc.Select(
-            id="requests-status",
-            data=list(traffic.STATUS_CLASSES),
-            value=chosen if chosen in traffic.STATUS_CLASSES else None,
-            placeholder="Log: any status",
-            clearable=True,
-            size="sm",
-            w=160,
-        ),
-        capture_control.capture_control(),
-    ]
+def layout(**given: object) -> html.Div:
+    """The page, narrowed by whatever its address names; the view is the time bar's."""
+    values = {name: query.first(given.get(name.partition("-")[2], "")) for name in FILTERS}
+    listener = values.pop("requests-listener")
     return panels.page_frame(
         PAGE,
         "Requests",
         panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
         panels.panel(
             "Request log",
-            "The newest 200 of a sample: every error and the slowest are in it, of the rest at "
-            "most so many a second. Click a row, or press Enter on it, to see where its time went.",
-            html.Div(request_table("requests-log"), className="clickable"),
+            f"{SAMPLE} Click a row to see where its time went; click a value to see only those.",
+            request_filters(values),
+            html.Div(
+                [
+                    html.Div(
+                        [
+                            html.Div(html.Div("Loading…"), id="requests-log"),
+                            html.Div(id="requests-pages", className="pages"),
+                        ],
+                        className="log",
+                    ),
+                    html.Div(id="requests-facets", className="facets"),
+                ],
+                className="log-and-facets",
+            ),
+            panel_id="log",
         ),
         dmc.Title("WebSocket", order=2, size="h5", id="websocket"),
         panels.columns(*(panels.graph_panel(graph) for graph in websocket_panels.GRAPHS)),
+        dcc.Store(id="requests-chosen"),
         dmc.Drawer(
             html.Div(id="requests-opened"),
             id="requests-drawer",
@@ -180,5 +203,8 @@ def layout(listener: object = "", status: object = "", **_query: object) -> html
             size="lg",
             closeButtonProps=attributes(aria_label="Close"),
         ),
-        controls=controls,
+        controls=[
+            panels.listener_select("requests-listener", listener),
+            capture_control.capture_control(),
+        ],
     )

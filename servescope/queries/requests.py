@@ -1,4 +1,4 @@
-"""The request log: a sampled set, always with the errors and the slowest."""
+"""Requests kept in detail, as rows."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from servescope.records.requests import Stage
 from servescope.request_fields import Protocol, RequestFlag
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from servescope.queries.context import QueryContext
     from servescope.records.requests import RequestDetail
     from servescope.store.base import KeptDetails
 
-NEWEST: Final = 200
 HALF_SPAN_S: Final = 1_800
 SPAN_STEP_S: Final = 60
 _NS: Final = 1e9
@@ -33,12 +34,9 @@ _PROTOCOLS: Final = {
 }
 
 
-def log(context: QueryContext, limit: int = NEWEST, after_id: int = 0) -> list[LogRow]:
-    """The newest requests kept in detail, newest first."""
-    found = context.snapshots.get(
-        ("log", limit, after_id), lambda: context.store.request_details(limit, after_id)
-    )
-    return [_row(number, detail) for number, detail in found]
+def by_ids(context: QueryContext, ids: Sequence[int]) -> list[LogRow]:
+    """The requests of these ids, in their order; those that are not kept are left out."""
+    return [_row(number, detail) for number, detail in context.store.request_details_by_ids(ids)]
 
 
 def _row(number: int, detail: RequestDetail) -> LogRow:

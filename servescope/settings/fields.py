@@ -180,6 +180,12 @@ class Settings(BaseSettings):
     keep_600s_days: int = Field(
         730, ge=1, le=36_500, description="how long rows of ten minutes are kept, in days"
     )
+    keep_requests: int = Field(
+        100_000,
+        ge=1_000,
+        le=1_000_000,
+        description="how many requests are kept in detail, at most 1,000 for each MiB of the store",
+    )
     keep_captures: int = Field(
         200, ge=1, le=10_000, description="how many captured requests are kept"
     )

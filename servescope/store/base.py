@@ -19,7 +19,13 @@ if TYPE_CHECKING:
     from servescope.records.metrics import Labels
     from servescope.records.requests import RequestDetail
     from servescope.store.query import Aggregation, Query
-    from servescope.store.results import HeatmapResult, QuantileResult, RangeResult, TotalResult
+    from servescope.store.results import (
+        HeatmapResult,
+        QuantileResult,
+        RangeResult,
+        RequestColumns,
+        TotalResult,
+    )
 
 
 class SeriesKey(NamedTuple):
@@ -141,6 +147,12 @@ class Store(Queryable, Protocol):
 
     def kept_request_details(self) -> KeptDetails | None:
         """The request details that are kept; None when there are none."""
+
+    def request_columns(self, start_s: int, end_s: int, limit: int) -> RequestColumns:
+        """The details of requests that ended in `[start_s, end_s)`: at most the `limit` newest."""
+
+    def request_details_by_ids(self, ids: Sequence[int]) -> list[tuple[int, RequestDetail]]:
+        """The details of these ids, in their order; those that are not kept are left out."""
 
     def version(self) -> int:
         """A number that changes when anything was committed; cheap enough to ask at each poll."""

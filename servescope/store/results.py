@@ -90,6 +90,36 @@ class TotalResult:
         return cls([], np.empty(0), np.empty(0), np.empty((0, BUCKETS), np.int64))
 
 
+@dataclass(frozen=True, slots=True)
+class RequestColumns:
+    """Request details as columns of the same length N, newest first.
+
+    `stages_ns` (N, stages). `is_cut`: the span has older ones, which were not read. `oldest_ns`:
+    the end of the oldest request that is kept at all, whatever the span; None where there is none.
+    """
+
+    ids: tuple[int, ...]
+    end_ns: NDArray[np.int64]
+    listeners: tuple[str, ...]
+    routes: tuple[str, ...]
+    targets: tuple[str, ...]
+    clients: tuple[str, ...]
+    user_agents: tuple[str, ...]
+    methods: tuple[int, ...]
+    statuses: NDArray[np.int64]
+    bytes_sent: NDArray[np.int64]
+    stages_ns: NDArray[np.float64]
+    is_cut: bool = False
+    oldest_ns: int | None = None
+
+    @classmethod
+    def empty(cls, stages: int, oldest_ns: int | None = None) -> RequestColumns:
+        """No request, of so many stages."""
+        none = np.empty(0, np.int64)
+        lacking = np.empty((0, stages))
+        return cls((), none, (), (), (), (), (), (), none, none, lacking, oldest_ns=oldest_ns)
+
+
 def means(sums: NDArray[np.float64], counts: NDArray[np.float64]) -> NDArray[np.float64]:
     """Sum over count, NaN where nothing was counted."""
     is_counted = counts > 0

@@ -34,11 +34,15 @@ _DAY: Final = 24 * _HOUR
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """Seconds for which each tier is kept. A coarser tier is never dropped before a finer one."""
+    """Seconds for which each tier is kept, and how many requests are kept in detail.
+
+    A coarser tier is never dropped before a finer one.
+    """
 
     fine_s: int = _DAY
     minute_s: int = 90 * _DAY
     ten_minutes_s: int = 730 * _DAY
+    requests: int = 100_000
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Retention:
@@ -47,6 +51,7 @@ class Retention:
             settings.keep_1s_hours * _HOUR,
             settings.keep_60s_days * _DAY,
             settings.keep_600s_days * _DAY,
+            settings.keep_requests,
         )
 
     def kept_s(self, tier: int) -> int:

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 VIEW = {"last": "5m", "host": ""}
-ROW = {
-    "id": 7, "key": "7", "end_s": 1_700_000_000.5, "status": 200, "method": "GET",
-    "target": "/", "route": "/", "protocol": "HTTP/1.1", "listener": "wsgi", "client": "127.0.0.1",
-    "user_agent": "", "bytes_received": 80, "bytes_sent": 900, "flags": ["keep-alive"],
-    "stages_s": {"kernel": 1e-5, "read": 1e-5, "queue": 0.0, "app": 0.002, "body": 0.0},
-    "total_s": 0.002, "total": "2 ms", "sent": "900 B",
-}  # fmt: skip
 VALUES = {
     ("view", "data"): VIEW,
-    ("requests-log", "selectedRows"): [ROW],
+    ("requests-chosen", "data"): {"id": 7},
     ("_pages_location", "pathname"): "/requests",
     ("_pages_location", "search"): "?listener=wsgi&status=4xx&last=15m",
     ("requests-listener", "value"): "wsgi",
     ("requests-status", "value"): "4xx",
+    ("requests-slower", "value"): "5 ms",
     ("latency-listener", "value"): "wsgi",
     ("servers-comparison", "value"): "1",
     ("sign-in-password", "value"): "open sesame",

@@ -4,10 +4,12 @@ Each step is one of the browser's history.
 """
 
 import re
+import urllib.request
 
 import pytest
 
 from tests.browser.conftest import PHONE
+from tests.page_files import pages_in_navigation
 
 pytestmark = pytest.mark.browser
 
@@ -266,3 +268,26 @@ def test_an_earlier_span_is_drawn_faint(open_page):
         seconds=120,
     )
     opened.until("document.getElementById('span-text').textContent.includes('Faint lines: the ')")
+
+
+NUMBERS = """[...document.querySelectorAll('#page *')]
+  .filter(part => !part.closest('[data-of=now], .time-bar, .banner, .as-of, .live-graph, style'))
+  .flatMap(part => [...part.childNodes])
+  .filter(node => node.nodeType === 3 && /\\d/.test(node.textContent))
+  .map(node => node.textContent)"""
+
+
+def test_no_number_beside_a_past_view_moves(open_page, dashboard):
+    wsgi = dashboard.listener("wsgi").url
+    opened = open_page("/host").wait_drawn("host-cpu")
+    span = "servescope.view.span()"
+    opened.until(f"{span} && {span}[1] - {span}[0] > 8")
+    end = opened.page.evaluate(f"{span}[1]")
+    for page in pages_in_navigation():
+        opened.open(f"{page.path}?from={end - 8}&to={end}").wait_drawn(page.graphs[0])
+        opened.until("document.getElementById('view-text').textContent.startsWith('In the past')")
+        before = opened.page.evaluate(NUMBERS)
+        for _ in range(20):
+            urllib.request.urlopen(f"{wsgi}whoami").read()
+        opened.wait_polls(3)
+        assert opened.page.evaluate(NUMBERS) == before, page.path

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from components import load_form, query, server_form
 from components.callback_requests import VALUES
-from components.request_table import is_row, opened
 from servescope.actions.listeners import ListenerRequest, NewListenerRequest, read
 from servescope.actions.load_runs import LoadRunRequest
 from servescope.errors import ListenerError, ListenerRefusedError
@@ -22,8 +18,7 @@ from servescope.records.listeners import (
     ListenerState,
     ListenerStatus,
 )
-from tests.actions.field_values import FIELDS, SCALARS
-from tests.app.callback_payloads import ROW
+from tests.actions.field_values import FIELDS
 
 STATUS = ListenerStatus(
     name="wsgi", state=ListenerState.RUNNING, address="127.0.0.1", port=5555,
@@ -75,19 +70,3 @@ def test_a_parameter_of_an_address(value):
 )
 def test_a_parameter_that_is_given_twice_is_the_first(value, text):
     assert query.first(value) == text
-
-
-JSON = st.recursive(
-    SCALARS, lambda inner: st.one_of(st.lists(inner), st.dictionaries(st.text(), inner))
-)
-
-
-@given(changes=st.dictionaries(st.sampled_from(sorted(ROW)), JSON))
-def test_a_row_of_the_log_that_came_back(changes):
-    row = json.loads(json.dumps(ROW | changes))
-    if is_row(row):
-        opened(row)
-
-
-def test_a_row_of_the_log_as_it_was_sent_is_one():
-    assert is_row(ROW)

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from components.client import Visitor
-from components.live import RENEW_S, Cursor, Feed, LiveGraph, LivePage, answer, sealed
+from components.live import RENEW_S, Cursor, LiveGraph, LivePage, answer, sealed
 from servescope.errors import EngineRefusedError
 from servescope.figures.lines import LinePlot
 from servescope.queries import host, latency, traffic
@@ -20,7 +20,7 @@ GRAPHS = (
     ),
     LiveGraph("cpu", "", "", lambda context, span, _: host.cpu(context, span), LinePlot()),
 )
-PAGE = LivePage("a-page", GRAPHS)
+PAGE = LivePage("a-page", GRAPHS, filters=("a-page-listener",))
 
 
 def cursor_of(given_answer):
@@ -278,23 +278,20 @@ def test_large_properties_come_again_only_when_they_changed(context, record):
     assert answer(page, context, LIVE, cursor_of(second))["props"]["large"]["children"] == text[0]
 
 
-def test_a_feed_brings_each_row_once_and_rests_with_a_fixed_view(context, record):
-    rows = [{"id": number} for number in range(3, 0, -1)]
-    feed = Feed(
-        "log", lambda _context, after, _: [row for row in rows if row["id"] > after], keep=200
-    )
-    page = LivePage("fed", (), feeds=(feed,))
+def test_a_filter_of_tables_brings_tables_anew_and_no_figure(context, record):
+    asked = []
+
+    def props(_context, _span, chosen):
+        asked.append(chosen)
+        return {"table": {"children": " ".join(chosen) * 400}}
+
+    page = LivePage("a-page", GRAPHS, props, ("a-page-listener",), ("a-page-text",))
     record(a_second(START))
-    first = answer(page, context, LIVE, None)
-    assert first["feeds"]["log"] == {"rows": rows, "keep": 200, "whole": True}
-    assert answer(page, context, LIVE, cursor_of(first))["feeds"] == {}
-    rows.insert(0, {"id": 4})
-    second = answer(page, context, LIVE, cursor_of(first))
-    assert second["feeds"]["log"] == {"rows": [{"id": 4}], "keep": 200, "whole": False}
-    fixed = View(fixed=(START - 10, START))
-    paused = answer(page, context, fixed, cursor_of(second))
-    rows.insert(0, {"id": 5})
-    assert answer(page, context, fixed, cursor_of(paused))["feeds"] == {}
+    first = answer(page, context, LIVE, None, ("wsgi", ""))
+    second = answer(page, context, LIVE, cursor_of(first), ("wsgi", "api"))
+    assert second["graphs"] == {}
+    assert second["props"]["table"]["children"].startswith("wsgi api")
+    assert asked == [("wsgi", ""), ("wsgi", "api")]
 
 
 def test_an_answer_with_links_is_kept_for_each_place_that_visitors_come_from(

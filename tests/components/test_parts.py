@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import pytest
@@ -7,11 +8,19 @@ from components.client import Visitor
 from components.findings import card_state, verdict
 from components.listeners import listener_table, short_app
 from components.load_run import history_rows, progress, result
-from components.request_table import matches, opened, table_row
+from components.request_table import (
+    chosen_values,
+    counts_text,
+    facets,
+    opened,
+    pages,
+    request_table,
+)
 from components.status import process_facts, run_props, share
 from components.waterfall import waterfall
 from servescope.findings import Finding, Severity, thresholds
 from servescope.load.report import LagSummary, LatencySummary, Progress, Result
+from servescope.queries.request_search import Facet, FacetValue, Found, Search, read
 from servescope.queries.rows import DashboardStatus, LogRow
 from servescope.records.listeners import ListenerState
 from servescope.records.load import LoadPlan, LoadRun, RunState
@@ -221,19 +230,102 @@ def test_the_history_has_a_row_for_each_run():
     assert (rows[1]["sent"], rows[1]["failed"], rows[1]["p99_text"]) == (6000, 3, "900 ms")
 
 
-@pytest.mark.parametrize(
-    ("listener", "status_class", "matched"),
-    [("", "", True), ("wsgi", "4xx", True), ("files", "", False), ("", "5xx", False)],
+def values(component, attribute):
+    """The values of an attribute within a component, in order."""
+    return [getattr(part, attribute) for part in component._traverse() if hasattr(part, attribute)]
+
+
+FOUND = Found(
+    rows=(ROW, replace(ROW, id=6, status=200)),
+    matching=120,
+    kept=400,
+    counted=9_000,
+    facets=(
+        Facet("status", (FacetValue("4xx", 90, 0.75), FacetValue("2xx", 30, 0.25))),
+        Facet("user_agent", (FacetValue("", 120, 1.0),), further=3),
+        Facet("route", ()),
+    ),
+    page=1,
+    pages=3,
+    is_cut=False,
 )
-def test_the_log_is_narrowed(listener, status_class, matched):
-    assert matches(ROW, listener, status_class) is matched
+
+
+def test_the_log_has_target_and_duration_first_and_links_to_each_request(monkeypatch):
+    monkeypatch.setattr("components.one_request.below_prefix", lambda path: f"/scope{path}")
+    table = request_table(FOUND, Search(order="-took"))
+    assert values(table, "href") == ["/scope/requests/7", "/scope/requests/6"]
+    assert values(table, "data-request") == ["7", "6"]
+    shown = texts(table)
+    assert shown[:2] == ["Target", "Took \N{DOWNWARDS ARROW}"]
+    first = shown.index("GET /search?q=<b>")
+    assert shown[first + 1] == "10 ms"
+    assert "app 9 ms" in shown, "its longest stage"
+    assert values(table, "aria-sort").count("descending") == 1
+
+
+def test_a_heading_sorts_and_the_second_click_turns_it():
+    def orders(search):
+        given = values(request_table(FOUND, search), "data-narrow")
+        return [json.loads(one)["order"] for one in given if "order" in one and "slower" not in one]
+
+    assert orders(Search())[:2] == ["target", "-took"]
+    assert orders(Search(order="-took"))[:2] == ["target", "took"]
+    assert orders(Search(order="target"))[:2] == ["-target", "-took"]
+
+
+def test_from_a_row_similar_and_slower_requests_are_found():
+    similar, slower = (
+        json.loads(one) for one in values(request_table(FOUND, Search()), "data-narrow")[-2:]
+    )
+    assert similar == {"listener": "wsgi", "route": "/search", "status": "200"}
+    assert slower == {"slower": "10 ms", "order": "-took"}
+    assert read(slower) == (Search(slower_s=0.01, order="-took"), [])
+
+
+def test_the_counts_say_what_matches_what_is_kept_and_what_was_counted():
+    said = "120 requests match, of 400 that are kept in detail; 9,000 were counted in this span."
+    assert counts_text(FOUND) == said
+    forgotten = replace(FOUND, matching=1, forgotten=70, is_cut=True)
+    assert counts_text(forgotten).startswith("1 request matches, of 400")
+    assert "Of the first 70 of these no detail is kept any more." in counts_text(forgotten)
+    assert "choose a shorter span" in counts_text(forgotten)
+
+
+def test_a_facet_has_counts_and_shares_and_narrows_to_its_value():
+    by_class, by_agent = facets(FOUND, Search(status="4xx"))
+    assert texts(by_class) == ["Status class", "4xx", "90", "75 %", "2xx", "30", "25 %"]
+    assert values(by_class, "aria-pressed") == ["true", "false"]
+    assert json.loads(values(by_class, "data-narrow")[1]) == {"status": "2xx"}
+    assert texts(by_agent)[-1] == "and 3 more"
+
+
+def test_what_narrows_the_log_can_be_taken_back():
+    (route,) = chosen_values(Search(route="/search", slower_s=1.0))
+    assert json.loads(getattr(route, "data-narrow")) == {"route": ""}
+
+
+def test_pages_lead_back_and_forth():
+    assert pages(replace(FOUND, pages=1)) == []
+    back, where, forth = pages(replace(FOUND, page=3))
+    assert texts(where) == ["101\N{EN DASH}120 of 120"]
+    assert (back.disabled, forth.disabled) == (False, True)
+    assert json.loads(getattr(back, "data-narrow")) == {"page": "2"}
+    assert json.loads(getattr(pages(replace(FOUND, page=2))[0], "data-narrow")) == {"page": ""}
+
+
+def test_a_log_without_rows_says_why():
+    nothing = replace(FOUND, rows=(), matching=0)
+    assert texts(request_table(nothing, Search())) == [
+        "No request that is kept in this span matches."
+    ]
+    (told,) = texts(request_table(replace(nothing, kept=0), Search()))
+    assert "start demo load" in told
 
 
 def test_a_row_opens_with_its_facts_and_its_waterfall():
-    row = table_row(ROW)
-    assert (row["total"], row["sent"], row["key"]) == ("10 ms", "2 KiB", "7")
-    shown = texts(opened(row))
-    for expected in ("GET /search?q=<b>", "404", "none sent", "new connection", "9 ms"):
+    shown = texts(opened(ROW))
+    for expected in ("GET /search?q=<b>", "404", "none sent", "new connection", "9 ms", "Similar"):
         assert expected in shown
 
 

@@ -126,11 +126,36 @@ def test_details_are_listed_newest_first(store):
     assert [one for _, one in store.request_details(10, after_id=ids[1])] == [detail(5)]
 
 
-def test_only_the_newest_details_are_kept(store):
-    store.write(Batch([Frame(START)], request_details=[detail(n) for n in range(3_000)]))
-    store.write(Batch([Frame(START)], request_details=[detail(n) for n in range(3_000, 6_000)]))
-    found = store.request_details(10_000)
-    assert [one.target for _, one in found] == [f"/{n}" for n in range(5_999, 999, -1)]
+def test_the_details_of_a_span_come_column_by_column_newest_first(store):
+    nothing = store.request_columns(START, START + 60, 10)
+    assert (len(nothing.ids), nothing.stages_ns.shape, nothing.oldest_ns) == (0, (0, 6), None)
+    moments = [START * 10**9 - 1, START * 10**9, (START + 1) * 10**9 + 5, (START + 60) * 10**9]
+    details = [
+        replace(
+            detail(number),
+            record=replace(detail(number).record, end_ns=moment, status=200 + number),
+        )
+        for number, moment in enumerate(moments)
+    ]
+    store.write(Batch([Frame(START)], request_details=details))
+    found = store.request_columns(START, START + 60, 10)
+    assert found.targets == ("/2", "/1")
+    assert found.statuses.tolist() == [202, 201]
+    assert found.end_ns.tolist() == [moments[2], moments[1]]
+    assert found.stages_ns.tolist() == [[0.5, 1.0, 2.0, 3.0, 4.0, 5.0]] * 2
+    assert found.bytes_sent.tolist() == [2**40] * 2
+    assert (found.clients, found.user_agents, found.routes) == (
+        ("::1",) * 2,
+        ("agent/ü",) * 2,
+        ("/",) * 2,
+    )
+    assert (found.is_cut, found.oldest_ns) == (False, moments[0])
+    cut = store.request_columns(START, START + 60, 1)
+    assert (cut.targets, cut.is_cut) == (("/2",), True)
+    assert store.request_details_by_ids([found.ids[1], 999, found.ids[0]]) == [
+        (found.ids[1], details[1]),
+        (found.ids[0], details[2]),
+    ]
 
 
 def test_a_detail_is_found_by_its_id_and_by_its_trace(store):

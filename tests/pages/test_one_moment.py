@@ -21,6 +21,8 @@ from servescope.queries.span import View
 from servescope.records.dashboard import Event, EventKind
 from servescope.records.listeners import ListenerState, ListenerStatus
 from servescope.records.load import LoadPlan, RunState
+from servescope.records.requests import RequestDetail, RequestRecord
+from servescope.request_fields import Method, Protocol, RequestFlag
 from servescope.settings import Settings
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.sqlite.store import open_store
@@ -80,6 +82,23 @@ def frame(ts, scale):
     return Frame(ts, gauges, counts, histograms)
 
 
+def detail(ts):
+    """A request that ended in the second."""
+    record = RequestRecord(
+        end_ns=ts * 10**9 + 500_000_000,
+        listener_id=1,
+        route_id=1,
+        method=Method.GET,
+        protocol=Protocol.HTTP_1_1,
+        status=200,
+        flags=RequestFlag(0),
+        bytes_received=100,
+        bytes_sent=1_000 + ts % 1_000,
+        stages_ns=(0.0, 1e4, 1e3, 1e6 * (1 + ts % 9), 1e4, 1e4),
+    )
+    return RequestDetail(record, "wsgi", "/", f"/?at={ts}", "192.0.2.7", "a browser")
+
+
 @pytest.fixture(scope="module")
 def contexts(app, tmp_path_factory):
     """The contexts of a store with more than the span, and of one with nothing else."""
@@ -90,7 +109,10 @@ def contexts(app, tmp_path_factory):
         store, control = open_store(folder), Control(folder)
         opened += [store, control]
         scales = {**dict.fromkeys(BEFORE, 2.0), **dict.fromkeys(WITHIN, 1.0)}
-        store.write(Batch([frame(ts, scales.get(ts, 3.0)) for ts in seconds]))
+        frames = [frame(ts, scales.get(ts, 3.0)) for ts in seconds]
+        # Those before are in both, so that a request has the same number in both.
+        details = [detail(ts) for ts in (*BEFORE, *WITHIN, *(AFTER if name == "hour" else ()))]
+        store.write(Batch(frames, request_details=details))
         control.listeners.write_statuses([WSGI], 1)
         if name == "hour":
             run = control.load_runs.request(LoadPlan("wsgi", "/", 10, 10), AFTER.start + 1)
@@ -129,7 +151,7 @@ CONTROLS = {
 
 def shown(page, context, view, of_now):
     """All that an answer shows of the span, by component."""
-    filters = ("",) * len(page.filters)
+    filters = ("",) * len((*page.filters, *page.table_filters))
     told = answer(page, context, view, None, filters)
     props = {name: json.dumps(value) for name, value in told["props"].items() if name not in of_now}
     graphs = {name: json.dumps(value) for name, value in told["graphs"].items()}

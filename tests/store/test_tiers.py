@@ -151,8 +151,11 @@ def test_ten_hours_close_together_and_the_rest_stays_open(filled):
 
 
 def test_retention_comes_from_the_settings():
-    settings = load_settings(keep_1s_hours=2, keep_60s_days=3, keep_600s_days=40)
+    settings = load_settings(
+        keep_1s_hours=2, keep_60s_days=3, keep_600s_days=40, keep_requests=1_234
+    )
     retention = Retention.from_settings(settings)
+    assert retention.requests == 1_234
     assert [retention.kept_s(tier) for tier in (FINE, MINUTE, TEN_MINUTES)] == [
         2 * 3600,
         3 * 86_400,

@@ -19,12 +19,13 @@ from servescope.store.sqlite.database import Database
 from servescope.store.sqlite.store import SqliteStore
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from servescope.records.requests import RequestDetail
     from servescope.store.base import Batch, HostSeen, KeptDetails
     from servescope.store.engine.outbox import Parcel
+    from servescope.store.results import RequestColumns
     from servescope.store.tiers import Retention
 
 
@@ -121,6 +122,14 @@ class PrometheusStore(EngineView):
     def kept_request_details(self) -> KeptDetails | None:
         """The request details of this host that are kept."""
         return self.local.kept_request_details()
+
+    def request_columns(self, start_s: int, end_s: int, limit: int) -> RequestColumns:
+        """The request details of this host in a span."""
+        return self.local.request_columns(start_s, end_s, limit)
+
+    def request_details_by_ids(self, ids: Sequence[int]) -> list[tuple[int, RequestDetail]]:
+        """The request details of this host by their ids."""
+        return self.local.request_details_by_ids(ids)
 
     def version(self) -> int:
         """A number that changes with each commit, and when the engine shows a newer second."""

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 from servescope.errors import EngineAwayError, EngineRefusedError, StoreError
 from servescope.histogram import ERROR_BOUND
+from servescope.records.requests import Stage
 from servescope.store.base import Capabilities
 from servescope.store.engine.hosts import UNSETTLED_S
 from servescope.store.engine.queries import EngineQueries
+from servescope.store.results import RequestColumns
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -73,6 +75,16 @@ class EngineView:
     def kept_request_details(self) -> KeptDetails | None:
         """None: request details stay where they were recorded."""
         return None
+
+    def request_columns(self, start_s: int, end_s: int, limit: int) -> RequestColumns:
+        """None: request details stay where they were recorded."""
+        del start_s, end_s, limit
+        return RequestColumns.empty(len(Stage))
+
+    def request_details_by_ids(self, ids: Sequence[int]) -> list[tuple[int, RequestDetail]]:
+        """None: request details stay where they were recorded."""
+        del ids
+        return []
 
     def version(self) -> int:
         """The newest second that can be read; 0 while the engine is away."""

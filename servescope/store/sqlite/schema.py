@@ -76,4 +76,5 @@ TABLES: Final = (
         stages BLOB NOT NULL, thread TEXT NOT NULL DEFAULT '', pid INTEGER NOT NULL DEFAULT 0,
         client_port INTEGER NOT NULL DEFAULT 0, requests_before INTEGER,
         trace_id TEXT NOT NULL DEFAULT '', capture_id INTEGER NOT NULL DEFAULT 0)""",
+    "CREATE INDEX IF NOT EXISTS request_detail_end ON request_detail (end_ns)",
 )

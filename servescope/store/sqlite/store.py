@@ -16,7 +16,13 @@ from servescope.records.dashboard import EventKind
 from servescope.store.base import Capabilities
 from servescope.store.codec.chunks import ChunkCache
 from servescope.store.codec.envelope import ROWS
-from servescope.store.results import HeatmapResult, QuantileResult, RangeResult, TotalResult
+from servescope.store.results import (
+    HeatmapResult,
+    QuantileResult,
+    RangeResult,
+    RequestColumns,
+    TotalResult,
+)
 from servescope.store.sqlite import aggregation as operations
 from servescope.store.sqlite import request_details, rollup
 from servescope.store.sqlite.aggregation import Scan
@@ -43,6 +49,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _ATTEMPTS_TO_MAKE_ROOM: Final = 16
+REQUESTS_PER_MIB: Final = 1_000
+"""Request details kept for each MiB of the budget at most: a fifth of it, seldom a third."""
 
 
 class SqliteStore:
@@ -64,6 +72,7 @@ class SqliteStore:
         read_only: bool = False,
     ) -> None:
         self.retention = retention or Retention()
+        self._details_kept = min(self.retention.requests, size_mib * REQUESTS_PER_MIB)
         self._db = ReadOnlyDatabase(folder) if read_only else Database(folder, size_mib)
         self._writer = SeriesWriter()
         self._seconds = SecondWriter()
@@ -166,6 +175,16 @@ class SqliteStore:
         """The request details that are kept, None when there are none."""
         return self._db.read(request_details.kept)
 
+    def request_columns(self, start_s: int, end_s: int, limit: int) -> RequestColumns:
+        """The details of requests that ended in `[start_s, end_s)`: at most the `limit` newest."""
+        return self._db.read(
+            lambda connection: request_details.columns(connection, start_s, end_s, limit)
+        )
+
+    def request_details_by_ids(self, ids: Sequence[int]) -> list[tuple[int, RequestDetail]]:
+        """The details of these ids, in their order; those that are not kept are left out."""
+        return self._db.read(lambda connection: request_details.by_ids(connection, ids))
+
     def version(self) -> int:
         """The same number in every process, until something is committed."""
         return self._db.version()
@@ -239,7 +258,7 @@ class SqliteStore:
         if not carried:
             self._cursors.keep(connection, batch.dropped_rings)
         if batch.request_details:
-            request_details.insert(connection, batch.request_details)
+            request_details.insert(connection, batch.request_details, self._details_kept)
         newest = max([frame.ts for frame in batch.frames]) if batch.frames else None
         if newest is not None and self._rolled_up_before != newest // ROWS:
             before = newest_minute(connection)

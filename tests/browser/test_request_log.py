@@ -1,0 +1,157 @@
+"""From a graph to its requests: a spike in two clicks, and the log narrowed, sorted and paged."""
+
+from __future__ import annotations
+
+import urllib.error
+import urllib.request
+from contextlib import suppress
+
+import pytest
+
+from tests.browser.conftest import DESKTOP, PHONE
+
+pytestmark = pytest.mark.browser
+
+ROWS = "#requests-log tr[data-request]"
+SLOW = "/slow?ms=900"
+
+CELL = """slower => {
+  const plot = document.querySelector('#latency-heat .live-graph-plot');
+  const { x, y, z } = plot.data[0];
+  const row = z.findIndex((cells, i) => y[i] >= slower && cells.some(count => count));
+  const column = z[row].findIndex(count => count);
+  const box = plot.getBoundingClientRect();
+  const { xaxis, yaxis } = plot._fullLayout;
+  const middle = Math.sqrt(y[row] * y[row + 1]);
+  return {
+    x: box.x + xaxis._offset + xaxis.d2p(x[column]),
+    y: box.y + yaxis._offset + yaxis.d2p(middle),
+  };
+}"""
+IS_DRAWN = """slower => {
+  const trace = document.querySelector('#latency-heat .live-graph-plot')?.data?.[0];
+  return Boolean(trace?.z?.some((cells, i) => trace.y[i] >= slower && cells.some(count => count)));
+}"""
+
+
+@pytest.fixture(scope="module")
+def ask(dashboard):
+    """Ask the listener wsgi for paths; an answer that is an error is one, too."""
+
+    def ask_for(*paths):
+        for path in paths:
+            with suppress(urllib.error.HTTPError):
+                urllib.request.urlopen(f"http://127.0.0.1:{dashboard.port('wsgi')}{path}").close()
+
+    return ask_for
+
+
+def counts(opened):
+    return opened.page.locator("#requests-counts").inner_text()
+
+
+def statuses(opened):
+    return set(opened.page.locator(f"{ROWS} .status").all_inner_texts())
+
+
+@pytest.mark.parametrize("context", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_from_a_spike_to_one_of_its_requests_in_two_clicks(open_page, ask, context):
+    ask(*["/whoami"] * 20, SLOW, *["/whoami"] * 20)
+    opened = open_page("/latency", context).wait_drawn("latency-percentiles")
+    opened.page.locator("#latency-heat").scroll_into_view_if_needed()
+    opened.until(IS_DRAWN, 0.5)
+    opened.page.locator("#pause").click()  # so that the cell stays where it is
+    opened.until("document.getElementById('view-text').textContent.startsWith('Paused at')")
+    opened.page.locator("#latency-heat").scroll_into_view_if_needed()
+    opened.until(IS_DRAWN, 0.5)
+
+    cell = opened.page.evaluate(CELL, 0.5)
+    if context is PHONE:
+        opened.page.touchscreen.tap(cell["x"], cell["y"])
+    else:
+        opened.page.mouse.click(cell["x"], cell["y"])
+    opened.until("location.pathname === '/requests' && location.search.includes('slower=')")
+    row = opened.page.locator(ROWS).filter(has_text=SLOW).first
+    row.wait_for()
+    shown = opened.page.locator(f"{ROWS} .target").all_inner_texts()
+    assert all(SLOW in target for target in shown), "the requests of the cell, and no others"
+    row.locator(".took").click()
+    drawer = opened.page.get_by_role("dialog", name="One request")
+    drawer.get_by_text("Where the time went").wait_for()
+    assert SLOW in drawer.inner_text()
+
+
+def test_a_zoomed_view_leads_to_its_requests(open_page, ask):
+    ask(*["/whoami"] * 5)
+    opened = open_page("/latency").wait_drawn("latency-percentiles")
+    opened.page.locator("#pause").click()
+    link = opened.page.locator("#view-requests")
+    link.wait_for()
+    opened.until(
+        "document.getElementById('view-requests').textContent.endsWith('requests in this span')"
+    )
+    number = link.inner_text().split()[0]
+    link.click()
+    opened.until("location.pathname === '/requests' && location.search.includes('from=')")
+    opened.page.get_by_text(f"{number} were counted in this span").wait_for()
+
+
+def test_the_log_is_narrowed_by_a_click_and_back_widens_it(open_page, ask):
+    ask("/whoami", "/missing", "/missing", "/error")
+    opened = open_page("/requests").wait_drawn("requests-classes")
+    opened.page.locator(ROWS).first.wait_for()
+    opened.page.locator("#pause").click()
+    opened.until("document.getElementById('view-text').textContent.startsWith('Paused at')")
+    opened.page.locator(ROWS).filter(has_text="/error").first.wait_for()
+    paused, all_of_it = opened.page.url, counts(opened)
+    opened.page.locator("#requests-facets").get_by_role("button", name="404").click()
+    opened.until("location.search.includes('status=404')")
+    opened.page.get_by_role("button", name="No longer only status 404").wait_for()
+    opened.until("!document.querySelector('#requests-log').innerText.includes('/error')")
+    assert statuses(opened) == {"404"}
+    narrowed = counts(opened)
+    opened.page.reload()
+    opened.page.locator(ROWS).first.wait_for()
+    assert (counts(opened), statuses(opened)) == (narrowed, {"404"})
+    opened.page.go_back()
+    opened.until("url => location.href === url", paused)
+    opened.until(
+        "told => document.getElementById('requests-counts').textContent === told", all_of_it
+    )
+    assert len(statuses(opened)) > 1
+
+
+def test_the_log_is_searched_sorted_and_leads_on(open_page, ask):
+    ask("/slow?ms=60", "/slow?ms=5", "/whoami")
+    opened = open_page("/requests").wait_drawn("requests-classes")
+    opened.page.get_by_label("Target contains").fill("SLOW?ms")
+    opened.until("location.search.includes('text=SLOW')")
+    opened.page.locator(ROWS).filter(has_text="/slow?ms=60").first.wait_for()
+    opened.page.get_by_role("button", name="Sort by took").click()
+    opened.until("location.search.includes('order=-took')")
+    opened.until(
+        "document.querySelector('#requests-log th[aria-sort=descending]')?.innerText"
+        ".startsWith('Took')"
+    )
+    opened.page.get_by_role("textbox", name="Slower than").fill("quick")
+    opened.page.get_by_text("“quick” is no duration").wait_for()
+    assert opened.page.get_by_role("textbox", name="Slower than").input_value() == "quick"
+    opened.page.get_by_role("textbox", name="Slower than").fill("30 ms")
+    opened.until("!document.querySelector('#requests-log').innerText.includes('/slow?ms=5\\n')")
+    row = opened.page.locator(ROWS).filter(has_text="/slow?ms=60").first
+    row.get_by_role("button", name="Requests of /slow with status 200").click()
+    opened.until("location.search.includes('route=%2Fslow') && !location.search.includes('text')")
+    opened.page.locator(ROWS).filter(has_text="/slow?ms=5").first.wait_for()
+    assert opened.page.get_by_label("Target contains").input_value() == ""
+
+
+def test_on_a_phone_a_row_begins_with_target_and_duration(open_page, ask):
+    ask("/whoami")
+    opened = open_page("/requests", PHONE).wait_drawn("requests-classes")
+    row = opened.page.locator(ROWS).first
+    row.wait_for()
+    boxes = [row.locator(part).bounding_box() for part in (".target", ".took", ".ways-on")]
+    assert abs(boxes[0]["y"] - boxes[1]["y"]) < 12, "on one line"
+    assert boxes[2]["y"] > boxes[0]["y"], "below them"
+    assert all(box["x"] + box["width"] <= 390 for box in boxes)
+    assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
