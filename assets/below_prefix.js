@@ -1,4 +1,4 @@
-// Who comes past the proxy that adds the path prefix is led below it: there the pages are.
+// Visitors who come past the proxy that adds the path prefix are led below it, to the pages.
 (function () {
   "use strict";
   var prefix = document.currentScript.dataset.prefix;

@@ -109,7 +109,7 @@
     if (readout.parentElement !== entry.host) entry.host.append(readout);
   }
 
-  // What a graph shows at a point: colour, name and value of each line, and what to mind about it.
+  // The rows of a graph at a point: colour, name and value of each line, and a caution about it.
   function rowsAt(entry, axes, index) {
     const [first] = entry.data;
     if (first.type === "heatmap") return [cellAt(entry, axes, index)];

@@ -111,7 +111,7 @@
     });
   }
 
-  // What happened at a moment, within what a pixel there spans; a run is told of at its ends.
+  // The texts of the events within NEAR_PX pixels of a moment; a run is told of at its ends.
   function near(second, secondsOfPixel) {
     const reach = NEAR_PX * secondsOfPixel;
     return drawn()

@@ -1,5 +1,5 @@
-// What a person does with a graph: fill the page with it, take it away as an image, as a table or as
-// a link, and see the lowest and highest of its lines. No request leaves the page.
+// The tools of a graph: fill the page with it, take it away as an image, as a table or as a link,
+// and see the lowest and highest of its lines. No request leaves the page.
 (function () {
   "use strict";
 
@@ -157,7 +157,7 @@
     return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   }
 
-  // What is drawn, no more and no less: lines that are shown, points within the span.
+  // The drawn data as rows, no more and no less: lines that are shown, points within the span.
   function rowsOf(entry) {
     const meta = entry.layout.meta;
     const [first] = entry.data;

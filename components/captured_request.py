@@ -1,4 +1,4 @@
-"""What was captured of a request: steps, bytes, environ or scope, messages, frames."""
+"""The captured parts of a request: steps, bytes, environ or scope, messages, frames."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def graph_tools(graph: LiveGraph) -> html.Div:
 
 
 def event_filter() -> html.Details:
-    """Which kinds of events the graphs draw; the browser makes the choices, and remembers them."""
+    """The menu of the kinds of events on graphs; the browser makes and remembers the choices."""
     kinds = json.dumps([[kind, kind.label] for kind in EventKind])
     return html.Details(
         [
@@ -61,7 +61,7 @@ def event_filter() -> html.Details:
 
 
 def announcement() -> html.Div:
-    """What a screen reader is told of graphs: their keys, and the values at the cursor."""
+    """The text about graphs for a screen reader: their keys, and the values at the cursor."""
     return html.Div(
         [
             html.P(

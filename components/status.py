@@ -72,7 +72,7 @@ def host_props(context: QueryContext) -> Props:
 
 
 def process_facts(status: DashboardStatus) -> list[html.Dt | html.Dd]:
-    """Which process answered, which one leads, and how many share the data folder."""
+    """The process that answered, the one that leads, and how many share the data folder."""
     if status.role == "leader":
         leader = "the same process"
     elif status.leader_pid:

@@ -86,7 +86,7 @@ GRAPHS: Final = (
 
 
 def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> Props:
-    """What is concluded of the span, and its tables of stages and routes."""
+    """The verdict on the span, and its tables of stages and routes."""
     within = units.text(context.store.capabilities().error_bound, "1")
     options = panels.listener_options("latency-listener", context) | {
         "latency-within": {"children": f"Percentiles ±{within}"}

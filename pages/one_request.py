@@ -70,7 +70,7 @@ def layout(request_id: object = "", **_query: object) -> html.Div:
 def _captured(
     context: QueryContext, row: LogRow, listener: ListenerStatus | None
 ) -> list[Component]:
-    """What was captured of the request, or why there is nothing; and sending it again."""
+    """The captured parts of the request, or why there are none; and the panel to send it again."""
     document, why = None, NOT_CAPTURED
     if row.capture_id:
         try:

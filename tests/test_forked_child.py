@@ -1,4 +1,4 @@
-"""What a forked child gives up of its parent's: real forks."""
+"""The resources of its parent that a forked child gives up: real forks."""
 
 import os
 import signal

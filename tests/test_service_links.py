@@ -1,4 +1,4 @@
-"""Which variables are those of a service's links, and which are settings."""
+"""The variables of a service's links, told from settings."""
 
 import pytest
 

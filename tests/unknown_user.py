@@ -41,7 +41,6 @@ def as_unknown_user(*command):
 
 
 def environment(**variables):
-    """What is set there: the path and these."""
     return {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **variables}
 
 

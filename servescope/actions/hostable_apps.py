@@ -1,4 +1,4 @@
-"""Which apps and folders may be hosted from the browser.
+"""The apps and folders that may be hosted from the browser.
 
 To import a module is to run its code, and to host a folder is to publish it; so a password, or a
 seat at this machine, is not enough. A person chooses among the bundled apps, those that the

@@ -35,7 +35,7 @@ _MAGIC: Final = b"SVSCCAP1"
 
 
 class CaptureBounds(NamedTuple):
-    """What the folder may hold."""
+    """The bounds on the files of the folder."""
 
     most: int  # files
     size_bytes: int  # all together

@@ -18,7 +18,7 @@ _SHORTEST: Final = 2
 
 
 class FrameHead(NamedTuple):
-    """What the head of a frame tells; `length` in bytes of the payload."""
+    """The fields of a frame's head; `length` in bytes of the payload."""
 
     opcode: int
     is_final: bool

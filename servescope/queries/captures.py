@@ -1,4 +1,4 @@
-"""What was captured of a request."""
+"""The captured parts of a request."""
 
 from __future__ import annotations
 

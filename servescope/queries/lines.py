@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 HIGHEST: Final = "highest"
 LOWEST: Final = "lowest"
 _AVERAGED: Final = (Aggregation.AVG, Aggregation.RATE)
-"""Whose points have a mean over time."""
+"""The aggregations whose points have a mean over time."""
 
 
 def lines_by_label(

@@ -85,7 +85,7 @@ class PathStage:
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """What answers requests: threads, event loops, or both where listeners differ.
+    """The workers that answer requests: threads, event loops, or both where listeners differ.
 
     `threads` and `loops` are None where nobody knows: another host's, or an app under another
     server. `busy_threads` is a mean; so is `on_loop`, the unfinished requests of event loops.

@@ -86,7 +86,7 @@ def _with_listeners(context: QueryContext, lines: Lines) -> Lines:
 
 
 def _of_interest(depths: Lines) -> list[bool]:
-    """Which ports listen at the end of the span, or had connections waiting within it.
+    """Mark the ports that listen at the end of the span, or had connections waiting within it.
 
     A listener on port 0 has another port after each restart. The ones before would fill the graph,
     to say nothing but that they were there.

@@ -1,4 +1,4 @@
-"""Which requests are kept in detail: every error, the slowest of each second, and some others."""
+"""The requests kept in detail: every error, the slowest of each second, and some others."""
 
 from __future__ import annotations
 

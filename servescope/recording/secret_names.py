@@ -1,7 +1,7 @@
-"""Which names stand for secrets, and targets without the values of those.
+"""The names that stand for secrets, and targets without the values of those.
 
-What a recorder writes is on the disk, so a secret must be masked before. The standard library
-alone: the recorders within other people's apps use it.
+A recorder writes to the disk, so a secret must be masked before. The standard library alone: the
+recorders within other people's apps use it.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CaptureFilter:
-    """Which requests are captured; what is empty or zero matches all."""
+    """The criteria of the requests to capture; one that is empty or zero matches all."""
 
     listener: str = ""
     route: str = ""  # as the request log shows it

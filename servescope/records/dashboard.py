@@ -17,7 +17,7 @@ class EventKind(StrEnum):
 
     @property
     def label(self) -> str:
-        """What a person chooses the kind by."""
+        """The name by which a person chooses the kind."""
         return _LABELS[self]
 
 

@@ -1,11 +1,11 @@
-"""Which exchanges of a listener are captured, and the way of what was captured to its file.
+"""The exchanges of a listener that are captured, and their way to their files.
 
 Theory of operation. A site has a gate while a capture is on, and None otherwise. The gate looks at
-each head; what may match is captured from there on, and judged once the request is answered, since
-only then its route and its time are known. Each process has gates of its own, and no gate lets more
-through than the order asks for; the leader, who counts the files, ends the capture for all
-(`runtime.captures`). Masking and writing are done on a thread of the gate's own: a request waits
-for neither.
+each head; an exchange that may match is captured from there on, and judged once the request is
+answered, since only then its route and its time are known. Each process has gates of its own, and
+no gate lets more through than the order asks for; the leader, who counts the files, ends the
+capture for all (`runtime.captures`). Masking and writing are done on a thread of the gate's own: a
+request waits for neither.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class CaptureGate:
             if known == name
         )
 
-    # What an ExchangeCapture asks of its judge.
+    # The methods that an ExchangeCapture calls of its judge.
 
     def accept(self, capture: ExchangeCapture, route: str, total_ns: float) -> int:
         """The id under which an answered exchange is kept; 0: it is not."""

@@ -1,4 +1,4 @@
-"""Which backend the settings ask for."""
+"""The backend that the settings ask for."""
 
 from __future__ import annotations
 

@@ -173,7 +173,7 @@ _LLHTTP_REASONS: Final = {
     "Invalid `Transfer-Encoding` header value": Rule.CODING_SYNTAX,
     "Request has invalid `Transfer-Encoding`": Rule.CODING_SYNTAX,
 }
-"""Which of our rules llhttp was first to see; its other reasons are about field syntax."""
+"""Our rules that llhttp was first to see broken; its other reasons are about field syntax."""
 
 
 def header_error(head: bytes, llhttp_reason: str) -> ProtocolError:

@@ -1,4 +1,4 @@
-"""What may be hosted from the browser, and what is told of what may not."""
+"""The apps and folders that may be hosted from the browser, and what is told of the others."""
 
 from __future__ import annotations
 

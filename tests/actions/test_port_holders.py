@@ -1,4 +1,4 @@
-"""Who holds a port, in words: our listeners by name, others by what they run."""
+"""The holder of a port, in words: our listeners by name, others by what they run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may act: looking and changing are two rights, and foreign pages have neither."""
+"""The right to act: looking and changing are two rights, and foreign pages have neither."""
 
 from __future__ import annotations
 

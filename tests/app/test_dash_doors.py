@@ -52,7 +52,7 @@ print(json.dumps({
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """What an app is when it is made with these variables, and with an entry point of a package."""
+    """The state of an app made with these variables, and with an entry point of a package."""
 
     def make(variables):
         folder = tmp_path_factory.mktemp("made")

@@ -1,4 +1,4 @@
-"""What gunicorn's error log says: who leads, which listeners are up, and who changed what."""
+"""The content of gunicorn's error log: who leads, which listeners are up, and who changed what."""
 
 import http.cookiejar
 import json

@@ -1,4 +1,4 @@
-"""What the listeners of `situations` host: apps that are slow, busy, broken or large on request."""
+"""The apps that the listeners of `situations` host: slow, busy, broken or large on request."""
 
 import os
 import time

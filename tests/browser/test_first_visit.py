@@ -1,4 +1,4 @@
-"""Who comes for the first time reads what this is, sees the listeners, and is told so once."""
+"""A first visitor reads what this is, sees the listeners, and is told so once."""
 
 import pytest
 

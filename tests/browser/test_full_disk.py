@@ -29,7 +29,7 @@ runpy.run_path("app.py", run_name="__main__")
 
 
 def as_command(command):
-    """What makes `python` become another command."""
+    """The arguments that make `python` become another command."""
     return "-c", f"import os; os.execvp({command[0]!r}, {command!r})"
 
 

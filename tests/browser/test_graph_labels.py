@@ -1,4 +1,4 @@
-"""What stands at a graph: one colour a name, times, the page's filter, and no strangers."""
+"""The labels of a graph: one colour a name, times, the page's filter, and no strangers."""
 
 from __future__ import annotations
 

@@ -52,7 +52,7 @@ def test_a_run_from_start_to_result_agrees_with_the_store(open_page, dashboard):
     assert figure(opened, "failed") == 0
     for name in ("p50", "p90", "p99", "p99_9", "max"):
         assert run.result["latency_ms"][name] >= run.result["naive_ms"][name] * 0.99
-    # What the generator counted, the store counted, and the graph shows.
+    # The requests that the generator counted, the store counted, and the graph shows.
     eventually(lambda: total_requests(dashboard.folder, "wsgi") == before + 1_000)
     eventually(lambda: graph_total(opened, "generator: finished") == 1_000)
     opened.page.locator("#load-history").scroll_into_view_if_needed()

@@ -1,4 +1,4 @@
-"""What a person should know stands on the page: a port held by another, who leads, no data."""
+"""The notices that a person needs are on the page: a port held by another, who leads, no data."""
 
 import os
 import signal

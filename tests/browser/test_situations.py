@@ -109,7 +109,7 @@ def findings(opened, page, subject=""):
 
 
 def objection(situation, page, found, facts):
-    """What is amiss with the findings that stand on a page; empty where nothing is."""
+    """The error in the findings that stand on a page; empty where there is none."""
     expected, said = situation.says[page], {one["code"] for one in found}
     beside = HOST | (STARVED if is_busy() else frozenset())
     wrong = said - set(expected) - situation.may_say - beside

@@ -27,7 +27,7 @@ def visit_again(chromium, dashboard):
 
 
 def paths(one, dashboard):
-    """What was asked for, without queries."""
+    """The requested paths, without queries."""
     return [
         fetched.url.removeprefix(dashboard.url).partition("?")[0].strip("/")
         for fetched in one.fetched

@@ -1,4 +1,4 @@
-"""Whose rings the collector drains, and what becomes of those that nobody writes any more."""
+"""The writers whose rings the collector drains, and the fate of rings without a writer."""
 
 import math
 import os

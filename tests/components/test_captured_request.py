@@ -1,4 +1,4 @@
-"""What was captured, as a page shows it."""
+"""The captured parts of a request, as a page shows them."""
 
 from __future__ import annotations
 

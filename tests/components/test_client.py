@@ -1,4 +1,4 @@
-"""Who sent a request, with and without the word of trusted proxies."""
+"""The client of a request, with and without the word of trusted proxies."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ HERE = "http://127.0.0.1:8050"
 
 
 def told(proxies: TrustedProxies, peer: str, headers: dict[str, str], **environ: object) -> dict:
-    """What a view behind the middleware sees of the client."""
+    """The client as a view behind the middleware sees it."""
     flask = Flask("test", static_folder=None)
     flask.wsgi_app = ForwardedMiddleware(flask.wsgi_app, proxies)
 

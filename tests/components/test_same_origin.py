@@ -1,4 +1,4 @@
-"""What changes something comes from our own pages: every browser, whatever stands in between."""
+"""Changes are requested by our own pages: every browser, whatever stands in between."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the contracts are run over: all stores, engines as real processes, and all models."""
+"""The subjects of the contracts: all stores, engines as real processes, and all models."""
 
 import itertools
 

@@ -507,10 +507,10 @@ async def changes_the_message(scope: Any, receive: Any, send: Any) -> None:
     await _sent(send, START, BODY)
 
 
-# What an app changes and keeps.
+# Objects that an app changes and keeps.
 
 KEPT: dict[str, Any] = {}
-"""What an app keeps for its next call."""
+"""Objects that an app keeps for its next call."""
 
 
 @case("clears-the-scope", Kind.KEEPS, answers(), AGAIN)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Kind(StrEnum):
-    """What the apps of a case have in common: a row of the table in docs/server.md."""
+    """The common trait of the apps of a case: a row of the table in docs/server.md."""
 
     RAISES = "raises an exception, SystemExit and its like among them"
     BLOCKS = "a result or a block of a wrong type"
@@ -176,7 +176,7 @@ class OwnBase(BaseException):
 
 
 def census() -> dict[str, int]:
-    """What this process holds; an app that is asked for `/census` tells it as JSON.
+    """The resources that this process holds; an app that is asked for `/census` tells them as JSON.
 
     Objects are those the collector of garbage knows, but for those that `settle` left out.
     """

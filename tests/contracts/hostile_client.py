@@ -33,7 +33,7 @@ WAITING: Final = Ending(-1, is_whole=False)
 REPLACED: Final = "another process serves"
 NEXT: Final = Request()
 SPARED: Final = ("descriptors", "threads", "tasks", "objects")
-"""What requests must give back, but for a few that a process takes once."""
+"""Resources that requests must give back, but for a few that a process takes once."""
 
 SPARE_OBJECTS: Final = 18
 """The count of the collector's objects is not exact; a request that is kept keeps a dozen."""
@@ -47,7 +47,7 @@ _TEXT: Final = {0: "closed without a response", -1: "no end in time"}
 
 
 class Harm(StrEnum):
-    """What a fault does to the client or to others, the least first."""
+    """The effect of a fault on the client or on others, the least first."""
 
     ENDED = "an end, where a response, the rest of one or a Close is due, or an unannounced one"
     WRONG = "another whole response than the right one"
@@ -59,8 +59,6 @@ class Harm(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What was wrong, and what that means."""
-
     harm: Harm
     text: str
 
@@ -84,7 +82,7 @@ class Answer:
 
     @property
     def harm(self) -> Harm:
-        """What it means where it is not right."""
+        """The harm of this answer where it is not right."""
         if self.ending.status == WAITING.status:
             return Harm.WAITING
         is_cut = not self.ending.is_whole or self.ending.close_code is not None
@@ -214,7 +212,7 @@ class Client:
         return ABNORMAL
 
     def has_ended(self) -> str:
-        """What is wrong with the end of the connection that was announced; mostly nothing."""
+        """The error in the end of the connection that was announced; mostly none."""
         try:
             rest = self._file.read(64)
         except TimeoutError:
@@ -225,7 +223,7 @@ class Client:
 
 
 def census(target: Target, query: str = "") -> dict[str, int]:
-    """What the server's process holds. Raises ConnectionError when it does not tell."""
+    """The resources of the server's process. Raises ConnectionError when it does not tell."""
     with Client(target) as client:
         client.send(NEXT.to_bytes(f"/census?{query}"))
         answer = client.read(NEXT)
@@ -325,7 +323,7 @@ class Trial:
             self._note(Harm.MIXED if "behind" in wrong else Harm.WAITING, wrong)
 
     def _compare(self, before: dict[str, int], repeats: int) -> None:
-        """What was taken is given back, but for what is taken once."""
+        """Check that resources were given back, but for those that are taken once."""
         left = left_behind(self._target, before, repeats // 2, self._spare_objects, self._settled_s)
         if left:
             harm = Harm.OTHERS if left.startswith(REPLACED) else Harm.LEFT
@@ -335,7 +333,7 @@ class Trial:
 def left_behind(
     target: Target, before: dict[str, int], spare: int, spare_objects: int, settled_s: float
 ) -> str:
-    """What is held now and was not before, beyond what may be; empty when that is nothing."""
+    """The resources held now and not before, beyond what may be; empty when there are none."""
     allowed = dict.fromkeys(SPARED, spare) | {"objects": spare_objects}
     deadline = time.monotonic() + settled_s
     while True:

@@ -393,7 +393,7 @@ for _name, (_result, _right) in RESULTS.items():
 @case("coroutine-as-result", Kind.BLOCKS, FAILED, ITERABLE)
 def coroutine_as_result(environ: Any, start_response: Any) -> Any:
     class Coroutine:
-        """What `async def` gives, without the warning that nobody awaited it."""
+        """The result of an `async def`, without the warning that nobody awaited it."""
 
         def __await__(self) -> Any:
             yield from ()
@@ -943,7 +943,7 @@ def detach(stream: Any) -> None:
 
 
 KEPT: dict[str, Any] = {}
-"""What an app keeps for its next call."""
+"""Objects that an app keeps for its next call."""
 
 READS: dict[str, tuple[Any, Any]] = {
     "nothing": (always(None), answers()),
@@ -1003,7 +1003,7 @@ def reads_input_of_last_request(environ: Any, start_response: Any) -> Any:
     return [b"ok"]
 
 
-# What an app changes and keeps.
+# Objects that an app changes and keeps.
 
 
 @case("clears-environ", Kind.KEEPS, answers(), ENVIRON)
@@ -1133,7 +1133,7 @@ def writes_bytes_to_the_error_stream(environ: Any, start_response: Any) -> Any:
     return [b"ok"]
 
 
-# What the checks have to find.
+# Leaks that the checks have to find.
 
 HELD: list[Any] = []
 

@@ -68,7 +68,7 @@ def read_one(sock: socket.socket, request: bytes) -> tuple[bytes, bytes]:
 
 
 def missing(request: bytes) -> bytes:
-    """What is left to send of the request's content."""
+    """The part of the request's content that is left to send."""
     head, _, content = request.partition(b"\r\n\r\n")
     lengths = [line for line in head.split(b"\r\n") if line.startswith(b"Content-Length")]
     return b"y" * (int(lengths[0].split()[1]) - len(content)) if lengths else b""

@@ -182,7 +182,7 @@ def test_all_hosts_together_are_the_sum_of_each(stores):
 
 
 def test_a_new_disk_goes_on_with_rows_of_its_own(stores, engine, tmp_path):
-    """What was sent before stays asked for in rows, but for what the old disk had not closed."""
+    """Data sent before stays asked for in rows, but for what the old disk had not closed."""
     last = (LAST // 3600 + 1) * 3600  # each hour the engine is told for good
     stores["b"].write(Batch([Frame(last)]))
     assert stores["b"].wait_sent(60)

@@ -51,7 +51,7 @@ REPEATS_BEHIND_TLS = 0
 """A handshake takes longer than all else; what is left is counted for all cases together."""
 
 SPARE = 3
-"""What all cases together may leave of descriptors, threads and tasks: a pool that has grown."""
+"""The most that all cases together leave of descriptors, threads and tasks: a grown pool."""
 
 SPARE_KIB = 4_096
 """And of memory; 16 KiB kept by each would be more."""
@@ -159,7 +159,7 @@ def listener(
 
 
 def faults_in_log(case: Case, trial: Trial, log: str) -> list[str]:
-    """What is wrong with what was logged: one line is due for each fault, and nothing else."""
+    """The errors in the log: one line is due for each fault, and nothing else."""
     wanted = sum(case.lines_after(answer.ending) for answer in trial.seen)
     subject = "(?:the WebSocket|GET)" if case.request is WEBSOCKET else case.request.method
     own = re.compile(rf"listener it: .*\b{subject} /{re.escape(case.name)}(?![\w-])")

@@ -1,4 +1,4 @@
-"""What changes while a listener serves, held to one contract by every model."""
+"""Changes of a listener while it serves, held to one contract by every model."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_a_log_that_cannot_be_written_is_told_once_and_harms_nobody(
     place.records(3)
 
 
-# Who is denied.
+# The addresses that are denied.
 
 
 def test_deny_and_allow_change_for_kept_connections_too(place: ModelHarness):

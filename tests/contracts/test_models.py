@@ -1,4 +1,4 @@
-"""What every concurrency model must do with requests, over real sockets."""
+"""The contract of every concurrency model for requests, over real sockets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every concurrency model must do with clients that are slow, gone or unwelcome."""
+"""The contract of every concurrency model with clients that are slow, gone or unwelcome."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every concurrency model must do when it is stopped."""
+"""The contract of every concurrency model when it is stopped."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every store promises of its answers, held against a model in plain Python.
+"""The contract of every store's answers, held against a model in plain Python.
 
 The model keeps every second for itself; the fixtures run each case over all of `REGISTRY`.
 """

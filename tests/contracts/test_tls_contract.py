@@ -1,4 +1,4 @@
-"""What every concurrency model must do behind TLS, over real sockets."""
+"""The contract of every concurrency model behind TLS, over real sockets."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def endless_uploads(listener: RunningListener, count: int) -> Iterator[None]:
 
 
 def test_clients_that_send_without_end_hold_up_nobody(concurrent_harness: ModelHarness):
-    """What they send is thrown away in turns, beside the requests of others."""
+    """The data of these clients is thrown away in turns, beside the requests of others."""
     listener = concurrent_harness.start(max_body=10)
     with endless_uploads(listener, 3):
         for _ in range(20):

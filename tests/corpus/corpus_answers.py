@@ -94,7 +94,7 @@ def methods_of(case: Case) -> list[str]:
 
 
 def differences(case: Case, seen: list[Seen]) -> str:
-    """What is not as the case says; empty when all is.
+    """The deviations of the answers from the case; empty when there are none.
 
     A 100 the case does not ask for is no fault: it depends on how the bytes were cut.
     """

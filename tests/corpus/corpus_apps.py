@@ -1,4 +1,4 @@
-"""What the corpus is sent to: apps that tell what they saw, and a folder."""
+"""The targets of the corpus: apps that tell what they saw, and a folder."""
 
 from __future__ import annotations
 

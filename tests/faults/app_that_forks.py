@@ -66,7 +66,7 @@ def fail():
 
 
 def inherited():
-    """What a forked child has of its parent: ports, what epoll sets watch, flock(2)s, handlers."""
+    """Resources a forked child inherits: ports, epoll interest lists, flock(2)s, handlers."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:

@@ -85,7 +85,7 @@ class Hosted:
         resource.prlimit(self.process.pid, resource.RLIMIT_NOFILE, (count, hard))
 
     def log(self) -> str:
-        """What it wrote to standard error."""
+        """The text of its standard error."""
         return (self.rings / "stderr").read_text()
 
     def terminate(self) -> tuple[int, float]:

@@ -51,7 +51,7 @@ def judged(beset, at_peace):
 
 
 def read_ends(socks, until):
-    """What each socket got before its end, by descriptor."""
+    """The bytes that each socket got before its end, by descriptor."""
     poll, got = select.poll(), {sock.fileno(): b"" for sock in socks}
     by_descriptor = {sock.fileno(): sock for sock in socks}
     for descriptor in by_descriptor:

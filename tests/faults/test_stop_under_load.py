@@ -23,8 +23,6 @@ SLOW = GET.replace(b"/ ", b"/slow ")
 
 @dataclass
 class Visit:
-    """What one client has seen."""
-
     answered: int = 0
     last_asked: float = 0.0  # time.monotonic()
     was_told: bool = False  # by Connection: close

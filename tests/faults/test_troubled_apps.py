@@ -109,7 +109,7 @@ def test_a_killed_worker_costs_no_more_than_what_it_had_in_flight(host):
 
 @pytest.mark.parametrize("model", [ConcurrencyModel.THREAD_POOL, ConcurrencyModel.ASYNCIO])
 def test_running_out_of_descriptors_is_survived(host, model):
-    """Who finds no descriptor waits in the accept queue, and is served when one is free."""
+    """A client without a descriptor waits in the accept queue, and is served when one is free."""
     server = host(model, kind_of(model))
     ask(server.address)
     server.allow_descriptors(server.descriptors() + 10)

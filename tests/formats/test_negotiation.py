@@ -1,4 +1,4 @@
-"""Which format a client gets: RFC 9110 section 12.5.1."""
+"""The format that a client gets: RFC 9110 section 12.5.1."""
 
 import pytest
 from hypothesis import given

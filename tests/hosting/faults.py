@@ -1,4 +1,4 @@
-"""What an app may raise: every kind that Python has, not only Exception."""
+"""The exceptions that an app may raise: every kind that Python has, not only Exception."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FAULTS: dict[str, type[BaseException]] = {
 
 
 def failures(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """What was logged of failed apps."""
+    """The logged messages about failed apps."""
     return [
         record.getMessage()
         for record in caplog.records

@@ -31,7 +31,7 @@ NO_CONTENT: dict[str, Any] = {
     "array": array.array("I", [1, 2]),
     "object": object(),
 }
-"""What is no content: some are false, an array exports a buffer."""
+"""Values that are no content: some are false, an array exports a buffer."""
 
 LIKE_BYTES: dict[str, Any] = {
     "bytearray": bytearray(b"\x01\x00\x00\x00"),

@@ -1,4 +1,4 @@
-"""What PEP 3333 grants an app beyond the common case, clause by clause."""
+"""The guarantees of PEP 3333 to an app beyond the common case, clause by clause."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
-# What to send for request number n (from 1) on a connection; None closes without an answer.
+# Gives the answer to request number n (from 1) on a connection; None closes without one.
 Behaviour = Callable[["TinyServer", int], bytes | None]
 
 

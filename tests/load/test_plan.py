@@ -1,4 +1,4 @@
-"""What a load run may ask for, and the sentence a person reads when it may not."""
+"""The load runs that a person may ask for, and the sentence that refuses any other."""
 
 from __future__ import annotations
 

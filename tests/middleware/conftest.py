@@ -22,7 +22,7 @@ ADDRESS = re.compile(r"http://127\.0\.0\.1:(\d+)")
 
 
 class Recorded:
-    """What this process recorded into a data folder."""
+    """The records that this process wrote into a data folder."""
 
     def __init__(self, folder):
         self.folder = folder

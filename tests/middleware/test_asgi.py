@@ -15,7 +15,7 @@ GET, HEAD, POST = int(Method.GET), int(Method.HEAD), int(Method.POST)
 
 
 class Client:
-    """What a server hands to the app: messages in, messages out."""
+    """The two callables that a server hands to the app: messages in, messages out."""
 
     def __init__(self, *messages, gone_after=None):
         self.messages = list(messages)

@@ -189,7 +189,7 @@ def test_a_full_disk_ends_no_app(tmp_path, way, when, recorded):
 
 
 class Untellable:
-    """What an app put where its route belongs, and what makes no sense of the headers."""
+    """An object in the place of an app's route whose conversion to text raises."""
 
     def __str__(self):
         raise RuntimeError("no route")

@@ -1,4 +1,4 @@
-"""What the WSGI recorder keeps, and for how long; several threads; misuse."""
+"""Objects that the WSGI recorder keeps, and for how long; several threads; misuse."""
 
 import gc
 import sys

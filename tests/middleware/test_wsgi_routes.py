@@ -1,4 +1,4 @@
-"""Which route and kind a request is recorded as by the WSGI recorder."""
+"""The route and kind under which the WSGI recorder records a request."""
 
 import pytest
 from flask import Flask

@@ -46,7 +46,7 @@ class Closable:
 
 
 class Noted:
-    """What was recorded of an app, in the place of a ring: (flags, received, sent)."""
+    """The records of an app, noted in the place of a ring: (flags, received, sent)."""
 
     def __init__(self, app):
         self.records = []
@@ -165,7 +165,7 @@ def environ_of(asked):
 
 
 def serve(app, asked):
-    """What a server and the app's callees see of one request, up to the error that ends it."""
+    """The events of a request for a server and the app's callees, up to the error that ends it."""
     seen = []
 
     def start(status, headers, exc_info=None):

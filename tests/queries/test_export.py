@@ -1,4 +1,4 @@
-"""What an export holds, and what is refused."""
+"""The content of an export, and the requests that are refused."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Which ports the graphs of accept queues draw."""
+"""The ports that the graphs of accept queues draw."""
 
 import socket
 from contextlib import closing

@@ -1,4 +1,4 @@
-"""What the pages ask about traffic."""
+"""The queries of the pages about traffic."""
 
 import numpy as np
 

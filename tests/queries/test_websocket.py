@@ -1,4 +1,4 @@
-"""What is asked of WebSockets: rates by direction, handshakes apart, lives as a true mean."""
+"""The queries about WebSockets: rates by direction, handshakes apart, lives as a true mean."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Which requests are kept in detail."""
+"""The requests that are kept in detail."""
 
 import time
 
@@ -47,7 +47,7 @@ def test_the_slowest_is_kept_however_many_were(threshold):
 
 @pytest.mark.parametrize("set_back_s", [0, 1, 3_600])
 def test_below_the_threshold_asking_is_in_vain(threshold, set_back_s: int):
-    """Who asks only as the bounds say is told the same, if the clock is not set meanwhile."""
+    """Asking only as the bounds say gives the same answers, if the clock is not set meanwhile."""
     seconds = [100_000 - set_back_s] * 40 + [100_001] * 40
     totals = [1e6 + 1e5 * (number % 7) for number in range(80)]
     statuses = [500 if number % 11 == 0 else 200 for number in range(80)]

@@ -163,7 +163,7 @@ def test_a_clock_set_back_does_not_hold_records_up(pair):
 
 
 def leave_hole(writer, number):
-    """What a thread leaves that took slot `number` and was stopped before it wrote."""
+    """Leave slot `number` as a thread does that took it and was stopped before it wrote."""
     SEQUENCE.pack_into(writer._mapping, SLOTS_OFFSET + number * SLOT.size + SEQUENCE_OFFSET, 0)
 
 

@@ -1,4 +1,4 @@
-"""What an app's call becomes in a slot, and the pages that are ready before they are written."""
+"""The record of an app's call in a slot, and pages that are ready before they are written."""
 
 import errno
 import mmap
@@ -63,7 +63,7 @@ def test_a_call_becomes_the_stages_that_it_tells(
     assert record["bytes_received"] == min(received, 2**32 - 1)
     assert record["bytes_sent"] == sent
     assert record["sequence"] == 1
-    # What sending took beyond the rest is the clock's: no stage is less than nothing.
+    # Sending time beyond the rest is an error of the clock: no stage is less than nothing.
     body_s = max(ended_s - head_s - write_s, 0.0)
     stages_s = [kernel_ns / 1e9, 0.0, 0.0, head_s - began_s, body_s, write_s]
     assert record["stages_ns"].tolist() == pytest.approx([s * 1e9 for s in stages_s], rel=1e-6)

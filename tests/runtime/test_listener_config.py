@@ -1,4 +1,4 @@
-"""What the settings say and what people changed make one listener."""
+"""A listener is made of the settings and of the changes that people made."""
 
 from __future__ import annotations
 

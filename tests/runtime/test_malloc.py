@@ -1,4 +1,4 @@
-"""What glibc's malloc keeps of freed memory is bounded, judged by malloc_info(3) in a process."""
+"""Freed memory that glibc's malloc keeps is bounded, judged by malloc_info(3) in a process."""
 
 import subprocess
 import sys

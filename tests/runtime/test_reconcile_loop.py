@@ -22,7 +22,7 @@ def clock(monkeypatch):
 
 @pytest.fixture
 def calls():
-    """What the loop called, and the errors that its rounds raise, one each."""
+    """The calls of the loop, and the errors that its rounds raise, one each."""
     return SimpleNamespace(rounds=0, heartbeats=0, errors=[])
 
 

@@ -21,7 +21,7 @@ turns: list[str] = []
 """The queries of `/turn`, in the order in which they were answered."""
 
 at_turn: dict[str, Callable[[], None]] = {}
-"""What to do when it is a query's turn; once."""
+"""The actions by query: each is called once, at the turn of its query."""
 
 
 def app(environ: Environ, start_response: Any) -> Any:

@@ -84,7 +84,7 @@ def calling(scope: dict[str, Any], receive: Any, send: Any) -> Any:
     return asgi_app(scope, receive, send)
 
 
-# What an app may do to the loop it runs on.
+# The harm that an app may do to the loop it runs on.
 
 
 async def _exit() -> None:

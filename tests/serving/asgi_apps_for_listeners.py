@@ -16,7 +16,7 @@ leave = threading.Event()
 """Lets the requests inside `/wait` end."""
 
 left: list[str] = []
-"""What apps saw at their end."""
+"""The events that apps saw at their end."""
 
 Scope = dict[str, Any]
 
@@ -157,7 +157,7 @@ async def _socket(scope: Scope, receive: Any, send: Any) -> None:
 
 
 calls: list[str] = []
-"""What the lifespan apps did."""
+"""The actions of the lifespan apps."""
 
 
 async def with_lifespan(scope: Scope, receive: Any, send: Any) -> None:

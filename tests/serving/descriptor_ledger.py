@@ -1,4 +1,4 @@
-"""Which descriptors Python code opens and closes by number: a close too many, and what is left."""
+"""A ledger of descriptors Python code opens and closes by number: double closes, and leaks."""
 
 from __future__ import annotations
 

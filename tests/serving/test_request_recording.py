@@ -1,4 +1,4 @@
-"""What a request is counted under, also when its head came before."""
+"""The route, method and protocol a request is counted under, also when its head came before."""
 
 from __future__ import annotations
 

@@ -70,7 +70,7 @@ def test_the_kernel_stage_sees_the_wait_in_the_accept_queue(bench):
 
 
 def test_a_slow_upload_counts_as_reading_not_as_queue(bench):
-    """What lies between head and body, but for what the head waits to be read at all."""
+    """The time between head and body, but for the wait of the head to be read at all."""
     listener = bench.start()
     began = time.perf_counter_ns()
     with connect(listener) as sock:

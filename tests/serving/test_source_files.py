@@ -1,4 +1,4 @@
-"""Which files an app is made of, and which of them have changed."""
+"""The files that an app is made of, and those of them that have changed."""
 
 import importlib
 import json

@@ -1,4 +1,4 @@
-"""Who connects or sends before the stop is served, however little before."""
+"""A client that connects or sends before the stop is served, however little before."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which series a query selects, and which operations suit which kind of metric."""
+"""The series that a query selects, and the operations that suit each kind of metric."""
 
 import pytest
 

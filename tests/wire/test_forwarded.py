@@ -188,7 +188,7 @@ def test_what_is_no_list_of_proxies(entries, fields, said):
         TrustedProxies(entries, fields)
 
 
-# What may stand in a field's value: no control characters but the tab (RFC 9110 section 5.5).
+# Characters of a field's value: no control characters but the tab (RFC 9110 section 5.5).
 _VALUES = st.text(st.characters(min_codepoint=0x20, max_codepoint=0xFF, exclude_characters="\x7f"))
 _TEMPTING = st.lists(
     st.sampled_from(

@@ -1,4 +1,4 @@
-"""What is remembered gives the same events as what is read for the first time."""
+"""A remembered head gives the same events as one that is read for the first time."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ DATE = b"Sun, 06 Nov 1994 08:49:37 GMT"
 
 
 class Client:
-    """What a client makes of the bytes, by llhttp."""
+    """The response that a client makes of the bytes, by llhttp."""
 
     def __init__(self, data: bytes) -> None:
         self.headers: dict[str, str] = {}

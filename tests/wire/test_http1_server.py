@@ -158,7 +158,7 @@ REFUSED = {
     ),
 }
 
-# What ends a body early may follow valid content, so only the last event is compared.
+# The error that ends a body early may follow valid content, so only the last event is compared.
 
 
 @pytest.mark.parametrize(("data", "rule"), REFUSED.values(), ids=REFUSED)

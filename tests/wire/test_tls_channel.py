@@ -47,7 +47,7 @@ def chunks(data: bytes, sizes: list[int]) -> list[bytes]:
 
 
 def events(plaintexts: list[bytes]) -> list[object]:
-    """What HTTP makes of it; the parts of a body as one."""
+    """The HTTP events of the plaintexts; the parts of a body as one."""
     wire, found, body = Http1Server(Limits()), [], b""
     for data in plaintexts:
         wire.receive_data(data)

@@ -1,4 +1,4 @@
-"""Which hosts the engine knows, and from which second to which it has their frames and rows."""
+"""The hosts that the engine knows, and the spans for which it has their frames and rows."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ class Fleet:
         return min(host.oldest_s for host in found), max(host.newest_s for host in found)
 
     def segments(self, instance: str | None, steps: Steps) -> list[Segment]:
-        """Which segments of a span are asked of which tier, of one host or of all."""
+        """The segments of a span, and the tier that each is asked of, for one host or for all."""
         if tier_choice.tier_of(steps.step) == FINE:
             return tier_choice.segments(steps, {})
         hosts = [host for host in self.hosts() if instance in {None, host.name}]

@@ -45,7 +45,7 @@ _Samples = dict[int, float]  # epoch second → value
 
 @dataclass(frozen=True, slots=True)
 class RowsSent:
-    """Which rows of a coarser tier the engine has: those of `[since, until)`, without a hole."""
+    """The rows of a coarser tier that the engine has: those of `[since, until)`, without a hole."""
 
     since: int
     until: int
@@ -220,7 +220,7 @@ class Outbox:
     def _announce(
         self, samples: dict[bytes, _Samples], name: str, ts: int, rows: Mapping[int, RowsSent]
     ) -> None:
-        """Which rows of coarser tiers were sent before."""
+        """Add samples that tell which rows of coarser tiers were sent before."""
         for tier, sent in rows.items():
             labels = {TIER: str(tier), SINCE: str(sent.since), INSTANCE: self._instance}
             samples[packed_labels({"__name__": name, **labels})][ts] = float(sent.until)

@@ -257,7 +257,7 @@ class Sender:
 
 
 def _rows_of(tier: int, progress: Progress, oldest: int) -> RowsSent:
-    """Which rows were sent; the first to send is the first whole one.
+    """The rows that were sent; the first to send is the first whole one.
 
     Of the one the oldest second is in, a former disk may have sent the rest.
     """

@@ -1,4 +1,4 @@
-"""Which segments of a span are asked of which tier.
+"""The segments of a span, and the tier that each is asked of.
 
 A coarser tier is asked for the rows that were sent of every host the question is about. Where some
 seconds were sent, and their row was not (yet), or was refused, the seconds are asked for.

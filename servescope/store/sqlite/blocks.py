@@ -84,7 +84,7 @@ class Rows(NamedTuple):
         )
 
     def line(self, plane: Plane) -> int:
-        """Which row of the columns' values holds the plane."""
+        """The index of the row of the columns' values that holds the plane."""
         of_four = plane in GAUGE_PLANES and self.tier != FINE
         return GAUGE_PLANES.index(plane) if of_four else 0
 

@@ -30,7 +30,7 @@ _NUMBERS: Final = """WITH RECURSIVE known (number) AS (
     SELECT (SELECT min(plane) FROM chunk WHERE tier = :tier AND plane > number) FROM known
     WHERE number IS NOT NULL)
   SELECT number FROM known WHERE number IS NOT NULL"""
-"""Which planes and sections a tier has."""
+"""The query for the planes and sections that a tier has."""
 
 
 def newest_minute(connection: sqlite3.Connection) -> int | None:

@@ -29,7 +29,7 @@ _SELECTIONS: Final = 128
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which series were asked for, and the group of each.
+    """The series that were asked for, and the group of each.
 
     `position[id]` is the place of a series in the selection, which is in order of the groups;
     `group[id]` is the place of its group; -1 for a series that was not asked for.

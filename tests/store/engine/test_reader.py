@@ -1,4 +1,4 @@
-"""What was learnt of an engine is forgotten when something new is sent, also while it is asked."""
+"""Knowledge of an engine is forgotten when something new is sent, also while it is asked."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Which tier is asked for which part of a span, held against single seconds."""
+"""The tier that is asked for each part of a span, held against single seconds."""
 
 from math import inf
 

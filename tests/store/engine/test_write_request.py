@@ -1,4 +1,4 @@
-"""What is packed by hand, read back by the letter of the protobuf encoding."""
+"""Write requests packed by hand, read back by the letter of the protobuf encoding."""
 
 import struct
 

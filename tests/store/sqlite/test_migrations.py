@@ -144,7 +144,7 @@ def test_an_hour_with_a_damaged_blob_keeps_nobody_from_migrating(old):
 
 
 def as_version_4(folder):
-    """What this code wrote, as version 4 kept it: all cursors in a table."""
+    """Turn the file that this code wrote into one of version 4: all cursors in a table."""
     store = open_store(folder)
     cursors = store.cursors()
     store.close()

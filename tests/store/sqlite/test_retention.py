@@ -1,4 +1,4 @@
-"""What a sample costs on disk, on series that move as a host's and a server's do."""
+"""The cost of a sample on disk, on series that move as a host's and a server's do."""
 
 import numpy as np
 import pytest

@@ -37,7 +37,7 @@ def kept(store, table, tier):
 
 
 def drop_fine(store):
-    """What happens to tier 1 after a day."""
+    """Delete the chunks of tier 1, as happens after a day."""
     store._db.write(lambda connection: connection.execute("DELETE FROM chunk WHERE tier = 1"))
 
 

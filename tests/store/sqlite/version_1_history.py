@@ -1,4 +1,4 @@
-"""What `data/version_1.sqlite3.gz` holds: written through the store of schema version 1.
+"""The content of `data/version_1.sqlite3.gz`: written through the store of schema version 1.
 
 The file was made once, by the code of that version, from these frames: two hours and a half, a
 frame each half minute.

@@ -1,4 +1,4 @@
-"""What `data/version_2.sqlite3.gz` holds: written through the store of schema version 2.
+"""The content of `data/version_2.sqlite3.gz`: written through the store of schema version 2.
 
 The file was made once, by the code of that version, from these frames: an hour and five minutes, a
 frame a minute, of more series than version 3 keeps together in a chunk.

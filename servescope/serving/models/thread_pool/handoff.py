@@ -1,4 +1,4 @@
-"""Which requests are quick: these are answered where they were read, without a second thread.
+"""The choice of quick requests: these are answered where they were read, without a second thread.
 
 To hand a request from thread to thread costs as much as many an app takes. So a route, or a whole
 listener, is handed over only once it has been slow: twice within some answers (once may be the

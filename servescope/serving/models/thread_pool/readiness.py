@@ -1,4 +1,4 @@
-"""Which connections can be read or written: epoll(7), with as few system calls as will do.
+"""The connections that can be read or written: epoll(7), with as few system calls as will do.
 
 A connection of the leader stays armed level-triggered from request to request. A connection of
 another thread is disarmed, and armed for one event (EPOLLONESHOT) when that thread gives it back.

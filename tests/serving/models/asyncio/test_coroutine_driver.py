@@ -1,4 +1,4 @@
-"""What an app may do with its current task, though it has none most of the time."""
+"""The use that an app may make of its current task, though it has none most of the time."""
 
 from __future__ import annotations
 

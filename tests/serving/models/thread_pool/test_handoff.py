@@ -21,7 +21,7 @@ S = 1000 * MS
 
 
 def learn(policy, target, took_ns, now_ns=NOW):
-    """What another thread's answer tells."""
+    """Note the duration of another thread's answer."""
     policy.note(target, took_ns, now_ns, by_leader=False)
 
 

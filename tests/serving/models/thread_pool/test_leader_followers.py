@@ -1,4 +1,4 @@
-"""Who leads and who works, over real sockets: an app that blocks holds up nobody for long."""
+"""The leader and the workers, over real sockets: an app that blocks holds up nobody for long."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_leader_that_blocks_is_replaced_within_some_ticks(bench):
         other.sendall(GET)
         assert read_responses(other, 1) == [(200, b"hello from /")]
         assert time.monotonic() - began < 1.0
-        # What the client sends meanwhile belongs to the thread that answers it.
+        # Data that the client sends meanwhile belongs to the thread that answers it.
         blocked.sendall(GET)
         apps_for_listeners.leave.set()
         assert read_responses(blocked, 2) == [(200, b"hello from /wait"), (200, b"hello from /")]
