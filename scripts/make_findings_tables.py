@@ -8,8 +8,7 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from marked_sections import write_or_check
-
+from scripts.marked_sections import write_or_check
 from servescope.findings import Severity, findings
 from servescope.findings.thresholds import THRESHOLDS
 from tests.browser.situations import BY_PROCESS, SITUATIONS

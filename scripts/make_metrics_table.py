@@ -8,8 +8,7 @@ from typing import Final
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
-from marked_sections import write_or_check
-
+from scripts.marked_sections import write_or_check
 from servescope.catalog import BY_NAME, Kind
 from servescope.formats.prometheus_names import family_name, label_name
 
