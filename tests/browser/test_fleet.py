@@ -57,6 +57,7 @@ def look(chromium, fleet):
 
 def answered(watched):
     """How many requests the overview's graph holds: traces are stacked, the topmost has all."""
+    watched.page.locator("#overview-requests").scroll_into_view_if_needed()  # else it is not drawn
     traces = watched.points("overview-requests")
     return max((sum(float(value or 0) for value in trace["y"]) for trace in traces), default=0)
 
@@ -80,7 +81,7 @@ def test_the_host_is_chosen_in_the_shell_and_stands_in_the_address(look):
     # The link holds the view: opened elsewhere, and through a zoom, it stays with the host.
     shared = look(page.url.removeprefix(watched.base))
     shared.page.get_by_text("Figures of host beta.").wait_for()
-    shared.page.get_by_role("button", name="Pause").click()
+    shared.page.get_by_role("button", name="Pause", exact=True).click()
     shared.until("location.search.includes('from=') && location.search.includes('host=beta')")
     shared.page.get_by_role("link", name="Latency", exact=True).click()
     shared.wait_drawn("latency-percentiles")

@@ -97,16 +97,16 @@ def test_a_port_has_the_name_of_its_service_and_the_next_free_one(open_page, sha
     assert port < int(free) <= port + NEXT_PORTS
 
 
-def test_the_servers_of_a_comparison_are_one_line_beside_the_standing_ports(open_page, dashboard):
+def test_the_servers_of_a_comparison_are_no_lines_beside_the_standing_ports(open_page, dashboard):
     opened = open_page("/ports").wait_drawn("ports-queues")
     models = (ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.THREAD_POOL)
     asked = ComparisonPlan(models, BUNDLED_WSGI, "/slow?ms=40", 50, 1.0, together=True)
     with closing(dashboard.control) as control:
         number = control.comparisons.request(asked, time.time()).id
-        opened.until(f"({NAMES})().includes('comparison waiting')", seconds=30)
-        eventually(lambda: control.comparisons.by_id(number).is_over, 30)
+        eventually(lambda: control.comparisons.by_id(number).is_over, 60)
+    opened.wait_newer("ports-queues", opened.last_x("ports-queues"))
     ours = {f"{name} :{dashboard.port(name)}" for name in ("files", "wsgi", "asgi")}
-    wanted = {f"{port} {word}" for port in {*ours, "comparison"} for word in ("waiting", "backlog")}
+    wanted = {f"{port} {word}" for port in ours for word in ("waiting", "backlog")}
     assert set(opened.page.evaluate(NAMES)) == wanted
     opened.open("/ports").wait_drawn("ports-queues")
-    assert set(opened.page.evaluate(NAMES)) == wanted, "it is over, and connections waited"
+    assert set(opened.page.evaluate(NAMES)) == wanted

