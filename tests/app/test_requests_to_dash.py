@@ -82,7 +82,7 @@ def test_what_is_no_callback_of_ours_is_refused_in_one_line(
                 environ_base=STRANGER,
             )
             assert answer.status_code == status
-    (record,) = caplog.records
+    (record,) = [one for one in caplog.records if one.name == "servescope.requests"]
     assert record.exc_info is None
     assert record.message.startswith(f"answered {status} to POST {CALLBACKS} from 192.0.2.7: ")
     assert record.levelno == (logging.INFO if status == 409 else logging.WARNING)
@@ -287,7 +287,7 @@ def test_a_fault_of_ours_is_500_with_one_traceback_a_minute(app, client, caplog,
     monkeypatch.setitem(app.server.config, "PROPAGATE_EXCEPTIONS", False)
     for _ in range(3):
         assert client.get("/health").status_code == 500
-    (record,) = caplog.records
+    (record,) = [one for one in caplog.records if one.name == "servescope.requests"]
     assert record.exc_info[0] is ZeroDivisionError
     assert record.message == "failed to answer GET /health"
 
@@ -297,7 +297,7 @@ def test_trouble_is_told_in_a_sentence_without_a_traceback(app, client, caplog, 
     for _ in range(3):
         answer = client.get("/health")
         assert (answer.status_code, answer.text) == (503, "no room left\n")
-    (record,) = caplog.records
+    (record,) = [one for one in caplog.records if one.name == "servescope.requests"]
     assert record.exc_info is None
     assert record.message == "no room left"
 

@@ -1,6 +1,7 @@
 """The Export control of each page, in a real Chromium."""
 
 import csv
+import re
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -14,7 +15,7 @@ pytestmark = [pytest.mark.process, pytest.mark.browser]
 
 def exported(page):
     """The URL that the open page's Export control asks, the file's name, and its rows."""
-    page.wait_for_selector('#span-text:has-text("min)")')
+    page.wait_for_selector('#span-text:has-text("(")')
     page.click("button:has-text('Export')")
     with page.expect_download() as waited:
         page.click("[data-export$=csv]")
@@ -27,10 +28,13 @@ def test_each_page_exports_its_metrics_over_the_span_it_shows(kept_page):
     for entry in pages_in_navigation():
         page = kept_page.follow(entry.name).page
         url, name, rows = exported(page)
+        told = re.search(r"\(([\d.]+) (s|min)\)", page.locator("#span-text").inner_text())
+        shown_s = float(told[1]) * {"s": 1, "min": 60}[told[2]]
         assert urlsplit(page.url).path == entry.path
         asked = parse_qs(urlsplit(url).query)
         assert set(asked["metric"]) <= BY_NAME.keys()
-        assert int(asked["to"][0]) - int(asked["from"][0]) == 300
+        asked_s = int(asked["to"][0]) - int(asked["from"][0])
+        assert asked_s == pytest.approx(shown_s, abs=60), "it grows while data is younger than that"
         assert name.startswith(f"servescope_{asked['title'][0]}_2")
         assert {row["metric"] for row in rows} <= set(asked["metric"])
         exported_rows[entry.path] = rows

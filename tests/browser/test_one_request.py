@@ -58,8 +58,7 @@ def test_a_request_that_is_not_kept_says_so(open_page):
 
 def test_a_row_of_the_log_leads_to_it(open_page, request_id):
     watched = open_page("/requests")
-    row = watched.page.locator(f".ag-row[row-id='{request_id}'] [col-id='target']").first
-    row.click()
+    watched.page.locator(f"#requests-log tr[data-request='{request_id}'] .took").first.click()
     watched.page.get_by_role("link", name="Open this request").click()
     watched.until(f"location.pathname === '/requests/{request_id}'")
     watched.until("document.querySelector('h1').textContent === 'GET /search?q=socket'")
