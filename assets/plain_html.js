@@ -42,5 +42,15 @@
     while (parent.childNodes.length > nodes.length) parent.lastChild.remove();
   }
 
+  // A link to a page of ours does what Dash's own do: the document stays, and so does the view.
+  document.addEventListener("click", (event) => {
+    const link = event.target instanceof Element && event.target.closest("a[data-page]");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    window.history.pushState({}, "", link.href);
+    window.dispatchEvent(new CustomEvent("_dashprivate_pushstate"));
+    window.scrollTo(0, 0);
+  });
+
   scope.plainHtml = { draw };
 })();

@@ -1,7 +1,8 @@
 """The picture of a request's path: its stages in order, how full each is, and which one holds.
 
-It is an ordered list of HTML elements. The live one comes with the page's poll; the one of a past
-moment is asked for when a person chooses the moment (`assets/path_picture.js`).
+It is an ordered list of HTML elements. The live one comes with the page's poll, which changes it in
+place: Dash would make it anew each second, and a click on a link or the focus in it would be lost.
+The one of a past moment is asked for when a person chooses the moment (`assets/path_picture.js`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from components.findings import findings_list, severity_class
 from components.help import attributes
 from components.live import VIEW
 from components.path_prefix import below_prefix
+from components.plain_html import tree
 from servescope.figures import units
 from servescope.findings import Severity, findings, gathering
 from servescope.findings.gathering import WINDOW_S
@@ -103,7 +105,7 @@ class PathPicture:
             moment = moment_span(span, newest, WINDOW_S)
             shown = picture(context, moment, listener, is_now=not moment.fixed)
         return {
-            self._live: {"children": shown},
+            self._live: {"tree": tree(shown)},
             **panels.listener_options(self.filter_id, context),
         }
 

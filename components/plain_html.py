@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from dash import dcc
+
 if TYPE_CHECKING:
     from dash.development.base_component import Component
 
@@ -19,7 +21,7 @@ _INNER: Final = {"children", "style"}
 
 
 def tree(shown: object) -> list[Node]:
-    """The nodes of a component of `dash.html`, a text, or a sequence of those."""
+    """The nodes of a component of `dash.html`, a `dcc.Link`, a text, or a sequence of those."""
     if shown is None:
         return []
     if isinstance(shown, (list, tuple)):
@@ -40,4 +42,7 @@ def _element(component: Component) -> Node:
         attributes["style"] = "; ".join(
             f"{name}: {value}" for name, value in props["style"].items()
         )
-    return [type(component).__name__.lower(), attributes, *tree(props.get("children"))]
+    name = type(component).__name__.lower()
+    if isinstance(component, dcc.Link):
+        name, attributes["data-page"] = "a", ""
+    return [name, attributes, *tree(props.get("children"))]

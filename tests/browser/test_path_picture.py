@@ -6,6 +6,7 @@ import re
 import time
 from contextlib import closing
 from dataclasses import replace
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -137,12 +138,13 @@ def test_a_moment_of_the_past_by_keyboard_and_back(overview):
     assert "at=" in page.url
     told = page.locator(".scrubber output").inner_text()
     assert page.locator(".scrubber input").get_attribute("aria-valuetext") == told
-    page.keyboard.press("Home")  # before the dashboard was there
-    overview.until("!document.querySelector('.path-past [data-holds=yes]')")
+    page.keyboard.press("Home")
+    (begin,) = parse_qs(urlsplit(page.url).query)["from"]
+    overview.until("begin => document.querySelector(`.path-past a[href*='from=${begin}&']`)", begin)
     page.keyboard.press("End")
     overview.until("document.querySelector('.scrubber output').textContent.startsWith('all of')")
     page.locator("#pause").click()
-    overview.until("document.querySelector('.scrubber output').textContent.startsWith('now')")
+    overview.until("document.querySelector('.scrubber output').textContent === 'the last 5 s'")
     page.locator(".path-live .path").wait_for()
     assert "at=" not in page.url
 
@@ -166,9 +168,16 @@ def test_the_address_reopens_a_moment_on_the_phone(open_page, overview):
 
 
 def test_a_stage_leads_to_its_graphs(overview):
+    """By the keyboard, too: polls leave the elements, and with them the focus, where they are."""
     overview.page.evaluate(CHOOSE, "slow-body-generator")
     wait_picture(overview, "slow-body-generator", SITUATIONS["slow-body-generator"])
-    overview.page.locator(".path-live [data-stage=body] a").click()
+    link = overview.page.locator(".path-live [data-stage=body] a")
+    link.focus()
+    told = "document.querySelector('.path-live .path').textContent"
+    before = overview.page.evaluate(told)
+    overview.until(f"before => {told} !== before", before)
+    assert overview.page.evaluate("document.activeElement.closest('[data-stage=body]') !== null")
+    overview.page.keyboard.press("Enter")
     overview.until("document.querySelector('h1')?.textContent === 'Latency'")
     assert "listener=slow-body-generator" in overview.page.url
     overview.follow("Overview")

@@ -38,5 +38,6 @@ def test_the_residual_of_a_run(open_page, dashboard):
     assert milliseconds(client[2]) >= SLOW_MS
     assert milliseconds(server[2]) >= SLOW_MS
     assert abs(milliseconds(unexplained[2])) < UNEXPLAINED_MS
-    difference = milliseconds(client[2]) - milliseconds(server[2])
+    # A client may be a little ahead of its server: see findings.clocks.NOISE_S.
+    difference = max(milliseconds(client[2]) - milliseconds(server[2]), 0.0)
     assert milliseconds(unexplained[2]) == pytest.approx(difference, abs=0.11)

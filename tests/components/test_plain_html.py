@@ -1,4 +1,4 @@
-from dash import html
+from dash import dcc, html
 
 from components.plain_html import tree
 
@@ -22,3 +22,9 @@ def test_a_component_becomes_its_tag_its_attributes_and_its_children():
 
 def test_texts_numbers_and_nothing():
     assert tree(["a", None, 5, [html.Br()]]) == ["a", "5", ["br", {}]]
+
+
+def test_a_link_of_dash_is_one_that_keeps_the_document():
+    assert tree(dcc.Link("Ports", href="/ports")) == [
+        ["a", {"href": "/ports", "data-page": ""}, "Ports"]
+    ]
