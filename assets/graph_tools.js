@@ -145,7 +145,8 @@
         // not allowed here: the address bar has it
       }
     }
-    window.history.replaceState(window.history.state, "", url);
+    if (span) scope.view.fix(...span); // the address of a live view would go on with its next poll
+    window.history.replaceState(window.history.state, "", url.hash);
     return "in the address bar";
   }
 

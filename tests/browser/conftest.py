@@ -113,6 +113,12 @@ class Watched:
             )
         return self
 
+    def wait_filled(self):
+        """Wait until there is data for all of a live view: before, it begins with the data."""
+        shown = "document.getElementById('span-text').textContent"
+        self.until(f"{shown} !== '' && !{shown}.includes('The data begins at')")
+        return self
+
     def last_x(self, graph):
         return max((trace["x"][-1] for trace in self.points(graph) if trace["x"]), default=0)
 

@@ -119,12 +119,13 @@ def test_an_image_becomes_a_file_where_it_does_not(visit):
     assert size[1] > 2 * height, "with its heading and legend"
 
 
-def test_a_link_leads_to_the_graph_at_its_time(visit, open_page):
-    opened = visit("Host").wait_drawn("host-own-memory")
+def test_a_link_leads_to_the_graph_at_its_time(open_page):
+    opened = open_page("/host?last=20s").wait_drawn("host-own-memory").wait_filled()
     opened.page.evaluate(NO_CLIPBOARD)
     span = opened.page.evaluate("servescope.graphs.span()")
     tool(opened, "host-own-memory", "link").click()
     opened.until("location.hash === '#host-own-memory'")
+    opened.wait_polls(2)
     address = opened.page.url.removeprefix(opened.base)
     shared = open_page(address).wait_drawn("host-own-memory")
     shared.until("document.activeElement.id === 'host-own-memory'")
@@ -132,7 +133,7 @@ def test_a_link_leads_to_the_graph_at_its_time(visit, open_page):
     shared.until("document.documentElement.dataset.view === 'fixed'")
     start, end = shared.page.evaluate("servescope.graphs.span()")
     assert (start, end) == pytest.approx(span, abs=3)
-    opened.page.evaluate("servescope.view.goLive()")
+    assert [start, end] == opened.page.evaluate("servescope.graphs.span()")
 
 
 @pytest.mark.parametrize("surroundings", [DESKTOP, PHONE], ids=["desktop", "phone"])
