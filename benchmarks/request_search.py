@@ -1,4 +1,4 @@
-"""What a search of the request log takes with 100,000 kept requests, the most that one reads.
+"""The cost of a search of the request log among 100,000 kept requests, the most it ever reads.
 
     python -m benchmarks.request_search [REQUESTS]
 

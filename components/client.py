@@ -118,7 +118,7 @@ def visitor(public_origin: str = "", *, is_behind_proxy: bool = False) -> Visito
     )
     host = _url_host(_host_of(public_origin or f"//{request.host}"))
     if is_proxied and not public_origin and is_loopback(host):
-        # A trusted proxy tells of a browser at this machine; another one sets where it connects.
+        # Host may be the proxy's upstream: only a trusted proxy says that the browser is here.
         return Visitor(is_local=has_word and is_loopback(address()), is_proxied=True)
     return Visitor(is_local=False, host=host, is_proxied=is_proxied)
 

@@ -101,8 +101,8 @@ class LivePage:
     its id, `?listener=`, which the page's layout gives back to it.
 
     `props(context, span, filters)` sets cards and tables; `span` is None before the first frame.
-    Whatever it sets is of that span where it is a fixed one (see `queries.span.moment`), or stands
-    in a panel that is marked as of now (see `panels.panel`).
+    A fixed span (see `queries.span.moment`) holds for everything that `props` sets, except in a
+    panel that is marked as of now (see `panels.panel`).
     `metrics` are those an export of the page holds. The `props` of a page `by_visitor` have links
     that suit the visitor (`access.visitor`): an answer is kept for each place visitors come from.
     """

@@ -79,8 +79,8 @@ def origin_panel(row: LogRow) -> dmc.Card:
     port = f" port {row.client_port}" if row.client_port else ""
     return panels.panel(
         "Where it came from",
-        "The client is the peer of the connection, or the one that a trusted proxy told of. A "
-        "recorder within an app is not told how many requests came before on a connection.",
+        "The client is the peer of the connection, or the address that a trusted proxy names. An "
+        "app's recorder cannot know how many requests came before on a connection.",
         facts(
             {
                 "Client": (row.client or "a unix socket") + port,

@@ -114,7 +114,7 @@ COLUMNS: Final = (
 
 
 def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -> Props:
-    """What is concluded; every listening socket, as of two seconds ago at most."""
+    """The findings, and every listening socket as of two seconds ago at most."""
     found = findings(gathering.at_ports(context, span), PORTS)
     rows = []
     for row in ports.sockets(context):

@@ -84,7 +84,7 @@ def layout(**_query: str) -> html.Div:
                             )
                         ],
                         ANSWER,
-                        submit="",  # the field tells of Enter itself
+                        submit="",  # the field reports Enter itself
                     ),
                     action_bar(dmc.Button("Sign in", id="sign-in", mt="md")),
                 ],

@@ -82,6 +82,16 @@ def pytest_collection_finish():
 
 
 @pytest.fixture
+def control(tmp_path):
+    """The control tables of a data folder, as one process has them open."""
+    from servescope.control import Control
+
+    control = Control(tmp_path)
+    yield control
+    control.close()
+
+
+@pytest.fixture
 def start_dashboard(tmp_path):
     """Start dashboards: `start_dashboard(*command, **settings)`; they end with the test."""
     from tests.processes import Dashboards  # the floors below are tested without the floors above

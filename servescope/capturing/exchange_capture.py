@@ -1,7 +1,7 @@
 """One exchange while it is captured: all that its conversation, its app and its way out do.
 
 Theory of operation. An exchange has one of these, or None, which costs it one look at an attribute.
-It is told of the bytes of the request as they are taken, stands between the exchange and its sink,
+It receives the bytes of the request as they are read, stands between the exchange and its sink,
 and between the app and the server. All of it stays in memory, bounded, until the exchange is over;
 then `ending` is called once with it. It knows no clock: the moments are those of the model.
 """

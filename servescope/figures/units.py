@@ -122,7 +122,7 @@ def scale_for(unit: str, largest: float) -> Scale:
 
 
 def scales(unit: str) -> tuple[Scale, ...]:
-    """What values of a unit are shown in: by the least of them, which is 0 for the first."""
+    """The scales that values of a unit are shown in, each from its least value, 0 for the first."""
     if unit == "s":
         return _DURATIONS
     if unit in {"By", "By/s"}:
@@ -140,7 +140,7 @@ def scales(unit: str) -> tuple[Scale, ...]:
 
 
 def reading(unit: str, scale: Scale | None) -> dict[str, Any]:
-    """What the browser reads values of a figure by, as JSON.
+    """The scales by which the browser writes values of a figure, as JSON.
 
     `scale` is that of the values drawn, which its axis shares; None for an axis that has values of
     any size in base units, each read in its own.

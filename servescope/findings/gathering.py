@@ -129,7 +129,7 @@ def at_ports(context: QueryContext, shown: Span | None = None) -> Evidence:
 
 
 def _holder(row: PortRow) -> str:
-    """Who listens, in words."""
+    """The holder of a port, in words."""
     if row.listener:
         return f"listener {row.listener}"
     process = row.process or "another process"

@@ -105,7 +105,7 @@ def listener_states(evidence: Evidence) -> Iterator[Finding]:
 
 
 def stopped_listeners(evidence: Evidence) -> Iterator[Finding]:
-    """What clients meet at the port of a listener that a person stopped."""
+    """The refusals that clients meet at the port of a listener that a person stopped."""
     for one in evidence.listeners:
         if one.state is not ListenerState.STOPPED or not one.port or one.port_holder is None:
             continue

@@ -36,7 +36,7 @@ MOST_VALUES: Final = 30
 """Values of a facet that are listed, the most frequent first."""
 
 ORDERS: Final = ("time", "took", "status", "method", "target", "listener", "client", "sent")
-"""What rows can be sorted by; a minus in front sorts downwards."""
+"""The keys that rows can be sorted by; a minus in front sorts downwards."""
 
 NEWEST_FIRST: Final = "-time"
 STAGES: Final = tuple(stage.name.lower() for stage in Stage)

@@ -88,7 +88,7 @@ def kept(context: QueryContext) -> KeptDetails | None:
 
 
 def surroundings(context: QueryContext, row: LogRow) -> RequestSurroundings:
-    """What is usual for such a request, in the half hour before and after it."""
+    """The usual durations of such requests, in the half hour before and after it."""
     end = int(row.end_s)
     span = Span(end - HALF_SPAN_S, end + HALF_SPAN_S, SPAN_STEP_S)
     labels = ((LISTENER, row.listener), (ROUTE, row.route))

@@ -1,20 +1,12 @@
-"""Settings, and the control tables of a data folder in which nothing runs."""
+"""Settings of a data folder in which nothing runs."""
 
 from __future__ import annotations
 
 import pytest
 
-from servescope.control import Control
 from servescope.settings import Settings
 
 
 @pytest.fixture(scope="session")
 def settings(tmp_path_factory):
     return Settings(data_dir=tmp_path_factory.mktemp("settings"))
-
-
-@pytest.fixture
-def control(tmp_path):
-    control = Control(tmp_path)
-    yield control
-    control.close()

@@ -6,7 +6,6 @@ import pytest
 
 from servescope.actions import captures
 from servescope.actions.captures import CaptureRequest
-from servescope.control import Control
 from servescope.errors import CaptureRefusedError
 from servescope.records.captures import CaptureFilter, CaptureState
 from servescope.records.listeners import ListenerState, ListenerStatus
@@ -17,11 +16,9 @@ WSGI = ListenerStatus(
 
 
 @pytest.fixture
-def control(tmp_path):
-    control = Control(tmp_path)
+def control(control):
     control.listeners.write_statuses([WSGI])
-    yield control
-    control.close()
+    return control
 
 
 def test_the_fields_become_an_order(control):

@@ -1,4 +1,4 @@
-"""What reaches Dash: our own pages' callbacks; all else is refused in one line, not a traceback."""
+"""Only our own pages' callbacks reach Dash; all else is refused in one line, not a traceback."""
 
 import json
 import logging

@@ -7,8 +7,6 @@ import time
 import pytest
 from playwright.sync_api import Error, sync_playwright
 
-from tests.processes import Dashboards
-
 POLL_MS = 50
 WITHIN_S = 40
 """How long a page may take over anything while other tests want the cores as well."""
@@ -167,14 +165,6 @@ def visit(kept_page):
     """Come to a page by its link, made anew: `visit("Servers")`; the console must stay silent."""
     yield lambda name: kept_page.follow("Host" if name == "Ports" else "Ports").follow(name)
     assert kept_page.complaints == []
-
-
-@pytest.fixture
-def started(tmp_path):
-    """Dashboards of one test; ended with it."""
-    dashboards = Dashboards(tmp_path)
-    yield dashboards
-    dashboards.end()
 
 
 @pytest.fixture

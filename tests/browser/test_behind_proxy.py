@@ -74,13 +74,6 @@ def chromium():
 
 
 @pytest.fixture
-def dashboards(tmp_path):
-    found = Dashboards(tmp_path)
-    yield found
-    found.end()
-
-
-@pytest.fixture
 def nginx(tmp_path):
     """Serve locations at a port until the test's pages are closed: `nginx(port, locations)`."""
     with ExitStack() as running:
@@ -90,7 +83,7 @@ def nginx(tmp_path):
 
 
 @pytest.fixture
-def come_to(chromium, dashboards, nginx):  # noqa: ARG001 - they end after the pages
+def come_to(chromium, start_dashboard, nginx):  # noqa: ARG001 - they end after the pages
     """Open a path of a base: `come_to(base, path)`; the console must stay silent to the end."""
     opened = []
 
@@ -108,8 +101,10 @@ def come_to(chromium, dashboards, nginx):  # noqa: ARG001 - they end after the p
     assert complaints == []
 
 
-def test_behind_an_nginx_that_tells_nothing_pages_live_and_nobody_acts(dashboards, nginx, come_to):
-    dashboard = dashboards()
+def test_behind_an_nginx_that_tells_nothing_pages_live_and_nobody_acts(
+    start_dashboard, nginx, come_to
+):
+    dashboard = start_dashboard()
     port = free_port()
     nginx(port, f"location / {{ proxy_pass {dashboard.url}; }}")
     seen = come_to(f"http://localhost:{port}", "/load").wait_drawn("load-rates")
@@ -119,8 +114,8 @@ def test_behind_an_nginx_that_tells_nothing_pages_live_and_nobody_acts(dashboard
     assert direct.page.locator("#load-start").is_enabled()
 
 
-def test_on_a_host_name_of_its_own_whoever_signed_in_acts(dashboards, nginx, come_to):
-    dashboard = dashboards(TRUSTED_PROXIES="127.0.0.1", PASSWORD=PASSWORD)
+def test_on_a_host_name_of_its_own_whoever_signed_in_acts(start_dashboard, nginx, come_to):
+    dashboard = start_dashboard(TRUSTED_PROXIES="127.0.0.1", PASSWORD=PASSWORD)
     port = free_port()
     nginx(port, before(OWN_HOST, dashboard.url))
     seen = come_to(f"http://{NAME}:{port}", "/sign-in")
@@ -132,9 +127,9 @@ LINKS = """selector => [...document.querySelectorAll(`${selector} a[target=_blan
 
 
 def test_a_listener_that_only_this_machine_reaches_is_no_link_for_a_visitor_by_proxy(
-    dashboards, nginx, come_to
+    start_dashboard, nginx, come_to
 ):
-    dashboard = dashboards(TRUSTED_PROXIES="127.0.0.1")
+    dashboard = start_dashboard(TRUSTED_PROXIES="127.0.0.1")
     port = free_port()
     nginx(port, before(OWN_HOST, dashboard.url))
     seen = come_to(f"http://{NAME}:{port}", "/").wait_drawn("overview-requests")
@@ -160,9 +155,9 @@ def test_a_listener_that_only_this_machine_reaches_is_no_link_for_a_visitor_by_p
 
 
 def test_a_listener_on_every_address_is_a_link_by_the_name_in_the_visitors_request(
-    dashboards, nginx, come_to
+    start_dashboard, nginx, come_to
 ):
-    dashboard = dashboards(TRUSTED_PROXIES="127.0.0.1", LISTEN_ADDRESS="0.0.0.0")
+    dashboard = start_dashboard(TRUSTED_PROXIES="127.0.0.1", LISTEN_ADDRESS="0.0.0.0")
     port = free_port()
     nginx(port, before(OWN_HOST, dashboard.url))
     seen = come_to(f"http://{NAME}:{port}", "/").wait_drawn("overview-requests")
@@ -269,8 +264,8 @@ def ask(url):
         return answer.status, answer.read().decode()
 
 
-def test_gunicorn_behind_an_nginx_that_passes_the_prefix_on(dashboards, nginx, come_to):
-    dashboard = dashboards(*gunicorn(workers=1), PATH_PREFIX=PREFIX)
+def test_gunicorn_behind_an_nginx_that_passes_the_prefix_on(start_dashboard, nginx, come_to):
+    dashboard = start_dashboard(*gunicorn(workers=1), PATH_PREFIX=PREFIX)
     port = free_port()
     nginx(port, before(PASSING_ON, dashboard.url))
     base = f"http://localhost:{port}"

@@ -58,9 +58,10 @@ def test_two_models_are_compared_and_the_table_says_which_waits(open_page, contr
     assert "µs" in pool["CPU a request"]
     assert (slow["Processes"], pool["Processes"]) == ("1", "1")
     told = opened.page.locator("#compare-outcome .findings").inner_text()
-    is_limited = "this run measured the generator" in told  # on a machine that others use, too
-    assert is_limited or "Model sequential answered" in told
     assert "Not compared, for the reasons above: sequential" in told
+    if "this run measured the generator" not in told:  # a busy machine leaves both models out
+        assert "Model sequential answered" in told
+        assert "Not compared, for the reasons above: sequential." in told
     opened.until("document.querySelectorAll('#compare-outcome .js-plotly-plot').length === 2")
     eventually(
         lambda: {one.name for one in control.listeners.statuses()} == {"files", "wsgi", "asgi"}

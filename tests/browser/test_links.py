@@ -1,4 +1,4 @@
-"""What a person narrowed a page to stands in its address: a link shows the same to others."""
+"""The address holds all that a page is narrowed to: a link shows the same to others."""
 
 from __future__ import annotations
 

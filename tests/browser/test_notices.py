@@ -12,22 +12,22 @@ from tests.processes import is_bound
 pytestmark = pytest.mark.browser
 
 
-def test_a_default_port_held_by_another_is_told_with_its_holder(started, look):
+def test_a_default_port_held_by_another_is_told_with_its_holder(start_dashboard, look):
     with closing(socket.socket()) as held:
         held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if not is_bound(8000):
             held.bind(("127.0.0.1", 8000))
             held.listen()
-        running = started(FILES_PORT=None)
+        running = start_dashboard(FILES_PORT=None)
         page = look(running).page
         told = page.get_by_text("port 8000 is held by").first
         told.wait_for()
         assert f"using {running.port('files')} instead" in told.inner_text()
 
 
-def test_the_page_says_who_leads(started, look):
-    leader = started()
-    follower = started(folder=leader.folder)
+def test_the_page_says_who_leads(start_dashboard, look):
+    leader = start_dashboard()
+    follower = start_dashboard(folder=leader.folder)
     page = look(follower).page
     page.locator(".standing").click()
     page.get_by_text(f"pid {follower.process.pid}, follower").wait_for()
@@ -36,21 +36,21 @@ def test_the_page_says_who_leads(started, look):
     page.get_by_text(f"pid {follower.process.pid}, leader").wait_for()
 
 
-def test_a_server_that_is_gone_is_told_and_its_return_noticed(started, look):
-    running = started()
+def test_a_server_that_is_gone_is_told_and_its_return_noticed(start_dashboard, look):
+    running = start_dashboard()
     port = running.url.rpartition(":")[2]
     watched = look(running).wait_drawn("overview-host")
     os.kill(running.process.pid, signal.SIGKILL)
     running.process.wait(10)
     watched.page.get_by_text("does not answer").wait_for()
-    started(folder=running.folder, PORT=port)
+    start_dashboard(folder=running.folder, PORT=port)
     watched.page.get_by_text("does not answer").wait_for(state="hidden")
     before = watched.last_x("overview-host")
     watched.wait_newer("overview-host", before)
 
 
-def test_a_page_from_before_an_update_loads_itself_anew(started, look):
-    running = started()
+def test_a_page_from_before_an_update_loads_itself_anew(start_dashboard, look):
+    running = start_dashboard()
     watched = look(running).wait_drawn("overview-host")
     page = watched.page
     with page.expect_event("load", timeout=40_000):

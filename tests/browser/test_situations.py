@@ -169,8 +169,8 @@ def test_latency_says_only_what_is_so_of_the_listener_chosen_there(kept_page, da
     )
 
 
-def test_the_leader_is_killed_during_a_run_and_then_all_processes_end(started, chromium):
-    dashboard = started(*gunicorn())
+def test_the_leader_is_killed_during_a_run_and_then_all_processes_end(start_dashboard, chromium):
+    dashboard = start_dashboard(*gunicorn())
     opened = Watched(chromium.new_context(**DESKTOP).new_page(), dashboard.url).open("/load")
     with closing(dashboard.control) as control:
         run = control.load_runs.request(LoadPlan("wsgi", "/", 20, 60), time.time())

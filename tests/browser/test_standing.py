@@ -42,7 +42,7 @@ COLOURS = """() => [...new Set([...document.querySelectorAll(".stat-value, .stat
 
 
 def claims(opened):
-    """What is concluded from figures and in sight."""
+    """The conclusions from figures that are in sight."""
     return [text for text in opened.page.locator(".judged:visible").all_inner_texts() if text]
 
 
@@ -69,9 +69,9 @@ def test_the_processes_stand_behind_the_header_and_open_by_keyboard(open_page, d
     facts.wait_for(state="hidden")
 
 
-def test_data_that_is_late_is_said_with_its_age(started, look, frozen):
-    leader = started()
-    opened = look(started(folder=leader.folder)).wait_drawn("overview-host")
+def test_data_that_is_late_is_said_with_its_age(start_dashboard, look, frozen):
+    leader = start_dashboard()
+    opened = look(start_dashboard(folder=leader.folder)).wait_drawn("overview-host")
     opened.until("document.getElementById('standing').textContent === 'live'")
     frozen(leader.process.pid)
     opened.until("document.documentElement.dataset.standing === 'late'")
@@ -82,8 +82,8 @@ def test_data_that_is_late_is_said_with_its_age(started, look, frozen):
     assert claims(opened) == []
 
 
-def test_nothing_is_claimed_while_there_is_no_connection(started, look):
-    running = started()
+def test_nothing_is_claimed_while_there_is_no_connection(start_dashboard, look):
+    running = start_dashboard()
     opened = look(running).wait_drawn("overview-host")
     opened.until("document.querySelector('#overview-verdict .verdict:not(.unknown)') !== null")
     assert not opened.page.locator(".unknown-now").is_visible()
@@ -116,8 +116,8 @@ def button(opened, name):
     return opened.page.get_by_role("button", name=name, exact=True).first
 
 
-def test_a_click_without_a_connection_is_answered_and_buttons_come_back(started, look):
-    running = started(PORT=free_port())
+def test_a_click_without_a_connection_is_answered_and_buttons_come_back(start_dashboard, look):
+    running = start_dashboard(PORT=free_port())
     pages = {path: look(running, path) for path in ACTIONS}
     for opened in pages.values():
         opened.until("document.getElementById('standing').textContent === 'live'")
@@ -131,7 +131,7 @@ def test_a_click_without_a_connection_is_answered_and_buttons_come_back(started,
         said.wait_for()
         assert re.fullmatch(NO_ACTION, said.inner_text())
         assert [name for name in names if button(opened, name).is_enabled()] == []
-    started(folder=running.folder, PORT=int(running.url.rpartition(":")[2]))
+    start_dashboard(folder=running.folder, PORT=int(running.url.rpartition(":")[2]))
     opened = pages["/load"]
     opened.until("document.querySelector('#load-start:disabled') === null")
     assert not opened.page.locator(".no-action-now:visible").count()
@@ -139,8 +139,8 @@ def test_a_click_without_a_connection_is_answered_and_buttons_come_back(started,
     opened.page.locator("#run-strip").get_by_text("Load run").wait_for()
 
 
-def test_the_progress_of_a_run_says_of_when_it_is(started, look):
-    running = started()
+def test_the_progress_of_a_run_says_of_when_it_is(start_dashboard, look):
+    running = start_dashboard()
     opened = look(running, "/load").wait_drawn("load-cpu")
     opened.page.get_by_role("button", name="Start", exact=True).click()
     opened.page.locator("#run-strip").get_by_text("of 30 s").wait_for()

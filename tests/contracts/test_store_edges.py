@@ -1,4 +1,4 @@
-"""What every store promises at its edges: emptiness, commits, versions, details, threads."""
+"""The contract of every store at its edges: emptiness, commits, versions, details, threads."""
 
 import math
 import threading

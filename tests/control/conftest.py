@@ -12,13 +12,6 @@ __all__ = ["store"]
 
 
 @pytest.fixture
-def control(tmp_path):
-    control = Control(tmp_path)
-    yield control
-    control.close()
-
-
-@pytest.fixture
 def other(tmp_path):
     """The same folder as another process has it open."""
     other = Control(tmp_path)

@@ -26,29 +26,18 @@ from servescope.records.comparisons import Comparison, ComparisonPlan, Contender
 from servescope.records.listeners import (
     AppKind,
     ConcurrencyModel,
-    ListenerOptions,
     ListenerState,
-    ListenerStatus,
 )
 from servescope.records.load import LoadPlan, LoadRun, RunState
 from servescope.settings import Settings
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.sqlite.store import open_store
+from tests import listener_statuses
 from tests.contexts import leading_process
+from tests.listener_statuses import LOOP
 from tests.ports import free_port
 
-POOL = ListenerStatus(
-    "slow",
-    ListenerState.RUNNING,
-    "127.0.0.1",
-    8000,
-    ConcurrencyModel.THREAD_POOL,
-    "a:app",
-    8000,
-    app_kind=AppKind.WSGI,
-    options=ListenerOptions(threads=8, workers=2),
-)
-LOOP = replace(POOL, name="loop", port=8001, model=ConcurrencyModel.ASYNCIO, app_kind=AppKind.ASGI)
+POOL = replace(listener_statuses.POOL, name="slow")
 RESULT = Result(
     sent=4_000,
     answered=1_200,

@@ -13,29 +13,14 @@ from servescope import catalog, histogram
 from servescope.queries.path import TOGETHER, PathStage, RequestPath, Workers, request_paths
 from servescope.queries.span import Span
 from servescope.records.listeners import (
-    AppKind,
     ConcurrencyModel,
-    ListenerOptions,
-    ListenerState,
-    ListenerStatus,
 )
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.tiers import FINE
+from tests.listener_statuses import LOOP, POOL
 
 START = int(time.time()) - 100
 SPAN = Span(START, START + 5, 1)
-POOL = ListenerStatus(
-    "pool",
-    ListenerState.RUNNING,
-    "127.0.0.1",
-    8000,
-    ConcurrencyModel.THREAD_POOL,
-    "a:app",
-    8000,
-    app_kind=AppKind.WSGI,
-    options=ListenerOptions(threads=8, workers=2),
-)
-LOOP = replace(POOL, name="loop", port=8001, model=ConcurrencyModel.ASYNCIO, app_kind=AppKind.ASGI)
 
 
 def stage(listener, name, *seconds):

@@ -8,18 +8,10 @@ import time
 import pytest
 
 from servescope.capturing.files import CAPTURES, CaptureFolder
-from servescope.control import Control
 from servescope.records.captures import CaptureFilter, CaptureState
 from servescope.runtime import captures
 from servescope.runtime.captures import CaptureReconciler
 from servescope.settings import Settings
-
-
-@pytest.fixture
-def control(tmp_path):
-    control = Control(tmp_path)
-    yield control
-    control.close()
 
 
 @pytest.fixture

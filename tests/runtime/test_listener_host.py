@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
 from servescope.actions.hostable_apps import why_not_hostable
-from servescope.control import Control
 from servescope.control.listeners import LEADER
 from servescope.errors import StoreFullError
 from servescope.recording.recorder import Recorder
@@ -19,12 +17,6 @@ from servescope.runtime.listener_host import ListenerHost
 from servescope.runtime.listeners import ListenerReconciler
 from servescope.settings import Settings
 from tests.waiting import eventually
-
-
-@pytest.fixture
-def control(tmp_path):
-    with closing(Control(tmp_path)) as control:
-        yield control
 
 
 @pytest.fixture

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from dataclasses import replace
 
 import pytest
 
 from servescope.actions.hostable_apps import why_not_hostable
-from servescope.control import Control
 from servescope.control.listeners import LEADER
 from servescope.findings import findings
 from servescope.findings.gathering import run_of
@@ -26,12 +24,6 @@ from tests.waiting import eventually
 @pytest.fixture
 def settings(tmp_path):
     return Settings(data_dir=tmp_path, wsgi_port=0)
-
-
-@pytest.fixture
-def control(tmp_path):
-    with closing(Control(tmp_path)) as control:
-        yield control
 
 
 @pytest.fixture

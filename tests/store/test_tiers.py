@@ -71,7 +71,7 @@ def ask(store, sql, *values):
 
 
 def drop(store, tier, before):
-    """What age does to a tier."""
+    """The effect of age on a tier."""
     store._db.write(
         lambda connection: connection.execute(
             "DELETE FROM chunk WHERE tier = ? AND t0 + tier * 60 <= ?", (tier, before)
