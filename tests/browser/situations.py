@@ -42,8 +42,9 @@ WITHIN_S = 60
 BODY = b"0123456789"
 SLOW_CLIENT_S = 1.2
 
-HOST = frozenset({"cpu", "core", "memory", "container-cpu", "container-memory"})
-"""Findings about the machine, which may come and go beside whatever is made here."""
+HOST = frozenset({"cpu", "core", "memory", "container-cpu", "container-memory", "generator-late"})
+"""Findings about the machine, which may come and go beside whatever is made here. The generator is
+late when the machine wakes it late: 3 ms once are 1 in 100 of a short run's requests."""
 
 STARVED = frozenset(
     {
@@ -52,7 +53,6 @@ STARVED = frozenset(
         "different-requests",
         "fell-behind",
         "generator-busy",
-        "generator-late",
         "generator-limited",
         "kernel-wait",
         "slow",
@@ -502,9 +502,9 @@ def failing_run(place: Place) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def too_fast(place: Place) -> Iterator[dict[str, Any]]:
-    """A schedule that the generator itself cannot send by."""
+    """A schedule that the generator itself cannot send by: 12 µs a request on its one core."""
     with place.listener("outrun"):
-        yield place.run("outrun", "/", 20_000, 2)
+        yield place.run("outrun", "/", 80_000, 1)
 
 
 @contextmanager

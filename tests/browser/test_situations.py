@@ -51,7 +51,9 @@ def is_busy():
 @pytest.fixture(scope="module")
 def dashboard(tmp_path_factory):
     dashboards = Dashboards(tmp_path_factory.mktemp("dashboard"))
-    yield dashboards(BACKLOG=BACKLOG, THREADS=THREADS, APPS="*", PIN_CPU="false")
+    yield dashboards(
+        BACKLOG=BACKLOG, THREADS=THREADS, APPS="*", PIN_CPU="false", LOAD_MAX_RATE=80_000
+    )
     dashboards.end()
 
 
