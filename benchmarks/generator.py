@@ -137,7 +137,7 @@ def generate(
     trust: Trust | None = None,
 ) -> Result:
     """One run of the generator."""
-    plan = LoadPlan("bare", "/", rate, seconds, keep_alive=keep_alive)
+    plan = LoadPlan.constant("bare", "/", rate, seconds, keep_alive=keep_alive)
     with tempfile.TemporaryDirectory() as folder:
         process = GeneratorProcess(1, plan, "127.0.0.1", port, Path(folder), core, trust)
         process.wait()

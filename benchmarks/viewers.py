@@ -145,7 +145,7 @@ def measure(dashboards: Dashboards, viewers: int, seconds: int) -> int:
     workers = children(running.process.pid)
     payload = poll_payload(running.url)
     control = running.control
-    plan = LoadPlan("wsgi", "/whoami", RATE, 2 * seconds + 2 * WARM_UP_S + 5)
+    plan = LoadPlan.constant("wsgi", "/whoami", RATE, 2 * seconds + 2 * WARM_UP_S + 5)
     run_id = control.load_runs.request(plan, time.time()).id
     eventually(lambda: control.load_runs.by_id(run_id).state is RunState.RUNNING)
     time.sleep(WARM_UP_S)

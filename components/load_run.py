@@ -200,7 +200,7 @@ def latency_text(run: LoadRun, milliseconds: float | None) -> str:
 
 
 def _bound(run: LoadRun, milliseconds: float | None) -> str:
-    limit = (run.result or {}).get("timed_out_from_ms") or run.plan.timeout_seconds * 1e3
+    limit = (run.result or {}).get("timed_out_from_ms") or run.plan.scenario.timeout_seconds * 1e3
     return bound(milliseconds, limit)
 
 

@@ -52,7 +52,7 @@ def read(request: LoadRunRequest) -> LoadPlan:
     """The plan that a request describes. Raises LoadRefusedError for a field that says nothing."""
     if not (request.listener and isinstance(request.listener, str)):
         raise LoadRefusedError("choose a listener")
-    return LoadPlan(
+    return LoadPlan.constant(
         listener=request.listener,
         target=fields.text(request.target or "/"),
         rate=fields.number_of("requests per second", "the rate", request.rate),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.control.admission import NOT_OVER, TERMINAL, refuse_beside_other_load
@@ -33,7 +32,6 @@ _SELECT: Final = (
     "SELECT id, plan, state, requested_s, started_s, ended_s, progress, result, message"
     " FROM load_run"
 )
-_PLAN_FIELDS: Final = frozenset(field.name for field in fields(LoadPlan))
 
 
 class LoadRuns:
@@ -53,7 +51,7 @@ class LoadRuns:
             run_id = connection.execute(
                 "INSERT INTO load_run (plan, state, requested_s, progress, result, message)"
                 " VALUES (?, ?, ?, '{}', '{}', '')",
-                (json.dumps(asdict(plan)), RunState.REQUESTED, now_s),
+                (json.dumps(plan.to_json()), RunState.REQUESTED, now_s),
             ).lastrowid
             return _expect(connection, run_id or 0)
 
@@ -149,10 +147,9 @@ class LoadRuns:
 
 def _run(row: tuple[Any, ...]) -> LoadRun:
     run_id, plan, state, requested_s, started_s, ended_s, progress, result, message = row
-    known = {name: value for name, value in json.loads(plan).items() if name in _PLAN_FIELDS}
     return LoadRun(
         run_id,
-        LoadPlan(**known),
+        LoadPlan.from_json(json.loads(plan)),
         RunState(state),
         requested_s,
         started_s,

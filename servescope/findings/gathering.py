@@ -37,7 +37,8 @@ from servescope.queries.path import (
 from servescope.queries.span import moment as moment_span
 from servescope.queries.traffic import STATUS
 from servescope.records.listeners import ListenerState
-from servescope.records.load import TERMINAL_STATES, TIMEOUT_S, RunState
+from servescope.records.load import TERMINAL_STATES, RunState
+from servescope.records.scenarios import TIMEOUT_S
 from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
@@ -339,7 +340,7 @@ def run_of(run: LoadRun) -> Evidence:
         f"listener {run.plan.listener}",
         run.state,
         run.message,
-        run.plan.timeout_seconds,
+        run.plan.scenario.timeout_seconds,
         run.result or {},
     )
     return Evidence(run=evidence)

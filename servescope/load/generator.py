@@ -105,7 +105,7 @@ def run(order: Order, control: Control) -> dict[str, Any]:
     request = request_bytes(
         plan.target,
         host,
-        keep_alive=plan.keep_alive,
+        keep_alive=plan.scenario.keep_alive,
         headers=[("User-Agent", agent)],
     )
     recorder = Recorder(Path(order.rings_folder), RingKind.LOAD)
@@ -113,7 +113,7 @@ def run(order: Order, control: Control) -> dict[str, Any]:
     route_id = recorder.route_id(listener_id, plan.target.partition("?")[0])
     flags = RequestFlag.TLS if order.trust else RequestFlag(0)
     tally = Tally(recorder.record, listener_id, route_id, len(request), flags)
-    due_ns = arrivals_ns(plan.rate, plan.seconds, plan.seed)
+    due_ns = arrivals_ns(plan.scenario)
     server = TrustedServer(order.trust) if order.trust else None
     model = OpenModel(plan, due_ns, request, (order.address, order.port), tally, server)
 
@@ -135,7 +135,9 @@ def run(order: Order, control: Control) -> dict[str, Any]:
     model.run(STDIN, on_control, on_tick)
     elapsed_s = max((tally.last_end_ns - model.start_ns) / _NS, 0.0)
     seconds = elapsed_s if model.stopped else max(elapsed_s, plan.seconds)
-    result = tally.result(plan.rate, seconds, model.schedule_seconds, model.stopped)
+    result = tally.result(
+        len(due_ns) / plan.seconds, seconds, model.schedule_seconds, model.stopped
+    )
     recorder.close()
     return result.to_json()
 

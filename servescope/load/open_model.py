@@ -84,12 +84,12 @@ class OpenModel:
         self._destination = destination
         self._family = family_of(destination[0])
         self._tally = tally
-        self._keep_alive = plan.keep_alive
-        self._timeout_ns = int(plan.timeout_seconds * _NS)
+        self._keep_alive = plan.scenario.keep_alive
+        self._timeout_ns = int(plan.scenario.timeout_seconds * _NS)
         self._schedule_ns = int(plan.seconds * _NS)
         # Often enough that a timeout is noticed within 2 % of itself.
         self._sweep_every_ns = min(max(self._timeout_ns // 50, 2_000_000), 100_000_000)
-        self._max_connections = descriptors_for(plan.max_connections)
+        self._max_connections = descriptors_for(plan.scenario.max_connections)
         self._due_ns = due_ns
         self._count = len(due_ns)
         self._next = 0

@@ -23,7 +23,7 @@ class Order:
     trust: Trust | None = None  # None: without TLS
 
     def to_line(self) -> bytes:
-        return json.dumps(asdict(self)).encode() + b"\n"
+        return json.dumps({**asdict(self), "plan": self.plan.to_json()}).encode() + b"\n"
 
     @classmethod
     def from_line(cls, line: bytes) -> Order:
@@ -31,6 +31,6 @@ class Order:
         try:
             values = json.loads(line)
             trust = values["trust"] and Trust(**values["trust"])
-            return cls(**{**values, "plan": LoadPlan(**values["plan"]), "trust": trust})
+            return cls(**{**values, "plan": LoadPlan.from_json(values["plan"]), "trust": trust})
         except (ValueError, TypeError, KeyError) as error:
             raise LoadRefusedError(f"the order is no load order: {error}") from None

@@ -44,18 +44,21 @@ def check(
 def check_shape(plan: LoadPlan, max_rate: float, max_seconds: float) -> LoadPlan:
     """The same, whatever the plan aims at."""
     _check_target(plan.target)
-    _check_range("the rate", plan.rate, max_rate, "requests per second")
+    scenario, rate = plan.scenario, plan.rate
+    if rate is None:
+        raise LoadRefusedError("the closed model cannot be run yet")
+    _check_range("the rate", rate, max_rate, "requests per second")
     _check_range("the duration", plan.seconds, max_seconds, "seconds")
-    _check_range("the timeout", plan.timeout_seconds, MAX_TIMEOUT_SECONDS, "seconds")
-    if not 1 <= plan.max_connections <= MAX_CONNECTIONS:
+    _check_range("the timeout", scenario.timeout_seconds, MAX_TIMEOUT_SECONDS, "seconds")
+    if not 1 <= scenario.max_connections <= MAX_CONNECTIONS:
         raise LoadRefusedError(
             f"the number of connections is between 1 and {MAX_CONNECTIONS:,}, "
-            f"not {plan.max_connections:,}"
+            f"not {scenario.max_connections:,}"
         )
-    if plan.rate * plan.seconds > MAX_REQUESTS:
+    if rate * plan.seconds > MAX_REQUESTS:
         raise LoadRefusedError(
-            f"{plan.rate:,.10g} requests per second for {plan.seconds:,.10g} seconds are "
-            f"{plan.rate * plan.seconds:,.0f} requests; one run has at most {MAX_REQUESTS:,}"
+            f"{rate:,.10g} requests per second for {plan.seconds:,.10g} seconds are "
+            f"{rate * plan.seconds:,.0f} requests; one run has at most {MAX_REQUESTS:,}"
         )
     return plan
 

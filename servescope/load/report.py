@@ -113,7 +113,7 @@ class Result:
     naive_ms: LatencySummary  # from the actual send; of requests that were sent
     lag_ms: LagSummary
     seconds: float  # from the start to the last end; at least the plan's unless stopped
-    rate_asked: float  # requests per second
+    rate_asked: float  # flows per second that were due
     schedule_seconds: float  # for how long requests came due: the plan's, or until the stop
     answered_in_schedule: int  # before its end: the wait for timeouts after it adds none
     rate_achieved: float  # of these, per second of the schedule

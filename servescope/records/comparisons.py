@@ -50,7 +50,7 @@ class ComparisonPlan:
 
     def load_on(self, model: ConcurrencyModel, comparison_id: int = 0) -> LoadPlan:
         """The load on one of the models: the same requests at the same times for each."""
-        return LoadPlan(
+        return LoadPlan.constant(
             listener=NAME.format(model),
             target=self.target,
             rate=self.rate,

@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+from servescope.records.scenarios import Constant, Flow, RequestStep, Scenario, known_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 
 class LoadOutcome(IntEnum):
@@ -18,26 +23,77 @@ class LoadOutcome(IntEnum):
     HANDSHAKE = 5  # connected, but the TLS handshake failed
 
 
-TIMEOUT_S: Final = 10.0
-"""Seconds after which a request without a whole answer counts as timed out, unless a plan says."""
+_OLD_FIELDS: Final = (
+    "listener",
+    "target",
+    "rate",
+    "seconds",
+    "timeout_seconds",
+    "max_connections",
+    "keep_alive",
+    "seed",
+    "comparison",
+)
+"""Of plans from before there were scenarios."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
-    """One load run as asked for: an open model at a constant rate.
+    """One load run as asked for: a scenario, and the listener that it aims at.
 
     Raises nothing: `servescope.load.plan.check` holds it against the bounds.
     """
 
     listener: str
-    target: str  # origin-form, e.g. "/search?q=x"
-    rate: float  # requests per second
-    seconds: float
-    timeout_seconds: float = TIMEOUT_S
-    max_connections: int = 512
-    keep_alive: bool = True
-    seed: int = 1
+    scenario: Scenario
     comparison: int = 0  # the comparison it is a part of; 0: of none
+
+    @classmethod
+    def constant(
+        cls,
+        listener: str,
+        target: str,
+        rate: float,
+        seconds: float,
+        *,
+        comparison: int = 0,
+        **of_scenario: Any,
+    ) -> LoadPlan:
+        """GET of one target at a constant rate."""
+        flows = (Flow((RequestStep(target=target),)),)
+        scenario = Scenario(Constant(rate, seconds), flows, **of_scenario)
+        return cls(listener, scenario, comparison)
+
+    @property
+    def rate(self) -> float | None:
+        """Flows that start per second, on average; None in the closed model."""
+        return self.scenario.schedule.mean_rate
+
+    @property
+    def seconds(self) -> float:
+        """How long the schedule is."""
+        return self.scenario.schedule.seconds
+
+    @property
+    def target(self) -> str:
+        """The target of the first request."""
+        return self.scenario.flows[0].steps[0].target
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that the store keeps, and that the generator is given."""
+        scenario = self.scenario.to_json()
+        return {"listener": self.listener, "scenario": scenario, "comparison": self.comparison}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> LoadPlan:
+        """Read what `to_json` wrote, or a plan from before there were scenarios.
+
+        Raises KeyError, TypeError or ValueError when it is something else.
+        """
+        if "scenario" not in values:
+            return cls.constant(**{name: values[name] for name in _OLD_FIELDS if name in values})
+        scenario = Scenario.from_json(values["scenario"])
+        return cls(**{**known_fields(cls, values), "scenario": scenario})
 
 
 class RunState(StrEnum):

@@ -33,8 +33,8 @@ def listening(control):
 @pytest.mark.parametrize(
     ("request_", "plan"),
     [
-        (LoadRunRequest("wsgi", " /x ", 200, 30), LoadPlan("wsgi", "/x", 200.0, 30.0)),
-        (LoadRunRequest("wsgi", "", "50", 1), LoadPlan("wsgi", "/", 50.0, 1.0)),
+        (LoadRunRequest("wsgi", " /x ", 200, 30), LoadPlan.constant("wsgi", "/x", 200.0, 30.0)),
+        (LoadRunRequest("wsgi", "", "50", 1), LoadPlan.constant("wsgi", "/", 50.0, 1.0)),
     ],
 )
 def test_a_request_is_read(request_, plan):

@@ -184,7 +184,7 @@ class Place:
 
     def begin_run(self, listener: str, path: str, rate: float, seconds: float, **more: Any) -> int:
         """Ask for a load run and wait until it is under way."""
-        plan = LoadPlan(listener, path, rate, seconds, **more)
+        plan = LoadPlan.constant(listener, path, rate, seconds, **more)
         run_id: int = self.control.load_runs.request(plan, time.time()).id
         eventually(
             lambda: self.control.load_runs.by_id(run_id).state is not RunState.REQUESTED, WITHIN_S

@@ -32,7 +32,7 @@ def asked(dashboard):
     plan = ComparisonPlan(models, BUNDLED_WSGI, "/", 20, 1)
     number = control.comparisons.request(plan, time.time()).id
     eventually(lambda: control.comparisons.by_id(number).is_over, seconds=60)
-    control.load_runs.request(LoadPlan("wsgi", "/", 20, 2), time.time())
+    control.load_runs.request(LoadPlan.constant("wsgi", "/", 20, 2), time.time())
     eventually(lambda: control.load_runs.active() is None, seconds=60)
     control.close()
     return dashboard

@@ -136,7 +136,7 @@ def test_the_ports_page_names_our_listeners(visit, dashboard):
 def test_rows_that_came_before_the_code_of_their_table_are_shown(open_page, dashboard):
     """The code of tables is loaded late, and rows that stay as they are come once."""
     with closing(dashboard.control) as control:
-        control.load_runs.request(LoadPlan("wsgi", "/whoami?early", 10, 1), 0.0)
+        control.load_runs.request(LoadPlan.constant("wsgi", "/whoami?early", 10, 1), 0.0)
         eventually(lambda: control.load_runs.active() is None)
     held = []
     opened = open_page("/sign-in")

@@ -25,7 +25,7 @@ def test_the_residual_of_a_run(open_page, dashboard):
     table = opened.page.locator("#latency-residual")
     table.get_by_text("No load run in this span").wait_for()
     control = dashboard.control
-    control.load_runs.request(LoadPlan("wsgi", f"/slow?ms={SLOW_MS}", 50, 4), 0.0)
+    control.load_runs.request(LoadPlan.constant("wsgi", f"/slow?ms={SLOW_MS}", 50, 4), 0.0)
     control.close()
     eventually(lambda: newest_run(dashboard).state is RunState.DONE)
     table.get_by_text("(done)").wait_for()

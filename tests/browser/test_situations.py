@@ -175,7 +175,7 @@ def test_the_leader_is_killed_during_a_run_and_then_all_processes_end(start_dash
     dashboard = start_dashboard(*gunicorn())
     opened = Watched(chromium.new_context(**DESKTOP).new_page(), dashboard.url).open("/load")
     with closing(dashboard.control) as control:
-        run = control.load_runs.request(LoadPlan("wsgi", "/", 20, 60), time.time())
+        run = control.load_runs.request(LoadPlan.constant("wsgi", "/", 20, 60), time.time())
         opened.page.locator("#run-strip").get_by_text("of 60 s").wait_for(timeout=WITHIN_S * 1000)
         killed = dashboard.leader
         os.kill(killed, signal.SIGKILL)

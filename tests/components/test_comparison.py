@@ -83,8 +83,8 @@ def test_an_empty_page_says_what_to_do():
 
 
 def test_progress_is_that_of_the_run_under_way():
-    run = LoadRun(7, LoadPlan("compare-thread_pool", "/", 40, 5), RunState.RUNNING, 0, 0, None,
-                  {"elapsed_s": 2.5}, {})  # fmt: skip
+    plan = LoadPlan.constant("compare-thread_pool", "/", 40, 5)
+    run = LoadRun(7, plan, RunState.RUNNING, 0, 0, None, {"elapsed_s": 2.5}, {})
     going = replace(contender("thread_pool", 50), state="running", run_id=7)
     both = comparison(contender("sequential", 50), going, state=RunState.RUNNING)
     assert comparison_text(both, {7: run}) == "Comparison 3: thread pool, 2 of 5 s"

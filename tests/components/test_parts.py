@@ -26,7 +26,7 @@ from servescope.records.listeners import ListenerState
 from servescope.records.load import LoadPlan, LoadRun, RunState
 
 HERE = Visitor(is_local=True)
-PLAN = LoadPlan("wsgi", "/", 200, 30)
+PLAN = LoadPlan.constant("wsgi", "/", 200, 30)
 FAILED = {"refused": 0, "reset": 2, "timed_out": 1, "protocol": 0}
 RESULT = Result(
     sent=6000,

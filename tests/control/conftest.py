@@ -21,7 +21,7 @@ def other(tmp_path):
 
 @pytest.fixture
 def load_plan():
-    return LoadPlan("files", "/größe?q=1", rate=50.5, seconds=3, keep_alive=False, seed=7)
+    return LoadPlan.constant("files", "/größe?q=1", rate=50.5, seconds=3, keep_alive=False, seed=7)
 
 
 @pytest.fixture

@@ -285,7 +285,7 @@ def test_of_a_past_span_without_a_frame_nothing_is_known(context):
 
 
 def a_run(state=RunState.DONE, result=None, message=""):
-    plan = LoadPlan("slow", "/", 200, 20)
+    plan = LoadPlan.constant("slow", "/", 200, 20)
     told = RESULT.to_json() if result is None else result
     return LoadRun(7, plan, state, 1.0, 1.0, 2.0, {}, told, message)
 

@@ -163,10 +163,12 @@ def run_plan(tmp_path: Path) -> Callable[[LoadPlan, int], Outcome]:
         recorder = Recorder(tmp_path / "rings", RingKind.LOAD)
         listener_id = recorder.listener_id(plan.listener)
         route_id = recorder.route_id(listener_id, plan.target.partition("?")[0])
-        request = request_bytes(plan.target, f"127.0.0.1:{port}", keep_alive=plan.keep_alive)
+        request = request_bytes(
+            plan.target, f"127.0.0.1:{port}", keep_alive=plan.scenario.keep_alive
+        )
         flags = RequestFlag.TLS if trust else RequestFlag(0)
         tally = Tally(recorder.record, listener_id, route_id, len(request), flags)
-        due = arrivals_ns(plan.rate, plan.seconds, plan.seed)
+        due = arrivals_ns(plan.scenario)
         server = TrustedServer(trust) if trust else None
         model = OpenModel(plan, due, request, ("127.0.0.1", port), tally, server)
         ticks: list[Progress] = []
@@ -180,7 +182,7 @@ def run_plan(tmp_path: Path) -> Callable[[LoadPlan, int], Outcome]:
         finally:
             os.close(reading)
             os.close(writing)
-        result = tally.result(plan.rate, plan.seconds, model.schedule_seconds, model.stopped)
+        result = tally.result(plan.rate or 0, plan.seconds, model.schedule_seconds, model.stopped)
         reader = RingReader(recorder.ring.path)
         drained = reader.drain(0, 2**62, 0.0)
         reader.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from .conftest import OK, Outcome, TinyServer, never_answers
 
 pytestmark = pytest.mark.alone
 
-PLAN = LoadPlan(listener="files", target="/a?b=c", rate=800, seconds=0.25)
+plan_of = partial(LoadPlan.constant, listener="files", target="/a?b=c", rate=800, seconds=0.25)
 Serve = Callable[..., TinyServer]
 Run = Callable[[LoadPlan, int], Outcome]
 NOTHING_FAILED = {"refused": 0, "reset": 0, "timed_out": 0, "protocol": 0, "handshake": 0}
@@ -30,7 +30,7 @@ def all_failed(kind: str, count: int) -> dict[str, int]:
 
 def test_every_request_is_sent_and_counted_once(serve: Serve, run_plan: Run) -> None:
     server = serve()
-    outcome = run_plan(replace(PLAN, max_connections=20), server.port)
+    outcome = run_plan(plan_of(max_connections=20), server.port)
     result = outcome.result
     assert (result.sent, result.answered, server.requests) == (200, 200, 200)
     assert result.failed == NOTHING_FAILED
@@ -44,7 +44,7 @@ def test_every_request_is_sent_and_counted_once(serve: Serve, run_plan: Run) -> 
 
 def test_each_request_is_recorded_in_the_ring(serve: Serve, run_plan: Run) -> None:
     before = time.time_ns()
-    outcome = run_plan(replace(PLAN, rate=200), serve().port)
+    outcome = run_plan(plan_of(rate=200), serve().port)
     records, result = outcome.records, outcome.result
     assert len(records) == 50
     assert {outcome.listeners[number] for number in records["listener"]} == {"files"}
@@ -74,7 +74,7 @@ def test_stall_shows_from_the_intended_time_and_hides_from_the_naive_one(
             server.ending.wait(1.0)
         return OK
 
-    plan = replace(PLAN, rate=50, seconds=2.0, max_connections=1)
+    plan = plan_of(rate=50, seconds=2.0, max_connections=1)
     outcome = run_plan(plan, serve(stalls_once).port)
     latency, naive = outcome.result.latency_ms, outcome.result.naive_ms
     assert outcome.result.answered == 100
@@ -91,14 +91,14 @@ def test_naive_latency_is_the_time_the_server_took(serve: Serve, run_plan: Run) 
         server.ending.wait(0.05)
         return OK
 
-    result = run_plan(replace(PLAN, rate=120), serve(answers_late).port).result
+    result = run_plan(plan_of(rate=120), serve(answers_late).port).result
     assert 50 <= result.naive_ms.p50 <= 70
     assert result.latency_ms.p50 >= result.naive_ms.p50
 
 
 def test_one_connection_each_when_not_kept_alive(serve: Serve, run_plan: Run) -> None:
     server = serve()
-    outcome = run_plan(replace(PLAN, keep_alive=False), server.port)
+    outcome = run_plan(plan_of(keep_alive=False), server.port)
     assert outcome.result.answered == server.connections == server.requests == 200
     assert b"\r\nConnection: close" in server.last_request
     assert ((outcome.records["flags"] & RequestFlag.NEW_CONNECTION) != 0).all()
@@ -115,7 +115,7 @@ def test_server_that_closes_after_each_response(
     serve: Serve, run_plan: Run, response: bytes
 ) -> None:
     server = serve(lambda *_: response, closes=True)
-    result = run_plan(PLAN, server.port).result
+    result = run_plan(plan_of(), server.port).result
     assert result.answered == server.connections == 200
     assert result.failed == NOTHING_FAILED
     assert result.bytes_received == 200 * len(response)
@@ -123,7 +123,7 @@ def test_server_that_closes_after_each_response(
 
 def test_connection_closed_while_idle_is_replaced(serve: Serve, run_plan: Run) -> None:
     server = serve(closes=True)  # without announcing it
-    result = run_plan(replace(PLAN, rate=100), server.port).result
+    result = run_plan(plan_of(rate=100), server.port).result
     assert result.answered == server.requests == 25
     assert result.failed == NOTHING_FAILED
 
@@ -132,7 +132,7 @@ def test_reused_connection_that_breaks_costs_one_more_try_and_counts_once(
     serve: Serve, run_plan: Run
 ) -> None:
     server = serve(lambda _, number: OK if number == 1 else None)
-    result = run_plan(replace(PLAN, rate=200, max_connections=1), server.port).result
+    result = run_plan(plan_of(rate=200, max_connections=1), server.port).result
     assert (result.sent, result.answered, result.failed) == (50, 50, NOTHING_FAILED)
     assert result.resent == 49
     assert server.requests == 50 + 49
@@ -144,7 +144,7 @@ def test_response_that_breaks_off_is_not_tried_again(serve: Serve, run_plan: Run
         return OK if number == 1 else OK[:-1]
 
     server = serve(breaks_off)
-    result = run_plan(replace(PLAN, rate=40, max_connections=1), server.port).result
+    result = run_plan(plan_of(rate=40, max_connections=1), server.port).result
     assert result.sent == server.requests == 10
     assert (result.answered, result.failed) == (5, all_failed("reset", 5))
     assert result.resent == 0
@@ -163,7 +163,7 @@ def test_failures_by_kind(
     serve: Serve, run_plan: Run, kind: str, behaviour: Any, options: dict[str, bool]
 ) -> None:
     server = serve(behaviour, **options)
-    outcome = run_plan(PLAN, server.port)
+    outcome = run_plan(plan_of(), server.port)
     assert (outcome.result.sent, outcome.result.answered, server.requests) == (200, 0, 200)
     assert outcome.result.failed == all_failed(kind, 200)
     assert outcome.result.resent == 0
@@ -172,7 +172,7 @@ def test_failures_by_kind(
 
 
 def test_nobody_listens(run_plan: Run) -> None:
-    outcome = run_plan(PLAN, free_port())
+    outcome = run_plan(plan_of(), free_port())
     assert outcome.result.failed == all_failed("refused", 200)
     assert set(outcome.records["bytes_sent"]) == {0}
 
@@ -181,7 +181,7 @@ def test_server_that_never_answers_times_out_from_the_intended_time(
     serve: Serve, run_plan: Run
 ) -> None:
     server = serve(never_answers)
-    outcome = run_plan(replace(PLAN, rate=120, timeout_seconds=0.2), server.port)
+    outcome = run_plan(plan_of(rate=120, timeout_seconds=0.2), server.port)
     result = outcome.result
     assert result.failed == all_failed("timed_out", 30)
     assert server.requests == 30
@@ -191,7 +191,7 @@ def test_server_that_never_answers_times_out_from_the_intended_time(
 
 def test_requests_without_a_connection_wait_and_time_out(serve: Serve, run_plan: Run) -> None:
     server = serve(never_answers)
-    plan = replace(PLAN, rate=1_200, timeout_seconds=0.1, max_connections=2)
+    plan = plan_of(rate=1_200, timeout_seconds=0.1, max_connections=2)
     outcome = run_plan(plan, server.port)
     assert outcome.result.failed == all_failed("timed_out", 300)
     assert outcome.connections <= 2
@@ -207,14 +207,14 @@ def test_responses_other_than_200_are_answers(serve: Serve, run_plan: Run) -> No
         return b"HTTP/1.1 " + status + b"\r\nContent-Length: 0\r\n\r\n"
 
     server = serve(every_fourth_fails)
-    result = run_plan(replace(PLAN, max_connections=1), server.port).result
+    result = run_plan(plan_of(max_connections=1), server.port).result
     assert result.statuses == {"404": 150, "503": 50}
     assert result.status_classes == {"4xx": 150, "5xx": 50}
     assert result.answered == 200
 
 
 def test_progress_adds_up(serve: Serve, run_plan: Run) -> None:
-    ticks = run_plan(replace(PLAN, rate=50, seconds=1.2), serve().port).progress
+    ticks = run_plan(plan_of(rate=50, seconds=1.2), serve().port).progress
     assert len(ticks) == 2  # at the start, and after a second
     for tick in ticks:
         assert tick.sent == tick.answered + sum(tick.failed.values()) + tick.in_flight
@@ -227,5 +227,5 @@ def test_progress_adds_up(serve: Serve, run_plan: Run) -> None:
 
 def test_high_rate_is_exact_too(serve: Serve, run_plan: Run) -> None:
     server = serve()
-    result = run_plan(replace(PLAN, rate=4_000), server.port).result
+    result = run_plan(plan_of(rate=4_000), server.port).result
     assert result.sent == result.answered == server.requests == 1_000

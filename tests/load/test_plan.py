@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -24,7 +25,7 @@ STATUSES = [
     replace(RUNNING, name="https", is_tls=True),
     replace(RUNNING, name="path", address="unix:/run/a.sock", port=0),
 ]
-PLAN = LoadPlan("files", "/", 100, 10)
+plan_of = partial(LoadPlan.constant, listener="files", target="/", rate=100, seconds=10)
 
 
 def verdict(plan: LoadPlan) -> LoadPlan:
@@ -36,7 +37,7 @@ def verdict(plan: LoadPlan) -> LoadPlan:
     ["/", "/a/b.html", "/search?q=x&y=%20z", "/?", "/a?b=c?d/e", "/~user/@;v=1", "//a", "/%e2%82"],
 )
 def test_sound_plan_is_returned(target: str) -> None:
-    plan = replace(PLAN, target=target)
+    plan = plan_of(target=target)
     assert verdict(plan) is plan
 
 
@@ -79,14 +80,14 @@ def test_sound_plan_is_returned(target: str) -> None:
 )
 def test_unsound_plan_is_refused_with_a_sentence(change: dict[str, Any], sentence: str) -> None:
     with pytest.raises(LoadRefusedError) as caught:
-        verdict(replace(PLAN, **change))
+        verdict(plan_of(**change))
     assert sentence in str(caught.value)
 
 
 @given(st.text(max_size=20))
 def test_target_that_passes_is_one_request_line(text: str) -> None:
     try:
-        plan = verdict(replace(PLAN, target="/" + text))
+        plan = verdict(plan_of(target="/" + text))
     except LoadRefusedError:
         return
     data = request_bytes(plan.target, "h")
@@ -95,7 +96,7 @@ def test_target_that_passes_is_one_request_line(text: str) -> None:
 
 def test_no_listener_at_all() -> None:
     with pytest.raises(LoadRefusedError, match="known are: none"):
-        check(PLAN, [], 1_000, 10)
+        check(plan_of(), [], 1_000, 10)
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_documented_keys_are_there() -> None:
 
 
 def test_order_survives_its_line() -> None:
-    order = Order(7, LoadPlan("files", "/ü", 1.5, 2), "127.0.0.1", 80, "rings", 1)
+    order = Order(7, LoadPlan.constant("files", "/ü", 1.5, 2), "127.0.0.1", 80, "rings", 1)
     assert order.to_line().count(b"\n") == 1
     assert Order.from_line(order.to_line()) == order
 

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import psutil
@@ -27,8 +26,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = [pytest.mark.process, pytest.mark.alone]
-PLAN = LoadPlan("files", "/", rate=200, seconds=0.5)
-ENDLESS = replace(PLAN, seconds=60.0)
+PLAN = LoadPlan.constant("files", "/", rate=200, seconds=0.5)
+ENDLESS = LoadPlan.constant("files", "/", rate=200, seconds=60.0)
 Serve = Callable[..., TinyServer]
 
 
@@ -157,7 +156,7 @@ from pathlib import Path
 from servescope.load.supervisor import GeneratorProcess
 from servescope.records.load import LoadPlan
 port, folder, forks = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "True"
-process = GeneratorProcess(1, LoadPlan("files", "/", 200, 60.0), "127.0.0.1", port, folder)
+process = GeneratorProcess(1, LoadPlan.constant("files", "/", 200, 60.0), "127.0.0.1", port, folder)
 heir = os.fork() if forks else 0
 if not forks or heir:
     print(process.pid, heir, flush=True)

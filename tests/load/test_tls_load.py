@@ -6,7 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,7 +26,7 @@ from servescope.serving.tls.certificates import (
 )
 
 from .conftest import OK, Outcome, TinyServer, answers
-from .test_open_model import NOTHING_FAILED, PLAN, all_failed
+from .test_open_model import NOTHING_FAILED, all_failed, plan_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.alone
 
 Serve = Callable[..., TinyServer]
 Run = Callable[..., Outcome]
-EACH = replace(PLAN, rate=200, keep_alive=False)
+each_of = partial(plan_of, rate=200, keep_alive=False)
 
 
 class Identity:
@@ -69,7 +69,7 @@ def test_kept_connections_carry_many_requests(
     serve: Serve, run_plan: Run, identity: Identity
 ) -> None:
     server = serve(tls=identity.context)
-    outcome = run_plan(PLAN, server.port, identity.trust)
+    outcome = run_plan(plan_of(), server.port, identity.trust)
     result = outcome.result
     assert (result.sent, result.answered, server.requests) == (200, 200, 200)
     assert result.failed == NOTHING_FAILED
@@ -81,7 +81,7 @@ def test_kept_connections_carry_many_requests(
 
 def test_one_connection_each(serve: Serve, run_plan: Run, identity: Identity) -> None:
     server = serve(tls=identity.context)
-    outcome = run_plan(EACH, server.port, identity.trust)
+    outcome = run_plan(each_of(), server.port, identity.trust)
     assert outcome.result.answered == server.connections == server.requests == 50
     assert (outcome.records["flags"] & RequestFlag.NEW_CONNECTION != 0).all()
     assert (outcome.records["stages_ns"][:, 2] > 0).all()
@@ -92,7 +92,7 @@ def test_the_handshake_is_part_of_the_latency_and_of_the_time_to_connect(
 ) -> None:
     server = serve(tls=identity.context)
     server.handshake_delay_s = 0.1
-    outcome = run_plan(replace(EACH, rate=100), server.port, identity.trust)
+    outcome = run_plan(each_of(rate=100), server.port, identity.trust)
     assert outcome.result.answered == 25
     latency, naive, connect = (outcome.records["stages_ns"][:, stage] for stage in range(3))
     assert (latency >= 100e6).all()
@@ -110,7 +110,7 @@ def test_a_response_of_many_records_is_whole(
     context = identity.context
     context.maximum_version = version
     server = serve(lambda *_: response, tls=context)
-    result = run_plan(replace(PLAN, rate=100), server.port, identity.trust).result
+    result = run_plan(plan_of(rate=100), server.port, identity.trust).result
     assert (result.answered, result.failed) == (25, NOTHING_FAILED)
     assert result.bytes_received == 25 * len(response)
 
@@ -119,7 +119,7 @@ def test_a_connection_closed_while_idle_is_replaced(
     serve: Serve, run_plan: Run, identity: Identity
 ) -> None:
     server = serve(tls=identity.context, closes=True)  # without announcing it in the head
-    result = run_plan(replace(PLAN, rate=100), server.port, identity.trust).result
+    result = run_plan(plan_of(rate=100), server.port, identity.trust).result
     assert result.answered == server.requests == 25
     assert result.failed == NOTHING_FAILED
 
@@ -130,7 +130,7 @@ def test_a_response_that_the_end_delimits_is_whole_with_a_close_notify_only(
 ) -> None:
     server = serve(lambda *_: b"HTTP/1.0 200 OK\r\n\r\ncut?", tls=identity.context, closes=True)
     server.says_close_notify = says
-    result = run_plan(EACH, server.port, identity.trust).result
+    result = run_plan(each_of(), server.port, identity.trust).result
     assert result.failed == (all_failed(kind, 50) if kind else NOTHING_FAILED)
 
 
@@ -139,7 +139,7 @@ def test_another_certificate_ends_the_run_before_anything_is_sent(
 ) -> None:
     server = serve(tls=Identity(tmp_path / "other").context)
     with pytest.raises(LoadRefusedError, match="the server's certificate is not the listener's"):
-        run_plan(PLAN, server.port, identity.trust)
+        run_plan(plan_of(), server.port, identity.trust)
     assert server.requests == 0
 
 
@@ -156,7 +156,7 @@ def test_a_certificate_renewed_during_the_run_is_found_in_its_file(
 
     trusted = identity.trust
     server = serve(renews_once, tls=identity.context)
-    result = run_plan(EACH, server.port, trusted).result
+    result = run_plan(each_of(), server.port, trusted).result
     assert (result.answered, result.failed) == (50, NOTHING_FAILED)
     assert identity.trust != trusted
 
@@ -165,7 +165,7 @@ def test_a_server_that_refuses_the_handshake(
     serve: Serve, run_plan: Run, identity: Identity
 ) -> None:
     server = serve(tls=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))  # it has no certificate
-    outcome = run_plan(EACH, server.port, identity.trust)
+    outcome = run_plan(each_of(), server.port, identity.trust)
     assert outcome.result.failed == all_failed("handshake", 50)
     assert set(outcome.records["protocol"]) == {LoadOutcome.HANDSHAKE}
     assert set(outcome.records["bytes_sent"]) == {0}
@@ -177,7 +177,7 @@ def test_a_handshake_that_never_ends_times_out(
     server = serve(tls=identity.context)
     server.handshake_delay_s = 30.0
     cpu = time.process_time()
-    plan = replace(EACH, rate=120, timeout_seconds=0.3)
+    plan = each_of(rate=120, timeout_seconds=0.3)
     outcome = run_plan(plan, server.port, identity.trust)
     assert outcome.result.failed == all_failed("timed_out", 30)
     assert time.process_time() - cpu < 0.3, "it waits, it does not spin"
@@ -193,7 +193,7 @@ def status_of(identity: Identity, port: int) -> ListenerStatus:
 @pytest.mark.process
 def test_a_run_in_a_process_of_its_own(serve: Serve, identity: Identity, tmp_path: Path) -> None:
     server = serve(tls=identity.context)
-    plan = LoadPlan("files", "/", rate=200, seconds=0.5)
+    plan = LoadPlan.constant("files", "/", rate=200, seconds=0.5)
     status = status_of(identity, server.port)
     check(plan, [status], 1_000, 10)
     process = GeneratorProcess(
@@ -210,7 +210,7 @@ def test_a_run_that_meets_another_certificate_fails_with_a_sentence(
     serve: Serve, identity: Identity, tmp_path: Path
 ) -> None:
     server = serve(tls=Identity(tmp_path / "other").context)
-    plan = LoadPlan("files", "/", rate=200, seconds=0.5)
+    plan = LoadPlan.constant("files", "/", rate=200, seconds=0.5)
     process = GeneratorProcess(
         1, plan, "127.0.0.1", server.port, tmp_path / "rings", trust=identity.trust
     )

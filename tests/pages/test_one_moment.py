@@ -115,7 +115,7 @@ def contexts(app, tmp_path_factory):
         store.write(Batch(frames, request_details=details))
         control.listeners.write_statuses([WSGI], 1)
         if name == "hour":
-            run = control.load_runs.request(LoadPlan("wsgi", "/", 10, 10), AFTER.start + 1)
+            run = control.load_runs.request(LoadPlan.constant("wsgi", "/", 10, 10), AFTER.start + 1)
             control.load_runs.update(run.id, state=RunState.RUNNING, started_s=AFTER.start + 1)
             control.load_runs.update(run.id, state=RunState.FAILED, ended_s=AFTER.start + 9)
             control.events.add(Event(EventKind.LISTENER, AFTER.start + 3, "listener changed"))

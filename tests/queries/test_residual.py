@@ -12,7 +12,7 @@ from servescope.records.load import LoadPlan, RunState
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 
 START = 1_700_000_000
-PLAN = LoadPlan("wsgi", "/", 10, 3)
+PLAN = LoadPlan.constant("wsgi", "/", 10, 3)
 SPAN = Span(START, START + 60, 1)
 
 
@@ -70,7 +70,7 @@ def test_a_run_under_way_counts_so_far(context):
 
 def test_the_newest_run_of_the_span_and_the_listener(context):
     first = run(context, START + 10, START + 12.5)
-    second = run(context, START + 20, START + 22.5, LoadPlan("asgi", "/", 10, 3))
+    second = run(context, START + 20, START + 22.5, LoadPlan.constant("asgi", "/", 10, 3))
     frames = [*seconds(START + 10, 0.003, 0.002), *seconds(START + 20, 0.03, 0.02, "asgi")]
     context.store.write(Batch(frames))
     assert residual(context, SPAN).run.id == second

@@ -57,7 +57,7 @@ def ended(control, number):
 
 
 def test_a_run_whose_listener_moves_ends_and_says_so(control, host, load_runs):
-    number = control.load_runs.request(LoadPlan("wsgi", "/", 20, 60), 1.0).id
+    number = control.load_runs.request(LoadPlan.constant("wsgi", "/", 20, 60), 1.0).id
 
     def answers_come():
         load_runs.reconcile()
@@ -86,7 +86,7 @@ def test_a_result_tells_what_the_listener_had_to_do_before(
 ):
     host.reconcile()
     runs = LoadRunReconciler(control, tmp_path / "rings", settings, lambda _name: unfinished)
-    number = control.load_runs.request(LoadPlan("wsgi", "/", 20, 1), 1.0).id
+    number = control.load_runs.request(LoadPlan.constant("wsgi", "/", 20, 1), 1.0).id
 
     def is_over():
         runs.reconcile()
