@@ -21,12 +21,12 @@ from servescope.addresses import host_and_port
 from servescope.errors import LoadRefusedError, ServescopeError
 from servescope.load.open_model import OpenModel
 from servescope.load.order import Order
-from servescope.load.schedule import arrivals_ns
 from servescope.load.tally import Tally
 from servescope.load.tls_connections import TrustedServer
 from servescope.recording.recorder import Recorder
 from servescope.recording.ring_file import RingKind
 from servescope.request_fields import RequestFlag
+from servescope.scenarios.arrivals import arrivals_ns
 from servescope.wire.http1_client import request_bytes
 
 STDIN: Final = 0

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from servescope.load.open_model import OpenModel
-from servescope.load.schedule import arrivals_ns
 from servescope.load.tally import Tally
 from servescope.load.tls_connections import TrustedServer
 from servescope.recording.recorder import Recorder
 from servescope.recording.ring_file import RingKind
 from servescope.recording.ring_reader import RingReader
 from servescope.request_fields import RequestFlag
+from servescope.scenarios.arrivals import arrivals_ns
 from servescope.wire.http1_client import request_bytes
 
 if TYPE_CHECKING:
