@@ -126,6 +126,10 @@ class LoadRefusedError(ServescopeError):
     http_status = HTTPStatus.BAD_REQUEST
 
 
+class UnfitValueError(LoadRefusedError):
+    """A value, say of an answer, cannot stand where a placeholder of a scenario puts it."""
+
+
 class CaptureError(ServescopeError):
     """A captured request cannot be read or kept."""
 

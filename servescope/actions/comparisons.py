@@ -10,9 +10,9 @@ from servescope.actions import fields
 from servescope.actions.compared_endpoints import compared_endpoints
 from servescope.actions.hostable_apps import why_not_hostable
 from servescope.errors import LoadRefusedError
-from servescope.load.plan import check_shape
 from servescope.records.comparisons import LEAST_MODELS, ComparisonPlan
 from servescope.records.listeners import ConcurrencyModel
+from servescope.scenarios.checks import check_scenario
 
 if TYPE_CHECKING:
     from servescope.control.comparisons import Comparisons
@@ -90,4 +90,4 @@ def check(plan: ComparisonPlan, settings: Settings) -> None:
         if why_not:
             raise LoadRefusedError(why_not)
     most = settings.load_max_rate / (len(models) if plan.together else 1)
-    check_shape(plan.load_on(plan.models[0]), most, settings.load_max_seconds)
+    check_scenario(plan.load_on(plan.models[0]).scenario, most, settings.load_max_seconds)

@@ -38,7 +38,7 @@ _NO_FLAGS = RequestFlag(0)
 
 
 class Tally:
-    """Keeps every latency: 8 bytes each, at most three a request (`plan.MAX_REQUESTS` bounds it).
+    """Keeps every latency: 8 bytes each, at most three a request (`scenarios.bounds.MAX_REQUESTS`).
 
     `record` is a ring's `record` function, see `RingWriter`; times given to a tally are
     `time.monotonic_ns()`.

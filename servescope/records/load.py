@@ -41,7 +41,7 @@ _OLD_FIELDS: Final = (
 class LoadPlan:
     """One load run as asked for: a scenario, and the listener that it aims at.
 
-    Raises nothing: `servescope.load.plan.check` holds it against the bounds.
+    Raises nothing: `servescope.load.plan.check` says whether it may run.
     """
 
     listener: str

@@ -2,8 +2,8 @@
 
 A scenario is a schedule (or, in the closed model, a number of users) and a mix of weighted flows.
 All that is needed to repeat a run is in it: with the same seed it sends the same requests at the
-same times. When its flows are due: `servescope.scenarios.arrivals`. Whether it may run is checked
-elsewhere (`servescope.load.plan`).
+same times. When its flows are due: `servescope.scenarios.arrivals`. Whether it may
+run: `servescope.scenarios.checks`.
 """
 
 from __future__ import annotations

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from servescope.addresses import host_and_port
 from servescope.errors import LoadRefusedError
-from servescope.load.plan import check, destination, trust
+from servescope.load.plan import check
 from servescope.load.supervisor import GeneratorProcess
+from servescope.load.targets import destination, trust
 from servescope.records.dashboard import Event, EventKind
 from servescope.records.listeners import ListenerState
 from servescope.records.load import TERMINAL_STATES, RunState

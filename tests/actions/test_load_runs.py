@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from servescope.actions import load_runs
 from servescope.actions.load_runs import LoadRunRequest, read
 from servescope.errors import LoadRefusedError
-from servescope.load.plan import check_shape
 from servescope.records.listeners import ListenerState, ListenerStatus
 from servescope.records.load import LoadPlan, RunState
+from servescope.scenarios.checks import check_scenario
 from tests.actions.field_values import FIELDS
 
 REQUEST = LoadRunRequest("wsgi", "/", 200, 30)
@@ -78,4 +78,4 @@ def test_a_run_is_started_and_stopped(listening, settings):
 @given(values=st.tuples(*[FIELDS] * 4))
 def test_whatever_a_browser_sends_is_read_or_refused(values):
     with suppress(LoadRefusedError):
-        check_shape(read(LoadRunRequest(*values)), 20_000, 600)
+        check_scenario(read(LoadRunRequest(*values)).scenario, 20_000, 600)

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from servescope.errors import LoadRefusedError
-from servescope.load.plan import check, trust
+from servescope.load.plan import check
 from servescope.load.supervisor import GeneratorProcess
+from servescope.load.targets import trust
 from servescope.load.tls_connections import Trust
 from servescope.records.listeners import ListenerState, ListenerStatus
 from servescope.records.load import LoadOutcome, LoadPlan, RunState
