@@ -22,7 +22,7 @@ def note(actor: str, did: str) -> None:
 
 def load(plan: LoadPlan) -> str:
     """A load run in a few words."""
-    return f"{plan.rate:g} requests/s for {plan.seconds:g} s on {plan.listener} {plan.target}"
+    return f"{plan.offered} for {plan.seconds:g} s on {plan.destination} {plan.target}"
 
 
 def comparison(plan: ComparisonPlan) -> str:

@@ -68,6 +68,6 @@ def load_form(listeners: Sequence[str], why_not: str) -> html.Div:
     )
 
 
-def request(*values: object) -> LoadRunRequest:
+def request(listener: object, target: object, rate: object, seconds: object) -> LoadRunRequest:
     """The load run that the fields describe, in the order of FIELDS."""
-    return LoadRunRequest(*values)
+    return LoadRunRequest(listener, target, rate, seconds)

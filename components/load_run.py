@@ -62,7 +62,7 @@ def start(request: LoadRunRequest) -> forms.Answer:
 def plan_text(plan: LoadPlan) -> str:
     """A plan in a few words."""
     rate = units.text(plan.rate, "{request}/s")
-    return f"{plan.listener} {plan.target}, {rate} for {units.text(plan.seconds, 's')}"
+    return f"{plan.destination} {plan.target}, {rate} for {units.text(plan.seconds, 's')}"
 
 
 def failed_count(figures: dict[str, Any]) -> int:

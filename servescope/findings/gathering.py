@@ -337,7 +337,7 @@ def run_of(run: LoadRun) -> Evidence:
     """One load run."""
     evidence = _run(
         run.id,
-        f"listener {run.plan.listener}",
+        f"listener {run.plan.listener}" if run.plan.listener else run.plan.origin,
         run.state,
         run.message,
         run.plan.scenario.timeout_seconds,

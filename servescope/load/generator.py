@@ -100,7 +100,7 @@ def run(order: Order, control: Control) -> dict[str, Any]:
     with suppress(OSError):
         _TIMER_SLACK.write_text(_SLACK_NS)
     # RFC 6874 section 4: the zone of a link-local address is nobody else's business.
-    host = host_and_port(order.address.partition("%")[0], order.port)
+    host = order.host or host_and_port(order.address.partition("%")[0], order.port)
     agent = f"servescope-load (run {order.run_id})"
     request = request_bytes(
         plan.target,
@@ -109,7 +109,7 @@ def run(order: Order, control: Control) -> dict[str, Any]:
         headers=[("User-Agent", agent)],
     )
     recorder = Recorder(Path(order.rings_folder), RingKind.LOAD)
-    listener_id = recorder.listener_id(plan.listener)
+    listener_id = recorder.listener_id(plan.destination)
     route_id = recorder.route_id(listener_id, plan.target.partition("?")[0])
     flags = RequestFlag.TLS if order.trust else RequestFlag(0)
     tally = Tally(recorder.record, listener_id, route_id, len(request), flags)

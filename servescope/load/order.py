@@ -21,6 +21,7 @@ class Order:
     rings_folder: str
     pin_core: int | None = None  # None: not pinned
     trust: Trust | None = None  # None: without TLS
+    host: str = ""  # of the Host field; nothing: address and port
 
     def to_line(self) -> bytes:
         return json.dumps({**asdict(self), "plan": self.plan.to_json()}).encode() + b"\n"

@@ -5,31 +5,37 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from servescope.errors import LoadRefusedError
-from servescope.load.targets import check_listener
+from servescope.load.targets import target_of
 from servescope.records.scenarios import RequestStep, Users
 from servescope.scenarios.checks import check_scenario
 from servescope.scenarios.placeholders import Place, Template
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
+    from servescope.load.targets import Target
     from servescope.records.listeners import ListenerStatus
     from servescope.records.load import LoadPlan
     from servescope.records.scenarios import Scenario
 
 
 def check(
-    plan: LoadPlan, statuses: Sequence[ListenerStatus], max_rate: float, max_seconds: float
-) -> LoadPlan:
-    """Return the plan when it may run.
+    plan: LoadPlan,
+    statuses: Sequence[ListenerStatus],
+    max_rate: float,
+    max_seconds: float,
+    load_hosts: Collection[str] = (),
+) -> Target:
+    """Where the plan leads, when it may run.
 
-    `statuses` are the listeners hosted here; `max_rate` in requests per second. Raises
-    LoadRefusedError with a sentence that names what is wrong and what is allowed.
+    `statuses` are the listeners hosted here, `load_hosts` the origins that the operator named;
+    `max_rate` in requests per second. Raises LoadRefusedError with a sentence that names what is
+    wrong and what is allowed.
     """
-    check_listener(plan.listener, statuses)
+    target = target_of(plan, statuses, load_hosts)
     check_scenario(plan.scenario, max_rate, max_seconds)
     check_carried_out(plan.scenario)
-    return plan
+    return target
 
 
 def check_carried_out(scenario: Scenario) -> None:

@@ -42,9 +42,11 @@ class GeneratorProcess:
         rings_folder: Path,
         pin_core: int | None = None,
         trust: Trust | None = None,
+        host: str = "",
     ) -> None:
         self.run_id = run_id
-        order = Order(run_id, plan, address, port, str(rings_folder.absolute()), pin_core, trust)
+        folder = str(rings_folder.absolute())
+        order = Order(run_id, plan, address, port, folder, pin_core, trust, host)
         self._lock = threading.Lock()
         self._state = RunState.RUNNING
         self._progress: Progress | None = None

@@ -1,25 +1,65 @@
-"""Where a run may aim: listeners hosted here."""
+"""Where a run may aim: at listeners hosted here, and at origins that the operator named."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from servescope.addresses import reachable
+from servescope.addresses import host_and_port, reachable
 from servescope.errors import LoadRefusedError
+from servescope.load.named_hosts import check_address, check_named, host_and_port_of
 from servescope.load.tls_connections import Trust
 from servescope.records.listeners import UNIX, ListenerState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from servescope.records.listeners import ListenerStatus
+    from servescope.records.load import LoadPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a run connects, and by what it knows the server."""
+
+    address: str  # numeric
+    port: int
+    host: str  # of the Host field (RFC 9110 section 7.2)
+    trust: Trust | None  # None: without TLS
+    pinned_core: int | None = None  # the one that the server is pinned to
+
+
+def target_of(
+    plan: LoadPlan, statuses: Sequence[ListenerStatus], load_hosts: Collection[str]
+) -> Target:
+    """Where a plan leads. Raises LoadRefusedError with a sentence when it must not.
+
+    `statuses` are the listeners hosted here, `load_hosts` the origins that the operator named.
+    """
+    if bool(plan.listener) == bool(plan.origin):
+        raise LoadRefusedError("choose where the run aims: at a listener or at a named host")
+    if plan.origin:
+        return _named(plan, load_hosts)
+    check_listener(plan.listener, statuses)
+    status = next(status for status in statuses if status.name == plan.listener)
+    address, port = destination(status)
+    # RFC 6874 section 4: the zone of a link-local address is nobody else's business.
+    host = host_and_port(address.partition("%")[0], port)
+    return Target(address, port, host, trust(status), status.options.pin_core)
+
+
+def _named(plan: LoadPlan, load_hosts: Collection[str]) -> Target:
+    check_named(plan.origin, load_hosts)
+    host, port = host_and_port_of(plan.origin)
+    check_address(host, plan.address)
+    origin = urlsplit(plan.origin)
+    is_https = origin.scheme == "https"
+    return Target(plan.address, port, origin.netloc, Trust.by_system(host) if is_https else None)
 
 
 def check_listener(name: str, statuses: Sequence[ListenerStatus]) -> None:
-    """Raise LoadRefusedError with a sentence unless load can be sent to the listener.
-
-    `statuses` are the listeners hosted here.
-    """
+    """Raise LoadRefusedError with a sentence unless load can be sent to the listener."""
     by_name = {status.name: status for status in statuses}
     if name not in by_name:
         known = ", ".join(sorted(by_name)) or "none"

@@ -8,6 +8,8 @@ whole one: no session is resumed.
 
 A listener hosted here is known by its very certificate, as its status tells it: neither an
 authority nor a name nor a date is asked. That its server holds the key is part of the handshake.
+Any other server is known as browsers know it: by a certificate for its name, from an authority that
+the system trusts.
 """
 
 from __future__ import annotations
@@ -37,10 +39,16 @@ _Received = tuple[bytes, "Sequence[tuple[int, int, bytes]]", int, Any]
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """The certificate a listener shows, and where it is renewed."""
+    """The certificate a listener shows, and where it is renewed; or the name of another server."""
 
     sha256: str  # of its DER form, hexadecimal
     file: str  # in PEM form, the listener's own certificate first
+    server_name: str = ""  # then the system's authorities are asked, and the two above are empty
+
+    @classmethod
+    def by_system(cls, server_name: str) -> Trust:
+        """Trust in whom the system's authorities certify to be that host."""
+        return cls("", "", server_name)
 
     @classmethod
     def in_certificate(cls, certificate: ShownCertificate) -> Trust:
@@ -54,18 +62,25 @@ class TrustedServer:
     def __init__(self, trust: Trust) -> None:
         self._trusted = trust.sha256
         self._file = Path(trust.file)
-        # The certificate is compared with the one we know, which is stricter than any authority.
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        self.server_name = trust.server_name or None
+        if self.server_name:
+            self.context = ssl.create_default_context()
+        else:
+            # The certificate is compared with the one we know, which is stricter than an authority.
+            self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            self.context.check_hostname = False
+            self.context.verify_mode = ssl.CERT_NONE
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self.context.check_hostname = False
-        self.context.verify_mode = ssl.CERT_NONE
         self.context.set_alpn_protocols(["http/1.1"])
 
     def check(self, certificate: bytes) -> None:
         """Raise LoadRefusedError unless `certificate`, in DER form, is the listener's.
 
-        One that was renewed since the start of the run stands in the listener's file.
+        One that was renewed since the start of the run stands in the listener's file. The
+        certificate of another server was verified in the handshake.
         """
+        if self.server_name:
+            return
         found = hashlib.sha256(certificate).hexdigest()
         if found != self._trusted:
             renewed = self._in_file()
@@ -95,7 +110,10 @@ class TlsConnection(Connection):
     def __init__(self, family: socket.AddressFamily, opened_ns: int, server: TrustedServer) -> None:
         super().__init__(family, opened_ns)
         self._server = server
-        self._stream = TlsStream(self.socket, TlsChannel(server.context, server_side=False))
+        self._stream = TlsStream(
+            self.socket,
+            TlsChannel(server.context, server_side=False, server_hostname=server.server_name),
+        )
         self._stream.begin()
         self._is_taken = False  # the request that is being sent is in the ciphertext owed
         self._is_known = False  # the server showed the listener's certificate
@@ -133,8 +151,8 @@ class TlsConnection(Connection):
         """Plaintext that has arrived with the kernel's stamp, b"" at the end (close_notify).
 
         Raises BlockingIOError when there is none yet, ssl.SSLError, LoadRefusedError for a server
-        that is not the listener, and OSError when the connection broke or ended without a
-        close_notify: what it carried may have been cut short (RFC 9112 section 9.8).
+        that is not trusted, and OSError when the connection broke or ended without a close_notify:
+        what it carried may have been cut short (RFC 9112 section 9.8).
         """
         data, control, flags, peer = self.socket.recvmsg(size, control_bytes)
         stream = self._stream
@@ -145,6 +163,11 @@ class TlsConnection(Connection):
             raise ConnectionAbortedError("the end came without a close_notify")
         try:
             plaintext = stream.decrypt(data)
+        except ssl.SSLCertVerificationError as error:
+            raise LoadRefusedError(
+                f"the certificate of {self._server.server_name} is not trusted: "
+                f"{error.verify_message}; no request was sent to it"
+            ) from None
         finally:
             if self._is_known:  # else the request takes it along
                 with suppress(ConnectionError):

@@ -45,7 +45,8 @@ def residual(context: QueryContext, span: Span, listener: str = "") -> Residual 
     the server.
     """
     for run in load.runs_in(context, span):
-        if run.started_s is None or (listener and run.plan.listener != listener):
+        aimed_at = run.plan.listener  # nothing: at another host, whose stages nobody records
+        if run.started_s is None or not aimed_at or (listener and aimed_at != listener):
             continue
         start = math.floor(run.started_s)
         end = span.end if run.ended_s is None else math.ceil(run.ended_s) + 1
@@ -53,7 +54,7 @@ def residual(context: QueryContext, span: Span, listener: str = "") -> Residual 
             continue
         if span.fixed:
             start, end = max(start, span.start), min(end, span.end)
-        where = of_listener(run.plan.listener)
+        where = of_listener(aimed_at)
         client, server = (
             _clock(context, Query(metric, start, end, where=where))
             for metric in (catalog.LOAD_NAIVE_DURATION, catalog.REQUEST_DURATION)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from servescope.records.scenarios import Constant, Flow, RequestStep, Scenario, known_fields
+from servescope.records.scenarios import Constant, Flow, RequestStep, Scenario, Users, known_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -39,14 +39,16 @@ _OLD_FIELDS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class LoadPlan:
-    """One load run as asked for: a scenario, and the listener that it aims at.
+    """One load run as asked for: a scenario, and the listener or the origin that it aims at.
 
     Raises nothing: `servescope.load.plan.check` says whether it may run.
     """
 
-    listener: str
+    listener: str  # hosted here; nothing: `origin` says where the run aims
     scenario: Scenario
     comparison: int = 0  # the comparison it is a part of; 0: of none
+    origin: str = ""  # named by the operator, as https://example.org
+    address: str = ""  # numeric: where the origin's host was found when the run was asked for
 
     @classmethod
     def constant(
@@ -65,9 +67,22 @@ class LoadPlan:
         return cls(listener, scenario, comparison)
 
     @property
+    def destination(self) -> str:
+        """What it aims at: the name of a listener, or an origin."""
+        return self.listener or self.origin
+
+    @property
     def rate(self) -> float | None:
         """Flows that start per second, on average; None in the closed model."""
         return self.scenario.schedule.mean_rate
+
+    @property
+    def offered(self) -> str:
+        """How much load it is in a few words, as `200 requests/s` or `10 users`."""
+        schedule = self.scenario.schedule
+        if isinstance(schedule, Users):
+            return f"{schedule.users:,} users"
+        return f"{schedule.mean_rate:g} requests/s"
 
     @property
     def seconds(self) -> float:
@@ -82,7 +97,13 @@ class LoadPlan:
     def to_json(self) -> dict[str, Any]:
         """The object that the store keeps, and that the generator is given."""
         scenario = self.scenario.to_json()
-        return {"listener": self.listener, "scenario": scenario, "comparison": self.comparison}
+        return {
+            "listener": self.listener,
+            "scenario": scenario,
+            "comparison": self.comparison,
+            "origin": self.origin,
+            "address": self.address,
+        }
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> LoadPlan:

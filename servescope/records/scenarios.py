@@ -191,15 +191,25 @@ class RequestStep:
     body_kind: BodyKind = BodyKind.TEXT
     carried: tuple[CarriedValue, ...] = ()
 
+    @property
+    def label(self) -> str:
+        """The name in results and rules."""
+        return self.name or f"{self.method} {self.target}"
+
 
 @dataclass(frozen=True, slots=True)
 class WebSocketStep:
     """One WebSocket conversation: send each message and wait for one in return, then close."""
 
-    name: str = ""
+    name: str = ""  # in results and rules; nothing: WebSocket and target
     target: str = "/"
     messages: tuple[str, ...] = ()  # text, with placeholders
     seconds_between: float = 0.0
+
+    @property
+    def label(self) -> str:
+        """The name in results and rules."""
+        return self.name or f"WebSocket {self.target}"
 
 
 Step = RequestStep | WebSocketStep

@@ -12,7 +12,7 @@ from servescope.addresses import host_and_port
 from servescope.errors import LoadRefusedError
 from servescope.load.plan import check
 from servescope.load.supervisor import GeneratorProcess
-from servescope.load.targets import destination, trust
+from servescope.load.targets import destination
 from servescope.records.dashboard import Event, EventKind
 from servescope.records.listeners import ListenerState
 from servescope.records.load import TERMINAL_STATES, RunState
@@ -102,32 +102,39 @@ class LoadRunReconciler:
         plan = run.plan
         statuses = self._control.listeners.statuses()  # those of other processes too
         try:
-            check(plan, statuses, self._settings.load_max_rate, self._settings.load_max_seconds)
-            target = next(status for status in statuses if status.name == plan.listener)
-            address, port = destination(target)
-            unfinished = self._unfinished(plan.listener)
+            settings = self._settings
+            target = check(
+                plan,
+                statuses,
+                settings.load_max_rate,
+                settings.load_max_seconds,
+                settings.load_hosts,
+            )
+            unfinished = self._unfinished(plan.listener) if plan.listener else None
             generator = GeneratorProcess(
                 run.id,
                 plan,
-                address,
-                port,
+                target.address,
+                target.port,
                 self._rings,
-                _free_core(target.options.pin_core),
-                trust(target),
+                _free_core(target.pinned_core),
+                target.trust,
+                target.host,
             )
         except (LoadRefusedError, OSError) as error:
             self._finish(run.id, RunState.FAILED, str(error))
             return
         now = time.time()
         self._control.load_runs.update(run.id, state=RunState.RUNNING, started_s=now)
-        text = f"run {run.id}: {plan.rate:g}/s on {plan.listener}"  # short: it stands on each graph
+        text = (
+            f"run {run.id}: {plan.offered} on {plan.destination}"  # short: it stands on each graph
+        )
         event_id = None
         if not plan.comparison:
             event_id = self._control.events.add(Event(EventKind.LOAD_RUN, now, text))
-        self._active[run.id] = _ActiveRun(
-            generator, event_id, plan.listener, (address, port), unfinished
-        )
-        logger.info("load run %d started: %s to %s:%d", run.id, text, address, port)
+        place = target.address, target.port
+        self._active[run.id] = _ActiveRun(generator, event_id, plan.listener, place, unfinished)
+        logger.info("load run %d started: %s to %s", run.id, text, host_and_port(*place))
 
     def _end_if_moved(self, active_run: _ActiveRun) -> None:
         """End a run whose listener is at another address by now: there is nothing left to load."""

@@ -33,7 +33,7 @@ def run_series(store: Store, run: LoadRun) -> dict[str, list[float | None]]:
         return {}
     start, end = int(run.started_s), int(run.ended_s) + 1
     _await_second(store, end - 1)
-    of_listener = (("listener", run.plan.listener),)
+    of_listener = (("listener", run.plan.destination),)
     query = Query(catalog.LOAD_DURATION, start, end, where=of_listener)
     found = store.quantiles(query, list(_QUANTILES.values()))
     if not len(found.values):

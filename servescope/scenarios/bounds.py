@@ -36,10 +36,6 @@ with each run."""
 MAX_SENT_BYTES: Final = 10_000_000_000
 """Most bytes of bodies and messages that a run sends."""
 
-MAX_RULES: Final = 20
-MAX_RULE: Final = 200
-"""Most characters of a rule."""
-
 MAX_NAME: Final = 100
 """Most characters of the name of a scenario, a step or a carried value."""
 

@@ -21,6 +21,7 @@ from servescope.records.scenarios import (
 )
 from servescope.scenarios import bounds, flow_checks
 from servescope.scenarios.bounds import check_count, check_from_zero, check_range
+from servescope.scenarios.rules import parse_rules
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -43,7 +44,7 @@ def check_scenario(scenario: Scenario, max_rate: float, max_seconds: float) -> S
     check_count("the number of connections", scenario.max_connections, 1, bounds.MAX_CONNECTIONS)
     check_count("the seed", scenario.seed, 0, bounds.MAX_SEED)
     _check_schedule(scenario, max_rate, max_seconds)
-    _check_rules(scenario.rules)
+    parse_rules(scenario.rules, tuple(step.label for flow in scenario.flows for step in flow.steps))
     _check_text(scenario)
     _check_volume(scenario, max_rate)
     return scenario
@@ -111,15 +112,6 @@ def _check_users(schedule: Users, max_connections: int) -> None:
             f"{schedule.users:,} users need as many connections; the scenario allows "
             f"{max_connections:,}"
         )
-
-
-def _check_rules(rules: Collection[str]) -> None:
-    check_count("the number of rules", len(rules), 0, bounds.MAX_RULES)
-    for rule in rules:
-        if len(rule) > bounds.MAX_RULE or not rule.isprintable():
-            raise LoadRefusedError(
-                f"a rule has at most {bounds.MAX_RULE} characters, all of them printable"
-            )
 
 
 def _check_text(scenario: Scenario) -> None:

@@ -26,6 +26,7 @@ from servescope.settings.values import (
     Certificate,
     InstanceName,
     ListenAddress,
+    LoadHosts,
     LogFormat,
     Networks,
     Password,
@@ -194,6 +195,11 @@ class Settings(BaseSettings):
     )
     keep_captures_hours: int = Field(
         168, ge=1, le=8_760, description="how long captured requests are kept, in hours"
+    )
+    load_hosts: LoadHosts = Field(
+        (),
+        description="hosts that load may aim at beside the listeners here, separated by commas: "
+        "example.org and example.org:8443 for HTTP and HTTPS, or an origin as http://example.org",
     )
     load_max_rate: int = Field(
         20_000, ge=1, le=200_000, description="highest load a person may ask for, requests/s"

@@ -191,6 +191,20 @@ def _one_family(value: tuple[ProxyHeader, ...]) -> tuple[ProxyHeader, ...]:
     return value
 
 
+def _load_hosts(value: tuple[str, ...]) -> tuple[str, ...]:
+    """Origins; a host without a scheme stands for both of its origins."""
+    origins: list[str] = []
+    for entry in value:
+        named = (entry,) if "://" in entry else (f"http://{entry}", f"https://{entry}")
+        try:
+            origins += map(read_origin, named)
+        except ValueError:
+            raise ValueError(
+                f"{entry!r} is neither a host, nor host:port, nor an origin as http://example.org"
+            ) from None
+    return tuple(dict.fromkeys(origins))
+
+
 Port = Annotated[int, Field(ge=0, le=65535)]
 LogFormat = Literal["common", "combined"]
 WholePath = Annotated[Path, AfterValidator(_whole)]
@@ -209,6 +223,9 @@ Networks = Annotated[
 ]
 Proxies = Annotated[
     tuple[str, ...], NoDecode, BeforeValidator(_split_at_commas), AfterValidator(_proxies)
+]
+LoadHosts = Annotated[
+    tuple[str, ...], NoDecode, BeforeValidator(_split_at_commas), AfterValidator(_load_hosts)
 ]
 ProxyHeaders = Annotated[
     tuple[ProxyHeader, ...],

@@ -106,7 +106,7 @@ def test_the_log_tells_who_leads_what_listens_and_who_changed_what(app, start_da
         rf"{who} changed listener wsgi: deny unset -> 192\.0\.2\.0/24": 1,
         r"listener wsgi: other addresses denied: denied 192\.0\.2\.0/24": 1,
         rf"{who} asked for load run 1: 5 requests/s for 1 s on wsgi /": 1,
-        r"load run 1 started: run 1: 5/s on wsgi": 1,
+        r"load run 1 started: run 1: 5 requests/s on wsgi": 1,
         r"load run 1 is done": 1,
         rf"{who} signed out": 1,
         r"listener wsgi stopped": None,

@@ -36,7 +36,9 @@ def test_these_are_the_values_a_field_can_have(value):
 def test_a_load_run_is_what_the_fields_say_in_their_order():
     request = load_form.request("wsgi", "/x", 200, "abc")
     assert request == LoadRunRequest(listener="wsgi", target="/x", rate=200, seconds="abc")
-    assert [field.partition("-")[2] for field in load_form.FIELDS] == list(LoadRunRequest.__slots__)
+    assert [field.partition("-")[2] for field in load_form.FIELDS] == list(
+        LoadRunRequest.__slots__
+    )[:4]
 
 
 def test_a_listener_is_what_the_fields_say_in_their_order():

@@ -9,6 +9,7 @@ import pytest
 
 from servescope.errors import LoadRefusedError
 from servescope.load.plan import check
+from servescope.load.targets import Target
 from servescope.records.listeners import ListenerState, ListenerStatus
 from servescope.records.load import LoadPlan
 from servescope.records.scenarios import Flow, RequestStep, Scenario, Users, WebSocketStep
@@ -17,13 +18,12 @@ STATUSES = [ListenerStatus("files", ListenerState.RUNNING, "127.0.0.1", 8000, "m
 plan_of = partial(LoadPlan.constant, listener="files", target="/", rate=100, seconds=10)
 
 
-def verdict(plan: LoadPlan) -> LoadPlan:
+def verdict(plan: LoadPlan) -> Target:
     return check(plan, STATUSES, max_rate=20_000, max_seconds=600)
 
 
-def test_sound_plan_is_returned():
-    plan = plan_of()
-    assert verdict(plan) is plan
+def test_a_sound_plan_leads_to_its_target():
+    assert verdict(plan_of()) == Target("127.0.0.1", 8000, "127.0.0.1:8000", None)
 
 
 @pytest.mark.parametrize(

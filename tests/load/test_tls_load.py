@@ -220,3 +220,37 @@ def test_a_run_that_meets_another_certificate_fails_with_a_sentence(
     assert process.message.startswith("the server's certificate is not the listener's: SHA-256 ")
     assert "\n" not in process.message
     assert server.requests == 0
+
+
+@pytest.fixture
+def trusted_by_system(identity: Identity, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the system's authorities certify the test's server."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(identity.certificate))
+
+
+@pytest.mark.usefixtures("trusted_by_system")
+def test_a_host_that_the_system_trusts_is_loaded(
+    serve: Serve, run_plan: Run, identity: Identity
+) -> None:
+    server = serve(tls=identity.context)
+    outcome = run_plan(plan_of(), server.port, Trust.by_system("localhost"))
+    assert (outcome.result.answered, server.requests) == (200, 200)
+
+
+@pytest.mark.usefixtures("trusted_by_system")
+def test_a_certificate_for_another_name_ends_the_run(
+    serve: Serve, run_plan: Run, identity: Identity
+) -> None:
+    server = serve(tls=identity.context)
+    with pytest.raises(LoadRefusedError, match=r"certificate of example\.org is not trusted: Host"):
+        run_plan(plan_of(), server.port, Trust.by_system("example.org"))
+    assert server.requests == 0
+
+
+def test_a_certificate_of_an_unknown_authority_ends_the_run(
+    serve: Serve, run_plan: Run, identity: Identity
+) -> None:
+    server = serve(tls=identity.context)
+    with pytest.raises(LoadRefusedError, match="certificate of localhost is not trusted: self"):
+        run_plan(plan_of(), server.port, Trust.by_system("localhost"))
+    assert server.requests == 0

@@ -35,6 +35,29 @@ def test_a_place_behind_a_proxy(monkeypatch, name, value, read):
     assert getattr(load_settings(), name) == read
 
 
+@pytest.mark.parametrize(
+    ("text", "origins"),
+    [
+        ("", ()),
+        ("Example.org", ("http://example.org", "https://example.org")),
+        ("a:8443", ("http://a:8443", "https://a:8443")),
+        ("http://a, https://b:444", ("http://a", "https://b:444")),
+        ("http://10.0.0.5:80,http://10.0.0.5", ("http://10.0.0.5",)),
+        ("[2001:DB8:0::7]:81", ("http://[2001:db8::7]:81", "https://[2001:db8::7]:81")),
+    ],
+)
+def test_hosts_of_load_are_origins(text, origins):
+    assert Settings(load_hosts=text).load_hosts == origins
+
+
+@pytest.mark.parametrize(
+    "text", ["ftp://a", "http://a/b", "a:99999", "a b", "http://u@a", "*", "://"]
+)
+def test_what_is_no_host_is_refused(text):
+    with pytest.raises(SettingsError, match=r"SERVESCOPE_LOAD_HOSTS.* is neither a host, nor"):
+        load_settings(load_hosts=text)
+
+
 def test_the_fields_of_proxies_have_their_names_once():
     assert load_settings().proxy_headers == X_FORWARDED == ListenerOptions().proxy_headers
     assert TrustedProxies([], load_settings().proxy_headers).fields == set(X_FORWARDED)
