@@ -1,4 +1,4 @@
-"""An open WebSocket, server role, sans-IO: bytes in, whole messages out (RFC 6455).
+"""An open WebSocket of either role, sans-IO: bytes in, whole messages out (RFC 6455).
 
 Theory of operation. Frames are wsproto's; what it leaves open is ours: messages are given whole,
 their size is bounded before they are kept (and while they are inflated: a few KiB of zeros may
@@ -226,8 +226,10 @@ class _BoundedDeflate(PerMessageDeflate):
         return super().frame_outbound(proto, opcode, rsv, data, fin)
 
 
-class WebSocketServer:
+class OpenWebSocket:
     """One open WebSocket. Feed it with `receive_data`, then take `next_event` until it is None.
+
+    The server's side unless `is_client`, which agrees on no compression.
 
     Its own answers (Pong, Close) wait in `take_replies`. A message of more than `max_message` bytes
     fails the connection with 1009.
@@ -235,9 +237,16 @@ class WebSocketServer:
 
     __slots__ = ("_connection", "_events", "_is_text", "_parts", "_replies", "state")
 
-    def __init__(self, deflate: Deflate | None = None, max_message: int = MAX_MESSAGE) -> None:
+    def __init__(
+        self,
+        deflate: Deflate | None = None,
+        max_message: int = MAX_MESSAGE,
+        *,
+        is_client: bool = False,
+    ) -> None:
         self._connection = Connection(
-            ConnectionType.SERVER, [_BoundedDeflate(deflate, max_message)]
+            ConnectionType.CLIENT if is_client else ConnectionType.SERVER,
+            [_BoundedDeflate(deflate, max_message)],
         )
         self._events = self._connection.events()
         self._parts: list[str] | list[bytes] = []

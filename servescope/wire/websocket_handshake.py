@@ -1,4 +1,7 @@
-"""The opening handshake of a WebSocket, server role (RFC 6455 section 4.2, RFC 7692 section 7)."""
+"""The opening handshake of a WebSocket (RFC 6455 section 4, RFC 7692 section 7).
+
+The server judges a request and agrees on compression; the client offers none.
+"""
 
 from __future__ import annotations
 
@@ -148,10 +151,46 @@ def read_handshake(head: RequestHead, *, compress: bool = True) -> Handshake:
     if any(_TOKEN.fullmatch(name) is None for name in subprotocols):
         raise ProtocolError(HTTPStatus.BAD_REQUEST, "Sec-WebSocket-Protocol is malformed.")
     return Handshake(
-        accept=b64encode(sha1(keys[0] + _ACCEPT_GUID, usedforsecurity=False).digest()),
+        accept=_accept_of(keys[0]),
         subprotocols=tuple(name.decode() for name in subprotocols),
         deflate=_agree(head) if compress else None,
     )
+
+
+def client_key(nonce: bytes) -> str:
+    """Value of Sec-WebSocket-Key; the nonce has 16 random bytes (RFC 6455 section 4.1)."""
+    return b64encode(nonce).decode()
+
+
+def client_fields(key: str) -> list[tuple[str, str]]:
+    """The fields by which a GET asks for a WebSocket."""
+    return [
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Key", key),
+        ("Sec-WebSocket-Version", VERSION.decode()),
+    ]
+
+
+def why_not_opened(status: int, headers: Iterable[tuple[bytes, bytes]], key: str) -> str:
+    """Why this answer opens no WebSocket, as a sentence; empty when it does (section 4.1).
+
+    The names of headers are in lower case.
+    """
+    if status != HTTPStatus.SWITCHING_PROTOCOLS:
+        return f"the answer to the handshake has status {status}, not 101"
+    accepts = [value for name, value in headers if name == b"sec-websocket-accept"]
+    if accepts != [_accept_of(key.encode())]:
+        return (
+            "Sec-WebSocket-Accept of the answer does not prove that it was made for the handshake"
+        )
+    if any(name == b"sec-websocket-extensions" for name, _ in headers):
+        return "the answer agrees on an extension that was not offered"
+    return ""
+
+
+def _accept_of(key: bytes) -> bytes:
+    return b64encode(sha1(key + _ACCEPT_GUID, usedforsecurity=False).digest())
 
 
 def _is_key(value: bytes) -> bool:

@@ -10,7 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servescope.errors import ProtocolError
-from servescope.wire.http1_client import ClientConnection, Response, request_bytes
+from servescope.wire.http1_client import (
+    MAX_KEPT_CONTENT,
+    ClientConnection,
+    Response,
+    request_bytes,
+)
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 INTERIM = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\n"
@@ -189,3 +194,98 @@ def test_what_would_not_be_one_request_is_refused(
 ) -> None:
     with pytest.raises(ValueError, match=r"malformed|visible"):
         request_bytes(target, host, headers=headers, method=method)
+
+
+def test_content_is_sent_with_its_length_and_a_method_that_means_some_says_so_without() -> None:
+    posted = request_bytes("/", "h", method="POST", content=b"a=b")
+    assert posted == b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\na=b"
+    assert request_bytes("/", "h", method="PUT").endswith(b"\r\nContent-Length: 0\r\n\r\n")
+    assert b"Content-Length" not in request_bytes("/", "h", method="DELETE")
+
+
+def test_a_host_that_was_given_replaces_the_other() -> None:
+    sent = request_bytes("/", "h", headers=[("host", "shop.example")])
+    assert sent == b"GET / HTTP/1.1\r\nhost: shop.example\r\n\r\n"
+
+
+@pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding"])
+def test_fields_that_frame_the_content_are_not_for_the_caller(name: str) -> None:
+    with pytest.raises(ValueError, match="malformed"):
+        request_bytes("/", "h", headers=[(name, "1")])
+
+
+TO_HEAD = {
+    "length": (b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n", True),
+    "chunked": (CHUNKED, True),
+    "no length": (b"HTTP/1.1 200 OK\r\nServer: x\r\n\r\n", True),
+    "interim": (INTERIM + b"HTTP/1.1 404 No\r\nContent-Length: 9\r\n\r\n", True),
+    "close": (b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n", False),
+    "1.0": (b"HTTP/1.0 200 OK\r\nContent-Length: 9\r\n\r\n", False),
+}
+
+
+@pytest.mark.parametrize("name", TO_HEAD)
+def test_an_answer_to_head_ends_with_its_head(name: str) -> None:
+    data, persists = TO_HEAD[name]
+    connection = ClientConnection()
+    connection.expect(content=False)
+    for _ in range(2 if persists else 1):
+        for position in range(len(data) - 1):
+            assert connection.receive(data[position : position + 1]) is None
+        response = connection.receive(data[-1:])
+        assert response is not None
+        assert (response.keep_alive, response.bytes_received) == (persists, len(data))
+    if persists:  # the next request may be another
+        connection.expect()
+        assert connection.receive(WHOLE["length"][0]) == Response(*WHOLE["length"][1:], 43)
+
+
+def test_content_in_answer_to_head_answers_no_request() -> None:
+    connection = ClientConnection()
+    connection.expect(content=False)
+    response = connection.receive(WHOLE["length"][0])
+    assert response is not None
+    assert not response.keep_alive
+
+
+@given(st.lists(st.integers(0, 2000), max_size=12))
+def test_fields_and_content_are_kept_where_that_was_asked_for(cuts: list[int]) -> None:
+    data = INTERIM + CHUNKED[:-2] + b"X-Id: 7\r\n\r\n5\r\nhello\r\n3\r\n !!\r\n0\r\nT: x\r\n\r\n"
+    connection = ClientConnection()
+    connection.expect(keeps=True)
+    for _ in range(2):
+        (response,) = filter(None, map(connection.receive, pieces_of(data, cuts)))
+        assert response.headers == ((b"transfer-encoding", b"chunked"), (b"x-id", b"7"))
+        assert response.content == b"hello !!"
+    connection.expect()
+    assert connection.receive(WHOLE["length"][0]) == Response(*WHOLE["length"][1:], 43)
+
+
+def test_content_that_the_end_delimits_is_kept_too() -> None:
+    connection = ClientConnection()
+    connection.expect(keeps=True)
+    connection.receive(UNTIL_CLOSE["no length"])
+    response = connection.receive_eof()
+    assert response is not None
+    assert response.content == b"until the end"
+
+
+def test_kept_content_is_bounded() -> None:
+    connection = ClientConnection()
+    connection.expect(keeps=True)
+    connection.receive(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (3 * MAX_KEPT_CONTENT))
+    for _ in range(48):
+        response = connection.receive(bytes(MAX_KEPT_CONTENT // 16))
+    assert response is not None
+    assert MAX_KEPT_CONTENT < len(response.content) <= MAX_KEPT_CONTENT * 17 // 16
+
+
+@pytest.mark.parametrize("behind", [b"", b"\x81\x01a"])
+def test_an_upgrade_that_was_asked_for(behind: bytes) -> None:
+    connection = ClientConnection()
+    connection.expect(keeps=True, upgrade=True)
+    head = b"HTTP/1.1 101 Ok\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n"
+    response = connection.receive(head + behind)
+    assert response is not None
+    assert (response.status, response.keep_alive, response.content) == (101, False, behind)
+    assert dict(response.headers)[b"upgrade"] == b"websocket"

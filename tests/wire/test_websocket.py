@@ -14,9 +14,9 @@ from servescope.wire.websocket import (
     BytesReceived,
     CloseReceived,
     Failed,
+    OpenWebSocket,
     PingReceived,
     TextReceived,
-    WebSocketServer,
     WebSocketState,
     is_close_code,
 )
@@ -33,9 +33,9 @@ from tests.wire.websocket_cases import (
 )
 
 
-def listen(data: bytes, cuts=(), server: WebSocketServer | None = None) -> tuple[list, bytes]:
+def listen(data: bytes, cuts=(), server: OpenWebSocket | None = None) -> tuple[list, bytes]:
     """All events of these bytes, cut where `cuts` says, and the replies."""
-    server = server or WebSocketServer()
+    server = server or OpenWebSocket()
     found = []
     edges = [0, *sorted(cuts), len(data)]
     for start, end in itertools.pairwise(edges):
@@ -54,19 +54,19 @@ def code_of(replies: bytes) -> int:
 @pytest.mark.parametrize("name", EXCHANGES)
 def test_events_whole_byte_by_byte_and_with_junk_behind(name):
     data, deflate, expected = EXCHANGES[name]
-    assert listen(data, server=WebSocketServer(deflate))[0] == expected
-    assert listen(data, range(1, len(data)), WebSocketServer(deflate))[0] == expected
+    assert listen(data, server=OpenWebSocket(deflate))[0] == expected
+    assert listen(data, range(1, len(data)), OpenWebSocket(deflate))[0] == expected
     junk = frame(1, b"end")
     ends = isinstance(expected[-1], CloseReceived)
     behind = [] if ends else [TextReceived("end")]
-    assert listen(data + junk, server=WebSocketServer(deflate))[0] == expected + behind
+    assert listen(data + junk, server=OpenWebSocket(deflate))[0] == expected + behind
 
 
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_told_once_and_ends_it(name):
     data, code = FAULTS[name]
     for cuts in ((), range(1, len(data))):
-        server = WebSocketServer(max_message=MAX_MESSAGE)
+        server = OpenWebSocket(max_message=MAX_MESSAGE)
         found, replies = listen(data + frame(1, b"late"), cuts, server)
         assert [event.code for event in found if isinstance(event, Failed)] == [code]
         assert isinstance(found[-1], Failed)
@@ -75,7 +75,7 @@ def test_a_fault_is_told_once_and_ends_it(name):
 
 
 def test_few_bytes_that_inflate_to_many_are_refused():
-    server = WebSocketServer(Deflate(False, False, 12, 10), max_message=100_000)
+    server = OpenWebSocket(Deflate(False, False, 12, 10), max_message=100_000)
     bomb = frame(2, deflated(b"\x00" * 50_000_000), rsv=4)
     assert len(bomb) < 60_000
     found, replies = listen(bomb, server=server)
@@ -84,7 +84,7 @@ def test_few_bytes_that_inflate_to_many_are_refused():
 
 
 def test_what_does_not_inflate_is_refused():
-    found, _ = listen(frame(2, b"\xff" * 9, rsv=4), server=WebSocketServer(AGREED))
+    found, _ = listen(frame(2, b"\xff" * 9, rsv=4), server=OpenWebSocket(AGREED))
     assert [event.code for event in found] == [1007]
 
 
@@ -92,15 +92,15 @@ def test_many_final_blocks_are_refused():
     """Each needs a new inflater: 16 MiB of them would hold the loop for seconds."""
     empty = deflated_to_an_end(b"", behind=b"")
     most = frame(2, empty * MAX_FINAL_BLOCKS, rsv=4)
-    assert listen(most + most, server=WebSocketServer(AGREED))[0] == [BytesReceived(b"")] * 2
+    assert listen(most + most, server=OpenWebSocket(AGREED))[0] == [BytesReceived(b"")] * 2
     more = frame(2, empty * (MAX_FINAL_BLOCKS + 1), rsv=4)
-    found, replies = listen(more, server=WebSocketServer(AGREED))
+    found, replies = listen(more, server=OpenWebSocket(AGREED))
     assert [event.code for event in found] == [1008]
     assert code_of(replies) == 1008
 
 
 def test_final_blocks_that_inflate_to_many_are_refused():
-    server = WebSocketServer(AGREED, max_message=100_000)
+    server = OpenWebSocket(AGREED, max_message=100_000)
     bomb = frame(2, deflated_to_an_end(b"\x00" * 60_000, behind=b"") * 2, rsv=4)
     assert [event.code for event in listen(bomb, server=server)[0]] == [1009]
 
@@ -108,7 +108,7 @@ def test_final_blocks_that_inflate_to_many_are_refused():
 def test_a_message_of_exactly_the_bound_passes():
     for data, deflate in ((b"x" * 1000, None), (b"x" * 1000, ALONE)):
         sent = frame(2, deflated(data), rsv=4) if deflate else frame(2, data)
-        server = WebSocketServer(deflate, max_message=1000)
+        server = OpenWebSocket(deflate, max_message=1000)
         assert listen(sent + sent, server=server)[0] == [BytesReceived(data)] * 2
 
 
@@ -118,7 +118,7 @@ def test_pings_and_closes_are_answered_in_order():
 
 
 def test_after_our_close_only_the_peers_is_reported():
-    server = WebSocketServer()
+    server = OpenWebSocket()
     assert server.close(1001, "going") == b"\x88\x07\x03\xe9going"
     assert server.state is WebSocketState.CLOSING
     assert server.close(1000) == b""
@@ -137,7 +137,7 @@ def test_codes_a_close_may_carry(code, fits):
     assert is_close_code(code) is fits
     if not fits:
         with pytest.raises(ValueError, match=str(code)):
-            WebSocketServer().close(code)
+            OpenWebSocket().close(code)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_codes_a_close_may_carry(code, fits):
     ids=["code as text", "code as float", "no code", "reason as bytes", "as int", "no Unicode"],
 )
 def test_a_close_that_is_none_leaves_it_open(code, reason):
-    server = WebSocketServer()
+    server = OpenWebSocket()
     with pytest.raises((TypeError, ValueError)):
         server.close(code, reason)
     assert server.state is WebSocketState.OPEN
@@ -155,7 +155,7 @@ def test_a_close_that_is_none_leaves_it_open(code, reason):
 
 
 def test_a_long_reason_is_cut_at_a_character():
-    reply = WebSocketServer().close(1000, "é" * 100)
+    reply = OpenWebSocket().close(1000, "é" * 100)
     assert reply[4:].decode() == "é" * 61
 
 
@@ -180,7 +180,7 @@ def test_any_cut_of_the_same_bytes_gives_the_same_messages(messages, deflate, da
         sent += client.send(frames.Ping(payload=b"p"))
         sent += client.send(kind(data=message[half:]))
     cuts = data.draw(st.lists(st.integers(0, len(sent)), max_size=12))
-    found, _ = listen(bytes(sent), cuts, WebSocketServer(deflate))
+    found, _ = listen(bytes(sent), cuts, OpenWebSocket(deflate))
     kept = [event for event in found if not isinstance(event, PingReceived)]
     assert [getattr(event, "text", getattr(event, "data", None)) for event in kept] == messages
     assert len(found) == 2 * len(messages)
@@ -199,9 +199,20 @@ def test_any_cut_of_noise_ends_alike(noise, data):
 
 @given(messages=messages, deflate=st.sampled_from([None, AGREED, ALONE]))
 def test_what_is_sent_arrives(messages, deflate):
-    server, client = WebSocketServer(deflate), client_of(deflate)
+    server, client = OpenWebSocket(deflate), client_of(deflate)
     for message in messages:
         sent = server.text(message) if isinstance(message, str) else server.binary(message)
         client.receive_data(sent)
     found = [event.data for event in client.events()]
     assert [bytes(got) if isinstance(got, bytearray) else got for got in found] == messages
+
+
+@given(st.lists(st.text(max_size=300), max_size=8), st.lists(st.integers(0, 3000), max_size=8))
+def test_both_roles_understand_each_other_under_any_chunking(
+    texts: list[str], cuts: list[int]
+) -> None:
+    client, server = OpenWebSocket(is_client=True), OpenWebSocket()
+    sent = b"".join([*map(client.text, texts), client.ping(b"?"), client.close(1000, "done")])
+    found, replies = listen(sent, [cut for cut in sorted(cuts) if cut < len(sent)], server)
+    assert found == [*map(TextReceived, texts), PingReceived(b"?"), CloseReceived(1000, "done")]
+    assert listen(replies, server=client)[0] == [CloseReceived(1000, "done")]  # the pong is dropped

@@ -3,9 +3,19 @@ from __future__ import annotations
 import pytest
 
 from servescope.errors import ProtocolError
+from servescope.wire.http1_client import request_bytes
 from servescope.wire.http1_events import RequestHead
 from servescope.wire.http1_response import ResponseError
-from servescope.wire.websocket_handshake import Deflate, asks_for_websocket, read_handshake
+from servescope.wire.http1_rules import Limits
+from servescope.wire.http1_server import Http1Server
+from servescope.wire.websocket_handshake import (
+    Deflate,
+    asks_for_websocket,
+    client_fields,
+    client_key,
+    read_handshake,
+    why_not_opened,
+)
 
 KEY = b"dGhlIHNhbXBsZSBub25jZQ=="  # RFC 6455 section 1.3
 ACCEPT = b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
@@ -135,3 +145,36 @@ def test_the_agreement_is_told():
     response = read_handshake(head(offer)).response(b"", None, [])
     told = b"permessage-deflate; server_max_window_bits=12; client_max_window_bits=12"
     assert b"\r\nSec-WebSocket-Extensions: " + told + b"\r\n" in response
+
+
+PROOF = (b"sec-websocket-accept", ACCEPT)
+
+
+def test_a_client_asks_in_a_form_that_the_server_accepts() -> None:
+    request = request_bytes("/chat", "h", headers=client_fields(client_key(b"the sample nonce")))
+    server = Http1Server(Limits())
+    server.receive_data(request)
+    asked = server.next_event()
+    assert isinstance(asked, RequestHead)
+    assert asks_for_websocket(asked)
+    handshake = read_handshake(asked)
+    assert (handshake.accept, handshake.deflate) == (ACCEPT, None)
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "sentence"),
+    [
+        (101, [PROOF], ""),
+        (404, [PROOF], "the answer to the handshake has status 404, not 101"),
+        (101, [], "Sec-WebSocket-Accept of the answer does not prove"),
+        (101, [(PROOF[0], b"x")], "Sec-WebSocket-Accept of the answer does not prove"),
+        (101, [PROOF, PROOF], "Sec-WebSocket-Accept of the answer does not prove"),
+        (101, [PROOF, (b"sec-websocket-extensions", b"x")], "an extension that was not offered"),
+    ],
+)
+def test_an_answer_opens_the_websocket_only_with_its_proof(
+    status: int, headers: list[tuple[bytes, bytes]], sentence: str
+) -> None:
+    found = why_not_opened(status, headers, KEY.decode())
+    assert sentence in found
+    assert bool(found) == bool(sentence)

@@ -19,10 +19,10 @@ from servescope.wire.websocket import (
     BytesReceived,
     CloseReceived,
     Failed,
+    OpenWebSocket,
     PingReceived,
     PongReceived,
     TextReceived,
-    WebSocketServer,
     WebSocketState,
 )
 
@@ -106,7 +106,7 @@ class WebSocketCall:
         self._exchange = exchange
         self._channel = channel
         self._handshake = handshake
-        self._wire = WebSocketServer(handshake.deflate, exchange.site.limits.max_body)
+        self._wire = OpenWebSocket(handshake.deflate, exchange.site.limits.max_body)
         self._state = SocketState.CONNECTING
         self._denial: HttpCall | None = None
         self._inbox: deque[str | bytes] = deque()
