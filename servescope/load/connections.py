@@ -19,34 +19,39 @@ from servescope.wire.http1_client import ClientConnection
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from servescope.load.exchange import Exchange
+    from servescope.load.flows import User
+    from servescope.load.websocket_conversation import WebSocketConversation
+
 _SPARE_DESCRIPTORS: Final = 64  # pipes, rings, epoll and what the interpreter has open
 
 
 class Connection:
-    """A TCP connection that carries one request at a time.
+    """A TCP connection that carries one exchange at a time.
 
-    Made unconnected; `connect` starts the handshake. The epoll loop in `open_model` drives it and
-    owns its fields; times are `time.monotonic_ns()`.
+    Made unconnected; `connect` starts the handshake. The epoll loop in `loop` drives it and owns
+    its fields; times are `time.monotonic_ns()`.
     """
 
     __slots__ = (
         "awaits_peer",
-        "busy",
         "connect_ns",
+        "conversation",
         "early_end",
         "established",
+        "exchange",
         "fd",
         "http",
-        "intended_ns",
         "interest",
+        "is_closed",
         "opened_ns",
         "receive",
-        "resent",
         "send",
-        "sent_ns",
         "served",
         "socket",
+        "tls_ns",
         "unsent",
+        "user",
     )
 
     def __init__(self, family: socket.AddressFamily, opened_ns: int) -> None:
@@ -60,15 +65,26 @@ class Connection:
         self.interest = 0  # the epoll events it is registered for; 0: not registered
         self.opened_ns = opened_ns
         self.connect_ns = 0  # how long connecting took, TLS included
+        self.tls_ns = 0  # how long the handshake of TLS took
         self.established = False
         self.early_end = LoadOutcome.REFUSED  # what its end means before it is established
+        self.is_closed = False
         self.awaits_peer = False  # nothing can be sent before something was received
         self.served = 0  # requests answered before the present one
-        self.busy = False  # a request is on it
-        self.intended_ns = 0
-        self.sent_ns = 0  # 0: not sent yet
-        self.resent = False  # the present request broke an older connection before
+        self.exchange: Exchange | None = None
+        self.conversation: WebSocketConversation | None = None
+        self.user: User | None = None  # in the closed model
         self.unsent = b""  # what the kernel has not taken yet
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it waits for a request to carry."""
+        return self.exchange is None and self.conversation is None
+
+    def establish(self, now_ns: int) -> None:
+        """It is connected, and behind TLS the hands are shaken."""
+        self.established = True
+        self.connect_ns = now_ns - self.opened_ns
 
     def connect(self, address: str, port: int) -> None:
         """Start connecting; whether it succeeds shows at the first send."""
@@ -76,6 +92,7 @@ class Connection:
 
     def close(self) -> None:
         """Close the socket, which also ends its registration (epoll(7))."""
+        self.is_closed = True
         self.socket.close()
         self.http.close()
         del self.send, self.receive

@@ -15,24 +15,22 @@ import signal
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from servescope.addresses import host_and_port
 from servescope.errors import LoadRefusedError, ServescopeError
-from servescope.load.open_model import OpenModel
 from servescope.load.order import Order
-from servescope.load.tally import Tally
+from servescope.load.scenario_run import ScenarioRun
 from servescope.load.tls_connections import TrustedServer
 from servescope.recording.recorder import Recorder
 from servescope.recording.ring_file import RingKind
-from servescope.request_fields import RequestFlag
-from servescope.scenarios.arrivals import arrivals_ns
-from servescope.wire.http1_client import request_bytes
+
+if TYPE_CHECKING:
+    from servescope.load.report import Progress
 
 STDIN: Final = 0
 STDOUT: Final = 1
 STOP: Final = b"stop"
-_NS: Final = 1_000_000_000
 _TIMER_SLACK: Final = Path("/proc/self/timerslack_ns")
 _SLACK_NS: Final = "1000"  # the default, 50 µs, is longer than a request takes (proc(5))
 
@@ -101,43 +99,33 @@ def run(order: Order, control: Control) -> dict[str, Any]:
         _TIMER_SLACK.write_text(_SLACK_NS)
     # RFC 6874 section 4: the zone of a link-local address is nobody else's business.
     host = order.host or host_and_port(order.address.partition("%")[0], order.port)
-    agent = f"servescope-load (run {order.run_id})"
-    request = request_bytes(
-        plan.target,
-        host,
-        keep_alive=plan.scenario.keep_alive,
-        headers=[("User-Agent", agent)],
-    )
     recorder = Recorder(Path(order.rings_folder), RingKind.LOAD)
-    listener_id = recorder.listener_id(plan.destination)
-    route_id = recorder.route_id(listener_id, plan.target.partition("?")[0])
-    flags = RequestFlag.TLS if order.trust else RequestFlag(0)
-    tally = Tally(recorder.record, listener_id, route_id, len(request), flags)
-    due_ns = arrivals_ns(plan.scenario)
-    server = TrustedServer(order.trust) if order.trust else None
-    model = OpenModel(plan, due_ns, request, (order.address, order.port), tally, server)
+    scenario_run = ScenarioRun(
+        plan.scenario,
+        recorder,
+        plan.destination,
+        destination=(order.address, order.port),
+        host=host,
+        agent=f"servescope-load (run {order.run_id})",
+        server=TrustedServer(order.trust) if order.trust else None,
+    )
 
     def on_control() -> None:
         control.read()
         if control.stop_asked():
-            model.stop()
+            scenario_run.stop()
 
-    def on_tick(now_ns: int) -> None:
+    def on_tick(progress: Progress) -> None:
         control.check_parent()
         if control.stop_asked():  # it came together with the order
-            model.stop()
-        tally.align_clock()
-        say(tally.progress(now_ns, model.start_ns, model.connections).to_json())
+            scenario_run.stop()
+        say(progress.to_json())
 
     # All present objects stay alive: keep the collector from walking them in the middle of a run.
     gc.collect()
     gc.freeze()
-    model.run(STDIN, on_control, on_tick)
-    elapsed_s = max((tally.last_end_ns - model.start_ns) / _NS, 0.0)
-    seconds = elapsed_s if model.stopped else max(elapsed_s, plan.seconds)
-    result = tally.result(
-        len(due_ns) / plan.seconds, seconds, model.schedule_seconds, model.stopped
-    )
+    scenario_run.run(STDIN, on_control, on_tick)
+    result = scenario_run.result()
     recorder.close()
     return result.to_json()
 

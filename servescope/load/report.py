@@ -5,16 +5,25 @@ that were answered or timed out: one that timed out counts with the time until i
 lower bound, since leaving it out would flatter the server; from `timed_out_from_ms` on a figure is
 such a bound. Refused, reset and unparsable ones are failures without a latency. A figure is None
 when nothing was measured.
+
+In the open model a latency counts from the moment the schedule had the request due, or the step
+before it ended; in the closed model from the moment its user came to send it. The phases of a
+request that was answered follow each other without a gap and add up to its latency: `blocked` until
+a connection was to be had (the generator's own lateness is in it), `connect` and `tls` on a new
+one, `send` until the kernel had the last byte, `wait` until the first byte of the answer,
+`receive` until the last.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from servescope import histogram
 from servescope.records.load import LoadOutcome
 
 if TYPE_CHECKING:
@@ -24,6 +33,7 @@ if TYPE_CHECKING:
 
 FAILURES: Final = tuple(outcome for outcome in LoadOutcome if outcome is not LoadOutcome.ANSWERED)
 _NS_PER_MS: Final = 1e6
+_MS_PER_S: Final = 1e3
 
 
 def quantile_ms(durations_ns: NDArray[np.int64], q: float) -> float | None:
@@ -32,6 +42,28 @@ def quantile_ms(durations_ns: NDArray[np.int64], q: float) -> float | None:
         return None
     rank = min(max(math.ceil(q * durations_ns.size - 1e-9), 1), durations_ns.size)
     return float(np.partition(durations_ns, rank - 1)[rank - 1]) / _NS_PER_MS
+
+
+def of_histogram_ms(counts: NDArray[np.int64], q: float) -> float | None:
+    """The same of a histogram, at most `histogram.ERROR_BOUND` off."""
+    if not counts.any():
+        return None
+    return float(histogram.quantiles(counts, [q])[0]) * _MS_PER_S
+
+
+class LoadModel(StrEnum):
+    """Whether answers decide when the next request is sent."""
+
+    OPEN = "open"  # no: requests come by a schedule
+    CLOSED = "closed"  # yes: each of N users waits for its answer
+
+
+class StepKind(StrEnum):
+    """The row of a result: requests, handshakes of WebSockets, or messages in them."""
+
+    REQUEST = "request"
+    WEBSOCKET = "websocket"
+    MESSAGE = "message"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +106,67 @@ class LagSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class Phase:
+    """One phase of the requests that were answered."""
+
+    seconds: float  # of all together
+    histogram: Sequence[int]  # servescope.histogram
+
+
+@dataclass(frozen=True, slots=True)
+class Flows:
+    """Flows of a run. Always started = completed + failed + cancelled + those in progress."""
+
+    started: int
+    completed: int
+    failed: int  # a request or message of theirs failed, and ended them
+    cancelled: int  # by a stop
+
+
+@dataclass(frozen=True, slots=True)
+class StepProgress:
+    """One step of the mix so far; percentiles of the whole run, from a histogram."""
+
+    sent: int
+    answered: int
+    failed: int
+    p50_ms: float | None
+    p99_ms: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class StepResult:
+    """One row of the mix at the end: requests of a step, or messages of a WebSocket step."""
+
+    name: str
+    kind: StepKind
+    sent: int
+    answered: int
+    failed: Mapping[str, int]  # as of Result
+    statuses: Mapping[str, int]
+    latency_ms: LatencySummary
+    naive_ms: LatencySummary
+    timed_out_from_ms: float | None
+    bytes_received: int
+    phases: Mapping[str, Phase]  # by name, in the order of time
+    examples: Mapping[str, str]  # by kind of failure, or "status_500": the first, cut
+    histogram: Sequence[int]
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> StepResult:
+        """Read what `asdict` made."""
+        return cls(
+            **{
+                **values,
+                "kind": StepKind(values["kind"]),
+                "latency_ms": LatencySummary(**values["latency_ms"]),
+                "naive_ms": LatencySummary(**values["naive_ms"]),
+                "phases": _phases(values["phases"]),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """A run so far. Always sent = answered + all failed + cancelled + in flight."""
 
@@ -87,6 +180,11 @@ class Progress:
     p99_ms: float | None  # from the intended send time
     naive_p99_ms: float | None  # from the actual send
     lag_max_ms: float | None
+    model: LoadModel = LoadModel.OPEN
+    waiting: int = 0  # of those in flight: for a connection, since all that may be are in use
+    cpu_ratio: float | None = None  # of one core, the generator's process
+    flows: Flows | None = None
+    steps: Mapping[str, StepProgress] = field(default_factory=dict)  # by name
 
     def to_json(self) -> dict[str, Any]:
         """The object the generator prints and the store keeps; its keys are the fields."""
@@ -95,7 +193,10 @@ class Progress:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Progress:
         """Read what `to_json` wrote."""
-        return cls(**values)
+        steps = {name: StepProgress(**one) for name, one in values.get("steps", {}).items()}
+        flows = values.get("flows") and Flows(**values["flows"])
+        model = LoadModel(values.get("model", LoadModel.OPEN))
+        return cls(**{**values, "steps": steps, "flows": flows, "model": model})
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +207,14 @@ class Result:
     answered: int
     failed: Mapping[str, int]
     cancelled: int  # neither answered nor failed when a person stopped the run
-    resent: int  # sent again on a fresh connection (see `open_model`); each counts once above
+    resent: int  # sent again on a fresh connection (see `loop`); each counts once above
     statuses: Mapping[str, int]  # by status code
     status_classes: Mapping[str, int]  # "2xx", "4xx", ...
     latency_ms: LatencySummary  # from the intended send time
     naive_ms: LatencySummary  # from the actual send; of requests that were sent
     lag_ms: LagSummary
     seconds: float  # from the start to the last end; at least the plan's unless stopped
-    rate_asked: float  # flows per second that were due
+    rate_asked: float | None  # requests per second that were due; None in the closed model
     schedule_seconds: float  # for how long requests came due: the plan's, or until the stop
     answered_in_schedule: int  # before its end: the wait for timeouts after it adds none
     rate_achieved: float  # of these, per second of the schedule
@@ -122,6 +223,17 @@ class Result:
     cpu_seconds: float  # of the generator's process during the run
     stopped: bool
     histogram: Sequence[int] = field(default_factory=list)  # of latency, servescope.histogram
+    model: LoadModel = LoadModel.OPEN
+    users: int | None = None  # of the closed model
+    flows: Flows | None = None
+    requests_per_flow: float | None = None  # on average, as scheduled; None in the closed model
+    steps: Sequence[StepResult] = ()
+    phases: Mapping[str, Phase] = field(default_factory=dict)  # of all steps but messages
+    dns_ms: float | None = None  # to resolve the host, once before the run; None: an address
+    connection_limit: int | None = None  # as asked for, or as many as the process may have
+    connections_max: int | None = None  # open at once
+    blocked: int | None = None  # requests that waited since all connections were in use
+    naive_p10_ms: float | None = None  # what a fast answer takes, from the actual send
 
     def to_json(self) -> dict[str, Any]:
         """The object the generator prints and the store keeps; its keys are the fields."""
@@ -136,5 +248,13 @@ class Result:
                 "latency_ms": LatencySummary(**values["latency_ms"]),
                 "naive_ms": LatencySummary(**values["naive_ms"]),
                 "lag_ms": LagSummary(**values["lag_ms"]),
+                "model": LoadModel(values.get("model", LoadModel.OPEN)),
+                "flows": values.get("flows") and Flows(**values["flows"]),
+                "steps": [StepResult.from_json(step) for step in values.get("steps", ())],
+                "phases": _phases(values.get("phases", {})),
             }
         )
+
+
+def _phases(values: Mapping[str, Any]) -> dict[str, Phase]:
+    return {name: Phase(**phase) for name, phase in values.items()}

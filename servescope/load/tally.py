@@ -1,80 +1,106 @@
-"""Counts and latencies of one run, and the ring record of each request as it ends."""
+"""Counts of one run, step by step, and the ring record of each request as it ends."""
 
 from __future__ import annotations
 
 import time
 from array import array
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from servescope import histogram
 from servescope.load.connections import wall_offset_ns
 from servescope.load.report import (
     FAILURES,
+    Flows,
     LagSummary,
     LatencySummary,
+    LoadModel,
+    Phase,
     Progress,
     Result,
+    StepKind,
     quantile_ms,
 )
+from servescope.load.step_tally import EACH_PHASES, FOLD_FROM, StepTally
 from servescope.records.load import LoadOutcome
-from servescope.request_fields import Method, RequestFlag
+from servescope.records.scenarios import RequestStep
+from servescope.request_fields import METHODS, Method, RequestFlag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
-_NS: int = 1_000_000_000
-_NS_PER_MS = 1e6
-_NEVER_NS = 2**63 - 1
-_ANSWERED = int(LoadOutcome.ANSWERED)
-_TIMED_OUT = int(LoadOutcome.TIMED_OUT)
-_NEW_CONNECTION = int(RequestFlag.NEW_CONNECTION)
-_TIMED_OUT_FLAG = int(RequestFlag.TIMED_OUT)
-_GET = int(Method.GET)
-_NO_FLAGS = RequestFlag(0)
+    from servescope.load.connections import Connection
+    from servescope.load.exchange import Exchange
+    from servescope.recording.recorder import Recorder
+    from servescope.records.scenarios import Step
+    from servescope.wire.http1_client import Response
+
+_NS: Final = 1_000_000_000
+_NS_PER_MS: Final = 1e6
+_NEVER_NS: Final = 2**63 - 1
+_ANSWERED: Final = int(LoadOutcome.ANSWERED)
+_TIMED_OUT: Final = int(LoadOutcome.TIMED_OUT)
+_NEW_CONNECTION: Final = int(RequestFlag.NEW_CONNECTION)
+_TIMED_OUT_FLAG: Final = int(RequestFlag.TIMED_OUT)
+_NO_FLAGS: Final = RequestFlag(0)
+_PENDING: Final = FOLD_FROM * len(EACH_PHASES)
 
 
 class Tally:
     """Keeps every latency: 8 bytes each, at most three a request (`scenarios.bounds.MAX_REQUESTS`).
 
-    `record` is a ring's `record` function, see `RingWriter`; times given to a tally are
-    `time.monotonic_ns()`.
+    Records go into the ring of `recorder`, under the listener's name; times given to a tally are
+    `time.monotonic_ns()`. Messages of WebSockets are counted in rows of their own alone: a
+    conversation is one request, as at the server.
     """
 
     def __init__(
         self,
-        record: Callable[..., None],
-        listener_id: int,
-        route_id: int,
-        request_bytes: int,
+        recorder: Recorder,
+        listener: str,
         flags: RequestFlag = _NO_FLAGS,
+        model: LoadModel = LoadModel.OPEN,
     ) -> None:
-        self._record = record
-        self._listener_id = listener_id
-        self._route_id = route_id
-        self._request_bytes = request_bytes
+        self._recorder = recorder
+        self._record = recorder.record
+        self._listener_id = recorder.listener_id(listener)
         self._flags = int(flags)  # of every request
-        self._latencies_ns = array("q")
-        self._naive_ns = array("q")
+        self._model = model
+        self._steps: dict[tuple[str, bool], StepTally] = {}
         self._lags_ns = array("q")
-        self._by_outcome = [0] * len(LoadOutcome)
-        self._statuses: dict[int, int] = {}
-        self._bytes_received = 0
-        self._seen = (0, 0, 0, 0)  # requests and array lengths at the last progress
+        self._seen_lags = self._seen_answered = 0
         self._seen_ns = 0
-        self._cpu_start_s = time.process_time()
+        self._cpu_start_s = self._seen_cpu_s = time.process_time()
         self._answered_in_schedule = 0
-        self._timed_out_from_ns = 0  # the shortest latency of those that timed out
         self._schedule_end_ns = _NEVER_NS
         self.last_end_ns = 0
         self.sent = 0
         self.ended = 0  # answered, failed or cancelled
         self.cancelled = 0
         self.resent = 0
+        self.blocked = 0  # requests that waited since all connections were in use
+        self.flows_started = 0
+        self.flows_ended = 0
+        self.flows_failed = 0
+        self.flows_cancelled = 0
         self.wall_offset_ns = wall_offset_ns()
+
+    def step(self, step: Step, label: str) -> StepTally:
+        """The row for requests of a step; steps of the same label share it."""
+        path = step.target.partition("?")[0]
+        kind, method = StepKind.WEBSOCKET, Method.GET
+        if isinstance(step, RequestStep):
+            kind = StepKind.REQUEST
+            method = METHODS.get(step.method, Method["_OTHER"])
+        route_id = self._recorder.route_id(self._listener_id, path)
+        return self._steps.setdefault((label, False), StepTally(label, kind, route_id, int(method)))
+
+    def messages(self, label: str) -> StepTally:
+        """The row for the messages of a WebSocket step."""
+        name = f"{label}: messages"
+        return self._steps.setdefault((label, True), StepTally(name, StepKind.MESSAGE, 0, 0))
 
     def begin(self, schedule_end_ns: int) -> None:
         """Requests come due until then; without it all answers are within the schedule."""
@@ -84,53 +110,46 @@ class Tally:
         """Take the wall clock's offset anew, since it may be stepped during a run."""
         self.wall_offset_ns = wall_offset_ns()
 
-    def take_up(self, lag_ns: int) -> None:
+    def take_up(self, step: StepTally, lag_ns: int) -> None:
         """A request came due and was taken up, `lag_ns` after its intended time."""
         self.sent += 1
+        step.sent += 1
         self._lags_ns.append(lag_ns)
 
-    def end(
-        self,
-        outcome: int,
-        status: int,
-        intended_ns: int,
-        sent_ns: int,
-        end_ns: int,
-        connect_ns: int,
-        is_new: bool,
-        bytes_received: int,
+    def answered(
+        self, exchange: Exchange, connection: Connection, response: Response, end_ns: int
     ) -> None:
-        """A request ended; `sent_ns` is 0 when it never was sent, then its naive latency is too."""
+        """A request got its whole answer on this connection, at `end_ns`."""
+        status, _, received, _, _ = response
+        step = exchange.step.tally
+        intended_ns = exchange.intended_ns
         latency_ns = end_ns - intended_ns
-        naive_ns = end_ns - sent_ns if sent_ns else 0
+        naive_ns = end_ns - exchange.sent_ns
         self.ended += 1
         self.last_end_ns = end_ns
-        self._by_outcome[outcome] += 1
-        flags = self._flags | _NEW_CONNECTION if is_new else self._flags
-        if outcome == _ANSWERED:
-            self._statuses[status] = self._statuses.get(status, 0) + 1
-            if end_ns <= self._schedule_end_ns:
-                self._answered_in_schedule += 1
-            self._bytes_received += bytes_received
-            self._latencies_ns.append(latency_ns)
-            self._naive_ns.append(naive_ns)
-        elif outcome == _TIMED_OUT:
-            flags |= _TIMED_OUT_FLAG
-            if latency_ns < self._timed_out_from_ns or not self._timed_out_from_ns:
-                self._timed_out_from_ns = latency_ns
-            self._latencies_ns.append(latency_ns)
-            if sent_ns:
-                self._naive_ns.append(naive_ns)
+        if end_ns <= self._schedule_end_ns:
+            self._answered_in_schedule += 1
+        step.by_outcome[_ANSWERED] += 1
+        step.statuses[status] = step.statuses.get(status, 0) + 1
+        step.bytes_received += received
+        step.latencies_ns.append(latency_ns)
+        step.naive_ns.append(naive_ns)
+        flags, connect_ns = self._flags, 0
+        if not connection.served:
+            flags |= _NEW_CONNECTION
+            connect_ns = connection.connect_ns
+            step.connecting.pending.extend((connect_ns - connection.tls_ns, connection.tls_ns))
+        self._add_phases(step, exchange, connect_ns, end_ns)
         self._record(
             end_ns + self.wall_offset_ns,
             self._listener_id,
-            self._route_id,
-            _GET,
-            outcome,
+            step.route_id,
+            step.method,
+            _ANSWERED,
             status,
             flags,
-            bytes_received,
-            self._request_bytes if sent_ns else 0,
+            received,
+            len(exchange.data),
             latency_ns,
             naive_ns,
             connect_ns,
@@ -139,17 +158,110 @@ class Tally:
             0,
         )
 
+    @staticmethod
+    def _add_phases(step: StepTally, exchange: Exchange, connect_ns: int, end_ns: int) -> None:
+        assigned_ns = exchange.assigned_ns
+        first_ns = exchange.first_byte_ns or end_ns
+        handed_ns = exchange.handed_ns
+        # An answer may come before the send returns, or before all of the request was sent.
+        if handed_ns > first_ns or not handed_ns:
+            handed_ns = first_ns
+        pending = step.each.pending
+        pending.extend(
+            (
+                assigned_ns - exchange.intended_ns,
+                handed_ns - assigned_ns - connect_ns,
+                first_ns - handed_ns,
+                end_ns - first_ns,
+            )
+        )
+        if len(pending) >= _PENDING:
+            step.each.fold()
+
+    def message_answered(self, step: StepTally, exchange: Exchange, size: int, end_ns: int) -> None:
+        """A message of a WebSocket had one in return, of `size` bytes."""
+        self.last_end_ns = end_ns
+        step.by_outcome[_ANSWERED] += 1
+        step.bytes_received += size
+        step.latencies_ns.append(end_ns - exchange.intended_ns)
+        step.naive_ns.append(end_ns - exchange.sent_ns)
+        self._add_phases(step, exchange, 0, end_ns)
+
+    def failed(
+        self,
+        exchange: Exchange,
+        connection: Connection | None,
+        outcome: LoadOutcome,
+        end_ns: int,
+        example: str,
+        status: int = 0,
+    ) -> None:
+        """A request ended without the answer it wanted; `connection` is None when it had none.
+
+        `example` says how, in a few words.
+        """
+        step = exchange.step.tally
+        self.ended += 1
+        received = connection.http.bytes_received if connection else 0
+        latency_ns = self._count_failure(step, exchange, outcome, end_ns, example)
+        naive_ns = end_ns - exchange.sent_ns if exchange.sent_ns else 0
+        flags = self._flags
+        if connection is not None and not connection.served:
+            flags |= _NEW_CONNECTION
+        if outcome == _TIMED_OUT:
+            flags |= _TIMED_OUT_FLAG
+        self._record(
+            end_ns + self.wall_offset_ns,
+            self._listener_id,
+            step.route_id,
+            step.method,
+            int(outcome),
+            status,
+            flags,
+            received,
+            len(exchange.data) if exchange.sent_ns else 0,
+            latency_ns,
+            naive_ns,
+            connection.connect_ns if connection else 0,
+            0,
+            0,
+            0,
+        )
+
+    def message_failed(
+        self, step: StepTally, exchange: Exchange, outcome: LoadOutcome, end_ns: int, example: str
+    ) -> None:
+        """A message of a WebSocket had none in return."""
+        self._count_failure(step, exchange, outcome, end_ns, example)
+
+    def _count_failure(
+        self, step: StepTally, exchange: Exchange, outcome: LoadOutcome, end_ns: int, example: str
+    ) -> int:
+        """Count it; return how long it took, in nanoseconds."""
+        latency_ns = end_ns - exchange.intended_ns
+        self.last_end_ns = end_ns
+        step.by_outcome[outcome] += 1
+        step.note(outcome.name.lower(), example)
+        if outcome == _TIMED_OUT:
+            if latency_ns < step.timed_out_from_ns or not step.timed_out_from_ns:
+                step.timed_out_from_ns = latency_ns
+            step.latencies_ns.append(latency_ns)
+            if exchange.sent_ns:
+                step.naive_ns.append(end_ns - exchange.sent_ns)
+        return latency_ns
+
     def cancel(self, count: int = 1) -> None:
         """Requests given up because a person stopped the run; they are no record."""
         self.cancelled += count
         self.ended += count
 
-    def progress(self, now_ns: int, start_ns: int, connections: int) -> Progress:
+    def progress(self, now_ns: int, start_ns: int, connections: int, waiting: int = 0) -> Progress:
         """The run so far, and what was new since the last call."""
-        answered = self._by_outcome[_ANSWERED]
-        seen_answered, seen_latencies, seen_naive, seen_lags = self._seen
+        requests = self._requests()
+        answered = self._count(_ANSWERED)
         interval_s = (now_ns - (self._seen_ns or start_ns)) / _NS
-        lags = _since(self._lags_ns, seen_lags)
+        cpu_s = time.process_time()
+        latencies, naive = _joined([step.since_progress() for step in requests])
         progress = Progress(
             sent=self.sent,
             answered=answered,
@@ -157,36 +269,51 @@ class Tally:
             in_flight=self.sent - self.ended,
             connections=connections,
             elapsed_s=round((now_ns - start_ns) / _NS, 6),
-            answered_per_s=(answered - seen_answered) / interval_s if interval_s > 0 else 0.0,
-            p99_ms=quantile_ms(_since(self._latencies_ns, seen_latencies), 0.99),
-            naive_p99_ms=quantile_ms(_since(self._naive_ns, seen_naive), 0.99),
-            lag_max_ms=quantile_ms(lags, 1.0),
+            answered_per_s=(answered - self._seen_answered) / interval_s if interval_s > 0 else 0.0,
+            p99_ms=quantile_ms(latencies, 0.99),
+            naive_p99_ms=quantile_ms(naive, 0.99),
+            lag_max_ms=quantile_ms(_array(self._lags_ns[self._seen_lags :]), 1.0),
+            model=self._model,
+            waiting=waiting,
+            cpu_ratio=(cpu_s - self._seen_cpu_s) / interval_s if interval_s > 0 else None,
+            flows=self._flows(),
+            steps={step.name: step.progress() for step in self._steps.values()},
         )
-        self._seen = (answered, len(self._latencies_ns), len(self._naive_ns), len(self._lags_ns))
-        self._seen_ns = now_ns
+        self._seen_answered, self._seen_lags = answered, len(self._lags_ns)
+        self._seen_ns, self._seen_cpu_s = now_ns, cpu_s
         return progress
 
     def result(
-        self, rate_asked: float, seconds: float, schedule_seconds: float, stopped: bool
+        self, rate_asked: float | None, seconds: float, schedule_seconds: float, stopped: bool
     ) -> Result:
         """The whole run; `schedule_seconds` is for how long requests came due."""
         cpu_seconds = time.process_time() - self._cpu_start_s
-        answered = self._by_outcome[_ANSWERED]
-        latencies, lags = _since(self._latencies_ns, 0), _since(self._lags_ns, 0)
+        requests = self._requests()
+        steps = [step.result() for step in self._steps.values()]
+        latencies = np.concatenate([_EMPTY, *(_array(step.latencies_ns) for step in requests)])
+        naive = np.concatenate([_EMPTY, *(_array(step.naive_ns) for step in requests)])
+        lags = _array(self._lags_ns)
+        statuses: dict[int, int] = {}
         classes: dict[str, int] = {}
-        for status, number in self._statuses.items():
-            name = f"{status // 100}xx"
-            classes[name] = classes.get(name, 0) + number
+        for step in requests:
+            for status, number in step.statuses.items():
+                statuses[status] = statuses.get(status, 0) + number
+                name = f"{status // 100}xx"
+                classes[name] = classes.get(name, 0) + number
+        timed_out_from_ns = min(
+            (step.timed_out_from_ns for step in requests if step.timed_out_from_ns), default=0
+        )
+        of_requests = [step for step in steps if step.kind is not StepKind.MESSAGE]
         return Result(
             sent=self.sent,
-            answered=answered,
+            answered=self._count(_ANSWERED),
             failed=self._failed(),
             cancelled=self.cancelled,
             resent=self.resent,
-            statuses={str(status): self._statuses[status] for status in sorted(self._statuses)},
+            statuses={str(status): statuses[status] for status in sorted(statuses)},
             status_classes=dict(sorted(classes.items())),
             latency_ms=LatencySummary.of(latencies),
-            naive_ms=LatencySummary.of(_since(self._naive_ns, 0)),
+            naive_ms=LatencySummary.of(naive),
             lag_ms=LagSummary(quantile_ms(lags, 0.99), quantile_ms(lags, 1.0)),
             seconds=seconds,
             rate_asked=rate_asked,
@@ -195,17 +322,56 @@ class Tally:
             rate_achieved=(
                 self._answered_in_schedule / schedule_seconds if schedule_seconds > 0 else 0.0
             ),
-            timed_out_from_ms=self._timed_out_from_ns / _NS_PER_MS or None,
-            bytes_received=self._bytes_received,
+            timed_out_from_ms=timed_out_from_ns / _NS_PER_MS or None,
+            bytes_received=sum(step.bytes_received for step in requests),
             cpu_seconds=cpu_seconds,
             stopped=stopped,
-            histogram=histogram.count(latencies / _NS).tolist(),
+            histogram=_sum([step.histogram for step in of_requests]),
+            model=self._model,
+            flows=self._flows(),
+            steps=steps,
+            phases={
+                name: Phase(
+                    sum(step.phases[name].seconds for step in of_requests),
+                    _sum([step.phases[name].histogram for step in of_requests]),
+                )
+                for name in of_requests[0].phases
+            },
+            blocked=self.blocked,
+            naive_p10_ms=quantile_ms(naive, 0.1),
         )
 
+    def _requests(self) -> list[StepTally]:
+        return [step for step in self._steps.values() if step.kind is not StepKind.MESSAGE]
+
+    def _count(self, outcome: int) -> int:
+        return sum(step.by_outcome[outcome] for step in self._requests())
+
     def _failed(self) -> dict[str, int]:
-        return {outcome.name.lower(): self._by_outcome[outcome] for outcome in FAILURES}
+        return {outcome.name.lower(): self._count(outcome) for outcome in FAILURES}
+
+    def _flows(self) -> Flows:
+        completed = self.flows_ended - self.flows_failed - self.flows_cancelled
+        return Flows(self.flows_started, completed, self.flows_failed, self.flows_cancelled)
 
 
-def _since(values: array[int], start: int) -> NDArray[np.int64]:
-    """A copy of the values from `start` on: an array that is looked at could not grow."""
-    return np.array(values[start:] if start else values, dtype=np.int64)
+_EMPTY: Final = np.empty(0, np.int64)
+
+
+def _array(values: array[int]) -> NDArray[np.int64]:
+    """A copy: an array that is looked at could not grow."""
+    return np.array(values, dtype=np.int64)
+
+
+def _joined(
+    pairs: list[tuple[NDArray[np.int64], NDArray[np.int64]]],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    if len(pairs) == 1:
+        return pairs[0]
+    first, second = zip(*pairs, strict=True)
+    return np.concatenate(first), np.concatenate(second)
+
+
+def _sum(histograms: Sequence[Sequence[int]]) -> list[int]:
+    total: list[int] = np.sum(histograms, axis=0).tolist()
+    return total

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import hashlib
 import ssl
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -105,7 +106,7 @@ class TrustedServer:
 class TlsConnection(Connection):
     """A connection whose bytes are encrypted; see `Connection`."""
 
-    __slots__ = ("_is_known", "_is_taken", "_server", "_stream")
+    __slots__ = ("_connected_ns", "_is_known", "_is_taken", "_server", "_stream")
 
     def __init__(self, family: socket.AddressFamily, opened_ns: int, server: TrustedServer) -> None:
         super().__init__(family, opened_ns)
@@ -115,6 +116,7 @@ class TlsConnection(Connection):
             TlsChannel(server.context, server_side=False, server_hostname=server.server_name),
         )
         self._stream.begin()
+        self._connected_ns = 0  # the kernel took the first bytes: TCP is connected
         self._is_taken = False  # the request that is being sent is in the ciphertext owed
         self._is_known = False  # the server showed the listener's certificate
         self.send = self._encrypt_and_send
@@ -146,6 +148,11 @@ class TlsConnection(Connection):
         finally:
             if self._stream.owed is not before:
                 self.early_end = _HANDSHAKE  # it is connected: what fails now is TLS
+                self._connected_ns = self._connected_ns or time.monotonic_ns()
+
+    def establish(self, now_ns: int) -> None:
+        super().establish(now_ns)
+        self.tls_ns = now_ns - self._connected_ns
 
     def _receive_and_decrypt(self, size: int, control_bytes: int) -> _Received:
         """Plaintext that has arrived with the kernel's stamp, b"" at the end (close_notify).

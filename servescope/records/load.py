@@ -21,6 +21,8 @@ class LoadOutcome(IntEnum):
     TIMED_OUT = 3  # no whole response before the plan's timeout
     PROTOCOL = 4  # the response was no HTTP
     HANDSHAKE = 5  # connected, but the TLS handshake failed
+    VALUE = 6  # never sent: a value it needs was not in an answer, or cannot stand in it
+    WEBSOCKET = 7  # the answer opened no WebSocket, or it ended before the message in return
 
 
 _OLD_FIELDS: Final = (

@@ -113,12 +113,15 @@ class ClientConnection:
         "_persists",
         "_says_close",
         "bytes_received",
+        "is_plain",
         "on_body",
     )
 
     def __init__(self) -> None:
         self.bytes_received = 0
         """Bytes of the response under way; 0 when none of it has arrived."""
+        self.is_plain = True
+        """Whether `expect` asked for nothing out of the common."""
         self._awaits_content = True  # False: the request was HEAD
         self._awaits_upgrade = False
         self._keeps = False
@@ -140,6 +143,7 @@ class ClientConnection:
         Its response has no `content` when the method is HEAD; `keeps` asks for fields and content,
         `upgrade` for another protocol. Only between two requests.
         """
+        self.is_plain = content and not keeps and not upgrade
         if (content, keeps) != (self._awaits_content, self._keeps):
             self._awaits_content, self._keeps = content, keeps
             self._renew_parser()

@@ -13,15 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from servescope.load.open_model import OpenModel
-from servescope.load.tally import Tally
+from servescope.load.scenario_run import ScenarioRun
 from servescope.load.tls_connections import TrustedServer
 from servescope.recording.recorder import Recorder
 from servescope.recording.ring_file import RingKind
 from servescope.recording.ring_reader import RingReader
-from servescope.request_fields import RequestFlag
-from servescope.scenarios.arrivals import arrivals_ns
-from servescope.wire.http1_client import request_bytes
 
 if TYPE_CHECKING:
     import ssl
@@ -161,28 +157,24 @@ def run_plan(tmp_path: Path) -> Callable[[LoadPlan, int], Outcome]:
 
     def run(plan: LoadPlan, port: int, trust: Trust | None = None) -> Outcome:
         recorder = Recorder(tmp_path / "rings", RingKind.LOAD)
-        listener_id = recorder.listener_id(plan.listener)
-        route_id = recorder.route_id(listener_id, plan.target.partition("?")[0])
-        request = request_bytes(
-            plan.target, f"127.0.0.1:{port}", keep_alive=plan.scenario.keep_alive
-        )
-        flags = RequestFlag.TLS if trust else RequestFlag(0)
-        tally = Tally(recorder.record, listener_id, route_id, len(request), flags)
-        due = arrivals_ns(plan.scenario)
         server = TrustedServer(trust) if trust else None
-        model = OpenModel(plan, due, request, ("127.0.0.1", port), tally, server)
+        scenario_run = ScenarioRun(
+            plan.scenario,
+            recorder,
+            plan.listener,
+            destination=("127.0.0.1", port),
+            host=f"127.0.0.1:{port}",
+            agent="tests",
+            server=server,
+        )
         ticks: list[Progress] = []
         reading, writing = os.pipe()
         try:
-            model.run(
-                reading,
-                model.stop,
-                lambda now: ticks.append(tally.progress(now, model.start_ns, model.connections)),
-            )
+            scenario_run.run(reading, scenario_run.stop, ticks.append)
         finally:
             os.close(reading)
             os.close(writing)
-        result = tally.result(plan.rate or 0, plan.seconds, model.schedule_seconds, model.stopped)
+        result = scenario_run.result()
         reader = RingReader(recorder.ring.path)
         drained = reader.drain(0, 2**62, 0.0)
         reader.close()

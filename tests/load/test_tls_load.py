@@ -27,7 +27,7 @@ from servescope.serving.tls.certificates import (
 )
 
 from .conftest import OK, Outcome, TinyServer, answers
-from .test_open_model import NOTHING_FAILED, all_failed, plan_of
+from .test_loop import NOTHING_FAILED, all_failed, plan_of
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.alone
 plan_of = partial(LoadPlan.constant, listener="files", target="/a?b=c", rate=800, seconds=0.25)
 Serve = Callable[..., TinyServer]
 Run = Callable[[LoadPlan, int], Outcome]
-NOTHING_FAILED = {"refused": 0, "reset": 0, "timed_out": 0, "protocol": 0, "handshake": 0}
+NOTHING_FAILED = {outcome.name.lower(): 0 for outcome in LoadOutcome if outcome}
 BY_KIND = {"refused": 1, "reset": 2, "timed_out": 3, "protocol": 4}
 
 
