@@ -9,11 +9,11 @@ from servescope.load.connection_pool import ConnectionPool
 from servescope.load.flows import Mix
 from servescope.load.loop import LoadLoop
 from servescope.load.models import ClosedModel, OpenModel
-from servescope.load.plan import MAX_REQUESTS
 from servescope.load.report import LoadModel
 from servescope.load.tally import Tally
 from servescope.records.scenarios import Users
 from servescope.request_fields import RequestFlag
+from servescope.scenarios.bounds import MAX_REQUESTS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,7 +22,7 @@ import httptools
 from servescope.errors import ProtocolError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Sequence
 
 TOKEN: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 section 5.6.2
 FIELD_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110 section 5.5
@@ -45,24 +45,22 @@ def request_bytes(
     host: str,
     *,
     keep_alive: bool = True,
-    headers: Iterable[tuple[str, str]] = (),
+    headers: Sequence[tuple[str, str]] = (),
     method: str = "GET",
     content: bytes = b"",
 ) -> bytes:
     """Serialise a request.
 
     `target` is the request target as sent, `host` the value of the Host field (RFC 9110 section
-    7.2) unless `headers` have one. HTTP/1.1 connections persist by default, so only
+    7.2). HTTP/1.1 connections persist by default, so only
     `keep_alive=False` sends a Connection field. Content-Length is sent with content, and with
     methods that mean to have some (RFC 9110 section 8.6). Raises ValueError for anything that would
     not be one well-formed request.
     """
     if not VISIBLE.fullmatch(target) or not VISIBLE.fullmatch(host):
         raise ValueError(f"target and host are visible ASCII, got {target!r} and {host!r}")
-    fields = list(headers)
-    given = {name.lower() for name, _ in fields}
-    if "host" not in given:
-        fields.insert(0, ("Host", host))
+    fields = [("Host", host), *headers]
+    given = {name.lower() for name, _ in headers}
     if not keep_alive:
         fields.append(("Connection", "close"))
     if content or method in _CONTENT_METHODS:

@@ -203,11 +203,6 @@ def test_content_is_sent_with_its_length_and_a_method_that_means_some_says_so_wi
     assert b"Content-Length" not in request_bytes("/", "h", method="DELETE")
 
 
-def test_a_host_that_was_given_replaces_the_other() -> None:
-    sent = request_bytes("/", "h", headers=[("host", "shop.example")])
-    assert sent == b"GET / HTTP/1.1\r\nhost: shop.example\r\n\r\n"
-
-
 @pytest.mark.parametrize("name", ["Content-Length", "transfer-encoding"])
 def test_fields_that_frame_the_content_are_not_for_the_caller(name: str) -> None:
     with pytest.raises(ValueError, match="malformed"):
