@@ -29,7 +29,7 @@ class ConnectionPool:
         self._destination = destination
         self._family = family_of(destination[0])
         self._server = server  # None: without TLS
-        self._idle: list[Connection] = []
+        self.idle: list[Connection] = []  # of no user
         self.limit = descriptors_for(max_connections)
         self.by_fd: dict[int, Connection] = {}
         self.opening = 0  # of them, those that are not established yet
@@ -40,8 +40,8 @@ class ConnectionPool:
         if user is not None:
             connection, user.connection = user.connection, None
             return connection or self.open(user)
-        if self._idle:
-            return self._idle.pop()
+        if self.idle:
+            return self.idle.pop()
         return self.open() if len(self.by_fd) < self.limit else None
 
     def open(self, user: User | None = None) -> Connection:
@@ -61,7 +61,7 @@ class ConnectionPool:
     def release(self, connection: Connection) -> None:
         """Keep it for the next exchange."""
         if connection.user is None:
-            self._idle.append(connection)
+            self.idle.append(connection)
         else:
             connection.user.connection = connection
 
@@ -73,7 +73,7 @@ class ConnectionPool:
     def discard_idle(self, connection: Connection) -> None:
         """Close one that is idle: the server closed it, or spoke unasked."""
         if connection.user is None:
-            self._idle.remove(connection)
+            self.idle.remove(connection)
         else:
             connection.user.connection = None
         self.close(connection)
@@ -88,7 +88,7 @@ class ConnectionPool:
         """Close all of them."""
         for connection in list(self.by_fd.values()):
             self.close(connection)
-        self._idle.clear()
+        self.idle.clear()
 
     def watch(self, epoll: select.epoll, connection: Connection, interest: int) -> None:
         """Have the epoll set tell of these events of the connection."""

@@ -74,22 +74,23 @@ class ActiveFlow:
 
 
 class CompiledFlow:
-    """One flow of the mix; `begin` starts it once more."""
+    """One flow of the mix; `begin` starts it once more.
 
-    __slots__ = ("_has_cookies", "_is_tls", "_shared", "steps")
+    `constant` stands for all its flows when it is one request that is always the same: then there
+    is no state to keep.
+    """
+
+    __slots__ = ("_has_cookies", "_is_tls", "constant", "steps")
 
     def __init__(self, steps: tuple[CompiledStep, ...], has_cookies: bool, is_tls: bool) -> None:
         self.steps = steps
         self._has_cookies = has_cookies
         self._is_tls = is_tls
-        # A request that is always the same needs no state: all its flows are one.
         is_constant = len(steps) == 1 and steps[0].constant is not None
-        self._shared = ActiveFlow(steps, {}, None, None) if is_constant else None
+        self.constant = ActiveFlow(steps, {}, None, None) if is_constant else None
 
     def begin(self, rows: Iterator[dict[str, str]], user: User | None) -> ActiveFlow:
         """A flow at its first step, with the next row of the data."""
-        if self._shared is not None and user is None:
-            return self._shared
         cookies = CookieJar(is_tls=self._is_tls) if self._has_cookies else None
         return ActiveFlow(self.steps, dict(next(rows)), cookies, user)
 
@@ -121,6 +122,8 @@ class Mix:
                 for step in flow.steps
             )
             self._flows.append(CompiledFlow(steps, flow.cookies, is_tls))
+        self.constant = [flow.constant for flow in self._flows]
+        """By number of the flow: the one that stands for all of them, None where each differs."""
         self.is_stepwise = any(
             len(flow.steps) > 1 or any(map(is_websocket, flow.steps)) for flow in scenario.flows
         )

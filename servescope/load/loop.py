@@ -100,6 +100,7 @@ class LoadLoop:
         self._sweep_every_ns = min(max(self._timeout_ns // 50, 2_000_000), 100_000_000)
         self._epoll = select.epoll()
         self._connections = pool.by_fd
+        self._idle = pool.idle
         self._waiting: deque[Exchange] = deque()
         self._timers: list[tuple[int, int, Callable[[Connection, int], None], Connection]] = []
         self._numbers = count()  # make entries of the heap differ
@@ -185,8 +186,8 @@ class LoadLoop:
                     select.select(descriptor, (), (), pause / _NS)
 
     def _is_over(self) -> bool:
-        tally = self._tally
-        return self._arrivals.next_due_ns == NEVER_NS and tally.flows_ended == tally.flows_started
+        arrivals = self._arrivals
+        return arrivals.next_due_ns == NEVER_NS and arrivals.started == self._tally.flows_ended
 
     def _may_defer(self) -> bool:
         """Whether responses may wait in the kernel until the next request is due.
@@ -205,7 +206,7 @@ class LoadLoop:
 
     def _do_what_is_due(self, now: int, on_tick: Callable[[int], None]) -> None:
         if now >= self._arrivals.next_due_ns:
-            self._arrivals.take_up(self._start)
+            self._arrivals.take_up(self._take_up)
         while self._timers and now >= self._timers[0][0]:
             due_ns, _, do, connection = heapq.heappop(self._timers)
             if not connection.is_closed:
@@ -227,10 +228,6 @@ class LoadLoop:
             heapq.heappush(self._timers, (due_ns, next(self._numbers), do, connection))
 
     # Flows
-
-    def _start(self, flow: ActiveFlow, intended_ns: int, lag_ns: int) -> None:
-        self._tally.flows_started += 1
-        self._take_up(flow, intended_ns, lag_ns)
 
     def _take_up(self, flow: ActiveFlow, intended_ns: int, lag_ns: int) -> None:
         """The flow's present step is due."""
@@ -296,7 +293,8 @@ class LoadLoop:
 
     def _launch(self, exchange: Exchange) -> bool:
         """Put a request on a connection; False when there is none to be had."""
-        connection = self._pool.take(exchange.flow.user)
+        user = exchange.flow.user
+        connection = self._idle.pop() if self._idle and user is None else self._pool.take(user)
         if connection is None:
             return False
         self._carry(connection, exchange)

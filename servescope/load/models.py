@@ -32,6 +32,9 @@ class Arrivals(Protocol):
     """Where flows come from. Times are `time.monotonic_ns()`."""
 
     model: LoadModel
+    started: int
+    """Flows that were started."""
+
     next_due_ns: int
     """When the next flow is due; NEVER_NS when none is, or only an answer makes one due."""
 
@@ -57,12 +60,14 @@ class OpenModel:
         self._due_ns: array[int] = arrivals_ns(scenario)
         self._count = len(self._due_ns)
         self._begin = mix.begin
+        # Where all requests of a flow are the same, so is the flow: most runs have no other.
+        self._constant = mix.constant
         self._choices = flow_choices(scenario, self._count)
         flows = scenario.flows
         self.requests_per_flow = (
             sum(len(flows[choice].steps) for choice in self._choices) / self._count
         )
-        self._next = 0
+        self.started = 0
         self._start_ns = 0
         self.next_due_ns = NEVER_NS
 
@@ -77,24 +82,25 @@ class OpenModel:
 
     def take_up(self, start: Callable[[ActiveFlow, int, int], None]) -> None:
         clock, due, offset = time.monotonic_ns, self._due_ns, self._start_ns
-        begin, choices = self._begin, self._choices
-        index = self._next
+        begin, constant, choices = self._begin, self._constant, self._choices
+        index = self.started
         last = min(index + TAKE_UP_LIMIT, self._count)
         while index < last:
             intended_ns = offset + due[index]
             lag_ns = clock() - intended_ns
             if lag_ns < 0:
                 break
-            start(begin(choices[index]), intended_ns, lag_ns)
+            choice = choices[index]
             index += 1
-        self._next = index
+            self.started = index
+            start(constant[choice] or begin(choice), intended_ns, lag_ns)
         self.next_due_ns = offset + due[index] if index < self._count else NEVER_NS
 
     def flow_ended(self, flow: ActiveFlow, now_ns: int) -> None:
         """Nothing follows from it."""
 
     def stop(self) -> None:
-        self._count = self._next
+        self._count = self.started
         self.next_due_ns = NEVER_NS
 
 
@@ -121,7 +127,7 @@ class ClosedModel:
         self._begin = mix.begin
         self._choices = flow_choices(scenario, min(_CHOICES, most_flows))
         self._left = most_flows
-        self._started = 0
+        self.started = 0
         self._due: list[tuple[int, int, User]] = []  # a heap; the number makes entries differ
         self._numbers = count()
         self._end_ns = NEVER_NS
@@ -142,10 +148,10 @@ class ClosedModel:
             if not due or due[0][0] > now_ns:
                 break
             due_ns, _, user = heapq.heappop(due)
-            if due_ns >= self._end_ns or self._started >= self._left:
+            if due_ns >= self._end_ns or self.started >= self._left:
                 continue
-            flow = self._begin(self._choices[self._started % len(self._choices)], user)
-            self._started += 1
+            flow = self._begin(self._choices[self.started % len(self._choices)], user)
+            self.started += 1
             start(flow, now_ns, now_ns - due_ns)
         self.next_due_ns = due[0][0] if due else NEVER_NS
 

@@ -62,9 +62,9 @@ class ScenarioRun:
         self._open_model: OpenModel | None = None
         if users is None:
             self._open_model = OpenModel(scenario, mix)
-            arrivals: Arrivals = self._open_model
+            self._arrivals: Arrivals = self._open_model
         else:
-            arrivals = ClosedModel(
+            self._arrivals = ClosedModel(
                 scenario,
                 users,
                 mix,
@@ -74,7 +74,7 @@ class ScenarioRun:
         self._users = users
         self._loop = LoadLoop(
             scenario,
-            arrivals,
+            self._arrivals,
             self._pool,
             self._tally,
             is_stepwise=mix.is_stepwise or users is not None,
@@ -89,7 +89,11 @@ class ScenarioRun:
             self._tally.align_clock()
             on_tick(
                 self._tally.progress(
-                    now_ns, self._loop.start_ns, len(self._pool.by_fd), self._loop.waiting
+                    now_ns,
+                    self._loop.start_ns,
+                    flows=self._arrivals.started,
+                    connections=len(self._pool.by_fd),
+                    waiting=self._loop.waiting,
                 )
             )
 
@@ -108,7 +112,13 @@ class ScenarioRun:
         if self._open_model is not None:
             requests_per_flow = self._open_model.requests_per_flow
             rate = self._open_model.flows * requests_per_flow / schedule.seconds
-        result = tally.result(rate, seconds, loop.schedule_seconds, loop.stopped)
+        result = tally.result(
+            rate,
+            seconds,
+            loop.schedule_seconds,
+            flows=self._arrivals.started,
+            stopped=loop.stopped,
+        )
         return replace(
             result,
             users=self._users.users if self._users is not None else None,

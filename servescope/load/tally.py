@@ -81,7 +81,6 @@ class Tally:
         self.cancelled = 0
         self.resent = 0
         self.blocked = 0  # requests that waited since all connections were in use
-        self.flows_started = 0
         self.flows_ended = 0
         self.flows_failed = 0
         self.flows_cancelled = 0
@@ -255,8 +254,10 @@ class Tally:
         self.cancelled += count
         self.ended += count
 
-    def progress(self, now_ns: int, start_ns: int, connections: int, waiting: int = 0) -> Progress:
-        """The run so far, and what was new since the last call."""
+    def progress(
+        self, now_ns: int, start_ns: int, *, flows: int, connections: int, waiting: int = 0
+    ) -> Progress:
+        """The run so far, and what was new since the last call; `flows` were started."""
         requests = self._requests()
         answered = self._count(_ANSWERED)
         interval_s = (now_ns - (self._seen_ns or start_ns)) / _NS
@@ -276,7 +277,7 @@ class Tally:
             model=self._model,
             waiting=waiting,
             cpu_ratio=(cpu_s - self._seen_cpu_s) / interval_s if interval_s > 0 else None,
-            flows=self._flows(),
+            flows=self._flows(flows),
             steps={step.name: step.progress() for step in self._steps.values()},
         )
         self._seen_answered, self._seen_lags = answered, len(self._lags_ns)
@@ -284,7 +285,13 @@ class Tally:
         return progress
 
     def result(
-        self, rate_asked: float | None, seconds: float, schedule_seconds: float, stopped: bool
+        self,
+        rate_asked: float | None,
+        seconds: float,
+        schedule_seconds: float,
+        *,
+        flows: int,
+        stopped: bool,
     ) -> Result:
         """The whole run; `schedule_seconds` is for how long requests came due."""
         cpu_seconds = time.process_time() - self._cpu_start_s
@@ -328,7 +335,7 @@ class Tally:
             stopped=stopped,
             histogram=_sum([step.histogram for step in of_requests]),
             model=self._model,
-            flows=self._flows(),
+            flows=self._flows(flows),
             steps=steps,
             phases={
                 name: Phase(
@@ -350,9 +357,9 @@ class Tally:
     def _failed(self) -> dict[str, int]:
         return {outcome.name.lower(): self._count(outcome) for outcome in FAILURES}
 
-    def _flows(self) -> Flows:
+    def _flows(self, started: int) -> Flows:
         completed = self.flows_ended - self.flows_failed - self.flows_cancelled
-        return Flows(self.flows_started, completed, self.flows_failed, self.flows_cancelled)
+        return Flows(started, completed, self.flows_failed, self.flows_cancelled)
 
 
 _EMPTY: Final = np.empty(0, np.int64)

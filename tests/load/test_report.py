@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,10 +13,16 @@ from hypothesis import strategies as st
 
 from servescope import histogram
 from servescope.errors import LoadRefusedError
+from servescope.load.exchange import Exchange
+from servescope.load.flows import ActiveFlow
 from servescope.load.order import Order
 from servescope.load.report import LatencySummary, Progress, Result, quantile_ms
+from servescope.load.step_tally import MAX_EXAMPLE_CHARACTERS, MAX_EXAMPLES
+from servescope.load.steps import CompiledStep
 from servescope.load.tally import Tally
 from servescope.records.load import LoadOutcome, LoadPlan
+from servescope.records.scenarios import RequestStep
+from servescope.wire.http1_client import Response
 
 DURATIONS = st.lists(st.integers(0, 60_000_000_000), min_size=1, max_size=300)
 
@@ -41,17 +48,53 @@ def test_nothing_measured_is_none() -> None:
     assert quantile_ms(np.empty(0, np.int64), 0.5) is None
 
 
-def tally_of(latencies_ns: list[int]) -> Tally:
-    tally = Tally(lambda *_: None, 1, 1, 100)
-    for position, latency in enumerate(latencies_ns):
-        tally.take_up(position)
-        tally.end(LoadOutcome.ANSWERED, 200, 1_000, 1_500, 1_000 + latency, 0, False, 10)
-    return tally
+class Run:
+    """A tally with one step, to which requests are told that never were."""
+
+    def __init__(self, latencies_ns: list[int] = ()) -> None:
+        recorder = SimpleNamespace(
+            record=lambda *_: None, listener_id=lambda _: 1, route_id=lambda *_: 1
+        )
+        self.tally = Tally(recorder, "files")
+        step = RequestStep()
+        self.step = CompiledStep(
+            step,
+            self.tally.step(step, "GET /"),
+            None,
+            host="h",
+            agent="a",
+            keep_alive=True,
+            has_cookies=False,
+        )
+        self.flow = ActiveFlow((self.step,), {}, None, None)
+        for position, latency in enumerate(latencies_ns):
+            self.answered(1_000, 1_000 + latency, sent_ns=1_500, lag_ns=position)
+
+    def exchange(self, intended_ns: int, sent_ns: int, lag_ns: int = 0) -> Exchange:
+        self.tally.take_up(self.step.tally, lag_ns)
+        exchange = Exchange(self.flow, self.step, b"x" * 100, intended_ns)
+        exchange.assigned_ns = intended_ns
+        exchange.sent_ns = exchange.handed_ns = sent_ns
+        return exchange
+
+    def answered(self, intended_ns: int, end_ns: int, sent_ns: int = 1, lag_ns: int = 0) -> None:
+        exchange = self.exchange(intended_ns, sent_ns, lag_ns)
+        connection = SimpleNamespace(served=1)
+        self.tally.answered(exchange, connection, Response(200, True, 10), end_ns)
+
+    def timed_out(self, latency_ns: int) -> None:
+        self.tally.failed(self.exchange(0, 1), None, LoadOutcome.TIMED_OUT, latency_ns, "late")
+
+    def result(self, schedule_seconds: float = 2.0) -> Result:
+        return self.tally.result(5.0, 3.0, schedule_seconds, flows=self.tally.sent, stopped=False)
+
+    def progress(self, now_ns: int) -> Progress:
+        return self.tally.progress(now_ns, 0, flows=self.tally.sent, connections=3)
 
 
 @given(DURATIONS)
 def test_tally_keeps_every_latency(latencies: list[int]) -> None:
-    result = tally_of(latencies).result(5.0, 3.0, 2.0, stopped=False)
+    result = Run(latencies).result()
     assert result.sent == result.answered == len(latencies)
     assert result.latency_ms == LatencySummary.of(np.array(latencies))
     assert result.naive_ms == LatencySummary.of(np.array(latencies) - 500)
@@ -60,51 +103,85 @@ def test_tally_keeps_every_latency(latencies: list[int]) -> None:
     assert result.rate_achieved == len(latencies) / 2.0
 
 
+@given(st.lists(st.integers(500, 60_000_000_000), min_size=1, max_size=50))
+def test_phases_add_up_to_the_latencies(latencies: list[int]) -> None:
+    result = Run(latencies).result()
+    total_s = sum(phase.seconds for phase in result.phases.values())
+    assert total_s == pytest.approx(sum(latencies) / 1e9, rel=1e-9)
+    assert sum(result.phases["wait"].histogram) == len(latencies)
+    assert sum(result.phases["connect"].histogram) == 0
+
+
 def test_answers_after_the_end_of_the_schedule_are_no_rate() -> None:
-    tally = Tally(lambda *_: None, 1, 1, 100)
-    tally.begin(2_000_000_000)
+    run = Run()
+    run.tally.begin(2_000_000_000)
     for end_ns in (1_000_000_000, 2_000_000_000, 2_000_000_001, 9_000_000_000):
-        tally.take_up(0)
-        tally.end(LoadOutcome.ANSWERED, 200, 0, 1, end_ns, 0, False, 10)
-    result = tally.result(2.0, 9.0, 2.0, stopped=False)
+        run.answered(0, end_ns)
+    result = run.result()
     assert (result.answered, result.answered_in_schedule, result.rate_achieved) == (4, 2, 1.0)
 
 
 def test_the_shortest_timeout_is_where_latencies_become_lower_bounds() -> None:
-    tally = tally_of([1_000_000, 2_000_000])
-    assert tally.result(5.0, 2.0, 2.0, stopped=False).timed_out_from_ms is None
+    run = Run([1_000_000, 2_000_000])
+    assert run.result().timed_out_from_ms is None
     for latency_ns in (12_000_000_000, 10_000_000_000, 11_000_000_000):
-        tally.end(LoadOutcome.TIMED_OUT, 0, 0, 1, latency_ns, 0, False, 0)
-    assert tally.result(5.0, 2.0, 2.0, stopped=False).timed_out_from_ms == 10_000.0
+        run.timed_out(latency_ns)
+    assert run.result().timed_out_from_ms == 10_000.0
+    assert run.result().steps[0].timed_out_from_ms == 10_000.0
+    assert run.result().steps[0].examples == {"timed_out": "late"}
 
 
-def test_progress_tells_of_the_last_interval_only() -> None:
-    tally = tally_of([10_000_000] * 100)
-    first = tally.progress(1_000_000_000, 0, connections=3)
-    tally.take_up(0)
-    tally.end(LoadOutcome.ANSWERED, 200, 0, 0, 20_000_000, 0, False, 10)
-    second = tally.progress(2_000_000_000, 0, connections=3)
-    third = tally.progress(3_000_000_000, 0, connections=3)
+def test_examples_are_bounded() -> None:
+    run = Run([1_000])
+    for number in range(100):
+        run.step.tally.note(f"status_{number}", "x" * 10_000)
+    examples = run.result().steps[0].examples
+    assert len(examples) == MAX_EXAMPLES
+    assert {len(text) for text in examples.values()} == {MAX_EXAMPLE_CHARACTERS}
+
+
+def test_progress_tells_of_the_last_interval_only_and_of_steps_as_a_whole() -> None:
+    run = Run([10_000_000] * 100)
+    first = run.progress(1_000_000_000)
+    run.answered(0, 20_000_000)
+    second = run.progress(2_000_000_000)
+    third = run.progress(3_000_000_000)
     assert (first.p99_ms, second.p99_ms, third.p99_ms) == (10.0, 20.0, None)
     assert (first.answered_per_s, second.answered_per_s) == (100.0, 1.0)
     assert (second.answered, third.elapsed_s) == (101, 3.0)
+    step = third.steps["GET /"]
+    assert (step.sent, step.answered, step.failed) == (101, 101, 0)
+    assert step.p99_ms == pytest.approx(10.0, rel=histogram.ERROR_BOUND)
 
 
 def test_progress_and_result_survive_json() -> None:
-    tally = tally_of([1_000, 2_000])
-    progress = tally.progress(1_000_000_000, 0, 1)
-    result = tally.result(5.0, 2.0, 2.0, stopped=True)
+    run = Run([1_000, 2_000])
+    run.timed_out(5_000)
+    progress, result = run.progress(1_000_000_000), run.result()
     assert Progress.from_json(json.loads(json.dumps(progress.to_json()))) == progress
     assert Result.from_json(json.loads(json.dumps(result.to_json()))) == result
 
 
+def test_reports_of_an_older_version_are_read() -> None:
+    run = Run([1_000])
+    new = {"model", "users", "flows", "requests_per_flow", "steps", "phases", "dns_ms", "waiting"}
+    new |= {"connection_limit", "connections_max", "blocked", "naive_p10_ms", "cpu_ratio"}
+    for report, read in ((run.result(), Result), (run.progress(10), Progress)):
+        values = json.loads(json.dumps(report.to_json()))
+        old = {name: value for name, value in values.items() if name not in new}
+        assert read.from_json(old).answered == 1
+
+
 def test_documented_keys_are_there() -> None:
-    values = tally_of([1_000]).result(5.0, 2.0, 2.0, stopped=False).to_json()
+    values = Run([1_000]).result().to_json()
     assert set(values["latency_ms"]) == {
         "p50", "p90", "p95", "p99", "p99_9", "max", "mean",
     }  # fmt: skip
     assert set(values["lag_ms"]) == {"p99", "max"}
-    assert set(values["failed"]) == {"refused", "reset", "timed_out", "protocol", "handshake"}
+    assert set(values["failed"]) == {
+        "refused", "reset", "timed_out", "protocol", "handshake", "value", "websocket",
+    }  # fmt: skip
+    assert list(values["phases"]) == ["blocked", "connect", "tls", "send", "wait", "receive"]
     assert {"sent", "answered", "statuses", "naive_ms", "seconds", "rate_asked"} <= set(values)
     assert {"rate_achieved", "bytes_received", "histogram"} <= set(values)
 
