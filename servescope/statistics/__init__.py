@@ -1,0 +1,1 @@
+"""Pure statistics: arrays in, figures with their uncertainty out; numpy alone."""
