@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 COMMANDS: Final = {
+    "compare": "servescope.commands.compare",
     "export": "servescope.commands.export",
     "serve": "servescope.commands.serve",
 }

@@ -130,6 +130,12 @@ class UnfitValueError(LoadRefusedError):
     """A value, say of an answer, cannot stand where a placeholder of a scenario puts it."""
 
 
+class ComparisonError(ServescopeError):
+    """Two servers could not be measured against each other, or not to the end."""
+
+    exit_status = 3
+
+
 class CaptureError(ServescopeError):
     """A captured request cannot be read or kept."""
 

@@ -58,6 +58,8 @@ def main() -> int:
     pipes = ParentPipes()
     order = WorkerOrder.from_line(pipes.read_line())
     sys.path[:] = order.path
+    if order.folder:
+        os.chdir(order.folder)
     recorder = Recorder(Path(order.rings))
     sock = socket.socket(fileno=order.descriptor)
     prepare(sock)  # before the app is imported, which may start children itself

@@ -92,7 +92,8 @@ class QuantileVerdict:
     kind: VerdictKind
     is_judged: bool  # else it can tell of a slower server, and is not waited for
     more_pairs: int | None  # that would decide, see `paired_test.POWER`; 0: decided, None: hopeless
-    detectable_ratio: float  # least slowdown that all pairs allowed find, with that power
+    longer_runs: float | None  # how many times as long runs would decide it with the pairs allowed
+    detectable_ratio: float  # least slowdown that the pairs allowed find, with that power
 
     @property
     def differs(self) -> bool:
@@ -107,6 +108,7 @@ class Verdict:
     kind: VerdictKind
     tolerance: float  # 0.05: up to 5 % slower is not slower
     pairs: int
+    most_pairs: int
     discarded: int
     quantiles: tuple[QuantileVerdict, ...]
 
@@ -120,7 +122,13 @@ class Verdict:
         if self.is_certain:
             return 0
         needed = [one.more_pairs for one in self.quantiles if one.is_judged]
-        return None if None in needed else max((one or 0 for one in needed), default=None)
+        return None if None in needed else max(one or 0 for one in needed)
+
+    @property
+    def longer_runs(self) -> float | None:
+        """How many times as long runs would decide it, with the pairs allowed; None as above."""
+        needed = [one.longer_runs for one in self.quantiles if one.is_judged]
+        return None if None in needed else max(one or 0.0 for one in needed)
 
 
 class SequentialVerdict:
@@ -160,6 +168,16 @@ class SequentialVerdict:
         return self._quantiles
 
     @property
+    def judged(self) -> frozenset[float]:
+        """Those that must be as fast."""
+        return self._judged
+
+    @property
+    def most_pairs(self) -> int:
+        """How many pairs may be added."""
+        return self._most_pairs
+
+    @property
     def pairs(self) -> int:
         """How many pairs were added."""
         return len(self._log_ratios[self._quantiles[0]])
@@ -193,7 +211,12 @@ class SequentialVerdict:
         """The verdict now; it may be asked for at any time. Raises ValueError before any pair."""
         found = tuple(map(self._of_quantile, self._quantiles))
         return Verdict(
-            self._kind_of_all(found), self._tolerance, self.pairs, self._discarded, found
+            self._kind_of_all(found),
+            self._tolerance,
+            self.pairs,
+            self._most_pairs,
+            self._discarded,
+            found,
         )
 
     def _kind_of_all(self, found: Sequence[QuantileVerdict]) -> VerdictKind:
@@ -215,6 +238,11 @@ class SequentialVerdict:
             kind = VerdictKind.NOT_SLOWER
         else:
             kind = VerdictKind.UNDECIDED
+        detectable = detectable_difference(logs.deviation, self._most_pairs, self._alpha)
+        more_pairs: int | None = 0
+        longer_runs: float | None = 1.0
+        if kind is VerdictKind.UNDECIDED:
+            more_pairs, longer_runs = self._needed(abs(limit - logs.mean), logs.deviation)
         return QuantileVerdict(
             quantile=quantile,
             ratio=_exp(logs.mean),
@@ -223,21 +251,22 @@ class SequentialVerdict:
             deviation=logs.deviation,
             kind=kind,
             is_judged=quantile in self._judged,
-            more_pairs=0
-            if kind is not VerdictKind.UNDECIDED
-            else self._more_pairs(logs.mean, logs.deviation),
-            detectable_ratio=_exp(
-                detectable_difference(logs.deviation, self._most_pairs, self._alpha)
-            ),
+            more_pairs=more_pairs,
+            longer_runs=longer_runs,
+            detectable_ratio=_exp(detectable),
         )
 
-    def _more_pairs(self, mean: float, deviation: float) -> int | None:
-        """If the truth is where it seems to be; None when that is about the tolerance itself."""
-        if math.isnan(deviation):
-            return None
-        distance = abs(math.log1p(self._tolerance) - mean)
-        needed = pairs_needed(deviation, distance, self._alpha)
-        return None if needed is None else max(needed - self.pairs, 1)
+    def _needed(self, distance: float, deviation: float) -> tuple[int | None, float | None]:
+        """More pairs, or how many times as long runs, if the truth is where it seems to be.
+
+        None when it seems to be at about the tolerance itself. The deviation of a pair is taken for
+        chance among its requests, which shrinks with the root of their number.
+        """
+        needed = pairs_needed(deviation, distance, self._alpha) if deviation > 0 else None
+        if needed is None:
+            return None, None
+        detectable = detectable_difference(deviation, self._most_pairs, self._alpha)
+        return max(needed - self.pairs, 1), max((detectable / distance) ** 2, 1.0)
 
 
 def _log_ratio(before: float, after: float) -> float:

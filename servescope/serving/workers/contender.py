@@ -11,13 +11,13 @@ from __future__ import annotations
 import socket
 import struct
 import subprocess
-import sys
 import tempfile
 import threading
 from typing import TYPE_CHECKING, Final
 
 from servescope.child_process import let_go
 from servescope.errors import ListenerError
+from servescope.serving.workers.import_path import import_path
 from servescope.serving.workers.order import WorkerOrder
 from servescope.serving.workers.process import reports, start_worker, tell
 from servescope.sockets.binding import bind
@@ -32,16 +32,24 @@ _LAST_WORDS: Final = 300
 
 
 class ContenderProcess:
-    """One listener in one process, started at once. Raises ListenerError when it cannot be."""
+    """One listener in one process, started at once. Raises ListenerError when it cannot be.
 
-    def __init__(self, spec: ListenerSpec, rings: Path) -> None:
+    The app is imported from `folder`, which is its working folder; None: as it would be here.
+    """
+
+    def __init__(self, spec: ListenerSpec, rings: Path, folder: Path | None = None) -> None:
         self._listening = bind(spec.address, spec.port, spec.options.backlog)
         self.address: tuple[str, int] = self._listening.getsockname()[:2]
         self._ready = threading.Event()
         self._failure = ""
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         order = WorkerOrder(
-            spec, self._listening.fileno(), str(rings.absolute()), sys.path, is_alone=True
+            spec,
+            self._listening.fileno(),
+            str(rings.absolute()),
+            import_path(folder),
+            is_alone=True,
+            folder=str(folder or ""),
         )
         try:
             self._process = start_worker(order, self._words)

@@ -27,6 +27,7 @@ class WorkerOrder:
     pair: Pair | None = None
     is_alone: bool = False
     captures: CaptureOrder | None = None  # by which requests are captured from the start
+    folder: str = ""  # the working folder of the app; "": the parent's
 
     def to_line(self) -> bytes:
         return json.dumps(asdict(self)).encode() + b"\n"

@@ -1,0 +1,292 @@
+"""`python -m servescope compare`: whether one server, or version of an app, is slower than another.
+
+Exit status: 0 not slower; 1 slower by more than the tolerance, or failing requests that the other
+answers; 2 bad input; 3 too noisy to decide. Standard output has the result, standard error the
+progress.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import signal
+import sys
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+from servescope import histogram
+from servescope.commands.serve_options import whole
+from servescope.errors import ComparisonError, ListenerError, LoadRefusedError, UsageError
+from servescope.load.plan import check_shape
+from servescope.records.listeners import ConcurrencyModel
+from servescope.records.load import LoadPlan
+from servescope.records.scenarios import Flow, Poisson, RequestStep, Scenario
+from servescope.settings import load_settings
+from servescope.statistics.sequential_verdict import (
+    JUDGED,
+    MOST_PAIRS,
+    WATCHED,
+    SequentialVerdict,
+    Side,
+    VerdictKind,
+)
+from servescope.verdicts.comparing import PairedComparison
+from servescope.verdicts.hosted_app import HostedApp, Hosting
+from servescope.verdicts.side import SIDE, AppSide, side_of
+from servescope.verdicts.side_runs import QUANTILES, Destination
+from servescope.verdicts.wording import lines, pair_line, quantile_name, to_json
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    from servescope.verdicts.comparing import Outcome
+    from servescope.verdicts.side import NamedSide
+
+HELP: Final = "judge whether one server or version of an app is slower than another"
+
+NOT_SLOWER: Final = 0
+SLOWER: Final = 1
+UNDECIDED: Final = 3
+INTERRUPTED: Final = 130
+TERMINATED: Final = 143
+"""Exit statuses; the last two as shells have them: 128 and the signal's number."""
+
+MOST_SECONDS: Final = 600
+_RATE: Final = 50.0
+_SECONDS: Final = 4.0
+_BY_NAME: Final = {quantile_name(one): one for one in QUANTILES}
+_KINDS: Final = ", ".join(_BY_NAME)
+
+
+def percent(text: str) -> float:
+    """Reads `5%`, `5 %` or `5` as 0.05."""
+    try:
+        share = float(text.strip().removesuffix("%")) / 100
+    except ValueError:
+        share = math.nan
+    if not 0 < share <= 10:  # noqa: PLR2004 - times as slow
+        raise argparse.ArgumentTypeError(f"{text!r} is not between 0 % and 1000 %")
+    return share
+
+
+def above_zero(text: str) -> float:
+    """Reads a number above zero."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+    return number
+
+
+def quantile_list(text: str) -> tuple[float, ...]:
+    """Reads `p50,p90`; `none` is the empty list."""
+    names = [] if text == "none" else [part.strip() for part in text.split(",")]
+    if unknown := [name for name in names if name not in _BY_NAME]:
+        raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {_KINDS}")
+    return tuple(_BY_NAME[name] for name in names)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The command's options."""
+    add = parser.add_argument
+    add("before", metavar="BEFORE", help=SIDE)
+    add("after", metavar="AFTER", help="the same; is this one slower?")
+    add("--target", default="/", help="path and query of each request; default: %(default)s")
+    add(
+        "--rate",
+        type=above_zero,
+        default=_RATE,
+        help="requests per second, at random times that both sides share; default: %(default)g",
+    )
+    add("--seconds", type=above_zero, default=_SECONDS, help="of each run; default: %(default)g")
+    add(
+        "--tolerance",
+        type=percent,
+        default=0.05,
+        metavar="PERCENT",
+        help="up to so much slower is not slower; default: 5%%",
+    )
+    add(
+        "--pairs",
+        type=whole(2, 1_000),
+        default=MOST_PAIRS,
+        help="most pairs of runs; it ends before as soon as it is certain; default: %(default)s",
+    )
+    add(
+        "--judge",
+        type=quantile_list,
+        default=JUDGED,
+        metavar="QUANTILES",
+        help=f"of {_KINDS}: all of these must be as fast; default: p50,p90",
+    )
+    add(
+        "--watch",
+        type=quantile_list,
+        metavar="QUANTILES",
+        help="shown too, and slower if certainly so, but not waited for; or none; default: p99, "
+        "where a run has requests enough",
+    )
+    add("--connections", type=whole(1, 4_096), default=64, help="at most; default: %(default)s")
+    add(
+        "--timeout",
+        type=above_zero,
+        default=10.0,
+        metavar="SECONDS",
+        help="an answer that takes longer is a failure; default: %(default)g",
+    )
+    add("--seed", type=whole(0, 2**32), default=1, help="of the arrivals; default: %(default)s")
+    add(
+        "--model",
+        choices=[str(model) for model in ConcurrencyModel],
+        help="that hosts the apps; default: asyncio for ASGI, else thread_pool",
+    )
+    add("--threads", type=whole(1, 256), default=8, help="of each app; default: %(default)s")
+    add("--workers", type=whole(1, 64), default=2, help="of prefork; default: %(default)s")
+    add("--no-pin", action="store_true", help="let apps and generator run on any core")
+    add("--json", action="store_true", help="write the result as one object of JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Compare; answer the exit status.
+
+    Raises UsageError for bad input and ComparisonError where it could not be measured to the end.
+    """
+    try:
+        return _compare(arguments)
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # no descriptors, no disk: exit status 1 is a verdict
+        raise ComparisonError(f"nothing can be measured on this machine now: {error}") from error
+
+
+def _compare(arguments: argparse.Namespace) -> int:
+    sides = {Side.BEFORE: side_of(arguments.before), Side.AFTER: side_of(arguments.after)}
+    scenario = _scenario(arguments)
+    sequence = _sequence(arguments)
+    model = ConcurrencyModel(arguments.model) if arguments.model else None
+    hosting = Hosting(model, arguments.threads, arguments.workers, not arguments.no_pin)
+    with _ended_by_sigterm(), ExitStack() as stack:
+        folder = Path(stack.enter_context(TemporaryDirectory(prefix="servescope-compare-")))
+        destinations = {
+            side: _destination(side, named, hosting, folder, stack) for side, named in sides.items()
+        }
+        comparison = PairedComparison(destinations, scenario, sequence, hosting.cores[1])
+        try:
+            _announce(scenario, destinations, sequence)
+            comparison.warm_up()
+            for pair in comparison.pairs():
+                _tell(pair_line(pair))
+        except KeyboardInterrupt:
+            _tell("interrupted")
+            _show(comparison.outcome(), as_json=arguments.json, status=INTERRUPTED)
+            return INTERRUPTED
+    outcome = comparison.outcome()
+    status = exit_status(outcome)
+    _show(outcome, as_json=arguments.json, status=status)
+    return status
+
+
+def exit_status(outcome: Outcome) -> int:
+    """What the command ends with."""
+    if outcome.is_failing or outcome.kind is VerdictKind.SLOWER:
+        return SLOWER
+    return UNDECIDED if outcome.kind is VerdictKind.UNDECIDED else NOT_SLOWER
+
+
+def _scenario(arguments: argparse.Namespace) -> Scenario:
+    scenario = Scenario(
+        Poisson(arguments.rate, arguments.seconds),
+        (Flow((RequestStep(target=arguments.target),)),),
+        max_connections=arguments.connections,
+        timeout_seconds=arguments.timeout,
+    )
+    settings = load_settings()
+    try:
+        check_shape(
+            LoadPlan("", scenario),
+            settings.load_max_rate,
+            min(settings.load_max_seconds, MOST_SECONDS),
+        )
+    except LoadRefusedError as error:
+        raise UsageError(str(error)) from error
+    return scenario
+
+
+def _sequence(arguments: argparse.Namespace) -> SequentialVerdict:
+    requests = arguments.rate * arguments.seconds
+    watched = arguments.watch
+    if watched is None:
+        watched = [one for one in WATCHED if requests >= histogram.least_count(one)]
+    for quantile in (*arguments.judge, *watched):
+        if requests < histogram.least_count(quantile):
+            raise UsageError(
+                f"{quantile_name(quantile)} of about {requests:.0f} requests is their slowest one: "
+                f"runs of {histogram.least_count(quantile)} requests at least tell it; "
+                "raise --rate or --seconds, or leave it out of --judge and --watch"
+            )
+    try:
+        return SequentialVerdict(
+            arguments.tolerance, arguments.judge, watched, arguments.pairs, arguments.seed
+        )
+    except ValueError as error:
+        raise UsageError(str(error)) from error
+
+
+def _destination(
+    side: Side, named: NamedSide, hosting: Hosting, folder: Path, stack: ExitStack
+) -> Destination:
+    if not isinstance(named, AppSide):
+        return Destination(side, named.label, named.address, named.port)
+    try:
+        hosted = HostedApp(side, named, hosting, folder / side)
+    except ListenerError as error:
+        raise UsageError(f"{side} {named.label}: {error}") from error
+    stack.callback(hosted.close)
+    label = f"{named.label} ({hosted.kind.upper()}, {hosted.model.label})"
+    return Destination(side, label, *hosted.address, hosted)
+
+
+def _announce(
+    scenario: Scenario, destinations: dict[Side, Destination], sequence: SequentialVerdict
+) -> None:
+    for side, destination in destinations.items():
+        _tell(f"{side}: {destination.label}")
+    seconds = scenario.schedule.seconds
+    most = sequence.most_pairs
+    _tell(
+        f"GET {scenario.label}, {scenario.schedule.mean_rate:g} requests/s for {seconds:g} s on "
+        f"each in turn; at most {most} pairs, {most * 2 * seconds / 60:.0f} min"
+    )
+
+
+def _show(outcome: Outcome, *, as_json: bool, status: int) -> None:
+    if as_json:
+        sys.stdout.write(f"{json.dumps(to_json(outcome, status))}\n")
+    else:
+        sys.stdout.writelines(f"{line}\n" for line in lines(outcome))
+    sys.stdout.flush()
+
+
+def _tell(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+    sys.stderr.flush()
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end the command by an exception, so that nothing of it is left behind."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(TERMINATED)
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -1,0 +1,1 @@
+"""A verdict between two servers: both are put under the same load in turns, and judged."""

@@ -1,0 +1,250 @@
+"""Puts both sides under the same load in pairs, until the verdict stands.
+
+The server that waits for its turn has no load. Before the first pair each side gets a short run
+that counts for nothing: what an app does at its first requests is no cost of a request, and a side
+that does not answer as asked is noticed before anything is measured.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from servescope.errors import ComparisonError, UsageError
+from servescope.records.requests import Stage
+from servescope.records.scenarios import Poisson
+from servescope.statistics.paired_test import mean_interval
+from servescope.statistics.sequential_verdict import ALPHA, Side, VerdictKind
+from servescope.verdicts.side_runs import run_on
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from numpy.typing import NDArray
+
+    from servescope.records.scenarios import Scenario
+    from servescope.statistics.sequential_verdict import PairOrder, SequentialVerdict, Verdict
+    from servescope.verdicts.side_runs import Destination, SideRun
+
+WARM_UP_S: Final = 1.0
+MOST_FAILED: Final = 0.01
+"""Share of failed requests up to which latencies are compared: an error is often a quick answer."""
+
+PATIENCE_PAIRS: Final = 6
+"""So many more late pairs than others end a comparison: the generator cannot keep up here."""
+
+OUTSIDE: Final = "outside"
+"""Of a latency, what is in no stage of the server: connection, network, the generator."""
+
+STAGES: Final = (*(stage.name.lower() for stage in Stage), OUTSIDE)
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredPair:
+    """Both runs of a pair, and the verdict with it; None while no pair counts."""
+
+    order: PairOrder
+    runs: Mapping[Side, SideRun]
+    is_discarded: bool  # the generator was late
+    verdict: Verdict | None
+
+
+@dataclass(frozen=True, slots=True)
+class QuantileLatency:
+    """One latency quantile of both sides, geometric means of the pairs, in milliseconds."""
+
+    quantile: float
+    before_ms: float
+    after_ms: float
+
+
+@dataclass(frozen=True, slots=True)
+class StageDifference:
+    """Mean time of a request in one stage, in milliseconds; after - before with its interval."""
+
+    stage: str
+    before_ms: float
+    after_ms: float
+    low_ms: float
+    high_ms: float
+
+    @property
+    def difference_ms(self) -> float:
+        return self.after_ms - self.before_ms
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """All that a comparison found."""
+
+    verdict: Verdict | None  # None: no pair could be measured
+    latencies: tuple[QuantileLatency, ...]
+    stages: tuple[StageDifference, ...]  # empty unless both sides are hosted here
+    failed_shares: Mapping[Side, float]  # of all requests
+    histograms: Mapping[Side, NDArray[np.int64]]  # of latency, see servescope.histogram
+    late_pairs: int  # discarded, since the generator was late
+    run_seconds: float
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the side AFTER fails requests that BEFORE answers."""
+        shares = self.failed_shares
+        return shares[Side.AFTER] > shares[Side.BEFORE] + MOST_FAILED
+
+    @property
+    def is_late(self) -> bool:
+        """Whether the generator is late so often that nothing can be judged."""
+        counted = self.verdict.pairs if self.verdict is not None else 0
+        return self.late_pairs >= counted + PATIENCE_PAIRS
+
+    @property
+    def kind(self) -> VerdictKind:
+        """The verdict on latencies."""
+        return VerdictKind.UNDECIDED if self.verdict is None else self.verdict.kind
+
+
+class PairedComparison:
+    """Two destinations under one load; `pairs` measures, `outcome` tells what came of it so far."""
+
+    def __init__(
+        self,
+        destinations: Mapping[Side, Destination],
+        scenario: Scenario,
+        sequence: SequentialVerdict,
+        pin_core: int | None = None,
+    ) -> None:
+        self._destinations = destinations
+        self._scenario = scenario
+        self._sequence = sequence
+        self._pin_core = pin_core
+        self._runs: dict[Side, list[SideRun]] = {side: [] for side in Side}  # of pairs that count
+        self._late_pairs = 0
+
+    def warm_up(self) -> None:
+        """Raises UsageError when a side does not answer as asked, ComparisonError as `run_on`."""
+        scenario = self._scenario
+        seconds = min(WARM_UP_S, scenario.schedule.seconds)
+        brief = replace(scenario, schedule=Poisson(scenario.schedule.mean_rate or 1, seconds))
+        for destination in self._destinations.values():
+            run = run_on(destination, brief, self._pin_core)
+            if run.failed > MOST_FAILED * run.result.sent:
+                raise UsageError(
+                    f"{destination.label} fails {run.failed} of {run.result.sent} requests for "
+                    f"{scenario.label} ({_ends(run)}): there are no latencies to compare"
+                )
+
+    def pairs(self) -> Iterator[MeasuredPair]:
+        """Measure pair after pair until it is decided, hopeless, or has had all its pairs.
+
+        Raises ComparisonError when a run fails, or the side BEFORE begins to fail its requests.
+        """
+        while (order := self._sequence.next_pair()) is not None:
+            scenario = replace(self._scenario, seed=order.seed)
+            runs = {
+                side: run_on(self._destinations[side], scenario, self._pin_core)
+                for side in order.sides
+            }
+            is_discarded = any(run.was_late(self._sequence.judged) for run in runs.values())
+            if is_discarded:
+                self._late_pairs += 1
+                self._sequence.discard()
+            else:
+                self._add(runs)
+            yield MeasuredPair(order, runs, is_discarded, self._verdict())
+            outcome = self.outcome()
+            if outcome.is_failing or outcome.is_late:
+                return
+
+    def _add(self, runs: Mapping[Side, SideRun]) -> None:
+        for side, run in runs.items():
+            self._runs[side].append(run)
+        if _failed_share(self._runs[Side.BEFORE]) > MOST_FAILED:
+            run = runs[Side.BEFORE]
+            raise ComparisonError(
+                f"{self._destinations[Side.BEFORE].label} fails {run.failed} of {run.result.sent} "
+                f"requests ({_ends(run)}): there is nothing to compare with; lower the rate"
+            )
+        quantiles = {
+            side: {one: run.quantile_ms(one) or math.nan for one in self._sequence.quantiles}
+            for side, run in runs.items()
+        }
+        if not any(math.isnan(one) for found in quantiles.values() for one in found.values()):
+            self._sequence.add(quantiles[Side.BEFORE], quantiles[Side.AFTER])
+
+    def outcome(self) -> Outcome:
+        """What the pairs that count say."""
+        return Outcome(
+            verdict=self._verdict(),
+            latencies=tuple(map(self._latency, self._sequence.quantiles))
+            if self._verdict()
+            else (),
+            stages=self._stages(),
+            failed_shares={side: _failed_share(runs) for side, runs in self._runs.items()},
+            histograms={
+                side: np.array([run.result.histogram for run in runs], dtype=np.int64).sum(axis=0)
+                for side, runs in self._runs.items()
+            },
+            late_pairs=self._late_pairs,
+            run_seconds=self._scenario.schedule.seconds,
+        )
+
+    def _verdict(self) -> Verdict | None:
+        return self._sequence.verdict() if self._sequence.pairs else None
+
+    def _latency(self, quantile: float) -> QuantileLatency:
+        before_ms, after_ms = (
+            _geometric_mean([run.quantile_ms(quantile) for run in self._runs[side]])
+            for side in Side
+        )
+        return QuantileLatency(quantile, before_ms, after_ms)
+
+    def _stages(self) -> tuple[StageDifference, ...]:
+        """Where the difference lies. Each interval holds by itself: they explain, and judge not."""
+        found = {side: [_stages_of(run) for run in runs] for side, runs in self._runs.items()}
+        before, after = found[Side.BEFORE], found[Side.AFTER]
+        if not before or not all((*before, *after)):
+            return ()
+        differences = []
+        for stage in STAGES:
+            of_before = np.array([one[stage] for one in before])
+            of_after = np.array([one[stage] for one in after])
+            interval = mean_interval(of_after - of_before, ALPHA)
+            differences.append(
+                StageDifference(
+                    stage,
+                    float(of_before.mean()),
+                    float(of_after.mean()),
+                    interval.low,
+                    interval.high,
+                )
+            )
+        return tuple(differences)
+
+
+def _stages_of(run: SideRun) -> dict[str, float]:
+    """Mean milliseconds in each of STAGES; empty where they are not known."""
+    mean_ms = run.result.latency_ms.mean
+    if not run.stages_ms or mean_ms is None:
+        return {}
+    return {**run.stages_ms, OUTSIDE: mean_ms - sum(run.stages_ms.values())}
+
+
+def _geometric_mean(values: list[float | None]) -> float:
+    known = [value for value in values if value]
+    return math.exp(math.fsum(map(math.log, known)) / len(known)) if known else math.nan
+
+
+def _failed_share(runs: list[SideRun]) -> float:
+    sent = sum(run.result.sent for run in runs)
+    return sum(run.failed for run in runs) / sent if sent else 0.0
+
+
+def _ends(run: SideRun) -> str:
+    """How its requests ended, other than well, in words."""
+    result = run.result
+    statuses = [f"{n} with status {one}" for one, n in result.statuses.items() if one >= "4"]
+    failures = [f"{n} {kind.replace('_', ' ')}" for kind, n in result.failed.items() if n]
+    return ", ".join(statuses + failures) or "no answer"

@@ -1,0 +1,109 @@
+"""One load run on one side: a generator process from its start to its result."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
+
+from servescope.errors import ComparisonError
+from servescope.load.supervisor import GeneratorProcess
+from servescope.records.load import LoadPlan, RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from servescope.load.report import LatencySummary, Result
+    from servescope.records.scenarios import Scenario
+    from servescope.statistics.sequential_verdict import Side
+    from servescope.verdicts.hosted_app import HostedApp
+
+PATIENCE_S: Final = 30.0
+"""How much longer than its schedule and a timeout a run may take: its process has to start."""
+
+STOP_S: Final = 2.0
+LATE_SHARE: Final = 0.1
+"""Share of a latency that may be the generator's own delay. Latency counts from the time a request
+was due, so a late generator is in the figures of both sides, and makes them look alike."""
+
+_QUANTILES: Final = {0.5: "p50", 0.9: "p90", 0.95: "p95", 0.99: "p99", 0.999: "p99_9"}
+_GOOD: Final = ("2xx", "3xx")
+
+QUANTILES: Final = tuple(_QUANTILES)
+"""Those that a run tells."""
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where one side is found."""
+
+    side: Side
+    label: str
+    address: str  # numeric
+    port: int
+    hosted: HostedApp | None = None  # None: it runs without us
+
+
+@dataclass(frozen=True, slots=True)
+class SideRun:
+    """A run that ended as planned."""
+
+    result: Result
+    stages_ms: Mapping[str, float]  # means; empty where the server is not hosted here
+
+    @property
+    def good(self) -> int:
+        """Requests answered with a status below 400."""
+        return sum(self.result.status_classes.get(name, 0) for name in _GOOD)
+
+    @property
+    def failed(self) -> int:
+        """Those that were not: other statuses, timeouts, broken connections."""
+        return self.result.sent - self.good
+
+    def was_late(self, quantiles: Iterable[float]) -> bool:
+        """Whether the generator's own delay is more than LATE_SHARE of one of these quantiles.
+
+        The latency from the actual send lacks that delay, and the wait for a free connection too:
+        if it was the server that kept all of them busy, the lag is small.
+        """
+        lag_ms = self.result.lag_ms.p99 or 0.0
+        for quantile in quantiles:
+            latency_ms = self.quantile_ms(quantile) or 0.0
+            since_sent_ms = quantile_of(self.result.naive_ms, quantile) or 0.0
+            limit_ms = LATE_SHARE * latency_ms
+            if latency_ms - since_sent_ms > limit_ms and lag_ms > limit_ms:
+                return True
+        return False
+
+    def quantile_ms(self, quantile: float) -> float | None:
+        """Latency from the time a request was due; None when nothing was answered."""
+        return quantile_of(self.result.latency_ms, quantile)
+
+
+def quantile_of(summary: LatencySummary, quantile: float) -> float | None:
+    """One of QUANTILES."""
+    value: float | None = getattr(summary, _QUANTILES[quantile])
+    return value
+
+
+def run_on(destination: Destination, scenario: Scenario, pin_core: int | None) -> SideRun:
+    """Put this load on the side. Raises ComparisonError when the run does not come to its end."""
+    plan = LoadPlan(destination.side, scenario)
+    with TemporaryDirectory(prefix="servescope-run-") as rings:
+        generator = GeneratorProcess(
+            1, plan, destination.address, destination.port, Path(rings), pin_core
+        )
+        try:
+            is_over = generator.wait(plan.seconds + scenario.timeout_seconds + PATIENCE_S)
+        finally:
+            generator.kill()
+            generator.wait(STOP_S)
+    if not is_over or generator.state is not RunState.DONE or generator.result is None:
+        raise ComparisonError(
+            f"the load generator did not finish its run on {destination.label}"
+            + (f": {generator.message}" if generator.message else "")
+        )
+    stages_ms = destination.hosted.stages_ms() if destination.hosted is not None else {}
+    return SideRun(generator.result, stages_ms)

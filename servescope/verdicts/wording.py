@@ -1,0 +1,227 @@
+"""A comparison in words and figures, as lines of text and as an object of JSON."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, Final
+
+from servescope.statistics.paired_test import POWER
+from servescope.statistics.sequential_verdict import ALPHA, Side, VerdictKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from servescope.statistics.sequential_verdict import QuantileVerdict, Verdict
+    from servescope.verdicts.comparing import MeasuredPair, Outcome, StageDifference
+
+_MOST_RATIO: Final = 10.0
+"""From here on a ratio is told as a multiple, below it in percent."""
+
+
+def quantile_name(quantile: float) -> str:
+    """`p50`, `p99.9`."""
+    return f"p{quantile * 100:.10g}"
+
+
+def change(ratio: float) -> str:
+    """A ratio as a change: `+10.8 %`, `12 times`."""
+    if ratio >= _MOST_RATIO:
+        return "no bound" if math.isinf(ratio) else f"{ratio:.3g} times"
+    return f"{(ratio - 1) * 100:+.1f} %"
+
+
+def pair_line(pair: MeasuredPair) -> str:
+    """One pair: its ratios, and how sure the pairs so far are."""
+    start = f"pair {pair.order.number:>2} ({pair.order.first} first)"
+    if pair.is_discarded:
+        lag_ms = max(run.result.lag_ms.p99 or 0 for run in pair.runs.values())
+        return f"{start}: does not count, the load generator was late ({_ms(lag_ms)} at p99)"
+    if pair.verdict is None:
+        return f"{start}: does not count, there are no latencies"
+    return f"{start}: " + "; ".join(map(_so_far, pair.verdict.quantiles))
+
+
+def _so_far(found: QuantileVerdict) -> str:
+    if math.isinf(found.high):
+        return f"{quantile_name(found.quantile)} {change(found.ratio)}"
+    return f"{quantile_name(found.quantile)} {change(found.ratio)} ({_interval(found)})"
+
+
+def lines(outcome: Outcome) -> Iterator[str]:
+    """The result, line by line."""
+    verdict = outcome.verdict
+    if verdict is not None:
+        yield f"{'':8}{'before':>12}{'after':>12}{'change':>12}   {_confidence()} interval"
+        for found, latency in zip(verdict.quantiles, outcome.latencies, strict=True):
+            yield (
+                f"{quantile_name(found.quantile):8}{_ms(latency.before_ms):>12}"
+                f"{_ms(latency.after_ms):>12}{change(found.ratio):>12}   {_interval(found)}"
+                f"{'' if found.is_judged else ', not judged'}: {_told(found, verdict.tolerance)}"
+            )
+        yield from _stage_lines(outcome.stages)
+        yield _power(verdict)
+    if outcome.late_pairs:
+        yield f"{outcome.late_pairs} more pairs do not count: the load generator was late in them."
+    yield conclusion(outcome)
+
+
+def conclusion(outcome: Outcome) -> str:
+    """The verdict in a sentence or two."""
+    verdict = outcome.verdict
+    if outcome.is_failing:
+        after, before = outcome.failed_shares[Side.AFTER], outcome.failed_shares[Side.BEFORE]
+        return (
+            f"FAILING: after fails {after:.1%} of its requests, before {before:.1%}. An error is "
+            "often a quick answer, so latencies are not compared."
+        )
+    if verdict is None or verdict.kind is VerdictKind.UNDECIDED:
+        return f"UNDECIDED: {_undecided(outcome)}"
+    pairs = f"after {verdict.pairs} pairs of {outcome.run_seconds:g} s"
+    tolerance = f"{verdict.tolerance * 100:g} %"
+    judged = [one for one in verdict.quantiles if one.is_judged]
+    if verdict.kind is VerdictKind.SLOWER:
+        slower = [one for one in verdict.quantiles if one.kind is VerdictKind.SLOWER]
+        return f"SLOWER by more than {tolerance}, {pairs}: {_list(slower)}."
+    if verdict.kind is VerdictKind.FASTER:
+        faster = [one for one in judged if one.kind is VerdictKind.FASTER]
+        return f"FASTER, {pairs}: {_list(faster)}."
+    worst = max(one.high for one in judged)
+    return (
+        f"NOT SLOWER by more than {tolerance}, {pairs}: no difference larger than "
+        f"{change(worst)} can be seen at {_names(judged)}."
+    )
+
+
+def _undecided(outcome: Outcome) -> str:
+    verdict = outcome.verdict
+    if verdict is None or outcome.is_late:
+        return (
+            "the load generator was late in too many pairs to judge the servers. It needs a core "
+            "of its own, a lower rate, or a machine with less other work."
+        )
+    judged = [one for one in verdict.quantiles if one.is_judged]
+    undecided = [one for one in judged if one.kind is VerdictKind.UNDECIDED]
+    seen = "; ".join(f"{quantile_name(one.quantile)} {_interval(one)}" for one in undecided)
+    start = (
+        f"after {verdict.pairs} pairs of {outcome.run_seconds:g} s it is open whether after is "
+        f"slower by more than {verdict.tolerance * 100:g} % ({seen}). "
+    )
+    if verdict.more_pairs is None or verdict.longer_runs is None:
+        return (
+            f"{start}The difference seems to be about the tolerance itself: no number of pairs in "
+            "reach decides that, another --tolerance does."
+        )
+    seconds = math.ceil(outcome.run_seconds * verdict.longer_runs)
+    return (
+        f"{start}As noisy as these, about {verdict.pairs + verdict.more_pairs} pairs would decide "
+        f"it (--pairs), or runs of about {seconds} s (--seconds), or a larger --tolerance."
+    )
+
+
+def _told(found: QuantileVerdict, tolerance: float) -> str:
+    if found.kind is VerdictKind.SLOWER:
+        return f"slower by more than {tolerance * 100:g} %"
+    if found.kind is VerdictKind.UNDECIDED:
+        return "open"
+    return str(found.kind)
+
+
+def _power(verdict: Verdict) -> str:
+    """The least differences that all pairs would find."""
+    finds = ", ".join(
+        f"{change(one.detectable_ratio)} at {quantile_name(one.quantile)}"
+        for one in verdict.quantiles
+        if math.isfinite(one.detectable_ratio)
+    )
+    if not finds:
+        return "One pair tells nothing about the noise."
+    return (
+        f"As noisy as these, {verdict.most_pairs} pairs find a slowdown of {finds} in "
+        f"{POWER:.0%} of comparisons."
+    )
+
+
+def _stage_lines(stages: Sequence[StageDifference]) -> Iterator[str]:
+    if not stages:
+        return
+    yield f"{'mean':8}{'before':>12}{'after':>12}{'change':>12}   {_confidence()} interval"
+    for one in stages:
+        interval = "too few pairs"
+        if math.isfinite(one.low_ms):
+            interval = f"{one.low_ms:+.3f} to {one.high_ms:+.3f} ms"
+        yield (
+            f"{one.stage:8}{_ms(one.before_ms):>12}{_ms(one.after_ms):>12}"
+            f"{f'{one.difference_ms:+.3f} ms':>12}   {interval}"
+        )
+
+
+def _interval(found: QuantileVerdict) -> str:
+    if math.isinf(found.high):
+        return "too few pairs"
+    return f"{change(found.low)} to {change(found.high)}"
+
+
+def _list(found: Sequence[QuantileVerdict]) -> str:
+    return ", ".join(
+        f"{quantile_name(one.quantile)} {change(one.ratio)} ({_interval(one)})" for one in found
+    )
+
+
+def _names(found: Sequence[QuantileVerdict]) -> str:
+    return " and ".join(quantile_name(one.quantile) for one in found)
+
+
+def _confidence() -> str:
+    return f"{(1 - ALPHA) * 100:g} %"
+
+
+def _ms(value: float) -> str:
+    """Three significant digits, or whole milliseconds."""
+    digits = 2 - math.floor(math.log10(value)) if value > 0 else 0
+    return f"{value:.{min(max(digits, 0), 3)}f} ms"
+
+
+def to_json(outcome: Outcome, exit_status: int) -> dict[str, Any]:
+    """An object of finite numbers, strings and null; ratios are after / before."""
+    verdict = outcome.verdict
+    found = verdict.quantiles if verdict is not None else ()
+    return {
+        "verdict": "failing" if outcome.is_failing else str(outcome.kind),
+        "exit_status": exit_status,
+        "sentence": conclusion(outcome),
+        "tolerance": verdict.tolerance if verdict is not None else None,
+        "confidence": 1 - ALPHA,
+        "pairs": verdict.pairs if verdict is not None else 0,
+        "late_pairs": outcome.late_pairs,
+        "more_pairs": verdict.more_pairs if verdict is not None else None,
+        "run_seconds": outcome.run_seconds,
+        "failed_share": {str(side): share for side, share in outcome.failed_shares.items()},
+        "quantiles": [
+            {
+                "quantile": one.quantile,
+                "verdict": str(one.kind),
+                "judged": one.is_judged,
+                "before_ms": latency.before_ms,
+                "after_ms": latency.after_ms,
+                "ratio": one.ratio,
+                "low": one.low,
+                "high": _finite(one.high),
+                "detectable_ratio": _finite(one.detectable_ratio),
+            }
+            for one, latency in zip(found, outcome.latencies, strict=True)
+        ],
+        "stages": [
+            {
+                "stage": one.stage,
+                "before_ms": one.before_ms,
+                "after_ms": one.after_ms,
+                "low_ms": _finite(one.low_ms),
+                "high_ms": _finite(one.high_ms),
+            }
+            for one in outcome.stages
+        ],
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

@@ -1,0 +1,85 @@
+"""`python -m servescope compare`: its exit status is a verdict, and nothing else's."""
+
+import json
+
+import pytest
+
+APP = """
+import time
+
+def app(environ, start_response):
+    time.sleep({wait_s})
+    start_response("{status}", [("Content-Length", "2")])
+    return [b"ok"]
+"""
+BRIEF = ("--rate", 40, "--seconds", 0.5, "--pairs", 6)
+
+
+@pytest.fixture
+def version(tmp_path):
+    """A version of an app in a folder of its own, as a side names it."""
+
+    def write(name, wait_s=0.0, status="200 OK"):
+        folder = tmp_path / name
+        folder.mkdir()
+        (folder / "shop.py").write_text(APP.format(wait_s=wait_s, status=status))
+        return f"shop:app@{folder}"
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        (["http://127.0.0.1:1"], "the following arguments are required: AFTER"),
+        (["http://127.0.0.1:1", "http://192.0.2.1:80"], "not this machine"),
+        (["http://127.0.0.1:1", "shop:app@/no/such/folder"], "no folder"),
+        (["http://127.0.0.1:1", "http://127.0.0.1:2", "--tolerance", "0"], "0 %"),
+        (["http://127.0.0.1:1", "http://127.0.0.1:2", "--judge", "p42"], "none of p50, p90"),
+        (["http://127.0.0.1:1", "http://127.0.0.1:2", "--judge", "p99", "--rate", "1"], "slowest"),
+        (["http://127.0.0.1:1", "http://127.0.0.1:2", "--judge", "none"], "one is judged"),
+        (["http://127.0.0.1:1", "http://127.0.0.1:2", "--pairs", "2"], "decide nothing"),
+        (["http://127.0.0.1:1", "http://127.0.0.1:2", "--target", "cart"], "'/'"),
+        (["http://127.0.0.1:1", "http://127.0.0.1:2", "--rate", "-1"], "above 0"),
+        (["http://127.0.0.1:1", "http://127.0.0.1:2", "--rate", "1e9"], "the rate"),
+        (["http://127.0.0.1:1", "http://127.0.0.1:2", "--seconds", "1e6"], "the duration"),
+        (["http://127.0.0.1:1", "http://127.0.0.1:2", "--model", "fast"], "invalid choice"),
+    ],
+    ids=lambda given: " ".join(given[2:]) or str(len(given)) if isinstance(given, list) else "",
+)
+def test_bad_input_ends_with_2_and_its_reason(run_command, given, reason):
+    finished = run_command("compare", *given)
+    assert finished.status == 2
+    assert reason in finished.err.decode()
+    assert finished.out == b""
+
+
+@pytest.mark.process
+def test_an_app_that_cannot_be_hosted_is_bad_input(run_command, tmp_path, version):
+    finished = run_command("compare", version("before"), f"shop:app@{tmp_path}", *BRIEF)
+    assert finished.status == 2
+    assert "No module named 'shop'" in finished.err.decode()
+
+
+@pytest.mark.process
+def test_a_side_that_does_not_answer_as_asked_is_bad_input(run_command, version):
+    after = version("after", status="404 Not Found")
+    finished = run_command("compare", version("before"), after, *BRIEF)
+    assert finished.status == 2
+    assert "with status 404" in finished.err.decode()
+
+
+@pytest.mark.process
+def test_a_version_that_takes_twice_as_long_is_slower_or_undecided_but_never_faster(
+    run_command, version
+):
+    before, after = version("before", wait_s=0.05), version("after", wait_s=0.1)
+    finished = run_command("compare", before, after, *BRIEF, "--json")
+    assert finished.status in {1, 3}, finished.err.decode()
+    told = json.loads(finished.out)
+    assert told["exit_status"] == finished.status
+    assert told["verdict"] == {1: "slower", 3: "undecided"}[finished.status]
+    assert told["pairs"] + told["late_pairs"] > 0
+    assert [one["quantile"] for one in told["quantiles"]] in ([], [0.5, 0.9])
+    assert "before: shop:app in" in finished.err.decode()
+    assert "pair  1 (before first)" in finished.err.decode()

@@ -1,0 +1,154 @@
+"""Pairs of runs, from results as the generator gives them: which count, and when it ends."""
+
+import itertools
+
+import numpy as np
+import pytest
+
+from servescope import histogram
+from servescope.errors import ComparisonError, UsageError
+from servescope.load.report import LagSummary, LatencySummary, Result
+from servescope.records.scenarios import Poisson, Scenario
+from servescope.statistics.sequential_verdict import SequentialVerdict, Side, VerdictKind
+from servescope.verdicts import comparing
+from servescope.verdicts.comparing import OUTSIDE, PATIENCE_PAIRS, STAGES, PairedComparison
+from servescope.verdicts.side_runs import Destination, SideRun
+
+DESTINATIONS = {side: Destination(side, f"{side} app", "127.0.0.1", 1) for side in Side}
+STAGE_MS = dict.fromkeys(STAGES[:-1], 1.0)
+
+
+def result(scale=1.0, failed=0, lag_ms=0.1, own_delay_ms=0.0, sent=200):
+    """A run whose latencies are 10, 20 and 40 ms at p50, p90 and p99, times `scale`."""
+    latency = LatencySummary(10 * scale, 20 * scale, 40 * scale, mean=12 * scale)
+    naive = LatencySummary(*(one - own_delay_ms for one in (latency.p50, latency.p90, latency.p99)))
+    return Result(
+        sent=sent,
+        answered=sent,
+        failed={"timed_out": 0},
+        cancelled=0,
+        resent=0,
+        statuses={"200": sent - failed, "500": failed},
+        status_classes={"2xx": sent - failed, "5xx": failed},
+        latency_ms=latency,
+        naive_ms=naive,
+        lag_ms=LagSummary(p99=lag_ms, max=lag_ms),
+        seconds=1.0,
+        rate_asked=200.0,
+        schedule_seconds=1.0,
+        answered_in_schedule=sent,
+        rate_achieved=200.0,
+        timed_out_from_ms=None,
+        bytes_received=0,
+        cpu_seconds=0.1,
+        stopped=False,
+        histogram=histogram.count(np.full(sent, 0.01)).tolist(),
+    )
+
+
+class Runs:
+    """Answers in place of `run_on`, and notes what was asked for."""
+
+    def __init__(self, results, noise=0.01):
+        self.asked = []
+        self._results = results
+        self._random = np.random.default_rng(1)
+        self._noise = noise
+
+    def __call__(self, destination, scenario, pin_core):
+        self.asked.append((destination.side, scenario, pin_core))
+        scale = float(np.exp(self._random.normal(0, self._noise)))
+        made = self._results[destination.side](scale, len(self.asked))
+        return SideRun(made, STAGE_MS)
+
+
+@pytest.fixture
+def compare(monkeypatch):
+    """A comparison whose runs are answered by these functions of (noise, number)."""
+
+    def start(before=lambda scale, _: result(scale), after=lambda scale, _: result(scale), **how):
+        runs = Runs({Side.BEFORE: before, Side.AFTER: after})
+        monkeypatch.setattr(comparing, "run_on", runs)
+        sequence = SequentialVerdict(**{"tolerance": 0.05, "most_pairs": 12, **how})
+        return PairedComparison(DESTINATIONS, Scenario(Poisson(200, 4)), sequence, 1), runs
+
+    return start
+
+
+def test_both_sides_of_a_pair_get_the_same_arrivals_and_the_order_alternates(compare):
+    comparison, runs = compare()
+    list(comparison.pairs())
+    sides = [side for side, _, _ in runs.asked]
+    assert sides[:4] == [Side.BEFORE, Side.AFTER, Side.AFTER, Side.BEFORE]
+    seeds = [scenario.seed for _, scenario, _ in runs.asked]
+    assert seeds[::2] == seeds[1::2] == list(range(1, len(seeds) // 2 + 1))
+    assert {core for _, _, core in runs.asked} == {1}
+
+
+def test_it_ends_as_soon_as_it_is_certain(compare):
+    comparison, _ = compare(after=lambda scale, _: result(1.5 * scale))
+    pairs = list(comparison.pairs())
+    assert len(pairs) < 12
+    outcome = comparison.outcome()
+    assert outcome.kind is VerdictKind.SLOWER
+    assert outcome.latencies[0].after_ms == pytest.approx(15, rel=0.02)
+    assert outcome.histograms[Side.AFTER].sum() == 200 * len(pairs)
+
+
+def test_the_stages_and_the_rest_add_up_to_the_mean_latency(compare):
+    comparison, _ = compare(after=lambda scale, _: result(1.5 * scale))
+    list(comparison.pairs())
+    stages = comparison.outcome().stages
+    assert [one.stage for one in stages] == list(STAGES)
+    assert sum(one.after_ms for one in stages) == pytest.approx(18, rel=0.02)
+    rest = next(one for one in stages if one.stage == OUTSIDE)
+    assert rest.low_ms < 6 < rest.high_ms
+    assert rest.low_ms > 0
+
+
+def test_pairs_in_which_the_generator_was_late_do_not_count(compare):
+    late = itertools.cycle([True, False, False])
+
+    def after(scale, _):
+        delay = 5.0 if next(late) else 0.0
+        return result(scale, lag_ms=delay, own_delay_ms=delay)
+
+    comparison, _ = compare(after=after)
+    pairs = list(comparison.pairs())
+    assert [pair.is_discarded for pair in pairs[:6]] == [True, False, False] * 2
+    assert pairs[0].verdict is None
+    outcome = comparison.outcome()
+    assert outcome.verdict.pairs + outcome.late_pairs == len(pairs)
+    assert outcome.kind is VerdictKind.NOT_SLOWER
+
+
+def test_a_generator_that_is_always_late_ends_it_undecided(compare):
+    comparison, _ = compare(before=lambda scale, _: result(scale, lag_ms=9, own_delay_ms=8))
+    assert len(list(comparison.pairs())) == PATIENCE_PAIRS
+    outcome = comparison.outcome()
+    assert outcome.is_late
+    assert outcome.kind is VerdictKind.UNDECIDED
+
+
+def test_waiting_for_connections_that_the_server_keeps_busy_is_no_lag(compare):
+    comparison, _ = compare(before=lambda scale, _: result(scale, lag_ms=0.1, own_delay_ms=8))
+    list(comparison.pairs())
+    assert comparison.outcome().late_pairs == 0
+
+
+def test_a_side_that_fails_from_the_start_is_refused_with_what_it_answers(compare):
+    comparison, _ = compare(after=lambda scale, _: result(scale, failed=150))
+    with pytest.raises(UsageError, match=r"after app fails 150 of 200 .*150 with status 500"):
+        comparison.warm_up()
+
+
+def test_a_side_that_begins_to_fail_ends_it(compare):
+    comparison, _ = compare(after=lambda scale, n: result(scale, failed=100 if n > 4 else 0))
+    assert len(list(comparison.pairs())) == 3
+    assert comparison.outcome().is_failing
+
+
+def test_a_server_before_that_begins_to_fail_leaves_nothing_to_compare_with(compare):
+    comparison, _ = compare(before=lambda scale, n: result(scale, failed=100 if n > 4 else 0))
+    with pytest.raises(ComparisonError, match="before app fails 100 of 200"):
+        list(comparison.pairs())
