@@ -12,7 +12,7 @@ import json
 import math
 import signal
 import sys
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
@@ -34,9 +34,10 @@ from servescope.statistics.sequential_verdict import (
     VerdictKind,
 )
 from servescope.verdicts.comparing import PairedComparison
-from servescope.verdicts.hosted_app import HostedApp, Hosting
-from servescope.verdicts.side import SIDE, AppSide, side_of
-from servescope.verdicts.side_runs import QUANTILES, Destination
+from servescope.verdicts.hosted_app import Hosting
+from servescope.verdicts.side import SIDE, side_of
+from servescope.verdicts.side_runs import QUANTILES
+from servescope.verdicts.sides import Sides
 from servescope.verdicts.wording import lines, pair_line, quantile_name, to_json
 
 if TYPE_CHECKING:
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from servescope.verdicts.comparing import Outcome
-    from servescope.verdicts.side import NamedSide
 
 HELP: Final = "judge whether one server or version of an app is slower than another"
 
@@ -166,26 +166,28 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    sides = {Side.BEFORE: side_of(arguments.before), Side.AFTER: side_of(arguments.after)}
     scenario = _scenario(arguments)
     sequence = _sequence(arguments)
     model = ConcurrencyModel(arguments.model) if arguments.model else None
     hosting = Hosting(model, arguments.threads, arguments.workers, not arguments.no_pin)
-    with _ended_by_sigterm(), ExitStack() as stack:
-        folder = Path(stack.enter_context(TemporaryDirectory(prefix="servescope-compare-")))
-        destinations = {
-            side: _destination(side, named, hosting, folder, stack) for side, named in sides.items()
-        }
-        comparison = PairedComparison(destinations, scenario, sequence, hosting.cores[1])
+    with _ended_by_sigterm(), TemporaryDirectory(prefix="servescope-revisions-") as checkouts:
+        named = {side: side_of(getattr(arguments, side), Path(checkouts) / side) for side in Side}
         try:
-            _announce(scenario, destinations, sequence)
-            comparison.warm_up()
+            sides = Sides(named, hosting)
+            comparison = PairedComparison(sides, scenario, sequence, hosting.cores[1])
+            _announce(scenario, sides, sequence)
+            comparison.check()
+        except ListenerError as error:
+            raise UsageError(str(error)) from error
+        try:
             for pair in comparison.pairs():
                 _tell(pair_line(pair))
         except KeyboardInterrupt:
             _tell("interrupted")
             _show(comparison.outcome(), as_json=arguments.json, status=INTERRUPTED)
             return INTERRUPTED
+        except ListenerError as error:  # it started a moment ago
+            raise ComparisonError(str(error)) from error
     outcome = comparison.outcome()
     status = exit_status(outcome)
     _show(outcome, as_json=arguments.json, status=status)
@@ -238,25 +240,9 @@ def _sequence(arguments: argparse.Namespace) -> SequentialVerdict:
         raise UsageError(str(error)) from error
 
 
-def _destination(
-    side: Side, named: NamedSide, hosting: Hosting, folder: Path, stack: ExitStack
-) -> Destination:
-    if not isinstance(named, AppSide):
-        return Destination(side, named.label, named.address, named.port)
-    try:
-        hosted = HostedApp(side, named, hosting, folder / side)
-    except ListenerError as error:
-        raise UsageError(f"{side} {named.label}: {error}") from error
-    stack.callback(hosted.close)
-    label = f"{named.label} ({hosted.kind.upper()}, {hosted.model.label})"
-    return Destination(side, label, *hosted.address, hosted)
-
-
-def _announce(
-    scenario: Scenario, destinations: dict[Side, Destination], sequence: SequentialVerdict
-) -> None:
-    for side, destination in destinations.items():
-        _tell(f"{side}: {destination.label}")
+def _announce(scenario: Scenario, sides: Sides, sequence: SequentialVerdict) -> None:
+    for side, label in sides.labels.items():
+        _tell(f"{side}: {label}")
     seconds = scenario.schedule.seconds
     most = sequence.most_pairs
     _tell(

@@ -1,8 +1,7 @@
 """Puts both sides under the same load in pairs, until the verdict stands.
 
-The server that waits for its turn has no load. Before the first pair each side gets a short run
-that counts for nothing: what an app does at its first requests is no cost of a request, and a side
-that does not answer as asked is noticed before anything is measured.
+The server that waits for its turn has no load. An app that has just been started gets a short run
+that counts for nothing: what it does at its first requests is no cost of a request.
 """
 
 from __future__ import annotations
@@ -27,9 +26,10 @@ if TYPE_CHECKING:
 
     from servescope.records.scenarios import Scenario
     from servescope.statistics.sequential_verdict import PairOrder, SequentialVerdict, Verdict
-    from servescope.verdicts.side_runs import Destination, SideRun
+    from servescope.verdicts.side_runs import SideRun
+    from servescope.verdicts.sides import Destination, Sides
 
-WARM_UP_S: Final = 1.0
+WARM_UP_S: Final = 0.5
 MOST_FAILED: Final = 0.01
 """Share of failed requests up to which latencies are compared: an error is often a quick answer."""
 
@@ -111,42 +111,45 @@ class PairedComparison:
 
     def __init__(
         self,
-        destinations: Mapping[Side, Destination],
+        sides: Sides,
         scenario: Scenario,
         sequence: SequentialVerdict,
         pin_core: int | None = None,
     ) -> None:
-        self._destinations = destinations
+        self._sides = sides
         self._scenario = scenario
         self._sequence = sequence
         self._pin_core = pin_core
         self._runs: dict[Side, list[SideRun]] = {side: [] for side in Side}  # of pairs that count
         self._late_pairs = 0
 
-    def warm_up(self) -> None:
-        """Raises UsageError when a side does not answer as asked, ComparisonError as `run_on`."""
-        scenario = self._scenario
-        seconds = min(WARM_UP_S, scenario.schedule.seconds)
-        brief = replace(scenario, schedule=Poisson(scenario.schedule.mean_rate or 1, seconds))
-        for destination in self._destinations.values():
-            run = run_on(destination, brief, self._pin_core)
-            if run.failed > MOST_FAILED * run.result.sent:
-                raise UsageError(
-                    f"{destination.label} fails {run.failed} of {run.result.sent} requests for "
-                    f"{scenario.label} ({_ends(run)}): there are no latencies to compare"
-                )
+    def check(self) -> None:
+        """Ask both sides for what the scenario asks, briefly.
+
+        Raises UsageError when one does not answer well, and as `pairs` does.
+        """
+        with self._sides.opened() as destinations:
+            for destination in destinations.values():
+                run = self._warm_up(destination)
+                if run.failed > MOST_FAILED * run.result.sent:
+                    raise UsageError(
+                        f"{destination.label} fails {run.failed} of {run.result.sent} requests for "
+                        f"{self._scenario.label} ({_ends(run)}): there are no latencies to compare"
+                    )
+
+    def _warm_up(self, destination: Destination) -> SideRun:
+        schedule = self._scenario.schedule
+        brief = Poisson(schedule.mean_rate or 1, min(WARM_UP_S, schedule.seconds))
+        return run_on(destination, replace(self._scenario, schedule=brief), self._pin_core)
 
     def pairs(self) -> Iterator[MeasuredPair]:
         """Measure pair after pair until it is decided, hopeless, or has had all its pairs.
 
-        Raises ComparisonError when a run fails, or the side BEFORE begins to fail its requests.
+        Raises ComparisonError when a run fails, or the side BEFORE begins to fail its requests, and
+        ListenerError when an app does not start.
         """
         while (order := self._sequence.next_pair()) is not None:
-            scenario = replace(self._scenario, seed=order.seed)
-            runs = {
-                side: run_on(self._destinations[side], scenario, self._pin_core)
-                for side in order.sides
-            }
+            runs = self._measure(order)
             is_discarded = any(run.was_late(self._sequence.judged) for run in runs.values())
             if is_discarded:
                 self._late_pairs += 1
@@ -158,13 +161,23 @@ class PairedComparison:
             if outcome.is_failing or outcome.is_late:
                 return
 
+    def _measure(self, order: PairOrder) -> Mapping[Side, SideRun]:
+        scenario = replace(self._scenario, seed=order.seed)
+        with self._sides.opened() as destinations:
+            for side in order.sides:
+                if destinations[side].hosted is not None:
+                    self._warm_up(destinations[side])
+            return {
+                side: run_on(destinations[side], scenario, self._pin_core) for side in order.sides
+            }
+
     def _add(self, runs: Mapping[Side, SideRun]) -> None:
         for side, run in runs.items():
             self._runs[side].append(run)
         if _failed_share(self._runs[Side.BEFORE]) > MOST_FAILED:
             run = runs[Side.BEFORE]
             raise ComparisonError(
-                f"{self._destinations[Side.BEFORE].label} fails {run.failed} of {run.result.sent} "
+                f"{self._sides.labels[Side.BEFORE]} fails {run.failed} of {run.result.sent} "
                 f"requests ({_ends(run)}): there is nothing to compare with; lower the rate"
             )
         quantiles = {

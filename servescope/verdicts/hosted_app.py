@@ -1,4 +1,4 @@
-"""One side's app, hosted in a process of its own for as long as it is compared."""
+"""One side's app, hosted in a process of its own."""
 
 from __future__ import annotations
 
@@ -50,32 +50,42 @@ class Hosting:
         return (cores[0], cores[-1]) if self.is_pinned and len(cores) > 1 else (None, None)
 
 
-class HostedApp:
-    """An app under way at a free port of the loopback interface.
+class HostableApp:
+    """An app that was imported once from its folder, by a process that has ended since.
 
-    Raises AppImportError when it cannot be imported from the folder, UsageError when the model
-    cannot host it, ListenerError when it does not start.
+    Raises AppImportError when it cannot be imported from there, UsageError when the model cannot
+    host it.
     """
 
-    def __init__(self, name: str, side: AppSide, hosting: Hosting, rings: Path) -> None:
+    def __init__(self, name: str, side: AppSide, hosting: Hosting) -> None:
         probed = probe_app(side.app, side.folder)
         if not Path(probed.file).resolve().is_relative_to(side.folder):
             raise AppImportError(
                 f"{side.app} is not in {side.folder}: it was imported from {probed.file}"
             )
         is_asgi = probed.kind is AppKind.ASGI
-        self.model = hosting.model or (
+        model = hosting.model or (
             ConcurrencyModel.ASYNCIO if is_asgi else ConcurrencyModel.THREAD_POOL
         )
-        if is_asgi and self.model is not ConcurrencyModel.ASYNCIO:
+        if is_asgi and model is not ConcurrencyModel.ASYNCIO:
             raise UsageError(f"{side.app} is an ASGI app and needs an event loop: --model asyncio")
-        self.kind = probed.kind
         options = ListenerOptions(
             threads=hosting.threads, workers=hosting.workers, pin_core=hosting.cores[0]
         )
-        spec = ListenerSpec(name, _LOOPBACK, 0, self.model, probed.kind, side.app, options=options)
+        self.folder = side.folder
+        self.spec = ListenerSpec(name, _LOOPBACK, 0, model, probed.kind, side.app, options=options)
+
+    def started(self, rings: Path) -> HostedApp:
+        """Host it in a new process. Raises ListenerError when it does not start."""
+        return HostedApp(self, rings)
+
+
+class HostedApp:
+    """An app under way at a free port of the loopback interface; see `HostableApp.started`."""
+
+    def __init__(self, app: HostableApp, rings: Path) -> None:
         self._rings = RingFolder(rings, {})
-        self._process = ContenderProcess(spec, rings, side.folder)
+        self._process = ContenderProcess(app.spec, rings, app.folder)
         is_up = False
         try:
             is_up = self._process.is_up(UP_S)
@@ -83,7 +93,7 @@ class HostedApp:
             if not is_up:
                 self.close()
         if not is_up:
-            raise ListenerError(f"{side.app} did not start within {UP_S:.0f} s")
+            raise ListenerError(f"{app.spec.app} did not start within {UP_S:.0f} s")
 
     @property
     def address(self) -> tuple[str, int]:

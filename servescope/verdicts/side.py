@@ -1,4 +1,4 @@
-"""The sides of a comparison, as a person names them: a server's URL, or an app in a folder."""
+"""The sides of a comparison, as a person names them: a URL, or an app in a folder or revision."""
 
 from __future__ import annotations
 
@@ -12,12 +12,14 @@ from servescope.addresses import host_and_port
 from servescope.errors import SettingsError, UsageError
 from servescope.hosting.app_import import parse_app_name
 from servescope.paths import absolute
+from servescope.verdicts.revision import checked_out
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 SIDE: Final = (
-    "http://ADDRESS:PORT of a server on this machine, or an app as module:attribute@FOLDER"
+    "http://ADDRESS:PORT of a server on this machine, or an app as module:attribute@FOLDER or "
+    "module:attribute@REVISION of the git repository here"
 )
 _OURS: Final = "servescope"
 
@@ -40,17 +42,21 @@ class AppSide:
 
     app: str  # module:attribute, or a call of a factory
     folder: Path  # absolute
+    revision: str = ""  # of which the folder has the files, as it was named
 
     @property
     def label(self) -> str:
-        return f"{self.app} in {self.folder}"
+        return f"{self.app} {f'at {self.revision}' if self.revision else f'in {self.folder}'}"
 
 
 NamedSide = ServerSide | AppSide
 
 
-def side_of(text: str) -> NamedSide:
-    """Read a side. Raises UsageError or AppImportError when it is none, or may not be loaded."""
+def side_of(text: str, checkout: Path) -> NamedSide:
+    """Read a side; a revision's files are written into the folder `checkout`, which is made.
+
+    Raises UsageError or AppImportError when it is none, or may not be loaded.
+    """
     if "://" in text:
         return _server(text)
     app, separator, folder = text.rpartition("@")
@@ -62,9 +68,12 @@ def side_of(text: str) -> NamedSide:
         raise UsageError(f"{text}: {error}") from None
     if parse_app_name(app).module.partition(".")[0] == _OURS:
         raise UsageError(f"{app} is Servescope's own, so it would be the same on both sides")
-    if not path.is_dir():
-        raise UsageError(f"{text}: there is no folder {path}")
-    return AppSide(app, path)
+    if path.is_dir():
+        return AppSide(app, path)
+    at_revision = checked_out(folder, checkout)
+    if at_revision is None:
+        raise UsageError(f"{text}: there is no folder {path}, and no such revision in git here")
+    return AppSide(app, at_revision.resolve(), folder)
 
 
 def _server(text: str) -> ServerSide:

@@ -16,8 +16,7 @@ if TYPE_CHECKING:
 
     from servescope.load.report import LatencySummary, Result
     from servescope.records.scenarios import Scenario
-    from servescope.statistics.sequential_verdict import Side
-    from servescope.verdicts.hosted_app import HostedApp
+    from servescope.verdicts.sides import Destination
 
 PATIENCE_S: Final = 30.0
 """How much longer than its schedule and a timeout a run may take: its process has to start."""
@@ -32,17 +31,6 @@ _GOOD: Final = ("2xx", "3xx")
 
 QUANTILES: Final = tuple(_QUANTILES)
 """Those that a run tells."""
-
-
-@dataclass(frozen=True, slots=True)
-class Destination:
-    """Where one side is found."""
-
-    side: Side
-    label: str
-    address: str  # numeric
-    port: int
-    hosted: HostedApp | None = None  # None: it runs without us
 
 
 @dataclass(frozen=True, slots=True)

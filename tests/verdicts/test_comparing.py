@@ -12,9 +12,13 @@ from servescope.records.scenarios import Poisson, Scenario
 from servescope.statistics.sequential_verdict import SequentialVerdict, Side, VerdictKind
 from servescope.verdicts import comparing
 from servescope.verdicts.comparing import OUTSIDE, PATIENCE_PAIRS, STAGES, PairedComparison
-from servescope.verdicts.side_runs import Destination, SideRun
+from servescope.verdicts.hosted_app import Hosting
+from servescope.verdicts.side import ServerSide
+from servescope.verdicts.side_runs import SideRun
+from servescope.verdicts.sides import Sides
 
-DESTINATIONS = {side: Destination(side, f"{side} app", "127.0.0.1", 1) for side in Side}
+SERVERS = {side: ServerSide("127.0.0.1", port) for port, side in enumerate(Side, 1)}
+SCENARIO = Scenario(Poisson(200, 4))
 STAGE_MS = dict.fromkeys(STAGES[:-1], 1.0)
 
 
@@ -47,7 +51,7 @@ def result(scale=1.0, failed=0, lag_ms=0.1, own_delay_ms=0.0, sent=200):
 
 
 class Runs:
-    """Answers in place of `run_on`, and notes what was asked for."""
+    """Answers in place of `run_on`, and notes what was asked for, but for the warming up."""
 
     def __init__(self, results, noise=0.01):
         self.asked = []
@@ -56,21 +60,26 @@ class Runs:
         self._noise = noise
 
     def __call__(self, destination, scenario, pin_core):
-        self.asked.append((destination.side, scenario, pin_core))
+        number = 0
+        if scenario.schedule == SCENARIO.schedule:
+            self.asked.append((destination.side, scenario, pin_core))
+            number = len(self.asked)
         scale = float(np.exp(self._random.normal(0, self._noise)))
-        made = self._results[destination.side](scale, len(self.asked))
-        return SideRun(made, STAGE_MS)
+        return SideRun(self._results[destination.side](scale, number), STAGE_MS)
 
 
 @pytest.fixture
 def compare(monkeypatch):
-    """A comparison whose runs are answered by these functions of (noise, number)."""
+    """A comparison whose runs are answered by these functions of (noise, number).
+
+    The number is 0 of a run that warms up.
+    """
 
     def start(before=lambda scale, _: result(scale), after=lambda scale, _: result(scale), **how):
         runs = Runs({Side.BEFORE: before, Side.AFTER: after})
         monkeypatch.setattr(comparing, "run_on", runs)
         sequence = SequentialVerdict(**{"tolerance": 0.05, "most_pairs": 12, **how})
-        return PairedComparison(DESTINATIONS, Scenario(Poisson(200, 4)), sequence, 1), runs
+        return PairedComparison(Sides(SERVERS, Hosting()), SCENARIO, sequence, 1), runs
 
     return start
 
@@ -109,8 +118,8 @@ def test_the_stages_and_the_rest_add_up_to_the_mean_latency(compare):
 def test_pairs_in_which_the_generator_was_late_do_not_count(compare):
     late = itertools.cycle([True, False, False])
 
-    def after(scale, _):
-        delay = 5.0 if next(late) else 0.0
+    def after(scale, number):
+        delay = 5.0 if number and next(late) else 0.0
         return result(scale, lag_ms=delay, own_delay_ms=delay)
 
     comparison, _ = compare(after=after)
@@ -138,8 +147,8 @@ def test_waiting_for_connections_that_the_server_keeps_busy_is_no_lag(compare):
 
 def test_a_side_that_fails_from_the_start_is_refused_with_what_it_answers(compare):
     comparison, _ = compare(after=lambda scale, _: result(scale, failed=150))
-    with pytest.raises(UsageError, match=r"after app fails 150 of 200 .*150 with status 500"):
-        comparison.warm_up()
+    with pytest.raises(UsageError, match=r"127.0.0.1:2 fails 150 of 200 .*150 with status 500"):
+        comparison.check()
 
 
 def test_a_side_that_begins_to_fail_ends_it(compare):
@@ -150,5 +159,5 @@ def test_a_side_that_begins_to_fail_ends_it(compare):
 
 def test_a_server_before_that_begins_to_fail_leaves_nothing_to_compare_with(compare):
     comparison, _ = compare(before=lambda scale, n: result(scale, failed=100 if n > 4 else 0))
-    with pytest.raises(ComparisonError, match="before app fails 100 of 200"):
+    with pytest.raises(ComparisonError, match=r"127.0.0.1:1 fails 100 of 200"):
         list(comparison.pairs())

@@ -7,7 +7,7 @@ import pytest
 from servescope.errors import AppImportError, ListenerError, UsageError
 from servescope.records.listeners import AppKind, ConcurrencyModel
 from servescope.verdicts.comparing import STAGES
-from servescope.verdicts.hosted_app import HostedApp, Hosting
+from servescope.verdicts.hosted_app import HostableApp, Hosting
 from servescope.verdicts.side import AppSide
 from tests.processes import is_bound
 
@@ -38,7 +38,7 @@ def folder_of(tmp_path, name, source=WSGI, version="1"):
 
 
 def hosted(folder, rings, **how):
-    return HostedApp("before", AppSide("shop:app", folder), Hosting(**how), rings)
+    return HostableApp("before", AppSide("shop:app", folder), Hosting(**how)).started(rings)
 
 
 def answer_of(app):
@@ -78,20 +78,15 @@ def test_an_app_that_is_imported_from_elsewhere_is_refused(tmp_path):
     empty.mkdir()
     side = AppSide("json:loads", empty)
     with pytest.raises(AppImportError):
-        HostedApp("before", side, Hosting(), tmp_path / "rings")
+        HostableApp("before", side, Hosting())
     with pytest.raises(AppImportError, match=r"not in .*empty: it was imported from"):
-        HostedApp(
-            "before", AppSide("wsgiref.simple_server:demo_app", empty), Hosting(), tmp_path / "r"
-        )
+        HostableApp("before", AppSide("wsgiref.simple_server:demo_app", empty), Hosting())
 
 
 def test_the_kind_of_the_app_chooses_the_model(tmp_path):
     folder = folder_of(tmp_path, "new", ASGI)
-    app = hosted(folder, tmp_path / "rings")
-    try:
-        assert (app.kind, app.model) == (AppKind.ASGI, ConcurrencyModel.ASYNCIO)
-    finally:
-        app.close()
+    spec = HostableApp("before", AppSide("shop:app", folder), Hosting()).spec
+    assert (spec.app_kind, spec.model) == (AppKind.ASGI, ConcurrencyModel.ASYNCIO)
     with pytest.raises(UsageError, match="--model asyncio"):
         hosted(folder, tmp_path / "rings", model=ConcurrencyModel.PREFORK)
 

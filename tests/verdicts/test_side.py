@@ -1,9 +1,13 @@
 """The sides of a comparison: what may be named, and what is refused with a reason."""
 
+from pathlib import Path
+
 import pytest
 
 from servescope.errors import AppImportError, UsageError
 from servescope.verdicts.side import AppSide, ServerSide, side_of
+
+NOWHERE = Path("/dev/null/checkout")  # nothing is written
 
 
 @pytest.mark.parametrize(
@@ -16,11 +20,11 @@ from servescope.verdicts.side import AppSide, ServerSide, side_of
     ],
 )
 def test_a_server_on_this_machine_is_named_by_its_url(text, side):
-    assert side_of(text) == side
+    assert side_of(text, NOWHERE) == side
 
 
 def test_a_name_is_resolved_once_to_an_address():
-    assert side_of("http://localhost:8000").address in {"127.0.0.1", "::1"}
+    assert side_of("http://localhost:8000", NOWHERE).address in {"127.0.0.1", "::1"}
 
 
 @pytest.mark.parametrize(
@@ -34,12 +38,12 @@ def test_a_name_is_resolved_once_to_an_address():
 )
 def test_an_app_is_named_with_its_folder(given, app, folder, tmp_path):
     (tmp_path / "v2").mkdir()
-    assert side_of(given.format(tmp_path)) == AppSide(app, (tmp_path / folder).resolve())
+    assert side_of(given.format(tmp_path), NOWHERE) == AppSide(app, (tmp_path / folder).resolve())
 
 
 def test_an_app_without_a_folder_is_in_the_present_one(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert side_of("shop:app") == AppSide("shop:app", tmp_path.resolve())
+    assert side_of("shop:app", NOWHERE) == AppSide("shop:app", tmp_path.resolve())
 
 
 @pytest.mark.parametrize(
@@ -59,9 +63,9 @@ def test_an_app_without_a_folder_is_in_the_present_one(tmp_path, monkeypatch):
 )
 def test_another_place_is_refused_with_a_reason(text, reason):
     with pytest.raises(UsageError, match=reason):
-        side_of(text)
+        side_of(text, NOWHERE)
 
 
 def test_a_side_that_names_no_app_says_how_one_is_named():
     with pytest.raises(AppImportError, match="module:attribute"):
-        side_of("shop")
+        side_of("shop", NOWHERE)
