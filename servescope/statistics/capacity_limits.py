@@ -1,0 +1,76 @@
+"""Name what limits a server, from what was seen while it carried its most, or a little more.
+
+The rules go from the outside in: a full generator says nothing of the server; a full core or
+machine explains busy threads, since requests take longer there; busy threads explain a full accept
+queue; and the wait of the app is what is left when none of these is at its limit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+FULL: Final = 0.9
+"""Share from which on a resource counts as used up: readings of a second are means of it."""
+
+IDLE_CORE: Final = 0.7
+"""CPU of the busiest process, in cores, below which its threads wait rather than compute."""
+
+MOSTLY: Final = 0.8
+"""Share of the server's time above which one stage is most of it."""
+
+
+class Limit(StrEnum):
+    """What was at its limit."""
+
+    GENERATOR = "the generator"
+    GIL = "the GIL or one core"
+    CORE = "CPU of one core"
+    MACHINE = "CPU of all cores"
+    THREADS = "threads"
+    ACCEPT_QUEUE = "accept queue"
+    APP_WAIT = "the app's own waiting"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class EdgeEvidence:
+    """Readings of the steps just above the edge; None where nothing was read.
+
+    Shares are of 1; `process_cores` is the CPU time of the server's busiest process, in seconds a
+    second. `busy_threads` are request threads with a request, in the mean.
+    """
+
+    process_cores: float | None = None
+    processes: int = 1
+    threads: int | None = None  # request threads of all processes; None: the model has none
+    busy_threads: float | None = None
+    machine_busy: float | None = None  # of all cores
+    accept_queue: float | None = None  # deepest, of the backlog
+    app_share: float | None = None  # of the server's time, in the app
+    generator_cpu: float | None = None  # of one core
+    generator_late: bool = False  # it sent too late to say anything of the server
+
+
+def limit_of(evidence: EdgeEvidence) -> Limit:
+    """The first limit that the evidence shows; UNKNOWN when it shows none."""
+    cores, threads, busy = evidence.process_cores, evidence.threads, evidence.busy_threads
+    waits = cores is None or cores < IDLE_CORE
+    several = busy is not None and busy > 1 + FULL and evidence.processes == 1
+    all_busy = bool(threads) and busy is not None and busy >= FULL * (threads or 0)
+    in_app = evidence.app_share is not None and evidence.app_share >= MOSTLY
+    shown = {
+        Limit.GENERATOR: evidence.generator_late or _is_full(evidence.generator_cpu),
+        Limit.GIL: _is_full(cores) and several,
+        Limit.CORE: _is_full(cores),
+        Limit.MACHINE: _is_full(evidence.machine_busy),
+        Limit.THREADS: all_busy and waits,
+        Limit.ACCEPT_QUEUE: _is_full(evidence.accept_queue) and not all_busy,
+        Limit.APP_WAIT: in_app and waits and not all_busy,
+    }
+    return next((limit for limit, is_shown in shown.items() if is_shown), Limit.UNKNOWN)
+
+
+def _is_full(share: float | None) -> bool:
+    return share is not None and share >= FULL
