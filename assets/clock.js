@@ -137,6 +137,10 @@
   const time = (at) => hms.format(at * 1000);
   const date = (at) => day.format(at * 1000);
 
+  // A moment, with its day unless that is today.
+  const momentText = (at, now = Date.now() / 1000) =>
+    date(at) === date(now) ? time(at) : `${date(at)} ${time(at)}`;
+
   scope.clock = {
     zone,
     zoneName,
@@ -147,6 +151,7 @@
     written,
     time,
     date,
+    momentText,
     lengthText,
     lengthKey,
     lengthOf,

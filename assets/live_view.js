@@ -15,6 +15,7 @@
   const LONGEST_S = 3652 * 86400;
   const TYPING = "input, textarea, select, [contenteditable], button, a, [role=radio], " +
     "[role=grid], [role=treegrid], [role=dialog], [role=menu]"; // there a space does something else
+  const phone = window.matchMedia("(max-width: 48em)");
   const config = document.getElementById("_dash-config"); // Dash writes it into the document
   const prefix = JSON.parse(config.textContent).requests_pathname_prefix;
   const NAMES = ["last", "from", "to", "host", "compare"];
@@ -25,6 +26,7 @@
   let isPaused = false; // a fixed span that a pause made, and no zoom
   let jumped = false;
   let span = null; // what is shown, epoch seconds
+  let isAnswered = false; // `span` is of the present view
   let facts = { bounds: null, begins: null, compared: 0, run: null, counted: null };
   let shownPath = window.location.pathname;
   let filterIds = [];
@@ -103,6 +105,7 @@
     view = { last, host, ...(compare ? { compare } : {}), ...changed };
     if (!view.compare) delete view.compare;
     isPaused = paused;
+    isAnswered = false;
     clientside.set_props("view", { data: view });
     clientside.set_props("time-said", { children: "" });
     dress(isStep);
@@ -115,8 +118,19 @@
   function toggle() {
     if (!view) return;
     if (!isLive()) goLive();
-    else if (span) set({ from: span[0], to: span[1] }, { paused: true });
+    else hold({ paused: true });
   }
+
+  // Keep what is shown. The axis of a live view may begin before there is any data: a view that
+  // stands still begins with it.
+  function hold({ paused = false } = {}) {
+    if (!span) return;
+    const begin = Math.max(span[0], facts.bounds?.[0] ?? 0);
+    set({ from: Math.min(begin, span[1] - 1), to: span[1] }, { paused });
+  }
+
+  // What a fixed view shows: as it was answered, and until then as it was asked for.
+  const fixedSpan = () => (isLive() ? null : isAnswered ? span : [view.from, view.to]);
 
   const sinceSecond = (from) => (from === "start" ? facts.bounds?.[0] ?? now() - 60 : from);
 
@@ -138,7 +152,8 @@
     const [from, to] = asked();
     const length = to - from;
     if (isLive()) return "";
-    if (to + length > now()) showLast(length);
+    if (isPaused) goLive();
+    else if (to + length > now()) showLast(length);
     else set({ from: to, to: to + length });
     return "";
   }
@@ -208,10 +223,16 @@
   }
 
   const isToday = (second) => clock.date(second) === clock.date(now());
-  const momentText = (second) =>
-    isToday(second) ? clock.time(second) : `${clock.date(second)} ${clock.time(second)}`;
+  const momentText = (second) => clock.momentText(second, now());
+
+  const shortText = ([from, to]) =>
+    `${clock.time(from)}–${clock.time(to)} (${clock.lengthText(to - from)})`;
 
   function spanText([from, to]) {
+    if (phone.matches && isToday(from) && isToday(to)) {
+      // beginText says the length, where there is less than was asked for
+      return facts.begins ? `${clock.time(from)}–${clock.time(to)}` : shortText([from, to]);
+    }
     const begin = clock.date(from) === clock.date(to) ? "" : `${clock.date(from)} `;
     const length = clock.lengthText(to - from);
     return (
@@ -222,8 +243,7 @@
 
   function bannerText() {
     const [from, to] = span;
-    const sameDay = isToday(from) && isToday(to);
-    const shown = sameDay ? `${clock.time(from)}–${clock.time(to)} (${clock.lengthText(to - from)})` : spanText(span);
+    const shown = isToday(from) && isToday(to) ? shortText(span) : spanText(span);
     const said = isPaused
       ? `Paused at ${momentText(to)}: what you see is ${shown}.`
       : `In the past: what you see is ${shown}.`;
@@ -233,22 +253,31 @@
     return said + beginText(" ") + comparedText(" ");
   }
 
-  const beginText = (before) =>
-    facts.begins ? `${before}The data begins at ${momentText(facts.begins)}.` : "";
+  // Why there is less than was asked for.
+  function beginText(before) {
+    if (!facts.begins) return "";
+    const said = `${before}The data begins at ${momentText(facts.begins)}`;
+    if (!isLive() || view.from) return `${said}.`;
+    const there = clock.lengthText(facts.bounds[1] - facts.begins);
+    return `${said}: ${there} of ${clock.lengthText(clock.lengthOf(view.last))} so far.`;
+  }
 
-  const comparedText = (before) =>
-    facts.compared
-      ? `${before}Faint lines: ${view?.compare === "yesterday" ? "the day before" : `the ${clock.lengthText(facts.compared)} before`}.`
-      : "";
+  const comparedText = (before) => (facts.compared ? `${before}Faint lines: ${comparedSpan()}.` : "");
+
+  // The earlier span whose lines are drawn faintly.
+  const comparedSpan = () =>
+    view?.compare === "yesterday" ? "the day before" : `the ${clock.lengthText(facts.compared)} before`;
 
   // What the last answer said of its span, and of all that there is.
   function setSpan(newSpan, newFacts = {}) {
     span = newSpan;
+    isAnswered = true;
     facts = { ...facts, ...newFacts };
     setText("span-text", isLive() ? `${spanText(span)}${beginText(". ")}${comparedText(facts.begins ? " " : ". ")}` : "");
     setText("view-text", isLive() ? "" : bannerText());
     showRequestsLink();
     writeUrl(false);
+    document.dispatchEvent(new CustomEvent("servescope:span"));
   }
 
   function setText(id, text) {
@@ -336,10 +365,22 @@
     true,
   );
 
-  // A link to the page at hand without its filters.
+  // A link within the app: to the page at hand without its filters, or to another view.
   window.addEventListener("_dashprivate_pushstate", () => {
     if (window.location.pathname === shownPath) setFilters();
+    takeView(new URLSearchParams(window.location.search));
   });
+
+  // Of the view the parts that a link names; the rest stays as it is.
+  function takeView(query) {
+    if (!view || !NAMES.some((name) => query.has(name))) return;
+    const read = fromUrl();
+    const { from, to } = query.has("from") ? read : view;
+    const changed = { from, to };
+    for (const name of ["last", "host", "compare"]) if (query.has(name)) changed[name] = read[name];
+    if (Object.entries(changed).every(([name, value]) => view[name] === value)) return;
+    set(changed, { isStep: false, paused: isPaused && from === view.from && to === view.to });
+  }
 
   document.addEventListener("click", (event) => {
     const link = event.target instanceof Element && event.target.closest("#view-requests");
@@ -477,6 +518,7 @@
   scope.view = {
     prefix,
     fix,
+    hold,
     goLive,
     zoomOut,
     goBack,
@@ -486,6 +528,8 @@
     showRequests,
     narrow,
     span: () => span,
+    fixedSpan,
+    comparedSpan,
     host,
     isChosen,
     isPaused: () => isPaused,

@@ -14,17 +14,22 @@
   let moment = ""; // id of the store that the picture follows
   let view = null;
   let asked = "";
+  let seen = ""; // the whole span, as it was shown last
   let nextAsk = 0;
 
   const isLive = () => !view || !view.from || view.to === "now";
 
+  // The span that the page shows, which begins where the data begins.
+  const whole = () => scope.view.fixedSpan() || [view.from, view.to];
+
   // The part of the span at a position, in whole seconds; null for now.
   function chosen(position) {
     if (isLive()) return null;
-    const length = view.to - view.from;
-    if (position >= PARTS || length <= SHORTEST_S) return { from: view.from, to: view.to };
+    const [begin, end] = whole();
+    const length = end - begin;
+    if (position >= PARTS || length <= SHORTEST_S) return { from: begin, to: end };
     const part = Math.max(SHORTEST_S, Math.round(length / PARTS));
-    const from = view.from + Math.round(((length - part) * position) / (PARTS - 1));
+    const from = begin + Math.round(((length - part) * position) / (PARTS - 1));
     return { from, to: from + part };
   }
 
@@ -43,11 +48,15 @@
 
   function positionFromUrl() {
     const at = Number(new URLSearchParams(window.location.search).get("at"));
-    if (isLive() || !(at >= view.from && at < view.to)) return PARTS;
-    const length = view.to - view.from;
+    return isLive() ? PARTS : positionOf(at, whole());
+  }
+
+  function positionOf(at, [begin, end]) {
+    if (!(at >= begin && at < end)) return PARTS;
+    const length = end - begin;
     const part = Math.max(SHORTEST_S, Math.round(length / PARTS));
     if (length <= part) return PARTS;
-    return Math.min(Math.round(((at - view.from) * (PARTS - 1)) / (length - part)), PARTS - 1);
+    return Math.min(Math.round(((at - begin) * (PARTS - 1)) / (length - part)), PARTS - 1);
   }
 
   function show() {
@@ -68,10 +77,10 @@
 
   // To look back is to stop: else the span would run away under the slider.
   function onInput() {
-    const span = scope.view.span();
-    if (isLive() && span) {
-      view = { ...view, from: span[0], to: span[1] };
-      scope.view.fix(span[0], span[1]);
+    if (isLive() && scope.view.span()) {
+      scope.view.hold();
+      const [from, to] = scope.view.fixedSpan();
+      view = { ...view, from, to };
     }
     ask(show());
   }
@@ -85,6 +94,16 @@
     place.replaceChildren(slider, said);
   }
 
+  // The answer of the server says where the span begins: the position stays at its moment.
+  document.addEventListener("servescope:span", () => {
+    if (!slider?.isConnected || isLive() || !scope.view.fixedSpan()) return;
+    const shown = JSON.stringify(whole());
+    if (shown === seen) return;
+    seen = shown;
+    slider.value = positionFromUrl();
+    ask(show());
+  });
+
   clientside.path = {
     follow(newView, place, store) {
       moment = store;
@@ -95,6 +114,7 @@
       view = newView;
       if (isNew) slider.value = positionFromUrl();
       else if (hasMoved) slider.value = PARTS;
+      seen = isLive() ? "" : JSON.stringify(whole());
       return show();
     },
   };

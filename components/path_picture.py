@@ -133,10 +133,11 @@ def past(moment: object, listener: str, view: object) -> list[Component]:
     """The picture of a moment, `{"from": epoch s, "to": epoch s}`; nothing where it is none."""
     chosen = View.read(moment)
     context = access.context().process.of_host(View.read(view).host)
-    newest = context.newest()
-    if chosen.live or newest is None:
+    bounds = context.bounds()
+    if chosen.live or bounds is None:
         return []
-    return picture(context, chosen.span(newest), listener, is_now=False)
+    oldest, newest = bounds
+    return picture(context, chosen.span(newest, oldest), listener, is_now=False)
 
 
 def picture(context: QueryContext, span: Span, listener: str, *, is_now: bool) -> list[Component]:
@@ -185,7 +186,7 @@ def _clients(path: RequestPath, where: str) -> html.Li:
     return html.Li(
         [
             _heading("Clients", "/ports", where),
-            html.Span("not measured" if most is None else f"{_at_most(path, most)} connected"),
+            _said("not measured" if most is None else f"{_at_most(path, most)} connected"),
             html.Span(className="path-dots"),
             html.Span(f"{_amount(path.connections_per_s)} new/s", className="path-times"),
         ],
@@ -230,27 +231,31 @@ def _heading(title: str, link: str, where: str) -> html.Div:
     return html.Div(_way(title, link, where), className="path-name")
 
 
-def _way(title: str, link: str, where: str) -> Component:
+def _way(title: str, link: str, where: str) -> dcc.Link:
     """A link to a page: of a past moment with its span, else the page keeps the view at hand."""
     path, _, query_text = link.partition("?")
     text = "&".join(part for part in (query_text, where) if part)
-    address = below_prefix(path) + (f"?{text}" if text else "")
-    return html.A(title, href=address) if where else dcc.Link(title, href=address)
+    return dcc.Link(title, href=below_prefix(path) + (f"?{text}" if text else ""))
 
 
 def _fill(path: RequestPath, name: str, stage: PathStage | None) -> list[Any]:
     """How many requests are in a stage, as a text and drawn: of a capacity, or one by one."""
     if stage is None:
-        return [html.Span("none: a loop calls the app"), html.Span(className="path-dots")]
+        return [_said("none: a loop calls the app"), html.Span(className="path-dots")]
     most, capacity = stage.most_waiting, stage.capacity
     if most is not None and name in {KERNEL, QUEUE}:
         text = _at_most(path, most)
         if capacity:
-            return [html.Span(f"{text} of {capacity:,.0f} wait"), _bar(most / capacity)]
-        return [html.Span(f"{text} wait"), _dots(most)]
+            return [_said(f"{text} of {capacity:,.0f} wait"), _bar(most / capacity)]
+        return [_said(f"{text} wait"), _dots(most)]
     if stage.occupancy is None:
-        return [html.Span("not measured"), html.Span(className="path-dots")]
-    return [html.Span(f"{_amount(stage.occupancy)} at a time"), _dots(stage.occupancy)]
+        return [_said("not measured"), html.Span(className="path-dots")]
+    return [_said(f"{_amount(stage.occupancy)} at a time"), _dots(stage.occupancy)]
+
+
+def _said(text: str) -> html.Span:
+    """How many are in a stage, which has room for two lines."""
+    return html.Span(text, className="path-amount")
 
 
 def _at_most(path: RequestPath, most: float) -> str:
@@ -263,16 +268,16 @@ def _workers(workers: Workers) -> list[Any]:
     busy = workers.busy_threads
     if workers.threads and busy is not None:
         said += [
-            html.Span(f"{_amount(busy)} of {workers.threads} busy"),
+            _said(f"{_amount(busy)} of {workers.threads} busy"),
             _bar(busy / workers.threads),
         ]
     if workers.loops:
         on_loop = workers.on_loop
         text = "loop not measured" if on_loop is None else f"{_amount(on_loop)} on the loop"
-        said.append(html.Span(text))
+        said.append(html.Span(text) if said else _said(text))
         if len(said) == 1:
             said.append(_dots(on_loop or 0.0))
-    return said or [html.Span("not measured"), html.Span(className="path-dots")]
+    return said or [_said("not measured"), html.Span(className="path-dots")]
 
 
 def _bar(ratio: float) -> html.Span:
