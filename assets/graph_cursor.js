@@ -14,6 +14,7 @@
   let source = null; // the graph that is pointed at or has the focus; null: there is no cursor
   let pointer = null; // where in the window it is pointed at; null: by keys
   let moment = 0; // epoch ms
+  let cellRow = null; // of a heatmap, chosen by keys; null: the fullest cell
   let scheduled = false;
 
   // Where time and values lie in a graph, in pixels of its host; null before it is drawn.
@@ -27,12 +28,13 @@
   function point(entry, at) {
     source = entry;
     pointer = at;
+    if (at) cellRow = null;
     schedule();
   }
 
   function clear() {
     if (!source) return;
-    source = pointer = null;
+    source = pointer = cellRow = null;
     readout.remove();
     schedule();
   }
@@ -60,8 +62,9 @@
   }
 
   // The index of the point nearest to a moment; null where none is near.
-  function nearest(entry, ms) {
-    const x = entry.data[0]?.x || [];
+  const nearest = (entry, ms) => nearestOf(entry, entry.data[0]?.x || [], ms);
+
+  function nearestOf(entry, x, ms) {
     if (!x.length) return null;
     const wanted = scope.graphs.shown(ms);
     let [low, high] = [0, x.length - 1];
@@ -113,15 +116,28 @@
   function rowsAt(entry, axes, index) {
     const [first] = entry.data;
     if (first.type === "heatmap") return [cellAt(entry, axes, index)];
-    return entry.data
+    const rows = entry.data
       .filter((trace) => scope.legend.isShown(entry, trace.name))
-      .map((trace) => ({
-        colour: trace.line.color,
-        name: trace.name,
-        value: scope.legend.valueText(entry, trace, index),
-        note: fewRequests(entry, trace, index),
-      }));
+      .map((trace) => rowAt(entry, trace, index, trace.name));
+    return [...rows, ...earlierRowsAt(entry, index)];
   }
+
+  // The faint lines: what each was in the span before that the view is compared with.
+  function earlierRowsAt(entry, index) {
+    const ms = scope.graphs.toEpochMs(entry.data[0].x[index]);
+    return scope.graphs.faintOf(entry).flatMap((trace) => {
+      const at = nearestOf(entry, trace.x, ms);
+      if (at === null) return [];
+      return [rowAt(entry, trace, at, `${trace.name}, ${scope.view.comparedSpan()}`)];
+    });
+  }
+
+  const rowAt = (entry, trace, index, name) => ({
+    colour: trace.line.color,
+    name,
+    value: scope.legend.valueText(entry, trace, index),
+    note: fewRequests(entry, trace, index),
+  });
 
   function fewRequests(entry, trace, index) {
     const count = trace.meta?.requests?.[index];
@@ -130,17 +146,25 @@
     return `few requests: ${count}`;
   }
 
-  // Of a heatmap the cell under the pointer; by keys, and over the others' cells, the fullest.
-  function cellAt(entry, axes, index) {
-    const [trace] = entry.data;
-    const { y, z } = trace;
-    const column = z.map((cells) => cells[index] || 0);
-    let row = column.indexOf(Math.max(...column));
-    if (pointer) {
-      const up = 1 - (pointer.y - entry.host.getBoundingClientRect().top - axes.top) / axes.height;
-      const seconds = 10 ** (axes.range[0] + up * (axes.range[1] - axes.range[0]));
-      row = Math.min(Math.max(y.findIndex((edge) => edge > seconds) - 1, 0), column.length - 1);
+  const countsAt = (entry, index) => entry.data[0].z.map((cells) => cells[index] || 0);
+
+  // Of a heatmap the cell under the pointer or chosen by keys; over the others' cells the fullest.
+  function rowOfCell(entry, axes, index) {
+    const column = countsAt(entry, index);
+    if (!pointer || source !== entry) {
+      const isChosen = source === entry && column[cellRow];
+      return isChosen ? cellRow : column.indexOf(Math.max(...column));
     }
+    const { y } = entry.data[0];
+    const up = 1 - (pointer.y - entry.host.getBoundingClientRect().top - axes.top) / axes.height;
+    const seconds = 10 ** (axes.range[0] + up * (axes.range[1] - axes.range[0]));
+    return Math.min(Math.max(y.findIndex((edge) => edge > seconds) - 1, 0), column.length - 1);
+  }
+
+  function cellAt(entry, axes, index) {
+    const { y } = entry.data[0];
+    const column = countsAt(entry, index);
+    const row = rowOfCell(entry, axes, index);
     const read = (seconds) => scope.units.text(entry.layout.meta, seconds);
     const total = column.reduce((sum, count) => sum + count, 0);
     return {
@@ -192,6 +216,28 @@
     announce(entry, index);
   }
 
+  // In a heatmap to the next cell with requests, upwards or downwards; without a cursor to the newest.
+  function moveCell(entry, by) {
+    const axes = axesOf(entry);
+    const index = source === entry && !pointer ? nearest(entry, moment) : null;
+    if (!axes || index === null) {
+      move(entry, 0);
+      return;
+    }
+    const column = countsAt(entry, index);
+    let row = rowOfCell(entry, axes, index) + by;
+    while (column[row] === 0) row += by;
+    if (column[row]) cellRow = row;
+    point(entry, null);
+    announce(entry, index);
+  }
+
+  function openCell(entry) {
+    const axes = axesOf(entry);
+    const index = source === entry && !pointer ? nearest(entry, moment) : null;
+    if (axes && index !== null) scope.graphs.openCell(entry, index, rowOfCell(entry, axes, index));
+  }
+
   // Around the cursor, which stays where it is; without one around the middle.
   function zoom(entry, factor) {
     const span = scope.graphs.span();
@@ -221,6 +267,11 @@
       0: () => scope.view.goLive(),
       f: () => scope.tools.maximise(entry),
     };
+    if (entry.data[0]?.type === "heatmap") {
+      acts.ArrowUp = () => moveCell(entry, 1);
+      acts.ArrowDown = () => moveCell(entry, -1);
+      acts.Enter = () => openCell(entry);
+    }
     const act = acts[event.key] || (event.key in ZOOMS && (() => zoom(entry, ZOOMS[event.key])));
     if (!act) return;
     event.preventDefault();

@@ -7,6 +7,7 @@
   const LEFT_OUT_KEY = "servescope-events-left-out";
   const RUN = "load_run";
   const LABEL_PX = 10;
+  const LABEL_PADDING_PX = 3; // above the graph: a line at its upper edge does not touch the label
   const GAP_PX = 6; // between two labels
   const NEAR_PX = 6; // so far from the cursor an event is told of
   const MOST_WIDTHS = 500;
@@ -50,9 +51,8 @@
   }
 
   // Which events have room for a label, how much of it, and on which side: load runs first, none
-  // over another, none beyond the edges. `left` and `right` are those of the figure, around a graph
-  // from 0 on.
-  function labels(events, place, left, right) {
+  // over another, none beyond the edges: Plotly cuts what is drawn beside the plot, in `width` pixels.
+  function labels(events, place, width) {
     const taken = [];
     const found = new Map();
     const byRank = events
@@ -62,12 +62,12 @@
       const x = place(event);
       const texts = [...new Set([event[3], event[3].split(":")[0]])];
       const ways = texts.flatMap((text) => [
-        { text, anchor: "left", from: x, to: x + widthOf(text) },
-        { text, anchor: "right", from: x - widthOf(text), to: x },
+        { text, anchor: "left", from: x, to: x + widthOf(text) + 2 * LABEL_PADDING_PX },
+        { text, anchor: "right", from: x - widthOf(text) - 2 * LABEL_PADDING_PX, to: x },
       ]);
       const way = ways.find(
         ({ from, to }) =>
-          from >= left && to <= right && !taken.some(([a, b]) => from < b + GAP_PX && to > a - GAP_PX),
+          from >= 0 && to <= width && !taken.some(([a, b]) => from < b + GAP_PX && to > a - GAP_PX),
       );
       if (!way) continue;
       taken.push([way.from, way.to]);
@@ -82,7 +82,7 @@
     const start = (event) => Math.max(event[1], from);
     const place = (event) => ((start(event) - from) / (to - from)) * width;
     const events = drawn();
-    const labelled = labels(events, place, 2 - l, width + r - 2);
+    const labelled = labels(events, place, width);
     return events.map((event, position) => {
       const [kind, , end] = event;
       const isSpan = kind === RUN;
@@ -105,7 +105,7 @@
           xanchor: label ? label.anchor : "left",
           yanchor: "bottom", // above the graph, where no line strikes it through
           font: { size: LABEL_PX },
-          padding: 1,
+          padding: LABEL_PADDING_PX,
         },
       };
     });

@@ -188,6 +188,10 @@
 
   const shownOf = (entry) => entry.data.filter((trace) => scope.legend.isShown(entry, trace.name));
 
+  // The lines of an earlier span, of those that are shown; of stacked ones there is their sum alone.
+  const faintOf = (entry) =>
+    entry.faint.filter((trace) => isStacked(entry) || scope.legend.isShown(entry, trace.name));
+
   // Each area reaches from zero to the sum of all below it: the highest is drawn first.
   function stacked(entry) {
     const sums = new Array(entry.data.length ? entry.data[0].x.length : 0).fill(0);
@@ -253,7 +257,7 @@
     const traces = isStacked(entry)
       ? stacked(entry)
       : shownOf(entry).flatMap((trace) => byRequests(entry, trace)).map(withLonePoints);
-    window.Plotly.react(entry.plot, [...entry.faint, ...traces], layoutOf(entry), CONFIG);
+    window.Plotly.react(entry.plot, [...faintOf(entry), ...traces], layoutOf(entry), CONFIG);
     if (!entry.bound) bind(entry);
     entry.host.dataset.state = isEmpty(entry) ? "empty" : "drawn";
     scope.cursor.drawn(entry);
@@ -280,12 +284,11 @@
       scope.view.fix(start, end);
     });
     entry.plot.on("plotly_doubleclick", () => scope.view.goLive());
-    entry.plot.addEventListener("click", (event) => openCell(entry, event));
+    entry.plot.addEventListener("click", (event) => openCellAt(entry, event));
   }
 
-  // The requests of a heatmap's cell: those of its step that took from its lower to its upper edge.
   // (Plotly tells of no click where it shows nothing at the pointer.)
-  function openCell(entry, { clientX, clientY }) {
+  function openCellAt(entry, { clientX, clientY }) {
     const [trace] = entry.data;
     if (trace?.type !== "heatmap") return;
     const { xaxis, yaxis } = entry.plot._fullLayout;
@@ -296,7 +299,13 @@
     const distances = x.map((middle) => Math.abs(middle - ms));
     const column = distances.indexOf(Math.min(...distances));
     const row = y.findIndex((edge, i) => edge <= seconds && seconds < y[i + 1]);
-    if (!trace.z[row]?.[column]) return;
+    openCell(entry, column, row);
+  }
+
+  // The requests of a heatmap's cell: those of its step that took from its lower to its upper edge.
+  function openCell(entry, column, row) {
+    const [{ x, y, z }] = entry.data;
+    if (!z[row]?.[column]) return;
     const start = Math.round(toEpochMs(x[column]) / 1000);
     const written = (edge) => `${Number((edge * 1e3).toPrecision(6))} ms`;
     const narrowed = { slower: written(y[row]), faster: written(y[row + 1]) };
@@ -383,6 +392,6 @@
   scope.graphs = {
     setFigure, append, blank, setFrame, setLegend, // for answers
     all: () => entries.values(), byId, entryOf, mark, markAll, span: () => span, // for its parts
-    overTime, valuesOf, shown, toEpochMs,
+    overTime, valuesOf, faintOf, shown, toEpochMs, openCell,
   };
 })();

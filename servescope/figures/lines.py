@@ -24,6 +24,9 @@ Shape = dict[str, Any]
 FAINT: Final = 0.4
 """Opacity of the lines of an earlier span."""
 
+TOGETHER: Final = "all together"
+"""The name of the sum of stacked lines."""
+
 _MS: Final = 1000
 
 
@@ -114,13 +117,19 @@ class LinePlot:
         if not names:
             return []
         styles = dict(zip(shape["names"], self.styles(shape["names"]), strict=True))
-        lines = [(known[name], styles[name].colour) for name in names]
+        lines = [
+            (name, known[name], styles[name].colour, _meta(rows, rows.names.index(name)))
+            for name in names
+        ]
         if self.stacked:
-            lines = [(np.sum([known[name] for name in names], axis=0), theme.GREY)]
+            sum_of_all = np.sum([known[name] for name in names], axis=0)
+            lines = [(TOGETHER, sum_of_all, theme.GREY, {})]
         return [
             {
                 "type": "scatter",
                 "mode": "lines",
+                "name": name,
+                "meta": meta,
                 "x": x,
                 "y": units.rounded(row * shape["factor"]),
                 "connectgaps": False,
@@ -128,7 +137,7 @@ class LinePlot:
                 "opacity": FAINT,
                 "line": {"color": colour, "width": 1.2} | self._steps(),
             }
-            for row, colour in lines
+            for name, row, colour, meta in lines
         ]
 
     def _counts(self, row: NDArray[np.float64]) -> bool:
