@@ -127,9 +127,15 @@
 
   const isLive = () => document.documentElement.dataset.view !== "fixed";
 
+  // A page of one record is as of then; empty on any other.
+  function recordText() {
+    const at = Number(document.querySelector("[data-record-of]")?.dataset.recordOf);
+    return at ? `recorded ${scope.clock.momentText(at)}` : "";
+  }
+
   // How current the page is: `state` for the style sheet, `text` for the header.
   function standing() {
-    if (!page) return { state: "none", text: "" }; // nothing is asked for here, so nothing ages
+    if (!page) return { state: "none", text: recordText() }; // nothing is asked for here, nor ages
     if (silentS > GONE_AFTER_S) return { state: "gone", text: "no connection" };
     if (newest.second === undefined) return { state: "waiting", text: "connecting" };
     if (newest.second === null) return { state: "empty", text: "no data" };

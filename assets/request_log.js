@@ -5,6 +5,16 @@
   const scope = (window.servescope = window.servescope || {});
   const clientside = (window.dash_clientside = window.dash_clientside || {});
 
+  const phone = window.matchMedia("(max-width: 48em)");
+  const ROWS_OF_A_PHONE = "10"; // a row is as high as five lines there
+
+  clientside.request_log = {
+    // Where nobody chose how many rows a page has, a phone has few.
+    rows(chosen) {
+      return chosen || !phone.matches ? clientside.no_update : ROWS_OF_A_PHONE;
+    },
+  };
+
   document.addEventListener("click", (event) => {
     if (!(event.target instanceof Element) || event.button) return;
     const narrowing = event.target.closest("[data-narrow]");

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import dash_mantine_components as dmc
 from dash import html
 
-from components.help import attributes
+from components.help import attributes, help_mark
 from components.one_request import facts
 from components.tables import figure_table
 from servescope.capturing.masking import Chunked
@@ -38,6 +38,11 @@ MEANING: Final = {
     "send": "bytes of the response go to the socket",
     "transmit": "the end of the response",
 }
+HELP: Final = (
+    "The request and its response as they were on the connection, each step with the time at which "
+    "it happened, and what the app was given. Requests are captured on demand only, by Capture on "
+    "the page Requests; secrets are masked before anything is written."
+)
 OPCODES: Final = {0: "continuation", 1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}
 _HEX_WIDTH: Final = 16
 _MOST_HEX: Final = 2_048
@@ -68,7 +73,7 @@ def captured(document: Document, listener: ListenerStatus | None) -> dmc.Card:
         padding="sm",
         className="panel wide captured",
         children=[
-            html.Div(dmc.Title("Captured", order=2, size="h6"), className="card-heading"),
+            _panel_heading(),
             html.P(_masks(document)),
             dmc.Tabs(
                 [
@@ -81,6 +86,12 @@ def captured(document: Document, listener: ListenerStatus | None) -> dmc.Card:
                 value="Steps",
             ),
         ],
+    )
+
+
+def _panel_heading() -> html.Div:
+    return html.Div(
+        [dmc.Title("Captured", order=2, size="h6"), help_mark(HELP)], className="card-heading"
     )
 
 
@@ -296,7 +307,7 @@ def command_of(document: Document, listener: ListenerStatus) -> str:
 def not_captured(reason: str) -> dmc.Card:
     """In the place of what was captured: why there is nothing."""
     return dmc.Card(
-        [html.Div(dmc.Title("Captured", order=2, size="h6"), className="card-heading"), reason],
+        [_panel_heading(), html.P(reason)],
         withBorder=True,
         padding="sm",
         className="panel wide captured",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from dash import html
+from dash import dcc, html
 
 from components.cards import BAD, GOOD, WARN
 from components.help import attributes
@@ -60,7 +60,7 @@ def _item(one: Finding, page: str) -> html.Li:
     path = one.link.partition("?")[0].partition("#")[0]
     said: list[Any] = [html.Span(one.sentence)]
     if path != page:
-        said += [" ", html.A(f"See {_LINKS[path]}", href=_href(one.link), className="way-on")]
+        said += [" ", dcc.Link(f"See {_LINKS[path]}", href=_href(one.link), className="way-on")]
     return html.Li(
         said,
         className=f"finding {one.severity}",

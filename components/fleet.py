@@ -6,7 +6,7 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from dash import html
+from dash import dcc, html
 
 from components.path_prefix import below_prefix
 from components.tables import figure_table
@@ -31,12 +31,11 @@ def fleet_table(rows: Sequence[HostRow]) -> html.Div:
     )
 
 
-def _row(row: HostRow, now: float) -> list[str | html.A | html.Span]:
-    home = below_prefix("/")
-    href = home if row.is_home else f"{home}?{urlencode({'host': row.host})}"
+def _row(row: HostRow, now: float) -> list[str | dcc.Link | html.Span]:
+    host = urlencode({"host": "" if row.is_home else row.host})
+    name = f"{row.host} (this host)" if row.is_home else row.host
     return [
-        # A full load: the view of the page before would win over the one in the address.
-        html.A(f"{row.host} (this host)" if row.is_home else row.host, href=href),
+        dcc.Link(name, href=f"{below_prefix('/')}?{host}"),
         _last_seen(now - (row.newest_s + 1)),
         units.text(row.requests_per_s, "{request}/s"),
         units.text(row.error_ratio, "1"),

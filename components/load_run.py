@@ -105,7 +105,7 @@ def result(run: LoadRun) -> html.Div:
     said = verdict(findings(gathering.run_of(run)), "/load")
     if not told:
         return html.Div([heading, said])
-    latency, naive, lag = told["latency_ms"], told["naive_ms"], told["lag_ms"]
+    latency, lag = told["latency_ms"], told["lag_ms"]
     failed = failed_count(told)
     achieved = units.text(told.get("rate_achieved"), "{request}/s")
     return html.Div(
@@ -120,7 +120,7 @@ def result(run: LoadRun) -> html.Div:
             ),
             _figures(
                 *((name, latency_text(run, latency[key]), "") for name, key in _PERCENTILES),
-                ("naive p99", _bound(run, latency["p99"]) + ms(naive["p99"]), ""),
+                ("naive p99", naive_text(run), ""),
             ),
             html.P(MEANING, className="dimmed"),
             html.Dl(_details(told, lag), className="facts"),
@@ -150,7 +150,7 @@ def _history_row(run: LoadRun) -> dict[str, Any]:
         "naive": (told.get("naive_ms") or {}).get("p99"),
         "p50_text": latency_text(run, latency.get("p50")),
         "p99_text": latency_text(run, latency.get("p99")),
-        "naive_text": ms((told.get("naive_ms") or {}).get("p99")),
+        "naive_text": naive_text(run),
         "max_text": latency_text(run, latency.get("max")),
         "message": run.message,
     }
@@ -197,6 +197,13 @@ def _count(value: float | None) -> str:
 def latency_text(run: LoadRun, milliseconds: float | None) -> str:
     """A latency of a run with its unit; `≥` where requests that timed out make it a lower bound."""
     return _bound(run, milliseconds) + ms(milliseconds)
+
+
+def naive_text(run: LoadRun) -> str:
+    """The naive p99 of a result; it is a lower bound where the p99 is one."""
+    told = run.result or {}
+    p99, naive = ((told.get(name) or {}).get("p99") for name in ("latency_ms", "naive_ms"))
+    return _bound(run, p99) + ms(naive)
 
 
 def _bound(run: LoadRun, milliseconds: float | None) -> str:

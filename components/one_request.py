@@ -12,6 +12,8 @@ from components.help import attributes
 from components.path_prefix import below_prefix
 from components.waterfall import WHOLE, waterfall
 from servescope.figures import units
+from servescope.histogram import GROWTH
+from servescope.queries.request_words import request_words, route_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,16 +33,22 @@ def address_of(detail_id: int) -> str:
     return below_prefix(f"{ADDRESS}{detail_id}")
 
 
+def title_of(row: LogRow) -> str:
+    """Method and target, or why there are none."""
+    return request_words(row.method, row.target, row.status)
+
+
 def heading(row: LogRow) -> html.Div:
-    """Method and target, and the way back."""
+    """Method and target, and the way back; the header says of when the page is."""
     return html.Div(
         [
-            dmc.Title(f"{row.method} {row.target}", order=1, size="h3", className="target"),
+            dmc.Title(title_of(row), order=1, size="h3", className="target"),
             html.Div(
                 [dcc.Link("All requests", href=below_prefix("/requests"))], className="controls"
             ),
         ],
         className="page-heading",
+        **attributes(data_record_of=f"{row.end_s:.6f}"),
     )
 
 
@@ -61,11 +69,11 @@ def answer_panel(row: LogRow) -> dmc.Card:
         facts(
             {
                 "Status": str(row.status),
-                "Answered at": html.Span(
+                "Ended at": html.Span(
                     className="moment", **attributes(data_epoch_seconds=f"{row.end_s:.6f}")
                 ),
                 "Listener": row.listener,
-                "Route": row.route,
+                "Route": route_words(row.route),
                 "Received": units.text(row.bytes_received, "By"),
                 "Sent": units.text(row.bytes_sent, "By"),
                 "Marks": ", ".join(row.flags) or "none",
@@ -118,14 +126,16 @@ def time_panel(row: LogRow, around: RequestSurroundings) -> dmc.Card:
 
 def _place(row: LogRow, around: RequestSurroundings) -> str:
     """How it compares with others of its route."""
-    requests = around.route.requests
+    requests, route = around.route.requests, route_words(row.route)
     if around.share_not_slower is None or requests <= 1:
-        return f"No other request of {row.route} was recorded within half an hour of it."
+        return f"No other request of {route} was recorded within half an hour of it."
+    others = f"the {requests:,} requests of {route} within half an hour of it"
     share = int(around.share_not_slower * _PERCENT)
-    return (
-        f"{share} % of the {requests:,} requests of {row.route} within half an hour of it took as "
-        "long as this one, or less."
-    )
+    if not around.share_faster:
+        return f"None of {others} was faster by more than {units.text(GROWTH - 1, '1')}."
+    if not share:
+        return f"Fewer than 1 % of {others} took as long as this one, or less."
+    return f"{share} % of {others} took as long as this one, or less."
 
 
 def not_kept(detail_id: int, kept: KeptDetails | None) -> html.Div:

@@ -9,10 +9,11 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 
 from components.help import attributes
-from components.one_request import address_of
+from components.one_request import address_of, title_of
 from components.waterfall import MEANING, waterfall
 from servescope.figures import units
 from servescope.queries.request_search import PAGE_ROWS
+from servescope.queries.request_words import method_words, route_words
 from servescope.recording.detail_threshold import DETAILS_PER_SECOND, ERRORS_PER_SECOND
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ _COLUMNS: Final = (
     ("took", "Took", "number"),
     ("status", "Status", "number"),
     ("", "Longest stage", ""),
-    ("time", "Answered at", ""),
+    ("time", "Ended at", ""),
     ("listener", "Listener", ""),
     ("client", "Client", ""),
     ("sent", "Sent", "number"),
@@ -98,26 +99,34 @@ def chosen_values(search: Search) -> list[html.Button]:
     """The facets' values that narrow the log; a click takes one back."""
     return [
         html.Button(
-            f"{title}: {getattr(search, field)} \N{MULTIPLICATION SIGN}",
+            f"{title}: {_words(field, value)} \N{MULTIPLICATION SIGN}",
             type="button",
             className="chosen",
-            **_narrow({field: ""}, f"No longer only {title.lower()} {getattr(search, field)}"),
+            **_narrow({field: ""}, f"No longer only {title.lower()} {_words(field, value)}"),
         )
         for field, title in FACET_TITLES.items()
-        if getattr(search, field)
+        if (value := str(getattr(search, field)))
     ]
 
 
-def pages(found: Found) -> list[Component]:
-    """The way to the page before and the one after."""
-    if found.pages <= 1:
+def _words(field: str, value: str) -> str:
+    """The value of a facet as a person reads it."""
+    if field == "method":
+        return method_words(value)
+    return route_words(value) if field == "route" else value
+
+
+def pages(found: Found, search: Search) -> list[Component]:
+    """The way to the page before and the one after, and how many rows a page has."""
+    if found.matching <= PAGE_ROWS[0]:
         return []
-    first = (found.page - 1) * PAGE_ROWS + 1
-    last = min(found.page * PAGE_ROWS, found.matching)
+    first = (found.page - 1) * search.rows + 1
+    last = min(found.page * search.rows, found.matching)
     return [
         _page_button("Previous", found.page - 1, enabled=found.page > 1),
         html.Span(f"{first:,}\N{EN DASH}{last:,} of {found.matching:,}"),
         _page_button("Next", found.page + 1, enabled=found.page < found.pages),
+        html.Span([_rows_button(rows, search.rows) for rows in PAGE_ROWS], className="page-rows"),
     ]
 
 
@@ -127,7 +136,7 @@ def opened(row: LogRow) -> html.Div:
         "Status": row.status,
         "Protocol": row.protocol,
         "Listener": row.listener,
-        "Route": row.route,
+        "Route": route_words(row.route),
         "Client": row.client,
         "User agent": row.user_agent or NO_VALUE,
         "Received": units.text(row.bytes_received, "By"),
@@ -136,7 +145,7 @@ def opened(row: LogRow) -> html.Div:
     }
     return html.Div(
         [
-            dmc.Title(f"{row.method} {row.target}", order=3, size="h5", className="target"),
+            dmc.Title(title_of(row), order=3, size="h5", className="target"),
             html.Div(
                 [dcc.Link("Open this request", href=address_of(row.id)), *ways_on(row)],
                 className="ways-on",
@@ -165,7 +174,7 @@ def ways_on(row: LogRow) -> list[html.Button]:
             className="way-on",
             **_narrow(
                 {"listener": row.listener, "route": row.route, "status": str(row.status)},
-                f"Requests of {row.route} with status {row.status}",
+                f"Requests of {route_words(row.route)} with status {row.status}",
                 anew=True,
             ),
         ),
@@ -220,9 +229,9 @@ def _row(row: LogRow) -> html.Tr:
         [
             html.Td(
                 html.A(
-                    f"{row.method} {row.target}",
+                    title_of(row),
                     href=address_of(row.id),
-                    title=row.target,
+                    title=row.target or None,
                 ),
                 className="target",
             ),
@@ -244,7 +253,11 @@ def _facet(title: str, facet: Facet, chosen: str) -> html.Div:
         html.Li(
             html.Button(
                 [
-                    html.Span(one.value or NO_VALUE, className="value"),
+                    html.Span(
+                        _words(facet.field, one.value) or NO_VALUE,
+                        className="value",
+                        title=_words(facet.field, one.value) or None,
+                    ),
                     html.Span(f"{one.count:,}"),
                     html.Span(units.text(one.share, "1"), className="share"),
                 ],
@@ -252,7 +265,7 @@ def _facet(title: str, facet: Facet, chosen: str) -> html.Div:
                 disabled=not one.value,
                 style={"--share": f"{one.share:.4f}"},
                 **attributes(
-                    aria_pressed=str(one.value == chosen).lower(),
+                    aria_pressed=str(bool(chosen) and one.value == chosen).lower(),
                     data_narrow=json.dumps({facet.field: one.value}),
                 ),
             )
@@ -270,6 +283,16 @@ def _page_button(text: str, page: int, *, enabled: bool) -> html.Button:
         className="menu-button",
         disabled=not enabled,
         **attributes(data_narrow=json.dumps({"page": str(page) if page > 1 else ""})),
+    )
+
+
+def _rows_button(rows: int, shown: int) -> html.Button:
+    return html.Button(
+        str(rows),
+        type="button",
+        className="menu-button",
+        disabled=rows == shown,
+        **_narrow({"rows": str(rows)}, f"{rows} rows a page"),
     )
 
 

@@ -13,11 +13,12 @@ from components.action_bar import action_bar
 from components.one_request import address_of
 from components.status import sentence
 from components.tables import figure_table
-from servescope.actions.send_again import RequestAgain, needs_confirmation
+from servescope.actions.send_again import RequestAgain, is_recorded, needs_confirmation
 from servescope.errors import ServescopeError
 from servescope.figures import units
 from servescope.queries import captures
 from servescope.queries import requests as log
+from servescope.queries.request_words import route_words
 from servescope.queries.traffic import listener_names
 from servescope.recording.detail_layout import TEXT_LIMITS, DetailTexts
 from servescope.recording.secret_names import MASK
@@ -35,17 +36,23 @@ SHOWN_WITHIN_S: Final = 4.0
 LONGEST_TARGET: Final = TEXT_LIMITS[DetailTexts._fields.index("target")]
 """Bytes of a target that the request log keeps."""
 
+HELP: Final = (
+    "To a listener that is hosted here, and to nowhere else. The two are compared as the server "
+    "recorded them."
+)
+NOT_RECORDED: Final = "Its method and its target were not recorded, so it cannot be sent again."
 _STEP_S: Final = 0.1
 
 
 def panel(context: QueryContext, row: LogRow, document: dict[str, Any] | None) -> dmc.Card:
     """The choice of a listener, the button, and a place for the comparison."""
+    if document is None and not is_recorded(row.method, row.target):
+        return panels.panel("Send again", HELP, html.P(NOT_RECORDED), wide=True)
     reason = access.why_not()
     names = listener_names(context.process.home)
     return panels.panel(
         "Send again",
-        "To a listener that is hosted here, and to nowhere else. The two are compared as the "
-        "server recorded them.",
+        HELP,
         html.P(_extent(row, document)),
         dcc.Store(id="again-request", data={"id": row.id}),
         html.Div(
@@ -167,7 +174,7 @@ def compared(row: LogRow, again: LogRow | None, answer: Answer) -> html.Div:
         )
     rows: list[tuple[Component | str, ...]] = [
         ("status", str(row.status), str(again.status)),
-        ("route", row.route, again.route),
+        ("route", route_words(row.route), route_words(again.route)),
         ("sent", units.text(row.bytes_sent, "By"), units.text(again.bytes_sent, "By")),
         ("whole", units.text(row.total_s, "s"), units.text(again.total_s, "s")),
     ]

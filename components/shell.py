@@ -170,7 +170,8 @@ def _standing() -> dmc.Popover:
                 [
                     html.Dl(id="processes", className="facts"),
                     dmc.Text(id="promise-again", size="xs", c="dimmed", mt="xs"),
-                ]
+                ],
+                className="standing-facts",
             ),
         ],
         id="standing-popover",

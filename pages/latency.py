@@ -21,6 +21,7 @@ from servescope.figures.lines import LinePlot
 from servescope.findings import findings, gathering
 from servescope.histogram import ERROR_BOUND
 from servescope.queries import latency, residual, traffic
+from servescope.queries.request_words import route_of_method_words
 
 if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
@@ -65,7 +66,8 @@ GRAPHS: Final = (
         "latency-heat",
         "All requests by time and duration",
         "Each cell counts the requests of one moment that took so long: paler is fewer. Two bands "
-        "mean two kinds of requests, which no percentile shows.",
+        "mean two kinds of requests, which no percentile shows. A click on a cell leads to its "
+        "requests; by keyboard: the arrow keys choose a cell, Enter opens it.",
         lambda context, span, chosen: latency.heat(context, span, chosen[0]),
         HeatPlot(),
         EMPTY,
@@ -121,7 +123,7 @@ def _route_table(context: QueryContext, span: Span, listener: str) -> html.Div:
     rows = [
         [
             row.listener,
-            f"{row.method} {row.route}",
+            route_of_method_words(row.method, row.route),
             f"{row.requests:,}",
             units.text(row.error_ratio, "1"),
             *(units.text(value, "s") for value in (row.mean_s, row.p50_s, row.p95_s, row.p99_s)),

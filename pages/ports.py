@@ -91,14 +91,14 @@ COLUMNS: Final = (
         "headerTooltip": "The service registered for this port (IANA), or often run there; another "
         "one may answer.",
     },
-    {"field": "address", "headerName": "Address", "minWidth": 120},
+    {"field": "address", "headerName": "Address", "minWidth": 130},
     {
         "field": "listener",
         "headerName": "Our listener",
         "minWidth": 110,
         "cellClassRules": {"ours": "params.value"},
     },
-    {"field": "process", "headerName": "Process", "minWidth": 110, "flex": 1},
+    {"field": "process", "headerName": "Process", "minWidth": 160, "flex": 1},
     {"field": "pid", "headerName": "Pid", "minWidth": 80, "type": "rightAligned"},
     panels.number_column("accept_queue_depth", "Waiting", width=95),
     panels.number_column("backlog", "Backlog", width=95),

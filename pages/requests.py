@@ -118,7 +118,7 @@ def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> 
         "requests-narrowed": {"tree": tree(chosen_values(search))},
         "requests-log": {"tree": tree(request_table(found, search))},
         "requests-facets": {"tree": tree(facets(found, search))},
-        "requests-pages": {"tree": tree(pages(found))},
+        "requests-pages": {"tree": tree(pages(found, search))},
     }
 
 
@@ -157,6 +157,11 @@ def open_request(chosen: Mapping[str, object] | None) -> tuple[object, object]:
     return True, opened(rows[0]) if rows else "This request is no longer kept in detail."
 
 
+clientside_callback(
+    ClientsideFunction("request_log", "rows"),
+    Output("requests-rows", "value"),
+    Input("requests-rows", "value"),
+)
 clientside_callback(
     ClientsideFunction("view", "forget"),
     Output("requests-chosen", "data"),

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 SAFE_METHODS: Final = frozenset(("GET", "HEAD", "OPTIONS", "TRACE"))
 """RFC 9110 section 9.2.1: these change nothing."""
 
+UNKNOWN_METHOD: Final = "OTHER"
+"""The request log's word for a method outside the known set, or none."""
+
 TIMEOUT_S: Final = 10.0
 """How long the connection may stay silent."""
 
@@ -61,6 +64,11 @@ def needs_confirmation(method: str) -> bool:
     return method not in SAFE_METHODS
 
 
+def is_recorded(method: str, target: str) -> bool:
+    """Whether a request is known at all: one may be turned away before it is read."""
+    return bool(target) and method != UNKNOWN_METHOD
+
+
 def send(control: Control, listener: object, request: RequestAgain) -> Answer:
     """Send a request again; it is part of a trace of its own.
 
@@ -72,6 +80,8 @@ def send(control: Control, listener: object, request: RequestAgain) -> Answer:
     status = next((one for one in running if one.name == name), None)
     if status is None:
         raise CaptureRefusedError(f"no listener {fields.quoted(name)} runs here")
+    if not is_recorded(request.method, request.target):
+        raise CaptureRefusedError("its method and its target were not recorded")
     if needs_confirmation(request.method) and not request.is_confirmed:
         raise CaptureRefusedError(f"{request.method} may change something: confirm it first")
     try:

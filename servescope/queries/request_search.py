@@ -30,7 +30,10 @@ if TYPE_CHECKING:
     from servescope.queries.rows import LogRow
     from servescope.store.results import RequestColumns
 
-PAGE_ROWS: Final = 50
+PAGE_ROWS: Final = (10, 25, 50, 100)
+"""How many rows a page of the log may have."""
+
+DEFAULT_PAGE_ROWS: Final = 50
 MOST_READ: Final = 100_000
 MOST_VALUES: Final = 30
 """Values of a facet that are listed, the most frequent first."""
@@ -78,6 +81,7 @@ class Search:
     stage_over_s: float = 0.0
     order: str = NEWEST_FIRST
     page: int = 1
+    rows: int = DEFAULT_PAGE_ROWS  # of a page
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +121,8 @@ def read(given: Mapping[str, str]) -> tuple[Search, list[str]]:
     """The search that texts of an address or a form ask for, and a sentence for each unread one.
 
     Durations are written `50 ms`, `1.5 s`; without a unit they are milliseconds. The names are
-    `slower`, `faster`, `over`, `text`, `order`, `page` and those of the other fields of `Search`.
+    `slower`, `faster`, `over`, `text`, `order`, `page`, `rows` and those of the other fields of
+    `Search`.
     """
     wanted: dict[str, Any] = {}
     faults: list[str] = []
@@ -168,9 +173,9 @@ def _find(context: QueryContext, span: Span, search: Search) -> Found:
             standing = _mask(columns.listeners, lambda name: name not in compared)
     chosen = np.flatnonzero(standing & _matching(columns, total_s, longest, search))
     order = _ordered(columns, total_s, chosen, search.order)
-    pages = max(-(-len(chosen) // PAGE_ROWS), 1)
+    pages = max(-(-len(chosen) // search.rows), 1)
     page = min(search.page, pages)
-    shown = order[(page - 1) * PAGE_ROWS : page * PAGE_ROWS]
+    shown = order[(page - 1) * search.rows : page * search.rows]
     return Found(
         rows=tuple(requests.by_ids(context, [columns.ids[index] for index in shown])),
         matching=len(chosen),
@@ -310,6 +315,12 @@ def _page(text: str) -> int:
     return int(text)
 
 
+def _rows(text: str) -> int:
+    if text not in map(str, PAGE_ROWS):
+        raise ValueError(f"A page has {', '.join(map(str, PAGE_ROWS))} rows, not “{text}”.")
+    return int(text)
+
+
 _READERS: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "listener": ("listener", str),
     "status": ("status", _status),
@@ -324,6 +335,7 @@ _READERS: Final[Mapping[str, tuple[str, Callable[[str], Any]]]] = {
     "over": ("stage_over_s", duration_s),
     "order": ("order", _one_of((*ORDERS, *(f"-{one}" for one in ORDERS)), "order")),
     "page": ("page", _page),
+    "rows": ("rows", _rows),
 }
 """By the name in an address: the field of `Search`, and how its text is read."""
 

@@ -95,7 +95,8 @@ def surroundings(context: QueryContext, row: LogRow) -> RequestSurroundings:
     total = context.store.total(span.query(catalog.REQUEST_DURATION, where=labels))
     counts = total.buckets.sum(axis=0) if len(total.groups) else np.zeros(BUCKETS, dtype=np.int64)
     in_whole = int(counts.sum())
-    not_slower = int(counts[: int(bucket_indexes(np.array([row.total_s]))[0]) + 1].sum())
+    bucket = int(bucket_indexes(np.array([row.total_s]))[0])
+    faster, not_slower = int(counts[:bucket].sum()), int(counts[: bucket + 1].sum())
     by_stage = context.store.total(
         span.query(catalog.STAGE_DURATION, by=("stage",), where=((LISTENER, row.listener),))
     )
@@ -103,6 +104,7 @@ def surroundings(context: QueryContext, row: LogRow) -> RequestSurroundings:
         2 * HALF_SPAN_S,
         _usual(counts),
         not_slower / in_whole if in_whole else None,
+        faster / in_whole if in_whole else None,
         {
             group[0]: _usual(buckets)
             for group, buckets in zip(by_stage.groups, by_stage.buckets, strict=True)

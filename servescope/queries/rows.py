@@ -148,6 +148,7 @@ class RequestSurroundings:
     span_s: int
     route: UsualDurations
     share_not_slower: float | None  # of its route's requests; None where there are none
+    share_faster: float | None  # by a bucket of the histogram or more
     stages: dict[str, UsualDurations]  # by name
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -9,12 +10,13 @@ import numpy as np
 from servescope import catalog
 from servescope.histogram import supported_quantiles
 from servescope.queries.lines import joined, lines_by_label, renamed
+from servescope.queries.request_words import method_words, route_words
 from servescope.queries.rows import Lines, RouteRow
 from servescope.records.comparisons import is_contender
 from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
@@ -76,7 +78,7 @@ def by_listener(
 
 def by_method(context: QueryContext, span: Span, listener: str = "") -> Lines:
     """Requests per second of each method."""
-    return _rate_by(context, span, METHOD, listener)
+    return _named(_rate_by(context, span, METHOD, listener), method_words)
 
 
 def by_status(context: QueryContext, span: Span, listener: str = "") -> Lines:
@@ -91,7 +93,7 @@ def by_route(
 
     `names` fixes the routes, so that a delta has the lines of the figure it extends.
     """
-    found = _rate_by(context, span, ROUTE, listener)
+    found = _named(_rate_by(context, span, ROUTE, listener), route_words)
     rows = dict(zip(found.names, found.values, strict=True))
     if not names:
         busiest = sorted(rows, key=lambda route: -float(np.nansum(rows[route])))[:TOP_ROUTES]
@@ -156,6 +158,10 @@ def count(context: QueryContext, span: Span, where: Labels = ()) -> int:
     """How many requests were counted in the span, those of a comparison left out."""
     total = context.store.total(span.query(catalog.REQUEST_DURATION, where=where))
     return round(float(total.count.sum()))
+
+
+def _named(lines: Lines, words: Callable[[str], str]) -> Lines:
+    return replace(lines, names=tuple(map(words, lines.names)))
 
 
 def _rate_by(

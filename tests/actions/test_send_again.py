@@ -80,10 +80,16 @@ def test_nothing_is_sent_elsewhere(control, listener):
         send_again.send(control, listener, RequestAgain("GET", "/"))
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OTHER"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "MKCALENDAR"])
 def test_what_may_change_something_has_to_be_confirmed(control, method):
     with pytest.raises(CaptureRefusedError, match="confirm it first"):
         send_again.send(control, "it", RequestAgain(method, "/"))
+
+
+@pytest.mark.parametrize(("method", "target"), [("OTHER", ""), ("OTHER", "/"), ("GET", "")])
+def test_a_request_that_was_not_recorded_is_not_sent(control, method, target):
+    with pytest.raises(CaptureRefusedError, match="were not recorded"):
+        send_again.send(control, "it", RequestAgain(method, target, is_confirmed=True))
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])

@@ -11,7 +11,7 @@ from servescope.store.base import KeptDetails
 from tests.components.test_parts import ROW, texts
 
 NONE = UsualDurations(0, math.nan, math.nan)
-USUAL = RequestSurroundings(3_600, UsualDurations(250, 0.002, 0.04), 0.996, {"app": NONE})
+USUAL = RequestSurroundings(3_600, UsualDurations(250, 0.002, 0.04), 0.996, 0.9, {"app": NONE})
 
 
 @pytest.fixture(autouse=True)
@@ -26,6 +26,38 @@ def test_the_percentiles_stand_beside_the_stages():
     assert said[-3:] == ["10 ms", "2 ms", "40 ms"]
     app = said.index("app")
     assert said[app + 1 : app + 4] == ["9 ms", "—", "—"]
+
+
+@pytest.mark.parametrize(
+    ("not_slower", "faster", "said"),
+    [
+        (0.0009, 0.0, "None of the 1,024 requests of /search within half an hour of it was faster"),
+        (0.004, 0.001, "Fewer than 1 % of the 1,024 requests of /search"),
+        (1.0, 0.9, "100 % of the 1,024 requests of /search"),
+    ],
+    ids=["the fastest", "among the fastest", "the slowest"],
+)
+def test_the_place_of_a_request_among_its_like_is_true(not_slower, faster, said):
+    around = replace(
+        USUAL,
+        route=UsualDurations(1_024, 0.002, 0.04),
+        share_not_slower=not_slower,
+        share_faster=faster,
+    )
+    told = texts(one_request.time_panel(ROW, around))
+    assert any(one.startswith(said) for one in told)
+    assert not any(one.startswith("0 %") for one in told)
+
+
+@pytest.mark.parametrize(
+    ("status", "title"),
+    [(503, "Turned away unread: too many connections"), (400, "No request was read")],
+)
+def test_a_request_that_nobody_read_is_said_in_words(status, title):
+    unread = replace(ROW, method="OTHER", target="", route="other", status=status)
+    assert texts(one_request.heading(unread))[0] == title
+    said = texts(one_request.answer_panel(unread))
+    assert said[said.index("Route") + 1] == "other route, or none read"
 
 
 def test_a_request_that_has_no_like_says_so():

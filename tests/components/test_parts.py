@@ -25,6 +25,8 @@ from servescope.queries.rows import DashboardStatus, LogRow
 from servescope.records.listeners import ListenerState
 from servescope.records.load import LoadPlan, LoadRun, RunState
 
+pytestmark = pytest.mark.usefixtures("app")  # links are below its path prefix
+
 HERE = Visitor(is_local=True)
 PLAN = LoadPlan.constant("wsgi", "/", 200, 30)
 FAILED = {"refused": 0, "reset": 2, "timed_out": 1, "protocol": 0}
@@ -105,7 +107,7 @@ def test_findings_are_sentences_coloured_by_the_most_urgent(monkeypatch):
     box = verdict([finding(Severity.BAD, "/latency?listener=wsgi"), finding(Severity.NOTE)], "/")
     assert (box.className, box.role) == ("verdict bad", "alert")
     assert texts(box) == ["It is bad.", " ", "See Latency", "It is note.", " ", "See Ports"]
-    links = [part.href for part in box._traverse() if type(part).__name__ == "A"]
+    links = [part.href for part in box._traverse() if type(part).__name__ == "Link"]
     assert links == ["/scope/latency?listener=wsgi", "/scope/ports"]
 
 
@@ -230,6 +232,14 @@ def test_the_history_has_a_row_for_each_run():
     assert (rows[1]["sent"], rows[1]["failed"], rows[1]["p99_text"]) == (6000, 3, "900 ms")
 
 
+def test_the_naive_p99_of_the_history_is_a_lower_bound_where_the_p99_is_one():
+    told = RESULT.to_json()
+    cut = told | {"timed_out_from_ms": told["latency_ms"]["p99"]}
+    (row,) = history_rows([a_run(RunState.DONE, result=cut)])
+    assert row["p99_text"] == "≥ 900 ms"
+    assert row["naive_text"].startswith("≥ ")
+
+
 def values(component, attribute):
     """The values of an attribute within a component, in order."""
     return [getattr(part, attribute) for part in component._traverse() if hasattr(part, attribute)]
@@ -298,6 +308,16 @@ def test_a_facet_has_counts_and_shares_and_narrows_to_its_value():
     assert values(by_class, "aria-pressed") == ["true", "false"]
     assert json.loads(values(by_class, "data-narrow")[1]) == {"status": "2xx"}
     assert texts(by_agent)[-1] == "and 3 more"
+    assert values(by_agent, "aria-pressed") == ["false"], "nothing is chosen"
+
+
+def test_a_facet_says_in_words_what_nobody_read():
+    unread = Facet("route", (FacetValue("other", 3, 1.0),))
+    (shown,) = facets(replace(FOUND, facets=(unread,)), Search())
+    assert texts(shown)[1] == "other route, or none read"
+    assert json.loads(values(shown, "data-narrow")[0]) == {"route": "other"}
+    (chosen,) = chosen_values(Search(method="OTHER"))
+    assert texts(chosen)[0].startswith("Method: other method, or none read")
 
 
 def test_what_narrows_the_log_can_be_taken_back():
@@ -306,12 +326,20 @@ def test_what_narrows_the_log_can_be_taken_back():
 
 
 def test_pages_lead_back_and_forth():
-    assert pages(replace(FOUND, pages=1)) == []
-    back, where, forth = pages(replace(FOUND, page=3))
+    assert pages(replace(FOUND, pages=1, matching=10), Search()) == []
+    back, where, forth, _ = pages(replace(FOUND, page=3), Search())
     assert texts(where) == ["101\N{EN DASH}120 of 120"]
     assert (back.disabled, forth.disabled) == (False, True)
     assert json.loads(getattr(back, "data-narrow")) == {"page": "2"}
-    assert json.loads(getattr(pages(replace(FOUND, page=2))[0], "data-narrow")) == {"page": ""}
+    first = pages(replace(FOUND, page=2), Search())[0]
+    assert json.loads(getattr(first, "data-narrow")) == {"page": ""}
+
+
+def test_a_page_of_the_log_has_as_many_rows_as_a_person_chooses():
+    _, where, _, rows = pages(replace(FOUND, page=3, pages=12), Search(rows=10))
+    assert texts(where) == ["21\N{EN DASH}30 of 120"]
+    assert [one.disabled for one in rows.children] == [True, False, False, False]
+    assert json.loads(getattr(rows.children[1], "data-narrow")) == {"rows": "25"}
 
 
 def test_a_log_without_rows_says_why():

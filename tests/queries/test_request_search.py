@@ -7,7 +7,7 @@ import pytest
 from servescope import histogram
 from servescope.catalog import REQUEST_DURATION
 from servescope.queries import request_search
-from servescope.queries.request_search import PAGE_ROWS, Search, duration_s, find, read
+from servescope.queries.request_search import DEFAULT_PAGE_ROWS, Search, duration_s, find, read
 from servescope.queries.span import Span
 from servescope.records.requests import RequestDetail, RequestRecord
 from servescope.request_fields import Method, Protocol, RequestFlag
@@ -138,6 +138,15 @@ def test_facets_count_what_matches_with_their_shares(filled):
     assert [value.count for value in narrowed.facets[4].values] == [2]
 
 
+def test_a_page_has_as_many_rows_as_are_asked_for(context):
+    details = [request(f"/{number}", number / 10) for number in range(27)]
+    context.store.write(Batch([Frame(START + 70)], request_details=details))
+    search, faults = read({"rows": "10", "page": "3"})
+    found = find(context, SPAN, search)
+    assert (len(found.rows), found.pages, faults) == (7, 3, [])
+    assert read({"rows": "7"}) == (Search(), ["A page has 10, 25, 50, 100 rows, not “7”."])
+
+
 def test_of_many_values_the_most_frequent_are_listed(context):
     details = [request(f"/{number % 40}", number / 10) for number in range(100)]
     context.store.write(Batch([Frame(START + 70)], request_details=details))
@@ -147,11 +156,11 @@ def test_of_many_values_the_most_frequent_are_listed(context):
 
 
 def test_pages_have_fifty_rows_and_the_last_one_the_rest(context):
-    count = 2 * PAGE_ROWS + 7
+    count = 2 * DEFAULT_PAGE_ROWS + 7
     details = [request(f"/{number}", number / 10) for number in range(count)]
     context.store.write(Batch([Frame(START + 70)], request_details=details))
     pages = [find(context, SPAN, Search(page=page)) for page in (1, 2, 3, 4)]
-    assert [len(one.rows) for one in pages] == [PAGE_ROWS, PAGE_ROWS, 7, 7]
+    assert [len(one.rows) for one in pages] == [DEFAULT_PAGE_ROWS, DEFAULT_PAGE_ROWS, 7, 7]
     assert [(one.page, one.pages, one.matching) for one in pages] == [
         (1, 3, count),
         (2, 3, count),

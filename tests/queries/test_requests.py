@@ -66,7 +66,15 @@ def test_its_surroundings_are_its_route_in_whole_and_its_listener_by_stage(conte
     assert around.route.p50_s == pytest.approx(0.001, rel=0.05)
     assert around.route.p99_s == pytest.approx(0.1, rel=0.05)
     assert around.share_not_slower == pytest.approx(0.9)
+    assert around.share_faster == pytest.approx(0.9)
     assert around.stages["app"].p99_s == pytest.approx(0.002, rel=0.05)
+
+
+def test_a_request_is_not_faster_than_those_of_its_own_bucket(context):
+    write(context, route=[0.001] * 90 + [0.1] * 10)
+    row = replace(log.one(context, 1), stages_s={}, total_s=0.1)
+    around = log.surroundings(context, row)
+    assert (around.share_faster, around.share_not_slower) == (pytest.approx(0.9), 1.0)
 
 
 def test_too_few_requests_support_no_percentile(context):

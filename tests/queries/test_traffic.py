@@ -24,14 +24,27 @@ def test_the_classes_of_status_have_the_gaps_of_what_was_recorded(harness):
     assert (values[3][:5] == 0).all(), "5xx never occurred"
 
 
-def request(listener, route="/"):
+def request(listener, route="/", method="GET"):
     labels = (
-        ("http.request.method", "GET"),
+        ("http.request.method", method),
         ("http.response.status_code", "200"),
         ("http.route", route),
         ("listener", listener),
     )
     return SeriesKey(REQUEST_DURATION, labels)
+
+
+def test_a_line_of_requests_that_nobody_read_has_words_and_fits_a_delta(harness):
+    context = harness.context()
+    some = HistogramDelta(histogram.count(np.full(4, 0.01)), 0.04)
+    asked = {request("wsgi", "other", "_OTHER"): some, request("wsgi"): some}
+    context.store.write(Batch([Frame(START, {}, {}, asked)]))
+    span = Span(START, START + 1, 1)
+    assert set(traffic.by_method(context, span).names) == {"GET", "other method, or none read"}
+    whole = traffic.by_route(context, span)
+    assert set(whole.names) == {"/", "other route, or none read", "all others"}
+    delta = traffic.by_route(context, span, names=whole.names)
+    assert (delta.names, delta.values.tolist()) == (whole.names, whole.values.tolist())
 
 
 def test_the_servers_of_a_comparison_stand_on_no_page_but_its_own(harness):

@@ -1,0 +1,47 @@
+"""Words for what a record names by a value of its own: a request that nobody read, and others.
+
+A connection over capacity is turned away before its request is read, and a request line may be
+none: such a record has OpenTelemetry's method `_OTHER` and the route `other`. The same values stand
+for a method outside the known set, and for the routes beyond those that a listener is counted by.
+Exports keep the values.
+"""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Final
+
+from servescope.recording.record_layout import OTHER_ROUTE_NAME
+from servescope.request_fields import Method
+
+UNREAD: Final = "No request was read"
+TURNED_AWAY: Final = "Turned away unread: too many connections"
+OTHER_METHOD: Final = "other method, or none read"
+OTHER_ROUTE: Final = "other route, or none read"
+
+_OTHER: Final = Method._OTHER.name  # noqa: SLF001 - OpenTelemetry's name
+_OTHER_METHODS: Final = frozenset((_OTHER, _OTHER.lstrip("_")))
+
+
+def method_words(method: str) -> str:
+    """A method as a person reads it."""
+    return OTHER_METHOD if method in _OTHER_METHODS else method
+
+
+def route_words(route: str) -> str:
+    """A route as a person reads it."""
+    return OTHER_ROUTE if route == OTHER_ROUTE_NAME else route
+
+
+def route_of_method_words(method: str, route: str) -> str:
+    """The requests of a method and route, which a table has a row for."""
+    if method in _OTHER_METHODS:
+        return UNREAD if route == OTHER_ROUTE_NAME else f"other method, {route}"
+    return f"{method} {route_words(route)}"
+
+
+def request_words(method: str, target: str, status: int) -> str:
+    """Method and target of one request, or why there are none."""
+    if not target:
+        return TURNED_AWAY if status == HTTPStatus.SERVICE_UNAVAILABLE else UNREAD
+    return f"other method, {target}" if method in _OTHER_METHODS else f"{method} {target}"
