@@ -260,7 +260,8 @@ def _said(text: str) -> html.Span:
 
 def _at_most(path: RequestPath, most: float) -> str:
     """The most of a gauge's readings; within the few seconds of now it is the number itself."""
-    return f"{most:,.0f}" if path.seconds <= WINDOW_S else f"up to {most:,.0f}"
+    is_the_number = path.seconds <= WINDOW_S or not round(most)
+    return f"{most:,.0f}" if is_the_number else f"up to {most:,.0f}"
 
 
 def _workers(workers: Workers) -> list[Any]:

@@ -126,7 +126,10 @@ def pages(found: Found, search: Search) -> list[Component]:
         _page_button("Previous", found.page - 1, enabled=found.page > 1),
         html.Span(f"{first:,}\N{EN DASH}{last:,} of {found.matching:,}"),
         _page_button("Next", found.page + 1, enabled=found.page < found.pages),
-        html.Span([_rows_button(rows, search.rows) for rows in PAGE_ROWS], className="page-rows"),
+        html.Span(
+            [html.Span("Rows"), *(_rows_button(rows, search.rows) for rows in PAGE_ROWS)],
+            className="page-rows",
+        ),
     ]
 
 

@@ -48,6 +48,14 @@ def test_a_request_opens_at_its_address(open_page, request_id, device):
     assert fits(page)
 
 
+def test_its_page_says_of_when_it_is_and_what_captured_holds(open_page, request_id):
+    watched = open_page(f"/requests/{request_id}")
+    watched.until("document.getElementById('standing').textContent.startsWith('recorded ')")
+    captured = watched.page.locator(".captured")
+    assert "kept with their bytes" in captured.inner_text()
+    assert "Capture" in captured.locator(".help-mark").get_attribute("aria-label")
+
+
 def test_a_request_that_is_not_kept_says_so(open_page):
     page = open_page("/requests/999999999").page
     assert "is not here" in page.locator("h1").text_content()

@@ -34,6 +34,13 @@ IS_DRAWN = """slower => {
 }"""
 
 
+STEPS_TO_CELL = """slower => {
+  const { x, y, z } = document.querySelector('#latency-heat .live-graph-plot').data[0];
+  const row = z.findIndex((cells, i) => y[i] >= slower && cells.some(count => count));
+  return [x.length - 1 - z[row].findIndex(count => count), z.length];
+}"""
+
+
 @pytest.fixture(scope="module")
 def ask(dashboard):
     """Ask the listener wsgi for paths; an answer that is an error is one, too."""
@@ -79,6 +86,29 @@ def test_from_a_spike_to_one_of_its_requests_in_two_clicks(open_page, ask, conte
     drawer = opened.page.get_by_role("dialog", name="One request")
     drawer.get_by_text("Where the time went").wait_for()
     assert SLOW in drawer.inner_text()
+
+
+def test_a_cell_of_the_heatmap_leads_to_its_requests_by_keys(open_page, ask):
+    ask(*["/whoami"] * 20, SLOW)
+    opened = open_page("/latency").wait_drawn("latency-percentiles")
+    opened.page.locator("#latency-heat").scroll_into_view_if_needed()
+    opened.until(IS_DRAWN, 0.5)
+    opened.page.locator("#pause").click()
+    opened.until("document.getElementById('view-text').textContent.startsWith('Paused at')")
+    opened.until(IS_DRAWN, 0.5)
+    opened.page.locator("#latency-heat").focus()
+    opened.page.keyboard.press("End")
+    back, rows = opened.page.evaluate(STEPS_TO_CELL, 0.5)
+    for _ in range(back):
+        opened.page.keyboard.press("ArrowLeft")
+    for _ in range(rows):
+        opened.page.keyboard.press("ArrowUp")  # it stops at the slowest
+    opened.until("document.getElementById('graph-announcement').textContent.includes(' to ')")
+    opened.page.keyboard.press("Enter")
+    opened.until("location.pathname === '/requests' && location.search.includes('slower=')")
+    opened.page.locator(ROWS).filter(has_text=SLOW).first.wait_for()
+    shown = opened.page.locator(f"{ROWS} .target").all_inner_texts()
+    assert all(SLOW in target for target in shown)
 
 
 def test_a_zoomed_view_leads_to_its_requests(open_page, ask):
@@ -143,6 +173,16 @@ def test_the_log_is_searched_sorted_and_leads_on(open_page, ask):
     opened.until("location.search.includes('route=%2Fslow') && !location.search.includes('text')")
     opened.page.locator(ROWS).filter(has_text="/slow?ms=5").first.wait_for()
     assert opened.page.get_by_label("Target contains").input_value() == ""
+
+
+def test_on_a_phone_a_page_of_the_log_has_few_rows_until_more_are_chosen(open_page, ask):
+    ask(*["/missing"] * 12)
+    opened = open_page("/requests", PHONE).wait_drawn("requests-classes")
+    opened.until("location.search.includes('rows=10')")
+    opened.until(f"document.querySelectorAll('{ROWS}').length === 10")
+    opened.page.get_by_role("button", name="25 rows a page").click()
+    opened.until(f"document.querySelectorAll('{ROWS}').length > 10")
+    assert "rows=25" in opened.page.url
 
 
 def test_on_a_phone_a_row_begins_with_target_and_duration(open_page, ask):

@@ -4,12 +4,14 @@ Each step is one of the browser's history.
 """
 
 import re
+import time
 import urllib.request
 
 import pytest
 
-from tests.browser.conftest import PHONE
+from tests.browser.conftest import PHONE, WITHIN_S
 from tests.page_files import pages_in_navigation
+from tests.processes import Dashboards
 
 pytestmark = pytest.mark.browser
 
@@ -66,6 +68,62 @@ def test_a_pause_holds_the_graphs_and_live_catches_up(open_page):
     opened.page.keyboard.press("Space")
     opened.until("document.documentElement.dataset.view === 'live'")
     opened.wait_newer("overview-host", held)
+
+
+MOMENTS = """() => {
+    const clock = text => text.match(/\\d\\d:\\d\\d:\\d\\d/g);
+    const axis = document.querySelector('#overview-requests .live-graph-plot')._fullLayout.xaxis;
+    // Plotly leaves out seconds of zero.
+    const time = drawn => (String(drawn).slice(11, 19) + ':00').slice(0, 8);
+    const query = new URLSearchParams(location.search);
+    const banner = clock(document.getElementById('view-text').textContent.split('you see is')[1]);
+    return {
+        path: clock(document.querySelector('.scrubber output').textContent),
+        banner: banner.slice(0, 2),
+        axis: axis.range.map(time),
+        address: ['from', 'to'].map(name => servescope.clock.time(Number(query.get(name)))),
+    };
+}"""
+
+
+@pytest.fixture
+def young(tmp_path):
+    """A dashboard that has just begun."""
+    dashboards = Dashboards(tmp_path)
+    yield dashboards()
+    dashboards.end()
+
+
+def one_moment(opened, *places):
+    """The one span that all these places name, once they do."""
+    deadline = time.monotonic() + WITHIN_S
+    while True:
+        shown = opened.page.evaluate(MOMENTS)
+        found = {str(shown[place]) for place in places}
+        if len(found) == 1:
+            return shown[places[0]]
+        assert time.monotonic() < deadline, shown
+        opened.page.wait_for_timeout(50)
+
+
+def test_a_young_dashboard_that_is_paused_shows_one_moment_that_begins_with_the_data(young, look):
+    opened = look(young).wait_drawn("overview-requests")
+    opened.wait_newer("overview-host", 0)
+    begins = "document.getElementById('span-text').textContent"
+    opened.until(f"/The data begins at .*: .* of 5 min so far/.test({begins})")
+    (told,) = re.findall(r"begins at (\d\d:\d\d:\d\d)", opened.page.evaluate(begins))
+    opened.page.locator("#pause").click()
+    opened.until("document.getElementById('view-text').textContent.startsWith('Paused at')")
+    opened.page.locator("#overview-requests").scroll_into_view_if_needed()
+    begin, _end = one_moment(opened, "path", "banner", "axis", "address")
+    assert begin == told
+    # A link that asks for more than there is: the same, but for the address.
+    span = opened.page.evaluate("servescope.view.span()")
+    opened.open(f"/?from={span[0] - 500}&to={span[1]}").wait_drawn("overview-requests")
+    opened.until("document.getElementById('view-text').textContent.startsWith('In the past')")
+    opened.page.locator("#overview-requests").scroll_into_view_if_needed()
+    begin, _end = one_moment(opened, "path", "banner", "axis")
+    assert begin == told
 
 
 def test_a_drag_zooms_every_graph_and_a_double_click_goes_back(open_page):
@@ -261,13 +319,22 @@ def test_on_a_phone_the_bar_is_low_and_the_form_fits(open_page):
 
 
 def test_an_earlier_span_is_drawn_faint(open_page):
-    opened = open_page("/host?last=1m&compare=before").wait_drawn("host-cpu")
+    opened = open_page("/host?last=10s&compare=before").wait_drawn("host-cpu")
     opened.until(
         "document.querySelector('#host-cpu .live-graph-plot')?.data?.some("
         "line => line.opacity < 1 && line.y.some(value => value !== null))",
         seconds=120,
     )
     opened.until("document.getElementById('span-text').textContent.includes('Faint lines: the ')")
+    opened.page.locator("#host-cpu").focus()
+    earlier = opened.page.locator("#host-cpu .graph-readout p").filter(has_text=" before")
+    deadline = time.monotonic() + WITHIN_S
+    said = ""
+    while not re.search(r"the [\d.]+ (s|min) before[\d.]+ %$", said):  # the first point is a gap
+        assert time.monotonic() < deadline, said
+        opened.page.keyboard.press("End")
+        earlier.first.wait_for()
+        said = earlier.first.text_content()
 
 
 NUMBERS = """[...document.querySelectorAll('#page *')]

@@ -338,8 +338,9 @@ def test_pages_lead_back_and_forth():
 def test_a_page_of_the_log_has_as_many_rows_as_a_person_chooses():
     _, where, _, rows = pages(replace(FOUND, page=3, pages=12), Search(rows=10))
     assert texts(where) == ["21\N{EN DASH}30 of 120"]
-    assert [one.disabled for one in rows.children] == [True, False, False, False]
-    assert json.loads(getattr(rows.children[1], "data-narrow")) == {"rows": "25"}
+    _, *choices = rows.children
+    assert [one.disabled for one in choices] == [True, False, False, False]
+    assert json.loads(getattr(choices[1], "data-narrow")) == {"rows": "25"}
 
 
 def test_a_log_without_rows_says_why():
