@@ -1,4 +1,5 @@
-// The code of tables has 1.3 MB, and most pages have none: it is loaded with the first table.
+// The code of tables has 1.3 MB, and most pages have none: it is loaded with the first table, from
+// where the script element says (components/delivery/document.py).
 // Until then a component that waits for it stands under the name by which Dash looks tables up.
 (function () {
   "use strict";

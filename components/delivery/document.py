@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import dash
 
+from components.delivery.sources import SCRIPTS, STYLE_SHEETS, Bundle
 from components.delivery.static_files import ASSETS, SUITES, StaticFiles
 
 if TYPE_CHECKING:
@@ -16,17 +17,15 @@ if TYPE_CHECKING:
 LOADED_FIRST: Final = ("below_prefix.js", "color_scheme.js")
 """The assets that run before the first paint."""
 
-TABLES_LOADER: Final = "load_tables.js"
-"""Stands in the document instead of the tables' 1.3 MB, which it loads with the first table."""
+PLOTLY: Final = "vendor/plotly/plotly-scatter-bar-heatmap.min.js"
+"""Plotly.js with the trace types of our figures, a quarter of the bytes of the one of Dash's own,
+see `scripts/fetch_vendored.py`."""
 
-PLOTLY: Final = "vendor/plotly-cartesian/plotly-cartesian.min.js"
-"""Plotly.js with the trace types of flat axes, a third of the bytes of the one that Dash brings."""
-
-PLACED: Final = (*LOADED_FIRST, TABLES_LOADER)
-"""Assets that have a place of their own; Dash leaves them out of the scripts at the end."""
+GENERATORS: Final = "vendor/regenerator-runtime/runtime.js"
+"""All that Dash's components need of the polyfills that Dash loads, see _UNUSED."""
 
 VENDORED: Final = "vendor"
-"""The folder of `assets` that Dash leaves out too."""
+"""The folder of `assets` of which Dash loads nothing by itself."""
 
 _INDEX: Final = """<!DOCTYPE html>
 <html lang="en">
@@ -55,25 +54,35 @@ _FIRST_MARK: Final = "<!-- loaded first -->"
 _FILE_OF_TAG: Final = re.compile(r'(<(?:script|link)\b[^>]*?\b(?:src|href)=")([^"]*)(")')
 _SCRIPT: Final = re.compile(r'<script src="([^"]*)"></script>\n?')
 _TABLES: Final = "/dash_ag_grid/"
-_UNUSED: Final = "/dash_table/"
-"""Part of Dash, deprecated, on none of our pages."""
+_UNUSED: Final = ("/dash_table/", "/polyfill@7")
+"""Parts of Dash that no page needs: a deprecated table, and what browsers lacked before ES2017. Its
+one part that is still called, by components whose code is loaded with the first of them, is
+GENERATORS."""
 
 
 class FingerprintingDash(dash.Dash):
-    """Dash whose documents name each file with the fingerprint of its content."""
+    """Dash whose documents name each file with the fingerprint of its content.
+
+    Our own scripts and style sheets are in a bundle each, which stands where Dash would have them.
+    """
 
     def __init__(self, name: str, **options: Any) -> None:
         super().__init__(
             name,
             index_string=_INDEX,
-            assets_ignore="|".join(PLACED),
+            assets_ignore=r"\.(js|css)$",  # the favicon is left
             assets_path_ignore=[VENDORED],
             **options,
         )
+        folder = Path(self.config.assets_folder)
         self.static_files = StaticFiles(
             self.registered_paths,
-            Path(self.config.assets_folder),
+            folder,
             self.config.requests_pathname_prefix,
+            (
+                Bundle(SCRIPTS, folder, frozenset(LOADED_FIRST), (GENERATORS,)),
+                Bundle(STYLE_SHEETS, folder),
+            ),
         )
         _replace_view(self.server, f"/{SUITES}", self.static_files.component_file)
         _replace_view(self.server, f"/{ASSETS}", self.static_files.asset)
@@ -84,7 +93,8 @@ class FingerprintingDash(dash.Dash):
         document: str = super().interpolate_index(  # type: ignore[no-untyped-call]  # Dash has none
             scripts=body_scripts(scripts, files), **parts
         )
-        document = document.replace(_FIRST_MARK, head_scripts(files))
+        styles = f'<link rel="stylesheet" href="{files.asset_url(STYLE_SHEETS)}">'
+        document = document.replace(_FIRST_MARK, head_scripts(files) + styles)
         return _FILE_OF_TAG.sub(lambda tag: tag[1] + files.url(tag[2]) + tag[3], document)
 
 
@@ -102,15 +112,15 @@ def head_scripts(files: StaticFiles) -> str:
 
 
 def body_scripts(scripts: str, files: StaticFiles) -> str:
-    """Dash's scripts, with the loader of tables in the place of their code."""
+    """Dash's scripts, with our own, which load the code of tables, in the place of that code."""
 
     def instead(tag: re.Match[str]) -> str:
         source = tag[1]
-        if _UNUSED in source:
+        if any(part in source for part in _UNUSED):
             return ""
         if _TABLES in source:
-            loader, tables = files.asset_url(TABLES_LOADER), files.url(source)
-            return f'<script src="{loader}" data-tables="{tables}"></script>\n'
+            own, tables = files.asset_url(SCRIPTS), files.url(source)
+            return f'<script src="{own}" data-tables="{tables}"></script>\n'
         return tag[0]
 
     return _SCRIPT.sub(instead, scripts)

@@ -4,13 +4,15 @@ A URL whose fingerprint is the file's answers with a year in the browser's cache
 asks for none of them; any other URL of the file has the browser ask again, with an entity tag. Each
 coded representation is made once a process and has a tag of its own. What is kept is found by file
 and coding, never by URL: made-up queries and fingerprints fill nothing.
+
+Our own scripts are one file to a browser, and our style sheets another, see
+`components.delivery.sources`: each has a URL among the assets.
 """
 
 from __future__ import annotations
 
 import hashlib
 import re
-import stat
 import sys
 import threading
 from collections import OrderedDict
@@ -25,11 +27,14 @@ from flask import Response, abort, request
 from werkzeug.security import safe_join
 
 from components.delivery.compression import accepted_coding, compress
+from components.delivery.sources import File
 from servescope.hosting.static.content_coding import IDENTITY
 from servescope.hosting.static.content_types import content_type
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Collection, Hashable, Iterable, Mapping
+
+    from components.delivery.sources import Bundle, Source
 
 FOR_GOOD: Final = "public, max-age=31536000, immutable"
 ASK_AGAIN: Final = "no-cache"
@@ -39,7 +44,7 @@ MOST_KEPT_BYTES: Final = 8 * 1024 * 1024
 with gzip; the rest is there for clients that ask for files which no page loads."""
 
 _SMALLEST_CODED: Final = 512
-_CODED_SUFFIXES: Final = {".js", ".css", ".svg"}
+_CODED_SUFFIXES: Final = (".js", ".css", ".svg")
 _DIGEST_BYTES: Final = 8
 SUITES: Final = "_dash-component-suites/"
 ASSETS: Final = "assets/"
@@ -52,15 +57,15 @@ _SUITE_FINGERPRINT: Final = re.compile(r"(\.v[\w-]+m)([0-9a-fA-F]+)(?=\.)")
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    """The fingerprint of a file that was last changed at a time, and its size then."""
+    """The fingerprint of a source in a state, and its size then."""
 
-    changed_ns: int
+    state: Hashable
     size: int
     fingerprint: str
 
 
 class FileCache:
-    """Fingerprints of files, and their coded representations up to `most_bytes`, oldest out first.
+    """Fingerprints of sources, and coded representations up to `most_bytes`, oldest out first.
 
     A file that changes on disk is read anew. Raises FileNotFoundError for what is no file.
     """
@@ -68,40 +73,35 @@ class FileCache:
     def __init__(self, most_bytes: int = MOST_KEPT_BYTES) -> None:
         self._most_bytes = most_bytes
         self._lock = threading.Lock()
-        self._known: dict[Path, _Known] = {}
+        self._known: dict[Source, _Known] = {}
         self._coded: OrderedDict[tuple[str, str], bytes] = OrderedDict()
         self._kept_bytes = 0
 
-    def fingerprint(self, path: Path) -> str:
-        """Sixteen hexadecimal digits of the file's content."""
-        return self._look_at(path).fingerprint
+    def fingerprint(self, source: Source) -> str:
+        """Sixteen hexadecimal digits of the content."""
+        return self._look_at(source).fingerprint
 
-    def size(self, path: Path) -> int:
-        """Bytes of the file."""
-        return self._look_at(path).size
+    def size(self, source: Source) -> int:
+        """Bytes of the content."""
+        return self._look_at(source).size
 
-    def _look_at(self, path: Path) -> _Known:
-        try:
-            status = path.stat()
-        except (OSError, ValueError) as error:  # too long a name, or a zero byte in it
-            raise FileNotFoundError(path) from error
-        if not stat.S_ISREG(status.st_mode):
-            raise FileNotFoundError(path)
-        known = self._known.get(path)
-        if known is None or (known.changed_ns, known.size) != (status.st_mtime_ns, status.st_size):
-            digest = _digest(path.read_bytes())
-            known = self._known[path] = _Known(status.st_mtime_ns, status.st_size, digest)
+    def _look_at(self, source: Source) -> _Known:
+        state = source.state()
+        known = self._known.get(source)
+        if known is None or known.state != state:
+            content = source.read()
+            known = self._known[source] = _Known(state, len(content), _digest(content))
         return known
 
-    def content(self, path: Path, coding: str) -> tuple[str, bytes]:
-        """The file's fingerprint, and its bytes in the coding."""
+    def content(self, source: Source, coding: str) -> tuple[str, bytes]:
+        """The fingerprint of the content, and its bytes in the coding."""
         with self._lock:
-            fingerprint = self.fingerprint(path)
+            fingerprint = self.fingerprint(source)
             coded = self._coded.get((fingerprint, coding))
             if coded is not None:
                 self._coded.move_to_end((fingerprint, coding))
                 return fingerprint, coded
-        plain = path.read_bytes()
+        plain = source.read()
         fingerprint = _digest(plain)  # of these very bytes, whatever was written meanwhile
         if coding == IDENTITY:
             return fingerprint, plain
@@ -127,11 +127,18 @@ class FileCache:
 class StaticFiles:
     """The files that pages load: their URLs below `prefix`, and the answers to them."""
 
-    def __init__(self, packages: Mapping[str, Collection[str]], folder: Path, prefix: str) -> None:
+    def __init__(
+        self,
+        packages: Mapping[str, Collection[str]],
+        folder: Path,
+        prefix: str,
+        bundles: Iterable[Bundle] = (),
+    ) -> None:
         """`packages`: the files of each that may be asked for; `folder`: the assets."""
         self.cache = FileCache()
         self._packages = packages
         self._folder = folder
+        self._bundles = {bundle.name: bundle for bundle in bundles}
         self.prefix = prefix
 
     def url(self, url: str) -> str:
@@ -151,33 +158,35 @@ class StaticFiles:
         return url
 
     def asset_url(self, name: str) -> str:
-        """The URL of a file of the folder `assets`. Raises FileNotFoundError."""
-        fingerprint = self.cache.fingerprint(self._folder / name)
+        """The URL of a bundle, or of a file of the folder `assets`. Raises FileNotFoundError."""
+        source = self._bundles.get(name) or File(self._folder / name)
+        fingerprint = self.cache.fingerprint(source)
         return f"{self.prefix}{ASSETS}{name}?{_ASSET_FINGERPRINT}={fingerprint}"
 
     def asset(self, filename: str) -> Response:
-        """Answer with a file of the folder `assets`."""
+        """Answer with a bundle, or with a file of the folder `assets`."""
         path = safe_join(str(self._folder), filename)
         if path is None:
             abort(HTTPStatus.NOT_FOUND)
-        return self._answer(Path(path), request.args.get(_ASSET_FINGERPRINT))
+        source = self._bundles.get(filename) or File(Path(path))
+        return self._answer(source, filename, request.args.get(_ASSET_FINGERPRINT))
 
     def component_file(self, package_name: str, fingerprinted_path: str) -> Response:
         """Answer with a package's file. Raises DependencyException for what no page asks for."""
         name = _without_fingerprint(fingerprinted_path)
         validate_js_path(self._packages, package_name, name)  # type: ignore[no-untyped-call]
         found = _SUITE_FINGERPRINT.search(fingerprinted_path.rpartition("/")[2])
-        return self._answer(_package_file(package_name, name), found and found[2])
+        return self._answer(_package_file(package_name, name), name, found and found[2])
 
-    def _answer(self, path: Path, asked_for: str | None) -> Response:
+    def _answer(self, source: Source, name: str, asked_for: str | None) -> Response:
         try:
-            size = self.cache.size(path)
-            is_coded = path.suffix in _CODED_SUFFIXES and size >= _SMALLEST_CODED
+            size = self.cache.size(source)
+            is_coded = name.endswith(_CODED_SUFFIXES) and size >= _SMALLEST_CODED
             coding = accepted_coding() if is_coded else IDENTITY
-            fingerprint, content = self.cache.content(path, coding)
+            fingerprint, content = self.cache.content(source, coding)
         except FileNotFoundError:
             abort(HTTPStatus.NOT_FOUND)
-        response = Response(content, content_type=content_type(path.name))
+        response = Response(content, content_type=content_type(name))
         response.headers["Cache-Control"] = FOR_GOOD if asked_for == fingerprint else ASK_AGAIN
         if is_coded:
             response.vary.add("Accept-Encoding")
@@ -192,12 +201,12 @@ def _digest(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).hexdigest()
 
 
-def _package_file(package: str, name: str) -> Path:
-    """Where a package's file lies, with or without a fingerprint in its name."""
+def _package_file(package: str, name: str) -> File:
+    """A package's file, with or without a fingerprint in its name."""
     module = sys.modules.get(package)
     if module is None or module.__file__ is None:
         raise FileNotFoundError(package)
-    return Path(module.__file__).parent / _without_fingerprint(name)
+    return File(Path(module.__file__).parent / _without_fingerprint(name))
 
 
 def _without_fingerprint(name: str) -> str:

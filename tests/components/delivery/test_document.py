@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from components.delivery.document import PLOTLY, head_scripts
+from components.delivery.document import GENERATORS, LOADED_FIRST, PLOTLY, head_scripts
 from components.delivery.static_files import FOR_GOOD, StaticFiles
 from tests.components.delivery.conftest import TREE_ASSETS
 
@@ -26,7 +26,7 @@ def scripts(document):
 def test_each_file_is_named_by_its_fingerprint(app, document):
     client = app.server.test_client()
     urls = re.findall(r'(?:src|href|data-tables)="(/[^"]*)"', document)
-    assert len(urls) > 15
+    assert len(urls) > 10
     for url in urls:
         with client.get(url) as answer:
             assert (answer.status_code, answer.headers["Cache-Control"]) == (200, FOR_GOOD), url
@@ -35,8 +35,8 @@ def test_each_file_is_named_by_its_fingerprint(app, document):
 def test_the_colour_scheme_is_chosen_first_and_nothing_waits_for_plotly(document):
     first, plotly, *_ = scripts(document)
     assert first == "/assets/color_scheme.js"
-    assert plotly == "/assets/vendor/plotly-cartesian/plotly-cartesian.min.js"
-    assert '<script defer src="/assets/vendor/plotly-cartesian/' in document.partition("</head>")[0]
+    assert plotly == f"/assets/{PLOTLY}"
+    assert f'<script defer src="/assets/{PLOTLY}?' in document.partition("</head>")[0]
     assert "below_prefix.js" not in document
 
 
@@ -46,27 +46,59 @@ def test_below_a_prefix_the_script_that_leads_there_runs_first():
     assert re.match(r'<script src="[^"]*" data-prefix="/scope/"></script>', head)
 
 
-def test_the_loader_of_tables_stands_for_their_code_behind_react(document):
+def test_our_scripts_stand_for_the_code_of_tables_behind_react(document):
     loaded = scripts(document)
     (react,) = (source for source in loaded if "/react@" in source)
     (renderer,) = (source for source in loaded if "/dash_renderer." in source)
-    loader = loaded.index("/assets/load_tables.js")
-    assert loaded.index(react) < loader < loaded.index(renderer)
+    own = loaded.index("/assets/scripts.js")
+    assert loaded.index(react) < own < loaded.index(renderer)
     assert 'data-tables="/_dash-component-suites/dash_ag_grid/dash_ag_grid.v' in document
 
 
 def test_each_script_is_loaded_once_and_none_that_no_page_needs(document):
     loaded = scripts(document)
     assert len(set(loaded)) == len(loaded)
-    assert not [source for source in loaded if "dash_ag_grid" in source or "dash_table" in source]
-    assert "/assets/live_graphs.js" in loaded
+    unused = ("dash_ag_grid", "dash_table", "polyfill")
+    assert not [source for source in loaded if any(part in source for part in unused)]
 
 
-def test_the_vendored_plotly_is_the_one_that_was_published():
-    """The file of plotly.js-cartesian-dist-min 4.1.1, see scripts/fetch_plotly.py."""
-    bundle = (TREE_ASSETS / PLOTLY).read_bytes()
-    assert hashlib.sha256(bundle).hexdigest() == (
-        "79542150855a52c567260e3137095dbe2b744e6d702a5cabe67da246942fba7a"
-    )
-    assert b"plotly.js (cartesian - minified) v4.1.1\n" in bundle[:200]
-    assert "MIT" in (TREE_ASSETS / PLOTLY).with_name("LICENSE").read_text()
+def test_all_our_own_files_come_as_one_script_and_one_style_sheet(app, document):
+    own = [source for source in scripts(document) if source.startswith("/assets/")]
+    assert own == [
+        "/assets/color_scheme.js",
+        f"/assets/{PLOTLY}",
+        "/assets/scripts.js",
+    ]
+    assert re.findall(r'<link rel="stylesheet" href="([^"?]*)', document) == ["/assets/styles.css"]
+    client = app.server.test_client()
+    for bundle, suffix in (("scripts.js", "js"), ("styles.css", "css")):
+        text = client.get(f"/assets/{bundle}").get_data(as_text=True)
+        names = re.findall(rf"^(?:// |/\* )([\w/-]+\.{suffix})", text, re.MULTILINE)
+        first = [GENERATORS] if suffix == "js" else []
+        others = sorted(path.name for path in TREE_ASSETS.glob(f"*.{suffix}"))
+        assert names == first + [name for name in others if name not in LOADED_FIRST]
+
+
+@pytest.mark.parametrize(
+    ("name", "digest", "begins"),
+    [
+        pytest.param(
+            PLOTLY,
+            "85852fd742018629500e567d84b6e3a2cb4f382abc607ed3e4ccea0e0f21602a",
+            b"//# allFunctionsCalledOnLoad\n/* plotly.js v4.1.1 (scatter, bar, heatmap; minified)",
+            id="plotly",
+        ),
+        pytest.param(
+            GENERATORS,
+            "7beda998b3fd277f3548e12b277bafc3037d243421f007032d38dffee412224c",
+            b"/**\n * Copyright (c) 2014-present, Facebook, Inc.",
+            id="regenerator-runtime",
+        ),
+    ],
+)
+def test_a_vendored_script_is_the_one_that_was_published(name, digest, begins):
+    """As `scripts/fetch_vendored.py` makes it."""
+    script = (TREE_ASSETS / name).read_bytes()
+    assert hashlib.sha256(script).hexdigest() == digest
+    assert script.startswith(begins)
+    assert "MIT" in (TREE_ASSETS / name).with_name("LICENSE").read_text()

@@ -10,6 +10,7 @@ import brotli
 import pytest
 from dash.exceptions import DependencyException
 
+from components.delivery.sources import File
 from components.delivery.static_files import ASK_AGAIN, FOR_GOOD, SUITES, FileCache, StaticFiles
 from tests.components.delivery.conftest import RENDERER, SCRIPT
 
@@ -168,10 +169,10 @@ def test_no_more_is_kept_than_the_bound_allows(tmp_path):
         path.write_bytes(os.urandom(300))
         paths.append(path)
     for path in paths:
-        assert brotli.decompress(cache.content(path, "br")[1]) == path.read_bytes()
+        assert brotli.decompress(cache.content(File(path), "br")[1]) == path.read_bytes()
         assert cache.kept_bytes <= 1_000
     (tmp_path / "large.bin").write_bytes(os.urandom(2_000))
-    assert len(cache.content(tmp_path / "large.bin", "br")[1]) > 1_000
+    assert len(cache.content(File(tmp_path / "large.bin"), "br")[1]) > 1_000
     assert cache.kept_bytes == 0
 
 
