@@ -21,6 +21,7 @@ from components.client import ForwardedMiddleware
 from components.dash_doors import no_doors
 from components.delivery import compression
 from components.delivery.document import FingerprintingDash
+from components.first_load import first_load
 from components.path_prefix import PathPrefixMiddleware
 from components.shell import connect, shell
 from servescope.addresses import url_of
@@ -55,6 +56,7 @@ def create_app(settings: Settings | None = None) -> dash.Dash:
     with no_doors():
         app = FingerprintingDash(
             __name__,
+            first_load=first_load,
             server=flask,
             title="Servescope",
             update_title="",

@@ -208,6 +208,36 @@
     if (document.getElementById("time-bar")) clientside.set_props("tick", { interval });
   });
 
+  // Show the figures of an answer; what comes of it is the page's cursor.
+  function show(answer) {
+    if (answer.blank) {
+      scope.graphs.blank();
+      return null; // the next figures come whole
+    }
+    if (answer.newest === null) return clientside.no_update;
+    setGraphs(answer.graphs);
+    scope.graphs.setFrame(answer.span, answer.events, answer.step);
+    const { bounds, begins, compared, run, counted } = answer;
+    scope.view.setSpan(answer.span, { bounds, begins, compared, run, counted });
+    return { view: answer.view, shape: answer.shape, cursor: answer.cursor };
+  }
+
+  // Show the answer that came with the document; the components `placed` have its properties.
+  function showFirst(answer, placed) {
+    keepTime(answer);
+    const cursor = show(answer);
+    if (cursor && cursor !== clientside.no_update) {
+      clientside.set_props(`${answer.page}-cursor`, { data: cursor });
+    }
+    for (const id of placed) {
+      const texts = Object.entries(answer.props[id]).map(([name, value]) => [name, JSON.stringify(value)]);
+      lastProps.set(id, Object.fromEntries(texts.filter(([name]) => name !== "tree")));
+    }
+    setProps(answer.props);
+  }
+
+  scope.answers = { showFirst };
+
   clientside.live = {
     draw(sealed) {
       if (!sealed) return clientside.no_update;
@@ -215,16 +245,7 @@
       keepTime(answer);
       if (Object.values(answer.graphs).some((entry) => entry.figure)) lastProps.clear();
       setProps(answer.props);
-      if (answer.blank) {
-        scope.graphs.blank();
-        return null; // the next figures come whole
-      }
-      if (answer.newest === null) return clientside.no_update;
-      setGraphs(answer.graphs);
-      scope.graphs.setFrame(answer.span, answer.events, answer.step);
-      const { bounds, begins, compared, run, counted } = answer;
-      scope.view.setSpan(answer.span, { bounds, begins, compared, run, counted });
-      return { view: answer.view, shape: answer.shape, cursor: answer.cursor };
+      return show(answer);
     },
   };
 })();

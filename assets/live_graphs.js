@@ -8,6 +8,7 @@
   const entries = new Map();
   const MINUTE_MS = 60000;
   const SHORTEST_ZOOM_S = 5;
+  const WAIT_MS = 10; // for Plotly, which comes last
   const LONE_POINT_PX = 5;
   const FAINT = { opacity: 0.55, dash: "dot", width: 1.2 };
   const EMPTY_SECONDS = [-4, -1]; // powers of ten, of a logarithmic axis without points
@@ -107,7 +108,7 @@
     window.requestAnimationFrame(() => {
       scheduled = false;
       if (!window.Plotly) {
-        window.setTimeout(schedule, 50);
+        window.setTimeout(schedule, WAIT_MS);
         return;
       }
       for (const entry of entries.values()) {

@@ -23,6 +23,7 @@
   // As in the store `view`: {last, host, compare, from, to}. A fixed span has two epoch seconds; a
   // live view that keeps its beginning has `to` "now" and `from` a second or "start".
   let view = null;
+  let isBegun = false; // the shell is there, and polls are asked
   let isPaused = false; // a fixed span that a pause made, and no zoom
   let jumped = false;
   let span = null; // what is shown, epoch seconds
@@ -109,6 +110,15 @@
     clientside.set_props("view", { data: view });
     clientside.set_props("time-said", { children: "" });
     dress(isStep);
+  }
+
+  // Take the view with which the page begins; false where it is not the address's.
+  function begin(first) {
+    if (JSON.stringify(first) !== JSON.stringify(fromUrl())) return false;
+    view = first;
+    isPaused = Boolean(window.history.state?.isPaused);
+    document.documentElement.dataset.view = isLive() ? "live" : "fixed";
+    return true;
   }
 
   const host = () => (view ? view.host : "");
@@ -431,9 +441,9 @@
     // After that: a range or a host was chosen, or the pause button pressed.
     choose(range, _pause, chosen) {
       const cause = clientside.callback_context.triggered_id;
-      if (!view) {
-        view = fromUrl();
-        isPaused = Boolean(window.history.state?.isPaused);
+      if (!isBegun) {
+        isBegun = true;
+        begin(fromUrl());
         window.setTimeout(() => dress(false), 0); // the components it writes to are mounted by then
         return view;
       }
@@ -514,9 +524,9 @@
       return opened ? clientside.no_update : null;
     },
   };
-  const isChosen = () => view !== null; // from then on polls are asked
   scope.view = {
     prefix,
+    begin,
     fix,
     hold,
     goLive,
@@ -531,7 +541,7 @@
     fixedSpan,
     comparedSpan,
     host,
-    isChosen,
+    isChosen: () => isBegun,
     isPaused: () => isPaused,
   };
 })();

@@ -24,7 +24,7 @@ from servescope.queries import load, traffic
 from servescope.queries.span import LONG_STEP_S, View
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
     from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
@@ -142,8 +142,17 @@ class Cursor:
             return cls()
 
 
+_pages: Final[dict[str, LivePage]] = {}
+
+
+def pages() -> Collection[LivePage]:
+    """All live pages of the app."""
+    return _pages.values()
+
+
 def connect(page: LivePage) -> None:
-    """Register the page's poll and the drawing of its answers."""
+    """Register the page, its poll and the drawing of its answers."""
+    _pages[page.name] = page
 
     @callback(
         Output(f"{page.name}-delta", "data"),

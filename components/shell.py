@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any, Final
 
-import dash
 import dash_mantine_components as dmc
 from dash import ClientsideFunction, Input, Output, State, callback, clientside_callback, dcc, html
 
@@ -33,8 +33,19 @@ THEME: Final[dict[str, Any]] = {
 }
 
 
-def shell() -> dmc.MantineProvider:
-    """The layout of the app; Dash asks for it at each full page load."""
+@dataclass(frozen=True, slots=True)
+class Content:
+    """A page, and the title of its document."""
+
+    layout: Any
+    title: str
+
+
+def shell(content: Content | None = None) -> dmc.MantineProvider:
+    """The layout of the app; Dash asks for it at each full page load that did not bring it.
+
+    Without `content` Dash's router fills in the page that the browser's address names.
+    """
     return dmc.MantineProvider(
         theme=THEME,
         defaultColorScheme="auto",
@@ -53,7 +64,7 @@ def shell() -> dmc.MantineProvider:
                 children=[
                     dmc.AppShellHeader(_header()),
                     dmc.AppShellNavbar(_navigation(), p="xs"),
-                    dmc.AppShellMain(_main()),
+                    dmc.AppShellMain(_main(content)),
                 ],
             ),
         ],
@@ -203,7 +214,7 @@ def _navigation() -> list[dmc.NavLink]:
     ]
 
 
-def _main() -> html.Div:
+def _main(content: Content | None) -> html.Div:
     return html.Div(
         id="page",
         children=[
@@ -229,6 +240,20 @@ def _main() -> html.Div:
                 **NOW,
             ),
             html.Div(className="as-of"),
-            dash.page_container,
+            _page_container(content),
         ],
+    )
+
+
+def _page_container(content: Content | None) -> html.Div:
+    """The parts of `dash.page_container`, by the names that Dash's router has for them."""
+    layout = content.layout if content else None
+    title = {"title": content.title} if content else None
+    return html.Div(
+        [
+            dcc.Location(id="_pages_location", refresh="callback-nav"),
+            html.Div(layout, id="_pages_content", disable_n_clicks=True),
+            dcc.Store(id="_pages_store", data=title),
+            html.Div(id="_pages_dummy", disable_n_clicks=True),
+        ]
     )

@@ -12,6 +12,8 @@ from components.delivery.sources import SCRIPTS, STYLE_SHEETS, Bundle
 from components.delivery.static_files import ASSETS, SUITES, StaticFiles
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from flask import Flask
 
 LOADED_FIRST: Final = ("below_prefix.js", "color_scheme.js")
@@ -42,6 +44,7 @@ _INDEX: Final = """<!DOCTYPE html>
         <noscript>Servescope draws its graphs in the browser: please allow scripts.</noscript>
         {%app_entry%}
         <footer>
+            <!-- first load -->
             {%config%}
             {%scripts%}
             {%renderer%}
@@ -50,7 +53,8 @@ _INDEX: Final = """<!DOCTYPE html>
 </html>
 """
 
-_FIRST_MARK: Final = "<!-- loaded first -->"
+_HEAD_MARK: Final = "<!-- loaded first -->"
+_DATA_MARK: Final = "<!-- first load -->"
 _FILE_OF_TAG: Final = re.compile(r'(<(?:script|link)\b[^>]*?\b(?:src|href)=")([^"]*)(")')
 _SCRIPT: Final = re.compile(r'<script src="([^"]*)"></script>\n?')
 _TABLES: Final = "/dash_ag_grid/"
@@ -66,7 +70,11 @@ class FingerprintingDash(dash.Dash):
     Our own scripts and style sheets are in a bundle each, which stands where Dash would have them.
     """
 
-    def __init__(self, name: str, **options: Any) -> None:
+    def __init__(
+        self, name: str, *, first_load: Callable[[dash.Dash], str], **options: Any
+    ) -> None:
+        """`first_load`: JSON that the document brings along, empty for none."""
+        self._first_load = first_load
         super().__init__(
             name,
             index_string=_INDEX,
@@ -94,8 +102,17 @@ class FingerprintingDash(dash.Dash):
             scripts=body_scripts(scripts, files), **parts
         )
         styles = f'<link rel="stylesheet" href="{files.asset_url(STYLE_SHEETS)}">'
-        document = document.replace(_FIRST_MARK, head_scripts(files) + styles)
-        return _FILE_OF_TAG.sub(lambda tag: tag[1] + files.url(tag[2]) + tag[3], document)
+        document = document.replace(_HEAD_MARK, head_scripts(files) + styles)
+        document = _FILE_OF_TAG.sub(lambda tag: tag[1] + files.url(tag[2]) + tag[3], document)
+        return document.replace(_DATA_MARK, data_block("first-load", self._first_load(self)))
+
+
+def data_block(element_id: str, text: str) -> str:
+    """JSON as an element of the document that no browser runs; nothing for an empty text."""
+    if not text:
+        return ""
+    shown = text.replace("<", "\\u003c")  # so that no text in it ends the element
+    return f'<script type="application/json" id="{element_id}">{shown}</script>'
 
 
 def head_scripts(files: StaticFiles) -> str:

@@ -1,0 +1,135 @@
+"""The first load of a page: all that the browser would ask for next, within the document.
+
+By itself Dash asks for the layout and the callbacks, then for the page, then for the first answer,
+each when the one before has been drawn. Here the document brings all four, with the first answer in
+its place in the layout. `assets/first_load.js` hands them to whoever would ask. A browser that does
+not take them asks as ever.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+from dash._pages import _parse_query_string, _path_to_page  # as Dash's own router does
+from dash._utils import to_json
+from flask import request
+
+from components import access, live, query
+from components.shell import Content, shell
+from servescope.errors import ServescopeError
+from servescope.queries.span import DEFAULT_RANGE, Compared, View
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import dash
+
+_NOT_IN_LAYOUT: Final = "tree"
+"""A part of an answer that is no property of a component: the browser draws it."""
+
+_LAST_WRITTEN: Final = re.compile(r"\d{1,9}[smhdwy]")
+_SECOND: Final = re.compile(r"[1-9]\d{0,11}")
+
+Node = dict[str, Any]
+"""A component as JSON: type, namespace and props."""
+
+
+def first_load(app: dash.Dash) -> str:
+    """The data as JSON for the page that is requested; empty where there is no such page."""
+    try:
+        content = _content()
+    except ServescopeError:
+        return ""  # the page's own request says what is wrong
+    if content is None:
+        return ""
+    layout = orjson.loads(to_json(shell(content)))  # type: ignore[no-untyped-call]  # Dash has none
+    components = {node["props"]["id"]: node for node in _nodes(layout) if "id" in node["props"]}
+    view = view_of(request.args)
+    answer = _first_answer(components, view)
+    parts = {
+        "layout": layout,
+        "dependencies": orjson.Fragment(app.dependencies().get_data()),
+        "view": view,
+        "answer": answer,
+        "placed": [] if answer is None else _place(answer["props"], components),
+    }
+    return orjson.dumps(parts).decode()
+
+
+def _content() -> Content | None:
+    """The requested page, as Dash's router makes it; None where it is none of ours."""
+    page, variables = _path_to_page(request.path.strip("/"))  # type: ignore[no-untyped-call]
+    if not page:
+        return None
+    layout, title, variables = page["layout"], page["title"], variables or {}
+    if callable(layout):
+        search = f"?{request.query_string.decode()}"
+        layout = layout(**variables, **_parse_query_string(search))  # type: ignore[no-untyped-call]
+    return Content(layout, title(**variables) if callable(title) else title)
+
+
+def _nodes(tree: object) -> Iterator[Node]:
+    """All components of a layout, in whatever property they are."""
+    if isinstance(tree, list):
+        for entry in tree:
+            yield from _nodes(entry)
+    elif isinstance(tree, dict):
+        if "namespace" in tree and "props" in tree:
+            yield tree
+        for value in tree.values():
+            yield from _nodes(value)
+
+
+def view_of(written: Mapping[str, str]) -> dict[str, str | int]:
+    """The view of an address's query, as `fromUrl` of `assets/live_view.js` reads it.
+
+    The browser compares; where it reads another one it asks for that.
+    """
+    last, compared = written.get("last", ""), written.get("compare", "")
+    view: dict[str, str | int] = {
+        "last": last if _LAST_WRITTEN.fullmatch(last) else DEFAULT_RANGE.key,
+        "host": written.get("host", ""),
+    }
+    if compared in set(Compared) - {Compared.NOTHING}:
+        view["compare"] = compared
+    start, end = written.get("from", ""), written.get("to", "")
+    begins = start if start == "start" else _second(start)
+    if end == "now" and begins:
+        view |= {"from": begins, "to": end}
+    elif _second(start) and _second(end) > _second(start):
+        view |= {"from": _second(start), "to": _second(end)}
+    return view
+
+
+def _second(text: str) -> int:
+    return int(text) if _SECOND.fullmatch(text) else 0
+
+
+def _first_answer(components: Mapping[str, Node], view: Mapping[str, object]) -> Node | None:
+    """The answer to the first poll of the page; None where it has none."""
+    page = next((page for page in live.pages() if f"{page.name}-delta" in components), None)
+    if page is None:
+        return None
+    names = (*page.filters, *page.table_filters)
+    if not components.keys() >= set(names):
+        return None
+    chosen = tuple(query.first(components[name]["props"].get("value")) for name in names)
+    shown = View.read(view)
+    try:
+        context = access.context().process.of_host(shown.host)
+        sealed = live.sealed(page, context, shown, None, chosen)
+    except ServescopeError:
+        return None
+    answer: Node = orjson.loads(sealed["text"])
+    return answer | {"now": sealed["now"]}
+
+
+def _place(props: live.Props, components: Mapping[str, Node]) -> list[str]:
+    """Set the properties of the components that are there; their ids."""
+    placed = [name for name in props if name in components]
+    for name in placed:
+        values = {key: value for key, value in props[name].items() if key != _NOT_IN_LAYOUT}
+        components[name]["props"].update(values)
+    return placed
