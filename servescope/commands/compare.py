@@ -20,10 +20,9 @@ from typing import TYPE_CHECKING, Final
 from servescope import histogram
 from servescope.commands.serve_options import whole
 from servescope.errors import ComparisonError, ListenerError, LoadRefusedError, UsageError
-from servescope.load.plan import check_shape
 from servescope.records.listeners import ConcurrencyModel
-from servescope.records.load import LoadPlan
 from servescope.records.scenarios import Flow, Poisson, RequestStep, Scenario
+from servescope.scenarios.checks import check_scenario
 from servescope.settings import load_settings
 from servescope.statistics.sequential_verdict import (
     JUDGED,
@@ -210,11 +209,8 @@ def _scenario(arguments: argparse.Namespace) -> Scenario:
     )
     settings = load_settings()
     try:
-        check_shape(
-            LoadPlan("", scenario),
-            settings.load_max_rate,
-            min(settings.load_max_seconds, MOST_SECONDS),
-        )
+        seconds = min(settings.load_max_seconds, MOST_SECONDS)
+        check_scenario(scenario, settings.load_max_rate, seconds)
     except LoadRefusedError as error:
         raise UsageError(str(error)) from error
     return scenario
