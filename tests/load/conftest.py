@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import socket
 import struct
 import threading
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
+_LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+
 # Gives the answer to request number n (from 1) on a connection; None closes without one.
 Behaviour = Callable[["TinyServer", int], bytes | None]
 
@@ -54,6 +57,8 @@ class TinyServer:
         self.requests = 0
         self.connections = 0
         self.last_request = b""
+        self.seen: list[bytes] = []
+        self._of_thread = threading.local()
         self.ending = threading.Event()
         self._lock = threading.Lock()
         self._sockets: list[socket.socket] = []
@@ -61,6 +66,11 @@ class TinyServer:
         self.port: int = self._listening.getsockname()[1]
         self._threads = [threading.Thread(target=self._accept)]
         self._threads[0].start()
+
+    @property
+    def request(self) -> bytes:
+        """The request that a behaviour answers."""
+        return self._of_thread.request
 
     def _accept(self) -> None:
         while True:
@@ -95,9 +105,17 @@ class TinyServer:
         while chunk := connection.recv(65_536):
             data += chunk
             while b"\r\n\r\n" in data:
-                self.last_request, data = data.split(b"\r\n\r\n", 1)
+                head, rest = data.split(b"\r\n\r\n", 1)
+                length = _LENGTH.search(head)
+                size = int(length[1]) if length else 0
+                if len(rest) < size:
+                    break
+                data = rest[size:]
                 with self._lock:
                     self.requests += 1
+                    self.last_request = head + b"\r\n\r\n" + rest[:size]
+                    self.seen.append(self.last_request)
+                    self._of_thread.request = self.last_request
                 number += 1
                 response = self.behaviour(self, number)
                 if response is None:
