@@ -1,27 +1,77 @@
-"""The form that starts a load run: three fields and a path, each with its unit."""
+"""The form that starts a load run: four fields, and below them schedule, mix and file.
+
+The rows of the mix are the browser's (`assets/load_form.js`), which keeps them in a store. While
+the field of the file holds text, that text says what is sent.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import json
+from typing import TYPE_CHECKING, Any, Final
 
 import dash_mantine_components as dmc
-from dash import html
+from dash import ClientsideFunction, Input, Output, State, clientside_callback, dcc, html, no_update
 
 from components import forms
+from components.help import attributes
 from components.load_run import DEFAULT_REQUEST, SUGGESTED
-from servescope.actions.load_runs import LoadRunRequest
+from components.status import sentence
+from servescope.actions.load_runs import LoadRunRequest, read_scenario
+from servescope.errors import ServescopeError
+from servescope.records.scenarios import BodyKind
+from servescope.scenarios import bounds
+from servescope.scenarios.flow_checks import METHODS
+from servescope.scenarios.scenario_file import ScenarioFile, to_toml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 FIELDS: Final = ("load-listener", "load-target", "load-rate", "load-seconds")
-"""Ids of the fields, in the order of LoadRunRequest."""
+"""Ids of the fields that each run has, in the order of LoadRunRequest."""
 
+KIND: Final = "load-kind"
+SCHEDULE: Final = {
+    "load-from-rate": "from_rate",
+    "load-step-rates": "rates",
+    "load-peak-rate": "peak_rate",
+    "load-peak-at": "peak_at",
+    "load-peak-seconds": "peak_seconds",
+    "load-users": "users",
+    "load-think-seconds": "think_seconds",
+}
+"""Ids of the fields that some schedules have, and what a request calls them."""
+
+FILE: Final = "load-file"
+SHOW: Final = "load-show-file"
+MIX: Final = "load-mix"
+KEEP_ALIVE: Final = "load-keep-alive"
 ANSWER: Final = "load-answer"
+STATES: Final = (
+    *(State(field, "value") for field in (*FIELDS, KIND, *SCHEDULE, FILE)),
+    State(KEEP_ALIVE, "checked"),
+    State(MIX, "data"),
+)
+"""All that the form says; `request` takes the values in this order."""
+
+NAMED_HOSTS: Final = "Named hosts"
+
+_KINDS: Final = (
+    ("constant", "Constant: evenly spaced"),
+    ("poisson", "Poisson: as independent visitors come"),
+    ("ramp", "Ramp: from one rate to another"),
+    ("steps", "Steps: one rate after the other"),
+    ("spike", "Spike: a burst within a constant rate"),
+    ("users", "Users: the closed model"),
+)
 
 
-def load_form(listeners: Sequence[str], why_not: str) -> html.Div:
-    """The form; when `why_not` says something, it is shown and nothing can be started."""
+def load_form(
+    listeners: Sequence[str], load_hosts: Sequence[str], bounds_text: str, why_not: str
+) -> html.Div:
+    """The form; when `why_not` says something, it is shown and nothing can be started.
+
+    `bounds_text` is the sentence on what a run may have at most.
+    """
     chosen = str(DEFAULT_REQUEST.listener)
     if listeners and chosen not in listeners:
         chosen = listeners[0]
@@ -29,7 +79,7 @@ def load_form(listeners: Sequence[str], why_not: str) -> html.Div:
         dmc.Select(
             id="load-listener",
             label="Listener",
-            data=list(listeners) or [chosen],
+            data=aims(listeners or [chosen], load_hosts),
             value=chosen,
             allowDeselect=False,
         ),
@@ -38,22 +88,18 @@ def load_form(listeners: Sequence[str], why_not: str) -> html.Div:
             label="Path and query",
             data=SUGGESTED.get(chosen, ["/"]),
             value=DEFAULT_REQUEST.target,
+            className="of-fields",
         ),
-        dmc.NumberInput(
-            id="load-rate",
-            label="Requests per second",
-            value=DEFAULT_REQUEST.rate,
-            clampBehavior="none",  # a number out of bounds is told, not replaced
-            step=100,
-            thousandSeparator=",",
+        _number("load-rate", "Requests per second", DEFAULT_REQUEST.rate, 100, "of-fields of-rate"),
+        _number("load-seconds", "Seconds", DEFAULT_REQUEST.seconds, 10, "of-fields"),
+        html.Div(
+            [
+                html.P("The scenario file under More says what is sent."),
+                _button("Use the fields again", data_clear=FILE),
+            ],
+            className="of-file",
         ),
-        dmc.NumberInput(
-            id="load-seconds",
-            label="Seconds",
-            value=DEFAULT_REQUEST.seconds,
-            clampBehavior="none",
-            step=10,
-        ),
+        _more(bounds_text),
     ]
     return html.Div(
         [
@@ -64,10 +110,168 @@ def load_form(listeners: Sequence[str], why_not: str) -> html.Div:
                 answer_id=ANSWER,
                 why_not=why_not,
             ),
-        ]
+        ],
+        id="load-form",
+        className="schedule-constant",
     )
 
 
-def request(listener: object, target: object, rate: object, seconds: object) -> LoadRunRequest:
-    """The load run that the fields describe, in the order of FIELDS."""
-    return LoadRunRequest(listener, target, rate, seconds)
+def aims(listeners: Sequence[str], load_hosts: Sequence[str]) -> list[Any]:
+    """The choices of where a run aims: listeners, and the origins that the operator named."""
+    if not load_hosts:
+        return list(listeners)
+    return [
+        {"group": "Listeners", "items": list(listeners)},
+        {"group": NAMED_HOSTS, "items": list(load_hosts)},
+    ]
+
+
+def request(*values: object) -> LoadRunRequest:
+    """The load run that the form describes, by the values of STATES, in their order."""
+    told = dict(zip((state.component_id for state in STATES), values, strict=True))
+    mix = told[MIX]
+    rows = mix.get("rows") if isinstance(mix, dict) else None
+    is_mix = isinstance(rows, list) and all(isinstance(row, dict) for row in rows)
+    listener, target, rate, seconds = (told[field] for field in FIELDS)
+    return LoadRunRequest(
+        listener,
+        target,
+        rate,
+        seconds,
+        schedule={"kind": told[KIND], **{name: told[field] for field, name in SCHEDULE.items()}},
+        requests=tuple(rows) if is_mix and rows else (),
+        keep_alive=told[KEEP_ALIVE] is not False,
+        file=told[FILE] or "",
+    )
+
+
+def as_file(asked: LoadRunRequest) -> tuple[Any, str, str]:
+    """The scenario of a request as the text of a file, and the answer; or why there is none."""
+    try:
+        text = to_toml(ScenarioFile(read_scenario(asked)))
+    except ServescopeError as error:
+        return no_update, *forms.refused(sentence(error))
+    return text, *forms.done("The fields stand below as a file; Start sends what it says.")
+
+
+def connect() -> None:
+    """What the form does without the server: fields of the chosen schedule, rows of the mix."""
+    forms.forget_refusals(*FIELDS, KIND, *SCHEDULE, FILE)
+    clientside_callback(
+        ClientsideFunction("load_form", "shape"),
+        Output("load-form", "className"),
+        Input(KIND, "value"),
+        Input(FILE, "value"),
+    )
+    clientside_callback(ClientsideFunction("load_form", "show"), Input(MIX, "data"))
+
+
+def _more(bounds_text: str) -> html.Details:
+    return html.Details(
+        [
+            html.Summary("More: schedule, mix, file"),
+            html.Div(
+                [
+                    dmc.Select(
+                        id=KIND,
+                        label="Schedule",
+                        data=[{"value": kind, "label": label} for kind, label in _KINDS],
+                        value="constant",
+                        allowDeselect=False,
+                        className="wide",
+                    ),
+                    _number("load-from-rate", "From requests per second", 0, 100, "of-ramp"),
+                    dmc.TextInput(
+                        id="load-step-rates",
+                        label="Requests per second, one by one",
+                        value="100, 200, 400",
+                        className="of-steps wide",
+                        description="Each for an equal part of the seconds.",
+                    ),
+                    _number("load-peak-rate", "At the peak, per second", 1_000, 100, "of-spike"),
+                    _number("load-peak-at", "Peak begins after, seconds", 10, 1, "of-spike"),
+                    _number("load-peak-seconds", "Peak lasts, seconds", 5, 1, "of-spike"),
+                    _number("load-users", "Users", 10, 1, "of-users"),
+                    _number("load-think-seconds", "Think time, seconds", 1, 1, "of-users"),
+                    html.P(
+                        "Each user waits for the answer and thinks before the next request: a slow "
+                        "server is asked less often, and its latencies look better than people's "
+                        "would be.",
+                        className="of-users wide dimmed",
+                    ),
+                    dmc.Switch(
+                        id=KEEP_ALIVE,
+                        label="Keep connections alive",
+                        checked=True,
+                        className="wide",
+                    ),
+                ],
+                className="load-form of-fields",
+            ),
+            html.Div(
+                id="load-mix-rows",
+                className="of-fields",
+                **attributes(
+                    data_mix=MIX,
+                    data_methods=json.dumps(METHODS),
+                    data_body_kinds=json.dumps([kind.value for kind in BodyKind]),
+                ),
+            ),
+            _button("Add a request to the mix", data_mix_add=MIX),
+            dcc.Store(id=MIX, data={"rows": []}),
+            dmc.Textarea(
+                id=FILE,
+                label="Scenario file (TOML)",
+                description="Flows of several steps, carried values, data and WebSockets stand "
+                "here. While it is empty, the fields above say what is sent.",
+                autosize=True,
+                minRows=2,
+                maxRows=16,
+                value="",
+                mt=10,
+            ),
+            html.Div(
+                [
+                    html.Button(
+                        "Show the fields as a file",
+                        id=SHOW,
+                        type="button",
+                        className="card-action of-fields",
+                    ),
+                    _button("Open a file…", data_open=FILE, data_answer_id=ANSWER),
+                    _button("Save as a file", data_save=FILE, data_answer_id=ANSWER),
+                ],
+                className="card-actions",
+            ),
+            html.P(bounds_text, className="dimmed"),
+        ],
+        className="more",
+    )
+
+
+def bounds_text(max_rate: int, max_seconds: int) -> str:
+    """What a run may have at most, in a sentence."""
+    return (
+        f"A run has at most {max_rate:,} requests/s, {max_seconds:,} s and "
+        f"{bounds.MAX_REQUESTS:,} requests, {bounds.MAX_CONNECTIONS:,} connections or users, "
+        f"{bounds.MAX_FLOWS} flows of {bounds.MAX_STEPS} steps, bodies of "
+        f"{bounds.MAX_BODY_BYTES:,} bytes and {bounds.MAX_DATA_ROWS:,} rows of data."
+    )
+
+
+def _button(text: str, **data: str) -> html.Button:
+    """A button that works in the browser alone."""
+    part = "of-fields " if "data_mix_add" in data else ""
+    return html.Button(text, type="button", className=f"{part}card-action", **attributes(**data))
+
+
+def _number(field_id: str, label: str, value: object, step: int, part: str = "") -> dmc.NumberInput:
+    return dmc.NumberInput(
+        id=field_id,
+        label=label,
+        value=value,
+        clampBehavior="none",  # a number out of bounds is told, not replaced
+        step=step,
+        thousandSeparator=",",
+        className=part,
+    )

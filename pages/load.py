@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from dash import Input, Output, State, callback, html, no_update, register_page
 
 from components import forms, load_form, load_run, panels
 from components.access import context as present_context
-from components.access import why_not
+from components.access import dashboard, why_not
 from components.live import LiveGraph, LivePage, Props, connect
 from components.shell import stop_active_run
 from servescope import catalog
@@ -94,7 +94,7 @@ def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -
     told = load_run.result(over) if over else html.Div(empty, className="dimmed")
     shown = load_run.progress(active) if active and fixed is None else told
     return {
-        "load-listener": {"data": names},
+        "load-listener": {"data": load_form.aims(names, dashboard().settings.load_hosts)},
         "load-now": {"children": shown},
         "load-start": {"display": "none" if is_busy else "block"},
         "load-stop": {"display": "block" if active else "none"},
@@ -115,18 +115,30 @@ PAGE: Final = LivePage("load", GRAPHS, props, metrics=METRICS)
 connect(PAGE)
 
 
-forms.forget_refusals(*load_form.FIELDS)
+load_form.connect()
 
 
 @callback(
     *forms.outputs(load_form.ANSWER),
     Input("load-start", "n_clicks"),
-    *(State(field, "value") for field in load_form.FIELDS),
+    *load_form.STATES,
     prevent_initial_call=True,
 )
 def start(_clicks: object, *values: object) -> forms.Answer:
     """Start the run the form describes; the answer says which, or why not."""
     return load_run.start(load_form.request(*values))
+
+
+@callback(
+    Output(load_form.FILE, "value"),
+    *forms.outputs(load_form.ANSWER, again=True),
+    Input(load_form.SHOW, "n_clicks"),
+    *load_form.STATES,
+    prevent_initial_call=True,
+)
+def show_file(_clicks: object, *values: object) -> tuple[Any, str, str]:
+    """Write what the fields say as a scenario file."""
+    return load_form.as_file(load_form.request(*values))
 
 
 @callback(
@@ -157,16 +169,23 @@ def layout(**_query: str) -> html.Div:
     """The page; the view in the query is the time bar's."""
     reason = why_not()
     names = traffic.listener_names(present_context().process.home)
+    settings = dashboard().settings
     return panels.page_frame(
         PAGE,
         "Load",
         panels.columns(
             panels.panel(
                 "Start demo load",
-                "An open model: requests are sent when they are due, whether or not the server "
-                "keeps up. Targets are the listeners hosted here, nothing else; HTTPS where they "
-                "speak it, with the handshakes in the latency.",
-                load_form.load_form(names, reason),
+                "Requests are sent when they are due, whether or not the server keeps up (the "
+                "closed model aside). Targets are the listeners hosted here and the hosts in "
+                "SERVESCOPE_LOAD_HOSTS, nothing else; HTTPS where they speak it, with the "
+                "handshakes in the latency.",
+                load_form.load_form(
+                    names,
+                    settings.load_hosts,
+                    load_form.bounds_text(settings.load_max_rate, settings.load_max_seconds),
+                    reason,
+                ),
             ),
             panels.panel(
                 "This run",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from dash import no_update
 from hypothesis import given
 
 from components import load_form, query, server_form
@@ -18,6 +19,8 @@ from servescope.records.listeners import (
     ListenerState,
     ListenerStatus,
 )
+from servescope.records.load import LoadPlan
+from servescope.scenarios.scenario_file import from_toml
 from tests.actions.field_values import FIELDS
 
 STATUS = ListenerStatus(
@@ -34,11 +37,41 @@ def test_these_are_the_values_a_field_can_have(value):
 
 
 def test_a_load_run_is_what_the_fields_say_in_their_order():
-    request = load_form.request("wsgi", "/x", 200, "abc")
-    assert request == LoadRunRequest(listener="wsgi", target="/x", rate=200, seconds="abc")
-    assert [field.partition("-")[2] for field in load_form.FIELDS] == list(
-        LoadRunRequest.__slots__
-    )[:4]
+    told = {
+        "load-listener": "wsgi", "load-target": "/x", "load-rate": 200, "load-seconds": "abc",
+        "load-kind": "spike", "load-peak-at": 3, "load-keep-alive": False, "load-file": "a",
+        "load-mix": {"rows": [{"method": "PUT"}]},
+    }  # fmt: skip
+    request = load_form.request(*(told.get(state.component_id) for state in load_form.STATES))
+    schedule = dict.fromkeys(load_form.SCHEDULE.values()) | {"kind": "spike", "peak_at": 3}
+    assert request == LoadRunRequest(
+        "wsgi", "/x", 200, "abc", schedule, ({"method": "PUT"},), keep_alive=False, file="a"
+    )
+    names = [field.partition("-")[2] for field in load_form.FIELDS]
+    assert names == list(LoadRunRequest.__slots__)[: len(names)]
+
+
+@pytest.mark.parametrize("mix", [None, {}, {"rows": 5}, {"rows": []}, {"rows": ["a"]}])
+def test_a_mix_of_another_shape_is_none(mix):
+    values = (mix if state.component_id == "load-mix" else None for state in load_form.STATES)
+    assert load_form.request(*values).requests == ()
+
+
+def test_the_fields_become_a_file_or_a_refusal():
+    text, answer, _ = load_form.as_file(LoadRunRequest("wsgi", "/x", 200, 30))
+    assert from_toml(text).scenario == LoadPlan.constant("wsgi", "/x", 200, 30).scenario
+    assert answer == "The fields stand below as a file; Start sends what it says."
+    text, *refusal = load_form.as_file(LoadRunRequest("wsgi", "/x", "", 30))
+    assert text is no_update
+    assert refusal == ["Fill in a number of requests per second.", "answer refused"]
+
+
+def test_hosts_that_the_operator_named_stand_beside_the_listeners():
+    assert load_form.aims(["wsgi"], ()) == ["wsgi"]
+    assert load_form.aims(["wsgi"], ["http://a"]) == [
+        {"group": "Listeners", "items": ["wsgi"]},
+        {"group": "Named hosts", "items": ["http://a"]},
+    ]
 
 
 def test_a_listener_is_what_the_fields_say_in_their_order():

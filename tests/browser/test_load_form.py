@@ -1,0 +1,159 @@
+"""A person describes a scenario: schedule, mix, file; in the fields, by keyboard, on a phone."""
+
+from contextlib import closing
+
+import pytest
+
+from servescope.records.load import RunState
+from servescope.records.scenarios import Constant, Poisson, Ramp
+from servescope.scenarios.scenario_file import from_toml
+from tests.browser.conftest import DESKTOP, PHONE
+from tests.processes import eventually
+
+pytestmark = pytest.mark.browser
+
+FILE = """\
+[schedule]
+kind = "poisson"
+rate = 40
+seconds = 1
+
+[[flows]]
+target = "/whoami"
+"""
+
+
+def fill(opened, label, value):
+    field = opened.page.get_by_role("textbox", name=label, exact=True)
+    field.fill(str(value))
+    field.press("Tab")
+
+
+def choose_schedule(opened, option):
+    opened.page.locator("#load-kind").click()
+    opened.page.get_by_role("option", name=option).click()
+
+
+def more(opened):
+    """Open what is below More, by keyboard."""
+    summary = opened.page.locator(".more > summary")
+    summary.focus()
+    summary.press("Enter")
+    opened.page.locator("#load-kind").wait_for()
+
+
+def start(opened, dashboard):
+    """Start the run; its row, once it is over."""
+    opened.page.get_by_role("button", name="Start", exact=True).click()
+    opened.page.locator("#load-answer").get_by_text("was asked for").wait_for()
+
+    def over():
+        with closing(dashboard.control) as control:
+            run = control.load_runs.newest(1)[0]
+        return run if run.state is RunState.DONE else None
+
+    eventually(over)
+    opened.page.get_by_role("button", name="Start", exact=True).wait_for()
+    return over()
+
+
+def file_text(opened):
+    return opened.page.locator("#load-file").input_value()
+
+
+def show_file(opened):
+    opened.page.get_by_role("button", name="Show the fields as a file").click()
+    opened.until("document.querySelector('#load-file').value !== ''")
+    return from_toml(file_text(opened)).scenario
+
+
+def test_a_schedule_has_its_own_fields_and_runs(open_page, dashboard):
+    opened = open_page("/load")
+    assert not opened.page.locator("#load-kind").is_visible()
+    more(opened)
+    assert not opened.page.locator("#load-from-rate").is_visible()
+    choose_schedule(opened, "Ramp")
+    opened.page.locator("#load-from-rate").wait_for()
+    fill(opened, "From requests per second", 10)
+    fill(opened, "Requests per second", 50)
+    fill(opened, "Seconds", 1)
+    run = start(opened, dashboard)
+    assert run.plan.scenario.schedule == Ramp(10, 50, 1)
+    assert run.result["answered"] == 30
+    choose_schedule(opened, "Steps")
+    opened.until("!document.querySelector('#load-rate').checkVisibility()")
+    assert opened.complaints == []
+
+
+def test_a_refusal_stays_with_what_was_typed(open_page):
+    opened = open_page("/load")
+    more(opened)
+    choose_schedule(opened, "Steps")
+    fill(opened, "Requests per second, one by one", "100, fast")
+    opened.page.get_by_role("button", name="Start", exact=True).click()
+    opened.page.locator("#load-answer").get_by_text("The rate of step 2 is a number").wait_for()
+    field = opened.page.get_by_role("textbox", name="Requests per second, one by one")
+    assert field.input_value() == "100, fast"
+    field.fill("100, 200")
+    opened.until("document.querySelector('#load-answer').textContent === ''")
+
+
+@pytest.mark.parametrize("context", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_mix_is_built_and_shown_as_a_file(open_page, context):
+    opened = open_page("/load", context)
+    more(opened)
+    add = opened.page.get_by_role("button", name="Add a request to the mix")
+    add.click()
+    first, second = (opened.page.get_by_role("group", name=f"Request {n}") for n in (1, 2))
+    first.get_by_label("Weight").fill("3")
+    second.get_by_label("Method").select_option("POST")
+    second.get_by_label("Path and query").fill("/api/notes")
+    second.get_by_label("Kind of body").select_option("json")
+    second.get_by_label("Body", exact=True).fill('{"text": "{n}"}')
+    second.get_by_label("Header fields").fill("Accept: application/json\nX-Try: {n}")
+    add.click()
+    opened.page.get_by_role("button", name="Remove request 3").click()
+    flows = show_file(opened).flows
+    assert [(flow.weight, flow.steps[0].method, flow.steps[0].target) for flow in flows] == [
+        (3.0, "GET", "/"),
+        (1.0, "POST", "/api/notes"),
+    ]
+    assert flows[1].steps[0].headers == (("Accept", "application/json"), ("X-Try", "{n}"))
+    assert flows[1].steps[0].body == '{"text": "{n}"}'
+    # The file says what is sent: the fields are out of the way until it is put aside.
+    assert not opened.page.locator("#load-target").is_visible()
+    opened.page.get_by_role("button", name="Use the fields again").click()
+    opened.page.locator("#load-target").wait_for()
+    assert second.get_by_label("Path and query").input_value() == "/api/notes"
+    opened.until("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def test_a_file_is_opened_run_and_saved(open_page, dashboard, tmp_path):
+    opened = open_page("/load")
+    more(opened)
+    path = tmp_path / "whoami.toml"
+    path.write_text(FILE)
+    with opened.page.expect_file_chooser() as chooser:
+        opened.page.get_by_role("button", name="Open a file…").click()
+    chooser.value.set_files(path)
+    opened.page.locator("#load-answer").get_by_text("whoami.toml was read").wait_for()
+    assert file_text(opened) == FILE
+    run = start(opened, dashboard)
+    assert (run.plan.listener, run.plan.scenario.schedule) == ("wsgi", Poisson(40, 1))
+    assert run.plan.target == "/whoami"
+    with opened.page.expect_download() as download:
+        opened.page.get_by_role("button", name="Save as a file").click()
+    assert download.value.suggested_filename == "scenario.toml"
+    assert download.value.path().read_text() == FILE
+    opened.page.locator("#load-file").fill(FILE + "speed = 1")
+    opened.page.get_by_role("button", name="Start", exact=True).click()
+    opened.page.locator("#load-answer").get_by_text("speed is no key of a scenario").wait_for()
+    assert file_text(opened) == FILE + "speed = 1"
+
+
+def test_the_four_fields_are_a_scenario_of_their_own(open_page):
+    opened = open_page("/load")
+    more(opened)
+    opened.page.get_by_role("button", name="Save as a file").click()
+    opened.page.locator("#load-answer").get_by_text("There is no file yet").wait_for()
+    assert show_file(opened).schedule == Constant(200, 30)
