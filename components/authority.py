@@ -13,11 +13,19 @@ from typing import TYPE_CHECKING, Final
 
 from components import audit, client
 from components.sign_in import SignIn
-from servescope.actions import captures, comparisons, listeners, load_runs, send_again
+from servescope.actions import (
+    capacity_searches,
+    captures,
+    comparisons,
+    listeners,
+    load_runs,
+    send_again,
+)
 from servescope.errors import NotAllowedError, StoreError
 from servescope.rate_limited_log import RateLimitedLog
 
 if TYPE_CHECKING:
+    from servescope.actions.capacity_searches import CapacityRequest
     from servescope.actions.captures import CaptureRequest
     from servescope.actions.comparisons import ComparisonRequest
     from servescope.actions.listeners import ListenerRequest, NewListenerRequest
@@ -137,6 +145,23 @@ class Dashboard:
         actor = self._demand()
         comparisons.stop(self._control.comparisons, comparison_id)
         audit.note(actor, f"asked for the end of comparison {comparison_id}")
+
+    def start_capacity_search(self, request: CapacityRequest) -> int:
+        """Start a search; return its id. Raises NotAllowedError, LoadRefusedError."""
+        actor = self._demand()
+        asked = capacity_searches.start(self._control, self.settings, request)
+        plan = asked.plan
+        audit.note(
+            actor,
+            f"asked for search {asked.id} of what {plan.listener} {plan.target} carries",
+        )
+        return asked.id
+
+    def stop_capacity_search(self, search_id: int) -> None:
+        """Stop a search. Raises NotAllowedError, LoadRefusedError."""
+        actor = self._demand()
+        capacity_searches.stop(self._control.capacity_searches, search_id)
+        audit.note(actor, f"asked for the end of search {search_id} for a capacity")
 
     def change_listener(self, name: object, request: ListenerRequest) -> OverridesChange:
         """Have a listener as the request describes it.

@@ -1,7 +1,7 @@
-"""Admission control of load: one load run at a time, or those of one comparison.
+"""Admission control of load: one load run or search at a time, or the runs of one comparison.
 
-Asked within the transaction that adds a run or a comparison, so that of people who ask at once one
-is admitted.
+Asked within the transaction that adds a run, a comparison or a search for a capacity, so that of
+people who ask at once one is admitted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 TERMINAL: Final = tuple(TERMINAL_STATES)
 NOT_OVER: Final = f"state NOT IN ({', '.join('?' * len(TERMINAL))})"
-"""The SQL condition that a load run or a comparison goes on; its parameters are TERMINAL."""
+"""The SQL condition that a run, a comparison or a search goes on; its parameters are TERMINAL."""
 
 
 def refuse_beside_other_load(connection: sqlite3.Connection, comparison_id: int = 0) -> None:
@@ -27,6 +27,14 @@ def refuse_beside_other_load(connection: sqlite3.Connection, comparison_id: int 
     )
     for number, state in comparisons:
         raise LoadRefusedError(f"comparison {number} is {state}: stop it or wait for its end")
+    searches = connection.execute(
+        f"SELECT id, state FROM capacity_search WHERE {NOT_OVER} ORDER BY id",  # noqa: S608
+        TERMINAL,
+    )
+    for number, state in searches:
+        raise LoadRefusedError(
+            f"search {number} for a capacity is {state}: stop it or wait for its end"
+        )
     runs = connection.execute(
         f"SELECT id, state, coalesce(json_extract(plan, '$.comparison'), 0) FROM load_run"  # noqa: S608
         f" WHERE {NOT_OVER} ORDER BY id",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from servescope.control.capacity_searches import CapacitySearches
 from servescope.control.captures import Captures
 from servescope.control.comparisons import Comparisons
 from servescope.control.events import Events
@@ -28,6 +29,7 @@ class Control:
         self._database = Database(folder, None)
         self.load_runs = LoadRuns(self._database)
         self.comparisons = Comparisons(self._database)
+        self.capacity_searches = CapacitySearches(self._database)
         self.captures = Captures(self._database)
         self.listeners = Listeners(self._database)
         self.events = Events(self._database)

@@ -13,6 +13,7 @@ from servescope.control.listeners import LEADER
 from servescope.recording.recorder import RINGS, Recorder
 from servescope.recording.ring_reader import stores_are_ordered
 from servescope.records.dashboard import Event, EventKind
+from servescope.runtime.capacity_searches import CapacitySearchReconciler
 from servescope.runtime.captures import CaptureReconciler
 from servescope.runtime.collector_thread import CollectorThread
 from servescope.runtime.comparisons import ComparisonReconciler
@@ -58,15 +59,19 @@ class Leader:
         )
         self._listeners = ListenerHost(listeners, control, LEADER)
         self._load_runs = LoadRunReconciler(control, rings, settings, self._listeners.unfinished)
+        self._capacity_searches = CapacitySearchReconciler(
+            control, rings, settings, self._listeners.unfinished
+        )
         self._captures = CaptureReconciler(control.captures, folder, settings)
         self._comparisons = ComparisonReconciler(control, store, rings, settings)
         self._collector = CollectorThread(
-            folder, store, control, self._listeners.samples, self._load_runs.pids
+            folder, store, control, self._listeners.samples, self._generator_pids
         )
 
     def start(self) -> None:
         """Start the listeners and the collector, and end what a former leader left undone."""
         self._comparisons.abandon_orphans()
+        self._capacity_searches.abandon_orphans()
         self._load_runs.abandon_orphans()
         self._listeners.reconcile()
         self._collector.start()
@@ -76,7 +81,11 @@ class Leader:
         self._comparisons.reconcile()
         self._listeners.reconcile(self._comparisons.statuses())
         self._load_runs.reconcile()
+        self._capacity_searches.reconcile()
         self._captures.reconcile()
+
+    def _generator_pids(self) -> list[int]:
+        return self._load_runs.pids() + self._capacity_searches.pids()
 
     def problems(self) -> list[str]:
         """The problems of the collector, in whole sentences."""
@@ -85,6 +94,7 @@ class Leader:
     def stop(self) -> None:
         """Stop everything, in the opposite order; all that was recorded is in the store then."""
         self._load_runs.stop()
+        self._capacity_searches.stop()
         self._comparisons.stop()
         statuses = self._listeners.stop(LISTENER_GRACE_S)
         self._collector.halt()

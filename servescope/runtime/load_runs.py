@@ -117,7 +117,7 @@ class LoadRunReconciler:
                 target.address,
                 target.port,
                 self._rings,
-                _free_core(target.pinned_core),
+                free_core(target.pinned_core),
                 target.trust,
                 target.host,
             )
@@ -182,7 +182,7 @@ class LoadRunReconciler:
             self._report(active_run)
 
 
-def _free_core(taken: int | None) -> int | None:
+def free_core(taken: int | None) -> int | None:
     """A core for the generator other than the target's, so that it measures, not competes."""
     others = [core for core in sorted(os.sched_getaffinity(0)) if core != taken]
     return others[-1] if taken is not None and others else None

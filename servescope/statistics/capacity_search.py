@@ -89,6 +89,8 @@ WIDEST: Final = 0.5
 
 _FEW_UNANSWERED: Final = 0.01
 _SUPPORT: Final = 1.5  # a step that broke at a rate so much lower says nothing of this one
+_FAR_BELOW: Final = 0.4  # in the logarithm of the rate
+_MOST_FLOOR: Final = 1 / 3  # of the share that is allowed
 _PARAMETERS: Final = 2  # of the gradual edge: slope and place
 _LEAST_APART: Final = 0.01
 _MOST_APART: Final = 0.06
@@ -361,6 +363,8 @@ class CapacitySearch:
             return "counted and computed numbers of requests under way contradict each other"
         if any(one.generator_limited for one in useless):
             return "the load generator was late in some of the steps"
+        if self._held and self._broken:
+            return "the share of late requests hardly depends on the rate near the edge"
         return "the steps that were carried out do not show where the objective breaks"
 
     def _is_generator_limited(self) -> bool:
@@ -566,6 +570,8 @@ def _gradual(
         if near.sum() <= _PARAMETERS:
             return None
         edge = middle + float(_best(_EDGES, near[None, :].astype(np.float64), likelihood)[0])
+    if _has_floor([one for one, _ in used], objective, edge):
+        return None
     steps = int(near.sum())
     drawn = np.random.default_rng(seed).multinomial(steps, np.full(steps, 1 / steps), RESAMPLES)
     found = middle + _best(_EDGES, drawn.astype(np.float64), likelihood[near])
@@ -584,6 +590,14 @@ def _gradual(
         used,
         objective,
     )
+
+
+def _has_floor(steps: Sequence[StepResult], objective: Objective, edge: float) -> bool:
+    """Whether many are late at rates far below the edge: then the share follows no line there."""
+    far = [one for one in steps if math.log(one.rate) < edge - _FAR_BELOW]
+    sent = sum(one.sent for one in far)
+    late = sum(one.share_late(objective) * one.sent for one in far)
+    return sent > 0 and late > _MOST_FLOOR * (1 - objective.quantile) * sent
 
 
 def _rough_edge(steps: Sequence[StepResult], objective: Objective) -> float:

@@ -14,6 +14,8 @@ ROOT = Path(__file__).parents[2]
 CONTROL, ACTIONS = Path(control.__file__).parent, Path(actions.__file__).parent
 
 WRITES_OF_PEOPLE = {
+    "capacity_searches.request": {"capacity_searches.start"},
+    "capacity_searches.request_stop": {"capacity_searches.stop"},
     "captures.end": {"captures.stop"},
     "captures.request": {"captures.start"},
     "comparisons.request": {"comparisons.start"},

@@ -3,6 +3,7 @@
 import pytest
 
 from servescope.control import Control
+from servescope.records.capacity import CapacityPlan
 from servescope.records.comparisons import ComparisonPlan
 from servescope.records.listeners import ConcurrencyModel
 from servescope.records.load import LoadPlan
@@ -22,6 +23,11 @@ def other(tmp_path):
 @pytest.fixture
 def load_plan():
     return LoadPlan.constant("files", "/größe?q=1", rate=50.5, seconds=3, keep_alive=False, seed=7)
+
+
+@pytest.fixture
+def capacity_plan():
+    return CapacityPlan("files", "/größe", 0.05, 0.01, most_rate=2_000)
 
 
 @pytest.fixture

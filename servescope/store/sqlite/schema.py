@@ -61,6 +61,11 @@ TABLES: Final = (
         id INTEGER PRIMARY KEY AUTOINCREMENT, plan TEXT NOT NULL, state TEXT NOT NULL,
         requested_s REAL NOT NULL, started_s REAL, ended_s REAL,
         contenders TEXT NOT NULL, message TEXT NOT NULL)""",
+    """CREATE TABLE IF NOT EXISTS capacity_search (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, plan TEXT NOT NULL, state TEXT NOT NULL,
+        requested_s REAL NOT NULL, started_s REAL, ended_s REAL, steps TEXT NOT NULL DEFAULT '[]',
+        step TEXT NOT NULL DEFAULT '{}', evidence TEXT NOT NULL DEFAULT '{}',
+        message TEXT NOT NULL DEFAULT '')""",
     """CREATE TABLE IF NOT EXISTS capture (
         id INTEGER PRIMARY KEY AUTOINCREMENT, "order" TEXT NOT NULL, state TEXT NOT NULL,
         requested_s REAL NOT NULL, captured INTEGER NOT NULL DEFAULT 0, ended_s REAL)""",

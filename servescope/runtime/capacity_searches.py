@@ -1,0 +1,420 @@
+"""Searches for the rate that a listener carries: the leader carries out step after step.
+
+Theory of operation. People ask for a search in the store; the leader carries it out on a thread of
+its own. Each step is a load run of a few seconds with a generator process, which is in no list of
+runs: its result goes to `statistics.capacity_search`, which says what the next step is. The CPU
+time of the server, of the generator and of the whole machine is read around the schedule of each
+step, so that a step in which other programs took the processor is known.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+import psutil
+
+from servescope import histogram
+from servescope.errors import LoadRefusedError, ServescopeError
+from servescope.load.plan import check, destination, trust
+from servescope.load.supervisor import GeneratorProcess
+from servescope.queries.capacity import search_of
+from servescope.records.capacity import QUANTILE
+from servescope.records.dashboard import Event, EventKind
+from servescope.records.load import RunState
+from servescope.runtime.load_runs import free_core
+from servescope.sampling.process import process_clock
+from servescope.sampling.process_tree import tree_of
+from servescope.statistics.capacity_limits import EdgeEvidence
+from servescope.statistics.capacity_search import Judgement, Outcome, StepResult
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from servescope.control import Control
+    from servescope.load.report import Result
+    from servescope.records.capacity import CapacityPlan, SearchedCapacity
+    from servescope.records.listeners import ListenerStatus
+    from servescope.settings import Settings
+    from servescope.statistics.capacity_search import CapacitySearch, Step
+
+logger = logging.getLogger(__name__)
+
+POLL_S: Final = 0.05
+POLLS_PER_QUERY: Final = 4
+DRAIN_S: Final = 10.0
+"""How long a step waits for the requests that the one before has left in the server."""
+
+STOP_GRACE_S: Final = 2.0
+JOIN_S: Final = 4.0
+LEAST_TIMEOUT_S: Final = 5.0
+
+LATE_SENDS: Final = 0.2
+"""Lateness of 1 in 100 sends, as a share of the latency limit, that makes a step useless."""
+
+FULL_GENERATOR: Final = 0.9
+OTHERS_CORES: Final = 0.3
+BUSY_MACHINE: Final = 0.6
+"""Other programs disturb when they take so many cores of a machine that is so busy as a whole."""
+
+EDGE_STEPS: Final = 3
+"""Of how many steps above the edge the readings say what limits."""
+
+_NS: Final = 1e9
+_MS: Final = 1e3
+
+
+class _EndedError(Exception):
+    """A person, or the end of this process, stopped the search."""
+
+
+@dataclass(frozen=True, slots=True)
+class _CpuReading:
+    """CPU time so far in seconds: of each process of the server, the generator, the machine."""
+
+    at_s: float
+    server: dict[int, float]
+    generator: float
+    machine: float
+
+
+@dataclass(frozen=True, slots=True)
+class _MeasuredStep:
+    """A step with the readings around its schedule."""
+
+    result: StepResult
+    evidence: EdgeEvidence
+
+
+class CapacitySearchReconciler:
+    """Carries out the store's searches, one at a time.
+
+    `unfinished` tells how many requests a listener has taken and not answered, None where that is
+    not known.
+    """
+
+    def __init__(
+        self,
+        control: Control,
+        rings: Path,
+        settings: Settings,
+        unfinished: Callable[[str], int | None],
+    ) -> None:
+        self._control = control
+        self._rings = rings
+        self._settings = settings
+        self._unfinished = unfinished
+        self._ending = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._generator: GeneratorProcess | None = None
+        self._carried_out = 0  # id of the last one
+
+    def abandon_orphans(self) -> None:
+        """End what a former leader left; its generator ended with it."""
+        left = self._control.capacity_searches.active()
+        if left is not None and left.state is not RunState.REQUESTED:
+            self._control.capacity_searches.end(
+                left.id, RunState.FAILED, time.time(), "The process that ran it ended."
+            )
+
+    def pids(self) -> list[int]:
+        """Pid of the generator, while one runs."""
+        generator = self._generator
+        return [] if generator is None else [generator.pid]
+
+    def reconcile(self) -> None:
+        """Begin the search that is requested; called a few times a second."""
+        if self._ending.is_set() or (self._thread is not None and self._thread.is_alive()):
+            return
+        active = self._control.capacity_searches.active()
+        if active is None:
+            return
+        if active.id == self._carried_out:
+            # Its end could not be written, say because the disk was full.
+            self._end(active.id, RunState.FAILED, "Its end could not be written in time.")
+            return
+        self._thread = threading.Thread(
+            target=self._carry_out, args=(active,), name="capacity-search", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the search under way; its steps so far stay."""
+        self._ending.set()
+        if self._thread is not None:
+            self._thread.join(JOIN_S)
+
+    def _carry_out(self, searched: SearchedCapacity) -> None:
+        state, message, event_id = RunState.FAILED, "", None
+        self._carried_out = searched.id
+        try:
+            now = time.time()
+            self._control.capacity_searches.begin(searched.id, now)
+            plan = searched.plan
+            text = f"search {searched.id}: what {plan.listener} carries"
+            event_id = self._control.events.add(Event(EventKind.LOAD_RUN, now, text))
+            self._search(searched)
+            state = RunState.DONE
+        except _EndedError:
+            state = RunState.STOPPED
+        except ServescopeError as error:
+            message = str(error)
+        except Exception:
+            # The boundary of the search's thread: a defect ends this one, and its row says so.
+            logger.exception("search %d for a capacity failed", searched.id)
+            message = "A defect ended it: the log of the dashboard says which."
+        self._end(searched.id, state, message, event_id)
+
+    def _end(
+        self, search_id: int, state: RunState, message: str, event_id: int | None = None
+    ) -> None:
+        try:
+            self._control.capacity_searches.end(search_id, state, time.time(), message)
+            if event_id is not None:
+                self._control.events.end(event_id, time.time())
+        except ServescopeError as error:
+            logger.warning("search %d for a capacity: %s", search_id, error)
+
+    def _search(self, searched: SearchedCapacity) -> None:
+        search, measured = search_of(searched.plan), list[_MeasuredStep]()
+        while (step := search.next_step()) is not None:
+            self._raise_if_stopped(searched.id)
+            under_way = {"rate": step.rate, "seconds": step.seconds, "started_s": time.time()}
+            self._control.capacity_searches.write_step(searched.id, under_way)
+            done = self._carry_out_step(searched, step)
+            search.add(done.result)
+            measured.append(done)
+            self._control.capacity_searches.write_steps(
+                searched.id,
+                [one.result.to_json() for one in measured],
+                asdict(_at_edge(search, measured)),
+            )
+
+    def _carry_out_step(self, searched: SearchedCapacity, step: Step) -> _MeasuredStep:
+        began = time.monotonic()
+        plan = searched.plan
+        self._await_drained(searched)
+        load = plan.load_at(step.rate, step.seconds, step.seed)
+        timeout_s = max(LEAST_TIMEOUT_S, 2 * plan.latency_limit_s)
+        load = replace(load, scenario=replace(load.scenario, timeout_seconds=timeout_s))
+        statuses = self._control.listeners.statuses()
+        check(load, statuses, self._settings.load_max_rate, self._settings.load_max_seconds)
+        target = next(status for status in statuses if status.name == plan.listener)
+        address, port = destination(target)
+        core = free_core(target.options.pin_core)
+        generator = GeneratorProcess(0, load, address, port, self._rings, core, trust(target))
+        self._generator = generator
+        try:
+            readings = self._follow(searched, step, target, generator)
+        finally:
+            self._stop_generator(generator)
+        if generator.result is None:
+            raise LoadRefusedError(generator.message or "the load generator was ended")
+        return _measured(plan, step, generator.result, readings, time.monotonic() - began)
+
+    def _follow(
+        self,
+        searched: SearchedCapacity,
+        step: Step,
+        target: ListenerStatus,
+        generator: GeneratorProcess,
+    ) -> _Readings:
+        """Watch a step to its end."""
+        readings = _Readings(target, generator.pid)
+        polls = 0
+        while not generator.wait(POLL_S):
+            polls += 1
+            if polls % POLLS_PER_QUERY == 0:
+                self._raise_if_stopped(searched.id)
+            progress = generator.progress
+            if progress is not None:
+                unfinished = self._unfinished(target.name)
+                readings.take(progress.elapsed_s, progress.in_flight, unfinished, step.seconds)
+        readings.finish()
+        return readings
+
+    def _await_drained(self, searched: SearchedCapacity) -> None:
+        """Wait until the requests of the step before are answered, for a bounded time."""
+        give_up = time.monotonic() + DRAIN_S
+        while self._unfinished(searched.plan.listener) and time.monotonic() < give_up:
+            self._raise_if_stopped(searched.id)
+            self._ending.wait(POLL_S)
+
+    def _stop_generator(self, generator: GeneratorProcess) -> None:
+        generator.stop()
+        if not generator.wait(STOP_GRACE_S):
+            generator.kill()
+            generator.wait(STOP_GRACE_S)
+        self._generator = None
+
+    def _raise_if_stopped(self, search_id: int) -> None:
+        searched = self._control.capacity_searches.by_id(search_id)
+        if self._ending.is_set() or searched is None or searched.state is RunState.STOPPING:
+            raise _EndedError
+
+
+class _Readings:
+    """What is read while a step goes on."""
+
+    def __init__(self, target: ListenerStatus, generator_pid: int) -> None:
+        self.target = target
+        self.in_flight: list[int] = []
+        self.unfinished: list[int] = []
+        self._generator_pid = generator_pid
+        self._seen_s = -1.0
+        self._first: _CpuReading | None = None
+        self._last: _CpuReading | None = None
+        self._ended = False
+
+    def take(
+        self, elapsed_s: float, in_flight: int, unfinished: int | None, seconds: float
+    ) -> None:
+        """Note a poll; `elapsed_s` is of the generator's last report, one a second."""
+        if self._first is None:
+            self._first = self._read()
+        if elapsed_s != self._seen_s:
+            self._seen_s = elapsed_s
+            if elapsed_s > 0:
+                self.in_flight.append(in_flight)
+        if time.monotonic() - self._first.at_s < seconds:
+            if unfinished is not None:
+                self.unfinished.append(unfinished)
+        elif not self._ended:
+            self._ended = True
+            self._last = self._read()
+
+    def finish(self) -> None:
+        """The generator is gone: what was not read by now is read late, or not at all."""
+        if self._first is not None and self._last is None:
+            self._last = self._read(self._first.generator)
+
+    def cores(self) -> tuple[list[float], float, float] | None:
+        """Cores in use over the schedule: by process of the server, generator, whole machine."""
+        if self._first is None or self._last is None:
+            return None
+        first, last = self._first, self._last
+        seconds = max(last.at_s - first.at_s, 1e-3)
+        server = [
+            (used - first.server.get(pid, used)) / seconds for pid, used in last.server.items()
+        ]
+        machine = (last.machine - first.machine) / seconds
+        return sorted(server, reverse=True), (last.generator - first.generator) / seconds, machine
+
+    def _read(self, generator_s: float = 0.0) -> _CpuReading:
+        server = {}
+        for pid in tree_of(self.target.pid or os.getpid()):
+            if pid != self._generator_pid:
+                with suppress(OSError):
+                    server[pid] = _cpu_s(pid)
+        with suppress(OSError):
+            generator_s = _cpu_s(self._generator_pid)
+        times = psutil.cpu_times()
+        machine = times.user + times.system + times.irq + times.softirq + times.steal
+        return _CpuReading(time.monotonic(), server, generator_s, machine + times.nice)
+
+
+def _cpu_s(pid: int) -> float:
+    return time.clock_gettime_ns(process_clock(pid)) / _NS
+
+
+def _measured(
+    plan: CapacityPlan, step: Step, result: Result, readings: _Readings, spent_s: float
+) -> _MeasuredStep:
+    """A step's result, from the generator's report and the readings beside it."""
+    counts = np.array(result.histogram or [0] * histogram.BUCKETS)
+    failed = sum(result.failed.values())
+    server_errors = result.status_classes.get("5xx", 0)
+    lag_s = (result.lag_ms.p99 or 0.0) / _MS
+    cores = readings.cores()
+    server, generator_cores, machine = cores if cores is not None else ([], 0.0, 0.0)
+    others = machine - sum(server) - generator_cores
+    machine_share = machine / (psutil.cpu_count() or 1)
+    is_late = lag_s > LATE_SENDS * plan.latency_limit_s or generator_cores >= FULL_GENERATOR
+    # Without a latency a request is in no mean, but it was under way.
+    counted = readings.in_flight if failed == result.failed.get("timed_out", 0) else []
+    measured = StepResult(
+        rate=step.rate,
+        seconds=step.seconds,
+        sent=result.sent,
+        answered_in_schedule=result.answered_in_schedule,
+        late=_late(counts, result, plan.latency_limit_s),
+        failed=failed + server_errors,
+        mean_latency_s=(result.latency_ms.mean or 0.0) / _MS,
+        shortest_latency_s=_shortest_s(counts),
+        quantile_s=None if result.latency_ms.p99 is None else result.latency_ms.p99 / _MS,
+        elapsed_s=result.seconds,
+        spent_s=spent_s,
+        in_flight=float(np.mean(counted)) if counted else None,
+        in_flight_error=float(np.std(counted)) / max(len(counted), 1) ** 0.5 if counted else 0.0,
+        generator_limited=is_late,
+        disturbed=others >= OTHERS_CORES and machine_share >= BUSY_MACHINE,
+    )
+    threads = readings.target.request_threads
+    busy = None
+    if threads and readings.unfinished:
+        busy = float(np.mean(np.minimum(readings.unfinished, threads)))
+    evidence = EdgeEvidence(
+        process_cores=server[0] if server else None,
+        processes=max(sum(cores_of_one > 0.05 for cores_of_one in server), 1),  # noqa: PLR2004
+        threads=threads,
+        busy_threads=busy,
+        machine_busy=machine_share if cores is not None else None,
+        generator_cpu=generator_cores if cores is not None else None,
+        generator_late=is_late,
+    )
+    return _MeasuredStep(measured, evidence)
+
+
+def _late(counts: np.ndarray[Any, Any], result: Result, limit_s: float) -> int:
+    """How many were answered after the limit, or never.
+
+    The histogram says how many, within the bucket of the limit by proportion; the exact percentile
+    says on which side of the objective that is.
+    """
+    bucket = int(histogram.bucket_indexes([limit_s])[0])
+    upper = histogram.EDGES[min(bucket, histogram.EDGES.size - 1)]
+    within = np.log(upper / limit_s) / np.log(histogram.GROWTH)
+    late = round(float(counts[bucket + 1 :].sum() + counts[bucket] * min(max(within, 0.0), 1.0)))
+    allowed = int((1 - QUANTILE) * result.sent + 1e-9)
+    p99_ms = result.latency_ms.p99
+    if p99_ms is None:
+        return result.sent
+    return min(late, allowed) if p99_ms <= limit_s * _MS else max(late, allowed + 1)
+
+
+def _shortest_s(counts: np.ndarray[Any, Any]) -> float:
+    """The lower edge of the first bucket with a request in it."""
+    first = int(np.argmax(counts > 0)) if counts.any() else 0
+    return float(histogram.EDGES[first - 1]) if first else 0.0
+
+
+def _at_edge(search: CapacitySearch, measured: list[_MeasuredStep]) -> EdgeEvidence:
+    """The mean of the readings of the steps that broke at the lowest rates."""
+    if search.result().outcome is Outcome.GENERATOR:
+        late = [one.evidence for one in measured if one.result.generator_limited]
+        return late[-1]
+    broke = [one for one in measured if one.result.judge(search.objective) is Judgement.BROKE]
+    lowest = sorted(broke, key=lambda one: one.result.rate)[:EDGE_STEPS]
+    if not lowest:
+        return EdgeEvidence()
+    chosen = [one.evidence for one in lowest]
+    return EdgeEvidence(
+        process_cores=_mean([one.process_cores for one in chosen]),
+        processes=max(one.processes for one in chosen),
+        threads=chosen[0].threads,
+        busy_threads=_mean([one.busy_threads for one in chosen]),
+        machine_busy=_mean([one.machine_busy for one in chosen]),
+        generator_cpu=_mean([one.generator_cpu for one in chosen]),
+    )
+
+
+def _mean(values: list[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None

@@ -1,0 +1,139 @@
+"""A search for a capacity with real generators and a real listener.
+
+A busy machine may leave each of them undecided, but may not make one claim what is not so.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from servescope.actions.hostable_apps import why_not_hostable
+from servescope.control.listeners import LEADER
+from servescope.errors import LoadRefusedError
+from servescope.queries.capacity import resumed
+from servescope.recording.recorder import Recorder
+from servescope.records.capacity import CapacityPlan
+from servescope.records.load import LoadPlan, RunState
+from servescope.runtime.capacity_searches import CapacitySearchReconciler
+from servescope.runtime.listener_config import configured_listeners
+from servescope.runtime.listener_host import ListenerHost
+from servescope.runtime.listeners import ListenerReconciler
+from servescope.settings import Settings
+from servescope.statistics.capacity_limits import EdgeEvidence, Limit, limit_of
+from servescope.statistics.capacity_search import Outcome
+from tests.waiting import eventually
+
+APPS = "tests.runtime.capacity_apps"
+PLAN = CapacityPlan("wsgi", "/", 0.1, 0.01, most_rate=2_000, total_s=60, step_s=1.5)
+
+
+@pytest.fixture
+def settings(tmp_path):
+    return Settings(data_dir=tmp_path, wsgi_port=0)
+
+
+@pytest.fixture
+def serve(tmp_path, control, settings):
+    """Serves an app by a pool of so many threads as the listener `wsgi`."""
+    hosts = []
+
+    def start(app, threads):
+        recorder = Recorder(tmp_path / "rings")
+        (spec,) = (one for one in configured_listeners(settings) if one.name == "wsgi")
+        spec = replace(spec, app=f"{APPS}:{app}", options=replace(spec.options, threads=threads))
+        listeners = ListenerReconciler(
+            [spec],
+            recorder,
+            tmp_path / "logs",
+            why_not_hostable=lambda named: why_not_hostable(settings, named),
+        )
+        host = ListenerHost(listeners, control, LEADER)
+        host.reconcile()
+        hosts.append((listeners, recorder))
+        return host
+
+    yield start
+    for listeners, recorder in hosts:
+        listeners.stop(1)
+        recorder.close()
+
+
+@pytest.fixture
+def reconciler(tmp_path, control, settings):
+    """Makes the reconciler of a host."""
+    made = []
+
+    def make(host):
+        made.append(
+            CapacitySearchReconciler(control, tmp_path / "rings", settings, host.unfinished)
+        )
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
+
+
+def carry_out(control, reconciler, plan, seconds=110):
+    number = control.capacity_searches.request(plan, time.time()).id
+
+    def is_over():
+        reconciler.reconcile()
+        found = control.capacity_searches.by_id(number)
+        return found if found.is_over else None
+
+    return eventually(is_over, seconds)
+
+
+def test_two_threads_that_wait_20_ms_carry_100(control, serve, reconciler):
+    over = carry_out(control, reconciler(serve("waiting", 2)), PLAN)
+    assert (over.state, over.message) == (RunState.DONE, "")
+    result = resumed(over).result()
+    assert result.outcome in {Outcome.CARRIES, Outcome.UNDECIDED, Outcome.GENERATOR}
+    if result.capacity is not None and result.outcome is Outcome.CARRIES:
+        assert result.capacity.low * 0.98 <= 100 <= result.capacity.high * 1.02
+        assert limit_of(EdgeEvidence(**over.evidence)) in {Limit.THREADS, Limit.MACHINE}
+    assert control.load_runs.newest(1) == []
+
+
+def test_eight_computing_threads_are_limited_by_the_gil(control, serve, reconciler):
+    plan = replace(PLAN, latency_limit_s=0.5, total_s=25)
+    over = carry_out(control, reconciler(serve("computing", 8)), plan)
+    assert over.state is RunState.DONE
+    limit = limit_of(EdgeEvidence(**over.evidence))
+    # With other programs on its core the process gets less than one.
+    assert limit in {Limit.GIL, Limit.MACHINE, Limit.GENERATOR, Limit.UNKNOWN, Limit.THREADS}
+    evidence = EdgeEvidence(**over.evidence)
+    if evidence.process_cores is not None and evidence.process_cores >= 0.9:
+        assert limit in {Limit.GIL, Limit.GENERATOR}
+
+
+def test_a_stop_ends_it_and_keeps_its_steps(control, serve, reconciler):
+    searches = reconciler(serve("waiting", 2))
+    number = control.capacity_searches.request(PLAN, time.time()).id
+
+    def has_steps():
+        searches.reconcile()
+        return control.capacity_searches.by_id(number).steps
+
+    eventually(has_steps, 60)
+    with pytest.raises(LoadRefusedError, match=f"search {number} for a capacity is running"):
+        control.load_runs.request(LoadPlan.constant("wsgi", "/", 5, 1), time.time())
+    control.capacity_searches.request_stop(number)
+    over = eventually(
+        lambda: (found := control.capacity_searches.by_id(number)).is_over and found, 30
+    )
+    assert over.state is RunState.STOPPED
+    assert over.steps
+    assert over.step == {}
+    assert searches.pids() == []
+
+
+def test_a_search_of_a_listener_that_is_gone_fails_with_the_reason(control, serve, reconciler):
+    plan = replace(PLAN, listener="missing")
+    over = carry_out(control, reconciler(serve("waiting", 2)), plan, 30)
+    assert over.state is RunState.FAILED
+    assert "there is no listener 'missing' here" in over.message
