@@ -22,7 +22,7 @@ import psutil
 
 from servescope import histogram
 from servescope.errors import LoadRefusedError, ServescopeError
-from servescope.load.plan import check, destination, trust
+from servescope.load.plan import check
 from servescope.load.supervisor import GeneratorProcess
 from servescope.queries.capacity import search_of
 from servescope.records.capacity import QUANTILE
@@ -205,14 +205,22 @@ class CapacitySearchReconciler:
         timeout_s = max(LEAST_TIMEOUT_S, 2 * plan.latency_limit_s)
         load = replace(load, scenario=replace(load.scenario, timeout_seconds=timeout_s))
         statuses = self._control.listeners.statuses()
-        check(load, statuses, self._settings.load_max_rate, self._settings.load_max_seconds)
-        target = next(status for status in statuses if status.name == plan.listener)
-        address, port = destination(target)
-        core = free_core(target.options.pin_core)
-        generator = GeneratorProcess(0, load, address, port, self._rings, core, trust(target))
+        settings = self._settings
+        target = check(load, statuses, settings.load_max_rate, settings.load_max_seconds)
+        listener = next(status for status in statuses if status.name == plan.listener)
+        generator = GeneratorProcess(
+            0,
+            load,
+            target.address,
+            target.port,
+            self._rings,
+            free_core(target.pinned_core),
+            target.trust,
+            target.host,
+        )
         self._generator = generator
         try:
-            readings = self._follow(searched, step, target, generator)
+            readings = self._follow(searched, step, listener, generator)
         finally:
             self._stop_generator(generator)
         if generator.result is None:
