@@ -96,6 +96,14 @@ class RunEvidence:
     lag_max_s: float | None = None
     generator_cpu_ratio: float | None = None  # of one core
     unfinished_at_start: int | None = None  # requests of earlier clients, queued or in the app
+    users: int | None = None  # of the closed model; None in the open one
+    requests_per_flow: float = 1.0  # each is due when the one before it was answered
+    naive_p50_s: float | None = None
+    naive_p10_s: float | None = None  # what a fast answer takes
+    blocked: int | None = None  # requests that waited since all connections were in use
+    connection_limit: int | None = None
+    messages: int = 0  # of WebSockets
+    messages_failed: int = 0  # had none in return
 
     @property
     def failures(self) -> int:

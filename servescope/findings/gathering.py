@@ -392,6 +392,7 @@ def _run(
 ) -> RunEvidence:
     """A run as its generator counted it; a result of an older version lacks some of it."""
     latency, naive, lag = (told.get(name) or {} for name in ("latency_ms", "naive_ms", "lag_ms"))
+    messages = [row for row in told.get("steps") or () if row["kind"] == "message"]
     schedule_s = float(told.get("schedule_seconds") or 0.0)
     cpu_s = told.get("cpu_seconds")
     return RunEvidence(
@@ -416,6 +417,14 @@ def _run(
         lag_max_s=_seconds(lag.get("max")),
         generator_cpu_ratio=cpu_s / schedule_s if cpu_s is not None and schedule_s else None,
         unfinished_at_start=told.get("unfinished_at_start"),
+        users=told.get("users"),
+        requests_per_flow=told.get("requests_per_flow") or 1.0,
+        naive_p50_s=_seconds(naive.get("p50")),
+        naive_p10_s=_seconds(told.get("naive_p10_ms")),
+        blocked=told.get("blocked"),
+        connection_limit=told.get("connection_limit"),
+        messages=sum(row["sent"] for row in messages),
+        messages_failed=sum(sum(row["failed"].values()) for row in messages),
     )
 
 

@@ -27,6 +27,13 @@ them."""
 FEW_UNFINISHED: Final = 16
 """So many requests of others may be under way when a run begins, as at any server in use."""
 
+MANY_BLOCKED: Final = 0.05
+"""Share of the requests that waited for a connection, from which on their number was too small."""
+
+UNLOADED: Final = 2.0
+"""A server whose median answer takes less than so many times a fast one has no queue: it could take
+more at once."""
+
 _BRIEF: Final = 0.1
 """Up to this share of the schedule a median latency is taken as the time of those under way."""
 
@@ -36,6 +43,8 @@ FAILURES: Final = {
     "reset": "cut off before a whole answer had come",
     "protocol": "answered with something that is not HTTP",
     "handshake": "ended in the TLS handshake",
+    "value": "never sent: the answer before had no value for them that can stand there",
+    "websocket": "answered without opening a WebSocket",
 }
 """By `LoadOutcome`, in lower case: how a request failed, after `were`."""
 
@@ -64,6 +73,7 @@ def judge_run(run: RunEvidence) -> Iterator[Finding]:
         *_beginning(run),
         *_generator(run),
         *_failures(run),
+        *_messages(run),
         *_server_errors(run),
         *_rate(run),
         *_lateness(run),
@@ -76,10 +86,21 @@ def judge_run(run: RunEvidence) -> Iterator[Finding]:
 
 def is_limited_by_generator(run: RunEvidence) -> bool:
     """Whether the generator could not send by its schedule; then the server is not judged."""
-    return Severity.BAD in {
+    return has_too_few_connections(run) or Severity.BAD in {
         severity(thresholds.GENERATOR_CPU, run.generator_cpu_ratio),
         severity(thresholds.GENERATOR_LATENESS, run.generator_lateness),
     }
+
+
+def has_too_few_connections(run: RunEvidence) -> bool:
+    """Whether requests waited for a connection although the server had no queue.
+
+    A queue shows in answers that take longer, from the actual send, than the fastest ones do.
+    """
+    if not run.blocked or run.naive_p50_s is None or run.naive_p10_s is None:
+        return False
+    is_queued = run.naive_p50_s >= UNLOADED * run.naive_p10_s
+    return run.blocked > MANY_BLOCKED * run.sent and not is_queued
 
 
 def fell_behind(run: RunEvidence) -> bool:
@@ -88,8 +109,9 @@ def fell_behind(run: RunEvidence) -> bool:
     if run.answered_in_schedule is None or not asked:
         return False
     p50_s = run.p50_s or 0.0
-    is_brief = p50_s <= _BRIEF * run.schedule_s and not run.is_censored(run.p50_s)
-    under_way = run.rate_asked * p50_s if is_brief else 0.0
+    flow_s = p50_s * run.requests_per_flow
+    is_brief = flow_s <= _BRIEF * run.schedule_s and not run.is_censored(run.p50_s)
+    under_way = run.rate_asked * flow_s if is_brief else 0.0
     return run.answered_in_schedule + under_way < KEPT_UP * asked - 1
 
 
@@ -111,7 +133,21 @@ def _generator(run: RunEvidence) -> Iterator[Finding]:
         Figure("lateness, p99", run.lag_p99_s, "s"),
     )
     share = units.text(run.generator_cpu_ratio, "1")
-    if is_limited_by_generator(run):
+    if has_too_few_connections(run):
+        limit = run.connection_limit or 0
+        own = f"all {limit:,} connections" if limit > 1 else "the one connection"
+        yield _finding(
+            run,
+            Severity.UNKNOWN,
+            "connections-limited",
+            f"{run.blocked or 0:,} of {run.sent:,} requests waited because {own} that this run may "
+            f"have {'were' if limit > 1 else 'was'} in use, while {run.target} answered as fast as "
+            "without a queue: with more connections it may carry more than this run shows.",
+            Figure("waited for a connection", run.blocked, "{request}"),
+            Figure("connections", run.connection_limit, "{connection}"),
+            Figure("naive p50", run.naive_p50_s, "s"),
+        )
+    elif is_limited_by_generator(run):
         is_full = severity(thresholds.GENERATOR_CPU, run.generator_cpu_ratio) is Severity.BAD
         cause = (
             f"The load generator used {share} of its core"
@@ -162,6 +198,19 @@ def _failures(run: RunEvidence) -> Iterator[Finding]:
         Figure("failed", run.failures, "{request}"),
         Figure("sent", run.sent, "{request}"),
     )
+
+
+def _messages(run: RunEvidence) -> Iterator[Finding]:
+    if run.messages_failed:
+        yield _finding(
+            run,
+            severity(thresholds.FAILED_REQUESTS, run.messages_failed / run.messages),
+            "messages-failed",
+            f"{run.messages_failed:,} of {run.messages:,} messages to {run.target} had none in "
+            "return.",
+            Figure("failed", run.messages_failed, "{message}"),
+            Figure("sent", run.messages, "{message}"),
+        )
 
 
 def _server_errors(run: RunEvidence) -> Iterator[Finding]:
@@ -260,6 +309,18 @@ def _kept_up(run: RunEvidence) -> Finding:
             "rate-unknown",
             f"{capitalized(run.target)} answered {run.answered:,} of {run.sent:,} requests; at "
             "which rate was not recorded.",
+            *figures,
+        )
+    if run.users is not None:
+        who = f"{run.users:,} users" if run.users > 1 else "one user"
+        return _finding(
+            run,
+            Severity.NOTE,
+            "closed-model",
+            f"{capitalized(run.target)} answered {units.text(run.answered_per_s, '{request}/s')} "
+            f"to {who}, 99 of 100 within {units.text(run.p99_s, 's')}. Users wait for their answer "
+            "before they ask again, so a server that stalls is asked less: p99 does not show how "
+            "long people would have waited.",
             *figures,
         )
     all_of = (

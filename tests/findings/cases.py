@@ -652,6 +652,63 @@ RUNS: Final = {
             )
         },
     ),
+    "the generator had one connection, and the server no queue": Case(
+        run(
+            answered_in_schedule=3_000,
+            p99_s=2.4,
+            naive_p99_s=0.052,
+            naive_p50_s=0.0505,
+            naive_p10_s=0.0502,
+            blocked=4_000,
+            connection_limit=1,
+        ),
+        {
+            "connections-limited": (
+                "unknown",
+                (
+                    "4,000 of 6,000 requests waited because the one connection that this run may "
+                    "have was in use, while listener wsgi answered as fast as without a queue"
+                ),
+            )
+        },
+    ),
+    "all connections wait in the server's queue": Case(
+        run(
+            answered_in_schedule=3_000,
+            p99_s=2.4,
+            naive_p99_s=1.2,
+            naive_p50_s=1.1,
+            naive_p10_s=0.05,
+            blocked=4_000,
+            connection_limit=512,
+        ),
+        {
+            "fell-behind": ("bad", "answered 100 req/s of the 200 req/s"),
+            "waited-to-be-sent": ("warn", "p99 is 2.4 s"),
+        },
+    ),
+    "a value was missing": Case(
+        run(answered=5_990, answered_in_schedule=5_989, failed={"value": 10}),
+        {
+            "requests-failed": (
+                "warn",
+                "10 were never sent: the answer before had no value for them that can stand there",
+            )
+        },
+    ),
+    "messages without a reply": Case(
+        run(messages=1_000, messages_failed=500),
+        {"messages-failed": ("bad", "500 of 1,000 messages to listener wsgi had none in return")},
+    ),
+    "users of the closed model": Case(
+        run(users=10, rate_asked=0.0),
+        {
+            "closed-model": (
+                "note",
+                "Listener wsgi answered 200 req/s to 10 users, 99 of 100 within 8.2 ms.",
+            )
+        },
+    ),
     "the generator filled its core": Case(
         run(generator_cpu_ratio=0.97, answered_in_schedule=3_000, lag_p99_s=0.08, p99_s=0.3),
         {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
@@ -11,6 +12,7 @@ from servescope.load.plan import check
 from servescope.load.targets import Target
 from servescope.records.listeners import ListenerState, ListenerStatus
 from servescope.records.load import LoadPlan
+from servescope.records.scenarios import Flow, RequestStep, Scenario, Users, WebSocketStep
 
 STATUSES = [ListenerStatus("files", ListenerState.RUNNING, "127.0.0.1", 8000, "m", "a", 8000)]
 plan_of = partial(LoadPlan.constant, listener="files", target="/", rate=100, seconds=10)
@@ -38,3 +40,20 @@ def test_unsound_plan_is_refused_with_a_sentence(plan, sentence):
     with pytest.raises(LoadRefusedError) as caught:
         verdict(plan)
     assert sentence in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"schedule": Users(1, 1, 1)},
+        {"flows": (Flow((RequestStep(),)),) * 2},
+        {"flows": (Flow((RequestStep(),) * 2),)},
+        {"flows": (Flow((RequestStep(method="POST"),)),)},
+        {"flows": (Flow((RequestStep(target="/{n}"),)),)},
+        {"flows": (Flow((WebSocketStep(),)),)},
+    ],
+    ids=["users", "mix", "flow", "method", "placeholder", "web_socket"],
+)
+def test_each_kind_of_schedule_and_flow_may_run(changes):
+    scenario: Scenario = replace(plan_of().scenario, **changes)
+    verdict(replace(plan_of(), scenario=scenario))
