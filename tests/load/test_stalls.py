@@ -1,0 +1,84 @@
+"""A server that stands still a tenth of the time: what both models say of it, and what is true."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from servescope.load.supervisor import GeneratorProcess
+from servescope.records.load import LoadPlan
+from servescope.records.scenarios import Scenario, Users
+from tests.commands.served import Served
+from tests.waiting import eventually
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = [pytest.mark.process, pytest.mark.alone]
+
+PERIOD_S = 5.0
+STALL_S = 0.5
+PERIODS = 2
+RATE = 100
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Served]:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    (folder / "a.txt").write_text("hello")
+    served = Served(tmp_path / "data", str(folder), "--port", "0")
+    assert served.get("/a.txt") == 200
+    yield served
+    os.kill(served.process.pid, signal.SIGCONT)
+    served.end()
+    served.process.stdout.close()
+
+
+def stand_still(pid: int) -> list[float]:
+    """Stop the process once in the middle of each period; for how long each time."""
+    stalls, begin, wait = [], time.monotonic(), threading.Event().wait
+    for period in range(PERIODS):
+        wait(begin + (period + 0.5) * PERIOD_S - time.monotonic())
+        os.kill(pid, signal.SIGSTOP)
+        stopped = time.monotonic()
+        wait(STALL_S)
+        os.kill(pid, signal.SIGCONT)
+        stalls.append(time.monotonic() - stopped)
+    return stalls
+
+
+def test_the_open_model_shows_a_stall_and_the_closed_one_hides_it(
+    server: Served, tmp_path: Path
+) -> None:
+    seconds = PERIODS * PERIOD_S
+    plans = (
+        LoadPlan.constant("files", "/a.txt", RATE, seconds),
+        LoadPlan("files", Scenario(Users(10, 0.01, seconds))),
+    )
+    runs = [
+        GeneratorProcess(number, plan, "127.0.0.1", server.port, tmp_path / "rings")
+        for number, plan in enumerate(plans)
+    ]
+    assert eventually(lambda: all(run.progress is not None for run in runs), 20)
+    stalls = stand_still(server.process.pid)
+    assert all(run.wait(20) for run in runs)
+    opened, closed = (run.result for run in runs)
+    assert opened is not None
+    assert closed is not None
+    assert opened.answered == RATE * seconds
+    # Requests of a stall that lasts S wait evenly between 0 and S: of a share f of all requests,
+    # the slowest 1 - q have waited at least S * (1 - (1 - q) / f).
+    stall_ms, share = sum(stalls) / PERIODS * 1e3, sum(stalls) / seconds
+    assert share == pytest.approx(0.1, rel=0.1)
+    for found, q in ((opened.latency_ms.p95, 0.95), (opened.latency_ms.p99, 0.99)):
+        assert found == pytest.approx(stall_ms * (1 - (1 - q) / share), rel=0.05)
+    assert closed.answered > 2_000
+    assert closed.latency_ms.p99 < opened.latency_ms.p99 / 4  # a few ms where nothing else runs
+    assert closed.latency_ms.max >= stall_ms * 0.95  # ten requests a stall: few enough to be lost
