@@ -15,14 +15,15 @@ import sys
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from servescope import histogram
 from servescope.commands.serve_options import whole
 from servescope.errors import ComparisonError, ListenerError, LoadRefusedError, UsageError
 from servescope.records.listeners import ConcurrencyModel
-from servescope.records.scenarios import Flow, Poisson, RequestStep, Scenario
+from servescope.records.scenarios import Flow, Poisson, RequestStep, Scenario, Users
 from servescope.scenarios.checks import check_scenario
+from servescope.scenarios.scenario_file import read_scenario
 from servescope.settings import load_settings
 from servescope.statistics.sequential_verdict import (
     JUDGED,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType
 
+    from servescope.settings import Settings
     from servescope.verdicts.comparing import Outcome
 
 HELP: Final = "judge whether one server or version of an app is slower than another"
@@ -55,8 +57,15 @@ TERMINATED: Final = 143
 """Exit statuses; the last two as shells have them: 128 and the signal's number."""
 
 MOST_SECONDS: Final = 600
-_RATE: Final = 50.0
-_SECONDS: Final = 4.0
+_LOAD: Final[dict[str, Any]] = {
+    "target": "/",
+    "rate": 50,
+    "seconds": 4,
+    "connections": 64,
+    "timeout": 10,
+}
+"""Without a scenario."""
+
 _BY_NAME: Final = {quantile_name(one): one for one in QUANTILES}
 _KINDS: Final = ", ".join(_BY_NAME)
 
@@ -96,14 +105,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("before", metavar="BEFORE", help=SIDE)
     add("after", metavar="AFTER", help="the same; is this one slower?")
-    add("--target", default="/", help="path and query of each request; default: %(default)s")
+    add(
+        "--scenario",
+        type=Path,
+        metavar="FILE",
+        help="what one run sends, and when: a TOML file; then none of the five options below",
+    )
+    add("--target", help=f"path and query of each request, a GET; default: {_LOAD['target']}")
     add(
         "--rate",
         type=above_zero,
-        default=_RATE,
-        help="requests per second, at random times that both sides share; default: %(default)g",
+        help="requests per second, at random times that both sides share; "
+        f"default: {_LOAD['rate']}",
     )
-    add("--seconds", type=above_zero, default=_SECONDS, help="of each run; default: %(default)g")
+    add("--seconds", type=above_zero, help=f"of each run; default: {_LOAD['seconds']}")
+    add(
+        "--connections",
+        type=whole(1, 4_096),
+        help=f"at most; default: {_LOAD['connections']}",
+    )
+    add(
+        "--timeout",
+        type=above_zero,
+        metavar="SECONDS",
+        help=f"an answer that takes longer is a failure; default: {_LOAD['timeout']}",
+    )
     add(
         "--tolerance",
         type=percent,
@@ -131,15 +157,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="shown too, and slower if certainly so, but not waited for; or none; default: p99, "
         "where a run has requests enough",
     )
-    add("--connections", type=whole(1, 4_096), default=64, help="at most; default: %(default)s")
-    add(
-        "--timeout",
-        type=above_zero,
-        default=10.0,
-        metavar="SECONDS",
-        help="an answer that takes longer is a failure; default: %(default)g",
-    )
-    add("--seed", type=whole(0, 2**32), default=1, help="of the arrivals; default: %(default)s")
+    add("--seed", type=whole(0, 2**31), default=1, help="of the arrivals; default: %(default)s")
     add(
         "--model",
         choices=[str(model) for model in ConcurrencyModel],
@@ -165,12 +183,16 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _compare(arguments: argparse.Namespace) -> int:
-    scenario = _scenario(arguments)
-    sequence = _sequence(arguments)
+    settings = load_settings()
+    scenario = _scenario(arguments, settings)
+    sequence = _sequence(arguments, scenario)
     model = ConcurrencyModel(arguments.model) if arguments.model else None
     hosting = Hosting(model, arguments.threads, arguments.workers, not arguments.no_pin)
     with _ended_by_sigterm(), TemporaryDirectory(prefix="servescope-revisions-") as checkouts:
-        named = {side: side_of(getattr(arguments, side), Path(checkouts) / side) for side in Side}
+        named = {
+            side: side_of(getattr(arguments, side), Path(checkouts) / side, settings.load_hosts)
+            for side in Side
+        }
         try:
             sides = Sides(named, hosting)
             comparison = PairedComparison(sides, scenario, sequence, hosting.cores[1])
@@ -200,24 +222,42 @@ def exit_status(outcome: Outcome) -> int:
     return UNDECIDED if outcome.kind is VerdictKind.UNDECIDED else NOT_SLOWER
 
 
-def _scenario(arguments: argparse.Namespace) -> Scenario:
-    scenario = Scenario(
-        Poisson(arguments.rate, arguments.seconds),
-        (Flow((RequestStep(target=arguments.target),)),),
-        max_connections=arguments.connections,
-        timeout_seconds=arguments.timeout,
-    )
-    settings = load_settings()
+def _scenario(arguments: argparse.Namespace, settings: Settings) -> Scenario:
+    given = {name: getattr(arguments, name) for name in _LOAD}
+    said = [name for name, value in given.items() if value is not None]
     try:
-        seconds = min(settings.load_max_seconds, MOST_SECONDS)
-        check_scenario(scenario, settings.load_max_rate, seconds)
+        if arguments.scenario is None:
+            scenario = _one_request(**_LOAD | {name: given[name] for name in said})
+        elif said:
+            raise UsageError(f"--{said[0]} cannot be changed: the scenario's file says it")
+        else:
+            scenario = read_scenario(arguments.scenario).scenario
+        check_scenario(
+            scenario, settings.load_max_rate, min(settings.load_max_seconds, MOST_SECONDS)
+        )
     except LoadRefusedError as error:
         raise UsageError(str(error)) from error
+    if isinstance(scenario.schedule, Users):
+        raise UsageError(
+            "in the closed model the server decides when requests are sent, so both sides would "
+            "get different ones: choose a schedule"
+        )
     return scenario
 
 
-def _sequence(arguments: argparse.Namespace) -> SequentialVerdict:
-    requests = arguments.rate * arguments.seconds
+def _one_request(
+    target: str, rate: float, seconds: float, connections: int, timeout: float
+) -> Scenario:
+    return Scenario(
+        Poisson(rate, seconds),
+        (Flow((RequestStep(target=target),)),),
+        max_connections=connections,
+        timeout_seconds=timeout,
+    )
+
+
+def _sequence(arguments: argparse.Namespace, scenario: Scenario) -> SequentialVerdict:
+    requests = (scenario.schedule.mean_rate or 0) * scenario.schedule.seconds
     watched = arguments.watch
     if watched is None:
         watched = [one for one in WATCHED if requests >= histogram.least_count(one)]
@@ -226,7 +266,7 @@ def _sequence(arguments: argparse.Namespace) -> SequentialVerdict:
             raise UsageError(
                 f"{quantile_name(quantile)} of about {requests:.0f} requests is their slowest one: "
                 f"runs of {histogram.least_count(quantile)} requests at least tell it; "
-                "raise --rate or --seconds, or leave it out of --judge and --watch"
+                "let runs be longer, or leave it out of --judge and --watch"
             )
     try:
         return SequentialVerdict(
@@ -242,7 +282,7 @@ def _announce(scenario: Scenario, sides: Sides, sequence: SequentialVerdict) -> 
     seconds = scenario.schedule.seconds
     most = sequence.most_pairs
     _tell(
-        f"GET {scenario.label}, {scenario.schedule.mean_rate:g} requests/s for {seconds:g} s on "
+        f"{scenario.label}, {scenario.schedule.mean_rate:g} requests/s for {seconds:g} s on "
         f"each in turn; at most {most} pairs, {most * 2 * seconds / 60:.0f} min"
     )
 

@@ -8,13 +8,15 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from servescope.addresses import host_and_port
-from servescope.errors import SettingsError, UsageError
+from servescope.errors import LoadRefusedError, SettingsError, UsageError
 from servescope.hosting.app_import import parse_app_name
+from servescope.load.named_hosts import host_and_port_of, resolved
+from servescope.load.tls_connections import Trust
 from servescope.paths import absolute
 from servescope.verdicts.revision import checked_out
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
 SIDE: Final = (
@@ -30,10 +32,12 @@ class ServerSide:
 
     address: str  # numeric
     port: int
+    host: str  # of the Host field (RFC 9110 section 7.2)
+    trust: Trust | None = None  # None: without TLS
 
     @property
     def label(self) -> str:
-        return f"http://{host_and_port(self.address, self.port)}"
+        return f"http{'s' if self.trust else ''}://{self.host}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,13 +56,14 @@ class AppSide:
 NamedSide = ServerSide | AppSide
 
 
-def side_of(text: str, checkout: Path) -> NamedSide:
+def side_of(text: str, checkout: Path, load_hosts: Collection[str] = ()) -> NamedSide:
     """Read a side; a revision's files are written into the folder `checkout`, which is made.
 
-    Raises UsageError or AppImportError when it is none, or may not be loaded.
+    `load_hosts` are the origins that the operator named. Raises UsageError or AppImportError when
+    it is none, or may not be loaded.
     """
     if "://" in text:
-        return _server(text)
+        return _server(text, load_hosts)
     app, separator, folder = text.rpartition("@")
     if not separator:
         app, folder = text, "."
@@ -76,17 +81,32 @@ def side_of(text: str, checkout: Path) -> NamedSide:
     return AppSide(app, at_revision.resolve(), folder)
 
 
-def _server(text: str) -> ServerSide:
+def _server(text: str, load_hosts: Collection[str]) -> ServerSide:
     try:
         url = urlsplit(text)
         host, port = url.hostname, url.port
     except ValueError as error:
         raise UsageError(f"{text} is no URL: {error}") from None
-    if url.scheme != "http" or not host:
-        raise UsageError(f"{text}: a running server is named as http://ADDRESS:PORT")
     if url.path.strip("/") or url.query or url.fragment or url.username is not None:
         raise UsageError(f"{text}: name address and port alone; --target says what is asked for")
-    return ServerSide(_loopback(host, port or 80), port or 80)
+    origin = f"{url.scheme}://{url.netloc}"
+    if origin in load_hosts:
+        return _named(origin)
+    if url.scheme != "http" or not host:
+        raise UsageError(f"{text}: a running server is named as http://ADDRESS:PORT")
+    return ServerSide(_loopback(host, port or 80), port or 80, url.netloc)
+
+
+def _named(origin: str) -> ServerSide:
+    """A server that the operator named. Raises UsageError when it cannot be reached."""
+    host, port = host_and_port_of(origin)
+    parts = urlsplit(origin)
+    try:
+        address = resolved(origin)
+    except LoadRefusedError as error:
+        raise UsageError(str(error)) from error
+    trust = Trust.by_system(host) if parts.scheme == "https" else None
+    return ServerSide(address, port, parts.netloc, trust)
 
 
 def _loopback(host: str, port: int) -> str:
@@ -97,5 +117,5 @@ def _loopback(host: str, port: int) -> str:
         raise UsageError(f"{host}: there is no such host ({error})") from None
     addresses = [str(one[4][0]) for one in found]
     if not all(ip_address(one).is_loopback for one in addresses):
-        raise UsageError(f"{host} is not this machine: load goes to loopback addresses only")
+        raise UsageError(f"{host} is not this machine, and not in SERVESCOPE_LOAD_HOSTS")
     return addresses[0]

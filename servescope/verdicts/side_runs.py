@@ -81,7 +81,14 @@ def run_on(destination: Destination, scenario: Scenario, pin_core: int | None) -
     plan = LoadPlan(destination.side, scenario)
     with TemporaryDirectory(prefix="servescope-run-") as rings:
         generator = GeneratorProcess(
-            1, plan, destination.address, destination.port, Path(rings), pin_core
+            1,
+            plan,
+            destination.address,
+            destination.port,
+            Path(rings),
+            pin_core,
+            destination.trust,
+            destination.host,
         )
         try:
             is_over = generator.wait(plan.seconds + scenario.timeout_seconds + PATIENCE_S)

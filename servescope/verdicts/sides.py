@@ -21,6 +21,7 @@ from servescope.verdicts.side import AppSide, ServerSide
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from servescope.load.tls_connections import Trust
     from servescope.statistics.sequential_verdict import Side
     from servescope.verdicts.hosted_app import HostedApp, Hosting
     from servescope.verdicts.side import NamedSide
@@ -34,6 +35,8 @@ class Destination:
     label: str
     address: str  # numeric
     port: int
+    host: str = ""  # of the Host field; nothing: address and port
+    trust: Trust | None = None  # None: without TLS
     hosted: HostedApp | None = None  # None: it runs without us
 
 
@@ -61,7 +64,7 @@ class Sides:
     def _open(self, side: Side, rings: Path, stack: ExitStack) -> Destination:
         named, label = self._named[side], self.labels[side]
         if isinstance(named, ServerSide):
-            return Destination(side, label, named.address, named.port)
+            return Destination(side, label, named.address, named.port, named.host, named.trust)
         hosted = named.started(rings)
         stack.callback(hosted.close)
-        return Destination(side, label, *hosted.address, hosted)
+        return Destination(side, label, *hosted.address, hosted=hosted)

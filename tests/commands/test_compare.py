@@ -57,6 +57,26 @@ def test_bad_input_ends_with_2_and_its_reason(run_command, given, reason):
     assert finished.out == b""
 
 
+@pytest.mark.parametrize(
+    ("text", "options", "reason"),
+    [
+        ("[schedule]\nkind = 'poisson'\nrate = 10\nseconds = 2", ("--rate", 5), "--rate cannot"),
+        ("[schedule]\nkind = 'users'\nusers = 2\nthink_seconds = 1\nseconds = 2", (), "closed"),
+        ("[schedule]\nkind = 'poisson'\nrate = 10\nseconds = -2", (), "the duration"),
+        ("schedule", (), "no TOML"),
+    ],
+    ids=["and an option", "closed model", "out of bounds", "no TOML"],
+)
+def test_a_scenario_that_cannot_be_compared_by_is_bad_input(
+    run_command, tmp_path, text, options, reason
+):
+    (tmp_path / "s.toml").write_text(text)
+    given = ("http://127.0.0.1:1", "http://127.0.0.1:2", "--scenario", tmp_path / "s.toml")
+    finished = run_command("compare", *given, *options)
+    assert finished.status == 2
+    assert reason in finished.err.decode()
+
+
 @pytest.mark.process
 def test_an_app_that_cannot_be_hosted_is_bad_input(run_command, tmp_path, version):
     finished = run_command("compare", version("before"), f"shop:app@{tmp_path}", *BRIEF)
@@ -120,12 +140,14 @@ def test_a_server_that_takes_twice_as_long_is_slower_or_undecided_but_never_fast
 
 @pytest.mark.process
 @pytest.mark.timeout(600)
-def test_an_app_and_a_server_can_be_compared_and_the_result_is_read_by_people(
-    run_command, server, version
+def test_an_app_and_a_server_can_be_compared_by_a_scenario_and_the_result_is_read_by_people(
+    run_command, server, version, tmp_path
 ):
-    finished = run_command(
-        "compare", version("before"), server(0.0), *BRIEF, "--tolerance", "1000%"
-    )
+    schedule = "[schedule]\nkind = 'constant'\nrate = 40\nseconds = 0.25"
+    (tmp_path / "s.toml").write_text(f"name = 'a look'\n{schedule}\n[[flows]]\ntarget = '/x'")
+    given = ("--scenario", tmp_path / "s.toml", "--judge", "p50", "--tolerance", "1000%")
+    finished = run_command("compare", version("before"), server(0.0), *given, "--pairs", 5)
     assert finished.status in {0, 1, 3}, finished.err.decode()
+    assert "a look, 40 requests/s for 0.25 s on each in turn" in finished.err.decode()
     last = finished.out.decode().splitlines()[-1]
     assert last.split()[0].rstrip(":") in {"NOT", "FASTER", "SLOWER", "UNDECIDED"}

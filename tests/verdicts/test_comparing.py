@@ -17,7 +17,9 @@ from servescope.verdicts.side import ServerSide
 from servescope.verdicts.side_runs import SideRun
 from servescope.verdicts.sides import Sides
 
-SERVERS = {side: ServerSide("127.0.0.1", port) for port, side in enumerate(Side, 1)}
+SERVERS = {
+    side: ServerSide("127.0.0.1", port, f"127.0.0.1:{port}") for port, side in enumerate(Side, 1)
+}
 SCENARIO = Scenario(Poisson(200, 4))
 STAGE_MS = dict.fromkeys(STAGES[:-1], 1.0)
 

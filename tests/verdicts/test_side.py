@@ -1,5 +1,6 @@
 """The sides of a comparison: what may be named, and what is refused with a reason."""
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -13,14 +14,25 @@ NOWHERE = Path("/dev/null/checkout")  # nothing is written
 @pytest.mark.parametrize(
     ("text", "side"),
     [
-        ("http://127.0.0.1:8000", ServerSide("127.0.0.1", 8000)),
-        ("http://127.0.0.1:8000/", ServerSide("127.0.0.1", 8000)),
-        ("http://127.1.2.3", ServerSide("127.1.2.3", 80)),
-        ("http://[::1]:8000", ServerSide("::1", 8000)),
+        ("http://127.0.0.1:8000", ServerSide("127.0.0.1", 8000, "127.0.0.1:8000")),
+        ("http://127.0.0.1:8000/", ServerSide("127.0.0.1", 8000, "127.0.0.1:8000")),
+        ("http://127.1.2.3", ServerSide("127.1.2.3", 80, "127.1.2.3")),
+        ("http://[::1]:8000", ServerSide("::1", 8000, "[::1]:8000")),
     ],
 )
 def test_a_server_on_this_machine_is_named_by_its_url(text, side):
     assert side_of(text, NOWHERE) == side
+
+
+def test_a_host_that_the_operator_named_is_resolved_and_checked():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        origin = f"http://localhost:{listening.getsockname()[1]}"
+        named = side_of(origin, NOWHERE, (origin,))
+        https = side_of(origin.replace("http", "https"), NOWHERE, (f"https{origin[4:]}",))
+    assert (named.address, named.label, named.trust) == ("127.0.0.1", origin, None)
+    assert https.trust.server_name == "localhost"
+    with pytest.raises(UsageError, match="accepts no connection"):
+        side_of(origin, NOWHERE, (origin,))
 
 
 def test_a_name_is_resolved_once_to_an_address():
