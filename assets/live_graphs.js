@@ -10,6 +10,7 @@
   const SHORTEST_ZOOM_S = 5;
   const WAIT_MS = 10; // for Plotly, which comes last
   const LONE_POINT_PX = 5;
+  const NARROW_PX = 420;
   const FAINT = { opacity: 0.55, dash: "dot", width: 1.2 };
   const EMPTY_SECONDS = [-4, -1]; // powers of ten, of a logarithmic axis without points
   const CONFIG = { displayModeBar: false, doubleClick: false, showTips: false, scrollZoom: false };
@@ -239,9 +240,15 @@
       xaxis: { ...entry.layout.xaxis },
       yaxis: { ...entry.layout.yaxis },
     };
+    const isNarrow = entry.host.clientWidth < NARROW_PX;
     if (overTime(entry) && span) {
       layout.xaxis.range = span.map((seconds) => shown(seconds * 1000));
-      if (entry.host.clientWidth < 420) layout.xaxis.nticks = 4;
+      if (isNarrow) layout.xaxis.nticks = 4;
+    } else if (isNarrow && layout.xaxis.tickvals) {
+      // Every second one: Plotly would turn them all.
+      for (const name of ["tickvals", "ticktext"]) {
+        layout.xaxis[name] = layout.xaxis[name].filter((_, i) => i % 2 === 0);
+      }
     }
     if (layout.yaxis.type === "log") {
       Object.assign(layout.yaxis, logTicks(entry));

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from servescope.queries.rows import Distribution
 
 _MARKED: Final = ("p50", "p95", "p99")
-_ROOM: Final = 0.08
+_ROOM: Final = 0.1
 """Share of the axis that a mark's label takes."""
 
 _EMPTY_S: Final = (1e-4, 1.0)

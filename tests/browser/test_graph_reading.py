@@ -32,6 +32,8 @@ MOMENTS = """() => [...document.querySelectorAll(".live-graph")].map(graph => {
 })"""
 LABELS = """id => {
     const box = document.getElementById(id).getBoundingClientRect();
+    // Plotly cuts what a shape draws beside the plot.
+    const plot = document.querySelector(`#${id} .nsewdrag`).getBoundingClientRect();
     const labels = [...document.querySelectorAll(`#${id} .shape-label text`)]
         .filter(label => label.textContent);
     const lines = [...document.querySelectorAll(`#${id} .shapelayer path`)]
@@ -41,8 +43,8 @@ LABELS = """id => {
         && a.top < b.bottom - 1 && b.top < a.bottom - 1;
     return {
         texts: labels.map(label => label.textContent),
-        cut: boxes.filter(one => one.left < box.left || one.right > box.right || one.top < box.top)
-            .length,
+        cut: boxes.filter(one => one.left < plot.left - 1 || one.right > plot.right + 1
+            || one.top < box.top).length,
         overlap: boxes.filter((a, i) => boxes.some((b, j) => i < j && over(a, b))).length,
         struck: boxes.filter(label => lines.some(line => over(label, line))).length,
     };

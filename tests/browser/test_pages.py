@@ -21,6 +21,15 @@ SURROUNDINGS = {
 }
 
 
+CUT = """([within, without]) => [...document.querySelectorAll(`${within} *`)]
+    .filter(part => part.checkVisibility({ visibilityProperty: true }))
+    .filter(part => !part.closest(without) && !part.title && part.clientWidth > 1)
+    .filter(part => ["hidden", "clip"].includes(getComputedStyle(part).overflowX))
+    .filter(part => part.innerText?.trim() && part.scrollWidth > part.clientWidth + 1)
+    .map(part => `${part.className}: ${part.innerText}`)"""
+"""Texts that are cut, but for those whose `title` has the whole."""
+
+
 def check(opened, path, scheme):
     """The page is drawn, silent, as dark or light as wanted, and no wider than the screen."""
     name, graph = PAGES[path]
@@ -34,6 +43,7 @@ def check(opened, path, scheme):
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
     assert width <= 0, f"{path} is wider than the screen"
+    assert opened.page.evaluate(CUT, ["body", ".ag-root, input"]) == []
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -108,3 +118,29 @@ def test_a_table_that_waits_for_its_rows_does_not_say_that_there_are_none(open_p
     table.scroll_into_view_if_needed()
     table.get_by_text("Loading…").first.wait_for(state="attached")
     opened.page.unroute_all(behavior="ignoreErrors")
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_no_stage_of_the_path_cuts_what_it_says(open_page, device):
+    """With figures of an overload that is past: those are the longest."""
+    opened = open_page("/", DEVICES[device]).wait_drawn("overview-host")
+    opened.until("document.querySelectorAll('.path-live .path-amount').length === 8")
+    opened.page.locator("#pause").click()
+    opened.until("document.querySelectorAll('.path-past .path-amount').length === 8")
+    opened.page.evaluate(
+        "() => document.querySelectorAll('.path-past .path-amount')"
+        ".forEach(said => { said.textContent = 'up to 12,345 of 65,535 wait' })"
+    )
+    assert opened.page.evaluate(CUT, [".path-past", "input"]) == []
+    tops = "name => [...document.querySelectorAll(`.path-past ${name}`)].map(one => one.offsetTop)"
+    if device == "desktop":
+        assert len(set(opened.page.evaluate(tops, ".path-times"))) == 1, "on one level"
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_the_titles_of_a_table_are_whole(open_page, device):
+    opened = open_page("/ports", DEVICES[device])
+    opened.until("document.querySelectorAll('#ports-sockets .ag-header-cell-text').length > 3")
+    opened.until("document.querySelector('#ports-sockets .ag-row') !== null")
+    cut = opened.page.evaluate(CUT, ["#ports-sockets .ag-header-cell-label", ".ag-body"])
+    assert cut == []
