@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from servescope.records.captures import CaptureOrder
     from servescope.records.comparisons import ComparisonPlan
     from servescope.records.listeners import ListenerOverrides
-    from servescope.records.load import LoadPlan
+    from servescope.records.load import LoadPlan, LoadRun
 
 logger = logging.getLogger("servescope.audit")
 
@@ -23,6 +23,12 @@ def note(actor: str, did: str) -> None:
 def load(plan: LoadPlan) -> str:
     """A load run in a few words."""
     return f"{plan.offered} for {plan.seconds:g} s on {plan.destination} {plan.target}"
+
+
+def words(run: LoadRun) -> str:
+    """A person's words about a run; of a note how long it is."""
+    tags = ", ".join(run.tags) or "none"
+    return f"name {run.name or 'none'}; tags {tags}; a note of {len(run.note):,} characters"
 
 
 def comparison(plan: ComparisonPlan) -> str:

@@ -17,6 +17,7 @@ from servescope.actions import (
     capacity_searches,
     captures,
     comparisons,
+    kept_runs,
     listeners,
     load_runs,
     send_again,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from servescope.actions.capacity_searches import CapacityRequest
     from servescope.actions.captures import CaptureRequest
     from servescope.actions.comparisons import ComparisonRequest
+    from servescope.actions.kept_runs import RunWords
     from servescope.actions.listeners import ListenerRequest, NewListenerRequest
     from servescope.actions.load_runs import LoadRunRequest
     from servescope.actions.send_again import Answer, RequestAgain
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from servescope.control.listeners import OverridesChange
     from servescope.queries.context import QueryContext
     from servescope.records.listeners import ListenerStatus
+    from servescope.records.load import LoadRun
     from servescope.runtime import Runtime
     from servescope.settings import Settings
 
@@ -132,6 +135,28 @@ class Dashboard:
         actor = self._demand()
         load_runs.stop(self._control.load_runs, run_id)
         audit.note(actor, f"asked for the end of load run {run_id}")
+
+    def describe_load_run(self, run_id: int, words: RunWords) -> LoadRun:
+        """Keep a person's words about a load run. Raises NotAllowedError, LoadRefusedError."""
+        actor = self._demand()
+        run = kept_runs.describe(self._control.load_runs, run_id, words)
+        audit.note(actor, f"described load run {run_id}: {audit.words(run)}")
+        return run
+
+    def repeat_load_run(self, run_id: int) -> int:
+        """Start a load run anew; return its id. Raises NotAllowedError, LoadRefusedError."""
+        actor = self._demand()
+        run = kept_runs.repeat(self._control, self.settings, run_id)
+        audit.note(
+            actor, f"asked for load run {run.id}, as run {run_id} again: {audit.load(run.plan)}"
+        )
+        return run.id
+
+    def delete_load_run(self, run_id: int) -> None:
+        """Delete a load run. Raises NotAllowedError, LoadRefusedError."""
+        actor = self._demand()
+        run = kept_runs.delete(self._control.load_runs, run_id)
+        audit.note(actor, f"deleted load run {run_id}: {audit.load(run.plan)}")
 
     def start_comparison(self, request: ComparisonRequest) -> int:
         """Start a comparison; return its id. Raises NotAllowedError, LoadRefusedError."""

@@ -64,7 +64,15 @@ def start(control: Control, settings: Settings, request: LoadRunRequest) -> Load
     A named host is looked up now, which may take the resolver's time. Raises LoadRefusedError when
     the run is out of bounds, aims at nothing that it may, or while other load goes on.
     """
-    plan = read(request)
+    plan = admitted(control, settings, read(request))
+    return control.load_runs.request(plan, time.time())
+
+
+def admitted(control: Control, settings: Settings, plan: LoadPlan) -> LoadPlan:
+    """The plan, with the present address of its named host.
+
+    Raises LoadRefusedError when it is out of bounds, or aims at nothing that it may.
+    """
     if plan.origin:
         check_named(plan.origin, settings.load_hosts)
         plan = replace(plan, address=resolved(plan.origin))
@@ -75,7 +83,7 @@ def start(control: Control, settings: Settings, request: LoadRunRequest) -> Load
         settings.load_max_seconds,
         settings.load_hosts,
     )
-    return control.load_runs.request(plan, time.time())
+    return plan
 
 
 def stop(load_runs: LoadRuns, run_id: int) -> LoadRun:

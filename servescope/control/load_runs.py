@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from servescope.control.admission import NOT_OVER, TERMINAL, refuse_beside_other_load
 from servescope.errors import LoadRefusedError
-from servescope.records.load import LoadPlan, LoadRun, RunState
+from servescope.records.load import TERMINAL_STATES, LoadPlan, LoadRun, RunState
+from servescope.records.run_environment import RunEnvironment
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
 
+    from servescope.control.run_search import RunSearch
     from servescope.store.sqlite.database import Database
 
 NEXT_STATES: Final[dict[RunState, frozenset[RunState]]] = {
@@ -29,8 +32,8 @@ NEXT_STATES: Final[dict[RunState, frozenset[RunState]]] = {
 """Where a load run may go from each state; the terminal states lead nowhere."""
 
 _SELECT: Final = (
-    "SELECT id, plan, state, requested_s, started_s, ended_s, progress, result, message"
-    " FROM load_run"
+    "SELECT id, plan, state, requested_s, started_s, ended_s, progress, result, message,"
+    " name, note, tags, environment FROM load_run"
 )
 
 
@@ -63,6 +66,62 @@ class LoadRuns:
         Raises LoadRefusedError when there is no such run.
         """
         return self.update(run_id, state=RunState.STOPPING)
+
+    def describe(self, run_id: int, name: str, note: str, tags: Sequence[str]) -> LoadRun:
+        """Keep a person's words about a run. Raises LoadRefusedError when there is no such run."""
+
+        def change(connection: sqlite3.Connection) -> LoadRun:
+            _expect(connection, run_id)
+            connection.execute(
+                "UPDATE load_run SET name = ?, note = ?, tags = ? WHERE id = ?",
+                (name, note, json.dumps(list(tags), ensure_ascii=False), run_id),
+            )
+            return _expect(connection, run_id)
+
+        return self._database.write(change)
+
+    def delete(self, run_id: int) -> LoadRun:
+        """Delete a run that is over, and return what it was; no other run gets its id.
+
+        Raises LoadRefusedError when there is no such run, and while it goes on.
+        """
+
+        def change(connection: sqlite3.Connection) -> LoadRun:
+            run = _expect(connection, run_id)
+            if run.state not in TERMINAL_STATES:
+                raise LoadRefusedError(
+                    f"load run {run_id} is {run.state}: stop it before it is deleted"
+                )
+            connection.execute("DELETE FROM load_run WHERE id = ?", (run_id,))
+            return run
+
+        return self._database.write(change)
+
+    def search(self, search: RunSearch, limit: int, offset: int = 0) -> tuple[list[LoadRun], int]:
+        """At most `limit` of the runs that match, from `offset` on, and how many match in all."""
+        where, parameters = search.condition()
+
+        def find(connection: sqlite3.Connection) -> tuple[list[LoadRun], int]:
+            counted = connection.execute(
+                f"SELECT count(*) FROM load_run WHERE {where}",  # noqa: S608 - our own text
+                parameters,
+            ).fetchone()[0]
+            rows = connection.execute(
+                f"{_SELECT} WHERE {where} ORDER BY {search.order_by} LIMIT ? OFFSET ?",
+                (*parameters, limit, offset),
+            )
+            return [_run(row) for row in rows], counted
+
+        return self._database.read(find)
+
+    def newest_id(self) -> int:
+        """The highest id that a run ever had, whether or not it is still there; 0 before any."""
+        row = self._database.read(
+            lambda connection: connection.execute(
+                "SELECT seq FROM sqlite_sequence WHERE name = 'load_run'"
+            ).fetchone()
+        )
+        return int(row[0]) if row else 0
 
     def newest(self, limit: int) -> list[LoadRun]:
         """At most `limit` runs, newest first."""
@@ -113,6 +172,7 @@ class LoadRuns:
         progress: dict[str, Any] | None = None,
         result: dict[str, Any] | None = None,
         message: str | None = None,
+        environment: RunEnvironment | None = None,
     ) -> LoadRun:
         """Write what became of a run; what is None stays. Return the run as it is now.
 
@@ -131,6 +191,7 @@ class LoadRuns:
                 "progress": None if progress is None else json.dumps(progress),
                 "result": None if result is None else json.dumps(result),
                 "message": message,
+                "environment": None if environment is None else json.dumps(environment.to_json()),
             }
             known = {name: value for name, value in values.items() if value is not None}
             if known:
@@ -141,12 +202,14 @@ class LoadRuns:
                 )
             return _expect(connection, run_id)
 
-        others = (state, started_s, ended_s, result, message)
+        others = (state, started_s, ended_s, result, message, environment)
         return self._database.write(change, news=any(value is not None for value in others))
 
 
 def _run(row: tuple[Any, ...]) -> LoadRun:
-    run_id, plan, state, requested_s, started_s, ended_s, progress, result, message = row
+    run_id, plan, state, requested_s, started_s, ended_s, progress, result, message, *words = row
+    name, note, tags, environment = words
+    surroundings = json.loads(environment)
     return LoadRun(
         run_id,
         LoadPlan.from_json(json.loads(plan)),
@@ -157,6 +220,10 @@ def _run(row: tuple[Any, ...]) -> LoadRun:
         json.loads(progress),
         json.loads(result),
         message,
+        name,
+        note,
+        tuple(json.loads(tags)),
+        RunEnvironment.from_json(surroundings) if surroundings else None,
     )
 
 

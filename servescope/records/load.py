@@ -11,6 +11,8 @@ from servescope.records.scenarios import Constant, Flow, RequestStep, Scenario, 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from servescope.records.run_environment import RunEnvironment
+
 
 class LoadOutcome(IntEnum):
     """How one request of a load run ended; stored in a load record's `protocol` field."""
@@ -138,7 +140,9 @@ TERMINAL_STATES = frozenset({RunState.DONE, RunState.STOPPED, RunState.FAILED})
 class LoadRun:
     """A load run in the store: plan, progress and, at the end, result.
 
-    `progress` and `result` are the generator's JSON objects, see `servescope.load.report`.
+    `progress` and `result` are the generator's JSON objects, see `servescope.load.report`. `name`,
+    `note` and `tags` are a person's words; `environment` is None of a run that has not begun, of
+    one of a comparison, and of one from before it was kept.
     """
 
     id: int
@@ -150,3 +154,7 @@ class LoadRun:
     progress: dict[str, Any]
     result: dict[str, Any]
     message: str = ""
+    name: str = ""
+    note: str = ""
+    tags: tuple[str, ...] = ()
+    environment: RunEnvironment | None = None

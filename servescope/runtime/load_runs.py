@@ -16,6 +16,7 @@ from servescope.load.targets import destination
 from servescope.records.dashboard import Event, EventKind
 from servescope.records.listeners import ListenerState
 from servescope.records.load import TERMINAL_STATES, RunState
+from servescope.runtime.run_environment import read_environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -110,6 +111,9 @@ class LoadRunReconciler:
                 settings.load_max_seconds,
                 settings.load_hosts,
             )
+            listener = next((one for one in statuses if one.name == plan.listener), None)
+            # A comparison tells of its servers itself, and lets them wait for nothing.
+            environment = None if plan.comparison else read_environment(listener)
             unfinished = self._unfinished(plan.listener) if plan.listener else None
             generator = GeneratorProcess(
                 run.id,
@@ -125,7 +129,9 @@ class LoadRunReconciler:
             self._finish(run.id, RunState.FAILED, str(error))
             return
         now = time.time()
-        self._control.load_runs.update(run.id, state=RunState.RUNNING, started_s=now)
+        self._control.load_runs.update(
+            run.id, state=RunState.RUNNING, started_s=now, environment=environment
+        )
         text = (
             f"run {run.id}: {plan.offered} on {plan.destination}"  # short: it stands on each graph
         )

@@ -20,7 +20,9 @@ WRITES_OF_PEOPLE = {
     "captures.request": {"captures.start"},
     "comparisons.request": {"comparisons.start"},
     "comparisons.request_stop": {"comparisons.stop"},
-    "load_runs.request": {"load_runs.start"},
+    "load_runs.delete": {"kept_runs.delete"},
+    "load_runs.describe": {"kept_runs.describe"},
+    "load_runs.request": {"kept_runs.repeat", "load_runs.start"},
     "load_runs.request_stop": {"load_runs.stop"},
     "listeners.change_overrides": {
         "listeners.add",

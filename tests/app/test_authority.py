@@ -16,6 +16,7 @@ from components.authority import (
     dashboard_for,
 )
 from servescope.actions.hostable_apps import BUNDLED_WSGI
+from servescope.actions.kept_runs import RunWords
 from servescope.actions.listeners import NewListenerRequest
 from servescope.actions.load_runs import LoadRunRequest
 from servescope.errors import NotAllowedError
@@ -79,6 +80,13 @@ def test_load_needs_the_right_to_act(ask):
             board.start_load_run(None)
         with pytest.raises(NotAllowedError):
             board.stop_load_run(1)
+        for change in (
+            lambda: board.describe_load_run(1, None),
+            lambda: board.repeat_load_run(1),
+            lambda: board.delete_load_run(1),
+        ):
+            with pytest.raises(NotAllowedError):
+                change()
 
 
 OVERRIDES = ListenerOverrides(deny=("192.0.2.0/24",), threads=4)
@@ -127,7 +135,12 @@ def test_each_change_says_who_made_it(ask, caplog):
         board.add_listener(NewListenerRequest("mine", BUNDLED_WSGI, 0))
         eventually(lambda: "mine" in {one.name for one in control.listeners.statuses()})
         board.remove_listener("mine")
+        board.describe_load_run(run_id, RunWords("first", "a\nnote", "a, b"))
         board.stop_load_run(run_id)
+        eventually(lambda: control.load_runs.active() is None)
+        again = board.repeat_load_run(run_id)
+        board.delete_load_run(run_id)
+        board.stop_load_run(again)
     board.runtime.stop()
     audited = [record.message for record in caplog.records if record.name == "servescope.audit"]
     assert audited == [
@@ -139,7 +152,11 @@ def test_each_change_says_who_made_it(ask, caplog):
             "changed listener wsgi: back to its settings",
             f"changed listener mine: {ADDED}",
             "removed listener mine",
+            "described load run 1: name first; tags a, b; a note of 6 characters",
             "asked for the end of load run 1",
+            "asked for load run 2, as run 1 again: 1 requests/s for 600 s on wsgi /",
+            "deleted load run 1: 1 requests/s for 600 s on wsgi /",
+            "asked for the end of load run 2",
         )
     ]
 

@@ -8,6 +8,7 @@ from servescope.control import Control
 from servescope.control.load_runs import NEXT_STATES
 from servescope.errors import LoadRefusedError
 from servescope.records.load import RunState
+from servescope.records.run_environment import Repository, RunEnvironment
 
 
 def test_a_run_goes_from_request_to_result(control, other, load_plan):
@@ -142,3 +143,47 @@ def test_the_runs_that_touch_a_span(control, load_plan):
     assert between(130, 200) == []
     assert between(130, 201) == ids[1:2]
     assert between(400, 500) == ids[2:], "it has not ended"
+
+
+ENVIRONMENT = RunEnvironment(
+    *("0.1.0", "CPython 3.11.7", "Linux 6.1", "x86_64", 2, "shop:app", "wsgi", "thread_pool"),
+    *(8, 1, False, None, 90.0),
+    repository=Repository("a" * 40, "main", is_dirty=True),
+)
+
+
+def test_a_run_keeps_its_environment_and_the_words_about_it(control, other, load_plan):
+    run_id = control.load_runs.request(load_plan, 1.0).id
+    control.load_runs.update(run_id, state=RunState.RUNNING, environment=ENVIRONMENT)
+    control.load_runs.describe(run_id, "before", "größer\nals", ["a", "b c"])
+    run = other.load_runs.by_id(run_id)
+    assert run.environment == ENVIRONMENT
+    assert (run.name, run.note, run.tags) == ("before", "größer\nals", ("a", "b c"))
+
+
+def test_the_environment_of_a_later_version_is_read_as_far_as_it_is_known(control, load_plan):
+    run_id = control.load_runs.request(load_plan, 1.0).id
+    control.load_runs.update(run_id, environment=ENVIRONMENT)
+    control._database.write(
+        lambda connection: connection.execute(
+            "UPDATE load_run SET environment = json_set(environment, '$.microcode', 5)"
+        )
+    )
+    assert control.load_runs.by_id(run_id).environment == ENVIRONMENT
+
+
+def test_a_run_that_is_over_is_deleted_and_its_id_never_given_again(control, load_plan):
+    run_id = control.load_runs.request(load_plan, 1.0).id
+    with pytest.raises(LoadRefusedError, match=f"load run {run_id} is requested: stop it before"):
+        control.load_runs.delete(run_id)
+    control.load_runs.update(run_id, state=RunState.FAILED)
+    assert control.load_runs.delete(run_id).id == run_id
+    assert control.load_runs.by_id(run_id) is None
+    assert control.load_runs.newest_id() == run_id
+    assert control.load_runs.request(load_plan, 2.0).id == run_id + 1
+    for change in (
+        lambda: control.load_runs.delete(run_id),
+        lambda: control.load_runs.describe(run_id, "", "", ()),
+    ):
+        with pytest.raises(LoadRefusedError, match=f"no load run {run_id}"):
+            change()

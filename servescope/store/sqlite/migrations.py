@@ -69,17 +69,36 @@ def _carry_cursors(connection: sqlite3.Connection) -> None:
 
 def _add_origins(connection: sqlite3.Connection) -> None:
     """Version 6 keeps where a request came from; of those of before it is unknown."""
-    known = connection.execute("SELECT name FROM pragma_table_info('request_detail')").fetchall()
-    for column in (
+    _add_columns(
+        connection,
+        "request_detail",
         "thread TEXT NOT NULL DEFAULT ''",
         "pid INTEGER NOT NULL DEFAULT 0",
         "client_port INTEGER NOT NULL DEFAULT 0",
         "requests_before INTEGER",
         "trace_id TEXT NOT NULL DEFAULT ''",
         "capture_id INTEGER NOT NULL DEFAULT 0",
-    ):
+    )
+
+
+def _add_words_of_runs(connection: sqlite3.Connection) -> None:
+    """Version 7 keeps a run's name, note, tags and environment; those of before have none."""
+    _add_columns(
+        connection,
+        "load_run",
+        "name TEXT NOT NULL DEFAULT ''",
+        "note TEXT NOT NULL DEFAULT ''",
+        "tags TEXT NOT NULL DEFAULT '[]'",
+        "environment TEXT NOT NULL DEFAULT '{}'",
+    )
+
+
+def _add_columns(connection: sqlite3.Connection, table: str, *columns: str) -> None:
+    """Add those of the columns that a table does not have: a step before may have made it anew."""
+    known = connection.execute("SELECT name FROM pragma_table_info(?)", (table,)).fetchall()
+    for column in columns:
         if (column.split()[0],) not in known:
-            connection.execute(f"ALTER TABLE request_detail ADD COLUMN {column}")
+            connection.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
 
 
 def _pass_over(tier: int, ts: int) -> None:
@@ -93,5 +112,6 @@ STEPS: Final[Mapping[int, Callable[[sqlite3.Connection], None]]] = {
     3: _keep_rows,
     4: _carry_cursors,
     5: _add_origins,
+    6: _add_words_of_runs,
 }
 """By the version a file has: how it becomes the next one."""

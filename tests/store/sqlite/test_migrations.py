@@ -11,6 +11,7 @@ from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
 from servescope.control import Control
 from servescope.errors import StoreFullError
 from servescope.records.dashboard import EventKind
+from servescope.records.load import LoadPlan
 from servescope.records.requests import RequestDetail, RequestRecord
 from servescope.request_fields import Method, RequestFlag
 from servescope.store.base import Batch, Frame
@@ -199,3 +200,21 @@ def test_the_requests_of_a_file_of_version_5_are_of_unknown_origin(tmp_path):
     assert version_of(tmp_path) == VERSION
     assert store.request_details(5) == [(1, detail)]
     store.close()
+
+
+def test_the_load_runs_of_a_file_of_version_6_have_no_words_and_no_environment(tmp_path):
+    open_store(tmp_path).close()
+    control = Control(tmp_path)
+    run = control.load_runs.request(LoadPlan.constant("wsgi", "/", 5, 1), 1.0)
+    control.close()
+    with sqlite3.connect(tmp_path / FILE_NAME) as connection:
+        for column in ("name", "note", "tags", "environment"):
+            connection.execute(f"ALTER TABLE load_run DROP COLUMN {column}")
+        connection.execute("UPDATE meta SET value = 6 WHERE key = 'schema_version'")
+    connection.close()
+    open_store(tmp_path).close()
+    assert version_of(tmp_path) == VERSION
+    control = Control(tmp_path)
+    assert control.load_runs.by_id(run.id) == run
+    assert (run.name, run.note, run.tags, run.environment) == ("", "", (), None)
+    control.close()
