@@ -24,4 +24,9 @@
   functions.moment = (seconds) => (seconds ? moment.format(new Date(seconds * 1000)) : "");
   // Arrows go from cell to cell; Tab leaves the table, which may have more than a thousand.
   functions.leaveTable = () => false;
+
+  // A cell that leads to a page of ours, which its row names as `address`.
+  const components = (window.dashAgGridComponentFunctions = window.dashAgGridComponentFunctions || {});
+  components.PageLink = ({ value, data }) =>
+    window.React.createElement("a", { href: data.address, "data-page": "" }, String(value));
 })();

@@ -26,6 +26,7 @@
   let isLost = false; // on a page that does not poll: a click found nobody
   let newest = { second: undefined, lag: 0, at: 0 }; // null before the first second of data
   let delay = 0; // how late the store shows a second, by its own word
+  let isOver = false; // the page shows a span of its own, which has ended
 
   // A table is there once its code has been loaded; its rows are sent again only when they change.
   function setProps(all) {
@@ -110,6 +111,7 @@
   function countSilence() {
     const before = page;
     page = document.querySelector(".live-page");
+    if (page !== before) isOver = false;
     if (page === before && page && scope.view.isChosen() && !document.hidden) silentS += 1;
     else if (!isLost) beginSilence();
   }
@@ -125,7 +127,7 @@
     return { unknown: `Unknown: ${cause} since ${since}.${rest}`, asOf: shown && `as of ${shown}` };
   }
 
-  const isLive = () => document.documentElement.dataset.view !== "fixed";
+  const isLive = () => document.documentElement.dataset.view !== "fixed" && !isOver;
 
   // A page of one record is as of then; empty on any other.
   function recordText() {
@@ -217,6 +219,7 @@
     if (answer.newest === null) return clientside.no_update;
     setGraphs(answer.graphs);
     scope.graphs.setFrame(answer.span, answer.events, answer.step);
+    isOver = !answer.live && answer.span[1] <= answer.newest;
     const { bounds, begins, compared, run, counted } = answer;
     scope.view.setSpan(answer.span, { bounds, begins, compared, run, counted });
     return { view: answer.view, shape: answer.shape, cursor: answer.cursor };

@@ -337,7 +337,8 @@
     const query = anew ? viewQuery(view) : present;
     if (!("page" in changes)) query.delete("page");
     for (const [name, value] of Object.entries(changes)) {
-      if (!value || (!anew && present.get(name) === value)) query.delete(name);
+      const isTakenBack = !anew && name !== "page" && present.get(name) === value;
+      if (!value || isTakenBack) query.delete(name);
       else query.set(name, value);
     }
     visit(`${window.location.pathname}?${query}`, isPaused);
@@ -393,7 +394,7 @@
   }
 
   document.addEventListener("click", (event) => {
-    const link = event.target instanceof Element && event.target.closest("#view-requests");
+    const link = event.target instanceof Element && event.target.closest("#view-requests, a[data-view]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
     event.preventDefault();
     visit(link.href);
@@ -479,6 +480,12 @@
         typeof one === "number" ? clock.written(one) : one,
       );
       return [from, to];
+    },
+
+    // A page about something that has a span of its own shows all of it again.
+    whole(clicks) {
+      if (clicks) goLive();
+      return clientside.no_update;
     },
 
     compare(chosen) {

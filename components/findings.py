@@ -41,26 +41,30 @@ def severity_class(state: Severity) -> str:
     return _STATES.get(state, "")
 
 
-def findings_list(found: Sequence[Finding], page: str) -> html.Ul:
-    """All findings; `page` is the address of the page at hand: links lead to others."""
-    return html.Ul([_item(one, page) for one in found], className="findings")
+def findings_list(found: Sequence[Finding], page: str, view: str = "") -> html.Ul:
+    """All findings; `page` is the address of the page at hand: links lead to others.
+
+    `view` is a query that is added to each link: the span that the findings are of.
+    """
+    return html.Ul([_item(one, page, view) for one in found], className="findings")
 
 
-def verdict(found: Sequence[Finding], page: str) -> html.Div:
-    """All findings in a box; `page` is the address of the page at hand: links lead to others."""
+def verdict(found: Sequence[Finding], page: str, view: str = "") -> html.Div:
+    """All findings in a box; `page` and `view` as `findings_list` has them."""
     state = _STATES.get(most_urgent(found), "")
     return html.Div(
-        findings_list(found, page),
+        findings_list(found, page, view),
         className=f"verdict {state}".strip(),
         role="alert" if state in {BAD, WARN} else "status",
     )
 
 
-def _item(one: Finding, page: str) -> html.Li:
+def _item(one: Finding, page: str, view: str) -> html.Li:
     path = one.link.partition("?")[0].partition("#")[0]
     said: list[Any] = [html.Span(one.sentence)]
     if path != page:
-        said += [" ", dcc.Link(f"See {_LINKS[path]}", href=_href(one.link), className="way-on")]
+        href = _href(one.link, view)
+        said += [" ", dcc.Link(f"See {_LINKS[path]}", href=href, className="way-on")]
     return html.Li(
         said,
         className=f"finding {one.severity}",
@@ -69,6 +73,8 @@ def _item(one: Finding, page: str) -> html.Li:
     )
 
 
-def _href(link: str) -> str:
-    path, mark, query = link.partition("?")
-    return below_prefix(path) + mark + query
+def _href(link: str, view: str) -> str:
+    rest, mark, fragment = link.partition("#")
+    path, _, query = rest.partition("?")
+    queries = "&".join(filter(None, (query, view)))
+    return below_prefix(path) + (f"?{queries}" if queries else "") + mark + fragment

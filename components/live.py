@@ -105,6 +105,10 @@ class LivePage:
     panel that is marked as of now (see `panels.panel`).
     `metrics` are those an export of the page holds. The `props` of a page `by_visitor` have links
     that suit the visitor (`access.visitor`): an answer is kept for each place visitors come from.
+
+    A page about one thing names it in the `value` of its hidden field `subject`: graphs and `props`
+    get that in front of the filters. If the thing has a span of its own, `view(context, shown,
+    filters)` says which view of this host is shown in place of the time bar's.
     """
 
     name: str
@@ -114,6 +118,13 @@ class LivePage:
     table_filters: tuple[str, ...] = ()
     metrics: tuple[str, ...] = ()
     by_visitor: bool = False
+    subject: str = ""
+    view: Callable[[QueryContext, View, tuple[str, ...]], View] | None = None
+
+    @property
+    def narrowed_by(self) -> tuple[str, ...]:
+        """Ids of what graphs get the values of: the subject and the filters."""
+        return (self.subject, *self.filters) if self.subject else self.filters
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +169,7 @@ def connect(page: LivePage) -> None:
         Output(f"{page.name}-delta", "data"),
         Input(TICK, "n_intervals"),
         Input(VIEW, "data"),
-        *(Input(name, "value") for name in (*page.filters, *page.table_filters)),
+        *(Input(name, "value") for name in (*page.narrowed_by, *page.table_filters)),
         State(f"{page.name}-cursor", "data"),
         running=[(Output(TICK, "disabled"), True, False)],
     )
@@ -167,8 +178,10 @@ def connect(page: LivePage) -> None:
         if view is None:  # the time bar has not read the URL yet
             return no_update
         chosen = tuple(query.first(value) for value in values)
-        shown = View.read(view)
-        return sealed(page, access.context().process.of_host(shown.host), shown, cursor, chosen)
+        shown, process = View.read(view), access.context().process
+        if page.view is not None:
+            shown = page.view(process.home, shown, chosen)
+        return sealed(page, process.of_host(shown.host), shown, cursor, chosen)
 
     kept = (*page.filters, *page.table_filters)
     if kept:
@@ -226,7 +239,7 @@ def answer(
     page: LivePage, context: QueryContext, view: View, stored: object, chosen: tuple[str, ...] = ()
 ) -> dict[str, Any]:
     """The points that the browser at this cursor lacks, and the page's cards as they are now."""
-    filters = chosen[: len(page.filters)]
+    filters = chosen[: len(page.narrowed_by)]
     key = "|".join((view.key, *filters))
     cursor = Cursor.read(stored)
     bounds = context.bounds()
@@ -328,7 +341,7 @@ def _newest_run(context: QueryContext) -> list[float | None] | None:
 
 def _counted(page: LivePage, context: QueryContext, span: Span, filters: tuple[str, ...]) -> int:
     """The requests of a fixed span, to the listener that the page is narrowed to."""
-    listener = dict(zip(page.filters, filters, strict=False)).get(f"{page.name}-listener", "")
+    listener = dict(zip(page.narrowed_by, filters, strict=False)).get(f"{page.name}-listener", "")
     return context.snapshots.get(
         ("counted", span, listener),
         lambda: traffic.count(context, span, traffic.of_listener(listener)),

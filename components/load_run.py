@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import dash_mantine_components as dmc
-from dash import html
+from dash import dcc, html
 
 from components import access, forms, status
 from components.findings import verdict
+from components.run_links import address_of
+from components.run_plan import plan_text
 from components.status import sentence
 from servescope.actions.load_runs import LoadRunRequest
 from servescope.errors import ServescopeError
@@ -19,7 +21,7 @@ from servescope.records.load import TERMINAL_STATES
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from servescope.records.load import LoadPlan, LoadRun
+    from servescope.records.load import LoadRun
 
 DEFAULT_REQUEST: Final = LoadRunRequest(listener="wsgi", target="/", rate=200, seconds=30)
 """Enough to move every graph, little enough for any machine."""
@@ -47,6 +49,8 @@ _FAILURES: Final = {
     "timed_out": "timed out",
     "protocol": "no HTTP",
     "handshake": "no TLS handshake",
+    "value": "no value to send",
+    "websocket": "no WebSocket",
 }
 
 
@@ -59,25 +63,24 @@ def start(request: LoadRunRequest) -> forms.Answer:
     return forms.done(f"Load run {number} was asked for; the header follows it.")
 
 
-def plan_text(plan: LoadPlan) -> str:
-    """A plan in a few words."""
-    rate = units.text(plan.rate, "{request}/s")
-    return f"{plan.destination} {plan.target}, {rate} for {units.text(plan.seconds, 's')}"
-
-
 def failed_count(figures: dict[str, Any]) -> int:
     """All failures of a progress or a result."""
     return sum(int(count) for count in (figures.get("failed") or {}).values())
 
 
 def progress(run: LoadRun) -> html.Div:
-    """A run under way: how far, sent, answered, failed, remaining."""
+    """A run under way: its plan, and how far it is."""
+    heading = dcc.Link(f"Run {run.id}: {plan_text(run.plan)}", href=address_of(run.id))
+    return html.Div([heading, progress_figures(run)])
+
+
+def progress_figures(run: LoadRun) -> html.Div:
+    """How far a run is: sent, answered, failed, remaining."""
     told = run.progress
     remaining = max(0.0, run.plan.seconds - float(told.get("elapsed_s") or 0.0))
     failed = failed_count(told)
     return html.Div(
         [
-            dmc.Text(plan_text(run.plan), fw=500),
             dmc.Progress(value=status.share(run), size="lg", mt=8, transitionDuration=300),
             _figures(
                 ("sent", _count(told.get("sent")), ""),
@@ -96,7 +99,7 @@ def result(run: LoadRun) -> html.Div:
     """The result of a run that is over."""
     heading = html.Div(
         [
-            dmc.Text(f"Run {run.id}: {plan_text(run.plan)}", fw=500),
+            dcc.Link(f"Run {run.id}: {plan_text(run.plan)}", href=address_of(run.id)),
             html.Span(run.state.value, className=f"state {run.state.value}"),
         ],
         className="card-heading",
@@ -105,27 +108,38 @@ def result(run: LoadRun) -> html.Div:
     said = verdict(findings(gathering.run_of(run)), "/load")
     if not told:
         return html.Div([heading, said])
-    latency, lag = told["latency_ms"], told["lag_ms"]
-    failed = failed_count(told)
-    achieved = units.text(told.get("rate_achieved"), "{request}/s")
+    latency = told["latency_ms"]
     return html.Div(
         [
             heading,
             said,
-            _figures(
-                ("sent", _count(told["sent"]), ""),
-                ("answered", _count(told["answered"]), ""),
-                ("failed", _count(failed), "bad" if failed else ""),
-                ("answered per second", achieved, ""),
-            ),
+            counts(run),
             _figures(
                 *((name, latency_text(run, latency[key]), "") for name, key in _PERCENTILES),
                 ("naive p99", naive_text(run), ""),
             ),
             html.P(MEANING, className="dimmed"),
-            html.Dl(_details(told, lag), className="facts"),
+            details(run),
         ]
     )
+
+
+def counts(run: LoadRun) -> html.Div:
+    """Of a run with a result: requests sent, answered and failed, and the rate of answers."""
+    told = run.result
+    failed = failed_count(told)
+    achieved = units.text(told.get("rate_achieved"), "{request}/s")
+    return _figures(
+        ("sent", _count(told["sent"]), ""),
+        ("answered", _count(told["answered"]), ""),
+        ("failed", _count(failed), "bad" if failed else ""),
+        ("answered per second", achieved, ""),
+    )
+
+
+def details(run: LoadRun) -> html.Dl:
+    """Of a run with a result: its answers, its failures, and the generator's own part."""
+    return html.Dl(_details(run.result, run.result["lag_ms"]), className="facts")
 
 
 def history_rows(runs: Sequence[LoadRun]) -> list[dict[str, Any]]:
@@ -139,6 +153,7 @@ def _history_row(run: LoadRun) -> dict[str, Any]:
     return {
         "key": str(run.id),
         "id": run.id,
+        "address": address_of(run.id),
         "at": run.started_s or run.requested_s,
         "state": run.state.value,
         "plan": plan_text(run.plan),
@@ -165,8 +180,7 @@ def _details(told: dict[str, Any], lag: dict[str, Any]) -> list[Any]:
     kinds = {kind: count for kind, count in told["failed"].items() if count}
     facts = {
         "Answers by status": _pairs(told["statuses"]) or "none",
-        "Failures by kind": _pairs({_FAILURES.get(kind, kind): kinds[kind] for kind in kinds})
-        or "none",
+        "Failures by kind": _pairs({failure_name(kind): kinds[kind] for kind in kinds}) or "none",
         "The generator's own lag": f"p99 {ms(lag['p99'])}, most {ms(lag['max'])}",
         "The generator's CPU time": units.text(told.get("cpu_seconds"), "s"),
         "Received": units.text(told.get("bytes_received"), "By"),
@@ -184,6 +198,11 @@ def _figures(*figures: tuple[str, str, str]) -> html.Div:
         ],
         className="figures",
     )
+
+
+def failure_name(kind: str) -> str:
+    """A `LoadOutcome` in lower case, as people call it."""
+    return _FAILURES.get(kind, kind.replace("_", " "))
 
 
 def _pairs(counts: dict[str, Any]) -> str:

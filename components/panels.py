@@ -23,7 +23,7 @@ COLUMNS: Final = {"base": 1, "lg": 2}
 CARD_COLUMNS: Final = {"base": 2, "sm": 3, "lg": 4, "xl": 8}
 
 
-def page_frame(page: LivePage, title: str, *children: Any, controls: Any = None) -> html.Div:
+def page_frame(page: LivePage, title: Any, *children: Any, controls: Any = None) -> html.Div:
     """A live page: its stores, its heading with controls beside it, its panels."""
     shown = controls if isinstance(controls, list) else [controls]
     heading = html.Div(

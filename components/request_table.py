@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import dash_mantine_components as dmc
 from dash import dcc, html
 
 from components.help import attributes
 from components.one_request import address_of, title_of
+from components.sorted_table import narrowing, page_buttons, sort_heading
 from components.waterfall import MEANING, waterfall
 from servescope.figures import units
 from servescope.queries.request_search import PAGE_ROWS
@@ -62,7 +63,7 @@ def request_table(found: Found, search: Search) -> html.Div:
     """The rows of a page, below headings that sort."""
     if not found.rows:
         return html.Div(EMPTY if found.kept else NONE_KEPT, className="dimmed")
-    head = html.Tr([_heading(*column, search.order) for column in _COLUMNS])
+    head = html.Tr([sort_heading(*column, search.order, _STEEPEST_FIRST) for column in _COLUMNS])
     body = [_row(row) for row in found.rows]
     return html.Div(
         html.Table([html.Thead(head), html.Tbody(body)], className="requests"),
@@ -102,7 +103,7 @@ def chosen_values(search: Search) -> list[html.Button]:
             f"{title}: {_words(field, value)} \N{MULTIPLICATION SIGN}",
             type="button",
             className="chosen",
-            **_narrow({field: ""}, f"No longer only {title.lower()} {_words(field, value)}"),
+            **narrowing({field: ""}, f"No longer only {title.lower()} {_words(field, value)}"),
         )
         for field, title in FACET_TITLES.items()
         if (value := str(getattr(search, field)))
@@ -120,12 +121,8 @@ def pages(found: Found, search: Search) -> list[Component]:
     """The way to the page before and the one after, and how many rows a page has."""
     if found.matching <= PAGE_ROWS[0]:
         return []
-    first = (found.page - 1) * search.rows + 1
-    last = min(found.page * search.rows, found.matching)
     return [
-        _page_button("Previous", found.page - 1, enabled=found.page > 1),
-        html.Span(f"{first:,}\N{EN DASH}{last:,} of {found.matching:,}"),
-        _page_button("Next", found.page + 1, enabled=found.page < found.pages),
+        *page_buttons(found.page, found.pages, search.rows, found.matching),
         html.Span(
             [html.Span("Rows"), *(_rows_button(rows, search.rows) for rows in PAGE_ROWS)],
             className="page-rows",
@@ -175,7 +172,7 @@ def ways_on(row: LogRow) -> list[html.Button]:
             "Similar",
             type="button",
             className="way-on",
-            **_narrow(
+            **narrowing(
                 {"listener": row.listener, "route": row.route, "status": str(row.status)},
                 f"Requests of {route_words(row.route)} with status {row.status}",
                 anew=True,
@@ -185,44 +182,13 @@ def ways_on(row: LogRow) -> list[html.Button]:
             "Slower",
             type="button",
             className="way-on",
-            **_narrow(
+            **narrowing(
                 {"slower": slower, "order": "-took"},
                 f"Requests that took longer than {units.text(row.total_s, 's')}",
                 anew=True,
             ),
         ),
     ]
-
-
-def _narrow(filters: dict[str, str], meaning: str, *, anew: bool = False) -> dict[str, Any]:
-    """Attributes of a button that narrows the log, see `assets/request_log.js`."""
-    further = {"data-anew": ""} if anew else {}
-    return {
-        **attributes(aria_label=meaning, data_narrow=json.dumps(filters)),
-        **further,
-        "title": meaning,
-    }
-
-
-def _heading(key: str, title: str, kind: str, order: str) -> html.Th:
-    if not key:
-        return html.Th(title, className=kind)
-    is_by_it = order.removeprefix("-") == key
-    is_downwards = order.startswith("-")
-    steep = f"-{key}" if key in _STEEPEST_FIRST else key
-    turned = key if is_downwards else f"-{key}"
-    sign = (" \N{DOWNWARDS ARROW}" if is_downwards else " \N{UPWARDS ARROW}") if is_by_it else ""
-    sorts = "descending" if is_downwards else "ascending"
-    return html.Th(
-        html.Button(
-            f"{title}{sign}",
-            type="button",
-            className="sorts",
-            **_narrow({"order": turned if is_by_it else steep}, f"Sort by {title.lower()}"),
-        ),
-        className=kind,
-        **attributes(aria_sort=sorts if is_by_it else "none"),
-    )
 
 
 def _row(row: LogRow) -> html.Tr:
@@ -279,23 +245,13 @@ def _facet(title: str, facet: Facet, chosen: str) -> html.Div:
     return html.Div([html.H3(title), html.Ul([*values, *further])], className="facet")
 
 
-def _page_button(text: str, page: int, *, enabled: bool) -> html.Button:
-    return html.Button(
-        text,
-        type="button",
-        className="menu-button",
-        disabled=not enabled,
-        **attributes(data_narrow=json.dumps({"page": str(page) if page > 1 else ""})),
-    )
-
-
 def _rows_button(rows: int, shown: int) -> html.Button:
     return html.Button(
         str(rows),
         type="button",
         className="menu-button",
         disabled=rows == shown,
-        **_narrow({"rows": str(rows)}, f"{rows} rows a page"),
+        **narrowing({"rows": str(rows)}, f"{rows} rows a page"),
     )
 
 

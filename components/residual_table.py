@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from dash import html
 
 from components.findings import verdict
-from components.load_run import plan_text
+from components.run_plan import plan_text
 from components.tables import figure_table
 from servescope.figures import units
 from servescope.findings import findings
@@ -59,7 +59,9 @@ def residual_table(found: Residual | None) -> html.Div:
         [
             html.P(run, className="dimmed"),
             verdict(findings(evidence), "/latency"),
-            figure_table(("Clock", "Requests", "Mean", "p50", "p95"), rows, empty=EMPTY),
+            figure_table(
+                ("Clock", "Requests", "Mean", "p50", "p95"), rows, empty=EMPTY, label=TITLE
+            ),
         ]
     )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import dash_mantine_components as dmc
-from dash import html
+from dash import dcc, html
 
+from components.run_links import address_of
 from servescope.figures import units
 from servescope.queries import comparison, load
 from servescope.records.load import RunState
@@ -108,10 +109,11 @@ def run_props(run: LoadRun | None) -> Props:
     """The strip in the header: the run under way, its progress, Stop."""
     if run is None:
         return {"run-strip": {"style": HIDDEN}}
-    return strip(run_text(run), share(run), stopping=run.state is RunState.STOPPING)
+    text = dcc.Link(run_text(run), href=address_of(run.id))
+    return strip(text, share(run), stopping=run.state is RunState.STOPPING)
 
 
-def strip(text: str, percent: float, *, stopping: bool) -> Props:
+def strip(text: str | dcc.Link, percent: float, *, stopping: bool) -> Props:
     """The header's strip about load under way, and how far it is."""
     return {
         "run-strip": {"style": SHOWN},
@@ -129,7 +131,8 @@ def share(run: LoadRun) -> float:
 
 def run_text(run: LoadRun) -> str:
     """The run in a few words."""
-    rate = units.text(run.plan.rate, "{request}/s")
+    kind = run.plan.scenario.schedule.kind
+    rate = kind if run.plan.rate is None else units.text(run.plan.rate, "{request}/s")
     if run.state is RunState.REQUESTED:
         return f"Load run {run.id} starts: {rate}"
     elapsed = min(float(run.progress.get("elapsed_s") or 0.0), run.plan.seconds)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from dash import Input, Output, State, callback, html, no_update, register_page
+from dash import Input, Output, State, callback, dcc, html, no_update, register_page
 
 from components import forms, load_form, load_run, panels
 from components.access import context as present_context
 from components.access import dashboard, why_not
 from components.live import LiveGraph, LivePage, Props, connect
+from components.path_prefix import below_prefix
+from components.run_links import RUNS
 from components.shell import stop_active_run
 from servescope import catalog
 from servescope.figures import theme
@@ -61,7 +63,13 @@ GRAPHS: Final = (
     ),
 )
 HISTORY: Final = (
-    {"field": "id", "headerName": "Run", "maxWidth": 80, "sort": "desc"},
+    {
+        "field": "id",
+        "headerName": "Run",
+        "maxWidth": 80,
+        "sort": "desc",
+        "cellRenderer": "PageLink",
+    },
     {
         "field": "at",
         "headerName": "Started",
@@ -196,9 +204,14 @@ def layout(**_query: str) -> html.Div:
         ),
         panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
         panels.panel(
-            "Runs",
+            "Newest runs",
             "The newest fifty runs; while the view is paused or past, those that ended in its "
             "span. Latencies from the intended send time; exact, not estimated.",
+            dcc.Link(
+                "All runs: search, compare, name, repeat, delete",
+                href=below_prefix(RUNS),
+                className="way-on",
+            ),
             panels.grid(
                 "load-history",
                 HISTORY,

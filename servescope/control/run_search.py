@@ -25,7 +25,7 @@ ORDERS: Final = {
 """What runs can be sorted by, and its SQL; runs that have no such figure come last."""
 
 _TOLD: Final = ("name", "note", "tags", "state")
-_OF_PLAN: Final = ("listener", "target", "name")
+_OF_PLAN: Final = ("listener", "origin", "target", "name")
 """Fields of a plan that are searched, at any depth: those of a scenario's steps are among them."""
 
 
@@ -33,8 +33,8 @@ _OF_PLAN: Final = ("listener", "target", "name")
 class RunSearch:
     """The load runs that are wanted, those of comparisons never; `order` is one of ORDERS.
 
-    Each of `words` is in a run's name, note, tags, state, listener or a target, in any case of
-    ASCII letters, or is its number. With `span_s` the runs that ended within it, epoch seconds.
+    Each of `words` is in a run's name, note, tags, state, listener, host or a target, in any case
+    of ASCII letters, or is its number. With `span_s` the runs that ended within it, epoch seconds.
     """
 
     words: tuple[str, ...] = ()

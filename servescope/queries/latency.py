@@ -153,9 +153,14 @@ def heat(context: QueryContext, span: Span, listener: str = "") -> Heat:
     return Heat(found.times, found.edges, found.counts, found.actual_step)
 
 
-def distribution(context: QueryContext, span: Span, listener: str = "") -> Distribution:
+def distribution(
+    context: QueryContext,
+    span: Span,
+    listener: str = "",
+    metric: str = catalog.REQUEST_DURATION,
+) -> Distribution:
     """The distribution of durations in the span, with its percentiles that are supported."""
-    query = span.query(catalog.REQUEST_DURATION, where=of_listener(listener))
+    query = span.query(metric, where=of_listener(listener))
     total = context.store.total(query)
     counts = total.buckets.sum(axis=0) if len(total.groups) else np.zeros(BUCKETS, dtype=np.int64)
     used = np.flatnonzero(counts)

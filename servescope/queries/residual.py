@@ -54,14 +54,22 @@ def residual(context: QueryContext, span: Span, listener: str = "") -> Residual 
             continue
         if span.fixed:
             start, end = max(start, span.start), min(end, span.end)
-        where = of_listener(aimed_at)
-        client, server = (
-            _clock(context, Query(metric, start, end, where=where))
-            for metric in (catalog.LOAD_NAIVE_DURATION, catalog.REQUEST_DURATION)
-        )
-        if client is not None and server is not None:
-            return Residual(run, client, server)
+        found = of_seconds(context, run, start, end)
+        if found is not None:
+            return found
     return None
+
+
+def of_seconds(context: QueryContext, run: LoadRun, start: int, end: int) -> Residual | None:
+    """Both clocks over the seconds `[start, end)` of a run; None where one has no request."""
+    if not run.plan.listener:
+        return None
+    where = of_listener(run.plan.listener)
+    client, server = (
+        _clock(context, Query(metric, start, end, where=where))
+        for metric in (catalog.LOAD_NAIVE_DURATION, catalog.REQUEST_DURATION)
+    )
+    return None if client is None or server is None else Residual(run, client, server)
 
 
 def _clock(context: QueryContext, query: Query) -> Clock | None:

@@ -27,14 +27,11 @@ class RunEnvironment:
     system: str  # name and release of the kernel
     machine: str  # architecture
     cores: int  # that this process may use
-    app: str = (
-        ""  # a folder, or module:attribute; nothing: no listener of ours, none of what follows
-    )
+    # Of the listener; a run that aims at a host elsewhere has none of what follows.
+    app: str = ""  # a folder, or module:attribute
     app_kind: str = ""
     model: str = ""  # of concurrency
-    threads: int | None = (
-        None  # request threads of all processes; None: an event loop calls the app
-    )
+    threads: int | None = None  # of all processes; None: an event loop calls the app
     processes: int = 0
     is_tls: bool = False
     pinned_core: int | None = None

@@ -39,6 +39,13 @@ VALUES = {
     ("load-target", "value"): "/",
     ("load-rate", "value"): 200,
     ("load-seconds", "value"): 30,
+    ("one-run-subject", "value"): "1",
+    ("one-run-name", "value"): "before",
+    ("one-run-tags", "value"): "sqlite, release 2",
+    ("runs-text", "value"): "wsgi",
+    ("runs-order", "value"): "-p99",
+    ("runs-page", "value"): "2",
+    ("runs-chosen", "value"): "1,2",
 }
 
 

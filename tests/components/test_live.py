@@ -316,3 +316,28 @@ def test_an_answer_with_links_is_kept_for_each_place_that_visitors_come_from(
     place = Visitor(is_local=False, host="box.example.org")
     assert [told(), told()] == ["box.example.org", "box.example.org"]
     assert len(seen) == 2
+
+
+def test_a_page_about_one_thing_gets_its_subject_before_the_filters(context, record):
+    record(a_second(START))
+    asked = []
+
+    def ask(context, span, chosen):
+        asked.append(chosen)
+        return traffic.by_listener(context, span, chosen[1])
+
+    graph = LiveGraph("of-it", "Of it", "", ask, LinePlot())
+    page = LivePage(
+        "it",
+        (graph,),
+        lambda _context, _span, chosen: {"it-title": {"children": f"{chosen}"}},
+        filters=("it-listener",),
+        table_filters=("it-text",),
+        subject="it-subject",
+    )
+    assert page.narrowed_by == ("it-subject", "it-listener")
+    told = answer(page, context, View(fixed=(START, START + 5)), None, ("12", "wsgi", "words"))
+    assert asked == [("12", "wsgi")]
+    assert told["props"]["it-title"]["children"] == "('12', 'wsgi', 'words')"
+    assert told["counted"] == 10, "the requests of the chosen listener"
+    assert answer(page, context, LIVE, None, ("12", "asgi", ""))["counted"] is None

@@ -70,6 +70,13 @@ ROW = LogRow(
 )
 
 
+@pytest.fixture(autouse=True)
+def _without_a_prefix(monkeypatch):
+    """Addresses as they are where the dashboard has a host to itself: no app is needed for them."""
+    for module in ("run_links", "one_request"):
+        monkeypatch.setattr(f"components.{module}.below_prefix", lambda path: path)
+
+
 def texts(component):
     """All texts within a component, in order."""
     if component is None or isinstance(component, (str, int, float)):
@@ -184,7 +191,8 @@ def test_the_run_strip_shows_only_while_a_run_is_on():
     assert run_props(None)["run-strip"]["style"]["display"] == "none"
     shown = run_props(a_run(progress={"elapsed_s": 15.0}))
     assert shown["run-strip"]["style"]["display"] != "none"
-    assert shown["run-text"]["children"] == "Load run 3: 200 req/s, 15 of 30 s"
+    link = shown["run-text"]["children"]
+    assert (link.children, link.href) == ("Load run 3: 200 req/s, 15 of 30 s", "/runs/3")
     assert shown["run-bar"]["value"] == 50.0
     assert run_props(a_run(RunState.STOPPING))["run-stop"]["disabled"] is True
 
@@ -228,6 +236,7 @@ def test_a_result_without_a_single_answer_is_shown():
 def test_the_history_has_a_row_for_each_run():
     rows = history_rows([a_run(), a_run(RunState.DONE, id=2, result=RESULT.to_json())])
     assert [row["key"] for row in rows] == ["3", "2"]
+    assert [row["address"] for row in rows] == ["/runs/3", "/runs/2"]
     assert rows[0]["sent"] is None
     assert (rows[1]["sent"], rows[1]["failed"], rows[1]["p99_text"]) == (6000, 3, "900 ms")
 

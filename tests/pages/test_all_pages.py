@@ -118,7 +118,10 @@ def test_a_page_has_one_poll(dependencies):
         for one in dependencies
         if any(given["id"] == "tick" for given in one["inputs"])
     ]
-    assert sorted(polls) == sorted(f"{name}-delta.data" for name in LIVE)
+    modules = (sys.modules[f"pages.{file.stem}"] for file in PAGES.glob("*.py"))
+    names = [module.PAGE.name for module in modules if hasattr(module, "PAGE")]
+    assert set(LIVE) < set(names)
+    assert sorted(polls) == sorted(f"{name}-delta.data" for name in names)
 
 
 def test_who_may_not_act_is_told_why_and_finds_the_buttons_disabled(app, pages):
@@ -135,3 +138,13 @@ def test_who_may_not_act_is_told_why_and_finds_the_buttons_disabled(app, pages):
 def test_what_holds_extremes_is_drawn_beside_them_not_on_top(pages):
     drawn = {graph.id: graph.plot for graph in sys.modules[pages["/host"]["module"]].GRAPHS}
     assert not any(drawn[name].stacked for name in ("host-cpu", "host-load", "host-own-cpu"))
+
+
+def test_the_page_of_two_runs_is_not_taken_for_one_run(app, pages):
+    """Dash takes the first page whose path fits: `compare` would fit a number, too."""
+    del app
+    found, variables = dash._pages._path_to_page("runs/compare")
+    assert (found["module"], variables) == ("pages.compare_runs", None)
+    found, variables = dash._pages._path_to_page("runs/12")
+    assert (found["module"], variables) == ("pages.one_run", {"run_id": "12"})
+    assert pages["/runs"]["module"] == "pages.runs"

@@ -63,6 +63,7 @@ def test_the_environment_names_versions_machine_and_server():
     assert told.cores == len(os.sched_getaffinity(0))
     assert (told.model, told.threads, told.processes, told.pinned_core) == ("prefork", 12, 3, 0)
     assert (told.app, told.app_kind, told.listening_since_s) == (STATUS.app, "wsgi", 90.0)
+    assert told.port == 5555
     assert RunEnvironment.from_json(told.to_json()) == told
 
 

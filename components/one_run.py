@@ -1,0 +1,397 @@
+"""One load run opened: what was asked, where, what came of it, and what a person says of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import dash_mantine_components as dmc
+from dash import dcc, html
+
+from components import forms, load_run, panels
+from components.action_bar import action_bar
+from components.findings import verdict
+from components.help import BUTTON, attributes
+from components.one_request import facts
+from components.path_prefix import below_prefix
+from components.run_links import RUNS, view_query, ways_on
+from components.run_plan import plan_facts
+from components.status import HIDDEN, SHOWN, sentence
+from components.tables import figure_table, swatch
+from servescope.figures import theme, units
+from servescope.findings import Evidence, findings, gathering
+from servescope.histogram import ERROR_BOUND
+from servescope.queries import runs
+from servescope.records.load import RunState
+from servescope.sentences import capitalized
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dash.development.base_component import Component
+
+    from components.tables import Cell
+    from servescope.queries.context import QueryContext
+    from servescope.queries.runs import ServerFigures
+    from servescope.queries.span import Span
+    from servescope.records.load import LoadRun
+    from servescope.records.run_environment import Repository, RunEnvironment
+
+ANSWER: Final = "one-run-answer"
+FIELDS: Final = ("one-run-name", "one-run-note", "one-run-tags")
+"""Ids of the fields, in the order of RunWords."""
+
+PERCENTILES_HELP: Final = (
+    "The client counts from the moment a request was due, waiting included; from the actual send "
+    "it leaves out what a slow server made wait. Its figures are exact. The server's run from the "
+    "request's arrival in the kernel to the last byte of its answer, of all requests to the "
+    "listener in the whole seconds of the run, other clients' too; they come from histograms and "
+    f"are at most {ERROR_BOUND:.2%} off. ≥: requests that timed out are among these, so the figure "
+    "is a lower bound."
+)
+_PERCENTILES: Final = (
+    ("p50", "p50"),
+    ("p90", "p90"),
+    ("p95", "p95"),
+    ("p99", "p99"),
+    ("p99.9", "p99_9"),
+    ("max", "max"),
+    ("mean", "mean"),
+)
+"""Name, and its key in a result."""
+
+_SHORT_COMMIT: Final = 12
+
+
+def title(run: LoadRun) -> str:
+    """The heading of the page: number, and name where it has one."""
+    return f"Run {run.id}: {run.name}" if run.name else f"Run {run.id}"
+
+
+def outcome(run: LoadRun) -> list[Component]:
+    """How the run stands: its state and times, and progress or counts."""
+    state = html.Span(run.state.value, className=f"state {run.state.value}")
+    when: list[Any] = [
+        *(["Began ", _moment(run.started_s)] if run.started_s is not None else []),
+        *([", ended ", _moment(run.ended_s)] if run.ended_s is not None else []),
+    ]
+    told: list[Component] = [
+        html.Div([html.Span(when), state], className="card-heading"),
+    ]
+    if run.state is RunState.REQUESTED:
+        return [*told, html.P("It was asked for, and begins within a second.", className="dimmed")]
+    if not load_run.is_over(run):
+        return [*told, load_run.progress_figures(run)]
+    if not run.result:
+        return [*told, html.P("It has no result: nothing was measured.", className="dimmed")]
+    return [*told, load_run.counts(run), load_run.details(run)]
+
+
+def _moment(second: float) -> html.Span:
+    return html.Span(className="moment", **attributes(data_epoch_seconds=f"{second:.3f}"))
+
+
+def judgement(context: QueryContext, run: LoadRun, span: Span) -> html.Div:
+    """All that is concluded: of the run once it is over, and of its listener in its span."""
+    evidence = gathering.run_of(run) if load_run.is_over(run) else Evidence()
+    if run.plan.listener:
+        of_listener = gathering.of_span(context, span, run.plan.listener)
+        evidence = replace(evidence, span=of_listener.span)
+    found = findings(evidence)
+    return verdict(found, "/load", view_query(*_ends(run, span))) if found else html.Div()
+
+
+def _ends(run: LoadRun, span: Span) -> tuple[int, int | None]:
+    """The bounds of a view of the run; one under way has no end yet."""
+    return span.start, None if run.ended_s is None else span.end
+
+
+def environment_facts(environment: RunEnvironment | None) -> Component:
+    """Where it ran, and since when its listener had run."""
+    if environment is None:
+        return html.Div(
+            "Nothing is known of it: the run has not begun, it is one of a comparison, or it is "
+            "from a version that did not keep it.",
+            className="dimmed",
+        )
+    known = environment_texts(environment)
+    if not environment.app:
+        return facts(known)
+    since = _moment(environment.listening_since_s)
+    return facts({**known, "The listener had run since": since})
+
+
+def environment_texts(environment: RunEnvironment | None) -> dict[str, str]:
+    """Versions, machine and server, by name; nothing where nothing was kept."""
+    if environment is None:
+        return {}
+    threads = (
+        "none: an event loop calls the app"
+        if environment.threads is None
+        else f"{environment.threads:,} in all"
+    )
+    pinned = "no" if environment.pinned_core is None else f"core {environment.pinned_core}"
+    machine = {
+        "Cores": f"{environment.cores:,} that may be used",
+        "System": f"{environment.system}, {environment.machine}",
+        "Python": environment.python,
+        "Servescope": environment.servescope or "not known",
+    }
+    if not environment.app:
+        return machine
+    return {
+        "App": f"{environment.app} ({environment.app_kind})",
+        "Its repository": _repository(environment.repository),
+        "Concurrency model": environment.model.replace("_", " "),
+        "Request threads": threads,
+        "Server processes": f"{environment.processes:,}",
+        "Port": str(environment.port) if environment.port else "not kept",
+        "Pinned": pinned,
+        "TLS": "yes" if environment.is_tls else "no",
+        **machine,
+    }
+
+
+def _repository(repository: Repository | None) -> str:
+    if repository is None:
+        return "none found"
+    branch = f" on {repository.branch}" if repository.branch else ""
+    dirty = ", with changes that are not committed" if repository.is_dirty else ", nothing changed"
+    return f"commit {repository.commit[:_SHORT_COMMIT]}{branch}{dirty}"
+
+
+def percentiles_table(run: LoadRun, server: ServerFigures | None) -> html.Div:
+    """The client's percentiles beside the server's of the same seconds."""
+    told = run.result or {}
+    client, naive = told.get("latency_ms") or {}, told.get("naive_ms") or {}
+    rows: list[list[Cell]] = []
+    for name, key in _PERCENTILES:
+        of_server = units.NOTHING
+        if server is not None:
+            seconds = server.mean_s if name == "mean" else server.quantiles_s.get(name, math.nan)
+            of_server = units.text(None if math.isnan(seconds) else seconds, "s")
+        rows.append(
+            [
+                name,
+                load_run.latency_text(run, client.get(key)),
+                load_run.latency_text(run, naive.get(key)),
+                of_server,
+            ]
+        )
+    table = figure_table(
+        ("", "Client, from due", "Client, from send", "Server"),
+        rows,
+        empty="No figures.",
+        label="Percentiles of client and server",
+    )
+    counted = html.P(_counted(told, server), className="dimmed")
+    return html.Div([table, counted, *_steps_table(run)])
+
+
+def _counted(told: Mapping[str, Any], server: ServerFigures | None) -> str:
+    """The requests that each side has figures of."""
+    if not told:
+        client = "The client's figures come when the run has ended"
+    else:
+        timed = int(told.get("answered") or 0) + int(
+            (told.get("failed") or {}).get("timed_out") or 0
+        )
+        client = f"The client timed {timed:,} requests"
+    if server is None:
+        return f"{client}; of the server none are kept of these seconds."
+    return f"{client}; the server timed {server.requests:,} in the same seconds."
+
+
+def errors_table(run: LoadRun) -> html.Div:
+    """Failures and answers other than 2xx and 3xx, each with an example where one was kept."""
+    told = run.result or {}
+    kinds = {
+        load_run.failure_name(kind): int(count)
+        for kind, count in (told.get("failed") or {}).items()
+        if count
+    }
+    kinds |= {
+        f"status {status}": int(count)
+        for status, count in sorted((told.get("statuses") or {}).items())
+        if count and str(status)[:1] in {"4", "5"}
+    }
+    sent = int(told.get("sent") or 0)
+    rows = [
+        [kind, f"{count:,}", units.text(count / sent if sent else None, "1")]
+        for kind, count in kinds.items()
+    ]
+    none = (
+        "No request failed, and none was answered with a 4xx or 5xx."
+        if told
+        else "Errors are listed when the run has ended."
+    )
+    table = figure_table(("Kind", "Requests", "Of those sent"), rows, empty=none)
+    return html.Div([table, *_examples(told.get("steps") or ())])
+
+
+def _examples(steps: Sequence[Mapping[str, Any]]) -> list[Component]:
+    """The first of each kind of error at each step, as the generator kept it."""
+    return [
+        html.P(
+            [html.B(f"{capitalized(load_run.failure_name(kind))}, {step['name']}: "), text],
+            className="run-example",
+        )
+        for step in steps
+        for kind, text in (step.get("examples") or {}).items()
+    ]
+
+
+def _steps_table(run: LoadRun) -> list[Component]:
+    """The rows of the mix, where there are several."""
+    steps = (run.result or {}).get("steps") or ()
+    if len(steps) <= 1:
+        return []
+    rows: list[list[Cell]] = [
+        [
+            step["name"],
+            f"{step['sent']:,}",
+            f"{load_run.failed_count(step):,}",
+            *(
+                load_run.bound(step["latency_ms"].get(key), step.get("timed_out_from_ms"))
+                + load_run.ms(step["latency_ms"].get(key))
+                for key in ("p50", "p99", "max")
+            ),
+        ]
+        for step in steps
+    ]
+    headings = ("By request, from due", "Sent", "Failed", "p50", "p99", "Max")
+    return [figure_table(headings, rows, empty="", label="Figures of each request of the mix")]
+
+
+def stage_table(context: QueryContext, run: LoadRun) -> html.Div:
+    """The stages of the requests to the listener in the run's seconds."""
+    rows: list[list[Cell]] = [
+        [
+            swatch(row.stage, theme.MEANINGS.get(row.stage, theme.GREY)),
+            units.text(row.share, "1"),
+            *(units.text(value, "s") for value in (row.mean_s, row.p50_s, row.p95_s, row.p99_s)),
+        ]
+        for row in runs.stages(context, run)
+    ]
+    empty = "No request to the listener is recorded in the run's seconds."
+    headings = ("Stage", "Share", "Mean", "p50", "p95", "p99")
+    return figure_table(headings, rows, empty=empty, label="Stages over the whole run")
+
+
+def more(run: LoadRun) -> list[Component]:
+    """Other pages over the seconds of the run."""
+    span = runs.span_of(run)
+    if span is None:
+        return []
+    return [html.Span("More of these seconds:"), *ways_on(*_ends(run, span), run.plan.listener)]
+
+
+def plan_panel(run: LoadRun) -> dmc.Card:
+    """What was asked for."""
+    of_comparison = {"Part of": f"comparison {run.plan.comparison}"} if run.plan.comparison else {}
+    return panels.panel(
+        "Asked for",
+        "The same plan with the same seed sends the same requests at the same times.",
+        facts(plan_facts(run.plan) | of_comparison),
+    )
+
+
+def words_panel(run: LoadRun, why_not: str) -> dmc.Card:
+    """The form for name, note and tags, and what else can be done with the run."""
+    is_refused = bool(why_not)
+    fields = [
+        dmc.TextInput(
+            id="one-run-name",
+            label="Name",
+            value=run.name,
+            placeholder="before the index",
+            autoComplete="off",
+            disabled=is_refused,
+        ),
+        dmc.TextInput(
+            id="one-run-tags",
+            label="Tags",
+            value=", ".join(run.tags),
+            placeholder="sqlite, release 2",
+            autoComplete="off",
+            disabled=is_refused,
+        ),
+        dmc.Textarea(
+            id="one-run-note",
+            label="Note",
+            value=run.note,
+            autosize=True,
+            minRows=2,
+            maxRows=8,
+            className="wide",
+            disabled=is_refused,
+        ),
+    ]
+    return panels.panel(
+        "Name, tags and note",
+        "In your words; the list of runs finds a run by each of them. Tags are parted by commas.",
+        forms.form(fields, ANSWER, "one-run-save"),
+        forms.actions(
+            dmc.Button("Save", id="one-run-save", disabled=is_refused),
+            dmc.Button("Repeat", id="one-run-repeat", variant="default", disabled=is_refused),
+            html.Div(
+                [] if is_refused else _delete(run),
+                id="one-run-deletion",
+                style=SHOWN if load_run.is_over(run) else HIDDEN,
+            ),
+            answer_id=ANSWER,
+            why_not=sentence(why_not) if why_not else "",
+        ),
+    )
+
+
+def _delete(run: LoadRun) -> dmc.Popover:
+    """A button that asks once more: a deleted run is gone for good."""
+    return dmc.Popover(
+        [
+            dmc.PopoverTarget(
+                "Delete…", boxWrapperProps=BUTTON | {"className": "menu-button danger"}
+            ),
+            dmc.PopoverDropdown(
+                [
+                    html.P(
+                        f"Run {run.id} and its result go for good; what the store recorded in its "
+                        "seconds stays."
+                    ),
+                    action_bar(
+                        dmc.Button(f"Delete run {run.id}", id="one-run-delete", color="red")
+                    ),
+                ]
+            ),
+        ],
+        position="bottom-start",
+        shadow="md",
+        width=280,
+        withinPortal=False,
+        keepMounted=True,
+    )
+
+
+def not_here(text: object, number: int, newest_id: int) -> html.Div:
+    """The page of a run that is not there, and why."""
+    if not number:
+        heading, why = "There is no such run", f"“{str(text)[:40]}” is no number of a load run."
+    elif number > newest_id:
+        heading = f"There is no run {number:,} yet"
+        why = (
+            f"The newest run is number {newest_id:,}."
+            if newest_id
+            else "No load run was started yet: start one on the page Load."
+        )
+    else:
+        heading = f"Run {number:,} is not here any more"
+        why = "It was deleted. No other run gets its number."
+    return html.Div(
+        className="no-live not-found",
+        children=[
+            dmc.Title(heading, order=1, size="h3", mt="lg"),
+            dmc.Text(why),
+            dcc.Link("All runs", href=below_prefix(RUNS)),
+        ],
+    )

@@ -1,0 +1,254 @@
+"""Two load runs side by side: plans, percentiles, distributions, stages; no verdict.
+
+One run of each says too little for one: see `CAVEAT`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import dash_mantine_components as dmc
+from dash import dcc, html
+
+from components import load_run, one_run, panels
+from components.help import attributes
+from components.path_prefix import below_prefix
+from components.run_links import RUNS, address_of
+from components.run_plan import plan_facts
+from components.tables import figure_table, scrolled, swatch
+from servescope.figures import theme, units
+from servescope.figures.overlaid_distributions import HEIGHT, overlaid_distributions, styles
+from servescope.queries import latency, runs
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dash.development.base_component import Component
+
+    from components.tables import Cell
+    from servescope.queries.context import QueryContext
+    from servescope.records.load import LoadRun
+
+CAVEAT: Final = (
+    "One run of each cannot tell a small difference: two runs of the very same server differ too, "
+    "by chance and by whatever else the machine did. Several pairs of runs can, one of each in "
+    "turn, with the same seed within a pair: the difference must then be seen in nearly every pair."
+)
+_PERCENTILES: Final = (
+    ("p50", "p50"),
+    ("p90", "p90"),
+    ("p99", "p99"),
+    ("p99.9", "p99_9"),
+    ("max", "max"),
+)
+
+
+def comparison(context: QueryContext, first: LoadRun, second: LoadRun) -> list[Component]:
+    """Everything of two runs that can stand side by side."""
+    pair = (first, second)
+    return [
+        html.Div(
+            html.Div([html.P(text) for text in _told(pair)]),
+            className="verdict unknown",
+            role="note",
+        ),
+        panels.columns(
+            panels.panel(
+                "Percentiles by the client's clock",
+                "From the moment a request was due, exact. The ratio is that of the second run to "
+                "the first; there is none where a figure of the first is only a lower bound.",
+                _percentiles(pair),
+            ),
+            panels.panel(
+                "Distributions",
+                "The share of each run's requests that took so long, from the moment they were "
+                "due: one run may have more requests than the other.",
+                *_distributions(pair),
+            ),
+            panels.panel(
+                "Stages",
+                "Of all requests to each run's listener in its whole seconds: mean and p95. The "
+                "ratio is that of the means.",
+                _stages(context, pair),
+            ),
+            panels.panel(
+                "Asked for, and where",
+                "The rows in which the two differ are marked.",
+                _plans(pair),
+            ),
+        ),
+    ]
+
+
+def not_both(missing: Sequence[int]) -> html.Div:
+    """The page when two runs were not named, or some of them are `missing`."""
+    if not missing:
+        why = "Mark two runs in the list, then compare them: the address names no two runs."
+    else:
+        names = " and ".join(f"run {number:,}" for number in missing)
+        why = f"There is no {names}: it was deleted, or never was."
+    return html.Div(
+        className="no-live not-found",
+        children=[
+            dmc.Title("There are no two runs to compare", order=1, size="h3", mt="lg"),
+            dmc.Text(why),
+            dcc.Link("All runs", href=below_prefix(RUNS)),
+        ],
+    )
+
+
+def _told(pair: tuple[LoadRun, LoadRun]) -> list[str]:
+    """What is to be known before the figures are read."""
+    told = []
+    going = [run for run in pair if not load_run.is_over(run)]
+    if going:
+        names = " and ".join(f"run {run.id}" for run in going)
+        told.append(
+            f"Not yet over: {names}. Load this page again after that: figures are missing until "
+            "then."
+        )
+    differing = [name for name, *values in _facts(pair) if values[0] != values[1]]
+    told.append(
+        f"They differ in: {', '.join(differing).lower()}."
+        if differing
+        else "They were asked for the same, with the same seed, and ran in the same environment."
+    )
+    return [*told, CAVEAT]
+
+
+def _facts(pair: tuple[LoadRun, LoadRun]) -> list[tuple[str, str, str]]:
+    """Plan and environment of both, by name."""
+    both = [plan_facts(run.plan) | one_run.environment_texts(run.environment) for run in pair]
+    names = list(dict.fromkeys([*both[0], *both[1]]))
+    return [(name, *(facts.get(name, units.NOTHING) for facts in both)) for name in names]  # type: ignore[misc]  # two of them
+
+
+def _headings(pair: tuple[LoadRun, LoadRun]) -> list[str]:
+    return [f"Run {run.id}" for run in pair]
+
+
+def _plans(pair: tuple[LoadRun, LoadRun]) -> html.Div:
+    head = html.Tr([html.Th(text) for text in ("", *_headings(pair))])
+    rows = [_plan_row(*fact) for fact in _facts(pair)]
+    return html.Div(
+        html.Table([html.Thead(head), html.Tbody(rows)], className="side-by-side"),
+        className="rows",
+        **scrolled("Plans and environments of both runs"),
+    )
+
+
+def _plan_row(name: str, first: str, second: str) -> html.Tr:
+    cells = [html.Td(first), html.Td(second)]
+    if first == second:
+        return html.Tr([html.Th(name), *cells])
+    mark = html.Span("differs", className="mark-text")
+    return html.Tr([html.Th([name, " ", mark]), *cells], className="differs")
+
+
+def _percentiles(pair: tuple[LoadRun, LoadRun]) -> html.Div:
+    rows: list[list[Cell]] = []
+    for name, key in _PERCENTILES:
+        values = [(run.result or {}).get("latency_ms", {}).get(key) for run in pair]
+        texts = [load_run.latency_text(run, ms) for run, ms in zip(pair, values, strict=True)]
+        rows.append([name, *texts, _ratio_text(texts, values)])
+    results = [run.result or {} for run in pair]
+    rates = [told.get("rate_achieved") for told in results]
+    rows.append(
+        [
+            "answered per second",
+            *(units.text(rate, "{request}/s") for rate in rates),
+            _ratio_text(["", ""], rates),
+        ]
+    )
+    counts = {
+        "sent": [told.get("sent") for told in results],
+        "answered": [told.get("answered") for told in results],
+        "failed": [load_run.failed_count(told) if told else None for told in results],
+    }
+    rows += [[name, *map(_count, values), ""] for name, values in counts.items()]
+    headings = ("", *_headings(pair), "Ratio")
+    return figure_table(headings, rows, empty="No figures.", label="Percentiles of both runs")
+
+
+def _ratio_text(texts: Sequence[str], values: Sequence[float | None]) -> str:
+    """How many times the first the second is; a lower bound of the second gives one of it."""
+    first, second = values
+    if not first or second is None or texts[0].startswith("≥"):
+        return units.NOTHING
+    bound = "≥ " if texts[1].startswith("≥") else ""
+    return f"{bound}\N{MULTIPLICATION SIGN} {units.number(second / first)}"
+
+
+def _count(value: float | None) -> str:
+    return units.NOTHING if value is None else f"{int(value):,}"
+
+
+def _distributions(pair: tuple[LoadRun, LoadRun]) -> list[Component]:
+    counts = {
+        name: (run.result or {}).get("histogram") or []
+        for name, run in zip(_headings(pair), pair, strict=True)
+    }
+    without = [name for name, one in counts.items() if not sum(one)]
+    if len(without) == len(counts):
+        return [html.Div("Neither run has a distribution.", className="dimmed")]
+    legend = [
+        html.Span(
+            [html.I(style={"borderColor": colour, "borderTopStyle": _css(dash)}), html.Span(name)],
+            className="key",
+        )
+        for name, colour, dash in styles(list(counts))
+        if name not in without
+    ]
+    graph = dcc.Graph(
+        figure=overlaid_distributions(counts),
+        config={"displayModeBar": False, "responsive": True},
+        style={"height": HEIGHT},
+    )
+    return [
+        html.Div(legend, className="comparison-legend"),
+        html.Div(
+            graph, role="img", **attributes(aria_label="Distributions of latency of both runs")
+        ),
+        *(
+            html.P(f"{name} has no distribution: it measured nothing.", className="dimmed")
+            for name in without
+        ),
+    ]
+
+
+def _css(dash: str) -> str:
+    return "dashed" if dash == "dash" else dash
+
+
+def _stages(context: QueryContext, pair: tuple[LoadRun, LoadRun]) -> html.Div:
+    both = [{row.stage: row for row in runs.stages(context, run)} for run in pair]
+    rows: list[list[Cell]] = []
+    for stage in latency.STAGES:
+        found = [stages.get(stage) for stages in both]
+        if not any(found):
+            continue
+        means = [None if row is None else row.mean_s for row in found]
+        cells = [
+            units.text(value, "s")
+            for row in found
+            for value in ((None, None) if row is None else (row.mean_s, row.p95_s))
+        ]
+        ratio = _ratio_text(["", ""], means)
+        rows.append([swatch(stage, theme.MEANINGS.get(stage, theme.GREY)), *cells, ratio])
+    names = [f"{heading} {part}" for heading in _headings(pair) for part in ("mean", "p95")]
+    empty = "Of neither run's seconds a request is recorded."
+    return figure_table(("Stage", *names, "Ratio"), rows, empty=empty, label="Stages of both runs")
+
+
+def heading(first: LoadRun, second: LoadRun) -> html.Div:
+    """Both runs by name, each a link to its page."""
+    links: list[Any] = [
+        dcc.Link(one_run.title(run), href=address_of(run.id)) for run in (first, second)
+    ]
+    return html.Div(
+        [
+            dmc.Title([links[0], " beside ", links[1]], order=1, size="h3"),
+            html.Div([dcc.Link("All runs", href=below_prefix(RUNS))], className="controls"),
+        ],
+        className="page-heading",
+    )

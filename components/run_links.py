@@ -1,0 +1,57 @@
+"""Addresses of load runs, and of other pages over a run's span."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from dash import html
+
+from components.help import attributes
+from components.path_prefix import below_prefix
+
+if TYPE_CHECKING:
+    from dash.development.base_component import Component
+
+RUNS: Final = "/runs"
+COMPARE: Final = "/runs/compare"
+_PAGES: Final = (
+    ("Requests", "/requests", True),
+    ("Latency", "/latency", True),
+    ("Ports", "/ports", False),
+    ("Host", "/host", False),
+)
+"""Name, path, and whether the page can be narrowed to a listener."""
+
+
+def address_of(run_id: int) -> str:
+    """The URL path of the page of one run."""
+    return below_prefix(f"{RUNS}/{run_id}")
+
+
+def compare_address(first: int, second: int) -> str:
+    """The URL of the page that has two runs side by side."""
+    return f"{below_prefix(COMPARE)}?a={first}&b={second}"
+
+
+def view_query(start: int, end: int | None) -> str:
+    """The query by which a live page shows these epoch seconds; without an end, up to now."""
+    return f"from={start}&to={'now' if end is None else end}"
+
+
+def ways_on(start: int, end: int | None, listener: str) -> list[Component]:
+    """Links to the pages that show more of the same span.
+
+    `assets/live_view.js` follows them, since they bring a view along.
+    """
+    query = view_query(start, end)
+    narrowed = f"{query}&listener={quote(listener, safe='')}" if listener else query
+    return [
+        html.A(
+            name,
+            href=f"{below_prefix(path)}?{narrowed if takes_listener else query}",
+            className="way-on",
+            **attributes(data_view=""),
+        )
+        for name, path, takes_listener in _PAGES
+    ]

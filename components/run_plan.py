@@ -1,0 +1,106 @@
+"""The plan of a load run in words: its schedule, its requests, its bounds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from servescope.figures import units
+from servescope.records.scenarios import (
+    Constant,
+    Poisson,
+    Ramp,
+    Recorded,
+    RequestStep,
+    Spike,
+    Steps,
+    Users,
+)
+
+if TYPE_CHECKING:
+    from servescope.records.load import LoadPlan
+    from servescope.records.scenarios import Schedule, Step
+
+_PER_S = "{request}/s"
+
+
+def plan_text(plan: LoadPlan) -> str:
+    """A plan in a few words."""
+    scenario = plan.scenario
+    others = sum(len(flow.steps) for flow in scenario.flows) - 1
+    more = f" and {others:,} more" if others and not scenario.name else ""
+    return f"{plan.destination} {scenario.label}{more}, {schedule_text(scenario.schedule)}"
+
+
+def schedule_text(schedule: Schedule) -> str:
+    """A schedule in a few words: how often, and for how long."""
+    seconds = units.text(schedule.seconds, "s")
+    match schedule:
+        case Constant():
+            told = f"{_rate(schedule.rate)} for {seconds}"
+        case Poisson():
+            told = f"Poisson arrivals, {_rate(schedule.rate)} on average for {seconds}"
+        case Ramp():
+            told = f"from {_rate(schedule.from_rate)} to {_rate(schedule.to_rate)} in {seconds}"
+        case Steps():
+            rates = ", ".join(units.number(rate) for rate in schedule.rates)
+            told = f"steps of {rates} req/s, {units.text(schedule.step_seconds, 's')} each"
+        case Spike():
+            peak = f"{_rate(schedule.peak_rate)} for {units.text(schedule.peak_seconds, 's')}"
+            at = units.text(schedule.peak_at, "s")
+            told = f"{_rate(schedule.rate)} for {seconds}, with a peak of {peak} after {at}"
+        case Recorded():
+            times = f"\N{MULTIPLICATION SIGN} {schedule.factor:g}"
+            source = f" of {schedule.source}" if schedule.source else ""
+            told = f"recorded arrivals{source} {times}, for {seconds}"
+        case Users():
+            people = "1 user" if schedule.users == 1 else f"{schedule.users:,} users"
+            think = units.text(schedule.think_seconds, "s")
+            told = (
+                f"closed model, {people} with {think} between an answer and the next request, for "
+                f"{seconds}"
+            )
+    return told
+
+
+def plan_facts(plan: LoadPlan) -> dict[str, str]:
+    """Everything that is needed to ask for the same again, by name."""
+    scenario = plan.scenario
+    facts = {
+        "Listener" if plan.listener else "Host": plan.destination,
+        "Scenario": scenario.name,
+        "Schedule": schedule_text(scenario.schedule),
+        "Requests": _mix(plan),
+        "Connections": (
+            f"{'kept alive' if scenario.keep_alive else 'one for each request'}, at most "
+            f"{scenario.max_connections:,} at a time"
+        ),
+        "Timeout": units.text(scenario.timeout_seconds, "s"),
+        "Rows of data": f"{len(scenario.data.rows):,}" if scenario.data.rows else "",
+        "Rules": "; ".join(scenario.rules),
+        "Seed": f"{scenario.seed}",
+    }
+    return {name: value for name, value in facts.items() if value}
+
+
+def _mix(plan: LoadPlan) -> str:
+    """The flows, each with its share where there are several."""
+    flows = plan.scenario.flows
+    whole = sum(flow.weight for flow in flows)
+    told = []
+    for flow in flows:
+        steps = ", then ".join(map(_step, flow.steps))
+        share = f" ({units.text(flow.weight / whole, '1')})" if len(flows) > 1 and whole else ""
+        told.append(steps + share)
+    return "; ".join(told)
+
+
+def _step(step: Step) -> str:
+    if isinstance(step, RequestStep):
+        what = f"{step.method} {step.target}"
+    else:
+        what = f"WebSocket {step.target} with {len(step.messages):,} messages"
+    return f"{step.name}: {what}" if step.name else what
+
+
+def _rate(rate: float) -> str:
+    return units.text(rate, _PER_S)

@@ -1,0 +1,158 @@
+"""The list of load runs as a table: sorted and paged on the server, two of them to be compared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from dash import dcc, html
+
+from components import load_run
+from components.help import attributes
+from components.run_links import address_of, compare_address
+from components.run_plan import plan_text, schedule_text
+from components.sorted_table import narrowing, page_buttons, sort_heading
+from servescope.figures import units
+from servescope.queries.runs import PAGE_ROWS
+
+if TYPE_CHECKING:
+    from dash.development.base_component import Component
+
+    from servescope.queries.runs import FoundRuns
+    from servescope.records.load import LoadRun
+
+MOST_CHOSEN: Final = 2
+NONE_YET: Final = "No run to show: start demo load on the page Load."
+NONE_ENDED: Final = "No run ended in this span."
+NONE_MATCHES: Final = "No run matches: write less, or another word."
+
+_COLUMNS: Final = (
+    ("", "", "choice"),
+    ("id", "Run", "run"),
+    ("", "Began", ""),
+    ("target", "Plan", "plan"),
+    ("state", "State", ""),
+    ("sent", "Sent", "number"),
+    ("failed", "Failed", "number"),
+    ("p50", "p50", "number"),
+    ("p99", "p99", "number"),
+    ("max", "Max", "number"),
+)
+"""Key of the order (see `run_search.ORDERS`), heading, class."""
+
+_STEEPEST_FIRST: Final = {"id", "sent", "failed", "p50", "p99", "max"}
+
+
+def read_chosen(text: str) -> tuple[int, ...]:
+    """The numbers of the runs that are chosen, at most two, the first one first."""
+    found = (int(part) for part in text.split(",") if part.isascii() and part.isdecimal())
+    return tuple(dict.fromkeys(number for number in found if number))[-MOST_CHOSEN:]
+
+
+def counts_text(found: FoundRuns, *, has_words: bool) -> str:
+    """How many runs there are, or how many of them match."""
+    kept = f"{found.kept:,} {'run' if found.kept == 1 else 'runs'}"
+    if not has_words:
+        return f"{kept}."
+    return f"{found.matching:,} of {kept} {'matches' if found.matching == 1 else 'match'}."
+
+
+def choice(chosen: tuple[int, ...]) -> list[Component]:
+    """What can be done with the runs that are chosen."""
+    if not chosen:
+        return [html.Span("Mark two runs to compare them.", className="dimmed")]
+    if len(chosen) < MOST_CHOSEN:
+        return [html.Span(f"Run {chosen[0]} is marked: mark another one.", className="dimmed")]
+    first, second = chosen
+    return [
+        dcc.Link(
+            f"Compare runs {first} and {second}",
+            href=compare_address(first, second),
+            className="menu-button",
+        )
+    ]
+
+
+def run_table(found: FoundRuns, order: str, chosen: tuple[int, ...], empty: str) -> html.Div:
+    """The rows of a page, below headings that sort; `empty` where there are none."""
+    if not found.rows:
+        return html.Div(empty, className="dimmed")
+    head = html.Tr([sort_heading(*column, order, _STEEPEST_FIRST) for column in _COLUMNS])
+    body = [_row(run, chosen, found.page) for run in found.rows]
+    return html.Div(
+        html.Table([html.Thead(head), html.Tbody(body)], className="runs"), className="rows"
+    )
+
+
+def pages(found: FoundRuns) -> list[Component]:
+    """The way to the page before and the one after; nothing where there is one page."""
+    if found.pages <= 1:
+        return []
+    return page_buttons(found.page, found.pages, PAGE_ROWS, found.matching)
+
+
+def _row(run: LoadRun, chosen: tuple[int, ...], page: int) -> html.Tr:
+    told = run.result or {}
+    latency = told.get("latency_ms") or {}
+    failed = load_run.failed_count(told) if told else None
+    began = run.started_s or run.requested_s
+    return html.Tr(
+        [
+            html.Td(_checkbox(run.id, chosen, page), className="choice"),
+            html.Td(_name(run), className="run"),
+            html.Td(html.Span(**attributes(data_epoch_seconds=f"{began:.3f}")), className="began"),
+            html.Td(_plan(run), className="plan", title=plan_text(run.plan)),
+            html.Td(html.Span(run.state.value, className=f"state {run.state.value}")),
+            _number("sent", _count(told.get("sent"))),
+            _number("failed", _count(failed), "bad-text" if failed else ""),
+            *(
+                _number(key, load_run.latency_text(run, latency.get(key)))
+                for key in ("p50", "p99", "max")
+            ),
+        ],
+        **attributes(data_run=str(run.id)),
+    )
+
+
+def _number(name: str, value: str, state: str = "") -> html.Td:
+    """A figure; on a phone, where there are no headings above it, with its name."""
+    return html.Td(
+        html.Span(value, className=state), className="number", **attributes(data_name=name)
+    )
+
+
+def _name(run: LoadRun) -> list[Component]:
+    tags = [html.Span(tag, className="tag") for tag in run.tags]
+    link = dcc.Link(
+        f"{run.id}: {run.name}" if run.name else f"Run {run.id}", href=address_of(run.id)
+    )
+    return [link, *([html.Div(tags, className="tags")] if tags else [])]
+
+
+def _plan(run: LoadRun) -> list[Component]:
+    scenario = run.plan.scenario
+    return [
+        html.Div(f"{run.plan.destination} {scenario.label}", className="cut"),
+        html.Div(schedule_text(scenario.schedule), className="dimmed cut"),
+    ]
+
+
+def _checkbox(number: int, chosen: tuple[int, ...], page: int) -> html.Button:
+    """Marks a run for a comparison; a third one takes the place of the first."""
+    is_chosen = number in chosen
+    others = [one for one in chosen if one != number]
+    marked = others if is_chosen else [*others[-(MOST_CHOSEN - 1) :], number]
+    return html.Button(
+        "\N{CHECK MARK}" if is_chosen else "",
+        type="button",
+        role="checkbox",
+        className="mark",
+        **narrowing(
+            {"chosen": ",".join(map(str, marked)), "page": str(page) if page > 1 else ""},
+            f"Compare run {number}",
+        ),
+        **attributes(aria_checked=str(is_chosen).lower()),
+    )
+
+
+def _count(value: float | None) -> str:
+    return units.NOTHING if value is None else f"{int(value):,}"

@@ -1,0 +1,92 @@
+"""Distributions over each other, each as shares of its own requests, on a logarithmic axis."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from servescope.figures import theme, units
+from servescope.histogram import EDGES, GROWTH
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from servescope.figures.theme import Figure
+
+HEIGHT: Final = 280
+_COLOURS: Final = (theme.BLUE, theme.AMBER)
+_DASHES: Final = ("solid", "dash")
+_DECADES_S: Final = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0)
+_FEW_DECADES: Final = 2.0
+"""Up to so many decades an axis has ticks at 2 and 5 times each, too."""
+
+
+def styles(names: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Name, colour and dash of each distribution, in order."""
+    return [
+        (name, _COLOURS[at % len(_COLOURS)], _DASHES[at % len(_DASHES)])
+        for at, name in enumerate(names)
+    ]
+
+
+def overlaid_distributions(counts_by_name: Mapping[str, Sequence[int]]) -> Figure:
+    """Steps over the buckets of `servescope.histogram`, heights in percent of the requests.
+
+    A share takes the place of a count: so two runs of different length can be seen beside each
+    other. A distribution without a request is left out.
+    """
+    known = {
+        name: np.asarray(counts, np.float64)
+        for name, counts in counts_by_name.items()
+        if sum(counts)
+    }
+    layout = theme.layout({"rangemode": "tozero", "ticksuffix": " %"})
+    layout |= {"height": HEIGHT, "dragmode": False, "hovermode": "x"}
+    layout["xaxis"] = {"type": "log", "fixedrange": True}
+    if not known:
+        return {"data": [], "layout": layout}
+    used = np.flatnonzero(np.sum(list(known.values()), axis=0))
+    low, high = int(used[0]), int(used[-1])
+    lower = np.concatenate(([EDGES[0] / GROWTH], EDGES))[low : high + 2]
+    if len(lower) < high + 2 - low:  # the open bucket at the upper end is used
+        lower = np.append(lower, lower[-1] * GROWTH)
+    layout["xaxis"] |= _axis(float(np.log10(lower[0])), float(np.log10(lower[-1])))
+    drawn = styles(list(counts_by_name))
+    return {
+        "data": [
+            _steps(style, lower, 100 * known[style[0]][low : high + 1] / known[style[0]].sum())
+            for style in drawn
+            if style[0] in known
+        ],
+        "layout": layout,
+    }
+
+
+def _axis(first: float, last: float) -> Figure:
+    """Range and ticks of the axis; bounds in powers of ten."""
+    parts = (1, 2, 5) if last - first <= _FEW_DECADES else (1,)
+    ticks = [decade * part for decade in _DECADES_S for part in parts]
+    return {
+        "range": [first, last],
+        "tickvals": ticks,
+        "ticktext": [units.text(seconds, "s") for seconds in ticks],
+    }
+
+
+def _steps(style: tuple[str, str, str], edges: Any, percents: Any) -> Figure:
+    name, colour, dash = style
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": name,
+        "x": edges.tolist(),
+        "y": [*percents.tolist(), 0.0],
+        "line": {"color": colour, "width": 1.8, "dash": dash, "shape": "hv"},
+        "text": [
+            f"{name}: {percent:.3g} % took {units.text(low, 's')} to {units.text(up, 's')}"
+            for low, up, percent in zip(edges[:-1], edges[1:], percents, strict=True)
+        ]
+        + [""],
+        "hoverinfo": "text",
+    }

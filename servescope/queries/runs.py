@@ -1,0 +1,249 @@
+"""Load runs as things of their own: one by its number, a page of many, and figures of its span."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from servescope import catalog
+from servescope.control.run_search import ORDERS, RunSearch
+from servescope.histogram import EXACT_FROM, supported_quantiles
+from servescope.queries import latency, ports
+from servescope.queries.lines import joined, named_lines, renamed
+from servescope.queries.span import SHORTEST_S, STEPS, Range, View
+from servescope.queries.traffic import REQUESTS_PER_S, of_listener
+from servescope.store.query import Aggregation, Query
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from servescope.queries.context import QueryContext
+    from servescope.queries.rows import Lines, StageRow
+    from servescope.queries.span import Span
+    from servescope.records.load import LoadPlan, LoadRun
+
+PAGE_ROWS: Final = 50
+NEWEST_FIRST: Final = "-id"
+MOST_WORDS: Final = 8
+LONGEST_ID: Final = 18
+"""Digits of an id: those of SQLite have 19 at most."""
+
+_WAITING: Final = "{} accept queue"
+_PAGE_DIGITS: Final = 5
+_LEAST_POINTS: Final = 12
+_SHORTEST: Final = Range("", "", SHORTEST_S)
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRuns:
+    """One page of the runs that match, and the counts around it."""
+
+    rows: tuple[LoadRun, ...]
+    matching: int
+    kept: int  # those of comparisons left out; of a span those that ended in it
+    page: int
+
+    @property
+    def pages(self) -> int:
+        """How many pages there are, one at least."""
+        return max(-(-self.matching // PAGE_ROWS), 1)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFigures:
+    """The requests to a run's listener within its whole seconds, as the server recorded them.
+
+    `quantiles_s` are seconds by name (see `latency.QUANTILES`), NaN of too few requests.
+    """
+
+    requests: int
+    mean_s: float
+    quantiles_s: Mapping[str, float]
+
+
+def run_id(text: object) -> int:
+    """The number of a run that a part of an address names; 0 when it names none."""
+    told = str(text)
+    is_id = told.isascii() and told.isdecimal() and len(told) <= LONGEST_ID
+    return int(told) if is_id else 0
+
+
+def one(context: QueryContext, number: int) -> LoadRun | None:
+    """A run, None when there is none of this number."""
+    process = context.process
+    return process.snapshots.get(("run", number), lambda: process.control.load_runs.by_id(number))
+
+
+def newest_id(context: QueryContext) -> int:
+    """The highest number that a run ever had; 0 before there was any."""
+    return context.process.control.load_runs.newest_id()
+
+
+def order_of(text: str) -> tuple[str, bool]:
+    """The order that a text such as `-p99` names, and whether it is a descending one."""
+    name = text.removeprefix("-")
+    return (name, text.startswith("-")) if name in ORDERS else ("id", True)
+
+
+def find(context: QueryContext, span: Span | None, text: str, order: str, page: str) -> FoundRuns:
+    """The page of runs that texts of an address ask for, of a fixed `span` those that ended in it.
+
+    The last page stands for one beyond it, the first for what is no number.
+    """
+    by, is_descending = order_of(order)
+    words = tuple(text.split()[:MOST_WORDS])
+    within = (float(span.start), float(span.end)) if span is not None and span.fixed else None
+    search = RunSearch(words, by, is_descending, within)
+    is_number = page.isascii() and page.isdecimal() and len(page) <= _PAGE_DIGITS
+    asked = max(int(page) if is_number else 1, 1)
+    return context.process.snapshots.get(
+        ("found runs", search, asked), lambda: _find(context, search, asked)
+    )
+
+
+def _find(context: QueryContext, search: RunSearch, asked: int) -> FoundRuns:
+    runs = context.process.control.load_runs
+    rows, matching = runs.search(search, PAGE_ROWS, (asked - 1) * PAGE_ROWS)
+    last = max(-(-matching // PAGE_ROWS), 1)
+    if asked > last:
+        rows, matching = runs.search(search, PAGE_ROWS, (last - 1) * PAGE_ROWS)
+    kept = matching
+    if search.words:
+        _, kept = runs.search(RunSearch(span_s=search.span_s), 0)
+    return FoundRuns(tuple(rows), matching, kept, min(asked, last))
+
+
+def seconds_of(run: LoadRun) -> tuple[int, int] | None:
+    """The whole seconds that a run lies in, None before it began.
+
+    Those of one under way end when its last request can be waited for no longer.
+    """
+    if run.started_s is None:
+        return None
+    start = math.floor(run.started_s)
+    longest_s = run.plan.seconds + run.plan.scenario.timeout_seconds
+    end_s = run.started_s + longest_s if run.ended_s is None else run.ended_s
+    return start, max(math.ceil(end_s), start + 1)
+
+
+def view_of(run: LoadRun, shown: View) -> View:
+    """The view of a run's page: the run, or the part of it that a person zoomed to.
+
+    Of a run that has not begun, or never did, the second in which it was asked for.
+    """
+    seconds = seconds_of(run)
+    if seconds is None:
+        return View(fixed=(math.floor(run.requested_s), math.floor(run.requested_s) + 1))
+    start, end = seconds
+    zoomed = shown.fixed
+    if zoomed is not None and start <= zoomed[0] and zoomed[1] <= end:
+        return View(fixed=zoomed)
+    # No longer than the run has gone on, unless that is too short for a scale.
+    return View(fixed=seconds) if run.ended_s is not None else View(_SHORTEST, since=start)
+
+
+def span_of(run: LoadRun) -> Span | None:
+    """The whole seconds of a run as a span; None before it began."""
+    seconds = seconds_of(run)
+    return None if seconds is None else View(fixed=seconds).span(seconds[1])
+
+
+def percentile_step(plan: LoadPlan) -> int:
+    """Seconds of a step that has the requests of a percentile at the plan's rate; 0 where unknown.
+
+    At least a dozen steps remain, however low the rate.
+    """
+    if not plan.rate:
+        return 0
+    longest = max(plan.seconds / _LEAST_POINTS, 1)
+    steps = [step for step in STEPS if step <= longest]
+    enough = (step for step in steps if plan.rate * step >= EXACT_FROM)
+    return next(enough, steps[-1])
+
+
+def rates(context: QueryContext, span: Span, run: LoadRun) -> Lines:
+    """Requests per second: finished and failed at the generator, answered by the run's listener."""
+    where = of_listener(run.plan.destination)
+    queries = {
+        "generator: finished": span.query(catalog.LOAD_SENT, where=where),
+        "generator: failed": span.query(catalog.LOAD_ERRORS, where=where),
+    }
+    if run.plan.listener:
+        queries["server: answered"] = span.query(catalog.REQUEST_DURATION, where=where)
+    return named_lines(context, queries, Aggregation.RATE, REQUESTS_PER_S)
+
+
+def client_percentiles(context: QueryContext, span: Span, run: LoadRun, step: int = 0) -> Lines:
+    """Percentiles of latency from the moment a request was due, over time."""
+    step = step or percentile_step(run.plan)
+    if step % span.step:
+        step = 0
+    return latency.percentiles(
+        context,
+        span,
+        ("p50", "p95", "p99"),
+        run.plan.destination,
+        catalog.LOAD_DURATION,
+        step,
+    )
+
+
+def queues(context: QueryContext, span: Span, run: LoadRun) -> Lines:
+    """Connections in the accept queue of the run's port, and the requests within its listener.
+
+    Of what waits the most in each step, of busy threads the mean. Of a run whose port was not kept
+    the accept queues of all our ports.
+    """
+    where = of_listener(run.plan.listener)
+    inside = named_lines(
+        context,
+        {"requests queued": span.query(catalog.QUEUED_REQUESTS, where=where)},
+        Aggregation.MAX,
+        "",
+    )
+    busy = named_lines(
+        context,
+        {"threads busy": span.query(catalog.BUSY_THREADS, where=where)},
+        Aggregation.AVG,
+        "",
+    )
+    port = run.environment.port if run.environment is not None else 0
+    if not port:
+        return joined([inside, busy, renamed(ports.accept_queue_depths(context, span), _WAITING)])
+    at_port = span.query(catalog.ACCEPT_QUEUE_DEPTH, where=(("port", str(port)),))
+    waiting = named_lines(context, {"accept queue": at_port}, Aggregation.MAX, "")
+    return joined([inside, busy, waiting])
+
+
+def stages(context: QueryContext, run: LoadRun) -> list[StageRow]:
+    """Each stage over the whole seconds of a run; none where it aims at no listener of ours."""
+    span = span_of(run)
+    if span is None or not run.plan.listener:
+        return []
+    return latency.stages(context, span, run.plan.listener)
+
+
+def server_figures(context: QueryContext, run: LoadRun) -> ServerFigures | None:
+    """The figures of a run's listener over the run; None without one, or a request that is kept."""
+    seconds = seconds_of(run)
+    if seconds is None or not run.plan.listener:
+        return None
+    query = Query(catalog.REQUEST_DURATION, *seconds, where=of_listener(run.plan.listener))
+    return context.snapshots.get(
+        ("server figures", run.id, seconds), lambda: _server_figures(context, query)
+    )
+
+
+def _server_figures(context: QueryContext, query: Query) -> ServerFigures | None:
+    total = context.store.total(query)
+    count = float(total.count.sum())
+    if not count:
+        return None
+    names = tuple(latency.QUANTILES)
+    buckets = np.asarray(total.buckets).sum(axis=0)
+    values = supported_quantiles(buckets, [latency.QUANTILES[name] for name in names]).tolist()
+    mean_s = float(total.sum_s.sum()) / count
+    return ServerFigures(round(count), mean_s, dict(zip(names, values, strict=True)))

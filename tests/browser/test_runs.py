@@ -1,0 +1,259 @@
+"""Load runs as a person finds, reads, names, repeats, compares and deletes them."""
+
+from __future__ import annotations
+
+import time
+from contextlib import closing
+
+import pytest
+
+from servescope.records.load import LoadPlan, RunState
+from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.test_accessibility import found_in_both_schemes
+from tests.processes import eventually
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def two_runs(dashboard):
+    """The numbers of two short runs that are over."""
+    numbers = []
+    with closing(dashboard.control) as control:
+        for target in ("/whoami", "/missing"):
+            plan = LoadPlan.constant("wsgi", target, 50, 2)
+            run = control.load_runs.request(plan, time.time())
+            eventually(lambda: control.load_runs.active() is None, 60)
+            assert control.load_runs.by_id(run.id).state is RunState.DONE
+            numbers.append(run.id)
+    return numbers
+
+
+def run_of(dashboard, number):
+    with closing(dashboard.control) as control:
+        return control.load_runs.by_id(number)
+
+
+def heading_is(opened, text):
+    opened.until("text => document.querySelector('h1')?.textContent === text", text)
+
+
+def fits(opened):
+    return opened.page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def rows(opened):
+    return opened.page.evaluate(
+        "[...document.querySelectorAll('#runs-table tr[data-run]')].map(row => row.dataset.run)"
+    )
+
+
+def fill(opened, label, value):
+    field = opened.page.get_by_role("textbox", name=label, exact=True)
+    field.fill(value)
+    field.press("Tab")
+
+
+def test_before_the_first_run_the_list_says_where_to_start_one(open_page):
+    # The first test of the file: no run has been asked for yet.
+    opened = open_page("/runs")
+    opened.page.locator("#runs-table").get_by_text("No run to show").wait_for()
+    assert "0 runs." in opened.page.locator("#runs-counts").inner_text()
+    opened.page.get_by_role("link", name="Start a run").click()
+    heading_is(opened, "Load")
+
+
+@pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_run_opens_at_its_address_with_the_figures_of_its_seconds(
+    open_page, dashboard, two_runs, device
+):
+    number = two_runs[1]
+    opened = open_page(f"/runs/{number}", device).wait_drawn("one-run-rates", "one-run-latency")
+    heading_is(opened, f"Run {number}")
+    opened.page.locator("#one-run-verdict").get_by_text("answered all 100 requests").wait_for()
+    opened.until("document.getElementById('one-run-percentiles').innerText.includes('p99.9')")
+    opened.page.locator("#one-run-stage-table").get_by_text("kernel").wait_for()
+    opened.page.locator("#one-run-errors").get_by_text("status 404").wait_for()
+    said = opened.page.locator("#page").inner_text()
+    for text in ("GET /missing", "50 req/s for 2 s", "thread pool", "Seed", "CPython", "8 in all"):
+        assert text in said
+    assert not opened.page.locator("#time-bar").is_visible()
+    assert not opened.page.locator("#one-run-stop").is_visible()
+    assert fits(opened)
+    run = run_of(dashboard, number)
+    drawn = [x for trace in opened.points("one-run-rates") for x in trace["x"]]
+    assert drawn
+    zone_ms = opened.page.evaluate("new Date().getTimezoneOffset() * 60000")
+    assert min(drawn) + zone_ms >= int(run.started_s) * 1_000
+    assert max(drawn) + zone_ms <= (run.ended_s + 1) * 1_000
+
+
+def test_a_part_of_a_run_and_the_whole_of_it_again(open_page, dashboard, two_runs):
+    run = run_of(dashboard, two_runs[0])
+    start = int(run.started_s)
+    opened = open_page(f"/runs/{run.id}?from={start}&to={start + 1}").wait_drawn("one-run-rates")
+    opened.page.get_by_role("button", name="Whole run").click()
+    opened.page.locator("#one-run-whole").wait_for(state="hidden")
+    assert "from=" not in opened.page.url
+
+
+def test_a_run_leads_to_the_requests_of_its_seconds(open_page, dashboard, two_runs):
+    run = run_of(dashboard, two_runs[0])
+    opened = open_page(f"/runs/{run.id}")
+    opened.page.locator("#one-run-more").get_by_role("link", name="Requests").click()
+    heading_is(opened, "Requests")
+    opened.until("document.documentElement.dataset.view === 'fixed'")
+    query = opened.page.evaluate("location.search")
+    assert f"from={int(run.started_s)}" in query
+    assert "listener=wsgi" in query
+    opened.page.locator("#requests-counts").get_by_text("were counted in this span").wait_for()
+
+
+def test_a_run_is_named_and_found_by_its_words(open_page, dashboard, two_runs):
+    number = two_runs[0]
+    opened = open_page(f"/runs/{number}").wait_drawn("one-run-rates")
+    fill(opened, "Name", "Before the index")
+    fill(opened, "Tags", "sqlite, release 2")
+    fill(opened, "Note", "The first one\nof two")
+    opened.page.get_by_role("button", name="Save").click()
+    opened.page.locator("#one-run-answer").get_by_text("Saved.").wait_for()
+    heading_is(opened, f"Run {number}: Before the index")
+    run = run_of(dashboard, number)
+    assert (run.name, run.note, run.tags) == (
+        "Before the index",
+        "The first one\nof two",
+        ("sqlite", "release 2"),
+    )
+    fill(opened, "Name", "x" * 81)
+    opened.page.get_by_role("button", name="Save").click()
+    opened.page.locator("#one-run-answer").get_by_text("has at most 80 characters").wait_for()
+    opened.page.get_by_role("link", name="All runs").click()
+    heading_is(opened, "Runs")
+    fill(opened, "Search", "sqlite before")
+    opened.until("document.querySelectorAll('#runs-table tr[data-run]').length === 1")
+    assert rows(opened) == [str(number)]
+    assert "text=sqlite" in opened.page.evaluate("location.search")
+    fill(opened, "Search", "no such word")
+    opened.page.locator("#runs-table").get_by_text("No run matches").wait_for()
+
+
+@pytest.mark.usefixtures("two_runs")
+def test_the_list_is_sorted_and_nothing_of_it_is_cut(open_page):
+    opened = open_page("/runs")
+    opened.until("document.querySelectorAll('#runs-table tr[data-run]').length >= 2")
+    before = rows(opened)
+    assert before == sorted(before, key=int, reverse=True)
+    opened.page.get_by_role("button", name="Sort by run").click()
+    opened.until("location.search.includes('order=id')")
+    opened.until(
+        "first => document.querySelector('#runs-table tr[data-run]').dataset.run === first",
+        min(before, key=int),
+    )
+    cut = opened.page.evaluate(
+        "[...document.querySelectorAll('#runs-table td, #runs-table th')]"
+        ".filter(cell => cell.scrollWidth > cell.clientWidth + 1).map(cell => cell.innerText)"
+    )
+    assert cut == []
+    table = "document.querySelector('#runs-table .rows')"
+    assert opened.page.evaluate(f"{table}.scrollWidth <= {table}.clientWidth")
+
+
+@pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_two_marked_runs_are_compared(open_page, two_runs, device):
+    first, second = two_runs
+    opened = open_page("/runs", device)
+    for number in two_runs:
+        box = opened.page.get_by_role("checkbox", name=f"Compare run {number}", exact=True)
+        box.focus()
+        opened.page.keyboard.press("Space")
+        opened.until(
+            "number => document.querySelector(`tr[data-run='${number}'] [role=checkbox]`)"
+            "?.ariaChecked === 'true'",
+            str(number),
+        )
+    opened.page.get_by_role("link", name=f"Compare runs {first} and {second}").click()
+    opened.until("document.querySelector('h1')?.textContent.includes(' beside ')")
+    opened.until("document.querySelector('.js-plotly-plot .main-svg') !== null")
+    said = opened.page.locator("#page").inner_text()
+    assert "They differ in: requests." in said
+    assert "cannot tell a small difference" in said
+    for text in ("p99.9", "answered per second", "kernel", "GET /missing", "differs"):
+        assert text in said
+    assert fits(opened)
+
+
+def test_an_address_that_names_no_two_runs_says_so(open_page, two_runs):
+    opened = open_page(f"/runs/compare?a={two_runs[0]}")
+    assert "names no two runs" in opened.page.locator("#page").inner_text()
+    opened.open(f"/runs/compare?a={two_runs[0]}&b=999")
+    opened.until("document.getElementById('page').innerText.includes('There is no run 999')")
+
+
+@pytest.mark.parametrize(
+    ("number", "told"),
+    [("999", "The newest run is number"), ("abc", "is no number of a load run")],
+)
+@pytest.mark.usefixtures("two_runs")
+def test_a_run_that_is_not_there_says_so(open_page, number, told):
+    opened = open_page(f"/runs/{number}")
+    assert told in opened.page.locator("#page").inner_text()
+    # The document of an address that no run can have is a 404, which the browser complains of.
+    assert all("404 (NOT FOUND)" in complaint for complaint in opened.complaints)
+    opened.complaints.clear()
+    opened.page.get_by_role("link", name="All runs").click()
+    heading_is(opened, "Runs")
+
+
+@pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_no_page_of_runs_has_a_grave_violation(open_page, two_runs, device):
+    first, second = two_runs
+    found = []
+    opened = open_page(f"/runs/{first}", device).wait_drawn("one-run-rates")
+    found += found_in_both_schemes(opened, "one run")
+    opened.open(f"/runs?chosen={first}")
+    opened.until("document.querySelectorAll('#runs-table tr[data-run]').length >= 2")
+    found += found_in_both_schemes(opened, "runs")
+    opened.open(f"/runs/compare?a={first}&b={second}")
+    found += found_in_both_schemes(opened, "two runs")
+    assert found == []
+
+
+@pytest.mark.usefixtures("two_runs")
+def test_a_run_is_repeated_watched_stopped_and_deleted(open_page, dashboard):
+    with closing(dashboard.control) as control:
+        plan = LoadPlan.constant("wsgi", "/whoami", 20, 60, seed=9)
+        long = control.load_runs.request(plan, time.time()).id
+        control.load_runs.request_stop(long)
+        eventually(lambda: control.load_runs.active() is None)
+    opened = open_page(f"/runs/{long}")
+    opened.page.get_by_role("button", name="Repeat").click()
+    again = long + 1
+    opened.until(f"location.pathname === '/runs/{again}'")
+    heading_is(opened, f"Run {again}")
+    opened.wait_drawn("one-run-rates")
+    opened.page.locator("#one-run-outcome").get_by_text("remaining").wait_for()
+    assert run_of(dashboard, again).plan == plan
+    assert opened.page.locator("#run-text a").get_attribute("href") == f"/runs/{again}"
+    assert not opened.page.get_by_role("button", name="Delete…").is_visible()
+    opened.page.locator("#one-run-stop").click()
+    eventually(lambda: run_of(dashboard, again).state is RunState.STOPPED)
+    opened.page.locator("#one-run-outcome").get_by_text("stopped", exact=True).wait_for()
+    opened.page.get_by_role("button", name="Delete…").click()
+    opened.page.get_by_role("button", name=f"Delete run {again}").click()
+    heading_is(opened, "Runs")
+    assert run_of(dashboard, again) is None
+    opened.open(f"/runs/{again}")
+    opened.until("document.getElementById('page').innerText.includes('It was deleted.')")
+
+
+@pytest.mark.usefixtures("two_runs")
+def test_the_load_page_leads_to_the_list_and_to_its_run(open_page):
+    opened = open_page("/load").wait_drawn("load-rates")
+    opened.page.get_by_role("link", name="All runs").click()
+    heading_is(opened, "Runs")
+    for link in ("#load-now a", "#load-history a[data-page]"):
+        opened.page.get_by_role("link", name="Load", exact=True).first.click()
+        heading_is(opened, "Load")
+        opened.page.locator(link).first.scroll_into_view_if_needed()
+        opened.page.locator(link).first.click()
+        opened.until("location.pathname.startsWith('/runs/')")

@@ -1,0 +1,317 @@
+"""Load runs in words and tables: their plans, the list, two side by side."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from components import one_run, run_comparison, run_links, run_table
+from components.run_plan import plan_facts, plan_text, schedule_text
+from servescope.histogram import count
+from servescope.load.report import LagSummary, LatencySummary, Result
+from servescope.queries.runs import FoundRuns, ServerFigures
+from servescope.records.load import LoadPlan, LoadRun, RunState
+from servescope.records.run_environment import Repository, RunEnvironment
+from servescope.records.scenarios import (
+    Constant,
+    Flow,
+    Poisson,
+    Ramp,
+    Recorded,
+    RequestStep,
+    Scenario,
+    Spike,
+    Steps,
+    Users,
+    WebSocketStep,
+)
+
+PLAN = LoadPlan.constant("wsgi", "/slow?ms=50", 200, 30)
+RESULT = Result(
+    sent=100,
+    answered=97,
+    failed={"timed_out": 3, "refused": 0},
+    cancelled=0,
+    resent=0,
+    statuses={"200": 90, "404": 5, "503": 2},
+    status_classes={"2xx": 90, "4xx": 5, "5xx": 2},
+    latency_ms=LatencySummary(50.0, 60.0, 10_000.0, 10_000.0, 10_000.0, 355.0, 70.0),
+    naive_ms=LatencySummary(40.0, 50.0, 60.0, 70.0, 80.0, 45.0, 55.0),
+    lag_ms=LagSummary(0.5, 2.0),
+    seconds=30.0,
+    rate_asked=200.0,
+    schedule_seconds=30.0,
+    answered_in_schedule=97,
+    rate_achieved=3.2,
+    timed_out_from_ms=10_000.0,
+    bytes_received=2**20,
+    cpu_seconds=2.0,
+    stopped=False,
+    histogram=count([0.05] * 97).tolist(),
+)
+STEP = {
+    "name": "GET /",
+    "sent": 60,
+    "failed": {"timed_out": 2},
+    "latency_ms": {"p50": 4.0, "p99": 10_000.0, "max": 10_000.0},
+    "timed_out_from_ms": 10_000.0,
+    "examples": {},
+}
+ENVIRONMENT = RunEnvironment(
+    *("0.1.0", "CPython 3.11.7", "Linux 6.1", "x86_64", 2, "shop:app", "wsgi", "thread_pool"),
+    *(8, 1, False, None, 90.0),
+    repository=Repository("0123456789abcdef0123", "main", is_dirty=True),
+    port=5555,
+)
+RUN = LoadRun(
+    *(12, PLAN, RunState.DONE, 1.8e9, 1.8e9, 1.8e9 + 30, {}, RESULT.to_json()),
+    name="before",
+    tags=("sqlite", "release 2"),
+    environment=ENVIRONMENT,
+)
+
+
+@pytest.fixture(autouse=True)
+def _without_a_prefix(monkeypatch):
+    """Addresses as they are where the dashboard has a host to itself: no app is needed for them."""
+    for module in ("run_links", "one_run", "run_comparison"):
+        monkeypatch.setattr(f"components.{module}.below_prefix", lambda path: path)
+
+
+def texts(component):
+    """All texts within a component, in order."""
+    if isinstance(component, (str, int)):
+        return [str(component)]
+    if isinstance(component, (list, tuple)):
+        return [text for one in component for text in texts(one)]
+    return texts(getattr(component, "children", None) or [])
+
+
+def parts(component, attribute):
+    return [getattr(one, attribute) for one in component._traverse() if hasattr(one, attribute)]
+
+
+@pytest.mark.parametrize(
+    ("schedule", "text"),
+    [
+        (Constant(200, 30), "200 req/s for 30 s"),
+        (Poisson(50, 300), "Poisson arrivals, 50 req/s on average for 5 min"),
+        (Ramp(10, 100, 60), "from 10 req/s to 100 req/s in 1 min"),
+        (Steps((10, 20.5, 40), 15), "steps of 10, 20.5, 40 req/s, 15 s each"),
+        (
+            Spike(50, 500, 10, 5, 60),
+            "50 req/s for 1 min, with a peak of 500 req/s for 5 s after 10 s",
+        ),
+        (
+            Recorded(((1,), (3,)), 2.0, "wsgi at 14:03"),
+            "recorded arrivals of wsgi at 14:03 \N{MULTIPLICATION SIGN} 2, for 2 s",
+        ),
+        (
+            Users(10, 0.5, 60),
+            "closed model, 10 users with 500 ms between an answer and the next request, for 1 min",
+        ),
+        (
+            Users(1, 0, 60),
+            "closed model, 1 user with 0 ms between an answer and the next request, for 1 min",
+        ),
+    ],
+    ids=lambda value: getattr(value, "kind", ""),
+)
+def test_a_schedule_in_words(schedule, text):
+    assert schedule_text(schedule) == text
+
+
+def test_a_plan_says_everything_that_is_needed_to_repeat_it():
+    flows = (
+        Flow((RequestStep(name="home", target="/"), RequestStep("", "POST", "/cart")), weight=3),
+        Flow((WebSocketStep(target="/chat", messages=("a", "b")),)),
+    )
+    scenario = Scenario(Constant(5, 10), flows, keep_alive=False, seed=7, rules=("p99 < 50 ms",))
+    assert plan_facts(LoadPlan("wsgi", scenario)) == {
+        "Listener": "wsgi",
+        "Schedule": "5 req/s for 10 s",
+        "Requests": "home: GET /, then POST /cart (75 %); WebSocket /chat with 2 messages (25 %)",
+        "Connections": "one for each request, at most 512 at a time",
+        "Timeout": "10 s",
+        "Rules": "p99 < 50 ms",
+        "Seed": "7",
+    }
+    assert plan_text(LoadPlan("wsgi", scenario)) == "wsgi / and 2 more, 5 req/s for 10 s"
+    named = LoadPlan("wsgi", replace(scenario, name="Shop"))
+    assert plan_text(named) == "wsgi Shop, 5 req/s for 10 s"
+
+
+def test_percentiles_of_both_sides_and_how_many_requests_each_had():
+    names = ("p50", "p90", "p95", "p99", "p99.9")
+    server = ServerFigures(105, 0.04, dict.fromkeys(names, 0.041) | {"p99.9": float("nan")})
+    shown = texts(one_run.percentiles_table(RUN, server))
+    at = shown.index("p50")
+    assert shown[at - 1 : at + 4] == ["Server", "p50", "50 ms", "40 ms", "41 ms"]
+    at = shown.index("p99")
+    assert shown[at : at + 4] == ["p99", "≥ 10 s", "60 ms", "41 ms"], "three requests timed out"
+    at = shown.index("p99.9")
+    assert shown[at + 3] == "—"
+    assert shown[-1] == ("The client timed 100 requests; the server timed 105 in the same seconds.")
+    nothing = texts(one_run.percentiles_table(replace(RUN, result={}), None))
+    assert "of the server none are kept of these seconds" in nothing[-1]
+    at = nothing.index("p50")
+    assert set(nothing[at + 1 : at + 4]) == {"—"}
+
+
+def test_errors_by_kind_and_examples_where_there_are_some():
+    shown = texts(one_run.errors_table(RUN))
+    assert shown[3:] == [
+        *("timed out", "3", "3 %"),
+        *("status 404", "5", "5 %"),
+        *("status 503", "2", "2 %"),
+    ]
+    examples = {"timed_out": "connected, no byte within 10 s", "status_503": "busy"}
+    told = replace(RUN, result=RUN.result | {"steps": [STEP | {"examples": examples}]})
+    assert texts(one_run.errors_table(told))[-4:] == [
+        *("Timed out, GET /: ", "connected, no byte within 10 s"),
+        *("Status 503, GET /: ", "busy"),
+    ]
+    assert texts(one_run.errors_table(replace(RUN, result={}))) == [
+        "Errors are listed when the run has ended."
+    ]
+    good = replace(RUN, result={"failed": {}, "statuses": {"200": 9}})
+    assert texts(one_run.errors_table(good)) == [
+        "No request failed, and none was answered with a 4xx or 5xx."
+    ]
+
+
+def test_a_mix_has_figures_of_each_of_its_requests():
+    post = STEP | {"name": "POST /cart", "sent": 40, "failed": {}, "timed_out_from_ms": None}
+    told = replace(RUN, result=RUN.result | {"steps": [STEP, post]})
+    shown = texts(one_run.percentiles_table(told, None))
+    at = shown.index("GET /")
+    assert shown[at : at + 6] == ["GET /", "60", "2", "4 ms", "≥ 10 s", "≥ 10 s"]
+    at = shown.index("POST /cart")
+    assert shown[at : at + 6] == ["POST /cart", "40", "0", "4 ms", "10 s", "10 s"]
+    alone = replace(RUN, result=RUN.result | {"steps": [STEP]})
+    assert "GET /" not in texts(one_run.percentiles_table(alone, None))
+
+
+def test_the_environment_names_the_commit():
+    shown = texts(one_run.environment_facts(ENVIRONMENT))
+    at = shown.index("Its repository")
+    assert shown[at + 1] == "commit 0123456789ab on main, with changes that are not committed"
+    clean = replace(ENVIRONMENT, repository=Repository("f" * 40), threads=None)
+    assert f"commit {'f' * 12}, nothing changed" in texts(one_run.environment_facts(clean))
+    assert "none: an event loop calls the app" in texts(one_run.environment_facts(clean))
+    assert "Nothing is known of it" in texts(one_run.environment_facts(None))[0]
+    elsewhere = RunEnvironment("0.1.0", "CPython 3.11.7", "Linux 6.1", "x86_64", 2)
+    assert texts(one_run.environment_facts(elsewhere))[::2] == [
+        *("Cores", "System", "Python", "Servescope")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("number", "newest", "heading", "why"),
+    [
+        (0, 5, "There is no such run", "“abc” is no number of a load run."),
+        (9, 5, "There is no run 9 yet", "The newest run is number 5."),
+        (9, 0, "There is no run 9 yet", "No load run was started yet: start one on the page Load."),
+        (3, 5, "Run 3 is not here any more", "It was deleted. No other run gets its number."),
+    ],
+)
+def test_a_run_that_is_not_here_says_why(number, newest, heading, why):
+    assert texts(one_run.not_here("abc", number, newest))[:2] == [heading, why]
+
+
+def test_a_run_leads_to_other_pages_over_its_seconds():
+    ended = [link.href for link in run_links.ways_on(100, 130, "a b")]
+    assert ended == [
+        "/requests?from=100&to=130&listener=a%20b",
+        "/latency?from=100&to=130&listener=a%20b",
+        "/ports?from=100&to=130",
+        "/host?from=100&to=130",
+    ]
+    assert run_links.ways_on(100, None, "a")[2].href == "/ports?from=100&to=now"
+    assert run_links.ways_on(100, 130, "")[0].href == "/requests?from=100&to=130"
+
+
+def test_the_list_marks_two_runs_at_most():
+    assert run_table.read_chosen("12,13") == (12, 13)
+    assert run_table.read_chosen("") == ()
+    assert run_table.read_chosen("12,12,x,0,14,15") == (14, 15)
+    found = FoundRuns((RUN, replace(RUN, id=13, name="", tags=())), 2, 2, 3)
+    table = run_table.run_table(found, "-id", (7, 12), "")
+    first, second = (json.loads(one) for one in parts(table, "data-narrow") if "chosen" in one)
+    assert first == {"chosen": "7", "page": "3"}, "a mark is taken back"
+    assert second == {"chosen": "12,13", "page": "3"}, "a third one takes the place of the first"
+    assert parts(table, "aria-checked") == ["true", "false"]
+    assert parts(table, "href") == ["/runs/12", "/runs/13"]
+    shown = texts(table)
+    for text in (
+        "12: before",
+        "Run 13",
+        "sqlite",
+        "wsgi /slow?ms=50",
+        "200 req/s for 30 s",
+        "done",
+    ):
+        assert text in shown
+    assert "≥ 10 s" in shown
+
+
+def test_the_list_says_what_can_be_done_with_the_marked_runs():
+    assert texts(run_table.choice(())) == ["Mark two runs to compare them."]
+    assert texts(run_table.choice((7,))) == ["Run 7 is marked: mark another one."]
+    (link,) = run_table.choice((7, 12))
+    assert (link.children, link.href) == ("Compare runs 7 and 12", "/runs/compare?a=7&b=12")
+
+
+def test_the_list_counts_what_it_shows():
+    found = FoundRuns((), 1, 30, 1)
+    assert run_table.counts_text(found, has_words=True) == "1 of 30 runs matches."
+    assert run_table.counts_text(found, has_words=False) == "30 runs."
+    assert texts(run_table.run_table(found, "-id", (), "why")) == ["why"]
+
+
+def test_two_runs_side_by_side_differ_where_they_do():
+    other = replace(
+        RUN,
+        id=13,
+        plan=LoadPlan.constant("wsgi", "/slow?ms=50", 300, 30),
+        environment=replace(ENVIRONMENT, python="CPython 3.14.0"),
+    )
+    told = run_comparison._told((RUN, other))
+    assert told == ["They differ in: schedule, python.", run_comparison.CAVEAT]
+    assert run_comparison._told((RUN, replace(RUN, id=13)))[0] == (
+        "They were asked for the same, with the same seed, and ran in the same environment."
+    )
+    going = replace(RUN, id=13, state=RunState.RUNNING, result={})
+    assert run_comparison._told((RUN, going))[0].startswith("Not yet over: run 13.")
+    table = run_comparison._plans((RUN, other))
+    assert [one.className for one in table._traverse() if hasattr(one, "className")].count(
+        "differs"
+    ) == 2
+
+
+@pytest.mark.parametrize(
+    ("texts_", "values", "shown"),
+    [
+        (("50 ms", "60 ms"), (50.0, 60.0), "\N{MULTIPLICATION SIGN} 1.2"),
+        (("50 ms", "≥ 60 ms"), (50.0, 60.0), "≥ \N{MULTIPLICATION SIGN} 1.2"),
+        (("≥ 50 ms", "60 ms"), (50.0, 60.0), "—"),
+        (("—", "60 ms"), (None, 60.0), "—"),
+        (("0 ms", "60 ms"), (0.0, 60.0), "—"),
+        (("50 ms", "—"), (50.0, None), "—"),
+    ],
+    ids=["both known", "second is a bound", "first is a bound", "no first", "zero", "no second"],
+)
+def test_a_ratio_is_said_where_it_is_known(texts_, values, shown):
+    assert run_comparison._ratio_text(texts_, values) == shown
+
+
+def test_a_run_without_a_result_is_compared_as_far_as_it_goes():
+    empty = replace(RUN, id=13, result={}, environment=None)
+    shown = texts(run_comparison._percentiles((RUN, empty)))
+    assert "—" in shown
+    assert "Run 13 has no distribution: it measured nothing." in texts(
+        run_comparison._distributions((RUN, empty))
+    )
+    assert texts(run_comparison._distributions((empty, empty))) == [
+        "Neither run has a distribution."
+    ]
