@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 COMMANDS: Final = {
     "compare": "servescope.commands.compare",
     "export": "servescope.commands.export",
+    "load": "servescope.commands.load",
     "serve": "servescope.commands.serve",
 }
 """Each command's module; see `servescope.commands` for what it holds."""

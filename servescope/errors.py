@@ -136,6 +136,12 @@ class ComparisonError(ServescopeError):
     exit_status = 3
 
 
+class LoadFailedError(ServescopeError):
+    """A load run did not come to its end: nothing is known of the server."""
+
+    exit_status = 3
+
+
 class CaptureError(ServescopeError):
     """A captured request cannot be read or kept."""
 

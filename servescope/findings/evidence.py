@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from servescope.queries.path import RequestPath
     from servescope.records.load import RunState
+    from servescope.scenarios.rules import RuleResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,7 @@ class RunEvidence:
     connection_limit: int | None = None
     messages: int = 0  # of WebSockets
     messages_failed: int = 0  # had none in return
+    rules: tuple[RuleResult, ...] = ()  # of its scenario
 
     @property
     def failures(self) -> int:

@@ -39,6 +39,7 @@ from servescope.queries.traffic import STATUS
 from servescope.records.listeners import ListenerState
 from servescope.records.load import TERMINAL_STATES, RunState
 from servescope.records.scenarios import TIMEOUT_S
+from servescope.scenarios.rules import RuleResult
 from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
@@ -337,7 +338,7 @@ def run_of(run: LoadRun) -> Evidence:
     """One load run."""
     evidence = _run(
         run.id,
-        f"listener {run.plan.listener}" if run.plan.listener else run.plan.origin,
+        f"listener {run.plan.listener}" if run.plan.listener else f"server {run.plan.origin}",
         run.state,
         run.message,
         run.plan.scenario.timeout_seconds,
@@ -425,6 +426,7 @@ def _run(
         connection_limit=told.get("connection_limit"),
         messages=sum(row["sent"] for row in messages),
         messages_failed=sum(sum(row["failed"].values()) for row in messages),
+        rules=tuple(map(RuleResult.from_json, told.get("rules") or ())),
     )
 
 

@@ -9,6 +9,7 @@ from servescope.findings import thresholds
 from servescope.findings.finding import Figure, Finding, Severity
 from servescope.findings.thresholds import severity
 from servescope.records.load import TERMINAL_STATES, RunState
+from servescope.scenarios.rules import RuleState
 from servescope.sentences import capitalized
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ def judge_run(run: RunEvidence) -> Iterator[Finding]:
         *_messages(run),
         *_server_errors(run),
         *_rate(run),
+        *_rules(run),
         *_lateness(run),
         *_end(run),
     ]
@@ -241,6 +243,27 @@ def _rate(run: RunEvidence) -> Iterator[Finding]:
         Figure("answered per second", run.answered_per_s, "{request}/s"),
         Figure("asked for", run.rate_asked, "{request}/s"),
     )
+
+
+def _rules(run: RunEvidence) -> Iterator[Finding]:
+    """What the person who asked for the run wanted of it."""
+    if is_limited_by_generator(run):
+        return
+    for rule in run.rules:
+        is_ratio = "%" in rule.text
+        figure = Figure("measured", rule.value, "1" if is_ratio else "s")
+        measured = units.text(rule.value, figure.unit)
+        if rule.state is RuleState.FAILING:
+            sentence = f"The rule “{rule.text}” failed: {measured} was measured."
+            yield _finding(run, Severity.BAD, "rule-failed", sentence, figure)
+        elif rule.state is RuleState.UNKNOWN:
+            reason = (
+                "nothing that it is about was measured"
+                if rule.value is None
+                else f"with requests that timed out, {measured} is a lower bound"
+            )
+            sentence = f"Whether the rule “{rule.text}” holds is not known: {reason}."
+            yield _finding(run, Severity.UNKNOWN, "rule-unknown", sentence, figure)
 
 
 def _lateness(run: RunEvidence) -> Iterator[Finding]:

@@ -25,6 +25,7 @@ import numpy as np
 
 from servescope import histogram
 from servescope.records.load import LoadOutcome
+from servescope.scenarios.rules import RuleResult
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -185,6 +186,7 @@ class Progress:
     cpu_ratio: float | None = None  # of one core, the generator's process
     flows: Flows | None = None
     steps: Mapping[str, StepProgress] = field(default_factory=dict)  # by name
+    rules: Sequence[RuleResult] = ()  # of the scenario, in its order
 
     def to_json(self) -> dict[str, Any]:
         """The object the generator prints and the store keeps; its keys are the fields."""
@@ -196,7 +198,9 @@ class Progress:
         steps = {name: StepProgress(**one) for name, one in values.get("steps", {}).items()}
         flows = values.get("flows") and Flows(**values["flows"])
         model = LoadModel(values.get("model", LoadModel.OPEN))
-        return cls(**{**values, "steps": steps, "flows": flows, "model": model})
+        rules = tuple(map(RuleResult.from_json, values.get("rules", ())))
+        known = {"steps": steps, "flows": flows, "model": model, "rules": rules}
+        return cls(**{**values, **known})
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +238,7 @@ class Result:
     connections_max: int | None = None  # open at once
     blocked: int | None = None  # requests that waited since all connections were in use
     naive_p10_ms: float | None = None  # what a fast answer takes, from the actual send
+    rules: Sequence[RuleResult] = ()  # of the scenario, in its order
 
     def to_json(self) -> dict[str, Any]:
         """The object the generator prints and the store keeps; its keys are the fields."""
@@ -252,6 +257,7 @@ class Result:
                 "flows": values.get("flows") and Flows(**values["flows"]),
                 "steps": [StepResult.from_json(step) for step in values.get("steps", ())],
                 "phases": _phases(values.get("phases", {})),
+                "rules": tuple(map(RuleResult.from_json, values.get("rules", ()))),
             }
         )
 

@@ -10,6 +10,7 @@ from servescope.load.flows import Mix
 from servescope.load.loop import LoadLoop
 from servescope.load.models import ClosedModel, OpenModel
 from servescope.load.report import LoadModel
+from servescope.load.rule_watches import RuleWatches
 from servescope.load.tally import Tally
 from servescope.records.scenarios import Users
 from servescope.request_fields import RequestFlag
@@ -71,6 +72,10 @@ class ScenarioRun:
                 connections=self._pool.limit,
                 most_flows=MAX_REQUESTS // max(steps),
             )
+        planned = None
+        if self._open_model is not None and max(steps) == 1:
+            planned = self._open_model.flows
+        self._rules = RuleWatches(scenario.rules, self._tally.requests(), planned)
         self._users = users
         self._loop = LoadLoop(
             scenario,
@@ -87,15 +92,17 @@ class ScenarioRun:
 
         def tick(now_ns: int) -> None:
             self._tally.align_clock()
-            on_tick(
-                self._tally.progress(
-                    now_ns,
-                    self._loop.start_ns,
-                    flows=self._arrivals.started,
-                    connections=len(self._pool.by_fd),
-                    waiting=self._loop.waiting,
-                )
+            progress = self._tally.progress(
+                now_ns,
+                self._loop.start_ns,
+                flows=self._arrivals.started,
+                connections=len(self._pool.by_fd),
+                waiting=self._loop.waiting,
             )
+            rules = self._rules.judge()
+            if self._scenario.auto_stop and any(rule.is_settled for rule in rules):
+                self.stop()
+            on_tick(replace(progress, rules=rules))
 
         self._loop.run(control, on_control, tick)
 
@@ -125,4 +132,5 @@ class ScenarioRun:
             requests_per_flow=requests_per_flow,
             connection_limit=self._pool.limit,
             connections_max=self._pool.most,
+            rules=self._rules.final(),
         )

@@ -258,7 +258,7 @@ class Tally:
         self, now_ns: int, start_ns: int, *, flows: int, connections: int, waiting: int = 0
     ) -> Progress:
         """The run so far, and what was new since the last call; `flows` were started."""
-        requests = self._requests()
+        requests = self.requests()
         answered = self._count(_ANSWERED)
         interval_s = (now_ns - (self._seen_ns or start_ns)) / _NS
         cpu_s = time.process_time()
@@ -295,7 +295,7 @@ class Tally:
     ) -> Result:
         """The whole run; `schedule_seconds` is for how long requests came due."""
         cpu_seconds = time.process_time() - self._cpu_start_s
-        requests = self._requests()
+        requests = self.requests()
         steps = [step.result() for step in self._steps.values()]
         latencies = np.concatenate([_EMPTY, *(_array(step.latencies_ns) for step in requests)])
         naive = np.concatenate([_EMPTY, *(_array(step.naive_ns) for step in requests)])
@@ -348,11 +348,12 @@ class Tally:
             naive_p10_ms=quantile_ms(naive, 0.1),
         )
 
-    def _requests(self) -> list[StepTally]:
+    def requests(self) -> list[StepTally]:
+        """The rows of requests, without those of messages."""
         return [step for step in self._steps.values() if step.kind is not StepKind.MESSAGE]
 
     def _count(self, outcome: int) -> int:
-        return sum(step.by_outcome[outcome] for step in self._requests())
+        return sum(step.by_outcome[outcome] for step in self.requests())
 
     def _failed(self) -> dict[str, int]:
         return {outcome.name.lower(): self._count(outcome) for outcome in FAILURES}

@@ -248,6 +248,7 @@ class Scenario:
     seed: int = 1
     data: DataRows = field(default_factory=DataRows)
     rules: tuple[str, ...] = ()  # e.g. "p99 < 50 ms"
+    auto_stop: bool = False  # stop the run when a rule can no longer pass
 
     @property
     def label(self) -> str:

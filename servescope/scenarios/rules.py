@@ -98,11 +98,16 @@ class Counts:
 
 @dataclass(frozen=True, slots=True)
 class RuleResult:
-    """How a rule stands. `is_settled`: no request that is still to come can make it pass."""
+    """How a rule stands. `is_settled`: no request that is still to come can make it pass.
+
+    `value` is what was measured, in seconds or as a ratio; None while that is not known: the exact
+    percentile takes all latencies, and is there at the end.
+    """
 
     text: str
     state: RuleState
     is_settled: bool
+    value: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The object that progress and result hold."""
@@ -185,7 +190,18 @@ class RuleWatch:
     def judge(self, counts: Counts) -> RuleResult:
         """How the rule stands."""
         state, settled = self._by_latency(counts) if self.rule.is_of_latency else self._by(counts)
-        return RuleResult(self.rule.text, state, settled)
+        return RuleResult(self.rule.text, state, settled, self._value(counts))
+
+    def _value(self, counts: Counts) -> float | None:
+        if self.rule.is_of_latency:
+            if not self._count or self.rule.figure is Figure.PERCENTILE:
+                return None
+            is_max = self.rule.figure is Figure.MAX
+            return (self._max_ns if is_max else self._sum_ns / self._count) / _NS
+        if not counts.ended:
+            return None
+        is_error_rate = self.rule.figure is Figure.ERROR_RATE
+        return (counts.errors if is_error_rate else counts.answered) / counts.ended
 
     def _by_latency(self, counts: Counts) -> tuple[RuleState, bool]:
         if not self._count:
@@ -223,14 +239,14 @@ class RuleWatch:
         return total - (self._count - self._within) < _rank(self.rule.quantile, total)
 
     def _by(self, counts: Counts) -> tuple[RuleState, bool]:
-        if not counts.ended:
+        value = self._value(counts)
+        if value is None:
             return RuleState.UNKNOWN, False
+        true = self.rule.holds(value)
         total = max(self._planned or 0, counts.ended)
         if self.rule.figure is Figure.ERROR_RATE:
-            true = self.rule.holds(counts.errors / counts.ended)
             best = counts.errors / total
         else:
-            true = self.rule.holds(counts.answered / counts.ended)
             best = (counts.answered + total - counts.ended) / total
         settled = not true and self._planned is not None and not self.rule.holds(best)
         return _state(true), settled

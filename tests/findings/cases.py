@@ -21,6 +21,7 @@ from servescope.findings.evidence import (
 from servescope.queries.path import PathStage, RequestPath, Workers
 from servescope.records.listeners import ListenerState
 from servescope.records.load import RunState
+from servescope.scenarios.rules import RuleResult, RuleState
 
 CURRENT: Final = DashboardEvidence(age_s=0.4, has_leader=True)
 QUIET_HOST: Final = HostEvidence(0.12, {"0": 0.2, "1": 0.04}, 0.4)
@@ -532,6 +533,35 @@ RUNS: Final = {
             ),
             "fell-behind": ("bad", "answered 24 req/s of the 200 req/s asked for"),
         },
+    ),
+    "a rule failed, another is not known": Case(
+        Evidence(
+            run=replace(
+                KEPT_UP,
+                rules=(
+                    RuleResult("p99 < 5 ms", RuleState.FAILING, is_settled=True, value=0.0082),
+                    RuleResult("p50 < 5 ms", RuleState.PASSING, is_settled=False, value=0.0011),
+                    RuleResult("buy: p50 < 5 ms", RuleState.UNKNOWN, is_settled=False),
+                ),
+            )
+        ),
+        {
+            "rule-failed": ("bad", "The rule “p99 < 5 ms” failed: 8.2 ms was measured."),
+            "rule-unknown": (
+                "unknown",
+                "“buy: p50 < 5 ms” holds is not known: nothing that it is about was measured.",
+            ),
+        },
+    ),
+    "a rule of a run that was limited by its generator is not judged": Case(
+        Evidence(
+            run=replace(
+                KEPT_UP,
+                generator_cpu_ratio=0.97,
+                rules=(RuleResult("p99 < 5 ms", RuleState.FAILING, is_settled=True, value=0.0082),),
+            )
+        ),
+        {"generator-limited": ("unknown", "97 %")},
     ),
     "315 of 600 failed": Case(
         run(

@@ -127,6 +127,7 @@ def test_mean_and_max(text, values_ms, state):
     watch.add(np.array(values_ms) * MS)
     result = watch.judge(Counts(2, 2, 0))
     assert result.state is state
+    assert result.value == pytest.approx((max if "max" in text else np.mean)(values_ms) / 1e3)
     assert result.is_settled == (text.startswith("max") and state is FAILING)
 
 
@@ -171,5 +172,5 @@ def test_a_lower_bound_proves_no_upper_one(text, answered, timed_out, state):
 
 
 def test_a_result_comes_back_from_json():
-    result = RuleResult("p99 < 5 ms", FAILING, is_settled=True)
+    result = RuleResult("p99 < 5 ms", FAILING, is_settled=True, value=0.006)
     assert RuleResult.from_json(result.to_json()) == result
