@@ -25,7 +25,7 @@ from servescope.commands.terminal import Terminal, progress_line, summary
 from servescope.control import Control
 from servescope.errors import LoadFailedError, LoadRefusedError, UsageError
 from servescope.findings import findings, gathering
-from servescope.findings.load_run import is_limited_by_generator
+from servescope.findings.load_run import is_limited_by_generator, unjudged_rules
 from servescope.load.plan import check
 from servescope.load.supervisor import GeneratorProcess
 from servescope.records.load import LoadPlan, LoadRun, RunState
@@ -133,7 +133,10 @@ def exit_status(evidence: Evidence) -> int:
     run = evidence.run
     if run is None or is_limited_by_generator(run):
         return GENERATOR_LIMITED
-    return PASSED if all(rule.state is RuleState.PASSING for rule in run.rules) else FAILED
+    unjudged = unjudged_rules(run)
+    if any(rule.state is not RuleState.PASSING and rule not in unjudged for rule in run.rules):
+        return FAILED
+    return GENERATOR_LIMITED if unjudged else PASSED
 
 
 def _plan(

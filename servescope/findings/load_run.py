@@ -9,13 +9,14 @@ from servescope.findings import thresholds
 from servescope.findings.finding import Figure, Finding, Severity
 from servescope.findings.thresholds import severity
 from servescope.records.load import TERMINAL_STATES, RunState
-from servescope.scenarios.rules import RuleState
+from servescope.scenarios.rules import RuleState, parse_rule
 from servescope.sentences import capitalized
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from servescope.findings.evidence import Evidence, RunEvidence
+    from servescope.scenarios.rules import RuleResult
 
 KEPT_UP: Final = 0.95
 """Share of the asked rate from which on a listener kept up: requests come due at exact moments, and
@@ -103,6 +104,25 @@ def has_too_few_connections(run: RunEvidence) -> bool:
         return False
     is_queued = run.naive_p50_s >= UNLOADED * run.naive_p10_s
     return run.blocked > MANY_BLOCKED * run.sent and not is_queued
+
+
+def is_generator_late(run: RunEvidence) -> bool:
+    """Whether p99 owes what it has beyond the naive p99 to the generator's own delay."""
+    if run.p99_s is None or run.naive_p99_s is None or run.lag_p99_s is None:
+        return False
+    hidden_s = run.p99_s - run.naive_p99_s
+    return run.p99_s >= DIFFERENT * run.naive_p99_s and run.lag_p99_s >= hidden_s / 2
+
+
+def unjudged_rules(run: RunEvidence) -> list[RuleResult]:
+    """The rules that fail, perhaps, by the generator's own delay: those about latencies."""
+    return [
+        rule
+        for rule in run.rules
+        if rule.state is RuleState.FAILING
+        and parse_rule(rule.text).is_of_latency
+        and is_generator_late(run)
+    ]
 
 
 def fell_behind(run: RunEvidence) -> bool:
@@ -249,11 +269,19 @@ def _rules(run: RunEvidence) -> Iterator[Finding]:
     """What the person who asked for the run wanted of it."""
     if is_limited_by_generator(run):
         return
+    unjudged = unjudged_rules(run)
     for rule in run.rules:
         is_ratio = "%" in rule.text
         figure = Figure("measured", rule.value, "1" if is_ratio else "s")
         measured = units.text(rule.value, figure.unit)
-        if rule.state is RuleState.FAILING:
+        if rule in unjudged:
+            sentence = (
+                f"Whether the rule “{rule.text}” holds is not known: {measured} was measured, and "
+                f"the generator sent 1 in 100 requests {units.text(run.lag_p99_s, 's')} late or "
+                "more."
+            )
+            yield _finding(run, Severity.UNKNOWN, "rule-unknown", sentence, figure)
+        elif rule.state is RuleState.FAILING:
             sentence = f"The rule “{rule.text}” failed: {measured} was measured."
             yield _finding(run, Severity.BAD, "rule-failed", sentence, figure)
         elif rule.state is RuleState.UNKNOWN:
@@ -278,7 +306,7 @@ def _lateness(run: RunEvidence) -> Iterator[Finding]:
         Figure("naive p99", run.naive_p99_s, "s"),
         Figure("lateness of the generator, p99", run.lag_p99_s, "s"),
     )
-    if run.lag_p99_s is not None and run.lag_p99_s >= hidden_s / 2:
+    if is_generator_late(run):
         yield _finding(
             run,
             Severity.NOTE,

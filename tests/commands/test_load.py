@@ -147,6 +147,22 @@ def test_exit_status(rules, generator_cpu_ratio, status):
     assert exit_status(Evidence(run=run)) == status
 
 
+@pytest.mark.parametrize(
+    ("rules", "status"),
+    [
+        ((PASSING,), 0),
+        ((FAILING,), 3),
+        ((FAILING, PASSING), 3),
+        ((FAILING, UNKNOWN), 1),
+        ((FAILING, RuleResult("error rate < 1 %", State.FAILING, is_settled=True)), 1),
+    ],
+    ids=["passed", "latency", "one of two", "unknown", "errors"],
+)
+def test_a_late_generator_fails_no_rule_about_latency(rules, status):
+    run = replace(RUN, rules=rules, p99_s=0.05, naive_p99_s=0.01, lag_p99_s=0.04)
+    assert exit_status(Evidence(run=run)) == status
+
+
 def test_bars_are_as_long_as_their_share():
     counts = [0] * BUCKETS
     counts[80], counts[81] = 100, 1

@@ -553,6 +553,23 @@ RUNS: Final = {
             ),
         },
     ),
+    "a rule that fails by the delay of the generator": Case(
+        Evidence(
+            run=replace(
+                KEPT_UP,
+                naive_p99_s=0.002,
+                lag_p99_s=0.005,
+                rules=(RuleResult("p99 < 5 ms", RuleState.FAILING, is_settled=True, value=0.0082),),
+            )
+        ),
+        {
+            "rule-unknown": (
+                "unknown",
+                "8.2 ms was measured, and the generator sent 1 in 100 requests 5 ms late or more.",
+            ),
+            "generator-late": ("note", "the generator's own delay"),
+        },
+    ),
     "a rule of a run that was limited by its generator is not judged": Case(
         Evidence(
             run=replace(
