@@ -229,6 +229,7 @@
   function showFirst(answer, placed) {
     keepTime(answer);
     const cursor = show(answer);
+    scope.graphs.drawFirst();
     if (cursor && cursor !== clientside.no_update) {
       clientside.set_props(`${answer.page}-cursor`, { data: cursor });
     }

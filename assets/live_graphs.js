@@ -122,6 +122,12 @@
     });
   }
 
+  // At once, before Dash goes on with the page's callbacks; the others come frame by frame.
+  function drawFirst() {
+    const [entry] = entries.values();
+    if (window.Plotly && entry?.dirty) draw(entry);
+  }
+
   const overTime = (entry) => !(entry.layout.meta && entry.layout.meta.time === false);
   const isStacked = (entry) => Boolean(entry.layout.meta && entry.layout.meta.stacked);
 
@@ -398,7 +404,7 @@
   const entryOf = (host) => (host instanceof Element && entries.get(host.id)) || null;
 
   scope.graphs = {
-    setFigure, append, blank, setFrame, setLegend, // for answers
+    setFigure, append, blank, setFrame, setLegend, drawFirst, // for answers
     all: () => entries.values(), byId, entryOf, mark, markAll, span: () => span, // for its parts
     overTime, valuesOf, faintOf, shown, toEpochMs, openCell,
   };

@@ -5,6 +5,9 @@ round in a browser without a cache and then again with what it has kept. Prints 
 the first graph, CPU time of the page's main thread until then, bytes over the wire, requests.
 On a machine that others use, only the ratios of trees that took turns say something.
 
+A second visit fetches no file, but it parses and compiles all scripts again: Chromium makes the
+code cache of a script when it loads it a second time, and uses it from the third on.
+
     python benchmarks/visits.py [--rounds 9] [--path /] [TREE …]
 
 A TREE is a folder with another state of the repository; without one, it is this one alone.

@@ -14,6 +14,9 @@ SCRIPTS: Final = "scripts.js"
 STYLE_SHEETS: Final = "styles.css"
 """Names of the bundles, beside the files of which they are made."""
 
+COMPILE_ALL: Final = b"//# allFunctionsCalledOnLoad\n"
+"""V8's explicit compile hint, https://v8.dev/blog/explicit-compile-hints; from Chromium 136 on."""
+
 _PARTS: Final = {
     SCRIPTS: "// {name}\ntry {{\n{text}\n}} catch (error) {{\n  reportError(error);\n}}\n",
     STYLE_SHEETS: "/* {name} */\n{text}\n",
@@ -51,6 +54,25 @@ class File:
     def read(self) -> bytes:
         """The file's content."""
         return self.path.read_bytes()
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledEarly:
+    """A script of a package of which Chromium compiles all functions where it parses them.
+
+    It parses beside the main thread; a function that it passed over there is parsed anew, on the
+    main thread, when it is called. Other browsers read a comment.
+    """
+
+    file: File
+
+    def state(self) -> tuple[int, int]:
+        """That of the file."""
+        return self.file.state()
+
+    def read(self) -> bytes:
+        """The file's content behind the comment that asks for it."""
+        return COMPILE_ALL + self.file.read()
 
 
 @dataclass(frozen=True, slots=True)

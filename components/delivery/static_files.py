@@ -27,7 +27,7 @@ from flask import Response, abort, request
 from werkzeug.security import safe_join
 
 from components.delivery.compression import accepted_coding, compress
-from components.delivery.sources import File
+from components.delivery.sources import CompiledEarly, File
 from servescope.hosting.static.content_coding import IDENTITY
 from servescope.hosting.static.content_types import content_type
 
@@ -50,6 +50,9 @@ SUITES: Final = "_dash-component-suites/"
 ASSETS: Final = "assets/"
 _ASSET_FINGERPRINT: Final = "m"
 """The query in which Dash puts an asset's time of change, and we its fingerprint."""
+
+_COMPILED_EARLY: Final = {"dash_mantine_components.js"}
+"""Scripts in a wrapper that Chromium takes for a function to be compiled when it is called."""
 
 _SUITE_FINGERPRINT: Final = re.compile(r"(\.v[\w-]+m)([0-9a-fA-F]+)(?=\.)")
 """As `dash.fingerprint` has it: `name.v4_4_1m1795879818.min.js`."""
@@ -201,12 +204,14 @@ def _digest(content: bytes) -> str:
     return hashlib.blake2b(content, digest_size=_DIGEST_BYTES).hexdigest()
 
 
-def _package_file(package: str, name: str) -> File:
+def _package_file(package: str, name: str) -> Source:
     """A package's file, with or without a fingerprint in its name."""
     module = sys.modules.get(package)
     if module is None or module.__file__ is None:
         raise FileNotFoundError(package)
-    return File(Path(module.__file__).parent / _without_fingerprint(name))
+    name = _without_fingerprint(name)
+    file = File(Path(module.__file__).parent / name)
+    return CompiledEarly(file) if name in _COMPILED_EARLY else file
 
 
 def _without_fingerprint(name: str) -> str:

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from components.delivery.sources import SCRIPTS, STYLE_SHEETS, Bundle, File
+from components.delivery.sources import SCRIPTS, STYLE_SHEETS, Bundle, CompiledEarly, File
 
 
 @pytest.fixture
@@ -32,6 +32,13 @@ def test_scripts_come_in_the_order_of_their_names_and_fail_alone(folder):
         f"// a.js\n{begin}// says nothing at its end{end}"
         f"// b.js\n{begin}(() => {{ b(); }})();{end}"
     )
+
+
+def test_a_script_to_be_compiled_early_says_so_first(folder):
+    file = File(folder / "b.js")
+    early = CompiledEarly(file)
+    assert early.read() == b"//# allFunctionsCalledOnLoad\n(() => { b(); })();"
+    assert early.state() == file.state()
 
 
 def test_style_sheets_bear_their_names(folder):

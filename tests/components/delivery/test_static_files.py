@@ -10,7 +10,7 @@ import brotli
 import pytest
 from dash.exceptions import DependencyException
 
-from components.delivery.sources import File
+from components.delivery.sources import COMPILE_ALL, File
 from components.delivery.static_files import ASK_AGAIN, FOR_GOOD, SUITES, FileCache, StaticFiles
 from tests.components.delivery.conftest import RENDERER, SCRIPT
 
@@ -67,6 +67,13 @@ def test_a_component_is_kept_for_good_under_its_own_fingerprint_alone(
     assert answer.status_code == 200
     assert answer.headers["Cache-Control"] == kept
     assert answer.data == client.get(component).data
+
+
+def test_components_in_a_wrapper_are_compiled_where_they_are_parsed(app):
+    client = app.server.test_client()
+    name = "dash_mantine_components/dash_mantine_components.js"
+    assert client.get(f"/{SUITES}{name}").data.startswith(COMPILE_ALL)
+    assert not client.get(f"/{SUITES}dash/{RENDERER}").data.startswith(COMPILE_ALL)
 
 
 @pytest.mark.parametrize(
