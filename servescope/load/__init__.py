@@ -1,1 +1,1 @@
-"""The load generator: an open model in a process of its own, and its supervision."""
+"""The load generator: open and closed models in a process of their own, and its supervision."""

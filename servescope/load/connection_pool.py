@@ -12,7 +12,6 @@ from servescope.sockets.binding import family_of
 if TYPE_CHECKING:
     import select
 
-    from servescope.load.flows import User
     from servescope.load.tls_connections import TrustedServer
 
 
@@ -30,21 +29,21 @@ class ConnectionPool:
         self._family = family_of(destination[0])
         self._server = server  # None: without TLS
         self.idle: list[Connection] = []  # of no user
+        self._of_users: dict[int, Connection] = {}  # idle ones, by user
         self.limit = descriptors_for(max_connections)
         self.by_fd: dict[int, Connection] = {}
         self.opening = 0  # of them, those that are not established yet
         self.most = 0  # open at once
 
-    def take(self, user: User | None) -> Connection | None:
+    def take(self, user: int | None) -> Connection | None:
         """A connection for one exchange, idle or just opened; None when the limit is reached."""
         if user is not None:
-            connection, user.connection = user.connection, None
-            return connection or self.open(user)
+            return self._of_users.pop(user, None) or self.open(user)
         if self.idle:
             return self.idle.pop()
         return self.open() if len(self.by_fd) < self.limit else None
 
-    def open(self, user: User | None = None) -> Connection:
+    def open(self, user: int | None = None) -> Connection:
         """Begin to connect, whatever the limit."""
         now, server = time.monotonic_ns(), self._server
         if server is None:
@@ -63,7 +62,7 @@ class ConnectionPool:
         if connection.user is None:
             self.idle.append(connection)
         else:
-            connection.user.connection = connection
+            self._of_users[connection.user] = connection
 
     def establish(self, connection: Connection, now_ns: int) -> None:
         """Note that it is connected."""
@@ -75,7 +74,7 @@ class ConnectionPool:
         if connection.user is None:
             self.idle.remove(connection)
         else:
-            connection.user.connection = None
+            del self._of_users[connection.user]
         self.close(connection)
 
     def close(self, connection: Connection) -> None:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from servescope.load.exchange import Exchange
-    from servescope.load.flows import User
     from servescope.load.websocket_conversation import WebSocketConversation
 
 _SPARE_DESCRIPTORS: Final = 64  # pipes, rings, epoll and what the interpreter has open
@@ -73,7 +72,7 @@ class Connection:
         self.served = 0  # requests answered before the present one
         self.exchange: Exchange | None = None
         self.conversation: WebSocketConversation | None = None
-        self.user: User | None = None  # in the closed model
+        self.user: int | None = None  # in the closed model
         self.unsent = b""  # what the kernel has not taken yet
 
     @property

@@ -236,7 +236,7 @@ class LoadLoop:
         data = step.constant
         if data is None or flow.missing:
             try:
-                data = step.render(flow) if not flow.missing else b""
+                data = flow.render() if not flow.missing else b""
             except (UnfitValueError, KeyError) as error:
                 flow.missing = _sentence(error)
             if flow.missing:
@@ -432,7 +432,7 @@ class LoadLoop:
         self._tally.answered(exchange, connection, response, end)
         flow = exchange.flow
         if exchange.step.is_kept:
-            flow.take(exchange, response)
+            flow.take(response)
         connection.exchange = None
         if self._keep_alive and response.keep_alive and not connection.unsent:
             connection.served += 1
@@ -488,7 +488,7 @@ class LoadLoop:
             self._end(connection, exchange, LoadOutcome.WEBSOCKET, end, refusal)
             return
         self._tally.answered(exchange, connection, response, end)
-        flow.take(exchange, response)
+        flow.take(response)
         connection.exchange = None
         connection.conversation = WebSocketConversation(flow, exchange.step)
         connection.conversation.receive(response.content)

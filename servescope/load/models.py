@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import heapq
 import time
-from itertools import count
 from typing import TYPE_CHECKING, Final, Protocol
 
 from servescope.errors import LoadRefusedError
-from servescope.load.flows import User
 from servescope.load.report import LoadModel
 from servescope.scenarios.arrivals import arrivals_ns, flow_choices
 
@@ -16,7 +14,8 @@ if TYPE_CHECKING:
     from array import array
     from collections.abc import Callable
 
-    from servescope.load.flows import ActiveFlow, Mix
+    from servescope.load.flows import ActiveFlow
+    from servescope.load.mix import Mix
     from servescope.records.scenarios import Scenario, Users
 
 NEVER_NS: Final = 2**63
@@ -128,16 +127,14 @@ class ClosedModel:
         self._choices = flow_choices(scenario, min(_CHOICES, most_flows))
         self._left = most_flows
         self.started = 0
-        self._due: list[tuple[int, int, User]] = []  # a heap; the number makes entries differ
-        self._numbers = count()
+        self._due: list[tuple[int, int]] = []  # a heap: when, and which user
         self._end_ns = NEVER_NS
         self.next_due_ns = NEVER_NS
 
     def begin(self, start_ns: int) -> None:
         self._end_ns = start_ns + self._schedule_ns
         self._due = [
-            (start_ns + self._think_ns * user // self._users, next(self._numbers), User())
-            for user in range(self._users)
+            (start_ns + self._think_ns * user // self._users, user) for user in range(self._users)
         ]
         self.next_due_ns = start_ns
 
@@ -147,7 +144,7 @@ class ClosedModel:
             now_ns = clock()
             if not due or due[0][0] > now_ns:
                 break
-            due_ns, _, user = heapq.heappop(due)
+            due_ns, user = heapq.heappop(due)
             if due_ns >= self._end_ns or self.started >= self._left:
                 continue
             flow = self._begin(self._choices[self.started % len(self._choices)], user)
@@ -158,7 +155,7 @@ class ClosedModel:
     def flow_ended(self, flow: ActiveFlow, now_ns: int) -> None:
         due_ns = now_ns + self._think_ns
         if flow.user is not None and due_ns < self._end_ns:
-            heapq.heappush(self._due, (due_ns, next(self._numbers), flow.user))
+            heapq.heappush(self._due, (due_ns, flow.user))
             self.next_due_ns = self._due[0][0]
 
     def stop(self) -> None:

@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from servescope.load.connection_pool import ConnectionPool
-from servescope.load.flows import Mix
 from servescope.load.loop import LoadLoop
+from servescope.load.mix import Mix
 from servescope.load.models import ClosedModel, OpenModel
 from servescope.load.report import LoadModel
 from servescope.load.rule_watches import RuleWatches
 from servescope.load.tally import Tally
-from servescope.records.scenarios import Users
+from servescope.records.scenarios import Users, WebSocketStep
 from servescope.request_fields import RequestFlag
 from servescope.scenarios.bounds import MAX_REQUESTS
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from servescope.load.report import Progress, Result
     from servescope.load.tls_connections import TrustedServer
     from servescope.recording.recorder import Recorder
-    from servescope.records.scenarios import Scenario
+    from servescope.records.scenarios import Scenario, Step
 
 _NS: Final = 1_000_000_000
 
@@ -59,7 +59,7 @@ class ScenarioRun:
         )
         mix = Mix(scenario, self._tally, host=host, agent=agent, is_tls=is_tls)
         self._pool = ConnectionPool(destination, server, scenario.max_connections)
-        steps = [len(flow.steps) for flow in scenario.flows]
+        exchanges = [sum(map(_exchanges_of, flow.steps)) for flow in scenario.flows]
         self._open_model: OpenModel | None = None
         if users is None:
             self._open_model = OpenModel(scenario, mix)
@@ -70,7 +70,7 @@ class ScenarioRun:
                 users,
                 mix,
                 connections=self._pool.limit,
-                most_flows=MAX_REQUESTS // max(steps),
+                most_flows=MAX_REQUESTS // max(exchanges),
             )
         planned = None
         if self._open_model is not None and max(steps) == 1:
@@ -134,3 +134,8 @@ class ScenarioRun:
             connections_max=self._pool.most,
             rules=self._rules.final(),
         )
+
+
+def _exchanges_of(step: Step) -> int:
+    """Requests and messages of a step, each of which has a latency to be kept."""
+    return 1 + len(step.messages) if isinstance(step, WebSocketStep) else 1

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Final
 
 from servescope.records.scenarios import RequestStep, WebSocketStep
 from servescope.scenarios.placeholders import COUNTER, Place, RequestTemplate, Template
 from servescope.wire.http1_client import request_bytes
-from servescope.wire.websocket_handshake import client_fields, client_key
+from servescope.wire.websocket_handshake import client_fields
 
 if TYPE_CHECKING:
-    from servescope.load.flows import ActiveFlow
+    from servescope.load.cookies import CookieJar
     from servescope.load.step_tally import StepTally
     from servescope.records.scenarios import CarriedValue, Step
 
 _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"})
 """Methods whose request may be sent once more (RFC 9110 section 9.2.2)."""
-
-_NONCE_BYTES: Final = 16
 
 
 def label_of(step: Step) -> str:
@@ -88,27 +85,27 @@ class CompiledStep:
         is_constant = not (self._template.names or has_cookies or self.upgrades)
         self.constant = self._bytes({}, []) if is_constant else None
 
-    def render(self, flow: ActiveFlow) -> bytes:
-        """The bytes of the next request, with the flow's values and cookies.
+    def render(
+        self, values: dict[str, str], cookies: CookieJar | None, websocket_key: str
+    ) -> bytes:
+        """The bytes of the next request of a flow, which has these values; its counter is set.
 
         Raises UnfitValueError when a value cannot stand in it, KeyError when there is none.
         """
         fields = []
         self._requests += 1
-        flow.values[COUNTER] = str(self._requests)
-        if flow.cookies is not None:
-            target = self._template.target.fill(flow.values)
-            cookies = flow.cookies.field_for(target)
-            if cookies:
-                fields.append(("Cookie", cookies))
+        values[COUNTER] = str(self._requests)
+        if cookies is not None:
+            sent = cookies.field_for(self.target(values))
+            if sent:
+                fields.append(("Cookie", sent))
         if self.upgrades:
-            flow.websocket_key = client_key(os.urandom(_NONCE_BYTES))
-            fields += client_fields(flow.websocket_key)
-        return self._bytes(flow.values, fields)
+            fields += client_fields(websocket_key)
+        return self._bytes(values, fields)
 
-    def target(self, flow: ActiveFlow) -> str:
-        """The target of the request that was rendered last for this flow."""
-        return self._template.target.fill(flow.values)
+    def target(self, values: dict[str, str]) -> str:
+        """The target of the request with these values."""
+        return self._template.target.fill(values)
 
     def _bytes(self, values: dict[str, str], fields: list[tuple[str, str]]) -> bytes:
         template = self._template
