@@ -18,6 +18,7 @@ from components.load_run import DEFAULT_REQUEST, SUGGESTED
 from components.status import sentence
 from servescope.actions.load_runs import LoadRunRequest, read_scenario
 from servescope.errors import ServescopeError
+from servescope.queries import recorded_traffic
 from servescope.records.scenarios import BodyKind
 from servescope.scenarios import bounds
 from servescope.scenarios.flow_checks import METHODS
@@ -25,6 +26,8 @@ from servescope.scenarios.scenario_file import ScenarioFile, to_toml
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from servescope.queries.context import QueryContext
 
 FIELDS: Final = ("load-listener", "load-target", "load-rate", "load-seconds")
 """Ids of the fields that each run has, in the order of LoadRunRequest."""
@@ -43,6 +46,7 @@ SCHEDULE: Final = {
 
 FILE: Final = "load-file"
 SHOW: Final = "load-show-file"
+RECORD: Final = "load-record"
 MIX: Final = "load-mix"
 KEEP_ALIVE: Final = "load-keep-alive"
 ANSWER: Final = "load-answer"
@@ -78,7 +82,7 @@ def load_form(
     fields = [
         dmc.Select(
             id="load-listener",
-            label="Listener",
+            label="Listener or host" if load_hosts else "Listener",
             data=aims(listeners or [chosen], load_hosts),
             value=chosen,
             allowDeselect=False,
@@ -152,6 +156,18 @@ def as_file(asked: LoadRunRequest) -> tuple[Any, str, str]:
     except ServescopeError as error:
         return no_update, *forms.refused(sentence(error))
     return text, *forms.done("The fields stand below as a file; Start sends what it says.")
+
+
+def recorded(context: QueryContext, listener: object) -> tuple[Any, str, str]:
+    """The last minute of a listener's traffic as the text of a file, and the answer."""
+    try:
+        found = recorded_traffic.last_minute(context, str(listener), 1.0)
+    except ServescopeError as error:
+        return no_update, *forms.refused(sentence(error))
+    text = to_toml(ScenarioFile(found.scenario))
+    # The factor is 1, which a file leaves out; here a person may want another one.
+    text = text.replace('kind = "recorded"', 'kind = "recorded"\nfactor = 1', 1)
+    return text, *forms.done(f"{found.told} The factor in the file may be 0.5 to 4.")
 
 
 def connect() -> None:
@@ -237,6 +253,13 @@ def _more(bounds_text: str) -> html.Details:
                         id=SHOW,
                         type="button",
                         className="card-action of-fields",
+                    ),
+                    html.Button(
+                        "Record the last minute",
+                        id=RECORD,
+                        type="button",
+                        className="card-action",
+                        title="The requests of this listener, second by second and route by route",
                     ),
                     _button("Open a file…", data_open=FILE, data_answer_id=ANSWER),
                     _button("Save as a file", data_save=FILE, data_answer_id=ANSWER),

@@ -160,6 +160,18 @@ def stop(_clicks: int) -> forms.Answer:
 
 
 @callback(
+    Output(load_form.FILE, "value", allow_duplicate=True),
+    *forms.outputs(load_form.ANSWER, again=True),
+    Input(load_form.RECORD, "n_clicks"),
+    State("load-listener", "value"),
+    prevent_initial_call=True,
+)
+def record(_clicks: object, listener: object) -> tuple[Any, str, str]:
+    """Write the last minute of the listener's traffic as a scenario file."""
+    return load_form.recorded(present_context().process.home, listener)
+
+
+@callback(
     Output("load-target", "data"),
     Output("load-target", "value"),
     Input("load-listener", "value"),

@@ -99,7 +99,7 @@ def test_a_refusal_stays_with_what_was_typed(open_page):
 
 
 @pytest.mark.parametrize("context", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_a_mix_is_built_and_shown_as_a_file(open_page, context):
+def test_a_mix_is_built_shown_as_a_file_and_run(open_page, dashboard, context):
     opened = open_page("/load", context)
     more(opened)
     add = opened.page.get_by_role("button", name="Add a request to the mix")
@@ -126,6 +126,11 @@ def test_a_mix_is_built_and_shown_as_a_file(open_page, context):
     opened.page.locator("#load-target").wait_for()
     assert second.get_by_label("Path and query").input_value() == "/api/notes"
     opened.until("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    fill(opened, "Requests per second", 40)
+    fill(opened, "Seconds", 1)
+    run = start(opened, dashboard)
+    assert run.plan.scenario.flows == flows
+    assert (run.result["sent"], run.result["answered"]) == (40, 40)
 
 
 def test_a_file_is_opened_run_and_saved(open_page, dashboard, tmp_path):
@@ -149,6 +154,28 @@ def test_a_file_is_opened_run_and_saved(open_page, dashboard, tmp_path):
     opened.page.get_by_role("button", name="Start", exact=True).click()
     opened.page.locator("#load-answer").get_by_text("speed is no key of a scenario").wait_for()
     assert file_text(opened) == FILE + "speed = 1"
+
+
+def test_a_minute_of_traffic_is_recorded(open_page, dashboard):
+    opened = open_page("/load")
+    fill(opened, "Path and query", "/search?q=secret")
+    fill(opened, "Requests per second", 30)
+    fill(opened, "Seconds", 1)
+    start(opened, dashboard)
+    more(opened)
+    record = opened.page.get_by_role("button", name="Record the last minute")
+
+    def recorded():
+        record.click()
+        opened.until("document.querySelector('#load-answer').textContent !== ''")
+        opened.page.wait_for_timeout(500)
+        return "/search" in file_text(opened)
+
+    eventually(recorded)  # the last second of the run has to be collected
+    assert "requests to" in opened.page.locator("#load-answer").inner_text()
+    scenario = from_toml(file_text(opened)).scenario
+    assert scenario.schedule.kind == "recorded"
+    assert "secret" not in file_text(opened)
 
 
 def test_the_four_fields_are_a_scenario_of_their_own(open_page):

@@ -1,0 +1,96 @@
+"""A minute of a listener's traffic becomes a scenario of its routes, and of nothing else."""
+
+import numpy as np
+import pytest
+
+from servescope import histogram
+from servescope.catalog import REQUEST_DURATION
+from servescope.errors import LoadRefusedError
+from servescope.queries.recorded_traffic import SECONDS, last_minute, target_of_route
+from servescope.records.scenarios import Recorded
+from servescope.scenarios.checks import check_scenario
+from servescope.scenarios.scenario_file import ScenarioFile, from_toml, to_toml
+from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
+
+START = 1_700_000_000
+
+
+def of(method, route, status="200", listener="wsgi"):
+    labels = (
+        ("http.request.method", method),
+        ("http.response.status_code", status),
+        ("http.route", route),
+        ("listener", listener),
+    )
+    return SeriesKey(REQUEST_DURATION, labels)
+
+
+def some(count):
+    return HistogramDelta(histogram.count(np.full(count, 0.01)), 0.01 * count)
+
+
+@pytest.fixture
+def context(harness):
+    """Two seconds of requests, the second one at the end of the minute."""
+    context = harness.context()
+    first = {
+        of("GET", "/items/{id}"): some(3),
+        of("GET", "/items/{id}", "404"): some(2),
+        of("HEAD", "/"): some(1),
+        of("POST", "/items"): some(7),
+        of("GET", "/of-another", listener="asgi"): some(9),
+    }
+    last = {of("GET", "/items/{id}"): some(4), of("GET", "other"): some(1)}
+    frames = [Frame(START, {}, {}, first), Frame(START + SECONDS - 1, {}, {}, last)]
+    context.store.write(Batch(frames))
+    return context
+
+
+def test_counts_and_routes_are_those_of_the_minute(context):
+    recorded = last_minute(context, "wsgi", 2.0)
+    scenario = recorded.scenario
+    schedule = scenario.schedule
+    assert isinstance(schedule, Recorded)
+    assert [(step.method, step.target) for flow in scenario.flows for step in flow.steps] == [
+        ("GET", "/items/1"),
+        ("HEAD", "/"),
+    ]
+    assert schedule.seconds == SECONDS
+    assert (schedule.arrivals[0], schedule.arrivals[-1]) == ((5, 1), (4, 0))
+    assert not any(map(any, schedule.arrivals[1:-1]))
+    assert (schedule.factor, schedule.source) == (2.0, "wsgi, 22:13:20 to 22:14:20 UTC")
+    assert recorded.told.startswith("10 requests to 2 routes in 60 s. Bodies, header fields and")
+    assert recorded.told.endswith("8 other requests were left out.")
+
+
+def test_a_recording_may_run_and_be_a_file(context):
+    scenario = last_minute(context, "wsgi", 0.5).scenario
+    assert check_scenario(scenario, 100, 60) is scenario
+    assert from_toml(to_toml(ScenarioFile(scenario))).scenario == scenario
+
+
+def test_a_minute_without_requests_is_refused(context):
+    with pytest.raises(LoadRefusedError, match="no GET or HEAD of listener 'files' is known"):
+        last_minute(context, "files", 1.0)
+
+
+def test_an_empty_store_has_nothing_to_record(harness):
+    with pytest.raises(LoadRefusedError, match="there is nothing to record"):
+        last_minute(harness.context(), "wsgi", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("route", "target"),
+    [
+        ("/", "/"),
+        ("/users/{number}/notes/{id}", "/users/1/notes/1"),
+        ("/{path}", "/1"),
+        ("/café/a b", "/caf%C3%A9/a%20b"),
+        ("/100%25", "/100%25"),
+        ("/a%zz", ""),
+        ("other", ""),
+        ("", ""),
+    ],
+)
+def test_a_target_stands_for_a_route(route, target):
+    assert target_of_route(route) == target
