@@ -86,6 +86,10 @@ def load_form(
             data=aims(listeners or [chosen], load_hosts),
             value=chosen,
             allowDeselect=False,
+            # An origin is longer than the field; it is never cut.
+            comboboxProps={"width": "max-content", "position": "bottom-start"}
+            if load_hosts
+            else {},
         ),
         dmc.Autocomplete(
             id="load-target",
@@ -155,7 +159,7 @@ def as_file(asked: LoadRunRequest) -> tuple[Any, str, str]:
         text = to_toml(ScenarioFile(read_scenario(asked)))
     except ServescopeError as error:
         return no_update, *forms.refused(sentence(error))
-    return text, *forms.done("The fields stand below as a file; Start sends what it says.")
+    return text, *forms.done("The scenario file has what the fields say; Start sends what it says.")
 
 
 def recorded(context: QueryContext, listener: object) -> tuple[Any, str, str]:

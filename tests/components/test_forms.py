@@ -60,7 +60,7 @@ def test_a_mix_of_another_shape_is_none(mix):
 def test_the_fields_become_a_file_or_a_refusal():
     text, answer, _ = load_form.as_file(LoadRunRequest("wsgi", "/x", 200, 30))
     assert from_toml(text).scenario == LoadPlan.constant("wsgi", "/x", 200, 30).scenario
-    assert answer == "The fields stand below as a file; Start sends what it says."
+    assert answer == "The scenario file has what the fields say; Start sends what it says."
     text, *refusal = load_form.as_file(LoadRunRequest("wsgi", "/x", "", 30))
     assert text is no_update
     assert refusal == ["Fill in a number of requests per second.", "answer refused"]
