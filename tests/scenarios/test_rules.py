@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from servescope.errors import LoadRefusedError
@@ -92,6 +92,7 @@ LATENCIES = st.lists(st.integers(1, 100), min_size=1, max_size=300)
     st.integers(1, 100),
     st.integers(1, 50),
 )
+@example(values=[67], q=0.01, comparison="<", bound=67, chunk=1)
 def test_a_percentile_is_judged_as_if_its_value_were_known(values, q, comparison, bound, chunk):
     rule = Rule("r", Figure.PERCENTILE, comparison, bound / 1e3, q)
     watch = RuleWatch(rule, None)
