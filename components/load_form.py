@@ -86,7 +86,7 @@ def load_form(
             data=aims(listeners or [chosen], load_hosts),
             value=chosen,
             allowDeselect=False,
-            # An origin is longer than the field; it is never cut.
+            className="wide" if load_hosts else "",  # an origin is long, and never cut
             comboboxProps={"width": "max-content", "position": "bottom-start"}
             if load_hosts
             else {},

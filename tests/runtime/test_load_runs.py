@@ -101,3 +101,36 @@ def test_a_result_tells_what_the_listener_had_to_do_before(
 def test_an_idle_listener_has_nothing_unfinished_and_another_is_not_known(host):
     assert host.unfinished("wsgi") == 0
     assert host.unfinished("nobody") is None
+
+
+def run_at_origin(control, rings, status, named, origin):
+    """A run of one second at the origin, over, while the operator has named `named`."""
+    settings = Settings(data_dir=rings.parent, load_hosts=named)
+    runs = LoadRunReconciler(control, rings, settings, lambda _: 0)
+    scenario = LoadPlan.constant("", "/", 20, 1).scenario
+    plan = LoadPlan("", scenario, origin=origin, address=status.address)
+    number = control.load_runs.request(plan, 1.0).id
+
+    def is_over():
+        runs.reconcile()
+        return ended(control, number)
+
+    return eventually(is_over, 60)
+
+
+@pytest.mark.usefixtures("host")
+def test_a_host_that_the_operator_named_is_loaded_at_the_address_of_the_plan(tmp_path, control):
+    (status,) = control.listeners.statuses()
+    origin = f"http://localhost:{status.port}"
+    run = run_at_origin(control, tmp_path / "rings", status, origin, origin)
+    assert run.state is RunState.DONE
+    assert (run.result["sent"], run.result["answered"]) == (20, 20)
+
+
+@pytest.mark.usefixtures("host")
+def test_a_host_that_is_named_no_more_is_not_loaded(tmp_path, control):
+    (status,) = control.listeners.statuses()
+    origin = f"http://localhost:{status.port}"
+    run = run_at_origin(control, tmp_path / "rings", status, "http://localhost", origin)
+    assert run.state is RunState.FAILED
+    assert "is no target that the operator named in SERVESCOPE_LOAD_HOSTS" in run.message
