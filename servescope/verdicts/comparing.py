@@ -77,12 +77,28 @@ class StageDifference:
 
 
 @dataclass(frozen=True, slots=True)
+class StepDifference:
+    """The median latency of one request of a mix, geometric means of the pairs; after / before."""
+
+    name: str
+    before_ms: float
+    after_ms: float
+    low: float  # of the ratio, with its own interval
+    high: float
+
+    @property
+    def ratio(self) -> float:
+        return self.after_ms / self.before_ms
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """All that a comparison found."""
 
     verdict: Verdict | None  # None: no pair could be measured
     latencies: tuple[QuantileLatency, ...]
     stages: tuple[StageDifference, ...]  # empty unless both sides are hosted here
+    steps: tuple[StepDifference, ...]  # of a mix; empty where all requests are alike
     failed_shares: Mapping[Side, float]  # of all requests
     histograms: Mapping[Side, NDArray[np.int64]]  # of latency, see servescope.histogram
     late_pairs: int  # discarded, since the generator was late
@@ -195,6 +211,7 @@ class PairedComparison:
             if self._verdict()
             else (),
             stages=self._stages(),
+            steps=self._steps(),
             failed_shares={side: _failed_share(runs) for side, runs in self._runs.items()},
             histograms={
                 side: np.array([run.result.histogram for run in runs], dtype=np.int64).sum(axis=0)
@@ -235,6 +252,35 @@ class PairedComparison:
                 )
             )
         return tuple(differences)
+
+    def _steps(self) -> tuple[StepDifference, ...]:
+        """The steps that both sides answered in every pair, in the order of the mix."""
+        medians = {side: list(map(_medians_of, runs)) for side, runs in self._runs.items()}
+        every = [*medians[Side.BEFORE], *medians[Side.AFTER]]
+        names = [name for name in (every[0] if every else ()) if all(name in one for one in every)]
+        if len(names) < 2:  # noqa: PLR2004 - the only one is the whole
+            return ()
+        found = []
+        for name in names:
+            before = np.log([one[name] for one in medians[Side.BEFORE]])
+            after = np.log([one[name] for one in medians[Side.AFTER]])
+            interval = mean_interval(after - before, ALPHA)
+            found.append(
+                StepDifference(
+                    name,
+                    float(np.exp(before.mean())),
+                    float(np.exp(after.mean())),
+                    float(np.exp(interval.low)),
+                    float(np.exp(interval.high)),
+                )
+            )
+        return tuple(found)
+
+
+def _medians_of(run: SideRun) -> dict[str, float]:
+    """Median milliseconds of each step that was answered, by name."""
+    medians = {step.name: step.latency_ms.p50 for step in run.result.steps}
+    return {name: median for name, median in medians.items() if median}
 
 
 def _stages_of(run: SideRun) -> dict[str, float]:

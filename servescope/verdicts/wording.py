@@ -12,7 +12,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from servescope.statistics.sequential_verdict import QuantileVerdict, Verdict
-    from servescope.verdicts.comparing import MeasuredPair, Outcome, StageDifference
+    from servescope.verdicts.comparing import (
+        MeasuredPair,
+        Outcome,
+        StageDifference,
+        StepDifference,
+    )
 
 _MOST_RATIO: Final = 10.0
 """From here on a ratio is told as a multiple, below it in percent."""
@@ -59,6 +64,7 @@ def lines(outcome: Outcome) -> Iterator[str]:
                 f"{'' if found.is_judged else ', not judged'}: {_told(found, verdict.tolerance)}"
             )
         yield from _stage_lines(outcome.stages)
+        yield from _step_lines(outcome.steps)
         yield _power(verdict)
     if outcome.late_pairs:
         yield f"{outcome.late_pairs} more pairs do not count: the load generator was late in them."
@@ -155,7 +161,19 @@ def _stage_lines(stages: Sequence[StageDifference]) -> Iterator[str]:
         )
 
 
-def _interval(found: QuantileVerdict) -> str:
+def _step_lines(steps: Sequence[StepDifference]) -> Iterator[str]:
+    if not steps:
+        return
+    width = max(8, *(len(one.name) for one in steps))
+    yield f"{'p50 of':{width}}{'before':>12}{'after':>12}{'change':>12}   {_confidence()} interval"
+    for one in steps:
+        yield (
+            f"{one.name:{width}}{_ms(one.before_ms):>12}{_ms(one.after_ms):>12}"
+            f"{change(one.ratio):>12}   {_interval(one)}"
+        )
+
+
+def _interval(found: QuantileVerdict | StepDifference) -> str:
     if math.isinf(found.high):
         return "too few pairs"
     return f"{change(found.low)} to {change(found.high)}"
@@ -219,6 +237,16 @@ def to_json(outcome: Outcome, exit_status: int) -> dict[str, Any]:
                 "high_ms": _finite(one.high_ms),
             }
             for one in outcome.stages
+        ],
+        "steps": [
+            {
+                "step": one.name,
+                "before_p50_ms": one.before_ms,
+                "after_p50_ms": one.after_ms,
+                "low": one.low,
+                "high": _finite(one.high),
+            }
+            for one in outcome.steps
         ],
     }
 

@@ -7,7 +7,7 @@ import pytest
 
 from servescope import histogram
 from servescope.errors import ComparisonError, UsageError
-from servescope.load.report import LagSummary, LatencySummary, Result
+from servescope.load.report import LagSummary, LatencySummary, Result, StepKind, StepResult
 from servescope.records.scenarios import Poisson, Scenario
 from servescope.statistics.sequential_verdict import SequentialVerdict, Side, VerdictKind
 from servescope.verdicts import comparing
@@ -24,7 +24,7 @@ SCENARIO = Scenario(Poisson(200, 4))
 STAGE_MS = dict.fromkeys(STAGES[:-1], 1.0)
 
 
-def result(scale=1.0, failed=0, lag_ms=0.1, own_delay_ms=0.0, sent=200):
+def result(scale=1.0, failed=0, lag_ms=0.1, own_delay_ms=0.0, sent=200, steps=()):
     """A run whose latencies are 10, 20 and 40 ms at p50, p90 and p99, times `scale`."""
     latency = LatencySummary(10 * scale, 20 * scale, 40 * scale, mean=12 * scale)
     naive = LatencySummary(*(one - own_delay_ms for one in (latency.p50, latency.p90, latency.p99)))
@@ -49,6 +49,15 @@ def result(scale=1.0, failed=0, lag_ms=0.1, own_delay_ms=0.0, sent=200):
         cpu_seconds=0.1,
         stopped=False,
         histogram=histogram.count(np.full(sent, 0.01)).tolist(),
+        steps=[step(name, factor * scale) for name, factor in steps],
+    )
+
+
+def step(name, p50_ms):
+    """A row of the mix that takes so long at p50."""
+    latency = LatencySummary(p50_ms)
+    return StepResult(
+        name, StepKind.REQUEST, 100, 100, {}, {}, latency, latency, None, 0, {}, {}, []
     )
 
 
@@ -115,6 +124,24 @@ def test_the_stages_and_the_rest_add_up_to_the_mean_latency(compare):
     rest = next(one for one in stages if one.stage == OUTSIDE)
     assert rest.low_ms < 6 < rest.high_ms
     assert rest.low_ms > 0
+
+
+def test_of_a_mix_the_median_of_each_request_is_told(compare):
+    comparison, _ = compare(
+        before=lambda scale, _: result(scale, steps=[("list", 10), ("buy", 20)]),
+        after=lambda scale, _: result(1.2 * scale, steps=[("list", 10), ("buy", 30), ("new", 1)]),
+    )
+    list(comparison.pairs())
+    found = {one.name: one for one in comparison.outcome().steps}
+    assert list(found) == ["list", "buy"]
+    assert found["buy"].low < 1.8 < found["buy"].high
+    assert found["buy"].ratio == pytest.approx(1.8, rel=0.02)
+
+
+def test_where_all_requests_are_alike_there_are_no_steps_to_tell(compare):
+    comparison, _ = compare(before=lambda scale, _: result(scale, steps=[("all", 10)]))
+    list(comparison.pairs())
+    assert comparison.outcome().steps == ()
 
 
 def test_pairs_in_which_the_generator_was_late_do_not_count(compare):

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 from servescope.statistics.sequential_verdict import SequentialVerdict, Side
-from servescope.verdicts.comparing import Outcome, QuantileLatency, StageDifference
+from servescope.verdicts.comparing import Outcome, QuantileLatency, StageDifference, StepDifference
 from servescope.verdicts.wording import change, conclusion, lines, quantile_name, to_json
 
 
-def outcome(ratio=1.0, deviation=0.02, pairs=12, late_pairs=0, failed_after=0.0, stages=()):
+def outcome(
+    ratio=1.0, deviation=0.02, pairs=12, late_pairs=0, failed_after=0.0, stages=(), steps=()
+):
     """The outcome of pairs whose mean ratio and deviation are these."""
     sequence = SequentialVerdict(0.05, most_pairs=30)
     for number in range(pairs):
@@ -25,6 +27,7 @@ def outcome(ratio=1.0, deviation=0.02, pairs=12, late_pairs=0, failed_after=0.0,
         sequence.verdict() if pairs else None,
         latencies if pairs else (),
         stages,
+        steps,
         {Side.BEFORE: 0.0, Side.AFTER: failed_after},
         dict.fromkeys(Side, np.zeros(1, dtype=np.int64)),
         late_pairs,
@@ -64,13 +67,15 @@ def test_at_the_tolerance_no_number_of_pairs_is_promised():
 
 def test_the_lines_have_each_quantile_stage_and_the_power():
     stages = (StageDifference("app", 8.0, 11.0, 2.5, 3.5), StageDifference("body", 0, 0, 0, 0))
-    found = outcome(1.3, stages=stages)
+    steps = (StepDifference("GET /cart", 10.0, 15.0, 1.4, 1.6),)
+    found = outcome(1.3, stages=stages, steps=steps)
     told = list(lines(found))
     text = "\n".join(told)
     assert "p99          10.0 ms     13.0 ms     +30.0 %" in text
     assert "not judged: slower by more than 5 %" in text
     assert "app          8.00 ms     11.0 ms   +3.000 ms   +2.500 to +3.500 ms" in text
     assert "body            0 ms" in text
+    assert "GET /cart     10.0 ms     15.0 ms     +50.0 %   +40.0 % to +60.0 %" in text
     detectable = change(found.verdict.quantiles[0].detectable_ratio)
     assert f"30 pairs find a slowdown of {detectable} at p50" in text
     assert told[-1].startswith("SLOWER")
