@@ -283,7 +283,7 @@ def _announce(scenario: Scenario, sides: Sides, sequence: SequentialVerdict) -> 
     most = sequence.most_pairs
     _tell(
         f"{scenario.label}, {scenario.schedule.mean_rate:g} requests/s for {seconds:g} s on "
-        f"each in turn; at most {most} pairs, {most * 2 * seconds / 60:.0f} min"
+        f"each in turn; at most {most} pairs, {most * 2 * seconds / 60:.1f} min of load"
     )
 
 
