@@ -19,7 +19,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from servescope import histogram
 from servescope.commands.serve_options import whole
-from servescope.errors import ComparisonError, ListenerError, LoadRefusedError, UsageError
+from servescope.errors import (
+    ComparisonError,
+    ListenerError,
+    LoadRefusedError,
+    ServescopeError,
+    UsageError,
+)
 from servescope.records.listeners import ConcurrencyModel
 from servescope.records.scenarios import Flow, Poisson, RequestStep, Scenario, Users
 from servescope.scenarios.checks import check_scenario
@@ -176,10 +182,17 @@ def run(arguments: argparse.Namespace) -> int:
     """
     try:
         return _compare(arguments)
+    except KeyboardInterrupt:
+        _tell("interrupted")
+        return INTERRUPTED
     except BrokenPipeError:
         raise
-    except OSError as error:  # no descriptors, no disk: exit status 1 is a verdict
+    except OSError as error:  # no descriptors, no disk
         raise ComparisonError(f"nothing can be measured on this machine now: {error}") from error
+    except ServescopeError as error:
+        if error.exit_status == SLOWER:  # which is a verdict, and this is none
+            raise ComparisonError(str(error)) from error
+        raise
 
 
 def _compare(arguments: argparse.Namespace) -> int:
@@ -204,9 +217,8 @@ def _compare(arguments: argparse.Namespace) -> int:
             for pair in comparison.pairs():
                 _tell(pair_line(pair))
         except KeyboardInterrupt:
-            _tell("interrupted")
             _show(comparison.outcome(), as_json=arguments.json, status=INTERRUPTED)
-            return INTERRUPTED
+            raise
         except ListenerError as error:  # it started a moment ago
             raise ComparisonError(str(error)) from error
     outcome = comparison.outcome()

@@ -22,8 +22,6 @@ from servescope.verdicts.side_runs import run_on
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from numpy.typing import NDArray
-
     from servescope.records.scenarios import Scenario
     from servescope.statistics.sequential_verdict import PairOrder, SequentialVerdict, Verdict
     from servescope.verdicts.side_runs import SideRun
@@ -100,7 +98,6 @@ class Outcome:
     stages: tuple[StageDifference, ...]  # empty unless both sides are hosted here
     steps: tuple[StepDifference, ...]  # of a mix; empty where all requests are alike
     failed_shares: Mapping[Side, float]  # of all requests
-    histograms: Mapping[Side, NDArray[np.int64]]  # of latency, see servescope.histogram
     late_pairs: int  # discarded, since the generator was late
     run_seconds: float
 
@@ -213,10 +210,6 @@ class PairedComparison:
             stages=self._stages(),
             steps=self._steps(),
             failed_shares={side: _failed_share(runs) for side, runs in self._runs.items()},
-            histograms={
-                side: np.array([run.result.histogram for run in runs], dtype=np.int64).sum(axis=0)
-                for side, runs in self._runs.items()
-            },
             late_pairs=self._late_pairs,
             run_seconds=self._scenario.schedule.seconds,
         )

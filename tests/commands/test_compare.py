@@ -7,6 +7,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from servescope.errors import LoadRefusedError
+from servescope.verdicts import comparing
+
 APP = """
 import time
 
@@ -75,6 +78,21 @@ def test_a_scenario_that_cannot_be_compared_by_is_bad_input(
     finished = run_command("compare", *given, *options)
     assert finished.status == 2
     assert reason in finished.err.decode()
+
+
+@pytest.mark.parametrize(
+    "error", [OSError(28, "No space left"), LoadRefusedError("no process can be started")]
+)
+def test_a_machine_that_cannot_measure_ends_with_3_never_with_a_verdict(
+    run_command, monkeypatch, error
+):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(comparing, "run_on", fail)
+    finished = run_command("compare", "http://127.0.0.1:1", "http://127.0.0.1:2")
+    assert finished.status == 3
+    assert finished.out == b""
 
 
 @pytest.mark.process

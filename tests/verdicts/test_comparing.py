@@ -5,7 +5,6 @@ import itertools
 import numpy as np
 import pytest
 
-from servescope import histogram
 from servescope.errors import ComparisonError, UsageError
 from servescope.load.report import LagSummary, LatencySummary, Result, StepKind, StepResult
 from servescope.records.scenarios import Poisson, Scenario
@@ -48,7 +47,6 @@ def result(scale=1.0, failed=0, lag_ms=0.1, own_delay_ms=0.0, sent=200, steps=()
         bytes_received=0,
         cpu_seconds=0.1,
         stopped=False,
-        histogram=histogram.count(np.full(sent, 0.01)).tolist(),
         steps=[step(name, factor * scale) for name, factor in steps],
     )
 
@@ -112,7 +110,6 @@ def test_it_ends_as_soon_as_it_is_certain(compare):
     outcome = comparison.outcome()
     assert outcome.kind is VerdictKind.SLOWER
     assert outcome.latencies[0].after_ms == pytest.approx(15, rel=0.02)
-    assert outcome.histograms[Side.AFTER].sum() == 200 * len(pairs)
 
 
 def test_the_stages_and_the_rest_add_up_to_the_mean_latency(compare):

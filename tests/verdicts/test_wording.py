@@ -3,7 +3,6 @@
 import json
 import math
 
-import numpy as np
 import pytest
 
 from servescope.statistics.sequential_verdict import SequentialVerdict, Side
@@ -29,7 +28,6 @@ def outcome(
         stages,
         steps,
         {Side.BEFORE: 0.0, Side.AFTER: failed_after},
-        dict.fromkeys(Side, np.zeros(1, dtype=np.int64)),
         late_pairs,
         run_seconds=4,
     )
