@@ -216,8 +216,9 @@ def _compare(arguments: argparse.Namespace) -> int:
         try:
             for pair in comparison.pairs():
                 _tell(pair_line(pair))
-        except KeyboardInterrupt:
-            _show(comparison.outcome(), as_json=arguments.json, status=INTERRUPTED)
+        except (KeyboardInterrupt, SystemExit) as ended:  # what was measured until then is sound
+            status = TERMINATED if isinstance(ended, SystemExit) else INTERRUPTED
+            _show(comparison.outcome(), as_json=arguments.json, status=status)
             raise
         except ListenerError as error:  # it started a moment ago
             raise ComparisonError(str(error)) from error

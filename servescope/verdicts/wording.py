@@ -100,6 +100,8 @@ def conclusion(outcome: Outcome) -> str:
 
 def _undecided(outcome: Outcome) -> str:
     verdict = outcome.verdict
+    if verdict is None and not outcome.late_pairs:
+        return "no pair was measured."
     if verdict is None or outcome.is_late:
         return (
             "the load generator was late in too many pairs to judge the servers. It needs a core "

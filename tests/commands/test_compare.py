@@ -1,6 +1,7 @@
 """`python -m servescope compare`: its exit status is a verdict, and nothing else's."""
 
 import json
+import signal
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,6 +10,7 @@ import pytest
 
 from servescope.errors import LoadRefusedError
 from servescope.verdicts import comparing
+from servescope.verdicts.comparing import PairedComparison
 
 APP = """
 import time
@@ -93,6 +95,18 @@ def test_a_machine_that_cannot_measure_ends_with_3_never_with_a_verdict(
     finished = run_command("compare", "http://127.0.0.1:1", "http://127.0.0.1:2")
     assert finished.status == 3
     assert finished.out == b""
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"]
+)
+def test_a_comparison_that_is_ended_tells_what_it_has(run_command, monkeypatch, number, status):
+    monkeypatch.setattr(PairedComparison, "check", lambda _: None)
+    monkeypatch.setattr(comparing, "run_on", lambda *_: signal.raise_signal(number))
+    finished = run_command("compare", "http://127.0.0.1:1", "http://127.0.0.1:2", "--json")
+    assert finished.status == status
+    told = json.loads(finished.out)
+    assert (told["verdict"], told["exit_status"], told["pairs"]) == ("undecided", status, 0)
 
 
 @pytest.mark.process
