@@ -18,7 +18,7 @@ from components.panels import NOW, now_mark
 from components.path_prefix import below_prefix
 from components.status import HIDDEN, sentence
 from servescope.errors import ServescopeError
-from servescope.queries import comparison, load
+from servescope.queries import capacity, comparison, load
 
 POLL_MS: Final = 1000
 HEADER_PX: Final = 56
@@ -100,11 +100,15 @@ def stop_active_run() -> forms.Answer:
     """Stop the load under way; the answer is what is stopped, or what stood in the way."""
     board = access.dashboard()
     compared = comparison.active_comparison(board.context)
+    searched = capacity.active_search(board.context)
     run = load.active_run(board.context)
     try:
         if compared is not None:
             board.stop_comparison(compared.id)
             return forms.done(f"Comparison {compared.id} is being stopped.")
+        if searched is not None:
+            board.stop_capacity_search(searched.id)
+            return forms.done(f"Search {searched.id} is being stopped.")
         if run is not None:
             board.stop_load_run(run.id)
             return forms.done(f"Load run {run.id} is being stopped.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import dash_mantine_components as dmc
@@ -9,7 +10,7 @@ from dash import dcc, html
 
 from components.run_links import address_of
 from servescope.figures import units
-from servescope.queries import comparison, load
+from servescope.queries import capacity, comparison, load
 from servescope.records.load import RunState
 from servescope.records.metrics import ALL_HOSTS
 from servescope.sentences import capitalized
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from servescope.queries.context import QueryContext
     from servescope.queries.rows import DashboardStatus
+    from servescope.records.capacity import SearchedCapacity
     from servescope.records.comparisons import Comparison
     from servescope.records.load import LoadRun
 
@@ -94,8 +96,12 @@ def notice(text: str) -> dmc.Alert:
 
 
 def _load_props(context: QueryContext) -> Props:
-    """The strip of the comparison under way, or else of the load run."""
+    """The strip of the comparison or search under way, or else of the load run."""
     compared = comparison.active_comparison(context)
+    searched = capacity.active_search(context)
+    if searched is not None:
+        stopping = searched.state is RunState.STOPPING
+        return strip(search_text(searched), search_share(searched), stopping=stopping)
     if compared is None:
         return run_props(load.active_run(context))
     runs = comparison.runs_under_way(context)
@@ -137,6 +143,27 @@ def run_text(run: LoadRun) -> str:
         return f"Load run {run.id} starts: {rate}"
     elapsed = min(float(run.progress.get("elapsed_s") or 0.0), run.plan.seconds)
     return f"Load run {run.id}: {rate}, {elapsed:.0f} of {run.plan.seconds:.0f} s"
+
+
+def search_text(searched: SearchedCapacity) -> str:
+    """In a few words where a search for a capacity stands, and how long it may still take."""
+    if searched.state is RunState.STOPPING:
+        return f"Search {searched.id} stops"
+    if searched.state is RunState.REQUESTED or not searched.step:
+        return f"Search {searched.id} starts"
+    rate = units.text(float(searched.step["rate"]), "{request}/s")
+    left = units.length(max(searched.plan.total_s - _spent_s(searched), 0.0))
+    number = len(searched.steps) + 1
+    return f"Search {searched.id}: step {number}, {rate}, at most {left} left"
+
+
+def search_share(searched: SearchedCapacity) -> float:
+    """How much of its time a search has used, in percent."""
+    return round(100.0 * min(_spent_s(searched) / searched.plan.total_s, 1.0), 1)
+
+
+def _spent_s(searched: SearchedCapacity) -> float:
+    return 0.0 if searched.started_s is None else max(time.time() - searched.started_s, 0.0)
 
 
 def comparison_text(compared: Comparison, runs: Mapping[int, LoadRun]) -> str:

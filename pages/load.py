@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dash import Input, Output, State, callback, dcc, html, no_update, register_page
 
-from components import forms, load_form, load_run, panels
+from components import capacity, forms, load_form, load_run, panels
 from components.access import context as present_context
 from components.access import dashboard, why_not
 from components.live import LiveGraph, LivePage, Props, connect
@@ -18,6 +18,7 @@ from servescope.figures import theme
 from servescope.figures.lines import LinePlot
 from servescope.histogram import least_count
 from servescope.queries import comparison, host, load, ports, traffic
+from servescope.queries.capacity import active_search
 
 if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
@@ -94,6 +95,7 @@ def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -
     """
     active = load.active_run(context)
     is_busy = active is not None or comparison.active_comparison(context) is not None
+    is_searching = active_search(context) is not None
     fixed = span if span is not None and span.fixed else None
     runs = load.runs(context) if fixed is None else load.ended_in(context, fixed)
     over = next((run for run in runs if load_run.is_over(run)), None)
@@ -104,9 +106,10 @@ def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -
     return {
         "load-listener": {"data": load_form.aims(names, dashboard().settings.load_hosts)},
         "load-now": {"children": shown},
-        "load-start": {"display": "none" if is_busy else "block"},
+        "load-start": {"display": "none" if is_busy or is_searching else "block"},
         "load-stop": {"display": "block" if active else "none"},
         "load-history": {"rowData": load_run.history_rows(runs)},
+        **capacity.props(context, names, is_busy=is_busy),
     }
 
 
@@ -121,6 +124,7 @@ METRICS: Final = (
 )
 PAGE: Final = LivePage("load", GRAPHS, props, metrics=METRICS)
 connect(PAGE)
+capacity.connect()
 
 
 load_form.connect()
@@ -214,6 +218,7 @@ def layout(**_query: str) -> html.Div:
                 html.Div(id="load-now"),
             ),
         ),
+        capacity.capacity_panel(names, reason),
         panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
         panels.panel(
             "Newest runs",

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from servescope.records.listeners import ListenerState
+from servescope.statistics.capacity_limits import Limit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from servescope.queries.path import RequestPath
     from servescope.records.load import RunState
     from servescope.scenarios.rules import RuleResult
+    from servescope.statistics.capacity_search import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,32 @@ class ContenderEvidence:
 
 
 @dataclass(frozen=True, slots=True)
+class CapacityEvidence:
+    """A search for what a listener carries; rates in requests per second, times in seconds.
+
+    `bound` is the rate that held, or did not, where no capacity was found. What follows `limit` are
+    means of the steps just above the edge.
+    """
+
+    listener: str
+    target: str
+    latency_limit_s: float
+    error_limit: float
+    outcome: Outcome
+    rate: float | None = None
+    low: float = 0.0
+    high: float = 0.0
+    bound: float | None = None
+    reason: str = ""
+    limit: Limit = Limit.UNKNOWN
+    threads: int | None = None
+    busy_threads: float | None = None
+    process_cores: float | None = None
+    machine_busy: float | None = None
+    generator_cpu: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DashboardEvidence:
     """How far the data can be trusted to be of now."""
 
@@ -214,5 +242,6 @@ class Evidence:
     run: RunEvidence | None = None
     clocks: ClocksEvidence | None = None
     contenders: Sequence[ContenderEvidence] = ()
+    capacity: CapacityEvidence | None = None
     paths: Sequence[RequestPath] = ()
     is_past: bool = False

@@ -12,6 +12,7 @@ import numpy as np
 
 from servescope import catalog
 from servescope.findings.evidence import (
+    CapacityEvidence,
     ClocksEvidence,
     ContenderEvidence,
     DashboardEvidence,
@@ -25,7 +26,7 @@ from servescope.findings.evidence import (
     TotalsEvidence,
 )
 from servescope.histogram import BUCKETS, quantiles, supported_quantiles
-from servescope.queries import container, fleet, latency, ports, traffic
+from servescope.queries import capacity, container, fleet, latency, ports, traffic
 from servescope.queries.path import (
     KERNEL,
     QUEUE,
@@ -40,6 +41,8 @@ from servescope.records.listeners import ListenerState
 from servescope.records.load import TERMINAL_STATES, RunState
 from servescope.records.scenarios import TIMEOUT_S
 from servescope.scenarios.rules import RuleResult
+from servescope.statistics.capacity_limits import EdgeEvidence, limit_of
+from servescope.statistics.capacity_search import Outcome
 from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
     from servescope.queries.residual import Residual
     from servescope.queries.rows import PortRow
     from servescope.queries.span import Span
+    from servescope.records.capacity import SearchedCapacity
     from servescope.records.comparisons import Comparison
     from servescope.records.listeners import ListenerStatus
     from servescope.records.load import LoadRun
@@ -379,6 +383,33 @@ def comparison_of(comparison: Comparison) -> Evidence:
             )
             for one in comparison.contenders
             if one.state in TERMINAL_STATES and one.result
+        )
+    )
+
+
+def capacity_of(searched: SearchedCapacity) -> Evidence:
+    """A search for what a listener carries, as its steps so far show it."""
+    plan, result = searched.plan, capacity.resumed(searched).result()
+    readings = EdgeEvidence(**searched.evidence)
+    found = result.capacity if result.outcome is Outcome.CARRIES else None
+    return Evidence(
+        capacity=CapacityEvidence(
+            plan.listener,
+            plan.target,
+            plan.latency_limit_s,
+            plan.error_limit,
+            result.outcome,
+            found.rate if found else None,
+            found.low if found else 0.0,
+            found.high if found else 0.0,
+            result.bound,
+            result.reason,
+            limit_of(readings),
+            readings.threads,
+            readings.busy_threads,
+            readings.process_cores,
+            readings.machine_busy,
+            readings.generator_cpu,
         )
     )
 

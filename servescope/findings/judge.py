@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from servescope.findings import moment
+from servescope.findings.capacity import capacity
 from servescope.findings.clocks import clocks
 from servescope.findings.comparison import comparison
 from servescope.findings.evidence import Evidence
@@ -46,6 +47,7 @@ EVERYTHING: Final = Topic(
         load_run,
         clocks,
         comparison,
+        capacity,
         held_requests,
     ),
     moment.nothing_wrong,

@@ -83,6 +83,9 @@ DISPROOFS: Final = 3
 """Steps that held at clearly higher rates, after which a step that broke does not count."""
 
 MOST_BROKEN_STEPS: Final = 2
+LATE_STEPS: Final = 3
+"""Steps in which the generator was late after which it is taken to be the limit."""
+
 MOST_USELESS_STEPS: Final = 6
 WIDEST: Final = 0.5
 """Half-width of an interval, as a share of the capacity, from which on nothing is claimed."""
@@ -368,10 +371,10 @@ class CapacitySearch:
         return "the steps that were carried out do not show where the objective breaks"
 
     def _is_generator_limited(self) -> bool:
-        """The generator was late twice above what held, and nothing broke below."""
+        """The generator was late again and again above what held, and nothing broke below."""
         held = max(self._held, default=0.0)
         late = [step.rate for step in self._steps if step.generator_limited and step.rate > held]
-        return len(late) >= MOST_BROKEN_STEPS and not self._broken
+        return len(late) >= LATE_STEPS and not self._broken
 
     def _is_over(self) -> bool:
         step_s = self.bounds.step_s

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from servescope.findings import EVERYTHING, PORTS, Topic
 from servescope.findings.evidence import (
+    CapacityEvidence,
     ClocksEvidence,
     ContenderEvidence,
     DashboardEvidence,
@@ -22,6 +23,8 @@ from servescope.queries.path import PathStage, RequestPath, Workers
 from servescope.records.listeners import ListenerState
 from servescope.records.load import RunState
 from servescope.scenarios.rules import RuleResult, RuleState
+from servescope.statistics.capacity_limits import Limit
+from servescope.statistics.capacity_search import Outcome
 
 CURRENT: Final = DashboardEvidence(age_s=0.4, has_leader=True)
 QUIET_HOST: Final = HostEvidence(0.12, {"0": 0.2, "1": 0.04}, 0.4)
@@ -1077,6 +1080,89 @@ PATHS: Final = {
     ),
 }
 
+CARRIES: Final = CapacityEvidence(
+    "wsgi",
+    "/slow?ms=20",
+    0.05,
+    0.01,
+    Outcome.CARRIES,
+    rate=199.2,
+    low=198.0,
+    high=201.0,
+    limit=Limit.THREADS,
+    threads=4,
+    busy_threads=4.0,
+    process_cores=0.08,
+    machine_busy=0.1,
+    generator_cpu=0.05,
+)
+
+
+def searched(**changes: Any) -> Evidence:
+    """A search for a capacity that is over."""
+    return Evidence(capacity=replace(CARRIES, **changes))
+
+
+CAPACITIES: Final = {
+    "limited by threads": Case(
+        searched(),
+        {
+            "capacity-found": ("note", "Listener wsgi carries 199 ± 2 requests/s at /slow?ms=20"),
+            "capacity-limit": (
+                "note",
+                "threads: 4 of 4 threads had a request on average while its",
+            ),
+        },
+    ),
+    "limited by the GIL": Case(
+        searched(limit=Limit.GIL, threads=8, busy_threads=7.9, process_cores=0.99),
+        {
+            "capacity-found": ("note", "99 of 100 requests within 50 ms and at most 1 % failed."),
+            "capacity-limit": (
+                "note",
+                "the GIL or one core: its busiest process used 99 % of one while 7.9 of 8",
+            ),
+        },
+    ),
+    "limited by one core": Case(
+        searched(limit=Limit.CORE, process_cores=0.97),
+        {
+            "capacity-found": ("note", "carries"),
+            "capacity-limit": ("note", "CPU of one core: its busiest process used 97 % of one."),
+        },
+    ),
+    "limited by the machine": Case(
+        searched(limit=Limit.MACHINE, machine_busy=0.96),
+        {
+            "capacity-found": ("note", "carries"),
+            "capacity-limit": ("note", "CPU of all cores: 96 % of the machine was in use."),
+        },
+    ),
+    "limited by nothing that is known": Case(
+        searched(limit=Limit.UNKNOWN),
+        {
+            "capacity-found": ("note", "carries"),
+            "capacity-limit": ("unknown", "something that was not measured"),
+        },
+    ),
+    "more than may be offered": Case(
+        searched(outcome=Outcome.AT_LEAST, rate=None, bound=2_000.0),
+        {"capacity-at-least": ("note", "carries at least 2,000 req/s at /slow?ms=20")},
+    ),
+    "less than the lowest rate": Case(
+        searched(outcome=Outcome.LESS_THAN, rate=None, bound=1.0),
+        {"capacity-less-than": ("warn", "does not carry 1 req/s")},
+    ),
+    "the generator was the limit": Case(
+        searched(outcome=Outcome.GENERATOR, rate=None, bound=640.0, generator_cpu=0.97),
+        {"capacity-generator": ("unknown", "It held at 640 req/s. Its capacity is not known.")},
+    ),
+    "a busy machine": Case(
+        searched(outcome=Outcome.UNDECIDED, rate=None, reason="other programs took the CPU"),
+        {"capacity-undecided": ("unknown", "cannot be decided: other programs took the CPU.")},
+    ),
+}
+
 GROUPS: Final = {
     "A moment": MOMENTS,
     "The ports": AT_PORTS,
@@ -1084,6 +1170,7 @@ GROUPS: Final = {
     "A load run": RUNS,
     "The two clocks": CLOCKS,
     "A comparison": COMPARISONS,
+    "A search for a capacity": CAPACITIES,
     "The path of a request": PATHS,
 }
 CASES: Final = {name: case for group in GROUPS.values() for name, case in group.items()}

@@ -101,7 +101,7 @@ def test_a_page_shows_the_same_figures_with_a_comparison_and_without(app, contex
     assert json.dumps(beside["graphs"], default=str) == json.dumps(without["graphs"], default=str)
     assert CONTENDER not in json.dumps(beside["props"], default=str)
     same = {"run-strip", "run-text", "run-bar", "run-stop", "processes"}
-    same |= {"overview-start", "load-start", "ports-sockets"}
+    same |= {"overview-start", "load-start", "capacity-start", "ports-sockets"}
     for name, props in without["props"].items():
         if name not in same:
             assert beside["props"][name] == props, name

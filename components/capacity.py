@@ -1,0 +1,304 @@
+"""The panel "Find what it carries": form, progress, result, graphs and steps of a search."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import dash_mantine_components as dmc
+from dash import Input, Output, State, callback, dcc, html
+
+from components import access, forms
+from components.findings import verdict
+from components.help import attributes
+from components.load_run import DEFAULT_REQUEST, SUGGESTED
+from components.panels import panel
+from components.status import search_share, search_text, sentence
+from servescope.actions.capacity_searches import CapacityRequest
+from servescope.errors import ServescopeError
+from servescope.figures import capacity as figures
+from servescope.figures import theme, units
+from servescope.findings import findings, gathering
+from servescope.queries import capacity
+from servescope.records.capacity import DEFAULT_TOTAL_S
+from servescope.statistics.capacity_models import ModelKind
+from servescope.statistics.capacity_search import Judgement, Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from components.live import Props
+    from servescope.queries.context import QueryContext
+    from servescope.records.capacity import CapacityPlan, SearchedCapacity
+    from servescope.statistics.capacity_models import ModelChoice
+    from servescope.statistics.capacity_search import CapacitySearch, StepResult
+
+FIELDS: Final = ("capacity-listener", "capacity-target", "capacity-limit", "capacity-errors")
+"""Ids of the fields, in the order of CapacityRequest."""
+
+ANSWER: Final = "capacity-answer"
+DEFAULT_LIMIT_MS: Final = 100
+DEFAULT_ERRORS_PERCENT: Final = 1
+EMPTY: Final = (
+    "No search yet. Press Find: the rate doubles until the objective breaks, then steps on both "
+    "sides of the edge narrow it down."
+)
+HELP: Final = (
+    "Steps of some seconds at evenly spaced arrivals, each a load run that is in no list of runs; "
+    f"at most {units.length(DEFAULT_TOTAL_S)} in all. The interval is where the capacity "
+    "lies in 95 of 100 searches like this one. No capacity is claimed when the generator was late "
+    "or other programs took the CPU."
+)
+COLUMNS: Final = ("Step", "Offered", "Answered", "p99", "Late", "Failed", "Under way", "Objective")
+_MODEL_MEANING: Final = {
+    ModelKind.BOUNDS: "it answers as a pool does: in proportion until all workers are busy",
+    ModelKind.USL: "each request more in the server slows the others down",
+    ModelKind.LINE: "no limit of its throughput was reached",
+}
+
+
+def capacity_panel(listeners: Sequence[str], why_not: str) -> dmc.Card:
+    """The panel; when `why_not` says something, it is shown and nothing can be started."""
+    chosen = str(DEFAULT_REQUEST.listener)
+    if listeners and chosen not in listeners:
+        chosen = listeners[0]
+    fields = [
+        dmc.Select(
+            id=FIELDS[0], label="Listener", data=list(listeners) or [chosen], value=chosen,
+            allowDeselect=False,
+        ),
+        dmc.Autocomplete(
+            id=FIELDS[1], label="Path and query", data=SUGGESTED.get(chosen, ["/"]),
+            value=DEFAULT_REQUEST.target,
+        ),
+        dmc.NumberInput(
+            id=FIELDS[2], label="p99 at most, ms", value=DEFAULT_LIMIT_MS, clampBehavior="none",
+            step=10,
+        ),
+        dmc.NumberInput(
+            id=FIELDS[3], label="Failed at most, %", value=DEFAULT_ERRORS_PERCENT,
+            clampBehavior="none",
+        ),
+    ]  # fmt: skip
+    return panel(
+        "Find what it carries",
+        HELP,
+        forms.form(fields, ANSWER, "capacity-start"),
+        forms.actions(
+            dmc.Button("Find", id="capacity-start", disabled=bool(why_not), miw=110),
+            dmc.Button("Stop", id="capacity-stop", color="red", display="none", miw=110),
+            answer_id=ANSWER,
+            why_not=why_not,
+        ),
+        html.Div(id="capacity-now"),
+        wide=True,
+        panel_id="capacity",
+    )
+
+
+def props(context: QueryContext, listeners: Sequence[str], *, is_busy: bool) -> Props:
+    """What the panel shows now; `is_busy`: other load goes on."""
+    shown = capacity.newest_search(context)
+    going = shown is not None and not shown.is_over
+    return {
+        "capacity-listener": {"data": list(listeners)},
+        "capacity-start": {"display": "none" if going or is_busy else "block"},
+        "capacity-stop": {"display": "block" if going else "none"},
+        "capacity-now": {"children": search_view(shown)},
+    }
+
+
+def connect() -> None:
+    """Register the panel's callbacks; the page that shows it calls this once."""
+    forms.forget_refusals(*FIELDS)
+    callback(
+        *forms.outputs(ANSWER),
+        Input("capacity-start", "n_clicks"),
+        *(State(field, "value") for field in FIELDS),
+        prevent_initial_call=True,
+    )(start)
+    callback(
+        *forms.outputs(ANSWER, again=True),
+        Input("capacity-stop", "n_clicks"),
+        prevent_initial_call=True,
+    )(stop)
+    callback(Output(FIELDS[1], "data"), Input(FIELDS[0], "value"), prevent_initial_call=True)(
+        suggest
+    )
+
+
+def start(_clicks: object, *values: object) -> forms.Answer:
+    """Start the search that the form describes; the answer says which, or why not."""
+    try:
+        number = access.dashboard().start_capacity_search(CapacityRequest(*values))
+    except ServescopeError as error:
+        return forms.refused(sentence(error))
+    return forms.done(f"Search {number} was asked for; it is followed below.")
+
+
+def stop(_clicks: int) -> forms.Answer:
+    """Stop the search under way."""
+    board = access.dashboard()
+    active = capacity.active_search(board.context)
+    if active is None:
+        return forms.done("No search is under way.")
+    try:
+        board.stop_capacity_search(active.id)
+    except ServescopeError as error:
+        return forms.refused(sentence(error))
+    return forms.done(f"Search {active.id} is being stopped.")
+
+
+def suggest(listener: object) -> list[str]:
+    """Paths worth trying at the chosen listener."""
+    return SUGGESTED.get(str(listener), ["/"])
+
+
+def search_view(searched: SearchedCapacity | None) -> html.Div:
+    """A search as it stands."""
+    if searched is None:
+        return html.Div(EMPTY, className="dimmed")
+    search = capacity.resumed(searched)
+    models = capacity.models_of(search.steps, search.objective)
+    said: list[Any] = []
+    if searched.message:
+        said.append(html.P(sentence(searched.message)))
+    if not searched.is_over:
+        said.append(_progress(searched, search))
+    elif searched.steps:
+        said.append(verdict(findings(gathering.capacity_of(searched)), "/load"))
+    heading = html.Div(
+        [
+            dmc.Text(f"Search {searched.id}: {plan_text(searched.plan)}", fw=500),
+            html.Span(searched.state.value, className=f"state {searched.state.value}"),
+        ],
+        className="card-heading",
+    )
+    if not searched.steps:
+        return html.Div([heading, *said])
+    return html.Div([heading, *said, *_graphs(search, models), _table(search)])
+
+
+def plan_text(plan: CapacityPlan) -> str:
+    """A plan in a few words."""
+    limit, failed = units.text(plan.latency_limit_s, "s"), units.text(plan.error_limit, "1")
+    return f"{plan.listener} {plan.target}, p99 ≤ {limit}, failed ≤ {failed}"
+
+
+def _progress(searched: SearchedCapacity, search: CapacitySearch) -> html.Div:
+    found = search.capacity() if search.result().outcome is Outcome.CARRIES else None
+    so_far = ""
+    if found is not None:
+        so_far = f" So far between {found.low:,.0f} and {found.high:,.0f} requests/s."
+    return html.Div(
+        [
+            dmc.Text(f"{search_text(searched)}.{so_far}", size="sm"),
+            dmc.Progress(value=search_share(searched), size="lg", mt=4, transitionDuration=300),
+        ],
+        className="comparison-progress",
+    )
+
+
+def _graphs(search: CapacitySearch, models: ModelChoice | None) -> list[Any]:
+    chosen = models.chosen if models is not None else None
+    result = search.result()
+    found = result.capacity if result.outcome is Outcome.CARRIES else None
+    given = (search.steps, search.objective, chosen, found)
+    keys = [(name, colour) for name, colour, _ in figures.MARKS.values()]
+    keys += [("model", theme.TEAL), ("limit", theme.AMBER)]
+    return [
+        html.Div(
+            [
+                html.Span("Offered requests per second across; the band is the interval."),
+                *(
+                    html.Span(
+                        [html.I(style={"borderColor": colour}), html.Span(name)], className="key"
+                    )
+                    for name, colour in keys
+                ),
+            ],
+            className="comparison-legend",
+        ),
+        dmc.SimpleGrid(
+            cols={"base": 1, "md": 2},
+            spacing="sm",
+            children=[
+                _graph("Answered per second", figures.throughput(*given)),
+                _graph("p99 of each step, from the intended send", figures.latency(*given)),
+            ],
+        ),
+        *([html.P(_model_text(models), className="dimmed")] if models is not None else []),
+    ]
+
+
+def _graph(title: str, figure: theme.Figure) -> html.Div:
+    return html.Div(
+        [
+            html.B(title),
+            dcc.Graph(
+                figure=figure,
+                config={"displayModeBar": False, "responsive": True},
+                style={"height": figures.HEIGHT},
+            ),
+        ],
+        role="img",
+        **attributes(aria_label=f"{title}, against the offered rate"),
+    )
+
+
+def _model_text(models: ModelChoice) -> str:
+    """The chosen model in a sentence, with its peak and how far its points lie from it."""
+    chosen = models.chosen
+    worst = max((abs(residual) for residual in chosen.residuals), default=0.0)
+    text = f"Model of throughput by AICc: {chosen.kind}: {_MODEL_MEANING[chosen.kind]}"
+    if chosen.kind is not ModelKind.LINE:
+        low, high = (f"{value:,.0f}" for value in (models.peak_low, models.peak_high))
+        text += f"; peak {chosen.peak:,.0f} ({low} to {high}) answers per second"
+    return f"{text}. The farthest step is {units.text(worst, '1')} off."
+
+
+def _table(search: CapacitySearch) -> html.Div:
+    ends = {COLUMNS[0], COLUMNS[-1]}
+    head = [html.Th(text, className="" if text in ends else "number") for text in COLUMNS]
+    rows = [
+        _row(number, step, search) for number, step in reversed(list(enumerate(search.steps, 1)))
+    ]
+    return html.Div(
+        html.Table([html.Thead(html.Tr(head)), html.Tbody(rows)]),
+        className="rows comparison-table capacity-steps",
+        tabIndex=0,  # it scrolls: by keyboard too
+        role="region",
+        style={"maxHeight": 320, "overflowY": "auto"},
+        **attributes(aria_label="Steps of the search, the last first"),
+    )
+
+
+def _row(number: int, step: StepResult, search: CapacitySearch) -> html.Tr:
+    judged = step.judge(search.objective)
+    numbers = [
+        units.text(step.rate, "{request}/s"),
+        units.text(step.throughput, "{request}/s"),
+        units.text(step.quantile_s, "s"),
+        units.text(step.late / step.sent if step.sent else None, "1"),
+        f"{step.failed:,}",
+        _little(step),
+    ]
+    cells = [html.Td(text, className="number") for text in numbers]
+    return html.Tr([html.Td(str(number)), *cells, html.Td(_judged(step, judged))])
+
+
+def _little(step: StepResult) -> str:
+    """Requests under way as counted, and as Little's law has them."""
+    computed = units.number(step.concurrency)
+    if step.in_flight is None:
+        return f"{computed} by law"
+    return f"{units.number(step.in_flight)} counted, {computed} by law"
+
+
+def _judged(step: StepResult, judged: Judgement) -> str:
+    if judged is not Judgement.USELESS:
+        return judged.value
+    if step.generator_limited:
+        return "not used: the generator was late"
+    if step.agrees_with_littles_law is False:
+        return "not used: against Little's law"
+    return "not used: other programs took the CPU"
