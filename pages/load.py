@@ -95,7 +95,7 @@ def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -
     """
     active = load.active_run(context)
     is_busy = active is not None or comparison.active_comparison(context) is not None
-    is_searching = active_search(context) is not None
+    is_busy = is_busy or active_search(context) is not None
     fixed = span if span is not None and span.fixed else None
     runs = load.runs(context) if fixed is None else load.ended_in(context, fixed)
     over = next((run for run in runs if load_run.is_over(run)), None)
@@ -106,7 +106,7 @@ def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -
     return {
         "load-listener": {"data": load_form.aims(names, dashboard().settings.load_hosts)},
         "load-now": {"children": shown},
-        "load-start": {"display": "none" if is_busy or is_searching else "block"},
+        "load-start": {"display": "none" if is_busy else "block"},
         "load-stop": {"display": "block" if active else "none"},
         "load-history": {"rowData": load_run.history_rows(runs)},
         **capacity.props(context, names, is_busy=is_busy),

@@ -25,7 +25,7 @@ from servescope.figures.lines import LinePlot
 from servescope.findings import findings, gathering, thresholds
 from servescope.findings.evidence import HostEvidence, TotalsEvidence
 from servescope.histogram import ERROR_BOUND, least_count
-from servescope.queries import comparison, fleet, host, latency, load, ports, traffic
+from servescope.queries import capacity, comparison, fleet, host, latency, load, ports, traffic
 
 if TYPE_CHECKING:
     from servescope.findings import Evidence
@@ -122,7 +122,11 @@ def props(context: QueryContext, span: Span | None, filters: tuple[str, ...]) ->
     """The cards and the verdict, all from the evidence of the span; the listeners as they are."""
     evidence = gathering.moment(context, span)
     listeners = [one for one in context.process.listeners() if not one.is_temporary]
-    is_busy = load.active_run(context) or comparison.active_comparison(context)
+    is_busy = (
+        load.active_run(context)
+        or comparison.active_comparison(context)
+        or capacity.active_search(context)
+    )
     hosts = fleet.table(context, span)
     return (
         _cards(evidence)

@@ -77,11 +77,10 @@ class _EndedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _CpuReading:
-    """CPU time so far in seconds: of each process of the server, the generator, the machine."""
+    """CPU time so far in seconds: of each process of the server, and of the machine."""
 
     at_s: float
     server: dict[int, float]
-    generator: float
     machine: float
 
 
@@ -299,12 +298,12 @@ class _Readings:
             self._last = self._read()
 
     def finish(self) -> None:
-        """The generator is gone: what was not read by now is read late, or not at all."""
+        """The generator is gone: a step that ended before the next poll is read now."""
         if self._first is not None and self._last is None:
-            self._last = self._read(self._first.generator)
+            self._last = self._read()
 
-    def cores(self) -> tuple[list[float], float, float] | None:
-        """Cores in use over the schedule: by process of the server, generator, whole machine."""
+    def cores(self) -> tuple[list[float], float] | None:
+        """Cores in use over the schedule: by each process of the server, and by the machine."""
         if self._first is None or self._last is None:
             return None
         first, last = self._first, self._last
@@ -312,20 +311,17 @@ class _Readings:
         server = [
             (used - first.server.get(pid, used)) / seconds for pid, used in last.server.items()
         ]
-        machine = (last.machine - first.machine) / seconds
-        return sorted(server, reverse=True), (last.generator - first.generator) / seconds, machine
+        return sorted(server, reverse=True), (last.machine - first.machine) / seconds
 
-    def _read(self, generator_s: float = 0.0) -> _CpuReading:
+    def _read(self) -> _CpuReading:
         server = {}
         for pid in tree_of(self.target.pid or os.getpid()):
             if pid != self._generator_pid:
                 with suppress(OSError):
                     server[pid] = _cpu_s(pid)
-        with suppress(OSError):
-            generator_s = _cpu_s(self._generator_pid)
         times = psutil.cpu_times()
-        machine = times.user + times.system + times.irq + times.softirq + times.steal
-        return _CpuReading(time.monotonic(), server, generator_s, machine + times.nice)
+        machine = times.user + times.nice + times.system + times.irq + times.softirq + times.steal
+        return _CpuReading(time.monotonic(), server, machine)
 
 
 def _cpu_s(pid: int) -> float:
@@ -341,7 +337,8 @@ def _measured(
     server_errors = result.status_classes.get("5xx", 0)
     lag_s = (result.lag_ms.p99 or 0.0) / _MS
     cores = readings.cores()
-    server, generator_cores, machine = cores if cores is not None else ([], 0.0, 0.0)
+    server, machine = cores if cores is not None else ([], 0.0)
+    generator_cores = result.cpu_seconds / max(result.seconds, 1e-3)
     others = machine - sum(server) - generator_cores
     machine_share = machine / (psutil.cpu_count() or 1)
     is_late = lag_s > LATE_SENDS * plan.latency_limit_s or generator_cores >= FULL_GENERATOR
@@ -374,7 +371,7 @@ def _measured(
         threads=threads,
         busy_threads=busy,
         machine_busy=machine_share if cores is not None else None,
-        generator_cpu=generator_cores if cores is not None else None,
+        generator_cpu=generator_cores,
         generator_late=is_late,
     )
     return _MeasuredStep(measured, evidence)

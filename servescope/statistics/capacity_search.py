@@ -361,7 +361,7 @@ class CapacitySearch:
         if not self._steps:
             return "no step was carried out"
         if any(one.disturbed for one in useless):
-            return "other programs on this machine took the processor while steps broke"
+            return "other programs on this machine took the processor in some of the steps"
         if any(one.agrees_with_littles_law is False for one in useless):
             return "counted and computed numbers of requests under way contradict each other"
         if any(one.generator_limited for one in useless):
@@ -371,9 +371,16 @@ class CapacitySearch:
         return "the steps that were carried out do not show where the objective breaks"
 
     def _is_generator_limited(self) -> bool:
-        """The generator was late again and again above what held, and nothing broke below."""
+        """The generator was late again and again above what held, and nothing broke below.
+
+        Other programs make it late too: such a step says nothing of the generator either.
+        """
         held = max(self._held, default=0.0)
-        late = [step.rate for step in self._steps if step.generator_limited and step.rate > held]
+        late = [
+            step.rate
+            for step in self._steps
+            if step.generator_limited and not step.disturbed and step.rate > held
+        ]
         return len(late) >= LATE_STEPS and not self._broken
 
     def _is_over(self) -> bool:

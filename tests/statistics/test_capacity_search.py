@@ -102,6 +102,17 @@ def test_a_disturbed_machine_claims_no_capacity() -> None:
     assert "other programs" in result.reason
 
 
+def test_a_generator_that_other_programs_hold_up_is_not_the_limit() -> None:
+    found = CapacitySearch(FAST, EVEN)
+    queue = Queue(2, equal, constant)
+    while (step := found.next_step()) is not None:
+        result = simulate(queue, step, FAST)
+        found.add(replace(result, disturbed=True, generator_limited=True))
+    result = found.result()
+    assert result.outcome is Outcome.UNDECIDED
+    assert "other programs" in result.reason
+
+
 def test_one_disturbance_does_not_move_the_edge() -> None:
     found = CapacitySearch(FAST, EVEN)
     queue = Queue(4, equal, constant)
