@@ -112,13 +112,13 @@ def _first_answer(components: Mapping[str, Node], view: Mapping[str, object]) ->
     page = next((page for page in live.pages() if f"{page.name}-delta" in components), None)
     if page is None:
         return None
-    names = (*page.filters, *page.table_filters)
+    names = (*page.narrowed_by, *page.table_filters)
     if not components.keys() >= set(names):
         return None
     chosen = tuple(query.first(components[name]["props"].get("value")) for name in names)
-    shown = View.read(view)
     try:
-        context = access.context().process.of_host(shown.host)
+        process = access.context().process
+        context, shown = live.shown_by(page, process, View.read(view), chosen)
         sealed = live.sealed(page, context, shown, None, chosen)
     except ServescopeError:
         return None

@@ -26,7 +26,7 @@ from servescope.queries.span import LONG_STEP_S, View
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
 
-    from servescope.queries.context import QueryContext
+    from servescope.queries.context import ProcessContext, QueryContext
     from servescope.queries.span import Span
 
 Figure = dict[str, Any]
@@ -178,10 +178,8 @@ def connect(page: LivePage) -> None:
         if view is None:  # the time bar has not read the URL yet
             return no_update
         chosen = tuple(query.first(value) for value in values)
-        shown, process = View.read(view), access.context().process
-        if page.view is not None:
-            shown = page.view(process.home, shown, chosen)
-        return sealed(page, process.of_host(shown.host), shown, cursor, chosen)
+        context, shown = shown_by(page, access.context().process, View.read(view), chosen)
+        return sealed(page, context, shown, cursor, chosen)
 
     kept = (*page.filters, *page.table_filters)
     if kept:
@@ -195,6 +193,14 @@ def connect(page: LivePage) -> None:
         Output(f"{page.name}-cursor", "data"),
         Input(f"{page.name}-delta", "data"),
     )
+
+
+def shown_by(
+    page: LivePage, process: ProcessContext, view: View, chosen: tuple[str, ...]
+) -> tuple[QueryContext, View]:
+    """The host and the view that a page shows while the time bar has `view`."""
+    shown = view if page.view is None else page.view(process.home, view, chosen)
+    return process.of_host(shown.host), shown
 
 
 def sealed(

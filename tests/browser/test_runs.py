@@ -70,10 +70,12 @@ def test_a_run_opens_at_its_address_with_the_figures_of_its_seconds(
     number = two_runs[1]
     opened = open_page(f"/runs/{number}", device).wait_drawn("one-run-rates", "one-run-latency")
     heading_is(opened, f"Run {number}")
-    opened.page.locator("#one-run-verdict").get_by_text("answered all 100 requests").wait_for()
+    # Whatever is found: a generator that got too little of a busy machine judges no server.
+    opened.page.locator("#one-run-verdict .finding").first.wait_for()
     opened.until("document.getElementById('one-run-percentiles').innerText.includes('p99.9')")
     opened.page.locator("#one-run-stage-table").get_by_text("kernel").wait_for()
-    opened.page.locator("#one-run-errors").get_by_text("status 404").wait_for()
+    opened.page.locator("#one-run-errors").get_by_role("cell", name="status 404").wait_for()
+    opened.page.locator("#one-run-errors").get_by_text("Status 404, GET /missing").wait_for()
     said = opened.page.locator("#page").inner_text()
     for text in ("GET /missing", "50 req/s for 2 s", "thread pool", "Seed", "CPython", "8 in all"):
         assert text in said

@@ -5,7 +5,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from components.client import Visitor
-from components.live import RENEW_S, Cursor, LiveGraph, LivePage, answer, sealed
+from components.live import RENEW_S, Cursor, LiveGraph, LivePage, answer, sealed, shown_by
 from servescope.errors import EngineRefusedError
 from servescope.figures.lines import LinePlot
 from servescope.queries import host, latency, traffic
@@ -341,3 +341,18 @@ def test_a_page_about_one_thing_gets_its_subject_before_the_filters(context, rec
     assert told["props"]["it-title"]["children"] == "('12', 'wsgi', 'words')"
     assert told["counted"] == 10, "the requests of the chosen listener"
     assert answer(page, context, LIVE, None, ("12", "asgi", ""))["counted"] is None
+
+
+def test_a_page_with_a_span_of_its_own_shows_it_in_place_of_the_time_bar_s(context):
+    process = context.process
+    page = LivePage(
+        "it",
+        (),
+        subject="it-subject",
+        view=lambda _context, _shown, chosen: View(fixed=(START, START + int(chosen[0]))),
+    )
+    assert shown_by(page, process, View(host="another"), ("5",)) == (
+        context,
+        View(fixed=(START, START + 5)),
+    )
+    assert shown_by(PAGE, process, LIVE, ("",)) == (context, LIVE)
