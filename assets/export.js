@@ -1,10 +1,13 @@
-// The items of the Export menu download what their link names, over the span the page shows.
+// The items of Export menus download what their link names: metrics over the span the page shows,
+// or what has a span of its own.
 (function () {
   "use strict";
 
   const scope = (window.servescope = window.servescope || {});
 
   document.addEventListener("click", (event) => {
+    const whole = event.target instanceof Element && event.target.closest("[data-download]");
+    if (whole) window.location.assign(whole.dataset.download); // an attachment: the page stays
     const item = event.target instanceof Element && event.target.closest("[data-export]");
     if (!item) return;
     const url = new URL(item.dataset.export, window.location.origin);

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import IO, TYPE_CHECKING, Final
 
 from components import audit, client
 from components.sign_in import SignIn
@@ -20,6 +20,7 @@ from servescope.actions import (
     kept_runs,
     listeners,
     load_runs,
+    run_files,
     send_again,
 )
 from servescope.errors import NotAllowedError, StoreError
@@ -157,6 +158,18 @@ class Dashboard:
         actor = self._demand()
         run = kept_runs.delete(self._control.load_runs, run_id)
         audit.note(actor, f"deleted load run {run_id}: {audit.load(run.plan)}")
+
+    def open_run_file(self, file: IO[bytes]) -> LoadRun:
+        """Add the run of a file; return it as it is here.
+
+        Raises NotAllowedError, RunFileError, LoadRefusedError.
+        """
+        actor = self._demand()
+        run = run_files.open_run_file(self._control.load_runs, self.settings.data_dir, file)
+        origin = run.origin
+        measured_at = f"run {origin.run_id} of {origin.host}" if origin else "a run"
+        audit.note(actor, f"opened a run file: {measured_at}, here load run {run.id}")
+        return run
 
     def start_comparison(self, request: ComparisonRequest) -> int:
         """Start a comparison; return its id. Raises NotAllowedError, LoadRefusedError."""

@@ -1,4 +1,4 @@
-"""URLs for programs, beside the pages for people: `/metrics` and `/export`."""
+"""URLs beside the pages: `/metrics` and `/export` for programs, and load runs as files."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from flask import Response, request
 
 from components import access
 from servescope.errors import ExportError
-from servescope.exports.order import ExportOrder
+from servescope.exports.order import ExportOrder, RunExportOrder
 from servescope.exports.process import ExportProcesses
+from servescope.exports.run_writing import require_over, run_file_name, run_format
 from servescope.exports.writing import ExportSource
 from servescope.formats.exposition_text import TextFormat, render
 from servescope.formats.negotiation import choose
 from servescope.formats.tables import table_format
 from servescope.queries.export import check_host, wanted
 from servescope.queries.scrape import FRESH_S, Totals
+from servescope.run_files.archive import MOST_BYTES, SUFFIX
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -38,6 +40,14 @@ def connect(flask: Flask) -> None:
     @flask.get("/export")
     def export() -> Response:
         return download(exports)
+
+    @flask.get("/runs/<int(max=9007199254740991):run_id>/export")
+    def export_run(run_id: int) -> Response:
+        return download_run(exports, run_id)
+
+    @flask.post("/runs/open")
+    def open_run() -> Response:
+        return open_run_file()
 
 
 def scrape(totals: Totals) -> Response:
@@ -83,6 +93,42 @@ def download(exports: ExportProcesses) -> Response:
     body = () if is_head else exports.start(ExportOrder.of(source, found, form.name))
     response = Response(body, content_type=form.media_type)
     response.headers["Content-Disposition"] = f'attachment; filename="{found.file_name(form.name)}"'
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def download_run(exports: ExportProcesses, run_id: int) -> Response:
+    """`?format=servescope|html|csv|json` of a load run that is over, made by a process of its own.
+
+    Raises ExportError for what cannot be exported, ExportFailedError for what failed.
+    """
+    unknown = sorted(set(request.args) - {"format"})
+    if unknown:
+        raise ExportError(f"unknown {', '.join(unknown)}; known is format")
+    form = run_format(request.args.get("format", SUFFIX))
+    process = access.context().process
+    run = require_over(process.control.load_runs.by_id(run_id), run_id)
+    source = ExportSource.of_settings(process.settings, "")
+    is_head = request.method == "HEAD"
+    body = () if is_head else exports.start(RunExportOrder(source, run_id, form.suffix))
+    response = Response(body, content_type=form.media_type)
+    name = run_file_name(run, process.settings.instance, form)
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def open_run_file() -> Response:
+    """Add the run of the file that is the body; 201 with a sentence, and the run's number.
+
+    Raises NotAllowedError, RunFileError for what is no run file, LoadRefusedError for one that is
+    here already.
+    """
+    request.max_content_length = MOST_BYTES  # of this one request: others have the guard's bound
+    run = access.dashboard().open_run_file(request.stream)
+    origin = run.origin
+    measured_at = f"run {origin.run_id} of {origin.host}" if origin else "the file's run"
+    response = _told(f"Opened {measured_at}: it is load run {run.id} here.", HTTPStatus.CREATED)
     response.headers["Cache-Control"] = "no-store"
     return response
 

@@ -340,7 +340,7 @@ def _faint(
 
 def _newest_run(context: QueryContext) -> list[float | None] | None:
     """Begin and end of the newest load run that has begun; the end is None while it runs."""
-    begun = (run for run in load.runs(context) if run.started_s is not None)
+    begun = (run for run in load.runs(context) if run.started_s is not None and run.origin is None)
     run = next(begun, None)
     return None if run is None else [run.started_s, run.ended_s]
 

@@ -9,6 +9,8 @@ from dash import dcc, html
 
 from components import access, forms, status
 from components.findings import verdict
+from components.help import attributes
+from components.run_export_menu import run_export_menu
 from components.run_links import address_of
 from components.run_plan import plan_text
 from components.status import sentence
@@ -99,10 +101,16 @@ def result(run: LoadRun) -> html.Div:
     """The result of a run that is over."""
     heading = html.Div(
         [
-            dcc.Link(f"Run {run.id}: {plan_text(run.plan)}", href=address_of(run.id)),
-            html.Span(run.state.value, className=f"state {run.state.value}"),
-        ],
-        className="card-heading",
+            html.Div(
+                [
+                    dcc.Link(f"Run {run.id}: {plan_text(run.plan)}", href=address_of(run.id)),
+                    html.Span(run.state.value, className=f"state {run.state.value}"),
+                    run_export_menu(run),
+                ],
+                className="card-heading",
+            ),
+            *origin(run),
+        ]
     )
     told = run.result
     said = verdict(findings(gathering.run_of(run)), "/load")
@@ -142,6 +150,29 @@ def details(run: LoadRun) -> html.Dl:
     return html.Dl(_details(run.result, run.result["lag_ms"]), className="facts")
 
 
+def origin(run: LoadRun) -> list[html.P]:
+    """Of a run that was opened from a file: who measured it, and when it came."""
+    known = run.origin
+    if known is None:
+        return []
+    return [
+        html.P(
+            [
+                f"Run {known.run_id} of {known.host}, asked for there ",
+                _moment(run.requested_s),
+                "; its file was opened here ",
+                _moment(known.imported_s),
+                ".",
+            ],
+            className="dimmed",
+        )
+    ]
+
+
+def _moment(epoch_s: float) -> html.Span:
+    return html.Span(className="moment", **attributes(data_epoch_seconds=str(epoch_s)))
+
+
 def history_rows(runs: Sequence[LoadRun]) -> list[dict[str, Any]]:
     """Rows of the table of runs."""
     return [_history_row(run) for run in runs]
@@ -156,7 +187,7 @@ def _history_row(run: LoadRun) -> dict[str, Any]:
         "address": address_of(run.id),
         "at": run.started_s or run.requested_s,
         "state": run.state.value,
-        "plan": plan_text(run.plan),
+        "plan": plan_text(run.plan) + (f" (at {run.origin.host})" if run.origin else ""),
         "sent": told.get("sent"),
         "failed": failed_count(told) if told else None,
         "p50": latency.get("p50"),

@@ -11,6 +11,7 @@ from components.access import context as present_context
 from components.access import dashboard, why_not
 from components.live import LiveGraph, LivePage, Props, connect
 from components.path_prefix import below_prefix
+from components.run_file_opener import run_file_opener
 from components.run_links import RUNS
 from components.shell import stop_active_run
 from servescope import catalog
@@ -223,12 +224,14 @@ def layout(**_query: str) -> html.Div:
         panels.panel(
             "Newest runs",
             "The newest fifty runs; while the view is paused or past, those that ended in its "
-            "span. Latencies from the intended send time; exact, not estimated.",
+            "span. Latencies from the intended send time; exact, not estimated. A run of another "
+            "machine is added by its run file; its series stay apart from those measured here.",
             dcc.Link(
                 "All runs: search, compare, name, repeat, delete",
                 href=below_prefix(RUNS),
                 className="way-on",
             ),
+            run_file_opener(reason),
             panels.grid(
                 "load-history",
                 HISTORY,

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from servescope.dataframes import read_store
+    from servescope.dataframes import read_run, read_store
 
-__all__ = ["read_store"]
+__all__ = ["read_run", "read_store"]
 
 
 def __getattr__(name: str) -> Any:
-    """`read_store`, imported when it is first asked for.
+    """`read_run` and `read_store`, imported when they are first asked for.
 
-    It needs pandas, and the recorders, which are imported by other people's apps, do not.
+    They need pandas, and the recorders, which are imported by other people's apps, do not.
     """
-    if name == "read_store":
-        from servescope.dataframes import read_store
+    if name in __all__:
+        from servescope import dataframes
 
-        return read_store
+        return getattr(dataframes, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,18 +1,23 @@
-"""Recorded metrics as a pandas DataFrame: `from servescope import read_store`.
+"""Recorded metrics and load runs as pandas DataFrames: `read_store` and `read_run`.
 
-A process that only imports `servescope` loads no pandas; `servescope.read_store` imports this
-module when it is first used.
+A process that only imports `servescope` loads no pandas; `servescope.read_store` and `read_run`
+import this module when they are first used.
 """
 
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from servescope import histogram
+from servescope.catalog import BY_NAME, Kind
 from servescope.errors import DataFolderError, ExportError
 from servescope.paths import absolute
 from servescope.queries.export import (
@@ -23,18 +28,24 @@ from servescope.queries.export import (
     span_within,
     statistics,
 )
-from servescope.queries.span import MOST_SECOND, STEPS
+from servescope.queries.run_figures import result_figures
+from servescope.queries.span import MOST_SECOND, STEPS, Span
+from servescope.records.scenarios import RequestStep
+from servescope.run_files.imported import unpack
 from servescope.settings import load_settings
 from servescope.store.sqlite.schema import FILE_NAME
 from servescope.store.sqlite.store import open_read_only
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from servescope.catalog import Metric
     from servescope.queries.export import Rows
+    from servescope.records.load import LoadRun
     from servescope.records.metrics import Labels
+    from servescope.records.scenarios import Scenario
+    from servescope.run_files.document import RunDocument
+    from servescope.store.base import Queryable
 
 Duration = timedelta | np.timedelta64
 Moment = datetime | np.datetime64 | Duration | str | float
@@ -85,6 +96,100 @@ def read_store(
         check_size(store, metrics, span, labels)
         parts = [rows for one in metrics for rows in statistics(store, one, span, labels)]
     return _frame(metrics, parts, span.step)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFrames:
+    """A load run of a run file.
+
+    `document`: the run, its plan, and what was said of it. The frames carry units in `attrs`:
+    - `result`: one row, at the time the run began; a column a figure (`latency.p99`).
+    - `steps`: a row for each step of each flow, in order: what was sent.
+    - `series`: as `read_store` gives them, a row a second; every metric with a value in the span.
+    - `histogram`: requests by latency of the client, a row for each bucket.
+    """
+
+    document: RunDocument
+    result: pd.DataFrame
+    steps: pd.DataFrame
+    series: pd.DataFrame
+    histogram: pd.DataFrame
+
+
+def read_run(file: str | Path) -> RunFrames:
+    """The load run of a `.servescope` file. Raises RunFileError when it is none."""
+    with TemporaryDirectory(prefix="servescope-") as name:
+        folder = Path(name)
+        document = unpack(absolute(file), folder)
+        series = _empty_series()
+        if not document.without_series:
+            with closing(open_read_only(folder)) as store:
+                series = _run_series(store, Span(*document.span, 1))
+    return RunFrames(
+        document,
+        _result(document.run),
+        _steps(document.run.plan.scenario),
+        series,
+        _histogram(document.run.result.get("histogram") or [0] * histogram.BUCKETS),
+    )
+
+
+def _run_series(store: Queryable, span: Span) -> pd.DataFrame:
+    metrics = [metric for metric in BY_NAME.values() if store.series(metric.name)]
+    parts = [_with_values(rows) for one in metrics for rows in statistics(store, one, span)]
+    frame = _frame(metrics, [rows for rows in parts if rows.labels], span.step)
+    return frame.sort_index(axis="columns")  # a lookup by metric of an unsorted one warns
+
+
+def _with_values(rows: Rows) -> Rows:
+    """Without the series that the store knew and that had no value in the span.
+
+    A counter or histogram that did not move is zero in every second that has a frame.
+    """
+    is_gauge = rows.metric.kind is Kind.GAUGE
+    there = ~np.isnan(rows.values) if is_gauge else np.nan_to_num(rows.values) != 0
+    kept = np.flatnonzero(there.any(axis=1))
+    values = rows.values[kept]  # noqa: PD011 - an array of ours
+    return replace(rows, labels=[rows.labels[index] for index in kept], values=values)
+
+
+def _empty_series() -> pd.DataFrame:
+    frame = pd.DataFrame(index=pd.DatetimeIndex([], tz="UTC", name="time"))
+    frame.attrs = {"units": {}, "step_s": 1}
+    return frame
+
+
+def _result(run: LoadRun) -> pd.DataFrame:
+    figures = result_figures(run)
+    began = pd.to_datetime([run.started_s or run.requested_s], unit="s", utc=True)
+    values = {one.name: [np.nan if one.value is None else one.value] for one in figures}
+    frame = pd.DataFrame(values, index=began.rename("time"))
+    frame.attrs = {"units": {one.name: one.unit for one in figures}}
+    return frame
+
+
+def _steps(scenario: Scenario) -> pd.DataFrame:
+    rows = [
+        (
+            at,
+            flow.weight,
+            step.name,
+            step.method if isinstance(step, RequestStep) else "WebSocket",
+            step.target,
+        )
+        for at, flow in enumerate(scenario.flows)
+        for step in flow.steps
+    ]
+    frame = pd.DataFrame(rows, columns=["flow", "weight", "name", "method", "target"])
+    frame.attrs = {"units": {"weight": "1"}}
+    return frame
+
+
+def _histogram(counts: Sequence[int]) -> pd.DataFrame:
+    edges = np.concatenate(([0.0], histogram.EDGES, [np.inf]))
+    frame = pd.DataFrame({"from": edges[:-1], "to": edges[1:], "requests": list(counts)})
+    frame.attrs = {"units": {"from": "s", "to": "s", "requests": "{request}"}}
+    return frame
 
 
 def _frame(metrics: Sequence[Metric], parts: Sequence[Rows], step_s: int) -> pd.DataFrame:

@@ -193,6 +193,13 @@ class ExportFailedError(ServescopeError):
     http_status = HTTPStatus.SERVICE_UNAVAILABLE
 
 
+class RunFileError(ServescopeError):
+    """A file is no run file, or one that cannot be opened here; the text says why."""
+
+    http_status = HTTPStatus.BAD_REQUEST
+    exit_status = 2
+
+
 class RingError(ServescopeError):
     """A file is not a ring of this version."""
 

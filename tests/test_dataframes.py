@@ -1,4 +1,4 @@
-"""`read_store`: the store as a person with pandas has it."""
+"""`read_store` and `read_run`: the store and a run as a person with pandas has them."""
 
 import os
 import re
@@ -12,13 +12,16 @@ import pandas as pd
 import pytest
 
 import servescope
-from servescope import histogram, read_store
+from servescope import histogram, read_run, read_store
 from servescope.catalog import CPU_UTILIZATION, NETWORK_IO, REQUEST_DURATION
-from servescope.errors import DataFolderError, ExportError
+from servescope.errors import DataFolderError, ExportError, RunFileError
 from servescope.queries import export
 from servescope.settings import PREFIX, Settings
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.sqlite.store import open_store
+from tests.measured_runs import SECONDS, exported, measure
+from tests.measured_runs import START as RUN_START
+from tests.measured_runs import result as measured_result
 from tests.processes import ROOT
 
 START = 1_700_000_400  # a whole minute
@@ -222,6 +225,66 @@ def test_it_survives_a_round_through_parquet(folder, tmp_path):
     assert found.attrs == table.attrs
 
 
+@pytest.fixture(scope="module")
+def run_file(tmp_path_factory):
+    """A run file, and the data folder of the host that wrote it."""
+    folder = tmp_path_factory.mktemp("measured")
+    path = tmp_path_factory.mktemp("file") / "run.servescope"
+    path.write_bytes(exported(folder, measure(folder)))
+    return path, folder
+
+
+def test_a_run_file_has_the_series_that_the_store_has(run_file):
+    path, folder = run_file
+    series = read_run(path).series
+    stored = read_store(
+        [CPU_UTILIZATION, REQUEST_DURATION],
+        folder=folder, start=RUN_START, end=RUN_START + SECONDS + 1, step=1,
+    )  # fmt: skip
+    assert series.index.equals(stored.index)
+    for metric in (CPU_UTILIZATION, REQUEST_DURATION):
+        np.testing.assert_array_equal(series[metric], stored[metric])
+        assert series.attrs["units"][metric] == stored.attrs["units"][metric]
+    assert series.attrs["step_s"] == 1
+
+
+def test_the_result_of_a_run_file_is_one_row_with_units(run_file):
+    run = read_run(run_file[0])
+    told = measured_result()
+    assert run.result.index.name == "time"
+    assert run.result.index[0] == pd.Timestamp(RUN_START + 0.25, unit="s", tz="UTC")
+    (row,) = run.result.to_dict("records")
+    assert row["latency.p99"] == told["latency_ms"]["p99"]
+    assert (row["sent"], row["failed.reset"]) == (10_800, 6)
+    assert np.isnan(row["timed_out_from"])
+    assert run.result.attrs["units"]["latency.p99"] == "ms"
+    assert run.document.run.result == told
+
+
+def test_the_steps_and_the_histogram_of_a_run_file(run_file):
+    run = read_run(str(run_file[0]))
+    assert run.steps.to_dict("records") == [
+        {"flow": 0, "weight": 1.0, "name": "", "method": "GET", "target": "/caf%C3%A9?q=a&b"}
+    ]
+    assert run.histogram["requests"].tolist() == measured_result()["histogram"]
+    assert run.histogram["to"].iloc[:-1].tolist() == histogram.EDGES.tolist()
+    assert run.histogram.attrs["units"] == {"from": "s", "to": "s", "requests": "{request}"}
+
+
+def test_a_run_file_without_series_has_an_empty_frame_of_them(tmp_path):
+    path = tmp_path / "run.servescope"
+    path.write_bytes(exported(tmp_path, measure(tmp_path, with_seconds=False)))
+    run = read_run(path)
+    assert run.series.empty
+    assert run.document.without_series
+    assert run.result["sent"].iloc[0] == 10_800
+
+
+def test_what_is_no_run_file_is_refused_in_a_sentence(tmp_path):
+    with pytest.raises(RunFileError, match="the file cannot be read: No such file"):
+        read_run(tmp_path / "none")
+
+
 @pytest.mark.parametrize("page", ["README.md", "docs/pandas.md"])
 def test_the_examples_of_the_docs_run(folder, page):
     examples = re.findall(r"```python\n(.*?read_store.*?)```", (ROOT / page).read_text(), re.DOTALL)
@@ -236,6 +299,19 @@ def test_the_examples_of_the_docs_run(folder, page):
     assert "/shop" in done.stdout
 
 
+def test_the_example_of_a_run_file_runs(run_file):
+    (example,) = re.findall(
+        r"```python\n([^`]*read_run[^`]*)```", (ROOT / "docs" / "pandas.md").read_text()
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", example],
+        cwd=run_file[0].parent, env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "10800" in done.stdout
+
+
 @pytest.mark.parametrize("statement", ["import servescope", "import servescope.middleware"])
 def test_importing_the_package_loads_neither_pandas_nor_numpy(statement):
     check = (
@@ -248,6 +324,6 @@ def test_importing_the_package_loads_neither_pandas_nor_numpy(statement):
 
 
 def test_the_package_has_no_other_door():
-    assert servescope.__all__ == ["read_store"]
+    assert servescope.__all__ == ["read_run", "read_store"]
     with pytest.raises(AttributeError, match="no attribute 'write_store'"):
         servescope.write_store  # noqa: B018

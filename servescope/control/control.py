@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from servescope.control.capacity_searches import CapacitySearches
 from servescope.control.captures import Captures
@@ -13,6 +13,7 @@ from servescope.control.listeners import Listeners
 from servescope.control.load_runs import LoadRuns
 from servescope.control.scrape_totals import ScrapeTotals
 from servescope.store.sqlite.database import Database
+from servescope.store.sqlite.read_only import ReadOnlyDatabase
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
 class Control:
     """Opens the store's file in `folder` for the control tables, and closes it.
 
-    Raises what opening a store raises.
+    `read_only` changes nothing in the folder. Raises what opening a store raises.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
         # No bound: the rows are small, and wanted most when the metrics have no room.
-        self._database = Database(folder, None)
+        opened = ReadOnlyDatabase(folder) if read_only else Database(folder, None)
+        # The reading half of one: a write raises StoreError.
+        self._database = cast("Database", opened)
         self.load_runs = LoadRuns(self._database)
         self.comparisons = Comparisons(self._database)
         self.capacity_searches = CapacitySearches(self._database)

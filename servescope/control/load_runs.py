@@ -9,6 +9,7 @@ from servescope.control.admission import NOT_OVER, TERMINAL, refuse_beside_other
 from servescope.errors import LoadRefusedError
 from servescope.records.load import TERMINAL_STATES, LoadPlan, LoadRun, RunState
 from servescope.records.run_environment import RunEnvironment
+from servescope.records.run_origin import RunOrigin
 
 if TYPE_CHECKING:
     import sqlite3
@@ -33,7 +34,7 @@ NEXT_STATES: Final[dict[RunState, frozenset[RunState]]] = {
 
 _SELECT: Final = (
     "SELECT id, plan, state, requested_s, started_s, ended_s, progress, result, message,"
-    " name, note, tags, environment FROM load_run"
+    " name, note, tags, environment, origin FROM load_run"
 )
 
 
@@ -123,6 +124,42 @@ class LoadRuns:
         )
         return int(row[0]) if row else 0
 
+    def add_imported(self, run: LoadRun, origin: RunOrigin) -> LoadRun:
+        """Add a run that was measured elsewhere, under a number of its own here.
+
+        Raises LoadRefusedError when it is here already.
+        """
+
+        def insert(connection: sqlite3.Connection) -> LoadRun:
+            _refuse_known(connection, origin)
+            run_id = connection.execute(
+                "INSERT INTO load_run (plan, state, requested_s, started_s, ended_s, progress,"
+                " result, message, name, note, tags, environment, origin)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (
+                    json.dumps(run.plan.to_json()),
+                    run.state,
+                    run.requested_s,
+                    run.started_s,
+                    run.ended_s,
+                    json.dumps(run.progress),
+                    json.dumps(run.result),
+                    run.message,
+                    run.name,
+                    run.note,
+                    json.dumps(list(run.tags), ensure_ascii=False),
+                    json.dumps({} if run.environment is None else run.environment.to_json()),
+                    json.dumps(origin.to_json()),
+                ),
+            ).lastrowid
+            return _expect(connection, run_id or 0)
+
+        return self._database.write(insert)
+
+    def refuse_known(self, origin: RunOrigin) -> None:
+        """Raise LoadRefusedError when this run was imported before."""
+        self._database.read(lambda connection: _refuse_known(connection, origin))
+
     def newest(self, limit: int) -> list[LoadRun]:
         """At most `limit` runs, newest first."""
         return self._database.read(
@@ -133,12 +170,16 @@ class LoadRuns:
         )
 
     def between(self, start_s: float, end_s: float, limit: int) -> list[LoadRun]:
-        """At most `limit` runs that touch `[start_s, end_s)`, in epoch seconds, newest first."""
+        """At most `limit` runs that touch `[start_s, end_s)`, in epoch seconds, newest first.
+
+        Those that were measured elsewhere are left out: what happened here is asked for.
+        """
         return self._database.read(
             lambda connection: [
                 _run(row)
                 for row in connection.execute(
                     f"{_SELECT} WHERE started_s < ? AND (ended_s IS NULL OR ended_s > ?)"
+                    " AND origin = ''"
                     " ORDER BY id DESC LIMIT ?",
                     (end_s, start_s, limit),
                 )
@@ -206,9 +247,21 @@ class LoadRuns:
         return self._database.write(change, news=any(value is not None for value in others))
 
 
+def _refuse_known(connection: sqlite3.Connection, origin: RunOrigin) -> None:
+    """Raise LoadRefusedError when this run was imported before."""
+    known = connection.execute(
+        "SELECT id FROM load_run WHERE origin <> '' AND json_extract(origin, '$.folder') = ?",
+        (origin.folder,),
+    ).fetchone()
+    if known is not None:
+        raise LoadRefusedError(
+            f"run {origin.run_id} of {origin.host} is here already, as load run {known[0]}"
+        )
+
+
 def _run(row: tuple[Any, ...]) -> LoadRun:
     run_id, plan, state, requested_s, started_s, ended_s, progress, result, message, *words = row
-    name, note, tags, environment = words
+    name, note, tags, environment, origin = words
     surroundings = json.loads(environment)
     return LoadRun(
         run_id,
@@ -224,6 +277,7 @@ def _run(row: tuple[Any, ...]) -> LoadRun:
         note,
         tuple(json.loads(tags)),
         RunEnvironment.from_json(surroundings) if surroundings else None,
+        RunOrigin.from_json(json.loads(origin)) if origin else None,
     )
 
 

@@ -53,3 +53,27 @@ class ExportOrder:
         """The order in a line; raises ValueError, KeyError or TypeError when there is none."""
         values: dict[str, Any] = json.loads(line)
         return cls(**{**values, "source": ExportSource(**values["source"])})
+
+
+@dataclass(frozen=True, slots=True)
+class RunExportOrder:
+    """A load run by its number, in the format of this name (`run_writing.RUN_FORMATS`)."""
+
+    source: ExportSource
+    run_id: int
+    format: str
+
+    def to_line(self) -> bytes:
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+    @classmethod
+    def from_line(cls, line: bytes) -> RunExportOrder:
+        """The order in a line; raises ValueError, KeyError or TypeError when there is none."""
+        values: dict[str, Any] = json.loads(line)
+        return cls(**{**values, "source": ExportSource(**values["source"])})
+
+
+def read_order(line: bytes) -> ExportOrder | RunExportOrder:
+    """The order in a line, of whichever kind."""
+    kind = RunExportOrder if "run_id" in json.loads(line) else ExportOrder
+    return kind.from_line(line)

@@ -17,7 +17,7 @@ from servescope.forked_child import disown_in_children
 if TYPE_CHECKING:
     import subprocess
 
-    from servescope.exports.order import ExportOrder
+    from servescope.exports.order import ExportOrder, RunExportOrder
 
 MODULE: Final = "servescope.exports.worker"
 MOST_AT_ONCE: Final = 2
@@ -36,7 +36,7 @@ class ExportProcesses:
         self._most = most
         self._free = threading.BoundedSemaphore(most)
 
-    def start(self, order: ExportOrder) -> ExportStream:
+    def start(self, order: ExportOrder | RunExportOrder) -> ExportStream:
         """Start an export and wait for its first bytes.
 
         Raises ExportFailedError when there are `most` exports already, when no process can be
@@ -65,7 +65,7 @@ class ExportStream:
     `free` is released. Raises OSError when no process can be started.
     """
 
-    def __init__(self, order: ExportOrder, free: threading.Semaphore) -> None:
+    def __init__(self, order: ExportOrder | RunExportOrder, free: threading.Semaphore) -> None:
         self._ahead = b""
         # In memory: an export works while the disk is full.
         self._stderr = os.fdopen(os.memfd_create("export-stderr"), "w+b", buffering=0)

@@ -1,6 +1,6 @@
 """The process of one export: `python -m servescope.exports.worker`.
 
-Standard input: one line with the `ExportOrder`; its end means that the parent is gone, however it
+Standard input: one line with the order; its end means that the parent is gone, however it
 died, and the process ends at once. Standard output: the bytes of the export. Exit status REFUSED:
 standard error has one sentence for a person; any other but 0 is a fault of ours.
 
@@ -15,11 +15,16 @@ import sys
 import threading
 import time
 from contextlib import closing
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from servescope.errors import ServescopeError
-from servescope.exports.order import IDLE_S, LONGEST_S, REFUSED, ExportOrder
+from servescope.exports.order import IDLE_S, LONGEST_S, REFUSED, RunExportOrder, read_order
 from servescope.exports.writing import export_parts
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from servescope.exports.order import ExportOrder
 
 STDIN: Final = 0
 STDOUT: Final = 1
@@ -35,18 +40,27 @@ def main() -> int:
     line = sys.stdin.buffer.readline()
     if not line:
         return 0
-    order = ExportOrder.from_line(line)
+    order = read_order(line)
     threading.Thread(target=_end_with_parent, name="parent", daemon=True).start()
     try:
-        with closing(order.source.open()) as store:
-            for part in export_parts(store, order.wanted(), order.format):
-                _write(part, deadline)
+        for part in _parts(order):
+            _write(part, deadline)
     except BrokenPipeError:  # nobody reads it any more
         return 0
     except ServescopeError as error:
         sys.stderr.write(f"{error}\n")
         return REFUSED
     return 0
+
+
+def _parts(order: ExportOrder | RunExportOrder) -> Iterator[bytes]:
+    if isinstance(order, RunExportOrder):
+        from servescope.exports.run_writing import run_export_parts  # findings and figures with it
+
+        yield from run_export_parts(order)
+        return
+    with closing(order.source.open()) as store:
+        yield from export_parts(store, order.wanted(), order.format)
 
 
 def _end_with_parent() -> None:

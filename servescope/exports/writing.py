@@ -56,20 +56,10 @@ class ExportSource:
         ExportError when the figures of `host` cannot be had.
         """
         folder = Path(self.folder)
-        try:
-            has_file = (folder / FILE_NAME).exists()
-        except OSError as error:
-            raise DataFolderError(
-                f"the data folder {folder} cannot be read: {error.strerror}"
-            ) from error
         if self.backend == SQLITE:
             check_host(self.host, None)
-            if not has_file:
-                raise DataFolderError(
-                    f"there is no store in {folder}; SERVESCOPE_DATA_DIR names another"
-                )
-            return open_read_only(folder)
-        if has_file and self.host in {"", self.instance}:
+            return open_read_only(self.folder_with_store())
+        if self._has_file() and self.host in {"", self.instance}:
             return open_backend(self.backend, folder, self.size_mib, self.instance)
         from servescope.store.engine.store import FarView  # most exports need no HTTP client
 
@@ -81,6 +71,23 @@ class ExportSource:
             check_host(chosen, [one.name for one in view.hosts()])
             on_failure.pop_all()
         return view
+
+    def folder_with_store(self) -> Path:
+        """The data folder. Raises DataFolderError where there is no store, or it cannot be read."""
+        folder = Path(self.folder)
+        if not self._has_file():
+            raise DataFolderError(
+                f"there is no store in {folder}; SERVESCOPE_DATA_DIR names another"
+            )
+        return folder
+
+    def _has_file(self) -> bool:
+        try:
+            return (Path(self.folder) / FILE_NAME).exists()
+        except OSError as error:
+            raise DataFolderError(
+                f"the data folder {self.folder} cannot be read: {error.strerror}"
+            ) from error
 
 
 def export_parts(store: Store, asked: Wanted, form: str) -> Iterator[bytes]:

@@ -11,7 +11,6 @@ dashboard, which checks the name of a format here, never loads it.
 
 from __future__ import annotations
 
-import io
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from servescope.errors import ExportError
+from servescope.write_buffer import WriteBuffer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -91,7 +91,7 @@ def write_parquet(parts: Iterable[Rows]) -> Iterator[bytes]:
     word = pa.dictionary(pa.int32(), pa.string())
     types = (pa.timestamp("ms", tz="UTC"), word, word, word, word, pa.float64())
     schema = pa.schema(list(zip(COLUMNS, types, strict=True)))
-    outlet = _Outlet()
+    outlet = WriteBuffer()
     with pq.ParquetWriter(outlet, schema, compression="zstd") as writer:
         for part in parts:
             table = _with_timestamps(part)
@@ -101,31 +101,6 @@ def write_parquet(parts: Iterable[Rows]) -> Iterator[bytes]:
             writer.write_table(rows.replace_schema_metadata(None))
             yield outlet.taken()
     yield outlet.taken()
-
-
-class _Outlet(io.RawIOBase):
-    """A file that is only written to, and emptied as it grows."""
-
-    def __init__(self) -> None:
-        self._blocks: list[bytes] = []
-        self._written = 0
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        block = bytes(data)
-        self._blocks.append(block)
-        self._written += len(block)
-        return len(block)
-
-    def tell(self) -> int:
-        return self._written
-
-    def taken(self) -> bytes:
-        """The bytes that were written since the last call."""
-        blocks, self._blocks = self._blocks, []
-        return b"".join(blocks)
 
 
 def _with_timestamps(part: Rows) -> pd.DataFrame:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from servescope.catalog import Metric
     from servescope.records.metrics import Labels
-    from servescope.store.base import Store
+    from servescope.store.base import Queryable, Store
 
 MOST_ROWS: Final = 2_000_000
 """Most figures one export may hold: about 300 MB of CSV, 20 MB of Parquet."""
@@ -169,7 +169,7 @@ def rows(store: Store, asked: Wanted) -> Iterator[Rows]:
             yield from statistics(store, metric, Span(start, end, span.step))
 
 
-def statistics(store: Store, metric: Metric, span: Span, where: Labels = ()) -> Iterator[Rows]:
+def statistics(store: Queryable, metric: Metric, span: Span, where: Labels = ()) -> Iterator[Rows]:
     """Every statistic of a metric over the whole span, a `Rows` each.
 
     `where` are labels that the series must bear, sorted by name.

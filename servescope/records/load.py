@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from servescope.records.run_environment import RunEnvironment
+    from servescope.records.run_origin import RunOrigin
 
 
 class LoadOutcome(IntEnum):
@@ -158,3 +159,4 @@ class LoadRun:
     note: str = ""
     tags: tuple[str, ...] = ()
     environment: RunEnvironment | None = None
+    origin: RunOrigin | None = None  # None: it was measured here

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from servescope.errors import ListenerError, PortNotPermittedError, PortTakenError, SettingsError
 from servescope.records.listeners import ListenerOptions
+from servescope.run_files.archive import MOST_BYTES
 from servescope.sampling.owners import holder_of
 from servescope.serving import bind
 from servescope.serving.private_listener import start_private_listener
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 THREADS: Final = 8
 """As many as gunicorn.conf.py gives a worker; each has a stack, and memory it holds on to."""
 
-LARGEST_BODY: Final = 1024 * 1024
-"""Bytes; a callback's request has some thousands."""
+LARGEST_BODY: Final = MOST_BYTES
+"""A run file's. A callback's request has some thousands of bytes, and the guard bounds it."""
 
 logger = logging.getLogger(__name__)
 

@@ -10,8 +10,11 @@ from contextlib import closing
 import pytest
 
 from servescope.catalog import CPU_UTILIZATION
+from servescope.control import Control
+from servescope.records.load import LoadPlan
 from servescope.store.base import Batch, Frame, SeriesKey
 from servescope.store.sqlite.store import open_store
+from tests.measured_runs import HOST, exported, measure
 from tests.processes import ROOT
 
 START = 1_700_000_000
@@ -61,6 +64,9 @@ REFUSED = {
         "cannot write /proc/x",
     ),
     "no metric": (["export"], "--metric"),
+    "a run and a metric": (["export", "--run", 1, "--metric", CPU_UTILIZATION], "not allowed with"),
+    "a run and a span": (["export", "--run", 1, "--from", "5"], "--from does not go with --run"),
+    "no such run": (["export", "--run", 1], "there is no load run 1"),
     "no such command": (["explode"], "explode"),
     "no command": ([], "COMMAND"),
 }
@@ -71,6 +77,25 @@ def test_a_wrong_command_is_refused(run_command, folder, given, message):
     done = run_command(*given, DATA_DIR=folder)
     assert (done.status, done.out) == (2, b"")
     assert message in done.err.decode()
+
+
+def test_a_load_run_is_written_as_the_dashboard_does(run_command, tmp_path):
+    run_id = measure(tmp_path)
+    output = tmp_path / "report.html"
+    done = run_command(
+        "export", "--run", run_id, "--format", "html", "--output", output,
+        DATA_DIR=tmp_path, INSTANCE=HOST,
+    )  # fmt: skip
+    assert (done.status, done.out, done.err) == (0, b"", b"")
+    assert output.read_bytes() == exported(tmp_path, run_id, "html")
+
+
+def test_a_run_that_goes_on_is_not_written(run_command, tmp_path):
+    with closing(Control(tmp_path)) as control:
+        control.load_runs.request(LoadPlan.constant("wsgi", "/", 10, 1), 5.0)
+    done = run_command("export", "--run", 1, DATA_DIR=tmp_path)
+    assert done.status == 2
+    assert b"load run 1 is requested: it can be exported when it is over" in done.err
 
 
 def test_a_folder_without_a_store_stays_without(run_command, tmp_path):

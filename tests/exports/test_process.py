@@ -13,13 +13,14 @@ import pytest
 
 from servescope.catalog import CPU_UTILIZATION
 from servescope.errors import ExportFailedError
-from servescope.exports.order import ExportOrder
+from servescope.exports.order import ExportOrder, RunExportOrder, read_order
 from servescope.exports.process import ExportProcesses
 from servescope.exports.writing import ExportSource
 from servescope.formats.tables import FORMATS
 from servescope.queries.export import rows
 from servescope.store.base import Batch, Frame, SeriesKey
 from servescope.store.sqlite.store import open_store
+from tests.measured_runs import exported, measure
 from tests.processes import ROOT
 
 START = 1_700_000_000
@@ -212,5 +213,16 @@ def test_an_export_needs_no_room_on_any_disk(order):
     assert done.stdout.count(b"\r\n") == 1 + 3 * 8 * SECONDS
 
 
+@pytest.mark.parametrize("form", ["servescope", "html"])
+def test_a_process_writes_a_load_run_as_this_one_would(exports, order, tmp_path, form):
+    run_id = measure(tmp_path)
+    source = replace(order.source, folder=str(tmp_path), instance="host-a")
+    written = b"".join(exports.start(RunExportOrder(source, run_id, form)))
+    # The moment of the export is in a run file.
+    assert len(written) == pytest.approx(len(exported(tmp_path, run_id, form)), abs=100)
+
+
 def test_an_order_survives_its_line(order):
-    assert ExportOrder.from_line(order.to_line()) == order
+    of_run = RunExportOrder(order.source, 7, "html")
+    for one in (order, of_run):
+        assert read_order(one.to_line()) == one

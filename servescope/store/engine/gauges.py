@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from servescope.catalog import BY_NAME
-from servescope.store.engine.names import INSTANCE, READINGS, by_clause
+from servescope.store.engine.names import INSTANCE, by_clause
 from servescope.store.engine.reader import Cells
 from servescope.store.engine.tier_choice import tier_of
 from servescope.store.query import Aggregation
+from servescope.store.sqlite.cells import READINGS
 from servescope.store.tiers import FINE
 
 if TYPE_CHECKING:

@@ -42,7 +42,6 @@ ROWS: Final = "servescope_rows"
 ROWS_HOUR: Final = "servescope_rows_hour"
 TIER: Final = "tier"
 SINCE: Final = "since"
-READINGS: Final = "_readings"
 _PREFIX: Final = "servescope_frame"
 _OUTSIDE: Final = re.compile(r"[^a-zA-Z0-9_]")
 

@@ -26,8 +26,8 @@ from servescope.store.engine.names import (
     engine_name,
     frames_name,
 )
-from servescope.store.engine.samples import bounds, recorded
 from servescope.store.engine.write_request import packed_labels, packed_request
+from servescope.store.sqlite.cells import bounds, recorded
 from servescope.store.sqlite.segments import Segment
 from servescope.store.tiers import FINE
 

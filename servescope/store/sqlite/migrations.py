@@ -101,6 +101,11 @@ def _add_columns(connection: sqlite3.Connection, table: str, *columns: str) -> N
             connection.execute(f"ALTER TABLE {table} ADD COLUMN {column}")
 
 
+def _add_origin_of_runs(connection: sqlite3.Connection) -> None:
+    """Version 8 knows runs that were measured elsewhere; those of before were measured here."""
+    _add_columns(connection, "load_run", "origin TEXT NOT NULL DEFAULT ''")
+
+
 def _pass_over(tier: int, ts: int) -> None:
     """No row of the new tier was there before: none can be damaged."""
     del tier, ts
@@ -113,5 +118,6 @@ STEPS: Final[Mapping[int, Callable[[sqlite3.Connection], None]]] = {
     4: _carry_cursors,
     5: _add_origins,
     6: _add_words_of_runs,
+    7: _add_origin_of_runs,
 }
 """By the version a file has: how it becomes the next one."""

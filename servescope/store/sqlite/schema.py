@@ -11,8 +11,8 @@ is made.
 Version 2 added tier 600 and denser blobs, and moved the stamp from `meta`; version 3 added
 sections; version 4 the slots of `second`, and chunks that pack numbers of few bits; with version 5
 a second carries the cursors; version 6 keeps where a request came from, and what was captured of
-it; version 7 keeps a load run's environment and what a person says of it. `migrations` brings older
-files up to date.
+it; version 7 keeps a load run's environment and what a person says of it, version 8 where one that
+was imported had been measured. `migrations` brings older files up to date.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import Final
 
 FILE_NAME: Final = "servescope.sqlite3"
-VERSION: Final = 7
+VERSION: Final = 8
 
 TABLES: Final = (
     "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
@@ -59,7 +59,8 @@ TABLES: Final = (
         requested_s REAL NOT NULL, started_s REAL, ended_s REAL,
         progress TEXT NOT NULL, result TEXT NOT NULL, message TEXT NOT NULL,
         name TEXT NOT NULL DEFAULT '', note TEXT NOT NULL DEFAULT '',
-        tags TEXT NOT NULL DEFAULT '[]', environment TEXT NOT NULL DEFAULT '{}')""",
+        tags TEXT NOT NULL DEFAULT '[]', environment TEXT NOT NULL DEFAULT '{}',
+        origin TEXT NOT NULL DEFAULT '')""",
     """CREATE TABLE IF NOT EXISTS comparison (
         id INTEGER PRIMARY KEY AUTOINCREMENT, plan TEXT NOT NULL, state TEXT NOT NULL,
         requested_s REAL NOT NULL, started_s REAL, ended_s REAL,

@@ -78,6 +78,11 @@ class SeriesWriter:
             last = self._last[kind] = (keys, packer(kind, numbers))
         return last[1](values.values())
 
+    def number(self, connection: sqlite3.Connection, kind: Kind, key: SeriesKey) -> None:
+        """Give a series its id before it has a value."""
+        if key not in self._ids:
+            self._new(connection, kind, key)
+
     def committed(self) -> None:
         """Keep the ids given since `begin`."""
         self._ids.update(self._staged)
@@ -99,6 +104,16 @@ class SeriesWriter:
         ).fetchone()
         self._staged[key] = number
         return int(number)
+
+
+def all_series(connection: sqlite3.Connection) -> dict[int, tuple[SeriesKey, Kind]]:
+    """Every series of the file with its kind, by its id, ascending."""
+    rows = connection.execute("SELECT id, name, labels, kind FROM series ORDER BY id")
+    return {number: (_key(name, labels), Kind(kind)) for number, name, labels, kind in rows}
+
+
+def _key(metric: str, labels: str) -> SeriesKey:
+    return SeriesKey(metric, tuple((name, value) for name, value in json.loads(labels)))
 
 
 class SeriesIndex:
@@ -162,8 +177,7 @@ class SeriesIndex:
             "SELECT id, name, labels, kind FROM series WHERE id > ? ORDER BY id", (self._highest,)
         ).fetchall()
         for number, name, labels, kind in rows:
-            key = SeriesKey(name, tuple((label, value) for label, value in json.loads(labels)))
-            self._of_metric.setdefault(name, []).append((number, key))
+            self._of_metric.setdefault(name, []).append((number, _key(name, labels)))
             self._kinds[name] = Kind(kind)
             self._highest = number
         if rows:

@@ -24,7 +24,7 @@ from servescope.store.results import (
     TotalResult,
 )
 from servescope.store.sqlite import aggregation as operations
-from servescope.store.sqlite import request_details, rollup
+from servescope.store.sqlite import frames, request_details, rollup
 from servescope.store.sqlite.aggregation import Scan
 from servescope.store.sqlite.database import Database, record_event
 from servescope.store.sqlite.open_seconds import SecondWriter
@@ -33,7 +33,7 @@ from servescope.store.sqlite.reading import Source
 from servescope.store.sqlite.retention import drop_expired, make_room, newest_minute
 from servescope.store.sqlite.ring_cursors import RingCursors
 from servescope.store.sqlite.segments import bounds, choose_tier, split_by_tier
-from servescope.store.sqlite.series import SeriesIndex, SeriesWriter
+from servescope.store.sqlite.series import SeriesIndex, SeriesWriter, all_series
 from servescope.store.steps import Steps
 from servescope.store.tiers import TEN_MINUTES, Retention
 
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from servescope.records.requests import RequestDetail
-    from servescope.store.base import Batch, KeptDetails, SeriesKey
+    from servescope.store.base import Batch, Frame, KeptDetails, SeriesKey
     from servescope.store.query import Aggregation, Query
 
 T = TypeVar("T")
@@ -192,6 +192,28 @@ class SqliteStore:
     def capabilities(self) -> Capabilities:
         """Exact counts, visible at once."""
         return Capabilities("sqlite", 0.0, ERROR_BOUND)
+
+    def known_series(self) -> list[tuple[SeriesKey, Kind]]:
+        """Every series that ever had a value, in the order in which they came."""
+        return self._db.read(lambda connection: list(all_series(connection).values()))
+
+    def number_series(self, keys: Sequence[tuple[SeriesKey, Kind]]) -> None:
+        """Know these series, in this order, before they have values.
+
+        Figures of several series are added in their order, and the last bit of a sum depends on it.
+        """
+
+        def number(connection: sqlite3.Connection) -> None:
+            self._writer.begin(self._db.generation)
+            for key, kind in keys:
+                self._writer.number(connection, kind, key)
+
+        self._db.write(number)
+        self._writer.committed()
+
+    def frames(self, start: int, end: int) -> list[Frame]:
+        """The frames of `[start, end)`, of the seconds that are still kept singly."""
+        return self._ask(lambda source: frames.frames(source.connection, source.cache, start, end))
 
     def forget_decoded(self) -> None:
         """Drop the cache of decoded chunks, as a new process begins without one."""

@@ -3,6 +3,7 @@
 import gzip
 import math
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -177,6 +178,18 @@ def test_a_file_of_version_4_keeps_its_cursors(tmp_path):
     assert store.total(Query(BYTES_SENT, START, START + 3_600)).count.tolist() == [200.0]
     store.close()
     assert version_of(tmp_path) == VERSION
+
+
+def test_the_load_runs_of_a_file_of_version_7_were_measured_here(tmp_path):
+    with closing(Control(tmp_path)) as control:
+        run = control.load_runs.request(LoadPlan.constant("wsgi", "/", 10, 1), 5.0)
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection, connection:
+        connection.execute("ALTER TABLE load_run DROP COLUMN origin")
+        connection.execute("UPDATE meta SET value = 7 WHERE key = 'schema_version'")
+    with closing(Control(tmp_path)) as control:
+        assert version_of(tmp_path) == VERSION
+        assert control.load_runs.by_id(run.id) == run
+        assert run.origin is None
 
 
 ORIGIN = ("thread", "pid", "client_port", "requests_before", "trace_id", "capture_id")

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from servescope.store.codec.chunks import Plane
-from servescope.store.engine.names import READINGS
 from servescope.store.sqlite.reading import Source
 from servescope.store.sqlite.segments import bounds as file_bounds
 from servescope.store.tiers import FINE
@@ -29,6 +28,9 @@ _ADDING: Final = {
     Plane.HIST_COUNT: "_count",
     Plane.HIST_SUM: "_sum",
 }
+READINGS: Final = "_readings"
+"""The suffix of how many readings of a gauge are in a row of a coarser tier."""
+
 Fold = Callable[[float, float], float]
 """Combines two figures of the same row."""
 

@@ -1,0 +1,397 @@
+"""The report of a load run: one HTML file that needs no network and no script, and prints well.
+
+Everything that is shown comes from the `RunData` given: the same data give the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from html import escape
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from servescope.figures import theme, units
+from servescope.formats.run_report_style import STYLE
+from servescope.formats.svg_plots import distribution_plot, line_plot
+from servescope.histogram import EDGES, ERROR_BOUND, least_count
+from servescope.queries.lines import taken
+from servescope.records.scenarios import RequestStep
+from servescope.run_files.document import run_span
+from servescope.sentences import capitalized
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from numpy.typing import NDArray
+
+    from servescope.queries.rows import Lines, StageRow
+    from servescope.queries.run_data import RunData, RunSeries
+    from servescope.records.load import LoadRun
+    from servescope.records.scenarios import Scenario, Schedule, Step
+
+MOST_CORES: Final = 8
+"""Lines of a plot of cores; of more the busiest are drawn."""
+
+_PERCENTILES: Final = {"p50": "p50", "p90": "p90", "p95": "p95", "p99": "p99", "p99_9": "p99.9"}
+_SEVERITIES: Final = {
+    "bad": "Bad:",
+    "warn": "Warning:",
+    "unknown": "Unknown:",
+    "note": "Note:",
+    "good": "Good:",
+}
+_FAILURES: Final = {
+    "refused": "connection refused",
+    "reset": "cut off",
+    "timed_out": "timed out",
+    "protocol": "no HTTP",
+    "handshake": "no TLS handshake",
+}
+_MEANING: Final = (
+    "Written by Servescope. Latency counts from the moment a request was due, waiting included; "
+    "the naive latency counts from the moment it was really sent. ≥: requests that timed out are "
+    "among these, so the figure is a lower bound. Percentiles of the client over the whole run are "
+    f"exact; those of the server and over time are at most {units.text(ERROR_BOUND, '1')} off."
+)
+_POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
+_LONGEST_BODY: Final = 400
+_MS: Final = 1e-3
+
+
+def report_html(data: RunData) -> str:
+    """The report as one HTML document."""
+    run = data.run
+    title = f"Load run {run.id} on {data.host}"
+    body = [
+        f"<h1>{escape(title)}</h1>",
+        f"<p>{_heading(data)}</p>",
+        _findings(data),
+        *_result(data),
+        *_over_time(data),
+        "<h2>Plan</h2>",
+        _facts(_plan(run)),
+        *_environment(data),
+        f"<footer class='dimmed'>{escape(_MEANING)}</footer>",
+    ]
+    return (
+        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head><body><main>"
+        f"{''.join(body)}</main></body></html>\n"
+    )
+
+
+def _heading(data: RunData) -> str:
+    run = data.run
+    began = "It never began." if run.started_s is None else f"Began {_moment(run.started_s)}."
+    lasted = ""
+    if run.started_s is not None and run.ended_s is not None:
+        lasted = f" Ended after {units.length(run.ended_s - run.started_s)}."
+    told = f"State: {run.state.value}. {began}{lasted}"
+    if run.message:
+        told += f" {_sentence(run.message)}"
+    return escape(told)
+
+
+def _sentence(text: str) -> str:
+    return capitalized(text) if text.endswith(".") else f"{capitalized(text)}."
+
+
+def _moment(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _findings(data: RunData) -> str:
+    items = [
+        f'<li class="{escape(one.severity)}"><b>{_SEVERITIES.get(one.severity, "")}</b>'
+        f"{escape(one.sentence)}</li>"
+        for one in data.findings
+    ]
+    return f'<ul class="findings">{"".join(items)}</ul>'
+
+
+def _result(data: RunData) -> list[str]:
+    run, result = data.run, data.run.result
+    if not result:
+        return ["<h2>Result</h2><p>The run has no result.</p>"]
+    failed = sum(result["failed"].values())
+    cards = {
+        "sent": _count(result["sent"]),
+        "answered": _count(result["answered"]),
+        "failed": _count(failed),
+        "answered per second": units.text(result.get("rate_achieved"), "{request}/s"),
+        "asked for": units.text(result.get("rate_asked"), "{request}/s"),
+        **{shown: _latency(run, result["latency_ms"][key]) for key, shown in _cards().items()},
+    }
+    details = {
+        "Answers by status": _pairs(result["statuses"]),
+        "Failures by kind": _pairs(
+            {_FAILURES.get(kind, kind): count for kind, count in result["failed"].items() if count}
+        ),
+        "The generator's own lag": f"p99 {_ms(result['lag_ms']['p99'])}, "
+        f"most {_ms(result['lag_ms']['max'])}",
+        "The generator's CPU time": units.text(result.get("cpu_seconds"), "s"),
+        "Received": units.text(result.get("bytes_received"), "By"),
+    }
+    if result.get("cancelled"):
+        details["Given up when it was stopped"] = _count(result["cancelled"])
+    return [
+        "<h2>Result</h2>",
+        _cards_html(cards),
+        "<h2>Percentiles: client and server</h2>",
+        _percentiles(data),
+        "<h2>Distribution</h2>",
+        _distribution(data),
+        "<h2>Answers, failures, generator</h2>",
+        _facts(details),
+    ]
+
+
+def _cards() -> dict[str, str]:
+    return {"p50": "p50", "p90": "p90", "p99": "p99", "p99_9": "p99.9", "max": "slowest"}
+
+
+def _cards_html(cards: dict[str, str]) -> str:
+    inner = "".join(
+        f"<div><span>{escape(name)}</span><b>{escape(value)}</b></div>"
+        for name, value in cards.items()
+    )
+    return f'<div class="figures">{inner}</div>'
+
+
+def _percentiles(data: RunData) -> str:
+    run, result = data.run, data.run.result
+    columns = [*_PERCENTILES, "max", "mean"]
+    clients = {
+        "Client, from when a request was due": result["latency_ms"],
+        "Client, from the actual send (naive)": result["naive_ms"],
+    }
+    rows = [
+        (name, *(_latency(run, summary.get(column)) for column in columns))
+        for name, summary in clients.items()
+    ]
+    if data.series is not None:
+        marks = data.series.server.marks
+        server = [units.text(marks.get(shown), "s") for shown in _PERCENTILES.values()]
+        mean_s = sum(one.mean_s for one in data.series.stage_rows) or None
+        name = f"Server, {data.series.server_requests:,} requests to {run.plan.listener}"
+        rows.append((name, *server, units.NOTHING, units.text(mean_s, "s")))
+    return _table(("", *_PERCENTILES.values(), "slowest", "mean"), rows)
+
+
+def _distribution(data: RunData) -> str:
+    """Shares of requests by duration, of the client and of the server."""
+    counted = {"client, from when a request was due": np.array(data.run.result["histogram"])}
+    if data.series is not None and data.series.server.counts.size:
+        server = data.series.server
+        counts = np.zeros(EDGES.size + 1, np.int64)
+        # Its first bucket ends at the edge that is its second one.
+        first = int(np.searchsorted(EDGES, server.edges[1]))
+        counts[first : first + server.counts.size] = server.counts
+        counted["server"] = counts
+    counted = {name: counts for name, counts in counted.items() if counts.sum()}
+    if not counted:
+        return "<p class='dimmed'>No request was answered.</p>"
+    edges, shares = _shares(counted)
+    plot = distribution_plot(
+        edges, shares, what="Share of requests by duration, for client and server"
+    )
+    return f"<div class='wide'>{plot}<p class='dimmed'>Share of requests in each bucket.</p></div>"
+
+
+def _shares(
+    counted: dict[str, NDArray[np.int64]],
+) -> tuple[NDArray[np.float64], dict[str, NDArray[np.float64]]]:
+    """Edges in seconds of the buckets in use, and the share of each in all requests."""
+    used = np.flatnonzero(np.sum(list(counted.values()), axis=0))
+    low, high = max(int(used[0]), 1), min(int(used[-1]), EDGES.size - 1)
+    shares = {}
+    for name, counts in counted.items():
+        inner = counts[low : high + 1].astype(np.float64)
+        # The outermost buckets have no far edge: theirs are shown at the nearest that has one.
+        inner[0] += counts[:low].sum()
+        inner[-1] += counts[high + 1 :].sum()
+        shares[name] = inner / counts.sum()
+    return EDGES[low - 1 : high + 1], shares
+
+
+def _over_time(data: RunData) -> list[str]:
+    if data.series is None:
+        return ["<h2>Over time</h2>", f"<p>{escape(_sentence(data.without_series))}</p>"]
+    series, begin_s = data.series, float(run_span(data.run)[0])
+    least = least_count(0.99)
+    cores, of_cores = _busiest(series.cores)
+    plots = [
+        (
+            "Requests per second",
+            "Finished and failed at the generator; answered by all listeners of the host.",
+            line_plot(series.rates, begin_s, what="Requests per second over time"),
+        ),
+        (
+            "Latency of the client",
+            "From the moment a request was due. A gap where too few requests ended.",
+            line_plot(series.percentiles, begin_s, log=True, what="Percentiles over time"),
+        ),
+        (
+            "p99 three ways",
+            f"A gap where a step has fewer than {least} requests.",
+            line_plot(
+                series.latencies,
+                begin_s,
+                log=True,
+                styles=theme.in_order,
+                what="p99 over time from the intended send, the actual send, and in the server",
+            ),
+        ),
+        (
+            f"Stages of a request to {data.run.plan.listener}",
+            "Mean of each second.",
+            line_plot(series.stages, begin_s, what="Mean of each stage over time"),
+        ),
+        (
+            "CPU by core",
+            of_cores,
+            line_plot(
+                cores, begin_s, most=1.0, styles=theme.in_order, what="CPU by core over time"
+            ),
+        ),
+        (
+            "Accept queue, connections waiting",
+            "The deepest of each second, by port.",
+            line_plot(
+                series.accept_queues,
+                begin_s,
+                styles=theme.by_name,
+                what="Connections that wait to be accepted, by port, over time",
+            ),
+        ),
+    ]
+    sections = "".join(
+        f"<section><h3>{escape(title)}</h3>{plot}<p class='dimmed'>{escape(told)}</p></section>"
+        for title, told, plot in plots
+    )
+    return [
+        "<h2>Over time</h2>",
+        f'<div class="plots">{sections}</div>',
+        "<h2>Stages of a request in the server</h2>",
+        _stages(series),
+    ]
+
+
+def _busiest(cores: Lines) -> tuple[Lines, str]:
+    """At most MOST_CORES of the cores, and a sentence that says which."""
+    told = "Share of each core that is not idle."
+    if len(cores.names) <= MOST_CORES:
+        return cores, told
+    means = np.nan_to_num(cores.values).mean(axis=1)
+    order = sorted(np.argsort(-means, kind="stable")[:MOST_CORES].tolist())
+    return taken(cores, order), f"{told} The {MOST_CORES} busiest of {len(cores.names)}."
+
+
+def _stages(series: RunSeries) -> str:
+    def cells(one: StageRow) -> tuple[str, ...]:
+        seconds = (one.mean_s, one.p50_s, one.p95_s, one.p99_s)
+        return (one.stage, *(units.text(value, "s") for value in seconds), _share(one.share))
+
+    if not series.stage_rows:
+        return "<p class='dimmed'>The server recorded no request in this span.</p>"
+    return _table(
+        ("stage", "mean", "p50", "p95", "p99", "share of the mean"),
+        [cells(one) for one in series.stage_rows],
+    )
+
+
+def _share(ratio: float) -> str:
+    return units.text(ratio, "1")
+
+
+def _plan(run: LoadRun) -> dict[str, str]:
+    scenario = run.plan.scenario
+    facts = {
+        "Listener": run.plan.listener,
+        "Scenario": scenario.name,
+        "Schedule": _schedule(scenario.schedule),
+        "Requests": "; ".join(_flows(scenario)),
+        "Connections": ("kept alive" if scenario.keep_alive else "a new one for each request")
+        + f", at most {scenario.max_connections:,}",
+        "Timeout": units.text(scenario.timeout_seconds, "s"),
+        "Seed": str(scenario.seed),
+        "Data": f"{len(scenario.data.rows):,} rows of {', '.join(scenario.data.columns)}"
+        if scenario.data.rows
+        else "",
+        "Rules": "; ".join(scenario.rules),
+    }
+    return {name: told for name, told in facts.items() if told}
+
+
+def _schedule(schedule: Schedule) -> str:
+    rate = schedule.mean_rate
+    told = f"{schedule.kind}, {units.length(schedule.seconds)}"
+    if rate is not None:
+        told += f", {units.text(rate, '{request}/s')} on average"
+    return told
+
+
+def _flows(scenario: Scenario) -> Iterable[str]:
+    whole = sum(flow.weight for flow in scenario.flows) or 1.0
+    for flow in scenario.flows:
+        steps = ", then ".join(_step(step) for step in flow.steps)
+        share = "" if len(scenario.flows) == 1 else f"{_share(flow.weight / whole)}: "
+        yield share + steps
+
+
+def _step(step: Step) -> str:
+    if isinstance(step, RequestStep):
+        body = f" with {len(step.body):,} characters of {step.body_kind}" if step.body else ""
+        return f"{step.method} {step.target}{body}"
+    return f"WebSocket {step.target}, {len(step.messages)} messages"
+
+
+def _environment(data: RunData) -> list[str]:
+    if not data.environment:
+        return []
+    facts = {
+        name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        for name, value in data.environment.items()
+    }
+    return ["<h2>Environment</h2>", _facts(facts)]
+
+
+def _facts(facts: dict[str, str]) -> str:
+    rows = "".join(
+        f'<tr><th scope="row">{escape(name)}</th><td>{escape(str(value))}</td></tr>'
+        for name, value in facts.items()
+    )
+    return f'<table class="words"><tbody>{rows}</tbody></table>'
+
+
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in headings)
+    body = "".join(
+        "<tr>" + "".join(f"<td>{escape(value)}</td>" for value in row) + "</tr>" for row in rows
+    )
+    return (
+        f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
+        "</div>"
+    )
+
+
+def _latency(run: LoadRun, milliseconds: float | None) -> str:
+    limit = run.result.get("timed_out_from_ms")
+    is_bound = milliseconds is not None and limit is not None and milliseconds >= limit
+    return ("≥ " if is_bound else "") + _ms(milliseconds)
+
+
+def _ms(milliseconds: float | None) -> str:
+    return units.text(None if milliseconds is None else milliseconds * _MS, "s")
+
+
+def _count(value: Any) -> str:
+    return f"{int(value):,}"
+
+
+def _pairs(counts: dict[str, Any]) -> str:
+    return ", ".join(f"{name}: {_count(count)}" for name, count in counts.items()) or "none"

@@ -1,0 +1,197 @@
+"""Plots as static SVG: no script, no network, and colours that follow the page's style sheet.
+
+Text, grid and axes have classes (`tick`, `grid`), so that a style sheet gives them colours that
+read on dark, on light and on paper. Coordinates are in user units of a box `WIDTH` wide.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from servescope.figures import theme, units
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+    from servescope.figures.theme import Style
+    from servescope.queries.rows import Lines
+
+WIDTH: Final = 480
+HEIGHT: Final = 190
+_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 10, 34
+_TICKS: Final = 5
+_DASHES: Final = {"solid": "", "dash": "6 4", "dot": "2 3", "dashdot": "6 3 2 3"}
+_DECADES_WITH_HALVES: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """Values to places: `at(low)` is the first end of the axis, `at(high)` the other."""
+
+    low: float
+    high: float
+    first: float
+    last: float
+    log: bool = False
+
+    def at(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        low, high = self._scaled(np.array([self.low, self.high]))
+        share = (self._scaled(values) - low) / ((high - low) or 1.0)
+        places: NDArray[np.float64] = self.first + share * (self.last - self.first)
+        return places
+
+    def _scaled(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.log10(values) if self.log else values
+
+    def ticks(self) -> list[float]:
+        if not self.log:
+            return _linear_ticks(self.low, self.high)
+        decades = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+        factors = (1, 2, 5) if len(decades) <= _DECADES_WITH_HALVES else (1,)
+        found = [factor * 10.0**decade for decade in decades for factor in factors]
+        return [value for value in found if self.low <= value * (1 + 1e-9) and value <= self.high]
+
+
+def _linear_ticks(low: float, high: float) -> list[float]:
+    rough = (high - low) / _TICKS
+    if rough <= 0:
+        return [low]
+    power = 10.0 ** math.floor(math.log10(rough))
+    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= rough)
+    first = math.ceil(low / step)
+    return [index * step for index in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def line_plot(
+    lines: Lines,
+    begin_s: float,
+    *,
+    what: str,
+    log: bool = False,
+    most: float | None = None,
+    styles: Callable[[Sequence[str]], list[Style]] = theme.by_meaning,
+) -> str:
+    """Lines over the seconds since `begin_s`, with a legend; a sentence where there is no value.
+
+    `what` names the plot for those who cannot see it; `most` is the end of the value axis.
+    """
+    known = lines.values[np.isfinite(lines.values)]
+    known = known[known > 0] if log else known
+    if not known.size:
+        return '<p class="dimmed">Nothing was measured.</p>'
+    chosen = styles(lines.names)
+    seconds = (lines.times - begin_s + lines.step / 2).astype(np.float64)
+    x_axis = _Axis(
+        min(float(lines.times[0]) - begin_s, 0.0),
+        float(lines.times[-1]) - begin_s + lines.step,
+        _LEFT,
+        WIDTH - _RIGHT,
+    )
+    y_axis = _Axis(
+        float(known.min()) * 0.9 if log else min(float(known.min()), 0.0),
+        most or float(known.max()) * (1.1 if log else 1.05) or 1.0,
+        HEIGHT - _BOTTOM,
+        _TOP,
+        log,
+    )
+    parts = [*_frame(x_axis, y_axis, lines.unit, "s since the start")]
+    for row, style in zip(lines.values, chosen, strict=True):
+        drawn = np.where(row > 0, row, np.nan) if log else row
+        parts += _line(x_axis.at(seconds), y_axis.at(np.minimum(drawn, y_axis.high)), style)
+    legend = _legend(list(zip(lines.names, chosen, strict=True)))
+    return _figure(parts, what) + legend
+
+
+def distribution_plot(
+    edges_s: NDArray[np.float64],
+    shares: dict[str, NDArray[np.float64]],
+    *,
+    what: str,
+) -> str:
+    """Shares of requests by duration: `edges_s` (B + 1,) finite and positive, each share (B,).
+
+    Each is a step line over a logarithmic axis of durations.
+    """
+    chosen = theme.in_order(list(shares))
+    x_axis = _Axis(float(edges_s[0]), float(edges_s[-1]), _LEFT, WIDTH - _RIGHT, log=True)
+    highest = max(float(share.max()) for share in shares.values()) or 1.0
+    y_axis = _Axis(0.0, highest * 1.05, HEIGHT - _BOTTOM, _TOP)
+    parts = [*_frame(x_axis, y_axis, "1", "duration", x_unit="s")]
+    x = np.repeat(x_axis.at(edges_s), 2)
+    for share, style in zip(shares.values(), chosen, strict=True):
+        y = y_axis.at(np.concatenate(([0.0], np.repeat(share, 2), [0.0])))
+        points = " ".join(f"{one:.1f},{two:.1f}" for one, two in zip(x, y, strict=True))
+        parts.append(
+            f'<polygon points="{points}" fill="{style.colour}" fill-opacity=".18" '
+            f'stroke="{style.colour}"/>'
+        )
+    return _figure(parts, what) + _legend(list(zip(shares, chosen, strict=True)))
+
+
+def _frame(
+    x_axis: _Axis, y_axis: _Axis, unit: str, x_title: str, x_unit: str = ""
+) -> Iterator[str]:
+    """Grid, ticks and their texts, each with its unit."""
+    scale = units.scale_for(unit, y_axis.high)
+    for value in y_axis.ticks():
+        y = float(y_axis.at(np.array([value]))[0])
+        text = units.text(value, unit) if y_axis.log else _told(value * scale.factor, scale.suffix)
+        yield f'<path class="grid" d="M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}"/>'
+        yield f'<text class="tick" x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{text}</text>'
+    below = HEIGHT - _BOTTOM
+    for value in x_axis.ticks():
+        x = float(x_axis.at(np.array([value]))[0])
+        text = units.text(value, x_unit) if x_unit else units.number(value)
+        yield f'<path class="grid" d="M{x:.1f} {below}v4"/>'
+        yield f'<text class="tick" x="{x:.1f}" y="{below + 16}" text-anchor="middle">{text}</text>'
+    middle = (_LEFT + WIDTH - _RIGHT) / 2
+    yield (
+        f'<text class="tick" x="{middle:.0f}" y="{HEIGHT - 3}" text-anchor="middle">'
+        f"{escape(x_title)}</text>"
+    )
+
+
+def _told(number: float, suffix: str) -> str:
+    return escape(f"{units.number(number)} {suffix}".strip())
+
+
+def _line(x: NDArray[np.float64], y: NDArray[np.float64], style: Style) -> Iterator[str]:
+    """Pieces between gaps; a value between two gaps is a point."""
+    dash = _DASHES.get(style.dash, "")
+    dashes = f' stroke-dasharray="{dash}"' if dash else ""
+    there = np.concatenate(([False], np.isfinite(y), [False]))
+    begins, ends = (np.flatnonzero(np.diff(there.astype(np.int8)) == sign) for sign in (1, -1))
+    for begin, end in zip(begins.tolist(), ends.tolist(), strict=True):
+        if end - begin == 1:
+            yield f'<circle cx="{x[begin]:.1f}" cy="{y[begin]:.1f}" r="2" fill="{style.colour}"/>'
+            continue
+        points = " ".join(
+            f"{one:.1f},{two:.1f}" for one, two in zip(x[begin:end], y[begin:end], strict=True)
+        )
+        yield f'<polyline points="{points}" stroke="{style.colour}"{dashes}/>'
+
+
+def _legend(named: Sequence[tuple[str, Style]]) -> str:
+    entries = []
+    for name, style in named:
+        dash = _DASHES.get(style.dash, "")
+        dashes = f' stroke-dasharray="{dash}"' if dash else ""
+        entries.append(
+            '<li><svg viewBox="0 0 20 6" width="20" height="6" aria-hidden="true">'
+            f'<path d="M0 3H20" stroke="{style.colour}"{dashes}/></svg>{escape(name)}</li>'
+        )
+    return f'<ul class="legend">{"".join(entries)}</ul>'
+
+
+def _figure(parts: Sequence[str], what: str) -> str:
+    return (
+        f'<svg class="plot" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{escape(what)}">'
+        f"{''.join(parts)}</svg>"
+    )

@@ -1,0 +1,103 @@
+"""One load run with all that was measured in its span, as a report shows it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from servescope import catalog
+from servescope.queries import host, latency, load, ports, traffic
+from servescope.queries.context import QueryContext
+from servescope.queries.lines import renamed
+from servescope.queries.snapshots import Snapshots
+from servescope.queries.span import Span, step_for
+from servescope.run_files.document import run_span
+from servescope.run_files.imported import open_series
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from servescope.queries.context import ProcessContext
+    from servescope.queries.rows import Distribution, Lines, StageRow
+    from servescope.records.load import LoadRun
+    from servescope.run_files.document import SaidOfRun
+    from servescope.store.base import Store
+
+
+PERCENTILES: Final = ("p50", "p95", "p99")
+"""Those of the client that are drawn over time."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunSeries:
+    """The figures of a run's span over time, and the server's over the whole of it.
+
+    `rates`, `latencies`: as `queries.load` gives them; `percentiles`: of the client, from the
+    intended send; `stages` and `stage_rows`, `server`: of the listener that was loaded.
+    """
+
+    rates: Lines
+    latencies: Lines
+    percentiles: Lines
+    stages: Lines
+    stage_rows: tuple[StageRow, ...]
+    server: Distribution
+    server_requests: int
+    cores: Lines
+    accept_queues: Lines
+
+
+@dataclass(frozen=True, slots=True)
+class RunData:
+    """A run, what was said of it, and its series; `without_series` says why there are none.
+
+    `host` measured it. `environment`: what the run recorded of versions and hardware, by name.
+    """
+
+    run: LoadRun
+    host: str
+    findings: tuple[SaidOfRun, ...] = ()
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    series: RunSeries | None = None
+    without_series: str = ""
+
+
+def run_context(process: ProcessContext, run: LoadRun) -> QueryContext | None:
+    """The context in which questions about a run's span are asked; None without its series.
+
+    Those of an imported run are in a store of its own, apart from all that was measured here.
+    """
+    if run.origin is None:
+        return process.local
+    store = open_series(process.settings.data_dir, run.origin)
+    return None if store is None else context_of_store(process, store, run.origin.host)
+
+
+def context_of_store(process: ProcessContext, store: Store, host_name: str) -> QueryContext:
+    """A context of another host's figures in a store of their own."""
+    return QueryContext(process, store, Snapshots(store.version), host_name)
+
+
+def whole_span(run: LoadRun) -> Span:
+    """The span of a run, widened to whole steps."""
+    start, end = run_span(run)
+    step = step_for(max(end - start, 1))
+    return Span(start // step * step, -(-end // step) * step, step, fixed=True)
+
+
+def run_series(context: QueryContext, run: LoadRun) -> RunSeries:
+    """The series of a run's span."""
+    span, listener = whole_span(run), run.plan.listener
+    return RunSeries(
+        rates=load.rates(context, span),
+        latencies=load.latencies(context, span),
+        percentiles=latency.percentiles(
+            context, span, PERCENTILES, listener, metric=catalog.LOAD_DURATION
+        ),
+        stages=latency.stage_means(context, span, listener),
+        stage_rows=tuple(latency.stages(context, span, listener)),
+        server=latency.distribution(context, span, listener),
+        server_requests=traffic.count(context, span, traffic.of_listener(listener)),
+        cores=host.cpu_by_core(context, span),
+        accept_queues=renamed(ports.accept_queue_depths(context, span), "port {}"),
+    )

@@ -1,0 +1,55 @@
+"""The figures of a load run's result, each with its name and unit, as files list them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from servescope.records.load import LoadRun
+
+_COUNTS: Final = ("sent", "answered", "answered_in_schedule", "cancelled", "resent")
+_UNITS: Final = {
+    **dict.fromkeys(_COUNTS, "{request}"),
+    "unfinished_at_start": "{request}",
+    "rate_asked": "{request}/s",
+    "rate_achieved": "{request}/s",
+    "seconds": "s",
+    "schedule_seconds": "s",
+    "cpu_seconds": "s",
+    "bytes_received": "By",
+    "timed_out_from_ms": "ms",
+}
+_SUMMARIES: Final = {"latency_ms": "latency", "naive_ms": "naive_latency", "lag_ms": "lag"}
+_BY_KIND: Final = {"failed": "failed", "statuses": "status"}
+
+
+@dataclass(frozen=True, slots=True)
+class ResultFigure:
+    """One figure: `unit` is a UCUM code; None: nothing was measured."""
+
+    name: str
+    value: float | None
+    unit: str
+
+
+def result_figures(run: LoadRun) -> list[ResultFigure]:
+    """All figures of a result, in the same order for each run: `latency.p99` and so on.
+
+    Empty while there is no result.
+    """
+    return list(_figures(run.result)) if run.result else []
+
+
+def _figures(result: dict[str, Any]) -> Iterator[ResultFigure]:
+    for name, unit in _UNITS.items():
+        if name in result:
+            yield ResultFigure(name.removesuffix("_ms"), result[name], unit)
+    for key, name in _BY_KIND.items():
+        for kind, count in result[key].items():
+            yield ResultFigure(f"{name}.{kind}", count, "{request}")
+    for key, name in _SUMMARIES.items():
+        for figure, value in result[key].items():
+            yield ResultFigure(f"{name}.{figure}", value, "ms")

@@ -1,0 +1,288 @@
+"""The JSON of a run file: the run, what was said of it, and where and when it was measured."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Final
+
+from servescope.errors import LoadRefusedError, RunFileError
+from servescope.histogram import BUCKETS
+from servescope.load.plan import check_shape
+from servescope.records.load import TERMINAL_STATES, LoadPlan, LoadRun, RunState
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+FORMAT: Final = 1
+"""The version that is written; files of later ones are refused."""
+
+LONGEST_S: Final = 86_400
+"""Seconds that a run may have lasted: more than any that can be asked for."""
+
+MOST_SECOND: Final = 2**33
+_LONGEST_NAME: Final = 200
+_SEVERITIES: Final = ("bad", "warn", "unknown", "note", "good")
+
+
+def _is(value: Any, what: str, test: Callable[[Any], bool]) -> Any:
+    if not test(value):
+        raise ValueError(f"{str(value)[:40]!r} is {what}")
+    return value
+
+
+def _text(value: Any) -> str:
+    return str(_is(value, "no text", lambda one: isinstance(one, str)))
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return dict(_is(value, "no object", lambda one: isinstance(one, dict)))
+
+
+def _number_or_none(value: Any) -> float | None:
+    if value is None:
+        return None
+    _is(value, "no number", lambda one: type(one) in {int, float} and math.isfinite(one))
+    return float(value)
+
+
+def _count(value: Any) -> int:
+    return int(_is(value, "no count", lambda one: type(one) is int and 0 <= one < 2**63))
+
+
+def _second(value: Any) -> float:
+    return float(
+        _is(
+            value,
+            "no time in epoch seconds",
+            lambda one: type(one) in {int, float} and 0 <= one < MOST_SECOND,
+        )
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class SaidOfRun:
+    """A finding as it was said when the file was written; `severity` as findings have it."""
+
+    severity: str
+    code: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunDocument:
+    """A run as its file describes it, but for the series.
+
+    `run.id` is its number at `host`, which measured it. `without_series` says why the file has no
+    series; empty where it has them.
+    """
+
+    run: LoadRun
+    host: str
+    exported_s: float
+    findings: tuple[SaidOfRun, ...] = ()
+    environment: Mapping[str, Any] = field(default_factory=dict)
+    without_series: str = ""
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """The whole seconds that the run touched, half open; (0, 0) where it never began."""
+        return run_span(self.run)
+
+    @property
+    def key(self) -> str:
+        """The same for each file of this run, and for no other run: 32 hexadecimal digits."""
+        identity = f"{self.host}\0{self.run.id}\0{self.run.requested_s!r}"
+        return hashlib.sha256(identity.encode()).hexdigest()[:32]
+
+    def to_json(self) -> dict[str, Any]:
+        """`run.json`: all but the histogram, which is a member of its own."""
+        run = self.run
+        result = {name: value for name, value in run.result.items() if name != "histogram"}
+        return {
+            "format": FORMAT,
+            "host": self.host,
+            "exported_s": self.exported_s,
+            "span_s": list(self.span),
+            "run": {
+                "id": run.id,
+                "state": run.state.value,
+                "requested_s": run.requested_s,
+                "started_s": run.started_s,
+                "ended_s": run.ended_s,
+                "message": run.message,
+                "plan": run.plan.to_json(),
+                "progress": run.progress,
+                "result": result,
+            },
+            "environment": dict(self.environment),
+            "findings": [
+                {"severity": one.severity, "code": one.code, "sentence": one.sentence}
+                for one in self.findings
+            ],
+            "without_series": self.without_series,
+        }
+
+    @classmethod
+    def from_json(cls, values: Any, histogram: Sequence[int] | None) -> RunDocument:
+        """Read what `to_json` wrote, whoever wrote it; fields of nobody's are left out.
+
+        Raises RunFileError, whose text says which part is not as it should be.
+        """
+        if not isinstance(values, dict):
+            raise RunFileError("run.json is not an object")
+        version = values.get("format")
+        if type(version) is not int or version < 1:
+            raise RunFileError("run.json does not say which format it has")
+        if version > FORMAT:
+            raise RunFileError(
+                f"the file has format {version}, and this Servescope reads formats up to {FORMAT}: "
+                "open it with a newer one"
+            )
+        try:
+            run = _run(values["run"], histogram)
+            host = _text(values["host"])
+            if not host or len(host) > _LONGEST_NAME or not host.isprintable():
+                raise ValueError("host")  # noqa: TRY301 - as every other part that is amiss
+            return cls(
+                run,
+                host,
+                _second(values["exported_s"]),
+                tuple(map(_said, values["findings"])),
+                _object(values["environment"]),
+                _text(values["without_series"]),
+            )
+        except KeyError as error:
+            raise RunFileError(f"run.json lacks {error.args[0]!r}") from None
+        except LoadRefusedError as error:
+            raise RunFileError(f"the plan in run.json could not have been run: {error}") from None
+        except (TypeError, ValueError, AttributeError) as error:
+            raise RunFileError(f"run.json does not describe a load run: {error}") from None
+
+
+def run_span(run: LoadRun) -> tuple[int, int]:
+    """The whole seconds that a run touched, half open; (0, 0) where it never began."""
+    if run.started_s is None or run.ended_s is None:
+        return 0, 0
+    return math.floor(run.started_s), math.floor(run.ended_s) + 1
+
+
+def _run(values: Mapping[str, Any], histogram: Sequence[int] | None) -> LoadRun:
+    state = RunState(values["state"])
+    if state not in TERMINAL_STATES:
+        raise ValueError(f"the run is {state}, not over")
+    started_s, ended_s = (
+        None if values[name] is None else _second(values[name]) for name in ("started_s", "ended_s")
+    )
+    if started_s is not None and not (ended_s and 0 <= ended_s - started_s <= LONGEST_S):
+        raise ValueError("the run ends before it begins, or more than a day later")
+    result = _result(_object(values["result"]))
+    if result and histogram is not None:
+        result["histogram"] = list(histogram)
+    return LoadRun(
+        _count(values["id"]),
+        # Not as a part of a comparison, which is not here.
+        replace(_plan(values["plan"]), comparison=0),
+        state,
+        _second(values["requested_s"]),
+        started_s,
+        ended_s,
+        _progress(_object(values["progress"])),
+        result,
+        _text(values["message"]),
+    )
+
+
+def _plan(values: Any) -> LoadPlan:
+    plan = LoadPlan.from_json(values)
+    _text(plan.listener)
+    return check_shape(plan, math.inf, math.inf)
+
+
+def _summary(values: Any) -> None:
+    for figure in _object(values).values():
+        _number_or_none(figure)
+
+
+def _counts(values: Any) -> None:
+    for count in _object(values).values():
+        _count(count)
+
+
+_SHOWN: Final[Mapping[str, Callable[[Any], object]]] = {
+    "sent": _count,
+    "answered": _count,
+    "failed": _counts,
+    "statuses": _counts,
+    "latency_ms": _summary,
+    "naive_ms": _summary,
+    "lag_ms": _summary,
+}
+"""What every result has, and the check of each."""
+
+_SHOWN_OF_SUMMARY: Final = {
+    "latency_ms": ("p50", "p90", "p99", "p99_9", "max"),
+    "naive_ms": ("p99",),
+    "lag_ms": ("p99", "max"),
+}
+_SHOWN_IF_THERE: Final[Mapping[str, Callable[[Any], object]]] = {
+    "status_classes": _counts,
+    **dict.fromkeys(("cancelled", "resent", "bytes_received"), _count),
+    **dict.fromkeys(
+        (
+            "seconds",
+            "rate_asked",
+            "schedule_seconds",
+            "rate_achieved",
+            "cpu_seconds",
+            "timed_out_from_ms",
+            "answered_in_schedule",
+            "unfinished_at_start",
+        ),
+        _number_or_none,
+    ),
+}
+"""What results of older versions lack."""
+
+
+def _result(values: dict[str, Any]) -> dict[str, Any]:
+    """The result; what this version shows of one has the type that it shows."""
+    if not values:
+        return values
+    for name, check in _SHOWN.items():
+        check(values[name])
+    for name, figures in _SHOWN_OF_SUMMARY.items():
+        for figure in figures:
+            values[name][figure]
+    for name, check in _SHOWN_IF_THERE.items():
+        if name in values:
+            check(values[name])
+    return values
+
+
+def _progress(values: dict[str, Any]) -> dict[str, Any]:
+    for figure in values.values():
+        if isinstance(figure, dict):
+            _counts(figure)
+        else:
+            _number_or_none(figure)
+    return values
+
+
+def histogram_from_json(values: Any) -> list[int]:
+    """The counts of `histogram.json`, one for each bucket. Raises RunFileError."""
+    counts = values.get("counts") if isinstance(values, dict) else None
+    if not isinstance(counts, list) or len(counts) != BUCKETS:
+        raise RunFileError(f"histogram.json does not have {BUCKETS} counts")
+    try:
+        return [_count(count) for count in counts]
+    except ValueError as error:
+        raise RunFileError(f"histogram.json: {error}") from None
+
+
+def _said(values: Mapping[str, Any]) -> SaidOfRun:
+    severity, code, sentence = (_text(values[name]) for name in ("severity", "code", "sentence"))
+    if severity not in _SEVERITIES:
+        raise ValueError(f"{severity!r} is no severity")
+    return SaidOfRun(severity, code, sentence)

@@ -1,0 +1,101 @@
+"""The report of a run: it tells the run's figures, asks for nothing, and runs nothing."""
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from servescope.figures import units
+from tests.measured_runs import SECONDS, exported, measure, result
+
+VOID = {"meta", "link", "br", "img", "input", "hr"}
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("measured")
+    return exported(folder, measure(folder), "html").decode()
+
+
+class Elements(HTMLParser):
+    """Elements and their attributes, and whether each that opens is closed in its turn."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.found, self.open, self.text = [], [], []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+@pytest.fixture(scope="module")
+def elements(report):
+    return Elements(report)
+
+
+def test_it_is_well_formed_and_asks_for_nothing(elements, report):
+    assert elements.open == []
+    names = {tag for tag, _ in elements.found}
+    assert names.isdisjoint({"script", "link", "img", "iframe", "object", "form", "a"})
+    attributes = {name for _, attributes in elements.found for name in attributes}
+    assert attributes.isdisjoint({"src", "href", "onload", "onclick", "xlink:href"})
+    assert re.findall(r"url\(|@import|https?:", report) == []
+    policy = next(one["content"] for _, one in elements.found if "http-equiv" in one)
+    assert policy == "default-src 'none'; style-src 'unsafe-inline'"
+    assert len(report) < 200_000
+
+
+def test_it_tells_the_figures_of_the_result_with_their_units(elements):
+    text = " ".join(elements.text)
+    told = result()
+    for figure in ("p50", "p90", "p95", "p99", "p99_9", "max", "mean"):
+        assert units.text(told["latency_ms"][figure] / 1e3, "s") in text
+    assert "10 of 10,800 requests to listener wsgi (0.093 %) failed" in text
+    assert "connection refused: 4, cut off: 6" in text
+    assert f"Server, {120 * (SECONDS + 1):,} requests to wsgi" in text
+    assert "constant, 90 s, 120 req/s on average" in text
+
+
+def test_each_plot_has_a_name_and_lines(elements, report):
+    plots = [one for tag, one in elements.found if tag == "svg" and one.get("role") == "img"]
+    assert len(plots) == 7
+    assert all(one["aria-label"] for one in plots)
+    assert "Nothing was measured." not in report
+    places = re.findall(r'points="([^"]+)"', report)
+    for points in places:
+        assert "nan" not in points
+        for pair in points.split():
+            x, y = map(float, pair.split(","))
+            assert 0 <= x <= 480
+            assert 0 <= y <= 190
+
+
+def test_texts_of_others_are_text(report):
+    assert "&lt;b&gt;bold&lt;/b&gt;" in report
+    assert "<b>bold" not in report
+    assert "GET /caf%C3%A9?q=a&amp;b" in report
+
+
+def test_it_has_a_style_for_each_scheme_and_for_paper(report):
+    assert "@media (prefers-color-scheme: dark)" in report
+    assert report.count("@media print") == 2
+
+
+def test_without_seconds_it_says_why(tmp_path):
+    report = exported(tmp_path, measure(tmp_path, with_seconds=False), "html").decode()
+    assert "The seconds of this run are not kept any more (SERVESCOPE_KEEP_1S_HOURS)." in report
+    assert "Percentiles: client and server" in report
+    assert Elements(report).open == []
