@@ -12,7 +12,7 @@
 
   function answer(options, text, isRefused) {
     clientside.set_props(options.answerPlace, {
-      children: sentence(text),
+      children: text,
       className: isRefused ? "answer refused" : "answer",
     });
   }
@@ -20,7 +20,8 @@
   async function send(options, file) {
     const most = Number(options.mostBytes);
     if (file.size > most) {
-      answer(options, `${file.name} has more than ${most / MIB} MiB, the most of a run file`, true);
+      const told = `The file ${file.name} has more than ${most / MIB} MiB, the most of a run file.`;
+      answer(options, told, true);
       return;
     }
     answer(options, `Opening ${file.name} …`);
@@ -32,10 +33,12 @@
       });
       const isText = response.headers.get("Content-Type")?.startsWith("text/plain");
       const told = isText ? (await response.text()).trim() : "";
-      const status = `it was answered with ${response.status} ${response.statusText}`.trim();
-      answer(options, told || `${file.name} was not opened: ${status}`, !response.ok);
+      const status = `the dashboard answered ${response.status} ${response.statusText}`.trim();
+      const reason = `The file ${file.name} was not opened: ${status}.`;
+      answer(options, told ? sentence(told) : reason, !response.ok);
     } catch {
-      answer(options, `${file.name} was not opened: the dashboard could not be reached`, true);
+      const told = `The file ${file.name} was not opened: the dashboard could not be reached.`;
+      answer(options, told, true);
     }
   }
 
