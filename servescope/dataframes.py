@@ -43,7 +43,6 @@ if TYPE_CHECKING:
     from servescope.queries.export import Rows
     from servescope.records.load import LoadRun
     from servescope.records.metrics import Labels
-    from servescope.records.scenarios import Scenario
     from servescope.run_files.document import RunDocument
     from servescope.store.base import Queryable
 
@@ -104,7 +103,8 @@ class RunFrames:
 
     `document`: the run, its plan, and what was said of it. The frames carry units in `attrs`:
     - `result`: one row, at the time the run began; a column a figure (`latency.p99`).
-    - `steps`: a row for each step of each flow, in order: what was sent.
+    - `steps`: a row for each step of each flow, in order: what was sent, and what came of it where
+      the result tells requests of the mix apart.
     - `series`: as `read_store` gives them, a row a second; every metric with a value in the span.
     - `histogram`: requests by latency of the client, a row for each bucket.
     """
@@ -128,7 +128,7 @@ def read_run(file: str | Path) -> RunFrames:
     return RunFrames(
         document,
         _result(document.run),
-        _steps(document.run.plan.scenario),
+        _steps(document.run),
         series,
         _histogram(document.run.result.get("histogram") or [0] * histogram.BUCKETS),
     )
@@ -168,7 +168,8 @@ def _result(run: LoadRun) -> pd.DataFrame:
     return frame
 
 
-def _steps(scenario: Scenario) -> pd.DataFrame:
+def _steps(run: LoadRun) -> pd.DataFrame:
+    scenario = run.plan.scenario
     rows = [
         (
             at,
@@ -182,6 +183,18 @@ def _steps(scenario: Scenario) -> pd.DataFrame:
     ]
     frame = pd.DataFrame(rows, columns=["flow", "weight", "name", "method", "target"])
     frame.attrs = {"units": {"weight": "1"}}
+    measured = [step for step in run.result.get("steps", ()) if step["kind"] != "message"]
+    labels = [step.label for flow in scenario.flows for step in flow.steps]
+    if [step["name"] for step in measured] == labels:
+        for name in ("sent", "answered"):
+            frame[name] = [step[name] for step in measured]
+            frame.attrs["units"][name] = "{request}"
+        frame["failed"] = [sum(step["failed"].values()) for step in measured]
+        frame.attrs["units"]["failed"] = "{request}"
+        for name in ("p50", "p90", "p99", "max"):
+            values = [step["latency_ms"][name] for step in measured]
+            frame[f"latency.{name}"] = pd.Series(values, dtype=float)
+            frame.attrs["units"][f"latency.{name}"] = "ms"
     return frame
 
 

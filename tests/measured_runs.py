@@ -11,7 +11,14 @@ from servescope.control import Control
 from servescope.exports.order import RunExportOrder
 from servescope.exports.run_writing import run_export_parts
 from servescope.exports.writing import ExportSource
-from servescope.load.report import LagSummary, LatencySummary, Result
+from servescope.load.report import (
+    LagSummary,
+    LatencySummary,
+    Phase,
+    Result,
+    StepKind,
+    StepResult,
+)
 from servescope.records.load import LoadPlan, RunState
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.sqlite.store import open_store
@@ -63,7 +70,13 @@ def result():
     told = Result(
         10_800, 10_790, failed, 0, 0, {"200": 10_790}, {"2xx": 10_790}, summary, summary,
         LagSummary(0.2, 1.1), 90.1, 120.0, 90.0, 10_780, 10_780 / 90, None, 123_456, 3.2,
-        stopped=False, histogram=counts,
+        stopped=False, histogram=counts, phases={"first_byte": Phase(37.5, counts)},
+        steps=[
+            StepResult(
+                "GET /caf%C3%A9?q=a&b", StepKind.REQUEST, 10_800, 10_790, failed, {"200": 10_790},
+                summary, summary, None, 123_456, {"first_byte": Phase(37.5, counts)}, {}, counts,
+            )
+        ],
     )  # fmt: skip
     return told.to_json()
 

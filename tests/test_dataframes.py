@@ -263,9 +263,11 @@ def test_the_result_of_a_run_file_is_one_row_with_units(run_file):
 
 def test_the_steps_and_the_histogram_of_a_run_file(run_file):
     run = read_run(str(run_file[0]))
-    assert run.steps.to_dict("records") == [
-        {"flow": 0, "weight": 1.0, "name": "", "method": "GET", "target": "/caf%C3%A9?q=a&b"}
-    ]
+    (step,) = run.steps.to_dict("records")
+    assert (step["method"], step["target"]) == ("GET", "/caf%C3%A9?q=a&b")
+    assert (step["sent"], step["answered"], step["failed"]) == (10_800, 10_790, 10)
+    assert step["latency.p99"] == measured_result()["latency_ms"]["p99"]
+    assert run.steps.attrs["units"]["latency.p99"] == "ms"
     assert run.histogram["requests"].tolist() == measured_result()["histogram"]
     assert run.histogram["to"].iloc[:-1].tolist() == histogram.EDGES.tolist()
     assert run.histogram.attrs["units"] == {"from": "s", "to": "s", "requests": "{request}"}

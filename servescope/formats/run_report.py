@@ -15,9 +15,9 @@ import numpy as np
 from servescope.figures import theme, units
 from servescope.formats.run_report_style import STYLE
 from servescope.formats.svg_plots import distribution_plot, line_plot
-from servescope.histogram import EDGES, ERROR_BOUND, least_count
+from servescope.histogram import EDGES, ERROR_BOUND, least_count, supported_quantiles
 from servescope.queries.lines import taken
-from servescope.records.scenarios import RequestStep
+from servescope.records.scenarios import RequestStep, Users
 from servescope.run_files.document import run_span
 from servescope.sentences import capitalized
 
@@ -48,6 +48,8 @@ _FAILURES: Final = {
     "timed_out": "timed out",
     "protocol": "no HTTP",
     "handshake": "no TLS handshake",
+    "value": "not sent: a value was missing",
+    "websocket": "no WebSocket, or cut off",
 }
 _MEANING: Final = (
     "Written by Servescope. Latency counts from the moment a request was due, waiting included; "
@@ -56,7 +58,7 @@ _MEANING: Final = (
     f"exact; those of the server and over time are at most {units.text(ERROR_BOUND, '1')} off."
 )
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
-_LONGEST_BODY: Final = 400
+_SEVERAL: Final = 2
 _MS: Final = 1e-3
 
 
@@ -145,9 +147,46 @@ def _result(data: RunData) -> list[str]:
         _percentiles(data),
         "<h2>Distribution</h2>",
         _distribution(data),
+        *_by_step(run),
+        *_phases(run),
         "<h2>Answers, failures, generator</h2>",
         _facts(details),
     ]
+
+
+def _by_step(run: LoadRun) -> list[str]:
+    """The requests of a mix, each for itself; nothing of a run that sent one kind."""
+    steps = run.result.get("steps") or ()
+    if len(steps) < _SEVERAL:
+        return []
+    rows = [
+        (
+            step["name"],
+            _count(step["sent"]),
+            _count(step["answered"]),
+            _count(sum(step["failed"].values())),
+            *(_ms(step["latency_ms"].get(figure)) for figure in ("p50", "p90", "p99", "max")),
+        )
+        for step in steps
+    ]
+    headings = ("request", "sent", "answered", "failed", "p50", "p90", "p99", "slowest")
+    return ["<h2>By request of the mix</h2>", _table(headings, rows)]
+
+
+def _phases(run: LoadRun) -> list[str]:
+    """How long each phase took at the client; of a phase that no request had there is no row."""
+    rows = []
+    for name, phase in (run.result.get("phases") or {}).items():
+        counts = np.array(phase["histogram"], np.int64)
+        if counts.sum():
+            seconds = supported_quantiles(counts, (0.5, 0.95, 0.99)).tolist()
+            mean = units.text(phase["seconds"] / float(counts.sum()), "s")
+            told = (units.text(one, "s") for one in seconds)
+            rows.append((name.replace("_", " "), _count(counts.sum()), mean, *told))
+    if not rows:
+        return []
+    headings = ("phase", "requests", "mean", "p50", "p95", "p99")
+    return ["<h2>Phases of a request at the client</h2>", _table(headings, rows)]
 
 
 def _cards() -> dict[str, str]:
@@ -178,7 +217,8 @@ def _percentiles(data: RunData) -> str:
         server = [units.text(marks.get(shown), "s") for shown in _PERCENTILES.values()]
         mean_s = sum(one.mean_s for one in data.series.stage_rows) or None
         name = f"Server, {data.series.server_requests:,} requests to {run.plan.listener}"
-        rows.append((name, *server, units.NOTHING, units.text(mean_s, "s")))
+        if run.plan.listener:
+            rows.append((name, *server, units.NOTHING, units.text(mean_s, "s")))
     return _table(("", *_PERCENTILES.values(), "slowest", "mean"), rows)
 
 
@@ -247,7 +287,7 @@ def _over_time(data: RunData) -> list[str]:
             ),
         ),
         (
-            f"Stages of a request to {data.run.plan.listener}",
+            f"Stages of a request to {data.run.plan.destination}",
             "Mean of each second.",
             line_plot(series.stages, begin_s, what="Mean of each stage over time"),
         ),
@@ -312,6 +352,7 @@ def _plan(run: LoadRun) -> dict[str, str]:
     scenario = run.plan.scenario
     facts = {
         "Listener": run.plan.listener,
+        "Host": run.plan.origin,
         "Scenario": scenario.name,
         "Schedule": _schedule(scenario.schedule),
         "Requests": "; ".join(_flows(scenario)),
@@ -330,6 +371,8 @@ def _plan(run: LoadRun) -> dict[str, str]:
 def _schedule(schedule: Schedule) -> str:
     rate = schedule.mean_rate
     told = f"{schedule.kind}, {units.length(schedule.seconds)}"
+    if isinstance(schedule, Users):
+        return f"closed model: {schedule.users:,} {told}"
     if rate is not None:
         told += f", {units.text(rate, '{request}/s')} on average"
     return told

@@ -28,12 +28,17 @@ PERCENTILES: Final = ("p50", "p95", "p99")
 """Those of the client that are drawn over time."""
 
 
+NOBODY: Final = "\0"
+"""The name of no listener: an empty one would ask for all."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunSeries:
     """The figures of a run's span over time, and the server's over the whole of it.
 
     `rates`, `latencies`: as `queries.load` gives them; `percentiles`: of the client, from the
-    intended send; `stages` and `stage_rows`, `server`: of the listener that was loaded.
+    intended send; `stages` and `stage_rows`, `server`: of the listener that was loaded. They are
+    empty where the run aimed at a host that is none of ours.
     """
 
     rates: Lines
@@ -87,12 +92,12 @@ def whole_span(run: LoadRun) -> Span:
 
 def run_series(context: QueryContext, run: LoadRun) -> RunSeries:
     """The series of a run's span."""
-    span, listener = whole_span(run), run.plan.listener
+    span, listener = whole_span(run), run.plan.listener or NOBODY
     return RunSeries(
         rates=load.rates(context, span),
         latencies=load.latencies(context, span),
         percentiles=latency.percentiles(
-            context, span, PERCENTILES, listener, metric=catalog.LOAD_DURATION
+            context, span, PERCENTILES, run.plan.destination, metric=catalog.LOAD_DURATION
         ),
         stages=latency.stage_means(context, span, listener),
         stage_rows=tuple(latency.stages(context, span, listener)),

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from servescope.records.load import LoadRun
 
-_COUNTS: Final = ("sent", "answered", "answered_in_schedule", "cancelled", "resent")
+_COUNTS: Final = ("sent", "answered", "answered_in_schedule", "cancelled", "resent", "blocked")
 _UNITS: Final = {
     **dict.fromkeys(_COUNTS, "{request}"),
     "unfinished_at_start": "{request}",
@@ -21,6 +21,8 @@ _UNITS: Final = {
     "cpu_seconds": "s",
     "bytes_received": "By",
     "timed_out_from_ms": "ms",
+    "dns_ms": "ms",
+    "connections_max": "{connection}",
 }
 _SUMMARIES: Final = {"latency_ms": "latency", "naive_ms": "naive_latency", "lag_ms": "lag"}
 _BY_KIND: Final = {"failed": "failed", "statuses": "status"}

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from servescope.errors import LoadRefusedError, RunFileError
 from servescope.histogram import BUCKETS
-from servescope.load.plan import check_shape
 from servescope.records.load import TERMINAL_STATES, LoadPlan, LoadRun, RunState
+from servescope.scenarios.checks import check_scenario
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -20,6 +20,10 @@ FORMAT: Final = 1
 
 LONGEST_S: Final = 86_400
 """Seconds that a run may have lasted: more than any that can be asked for."""
+
+MOST_RATE: Final = 200_000
+MOST_SCHEDULE_S: Final = 3_600
+"""The highest that `SERVESCOPE_LOAD_MAX_RATE` and `SERVESCOPE_LOAD_MAX_SECONDS` may be."""
 
 MOST_SECOND: Final = 2**33
 _LONGEST_NAME: Final = 200
@@ -196,8 +200,10 @@ def _run(values: Mapping[str, Any], histogram: Sequence[int] | None) -> LoadRun:
 
 def _plan(values: Any) -> LoadPlan:
     plan = LoadPlan.from_json(values)
-    _text(plan.listener)
-    return check_shape(plan, math.inf, math.inf)
+    for text in (plan.listener, plan.origin, plan.address):
+        _text(text)
+    check_scenario(plan.scenario, MOST_RATE, MOST_SCHEDULE_S)
+    return plan
 
 
 def _summary(values: Any) -> None:
@@ -226,8 +232,49 @@ _SHOWN_OF_SUMMARY: Final = {
     "naive_ms": ("p99",),
     "lag_ms": ("p99", "max"),
 }
+
+
+def _maybe_counts(values: Any) -> None:
+    if values is not None:
+        _counts(values)
+
+
+def _phases(values: Any) -> None:
+    for phase in _object(values).values():
+        _number_or_none(phase["seconds"])
+        _buckets(phase["histogram"])
+
+
+def _steps(values: Any) -> None:
+    for step in values:
+        _text(step["name"])
+        _text(step["kind"])
+        _texts(step["examples"])
+        _phases(step["phases"])
+        _buckets(step["histogram"])
+        for name, check in _SHOWN.items():
+            if name != "lag_ms":
+                check(step[name])
+
+
+def _texts(values: Any) -> None:
+    for text in _object(values).values():
+        _text(text)
+
+
+def _buckets(values: Any) -> list[int]:
+    """The count of each bucket of a histogram."""
+    if not isinstance(values, list) or len(values) != BUCKETS:
+        raise ValueError(f"a histogram does not have {BUCKETS} counts")
+    return [_count(count) for count in values]
+
+
 _SHOWN_IF_THERE: Final[Mapping[str, Callable[[Any], object]]] = {
     "status_classes": _counts,
+    "model": _text,
+    "flows": _maybe_counts,
+    "phases": _phases,
+    "steps": _steps,
     **dict.fromkeys(("cancelled", "resent", "bytes_received"), _count),
     **dict.fromkeys(
         (
@@ -239,6 +286,13 @@ _SHOWN_IF_THERE: Final[Mapping[str, Callable[[Any], object]]] = {
             "timed_out_from_ms",
             "answered_in_schedule",
             "unfinished_at_start",
+            "users",
+            "requests_per_flow",
+            "dns_ms",
+            "connection_limit",
+            "connections_max",
+            "blocked",
+            "naive_p10_ms",
         ),
         _number_or_none,
     ),
@@ -262,9 +316,12 @@ def _result(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _progress(values: dict[str, Any]) -> dict[str, Any]:
-    for figure in values.values():
+    """The last progress; nothing of it is shown of a run that is over."""
+    for name, figure in values.items():
         if isinstance(figure, dict):
-            _counts(figure)
+            _progress(figure)
+        elif name == "model":
+            _text(figure)
         else:
             _number_or_none(figure)
     return values
@@ -273,10 +330,8 @@ def _progress(values: dict[str, Any]) -> dict[str, Any]:
 def histogram_from_json(values: Any) -> list[int]:
     """The counts of `histogram.json`, one for each bucket. Raises RunFileError."""
     counts = values.get("counts") if isinstance(values, dict) else None
-    if not isinstance(counts, list) or len(counts) != BUCKETS:
-        raise RunFileError(f"histogram.json does not have {BUCKETS} counts")
     try:
-        return [_count(count) for count in counts]
+        return _buckets(counts)
     except ValueError as error:
         raise RunFileError(f"histogram.json: {error}") from None
 

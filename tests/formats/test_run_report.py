@@ -65,6 +65,8 @@ def test_it_tells_the_figures_of_the_result_with_their_units(elements):
         assert units.text(told["latency_ms"][figure] / 1e3, "s") in text
     assert "10 of 10,800 requests to listener wsgi (0.093 %) failed" in text
     assert "connection refused: 4, cut off: 6" in text
+    assert "Phases of a request at the client" in text
+    assert "first byte" in text
     assert f"Server, {120 * (SECONDS + 1):,} requests to wsgi" in text
     assert "constant, 90 s, 120 req/s on average" in text
 

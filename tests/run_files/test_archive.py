@@ -220,8 +220,8 @@ def test_a_document_that_is_not_as_it_should_be_is_refused(
 @pytest.mark.parametrize(
     ("name", "value", "told"),
     [
-        ("histogram.json", [], "histogram.json does not have"),
-        ("histogram.json", {"counts": [1]}, "histogram.json does not have"),
+        ("histogram.json", [], "histogram.json: a histogram does not have 210 counts"),
+        ("histogram.json", {"counts": [1]}, "histogram.json: a histogram does not have 210"),
         ("histogram.json", {"counts": [-1] * 210}, "histogram.json: '-1' is no count"),
         ("series.json", {}, "series.json is no list"),
         ("series.json", [{"metric": "x"}], "series.json has an entry that is no series"),
