@@ -156,7 +156,7 @@ class Dashboard:
     def delete_load_run(self, run_id: int) -> None:
         """Delete a load run. Raises NotAllowedError, LoadRefusedError."""
         actor = self._demand()
-        run = kept_runs.delete(self._control.load_runs, run_id)
+        run = kept_runs.delete(self._control.load_runs, self.settings.data_dir, run_id)
         audit.note(actor, f"deleted load run {run_id}: {audit.load(run.plan)}")
 
     def open_run_file(self, file: IO[bytes]) -> LoadRun:

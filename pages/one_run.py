@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 import dash_mantine_components as dmc
 import numpy as np
@@ -20,8 +20,10 @@ from dash import (
 )
 
 from components import access, forms, load_run, one_run, panels, residual_table
+from components.findings import verdict
 from components.live import LiveGraph, LivePage, Props, connect
 from components.path_prefix import below_prefix
+from components.run_export_menu import run_export_menu
 from components.run_links import RUNS, address_of
 from components.status import HIDDEN, SHOWN, sentence
 from servescope import catalog
@@ -30,6 +32,7 @@ from servescope.errors import ServescopeError
 from servescope.figures import theme
 from servescope.figures.distribution import DistributionPlot
 from servescope.figures.lines import LinePlot
+from servescope.findings import findings, gathering
 from servescope.histogram import ERROR_BOUND, least_count
 from servescope.queries import host, latency, residual, runs
 from servescope.queries.rows import Distribution, Lines
@@ -62,6 +65,11 @@ def _nothing(span: Span) -> Lines:
     return Lines(np.empty(0, np.int64), (), np.empty((0, 0)), "", span.step)
 
 
+def _has_seconds_here(run: LoadRun | None) -> TypeGuard[LoadRun]:
+    """Whether the store of this host has the run's seconds: not of one opened from a file."""
+    return run is not None and run.started_s is not None and run.origin is None
+
+
 def _of_run(ask: Callable[..., Lines], *, of_server: bool = False) -> Callable[..., Lines]:
     """A graph's question about the page's run; no lines of one that did not begin or is gone.
 
@@ -70,7 +78,7 @@ def _of_run(ask: Callable[..., Lines], *, of_server: bool = False) -> Callable[.
 
     def asked(context: QueryContext, span: Span, chosen: tuple[str, ...], **kept: Any) -> Lines:
         run = _run(context, chosen)
-        if run is None or run.started_s is None or (of_server and not run.plan.listener):
+        if not _has_seconds_here(run) or (of_server and not run.plan.listener):
             return _nothing(span)
         return ask(context, span, run, **kept)
 
@@ -79,7 +87,7 @@ def _of_run(ask: Callable[..., Lines], *, of_server: bool = False) -> Callable[.
 
 def _distribution(context: QueryContext, span: Span, chosen: tuple[str, ...]) -> Distribution:
     run = _run(context, chosen)
-    if run is None or run.started_s is None:
+    if not _has_seconds_here(run):
         return Distribution(np.empty(0), np.empty(0, np.int64), {}, ERROR_BOUND)
     return latency.distribution(context, span, run.plan.destination, catalog.LOAD_DURATION)
 
@@ -160,6 +168,7 @@ def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> 
     is_over = load_run.is_over(run)
     told: Props = {
         "one-run-title": {"children": one_run.title(run)},
+        "one-run-export": {"children": run_export_menu(run) if is_over else None},
         "one-run-outcome": {"children": one_run.outcome(run)},
         "one-run-environment": {"children": one_run.environment_facts(run.environment)},
         "one-run-errors": {"children": one_run.errors_table(run)},
@@ -168,6 +177,14 @@ def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> 
         "one-run-deletion": {"style": SHOWN if is_over else HIDDEN},
         "one-run-whole": {"display": "block" if _is_zoomed(context, span, run) else "none"},
     }
+    if run.origin is not None:
+        return told | {
+            "one-run-verdict": {"children": verdict(findings(gathering.run_of(run)), "/runs")},
+            "one-run-percentiles": {
+                "children": one_run.percentiles_table(run, runs.server_figures(context, run))
+            },
+            "one-run-stage-table": {"children": one_run.stage_table(context, run)},
+        }
     if whole is None or span is None:
         return told
     clocks = residual.of_seconds(context, run, whole.start, whole.end)
@@ -278,6 +295,17 @@ def delete(_clicks: object, subject: object) -> tuple[str, str, object]:
     return *forms.done(""), below_prefix(RUNS)
 
 
+def _origin(run: LoadRun) -> list[Any]:
+    """Of a run that was opened from a file: whose it is, and where its series are."""
+    if run.origin is None:
+        return []
+    told = (
+        "Its series are not among those of this host, so the graphs below are empty; they are in "
+        "its report and in its run file, by Export run."
+    )
+    return [*load_run.origin(run), html.P(told, className="dimmed")]
+
+
 def layout(run_id: object = "", **_query: object) -> html.Div:
     """The run of this number, or why it is not here."""
     number = runs.run_id(run_id)
@@ -291,6 +319,7 @@ def layout(run_id: object = "", **_query: object) -> html.Div:
             html.Span(one_run.title(run), id="one-run-title"),
             dcc.Input(id=SUBJECT, type="hidden", value=str(number)),
             dcc.Location(id="one-run-location", refresh="callback-nav"),
+            html.Div(_origin(run)),
             panels.judgement("one-run-verdict"),
             panels.columns(
                 panels.panel(
@@ -345,6 +374,7 @@ def layout(run_id: object = "", **_query: object) -> html.Div:
                 dmc.Button(
                     "Whole run", id="one-run-whole", variant="default", size="sm", display="none"
                 ),
+                html.Div(id="one-run-export"),
                 dcc.Link("All runs", href=below_prefix(RUNS)),
             ],
         ),

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Final
 from servescope.actions import fields
 from servescope.actions.load_runs import admitted
 from servescope.errors import LoadRefusedError
+from servescope.run_files.imported import remove_series
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from servescope.control import Control
     from servescope.control.load_runs import LoadRuns
     from servescope.records.load import LoadRun
@@ -80,9 +83,14 @@ def repeat(control: Control, settings: Settings, run_id: int) -> LoadRun:
     return control.load_runs.request(plan, time.time())
 
 
-def delete(load_runs: LoadRuns, run_id: int) -> LoadRun:
+def delete(load_runs: LoadRuns, data_dir: Path, run_id: int) -> LoadRun:
     """Delete a run that is over, with its result; return what it was.
+
+    The series of one that was opened from a file go with it.
 
     Raises LoadRefusedError when there is no such run, and while it goes on.
     """
-    return load_runs.delete(run_id)
+    run = load_runs.delete(run_id)
+    if run.origin is not None:
+        remove_series(data_dir, run.origin)
+    return run

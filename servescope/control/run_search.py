@@ -34,7 +34,8 @@ class RunSearch:
     """The load runs that are wanted, those of comparisons never; `order` is one of ORDERS.
 
     Each of `words` is in a run's name, note, tags, state, listener, host or a target, in any case
-    of ASCII letters, or is its number. With `span_s` the runs that ended within it, epoch seconds.
+    of ASCII letters, or is its number. With `span_s` the runs of this host that ended
+    within it, epoch seconds.
     """
 
     words: tuple[str, ...] = ()
@@ -47,7 +48,7 @@ class RunSearch:
         parts = ["coalesce(json_extract(plan, '$.comparison'), 0) = 0"]
         parameters: list[Any] = []
         if self.span_s is not None:
-            parts.append("started_s < ? AND ended_s > ? AND ended_s <= ?")
+            parts.append("started_s < ? AND ended_s > ? AND ended_s <= ? AND origin = ''")
             start_s, end_s = self.span_s
             parameters += [end_s, start_s, end_s]
         for word in self.words:

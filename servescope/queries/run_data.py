@@ -67,13 +67,14 @@ class RunData:
     without_series: str = ""
 
 
-def run_context(process: ProcessContext, run: LoadRun) -> QueryContext | None:
+def run_context(context: QueryContext, run: LoadRun) -> QueryContext | None:
     """The context in which questions about a run's span are asked; None without its series.
 
-    Those of an imported run are in a store of its own, apart from all that was measured here.
+    That is `context`, but for an imported run, whose series are in a store of their own.
     """
     if run.origin is None:
-        return process.local
+        return context
+    process = context.process
     store = open_series(process.settings.data_dir, run.origin)
     return None if store is None else context_of_store(process, store, run.origin.host)
 

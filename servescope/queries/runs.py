@@ -13,6 +13,7 @@ from servescope.control.run_search import ORDERS, RunSearch
 from servescope.histogram import EXACT_FROM, supported_quantiles
 from servescope.queries import latency, ports
 from servescope.queries.lines import joined, named_lines, renamed
+from servescope.queries.run_data import run_context
 from servescope.queries.span import SHORTEST_S, STEPS, Range, View
 from servescope.queries.traffic import REQUESTS_PER_S, of_listener
 from servescope.store.query import Aggregation, Query
@@ -220,20 +221,21 @@ def queues(context: QueryContext, span: Span, run: LoadRun) -> Lines:
 
 def stages(context: QueryContext, run: LoadRun) -> list[StageRow]:
     """Each stage over the whole seconds of a run; none where it aims at no listener of ours."""
-    span = span_of(run)
-    if span is None or not run.plan.listener:
+    span, its_own = span_of(run), run_context(context, run)
+    if span is None or not run.plan.listener or its_own is None:
         return []
-    return latency.stages(context, span, run.plan.listener)
+    return latency.stages(its_own, span, run.plan.listener)
 
 
 def server_figures(context: QueryContext, run: LoadRun) -> ServerFigures | None:
     """The figures of a run's listener over the run; None without one, or a request that is kept."""
     seconds = seconds_of(run)
-    if seconds is None or not run.plan.listener:
+    its_own = run_context(context, run)
+    if seconds is None or not run.plan.listener or its_own is None:
         return None
     query = Query(catalog.REQUEST_DURATION, *seconds, where=of_listener(run.plan.listener))
-    return context.snapshots.get(
-        ("server figures", run.id, seconds), lambda: _server_figures(context, query)
+    return its_own.snapshots.get(
+        ("server figures", run.id, seconds), lambda: _server_figures(its_own, query)
     )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.errors import LoadRefusedError, RunFileError
 from servescope.histogram import BUCKETS
 from servescope.records.load import TERMINAL_STATES, LoadPlan, LoadRun, RunState
+from servescope.records.run_environment import RunEnvironment
 from servescope.scenarios.checks import check_scenario
 
 if TYPE_CHECKING:
@@ -86,7 +87,6 @@ class RunDocument:
     host: str
     exported_s: float
     findings: tuple[SaidOfRun, ...] = ()
-    environment: Mapping[str, Any] = field(default_factory=dict)
     without_series: str = ""
 
     @property
@@ -119,8 +119,11 @@ class RunDocument:
                 "plan": run.plan.to_json(),
                 "progress": run.progress,
                 "result": result,
+                "name": run.name,
+                "note": run.note,
+                "tags": list(run.tags),
             },
-            "environment": dict(self.environment),
+            "environment": {} if run.environment is None else run.environment.to_json(),
             "findings": [
                 {"severity": one.severity, "code": one.code, "sentence": one.sentence}
                 for one in self.findings
@@ -145,7 +148,7 @@ class RunDocument:
                 "open it with a newer one"
             )
         try:
-            run = _run(values["run"], histogram)
+            run = _run(values["run"], _environment(_object(values["environment"])), histogram)
             host = _text(values["host"])
             if not host or len(host) > _LONGEST_NAME or not host.isprintable():
                 raise ValueError("host")  # noqa: TRY301 - as every other part that is amiss
@@ -154,7 +157,6 @@ class RunDocument:
                 host,
                 _second(values["exported_s"]),
                 tuple(map(_said, values["findings"])),
-                _object(values["environment"]),
                 _text(values["without_series"]),
             )
         except KeyError as error:
@@ -172,7 +174,26 @@ def run_span(run: LoadRun) -> tuple[int, int]:
     return math.floor(run.started_s), math.floor(run.ended_s) + 1
 
 
-def _run(values: Mapping[str, Any], histogram: Sequence[int] | None) -> LoadRun:
+def _environment(values: dict[str, Any]) -> RunEnvironment | None:
+    """What a run recorded of versions and hardware; None where it recorded nothing."""
+    if not values:
+        return None
+    found = RunEnvironment.from_json(values)
+    for one in fields(found):
+        value = getattr(found, one.name)
+        if one.type in {"str", "int", "float", "bool"}:
+            _is(value, f"no {one.name}", lambda given: isinstance(given, (str, int, float)))
+        elif one.name != "repository":
+            _number_or_none(value)
+    if found.repository is not None:
+        _text(found.repository.commit)
+        _text(found.repository.branch)
+    return found
+
+
+def _run(
+    values: Mapping[str, Any], environment: RunEnvironment | None, histogram: Sequence[int] | None
+) -> LoadRun:
     state = RunState(values["state"])
     if state not in TERMINAL_STATES:
         raise ValueError(f"the run is {state}, not over")
@@ -195,6 +216,10 @@ def _run(values: Mapping[str, Any], histogram: Sequence[int] | None) -> LoadRun:
         _progress(_object(values["progress"])),
         result,
         _text(values["message"]),
+        _text(values.get("name", "")),
+        _text(values.get("note", "")),
+        tuple(map(_text, values.get("tags", ()))),
+        environment,
     )
 
 

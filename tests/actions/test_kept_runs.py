@@ -92,10 +92,10 @@ def test_a_run_whose_listener_is_gone_is_not_repeated(control, settings, run):
         kept_runs.repeat(control, settings, run.id)
 
 
-def test_a_run_is_deleted_once_it_is_over(control, settings, run):
+def test_a_run_is_deleted_once_it_is_over(control, settings, run, tmp_path):
     again = kept_runs.repeat(control, settings, run.id)
     with pytest.raises(LoadRefusedError, match=f"load run {again.id} is requested: stop it"):
-        kept_runs.delete(control.load_runs, again.id)
-    assert kept_runs.delete(control.load_runs, run.id) == run
+        kept_runs.delete(control.load_runs, tmp_path, again.id)
+    assert kept_runs.delete(control.load_runs, tmp_path, run.id) == run
     with pytest.raises(LoadRefusedError, match=f"no load run {run.id}"):
-        kept_runs.delete(control.load_runs, run.id)
+        kept_runs.delete(control.load_runs, tmp_path, run.id)

@@ -11,7 +11,7 @@ from servescope import catalog
 from servescope.actions import run_files
 from servescope.control import Control
 from servescope.errors import LoadRefusedError, RunFileError
-from servescope.queries import load
+from servescope.queries import load, runs
 from servescope.queries.run_data import run_context, run_series, whole_span
 from servescope.run_files.archive import MOST_BYTES
 from servescope.run_files.imported import FOLDER, remove_series, store_folder
@@ -65,7 +65,7 @@ def test_the_run_of_a_file_is_the_one_that_was_measured(there, here, measured, c
 def test_each_figure_of_its_series_is_the_same_bit_for_bit(there, here, measured, content):
     original = there.control.load_runs.by_id(measured[1])
     run = opened(here, content)
-    theirs, ours = run_context(there, original).store, run_context(here, run).store
+    theirs, ours = run_context(there.home, original).store, run_context(here.home, run).store
     span = whole_span(original)
     assert (span.end - span.start, span.step) == (SECONDS + 1, 1)
     for metric in catalog.BY_NAME.values():
@@ -105,7 +105,7 @@ def test_nothing_that_was_measured_here_meets_it(here, content):
     assert here.home.store.series(catalog.REQUEST_DURATION) == []
     assert load.runs_in(here.home, whole_span(run)) == []
     assert load.runs(here.home) == [run]
-    context = run_context(here, run)
+    context = run_context(here.home, run)
     assert (context.host, context.is_home) == (HOST, False)
     assert load.latencies(context, whole_span(run)).times.size
 
@@ -115,7 +115,7 @@ def test_a_run_that_is_here_already_is_refused_and_stays(here, content):
     with pytest.raises(LoadRefusedError, match=f"^run 1 of {HOST} is here already, as load run 1"):
         opened(here, content)
     assert here.control.load_runs.newest(9) == [run]
-    assert run_context(here, run).store.bounds() == (START, START + SECONDS)
+    assert run_context(here.home, run).store.bounds() == (START, START + SECONDS)
     assert len(list((here.settings.data_dir / FOLDER).iterdir())) == 1
 
 
@@ -151,7 +151,7 @@ def test_what_an_import_left_that_was_killed_is_replaced(here, content):
         control._database.write(lambda connection: connection.execute("DELETE FROM load_run"))
     again = opened(here, content)
     assert again.id == run.id + 1
-    assert run_context(here, again).store.bounds() == (START, START + SECONDS)
+    assert run_context(here.home, again).store.bounds() == (START, START + SECONDS)
 
 
 def test_there_is_a_most_of_imported_runs(here, content, monkeypatch):
@@ -165,14 +165,28 @@ def test_without_its_series_a_run_has_no_context_and_its_report_says_so(here, co
     run = opened(here, content)
     remove_series(here.settings.data_dir, run.origin)
     assert not store_folder(here.settings.data_dir, run.origin).exists()
-    assert run_context(here, run) is None
+    assert run_context(here.home, run) is None
     report = exported(here.settings.data_dir, run.id, "html").decode()
     assert "The file that this run came from had no series." in report
 
 
+def test_its_page_has_the_figures_of_the_server_that_was_measured(there, here, measured, content):
+    original = there.control.load_runs.by_id(measured[1])
+    run = opened(here, content)
+    ours = runs.server_figures(here.home, run)
+    assert ours.requests == 120 * (SECONDS + 1)
+    assert ours.quantiles_s == runs.server_figures(there.home, original).quantiles_s
+    assert [row.stage for row in runs.stages(here.home, run)] == [
+        row.stage for row in runs.stages(there.home, original)
+    ]
+    remove_series(here.settings.data_dir, run.origin)
+    assert runs.server_figures(here.home, run) is None
+    assert list(runs.stages(here.home, run)) == []
+
+
 def test_its_figures_are_those_of_the_span(here, content):
     run = opened(here, content)
-    series = run_series(run_context(here, run), run)
+    series = run_series(run_context(here.home, run), run)
     assert series.server_requests == 120 * (SECONDS + 1)
     assert series.rates.names[0] == "generator: finished"
     np.testing.assert_array_equal(series.rates.values[0], np.full(SECONDS + 1, 120.0))
