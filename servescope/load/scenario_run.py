@@ -73,7 +73,7 @@ class ScenarioRun:
                 most_flows=MAX_REQUESTS // max(exchanges),
             )
         planned = None
-        if self._open_model is not None and max(steps) == 1:
+        if self._open_model and all(len(flow.steps) == 1 for flow in scenario.flows):
             planned = self._open_model.flows
         self._rules = RuleWatches(scenario.rules, self._tally.requests(), planned)
         self._users = users
