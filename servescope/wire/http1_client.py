@@ -212,8 +212,10 @@ class ClientConnection:
         return Response(status, persists, self.bytes_received, tuple(self._headers), content)
 
     def close(self) -> None:
-        """Break the reference cycle with the parser, so that memory is freed at once."""
+        """Break the reference cycles with the parser, so that memory is freed at once."""
         del self._feed, self._parser
+        if hasattr(self, "on_body"):
+            del self.on_body
 
     # The callbacks of httptools, by the names it looks for; `on_body` is there when it is needed.
 
