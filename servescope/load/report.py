@@ -233,7 +233,6 @@ class Result:
     requests_per_flow: float | None = None  # on average, as scheduled; None in the closed model
     steps: Sequence[StepResult] = ()
     phases: Mapping[str, Phase] = field(default_factory=dict)  # of all steps but messages
-    dns_ms: float | None = None  # to resolve the host, once before the run; None: an address
     connection_limit: int | None = None  # as asked for, or as many as the process may have
     connections_max: int | None = None  # open at once
     blocked: int | None = None  # requests that waited since all connections were in use

@@ -164,7 +164,7 @@ def test_progress_and_result_survive_json() -> None:
 
 def test_reports_of_an_older_version_are_read() -> None:
     run = Run([1_000])
-    new = {"model", "users", "flows", "requests_per_flow", "steps", "phases", "dns_ms", "waiting"}
+    new = {"model", "users", "flows", "requests_per_flow", "steps", "phases", "waiting"}
     new |= {"connection_limit", "connections_max", "blocked", "naive_p10_ms", "cpu_ratio"}
     for report, read in ((run.result(), Result), (run.progress(10), Progress)):
         values = json.loads(json.dumps(report.to_json()))

