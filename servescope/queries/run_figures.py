@@ -21,7 +21,6 @@ _UNITS: Final = {
     "cpu_seconds": "s",
     "bytes_received": "By",
     "timed_out_from_ms": "ms",
-    "dns_ms": "ms",
     "connections_max": "{connection}",
 }
 _SUMMARIES: Final = {"latency_ms": "latency", "naive_ms": "naive_latency", "lag_ms": "lag"}

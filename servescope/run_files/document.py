@@ -313,7 +313,6 @@ _SHOWN_IF_THERE: Final[Mapping[str, Callable[[Any], object]]] = {
             "unfinished_at_start",
             "users",
             "requests_per_flow",
-            "dns_ms",
             "connection_limit",
             "connections_max",
             "blocked",
