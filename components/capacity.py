@@ -63,11 +63,11 @@ def capacity_panel(listeners: Sequence[str], why_not: str) -> dmc.Card:
         chosen = listeners[0]
     fields = [
         dmc.Select(
-            id=FIELDS[0], label="Listener", data=list(listeners) or [chosen], value=chosen,
+            id=FIELDS[0], label="Loaded listener", data=list(listeners) or [chosen], value=chosen,
             allowDeselect=False,
         ),
         dmc.Autocomplete(
-            id=FIELDS[1], label="Path and query", data=SUGGESTED.get(chosen, ["/"]),
+            id=FIELDS[1], label="Loaded path", data=SUGGESTED.get(chosen, ["/"]),
             value=DEFAULT_REQUEST.target,
         ),
         dmc.NumberInput(
