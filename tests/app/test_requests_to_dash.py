@@ -245,7 +245,7 @@ def test_odd_accept_headers_are_answered(client, accept):
     assert client.get("/metrics", headers={"Accept": accept}).status_code in {200, 406}
 
 
-@pytest.mark.parametrize("path", ["/no/such/page", "/not-found-404", "/runs", "/sign-in/x"])
+@pytest.mark.parametrize("path", ["/no/such/page", "/not-found-404", "/run", "/sign-in/x"])
 def test_an_unknown_page_is_404_and_drawn_all_the_same(client, path):
     for method in ("GET", "HEAD"):
         answer = client.open(path, method=method)
