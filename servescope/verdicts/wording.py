@@ -108,6 +108,8 @@ def _undecided(outcome: Outcome) -> str:
             "of its own, a lower rate, or a machine with less other work."
         )
     judged = [one for one in verdict.quantiles if one.is_judged]
+    if any(math.isinf(one.high) for one in judged):
+        return f"pairs that count: {verdict.pairs}, which are too few to tell anything."
     undecided = [one for one in judged if one.kind is VerdictKind.UNDECIDED]
     seen = "; ".join(f"{quantile_name(one.quantile)} {_interval(one)}" for one in undecided)
     start = (

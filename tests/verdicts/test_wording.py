@@ -41,10 +41,11 @@ def outcome(
         (outcome(0.7), "FASTER, after 12 pairs of 4 s: p50 -30.0 % (-"),
         (outcome(failed_after=0.3), "FAILING: after fails 30.0% of its requests, before 0.0%"),
         (outcome(pairs=0), "UNDECIDED: no pair was measured."),
+        (outcome(pairs=1), "UNDECIDED: pairs that count: 1, which are too few to tell anything."),
         (outcome(pairs=0, late_pairs=6), "UNDECIDED: the load generator was late in too many"),
         (outcome(1.05), "UNDECIDED: after 12 pairs of 4 s it is open whether after is slower by"),
     ],
-    ids=["same", "slower", "faster", "failing", "nothing", "late", "at the tolerance"],
+    ids=["same", "slower", "faster", "failing", "nothing", "one pair", "late", "at the tolerance"],
 )
 def test_the_conclusion_begins_with_the_verdict(found, sentence):
     assert conclusion(found).startswith(sentence)
