@@ -141,7 +141,9 @@ def test_rows_that_came_before_the_code_of_their_table_are_shown(open_page, dash
     held = []
     opened = open_page("/sign-in")
     opened.page.route("**/async-community*", lambda code: held.append(code))  # noqa: PLW0108 - playwright takes no built-in
-    opened.open("/load").wait_drawn("load-rates")
+    # Code that is held before the document has loaded keeps it from ever being so.
+    opened.page.goto(opened.base + "/load", wait_until="domcontentloaded")
+    opened.wait_drawn("load-rates")
     opened.wait_polls(3)
     assert held
     for code in held:
