@@ -98,6 +98,8 @@
       rows.splice(Number(remove.dataset.mixRemove), 1);
       draw(container, rows.length > 1 ? rows : []);
       keep(container, rows.length > 1 ? rows : []);
+      // The button that had the focus is gone: from here the next Tab goes on.
+      document.querySelector(`[data-mix-add="${container.dataset.mix}"]`).focus();
     } else if (file?.open) {
       open(file.open, file.answerId);
     } else if (file?.save) {

@@ -290,8 +290,8 @@ def _little(step: StepResult) -> str:
     """Requests under way as counted, and as Little's law has them."""
     computed = units.number(step.concurrency)
     if step.in_flight is None:
-        return f"{computed} by law"
-    return f"{units.number(step.in_flight)} counted, {computed} by law"
+        return f"{computed} by Little's law"
+    return f"{units.number(step.in_flight)} counted, {computed} by Little's law"
 
 
 def _judged(step: StepResult, judged: Judgement) -> str:

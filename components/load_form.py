@@ -18,6 +18,7 @@ from components.load_run import DEFAULT_REQUEST, SUGGESTED
 from components.status import sentence
 from servescope.actions.load_runs import LoadRunRequest, read_scenario
 from servescope.errors import ServescopeError
+from servescope.figures import units
 from servescope.queries import recorded_traffic
 from servescope.records.scenarios import BodyKind
 from servescope.scenarios import bounds
@@ -215,8 +216,8 @@ def _more(bounds_text: str) -> html.Details:
                     _number("load-think-seconds", "Think time, seconds", 1, 1, "of-users"),
                     html.P(
                         "Each user waits for the answer and thinks before the next request: a slow "
-                        "server is asked less often, and its latencies look better than people's "
-                        "would be.",
+                        "server is asked less often, and its latencies look better than those "
+                        "that people would have.",
                         className="of-users wide dimmed",
                     ),
                     dmc.Switch(
@@ -281,8 +282,9 @@ def bounds_text(max_rate: int, max_seconds: int) -> str:
     return (
         f"A run has at most {max_rate:,} requests/s, {max_seconds:,} s and "
         f"{bounds.MAX_REQUESTS:,} requests, {bounds.MAX_CONNECTIONS:,} connections or users, "
-        f"{bounds.MAX_FLOWS} flows of {bounds.MAX_STEPS} steps, bodies of "
-        f"{bounds.MAX_BODY_BYTES:,} bytes and {bounds.MAX_DATA_ROWS:,} rows of data."
+        f"{bounds.MAX_FLOWS} flows of {bounds.MAX_STEPS} steps each, "
+        f"{units.text(bounds.MAX_BODY_BYTES, 'By')} in each body and "
+        f"{bounds.MAX_DATA_ROWS:,} rows of data."
     )
 
 

@@ -18,10 +18,10 @@ from servescope.actions.load_runs import LoadRunRequest
 from servescope.errors import ServescopeError
 from servescope.figures import units
 from servescope.findings import findings, gathering
-from servescope.records.load import TERMINAL_STATES
+from servescope.records.load import TERMINAL_STATES, outcome_name
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from servescope.records.load import LoadRun
 
@@ -45,15 +45,6 @@ _PERCENTILES: Final = (
     ("p99.9", "p99_9"),
     ("max", "max"),
 )
-_FAILURES: Final = {
-    "refused": "refused",
-    "reset": "reset",
-    "timed_out": "timed out",
-    "protocol": "no HTTP",
-    "handshake": "no TLS handshake",
-    "value": "no value to send",
-    "websocket": "no WebSocket",
-}
 
 
 def start(request: LoadRunRequest) -> forms.Answer:
@@ -65,7 +56,7 @@ def start(request: LoadRunRequest) -> forms.Answer:
     return forms.done(f"Load run {number} was asked for; the header follows it.")
 
 
-def failed_count(figures: dict[str, Any]) -> int:
+def failed_count(figures: Mapping[str, Any]) -> int:
     """All failures of a progress or a result."""
     return sum(int(count) for count in (figures.get("failed") or {}).values())
 
@@ -211,7 +202,7 @@ def _details(told: dict[str, Any], lag: dict[str, Any]) -> list[Any]:
     kinds = {kind: count for kind, count in told["failed"].items() if count}
     facts = {
         "Answers by status": _pairs(told["statuses"]) or "none",
-        "Failures by kind": _pairs({failure_name(kind): kinds[kind] for kind in kinds}) or "none",
+        "Failures by kind": _pairs({outcome_name(kind): kinds[kind] for kind in kinds}) or "none",
         "The generator's own lag": f"p99 {ms(lag['p99'])}, most {ms(lag['max'])}",
         "The generator's CPU time": units.text(told.get("cpu_seconds"), "s"),
         "Received": units.text(told.get("bytes_received"), "By"),
@@ -229,11 +220,6 @@ def _figures(*figures: tuple[str, str, str]) -> html.Div:
         ],
         className="figures",
     )
-
-
-def failure_name(kind: str) -> str:
-    """A `LoadOutcome` in lower case, as people call it."""
-    return _FAILURES.get(kind, kind.replace("_", " "))
 
 
 def _pairs(counts: dict[str, Any]) -> str:

@@ -23,7 +23,8 @@ from servescope.figures import theme, units
 from servescope.findings import Evidence, findings, gathering
 from servescope.histogram import ERROR_BOUND
 from servescope.queries import runs
-from servescope.records.load import RunState
+from servescope.queries.client_phases import several_steps
+from servescope.records.load import RunState, outcome_name
 from servescope.sentences import capitalized
 
 if TYPE_CHECKING:
@@ -72,15 +73,17 @@ def title(run: LoadRun) -> str:
 def outcome(run: LoadRun) -> list[Component]:
     """How the run stands: its state and times, and progress or counts."""
     state = html.Span(run.state.value, className=f"state {run.state.value}")
-    when: list[Any] = [
-        *(["Began ", _moment(run.started_s)] if run.started_s is not None else []),
-        *([", ended ", _moment(run.ended_s)] if run.ended_s is not None else []),
-    ]
+    when: list[Any] = ["Began ", _moment(run.started_s or run.requested_s)]
+    if run.started_s is None:
+        when[0] = "Asked for "
+        when += ["; it never began"] if load_run.is_over(run) else []
+    elif run.ended_s is not None:
+        when += [", ended ", _moment(run.ended_s)]
     told: list[Component] = [
         html.Div([html.Span(when), state], className="card-heading"),
     ]
     if run.state is RunState.REQUESTED:
-        return [*told, html.P("It was asked for, and begins within a second.", className="dimmed")]
+        return [*told, html.P("It begins within a second.", className="dimmed")]
     if not load_run.is_over(run):
         return [*told, load_run.progress_figures(run)]
     if not run.result:
@@ -185,13 +188,16 @@ def percentiles_table(run: LoadRun, server: ServerFigures | None) -> html.Div:
         empty="No figures.",
         label="Percentiles of client and server",
     )
-    counted = html.P(_counted(told, server), className="dimmed")
+    counted = html.P(_counted(run, server), className="dimmed")
     return html.Div([table, counted, *_steps_table(run)])
 
 
-def _counted(told: Mapping[str, Any], server: ServerFigures | None) -> str:
+def _counted(run: LoadRun, server: ServerFigures | None) -> str:
     """The requests that each side has figures of."""
-    if not told:
+    told = run.result or {}
+    if not told and load_run.is_over(run):
+        client = "The client has no figures: the run has no result"
+    elif not told:
         client = "The client's figures come when the run has ended"
     else:
         timed = int(told.get("answered") or 0) + int(
@@ -207,7 +213,7 @@ def errors_table(run: LoadRun) -> html.Div:
     """Failures and answers other than 2xx and 3xx, each with an example where one was kept."""
     told = run.result or {}
     kinds = {
-        load_run.failure_name(kind): int(count)
+        outcome_name(kind): int(count)
         for kind, count in (told.get("failed") or {}).items()
         if count
     }
@@ -221,11 +227,12 @@ def errors_table(run: LoadRun) -> html.Div:
         [kind, f"{count:,}", units.text(count / sent if sent else None, "1")]
         for kind, count in kinds.items()
     ]
-    none = (
-        "No request failed, and none was answered with a 4xx or 5xx."
-        if told
-        else "Errors are listed when the run has ended."
-    )
+    if told:
+        none = "No request failed, and none was answered with a 4xx or 5xx."
+    elif load_run.is_over(run):
+        none = "The run has no result, so no errors are known."
+    else:
+        none = "Errors are listed when the run has ended."
     table = figure_table(("Kind", "Requests", "Of those sent"), rows, empty=none)
     return html.Div([table, *_examples(told.get("steps") or ())])
 
@@ -234,7 +241,7 @@ def _examples(steps: Sequence[Mapping[str, Any]]) -> list[Component]:
     """The first of each kind of error at each step, as the generator kept it."""
     return [
         html.P(
-            [html.B(f"{capitalized(load_run.failure_name(kind))}, {step['name']}: "), text],
+            [html.B(f"{capitalized(outcome_name(kind))}, {step['name']}: "), text],
             className="run-example",
         )
         for step in steps
@@ -244,8 +251,8 @@ def _examples(steps: Sequence[Mapping[str, Any]]) -> list[Component]:
 
 def _steps_table(run: LoadRun) -> list[Component]:
     """The rows of the mix, where there are several."""
-    steps = (run.result or {}).get("steps") or ()
-    if len(steps) <= 1:
+    steps = several_steps(run.result or {})
+    if not steps:
         return []
     rows: list[list[Cell]] = [
         [
@@ -277,6 +284,17 @@ def stage_table(context: QueryContext, run: LoadRun) -> html.Div:
     empty = "No request to the listener is recorded in the run's seconds."
     headings = ("Stage", "Share", "Mean", "p50", "p95", "p99")
     return figure_table(headings, rows, empty=empty, label="Stages over the whole run")
+
+
+def without_clocks(run: LoadRun) -> Component:
+    """The place of the client's clock against the stages, where they cannot be set side by side."""
+    if run.origin is not None:
+        why = "The requests are in the store of the machine that measured them."
+    elif run.started_s is None:
+        why = "No request was sent."
+    else:
+        why = "Loading…"
+    return html.Div(why, className="dimmed")
 
 
 def more(run: LoadRun) -> list[Component]:

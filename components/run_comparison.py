@@ -5,6 +5,7 @@ One run of each says too little for one: see `CAVEAT`.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import dash_mantine_components as dmc
@@ -21,7 +22,7 @@ from servescope.figures.overlaid_distributions import HEIGHT, overlaid_distribut
 from servescope.queries import latency, runs
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from dash.development.base_component import Component
 
@@ -107,20 +108,40 @@ def _told(pair: tuple[LoadRun, LoadRun]) -> list[str]:
             f"Not yet over: {names}. Load this page again after that: figures are missing until "
             "then."
         )
-    differing = [name for name, *values in _facts(pair) if values[0] != values[1]]
-    told.append(
-        f"They differ in: {', '.join(differing).lower()}."
-        if differing
-        else "They were asked for the same, with the same seed, and ran in the same environment."
-    )
+    differing = [fact.name for fact in _facts(pair) if fact.differs]
+    unknown = " and ".join(f"run {run.id}" for run in pair if run.environment is None)
+    if differing:
+        told.append(f"They differ in: {', '.join(differing)}.")
+    else:
+        where = "" if unknown else ", and ran in the same environment"
+        told.append(f"They were asked for the same, with the same seed{where}.")
+    if unknown:
+        told.append(f"Nothing is known of the environment of {unknown}.")
     return [*told, CAVEAT]
 
 
-def _facts(pair: tuple[LoadRun, LoadRun]) -> list[tuple[str, str, str]]:
-    """Plan and environment of both, by name."""
-    both = [plan_facts(run.plan) | one_run.environment_texts(run.environment) for run in pair]
-    names = list(dict.fromkeys([*both[0], *both[1]]))
-    return [(name, *(facts.get(name, units.NOTHING) for facts in both)) for name in names]  # type: ignore[misc]  # two of them
+@dataclass(frozen=True, slots=True)
+class _Fact:
+    """One thing at each of two runs; where an environment is not known, nothing of it differs."""
+
+    name: str
+    first: str
+    second: str
+    differs: bool
+
+
+def _facts(pair: tuple[LoadRun, LoadRun]) -> list[_Fact]:
+    """Plan and environment of both."""
+    are_known = all(run.environment is not None for run in pair)
+    plans = [plan_facts(run.plan) for run in pair]
+    environments = [one_run.environment_texts(run.environment) for run in pair]
+    return [*_side_by_side(plans), *_side_by_side(environments, are_known=are_known)]
+
+
+def _side_by_side(both: Sequence[Mapping[str, str]], *, are_known: bool = True) -> Iterator[_Fact]:
+    for name in dict.fromkeys(name for facts in both for name in facts):
+        first, second = (facts.get(name, units.NOTHING) for facts in both)
+        yield _Fact(name, first, second, are_known and first != second)
 
 
 def _headings(pair: tuple[LoadRun, LoadRun]) -> list[str]:
@@ -129,7 +150,7 @@ def _headings(pair: tuple[LoadRun, LoadRun]) -> list[str]:
 
 def _plans(pair: tuple[LoadRun, LoadRun]) -> html.Div:
     head = html.Tr([html.Th(text) for text in ("", *_headings(pair))])
-    rows = [_plan_row(*fact) for fact in _facts(pair)]
+    rows = [_plan_row(fact) for fact in _facts(pair)]
     return html.Div(
         html.Table([html.Thead(head), html.Tbody(rows)], className="side-by-side"),
         className="rows",
@@ -137,12 +158,12 @@ def _plans(pair: tuple[LoadRun, LoadRun]) -> html.Div:
     )
 
 
-def _plan_row(name: str, first: str, second: str) -> html.Tr:
-    cells = [html.Td(first), html.Td(second)]
-    if first == second:
-        return html.Tr([html.Th(name), *cells])
+def _plan_row(fact: _Fact) -> html.Tr:
+    cells = [html.Td(fact.first), html.Td(fact.second)]
+    if not fact.differs:
+        return html.Tr([html.Th(fact.name), *cells])
     mark = html.Span("differs", className="mark-text")
-    return html.Tr([html.Th([name, " ", mark]), *cells], className="differs")
+    return html.Tr([html.Th([fact.name, " ", mark]), *cells], className="differs")
 
 
 def _percentiles(pair: tuple[LoadRun, LoadRun]) -> html.Div:

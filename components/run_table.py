@@ -56,8 +56,13 @@ def counts_text(found: FoundRuns, *, has_words: bool) -> str:
     return f"{found.matching:,} of {kept} {'matches' if found.matching == 1 else 'match'}."
 
 
-def choice(chosen: tuple[int, ...]) -> list[Component]:
-    """What can be done with the runs that are chosen."""
+def choice(chosen: tuple[int, ...], kept: int) -> list[Component]:
+    """What can be done with the runs that are chosen; `kept` is how many there are to choose from.
+
+    Nothing where there are no two.
+    """
+    if kept < MOST_CHOSEN:
+        return []
     if not chosen:
         return [html.Span("Mark two runs to compare them.", className="dimmed")]
     if len(chosen) < MOST_CHOSEN:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 register_page(__name__, path="/load", name="Load", title="Load · Servescope", order=50, icon="load")
 
 EMPTY: Final = "No load in this span."
+NONE_YET: Final = "No run yet: press Start, and the run is followed here."
 GRAPHS: Final = (
     LiveGraph(
         "load-rates",
@@ -68,23 +69,32 @@ HISTORY: Final = (
     {
         "field": "id",
         "headerName": "Run",
-        "maxWidth": 80,
+        "minWidth": 95,
+        "maxWidth": 95,
         "sort": "desc",
         "cellRenderer": "PageLink",
     },
     {
         "field": "at",
         "headerName": "Started",
-        "minWidth": 140,
+        "minWidth": 175,
         "valueFormatter": {"function": "moment(params.value)"},
     },
-    {"field": "plan", "headerName": "Plan", "minWidth": 250, "flex": 1},
+    {
+        "field": "plan",
+        "headerName": "Plan",
+        "minWidth": 250,
+        "flex": 1,
+        "wrapText": True,
+        "autoHeight": True,
+        "cellClass": "wrapped",
+    },
     {"field": "state", "headerName": "State", "minWidth": 95},
     panels.number_column("sent", "Sent"),
     panels.number_column("failed", "Failed"),
     panels.number_column("p50", "p50", shown="p50_text"),
     panels.number_column("p99", "p99", shown="p99_text"),
-    panels.number_column("naive", "Naive p99", shown="naive_text"),
+    panels.number_column("naive", "Naive p99", shown="naive_text", width=115),
     panels.number_column("max", "Max", shown="max_text"),
 )
 
@@ -101,7 +111,7 @@ def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -
     runs = load.runs(context) if fixed is None else load.ended_in(context, fixed)
     over = next((run for run in runs if load_run.is_over(run)), None)
     names = traffic.listener_names(context.process.home)
-    empty = EMPTY if fixed is None else "No load run ended in this span."
+    empty = NONE_YET if fixed is None else "No load run ended in this span."
     told = load_run.result(over) if over else html.Div(empty, className="dimmed")
     shown = load_run.progress(active) if active and fixed is None else told
     return {

@@ -19,7 +19,15 @@ from dash import (
     register_page,
 )
 
-from components import access, forms, load_run, one_run, panels, residual_table
+from components import (
+    access,
+    client_phases,
+    forms,
+    load_run,
+    one_run,
+    panels,
+    residual_table,
+)
 from components.findings import verdict
 from components.live import LiveGraph, LivePage, Props, connect
 from components.path_prefix import below_prefix
@@ -105,8 +113,9 @@ GRAPHS: Final = (
     LiveGraph(
         "one-run-latency",
         "Latency by the client's clock",
-        "From the moment a request was due, waiting included. A gap where a step has too few "
-        f"requests: p50 takes {least_count(0.5)}, p99 {least_count(0.99)}.",
+        "From the moment a request was due, waiting included. A request that timed out counts with "
+        "its timeout, which is a lower bound. A gap where a step has too few requests: p50 takes "
+        f"{least_count(0.5)}, p99 {least_count(0.99)}.",
         _of_run(runs.client_percentiles),
         LinePlot(log=True),
         f"No step of the run has the {least_count(0.5)} requests that a p50 takes.",
@@ -115,8 +124,8 @@ GRAPHS: Final = (
     LiveGraph(
         "one-run-distribution",
         "Distribution by the client's clock, requests",
-        "How many requests took how long from the moment they were due. From a histogram: at most "
-        f"{ERROR_BOUND:.2%} off.",
+        "How many requests took how long from the moment they were due; those that timed out stand "
+        f"at their timeout. From a histogram: at most {ERROR_BOUND:.2%} off.",
         _distribution,
         DistributionPlot(),
         EMPTY,
@@ -172,30 +181,32 @@ def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> 
         "one-run-outcome": {"children": one_run.outcome(run)},
         "one-run-environment": {"children": one_run.environment_facts(run.environment)},
         "one-run-errors": {"children": one_run.errors_table(run)},
+        "one-run-phases": {"children": client_phases.phases_table(run)},
         "one-run-more": {"children": one_run.more(run)},
         "one-run-stop": {"display": "none" if is_over else "block"},
         "one-run-deletion": {"style": SHOWN if is_over else HIDDEN},
         "one-run-whole": {"display": "block" if _is_zoomed(context, span, run) else "none"},
     }
-    if run.origin is not None:
-        return told | {
-            "one-run-verdict": {"children": verdict(findings(gathering.run_of(run)), "/runs")},
-            "one-run-percentiles": {
-                "children": one_run.percentiles_table(run, runs.server_figures(context, run))
-            },
-            "one-run-stage-table": {"children": one_run.stage_table(context, run)},
-        }
-    if whole is None or span is None:
-        return told
-    clocks = residual.of_seconds(context, run, whole.start, whole.end)
-    return told | {
-        "one-run-verdict": {"children": one_run.judgement(context, run, whole)},
+    of_server: Props = {
         "one-run-percentiles": {
             "children": one_run.percentiles_table(run, runs.server_figures(context, run))
         },
         "one-run-stage-table": {"children": one_run.stage_table(context, run)},
-        "one-run-residual": {"children": residual_table.residual_table(clocks)},
     }
+    if run.origin is not None or (is_over and whole is None):
+        concluded = verdict(findings(gathering.run_of(run)), "/load")
+        return told | of_server | {"one-run-verdict": {"children": concluded}}
+    if whole is None or span is None:
+        return told
+    clocks = residual.of_seconds(context, run, whole.start, whole.end)
+    return (
+        told
+        | of_server
+        | {
+            "one-run-verdict": {"children": one_run.judgement(context, run, whole)},
+            "one-run-residual": {"children": residual_table.residual_table(clocks)},
+        }
+    )
 
 
 def _is_zoomed(context: QueryContext, span: Span | None, run: LoadRun) -> bool:
@@ -360,6 +371,11 @@ def layout(run_id: object = "", **_query: object) -> html.Div:
             panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
             panels.columns(
                 panels.panel(
+                    client_phases.TITLE,
+                    client_phases.HELP,
+                    html.Div(client_phases.phases_table(run), id="one-run-phases"),
+                ),
+                panels.panel(
                     "Stages over the whole run",
                     "Of all requests to the run's listener in the whole seconds of the run.",
                     html.Div(id="one-run-stage-table"),
@@ -367,7 +383,8 @@ def layout(run_id: object = "", **_query: object) -> html.Div:
                 panels.panel(
                     residual_table.TITLE,
                     residual_table.MEANING,
-                    html.Div(id="one-run-residual"),
+                    html.Div(one_run.without_clocks(run), id="one-run-residual"),
+                    wide=True,
                 ),
             ),
             controls=[

@@ -37,7 +37,7 @@ def props(context: QueryContext, span: Span | None, given: tuple[str, ...]) -> P
     shown = run_table.run_table(found, f"-{by}" if is_descending else by, chosen, empty)
     return {
         "runs-counts": {"children": run_table.counts_text(found, has_words=bool(text.strip()))},
-        "runs-choice": {"tree": tree(run_table.choice(chosen))},
+        "runs-choice": {"tree": tree(run_table.choice(chosen, found.kept))},
         "runs-table": {"tree": tree(shown)},
         "runs-pages": {"tree": tree(run_table.pages(found))},
     }

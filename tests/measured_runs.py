@@ -70,11 +70,11 @@ def result():
     told = Result(
         10_800, 10_790, failed, 0, 0, {"200": 10_790}, {"2xx": 10_790}, summary, summary,
         LagSummary(0.2, 1.1), 90.1, 120.0, 90.0, 10_780, 10_780 / 90, None, 123_456, 3.2,
-        stopped=False, histogram=counts, phases={"first_byte": Phase(37.5, counts)},
+        stopped=False, histogram=counts, phases={"wait": Phase(37.5, counts)},
         steps=[
             StepResult(
                 "GET /caf%C3%A9?q=a&b", StepKind.REQUEST, 10_800, 10_790, failed, {"200": 10_790},
-                summary, summary, None, 123_456, {"first_byte": Phase(37.5, counts)}, {}, counts,
+                summary, summary, None, 123_456, {"wait": Phase(37.5, counts)}, {}, counts,
             )
         ],
     )  # fmt: skip

@@ -15,8 +15,10 @@ import numpy as np
 from servescope.figures import theme, units
 from servescope.formats.run_report_style import STYLE
 from servescope.formats.svg_plots import distribution_plot, line_plot
-from servescope.histogram import EDGES, ERROR_BOUND, least_count, supported_quantiles
+from servescope.histogram import EDGES, ERROR_BOUND, least_count
+from servescope.queries.client_phases import PHASES, phase_rows, several_steps
 from servescope.queries.lines import taken
+from servescope.records.load import outcome_name
 from servescope.records.scenarios import RequestStep, Users
 from servescope.run_files.document import run_span
 from servescope.sentences import capitalized
@@ -42,15 +44,6 @@ _SEVERITIES: Final = {
     "note": "Note:",
     "good": "Good:",
 }
-_FAILURES: Final = {
-    "refused": "connection refused",
-    "reset": "cut off",
-    "timed_out": "timed out",
-    "protocol": "no HTTP",
-    "handshake": "no TLS handshake",
-    "value": "not sent: a value was missing",
-    "websocket": "no WebSocket, or cut off",
-}
 _MEANING: Final = (
     "Written by Servescope. Latency counts from the moment a request was due, waiting included; "
     "the naive latency counts from the moment it was really sent. ≥: requests that timed out are "
@@ -58,7 +51,6 @@ _MEANING: Final = (
     f"exact; those of the server and over time are at most {units.text(ERROR_BOUND, '1')} off."
 )
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
-_SEVERAL: Final = 2
 _MS: Final = 1e-3
 
 
@@ -131,7 +123,7 @@ def _result(data: RunData) -> list[str]:
     details = {
         "Answers by status": _pairs(result["statuses"]),
         "Failures by kind": _pairs(
-            {_FAILURES.get(kind, kind): count for kind, count in result["failed"].items() if count}
+            {outcome_name(kind): count for kind, count in result["failed"].items() if count}
         ),
         "The generator's own lag": f"p99 {_ms(result['lag_ms']['p99'])}, "
         f"most {_ms(result['lag_ms']['max'])}",
@@ -156,8 +148,8 @@ def _result(data: RunData) -> list[str]:
 
 def _by_step(run: LoadRun) -> list[str]:
     """The requests of a mix, each for itself; nothing of a run that sent one kind."""
-    steps = run.result.get("steps") or ()
-    if len(steps) < _SEVERAL:
+    steps = several_steps(run.result)
+    if not steps:
         return []
     rows = [
         (
@@ -174,19 +166,25 @@ def _by_step(run: LoadRun) -> list[str]:
 
 
 def _phases(run: LoadRun) -> list[str]:
-    """How long each phase took at the client; of a phase that no request had there is no row."""
-    rows = []
-    for name, phase in (run.result.get("phases") or {}).items():
-        counts = np.array(phase["histogram"], np.int64)
-        if counts.sum():
-            seconds = supported_quantiles(counts, (0.5, 0.95, 0.99)).tolist()
-            mean = units.text(phase["seconds"] / float(counts.sum()), "s")
-            told = (units.text(one, "s") for one in seconds)
-            rows.append((name.replace("_", " "), _count(counts.sum()), mean, *told))
+    """How long each phase took at the client; of a phase that took no time there is no row."""
+    rows = [
+        (
+            ": ".join(filter(None, (row.name.replace("_", " "), PHASES.get(row.name)))),
+            _count(row.requests),
+            _share(row.share),
+            *(units.text(value, "s") for value in (row.mean_s, row.p50_s, row.p95_s, row.p99_s)),
+        )
+        for row in phase_rows(run.result)
+    ]
     if not rows:
         return []
-    headings = ("phase", "requests", "mean", "p50", "p95", "p99")
-    return ["<h2>Phases of a request at the client</h2>", _table(headings, rows)]
+    headings = ("phase", "requests", "share", "mean", "p50", "p95", "p99")
+    told = "Of the requests that were answered; together the phases are the latency from due."
+    return [
+        "<h2>Phases of a request at the client</h2>",
+        _table(headings, rows),
+        f"<p class='dimmed'>{escape(told)}</p>",
+    ]
 
 
 def _cards() -> dict[str, str]:

@@ -28,6 +28,22 @@ class LoadOutcome(IntEnum):
     WEBSOCKET = 7  # the answer opened no WebSocket, or it ended before the message in return
 
 
+_OUTCOME_NAMES: Final = {
+    "refused": "connection refused",
+    "reset": "connection cut off",
+    "timed_out": "timed out",
+    "protocol": "answer not HTTP",
+    "handshake": "TLS handshake failed",
+    "value": "not sent: a value was missing",
+    "websocket": "WebSocket failed",
+}
+
+
+def outcome_name(kind: str) -> str:
+    """What a report calls a kind of failure, a `LoadOutcome` in lower case, or `status_404`."""
+    return _OUTCOME_NAMES.get(kind, kind.replace("_", " "))
+
+
 _OLD_FIELDS: Final = (
     "listener",
     "target",

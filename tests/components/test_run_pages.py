@@ -1,14 +1,16 @@
 """Load runs in words and tables: their plans, the list, two side by side."""
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
+from dash import html
 
-from components import one_run, run_comparison, run_links, run_table
+from components import client_phases, one_run, run_comparison, run_links, run_table
 from components.run_plan import plan_facts, plan_text, schedule_text
 from servescope.histogram import count
-from servescope.load.report import LagSummary, LatencySummary, Result
+from servescope.load.report import LagSummary, LatencySummary, Phase, Result
+from servescope.queries.client_phases import PHASES
 from servescope.queries.runs import FoundRuns, ServerFigures
 from servescope.records.load import LoadPlan, LoadRun, RunState
 from servescope.records.run_environment import Repository, RunEnvironment
@@ -171,13 +173,66 @@ def test_errors_by_kind_and_examples_where_there_are_some():
         *("Timed out, GET /: ", "connected, no byte within 10 s"),
         *("Status 503, GET /: ", "busy"),
     ]
+    going = replace(RUN, state=RunState.RUNNING, result={})
+    assert texts(one_run.errors_table(going)) == ["Errors are listed when the run has ended."]
     assert texts(one_run.errors_table(replace(RUN, result={}))) == [
-        "Errors are listed when the run has ended."
+        "The run has no result, so no errors are known."
     ]
     good = replace(RUN, result={"failed": {}, "statuses": {"200": 9}})
     assert texts(one_run.errors_table(good)) == [
         "No request failed, and none was answered with a 4xx or 5xx."
     ]
+
+
+def test_a_run_that_never_began_says_so_everywhere():
+    never = replace(RUN, state=RunState.FAILED, started_s=None, result={}, environment=None)
+    said = " ".join(texts(html.Div(one_run.outcome(never))))
+    assert said.startswith("Asked for  ; it never began failed")
+    assert texts(one_run.percentiles_table(never, None))[-1] == (
+        "The client has no figures: the run has no result; of the server none are kept of these "
+        "seconds."
+    )
+    assert texts(one_run.without_clocks(never)) == ["No request was sent."]
+    asked = replace(never, state=RunState.REQUESTED, ended_s=None)
+    assert texts(html.Div(one_run.outcome(asked)))[-1] == "It begins within a second."
+
+
+def test_the_phases_of_a_run_stand_with_their_meaning_and_their_share():
+    phases = {
+        "blocked": Phase(0.001, count([0.0001] * 10).tolist()),
+        "tls": Phase(0.0, count([0.0] * 10).tolist()),
+        "wait": Phase(0.099, count([0.0099] * 10).tolist()),
+    }
+    told = RESULT.to_json() | {
+        "phases": {name: asdict(phase) for name, phase in phases.items()},
+        "steps": [
+            STEP | {"phases": {"wait": asdict(phases["wait"])}},
+            STEP | {"name": "POST /cart", "phases": {"blocked": asdict(phases["blocked"])}},
+        ],
+    }
+    shown = texts(client_phases.phases_table(replace(RUN, result=told)))
+    at = shown.index("wait")
+    assert shown[at + 1] == PHASES["wait"]
+    assert shown[at + 2 : at + 5] == ["10", "99 %", "9.9 ms"]
+    assert "tls" not in shown, "it took no time: the run was not behind TLS"
+    at = shown.index("Mean by request")
+    assert shown[at:] == [
+        *("Mean by request", "wait", "blocked"),
+        *("GET /", "9.9 ms", "—"),
+        *("POST /cart", "—", "100 µs"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("state", "told"),
+    [
+        (RunState.RUNNING, "The phases come when the run has ended."),
+        (RunState.FAILED, "No phases: the run got no answer, or its version kept none."),
+    ],
+)
+def test_a_run_without_phases_says_why(state, told):
+    run = replace(RUN, state=state, result={})
+    assert texts(client_phases.phases_table(run)) == [told]
 
 
 def test_a_mix_has_figures_of_each_of_its_requests():
@@ -256,9 +311,10 @@ def test_the_list_marks_two_runs_at_most():
 
 
 def test_the_list_says_what_can_be_done_with_the_marked_runs():
-    assert texts(run_table.choice(())) == ["Mark two runs to compare them."]
-    assert texts(run_table.choice((7,))) == ["Run 7 is marked: mark another one."]
-    (link,) = run_table.choice((7, 12))
+    assert run_table.choice((), 1) == []
+    assert texts(run_table.choice((), 2)) == ["Mark two runs to compare them."]
+    assert texts(run_table.choice((7,), 2)) == ["Run 7 is marked: mark another one."]
+    (link,) = run_table.choice((7, 12), 2)
     assert (link.children, link.href) == ("Compare runs 7 and 12", "/runs/compare?a=7&b=12")
 
 
@@ -277,12 +333,16 @@ def test_two_runs_side_by_side_differ_where_they_do():
         environment=replace(ENVIRONMENT, python="CPython 3.14.0"),
     )
     told = run_comparison._told((RUN, other))
-    assert told == ["They differ in: schedule, python.", run_comparison.CAVEAT]
+    assert told == ["They differ in: Schedule, Python.", run_comparison.CAVEAT]
     assert run_comparison._told((RUN, replace(RUN, id=13)))[0] == (
         "They were asked for the same, with the same seed, and ran in the same environment."
     )
     going = replace(RUN, id=13, state=RunState.RUNNING, result={})
     assert run_comparison._told((RUN, going))[0].startswith("Not yet over: run 13.")
+    assert run_comparison._told((RUN, replace(RUN, id=13, environment=None)))[:2] == [
+        "They were asked for the same, with the same seed.",
+        "Nothing is known of the environment of run 13.",
+    ]
     table = run_comparison._plans((RUN, other))
     assert [one.className for one in table._traverse() if hasattr(one, "className")].count(
         "differs"

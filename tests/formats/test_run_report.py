@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from servescope.figures import units
+from servescope.queries.client_phases import PHASES
 from tests.measured_runs import SECONDS, exported, measure, result
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -64,9 +65,9 @@ def test_it_tells_the_figures_of_the_result_with_their_units(elements):
     for figure in ("p50", "p90", "p95", "p99", "p99_9", "max", "mean"):
         assert units.text(told["latency_ms"][figure] / 1e3, "s") in text
     assert "10 of 10,800 requests to listener wsgi (0.093 %) failed" in text
-    assert "connection refused: 4, cut off: 6" in text
+    assert "connection refused: 4, connection cut off: 6" in text
     assert "Phases of a request at the client" in text
-    assert "first byte" in text
+    assert f"wait: {PHASES['wait']}" in text
     assert f"Server, {120 * (SECONDS + 1):,} requests to wsgi" in text
     assert "constant, 90 s, 120 req/s on average" in text
 

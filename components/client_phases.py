@@ -1,0 +1,69 @@
+"""The phases of a run's requests by the client's clock, as tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from dash import html
+
+from components import load_run
+from components.tables import figure_table
+from servescope.figures import units
+from servescope.histogram import ERROR_BOUND
+from servescope.queries.client_phases import PHASES, phase_rows, several_steps
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dash.development.base_component import Component
+
+    from components.tables import Cell
+    from servescope.records.load import LoadRun
+
+TITLE: Final = "Phases of a request at the client"
+HELP: Final = (
+    "Of the requests that were answered. A phase begins where the one before it ended, so together "
+    "they are the latency from due. The server's stages lie within them, most of them in wait. "
+    f"Shares and means are exact; percentiles come from histograms and are at most "
+    f"{ERROR_BOUND:.2%} off."
+)
+
+
+def phases_table(run: LoadRun) -> html.Div:
+    """The phases of all requests and, of a mix, the mean of each at each request."""
+    result = run.result or {}
+    if load_run.is_over(run):
+        empty = "No phases: the run got no answer, or its version kept none."
+    else:
+        empty = "The phases come when the run has ended."
+    rows: list[list[Cell]] = [
+        [
+            _name(row.name),
+            f"{row.requests:,}",
+            units.text(row.share, "1"),
+            *(units.text(value, "s") for value in (row.mean_s, row.p50_s, row.p95_s, row.p99_s)),
+        ]
+        for row in phase_rows(result)
+    ]
+    headings = ("Phase", "Requests", "Share", "Mean", "p50", "p95", "p99")
+    table = figure_table(headings, rows, empty=empty, label=TITLE)
+    return html.Div([table, *_by_step(result)])
+
+
+def _name(phase: str) -> html.Div:
+    lasts = html.Div(PHASES.get(phase, ""), className="phase-lasts dimmed")
+    return html.Div([phase.replace("_", " "), lasts])
+
+
+def _by_step(result: Mapping[str, Any]) -> list[Component]:
+    """The mean of each phase at each request of a mix; nothing of a run that sent one kind."""
+    steps = {step["name"]: phase_rows(step) for step in several_steps(result)}
+    names = list(dict.fromkeys(row.name for rows in steps.values() for row in rows))
+    if not names:
+        return []
+    rows: list[list[Cell]] = []
+    for step, found in steps.items():
+        means_s = {row.name: row.mean_s for row in found}
+        rows.append([step, *(units.text(means_s.get(name), "s") for name in names)])
+    headings = ("Mean by request", *(name.replace("_", " ") for name in names))
+    return [figure_table(headings, rows, empty="", label="Mean of each phase by request")]
