@@ -1,4 +1,4 @@
-"""The form that starts a load run: four fields, and below them schedule, mix and file.
+"""The form that starts a load run: four fields, and below them schedule, mix, rules and file.
 
 The rows of the mix are the browser's (`assets/load_form.js`), which keeps them in a store. While
 the field of the file holds text, that text says what is sent.
@@ -21,7 +21,7 @@ from servescope.errors import ServescopeError
 from servescope.figures import units
 from servescope.queries import recorded_traffic
 from servescope.records.scenarios import BodyKind
-from servescope.scenarios import bounds
+from servescope.scenarios import bounds, rules
 from servescope.scenarios.flow_checks import METHODS
 from servescope.scenarios.scenario_file import ScenarioFile, to_toml
 
@@ -50,10 +50,13 @@ SHOW: Final = "load-show-file"
 RECORD: Final = "load-record"
 MIX: Final = "load-mix"
 KEEP_ALIVE: Final = "load-keep-alive"
+RULES: Final = "load-rules"
+AUTO_STOP: Final = "load-auto-stop"
 ANSWER: Final = "load-answer"
 STATES: Final = (
-    *(State(field, "value") for field in (*FIELDS, KIND, *SCHEDULE, FILE)),
+    *(State(field, "value") for field in (*FIELDS, KIND, *SCHEDULE, RULES, FILE)),
     State(KEEP_ALIVE, "checked"),
+    State(AUTO_STOP, "checked"),
     State(MIX, "data"),
 )
 """All that the form says; `request` takes the values in this order."""
@@ -150,6 +153,8 @@ def request(*values: object) -> LoadRunRequest:
         schedule={"kind": told[KIND], **{name: told[field] for field, name in SCHEDULE.items()}},
         requests=tuple(rows) if is_mix and rows else (),
         keep_alive=told[KEEP_ALIVE] is not False,
+        rules=told[RULES] or "",
+        auto_stop=told[AUTO_STOP] is True,
         file=told[FILE] or "",
     )
 
@@ -177,7 +182,7 @@ def recorded(context: QueryContext, listener: object) -> tuple[Any, str, str]:
 
 def connect() -> None:
     """What the form does without the server: fields of the chosen schedule, rows of the mix."""
-    forms.forget_refusals(*FIELDS, KIND, *SCHEDULE, FILE)
+    forms.forget_refusals(*FIELDS, KIND, *SCHEDULE, RULES, FILE)
     clientside_callback(
         ClientsideFunction("load_form", "shape"),
         Output("load-form", "className"),
@@ -190,7 +195,7 @@ def connect() -> None:
 def _more(bounds_text: str) -> html.Details:
     return html.Details(
         [
-            html.Summary("More: schedule, mix, file"),
+            html.Summary("More: schedule, mix, rules, file"),
             html.Div(
                 [
                     dmc.Select(
@@ -240,6 +245,28 @@ def _more(bounds_text: str) -> html.Details:
             ),
             _button("Add a request to the mix", data_mix_add=MIX),
             dcc.Store(id=MIX, data={"rows": []}),
+            html.Div(
+                [
+                    dmc.Textarea(
+                        id=RULES,
+                        label="Rules, one a line",
+                        description="The run shows which of them pass. A name and a colon before "
+                        "a rule have it look at that request of the mix alone.",
+                        placeholder="\n".join(rules.EXAMPLES),
+                        autosize=True,
+                        minRows=3,
+                        maxRows=rules.MOST_RULES,
+                        value="",
+                    ),
+                    dmc.Switch(
+                        id=AUTO_STOP,
+                        label="Stop the run when a rule can no longer pass",
+                        checked=False,
+                        mt=10,
+                    ),
+                ],
+                className="of-fields",
+            ),
             dmc.Textarea(
                 id=FILE,
                 label="Scenario file (TOML)",

@@ -13,6 +13,7 @@ from components.help import attributes
 from components.run_export_menu import run_export_menu
 from components.run_links import address_of
 from components.run_plan import plan_text
+from components.run_rules import rules_table
 from components.status import sentence
 from servescope.actions.load_runs import LoadRunRequest
 from servescope.errors import ServescopeError
@@ -84,6 +85,7 @@ def progress_figures(run: LoadRun) -> html.Div:
                 ("p99 now", latency_text(run, told.get("p99_ms")), ""),
                 ("remaining", units.text(remaining, "s"), ""),
             ),
+            *rules_table(run),
         ]
     )
 
@@ -118,6 +120,7 @@ def result(run: LoadRun) -> html.Div:
                 ("naive p99", naive_text(run), ""),
             ),
             html.P(MEANING, className="dimmed"),
+            *rules_table(run),
             details(run),
         ]
     )

@@ -17,6 +17,7 @@ from components.one_request import facts
 from components.path_prefix import below_prefix
 from components.run_links import RUNS, view_query, ways_on
 from components.run_plan import plan_facts
+from components.run_rules import rules_table
 from components.status import HIDDEN, SHOWN, sentence
 from components.tables import figure_table, swatch
 from servescope.figures import theme, units
@@ -88,7 +89,7 @@ def outcome(run: LoadRun) -> list[Component]:
         return [*told, load_run.progress_figures(run)]
     if not run.result:
         return [*told, html.P("It has no result: nothing was measured.", className="dimmed")]
-    return [*told, load_run.counts(run), load_run.details(run)]
+    return [*told, load_run.counts(run), *rules_table(run), load_run.details(run)]
 
 
 def _moment(second: float) -> html.Span:

@@ -76,7 +76,7 @@ def plan_facts(plan: LoadPlan) -> dict[str, str]:
         ),
         "Timeout": units.text(scenario.timeout_seconds, "s"),
         "Rows of data": f"{len(scenario.data.rows):,}" if scenario.data.rows else "",
-        "Rules": "; ".join(scenario.rules),
+        "Rules": scenario.rules_text,
         "Seed": f"{scenario.seed}",
     }
     return {name: value for name, value in facts.items() if value}

@@ -55,6 +55,8 @@ class LoadRunRequest:
     schedule: Mapping[str, object] = field(default_factory=dict)  # nothing: constant
     requests: Sequence[Mapping[str, object]] = ()  # nothing: one GET
     keep_alive: object = True
+    rules: object = ""  # one a line
+    auto_stop: object = False  # stop the run when a rule can no longer pass
     file: object = ""  # a scenario file's text: it says all but where the run aims
 
 
@@ -116,7 +118,14 @@ def read_scenario(request: LoadRunRequest) -> Scenario:
         _flow(row, request.target if number == 1 else None, number)
         for number, row in enumerate(rows, 1)
     )
-    return Scenario(_schedule(request), flows, keep_alive=bool(request.keep_alive))
+    lines = map(str.strip, fields.text(request.rules).splitlines())
+    return Scenario(
+        _schedule(request),
+        flows,
+        keep_alive=bool(request.keep_alive),
+        rules=tuple(filter(None, lines)),
+        auto_stop=bool(request.auto_stop),
+    )
 
 
 def _schedule(request: LoadRunRequest) -> Schedule:

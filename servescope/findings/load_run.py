@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from servescope.figures import units
@@ -13,7 +14,7 @@ from servescope.scenarios.rules import RuleState, parse_rule
 from servescope.sentences import capitalized
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from servescope.findings.evidence import Evidence, RunEvidence
     from servescope.scenarios.rules import RuleResult
@@ -262,6 +263,17 @@ def _rate(run: RunEvidence) -> Iterator[Finding]:
         f"{capitalized(run.target)} answered {achieved} of the {asked} asked for.",
         Figure("answered per second", run.answered_per_s, "{request}/s"),
         Figure("asked for", run.rate_asked, "{request}/s"),
+    )
+
+
+def judged_rules(run: RunEvidence) -> tuple[RuleResult, ...]:
+    """The rules as they may be judged: not known where the generator may be what failed them."""
+    if is_limited_by_generator(run):
+        unjudged: Sequence[RuleResult] = run.rules
+    else:
+        unjudged = unjudged_rules(run)
+    return tuple(
+        replace(rule, state=RuleState.UNKNOWN) if rule in unjudged else rule for rule in run.rules
     )
 
 

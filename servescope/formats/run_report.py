@@ -361,7 +361,7 @@ def _plan(run: LoadRun) -> dict[str, str]:
         "Data": f"{len(scenario.data.rows):,} rows of {', '.join(scenario.data.columns)}"
         if scenario.data.rows
         else "",
-        "Rules": "; ".join(scenario.rules),
+        "Rules": scenario.rules_text,
     }
     return {name: told for name, told in facts.items() if told}
 

@@ -255,6 +255,13 @@ class Scenario:
         """Its name, or else where its first request goes."""
         return self.name or self.flows[0].steps[0].target
 
+    @property
+    def rules_text(self) -> str:
+        """Its rules in one line, and whether they can end a run; nothing where it has none."""
+        rules = "; ".join(self.rules)
+        is_ending = self.auto_stop and rules
+        return f"{rules}; the run stops when one can no longer pass" if is_ending else rules
+
     def to_json(self) -> dict[str, Any]:
         """The object that the store keeps; steps of WebSockets are known by their messages."""
         return {**asdict(self), "schedule": {"kind": self.schedule.kind, **asdict(self.schedule)}}

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 MOST_RULES: Final = 20
 _NS: Final = 1_000_000_000
 _HUNDRED: Final = 100.0
-EXAMPLES: Final = "p99 < 50 ms, error rate < 0.1 %, answered >= 99 %"
+EXAMPLES: Final = ("p99 < 50 ms", "error rate < 0.1 %", "answered >= 99 %")
 _RULE: Final = re.compile(
     r"(?:(?P<step>[^:]+?)\s*:\s*)?"
     r"(?P<figure>p(?P<percent>\d{1,2}(?:\.\d{1,3})?)|mean|max|error rate|answered)\s*"
@@ -123,7 +123,8 @@ def parse_rule(text: str) -> Rule:
     """Read one rule. Raises LoadRefusedError with a sentence that shows how rules look."""
     match = _RULE.fullmatch(text.strip())
     if match is None:
-        raise LoadRefusedError(f"the rule {text[:80]!r} is not understood; write, say, {EXAMPLES}")
+        known = ", ".join(EXAMPLES)
+        raise LoadRefusedError(f"the rule {text[:80]!r} is not understood; write, say, {known}")
     percent, unit, bound = match["percent"], match["unit"], float(match["bound"])
     figure = Figure.PERCENTILE if percent else Figure(match["figure"])
     is_ratio = figure in {Figure.ERROR_RATE, Figure.ANSWERED}

@@ -164,6 +164,28 @@ def test_a_request_of_a_mix_that_says_nothing_is_refused(row, refusal):
         scenario_of(None, row)
 
 
+def test_rules_are_lines():
+    lines = " p99 < 50 ms \n\n GET /x: error rate < 1 %\n"
+    scenario = read(LoadRunRequest("wsgi", "/x", 1, 1, rules=lines, auto_stop=True)).scenario
+    assert scenario.rules == ("p99 < 50 ms", "GET /x: error rate < 1 %")
+    assert scenario.auto_stop
+    check_scenario(scenario, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("rules", "refusal"),
+    [
+        ("p99 < 50 ms\nfast", "the rule 'fast' is not understood; write, say, p99 < 50 ms, "),
+        ("p99 < 50 %", "the bound of the rule 'p99 < 50 %' is in µs, ms or s"),
+        ("GET /y: max < 1 s", "is about 'GET /y'; the steps of the mix are: GET /"),
+    ],
+)
+def test_a_rule_that_says_nothing_is_refused(listening, settings, rules, refusal):
+    with pytest.raises(LoadRefusedError, match=refusal):
+        load_runs.start(listening, settings, replace(REQUEST, rules=rules))
+    assert listening.load_runs.newest(1) == []
+
+
 def test_a_file_says_all_but_where_the_run_aims():
     file = 'listener = "other"\n[schedule]\nkind = "poisson"\nrate = 5\nseconds = 2'
     plan = read(LoadRunRequest("wsgi", "", None, None, file=file))
@@ -195,8 +217,8 @@ SCHEDULES = st.dictionaries(
 )
 
 
-@given(st.tuples(*[FIELDS] * 4), SCHEDULES, st.lists(ROWS, max_size=3), FIELDS, FIELDS)
-def test_whatever_a_browser_sends_is_read_or_refused(values, schedule, rows, keep_alive, file):
+@given(st.tuples(*[FIELDS] * 4), SCHEDULES, st.lists(ROWS, max_size=3), st.tuples(*[FIELDS] * 4))
+def test_whatever_a_browser_sends_is_read_or_refused(values, schedule, rows, others):
     with suppress(LoadRefusedError):
-        request = LoadRunRequest(*values, schedule, rows, keep_alive, file)
+        request = LoadRunRequest(*values, schedule, rows, *others)
         check_scenario(read(request).scenario, 20_000, 600)

@@ -156,6 +156,48 @@ def test_a_file_is_opened_run_and_saved(open_page, dashboard, tmp_path):
     assert file_text(opened) == FILE + "speed = 1"
 
 
+@pytest.mark.parametrize("context", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_a_rule_is_seen_failing_and_ends_the_run(open_page, dashboard, context):
+    opened = open_page("/load", context)
+    fill(opened, "Path and query", "/error")
+    fill(opened, "Requests per second", 20)
+    fill(opened, "Seconds", 60)
+    more(opened)
+    rules = opened.page.get_by_role("textbox", name="Rules, one a line")
+    rules.fill("error rate < 10 %\nfast")
+    start_button = opened.page.get_by_role("button", name="Start", exact=True)
+    start_button.click()
+    answer = opened.page.locator("#load-answer")
+    answer.get_by_text("The rule 'fast' is not understood").wait_for()
+    rules.fill("error rate < 10 %\nanswered >= 1 %")
+    opened.until("document.querySelector('#load-answer').textContent === ''")
+    opened.page.get_by_role("switch", name="Stop the run when a rule can").press("Space")
+    start_button.click()
+    answer.get_by_text("was asked for").wait_for()
+    row = opened.page.locator("#load-now").get_by_role("row", name="error rate < 10 %")
+    row.get_by_text("failing", exact=True).wait_for()
+    row.get_by_text("100 %", exact=True).wait_for()
+    passing = opened.page.locator("#load-now").get_by_role("row", name="answered >= 1 %")
+    passing.get_by_text("passing", exact=True).wait_for()
+    opened.until("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+    def stopped():
+        with closing(dashboard.control) as control:
+            run = control.load_runs.newest(1)[0]
+        return run if run.state is RunState.STOPPED else None
+
+    eventually(stopped)
+    run = stopped()
+    assert run.result["sent"] < 1_200
+    assert [rule["state"] for rule in run.result["rules"]] == ["failing", "passing"]
+    opened.page.locator("#load-now").get_by_role("link", name=f"Run {run.id}: ").click()
+    table = opened.page.locator("#one-run-outcome").get_by_role("region", name="Rules of the run")
+    table.get_by_role("row", name="error rate < 10 %").get_by_text("100 %").wait_for()
+    # Not known, if the machine let the generator be late.
+    assert table.locator(".state").first.inner_text() in {"failed", "not known"}
+    opened.until("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
 def test_a_minute_of_traffic_is_recorded(open_page, dashboard):
     opened = open_page("/load")
     fill(opened, "Path and query", "/search?q=secret")

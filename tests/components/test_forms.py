@@ -40,12 +40,17 @@ def test_a_load_run_is_what_the_fields_say_in_their_order():
     told = {
         "load-listener": "wsgi", "load-target": "/x", "load-rate": 200, "load-seconds": "abc",
         "load-kind": "spike", "load-peak-at": 3, "load-keep-alive": False, "load-file": "a",
+        "load-rules": "max < 1 s", "load-auto-stop": True,
         "load-mix": {"rows": [{"method": "PUT"}]},
     }  # fmt: skip
     request = load_form.request(*(told.get(state.component_id) for state in load_form.STATES))
     schedule = dict.fromkeys(load_form.SCHEDULE.values()) | {"kind": "spike", "peak_at": 3}
     assert request == LoadRunRequest(
-        "wsgi", "/x", 200, "abc", schedule, ({"method": "PUT"},), keep_alive=False, file="a"
+        *("wsgi", "/x", 200, "abc", schedule, ({"method": "PUT"},)),
+        keep_alive=False,
+        rules="max < 1 s",
+        auto_stop=True,
+        file="a",
     )
     names = [field.partition("-")[2] for field in load_form.FIELDS]
     assert names == list(LoadRunRequest.__slots__)[: len(names)]
