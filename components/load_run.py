@@ -29,9 +29,12 @@ if TYPE_CHECKING:
 DEFAULT_REQUEST: Final = LoadRunRequest(listener="wsgi", target="/", rate=200, seconds=30)
 """Enough to move every graph, little enough for any machine."""
 
+_TIMED: Final = ("/slow?ms=50", "/cpu?ms=20", "/mixed?cpu_ms=5&wait_ms=20")
+"""One that waits, one that computes, one that does both."""
+
 SUGGESTED: Final = {
-    "wsgi": ["/", "/whoami", "/search?q=socket", "/api/notes", "/slow?ms=50", "/error", "/missing"],
-    "asgi": ["/", "/whoami", "/items/7", "/slow?ms=50", "/block?ms=20", "/error", "/missing"],
+    "wsgi": ["/", "/whoami", "/search?q=socket", "/api/notes", *_TIMED, "/error", "/missing"],
+    "asgi": ["/", "/whoami", "/items/7", *_TIMED, "/block?ms=20", "/error", "/missing"],
     "files": ["/", "/welcome/", "/data/stages.json", "/images/connection.svg", "/missing"],
 }
 MEANING: Final = (

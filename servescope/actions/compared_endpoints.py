@@ -30,6 +30,15 @@ BUNDLED_ENDPOINTS: Final[dict[str, ComparedEndpoint]] = {
     "slow": ComparedEndpoint(
         "Slow endpoint: waits 50 ms", BUNDLED_WSGI, "/slow?ms=50", BUNDLED_ASGI
     ),
+    "cpu": ComparedEndpoint(
+        "CPU-bound endpoint: computes for 20 ms", BUNDLED_WSGI, "/cpu?ms=20", BUNDLED_ASGI
+    ),
+    "mixed": ComparedEndpoint(
+        "Mixed endpoint: computes for 5 ms, waits 20 ms",
+        BUNDLED_WSGI,
+        "/mixed?cpu_ms=5&wait_ms=20",
+        BUNDLED_ASGI,
+    ),
     "hello": ComparedEndpoint("Hello page", BUNDLED_WSGI, "/", BUNDLED_ASGI),
     "file": ComparedEndpoint("Static file, 8 KB", str(BUNDLED_SITE), "/data/glossary.json"),
 }

@@ -1,8 +1,8 @@
 """The bundled ASGI app: what an event loop is good at, without a framework.
 
-A hello page, JSON, server-sent events, a WebSocket echo, a chat room, something slow. It knows
-nothing of Servescope and runs under any ASGI server; one courtesy to the host: the route's template
-stands in `scope["servescope.route"]`.
+A hello page, JSON, server-sent events, a WebSocket echo, a chat room, something slow, something
+that computes. It knows nothing of Servescope and runs under any ASGI server; one courtesy to the
+host: the route's template stands in `scope["servescope.route"]`.
 """
 
 from __future__ import annotations
@@ -21,6 +21,14 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
 from servescope.addresses import host_and_port
+from servescope.demo.timed_work import (
+    DEFAULT_CPU_MS,
+    DEFAULT_WAIT_MS,
+    MAX_CPU_MS,
+    MAX_WAIT_MS,
+    milliseconds_of,
+    use_cpu,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -31,7 +39,6 @@ if TYPE_CHECKING:
     Endpoint = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 ROUTE_KEY: Final = "servescope.route"  # read by the host; harmless to any other server
-MAX_SLOW_MS: Final = 30_000
 MAX_BLOCK_MS: Final = 1_000
 LONGEST_MESSAGE: Final = 500  # characters of a chat message
 HISTORY: Final = 20
@@ -89,13 +96,12 @@ async def _respond_json(send: Send, value: Any, status: int = 200) -> None:
     await _respond(send, json.dumps(value, indent=2).encode() + b"\n", _JSON, status)
 
 
-def _milliseconds(scope: Scope, most: int, usual: int) -> int:
-    asked = parse_qs(scope["query_string"].decode("latin-1")).get("ms", [str(usual)])[0]
-    if not (asked.isascii() and asked.isdigit() and len(asked) <= len(str(most))):
-        raise Problem(HTTPStatus.BAD_REQUEST, f"ms must be a whole number from 0 to {most}.")
-    if int(asked) > most:
-        raise Problem(HTTPStatus.BAD_REQUEST, f"ms must be a whole number from 0 to {most}.")
-    return int(asked)
+def _milliseconds(scope: Scope, name: str, most: int, usual: int) -> int:
+    values = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+    try:
+        return milliseconds_of(values.get(name, [str(usual)])[0], name, most)
+    except ValueError as fault:
+        raise Problem(HTTPStatus.BAD_REQUEST, str(fault)) from None
 
 
 def _header(scope: Scope, name: bytes) -> str:
@@ -171,6 +177,8 @@ class DemoApp:
             "/events": self._events,
             "/slow": self._slow,
             "/block": self._block,
+            "/cpu": self._cpu,
+            "/mixed": self._mixed,
             "/error": self._error,
             "/chat": self._chat,
             "/favicon.ico": self._favicon,
@@ -281,16 +289,32 @@ class DemoApp:
         await _respond_json(send, {"id": number, "is_even": number % 2 == 0})
 
     async def _slow(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        asked_ms = _milliseconds(scope, MAX_SLOW_MS, 500)
+        asked_ms = _milliseconds(scope, "ms", MAX_WAIT_MS, DEFAULT_WAIT_MS)
         began = time.monotonic()
         await asyncio.sleep(asked_ms / 1e3)
         waited_ms = round((time.monotonic() - began) * 1e3, 3)
         await _respond_json(send, {"asked_ms": asked_ms, "waited_ms": waited_ms})
 
     async def _block(self, scope: Scope, _receive: Receive, send: Send) -> None:
-        asked_ms = _milliseconds(scope, MAX_BLOCK_MS, 200)
+        asked_ms = _milliseconds(scope, "ms", MAX_BLOCK_MS, 200)
         time.sleep(asked_ms / 1e3)  # noqa: ASYNC251 - the mistake this route is there to show
         await _respond_json(send, {"blocked_ms": asked_ms})
+
+    async def _cpu(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        asked_ms = _milliseconds(scope, "ms", MAX_CPU_MS, DEFAULT_CPU_MS)
+        cpu_ms = use_cpu(asked_ms)  # on the event loop: everybody waits meanwhile
+        await _respond_json(send, {"asked_ms": asked_ms, "cpu_ms": round(cpu_ms, 3)})
+
+    async def _mixed(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        asked_cpu_ms = _milliseconds(scope, "cpu_ms", MAX_CPU_MS, DEFAULT_CPU_MS)
+        asked_wait_ms = _milliseconds(scope, "wait_ms", MAX_WAIT_MS, DEFAULT_WAIT_MS)
+        cpu_ms = use_cpu(asked_cpu_ms)
+        began = time.monotonic()
+        await asyncio.sleep(asked_wait_ms / 1e3)
+        waited_ms = (time.monotonic() - began) * 1e3
+        told = {"asked_cpu_ms": asked_cpu_ms, "asked_wait_ms": asked_wait_ms}
+        told |= {"cpu_ms": round(cpu_ms, 3), "waited_ms": round(waited_ms, 3)}
+        await _respond_json(send, told)
 
     async def _error(self, _scope: Scope, _receive: Receive, _send: Send) -> None:
         raise DeliberateError("/error was asked for")

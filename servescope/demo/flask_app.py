@@ -39,6 +39,14 @@ from werkzeug.exceptions import (
 from servescope.demo.accounts import add_accounts
 from servescope.demo.notes import Draft, NoteStore, draft_from
 from servescope.demo.search import SITE, Entry, load_glossary, search
+from servescope.demo.timed_work import (
+    DEFAULT_CPU_MS,
+    DEFAULT_WAIT_MS,
+    MAX_CPU_MS,
+    MAX_WAIT_MS,
+    milliseconds_of,
+    use_cpu,
+)
 
 if TYPE_CHECKING:
     from werkzeug.wrappers import Response
@@ -46,8 +54,6 @@ if TYPE_CHECKING:
 ROUTE_KEY = "servescope.route"  # read by the host; harmless to any other server
 MAX_BODY = 64 * 1024  # bytes; a note at its limits, every character escaped, is below 50 KB
 MAX_QUERY = 200  # characters
-MAX_SLOW_MS = 30_000
-DEFAULT_SLOW_MS = 500
 _SHOWN_ENVIRON = (
     "SERVER_SOFTWARE",
     "SERVER_NAME",
@@ -87,7 +93,8 @@ def hello() -> str:
         server=request.environ.get("SERVER_SOFTWARE", "an unnamed server"),
         process=os.getpid(),
         thread=threading.current_thread().name,
-        slowest_ms=MAX_SLOW_MS,
+        most_wait_ms=MAX_WAIT_MS,
+        most_cpu_ms=MAX_CPU_MS,
     )
 
 
@@ -132,14 +139,42 @@ def search_page() -> Response:
 @demo.get("/slow")
 def slow() -> dict[str, Any]:
     """Hold a worker for `ms` milliseconds: what a slow database query does to a server."""
-    asked = request.args.get("ms", str(DEFAULT_SLOW_MS))
-    valid = asked.isascii() and asked.isdigit() and len(asked) <= len(str(MAX_SLOW_MS))
-    if not valid or int(asked) > MAX_SLOW_MS:
-        raise BadRequest(f"ms must be a whole number from 0 to {MAX_SLOW_MS}.")
+    asked_ms = _milliseconds("ms", MAX_WAIT_MS, DEFAULT_WAIT_MS)
+    return {"asked_ms": asked_ms, "slept_ms": round(_sleep(asked_ms), 3)}
+
+
+@demo.get("/cpu")
+def cpu() -> dict[str, Any]:
+    """Compute for `ms` milliseconds of the thread's CPU time: threads of one process share it."""
+    asked_ms = _milliseconds("ms", MAX_CPU_MS, DEFAULT_CPU_MS)
+    return {"asked_ms": asked_ms, "cpu_ms": round(use_cpu(asked_ms), 3)}
+
+
+@demo.get("/mixed")
+def mixed() -> dict[str, Any]:
+    """Compute for `cpu_ms`, then wait for `wait_ms`: a page that renders and asks a database."""
+    asked_cpu_ms = _milliseconds("cpu_ms", MAX_CPU_MS, DEFAULT_CPU_MS)
+    asked_wait_ms = _milliseconds("wait_ms", MAX_WAIT_MS, DEFAULT_WAIT_MS)
+    return {
+        "asked_cpu_ms": asked_cpu_ms,
+        "asked_wait_ms": asked_wait_ms,
+        "cpu_ms": round(use_cpu(asked_cpu_ms), 3),
+        "slept_ms": round(_sleep(asked_wait_ms), 3),
+    }
+
+
+def _sleep(milliseconds: int) -> float:
+    """How long it was, in milliseconds."""
     start_ns = time.monotonic_ns()
-    time.sleep(int(asked) / 1_000)
-    slept_ms = (time.monotonic_ns() - start_ns) / 1e6
-    return {"asked_ms": int(asked), "slept_ms": round(slept_ms, 3)}
+    time.sleep(milliseconds / 1_000)
+    return (time.monotonic_ns() - start_ns) / 1e6
+
+
+def _milliseconds(name: str, most: int, usual: int) -> int:
+    try:
+        return milliseconds_of(request.args.get(name, str(usual)), name, most)
+    except ValueError as fault:
+        raise BadRequest(str(fault)) from None
 
 
 @demo.get("/error")

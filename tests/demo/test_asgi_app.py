@@ -74,6 +74,11 @@ def test_whoami_tells_what_the_server_saw(client):
         ("GET", "/slow?ms=1", 200),
         ("GET", "/slow?ms=-1", 400),
         ("GET", "/slow?ms=99999", 400),
+        ("GET", "/slow?ms=", 400),
+        ("GET", "/cpu?ms=1", 200),
+        ("GET", "/cpu?ms=1001", 400),
+        ("GET", "/mixed?cpu_ms=1&wait_ms=1", 200),
+        ("GET", "/mixed?cpu_ms=1&wait_ms=x", 400),
         ("GET", "/block?ms=1", 200),
         ("GET", "/block?ms=1001", 400),
         ("GET", "/error", 500),
@@ -89,6 +94,13 @@ def test_statuses(client, method, path, status, caplog):
         page = client.request(method, path, headers={"Accept": "text/html"})
         assert f'">{status}</p>' in page.text
     assert not caplog.records
+
+
+def test_computing_and_waiting_take_what_was_asked_for(client):
+    assert client.get("/cpu?ms=5").json()["cpu_ms"] >= 5
+    told = client.get("/mixed?cpu_ms=2&wait_ms=3").json()
+    assert told["cpu_ms"] >= 2
+    assert told["waited_ms"] >= 3
 
 
 def test_events_come_one_by_one(client):

@@ -8,7 +8,7 @@ from wsgiref.validate import validator
 
 import pytest
 
-from servescope.demo.flask_app import MAX_BODY, MAX_SLOW_MS, ROUTE_KEY, create_app
+from servescope.demo.flask_app import MAX_BODY, MAX_WAIT_MS, ROUTE_KEY, create_app
 from servescope.demo.notes import MAX_NOTES, MAX_TEXT, MAX_TITLE
 
 
@@ -40,6 +40,11 @@ class Links(HTMLParser):
         ("GET", "/search?q=" + "x" * 201, 400, "text/html; charset=utf-8"),
         ("GET", "/slow?ms=0", 200, "application/json"),
         ("GET", "/slow?ms=-1", 400, "text/html; charset=utf-8"),
+        ("GET", "/cpu?ms=0", 200, "application/json"),
+        ("GET", "/cpu?ms=1001", 400, "text/html; charset=utf-8"),
+        ("GET", "/mixed?cpu_ms=0&wait_ms=0", 200, "application/json"),
+        ("GET", "/mixed?cpu_ms=1001&wait_ms=0", 400, "text/html; charset=utf-8"),
+        ("GET", "/mixed?cpu_ms=0&wait_ms=30001", 400, "text/html; charset=utf-8"),
         ("GET", "/slow?ms=30001", 400, "text/html; charset=utf-8"),
         ("GET", "/slow?ms=1e3", 400, "text/html; charset=utf-8"),
         ("GET", "/slow?ms=", 400, "text/html; charset=utf-8"),
@@ -168,7 +173,22 @@ def test_slow_sleeps_at_least_as_long_as_asked(client):
     assert time.monotonic() - start >= 0.030
     assert answer["asked_ms"] == 30
     assert answer["slept_ms"] >= 30
-    assert MAX_SLOW_MS == 30_000
+    assert MAX_WAIT_MS == 30_000
+
+
+def test_computing_uses_the_cpu_time_that_was_asked_for(client):
+    start_ns = time.thread_time_ns()
+    answer = client.get("/cpu?ms=5").get_json()
+    used_ms = (time.thread_time_ns() - start_ns) / 1e6
+    assert answer["asked_ms"] == 5
+    assert used_ms >= answer["cpu_ms"] >= 5
+
+
+def test_a_mixed_answer_computes_and_waits(client):
+    answer = client.get("/mixed?cpu_ms=2&wait_ms=3").get_json()
+    assert (answer["asked_cpu_ms"], answer["asked_wait_ms"]) == (2, 3)
+    assert answer["cpu_ms"] >= 2
+    assert answer["slept_ms"] >= 3
 
 
 def test_error_shows_no_traceback_and_logs_none(client, capfd):
