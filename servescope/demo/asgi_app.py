@@ -312,8 +312,8 @@ class DemoApp:
         began = time.monotonic()
         await asyncio.sleep(asked_wait_ms / 1e3)
         waited_ms = (time.monotonic() - began) * 1e3
-        told = {"asked_cpu_ms": asked_cpu_ms, "asked_wait_ms": asked_wait_ms}
-        told |= {"cpu_ms": round(cpu_ms, 3), "waited_ms": round(waited_ms, 3)}
+        asked = {"asked_cpu_ms": asked_cpu_ms, "asked_wait_ms": asked_wait_ms}
+        told = {**asked, "cpu_ms": round(cpu_ms, 3), "waited_ms": round(waited_ms, 3)}
         await _respond_json(send, told)
 
     async def _error(self, _scope: Scope, _receive: Receive, _send: Send) -> None:
