@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dash import Input, Output, State, callback, dcc, html, no_update, register_page
 
-from components import capacity, forms, load_form, load_run, panels
+from components import capacity, forms, load_demos, load_form, load_run, panels
 from components.access import context as present_context
 from components.access import dashboard, why_not
 from components.live import LiveGraph, LivePage, Props, connect
@@ -121,6 +121,7 @@ def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -
         "load-stop": {"display": "block" if active else "none"},
         "load-history": {"rowData": load_run.history_rows(runs)},
         **capacity.props(context, names, is_busy=is_busy),
+        **load_demos.props("load", is_busy=is_busy),
     }
 
 
@@ -136,6 +137,7 @@ METRICS: Final = (
 PAGE: Final = LivePage("load", GRAPHS, props, metrics=METRICS)
 connect(PAGE)
 capacity.connect()
+load_demos.connect("load")
 
 
 load_form.connect()
@@ -229,6 +231,7 @@ def layout(**_query: str) -> html.Div:
                 html.Div(id="load-now"),
             ),
         ),
+        panels.panel("Demos", load_demos.EXPLAINED, load_demos.demo_list("load", reason)),
         capacity.capacity_panel(names, reason),
         panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
         panels.panel(

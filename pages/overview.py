@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 import dash_mantine_components as dmc
 from dash import Input, callback, html, register_page
 
-from components import access, forms, load_run, panels, query
+from components import access, forms, load_demos, load_run, panels, query
 from components.access import why_not
 from components.action_bar import action_bar
 from components.cards import GOOD, stat, stat_card
@@ -42,7 +42,7 @@ IN_SHORT: Final = (
     "Servescope runs web servers and measures each request, socket and core beneath them, every "
     "second."
 )
-START_LOAD: Final = "press Start demo load and watch where the time of a request goes"
+START_LOAD: Final = "press Start demo load or Try a demo and see where a request's time goes"
 OPEN_LISTENER: Final = "open a listener below and watch its request arrive"
 WATCH: Final = "see on the page Latency where the time of a request goes"
 OF_SPAN: Final = "While the view is paused or past: of its whole span."
@@ -138,6 +138,7 @@ def props(context: QueryContext, span: Span | None, filters: tuple[str, ...]) ->
             "overview-listeners": {"children": listener_table(listeners, access.visitor())},
             "overview-start": {"display": "none" if is_busy else "block"},
         }
+        | load_demos.props("overview", is_busy=bool(is_busy))
     )
 
 
@@ -220,6 +221,7 @@ PAGE: Final = LivePage(
 )
 connect(PAGE)
 PATH.connect()
+load_demos.connect("overview")
 
 
 @callback(
@@ -285,5 +287,5 @@ def layout(listener: object = "", **_query: object) -> html.Div:
             id="overview-fleet-panel",
             style=HIDDEN,
         ),
-        controls=start,
+        controls=[start, load_demos.demo_menu("overview", reason)],
     )
