@@ -12,12 +12,12 @@ from components.findings import verdict
 from components.help import attributes
 from components.run_export_menu import run_export_menu
 from components.run_links import address_of
-from components.run_plan import plan_text
 from components.run_rules import rules_table
 from components.status import sentence
 from servescope.actions.load_runs import LoadRunRequest
 from servescope.errors import ServescopeError
 from servescope.figures import units
+from servescope.figures.run_texts import plan_text
 from servescope.findings import findings, gathering
 from servescope.records.load import TERMINAL_STATES, outcome_name
 

@@ -16,11 +16,11 @@ from components.help import BUTTON, attributes
 from components.one_request import facts
 from components.path_prefix import below_prefix
 from components.run_links import RUNS, view_query, ways_on
-from components.run_plan import plan_facts
 from components.run_rules import rules_table
 from components.status import HIDDEN, SHOWN, sentence
 from components.tables import figure_table, swatch
 from servescope.figures import theme, units
+from servescope.figures.run_texts import environment_texts, plan_facts
 from servescope.findings import Evidence, findings, gathering
 from servescope.histogram import ERROR_BOUND
 from servescope.queries import runs
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from servescope.queries.runs import ServerFigures
     from servescope.queries.span import Span
     from servescope.records.load import LoadRun
-    from servescope.records.run_environment import Repository, RunEnvironment
+    from servescope.records.run_environment import RunEnvironment
 
 ANSWER: Final = "one-run-answer"
 FIELDS: Final = ("one-run-name", "one-run-note", "one-run-tags")
@@ -62,8 +62,6 @@ _PERCENTILES: Final = (
     ("mean", "mean"),
 )
 """Name, and its key in a result."""
-
-_SHORT_COMMIT: Final = 12
 
 
 def title(run: LoadRun) -> str:
@@ -124,45 +122,6 @@ def environment_facts(environment: RunEnvironment | None) -> Component:
         return facts(known)
     since = _moment(environment.listening_since_s)
     return facts({**known, "The listener had run since": since})
-
-
-def environment_texts(environment: RunEnvironment | None) -> dict[str, str]:
-    """Versions, machine and server, by name; nothing where nothing was kept."""
-    if environment is None:
-        return {}
-    threads = (
-        "none: an event loop calls the app"
-        if environment.threads is None
-        else f"{environment.threads:,} in all"
-    )
-    pinned = "no" if environment.pinned_core is None else f"core {environment.pinned_core}"
-    machine = {
-        "Cores": f"{environment.cores:,} that may be used",
-        "System": f"{environment.system}, {environment.machine}",
-        "Python": environment.python,
-        "Servescope": environment.servescope or "not known",
-    }
-    if not environment.app:
-        return machine
-    return {
-        "App": f"{environment.app} ({environment.app_kind})",
-        "Its repository": _repository(environment.repository),
-        "Concurrency model": environment.model.replace("_", " "),
-        "Request threads": threads,
-        "Server processes": f"{environment.processes:,}",
-        "Port": str(environment.port) if environment.port else "not kept",
-        "Pinned": pinned,
-        "TLS": "yes" if environment.is_tls else "no",
-        **machine,
-    }
-
-
-def _repository(repository: Repository | None) -> str:
-    if repository is None:
-        return "none found"
-    branch = f" on {repository.branch}" if repository.branch else ""
-    dirty = ", with changes that are not committed" if repository.is_dirty else ", nothing changed"
-    return f"commit {repository.commit[:_SHORT_COMMIT]}{branch}{dirty}"
 
 
 def percentiles_table(run: LoadRun, server: ServerFigures | None) -> html.Div:

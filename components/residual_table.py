@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Final
 from dash import html
 
 from components.findings import verdict
-from components.run_plan import plan_text
 from components.tables import figure_table
 from servescope.figures import units
+from servescope.figures.run_texts import plan_text
 from servescope.findings import findings
 from servescope.findings.clocks import are_the_same_requests, unexplained_s
 from servescope.findings.gathering import clocks_of

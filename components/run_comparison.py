@@ -15,10 +15,10 @@ from components import load_run, one_run, panels
 from components.help import attributes
 from components.path_prefix import below_prefix
 from components.run_links import RUNS, address_of
-from components.run_plan import plan_facts
 from components.tables import figure_table, scrolled, swatch
 from servescope.figures import theme, units
 from servescope.figures.overlaid_distributions import HEIGHT, overlaid_distributions, styles
+from servescope.figures.run_texts import environment_texts, plan_facts
 from servescope.queries import latency, runs
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ def _facts(pair: tuple[LoadRun, LoadRun]) -> list[_Fact]:
     """Plan and environment of both."""
     are_known = all(run.environment is not None for run in pair)
     plans = [plan_facts(run.plan) for run in pair]
-    environments = [one_run.environment_texts(run.environment) for run in pair]
+    environments = [environment_texts(run.environment) for run in pair]
     return [*_side_by_side(plans), *_side_by_side(environments, are_known=are_known)]
 
 

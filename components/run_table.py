@@ -9,9 +9,9 @@ from dash import dcc, html
 from components import load_run
 from components.help import attributes
 from components.run_links import address_of, compare_address
-from components.run_plan import plan_text, schedule_text
 from components.sorted_table import narrowing, page_buttons, sort_heading
 from servescope.figures import units
+from servescope.figures.run_texts import plan_text, schedule_text
 from servescope.queries.runs import PAGE_ROWS
 
 if TYPE_CHECKING:

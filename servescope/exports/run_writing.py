@@ -136,7 +136,6 @@ def run_data(source: RunSource) -> RunData:
         document.run,
         document.host,
         document.findings,
-        {} if document.run.environment is None else document.run.environment.to_json(),
         None,
         document.without_series,
     )

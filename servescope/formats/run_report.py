@@ -5,7 +5,6 @@ Everything that is shown comes from the `RunData` given: the same data give the 
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from html import escape
 from typing import TYPE_CHECKING, Any, Final
@@ -13,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from servescope.figures import theme, units
+from servescope.figures.run_texts import environment_texts, plan_facts
 from servescope.formats.run_report_style import STYLE
 from servescope.formats.svg_plots import distribution_plot, line_plot
 from servescope.histogram import EDGES, ERROR_BOUND, least_count
 from servescope.queries.client_phases import PHASES, phase_rows, several_steps
 from servescope.queries.lines import taken
 from servescope.records.load import outcome_name
-from servescope.records.scenarios import RequestStep, Users
 from servescope.run_files.document import run_span
 from servescope.sentences import capitalized
 
@@ -31,7 +30,6 @@ if TYPE_CHECKING:
     from servescope.queries.rows import Lines, StageRow
     from servescope.queries.run_data import RunData, RunSeries
     from servescope.records.load import LoadRun
-    from servescope.records.scenarios import Scenario, Schedule, Step
 
 MOST_CORES: Final = 8
 """Lines of a plot of cores; of more the busiest are drawn."""
@@ -65,7 +63,7 @@ def report_html(data: RunData) -> str:
         *_result(data),
         *_over_time(data),
         "<h2>Plan</h2>",
-        _facts(_plan(run)),
+        _facts(plan_facts(run.plan)),
         *_environment(data),
         f"<footer class='dimmed'>{escape(_MEANING)}</footer>",
     ]
@@ -346,59 +344,14 @@ def _share(ratio: float) -> str:
     return units.text(ratio, "1")
 
 
-def _plan(run: LoadRun) -> dict[str, str]:
-    scenario = run.plan.scenario
-    facts = {
-        "Listener": run.plan.listener,
-        "Host": run.plan.origin,
-        "Scenario": scenario.name,
-        "Schedule": _schedule(scenario.schedule),
-        "Requests": "; ".join(_flows(scenario)),
-        "Connections": ("kept alive" if scenario.keep_alive else "a new one for each request")
-        + f", at most {scenario.max_connections:,}",
-        "Timeout": units.text(scenario.timeout_seconds, "s"),
-        "Seed": str(scenario.seed),
-        "Data": f"{len(scenario.data.rows):,} rows of {', '.join(scenario.data.columns)}"
-        if scenario.data.rows
-        else "",
-        "Rules": scenario.rules_text,
-    }
-    return {name: told for name, told in facts.items() if told}
-
-
-def _schedule(schedule: Schedule) -> str:
-    rate = schedule.mean_rate
-    told = f"{schedule.kind}, {units.length(schedule.seconds)}"
-    if isinstance(schedule, Users):
-        return f"closed model: {schedule.users:,} {told}"
-    if rate is not None:
-        told += f", {units.text(rate, '{request}/s')} on average"
-    return told
-
-
-def _flows(scenario: Scenario) -> Iterable[str]:
-    whole = sum(flow.weight for flow in scenario.flows) or 1.0
-    for flow in scenario.flows:
-        steps = ", then ".join(_step(step) for step in flow.steps)
-        share = "" if len(scenario.flows) == 1 else f"{_share(flow.weight / whole)}: "
-        yield share + steps
-
-
-def _step(step: Step) -> str:
-    if isinstance(step, RequestStep):
-        body = f" with {len(step.body):,} characters of {step.body_kind}" if step.body else ""
-        return f"{step.method} {step.target}{body}"
-    return f"WebSocket {step.target}, {len(step.messages)} messages"
-
-
 def _environment(data: RunData) -> list[str]:
-    if not data.environment:
+    environment = data.run.environment
+    if environment is None:
         return []
-    facts = {
-        name: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-        for name, value in data.environment.items()
-    }
-    return ["<h2>Environment</h2>", _facts(facts)]
+    texts = environment_texts(environment)
+    if environment.app:
+        texts["The listener had run since"] = _moment(environment.listening_since_s)
+    return ["<h2>Environment</h2>", _facts(texts)]
 
 
 def _facts(facts: dict[str, str]) -> str:

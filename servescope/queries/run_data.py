@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
 
 from servescope import catalog
 from servescope.queries import host, latency, load, ports, traffic
@@ -15,8 +15,6 @@ from servescope.run_files.document import run_span
 from servescope.run_files.imported import open_series
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from servescope.queries.context import ProcessContext
     from servescope.queries.rows import Distribution, Lines, StageRow
     from servescope.records.load import LoadRun
@@ -56,13 +54,12 @@ class RunSeries:
 class RunData:
     """A run, what was said of it, and its series; `without_series` says why there are none.
 
-    `host` measured it. `environment`: what the run recorded of versions and hardware, by name.
+    `host` measured it.
     """
 
     run: LoadRun
     host: str
     findings: tuple[SaidOfRun, ...] = ()
-    environment: Mapping[str, Any] = field(default_factory=dict)
     series: RunSeries | None = None
     without_series: str = ""
 

@@ -1,4 +1,4 @@
-"""Load runs in words and tables: their plans, the list, two side by side."""
+"""Load runs in tables: one of them, the list, two side by side."""
 
 import json
 from dataclasses import asdict, replace
@@ -7,26 +7,12 @@ import pytest
 from dash import html
 
 from components import client_phases, one_run, run_comparison, run_links, run_table
-from components.run_plan import plan_facts, plan_text, schedule_text
 from servescope.histogram import count
 from servescope.load.report import LagSummary, LatencySummary, Phase, Result
 from servescope.queries.client_phases import PHASES
 from servescope.queries.runs import FoundRuns, ServerFigures
 from servescope.records.load import LoadPlan, LoadRun, RunState
 from servescope.records.run_environment import Repository, RunEnvironment
-from servescope.records.scenarios import (
-    Constant,
-    Flow,
-    Poisson,
-    Ramp,
-    Recorded,
-    RequestStep,
-    Scenario,
-    Spike,
-    Steps,
-    Users,
-    WebSocketStep,
-)
 
 PLAN = LoadPlan.constant("wsgi", "/slow?ms=50", 200, 30)
 RESULT = Result(
@@ -91,56 +77,6 @@ def texts(component):
 
 def parts(component, attribute):
     return [getattr(one, attribute) for one in component._traverse() if hasattr(one, attribute)]
-
-
-@pytest.mark.parametrize(
-    ("schedule", "text"),
-    [
-        (Constant(200, 30), "200 req/s for 30 s"),
-        (Poisson(50, 300), "Poisson arrivals, 50 req/s on average for 5 min"),
-        (Ramp(10, 100, 60), "from 10 req/s to 100 req/s in 1 min"),
-        (Steps((10, 20.5, 40), 15), "steps of 10, 20.5, 40 req/s, 15 s each"),
-        (
-            Spike(50, 500, 10, 5, 60),
-            "50 req/s for 1 min, with a peak of 500 req/s for 5 s after 10 s",
-        ),
-        (
-            Recorded(((1,), (3,)), 2.0, "wsgi at 14:03"),
-            "recorded arrivals of wsgi at 14:03 \N{MULTIPLICATION SIGN} 2, for 2 s",
-        ),
-        (
-            Users(10, 0.5, 60),
-            "closed model, 10 users with 500 ms between an answer and the next request, for 1 min",
-        ),
-        (
-            Users(1, 0, 60),
-            "closed model, 1 user with 0 ms between an answer and the next request, for 1 min",
-        ),
-    ],
-    ids=lambda value: getattr(value, "kind", ""),
-)
-def test_a_schedule_in_words(schedule, text):
-    assert schedule_text(schedule) == text
-
-
-def test_a_plan_says_everything_that_is_needed_to_repeat_it():
-    flows = (
-        Flow((RequestStep(name="home", target="/"), RequestStep("", "POST", "/cart")), weight=3),
-        Flow((WebSocketStep(target="/chat", messages=("a", "b")),)),
-    )
-    scenario = Scenario(Constant(5, 10), flows, keep_alive=False, seed=7, rules=("p99 < 50 ms",))
-    assert plan_facts(LoadPlan("wsgi", scenario)) == {
-        "Listener": "wsgi",
-        "Schedule": "5 req/s for 10 s",
-        "Requests": "home: GET /, then POST /cart (75 %); WebSocket /chat with 2 messages (25 %)",
-        "Connections": "one for each request, at most 512 at a time",
-        "Timeout": "10 s",
-        "Rules": "p99 < 50 ms",
-        "Seed": "7",
-    }
-    assert plan_text(LoadPlan("wsgi", scenario)) == "wsgi / and 2 more, 5 req/s for 10 s"
-    named = LoadPlan("wsgi", replace(scenario, name="Shop"))
-    assert plan_text(named) == "wsgi Shop, 5 req/s for 10 s"
 
 
 def test_percentiles_of_both_sides_and_how_many_requests_each_had():

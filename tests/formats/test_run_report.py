@@ -6,7 +6,11 @@ from html.parser import HTMLParser
 import pytest
 
 from servescope.figures import units
+from servescope.formats.run_report import report_html
 from servescope.queries.client_phases import PHASES
+from servescope.queries.run_data import RunData
+from servescope.records.load import LoadPlan, LoadRun, RunState
+from servescope.records.run_environment import Repository, RunEnvironment
 from tests.measured_runs import SECONDS, exported, measure, result
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -69,7 +73,25 @@ def test_it_tells_the_figures_of_the_result_with_their_units(elements):
     assert "Phases of a request at the client" in text
     assert f"wait: {PHASES['wait']}" in text
     assert f"Server, {120 * (SECONDS + 1):,} requests to wsgi" in text
-    assert "constant, 90 s, 120 req/s on average" in text
+    assert "120 req/s for 1.5 min" in text
+
+
+def test_it_says_in_words_where_the_run_was():
+    environment = RunEnvironment(
+        *("0.1.0", "CPython 3.11.7", "Linux 6.1", "x86_64", 2, "shop:app", "wsgi", "thread_pool"),
+        *(8, 1, False, None, 90.0),
+        repository=Repository("0123456789abcdef0123", "main"),
+    )
+    plan = LoadPlan.constant("wsgi", "/", 120, 90)
+    run = LoadRun(1, plan, RunState.FAILED, 1.0, None, 2.0, {}, {}, environment=environment)
+    text = " ".join(Elements(report_html(RunData(run, "host-a"))).text)
+    for told in (
+        "commit 0123456789ab on main, nothing changed",
+        "thread pool",
+        "8 in all",
+        "The listener had run since 1970-01-01 00:01:30 UTC",
+    ):
+        assert told in text
 
 
 def test_each_plot_has_a_name_and_lines(elements, report):

@@ -1,8 +1,8 @@
-"""The plan of a load run in words: its schedule, its requests, its bounds."""
+"""A load run in words, the same on pages and in its report: its plan and where it ran."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from servescope.figures import units
 from servescope.records.scenarios import (
@@ -18,9 +18,11 @@ from servescope.records.scenarios import (
 
 if TYPE_CHECKING:
     from servescope.records.load import LoadPlan
+    from servescope.records.run_environment import Repository, RunEnvironment
     from servescope.records.scenarios import Schedule, Step
 
-_PER_S = "{request}/s"
+_PER_S: Final = "{request}/s"
+_SHORT_COMMIT: Final = 12
 
 
 def plan_text(plan: LoadPlan) -> str:
@@ -75,7 +77,9 @@ def plan_facts(plan: LoadPlan) -> dict[str, str]:
             f"{scenario.max_connections:,} at a time"
         ),
         "Timeout": units.text(scenario.timeout_seconds, "s"),
-        "Rows of data": f"{len(scenario.data.rows):,}" if scenario.data.rows else "",
+        "Rows of data": f"{len(scenario.data.rows):,} of {', '.join(scenario.data.columns)}"
+        if scenario.data.rows
+        else "",
         "Rules": scenario.rules_text,
         "Seed": f"{scenario.seed}",
     }
@@ -97,6 +101,8 @@ def _mix(plan: LoadPlan) -> str:
 def _step(step: Step) -> str:
     if isinstance(step, RequestStep):
         what = f"{step.method} {step.target}"
+        if step.body:
+            what += f" with {len(step.body):,} characters of {step.body_kind}"
     else:
         what = f"WebSocket {step.target} with {len(step.messages):,} messages"
     return f"{step.name}: {what}" if step.name else what
@@ -104,3 +110,42 @@ def _step(step: Step) -> str:
 
 def _rate(rate: float) -> str:
     return units.text(rate, _PER_S)
+
+
+def environment_texts(environment: RunEnvironment | None) -> dict[str, str]:
+    """Versions, machine and server, by name; nothing where nothing was kept."""
+    if environment is None:
+        return {}
+    threads = (
+        "none: an event loop calls the app"
+        if environment.threads is None
+        else f"{environment.threads:,} in all"
+    )
+    pinned = "no" if environment.pinned_core is None else f"core {environment.pinned_core}"
+    machine = {
+        "Cores": f"{environment.cores:,} that may be used",
+        "System": f"{environment.system}, {environment.machine}",
+        "Python": environment.python,
+        "Servescope": environment.servescope or "not known",
+    }
+    if not environment.app:
+        return machine
+    return {
+        "App": f"{environment.app} ({environment.app_kind})",
+        "Its repository": _repository(environment.repository),
+        "Concurrency model": environment.model.replace("_", " "),
+        "Request threads": threads,
+        "Server processes": f"{environment.processes:,}",
+        "Port": str(environment.port) if environment.port else "not kept",
+        "Pinned": pinned,
+        "TLS": "yes" if environment.is_tls else "no",
+        **machine,
+    }
+
+
+def _repository(repository: Repository | None) -> str:
+    if repository is None:
+        return "none found"
+    branch = f" on {repository.branch}" if repository.branch else ""
+    dirty = ", with changes that are not committed" if repository.is_dirty else ", nothing changed"
+    return f"commit {repository.commit[:_SHORT_COMMIT]}{branch}{dirty}"

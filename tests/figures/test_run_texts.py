@@ -1,0 +1,96 @@
+"""Load runs in words: schedules, plans, and where they ran."""
+
+from dataclasses import replace
+
+import pytest
+
+from servescope.figures.run_texts import environment_texts, plan_facts, plan_text, schedule_text
+from servescope.records.load import LoadPlan
+from servescope.records.run_environment import RunEnvironment
+from servescope.records.scenarios import (
+    Constant,
+    DataRows,
+    Flow,
+    Poisson,
+    Ramp,
+    Recorded,
+    RequestStep,
+    Scenario,
+    Spike,
+    Steps,
+    Users,
+    WebSocketStep,
+)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "text"),
+    [
+        (Constant(200, 30), "200 req/s for 30 s"),
+        (Poisson(50, 300), "Poisson arrivals, 50 req/s on average for 5 min"),
+        (Ramp(10, 100, 60), "from 10 req/s to 100 req/s in 1 min"),
+        (Steps((10, 20.5, 40), 15), "steps of 10, 20.5, 40 req/s, 15 s each"),
+        (
+            Spike(50, 500, 10, 5, 60),
+            "50 req/s for 1 min, with a peak of 500 req/s for 5 s after 10 s",
+        ),
+        (
+            Recorded(((1,), (3,)), 2.0, "wsgi at 14:03"),
+            "recorded arrivals of wsgi at 14:03 \N{MULTIPLICATION SIGN} 2, for 2 s",
+        ),
+        (
+            Users(10, 0.5, 60),
+            "closed model, 10 users with 500 ms between an answer and the next request, for 1 min",
+        ),
+        (
+            Users(1, 0, 60),
+            "closed model, 1 user with 0 ms between an answer and the next request, for 1 min",
+        ),
+    ],
+    ids=lambda value: getattr(value, "kind", ""),
+)
+def test_a_schedule_in_words(schedule, text):
+    assert schedule_text(schedule) == text
+
+
+def test_a_plan_says_everything_that_is_needed_to_repeat_it():
+    flows = (
+        Flow(
+            (RequestStep(name="home", target="/"), RequestStep("", "POST", "/cart", body="{n}")),
+            weight=3,
+        ),
+        Flow((WebSocketStep(target="/chat", messages=("a", "b")),)),
+    )
+    scenario = Scenario(
+        Constant(5, 10),
+        flows,
+        keep_alive=False,
+        seed=7,
+        rules=("p99 < 50 ms",),
+        data=DataRows(("n",), (("1",), ("2",))),
+    )
+    assert plan_facts(LoadPlan("wsgi", scenario)) == {
+        "Listener": "wsgi",
+        "Schedule": "5 req/s for 10 s",
+        "Requests": "home: GET /, then POST /cart with 3 characters of text (75 %); "
+        "WebSocket /chat with 2 messages (25 %)",
+        "Connections": "one for each request, at most 512 at a time",
+        "Timeout": "10 s",
+        "Rows of data": "2 of n",
+        "Rules": "p99 < 50 ms",
+        "Seed": "7",
+    }
+    assert plan_text(LoadPlan("wsgi", scenario)) == "wsgi / and 2 more, 5 req/s for 10 s"
+    named = LoadPlan("wsgi", replace(scenario, name="Shop"))
+    assert plan_text(named) == "wsgi Shop, 5 req/s for 10 s"
+
+
+def test_an_environment_without_a_listener_is_the_machine_alone():
+    machine = RunEnvironment("", "CPython 3.11.7", "Linux 6.1", "x86_64", 2)
+    assert environment_texts(machine) == {
+        "Cores": "2 that may be used",
+        "System": "Linux 6.1, x86_64",
+        "Python": "CPython 3.11.7",
+        "Servescope": "not known",
+    }
+    assert environment_texts(None) == {}
