@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import closing
 
 import numpy as np
@@ -20,6 +21,7 @@ from servescope.load.report import (
     StepResult,
 )
 from servescope.records.load import LoadPlan, RunState
+from servescope.scenarios.rules import RuleResult, RuleState
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.sqlite.store import open_store
 
@@ -77,8 +79,12 @@ def result():
                 summary, summary, None, 123_456, {"wait": Phase(37.5, counts)}, {}, counts,
             )
         ],
+        rules=(
+            RuleResult("p99 < 5 s", RuleState.PASSING, is_settled=False, value=0.04),
+            RuleResult("max < 1 ms", RuleState.FAILING, is_settled=True, value=0.3),
+        ),
     )  # fmt: skip
-    return told.to_json()
+    return json.loads(json.dumps(told.to_json()))  # as the generator prints it
 
 
 def measure(folder, *, with_seconds=True):

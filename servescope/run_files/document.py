@@ -12,6 +12,7 @@ from servescope.histogram import BUCKETS
 from servescope.records.load import TERMINAL_STATES, LoadPlan, LoadRun, RunState
 from servescope.records.run_environment import RunEnvironment
 from servescope.scenarios.checks import check_scenario
+from servescope.scenarios.rules import RuleResult, parse_rule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -282,6 +283,12 @@ def _steps(values: Any) -> None:
                 check(step[name])
 
 
+def _rules(values: Any) -> None:
+    for rule in values:
+        parse_rule(_text(RuleResult.from_json(rule).text))
+        _number_or_none(rule["value"])
+
+
 def _texts(values: Any) -> None:
     for text in _object(values).values():
         _text(text)
@@ -300,6 +307,7 @@ _SHOWN_IF_THERE: Final[Mapping[str, Callable[[Any], object]]] = {
     "flows": _maybe_counts,
     "phases": _phases,
     "steps": _steps,
+    "rules": _rules,
     **dict.fromkeys(("cancelled", "resent", "bytes_received"), _count),
     **dict.fromkeys(
         (
@@ -346,6 +354,8 @@ def _progress(values: dict[str, Any]) -> dict[str, Any]:
             _progress(figure)
         elif name == "model":
             _text(figure)
+        elif name == "rules":
+            _rules(figure)
         else:
             _number_or_none(figure)
     return values

@@ -243,7 +243,7 @@ def act(seen, root):
 
 def export(seen):
     """Take the page's figures away."""
-    seen.page.get_by_role("button", name="Export").click()
+    seen.page.get_by_role("button", name="Export", exact=True).click()
     with seen.page.expect_download() as taken:
         seen.page.get_by_role("menuitem", name="CSV").click()
     assert urlsplit(taken.value.url).path == f"{PREFIX}export"
