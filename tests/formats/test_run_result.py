@@ -33,4 +33,4 @@ def test_json_has_the_run_its_plan_and_what_was_said(measured):
     assert told["run"]["result"] == json.loads(json.dumps(result()))
     assert len(told["run"]["result"]["histogram"]) == BUCKETS
     assert told["run"]["plan"]["scenario"]["schedule"]["rate"] == 120
-    assert [one["code"] for one in told["findings"]] == ["requests-failed"]
+    assert [one["code"] for one in told["findings"]] == ["rule-failed", "requests-failed"]
