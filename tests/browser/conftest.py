@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 
 import pytest
 from playwright.sync_api import Error, sync_playwright
+
+from servescope.records.load import LoadPlan, RunState
+from tests.processes import eventually
 
 POLL_MS = 50
 WITHIN_S = 40
@@ -111,6 +115,10 @@ class Watched:
             )
         return self
 
+    def wait_poll_answered(self):
+        """Wait until the page shows what its poll brought: no place of it waits any more."""
+        self.until("!document.getElementById('page').innerText.includes('Loading…')")
+
     def wait_filled(self):
         """Wait until there is data for all of a live view: before, it begins with the data."""
         shown = "document.getElementById('span-text').textContent"
@@ -165,6 +173,41 @@ def visit(kept_page):
     """Come to a page by its link, made anew: `visit("Servers")`; the console must stay silent."""
     yield lambda name: kept_page.follow("Host" if name == "Ports" else "Ports").follow(name)
     assert kept_page.complaints == []
+
+
+@pytest.fixture(scope="module")
+def two_runs(dashboard):
+    """The numbers of two short runs that are over."""
+    numbers = []
+    with closing(dashboard.control) as control:
+        for target in ("/whoami", "/missing"):
+            plan = LoadPlan.constant("wsgi", target, 50, 2)
+            run = control.load_runs.request(plan, time.time())
+            eventually(lambda: control.load_runs.active() is None, 60)
+            assert control.load_runs.by_id(run.id).state is RunState.DONE
+            numbers.append(run.id)
+    return numbers
+
+
+@pytest.fixture(scope="module")
+def run_pages(dashboard, two_runs):
+    """The pages of runs that the navigation does not lead to: heading of each, by its path."""
+    first, second = two_runs
+    with closing(dashboard.control) as control:
+        plan = LoadPlan.constant("no-such-listener", "/", 5, 1)
+        failed = control.load_runs.request(plan, time.time()).id
+        eventually(lambda: control.load_runs.active() is None, 60)
+        assert control.load_runs.by_id(failed).state is RunState.FAILED
+    return {
+        "/runs": "Runs",
+        f"/runs?chosen={first}&text=whoami": "Runs",
+        f"/runs/{second}": f"Run {second}",
+        f"/runs/{failed}": f"Run {failed}",
+        f"/runs/{failed + 1}": f"There is no run {failed + 1} yet",
+        f"/runs/compare?a={first}&b={second}": f"Run {first} beside Run {second}",
+        f"/runs/compare?a={first}&b={failed}": f"Run {first} beside Run {failed}",
+        f"/runs/compare?a={first}": "There are no two runs to compare",
+    }
 
 
 @pytest.fixture

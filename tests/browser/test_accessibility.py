@@ -42,6 +42,23 @@ def test_no_page_has_a_grave_violation(open_page, device):
 
 
 @pytest.mark.parametrize("device", DEVICES)
+def test_nor_has_a_page_of_runs(open_page, run_pages, device):
+    opened, found = open_page("/load", DEVICES[device]), []
+    opened.page.locator(".more > summary").press("Enter")
+    opened.page.get_by_role("button", name="Add a request to the mix").press("Enter")
+    opened.page.locator("#load-history").scroll_into_view_if_needed()
+    opened.page.locator("#load-history a[data-page]").first.wait_for()
+    found += found_in_both_schemes(opened, "/load with a mix and runs")
+    for path, heading in run_pages.items():
+        opened.open(path).until(
+            "text => document.querySelector('h1').textContent === text", heading
+        )
+        opened.wait_poll_answered()
+        found += found_in_both_schemes(opened, path)
+    assert found == []
+
+
+@pytest.mark.parametrize("device", DEVICES)
 def test_nor_has_what_a_person_opens(open_page, device):
     opened = open_page("/", DEVICES[device]).wait_drawn("overview-host")
     opened.page.locator(".standing").click()

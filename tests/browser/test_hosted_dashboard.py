@@ -27,6 +27,9 @@ def test_every_page_opens_and_draws(open_page):
         opened.until("name => document.querySelector('h1')?.textContent === name", name)
         assert opened.page.evaluate("location.pathname") == path
         opened.wait_drawn(graph)
+    opened.page.get_by_role("link", name="Load", exact=True).first.click()
+    opened.page.get_by_role("link", name="All runs").click()
+    opened.page.locator("#runs-table").get_by_text("No run to show").wait_for()
 
 
 def test_the_poll_goes_on_and_a_click_starts_a_run(open_page, dashboard):

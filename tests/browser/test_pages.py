@@ -30,20 +30,25 @@ CUT = """([within, without]) => [...document.querySelectorAll(`${within} *`)]
 """Texts that are cut, but for those whose `title` has the whole."""
 
 
-def check(opened, path, scheme):
-    """The page is drawn, silent, as dark or light as wanted, and no wider than the screen."""
-    name, graph = PAGES[path]
-    opened.wait_drawn(graph)
-    # Behind a link the title comes from a callback of its own, after the page.
-    opened.until("title => document.title === title", f"{name} · Servescope")
-    assert opened.page.locator("h1").inner_text() == name
-    assert opened.page.evaluate("location.pathname") == path
+def check_fit(opened, path, scheme):
+    """The page is as dark or light as wanted, no wider than the screen, and cuts no text."""
     opened.until("name => document.documentElement.dataset.mantineColorScheme === name", scheme)
     width = opened.page.evaluate(
         "document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
     assert width <= 0, f"{path} is wider than the screen"
     assert opened.page.evaluate(CUT, ["body", ".ag-root, input"]) == []
+
+
+def check(opened, path, scheme):
+    """The page is drawn and silent, and all of it is in sight."""
+    name, graph = PAGES[path]
+    opened.wait_drawn(graph)
+    # Behind a link the title comes from a callback of its own, after the page.
+    opened.until("title => document.title === title", f"{name} · Servescope")
+    assert opened.page.locator("h1").inner_text() == name
+    assert opened.page.evaluate("location.pathname") == path
+    check_fit(opened, path, scheme)
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -70,6 +75,31 @@ def test_the_navigation_leads_to_every_page(open_page, device):
 def test_a_page_opens_by_its_address(open_page, path, surroundings):
     options = SURROUNDINGS[surroundings]
     check(open_page(path, options), path, options["color_scheme"])
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_the_pages_of_runs_open_and_fit(open_page, run_pages, device):
+    opened = open_page("/host", DEVICES[device])
+    for path, heading in run_pages.items():
+        opened.page.emulate_media(color_scheme=SCHEMES[0])
+        opened.open(path).until(
+            "text => document.querySelector('h1').textContent === text", heading
+        )
+        opened.wait_poll_answered()
+        for scheme in SCHEMES:
+            opened.page.emulate_media(color_scheme=scheme)
+            check_fit(opened, path, scheme)
+
+
+def test_the_form_of_a_run_cuts_none_of_its_choices(open_page):
+    opened = open_page("/load", PHONE)
+    opened.page.locator(".more > summary").press("Enter")
+    schedule = opened.page.locator("#load-kind")
+    for name in ("Poisson", "Ramp", "Steps", "Spike", "Users"):
+        schedule.click()
+        opened.page.get_by_role("option", name=name).click()
+        cut = "field => field.scrollWidth > field.clientWidth"
+        assert not schedule.evaluate(cut), schedule.input_value()
 
 
 def test_the_navigation_opens_and_closes_on_a_phone(open_page):
@@ -137,10 +167,24 @@ def test_no_stage_of_the_path_cuts_what_it_says(open_page, device):
         assert len(set(opened.page.evaluate(tops, ".path-times"))) == 1, "on one level"
 
 
+@pytest.mark.usefixtures("two_runs")
 @pytest.mark.parametrize("device", DEVICES)
-def test_the_titles_of_a_table_are_whole(open_page, device):
-    opened = open_page("/ports", DEVICES[device])
-    opened.until("document.querySelectorAll('#ports-sockets .ag-header-cell-text').length > 3")
-    opened.until("document.querySelector('#ports-sockets .ag-row') !== null")
-    cut = opened.page.evaluate(CUT, ["#ports-sockets .ag-header-cell-label", ".ag-body"])
+@pytest.mark.parametrize(
+    ("page", "table"), [("/ports", "ports-sockets"), ("/load", "load-history")]
+)
+def test_the_titles_of_a_table_are_whole(open_page, device, page, table):
+    opened = open_page(page, DEVICES[device])
+    opened.page.locator(f"#{table}").scroll_into_view_if_needed()
+    opened.until(f"document.querySelectorAll('#{table} .ag-header-cell-text').length > 2")
+    opened.until(f"document.querySelector('#{table} .ag-row') !== null")
+    cut = opened.page.evaluate(CUT, [f"#{table} .ag-header-cell-label", ".ag-body"])
     assert cut == []
+
+
+@pytest.mark.usefixtures("two_runs")
+@pytest.mark.parametrize("device", DEVICES)
+def test_the_rows_of_the_newest_runs_are_whole(open_page, device):
+    opened = open_page("/load", DEVICES[device])
+    opened.page.locator("#load-history").scroll_into_view_if_needed()
+    opened.page.locator("#load-history a[data-page]").first.wait_for()
+    assert opened.page.evaluate(CUT, ["#load-history .ag-row", "input"]) == []
