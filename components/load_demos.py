@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from components.live import Props
 
 EXPLAINED: Final = (
-    "Each sends load to a bundled app for 10 seconds, a comparison for 3 to each model. It is a "
+    "Each sends load to a bundled app for 10 seconds, a comparison for 2 to each model. It is a "
     "run or a comparison like any other: it is kept, and Stop in the header stops it."
 )
 BUSY: Final = "While load is under way no demo can be started."

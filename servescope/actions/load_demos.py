@@ -83,19 +83,19 @@ def _mix(name: str, rate: float, **weights: float) -> Scenario:
 
 
 def _on_all_models(endpoint: str, target: str, rate: float) -> ComparisonRequest:
-    return ComparisonRequest(_ALL_MODELS, endpoint, target, rate, seconds=3, connections=64)
+    return ComparisonRequest(_ALL_MODELS, endpoint, target, rate, seconds=2, connections=64)
 
 
 DEMOS: Final[dict[str, LoadDemo | ComparisonDemo]] = {
     "hello": LoadDemo(
-        "100 requests/s for a small page. Look at the two lines of requests per second, asked for "
-        "and answered: they should be one. Where a request spends its time is on Latency.",
+        "100 requests/s for a small page. Look at requests per second: what the generator finished "
+        "and what the server answered should be one line. Latency shows where the time goes.",
         BUNDLED_WSGI,
         _constant("Hello", "/", 100),
     ),
     "static": LoadDemo(
-        "Small files and a large one, no app. Look at the stages: there is hardly an app to wait "
-        "for, and the large file shows in write.",
+        "Small files, and one request of ten for a large one, which is four fifths of the bytes. "
+        "No app runs: look at the stages, app is only finding the file.",
         str(BUNDLED_SITE),
         _mix(
             "Static files",
@@ -105,7 +105,7 @@ DEMOS: Final[dict[str, LoadDemo | ComparisonDemo]] = {
     ),
     "slow": LoadDemo(
         "60 requests/s that wait 200 ms each hold 12 threads at a time. A pool with fewer lets the "
-        "rest wait: the stage queue grows while the CPU has little to do.",
+        "rest wait: look at the stage queue, which grows although waiting takes no CPU.",
         BUNDLED_WSGI,
         _constant("A slow app", "/slow?ms=200", 60),
     ),
@@ -120,7 +120,7 @@ DEMOS: Final[dict[str, LoadDemo | ComparisonDemo]] = {
         "meanwhile. Look at the accept queue, and at the stage kernel, which has the wait in it.",
         BUNDLED_ASGI,
         Scenario(
-            Spike(10, 300, 3, 2, 10),
+            Spike(10, 250, 3, 2, 10),
             (Flow((RequestStep(target="/block?ms=10"),)),),
             "A burst",
             keep_alive=False,
@@ -160,9 +160,9 @@ DEMOS: Final[dict[str, LoadDemo | ComparisonDemo]] = {
     ),
     "slow-models": ComparisonDemo(
         "A slow app on each model",
-        "40 requests/s that wait 50 ms each. One connection at a time makes 20 a second at most, "
-        "so there the rest waits longer and longer; the other models wait for many at once.",
-        _on_all_models("slow", "/slow?ms=50", 40),
+        "60 requests/s that wait 50 ms each. One connection at a time makes 20 a second at most, "
+        "so there the rest waits longer and longer; the other models can wait for many at once.",
+        _on_all_models("slow", "/slow?ms=50", 60),
     ),
     "cpu-models": ComparisonDemo(
         "A CPU-bound app on each model",
