@@ -96,7 +96,9 @@ def connect(page: str) -> None:
 
 def start(name: str) -> DemoAnswer:
     """Start a demo; the answer leads to its run or comparison, or says why there is none."""
-    board, demo = access.dashboard(), DEMOS[name]
+    board, demo = access.dashboard(), DEMOS.get(name)
+    if demo is None:
+        return forms.refused("There is no such demo.")
     try:
         if isinstance(demo, ComparisonDemo):
             number = board.start_comparison(demo.request)
