@@ -167,7 +167,7 @@ class Dashboard:
         actor = self._demand()
         run = run_files.open_run_file(self._control.load_runs, self.settings.data_dir, file)
         origin = run.origin
-        measured_at = f"run {origin.run_id} of {origin.host}" if origin else "a run"
+        measured_at = origin.label if origin else "a run"
         audit.note(actor, f"opened a run file: {measured_at}, here load run {run.id}")
         return run
 

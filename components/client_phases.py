@@ -33,7 +33,7 @@ def phases_table(run: LoadRun) -> html.Div:
     """The phases of all requests and, of a mix, the mean of each at each request."""
     result = run.result or {}
     if load_run.is_over(run):
-        empty = "No phases: the run got no answer, or its version kept none."
+        empty = "No phases: the run got no answer, or what sent it kept none."
     else:
         empty = "The phases come when the run has ended."
     rows: list[list[Cell]] = [

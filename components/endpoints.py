@@ -127,7 +127,7 @@ def open_run_file() -> Response:
     request.max_content_length = MOST_BYTES  # of this one request: others have the guard's bound
     run = access.dashboard().open_run_file(request.stream)
     origin = run.origin
-    measured_at = f"run {origin.run_id} of {origin.host}" if origin else "the file's run"
+    measured_at = origin.label if origin else "the file's run"
     response = _told(f"Opened {measured_at}: it is load run {run.id} here.", HTTPStatus.CREATED)
     response.headers["Cache-Control"] = "no-store"
     return response

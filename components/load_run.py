@@ -20,6 +20,7 @@ from servescope.figures import units
 from servescope.figures.run_texts import plan_text
 from servescope.findings import findings, gathering
 from servescope.records.load import TERMINAL_STATES, outcome_name
+from servescope.sentences import capitalized
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -155,7 +156,7 @@ def origin(run: LoadRun) -> list[html.P]:
     return [
         html.P(
             [
-                f"Run {known.run_id} of {known.host}, asked for there ",
+                f"{capitalized(known.label)}, asked for there ",
                 _moment(run.requested_s),
                 "; its file was opened here ",
                 _moment(known.imported_s),
@@ -184,7 +185,7 @@ def _history_row(run: LoadRun) -> dict[str, Any]:
         "address": address_of(run.id),
         "at": run.started_s or run.requested_s,
         "state": run.state.value,
-        "plan": plan_text(run.plan) + (f" (at {run.origin.host})" if run.origin else ""),
+        "plan": plan_text(run.plan) + _where(run),
         "sent": told.get("sent"),
         "failed": failed_count(told) if told else None,
         "p50": latency.get("p50"),
@@ -199,6 +200,14 @@ def _history_row(run: LoadRun) -> dict[str, Any]:
     }
 
 
+def _where(run: LoadRun) -> str:
+    """Of a run that this generator here did not send: who sent it, and at which host."""
+    sent_by = (run.result or {}).get("generator")
+    known = [f"by {sent_by}"] if sent_by else []
+    known += [f"at {run.origin.host}"] if run.origin else []
+    return f" ({', '.join(known)})" if known else ""
+
+
 def is_over(run: LoadRun) -> bool:
     """Whether nothing more will come of it."""
     return run.state in TERMINAL_STATES
@@ -206,11 +215,15 @@ def is_over(run: LoadRun) -> bool:
 
 def _details(told: dict[str, Any], lag: dict[str, Any]) -> list[Any]:
     kinds = {kind: count for kind, count in told["failed"].items() if count}
+    sent_by = told.get("generator")
     facts = {
+        **({"Sent by": sent_by} if sent_by else {}),
         "Answers by status": _pairs(told["statuses"]) or "none",
         "Failures by kind": _pairs({outcome_name(kind): kinds[kind] for kind in kinds}) or "none",
         "The generator's own lag": f"p99 {ms(lag['p99'])}, most {ms(lag['max'])}",
-        "The generator's CPU time": units.text(told.get("cpu_seconds"), "s"),
+        f"CPU time of {'the busiest worker' if sent_by else 'the generator'}": units.text(
+            told.get("cpu_seconds"), "s"
+        ),
         "Received": units.text(told.get("bytes_received"), "By"),
     }
     if told.get("cancelled"):

@@ -254,9 +254,7 @@ def _refuse_known(connection: sqlite3.Connection, origin: RunOrigin) -> None:
         (origin.folder,),
     ).fetchone()
     if known is not None:
-        raise LoadRefusedError(
-            f"run {origin.run_id} of {origin.host} is here already, as load run {known[0]}"
-        )
+        raise LoadRefusedError(f"{origin.label} is here already, as load run {known[0]}")
 
 
 def _run(row: tuple[Any, ...]) -> LoadRun:

@@ -108,6 +108,7 @@ class RunEvidence:
     messages: int = 0  # of WebSockets
     messages_failed: int = 0  # had none in return
     rules: tuple[RuleResult, ...] = ()  # of its scenario
+    generator: str = ""  # nothing: that of Servescope
 
     @property
     def failures(self) -> int:

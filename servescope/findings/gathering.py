@@ -458,6 +458,7 @@ def _run(
         messages=sum(row["sent"] for row in messages),
         messages_failed=sum(sum(row["failed"].values()) for row in messages),
         rules=tuple(map(RuleResult.from_json, told.get("rules") or ())),
+        generator=str(told.get("generator") or ""),
     )
 
 

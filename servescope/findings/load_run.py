@@ -73,6 +73,7 @@ def judge_run(run: RunEvidence) -> Iterator[Finding]:
         )
         return
     found = [
+        *_sent_by(run),
         *_beginning(run),
         *_generator(run),
         *_failures(run),
@@ -147,6 +148,21 @@ def _beginning(run: RunEvidence) -> Iterator[Finding]:
             f"When the run began, {run.target} still had {run.unfinished_at_start or 0:,} "
             "requests of earlier clients to work through: the first latencies contain that wait.",
             Figure("unfinished at the start", run.unfinished_at_start, "{request}"),
+        )
+
+
+def _sent_by(run: RunEvidence) -> Iterator[Finding]:
+    if run.generator:
+        yield _finding(
+            run,
+            Severity.NOTE,
+            "sent-by-others",
+            f"Run {run.id} was sent by {run.generator}. Each worker has one thread for all its "
+            "connections and reads the clock when it comes to an answer, not when the kernel had "
+            "it: latencies are longer than those that Servescope's own generator would measure, "
+            "and comparable with those of such runs alone.",
+            Figure("CPU of the busiest worker", run.generator_cpu_ratio, "1"),
+            Figure("lateness, p99", run.lag_p99_s, "s"),
         )
 
 

@@ -118,14 +118,18 @@ def _result(data: RunData) -> list[str]:
         "asked for": units.text(result.get("rate_asked"), "{request}/s"),
         **{shown: _latency(run, result["latency_ms"][key]) for key, shown in _cards().items()},
     }
+    sent_by = result.get("generator")
     details = {
+        **({"Sent by": sent_by} if sent_by else {}),
         "Answers by status": _pairs(result["statuses"]),
         "Failures by kind": _pairs(
             {outcome_name(kind): count for kind, count in result["failed"].items() if count}
         ),
         "The generator's own lag": f"p99 {_ms(result['lag_ms']['p99'])}, "
         f"most {_ms(result['lag_ms']['max'])}",
-        "The generator's CPU time": units.text(result.get("cpu_seconds"), "s"),
+        f"CPU time of {'the busiest worker' if sent_by else 'the generator'}": units.text(
+            result.get("cpu_seconds"), "s"
+        ),
         "Received": units.text(result.get("bytes_received"), "By"),
     }
     if result.get("cancelled"):

@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Final
 
 from servescope.errors import ProtocolError, UnfitValueError
 from servescope.load.exchange import Exchange
+from servescope.load.failure_examples import KEPT_BYTES, start_of, why_not_written
 from servescope.load.models import NEVER_NS
 from servescope.load.websocket_conversation import WebSocketConversation
 from servescope.records.load import LoadOutcome
@@ -69,7 +70,6 @@ CLOSE_NS: Final = _NS
 """How long a WebSocket waits for the server's Close before its connection is closed."""
 
 START_DELAY_NS: Final = 2_000_000  # the first request shall not be late for our own preparations
-_KEPT_BYTES: Final = 512  # of an answer that comes in pieces, for an example
 
 
 class LoadLoop:
@@ -238,7 +238,7 @@ class LoadLoop:
             try:
                 data = flow.render() if not flow.missing else b""
             except (UnfitValueError, KeyError) as error:
-                flow.missing = _sentence(error)
+                flow.missing = why_not_written(error)
             if flow.missing:
                 exchange = Exchange(flow, step, b"", intended_ns)
                 self._fail(exchange, None, LoadOutcome.VALUE, time.monotonic_ns(), flow.missing)
@@ -392,17 +392,17 @@ class LoadLoop:
             try:
                 response = connection.http.receive(data)
             except ProtocolError as error:
-                example = f"{error}: {_start_of(exchange.first_bytes or data)}"
+                example = f"{error}: {start_of(exchange.first_bytes or data)}"
                 self._end(connection, exchange, LoadOutcome.PROTOCOL, now, example)
                 return
         if response is None:
             if not exchange.first_bytes:
-                exchange.first_bytes = data[:_KEPT_BYTES]
+                exchange.first_bytes = data[:KEPT_BYTES]
                 exchange.first_byte_ns = self._arrived(connection, exchange, control_data, now)
             return
         end = self._arrived(connection, exchange, control_data, now)
         if response.status >= _FIRST_ERROR_STATUS:
-            example = _start_of(exchange.first_bytes or data)
+            example = start_of(exchange.first_bytes or data)
             exchange.step.tally.note(f"status_{response.status}", example)
         if exchange.step.upgrades:
             self._upgraded(connection, exchange, response, end)
@@ -502,7 +502,7 @@ class LoadLoop:
         try:
             frame = conversation.say_next()
         except (UnfitValueError, KeyError) as error:
-            flow.missing = _sentence(error)
+            flow.missing = why_not_written(error)
             now = time.monotonic_ns()
             self._conversation_broke(connection, LoadOutcome.VALUE, now, flow.missing)
             return
@@ -634,26 +634,10 @@ def _how_far(connection: Connection, exchange: Exchange) -> str:
     if connection.unsent:
         return "the server did not read all of the request"
     if exchange.first_byte_ns:
-        return f"the answer had begun: {_start_of(exchange.first_bytes)}"
+        return f"the answer had begun: {start_of(exchange.first_bytes)}"
     return "no byte of an answer had come"
 
 
 def _words_of(error: OSError) -> str:
     """The text of the errno, or what TLS says."""
     return str(error.strerror or error) or type(error).__name__
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, KeyError):
-        return f"nothing has given {{{error.args[0]}}} a value"
-    return str(error)
-
-
-def _start_of(data: bytes) -> str:
-    """The status line of an answer and the first bytes of its content."""
-    head, _, content = data.partition(b"\r\n\r\n")
-    line = head.partition(b"\r\n")[0]
-    if content:
-        line += b" \xe2\x80\xa6 " + content[:_KEPT_BYTES]
-    text = line.decode("utf-8", "replace")
-    return "".join(one if one.isprintable() or one == "\n" else "\ufffd" for one in text)

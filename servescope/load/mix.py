@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
-from itertools import cycle
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from itertools import count, cycle, islice
+from typing import TYPE_CHECKING, Protocol
 
 from servescope.load.flows import ActiveFlow, CompiledFlow
 from servescope.load.steps import CompiledStep, label_of
 from servescope.records.scenarios import WebSocketStep
 
 if TYPE_CHECKING:
-    from servescope.load.tally import Tally
-    from servescope.records.scenarios import Scenario
+    from servescope.load.step_tally import StepTally
+    from servescope.records.scenarios import Scenario, Step
+
+
+class StepRows(Protocol):
+    """Where the steps of a mix are counted."""
+
+    def step(self, step: Step, label: str) -> StepTally:
+        """The row for requests of a step; steps of the same label share it."""
+
+    def messages(self, label: str) -> StepTally:
+        """The row for the messages of a WebSocket step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The part of a run that one of several generators carries out, counted from 0.
+
+    Of arrivals, of rows of the data and of the values of `{n}` it has number `part` and then each
+    `parts`-th: together the generators send what one would.
+    """
+
+    part: int = 0
+    parts: int = 1
+
+
+WHOLE = Share()
 
 
 class Mix:
@@ -21,11 +47,18 @@ class Mix:
     """
 
     def __init__(
-        self, scenario: Scenario, tally: Tally, *, host: str, agent: str, is_tls: bool
+        self,
+        scenario: Scenario,
+        tally: StepRows,
+        *,
+        host: str,
+        agent: str,
+        is_tls: bool,
+        share: Share = WHOLE,
     ) -> None:
         columns = scenario.data.columns
         rows = [dict(zip(columns, row, strict=True)) for row in scenario.data.rows]
-        self._rows = cycle(rows or [{}])
+        self._rows = islice(cycle(rows or [{}]), share.part, None, share.parts)
         self._flows = []
         for flow in scenario.flows:
             steps = tuple(
@@ -37,6 +70,7 @@ class Mix:
                     agent=agent,
                     keep_alive=scenario.keep_alive,
                     has_cookies=flow.cookies,
+                    counted=count(share.part + 1, share.parts),
                 )
                 for step in flow.steps
             )

@@ -224,7 +224,7 @@ class Result:
     rate_achieved: float  # of these, per second of the schedule
     timed_out_from_ms: float | None  # shortest latency of those that timed out; see above
     bytes_received: int  # of whole responses
-    cpu_seconds: float  # of the generator's process during the run
+    cpu_seconds: float  # of the generator's process during the run; of the busiest of several
     stopped: bool
     histogram: Sequence[int] = field(default_factory=list)  # of latency, servescope.histogram
     model: LoadModel = LoadModel.OPEN
@@ -238,6 +238,7 @@ class Result:
     blocked: int | None = None  # requests that waited since all connections were in use
     naive_p10_ms: float | None = None  # what a fast answer takes, from the actual send
     rules: Sequence[RuleResult] = ()  # of the scenario, in its order
+    generator: str = ""  # as `Locust 2.47.0, 2 workers`; nothing: that of Servescope
 
     def to_json(self) -> dict[str, Any]:
         """The object the generator prints and the store keeps; its keys are the fields."""

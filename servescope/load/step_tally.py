@@ -77,12 +77,12 @@ class StepTally:
     __slots__ = (
         "_counted",
         "_counts",
-        "_examples",
         "_seen",
         "by_outcome",
         "bytes_received",
         "connecting",
         "each",
+        "examples",
         "kind",
         "latencies_ns",
         "method",
@@ -108,15 +108,35 @@ class StepTally:
         self.timed_out_from_ns = 0  # the shortest latency of those that timed out
         self.each = PhaseCounts(EACH_PHASES)
         self.connecting = PhaseCounts(CONNECTING_PHASES)
-        self._examples: dict[str, str] = {}
+        self.examples: dict[str, str] = {}
         self._counts = np.zeros(histogram.BUCKETS, np.int64)  # of the first latencies
         self._counted = 0  # how many of them
         self._seen = (0, 0)  # lengths of the arrays at the last progress
 
     def note(self, kind: str, text: str) -> None:
         """Keep an example of a failure of this kind, the first one."""
-        if kind not in self._examples and len(self._examples) < MAX_EXAMPLES:
-            self._examples[kind] = text[:MAX_EXAMPLE_CHARACTERS]
+        if kind not in self.examples and len(self.examples) < MAX_EXAMPLES:
+            self.examples[kind] = text[:MAX_EXAMPLE_CHARACTERS]
+
+    def answer(self, received: int, latency_ns: int, naive_ns: int) -> None:
+        """Count an answer of so many bytes."""
+        self.by_outcome[_ANSWERED] += 1
+        self.bytes_received += received
+        self.latencies_ns.append(latency_ns)
+        self.naive_ns.append(naive_ns)
+
+    def fail(
+        self, outcome: LoadOutcome, latency_ns: int, naive_ns: int | None, example: str
+    ) -> None:
+        """Count a failure; `naive_ns` is None of a request that was never sent."""
+        self.by_outcome[outcome] += 1
+        self.note(outcome.name.lower(), example)
+        if outcome is LoadOutcome.TIMED_OUT:
+            if latency_ns < self.timed_out_from_ns or not self.timed_out_from_ns:
+                self.timed_out_from_ns = latency_ns
+            self.latencies_ns.append(latency_ns)
+            if naive_ns is not None:
+                self.naive_ns.append(naive_ns)
 
     def since_progress(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Latencies and naive ones since the last call, nanoseconds."""
@@ -163,6 +183,6 @@ class StepTally:
             timed_out_from_ms=self.timed_out_from_ns / _NS_PER_MS or None,
             bytes_received=self.bytes_received,
             phases=self.phases(),
-            examples=dict(self._examples),
+            examples=dict(self.examples),
             histogram=self._histogram().tolist(),
         )

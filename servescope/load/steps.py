@@ -10,6 +10,8 @@ from servescope.wire.http1_client import request_bytes
 from servescope.wire.websocket_handshake import client_fields
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from servescope.load.cookies import CookieJar
     from servescope.load.step_tally import StepTally
     from servescope.records.scenarios import CarriedValue, Step
@@ -32,9 +34,9 @@ class CompiledStep:
 
     __slots__ = (
         "_agent",
+        "_counted",
         "_host",
         "_is_kept_alive",
-        "_requests",
         "_template",
         "carried",
         "constant",
@@ -45,6 +47,7 @@ class CompiledStep:
         "label",
         "messages",
         "messages_tally",
+        "method",
         "pause_ns",
         "tally",
         "upgrades",
@@ -60,6 +63,7 @@ class CompiledStep:
         agent: str,
         keep_alive: bool,
         has_cookies: bool,
+        counted: Iterator[int],
     ) -> None:
         self.label = label_of(step)
         self.tally = tally
@@ -76,12 +80,13 @@ class CompiledStep:
         self.has_content = step.method != "HEAD"
         self.is_kept = bool(step.carried) or has_cookies or self.upgrades
         self.is_plain = self.has_content and not self.is_kept
+        self.method = step.method
         self.is_idempotent = step.method in _IDEMPOTENT
         self._template = RequestTemplate(step)
         self._host = host
         self._agent = agent
         self._is_kept_alive = keep_alive or self.upgrades
-        self._requests = 0
+        self._counted = counted  # the values of `{n}`
         is_constant = not (self._template.names or has_cookies or self.upgrades)
         self.constant = self._bytes({}, []) if is_constant else None
 
@@ -93,8 +98,7 @@ class CompiledStep:
         Raises UnfitValueError when a value cannot stand in it, KeyError when there is none.
         """
         fields = []
-        self._requests += 1
-        values[COUNTER] = str(self._requests)
+        values[COUNTER] = str(next(self._counted))
         if cookies is not None:
             sent = cookies.field_for(self.target(values))
             if sent:

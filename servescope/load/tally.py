@@ -180,10 +180,7 @@ class Tally:
     def message_answered(self, step: StepTally, exchange: Exchange, size: int, end_ns: int) -> None:
         """A message of a WebSocket had one in return, of `size` bytes."""
         self.last_end_ns = end_ns
-        step.by_outcome[_ANSWERED] += 1
-        step.bytes_received += size
-        step.latencies_ns.append(end_ns - exchange.intended_ns)
-        step.naive_ns.append(end_ns - exchange.sent_ns)
+        step.answer(size, end_ns - exchange.intended_ns, end_ns - exchange.sent_ns)
         self._add_phases(step, exchange, 0, end_ns)
 
     def failed(
@@ -239,14 +236,8 @@ class Tally:
         """Count it; return how long it took, in nanoseconds."""
         latency_ns = end_ns - exchange.intended_ns
         self.last_end_ns = end_ns
-        step.by_outcome[outcome] += 1
-        step.note(outcome.name.lower(), example)
-        if outcome == _TIMED_OUT:
-            if latency_ns < step.timed_out_from_ns or not step.timed_out_from_ns:
-                step.timed_out_from_ns = latency_ns
-            step.latencies_ns.append(latency_ns)
-            if exchange.sent_ns:
-                step.naive_ns.append(end_ns - exchange.sent_ns)
+        naive_ns = end_ns - exchange.sent_ns if exchange.sent_ns else None
+        step.fail(outcome, latency_ns, naive_ns, example)
         return latency_ns
 
     def cancel(self, count: int = 1) -> None:

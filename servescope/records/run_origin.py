@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 class RunOrigin:
     """The host that measured a run, its number there, and the file that brought it here.
 
-    `folder` is the name of the folder of its series, below `run_files.imported.FOLDER`.
+    `run_id` is 0 of a run that never had a number, as of those that Locust carried out. `folder` is
+    the name of the folder of its series, below `run_files.imported.FOLDER`.
     """
 
     host: str
@@ -21,6 +22,11 @@ class RunOrigin:
     exported_s: float  # epoch seconds, as the next
     imported_s: float
     folder: str
+
+    @property
+    def label(self) -> str:
+        """The run as a sentence names it: `run 12 of web-1`."""
+        return f"run {self.run_id} of {self.host}" if self.run_id else f"a run of {self.host}"
 
     def to_json(self) -> dict[str, Any]:
         """The object that the store keeps."""

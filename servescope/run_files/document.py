@@ -304,6 +304,7 @@ def _buckets(values: Any) -> list[int]:
 _SHOWN_IF_THERE: Final[Mapping[str, Callable[[Any], object]]] = {
     "status_classes": _counts,
     "model": _text,
+    "generator": _text,
     "flows": _maybe_counts,
     "phases": _phases,
     "steps": _steps,

@@ -768,6 +768,13 @@ RUNS: Final = {
             )
         },
     ),
+    "Locust sent the run": Case(
+        run(generator="Locust 2.47.0, 2 workers"),
+        {
+            "sent-by-others": ("note", "sent by Locust 2.47.0, 2 workers"),
+            "kept-up": ("good", "all 6,000"),
+        },
+    ),
     "the generator nearly filled its core": Case(
         run(generator_cpu_ratio=0.85),
         {"generator-busy": ("note", "85 % of its core"), "kept-up": ("good", "all 6,000")},

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import count
 from types import SimpleNamespace
 
 import numpy as np
@@ -65,6 +66,7 @@ class Run:
             agent="a",
             keep_alive=True,
             has_cookies=False,
+            counted=count(1),
         )
         self.flow = ActiveFlow((self.step,), {}, None, None)
         for position, latency in enumerate(latencies_ns):
