@@ -9,7 +9,7 @@ Against a bare epoll responder: rates at which the generator sleeps between requ
 behind TLS, kept connections and one each, with a certificate on P-256. The cost of one sleep and
 wake-up on this machine is printed to tell that share.
 Run: python benchmarks/load.py [--rounds N] [--seconds S] [--rates R,R,...] [--python PYTHON]
-where PYTHON has Locust and aiohttp: they want versions of their own of what this project uses.
+where PYTHON has Locust and aiohttp, if the one that runs this has not.
 """
 
 from __future__ import annotations

@@ -200,10 +200,14 @@ def _history_row(run: LoadRun) -> dict[str, Any]:
     }
 
 
+def sent_by(run: LoadRun) -> str:
+    """In words, what sent a run that is over, if it was not the generator of Servescope."""
+    return str((run.result or {}).get("generator") or "")
+
+
 def _where(run: LoadRun) -> str:
     """Of a run that this generator here did not send: who sent it, and at which host."""
-    sent_by = (run.result or {}).get("generator")
-    known = [f"by {sent_by}"] if sent_by else []
+    known = [f"by {sent_by(run)}"] if sent_by(run) else []
     known += [f"at {run.origin.host}"] if run.origin else []
     return f" ({', '.join(known)})" if known else ""
 
@@ -215,13 +219,13 @@ def is_over(run: LoadRun) -> bool:
 
 def _details(told: dict[str, Any], lag: dict[str, Any]) -> list[Any]:
     kinds = {kind: count for kind, count in told["failed"].items() if count}
-    sent_by = told.get("generator")
+    others = told.get("generator")
     facts = {
-        **({"Sent by": sent_by} if sent_by else {}),
+        **({"Sent by": others} if others else {}),
         "Answers by status": _pairs(told["statuses"]) or "none",
         "Failures by kind": _pairs({outcome_name(kind): kinds[kind] for kind in kinds}) or "none",
         "The generator's own lag": f"p99 {ms(lag['p99'])}, most {ms(lag['max'])}",
-        f"CPU time of {'the busiest worker' if sent_by else 'the generator'}": units.text(
+        f"CPU time of {'the busiest worker' if others else 'the generator'}": units.text(
             told.get("cpu_seconds"), "s"
         ),
         "Received": units.text(told.get("bytes_received"), "By"),

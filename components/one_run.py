@@ -248,7 +248,9 @@ def stage_table(context: QueryContext, run: LoadRun) -> html.Div:
 
 def without_clocks(run: LoadRun) -> Component:
     """The place of the client's clock against the stages, where they cannot be set side by side."""
-    if run.origin is not None:
+    if load_run.sent_by(run):
+        why = "No Servescope recorded the requests at their server."
+    elif run.origin is not None:
         why = "The requests are in the store of the machine that measured them."
     elif run.started_s is None:
         why = "No request was sent."

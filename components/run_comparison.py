@@ -117,7 +117,7 @@ def _told(pair: tuple[LoadRun, LoadRun]) -> list[str]:
         told.append(f"They were asked for the same, with the same seed{where}.")
     if unknown:
         told.append(f"Nothing is known of the environment of {unknown}.")
-    generators = [(run.result or {}).get("generator") or "Servescope" for run in pair]
+    generators = [load_run.sent_by(run) or "Servescope" for run in pair]
     if generators[0] != generators[1]:
         told.append(
             f"Run {pair[0].id} was sent by {generators[0]}, run {pair[1].id} by {generators[1]}: "

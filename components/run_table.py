@@ -134,10 +134,11 @@ def _name(run: LoadRun) -> list[Component]:
 
 
 def _plan(run: LoadRun) -> list[Component]:
-    scenario = run.plan.scenario
+    scenario, sent_by = run.plan.scenario, load_run.sent_by(run)
+    by_others = f", by {sent_by}" if sent_by else ""
     return [
         html.Div(f"{run.plan.destination} {scenario.label}", className="cut"),
-        html.Div(schedule_text(scenario.schedule), className="dimmed cut"),
+        html.Div(f"{schedule_text(scenario.schedule)}{by_others}", className="dimmed cut"),
     ]
 
 

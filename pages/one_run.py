@@ -310,10 +310,17 @@ def _origin(run: LoadRun) -> list[Any]:
     """Of a run that was opened from a file: whose it is, and where its series are."""
     if run.origin is None:
         return []
-    told = (
-        "Its series are not among those of this host, so the graphs below are empty; they are in "
-        "its report and in its run file, by Export run."
-    )
+    sent_by = load_run.sent_by(run)
+    if sent_by:
+        told = (
+            f"It has no series, so the graphs below are empty: {sent_by} sent it, and no "
+            "Servescope recorded its seconds."
+        )
+    else:
+        told = (
+            "Its series are not among those of this host, so the graphs below are empty; they are "
+            "in its report and in its run file, by Export run."
+        )
     return [*load_run.origin(run), html.P(told, className="dimmed")]
 
 

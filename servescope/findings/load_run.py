@@ -157,7 +157,7 @@ def _sent_by(run: RunEvidence) -> Iterator[Finding]:
             run,
             Severity.NOTE,
             "sent-by-others",
-            f"Run {run.id} was sent by {run.generator}. Each worker has one thread for all its "
+            f"This run was sent by {run.generator}. Each worker has one thread for all its "
             "connections and reads the clock when it comes to an answer, not when the kernel had "
             "it: latencies are longer than those that Servescope's own generator would measure, "
             "and comparable with those of such runs alone.",

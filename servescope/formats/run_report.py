@@ -55,7 +55,8 @@ _MS: Final = 1e-3
 def report_html(data: RunData) -> str:
     """The report as one HTML document."""
     run = data.run
-    title = f"Load run {run.id} on {data.host}"
+    number = f" {run.id}" if run.id else ""  # see RunOrigin.run_id
+    title = f"Load run{number} on {data.host}"
     body = [
         f"<h1>{escape(title)}</h1>",
         f"<p>{_heading(data)}</p>",

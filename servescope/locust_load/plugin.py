@@ -239,7 +239,7 @@ def _write(environment: Environment, coordinator: Coordinator) -> None:
     if code is not None:
         environment.process_exit_code = code
     _log.info(
-        "servescope: the run is in %s; the page Runs of a dashboard opens it, as does "
+        "servescope: the run is in %s; the page Load of a dashboard opens it, as does "
         "servescope.read_run",
         path,
     )

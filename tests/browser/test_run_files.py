@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from servescope.locust_load.coordinator import Coordinator
+from servescope.locust_load.worker import WorkerLoad
 from servescope.records.load import LoadPlan, RunState
+from servescope.settings import load_settings
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.measured_runs import exported, measure
 from tests.processes import Dashboards, eventually
@@ -90,6 +93,26 @@ def test_a_run_opened_elsewhere_has_the_same_figures_and_report(
     again = open_file(there, file)
     assert again == f"Run {run.id} of {host} is here already, as load run 1."
     there.complaints.remove(BAD_REQUEST)
+
+
+def test_a_run_that_locust_sent_is_marked_as_such(open_page, elsewhere, dashboard, tmp_path):
+    origin = f"http://127.0.0.1:{dashboard.port('wsgi')}"
+    scenario = tmp_path / "scenario.toml"
+    scenario.write_text('[schedule]\nkind = "constant"\nrate = 20\nseconds = 1\n')
+    master = Coordinator(scenario, tmp_path / "run.servescope", load_settings(), "2.47.0")
+    order = master.order(origin, ["a"])
+    worker = WorkerLoad(order, order.share_of("a"), lambda _: None, master.take)
+    worker.begin(1)
+    worker.be_user()
+    file, _ = master.write()
+
+    opened = open_page("/load", base=elsewhere.url)
+    number = re.fullmatch(r"Opened a run of \S+: it is load run (\d+) here\.", open_file(opened, file))
+    page = open_page(f"/runs/{number[1]}", base=elsewhere.url).page
+    page.get_by_text("This run was sent by Locust 2.47.0, 1 worker.").wait_for()
+    page.get_by_text("It has no series, so the graphs below are empty").wait_for()
+    listed = open_page("/runs?q=locust", base=elsewhere.url).page
+    listed.get_by_text("by Locust 2.47.0, 1 worker").wait_for()
 
 
 def test_what_is_no_run_file_is_refused_beside_the_button(open_page, elsewhere, tmp_path):

@@ -6,7 +6,7 @@ from dataclasses import asdict, replace
 import pytest
 from dash import html
 
-from components import client_phases, one_run, run_comparison, run_links, run_table
+from components import client_phases, load_run, one_run, run_comparison, run_links, run_table
 from servescope.histogram import count
 from servescope.load.report import LagSummary, LatencySummary, Phase, Result
 from servescope.queries.client_phases import PHASES
@@ -163,12 +163,31 @@ def test_the_phases_of_a_run_stand_with_their_meaning_and_their_share():
     ("state", "told"),
     [
         (RunState.RUNNING, "The phases come when the run has ended."),
-        (RunState.FAILED, "No phases: the run got no answer, or its version kept none."),
+        (RunState.FAILED, "No phases: the run got no answer, or what sent it kept none."),
     ],
 )
 def test_a_run_without_phases_says_why(state, told):
     run = replace(RUN, state=state, result={})
     assert texts(client_phases.phases_table(run)) == [told]
+
+
+def test_a_run_that_locust_sent_says_so_everywhere():
+    by_locust = replace(RUN, id=13, result=RUN.result | {"generator": "Locust 2.47.0, 2 workers"})
+    shown = texts(load_run.details(by_locust))
+    assert shown[:2] == ["Sent by", "Locust 2.47.0, 2 workers"]
+    assert "CPU time of the busiest worker" in shown
+    (row,) = load_run.history_rows([by_locust])
+    assert row["plan"].endswith(" (by Locust 2.47.0, 2 workers)")
+    listed = texts(run_table.run_table(FoundRuns((by_locust,), 1, 1, 1), "-id", (), ""))
+    assert any(text.endswith(", by Locust 2.47.0, 2 workers") for text in listed)
+    assert texts(one_run.without_clocks(by_locust)) == [
+        "No Servescope recorded the requests at their server."
+    ]
+    assert any(
+        text.startswith("Run 12 was sent by Servescope, run 13 by Locust 2.47.0, 2 workers:")
+        for text in run_comparison._told((RUN, by_locust))
+    )
+    assert not any("sent by" in text for text in run_comparison._told((RUN, RUN)))
 
 
 def test_a_mix_has_figures_of_each_of_its_requests():
