@@ -107,7 +107,9 @@ def test_a_run_that_locust_sent_is_marked_as_such(open_page, elsewhere, dashboar
     file, _ = master.write()
 
     opened = open_page("/load", base=elsewhere.url)
-    number = re.fullmatch(r"Opened a run of \S+: it is load run (\d+) here\.", open_file(opened, file))
+    number = re.fullmatch(
+        r"Opened a run of \S+: it is load run (\d+) here\.", open_file(opened, file)
+    )
     page = open_page(f"/runs/{number[1]}", base=elsewhere.url).page
     page.get_by_text("This run was sent by Locust 2.47.0, 1 worker.").wait_for()
     page.get_by_text("It has no series, so the graphs below are empty").wait_for()
