@@ -27,6 +27,7 @@ LONG = (
     "collecting",
     "runtime",
     "middleware",
+    "locust_load",
     "serving",
     "load",
     "sampling",

@@ -158,14 +158,11 @@ class Coordinator:
 
     def _run(self, order: WorkersOrder) -> tuple[LoadRun, Result]:
         reports, ordered = list(self._reports.values()), len(order.parts)
-        workers = f"{ordered} worker{'' if ordered == 1 else 's'}"
-        result = merged(self.scenario, reports, order.users, f"Locust {self._version}, {workers}")
+        generator = f"Locust {self._version}, {ordered} worker{'' if ordered == 1 else 's'}"
         missing = ordered - len(reports)
-        message = (
-            f"{missing} of {workers} never reported: their requests are in no figure"
-            if missing
-            else ""
-        )
+        if missing:
+            generator += f", {missing} of which never reported"
+        result = merged(self.scenario, reports, order.users, generator)
         started_s = min(report["started_s"] for report in reports)
         run = LoadRun(
             id=0,
@@ -176,7 +173,6 @@ class Coordinator:
             ended_s=started_s + result.seconds,
             progress={},
             result=result.to_json(),
-            message=message,
             tags=("locust",),
             environment=read_environment(None),
         )

@@ -32,6 +32,7 @@ FINAL_REPORTS_S: Final = 5.0
 """How long the reports of workers are waited for when a person ended a test."""
 
 _REPORT: Final = "servescope_report"
+_FINISH: Final = "servescope_finish"
 _ORDER: Final = "servescope_order"
 """Among the parsed options of Locust, which travel from the master to its workers."""
 
@@ -85,7 +86,6 @@ def register(events: Events) -> None:
     events.test_start.add_listener(_test_started)
     events.spawning_complete.add_listener(_all_users_are_there)
     events.test_stop.add_listener(_test_stopped)
-    events.quit.add_listener(_quitting)
 
 
 def _add_arguments(parser: ArgumentParser, **_: Any) -> None:
@@ -113,6 +113,7 @@ _current: list[Environment] = []
 def _init(environment: Environment, runner: Any, **_: Any) -> None:
     _current[:] = [environment]
     if isinstance(runner, WorkerRunner):
+        runner.register_message(_FINISH, _finish)
         return
     options: Any = environment.parsed_options
     if not options.scenario:
@@ -204,25 +205,22 @@ def _all_users_are_there(**_: Any) -> None:
             load.begin(runner.target_user_count)
 
 
-def _test_stopped(environment: Environment, **_: Any) -> None:
+def _finish(environment: Environment, **_: Any) -> None:
     load = _loads.get(environment)
     if load is not None:
         load.finish(stopped=True)
+
+
+def _test_stopped(environment: Environment, **_: Any) -> None:
+    _finish(environment)
     coordinator = _coordinators.get(environment)
-    options: Any = environment.parsed_options
     if coordinator is None:
         return
-    if not options.headless:  # headless workers report when they are told to quit, after this
+    if not coordinator.is_complete:  # a person ended it
+        runner: Any = environment.runner
+        runner.send_message(_FINISH)
         coordinator.wait(FINAL_REPORTS_S)
-    if coordinator.is_complete or not options.headless:
-        _write(environment, coordinator)
-
-
-def _quitting(**_: Any) -> None:
-    for environment in _current:
-        coordinator = _coordinators.get(environment)
-        if coordinator is not None:
-            _write(environment, coordinator)
+    _write(environment, coordinator)
 
 
 def _write(environment: Environment, coordinator: Coordinator) -> None:

@@ -119,8 +119,6 @@ class WorkerLoad:
                 "flows_started",
                 "flows_completed",
                 "flows_failed",
-                "flows_cancelled",
-                "cancelled",
                 "resent",
                 "blocked",
                 "answered_in_schedule",
@@ -233,21 +231,14 @@ class WorkerLoad:
 
     def _carry_out(self, choice: int, intended_ns: int, connection: WaitingConnection) -> None:
         self._counts["flows_started"] += 1
-        ended = "flows_cancelled"  # unless it comes to its end
-        try:
-            flow = self._mix.begin(choice)
-            while True:
-                end_ns = self._request(flow, intended_ns, connection)
-                if end_ns is None:
-                    ended = "flows_failed"
-                    return
-                if flow.position + 1 >= len(flow.steps):
-                    ended = "flows_completed"
-                    return
-                flow.position += 1
-                intended_ns = end_ns
-        finally:
-            self._counts[ended] += 1
+        flow = self._mix.begin(choice)
+        while (end_ns := self._request(flow, intended_ns, connection)) is not None:
+            if flow.position + 1 >= len(flow.steps):
+                self._counts["flows_completed"] += 1
+                return
+            flow.position += 1
+            intended_ns = end_ns
+        self._counts["flows_failed"] += 1
 
     def _request(
         self, flow: ActiveFlow, intended_ns: int, connection: WaitingConnection
@@ -259,20 +250,14 @@ class WorkerLoad:
             data = b"" if flow.missing else step.constant or flow.render()
         except (UnfitValueError, KeyError) as error:
             flow.missing = why_not_written(error)
-        is_ended = False
         try:
             if flow.missing:
                 raise ExchangeFailedError(LoadOutcome.VALUE, flow.missing)  # noqa: TRY301
             deadline_ns = intended_ns + int(self._scenario.timeout_seconds * _NS)
             answer = connection.exchange(data, step, deadline_ns)
-            is_ended = True
         except ExchangeFailedError as error:
-            is_ended = True
             self._failed(step, error, intended_ns)
             return None
-        finally:
-            if not is_ended:  # the greenlet was killed: the test is over
-                self._counts["cancelled"] += 1
         self._answered(step, answer, intended_ns)
         if step.is_kept:
             flow.take(answer.response)
@@ -306,7 +291,11 @@ class WorkerLoad:
     # The end
 
     def _report(self, *, stopped: bool) -> dict[str, Any]:
+        """What is under way is given up."""
         elapsed_s = max(time.monotonic_ns() - self._start_ns, 0) / _NS if self._start_ns else 0.0
+        tallies = self._tallies.all()
+        counts = self._counts
+        ended_flows = counts["flows_completed"] + counts["flows_failed"]
         return {
             "part": self._share.part,
             "stopped": stopped,
@@ -316,8 +305,12 @@ class WorkerLoad:
             "planned": self._planned,
             "cpu_s": time.process_time() - self._cpu_start_s,
             "lags_ns": self._lags_ns.tobytes(),
-            "counts": self._counts,
-            "steps": list(map(_row, self._tallies.all())),
+            "counts": {
+                **counts,
+                "flows_cancelled": counts["flows_started"] - ended_flows,
+                "cancelled": sum(tally.sent - sum(tally.by_outcome) for tally in tallies),
+            },
+            "steps": list(map(_row, tallies)),
         }
 
 

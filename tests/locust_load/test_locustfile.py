@@ -1,6 +1,7 @@
 """Locust for real, and its absence."""
 
 import runpy
+import signal
 import subprocess
 import sys
 from collections import Counter
@@ -11,8 +12,10 @@ from servescope import read_run
 from servescope.actions.run_files import open_run_file
 from servescope.control import Control
 from servescope.errors import LoadRefusedError
+from servescope.records.load import RunState
 from tests.ports import free_port
 from tests.processes import ROOT
+from tests.waiting import eventually
 
 LOCUSTFILE = ROOT / "locustfile.py"
 WAIT_S = 100
@@ -135,6 +138,29 @@ def open_here(run_file, folder):
     finally:
         control.close()
     return opened
+
+
+@pytest.mark.process
+def test_a_run_that_a_person_ends_has_what_every_worker_measured(server, tmp_path):
+    scenario, run_file = tmp_path / "long.toml", tmp_path / "long.servescope"
+    scenario.write_text('[schedule]\nkind = "constant"\nrate = 20\nseconds = 60\n')
+    at = ("--master-bind-host", "127.0.0.1", "--master-bind-port", str(free_port()))
+    master = locust(
+        tmp_path,
+        *("--headless", "--only-summary", "--master", *at, "--expect-workers", "2"),
+        *("--scenario", str(scenario), "--host", server.origin, "--run-file", str(run_file)),
+    )
+    worker = ("--worker", "--master-host", at[1], "--master-port", at[3])
+    processes = [master, *(locust(tmp_path, *worker) for _ in range(2))]
+    eventually(lambda: len(server.asked) >= 4, WAIT_S)
+    master.send_signal(signal.SIGINT)
+    said = output_of(processes)
+    run = read_run(run_file).document.run
+    result = run.result
+    assert run.state is RunState.STOPPED, said
+    assert result["generator"].endswith(", 2 workers")
+    assert result["answered"] >= 3
+    assert result["sent"] == result["answered"] + result["cancelled"]
 
 
 @pytest.mark.process

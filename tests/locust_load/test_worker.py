@@ -7,6 +7,7 @@ from collections import Counter
 import pytest
 
 from servescope.load.mix import Share
+from servescope.load.report import Flows
 from servescope.locust_load.merging import merged
 from servescope.locust_load.order import WorkersOrder
 from servescope.locust_load.worker import WorkerLoad
@@ -22,6 +23,7 @@ from servescope.records.scenarios import (
 )
 from servescope.scenarios.scenario_file import ScenarioFile, to_toml
 from tests.ports import free_port
+from tests.waiting import eventually
 
 WAIT_S = 60
 
@@ -169,19 +171,20 @@ def test_a_value_that_is_missing_fails_the_next_step(server):
     assert "/session/none" in result.steps[1].examples["value"]
 
 
-def test_what_is_under_way_when_a_test_is_stopped_was_given_up(server):
+def test_what_is_under_way_when_a_test_is_stopped_is_given_up(server):
     scenario = Scenario(Constant(10, 30), (Flow((RequestStep(target="/never"),)),))
     order = WorkersOrder(to_toml(ScenarioFile(scenario)), server.origin, "127.0.0.1", 1, {"a": 0})
     reports = []
     load = WorkerLoad(order, Share(), lambda _: None, reports.append)
-    thread = threading.Thread(target=load.be_user, daemon=True)
-    thread.start()
+    threading.Thread(target=load.be_user, daemon=True).start()
     load.begin(1)
+    eventually(lambda: server.asked)
     load.finish(stopped=True)
     load.finish(stopped=False)
-    (report,) = reports
-    assert report["stopped"]
-    assert merged(scenario, reports, 1, "Locust").stopped
+    result = merged(scenario, reports, 1, "Locust")
+    assert (result.sent, result.cancelled, result.answered) == (1, 1, 0)
+    assert result.stopped
+    assert result.flows == Flows(started=1, completed=0, failed=0, cancelled=1)
 
 
 @pytest.mark.parametrize("parts", [1, 3])
