@@ -25,7 +25,7 @@ from servescope.commands.terminal import Terminal, progress_line, summary
 from servescope.control import Control
 from servescope.errors import LoadFailedError, LoadRefusedError, UsageError
 from servescope.findings import findings, gathering
-from servescope.findings.load_run import is_limited_by_generator, unjudged_rules
+from servescope.findings.load_run import is_limited_by_generator, judged_rules, unjudged_rules
 from servescope.load.plan import check
 from servescope.load.supervisor import GeneratorProcess
 from servescope.records.load import LoadPlan, LoadRun, RunState
@@ -121,7 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
         sys.stdout.write(f"{json.dumps(_as_json(generator_run, status))}\n")
     else:
         evidence = gathering.run_of(generator_run)
-        rules = evidence.run.rules if evidence.run is not None else ()
+        rules = judged_rules(evidence.run) if evidence.run is not None else ()
         terminal = Terminal.of(sys.stdout)
         sys.stdout.write(summary(generator_run.result, findings(evidence), rules, terminal))
     sys.stdout.flush()

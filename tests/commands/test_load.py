@@ -103,12 +103,13 @@ def test_a_scenario_is_sent_and_summed_up(run_command, tmp_path, server):
     finished = run_command("load", file, "--target", origin, "--rule", "max < 60 s")
     out = finished.out.decode()
     assert re.search(r"sent \d+   answered \d+   failed 0", out)
-    assert "passed  error rate < 50 %" in out
-    assert "passed  max < 60 s" in out
-    assert "\x1b" not in out + finished.err.decode()  # no terminal: no colour, no line twice
-    assert {path.partition("?")[0] for path in asked} == {"/one", "/two"}
     # A busy machine may make the generator late, which says nothing about the server.
     assert finished.status in {0, 3}
+    word = "unknown" if finished.status else "passed"
+    assert f"{word}  error rate < 50 %" in out
+    assert f"{word}  max < 60 s" in out
+    assert "\x1b" not in out + finished.err.decode()  # no terminal: no colour, no line twice
+    assert {path.partition("?")[0] for path in asked} == {"/one", "/two"}
 
 
 @pytest.mark.process
