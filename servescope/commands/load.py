@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 import signal
+import socket
 import sys
 import time
 from contextlib import closing, contextmanager
@@ -26,10 +27,13 @@ from servescope.control import Control
 from servescope.errors import LoadFailedError, LoadRefusedError, UsageError
 from servescope.findings import findings, gathering
 from servescope.findings.load_run import is_limited_by_generator, judged_rules, unjudged_rules
+from servescope.formats.run_report import report_html
 from servescope.load.plan import check
 from servescope.load.supervisor import GeneratorProcess
+from servescope.queries.run_data import RunData
 from servescope.records.load import LoadPlan, LoadRun, RunState
 from servescope.records.scenarios import Constant, Flow, Poisson, RequestStep, Scenario
+from servescope.run_files.document import SaidOfRun
 from servescope.scenarios.checks import check_scenario
 from servescope.scenarios.rules import RuleState
 from servescope.scenarios.scenario_file import ScenarioFile, read_scenario
@@ -103,6 +107,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add("--auto-stop", action="store_true", help="stop when a rule can no longer pass")
     add("--json", action="store_true", help="write the result as one object of JSON")
+    add("--report", type=Path, metavar="FILE", help="write a self-contained HTML report too")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -125,6 +130,8 @@ def run(arguments: argparse.Namespace) -> int:
         terminal = Terminal.of(sys.stdout)
         sys.stdout.write(summary(generator_run.result, findings(evidence), rules, terminal))
     sys.stdout.flush()
+    if arguments.report is not None:
+        _write_report(arguments.report, generator_run)
     return status
 
 
@@ -251,6 +258,25 @@ def _follow(generator: GeneratorProcess, plan: LoadPlan, interrupted: list[int])
     if terminal.is_terminal:
         sys.stderr.write("\r\x1b[K")
     return bool(interrupted)
+
+
+def _write_report(file: Path, run: LoadRun) -> None:
+    """Raises UsageError when it cannot be written."""
+    said = tuple(
+        SaidOfRun(one.severity.value, one.code, one.sentence)
+        for one in findings(gathering.run_of(run))
+    )
+    data = RunData(
+        replace(run, id=0),  # it has no number: no store keeps it
+        socket.gethostname(),
+        said,
+        without_series="The run was started on the command line: nothing but the load generator "
+        "measured it.",
+    )
+    try:
+        file.write_text(report_html(data), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"the report cannot be written to {file}: {error.strerror}") from None
 
 
 def _as_json(run: LoadRun, status: int) -> dict[str, Any]:

@@ -113,10 +113,15 @@ def test_a_scenario_is_sent_and_summed_up(run_command, tmp_path, server):
 
 
 @pytest.mark.process
-def test_a_failed_rule_and_json(run_command, server):
+def test_a_failed_rule_json_and_a_report(run_command, server, tmp_path):
     origin, _ = server
+    report = tmp_path / "report.html"
     options = ("--rate", 40, "--duration", "500ms", "--rule", "max < 1 us", "--json")
-    finished = run_command("load", f"{origin}/x?y=1", *options)
+    finished = run_command("load", f"{origin}/x?y=1", *options, "--report", report)
+    html = report.read_text()
+    assert "<h1>Load run on " in html
+    assert "max &lt; 1 us" in html
+    assert "nothing but the load generator measured it" in html
     told = json.loads(finished.out)
     assert told["exit_status"] == finished.status
     assert finished.status in {1, 3}

@@ -83,4 +83,5 @@ def test_what_a_client_waits_is_in_the_stages_of_its_request(
     residual_ms = (since_sent_ns - served_ns) / 1e6
     waited_ms = np.median(since_sent_ns) / 1e6
     assert waited_ms > 5 * WAIT_S * 1e3  # it was overloaded: most of the time is in a queue
-    assert np.abs(np.median(residual_ms)) <= 1
+    # Within 0.2 ms where nothing else runs; a busy machine also adds between two stages.
+    assert np.abs(np.median(residual_ms)) <= max(1, 0.01 * waited_ms)

@@ -102,7 +102,7 @@ def test_a_page_shows_the_same_figures_with_a_comparison_and_without(app, contex
     assert CONTENDER not in json.dumps(beside["props"], default=str)
     same = {"run-strip", "run-text", "run-bar", "run-stop", "processes"}
     same |= {"overview-start", "load-start", "capacity-start", "ports-sockets"}
-    same |= {"overview-demos", "load-demos"}
+    same |= {"overview-demos", "overview-demos-busy", "load-demos", "load-demos-busy"}
     for name, props in without["props"].items():
         if name not in same:
             assert beside["props"][name] == props, name
