@@ -23,7 +23,8 @@
       if (!form || event.isComposing || event.repeat || event.ctrlKey || event.metaKey) return;
       const isOpen = event.target.matches(OPEN);
       if (event.key === "Escape" && !isOpen) press(form.dataset.escape);
-      if (event.key !== "Enter") return;
+      // Enter opens a field that is only chosen in: whoever wants another schedule starts no run.
+      if (event.key !== "Enter" || event.target.readOnly) return;
       const isChoice = isOpen && event.target.hasAttribute("aria-activedescendant");
       if (!isChoice && press(form.dataset.enter)) event.preventDefault();
     },

@@ -259,10 +259,20 @@ def without_clocks(run: LoadRun) -> Component:
     return html.Div(why, className="dimmed")
 
 
+def is_without_seconds(run: LoadRun) -> bool:
+    """Whether this host has no seconds of the run, and never will: there is nothing to draw."""
+    return run.origin is not None or (load_run.is_over(run) and run.started_s is None)
+
+
+def graphs_style(run: LoadRun) -> dict[str, str]:
+    """The graphs are out of sight where they would stay empty for good."""
+    return HIDDEN if is_without_seconds(run) else {"display": "block"}
+
+
 def more(run: LoadRun) -> list[Component]:
     """Other pages over the seconds of the run."""
     span = runs.span_of(run)
-    if span is None:
+    if span is None or is_without_seconds(run):
         return []
     return [html.Span("More of these seconds:"), *ways_on(*_ends(run, span), run.plan.listener)]
 
@@ -350,6 +360,8 @@ def _delete(run: LoadRun) -> dmc.Popover:
         width=280,
         withinPortal=False,
         keepMounted=True,
+        trapFocus=True,  # Escape is heard within it alone
+        returnFocus=True,
     )
 
 

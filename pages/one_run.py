@@ -186,6 +186,7 @@ def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> 
         "one-run-stop": {"display": "none" if is_over else "block"},
         "one-run-deletion": {"style": SHOWN if is_over else HIDDEN},
         "one-run-whole": {"display": "block" if _is_zoomed(context, span, run) else "none"},
+        "one-run-graphs": {"style": one_run.graphs_style(run)},
     }
     of_server: Props = {
         "one-run-percentiles": {
@@ -312,14 +313,11 @@ def _origin(run: LoadRun) -> list[Any]:
         return []
     sent_by = load_run.sent_by(run)
     if sent_by:
-        told = (
-            f"It has no series, so the graphs below are empty: {sent_by} sent it, and no "
-            "Servescope recorded its seconds."
-        )
+        told = f"It has no series: {sent_by} sent it, and no Servescope recorded its seconds."
     else:
         told = (
-            "Its series are not among those of this host, so the graphs below are empty; they are "
-            "in its report and in its run file, by Export run."
+            "Its series are not among those of this host: its lines over time are in its report, "
+            "by Export run."
         )
     return [*load_run.origin(run), html.P(told, className="dimmed")]
 
@@ -375,7 +373,11 @@ def layout(run_id: object = "", **_query: object) -> html.Div:
                     html.Div(one_run.errors_table(run), id="one-run-errors"),
                 ),
             ),
-            panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
+            html.Div(
+                panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
+                id="one-run-graphs",
+                style=one_run.graphs_style(run),
+            ),
             panels.columns(
                 panels.panel(
                     client_phases.TITLE,

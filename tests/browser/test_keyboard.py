@@ -115,3 +115,65 @@ def test_the_help_marks_of_a_phone_are_round_and_easy_to_hit(open_page):
     box = marks.first.bounding_box()
     opened.page.touchscreen.tap(box["x"] - 10, box["y"] + box["height"] + 10)
     opened.page.get_by_role("tooltip").wait_for()
+
+
+def tab_stops(opened, start, count):
+    """The `count` places that Tab comes to behind the place that has the focus from `start` on."""
+    opened.page.locator(start).focus()
+    stops = []
+    for _ in range(count):
+        opened.page.keyboard.press("Tab")
+        stops.append(
+            opened.page.evaluate(
+                "() => document.activeElement.id || document.activeElement.innerText.trim()"
+            )
+        )
+    return stops
+
+
+def test_the_form_of_a_load_run_is_filled_without_a_pointer(open_page):
+    opened = open_page("/load").wait_drawn("load-rates")
+    keyboard = opened.page.keyboard
+    stops = tab_stops(opened, "#load-listener", 4)
+    assert stops[:3] == ["load-target", "load-rate", "load-seconds"]
+    assert stops[3].startswith("More:")
+    keyboard.press("Enter")
+    opened.page.locator("#load-kind").wait_for()
+    keyboard.press("Tab")
+    opened.until("document.activeElement.id === 'load-kind'")
+    for key in ("Enter", "ArrowDown", "Enter"):
+        keyboard.press(key)
+    opened.until("document.querySelector('#load-kind').value.startsWith('Poisson')")
+    opened.page.get_by_role("button", name="Add a request to the mix").press("Enter")
+    opened.until("document.activeElement.dataset.name === 'method'")
+    opened.page.get_by_role("button", name="Remove request 2").press("Enter")
+    opened.until("document.activeElement.textContent === 'Add a request to the mix'")
+
+
+def test_the_search_for_a_capacity_is_started_and_stopped_without_a_pointer(open_page):
+    opened = open_page("/load").wait_drawn("load-rates")
+    stops = tab_stops(opened, "#capacity-listener", 4)
+    assert stops == ["capacity-target", "capacity-limit", "capacity-errors", "capacity-start"]
+    opened.page.keyboard.press("Enter")
+    opened.page.locator("#capacity-answer").get_by_text("was asked for").wait_for()
+    opened.page.locator("#capacity-stop").wait_for()
+    opened.page.locator("#capacity-stop").press("Enter")
+    opened.page.locator("#capacity-stop").wait_for(state="hidden")
+    opened.page.locator("#capacity-start").wait_for()
+
+
+def test_a_run_is_named_and_its_deletion_taken_back_without_a_pointer(open_page, two_runs):
+    opened = open_page(f"/runs/{two_runs[0]}").wait_drawn("one-run-rates")
+    keyboard = opened.page.keyboard
+    opened.page.locator("#one-run-name").focus()
+    keyboard.type("By keyboard")
+    stops = tab_stops(opened, "#one-run-name", 4)
+    assert stops == ["one-run-tags", "one-run-note", "one-run-save", "one-run-repeat"]
+    opened.page.locator("#one-run-save").press("Enter")
+    opened.until("document.querySelector('h1').textContent.endsWith(': By keyboard')")
+    delete = opened.page.get_by_role("button", name="Delete…")
+    delete.press("Enter")
+    opened.page.locator("#one-run-delete").wait_for()
+    keyboard.press("Escape")
+    opened.page.locator("#one-run-delete").wait_for(state="hidden")
+    opened.until("document.activeElement.textContent === 'Delete…'")

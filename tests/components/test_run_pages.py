@@ -13,6 +13,7 @@ from servescope.queries.client_phases import PHASES
 from servescope.queries.runs import FoundRuns, ServerFigures
 from servescope.records.load import LoadPlan, LoadRun, RunState
 from servescope.records.run_environment import Repository, RunEnvironment
+from servescope.records.run_origin import RunOrigin
 
 PLAN = LoadPlan.constant("wsgi", "/slow?ms=50", 200, 30)
 RESULT = Result(
@@ -129,8 +130,17 @@ def test_a_run_that_never_began_says_so_everywhere():
         "seconds."
     )
     assert texts(one_run.without_clocks(never)) == ["No request was sent."]
+    assert one_run.is_without_seconds(never)
+    assert not one_run.is_without_seconds(RUN)
     asked = replace(never, state=RunState.REQUESTED, ended_s=None)
     assert texts(html.Div(one_run.outcome(asked)))[-1] == "It begins within a second."
+
+
+def test_a_run_of_another_machine_leads_to_no_seconds_of_this_one():
+    origin = RunOrigin("host-b", 3, exported_s=1.0, imported_s=2.0, folder="f" * 32)
+    assert one_run.more(replace(RUN, origin=origin)) == []
+    assert one_run.is_without_seconds(replace(RUN, origin=origin))
+    assert len(one_run.more(RUN)) > 1
 
 
 def test_the_phases_of_a_run_stand_with_their_meaning_and_their_share():
