@@ -410,19 +410,19 @@
 
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Escape") return;
-    // Mantine closes a popover only while the focus is within.
-    for (const [part, popover] of [
-      ["processes", "standing-popover"],
-      ["time-form", "time-popover"],
-    ]) {
-      if (document.getElementById(part)?.checkVisibility()) {
-        clientside.set_props(popover, { opened: false });
-      }
-    }
+    window.setTimeout(closePopovers);
     if (document.documentElement.dataset.navigation !== "open") return;
     clientside.set_props("burger", { opened: false });
     document.getElementById("burger")?.focus();
   });
+
+  // Mantine itself closes a popover only while the focus is within; it has done so by now.
+  function closePopovers() {
+    for (const button of document.querySelectorAll("button[aria-haspopup=dialog][aria-expanded=true]")) {
+      button.click();
+      button.focus();
+    }
+  }
 
   const STEPS = {
     "time-back": goBack,

@@ -360,8 +360,6 @@ def _delete(run: LoadRun) -> dmc.Popover:
         width=280,
         withinPortal=False,
         keepMounted=True,
-        trapFocus=True,  # Escape is heard within it alone
-        returnFocus=True,
     )
 
 

@@ -141,8 +141,10 @@ def test_the_form_of_a_load_run_is_filled_without_a_pointer(open_page):
     opened.page.locator("#load-kind").wait_for()
     keyboard.press("Tab")
     opened.until("document.activeElement.id === 'load-kind'")
-    for key in ("Enter", "ArrowDown", "Enter"):
-        keyboard.press(key)
+    keyboard.press("Enter")
+    opened.page.get_by_role("option", name="Poisson").wait_for()
+    keyboard.press("ArrowDown")
+    keyboard.press("Enter")
     opened.until("document.querySelector('#load-kind').value.startsWith('Poisson')")
     opened.page.get_by_role("button", name="Add a request to the mix").press("Enter")
     opened.until("document.activeElement.dataset.name === 'method'")

@@ -24,11 +24,13 @@ def total(opened, name):
 
 
 def eventually(opened, condition):
-    opened.page.locator("#websocket").scroll_into_view_if_needed()
     # A second that came late to a busy machine's store finds its place when the figure is renewed.
     deadline = time.monotonic() + RENEW_S + 10
     while not condition():
         assert time.monotonic() < deadline, "the graphs of the WebSockets did not follow"
+        # Only graphs in sight are drawn, and tables that fill above push these down.
+        for graph in GRAPHS:
+            opened.page.locator(f"#{graph}").scroll_into_view_if_needed()
         opened.page.wait_for_timeout(50)
 
 
