@@ -12,6 +12,7 @@ from servescope.collecting.rings import RingFolder
 from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
 from servescope.records.load import LoadPlan
 from servescope.serving.workers.contender import ContenderProcess
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -78,8 +79,10 @@ def test_what_a_client_waits_is_in_the_stages_of_its_request(
     # One worker answers in one order, so the n-th answer is the same request on both sides.
     records = outcome.records[np.argsort(outcome.records["end_ns"])]
     since_sent_ns = records["stages_ns"][:, 1].astype(np.int64)
-    served_ns = stages_ns(tmp_path / "server-rings")
-    assert served_ns.size == records.size
+    # The server writes its record once the answer is on its way.
+    rings = tmp_path / "server-rings"
+    assert eventually(lambda: stages_ns(rings).size == records.size, 20)
+    served_ns = stages_ns(rings)
     residual_ms = (since_sent_ns - served_ns) / 1e6
     waited_ms = np.median(since_sent_ns) / 1e6
     assert waited_ms > 5 * WAIT_S * 1e3  # it was overloaded: most of the time is in a queue
