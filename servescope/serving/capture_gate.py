@@ -162,6 +162,7 @@ class CaptureGate:
                 self._warn_once(error)
             except BaseException:  # noqa: BLE001 - the writer's boundary: an app's objects are shown here
                 _log.exception("listener %s: a captured request is lost", self._spec.name)
+            del capture  # the wait for the next one may be long
 
     def _warn_once(self, error: OSError) -> None:
         if not self._has_failed:

@@ -70,6 +70,7 @@ class WorkerThreads:
             self._busy[number] = True
             act()
             self._busy[number] = False
+            del act  # an idle thread holds nothing of the last request
 
 
 def join_answering(listener: str, threads: list[threading.Thread], seconds: float) -> None:

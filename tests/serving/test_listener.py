@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import socket
 import subprocess
@@ -19,7 +20,11 @@ from servescope.errors import (
 from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerSpec
 from servescope.serving import bind, start_listener
 from servescope.serving import listener as listener_module
+from servescope.serving.connection import Connection
+from servescope.serving.models.asyncio.connection import LoopConnection
 from tests.ports import free_port
+from tests.serving import apps_for_listeners
+from tests.serving.raw_client import CLOSING, connect, read_all
 
 REPOSITORY = Path(__file__).parents[2]
 SPEC = ListenerSpec(
@@ -30,6 +35,27 @@ SPEC = ListenerSpec(
     app_kind=AppKind.WSGI,
     app="tests.serving.apps_for_listeners:app",
 )
+
+
+@pytest.mark.parametrize("model", [one for one in ConcurrencyModel if one != "prefork"])
+def test_an_idle_listener_holds_nothing_of_its_requests(bench, wait_until, model):
+    listener = bench.start(model=model, threads=4)
+    clients = [connect(listener) for _ in range(1 if model == "sequential" else 4)]
+    before = live_connections()
+    for client in clients:
+        client.sendall(CLOSING.replace(b"/ ", b"/wait "))
+        assert apps_for_listeners.entered.acquire(timeout=10)
+    assert live_connections() == before + len(clients)
+    apps_for_listeners.leave.set()
+    for client in clients:
+        assert read_all(client).startswith(b"HTTP/1.1 200")
+        client.close()
+    wait_until(lambda: live_connections() <= before, "the connections")
+
+
+def live_connections() -> int:
+    gc.collect()
+    return sum(type(one) in (Connection, LoopConnection) for one in gc.get_objects())
 
 
 def test_a_port_that_is_taken(bench):

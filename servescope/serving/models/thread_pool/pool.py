@@ -117,6 +117,7 @@ class ThreadPool:
                 self._guarded(self._work_on, me, order)
             else:
                 self._lead(me)
+            del order  # an idle thread holds nothing of the last request
             order = self._roles.next_order(me)
 
     # The leader.
