@@ -19,6 +19,7 @@ from servescope.errors import ServescopeError
 from servescope.figures import units
 from servescope.figures.run_texts import plan_text
 from servescope.findings import findings, gathering
+from servescope.load.report import LATENCY_NAMES
 from servescope.records.load import TERMINAL_STATES, outcome_name
 from servescope.sentences import capitalized
 
@@ -42,13 +43,6 @@ MEANING: Final = (
     "Latency counts from the moment a request was due, waiting included; the naive p99 counts from "
     "the moment it was really sent. ≥: requests that timed out are among these, so the figure is "
     "a lower bound."
-)
-_PERCENTILES: Final = (
-    ("p50", "p50"),
-    ("p90", "p90"),
-    ("p99", "p99"),
-    ("p99.9", "p99_9"),
-    ("max", "max"),
 )
 
 
@@ -120,7 +114,10 @@ def result(run: LoadRun) -> html.Div:
             said,
             counts(run),
             _figures(
-                *((name, latency_text(run, latency[key]), "") for name, key in _PERCENTILES),
+                *(
+                    (name, latency_text(run, latency.get(field)), "")
+                    for field, name in LATENCY_NAMES.items()
+                ),
                 ("naive p99", naive_text(run), ""),
             ),
             html.P(MEANING, className="dimmed"),

@@ -23,6 +23,7 @@ from servescope.figures import theme, units
 from servescope.figures.run_texts import environment_texts, plan_facts
 from servescope.findings import Evidence, findings, gathering
 from servescope.histogram import ERROR_BOUND
+from servescope.load.report import LATENCY_NAMES
 from servescope.queries import runs
 from servescope.queries.client_phases import several_steps
 from servescope.records.load import RunState, outcome_name
@@ -52,16 +53,6 @@ PERCENTILES_HELP: Final = (
     f"are at most {ERROR_BOUND:.2%} off. ≥: requests that timed out are among these, so the figure "
     "is a lower bound."
 )
-_PERCENTILES: Final = (
-    ("p50", "p50"),
-    ("p90", "p90"),
-    ("p95", "p95"),
-    ("p99", "p99"),
-    ("p99.9", "p99_9"),
-    ("max", "max"),
-    ("mean", "mean"),
-)
-"""Name, and its key in a result."""
 
 
 def title(run: LoadRun) -> str:
@@ -129,7 +120,7 @@ def percentiles_table(run: LoadRun, server: ServerFigures | None) -> html.Div:
     told = run.result or {}
     client, naive = told.get("latency_ms") or {}, told.get("naive_ms") or {}
     rows: list[list[Cell]] = []
-    for name, key in _PERCENTILES:
+    for field, name in {**LATENCY_NAMES, "mean": "mean"}.items():
         of_server = units.NOTHING
         if server is not None:
             seconds = server.mean_s if name == "mean" else server.quantiles_s.get(name, math.nan)
@@ -137,8 +128,8 @@ def percentiles_table(run: LoadRun, server: ServerFigures | None) -> html.Div:
         rows.append(
             [
                 name,
-                load_run.latency_text(run, client.get(key)),
-                load_run.latency_text(run, naive.get(key)),
+                load_run.latency_text(run, client.get(field)),
+                load_run.latency_text(run, naive.get(field)),
                 of_server,
             ]
         )

@@ -19,6 +19,7 @@ from components.tables import figure_table, scrolled, swatch
 from servescope.figures import theme, units
 from servescope.figures.overlaid_distributions import HEIGHT, overlaid_distributions, styles
 from servescope.figures.run_texts import environment_texts, plan_facts
+from servescope.load.report import LATENCY_NAMES
 from servescope.queries import latency, runs
 
 if TYPE_CHECKING:
@@ -34,13 +35,6 @@ CAVEAT: Final = (
     "One run of each cannot tell a small difference: two runs of the very same server differ too, "
     "by chance and by whatever else the machine did. Several pairs of runs can, one of each in "
     "turn, with the same seed within a pair: the difference must then be seen in nearly every pair."
-)
-_PERCENTILES: Final = (
-    ("p50", "p50"),
-    ("p90", "p90"),
-    ("p99", "p99"),
-    ("p99.9", "p99_9"),
-    ("max", "max"),
 )
 
 
@@ -175,8 +169,8 @@ def _plan_row(fact: _Fact) -> html.Tr:
 
 def _percentiles(pair: tuple[LoadRun, LoadRun]) -> html.Div:
     rows: list[list[Cell]] = []
-    for name, key in _PERCENTILES:
-        values = [(run.result or {}).get("latency_ms", {}).get(key) for run in pair]
+    for field, name in LATENCY_NAMES.items():
+        values = [(run.result or {}).get("latency_ms", {}).get(field) for run in pair]
         texts = [load_run.latency_text(run, ms) for run, ms in zip(pair, values, strict=True)]
         rows.append([name, *texts, _ratio_text(texts, values)])
     results = [run.result or {} for run in pair]

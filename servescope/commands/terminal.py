@@ -12,6 +12,7 @@ import numpy as np
 from servescope import histogram
 from servescope.figures import units
 from servescope.findings.finding import Severity
+from servescope.load.report import LATENCY_NAMES
 from servescope.scenarios.rules import RuleResult, RuleState
 
 if TYPE_CHECKING:
@@ -25,14 +26,6 @@ MOST_BARS: Final = 12
 
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 _BAR_COLUMNS: Final = 40
-_PERCENTILES: Final = (
-    ("p50", "p50"),
-    ("p90", "p90"),
-    ("p95", "p95"),
-    ("p99", "p99"),
-    ("p99.9", "p99_9"),
-    ("max", "max"),
-)
 _RESET: Final = "\x1b[0m"
 _COLOURS: Final = {"good": "\x1b[32m", "warn": "\x1b[33m", "bad": "\x1b[31m", "dim": "\x1b[2m"}
 _SEVERITY_COLOURS: Final = {
@@ -168,8 +161,8 @@ def _counts(result: Mapping[str, Any]) -> list[str]:
 def _latencies(result: Mapping[str, Any]) -> list[str]:
     limit = result.get("timed_out_from_ms")
     heads, values = [], []
-    for name, key in _PERCENTILES:
-        milliseconds = result["latency_ms"][key]
+    for field, name in LATENCY_NAMES.items():
+        milliseconds = result["latency_ms"][field]
         is_bound = milliseconds is not None and limit is not None and milliseconds >= limit
         heads.append(f"{name:>9}")
         values.append(f"{'>= ' if is_bound else ''}{_ms(milliseconds)}".rjust(9))

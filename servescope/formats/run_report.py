@@ -16,6 +16,7 @@ from servescope.figures.run_texts import environment_texts, plan_facts
 from servescope.formats.run_report_style import STYLE
 from servescope.formats.svg_plots import distribution_plot, line_plot
 from servescope.histogram import EDGES, ERROR_BOUND, least_count
+from servescope.load.report import LATENCY_NAMES, QUANTILES
 from servescope.queries.client_phases import PHASES, phase_rows, several_steps
 from servescope.queries.lines import taken
 from servescope.records.load import outcome_name
@@ -34,7 +35,6 @@ if TYPE_CHECKING:
 MOST_CORES: Final = 8
 """Lines of a plot of cores; of more the busiest are drawn."""
 
-_PERCENTILES: Final = {"p50": "p50", "p90": "p90", "p95": "p95", "p99": "p99", "p99_9": "p99.9"}
 _SEVERITIES: Final = {
     "bad": "Bad:",
     "warn": "Warning:",
@@ -164,7 +164,7 @@ def _by_step(run: LoadRun) -> list[str]:
         )
         for step in steps
     ]
-    headings = ("request", "sent", "answered", "failed", "p50", "p90", "p99", "slowest")
+    headings = ("request", "sent", "answered", "failed", "p50", "p90", "p99", "max")
     return ["<h2>By request of the mix</h2>", _table(headings, rows)]
 
 
@@ -204,23 +204,23 @@ def _cards_html(cards: dict[str, str]) -> str:
 
 def _percentiles(data: RunData) -> str:
     run, result = data.run, data.run.result
-    columns = [*_PERCENTILES, "max", "mean"]
+    fields = [*LATENCY_NAMES, "mean"]
     clients = {
         "Client, from when a request was due": result["latency_ms"],
         "Client, from the actual send (naive)": result["naive_ms"],
     }
     rows = [
-        (name, *(_latency(run, summary.get(column)) for column in columns))
+        (name, *(_latency(run, summary.get(field)) for field in fields))
         for name, summary in clients.items()
     ]
     if data.series is not None:
         marks = data.series.server.marks
-        server = [units.text(marks.get(shown), "s") for shown in _PERCENTILES.values()]
+        server = [units.text(marks.get(LATENCY_NAMES[field]), "s") for field in QUANTILES]
         mean_s = sum(one.mean_s for one in data.series.stage_rows) or None
         name = f"Server, {data.series.server_requests:,} requests to {run.plan.listener}"
         if run.plan.listener:
             rows.append((name, *server, units.NOTHING, units.text(mean_s, "s")))
-    return _table(("", *_PERCENTILES.values(), "slowest", "mean"), rows)
+    return _table(("", *LATENCY_NAMES.values(), "mean"), rows)
 
 
 def _distribution(data: RunData) -> str:

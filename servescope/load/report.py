@@ -33,6 +33,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FAILURES: Final = tuple(outcome for outcome in LoadOutcome if outcome is not LoadOutcome.ANSWERED)
+QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99_9": 0.999}
+"""The percentiles of a LatencySummary by field."""
+
+LATENCY_NAMES: Final = {**{field: field.replace("_", ".") for field in QUANTILES}, "max": "max"}
+"""Fields of a LatencySummary that are shown side by side, in order, each with the name shown."""
+
 _NS_PER_MS: Final = 1e6
 _MS_PER_S: Final = 1e3
 
@@ -84,17 +90,10 @@ class LatencySummary:
         """Summarise durations in nanoseconds, in any order."""
         if not durations_ns.size:
             return cls()
-        p50, p90, p95, p99, p99_9 = (
-            quantile_ms(durations_ns, q) for q in (0.5, 0.9, 0.95, 0.99, 0.999)
-        )
         return cls(
-            p50,
-            p90,
-            p99,
-            p99_9,
-            float(durations_ns.max()) / _NS_PER_MS,
-            float(durations_ns.mean()) / _NS_PER_MS,
-            p95,
+            **{field: quantile_ms(durations_ns, q) for field, q in QUANTILES.items()},
+            max=float(durations_ns.max()) / _NS_PER_MS,
+            mean=float(durations_ns.mean()) / _NS_PER_MS,
         )
 
 

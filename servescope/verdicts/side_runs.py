@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import ComparisonError
+from servescope.load.report import QUANTILES as QUANTILE_OF_FIELD
 from servescope.load.supervisor import GeneratorProcess
 from servescope.records.load import LoadPlan, RunState
 
@@ -26,10 +27,10 @@ LATE_SHARE: Final = 0.1
 """Share of a latency that may be the generator's own delay. Latency counts from the time a request
 was due, so a late generator is in the figures of both sides, and makes them look alike."""
 
-_QUANTILES: Final = {0.5: "p50", 0.9: "p90", 0.95: "p95", 0.99: "p99", 0.999: "p99_9"}
+_FIELDS: Final = {quantile: field for field, quantile in QUANTILE_OF_FIELD.items()}
 _GOOD: Final = ("2xx", "3xx")
 
-QUANTILES: Final = tuple(_QUANTILES)
+QUANTILES: Final = tuple(_FIELDS)
 """Those that a run tells."""
 
 
@@ -72,7 +73,7 @@ class SideRun:
 
 def quantile_of(summary: LatencySummary, quantile: float) -> float | None:
     """One of QUANTILES."""
-    value: float | None = getattr(summary, _QUANTILES[quantile])
+    value: float | None = getattr(summary, _FIELDS[quantile])
     return value
 
 
