@@ -8,6 +8,7 @@
   const RUN = "load_run";
   const LABEL_PX = 10;
   const LABEL_PADDING_PX = 3; // above the graph: a line at its upper edge does not touch the label
+  const SPAN_PADDING_PX = LABEL_PADDING_PX + 3; // Plotly's padding in a rectangle: at its own corner
   const GAP_PX = 6; // between two labels
   const NEAR_PX = 6; // so far from the cursor an event is told of
   const MOST_WIDTHS = 500;
@@ -50,24 +51,39 @@
     return widths.get(text);
   }
 
+  // The places of a label, as Plotly puts it: a run's within either corner of its ground, whatever
+  // the anchor; another's on either side of its line.
+  function waysOf(event, text, place, endPlace) {
+    const width = widthOf(text);
+    const way = (textposition, anchor, from) => ({ text, textposition, anchor, from, to: from + width });
+    if (event[0] === RUN) {
+      return [
+        way("top left", "left", place(event) + SPAN_PADDING_PX),
+        way("top right", "right", endPlace(event) - SPAN_PADDING_PX - width),
+      ];
+    }
+    return [
+      way("end", "left", place(event) + LABEL_PADDING_PX),
+      way("end", "right", place(event) - LABEL_PADDING_PX - width),
+    ];
+  }
+
   // Which events have room for a label, how much of it, and on which side: load runs first, none
   // over another, none beyond the edges: Plotly cuts what is drawn beside the plot, in `width` pixels.
-  function labels(events, place, width) {
+  function labels(events, place, endPlace, width) {
     const taken = [];
     const found = new Map();
     const byRank = events
       .map((event, position) => ({ event, position }))
       .sort((a, b) => (b.event[0] === RUN) - (a.event[0] === RUN));
     for (const { event, position } of byRank) {
-      const x = place(event);
       const texts = [...new Set([event[3], event[3].split(":")[0]])];
-      const ways = texts.flatMap((text) => [
-        { text, anchor: "left", from: x, to: x + widthOf(text) + 2 * LABEL_PADDING_PX },
-        { text, anchor: "right", from: x - widthOf(text) - 2 * LABEL_PADDING_PX, to: x },
-      ]);
+      const ways = texts.flatMap((text) => waysOf(event, text, place, endPlace));
       const way = ways.find(
         ({ from, to }) =>
-          from >= 0 && to <= width && !taken.some(([a, b]) => from < b + GAP_PX && to > a - GAP_PX),
+          from >= LABEL_PADDING_PX &&
+          to <= width - LABEL_PADDING_PX &&
+          !taken.some(([a, b]) => from < b + GAP_PX && to > a - GAP_PX),
       );
       if (!way) continue;
       taken.push([way.from, way.to]);
@@ -80,12 +96,12 @@
     const { l, r } = layout.margin;
     const width = clientWidth - l - r;
     const start = (event) => Math.max(event[1], from);
-    const place = (event) => ((start(event) - from) / (to - from)) * width;
+    const end = (event) => (event[0] === RUN ? Math.min(event[2] ?? to, to) : start(event));
+    const pixel = (second) => ((second - from) / (to - from)) * width;
     const events = drawn();
-    const labelled = labels(events, place, width);
+    const labelled = labels(events, (event) => pixel(start(event)), (event) => pixel(end(event)), width);
     return events.map((event, position) => {
-      const [kind, , end] = event;
-      const isSpan = kind === RUN;
+      const isSpan = event[0] === RUN;
       const label = labelled.get(position);
       return {
         type: isSpan ? "rect" : "line",
@@ -93,14 +109,14 @@
         xref: "x",
         yref: "paper",
         x0: shown(start(event) * 1000),
-        x1: shown((isSpan ? Math.min(end === null ? to : end, to) : start(event)) * 1000),
+        x1: shown(end(event) * 1000),
         y0: 0,
         y1: 1,
         fillcolor: "rgba(121,80,242,0.12)",
         line: isSpan ? { width: 0 } : { width: 1, dash: "dot", color: "rgba(134,142,150,0.9)" },
         label: {
           text: label ? label.text : "",
-          textposition: isSpan ? "top left" : "end",
+          textposition: label ? label.textposition : isSpan ? "top left" : "end",
           textangle: 0,
           xanchor: label ? label.anchor : "left",
           yanchor: "bottom", // above the graph, where no line strikes it through

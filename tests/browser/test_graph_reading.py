@@ -39,12 +39,14 @@ LABELS = """id => {
     const lines = [...document.querySelectorAll(`#${id} .shapelayer path`)]
         .map(line => line.getBoundingClientRect());
     const boxes = labels.map(label => label.getBoundingClientRect());
+    const cut = one => one.left < plot.left - 1 || one.right > plot.right + 1 || one.top < box.top;
+    const told = one => `${labels[boxes.indexOf(one)].textContent}: ${one.left} to ${one.right}, `
+        + `top ${one.top}; plot ${plot.left} to ${plot.right}, top ${box.top}`;
     const over = (a, b) => a.left < b.right - 1 && b.left < a.right - 1
         && a.top < b.bottom - 1 && b.top < a.bottom - 1;
     return {
         texts: labels.map(label => label.textContent),
-        cut: boxes.filter(one => one.left < plot.left - 1 || one.right > plot.right + 1
-            || one.top < box.top).length,
+        cut: boxes.filter(cut).map(told),
         overlap: boxes.filter((a, i) => boxes.some((b, j) => i < j && over(a, b))).length,
         struck: boxes.filter(label => lines.some(line => over(label, line))).length,
     };
@@ -305,6 +307,21 @@ def test_the_span_has_a_mean_of_rates_and_none_of_percentiles(visit, asked):
     assert re.fullmatch(r"min \d.*, mean [\d.]+ req/s, max \d.*", summary("overview-requests"))
 
 
+def test_the_label_of_a_run_that_has_just_begun_ends_within_the_graph(open_page, visit, asked):
+    opened = visit("Overview").wait_drawn("overview-requests")
+    opened.until("() => servescope.graphs.span()[1] - servescope.graphs.span()[0] >= 10")
+    begin = int(opened.page.evaluate("servescope.graphs.span()[0]"))
+    end = begin + 10  # before the runs of other tests
+    control = asked.control
+    run = Event(EventKind.LOAD_RUN, end - 0.001 * (end - begin), "run 9: 500/s on wsgi", float(end))
+    control.events.add(run)
+    control.close()
+    opened = open_page(f"/?from={begin}&to={end}").wait_drawn("overview-requests")
+    found = f"id => ({LABELS})(id)"
+    opened.until(f"id => ({found})(id).texts.includes('{run.text}')", "overview-requests")
+    assert opened.page.evaluate(found, "overview-requests")["cut"] == []
+
+
 def test_labels_of_events_stand_apart_whole_and_clear_of_their_lines(visit, asked):
     opened = visit("Overview").wait_drawn("overview-host", "overview-requests")
     start, end = opened.page.evaluate("servescope.graphs.span()")
@@ -323,7 +340,7 @@ def test_labels_of_events_stand_apart_whole_and_clear_of_their_lines(visit, aske
         opened.until(f"([id, run]) => ({LABELS})(id).texts.includes(run)", [graph, run])
         found = opened.page.evaluate(LABELS, graph)
         assert len(found["texts"]) > 3
-        assert (found["cut"], found["overlap"], found["struck"]) == (0, 0, 0), found
+        assert (found["cut"], found["overlap"], found["struck"]) == ([], 0, 0), found
 
 
 def test_kinds_of_events_are_left_out_and_the_browser_remembers_it(open_page, asked):
