@@ -44,7 +44,7 @@ def search(app: str, threads: int, limit_s: float) -> None:
         )
         host = ListenerHost(listeners, control, LEADER)
         host.reconcile()
-        searches = CapacitySearchReconciler(control, folder / "rings", settings, host.unfinished)
+        searches = CapacitySearchReconciler(control, folder / "rings", settings, host.load)
         plan = CapacityPlan("wsgi", "/", limit_s, 0.01, most_rate=5_000)
         number = control.capacity_searches.request(plan, time.time()).id
         while not (found := control.capacity_searches.by_id(number)).is_over:  # type: ignore[union-attr]

@@ -298,7 +298,7 @@ def _judged(step: StepResult, judged: Judgement) -> str:
     if judged is not Judgement.USELESS:
         return judged.value
     if step.generator_limited:
-        return "not used: the generator was late"
+        return "not used: the generator was at its limit"
     if step.agrees_with_littles_law is False:
         return "not used: against Little's law"
     return "not used: other programs took the CPU"

@@ -73,7 +73,7 @@ def _result(found: CapacityEvidence) -> Finding:
             Severity.UNKNOWN,
             "capacity-generator",
             f"{capitalized(name)} was not at its limit, as far as can be seen: the load generator "
-            f"was late or out of CPU. {held}Its capacity is not known.",
+            f"was late, or out of CPU or connections. {held}Its capacity is not known.",
             Figure("CPU of the generator", found.generator_cpu, units.CORES),
         )
     return _finding(
@@ -92,10 +92,13 @@ def _limit(found: CapacityEvidence) -> Finding:
         Figure("busy threads", busy),
         Figure("CPU of the machine", found.machine_busy, "1"),
         Figure("CPU of the generator", found.generator_cpu, units.CORES),
+        Figure("requests in the app", found.in_app),
+        Figure("accept queue of its backlog", found.accept_queue, "1"),
     )
     cores = units.text(found.process_cores, units.CORES)
     of_core = f"its busiest process used {cores} of one"
     some = f"{units.number(busy or 0.0)} of {threads} threads had a request on average"
+    in_app = f"{units.number(found.in_app or 0.0)} requests were in it"
     said, link = {
         Limit.GIL: (f"the GIL or one core: {of_core} while {some}", _HOST),
         Limit.CORE: (f"CPU of one core: {of_core}", _HOST),
@@ -104,9 +107,15 @@ def _limit(found: CapacityEvidence) -> Finding:
             _HOST,
         ),
         Limit.THREADS: (f"threads: {some} while {of_core} core", _PORTS),
-        Limit.ACCEPT_QUEUE: ("the accept queue, which was full", _PORTS),
-        Limit.APP_WAIT: ("the app's own waiting: nothing else was at its limit", _LATENCY),
-        Limit.GENERATOR: ("the generator, which was late or out of CPU", _HOST),
+        Limit.ACCEPT_QUEUE: (
+            f"the accept queue: it was full while {of_core} core and no thread was lacking",
+            _PORTS,
+        ),
+        Limit.APP_WAIT: (
+            f"the app's own waiting: {in_app} on average while {of_core} core",
+            _LATENCY,
+        ),
+        Limit.GENERATOR: ("the generator, which was late, or out of CPU or connections", _HOST),
     }.get(found.limit, ("something that was not measured: nothing else was at its limit", _HOST))
     is_known = found.limit not in {Limit.UNKNOWN, Limit.GENERATOR}
     severity = Severity.NOTE if is_known else Severity.UNKNOWN

@@ -180,6 +180,8 @@ class CapacityEvidence:
     process_cores: float | None = None
     machine_busy: float | None = None
     generator_cpu: float | None = None
+    in_app: float | None = None  # requests in the app
+    accept_queue: float | None = None  # deepest, of the backlog
 
 
 @dataclass(frozen=True, slots=True)

@@ -410,6 +410,8 @@ def capacity_of(searched: SearchedCapacity) -> Evidence:
             readings.process_cores,
             readings.machine_busy,
             readings.generator_cpu,
+            readings.in_app,
+            readings.accept_queue,
         )
     )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.records.load import TERMINAL_STATES, LoadPlan, RunState
+from servescope.records.scenarios import MAX_CONNECTIONS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,10 +31,18 @@ class CapacityPlan:
     total_s: float = DEFAULT_TOTAL_S  # of the whole search, at most
     step_s: float = STEP_S
     seed: int = 1
+    max_connections: int = MAX_CONNECTIONS  # of the generator
 
     def load_at(self, rate: float, seconds: float, seed: int) -> LoadPlan:
         """The load of one step: evenly spaced arrivals."""
-        return LoadPlan.constant(self.listener, self.target, rate, seconds, seed=seed)
+        return LoadPlan.constant(
+            self.listener,
+            self.target,
+            rate,
+            seconds,
+            seed=seed,
+            max_connections=self.max_connections,
+        )
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> CapacityPlan:

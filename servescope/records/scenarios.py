@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Record = TypeVar("Record")
 
+MAX_CONNECTIONS: Final = 512
+"""At a time, unless a scenario names another number."""
+
 TIMEOUT_S: Final = 10.0
 """Seconds after which a request without a whole answer counts as timed out, unless told."""
 
@@ -244,7 +247,7 @@ class Scenario:
     name: str = ""
     keep_alive: bool = True  # else a connection for each request
     timeout_seconds: float = TIMEOUT_S
-    max_connections: int = 512
+    max_connections: int = MAX_CONNECTIONS
     seed: int = 1
     data: DataRows = field(default_factory=DataRows)
     rules: tuple[str, ...] = ()  # e.g. "p99 < 50 ms"

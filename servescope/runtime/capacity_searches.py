@@ -3,8 +3,9 @@
 Theory of operation. People ask for a search in the store; the leader carries it out on a thread of
 its own. Each step is a load run of a few seconds with a generator process, which is in no list of
 runs: its result goes to `statistics.capacity_search`, which says what the next step is. The CPU
-time of the server, of the generator and of the whole machine is read around the schedule of each
-step, so that a step in which other programs took the processor is known.
+time of the server, of the dashboard's processes, of the generator and of the machine is read around
+the schedule of each step, so that a step in which other programs took the processor is known. The
+target's load and its accept queue are read while a step goes on: they say what limits.
 """
 
 from __future__ import annotations
@@ -29,19 +30,21 @@ from servescope.records.capacity import QUANTILE
 from servescope.records.dashboard import Event, EventKind
 from servescope.records.load import RunState
 from servescope.runtime.load_runs import free_core
+from servescope.sampling.inet_diag import socket_table
 from servescope.sampling.process import process_clock
 from servescope.sampling.process_tree import tree_of
-from servescope.statistics.capacity_limits import EdgeEvidence
+from servescope.statistics.capacity_limits import FULL, EdgeEvidence
 from servescope.statistics.capacity_search import Judgement, Outcome, StepResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from servescope.control import Control
     from servescope.load.report import Result
     from servescope.records.capacity import CapacityPlan, SearchedCapacity
     from servescope.records.listeners import ListenerStatus
+    from servescope.serving.model import Load
     from servescope.settings import Settings
     from servescope.statistics.capacity_search import CapacitySearch, Step
 
@@ -62,7 +65,11 @@ LATE_SENDS: Final = 0.2
 FULL_GENERATOR: Final = 0.9
 OTHERS_CORES: Final = 0.3
 BUSY_MACHINE: Final = 0.6
-"""Other programs disturb when they take so many cores of a machine that is so busy as a whole."""
+"""Other programs disturb when they take so many cores of a machine that is so busy as a whole, or
+so much of the core that the server is pinned to while that one is used up."""
+
+USED_CORE: Final = 0.03
+"""CPU in cores from which on a process of the server counts as one that works."""
 
 EDGE_STEPS: Final = 3
 """Of how many steps above the edge the readings say what limits."""
@@ -77,11 +84,47 @@ class _EndedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _CpuReading:
-    """CPU time so far in seconds: of each process of the server, and of the machine."""
+    """CPU time so far in seconds.
+
+    It is of each process of the server, of those of the dashboard that are none of the server's, of
+    the machine, and of the core that the server is pinned to (0 where it is pinned to none).
+    """
 
     at_s: float
     server: dict[int, float]
+    dashboard: dict[int, float]
     machine: float
+    pinned_core: float
+
+
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """Cores in use over a step's schedule; `server` has each of its processes, the busiest first.
+
+    `generator` is of its whole run, which is the schedule and the wait for the last answers.
+    """
+
+    server: list[float]
+    dashboard: float
+    generator: float
+    machine: float
+    pinned_core: float
+
+    @property
+    def others(self) -> float:
+        """Cores that programs used which are no part of Servescope."""
+        return self.machine - sum(self.server) - self.dashboard - self.generator
+
+    def is_disturbed(self, cores_of_machine: int) -> bool:
+        """Whether other programs took the processor that the server would have used.
+
+        A machine with a core to spare is no comfort to a server that is pinned to another one.
+        """
+        if self.others < OTHERS_CORES:
+            return False
+        busiest = self.server[0] if self.server else 0.0
+        is_core_taken = self.pinned_core >= FULL and self.pinned_core - busiest >= OTHERS_CORES
+        return is_core_taken or self.machine / cores_of_machine >= BUSY_MACHINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +138,7 @@ class _MeasuredStep:
 class CapacitySearchReconciler:
     """Carries out the store's searches, one at a time.
 
-    `unfinished` tells how many requests a listener has taken and not answered, None where that is
-    not known.
+    `load` tells how busy a listener is, None where that is not known.
     """
 
     def __init__(
@@ -104,12 +146,12 @@ class CapacitySearchReconciler:
         control: Control,
         rings: Path,
         settings: Settings,
-        unfinished: Callable[[str], int | None],
+        load: Callable[[str], Load | None],
     ) -> None:
         self._control = control
         self._rings = rings
         self._settings = settings
-        self._unfinished = unfinished
+        self._load = load
         self._ending = threading.Event()
         self._thread: threading.Thread | None = None
         self._generator: GeneratorProcess | None = None
@@ -234,7 +276,8 @@ class CapacitySearchReconciler:
         generator: GeneratorProcess,
     ) -> _Readings:
         """Watch a step to its end."""
-        readings = _Readings(target, generator.pid)
+        alive = [one.pid for one in self._control.instances.alive(time.time())]
+        readings = _Readings(target, generator.pid, alive)
         polls = 0
         while not generator.wait(POLL_S):
             polls += 1
@@ -242,15 +285,19 @@ class CapacitySearchReconciler:
                 self._raise_if_stopped(searched.id)
             progress = generator.progress
             if progress is not None:
-                unfinished = self._unfinished(target.name)
-                readings.take(progress.elapsed_s, progress.in_flight, unfinished, step.seconds)
+                load = self._load(target.name)
+                readings.take(progress.elapsed_s, progress.in_flight, load, step.seconds)
         readings.finish()
         return readings
 
     def _await_drained(self, searched: SearchedCapacity) -> None:
         """Wait until the requests of the step before are answered, for a bounded time."""
         give_up = time.monotonic() + DRAIN_S
-        while self._unfinished(searched.plan.listener) and time.monotonic() < give_up:
+        while (
+            (load := self._load(searched.plan.listener)) is not None
+            and load.active_requests
+            and time.monotonic() < give_up
+        ):
             self._raise_if_stopped(searched.id)
             self._ending.wait(POLL_S)
 
@@ -270,19 +317,21 @@ class CapacitySearchReconciler:
 class _Readings:
     """What is read while a step goes on."""
 
-    def __init__(self, target: ListenerStatus, generator_pid: int) -> None:
+    def __init__(
+        self, target: ListenerStatus, generator_pid: int, dashboard_pids: Sequence[int]
+    ) -> None:
         self.target = target
         self.in_flight: list[int] = []
-        self.unfinished: list[int] = []
+        self.loads: list[Load] = []
+        self.accept_queue: float | None = None  # the deepest, as a share of the backlog
         self._generator_pid = generator_pid
+        self._dashboard_pids = dashboard_pids
         self._seen_s = -1.0
         self._first: _CpuReading | None = None
         self._last: _CpuReading | None = None
         self._ended = False
 
-    def take(
-        self, elapsed_s: float, in_flight: int, unfinished: int | None, seconds: float
-    ) -> None:
+    def take(self, elapsed_s: float, in_flight: int, load: Load | None, seconds: float) -> None:
         """Note a poll; `elapsed_s` is of the generator's last report, one a second."""
         if self._first is None:
             self._first = self._read()
@@ -291,8 +340,11 @@ class _Readings:
             if elapsed_s > 0:
                 self.in_flight.append(in_flight)
         if time.monotonic() - self._first.at_s < seconds:
-            if unfinished is not None:
-                self.unfinished.append(unfinished)
+            if load is not None:
+                self.loads.append(load)
+            depth = accept_queue_share(self.target.port)
+            if depth is not None:
+                self.accept_queue = max(depth, self.accept_queue or 0.0)
         elif not self._ended:
             self._ended = True
             self._last = self._read()
@@ -302,30 +354,68 @@ class _Readings:
         if self._first is not None and self._last is None:
             self._last = self._read()
 
-    def cores(self) -> tuple[list[float], float] | None:
-        """Cores in use over the schedule: by each process of the server, and by the machine."""
+    def cores(self, generator: float) -> Cores | None:
+        """Cores in use over the schedule; `generator` are its own."""
         if self._first is None or self._last is None:
             return None
         first, last = self._first, self._last
         seconds = max(last.at_s - first.at_s, 1e-3)
-        server = [
-            (used - first.server.get(pid, used)) / seconds for pid, used in last.server.items()
-        ]
-        return sorted(server, reverse=True), (last.machine - first.machine) / seconds
+        return Cores(
+            sorted(_used(first.server, last.server, seconds), reverse=True),
+            sum(_used(first.dashboard, last.dashboard, seconds)),
+            generator,
+            (last.machine - first.machine) / seconds,
+            (last.pinned_core - first.pinned_core) / seconds,
+        )
 
     def _read(self) -> _CpuReading:
-        server = {}
-        for pid in tree_of(self.target.pid or os.getpid()):
-            if pid != self._generator_pid:
-                with suppress(OSError):
-                    server[pid] = _cpu_s(pid)
-        times = psutil.cpu_times()
-        machine = times.user + times.nice + times.system + times.irq + times.softirq + times.steal
-        return _CpuReading(time.monotonic(), server, machine)
+        of_server = tree_of(self.target.pid or os.getpid())
+        of_dashboard = {pid for one in self._dashboard_pids for pid in tree_of(one)}
+        apart = {*of_server, self._generator_pid}
+        return _CpuReading(
+            time.monotonic(),
+            _cpu_s([pid for pid in of_server if pid != self._generator_pid]),
+            _cpu_s(sorted(of_dashboard - apart)),
+            _busy_s(psutil.cpu_times()),
+            self._pinned_core_s(),
+        )
+
+    def _pinned_core_s(self) -> float:
+        core = self.target.options.pin_core
+        cores = psutil.cpu_times(percpu=True) if core is not None else []
+        return _busy_s(cores[core]) if core is not None and core < len(cores) else 0.0
 
 
-def _cpu_s(pid: int) -> float:
-    return time.clock_gettime_ns(process_clock(pid)) / _NS
+def accept_queue_share(port: int) -> float | None:
+    """How full the accept queue of a port is now, of its backlog; None where nobody tells.
+
+    The kernel keeps one connection more than the backlog says, so that a full one is above 1.
+    """
+    try:
+        sockets = [one for one in socket_table().listening_sockets() if one.port == port]
+    except OSError:
+        return None
+    shares = [one.accept_queue_depth / one.backlog for one in sockets if one.backlog]
+    return max(shares, default=None)
+
+
+def _used(first: Mapping[int, float], last: Mapping[int, float], seconds: float) -> list[float]:
+    """Cores that each process used between two readings; one that came meanwhile counts as 0."""
+    return [(used - first.get(pid, used)) / seconds for pid, used in last.items()]
+
+
+def _cpu_s(pids: Iterable[int]) -> dict[int, float]:
+    """CPU time so far of each process that lives, in seconds."""
+    found = {}
+    for pid in pids:
+        with suppress(OSError):
+            found[pid] = time.clock_gettime_ns(process_clock(pid)) / _NS
+    return found
+
+
+def _busy_s(times: Any) -> float:
+    """Seconds of a core, or of all, in which something ran, by psutil's times."""
+    return float(times.user + times.nice + times.system + times.irq + times.softirq + times.steal)
 
 
 def _measured(
@@ -336,12 +426,14 @@ def _measured(
     failed = sum(result.failed.values())
     server_errors = result.status_classes.get("5xx", 0)
     lag_s = (result.lag_ms.p99 or 0.0) / _MS
-    cores = readings.cores()
-    server, machine = cores if cores is not None else ([], 0.0)
-    generator_cores = result.cpu_seconds / max(result.seconds, 1e-3)
-    others = machine - sum(server) - generator_cores
-    machine_share = machine / (psutil.cpu_count() or 1)
-    is_late = lag_s > LATE_SENDS * plan.latency_limit_s or generator_cores >= FULL_GENERATOR
+    generator_cores = result.cpu_seconds / max(min(result.seconds, step.seconds), 1e-3)
+    cores = readings.cores(generator_cores)
+    cores_of_machine = psutil.cpu_count() or 1
+    is_late = (
+        lag_s > LATE_SENDS * plan.latency_limit_s
+        or generator_cores >= FULL_GENERATOR
+        or _lacked_connections(plan, step, result)
+    )
     # Without a latency a request is in no mean, but it was under way.
     counted = readings.in_flight if failed == result.failed.get("timed_out", 0) else []
     measured = StepResult(
@@ -359,22 +451,46 @@ def _measured(
         in_flight=float(np.mean(counted)) if counted else None,
         in_flight_error=float(np.std(counted)) / max(len(counted), 1) ** 0.5 if counted else 0.0,
         generator_limited=is_late,
-        disturbed=others >= OTHERS_CORES and machine_share >= BUSY_MACHINE,
+        disturbed=cores is not None and cores.is_disturbed(cores_of_machine),
+        others_cores=None if cores is None else max(cores.others, 0.0),
     )
+    server = [] if cores is None else cores.server
     threads = readings.target.request_threads
-    busy = None
-    if threads and readings.unfinished:
-        busy = float(np.mean(np.minimum(readings.unfinished, threads)))
+    loads = readings.loads
+    busy = [min(load.active_requests, threads) for load in loads] if threads else []
+    in_app = float(np.mean([_in_app(load) for load in loads])) if loads else None
+    in_hand = float(np.mean([load.active_requests for load in loads])) if loads else 0.0
     evidence = EdgeEvidence(
         process_cores=server[0] if server else None,
-        processes=max(sum(cores_of_one > 0.05 for cores_of_one in server), 1),  # noqa: PLR2004
+        processes=max(sum(of_one > USED_CORE for of_one in server), 1),
         threads=threads,
-        busy_threads=busy,
-        machine_busy=machine_share if cores is not None else None,
+        busy_threads=float(np.mean(busy)) if busy else None,
+        machine_busy=None if cores is None else cores.machine / cores_of_machine,
+        accept_queue=readings.accept_queue,
+        in_app=in_app,
+        app_share=in_app / in_hand if in_app is not None and in_hand else None,
         generator_cpu=generator_cores,
         generator_late=is_late,
     )
     return _MeasuredStep(measured, evidence)
+
+
+def _in_app(load: Load) -> int:
+    """Requests that the app has now: it computes, waits, or makes the body."""
+    return load.in_stage.get("app", 0) + load.in_stage.get("body", 0)
+
+
+def _lacked_connections(plan: CapacityPlan, step: Step, result: Result) -> bool:
+    """Whether a server that keeps to the limit could have been sent no more than it was.
+
+    By Little's law the rate times the limit is the number of requests that are under way at once
+    when each takes as long as it may. A generator with fewer connections makes requests late that
+    the server had not been given; one with more proves that the server took too long.
+    """
+    limit = result.connection_limit
+    if not result.blocked or limit is None or (result.connections_max or 0) < limit:
+        return False
+    return limit < step.rate * plan.latency_limit_s
 
 
 def _late(counts: np.ndarray[Any, Any], result: Result, limit_s: float) -> int:
@@ -416,6 +532,9 @@ def _at_edge(search: CapacitySearch, measured: list[_MeasuredStep]) -> EdgeEvide
         threads=chosen[0].threads,
         busy_threads=_mean([one.busy_threads for one in chosen]),
         machine_busy=_mean([one.machine_busy for one in chosen]),
+        accept_queue=_mean([one.accept_queue for one in chosen]),
+        in_app=_mean([one.in_app for one in chosen]),
+        app_share=_mean([one.app_share for one in chosen]),
         generator_cpu=_mean([one.generator_cpu for one in chosen]),
     )
 

@@ -60,7 +60,7 @@ class Leader:
         self._listeners = ListenerHost(listeners, control, LEADER)
         self._load_runs = LoadRunReconciler(control, rings, settings, self._listeners.unfinished)
         self._capacity_searches = CapacitySearchReconciler(
-            control, rings, settings, self._listeners.unfinished
+            control, rings, settings, self._listeners.load
         )
         self._captures = CaptureReconciler(control.captures, folder, settings)
         self._comparisons = ComparisonReconciler(control, store, rings, settings)

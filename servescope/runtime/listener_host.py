@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from servescope.records.listeners import ListenerStatus
     from servescope.records.metrics import Sample
     from servescope.runtime.listeners import ListenerReconciler
+    from servescope.serving.model import Load
 
 
 logger = logging.getLogger(__name__)
@@ -60,9 +61,14 @@ class ListenerHost:
         """The listeners' own gauges; asked from any thread."""
         return self._listeners.samples()
 
+    def load(self, name: str) -> Load | None:
+        """How busy a listener is now; None where it does not run here. Asked from any thread."""
+        return self._listeners.load(name)
+
     def unfinished(self, name: str) -> int | None:
         """Requests that a listener has taken and not answered; None where it does not run here."""
-        return self._listeners.unfinished(name)
+        load = self._listeners.load(name)
+        return None if load is None else load.active_requests
 
     def stop(self, grace_seconds: float) -> list[ListenerStatus]:
         """Stop every listener gracefully; their last statuses, which the caller writes."""

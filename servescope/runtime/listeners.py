@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from servescope.records.captures import CaptureOrder
     from servescope.records.metrics import Sample
     from servescope.serving import RunningListener
+    from servescope.serving.model import Load
 
 logger = logging.getLogger(__name__)
 
@@ -366,11 +367,11 @@ class ListenerReconciler:
             if running is not None:
                 yield from running.samples()
 
-    def unfinished(self, name: str) -> int | None:
-        """Requests that a listener has taken and not answered; None where it does not run here."""
+    def load(self, name: str) -> Load | None:
+        """How busy a listener is now; None where it does not run here."""
         for hosted in list(self._hosted):
             if hosted.running is not None and hosted.running.spec.name == name:
-                return hosted.running.load().active_requests
+                return hosted.running.load()
         return None
 
     def stop(self, grace_seconds: float) -> None:

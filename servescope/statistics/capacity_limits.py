@@ -1,8 +1,9 @@
 """Name what limits a server, from what was seen while it carried its most, or a little more.
 
-The rules go from the outside in: a full generator says nothing of the server; a full core or
-machine explains busy threads, since requests take longer there; busy threads explain a full accept
-queue; and the wait of the app is what is left when none of these is at its limit.
+The rules go from cause to effect: a full generator says nothing of the server; a full core or
+machine explains busy threads, since requests take longer there; busy threads, or an app that holds
+up its event loop, explain a full accept queue; and a full accept queue is the limit of a server
+that had nothing else to do.
 """
 
 from __future__ import annotations
@@ -18,7 +19,10 @@ IDLE_CORE: Final = 0.7
 """CPU of the busiest process, in cores, below which its threads wait rather than compute."""
 
 MOSTLY: Final = 0.8
-"""Share of the server's time above which one stage is most of it."""
+"""Share of the requests in hand above which one stage has most of them.
+
+By Little's law that is the share of the server's time, since each request passes each stage.
+"""
 
 
 class Limit(StrEnum):
@@ -48,7 +52,8 @@ class EdgeEvidence:
     busy_threads: float | None = None
     machine_busy: float | None = None  # of all cores
     accept_queue: float | None = None  # deepest, of the backlog
-    app_share: float | None = None  # of the server's time, in the app
+    in_app: float | None = None  # requests in the app, in the mean
+    app_share: float | None = None  # of the requests in hand, those in the app
     generator_cpu: float | None = None  # of one core
     generator_late: bool = False  # it sent too late to say anything of the server
 
@@ -60,14 +65,15 @@ def limit_of(evidence: EdgeEvidence) -> Limit:
     several = busy is not None and busy > 1 + FULL and evidence.processes == 1
     all_busy = bool(threads) and busy is not None and busy >= FULL * (threads or 0)
     in_app = evidence.app_share is not None and evidence.app_share >= MOSTLY
+    never_idle = _is_full(evidence.in_app)  # there was always a request in the app
     shown = {
         Limit.GENERATOR: evidence.generator_late or _is_full(evidence.generator_cpu),
         Limit.GIL: _is_full(cores) and several,
         Limit.CORE: _is_full(cores),
         Limit.MACHINE: _is_full(evidence.machine_busy),
         Limit.THREADS: all_busy and waits,
+        Limit.APP_WAIT: in_app and never_idle and waits and not all_busy,
         Limit.ACCEPT_QUEUE: _is_full(evidence.accept_queue) and not all_busy,
-        Limit.APP_WAIT: in_app and waits and not all_busy,
     }
     return next((limit for limit, is_shown in shown.items() if is_shown), Limit.UNKNOWN)
 

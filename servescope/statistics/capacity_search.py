@@ -101,8 +101,6 @@ _ROUND: Final = 4
 """Steps at the edge between two looks at the interval: a look at each would stop at lucky ones."""
 
 _SLOPES: Final = np.geomspace(0.5, 400.0, 10)
-_ROUGH: Final = 0.02
-_ROUGH_REQUESTS: Final = 400.0
 _EDGES: Final = np.linspace(-0.3, 0.3, 121)
 
 
@@ -192,6 +190,7 @@ class StepResult:
     in_flight_error: float = 0.0  # standard error of that mean
     generator_limited: bool = False
     disturbed: bool = False  # other programs took the processor
+    others_cores: float | None = None  # that other programs used
 
     @property
     def throughput(self) -> float:
@@ -360,14 +359,18 @@ class CapacitySearch:
         useless = [one for one in self._steps if one.judge(self.objective) is Judgement.USELESS]
         if not self._steps:
             return "no step was carried out"
-        if any(one.disturbed for one in useless):
-            return "other programs on this machine took the processor in some of the steps"
+        if self._held and self._broken and len(useless) < min(len(self._held), len(self._broken)):
+            return "the share of late requests hardly depends on the rate near the edge"
+        disturbed = [one.others_cores or 0.0 for one in useless if one.disturbed]
+        if disturbed:
+            return (
+                "other programs on this machine took the processor in "
+                f"{len(disturbed)} of {len(self._steps)} steps, up to {max(disturbed):.1f} cores"
+            )
         if any(one.agrees_with_littles_law is False for one in useless):
             return "counted and computed numbers of requests under way contradict each other"
         if any(one.generator_limited for one in useless):
-            return "the load generator was late in some of the steps"
-        if self._held and self._broken:
-            return "the share of late requests hardly depends on the rate near the edge"
+            return "the load generator was at its own limit in some of the steps"
         return "the steps that were carried out do not show where the objective breaks"
 
     def _is_generator_limited(self) -> bool:
@@ -572,7 +575,7 @@ def _gradual(
 ) -> Capacity | None:
     """The rate at which the fitted share of late requests is what the objective allows."""
     log_rates = np.log([one.rate for one, _ in used])
-    middle = _rough_edge([one for one, _ in used], objective)
+    middle = _rough_edge(used)
     likelihood = _likelihoods([one for one, _ in used], objective, middle + _EDGES)
     edge = middle
     for _ in range(3):  # the window follows the estimate
@@ -610,16 +613,19 @@ def _has_floor(steps: Sequence[StepResult], objective: Objective, edge: float) -
     return sent > 0 and late > _MOST_FLOOR * (1 - objective.quantile) * sent
 
 
-def _rough_edge(steps: Sequence[StepResult], objective: Objective) -> float:
-    """The log of the edge as all steps show it, each with the weight of few requests.
+def _rough_edge(used: Sequence[tuple[StepResult, bool]]) -> float:
+    """The log of the rate that best parts the steps that held from those that broke.
 
-    Steps far out hold requests by the thousand, which are not independent.
+    The line of `_gradual` is none far above the edge, where the throughput says how many are late:
+    fitted to all steps it can be pulled away from those at the edge.
     """
-    log_rates = np.log([one.rate for one in steps])
-    places = np.arange(log_rates.min(), log_rates.max(), _ROUGH)
-    sent = np.array([float(one.sent) for one in steps])
-    weights = np.minimum(sent, _ROUGH_REQUESTS) / sent
-    return float(_best(places, weights[None, :], _likelihoods(steps, objective, places))[0])
+    log_rates = np.log([one.rate for one, _ in used])
+    broke = np.array([one_broke for _, one_broke in used])
+    rates = np.unique(log_rates)
+    places = np.concatenate([[rates[0]], (rates[1:] + rates[:-1]) / 2, [rates[-1]]])
+    above = log_rates[None, :] > places[:, None]
+    wrong = (above != broke[None, :]).sum(axis=1)
+    return float(np.mean(places[wrong == wrong.min()]))
 
 
 def _likelihoods(steps: Sequence[StepResult], objective: Objective, edges: Floats) -> Floats:

@@ -1145,6 +1145,26 @@ CAPACITIES: Final = {
             "capacity-limit": ("note", "CPU of all cores: 96 % of the machine was in use."),
         },
     ),
+    "limited by the app's own waiting": Case(
+        searched(limit=Limit.APP_WAIT, threads=None, busy_threads=None, in_app=12.4),
+        {
+            "capacity-found": ("note", "carries"),
+            "capacity-limit": (
+                "note",
+                "the app's own waiting: 12.4 requests were in it on average while its",
+            ),
+        },
+    ),
+    "limited by the accept queue": Case(
+        searched(limit=Limit.ACCEPT_QUEUE, busy_threads=0.4, accept_queue=1.0),
+        {
+            "capacity-found": ("note", "carries"),
+            "capacity-limit": (
+                "note",
+                "the accept queue: it was full while its busiest process used 8 % of one core",
+            ),
+        },
+    ),
     "limited by nothing that is known": Case(
         searched(limit=Limit.UNKNOWN),
         {

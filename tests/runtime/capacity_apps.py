@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 WAIT_S = 0.02
@@ -19,3 +20,16 @@ def computing(_environ, start_response):
     total = sum(number * number for number in range(100_000))
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"%d\n" % total]
+
+
+_places = asyncio.Semaphore(2)  # as a pool of two connections to a database
+
+
+async def pooled(scope, _receive, send):
+    """Waits 20 ms in one of two places: 100 requests per second, however many come at once."""
+    if scope["type"] != "http":
+        return
+    async with _places:
+        await asyncio.sleep(WAIT_S)
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"waited\n"})

@@ -5,6 +5,7 @@ A busy machine may leave each of them undecided, but may not make one claim what
 
 from __future__ import annotations
 
+import socket
 import time
 from dataclasses import replace
 
@@ -16,8 +17,9 @@ from servescope.errors import LoadRefusedError
 from servescope.queries.capacity import resumed
 from servescope.recording.recorder import Recorder
 from servescope.records.capacity import CapacityPlan
+from servescope.records.listeners import ConcurrencyModel
 from servescope.records.load import LoadPlan, RunState
-from servescope.runtime.capacity_searches import CapacitySearchReconciler
+from servescope.runtime.capacity_searches import CapacitySearchReconciler, Cores, accept_queue_share
 from servescope.runtime.listener_config import configured_listeners
 from servescope.runtime.listener_host import ListenerHost
 from servescope.runtime.listeners import ListenerReconciler
@@ -28,6 +30,7 @@ from tests.waiting import eventually
 
 APPS = "tests.runtime.capacity_apps"
 PLAN = CapacityPlan("wsgi", "/", 0.1, 0.01, most_rate=2_000, total_s=60, step_s=1.5)
+SHORT = replace(PLAN, step_s=1.0, total_s=20)
 
 
 @pytest.fixture
@@ -37,13 +40,14 @@ def settings(tmp_path):
 
 @pytest.fixture
 def serve(tmp_path, control, settings):
-    """Serves an app by a pool of so many threads as the listener `wsgi`."""
+    """Serves an app as the listener `wsgi`: by a pool of so many threads unless told otherwise."""
     hosts = []
 
-    def start(app, threads):
+    def start(app, threads=1, model=ConcurrencyModel.THREAD_POOL, backlog=128, app_kind="wsgi"):
         recorder = Recorder(tmp_path / "rings")
         (spec,) = (one for one in configured_listeners(settings) if one.name == "wsgi")
-        spec = replace(spec, app=f"{APPS}:{app}", options=replace(spec.options, threads=threads))
+        options = replace(spec.options, threads=threads, backlog=backlog)
+        spec = replace(spec, app=f"{APPS}:{app}", model=model, options=options, app_kind=app_kind)
         listeners = ListenerReconciler(
             [spec],
             recorder,
@@ -67,9 +71,7 @@ def reconciler(tmp_path, control, settings):
     made = []
 
     def make(host):
-        made.append(
-            CapacitySearchReconciler(control, tmp_path / "rings", settings, host.unfinished)
-        )
+        made.append(CapacitySearchReconciler(control, tmp_path / "rings", settings, host.load))
         return made[-1]
 
     yield make
@@ -109,6 +111,71 @@ def test_eight_computing_threads_are_limited_by_the_gil(control, serve, reconcil
     evidence = EdgeEvidence(**over.evidence)
     if evidence.process_cores is not None and evidence.process_cores >= 0.9:
         assert limit in {Limit.GIL, Limit.GENERATOR}
+
+
+def test_two_places_that_an_app_awaits_are_its_own_waiting(control, serve, reconciler):
+    host = serve("pooled", model=ConcurrencyModel.ASYNCIO, app_kind="asgi")
+    over = carry_out(control, reconciler(host), replace(SHORT, total_s=14))
+    assert (over.state, over.message) == (RunState.DONE, "")
+    evidence = EdgeEvidence(**over.evidence)
+    if evidence.in_app is not None:  # a step broke, and no other program had a part in it
+        assert evidence.in_app >= 1
+        assert evidence.app_share >= 0.8
+        assert limit_of(evidence) in {Limit.APP_WAIT, Limit.MACHINE, Limit.GENERATOR}
+
+
+def test_one_connection_cannot_show_what_eight_threads_carry(control, serve, reconciler):
+    plan = replace(SHORT, max_connections=1, latency_limit_s=0.05)
+    over = carry_out(control, reconciler(serve("waiting", 8)), plan)
+    assert over.state is RunState.DONE
+    result = resumed(over).result()
+    # Other programs may have had a part in it, but nothing is claimed of the server.
+    assert result.outcome in {Outcome.GENERATOR, Outcome.UNDECIDED}
+    if result.outcome is Outcome.GENERATOR:
+        assert limit_of(EdgeEvidence(**over.evidence)) is Limit.GENERATOR
+
+
+def test_the_accept_queue_of_a_sequential_server_is_read(control, serve, reconciler):
+    host = serve("waiting", model=ConcurrencyModel.SEQUENTIAL, backlog=2)
+    over = carry_out(control, reconciler(host), replace(SHORT, total_s=8))
+    evidence = EdgeEvidence(**over.evidence)
+    if evidence.busy_threads is not None and evidence.busy_threads >= 0.9:
+        # Its one thread is the cause, the full queue only follows.
+        assert limit_of(evidence) in {Limit.THREADS, Limit.MACHINE, Limit.GENERATOR}
+        assert evidence.accept_queue is not None
+
+
+def test_a_queue_that_nobody_accepts_from_is_full():
+    with socket.create_server(("127.0.0.1", 0), backlog=1) as listening:
+        port = listening.getsockname()[1]
+        assert accept_queue_share(port) == 0
+        clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(2)]
+        assert eventually(lambda: accept_queue_share(port) >= 1, 10)
+        for client in clients:
+            client.close()
+    assert accept_queue_share(port) is None
+
+
+@pytest.mark.parametrize(
+    ("machine", "pinned_core", "is_disturbed"),
+    [
+        pytest.param(1.05, 1.0, False, id="quiet"),
+        pytest.param(1.95, 1.0, True, id="busy-machine"),
+    ],
+)
+def test_a_server_with_its_core_to_itself(machine, pinned_core, is_disturbed):
+    cores = Cores([0.98], 0.02, 0.05, machine, pinned_core)
+    assert cores.is_disturbed(2) is is_disturbed
+
+
+def test_a_program_on_the_core_of_the_server_disturbs_though_another_core_is_free():
+    assert Cores([0.35], 0.0, 0.05, 1.05, 1.0).is_disturbed(2)
+
+
+def test_the_dashboard_and_the_generator_are_no_other_programs():
+    cores = Cores([1.0], 0.5, 0.4, 1.95, 1.0)
+    assert cores.others == pytest.approx(0.05)
+    assert not cores.is_disturbed(2)
 
 
 def test_a_stop_ends_it_and_keeps_its_steps(control, serve, reconciler):

@@ -55,7 +55,19 @@ from servescope.statistics.capacity_limits import EdgeEvidence, Limit, limit_of
             Limit.ACCEPT_QUEUE,
             id="accept-queue",
         ),
-        pytest.param(EdgeEvidence(process_cores=0.1, app_share=0.95), Limit.APP_WAIT, id="app"),
+        pytest.param(
+            EdgeEvidence(process_cores=0.1, app_share=0.95, in_app=12), Limit.APP_WAIT, id="app"
+        ),
+        pytest.param(
+            EdgeEvidence(process_cores=0.1, app_share=0.98, in_app=1.0, accept_queue=1.01),
+            Limit.APP_WAIT,
+            id="app-holds-up-the-event-loop",
+        ),
+        pytest.param(
+            EdgeEvidence(process_cores=0.1, app_share=0.95, in_app=0.2),
+            Limit.UNKNOWN,
+            id="app-mostly-idle",
+        ),
         pytest.param(EdgeEvidence(process_cores=0.1, app_share=0.2), Limit.UNKNOWN, id="elsewhere"),
     ],
 )

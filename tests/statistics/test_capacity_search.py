@@ -15,6 +15,7 @@ from servescope.statistics.capacity_search import (
     Outcome,
     SearchBounds,
     StepResult,
+    edge_of,
 )
 from tests.statistics.simulated_queues import Queue, constant, search, simulate, true_capacity
 
@@ -127,6 +128,42 @@ def test_one_disturbance_does_not_move_the_edge() -> None:
     assert capacity.low <= 200 <= capacity.high
 
 
+STEP: Final = StepResult(
+    rate=100, seconds=5, sent=500, answered_in_schedule=498, late=0, failed=0,
+    mean_latency_s=0.02, shortest_latency_s=0.02, quantile_s=0.02, elapsed_s=5, spent_s=6,
+    in_flight=2.0,
+)  # fmt: skip
+
+
+def test_overloaded_steps_do_not_pull_the_edge_away() -> None:
+    """Measured: eight threads that compute, at most 500 ms for a request.
+
+    Far above the edge the throughput says how many are late, and no line through their odds.
+    """
+    objective = Objective(0.5)
+    late = {
+        40.0: (0, 0), 80.0: (1,), 160.0: (0, 0, 0), 320.0: (0,), 334.1: (0,), 341.4: (0,),
+        345.1: (0,), 347.0: (6, 36), 348.9: (3, 39, 207, 247), 380.5: (1116, 1148),
+        452.5: (1758, 1841), 640.0: (2940, 2941),
+    }  # fmt: skip
+    steps = [
+        replace(
+            STEP,
+            rate=rate,
+            sent=round(rate * 5),
+            answered_in_schedule=min(round(rate * 5), 350 * 5),
+            late=of_one,
+            in_flight=None,
+        )
+        for rate, of_rate in late.items()
+        for of_one in of_rate
+    ]
+    capacity = edge_of(steps, objective)
+    assert capacity is not None
+    assert capacity.low <= 347 <= capacity.high
+    assert capacity.half_width < 0.2
+
+
 def test_failures_break_the_objective_as_lateness_does() -> None:
     """A server that refuses what is above 100 requests per second, and is fast all the same."""
     found = CapacitySearch(FAST, EVEN)
@@ -138,13 +175,6 @@ def test_failures_break_the_objective_as_lateness_does() -> None:
     capacity = found.result().capacity
     assert capacity is not None
     assert capacity.low <= 101 <= capacity.high
-
-
-STEP: Final = StepResult(
-    rate=100, seconds=5, sent=500, answered_in_schedule=498, late=0, failed=0,
-    mean_latency_s=0.02, shortest_latency_s=0.02, quantile_s=0.02, elapsed_s=5, spent_s=6,
-    in_flight=2.0,
-)  # fmt: skip
 
 
 @pytest.mark.parametrize(
