@@ -115,6 +115,29 @@ DEMOS: Final[dict[str, LoadDemo | ComparisonDemo]] = {
         BUNDLED_WSGI,
         _constant("A CPU-bound app", "/cpu?ms=20", 60),
     ),
+    "slow-clients": LoadDemo(
+        "One client of five takes 2 s to send its form, 20 of them at a time, and could hold as "
+        "many threads. Look at the stages: read has the 2 s and queue stays short, since a pool "
+        "gives a thread to whole requests only. The model sequential waits for each of them.",
+        BUNDLED_WSGI,
+        Scenario(
+            Constant(50, 10),
+            (
+                Flow((RequestStep(),), weight=4),
+                Flow(
+                    (
+                        RequestStep(
+                            method="POST",
+                            target="/whoami",
+                            body="x" * 2_000,
+                            send_seconds=2,
+                        ),
+                    )
+                ),
+            ),
+            "Slow clients",
+        ),
+    ),
     "burst": LoadDemo(
         "A burst of new connections to an app that blocks its event loop: nobody accepts "
         "meanwhile. Look at the accept queue, and at the stage kernel, which has the wait in it.",

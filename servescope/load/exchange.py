@@ -23,6 +23,7 @@ class Exchange:
         "flow",
         "handed_ns",
         "intended_ns",
+        "later",
         "resent",
         "sent_ns",
         "step",
@@ -38,4 +39,5 @@ class Exchange:
         self.handed_ns = 0  # the last byte was handed to it
         self.first_byte_ns = 0  # of the answer, where it came in more than one piece
         self.first_bytes = b""  # the same
+        self.later = b""  # what a slow client has not come to send yet
         self.resent = False  # it broke an older connection before

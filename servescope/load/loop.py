@@ -69,6 +69,9 @@ DEFER_NS: Final = 1_000_000
 CLOSE_NS: Final = _NS
 """How long a WebSocket waits for the server's Close before its connection is closed."""
 
+SLOW_PARTS: Final = 20
+"""In how many parts a slow client sends a request, the last `send_seconds` after the first."""
+
 START_DELAY_NS: Final = 2_000_000  # the first request shall not be late for our own preparations
 
 
@@ -308,7 +311,28 @@ class LoadLoop:
                 content=step.has_content, keeps=step.is_kept, upgrade=step.upgrades
             )
         exchange.assigned_ns = 0 if connection.established else connection.opened_ns
-        self._send(connection, exchange.data)
+        if step.send_ns:
+            self._send_slowly(connection, exchange)
+        else:
+            self._send(connection, exchange.data)
+
+    def _send_slowly(self, connection: Connection, exchange: Exchange) -> None:
+        """Send a request part by part, as a client behind a slow line does."""
+        data = exchange.data
+        part = -(-len(data) // SLOW_PARTS)
+        exchange.later = data[part:]
+        every_ns = exchange.step.send_ns // max(-(-len(data) // part) - 1, 1)
+
+        def send_next(connection: Connection, due_ns: int) -> None:
+            if connection.exchange is not exchange:  # it was answered before it was whole
+                return
+            following, exchange.later = exchange.later[:part], exchange.later[part:]
+            if exchange.later:
+                self._at(due_ns + every_ns, send_next, connection)
+            self._send(connection, connection.unsent + following)
+
+        self._at(time.monotonic_ns() + every_ns, send_next, connection)
+        self._send(connection, data[:part])
 
     def _send(self, connection: Connection, data: bytes) -> None:
         """Send what the kernel takes.
@@ -434,7 +458,8 @@ class LoadLoop:
         if exchange.step.is_kept:
             flow.take(response)
         connection.exchange = None
-        if self._keep_alive and response.keep_alive and not connection.unsent:
+        is_whole = not (connection.unsent or exchange.later)
+        if self._keep_alive and response.keep_alive and is_whole:
             connection.served += 1
             self._pool.release(connection)
         else:
@@ -631,6 +656,8 @@ def _how_far(connection: Connection, exchange: Exchange) -> str:
     """Where a request that timed out stood."""
     if not connection.established:
         return "the connection was not established"
+    if exchange.later:
+        return "the request was not sent whole by then"
     if connection.unsent:
         return "the server did not read all of the request"
     if exchange.first_byte_ns:

@@ -49,6 +49,7 @@ class CompiledStep:
         "messages_tally",
         "method",
         "pause_ns",
+        "send_ns",
         "tally",
         "upgrades",
     )
@@ -76,6 +77,7 @@ class CompiledStep:
             self.messages = tuple(Template(text, Place.TEXT) for text in step.messages)
             self.pause_ns = int(step.seconds_between * 1e9)
             step = RequestStep(target=step.target)
+        self.send_ns = int(step.send_seconds * 1e9)
         self.carried = step.carried
         self.has_content = step.method != "HEAD"
         self.is_kept = bool(step.carried) or has_cookies or self.upgrades

@@ -16,7 +16,7 @@ from servescope.findings import findings, gathering
 from servescope.locust_load.merging import merged
 from servescope.locust_load.order import WorkersOrder
 from servescope.records.load import LoadPlan, LoadRun, RunState
-from servescope.records.scenarios import Constant, Poisson, Ramp, Spike, Steps, Users
+from servescope.records.scenarios import Constant, Poisson, Ramp, Spike, Steps, Users, WebSocketStep
 from servescope.run_files.archive import SUFFIX, write_archive
 from servescope.run_files.document import RunDocument, SaidOfRun
 from servescope.runtime.run_environment import read_environment
@@ -56,11 +56,21 @@ class Coordinator:
         scenario = self._file.scenario
         check_scenario(scenario, settings.load_max_rate, settings.load_max_seconds)
         for step in (step for flow in scenario.flows for step in flow.steps):
-            if hasattr(step, "messages"):
+            if isinstance(step, WebSocketStep):
                 raise LoadRefusedError(
                     f"{step.label} is a WebSocket conversation, which is not carried out by Locust "
                     "here: take python -m servescope load"
                 )
+            if step.send_seconds:
+                raise LoadRefusedError(
+                    f"{step.label} is sent over {step.send_seconds:g} s, which is not carried out "
+                    "by Locust here: take python -m servescope load"
+                )
+        if scenario.auto_stop and scenario.rules:
+            raise LoadRefusedError(
+                "auto_stop is not carried out by Locust here, where rules are judged at the end: "
+                "leave it out, or take python -m servescope load"
+            )
         self._order: WorkersOrder | None = None
         self._requested_s = 0.0
         self._reports: dict[int, Mapping[str, Any]] = {}

@@ -193,6 +193,7 @@ class RequestStep:
     body: str = ""
     body_kind: BodyKind = BodyKind.TEXT
     carried: tuple[CarriedValue, ...] = ()
+    send_seconds: float = 0.0  # from its first byte to its last, as a slow client; 0: at once
 
     @property
     def label(self) -> str:

@@ -164,6 +164,9 @@ def _check_step(step: Step, flow: Flow, values: _KnownValues) -> None:
         )
     _check_headers(step, flow, values)
     _check_body(step, values)
+    check_from_zero(
+        "the time to send a request", step.send_seconds, bounds.MAX_TIMEOUT_SECONDS, "seconds"
+    )
 
 
 def _check_web_socket(step: WebSocketStep, values: _KnownValues) -> None:

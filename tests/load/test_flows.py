@@ -55,6 +55,26 @@ def answer(content: object, *headers: bytes, status: bytes = b"200 OK") -> bytes
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
+def test_a_slow_client_sends_its_request_part_by_part(serve: Serve, run_plan: Run) -> None:
+    server = serve()
+    slow = RequestStep(method="POST", target="/form", body="x" * 1_000, send_seconds=0.2)
+    result = run_plan(plan_of(Flow((slow,)), rate=20), server.port).result
+    assert (result.answered, result.failed) == (6, NOTHING_FAILED)
+    assert all(request.endswith(b"x" * 1_000) for request in server.seen)
+    assert result.latency_ms.p50 is not None
+    assert result.latency_ms.p50 >= 199
+    assert result.phases["send"].seconds >= 6 * 0.199
+
+
+def test_a_slow_client_that_is_answered_early_sends_no_more(serve: Serve, run_plan: Run) -> None:
+    server = serve(reads_whole=False)
+    slow = RequestStep(method="POST", target="/form", body="x" * 10_000, send_seconds=10)
+    result = run_plan(plan_of(Flow((slow,)), rate=20), server.port).result
+    assert (result.answered, result.failed) == (6, NOTHING_FAILED)
+    assert server.connections == 6
+    assert result.seconds < 5
+
+
 def test_weighted_flows_get_their_share(serve: Serve, run_plan: Run) -> None:
     server = serve()
     often = Flow((RequestStep(target="/often"),), weight=3)

@@ -89,6 +89,18 @@ def test_a_websocket_is_refused(tmp_path):
         coordinator(tmp_path, Scenario(Constant(1, 1), (chat,)))
 
 
+def test_a_slow_client_is_refused(tmp_path):
+    slow = Flow((RequestStep(method="POST", target="/form", body="x", send_seconds=2),))
+    with pytest.raises(LoadRefusedError, match="POST /form is sent over 2 s"):
+        coordinator(tmp_path, Scenario(Constant(1, 1), (slow,)))
+
+
+def test_an_early_end_by_a_rule_is_refused(tmp_path):
+    scenario = Scenario(Constant(1, 1), rules=("p99 < 50 ms",), auto_stop=True)
+    with pytest.raises(LoadRefusedError, match="auto_stop is not carried out by Locust"):
+        coordinator(tmp_path, scenario)
+
+
 def test_a_run_without_a_worker_that_went_missing(tmp_path, server):
     scenario = Scenario(Constant(20, 0.5), (Flow((RequestStep(),)),), rules=("p99 < 1 us",))
     master = coordinator(tmp_path, scenario)

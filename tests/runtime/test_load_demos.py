@@ -85,6 +85,13 @@ def test_no_answer_comes_before_its_work_is_done(control, name, least_ms):
     assert result["latency_ms"]["p50"] >= least_ms
 
 
+def test_slow_clients_take_their_time_and_are_answered(control):
+    result = result_of(control, "slow-clients")
+    assert set(result["statuses"]) == {"200"}
+    of_step = {step["name"]: step for step in result["steps"]}
+    assert of_step["POST /whoami"]["latency_ms"]["p50"] >= 2_000
+
+
 def test_errors_are_of_the_client_and_of_the_app(control):
     statuses = result_of(control, "errors")["statuses"]
     assert set(statuses) == {"200", "404", "500"}
@@ -113,5 +120,15 @@ def test_a_comparison_measures_all_models(control, dashboard, name):
 
 
 def test_every_load_demo_has_a_test():
-    tried = {"hello", "connections", "static", "slow", "cpu", "burst", "errors", "chat"}
+    tried = {
+        "hello",
+        "connections",
+        "static",
+        "slow",
+        "cpu",
+        "slow-clients",
+        "burst",
+        "errors",
+        "chat",
+    }
     assert tried == {name for name, demo in DEMOS.items() if isinstance(demo, LoadDemo)}
