@@ -17,6 +17,7 @@ from servescope.actions import (
     capacity_searches,
     captures,
     comparisons,
+    experiments,
     kept_runs,
     listeners,
     load_runs,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from servescope.actions.capacity_searches import CapacityRequest
     from servescope.actions.captures import CaptureRequest
     from servescope.actions.comparisons import ComparisonRequest
+    from servescope.actions.experiments import ExperimentRequest
     from servescope.actions.kept_runs import RunWords
     from servescope.actions.listeners import ListenerRequest, NewListenerRequest
     from servescope.actions.load_runs import LoadRunRequest
@@ -200,6 +202,16 @@ class Dashboard:
         actor = self._demand()
         capacity_searches.stop(self._control.capacity_searches, search_id)
         audit.note(actor, f"asked for the end of search {search_id} for a capacity")
+
+    def start_experiment(self, request: ExperimentRequest) -> int:
+        """Start an experiment of a chapter; return its id.
+
+        Raises NotAllowedError, LoadRefusedError.
+        """
+        actor = self._demand()
+        asked = experiments.start(self._control.experiments, request)
+        audit.note(actor, f"asked for experiment {asked.id} of chapter {asked.plan.chapter}")
+        return asked.id
 
     def change_listener(self, name: object, request: ListenerRequest) -> OverridesChange:
         """Have a listener as the request describes it.

@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, callback, dcc, html
+from dash import Input, Output, State, callback, html
 
 from components import access, forms
 from components.findings import verdict
 from components.help import attributes
 from components.load_run import DEFAULT_REQUEST, SUGGESTED
 from components.panels import panel
+from components.static_graph import colour_key, static_graph
 from components.status import search_share, search_text, sentence
 from servescope.actions.capacity_searches import CapacityRequest
 from servescope.errors import ServescopeError
@@ -209,12 +210,7 @@ def _graphs(search: CapacitySearch, models: ModelChoice | None) -> list[Any]:
         html.Div(
             [
                 html.Span("Offered requests per second across; the band is the interval."),
-                *(
-                    html.Span(
-                        [html.I(style={"borderColor": colour}), html.Span(name)], className="key"
-                    )
-                    for name, colour in keys
-                ),
+                *(colour_key(name, colour) for name, colour in keys),
             ],
             className="comparison-legend",
         ),
@@ -231,18 +227,7 @@ def _graphs(search: CapacitySearch, models: ModelChoice | None) -> list[Any]:
 
 
 def _graph(title: str, figure: theme.Figure) -> html.Div:
-    return html.Div(
-        [
-            html.B(title),
-            dcc.Graph(
-                figure=figure,
-                config={"displayModeBar": False, "responsive": True},
-                style={"height": figures.HEIGHT},
-            ),
-        ],
-        role="img",
-        **attributes(aria_label=f"{title}, against the offered rate"),
-    )
+    return static_graph(title, figure, figures.HEIGHT, f"{title}, against the offered rate")
 
 
 def _model_text(models: ModelChoice) -> str:

@@ -20,6 +20,7 @@ PATHS: Final = {
     "host": "M6 6h12v12H6zM9 2v4m6-4v4M9 18v4m6-4v4M2 9h4m-4 6h4m12-6h4m-4 6h4",
     "load": "M3 19h4v-5h5V9h5V4h4",
     "servers": "M4 4h16v6H4zM4 14h16v6H4zM8 7h.01M8 17h.01",
+    "learn": "M2 6c4-1 7 0 10 2 3-2 6-3 10-2v13c-4-1-7 0-10 2-3-2-6-3-10-2zM12 8v13",
     "page": "M6 3h8l4 4v14H6zM14 3v4h4",
     "scheme": "M12 3a9 9 0 1 0 .01 0M12 3v18M12 7h5.6M12 12h9M12 17h5.6",
 }

@@ -34,7 +34,7 @@ LONG = (
 )
 """The folders whose files take seconds, the longest in front, but for the browser's."""
 
-ALONE = ("faults", "load")
+ALONE = ("chapters", "faults", "load")
 """The folders that scripts/test runs once more, for what is marked `alone`."""
 
 

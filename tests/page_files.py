@@ -29,13 +29,21 @@ def pages_in_navigation():
     return sorted(found, key=lambda page: page.order)
 
 
+def live_pages():
+    """The pages with an icon that show graphs, in order."""
+    return [page for page in pages_in_navigation() if page.graphs]
+
+
 def _read(file):
     body = ast.parse(file.read_text()).body
-    (register,) = (
+    registered = [
         one.value
         for one in body
         if isinstance(one, ast.Expr) and _name_of(one.value) == "register_page"
-    )
+    ]
+    if not registered:  # a file of several pages registers them in a loop: none has an icon
+        return None
+    (register,) = registered
     given = {one.arg: ast.literal_eval(one.value) for one in register.keywords}
     if "icon" not in given:
         return None

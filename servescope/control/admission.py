@@ -1,7 +1,7 @@
-"""Admission control of load: one load run or search at a time, or the runs of one comparison.
+"""Admission control of load: one run, search or experiment at a time, or one comparison's runs.
 
-Asked within the transaction that adds a run, a comparison or a search for a capacity, so that of
-people who ask at once one is admitted.
+Asked within the transaction that adds one of them, so that of people who ask at once one is
+admitted.
 """
 
 from __future__ import annotations
@@ -35,6 +35,12 @@ def refuse_beside_other_load(connection: sqlite3.Connection, comparison_id: int 
         raise LoadRefusedError(
             f"search {number} for a capacity is {state}: stop it or wait for its end"
         )
+    experiments = connection.execute(
+        f"SELECT id, state FROM experiment WHERE {NOT_OVER} ORDER BY id",  # noqa: S608
+        TERMINAL,
+    )
+    for number, state in experiments:
+        raise LoadRefusedError(f"experiment {number} is {state}: wait for its end")
     runs = connection.execute(
         f"SELECT id, state, coalesce(json_extract(plan, '$.comparison'), 0) FROM load_run"  # noqa: S608
         f" WHERE {NOT_OVER} ORDER BY id",

@@ -8,6 +8,7 @@ from servescope.control.capacity_searches import CapacitySearches
 from servescope.control.captures import Captures
 from servescope.control.comparisons import Comparisons
 from servescope.control.events import Events
+from servescope.control.experiments import Experiments
 from servescope.control.instances import Instances
 from servescope.control.listeners import Listeners
 from servescope.control.load_runs import LoadRuns
@@ -33,6 +34,7 @@ class Control:
         self.load_runs = LoadRuns(self._database)
         self.comparisons = Comparisons(self._database)
         self.capacity_searches = CapacitySearches(self._database)
+        self.experiments = Experiments(self._database)
         self.captures = Captures(self._database)
         self.listeners = Listeners(self._database)
         self.events = Events(self._database)

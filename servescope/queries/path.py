@@ -19,9 +19,9 @@ from servescope.histogram import BUCKETS, supported_quantiles
 from servescope.queries import latency
 from servescope.queries.span import Span
 from servescope.queries.traffic import LISTENER
-from servescope.records.comparisons import is_contender
 from servescope.records.listeners import ConcurrencyModel
 from servescope.records.requests import Stage
+from servescope.records.temporary_listeners import is_temporary
 from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
@@ -262,7 +262,7 @@ def _add_ended(
     total = latency.stage_totals(context, span)
     rows = zip(total.groups, total.count, total.sum_s, total.buckets, strict=True)
     for (name, stage), count, sum_s, buckets in rows:
-        if not count or is_contender(name):
+        if not count or is_temporary(name):
             continue
         account = accounts.setdefault(name, _Account(seconds, span.step))
         account.counts[stage] = float(count)

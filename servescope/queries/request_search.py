@@ -17,8 +17,8 @@ import numpy as np
 
 from servescope.queries import requests, traffic
 from servescope.queries.span import Span
-from servescope.records.comparisons import is_contender
 from servescope.records.requests import Stage
+from servescope.records.temporary_listeners import is_temporary
 from servescope.request_fields import Method
 
 if TYPE_CHECKING:
@@ -167,8 +167,8 @@ def _find(context: QueryContext, span: Span, search: Search) -> Found:
     total_s = columns.stages_ns.sum(axis=1) / _NS
     longest = columns.stages_ns.argmax(axis=1)
     standing = np.ones(len(columns.ids), dtype=bool)
-    if not is_contender(search.listener):
-        compared = {name for name in set(columns.listeners) if is_contender(name)}
+    if not is_temporary(search.listener):
+        compared = {name for name in set(columns.listeners) if is_temporary(name)}
         if compared:
             standing = _mask(columns.listeners, lambda name: name not in compared)
     chosen = np.flatnonzero(standing & _matching(columns, total_s, longest, search))

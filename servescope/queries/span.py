@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 from servescope import catalog
-from servescope.records.comparisons import CONTENDERS
+from servescope.records import temporary_listeners
 from servescope.store.query import Query
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ STEPS: Final = (1, 2, 5, 10, 30, 60, 120, 300, 600, 1200, 1800, 3600, 10_800, 21
 """Steps in seconds a graph may have; each is a whole number of rows of the tier it is read from."""
 
 _OF_COMPARISONS: Final[Mapping[str, tuple[str, ...]]] = {
-    "listener": CONTENDERS,
+    "listener": temporary_listeners.NAMES,
     "port": (catalog.COMPARISON_PORT,),
 }
 """Values of labels by which a series belongs to a server that is there only for a comparison."""

@@ -12,7 +12,7 @@ from servescope.histogram import supported_quantiles
 from servescope.queries.lines import joined, lines_by_label, renamed
 from servescope.queries.request_words import method_words, route_words
 from servescope.queries.rows import Lines, RouteRow
-from servescope.records.comparisons import is_contender
+from servescope.records.temporary_listeners import is_temporary
 from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def listener_names(context: QueryContext) -> list[str]:
         "listener names", lambda: context.store.series(catalog.REQUEST_DURATION)
     )
     names = {dict(key.labels).get(LISTENER, "") for key in keys} - {""}
-    return sorted(name for name in names if not is_contender(name))
+    return sorted(name for name in names if not is_temporary(name))
 
 
 def by_status_class(context: QueryContext, span: Span, listener: str = "") -> Lines:

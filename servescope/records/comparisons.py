@@ -18,14 +18,6 @@ LEAST_MODELS: Final = 2
 NAME: Final = "compare-{}"
 """How the listener of a model is called while it is compared: with the model in it."""
 
-CONTENDERS: Final = tuple(NAME.format(model) for model in ConcurrencyModel)
-"""The names of all listeners that are there only while models are compared."""
-
-
-def is_contender(listener: str) -> bool:
-    """Whether this is the name of a listener that is there only while models are compared."""
-    return listener in CONTENDERS
-
 
 @dataclass(frozen=True, slots=True)
 class ComparisonPlan:

@@ -27,8 +27,6 @@ from servescope.records.listeners import (
     AppKind,
     ConcurrencyModel,
     ListenerSpec,
-    ListenerState,
-    ListenerStatus,
 )
 from servescope.records.load import TERMINAL_STATES, RunState
 from servescope.runtime.listener_config import common_options
@@ -43,6 +41,7 @@ if TYPE_CHECKING:
 
     from servescope.control import Control
     from servescope.records.comparisons import Comparison, ComparisonPlan
+    from servescope.records.listeners import ListenerStatus
     from servescope.records.load import LoadRun
     from servescope.sampling.process_tree import TreeUsage
     from servescope.settings import Settings
@@ -227,7 +226,7 @@ class ComparisonReconciler:
         except BaseException:
             process.stop(0)
             raise
-        return RunningContender(position, process, _status(spec, process))
+        return RunningContender(position, process, process.status())
 
     def _await_ready(self, comparison_id: int, process: ContenderProcess) -> None:
         """Wait until it serves. Raises ListenerError when it does not."""
@@ -353,20 +352,3 @@ def _warm_up(address: tuple[str, int], target: str) -> None:
         connection.request("GET", target, headers={"Connection": "close"})
         connection.getresponse().read()
     connection.close()
-
-
-def _status(spec: ListenerSpec, process: ContenderProcess) -> ListenerStatus:
-    return ListenerStatus(
-        name=spec.name,
-        state=ListenerState.RUNNING,
-        address=process.address[0],
-        port=process.address[1],
-        model=spec.model,
-        app=spec.app,
-        wanted_port=0,
-        since_s=time.time(),
-        app_kind=spec.app_kind,
-        options=spec.options,
-        is_temporary=True,
-        pid=process.pid,
-    )

@@ -17,6 +17,7 @@ from servescope.runtime.capacity_searches import CapacitySearchReconciler
 from servescope.runtime.captures import CaptureReconciler
 from servescope.runtime.collector_thread import CollectorThread
 from servescope.runtime.comparisons import ComparisonReconciler
+from servescope.runtime.experiments import ExperimentReconciler
 from servescope.runtime.listener_config import LOGS, added_listener, configured_listeners
 from servescope.runtime.listener_host import ListenerHost
 from servescope.runtime.listeners import ListenerReconciler
@@ -64,6 +65,7 @@ class Leader:
         )
         self._captures = CaptureReconciler(control.captures, folder, settings)
         self._comparisons = ComparisonReconciler(control, store, rings, settings)
+        self._experiments = ExperimentReconciler(control, rings, settings)
         self._collector = CollectorThread(
             folder, store, control, self._listeners.samples, self._generator_pids
         )
@@ -72,6 +74,7 @@ class Leader:
         """Start the listeners and the collector, and end what a former leader left undone."""
         self._comparisons.abandon_orphans()
         self._capacity_searches.abandon_orphans()
+        self._experiments.abandon_orphans()
         self._load_runs.abandon_orphans()
         self._listeners.reconcile()
         self._collector.start()
@@ -79,7 +82,8 @@ class Leader:
     def reconcile(self) -> None:
         """Reconcile all that runs here with what people want; called a few times a second."""
         self._comparisons.reconcile()
-        self._listeners.reconcile(self._comparisons.statuses())
+        self._experiments.reconcile()
+        self._listeners.reconcile(self._comparisons.statuses() + self._experiments.statuses())
         self._load_runs.reconcile()
         self._capacity_searches.reconcile()
         self._captures.reconcile()
@@ -95,6 +99,7 @@ class Leader:
         """Stop everything, in the opposite order; all that was recorded is in the store then."""
         self._load_runs.stop()
         self._capacity_searches.stop()
+        self._experiments.stop()
         self._comparisons.stop()
         statuses = self._listeners.stop(LISTENER_GRACE_S)
         self._collector.halt()

@@ -20,6 +20,7 @@ WRITES_OF_PEOPLE = {
     "captures.request": {"captures.start"},
     "comparisons.request": {"comparisons.start"},
     "comparisons.request_stop": {"comparisons.stop"},
+    "experiments.request": {"experiments.start"},
     "load_runs.add_imported": {"run_files.open_run_file"},
     "load_runs.delete": {"kept_runs.delete"},
     "load_runs.describe": {"kept_runs.describe"},

@@ -14,7 +14,7 @@ CALLBACKS = "/_dash-update-component"
 STRANGER = {"REMOTE_ADDR": "192.0.2.7"}  # who may act would start listeners and load with them
 BATCHES = 10
 PAYLOADS_A_BATCH = 1_000
-WITHOUT_GRAPHS = {"runs-delta.data"}
+WITHOUT_GRAPHS = {"chapter-delta.data", "runs-delta.data"}
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def recorded(app, client):
             assert told["graphs"] or output in WITHOUT_GRAPHS, output
             kept = {name: told[name] for name in ("view", "cursor", "shape")}
             cursors[output.removesuffix("-delta.data") + "-cursor"] = kept
-    assert len(cursors) == 9
+    assert len(cursors) == 10
     return payloads(app.callback_map, cursors)
 
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from servescope.catalog import BY_NAME
-from tests.page_files import pages_in_navigation
+from tests.page_files import live_pages
 
 pytestmark = [pytest.mark.process, pytest.mark.browser]
 
@@ -25,7 +25,7 @@ def exported(page):
 
 def test_each_page_exports_its_metrics_over_the_span_it_shows(kept_page):
     exported_rows = {}
-    for entry in pages_in_navigation():
+    for entry in live_pages():
         page = kept_page.follow(entry.name).page
         url, name, rows = exported(page)
         told = re.search(r"\(([\d.]+) (s|min)\)", page.locator("#span-text").inner_text())

@@ -5,11 +5,11 @@ import re
 import pytest
 
 from tests.browser.conftest import DESKTOP, PHONE
-from tests.page_files import pages_in_navigation
+from tests.page_files import live_pages
 
 pytestmark = pytest.mark.browser
 
-PAGES = {page.path: (page.name, page.graphs[0]) for page in pages_in_navigation()}
+PAGES = {page.path: (page.name, page.graphs[0]) for page in live_pages()}
 """Name and first graph of each page, by its path."""
 
 DEVICES = {"desktop": DESKTOP, "phone": PHONE}

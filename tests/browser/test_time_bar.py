@@ -10,7 +10,7 @@ import urllib.request
 import pytest
 
 from tests.browser.conftest import PHONE, WITHIN_S
-from tests.page_files import pages_in_navigation
+from tests.page_files import live_pages
 from tests.processes import Dashboards
 
 pytestmark = pytest.mark.browser
@@ -362,7 +362,7 @@ def test_no_number_beside_a_past_view_moves(open_page, dashboard):
     span = "servescope.view.span()"
     opened.until(f"{span} && {span}[1] - {span}[0] > 8")
     end = opened.page.evaluate(f"{span}[1]")
-    for page in pages_in_navigation():
+    for page in live_pages():
         opened.open(f"{page.path}?from={end - 8}&to={end}").wait_drawn(page.graphs[0])
         opened.until("document.getElementById('view-text').textContent.startsWith('In the past')")
         before = settled_numbers(opened)

@@ -18,14 +18,14 @@ from servescope.settings import Settings
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.sqlite.store import open_store
 from tests.contexts import leading_process
-from tests.page_files import pages_in_navigation
+from tests.page_files import live_pages
 
 START = 1_700_000_000
 SECONDS = 20
 MODEL = ConcurrencyModel.SEQUENTIAL
 CONTENDER = NAME.format(MODEL)
 VIEW = View(fixed=(START, START + SECONDS))
-ELSEWHERE = [page for page in pages_in_navigation() if page.path != "/servers"]
+ELSEWHERE = [page for page in live_pages() if page.path != "/servers"]
 
 
 def labels_of(metric, listener, port):
@@ -109,7 +109,7 @@ def test_a_page_shows_the_same_figures_with_a_comparison_and_without(app, contex
 
 
 def test_the_page_of_the_comparison_shows_its_servers(app, contexts):
-    page = next(one for one in pages_in_navigation() if one.path == "/servers")
+    page = next(one for one in live_pages() if one.path == "/servers")
     with app.server.test_request_context():
         drawn = json.dumps(answer(contexts[1], page)["graphs"], default=str)
     assert CONTENDER in drawn

@@ -9,7 +9,7 @@ from servescope.queries.span import Span
 from servescope.settings import Settings
 from servescope.store.sqlite.store import open_store
 from tests.contexts import leading_process
-from tests.page_files import pages_in_navigation
+from tests.page_files import live_pages
 
 OPERATIONS = {"aggregate", "mean", "quantiles", "heatmap", "total"}
 
@@ -47,7 +47,7 @@ def context(store, tmp_path):
     control.close()
 
 
-@pytest.mark.parametrize("name", [page.module for page in pages_in_navigation()])
+@pytest.mark.parametrize("name", [page.module for page in live_pages()])
 def test_the_metrics_of_all_graphs_are_exported(app, name, context, store):
     del app  # a page imported before the app exists raises PageError
     page = sys.modules[f"pages.{name}"].PAGE

@@ -27,7 +27,7 @@ from servescope.settings import Settings
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.sqlite.store import open_store
 from tests.contexts import leading_process
-from tests.page_files import pages_in_navigation
+from tests.page_files import live_pages
 
 BEGIN = 1_699_999_200  # a whole ten minutes
 SPAN = (BEGIN, BEGIN + 120)
@@ -158,7 +158,7 @@ def shown(page, context, view, of_now):
     return props | graphs | {name: json.dumps(told[name]) for name in ("span", "events", "counted")}
 
 
-@pytest.mark.parametrize("page", pages_in_navigation(), ids=lambda page: page.module)
+@pytest.mark.parametrize("page", live_pages(), ids=lambda page: page.module)
 def test_every_number_of_a_fixed_view_is_of_its_span(app, contexts, page):
     hour, span = contexts
     live_page = sys.modules[f"pages.{page.module}"].PAGE
@@ -174,7 +174,7 @@ def test_every_number_of_a_fixed_view_is_of_its_span(app, contexts, page):
     assert graphs <= differing, "a graph that shows the same of another span proves nothing"
 
 
-@pytest.mark.parametrize("page", pages_in_navigation(), ids=lambda page: page.module)
+@pytest.mark.parametrize("page", live_pages(), ids=lambda page: page.module)
 def test_what_is_of_now_says_so(app, page):
     with app.server.test_request_context(page.path):
         layouts = [dash.page_registry[f"pages.{page.module}"]["layout"](), app.layout()]

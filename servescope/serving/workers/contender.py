@@ -1,4 +1,4 @@
-"""A listener in a process of its own, for as long as it is compared with others.
+"""A listener in a process of its own, for a comparison or an experiment.
 
 The socket is bound here and inherited, as the workers of `prefork` inherit theirs; so its accept
 queue can be watched from outside at no cost to the server. The cost of a model is then the cost of
@@ -13,10 +13,12 @@ import struct
 import subprocess
 import tempfile
 import threading
+import time
 from typing import TYPE_CHECKING, Final
 
 from servescope.child_process import let_go
 from servescope.errors import ListenerError
+from servescope.records.listeners import ListenerState, ListenerStatus
 from servescope.serving.workers.import_path import import_path
 from servescope.serving.workers.order import WorkerOrder
 from servescope.serving.workers.process import reports, start_worker, tell
@@ -40,6 +42,8 @@ class ContenderProcess:
     def __init__(self, spec: ListenerSpec, rings: Path, folder: Path | None = None) -> None:
         self._listening = bind(spec.address, spec.port, spec.options.backlog)
         self.address: tuple[str, int] = self._listening.getsockname()[:2]
+        self._spec = spec
+        self._since_s = time.time()
         self._ready = threading.Event()
         self._failure = ""
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
@@ -65,6 +69,24 @@ class ContenderProcess:
     def pid(self) -> int:
         """Of the process; the workers of prefork are below it."""
         return self._process.pid
+
+    def status(self) -> ListenerStatus:
+        """The listener as the pages know it: a temporary one."""
+        spec, (address, port) = self._spec, self.address
+        return ListenerStatus(
+            name=spec.name,
+            state=ListenerState.RUNNING,
+            address=address,
+            port=port,
+            model=spec.model,
+            app=spec.app,
+            wanted_port=0,
+            since_s=self._since_s,
+            app_kind=spec.app_kind,
+            options=spec.options,
+            is_temporary=True,
+            pid=self.pid,
+        )
 
     def is_up(self, seconds: float) -> bool:
         """Wait this long for it to serve. Raises ListenerError when it ended instead."""

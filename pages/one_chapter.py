@@ -1,0 +1,90 @@
+"""Each chapter at an address of its own: a question, a guess, an experiment, its result."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from dash import Input, Output, State, callback, dcc, html, no_update, register_page
+
+from components import access, chapter, forms, panels, query
+from components.live import LivePage, Props, connect
+from components.path_prefix import below_prefix
+from components.status import sentence
+from servescope.actions.experiments import ExperimentRequest
+from servescope.chapters import CHAPTERS, chapter_of
+from servescope.errors import ServescopeError
+from servescope.queries import experiments
+from servescope.queries.runs import run_id
+
+if TYPE_CHECKING:
+    from servescope.chapters.chapter import Chapter
+    from servescope.queries.context import QueryContext
+    from servescope.queries.span import Span
+
+SUBJECT: Final = "chapter-name"
+EXPERIMENT: Final = "chapter-experiment"
+
+
+def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> Props:
+    """The experiment that the address names, as of now."""
+    del span
+    name, given = chosen
+    shown, number = chapter_of(name), run_id(given)
+    if shown is None:
+        return {}
+    found = experiments.one(context, number) if number else None
+    return {"chapter-result": {"children": chapter.experiment_view(shown, number, found)}}
+
+
+PAGE: Final = LivePage("chapter", (), props, table_filters=(EXPERIMENT,), subject=SUBJECT)
+connect(PAGE)
+forms.forget_refusals(*chapter.FIELDS)
+
+
+@callback(
+    *forms.outputs(chapter.ANSWER),
+    Output(EXPERIMENT, "value"),
+    Output(chapter.TRIED, "data"),
+    Input(chapter.START, "n_clicks"),
+    State(SUBJECT, "value"),
+    State(chapter.TRIED, "data"),
+    *(State(field, "value") for field in chapter.FIELDS),
+    prevent_initial_call=True,
+)
+def start(_clicks: object, name: object, tried: object, *values: object) -> tuple[object, ...]:
+    """Start the experiment with the guess; the answer says so, or why not."""
+    try:
+        number = access.dashboard().start_experiment(ExperimentRequest(name, *values))
+    except ServescopeError as error:
+        return *forms.refused(sentence(error)), no_update, no_update
+    known = tried if isinstance(tried, dict) else {}
+    return *forms.done(""), str(number), {**known, str(name): number}
+
+
+def layout(shown: Chapter, experiment: object = "", **_query: object) -> html.Div:
+    """The chapter, and the experiment that the address names."""
+    return html.Div(
+        panels.page_frame(
+            PAGE,
+            f"{shown.number}. {shown.title}",
+            dcc.Input(id=SUBJECT, type="hidden", value=shown.name),
+            dcc.Input(id=EXPERIMENT, type="hidden", value=query.first(experiment)),
+            chapter.tried_store(),
+            chapter.question_panel(shown, access.why_not()),
+            html.Div(id="chapter-result", className="chapter-result"),
+            controls=dcc.Link("All chapters", href=below_prefix(chapter.LEARN)),
+        ),
+        className="of-one-span",
+    )
+
+
+# An address each, so that one of no chapter is one of no page.
+for _chapter in CHAPTERS:
+    register_page(
+        f"{__name__}.{_chapter.name}",
+        path=f"{chapter.LEARN}/{_chapter.name}",
+        name=_chapter.title,
+        title=f"{_chapter.title} · Servescope",
+        layout=partial(layout, _chapter),
+    )

@@ -1,0 +1,20 @@
+"""The chapters of the page Learn, in their order.
+
+A chapter is one module with a `CHAPTER`, and one line here; docs/chapters.md tells how.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from servescope.chapters import more_than_one_request
+
+if TYPE_CHECKING:
+    from servescope.chapters.chapter import Chapter
+
+CHAPTERS: Final[tuple[Chapter, ...]] = (more_than_one_request.CHAPTER,)
+
+
+def chapter_of(name: str) -> Chapter | None:
+    """The chapter of this name; None when there is none."""
+    return next((one for one in CHAPTERS if one.name == name), None)

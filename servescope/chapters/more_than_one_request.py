@@ -1,0 +1,147 @@
+"""How a server handles more than one request at a time: iterative, threads, an event loop."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from servescope.chapters.chapter import (
+    Chapter,
+    Guess,
+    Point,
+    Setting,
+    SimultaneousRequests,
+)
+from servescope.records.listeners import AppKind, ConcurrencyModel
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+WORK_MS: Final = 100
+"""How long the app takes for one request."""
+
+REQUESTS: Final = 8
+_WSGI: Final = "servescope.demo.flask_app:app"
+_ASGI: Final = "servescope.demo.asgi_app:app"
+
+
+def _at_once(
+    model: ConcurrencyModel, target: str, *, threads: int = 1, app: str = _WSGI
+) -> SimultaneousRequests:
+    kind = AppKind.ASGI if app == _ASGI else AppKind.WSGI
+    return SimultaneousRequests(app, kind, model, threads, f"{target}?ms={WORK_MS}", REQUESTS)
+
+
+def _in_turn(places: int) -> tuple[Point, ...]:
+    """The k-th of requests that are served in turn at so many places."""
+    return tuple(Point(str(k), float(-(-k // places) * WORK_MS)) for k in range(1, REQUESTS + 1))
+
+
+def _shared() -> tuple[Point, ...]:
+    """The k-th of requests that take turns of a few milliseconds: of the last alone it is known."""
+    last = float(REQUESTS * WORK_MS)
+    return tuple(Point(str(k), last if k == REQUESTS else None) for k in range(1, REQUESTS + 1))
+
+
+def _answered_ms(measured: Mapping[str, Any]) -> tuple[float, ...]:
+    return tuple(float(value) for value in measured["answered_ms"])
+
+
+def _last_ms(measured: Mapping[str, Any]) -> float:
+    return _answered_ms(measured)[-1]
+
+
+_ALL: Final = REQUESTS * WORK_MS
+
+CHAPTER: Final = Chapter(
+    name="more-than-one-request",
+    number=8,
+    title="More than one request at a time",
+    question=(
+        f"Eight people ask a server for a page at the same moment. The app takes {WORK_MS} ms "
+        "to make one page. After how many milliseconds has the last of them the page?"
+    ),
+    before=(
+        (
+            "A server takes a connection, reads the request, calls the app, and sends the "
+            "response. How many requests it can have in the app at once is up to its concurrency "
+            "model."
+        ),
+        (
+            "The app below either waits, as for a database, or computes, as for an image. Waiting "
+            "takes no processor; computing takes one for the whole time."
+        ),
+    ),
+    guess=Guess("The last one has the page after", "ms", 1, 60_000),
+    knob="The server and its work",
+    settings=(
+        Setting(
+            "one-at-a-time",
+            "One at a time; the app waits",
+            _at_once(ConcurrencyModel.SEQUENTIAL, "/slow"),
+            _in_turn(1),
+            float(_ALL),
+            "A server without threads serves one request after the other: each waits for all that "
+            f"are before it, so the last one has its page after {REQUESTS} times {WORK_MS} ms.",
+        ),
+        Setting(
+            "two-threads",
+            "Two threads; the app waits",
+            _at_once(ConcurrencyModel.THREAD_POOL, "/slow", threads=2),
+            _in_turn(2),
+            _ALL / 2,
+            "Two requests are in the app at a time, and the others wait for a thread: "
+            f"{REQUESTS // 2} rounds of {WORK_MS} ms.",
+        ),
+        Setting(
+            "eight-threads",
+            "Eight threads; the app waits",
+            _at_once(ConcurrencyModel.THREAD_POOL, "/slow", threads=REQUESTS),
+            _in_turn(REQUESTS),
+            float(WORK_MS),
+            "Each request has a thread of its own, and all of them wait at the same time.",
+        ),
+        Setting(
+            "event-loop",
+            "An event loop; the app waits",
+            _at_once(ConcurrencyModel.ASYNCIO, "/slow", app=_ASGI),
+            _in_turn(REQUESTS),
+            float(WORK_MS),
+            "One thread is enough: at `await` the app gives it back, and the loop goes on with the "
+            "next request while the first one waits.",
+        ),
+        Setting(
+            "eight-threads-computing",
+            "Eight threads; the app computes",
+            _at_once(ConcurrencyModel.THREAD_POOL, "/cpu", threads=REQUESTS),
+            _shared(),
+            float(_ALL),
+            "Of all threads of a Python process only one computes at a time: it holds the global "
+            "interpreter lock (GIL). Eight threads take turns of some milliseconds, and together "
+            f"they need {REQUESTS} times {WORK_MS} ms. So nobody is early, not even the first.",
+        ),
+        Setting(
+            "event-loop-computing",
+            "An event loop; the app computes",
+            _at_once(ConcurrencyModel.ASYNCIO, "/cpu", app=_ASGI),
+            _in_turn(1),
+            float(_ALL),
+            "Who computes does not give the loop's thread back, so the next request begins when "
+            "the one before has ended: an event loop then is a server that serves one at a time.",
+        ),
+    ),
+    across="The first, the second, … to have the page",
+    up="Milliseconds from the moment of sending until each has the page",
+    measured_points=_answered_ms,
+    answer=_last_ms,
+    tolerance=0.1,
+    after=(
+        (
+            "If the app waits, threads and an event loop help as much as there is room: each "
+            "request that waits takes a thread, or only a little memory of a loop."
+        ),
+        (
+            "If the app computes, neither makes it quicker in one Python process. More processes "
+            "do, up to the number of processor cores: that is why gunicorn has workers."
+        ),
+    ),
+)
