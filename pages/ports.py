@@ -46,7 +46,7 @@ GRAPHS: Final = (
     LiveGraph(
         "ports-requests",
         "Requests per second, by listener",
-        "Requests that each port answers; servers of a comparison are on the page Servers.",
+        "Requests that each port answers; those of a comparison stand in it, on the page Servers.",
         lambda context, span, _: traffic.by_listener(context, span),
         LinePlot(styles=theme.by_name),
         "No requests in this span.",

@@ -62,15 +62,16 @@ GRAPHS: Final = (
     LiveGraph(
         "servers-rate",
         "Requests per second by listener",
-        "Requests that each listener answered; a restart in place leaves no dent.",
-        lambda context, span, _: traffic.by_listener(context, span, comparisons=True),
+        "Requests that each listener answered; a restart in place leaves no dent. Servers of a "
+        "comparison are shown in it alone.",
+        lambda context, span, _: traffic.by_listener(context, span),
         LinePlot(styles=theme.by_name),
     ),
     LiveGraph(
         "servers-opened",
         "New connections per second by listener",
         "A denied client, and one whose connection is closed after each request, comes back anew.",
-        lambda context, span, _: ports.opened_by_listener(context, span, comparisons=True),
+        lambda context, span, _: ports.opened_by_listener(context, span),
         LinePlot(styles=theme.by_name),
     ),
 )

@@ -108,9 +108,9 @@ def connections_by_state(context: QueryContext, span: Span) -> Lines:
     return lines_by_label(context, query, Aggregation.AVG, "{connection}")
 
 
-def opened_by_listener(context: QueryContext, span: Span, *, comparisons: bool = False) -> Lines:
+def opened_by_listener(context: QueryContext, span: Span) -> Lines:
     """New connections per second that brought a request, by listener."""
-    query = span.query(catalog.NEW_CONNECTIONS, by=("listener",), comparisons=comparisons)
+    query = span.query(catalog.NEW_CONNECTIONS, by=("listener",))
     return lines_by_label(context, query, Aggregation.RATE, "{connection}/s")
 
 

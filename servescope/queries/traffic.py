@@ -69,11 +69,9 @@ def by_status_class(context: QueryContext, span: Span, listener: str = "") -> Li
     return Lines(found.times, STATUS_CLASSES, values, REQUESTS_PER_S, found.actual_step)
 
 
-def by_listener(
-    context: QueryContext, span: Span, listener: str = "", *, comparisons: bool = False
-) -> Lines:
+def by_listener(context: QueryContext, span: Span, listener: str = "") -> Lines:
     """Requests per second of each listener."""
-    return _rate_by(context, span, LISTENER, listener, comparisons=comparisons)
+    return _rate_by(context, span, LISTENER, listener)
 
 
 def by_method(context: QueryContext, span: Span, listener: str = "") -> Lines:
@@ -164,14 +162,6 @@ def _named(lines: Lines, words: Callable[[str], str]) -> Lines:
     return replace(lines, names=tuple(map(words, lines.names)))
 
 
-def _rate_by(
-    context: QueryContext,
-    span: Span,
-    label: str,
-    listener: str = "",
-    *,
-    comparisons: bool = False,
-) -> Lines:
-    where = of_listener(listener)
-    query = span.query(catalog.REQUEST_DURATION, (label,), where, comparisons=comparisons)
+def _rate_by(context: QueryContext, span: Span, label: str, listener: str = "") -> Lines:
+    query = span.query(catalog.REQUEST_DURATION, (label,), of_listener(listener))
     return lines_by_label(context, query, Aggregation.RATE, REQUESTS_PER_S)

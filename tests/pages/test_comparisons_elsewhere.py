@@ -1,4 +1,4 @@
-"""The servers of a comparison fill no total, legend, table, run list or annotation but its own."""
+"""The servers of a comparison fill no total, legend, table, run list or annotation."""
 
 import json
 import sys
@@ -25,7 +25,8 @@ SECONDS = 20
 MODEL = ConcurrencyModel.SEQUENTIAL
 CONTENDER = NAME.format(MODEL)
 VIEW = View(fixed=(START, START + SECONDS))
-ELSEWHERE = [page for page in live_pages() if page.path != "/servers"]
+PAGES = live_pages()
+ELSEWHERE = [page for page in PAGES if page.path != "/servers"]
 
 
 def labels_of(metric, listener, port):
@@ -94,11 +95,17 @@ def answer(context, page):
     )
 
 
+@pytest.mark.parametrize("page", PAGES, ids=[page.module for page in PAGES])
+def test_graphs_are_the_same_with_a_comparison_and_without(app, contexts, page):
+    with app.server.test_request_context():
+        without, beside = (answer(context, page)["graphs"] for context in contexts)
+    assert json.dumps(beside, default=str) == json.dumps(without, default=str)
+
+
 @pytest.mark.parametrize("page", ELSEWHERE, ids=[page.module for page in ELSEWHERE])
-def test_a_page_shows_the_same_figures_with_a_comparison_and_without(app, contexts, page):
+def test_all_else_on_another_page_is_the_same_with_a_comparison_and_without(app, contexts, page):
     with app.server.test_request_context():
         without, beside = (answer(context, page) for context in contexts)
-    assert json.dumps(beside["graphs"], default=str) == json.dumps(without["graphs"], default=str)
     assert CONTENDER not in json.dumps(beside["props"], default=str)
     same = {"run-strip", "run-text", "run-bar", "run-stop", "processes"}
     same |= {"overview-start", "load-start", "capacity-start", "ports-sockets"}
@@ -106,10 +113,3 @@ def test_a_page_shows_the_same_figures_with_a_comparison_and_without(app, contex
     for name, props in without["props"].items():
         if name not in same:
             assert beside["props"][name] == props, name
-
-
-def test_the_page_of_the_comparison_shows_its_servers(app, contexts):
-    page = next(one for one in live_pages() if one.path == "/servers")
-    with app.server.test_request_context():
-        drawn = json.dumps(answer(contexts[1], page)["graphs"], default=str)
-    assert CONTENDER in drawn
