@@ -79,7 +79,7 @@ def start(name: str) -> subprocess.Popen[bytes]:
         except OSError:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(0.05)
+            time.sleep(0.05)  # until the next try to connect
         else:
             return process
 

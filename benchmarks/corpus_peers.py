@@ -292,7 +292,7 @@ def start(command: list[str], folder: str) -> tuple[int, subprocess.Popen[bytes]
     while time.monotonic() < deadline:
         with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return port, process
-        time.sleep(0.05)
+        time.sleep(0.05)  # until the next try to connect
     process.kill()
     raise RuntimeError(f"{command} does not listen")
 

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,6 +40,7 @@ from servescope.store.opening import open_backend
 from servescope.store.query import Aggregation, Query
 from servescope.store.tiers import TEN_MINUTES
 from tests.engines import ENGINES, VICTORIA_METRICS, RunningEngine
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -52,6 +54,8 @@ ROUNDS = 7
 DAYS = 30
 LONG = "long"
 FRAMES_SENT = 40
+SENT_S = 1_200.0
+"""For how long the engine may take to have it all."""
 
 
 def frames(start: int, seconds: int) -> Iterator[Frame]:
@@ -156,13 +160,22 @@ def fill(store: PrometheusStore, start: int, seconds: int) -> None:
             store.write(Batch(batch))
             batch = []
     store.write(Batch(batch))
-    if not store.wait_sent(1200):
+    if not store.wait_sent(SENT_S):
         raise SystemExit(f"not sent: {store.notices()}")
     outbox = store._outbox  # noqa: SLF001 - the rows that follow are waited for
-    while min(sent.until for sent in outbox.progress().rows.values()) < start + seconds - 1200:
-        time.sleep(0.1)
+    eventually(
+        lambda: (
+            min(sent.until for sent in outbox.progress().rows.values()) >= start + seconds - 1200
+        ),
+        SENT_S,
+    )
     store.write(Batch([Frame(start + seconds)]))  # with it the engine is told of them
     store.wait_sent(60)
+
+
+def lists_all(view: object) -> bool:
+    """Whether the engine knows every gauge that it was sent."""
+    return len(view.series(CPU_UTILIZATION)) >= len(GAUGES)
 
 
 def questions(store: object, end: int, seconds: int) -> dict[str, Callable[[], object]]:
@@ -202,8 +215,7 @@ def main() -> None:
                 store = open_backend(engine.setting, Path(folder) / "data", 4096, "bench")
                 engine.show()
                 view = store.view("bench")
-                while len(view.series(CPU_UTILIZATION)) < len(GAUGES):
-                    time.sleep(0.2)
+                eventually(partial(lists_all, view), SENT_S)
                 for question, ask in questions(view, end, seconds).items():
                     found[f"{question}, ms"][name] = f"{median_ms(ask):.1f}"
                 if name == ENGINES[0]:

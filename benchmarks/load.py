@@ -6,8 +6,8 @@ in turn runs on another. CPU is that of the peer's process, kernel included; for
 its time under load. One that is not installed is said to be absent.
 
 Against a bare epoll responder: rates at which the generator sleeps between requests, and the same
-behind TLS, kept connections and one each, with a certificate on P-256. The cost of one sleep and
-wake-up on this machine is printed to tell that share.
+behind TLS, kept connections and one each, with a certificate on P-256. It also prints the CPU
+time of one sleep and wake-up on this machine: below saturation each request may cost one.
 Run: python benchmarks/load.py [--rounds N] [--seconds S] [--rates R,R,...] [--python PYTHON]
 where PYTHON has Locust and aiohttp, if the one that runs this has not.
 """
@@ -38,6 +38,9 @@ from servescope.records.load import LoadPlan
 from servescope.records.scenarios import Scenario, Users
 from servescope.serving.tls.certificates import context_of, read_pair, self_signed_pair, shown
 from servescope.wire.tls_channel import TlsChannel
+from tests.ports import free_port
+from tests.processes import is_bound
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     import ssl
@@ -213,8 +216,10 @@ def generate(
     return carry_out(plan, port, core, trust)
 
 
-def carry_out(plan: LoadPlan, port: int, core: int, trust: Trust | None = None) -> Result:
-    """The result of a plan."""
+def carry_out(
+    plan: LoadPlan, port: int, core: int | None = None, trust: Trust | None = None
+) -> Result:
+    """The result of a plan, whose generator runs on `core`, if any."""
     with tempfile.TemporaryDirectory() as folder:
         process = GeneratorProcess(1, plan, "127.0.0.1", port, Path(folder), core, trust)
         process.wait()
@@ -226,20 +231,18 @@ def carry_out(plan: LoadPlan, port: int, core: int, trust: Trust | None = None) 
 @contextmanager
 def nginx(core: int) -> Iterator[int]:
     """An nginx with one worker on `core`; yields its port."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)  # its worker may be another user
         configuration = Path(folder, "nginx.conf")
         configuration.write_text(NGINX.format(folder=folder, port=port, mask=f"{1 << core:b}"))
         command = [shutil.which("nginx") or "/usr/sbin/nginx", "-c", str(configuration)]
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-            for _ in range(100):
-                with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                    break
-                time.sleep(0.05)
-            yield port
-            process.terminate()
+            try:
+                eventually(lambda: is_bound(port), what="nginx")
+                yield port
+            finally:
+                process.terminate()
 
 
 def timed(command: list[str], core: int) -> tuple[str, float]:

@@ -1,6 +1,6 @@
 """The cost of a search of the request log among 100,000 kept requests, the most it ever reads.
 
-    python -m benchmarks.request_search [REQUESTS]
+    python benchmarks/request_search.py [REQUESTS]
 
 Prints CPU milliseconds of each search, the median of seven, and what keeping them adds to the file.
 """
@@ -13,6 +13,8 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from servescope.control import Control
 from servescope.queries.context import ProcessContext
@@ -50,7 +52,7 @@ def detail(number: int, chance: random.Random) -> RequestDetail:
         flags=RequestFlag(0),
         bytes_received=200,
         bytes_sent=chance.randrange(10_000),
-        stages_ns=tuple(chance.expovariate(1e-7) for _ in range(6)),  # type: ignore[arg-type]
+        stages_ns=tuple(chance.expovariate(1e-7) for _ in range(6)),
     )
     agent = f"Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/{number % 20}.0"
     return RequestDetail(

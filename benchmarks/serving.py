@@ -214,7 +214,7 @@ def running(server: Server, case: str, cores: str, folder: Path) -> Iterator[tup
                     break
             if process.poll() is not None or time.monotonic() > deadline:
                 raise SystemExit(f"{server.name} did not start: {' '.join(command)}")
-            time.sleep(0.05)
+            time.sleep(0.05)  # until the next try to connect
         yield process.pid, port
     finally:
         if process.stdin is not None:
