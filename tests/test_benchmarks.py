@@ -8,7 +8,7 @@ import sys
 
 from tests.processes import ROOT
 
-# One process for all, in another folder: each must add the project to the search path by itself, and
+# One process for all, in another folder: each must add the project to the search path by itself and
 # import its modules anew.
 IMPORT_EACH = """
 import json, runpy, sys
