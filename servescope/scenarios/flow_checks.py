@@ -139,6 +139,10 @@ class _KnownValues:
             raise LoadRefusedError(f"{what}: {error}") from None
         return template
 
+    def is_carried(self, text: str) -> bool:
+        """Whether a text is the placeholder of a carried value, and nothing else."""
+        return text in {f"{{{name}}}" for name in self._carried}
+
     def _longest(self, name: str, place: Place) -> str:
         if name == COUNTER:
             return str(bounds.MAX_REQUESTS)
@@ -180,6 +184,8 @@ def _check_web_socket(step: WebSocketStep, values: _KnownValues) -> None:
 
 
 def _check_target(target: str, values: _KnownValues) -> None:
+    if values.is_carried(target):
+        return
     if not target.startswith("/"):
         raise LoadRefusedError(
             f"the target {target[:80]!r} does not start with '/': write path and query only"

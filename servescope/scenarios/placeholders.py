@@ -8,7 +8,8 @@ brace stands for itself.
 A value is escaped for the place where it is put, so that none can end what it stands in: it is
 percent-encoded in a target and in a form, escaped as within the quotes of a JSON string, and kept
 as it is in a header field, in a text and in a message, where a field refuses whatever RFC 9110
-section 5.5 does: CR, LF and NUL among others.
+section 5.5 does: CR, LF and NUL among others. A value that is the whole target, as that of Location
+is, keeps its slashes, its query and what it has percent-encoded already.
 """
 
 from __future__ import annotations
@@ -45,13 +46,27 @@ CONTENT_TYPES: Final = {
 }
 CONTENT_TYPE: Final = "Content-Type"
 
+_OF_TARGET: Final = "/?:@!$&'()*+,;=%"  # RFC 3986 sections 3.3 and 3.4, and what is encoded already
+_LONE_PERCENT: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_REFERENCE: Final = re.compile(r"(?:https?://[^/?#]+|(?=/(?!/)))([^#]*)", re.IGNORECASE)
+
 _FIELD_VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # RFC 9110 section 5.5
 _TOKEN: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+_ALONE: Final = re.compile(rf"\{{{NAME.pattern}\}}")
 _JSON_TOKEN: Final = re.compile(rf"\{{\{{({NAME.pattern})\}}\}}|\{{({NAME.pattern})\}}")
 
 
 def _in_target(value: str) -> str:
     return value if value.isascii() and value.isalnum() else quote(_encodable(value), safe="")
+
+
+def _as_target(value: str) -> str:
+    """The path and query of a URI reference (RFC 3986): the request goes to the run's own server."""
+    reference = _REFERENCE.match(value)
+    if reference is None:
+        raise UnfitValueError(f"{value[:40]!r} is no path that starts with '/', and no http(s) URL")
+    target = _LONE_PERCENT.sub("%25", reference[1])
+    return quote(_encodable(target if target.startswith("/") else f"/{target}"), safe=_OF_TARGET)
 
 
 def _in_field(value: str) -> str:
@@ -84,6 +99,7 @@ class Place(Enum):
     """Where a template stands: how it is read, how values are escaped, how long it may become."""
 
     TARGET = (_in_target, MAX_FILLED_FIELD)
+    WHOLE_TARGET = (_as_target, MAX_FILLED_FIELD)
     FIELD = (_in_field, MAX_FILLED_FIELD)
     TEXT = (_encodable, MAX_FILLED_BODY)
     JSON = (_in_json, MAX_FILLED_BODY)
@@ -92,6 +108,11 @@ class Place(Enum):
     def __init__(self, escape: Callable[[str], str], most: int) -> None:
         self.escape = escape
         self.most = most
+
+    @classmethod
+    def of_target(cls, text: str) -> Place:
+        """The place of the values in this target: one placeholder alone is the whole of it."""
+        return cls.WHOLE_TARGET if _ALONE.fullmatch(text) else cls.TARGET
 
     @classmethod
     def of_body(cls, kind: BodyKind) -> Place:
@@ -143,7 +164,7 @@ class RequestTemplate:
 
     def __init__(self, step: RequestStep) -> None:
         self.method = step.method
-        self.target = Template(step.target, Place.TARGET)
+        self.target = Template(step.target, Place.of_target(step.target))
         fields = list(step.headers)
         if step.body and not any(name.lower() == CONTENT_TYPE.lower() for name, _ in fields):
             fields.append((CONTENT_TYPE, CONTENT_TYPES[step.body_kind]))

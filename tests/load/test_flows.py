@@ -117,6 +117,19 @@ def test_head_has_no_content_and_keeps_its_connection(serve: Serve, run_plan: Ru
     assert (result.answered, server.connections, result.failed) == (15, 1, NOTHING_FAILED)
 
 
+def test_a_flow_follows_the_location_of_an_answer(serve: Serve, run_plan: Run) -> None:
+    server = serve(lambda *_: answer({}, b"Location: /notes/7?from=a/b", status=b"201 Created"))
+    flow = Flow(
+        (
+            RequestStep(carried=(CarriedValue("note", ValueSource.HEADER, "Location"),)),
+            RequestStep(target="{note}"),
+        )
+    )
+    result = run_plan(plan_of(flow, rate=10, seconds=0.1), server.port).result
+    assert result.answered == 2
+    assert server.last_request.startswith(b"GET /notes/7?from=a/b HTTP/1.1\r\n")
+
+
 def test_each_flow_takes_the_next_row_and_each_request_the_next_number(
     serve: Serve, run_plan: Run
 ) -> None:

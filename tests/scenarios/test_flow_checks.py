@@ -172,6 +172,12 @@ def test_a_carried_value_is_known_from_the_next_step_on():
     assert refusal_of(Flow((carry(),)), Flow((uses,))).startswith("flow 2: the target: {token}")
 
 
+def test_a_carried_value_may_be_the_whole_target_of_a_later_step():
+    follow = RequestStep(target="{token}")
+    check_flows(Scenario(Constant(1, 1), (Flow((carry(), follow)),)))
+    assert "does not start with '/'" in refusal_of_step(follow, carry())
+
+
 def test_a_refusal_says_which_step_of_which_flow():
     bad = Flow((RequestStep(), RequestStep(target="x")))
     assert refusal_of(Flow((RequestStep(),)), bad).startswith("step 2 of flow 2: the target 'x'")

@@ -55,6 +55,29 @@ def test_a_text_that_is_no_template_is_refused(text, refusal):
     assert refusal in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("value", "target"),
+    [
+        ("/items/7?q=a/b&c=%2F", "/items/7?q=a/b&c=%2F"),
+        ("/100%/%zz", "/100%25/%25zz"),
+        ("/a b/é#top", "/a%20b/%C3%A9"),
+        ("/a\r\nX: y", "/a%0D%0AX:%20y"),
+        ("http://127.0.0.1:8000/items/7?x=1#top", "/items/7?x=1"),
+        ("HTTPS://example.org", "/"),
+        ("http://example.org?x=1", "/?x=1"),
+    ],
+)
+def test_a_value_that_is_the_whole_target_keeps_its_path_and_query(value, target):
+    request = RequestTemplate(RequestStep(target="{next}"))
+    assert request.target.fill({"next": value}) == target
+
+
+@pytest.mark.parametrize("value", ["", "items/7", "//example.org/", "ftp://example.org/", "*"])
+def test_a_value_that_is_no_target_is_refused(value):
+    with pytest.raises(UnfitValueError, match="is no path that starts with '/'"):
+        RequestTemplate(RequestStep(target="{next}")).target.fill({"next": value})
+
+
 @given(TEXTS)
 def test_a_value_in_a_target_is_one_segment_or_one_value(value):
     filled = Template("/a/{v}/b?q={v}", Place.TARGET).fill({"v": value})
