@@ -16,12 +16,15 @@ from components import forms
 from components.help import attributes
 from components.load_run import DEFAULT_REQUEST, SUGGESTED
 from components.status import sentence
+from servescope.actions.fields import number_of
 from servescope.actions.load_runs import LoadRunRequest, read_scenario
 from servescope.errors import ServescopeError
 from servescope.figures import units
 from servescope.queries import recorded_traffic
+from servescope.queries.span import View
 from servescope.records.scenarios import BodyKind
 from servescope.scenarios import bounds, rules
+from servescope.scenarios.checks import check_factor
 from servescope.scenarios.flow_checks import METHODS
 from servescope.scenarios.scenario_file import ScenarioFile, to_toml
 
@@ -48,6 +51,9 @@ SCHEDULE: Final = {
 FILE: Final = "load-file"
 SHOW: Final = "load-show-file"
 RECORD: Final = "load-record"
+FACTOR: Final = "load-factor"
+"""How many times as many requests a recording sends."""
+
 MIX: Final = "load-mix"
 KEEP_ALIVE: Final = "load-keep-alive"
 RULES: Final = "load-rules"
@@ -168,21 +174,22 @@ def as_file(asked: LoadRunRequest) -> tuple[Any, str, str]:
     return text, *forms.done("The scenario file has what the fields say; Start sends what it says.")
 
 
-def recorded(context: QueryContext, listener: object) -> tuple[Any, str, str]:
-    """The last minute of a listener's traffic as the text of a file, and the answer."""
+def recorded(
+    context: QueryContext, listener: object, factor: object, view: object
+) -> tuple[Any, str, str]:
+    """The last minute of a view of a listener's traffic as the text of a file, and the answer."""
     try:
-        found = recorded_traffic.last_minute(context, str(listener), 1.0)
+        times = number_of("times", "the factor", factor)
+        found = recorded_traffic.recorded_minute(context, str(listener), times, View.read(view))
+        check_factor(times)
     except ServescopeError as error:
         return no_update, *forms.refused(sentence(error))
-    text = to_toml(ScenarioFile(found.scenario))
-    # The factor is 1, which a file leaves out; here a person may want another one.
-    text = text.replace('kind = "recorded"', 'kind = "recorded"\nfactor = 1', 1)
-    return text, *forms.done(f"{found.told} The factor in the file may be 0.5 to 4.")
+    return to_toml(ScenarioFile(found.scenario)), *forms.done(found.told)
 
 
 def connect() -> None:
     """What the form does without the server: fields of the chosen schedule, rows of the mix."""
-    forms.forget_refusals(*FIELDS, KIND, *SCHEDULE, RULES, FILE)
+    forms.forget_refusals(*FIELDS, KIND, *SCHEDULE, RULES, FILE, FACTOR)
     clientside_callback(
         ClientsideFunction("load_form", "shape"),
         Output("load-form", "className"),
@@ -286,17 +293,28 @@ def _more(bounds_text: str) -> html.Details:
                         type="button",
                         className="card-action of-fields",
                     ),
-                    html.Button(
-                        "Record the last minute",
-                        id=RECORD,
-                        type="button",
-                        className="card-action",
-                        title="The requests of this listener, second by second and route by route",
-                    ),
                     _button("Open a file…", data_open=FILE, data_answer_id=ANSWER),
                     _button("Save as a file", data_save=FILE, data_answer_id=ANSWER),
                 ],
                 className="card-actions",
+            ),
+            html.Div(
+                [
+                    _number(FACTOR, "Recorded traffic, times", 1, 0.5),
+                    html.Button(
+                        "Record a minute",
+                        id=RECORD,
+                        type="button",
+                        className="card-action",
+                    ),
+                    html.P(
+                        "The last minute that the graphs show of this listener, second by second "
+                        "and route by route; choose another one in the time bar. It may be sent "
+                        f"{bounds.MIN_FACTOR:g} to {bounds.MAX_FACTOR:g} times.",
+                        className="wide dimmed",
+                    ),
+                ],
+                className="load-form",
             ),
             html.P(bounds_text, className="dimmed"),
         ],
@@ -321,7 +339,9 @@ def _button(text: str, **data: str) -> html.Button:
     return html.Button(text, type="button", className=f"{part}card-action", **attributes(**data))
 
 
-def _number(field_id: str, label: str, value: object, step: int, part: str = "") -> dmc.NumberInput:
+def _number(
+    field_id: str, label: str, value: object, step: float, part: str = ""
+) -> dmc.NumberInput:
     return dmc.NumberInput(
         id=field_id,
         label=label,

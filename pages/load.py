@@ -9,7 +9,7 @@ from dash import Input, Output, State, callback, dcc, html, no_update, register_
 from components import capacity, forms, load_demos, load_form, load_run, panels
 from components.access import context as present_context
 from components.access import dashboard, why_not
-from components.live import LiveGraph, LivePage, Props, connect
+from components.live import VIEW, LiveGraph, LivePage, Props, connect
 from components.path_prefix import below_prefix
 from components.run_file_opener import run_file_opener
 from components.run_links import RUNS
@@ -181,11 +181,13 @@ def stop(_clicks: int) -> forms.Answer:
     *forms.outputs(load_form.ANSWER, again=True),
     Input(load_form.RECORD, "n_clicks"),
     State("load-listener", "value"),
+    State(load_form.FACTOR, "value"),
+    State(VIEW, "data"),
     prevent_initial_call=True,
 )
-def record(_clicks: object, listener: object) -> tuple[Any, str, str]:
-    """Write the last minute of the listener's traffic as a scenario file."""
-    return load_form.recorded(present_context().process.home, listener)
+def record(_clicks: object, listener: object, factor: object, view: object) -> tuple[Any, str, str]:
+    """Write the last minute of the listener's traffic that is shown as a scenario file."""
+    return load_form.recorded(present_context().process.home, listener, factor, view)
 
 
 @callback(

@@ -17,6 +17,7 @@ import numpy as np
 
 from servescope import catalog
 from servescope.errors import LoadRefusedError
+from servescope.queries.span import View
 from servescope.queries.traffic import METHOD, ROUTE, of_listener
 from servescope.records.scenarios import Flow, Recorded, RequestStep, Scenario
 from servescope.scenarios.bounds import MAX_FLOWS
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
 
 SECONDS: Final = 60
+LIVE: Final = View()
 _VARIABLE: Final = re.compile(r"\{[^{}]*\}")
 _AS_IT_IS: Final = "/:@!$&'()*+,;=~%"
 
@@ -41,18 +43,28 @@ class RecordedTraffic:
     told: str
 
 
-def last_minute(context: QueryContext, listener: str, factor: float) -> RecordedTraffic:
-    """The last whole minute that the store has of a listener's traffic.
+def recorded_minute(
+    context: QueryContext, listener: str, factor: float, view: View = LIVE
+) -> RecordedTraffic:
+    """The last minute of a view of a listener's traffic: of a live one, the last that there is.
 
-    Raises LoadRefusedError when there was none that can be sent again.
+    `factor` times as many requests are to be sent. Raises LoadRefusedError when there was none that
+    can be sent again, or when its seconds are no longer kept.
     """
     newest = context.newest()
     end = (int(time.time()) if newest is None else newest) + 1
+    if view.fixed is not None:
+        end = min(view.fixed[1], end)
     start = end - SECONDS
     query = Query(
         catalog.REQUEST_DURATION, start, end, by=(METHOD, ROUTE), where=of_listener(listener)
     )
     found = context.store.aggregate(query, Aggregation.SUM)
+    if found.actual_step != 1:
+        raise LoadRefusedError(
+            f"the minute from {_clock(start)} UTC is kept as a whole, without its seconds; show a "
+            "later one in the time bar"
+        )
     counts: dict[tuple[str, str], NDArray[np.int64]] = {}
     left_out = 0
     for (method, route), row in zip(found.groups, found.values, strict=True):
@@ -67,8 +79,8 @@ def last_minute(context: QueryContext, listener: str, factor: float) -> Recorded
     left_out += sum(int(counts[key].sum()) for key in busiest[MAX_FLOWS:])
     if not kept:
         raise LoadRefusedError(
-            f"no GET or HEAD of listener {listener!r} is known of the last minute; there is "
-            "nothing to record"
+            f"no GET or HEAD of listener {listener!r} is known of the minute from {_clock(start)} "
+            "UTC; there is nothing to record"
         )
     arrivals = np.stack([counts[key] for key in kept], axis=1)
     flows = tuple(Flow((RequestStep(method=method, target=target),)) for method, target in kept)

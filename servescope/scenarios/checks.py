@@ -97,10 +97,15 @@ def _check_recording(schedule: Recorded, flows: Collection[Flow]) -> None:
         raise LoadRefusedError("a count of the recording is below 0")
     if not any(counts):
         raise LoadRefusedError("there is no request in the recording")
-    if not bounds.MIN_FACTOR <= schedule.factor <= bounds.MAX_FACTOR:
+    check_factor(schedule.factor)
+
+
+def check_factor(factor: float) -> None:
+    """Raise LoadRefusedError unless a recording may be sent so many times; NaN is not."""
+    if not bounds.MIN_FACTOR <= factor <= bounds.MAX_FACTOR:
         raise LoadRefusedError(
             f"the factor of a recording is between {bounds.MIN_FACTOR:g} and "
-            f"{bounds.MAX_FACTOR:g}, not {schedule.factor:,.10g}"
+            f"{bounds.MAX_FACTOR:g}, not {factor:,.10g}"
         )
 
 

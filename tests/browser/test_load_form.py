@@ -205,7 +205,8 @@ def test_a_minute_of_traffic_is_recorded(open_page, dashboard):
     fill(opened, "Seconds", 1)
     start(opened, dashboard)
     more(opened)
-    record = opened.page.get_by_role("button", name="Record the last minute")
+    fill(opened, "Recorded traffic, times", 2.5)
+    record = opened.page.get_by_role("button", name="Record a minute")
 
     def recorded():
         record.click()
@@ -216,7 +217,7 @@ def test_a_minute_of_traffic_is_recorded(open_page, dashboard):
     eventually(recorded)  # the last second of the run has to be collected
     assert "requests to" in opened.page.locator("#load-answer").inner_text()
     scenario = from_toml(file_text(opened)).scenario
-    assert scenario.schedule.kind == "recorded"
+    assert (scenario.schedule.kind, scenario.schedule.factor) == ("recorded", 2.5)
     assert "secret" not in file_text(opened)
 
 

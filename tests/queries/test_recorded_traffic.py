@@ -6,7 +6,8 @@ import pytest
 from servescope import histogram
 from servescope.catalog import REQUEST_DURATION
 from servescope.errors import LoadRefusedError
-from servescope.queries.recorded_traffic import SECONDS, last_minute, target_of_route
+from servescope.queries.recorded_traffic import SECONDS, recorded_minute, target_of_route
+from servescope.queries.span import View
 from servescope.records.scenarios import Recorded
 from servescope.scenarios.checks import check_scenario
 from servescope.scenarios.scenario_file import ScenarioFile, from_toml, to_toml
@@ -47,7 +48,7 @@ def context(harness):
 
 
 def test_counts_and_routes_are_those_of_the_minute(context):
-    recorded = last_minute(context, "wsgi", 2.0)
+    recorded = recorded_minute(context, "wsgi", 2.0)
     scenario = recorded.scenario
     schedule = scenario.schedule
     assert isinstance(schedule, Recorded)
@@ -64,19 +65,31 @@ def test_counts_and_routes_are_those_of_the_minute(context):
 
 
 def test_a_recording_may_run_and_be_a_file(context):
-    scenario = last_minute(context, "wsgi", 0.5).scenario
+    scenario = recorded_minute(context, "wsgi", 0.5).scenario
     assert check_scenario(scenario, 100, 60) is scenario
     assert from_toml(to_toml(ScenarioFile(scenario))).scenario == scenario
 
 
+def test_the_last_minute_of_a_past_view_is_recorded(context):
+    view = View.read({"from": START - 600, "to": START + 1})
+    schedule = recorded_minute(context, "wsgi", 1.0, view).scenario.schedule
+    assert schedule.source == "wsgi, 22:12:21 to 22:13:21 UTC"
+    assert sum(map(sum, schedule.arrivals)) == sum(schedule.arrivals[-1]) == 6
+
+
+def test_a_view_that_ends_later_than_the_data_has_the_last_minute(context):
+    view = View.read({"from": START, "to": START + 10_000})
+    assert recorded_minute(context, "wsgi", 1.0, view) == recorded_minute(context, "wsgi", 1.0)
+
+
 def test_a_minute_without_requests_is_refused(context):
     with pytest.raises(LoadRefusedError, match="no GET or HEAD of listener 'files' is known"):
-        last_minute(context, "files", 1.0)
+        recorded_minute(context, "files", 1.0)
 
 
 def test_an_empty_store_has_nothing_to_record(harness):
     with pytest.raises(LoadRefusedError, match="there is nothing to record"):
-        last_minute(harness.context(), "wsgi", 1.0)
+        recorded_minute(harness.context(), "wsgi", 1.0)
 
 
 @pytest.mark.parametrize(
