@@ -7,7 +7,7 @@ from itertools import count, cycle, islice
 from typing import TYPE_CHECKING, Protocol
 
 from servescope.load.flows import ActiveFlow, CompiledFlow
-from servescope.load.steps import CompiledStep, label_of
+from servescope.load.steps import CompiledStep
 from servescope.records.scenarios import WebSocketStep
 
 if TYPE_CHECKING:
@@ -64,8 +64,8 @@ class Mix:
             steps = tuple(
                 CompiledStep(
                     step,
-                    tally.step(step, label_of(step)),
-                    tally.messages(label_of(step)) if is_websocket(step) else None,
+                    tally.step(step, step.label),
+                    tally.messages(step.label) if is_websocket(step) else None,
                     host=host,
                     agent=agent,
                     keep_alive=scenario.keep_alive,

@@ -20,12 +20,6 @@ _IDEMPOTENT: Final = frozenset({"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRAC
 """Methods whose request may be sent once more (RFC 9110 section 9.2.2)."""
 
 
-def label_of(step: Step) -> str:
-    """The step's name in results and rules."""
-    method = "WebSocket" if isinstance(step, WebSocketStep) else step.method
-    return step.name or f"{method} {step.target}"
-
-
 class CompiledStep:
     """One step as each of its requests needs it.
 
@@ -66,7 +60,7 @@ class CompiledStep:
         has_cookies: bool,
         counted: Iterator[int],
     ) -> None:
-        self.label = label_of(step)
+        self.label = step.label
         self.tally = tally
         self.messages_tally = messages_tally
         self.upgrades = isinstance(step, WebSocketStep)
