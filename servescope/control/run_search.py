@@ -22,7 +22,7 @@ ORDERS: Final = {
     "p99": _NUMBER.format("latency_ms.p99"),
     "max": _NUMBER.format("latency_ms.max"),
 }
-"""What runs can be sorted by, and its SQL; runs that have no such figure come last."""
+"""SQL of each figure that runs can be sorted by; runs without it come last."""
 
 _TOLD: Final = ("name", "note", "tags", "state")
 _OF_PLAN: Final = ("listener", "origin", "target", "name")

@@ -111,7 +111,7 @@ class ScenarioRun:
         self._loop.stop()
 
     def result(self) -> Result:
-        """What came of it, once `run` has ended."""
+        """The result, once `run` has ended."""
         tally, loop, schedule = self._tally, self._loop, self._scenario.schedule
         elapsed_s = max((tally.last_end_ns - loop.start_ns) / _NS, 0.0)
         seconds = elapsed_s if loop.stopped else max(elapsed_s, schedule.seconds)

@@ -1,4 +1,4 @@
-"""What became of the requests of one step of the mix: latencies, phases, statuses, failures."""
+"""Counts of the requests of one step of the mix: latencies, phases, statuses, failures."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ _OUTCOME_NAMES: Final = {
 
 
 def outcome_name(kind: str) -> str:
-    """What a report calls a kind of failure, a `LoadOutcome` in lower case, or `status_404`."""
+    """The name in a report of a kind of failure, a `LoadOutcome` in lower case, or `status_404`."""
     return _OUTCOME_NAMES.get(kind, kind.replace("_", " "))
 
 
@@ -89,7 +89,7 @@ class LoadPlan:
 
     @property
     def destination(self) -> str:
-        """What it aims at: the name of a listener, or an origin."""
+        """The name of the listener, or the origin, that it aims at."""
         return self.listener or self.origin
 
     @property

@@ -241,7 +241,7 @@ class DataRows:
 
 @dataclass(frozen=True, slots=True)
 class Scenario:
-    """What a run sends, and when."""
+    """The requests that a run sends, and the times at which it sends them."""
 
     schedule: Schedule
     flows: tuple[Flow, ...] = (Flow((RequestStep(),)),)

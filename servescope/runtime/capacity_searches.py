@@ -315,7 +315,7 @@ class CapacitySearchReconciler:
 
 
 class _Readings:
-    """What is read while a step goes on."""
+    """Readings of the host and the generator while a step goes on."""
 
     def __init__(
         self, target: ListenerStatus, generator_pid: int, dashboard_pids: Sequence[int]

@@ -47,7 +47,7 @@ _COMPARE: Final[dict[str, Callable[[float, float], bool]]] = {
 
 
 class Figure(StrEnum):
-    """What a rule looks at."""
+    """The figure that a rule limits."""
 
     PERCENTILE = "percentile"
     MEAN = "mean"

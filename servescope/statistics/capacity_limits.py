@@ -26,7 +26,7 @@ By Little's law that is the share of the server's time, since each request passe
 
 
 class Limit(StrEnum):
-    """What was at its limit."""
+    """The resource that was at its limit."""
 
     GENERATOR = "the generator"
     GIL = "the GIL or one core"

@@ -223,7 +223,7 @@ def _fit_usl(n: Floats, x: Floats) -> tuple[float, float, float, float]:
 
 
 def _bases() -> Iterator[Floats]:
-    """What is free: (R, a, b), each without one or two, and a = 1 with R, with or without b."""
+    """The free parameters: (R, a, b) without one or two, and a = 1 with R, with or without b."""
     yield np.eye(3)
     yield np.eye(3)[[0, 1]]
     yield np.eye(3)[[0, 2]]

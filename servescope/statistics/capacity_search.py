@@ -277,7 +277,7 @@ class Capacity:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """What the steps so far say; `bound` is the rate of AT_LEAST, LESS_THAN and GENERATOR."""
+    """A conclusion from the steps; `bound` is the rate of AT_LEAST, LESS_THAN and GENERATOR."""
 
     outcome: Outcome
     capacity: Capacity | None = None
@@ -300,7 +300,7 @@ class CapacitySearch:
 
     @property
     def steps(self) -> tuple[StepResult, ...]:
-        """What was added, in order."""
+        """The results that were added, in order."""
         return tuple(self._steps)
 
     @property

@@ -201,7 +201,7 @@ class PairedComparison:
             self._sequence.add(quantiles[Side.BEFORE], quantiles[Side.AFTER])
 
     def outcome(self) -> Outcome:
-        """What the pairs that count say."""
+        """The conclusion from the pairs that count."""
         return Outcome(
             verdict=self._verdict(),
             latencies=tuple(map(self._latency, self._sequence.quantiles))

@@ -33,7 +33,7 @@ def checked_out(revision: str, folder: Path) -> Path | None:
 
 
 def _git(*words: str, folder: str | None = None, index: str | None = None) -> str | None:
-    """What git answers in this folder; None when it fails or is not installed."""
+    """The output of git in this folder; None when it fails or is not installed."""
     environment = {**os.environ, "GIT_INDEX_FILE": index} if index else None
     try:
         done = subprocess.run(
