@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 import dash_mantine_components as dmc
 from dash import Input, Output, State, callback, html
 
-from components import access, forms
+from components import access, forms, start_button
 from components.findings import verdict
 from components.help import attributes
 from components.load_run import DEFAULT_REQUEST, SUGGESTED
 from components.panels import panel
 from components.static_graph import colour_key, static_graph
+from components.start_button import start_actions
 from components.status import search_share, search_text, sentence
 from servescope.actions.capacity_searches import CapacityRequest
 from servescope.errors import ServescopeError
@@ -84,12 +85,7 @@ def capacity_panel(listeners: Sequence[str], why_not: str) -> dmc.Card:
         "Find what it carries",
         HELP,
         forms.form(fields, ANSWER, "capacity-start"),
-        forms.actions(
-            dmc.Button("Find", id="capacity-start", disabled=bool(why_not), miw=110),
-            dmc.Button("Stop", id="capacity-stop", color="red", display="none", miw=110),
-            answer_id=ANSWER,
-            why_not=why_not,
-        ),
+        start_actions("capacity", "Find", "Stop", answer_id=ANSWER, why_not=why_not),
         html.Div(id="capacity-now"),
         wide=True,
         panel_id="capacity",
@@ -97,13 +93,12 @@ def capacity_panel(listeners: Sequence[str], why_not: str) -> dmc.Card:
 
 
 def props(context: QueryContext, listeners: Sequence[str], *, is_busy: bool) -> Props:
-    """What the panel shows now; `is_busy`: other load goes on."""
+    """The state of the panel; `is_busy` while any load goes on."""
     shown = capacity.newest_search(context)
-    going = shown is not None and not shown.is_over
+    is_active = shown is not None and not shown.is_over
     return {
         "capacity-listener": {"data": list(listeners)},
-        "capacity-start": {"display": "none" if going or is_busy else "block"},
-        "capacity-stop": {"display": "block" if going else "none"},
+        **start_button.props("capacity", is_active=is_active, is_busy=is_busy),
         "capacity-now": {"children": search_view(shown)},
     }
 

@@ -8,6 +8,7 @@ import dash_mantine_components as dmc
 from dash import html
 
 from components import forms
+from components.start_button import start_actions
 from servescope.actions.comparisons import ComparisonRequest
 from servescope.records.listeners import ConcurrencyModel
 
@@ -84,13 +85,8 @@ def comparison_form(endpoints: Mapping[str, ComparedEndpoint], why_not: str) -> 
     return html.Div(
         [
             html.Div(forms.form(fields, ANSWER, "compare-start"), className="server-form"),
-            forms.actions(
-                dmc.Button("Compare", id="compare-start", disabled=bool(why_not), miw=110),
-                dmc.Button(
-                    "Stop comparing", id="compare-stop", color="red", display="none", miw=110
-                ),
-                answer_id=ANSWER,
-                why_not=why_not,
+            start_actions(
+                "compare", "Compare", "Stop comparing", answer_id=ANSWER, why_not=why_not
             ),
         ]
     )

@@ -15,6 +15,7 @@ from dash import ClientsideFunction, Input, Output, State, clientside_callback, 
 from components import forms
 from components.help import attributes
 from components.load_run import DEFAULT_REQUEST, SUGGESTED
+from components.start_button import start_actions
 from components.status import sentence
 from servescope.actions.fields import number_of
 from servescope.actions.load_runs import LoadRunRequest, read_scenario
@@ -122,12 +123,7 @@ def load_form(
     return html.Div(
         [
             forms.form(fields, ANSWER, "load-start"),
-            forms.actions(
-                dmc.Button("Start", id="load-start", disabled=bool(why_not), miw=110),
-                dmc.Button("Stop", id="load-stop", color="red", display="none", miw=110),
-                answer_id=ANSWER,
-                why_not=why_not,
-            ),
+            start_actions("load", "Start", "Stop", answer_id=ANSWER, why_not=why_not),
         ],
         id="load-form",
         className="schedule-constant",

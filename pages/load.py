@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dash import Input, Output, State, callback, dcc, html, no_update, register_page
 
-from components import capacity, forms, load_demos, load_form, load_run, panels
+from components import capacity, forms, load_demos, load_form, load_run, panels, start_button
 from components.access import context as present_context
 from components.access import dashboard, why_not
 from components.live import VIEW, LiveGraph, LivePage, Props, connect
@@ -18,8 +18,8 @@ from servescope import catalog
 from servescope.figures import theme
 from servescope.figures.lines import LinePlot
 from servescope.histogram import least_count
-from servescope.queries import comparison, host, load, ports, traffic
-from servescope.queries.capacity import active_search
+from servescope.queries import host, load, ports, traffic
+from servescope.queries.active_load import is_load_active
 
 if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
@@ -105,8 +105,7 @@ def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -
     Of a fixed span the runs that ended in it, and the result of the last of these.
     """
     active = load.active_run(context)
-    is_busy = active is not None or comparison.active_comparison(context) is not None
-    is_busy = is_busy or active_search(context) is not None
+    is_busy = is_load_active(context)
     fixed = span if span is not None and span.fixed else None
     runs = load.runs(context) if fixed is None else load.ended_in(context, fixed)
     over = next((run for run in runs if load_run.is_over(run)), None)
@@ -117,9 +116,8 @@ def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -
     return {
         "load-listener": {"data": load_form.aims(names, dashboard().settings.load_hosts)},
         "load-now": {"children": shown},
-        "load-start": {"display": "none" if is_busy else "block"},
-        "load-stop": {"display": "block" if active else "none"},
         "load-history": {"rowData": load_run.history_rows(runs)},
+        **start_button.props("load", is_active=active is not None, is_busy=is_busy),
         **capacity.props(context, names, is_busy=is_busy),
         **load_demos.props("load", is_busy=is_busy),
     }

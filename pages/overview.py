@@ -25,7 +25,8 @@ from servescope.figures.lines import LinePlot
 from servescope.findings import findings, gathering, thresholds
 from servescope.findings.evidence import HostEvidence, TotalsEvidence
 from servescope.histogram import ERROR_BOUND, least_count
-from servescope.queries import capacity, comparison, fleet, host, latency, load, ports, traffic
+from servescope.queries import fleet, host, latency, ports, traffic
+from servescope.queries.active_load import is_load_active
 
 if TYPE_CHECKING:
     from servescope.findings import Evidence
@@ -122,11 +123,7 @@ def props(context: QueryContext, span: Span | None, filters: tuple[str, ...]) ->
     """The cards and the verdict, all from the evidence of the span; the listeners as they are."""
     evidence = gathering.moment(context, span)
     listeners = [one for one in context.process.listeners() if not one.is_temporary]
-    is_busy = (
-        load.active_run(context)
-        or comparison.active_comparison(context)
-        or capacity.active_search(context)
-    )
+    is_busy = is_load_active(context)
     hosts = fleet.table(context, span)
     return (
         _cards(evidence)
@@ -138,7 +135,7 @@ def props(context: QueryContext, span: Span | None, filters: tuple[str, ...]) ->
             "overview-listeners": {"children": listener_table(listeners, access.visitor())},
             "overview-start": {"display": "none" if is_busy else "block"},
         }
-        | load_demos.props("overview", is_busy=bool(is_busy))
+        | load_demos.props("overview", is_busy=is_busy)
     )
 
 

@@ -28,6 +28,7 @@ from components import (
     panels,
     query,
     server_form,
+    start_button,
 )
 from components.access import dashboard, why_not
 from components.listeners import reach_notes
@@ -42,6 +43,7 @@ from servescope.figures import theme
 from servescope.figures.lines import LinePlot
 from servescope.queries import comparison as comparisons
 from servescope.queries import ports, traffic
+from servescope.queries.active_load import is_load_active
 
 if TYPE_CHECKING:
     from components.authority import Dashboard
@@ -88,8 +90,9 @@ def props(context: QueryContext, _span: Span | None, filters: tuple[str, ...]) -
         "compare-outcome": {
             "children": comparison.outcome(shown, comparisons.runs_under_way(context))
         },
-        "compare-start": {"display": "none" if active else "block"},
-        "compare-stop": {"display": "block" if active else "none"},
+        **start_button.props(
+            "compare", is_active=active is not None, is_busy=is_load_active(context)
+        ),
         "server-cards": {"children": server_form.server_cards(listeners, access.visitor())},
         "server-notes": {"children": reach_notes(listeners, access.visitor())},
         server_form.VALUES: {"children": server_form.shown_values(listeners)},

@@ -8,6 +8,7 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
+from components import start_button
 from servescope.queries.capacity import search_of
 from servescope.records.capacity import CapacityPlan
 from servescope.records.load import RunState
@@ -51,7 +52,8 @@ def test_a_search_is_started_followed_and_stopped(open_page, control):
     panel.get_by_label("p99 at most, ms").fill("200")
     panel.get_by_label("p99 at most, ms").press("Enter")
     opened.page.locator("#run-strip").get_by_text("Search 1: step 1, 20 req/s").wait_for()
-    assert opened.page.locator("#load-start").is_hidden()
+    opened.page.locator("#load-busy").get_by_text(start_button.BUSY).wait_for()
+    assert opened.page.locator("#load-start").is_disabled()
     panel_says(opened, "Search 1: wsgi /, p99 ≤ 200 ms, failed ≤ 1 %")
     panel.get_by_role("button", name="Stop").click()
     eventually(lambda: control.capacity_searches.newest().is_over, SECONDS)

@@ -1,0 +1,49 @@
+"""The buttons of a form that starts load: Start, and Stop in its place while that load goes on.
+
+While other load is under way Start is disabled, with the reason: one thing sends load at a time.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import dash_mantine_components as dmc
+from dash import html
+
+from components import forms
+
+if TYPE_CHECKING:
+    from components.live import Props
+
+BUSY: Final = "Other load is under way: wait for its end, or stop it in the header."
+
+
+def start_actions(
+    prefix: str, start: str, stop: str, *, answer_id: str, why_not: str = ""
+) -> html.Div:
+    """Both buttons, labelled `start` and `stop`; nobody can press Start where `why_not` says so."""
+    return forms.actions(
+        html.Fieldset(
+            dmc.Button(start, id=f"{prefix}-start", disabled=bool(why_not), miw=110),
+            id=f"{prefix}-starting",
+            className="starting",
+        ),
+        dmc.Button(stop, id=f"{prefix}-stop", color="red", display="none", miw=110),
+        html.Span(id=f"{prefix}-busy", className="dimmed"),
+        answer_id=answer_id,
+        why_not=why_not,
+    )
+
+
+def props(prefix: str, *, is_active: bool, is_busy: bool) -> Props:
+    """How the buttons stand: `is_active` while this form's load goes on, `is_busy` while any does.
+
+    The fieldset is disabled, not the button, which is so for a person who may not act at all.
+    """
+    is_blocked = is_busy and not is_active
+    return {
+        f"{prefix}-start": {"display": "none" if is_active else "block"},
+        f"{prefix}-starting": {"disabled": is_blocked},
+        f"{prefix}-stop": {"display": "block" if is_active else "none"},
+        f"{prefix}-busy": {"children": BUSY if is_blocked else ""},
+    }

@@ -1,0 +1,17 @@
+"""Whether anything sends load: a run, a comparison of models, or a search for a capacity."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from servescope.queries.capacity import active_search
+from servescope.queries.comparison import active_comparison
+from servescope.queries.load import active_run
+
+if TYPE_CHECKING:
+    from servescope.queries.context import QueryContext
+
+
+def is_load_active(context: QueryContext) -> bool:
+    """Whether load is asked for or under way; then no other is admitted."""
+    return any(active(context) for active in (active_run, active_comparison, active_search))
