@@ -70,7 +70,6 @@ def demo_menu(page: str, why_not: str) -> dmc.Popover:
         position="bottom-end",
         shadow="md",
         withinPortal=False,
-        keepMounted=True,
     )
 
 

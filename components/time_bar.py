@@ -193,7 +193,6 @@ def _other_spans() -> dmc.Popover:
         shadow="md",
         width=340,
         withinPortal=False,
-        keepMounted=True,  # the browser writes into its fields
         trapFocus=False,
     )
 

@@ -17,6 +17,7 @@ from components.help import SUPPORT, TOO_FEW
 from components.listeners import listener_table
 from components.live import LiveGraph, LivePage, Props, connect
 from components.path_picture import PathPicture
+from components.plain_html import tree
 from components.reach import reach
 from components.status import HIDDEN
 from servescope import catalog
@@ -132,7 +133,7 @@ def props(context: QueryContext, span: Span | None, filters: tuple[str, ...]) ->
             "overview-fleet-panel": {"style": SHOWN if hosts else HIDDEN},
             "overview-fleet": {"children": fleet_table(hosts)},
             "overview-verdict": {"children": verdict(findings(evidence), "/")},
-            "overview-listeners": {"children": listener_table(listeners, access.visitor())},
+            "overview-listeners": {"tree": tree(listener_table(listeners, access.visitor()))},
             "overview-start": {"display": "none" if is_busy else "block"},
         }
         | load_demos.props("overview", is_busy=is_busy)

@@ -227,7 +227,7 @@ def form(open_page):
     opened = open_page("/host").wait_drawn("host-cpu")
     opened.wait_newer("host-cpu", 0)
     opened.page.get_by_role("button", name="Span…").click()
-    opened.until("document.getElementById('time-form').checkVisibility()")
+    opened.until("document.getElementById('time-form')?.checkVisibility()")
     opened.until("document.getElementById('time-from').value === 'now-5m'")
     return opened
 
@@ -276,10 +276,10 @@ def test_spans_are_written_and_the_address_reopens_them(form):
     for start, end, address in WRITTEN.values():
         if not form.page.locator("#time-form").is_visible():
             form.page.get_by_role("button", name="Span…").click()
-            form.until("document.getElementById('time-form').checkVisibility()")
+            form.until("document.getElementById('time-form')?.checkVisibility()")
         write(form, start, end)
         url_is(form, address)
-        form.until("!document.getElementById('time-form').checkVisibility()")
+        form.until("!document.getElementById('time-form')?.checkVisibility()")
     form.page.reload()
     form.wait_drawn("host-cpu")
     form.until("document.getElementById('span-text').textContent !== ''")
@@ -312,7 +312,7 @@ def test_on_a_phone_the_bar_is_low_and_the_form_fits(open_page):
     opened.until("document.getElementById('view-text').textContent.startsWith('Paused at')")
     assert opened.page.evaluate(height) <= 110
     opened.page.get_by_role("button", name="Span…").click()
-    opened.until("document.getElementById('time-form').checkVisibility()")
+    opened.until("document.getElementById('time-form')?.checkVisibility()")
     box = opened.page.locator("#time-form").bounding_box()
     assert box["x"] >= 0
     assert box["x"] + box["width"] <= 390

@@ -67,6 +67,14 @@ def test_the_code_of_tables_is_loaded_with_the_first_table_and_kept(open_page):
     assert over_the_wire == [0]
 
 
+def test_a_page_makes_its_closed_forms_when_they_are_opened(open_page):
+    page = open_page("/").wait_drawn("overview-requests").page
+    for button, form in (("Span…", "#time-form"), ("Try a demo", "#overview-demos")):
+        assert page.locator(form).count() == 0
+        page.get_by_role("button", name=button, exact=True).click()
+        page.locator(form).wait_for()
+
+
 def test_plotly_knows_the_type_of_each_trace(dashboard, kept_page, visit):
     """It draws a type that its bundle has not as a scatter, without a word."""
     address = f"http://127.0.0.1:{dashboard.port('wsgi')}/whoami"
