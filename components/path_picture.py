@@ -149,7 +149,7 @@ def picture(context: QueryContext, span: Span, listener: str, *, is_now: bool) -
         told = f"Nothing is known of a listener {listener} in this span."
         return [html.P(told, className="dimmed")]
     chosen = [path] if listener else [one for name, one in paths.items() if name != TOGETHER]
-    found = findings(gathering.of_paths(paths, listener))
+    found = findings(gathering.of_paths(paths, listener, is_past=not is_now))
     when = f"of the last {span.end - span.start} s" if is_now else "of the chosen moment"
     of = f"listener {listener}" if listener else "all listeners together"
     where = "" if is_now else f"from={span.start}&to={span.end}"
@@ -246,8 +246,8 @@ def _fill(path: RequestPath, name: str, stage: PathStage | None) -> list[Any]:
     if most is not None and name in {KERNEL, QUEUE}:
         text = _at_most(path, most)
         if capacity:
-            return [_said(f"{text} of {capacity:,.0f} wait"), _bar(most / capacity)]
-        return [_said(f"{text} wait"), _dots(most)]
+            return [_said(f"{text} of {capacity:,.0f} waiting"), _bar(most / capacity)]
+        return [_said(f"{text} waiting"), _dots(most)]
     if stage.occupancy is None:
         return [_said("not measured"), html.Span(className="path-dots")]
     return [_said(f"{_amount(stage.occupancy)} at a time"), _dots(stage.occupancy)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from servescope.records.listeners import ListenerState
 from servescope.statistics.capacity_limits import Limit
@@ -226,6 +226,30 @@ class SpanEvidence:
     listeners: Sequence[SpanListenerEvidence] = ()  # those with requests
 
 
+PAST_FORMS: Final = {
+    "accepts": "accepted",
+    "are": "were",
+    "come": "came",
+    "comes": "came",
+    "drops": "dropped",
+    "has": "had",
+    "holds": "held",
+    "is": "was",
+    "makes": "made",
+    "reads": "read",
+    "send": "sent",
+    "sends": "sent",
+    "serves": "served",
+    "take": "took",
+    "try": "tried",
+    "uses": "used",
+    "wait": "waited",
+    "waits": "waited",
+    "writes": "wrote",
+}
+"""Past form of each verb of the sentences that are said of now and of a past span."""
+
+
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """All that is judged together: a moment, a span, paths, a run, a comparison, or several.
@@ -248,3 +272,12 @@ class Evidence:
     capacity: CapacityEvidence | None = None
     paths: Sequence[RequestPath] = ()
     is_past: bool = False
+
+    def verb(self, present: str) -> str:
+        """The verb in the tense of what is judged: of a past span nobody knows what goes on now."""
+        return PAST_FORMS[present] if self.is_past else present
+
+    @property
+    def verbs(self) -> dict[str, str]:
+        """All verbs in that tense, by their present form."""
+        return {present: self.verb(present) for present in PAST_FORMS}

@@ -268,12 +268,14 @@ def _totals(
     )
 
 
-def of_paths(paths: Mapping[str, RequestPath], listener: str = TOGETHER) -> Evidence:
+def of_paths(
+    paths: Mapping[str, RequestPath], listener: str = TOGETHER, *, is_past: bool = False
+) -> Evidence:
     """The paths of requests over their span: of one listener, or of all beside each other."""
     chosen = [path for name, path in paths.items() if name != TOGETHER]
     if listener != TOGETHER:
         chosen = [path for path in chosen if path.listener == listener]
-    return Evidence(paths=tuple(chosen))
+    return Evidence(paths=tuple(chosen), is_past=is_past)
 
 
 def of_span(context: QueryContext, span: Span, listener: str = "") -> Evidence:

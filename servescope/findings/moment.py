@@ -180,19 +180,19 @@ def request_threads(evidence: Evidence) -> Iterator[Finding]:
             continue
         figures = [Figure("busy threads", busy), Figure("threads", one.threads)]
         told = f"Listener {one.name}: {busy} of {_count(one.threads, 'request thread')} "
-        told += "is busy" if one.threads == 1 else "are busy"
+        told += f"{_be(evidence, one.threads)} busy"
         if not queued:
             yield Finding(
                 state,
                 "threads-busy",
                 f"listener {one.name}",
-                f"{told}; {_who_waits(one)}.",
+                f"{told}; {_who_waits(evidence, one)}.",
                 tuple(figures),
                 "/ports",
             )
             continue
         figures.append(Figure("queued requests", queued))
-        told += f", and {_count(queued, 'request')} {'waits' if queued == 1 else 'wait'} for one"
+        told += f", and {_count(queued, 'request')} {_wait(evidence, queued)} for one"
         if one.model == ConcurrencyModel.PREFORK:  # a connection stays with the process that has it
             told += f" in {'its' if queued == 1 else 'their'} own process"
         if not rate:
@@ -201,20 +201,20 @@ def request_threads(evidence: Evidence) -> Iterator[Finding]:
             wait_s = queued / rate
             figures += [Figure("answers", rate, "{request}/s"), Figure("wait", wait_s, "s")]
             told += (
-                f"; at {units.text(rate, '{request}/s')} answered, a new request waits "
-                f"{units.text(wait_s, 's')}."
+                f"; at {units.text(rate, '{request}/s')} answered, a new request "
+                f"{evidence.verb('waits')} {units.text(wait_s, 's')}."
             )
         yield Finding(
             state, "threads-exhausted", f"listener {one.name}", told, tuple(figures), "/ports"
         )
 
 
-def _who_waits(one: ListenerEvidence) -> str:
+def _who_waits(evidence: Evidence, one: ListenerEvidence) -> str:
     """Of a listener whose own queue is empty: requests may come behind those still unaccepted."""
     depth = round(one.accept_queue_depth or 0)
     if not depth:
-        return "no request waits for one yet"
-    return f"{_count(depth, 'connection')} {'waits' if depth == 1 else 'wait'} to be accepted"
+        return f"no request {evidence.verb('waits')} for one{'' if evidence.is_past else ' yet'}"
+    return f"{_count(depth, 'connection')} {_wait(evidence, depth)} to be accepted"
 
 
 def accept_queues(evidence: Evidence) -> Iterator[Finding]:
@@ -227,12 +227,15 @@ def accept_queues(evidence: Evidence) -> Iterator[Finding]:
         if state is Severity.GOOD:
             continue
         depth, backlog = f"{one.accept_queue_depth:,.0f}", f"{one.accept_backlog:,.0f}"
-        told = (
-            f"The accept queue of listener {one.name} is full ({depth} of {backlog}): the kernel "
-            "drops further connections, whose clients try again after 1 s at the earliest."
+        verb = evidence.verb
+        told = f"The accept queue of listener {one.name} "
+        told += (
+            f"{verb('is')} full ({depth} of {backlog}): the kernel {verb('drops')} "
+            f"further connections, whose clients {verb('try')} again after 1 s at the "
+            "earliest."
             if ratio >= 1
-            else f"The accept queue of listener {one.name} holds {depth} of at most {backlog} "
-            "connections: the server accepts more slowly than clients come."
+            else f"{verb('holds')} {depth} of at most {backlog} connections: the server "
+            f"{verb('accepts')} more slowly than clients {verb('come')}."
         )
         yield Finding(
             state,
@@ -256,8 +259,9 @@ def kernel_waits(evidence: Evidence) -> Iterator[Finding]:
                 state,
                 "kernel-wait",
                 f"listener {one.name}",
-                f"Requests to listener {one.name} wait {units.text(one.kernel_wait_s, 's')} on "
-                "average in the kernel before the server reads them.",
+                f"Requests to listener {one.name} {evidence.verb('wait')} "
+                f"{units.text(one.kernel_wait_s, 's')} on average in the kernel before the server "
+                f"{evidence.verb('reads')} them.",
                 (Figure("mean wait in the kernel", one.kernel_wait_s, "s"),),
                 f"/latency?listener={one.name}",
             )
@@ -319,19 +323,24 @@ def hardware(evidence: Evidence) -> Iterator[Finding]:
     if host is None or not is_measured(evidence):
         return
     for name, value, code, form in (
-        (thresholds.CPU, host.cpu_utilization, "cpu", "The host's CPU is {} busy."),
-        (thresholds.MEMORY, host.memory_utilization, "memory", "The host's memory is {} used."),
+        (thresholds.CPU, host.cpu_utilization, "cpu", "The host's CPU {is} {value} busy."),
+        (
+            thresholds.MEMORY,
+            host.memory_utilization,
+            "memory",
+            "The host's memory {is} {value} used.",
+        ),
         (
             thresholds.CPU,
             host.container_cpu_ratio,
             "container-cpu",
-            "The container uses {} of the CPU time that its cgroup allows.",
+            "The container {uses} {value} of the CPU time that its cgroup allows.",
         ),
         (
             thresholds.MEMORY,
             host.container_memory_ratio,
             "container-memory",
-            "The container uses {} of the memory that its cgroup allows.",
+            "The container {uses} {value} of the memory that its cgroup allows.",
         ),
     ):
         state = severity(name, value)
@@ -340,7 +349,7 @@ def hardware(evidence: Evidence) -> Iterator[Finding]:
                 state,
                 code,
                 "container" if code.startswith("container") else "host",
-                form.format(units.text(value, "1")),
+                form.format(value=units.text(value, "1"), **evidence.verbs),
                 (Figure(code, value, "1"),),
                 "/host",
             )
@@ -361,9 +370,9 @@ def _full_core(evidence: Evidence) -> Iterator[Finding]:
             Severity.WARN,
             "core",
             f"core {name}",
-            f"Core {name} is {units.text(value, '1')} busy and the host as a whole "
-            f"{units.text(host.cpu_utilization, '1')}: a server with one thread at work gets no "
-            "more than one core.",
+            f"Core {name} {evidence.verb('is')} {units.text(value, '1')} busy and the host as a "
+            f"whole {units.text(host.cpu_utilization, '1')}: a server with one thread at work "
+            "gets no more than one core.",
             (Figure(f"core {name}", value, "1"), Figure("CPU", host.cpu_utilization, "1")),
             "/host",
         )
@@ -464,6 +473,14 @@ def _when(evidence: Evidence) -> str:
     if evidence.is_past:
         return f"in this span of {units.length(evidence.window_s)}"
     return f"in the last {evidence.window_s} s"
+
+
+def _be(evidence: Evidence, number: int) -> str:
+    return evidence.verb("is") if number == 1 else evidence.verb("are")
+
+
+def _wait(evidence: Evidence, number: int) -> str:
+    return evidence.verb("waits" if number == 1 else "wait")
 
 
 def _p95(one: ListenerEvidence) -> float:

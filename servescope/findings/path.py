@@ -20,7 +20,7 @@ from servescope.queries.path import KERNEL, QUEUE, READ, PathStage, RequestPath
 from servescope.records.listeners import ConcurrencyModel
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator
 
     from servescope.findings.evidence import Evidence
 
@@ -110,7 +110,7 @@ def held_requests(evidence: Evidence) -> Iterator[Finding]:
             found.severity,
             f"held-in-{stage.name}",
             f"listener {path.listener}",
-            _sentence(path, found),
+            _sentence(evidence, path, found),
             (
                 Figure(f"requests in {stage.name}", stage.occupancy, "{request}"),
                 Figure(f"mean time in {stage.name}", stage.mean_s, "s"),
@@ -119,17 +119,19 @@ def held_requests(evidence: Evidence) -> Iterator[Finding]:
             link_of(stage.name, path.listener),
         )
     if not held:
-        yield _none_held(evidence.paths)
+        yield _none_held(evidence)
 
 
-def _none_held(paths: Sequence[RequestPath]) -> Finding:
+def _none_held(evidence: Evidence) -> Finding:
+    paths, verb = evidence.paths, evidence.verb
     requests = sum(path.requests for path in paths)
     limit = units.text(thresholds.THRESHOLDS[thresholds.HELD].warn, "s")
     state, code = Severity.NOTE, "none-held"
     if requests:
-        told = f"No stage holds requests back: on average they are less than {limit} in each."
+        told = f"No stage {verb('holds')} requests back: on average they {verb('are')} less than "
+        told += f"{limit} in each."
     elif any(stage.is_measured for path in paths for stage in path.stages):
-        told = "No request ended, and no stage holds any back."
+        told = f"No request ended, and no stage {verb('holds')} any back."
     else:
         state, code = Severity.UNKNOWN, "path-unknown"
         told = "Nothing was measured of the path of requests in this span."
@@ -144,55 +146,56 @@ def link_of(stage: str, listener: str) -> str:
     return f"/latency?listener={listener}" if listener else "/latency"
 
 
-def _sentence(path: RequestPath, found: Holding) -> str:
-    stage, name = found.stage, path.listener
+def _sentence(evidence: Evidence, path: RequestPath, found: Holding) -> str:
+    stage, name, verb = found.stage, path.listener, evidence.verb
     if found.is_of_unfinished:
         number = units.number(stage.occupancy or 0.0)
         noun = "request" if number == "1" else "requests"
-        ended = "" if path.requests else "; none has ended"
-        place = _PLACES[stage.name]
-        told = f"Listener {name} has {number} unfinished {noun} on average {place}{ended}"
+        ended = "" if path.requests else f"; none {verb('has')} ended"
+        place = _PLACES[stage.name].format(**evidence.verbs)
+        told = f"Listener {name} {verb('has')} {number} unfinished {noun} on average {place}{ended}"
     else:
-        told = _TOLD[stage.name].format(name=name, mean=units.text(stage.mean_s, "s"))
-    return f"{told}{_reason(path, stage.name)}."
+        mean = units.text(stage.mean_s, "s")
+        told = _TOLD[stage.name].format(name=name, mean=mean, **evidence.verbs)
+    return f"{told}{_reason(path, stage.name).format(**evidence.verbs)}."
 
 
 _PLACES: Final = {
     KERNEL: "in the kernel, to be accepted or read",
-    READ: "that it still reads",
+    READ: "that it still {reads}",
     QUEUE: "in the queue for a thread",
     APP: "in the app",
-    BODY: "whose response body the app still makes",
-    WRITE: "whose response it still writes",
+    BODY: "whose response body the app still {makes}",
+    WRITE: "whose response it still {writes}",
 }
 _TOLD: Final = {
-    KERNEL: "Requests to listener {name} wait {mean} on average in the kernel, before the server "
-    "reads them",
-    READ: "Requests to listener {name} take {mean} on average to arrive, from their first byte to "
-    "the end of their body: the clients send slowly",
-    QUEUE: "Requests to listener {name} wait {mean} on average for a thread",
-    APP: "Requests to listener {name} are {mean} on average in the app, until its response head is "
-    "ready",
-    BODY: "Requests to listener {name} wait {mean} on average for the app to make the response "
+    KERNEL: "Requests to listener {name} {wait} {mean} on average in the kernel, before the server "
+    "{reads} them",
+    READ: "Requests to listener {name} {take} {mean} on average to arrive, from their first byte "
+    "to the end of their body: the clients {send} slowly",
+    QUEUE: "Requests to listener {name} {wait} {mean} on average for a thread",
+    APP: "Requests to listener {name} {are} {mean} on average in the app, until its response head "
+    "{is} ready",
+    BODY: "Requests to listener {name} {wait} {mean} on average for the app to make the response "
     "body",
-    WRITE: "Responses of listener {name} wait {mean} on average for their clients to take them",
+    WRITE: "Responses of listener {name} {wait} {mean} on average for their clients to take them",
 }
 
 
 def _reason(path: RequestPath, stage: str) -> str:
-    """Why requests wait for the server, as far as that is known."""
+    """Why requests wait for the server, as far as that is known; its verbs are in braces."""
     if stage not in {KERNEL, QUEUE}:
         return ""
     if path.model == ConcurrencyModel.SEQUENTIAL:
         mostly = _mostly(path, {READ, APP, BODY, WRITE})
-        return f": its one thread serves one connection at a time{mostly}"
+        return f": its one thread {{serves}} one connection at a time{mostly}"
     workers = path.workers
     if workers.loops:
-        return ": its event loop comes to them late, as it does when the app computes or blocks"
+        return ": its event loop {comes} to them late, as it does when the app computes or blocks"
     if workers.threads and workers.busy_threads is not None:
         busy = busy_of(workers.threads, workers.busy_threads)
         mostly = _mostly(path, _busy_in(path, workers.busy_threads))
-        return f": {busy} of {workers.threads} request threads are busy{mostly}"
+        return f": {busy} of {workers.threads} request threads {{are}} busy{mostly}"
     return ""
 
 
@@ -214,10 +217,10 @@ def _busy_in(path: RequestPath, busy_threads: float) -> Collection[str]:
 
 
 _BUSY_WITH: Final = {
-    READ: "to read what its client sends",
+    READ: "to read what its client {sends}",
     APP: "in the app",
     BODY: "with the response body",
-    WRITE: "with clients that take the response slowly",
+    WRITE: "with clients that {take} the response slowly",
 }
 
 

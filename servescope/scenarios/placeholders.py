@@ -61,7 +61,7 @@ def _in_target(value: str) -> str:
 
 
 def _as_target(value: str) -> str:
-    """The path and query of a URI reference (RFC 3986): a request goes to the run's own server."""
+    """The path and query of a URI reference (RFC 3986); the request goes to the run's server."""
     reference = _REFERENCE.match(value)
     if reference is None:
         raise UnfitValueError(f"{value[:40]!r} is no path that starts with '/', and no http(s) URL")

@@ -132,7 +132,7 @@ def test_a_moment_of_the_past_by_keyboard_and_back(overview):
     wait_picture(overview, name, SITUATIONS[name])
     page.locator(".scrubber input").focus()
     page.keyboard.press("ArrowLeft")
-    then = replace(SITUATIONS[name], says="request threads are busy", states={})
+    then = replace(SITUATIONS[name], says="request threads were busy", states={})
     wait_picture(overview, name, then, "past")
     assert not page.locator(".path-live").is_visible()
     assert "at=" in page.url
@@ -156,7 +156,8 @@ def test_the_address_reopens_a_moment_on_the_phone(open_page, overview):
     now_s = int(time.time())
     span = f"from={now_s - 5}&to={now_s}"
     opened = open_page(f"/?{span}&listener={name}", PHONE)
-    wait_picture(opened, name, SITUATIONS[name], "past")
+    then = replace(SITUATIONS[name], says="the clients sent slowly")
+    wait_picture(opened, name, then, "past")
     boxes = opened.page.evaluate(BOXES)
     assert [box["y"] for box in boxes] == sorted({box["y"] for box in boxes})
     assert len({box["x"] for box in boxes}) == 1, "one below the other"

@@ -66,8 +66,8 @@ def test_a_stage_tells_what_waits_its_times_and_its_rate(show, record):
         )
     )
     shown = show()
-    assert shown["kernel"].endswith("1 of 128 wait time not measured 10 req/s")
-    assert "3 wait p50 " in shown["queue"]
+    assert shown["kernel"].endswith("1 of 128 waiting time not measured 10 req/s")
+    assert "3 waiting p50 " in shown["queue"]
     assert "p99 too few 10 req/s held here State: bad." in shown["queue"]
     assert "8 of 8 busy" in shown["workers"]
     assert "3 at a time" in shown["app"]

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from servescope.findings import Evidence, findings
-from servescope.findings.evidence import DashboardEvidence, HostEvidence, ListenerEvidence
+from servescope.findings.evidence import (
+    PAST_FORMS,
+    DashboardEvidence,
+    HostEvidence,
+    ListenerEvidence,
+)
 from servescope.findings.finding import Severity
 from servescope.findings.thresholds import THRESHOLDS
-from tests.findings.cases import CASES, CURRENT
+from tests.findings.cases import CASES, CURRENT, MOMENTS, PATHS
 
 FIGURELESS = {"listener-down", "run-failed", "nothing-sent", "latency-incomparable"}
 """Findings without a measured figure."""
@@ -36,6 +42,16 @@ def test_a_finding_is_a_sentence_with_figures_and_a_link(name: str):
         assert one.evidence or one.code in FIGURELESS, one.code
         assert one.link.startswith("/")
         assert one.subject
+
+
+@pytest.mark.parametrize("name", [*MOMENTS, *PATHS])
+def test_a_finding_about_a_past_span_is_in_the_past_tense(name: str):
+    evidence = replace(CASES[name].evidence, is_past=True, dashboard=None, fleet=())
+    # Of the past no states of listeners are known: `gathering` gives none that failed or stopped.
+    of_now = {"listener-down", "no-data-in-span"}
+    for one in findings(evidence, CASES[name].topic):
+        words = set(re.findall(r"(?<!\bto )\b[a-z]+", one.sentence))  # no infinitives
+        assert one.code in of_now or not words & PAST_FORMS.keys(), one.sentence
 
 
 def test_there_are_at_least_sixty_cases():
