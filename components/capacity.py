@@ -12,8 +12,8 @@ from components.findings import verdict
 from components.help import attributes
 from components.load_run import DEFAULT_REQUEST, SUGGESTED
 from components.panels import panel
-from components.static_graph import colour_key, static_graph
 from components.start_button import start_actions
+from components.static_graph import colour_key, static_graph
 from components.status import search_share, search_text, sentence
 from servescope.actions.capacity_searches import CapacityRequest
 from servescope.errors import ServescopeError

@@ -1,4 +1,4 @@
-"""Whether anything sends load: a run, a comparison of models, or a search for a capacity."""
+"""Whether anything sends load: a run, a comparison, a search for a capacity, an experiment."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from servescope.queries.capacity import active_search
 from servescope.queries.comparison import active_comparison
+from servescope.queries.experiments import active_experiment
 from servescope.queries.load import active_run
 
 if TYPE_CHECKING:
@@ -14,4 +15,5 @@ if TYPE_CHECKING:
 
 def is_load_active(context: QueryContext) -> bool:
     """Whether load is asked for or under way; then no other is admitted."""
-    return any(active(context) for active in (active_run, active_comparison, active_search))
+    questions = (active_run, active_comparison, active_search, active_experiment)
+    return any(active(context) for active in questions)

@@ -17,7 +17,7 @@ def one(context: QueryContext, number: int) -> Experiment | None:
     )
 
 
-def active(context: QueryContext) -> Experiment | None:
+def active_experiment(context: QueryContext) -> Experiment | None:
     """The experiment that is asked for or under way."""
     control = context.process.control
     return context.process.snapshots.get("experiment", control.experiments.active)
