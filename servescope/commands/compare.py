@@ -17,7 +17,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
-from servescope import histogram
 from servescope.commands.serve_options import whole
 from servescope.errors import (
     ComparisonError,
@@ -34,17 +33,23 @@ from servescope.settings import load_settings
 from servescope.statistics.sequential_verdict import (
     JUDGED,
     MOST_PAIRS,
-    WATCHED,
     SequentialVerdict,
     Side,
-    VerdictKind,
+    told_by,
 )
 from servescope.verdicts.comparing import PairedComparison
 from servescope.verdicts.hosted_app import Hosting
 from servescope.verdicts.side import SIDE, side_of
 from servescope.verdicts.side_runs import QUANTILES
 from servescope.verdicts.sides import Sides
-from servescope.verdicts.wording import lines, pair_line, quantile_name, to_json
+from servescope.verdicts.wording import (
+    SLOWER,
+    exit_status,
+    lines,
+    pair_line,
+    quantile_name,
+    to_json,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,12 +60,9 @@ if TYPE_CHECKING:
 
 HELP: Final = "judge whether one server or version of an app is slower than another"
 
-NOT_SLOWER: Final = 0
-SLOWER: Final = 1
-UNDECIDED: Final = 3
 INTERRUPTED: Final = 130
 TERMINATED: Final = 143
-"""Exit statuses; the last two as shells have them: 128 and the signal's number."""
+"""Exit statuses as shells have them: 128 and the signal's number."""
 
 MOST_SECONDS: Final = 600
 _LOAD: Final[dict[str, Any]] = {
@@ -228,13 +230,6 @@ def _compare(arguments: argparse.Namespace) -> int:
     return status
 
 
-def exit_status(outcome: Outcome) -> int:
-    """What the command ends with."""
-    if outcome.is_failing or outcome.kind is VerdictKind.SLOWER:
-        return SLOWER
-    return UNDECIDED if outcome.kind is VerdictKind.UNDECIDED else NOT_SLOWER
-
-
 def _scenario(arguments: argparse.Namespace, settings: Settings) -> Scenario:
     given = {name: getattr(arguments, name) for name in _LOAD}
     said = [name for name, value in given.items() if value is not None]
@@ -272,19 +267,14 @@ def _one_request(
 def _sequence(arguments: argparse.Namespace, scenario: Scenario) -> SequentialVerdict:
     requests = (scenario.schedule.mean_rate or 0) * scenario.schedule.seconds
     watched = arguments.watch
-    if watched is None:
-        watched = [one for one in WATCHED if requests >= histogram.least_count(one)]
-    for quantile in (*arguments.judge, *watched):
-        if requests < histogram.least_count(quantile):
-            raise UsageError(
-                f"{quantile_name(quantile)} of about {requests:.0f} requests is their slowest one: "
-                f"runs of {histogram.least_count(quantile)} requests at least tell it; "
-                "let runs be longer, or leave it out of --judge and --watch"
-            )
     try:
         return SequentialVerdict(
-            arguments.tolerance, arguments.judge, watched, arguments.pairs, arguments.seed
-        )
+            arguments.tolerance,
+            arguments.judge,
+            told_by(requests) if watched is None else watched,
+            arguments.pairs,
+            arguments.seed,
+        ).of_runs(requests)
     except ValueError as error:
         raise UsageError(str(error)) from error
 

@@ -13,6 +13,7 @@ from servescope.control.instances import Instances
 from servescope.control.listeners import Listeners
 from servescope.control.load_runs import LoadRuns
 from servescope.control.scrape_totals import ScrapeTotals
+from servescope.control.verdicts import Verdicts
 from servescope.store.sqlite.database import Database
 from servescope.store.sqlite.read_only import ReadOnlyDatabase
 
@@ -35,6 +36,7 @@ class Control:
         self.comparisons = Comparisons(self._database)
         self.capacity_searches = CapacitySearches(self._database)
         self.experiments = Experiments(self._database)
+        self.verdicts = Verdicts(self._database)
         self.captures = Captures(self._database)
         self.listeners = Listeners(self._database)
         self.events = Events(self._database)

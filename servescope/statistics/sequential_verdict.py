@@ -22,8 +22,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
+from servescope.histogram import least_count
 from servescope.statistics.paired_test import (
     detectable_difference,
     least_pairs,
@@ -131,6 +132,11 @@ class Verdict:
         return None if None in needed else max(one or 0.0 for one in needed)
 
 
+def told_by(requests: float) -> tuple[float, ...]:
+    """Those of WATCHED of which a run of so many requests says something."""
+    return tuple(one for one in WATCHED if requests >= least_count(one))
+
+
 class SequentialVerdict:
     """Asks for pairs and judges them, until it is certain or has had `most_pairs`.
 
@@ -161,6 +167,17 @@ class SequentialVerdict:
         self._seed = seed
         self._discarded = 0
         self._log_ratios: dict[float, list[float]] = {one: [] for one in self._quantiles}
+
+    def of_runs(self, requests: float) -> Self:
+        """Itself. Raises ValueError when runs of so many requests do not tell its quantiles."""
+        for quantile in self._quantiles:
+            if requests < least_count(quantile):
+                raise ValueError(
+                    f"p{quantile * 100:.10g} of about {requests:.0f} requests is their slowest "
+                    f"one: runs of {least_count(quantile)} requests at least tell it; let runs "
+                    "be longer, or judge and watch lower percentiles"
+                )
+        return self
 
     @property
     def quantiles(self) -> tuple[float, ...]:

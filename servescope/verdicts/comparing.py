@@ -20,12 +20,12 @@ from servescope.statistics.sequential_verdict import ALPHA, Side, VerdictKind
 from servescope.verdicts.side_runs import run_on
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from servescope.records.scenarios import Scenario
     from servescope.statistics.sequential_verdict import PairOrder, SequentialVerdict, Verdict
     from servescope.verdicts.side_runs import SideRun
-    from servescope.verdicts.sides import Destination, Sides
+    from servescope.verdicts.sides import Destination, RunningSides, Sides
 
 WARM_UP_S: Final = 0.5
 MOST_FAILED: Final = 0.01
@@ -120,19 +120,25 @@ class Outcome:
 
 
 class PairedComparison:
-    """Two destinations under one load; `pairs` measures, `outcome` tells what came of it so far."""
+    """Two destinations under one load; `pairs` measures, `outcome` tells what came of it so far.
+
+    `following` is called while a run goes on, as `run_on` has it; its exceptions come out of
+    `check` and `pairs`, and the pairs before that stand.
+    """
 
     def __init__(
         self,
-        sides: Sides,
+        sides: Sides | RunningSides,
         scenario: Scenario,
         sequence: SequentialVerdict,
         pin_core: int | None = None,
+        following: Callable[[int], None] | None = None,
     ) -> None:
         self._sides = sides
         self._scenario = scenario
         self._sequence = sequence
         self._pin_core = pin_core
+        self._following = following
         self._runs: dict[Side, list[SideRun]] = {side: [] for side in Side}  # of pairs that count
         self._late_pairs = 0
 
@@ -153,7 +159,10 @@ class PairedComparison:
     def _warm_up(self, destination: Destination) -> SideRun:
         schedule = self._scenario.schedule
         brief = Poisson(schedule.mean_rate or 1, min(WARM_UP_S, schedule.seconds))
-        return run_on(destination, replace(self._scenario, schedule=brief), self._pin_core)
+        return self._run_on(destination, replace(self._scenario, schedule=brief))
+
+    def _run_on(self, destination: Destination, scenario: Scenario) -> SideRun:
+        return run_on(destination, scenario, self._pin_core, self._following)
 
     def pairs(self) -> Iterator[MeasuredPair]:
         """Measure pair after pair until it is decided, hopeless, or has had all its pairs.
@@ -180,9 +189,9 @@ class PairedComparison:
             for side in order.sides:
                 if destinations[side].hosted is not None:
                     self._warm_up(destinations[side])
-            return {
-                side: run_on(destinations[side], scenario, self._pin_core) for side in order.sides
-            }
+            runs = {side: self._run_on(destinations[side], scenario) for side in order.sides}
+        # Asked for after both: the last second of the first is known by then.
+        return {side: _with_stages(run, destinations[side]) for side, run in runs.items()}
 
     def _add(self, runs: Mapping[Side, SideRun]) -> None:
         for side, run in runs.items():
@@ -213,6 +222,14 @@ class PairedComparison:
             late_pairs=self._late_pairs,
             run_seconds=self._scenario.schedule.seconds,
         )
+
+    def histograms(self) -> dict[Side, list[int]]:
+        """Latencies of the pairs that count, by side: counts of `servescope.histogram`."""
+        return {
+            side: np.sum([run.result.histogram for run in runs], axis=0, dtype=np.int64).tolist()
+            for side, runs in self._runs.items()
+            if runs
+        }
 
     def _verdict(self) -> Verdict | None:
         return self._sequence.verdict() if self._sequence.pairs else None
@@ -268,6 +285,12 @@ class PairedComparison:
                 )
             )
         return tuple(found)
+
+
+def _with_stages(run: SideRun, destination: Destination) -> SideRun:
+    if destination.stages_between is None:
+        return run
+    return replace(run, stages_ms=destination.stages_between(*run.span_s))
 
 
 def _medians_of(run: SideRun) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +14,7 @@ from servescope.load.supervisor import GeneratorProcess
 from servescope.records.load import LoadPlan, RunState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from servescope.load.report import LatencySummary, Result
     from servescope.records.scenarios import Scenario
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 PATIENCE_S: Final = 30.0
 """How much longer than its schedule and a timeout a run may take: its process has to start."""
 
+POLL_S: Final = 0.1
 STOP_S: Final = 2.0
 LATE_SHARE: Final = 0.1
 """Share of a latency that may be the generator's own delay. Latency counts from the time a request
@@ -40,6 +42,7 @@ class SideRun:
 
     result: Result
     stages_ms: Mapping[str, float]  # means; empty where the server is not hosted here
+    span_s: tuple[float, float] = (0.0, 0.0)  # Unix seconds: its generator's start and end
 
     @property
     def good(self) -> int:
@@ -77,9 +80,18 @@ def quantile_of(summary: LatencySummary, quantile: float) -> float | None:
     return value
 
 
-def run_on(destination: Destination, scenario: Scenario, pin_core: int | None) -> SideRun:
-    """Put this load on the side. Raises ComparisonError when the run does not come to its end."""
+def run_on(
+    destination: Destination,
+    scenario: Scenario,
+    pin_core: int | None,
+    following: Callable[[int], None] | None = None,
+) -> SideRun:
+    """Put this load on the side. Raises ComparisonError when the run does not come to its end.
+
+    `following` is called with the generator's pid again and again; what it raises ends the run.
+    """
     plan = LoadPlan(destination.side, scenario)
+    began_s = time.time()
     with TemporaryDirectory(prefix="servescope-run-") as rings:
         generator = GeneratorProcess(
             1,
@@ -92,7 +104,7 @@ def run_on(destination: Destination, scenario: Scenario, pin_core: int | None) -
             destination.host,
         )
         try:
-            is_over = generator.wait(plan.seconds + scenario.timeout_seconds + PATIENCE_S)
+            is_over = _is_over(generator, plan.seconds + scenario.timeout_seconds, following)
         finally:
             generator.kill()
             generator.wait(STOP_S)
@@ -102,4 +114,16 @@ def run_on(destination: Destination, scenario: Scenario, pin_core: int | None) -
             + (f": {generator.message}" if generator.message else "")
         )
     stages_ms = destination.hosted.stages_ms() if destination.hosted is not None else {}
-    return SideRun(generator.result, stages_ms)
+    return SideRun(generator.result, stages_ms, (began_s, time.time()))
+
+
+def _is_over(
+    generator: GeneratorProcess, seconds: float, following: Callable[[int], None] | None
+) -> bool:
+    """Whether the run came to an end, of whatever kind, in its time and PATIENCE_S more."""
+    give_up = time.monotonic() + seconds + PATIENCE_S
+    if following is None:
+        return generator.wait(seconds + PATIENCE_S)
+    while not (is_over := generator.wait(POLL_S)) and time.monotonic() < give_up:
+        following(generator.pid)
+    return is_over

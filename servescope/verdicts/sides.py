@@ -19,7 +19,7 @@ from servescope.verdicts.hosted_app import HostableApp
 from servescope.verdicts.side import AppSide, ServerSide
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from servescope.load.tls_connections import Trust
     from servescope.statistics.sequential_verdict import Side
@@ -37,7 +37,22 @@ class Destination:
     port: int
     host: str = ""  # of the Host field; nothing: address and port
     trust: Trust | None = None  # None: without TLS
-    hosted: HostedApp | None = None  # None: it runs without us
+    hosted: HostedApp | None = None  # None: it runs already
+    stages_between: Callable[[float, float], Mapping[str, float]] | None = None
+    """Mean milliseconds of each stage between two times in Unix seconds; None: not known."""
+
+
+class RunningSides:
+    """Servers that run already: the same in all pairs, so that their processes are compared."""
+
+    def __init__(self, destinations: Mapping[Side, Destination]) -> None:
+        self._destinations = destinations
+        self.labels = {side: one.label for side, one in destinations.items()}
+
+    @contextmanager
+    def opened(self) -> Iterator[Mapping[Side, Destination]]:
+        """Nothing is started, and nothing ended."""
+        yield self._destinations
 
 
 class Sides:

@@ -19,8 +19,20 @@ if TYPE_CHECKING:
         StepDifference,
     )
 
+NOT_SLOWER: Final = 0
+SLOWER: Final = 1
+UNDECIDED: Final = 3
+"""Exit statuses of the command; 2 is bad input."""
+
 _MOST_RATIO: Final = 10.0
 """From here on a ratio is told as a multiple, below it in percent."""
+
+
+def exit_status(outcome: Outcome) -> int:
+    """What the command ends with."""
+    if outcome.is_failing or outcome.kind is VerdictKind.SLOWER:
+        return SLOWER
+    return UNDECIDED if outcome.kind is VerdictKind.UNDECIDED else NOT_SLOWER
 
 
 def quantile_name(quantile: float) -> str:

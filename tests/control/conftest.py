@@ -7,6 +7,8 @@ from servescope.records.capacity import CapacityPlan
 from servescope.records.comparisons import ComparisonPlan
 from servescope.records.listeners import ConcurrencyModel
 from servescope.records.load import LoadPlan
+from servescope.records.scenarios import Flow, Poisson, RequestStep, Scenario
+from servescope.records.verdicts import VerdictPlan
 from tests.store.conftest import store
 
 __all__ = ["store"]
@@ -28,6 +30,12 @@ def load_plan():
 @pytest.fixture
 def capacity_plan():
     return CapacityPlan("files", "/größe", 0.05, 0.01, most_rate=2_000)
+
+
+@pytest.fixture
+def verdict_plan():
+    scenario = Scenario(Poisson(40, 2.5), (Flow((RequestStep(target="/größe"),)),))
+    return VerdictPlan("files", "wsgi", scenario, 0.05, 30)
 
 
 @pytest.fixture

@@ -68,7 +68,7 @@ class Runs:
         self._random = np.random.default_rng(1)
         self._noise = noise
 
-    def __call__(self, destination, scenario, pin_core):
+    def __call__(self, destination, scenario, pin_core, _following):
         number = 0
         if scenario.schedule == SCENARIO.schedule:
             self.asked.append((destination.side, scenario, pin_core))
