@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class VerdictPlan:
-    """One verdict as asked for: is `after` slower than `before`?"""
+    """One verdict as asked for: whether `after` is slower than `before`."""
 
     before: str  # name of a listener
     after: str  # name of a listener; the same one shows how much chance does

@@ -226,7 +226,9 @@ class PairedComparison:
     def histograms(self) -> dict[Side, list[int]]:
         """Latencies of the pairs that count, by side: counts of `servescope.histogram`."""
         return {
-            side: np.sum([run.result.histogram for run in runs], axis=0, dtype=np.int64).tolist()
+            side: [
+                sum(counts) for counts in zip(*(one.result.histogram for one in runs), strict=True)
+            ]
             for side, runs in self._runs.items()
             if runs
         }
