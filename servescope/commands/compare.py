@@ -285,7 +285,7 @@ def _announce(scenario: Scenario, sides: Sides, sequence: SequentialVerdict) -> 
     seconds = scenario.schedule.seconds
     most = sequence.most_pairs
     _tell(
-        f"{scenario.label}, {scenario.schedule.mean_rate:g} requests/s for {seconds:g} s on "
+        f"{scenario.label}, {scenario.offered} for {seconds:g} s on "
         f"each in turn; at most {most} pairs, {most * 2 * seconds / 60:.1f} min of load"
     )
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from servescope.records.scenarios import Constant, Flow, RequestStep, Scenario, Users, known_fields
+from servescope.records.scenarios import Constant, Flow, RequestStep, Scenario, known_fields
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,10 +100,7 @@ class LoadPlan:
     @property
     def offered(self) -> str:
         """How much load it is in a few words, as `200 requests/s` or `10 users`."""
-        schedule = self.scenario.schedule
-        if isinstance(schedule, Users):
-            return f"{schedule.users:,} users"
-        return f"{schedule.mean_rate:g} requests/s"
+        return self.scenario.offered
 
     @property
     def seconds(self) -> float:
