@@ -50,7 +50,7 @@ class CapacitySearches:
 
         def change(connection: sqlite3.Connection) -> SearchedCapacity:
             connection.execute(
-                f"UPDATE capacity_search SET state = ? WHERE id = ? AND {NOT_OVER}",  # noqa: S608
+                f"UPDATE capacity_search SET state = ? WHERE id = ? AND {NOT_OVER}",  # noqa: S608 - our own text
                 (RunState.STOPPING, search_id, *TERMINAL),
             )
             return _expect(connection, search_id)

@@ -51,7 +51,7 @@ class Comparisons:
 
         def change(connection: sqlite3.Connection) -> Comparison:
             connection.execute(
-                f"UPDATE comparison SET state = ? WHERE id = ? AND {NOT_OVER}",  # noqa: S608
+                f"UPDATE comparison SET state = ? WHERE id = ? AND {NOT_OVER}",  # noqa: S608 - our own text
                 (RunState.STOPPING, comparison_id, *TERMINAL),
             )
             return _expect(connection, comparison_id)
