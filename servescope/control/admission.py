@@ -30,20 +30,20 @@ _REFUSALS: Final = {
 def refuse_beside_other_load(connection: sqlite3.Connection, comparison_id: int = 0) -> None:
     """Raise LoadRefusedError while load goes on that is no part of this comparison (0: of none)."""
     comparisons = connection.execute(
-        f"SELECT id, state FROM comparison WHERE {NOT_OVER} AND id <> ? ORDER BY id",  # noqa: S608 - ours
+        f"SELECT id, state FROM comparison WHERE {NOT_OVER} AND id <> ? ORDER BY id",  # noqa: S608 - our own text
         (*TERMINAL, comparison_id),
     )
     for number, state in comparisons:
         raise LoadRefusedError(f"comparison {number} is {state}: {_STOP}")
     for table, refusal in _REFUSALS.items():
         rows = connection.execute(
-            f"SELECT id, state FROM {table} WHERE {NOT_OVER} ORDER BY id",  # noqa: S608 - ours
+            f"SELECT id, state FROM {table} WHERE {NOT_OVER} ORDER BY id",  # noqa: S608 - our own text
             TERMINAL,
         )
         for row in rows:
             raise LoadRefusedError(refusal.format(*row))
     runs = connection.execute(
-        f"SELECT id, state, coalesce(json_extract(plan, '$.comparison'), 0) FROM load_run"  # noqa: S608 - ours
+        f"SELECT id, state, coalesce(json_extract(plan, '$.comparison'), 0) FROM load_run"  # noqa: S608 - our own text
         f" WHERE {NOT_OVER} ORDER BY id",
         TERMINAL,
     )

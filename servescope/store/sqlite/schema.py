@@ -75,6 +75,8 @@ TABLES: Final = (
         requested_s REAL NOT NULL, started_s REAL, ended_s REAL,
         measured TEXT NOT NULL DEFAULT '{}', message TEXT NOT NULL DEFAULT '')""",
     """CREATE TABLE IF NOT EXISTS verdict (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, plan TEXT NOT NULL, state TEXT NOT NULL,
+        requested_s REAL NOT NULL, started_s REAL, ended_s REAL,
         result TEXT NOT NULL DEFAULT '{}', message TEXT NOT NULL DEFAULT '')""",
     """CREATE TABLE IF NOT EXISTS capture (
         id INTEGER PRIMARY KEY AUTOINCREMENT, "order" TEXT NOT NULL, state TEXT NOT NULL,
