@@ -1,5 +1,6 @@
 // Events on the time axis of every graph: load runs as grounds, all others as lines, with labels
-// where there is room; and which kinds of them a person wants to see.
+// where there is room; which kinds of them a person wants to see, and links to the load runs.
+// An event is [kind, start, end, text, address], in epoch seconds.
 (function () {
   "use strict";
 
@@ -40,6 +41,7 @@
   function set(events) {
     all = events;
     offerKinds();
+    offerLoads();
   }
 
   function widthOf(text) {
@@ -150,10 +152,29 @@
     }
   }
 
+  // Links to the runs, comparisons and searches of the span, the newest first.
+  function offerLoads() {
+    const loads = all.filter(([, , , , address]) => address).reverse();
+    const key = JSON.stringify(loads.map(([, , , text]) => text));
+    for (const place of document.querySelectorAll(".event-loads")) {
+      if (place.dataset.loads === key) continue; // a link that has the focus keeps it
+      place.dataset.loads = key;
+      place.replaceChildren(...(loads.length ? ["Load in this span:", ...loads.map(linkTo)] : []));
+    }
+  }
+
+  function linkTo([, , , text, address]) {
+    const link = document.createElement("a");
+    link.href = address;
+    link.textContent = text;
+    link.dataset.view = ""; // live_view.js follows it within the document
+    return link;
+  }
+
   function sayHowMany(place) {
     const boxes = [...place.querySelectorAll("input")];
     const checked = boxes.filter((box) => box.checked).length;
-    const summary = place.parentElement.querySelector("summary");
+    const summary = place.closest(".event-filter").querySelector("summary");
     if (checked === boxes.length) delete summary.dataset.drawn;
     else summary.dataset.drawn = `${checked} of ${boxes.length} kinds`;
   }

@@ -49,12 +49,21 @@ def graph_tools(graph: LiveGraph) -> html.Div:
 
 
 def event_filter() -> html.Details:
-    """The menu of the kinds of events on graphs; the browser makes and remembers the choices."""
+    """The menu of events on graphs: the kinds that are drawn, and links to the load of the span.
+
+    The browser makes both, and remembers the choice of kinds.
+    """
     kinds = json.dumps([[kind, kind.label] for kind in EventKind])
     return html.Details(
         [
             html.Summary("Events", className="menu-button"),
-            html.Div(className="event-kinds", **attributes(data_kinds=kinds)),
+            html.Div(
+                [
+                    html.Div(className="event-kinds", **attributes(data_kinds=kinds)),
+                    html.Div(className="event-loads"),
+                ],
+                className="event-menu",
+            ),
         ],
         className="event-filter",
     )

@@ -19,6 +19,7 @@ from dash import ClientsideFunction, Input, Output, State, callback, clientside_
 from plotly.io.json import to_json_plotly
 
 from components import access, query, status
+from components.run_links import address_of_event
 from servescope.errors import EngineAwayError, EngineRefusedError
 from servescope.queries import load, traffic
 from servescope.queries.span import LONG_STEP_S, View
@@ -296,7 +297,7 @@ def answer(
         "delay": context.store.capabilities().visibility_delay_s,
         "graphs": graphs,
         "events": [
-            [event.kind, event.start_s, event.end_s, event.text]
+            [event.kind, event.start_s, event.end_s, event.text, address_of_event(event)]
             for event in (
                 load.events(context, span) if context.is_home else ()
             )  # they are this host's

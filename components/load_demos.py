@@ -10,8 +10,7 @@ from dash import Input, callback, ctx, dcc, html
 from components import access, forms
 from components.action_bar import action_bar
 from components.help import BUTTON
-from components.path_prefix import below_prefix
-from components.run_links import address_of
+from components.run_links import address_of, comparison_address
 from components.status import sentence
 from servescope.actions.load_demos import DEMOS, ComparisonDemo
 from servescope.errors import ServescopeError
@@ -101,8 +100,8 @@ def start(name: str) -> DemoAnswer:
     try:
         if isinstance(demo, ComparisonDemo):
             number = board.start_comparison(demo.request)
-            href = f"{below_prefix('/servers')}?comparison={number}#compare"
-            return _led_to(f"{demo.title}: comparison {number}", href)
+            address = comparison_address(number)
+            return _led_to(f"{demo.title}: comparison {number}", address)
         number = board.start_load_run(demo.request(board.context.process.listeners()))
     except ServescopeError as error:
         return forms.refused(sentence(error))

@@ -1,4 +1,7 @@
-"""The pages that the navigation leads to: those of Dash's registry that have an icon, in order."""
+"""The pages that the navigation leads to, in order: those of Dash's registry that have an icon.
+
+Below such a page stand those that name its path as `below`.
+"""
 
 from __future__ import annotations
 
@@ -14,3 +17,8 @@ def pages_in_navigation() -> list[dict[str, Any]]:
     """
     pages = (page for page in dash.page_registry.values() if "icon" in page)
     return sorted(pages, key=lambda page: page.get("order") or 0)
+
+
+def pages_below(page: dict[str, Any]) -> list[dict[str, Any]]:
+    """The pages that stand below this one, in the order of their files."""
+    return [one for one in dash.page_registry.values() if one.get("below") == page["path"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote
 
@@ -9,9 +10,12 @@ from dash import html
 
 from components.help import attributes
 from components.path_prefix import below_prefix
+from servescope.records.dashboard import EventKind
 
 if TYPE_CHECKING:
     from dash.development.base_component import Component
+
+    from servescope.records.dashboard import Event
 
 RUNS: Final = "/runs"
 COMPARE: Final = "/runs/compare"
@@ -23,6 +27,8 @@ _PAGES: Final = (
 )
 """Name, path, and whether the page can be narrowed to a listener."""
 
+_NAMED: Final = re.compile(r"(run|comparison|search) (\d+): ", re.ASCII)
+
 
 def address_of(run_id: int) -> str:
     """The URL path of the page of one run."""
@@ -32,6 +38,27 @@ def address_of(run_id: int) -> str:
 def compare_address(first: int, second: int) -> str:
     """The URL of the page that has two runs side by side."""
     return f"{below_prefix(COMPARE)}?a={first}&b={second}"
+
+
+def comparison_address(number: int) -> str:
+    """The URL of the page Servers with one comparison of models."""
+    return f"{below_prefix('/servers')}?comparison={number}#compare"
+
+
+def address_of_event(event: Event) -> str:
+    """The address of what an event on graphs is about: a run, a comparison, a search; or "".
+
+    Its text names it: see `runtime/load_runs.py`, `comparisons.py` and `capacity_searches.py`.
+    """
+    named = _NAMED.match(event.text) if event.kind is EventKind.LOAD_RUN else None
+    if named is None:
+        return ""
+    kind, number = named.groups()
+    if kind == "run":
+        return address_of(int(number))
+    if kind == "comparison":
+        return comparison_address(int(number))
+    return f"{below_prefix('/load')}#capacity"
 
 
 def view_query(start: int, end: int | None) -> str:

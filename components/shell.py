@@ -13,7 +13,7 @@ from components.action_bar import action_bar
 from components.help import BUTTON, attributes
 from components.icons import icon
 from components.live import TICK, VIEW
-from components.navigation import pages_in_navigation
+from components.navigation import pages_below, pages_in_navigation
 from components.panels import NOW, now_mark
 from components.path_prefix import below_prefix
 from components.status import HIDDEN, sentence
@@ -206,6 +206,11 @@ def _sign_in_link() -> list[dcc.Link]:
 
 
 def _navigation() -> list[dmc.NavLink]:
+    return [link for page in pages_in_navigation() for link in _links_to(page)]
+
+
+def _links_to(page: dict[str, Any]) -> list[dmc.NavLink]:
+    """The link to a page, and to those below it."""
     return [
         dmc.NavLink(
             label=page["name"],
@@ -213,8 +218,17 @@ def _navigation() -> list[dmc.NavLink]:
             leftSection=icon(page["icon"]),
             active="exact",
             py="sm",
-        )
-        for page in pages_in_navigation()
+        ),
+        *(
+            dmc.NavLink(
+                label=below["name"],
+                href=below["relative_path"],
+                active="partial",
+                py="xs",
+                className="page-below",
+            )
+            for below in pages_below(page)
+        ),
     ]
 
 

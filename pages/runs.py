@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
 
-register_page(__name__, path="/runs", name="Runs", title="Load runs · Servescope")
+register_page(__name__, path="/runs", name="Runs", title="Load runs · Servescope", below="/load")
 
 FILTERS: Final = ("runs-text", "runs-order", "runs-page", "runs-chosen")
 DEBOUNCE_MS: Final = 400

@@ -191,7 +191,7 @@ def below(tmp_path_factory):
 def test_every_url_of_every_page_is_below_the_prefix(below, come_to):
     root, _ = below
     seen = come_to(root, "").wait_drawn("overview-requests")
-    for name in (*OTHERS, OVERVIEW):
+    for name in (*OTHERS, "Runs", OVERVIEW):
         seen.follow(name).wait_polls(1)
         assert seen.links_outside() == []
     seen.unknown = f"{PREFIX}no-such-page"
@@ -207,6 +207,11 @@ def test_the_operator_signs_in_acts_and_exports_below_the_prefix(below, come_to)
     seen.page.get_by_role("link", name="Sign in").click()
     act(seen, PREFIX)
     export(seen)
+    seen.follow("Runs").page.get_by_role("link", name="Run 1", exact=True).click()
+    seen.until("document.querySelector('h1')?.textContent === 'Run 1'")
+    seen.wait_polls(1)
+    assert urlsplit(seen.page.url).path == f"{PREFIX}runs/1"
+    assert seen.links_outside() == []
     lead_home(seen)
     assert {path for path in seen.asked if not path.startswith(PREFIX)} == set()
 

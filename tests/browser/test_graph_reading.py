@@ -343,6 +343,19 @@ def test_labels_of_events_stand_apart_whole_and_clear_of_their_lines(visit, aske
         assert (found["cut"], found["overlap"], found["struck"]) == ([], 0, 0), found
 
 
+def test_a_run_on_the_graphs_is_opened_by_the_keyboard(open_page, asked):
+    control = asked.control
+    now = time.time()
+    control.events.add(Event(EventKind.LOAD_RUN, now - 3, "run 11: 500/s on wsgi", now - 2))
+    control.close()
+    opened = open_page("/host").wait_drawn("host-cpu")
+    opened.page.locator(".event-filter summary").press("Enter")
+    link = opened.page.locator(".event-filter").get_by_role("link", name="run 11: 500/s on wsgi")
+    link.press("Enter")
+    opened.until("location.pathname === '/runs/11'")
+    opened.until("document.querySelector('h1').textContent.startsWith('There is no')")
+
+
 def test_kinds_of_events_are_left_out_and_the_browser_remembers_it(open_page, asked):
     control = asked.control
     control.events.add(Event(EventKind.LISTENER, time.time() - 30, "wsgi: restarted"))

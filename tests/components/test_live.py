@@ -257,9 +257,9 @@ def test_viewers_at_one_cursor_cost_one_answer(context, record):
 
 def test_events_of_the_span_come_with_every_answer(context, record):
     record(a_second(START))
-    context.process.control.events.add(Event(EventKind.LOAD_RUN, START - 5, "load run 1"))
+    context.process.control.events.add(Event(EventKind.LOAD_RUN, START - 5, "run 1: 5/s"))
     assert answer(PAGE, context, LIVE, None)["events"] == [
-        [EventKind.LOAD_RUN, START - 5, None, "load run 1"]
+        [EventKind.LOAD_RUN, START - 5, None, "run 1: 5/s", "/runs/1"]
     ]
 
 
