@@ -15,6 +15,7 @@
   let pointer = null; // where in the window it is pointed at; null: by keys
   let moment = 0; // epoch ms
   let cellRow = null; // of a heatmap, chosen by keys; null: the fullest cell
+  let refusal = ""; // why Enter opened no requests; said until the cursor moves
   let scheduled = false;
 
   // Where time and values lie in a graph, in pixels of its host; null before it is drawn.
@@ -28,6 +29,7 @@
   function point(entry, at) {
     source = entry;
     pointer = at;
+    refusal = "";
     if (at) cellRow = null;
     schedule();
   }
@@ -35,6 +37,7 @@
   function clear() {
     if (!source) return;
     source = pointer = cellRow = null;
+    refusal = "";
     readout.remove();
     schedule();
   }
@@ -104,7 +107,7 @@
     );
     const [from, to] = scope.graphs.span();
     const events = scope.events.near(moment / 1000, (to - from) / axes.width);
-    readout.replaceChildren(when, ...rows.map(rowOf), ...events.map(eventOf));
+    readout.replaceChildren(when, ...rows.map(rowOf), ...[...events, refusal].filter(Boolean).map(eventOf));
     const place = axes.left + share * axes.width;
     readout.style.top = `${axes.top}px`;
     readout.style.left = share <= 0.5 ? `${place + 12}px` : "auto";
@@ -232,10 +235,31 @@
     announce(entry, index);
   }
 
-  function openCell(entry) {
+  // The requests of the step at the cursor, in a heatmap those of its cell. Where there is no cursor,
+  // or no request in the cell, it says so.
+  function openRequests(entry) {
     const axes = axesOf(entry);
     const index = source === entry && !pointer ? nearest(entry, moment) : null;
-    if (axes && index !== null) scope.graphs.openCell(entry, index, rowOfCell(entry, axes, index));
+    if (!axes || !scope.graphs.overTime(entry)) return;
+    if (index === null) {
+      move(entry, 0);
+      refuse(entry, "Enter opens the requests of this moment; ← → choose another.");
+    } else if (entry.data[0].type !== "heatmap") scope.graphs.openRequests(stepAt(entry, index));
+    else if (!scope.graphs.openCell(entry, index, rowOfCell(entry, axes, index))) {
+      refuse(entry, "No request ended in this moment: ← → choose another.");
+    }
+  }
+
+  function stepAt(entry, index) {
+    const [from, to] = scope.legend.stepAt(entry, index);
+    return [Math.floor(from), Math.max(Math.ceil(to), Math.floor(from) + 1)];
+  }
+
+  function refuse(entry, text) {
+    refusal = text;
+    schedule();
+    const place = document.getElementById("graph-announcement");
+    if (place) place.textContent = [place.textContent, text].filter(Boolean).join("; ");
   }
 
   // Around the cursor, which stays where it is; without one around the middle.
@@ -265,12 +289,12 @@
       End: () => move(entry, Infinity),
       Home: () => scope.view.goLive(),
       0: () => scope.view.goLive(),
+      Enter: () => openRequests(entry),
       f: () => scope.tools.maximise(entry),
     };
     if (entry.data[0]?.type === "heatmap") {
       acts.ArrowUp = () => moveCell(entry, 1);
       acts.ArrowDown = () => moveCell(entry, -1);
-      acts.Enter = () => openCell(entry);
     }
     const act = acts[event.key] || (event.key in ZOOMS && (() => zoom(entry, ZOOMS[event.key])));
     if (!act) return;

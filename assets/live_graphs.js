@@ -317,15 +317,20 @@
   }
 
   // The requests of a heatmap's cell: those of its step that took from its lower to its upper edge.
+  // False where it has none.
   function openCell(entry, column, row) {
     const [{ x, y, z }] = entry.data;
-    if (!z[row]?.[column]) return;
+    if (!z[row]?.[column]) return false;
     const start = Math.round(toEpochMs(x[column]) / 1000);
     const written = (edge) => `${Number((edge * 1e3).toPrecision(6))} ms`;
-    const narrowed = { slower: written(y[row]), faster: written(y[row + 1]) };
+    openRequests([start, start + (step || 1)], { slower: written(y[row]), faster: written(y[row + 1]) });
+    return true;
+  }
+
+  // The requests of a span, of the listener that the page is narrowed to.
+  function openRequests([from, to], narrowed = {}) {
     const listener = new URLSearchParams(window.location.search).get("listener");
-    if (listener) narrowed.listener = listener;
-    scope.view.showRequests(start, start + (step || 1), narrowed);
+    scope.view.showRequests(from, to, listener ? { ...narrowed, listener } : narrowed);
   }
 
   // `faint`: lines of an earlier span, drawn at the times of this one.
@@ -406,6 +411,6 @@
   scope.graphs = {
     setFigure, append, blank, setFrame, setLegend, drawFirst, // for answers
     all: () => entries.values(), byId, entryOf, mark, markAll, span: () => span, // for its parts
-    overTime, valuesOf, faintOf, shown, toEpochMs, openCell,
+    overTime, valuesOf, faintOf, shown, toEpochMs, openCell, openRequests,
   };
 })();

@@ -26,6 +26,7 @@
   let isBegun = false; // the shell is there, and polls are asked
   let isPaused = false; // a fixed span that a pause made, and no zoom
   let jumped = false;
+  let judged = ""; // the two texts of the span's form that were last sent
   let span = null; // what is shown, epoch seconds
   let isAnswered = false; // `span` is of the present view
   let facts = { bounds: null, begins: null, compared: 0, run: null, counted: null };
@@ -254,9 +255,11 @@
   function bannerText() {
     const [from, to] = span;
     const shown = isToday(from) && isToday(to) ? shortText(span) : spanText(span);
-    const said = isPaused
-      ? `Paused at ${momentText(to)}: what you see is ${shown}.`
-      : `In the past: what you see is ${shown}.`;
+    const said = phone.matches
+      ? `${isPaused ? "Paused" : "Past"}: ${shown}.`
+      : isPaused
+        ? `Paused at ${momentText(to)}: what you see is ${shown}.`
+        : `In the past: what you see is ${shown}.`;
     if (facts.bounds && to <= facts.bounds[0]) {
       return `${said} Nothing was recorded before ${momentText(facts.bounds[0])}.`;
     }
@@ -397,7 +400,10 @@
     const link = event.target instanceof Element && event.target.closest("#view-requests, a[data-view]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
     event.preventDefault();
-    visit(link.href);
+    const target = new URL(link.href);
+    const namesView = NAMES.some((name) => target.searchParams.has(name));
+    if (!namesView) for (const [name, value] of viewQuery(view)) target.searchParams.set(name, value);
+    visit(target, !namesView && isPaused);
   });
 
   document.addEventListener("keydown", (event) => {
@@ -465,15 +471,22 @@
       return said;
     },
 
-    // The form was sent, or its text changed, which takes back what was said of it.
-    apply(_clicks, _from, _to, fromText, toText) {
+    // The form was sent, or its text changed, which takes back what was said of it. A component's
+    // value follows its field after a while: who presses Enter at once means what stands in the field.
+    apply() {
       const causes = clientside.callback_context.triggered.map((one) => one.prop_id);
-      if (!view || causes.every((name) => name.endsWith(".value"))) return "";
-      return close(showWritten(fromText, toText));
+      const texts = ["time-from", "time-to"].map((id) => document.getElementById(id).value);
+      if (!view) return "";
+      if (causes.every((name) => name.endsWith(".value"))) {
+        return texts.join("\n") === judged ? clientside.no_update : "";
+      }
+      judged = texts.join("\n");
+      return close(showWritten(...texts));
     },
 
     // The form opens with the view as it is.
     opened(isOpen) {
+      judged = "";
       if (!isOpen || !view) return [clientside.no_update, clientside.no_update];
       if (!view.from) return [`now-${view.last}`, "now"];
       const [from, to] = [view.from, view.to].map((one) =>

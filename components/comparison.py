@@ -63,12 +63,14 @@ def outcome(comparison: Comparison | None, runs: Mapping[int, LoadRun]) -> html.
     """The comparison as it stands; `runs` are the load runs under way, by id."""
     if comparison is None:
         return html.Div(EMPTY, className="dimmed")
-    link = f"?comparison={comparison.id}#compare"  # of the page at hand, below any prefix
+    link = html.A(
+        f"Comparison {comparison.id}",
+        href=f"?comparison={comparison.id}#compare",  # of the page at hand, below any prefix
+        **attributes(data_view=""),  # the document stays
+    )
     heading = html.Div(
         [
-            html.Span(
-                [html.A(f"Comparison {comparison.id}", href=link), ": ", plan_text(comparison.plan)]
-            ),
+            html.Span([link, ": ", plan_text(comparison.plan)]),
             html.Span(comparison.state.value, className=f"state {comparison.state.value}"),
         ],
         className="card-heading comparison-heading",

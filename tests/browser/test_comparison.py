@@ -68,6 +68,10 @@ def test_two_models_are_compared_and_the_table_says_which_waits(open_page, contr
     )
     opened.page.locator("#run-strip").wait_for(state="hidden")
     assert opened.page.evaluate("location.search") == "?comparison=1"
+    opened.page.evaluate("document.documentElement.dataset.kept = 'yes'")
+    opened.page.get_by_role("link", name="Comparison 1").click()
+    opened.until("location.search === '?comparison=1' && location.hash === '#compare'")
+    assert opened.page.evaluate("document.documentElement.dataset.kept") == "yes", "no reload"
     again = open_page("/servers?comparison=1#compare")
     wait_outcome(again, "42" if "42" in told else "done")
     eventually(lambda: cells(again, "sequential") == cells(opened, "sequential") != [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import urllib.request
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -179,3 +180,40 @@ def test_a_run_is_named_and_its_deletion_taken_back_without_a_pointer(open_page,
     keyboard.press("Escape")
     opened.page.locator("#one-run-delete").wait_for(state="hidden")
     opened.until("document.activeElement.textContent === 'Delete…'")
+
+
+SAID = "document.getElementById('graph-announcement').textContent"
+
+
+def test_enter_opens_the_requests_of_the_moment_at_the_cursor_of_any_graph(open_page):
+    opened = open_page("/host?last=1m").wait_drawn("host-cpu")
+    opened.wait_newer("host-cpu", 0)
+    opened.page.locator("#pause").click()
+    opened.until("document.documentElement.dataset.view === 'fixed'")
+    opened.page.locator("#host-cpu").focus()
+    opened.page.keyboard.press("Enter")  # no moment is chosen yet: it says what the next one does
+    opened.until(f"{SAID}.includes('Enter opens the requests of this moment')")
+    opened.page.locator("#host-cpu .graph-readout").get_by_text("Enter opens").wait_for()
+    opened.page.keyboard.press("Enter")
+    opened.until("location.pathname === '/requests'")
+    query = parse_qs(urlsplit(opened.page.url).query)
+    assert int(query["to"][0]) - int(query["from"][0]) == 1, "the second at the cursor"
+    opened.page.go_back()
+    opened.until("location.pathname === '/host'")
+
+
+def test_enter_where_a_heatmap_has_no_request_says_so(open_page, dashboard):
+    with urllib.request.urlopen(f"http://127.0.0.1:{dashboard.port('wsgi')}/", timeout=30):
+        pass
+    opened = open_page("/latency").wait_drawn("latency-heat")
+    empty = "servescope.graphs.byId('latency-heat').data[0].z.every(row => !row[row.length - 1])"
+    opened.until(f"servescope.graphs.byId('latency-heat').data[0]?.x.length > 0 && {empty}")
+    opened.page.locator("#pause").click()
+    opened.until("document.documentElement.dataset.view === 'fixed'")
+    opened.until(f"servescope.graphs.byId('latency-heat').data[0]?.x.length > 0 && {empty}")
+    opened.page.locator("#latency-heat").focus()
+    opened.page.keyboard.press("End")
+    opened.page.keyboard.press("Enter")
+    opened.until(f"{SAID}.includes('No request ended in this moment')")
+    opened.page.locator("#latency-heat .graph-readout").get_by_text("No request ended").wait_for()
+    assert "/latency" in opened.page.url

@@ -263,6 +263,37 @@ def test_a_span_that_is_none_is_refused_in_a_sentence_and_nothing_is_lost(form):
     assert form.page.url == before
 
 
+def test_enter_sends_what_stands_in_the_field_however_soon_it_comes(form):
+    form.page.evaluate(
+        """() => {
+            const field = document.getElementById("time-from");
+            const write = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value").set;
+            write.call(field, "soon");
+            field.dispatchEvent(new Event("input", { bubbles: true }));
+            const enter = { key: "Enter", code: "Enter", keyCode: 13, bubbles: true };
+            field.dispatchEvent(new KeyboardEvent("keydown", enter));
+            field.dispatchEvent(new KeyboardEvent("keyup", enter));
+        }"""
+    )
+    said = "document.getElementById('time-error').textContent"
+    form.until(f"{said}.includes('“soon” is no time')")
+    form.wait_polls(2)  # what came late of the field has been dealt with by then
+    assert "“soon” is no time" in form.page.locator("#time-error").inner_text()
+
+
+def test_the_banner_of_a_past_view_has_one_line_on_a_phone(open_page):
+    opened = open_page("/host", PHONE).wait_drawn("host-cpu")
+    opened.wait_newer("host-cpu", 0)
+    opened.page.locator("#pause").click()
+    opened.until("document.getElementById('view-requests').checkVisibility()")
+    opened.until("document.getElementById('view-text').textContent.startsWith('Paused: ')")
+    lines = opened.page.evaluate(
+        "(() => { const banner = document.querySelector('.view-banner');"
+        " return banner.offsetHeight / parseFloat(getComputedStyle(banner).lineHeight); })()"
+    )
+    assert round(lines) == 1, opened.page.locator(".view-banner").inner_text()
+
+
 WRITTEN = {
     "relative": ("now-20m", "now", "last=20m"),
     "known range": ("now-1h", "now", "last=1h"),
