@@ -68,7 +68,7 @@ def test_from_a_spike_to_one_of_its_requests_in_two_clicks(open_page, ask, conte
     opened.page.locator("#latency-heat").scroll_into_view_if_needed()
     opened.until(IS_DRAWN, 0.5)
     opened.page.locator("#pause").click()  # so that the cell stays where it is
-    opened.until("document.getElementById('view-text').textContent.startsWith('Paused at')")
+    opened.until("document.getElementById('view-text').textContent.startsWith('Paused')")
     opened.page.locator("#latency-heat").scroll_into_view_if_needed()
     opened.until(IS_DRAWN, 0.5)
 
