@@ -109,7 +109,8 @@ class LivePage:
 
     A page about one thing names it in the `value` of its hidden field `subject`: graphs and `props`
     get that in front of the filters. If the thing has a span of its own, `view(context, shown,
-    filters)` says which view of this host is shown in place of the time bar's.
+    filters)` says which view of this host is shown in place of the time bar's. Where its seconds
+    are in a store of their own, `source(context, filters)` gives the context that graphs ask.
     """
 
     name: str
@@ -121,6 +122,7 @@ class LivePage:
     by_visitor: bool = False
     subject: str = ""
     view: Callable[[QueryContext, View, tuple[str, ...]], View] | None = None
+    source: Callable[[QueryContext, tuple[str, ...]], QueryContext] | None = None
 
     @property
     def narrowed_by(self) -> tuple[str, ...]:
@@ -249,8 +251,9 @@ def answer(
     filters = chosen[: len(page.narrowed_by)]
     key = "|".join((view.key, *filters))
     cursor = Cursor.read(stored)
-    bounds = context.bounds()
-    if bounds is None:
+    source = context if page.source is None else page.source(context, filters)
+    bounds, current = source.bounds(), context.newest()
+    if bounds is None or current is None:
         props, _ = _news(_marked(status.props(context) | page.props(context, None, chosen)), {})
         return {"page": page.name, "graphs": {}, "props": props, "newest": None, "blank": True}
     oldest, newest = bounds
@@ -262,13 +265,13 @@ def answer(
     shapes: dict[str, dict[str, Any]] = {}
     for graph in page.graphs:
         known = cursor.graphs.get(graph.id) if fresh else None
-        entry = None if known is None else _delta(graph, context, span, cursor.end, known, filters)
+        entry = None if known is None else _delta(graph, source, span, cursor.end, known, filters)
         if entry is None:
-            rows = graph.ask(context, span, filters)
+            rows = graph.ask(source, span, filters)
             known = graph.plot.shape(rows)
             entry = {"figure": graph.plot.figure(rows, known)}
             entry |= _legend(graph, rows, known, span)
-            entry |= _faint(graph, context, view, span, known, filters)
+            entry |= _faint(graph, source, view, span, known, filters)
         shapes[graph.id] = known or {}
         if entry:
             graphs[graph.id] = entry
@@ -288,18 +291,18 @@ def answer(
         "live": view.live,
         "span": [span.start, span.end],
         "step": span.step,
-        "newest": newest,
+        "newest": current,
         "bounds": [oldest, newest + 1],
         "begins": oldest if view.begins_before(oldest, newest) else None,
         "compared": view.offset_s(span),
         "run": _newest_run(context),
-        "counted": _counted(page, context, span, filters) if span.fixed else None,
-        "delay": context.store.capabilities().visibility_delay_s,
+        "counted": _counted(page, source, span, filters) if span.fixed else None,
+        "delay": source.store.capabilities().visibility_delay_s,
         "graphs": graphs,
         "events": [
             [event.kind, event.start_s, event.end_s, event.text, address_of_event(event)]
             for event in (
-                load.events(context, span) if context.is_home else ()
+                load.events(source, span) if source.is_home else ()
             )  # they are this host's
         ],
         "props": props,

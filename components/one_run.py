@@ -255,9 +255,10 @@ def is_without_seconds(run: LoadRun) -> bool:
     return run.origin is not None or (load_run.is_over(run) and run.started_s is None)
 
 
-def graphs_style(run: LoadRun) -> dict[str, str]:
+def graphs_style(run: LoadRun, *, has_series: bool) -> dict[str, str]:
     """The graphs are out of sight where they would stay empty for good."""
-    return HIDDEN if is_without_seconds(run) else {"display": "block"}
+    never_began = load_run.is_over(run) and run.started_s is None
+    return HIDDEN if never_began or not has_series else {"display": "block"}
 
 
 def more(run: LoadRun) -> list[Component]:

@@ -42,7 +42,7 @@ from servescope.figures.distribution import DistributionPlot
 from servescope.figures.lines import LinePlot
 from servescope.findings import findings, gathering
 from servescope.histogram import ERROR_BOUND, least_count
-from servescope.queries import host, latency, residual, runs
+from servescope.queries import host, latency, residual, run_data, runs
 from servescope.queries.rows import Distribution, Lines
 from servescope.queries.span import View
 
@@ -73,9 +73,18 @@ def _nothing(span: Span) -> Lines:
     return Lines(np.empty(0, np.int64), (), np.empty((0, 0)), "", span.step)
 
 
-def _has_seconds_here(run: LoadRun | None) -> TypeGuard[LoadRun]:
-    """Whether the store of this host has the run's seconds: not of one opened from a file."""
-    return run is not None and run.started_s is not None and run.origin is None
+def _source(context: QueryContext, chosen: tuple[str, ...]) -> QueryContext:
+    """The context that has the run's seconds: of one opened from a file, that of its own store."""
+    run = _run(context, chosen)
+    its_own = None if run is None else run_data.run_context(context, run)
+    return context if its_own is None else its_own
+
+
+def _has_seconds(context: QueryContext, run: LoadRun | None) -> TypeGuard[LoadRun]:
+    """Whether the context has the run's seconds: this host's has none of one from a file."""
+    if run is None or run.started_s is None:
+        return False
+    return run.origin is None or context is not context.process.home
 
 
 def _of_run(ask: Callable[..., Lines], *, of_server: bool = False) -> Callable[..., Lines]:
@@ -86,7 +95,7 @@ def _of_run(ask: Callable[..., Lines], *, of_server: bool = False) -> Callable[.
 
     def asked(context: QueryContext, span: Span, chosen: tuple[str, ...], **kept: Any) -> Lines:
         run = _run(context, chosen)
-        if not _has_seconds_here(run) or (of_server and not run.plan.listener):
+        if not _has_seconds(context, run) or (of_server and not run.plan.listener):
             return _nothing(span)
         return ask(context, span, run, **kept)
 
@@ -95,7 +104,7 @@ def _of_run(ask: Callable[..., Lines], *, of_server: bool = False) -> Callable[.
 
 def _distribution(context: QueryContext, span: Span, chosen: tuple[str, ...]) -> Distribution:
     run = _run(context, chosen)
-    if not _has_seconds_here(run):
+    if not _has_seconds(context, run):
         return Distribution(np.empty(0), np.empty(0, np.int64), {}, ERROR_BOUND)
     return latency.distribution(context, span, run.plan.destination, catalog.LOAD_DURATION)
 
@@ -186,7 +195,9 @@ def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> 
         "one-run-stop": {"display": "none" if is_over else "block"},
         "one-run-deletion": {"style": SHOWN if is_over else HIDDEN},
         "one-run-whole": {"display": "block" if _is_zoomed(context, span, run) else "none"},
-        "one-run-graphs": {"style": one_run.graphs_style(run)},
+        "one-run-graphs": {
+            "style": one_run.graphs_style(run, has_series=_has_series(context, run))
+        },
     }
     of_server: Props = {
         "one-run-percentiles": {
@@ -212,11 +223,16 @@ def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> 
 
 def _is_zoomed(context: QueryContext, span: Span | None, run: LoadRun) -> bool:
     """Whether a part of the run is shown."""
-    bounds = context.bounds()
+    bounds = _source(context, (str(run.id),)).bounds()
     if bounds is None or span is None:
         return False
     oldest, newest = bounds
     return span.fixed and span != runs.view_of(run, View()).span(newest, oldest)
+
+
+def _has_series(context: QueryContext, run: LoadRun) -> bool:
+    """Whether lines over time are kept of the run, here or with its file."""
+    return run_data.run_context(context, run) is not None
 
 
 METRICS: Final = (
@@ -231,7 +247,9 @@ METRICS: Final = (
     catalog.BUSY_THREADS,
     catalog.CPU_UTILIZATION,
 )
-PAGE: Final = LivePage("one-run", GRAPHS, props, metrics=METRICS, subject=SUBJECT, view=view)
+PAGE: Final = LivePage(
+    "one-run", GRAPHS, props, metrics=METRICS, subject=SUBJECT, view=view, source=_source
+)
 connect(PAGE)
 forms.forget_refusals(*one_run.FIELDS)
 
@@ -307,18 +325,17 @@ def delete(_clicks: object, subject: object) -> tuple[str, str, object]:
     return *forms.done(""), below_prefix(RUNS)
 
 
-def _origin(run: LoadRun) -> list[Any]:
+def _origin(context: QueryContext, run: LoadRun) -> list[Any]:
     """Of a run that was opened from a file: whose it is, and where its series are."""
     if run.origin is None:
         return []
     sent_by = load_run.sent_by(run)
     if sent_by:
         told = f"It has no series: {sent_by} sent it, and no Servescope recorded its seconds."
+    elif _has_series(context, run):
+        told = "Its lines over time are those of its file; no other page shows them."
     else:
-        told = (
-            "Its series are not among those of this host: its lines over time are in its report, "
-            "by Export run."
-        )
+        told = "It has no series: its file had none, or they are gone from the data folder."
     return [*load_run.origin(run), html.P(told, className="dimmed")]
 
 
@@ -335,7 +352,7 @@ def layout(run_id: object = "", **_query: object) -> html.Div:
             html.Span(one_run.title(run), id="one-run-title"),
             dcc.Input(id=SUBJECT, type="hidden", value=str(number)),
             dcc.Location(id="one-run-location", refresh="callback-nav"),
-            html.Div(_origin(run)),
+            html.Div(_origin(context, run)),
             panels.judgement("one-run-verdict"),
             panels.columns(
                 panels.panel(
@@ -376,7 +393,7 @@ def layout(run_id: object = "", **_query: object) -> html.Div:
             html.Div(
                 panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
                 id="one-run-graphs",
-                style=one_run.graphs_style(run),
+                style=one_run.graphs_style(run, has_series=_has_series(context, run)),
             ),
             panels.columns(
                 panels.panel(

@@ -12,7 +12,7 @@ from servescope.queries.lines import renamed
 from servescope.queries.snapshots import Snapshots
 from servescope.queries.span import Span, step_for
 from servescope.run_files.document import run_span
-from servescope.run_files.imported import open_series
+from servescope.run_files.imported import has_series, open_series
 
 if TYPE_CHECKING:
     from servescope.queries.context import ProcessContext
@@ -71,9 +71,15 @@ def run_context(context: QueryContext, run: LoadRun) -> QueryContext | None:
     """
     if run.origin is None:
         return context
-    process = context.process
-    store = open_series(process.settings.data_dir, run.origin)
-    return None if store is None else context_of_store(process, store, run.origin.host)
+    process, origin = context.process, run.origin
+    if not has_series(process.settings.data_dir, origin):
+        return None
+
+    def opened() -> QueryContext | None:
+        store = open_series(process.settings.data_dir, origin)
+        return None if store is None else context_of_store(process, store, origin.host)
+
+    return process.snapshots.get(("series of run", run.id), opened)
 
 
 def context_of_store(process: ProcessContext, store: Store, host_name: str) -> QueryContext:

@@ -42,14 +42,19 @@ def store_folder(data_dir: Path, origin: RunOrigin) -> Path:
     return data_dir / FOLDER / Path(origin.folder).name
 
 
+def has_series(data_dir: Path, origin: RunOrigin) -> bool:
+    """Whether the series of an imported run are here: its file had some, and they are not gone."""
+    return (store_folder(data_dir, origin) / FILE_NAME).exists()
+
+
 def open_series(data_dir: Path, origin: RunOrigin) -> SqliteStore | None:
     """The series of an imported run; None when its file had none, or they are gone.
 
     A store of an older Servescope is brought up to date. Raises what opening a store raises.
     """
-    folder = store_folder(data_dir, origin)
-    if not (folder / FILE_NAME).exists():
+    if not has_series(data_dir, origin):
         return None
+    folder = store_folder(data_dir, origin)
     try:
         return open_read_only(folder)
     except StoreVersionError:

@@ -82,6 +82,9 @@ def test_a_run_opened_elsewhere_has_the_same_figures_and_report(
     there.page.locator("#load-history").get_by_text(f"(at {host})").first.wait_for()
     with closing(elsewhere.control) as control:
         assert control.load_runs.by_id(1).result == run.result
+    of_run = open_page("/runs/1", base=elsewhere.url).wait_drawn("one-run-rates")
+    of_run.page.get_by_text("Its lines over time are those of its file").wait_for()
+    of_run.wait_drawn("one-run-cpu")
     (tmp_path / "here").mkdir()
     (tmp_path / "there").mkdir()
     for form in ("Report", "CSV"):
