@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 TITLE: Final = "Phases of a request at the client"
 HELP: Final = (
     "Of the requests that were answered. A phase begins where the one before it ended, so together "
-    "they are the latency from due; one that took no time has no row. The server's stages lie "
-    "within them, most of them in wait. Shares and means are exact; percentiles come from "
+    "they are the latency from due; one that took no time has no row. DNS is none of them: a "
+    "name is looked up once, before the run (Asked for). The server's stages lie within "
+    "them, most of them in wait. Shares and means are exact; percentiles come from "
     f"histograms and are at most {ERROR_BOUND:.2%} off."
 )
 

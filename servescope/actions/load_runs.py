@@ -77,7 +77,8 @@ def admitted(control: Control, settings: Settings, plan: LoadPlan) -> LoadPlan:
     """
     if plan.origin:
         check_named(plan.origin, settings.load_hosts)
-        plan = replace(plan, address=resolved(plan.origin))
+        found = resolved(plan.origin)
+        plan = replace(plan, address=found.address, lookup_seconds=found.lookup_seconds)
     check(
         plan,
         control.listeners.statuses(),

@@ -165,7 +165,14 @@ def _plan(
     side = side_of(read.origin, Path(), settings.load_hosts)
     if not isinstance(side, ServerSide):
         raise UsageError(f"{read.origin}: a server is named as http://ADDRESS:PORT")
-    return LoadPlan("", scenario, origin=read.origin, address=side.address), side
+    plan = LoadPlan(
+        "",
+        scenario,
+        origin=read.origin,
+        address=side.address,
+        lookup_seconds=side.lookup_seconds,
+    )
+    return plan, side
 
 
 def _of_url(arguments: argparse.Namespace) -> ScenarioFile:

@@ -69,6 +69,7 @@ def plan_facts(plan: LoadPlan) -> dict[str, str]:
     scenario = plan.scenario
     facts = {
         "Listener" if plan.listener else "Host": plan.destination,
+        "DNS": _lookup(plan),
         "Scenario": scenario.name,
         "Schedule": schedule_text(scenario.schedule),
         "Requests": _mix(plan),
@@ -84,6 +85,14 @@ def plan_facts(plan: LoadPlan) -> dict[str, str]:
         "Seed": f"{scenario.seed}",
     }
     return {name: value for name, value in facts.items() if value}
+
+
+def _lookup(plan: LoadPlan) -> str:
+    """How the name of its host was looked up; nothing of an address, or of a listener."""
+    if plan.lookup_seconds is None:
+        return ""
+    took = units.text(plan.lookup_seconds, "s")
+    return f"looked up once, before the run, in {took}: {plan.address}"
 
 
 def _mix(plan: LoadPlan) -> str:
@@ -103,6 +112,8 @@ def _step(step: Step) -> str:
         what = f"{step.method} {step.target}"
         if step.body:
             what += f" with {len(step.body):,} characters of {step.body_kind}"
+        if step.send_seconds:
+            what += f", sent over {units.text(step.send_seconds, 's')}"
     else:
         what = f"WebSocket {step.target} with {len(step.messages):,} messages"
     return f"{step.name}: {what}" if step.name else what

@@ -11,8 +11,10 @@ it as such.
 from __future__ import annotations
 
 import socket
+import time
+from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv6Address, ip_address
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from servescope.addresses import host_and_port
@@ -46,7 +48,36 @@ def host_and_port_of(origin: str) -> tuple[str, int]:
     return parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme]
 
 
-def resolved(origin: str) -> str:
+@dataclass(frozen=True, slots=True)
+class FoundAddress:
+    """A numeric address of a host, and how many seconds the system took to look its name up.
+
+    None of a host that is an address itself, which nobody looks up.
+    """
+
+    address: str
+    lookup_seconds: float | None = None
+
+
+def addresses_of(host: str, port: int) -> tuple[list[Any], float | None]:
+    """Ask the system's resolver, which may block; its answer, and `FoundAddress.lookup_seconds`.
+
+    Raises OSError or UnicodeError as getaddrinfo(3) does.
+    """
+    begin = time.monotonic()
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return found, None if _is_numeric(host) else time.monotonic() - begin
+
+
+def _is_numeric(host: str) -> bool:
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True
+
+
+def resolved(origin: str) -> FoundAddress:
     """The first address of the origin's host that may be loaded and accepts a connection now.
 
     Blocks as long as the system's resolver takes, and CONNECT_SECONDS for an address. Raises
@@ -54,7 +85,7 @@ def resolved(origin: str) -> str:
     """
     host, port = host_and_port_of(origin)
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found, lookup_seconds = addresses_of(host, port)
     except (OSError, UnicodeError) as error:
         reason = getattr(error, "strerror", None) or error
         raise LoadRefusedError(f"the name {host!r} has no address: {reason}") from None
@@ -73,7 +104,7 @@ def resolved(origin: str) -> str:
                 f"{host_and_port(address, port)} accepts no connection: {error.strerror or error}"
             )
         else:
-            return address
+            return FoundAddress(address, lookup_seconds)
     raise LoadRefusedError("; ".join(faults))
 
 

@@ -70,6 +70,7 @@ class LoadPlan:
     comparison: int = 0  # the comparison it is a part of; 0: of none
     origin: str = ""  # named by the operator, as https://example.org
     address: str = ""  # numeric: where the origin's host was found when the run was asked for
+    lookup_seconds: float | None = None  # how long the system took to find it; None: not looked up
 
     @classmethod
     def constant(
@@ -121,6 +122,7 @@ class LoadPlan:
             "comparison": self.comparison,
             "origin": self.origin,
             "address": self.address,
+            "lookup_seconds": self.lookup_seconds,
         }
 
     @classmethod

@@ -228,6 +228,7 @@ def _plan(values: Any) -> LoadPlan:
     plan = LoadPlan.from_json(values)
     for text in (plan.listener, plan.origin, plan.address):
         _text(text)
+    _number_or_none(plan.lookup_seconds)
     check_scenario(plan.scenario, MOST_RATE, MOST_SCHEDULE_S)
     return plan
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
@@ -10,7 +9,12 @@ from urllib.parse import urlsplit
 
 from servescope.errors import LoadRefusedError, SettingsError, UsageError
 from servescope.hosting.app_import import parse_app_name
-from servescope.load.named_hosts import host_and_port_of, resolved
+from servescope.load.named_hosts import (
+    FoundAddress,
+    addresses_of,
+    host_and_port_of,
+    resolved,
+)
 from servescope.load.tls_connections import Trust
 from servescope.paths import absolute
 from servescope.verdicts.revision import checked_out
@@ -34,6 +38,7 @@ class ServerSide:
     port: int
     host: str  # of the Host field (RFC 9110 section 7.2)
     trust: Trust | None = None  # None: without TLS
+    lookup_seconds: float | None = None  # that its name took to be found; None: an address
 
     @property
     def label(self) -> str:
@@ -94,7 +99,8 @@ def _server(text: str, load_hosts: Collection[str]) -> ServerSide:
         return _named(origin)
     if url.scheme != "http" or not host:
         raise UsageError(f"{text}: a running server is named as http://ADDRESS:PORT")
-    return ServerSide(_loopback(host, port or 80), port or 80, url.netloc)
+    found = _loopback(host, port or 80)
+    return ServerSide(found.address, port or 80, url.netloc, None, found.lookup_seconds)
 
 
 def _named(origin: str) -> ServerSide:
@@ -102,20 +108,20 @@ def _named(origin: str) -> ServerSide:
     host, port = host_and_port_of(origin)
     parts = urlsplit(origin)
     try:
-        address = resolved(origin)
+        found = resolved(origin)
     except LoadRefusedError as error:
         raise UsageError(str(error)) from error
     trust = Trust.by_system(host) if parts.scheme == "https" else None
-    return ServerSide(address, port, parts.netloc, trust)
+    return ServerSide(found.address, port, parts.netloc, trust, found.lookup_seconds)
 
 
-def _loopback(host: str, port: int) -> str:
-    """The numeric address of a host that is this machine alone. Raises UsageError."""
+def _loopback(host: str, port: int) -> FoundAddress:
+    """The address of a host that is this machine alone. Raises UsageError."""
     try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        found, lookup_seconds = addresses_of(host, port)
     except (OSError, UnicodeError) as error:
         raise UsageError(f"{host}: there is no such host ({error})") from None
     addresses = [str(one[4][0]) for one in found]
     if not all(ip_address(one).is_loopback for one in addresses):
         raise UsageError(f"{host} is not this machine, and not in SERVESCOPE_LOAD_HOSTS")
-    return addresses[0]
+    return FoundAddress(addresses[0], lookup_seconds)

@@ -85,6 +85,15 @@ def test_a_plan_says_everything_that_is_needed_to_repeat_it():
     assert plan_text(named) == "wsgi Shop, 5 req/s for 10 s"
 
 
+def test_a_slow_client_and_the_lookup_of_a_name_are_facts_of_the_plan():
+    flows = (Flow((RequestStep(method="POST", target="/form", send_seconds=2),)),)
+    plan = LoadPlan("", Scenario(Constant(5, 10), flows), 0, "http://a.test", "192.0.2.1", 0.0125)
+    facts = plan_facts(plan)
+    assert facts["Requests"] == "POST /form, sent over 2 s"
+    assert facts["DNS"] == "looked up once, before the run, in 12.5 ms: 192.0.2.1"
+    assert "DNS" not in plan_facts(replace(plan, lookup_seconds=None))
+
+
 def test_an_environment_without_a_listener_is_the_machine_alone():
     machine = RunEnvironment("", "CPython 3.11.7", "Linux 6.1", "x86_64", 2)
     assert environment_texts(machine) == {

@@ -7,7 +7,13 @@ import socket
 import pytest
 
 from servescope.errors import LoadRefusedError
-from servescope.load.named_hosts import check_address, check_named, host_and_port_of, resolved
+from servescope.load.named_hosts import (
+    FoundAddress,
+    check_address,
+    check_named,
+    host_and_port_of,
+    resolved,
+)
 
 
 @pytest.fixture
@@ -92,11 +98,14 @@ def test_an_address_that_a_name_must_not_lead_to(host, address, kind):
 
 def test_a_name_is_resolved_to_the_address_that_accepts(port, led_to):
     led_to(port, "127.0.0.3", "127.0.0.1")  # nobody listens at the first
-    assert resolved(f"http://localhost:{port}") == "127.0.0.1"
+    found = resolved(f"http://localhost:{port}")
+    assert found.address == "127.0.0.1"
+    assert found.lookup_seconds is not None
+    assert 0 <= found.lookup_seconds < 60
 
 
-def test_a_numeric_host_is_its_own_address(port):
-    assert resolved(f"http://127.0.0.1:{port}") == "127.0.0.1"
+def test_a_numeric_host_is_its_own_address_and_is_not_looked_up(port):
+    assert resolved(f"http://127.0.0.1:{port}") == FoundAddress("127.0.0.1", None)
 
 
 def test_a_name_that_leads_to_this_machine_is_refused_before_a_connection(port, led_to):
