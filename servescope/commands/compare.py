@@ -12,12 +12,12 @@ import json
 import math
 import signal
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 
-from servescope.commands.serve_options import whole
+from servescope.commands.interruption import INTERRUPTED, TERMINATED, handled
+from servescope.commands.option_values import above_zero, whole
 from servescope.errors import (
     ComparisonError,
     ListenerError,
@@ -52,7 +52,6 @@ from servescope.verdicts.wording import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from types import FrameType
 
     from servescope.settings import Settings
@@ -60,11 +59,9 @@ if TYPE_CHECKING:
 
 HELP: Final = "judge whether one server or version of an app is slower than another"
 
-INTERRUPTED: Final = 130
-TERMINATED: Final = 143
-"""Exit statuses as shells have them: 128 and the signal's number."""
 
 MOST_SECONDS: Final = 600
+MOST_TOLERANCE: Final = 10.0
 _LOAD: Final[dict[str, Any]] = {
     "target": "/",
     "rate": 50,
@@ -84,20 +81,9 @@ def percent(text: str) -> float:
         share = float(text.strip().removesuffix("%")) / 100
     except ValueError:
         share = math.nan
-    if not 0 < share <= 10:  # noqa: PLR2004 - times as slow
-        raise argparse.ArgumentTypeError(f"{text!r} is not between 0 % and 1000 %")
+    if not 0 < share <= MOST_TOLERANCE:
+        raise argparse.ArgumentTypeError(f"{text!r} is not between 0 % and {MOST_TOLERANCE:.0%}")
     return share
-
-
-def above_zero(text: str) -> float:
-    """Reads a number above zero."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
-    return number
 
 
 def quantile_list(text: str) -> tuple[float, ...]:
@@ -203,7 +189,10 @@ def _compare(arguments: argparse.Namespace) -> int:
     sequence = _sequence(arguments, scenario)
     model = ConcurrencyModel(arguments.model) if arguments.model else None
     hosting = Hosting(model, arguments.threads, arguments.workers, not arguments.no_pin)
-    with _ended_by_sigterm(), TemporaryDirectory(prefix="servescope-revisions-") as checkouts:
+    with (
+        handled([signal.SIGTERM], _end),
+        TemporaryDirectory(prefix="servescope-revisions-") as checkouts,
+    ):
         named = {
             side: side_of(getattr(arguments, side), Path(checkouts) / side, settings.load_hosts)
             for side in Side
@@ -303,15 +292,6 @@ def _tell(line: str) -> None:
     sys.stderr.flush()
 
 
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end the command by an exception, so that nothing of it is left behind."""
-
-    def end(_number: int, _frame: FrameType | None) -> None:
-        raise SystemExit(TERMINATED)
-
-    before = signal.signal(signal.SIGTERM, end)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
+def _end(_number: int, _frame: FrameType | None) -> None:
+    """End the command by an exception, so that nothing of it is left behind."""
+    raise SystemExit(TERMINATED)

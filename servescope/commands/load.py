@@ -13,15 +13,15 @@ import signal
 import socket
 import sys
 import time
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from servescope.commands.compare import above_zero
-from servescope.commands.serve_options import whole
+from servescope.commands.interruption import INTERRUPTED, handled
+from servescope.commands.option_values import above_zero, whole
 from servescope.commands.terminal import Terminal, progress_line, summary
 from servescope.control import Control
 from servescope.errors import LoadFailedError, LoadRefusedError, UsageError
@@ -42,7 +42,6 @@ from servescope.verdicts.side import ServerSide, side_of
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
     from types import FrameType
 
     from servescope.findings.evidence import Evidence
@@ -55,8 +54,7 @@ HELP: Final = "put a load on a server, and judge it by rules"
 PASSED: Final = 0
 FAILED: Final = 1
 GENERATOR_LIMITED: Final = 3
-INTERRUPTED: Final = 130
-"""Exit statuses; the last as shells have it: 128 and the signal's number."""
+"""Exit statuses, beside `INTERRUPTED`."""
 
 PATIENCE_S: Final = 30.0
 """How much longer than its schedule and a timeout a run may take: its process has to start."""
@@ -136,7 +134,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def exit_status(evidence: Evidence) -> int:
-    """What the command ends with."""
+    """The exit status that the evidence of a run stands for."""
     run = evidence.run
     if run is None or is_limited_by_generator(run):
         return GENERATOR_LIMITED
@@ -149,7 +147,7 @@ def exit_status(evidence: Evidence) -> int:
 def _plan(
     arguments: argparse.Namespace, settings: Settings
 ) -> tuple[LoadPlan, Target | ServerSide]:
-    """What is to be run, and where. Raises LoadRefusedError, UsageError."""
+    """The plan, and the server that it is for. Raises LoadRefusedError, UsageError."""
     read = _of_url(arguments) if "://" in arguments.what else _of_file(arguments)
     scenario = replace(
         read.scenario,
@@ -181,7 +179,8 @@ def _of_url(arguments: argparse.Namespace) -> ScenarioFile:
         raise UsageError("--target is for a scenario: the URL names the server")
     path = url.path or "/"
     target = f"{path}?{url.query}" if url.query else path
-    rate, seconds = arguments.rate or _RATE, arguments.duration or _DURATION_S
+    rate = arguments.rate or _RATE
+    seconds = _DURATION_S if arguments.duration is None else arguments.duration
     scenario = Scenario(
         Poisson(rate, seconds) if arguments.poisson else Constant(rate, seconds),
         (Flow((RequestStep(target=target),)),),
@@ -221,9 +220,22 @@ def _target_of_listener(plan: LoadPlan, settings: Settings) -> Target:
 
 
 def _measure(plan: LoadPlan, target: Target | ServerSide) -> tuple[LoadRun, bool]:
-    """The run, over; and whether a person interrupted it. Raises LoadFailedError."""
+    """The run, over; and whether a person interrupted it. Raises LoadFailedError.
+
+    The first SIGINT or SIGTERM ends the run with its result, a second one at once.
+    """
     started_s, was_interrupted = time.time(), False
-    with TemporaryDirectory(prefix="servescope-load-") as rings, _interruptible() as interrupted:
+    interrupted: list[int] = []
+
+    def interrupt(number: int, _frame: FrameType | None) -> None:
+        if interrupted:
+            raise SystemExit(INTERRUPTED)
+        interrupted.append(number)
+
+    with (
+        TemporaryDirectory(prefix="servescope-load-") as rings,
+        handled([signal.SIGINT, signal.SIGTERM], interrupt),
+    ):
         generator = GeneratorProcess(
             1, plan, target.address, target.port, Path(rings), None, target.trust, target.host
         )
@@ -295,22 +307,3 @@ def _as_json(run: LoadRun, status: int) -> dict[str, Any]:
         "result": run.result,
         "findings": [{"severity": one.severity.value, "sentence": one.sentence} for one in said],
     }
-
-
-@contextmanager
-def _interruptible() -> Iterator[list[int]]:
-    """Collects SIGINT and SIGTERM: the first ends the run with its result, a second one at once."""
-    received: list[int] = []
-
-    def note(number: int, _frame: FrameType | None) -> None:
-        if received:
-            raise SystemExit(INTERRUPTED)
-        received.append(number)
-
-    kinds = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(kind, note) for kind in kinds]
-    try:
-        yield received
-    finally:
-        for kind, handler in zip(kinds, before, strict=True):
-            signal.signal(kind, handler)

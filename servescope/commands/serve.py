@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 from servescope.addresses import without_brackets
 from servescope.bounded_exit import exit_within
 from servescope.commands import serve_options
+from servescope.commands.interruption import INTERRUPTED
 from servescope.errors import DataFolderError, ListenerError, UsageError
 from servescope.forked_child import restore_signals_in_children
 from servescope.hosting.app_import import import_app, kind_of
@@ -48,9 +49,6 @@ STOP_S: Final = 9.0
 
 EXIT_S: Final = 2.0
 """How long, at its end, what the app left behind may take: threads, children, exit handlers."""
-
-INTERRUPTED: Final = 130
-"""Exit status after a second SIGINT, as shells have it: 128 and the signal's number."""
 
 _MIB: Final = 1024 * 1024
 _NAME_LENGTH: Final = 40

@@ -2,44 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from servescope.commands.option_values import above_zero, whole
 from servescope.records.listeners import ConcurrencyModel, ListenerOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import argparse
 
 APP: Final = "module:attribute of a WSGI or ASGI app, module:create_app() of a factory, or a folder"
 _OWN: Final = ListenerOptions()
-
-
-def whole(least: int, most: int) -> Callable[[str], int]:
-    """Reads a whole number within bounds."""
-
-    def read(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = least - 1
-        if not least <= number <= most:
-            raise argparse.ArgumentTypeError(f"{text!r} is not between {least} and {most:,}")
-        return number
-
-    return read
-
-
-def seconds(text: str) -> float:
-    """Reads a time above zero."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0")
-    return number
 
 
 OPTIONS: Final[dict[str, dict[str, Any]]] = {
@@ -83,7 +56,7 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
         "help": "connections open at a time; more get 503",
     },
     "--keep-alive": {
-        "type": seconds,
+        "type": above_zero,
         "default": _OWN.keep_alive_seconds,
         "metavar": "SECONDS",
         "help": "how long an idle connection is kept",
@@ -95,19 +68,19 @@ OPTIONS: Final[dict[str, dict[str, Any]]] = {
         "help": "requests of one connection, 0 without bound",
     },
     "--head-timeout": {
-        "type": seconds,
+        "type": above_zero,
         "default": _OWN.head_seconds,
         "metavar": "SECONDS",
         "help": "time for a request's head",
     },
     "--body-timeout": {
-        "type": seconds,
+        "type": above_zero,
         "default": _OWN.body_seconds,
         "metavar": "SECONDS",
         "help": "time for each 64 KiB of a request's body",
     },
     "--write-timeout": {
-        "type": seconds,
+        "type": above_zero,
         "default": _OWN.write_seconds,
         "metavar": "SECONDS",
         "help": "time a client may take before it reads on",

@@ -1,4 +1,4 @@
-"""What a load run says on a terminal: a line while it goes on, and a summary at its end."""
+"""A load run on a terminal: a line while it goes on, and a summary at its end."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _RULE_WORDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Terminal:
-    """What a stream can show. One that is no terminal gets ASCII, no colour, and no line twice."""
+    """The abilities of a stream. One that is no terminal gets ASCII, no colour, no line twice."""
 
     is_terminal: bool = False
     columns: int = PLAIN_COLUMNS

@@ -73,6 +73,7 @@ def server():
         (["http://127.0.0.1:1/", "--rate", "1e9"], "the rate is above 0 and at most"),
         (["http://127.0.0.1:1/", "--duration", "soon"], "invalid length value: 'soon'"),
         (["http://127.0.0.1:1/", "--duration", "9h"], "the duration is above 0 and at most"),
+        (["http://127.0.0.1:1/", "--duration", "0s"], "the duration is above 0 and at most"),
         (["http://127.0.0.1:1/", "--target", "http://127.0.0.1:2"], "the URL names the server"),
     ],
     ids=lambda given: " ".join(given) if isinstance(given, list) else "",
