@@ -246,7 +246,7 @@ def nginx(core: int) -> Iterator[int]:
 
 
 def timed(command: list[str], core: int) -> tuple[str, float]:
-    """What a command prints, and the CPU seconds that its process took on `core`."""
+    """The output of a command, and the CPU seconds that its process took on `core`."""
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:

@@ -79,7 +79,7 @@ class Coordinator:
 
     @property
     def scenario(self) -> Scenario:
-        """What is to be carried out."""
+        """The scenario that the workers carry out."""
         return self._file.scenario
 
     @property
@@ -107,7 +107,7 @@ class Coordinator:
         return scenario.schedule.seconds + steps * scenario.timeout_seconds + PATIENCE_S
 
     def order(self, host: str, workers: Sequence[str]) -> WorkersOrder:
-        """What these workers have to do, against `host` or else where the file aims.
+        """The order for these workers, against `host` or else where the file aims.
 
         Raises LoadRefusedError or UsageError when that may not be loaded, or cannot be parted.
         """

@@ -1,4 +1,4 @@
-"""What Locust asks for: a class of users, a shape of load, and listeners of its events.
+"""The parts that Locust asks for: a class of users, a shape of load, and listeners of its events.
 
 Locust makes users and shapes itself, so that they find what they belong to by their environment.
 """

@@ -291,7 +291,7 @@ class WorkerLoad:
     # The end
 
     def _report(self, *, stopped: bool) -> dict[str, Any]:
-        """What is under way is given up."""
+        """The counts so far; requests under way are given up."""
         elapsed_s = max(time.monotonic_ns() - self._start_ns, 0) / _NS if self._start_ns else 0.0
         tallies = self._tallies.all()
         counts = self._counts

@@ -1,4 +1,4 @@
-"""What the document brings of a page: its layout, the callbacks, the first answer in its place."""
+"""The parts of a page in the document: layout, callbacks, and the first answer in its place."""
 
 from __future__ import annotations
 

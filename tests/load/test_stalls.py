@@ -77,7 +77,7 @@ def test_the_open_model_shows_a_stall_and_the_closed_one_hides_it(
     # the slowest 1 - q have waited at least S * (1 - (1 - q) / f).
     stall_ms, share = sum(stalls) / PERIODS * 1e3, sum(stalls) / seconds
     assert share == pytest.approx(0.1, rel=0.1)
-    # What the machine adds at any time, a few ms where nothing else runs, is in the closed model's.
+    # The closed model's latencies have the delay of the machine, a few ms where nothing else runs.
     noise_ms = closed.latency_ms.p99
     for found, q in ((opened.latency_ms.p95, 0.95), (opened.latency_ms.p99, 0.99)):
         expected = stall_ms * (1 - (1 - q) / share)

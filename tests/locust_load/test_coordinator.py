@@ -1,4 +1,4 @@
-"""What the master orders and refuses, and the run that it writes."""
+"""The orders and refusals of the master, and the run that it writes."""
 
 import re
 

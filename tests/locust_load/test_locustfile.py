@@ -70,7 +70,7 @@ def locust(folder, *options):
 
 
 def output_of(processes):
-    """What each said and its exit code; all have ended."""
+    """The output and exit code of each; all have ended."""
     try:
         return [
             (process.communicate(timeout=WAIT_S)[0], process.returncode) for process in processes

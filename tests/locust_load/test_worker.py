@@ -29,7 +29,7 @@ WAIT_S = 60
 
 
 def reports_of(scenario, origin, users, parts=1):
-    """What each worker reports in the end, and all requests that were told of."""
+    """The last report of each worker, and all requests that they reported."""
     order = WorkersOrder(
         to_toml(ScenarioFile(scenario)),
         origin,
