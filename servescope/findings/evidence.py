@@ -36,6 +36,9 @@ class ListenerEvidence:
     busy_threads: float | None = None
     queued_requests: float | None = None
     requests: int = 0  # answered in the window
+    unread: int = (
+        0  # of the requests those that were answered before any was read: no thread had them
+    )
     server_errors: int = 0  # of these, with a status of 5xx
     p95_s: float | None = None
     kernel_wait_s: float | None = None  # mean

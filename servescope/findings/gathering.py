@@ -35,8 +35,9 @@ from servescope.queries.path import (
     RequestPath,
     request_paths,
 )
+from servescope.queries.request_words import is_other_method
 from servescope.queries.span import moment as moment_span
-from servescope.queries.traffic import STATUS
+from servescope.queries.traffic import METHOD, STATUS
 from servescope.records.listeners import ListenerState
 from servescope.records.load import TERMINAL_STATES, RunState
 from servescope.records.scenarios import TIMEOUT_S
@@ -179,6 +180,7 @@ def _measured(
                 busy_threads=path.workers.busy_threads,
                 queued_requests=queue.most_waiting,
                 requests=of_window.requests,
+                unread=of_window.unread,
                 server_errors=of_window.server_errors,
                 p95_s=of_window.p95_s,
                 kernel_wait_s=kernel.mean_s,
@@ -199,6 +201,7 @@ class _Answers(NamedTuple):
     requests: int
     server_errors: int
     buckets: NDArray[np.int64]
+    unread: int = 0  # where the groups have the method
 
     @property
     def p95_s(self) -> float | None:
@@ -208,7 +211,7 @@ class _Answers(NamedTuple):
 
 
 _LISTENER: Final = ("listener",)
-_ANSWERS: Final = ("listener", STATUS)
+_ANSWERS: Final = ("listener", METHOD, STATUS)
 _NO_ANSWERS: Final = _Answers(0, 0, np.zeros(BUCKETS, np.int64))
 
 
@@ -218,16 +221,18 @@ def _answers(total: TotalResult) -> dict[str, _Answers]:
     The groups of `total` are a listener, then a status, with other labels between them or none.
     """
     found: dict[str, _Answers] = {}
-    for (name, *_, status), count, buckets in zip(
+    for (name, *between, status), count, buckets in zip(
         total.groups, total.count, total.buckets, strict=True
     ):
         number = round(float(count))
         if number:
+            is_unread = any(is_other_method(label) for label in between)
             so_far = found.get(name, _NO_ANSWERS)
             found[name] = _Answers(
                 so_far.requests + number,
                 so_far.server_errors + (number if status.startswith("5") else 0),
                 so_far.buckets + buckets,
+                so_far.unread + (number if is_unread else 0),
             )
     return found
 

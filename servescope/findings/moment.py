@@ -174,7 +174,7 @@ def request_threads(evidence: Evidence) -> Iterator[Finding]:
             continue
         busy = busy_of(one.threads, one.busy_threads)
         queued = round(one.queued_requests or 0)
-        rate = one.requests / evidence.window_s
+        rate = (one.requests - one.unread) / evidence.window_s
         state = threads_severity(busy / one.threads, queued, rate)
         if state is Severity.GOOD:
             continue
@@ -201,12 +201,17 @@ def request_threads(evidence: Evidence) -> Iterator[Finding]:
             wait_s = queued / rate
             figures += [Figure("answers", rate, "{request}/s"), Figure("wait", wait_s, "s")]
             told += (
-                f"; at {units.text(rate, '{request}/s')} answered, a new request "
-                f"{evidence.verb('waits')} {units.text(wait_s, 's')}."
+                f"; at {units.text(rate, '{request}/s')} answered{_by_thread(one)}, "
+                f"a new request {evidence.verb('waits')} {units.text(wait_s, 's')}."
             )
         yield Finding(
             state, "threads-exhausted", f"listener {one.name}", told, tuple(figures), "/ports"
         )
+
+
+def _by_thread(one: ListenerEvidence) -> str:
+    """Apart from the answers of those that were turned away, which waited for none."""
+    return " by a thread" if one.unread else ""
 
 
 def _who_waits(evidence: Evidence, one: ListenerEvidence) -> str:

@@ -23,6 +23,11 @@ _OTHER: Final = Method._OTHER.name  # noqa: SLF001 - OpenTelemetry's name
 _OTHER_METHODS: Final = frozenset((_OTHER, _OTHER.lstrip("_")))
 
 
+def is_other_method(method: str) -> bool:
+    """Whether it is the value for methods outside the known set, and for a request nobody read."""
+    return method in _OTHER_METHODS
+
+
 def method_words(method: str) -> str:
     """A method as a person reads it."""
     return OTHER_METHOD if method in _OTHER_METHODS else method

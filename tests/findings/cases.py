@@ -181,6 +181,19 @@ MOMENTS: Final = {
             )
         },
     ),
+    "all threads busy, and most answers turn clients away": Case(
+        moment(
+            replace(
+                SERVING, busy_threads=8.0, queued_requests=4_000.0, requests=2_000, unread=1_800
+            )
+        ),
+        {
+            "threads-exhausted": (
+                "bad",
+                "at 40 req/s answered by a thread, a new request waits 1.67 min.",
+            )
+        },
+    ),
     "all threads busy as sampled, a mean of 7.8": Case(
         moment(replace(SERVING, busy_threads=7.8, queued_requests=400.0)),
         {"threads-exhausted": ("bad", "8 of 8 request threads are busy")},

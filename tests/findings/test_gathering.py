@@ -61,9 +61,9 @@ RESULT = Result(
 )
 
 
-def answers(listener, status, *durations):
+def answers(listener, status, *durations, method="GET"):
     labels = {
-        "http.request.method": "GET",
+        "http.request.method": method,
         "http.response.status_code": status,
         "http.route": "/",
         "listener": listener,
@@ -251,6 +251,22 @@ def test_a_span_has_the_figures_of_its_listeners(context):
     assert set(told) == {"span-slow", "span-thread-wait", "span-errors"}
     assert "a request spent 1.5 s of its 2 s waiting for a request thread" in told["span-slow"]
     assert of_span(context, span, "nobody").span.listeners == ()
+
+
+def test_clients_that_were_turned_away_are_not_counted_as_answered_by_a_thread(context):
+    turned_away = answers("slow", "503", *[1e-5] * 90, method="_OTHER")
+    write(
+        context,
+        POOL,
+        gauges=gauge(catalog.BUSY_THREADS, 8.0, listener="slow")
+        | gauge(catalog.QUEUED_REQUESTS, 400.0, listener="slow"),
+        histograms=answers("slow", "200", *[0.2] * 10) | turned_away,
+    )
+    evidence = moment(context)
+    slow = by_name(evidence)["slow"]
+    assert (slow.requests, slow.unread, slow.server_errors) == (500, 450, 450)
+    (told,) = [one.sentence for one in findings(evidence) if one.code == "threads-exhausted"]
+    assert told.endswith("at 10 req/s answered by a thread, a new request waits 40 s.")
 
 
 def test_a_past_span_has_its_own_figures_and_no_states(context):
