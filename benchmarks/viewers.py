@@ -5,7 +5,8 @@ measures the CPU time of all workers from /proc over two windows: without viewer
 The workers host the loaded listener too. Its threads are pinned to a core each, which tells them
 apart; they answer the same 500 requests/s in both windows, though dearer in the second, for the
 viewers' own process and the generator then share the cores. The viewers' cost is what all other
-threads of the workers use more. Prints both groups, and the percentiles of a poll.
+threads of the workers use more. Prints both groups, the CPU time of a poll, which says more than
+waiting times where other programs want the cores, the memory of the workers, and the percentiles.
 
     python benchmarks/viewers.py [VIEWERS] [SECONDS]
 """
@@ -51,6 +52,17 @@ def cpu_seconds(pids: list[int]) -> tuple[float, float]:
                 others += ticks
     hertz = os.sysconf("SC_CLK_TCK")
     return listening / hertz, others / hertz
+
+
+def anonymous_mib(pid: int) -> float:
+    """Memory of a process that no file backs (RssAnon, proc(5))."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("RssAnon")).split()[1]) / 1024
+
+
+def answered(crowd: list[Viewer]) -> int:
+    """How many polls were answered so far."""
+    return sum(len(viewer.milliseconds) for viewer in crowd)
 
 
 def poll_payload(url: str) -> dict[str, Any]:
@@ -150,21 +162,23 @@ def measure(dashboards: Dashboards, viewers: int, seconds: int) -> int:
     eventually(lambda: control.load_runs.by_id(run_id).state is RunState.RUNNING)
     time.sleep(WARM_UP_S)
 
-    def window(crowd: list[Viewer]) -> tuple[float, float]:
+    def window(crowd: list[Viewer]) -> tuple[float, float, float]:
         for viewer in crowd:
             viewer.start()
         time.sleep(WARM_UP_S if crowd else 0)
-        before, begun = cpu_seconds(workers), time.monotonic()
+        before, polled, begun = cpu_seconds(workers), answered(crowd), time.monotonic()
         time.sleep(seconds)
         after, lasted = cpu_seconds(workers), time.monotonic() - begun
+        polls_per_s = (answered(crowd) - polled) / lasted
         for viewer in crowd:
             viewer.join()
-        return (after[0] - before[0]) / lasted, (after[1] - before[1]) / lasted
+        return (after[0] - before[0]) / lasted, (after[1] - before[1]) / lasted, polls_per_s
 
     alone = window([])
     until = time.monotonic() + WARM_UP_S + seconds + 1
     crowd = [Viewer(running.url, payload, index / viewers, until) for index in range(viewers)]
     watched = window(crowd)
+    memory = ", ".join(f"{anonymous_mib(pid):.0f}" for pid in workers)
     control.load_runs.request_stop(run_id)
     control.close()
     polls = sorted(one for viewer in crowd for one in viewer.milliseconds)
@@ -177,6 +191,8 @@ def measure(dashboards: Dashboards, viewers: int, seconds: int) -> int:
     print(f"with {viewers:3d} viewers             {watched[0]:14.1%}      {watched[1]:14.1%}")
     cost = watched[1] - alone[1]
     print(f"cost of the viewers          {cost:.1%} of a core (target {TARGET_CPU:.0%})")
+    print(f"CPU of a poll {1e6 * cost / watched[2]:.0f} µs, at {watched[2]:.0f} polls/s")
+    print(f"anonymous memory of the workers, MiB: {memory}")
     print(f"polls {len(polls)}, failed {failed}, median size {statistics.median(sizes):.0f} bytes")
     print(f"p50 {p50:.1f} ms, p95 {p95:.1f} ms (target {TARGET_P95_MS:.0f} ms)")
     return 0 if cost < TARGET_CPU and p95 < TARGET_P95_MS and not failed else 1

@@ -340,7 +340,7 @@ def test_on_a_phone_the_bar_is_low_and_the_form_fits(open_page):
     height = "document.getElementById('time-bar').getBoundingClientRect().height"
     assert opened.page.evaluate(height) <= 110
     opened.page.locator("#pause").click()
-    opened.until("document.getElementById('view-text').textContent.startsWith('Paused at')")
+    opened.until("document.getElementById('view-text').textContent.startsWith('Paused: ')")
     assert opened.page.evaluate(height) <= 110
     opened.page.get_by_role("button", name="Span…").click()
     opened.until("document.getElementById('time-form')?.checkVisibility()")
