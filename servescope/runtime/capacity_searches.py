@@ -10,9 +10,7 @@ target's load and its accept queue are read while a step goes on: they say what 
 
 from __future__ import annotations
 
-import logging
 import os
-import threading
 import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
@@ -22,7 +20,7 @@ import numpy as np
 import psutil
 
 from servescope import histogram
-from servescope.errors import LoadRefusedError, ServescopeError
+from servescope.errors import LoadRefusedError
 from servescope.load.plan import check
 from servescope.load.supervisor import GeneratorProcess
 from servescope.queries.capacity import search_of
@@ -30,6 +28,7 @@ from servescope.records.capacity import QUANTILE
 from servescope.records.dashboard import Event, EventKind
 from servescope.records.load import RunState
 from servescope.runtime.load_runs import free_core
+from servescope.runtime.task_thread import TaskStoppedError, TaskThread
 from servescope.sampling.inet_diag import socket_table
 from servescope.sampling.process import process_clock
 from servescope.sampling.process_tree import tree_of
@@ -48,15 +47,12 @@ if TYPE_CHECKING:
     from servescope.settings import Settings
     from servescope.statistics.capacity_search import CapacitySearch, Step
 
-logger = logging.getLogger(__name__)
-
 POLL_S: Final = 0.05
 POLLS_PER_QUERY: Final = 4
 DRAIN_S: Final = 10.0
 """How long a step waits for the requests that the one before has left in the server."""
 
 STOP_GRACE_S: Final = 2.0
-JOIN_S: Final = 4.0
 LEAST_TIMEOUT_S: Final = 5.0
 
 LATE_SENDS: Final = 0.2
@@ -76,10 +72,6 @@ EDGE_STEPS: Final = 3
 
 _NS: Final = 1e9
 _MS: Final = 1e3
-
-
-class _EndedError(Exception):
-    """A person, or the end of this process, stopped the search."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,18 +144,15 @@ class CapacitySearchReconciler:
         self._rings = rings
         self._settings = settings
         self._load = load
-        self._ending = threading.Event()
-        self._thread: threading.Thread | None = None
         self._generator: GeneratorProcess | None = None
-        self._carried_out = 0  # id of the last one
+        self._event_id: int | None = None  # of the annotation of the search under way
+        self._task = TaskThread(
+            "search for a capacity", control.capacity_searches.active, self._carry_out, self._end
+        )
 
     def abandon_orphans(self) -> None:
         """End what a former leader left; its generator ended with it."""
-        left = self._control.capacity_searches.active()
-        if left is not None and left.state is not RunState.REQUESTED:
-            self._control.capacity_searches.end(
-                left.id, RunState.FAILED, time.time(), "The process that ran it ended."
-            )
+        self._task.abandon_orphan()
 
     def pids(self) -> list[int]:
         """Pid of the generator, while one runs."""
@@ -172,56 +161,24 @@ class CapacitySearchReconciler:
 
     def reconcile(self) -> None:
         """Begin the search that is requested; called a few times a second."""
-        if self._ending.is_set() or (self._thread is not None and self._thread.is_alive()):
-            return
-        active = self._control.capacity_searches.active()
-        if active is None:
-            return
-        if active.id == self._carried_out:
-            # Its end could not be written, say because the disk was full.
-            self._end(active.id, RunState.FAILED, "Its end could not be written in time.")
-            return
-        self._thread = threading.Thread(
-            target=self._carry_out, args=(active,), name="capacity-search", daemon=True
-        )
-        self._thread.start()
+        self._task.reconcile()
 
     def stop(self) -> None:
         """End the search under way; its steps so far stay."""
-        self._ending.set()
-        if self._thread is not None:
-            self._thread.join(JOIN_S)
+        self._task.stop()
 
     def _carry_out(self, searched: SearchedCapacity) -> None:
-        state, message, event_id = RunState.FAILED, "", None
-        self._carried_out = searched.id
-        try:
-            now = time.time()
-            self._control.capacity_searches.begin(searched.id, now)
-            plan = searched.plan
-            text = f"search {searched.id}: what {plan.listener} carries"
-            event_id = self._control.events.add(Event(EventKind.LOAD_RUN, now, text))
-            self._search(searched)
-            state = RunState.DONE
-        except _EndedError:
-            state = RunState.STOPPED
-        except ServescopeError as error:
-            message = str(error)
-        except Exception:
-            # The boundary of the search's thread: a defect ends this one, and its row says so.
-            logger.exception("search %d for a capacity failed", searched.id)
-            message = "A defect ended it: the log of the dashboard says which."
-        self._end(searched.id, state, message, event_id)
+        now = time.time()
+        self._control.capacity_searches.begin(searched.id, now)
+        text = f"search {searched.id}: what {searched.plan.listener} carries"
+        self._event_id = self._control.events.add(Event(EventKind.LOAD_RUN, now, text))
+        self._search(searched)
 
-    def _end(
-        self, search_id: int, state: RunState, message: str, event_id: int | None = None
-    ) -> None:
-        try:
-            self._control.capacity_searches.end(search_id, state, time.time(), message)
-            if event_id is not None:
-                self._control.events.end(event_id, time.time())
-        except ServescopeError as error:
-            logger.warning("search %d for a capacity: %s", search_id, error)
+    def _end(self, searched: SearchedCapacity, state: RunState, message: str) -> None:
+        self._control.capacity_searches.end(searched.id, state, time.time(), message)
+        if self._event_id is not None:
+            self._control.events.end(self._event_id, time.time())
+            self._event_id = None
 
     def _search(self, searched: SearchedCapacity) -> None:
         search, measured = search_of(searched.plan), list[_MeasuredStep]()
@@ -299,7 +256,7 @@ class CapacitySearchReconciler:
             and time.monotonic() < give_up
         ):
             self._raise_if_stopped(searched.id)
-            self._ending.wait(POLL_S)
+            self._task.ending.wait(POLL_S)
 
     def _stop_generator(self, generator: GeneratorProcess) -> None:
         generator.stop()
@@ -310,8 +267,8 @@ class CapacitySearchReconciler:
 
     def _raise_if_stopped(self, search_id: int) -> None:
         searched = self._control.capacity_searches.by_id(search_id)
-        if self._ending.is_set() or searched is None or searched.state is RunState.STOPPING:
-            raise _EndedError
+        if self._task.ending.is_set() or searched is None or searched.state is RunState.STOPPING:
+            raise TaskStoppedError
 
 
 class _Readings:

@@ -9,9 +9,7 @@ next leader marks as failed what a dead one left.
 
 from __future__ import annotations
 
-import logging
 import os
-import threading
 import time
 from contextlib import suppress
 from dataclasses import replace
@@ -19,7 +17,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Final
 
 from servescope.actions.hostable_apps import why_not_hostable
-from servescope.errors import ListenerError, ServescopeError
+from servescope.errors import ListenerError
 from servescope.hosting.app_import import import_app, kind_of
 from servescope.records.comparisons import NAME, Contender
 from servescope.records.dashboard import Event, EventKind
@@ -31,6 +29,7 @@ from servescope.records.listeners import (
 from servescope.records.load import TERMINAL_STATES, RunState
 from servescope.runtime.listener_config import common_options
 from servescope.runtime.run_series import run_series
+from servescope.runtime.task_thread import TaskStoppedError, TaskThread
 from servescope.sampling.process_tree import usage_of
 from servescope.serving.workers.contender import ContenderProcess
 from servescope.settings import names_folder
@@ -47,8 +46,6 @@ if TYPE_CHECKING:
     from servescope.settings import Settings
     from servescope.store.base import Store
 
-logger = logging.getLogger(__name__)
-
 UP_S: Final = 30.0
 """How long a contender may take to start: it imports the app."""
 
@@ -58,13 +55,8 @@ POLL_S: Final = 0.02
 WARM_UP_S: Final = 5.0
 POLLS_PER_QUERY: Final = 10
 GRACE_S: Final = 1.0
-JOIN_S: Final = 4.0
 _LOOPBACK: Final = "127.0.0.1"
 _US: Final = 1e3
-
-
-class _EndedError(Exception):
-    """A person, or the end of this process, stopped the comparison."""
 
 
 class RunningContender:
@@ -88,11 +80,12 @@ class ComparisonReconciler:
         self._store = store
         self._rings = rings
         self._settings = settings
-        self._ending = threading.Event()
-        self._thread: threading.Thread | None = None
         self._running: list[RunningContender] = []  # replaced, never changed: other threads read it
         self._contenders: list[Contender] = []
-        self._carried_out = 0  # id of the last one
+        self._event_id: int | None = None  # of the annotation of the comparison under way
+        self._task = TaskThread(
+            "comparison", control.comparisons.active, self._carry_out, self._end
+        )
 
     def abandon_orphans(self) -> None:
         """End what a former leader left; its processes ended with it."""
@@ -109,16 +102,7 @@ class ComparisonReconciler:
 
     def reconcile(self) -> None:
         """Begin the comparison that is requested; called a few times a second."""
-        if self._thread is None or not self._thread.is_alive():
-            active = self._control.comparisons.active()
-            if active is not None and active.id == self._carried_out:
-                # Its end could not be written, say because the disk was full.
-                self._finish(active.id, RunState.FAILED, "Its end could not be written in time.")
-            elif active is not None and not self._ending.is_set():
-                self._thread = threading.Thread(
-                    target=self._carry_out, args=(active,), name="comparison", daemon=True
-                )
-                self._thread.start()
+        self._task.reconcile()
 
     def statuses(self) -> list[ListenerStatus]:
         """The listeners there are for the comparison under way."""
@@ -126,56 +110,36 @@ class ComparisonReconciler:
 
     def stop(self) -> None:
         """End the comparison under way; what it had measured stays."""
-        self._ending.set()
-        if self._thread is not None:
-            self._thread.join(JOIN_S)
+        self._task.stop()
 
     def _carry_out(self, comparison: Comparison) -> None:
-        state, message = RunState.FAILED, ""
-        self._carried_out = comparison.id
         plan, self._contenders = comparison.plan, list(comparison.contenders)
         positions = range(len(plan.models))
-        event_id: int | None = None
+        now = time.time()
         try:
-            now = time.time()
             self._control.comparisons.begin(comparison.id, now)
             # One annotation of the whole: the host's graphs show its load as well.
             text = f"comparison {comparison.id}: {plan.rate:g}/s"
-            event_id = self._control.events.add(Event(EventKind.LOAD_RUN, now, text))
+            self._event_id = self._control.events.add(Event(EventKind.LOAD_RUN, now, text))
             groups = [list(positions)] if plan.together else [[one] for one in positions]
             for group in groups:
                 self._measure_together(comparison, group)
             self._add_series()
-            if any(one.state == RunState.DONE for one in self._contenders):
-                state = RunState.DONE
-            else:
-                message = "No model could be measured."
-        except _EndedError:
-            state = RunState.STOPPED
-        except ServescopeError as error:
-            message = str(error)
-        except Exception:
-            # The boundary of the comparison's thread: a defect ends this one, and its row says so.
-            logger.exception("comparison %d failed", comparison.id)
-            message = "A defect ended it: the log of the dashboard says which."
         finally:
             self._stop_running()
-        self._finish(comparison.id, state, message, event_id)
+        if not any(one.state == RunState.DONE for one in self._contenders):
+            raise ListenerError("No model could be measured.")
 
-    def _finish(
-        self, comparison_id: int, state: RunState, message: str, event_id: int | None = None
-    ) -> None:
-        try:
-            left = [
-                one if one.state in TERMINAL_STATES else replace(one, state=RunState.STOPPED)
-                for one in self._contenders
-            ]
-            self._control.comparisons.write_contenders(comparison_id, left)
-            self._control.comparisons.end(comparison_id, state, time.time(), message)
-            if event_id is not None:
-                self._control.events.end(event_id, time.time())
-        except ServescopeError as error:
-            logger.warning("comparison %d: %s", comparison_id, error)
+    def _end(self, comparison: Comparison, state: RunState, message: str) -> None:
+        left = [
+            one if one.state in TERMINAL_STATES else replace(one, state=RunState.STOPPED)
+            for one in self._contenders
+        ]
+        self._control.comparisons.write_contenders(comparison.id, left)
+        self._control.comparisons.end(comparison.id, state, time.time(), message)
+        if self._event_id is not None:
+            self._control.events.end(self._event_id, time.time())
+            self._event_id = None
 
     def _measure_together(self, comparison: Comparison, group: Sequence[int]) -> None:
         """Let these contenders take their load at the same time."""
@@ -254,7 +218,7 @@ class ComparisonReconciler:
         names = {contender.status.name for contender in contenders}
         while not names <= {one.name for one in self._control.listeners.statuses()}:
             self._raise_if_stopped(comparison_id)
-            self._ending.wait(POLL_S)
+            self._task.ending.wait(POLL_S)
 
     def _begin_run(self, comparison: Comparison, contender: RunningContender) -> None:
         model = comparison.plan.models[contender.position]
@@ -274,7 +238,7 @@ class ComparisonReconciler:
                 contender.accept_queue_max = max(
                     contender.accept_queue_max, contender.process.accept_queue()
                 )
-            self._ending.wait(POLL_S)
+            self._task.ending.wait(POLL_S)
             polls += 1
             if polls % POLLS_PER_QUERY:
                 continue
@@ -309,7 +273,7 @@ class ComparisonReconciler:
             accept_queue_max=contender.accept_queue_max,
         )
         if run is not None and run.state is RunState.STOPPED:
-            raise _EndedError
+            raise TaskStoppedError
 
     def _add_series(self) -> None:
         """Add to each contender its latency second by second."""
@@ -326,19 +290,19 @@ class ComparisonReconciler:
     def _raise_if_stopped(
         self, comparison_id: int, contenders: Sequence[RunningContender] = ()
     ) -> None:
-        """Raise _EndedError when it is to end; its runs are stopped before."""
+        """Raise TaskStoppedError when it is to end; its runs are stopped before."""
         comparison = self._control.comparisons.by_id(comparison_id)
         goes_on = comparison is not None and comparison.state is not RunState.STOPPING
-        if goes_on and not self._ending.is_set():
+        if goes_on and not self._task.ending.is_set():
             return
         for contender in contenders:
             self._control.load_runs.request_stop(contender.run_id)
-        raise _EndedError
+        raise TaskStoppedError
 
     def _stop_running(self) -> None:
         running, self._running = self._running, []
         for contender in running:
-            contender.process.stop(0 if self._ending.is_set() else GRACE_S)
+            contender.process.stop(0 if self._task.ending.is_set() else GRACE_S)
 
     def _update_contender(self, comparison_id: int, position: int, **changes: object) -> None:
         self._contenders[position] = replace(self._contenders[position], **changes)  # type: ignore[arg-type]
