@@ -85,7 +85,7 @@ def load_form(
 ) -> html.Div:
     """The form; when `why_not` says something, it is shown and nothing can be started.
 
-    `bounds_text` is the sentence on what a run may have at most.
+    `bounds_text` are the sentences on the bounds of a run.
     """
     chosen = str(DEFAULT_REQUEST.listener)
     if listeners and chosen not in listeners:
@@ -319,9 +319,10 @@ def _more(bounds_text: str) -> html.Details:
 
 
 def bounds_text(max_rate: int, max_seconds: int) -> str:
-    """What a run may have at most, in a sentence."""
+    """The bounds of a run, in two sentences."""
     return (
-        f"A run has at most {max_rate:,} requests/s, {max_seconds:,} s and "
+        f"A schedule has at most {max_rate:,} requests/s; the rate of users follows from the "
+        f"answers and has no bound of its own. A run has at most {max_seconds:,} s and "
         f"{bounds.MAX_REQUESTS:,} requests, {bounds.MAX_CONNECTIONS:,} connections or users, "
         f"{bounds.MAX_FLOWS} flows of {bounds.MAX_STEPS} steps each, "
         f"{units.text(bounds.MAX_BODY_BYTES, 'By')} in each body and "
