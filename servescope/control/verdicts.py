@@ -48,7 +48,7 @@ class Verdicts:
 
         def change(connection: sqlite3.Connection) -> RequestedVerdict:
             connection.execute(
-                f"UPDATE verdict SET state = ? WHERE id = ? AND {NOT_OVER}",  # noqa: S608
+                f"UPDATE verdict SET state = ? WHERE id = ? AND {NOT_OVER}",  # noqa: S608 - our own text
                 (RunState.STOPPING, verdict_id, *TERMINAL),
             )
             return _expect(connection, verdict_id)
