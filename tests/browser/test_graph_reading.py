@@ -348,8 +348,11 @@ def test_a_run_on_the_graphs_is_opened_by_the_keyboard(open_page, asked):
     now = time.time()
     control.events.add(Event(EventKind.LOAD_RUN, now - 3, "run 11: 500/s on wsgi", now - 2))
     control.close()
-    opened = open_page("/host").wait_drawn("host-cpu")
+    opened = open_page("/host", PHONE).wait_drawn("host-cpu")
     opened.page.locator(".event-filter summary").press("Enter")
+    box = opened.page.locator(".event-menu").bounding_box()
+    assert box["x"] >= 0
+    assert box["x"] + box["width"] <= PHONE["viewport"]["width"]
     link = opened.page.locator(".event-filter").get_by_role("link", name="run 11: 500/s on wsgi")
     link.press("Enter")
     opened.until("location.pathname === '/runs/11'")
