@@ -12,7 +12,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
-from dash._pages import _parse_query_string, _path_to_page  # as Dash's own router does
+from dash._pages import _parse_query_string, _path_to_page
 from dash._utils import to_json
 from flask import request
 
@@ -22,7 +22,7 @@ from servescope.errors import ServescopeError
 from servescope.queries.span import DEFAULT_RANGE, Compared, View
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     import dash
 
@@ -35,6 +35,11 @@ _SECOND: Final = re.compile(r"[1-9]\d{0,11}")
 Node = dict[str, Any]
 """A component as JSON: type, namespace and props."""
 
+# Functions that Dash's own router calls; Dash gives them no types.
+_as_json: Callable[[Any], str] = to_json
+_page_at: Callable[[str], tuple[dict[str, Any], dict[str, str] | None]] = _path_to_page
+_query_of: Callable[[str], dict[str, Any]] = _parse_query_string
+
 
 def first_load(app: dash.Dash) -> str:
     """The data as JSON for the page that is requested; empty where there is no such page."""
@@ -44,7 +49,7 @@ def first_load(app: dash.Dash) -> str:
         return ""  # the page's own request says what is wrong
     if content is None:
         return ""
-    layout = orjson.loads(to_json(shell(content)))  # type: ignore[no-untyped-call]  # Dash has none
+    layout = orjson.loads(_as_json(shell(content)))
     components = {node["props"]["id"]: node for node in _nodes(layout) if "id" in node["props"]}
     view = view_of(request.args)
     answer = _first_answer(components, view)
@@ -60,13 +65,13 @@ def first_load(app: dash.Dash) -> str:
 
 def _content() -> Content | None:
     """The requested page, as Dash's router makes it; None where it is none of ours."""
-    page, variables = _path_to_page(request.path.strip("/"))  # type: ignore[no-untyped-call]
+    page, variables = _page_at(request.path.strip("/"))
     if not page:
         return None
     layout, title, variables = page["layout"], page["title"], variables or {}
     if callable(layout):
         search = f"?{request.query_string.decode()}"
-        layout = layout(**variables, **_parse_query_string(search))  # type: ignore[no-untyped-call]
+        layout = layout(**variables, **_query_of(search))
     return Content(layout, title(**variables) if callable(title) else title)
 
 
