@@ -105,7 +105,7 @@ def question_panel(chapter: Chapter, why_not: str) -> dmc.Card:
 def experiment_view(
     chapter: Chapter, number: int, experiment: Experiment | None
 ) -> list[Component]:
-    """What came of an experiment; nothing of what it shows before there is one."""
+    """The result of an experiment; nothing of what it shows before there is one."""
     if not number:
         return []
     setting = None if experiment is None else chapter.setting(experiment.plan.setting)

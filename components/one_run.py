@@ -270,7 +270,7 @@ def more(run: LoadRun) -> list[Component]:
 
 
 def plan_panel(run: LoadRun) -> dmc.Card:
-    """What was asked for."""
+    """The plan of the run."""
     of_comparison = {"Part of": f"comparison {run.plan.comparison}"} if run.plan.comparison else {}
     return panels.panel(
         "Asked for",

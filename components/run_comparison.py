@@ -93,7 +93,7 @@ def not_both(missing: Sequence[int]) -> html.Div:
 
 
 def _told(pair: tuple[LoadRun, LoadRun]) -> list[str]:
-    """What is to be known before the figures are read."""
+    """Cautions to read before the figures."""
     told = []
     going = [run for run in pair if not load_run.is_over(run)]
     if going:

@@ -57,7 +57,7 @@ def counts_text(found: FoundRuns, *, has_words: bool) -> str:
 
 
 def choice(chosen: tuple[int, ...], kept: int) -> list[Component]:
-    """What can be done with the runs that are chosen; `kept` is how many there are to choose from.
+    """The way to compare the runs that are chosen; `kept` is how many there are to choose from.
 
     Nothing where there are no two.
     """

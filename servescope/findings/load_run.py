@@ -294,7 +294,7 @@ def judged_rules(run: RunEvidence) -> tuple[RuleResult, ...]:
 
 
 def _rules(run: RunEvidence) -> Iterator[Finding]:
-    """What the person who asked for the run wanted of it."""
+    """Whether the run kept the rules that it was given."""
     if is_limited_by_generator(run):
         return
     unjudged = unjudged_rules(run)

@@ -25,7 +25,7 @@ PHASES: Final = {
     "wait": "until the first byte of the answer came: the server's queues and app are in it",
     "receive": "until the last byte of the answer came",
 }
-"""What each phase lasts until, in the order of time."""
+"""The end of each phase, in the order of time."""
 
 _QUANTILES: Final = (0.5, 0.95, 0.99)
 

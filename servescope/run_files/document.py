@@ -176,7 +176,7 @@ def run_span(run: LoadRun) -> tuple[int, int]:
 
 
 def _environment(values: dict[str, Any]) -> RunEnvironment | None:
-    """What a run recorded of versions and hardware; None where it recorded nothing."""
+    """The versions and hardware that a run recorded; None where it recorded nothing."""
     if not values:
         return None
     found = RunEnvironment.from_json(values)
@@ -252,7 +252,7 @@ _SHOWN: Final[Mapping[str, Callable[[Any], object]]] = {
     "naive_ms": _summary,
     "lag_ms": _summary,
 }
-"""What every result has, and the check of each."""
+"""The fields of every result, and the check of each."""
 
 _SHOWN_OF_SUMMARY: Final = {
     "latency_ms": ("p50", "p90", "p99", "p99_9", "max"),
@@ -331,7 +331,7 @@ _SHOWN_IF_THERE: Final[Mapping[str, Callable[[Any], object]]] = {
         _number_or_none,
     ),
 }
-"""What results of older versions lack."""
+"""Fields that results of older versions lack."""
 
 
 def _result(values: dict[str, Any]) -> dict[str, Any]:
