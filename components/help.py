@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import dash_mantine_components as dmc
 from dash import html
 
 from servescope.histogram import EXACT_FROM, least_count
@@ -31,19 +30,15 @@ def attributes(**named: str) -> dict[str, Any]:
     return {name.replace("_", "-"): value for name, value in named.items()}
 
 
-def help_mark(text: str) -> dmc.Tooltip:
+def help_mark(text: str) -> html.Button:
     """A small question mark that explains a heading, by pointer, by keyboard and by touch.
 
-    The text is a sentence or two.
+    The text is a sentence or two; `assets/help_marks.js` shows it. (Mantine makes each tooltip
+    before anybody points at it, and a page has fifteen.)
     """
-    return dmc.Tooltip(
-        label=text,
-        multiline=True,
-        w=280,
-        withArrow=True,
-        position="top",
-        events={"hover": True, "focus": True, "touch": True},
-        children=html.Button(
-            "?", type="button", className="help-mark", **attributes(aria_label=f"Help: {text}")
-        ),
+    return html.Button(
+        "?",
+        type="button",
+        className="help-mark",
+        **attributes(aria_label=f"Help: {text}", data_help=text),
     )

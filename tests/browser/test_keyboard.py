@@ -118,6 +118,29 @@ def test_the_help_marks_of_a_phone_are_round_and_easy_to_hit(open_page):
     opened.page.get_by_role("tooltip").wait_for()
 
 
+def test_a_help_mark_shows_its_text_by_pointer_and_by_focus_and_inside_the_window(open_page):
+    opened = open_page("/").wait_drawn("overview-host")
+    mark = opened.page.get_by_role("button", name="Help: Share of all cores").first
+    text = opened.page.get_by_role("tooltip")
+    mark.hover()
+    text.get_by_text("Share of all cores").wait_for()
+    text.hover()
+    assert text.is_visible(), "the pointer may go on to the text"
+    opened.page.mouse.move(0, 0)
+    text.wait_for(state="hidden")
+    for one in opened.page.locator(".help-mark:visible").all():
+        one.focus()
+        opened.until(
+            "text => document.querySelector('.help-text').textContent === text",
+            one.get_attribute("data-help"),
+        )
+        box = text.bounding_box()
+        assert 0 <= box["x"] <= 1440 - box["width"]
+        assert 0 <= box["y"] <= 900 - box["height"]
+    opened.page.keyboard.press("Escape")
+    text.wait_for(state="hidden")
+
+
 def tab_stops(opened, start, count):
     """The `count` places that Tab comes to behind the place that has the focus from `start` on."""
     opened.page.locator(start).focus()
