@@ -23,6 +23,7 @@ from servescope.actions import (
     load_runs,
     run_files,
     send_again,
+    verdicts,
 )
 from servescope.errors import NotAllowedError, StoreError
 from servescope.rate_limited_log import RateLimitedLog
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from servescope.actions.listeners import ListenerRequest, NewListenerRequest
     from servescope.actions.load_runs import LoadRunRequest
     from servescope.actions.send_again import Answer, RequestAgain
+    from servescope.actions.verdicts import VerdictRequest
     from servescope.control import Control
     from servescope.control.listeners import OverridesChange
     from servescope.queries.context import QueryContext
@@ -202,6 +204,20 @@ class Dashboard:
         actor = self._demand()
         capacity_searches.stop(self._control.capacity_searches, search_id)
         audit.note(actor, f"asked for the end of search {search_id} for a capacity")
+
+    def start_verdict(self, request: VerdictRequest) -> int:
+        """Start a verdict; return its id. Raises NotAllowedError, LoadRefusedError."""
+        actor = self._demand()
+        asked = verdicts.start(self._control, self.settings, request)
+        plan = asked.plan
+        audit.note(actor, f"asked for verdict {asked.id} on {plan.before} and {plan.after}")
+        return asked.id
+
+    def stop_verdict(self, verdict_id: int) -> None:
+        """Stop a verdict. Raises NotAllowedError, LoadRefusedError."""
+        actor = self._demand()
+        verdicts.stop(self._control.verdicts, verdict_id)
+        audit.note(actor, f"asked for the end of verdict {verdict_id}")
 
     def start_experiment(self, request: ExperimentRequest) -> int:
         """Start an experiment of a chapter; return its id.

@@ -18,7 +18,7 @@ from components.panels import NOW, now_mark
 from components.path_prefix import below_prefix
 from components.status import HIDDEN, sentence
 from servescope.errors import ServescopeError
-from servescope.queries import capacity, comparison, load
+from servescope.queries import capacity, comparison, load, verdicts
 
 POLL_MS: Final = 1000
 HEADER_PX: Final = 56
@@ -101,6 +101,7 @@ def stop_active_run() -> forms.Answer:
     board = access.dashboard()
     compared = comparison.active_comparison(board.context)
     searched = capacity.active_search(board.context)
+    judged = verdicts.active_verdict(board.context)
     run = load.active_run(board.context)
     try:
         if compared is not None:
@@ -109,6 +110,9 @@ def stop_active_run() -> forms.Answer:
         if searched is not None:
             board.stop_capacity_search(searched.id)
             return forms.done(f"Search {searched.id} is being stopped.")
+        if judged is not None:
+            board.stop_verdict(judged.id)
+            return forms.done(f"Verdict {judged.id} is being stopped.")
         if run is not None:
             board.stop_load_run(run.id)
             return forms.done(f"Load run {run.id} is being stopped.")

@@ -10,7 +10,7 @@ from dash import dcc, html
 
 from components.run_links import address_of
 from servescope.figures import units
-from servescope.queries import capacity, comparison, load
+from servescope.queries import capacity, comparison, load, verdicts
 from servescope.records.load import RunState
 from servescope.records.metrics import ALL_HOSTS
 from servescope.sentences import capitalized
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from servescope.records.capacity import SearchedCapacity
     from servescope.records.comparisons import Comparison
     from servescope.records.load import LoadRun
+    from servescope.records.verdicts import RequestedVerdict
 
 Props = dict[str, dict[str, Any]]
 
@@ -102,6 +103,10 @@ def _load_props(context: QueryContext) -> Props:
     if searched is not None:
         stopping = searched.state is RunState.STOPPING
         return strip(search_text(searched), search_share(searched), stopping=stopping)
+    judged = verdicts.active_verdict(context)
+    if judged is not None:
+        stopping = judged.state is RunState.STOPPING
+        return strip(verdict_text(judged), verdict_share(judged), stopping=stopping)
     if compared is None:
         return run_props(load.active_run(context))
     runs = comparison.runs_under_way(context)
@@ -164,6 +169,25 @@ def search_share(searched: SearchedCapacity) -> float:
 
 def _spent_s(searched: SearchedCapacity) -> float:
     return 0.0 if searched.started_s is None else max(time.time() - searched.started_s, 0.0)
+
+
+def verdict_text(judged: RequestedVerdict) -> str:
+    """In a few words where a verdict stands, and how much load may still come."""
+    if judged.state is RunState.STOPPING:
+        return f"Verdict {judged.id} stops"
+    if judged.started_s is None:
+        return f"Verdict {judged.id} starts"
+    pairs = judged.pairs
+    left = units.length(judged.plan.most_seconds * (1 - pairs / judged.plan.most_pairs))
+    return (
+        f"Verdict {judged.id}: {pairs} of at most {judged.plan.most_pairs} pairs, "
+        f"at most {left} of load left"
+    )
+
+
+def verdict_share(judged: RequestedVerdict) -> float:
+    """How many of its pairs a verdict has had, in percent."""
+    return round(100.0 * min(judged.pairs / judged.plan.most_pairs, 1.0), 1)
 
 
 def comparison_text(compared: Comparison, runs: Mapping[int, LoadRun]) -> str:

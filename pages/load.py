@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any, Final
 
 from dash import Input, Output, State, callback, dcc, html, no_update, register_page
 
-from components import capacity, forms, load_demos, load_form, load_run, panels, start_button
+from components import (
+    capacity,
+    forms,
+    load_demos,
+    load_form,
+    load_run,
+    panels,
+    start_button,
+    verdicts,
+)
 from components.access import context as present_context
 from components.access import dashboard, why_not
 from components.live import VIEW, LiveGraph, LivePage, Props, connect
@@ -119,6 +128,7 @@ def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -
         "load-history": {"rowData": load_run.history_rows(runs)},
         **start_button.props("load", is_active=active is not None, is_busy=is_busy),
         **capacity.props(context, names, is_busy=is_busy),
+        **verdicts.props(context, names, is_busy=is_busy),
         **load_demos.props("load", is_busy=is_busy),
     }
 
@@ -135,6 +145,7 @@ METRICS: Final = (
 PAGE: Final = LivePage("load", GRAPHS, props, metrics=METRICS)
 connect(PAGE)
 capacity.connect()
+verdicts.connect()
 load_demos.connect("load")
 
 
@@ -233,6 +244,7 @@ def layout(**_query: str) -> html.Div:
         ),
         panels.panel("Demos", load_demos.EXPLAINED, load_demos.demo_list("load", reason)),
         capacity.capacity_panel(names, reason),
+        verdicts.verdict_panel(names, reason),
         panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
         panels.panel(
             "Newest runs",

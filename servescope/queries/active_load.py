@@ -1,4 +1,4 @@
-"""Whether anything sends load: a run, a comparison, a search for a capacity, an experiment."""
+"""Whether anything sends load: a run, comparison, search for a capacity, verdict or experiment."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from servescope.queries.capacity import active_search
 from servescope.queries.comparison import active_comparison
 from servescope.queries.experiments import active_experiment
 from servescope.queries.load import active_run
+from servescope.queries.verdicts import active_verdict
 
 if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
@@ -15,5 +16,5 @@ if TYPE_CHECKING:
 
 def is_load_active(context: QueryContext) -> bool:
     """Whether load is asked for or under way; then no other is admitted."""
-    questions = (active_run, active_comparison, active_search, active_experiment)
+    questions = (active_run, active_comparison, active_search, active_verdict, active_experiment)
     return any(active(context) for active in questions)

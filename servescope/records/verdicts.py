@@ -65,6 +65,11 @@ class RequestedVerdict:
     message: str = ""
 
     @property
+    def pairs(self) -> int:
+        """How many pairs count so far."""
+        return int(self.result.get("pairs", 0))
+
+    @property
     def is_over(self) -> bool:
         """Whether nothing more will come of it."""
         return self.state in TERMINAL_STATES

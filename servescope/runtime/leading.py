@@ -22,6 +22,7 @@ from servescope.runtime.listener_config import LOGS, added_listener, configured_
 from servescope.runtime.listener_host import ListenerHost
 from servescope.runtime.listeners import ListenerReconciler
 from servescope.runtime.load_runs import LoadRunReconciler
+from servescope.runtime.verdicts import VerdictReconciler
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -63,6 +64,7 @@ class Leader:
         self._capacity_searches = CapacitySearchReconciler(
             control, rings, settings, self._listeners.load
         )
+        self._verdicts = VerdictReconciler(control, store, settings)
         self._captures = CaptureReconciler(control.captures, folder, settings)
         self._comparisons = ComparisonReconciler(control, store, rings, settings)
         self._experiments = ExperimentReconciler(control, rings, settings)
@@ -74,6 +76,7 @@ class Leader:
         """Start the listeners and the collector, and end what a former leader left undone."""
         self._comparisons.abandon_orphans()
         self._capacity_searches.abandon_orphans()
+        self._verdicts.abandon_orphans()
         self._experiments.abandon_orphans()
         self._load_runs.abandon_orphans()
         self._listeners.reconcile()
@@ -86,10 +89,11 @@ class Leader:
         self._listeners.reconcile(self._comparisons.statuses() + self._experiments.statuses())
         self._load_runs.reconcile()
         self._capacity_searches.reconcile()
+        self._verdicts.reconcile()
         self._captures.reconcile()
 
     def _generator_pids(self) -> list[int]:
-        return self._load_runs.pids() + self._capacity_searches.pids()
+        return self._load_runs.pids() + self._capacity_searches.pids() + self._verdicts.pids()
 
     def problems(self) -> list[str]:
         """The problems of the collector, in whole sentences."""
@@ -99,6 +103,7 @@ class Leader:
         """Stop everything, in the opposite order; all that was recorded is in the store then."""
         self._load_runs.stop()
         self._capacity_searches.stop()
+        self._verdicts.stop()
         self._experiments.stop()
         self._comparisons.stop()
         statuses = self._listeners.stop(LISTENER_GRACE_S)

@@ -32,7 +32,7 @@ def run_series(store: Store, run: LoadRun) -> dict[str, list[float | None]]:
     if run.started_s is None or run.ended_s is None:
         return {}
     start, end = int(run.started_s), int(run.ended_s) + 1
-    _await_second(store, end - 1)
+    await_second(store, end - 1)
     of_listener = (("listener", run.plan.destination),)
     query = Query(catalog.LOAD_DURATION, start, end, where=of_listener)
     found = store.quantiles(query, list(_QUANTILES.values()))
@@ -52,7 +52,8 @@ def run_series(store: Store, run: LoadRun) -> dict[str, list[float | None]]:
     return series
 
 
-def _await_second(store: Store, second: int) -> None:
+def await_second(store: Store, second: int) -> None:
+    """Wait until the store has this second of Unix time, at most COLLECTED_S."""
     give_up = time.monotonic() + COLLECTED_S
     while time.monotonic() < give_up:
         bounds = store.bounds()

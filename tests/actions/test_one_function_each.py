@@ -26,6 +26,8 @@ WRITES_OF_PEOPLE = {
     "load_runs.describe": {"kept_runs.describe"},
     "load_runs.request": {"kept_runs.repeat", "load_runs.start"},
     "load_runs.request_stop": {"load_runs.stop"},
+    "verdicts.request": {"verdicts.start"},
+    "verdicts.request_stop": {"verdicts.stop"},
     "listeners.change_overrides": {
         "listeners.add",
         "listeners.change",

@@ -1,0 +1,283 @@
+"""The panel "Is it slower?": form, progress and result of a verdict between two listeners."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import dash_mantine_components as dmc
+from dash import Input, State, callback, html
+
+from components import access, forms, start_button
+from components.load_run import DEFAULT_REQUEST
+from components.panels import panel
+from components.start_button import start_actions
+from components.static_graph import colour_key, static_graph
+from components.status import sentence, verdict_share, verdict_text
+from components.tables import figure_table
+from servescope.actions.verdicts import VerdictRequest
+from servescope.errors import ServescopeError
+from servescope.figures import units
+from servescope.figures.overlaid_distributions import HEIGHT, overlaid_distributions, styles
+from servescope.queries import verdicts
+from servescope.statistics.sequential_verdict import ALPHA, Side, VerdictKind
+from servescope.verdicts.wording import change, quantile_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from components.live import Props
+    from components.tables import Cell
+    from servescope.queries.context import QueryContext
+    from servescope.records.verdicts import RequestedVerdict
+
+FIELDS: Final = (
+    "verdict-before",
+    "verdict-after",
+    "verdict-target",
+    "verdict-rate",
+    "verdict-seconds",
+    "verdict-tolerance",
+    "verdict-pairs",
+    "verdict-file",
+)
+"""Ids of the fields, in the order of VerdictRequest."""
+
+ANSWER: Final = "verdict-answer"
+EMPTY: Final = (
+    "No verdict yet. Press Judge: short runs on both listeners in turn, until it is certain "
+    "whether the second is slower than the first."
+)
+HELP: Final = (
+    "Pairs of runs with the same arrivals, one on each listener; it ends as soon as it is certain. "
+    f"The intervals of all percentiles together hold the true ratios in {1 - ALPHA:.0%} of "
+    "verdicts, whenever they are looked at. The same as `python -m servescope compare`, which also "
+    "takes apps in folders and git revisions. To compare two models, add a listener with the same "
+    "app and the other model on the page Servers."
+)
+_COLOURS: Final = {"slower": "bad", "failing": "bad", "undecided": "unknown"}
+_TOO_FEW: Final = "too few pairs"
+
+
+def verdict_panel(listeners: Sequence[str], why_not: str) -> dmc.Card:
+    """The panel; when `why_not` says something, it is shown and nothing can be started."""
+    first = str(DEFAULT_REQUEST.listener)
+    if listeners and first not in listeners:
+        first = listeners[0]
+    second = next((name for name in listeners if name != first), first)
+    data = list(listeners) or [first]
+    fields = [
+        dmc.Select(id=FIELDS[0], label="Before", data=data, value=first, allowDeselect=False),
+        dmc.Select(
+            id=FIELDS[1], label="After: is it slower?", data=data, value=second, allowDeselect=False
+        ),
+        dmc.TextInput(id=FIELDS[2], label="Path on both", value="/"),
+        _number(FIELDS[3], "Requests per second", 50),
+        _number(FIELDS[4], "Seconds of each run", 4),
+        _number(FIELDS[5], "Tolerance, % slower", 5),
+        _number(FIELDS[6], "Pairs at most", 30),
+        dmc.Textarea(
+            id=FIELDS[7],
+            label="Scenario file (TOML)",
+            description="In place of path, rate and seconds.",
+            autosize=True,
+            minRows=1,
+            maxRows=12,
+            value="",
+            className="wide",
+        ),
+    ]
+    return panel(
+        "Is it slower?",
+        HELP,
+        forms.form(fields, ANSWER, "verdict-start"),
+        start_actions("verdict", "Judge", "Stop", answer_id=ANSWER, why_not=why_not),
+        html.Div(id="verdict-now"),
+        wide=True,
+        panel_id="verdict",
+    )
+
+
+def props(context: QueryContext, listeners: Sequence[str], *, is_busy: bool) -> Props:
+    """The state of the panel; `is_busy` while any load goes on."""
+    shown = verdicts.newest_verdict(context)
+    is_active = shown is not None and not shown.is_over
+    return {
+        FIELDS[0]: {"data": list(listeners)},
+        FIELDS[1]: {"data": list(listeners)},
+        **start_button.props("verdict", is_active=is_active, is_busy=is_busy),
+        "verdict-now": {"children": verdict_view(shown)},
+    }
+
+
+def connect() -> None:
+    """Register the panel's callbacks; the page that shows it calls this once."""
+    forms.forget_refusals(*FIELDS)
+    callback(
+        *forms.outputs(ANSWER),
+        Input("verdict-start", "n_clicks"),
+        *(State(field, "value") for field in FIELDS),
+        prevent_initial_call=True,
+    )(start)
+    callback(
+        *forms.outputs(ANSWER, again=True),
+        Input("verdict-stop", "n_clicks"),
+        prevent_initial_call=True,
+    )(stop)
+
+
+def start(_clicks: object, *values: object) -> forms.Answer:
+    """Start the verdict that the form describes; the answer says which, or why not."""
+    try:
+        number = access.dashboard().start_verdict(VerdictRequest(*values))
+    except ServescopeError as error:
+        return forms.refused(sentence(error))
+    return forms.done(f"Verdict {number} was asked for; it is followed below.")
+
+
+def stop(_clicks: int) -> forms.Answer:
+    """Stop the verdict under way."""
+    board = access.dashboard()
+    active = verdicts.active_verdict(board.context)
+    if active is None:
+        return forms.done("No verdict is under way.")
+    try:
+        board.stop_verdict(active.id)
+    except ServescopeError as error:
+        return forms.refused(sentence(error))
+    return forms.done(f"Verdict {active.id} is being stopped.")
+
+
+def verdict_view(judged: RequestedVerdict | None) -> html.Div:
+    """A verdict as it stands."""
+    if judged is None:
+        return html.Div(EMPTY, className="dimmed")
+    plan, result = judged.plan, judged.result
+    schedule = plan.scenario.schedule
+    rate = units.text(schedule.mean_rate, "{request}/s")
+    heading = html.Div(
+        [
+            dmc.Text(
+                f"Verdict {judged.id}: before is {plan.before}, after is {plan.after}; "
+                f"{plan.scenario.label}, {rate} for {schedule.seconds:g} s each, "
+                f"tolerance {plan.tolerance * 100:g} %",
+                fw=500,
+            ),
+            html.Span(judged.state.value, className=f"state {judged.state.value}"),
+        ],
+        className="card-heading",
+    )
+    said: list[Any] = [heading]
+    if judged.message:
+        said.append(html.P(sentence(judged.message)))
+    if not judged.is_over:
+        said.append(_progress(judged))
+    elif result:
+        state = _COLOURS.get(result["verdict"], "")
+        said.append(
+            html.Div(
+                html.P(result["sentence"]), className=f"verdict {state}".strip(), role="status"
+            )
+        )
+    if result.get("late_pairs"):
+        late = f"{result['late_pairs']} pairs do not count: the load generator was late in them."
+        said.append(html.P(late, className="dimmed"))
+    if result.get("quantiles"):
+        said += [_quantiles(result), _distributions(judged), _stages(result), _steps(result)]
+    return html.Div(said)
+
+
+def _progress(judged: RequestedVerdict) -> html.Div:
+    return html.Div(
+        [
+            dmc.Text(f"{verdict_text(judged)}.", size="sm"),
+            dmc.Progress(value=verdict_share(judged), size="lg", mt=4, transitionDuration=300),
+        ],
+        className="comparison-progress",
+    )
+
+
+def _quantiles(result: Mapping[str, Any]) -> html.Div:
+    rows: list[list[Cell]] = [
+        [
+            quantile_name(one["quantile"]) + ("" if one["judged"] else ", not judged"),
+            _ms(one["before_ms"]),
+            _ms(one["after_ms"]),
+            change(one["ratio"]),
+            _interval(one),
+            "open" if one["verdict"] == VerdictKind.UNDECIDED else one["verdict"],
+        ]
+        for one in result["quantiles"]
+    ]
+    headings = ("Latency", "Before", "After", "Change", _interval_heading(), "So it is")
+    return figure_table(headings, rows, empty="", label="Latency of both listeners")
+
+
+def _distributions(judged: RequestedVerdict) -> html.Div:
+    counts = {
+        f"{side}: {name}": judged.result["histograms"].get(side, [])
+        for side, name in ((Side.BEFORE, judged.plan.before), (Side.AFTER, judged.plan.after))
+    }
+    keys = [colour_key(name, colour) for name, colour, _ in styles(list(counts))]
+    return html.Div(
+        [
+            html.Div(keys, className="comparison-legend"),
+            static_graph(
+                "Distributions of latency, all pairs",
+                overlaid_distributions(counts),
+                HEIGHT,
+                "Distributions of latency of both listeners",
+            ),
+        ]
+    )
+
+
+def _stages(result: Mapping[str, Any]) -> html.Div:
+    rows: list[list[Cell]] = [
+        [
+            one["stage"],
+            _ms(one["before_ms"]),
+            _ms(one["after_ms"]),
+            f"{one['after_ms'] - one['before_ms']:+.3f} ms",
+            _TOO_FEW
+            if one["low_ms"] is None or one["high_ms"] is None
+            else f"{one['low_ms']:+.3f} to {one['high_ms']:+.3f} ms",
+        ]
+        for one in result["stages"]
+    ]
+    headings = ("Stage, mean", "Before", "After", "Difference", _interval_heading())
+    empty = "The stages are not known: the store has no requests of these seconds on both sides."
+    return figure_table(headings, rows, empty=empty, label="Where the difference lies, by stage")
+
+
+def _steps(result: Mapping[str, Any]) -> html.Div:
+    if not result["steps"]:
+        return html.Div()
+    rows: list[list[Cell]] = [
+        [
+            one["step"],
+            _ms(one["before_p50_ms"]),
+            _ms(one["after_p50_ms"]),
+            change(one["after_p50_ms"] / one["before_p50_ms"]),
+            _interval(one),
+        ]
+        for one in result["steps"]
+    ]
+    headings = ("Request, p50", "Before", "After", "Change", _interval_heading())
+    return figure_table(headings, rows, empty="", label="Where the difference lies, by request")
+
+
+def _interval(one: Mapping[str, Any]) -> str:
+    """The interval of a ratio; `high` is None where it has no bound."""
+    return _TOO_FEW if one["high"] is None else f"{change(one['low'])} to {change(one['high'])}"
+
+
+def _interval_heading() -> str:
+    return f"{(1 - ALPHA) * 100:g} % interval"
+
+
+def _ms(value: float) -> str:
+    return units.text(value / 1e3, "s")
+
+
+def _number(field_id: str, label: str, value: float) -> dmc.NumberInput:
+    return dmc.NumberInput(id=field_id, label=label, value=value, clampBehavior="none")

@@ -1,0 +1,114 @@
+"""Start and stop a verdict between two listeners."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from servescope.actions import fields
+from servescope.errors import LoadRefusedError
+from servescope.load.plan import check
+from servescope.records.scenarios import Flow, Poisson, RequestStep, Scenario, Users
+from servescope.records.verdicts import VerdictPlan
+from servescope.scenarios.scenario_file import from_toml
+from servescope.statistics.sequential_verdict import JUDGED, SequentialVerdict, told_by
+
+if TYPE_CHECKING:
+    from servescope.control import Control
+    from servescope.control.verdicts import Verdicts
+    from servescope.records.verdicts import RequestedVerdict
+    from servescope.settings import Settings
+
+MOST_PAIRS: Final = 100
+MOST_RUN_SECONDS: Final = 60.0
+MOST_TOLERANCE_PERCENT: Final = 1_000.0
+MOST_CONNECTIONS: Final = 64
+"""Of the load that the fields describe; a scenario file says its own."""
+
+_PERCENT: Final = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictRequest:
+    """A verdict as a person described it, unread."""
+
+    before: object  # name of a listener
+    after: object
+    target: object  # path and query; nothing is "/"
+    rate: object  # requests per second
+    seconds: object  # of one run
+    tolerance_percent: object
+    pairs: object  # at most
+    file: object = ""  # a scenario file's text, in place of target, rate and seconds
+
+
+def start(control: Control, settings: Settings, request: VerdictRequest) -> RequestedVerdict:
+    """Ask the leader for a verdict.
+
+    Raises LoadRefusedError when it is out of bounds, aims at no listener of ours, or while other
+    load goes on.
+    """
+    plan = read(request)
+    most_seconds = min(settings.load_max_seconds, MOST_RUN_SECONDS)
+    for listener in (plan.before, plan.after):
+        statuses = control.listeners.statuses()
+        check(plan.load_on(listener), statuses, settings.load_max_rate, most_seconds)
+    _check_design(plan)
+    return control.verdicts.request(plan, time.time())
+
+
+def stop(verdicts: Verdicts, verdict_id: int) -> RequestedVerdict:
+    """Ask the leader for the end of a verdict; one that is over stays as it is.
+
+    Raises LoadRefusedError when there is no such verdict.
+    """
+    return verdicts.request_stop(verdict_id)
+
+
+def read(request: VerdictRequest) -> VerdictPlan:
+    """The plan that a request describes. Raises LoadRefusedError for a field that says nothing."""
+    before, after = request.before, request.after
+    if not (before and isinstance(before, str) and after and isinstance(after, str)):
+        raise LoadRefusedError("choose two listeners")
+    percent = fields.number_of("percent", "the tolerance", request.tolerance_percent)
+    if not 0 < percent <= MOST_TOLERANCE_PERCENT:
+        raise LoadRefusedError(
+            f"the tolerance is above 0 and at most {MOST_TOLERANCE_PERCENT:,.0f} %, "
+            f"not {percent:,.10g}"
+        )
+    pairs = fields.whole_number(request.pairs)
+    if pairs is None or not 0 < pairs <= MOST_PAIRS:
+        raise LoadRefusedError(
+            f"the most pairs are a whole number from 1 to {MOST_PAIRS}, "
+            f"not {fields.quoted(request.pairs)}"
+        )
+    return VerdictPlan(before, after, _scenario(request), percent / _PERCENT, pairs)
+
+
+def _scenario(request: VerdictRequest) -> Scenario:
+    if request.file:
+        scenario = from_toml(str(request.file)).scenario
+    else:
+        schedule = Poisson(
+            fields.number_of("requests per second", "the rate", request.rate),
+            fields.number_of("seconds", "the length of a run", request.seconds),
+        )
+        step = RequestStep(target=fields.text(request.target or "/"))
+        scenario = Scenario(schedule, (Flow((step,)),), max_connections=MOST_CONNECTIONS)
+    if isinstance(scenario.schedule, Users):
+        raise LoadRefusedError(
+            "in the closed model the server decides when requests are sent, so both sides would "
+            "get different ones: choose a schedule"
+        )
+    return scenario
+
+
+def _check_design(plan: VerdictPlan) -> None:
+    """Raise LoadRefusedError when so few pairs, or such short runs, can decide nothing."""
+    requests = (plan.scenario.schedule.mean_rate or 0) * plan.scenario.schedule.seconds
+    try:
+        sequence = SequentialVerdict(plan.tolerance, JUDGED, told_by(requests), plan.most_pairs)
+        sequence.of_runs(requests)
+    except ValueError as error:
+        raise LoadRefusedError(str(error)) from error

@@ -1,0 +1,206 @@
+"""Verdicts between two listeners: the leader carries out pair after pair.
+
+Theory of operation. People ask for a verdict in the store; the leader carries it out on a thread of
+its own, by the same `verdicts.comparing` as the command line. The runs are in no list of runs and
+in no metric of load. The stages of a run are those that the store has of its listener in the
+seconds of that run, whoever else asked it meanwhile.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from servescope import catalog
+from servescope.errors import ServescopeError
+from servescope.load.plan import check
+from servescope.records.dashboard import Event, EventKind
+from servescope.records.load import RunState
+from servescope.records.requests import Stage
+from servescope.runtime.load_runs import free_core
+from servescope.runtime.run_series import await_second
+from servescope.statistics.sequential_verdict import JUDGED, SequentialVerdict, Side, told_by
+from servescope.store.query import Query
+from servescope.verdicts.comparing import PairedComparison
+from servescope.verdicts.sides import Destination, RunningSides
+from servescope.verdicts.wording import exit_status, to_json
+
+if TYPE_CHECKING:
+    from servescope.control import Control
+    from servescope.load.targets import Target
+    from servescope.records.verdicts import RequestedVerdict, VerdictPlan
+    from servescope.settings import Settings
+    from servescope.store.base import Store
+
+logger = logging.getLogger(__name__)
+
+ASKED_S: Final = 0.2
+"""How often the store is asked whether a person has stopped it."""
+
+JOIN_S: Final = 4.0
+_MS: Final = 1e3
+_STAGES: Final = tuple(stage.name.lower() for stage in Stage)
+
+
+class _EndedError(Exception):
+    """A person, or the end of this process, stopped the verdict."""
+
+
+class VerdictReconciler:
+    """Carries out the store's verdicts, one at a time."""
+
+    def __init__(self, control: Control, store: Store, settings: Settings) -> None:
+        self._control = control
+        self._store = store
+        self._settings = settings
+        self._ending = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._generator_pid: int | None = None
+        self._asked_s = 0.0  # time.monotonic()
+        self._carried_out = 0  # id of the last one
+
+    def abandon_orphans(self) -> None:
+        """End what a former leader left; its generator ended with it."""
+        left = self._control.verdicts.active()
+        if left is not None and left.state is not RunState.REQUESTED:
+            self._end(left.id, RunState.FAILED, "The process that ran it ended.")
+
+    def pids(self) -> list[int]:
+        """Pid of the generator, while one runs."""
+        pid = self._generator_pid
+        return [] if pid is None else [pid]
+
+    def reconcile(self) -> None:
+        """Begin the verdict that is requested; called a few times a second."""
+        if self._ending.is_set() or (self._thread is not None and self._thread.is_alive()):
+            return
+        active = self._control.verdicts.active()
+        if active is None:
+            return
+        if active.id == self._carried_out:
+            # Its end could not be written, say because the disk was full.
+            self._end(active.id, RunState.FAILED, "Its end could not be written in time.")
+            return
+        self._thread = threading.Thread(
+            target=self._carry_out, args=(active,), name="verdict", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End the verdict under way; its pairs so far stay."""
+        self._ending.set()
+        if self._thread is not None:
+            self._thread.join(JOIN_S)
+
+    def _carry_out(self, asked: RequestedVerdict) -> None:
+        state, message, event_id = RunState.FAILED, "", None
+        self._carried_out = asked.id
+        try:
+            now = time.time()
+            self._control.verdicts.begin(asked.id, now)
+            text = f"verdict {asked.id}: {asked.plan.before} and {asked.plan.after}"
+            event_id = self._control.events.add(Event(EventKind.LOAD_RUN, now, text))
+            self._measure(asked)
+            state = RunState.DONE
+        except _EndedError:
+            state = RunState.STOPPED
+        except ServescopeError as error:
+            message = str(error)
+        except Exception:
+            # The boundary of the verdict's thread: a defect ends this one, and its row says so.
+            logger.exception("verdict %d failed", asked.id)
+            message = "A defect ended it: the log of the dashboard says which."
+        self._generator_pid = None
+        self._end(asked.id, state, message, event_id)
+
+    def _end(
+        self, verdict_id: int, state: RunState, message: str, event_id: int | None = None
+    ) -> None:
+        try:
+            self._control.verdicts.end(verdict_id, state, time.time(), message)
+            if event_id is not None:
+                self._control.events.end(event_id, time.time())
+        except ServescopeError as error:
+            logger.warning("verdict %d: %s", verdict_id, error)
+
+    def _measure(self, asked: RequestedVerdict) -> None:
+        plan = asked.plan
+        targets = {
+            side: self._target(plan, listener)
+            for side, listener in ((Side.BEFORE, plan.before), (Side.AFTER, plan.after))
+        }
+        requests = (plan.scenario.schedule.mean_rate or 0) * plan.scenario.schedule.seconds
+        comparison = PairedComparison(
+            self._sides(plan, targets),
+            plan.scenario,
+            SequentialVerdict(plan.tolerance, JUDGED, told_by(requests), plan.most_pairs),
+            free_core(targets[Side.BEFORE].pinned_core),
+            partial(self._follow, asked.id),
+        )
+        comparison.check()
+        for _ in comparison.pairs():
+            self._write(asked.id, comparison)
+            self._raise_if_stopped(asked.id)
+        self._write(asked.id, comparison)
+
+    def _write(self, verdict_id: int, comparison: PairedComparison) -> None:
+        outcome = comparison.outcome()
+        histograms = {str(side): counts for side, counts in comparison.histograms().items()}
+        result = to_json(outcome, exit_status(outcome)) | {"histograms": histograms}
+        self._control.verdicts.write_result(verdict_id, result)
+
+    def _target(self, plan: VerdictPlan, listener: str) -> Target:
+        settings = self._settings
+        statuses = self._control.listeners.statuses()
+        load = plan.load_on(listener)
+        return check(load, statuses, settings.load_max_rate, settings.load_max_seconds)
+
+    def _sides(self, plan: VerdictPlan, targets: dict[Side, Target]) -> RunningSides:
+        names = {Side.BEFORE: plan.before, Side.AFTER: plan.after}
+        return RunningSides(
+            {
+                side: Destination(
+                    side,
+                    names[side],
+                    target.address,
+                    target.port,
+                    target.host,
+                    target.trust,
+                    stages_between=partial(self._stages_between, names[side]),
+                )
+                for side, target in targets.items()
+            }
+        )
+
+    def _stages_between(self, listener: str, begin_s: float, end_s: float) -> dict[str, float]:
+        """Mean milliseconds of each stage of a listener; waits for the last second."""
+        await_second(self._store, int(end_s))
+        query = Query(
+            catalog.STAGE_DURATION,
+            int(begin_s),
+            int(end_s) + 1,
+            by=("stage",),
+            where=(("listener", listener),),
+        )
+        found = self._store.total(query)
+        means = {
+            group[0]: float(sum_s / count) * _MS
+            for group, sum_s, count in zip(found.groups, found.sum_s, found.count, strict=True)
+            if count
+        }
+        # A stage that no request has been in took no time; without any, nothing is known.
+        return {name: means.get(name, 0.0) for name in _STAGES} if means else {}
+
+    def _follow(self, verdict_id: int, generator_pid: int) -> None:
+        self._generator_pid = generator_pid
+        if time.monotonic() - self._asked_s >= ASKED_S:
+            self._asked_s = time.monotonic()
+            self._raise_if_stopped(verdict_id)
+
+    def _raise_if_stopped(self, verdict_id: int) -> None:
+        asked = self._control.verdicts.by_id(verdict_id)
+        if self._ending.is_set() or asked is None or asked.state is RunState.STOPPING:
+            raise _EndedError

@@ -1,0 +1,73 @@
+"""Verdicts between two listeners: read, checked and written, or refused with a sentence."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servescope.actions import verdicts
+from servescope.actions.verdicts import VerdictRequest, read
+from servescope.errors import LoadRefusedError
+from servescope.records.listeners import ConcurrencyModel, ListenerState, ListenerStatus
+from servescope.records.load import RunState
+from servescope.records.scenarios import Poisson
+from tests.actions.field_values import FIELDS
+from tests.store.conftest import store
+
+__all__ = ["store"]
+
+REQUEST = VerdictRequest("wsgi", "wsgi", " /slow?ms=5 ", "50", 4, 5, "30")
+USERS = '[schedule]\nkind = "users"\nusers = 2\nthink_seconds = 1\nseconds = 4\n'
+
+
+@pytest.fixture
+def listening(control):
+    """Control tables in which the listener `wsgi` is known."""
+    status = ListenerStatus(
+        "wsgi", ListenerState.RUNNING, "127.0.0.1", 5555, ConcurrencyModel.THREAD_POOL, "a:b", 5555
+    )
+    control.listeners.write_statuses([status])
+    return control
+
+
+@pytest.mark.parametrize(
+    ("changes", "refusal"),
+    [
+        ({"after": None}, "choose two listeners"),
+        ({"after": "nobody"}, "there is no listener 'nobody' here; known are: wsgi"),
+        ({"rate": ""}, "fill in a number of requests per second"),
+        ({"rate": -1}, "the rate"),
+        ({"seconds": 1e6}, "the duration"),
+        ({"seconds": 0.1}, "p90 of about 5 requests is their slowest one"),
+        ({"tolerance_percent": 0}, "the tolerance is above 0 and at most 1,000 %, not 0"),
+        ({"pairs": 1.5}, "the most pairs are a whole number from 1 to 100, not '1.5'"),
+        ({"pairs": 1}, "fewer than"),
+        ({"target": "slow"}, "the target 'slow' does not start with '/'"),
+        ({"file": USERS}, "in the closed model the server decides when requests are sent"),
+    ],
+)
+def test_a_request_that_cannot_be_is_refused_and_nothing_is_written(
+    listening, settings, changes, refusal
+):
+    with pytest.raises(LoadRefusedError) as caught:
+        verdicts.start(listening, settings, replace(REQUEST, **changes))
+    assert str(caught.value).startswith(refusal)
+    assert listening.verdicts.newest() is None
+
+
+def test_a_verdict_is_started_and_stopped(listening, settings):
+    asked = verdicts.start(listening, settings, REQUEST)
+    plan = asked.plan
+    assert plan.scenario.schedule == Poisson(50, 4)
+    assert (plan.scenario.label, plan.tolerance, plan.most_pairs) == ("/slow?ms=5", 0.05, 30)
+    assert verdicts.stop(listening.verdicts, asked.id).state is RunState.STOPPING
+
+
+@given(values=st.tuples(*[FIELDS] * 8))
+def test_whatever_a_browser_sends_is_read_or_refused(values):
+    with suppress(LoadRefusedError):
+        read(VerdictRequest(*values))

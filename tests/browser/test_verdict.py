@@ -1,0 +1,123 @@
+"""A person has the dashboard judge whether one listener is slower than another, and reads it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from servescope.histogram import BUCKETS
+from servescope.records.load import RunState
+from servescope.records.scenarios import Flow, Poisson, RequestStep, Scenario
+from servescope.records.verdicts import VerdictPlan
+from tests.browser.conftest import PHONE
+from tests.processes import eventually
+
+pytestmark = pytest.mark.browser
+SECONDS = 60
+SIDES = ("before", "after")
+RESULT = {
+    "verdict": "slower",
+    "sentence": "SLOWER by more than 5 %, after 9 pairs of 4 s: p50 +10.0 % (+8.0 % to +12.0 %).",
+    "pairs": 9,
+    "late_pairs": 2,
+    "quantiles": [
+        {
+            "quantile": 0.5,
+            "verdict": "slower",
+            "judged": True,
+            "before_ms": 20.0,
+            "after_ms": 22.0,
+            "ratio": 1.1,
+            "low": 1.08,
+            "high": 1.12,
+        },
+        {
+            "quantile": 0.99,
+            "verdict": "undecided",
+            "judged": False,
+            "before_ms": 40.0,
+            "after_ms": 41.0,
+            "ratio": 1.025,
+            "low": 0.0,
+            "high": None,
+        },
+    ],
+    "stages": [
+        {"stage": "app", "before_ms": 19.0, "after_ms": 21.0, "low_ms": 1.5, "high_ms": 2.5}
+    ],
+    "steps": [],
+    "histograms": {side: [0] * 90 + [5, 9, 4] + [0] * (BUCKETS - 93) for side in SIDES},
+}
+
+
+@pytest.fixture
+def control(dashboard):
+    control = dashboard.control
+    yield control
+    active = control.verdicts.active()
+    if active is not None:
+        control.verdicts.request_stop(active.id)
+        eventually(lambda: control.verdicts.active() is None, SECONDS)
+    control.close()
+
+
+def panel_says(opened, text):
+    opened.until(
+        "text => document.getElementById('verdict')?.innerText.includes(text)", text, SECONDS
+    )
+
+
+def fill(panel, **fields):
+    for label, value in fields.items():
+        panel.get_by_label(label.replace("_", " ")).fill(str(value))
+
+
+def test_a_verdict_is_asked_for_followed_and_read(open_page, control):
+    opened = open_page("/load").wait_drawn("load-rates")
+    panel_says(opened, "No verdict yet. Press Judge")
+    panel = opened.page.locator("#verdict")
+    fill(panel, Requests_per_second=40, Seconds_of_each_run=0.5, Pairs_at_most=8)
+    fill(panel, Tolerance=0)
+    panel.get_by_role("button", name="Judge").click()
+    panel_says(opened, "The tolerance is above 0 and at most 1,000 %, not 0.")
+    fill(panel, Tolerance=1_000)
+    panel.get_by_role("button", name="Judge").click()
+    opened.page.locator("#run-strip").get_by_text("Verdict 1").wait_for()
+    panel.get_by_role("button", name="Stop").wait_for()
+    over = eventually(lambda: (found := control.verdicts.newest()).is_over and found, SECONDS)
+    assert (over.state, over.message) == (RunState.DONE, "")
+    panel_says(opened, over.result["sentence"])
+    assert control.load_runs.newest(5) == []
+
+
+def test_a_result_shows_ratios_with_intervals_distributions_and_stages(open_page, control):
+    scenario = Scenario(Poisson(50, 4), (Flow((RequestStep(target="/cart"),)),))
+    plan = VerdictPlan("files", "wsgi", scenario, 0.05, 30)
+    number = control.verdicts.request(plan, time.time()).id
+    control.verdicts.request_stop(number)
+    eventually(lambda: control.verdicts.by_id(number).is_over, SECONDS)
+    control.verdicts.write_result(number, RESULT)
+    control.verdicts.end(number, RunState.DONE, time.time())
+    for opened in (open_page("/load"), open_page("/load", PHONE)):
+        panel_says(opened, "before is files, after is wsgi; /cart, 50 req/s for 4 s each")
+        panel_says(opened, RESULT["sentence"])
+        panel_says(opened, "2 pairs do not count: the load generator was late in them.")
+        panel_says(opened, "+8.0 % to +12.0 %")
+        panel_says(opened, "+1.500 to +2.500 ms")
+        panel_says(opened, "too few pairs")
+        opened.until("document.querySelectorAll('#verdict .js-plotly-plot').length === 1")
+        opened.until("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def test_a_verdict_is_stopped(open_page, control):
+    opened = open_page("/load").wait_drawn("load-rates")
+    panel = opened.page.locator("#verdict")
+    fill(panel, Seconds_of_each_run=30)
+    panel.get_by_role("button", name="Judge").click()
+    opened.page.locator("#run-strip").get_by_text("Verdict").wait_for()
+    panel.get_by_role("button", name="Stop").click()
+    eventually(lambda: control.verdicts.newest().is_over, SECONDS)
+    assert control.verdicts.newest().state is RunState.STOPPED
+    panel_says(opened, "stopped")
+    opened.page.locator("#run-strip").wait_for(state="hidden")
