@@ -131,12 +131,12 @@ def _undecided(outcome: Outcome) -> str:
     if verdict.more_pairs is None or verdict.longer_runs is None:
         return (
             f"{start}The difference seems to be about the tolerance itself: no number of pairs in "
-            "reach decides that, another --tolerance does."
+            "reach decides that, another tolerance does."
         )
     seconds = math.ceil(outcome.run_seconds * verdict.longer_runs)
     return (
         f"{start}As noisy as these, about {verdict.pairs + verdict.more_pairs} pairs would decide "
-        f"it (--pairs), or runs of about {seconds} s (--seconds), or a larger --tolerance."
+        f"it, or runs of about {seconds} s, or a larger tolerance."
     )
 
 
