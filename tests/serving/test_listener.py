@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -39,23 +40,29 @@ SPEC = ListenerSpec(
 
 @pytest.mark.parametrize("model", [one for one in ConcurrencyModel if one != "prefork"])
 def test_an_idle_listener_holds_nothing_of_its_requests(bench, wait_until, model):
+    before = live_connections()  # held, so that no other object gets their ids
+    known = {id(one) for one in before}
     listener = bench.start(model=model, threads=4)
-    clients = [connect(listener) for _ in range(1 if model == "sequential" else 4)]
-    before = live_connections()
-    for client in clients:
-        client.sendall(CLOSING.replace(b"/ ", b"/wait "))
-        assert apps_for_listeners.entered.acquire(timeout=10)
-    assert live_connections() == before + len(clients)
-    apps_for_listeners.leave.set()
-    for client in clients:
-        assert read_all(client).startswith(b"HTTP/1.1 200")
-        client.close()
-    wait_until(lambda: live_connections() <= before, "the connections")
+    with ExitStack() as stack:
+        clients = [
+            stack.enter_context(connect(listener)) for _ in range(1 if model == "sequential" else 4)
+        ]
+        for client in clients:
+            client.sendall(CLOSING.replace(b"/ ", b"/wait "))
+            assert apps_for_listeners.entered.acquire(timeout=10)
+        assert sum(id(one) not in known for one in live_connections()) == len(clients)
+        apps_for_listeners.leave.set()
+        for client in clients:
+            assert read_all(client).startswith(b"HTTP/1.1 200")
+    wait_until(
+        lambda: all(id(one) in known for one in live_connections()), "the end of the connections"
+    )
 
 
-def live_connections() -> int:
+def live_connections() -> list[object]:
+    """All connections of this process, those of tests before this one too."""
     gc.collect()
-    return sum(type(one) in (Connection, LoopConnection) for one in gc.get_objects())
+    return [one for one in gc.get_objects() if type(one) in (Connection, LoopConnection)]
 
 
 def test_a_port_that_is_taken(bench):
