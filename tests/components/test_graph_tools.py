@@ -15,8 +15,8 @@ def test_a_toolbar_names_its_graph_and_is_one_stop_of_tab():
 
 
 def test_every_kind_of_event_can_be_chosen_by_a_name_of_its_own():
-    _, choices = event_filter().children
-    kinds = json.loads(choices.to_plotly_json()["props"]["data-kinds"])
+    _, menu = event_filter().children
+    kinds = json.loads(menu.children[0].to_plotly_json()["props"]["data-kinds"])
     assert [kind for kind, _ in kinds] == [kind.value for kind in EventKind]
     labels = [label for _, label in kinds]
     assert all(labels)

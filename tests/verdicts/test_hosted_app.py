@@ -10,6 +10,7 @@ from servescope.verdicts.comparing import STAGES
 from servescope.verdicts.hosted_app import HostableApp, Hosting
 from servescope.verdicts.side import AppSide
 from tests.processes import is_bound
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.process
 
@@ -52,7 +53,7 @@ def test_two_versions_of_a_module_are_hosted_side_by_side_each_in_its_folder(tmp
     apps = [hosted(folder, tmp_path / f"rings-{folder.name}") for folder in folders]
     try:
         answers = list(map(answer_of, apps))
-        stages = apps[0].stages_ms()
+        stages = eventually(apps[0].stages_ms)  # a record follows its answer
         assert apps[0].stages_ms() == {}  # they were told already
     finally:
         for app in apps:
