@@ -1,7 +1,7 @@
 """The life of a task that the leader carries out on a thread of its own, one at a time.
 
-Comparisons, searches for a capacity and experiments are such tasks: people ask for one in the
-store, the leader begins it within a round, and the next leader marks as failed what a dead one
+Comparisons, searches for a capacity, verdicts and experiments are such tasks: people ask for one in
+the store, the leader begins it within a round, and the next leader marks as failed what a dead one
 left.
 """
 

@@ -8,20 +8,18 @@ seconds of that run, whoever else asked it meanwhile.
 
 from __future__ import annotations
 
-import logging
-import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from servescope import catalog
-from servescope.errors import ServescopeError
 from servescope.load.plan import check
 from servescope.records.dashboard import Event, EventKind
 from servescope.records.load import RunState
 from servescope.records.requests import Stage
 from servescope.runtime.load_runs import free_core
 from servescope.runtime.run_series import await_second
+from servescope.runtime.task_thread import TaskStoppedError, TaskThread
 from servescope.statistics.sequential_verdict import JUDGED, SequentialVerdict, Side, told_by
 from servescope.store.query import Query
 from servescope.verdicts.comparing import PairedComparison
@@ -35,18 +33,11 @@ if TYPE_CHECKING:
     from servescope.settings import Settings
     from servescope.store.base import Store
 
-logger = logging.getLogger(__name__)
-
 ASKED_S: Final = 0.2
 """How often the store is asked whether a person has stopped it."""
 
-JOIN_S: Final = 4.0
 _MS: Final = 1e3
 _STAGES: Final = tuple(stage.name.lower() for stage in Stage)
-
-
-class _EndedError(Exception):
-    """A person, or the end of this process, stopped the verdict."""
 
 
 class VerdictReconciler:
@@ -56,17 +47,14 @@ class VerdictReconciler:
         self._control = control
         self._store = store
         self._settings = settings
-        self._ending = threading.Event()
-        self._thread: threading.Thread | None = None
         self._generator_pid: int | None = None
+        self._event_id: int | None = None  # of the annotation of the verdict under way
         self._asked_s = 0.0  # time.monotonic()
-        self._carried_out = 0  # id of the last one
+        self._task = TaskThread("verdict", control.verdicts.active, self._carry_out, self._end)
 
     def abandon_orphans(self) -> None:
-        """End what a former leader left; its generator ended with it."""
-        left = self._control.verdicts.active()
-        if left is not None and left.state is not RunState.REQUESTED:
-            self._end(left.id, RunState.FAILED, "The process that ran it ended.")
+        """End what a former leader left."""
+        self._task.abandon_orphan()
 
     def pids(self) -> list[int]:
         """Pid of the generator, while one runs."""
@@ -75,56 +63,27 @@ class VerdictReconciler:
 
     def reconcile(self) -> None:
         """Begin the verdict that is requested; called a few times a second."""
-        if self._ending.is_set() or (self._thread is not None and self._thread.is_alive()):
-            return
-        active = self._control.verdicts.active()
-        if active is None:
-            return
-        if active.id == self._carried_out:
-            # Its end could not be written, say because the disk was full.
-            self._end(active.id, RunState.FAILED, "Its end could not be written in time.")
-            return
-        self._thread = threading.Thread(
-            target=self._carry_out, args=(active,), name="verdict", daemon=True
-        )
-        self._thread.start()
+        self._task.reconcile()
 
     def stop(self) -> None:
         """End the verdict under way; its pairs so far stay."""
-        self._ending.set()
-        if self._thread is not None:
-            self._thread.join(JOIN_S)
+        self._task.stop()
 
     def _carry_out(self, asked: RequestedVerdict) -> None:
-        state, message, event_id = RunState.FAILED, "", None
-        self._carried_out = asked.id
+        now = time.time()
+        self._control.verdicts.begin(asked.id, now)
+        text = f"verdict {asked.id}: {asked.plan.before} and {asked.plan.after}"
+        self._event_id = self._control.events.add(Event(EventKind.LOAD_RUN, now, text))
         try:
-            now = time.time()
-            self._control.verdicts.begin(asked.id, now)
-            text = f"verdict {asked.id}: {asked.plan.before} and {asked.plan.after}"
-            event_id = self._control.events.add(Event(EventKind.LOAD_RUN, now, text))
             self._measure(asked)
-            state = RunState.DONE
-        except _EndedError:
-            state = RunState.STOPPED
-        except ServescopeError as error:
-            message = str(error)
-        except Exception:
-            # The boundary of the verdict's thread: a defect ends this one, and its row says so.
-            logger.exception("verdict %d failed", asked.id)
-            message = "A defect ended it: the log of the dashboard says which."
-        self._generator_pid = None
-        self._end(asked.id, state, message, event_id)
+        finally:
+            self._generator_pid = None
 
-    def _end(
-        self, verdict_id: int, state: RunState, message: str, event_id: int | None = None
-    ) -> None:
-        try:
-            self._control.verdicts.end(verdict_id, state, time.time(), message)
-            if event_id is not None:
-                self._control.events.end(event_id, time.time())
-        except ServescopeError as error:
-            logger.warning("verdict %d: %s", verdict_id, error)
+    def _end(self, asked: RequestedVerdict, state: RunState, message: str) -> None:
+        self._control.verdicts.end(asked.id, state, time.time(), message)
+        if self._event_id is not None:
+            self._control.events.end(self._event_id, time.time())
+            self._event_id = None
 
     def _measure(self, asked: RequestedVerdict) -> None:
         plan = asked.plan
@@ -202,5 +161,5 @@ class VerdictReconciler:
 
     def _raise_if_stopped(self, verdict_id: int) -> None:
         asked = self._control.verdicts.by_id(verdict_id)
-        if self._ending.is_set() or asked is None or asked.state is RunState.STOPPING:
-            raise _EndedError
+        if self._task.ending.is_set() or asked is None or asked.state is RunState.STOPPING:
+            raise TaskStoppedError
