@@ -81,9 +81,11 @@ def main() -> int:
             }  # fmt: skip
             begin = time.monotonic() + 2.0  # they start by then
             for period in range(periods):
-                time.sleep(max(begin + period * PERIOD_S + 4.0 - time.monotonic(), 0.0))
+                time.sleep(  # the moment of the stall is part of the experiment
+                    max(begin + period * PERIOD_S + 4.0 - time.monotonic(), 0.0)
+                )
                 os.kill(server.pid, signal.SIGSTOP)
-                time.sleep(STOP_S)
+                time.sleep(STOP_S)  # so long it stands still
                 os.kill(server.pid, signal.SIGCONT)
             results = {
                 name: json.loads(load.communicate(timeout=60)[0]) for name, load in loads.items()

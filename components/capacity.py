@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import dash_mantine_components as dmc
-from dash import Input, Output, State, callback, html
+from dash import Input, Output, callback, html
 
 from components import access, forms, start_button
 from components.findings import verdict
@@ -105,18 +105,7 @@ def props(context: QueryContext, listeners: Sequence[str], *, is_busy: bool) -> 
 
 def connect() -> None:
     """Register the panel's callbacks; the page that shows it calls this once."""
-    forms.forget_refusals(*FIELDS)
-    callback(
-        *forms.outputs(ANSWER),
-        Input("capacity-start", "n_clicks"),
-        *(State(field, "value") for field in FIELDS),
-        prevent_initial_call=True,
-    )(start)
-    callback(
-        *forms.outputs(ANSWER, again=True),
-        Input("capacity-stop", "n_clicks"),
-        prevent_initial_call=True,
-    )(stop)
+    start_button.connect("capacity", ANSWER, FIELDS, start, stop)
     callback(Output(FIELDS[1], "data"), Input(FIELDS[0], "value"), prevent_initial_call=True)(
         suggest
     )

@@ -8,11 +8,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import dash_mantine_components as dmc
-from dash import html
+from dash import Input, State, callback, html
 
 from components import forms
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from components.live import Props
 
 BUSY: Final = "Other load is under way: wait for its end, or stop it in the header."
@@ -33,6 +35,28 @@ def start_actions(
         answer_id=answer_id,
         why_not=why_not,
     )
+
+
+def connect(
+    prefix: str,
+    answer_id: str,
+    fields: Sequence[str],
+    start: Callable[..., forms.Answer],
+    stop: Callable[..., forms.Answer],
+) -> None:
+    """Register the callbacks of both; `start` gets its clicks and the values of the fields."""
+    forms.forget_refusals(*fields)
+    callback(
+        *forms.outputs(answer_id),
+        Input(f"{prefix}-start", "n_clicks"),
+        *(State(field, "value") for field in fields),
+        prevent_initial_call=True,
+    )(start)
+    callback(
+        *forms.outputs(answer_id, again=True),
+        Input(f"{prefix}-stop", "n_clicks"),
+        prevent_initial_call=True,
+    )(stop)
 
 
 def props(prefix: str, *, is_active: bool, is_busy: bool) -> Props:

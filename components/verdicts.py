@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import dash_mantine_components as dmc
-from dash import Input, State, callback, html
+from dash import html
 
 from components import access, forms, start_button
 from components.load_run import DEFAULT_REQUEST
@@ -111,18 +111,7 @@ def props(context: QueryContext, listeners: Sequence[str], *, is_busy: bool) -> 
 
 def connect() -> None:
     """Register the panel's callbacks; the page that shows it calls this once."""
-    forms.forget_refusals(*FIELDS)
-    callback(
-        *forms.outputs(ANSWER),
-        Input("verdict-start", "n_clicks"),
-        *(State(field, "value") for field in FIELDS),
-        prevent_initial_call=True,
-    )(start)
-    callback(
-        *forms.outputs(ANSWER, again=True),
-        Input("verdict-stop", "n_clicks"),
-        prevent_initial_call=True,
-    )(stop)
+    start_button.connect("verdict", ANSWER, FIELDS, start, stop)
 
 
 def start(_clicks: object, *values: object) -> forms.Answer:

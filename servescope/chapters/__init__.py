@@ -1,6 +1,6 @@
 """The chapters of the page Learn, in their order.
 
-A chapter is one module with a `CHAPTER`, and one line here; docs/chapters.md tells how.
+To add one, write a module with a `CHAPTER` and name it here: see docs/chapters.md.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The names of listeners that are there only for a comparison or an experiment.
 
-What they serve stands with that, and in no legend, table or list elsewhere, unless it is asked for
-by the listener's name.
+Pages show their requests there and leave them out of all other legends, tables and lists, unless a
+person asks for the listener by its name.
 """
 
 from __future__ import annotations

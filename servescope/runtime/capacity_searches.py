@@ -130,7 +130,7 @@ class _MeasuredStep:
 class CapacitySearchReconciler:
     """Carries out the store's searches, one at a time.
 
-    `load` tells how busy a listener is, None where that is not known.
+    `load` returns how busy a listener is, None where that is not known.
     """
 
     def __init__(

@@ -120,7 +120,7 @@ class Outcome:
 
 
 class PairedComparison:
-    """Two destinations under one load; `pairs` measures, `outcome` tells what came of it so far.
+    """Two destinations under one load; `pairs` measures, `outcome` has the result so far.
 
     `following` is called while a run goes on, as `run_on` has it; its exceptions come out of
     `check` and `pairs`, and the pairs before that stand.

@@ -29,7 +29,7 @@ _MOST_RATIO: Final = 10.0
 
 
 def exit_status(outcome: Outcome) -> int:
-    """What the command ends with."""
+    """The exit status of the command for this outcome."""
     if outcome.is_failing or outcome.kind is VerdictKind.SLOWER:
         return SLOWER
     return UNDECIDED if outcome.kind is VerdictKind.UNDECIDED else NOT_SLOWER
