@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from servescope.actions import capacity_searches
 from servescope.actions.capacity_searches import CapacityRequest, read
 from servescope.errors import LoadRefusedError
-from servescope.records.listeners import ConcurrencyModel, ListenerState, ListenerStatus
 from servescope.records.load import RunState
 from tests.actions.field_values import FIELDS
 from tests.store.conftest import store
@@ -20,16 +19,6 @@ from tests.store.conftest import store
 __all__ = ["store"]
 
 REQUEST = CapacityRequest("wsgi", " /slow?ms=5 ", "50", 1)
-
-
-@pytest.fixture
-def listening(control):
-    """Control tables in which the listener `wsgi` is known."""
-    status = ListenerStatus(
-        "wsgi", ListenerState.RUNNING, "127.0.0.1", 5555, ConcurrencyModel.THREAD_POOL, "a:b", 5555
-    )
-    control.listeners.write_statuses([status])
-    return control
 
 
 @pytest.mark.parametrize(

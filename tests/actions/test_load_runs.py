@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from servescope.actions import load_runs
 from servescope.actions.load_runs import LoadRunRequest, read
 from servescope.errors import LoadRefusedError
-from servescope.records.listeners import ListenerState, ListenerStatus
 from servescope.records.load import LoadPlan, RunState
 from servescope.records.scenarios import (
     BodyKind,
@@ -32,16 +31,6 @@ from servescope.settings import Settings
 from tests.actions.field_values import FIELDS
 
 REQUEST = LoadRunRequest("wsgi", "/", 200, 30)
-
-
-@pytest.fixture
-def listening(control):
-    """Control tables in which a listener `wsgi` runs."""
-    status = ListenerStatus(
-        "wsgi", ListenerState.RUNNING, "127.0.0.1", 5555, "thread_pool", "a:b", 5555
-    )
-    control.listeners.write_statuses([status])
-    return control
 
 
 @pytest.mark.parametrize(

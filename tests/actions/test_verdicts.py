@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from servescope.actions import verdicts
 from servescope.actions.verdicts import VerdictRequest, read
 from servescope.errors import LoadRefusedError
-from servescope.records.listeners import ConcurrencyModel, ListenerState, ListenerStatus
 from servescope.records.load import RunState
 from servescope.records.scenarios import Poisson
 from tests.actions.field_values import FIELDS
@@ -22,16 +21,6 @@ __all__ = ["store"]
 
 REQUEST = VerdictRequest("wsgi", "wsgi", " /slow?ms=5 ", "50", 4, 5, "30")
 USERS = '[schedule]\nkind = "users"\nusers = 2\nthink_seconds = 1\nseconds = 4\n'
-
-
-@pytest.fixture
-def listening(control):
-    """Control tables in which the listener `wsgi` is known."""
-    status = ListenerStatus(
-        "wsgi", ListenerState.RUNNING, "127.0.0.1", 5555, ConcurrencyModel.THREAD_POOL, "a:b", 5555
-    )
-    control.listeners.write_statuses([status])
-    return control
 
 
 @pytest.mark.parametrize(
