@@ -71,7 +71,7 @@ def verdict_panel(listeners: Sequence[str], why_not: str) -> dmc.Card:
             id=FIELDS[1], label="After: is it slower?", data=data, value=second, allowDeselect=False
         ),
         dmc.TextInput(id=FIELDS[2], label="Path on both", value="/"),
-        _number(FIELDS[3], "Requests per second on both", 50),
+        _number(FIELDS[3], "Rate on both, req/s", 50),
         _number(FIELDS[4], "Seconds of each run", 4),
         _number(FIELDS[5], "Tolerance, % slower", 5),
         _number(FIELDS[6], "Pairs at most", 30),

@@ -77,7 +77,7 @@ def test_a_verdict_is_asked_for_followed_and_read(open_page, control):
     opened = open_page("/load").wait_drawn("load-rates")
     panel_says(opened, "No verdict yet. Press Judge")
     panel = opened.page.locator("#verdict")
-    fill(panel, Requests_per_second_on_both=40, Seconds_of_each_run=0.5, Pairs_at_most=8)
+    fill(panel, Rate_on_both=40, Seconds_of_each_run=0.5, Pairs_at_most=8)
     fill(panel, Tolerance=0)
     panel.get_by_role("button", name="Judge").click()
     panel_says(opened, "The tolerance is above 0 and at most 1,000 %, not 0.")
