@@ -5,6 +5,8 @@
   const scope = (window.servescope = window.servescope || {});
   const clientside = (window.dash_clientside = window.dash_clientside || {});
   const OPEN = "[data-expanded], [aria-expanded=true]"; // its list is open: the key is for that
+  const WAIT_MS = 4;
+  const TRIES = 250; // a second: a field that shows its value in another form is not waited for
 
   const formOf = (element) => element?.closest?.("[data-answer]");
 
@@ -14,6 +16,40 @@
     button.click();
     return true;
   }
+
+  // A field's component tells Dash what was typed by a timer of its own (useDebouncedValue of
+  // Mantine), so a button that is pressed at once would act on the text of before.
+  let edited = null; // the last field in which somebody typed
+  const plain = (value) => String(value ?? "").replaceAll(",", "").trim();
+
+  function isTold(field) {
+    const component = window.dash_component_api.getLayout(field.id);
+    if (!component) return true;
+    const known = plain(component.props.value);
+    const shown = plain(field.value);
+    return known === shown || (shown !== "" && Number(known) === Number(shown));
+  }
+
+  function whenTold(field, act, tries = TRIES) {
+    if (!tries || isTold(field)) act();
+    else setTimeout(whenTold, WAIT_MS, field, act, tries - 1);
+  }
+
+  document.addEventListener("input", (event) => (edited = event.target), true);
+  document.addEventListener(
+    "click",
+    (event) => {
+      const field = edited;
+      const id = field?.id && formOf(field)?.dataset.enter;
+      if (!id || !event.target.closest?.(`#${CSS.escape(id)}`)) return;
+      edited = null;
+      if (isTold(field)) return;
+      event.stopImmediatePropagation();
+      event.preventDefault();
+      whenTold(field, () => press(id));
+    },
+    true,
+  );
 
   // Before React: an open list closes with the same key, and would look closed after that.
   document.addEventListener(

@@ -9,30 +9,37 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 
 from components import forms, panels
+from components.guess_field import GUESS, guess_field
+from components.help import attributes
 from components.path_prefix import below_prefix
 from components.run_links import ways_on
 from components.static_graph import colour_key, static_graph
 from components.status import sentence
 from components.tables import figure_table
 from servescope.chapters import CHAPTERS
+from servescope.chapters.guesses import number_text
 from servescope.figures import chapter as figures
 from servescope.figures import units
 from servescope.records.load import RunState
 from servescope.records.temporary_listeners import EXPERIMENT
 
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Collection, Mapping, Sequence
 
     from dash.development.base_component import Component
 
-    from servescope.chapters.chapter import Chapter, Setting
+    from servescope.chapters.chapter import Chapter, Passage, Reading, Setting, Snippet, Step
+    from servescope.chapters.guesses import Answer
     from servescope.records.experiments import Experiment
 
 LEARN: Final = "/learn"
 ANSWER: Final = "chapter-answer"
-FIELDS: Final = ("chapter-setting", "chapter-guess")
+SETTING: Final = "chapter-setting"
+TEXT: Final = "chapter-text"
+FIELDS: Final = (SETTING, GUESS, TEXT)
 """Ids of the fields, in the order of ExperimentRequest after the chapter."""
 
+TEXT_PLACE: Final = "chapter-text-place"
 START: Final = "chapter-start"
 TRIED: Final = "learn-tried"
 """The store in the browser: the last experiment of each chapter that was tried in it."""
@@ -68,37 +75,52 @@ def chapter_list(tried: Collection[str]) -> html.Ol:
 
 def question_panel(chapter: Chapter, why_not: str) -> dmc.Card:
     """The question, what one has to know to guess, and the form of guess and knob."""
-    guess = chapter.guess
     fields = [
         dmc.Select(
-            id=FIELDS[0],
+            id=SETTING,
             label=chapter.knob,
             data=[{"value": one.name, "label": one.label} for one in chapter.settings],
             value=chapter.settings[0].name,
             allowDeselect=False,
             className="wide",
         ),
-        dmc.NumberInput(
-            id=FIELDS[1],
-            label=f"{guess.label}, {guess.unit}",
-            placeholder="Your guess",
-            clampBehavior="none",
-            thousandSeparator=",",
-        ),
+        html.Div(text_field(chapter.settings[0]), id=TEXT_PLACE, className="wide"),
+        guess_field(chapter.guess),
     ]
     return panels.panel(
         "The question",
         "First guess, then let the server of this dashboard do it: theory and measurement are "
-        "shown after that. The experiment sends a few requests to a listener of its own.",
+        "shown after that. The experiment has a listener of its own, and ends within a minute.",
         html.P(chapter.question, className="chapter-question"),
-        *(html.P(text) for text in chapter.before),
-        forms.form(fields, ANSWER, START),
-        forms.actions(
-            dmc.Button("Guess and watch", id=START, disabled=bool(why_not)),
-            answer_id=ANSWER,
-            why_not=why_not,
+        *_passages(chapter.before, "before"),
+        html.Div(
+            [
+                forms.form(fields, ANSWER, START),
+                forms.actions(
+                    dmc.Button("Guess and watch", id=START, disabled=bool(why_not)),
+                    answer_id=ANSWER,
+                    why_not=why_not,
+                ),
+            ],
+            className="chapter-form",
         ),
         wide=True,
+    )
+
+
+def text_field(setting: Setting) -> Any:
+    """The text that the person may change for this setting; hidden where there is none."""
+    edited = setting.edited
+    if edited is None:
+        return dcc.Input(id=TEXT, type="hidden", value="")
+    return dmc.Textarea(
+        id=TEXT,
+        label=edited.label,
+        value=edited.initial,
+        autosize=True,
+        maxRows=24,
+        className="chapter-text",
+        **attributes(spellcheck="false"),
     )
 
 
@@ -119,7 +141,7 @@ def experiment_view(
         className="card-heading",
     )
     if not experiment.is_over:
-        return [heading, html.P("A server is started, and the requests are sent: some seconds.")]
+        return [heading, html.P("It is carried out now: some seconds.")]
     if experiment.state is not RunState.DONE:
         return [heading, html.P(sentence(experiment.message or "It has no result"))]
     return [heading, *_result(chapter, setting, experiment)]
@@ -127,31 +149,75 @@ def experiment_view(
 
 def _result(chapter: Chapter, setting: Setting, experiment: Experiment) -> list[Component]:
     guess, measured = experiment.plan.guess, experiment.measured
-    values, answer = chapter.measured_points(measured), chapter.answer(measured)
-    figure = figures.picture(chapter, setting, values, guess)
-    numbers = {"Guessed": guess, "Theory": setting.expected, "Measured": answer}
-    told = [
-        " ".join(f"{name}: {_text(chapter, value)}." for name, value in numbers.items()),
-        setting.because,
-    ]
-    if not chapter.agrees(setting, measured):
-        told.append(
-            f"The measurement is {units.text(answer / setting.expected - 1, '1')} off the theory, "
-            f"more than the {units.text(chapter.tolerance, '1')} that this experiment leaves. "
-            "Other work on this machine does that: the page Host shows it. Try it again."
-        )
-    rows = [
-        [point.label, _text(chapter, value), _text(chapter, point.expected)]
-        for point, value in zip(setting.points, values, strict=True)
-    ]
-    start, end = math.floor(measured["from_s"]), math.ceil(measured["to_s"]) + 1
+    reading = chapter.read(setting, measured)
+    said = [*_said(chapter, setting, experiment, reading), *reading.told]
     return [
-        *(html.P(text) for text in told),
+        *(html.P(text) for text in said),
+        *_picture(chapter, setting, reading, guess, " ".join(said)),
+        *_steps(reading.steps),
+        *(
+            [figure_table(["", "Measured"], reading.facts, empty="", label="Also measured")]
+            if reading.facts
+            else []
+        ),
+        *_passages(chapter.after, "after"),
+        *_see_it(measured),
+        html.P(
+            f"Change “{chapter.knob}” above, guess again, and compare. The address of this page "
+            "leads to this experiment.",
+            className="dimmed",
+        ),
+    ]
+
+
+def _said(
+    chapter: Chapter, setting: Setting, experiment: Experiment, reading: Reading
+) -> list[str]:
+    """Guess, theory and measurement, and how they go together."""
+    answers = {"Guessed": experiment.plan.guess, "Theory": setting.expected}
+    is_changed = setting.edited is not None and experiment.plan.text != setting.edited.initial
+    if is_changed:  # the theory is that of another text
+        answers.pop("Theory")
+    answers["Measured"] = reading.answer
+    told = [" ".join(f"{name}: {chapter.guess.text(one)}." for name, one in answers.items())]
+    if is_changed:
+        return told
+    told.append(setting.because)
+    if chapter.agrees(setting, reading):
+        return told
+    off = chapter.guess.off(reading.answer, setting.expected)
+    told.append(
+        f"The measurement is {units.text(off, '1')} off the theory, more than the "
+        f"{units.text(chapter.tolerance, '1')} that this experiment leaves. "
+        "Other work on this machine does that: the page Host shows it. Try it again."
+        if math.isfinite(off)
+        else "This machine did something else than the theory says. Try it again."
+    )
+    return told
+
+
+def _picture(
+    chapter: Chapter, setting: Setting, reading: Reading, guess: Answer, said: str
+) -> list[Component]:
+    """Guess, theory and measurement as figure, and as a table."""
+    figure = figures.picture(chapter, setting, reading, guess)
+    if figure is None or chapter.picture is None:
+        return []
+    unit = chapter.picture.unit
+    rows = [
+        [
+            point.label,
+            number_text(value, unit),
+            "" if point.expected is None else number_text(point.expected, unit),
+        ]
+        for point, value in zip(setting.points, reading.points, strict=True)
+    ]
+    return [
         html.Div(
             [colour_key(name, colour) for name, colour in figures.COLOURS.items()],
             className="comparison-legend",
         ),
-        static_graph(chapter.up, figure, figures.HEIGHT, " ".join(told)),
+        static_graph(chapter.picture.up, figure, figures.HEIGHT, said),
         html.Details(
             [
                 html.Summary("The figures as a table"),
@@ -160,19 +226,60 @@ def _result(chapter: Chapter, setting: Setting, experiment: Experiment) -> list[
                 ),
             ]
         ),
-        *(html.P(text) for text in chapter.after),
-        html.P(["See it on ", *_separated(ways_on(start, end, EXPERIMENT)), "."]),
-        html.P(
-            "Change the server or its work above, guess again, and compare. The address of this "
-            "page leads to this experiment.",
-            className="dimmed",
-        ),
     ]
+
+
+def _steps(steps: Sequence[Step]) -> list[Component]:
+    """What happened, in its order, each with its time and its bytes or text."""
+    if not steps:
+        return []
+    rows = [
+        html.Li(
+            [
+                html.Span(units.text(step.at_ms / 1e3, "s"), className="at"),
+                html.Span(step.side, className="dimmed"),
+                html.Span(step.text, className="told"),
+                *([html.Pre(step.data)] if step.data else []),
+            ]
+        )
+        for step in steps
+    ]
+    return [
+        html.H3("Step by step", className="chapter-heading"),
+        html.Ol(rows, className="chapter-steps"),
+    ]
+
+
+def _passages(passages: Sequence[Passage], place: str) -> list[Component]:
+    return [
+        html.P(one) if isinstance(one, str) else _snippet(one, f"chapter-{place}-{number}")
+        for number, one in enumerate(passages)
+    ]
+
+
+def _snippet(snippet: Snippet, element: str) -> html.Div:
+    return html.Div(
+        [
+            html.Div(
+                [
+                    html.B(snippet.label),
+                    html.Button("Copy", type="button", **attributes(data_copy=element)),
+                ],
+                className="card-heading",
+            ),
+            html.Pre(snippet.code, id=element, tabIndex=0, **attributes(aria_label=snippet.label)),
+        ],
+        className="chapter-snippet",
+    )
+
+
+def _see_it(measured: Mapping[str, Any]) -> list[Component]:
+    """The way to the same span on other pages; none where the experiment had no span."""
+    if "from_s" not in measured:
+        return []
+    start, end = math.floor(measured["from_s"]), math.ceil(measured["to_s"]) + 1
+    return [html.P(["See it on ", *_separated(ways_on(start, end, EXPERIMENT)), "."])]
 
 
 def _separated(links: list[Any]) -> list[Any]:
     return [part for link in links for part in (", ", link)][1:]
-
-
-def _text(chapter: Chapter, value: float | None) -> str:
-    return "" if value is None else f"{value:,.0f} {chapter.guess.unit}"

@@ -18,6 +18,9 @@ from servescope.queries import experiments
 from servescope.queries.runs import run_id
 
 if TYPE_CHECKING:
+    from dash import NoUpdate
+    from dash.development.base_component import Component
+
     from servescope.chapters.chapter import Chapter
     from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
@@ -60,6 +63,19 @@ def start(_clicks: object, name: object, tried: object, *values: object) -> tupl
         return *forms.refused(sentence(error)), no_update, no_update
     known = tried if isinstance(tried, dict) else {}
     return *forms.done(""), str(number), {**known, str(name): number}
+
+
+@callback(
+    Output(chapter.TEXT_PLACE, "children"),
+    Input(chapter.SETTING, "value"),
+    State(SUBJECT, "value"),
+    prevent_initial_call=True,
+)
+def text_of_setting(setting: object, name: object) -> Component | NoUpdate:
+    """The text to change of the setting that was chosen."""
+    shown = chapter_of(str(name))
+    found = None if shown is None else shown.setting(str(setting))
+    return no_update if found is None else chapter.text_field(found)
 
 
 def layout(shown: Chapter, experiment: object = "", **_query: object) -> html.Div:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from servescope.actions import fields
 from servescope.chapters import chapter_of
+from servescope.chapters.guesses import ChoiceGuess, NumberGuess
 from servescope.errors import LoadRefusedError
 from servescope.records.experiments import ExperimentPlan
 
 if TYPE_CHECKING:
+    from servescope.chapters.chapter import EditedText
+    from servescope.chapters.guesses import Answer, Guess
     from servescope.control.experiments import Experiments
     from servescope.records.experiments import Experiment
 
@@ -22,7 +26,8 @@ class ExperimentRequest:
 
     chapter: object
     setting: object
-    guess: object
+    guess: object  # number: a number; choice: its name; curve: a JSON array of numbers, as text
+    text: object = ""
 
 
 def start(experiments: Experiments, request: ExperimentRequest) -> Experiment:
@@ -42,11 +47,45 @@ def read(request: ExperimentRequest) -> ExperimentPlan:
     setting = chapter.setting(fields.text(request.setting))
     if setting is None:
         raise LoadRefusedError("choose one of the experiments")
-    guess = chapter.guess
-    if request.guess in (None, ""):
+    guess = _guess(chapter.guess, request.guess)
+    return ExperimentPlan(chapter.name, setting.name, guess, _edited(setting.edited, request.text))
+
+
+def _guess(kind: Guess, given: object) -> Answer:
+    if given in (None, ""):
         raise LoadRefusedError("guess first: nothing is lost by a wrong guess")
-    number = fields.number_of(guess.unit, "the guess", request.guess)
-    if not guess.least <= number <= guess.most:
-        bounds = f"{guess.least:,g} to {guess.most:,g} {guess.unit}"
+    if isinstance(kind, ChoiceGuess):
+        chosen = fields.text(given)
+        if chosen not in dict(kind.choices):
+            raise LoadRefusedError(f"choose one of the answers, not {fields.quoted(chosen)}")
+        return chosen
+    if isinstance(kind, NumberGuess):
+        return _number(kind.unit, kind.least, kind.most, given)
+    try:
+        drawn = json.loads(fields.text(given))
+    except ValueError:
+        drawn = None
+    if not isinstance(drawn, list) or len(drawn) != len(kind.places):
+        raise LoadRefusedError(f"draw the whole curve: it has {len(kind.places)} places")
+    return tuple(_number(kind.unit, 0.0, kind.most, one) for one in drawn)
+
+
+def _number(unit: str, least: float, most: float, given: object) -> float:
+    number = fields.number_of(unit, "the guess", given)
+    if not least <= number <= most:
+        bounds = f"{least:,g} to {most:,g} {unit}"
         raise LoadRefusedError(f"the guess is from {bounds}, not {number:,.10g}")
-    return ExperimentPlan(chapter.name, setting.name, number)
+    return number
+
+
+def _edited(edited: EditedText | None, given: object) -> str:
+    """The text as the person changed it, untrimmed: each byte of it may count."""
+    if edited is None:
+        return ""
+    text = "" if given is None else str(given)
+    if not text.strip():
+        raise LoadRefusedError(f"{edited.label} is empty")
+    if len(text) > edited.most_characters:
+        most = f"{edited.most_characters:,}"
+        raise LoadRefusedError(f"{edited.label} has {len(text):,} characters; at most {most}")
+    return text

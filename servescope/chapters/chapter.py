@@ -1,9 +1,8 @@
 """The parts of a chapter: a question, a guess, an experiment on a real server, and a theory.
 
-A chapter is data and pure functions, so that one can be added without touching the rest: it says
-which listener and which requests its experiment takes, and judges what was measured. The leader
-carries the experiment out (`servescope.runtime.experiments`), the page shows it
-(`components.chapter`).
+A chapter is data and pure functions, so that one can be added without touching the rest: it names
+its experiment (`servescope.experiments`), and reads what was measured. The leader carries the
+experiment out (`servescope.runtime.experiments`), the page shows it (`components.chapter`).
 """
 
 from __future__ import annotations
@@ -14,44 +13,63 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from servescope.records.listeners import AppKind, ConcurrencyModel
+    from servescope.chapters.guesses import Answer, Guess
+    from servescope.experiments.host import Experimenting
 
 
 @dataclass(frozen=True, slots=True)
-class SimultaneousRequests:
-    """`requests` GETs of `target`, each on a connection of its own, all sent at one moment.
-
-    They go to a listener of their own. Measured are `answered_ms`: how long after that moment each
-    whole response was there, in order of their arrival.
-    """
-
-    app: str  # as a listener names it
-    app_kind: AppKind
-    model: ConcurrencyModel
-    threads: int  # for a model that has threads
-    target: str  # origin-form
-    requests: int
-
-
-@dataclass(frozen=True, slots=True)
-class Guess:
-    """The number that a person commits to before anything is shown."""
+class Snippet:
+    """Commands or a program to copy, below a label."""
 
     label: str
-    unit: str
-    least: float
-    most: float
+    code: str
+
+
+Passage = str | Snippet
+"""A piece of a chapter's text: a paragraph, or something to copy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
     """One thing that the experiment measures: where it stands in the picture, and its theory.
 
-    `expected` is None where the theory says nothing of it.
+    `expected` is None where the theory says nothing of it. `at` is its place on the axis of a
+    Curve.
     """
 
     label: str
     expected: float | None
+    at: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Bars:
+    """A picture with a bar for each point."""
+
+    across: str  # name of the horizontal axis
+    up: str  # what the bars are the height of
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """A picture with each point at its place on a horizontal axis of numbers."""
+
+    across: str
+    up: str
+    unit: str
+
+
+@dataclass(frozen=True, slots=True)
+class EditedText:
+    """A text that the person may change before the experiment takes it: a request, an app.
+
+    The theory of the setting is that of `initial`; of a changed text only the measurement is told.
+    """
+
+    label: str
+    initial: str
+    most_characters: int = 4_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,41 +81,63 @@ class Setting:
 
     name: str
     label: str
-    experiment: SimultaneousRequests
-    points: tuple[Point, ...]
-    expected: float
+    experiment: Experimenting
+    expected: Answer
     because: str
+    points: tuple[Point, ...] = ()
+    edited: EditedText | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One thing that happened during an experiment, and the bytes or the text that belong to it."""
+
+    at_ms: float  # since the experiment's first
+    side: str  # client, kernel, server, app, …
+    text: str
+    data: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What was measured, as the chapter reads it.
+
+    `points` are the values of the setting's points, in their order; `facts` further measurements by
+    their names; `told` sentences with the figures just measured.
+    """
+
+    answer: Answer
+    points: tuple[float, ...] = ()
+    steps: tuple[Step, ...] = ()
+    facts: tuple[tuple[str, str], ...] = ()
+    told: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Chapter:
     """A question about web servers and the way to its answer.
 
-    `measured_points` gives the measured value of each of the setting's points from what the
-    experiment measured, `answer` the one that answers the question. `tolerance` is the share by
-    which a measurement may be off the theory on a machine without other work.
+    `read` reads what the experiment of a setting measured. `tolerance` is the share by which an
+    answer, and each point, may be off the theory on a machine without other work.
     """
 
     name: str  # in its address: /learn/NAME
     number: int
     title: str
     question: str
-    before: tuple[str, ...]  # what a newcomer has to know to guess, a paragraph each
+    before: tuple[Passage, ...]  # what a newcomer has to know to guess
     guess: Guess
     knob: str
     settings: tuple[Setting, ...]
-    across: str  # name of the picture's horizontal axis
-    up: str  # what its bars are the height of
-    measured_points: Callable[[Mapping[str, Any]], tuple[float, ...]]
-    answer: Callable[[Mapping[str, Any]], float]
-    tolerance: float
-    after: tuple[str, ...]  # what it means, a paragraph each
+    read: Callable[[Setting, Mapping[str, Any]], Reading]
+    after: tuple[Passage, ...]  # what it means
+    picture: Bars | Curve | None = None
+    tolerance: float = 0.0
 
     def setting(self, name: str) -> Setting | None:
         """The setting of this name."""
         return next((one for one in self.settings if one.name == name), None)
 
-    def agrees(self, setting: Setting, measured: Mapping[str, Any]) -> bool:
+    def agrees(self, setting: Setting, reading: Reading) -> bool:
         """Whether the measured answer is as near to the theory as it may be expected to be."""
-        off = abs(self.answer(measured) - setting.expected)
-        return off <= self.tolerance * setting.expected
+        return self.guess.off(reading.answer, setting.expected) <= self.tolerance

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from servescope.chapters.chapter import (
-    Chapter,
-    Guess,
-    Point,
-    Setting,
-    SimultaneousRequests,
-)
+from servescope.chapters.chapter import Bars, Chapter, Point, Reading, Setting
+from servescope.chapters.guesses import NumberGuess
+from servescope.experiments.host import TemporaryListener
+from servescope.experiments.simultaneous_requests import SimultaneousRequests
 from servescope.records.listeners import AppKind, ConcurrencyModel
 
 if TYPE_CHECKING:
@@ -28,7 +25,8 @@ def _at_once(
     model: ConcurrencyModel, target: str, *, threads: int = 1, app: str = _WSGI
 ) -> SimultaneousRequests:
     kind = AppKind.ASGI if app == _ASGI else AppKind.WSGI
-    return SimultaneousRequests(app, kind, model, threads, f"{target}?ms={WORK_MS}", REQUESTS)
+    listener = TemporaryListener(app, kind, model, threads)
+    return SimultaneousRequests(listener, f"{target}?ms={WORK_MS}", REQUESTS)
 
 
 def _in_turn(places: int) -> tuple[Point, ...]:
@@ -42,12 +40,9 @@ def _shared() -> tuple[Point, ...]:
     return tuple(Point(str(k), last if k == REQUESTS else None) for k in range(1, REQUESTS + 1))
 
 
-def _answered_ms(measured: Mapping[str, Any]) -> tuple[float, ...]:
-    return tuple(float(value) for value in measured["answered_ms"])
-
-
-def _last_ms(measured: Mapping[str, Any]) -> float:
-    return _answered_ms(measured)[-1]
+def _read(_: Setting, measured: Mapping[str, Any]) -> Reading:
+    answered_ms = tuple(float(value) for value in measured["answered_ms"])
+    return Reading(answered_ms[-1], points=answered_ms)
 
 
 _ALL: Final = REQUESTS * WORK_MS
@@ -71,68 +66,70 @@ CHAPTER: Final = Chapter(
             "takes no processor; computing takes one for the whole time."
         ),
     ),
-    guess=Guess("The last one has the page after", "ms", 1, 60_000),
+    guess=NumberGuess("The last one has the page after", "ms", 1, 60_000),
     knob="The server and its work",
     settings=(
         Setting(
             "one-at-a-time",
             "One at a time; the app waits",
             _at_once(ConcurrencyModel.SEQUENTIAL, "/slow"),
-            _in_turn(1),
             float(_ALL),
             "A server without threads serves one request after the other: each waits for all that "
             f"are before it, so the last one has its page after {REQUESTS} times {WORK_MS} ms.",
+            points=_in_turn(1),
         ),
         Setting(
             "two-threads",
             "Two threads; the app waits",
             _at_once(ConcurrencyModel.THREAD_POOL, "/slow", threads=2),
-            _in_turn(2),
             _ALL / 2,
             "Two requests are in the app at a time, and the others wait for a thread: "
             f"{REQUESTS // 2} rounds of {WORK_MS} ms.",
+            points=_in_turn(2),
         ),
         Setting(
             "eight-threads",
             "Eight threads; the app waits",
             _at_once(ConcurrencyModel.THREAD_POOL, "/slow", threads=REQUESTS),
-            _in_turn(REQUESTS),
             float(WORK_MS),
             "Each request has a thread of its own, and all of them wait at the same time.",
+            points=_in_turn(REQUESTS),
         ),
         Setting(
             "event-loop",
             "An event loop; the app waits",
             _at_once(ConcurrencyModel.ASYNCIO, "/slow", app=_ASGI),
-            _in_turn(REQUESTS),
             float(WORK_MS),
             "One thread is enough: at `await` the app gives it back, and the loop goes on with the "
             "next request while the first one waits.",
+            points=_in_turn(REQUESTS),
         ),
         Setting(
             "eight-threads-computing",
             "Eight threads; the app computes",
             _at_once(ConcurrencyModel.THREAD_POOL, "/cpu", threads=REQUESTS),
-            _shared(),
             float(_ALL),
             "Of all threads of a Python process only one computes at a time: it holds the global "
             "interpreter lock (GIL). Eight threads take turns of some milliseconds, and together "
             f"they need {REQUESTS} times {WORK_MS} ms. So nobody is early, not even the first.",
+            points=_shared(),
         ),
         Setting(
             "event-loop-computing",
             "An event loop; the app computes",
             _at_once(ConcurrencyModel.ASYNCIO, "/cpu", app=_ASGI),
-            _in_turn(1),
             float(_ALL),
             "Who computes does not give the loop's thread back, so the next request begins when "
             "the one before has ended: an event loop then is a server that serves one at a time.",
+            points=_in_turn(1),
         ),
     ),
-    across="The first, the second, … to have the page",
-    up="Milliseconds from the moment of sending until each has the page",
-    measured_points=_answered_ms,
-    answer=_last_ms,
+    read=_read,
+    picture=Bars(
+        "The first, the second, … to have the page",
+        "Milliseconds from the moment of sending until each has the page",
+        "ms",
+    ),
     tolerance=0.1,
     after=(
         (

@@ -89,7 +89,7 @@ def _experiment(row: tuple[Any, ...]) -> Experiment:
     number, plan, state, requested_s, started_s, ended_s, measured, message = row
     return Experiment(
         number,
-        ExperimentPlan(**json.loads(plan)),
+        _plan(json.loads(plan)),
         RunState(state),
         requested_s,
         started_s,
@@ -97,3 +97,8 @@ def _experiment(row: tuple[Any, ...]) -> Experiment:
         json.loads(measured),
         message,
     )
+
+
+def _plan(fields: dict[str, Any]) -> ExperimentPlan:
+    guess = fields.pop("guess")
+    return ExperimentPlan(guess=tuple(guess) if isinstance(guess, list) else guess, **fields)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from servescope.chapters.chapter import Bars, Curve
 from servescope.figures import theme
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from servescope.chapters.chapter import Chapter, Setting
+    from servescope.chapters.chapter import Chapter, Reading, Setting
+    from servescope.chapters.guesses import Answer
     from servescope.figures.theme import Figure
 
 HEIGHT: Final = 280
@@ -17,46 +19,101 @@ COLOURS: Final = {"measured": theme.BLUE, "theory": theme.TEAL, "guess": theme.A
 _ROOM: Final = 1.08
 
 
-def picture(chapter: Chapter, setting: Setting, values: Sequence[float], guess: float) -> Figure:
-    """A bar for each measured point, a mark where theory has it, a line at the guess.
+def picture(chapter: Chapter, setting: Setting, reading: Reading, guess: Answer) -> Figure | None:
+    """The chapter's picture of what was measured; None when it has none."""
+    if isinstance(chapter.picture, Bars):
+        return _bars(chapter.picture, setting, reading.points, guess)
+    if isinstance(chapter.picture, Curve):
+        return _curve(chapter.picture, setting, reading.points, guess)
+    return None
+
+
+def _bars(drawn: Bars, setting: Setting, values: Sequence[float], guess: Answer) -> Figure:
+    """A bar for each measured point, a mark where theory has it, a line at a guessed number.
 
     A guess far beyond everything else is left outside, so that the rest can be read.
     """
-    unit = chapter.guess.unit
-    labels = [point.label for point in setting.points]
     known = [
         (point.label, point.expected) for point in setting.points if point.expected is not None
     ]
-    highest = max([*values, *(expected for _, expected in known)]) * _ROOM
-    top = max(highest, min(guess * _ROOM, 2 * highest))
-    axis = theme.value_axis(unit) | {"range": [0, top], "fixedrange": True}
-    layout = theme.layout(axis)
-    layout["dragmode"] = False
-    layout["hovermode"] = "closest"
-    layout["xaxis"] = {"type": "category", "fixedrange": True, "title": {"text": chapter.across}}
-    layout["margin"] = layout["margin"] | {"b": 46}
-    layout["shapes"] = [_line_at(guess)] if guess <= top else []
+    highest = max([*values, *(expected for _, expected in known)]) * _ROOM or 1.0
+    line = guess if isinstance(guess, float | int) else 0.0
+    top = max(highest, min(line * _ROOM, 2 * highest))
+    layout = _layout(drawn.unit, drawn.across, top) | {
+        "shapes": [_line_at(line)] if 0 < line <= top else []
+    }
+    layout["xaxis"]["type"] = "category"
     return {
         "data": [
             {
                 "type": "bar",
                 "name": "measured",
-                "x": labels,
+                "x": [point.label for point in setting.points],
                 "y": list(values),
                 "marker": {"color": COLOURS["measured"]},
-                "hovertemplate": f"%{{y:,.0f}} {unit}<extra>measured</extra>",
+                "hovertemplate": f"%{{y:,.3~f}} {drawn.unit}<extra>measured</extra>",
             },
-            {
-                "type": "scatter",
-                "mode": "markers",
-                "name": "theory",
-                "x": [label for label, _ in known],
-                "y": [expected for _, expected in known],
-                "marker": {"color": COLOURS["theory"], "symbol": "diamond", "size": 10},
-                "hovertemplate": f"%{{y:,.0f}} {unit}<extra>theory</extra>",
-            },
+            _marks("theory", drawn.unit, *_columns(known)),
         ],
         "layout": layout,
+    }
+
+
+def _curve(drawn: Curve, setting: Setting, values: Sequence[float], guess: Answer) -> Figure:
+    """Lines of guess and theory, and the measured points, at their places."""
+    places = [point.at for point in setting.points]
+    known = [(point.at, point.expected) for point in setting.points if point.expected is not None]
+    highest = max([*values, *(expected for _, expected in known)]) * _ROOM or 1.0
+    guessed = list(guess) if isinstance(guess, tuple) else []
+    top = max([highest, *(min(one * _ROOM, 2 * highest) for one in guessed)])
+    lines = [
+        ("guess", places if guessed else [], guessed, "dash"),
+        ("theory", *_columns(known), "solid"),
+    ]
+    return {
+        "data": [
+            *(
+                {
+                    "type": "scatter",
+                    "mode": "lines",
+                    "name": name,
+                    "x": across,
+                    "y": up,
+                    "line": {"color": COLOURS[name], "width": 2, "dash": dash},
+                    "hovertemplate": f"%{{y:,.3~f}} {drawn.unit}<extra>{name}</extra>",
+                }
+                for name, across, up, dash in lines
+            ),
+            _marks("measured", drawn.unit, places, list(values)),
+        ],
+        "layout": _layout(drawn.unit, drawn.across, top),
+    }
+
+
+def _layout(unit: str, across: str, top: float) -> dict[str, Any]:
+    axis = theme.value_axis(unit) | {"range": [0, top], "fixedrange": True}
+    layout = theme.layout(axis)
+    return layout | {
+        "dragmode": False,
+        "hovermode": "closest",
+        "xaxis": {"fixedrange": True, "title": {"text": across}},
+        "margin": layout["margin"] | {"b": 46},
+    }
+
+
+def _columns(pairs: Sequence[tuple[Any, float]]) -> tuple[list[Any], list[float]]:
+    return [across for across, _ in pairs], [up for _, up in pairs]
+
+
+def _marks(name: str, unit: str, across: list[Any], up: list[float]) -> dict[str, Any]:
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": name,
+        "x": across,
+        "y": up,
+        "marker": {"color": COLOURS[name], "symbol": "diamond", "size": 10},
+        "hovertemplate": f"%{{y:,.3~f}} {unit}<extra>{name}</extra>",
     }
 
 

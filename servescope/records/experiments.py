@@ -17,14 +17,16 @@ class ExperimentPlan:
 
     chapter: str
     setting: str
-    guess: float  # in the unit of the chapter's guess
+    guess: float | str | tuple[float, ...]  # as the chapter's guess has its answers
+    text: str = ""  # as the person changed it; empty where there is nothing to change
 
 
 @dataclass(frozen=True, slots=True)
 class Experiment:
     """An experiment in the store; `measured` is empty until it is done.
 
-    Its kind says what `measured` holds: see `servescope.chapters.chapter`.
+    Its kind says what `measured` holds: see `servescope.experiments`; beside it stand the epoch
+    seconds `from_s` and `to_s` of its span, where it had one.
     """
 
     id: int

@@ -8,13 +8,15 @@ experiment stands on the other pages too. The next leader marks as failed what a
 
 from __future__ import annotations
 
+import tempfile
 import time
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.chapters import chapter_of
 from servescope.errors import LoadRefusedError
-from servescope.load.simultaneous import answered_ms
 from servescope.records.dashboard import Event, EventKind
 from servescope.records.listeners import ListenerSpec
 from servescope.records.load import RunState
@@ -24,10 +26,12 @@ from servescope.runtime.task_thread import TaskThread
 from servescope.serving.workers.contender import ContenderProcess
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    import threading
+    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
 
-    from servescope.chapters.chapter import SimultaneousRequests
     from servescope.control import Control
+    from servescope.experiments.host import TemporaryListener
     from servescope.records.experiments import Experiment
     from servescope.records.listeners import ListenerStatus
     from servescope.settings import Settings
@@ -35,8 +39,8 @@ if TYPE_CHECKING:
 UP_S: Final = 30.0
 """How long the listener may take to start: it imports the app."""
 
-WITHIN_S: Final = 20.0
-"""How long an experiment's requests may take."""
+WITHIN_S: Final = 60.0
+"""How long an experiment may take, the start of its listener included."""
 
 GRACE_S: Final = 1.0
 _POLL_S: Final = 0.2
@@ -49,12 +53,17 @@ class ExperimentReconciler:
     def __init__(self, control: Control, rings: Path, settings: Settings) -> None:
         self._control = control
         self._rings = rings
-        self._settings = settings
+        self.settings = settings
         self._statuses: list[ListenerStatus] = []  # replaced, never changed: others read it
         self._measured: dict[str, Any] = {}  # by the experiment under way
         self._task = TaskThread(
             "experiment", control.experiments.active, self._carry_out, self._end
         )
+
+    @property
+    def ending(self) -> threading.Event:
+        """Set when this process ends."""
+        return self._task.ending
 
     def abandon_orphans(self) -> None:
         """End what a former leader left; its listener ended with it."""
@@ -83,48 +92,93 @@ class ExperimentReconciler:
         )
 
     def _measure(self, experiment: Experiment) -> dict[str, Any]:
-        chapter = chapter_of(experiment.plan.chapter)
-        setting = chapter.setting(experiment.plan.setting) if chapter is not None else None
+        plan = experiment.plan
+        chapter = chapter_of(plan.chapter)
+        setting = chapter.setting(plan.setting) if chapter is not None else None
         if chapter is None or setting is None:
             raise LoadRefusedError("this version has no such experiment")
-        wanted = setting.experiment
-        spec = _spec(self._settings, wanted)
+        title = f"experiment {experiment.id}: {chapter.title}"
+        with tempfile.TemporaryDirectory() as folder:
+            host = _Host(self, Path(folder), plan.text, title)
+            return setting.experiment.carry_out(host) | host.spanned
+
+    @contextmanager
+    def listener(self, spec: ListenerSpec) -> Iterator[ContenderProcess]:
+        """A listener, serving, that the pages know of; it ends with the context."""
         process = ContenderProcess(spec, self._rings)
         try:
             self._await_up(process)
             self._statuses = [process.status()]
-            # One before: what an app does at its first request is no part of the experiment.
-            answered_ms(process.address, wanted.target, 1, WITHIN_S)
-            started = time.time()
-            text = f"experiment {experiment.id}: {chapter.title}"
-            event = self._control.events.add(Event(EventKind.LOAD_RUN, started, text))
-            found = answered_ms(process.address, wanted.target, wanted.requests, WITHIN_S)
-            self._control.events.end(event, time.time())
+            yield process
         finally:
             self._statuses = []
-            process.stop(0 if self._task.ending.is_set() else GRACE_S)
-        return {"answered_ms": found, "from_s": started, "to_s": time.time()}
+            process.stop(0 if self.ending.is_set() else GRACE_S)
 
     def _await_up(self, process: ContenderProcess) -> None:
         """Wait until it serves. Raises LoadRefusedError when it does not in time."""
         give_up = time.monotonic() + UP_S
         while not process.is_up(_POLL_S):
-            if self._task.ending.is_set():
+            if self.ending.is_set():
                 raise LoadRefusedError("the dashboard is being stopped")
             if time.monotonic() > give_up:
                 raise LoadRefusedError(f"the server did not start within {UP_S:.0f} s")
 
+    @contextmanager
+    def annotated(self, text: str) -> Iterator[float]:
+        """An event from now to the end of the context; its start in epoch seconds."""
+        started = time.time()
+        event = self._control.events.add(Event(EventKind.LOAD_RUN, started, text))
+        try:
+            yield started
+        finally:
+            self._control.events.end(event, time.time())
 
-def _spec(settings: Settings, wanted: SimultaneousRequests) -> ListenerSpec:
-    options = common_options(settings, EXPERIMENT, 0)
-    options = replace(
-        options,
-        threads=wanted.threads,
-        deny=(),  # loopback, and only us
-        allow=(),
-        access_log="",
-        pin_core=None,
-    )
-    return ListenerSpec(
-        EXPERIMENT, _LOOPBACK, 0, wanted.model, wanted.app_kind, wanted.app, options=options
-    )
+
+class _Host:
+    """What the reconciler gives to one experiment: see ExperimentHost."""
+
+    def __init__(
+        self, reconciler: ExperimentReconciler, folder: Path, text: str, title: str
+    ) -> None:
+        self.settings = reconciler.settings
+        self.ending = reconciler.ending
+        self.folder = folder
+        self.text = text
+        self.spanned: dict[str, float] = {}
+        self._reconciler = reconciler
+        self._title = title
+        self._deadline = time.monotonic() + WITHIN_S
+
+    def spec(self, wanted: TemporaryListener) -> ListenerSpec:
+        options = replace(
+            common_options(self.settings, EXPERIMENT, 0),
+            threads=wanted.threads,
+            deny=(),  # loopback, and only us
+            allow=(),
+            access_log="",
+            pin_core=None,
+        )
+        return ListenerSpec(
+            EXPERIMENT,
+            _LOOPBACK,
+            0,
+            wanted.model,
+            wanted.app_kind,
+            wanted.app,
+            options=replace(options, **wanted.options),
+        )
+
+    def listener(self, wanted: TemporaryListener) -> AbstractContextManager[ContenderProcess]:
+        return self._reconciler.listener(self.spec(wanted))
+
+    @contextmanager
+    def span(self) -> Iterator[None]:
+        with self._reconciler.annotated(self._title) as started:
+            yield
+        self.spanned = {"from_s": started, "to_s": time.time()}
+
+    def left_s(self) -> float:
+        left_s = self._deadline - time.monotonic()
+        if left_s <= 0:
+            raise LoadRefusedError(f"the experiment was not over within {WITHIN_S:.0f} s")
+        return left_s

@@ -6,8 +6,12 @@ from dataclasses import replace
 
 import pytest
 
+from servescope import chapters
 from servescope.actions import experiments
 from servescope.actions.experiments import ExperimentRequest
+from servescope.chapters import CHAPTERS
+from servescope.chapters.chapter import EditedText
+from servescope.chapters.guesses import ChoiceGuess, CurveGuess
 from servescope.errors import LoadRefusedError
 from servescope.records.experiments import ExperimentPlan
 from servescope.records.load import RunState
@@ -44,3 +48,62 @@ def test_an_experiment_is_asked_for(control):
     asked = experiments.start(control.experiments, REQUEST)
     assert asked.state is RunState.REQUESTED
     assert asked.plan == ExperimentPlan("more-than-one-request", "two-threads", 400.0)
+
+
+@pytest.fixture
+def other_guess(monkeypatch):
+    """The chapter with another kind of guess, and with a text to change."""
+
+    def with_guess(guess, **changes):
+        setting = replace(CHAPTERS[0].settings[0], **changes)
+        changed = replace(CHAPTERS[0], guess=guess, settings=(setting,))
+        monkeypatch.setattr(chapters, "CHAPTERS", (changed,))
+
+    return with_guess
+
+
+OF_TEXT = ExperimentRequest("more-than-one-request", "one-at-a-time", 400, "GET / HTTP/1.1\r\n")
+CHOICE = ChoiceGuess("The status is", (("200", "200 OK"), ("400", "400 Bad Request")))
+CURVE = CurveGuess("It waits", "ms", ("10 %", "90 %"), 500)
+
+
+@pytest.mark.parametrize(
+    ("guess", "given", "read"),
+    [(CHOICE, "400", "400"), (CURVE, "[1, 90.5]", (1.0, 90.5))],
+    ids=["choice", "curve"],
+)
+def test_a_guess_of_another_kind_is_read_and_comes_back_from_the_store(
+    control, other_guess, guess, given, read
+):
+    other_guess(guess)
+    asked = experiments.start(control.experiments, replace(OF_TEXT, guess=given))
+    assert asked.plan.guess == read
+    assert control.experiments.by_id(asked.id).plan == asked.plan
+
+
+@pytest.mark.parametrize(
+    ("guess", "given", "refusal"),
+    [
+        (CHOICE, None, "guess first"),
+        (CHOICE, "418", "choose one of the answers, not '418'"),
+        (CURVE, "", "guess first"),
+        (CURVE, "[1]", "draw the whole curve: it has 2 places"),
+        (CURVE, "{", "draw the whole curve"),
+        (CURVE, "[1, 501]", "the guess is from 0 to 500 ms, not 501"),
+        (CURVE, '[1, "x"]', "the guess is a number of ms, not 'x'"),
+    ],
+)
+def test_a_guess_of_another_kind_that_cannot_be_is_refused(other_guess, guess, given, refusal):
+    other_guess(guess)
+    with pytest.raises(LoadRefusedError) as caught:
+        experiments.read(replace(OF_TEXT, guess=given))
+    assert str(caught.value).startswith(refusal)
+
+
+def test_a_changed_text_is_kept_byte_by_byte_within_its_bounds(other_guess):
+    other_guess(CHAPTERS[0].guess, edited=EditedText("The request", "GET /", 20))
+    assert experiments.read(OF_TEXT).text == "GET / HTTP/1.1\r\n"
+    with pytest.raises(LoadRefusedError, match="The request is empty"):
+        experiments.read(replace(OF_TEXT, text=" "))
+    with pytest.raises(LoadRefusedError, match="The request has 21 characters; at most 20"):
+        experiments.read(replace(OF_TEXT, text="x" * 21))

@@ -72,7 +72,25 @@ def test_a_chapter_is_done_by_keyboard_alone_and_its_span_stands_elsewhere(open_
     link.focus()
     opened.page.keyboard.press("Enter")
     opened.until("document.querySelector('h1').textContent === 'Requests'")
-    opened.until("document.getElementById('page').innerText.includes('/slow?ms=100')")
+    opened.until(
+        "document.getElementById('page').innerText.includes('/slow?ms=100')", seconds=SECONDS
+    )
+
+
+def test_a_button_pressed_at_once_takes_what_the_field_shows(open_page):
+    """The field's component tells Dash by a timer, so this press comes before it."""
+    opened = open_page(ADDRESS)
+    opened.wait_polls(1)
+    opened.page.evaluate(
+        """() => {
+        const field = document.getElementById("chapter-guess");
+        const native = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value");
+        native.set.call(field, "250");
+        field.dispatchEvent(new Event("input", { bubbles: true }));
+        document.getElementById("chapter-start").click();
+        }"""
+    )
+    says(opened, "Guessed: 250 ms.")
 
 
 def test_an_address_of_no_experiment_says_so(open_page):

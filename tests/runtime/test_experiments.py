@@ -45,7 +45,7 @@ def test_its_listener_is_there_for_the_experiment_alone_and_its_span_is_an_event
     reconciler.reconcile()
     (status,) = eventually(reconciler.statuses, SECONDS)
     assert status.is_temporary
-    assert (status.name, status.model) == ("learn", SETTING.experiment.model)
+    assert (status.name, status.model) == ("learn", SETTING.experiment.listener.model)
     eventually(lambda: control.experiments.by_id(number).is_over, SECONDS)
     done = control.experiments.by_id(number)
     assert (done.state, done.message) == (RunState.DONE, "")
@@ -63,7 +63,10 @@ def broken(monkeypatch):
     """The first chapter with an app that cannot be hosted, or whose target is none."""
 
     def breaking(**changes):
-        setting = replace(SETTING, experiment=replace(SETTING.experiment, **changes))
+        experiment = SETTING.experiment
+        if "app" in changes:
+            changes = {"listener": replace(experiment.listener, **changes)}
+        setting = replace(SETTING, experiment=replace(experiment, **changes))
         broken = replace(CHAPTER, settings=(setting,))
         monkeypatch.setattr(chapters, "CHAPTERS", (broken,))
 
