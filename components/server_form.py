@@ -26,6 +26,7 @@ from servescope.records.listeners import (
     ListenerStatus,
     ShownCertificate,
 )
+from servescope.records.temporary_listeners import EXPERIMENT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -287,6 +288,8 @@ def how(model: str, app_kind: str, options: ListenerOptions) -> str:
 
 
 def _origin(status: ListenerStatus) -> str:
+    if status.name == EXPERIMENT:
+        return "of an experiment "
     if status.is_temporary:
         return "compared "
     if status.is_added:

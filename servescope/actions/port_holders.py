@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from servescope.records.listeners import ListenerState
+from servescope.records.temporary_listeners import EXPERIMENT
 from servescope.sampling.owners import find_holder, holds, in_words
 
 if TYPE_CHECKING:
@@ -26,11 +27,16 @@ def describe_holder(
     for status in listeners:
         is_there = status.state is ListenerState.RUNNING and status.port == port
         if is_there and _is_of(status.pid, holder):
-            whose = "the comparison's" if status.is_temporary else "this dashboard's"
-            return f"{whose} listener {status.name}"
+            return f"{_whose(status)} listener {status.name}"
     if holder is not None and holds(os.getpid(), holder.inode):
         return f"this dashboard itself (pid {os.getpid()})"
     return in_words(holder)
+
+
+def _whose(status: ListenerStatus) -> str:
+    if status.name == EXPERIMENT:
+        return "the experiment's"
+    return "the comparison's" if status.is_temporary else "this dashboard's"
 
 
 def _is_of(pid: int, holder: PortHolder | None) -> bool:

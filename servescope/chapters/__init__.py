@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from servescope.chapters import more_than_one_request
+from servescope.chapters import (
+    more_than_one_request,
+)
 
 if TYPE_CHECKING:
     from servescope.chapters.chapter import Chapter
 
-CHAPTERS: Final[tuple[Chapter, ...]] = (more_than_one_request.CHAPTER,)
+CHAPTERS: Final[tuple[Chapter, ...]] = (
+    # By number; one line each.
+    more_than_one_request.CHAPTER,
+)
 
 
 def chapter_of(name: str) -> Chapter | None:

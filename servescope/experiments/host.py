@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    import socket
     import threading
     from collections.abc import Mapping
     from contextlib import AbstractContextManager
@@ -56,6 +57,12 @@ class ExperimentHost(Protocol):
         """The listener, serving; it ends with the context.
 
         One at a time. Raises ListenerError, or LoadRefusedError when it is not up in time.
+        """
+
+    def listening(self, backlog: int) -> AbstractContextManager[socket.socket]:
+        """A listening socket on the loopback interface that nobody but the experiment accepts from.
+
+        It does not block, the pages know of it like of a listener, and it ends with the context.
         """
 
     def span(self) -> AbstractContextManager[None]:

@@ -156,7 +156,7 @@ class ListenerStatus:
     options: ListenerOptions = field(default_factory=ListenerOptions)
     is_changed: bool = False  # a person changed it, see ListenerOverrides
     is_added: bool = False  # a person added it: the settings know nothing of it
-    is_temporary: bool = False  # it belongs to a comparison and ends with it
+    is_temporary: bool = False  # it ends with its comparison or experiment
     pid: int = 0  # the process that runs it
     certificate: ShownCertificate | None = None  # while it runs behind TLS
     revision: int = 0  # of the overrides that this is the outcome of

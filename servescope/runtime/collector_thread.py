@@ -14,6 +14,7 @@ from servescope.errors import StoreFullError
 from servescope.recording.recorder import RINGS
 from servescope.records.dashboard import Event, EventKind, Role
 from servescope.records.listeners import ListenerState
+from servescope.records.temporary_listeners import EXPERIMENT
 from servescope.sampling.base import Sampler, timed
 from servescope.sampling.container import ContainerSampler
 from servescope.sampling.host import host_samplers
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from servescope.control import Control
+    from servescope.records.listeners import ListenerStatus
     from servescope.records.metrics import Sample
     from servescope.store.base import Store
 
@@ -127,14 +129,20 @@ class CollectorThread:
     def _ports(self) -> dict[int, str]:
         """The ports of all listeners, those of other processes too, with their label.
 
-        A comparison's servers get a new port each: by their numbers they would crowd the graphs of
-        the standing ports, and leave series behind for good.
+        The servers of comparisons and experiments get a new port each: by their numbers they would
+        crowd the graphs of the standing ports, and leave series behind for good.
         """
         return {
-            one.port: catalog.COMPARISON_PORT if one.is_temporary else str(one.port)
+            one.port: _port_label(one)
             for one in self._control.listeners.statuses()
             if one.state is ListenerState.RUNNING
         }
+
+
+def _port_label(listener: ListenerStatus) -> str:
+    if listener.name == EXPERIMENT:
+        return EXPERIMENT
+    return catalog.COMPARISON_PORT if listener.is_temporary else str(listener.port)
 
 
 def _until_next_second() -> float:

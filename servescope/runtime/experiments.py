@@ -8,6 +8,7 @@ experiment stands on the other pages too. The next leader marks as failed what a
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 from contextlib import contextmanager
@@ -18,14 +19,22 @@ from typing import TYPE_CHECKING, Any, Final
 from servescope.chapters import chapter_of
 from servescope.errors import LoadRefusedError
 from servescope.records.dashboard import Event, EventKind
-from servescope.records.listeners import ListenerSpec
+from servescope.records.listeners import (
+    ConcurrencyModel,
+    ListenerOptions,
+    ListenerSpec,
+    ListenerState,
+    ListenerStatus,
+)
 from servescope.records.load import RunState
 from servescope.records.temporary_listeners import EXPERIMENT
 from servescope.runtime.listener_config import common_options
 from servescope.runtime.task_thread import TaskThread
 from servescope.serving.workers.contender import ContenderProcess
+from servescope.sockets.binding import bind
 
 if TYPE_CHECKING:
+    import socket
     import threading
     from collections.abc import Iterator
     from contextlib import AbstractContextManager
@@ -33,7 +42,6 @@ if TYPE_CHECKING:
     from servescope.control import Control
     from servescope.experiments.host import TemporaryListener
     from servescope.records.experiments import Experiment
-    from servescope.records.listeners import ListenerStatus
     from servescope.settings import Settings
 
 UP_S: Final = 30.0
@@ -108,11 +116,39 @@ class ExperimentReconciler:
         process = ContenderProcess(spec, self._rings)
         try:
             self._await_up(process)
-            self._statuses = [process.status()]
-            yield process
+            with self._known(process.status()):
+                yield process
+        finally:
+            process.stop(0 if self.ending.is_set() else GRACE_S)
+
+    @contextmanager
+    def listening(self, backlog: int) -> Iterator[socket.socket]:
+        """A listening socket of this process, that the pages know of; it ends with the context."""
+        with bind(_LOOPBACK, 0, backlog) as listening:
+            address, port = listening.getsockname()
+            status = ListenerStatus(
+                EXPERIMENT,
+                ListenerState.RUNNING,
+                address,
+                port,
+                ConcurrencyModel.SEQUENTIAL,
+                app="",
+                wanted_port=0,
+                since_s=time.time(),
+                options=ListenerOptions(backlog=backlog),
+                is_temporary=True,
+                pid=os.getpid(),
+            )
+            with self._known(status):
+                yield listening
+
+    @contextmanager
+    def _known(self, status: ListenerStatus) -> Iterator[None]:
+        self._statuses = [status]
+        try:
+            yield
         finally:
             self._statuses = []
-            process.stop(0 if self.ending.is_set() else GRACE_S)
 
     def _await_up(self, process: ContenderProcess) -> None:
         """Wait until it serves. Raises LoadRefusedError when it does not in time."""
@@ -170,6 +206,9 @@ class _Host:
 
     def listener(self, wanted: TemporaryListener) -> AbstractContextManager[ContenderProcess]:
         return self._reconciler.listener(self.spec(wanted))
+
+    def listening(self, backlog: int) -> AbstractContextManager[socket.socket]:
+        return self._reconciler.listening(backlog)
 
     @contextmanager
     def span(self) -> Iterator[None]:

@@ -9,7 +9,7 @@ import pytest
 from servescope import chapters
 from servescope.actions import experiments
 from servescope.actions.experiments import ExperimentRequest
-from servescope.chapters import CHAPTERS
+from servescope.chapters import more_than_one_request
 from servescope.chapters.chapter import EditedText
 from servescope.chapters.guesses import ChoiceGuess, CurveGuess
 from servescope.errors import LoadRefusedError
@@ -19,6 +19,7 @@ from tests.store.conftest import store
 
 __all__ = ["store"]
 
+CHAPTER = more_than_one_request.CHAPTER
 REQUEST = ExperimentRequest("more-than-one-request", "two-threads", " 400 ")
 
 
@@ -55,8 +56,8 @@ def other_guess(monkeypatch):
     """The chapter with another kind of guess, and with a text to change."""
 
     def with_guess(guess, **changes):
-        setting = replace(CHAPTERS[0].settings[0], **changes)
-        changed = replace(CHAPTERS[0], guess=guess, settings=(setting,))
+        setting = replace(CHAPTER.settings[0], **changes)
+        changed = replace(CHAPTER, guess=guess, settings=(setting,))
         monkeypatch.setattr(chapters, "CHAPTERS", (changed,))
 
     return with_guess
@@ -101,7 +102,7 @@ def test_a_guess_of_another_kind_that_cannot_be_is_refused(other_guess, guess, g
 
 
 def test_a_changed_text_is_kept_byte_by_byte_within_its_bounds(other_guess):
-    other_guess(CHAPTERS[0].guess, edited=EditedText("The request", "GET /", 20))
+    other_guess(CHAPTER.guess, edited=EditedText("The request", "GET /", 20))
     assert experiments.read(OF_TEXT).text == "GET / HTTP/1.1\r\n"
     with pytest.raises(LoadRefusedError, match="The request is empty"):
         experiments.read(replace(OF_TEXT, text=" "))

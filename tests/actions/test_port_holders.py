@@ -7,11 +7,13 @@ import socket
 import subprocess
 import sys
 from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
 from servescope.actions.port_holders import describe_holder
 from servescope.records.listeners import ListenerState, ListenerStatus
+from servescope.records.temporary_listeners import EXPERIMENT
 
 LISTENER = """
 import socket, sys
@@ -53,6 +55,8 @@ def test_a_listener_of_another_process_of_the_data_folder_too(foreign):
     assert describe_holder(port, [listener(port, pid)]) == "this dashboard's listener files"
     compared = [listener(port, pid, is_temporary=True)]
     assert describe_holder(port, compared) == "the comparison's listener files"
+    of_experiment = [replace(compared[0], name=EXPERIMENT)]
+    assert describe_holder(port, of_experiment) == "the experiment's listener learn"
 
 
 def test_this_process_without_a_listener_there_is_the_dashboard_itself(held):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from dataclasses import replace
 
 import pytest
 
 from servescope import chapters
-from servescope.chapters import CHAPTERS
+from servescope.chapters import more_than_one_request
 from servescope.records.dashboard import EventKind
 from servescope.records.experiments import ExperimentPlan
 from servescope.records.load import RunState
@@ -18,7 +19,7 @@ from tests.store.conftest import store
 from tests.waiting import eventually
 
 __all__ = ["store"]
-CHAPTER = CHAPTERS[0]
+CHAPTER = more_than_one_request.CHAPTER
 SETTING = CHAPTER.settings[0]
 PLAN = ExperimentPlan(CHAPTER.name, SETTING.name, 400.0)
 SECONDS = 60
@@ -56,6 +57,18 @@ def test_its_listener_is_there_for_the_experiment_alone_and_its_span_is_an_event
     assert told.text == f"experiment {number}: {CHAPTER.title}"
     assert done.measured["from_s"] == told.start_s
     assert told.end_s <= done.measured["to_s"]
+
+
+def test_a_listening_socket_of_its_own_is_known_while_it_is_there(reconciler):
+    with reconciler.listening(backlog=3) as listening:
+        (status,) = reconciler.statuses()
+        assert (status.name, status.is_temporary) == ("learn", True)
+        assert (status.address, status.port) == listening.getsockname()
+        listening.settimeout(SECONDS)
+        with socket.create_connection(listening.getsockname()):
+            listening.accept()[0].close()
+    assert reconciler.statuses() == []
+    assert listening.fileno() == -1
 
 
 @pytest.fixture
