@@ -39,6 +39,8 @@ TEXT: Final = "chapter-text"
 FIELDS: Final = (SETTING, GUESS, TEXT)
 """Ids of the fields, in the order of ExperimentRequest after the chapter."""
 
+QUESTION: Final = "chapter-question"
+GUESS_PLACE: Final = "chapter-guess-place"
 TEXT_PLACE: Final = "chapter-text-place"
 START: Final = "chapter-start"
 TRIED: Final = "learn-tried"
@@ -75,23 +77,25 @@ def chapter_list(tried: Collection[str]) -> html.Ol:
 
 def question_panel(chapter: Chapter, why_not: str) -> dmc.Card:
     """The question, what one has to know to guess, and the form of guess and knob."""
+    first = chapter.settings[0]
+    asked = chapter.asked(first)
     fields = [
         dmc.Select(
             id=SETTING,
             label=chapter.knob,
             data=[{"value": one.name, "label": one.label} for one in chapter.settings],
-            value=chapter.settings[0].name,
+            value=first.name,
             allowDeselect=False,
             className="wide",
         ),
-        html.Div(text_field(chapter.settings[0]), id=TEXT_PLACE, className="wide"),
-        guess_field(chapter.guess),
+        html.Div(text_field(first), id=TEXT_PLACE, className="wide"),
+        html.Div(guess_field(asked.guess), id=GUESS_PLACE, className="guess-place"),
     ]
     return panels.panel(
         "The question",
         "First guess, then let the server of this dashboard do it: theory and measurement are "
         "shown after that. The experiment has a listener of its own, and ends within a minute.",
-        html.P(chapter.question, className="chapter-question"),
+        html.P(asked.text, id=QUESTION, className="chapter-question"),
         *_passages(chapter.before, "before"),
         html.Div(
             [
@@ -152,6 +156,7 @@ def _result(chapter: Chapter, setting: Setting, experiment: Experiment) -> list[
     reading = chapter.read(setting, measured)
     said = [*_said(chapter, setting, experiment, reading), *reading.told]
     return [
+        *([html.P(setting.question.text, className="dimmed")] if setting.question else []),
         *(html.P(text) for text in said),
         *_picture(chapter, setting, reading, guess, " ".join(said)),
         *_steps(reading.steps),
@@ -174,21 +179,22 @@ def _said(
     chapter: Chapter, setting: Setting, experiment: Experiment, reading: Reading
 ) -> list[str]:
     """Guess, theory and measurement, and how they go together."""
+    asked = chapter.asked(setting)
     answers = {"Guessed": experiment.plan.guess, "Theory": setting.expected}
     is_changed = setting.edited is not None and experiment.plan.text != setting.edited.initial
     if is_changed:  # the theory is that of another text
         answers.pop("Theory")
     answers["Measured"] = reading.answer
-    told = [" ".join(f"{name}: {chapter.guess.text(one)}." for name, one in answers.items())]
+    told = [" ".join(f"{name}: {asked.guess.text(one)}." for name, one in answers.items())]
     if is_changed:
         return told
     told.append(setting.because)
     if chapter.agrees(setting, reading):
         return told
-    off = chapter.guess.off(reading.answer, setting.expected)
+    off = asked.guess.off(reading.answer, setting.expected)
     told.append(
         f"The measurement is {units.text(off, '1')} off the theory, more than the "
-        f"{units.text(chapter.tolerance, '1')} that this experiment leaves. "
+        f"{units.text(asked.tolerance, '1')} that this experiment leaves. "
         "Other work on this machine does that: the page Host shows it. Try it again."
         if math.isfinite(off)
         else "This machine did something else than the theory says. Try it again."
@@ -201,9 +207,10 @@ def _picture(
 ) -> list[Component]:
     """Guess, theory and measurement as figure, and as a table."""
     figure = figures.picture(chapter, setting, reading, guess)
-    if figure is None or chapter.picture is None:
+    drawn = chapter.asked(setting).picture
+    if figure is None or drawn is None:
         return []
-    unit = chapter.picture.unit
+    unit = drawn.unit
     rows = [
         [
             point.label,
@@ -217,7 +224,7 @@ def _picture(
             [colour_key(name, colour) for name, colour in figures.COLOURS.items()],
             className="comparison-legend",
         ),
-        static_graph(chapter.picture.up, figure, figures.HEIGHT, said),
+        static_graph(drawn.up, figure, figures.HEIGHT, said),
         html.Details(
             [
                 html.Summary("The figures as a table"),

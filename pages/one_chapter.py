@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from dash import Input, Output, State, callback, dcc, html, no_update, register_page
 
 from components import access, chapter, forms, panels, query
+from components.guess_field import guess_field
 from components.live import LivePage, Props, connect
 from components.path_prefix import below_prefix
 from components.status import sentence
@@ -66,16 +67,26 @@ def start(_clicks: object, name: object, tried: object, *values: object) -> tupl
 
 
 @callback(
+    Output(chapter.QUESTION, "children"),
     Output(chapter.TEXT_PLACE, "children"),
+    Output(chapter.GUESS_PLACE, "children"),
     Input(chapter.SETTING, "value"),
     State(SUBJECT, "value"),
     prevent_initial_call=True,
 )
-def text_of_setting(setting: object, name: object) -> Component | NoUpdate:
-    """The text to change of the setting that was chosen."""
+def parts_of_setting(setting: object, name: object) -> tuple[str | Component | NoUpdate, ...]:
+    """The question, the text to change and the guess of the setting that was chosen.
+
+    A guess stays in its field where all settings ask the same.
+    """
     shown = chapter_of(str(name))
     found = None if shown is None else shown.setting(str(setting))
-    return no_update if found is None else chapter.text_field(found)
+    if shown is None or found is None:
+        return no_update, no_update, no_update
+    asked = shown.asked(found)
+    is_one_question = not any(one.question for one in shown.settings)
+    field = no_update if is_one_question else guess_field(asked.guess)
+    return asked.text, chapter.text_field(found), field
 
 
 def layout(shown: Chapter, experiment: object = "", **_query: object) -> html.Div:

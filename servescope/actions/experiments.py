@@ -47,7 +47,7 @@ def read(request: ExperimentRequest) -> ExperimentPlan:
     setting = chapter.setting(fields.text(request.setting))
     if setting is None:
         raise LoadRefusedError("choose one of the experiments")
-    guess = _guess(chapter.guess, request.guess)
+    guess = _guess(chapter.asked(setting).guess, request.guess)
     return ExperimentPlan(chapter.name, setting.name, guess, _edited(setting.edited, request.text))
 
 

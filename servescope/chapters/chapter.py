@@ -73,10 +73,25 @@ class EditedText:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """A question in words, and how its answer is guessed, pictured and judged.
+
+    `tolerance` is the share by which an answer, and each point, may be off the theory on a machine
+    without other work.
+    """
+
+    text: str
+    guess: Guess
+    picture: Bars | Curve | None = None
+    tolerance: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Setting:
     """One position of the chapter's only knob: an experiment and its theory.
 
     `expected` is the theory's answer to the question; `because` is the reason, a whole sentence.
+    A setting with a `question` of its own asks this in place of the chapter's.
     """
 
     name: str
@@ -86,6 +101,7 @@ class Setting:
     because: str
     points: tuple[Point, ...] = ()
     edited: EditedText | None = None
+    question: Question | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +133,8 @@ class Reading:
 class Chapter:
     """A question about web servers and the way to its answer.
 
-    `read` reads what the experiment of a setting measured. `tolerance` is the share by which an
-    answer, and each point, may be off the theory on a machine without other work.
+    `read` reads what the experiment of a setting measured. `guess`, `picture` and `tolerance` are
+    those of `question`: see Question.
     """
 
     name: str  # in its address: /learn/NAME
@@ -138,6 +154,11 @@ class Chapter:
         """The setting of this name."""
         return next((one for one in self.settings if one.name == name), None)
 
+    def asked(self, setting: Setting) -> Question:
+        """What is asked in this setting."""
+        return setting.question or Question(self.question, self.guess, self.picture, self.tolerance)
+
     def agrees(self, setting: Setting, reading: Reading) -> bool:
         """Whether the measured answer is as near to the theory as it may be expected to be."""
-        return self.guess.off(reading.answer, setting.expected) <= self.tolerance
+        asked = self.asked(setting)
+        return asked.guess.off(reading.answer, setting.expected) <= asked.tolerance

@@ -47,6 +47,10 @@ class ExperimentHost(Protocol):
         """A folder for files of this experiment; it goes with it."""
 
     @property
+    def rings(self) -> Path:
+        """The folder in which whoever records its requests does so, a load generator as well."""
+
+    @property
     def ending(self) -> threading.Event:
         """Set when the dashboard ends: the experiment has to end, too."""
 

@@ -20,11 +20,12 @@ _ROOM: Final = 1.08
 
 
 def picture(chapter: Chapter, setting: Setting, reading: Reading, guess: Answer) -> Figure | None:
-    """The chapter's picture of what was measured; None when it has none."""
-    if isinstance(chapter.picture, Bars):
-        return _bars(chapter.picture, setting, reading.points, guess)
-    if isinstance(chapter.picture, Curve):
-        return _curve(chapter.picture, setting, reading.points, guess)
+    """The chapter's picture of what was measured; None when there is none."""
+    drawn = chapter.asked(setting).picture
+    if isinstance(drawn, Bars):
+        return _bars(drawn, setting, reading.points, guess)
+    if isinstance(drawn, Curve):
+        return _curve(drawn, setting, reading.points, guess)
     return None
 
 

@@ -60,7 +60,7 @@ class ExperimentReconciler:
 
     def __init__(self, control: Control, rings: Path, settings: Settings) -> None:
         self._control = control
-        self._rings = rings
+        self.rings = rings
         self.settings = settings
         self._statuses: list[ListenerStatus] = []  # replaced, never changed: others read it
         self._measured: dict[str, Any] = {}  # by the experiment under way
@@ -113,7 +113,7 @@ class ExperimentReconciler:
     @contextmanager
     def listener(self, spec: ListenerSpec) -> Iterator[ContenderProcess]:
         """A listener, serving, that the pages know of; it ends with the context."""
-        process = ContenderProcess(spec, self._rings)
+        process = ContenderProcess(spec, self.rings)
         try:
             self._await_up(process)
             with self._known(process.status()):
@@ -178,6 +178,7 @@ class _Host:
     ) -> None:
         self.settings = reconciler.settings
         self.ending = reconciler.ending
+        self.rings = reconciler.rings
         self.folder = folder
         self.text = text
         self.spanned: dict[str, float] = {}

@@ -10,7 +10,7 @@ from servescope import chapters
 from servescope.actions import experiments
 from servescope.actions.experiments import ExperimentRequest
 from servescope.chapters import more_than_one_request
-from servescope.chapters.chapter import EditedText
+from servescope.chapters.chapter import EditedText, Question
 from servescope.chapters.guesses import ChoiceGuess, CurveGuess
 from servescope.errors import LoadRefusedError
 from servescope.records.experiments import ExperimentPlan
@@ -99,6 +99,13 @@ def test_a_guess_of_another_kind_that_cannot_be_is_refused(other_guess, guess, g
     with pytest.raises(LoadRefusedError) as caught:
         experiments.read(replace(OF_TEXT, guess=given))
     assert str(caught.value).startswith(refusal)
+
+
+def test_a_setting_with_a_question_of_its_own_takes_its_guess(other_guess):
+    other_guess(CURVE, question=Question("Which status?", CHOICE))
+    assert experiments.read(replace(OF_TEXT, guess="400")).guess == "400"
+    with pytest.raises(LoadRefusedError, match="choose one of the answers"):
+        experiments.read(replace(OF_TEXT, guess="[1, 2]"))
 
 
 def test_a_changed_text_is_kept_byte_by_byte_within_its_bounds(other_guess):

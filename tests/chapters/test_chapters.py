@@ -34,7 +34,8 @@ def test_theory_answers_the_question(chapter, setting):
     assert chapter.setting(setting.name) is setting
     assert [one.name for one in chapter.settings].count(setting.name) == 1
     assert setting.because.endswith(".")
-    assert (chapter.picture is None) == (setting.points == ())
+    asked = chapter.asked(setting)
+    assert (asked.picture is None) == (setting.points == ())
     request = ExperimentRequest(
         chapter.name,
         setting.name,
@@ -42,7 +43,7 @@ def test_theory_answers_the_question(chapter, setting):
         setting.edited.initial if setting.edited else "",
     )
     assert experiments.read(request).guess == setting.expected
-    assert chapter.guess.text(setting.expected)
+    assert asked.guess.text(setting.expected)
 
 
 def test_there_is_nothing_of_another_name():

@@ -38,7 +38,8 @@ def test_the_measurement_is_what_theory_says(reconciler, chapter, setting):
             for value, theory in zip(reading.points, expected, strict=True)
             if theory is not None
         ]
-        agrees = chapter.agrees(setting, reading) and max(off, default=0.0) <= chapter.tolerance
+        tolerance = chapter.asked(setting).tolerance
+        agrees = chapter.agrees(setting, reading) and max(off, default=0.0) <= tolerance
         if agrees or attempt == ATTEMPTS - 1:
             break
     assert agrees, (reading.answer, reading.points, expected)
