@@ -50,11 +50,8 @@ def app(environ: Environ, start_response: Any) -> Any:
 
 
 def take_turn(who: str) -> None:
-    """Quick, unless the query begins with `slow`."""
     turns.append(who)
     at_turn.pop(who, lambda: None)()
-    if who.startswith("slow"):
-        time.sleep(0.002)
 
 
 def stream() -> Iterator[bytes]:
