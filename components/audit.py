@@ -6,6 +6,9 @@ import logging
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
+from servescope.figures import units
+from servescope.figures.run_texts import offered_text
+
 if TYPE_CHECKING:
     from servescope.records.captures import CaptureOrder
     from servescope.records.comparisons import ComparisonPlan
@@ -22,7 +25,9 @@ def note(actor: str, did: str) -> None:
 
 def load(plan: LoadPlan) -> str:
     """A load run in a few words."""
-    return f"{plan.offered} for {plan.seconds:g} s on {plan.destination} {plan.target}"
+    return (
+        f"{offered_text(plan.scenario)} for {plan.seconds:g} s on {plan.destination} {plan.target}"
+    )
 
 
 def words(run: LoadRun) -> str:
@@ -33,8 +38,8 @@ def words(run: LoadRun) -> str:
 
 def comparison(plan: ComparisonPlan) -> str:
     """A comparison in a few words."""
-    models = ", ".join(plan.models)
-    return f"{models} with {plan.app}: {plan.rate:g} requests/s for {plan.seconds:g} s"
+    models, rate = ", ".join(plan.models), units.text(plan.rate, "{request}/s")
+    return f"{models} with {plan.app}: {rate} for {plan.seconds:g} s"
 
 
 def capture(order: CaptureOrder) -> str:

@@ -138,7 +138,7 @@ def _plan(run: LoadRun) -> list[Component]:
     by_others = f", by {sent_by}" if sent_by else ""
     return [
         html.Div(f"{run.plan.destination} {scenario.label}", className="cut"),
-        html.Div(f"{schedule_text(scenario.schedule)}{by_others}", className="dimmed cut"),
+        html.Div(f"{schedule_text(scenario)}{by_others}", className="dimmed cut"),
     ]
 
 

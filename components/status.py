@@ -10,6 +10,7 @@ from dash import dcc, html
 
 from components.run_links import address_of
 from servescope.figures import units
+from servescope.figures.run_texts import offered_text
 from servescope.queries import capacity, comparison, load, verdicts
 from servescope.records.load import RunState
 from servescope.records.metrics import ALL_HOSTS
@@ -142,12 +143,11 @@ def share(run: LoadRun) -> float:
 
 def run_text(run: LoadRun) -> str:
     """The run in a few words."""
-    kind = run.plan.scenario.schedule.kind
-    rate = kind if run.plan.rate is None else units.text(run.plan.rate, "{request}/s")
+    offered = offered_text(run.plan.scenario)
     if run.state is RunState.REQUESTED:
-        return f"Load run {run.id} starts: {rate}"
+        return f"Load run {run.id} starts: {offered}"
     elapsed = min(float(run.progress.get("elapsed_s") or 0.0), run.plan.seconds)
-    return f"Load run {run.id}: {rate}, {elapsed:.0f} of {run.plan.seconds:.0f} s"
+    return f"Load run {run.id}: {offered}, {elapsed:.0f} of {run.plan.seconds:.0f} s"
 
 
 def search_text(searched: SearchedCapacity) -> str:

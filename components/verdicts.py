@@ -18,6 +18,7 @@ from servescope.actions.verdicts import VerdictRequest
 from servescope.errors import ServescopeError
 from servescope.figures import units
 from servescope.figures.overlaid_distributions import HEIGHT, overlaid_distributions, styles
+from servescope.figures.run_texts import offered_text
 from servescope.queries import verdicts
 from servescope.statistics.sequential_verdict import ALPHA, Side, VerdictKind
 from servescope.verdicts.wording import change, quantile_name
@@ -142,12 +143,12 @@ def verdict_view(judged: RequestedVerdict | None) -> html.Div:
         return html.Div(EMPTY, className="dimmed")
     plan, result = judged.plan, judged.result
     schedule = plan.scenario.schedule
-    rate = units.text(schedule.mean_rate, "{request}/s")
     heading = html.Div(
         [
             dmc.Text(
                 f"Verdict {judged.id}: before is {plan.before}, after is {plan.after}; "
-                f"{plan.scenario.label}, {rate} for {schedule.seconds:g} s each, "
+                f"{plan.scenario.label}, {offered_text(plan.scenario)} for "
+                f"{schedule.seconds:g} s each, "
                 f"tolerance {plan.tolerance * 100:g} %",
                 fw=500,
             ),

@@ -95,24 +95,3 @@ def test_a_plan_from_before_there_were_scenarios_is_read():
         comparison=9,
     )  # fmt: skip
     assert LoadPlan.from_json(plan.to_json()) == plan
-
-
-@pytest.mark.parametrize(
-    ("scenario", "told"),
-    [
-        pytest.param(Scenario(Constant(200, 1)), "200 requests/s", id="one-request-a-flow"),
-        pytest.param(
-            Scenario(Constant(20, 1), (Flow((RequestStep(), RequestStep())),)),
-            "20 flows/s",
-            id="two-steps",
-        ),
-        pytest.param(
-            Scenario(Constant(2, 1), (Flow((WebSocketStep(messages=("a", "b")),)),)),
-            "2 flows/s",
-            id="websocket",
-        ),
-        pytest.param(Scenario(Users(10, 0, 1)), "10 users", id="closed-model"),
-    ],
-)
-def test_the_load_that_a_scenario_offers(scenario, told):
-    assert scenario.offered == told

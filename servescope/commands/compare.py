@@ -25,6 +25,7 @@ from servescope.errors import (
     ServescopeError,
     UsageError,
 )
+from servescope.figures.run_texts import offered_text
 from servescope.records.listeners import ConcurrencyModel
 from servescope.records.scenarios import Flow, Poisson, RequestStep, Scenario, Users
 from servescope.scenarios.checks import check_scenario
@@ -274,7 +275,7 @@ def _announce(scenario: Scenario, sides: Sides, sequence: SequentialVerdict) -> 
     seconds = scenario.schedule.seconds
     most = sequence.most_pairs
     _tell(
-        f"{scenario.label}, {scenario.offered} for {seconds:g} s on "
+        f"{scenario.label}, {offered_text(scenario)} for {seconds:g} s on "
         f"each in turn; at most {most} pairs, {most * 2 * seconds / 60:.1f} min of load"
     )
 

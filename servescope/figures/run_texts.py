@@ -19,9 +19,8 @@ from servescope.records.scenarios import (
 if TYPE_CHECKING:
     from servescope.records.load import LoadPlan
     from servescope.records.run_environment import Repository, RunEnvironment
-    from servescope.records.scenarios import Schedule, Step
+    from servescope.records.scenarios import Scenario, Step
 
-_PER_S: Final = "{request}/s"
 _SHORT_COMMIT: Final = 12
 
 
@@ -30,36 +29,52 @@ def plan_text(plan: LoadPlan) -> str:
     scenario = plan.scenario
     others = sum(len(flow.steps) for flow in scenario.flows) - 1
     more = f" and {others:,} more" if others and not scenario.name else ""
-    return f"{plan.destination} {scenario.label}{more}, {schedule_text(scenario.schedule)}"
+    return f"{plan.destination} {scenario.label}{more}, {schedule_text(scenario)}"
 
 
-def schedule_text(schedule: Schedule) -> str:
-    """A schedule in a few words: how often, and for how long."""
+def offered_text(scenario: Scenario) -> str:
+    """How much load it is in a few words: `1,500 req/s`, `20 flows/s` or `10 users`.
+
+    Of a rate that changes it is the mean.
+    """
+    schedule = scenario.schedule
+    if isinstance(schedule, Users):
+        return _users(schedule.users)
+    return units.text(schedule.mean_rate, _unit_of_rate(scenario))
+
+
+def schedule_text(scenario: Scenario) -> str:
+    """The schedule of a scenario in a few words: how often, and for how long."""
+    schedule, unit = scenario.schedule, _unit_of_rate(scenario)
     seconds = units.text(schedule.seconds, "s")
+
+    def rate(value: float) -> str:
+        return units.text(value, unit)
+
     match schedule:
         case Constant():
-            told = f"{_rate(schedule.rate)} for {seconds}"
+            told = f"{rate(schedule.rate)} for {seconds}"
         case Poisson():
-            told = f"Poisson arrivals, {_rate(schedule.rate)} on average for {seconds}"
+            told = f"Poisson arrivals, {rate(schedule.rate)} on average for {seconds}"
         case Ramp():
-            told = f"from {_rate(schedule.from_rate)} to {_rate(schedule.to_rate)} in {seconds}"
+            told = f"from {rate(schedule.from_rate)} to {rate(schedule.to_rate)} in {seconds}"
         case Steps():
-            rates = ", ".join(units.number(rate) for rate in schedule.rates)
-            told = f"steps of {rates} req/s, {units.text(schedule.step_seconds, 's')} each"
+            *others, last = schedule.rates
+            rates = ", ".join([*map(units.number, others), rate(last)])
+            told = f"steps of {rates}, {units.text(schedule.step_seconds, 's')} each"
         case Spike():
-            peak = f"{_rate(schedule.peak_rate)} for {units.text(schedule.peak_seconds, 's')}"
+            peak = f"{rate(schedule.peak_rate)} for {units.text(schedule.peak_seconds, 's')}"
             at = units.text(schedule.peak_at, "s")
-            told = f"{_rate(schedule.rate)} for {seconds}, with a peak of {peak} after {at}"
+            told = f"{rate(schedule.rate)} for {seconds}, with a peak of {peak} after {at}"
         case Recorded():
             times = f"\N{MULTIPLICATION SIGN} {schedule.factor:g}"
             source = f" of {schedule.source}" if schedule.source else ""
             told = f"recorded arrivals{source} {times}, for {seconds}"
         case Users():
-            people = "1 user" if schedule.users == 1 else f"{schedule.users:,} users"
             think = units.text(schedule.think_seconds, "s")
             told = (
-                f"closed model, {people} with {think} between an answer and the next request, for "
-                f"{seconds}"
+                f"closed model, {_users(schedule.users)} with {think} between an answer and the "
+                f"next request, for {seconds}"
             )
     return told
 
@@ -71,7 +86,7 @@ def plan_facts(plan: LoadPlan) -> dict[str, str]:
         "Listener" if plan.listener else "Host": plan.destination,
         "DNS": _lookup(plan),
         "Scenario": scenario.name,
-        "Schedule": schedule_text(scenario.schedule),
+        "Schedule": schedule_text(scenario),
         "Requests": _mix(plan),
         "Connections": (
             f"{'kept alive' if scenario.keep_alive else 'one for each request'}, at most "
@@ -119,8 +134,13 @@ def _step(step: Step) -> str:
     return f"{step.name}: {what}" if step.name else what
 
 
-def _rate(rate: float) -> str:
-    return units.text(rate, _PER_S)
+def _users(count: int) -> str:
+    return "1 user" if count == 1 else f"{count:,} users"
+
+
+def _unit_of_rate(scenario: Scenario) -> str:
+    """The unit of its schedule, which counts flows: those of one request each are requests."""
+    return "{request}/s" if scenario.is_of_requests else "{flow}/s"
 
 
 def environment_texts(environment: RunEnvironment | None) -> dict[str, str]:

@@ -28,6 +28,7 @@ _HALF: Final = 0.5
 _NAMES: Final = {
     "{request}": "requests",
     "{request}/s": "req/s",
+    "{flow}/s": "flows/s",
     "{message}/s": "msg/s",
     "{connection}": "",
     "{connection}/s": "/s",

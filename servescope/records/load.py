@@ -99,11 +99,6 @@ class LoadPlan:
         return self.scenario.schedule.mean_rate
 
     @property
-    def offered(self) -> str:
-        """How much load it is in a few words, as `200 requests/s` or `10 users`."""
-        return self.scenario.offered
-
-    @property
     def seconds(self) -> float:
         """How long the schedule is."""
         return self.scenario.schedule.seconds

@@ -260,17 +260,11 @@ class Scenario:
         return self.name or self.flows[0].steps[0].target
 
     @property
-    def offered(self) -> str:
-        """How much load it is in a few words: `200 requests/s`, `20 flows/s` or `10 users`.
-
-        A schedule counts flows; they are requests where each flow is one request.
-        """
-        if isinstance(self.schedule, Users):
-            return f"{self.schedule.users:,} users"
-        is_one_each = all(
+    def is_of_requests(self) -> bool:
+        """Whether each flow is one request, so that its schedule counts requests."""
+        return all(
             len(flow.steps) == 1 and isinstance(flow.steps[0], RequestStep) for flow in self.flows
         )
-        return f"{self.schedule.mean_rate:g} {'requests' if is_one_each else 'flows'}/s"
 
     @property
     def rules_text(self) -> str:

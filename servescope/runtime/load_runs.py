@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from servescope.addresses import host_and_port
 from servescope.errors import LoadRefusedError
+from servescope.figures.run_texts import offered_text
 from servescope.load.plan import check
 from servescope.load.supervisor import GeneratorProcess
 from servescope.load.targets import destination
@@ -132,9 +133,8 @@ class LoadRunReconciler:
         self._control.load_runs.update(
             run.id, state=RunState.RUNNING, started_s=now, environment=environment
         )
-        text = (
-            f"run {run.id}: {plan.offered} on {plan.destination}"  # short: it stands on each graph
-        )
+        # Short: it stands on each graph.
+        text = f"run {run.id}: {offered_text(plan.scenario)} on {plan.destination}"
         event_id = None
         if not plan.comparison:
             event_id = self._control.events.add(Event(EventKind.LOAD_RUN, now, text))

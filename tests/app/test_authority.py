@@ -146,7 +146,7 @@ def test_each_change_says_who_made_it(ask, caplog):
     assert audited == [
         f"127.0.0.1 (at this machine) {did}"
         for did in (
-            "asked for load run 1: 1 requests/s for 600 s on wsgi /",
+            "asked for load run 1: 1 req/s for 600 s on wsgi /",
             "changed listener wsgi: threads unset -> 4; deny unset -> 192.0.2.0/24",
             "changed listener wsgi: runs True -> False",
             "changed listener wsgi: back to its settings",
@@ -154,8 +154,8 @@ def test_each_change_says_who_made_it(ask, caplog):
             "removed listener mine",
             "described load run 1: name first; tags a, b; a note of 6 characters",
             "asked for the end of load run 1",
-            "asked for load run 2, as run 1 again: 1 requests/s for 600 s on wsgi /",
-            "deleted load run 1: 1 requests/s for 600 s on wsgi /",
+            "asked for load run 2, as run 1 again: 1 req/s for 600 s on wsgi /",
+            "deleted load run 1: 1 req/s for 600 s on wsgi /",
             "asked for the end of load run 2",
         )
     ]

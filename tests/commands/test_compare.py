@@ -180,6 +180,6 @@ def test_an_app_and_a_server_can_be_compared_by_a_scenario_and_the_result_is_rea
     given = ("--scenario", tmp_path / "s.toml", "--judge", "p50", "--tolerance", "1000%")
     finished = run_command("compare", version("before"), server(0.0), *given, "--pairs", 5)
     assert finished.status in {0, 1, 3}, finished.err.decode()
-    assert "a look, 40 requests/s for 0.25 s on each in turn" in finished.err.decode()
+    assert "a look, 40 req/s for 0.25 s on each in turn" in finished.err.decode()
     last = finished.out.decode().splitlines()[-1]
     assert last.split()[0].rstrip(":") in {"NOT", "FASTER", "SLOWER", "UNDECIDED"}

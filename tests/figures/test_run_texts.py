@@ -4,7 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from servescope.figures.run_texts import environment_texts, plan_facts, plan_text, schedule_text
+from servescope.figures.run_texts import (
+    environment_texts,
+    offered_text,
+    plan_facts,
+    plan_text,
+    schedule_text,
+)
 from servescope.records.load import LoadPlan
 from servescope.records.run_environment import RunEnvironment
 from servescope.records.scenarios import (
@@ -50,7 +56,44 @@ from servescope.records.scenarios import (
     ids=lambda value: getattr(value, "kind", ""),
 )
 def test_a_schedule_in_words(schedule, text):
-    assert schedule_text(schedule) == text
+    assert schedule_text(Scenario(schedule)) == text
+
+
+def test_a_schedule_of_flows_counts_flows():
+    flows = (Flow((RequestStep(), RequestStep())),)
+    told = {
+        "20 flows/s for 30 s": Constant(20, 30),
+        "steps of 10, 20 flows/s, 15 s each": Steps((10, 20), 15),
+        "10 flows/s for 1 min, with a peak of 500 flows/s for 5 s after 10 s": Spike(
+            10, 500, 10, 5, 60
+        ),
+    }
+    assert {
+        schedule_text(Scenario(schedule, flows)): schedule for schedule in told.values()
+    } == told
+
+
+@pytest.mark.parametrize(
+    ("scenario", "told"),
+    [
+        pytest.param(Scenario(Constant(1_500, 1)), "1,500 req/s", id="one-request-a-flow"),
+        pytest.param(Scenario(Ramp(0, 100, 1)), "50 req/s", id="the-mean-of-a-ramp"),
+        pytest.param(
+            Scenario(Constant(20, 1), (Flow((RequestStep(), RequestStep())),)),
+            "20 flows/s",
+            id="two-steps",
+        ),
+        pytest.param(
+            Scenario(Constant(2, 1), (Flow((WebSocketStep(messages=("a", "b")),)),)),
+            "2 flows/s",
+            id="websocket",
+        ),
+        pytest.param(Scenario(Users(10, 0, 1)), "10 users", id="closed-model"),
+        pytest.param(Scenario(Users(1, 0, 1)), "1 user", id="one-user"),
+    ],
+)
+def test_the_load_that_a_scenario_offers(scenario, told):
+    assert offered_text(scenario) == told
 
 
 def test_a_plan_says_everything_that_is_needed_to_repeat_it():
@@ -71,7 +114,7 @@ def test_a_plan_says_everything_that_is_needed_to_repeat_it():
     )
     assert plan_facts(LoadPlan("wsgi", scenario)) == {
         "Listener": "wsgi",
-        "Schedule": "5 req/s for 10 s",
+        "Schedule": "5 flows/s for 10 s",
         "Requests": "home: GET /, then POST /cart with 3 characters of text (75 %); "
         "WebSocket /chat with 2 messages (25 %)",
         "Connections": "one for each request, at most 512 at a time",
@@ -80,9 +123,9 @@ def test_a_plan_says_everything_that_is_needed_to_repeat_it():
         "Rules": "p99 < 50 ms",
         "Seed": "7",
     }
-    assert plan_text(LoadPlan("wsgi", scenario)) == "wsgi / and 2 more, 5 req/s for 10 s"
+    assert plan_text(LoadPlan("wsgi", scenario)) == "wsgi / and 2 more, 5 flows/s for 10 s"
     named = LoadPlan("wsgi", replace(scenario, name="Shop"))
-    assert plan_text(named) == "wsgi Shop, 5 req/s for 10 s"
+    assert plan_text(named) == "wsgi Shop, 5 flows/s for 10 s"
 
 
 def test_a_slow_client_and_the_lookup_of_a_name_are_facts_of_the_plan():
