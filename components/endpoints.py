@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 
@@ -17,15 +18,21 @@ from servescope.exports.writing import ExportSource
 from servescope.formats.exposition_text import TextFormat, render
 from servescope.formats.negotiation import choose
 from servescope.formats.tables import table_format
+from servescope.queries import run_data, runs
 from servescope.queries.export import check_host, wanted
 from servescope.queries.scrape import FRESH_S, Totals
 from servescope.run_files.archive import MOST_BYTES, SUFFIX
+from servescope.run_files.imported import store_folder
 
 if TYPE_CHECKING:
     from flask import Flask
 
+    from servescope.store.base import Store
+
 _OFFERS: Final = tuple(form.value for form in TextFormat)
-_EXPORT_ARGUMENTS: Final = frozenset({"metric", "from", "to", "step", "format", "title", "host"})
+_EXPORT_ARGUMENTS: Final = frozenset(
+    {"metric", "from", "to", "step", "format", "title", "host", "run"}
+)
 
 
 def connect(flask: Flask) -> None:
@@ -68,7 +75,8 @@ def scrape(totals: Totals) -> Response:
 def download(exports: ExportProcesses) -> Response:
     """`?metric=…&from=…&to=…&step=…&format=csv|json|parquet&host=…`, made by a process of its own.
 
-    Raises ExportError for what cannot be exported, ExportFailedError for what failed.
+    With `run=…` of a load run that was opened from a file: the figures that came in it. Raises
+    ExportError for what cannot be exported, ExportFailedError for what failed.
     """
     asked = request.args
     unknown = sorted(set(asked) - _EXPORT_ARGUMENTS)
@@ -76,25 +84,63 @@ def download(exports: ExportProcesses) -> Response:
         known = ", ".join(sorted(_EXPORT_ARGUMENTS))
         raise ExportError(f"unknown {', '.join(unknown)}; known are {known}")
     form = table_format(asked.get("format", "csv"))
-    process, host = access.context().process, asked.get("host", "")
-    check_host(host, None if process.fleet is None else [one.name for one in process.hosts()])
-    store = process.of_host(host).store
+    figures = _figures_of(asked.get("host", ""), asked.get("run", ""))
     found = wanted(
-        store,
+        figures.store,
         asked.getlist("metric"),
         asked.get("from"),
         asked.get("to"),
         asked.get("step"),
-        asked.get("title", ""),
-        host,
+        figures.title or asked.get("title", ""),
+        figures.host,
     )
-    source = ExportSource.of_settings(process.settings, host)
     is_head = request.method == "HEAD"
-    body = () if is_head else exports.start(ExportOrder.of(source, found, form.name))
+    body = () if is_head else exports.start(ExportOrder.of(figures.source, found, form.name))
     response = Response(body, content_type=form.media_type)
     response.headers["Content-Disposition"] = f'attachment; filename="{found.file_name(form.name)}"'
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+@dataclass(frozen=True, slots=True)
+class _Figures:
+    """The figures of an export: the store that its process opens, the same one as it is open here.
+
+    `host` measured them, "" this one; `title` is for the file's name, if it is not the page's.
+    """
+
+    source: ExportSource
+    store: Store
+    host: str
+    title: str = ""
+
+
+def _figures_of(host: str, run_id: str) -> _Figures:
+    """The figures of a host, or those of a load run: of an opened one in a store of its own.
+
+    Raises ExportError when they cannot be had.
+    """
+    process = access.context().process
+    check_host(host, None if process.fleet is None else [one.name for one in process.hosts()])
+    here, settings = process.of_host(host), process.settings
+    source = ExportSource.of_settings(settings, host)
+    if not run_id:
+        return _Figures(source, here.store, host)
+    number = runs.run_id(run_id)
+    run = process.control.load_runs.by_id(number) if number else None
+    if run is None:
+        raise ExportError(f"there is no load run {run_id[:20]}")
+    if run.origin is None:
+        return _Figures(source, here.store, host, f"run-{run.id}")
+    opened = run_data.run_context(here, run)
+    if opened is None:
+        raise ExportError(
+            f"load run {run.id} has no series: its file had none, or they are gone from the data "
+            "folder"
+        )
+    origin = run.origin
+    source = ExportSource.of_folder(store_folder(settings.data_dir, origin), origin.host)
+    return _Figures(source, opened.store, origin.host, f"run-{origin.run_id}")
 
 
 def download_run(exports: ExportProcesses, run_id: int) -> Response:

@@ -12,17 +12,18 @@ from components.path_prefix import below_prefix
 from servescope.formats.tables import FORMATS
 
 if TYPE_CHECKING:
-    from components.live import LivePage
+    from collections.abc import Sequence
 
 LABELS: Final = {"csv": "CSV", "json": "JSON", "parquet": "Parquet"}
 
 
-def export_menu(page: LivePage) -> dmc.Menu | None:
-    """A menu of formats for the page's metrics over the span it shows; None when it has none.
+def export_menu(page: str, metrics: Sequence[str], run_id: int | None = None) -> dmc.Menu | None:
+    """A menu of formats for a page's metrics over the span it shows; None when it has none.
 
+    On the page of a load run they are that run's figures, which may have been measured elsewhere.
     `assets/export.js` follows the link of an item, with the span of that moment.
     """
-    if not page.metrics:
+    if not metrics:
         return None
     return dmc.Menu(
         position="bottom-end",
@@ -32,8 +33,8 @@ def export_menu(page: LivePage) -> dmc.Menu | None:
                 [
                     dmc.MenuItem(
                         LABELS[name],
-                        id=f"{page.name}-export-{name}",
-                        **attributes(data_export=_link(page, name)),
+                        id=f"{page}-export-{name}",
+                        **attributes(data_export=_link(page, metrics, name, run_id)),
                     )
                     for name in FORMATS
                 ]
@@ -42,7 +43,8 @@ def export_menu(page: LivePage) -> dmc.Menu | None:
     )
 
 
-def _link(page: LivePage, form: str) -> str:
-    asked = [("metric", name) for name in page.metrics]
-    query = urlencode([*asked, ("title", page.name), ("format", form)])
+def _link(page: str, metrics: Sequence[str], form: str, run_id: int | None) -> str:
+    asked = [("metric", name) for name in metrics]
+    of = ("title", page) if run_id is None else ("run", str(run_id))
+    query = urlencode([*asked, of, ("format", form)])
     return f"{below_prefix('/export')}?{query}"

@@ -30,7 +30,12 @@ def page_frame(page: LivePage, title: Any, *children: Any, controls: Any = None)
         [
             dmc.Title(title, order=1, size="h3"),
             html.Div(
-                [*shown, event_filter() if page.graphs else None, export_menu(page)],
+                [
+                    *shown,
+                    event_filter() if page.graphs else None,
+                    # The figures of one thing may be in a store of their own: its page offers them.
+                    None if page.subject else export_menu(page.name, page.metrics),
+                ],
                 className="controls",
             ),
         ],

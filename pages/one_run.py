@@ -28,6 +28,7 @@ from components import (
     panels,
     residual_table,
 )
+from components.export_menu import export_menu
 from components.findings import verdict
 from components.live import LiveGraph, LivePage, Props, connect
 from components.path_prefix import below_prefix
@@ -417,6 +418,7 @@ def layout(run_id: object = "", **_query: object) -> html.Div:
                 dmc.Button(
                     "Whole run", id="one-run-whole", variant="default", size="sm", display="none"
                 ),
+                export_menu(PAGE.name, METRICS, number) if _has_series(context, run) else None,
                 html.Div(id="one-run-export"),
                 dcc.Link("All runs", href=below_prefix(RUNS)),
             ],

@@ -49,6 +49,11 @@ class ExportSource:
             host,
         )
 
+    @classmethod
+    def of_folder(cls, folder: Path, instance: str) -> ExportSource:
+        """The source of an export of a store that stands by itself; `instance` measured it."""
+        return cls(str(folder), SQLITE, 0, instance)
+
     def open(self) -> Store:
         """The store with the host's figures; the engine needs no data folder for it.
 

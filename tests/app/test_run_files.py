@@ -5,8 +5,10 @@ import io
 import pytest
 
 from components.authority import FROM_HERE_ONLY
+from servescope.catalog import CPU_UTILIZATION
 from servescope.run_files.archive import MEDIA_TYPE, MOST_BYTES
-from tests.measured_runs import HOST, exported, measure
+from servescope.store.base import SeriesKey
+from tests.measured_runs import HOST, SECONDS, START, exported, frame, measure
 
 STRANGER = {"REMOTE_ADDR": "192.0.2.7"}
 
@@ -47,6 +49,38 @@ def test_a_file_is_opened_once_and_its_run_can_be_exported_again(client, content
     report = client.get(f"/runs/{number}/export?format=html")
     assert report.headers["Content-Disposition"].startswith("attachment")
     assert f"Load run 1 on {HOST}" in report.text
+
+
+def test_the_lines_of_an_opened_run_are_exported_from_its_own_series(client, content):
+    opened = post(client, content)
+    number = int(opened.text.split()[-1 if opened.status_code == 400 else -2].rstrip("."))
+    query = f"metric={CPU_UTILIZATION}&from={START}&to={START + SECONDS}&step=1&format=json"
+    answer = client.get(f"/export?{query}&run={number}")
+    assert (answer.status_code, answer.headers["Content-Disposition"][:46]) == (
+        200,
+        f'attachment; filename="servescope_{HOST}_run-1_',
+    )
+    cores = [
+        row["value"]
+        for row in answer.get_json(force=True)
+        if row["statistic"] == "avg" and row["labels"]["cpu.logical_number"] == "0"
+    ]
+    key = SeriesKey(CPU_UTILIZATION, (("cpu.logical_number", "0"),))
+    assert cores == pytest.approx([frame(START + second).gauges[key] for second in range(SECONDS)])
+
+
+@pytest.mark.parametrize("run", ["999", "first", "9" * 30])
+def test_a_run_that_is_not_here_has_no_lines_to_export(client, run):
+    answer = client.get(f"/export?metric={CPU_UTILIZATION}&run={run}")
+    assert (answer.status_code, answer.text[:22]) == (400, "there is no load run " + run[:1])
+
+
+def test_an_opened_run_without_series_has_no_lines_to_export(client, tmp_path):
+    file = exported(tmp_path, measure(tmp_path, with_seconds=False), instance="host-b")
+    number = post(client, file).text.split()[-2]
+    answer = client.get(f"/export?metric={CPU_UTILIZATION}&run={number}")
+    assert (answer.status_code, f"load run {number} has no series" in answer.text) == (400, True)
+    assert "one-run-export-csv" not in client.get(f"/runs/{number}").text
 
 
 def test_a_person_elsewhere_may_not_open_one(client, content):
