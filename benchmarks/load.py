@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from servescope.load.supervisor import GeneratorProcess
+from servescope.load.targets import Target
 from servescope.load.tls_connections import Trust
 from servescope.records.load import LoadPlan
 from servescope.records.scenarios import Scenario, Users
@@ -221,7 +222,8 @@ def carry_out(
 ) -> Result:
     """The result of a plan, whose generator runs on `core`, if any."""
     with tempfile.TemporaryDirectory() as folder:
-        process = GeneratorProcess(1, plan, "127.0.0.1", port, Path(folder), core, trust)
+        target = Target("127.0.0.1", port, trust=trust)
+        process = GeneratorProcess(1, plan, target, Path(folder), core)
         process.wait()
     if process.result is None:
         raise SystemExit(process.message)

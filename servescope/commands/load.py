@@ -144,9 +144,7 @@ def exit_status(evidence: Evidence) -> int:
     return GENERATOR_LIMITED if unjudged else PASSED
 
 
-def _plan(
-    arguments: argparse.Namespace, settings: Settings
-) -> tuple[LoadPlan, Target | ServerSide]:
+def _plan(arguments: argparse.Namespace, settings: Settings) -> tuple[LoadPlan, Target]:
     """The plan, and the server that it is for. Raises LoadRefusedError, UsageError."""
     read = _of_url(arguments) if "://" in arguments.what else _of_file(arguments)
     scenario = replace(
@@ -167,10 +165,10 @@ def _plan(
         "",
         scenario,
         origin=read.origin,
-        address=side.address,
+        address=side.target.address,
         lookup_seconds=side.lookup_seconds,
     )
-    return plan, side
+    return plan, side.target
 
 
 def _of_url(arguments: argparse.Namespace) -> ScenarioFile:
@@ -219,7 +217,7 @@ def _target_of_listener(plan: LoadPlan, settings: Settings) -> Target:
     return check(plan, statuses, *limits, settings.load_hosts)
 
 
-def _measure(plan: LoadPlan, target: Target | ServerSide) -> tuple[LoadRun, bool]:
+def _measure(plan: LoadPlan, target: Target) -> tuple[LoadRun, bool]:
     """The run, over; and whether a person interrupted it. Raises LoadFailedError.
 
     The first SIGINT or SIGTERM ends the run with its result, a second one at once.
@@ -236,9 +234,7 @@ def _measure(plan: LoadPlan, target: Target | ServerSide) -> tuple[LoadRun, bool
         TemporaryDirectory(prefix="servescope-load-") as rings,
         handled([signal.SIGINT, signal.SIGTERM], interrupt),
     ):
-        generator = GeneratorProcess(
-            1, plan, target.address, target.port, Path(rings), None, target.trust, target.host
-        )
+        generator = GeneratorProcess(1, plan, target, Path(rings), target.free_core)
         try:
             was_interrupted = _follow(generator, plan, interrupted)
         finally:

@@ -9,6 +9,7 @@ from servescope.figures import units
 from servescope.findings import thresholds
 from servescope.findings.finding import Figure, Finding, Severity
 from servescope.findings.thresholds import severity
+from servescope.load.generator_limits import is_latency_delayed, own_delay
 from servescope.records.load import TERMINAL_STATES, RunState
 from servescope.scenarios.rules import RuleState, parse_rule
 from servescope.sentences import capitalized
@@ -109,11 +110,8 @@ def has_too_few_connections(run: RunEvidence) -> bool:
 
 
 def is_generator_late(run: RunEvidence) -> bool:
-    """Whether p99 owes what it has beyond the naive p99 to the generator's own delay."""
-    if run.p99_s is None or run.naive_p99_s is None or run.lag_p99_s is None:
-        return False
-    hidden_s = run.p99_s - run.naive_p99_s
-    return run.p99_s >= DIFFERENT * run.naive_p99_s and run.lag_p99_s >= hidden_s / 2
+    """Whether p99 says too little of the server, for the generator's own delay that is in it."""
+    return is_latency_delayed(run.lag_p99_s, run.p99_s, run.naive_p99_s)
 
 
 def unjudged_rules(run: RunEvidence) -> list[RuleResult]:
@@ -326,9 +324,7 @@ def _lateness(run: RunEvidence) -> Iterator[Finding]:
     """Why latencies from the intended and from the actual send differ, where they do."""
     if run.p99_s is None or run.naive_p99_s is None or is_limited_by_generator(run):
         return
-    hidden_s = run.p99_s - run.naive_p99_s
-    if run.p99_s < DIFFERENT * run.naive_p99_s:
-        return
+    own_s = own_delay(run.lag_p99_s, run.p99_s, run.naive_p99_s)
     figures = (
         Figure("p99", run.p99_s, "s"),
         Figure("naive p99", run.naive_p99_s, "s"),
@@ -340,10 +336,13 @@ def _lateness(run: RunEvidence) -> Iterator[Finding]:
             Severity.NOTE,
             "generator-late",
             f"The generator sent 1 in 100 requests {units.text(run.lag_p99_s, 's')} late or more "
-            f"({units.text(run.lag_max_s, 's')} at most): what p99 has beyond the naive p99, "
-            f"{units.text(hidden_s, 's')}, is the generator's own delay, not the server's.",
+            f"({units.text(run.lag_max_s, 's')} at most): of the p99 of "
+            f"{units.text(run.p99_s, 's')}, {units.text(own_s, 's')} may be the generator's own "
+            "delay, not the server's.",
             *figures,
         )
+    waited_s = run.p99_s - run.naive_p99_s - own_s
+    if run.p99_s < DIFFERENT * run.naive_p99_s or waited_s <= own_s:
         return
     bound = "at least " if run.is_censored(run.p99_s) else ""
     yield _finding(

@@ -8,6 +8,7 @@ from typing import Final
 
 from servescope.figures import units
 from servescope.findings.finding import Severity
+from servescope.load import generator_limits
 
 NEVER: Final = math.inf
 """In place of a limit that no value reaches."""
@@ -137,15 +138,15 @@ THRESHOLDS: Final[dict[str, Threshold]] = {
         "latencies of the others describe a server that turns clients away.",
     ),
     GENERATOR_CPU: Threshold(
-        0.8,
-        0.9,
+        generator_limits.BUSY_CORE,
+        generator_limits.FULL_CORE,
         "1",
         "The generator runs on one core. When it is nearly full, sends come late for lack of CPU "
         "and the run measures the generator.",
     ),
     GENERATOR_LATENESS: Threshold(
-        0.05,
-        0.05,
+        generator_limits.OF_SCHEDULE,
+        generator_limits.OF_SCHEDULE,
         "1",
         "By how much it sent 1 in 100 requests late, as a share of the schedule. No answer comes "
         "before its request is sent: from here on the generator alone makes a listener seem to "

@@ -88,7 +88,7 @@ def say(values: dict[str, Any]) -> None:
 
 def run(order: Order, control: Control) -> dict[str, Any]:
     """Carry out the order; return the result's JSON object."""
-    plan = order.plan
+    plan, target = order.plan, order.target
     if order.pin_core is not None:
         try:
             os.sched_setaffinity(0, {order.pin_core})
@@ -99,16 +99,16 @@ def run(order: Order, control: Control) -> dict[str, Any]:
     with suppress(OSError):
         _TIMER_SLACK.write_text(_SLACK_NS)
     # RFC 6874 section 4: the zone of a link-local address is nobody else's business.
-    host = order.host or host_and_port(order.address.partition("%")[0], order.port)
+    host = target.host or host_and_port(target.address.partition("%")[0], target.port)
     recorder = Recorder(Path(order.rings_folder), RingKind.LOAD)
     scenario_run = ScenarioRun(
         plan.scenario,
         recorder,
         plan.destination,
-        destination=(order.address, order.port),
+        destination=(target.address, target.port),
         host=host,
         agent=f"servescope-load (run {order.run_id})",
-        server=TrustedServer(order.trust) if order.trust else None,
+        server=TrustedServer(target.trust) if target.trust else None,
     )
 
     def on_control() -> None:

@@ -6,6 +6,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from servescope.errors import LoadRefusedError
+from servescope.load.targets import Target
 from servescope.load.tls_connections import Trust
 from servescope.records.load import LoadPlan
 
@@ -16,12 +17,9 @@ class Order:
 
     run_id: int
     plan: LoadPlan
-    address: str  # numeric, IPv4 or IPv6
-    port: int
+    target: Target
     rings_folder: str
     pin_core: int | None = None  # None: not pinned
-    trust: Trust | None = None  # None: without TLS
-    host: str = ""  # of the Host field; nothing: address and port
 
     def to_line(self) -> bytes:
         return json.dumps({**asdict(self), "plan": self.plan.to_json()}).encode() + b"\n"
@@ -31,7 +29,14 @@ class Order:
         """Read what `to_line` wrote. Raises LoadRefusedError when it is something else."""
         try:
             values = json.loads(line)
-            trust = values["trust"] and Trust(**values["trust"])
-            return cls(**{**values, "plan": LoadPlan.from_json(values["plan"]), "trust": trust})
+            target = values["target"]
+            trust = target["trust"] and Trust(**target["trust"])
+            return cls(
+                **{
+                    **values,
+                    "plan": LoadPlan.from_json(values["plan"]),
+                    "target": Target(**{**target, "trust": trust}),
+                }
+            )
         except (ValueError, TypeError, KeyError) as error:
             raise LoadRefusedError(f"the order is no load order: {error}") from None

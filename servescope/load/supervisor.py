@@ -17,7 +17,7 @@ from servescope.records.load import RunState
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from servescope.load.tls_connections import Trust
+    from servescope.load.targets import Target
     from servescope.records.load import LoadPlan
 
 MODULE: Final = "servescope.load.generator"
@@ -28,25 +28,21 @@ MESSAGE_LIMIT: Final = 500
 class GeneratorProcess:
     """One run in a process of its own, started at once; any thread may call it.
 
-    The plan was checked (`plan.check`). The process ends with this one, however this one ends: its
-    standard input is a pipe that only we hold. Raises LoadRefusedError when no process can be
-    started.
+    The plan was checked (`plan.check`, which gave the target). The process ends with this one,
+    however this one ends: its standard input is a pipe that only we hold. Raises LoadRefusedError
+    when no process can be started.
     """
 
     def __init__(
         self,
         run_id: int,
         plan: LoadPlan,
-        address: str,
-        port: int,
+        target: Target,
         rings_folder: Path,
         pin_core: int | None = None,
-        trust: Trust | None = None,
-        host: str = "",
     ) -> None:
         self.run_id = run_id
-        folder = str(rings_folder.absolute())
-        order = Order(run_id, plan, address, port, folder, pin_core, trust, host)
+        order = Order(run_id, plan, target, str(rings_folder.absolute()), pin_core)
         self._lock = threading.Lock()
         self._state = RunState.RUNNING
         self._progress: Progress | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -23,11 +24,22 @@ if TYPE_CHECKING:
 class Target:
     """Where a run connects, and by what it knows the server."""
 
-    address: str  # numeric
+    address: str  # numeric, IPv4 or IPv6
     port: int
-    host: str  # of the Host field (RFC 9110 section 7.2)
-    trust: Trust | None  # None: without TLS
+    host: str = ""  # of the Host field (RFC 9110 section 7.2); nothing: address and port
+    trust: Trust | None = None  # None: without TLS
     pinned_core: int | None = None  # the one that the server is pinned to
+
+    @property
+    def free_core(self) -> int | None:
+        """A core for the generator other than the server's, so that it measures, not competes.
+
+        None where the server is pinned to no core, or there is no other.
+        """
+        if self.pinned_core is None:
+            return None
+        others = os.sched_getaffinity(0) - {self.pinned_core}
+        return max(others, default=None)
 
 
 def target_of(

@@ -128,7 +128,7 @@ class Coordinator:
             )
         parts = {name: number for number, name in enumerate(sorted(workers))}
         self._order = WorkersOrder(
-            to_toml(ScenarioFile(self.scenario)), origin, side.address, users, parts
+            to_toml(ScenarioFile(self.scenario)), origin, side.target.address, users, parts
         )
         self._reports.clear()
         self._complete.clear()

@@ -21,13 +21,17 @@ import psutil
 
 from servescope import histogram
 from servescope.errors import LoadRefusedError
+from servescope.load.generator_limits import (
+    FULL_CORE,
+    is_behind_schedule,
+    is_latency_delayed,
+)
 from servescope.load.plan import check
 from servescope.load.supervisor import GeneratorProcess
 from servescope.queries.capacity import search_of
 from servescope.records.capacity import QUANTILE
 from servescope.records.dashboard import Event, EventKind
 from servescope.records.load import RunState
-from servescope.runtime.load_runs import free_core
 from servescope.runtime.task_thread import TaskStoppedError, TaskThread
 from servescope.sampling.inet_diag import socket_table
 from servescope.sampling.process import process_clock
@@ -55,10 +59,6 @@ DRAIN_S: Final = 10.0
 STOP_GRACE_S: Final = 2.0
 LEAST_TIMEOUT_S: Final = 5.0
 
-LATE_SENDS: Final = 0.2
-"""Lateness of 1 in 100 sends, as a share of the latency limit, that makes a step useless."""
-
-FULL_GENERATOR: Final = 0.9
 OTHERS_CORES: Final = 0.3
 BUSY_MACHINE: Final = 0.6
 """Other programs disturb when they take so many cores of a machine that is so busy as a whole, or
@@ -206,16 +206,7 @@ class CapacitySearchReconciler:
         settings = self._settings
         target = check(load, statuses, settings.load_max_rate, settings.load_max_seconds)
         listener = next(status for status in statuses if status.name == plan.listener)
-        generator = GeneratorProcess(
-            0,
-            load,
-            target.address,
-            target.port,
-            self._rings,
-            free_core(target.pinned_core),
-            target.trust,
-            target.host,
-        )
+        generator = GeneratorProcess(0, load, target, self._rings, target.free_core)
         self._generator = generator
         try:
             readings = self._follow(searched, step, listener, generator)
@@ -382,15 +373,10 @@ def _measured(
     counts = np.array(result.histogram or [0] * histogram.BUCKETS)
     failed = sum(result.failed.values())
     server_errors = result.status_classes.get("5xx", 0)
-    lag_s = (result.lag_ms.p99 or 0.0) / _MS
     generator_cores = result.cpu_seconds / max(min(result.seconds, step.seconds), 1e-3)
     cores = readings.cores(generator_cores)
     cores_of_machine = psutil.cpu_count() or 1
-    is_late = (
-        lag_s > LATE_SENDS * plan.latency_limit_s
-        or generator_cores >= FULL_GENERATOR
-        or _lacked_connections(plan, step, result)
-    )
+    is_at_limit = _is_generator_at_limit(plan, step, result, generator_cores)
     # Without a latency a request is in no mean, but it was under way.
     counted = readings.in_flight if failed == result.failed.get("timed_out", 0) else []
     measured = StepResult(
@@ -407,7 +393,7 @@ def _measured(
         spent_s=spent_s,
         in_flight=float(np.mean(counted)) if counted else None,
         in_flight_error=float(np.std(counted)) / max(len(counted), 1) ** 0.5 if counted else 0.0,
-        generator_limited=is_late,
+        generator_limited=is_at_limit,
         disturbed=cores is not None and cores.is_disturbed(cores_of_machine),
         others_cores=None if cores is None else max(cores.others, 0.0),
     )
@@ -427,7 +413,7 @@ def _measured(
         in_app=in_app,
         app_share=in_app / in_hand if in_app is not None and in_hand else None,
         generator_cpu=generator_cores,
-        generator_late=is_late,
+        generator_late=is_at_limit,
     )
     return _MeasuredStep(measured, evidence)
 
@@ -435,6 +421,19 @@ def _measured(
 def _in_app(load: Load) -> int:
     """Requests that the app has now: it computes, waits, or makes the body."""
     return load.in_stage.get("app", 0) + load.in_stage.get("body", 0)
+
+
+def _is_generator_at_limit(
+    plan: CapacityPlan, step: Step, result: Result, cores_used: float
+) -> bool:
+    """Whether the step measured the generator: late, out of CPU, or out of connections."""
+    lag_ms, p99_ms, naive_ms = result.lag_ms.p99, result.latency_ms.p99, result.naive_ms.p99
+    return (
+        is_latency_delayed(lag_ms, p99_ms, naive_ms, plan.latency_limit_s * _MS)
+        or is_behind_schedule((lag_ms or 0.0) / _MS, step.seconds)
+        or cores_used >= FULL_CORE
+        or _lacked_connections(plan, step, result)
+    )
 
 
 def _lacked_connections(plan: CapacityPlan, step: Step, result: Result) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
@@ -116,16 +115,7 @@ class LoadRunReconciler:
             # A comparison tells of its servers itself, and lets them wait for nothing.
             environment = None if plan.comparison else read_environment(listener)
             unfinished = self._unfinished(plan.listener) if plan.listener else None
-            generator = GeneratorProcess(
-                run.id,
-                plan,
-                target.address,
-                target.port,
-                self._rings,
-                free_core(target.pinned_core),
-                target.trust,
-                target.host,
-            )
+            generator = GeneratorProcess(run.id, plan, target, self._rings, target.free_core)
         except (LoadRefusedError, OSError) as error:
             self._finish(run.id, RunState.FAILED, str(error))
             return
@@ -186,9 +176,3 @@ class LoadRunReconciler:
                 active_run.generator.kill()
                 active_run.generator.wait(STOP_GRACE_S)
             self._report(active_run)
-
-
-def free_core(taken: int | None) -> int | None:
-    """A core for the generator other than the target's, so that it measures, not competes."""
-    others = [core for core in sorted(os.sched_getaffinity(0)) if core != taken]
-    return others[-1] if taken is not None and others else None

@@ -17,7 +17,6 @@ from servescope.load.plan import check
 from servescope.records.dashboard import Event, EventKind
 from servescope.records.load import RunState
 from servescope.records.requests import Stage
-from servescope.runtime.load_runs import free_core
 from servescope.runtime.run_series import await_second
 from servescope.runtime.task_thread import TaskStoppedError, TaskThread
 from servescope.statistics.sequential_verdict import JUDGED, SequentialVerdict, Side, told_by
@@ -96,7 +95,7 @@ class VerdictReconciler:
             self._sides(plan, targets),
             plan.scenario,
             SequentialVerdict(plan.tolerance, JUDGED, told_by(requests), plan.most_pairs),
-            free_core(targets[Side.BEFORE].pinned_core),
+            targets[Side.BEFORE].free_core,
             partial(self._follow, asked.id),
         )
         comparison.check()
@@ -124,10 +123,7 @@ class VerdictReconciler:
                 side: Destination(
                     side,
                     names[side],
-                    target.address,
-                    target.port,
-                    target.host,
-                    target.trust,
+                    target,
                     stages_between=partial(self._stages_between, names[side]),
                 )
                 for side, target in targets.items()

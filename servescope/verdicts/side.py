@@ -15,6 +15,7 @@ from servescope.load.named_hosts import (
     host_and_port_of,
     resolved,
 )
+from servescope.load.targets import Target
 from servescope.load.tls_connections import Trust
 from servescope.paths import absolute
 from servescope.verdicts.revision import checked_out
@@ -34,15 +35,12 @@ _OURS: Final = "servescope"
 class ServerSide:
     """A server that runs already."""
 
-    address: str  # numeric
-    port: int
-    host: str  # of the Host field (RFC 9110 section 7.2)
-    trust: Trust | None = None  # None: without TLS
+    target: Target
     lookup_seconds: float | None = None  # that its name took to be found; None: an address
 
     @property
     def label(self) -> str:
-        return f"http{'s' if self.trust else ''}://{self.host}"
+        return f"http{'s' if self.target.trust else ''}://{self.target.host}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +98,7 @@ def _server(text: str, load_hosts: Collection[str]) -> ServerSide:
     if url.scheme != "http" or not host:
         raise UsageError(f"{text}: a running server is named as http://ADDRESS:PORT")
     found = _loopback(host, port or 80)
-    return ServerSide(found.address, port or 80, url.netloc, None, found.lookup_seconds)
+    return ServerSide(Target(found.address, port or 80, url.netloc), found.lookup_seconds)
 
 
 def _named(origin: str) -> ServerSide:
@@ -112,7 +110,7 @@ def _named(origin: str) -> ServerSide:
     except LoadRefusedError as error:
         raise UsageError(str(error)) from error
     trust = Trust.by_system(host) if parts.scheme == "https" else None
-    return ServerSide(found.address, port, parts.netloc, trust, found.lookup_seconds)
+    return ServerSide(Target(found.address, port, parts.netloc, trust), found.lookup_seconds)
 
 
 def _loopback(host: str, port: int) -> FoundAddress:

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import ComparisonError
+from servescope.load.generator_limits import is_latency_delayed
 from servescope.load.report import QUANTILES as QUANTILE_OF_FIELD
 from servescope.load.supervisor import GeneratorProcess
 from servescope.records.load import LoadPlan, RunState
@@ -25,9 +26,6 @@ PATIENCE_S: Final = 30.0
 
 POLL_S: Final = 0.1
 STOP_S: Final = 2.0
-LATE_SHARE: Final = 0.1
-"""Share of a latency that may be the generator's own delay. Latency counts from the time a request
-was due, so a late generator is in the figures of both sides, and makes them look alike."""
 
 _FIELDS: Final = {quantile: field for field, quantile in QUANTILE_OF_FIELD.items()}
 _GOOD: Final = ("2xx", "3xx")
@@ -55,19 +53,15 @@ class SideRun:
         return self.result.sent - self.good
 
     def was_late(self, quantiles: Iterable[float]) -> bool:
-        """Whether the generator's own delay is more than LATE_SHARE of one of these quantiles.
+        """Whether one of these quantiles says too little of the server for the generator's delay.
 
-        The latency from the actual send lacks that delay, and the wait for a free connection too:
-        if it was the server that kept all of them busy, the lag is small.
+        That delay is in the figures of both sides, and makes them look alike.
         """
-        lag_ms = self.result.lag_ms.p99 or 0.0
-        for quantile in quantiles:
-            latency_ms = self.quantile_ms(quantile) or 0.0
-            since_sent_ms = quantile_of(self.result.naive_ms, quantile) or 0.0
-            limit_ms = LATE_SHARE * latency_ms
-            if latency_ms - since_sent_ms > limit_ms and lag_ms > limit_ms:
-                return True
-        return False
+        lag_ms, naive_ms = self.result.lag_ms.p99, self.result.naive_ms
+        return any(
+            is_latency_delayed(lag_ms, self.quantile_ms(one), quantile_of(naive_ms, one))
+            for one in quantiles
+        )
 
     def quantile_ms(self, quantile: float) -> float | None:
         """Latency from the time a request was due; None when nothing was answered."""
@@ -93,16 +87,7 @@ def run_on(
     plan = LoadPlan(destination.side, scenario)
     began_s = time.time()
     with TemporaryDirectory(prefix="servescope-run-") as rings:
-        generator = GeneratorProcess(
-            1,
-            plan,
-            destination.address,
-            destination.port,
-            Path(rings),
-            pin_core,
-            destination.trust,
-            destination.host,
-        )
+        generator = GeneratorProcess(1, plan, destination.target, Path(rings), pin_core)
         try:
             is_over = _is_over(generator, plan.seconds + scenario.timeout_seconds, following)
         finally:

@@ -15,13 +15,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
+from servescope.load.targets import Target
 from servescope.verdicts.hosted_app import HostableApp
 from servescope.verdicts.side import AppSide, ServerSide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from servescope.load.tls_connections import Trust
     from servescope.statistics.sequential_verdict import Side
     from servescope.verdicts.hosted_app import HostedApp, Hosting
     from servescope.verdicts.side import NamedSide
@@ -33,10 +33,7 @@ class Destination:
 
     side: Side
     label: str
-    address: str  # numeric
-    port: int
-    host: str = ""  # of the Host field; nothing: address and port
-    trust: Trust | None = None  # None: without TLS
+    target: Target
     hosted: HostedApp | None = None  # None: it runs already
     stages_between: Callable[[float, float], Mapping[str, float]] | None = None
     """Mean milliseconds of each stage between two times in Unix seconds; None: not known."""
@@ -79,7 +76,7 @@ class Sides:
     def _open(self, side: Side, rings: Path, stack: ExitStack) -> Destination:
         named, label = self._named[side], self.labels[side]
         if isinstance(named, ServerSide):
-            return Destination(side, label, named.address, named.port, named.host, named.trust)
+            return Destination(side, label, named.target)
         hosted = named.started(rings)
         stack.callback(hosted.close)
-        return Destination(side, label, *hosted.address, hosted=hosted)
+        return Destination(side, label, Target(*hosted.address), hosted)

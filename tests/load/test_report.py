@@ -21,6 +21,8 @@ from servescope.load.report import LatencySummary, Progress, Result, quantile_ms
 from servescope.load.step_tally import MAX_EXAMPLE_CHARACTERS, MAX_EXAMPLES
 from servescope.load.steps import CompiledStep
 from servescope.load.tally import Tally
+from servescope.load.targets import Target
+from servescope.load.tls_connections import Trust
 from servescope.records.load import LoadOutcome, LoadPlan
 from servescope.records.scenarios import RequestStep
 from servescope.wire.http1_client import Response
@@ -189,7 +191,9 @@ def test_documented_keys_are_there() -> None:
 
 
 def test_order_survives_its_line() -> None:
-    order = Order(7, LoadPlan.constant("files", "/ü", 1.5, 2), "127.0.0.1", 80, "rings", 1)
+    plan = LoadPlan.constant("files", "/ü", 1.5, 2)
+    target = Target("::1", 80, "a.test", Trust("ab12", "/c.pem"))
+    order = Order(7, plan, target, "rings", 1)
     assert order.to_line().count(b"\n") == 1
     assert Order.from_line(order.to_line()) == order
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from servescope.load.supervisor import GeneratorProcess
+from servescope.load.targets import Target
 from servescope.records.load import LoadPlan
 from servescope.records.scenarios import Scenario, Users
 from tests.commands.served import Served
@@ -63,7 +64,7 @@ def test_the_open_model_shows_a_stall_and_the_closed_one_hides_it(
         LoadPlan("files", Scenario(Users(10, 0.01, seconds))),
     )
     runs = [
-        GeneratorProcess(number, plan, "127.0.0.1", server.port, tmp_path / "rings")
+        GeneratorProcess(number, plan, Target("127.0.0.1", server.port), tmp_path / "rings")
         for number, plan in enumerate(plans)
     ]
     assert eventually(lambda: all(run.progress is not None for run in runs), 20)

@@ -15,6 +15,7 @@ import pytest
 
 from servescope.load.order import Order
 from servescope.load.supervisor import MODULE, GeneratorProcess
+from servescope.load.targets import Target
 from servescope.recording.ring_file import RingKind
 from servescope.recording.ring_reader import RingReader
 from servescope.records.load import LoadPlan, RunState
@@ -40,7 +41,7 @@ def is_gone(pid: int) -> bool:
 
 def test_run_to_its_end(serve: Serve, tmp_path: Path) -> None:
     server = serve()
-    process = GeneratorProcess(3, PLAN, "127.0.0.1", server.port, tmp_path / "rings")
+    process = GeneratorProcess(3, PLAN, Target("127.0.0.1", server.port), tmp_path / "rings")
     assert process.wait(20)
     assert (process.state, process.message) == (RunState.DONE, "")
     result = process.result
@@ -66,7 +67,7 @@ def test_stop_ends_the_run_within_a_second_and_keeps_its_result(
     serve: Serve, tmp_path: Path
 ) -> None:
     server = serve(never_answers)
-    process = GeneratorProcess(1, ENDLESS, "127.0.0.1", server.port, tmp_path)
+    process = GeneratorProcess(1, ENDLESS, Target("127.0.0.1", server.port), tmp_path)
     assert eventually(lambda: server.requests >= 5, 20)
     process.stop()
     process.stop()
@@ -83,7 +84,7 @@ def test_stop_ends_the_run_within_a_second_and_keeps_its_result(
 
 def test_kill_ends_at_once_without_a_result(serve: Serve, tmp_path: Path) -> None:
     server = serve()
-    process = GeneratorProcess(1, ENDLESS, "127.0.0.1", server.port, tmp_path)
+    process = GeneratorProcess(1, ENDLESS, Target("127.0.0.1", server.port), tmp_path)
     assert eventually(lambda: server.requests >= 5, 20)
     process.kill()
     assert process.wait(3)
@@ -93,7 +94,7 @@ def test_kill_ends_at_once_without_a_result(serve: Serve, tmp_path: Path) -> Non
 
 
 def test_generator_killed_by_others_is_a_failed_run(serve: Serve, tmp_path: Path) -> None:
-    process = GeneratorProcess(1, ENDLESS, "127.0.0.1", serve().port, tmp_path)
+    process = GeneratorProcess(1, ENDLESS, Target("127.0.0.1", serve().port), tmp_path)
     assert eventually(lambda: process.progress is not None, 20)
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait(3)
@@ -104,14 +105,14 @@ def test_generator_killed_by_others_is_a_failed_run(serve: Serve, tmp_path: Path
 def test_failure_is_told_in_one_line(tmp_path: Path) -> None:
     folder = tmp_path / "file"
     folder.touch()
-    process = GeneratorProcess(1, PLAN, "127.0.0.1", 9, folder)
+    process = GeneratorProcess(1, PLAN, Target("127.0.0.1", 9), folder)
     assert process.wait(20)
     assert process.state is RunState.FAILED
     assert process.message == f"cannot make the folder {folder}: File exists"
 
 
 def test_core_that_is_not_there_is_named(tmp_path: Path) -> None:
-    process = GeneratorProcess(1, PLAN, "127.0.0.1", 9, tmp_path, pin_core=1_000)
+    process = GeneratorProcess(1, PLAN, Target("127.0.0.1", 9), tmp_path, pin_core=1_000)
     assert process.wait(20)
     assert process.state is RunState.FAILED
     assert "cannot run on core 1000" in process.message
@@ -126,7 +127,7 @@ def test_end_of_input_ends_the_process(serve: Serve, tmp_path: Path, order_first
         assert process.stdin is not None
         assert process.stdout is not None
         if order_first:
-            order = Order(1, ENDLESS, "127.0.0.1", server.port, str(tmp_path))
+            order = Order(1, ENDLESS, Target("127.0.0.1", server.port), str(tmp_path))
             process.stdin.write(order.to_line())
             process.stdin.flush()
             assert eventually(lambda: server.requests >= 5, 20)
@@ -137,7 +138,7 @@ def test_end_of_input_ends_the_process(serve: Serve, tmp_path: Path, order_first
 
 def test_stop_that_comes_with_the_order_sends_nothing(serve: Serve, tmp_path: Path) -> None:
     server = serve()
-    order = Order(1, ENDLESS, "127.0.0.1", server.port, str(tmp_path))
+    order = Order(1, ENDLESS, Target("127.0.0.1", server.port), str(tmp_path))
     with subprocess.Popen(
         [sys.executable, "-m", MODULE], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:
@@ -154,9 +155,11 @@ PARENT = """
 import os, signal, sys
 from pathlib import Path
 from servescope.load.supervisor import GeneratorProcess
+from servescope.load.targets import Target
 from servescope.records.load import LoadPlan
 port, folder, forks = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] == "True"
-process = GeneratorProcess(1, LoadPlan.constant("files", "/", 200, 60.0), "127.0.0.1", port, folder)
+plan = LoadPlan.constant("files", "/", 200, 60.0)
+process = GeneratorProcess(1, plan, Target("127.0.0.1", port), folder)
 heir = os.fork() if forks else 0
 if not forks or heir:
     print(process.pid, heir, flush=True)

@@ -14,7 +14,7 @@ import pytest
 from servescope.errors import LoadRefusedError
 from servescope.load.plan import check
 from servescope.load.supervisor import GeneratorProcess
-from servescope.load.targets import trust
+from servescope.load.targets import Target
 from servescope.load.tls_connections import Trust
 from servescope.records.listeners import ListenerState, ListenerStatus
 from servescope.records.load import LoadOutcome, LoadPlan, RunState
@@ -196,10 +196,8 @@ def test_a_run_in_a_process_of_its_own(serve: Serve, identity: Identity, tmp_pat
     server = serve(tls=identity.context)
     plan = LoadPlan.constant("files", "/", rate=200, seconds=0.5)
     status = status_of(identity, server.port)
-    check(plan, [status], 1_000, 10)
-    process = GeneratorProcess(
-        1, plan, "127.0.0.1", server.port, tmp_path / "rings", trust=trust(status)
-    )
+    target = check(plan, [status], 1_000, 10)
+    process = GeneratorProcess(1, plan, target, tmp_path / "rings")
     assert process.wait(20)
     assert (process.state, process.message) == (RunState.DONE, "")
     assert process.result is not None
@@ -212,9 +210,8 @@ def test_a_run_that_meets_another_certificate_fails_with_a_sentence(
 ) -> None:
     server = serve(tls=Identity(tmp_path / "other").context)
     plan = LoadPlan.constant("files", "/", rate=200, seconds=0.5)
-    process = GeneratorProcess(
-        1, plan, "127.0.0.1", server.port, tmp_path / "rings", trust=identity.trust
-    )
+    target = Target("127.0.0.1", server.port, trust=identity.trust)
+    process = GeneratorProcess(1, plan, target, tmp_path / "rings")
     assert process.wait(20)
     assert process.state is RunState.FAILED
     assert process.message.startswith("the server's certificate is not the listener's: SHA-256 ")

@@ -7,6 +7,7 @@ import pytest
 
 from servescope.errors import ComparisonError, UsageError
 from servescope.load.report import LagSummary, LatencySummary, Result, StepKind, StepResult
+from servescope.load.targets import Target
 from servescope.records.scenarios import Poisson, Scenario
 from servescope.statistics.sequential_verdict import SequentialVerdict, Side, VerdictKind
 from servescope.verdicts import comparing
@@ -17,7 +18,8 @@ from servescope.verdicts.side_runs import SideRun
 from servescope.verdicts.sides import Sides
 
 SERVERS = {
-    side: ServerSide("127.0.0.1", port, f"127.0.0.1:{port}") for port, side in enumerate(Side, 1)
+    side: ServerSide(Target("127.0.0.1", port, f"127.0.0.1:{port}"))
+    for port, side in enumerate(Side, 1)
 }
 SCENARIO = Scenario(Poisson(200, 4))
 STAGE_MS = dict.fromkeys(STAGES[:-1], 1.0)

@@ -6,22 +6,23 @@ from pathlib import Path
 import pytest
 
 from servescope.errors import AppImportError, UsageError
+from servescope.load.targets import Target
 from servescope.verdicts.side import AppSide, ServerSide, side_of
 
 NOWHERE = Path("/dev/null/checkout")  # nothing is written
 
 
 @pytest.mark.parametrize(
-    ("text", "side"),
+    ("text", "target"),
     [
-        ("http://127.0.0.1:8000", ServerSide("127.0.0.1", 8000, "127.0.0.1:8000")),
-        ("http://127.0.0.1:8000/", ServerSide("127.0.0.1", 8000, "127.0.0.1:8000")),
-        ("http://127.1.2.3", ServerSide("127.1.2.3", 80, "127.1.2.3")),
-        ("http://[::1]:8000", ServerSide("::1", 8000, "[::1]:8000")),
+        ("http://127.0.0.1:8000", ("127.0.0.1", 8000, "127.0.0.1:8000")),
+        ("http://127.0.0.1:8000/", ("127.0.0.1", 8000, "127.0.0.1:8000")),
+        ("http://127.1.2.3", ("127.1.2.3", 80, "127.1.2.3")),
+        ("http://[::1]:8000", ("::1", 8000, "[::1]:8000")),
     ],
 )
-def test_a_server_on_this_machine_is_named_by_its_url(text, side):
-    assert side_of(text, NOWHERE) == side
+def test_a_server_on_this_machine_is_named_by_its_url(text, target):
+    assert side_of(text, NOWHERE) == ServerSide(Target(*target))
 
 
 def test_a_host_that_the_operator_named_is_resolved_and_checked():
@@ -29,14 +30,14 @@ def test_a_host_that_the_operator_named_is_resolved_and_checked():
         origin = f"http://localhost:{listening.getsockname()[1]}"
         named = side_of(origin, NOWHERE, (origin,))
         https = side_of(origin.replace("http", "https"), NOWHERE, (f"https{origin[4:]}",))
-    assert (named.address, named.label, named.trust) == ("127.0.0.1", origin, None)
-    assert https.trust.server_name == "localhost"
+    assert (named.target.address, named.label, named.target.trust) == ("127.0.0.1", origin, None)
+    assert https.target.trust.server_name == "localhost"
     with pytest.raises(UsageError, match="accepts no connection"):
         side_of(origin, NOWHERE, (origin,))
 
 
 def test_a_name_is_resolved_once_to_an_address():
-    assert side_of("http://localhost:8000", NOWHERE).address in {"127.0.0.1", "::1"}
+    assert side_of("http://localhost:8000", NOWHERE).target.address in {"127.0.0.1", "::1"}
 
 
 @pytest.mark.parametrize(
