@@ -18,7 +18,7 @@ from pathlib import Path
 from servescope.control import Control
 from servescope.records.listeners import ListenerState
 from servescope.runtime.election import LeaderLock
-from tests.waiting import eventually
+from tests.waiting import DEADLINE_S, eventually
 
 ROOT = Path(__file__).parents[1]
 READY_S = 60
@@ -124,7 +124,7 @@ class RunningDashboard:
         self.known = {self.process.pid, *children(self.process.pid)}
         return self
 
-    def end(self, number=signal.SIGTERM, seconds=15):
+    def end(self, number=signal.SIGTERM, seconds=DEADLINE_S):
         """Ask the process to end; return its exit code."""
         self.known |= set(children(self.process.pid))
         self.process.send_signal(number)

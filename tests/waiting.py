@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 T = TypeVar("T")
-DEADLINE_S = 20.0
+DEADLINE_S = 60.0
+"""So long that only what never happens takes it: where many others want the cores as well, the
+start of a process with all its imports takes half of it."""
 
 
 def eventually(

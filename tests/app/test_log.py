@@ -14,6 +14,7 @@ import pytest
 
 from tests.app.callback_payloads import payloads
 from tests.processes import eventually, gunicorn
+from tests.waiting import DEADLINE_S
 
 pytestmark = pytest.mark.process
 PASSWORD = "open sesame"
@@ -53,7 +54,7 @@ class Operator:
             json.dumps(sent).encode(),
             {"Content-Type": "application/json"},
         )
-        with self.opener.open(request, timeout=20) as answer:
+        with self.opener.open(request, timeout=DEADLINE_S) as answer:
             return answer.read().decode()
 
 

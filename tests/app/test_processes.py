@@ -12,6 +12,7 @@ from servescope.records.listeners import ConcurrencyModel
 from servescope.sampling.inet_diag import listening_sockets
 from tests.faults.test_handover import total_requests
 from tests.processes import alive, children, eventually, gunicorn, is_bound
+from tests.waiting import DEADLINE_S
 
 pytestmark = pytest.mark.process
 
@@ -40,7 +41,7 @@ def test_a_start_and_an_end_are_clean(start_dashboard, command, settings, number
     assert [bound.count(port) for port in ports] == [1, 1]
     code = running.end(number)
     assert code in {0, -number}, running.log
-    eventually(lambda: not any(alive(pid) for pid in running.known), 5)
+    eventually(lambda: not any(alive(pid) for pid in running.known))
     assert not any(is_bound(port) for port in ports)
     assert "Traceback" not in running.log
 
@@ -52,7 +53,7 @@ def test_a_second_instance_follows_and_says_so(start_dashboard):
     assert f"process {first.process.pid} leads" in second.log
     assert second.leader == first.process.pid
     assert first.end() == 0
-    eventually(lambda: second.leader == second.process.pid, 5)
+    eventually(lambda: second.leader == second.process.pid)
     eventually(lambda: second.listener("wsgi"))
 
 
@@ -63,8 +64,8 @@ def test_an_importing_process_starts_nothing(start_dashboard):
         " (app.runtime.folder / 'leader.lock').exists())"
     )
     running = start_dashboard("-c", program, ready=False)
-    assert running.process.wait(20) == 0, running.log
-    eventually(lambda: "threads 1 leader True False" in running.log, 5)
+    assert running.process.wait(DEADLINE_S) == 0, running.log
+    eventually(lambda: "threads 1 leader True False" in running.log)
 
 
 def _held(port):
@@ -104,7 +105,7 @@ def test_a_port_that_was_asked_for_and_is_taken_fails_with_its_holder(start_dash
         assert status.state == "failed"
         assert f"pid {os.getpid()}" in status.message
         assert not running.listener("files")
-    assert eventually(lambda: running.listener("files"), 10).port == port
+    assert eventually(lambda: running.listener("files")).port == port
 
 
 @pytest.mark.parametrize("model", list(ConcurrencyModel))
@@ -123,4 +124,4 @@ def test_a_listener_runs_on_the_model_that_was_asked_for(start_dashboard, model)
     )
     running.known |= set(children(running.process.pid))
     assert running.end() == 0
-    eventually(lambda: not any(alive(pid) for pid in running.known), 5)
+    eventually(lambda: not any(alive(pid) for pid in running.known))

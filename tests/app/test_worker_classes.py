@@ -13,7 +13,7 @@ pytestmark = pytest.mark.process
 def test_a_class_that_cannot_run_it_is_refused_in_one_line(start_dashboard, name):
     running = start_dashboard(*gunicorn("-k", name), ready=False)
     assert running.process.wait(60) == 2, running.log
-    told = eventually(lambda: [line for line in running.lines if "servescope:" in line], 5)
+    told = eventually(lambda: [line for line in running.lines if "servescope:" in line])
     assert len(told) == 1
     assert f"worker class {name} cannot run Servescope" in told[0]
     assert "leave -k out" in told[0]
@@ -24,7 +24,7 @@ def test_a_class_that_cannot_run_it_is_refused_in_one_line(start_dashboard, name
 def test_patched_threads_are_refused_in_one_line(start_dashboard):
     running = start_dashboard("-m", "gevent.monkey", "app.py", ready=False)
     assert running.process.wait(60) == 2, running.log
-    eventually(lambda: "gevent has put greenlets in the place of threads" in running.log, 5)
+    eventually(lambda: "gevent has put greenlets in the place of threads" in running.log)
     assert "Traceback" not in running.log
 
 
@@ -47,13 +47,13 @@ def test_workers_that_are_replaced_pass_the_lead_on(start_dashboard, is_preloade
         running.is_healthy()  # a worker that ends may close a connection it has not answered
         return running.leader not in {leader, None}
 
-    eventually(leads_anew, 60)
+    eventually(leads_anew)
     eventually(lambda: running.listener("wsgi") and is_bound(running.port("wsgi")))
     assert running.port("wsgi") == port or not is_bound(port)
     if not is_preloaded:
         leader = running.leader
         running.process.send_signal(signal.SIGHUP)
-        eventually(leads_anew, 60)
+        eventually(leads_anew)
         eventually(lambda: running.listener("wsgi") and is_bound(running.port("wsgi")))
     assert running.end() == 0
     assert "Traceback" not in running.log

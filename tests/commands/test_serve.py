@@ -81,13 +81,13 @@ def test_a_dashboard_takes_the_lead_and_gives_it_back(serve, start_dashboard):
     served = serve(WSGI, "--port", "0", "--name", "mine")
     dashboard = start_dashboard()
     assert dashboard.folder == served.folder
-    eventually(lambda: dashboard.leader == dashboard.process.pid, 5)
+    eventually(lambda: dashboard.leader == dashboard.process.pid)
     assert dashboard.port("mine") == served.port
     for _ in range(50):
         assert served.get() == 200
     eventually(lambda: total_requests(served.folder, "mine") == 50)
     assert dashboard.end() == 0
-    eventually(lambda: dashboard.leader == served.process.pid, 10)
+    eventually(lambda: dashboard.leader == served.process.pid)
     assert served.get() == 200
     eventually(lambda: total_requests(served.folder, "mine") == 51)
     assert served.end() == 0

@@ -103,7 +103,7 @@ def test_an_engine_killed_in_mid_stream_lacks_nothing_afterwards(engine, open_st
     engine.show()
     store.look_anew()
     view = store.view("a")
-    assert eventually(lambda: view.series(BYTES_SENT), 5)
+    assert eventually(lambda: view.series(BYTES_SENT))
     assert what_is_missing(view, START, START + 600) == []
     assert holds_each_second_once(view, START, START + 600)
     assert store.notices() == []

@@ -54,4 +54,4 @@ def test_every_request_is_counted_once(start_dashboard, listener, target):
         client.join()
     assert sum(seen) == TOTAL
     assert running.end() == 0
-    eventually(lambda: total_requests(running.folder, listener) == TOTAL, 5)
+    eventually(lambda: total_requests(running.folder, listener) == TOTAL)

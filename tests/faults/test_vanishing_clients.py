@@ -50,7 +50,7 @@ def vanish_together(address, total):
 
 def settled(server, wanted):
     """Descriptors once all connections are closed."""
-    return eventually(lambda: server.descriptors() <= wanted and server.descriptors(), 15)
+    return eventually(lambda: server.descriptors() <= wanted and server.descriptors())
 
 
 @pytest.mark.parametrize(

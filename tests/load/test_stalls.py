@@ -67,7 +67,7 @@ def test_the_open_model_shows_a_stall_and_the_closed_one_hides_it(
         GeneratorProcess(number, plan, Target("127.0.0.1", server.port), tmp_path / "rings")
         for number, plan in enumerate(plans)
     ]
-    assert eventually(lambda: all(run.progress is not None for run in runs), 20)
+    assert eventually(lambda: all(run.progress is not None for run in runs))
     stalls = stand_still(server.process.pid)
     assert all(run.wait(20) for run in runs)
     opened, closed = (run.result for run in runs)

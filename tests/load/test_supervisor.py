@@ -68,7 +68,7 @@ def test_stop_ends_the_run_within_a_second_and_keeps_its_result(
 ) -> None:
     server = serve(never_answers)
     process = GeneratorProcess(1, ENDLESS, Target("127.0.0.1", server.port), tmp_path)
-    assert eventually(lambda: server.requests >= 5, 20)
+    assert eventually(lambda: server.requests >= 5)
     process.stop()
     process.stop()
     assert process.state in {RunState.STOPPING, RunState.STOPPED}
@@ -85,7 +85,7 @@ def test_stop_ends_the_run_within_a_second_and_keeps_its_result(
 def test_kill_ends_at_once_without_a_result(serve: Serve, tmp_path: Path) -> None:
     server = serve()
     process = GeneratorProcess(1, ENDLESS, Target("127.0.0.1", server.port), tmp_path)
-    assert eventually(lambda: server.requests >= 5, 20)
+    assert eventually(lambda: server.requests >= 5)
     process.kill()
     assert process.wait(3)
     assert (process.state, process.result) == (RunState.STOPPED, None)
@@ -95,7 +95,7 @@ def test_kill_ends_at_once_without_a_result(serve: Serve, tmp_path: Path) -> Non
 
 def test_generator_killed_by_others_is_a_failed_run(serve: Serve, tmp_path: Path) -> None:
     process = GeneratorProcess(1, ENDLESS, Target("127.0.0.1", serve().port), tmp_path)
-    assert eventually(lambda: process.progress is not None, 20)
+    assert eventually(lambda: process.progress is not None)
     os.kill(process.pid, signal.SIGKILL)
     assert process.wait(3)
     assert (process.state, process.result) == (RunState.FAILED, None)
@@ -130,7 +130,7 @@ def test_end_of_input_ends_the_process(serve: Serve, tmp_path: Path, order_first
             order = Order(1, ENDLESS, Target("127.0.0.1", server.port), str(tmp_path))
             process.stdin.write(order.to_line())
             process.stdin.flush()
-            assert eventually(lambda: server.requests >= 5, 20)
+            assert eventually(lambda: server.requests >= 5)
         process.stdin.close()
         assert process.wait(5) == 0
         assert b"result" not in process.stdout.read()
@@ -179,11 +179,11 @@ def test_generator_ends_when_its_parent_is_killed(
     assert parent.stdout is not None
     generator, heir = map(int, parent.stdout.readline().split())
     try:
-        assert eventually(lambda: server.requests >= 5, 20)
+        assert eventually(lambda: server.requests >= 5)
         assert not is_gone(generator)
         parent.kill()
         parent.wait()
-        assert eventually(lambda: is_gone(generator), 2)
+        assert eventually(lambda: is_gone(generator))
     finally:
         parent.kill()
         for pid in filter(None, (generator, heir)):

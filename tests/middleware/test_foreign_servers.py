@@ -81,7 +81,7 @@ class Gathering:
 
     def details(self, count):
         """The newest, once there are so many: each is written after the record it belongs to."""
-        eventually(lambda: self.counts() and len(self.store.request_details(count)) == count, 5)
+        eventually(lambda: self.counts() and len(self.store.request_details(count)) == count)
         return [detail.record for _, detail in self.store.request_details(count)]
 
     def total(self, metric):
@@ -138,7 +138,7 @@ def test_every_request_is_counted_once(start_server, gathering, name):
         (listener, "GET", "/error", "500"): 1,
     })  # fmt: skip
     # A server may let a client have its last byte a moment before the app's iterator ends.
-    eventually(lambda: gathering.counts() == wanted, 5)
+    eventually(lambda: gathering.counts() == wanted)
     assert gathering.total(catalog.BYTES_RECEIVED) == 5_000
     server.end()
     assert gathering.counts() == wanted
@@ -172,14 +172,14 @@ def test_workers_that_are_replaced_lose_nothing(start_server, gathering):
     server = start_server(*command[:-1], "--max-requests", "20", command[-1])
     for number in range(100):
         assert ask(server.port, f"/users/{number}")[0] == 200
-    eventually(lambda: sum(gathering.counts().values()) == 100, 5)
+    eventually(lambda: sum(gathering.counts().values()) == 100)
 
 
 def test_a_file_goes_out_whole(start_server, gathering):
     server = start_server(*SERVERS["gunicorn sync"])
     content = ask(server.port, "/file")[1]
     assert content.startswith(b'"""Apps of other people')
-    eventually(lambda: gathering.counts() == {("shop", "GET", "/file", "200"): 1}, 5)
+    eventually(lambda: gathering.counts() == {("shop", "GET", "/file", "200"): 1})
     assert gathering.total(catalog.BYTES_SENT) == len(content)
 
 
@@ -189,7 +189,7 @@ def test_a_client_that_leaves_in_the_middle_is_recorded(start_server, gathering,
     with closing(socket.create_connection(("127.0.0.1", server.port), 10)) as client:
         client.sendall(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
         assert client.recv(1000)
-    eventually(lambda: sum(gathering.counts().values()) == 1, 10)
+    eventually(lambda: sum(gathering.counts().values()) == 1)
     (record,) = gathering.details(1)
     assert record.flags.name == "ABORTED"
 
@@ -205,7 +205,7 @@ def test_websockets_through_uvicorn(start_server, gathering):
         ("starlette", "GET", "/chat", "101"): 1,
         ("starlette", "GET", "/refused", "403"): 1,
     }
-    eventually(lambda: gathering.counts() == wanted, 5)
+    eventually(lambda: gathering.counts() == wanted)
 
 
 def test_kernel_wait_shows_what_the_apps_own_timer_cannot(start_server, gathering):
@@ -217,7 +217,7 @@ def test_kernel_wait_shows_what_the_apps_own_timer_cannot(start_server, gatherin
         one.start()
     for one in asking:
         one.join()
-    eventually(lambda: sum(gathering.counts().values()) == 3, 5)
+    eventually(lambda: sum(gathering.counts().values()) == 3)
     *newest, _warm = gathering.details(3)
     waits_ms = sorted(record.stages_ns[0] / 1e6 for record in newest)
     assert waits_ms[1] - waits_ms[0] > 200  # of 300, less what lies between the two clients
