@@ -237,7 +237,7 @@ class Conversation:
             "listener %s: the application failed on %s %s",
             self._site.name,
             exchange.method,
-            exchange.target,
+            exchange.masked_target,
             exc_info=error,
         )
         try:

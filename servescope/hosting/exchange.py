@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING, Final, Protocol
 from servescope.errors import ClientGoneError
 from servescope.hosting.error_page import error_page
 from servescope.hosting.unfailing_log import UnfailingLogger
+from servescope.recording.secret_names import mask_target
 from servescope.request_fields import RequestFlag
 from servescope.wire.http1_response import HeadPlan, ResponseFraming, as_content, plan_head
 
@@ -148,6 +149,11 @@ class Exchange:
         if self.head is not None:
             return self.head.target
         return self.refusal.target if self.refusal else ""
+
+    @property
+    def masked_target(self) -> str:
+        """The target as it may be written, into a log or a file: without the secrets in it."""
+        return mask_target(self.target)
 
     @property
     def keep_alive(self) -> bool:
@@ -332,7 +338,9 @@ class Exchange:
         """Less content than announced: only the end of the connection shows it to the client."""
         self.aborted = True
         self.flags |= RequestFlag.APP_ERROR
-        _log.warning("listener %s: %s on %s %s", self.site.name, reason, self.method, self.target)
+        _log.warning(
+            "listener %s: %s on %s %s", self.site.name, reason, self.method, self.masked_target
+        )
 
     def fail(self) -> None:
         """The application raised: answer 500, or break off what is under way."""

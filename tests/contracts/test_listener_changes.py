@@ -61,6 +61,22 @@ def test_each_request_is_a_line(place: ModelHarness, tmp_path: Path):
     place.records(3)
 
 
+def test_no_secret_of_a_target_reaches_the_disk(place: ModelHarness, tmp_path: Path):
+    log = tmp_path / "access.log"
+    listener = place.start(access_log=str(log))
+    secret = b"s3cretVa1ue"
+    referer = b"\r\nReferer: http://ann:%b@h/?otp=%b\r\n\r\n" % (secret, secret)
+    target = b"/in?user=ann&token=%b " % secret
+    request = CLOSING.replace(b"/ ", target, 1).replace(b"\r\n\r\n", referer)
+    assert exchange(listener, request).startswith(b"HTTP/1.1 200 ")
+    wait_until(lambda: len(place.details()) == 1, "the detail")
+    listener.stop()
+    assert log.read_text().count("[masked]") == 3
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(written) > 2  # the log, and the rings of requests and of their details
+    assert [path.name for path in written if secret in path.read_bytes()] == []
+
+
 def test_the_common_format(place: ModelHarness, tmp_path: Path):
     log = tmp_path / "access.log"
     listener = place.start(access_log=str(log), access_log_format=AccessLogFormat.COMMON)

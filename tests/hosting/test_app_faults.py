@@ -144,6 +144,14 @@ def cases(places: dict[str, Callable[[type[BaseException]], WsgiApp]]) -> Any:
     )
 
 
+def test_the_line_about_a_failed_request_holds_no_secret(caplog: pytest.LogCaptureFixture):
+    Client(in_the_call(ZeroDivisionError)).response(
+        b"GET /in?user=ann&token=s3cretVa1ue HTTP/1.1\r\nHost: h\r\n\r\n"
+    )
+    assert failures(caplog) == [f"{LINE}in?user=ann&token=[masked]"]
+    assert "s3cretVa1ue" not in caplog.text
+
+
 @cases(BEFORE_THE_HEAD)
 def test_before_the_head_it_is_a_500(app: WsgiApp, caplog: pytest.LogCaptureFixture):
     client = Client(app)

@@ -326,7 +326,7 @@ class HttpCall:
                 "listener %s: the application failed on %s %s",
                 exchange.site.name,
                 exchange.method,
-                exchange.target,
+                exchange.masked_target,
                 exc_info=error,
             )
         elif is_open and inbox.is_gone and (inbox.is_aware or not inbox.is_complete):
@@ -339,7 +339,7 @@ class HttpCall:
                 "listener %s: the application left %s %s without a whole response",
                 exchange.site.name,
                 exchange.method,
-                exchange.target,
+                exchange.masked_target,
             )
         self.state = _ENDED
         if not exchange.route:  # the app ended before its response began

@@ -386,7 +386,7 @@ class WebSocketCall:
             _log.error(
                 "listener %s: the application failed on the WebSocket %s",
                 exchange.site.name,
-                exchange.target,
+                exchange.masked_target,
                 exc_info=error,
             )
 
@@ -402,7 +402,7 @@ class WebSocketCall:
             _log.error(
                 "listener %s: the application answered the WebSocket %s with nothing",
                 self._exchange.site.name,
-                self._exchange.target,
+                self._exchange.masked_target,
             )
         self._exchange.route = route_of(self.scope, HTTPStatus.INTERNAL_SERVER_ERROR)
         self._exchange.fail()

@@ -232,7 +232,7 @@ class StaticFolder:
         _log.warning(
             "listener %s: %s became shorter whenever it was read",
             exchange.site.name,
-            exchange.target,
+            exchange.masked_target,
         )
         exchange.respond_error(
             HTTPStatus.SERVICE_UNAVAILABLE,

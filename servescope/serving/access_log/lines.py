@@ -4,7 +4,8 @@
 
 The time is that of the last byte sent, in the local zone; the bytes are those of the response
 without its head. An unknown or empty value is `-`. Bytes from the client cannot end a field or a
-line: a quote, a backslash, and everything that is no printable ASCII is escaped.
+line: a quote, a backslash, and everything that is no printable ASCII is escaped. Secrets in the
+request target and in the Referer are masked (`recording.secret_names`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 import time
 from typing import TYPE_CHECKING, Final
 
+from servescope.recording.secret_names import mask_target
 from servescope.records.listeners import AccessLogFormat
 
 if TYPE_CHECKING:
@@ -87,18 +89,23 @@ class LineWriter:
     def _fields(self, head: RequestHead | None) -> str:
         if not self._is_combined:
             return ""
-        return f' "{_field(head, b"referer")}" "{_field(head, b"user-agent")}"'
+        referer, agent = _field(head, b"referer"), _field(head, b"user-agent")
+        return f' "{escaped(mask_target(referer))}" "{escaped(agent)}"'
 
 
 def _request(head: RequestHead | None, refusal: Refusal | None) -> str:
     """The request line; without the version when the head was not read, `-` when nothing was."""
     if head is not None:
-        return f"{escaped(head.method)} {escaped(head.target)} HTTP/1.{head.minor_version}"
+        return f"{escaped(head.method)} {_target(head.target)} HTTP/1.{head.minor_version}"
     if refusal is not None and refusal.method:
-        return f"{escaped(refusal.method)} {escaped(refusal.target)}".rstrip()
+        return f"{escaped(refusal.method)} {_target(refusal.target)}".rstrip()
     return "-"
+
+
+def _target(target: str) -> str:
+    return escaped(mask_target(target))
 
 
 def _field(head: RequestHead | None, name: bytes) -> str:
     value = head.header(name) if head is not None else None
-    return escaped(value.decode("latin-1")) if value else "-"
+    return value.decode("latin-1") if value else "-"

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from servescope.recording.secret_names import mask_target
 from servescope.records.listeners import AccessLogFormat
 from servescope.serving.access_log.lines import LineWriter, escaped, moment
 from servescope.wire.http1_events import Refusal, RequestHead
@@ -79,6 +80,22 @@ def test_what_is_not_there_is_a_dash(request_head, refusal, status, size, told):
 
 
 @pytest.mark.parametrize(
+    ("request_head", "refusal"),
+    [
+        (head("/in?user=ann&token=s3cretVa1ue"), None),
+        (head("http://ann:s3cretVa1ue@host/"), None),
+        (head("/", referer=b"https://host/reset?otp=s3cretVa1ue&next=/"), None),
+        (None, Refusal(414, "long", "GET", "/in?password=s3cretVa1ue")),
+    ],
+    ids=["query", "user information", "Referer", "a request that was refused"],
+)
+def test_no_secret_is_written(request_head, refusal):
+    written = line(request=request_head, refusal=refusal)
+    assert "s3cretVa1ue" not in written
+    assert written.count("[masked]") == 1
+
+
+@pytest.mark.parametrize(
     ("text", "safe"),
     [
         ('a"b', r"a\"b"),
@@ -105,4 +122,4 @@ def test_no_client_can_forge_a_line_or_a_field(target, referer, agent):
     found = LINE.fullmatch(written)
     assert found, written
     assert found[4] == "200"
-    assert found[3] == f"GET {escaped(target)} HTTP/1.1"
+    assert found[3] == f"GET {escaped(mask_target(target))} HTTP/1.1"
