@@ -14,6 +14,7 @@ from components.waterfall import WHOLE, waterfall
 from servescope.figures import units
 from servescope.histogram import GROWTH
 from servescope.queries.request_words import request_words, route_words
+from servescope.wire import cipher_suites
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,13 +88,14 @@ def origin_panel(row: LogRow) -> dmc.Card:
     port = f" port {row.client_port}" if row.client_port else ""
     return panels.panel(
         "Where it came from",
-        "The client is the peer of the connection, or the address that a trusted proxy names. An "
-        "app's recorder cannot know how many requests came before on a connection.",
+        "The client is the peer of the connection, or the address that a trusted proxy names. TLS "
+        "is that of the connection to this server; a proxy in front has its own. An app's recorder "
+        "cannot know of TLS, nor how many requests came before on a connection.",
         facts(
             {
                 "Client": (row.client or "a unix socket") + port,
                 "Protocol": row.protocol or _UNKNOWN,
-                "TLS": "yes" if "tls" in row.flags else "no",
+                "TLS": _tls(row),
                 "Before it on this connection": _before(row.requests_before),
                 "User agent": row.user_agent or "none sent",
                 "Trace": row.trace_id or "no valid traceparent sent",
@@ -102,6 +104,14 @@ def origin_panel(row: LogRow) -> dmc.Card:
             }
         ),
     )
+
+
+def _tls(row: LogRow) -> str:
+    if row.cipher_suite:
+        return cipher_suites.words(row.cipher_suite)
+    if "tls" in row.flags:
+        return "yes; its version was not recorded"
+    return _UNKNOWN if row.requests_before is None else "none on this connection"
 
 
 def _before(count: int | None) -> str:

@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from servescope.hosting.exchange import ResponseSink
     from servescope.hosting.site import Site
     from servescope.wire.http1_events import Event
+    from servescope.wire.tls_channel import TlsChannel
 
 BODY_PROGRESS: Final = 65_536
 """Bytes of a body that renew its deadline: a byte a second does not hold a connection for ever."""
@@ -75,7 +76,7 @@ class Conversation:
     """The requests of one connection, one after the other.
 
     `deadline_ns` is the moment the wait of a READ ends. `exchange` is the request at hand from its
-    head until `finish_cycle`.
+    head until `finish_cycle`. `tls` is what encrypts the connection; its requests name its suite.
     """
 
     __slots__ = (
@@ -94,11 +95,15 @@ class Conversation:
         "deadline_ns",
         "exchange",
         "interim",
+        "tls",
     )
 
-    def __init__(self, site: Site, client: tuple[str, int], now_ns: int) -> None:
+    def __init__(
+        self, site: Site, client: tuple[str, int], now_ns: int, tls: TlsChannel | None = None
+    ) -> None:
         self._site = site
         self.client = client
+        self.tls = tls
         self._wire = Http1Server(site.limits, site.known_heads)
         self._exchange_count = 0
         self._first_byte_ns = self._kernel_ns = 0
@@ -352,6 +357,7 @@ class Conversation:
             received,
             site.request_flags if self._exchange_count else site.first_request_flags,
             self._exchange_count,
+            self.tls,
         )
         most = site.keep_alive_requests
         if most and self._exchange_count + 1 >= most:
@@ -431,6 +437,7 @@ class Conversation:
                 0,
                 site.request_flags if self._exchange_count else site.first_request_flags,
                 self._exchange_count,
+                self.tls,
             )
             if site.captures is not None:
                 site.captures.begin(exchange, self._wire.refused_bytes)

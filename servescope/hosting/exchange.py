@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from servescope.wire.forwarded import ForwardedRequest
     from servescope.wire.http1_events import Refusal, RequestHead
     from servescope.wire.http1_response import Answer, Headers, RawHeaders
+    from servescope.wire.tls_channel import TlsChannel
 
 
 _ERROR_FIELDS: Final[dict[int, Headers]] = {
@@ -94,6 +95,7 @@ class Exchange:
         "site",
         "status",
         "taken_ns",
+        "tls",
         "write_ns",
     )
 
@@ -108,6 +110,7 @@ class Exchange:
         bytes_received: int,
         flags: RequestFlag,
         requests_before: int,
+        tls: TlsChannel | None = None,
     ) -> None:
         """A head is complete, or was refused."""
         self.site = site
@@ -119,6 +122,7 @@ class Exchange:
         self.route = ""  # the template of the route, when the application sets it
         self.flags = flags
         self.requests_before = requests_before  # on the same connection
+        self.tls = tls  # the connection's
         self.status = 0  # until the head is given to the sink
         self.bytes_received = bytes_received
         self.bytes_sent = self.head_bytes = 0

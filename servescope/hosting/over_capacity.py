@@ -10,6 +10,7 @@ from servescope.hosting.conversation import Conversation
 if TYPE_CHECKING:
     from servescope.hosting.conversation import Need
     from servescope.hosting.site import Site
+    from servescope.wire.tls_channel import TlsChannel
 
 PATIENCE_NS: Final = 2_000_000_000
 """How long handshake and the first byte of a request may take in all."""
@@ -25,8 +26,10 @@ class OverCapacityConversation(Conversation):
 
     __slots__ = ()
 
-    def __init__(self, site: Site, client: tuple[str, int], now_ns: int) -> None:
-        super().__init__(site, client, now_ns)
+    def __init__(
+        self, site: Site, client: tuple[str, int], now_ns: int, tls: TlsChannel | None
+    ) -> None:
+        super().__init__(site, client, now_ns, tls)
         self.deadline_ns = now_ns + min(PATIENCE_NS, site.deadlines.head_ns)
 
     def receive(self, data: bytes, now_ns: int, kernel_ns: int) -> Need:

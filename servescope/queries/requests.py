@@ -67,6 +67,7 @@ def _row(number: int, detail: RequestDetail) -> LogRow:
         requests_before=detail.requests_before,
         trace_id=detail.trace_id,
         capture_id=detail.capture_id,
+        cipher_suite=detail.cipher_suite,
     )
 
 

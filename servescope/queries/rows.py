@@ -127,6 +127,7 @@ class LogRow:
     requests_before: int | None = None  # on the same connection
     trace_id: str = ""
     capture_id: int = 0  # 0: it was not captured
+    cipher_suite: int = 0  # of TLS, its number with IANA; 0: there was none, or it is unknown
 
 
 @dataclass(frozen=True, slots=True)

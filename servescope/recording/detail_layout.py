@@ -1,7 +1,7 @@
 """The slots of a ring of request details: a record, and what its request log shows beside it.
 
 The size of a slot, which the ring's header names, tells its version: 512 bytes until the origin of
-a request was added.
+a request was added. A writer of version 2 that knows no cipher suite leaves 0 in its place.
 
     version 1 (512 bytes) | record | lengths of 5 texts | texts
     version 2 (640 bytes) | record | lengths of 6 texts | origin | texts
@@ -20,7 +20,7 @@ CAPACITY: Final = 2**12
 TEXT_LENGTHS: Final = struct.Struct("<HHHHHH")  # of the texts, in their order
 FORMER_TEXT_LENGTHS: Final = struct.Struct("<HHHHH")
 TEXT_LENGTHS_OFFSET: Final = SLOT.size
-ORIGIN: Final = struct.Struct("<HxxIQ16s")
+ORIGIN: Final = struct.Struct("<HHIQ16s")
 ORIGIN_OFFSET: Final = TEXT_LENGTHS_OFFSET + TEXT_LENGTHS.size
 TEXTS_OFFSET: Final = ORIGIN_OFFSET + ORIGIN.size
 FORMER_TEXTS_OFFSET: Final = TEXT_LENGTHS_OFFSET + FORMER_TEXT_LENGTHS.size
@@ -49,6 +49,7 @@ class Origin(NamedTuple):
     """Where a request came from, as far as its recorder knows."""
 
     client_port: int = 0  # 0: unknown
+    cipher_suite: int = 0  # of TLS (see `wire.cipher_suites`); 0: none, or unknown
     requests_before: int = UNKNOWN_COUNT  # on the same connection
     capture_id: int = 0  # 0: it was not captured
     trace_id: bytes = NO_TRACE

@@ -145,6 +145,7 @@ class DetailReader:
             *DetailTexts(*texts),
             pid=self.header.pid,
             client_port=origin.client_port,
+            cipher_suite=origin.cipher_suite,
             requests_before=None if before == UNKNOWN_COUNT else before,
             trace_id="" if origin.trace_id == NO_TRACE else origin.trace_id.hex(),
             capture_id=origin.capture_id,

@@ -64,3 +64,4 @@ class RequestDetail:
     requests_before: int | None = None  # on the same connection
     trace_id: str = ""  # W3C Trace Context, 32 hexadecimal digits
     capture_id: int = 0  # 0: it was not captured
+    cipher_suite: int = 0  # of TLS, its number with IANA; 0: there was none, or it is unknown

@@ -21,7 +21,6 @@ from servescope.sockets.tls import TlsSocket
 from servescope.wire.tls_channel import TlsChannel
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable
 
     from servescope.serving.model import Assignment
@@ -96,8 +95,9 @@ class Acceptor(Generic[C]):
         sock.setblocking(False)
         stamp_arrivals(sock)
         assignment = self._assignment
-        conversation = Conversation(assignment.site, self._client(peer), now_ns())
-        stream = sock if self._tls is None else _behind_tls(sock, self._tls.context, conversation)
+        tls = None if self._tls is None else TlsChannel(self._tls.context)
+        conversation = Conversation(assignment.site, self._client(peer), now_ns(), tls)
+        stream = sock if tls is None else _behind_tls(sock, tls, conversation)
         return self._make_connection(stream, conversation, self._context)
 
     def _client(self, peer: Any) -> tuple[str, int]:
@@ -129,8 +129,10 @@ class Acceptor(Generic[C]):
             connection.close()
             return False
         if is_encrypted:
-            site, client = self._assignment.site, connection.conversation.client
-            connection.conversation = OverCapacityConversation(site, client, now_ns())
+            site, accepted = self._assignment.site, connection.conversation
+            connection.conversation = OverCapacityConversation(
+                site, accepted.client, now_ns(), accepted.tls
+            )
             connection.deadline_ns = connection.conversation.deadline_ns
             return True
         connection.conversation.refuse(*NO_ROOM, now_ns())
@@ -147,10 +149,8 @@ class Acceptor(Generic[C]):
         )
 
 
-def _behind_tls(
-    sock: socket.socket, context: ssl.SSLContext, conversation: Conversation
-) -> TlsSocket:
-    return TlsSocket(sock, TlsChannel(context), partial(_refuse_plain_http, conversation))
+def _behind_tls(sock: socket.socket, tls: TlsChannel, conversation: Conversation) -> TlsSocket:
+    return TlsSocket(sock, tls, partial(_refuse_plain_http, conversation))
 
 
 def _refuse_plain_http(conversation: Conversation) -> None:

@@ -14,6 +14,7 @@ from servescope.recording.routes import UNMATCHED, fold_path
 from servescope.recording.secret_names import mask_target
 from servescope.recording.trace_context import trace_id_of
 from servescope.request_fields import METHODS, Method, Protocol
+from servescope.wire.cipher_suites import UNKNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -137,6 +138,7 @@ class RequestRecording:
             ),
             Origin(
                 client_port=exchange.client[1],
+                cipher_suite=UNKNOWN if exchange.tls is None else exchange.tls.cipher_suite,
                 requests_before=exchange.requests_before,
                 capture_id=capture_id,
                 trace_id=trace_id_of(exchange.header(b"traceparent")),

@@ -12,6 +12,8 @@ import ssl
 from contextlib import suppress
 from typing import Final
 
+from servescope.wire import cipher_suites
+
 RECORD_BYTES: Final = 16_384
 """Most plaintext in one record (RFC 8446 section 5.1)."""
 
@@ -23,10 +25,18 @@ class TlsChannel:
     """One connection's TLS; used by one thread at a time.
 
     `is_established` turns True with the handshake, `has_ended` with the peer's close_notify: no
-    plaintext comes after it, but ours may still go out (RFC 8446 section 6.1).
+    plaintext comes after it, but ours may still go out (RFC 8446 section 6.1). `cipher_suite` is
+    the number of the suite agreed on (see `cipher_suites`), UNKNOWN before the handshake.
     """
 
-    __slots__ = ("_incoming", "_outgoing", "_tls", "has_ended", "is_established")
+    __slots__ = (
+        "_incoming",
+        "_outgoing",
+        "_tls",
+        "cipher_suite",
+        "has_ended",
+        "is_established",
+    )
 
     def __init__(
         self,
@@ -42,6 +52,7 @@ class TlsChannel:
         )
         self.is_established = False
         self.has_ended = False
+        self.cipher_suite = cipher_suites.UNKNOWN
 
     def begin(self) -> None:
         """Take the first step of a handshake that this side starts."""
@@ -61,6 +72,9 @@ class TlsChannel:
             except ssl.SSLWantReadError:
                 return b""
             self.is_established = True
+            agreed = tls.cipher()
+            if agreed is not None:
+                self.cipher_suite = cipher_suites.number_of(agreed[0])
         parts = []
         try:
             while part := tls.read(RECORD_BYTES):

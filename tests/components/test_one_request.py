@@ -82,6 +82,21 @@ def test_the_requests_before_it_on_its_connection(before, said):
 
 
 @pytest.mark.parametrize(
+    ("facts", "said"),
+    [
+        ({"flags": ("tls",), "cipher_suite": 0x1302}, "TLS 1.3, TLS_AES_256_GCM_SHA384"),
+        ({"flags": ("tls",)}, "yes; its version was not recorded"),
+        ({"flags": ()}, "none on this connection"),
+        ({"flags": (), "requests_before": None}, "not recorded"),
+    ],
+    ids=["known", "recorded by an older version", "none", "by the recorder of an app"],
+)
+def test_the_tls_of_its_connection(facts, said):
+    found = texts(one_request.origin_panel(replace(ROW, **{"requests_before": 0, **facts})))
+    assert found[found.index("TLS") + 1] == said
+
+
+@pytest.mark.parametrize(
     ("kept", "why"),
     [
         (None, "No request is kept now"),

@@ -167,6 +167,7 @@ def test_a_detail_is_found_by_its_id_and_by_its_trace(store):
         "requests_before": 0,
         "trace_id": "4bf92f3577b34da6a3ce929d0e0e4736",
         "capture_id": 2**63 - 1,
+        "cipher_suite": 0x1302,
     }
     details = [detail(0), replace(detail(1), **origin)]
     store.write(Batch([Frame(START)], request_details=details))

@@ -20,6 +20,7 @@ from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerOpti
 from servescope.request_fields import RequestFlag
 from servescope.serving import start_listener
 from servescope.serving.models import REGISTRY
+from servescope.wire import cipher_suites
 from tests.contracts.harness import APPS, wait_until
 from tests.contracts.tls_harness import TlsHarness, TlsPair
 from tests.serving.raw_client import (
@@ -67,6 +68,28 @@ def test_one_connection_carries_many_requests_all_marked_as_tls(harness):
     assert [bool(flags & RequestFlag.NEW_CONNECTION) for flags in records["flags"]] == [True] + [
         False
     ] * 19
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_the_log_names_version_and_cipher_suite_of_the_connection(harness, version):
+    listener = harness.start_tls()
+    harness.trust.minimum_version = harness.trust.maximum_version = ssl.TLSVersion[version]
+    with connect_tls(listener, harness.trust) as client:
+        client.sendall(GET + CLOSING.replace(b"GET /", b"GET /second"))
+        read_all(client)
+        agreed, told_version, _ = client.cipher()
+    assert told_version == version.replace("_", ".")
+    wait_until(lambda: len(harness.details()) == 2, "the details")
+    said = f"{version.replace('v1_', ' 1.')}, {agreed}"
+    assert [cipher_suites.words(one.cipher_suite) for one in harness.details()] == [said, said]
+
+
+def test_plain_http_on_the_port_has_no_cipher_suite(harness):
+    listener = harness.start_tls()
+    assert exchange(listener, CLOSING).startswith(b"HTTP/1.1 400 ")
+    wait_until(harness.details, "the detail")
+    [detail] = harness.details()
+    assert (detail.cipher_suite, detail.record.flags) == (0, RequestFlag.NEW_CONNECTION)
 
 
 def test_pipelined_requests_in_one_record_are_all_answered(harness):

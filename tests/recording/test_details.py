@@ -59,7 +59,7 @@ def detail(target="/", **texts):
 
 
 def origin_of(given):
-    names = ("thread", "client_port", "requests_before", "trace_id", "capture_id")
+    names = ("thread", "client_port", "requests_before", "trace_id", "capture_id", "cipher_suite")
     return {name: given[name] for name in names if name in given}
 
 
@@ -79,6 +79,7 @@ def write(writer, detail, route_id=None):
     before = detail.requests_before
     origin = Origin(
         detail.client_port,
+        detail.cipher_suite,
         UNKNOWN_COUNT if before is None else before,
         detail.capture_id,
         bytes.fromhex(detail.trace_id) or NO_TRACE,
@@ -182,6 +183,7 @@ def test_a_detail_tells_where_its_request_came_from(pair):
         requests_before=7,
         trace_id="4bf92f3577b34da6a3ce929d0e0e4736",
         capture_id=2**63 - 1,
+        cipher_suite=0xC02F,
     )
     write(writer, told)
     write(writer, detail(requests_before=None))

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from servescope.wire import cipher_suites
 from servescope.wire.http1_events import BodyData, EndOfMessage, Idle
 from servescope.wire.http1_rules import Limits
 from servescope.wire.http1_server import Http1Server
@@ -25,6 +26,17 @@ REQUESTS = (
 def contexts(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
     return serving(folder), trusting(folder)
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_both_sides_know_the_cipher_suite_once_hands_are_shaken(tmp_path, version):
+    server, client = serving(tmp_path), trusting(tmp_path)
+    client.minimum_version = client.maximum_version = ssl.TLSVersion[version]
+    assert TlsChannel(server).cipher_suite == cipher_suites.UNKNOWN
+    ours, theirs = shake_hands((server, client))
+    assert ours.cipher_suite == theirs.cipher_suite != cipher_suites.UNKNOWN
+    said = cipher_suites.words(ours.cipher_suite)
+    assert said.startswith(version.replace("v1_", " 1."))
 
 
 def shake_hands(contexts) -> tuple[TlsChannel, TlsChannel]:

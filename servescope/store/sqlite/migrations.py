@@ -106,6 +106,11 @@ def _add_origin_of_runs(connection: sqlite3.Connection) -> None:
     _add_columns(connection, "load_run", "origin TEXT NOT NULL DEFAULT ''")
 
 
+def _add_cipher_suites(connection: sqlite3.Connection) -> None:
+    """Version 9 keeps cipher suites of requests; of the requests of before they are unknown."""
+    _add_columns(connection, "request_detail", "cipher_suite INTEGER NOT NULL DEFAULT 0")
+
+
 def _pass_over(tier: int, ts: int) -> None:
     """No row of the new tier was there before: none can be damaged."""
     del tier, ts
@@ -119,5 +124,6 @@ STEPS: Final[Mapping[int, Callable[[sqlite3.Connection], None]]] = {
     5: _add_origins,
     6: _add_words_of_runs,
     7: _add_origin_of_runs,
+    8: _add_cipher_suites,
 }
 """By the version a file has: how it becomes the next one."""

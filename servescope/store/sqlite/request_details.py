@@ -23,7 +23,7 @@ _STAGES: Final = struct.Struct("<6f")
 _COLUMNS: Final = (
     "end_ns, listener, route, target, client, user_agent, listener_id, route_id, method, protocol,"
     " status, flags, bytes_received, bytes_sent, stages, thread, pid, client_port, requests_before,"
-    " trace_id, capture_id"
+    " trace_id, capture_id, cipher_suite"
 )
 _PLACES: Final = ", ".join("?" for _ in _COLUMNS.split(","))
 _INSERT: Final = f"INSERT INTO request_detail ({_COLUMNS}) VALUES ({_PLACES})"  # noqa: S608 - our own names
@@ -128,6 +128,7 @@ def _row(detail: RequestDetail) -> tuple[int | str | bytes | None, ...]:
         detail.requests_before,
         detail.trace_id,
         detail.capture_id,
+        detail.cipher_suite,
     )
 
 

@@ -12,7 +12,8 @@ Version 2 added tier 600 and denser blobs, and moved the stamp from `meta`; vers
 sections; version 4 the slots of `second`, and chunks that pack numbers of few bits; with version 5
 a second carries the cursors; version 6 keeps where a request came from, and what was captured of
 it; version 7 keeps a load run's environment and what a person says of it, version 8 where one that
-was imported had been measured. `migrations` brings older files up to date.
+was imported had been measured; version 9 keeps the cipher suite of a request's connection.
+`migrations` brings older files up to date.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from __future__ import annotations
 from typing import Final
 
 FILE_NAME: Final = "servescope.sqlite3"
-VERSION: Final = 8
+VERSION: Final = 9
 
 TABLES: Final = (
     "CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
@@ -92,6 +93,7 @@ TABLES: Final = (
         flags INTEGER NOT NULL, bytes_received INTEGER NOT NULL, bytes_sent INTEGER NOT NULL,
         stages BLOB NOT NULL, thread TEXT NOT NULL DEFAULT '', pid INTEGER NOT NULL DEFAULT 0,
         client_port INTEGER NOT NULL DEFAULT 0, requests_before INTEGER,
-        trace_id TEXT NOT NULL DEFAULT '', capture_id INTEGER NOT NULL DEFAULT 0)""",
+        trace_id TEXT NOT NULL DEFAULT '', capture_id INTEGER NOT NULL DEFAULT 0,
+        cipher_suite INTEGER NOT NULL DEFAULT 0)""",
     "CREATE INDEX IF NOT EXISTS request_detail_end ON request_detail (end_ns)",
 )

@@ -4,6 +4,7 @@ import gzip
 import math
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -213,6 +214,23 @@ def test_the_requests_of_a_file_of_version_5_are_of_unknown_origin(tmp_path):
     assert version_of(tmp_path) == VERSION
     assert store.request_details(5) == [(1, detail)]
     store.close()
+
+
+def test_the_cipher_suites_of_a_file_of_version_8_are_unknown(tmp_path):
+    record = RequestRecord(
+        *(START * 10**9, 1, 2, Method.GET, 2, 200, RequestFlag.TLS, 1, 2),
+        stages_ns=(0.5, 1.0, 2.0, 3.0, 4.0, 5.0),
+    )
+    detail = RequestDetail(record, "files", "/", "/17", "::1", "agent", requests_before=3)
+    store = open_store(tmp_path)
+    store.write(Batch([Frame(START)], request_details=[replace(detail, cipher_suite=0x1302)]))
+    store.close()
+    with closing(sqlite3.connect(tmp_path / FILE_NAME)) as connection, connection:
+        connection.execute("ALTER TABLE request_detail DROP COLUMN cipher_suite")
+        connection.execute("UPDATE meta SET value = 8 WHERE key = 'schema_version'")
+    with closing(open_store(tmp_path)) as store:
+        assert version_of(tmp_path) == VERSION
+        assert store.request_details(5) == [(1, detail)]
 
 
 def test_the_load_runs_of_a_file_of_version_6_have_no_words_and_no_environment(tmp_path):
