@@ -6,7 +6,6 @@ import logging
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
-from servescope.figures import units
 from servescope.figures.run_texts import offered_text
 
 if TYPE_CHECKING:
@@ -38,8 +37,10 @@ def words(run: LoadRun) -> str:
 
 def comparison(plan: ComparisonPlan) -> str:
     """A comparison in a few words."""
-    models, rate = ", ".join(plan.models), units.text(plan.rate, "{request}/s")
-    return f"{models} with {plan.app}: {rate} for {plan.seconds:g} s"
+    load = f"{offered_text(plan.scenario)} for {plan.scenario.schedule.seconds:g} s"
+    models = [f"{', '.join(plan.models)} with {plan.app}"] if plan.models else []
+    listeners = [f"listeners {', '.join(plan.listeners)}"] if plan.listeners else []
+    return f"{' beside '.join(models + listeners)}: {load}"
 
 
 def capture(order: CaptureOrder) -> str:

@@ -178,7 +178,7 @@ class Dashboard:
     def start_comparison(self, request: ComparisonRequest) -> int:
         """Start a comparison; return its id. Raises NotAllowedError, LoadRefusedError."""
         actor = self._demand()
-        asked = comparisons.start(self._control.comparisons, self.settings, request)
+        asked = comparisons.start(self._control, self.settings, request)
         audit.note(actor, f"asked for comparison {asked.id}: {audit.comparison(asked.plan)}")
         return asked.id
 

@@ -1,28 +1,37 @@
-"""A comparison of concurrency models: how far it is, its figures side by side, its graphs."""
+"""A comparison of models and listeners: how far it is, a column for each, its graphs."""
 
 from __future__ import annotations
 
 import time
+from functools import partial
+from itertools import starmap
 from typing import TYPE_CHECKING, Any, Final
 
 import dash_mantine_components as dmc
 from dash import dcc, html
 
 from components import status
-from components.findings import verdict
+from components.findings import severity_class, verdict
 from components.help import attributes
 from components.listeners import short_app
 from components.load_run import bound, ms
 from components.server_form import how
+from components.static_graph import overlaid
+from components.status import sentence
+from components.tables import scrolled
 from servescope.figures import theme, units
+from servescope.figures.run_texts import offered_text
 from servescope.figures.run_time import LINES, small_multiples
 from servescope.findings import findings, gathering
+from servescope.findings.comparison import LIMIT_CODES
 from servescope.records.listeners import AppKind, ListenerOptions
 from servescope.records.load import RunState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from components.tables import Cell
+    from servescope.findings import Finding
     from servescope.records.comparisons import Comparison, ComparisonPlan, Contender
     from servescope.records.load import LoadRun
 
@@ -30,18 +39,18 @@ EMPTY: Final = (
     "Nothing compared yet. Press Compare: it sends the same requests to a server that answers one "
     "connection at a time and to one with a pool of threads, and shows what each makes of them."
 )
-COLUMNS: Final = (
-    "Model", "Done", "Failed", "p50", "p95", "p99", "Naive p99", "CPU a request",
-    "Processes", "Threads", "Memory", "Accept queue, most",
-)  # fmt: skip
+_SHARED: Final = (
+    "CPU time and memory of a listener within the dashboard's own process are not known apart from "
+    "the dashboard's."
+)
 
 
 def plan_text(plan: ComparisonPlan) -> str:
     """A plan in a few words."""
-    models = ", ".join(model.label for model in plan.models)
-    rate, seconds = units.text(plan.rate, "{request}/s"), units.text(plan.seconds, "s")
-    at_once = ", all at once" if plan.together else ""
-    return f"{models} at {plan.target}, {rate} for {seconds} each{at_once}"
+    names = ", ".join([*(model.label for model in plan.models), *plan.listeners])
+    scenario, at_once = plan.scenario, ", all at once" if plan.together else ""
+    seconds = units.text(scenario.schedule.seconds, "s")
+    return f"{names} at {scenario.label}, {offered_text(scenario)} for {seconds} each{at_once}"
 
 
 def options(comparisons: Sequence[Comparison], shown: Comparison | None) -> list[dict[str, str]]:
@@ -76,13 +85,16 @@ def outcome(comparison: Comparison | None, runs: Mapping[int, LoadRun]) -> html.
         className="card-heading comparison-heading",
     )
     found = findings(gathering.comparison_of(comparison))
+    limits = {one.subject: one for one in found if one.code in LIMIT_CODES}
+    told = [one for one in found if one.code not in LIMIT_CODES]
     return html.Div(
         [
             heading,
             *([html.P(comparison.message)] if comparison.message else []),
             *([] if comparison.is_over else [_progress(comparison, runs)]),
-            *([verdict(found, "/servers")] if found else []),
-            _table(comparison.contenders),
+            *([verdict(told, "/servers")] if told else []),
+            _table(comparison.contenders, limits),
+            *_distributions(comparison.contenders),
             *_graphs(comparison),
         ]
     )
@@ -103,49 +115,54 @@ def _progress(comparison: Comparison, runs: Mapping[int, LoadRun]) -> html.Div:
     )
 
 
-def _table(contenders: Sequence[Contender]) -> html.Div:
-    head = [
-        html.Th(text, className="number" if index else "") for index, text in enumerate(COLUMNS)
-    ]
+def _table(contenders: Sequence[Contender], limits: Mapping[str, Finding]) -> html.Div:
+    """A column for each target, a row for each figure; `limits` are findings by their subject."""
+    head = [html.Th(""), *map(_heading, contenders)]
+    rows = [_limits_row(contenders, limits), *starmap(partial(_row, contenders), _FIGURES)]
+    is_shared = any(one.standing and one.result and one.processes is None for one in contenders)
     return html.Div(
-        html.Table([html.Thead(html.Tr(head)), html.Tbody([_row(one) for one in contenders])]),
-        className="rows comparison-table",
-        tabIndex=0,  # it scrolls sideways: by keyboard too
-        role="region",
-        **attributes(aria_label="Comparison of models"),
+        [
+            html.Div(
+                html.Table([html.Thead(html.Tr(head)), html.Tbody(rows)]),
+                className="rows comparison-table",
+                **scrolled("Comparison, a column for each"),
+            ),
+            *([html.P(_SHARED, className="dimmed")] if is_shared else []),
+        ]
     )
 
 
-def _row(one: Contender) -> html.Tr:
-    latency, naive = one.result.get("latency_ms") or {}, one.result.get("naive_ms") or {}
-    failed = _failures(one)
-    pool = ListenerOptions(threads=max(one.threads, 1), workers=max(one.workers, 1))
-    kind = one.app_kind
-    numbers: list[Any] = [
-        _count(one.result.get("answered")),
-        html.Span(_count(failed), className="bad-text" if failed else ""),
-        *(_latency(one, latency.get(quantile)) for quantile in ("p50", "p95", "p99")),
-        ms(naive.get("p99")),
-        _microseconds(one.cpu_us_per_request),
-        _count(one.processes),
-        _count(one.all_threads),
-        units.text(one.memory_bytes, "By"),
-        _count(one.accept_queue_max),
-    ]
-    about: list[Any] = [html.B(one.model.label)]
-    state = "" if one.state == RunState.DONE else one.state
-    if state:
-        about += [" ", html.Span(state, className=f"state {state}")]
-    if kind:
-        about.append(html.Div(how(one.model, kind, pool), className="dimmed"))
-        served = "folder" if kind is AppKind.STATIC else kind.upper()
+def _heading(one: Contender) -> html.Th:
+    about: list[Any] = [html.B(one.label)]
+    if one.state != RunState.DONE:
+        about += [" ", html.Span(one.state, className=f"state {one.state}")]
+    if one.standing:
+        about.append(html.Div("listener that stands", className="dimmed"))
+    if one.app_kind and one.model:
+        pool = ListenerOptions(threads=max(one.threads, 1), workers=max(one.workers, 1))
+        model = f"{one.model.label}, " if one.standing else ""
+        about.append(html.Div(f"{model}{how(one.model, one.app_kind, pool)}", className="dimmed"))
+        served = "folder" if one.app_kind is AppKind.STATIC else one.app_kind.upper()
         app = short_app(one.app).rpartition(".")[2]
         about.append(html.Div(f"{app} ({served})", className="dimmed", title=one.app))
     if one.message:
-        about.append(html.Div(one.message, className="warn-text"))
-    cells = [html.Td(about)]
-    cells += [html.Td(number, className="number") for number in numbers]
-    return html.Tr(cells, **attributes(data_model=one.model))
+        about.append(html.Div(sentence(one.message), className="warn-text"))
+    return html.Th(about, scope="col", **attributes(data_target=one.label))
+
+
+def _limits_row(contenders: Sequence[Contender], limits: Mapping[str, Finding]) -> html.Tr:
+    cells = []
+    for one in contenders:
+        found = limits.get(one.target)
+        said = units.NOTHING if found is None else found.sentence
+        state = "" if found is None else severity_class(found.severity)
+        cells.append(html.Td(said, className=f"words {state}".strip()))
+    return html.Tr([html.Th("Limit", scope="row"), *cells], className="limits")
+
+
+def _row(contenders: Sequence[Contender], name: str, cell: Callable[[Contender], Cell]) -> html.Tr:
+    cells = [html.Td(cell(one)) for one in contenders]
+    return html.Tr([html.Th(name, scope="row"), *cells])
 
 
 def _failures(contender: Contender) -> int | None:
@@ -155,12 +172,61 @@ def _failures(contender: Contender) -> int | None:
     return sum(int(count) for count in (contender.result.get("failed") or {}).values())
 
 
+def _failed_cell(contender: Contender) -> Cell:
+    failed = _failures(contender)
+    return html.Span(_count(failed), className="bad-text" if failed else "")
+
+
 def _microseconds(value: float | None) -> str:
     return units.NOTHING if value is None else f"{units.number(value)} µs"
 
 
+def _accept_queue(contender: Contender) -> str:
+    """Connections; of a listener that stands the share of its backlog is known."""
+    share = contender.readings.get("accept_queue")
+    if contender.accept_queue_max is None and share is not None:
+        return f"{units.text(share, '1')} of its backlog"
+    return _count(contender.accept_queue_max)
+
+
+def _quantile(field: str, contender: Contender) -> str:
+    return _latency(contender, (contender.result.get("latency_ms") or {}).get(field))
+
+
 def _latency(contender: Contender, milliseconds: float | None) -> str:
     return bound(milliseconds, contender.result.get("timed_out_from_ms")) + ms(milliseconds)
+
+
+_FIGURES: Final[Sequence[tuple[str, Callable[[Contender], Cell]]]] = (
+    (
+        "Answered a second",
+        lambda one: units.text(one.result.get("rate_achieved"), "{request}/s"),
+    ),
+    ("Answered", lambda one: _count(one.result.get("answered"))),
+    ("Failed", _failed_cell),
+    ("p50", partial(_quantile, "p50")),
+    ("p95", partial(_quantile, "p95")),
+    ("p99", partial(_quantile, "p99")),
+    ("Naive p99", lambda one: ms((one.result.get("naive_ms") or {}).get("p99"))),
+    ("CPU a request", lambda one: _microseconds(one.cpu_us_per_request)),
+    (
+        "CPU, busiest process",
+        lambda one: units.text(one.readings.get("process_cores"), units.CORES),
+    ),
+    ("Processes", lambda one: _count(one.processes)),
+    ("Threads", lambda one: _count(one.all_threads)),
+    ("Memory", lambda one: units.text(one.memory_bytes, "By")),
+    ("Accept queue, most", _accept_queue),
+)
+"""Rows of the table: the name, and what stands in a target's column."""
+
+
+def _distributions(contenders: Sequence[Contender]) -> list[Any]:
+    counts = {one.label: one.result.get("histogram") or [] for one in contenders}
+    if not any(map(sum, counts.values())):
+        return []
+    title = "Distributions of latency, from the intended send"
+    return [overlaid(title, counts, "Distributions of latency of all targets")]
 
 
 def _graphs(comparison: Comparison) -> list[Any]:
@@ -187,7 +253,7 @@ def _graphs(comparison: Comparison) -> list[Any]:
             children=[
                 html.Div(
                     [
-                        html.B(one.model.label),
+                        html.B(one.label),
                         dcc.Graph(
                             figure=figure,
                             config={"displayModeBar": False, "responsive": True},
@@ -195,9 +261,7 @@ def _graphs(comparison: Comparison) -> list[Any]:
                         ),
                     ],
                     role="img",
-                    **attributes(
-                        aria_label=f"Latency of {one.model.label} over the time of the run"
-                    ),
+                    **attributes(aria_label=f"Latency of {one.label} over the time of the run"),
                 )
                 for one, figure in zip(drawn, figures, strict=True)
             ],

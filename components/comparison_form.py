@@ -1,4 +1,4 @@
-"""The form that compares concurrency models: which, on what, under which load."""
+"""The form that compares models and listeners: which, on what, under which load."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from servescope.actions.comparisons import ComparisonRequest
 from servescope.records.listeners import ConcurrencyModel
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from servescope.actions.compared_endpoints import ComparedEndpoint
 
@@ -25,8 +25,12 @@ FIELDS: Final = (
     "compare-seconds",
     "compare-connections",
     "compare-order",
+    "compare-listeners",
+    "compare-file",
 )
 """Ids of the fields, in the order of ComparisonRequest."""
+
+LISTENERS: Final = FIELDS[7]
 
 ANSWER: Final = "compare-answer"
 
@@ -36,13 +40,18 @@ DEFAULT_MODELS: Final = (ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.THREAD_PO
 """One connection at a time beside several: the question a learner comes with."""
 
 
-def comparison_form(endpoints: Mapping[str, ComparedEndpoint], why_not: str) -> html.Div:
-    """The form; when `why_not` says something, it is shown and nothing can be started."""
+def comparison_form(
+    endpoints: Mapping[str, ComparedEndpoint], listeners: Sequence[str], why_not: str
+) -> html.Div:
+    """The form; `listeners` are those that stand.
+
+    When `why_not` says something, it is shown and nothing can be started.
+    """
     first = next(iter(endpoints.values()))
     models = dmc.CheckboxGroup(
         id=FIELDS[0],
         label="Models",
-        description="two to four",
+        description="each with a server of its own",
         value=list(DEFAULT_MODELS),
         children=html.Div(
             [dmc.Checkbox(label=one.label, value=one) for one in ConcurrencyModel],
@@ -52,13 +61,17 @@ def comparison_form(endpoints: Mapping[str, ComparedEndpoint], why_not: str) -> 
     )
     fields = [
         models,
+        dmc.MultiSelect(
+            id=LISTENERS, label="Listeners", description="that stand; with the models two to four",
+            data=list(listeners), value=[], clearable=True, className="wide",
+        ),
         dmc.Select(
-            id=FIELDS[1], label="Endpoint", description="the same for each model",
+            id=FIELDS[1], label="Endpoint", description="of the models; it sets the path",
             data=[{"value": name, "label": one.label} for name, one in endpoints.items()],
             value=next(iter(endpoints)), allowDeselect=False, className="wide",
         ),
         dmc.TextInput(
-            id=FIELDS[2], label="Path and query", description="of a request",
+            id=FIELDS[2], label="Path and query", description="of a request, on each",
             value=first.target,
         ),
         dmc.NumberInput(
@@ -66,7 +79,7 @@ def comparison_form(endpoints: Mapping[str, ComparedEndpoint], why_not: str) -> 
             value=40, clampBehavior="none", thousandSeparator=",",
         ),
         dmc.NumberInput(
-            id=FIELDS[4], label="Seconds", description="for each model", value=5,
+            id=FIELDS[4], label="Seconds", description="for each", value=5,
             clampBehavior="none",
         ),
         dmc.NumberInput(
@@ -80,6 +93,11 @@ def comparison_form(endpoints: Mapping[str, ComparedEndpoint], why_not: str) -> 
                 {"value": TOGETHER, "label": "All at once"},
             ],
             value=ONE_BY_ONE, allowDeselect=False, className="wide",
+        ),
+        dmc.Textarea(
+            id=FIELDS[8], label="Scenario for each (TOML)",
+            description="In place of path, rate, seconds and connections.",
+            autosize=True, minRows=1, maxRows=12, value="", className="wide",
         ),
     ]  # fmt: skip
     return html.Div(
@@ -100,7 +118,11 @@ def request(
     seconds: object,
     connections: object,
     order: object,
+    listeners: object,
+    file: object,
 ) -> ComparisonRequest:
     """The comparison that the fields describe, in the order of FIELDS."""
     together = order == TOGETHER
-    return ComparisonRequest(models, endpoint, target, rate, seconds, connections, together)
+    return ComparisonRequest(
+        models, endpoint, target, rate, seconds, connections, together, listeners, file
+    )

@@ -12,12 +12,11 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 
 from components import load_run, one_run, panels
-from components.help import attributes
 from components.path_prefix import below_prefix
 from components.run_links import RUNS, address_of
+from components.static_graph import overlaid
 from components.tables import figure_table, scrolled, swatch
 from servescope.figures import theme, units
-from servescope.figures.overlaid_distributions import HEIGHT, overlaid_distributions, styles
 from servescope.figures.run_texts import environment_texts, plan_facts
 from servescope.load.report import LATENCY_NAMES
 from servescope.queries import latency, runs
@@ -213,33 +212,13 @@ def _distributions(pair: tuple[LoadRun, LoadRun]) -> list[Component]:
     without = [name for name, one in counts.items() if not sum(one)]
     if len(without) == len(counts):
         return [html.Div("Neither run has a distribution.", className="dimmed")]
-    legend = [
-        html.Span(
-            [html.I(style={"borderColor": colour, "borderTopStyle": _css(dash)}), html.Span(name)],
-            className="key",
-        )
-        for name, colour, dash in styles(list(counts))
-        if name not in without
-    ]
-    graph = dcc.Graph(
-        figure=overlaid_distributions(counts),
-        config={"displayModeBar": False, "responsive": True},
-        style={"height": HEIGHT},
-    )
     return [
-        html.Div(legend, className="comparison-legend"),
-        html.Div(
-            graph, role="img", **attributes(aria_label="Distributions of latency of both runs")
-        ),
+        overlaid("", counts, "Distributions of latency of both runs"),
         *(
             html.P(f"{name} has no distribution: it measured nothing.", className="dimmed")
             for name in without
         ),
     ]
-
-
-def _css(dash: str) -> str:
-    return "dashed" if dash == "dash" else dash
 
 
 def _stages(context: QueryContext, pair: tuple[LoadRun, LoadRun]) -> html.Div:

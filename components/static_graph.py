@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from dash import dcc, html
 
 from components.help import attributes
+from servescope.figures.overlaid_distributions import HEIGHT, overlaid_distributions, styles
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from servescope.figures.theme import Figure
+
+_BORDERS: Final = {"dash": "dashed", "dot": "dotted", "longdash": "dashed"}
+"""Styles of a border in CSS, by the dash of a line in a figure."""
 
 
 def static_graph(title: str, figure: Figure, height: int, told: str) -> html.Div:
@@ -28,6 +34,25 @@ def static_graph(title: str, figure: Figure, height: int, told: str) -> html.Div
     )
 
 
-def colour_key(name: str, colour: str) -> html.Span:
-    """A name beside the colour that it has in the figure."""
-    return html.Span([html.I(style={"borderColor": colour}), html.Span(name)], className="key")
+def colour_key(name: str, colour: str, dash: str = "solid") -> html.Span:
+    """A name beside the colour and the dash that its line has in the figure."""
+    line = {"borderColor": colour, "borderTopStyle": _BORDERS.get(dash, dash)}
+    return html.Span([html.I(style=line), html.Span(name)], className="key")
+
+
+def overlaid(title: str, counts_by_name: Mapping[str, Sequence[int]], told: str) -> html.Div:
+    """Distributions of latency over each other, with a key; `told` as `static_graph` has it.
+
+    The counts are those of `servescope.histogram`; what has none is left out.
+    """
+    keys = [
+        colour_key(*style)
+        for style in styles(list(counts_by_name))
+        if sum(counts_by_name[style[0]])
+    ]
+    return html.Div(
+        [
+            html.Div(keys, className="comparison-legend"),
+            static_graph(title, overlaid_distributions(counts_by_name), HEIGHT, told),
+        ]
+    )

@@ -198,7 +198,7 @@ def comparison_text(compared: Comparison, runs: Mapping[int, LoadRun]) -> str:
     if not going:
         is_new = compared.state is RunState.REQUESTED
         return f"Comparison {compared.id} {'starts' if is_new else 'is put together'}"
-    names = ", ".join(one.model.label for one in going)
+    names = ", ".join(one.label for one in going)
     run = runs.get(going[0].run_id)
     if run is None:
         return f"Comparison {compared.id}: {names} starts"

@@ -11,13 +11,12 @@ from components import access, forms, start_button
 from components.load_run import DEFAULT_REQUEST
 from components.panels import panel
 from components.start_button import start_actions
-from components.static_graph import colour_key, static_graph
+from components.static_graph import overlaid
 from components.status import sentence, verdict_share, verdict_text
 from components.tables import figure_table
 from servescope.actions.verdicts import VerdictRequest
 from servescope.errors import ServescopeError
 from servescope.figures import units
-from servescope.figures.overlaid_distributions import HEIGHT, overlaid_distributions, styles
 from servescope.figures.run_texts import offered_text
 from servescope.queries import verdicts
 from servescope.statistics.sequential_verdict import ALPHA, Side, VerdictKind
@@ -207,17 +206,8 @@ def _distributions(judged: RequestedVerdict) -> html.Div:
         f"{side}: {name}": judged.result["histograms"].get(side, [])
         for side, name in ((Side.BEFORE, judged.plan.before), (Side.AFTER, judged.plan.after))
     }
-    keys = [colour_key(name, colour) for name, colour, _ in styles(list(counts))]
-    return html.Div(
-        [
-            html.Div(keys, className="comparison-legend"),
-            static_graph(
-                "Distributions of latency, all pairs",
-                overlaid_distributions(counts),
-                HEIGHT,
-                "Distributions of latency of both listeners",
-            ),
-        ]
+    return overlaid(
+        "Distributions of latency, all pairs", counts, "Distributions of latency of both sides"
     )
 
 

@@ -46,6 +46,8 @@ from servescope.queries import ports, traffic
 from servescope.queries.active_load import is_load_active
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from components.authority import Dashboard
     from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
@@ -95,9 +97,15 @@ def props(context: QueryContext, _span: Span | None, filters: tuple[str, ...]) -
         ),
         "server-cards": {"children": server_form.server_cards(listeners, access.visitor())},
         "server-notes": {"children": reach_notes(listeners, access.visitor())},
+        comparison_form.LISTENERS: {"data": _loadable(listeners)},
         server_form.VALUES: {"children": server_form.shown_values(listeners)},
         server_form.CHOSEN: {"data": server_form.changeable(listeners)},
     }
+
+
+def _loadable(listeners: Sequence[ListenerStatus]) -> list[str]:
+    """The names of the listeners that stand and may get load."""
+    return [one.name for one in listeners if not one.is_temporary]
 
 
 METRICS: Final = (
@@ -313,12 +321,15 @@ def layout(comparison: object = "", **_query: object) -> html.Div:
             server_form.new_listener_form(reason, apps),
         ),
         panels.panel(
-            "The same load on several models",
+            "The same load side by side",
             "How does a server handle more than one request at a time? Each model gets a server of "
-            "its own, for as long as it takes, and the same requests at the same moments, whether "
-            "or not it keeps up. asyncio hosts the ASGI app with the same path where the bundled "
-            "app is a WSGI one; each server is asked once before its load begins.",
-            comparison_form.comparison_form(compared_endpoints(board.settings), reason),
+            "its own, for as long as it takes; a listener that stands is taken as it is. All get "
+            "the same requests at the same moments, whether or not they keep up. asyncio hosts the "
+            "ASGI app with the same path where the bundled app is a WSGI one; each server of a "
+            "model is asked once before its load begins.",
+            comparison_form.comparison_form(
+                compared_endpoints(board.settings), _loadable(listeners), reason
+            ),
             dmc.Select(
                 id=SHOWN,
                 label="Shown",
@@ -333,5 +344,5 @@ def layout(comparison: object = "", **_query: object) -> html.Div:
             of_now=True,
         ),
         panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
-        controls=html.A("Compare models", href="#compare", className="jump"),
+        controls=html.A("Compare side by side", href="#compare", className="jump"),
     )

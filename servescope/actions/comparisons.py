@@ -1,4 +1,4 @@
-"""Start and stop a comparison of concurrency models."""
+"""Start and stop a comparison: the same load on two to four models and listeners."""
 
 from __future__ import annotations
 
@@ -10,14 +10,23 @@ from servescope.actions import fields
 from servescope.actions.compared_endpoints import compared_endpoints
 from servescope.actions.hostable_apps import why_not_hostable
 from servescope.errors import LoadRefusedError
-from servescope.records.comparisons import LEAST_MODELS, ComparisonPlan
+from servescope.load.targets import check_listener
+from servescope.records.comparisons import LEAST_TARGETS, MOST_TARGETS, ComparisonPlan
 from servescope.records.listeners import ConcurrencyModel
-from servescope.scenarios.checks import check_scenario
+from servescope.records.scenarios import Constant, Flow, RequestStep, Scenario
+from servescope.scenarios.checks import check_same_for_each, check_scenario
+from servescope.scenarios.scenario_file import from_toml
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from servescope.control import Control
     from servescope.control.comparisons import Comparisons
     from servescope.records.comparisons import Comparison
+    from servescope.records.listeners import ListenerStatus
     from servescope.settings import Settings
+
+_CHOOSE = f"choose {LEAST_TARGETS} to {MOST_TARGETS} models and listeners"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,23 +34,25 @@ class ComparisonRequest:
     """A comparison as a person described it, unread; `rate` in requests per second, on each."""
 
     models: object  # names of concurrency models
-    endpoint: object  # a name of `compared_endpoints`
+    endpoint: object  # a name of `compared_endpoints`, for the models
     target: object  # path and query; nothing is "/"
     rate: object
     seconds: object
     connections: object
     together: bool = False  # all at once, instead of one after the other
+    listeners: object = ()  # names of listeners that stand
+    file: object = ""  # a scenario file's text, in place of target, rate, seconds and connections
 
 
-def start(comparisons: Comparisons, settings: Settings, request: ComparisonRequest) -> Comparison:
+def start(control: Control, settings: Settings, request: ComparisonRequest) -> Comparison:
     """Ask the leader for a comparison.
 
-    Raises LoadRefusedError when it is out of bounds, its app may not be hosted, or while any load
-    goes on.
+    Raises LoadRefusedError when it is out of bounds, its app may not be hosted, a listener cannot
+    be loaded, or while any load goes on.
     """
     plan = read(settings, request)
-    check(plan, settings)
-    return comparisons.request(plan, time.time())
+    check(plan, settings, control.listeners.statuses())
+    return control.comparisons.request(plan, time.time())
 
 
 def stop(comparisons: Comparisons, comparison_id: int) -> Comparison:
@@ -54,11 +65,29 @@ def stop(comparisons: Comparisons, comparison_id: int) -> Comparison:
 
 def read(settings: Settings, request: ComparisonRequest) -> ComparisonPlan:
     """The plan that a request describes. Raises LoadRefusedError for a field that says nothing."""
-    endpoint = compared_endpoints(settings).get(str(request.endpoint))
-    if endpoint is None:
-        raise LoadRefusedError("choose an endpoint")
-    if not isinstance(request.models, list | tuple):
-        raise LoadRefusedError("choose two to four models")
+    models, listeners = request.models or (), request.listeners or ()
+    if not isinstance(models, list | tuple) or not isinstance(listeners, list | tuple):
+        raise LoadRefusedError(_CHOOSE)
+    chosen = tuple(one for one in ConcurrencyModel if one in models)
+    app = loop_app = ""
+    if chosen:
+        endpoint = compared_endpoints(settings).get(str(request.endpoint))
+        if endpoint is None:
+            raise LoadRefusedError("choose an endpoint")
+        app, loop_app = endpoint.app, endpoint.loop_app
+    return ComparisonPlan(
+        chosen,
+        app,
+        _scenario(request),
+        loop_app=loop_app,
+        together=request.together,
+        listeners=tuple(str(one) for one in listeners),
+    )
+
+
+def _scenario(request: ComparisonRequest) -> Scenario:
+    if request.file:
+        return from_toml(str(request.file)).scenario
     rate = fields.number_of("requests per second", "the rate", request.rate)
     seconds = fields.number_of("seconds", "the duration", request.seconds)
     if not fields.text(request.connections):
@@ -68,26 +97,26 @@ def read(settings: Settings, request: ComparisonRequest) -> ComparisonPlan:
         raise LoadRefusedError(
             f"the number of connections is a whole number, not {fields.quoted(request.connections)}"
         )
-    return ComparisonPlan(
-        models=tuple(one for one in ConcurrencyModel if one in request.models),
-        app=endpoint.app,
-        target=fields.text(request.target or "/"),
-        rate=rate,
-        seconds=seconds,
-        max_connections=connections,
-        loop_app=endpoint.loop_app,
-        together=request.together,
-    )
+    step = RequestStep(target=fields.text(request.target or "/"))
+    return Scenario(Constant(rate, seconds), (Flow((step,)),), max_connections=connections)
 
 
-def check(plan: ComparisonPlan, settings: Settings) -> None:
-    """Raise LoadRefusedError with a sentence that says what can be, for a plan that may not run."""
-    models = set(plan.models)
-    if len(models) < LEAST_MODELS or len(models) != len(plan.models):
-        raise LoadRefusedError(f"choose at least {LEAST_MODELS} models, each of them once")
-    for app in {plan.app_of(model) for model in plan.models}:
+def check(
+    plan: ComparisonPlan, settings: Settings, statuses: Sequence[ListenerStatus] = ()
+) -> None:
+    """Raise LoadRefusedError with a sentence that says what can be, for a plan that may not run.
+
+    `statuses` are those of the listeners hosted here.
+    """
+    targets = plan.targets
+    if not LEAST_TARGETS <= len(targets) <= MOST_TARGETS or len(set(targets)) != len(targets):
+        raise LoadRefusedError(f"{_CHOOSE}, each of them once")
+    for app in {plan.app_of(one) for one in targets if one.model}:
         why_not = why_not_hostable(settings, app)
         if why_not:
             raise LoadRefusedError(why_not)
-    most = settings.load_max_rate / (len(models) if plan.together else 1)
-    check_scenario(plan.load_on(plan.models[0]).scenario, most, settings.load_max_seconds)
+    for listener in plan.listeners:
+        check_listener(listener, statuses)
+    check_same_for_each(plan.scenario)
+    most = settings.load_max_rate / (len(targets) if plan.together else 1)
+    check_scenario(plan.scenario, most, settings.load_max_seconds)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 from servescope.actions import fields
 from servescope.errors import LoadRefusedError
 from servescope.load.plan import check
-from servescope.records.scenarios import Flow, Poisson, RequestStep, Scenario, Users
+from servescope.records.scenarios import Flow, Poisson, RequestStep, Scenario
 from servescope.records.verdicts import VerdictPlan
+from servescope.scenarios.checks import check_same_for_each
 from servescope.scenarios.scenario_file import from_toml
 from servescope.statistics.sequential_verdict import JUDGED, SequentialVerdict, told_by
 
@@ -96,11 +97,7 @@ def _scenario(request: VerdictRequest) -> Scenario:
         )
         step = RequestStep(target=fields.text(request.target or "/"))
         scenario = Scenario(schedule, (Flow((step,)),), max_connections=MOST_CONNECTIONS)
-    if isinstance(scenario.schedule, Users):
-        raise LoadRefusedError(
-            "in the closed model the server decides when requests are sent, so both sides would "
-            "get different ones: choose a schedule"
-        )
+    check_same_for_each(scenario)
     return scenario
 
 

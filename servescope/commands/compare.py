@@ -27,8 +27,8 @@ from servescope.errors import (
 )
 from servescope.figures.run_texts import offered_text
 from servescope.records.listeners import ConcurrencyModel
-from servescope.records.scenarios import Flow, Poisson, RequestStep, Scenario, Users
-from servescope.scenarios.checks import check_scenario
+from servescope.records.scenarios import Flow, Poisson, RequestStep, Scenario
+from servescope.scenarios.checks import check_same_for_each, check_scenario
 from servescope.scenarios.scenario_file import read_scenario
 from servescope.settings import load_settings
 from servescope.statistics.sequential_verdict import (
@@ -233,13 +233,9 @@ def _scenario(arguments: argparse.Namespace, settings: Settings) -> Scenario:
         check_scenario(
             scenario, settings.load_max_rate, min(settings.load_max_seconds, MOST_SECONDS)
         )
+        check_same_for_each(scenario)
     except LoadRefusedError as error:
         raise UsageError(str(error)) from error
-    if isinstance(scenario.schedule, Users):
-        raise UsageError(
-            "in the closed model the server decides when requests are sent, so both sides would "
-            "get different ones: choose a schedule"
-        )
     return scenario
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.control.admission import NOT_OVER, TERMINAL, refuse_beside_other_load
@@ -30,14 +29,14 @@ class Comparisons:
 
     def request(self, plan: ComparisonPlan, now_s: float) -> Comparison:
         """Ask for a comparison. Raises LoadRefusedError while any load goes on."""
-        contenders = [Contender(model, plan.app_of(model)) for model in plan.models]
+        contenders = [Contender(one.model, plan.app_of(one), one.standing) for one in plan.targets]
 
         def insert(connection: sqlite3.Connection) -> Comparison:
             refuse_beside_other_load(connection)
             comparison_id = connection.execute(
                 "INSERT INTO comparison (plan, state, requested_s, contenders, message)"
                 " VALUES (?, ?, ?, ?, '')",
-                (json.dumps(asdict(plan)), RunState.REQUESTED, now_s, _text(contenders)),
+                (json.dumps(plan.to_json()), RunState.REQUESTED, now_s, _text(contenders)),
             ).lastrowid
             return _expect(connection, comparison_id or 0)
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from servescope.figures.theme import Figure
 
 HEIGHT: Final = 280
-_COLOURS: Final = (theme.BLUE, theme.AMBER)
-_DASHES: Final = ("solid", "dash")
+_COLOURS: Final = (theme.BLUE, theme.AMBER, theme.TEAL, theme.PINK)
+_DASHES: Final = ("solid", "dash", "dot", "longdash")
 _DECADES_S: Final = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0)
 _FEW_DECADES: Final = 2.0
 """Up to so many decades an axis has ticks at 2 and 5 times each, too."""

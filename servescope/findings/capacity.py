@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 
 from servescope.figures import units
 from servescope.findings.finding import Figure, Finding, Severity
+from servescope.findings.limits import told_limit
 from servescope.sentences import capitalized
-from servescope.statistics.capacity_limits import Limit
 from servescope.statistics.capacity_search import Outcome
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from servescope.findings.evidence import CapacityEvidence, Evidence
 
 _RATE: Final = "{request}/s"
-_HOST, _PORTS, _LATENCY, _LOAD = "/host", "/ports", "/latency", "/load"
+_LOAD: Final = "/load"
 
 
 def capacity(evidence: Evidence) -> Iterator[Finding]:
@@ -74,58 +74,26 @@ def _result(found: CapacityEvidence) -> Finding:
             "capacity-generator",
             f"{capitalized(name)} was not at its limit, as far as can be seen: the load generator "
             f"was late, or out of CPU or connections. {held}Its capacity is not known.",
-            Figure("CPU of the generator", found.generator_cpu, units.CORES),
+            Figure("CPU of the generator", found.readings.generator_cpu, units.CORES),
         )
     return _finding(
         found,
         Severity.UNKNOWN,
         "capacity-undecided",
         f"How much {name} carries at {found.target} cannot be decided: {found.reason}.",
-        Figure("CPU of the machine", found.machine_busy, "1"),
+        Figure("CPU of the machine", found.readings.machine_busy, "1"),
     )
 
 
 def _limit(found: CapacityEvidence) -> Finding:
-    threads, busy = found.threads or 0, found.busy_threads
-    figures = (
-        Figure("CPU of its busiest process", found.process_cores, units.CORES),
-        Figure("busy threads", busy),
-        Figure("CPU of the machine", found.machine_busy, "1"),
-        Figure("CPU of the generator", found.generator_cpu, units.CORES),
-        Figure("requests in the app", found.in_app),
-        Figure("accept queue of its backlog", found.accept_queue, "1"),
-    )
-    cores = units.text(found.process_cores, units.CORES)
-    of_core = f"its busiest process used {cores} of one"
-    some = f"{units.number(busy or 0.0)} of {threads} threads had a request on average"
-    in_app = f"{units.number(found.in_app or 0.0)} requests were in it"
-    said, link = {
-        Limit.GIL: (f"the GIL or one core: {of_core} while {some}", _HOST),
-        Limit.CORE: (f"CPU of one core: {of_core}", _HOST),
-        Limit.MACHINE: (
-            f"CPU of all cores: {units.text(found.machine_busy, '1')} of the machine was in use",
-            _HOST,
-        ),
-        Limit.THREADS: (f"threads: {some} while {of_core} core", _PORTS),
-        Limit.ACCEPT_QUEUE: (
-            f"the accept queue: it was full while {of_core} core and no thread was lacking",
-            _PORTS,
-        ),
-        Limit.APP_WAIT: (
-            f"the app's own waiting: {in_app} on average while {of_core} core",
-            _LATENCY,
-        ),
-        Limit.GENERATOR: ("the generator, which was late, or out of CPU or connections", _HOST),
-    }.get(found.limit, ("something that was not measured: nothing else was at its limit", _HOST))
-    is_known = found.limit not in {Limit.UNKNOWN, Limit.GENERATOR}
-    severity = Severity.NOTE if is_known else Severity.UNKNOWN
+    limit = told_limit(found.readings)
     return Finding(
-        severity,
+        Severity.NOTE if limit.is_known else Severity.UNKNOWN,
         "capacity-limit",
         f"listener {found.listener}",
-        f"It is limited by {said}.",
-        figures,
-        link,
+        f"It is limited by {limit.words}.",
+        limit.figures,
+        limit.link,
     )
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from servescope.records.listeners import ListenerState
-from servescope.statistics.capacity_limits import Limit
+from servescope.statistics.capacity_limits import EdgeEvidence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -112,6 +112,7 @@ class RunEvidence:
     messages_failed: int = 0  # had none in return
     rules: tuple[RuleResult, ...] = ()  # of its scenario
     generator: str = ""  # nothing: that of Servescope
+    is_server_full: bool = False  # by readings of the server: it could not have answered more
 
     @property
     def failures(self) -> int:
@@ -151,20 +152,23 @@ class ClocksEvidence:
 
 @dataclass(frozen=True, slots=True)
 class ContenderEvidence:
-    """One concurrency model of a comparison; `model` is its name on pages."""
+    """One target of a comparison; `name` is its name in sentences, as `prefork`, `listener wsgi`.
 
-    model: str
+    `readings` are of the time in which requests came due.
+    """
+
+    name: str
     run: RunEvidence
     cpu_us_per_request: float | None = None
-    accept_queue_most: int | None = None
+    readings: EdgeEvidence | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CapacityEvidence:
     """A search for what a listener carries; rates in requests per second, times in seconds.
 
-    `bound` is the rate that held, or did not, where no capacity was found. What follows `limit` are
-    means of the steps just above the edge.
+    `bound` is the rate that held, or did not, where no capacity was found. The readings are means
+    of the steps just above the edge.
     """
 
     listener: str
@@ -177,14 +181,7 @@ class CapacityEvidence:
     high: float = 0.0
     bound: float | None = None
     reason: str = ""
-    limit: Limit = Limit.UNKNOWN
-    threads: int | None = None
-    busy_threads: float | None = None
-    process_cores: float | None = None
-    machine_busy: float | None = None
-    generator_cpu: float | None = None
-    in_app: float | None = None  # requests in the app
-    accept_queue: float | None = None  # deepest, of the backlog
+    readings: EdgeEvidence = field(default_factory=EdgeEvidence)
 
 
 @dataclass(frozen=True, slots=True)

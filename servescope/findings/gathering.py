@@ -40,9 +40,8 @@ from servescope.queries.span import moment as moment_span
 from servescope.queries.traffic import METHOD, STATUS
 from servescope.records.listeners import ListenerState
 from servescope.records.load import TERMINAL_STATES, RunState
-from servescope.records.scenarios import TIMEOUT_S
 from servescope.scenarios.rules import RuleResult
-from servescope.statistics.capacity_limits import EdgeEvidence, limit_of
+from servescope.statistics.capacity_limits import SERVER_LIMITS, EdgeEvidence, limit_of
 from servescope.statistics.capacity_search import Outcome
 from servescope.store.query import Aggregation
 
@@ -56,7 +55,7 @@ if TYPE_CHECKING:
     from servescope.queries.rows import PortRow
     from servescope.queries.span import Span
     from servescope.records.capacity import SearchedCapacity
-    from servescope.records.comparisons import Comparison
+    from servescope.records.comparisons import Comparison, Contender
     from servescope.records.listeners import ListenerStatus
     from servescope.records.load import LoadRun
     from servescope.store.query import Query
@@ -372,32 +371,23 @@ def clocks_of(found: Residual) -> Evidence:
 
 
 def comparison_of(comparison: Comparison) -> Evidence:
-    """All models of a comparison that have been measured."""
-    return Evidence(
-        contenders=tuple(
-            ContenderEvidence(
-                one.model.label,
-                _run(
-                    one.run_id,
-                    f"model {one.model.label}",
-                    RunState(one.state),
-                    one.message,
-                    TIMEOUT_S,
-                    one.result,
-                ),
-                one.cpu_us_per_request,
-                one.accept_queue_max,
-            )
-            for one in comparison.contenders
-            if one.state in TERMINAL_STATES and one.result
-        )
-    )
+    """All targets of a comparison that have been measured."""
+    timeout_s = comparison.plan.scenario.timeout_seconds
+    measured = [one for one in comparison.contenders if one.state in TERMINAL_STATES and one.result]
+    return Evidence(contenders=tuple(_contender(one, timeout_s) for one in measured))
+
+
+def _contender(one: Contender, timeout_s: float) -> ContenderEvidence:
+    readings = EdgeEvidence(**one.readings) if one.readings else None
+    run = _run(one.run_id, one.target, RunState(one.state), one.message, timeout_s, one.result)
+    is_full = readings is not None and limit_of(readings) in SERVER_LIMITS
+    run = replace(run, is_server_full=is_full)
+    return ContenderEvidence(one.name, run, one.cpu_us_per_request, readings)
 
 
 def capacity_of(searched: SearchedCapacity) -> Evidence:
     """A search for what a listener carries, as its steps so far show it."""
     plan, result = searched.plan, capacity.resumed(searched).result()
-    readings = EdgeEvidence(**searched.evidence)
     found = result.capacity if result.outcome is Outcome.CARRIES else None
     return Evidence(
         capacity=CapacityEvidence(
@@ -411,14 +401,7 @@ def capacity_of(searched: SearchedCapacity) -> Evidence:
             found.high if found else 0.0,
             result.bound,
             result.reason,
-            limit_of(readings),
-            readings.threads,
-            readings.busy_threads,
-            readings.process_cores,
-            readings.machine_busy,
-            readings.generator_cpu,
-            readings.in_app,
-            readings.accept_queue,
+            EdgeEvidence(**searched.evidence),
         )
     )
 

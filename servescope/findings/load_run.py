@@ -101,9 +101,10 @@ def is_limited_by_generator(run: RunEvidence) -> bool:
 def has_too_few_connections(run: RunEvidence) -> bool:
     """Whether requests waited for a connection although the server had no queue.
 
-    A queue shows in answers that take longer, from the actual send, than the fastest ones do.
+    A queue shows in answers that take longer, from the actual send, than the fastest ones do; or in
+    readings of the server: threads that share a core answer all requests equally late.
     """
-    if not run.blocked or run.naive_p50_s is None or run.naive_p10_s is None:
+    if run.is_server_full or not run.blocked or run.naive_p50_s is None or run.naive_p10_s is None:
         return False
     is_queued = run.naive_p50_s >= UNLOADED * run.naive_p10_s
     return run.blocked > MANY_BLOCKED * run.sent and not is_queued

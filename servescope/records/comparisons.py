@@ -1,4 +1,8 @@
-"""The same load on several concurrency models: what is asked for, and what came of it."""
+"""The same load on two to four targets side by side: what is asked for, and what came of it.
+
+A target is a concurrency model, which gets a listener of its own for a while, or a listener that
+stands already.
+"""
 
 from __future__ import annotations
 
@@ -7,69 +11,113 @@ from typing import TYPE_CHECKING, Any, Final
 
 from servescope.records.listeners import AppKind, ConcurrencyModel
 from servescope.records.load import TERMINAL_STATES, LoadPlan, RunState
+from servescope.records.scenarios import Constant, Flow, RequestStep, Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-LEAST_MODELS: Final = 2
+LEAST_TARGETS: Final = 2
+MOST_TARGETS: Final = 4
 
 
 NAME: Final = "compare-{}"
 """How the listener of a model is called while it is compared: with the model in it."""
 
+_OLD_LOAD: Final = ("target", "rate", "seconds", "max_connections")
+"""Of plans from before a scenario could be compared on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ComparedTarget:
+    """One side of a comparison: a model, or the name of a listener that stands."""
+
+    model: ConcurrencyModel | None = None
+    standing: str = ""
+
+    @property
+    def listener(self) -> str:
+        """The name of the listener that gets the load."""
+        return self.standing or NAME.format(self.model)
+
 
 @dataclass(frozen=True, slots=True)
 class ComparisonPlan:
-    """One comparison as asked for: each model gets a listener of its own and the same load.
+    """One comparison as asked for: each target gets the same load.
 
-    `app` is a folder or `module:attribute`; `loop_app` takes its place on the model asyncio.
+    `app` is a folder or `module:attribute` that the models host; `loop_app` takes its place on the
+    model asyncio. Both are empty where only listeners are compared.
     """
 
     models: tuple[ConcurrencyModel, ...]
     app: str
-    target: str  # origin-form
-    rate: float  # requests per second, on each
-    seconds: float
-    max_connections: int = 32
+    scenario: Scenario
     loop_app: str = ""
     together: bool = False  # all at once, instead of one after the other
+    listeners: tuple[str, ...] = ()  # names of those that stand
 
-    def app_of(self, model: ConcurrencyModel) -> str:
-        """The app that this model hosts."""
-        on_loop = model is ConcurrencyModel.ASYNCIO and self.loop_app
+    @classmethod
+    def constant(
+        cls,
+        models: tuple[ConcurrencyModel, ...],
+        app: str,
+        target: str,
+        rate: float,
+        seconds: float,
+        max_connections: int = 32,
+        **others: Any,
+    ) -> ComparisonPlan:
+        """GET of one target at a constant rate."""
+        flows = (Flow((RequestStep(target=target),)),)
+        scenario = Scenario(Constant(rate, seconds), flows, max_connections=max_connections)
+        return cls(models, app, scenario, **others)
+
+    @property
+    def targets(self) -> tuple[ComparedTarget, ...]:
+        """The models, then the listeners."""
+        standing = (ComparedTarget(standing=name) for name in self.listeners)
+        return (*map(ComparedTarget, self.models), *standing)
+
+    def app_of(self, target: ComparedTarget) -> str:
+        """The app that a model hosts; nothing of a listener, which has its own."""
+        if target.model is None:
+            return ""
+        on_loop = target.model is ConcurrencyModel.ASYNCIO and self.loop_app
         return self.loop_app if on_loop else self.app
 
-    def load_on(self, model: ConcurrencyModel, comparison_id: int = 0) -> LoadPlan:
-        """The load on one of the models: the same requests at the same times for each."""
-        return LoadPlan.constant(
-            listener=NAME.format(model),
-            target=self.target,
-            rate=self.rate,
-            seconds=self.seconds,
-            max_connections=self.max_connections,
-            comparison=comparison_id,
-        )
+    def load_on(self, target: ComparedTarget, comparison_id: int = 0) -> LoadPlan:
+        """The load on one of the targets: the same requests at the same times for each."""
+        return LoadPlan(target.listener, self.scenario, comparison_id)
+
+    def to_json(self) -> dict[str, Any]:
+        """An object that `from_json` reads."""
+        own = {one.name: getattr(self, one.name) for one in fields(self)}
+        return own | {"scenario": self.scenario.to_json()}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> ComparisonPlan:
-        """Read what `dataclasses.asdict` made."""
+        """Read what `to_json` made, or a plan from before a scenario could be compared on."""
         known = {one.name: values[one.name] for one in fields(cls) if one.name in values}
         known["models"] = tuple(map(ConcurrencyModel, known["models"]))
-        return cls(**known)
+        known["listeners"] = tuple(known.get("listeners", ()))
+        if "scenario" not in known:
+            return cls.constant(**known, **{name: values[name] for name in _OLD_LOAD})
+        return cls(**known | {"scenario": Scenario.from_json(known["scenario"])})
 
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """One model's part: how it stands, and what was measured; None where nothing was.
+    """One target's part: how it stands, and what was measured; None where nothing was.
 
     `result` is the load run's, see `servescope.load.report`; CPU time and memory are those of all
-    its processes. `series` has a point a second: `second` of the run, `p50_ms` and `p99_ms` of the
-    requests that ended in it.
+    its processes, and not known of a listener inside the dashboard's own process. `readings` are a
+    `statistics.capacity_limits.EdgeEvidence`. `series` has a point a second: `second` of the run,
+    `p50_ms` and `p99_ms` of the requests that ended in it.
     """
 
-    model: ConcurrencyModel
+    model: ConcurrencyModel | None  # None of a listener, until its turn comes
     app: str
+    standing: str = ""  # name of a listener that stands
     app_kind: AppKind | None = None
     threads: int = 0  # request threads of each process, where it has some
     workers: int = 0  # processes of prefork
@@ -82,13 +130,30 @@ class Contender:
     processes: int | None = None
     all_threads: int | None = None
     accept_queue_max: int | None = None
+    readings: dict[str, Any] = field(default_factory=dict)
     series: dict[str, list[float | None]] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        """Its name at the head of a column."""
+        return self.standing or (self.model.label if self.model else "")
+
+    @property
+    def name(self) -> str:
+        """Its name in a sentence, as `sequential` or `listener wsgi`."""
+        return f"listener {self.standing}" if self.standing else self.label
+
+    @property
+    def target(self) -> str:
+        """What load runs aim at, as sentences name it."""
+        return self.name if self.standing else f"model {self.label}"
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Contender:
-        """Read what `dataclasses.asdict` made."""
+        """Read what `to_json` made."""
         known = {one.name: values[one.name] for one in fields(cls) if one.name in values}
-        known["model"] = ConcurrencyModel(known["model"])
+        if known["model"]:
+            known["model"] = ConcurrencyModel(known["model"])
         if known.get("app_kind"):
             known["app_kind"] = AppKind(known["app_kind"])
         return cls(**known)
@@ -100,7 +165,7 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A comparison in the store, its contenders in the order of the plan's models."""
+    """A comparison in the store, its contenders in the order of the plan's targets."""
 
     id: int
     plan: ComparisonPlan

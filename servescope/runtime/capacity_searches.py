@@ -10,10 +10,9 @@ target's load and its accept queue are read while a step goes on: they say what 
 
 from __future__ import annotations
 
-import os
 import time
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -32,15 +31,17 @@ from servescope.queries.capacity import search_of
 from servescope.records.capacity import QUANTILE
 from servescope.records.dashboard import Event, EventKind
 from servescope.records.load import RunState
+from servescope.runtime.server_readings import (
+    ServerReadings,
+    accept_queue_share,
+    await_drained,
+)
 from servescope.runtime.task_thread import TaskStoppedError, TaskThread
-from servescope.sampling.inet_diag import socket_table
-from servescope.sampling.process import process_clock
-from servescope.sampling.process_tree import tree_of
-from servescope.statistics.capacity_limits import FULL, EdgeEvidence
+from servescope.statistics.capacity_limits import EdgeEvidence
 from servescope.statistics.capacity_search import Judgement, Outcome, StepResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from servescope.control import Control
@@ -53,70 +54,13 @@ if TYPE_CHECKING:
 
 POLL_S: Final = 0.05
 POLLS_PER_QUERY: Final = 4
-DRAIN_S: Final = 10.0
-"""How long a step waits for the requests that the one before has left in the server."""
-
 STOP_GRACE_S: Final = 2.0
 LEAST_TIMEOUT_S: Final = 5.0
-
-OTHERS_CORES: Final = 0.3
-BUSY_MACHINE: Final = 0.6
-"""Other programs disturb when they take so many cores of a machine that is so busy as a whole, or
-so much of the core that the server is pinned to while that one is used up."""
-
-USED_CORE: Final = 0.03
-"""CPU in cores from which on a process of the server counts as one that works."""
 
 EDGE_STEPS: Final = 3
 """Of how many steps above the edge the readings say what limits."""
 
-_NS: Final = 1e9
 _MS: Final = 1e3
-
-
-@dataclass(frozen=True, slots=True)
-class _CpuReading:
-    """CPU time so far in seconds.
-
-    It is of each process of the server, of those of the dashboard that are none of the server's, of
-    the machine, and of the core that the server is pinned to (0 where it is pinned to none).
-    """
-
-    at_s: float
-    server: dict[int, float]
-    dashboard: dict[int, float]
-    machine: float
-    pinned_core: float
-
-
-@dataclass(frozen=True, slots=True)
-class Cores:
-    """Cores in use over a step's schedule; `server` has each of its processes, the busiest first.
-
-    `generator` is of its whole run, which is the schedule and the wait for the last answers.
-    """
-
-    server: list[float]
-    dashboard: float
-    generator: float
-    machine: float
-    pinned_core: float
-
-    @property
-    def others(self) -> float:
-        """Cores that programs used which are no part of Servescope."""
-        return self.machine - sum(self.server) - self.dashboard - self.generator
-
-    def is_disturbed(self, cores_of_machine: int) -> bool:
-        """Whether other programs took the processor that the server would have used.
-
-        A machine with a core to spare is no comfort to a server that is pinned to another one.
-        """
-        if self.others < OTHERS_CORES:
-            return False
-        busiest = self.server[0] if self.server else 0.0
-        is_core_taken = self.pinned_core >= FULL and self.pinned_core - busiest >= OTHERS_CORES
-        return is_core_taken or self.machine / cores_of_machine >= BUSY_MACHINE
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,19 +179,17 @@ class CapacitySearchReconciler:
             if progress is not None:
                 load = self._load(target.name)
                 readings.take(progress.elapsed_s, progress.in_flight, load, step.seconds)
-        readings.finish()
+        readings.server.finish()
         return readings
 
     def _await_drained(self, searched: SearchedCapacity) -> None:
         """Wait until the requests of the step before are answered, for a bounded time."""
-        give_up = time.monotonic() + DRAIN_S
-        while (
-            (load := self._load(searched.plan.listener)) is not None
-            and load.active_requests
-            and time.monotonic() < give_up
-        ):
+
+        def wait(seconds: float) -> None:
             self._raise_if_stopped(searched.id)
-            self._task.ending.wait(POLL_S)
+            self._task.ending.wait(seconds)
+
+        await_drained(partial(self._load, searched.plan.listener), wait)
 
     def _stop_generator(self, generator: GeneratorProcess) -> None:
         generator.stop()
@@ -263,107 +205,22 @@ class CapacitySearchReconciler:
 
 
 class _Readings:
-    """Readings of the host and the generator while a step goes on."""
+    """Readings of the server and of the generator while a step goes on."""
 
     def __init__(
         self, target: ListenerStatus, generator_pid: int, dashboard_pids: Sequence[int]
     ) -> None:
-        self.target = target
+        self.server = ServerReadings(target, [generator_pid], dashboard_pids)
         self.in_flight: list[int] = []
-        self.loads: list[Load] = []
-        self.accept_queue: float | None = None  # the deepest, as a share of the backlog
-        self._generator_pid = generator_pid
-        self._dashboard_pids = dashboard_pids
         self._seen_s = -1.0
-        self._first: _CpuReading | None = None
-        self._last: _CpuReading | None = None
-        self._ended = False
 
     def take(self, elapsed_s: float, in_flight: int, load: Load | None, seconds: float) -> None:
         """Note a poll; `elapsed_s` is of the generator's last report, one a second."""
-        if self._first is None:
-            self._first = self._read()
+        self.server.take(load, accept_queue_share(self.server.target.port), seconds)
         if elapsed_s != self._seen_s:
             self._seen_s = elapsed_s
             if elapsed_s > 0:
                 self.in_flight.append(in_flight)
-        if time.monotonic() - self._first.at_s < seconds:
-            if load is not None:
-                self.loads.append(load)
-            depth = accept_queue_share(self.target.port)
-            if depth is not None:
-                self.accept_queue = max(depth, self.accept_queue or 0.0)
-        elif not self._ended:
-            self._ended = True
-            self._last = self._read()
-
-    def finish(self) -> None:
-        """The generator is gone: a step that ended before the next poll is read now."""
-        if self._first is not None and self._last is None:
-            self._last = self._read()
-
-    def cores(self, generator: float) -> Cores | None:
-        """Cores in use over the schedule; `generator` are its own."""
-        if self._first is None or self._last is None:
-            return None
-        first, last = self._first, self._last
-        seconds = max(last.at_s - first.at_s, 1e-3)
-        return Cores(
-            sorted(_used(first.server, last.server, seconds), reverse=True),
-            sum(_used(first.dashboard, last.dashboard, seconds)),
-            generator,
-            (last.machine - first.machine) / seconds,
-            (last.pinned_core - first.pinned_core) / seconds,
-        )
-
-    def _read(self) -> _CpuReading:
-        of_server = tree_of(self.target.pid or os.getpid())
-        of_dashboard = {pid for one in self._dashboard_pids for pid in tree_of(one)}
-        apart = {*of_server, self._generator_pid}
-        return _CpuReading(
-            time.monotonic(),
-            _cpu_s([pid for pid in of_server if pid != self._generator_pid]),
-            _cpu_s(sorted(of_dashboard - apart)),
-            _busy_s(psutil.cpu_times()),
-            self._pinned_core_s(),
-        )
-
-    def _pinned_core_s(self) -> float:
-        core = self.target.options.pin_core
-        cores = psutil.cpu_times(percpu=True) if core is not None else []
-        return _busy_s(cores[core]) if core is not None and core < len(cores) else 0.0
-
-
-def accept_queue_share(port: int) -> float | None:
-    """How full the accept queue of a port is now, of its backlog; None where nobody tells.
-
-    The kernel keeps one connection more than the backlog says, so that a full one is above 1.
-    """
-    try:
-        sockets = [one for one in socket_table().listening_sockets() if one.port == port]
-    except OSError:
-        return None
-    shares = [one.accept_queue_depth / one.backlog for one in sockets if one.backlog]
-    return max(shares, default=None)
-
-
-def _used(first: Mapping[int, float], last: Mapping[int, float], seconds: float) -> list[float]:
-    """Cores that each process used between two readings; one that came meanwhile counts as 0."""
-    return [(used - first.get(pid, used)) / seconds for pid, used in last.items()]
-
-
-def _cpu_s(pids: Iterable[int]) -> dict[int, float]:
-    """CPU time so far of each process that lives, in seconds."""
-    found = {}
-    for pid in pids:
-        with suppress(OSError):
-            found[pid] = time.clock_gettime_ns(process_clock(pid)) / _NS
-    return found
-
-
-def _busy_s(times: Any) -> float:
-    """Seconds of a core, or of all, in which something ran, by psutil's times."""
-    return float(times.user + times.nice + times.system + times.irq + times.softirq + times.steal)
 
 
 def _measured(
@@ -374,7 +231,7 @@ def _measured(
     failed = sum(result.failed.values())
     server_errors = result.status_classes.get("5xx", 0)
     generator_cores = result.cpu_seconds / max(min(result.seconds, step.seconds), 1e-3)
-    cores = readings.cores(generator_cores)
+    cores = readings.server.cores(generator_cores)
     cores_of_machine = psutil.cpu_count() or 1
     is_at_limit = _is_generator_at_limit(plan, step, result, generator_cores)
     # Without a latency a request is in no mean, but it was under way.
@@ -397,30 +254,8 @@ def _measured(
         disturbed=cores is not None and cores.is_disturbed(cores_of_machine),
         others_cores=None if cores is None else max(cores.others, 0.0),
     )
-    server = [] if cores is None else cores.server
-    threads = readings.target.request_threads
-    loads = readings.loads
-    busy = [min(load.active_requests, threads) for load in loads] if threads else []
-    in_app = float(np.mean([_in_app(load) for load in loads])) if loads else None
-    in_hand = float(np.mean([load.active_requests for load in loads])) if loads else 0.0
-    evidence = EdgeEvidence(
-        process_cores=server[0] if server else None,
-        processes=max(sum(of_one > USED_CORE for of_one in server), 1),
-        threads=threads,
-        busy_threads=float(np.mean(busy)) if busy else None,
-        machine_busy=None if cores is None else cores.machine / cores_of_machine,
-        accept_queue=readings.accept_queue,
-        in_app=in_app,
-        app_share=in_app / in_hand if in_app is not None and in_hand else None,
-        generator_cpu=generator_cores,
-        generator_late=is_at_limit,
-    )
+    evidence = readings.server.evidence(cores, generator_cores, is_late=is_at_limit)
     return _MeasuredStep(measured, evidence)
-
-
-def _in_app(load: Load) -> int:
-    """Requests that the app has now: it computes, waits, or makes the body."""
-    return load.in_stage.get("app", 0) + load.in_stage.get("body", 0)
 
 
 def _is_generator_at_limit(

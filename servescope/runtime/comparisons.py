@@ -1,10 +1,11 @@
-"""Comparisons: the same load on several concurrency models, one listener for each, for a while.
+"""Comparisons: the same load on several models and listeners, one after the other or at once.
 
 Theory of operation. People ask for a comparison in the store; the leader carries it out on a thread
-of its own. Each model gets a process (`serving.workers.contender`) whose listener is on the pages
-like any other, and a load run as anybody could start one. The listeners are in no settings and no
-overrides: they live in their processes and end with them, at the latest when the leader does. The
-next leader marks as failed what a dead one left.
+of its own. Each model gets a process (`serving.workers.contender`) with a listener for a while; a
+listener that stands is taken as it is, once it has answered what it had. Each then gets a load run
+as anybody could start one, and readings while it goes on say what limits it. The listeners of the
+models are in no settings and no overrides: they live in their processes and end with them, at the
+latest when the leader does. The next leader marks as failed what a dead one left.
 """
 
 from __future__ import annotations
@@ -12,37 +13,45 @@ from __future__ import annotations
 import os
 import time
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
+from functools import partial
 from http.client import HTTPConnection, HTTPException
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from servescope.actions.hostable_apps import why_not_hostable
-from servescope.errors import ListenerError
+from servescope.errors import ListenerError, LoadRefusedError
 from servescope.hosting.app_import import import_app, kind_of
-from servescope.records.comparisons import NAME, Contender
+from servescope.load.targets import check_listener
 from servescope.records.dashboard import Event, EventKind
-from servescope.records.listeners import (
-    AppKind,
-    ConcurrencyModel,
-    ListenerSpec,
-)
+from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerSpec
 from servescope.records.load import TERMINAL_STATES, RunState
 from servescope.runtime.listener_config import common_options
 from servescope.runtime.run_series import run_series
+from servescope.runtime.server_readings import (
+    ServerReadings,
+    accept_queue_share,
+    await_drained,
+)
 from servescope.runtime.task_thread import TaskStoppedError, TaskThread
 from servescope.sampling.process_tree import usage_of
 from servescope.serving.workers.contender import ContenderProcess
 from servescope.settings import names_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     from servescope.control import Control
-    from servescope.records.comparisons import Comparison, ComparisonPlan
+    from servescope.records.comparisons import (
+        ComparedTarget,
+        Comparison,
+        ComparisonPlan,
+        Contender,
+    )
     from servescope.records.listeners import ListenerStatus
     from servescope.records.load import LoadRun
     from servescope.sampling.process_tree import TreeUsage
+    from servescope.serving.model import Load
     from servescope.settings import Settings
     from servescope.store.base import Store
 
@@ -55,34 +64,75 @@ POLL_S: Final = 0.02
 WARM_UP_S: Final = 5.0
 POLLS_PER_QUERY: Final = 10
 GRACE_S: Final = 1.0
+SEEN_LATE_S: Final = 0.4
+"""How long it may take until the first report of a generator is known here: readings begin so late,
+and must end with its schedule, after which the server may be idle."""
+
 _LOOPBACK: Final = "127.0.0.1"
 _US: Final = 1e3
 
 
 class RunningContender:
-    """A contender under way: its process, its load run, and the readings of both."""
+    """A contender under way: its listener, its load run, and the readings of both.
 
-    def __init__(self, position: int, process: ContenderProcess, status: ListenerStatus) -> None:
+    `process` is that of a model's listener; None of a listener that stands.
+    """
+
+    def __init__(
+        self, position: int, status: ListenerStatus, process: ContenderProcess | None = None
+    ) -> None:
         self.position = position
         self.process = process
         self.status = status
         self.before: TreeUsage | None = None
-        self.accept_queue_max = 0
+        self.accept_queue_max: int | None = None
         self.run_id = 0
-        self.run: LoadRun | None = None
+        self.readings: ServerReadings | None = None
+
+    @property
+    def has_own_process(self) -> bool:
+        """Whether its CPU time and memory are its own, and not the dashboard's as well."""
+        return self.status.pid not in {0, os.getpid()}
+
+    def usage(self) -> TreeUsage | None:
+        """What its processes use; None where they are the dashboard's as well."""
+        return usage_of(self.status.pid) if self.has_own_process else None
+
+    def accept_queue(self) -> float | None:
+        """How full its accept queue is now, as a share of the backlog; None where nobody tells."""
+        if self.process is None:
+            return accept_queue_share(self.status.port)
+        depth = self.process.accept_queue()
+        self.accept_queue_max = max(self.accept_queue_max or 0, depth)
+        return depth / self.status.options.backlog
 
 
 class ComparisonReconciler:
-    """Reconciles the store's comparisons with their processes, one comparison at a time."""
+    """Reconciles the store's comparisons with their processes, one comparison at a time.
 
-    def __init__(self, control: Control, store: Store, rings: Path, settings: Settings) -> None:
+    `load` returns how busy a listener is, None where that is not known; `generators` the pids of
+    those that send load.
+    """
+
+    def __init__(
+        self,
+        control: Control,
+        store: Store,
+        rings: Path,
+        settings: Settings,
+        load: Callable[[str], Load | None],
+        generators: Callable[[], Collection[int]],
+    ) -> None:
         self._control = control
+        self._load = load
+        self._generators = generators
         self._store = store
         self._rings = rings
         self._settings = settings
         self._running: list[RunningContender] = []  # replaced, never changed: other threads read it
         self._contenders: list[Contender] = []
         self._event_id: int | None = None  # of the annotation of the comparison under way
+        self._read_s = 0.0  # how long each of its runs is read
         self._task = TaskThread(
             "comparison", control.comparisons.active, self._carry_out, self._end
         )
@@ -106,7 +156,7 @@ class ComparisonReconciler:
 
     def statuses(self) -> list[ListenerStatus]:
         """The listeners there are for the comparison under way."""
-        return [contender.status for contender in self._running]
+        return [one.status for one in self._running if one.process is not None]
 
     def stop(self) -> None:
         """End the comparison under way; what it had measured stays."""
@@ -114,12 +164,15 @@ class ComparisonReconciler:
 
     def _carry_out(self, comparison: Comparison) -> None:
         plan, self._contenders = comparison.plan, list(comparison.contenders)
-        positions = range(len(plan.models))
+        positions = range(len(plan.targets))
+        seconds = plan.scenario.schedule.seconds
+        self._read_s = max(seconds - SEEN_LATE_S, seconds / 2)
         now = time.time()
         try:
             self._control.comparisons.begin(comparison.id, now)
             # One annotation of the whole: the host's graphs show its load as well.
-            text = f"comparison {comparison.id}: {plan.rate:g}/s"
+            rate = plan.scenario.schedule.mean_rate or 0
+            text = f"comparison {comparison.id}: {rate:g}/s"
             self._event_id = self._control.events.add(Event(EventKind.LOAD_RUN, now, text))
             groups = [list(positions)] if plan.together else [[one] for one in positions]
             for group in groups:
@@ -128,7 +181,7 @@ class ComparisonReconciler:
         finally:
             self._stop_running()
         if not any(one.state == RunState.DONE for one in self._contenders):
-            raise ListenerError("No model could be measured.")
+            raise ListenerError("Nothing could be measured.")
 
     def _end(self, comparison: Comparison, state: RunState, message: str) -> None:
         left = [
@@ -160,37 +213,58 @@ class ComparisonReconciler:
     def _start_contender(
         self, comparison: Comparison, position: int, order: int
     ) -> RunningContender | None:
-        """Start a contender's process; None when it cannot be: its part of the row says why."""
-        plan, model = comparison.plan, comparison.plan.models[position]
+        """A contender that serves; None when it cannot: its part of the row says why."""
         try:
-            spec = self._spec(plan, model, order)
-            options = spec.options
-            self._update_contender(
-                comparison.id,
-                position,
-                state="starting",
-                app_kind=spec.app_kind,
-                threads=options.threads,
-                workers=options.workers,
-            )
-            process = ContenderProcess(spec, self._rings)
-        except ListenerError as error:
+            if comparison.plan.targets[position].standing:
+                return self._standing(comparison, position)
+            return self._hosted(comparison, position, order)
+        except (ListenerError, LoadRefusedError) as error:
             self._update_contender(
                 comparison.id, position, state=RunState.FAILED, message=str(error)
             )
             return None
+
+    def _standing(self, comparison: Comparison, position: int) -> RunningContender:
+        """A listener that stands, once its requests are answered. Raises LoadRefusedError."""
+        name, statuses = comparison.plan.targets[position].standing, self._statuses()
+        check_listener(name, list(statuses.values()))
+        status = statuses[name]
+        self._write_hosting(comparison.id, position, status)
+
+        def wait(seconds: float) -> None:
+            self._raise_if_stopped(comparison.id)
+            self._task.ending.wait(seconds)
+
+        await_drained(partial(self._load, name), wait)
+        return RunningContender(position, status)
+
+    def _hosted(self, comparison: Comparison, position: int, order: int) -> RunningContender:
+        """A model with a listener of its own. Raises ListenerError when it does not start."""
+        spec = self._spec(comparison.plan, comparison.plan.targets[position], order)
+        process = ContenderProcess(spec, self._rings)
         try:
+            self._write_hosting(comparison.id, position, process.status())
             self._await_ready(comparison.id, process)
-        except ListenerError as error:
-            process.stop(0)
-            self._update_contender(
-                comparison.id, position, state=RunState.FAILED, message=str(error)
-            )
-            return None
         except BaseException:
             process.stop(0)
             raise
-        return RunningContender(position, process, process.status())
+        return RunningContender(position, process.status(), process)
+
+    def _write_hosting(self, comparison_id: int, position: int, status: ListenerStatus) -> None:
+        """Write how a contender is hosted."""
+        self._update_contender(
+            comparison_id,
+            position,
+            state="starting",
+            model=ConcurrencyModel(status.model),
+            app=status.app,
+            app_kind=status.app_kind,
+            threads=status.options.threads,
+            workers=status.options.workers,
+        )
+
+    def _statuses(self) -> dict[str, ListenerStatus]:
+        return {one.name: one for one in self._control.listeners.statuses()}
 
     def _await_ready(self, comparison_id: int, process: ContenderProcess) -> None:
         """Wait until it serves. Raises ListenerError when it does not."""
@@ -200,15 +274,15 @@ class ComparisonReconciler:
             if time.monotonic() > give_up:
                 raise ListenerError(f"it did not start within {UP_S:.0f} s")
 
-    def _spec(self, plan: ComparisonPlan, model: ConcurrencyModel, order: int) -> ListenerSpec:
+    def _spec(self, plan: ComparisonPlan, target: ComparedTarget, order: int) -> ListenerSpec:
         """The listener of a model. Raises ListenerError when the app cannot be hosted by it."""
-        app = plan.app_of(model)
+        app = plan.app_of(target)
         why_not = why_not_hostable(self._settings, app)
         if why_not:
             raise ListenerError(why_not)
         kind = AppKind.STATIC if names_folder(app) else kind_of(import_app(app))
         cores = sorted(os.sched_getaffinity(0))
-        name = NAME.format(model)
+        name, model = target.listener, target.model or ConcurrencyModel.THREAD_POOL
         options = common_options(self._settings, name, cores[order % len(cores)])
         options = replace(options, deny=(), allow=(), access_log="")  # loopback, and only us
         return ListenerSpec(name, _LOOPBACK, 0, model, kind, app, options=options)
@@ -216,15 +290,15 @@ class ComparisonReconciler:
     def _await_listed(self, comparison_id: int, contenders: Sequence[RunningContender]) -> None:
         """Wait until the store knows the listeners: a load run asks it where to send."""
         names = {contender.status.name for contender in contenders}
-        while not names <= {one.name for one in self._control.listeners.statuses()}:
+        while not names <= self._statuses().keys():
             self._raise_if_stopped(comparison_id)
             self._task.ending.wait(POLL_S)
 
     def _begin_run(self, comparison: Comparison, contender: RunningContender) -> None:
-        model = comparison.plan.models[contender.position]
-        _warm_up(contender.process.address, comparison.plan.target)
-        contender.before = usage_of(contender.process.pid)
-        plan = comparison.plan.load_on(model, comparison.id)
+        plan = comparison.plan.load_on(comparison.plan.targets[contender.position], comparison.id)
+        if contender.process is not None:
+            _warm_up(contender.process.address, plan.target)
+        contender.before = contender.usage()
         contender.run_id = self._control.load_runs.request(plan, time.time()).id
         self._update_contender(
             comparison.id, contender.position, state=RunState.RUNNING, run_id=contender.run_id
@@ -235,9 +309,9 @@ class ComparisonReconciler:
         going, polls = list(contenders), 0
         while going:
             for contender in going:
-                contender.accept_queue_max = max(
-                    contender.accept_queue_max, contender.process.accept_queue()
-                )
+                is_cheap = contender.process is not None
+                if is_cheap or polls % POLLS_PER_QUERY == 0:
+                    self._take_readings(contender)
             self._task.ending.wait(POLL_S)
             polls += 1
             if polls % POLLS_PER_QUERY:
@@ -248,29 +322,43 @@ class ComparisonReconciler:
                 if run is None or run.state in TERMINAL_STATES:
                     going.remove(contender)
                     self._write_result(comparison_id, contender, run)
+                elif contender.readings is None and run.progress:
+                    contender.readings = self._readings(contender.status)
+
+    def _readings(self, status: ListenerStatus) -> ServerReadings:
+        alive = [one.pid for one in self._control.instances.alive(time.time())]
+        return ServerReadings(status, self._generators(), alive)
+
+    def _take_readings(self, contender: RunningContender) -> None:
+        """Read a contender now; the first reading is taken when its generator has begun to send."""
+        accept_queue = contender.accept_queue()
+        if contender.readings is None:
+            return
+        process = contender.process
+        load = self._load(contender.status.name) if process is None else process.load
+        contender.readings.take(load, accept_queue, self._read_s)
 
     def _write_result(
         self, comparison_id: int, contender: RunningContender, run: LoadRun | None
     ) -> None:
         """Write down what was measured of a contender whose run is over."""
-        contender.run = run
         result = run.result if run is not None else {}
-        figures = {name: value for name, value in result.items() if name != "histogram"}
         answered = int(result.get("answered") or 0)
-        after, cost = usage_of(contender.process.pid), None
-        if answered and contender.before is not None:
+        after, cost = contender.usage(), None
+        if answered and after is not None and contender.before is not None:
             cost = (after.cpu_ns - contender.before.cpu_ns) / _US / answered
         self._update_contender(
             comparison_id,
             contender.position,
             state=run.state if run is not None else RunState.FAILED,
             message=run.message if run is not None else "",
-            result=figures,
+            result=result,
             cpu_us_per_request=cost,
-            memory_bytes=after.memory_bytes,
-            processes=after.processes,
-            all_threads=after.threads,
+            memory_bytes=None if after is None else after.memory_bytes,
+            processes=None if after is None else after.processes,
+            all_threads=None if after is None else after.threads,
             accept_queue_max=contender.accept_queue_max,
+            readings=_evidence(contender.readings, result),
         )
         if run is not None and run.state is RunState.STOPPED:
             raise TaskStoppedError
@@ -301,12 +389,26 @@ class ComparisonReconciler:
 
     def _stop_running(self) -> None:
         running, self._running = self._running, []
-        for contender in running:
-            contender.process.stop(0 if self._task.ending.is_set() else GRACE_S)
+        for process in [one.process for one in running if one.process is not None]:
+            process.stop(0 if self._task.ending.is_set() else GRACE_S)
 
     def _update_contender(self, comparison_id: int, position: int, **changes: object) -> None:
         self._contenders[position] = replace(self._contenders[position], **changes)  # type: ignore[arg-type]
         self._control.comparisons.write_contenders(comparison_id, self._contenders)
+
+
+def _evidence(readings: ServerReadings | None, result: Mapping[str, Any]) -> dict[str, Any]:
+    """What limits a contender by, as JSON; nothing where nothing was read.
+
+    Whether the generator was late is judged from the run's result (`findings.load_run`).
+    """
+    schedule_s = float(result.get("schedule_seconds") or 0.0)
+    if readings is None or not schedule_s:
+        return {}
+    readings.finish()
+    generator = float(result.get("cpu_seconds") or 0.0) / schedule_s
+    cores = readings.cores(generator)
+    return asdict(readings.evidence(cores, generator, is_late=False))
 
 
 def _warm_up(address: tuple[str, int], target: str) -> None:

@@ -66,7 +66,9 @@ class Leader:
         )
         self._verdicts = VerdictReconciler(control, store, settings)
         self._captures = CaptureReconciler(control.captures, folder, settings)
-        self._comparisons = ComparisonReconciler(control, store, rings, settings)
+        self._comparisons = ComparisonReconciler(
+            control, store, rings, settings, self._listeners.load, self._load_runs.pids
+        )
         self._experiments = ExperimentReconciler(control, rings, settings)
         self._collector = CollectorThread(
             folder, store, control, self._listeners.samples, self._generator_pids

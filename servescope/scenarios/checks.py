@@ -17,6 +17,7 @@ from servescope.records.scenarios import (
     RequestStep,
     Spike,
     Steps,
+    Users,
     WebSocketStep,
 )
 from servescope.scenarios import bounds, flow_checks
@@ -26,7 +27,7 @@ from servescope.scenarios.rules import parse_rules
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
 
-    from servescope.records.scenarios import Flow, Scenario, Schedule, Users
+    from servescope.records.scenarios import Flow, Scenario, Schedule
 
 _PER_SECOND = "requests per second"
 
@@ -48,6 +49,15 @@ def check_scenario(scenario: Scenario, max_rate: float, max_seconds: float) -> S
     _check_text(scenario)
     _check_volume(scenario, max_rate)
     return scenario
+
+
+def check_same_for_each(scenario: Scenario) -> None:
+    """Raise LoadRefusedError for a closed model: each of several servers would get other load."""
+    if isinstance(scenario.schedule, Users):
+        raise LoadRefusedError(
+            "in the closed model the server decides when requests are sent, so each would get "
+            "different ones: choose a schedule"
+        )
 
 
 def requests_of(flow: Flow) -> int:

@@ -1,9 +1,9 @@
 """Name what limits a server, from what was seen while it carried its most, or a little more.
 
 The rules go from cause to effect: a full generator says nothing of the server; a full core or
-machine explains busy threads, since requests take longer there; busy threads, or an app that holds
-up its event loop, explain a full accept queue; and a full accept queue is the limit of a server
-that had nothing else to do.
+machine, or other programs on its processor, explain busy threads, since requests take longer there;
+busy threads, or an app that holds up its event loop, explain a full accept queue; and a full accept
+queue is the limit of a server that had nothing else to do.
 """
 
 from __future__ import annotations
@@ -17,6 +17,10 @@ FULL: Final = 0.9
 
 IDLE_CORE: Final = 0.7
 """CPU of the busiest process, in cores, below which its threads wait rather than compute."""
+
+HARDLY_COMPUTES: Final = 0.1
+"""CPU of the busiest process, in cores, below which a processor that others use is no limit: even
+among many programs a process gets so much when it wants it."""
 
 MOSTLY: Final = 0.8
 """Share of the requests in hand above which one stage has most of them.
@@ -32,10 +36,15 @@ class Limit(StrEnum):
     GIL = "the GIL or one core"
     CORE = "CPU of one core"
     MACHINE = "CPU of all cores"
+    OTHERS = "other programs"
     THREADS = "threads"
     ACCEPT_QUEUE = "accept queue"
     APP_WAIT = "the app's own waiting"
     UNKNOWN = "unknown"
+
+
+SERVER_LIMITS: Final = frozenset(Limit) - {Limit.GENERATOR, Limit.OTHERS, Limit.UNKNOWN}
+"""Those by which a server could not have answered more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +60,8 @@ class EdgeEvidence:
     threads: int | None = None  # request threads of all processes; None: the model has none
     busy_threads: float | None = None
     machine_busy: float | None = None  # of all cores
+    others_cores: float | None = None  # cores that programs used which are no part of Servescope
+    is_disturbed: bool = False  # they took the processor that the server would have used
     accept_queue: float | None = None  # deepest, of the backlog
     in_app: float | None = None  # requests in the app, in the mean
     app_share: float | None = None  # of the requests in hand, those in the app
@@ -66,11 +77,13 @@ def limit_of(evidence: EdgeEvidence) -> Limit:
     all_busy = bool(threads) and busy is not None and busy >= FULL * (threads or 0)
     in_app = evidence.app_share is not None and evidence.app_share >= MOSTLY
     never_idle = _is_full(evidence.in_app)  # there was always a request in the app
+    computes = cores is None or cores >= HARDLY_COMPUTES
     shown = {
         Limit.GENERATOR: evidence.generator_late or _is_full(evidence.generator_cpu),
         Limit.GIL: _is_full(cores) and several,
         Limit.CORE: _is_full(cores),
-        Limit.MACHINE: _is_full(evidence.machine_busy),
+        Limit.MACHINE: _is_full(evidence.machine_busy) and computes,
+        Limit.OTHERS: evidence.is_disturbed and computes,
         Limit.THREADS: all_busy and waits,
         Limit.APP_WAIT: in_app and never_idle and waits and not all_busy,
         Limit.ACCEPT_QUEUE: _is_full(evidence.accept_queue) and not all_busy,

@@ -14,11 +14,15 @@ from servescope.actions.compared_endpoints import BUNDLED_ENDPOINTS, compared_en
 from servescope.actions.comparisons import ComparisonRequest, check, read
 from servescope.actions.hostable_apps import BUNDLED_WSGI
 from servescope.errors import LoadRefusedError
-from servescope.records.comparisons import ComparisonPlan
+from servescope.records.comparisons import ComparedTarget, ComparisonPlan
 from servescope.records.listeners import ConcurrencyModel
 from servescope.records.load import RunState
+from servescope.records.scenarios import Constant, Poisson
 from servescope.settings import Settings
 from tests.actions.field_values import FIELDS
+from tests.store.conftest import store
+
+__all__ = ["store"]
 
 SEQUENTIAL, POOL = ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.THREAD_POOL
 BOTH = (SEQUENTIAL, POOL)
@@ -26,22 +30,23 @@ REQUEST = ComparisonRequest(["thread_pool", "sequential"], "slow", " /slow?ms=5 
 
 
 def plan(models=BOTH, app=BUNDLED_WSGI, target="/whoami", rate=40, seconds=1, **more):
-    return ComparisonPlan(tuple(models), app, target, rate, seconds, **more)
+    return ComparisonPlan.constant(tuple(models), app, target, rate, seconds, **more)
 
 
 def test_a_comparison_is_read_its_models_in_their_usual_order(settings):
     got = read(settings, replace(REQUEST, together=True))
     assert got.models == BOTH
-    assert (got.target, got.rate, got.seconds) == ("/slow?ms=5", 40.0, 2.0)
-    assert (got.max_connections, got.together) == (16, True)
-    assert got.app_of(ConcurrencyModel.ASYNCIO) != got.app_of(SEQUENTIAL)
+    scenario = got.scenario
+    assert (scenario.label, scenario.schedule) == ("/slow?ms=5", Constant(40.0, 2.0))
+    assert (scenario.max_connections, got.together) == (16, True)
+    assert got.app_of(ComparedTarget(ConcurrencyModel.ASYNCIO)) != got.app_of(got.targets[0])
 
 
 @pytest.mark.parametrize(
     ("changes", "refusal"),
     [
         ({"endpoint": None}, "choose an endpoint"),
-        ({"models": None}, "choose two to four models"),
+        ({"models": "sequential"}, "choose 2 to 4 models and listeners"),
         ({"rate": ""}, "fill in a number of requests per second"),
         ({"rate": "abc"}, "the rate is a number of requests per second, not 'abc'"),
         ({"seconds": "inf"}, "the duration is a number of seconds, not 'inf'"),
@@ -58,8 +63,11 @@ def test_a_field_that_says_nothing_is_refused(settings, changes, refusal):
 @pytest.mark.parametrize(
     ("asked", "refusal"),
     [
-        (plan([POOL]), "at least 2 models"),
-        (plan([POOL, POOL]), "at least 2 models"),
+        (plan([POOL]), "choose 2 to 4 models and listeners, each of them once"),
+        (plan([POOL, POOL]), "each of them once"),
+        (plan(listeners=("wsgi", "wsgi")), "each of them once"),
+        (plan(ConcurrencyModel, listeners=("wsgi",)), "choose 2 to 4"),
+        (plan(listeners=("nobody",)), "there is no listener 'nobody' here; known are: none"),
         (plan(app="os:system"), "SERVESCOPE_APPS"),
         (plan([POOL, ConcurrencyModel.ASYNCIO], loop_app="os:system"), "SERVESCOPE_APPS"),
         (plan(rate=10**6), "the rate"),
@@ -77,18 +85,37 @@ def test_a_plan_out_of_bounds_is_refused(settings, asked, refusal):
 
 
 def test_a_comparison_is_started_and_stopped(settings, control):
-    asked = comparisons.start(control.comparisons, settings, REQUEST)
+    asked = comparisons.start(control, settings, REQUEST)
     assert control.comparisons.active() == asked
     with pytest.raises(LoadRefusedError, match=f"comparison {asked.id} is requested"):
-        comparisons.start(control.comparisons, settings, REQUEST)
+        comparisons.start(control, settings, REQUEST)
     assert comparisons.stop(control.comparisons, asked.id).state is RunState.STOPPING
     with pytest.raises(LoadRefusedError, match="no comparison 7"):
         comparisons.stop(control.comparisons, 7)
 
 
+def test_standing_listeners_are_compared_without_an_app_on_a_scenario(settings, listening):
+    file = '[schedule]\nkind = "poisson"\nrate = 20\nseconds = 3\n[[flows]]\n[[flows.steps]]\n'
+    named = ComparisonRequest([], None, None, None, None, None, listeners=["wsgi"], file=file)
+    with pytest.raises(LoadRefusedError, match="choose 2 to 4"):
+        comparisons.start(listening, settings, named)
+    beside = replace(named, models=["asyncio"], endpoint="slow")
+    plan = comparisons.start(listening, settings, beside).plan
+    assert [one.listener for one in plan.targets] == ["compare-asyncio", "wsgi"]
+    assert plan.scenario.schedule == Poisson(20, 3)
+    assert {plan.load_on(one).scenario for one in plan.targets} == {plan.scenario}
+
+
+def test_a_closed_model_would_be_other_load_on_each(settings):
+    users = '[schedule]\nkind = "users"\nusers = 2\nthink_seconds = 1\nseconds = 4\n'
+    users += "[[flows]]\n[[flows.steps]]\n"
+    with pytest.raises(LoadRefusedError, match="in the closed model the server decides"):
+        check(read(settings, replace(REQUEST, file=users)), settings)
+
+
 def test_nothing_is_written_of_a_comparison_that_is_refused(settings, control):
     with pytest.raises(LoadRefusedError):
-        comparisons.start(control.comparisons, settings, replace(REQUEST, rate=-5))
+        comparisons.start(control, settings, replace(REQUEST, rate=-5))
     assert control.comparisons.newest(1) == []
 
 

@@ -43,7 +43,7 @@ def test_a_load_demo_is_its_scenario_on_the_listener_of_its_app(name):
 def test_a_comparison_demo_takes_all_models_a_few_seconds_each(settings, name):
     plan = read(settings, DEMOS[name].request)
     check(plan, settings)
-    assert len(plan.models) * plan.seconds < MOST_SECONDS
+    assert len(plan.models) * plan.scenario.schedule.seconds < MOST_SECONDS
 
 
 def test_a_demo_whose_app_nobody_hosts_is_refused():

@@ -557,7 +557,7 @@ def over_capacity(place: Place) -> Iterator[dict[str, Any]]:
 def compared(place: Place) -> Iterator[dict[str, Any]]:
     """Two models with an app that answers with 500."""
     models = (ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.THREAD_POOL)
-    plan = ComparisonPlan(models, APP, "/raise", 20, 1, together=True)
+    plan = ComparisonPlan.constant(models, APP, "/raise", 20, 1, together=True)
     number = place.control.comparisons.request(plan, time.time()).id
     comparison = eventually(
         lambda: one if (one := place.control.comparisons.by_id(number)) and one.is_over else None,

@@ -11,6 +11,15 @@ from tests.processes import eventually
 
 pytestmark = pytest.mark.browser
 SECONDS = 60
+SCENARIO = """name = "Whoami"
+[schedule]
+kind = "constant"
+rate = 20
+seconds = 1
+[[flows]]
+[[flows.steps]]
+target = "/whoami"
+"""
 
 
 @pytest.fixture
@@ -20,9 +29,20 @@ def control(dashboard):
     control.close()
 
 
-def cells(opened, model):
-    row = opened.page.locator(f'#compare-outcome tr[data-model="{model}"] td')
-    return [text.split("\n")[0] for text in row.all_inner_texts()]
+COLUMN = """target => {
+    const table = document.querySelector("#compare-outcome table");
+    const heads = [...(table?.querySelectorAll("thead th") ?? [])];
+    const at = heads.findIndex(head => head.dataset.target === target);
+    const rows = at < 0 ? [] : [...table.querySelectorAll("tbody tr")];
+    return Object.fromEntries(
+        rows.map(row => [row.cells[0].innerText, row.cells[at].innerText])
+    );
+}"""
+
+
+def column(opened, target):
+    """The figures of one target by their names."""
+    return opened.page.evaluate(COLUMN, target)
 
 
 def in_ms(text):
@@ -47,10 +67,10 @@ def test_two_models_are_compared_and_the_table_says_which_waits(open_page, contr
     assert opened.page.locator("#run-stop").is_visible()
     opened.page.get_by_role("button", name="Stop comparing").wait_for()
     wait_outcome(opened, "\ndone")
-    head = opened.page.locator("#compare-outcome th").all_inner_texts()
-    slow = dict(zip(head, cells(opened, "sequential"), strict=True))
-    pool = dict(zip(head, cells(opened, "thread_pool"), strict=True))
-    assert slow["Done"] == pool["Done"] == "80"
+    slow, pool = column(opened, "sequential"), column(opened, "thread pool")
+    assert slow["Answered"] == pool["Answered"] == "80"
+    assert "model sequential" in slow["Limit"].lower()
+    assert "model thread pool" in pool["Limit"].lower()
     assert slow["Failed"] == pool["Failed"] == "0"
     assert in_ms(slow["p99"]) > 3 * in_ms(pool["p50"]) >= 3 * 50
     assert in_ms(slow["p99"]) >= in_ms(slow["Naive p99"])
@@ -62,7 +82,7 @@ def test_two_models_are_compared_and_the_table_says_which_waits(open_page, contr
     if "this run measured the generator" not in told:  # a busy machine leaves both models out
         assert "Model sequential answered" in told
         assert "Not compared, for the reasons above: sequential." in told
-    opened.until("document.querySelectorAll('#compare-outcome .js-plotly-plot').length === 2")
+    opened.until("document.querySelectorAll('#compare-outcome .js-plotly-plot').length === 3")
     eventually(
         lambda: {one.name for one in control.listeners.statuses()} == {"files", "wsgi", "asgi"}
     )
@@ -74,8 +94,33 @@ def test_two_models_are_compared_and_the_table_says_which_waits(open_page, contr
     assert opened.page.evaluate("document.documentElement.dataset.kept") == "yes", "no reload"
     again = open_page("/servers?comparison=1#compare")
     wait_outcome(again, "42" if "42" in told else "done")
-    eventually(lambda: cells(again, "sequential") == cells(opened, "sequential") != [])
+    eventually(lambda: column(again, "sequential") == slow)
     again.until("document.getElementById('compare').getBoundingClientRect().top < 300")
+
+
+def test_listeners_that_stand_are_columns_too_and_a_scenario_says_the_load(open_page, control):
+    opened = open_page("/servers").wait_drawn("servers-rate")
+    for model in ("sequential", "thread pool"):
+        opened.page.get_by_role("checkbox", name=model).press("Space")
+    press(opened, "Compare")
+    refused = opened.page.locator("#compare-answer")
+    refused.get_by_text("Choose 2 to 4 models and listeners").wait_for()
+    opened.page.locator("#compare-listeners").press("ArrowDown")
+    for name in ("wsgi", "asgi"):
+        opened.page.get_by_role("option", name=name, exact=True).click()
+    opened.page.keyboard.press("Escape")
+    fill(opened, "Scenario for each (TOML)", SCENARIO)
+    press(opened, "Compare")
+    wait_outcome(opened, "wsgi, asgi at Whoami, 20 requests/s for 1 s each")
+    wait_outcome(opened, "\ndone")
+    for name in ("wsgi", "asgi"):
+        found = column(opened, name)
+        assert found["Answered"] == "20"
+        assert f"listener {name}" in found["Limit"].lower()
+        assert found["Memory"] == "—"
+    wait_outcome(opened, "are not known apart from the dashboard's")
+    opened.until("document.querySelectorAll('#compare-outcome .js-plotly-plot').length === 3")
+    assert {one.name for one in control.listeners.statuses()} == {"files", "wsgi", "asgi"}
 
 
 def test_stop_from_the_header_and_the_next_one_is_shown(open_page, control):
@@ -117,7 +162,7 @@ def test_one_model_alone_is_no_comparison_and_the_boxes_obey_the_keyboard(visit)
     opened.page.get_by_role("checkbox", name="sequential").press("Space")
     press(opened, "Compare")
     refused = opened.page.locator("#compare-answer")
-    refused.get_by_text("Choose at least 2 models").wait_for()
+    refused.get_by_text("Choose 2 to 4 models and listeners").wait_for()
     opened.page.get_by_role("checkbox", name="sequential").press("Space")
     opened.until("document.getElementById('compare-answer').innerText === ''")
 
@@ -132,5 +177,5 @@ def test_an_app_brings_its_path(visit):
 def test_on_a_phone_the_page_stays_as_wide_as_the_screen(open_page):
     opened = open_page("/servers", PHONE).wait_drawn("servers-rate")
     assert opened.page.evaluate("document.documentElement.scrollWidth") == 390
-    opened.page.get_by_role("link", name="Compare models").click()
+    opened.page.get_by_role("link", name="Compare side by side").click()
     opened.until("document.getElementById('compare').getBoundingClientRect().top < 300")

@@ -29,7 +29,7 @@ def asked(dashboard):
             pass
     control = dashboard.control
     models = (ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.THREAD_POOL)
-    plan = ComparisonPlan(models, BUNDLED_WSGI, "/", 20, 1)
+    plan = ComparisonPlan.constant(models, BUNDLED_WSGI, "/", 20, 1)
     number = control.comparisons.request(plan, time.time()).id
     eventually(lambda: control.comparisons.by_id(number).is_over, seconds=60)
     control.load_runs.request(LoadPlan.constant("wsgi", "/", 20, 2), time.time())

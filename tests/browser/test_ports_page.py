@@ -100,7 +100,7 @@ def test_a_port_has_the_name_of_its_service_and_the_next_free_one(open_page, sha
 def test_the_servers_of_a_comparison_are_no_lines_beside_the_standing_ports(open_page, dashboard):
     opened = open_page("/ports").wait_drawn("ports-queues")
     models = (ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.THREAD_POOL)
-    asked = ComparisonPlan(models, BUNDLED_WSGI, "/slow?ms=40", 50, 1.0, together=True)
+    asked = ComparisonPlan.constant(models, BUNDLED_WSGI, "/slow?ms=40", 50, 1.0, together=True)
     with closing(dashboard.control) as control:
         number = control.comparisons.request(asked, time.time()).id
         eventually(lambda: control.comparisons.by_id(number).is_over, 60)

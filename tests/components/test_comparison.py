@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from components import comparison as shown
 from components.comparison_form import ONE_BY_ONE, TOGETHER, request
 from components.status import comparison_share, comparison_text
 from servescope.actions.comparisons import ComparisonRequest
+from servescope.histogram import BUCKETS
 from servescope.records.comparisons import Comparison, ComparisonPlan, Contender
 from servescope.records.listeners import AppKind, ConcurrencyModel
 from servescope.records.load import LoadPlan, LoadRun, RunState
+from servescope.statistics.capacity_limits import EdgeEvidence
 
-PLAN = ComparisonPlan(
+PLAN = ComparisonPlan.constant(
     (ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.THREAD_POOL), "a:app", "/slow?ms=50", 40, 5
 )
 
 
 def contender(model, p99, *, naive=None, achieved=40.0, cpu=100.0, failed=0, **more):
     result = {
+        "sent": 200,
         "answered": 200,
+        "answered_in_schedule": int(5 * achieved),
+        "schedule_seconds": 5.0,
         "failed": {"reset": failed},
         "rate_asked": 40,
         "rate_achieved": achieved,
@@ -29,7 +34,7 @@ def contender(model, p99, *, naive=None, achieved=40.0, cpu=100.0, failed=0, **m
     return Contender(
         ConcurrencyModel(model),
         "a:app",
-        AppKind.WSGI,
+        app_kind=AppKind.WSGI,
         threads=8,
         state="done",
         result=result,
@@ -44,38 +49,65 @@ def comparison(*contenders, state=RunState.DONE, plan=PLAN):
 
 def test_the_form_asks_for_a_comparison():
     models = ["thread_pool", "sequential"]
-    values = (models, "slow", " /slow?ms=5 ", 40, "2", 16)
-    assert request(*values, TOGETHER) == ComparisonRequest(*values, together=True)
-    assert request(*values, ONE_BY_ONE) == ComparisonRequest(*values, together=False)
+    values, rest = (models, "slow", " /slow?ms=5 ", 40, "2", 16), (["wsgi"], "[schedule]")
+    assert request(*values, TOGETHER, *rest) == ComparisonRequest(*values, True, *rest)
+    assert request(*values, ONE_BY_ONE, *rest) == ComparisonRequest(*values, False, *rest)
 
 
-def rows(outcome):
+def columns(outcome):
+    """The figures of each target by their names, from the table."""
+    (table,) = (part for part in outcome._traverse() if type(part).__name__ == "Table")
+    head, body = table.children
+    targets = [getattr(one, "data-target") for one in head.children.children[1:]]
+    rows = [row.children for row in body.children]
     return {
-        getattr(part, "data-model"): [
-            "".join(str(one) for one in cell.children)
-            if isinstance(cell.children, list)
-            else str(cell.children)
-            for cell in part.children
-        ]
-        for part in outcome._traverse()
-        if hasattr(part, "data-model")
+        target: {name.children: text(cells[at]) for name, *cells in rows}
+        for at, target in enumerate(targets)
     }
 
 
-def test_the_table_has_a_row_for_each_model_and_a_graph_where_something_was_measured():
+def text(cell):
+    found = cell.children
+    return found.children if hasattr(found, "children") else found
+
+
+def test_each_target_has_a_column_and_a_graph_where_something_was_measured():
     series = {"second": [0.0, 1.0], "p50_ms": [1.0, 2.0], "p99_ms": [3.0, None]}
     done = contender("sequential", 5000, series=series, memory_bytes=2**25, processes=1)
     outcome = shown.outcome(
         comparison(done, Contender(ConcurrencyModel.THREAD_POOL, "a:app"), state=RunState.RUNNING),
         {},
     )
-    found = rows(outcome)
-    assert list(found) == ["sequential", "thread_pool"]
-    assert found["sequential"][1] == "200"
-    assert found["sequential"][3:7] == ["2.5 s", "5 s", "5 s", "5 s"]
-    assert found["thread_pool"][1:] == ["—", found["thread_pool"][2], *["—"] * 9]
+    found = columns(outcome)
+    assert list(found) == ["sequential", "thread pool"]
+    slow = found["sequential"]
+    assert [slow[name] for name in ("p50", "p95", "p99", "Naive p99")] == ["2.5 s", *["5 s"] * 3]
+    assert (slow["Answered"], slow["Answered a second"]) == ("200", "40 req/s")
+    assert set(found["thread pool"].values()) == {"—"}
     graphs = [part for part in outcome._traverse() if type(part).__name__ == "Graph"]
     assert len(graphs) == 1
+
+
+def test_each_column_says_what_limited_it():
+    readings = asdict(EdgeEvidence(process_cores=0.05, threads=1, busy_threads=1.0))
+    behind = contender("sequential", 5000, achieved=18.0, readings=readings)
+    up = contender("thread_pool", 52.0, standing="wsgi")
+    found = columns(shown.outcome(comparison(behind, up), {}))
+    assert found["sequential"]["Limit"] == (
+        "Model sequential was limited by threads: 1 of 1 threads had a request on average while "
+        "its busiest process used 5 % of one core."
+    )
+    assert found["wsgi"]["Limit"] == "Nothing limited listener wsgi at 40 req/s: it kept up."
+
+
+def test_distributions_lie_over_each_other_and_a_shared_process_is_told():
+    counts = [0] * 90 + [5, 9] + [0] * (BUCKETS - 92)
+    both = [contender("sequential", 50), contender("thread_pool", 50, standing="wsgi")]
+    both = [replace(one, result=one.result | {"histogram": counts}) for one in both]
+    outcome = shown.outcome(comparison(*both), {})
+    (graph,) = (part for part in outcome._traverse() if type(part).__name__ == "Graph")
+    assert [one["name"] for one in graph.figure["data"]] == ["sequential", "wsgi"]
+    assert shown._SHARED in [getattr(part, "children", "") for part in outcome._traverse()]
 
 
 def test_an_empty_page_says_what_to_do():

@@ -41,4 +41,6 @@ def verdict_plan():
 @pytest.fixture
 def comparison_plan():
     models = (ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.PREFORK)
-    return ComparisonPlan(models, "a:b", "/größe", 40, 2.5, 16, "c:d")
+    return ComparisonPlan.constant(
+        models, "a:b", "/größe", 40, 2.5, 16, loop_app="c:d", listeners=("wsgi",)
+    )

@@ -16,6 +16,7 @@ def test_a_comparison_goes_from_request_to_result(control, other, comparison_pla
     assert [(one.model, one.state) for one in asked.contenders] == [
         (ConcurrencyModel.SEQUENTIAL, "waiting"),
         (ConcurrencyModel.PREFORK, "waiting"),
+        (None, "waiting"),
     ]
     other.comparisons.begin(number, 2.0)
     done = [replace(one, state="done", app_kind=AppKind.WSGI, series={"second": [0.0, None]})

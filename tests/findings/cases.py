@@ -23,7 +23,7 @@ from servescope.queries.path import PathStage, RequestPath, Workers
 from servescope.records.listeners import ListenerState
 from servescope.records.load import RunState
 from servescope.scenarios.rules import RuleResult, RuleState
-from servescope.statistics.capacity_limits import Limit
+from servescope.statistics.capacity_limits import EdgeEvidence
 from servescope.statistics.capacity_search import Outcome
 
 CURRENT: Final = DashboardEvidence(age_s=0.4, has_leader=True)
@@ -81,14 +81,19 @@ def run(**changes: Any) -> Evidence:
     return Evidence(run=replace(KEPT_UP, **changes))
 
 
-def models(*runs: RunEvidence, costs: tuple[float | None, ...] = ()) -> Evidence:
+def models(
+    *runs: RunEvidence,
+    costs: tuple[float | None, ...] = (),
+    readings: tuple[EdgeEvidence | None, ...] = (),
+) -> Evidence:
     """A comparison of as many models as there are runs."""
     names = ("sequential", "thread pool", "prefork", "asyncio")
-    padded = (*costs, None, None, None, None)
+    nothing = (None, None, None, None)
+    measured = zip(names, runs, (*costs, *nothing), (*readings, *nothing), strict=False)
     return Evidence(
         contenders=tuple(
-            ContenderEvidence(name, replace(one, target=f"model {name}"), cost)
-            for name, one, cost in zip(names, runs, padded, strict=False)
+            ContenderEvidence(name, replace(one, target=f"model {name}"), cost, read)
+            for name, one, cost, read in measured
         )
     )
 
@@ -887,14 +892,19 @@ CLOCKS: Final = {
     ),
 }
 
+NOT_LIMITED: Final = {"target-not-limited": ("note", "at 200 req/s: it kept up.")}
+ALL_ON_THE_GIL: Final = EdgeEvidence(
+    process_cores=0.98, threads=8, busy_threads=7.9, machine_busy=0.6
+)
 COMPARISONS: Final = {
     "alike": Case(
         models(KEPT_UP, KEPT_UP),
-        {"latency-alike": ("note", "too close to tell them apart by one run")},
+        NOT_LIMITED | {"latency-alike": ("note", "too close to tell them apart by one run")},
     ),
     "one is three times as slow": Case(
         models(KEPT_UP, replace(KEPT_UP, p99_s=0.0246, naive_p99_s=0.0240)),
-        {
+        NOT_LIMITED
+        | {
             "latency-differs": (
                 "note",
                 "within 8.2 ms by sequential, and within 24.6 ms by thread pool: 3 times as long.",
@@ -902,8 +912,21 @@ COMPARISONS: Final = {
         },
     ),
     "one timed out and is not compared": Case(
-        models(OVERLOADED, KEPT_UP, replace(KEPT_UP, p99_s=0.0246, naive_p99_s=0.0240)),
-        {
+        models(
+            OVERLOADED,
+            KEPT_UP,
+            replace(KEPT_UP, p99_s=0.0246, naive_p99_s=0.0240),
+            readings=(ALL_ON_THE_GIL,),
+        ),
+        NOT_LIMITED
+        | {
+            "target-limit": (
+                "note",
+                (
+                    "Model sequential was limited by the GIL or one core: its busiest process used "
+                    "98 % of one while 7.9 of 8 threads had a request on average."
+                ),
+            ),
             "requests-failed": ("bad", "3,520 of 4,000 requests to model sequential"),
             "fell-behind": ("bad", "Model sequential answered 24 req/s"),
             "latency-differs": (
@@ -917,23 +940,33 @@ COMPARISONS: Final = {
     ),
     "only one answered everything": Case(
         models(OVERLOADED, KEPT_UP),
-        {
+        NOT_LIMITED
+        | {
+            "target-limit": (
+                "unknown",
+                "The limit of model sequential is not known: nothing was read of it while",
+            ),
             "requests-failed": ("bad", "88 %"),
             "fell-behind": ("bad", "24 req/s"),
             "latency-incomparable": ("unknown", "reasons above: sequential."),
         },
     ),
-    "one measured so far": Case(models(KEPT_UP, replace(KEPT_UP, state=RunState.RUNNING)), {}),
+    "one measured so far": Case(
+        models(KEPT_UP, replace(KEPT_UP, state=RunState.RUNNING)), NOT_LIMITED
+    ),
     "the cost differs": Case(
         models(KEPT_UP, KEPT_UP, costs=(42.0, 128.0)),
-        {
+        NOT_LIMITED
+        | {
             "latency-alike": ("note", "too close"),
             "cost-differs": ("note", "cost sequential 42 µs of CPU time and thread pool 128 µs"),
         },
     ),
     "a generator that was full says nothing of its model": Case(
         models(replace(KEPT_UP, generator_cpu_ratio=0.99), KEPT_UP),
-        {
+        NOT_LIMITED
+        | {
+            "target-limit": ("unknown", "is not known: the load generator was at its own."),
             "generator-limited": ("unknown", "nothing about what model sequential can carry"),
             "latency-incomparable": ("unknown", "sequential"),
         },
@@ -1115,18 +1148,20 @@ CARRIES: Final = CapacityEvidence(
     rate=199.2,
     low=198.0,
     high=201.0,
-    limit=Limit.THREADS,
-    threads=4,
-    busy_threads=4.0,
-    process_cores=0.08,
-    machine_busy=0.1,
-    generator_cpu=0.05,
+    readings=EdgeEvidence(
+        threads=4, busy_threads=4.0, process_cores=0.08, machine_busy=0.1, generator_cpu=0.05
+    ),
 )
 
 
 def searched(**changes: Any) -> Evidence:
     """A search for a capacity that is over."""
     return Evidence(capacity=replace(CARRIES, **changes))
+
+
+def limited(**readings: Any) -> Evidence:
+    """A search that found a capacity, with these readings above the edge."""
+    return searched(readings=replace(CARRIES.readings, **readings))
 
 
 CAPACITIES: Final = {
@@ -1141,7 +1176,7 @@ CAPACITIES: Final = {
         },
     ),
     "limited by the GIL": Case(
-        searched(limit=Limit.GIL, threads=8, busy_threads=7.9, process_cores=0.99),
+        limited(threads=8, busy_threads=7.9, process_cores=0.99),
         {
             "capacity-found": ("note", "99 of 100 requests within 50 ms and at most 1 % failed."),
             "capacity-limit": (
@@ -1151,21 +1186,47 @@ CAPACITIES: Final = {
         },
     ),
     "limited by one core": Case(
-        searched(limit=Limit.CORE, process_cores=0.97),
+        limited(threads=1, busy_threads=1.0, process_cores=0.97),
         {
             "capacity-found": ("note", "carries"),
             "capacity-limit": ("note", "CPU of one core: its busiest process used 97 % of one."),
         },
     ),
     "limited by the machine": Case(
-        searched(limit=Limit.MACHINE, machine_busy=0.96),
+        limited(machine_busy=0.96, process_cores=0.5),
         {
             "capacity-found": ("note", "carries"),
             "capacity-limit": ("note", "CPU of all cores: 96 % of the machine was in use."),
         },
     ),
+    "limited by the machine, which other programs share": Case(
+        limited(machine_busy=0.96, process_cores=0.5, others_cores=1.2, is_disturbed=True),
+        {
+            "capacity-found": ("note", "carries"),
+            "capacity-limit": (
+                "note",
+                (
+                    "CPU of all cores: 96 % of the machine was in use, a part of it by other "
+                    "programs, which used 120 % of a core."
+                ),
+            ),
+        },
+    ),
+    "other programs on the server's core": Case(
+        limited(machine_busy=0.6, process_cores=0.5, others_cores=0.5, is_disturbed=True),
+        {
+            "capacity-found": ("note", "carries"),
+            "capacity-limit": (
+                "unknown",
+                (
+                    "It is limited by other programs, which used 50 % of a core, so what else "
+                    "limits it is not known."
+                ),
+            ),
+        },
+    ),
     "limited by the app's own waiting": Case(
-        searched(limit=Limit.APP_WAIT, threads=None, busy_threads=None, in_app=12.4),
+        limited(threads=None, busy_threads=None, in_app=12.4, app_share=0.98),
         {
             "capacity-found": ("note", "carries"),
             "capacity-limit": (
@@ -1175,7 +1236,7 @@ CAPACITIES: Final = {
         },
     ),
     "limited by the accept queue": Case(
-        searched(limit=Limit.ACCEPT_QUEUE, busy_threads=0.4, accept_queue=1.0),
+        limited(busy_threads=0.4, accept_queue=1.0),
         {
             "capacity-found": ("note", "carries"),
             "capacity-limit": (
@@ -1185,7 +1246,7 @@ CAPACITIES: Final = {
         },
     ),
     "limited by nothing that is known": Case(
-        searched(limit=Limit.UNKNOWN),
+        limited(busy_threads=0.4),
         {
             "capacity-found": ("note", "carries"),
             "capacity-limit": ("unknown", "something that was not measured"),
@@ -1200,7 +1261,7 @@ CAPACITIES: Final = {
         {"capacity-less-than": ("warn", "does not carry 1 req/s")},
     ),
     "the generator was the limit": Case(
-        searched(outcome=Outcome.GENERATOR, rate=None, bound=640.0, generator_cpu=0.97),
+        searched(outcome=Outcome.GENERATOR, rate=None, bound=640.0),
         {"capacity-generator": ("unknown", "It held at 640 req/s. Its capacity is not known.")},
     ),
     "a busy machine": Case(

@@ -3,7 +3,7 @@
 import os
 import socket
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
@@ -30,6 +30,7 @@ from servescope.records.listeners import (
 )
 from servescope.records.load import LoadPlan, LoadRun, RunState
 from servescope.settings import Settings
+from servescope.statistics.capacity_limits import EdgeEvidence
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.sqlite.store import open_store
 from tests import listener_statuses
@@ -333,7 +334,7 @@ def test_the_clocks_of_other_requests_are_not_compared():
 
 
 def test_a_comparison_is_judged_by_the_models_that_were_measured():
-    plan = ComparisonPlan(
+    plan = ComparisonPlan.constant(
         (ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.THREAD_POOL), "a:app", "/", 200, 20
     )
     done = Contender(
@@ -342,4 +343,19 @@ def test_a_comparison_is_judged_by_the_models_that_were_measured():
     waiting = Contender(ConcurrencyModel.THREAD_POOL, "a:app")
     comparison = Comparison(1, plan, RunState.RUNNING, 1.0, 1.0, None, (done, waiting))
     (one,) = comparison_of(comparison).contenders
-    assert (one.model, one.run.target) == ("sequential", "model sequential")
+    assert (one.name, one.run.target) == ("sequential", "model sequential")
+    assert (one.readings, one.run.is_server_full) == (None, False)
+
+
+def test_threads_that_share_a_core_are_full_however_evenly_they_answer():
+    readings = EdgeEvidence(process_cores=0.95, threads=8, busy_threads=8.0)
+    told = RESULT.to_json() | {"failed": {}, "blocked": 900, "naive_p10_ms": 800.0}
+    told["naive_ms"] = told["naive_ms"] | {"p50": 900.0}
+    done = Contender(None, "", "wsgi", state="done", result=told, readings=asdict(readings))
+    plan = ComparisonPlan.constant((), "", "/", 200, 20, listeners=("wsgi", "asgi"))
+    comparison = Comparison(1, plan, RunState.DONE, 1.0, 1.0, 2.0, (done,))
+    codes = {one.code: one.sentence for one in findings(comparison_of(comparison))}
+    assert "connections-limited" not in codes
+    assert codes["target-limit"].startswith("Listener wsgi was limited by the GIL or one core:")
+    unread = replace(comparison, contenders=(replace(done, readings={}),))
+    assert "connections-limited" in {one.code for one in findings(comparison_of(unread))}

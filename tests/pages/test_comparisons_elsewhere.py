@@ -77,9 +77,9 @@ def contexts(tmp_path_factory):
         statuses = [status("wsgi", 8000)]
         if compares:
             statuses.append(status(CONTENDER, 8001, is_temporary=True))
-            plan = ComparisonPlan((MODEL, ConcurrencyModel.PREFORK), "a:app", "/", 10, 5)
+            plan = ComparisonPlan.constant((MODEL, ConcurrencyModel.PREFORK), "a:app", "/", 10, 5)
             number = control.comparisons.request(plan, START).id
-            run = control.load_runs.request(plan.load_on(MODEL, number), START).id
+            run = control.load_runs.request(plan.load_on(plan.targets[0], number), START).id
             control.load_runs.update(run, state=RunState.RUNNING, started_s=START)
         control.listeners.write_statuses(statuses, 1)
         made.append(leading_process(store, control, Settings(data_dir=folder)).home)

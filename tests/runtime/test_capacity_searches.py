@@ -5,7 +5,6 @@ A busy machine may leave each of them undecided, but may not make one claim what
 
 from __future__ import annotations
 
-import socket
 import time
 from dataclasses import replace
 
@@ -19,7 +18,7 @@ from servescope.recording.recorder import Recorder
 from servescope.records.capacity import CapacityPlan
 from servescope.records.listeners import ConcurrencyModel
 from servescope.records.load import LoadPlan, RunState
-from servescope.runtime.capacity_searches import CapacitySearchReconciler, Cores, accept_queue_share
+from servescope.runtime.capacity_searches import CapacitySearchReconciler
 from servescope.runtime.listener_config import configured_listeners
 from servescope.runtime.listener_host import ListenerHost
 from servescope.runtime.listeners import ListenerReconciler
@@ -143,39 +142,6 @@ def test_the_accept_queue_of_a_sequential_server_is_read(control, serve, reconci
         # Its one thread is the cause, the full queue only follows.
         assert limit_of(evidence) in {Limit.THREADS, Limit.MACHINE, Limit.GENERATOR}
         assert evidence.accept_queue is not None
-
-
-def test_a_queue_that_nobody_accepts_from_is_full():
-    with socket.create_server(("127.0.0.1", 0), backlog=1) as listening:
-        port = listening.getsockname()[1]
-        assert accept_queue_share(port) == 0
-        clients = [socket.create_connection(("127.0.0.1", port)) for _ in range(2)]
-        assert eventually(lambda: accept_queue_share(port) >= 1)
-        for client in clients:
-            client.close()
-    assert accept_queue_share(port) is None
-
-
-@pytest.mark.parametrize(
-    ("machine", "pinned_core", "is_disturbed"),
-    [
-        pytest.param(1.05, 1.0, False, id="quiet"),
-        pytest.param(1.95, 1.0, True, id="busy-machine"),
-    ],
-)
-def test_a_server_with_its_core_to_itself(machine, pinned_core, is_disturbed):
-    cores = Cores([0.98], 0.02, 0.05, machine, pinned_core)
-    assert cores.is_disturbed(2) is is_disturbed
-
-
-def test_a_program_on_the_core_of_the_server_disturbs_though_another_core_is_free():
-    assert Cores([0.35], 0.0, 0.05, 1.05, 1.0).is_disturbed(2)
-
-
-def test_the_dashboard_and_the_generator_are_no_other_programs():
-    cores = Cores([1.0], 0.5, 0.4, 1.95, 1.0)
-    assert cores.others == pytest.approx(0.05)
-    assert not cores.is_disturbed(2)
 
 
 def test_a_stop_ends_it_and_keeps_its_steps(control, serve, reconciler):

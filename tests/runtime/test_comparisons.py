@@ -12,6 +12,7 @@ from servescope.actions.hostable_apps import BUNDLED_ASGI, BUNDLED_SITE, BUNDLED
 from servescope.records.comparisons import ComparisonPlan
 from servescope.records.listeners import ConcurrencyModel
 from servescope.records.load import RunState
+from servescope.statistics.capacity_limits import FULL, EdgeEvidence, Limit, limit_of
 from tests.processes import Dashboards, alive, children, eventually, gunicorn, is_bound
 
 SEQUENTIAL, POOL = ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.THREAD_POOL
@@ -20,7 +21,7 @@ HOME = ("files", "wsgi", "asgi")
 
 
 def plan(models=BOTH, app=BUNDLED_WSGI, target="/whoami", rate=40, seconds=1, **more):
-    return ComparisonPlan(tuple(models), app, target, rate, seconds, **more)
+    return ComparisonPlan.constant(tuple(models), app, target, rate, seconds, **more)
 
 
 @pytest.fixture(scope="module")
@@ -100,6 +101,49 @@ def test_all_at_once_and_prefork_and_asgi(control):
 
 
 @pytest.mark.process
+def test_listeners_that_stand_are_compared_with_models_and_stay(control):
+    asked = plan((POOL,), listeners=("wsgi", "asgi"))
+    over = finished(control, ask(control, asked))
+    assert (over.state, over.message) == (RunState.DONE, "")
+    pool, wsgi, asgi = over.contenders
+    assert [one.label for one in over.contenders] == ["thread pool", "wsgi", "asgi"]
+    assert (wsgi.model, wsgi.app, asgi.app_kind) == (POOL, BUNDLED_WSGI, "asgi")
+    for one in over.contenders:
+        assert one.result["answered"] == 40
+        assert sum(one.result["histogram"]) == 40
+        assert one.readings["process_cores"] is not None
+    # What the dashboard's own process uses is not the listener's alone.
+    assert (wsgi.cpu_us_per_request, wsgi.memory_bytes) == (None, None)
+    assert pool.cpu_us_per_request > 0
+    eventually(lambda: names(control) == set(HOME))
+
+
+@pytest.mark.process
+def test_a_listener_that_is_gone_by_then_fails_and_the_others_go_on(control):
+    over = finished(control, ask(control, plan((POOL,), listeners=("nobody",))))
+    pool, nobody = over.contenders
+    assert (pool.state, nobody.state) == ("done", "failed")
+    assert "there is no listener 'nobody' here" in nobody.message
+
+
+@pytest.mark.process
+def test_computing_threads_are_limited_and_two_workers_are_not_alike(control):
+    models = (POOL, ConcurrencyModel.PREFORK, ConcurrencyModel.ASYNCIO)
+    asked = plan(models, target="/cpu?ms=20", rate=150, seconds=2, loop_app=BUNDLED_ASGI)
+    over = finished(control, ask(control, asked))
+    assert over.state is RunState.DONE, over
+    pool, prefork, loop = over.contenders
+    readings = [EdgeEvidence(**one.readings) for one in over.contenders]
+    for one in readings:
+        # A machine with other work to do gives the server less than a core.
+        if one.process_cores >= FULL:
+            assert limit_of(one) in {Limit.GIL, Limit.CORE}
+    assert readings[0].busy_threads > 1
+    assert readings[2].threads is None
+    assert (pool.processes, prefork.processes, loop.processes) == (1, 3, 1)
+
+
+@pytest.mark.process
 def test_a_folder_is_compared_too(control):
     over = finished(control, ask(control, plan(app=str(BUNDLED_SITE), target="/README.txt")))
     assert over.state is RunState.DONE
@@ -130,7 +174,7 @@ def test_a_stop_ends_it_soon_and_leaves_nothing(dashboard, control):
 @pytest.mark.process
 def test_an_app_that_may_not_be_hosted_is_not_whatever_the_store_says(control):
     over = finished(control, ask(control, plan(app="os:system")))
-    assert (over.state, over.message) == (RunState.FAILED, "No model could be measured.")
+    assert (over.state, over.message) == (RunState.FAILED, "Nothing could be measured.")
     assert "SERVESCOPE_APPS" in over.contenders[0].message
 
 

@@ -110,7 +110,7 @@ def test_each_message_of_the_chat_is_answered(control):
 )
 def test_a_comparison_measures_all_models(control, dashboard, name):
     request = replace(DEMOS[name].request, seconds=0.5)
-    number = comparisons.start(control.comparisons, Settings(data_dir=dashboard.folder), request).id
+    number = comparisons.start(control, Settings(data_dir=dashboard.folder), request).id
     over = eventually(
         lambda: (found := control.comparisons.by_id(number)).is_over and found, 120, step=0.05
     )

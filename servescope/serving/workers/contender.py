@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from servescope.records.listeners import ListenerSpec
+    from servescope.serving.model import Load
 
 _TCPI_UNACKED: Final = struct.Struct("@24xI")  # linux/tcp.h; of a listening socket its queue
 _LAST_WORDS: Final = 300
@@ -45,6 +46,7 @@ class ContenderProcess:
         self._spec = spec
         self._since_s = time.time()
         self._ready = threading.Event()
+        self._load: Load | None = None
         self._failure = ""
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
         order = WorkerOrder(
@@ -88,6 +90,11 @@ class ContenderProcess:
             pid=self.pid,
         )
 
+    @property
+    def load(self) -> Load | None:
+        """How busy it is, as it reported last; None before it serves."""
+        return self._load
+
     def is_up(self, seconds: float) -> bool:
         """Wait this long for it to serve. Raises ListenerError when it ended instead."""
         is_ready = self._ready.wait(seconds)
@@ -118,6 +125,7 @@ class ContenderProcess:
     def _follow(self) -> None:
         for report in reports(self._process):
             self._failure = report.failure
+            self._load = report.load or self._load
             if report.load is not None and report.load.is_serving:
                 self._ready.set()
         self._process.wait()

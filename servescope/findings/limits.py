@@ -1,0 +1,67 @@
+"""The limit of a server in words: what was at its limit, by which readings."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from servescope.figures import units
+from servescope.findings.finding import Figure
+from servescope.statistics.capacity_limits import SERVER_LIMITS, Limit, limit_of
+
+if TYPE_CHECKING:
+    from servescope.statistics.capacity_limits import EdgeEvidence
+
+_HOST, _PORTS, _LATENCY = "/host", "/ports", "/latency"
+_NOT_MEASURED: Final = "something that was not measured: nothing else was at its limit"
+
+
+class ToldLimit(NamedTuple):
+    """What limits a server, as it stands after `limited by`, and the page that shows more."""
+
+    words: str
+    link: str
+    is_known: bool
+    figures: tuple[Figure, ...]
+
+
+def told_limit(readings: EdgeEvidence) -> ToldLimit:
+    """The limit that the readings show."""
+    limit = limit_of(readings)
+    threads, busy = readings.threads or 0, readings.busy_threads
+    cores = units.text(readings.process_cores, units.CORES)
+    of_core = f"its busiest process used {cores} of one"
+    some = f"{units.number(busy or 0.0)} of {threads} threads had a request on average"
+    in_app = f"{units.number(readings.in_app or 0.0)} requests were in it"
+    of_others = (
+        f"other programs, which used {units.text(readings.others_cores, units.CORES)} of a core"
+    )
+    machine = units.text(readings.machine_busy, "1")
+    shared = f", a part of it by {of_others}" if readings.is_disturbed else ""
+    words, link = {
+        Limit.GIL: (f"the GIL or one core: {of_core} while {some}", _HOST),
+        Limit.CORE: (f"CPU of one core: {of_core}", _HOST),
+        Limit.MACHINE: (
+            f"CPU of all cores: {machine} of the machine was in use{shared}",
+            _HOST,
+        ),
+        Limit.OTHERS: (f"{of_others}, so what else limits it is not known", _HOST),
+        Limit.THREADS: (f"threads: {some} while {of_core} core", _PORTS),
+        Limit.ACCEPT_QUEUE: (
+            f"the accept queue: it was full while {of_core} core and no thread was lacking",
+            _PORTS,
+        ),
+        Limit.APP_WAIT: (
+            f"the app's own waiting: {in_app} on average while {of_core} core",
+            _LATENCY,
+        ),
+        Limit.GENERATOR: ("the generator, which was late, or out of CPU or connections", _HOST),
+    }.get(limit, (_NOT_MEASURED, _HOST))
+    figures = (
+        Figure("CPU of its busiest process", readings.process_cores, units.CORES),
+        Figure("busy threads", busy),
+        Figure("CPU of the machine", readings.machine_busy, "1"),
+        Figure("CPU of the generator", readings.generator_cpu, units.CORES),
+        Figure("requests in the app", readings.in_app),
+        Figure("accept queue of its backlog", readings.accept_queue, "1"),
+    )
+    return ToldLimit(words, link, limit in SERVER_LIMITS, figures)
