@@ -13,7 +13,7 @@ withheld where the generator's own delay is too large a share of that time:
 | a latency, or its limit | 10 % | with it in both, two servers that differ by 10 % differ by 9 % |
 | a rate against a schedule | 5 % | no answer comes before its request is sent; 95 % is kept up |
 
-Lags are those of 1 in 100 requests: p99.
+Of a judged quantile the lag is that of the same quantile, else that of 1 in 100 requests: p99.
 """
 
 from __future__ import annotations

@@ -103,6 +103,18 @@ class LagSummary:
 
     p99: float | None = None
     max: float | None = None
+    p50: float | None = None  # these are None of a result from before they were kept
+    p90: float | None = None
+    p95: float | None = None
+    p99_9: float | None = None
+
+    @classmethod
+    def of(cls, lags_ns: NDArray[np.int64]) -> LagSummary:
+        """Summarise lags in nanoseconds, in any order."""
+        return cls(
+            **{field: quantile_ms(lags_ns, q) for field, q in QUANTILES.items()},
+            max=quantile_ms(lags_ns, 1.0),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -312,7 +312,7 @@ class Tally:
             status_classes=dict(sorted(classes.items())),
             latency_ms=LatencySummary.of(latencies),
             naive_ms=LatencySummary.of(naive),
-            lag_ms=LagSummary(quantile_ms(lags, 0.99), quantile_ms(lags, 1.0)),
+            lag_ms=LagSummary.of(lags),
             seconds=seconds,
             rate_asked=rate_asked,
             schedule_seconds=schedule_seconds,

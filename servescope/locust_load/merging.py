@@ -73,7 +73,7 @@ def merged(
         status_classes=_classes(statuses),
         latency_ms=LatencySummary.of(latencies),
         naive_ms=LatencySummary.of(naive),
-        lag_ms=LagSummary(quantile_ms(lags, 0.99), quantile_ms(lags, 1.0)),
+        lag_ms=LagSummary.of(lags),
         seconds=seconds if is_stopped else max(seconds, scenario.schedule.seconds),
         rate_asked=None if is_closed else planned / scenario.schedule.seconds,
         schedule_seconds=schedule_s,
