@@ -166,7 +166,7 @@ def _result(chapter: Chapter, setting: Setting, experiment: Experiment) -> list[
             else []
         ),
         *_passages(chapter.after, "after"),
-        *_see_it(measured),
+        *_see_it(chapter, measured),
         html.P(
             f"Change “{chapter.knob}” above, guess again, and compare. The address of this page "
             "leads to this experiment.",
@@ -280,12 +280,13 @@ def _snippet(snippet: Snippet, element: str) -> html.Div:
     )
 
 
-def _see_it(measured: Mapping[str, Any]) -> list[Component]:
+def _see_it(chapter: Chapter, measured: Mapping[str, Any]) -> list[Component]:
     """The way to the same span on other pages; none where the experiment had no span."""
     if "from_s" not in measured:
         return []
     start, end = math.floor(measured["from_s"]), math.ceil(measured["to_s"]) + 1
-    return [html.P(["See it on ", *_separated(ways_on(start, end, EXPERIMENT)), "."])]
+    ways = [one for one in ways_on(start, end, EXPERIMENT) if one.children in chapter.seen_on]
+    return [html.P(["See it on ", *_separated(ways), "."])]
 
 
 def _separated(links: list[Any]) -> list[Any]:

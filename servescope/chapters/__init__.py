@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from servescope.chapters import (
+    accept_queue,
     more_than_one_request,
 )
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 CHAPTERS: Final[tuple[Chapter, ...]] = (
     # By number; one line each.
+    accept_queue.CHAPTER,
     more_than_one_request.CHAPTER,
 )
 

@@ -114,6 +114,11 @@ class Step:
     data: str = ""
 
 
+def steps_of(measured: Mapping[str, Any]) -> tuple[Step, ...]:
+    """The steps of a `servescope.experiments.transcript.Transcript`."""
+    return tuple(Step(**one) for one in measured["steps"])
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """What was measured, as the chapter reads it.
@@ -149,6 +154,7 @@ class Chapter:
     after: tuple[Passage, ...]  # what it means
     picture: Bars | Curve | None = None
     tolerance: float = 0.0
+    seen_on: tuple[str, ...] = ("Requests", "Latency", "Ports", "Host")  # pages with its span
 
     def setting(self, name: str) -> Setting | None:
         """The setting of this name."""

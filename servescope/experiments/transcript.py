@@ -1,0 +1,40 @@
+"""What happened during an experiment, in its order, each with its moment and its bytes."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Final
+
+_MS: Final = 1e3
+_MOST_SHOWN: Final = 4_000
+"""Bytes of one step that are kept: more is not read by anybody."""
+
+
+class Transcript:
+    """Steps as `servescope.chapters.chapter.Step` has them, in `steps`. Not for several threads."""
+
+    def __init__(self) -> None:
+        self.began = time.perf_counter()
+        self.steps: list[dict[str, Any]] = []
+
+    def elapsed_ms(self) -> float:
+        """Milliseconds since the transcript began."""
+        return (time.perf_counter() - self.began) * _MS
+
+    def add(self, side: str, text: str, data: bytes = b"", at_ms: float | None = None) -> None:
+        """Something happened now, or at another moment since the transcript began."""
+        moment = self.elapsed_ms() if at_ms is None else at_ms
+        step = {"at_ms": moment, "side": side, "text": text, "data": as_text(data)}
+        self.steps.append(step)
+
+
+def as_text(data: bytes) -> str:
+    """Bytes for people: CR LF is visible, other bytes are escaped, a long rest is counted."""
+    shown = data[:_MOST_SHOWN]
+    try:
+        text = shown.decode("utf-8")
+    except UnicodeDecodeError:
+        text = shown.decode("ascii", "backslashreplace")
+    text = text.replace("\r\n", "\\r\\n\n")
+    left = len(data) - len(shown)
+    return f"{text}… and {left:,} bytes more" if left else text

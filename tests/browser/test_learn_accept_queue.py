@@ -1,0 +1,27 @@
+"""Clients that nobody accepts: guessed, watched, and found again in the graph of the page Ports."""
+
+from __future__ import annotations
+
+import pytest
+
+from servescope.chapters import accept_queue
+from tests.browser.chapter_page import ChapterPage
+from tests.browser.conftest import DESKTOP, PHONE
+
+pytestmark = pytest.mark.browser
+DEEPEST = """() => (document.querySelector('#ports-queues .live-graph-plot')?.data || [])
+    .filter(trace => trace.name.startsWith('learn waiting'))
+    .map(trace => Math.max(...Array.from(trace.customdata || trace.y || [])))"""
+
+
+@pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_as_many_wait_as_the_gauge_shows_on_the_page_ports(open_page, device):
+    chapter = ChapterPage(open_page, accept_queue.CHAPTER, device)
+    chapter.page.get_by_label("Connected, and waiting in the queue").fill("4")
+    chapter.guess_and_watch()
+    chapter.says("Guessed: 4 of 12 clients. Theory: 5 of 12 clients. Measured: 5 of 12 clients.")
+    chapter.says("The kernel's gauge of the accept queue showed 5.")
+    chapter.is_readable()
+    chapter.follow("Ports")
+    chapter.opened.wait_drawn("ports-queues")
+    chapter.opened.until(f"JSON.stringify(({DEEPEST})()) === '[5]'")

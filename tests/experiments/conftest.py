@@ -1,0 +1,50 @@
+"""Experiments carried out by a reconciler, as the leader does it."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from servescope.control import Control
+from servescope.records.experiments import ExperimentPlan
+from servescope.runtime.experiments import ExperimentReconciler
+from servescope.settings import Settings
+
+SECONDS = 90
+
+
+class Experimenter:
+    """Carries out settings of chapters; `statuses` are those of the listener meanwhile."""
+
+    def __init__(self, folder):
+        self.control = Control(folder)
+        settings = Settings(data_dir=folder)
+        self._reconciler = ExperimentReconciler(self.control, folder / "rings", settings)
+        self.statuses = self._reconciler.statuses
+
+    def carry_out(self, chapter, setting, text=None, meanwhile=lambda: None):
+        """The experiment, when it is over; `meanwhile` is called all the time."""
+        initial = setting.edited.initial if setting.edited else ""
+        plan = ExperimentPlan(
+            chapter.name, setting.name, setting.expected, initial if text is None else text
+        )
+        number = self.control.experiments.request(plan, time.time()).id
+        self._reconciler.reconcile()
+        give_up = time.monotonic() + SECONDS
+        while not self.control.experiments.by_id(number).is_over:
+            assert time.monotonic() < give_up
+            meanwhile()
+            time.sleep(0.01)
+        return self.control.experiments.by_id(number)
+
+    def stop(self):
+        self._reconciler.stop()
+        self.control.close()
+
+
+@pytest.fixture
+def experimenter(tmp_path):
+    experimenter = Experimenter(tmp_path)
+    yield experimenter
+    experimenter.stop()
