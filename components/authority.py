@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from servescope.actions.load_runs import LoadRunRequest
     from servescope.actions.send_again import Answer, RequestAgain
     from servescope.actions.verdicts import VerdictRequest
+    from servescope.chapters.chapter import Setting
     from servescope.control import Control
     from servescope.control.listeners import OverridesChange
     from servescope.queries.context import QueryContext
@@ -225,9 +226,19 @@ class Dashboard:
         Raises NotAllowedError, LoadRefusedError.
         """
         actor = self._demand()
-        asked = experiments.start(self._control.experiments, request)
+        asked = experiments.start(
+            self._control.experiments, self.settings, request, at_this_machine=client.is_local()
+        )
         audit.note(actor, f"asked for experiment {asked.id} of chapter {asked.plan.chapter}")
         return asked.id
+
+    def why_no_experiment(self, setting: Setting) -> str:
+        """Why the person behind the present request may not have it carried out, beside `why_not`.
+
+        It is empty for all experiments but those that run code of theirs.
+        """
+        at_this_machine = client.is_local()
+        return experiments.why_not(self.settings, setting, at_this_machine=at_this_machine)
 
     def change_listener(self, name: object, request: ListenerRequest) -> OverridesChange:
         """Have a listener as the request describes it.

@@ -35,6 +35,7 @@ MEANING: Final = {
     "call": "the app is called",
     "start_response": "the app names status and header fields",
     "returned": "the app gives its iterable back",
+    "piece": "the app gives a piece of the body",
     "send": "bytes of the response go to the socket",
     "transmit": "the end of the response",
 }

@@ -75,7 +75,7 @@ def chapter_list(tried: Collection[str]) -> html.Ol:
     )
 
 
-def question_panel(chapter: Chapter, why_not: str) -> dmc.Card:
+def question_panel(chapter: Chapter, why_not: str, why_no_text: str) -> dmc.Card:
     """The question, what one has to know to guess, and the form of guess and knob."""
     first = chapter.settings[0]
     asked = chapter.asked(first)
@@ -88,7 +88,7 @@ def question_panel(chapter: Chapter, why_not: str) -> dmc.Card:
             allowDeselect=False,
             className="wide",
         ),
-        html.Div(text_field(first), id=TEXT_PLACE, className="wide"),
+        html.Div(text_field(first, why_no_text), id=TEXT_PLACE, className="wide"),
         html.Div(guess_field(asked.guess), id=GUESS_PLACE, className="guess-place"),
     ]
     return panels.panel(
@@ -112,8 +112,11 @@ def question_panel(chapter: Chapter, why_not: str) -> dmc.Card:
     )
 
 
-def text_field(setting: Setting) -> Any:
-    """The text that the person may change for this setting; hidden where there is none."""
+def text_field(setting: Setting, why_not: str) -> Any:
+    """The text that the person may change for this setting; hidden where there is none.
+
+    `why_not` says why it may not be changed.
+    """
     edited = setting.edited
     if edited is None:
         return dcc.Input(id=TEXT, type="hidden", value="")
@@ -121,6 +124,8 @@ def text_field(setting: Setting) -> Any:
         id=TEXT,
         label=edited.label,
         value=edited.initial,
+        description=sentence(why_not) if why_not else None,
+        readOnly=bool(why_not),
         autosize=True,
         maxRows=24,
         className="chapter-text",

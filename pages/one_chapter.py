@@ -86,7 +86,8 @@ def parts_of_setting(setting: object, name: object) -> tuple[str | Component | N
     asked = shown.asked(found)
     is_one_question = not any(one.question for one in shown.settings)
     field = no_update if is_one_question else guess_field(asked.guess)
-    return asked.text, chapter.text_field(found), field
+    why_no_text = access.dashboard().why_no_experiment(found)
+    return asked.text, chapter.text_field(found, why_no_text), field
 
 
 def layout(shown: Chapter, experiment: object = "", **_query: object) -> html.Div:
@@ -98,7 +99,11 @@ def layout(shown: Chapter, experiment: object = "", **_query: object) -> html.Di
             dcc.Input(id=SUBJECT, type="hidden", value=shown.name),
             dcc.Input(id=EXPERIMENT, type="hidden", value=query.first(experiment)),
             chapter.tried_store(),
-            chapter.question_panel(shown, access.why_not()),
+            chapter.question_panel(
+                shown,
+                access.why_not(),
+                access.dashboard().why_no_experiment(shown.settings[0]),
+            ),
             html.Div(id="chapter-result", className="chapter-result"),
             controls=dcc.Link("All chapters", href=below_prefix(chapter.LEARN)),
         ),

@@ -5,19 +5,27 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from servescope.actions import fields
 from servescope.chapters import chapter_of
 from servescope.chapters.guesses import ChoiceGuess, NumberGuess
 from servescope.errors import LoadRefusedError
 from servescope.records.experiments import ExperimentPlan
+from servescope.settings import PREFIX
 
 if TYPE_CHECKING:
-    from servescope.chapters.chapter import EditedText
+    from servescope.chapters.chapter import EditedText, Setting
     from servescope.chapters.guesses import Answer, Guess
     from servescope.control.experiments import Experiments
     from servescope.records.experiments import Experiment
+    from servescope.settings import Settings
+
+OFF: Final = (
+    f"an app written here is run only where the setting {PREFIX}EDITED_APPS=true allows it: it can "
+    "do whatever this dashboard may do on this machine"
+)
+ELSEWHERE: Final = "an app written here is run only for somebody at this very machine"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +38,36 @@ class ExperimentRequest:
     text: object = ""
 
 
-def start(experiments: Experiments, request: ExperimentRequest) -> Experiment:
-    """Ask the leader for an experiment.
+def start(
+    experiments: Experiments,
+    settings: Settings,
+    request: ExperimentRequest,
+    *,
+    at_this_machine: bool,
+) -> Experiment:
+    """Ask the leader for an experiment, on behalf of a person who may be at this machine.
 
-    Raises LoadRefusedError when there is no such chapter, without a guess, or while other load goes
-    on.
+    Raises LoadRefusedError when there is no such chapter, without a guess, for code that may not
+    be run, or while other load goes on.
     """
-    return experiments.request(read(request), time.time())
+    plan = read(request)
+    chapter = chapter_of(plan.chapter)
+    setting = None if chapter is None else chapter.setting(plan.setting)
+    objection = (
+        "" if setting is None else why_not(settings, setting, at_this_machine=at_this_machine)
+    )
+    if objection:
+        raise LoadRefusedError(objection)
+    return experiments.request(plan, time.time())
+
+
+def why_not(settings: Settings, setting: Setting, *, at_this_machine: bool) -> str:
+    """Why nobody may have this experiment carried out; empty for all that runs no code."""
+    if setting.edited is None or not setting.edited.is_code:
+        return ""
+    if not settings.edited_apps:
+        return OFF
+    return "" if at_this_machine else ELSEWHERE
 
 
 def read(request: ExperimentRequest) -> ExperimentPlan:

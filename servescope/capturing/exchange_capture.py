@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 from servescope.capturing.frames import FrameHeads
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 
     from servescope.capturing.frames import FrameHead
 
@@ -226,6 +226,13 @@ class ExchangeCapture:
     def note_returned(self, result: object) -> None:
         """The app has returned; of a WSGI app the iterable."""
         self.note("returned", type(result).__name__)
+
+    def watch_pieces(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """The pieces of a body that a WSGI app gives one by one; each is told of."""
+        for piece in pieces:
+            size = f"{len(piece)} bytes" if isinstance(piece, bytes) else type(piece).__name__
+            self.note("piece", size)
+            yield piece
 
     # The response.
 

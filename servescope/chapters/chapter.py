@@ -65,11 +65,13 @@ class EditedText:
     """A text that the person may change before the experiment takes it: a request, an app.
 
     The theory of the setting is that of `initial`; of a changed text only the measurement is told.
+    A text that is a program is run: then it `is_code`, and takes the setting `edited_apps`.
     """
 
     label: str
     initial: str
     most_characters: int = 4_000
+    is_code: bool = False
 
 
 @dataclass(frozen=True, slots=True)

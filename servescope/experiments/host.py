@@ -57,10 +57,20 @@ class ExperimentHost(Protocol):
     def spec(self, wanted: TemporaryListener) -> ListenerSpec:
         """The listener with all its options, for whoever starts it by another way."""
 
-    def listener(self, wanted: TemporaryListener) -> AbstractContextManager[ContenderProcess]:
+    def listener(
+        self, wanted: TemporaryListener, *, in_folder: bool = False, captured: int = 0
+    ) -> AbstractContextManager[ContenderProcess]:
         """The listener, serving; it ends with the context.
 
-        One at a time. Raises ListenerError, or LoadRefusedError when it is not up in time.
+        One at a time. Its app is imported from `folder` with `in_folder`. Its first `captured`
+        requests are captured (see `captures`). Raises ListenerError, or LoadRefusedError when it is
+        not up in time.
+        """
+
+    def captures(self, count: int) -> list[dict[str, Any]]:
+        """Wait for so many captured requests of this experiment; the oldest first.
+
+        As `capturing.document` has them. Raises LoadRefusedError when they are not there in time.
         """
 
     def listening(self, backlog: int) -> AbstractContextManager[socket.socket]:

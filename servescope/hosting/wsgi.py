@@ -78,11 +78,13 @@ class WsgiHost:
         if capture is not None:
             start = capture.begin_wsgi_call(environ, start)
         try:
-            result = self._app(environ, start)
+            result = pieces = self._app(environ, start)
             if capture is not None:
                 capture.note_returned(result)
+                if not isinstance(result, (list, tuple, FileWrapper)):
+                    pieces = capture.watch_pieces(result)
             try:
-                response.send_result(result)
+                response.send_result(pieces)
             finally:
                 close = getattr(result, "close", None)
                 if close is not None:

@@ -16,8 +16,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from servescope.capturing.files import CaptureFolder
 from servescope.chapters import chapter_of
 from servescope.errors import LoadRefusedError
+from servescope.records.captures import CaptureOrder
 from servescope.records.dashboard import Event, EventKind
 from servescope.records.listeners import (
     ConcurrencyModel,
@@ -50,7 +52,14 @@ UP_S: Final = 30.0
 WITHIN_S: Final = 60.0
 """How long an experiment may take, the start of its listener included."""
 
+CAPTURED_S: Final = 10.0
+"""How long a captured request may take from its answer to its file."""
+
+NOBODYS: Final = 0
+"""In place of the id of a capture that a person asked for: no such capture has it."""
+
 GRACE_S: Final = 1.0
+_LOOK_S: Final = 0.02
 _POLL_S: Final = 0.2
 _LOOPBACK: Final = "127.0.0.1"
 
@@ -111,9 +120,11 @@ class ExperimentReconciler:
             return setting.experiment.carry_out(host) | host.spanned
 
     @contextmanager
-    def listener(self, spec: ListenerSpec) -> Iterator[ContenderProcess]:
+    def listener(
+        self, spec: ListenerSpec, folder: Path | None, captures: CaptureOrder | None
+    ) -> Iterator[ContenderProcess]:
         """A listener, serving, that the pages know of; it ends with the context."""
-        process = ContenderProcess(spec, self.rings)
+        process = ContenderProcess(spec, self.rings, folder, captures)
         try:
             self._await_up(process)
             with self._known(process.status()):
@@ -182,6 +193,8 @@ class _Host:
         self.folder = folder
         self.text = text
         self.spanned: dict[str, float] = {}
+        self._captures = CaptureFolder(reconciler.rings.parent)
+        self._captured_before = {one.capture_id for one in self._captures.files()}
         self._reconciler = reconciler
         self._title = title
         self._deadline = time.monotonic() + WITHIN_S
@@ -205,8 +218,28 @@ class _Host:
             options=replace(options, **wanted.options),
         )
 
-    def listener(self, wanted: TemporaryListener) -> AbstractContextManager[ContenderProcess]:
-        return self._reconciler.listener(self.spec(wanted))
+    def listener(
+        self, wanted: TemporaryListener, *, in_folder: bool = False, captured: int = 0
+    ) -> AbstractContextManager[ContenderProcess]:
+        until_s = time.time() + WITHIN_S
+        order = CaptureOrder(NOBODYS, captured, until_s) if captured else None
+        folder = self.folder if in_folder else None
+        return self._reconciler.listener(self.spec(wanted), folder, order)
+
+    def captures(self, count: int) -> list[dict[str, Any]]:
+        give_up = time.monotonic() + min(CAPTURED_S, self.left_s())
+        while True:
+            found = [
+                one.capture_id
+                for one in self._captures.files()
+                if one.order_id == NOBODYS and one.capture_id not in self._captured_before
+            ]
+            if len(found) >= count:
+                break
+            if time.monotonic() > give_up or self.ending.is_set():
+                raise LoadRefusedError("the request was answered, but not captured")
+            time.sleep(_LOOK_S)
+        return [document for one in found if (document := self._captures.read(one)) is not None]
 
     def listening(self, backlog: int) -> AbstractContextManager[socket.socket]:
         return self._reconciler.listening(backlog)

@@ -138,6 +138,11 @@ class Settings(BaseSettings):
         description="what may be hosted from the browser beside the bundled apps and those of the "
         "settings: module:attribute, folders with what lies in them, or * for anything",
     )
+    edited_apps: bool = Field(
+        default=False,
+        description="run an app that somebody at this machine writes into a chapter of Learn; on "
+        "loopback only, behind no proxy",
+    )
     workers: int = Field(2, ge=1, le=64, description="processes of a listener on the model prefork")
     threads: int = Field(8, ge=1, le=256, description="request threads of each listener")
     deny: Networks = Field(
@@ -234,6 +239,17 @@ class Settings(BaseSettings):
         objection = debugger_objection(str(info.data.get("host")), "")
         if value and objection:
             raise ValueError(f"the debug mode {objection}")
+        return value
+
+    @field_validator("edited_apps")
+    @classmethod
+    def keep_edited_apps_at_home(cls, value: bool, info: ValidationInfo) -> bool:
+        """Refuse to run what others could write; checked after the fields it depends on."""
+        objection = debugger_objection(str(info.data.get("host")), "")
+        if value and objection:
+            raise ValueError(f"an edited app {objection}")
+        if value and (info.data.get("public_origin") or info.data.get("path_prefix")):
+            raise ValueError("an edited app is for this machine, and a proxy brings others")
         return value
 
     @field_validator("wsgi_debugger")

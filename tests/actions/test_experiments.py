@@ -15,12 +15,20 @@ from servescope.chapters.guesses import ChoiceGuess, CurveGuess
 from servescope.errors import LoadRefusedError
 from servescope.records.experiments import ExperimentPlan
 from servescope.records.load import RunState
+from servescope.settings import Settings
 from tests.store.conftest import store
 
 __all__ = ["store"]
 
 CHAPTER = more_than_one_request.CHAPTER
+SETTINGS = Settings()
 REQUEST = ExperimentRequest("more-than-one-request", "two-threads", " 400 ")
+
+
+def start(control, request, settings=SETTINGS, *, at_this_machine=True):
+    return experiments.start(
+        control.experiments, settings, request, at_this_machine=at_this_machine
+    )
 
 
 @pytest.mark.parametrize(
@@ -40,13 +48,13 @@ REQUEST = ExperimentRequest("more-than-one-request", "two-threads", " 400 ")
 )
 def test_a_request_that_cannot_be_is_refused_and_nothing_is_written(control, changes, refusal):
     with pytest.raises(LoadRefusedError) as caught:
-        experiments.start(control.experiments, replace(REQUEST, **changes))
+        start(control, replace(REQUEST, **changes))
     assert str(caught.value).startswith(refusal)
     assert control.experiments.active() is None
 
 
 def test_an_experiment_is_asked_for(control):
-    asked = experiments.start(control.experiments, REQUEST)
+    asked = start(control, REQUEST)
     assert asked.state is RunState.REQUESTED
     assert asked.plan == ExperimentPlan("more-than-one-request", "two-threads", 400.0)
 
@@ -77,7 +85,7 @@ def test_a_guess_of_another_kind_is_read_and_comes_back_from_the_store(
     control, other_guess, guess, given, read
 ):
     other_guess(guess)
-    asked = experiments.start(control.experiments, replace(OF_TEXT, guess=given))
+    asked = start(control, replace(OF_TEXT, guess=given))
     assert asked.plan.guess == read
     assert control.experiments.by_id(asked.id).plan == asked.plan
 
@@ -115,3 +123,26 @@ def test_a_changed_text_is_kept_byte_by_byte_within_its_bounds(other_guess):
         experiments.read(replace(OF_TEXT, text=" "))
     with pytest.raises(LoadRefusedError, match="The request has 21 characters; at most 20"):
         experiments.read(replace(OF_TEXT, text="x" * 21))
+
+
+@pytest.mark.parametrize(
+    ("is_on", "at_this_machine", "refusal"),
+    [
+        (False, True, "only where the setting SERVESCOPE_EDITED_APPS=true allows it"),
+        (True, False, "only for somebody at this very machine"),
+    ],
+    ids=["the setting is off", "somebody elsewhere"],
+)
+def test_code_that_a_person_writes_is_refused_without_the_setting_and_from_elsewhere(
+    control, other_guess, is_on, at_this_machine, refusal
+):
+    other_guess(CHAPTER.guess, edited=EditedText("The app", "app = None", is_code=True))
+    settings = Settings(edited_apps=is_on)
+    with pytest.raises(LoadRefusedError, match=refusal):
+        start(control, OF_TEXT, settings, at_this_machine=at_this_machine)
+    assert control.experiments.active() is None
+
+
+def test_code_that_a_person_writes_is_taken_from_somebody_at_this_machine(control, other_guess):
+    other_guess(CHAPTER.guess, edited=EditedText("The app", "app = None", is_code=True))
+    assert start(control, OF_TEXT, Settings(edited_apps=True)).plan.text == OF_TEXT.text

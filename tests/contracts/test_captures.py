@@ -157,6 +157,19 @@ def test_the_steps_are_told_in_their_order_and_their_sum_is_the_request(harness)
     assert document["loaded_s"] <= document["end_s"]
 
 
+def test_a_piece_that_a_wsgi_app_gives_is_told_before_it_is_sent(harness):
+    listener = harness.start()
+    begin(listener, order())
+    exchange(listener, asking(b"/stream", PLAIN))
+    [document] = captured(harness)
+    names = [name for _, name, _ in document["steps"] if name in {"returned", "piece", "send"}]
+    if harness.kind is AppKind.WSGI:
+        assert names[:3] == ["returned", "piece", "send"]
+        assert names.count("piece") > 1
+    else:
+        assert "piece" not in names
+
+
 def test_a_detail_of_the_request_log_names_the_capture(harness):
     listener = harness.start()
     begin(listener, order())

@@ -43,6 +43,23 @@ def test_the_debug_mode_is_for_loopback_alone(monkeypatch, host, allowed):
         load_settings()
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("HOST", "0.0.0.0", "0.0.0.0 is no loopback address"),
+        ("PUBLIC_ORIGIN", "https://status.example.org", "a proxy brings others"),
+        ("PATH_PREFIX", "/scope/", "a proxy brings others"),
+    ],
+)
+def test_edited_apps_are_off_and_for_this_machine_alone(monkeypatch, name, value, why):
+    assert not load_settings().edited_apps
+    monkeypatch.setenv("SERVESCOPE_EDITED_APPS", "true")
+    assert load_settings().edited_apps
+    monkeypatch.setenv(PREFIX + name, value)
+    with pytest.raises(SettingsError, match=why):
+        load_settings()
+
+
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.1.2.3", "::1", "localhost"])
 def test_a_debugger_on_loopback_is_allowed(monkeypatch, address):
     monkeypatch.setenv("SERVESCOPE_LISTEN_ADDRESS", address)

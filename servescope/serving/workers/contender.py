@@ -27,6 +27,7 @@ from servescope.sockets.binding import bind
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from servescope.records.captures import CaptureOrder
     from servescope.records.listeners import ListenerSpec
     from servescope.serving.model import Load
 
@@ -38,9 +39,16 @@ class ContenderProcess:
     """One listener in one process, started at once. Raises ListenerError when it cannot be.
 
     The app is imported from `folder`, which is its working folder; None: as it would be here.
+    Requests are captured by `captures`, or none.
     """
 
-    def __init__(self, spec: ListenerSpec, rings: Path, folder: Path | None = None) -> None:
+    def __init__(
+        self,
+        spec: ListenerSpec,
+        rings: Path,
+        folder: Path | None = None,
+        captures: CaptureOrder | None = None,
+    ) -> None:
         self._listening = bind(spec.address, spec.port, spec.options.backlog)
         self.address: tuple[str, int] = self._listening.getsockname()[:2]
         self._spec = spec
@@ -55,6 +63,7 @@ class ContenderProcess:
             str(rings.absolute()),
             import_path(folder),
             is_alone=True,
+            captures=captures,
             folder=str(folder or ""),
         )
         try:
