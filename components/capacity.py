@@ -21,9 +21,10 @@ from servescope.figures import capacity as figures
 from servescope.figures import theme, units
 from servescope.findings import findings, gathering
 from servescope.queries import capacity
-from servescope.records.capacity import DEFAULT_TOTAL_S
+from servescope.records.capacity import DEFAULT_TOTAL_S, LIMITS
 from servescope.statistics.capacity_models import ModelKind
-from servescope.statistics.capacity_search import Judgement, Outcome
+from servescope.statistics.capacity_search import Outcome
+from servescope.statistics.capacity_steps import Judgement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
     from servescope.records.capacity import CapacityPlan, SearchedCapacity
     from servescope.statistics.capacity_models import ModelChoice
-    from servescope.statistics.capacity_search import CapacitySearch, StepResult
+    from servescope.statistics.capacity_search import CapacitySearch
+    from servescope.statistics.capacity_steps import StepResult
 
 FIELDS: Final = ("capacity-listener", "capacity-target", "capacity-limit", "capacity-errors")
 """Ids of the fields, in the order of CapacityRequest."""
@@ -46,9 +48,9 @@ EMPTY: Final = (
 )
 HELP: Final = (
     "Steps of some seconds at evenly spaced arrivals, each a load run that is in no list of runs; "
-    f"at most {units.length(DEFAULT_TOTAL_S)} in all. The interval is where the capacity "
-    "lies in 95 of 100 searches like this one. No capacity is claimed when the generator was late "
-    "or other programs took the CPU."
+    f"at most {units.length(DEFAULT_TOTAL_S)} in all, or {LIMITS:g} times a long limit. The "
+    "interval is where the capacity lies in 95 of 100 searches like this one. No capacity is "
+    "claimed when the generator was late or other programs took the CPU."
 )
 COLUMNS: Final = ("Step", "Offered", "Answered", "p99", "Late", "Failed", "Under way", "Objective")
 _MODEL_MEANING: Final = {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from servescope.actions import fields
 from servescope.errors import LoadRefusedError
 from servescope.load.plan import check
-from servescope.records.capacity import DEFAULT_TOTAL_S, FIRST_RATE, CapacityPlan
+from servescope.records.capacity import DEFAULT_TOTAL_S, FIRST_RATE, LIMITS, CapacityPlan
 
 if TYPE_CHECKING:
     from servescope.control import Control
@@ -74,5 +74,5 @@ def read(request: CapacityRequest, settings: Settings) -> CapacityPlan:
         latency_limit_s=limit_ms / _MS,
         error_limit=percent / _PERCENT,
         most_rate=float(settings.load_max_rate),
-        total_s=DEFAULT_TOTAL_S,
+        total_s=max(DEFAULT_TOTAL_S, LIMITS * limit_ms / _MS),
     )

@@ -6,14 +6,15 @@ import math
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.figures import theme, units
-from servescope.statistics.capacity_search import Judgement
+from servescope.statistics.capacity_steps import Judgement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from servescope.figures.theme import Figure
+    from servescope.statistics.capacity_edge import Capacity
     from servescope.statistics.capacity_models import FittedModel
-    from servescope.statistics.capacity_search import Capacity, Objective, StepResult
+    from servescope.statistics.capacity_steps import Objective, StepResult
 
 HEIGHT: Final = 260
 _POINTS: Final = 80

@@ -6,13 +6,8 @@ from typing import TYPE_CHECKING
 
 from servescope.records.capacity import FIRST_RATE, QUANTILE
 from servescope.statistics.capacity_models import fit_models
-from servescope.statistics.capacity_search import (
-    CapacitySearch,
-    Judgement,
-    Objective,
-    SearchBounds,
-    StepResult,
-)
+from servescope.statistics.capacity_search import CapacitySearch, SearchBounds
+from servescope.statistics.capacity_steps import Judgement, Objective, StepResult
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,6 +15,10 @@ QUANTILE: Final = 0.99
 """Of the latency limit: 99 of 100 requests are to be answered within it."""
 
 DEFAULT_TOTAL_S: Final = 300.0
+LIMITS: Final = 100.0
+"""So many times its latency limit a search may take: a step is five of them, and its queue has to
+drain."""
+
 STEP_S: Final = 5.0
 FIRST_RATE: Final = 20.0
 

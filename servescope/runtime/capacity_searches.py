@@ -38,7 +38,8 @@ from servescope.runtime.server_readings import (
 )
 from servescope.runtime.task_thread import TaskStoppedError, TaskThread
 from servescope.statistics.capacity_limits import EdgeEvidence
-from servescope.statistics.capacity_search import Judgement, Outcome, StepResult
+from servescope.statistics.capacity_search import Outcome
+from servescope.statistics.capacity_steps import Judgement, StepResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -50,7 +51,8 @@ if TYPE_CHECKING:
     from servescope.records.listeners import ListenerStatus
     from servescope.serving.model import Load
     from servescope.settings import Settings
-    from servescope.statistics.capacity_search import CapacitySearch, Step
+    from servescope.statistics.capacity_search import CapacitySearch
+    from servescope.statistics.capacity_steps import Step
 
 POLL_S: Final = 0.05
 POLLS_PER_QUERY: Final = 4

@@ -48,8 +48,13 @@ def test_a_search_is_started_and_stopped(listening, settings):
     plan = asked.plan
     assert (plan.target, plan.latency_limit_s, plan.error_limit) == ("/slow?ms=5", 0.05, 0.01)
     assert plan.most_rate == settings.load_max_rate
+    assert plan.total_s == 300
     stopped = capacity_searches.stop(listening.capacity_searches, asked.id)
     assert stopped.state is RunState.STOPPING
+
+
+def test_a_long_limit_takes_long_steps_and_a_longer_search(settings):
+    assert read(replace(REQUEST, limit_ms=5_000), settings).total_s == 500
 
 
 @given(values=st.tuples(*[FIELDS] * 4))

@@ -25,6 +25,7 @@ from servescope.runtime.listeners import ListenerReconciler
 from servescope.settings import Settings
 from servescope.statistics.capacity_limits import EdgeEvidence, Limit, limit_of
 from servescope.statistics.capacity_search import Outcome
+from tests.runtime.halted_generator import halted_half_of_the_time
 from tests.waiting import eventually
 
 APPS = "tests.runtime.capacity_apps"
@@ -127,10 +128,27 @@ def test_one_connection_cannot_show_what_eight_threads_carry(control, serve, rec
     plan = replace(SHORT, max_connections=1, latency_limit_s=0.05)
     over = carry_out(control, reconciler(serve("waiting", 8)), plan)
     assert over.state is RunState.DONE
-    result = resumed(over).result()
-    # Other programs may have had a part in it, but nothing is claimed of the server.
-    assert result.outcome in {Outcome.GENERATOR, Outcome.UNDECIDED}
-    if result.outcome is Outcome.GENERATOR:
+    assert_is_limited_by_generator(over)
+
+
+def test_a_generator_that_gets_half_of_its_time_is_the_limit(control, serve, reconciler):
+    plan = replace(SHORT, latency_limit_s=0.05, total_s=10)
+    searches = reconciler(serve("waiting", 8))
+    with halted_half_of_the_time(searches.pids):
+        over = carry_out(control, searches, plan)
+    assert over.state is RunState.DONE
+    assert_is_limited_by_generator(over)
+
+
+def assert_is_limited_by_generator(over):
+    """Nothing is claimed of the server, and without other programs the generator is named."""
+    search = resumed(over)
+    outcome = search.result().outcome
+    if any(step.disturbed for step in search.steps):
+        assert outcome in {Outcome.GENERATOR, Outcome.UNDECIDED}
+    else:
+        assert outcome is Outcome.GENERATOR
+    if outcome is Outcome.GENERATOR:
         assert limit_of(EdgeEvidence(**over.evidence)) is Limit.GENERATOR
 
 

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from servescope.statistics.capacity_search import StepResult
+from servescope.statistics.capacity_steps import StepResult
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from numpy.typing import NDArray
 
-    from servescope.statistics.capacity_search import CapacitySearch, Objective, Step
+    from servescope.statistics.capacity_search import CapacitySearch
+    from servescope.statistics.capacity_steps import Objective, Step
 
     Floats = NDArray[np.float64]
     Draw = Callable[[np.random.Generator, int], Floats]
