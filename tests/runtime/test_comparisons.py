@@ -46,7 +46,7 @@ def names(control):
     return {one.name for one in control.listeners.statuses()}
 
 
-def finished(control, number, seconds=60):
+def finished(control, number, seconds=240):
     return eventually(
         lambda: (found := control.comparisons.by_id(number)).is_over and found, seconds, step=0.05
     )
