@@ -5,6 +5,7 @@
   const scope = (window.servescope = window.servescope || {});
   const clientside = (window.dash_clientside = window.dash_clientside || {});
   const OPEN = "[data-expanded], [aria-expanded=true]"; // its list is open: the key is for that
+  const CHOSEN = "[type=radio], [type=checkbox]"; // these tell Dash at once
   const WAIT_MS = 4;
   const TRIES = 250; // a second: a field that shows its value in another form is not waited for
 
@@ -35,7 +36,13 @@
     else setTimeout(whenTold, WAIT_MS, field, act, tries - 1);
   }
 
-  document.addEventListener("input", (event) => (edited = event.target), true);
+  document.addEventListener(
+    "input",
+    (event) => {
+      if (!event.target.matches(CHOSEN)) edited = event.target;
+    },
+    true,
+  );
   document.addEventListener(
     "click",
     (event) => {

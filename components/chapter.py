@@ -129,7 +129,7 @@ def text_field(setting: Setting, why_not: str) -> Any:
         autosize=True,
         maxRows=24,
         className="chapter-text",
-        **attributes(spellcheck="false"),
+        spellCheck=False,
     )
 
 
