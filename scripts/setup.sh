@@ -8,6 +8,7 @@ REPOSITORY="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
 VENV="$REPOSITORY/.venv"
 OLDEST_PYTHON="3.11"
 CHROMIUM="/usr/bin/chromium"
+HEADLESS_SHELL="/usr/bin/chromium-headless-shell" # tests/browser/conftest.py names both
 ENGINES="${XDG_CACHE_HOME:-$HOME/.cache}/servescope/engines" # tests/engines.py looks there
 AXE="4.14.1" # tests/axe.py names the same version
 AXE_SHA256="29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c" # of axe.min.js
@@ -114,7 +115,8 @@ set_up() {
 }
 
 # Debian's Chromium with a font, without which it draws no text, and the library that playwright's
-# driver needs and a small Debian lacks; and curl and wrk, clients of the listener tests.
+# driver needs and a small Debian lacks; and curl and wrk, clients of the listener tests. Most tests
+# of pages take Chromium's headless shell, and the whole browser only where that cannot be had.
 set_up_chromium() {
     local missing=()
     [ -x "$CHROMIUM" ] || missing+=(chromium fonts-dejavu-core)
@@ -126,6 +128,9 @@ set_up_chromium() {
         debian_install "${missing[@]}" ||
             die "the browser tests need more; as root: apt-get install ${missing[*]}"
     fi
+    [ -x "$HEADLESS_SHELL" ] || debian_install chromium-headless-shell ||
+        say "the browser tests take longer without it; as root: apt-get install" \
+            "chromium-headless-shell"
 }
 
 # axe-core of npm, for the tests of accessibility: one file, kept beside the engines.

@@ -9,9 +9,8 @@ from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import sync_playwright
 
-from tests.browser.conftest import CHROMIUM, DESKTOP, FLAGS, WITHIN_S, Watched
+from tests.browser.conftest import DESKTOP, WITHIN_S, Watched, running_chromium
 from tests.nginx import running_nginx
 from tests.page_files import live_pages, pages_in_navigation
 from tests.ports import free_port
@@ -67,11 +66,8 @@ class Below(Watched):
 
 @pytest.fixture(scope="module")
 def chromium():
-    flags = [*FLAGS, f"--host-resolver-rules=MAP {NAME} 127.0.0.1"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
+    with running_chromium(f"--host-resolver-rules=MAP {NAME} 127.0.0.1") as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-from tests.browser.conftest import DESKTOP
+from tests.browser.conftest import CHROMIUM, DESKTOP, running_chromium
 from tests.browser.traffic import visit
 
 pytestmark = pytest.mark.browser
@@ -16,6 +16,13 @@ FIRST_REQUESTS = 30
 SECOND_BYTES = 40_000
 POLL = "_dash-update-component"
 DOCUMENT = ""
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    """The whole browser, since its cache is judged here."""
+    with running_chromium(executable=CHROMIUM) as browser:
+        yield browser
 
 
 @pytest.fixture

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 import requests
-from playwright.sync_api import sync_playwright
 
 from servescope.recording.recorder import Recorder
 from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
 from servescope.serving import start_listener
 from servescope.serving.models import REGISTRY
-from tests.browser.conftest import CHROMIUM, FLAGS
+from tests.browser.conftest import CHROMIUM, running_chromium
 from tests.corpus.corpus_apps import make_folder
 
 if TYPE_CHECKING:
@@ -205,10 +204,8 @@ def test_wrk(urls: dict[str, str], model: ConcurrencyModel):
 
 @pytest.fixture(scope="module")
 def chromium():
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with running_chromium(executable=CHROMIUM) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.mark.browser
