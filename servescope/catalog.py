@@ -71,7 +71,10 @@ REQUEST_DURATION: Final = _histogram(
     "http.server.request.duration", "s", _REQUEST, "Whole request: the sum of its stages."
 )
 STAGE_DURATION: Final = _histogram(
-    "servescope.http.server.stage.duration", "s", ("listener", "stage"), "One stage of a request."
+    "servescope.http.server.stage.duration",
+    "s",
+    ("listener", "stage"),
+    "One stage of a request; connections that were turned away unread have none.",
 )
 BYTES_RECEIVED: Final = _counter(
     "servescope.http.server.received", "By", _LISTENER, "Request heads and bodies read."

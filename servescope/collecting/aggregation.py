@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
 from servescope import catalog
 from servescope.histogram import BUCKETS, bucket_indexes
+from servescope.recording.record_layout import OTHER_ROUTE
 from servescope.records.load import LoadOutcome
 from servescope.records.requests import Stage
 from servescope.request_fields import Method, RequestFlag
@@ -118,8 +120,9 @@ class RecordAggregator:
     ) -> None:
         found, of_record = np.unique(records["listener"], return_inverse=True)
         n, stages = found.size, len(_STAGES)
-        groups = (of_record[:, None] * stages + np.arange(stages)).ravel()
-        counts, sums = _histograms(stages_s.ravel(), groups, n * stages)
+        read = ~_turned_away(records)
+        groups = (of_record[read, None] * stages + np.arange(stages)).ravel()
+        counts, sums = _histograms(stages_s[read].ravel(), groups, n * stages)
         received = np.bincount(of_record, records["bytes_received"], n)
         sent = np.bincount(of_record, records["bytes_sent"], n)
         opened = np.bincount(of_record, (records["flags"] & RequestFlag.NEW_CONNECTION) > 0, n)
@@ -128,7 +131,8 @@ class RecordAggregator:
             for stage, name in enumerate(_STAGES):
                 key = self._pair(catalog.STAGE_DURATION, listener, name)
                 at = index * stages + stage
-                second.observe(key, counts[at], float(sums[at]))
+                if counts[at].any():
+                    second.observe(key, counts[at], float(sums[at]))
             second.count(self._key(catalog.BYTES_RECEIVED, listener), float(received[index]))
             second.count(self._key(catalog.BYTES_SENT, listener), float(sent[index]))
             second.count(self._key(catalog.NEW_CONNECTIONS, listener), float(opened[index]))
@@ -188,6 +192,18 @@ def seconds_of(
     if len(found) == 1:
         return [(found[0], records)]
     return [(ts, records[second == ts]) for ts in found]
+
+
+def _turned_away(records: NDArray[np.void]) -> NDArray[np.bool_]:
+    """Which records are of connections over capacity, answered before a request was read.
+
+    They passed through no stage: their zeros would be taken for requests that did not wait.
+    """
+    unread = (records["method"] == Method._OTHER) & (records["route"] == OTHER_ROUTE)  # noqa: SLF001
+    is_turned_away: NDArray[np.bool_] = unread & (
+        records["status"] == HTTPStatus.SERVICE_UNAVAILABLE
+    )
+    return is_turned_away
 
 
 def _histograms(

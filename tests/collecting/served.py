@@ -1,6 +1,7 @@
 """Requests recorded in chosen seconds, and what the store then knows of them."""
 
 from servescope import catalog
+from servescope.recording.record_layout import OTHER_ROUTE
 from servescope.request_fields import Method
 from servescope.store.query import Aggregation, Query
 
@@ -11,7 +12,7 @@ STAGES_NS = (1e5, 2e5, 3e5, 4e6, 5e5, 6e5)
 
 def serve(recorder, second, number=1, *, listener="files", route="/", status=200, flags=0, **more):
     listener_id = recorder.listener_id(listener)
-    route_id = recorder.route_id(listener_id, route)
+    route_id = OTHER_ROUTE if route is None else recorder.route_id(listener_id, route)
     for index in range(number):
         recorder.record(
             int((BASE + second) * SECOND) + index,

@@ -54,6 +54,21 @@ def test_the_metrics_of_a_request(store, recorder, collect):
     assert app[0, 0] == pytest.approx(4e-3, rel=1e-6)
 
 
+def test_a_connection_turned_away_unread_is_an_answer_and_passes_no_stage(store, recorder, collect):
+    turned_away = {"method": Method._OTHER, "route": None, "status": 503}
+    collect(0)
+    serve(recorder, 0, 3)
+    serve(recorder, 0, 90, **turned_away)
+    serve(recorder, 0, 5, listener="full", **turned_away)
+    serve(recorder, 0, 1, method=Method._OTHER, route="/", status=503)  # by its app
+    serve(recorder, 0, 1, method=Method._OTHER, route=None, status=408)  # half a head was read
+    collect(1)
+    assert total(store, by=("listener",)) == {("files",): 95.0, ("full",): 5.0}
+    assert total(store, catalog.NEW_CONNECTIONS) == {(): 0.0}
+    app = total(store, catalog.STAGE_DURATION, ("listener",), where=(("stage", "app"),))
+    assert app == {("files",): 5.0}
+
+
 def test_the_metrics_of_a_load_run(store, folder, collect):
     generator = Recorder(folder, RingKind.LOAD, capacity=64)
     listener_id = generator.listener_id("files")
