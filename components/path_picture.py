@@ -18,7 +18,7 @@ from components.live import VIEW
 from components.path_prefix import below_prefix
 from components.plain_html import tree
 from servescope.figures import units
-from servescope.findings import Severity, findings, gathering
+from servescope.findings import PATH, Severity, findings, gathering
 from servescope.findings.gathering import WINDOW_S
 from servescope.findings.path import WORKERS, link_of, most_held, stage_severities
 from servescope.histogram import least_count
@@ -149,7 +149,7 @@ def picture(context: QueryContext, span: Span, listener: str, *, is_now: bool) -
         told = f"Nothing is known of a listener {listener} in this span."
         return [html.P(told, className="dimmed")]
     chosen = [path] if listener else [one for name, one in paths.items() if name != TOGETHER]
-    found = findings(gathering.of_paths(paths, listener, is_past=not is_now))
+    found = findings(gathering.of_paths(paths, listener, is_past=not is_now), PATH)
     when = f"of the last {span.end - span.start} s" if is_now else "of the chosen moment"
     of = f"listener {listener}" if listener else "all listeners together"
     where = "" if is_now else f"from={span.start}&to={span.end}"
@@ -300,7 +300,7 @@ def _times(stage: PathStage | None) -> html.Span:
         said = ["time not measured"]
         if stage.mean_s is not None:
             said = [
-                f"{name} too few" if value is None else f"{name} {units.text(value, 's')}"
+                f"{name} too few" if value is None else f"{name} {units.percentile(value)}"
                 for name, value in (("p50", stage.p50_s), ("p99", stage.p99_s))
             ]
         said.append(units.text(stage.requests_per_s, "{request}/s"))

@@ -5,6 +5,16 @@ Pages, commands and reports say nothing about a measurement but what `findings` 
 
 from servescope.findings.evidence import Evidence
 from servescope.findings.finding import Figure, Finding, Severity
-from servescope.findings.judge import EVERYTHING, PORTS, Topic, findings
+from servescope.findings.judge import EVERYTHING, PATH, PORTS, Topic, findings
 
-__all__ = ["EVERYTHING", "PORTS", "Evidence", "Figure", "Finding", "Severity", "Topic", "findings"]
+__all__ = [
+    "EVERYTHING",
+    "PATH",
+    "PORTS",
+    "Evidence",
+    "Figure",
+    "Finding",
+    "Severity",
+    "Topic",
+    "findings",
+]

@@ -66,6 +66,8 @@ PORTS: Final = Topic(
     moment.ports_well,
 )
 
+PATH: Final = Topic((held_requests,), lambda _evidence: None)
+
 
 def findings(evidence: Evidence, topic: Topic = EVERYTHING) -> list[Finding]:
     """All findings of the topic, the most urgent first; among equals in the order of judgements.

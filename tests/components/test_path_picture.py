@@ -105,3 +105,17 @@ def test_nothing_recorded_is_not_zero(show):
 
 def test_a_listener_that_there_is_none(show):
     assert show(listener="other") == ["Nothing is known of a listener other in this span."]
+
+
+def test_a_picture_of_the_past_does_not_say_that_nothing_was_recorded(context, record, running):
+    record(
+        *(
+            Frame(START + second, {}, {}, stage("app", *[0.01] * 10) | stage("queue", *[0.0] * 10))
+            for second in range(5)
+        )
+    )
+    context.process.control.listeners.write_statuses([running])
+    shown = picture(context, Span(START, START + 5, 1, fixed=True), "", is_now=False)
+    said = " ".join(texts(shown))
+    assert "No stage held requests back" in said
+    assert "Nothing was recorded" not in said
