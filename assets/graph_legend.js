@@ -147,22 +147,33 @@
     return [from, from + (entry.layout.meta.step || 1)];
   }
 
-  const valueText = (entry, trace, index) =>
-    scope.units.text(entry.layout.meta, scope.graphs.valuesOf(trace)[index]);
+  // A lower bound says so: requests that timed out would have taken longer, and histograms tell only
+  // durations up to the longest apart.
+  function valueText(entry, trace, index) {
+    const { meta } = entry.layout;
+    const value = scope.graphs.valuesOf(trace)[index];
+    const isLongest = trace.meta?.requests && meta.longest && value / meta.factor >= meta.longest;
+    const text = scope.units.text(meta, value);
+    return isLongest || trace.meta?.bounds?.[index] ? `≥ ${text}` : text;
+  }
 
   // Of percentiles and extremes there is no mean: their lowest and highest point say which step.
   function summaryText(entry, trace) {
-    let [low, high, sum, count] = [Infinity, -Infinity, 0, 0];
-    for (const value of scope.graphs.valuesOf(trace)) {
-      if (value === null) continue;
-      if (value < low) low = value;
-      if (value > high) high = value;
+    const values = scope.graphs.valuesOf(trace);
+    let [low, high, sum, count] = [null, null, 0, 0]; // low and high: indexes
+    values.forEach((value, i) => {
+      if (value === null) return;
+      if (low === null || value < values[low]) low = i;
+      if (high === null || value > values[high]) high = i;
       sum += value;
       count += 1;
-    }
+    });
     if (!count) return "";
-    const read = (value) => scope.units.text(entry.layout.meta, value);
-    if (trace.meta?.mean) return `min ${read(low)}, mean ${read(sum / count)}, max ${read(high)}`;
+    const read = (index) => valueText(entry, trace, index);
+    if (trace.meta?.mean) {
+      const mean = scope.units.text(entry.layout.meta, sum / count);
+      return `min ${read(low)}, mean ${mean}, max ${read(high)}`;
+    }
     const step = scope.units.stepText(entry.layout.meta.step);
     return `lowest ${step} ${read(low)}, highest ${step} ${read(high)}`;
   }

@@ -182,12 +182,19 @@
     const unit = scope.units.unitOf(meta);
     const headings = lines.map((trace) => (unit ? `${trace.name} (${unit})` : trace.name));
     const counted = lines.filter((trace) => trace.meta.requests);
+    const bounded = lines.filter((trace) => trace.meta.bounds?.some(Boolean));
     return [
-      ["time", ...headings, ...counted.map((trace) => `requests of ${trace.name}`)],
+      [
+        "time",
+        ...headings,
+        ...counted.map((trace) => `requests of ${trace.name}`),
+        ...bounded.map((trace) => `${trace.name} is a lower bound`),
+      ],
       ...times.map((time, i) => [
         time,
         ...lines.map((trace) => scope.graphs.valuesOf(trace)[i]),
         ...counted.map((trace) => trace.meta.requests[i]),
+        ...bounded.map((trace) => trace.meta.bounds[i]),
       ]),
     ];
   }

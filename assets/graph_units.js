@@ -7,6 +7,7 @@
   const NOTHING = "—";
   const WHOLE_FROM = 99.95; // from there on one decimal would round up to 100.0
   const WHOLE_PERCENT_FROM = 9.95;
+  const LEAST_PERCENT = 0.001;
   const LEAST_IN_UNIT_OF_AXIS = 0.01; // of it; less reads in a smaller unit
   const FEW_DECADES = 50; // a logarithmic axis of fewer has ticks at 2 and 5 as well
   const DAY_S = 86400;
@@ -26,7 +27,9 @@
   }
 
   function withUnit(reading, value, suffix) {
-    const isWhole = suffix === "%" && Math.abs(value) >= WHOLE_PERCENT_FROM;
+    const size = Math.abs(value);
+    if (suffix === "%" && size > 0 && size < LEAST_PERCENT) return `< ${LEAST_PERCENT} %`;
+    const isWhole = suffix === "%" && size >= WHOLE_PERCENT_FROM;
     const shown = isWhole ? Math.round(value).toLocaleString("en-US") : number(value);
     const [one, many] = reading.noun;
     const unit = many ? (shown === "1" ? one : many) : suffix;
@@ -40,11 +43,12 @@
     return withUnit(reading, value * factor, suffix);
   }
 
-  // A value as it is drawn. It reads in the unit of its axis, where that has one.
+  // A value as it is drawn. It reads in the unit of its axis, where that has one; nothing reads as it
+  // does in a card or a table, as 0 ms and not as 0 min.
   function text(reading, drawn) {
     if (drawn === null || drawn === undefined) return NOTHING;
     const size = Math.abs(drawn);
-    if (reading.suffix !== null && (size === 0 || size >= LEAST_IN_UNIT_OF_AXIS)) {
+    if (reading.suffix !== null && size >= LEAST_IN_UNIT_OF_AXIS) {
       return withUnit(reading, drawn, reading.suffix);
     }
     return scaled(reading, drawn / reading.factor);

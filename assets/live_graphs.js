@@ -11,6 +11,7 @@
   const WAIT_MS = 10; // for Plotly, which comes last
   const LONE_POINT_PX = 5;
   const NARROW_PX = 420;
+  const OF_POINTS = ["requests", "bounds"]; // lists in a trace's meta, an entry a point
   const FAINT = { opacity: 0.55, dash: "dot", width: 1.2 };
   const EMPTY_SECONDS = [-4, -1]; // powers of ten, of a logarithmic axis without points
   const CONFIG = { displayModeBar: false, doubleClick: false, showTips: false, scrollZoom: false };
@@ -272,6 +273,7 @@
       ? stacked(entry)
       : shownOf(entry).flatMap((trace) => byRequests(entry, trace)).map(withLonePoints);
     window.Plotly.react(entry.plot, [...faintOf(entry), ...traces], layoutOf(entry), CONFIG);
+    entry.host.style.setProperty("--plot-left", `${entry.plot._fullLayout._size.l}px`);
     if (!entry.bound) bind(entry);
     entry.host.dataset.state = isEmpty(entry) ? "empty" : "drawn";
     scope.cursor.drawn(entry);
@@ -323,7 +325,11 @@
     if (!z[row]?.[column]) return false;
     const start = Math.round(toEpochMs(x[column]) / 1000);
     const written = (edge) => `${Number((edge * 1e3).toPrecision(6))} ms`;
-    openRequests([start, start + (step || 1)], { slower: written(y[row]), faster: written(y[row + 1]) });
+    const isOpen = y[row + 1] >= entry.layout.meta.longest; // longer ones are in this cell, too
+    openRequests([start, start + (step || 1)], {
+      slower: written(y[row]),
+      ...(isOpen ? {} : { faster: written(y[row + 1]) }),
+    });
     return true;
   }
 
@@ -367,7 +373,7 @@
         trace.x.push(x);
         if (trace.type === "heatmap") trace.z.forEach((row, r) => row.push(delta.z[i][r]));
         else valuesOf(trace).push(delta.y[position][i]);
-        if (delta.requests) trace.meta.requests.push(delta.requests[position][i]);
+        for (const name of OF_POINTS) if (delta[name]) trace.meta[name].push(delta[name][position][i]);
       });
     });
     mark(entry);
@@ -383,7 +389,7 @@
       trace.x.splice(0, gone);
       if (trace.type === "heatmap") trace.z.forEach((row) => row.splice(0, gone));
       else valuesOf(trace).splice(0, gone);
-      if (trace.meta && trace.meta.requests) trace.meta.requests.splice(0, gone);
+      for (const name of OF_POINTS) trace.meta?.[name]?.splice(0, gone);
     }
   }
 

@@ -42,12 +42,24 @@ def stat_card(card_id: str, label: str, explained: str) -> dmc.Card:
 
 
 def stat(
-    card_id: str, value: float | None, unit: str, *, state: str = GOOD, note: str = ""
+    card_id: str,
+    value: float | None,
+    unit: str,
+    *,
+    bound: str = "",
+    state: str = GOOD,
+    note: str = "",
 ) -> Props:
-    """Properties of a card; the figure takes colour only when its state is not good."""
-    figure, suffix = units.quantity(value, unit)
+    """Properties of a card; the figure takes colour only when its state is not good.
+
+    `bound` stands before the figure: `≥ ` where it is a lower bound.
+    """
+    number, suffix = units.quantity(value, unit)
     return {
-        f"{card_id}-value": {"children": figure, "className": f"stat-value {state}".strip()},
+        f"{card_id}-value": {
+            "children": f"{bound}{number}",
+            "className": f"stat-value {state}".strip(),
+        },
         f"{card_id}-unit": {"children": suffix},
         f"{card_id}-note": {"children": note, "className": f"stat-note {state}".strip()},
     }

@@ -42,7 +42,7 @@ def phases_table(run: LoadRun) -> html.Div:
             _name(row.name),
             f"{row.requests:,}",
             units.text(row.share, "1"),
-            *(units.text(value, "s") for value in (row.mean_s, row.p50_s, row.p95_s, row.p99_s)),
+            *units.mean_and_percentiles(row.mean_s, row.p50_s, row.p95_s, row.p99_s),
         ]
         for row in phase_rows(result)
     ]

@@ -49,7 +49,7 @@ def plan_text(plan: ComparisonPlan) -> str:
     """A plan in a few words."""
     names = ", ".join([*(model.label for model in plan.models), *plan.listeners])
     scenario, at_once = plan.scenario, ", all at once" if plan.together else ""
-    seconds = units.text(scenario.schedule.seconds, "s")
+    seconds = units.length(scenario.schedule.seconds)
     return f"{names} at {scenario.label}, {offered_text(scenario)} for {seconds} each{at_once}"
 
 

@@ -39,7 +39,7 @@ def _row(row: HostRow, now: float) -> list[str | dcc.Link | html.Span]:
         _last_seen(now - (row.newest_s + 1)),
         units.text(row.requests_per_s, "{request}/s"),
         units.text(row.error_ratio, "1"),
-        units.text(row.p95_s, "s"),
+        units.percentile(row.p95_s),
         units.text(row.cpu_utilization, "1"),
         units.text(row.memory_utilization, "1"),
     ]

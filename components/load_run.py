@@ -16,7 +16,7 @@ from components.run_rules import rules_table
 from components.status import sentence
 from servescope.actions.load_runs import LoadRunRequest
 from servescope.errors import ServescopeError
-from servescope.figures import units
+from servescope.figures import run_texts, units
 from servescope.figures.run_texts import plan_text
 from servescope.findings import findings, gathering
 from servescope.load.report import LATENCY_NAMES
@@ -81,7 +81,7 @@ def progress_figures(run: LoadRun) -> html.Div:
                 ("in flight", _count(told.get("in_flight")), ""),
                 ("answered now", units.text(told.get("answered_per_s"), "{request}/s"), ""),
                 ("p99 now", latency_text(run, told.get("p99_ms")), ""),
-                ("remaining", units.text(remaining, "s"), ""),
+                ("remaining", units.length(round(remaining)), ""),
             ),
             *rules_table(run),
         ]
@@ -252,19 +252,14 @@ def _count(value: float | None) -> str:
 
 def latency_text(run: LoadRun, milliseconds: float | None) -> str:
     """A latency of a run with its unit; `≥` where requests that timed out make it a lower bound."""
-    return _bound(run, milliseconds) + ms(milliseconds)
+    timeout_ms = run.plan.scenario.timeout_seconds * 1e3  # a result tells which timed out
+    limit = run.result.get("timed_out_from_ms") if run.result else timeout_ms
+    return bound(milliseconds, limit) + ms(milliseconds)
 
 
 def naive_text(run: LoadRun) -> str:
     """The naive p99 of a result; it is a lower bound where the p99 is one."""
-    told = run.result or {}
-    p99, naive = ((told.get(name) or {}).get("p99") for name in ("latency_ms", "naive_ms"))
-    return _bound(run, p99) + ms(naive)
-
-
-def _bound(run: LoadRun, milliseconds: float | None) -> str:
-    limit = (run.result or {}).get("timed_out_from_ms") or run.plan.scenario.timeout_seconds * 1e3
-    return bound(milliseconds, limit)
+    return run_texts.latency_text(run.result or {}, "p99", run_texts.FROM_SEND)
 
 
 def bound(milliseconds: float | None, limit: float | None) -> str:

@@ -126,11 +126,11 @@ def time_panel(row: LogRow, around: RequestSurroundings) -> dmc.Card:
     """The stages beside what is usual."""
     return panels.panel(
         "Where the time went",
-        "Percentiles of the half hour before and after this request. Those of a stage are of all "
-        "requests of its listener, those of the whole of the requests of its route; one is left "
-        "out where there are too few requests for it.",
+        "Percentiles of all requests to the listener in the half hour before and after this one; "
+        "one is left out where there are too few requests for it. The sentence above the stages is "
+        "about the requests of the same route.",
         html.P(_place(row, around)),
-        waterfall(row.stages_s, {**around.stages, WHOLE: around.route}),
+        waterfall(row.stages_s, {**around.stages, WHOLE: around.listener}, of=row.listener),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +19,7 @@ from components.run_rules import rules_table
 from components.status import HIDDEN, SHOWN, sentence
 from components.tables import figure_table, swatch
 from servescope.figures import theme, units
-from servescope.figures.run_texts import environment_texts, plan_facts
+from servescope.figures.run_texts import FROM_SEND, environment_texts, latency_text, plan_facts
 from servescope.findings import Evidence, findings, gathering
 from servescope.histogram import ERROR_BOUND
 from servescope.load.report import LATENCY_NAMES
@@ -118,18 +117,20 @@ def environment_facts(environment: RunEnvironment | None) -> Component:
 def percentiles_table(run: LoadRun, server: ServerFigures | None) -> html.Div:
     """The client's percentiles beside the server's of the same seconds."""
     told = run.result or {}
-    client, naive = told.get("latency_ms") or {}, told.get("naive_ms") or {}
     rows: list[list[Cell]] = []
     for field, name in {**LATENCY_NAMES, "mean": "mean"}.items():
         of_server = units.NOTHING
         if server is not None:
-            seconds = server.mean_s if name == "mean" else server.quantiles_s.get(name, math.nan)
-            of_server = units.text(None if math.isnan(seconds) else seconds, "s")
+            of_server = (
+                units.text(server.mean_s, "s")
+                if name == "mean"
+                else units.percentile(server.quantiles_s.get(name))
+            )
         rows.append(
             [
                 name,
-                load_run.latency_text(run, client.get(field)),
-                load_run.latency_text(run, naive.get(field)),
+                latency_text(told, field),
+                latency_text(told, field, FROM_SEND),
                 of_server,
             ]
         )
@@ -210,11 +211,7 @@ def _steps_table(run: LoadRun) -> list[Component]:
             step["name"],
             f"{step['sent']:,}",
             f"{load_run.failed_count(step):,}",
-            *(
-                load_run.bound(step["latency_ms"].get(key), step.get("timed_out_from_ms"))
-                + load_run.ms(step["latency_ms"].get(key))
-                for key in ("p50", "p99", "max")
-            ),
+            *(latency_text(step, figure) for figure in ("p50", "p99", "max")),
         ]
         for step in steps
     ]
@@ -228,7 +225,7 @@ def stage_table(context: QueryContext, run: LoadRun) -> html.Div:
         [
             swatch(row.stage, theme.MEANINGS.get(row.stage, theme.GREY)),
             units.text(row.share, "1"),
-            *(units.text(value, "s") for value in (row.mean_s, row.p50_s, row.p95_s, row.p99_s)),
+            *units.mean_and_percentiles(row.mean_s, row.p50_s, row.p95_s, row.p99_s),
         ]
         for row in runs.stages(context, run)
     ]

@@ -67,5 +67,5 @@ def residual_table(found: Residual | None) -> html.Div:
 
 
 def _row(name: str, clock: Clock) -> list[Cell]:
-    seconds = (clock.mean_s, clock.p50_s, clock.p95_s)
-    return [name, f"{clock.requests:,}", *(units.text(value, "s") for value in seconds)]
+    times = units.mean_and_percentiles(clock.mean_s, clock.p50_s, clock.p95_s)
+    return [name, f"{clock.requests:,}", *times]

@@ -35,6 +35,7 @@ CAVEAT: Final = (
     "by chance and by whatever else the machine did. Several pairs of runs can, one of each in "
     "turn, with the same seed within a pair: the difference must then be seen in nearly every pair."
 )
+LEAST_RATIO: Final = 0.001
 
 
 def comparison(context: QueryContext, first: LoadRun, second: LoadRun) -> list[Component]:
@@ -197,7 +198,10 @@ def _ratio_text(texts: Sequence[str], values: Sequence[float | None]) -> str:
     if not first or second is None or texts[0].startswith("≥"):
         return units.NOTHING
     bound = "≥ " if texts[1].startswith("≥") else ""
-    return f"{bound}\N{MULTIPLICATION SIGN} {units.number(second / first)}"
+    ratio = second / first
+    if 0 < ratio < LEAST_RATIO:
+        return f"< \N{MULTIPLICATION SIGN} {LEAST_RATIO}"
+    return f"{bound}\N{MULTIPLICATION SIGN} {units.number(ratio)}"
 
 
 def _count(value: float | None) -> str:
@@ -230,9 +234,13 @@ def _stages(context: QueryContext, pair: tuple[LoadRun, LoadRun]) -> html.Div:
             continue
         means = [None if row is None else row.mean_s for row in found]
         cells = [
-            units.text(value, "s")
+            cell
             for row in found
-            for value in ((None, None) if row is None else (row.mean_s, row.p95_s))
+            for cell in (
+                units.mean_and_percentiles(None, None)
+                if row is None
+                else units.mean_and_percentiles(row.mean_s, row.p95_s)
+            )
         ]
         ratio = _ratio_text(["", ""], means)
         rows.append([swatch(stage, theme.MEANINGS.get(stage, theme.GREY)), *cells, ratio])

@@ -30,11 +30,13 @@ WHOLE: Final = "whole"
 
 
 def waterfall(
-    stages_s: Mapping[str, float], usual: Mapping[str, UsualDurations] | None = None
+    stages_s: Mapping[str, float],
+    usual: Mapping[str, UsualDurations] | None = None,
+    of: str = "",
 ) -> html.Div:
     """Bars in proportion to seconds; durations beside them, and with `usual` two percentiles.
 
-    `usual`: of each stage, and of WHOLE.
+    `usual`: of each stage, and of WHOLE, of all requests to the listener `of`.
     """
     whole_s = sum(stages_s.values())
     total = whole_s or 1.0
@@ -42,7 +44,7 @@ def waterfall(
     cells: list[Component] = []
     if usual is not None:
         cells += [html.Span(), html.Span(), html.B("this one", className="amount")]
-        cells += [html.B(name, className="amount") for name in ("p50", "p99")]
+        cells += [html.B(f"{of} {name}".strip(), className="amount") for name in ("p50", "p99")]
     for stage, seconds in stages_s.items():
         bar = html.Div(
             className="bar",
@@ -73,4 +75,4 @@ def _percentiles(stage: str, usual: Mapping[str, UsualDurations] | None) -> list
         return []
     durations = usual.get(stage)
     values = (durations.p50_s, durations.p99_s) if durations else (None, None)
-    return [html.Span(units.text(value, "s"), className="amount usual") for value in values]
+    return [html.Span(units.percentile(value), className="amount usual") for value in values]

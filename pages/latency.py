@@ -112,7 +112,7 @@ def _stage_table(context: QueryContext, span: Span, listener: str) -> html.Div:
         [
             swatch(row.stage, theme.MEANINGS.get(row.stage, theme.GREY)),
             units.text(row.share, "1"),
-            *(units.text(value, "s") for value in (row.mean_s, row.p50_s, row.p95_s, row.p99_s)),
+            *units.mean_and_percentiles(row.mean_s, row.p50_s, row.p95_s, row.p99_s),
         ]
         for row in latency.stages(context, span, listener)
     ]
@@ -126,7 +126,7 @@ def _route_table(context: QueryContext, span: Span, listener: str) -> html.Div:
             route_of_method_words(row.method, row.route),
             f"{row.requests:,}",
             units.text(row.error_ratio, "1"),
-            *(units.text(value, "s") for value in (row.mean_s, row.p50_s, row.p95_s, row.p99_s)),
+            *units.mean_and_percentiles(row.mean_s, row.p50_s, row.p95_s, row.p99_s),
         ]
         for row in traffic.routes(context, span, listener)[:ROUTES_SHOWN]
     ]

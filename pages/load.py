@@ -41,7 +41,7 @@ NONE_YET: Final = "No run yet: press Start, and the run is followed here."
 GRAPHS: Final = (
     LiveGraph(
         "load-rates",
-        "Requests per second: asked for, answered",
+        "Requests per second: finished, failed, answered",
         "Finished and failed as the generator counts them, answered as the listeners count them; "
         "requests of other clients are among the latter.",
         lambda context, span, _: load.rates(context, span),

@@ -107,13 +107,13 @@ def _distribution(context: QueryContext, span: Span, chosen: tuple[str, ...]) ->
     run = _run(context, chosen)
     if not _has_seconds(context, run):
         return Distribution(np.empty(0), np.empty(0, np.int64), {}, ERROR_BOUND)
-    return latency.distribution(context, span, run.plan.destination, catalog.LOAD_DURATION)
+    return runs.client_distribution(context, span, run)
 
 
 GRAPHS: Final = (
     LiveGraph(
         "one-run-rates",
-        "Requests per second: asked for, answered",
+        "Requests per second: finished, failed, answered",
         "Finished and failed as the generator counts them, answered as the run's listener counts "
         "them; requests of other clients to it are among the latter.",
         _of_run(runs.rates),
@@ -135,7 +135,8 @@ GRAPHS: Final = (
         "one-run-distribution",
         "Distribution by the client's clock, requests",
         "How many requests took how long from the moment they were due; those that timed out stand "
-        f"at their timeout. From a histogram: at most {ERROR_BOUND:.2%} off.",
+        "at their timeout. The percentiles of the run as a whole are exact; those of a part of it "
+        f"come from the histogram and are at most {ERROR_BOUND:.2%} off.",
         _distribution,
         DistributionPlot(),
         EMPTY,

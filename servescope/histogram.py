@@ -23,6 +23,9 @@ SCHEMA: Final = 3
 PER_OCTAVE: Final = 2**SCHEMA
 MIN_EXPONENT: Final = -20
 MAX_EXPONENT: Final = 6
+LONGEST_S: Final = 2.0**MAX_EXPONENT
+"""Durations above this one share the last bucket: of a quantile there it is a lower bound."""
+
 BUCKETS: Final = (MAX_EXPONENT - MIN_EXPONENT) * PER_OCTAVE + 2
 """Number of buckets: index 0 is everything up to 2**-20 s, the last everything above 2**6 s."""
 

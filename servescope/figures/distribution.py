@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from servescope.figures import theme, units
+from servescope.histogram import LONGEST_S
 
 if TYPE_CHECKING:
     from servescope.figures.theme import Figure
@@ -58,8 +59,7 @@ class DistributionPlot:
             "y": rows.counts.tolist(),
             "marker": {"color": theme.BLUE, "line": {"width": 0}},
             "hovertext": [
-                f"{units.text(low, 's')} to {units.text(high, 's')}: {count:,} requests, "
-                f"{units.text(count / total, '1')}"
+                f"{_range_text(low, high)}: {count:,} requests, {units.text(count / total, '1')}"
                 for low, high, count in zip(lows, highs, rows.counts.tolist(), strict=True)
             ],
             "hoverinfo": "text",
@@ -89,7 +89,9 @@ class DistributionPlot:
                 "name": name,
                 "colour": theme.MEANINGS.get(name, theme.GREY),
                 "dash": "solid",
-                "value": units.text(seconds, "s"),
+                "value": f"≥ {units.text(seconds, 's')}"
+                if name in rows.bounds
+                else units.percentile(seconds),
             }
             for name, seconds in rows.marks.items()
         ]
@@ -103,6 +105,12 @@ def _finite(rows: Distribution) -> tuple[Any, Any]:
     if not np.isfinite(edges[-1]):
         edges[-1] = edges[-2] * 2
     return edges[:-1], edges[1:]
+
+
+def _range_text(low: float, high: float) -> str:
+    if high > LONGEST_S:
+        return f"longer than {units.text(low, 's')}"
+    return f"{units.text(low, 's')} to {units.text(high, 's')}"
 
 
 def _padded(low: float, high: float) -> list[float]:

@@ -95,6 +95,9 @@ class LinePlot:
         if rows.requests is not None:
             counted = dict(zip(rows.names, rows.requests, strict=True))
             points["requests"] = [_counts(counted.get(name, missing)) for name in names]
+        if rows.bounds is not None:
+            bounds = dict(zip(rows.names, rows.bounds, strict=True))
+            points["bounds"] = [_counts(bounds.get(name, missing)) for name in names]
         return points
 
     def legend(self, rows: Lines, shape: Shape) -> list[dict[str, str]]:
@@ -173,15 +176,20 @@ class LinePlot:
 
 
 def _meta(rows: Lines, index: int) -> Figure:
-    """Whether the line's points have a mean over time, and of how many requests each is."""
+    """Of a line: whether its points have a mean over time.
+
+    Of its points: of how many requests each is, and whether it is a lower bound (1, else 0).
+    """
     meta: Figure = {"mean": not (rows.without_mean and rows.without_mean[index])}
     if rows.requests is not None:
         meta["requests"] = _counts(rows.requests[index])
+    if rows.bounds is not None:
+        meta["bounds"] = _counts(rows.bounds[index])
     return meta
 
 
-def _counts(requests: NDArray[np.float64]) -> list[int]:
-    return [int(count) for count in np.nan_to_num(requests).tolist()]
+def _counts(values: NDArray[np.float64] | NDArray[np.bool_]) -> list[int]:
+    return [int(value) for value in np.nan_to_num(values).tolist()]
 
 
 def _moves(values: NDArray[np.float64]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from servescope.figures import units
 from servescope.records.scenarios import (
@@ -17,10 +17,17 @@ from servescope.records.scenarios import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from servescope.records.load import LoadPlan
     from servescope.records.run_environment import Repository, RunEnvironment
     from servescope.records.scenarios import Scenario, Step
 
+FROM_DUE: Final = "latency_ms"
+FROM_SEND: Final = "naive_ms"
+"""The clocks of a run's result: from the moment a request was due, and from its actual send."""
+
+MEAN: Final = "mean"
 _SHORT_COMMIT: Final = 12
 
 
@@ -43,10 +50,24 @@ def offered_text(scenario: Scenario) -> str:
     return units.text(schedule.mean_rate, _unit_of_rate(scenario))
 
 
+def latency_text(result: Mapping[str, Any], name: str, clock: str = FROM_DUE) -> str:
+    """A latency of a run's result, `43 ms`, or `≥ 5.2 s` where requests timed out among these.
+
+    So is one from the actual send where that from the due moment is, and a mean where any timed
+    out.
+    """
+    limit_ms = result.get("timed_out_from_ms")
+    of_due, shown = ((result.get(one) or {}).get(name) for one in (FROM_DUE, clock))
+    if shown is None:
+        return units.NOTHING
+    is_bound = limit_ms is not None and (name == MEAN or (of_due or 0.0) >= limit_ms)
+    return ("≥ " if is_bound else "") + units.text(shown / 1e3, "s")
+
+
 def schedule_text(scenario: Scenario) -> str:
     """The schedule of a scenario in a few words: how often, and for how long."""
     schedule, unit = scenario.schedule, _unit_of_rate(scenario)
-    seconds = units.text(schedule.seconds, "s")
+    seconds = units.length(schedule.seconds)
 
     def rate(value: float) -> str:
         return units.text(value, unit)
@@ -61,10 +82,10 @@ def schedule_text(scenario: Scenario) -> str:
         case Steps():
             *others, last = schedule.rates
             rates = ", ".join([*map(units.number, others), rate(last)])
-            told = f"steps of {rates}, {units.text(schedule.step_seconds, 's')} each"
+            told = f"steps of {rates}, {units.length(schedule.step_seconds)} each"
         case Spike():
-            peak = f"{rate(schedule.peak_rate)} for {units.text(schedule.peak_seconds, 's')}"
-            at = units.text(schedule.peak_at, "s")
+            peak = f"{rate(schedule.peak_rate)} for {units.length(schedule.peak_seconds)}"
+            at = units.length(schedule.peak_at)
             told = f"{rate(schedule.rate)} for {seconds}, with a peak of {peak} after {at}"
         case Recorded():
             times = f"\N{MULTIPLICATION SIGN} {schedule.factor:g}"

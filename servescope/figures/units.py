@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from servescope.histogram import LONGEST_S
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -46,14 +48,18 @@ _NOUNS: Final = {
 _MINUTE_S: Final = 60.0
 _HOUR_S: Final = 3_600.0
 _DAY_S: Final = 86_400.0
+_SECOND: Final = (1.0, "s")
+_MINUTE: Final = (_MINUTE_S, "min")
+_HOUR: Final = (_HOUR_S, "h")
 _LENGTHS: Final = (
-    (2 * _MINUTE_S, 1.0, "s"),
-    (2 * _HOUR_S, _MINUTE_S, "min"),
-    (2 * _DAY_S, _HOUR_S, "h"),
+    (2 * _MINUTE_S, _SECOND, None),
+    (2 * _HOUR_S, _MINUTE, _SECOND),
+    (2 * _DAY_S, _HOUR, _MINUTE),
 )
-"""Below how many seconds a length is said in a unit of so many seconds, and the unit's name."""
+"""Below how many seconds a length is said in a unit and in parts of it."""
 
 _WHOLE_PERCENT: Final = 9.95
+_LEAST_PERCENT: Final = 0.001
 _DIGITS: Final = 4
 
 
@@ -100,6 +106,8 @@ def quantity(value: float | None, unit: str) -> tuple[str, str]:
     shown = value * scale.factor
     if scale.suffix == "%" and abs(shown) >= _WHOLE_PERCENT:
         return f"{shown:,.0f}", "%"
+    if scale.suffix == "%" and 0 < abs(shown) < _LEAST_PERCENT:
+        return f"< {_LEAST_PERCENT}", "%"
     return number(shown), scale.suffix
 
 
@@ -108,11 +116,40 @@ def text(value: float | None, unit: str) -> str:
     return " ".join(part for part in quantity(value, unit) if part)
 
 
+def at_least(seconds: float | None) -> str:
+    """`≥ ` before a percentile from a histogram beyond the durations that it tells apart."""
+    return "≥ " if seconds is not None and seconds >= LONGEST_S else ""
+
+
+def percentile(seconds: float | None) -> str:
+    """A percentile from a histogram: `97 ms`, or `≥ 1.07 min` where it is a lower bound."""
+    return at_least(seconds) + text(seconds, "s")
+
+
+def percentile_in_words(seconds: float | None) -> str:
+    """The same within a sentence: `at least 1.07 min`."""
+    return percentile(seconds).replace("≥", "at least")
+
+
+def mean_and_percentiles(mean_s: float | None, *percentiles_s: float | None) -> list[str]:
+    """The texts of a row of a table: a mean is exact, percentiles come from histograms."""
+    return [text(mean_s, "s"), *map(percentile, percentiles_s)]
+
+
 def length(seconds: float) -> str:
-    """The length of a span of time, e.g. `90 s`, `5 min`, `6 h`, `90 d`."""
-    for limit, unit_s, name in _LENGTHS:
-        if seconds < limit:
-            return f"{number(seconds / unit_s)} {name}"
+    """The length of a span of time: below 2 h to the second, below 2 d to the minute.
+
+    For example `90 s`, `6 min 40 s`, `5 min`, `6 h`, `2 h 30 min`, `90 d`.
+    """
+    for limit, (unit_s, name), part in _LENGTHS:
+        if seconds >= limit:
+            continue
+        if part is None:
+            return f"{number(seconds)} {name}"
+        part_s, part_name = part
+        parts = round(seconds / part_s)
+        whole, rest = divmod(parts, round(unit_s / part_s))
+        return f"{whole} {name} {rest} {part_name}" if rest else f"{whole} {name}"
     return f"{number(seconds / _DAY_S)} d"
 
 
@@ -144,13 +181,15 @@ def reading(unit: str, scale: Scale | None) -> dict[str, Any]:
     """The scales by which the browser writes values of a figure, as JSON.
 
     `scale` is that of the values drawn, which its axis shares; None for an axis that has values of
-    any size in base units, each read in its own.
+    any size in base units, each read in its own. From `longest` on, in seconds, a percentile is a
+    lower bound.
     """
     return {
         "scales": [[one.least, one.factor, one.suffix] for one in scales(unit)],
         "factor": 1.0 if scale is None else scale.factor,
         "suffix": None if scale is None else scale.suffix,
         "noun": list(noun(unit)),
+        "longest": LONGEST_S if unit == "s" else None,
     }
 
 

@@ -310,7 +310,7 @@ def latencies(evidence: Evidence) -> Iterator[Finding]:
             f"5 of 100 requests to listener {one.name} took {units.text(one.p95_s, 's')} or longer"
             if one.requests >= FEWEST_FOR_P95
             else f"The slowest of {_count(one.requests, 'request')} to listener {one.name} took "
-            f"{units.text(one.p95_s, 's')}"
+            f"{units.percentile_in_words(one.p95_s)}"
         )
         yield Finding(
             state,

@@ -61,9 +61,10 @@ def _slow(one: SpanListenerEvidence) -> Iterator[Finding]:
     state = severity(thresholds.LATENCY, one.p95_s)
     if state not in {Severity.WARN, Severity.BAD}:
         return
-    longest = units.text(one.p95_s, "s")
+    longest = units.percentile_in_words(one.p95_s)
     told = (
-        f"5 of 100 requests to listener {one.name} took {longest} or longer in this span"
+        f"5 of 100 requests to listener {one.name} took {units.text(one.p95_s, 's')} or longer in "
+        "this span"
         if one.requests >= FEWEST_FOR_P95
         else f"The slowest of {_requests(one.requests)} to listener {one.name} in this span took "
         f"{longest}"

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from servescope.figures import theme, units
-from servescope.figures.run_texts import environment_texts, plan_facts
+from servescope.figures.run_texts import (
+    FROM_DUE,
+    FROM_SEND,
+    environment_texts,
+    latency_text,
+    plan_facts,
+)
 from servescope.formats.run_report_style import STYLE
 from servescope.formats.svg_plots import distribution_plot, line_plot
 from servescope.histogram import EDGES, ERROR_BOUND, least_count
@@ -117,7 +123,7 @@ def _result(data: RunData) -> list[str]:
         "failed": _count(failed),
         "answered per second": units.text(result.get("rate_achieved"), "{request}/s"),
         "asked for": units.text(result.get("rate_asked"), "{request}/s"),
-        **{shown: _latency(run, result["latency_ms"][key]) for key, shown in _cards().items()},
+        **{shown: latency_text(result, key) for key, shown in _cards().items()},
     }
     sent_by = result.get("generator")
     details = {
@@ -160,7 +166,7 @@ def _by_step(run: LoadRun) -> list[str]:
             _count(step["sent"]),
             _count(step["answered"]),
             _count(sum(step["failed"].values())),
-            *(_ms(step["latency_ms"].get(figure)) for figure in ("p50", "p90", "p99", "max")),
+            *(latency_text(step, figure) for figure in ("p50", "p90", "p99", "max")),
         )
         for step in steps
     ]
@@ -175,7 +181,7 @@ def _phases(run: LoadRun) -> list[str]:
             ": ".join(filter(None, (row.name.replace("_", " "), PHASES.get(row.name)))),
             _count(row.requests),
             _share(row.share),
-            *(units.text(value, "s") for value in (row.mean_s, row.p50_s, row.p95_s, row.p99_s)),
+            *units.mean_and_percentiles(row.mean_s, row.p50_s, row.p95_s, row.p99_s),
         )
         for row in phase_rows(run.result)
     ]
@@ -206,16 +212,16 @@ def _percentiles(data: RunData) -> str:
     run, result = data.run, data.run.result
     fields = [*LATENCY_NAMES, "mean"]
     clients = {
-        "Client, from when a request was due": result["latency_ms"],
-        "Client, from the actual send (naive)": result["naive_ms"],
+        "Client, from when a request was due": FROM_DUE,
+        "Client, from the actual send (naive)": FROM_SEND,
     }
     rows = [
-        (name, *(_latency(run, summary.get(field)) for field in fields))
-        for name, summary in clients.items()
+        (name, *(latency_text(result, field, clock) for field in fields))
+        for name, clock in clients.items()
     ]
     if data.series is not None:
         marks = data.series.server.marks
-        server = [units.text(marks.get(LATENCY_NAMES[field]), "s") for field in QUANTILES]
+        server = [units.percentile(marks.get(LATENCY_NAMES[field])) for field in QUANTILES]
         mean_s = sum(one.mean_s for one in data.series.stage_rows) or None
         name = f"Server, {data.series.server_requests:,} requests to {run.plan.listener}"
         if run.plan.listener:
@@ -334,8 +340,8 @@ def _busiest(cores: Lines) -> tuple[Lines, str]:
 
 def _stages(series: RunSeries) -> str:
     def cells(one: StageRow) -> tuple[str, ...]:
-        seconds = (one.mean_s, one.p50_s, one.p95_s, one.p99_s)
-        return (one.stage, *(units.text(value, "s") for value in seconds), _share(one.share))
+        times = units.mean_and_percentiles(one.mean_s, one.p50_s, one.p95_s, one.p99_s)
+        return (one.stage, *times, _share(one.share))
 
     if not series.stage_rows:
         return "<p class='dimmed'>The server recorded no request in this span.</p>"
@@ -376,12 +382,6 @@ def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'
         "</div>"
     )
-
-
-def _latency(run: LoadRun, milliseconds: float | None) -> str:
-    limit = run.result.get("timed_out_from_ms")
-    is_bound = milliseconds is not None and limit is not None and milliseconds >= limit
-    return ("≥ " if is_bound else "") + _ms(milliseconds)
 
 
 def _ms(milliseconds: float | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -18,6 +19,7 @@ from servescope.histogram import (
 from servescope.queries.rows import Distribution, Heat, Lines, StageRow
 from servescope.queries.span import LONG_STEP_S, STEPS
 from servescope.queries.traffic import of_listener
+from servescope.records.load import LoadOutcome
 from servescope.records.requests import Stage
 from servescope.store.query import Aggregation
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
     from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
+    from servescope.store.query import Query
     from servescope.store.results import TotalResult
 
 QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
@@ -33,6 +36,9 @@ OVERVIEW_QUANTILES: Final = ("p50", "p95", "p99")
 LEAST_POINTS: Final = 24
 """Points that a line of percentiles has at least, however few requests there are."""
 STAGES: Final = tuple(stage.name.lower() for stage in Stage)
+_BY_CLIENT: Final = (catalog.LOAD_DURATION, catalog.LOAD_NAIVE_DURATION)
+"""The metrics in which a request that timed out counts with the time until then."""
+_TIMED_OUT: Final = (("error.type", LoadOutcome.TIMED_OUT.name.lower()),)
 
 
 def percentiles(
@@ -45,6 +51,7 @@ def percentiles(
 ) -> Lines:
     """Percentiles of request duration over time, in seconds, and of how many requests each is.
 
+    Of a load run's, those that requests which timed out reach down to are lower bounds.
     `step`: seconds of a point; 0 takes `step_of_enough`. A gap where a step has fewer requests than
     `least_count`. Raises ValueError for a step that is none of STEPS.
     """
@@ -65,7 +72,35 @@ def percentiles(
         nothing = np.full((len(names), found.times.size), np.nan)
         return _percentiles(found.times, names, nothing, np.zeros(found.times.size), step)
     counted = counted or context.store.aggregate(query, Aggregation.SUM)
-    return _percentiles(found.times, names, found.values[0], counted.values[0], step)
+    lines = _percentiles(found.times, names, found.values[0], counted.values[0], step)
+    if metric not in _BY_CLIENT:
+        return lines
+    is_bound = _bounds(context, query, names, counted.values[0])
+    return replace(lines, bounds=is_bound & np.isfinite(lines.values))
+
+
+def _bounds(
+    context: QueryContext, query: Query, names: tuple[str, ...], requests: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Which percentiles (N, T) of a load run's `requests` (T,) are of requests that timed out.
+
+    Their place lies beyond all that were answered.
+    """
+    timed_out = replace(query, metric=catalog.LOAD_ERRORS, where=(*query.where, *_TIMED_OUT))
+    found = context.store.aggregate(timed_out, Aggregation.SUM)
+    count = np.nan_to_num(found.values[0]) if len(found.values) else np.zeros(requests.size)
+    return np.array([_is_bound(QUANTILES[name], requests, count) for name in names])
+
+
+def _is_bound(
+    q: float, requests: NDArray[np.float64], timed_out: NDArray[np.float64]
+) -> NDArray[np.bool_]:
+    """Whether the quantile q of so many requests lies among the slowest, those that timed out."""
+    requests = np.nan_to_num(requests)
+    is_bound: NDArray[np.bool_] = (timed_out > 0) & (
+        np.ceil(q * requests - 1e-9) > requests - timed_out
+    )
+    return is_bound
 
 
 def _percentiles(
@@ -172,4 +207,17 @@ def distribution(
     marks = {
         name: value for name, value in zip(QUANTILES, values, strict=True) if not np.isnan(value)
     }
-    return Distribution(edges[low : high + 2], counts[low : high + 1], marks, ERROR_BOUND)
+    bounds = frozenset(marks) & _bounds_of_span(context, query, int(counts.sum()))
+    return Distribution(edges[low : high + 2], counts[low : high + 1], marks, ERROR_BOUND, bounds)
+
+
+def _bounds_of_span(context: QueryContext, query: Query, requests: int) -> frozenset[str]:
+    """The names of the quantiles over a whole span that are lower bounds."""
+    if query.metric not in _BY_CLIENT:
+        return frozenset()
+    timed_out = replace(query, metric=catalog.LOAD_ERRORS, where=(*query.where, *_TIMED_OUT))
+    count = float(context.store.total(timed_out).count.sum())
+    found = {
+        name: _is_bound(q, np.array([requests]), np.array([count])) for name, q in QUANTILES.items()
+    }
+    return frozenset(name for name, is_bound in found.items() if is_bound.all())

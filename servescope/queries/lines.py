@@ -89,6 +89,12 @@ def joined(parts: Sequence[Lines]) -> Lines:
     """Lines of the same span, step and unit as one."""
     first = parts[0]
     counted = [part.requests for part in parts if part.requests is not None]
+    bounds = [
+        (np.zeros(part.values.shape, bool) if part.bounds is None else part.bounds).reshape(
+            -1, first.times.size
+        )
+        for part in parts
+    ]
     return replace(
         first,
         names=tuple(name for part in parts for name in part.names),
@@ -99,6 +105,7 @@ def joined(parts: Sequence[Lines]) -> Lines:
             for is_without in part.without_mean or (False,) * len(part.names)
         ),
         requests=np.concatenate(counted) if len(counted) == len(parts) else None,
+        bounds=np.concatenate(bounds) if any(part.bounds is not None for part in parts) else None,
     )
 
 
@@ -116,6 +123,7 @@ def taken(lines: Lines, order: Sequence[int]) -> Lines:
         values=lines.values[rows],
         without_mean=lines.without_mean and tuple(lines.without_mean[index] for index in order),
         requests=None if lines.requests is None else lines.requests[rows],
+        bounds=None if lines.bounds is None else lines.bounds[rows],
     )
 
 

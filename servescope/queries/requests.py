@@ -92,14 +92,18 @@ def surroundings(context: QueryContext, row: LogRow) -> RequestSurroundings:
     """The usual durations of such requests, in the half hour before and after it."""
     end = int(row.end_s)
     span = Span(end - HALF_SPAN_S, end + HALF_SPAN_S, SPAN_STEP_S)
-    labels = ((LISTENER, row.listener), (ROUTE, row.route))
-    total = context.store.total(span.query(catalog.REQUEST_DURATION, where=labels))
-    counts = total.buckets.sum(axis=0) if len(total.groups) else np.zeros(BUCKETS, dtype=np.int64)
+    of_listener = ((LISTENER, row.listener),)
+    by_route = context.store.total(
+        span.query(catalog.REQUEST_DURATION, by=(ROUTE,), where=of_listener)
+    )
+    nothing = np.zeros(BUCKETS, dtype=np.int64)
+    of_route = dict(zip(by_route.groups, by_route.buckets, strict=True))
+    counts = of_route.get((row.route,), nothing)
     in_whole = int(counts.sum())
     bucket = int(bucket_indexes(np.array([row.total_s]))[0])
     faster, not_slower = int(counts[:bucket].sum()), int(counts[: bucket + 1].sum())
     by_stage = context.store.total(
-        span.query(catalog.STAGE_DURATION, by=("stage",), where=((LISTENER, row.listener),))
+        span.query(catalog.STAGE_DURATION, by=("stage",), where=of_listener)
     )
     return RequestSurroundings(
         2 * HALF_SPAN_S,
@@ -110,6 +114,7 @@ def surroundings(context: QueryContext, row: LogRow) -> RequestSurroundings:
             group[0]: _usual(buckets)
             for group, buckets in zip(by_stage.groups, by_stage.buckets, strict=True)
         },
+        _usual(np.sum([nothing, *by_route.buckets], axis=0)),
     )
 
 

@@ -19,7 +19,8 @@ class Lines:
     `step`: seconds, of these lines, which may be longer than the span's. `without_mean` (N,): of
     which lines no mean over time is to be had, for each point is a percentile, an extreme or a mean
     of requests, of which some steps have more than others; empty: of none. `requests` (N, T): of
-    how many requests each value is, where it is a percentile.
+    how many requests each value is, where it is a percentile. `bounds` (N, T): which values are
+    lower bounds, for so many requests timed out that the percentile is one of them; None: none is.
     """
 
     times: NDArray[np.int64]
@@ -29,6 +30,7 @@ class Lines:
     step: int
     without_mean: tuple[bool, ...] = ()
     requests: NDArray[np.float64] | None = None
+    bounds: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +51,14 @@ class Distribution:
     """The distribution of durations over a whole span.
 
     `edges` (B + 1,) in seconds, `counts` (B,); `marks`: quantile name → seconds, e.g. p99, of those
-    that so many requests support.
+    that so many requests support; `bounds` are the names of those that are lower bounds.
     """
 
     edges: NDArray[np.float64]
     counts: NDArray[np.int64]
     marks: dict[str, float]
     error_bound: float
+    bounds: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +144,7 @@ class UsualDurations:
 
 @dataclass(frozen=True, slots=True)
 class RequestSurroundings:
-    """The requests around one: of its route in whole, of its listener stage by stage.
+    """The requests around one: of its route in whole, of its listener in whole and by stage.
 
     Stages are recorded by listener, not by route.
     """
@@ -151,6 +154,7 @@ class RequestSurroundings:
     share_not_slower: float | None  # of its route's requests; None where there are none
     share_faster: float | None  # by a bucket of the histogram or more
     stages: dict[str, UsualDurations]  # by name
+    listener: UsualDurations
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from servescope.queries.context import QueryContext
-    from servescope.queries.rows import Lines, StageRow
+    from servescope.queries.rows import Distribution, Lines, StageRow
     from servescope.queries.span import Span
     from servescope.records.load import LoadPlan, LoadRun
 
@@ -189,6 +189,28 @@ def client_percentiles(context: QueryContext, span: Span, run: LoadRun, step: in
         run.plan.destination,
         catalog.LOAD_DURATION,
         step,
+    )
+
+
+def client_distribution(context: QueryContext, span: Span, run: LoadRun) -> Distribution:
+    """Latencies from the moment a request was due.
+
+    The percentiles of a whole run that is over are the exact ones of its result, as its tables have
+    them.
+    """
+    found = latency.distribution(context, span, run.plan.destination, catalog.LOAD_DURATION)
+    seconds, exact_ms = seconds_of(run), (run.result or {}).get("latency_ms") or {}
+    is_whole = seconds is not None and span.start <= seconds[0] and seconds[1] <= span.end
+    if run.ended_s is None or not is_whole:
+        return found
+    limit_ms = run.result.get("timed_out_from_ms") or math.inf
+    of_mark = {name: exact_ms.get(name.replace(".", "_")) for name in found.marks}
+    known = {name: value for name, value in of_mark.items() if value is not None}
+    return replace(
+        found,
+        marks=found.marks | {name: value / 1e3 for name, value in known.items()},
+        bounds=(found.bounds - known.keys())
+        | {name for name, value in known.items() if value >= limit_ms},
     )
 
 

@@ -103,6 +103,15 @@ def test_the_browser_reads_values_as_cards_and_tables_do(visit):
         assert read == [units.text(value, unit) for value in values]
 
 
+def test_nothing_reads_as_in_a_table_whatever_the_unit_of_the_axis(visit):
+    opened = visit("Host")
+    for unit, largest in (("s", 90.0), ("By", 3e9), ("By/s", 3e6), ("1", 1.0), ("{thread}", 8.0)):
+        reading = units.reading(unit, units.scale_for(unit, largest))
+        read = opened.page.evaluate("reading => servescope.units.text(reading, 0)", reading)
+        one, many = units.noun(unit)
+        assert read == (f"0 {many}" if one else units.text(0.0, unit))
+
+
 def test_an_axis_follows_its_data_past_a_unit_without_a_reload(visit, asked):
     opened = visit("Latency").wait_drawn("latency-stages")
     opened.page.evaluate("window.notReloaded = true")

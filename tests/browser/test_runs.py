@@ -12,6 +12,12 @@ from tests.browser.conftest import DESKTOP, PHONE
 from tests.processes import eventually
 
 pytestmark = pytest.mark.browser
+READ_P50 = """() => {
+    const entry = servescope.graphs.byId("one-run-latency");
+    const trace = entry.data.find(one => one.name === "p50");
+    return trace.y.flatMap((value, i) =>
+        value === null ? [] : [servescope.legend.valueText(entry, trace, i)]);
+}"""
 
 
 def run_of(dashboard, number):
@@ -73,6 +79,25 @@ def test_a_run_opens_at_its_address_with_the_figures_of_its_seconds(
     zone_ms = opened.page.evaluate("new Date().getTimezoneOffset() * 60000")
     assert min(drawn) + zone_ms >= int(run.started_s) * 1_000
     assert max(drawn) + zone_ms <= (run.ended_s + 1) * 1_000
+
+
+def test_a_figure_that_timeouts_bound_is_the_same_in_table_and_legends(reopen_page, dashboard):
+    with closing(dashboard.control) as control:
+        plan = LoadPlan.constant("asgi", "/slow?ms=900", 60, 2, timeout_seconds=0.3)
+        number = control.load_runs.request(plan, time.time()).id
+        eventually(lambda: control.load_runs.active() is None, 60)
+    assert run_of(dashboard, number).result["failed"]["timed_out"] == 120
+    opened = reopen_page(f"/runs/{number}").wait_drawn("one-run-latency", "one-run-distribution")
+    opened.until("document.getElementById('one-run-percentiles').innerText.includes('p99.9')")
+    told = opened.page.evaluate(
+        "[...document.querySelectorAll('#one-run-percentiles tr')]"
+        ".map(row => [...row.cells].map(cell => cell.textContent)).find(row => row[0] === 'p50')"
+    )
+    assert told[1].startswith("≥ 3")
+    legend = opened.page.locator("#one-run-distribution-legend [data-name=p50] b")
+    assert legend.inner_text() == told[1]
+    opened.until(f"() => ({READ_P50})().length > 0")
+    assert all(text.startswith("≥ ") for text in opened.page.evaluate(READ_P50))
 
 
 def test_a_part_of_a_run_and_the_whole_of_it_again(reopen_page, dashboard, two_runs):

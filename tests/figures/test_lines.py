@@ -73,6 +73,16 @@ def test_a_point_says_of_how_many_requests_it_is_and_that_it_has_no_mean():
     assert delta["requests"] == [[7], [7]]
 
 
+def test_a_point_says_whether_it_is_a_lower_bound():
+    plot = LinePlot(log=True)
+    rows = percentiles([10, 11], [200, 200], p50=[0.1, 0.1], p99=[0.2, 5.0])
+    rows = replace(rows, bounds=np.array([[False, False], [False, True]]))
+    figure, shape = drawn(plot, rows)
+    assert [trace["meta"]["bounds"] for trace in figure["data"]] == [[0, 0], [0, 1]]
+    later = replace(rows, times=np.array([12, 13]))
+    assert plot.delta(later, shape)["bounds"] == [[0, 0], [0, 1]]
+
+
 def test_rates_have_a_mean_and_no_requests():
     figure, shape = drawn(LinePlot(), lines([10], a=[1.0]))
     assert figure["data"][0]["meta"] == {"mean": True}

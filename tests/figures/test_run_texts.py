@@ -4,8 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from servescope.figures import units
 from servescope.figures.run_texts import (
+    FROM_DUE,
+    FROM_SEND,
     environment_texts,
+    latency_text,
     offered_text,
     plan_facts,
     plan_text,
@@ -34,11 +38,12 @@ from servescope.records.scenarios import (
     [
         (Constant(200, 30), "200 req/s for 30 s"),
         (Poisson(50, 300), "Poisson arrivals, 50 req/s on average for 5 min"),
-        (Ramp(10, 100, 60), "from 10 req/s to 100 req/s in 1 min"),
+        (Constant(200, 400), "200 req/s for 6 min 40 s"),
+        (Ramp(10, 100, 60), "from 10 req/s to 100 req/s in 60 s"),
         (Steps((10, 20.5, 40), 15), "steps of 10, 20.5, 40 req/s, 15 s each"),
         (
             Spike(50, 500, 10, 5, 60),
-            "50 req/s for 1 min, with a peak of 500 req/s for 5 s after 10 s",
+            "50 req/s for 60 s, with a peak of 500 req/s for 5 s after 10 s",
         ),
         (
             Recorded(((1,), (3,)), 2.0, "wsgi at 14:03"),
@@ -46,11 +51,11 @@ from servescope.records.scenarios import (
         ),
         (
             Users(10, 0.5, 60),
-            "closed model, 10 users with 500 ms between an answer and the next request, for 1 min",
+            "closed model, 10 users with 500 ms between an answer and the next request, for 60 s",
         ),
         (
             Users(1, 0, 60),
-            "closed model, 1 user with 0 ms between an answer and the next request, for 1 min",
+            "closed model, 1 user with 0 ms between an answer and the next request, for 60 s",
         ),
     ],
     ids=lambda value: getattr(value, "kind", ""),
@@ -64,7 +69,7 @@ def test_a_schedule_of_flows_counts_flows():
     told = {
         "20 flows/s for 30 s": Constant(20, 30),
         "steps of 10, 20 flows/s, 15 s each": Steps((10, 20), 15),
-        "10 flows/s for 1 min, with a peak of 500 flows/s for 5 s after 10 s": Spike(
+        "10 flows/s for 60 s, with a peak of 500 flows/s for 5 s after 10 s": Spike(
             10, 500, 10, 5, 60
         ),
     }
@@ -146,3 +151,24 @@ def test_an_environment_without_a_listener_is_the_machine_alone():
         "Servescope": "not known",
     }
     assert environment_texts(None) == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "clock", "shown"),
+    [
+        ("p50", FROM_DUE, "43 ms"),
+        ("p99", FROM_DUE, "≥ 5.16 s"),
+        ("p99", FROM_SEND, "≥ 5 s"),
+        ("mean", FROM_DUE, "≥ 1.7 s"),
+        ("max", FROM_DUE, units.NOTHING),
+    ],
+)
+def test_a_latency_that_timeouts_are_among_is_a_lower_bound(name, clock, shown):
+    result = {
+        "latency_ms": {"p50": 43.0, "p99": 5_160.0, "mean": 1_700.0, "max": None},
+        "naive_ms": {"p99": 5_001.0},
+        "timed_out_from_ms": 5_002.0,
+    }
+    assert latency_text(result, name, clock) == shown
+    none_timed_out = latency_text(result | {"timed_out_from_ms": None}, name, clock)
+    assert none_timed_out == shown.removeprefix("≥ ")

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from servescope import histogram
 from servescope.figures import units
 from servescope.figures.units import NOTHING, length, rounded, scale_for, text
 
@@ -35,6 +36,8 @@ from servescope.figures.units import NOTHING, length, rounded, scale_for, text
         (3 * 2**30, "By", "3 GiB"),
         (0.12, "1", "12 %"),
         (0.0004, "1", "0.04 %"),
+        (1.1e-5, "1", "0.0011 %"),
+        (9e-8, "1", "< 0.001 %"),
         (0.9949, "1", "99 %"),
         (1.5, units.CORES, "150 %"),
         (199.7, "{request}/s", "200 req/s"),
@@ -54,7 +57,7 @@ def test_a_figure_reads_with_its_unit(value, unit, shown):
 )
 def test_what_is_something_never_reads_as_nothing(value, unit):
     shown, _ = units.quantity(value, unit)
-    assert float(shown.replace(",", "")) > 0
+    assert float(shown.removeprefix("< ").replace(",", "")) > 0
 
 
 @given(st.floats(min_value=1e-4, max_value=50))
@@ -102,7 +105,9 @@ def test_a_linear_axis_is_read_in_its_one_unit_and_a_logarithmic_one_in_each_val
         "factor": 1e3,
         "suffix": "ms",
         "noun": ["", ""],
+        "longest": 64.0,
     }
+    assert units.reading("By", None)["longest"] is None
     assert units.reading("s", None)["suffix"] is None
     assert units.reading("{connection}", None)["noun"] == ["connection", "connections"]
 
@@ -114,8 +119,23 @@ def test_values_travel_with_four_digits_and_gaps_as_none():
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(5, "5 s"), (119, "119 s"), (300, "5 min"), (3_600, "60 min"), (21_600, "6 h"),
+    [(0.5, "0.5 s"), (5, "5 s"), (119, "119 s"), (300, "5 min"), (400, "6 min 40 s"),
+     (400.4, "6 min 40 s"), (3_600, "60 min"), (21_600, "6 h"), (9_000, "2 h 30 min"),
      (2 * 86_400, "2 d"), (730 * 86_400, "730 d")],
 )  # fmt: skip
 def test_the_length_of_a_span(seconds, text):
     assert length(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [(None, NOTHING), (math.nan, NOTHING), (0.05, "50 ms"), (61.3, "1.02 min")],
+)
+def test_a_percentile_reads_as_any_duration(seconds, shown):
+    assert units.percentile(seconds) == shown
+
+
+def test_a_percentile_among_the_longest_is_a_lower_bound():
+    (longest,) = histogram.quantiles(histogram.count([300.0]), (0.5,))
+    assert units.percentile(longest) == "≥ 1.07 min"
+    assert units.mean_and_percentiles(300.0, 0.05, longest) == ["5 min", "50 ms", "≥ 1.07 min"]

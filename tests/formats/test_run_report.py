@@ -73,7 +73,7 @@ def test_it_tells_the_figures_of_the_result_with_their_units(elements):
     assert "Phases of a request at the client" in text
     assert f"wait: {PHASES['wait']}" in text
     assert f"Server, {120 * (SECONDS + 1):,} requests to wsgi" in text
-    assert "120 req/s for 1.5 min" in text
+    assert "120 req/s for 90 s" in text
 
 
 def test_it_says_in_words_where_the_run_was():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from servescope import histogram
-from servescope.catalog import REQUEST_DURATION
+from servescope.catalog import LOAD_DURATION, LOAD_ERRORS, REQUEST_DURATION
 from servescope.queries import latency
 from servescope.queries.span import Span
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
@@ -13,6 +13,7 @@ START = 1_700_000_000
 COUNTS = (0, 1, 2, 10, 20, 99, 100, 1000)
 """Requests of one second after the other."""
 
+WSGI = ("listener", "wsgi")
 KEY = SeriesKey(REQUEST_DURATION, (("http.response.status_code", "200"), ("listener", "wsgi")))
 
 
@@ -79,3 +80,42 @@ def test_a_step_that_was_asked_for_is_kept_and_ends_within_the_span(context):
 def test_a_distribution_marks_what_its_requests_support(context):
     marks = latency.distribution(context, Span(START, START + 5, 1)).marks
     assert list(marks) == ["p50", "p90", "p95"], "33 requests"
+
+
+def test_a_percentile_that_requests_which_timed_out_reach_is_a_lower_bound(harness):
+    context = harness.context()
+    timed_out = SeriesKey(LOAD_ERRORS, (("error.type", "timed_out"), WSGI))
+    refused = SeriesKey(LOAD_ERRORS, (("error.type", "refused"), WSGI))
+    frames = []
+    for ts, number in enumerate((0, 1, 2, 6, 60), START):
+        durations = np.array([0.01] * (100 - number) + [5.0] * number)
+        client = HistogramDelta(histogram.count(durations), float(durations.sum()))
+        counts = {timed_out: float(number), refused: 50.0}
+        frames.append(
+            Frame(ts, counts=counts, histograms={SeriesKey(LOAD_DURATION, (WSGI,)): client})
+        )
+    context.store.write(Batch(frames))
+    names, span = ("p50", "p95", "p99"), Span(START, START + 5, 1)
+    for listener, metric in (("", LOAD_DURATION), ("wsgi", LOAD_DURATION)):
+        lines = latency.percentiles(context, span, names, listener, metric, step=1)
+        assert lines.bounds.tolist() == [
+            [False, False, False, False, True],
+            [False, False, False, True, True],
+            [False, False, True, True, True],
+        ]
+        assert lines.values[lines.bounds] == pytest.approx(5.0, rel=histogram.ERROR_BOUND)
+    whole = latency.distribution(context, span, "wsgi", LOAD_DURATION)
+    assert whole.bounds == {"p90", "p95", "p99"}, "69 of 500; too few for p99.9"
+    assert latency.percentiles(context, span).bounds is None, "the server has no timeouts"
+
+
+def test_a_gap_is_no_bound(harness):
+    context = harness.context()
+    key = SeriesKey(LOAD_ERRORS, (("error.type", "timed_out"), WSGI))
+    one = HistogramDelta(histogram.count(np.array([5.0])), 5.0)
+    histograms = {SeriesKey(LOAD_DURATION, (WSGI,)): one}
+    context.store.write(Batch([Frame(START, counts={key: 1.0}, histograms=histograms)]))
+    lines = latency.percentiles(
+        context, Span(START, START + 1, 1), ("p99",), metric=LOAD_DURATION, step=1
+    )
+    assert not lines.bounds.any()

@@ -3,6 +3,7 @@
 import math
 import shutil
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -56,6 +57,14 @@ def test_joined_lines_keep_of_how_many_requests_they_are_where_all_are_of_some()
     assert counts.tolist() == [[1.0, 2.0], [3.0, 4.0]]
     assert taken(joined([first, second]), [1]).requests.tolist() == [[3.0, 4.0]]
     assert joined([first, rows("c")]).requests is None
+
+
+def test_joined_lines_keep_which_values_are_lower_bounds():
+    first, second = rows("a"), replace(rows("b"), bounds=np.array([[False, True]]))
+    assert joined([first, first]).bounds is None
+    together = joined([first, second])
+    assert together.bounds.tolist() == [[False, False], [False, True]]
+    assert taken(together, [1]).bounds.tolist() == [[False, True]]
 
 
 @pytest.fixture(scope="module")

@@ -90,4 +90,5 @@ def test_requests_of_other_hours_and_routes_do_not_count(context):
     assert log.surroundings(context, row).share_not_slower is None
     write(context, route=[0.001] * 50)
     assert log.surroundings(context, row).route.requests == 50
-    assert log.surroundings(context, replace(row, route="/other")).route.requests == 0
+    of_other = log.surroundings(context, replace(row, route="/other"))
+    assert (of_other.route.requests, of_other.listener.requests) == (0, 50)
