@@ -39,6 +39,7 @@ register_page(
 )
 
 SHOWN: Final = {"display": "block"}
+INLINE: Final = {"display": "inline"}
 OFF: Final = f"The figure is at most {ERROR_BOUND:.2%} off."
 IN_SHORT: Final = (
     "Servescope runs web servers and measures each request, socket and core beneath them, every "
@@ -47,6 +48,7 @@ IN_SHORT: Final = (
 START_LOAD: Final = "press Start demo load or Try a demo and see where a request's time goes"
 OPEN_LISTENER: Final = "open a listener below and watch its request arrive"
 WATCH: Final = "see on the page Latency where the time of a request goes"
+WATCH_LOAD: Final = "see in the picture of the path below where the requests under way are"
 OF_SPAN: Final = "While the view is paused or past: of its whole span."
 MEAN: Final = f"Mean of the last 5 seconds. {OF_SPAN}"
 WINDOW: Final = (
@@ -135,6 +137,8 @@ def props(context: QueryContext, span: Span | None, filters: tuple[str, ...]) ->
             "overview-verdict": {"children": verdict(findings(evidence), "/")},
             "overview-listeners": {"tree": tree(listener_table(listeners, access.visitor()))},
             "overview-start": {"display": "none" if is_busy else "block"},
+            "first-visit-idle": {"style": HIDDEN if is_busy else INLINE},
+            "first-visit-busy": {"style": INLINE if is_busy else HIDDEN},
         }
         | load_demos.props("overview", is_busy=is_busy)
     )
@@ -156,7 +160,7 @@ def _cards(evidence: Evidence) -> Props:
             "s",
             thresholds.LATENCY,
             now.p95_s,
-            f"{of_window}; p50 {units.text(now.p50_s, 's')}",
+            f"{of_window}; p50 {units.percentile(now.p50_s)}",
         ),
         ("p99", now.p99_s, "s", thresholds.LATENCY, now.p99_s, _support(now.requests, of_window)),
         ("connections", now.open_connections, "{connection}", "", None, opened),
@@ -181,7 +185,8 @@ def _cards(evidence: Evidence) -> Props:
     props: Props = {}
     for name, value, unit, threshold, judged, note in cards:
         state = card_state(threshold, judged) if threshold else GOOD
-        props |= stat(name, value, unit, state=state, note=note)
+        bound = units.at_least(value) if unit == "s" else ""
+        props |= stat(name, value, unit, bound=bound, state=state, note=note)
     return props
 
 
@@ -235,13 +240,21 @@ def start_demo_load(_clicks: int) -> forms.Answer:
 def first_visit(*, may_act: bool, can_open: bool) -> html.Div:
     """Until it is dismissed, see `assets/first_visit.js`: what this is, and what to try first.
 
-    Only what this visitor can do is proposed.
+    Only what this visitor can do is proposed: while load is under way nobody can start another.
     """
     ways = [START_LOAD] * may_act + [OPEN_LISTENER] * can_open
-    try_first = f"Try first: {', or '.join(ways or [WATCH])}."
     return html.Div(
         [
-            html.P([IN_SHORT, html.Br(), try_first]),
+            html.P(
+                [
+                    IN_SHORT,
+                    html.Br(),
+                    html.Span(
+                        f"Try first: {', or '.join(ways or [WATCH])}.", id="first-visit-idle"
+                    ),
+                    html.Span(f"Try first: {WATCH_LOAD}.", id="first-visit-busy", style=HIDDEN),
+                ]
+            ),
             dmc.Button("Got it", id="first-visit-over", variant="default", size="sm"),
         ],
         className="first-visit",

@@ -333,6 +333,7 @@ def layout(comparison: object = "", **_query: object) -> html.Div:
             dmc.Select(
                 id=SHOWN,
                 label="Shown",
+                placeholder="The newest",
                 data=[],
                 value=query.first(comparison) or None,
                 display="none",

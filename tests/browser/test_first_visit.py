@@ -1,8 +1,13 @@
 """A first visitor reads what this is, sees the listeners, and is told so once."""
 
+import time
+from contextlib import closing
+
 import pytest
 
+from servescope.records.load import LoadPlan
 from tests.browser.conftest import PHONE
+from tests.processes import eventually
 
 pytestmark = pytest.mark.browser
 
@@ -19,6 +24,29 @@ def test_two_lines_until_they_are_dismissed_for_good(open_page):
     opened.until("document.querySelector('h1')")
     opened.wait_drawn("overview-host")
     assert not opened.page.locator(".first-visit").is_visible()
+
+
+def test_no_button_is_named_that_a_load_run_hides(open_page, dashboard):
+    with closing(dashboard.control) as control:
+        run = control.load_runs.request(LoadPlan.constant("wsgi", "/", 5, 300), time.time())
+        opened = open_page("/").wait_drawn("overview-host")
+        told = opened.page.locator(".first-visit")
+        try:
+            told.get_by_text("in the picture of the path below").wait_for()
+            assert not opened.page.get_by_role("button", name="Start demo load").is_visible()
+            assert "Start demo load" not in told.inner_text()
+        finally:
+            control.load_runs.request_stop(run.id)
+        eventually(lambda: control.load_runs.active() is None)
+    told.get_by_text("Start demo load").wait_for()
+    assert "the path below" not in told.inner_text()
+
+
+def test_the_controls_of_a_phone_begin_where_its_text_begins(open_page):
+    opened = open_page("/", PHONE).wait_drawn("overview-host")
+    left = opened.page.get_by_role("heading", name="Overview").bounding_box()["x"]
+    button = opened.page.get_by_role("button", name="Start demo load").bounding_box()
+    assert abs(button["x"] - left) < 1
 
 
 def test_the_listeners_stand_above_the_fold(open_page):
