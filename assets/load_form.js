@@ -36,6 +36,8 @@
       body_kind: ["Kind of body", select(JSON.parse(container.dataset.bodyKinds))],
       body: ["Body", area()],
       headers: ["Header fields, one a line", area()],
+      send_seconds: ["Seconds to send it, as a slow client", input("number")],
+      read_seconds: ["Seconds to read its answer, as a slow client", input("number")],
     };
     if (!number) delete fields.target; // that of the form's own field
     const outer = document.createElement("fieldset");

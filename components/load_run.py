@@ -35,7 +35,16 @@ _TIMED: Final = ("/slow?ms=50", "/cpu?ms=20", "/mixed?cpu_ms=5&wait_ms=20")
 """One that waits, one that computes, one that does both."""
 
 SUGGESTED: Final = {
-    "wsgi": ["/", "/whoami", "/search?q=socket", "/api/notes", *_TIMED, "/error", "/missing"],
+    "wsgi": [
+        "/",
+        "/whoami",
+        "/search?q=socket",
+        "/api/notes",
+        *_TIMED,
+        "/download?kib=512",
+        "/error",
+        "/missing",
+    ],
     "asgi": ["/", "/whoami", "/items/7", *_TIMED, "/block?ms=20", "/error", "/missing"],
     "files": ["/", "/welcome/", "/data/stages.json", "/images/connection.svg", "/missing"],
 }

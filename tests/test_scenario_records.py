@@ -51,7 +51,9 @@ MIX = (
         cookies=True,
     ),
     Flow((WebSocketStep("chat", "/chat", ("hello", "{n}"), seconds_between=0.1),)),
-    Flow((RequestStep(method="POST", target="/form", body="x", send_seconds=2.5),)),
+    Flow(
+        (RequestStep(method="POST", target="/form", body="x", send_seconds=2.5, read_seconds=1.5),)
+    ),
 )
 
 

@@ -116,12 +116,13 @@ DEMOS: Final[dict[str, LoadDemo | ComparisonDemo]] = {
         _constant("A CPU-bound app", "/cpu?ms=20", 60),
     ),
     "slow-clients": LoadDemo(
-        "One client of five takes 2 s to send its form, 20 of them at a time, and could hold as "
-        "many threads. Look at the stages: read has the 2 s and queue stays short, since a pool "
-        "gives a thread to whole requests only. The model sequential waits for each of them.",
+        "One client of six takes 2 s to send its form, one of six 2 s to read its answer: 40 of "
+        "them at a time, which could hold as many threads. Look at the stages: read and write have "
+        "the 2 s and queue stays short, since a pool gives a thread to whole requests only, and "
+        "none to the rest of a response. The model sequential waits for each of them.",
         BUNDLED_WSGI,
         Scenario(
-            Constant(50, 10),
+            Constant(60, 10),
             (
                 Flow((RequestStep(),), weight=4),
                 Flow(
@@ -134,6 +135,7 @@ DEMOS: Final[dict[str, LoadDemo | ComparisonDemo]] = {
                         ),
                     )
                 ),
+                Flow((RequestStep(target="/download?kib=512", read_seconds=2),)),
             ),
             "Slow clients",
         ),

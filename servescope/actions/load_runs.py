@@ -187,10 +187,17 @@ def _flow(row: Mapping[str, object], target: object, number: int) -> Flow:
         headers=_headers(row.get("headers"), number),
         body="" if row.get("body") is None else str(row.get("body")),
         body_kind=BodyKind(str(kind)),
+        send_seconds=_seconds(row.get("send_seconds"), f"the time to send request {number}"),
+        read_seconds=_seconds(row.get("read_seconds"), f"the time to read answer {number}"),
     )
     if not fields.text(weight):
         return Flow((step,))
     return Flow((step,), fields.number_of("parts", f"the weight of request {number}", weight))
+
+
+def _seconds(value: object, name: str) -> float:
+    """A time that may be left out."""
+    return fields.number_of("seconds", name, value) if fields.text(value) else 0.0
 
 
 def _headers(value: object, number: int) -> tuple[tuple[str, str], ...]:

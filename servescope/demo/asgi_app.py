@@ -26,8 +26,8 @@ from servescope.demo.timed_work import (
     DEFAULT_WAIT_MS,
     MAX_CPU_MS,
     MAX_WAIT_MS,
-    milliseconds_of,
     use_cpu,
+    whole_number_of,
 )
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ async def _respond_json(send: Send, value: Any, status: int = 200) -> None:
 def _milliseconds(scope: Scope, name: str, most: int, usual: int) -> int:
     values = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
     try:
-        return milliseconds_of(values.get(name, [str(usual)])[0], name, most)
+        return whole_number_of(values.get(name, [str(usual)])[0], name, most)
     except ValueError as fault:
         raise Problem(HTTPStatus.BAD_REQUEST, str(fault)) from None
 

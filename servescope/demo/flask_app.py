@@ -44,8 +44,8 @@ from servescope.demo.timed_work import (
     DEFAULT_WAIT_MS,
     MAX_CPU_MS,
     MAX_WAIT_MS,
-    milliseconds_of,
     use_cpu,
+    whole_number_of,
 )
 
 if TYPE_CHECKING:
@@ -54,6 +54,9 @@ if TYPE_CHECKING:
 ROUTE_KEY = "servescope.route"  # read by the host; harmless to any other server
 MAX_BODY = 64 * 1024  # bytes; a note at its limits, every character escaped, is below 50 KB
 MAX_QUERY = 200  # characters
+MAX_DOWNLOAD_KIB = 4_096
+DEFAULT_DOWNLOAD_KIB = 512
+_LINE = b"A client that reads slowly lets a server wait with its answer.\r\n"  # 64 bytes
 _SHOWN_ENVIRON = (
     "SERVER_SOFTWARE",
     "SERVER_NAME",
@@ -139,28 +142,35 @@ def search_page() -> Response:
 @demo.get("/slow")
 def slow() -> dict[str, Any]:
     """Hold a worker for `ms` milliseconds: what a slow database query does to a server."""
-    asked_ms = _milliseconds("ms", MAX_WAIT_MS, DEFAULT_WAIT_MS)
+    asked_ms = _number("ms", MAX_WAIT_MS, DEFAULT_WAIT_MS)
     return {"asked_ms": asked_ms, "slept_ms": round(_sleep(asked_ms), 3)}
 
 
 @demo.get("/cpu")
 def cpu() -> dict[str, Any]:
     """Compute for `ms` milliseconds of the thread's CPU time: threads of one process share it."""
-    asked_ms = _milliseconds("ms", MAX_CPU_MS, DEFAULT_CPU_MS)
+    asked_ms = _number("ms", MAX_CPU_MS, DEFAULT_CPU_MS)
     return {"asked_ms": asked_ms, "cpu_ms": round(use_cpu(asked_ms), 3)}
 
 
 @demo.get("/mixed")
 def mixed() -> dict[str, Any]:
     """Compute for `cpu_ms`, then wait for `wait_ms`: a page that renders and asks a database."""
-    asked_cpu_ms = _milliseconds("cpu_ms", MAX_CPU_MS, DEFAULT_CPU_MS)
-    asked_wait_ms = _milliseconds("wait_ms", MAX_WAIT_MS, DEFAULT_WAIT_MS)
+    asked_cpu_ms = _number("cpu_ms", MAX_CPU_MS, DEFAULT_CPU_MS)
+    asked_wait_ms = _number("wait_ms", MAX_WAIT_MS, DEFAULT_WAIT_MS)
     return {
         "asked_cpu_ms": asked_cpu_ms,
         "asked_wait_ms": asked_wait_ms,
         "cpu_ms": round(use_cpu(asked_cpu_ms), 3),
         "slept_ms": round(_sleep(asked_wait_ms), 3),
     }
+
+
+@demo.get("/download")
+def download() -> Response:
+    """Answer `kib` KiB of text: a client that reads slowly keeps the server writing."""
+    asked_kib = _number("kib", MAX_DOWNLOAD_KIB, DEFAULT_DOWNLOAD_KIB)
+    return current_app.response_class(_LINE * (16 * asked_kib), mimetype="text/plain")
 
 
 def _sleep(milliseconds: int) -> float:
@@ -170,9 +180,9 @@ def _sleep(milliseconds: int) -> float:
     return (time.monotonic_ns() - start_ns) / 1e6
 
 
-def _milliseconds(name: str, most: int, usual: int) -> int:
+def _number(name: str, most: int, usual: int) -> int:
     try:
-        return milliseconds_of(request.args.get(name, str(usual)), name, most)
+        return whole_number_of(request.args.get(name, str(usual)), name, most)
     except ValueError as fault:
         raise BadRequest(str(fault)) from None
 

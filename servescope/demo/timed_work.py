@@ -19,7 +19,7 @@ _NUMBERS: Final = 1_000
 """Added up between two looks at the clock: some 10 µs, where a look takes 1 µs."""
 
 
-def milliseconds_of(text: str, name: str, most: int) -> int:
+def whole_number_of(text: str, name: str, most: int) -> int:
     """The number of a query parameter `name`. Raises ValueError with a sentence for a client."""
     is_number = text.isascii() and text.isdigit() and len(text) <= len(str(most))
     if not is_number or int(text) > most:

@@ -150,6 +150,8 @@ def _step(step: Step) -> str:
             what += f" with {len(step.body):,} characters of {step.body_kind}"
         if step.send_seconds:
             what += f", sent over {units.text(step.send_seconds, 's')}"
+        if step.read_seconds:
+            what += f", its answer read over {units.text(step.read_seconds, 's')}"
     else:
         what = f"WebSocket {step.target} with {len(step.messages):,} messages"
     return f"{step.name}: {what}" if step.name else what

@@ -43,7 +43,21 @@ class ConnectionPool:
             return self.idle.pop()
         return self.open() if len(self.by_fd) < self.limit else None
 
-    def open(self, user: int | None = None) -> Connection:
+    def take_slow(self, user: int | None) -> Connection | None:
+        """A new connection for one answer that is read slowly; None when the limit is reached.
+
+        One that is idle, and the user's own, make room for it.
+        """
+        own = self._of_users.pop(user, None) if user is not None else None
+        if own is not None:
+            self.close(own)
+        elif self.idle and len(self.by_fd) >= self.limit:
+            self.close(self.idle.pop(0))
+        if user is None and len(self.by_fd) >= self.limit:
+            return None
+        return self.open(user, is_slow=True)
+
+    def open(self, user: int | None = None, *, is_slow: bool = False) -> Connection:
         """Begin to connect, whatever the limit."""
         now, server = time.monotonic_ns(), self._server
         if server is None:
@@ -54,6 +68,8 @@ class ConnectionPool:
         self.by_fd[connection.fd] = connection
         self.opening += 1
         self.most = max(self.most, len(self.by_fd))
+        if is_slow:
+            connection.hold_little()
         connection.connect(*self._destination)
         return connection
 

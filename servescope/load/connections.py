@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from servescope.load.exchange import Exchange
     from servescope.load.websocket_conversation import WebSocketConversation
 
+RECEIVE_BYTES: Final = 65_536
+SLOW_BUFFER_BYTES: Final = 16_384
+SLOW_SEGMENT_BYTES: Final = 1_448  # of Ethernet, with timestamps: loopback's are of 64 KiB
+
 _SPARE_DESCRIPTORS: Final = 64  # pipes, rings, epoll and what the interpreter has open
 
 
@@ -44,6 +48,7 @@ class Connection:
         "interest",
         "is_closed",
         "opened_ns",
+        "read_bytes",
         "receive",
         "send",
         "served",
@@ -74,6 +79,7 @@ class Connection:
         self.conversation: WebSocketConversation | None = None
         self.user: int | None = None  # in the closed model
         self.unsent = b""  # what the kernel has not taken yet
+        self.read_bytes = RECEIVE_BYTES  # how much may be read at a time
 
     @property
     def is_idle(self) -> bool:
@@ -84,6 +90,14 @@ class Connection:
         """It is connected, and behind TLS the hands are shaken."""
         self.established = True
         self.connect_ns = now_ns - self.opened_ns
+
+    def hold_little(self) -> None:
+        """Let the kernels keep little of an answer that is read slowly; before `connect`.
+
+        With the buffers of loopback, a server's kernel takes megabytes that nobody has read.
+        """
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SLOW_BUFFER_BYTES)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SLOW_SEGMENT_BYTES)
 
     def connect(self, address: str, port: int) -> None:
         """Start connecting; whether it succeeds shows at the first send."""

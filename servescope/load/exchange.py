@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from servescope.load.flows import ActiveFlow
+    from servescope.load.slow_reading import SlowReading
     from servescope.load.steps import CompiledStep
 
 
@@ -24,6 +25,7 @@ class Exchange:
         "handed_ns",
         "intended_ns",
         "later",
+        "reading",
         "resent",
         "sent_ns",
         "step",
@@ -40,4 +42,5 @@ class Exchange:
         self.first_byte_ns = 0  # of the answer, where it came in more than one piece
         self.first_bytes = b""  # the same
         self.later = b""  # what a slow client has not come to send yet
+        self.reading: SlowReading | None = None  # of a client that takes its time
         self.resent = False  # it broke an older connection before

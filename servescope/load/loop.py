@@ -36,6 +36,7 @@ from servescope.errors import ProtocolError, UnfitValueError
 from servescope.load.exchange import Exchange
 from servescope.load.failure_examples import KEPT_BYTES, start_of, why_not_written
 from servescope.load.models import NEVER_NS
+from servescope.load.slow_reading import FIRST_BYTES, SlowReading
 from servescope.load.websocket_conversation import WebSocketConversation
 from servescope.records.load import LoadOutcome
 from servescope.sockets.timestamps import CONTROL_BYTES, arrival_ns
@@ -56,9 +57,9 @@ if TYPE_CHECKING:
 _NS: Final = 1_000_000_000
 _IN: Final = select.EPOLLIN
 _OUT: Final = select.EPOLLOUT
+_PAUSED: Final = select.EPOLLET  # only an error or a hang-up, once
 _FIRST_ERROR_STATUS: Final = 400
 
-RECEIVE_BYTES: Final = 65_536
 TICK_NS: Final = _NS
 STOP_GRACE_NS: Final = 500_000_000
 """How long requests in flight may still be answered after a stop."""
@@ -297,7 +298,13 @@ class LoadLoop:
     def _launch(self, exchange: Exchange) -> bool:
         """Put a request on a connection; False when there is none to be had."""
         user = exchange.flow.user
-        connection = self._idle.pop() if self._idle and user is None else self._pool.take(user)
+        connection: Connection | None
+        if exchange.step.read_ns:
+            connection = self._pool.take_slow(user)
+        elif self._idle and user is None:
+            connection = self._idle.pop()
+        else:
+            connection = self._pool.take(user)
         if connection is None:
             return False
         self._carry(connection, exchange)
@@ -311,6 +318,8 @@ class LoadLoop:
                 content=step.has_content, keeps=step.is_kept, upgrade=step.upgrades
             )
         exchange.assigned_ns = 0 if connection.established else connection.opened_ns
+        if step.read_ns:
+            connection.read_bytes = FIRST_BYTES
         if step.send_ns:
             self._send_slowly(connection, exchange)
         else:
@@ -370,9 +379,12 @@ class LoadLoop:
             return
         if connection.unsent and mask != _IN and not (self._send_rest(connection) and mask & _IN):
             return
+        if connection.read_bytes <= 0:  # a slow client, which has not come to read on
+            self._pool.watch(self._epoll, connection, _PAUSED)
+            return
         end = "the connection ended"
         try:
-            data, control_data, _, _ = connection.receive(RECEIVE_BYTES, CONTROL_BYTES)
+            data, control_data, _, _ = connection.receive(connection.read_bytes, CONTROL_BYTES)
         except BlockingIOError:
             if connection.unsent:  # the handshake went on
                 self._send(connection, connection.unsent)
@@ -423,6 +435,8 @@ class LoadLoop:
             if not exchange.first_bytes:
                 exchange.first_bytes = data[:KEPT_BYTES]
                 exchange.first_byte_ns = self._arrived(connection, exchange, control_data, now)
+            if exchange.step.read_ns:
+                self._read_slowly(connection, exchange, data, now)
             return
         end = self._arrived(connection, exchange, control_data, now)
         if response.status >= _FIRST_ERROR_STATUS:
@@ -433,6 +447,27 @@ class LoadLoop:
         else:
             self._answered(connection, exchange, response, end)
 
+    def _read_slowly(
+        self, connection: Connection, exchange: Exchange, data: bytes, now: int
+    ) -> None:
+        """Some of an answer was read; a slow client reads the next part a while later."""
+        reading = exchange.reading
+        if reading is None:
+            exchange.reading = reading = SlowReading(data, exchange.step.read_ns)
+            connection.read_bytes = 0
+            self._at(now + reading.every_ns, self._read_next_part, connection)
+        else:
+            connection.read_bytes -= len(data)
+        if connection.read_bytes <= 0:
+            self._pool.watch(self._epoll, connection, _PAUSED)
+
+    def _read_next_part(self, connection: Connection, due_ns: int) -> None:
+        exchange = connection.exchange
+        if exchange is not None and exchange.reading is not None:
+            connection.read_bytes += exchange.reading.part_bytes
+            self._at(due_ns + exchange.reading.every_ns, self._read_next_part, connection)
+            self._pool.watch(self._epoll, connection, _IN)
+
     def _arrived(
         self,
         connection: Connection,
@@ -440,7 +475,9 @@ class LoadLoop:
         control_data: Sequence[tuple[int, int, bytes]],
         now: int,
     ) -> int:
-        """When the kernel had these bytes."""
+        """When the kernel had these bytes; a slow client has them when it reads them."""
+        if exchange.step.read_ns:
+            return now
         arrived = arrival_ns(control_data) - self._tally.wall_offset_ns
         if connection.served:
             least = exchange.sent_ns
@@ -459,7 +496,7 @@ class LoadLoop:
             flow.take(response)
         connection.exchange = None
         is_whole = not (connection.unsent or exchange.later)
-        if self._keep_alive and response.keep_alive and is_whole:
+        if self._keep_alive and response.keep_alive and is_whole and not exchange.step.read_ns:
             connection.served += 1
             self._pool.release(connection)
         else:

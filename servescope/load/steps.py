@@ -43,6 +43,7 @@ class CompiledStep:
         "messages_tally",
         "method",
         "pause_ns",
+        "read_ns",
         "send_ns",
         "tally",
         "upgrades",
@@ -72,6 +73,7 @@ class CompiledStep:
             self.pause_ns = int(step.seconds_between * 1e9)
             step = RequestStep(target=step.target)
         self.send_ns = int(step.send_seconds * 1e9)
+        self.read_ns = int(step.read_seconds * 1e9)
         self.carried = step.carried
         self.has_content = step.method != "HEAD"
         self.is_kept = bool(step.carried) or has_cookies or self.upgrades

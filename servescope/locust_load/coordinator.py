@@ -61,11 +61,12 @@ class Coordinator:
                     f"{step.label} is a WebSocket conversation, which is not carried out by Locust "
                     "here: take python -m servescope load"
                 )
-            if step.send_seconds:
-                raise LoadRefusedError(
-                    f"{step.label} is sent over {step.send_seconds:g} s, which is not carried out "
-                    "by Locust here: take python -m servescope load"
-                )
+            for done, seconds in (("sent", step.send_seconds), ("read", step.read_seconds)):
+                if seconds:
+                    raise LoadRefusedError(
+                        f"{step.label} is {done} over {seconds:g} s, which is not carried out by "
+                        "Locust here: take python -m servescope load"
+                    )
         if scenario.auto_stop and scenario.rules:
             raise LoadRefusedError(
                 "auto_stop is not carried out by Locust here, where rules are judged at the end: "

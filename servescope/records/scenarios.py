@@ -194,6 +194,7 @@ class RequestStep:
     body_kind: BodyKind = BodyKind.TEXT
     carried: tuple[CarriedValue, ...] = ()
     send_seconds: float = 0.0  # from its first byte to its last, as a slow client; 0: at once
+    read_seconds: float = 0.0  # the same of the answer; 0: as fast as it comes
 
     @property
     def label(self) -> str:

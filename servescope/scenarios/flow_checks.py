@@ -168,9 +168,11 @@ def _check_step(step: Step, flow: Flow, values: _KnownValues) -> None:
         )
     _check_headers(step, flow, values)
     _check_body(step, values)
-    check_from_zero(
-        "the time to send a request", step.send_seconds, bounds.MAX_TIMEOUT_SECONDS, "seconds"
-    )
+    for what, seconds in (
+        ("the time to send a request", step.send_seconds),
+        ("the time to read an answer", step.read_seconds),
+    ):
+        check_from_zero(what, seconds, bounds.MAX_TIMEOUT_SECONDS, "seconds")
 
 
 def _check_web_socket(step: WebSocketStep, values: _KnownValues) -> None:

@@ -129,13 +129,15 @@ def test_a_mix_is_read():
         "body": '{"a": 1}',
         "body_kind": "json",
         "weight": "",
+        "send_seconds": "1.5",
+        "read_seconds": "2",
     }
     scenario = scenario_of(None, first, second, target="/x", keep_alive=False)
     assert scenario.flows == (
         Flow(
             (RequestStep(target="/x", headers=(("Accept", "text/html"), ("X-Try", "{n}: a"))),), 3.0
         ),
-        Flow((RequestStep("", "POST", "/notes", (), '{"a": 1}', BodyKind.JSON),)),
+        Flow((RequestStep("", "POST", "/notes", (), '{"a": 1}', BodyKind.JSON, (), 1.5, 2.0),)),
     )
     assert not scenario.keep_alive
 
@@ -145,6 +147,7 @@ def test_a_mix_is_read():
     [
         ({"headers": "Accept"}, "a header field of request 1 is a line as Accept: text/html"),
         ({"weight": "heavy"}, "the weight of request 1 is a number of parts, not 'heavy'"),
+        ({"read_seconds": "long"}, "the time to read answer 1 is a number of seconds, not 'long'"),
         ({"body_kind": "xml"}, "the kind of a body is text, json, form"),
     ],
 )
@@ -198,7 +201,19 @@ def test_a_host_that_is_not_named_is_refused_and_not_looked_up(listening, settin
 
 
 ROWS = st.dictionaries(
-    st.sampled_from(["method", "target", "weight", "headers", "body", "body_kind"]), FIELDS
+    st.sampled_from(
+        [
+            "method",
+            "target",
+            "weight",
+            "headers",
+            "body",
+            "body_kind",
+            "send_seconds",
+            "read_seconds",
+        ]
+    ),
+    FIELDS,
 )
 SCHEDULES = st.dictionaries(
     st.sampled_from(["kind", "from_rate", "rates", "peak_rate", "peak_at", "users"]),

@@ -111,6 +111,8 @@ def test_a_mix_is_built_shown_as_a_file_and_run(reopen_page, dashboard, context)
     second.get_by_label("Kind of body").select_option("json")
     second.get_by_label("Body", exact=True).fill('{"text": "{n}"}')
     second.get_by_label("Header fields").fill("Accept: application/json\nX-Try: {n}")
+    second.get_by_label("Seconds to send it").fill("0.1")
+    second.get_by_label("Seconds to read its answer").fill("0.2")
     add.click()
     opened.page.get_by_role("button", name="Remove request 3").click()
     flows = show_file(opened).flows
@@ -120,6 +122,7 @@ def test_a_mix_is_built_shown_as_a_file_and_run(reopen_page, dashboard, context)
     ]
     assert flows[1].steps[0].headers == (("Accept", "application/json"), ("X-Try", "{n}"))
     assert flows[1].steps[0].body == '{"text": "{n}"}'
+    assert (flows[1].steps[0].send_seconds, flows[1].steps[0].read_seconds) == (0.1, 0.2)
     # The file says what is sent: the fields are out of the way until it is put aside.
     assert not opened.page.locator("#load-target").is_visible()
     opened.page.get_by_role("button", name="Use the fields again").click()

@@ -45,6 +45,8 @@ class Links(HTMLParser):
         ("GET", "/mixed?cpu_ms=0&wait_ms=0", 200, "application/json"),
         ("GET", "/mixed?cpu_ms=1001&wait_ms=0", 400, "text/html; charset=utf-8"),
         ("GET", "/mixed?cpu_ms=0&wait_ms=30001", 400, "text/html; charset=utf-8"),
+        ("GET", "/download?kib=1", 200, "text/plain; charset=utf-8"),
+        ("GET", "/download?kib=4097", 400, "text/html; charset=utf-8"),
         ("GET", "/slow?ms=30001", 400, "text/html; charset=utf-8"),
         ("GET", "/slow?ms=1e3", 400, "text/html; charset=utf-8"),
         ("GET", "/slow?ms=", 400, "text/html; charset=utf-8"),
@@ -353,3 +355,7 @@ def test_no_debugger_is_on():
     app = create_app()
     assert not app.debug
     assert not app.testing
+
+
+def test_a_download_is_as_long_as_asked(client):
+    assert len(client.get("/download?kib=3").data) == 3 * 1024

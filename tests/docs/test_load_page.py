@@ -49,6 +49,10 @@ def test_each_key_stands_in_a_table(of):
             "header fields, carried values, messages of a step",
             (bounds.MAX_HEADERS, bounds.MAX_CARRIED, bounds.MAX_MESSAGES),
         ),
+        (
+            "time to send a request, time to read an answer",
+            (bounds.MAX_TIMEOUT_SECONDS,),
+        ),
         ("a target, the value of a header field", (MAX_FILLED_FIELD,)),
         ("a body or message as written", (bounds.MAX_BODY_BYTES,)),
         ("rows of data", (bounds.MAX_DATA_ROWS,)),

@@ -134,10 +134,11 @@ def test_a_plan_says_everything_that_is_needed_to_repeat_it():
 
 
 def test_a_slow_client_and_the_lookup_of_a_name_are_facts_of_the_plan():
-    flows = (Flow((RequestStep(method="POST", target="/form", send_seconds=2),)),)
+    slow = RequestStep(method="POST", target="/form", send_seconds=2, read_seconds=3)
+    flows = (Flow((slow,)),)
     plan = LoadPlan("", Scenario(Constant(5, 10), flows), 0, "http://a.test", "192.0.2.1", 0.0125)
     facts = plan_facts(plan)
-    assert facts["Requests"] == "POST /form, sent over 2 s"
+    assert facts["Requests"] == "POST /form, sent over 2 s, its answer read over 3 s"
     assert facts["DNS"] == "looked up once, before the run, in 12.5 ms: 192.0.2.1"
     assert "DNS" not in plan_facts(replace(plan, lookup_seconds=None))
 

@@ -18,6 +18,7 @@ from servescope.load.targets import Target
 from servescope.load.tls_connections import Trust
 from servescope.records.listeners import ListenerState, ListenerStatus
 from servescope.records.load import LoadOutcome, LoadPlan, RunState
+from servescope.records.scenarios import Flow, RequestStep
 from servescope.request_fields import RequestFlag
 from servescope.serving.tls.certificates import (
     context_of,
@@ -27,6 +28,7 @@ from servescope.serving.tls.certificates import (
 )
 
 from .conftest import OK, Outcome, TinyServer, answers
+from .test_flows import plan_of as plan_of_flows
 from .test_loop import NOTHING_FAILED, all_failed, plan_of
 
 if TYPE_CHECKING:
@@ -189,6 +191,17 @@ def status_of(identity: Identity, port: int) -> ListenerStatus:
         "files", ListenerState.RUNNING, "127.0.0.1", port, "m", "a", port, is_tls=True,
         certificate=shown(read_pair(identity.certificate, identity.key), 0.0),
     )  # fmt: skip
+
+
+def test_a_slow_client_reads_part_by_part(serve: Serve, run_plan: Run, identity: Identity) -> None:
+    slow = RequestStep(target="/large", read_seconds=0.2)
+    whole = b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + b"x" * 100_000
+    server = serve(lambda *_: whole, tls=identity.context)
+    plan = plan_of_flows(Flow((slow,)), rate=20)
+    result = run_plan(plan, server.port, identity.trust).result
+    assert (result.answered, result.failed) == (6, NOTHING_FAILED)
+    # A record of TLS has up to 16 KiB, all of which is there at once.
+    assert result.phases["receive"].seconds >= 6 * 0.1
 
 
 @pytest.mark.process

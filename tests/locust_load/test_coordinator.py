@@ -93,6 +93,9 @@ def test_a_slow_client_is_refused(tmp_path):
     slow = Flow((RequestStep(method="POST", target="/form", body="x", send_seconds=2),))
     with pytest.raises(LoadRefusedError, match="POST /form is sent over 2 s"):
         coordinator(tmp_path, Scenario(Constant(1, 1), (slow,)))
+    slow = Flow((RequestStep(read_seconds=1.5),))
+    with pytest.raises(LoadRefusedError, match="GET / is read over 1"):
+        coordinator(tmp_path, Scenario(Constant(1, 1), (slow,)))
 
 
 def test_an_early_end_by_a_rule_is_refused(tmp_path):

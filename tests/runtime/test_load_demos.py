@@ -90,6 +90,7 @@ def test_slow_clients_take_their_time_and_are_answered(control):
     assert set(result["statuses"]) == {"200"}
     of_step = {step["name"]: step for step in result["steps"]}
     assert of_step["POST /whoami"]["latency_ms"]["p50"] >= 2_000
+    assert of_step["GET /download?kib=512"]["latency_ms"]["p50"] >= 1_990
 
 
 def test_errors_are_of_the_client_and_of_the_app(control):

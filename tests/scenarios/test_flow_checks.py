@@ -120,6 +120,7 @@ def test_a_target_that_passes_is_one_request_line(text):
             "the body has 262,145 bytes; it may have at most 262,144",
         ),
         ({"send_seconds": 61}, "the time to send a request is between 0 and 60"),
+        ({"read_seconds": -1}, "the time to read an answer is between 0 and 60"),
         ({"method": "POST", "body": "{who}"}, "the body: {who} has no value"),
         ({"method": "POST", "body": "\ud800"}, "the body holds '\\ud800', which is half a"),
         (
