@@ -211,7 +211,8 @@ class Dashboard:
         actor = self._demand()
         asked = verdicts.start(self._control, self.settings, request)
         plan = asked.plan
-        audit.note(actor, f"asked for verdict {asked.id} on {plan.before} and {plan.after}")
+        sides = f"{plan.before.label} and {plan.after.label}"
+        audit.note(actor, f"asked for verdict {asked.id} on {sides}")
         return asked.id
 
     def stop_verdict(self, verdict_id: int) -> None:

@@ -1,11 +1,11 @@
-"""The panel "Is it slower?": form, progress and result of a verdict between two listeners."""
+"""The panel "Is it slower?": form, progress and result of a verdict between two sides."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
 import dash_mantine_components as dmc
-from dash import html
+from dash import Input, Output, callback, html, no_update
 
 from components import access, forms, start_button
 from components.load_run import DEFAULT_REQUEST
@@ -14,11 +14,13 @@ from components.start_button import start_actions
 from components.static_graph import overlaid
 from components.status import sentence, verdict_share, verdict_text
 from components.tables import figure_table
-from servescope.actions.verdicts import VerdictRequest
+from servescope.actions.compared_endpoints import compared_endpoints
+from servescope.actions.verdicts import MODEL, VerdictRequest
 from servescope.errors import ServescopeError
 from servescope.figures import units
 from servescope.figures.run_texts import offered_text
 from servescope.queries import verdicts
+from servescope.records.listeners import ConcurrencyModel
 from servescope.statistics.sequential_verdict import ALPHA, Side, VerdictKind
 from servescope.verdicts.wording import change, quantile_name
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
     from components.live import Props
     from components.tables import Cell
+    from servescope.actions.compared_endpoints import ComparedEndpoint
     from servescope.queries.context import QueryContext
     from servescope.records.verdicts import RequestedVerdict
 
@@ -39,38 +42,50 @@ FIELDS: Final = (
     "verdict-tolerance",
     "verdict-pairs",
     "verdict-file",
+    "verdict-endpoint",
 )
 """Ids of the fields, in the order of VerdictRequest."""
 
+TARGET: Final = FIELDS[2]
+ENDPOINT: Final = FIELDS[8]
 ANSWER: Final = "verdict-answer"
 EMPTY: Final = (
-    "No verdict yet. Press Judge: short runs on both listeners in turn, until it is certain "
+    "No verdict yet. Press Judge: short runs on both sides in turn, until it is certain "
     "whether the second is slower than the first."
 )
 HELP: Final = (
-    "Pairs of runs with the same arrivals, one on each listener; it ends as soon as it is certain. "
+    "Pairs of runs with the same arrivals, one on each side; it ends as soon as it is certain. "
     f"The intervals of all percentiles together hold the true ratios in {1 - ALPHA:.0%} of "
     "verdicts, whenever they are looked at. The same as `python -m servescope compare`, which also "
-    "takes apps in folders and git revisions. To compare two models, add a listener with the same "
-    "app and the other model on the page Servers."
+    "takes apps in folders and git revisions. A model hosts the endpoint's app in a new process "
+    "for each pair."
 )
 _COLOURS: Final = {"slower": "bad", "failing": "bad", "undecided": "unknown"}
 _TOO_FEW: Final = "too few pairs"
 
 
-def verdict_panel(listeners: Sequence[str], why_not: str) -> dmc.Card:
+def verdict_panel(
+    listeners: Sequence[str], endpoints: Mapping[str, ComparedEndpoint], why_not: str
+) -> dmc.Card:
     """The panel; when `why_not` says something, it is shown and nothing can be started."""
     first = str(DEFAULT_REQUEST.listener)
     if listeners and first not in listeners:
         first = listeners[0]
     second = next((name for name in listeners if name != first), first)
-    data = list(listeners) or [first]
+    data = _sides(listeners or [first])
     fields = [
         dmc.Select(id=FIELDS[0], label="Before", data=data, value=first, allowDeselect=False),
         dmc.Select(
             id=FIELDS[1], label="After: is it slower?", data=data, value=second, allowDeselect=False
         ),
-        dmc.TextInput(id=FIELDS[2], label="Path on both", value="/"),
+        dmc.Select(
+            id=ENDPOINT,
+            label="Endpoint of models",
+            data=[{"value": name, "label": one.label} for name, one in endpoints.items()],
+            value="hello",
+            allowDeselect=False,
+        ),
+        dmc.TextInput(id=TARGET, label="Path on both", value="/"),
         _number(FIELDS[3], "Rate on both, req/s", 50),
         _number(FIELDS[4], "Seconds of each run", 4),
         _number(FIELDS[5], "Tolerance, % slower", 5),
@@ -102,8 +117,8 @@ def props(context: QueryContext, listeners: Sequence[str], *, is_busy: bool) -> 
     shown = verdicts.newest_verdict(context)
     is_active = shown is not None and not shown.is_over
     return {
-        FIELDS[0]: {"data": list(listeners)},
-        FIELDS[1]: {"data": list(listeners)},
+        FIELDS[0]: {"data": _sides(listeners)},
+        FIELDS[1]: {"data": _sides(listeners)},
         **start_button.props("verdict", is_active=is_active, is_busy=is_busy),
         "verdict-now": {"children": verdict_view(shown)},
     }
@@ -112,6 +127,13 @@ def props(context: QueryContext, listeners: Sequence[str], *, is_busy: bool) -> 
 def connect() -> None:
     """Register the panel's callbacks; the page that shows it calls this once."""
     start_button.connect("verdict", ANSWER, FIELDS, start, stop)
+    callback(Output(TARGET, "value"), Input(ENDPOINT, "value"), prevent_initial_call=True)(suggest)
+
+
+def suggest(name: object) -> object:
+    """The path of the chosen endpoint."""
+    endpoint = compared_endpoints(access.dashboard().settings).get(str(name))
+    return endpoint.target if endpoint else no_update
 
 
 def start(_clicks: object, *values: object) -> forms.Answer:
@@ -145,7 +167,7 @@ def verdict_view(judged: RequestedVerdict | None) -> html.Div:
     heading = html.Div(
         [
             dmc.Text(
-                f"Verdict {judged.id}: before is {plan.before}, after is {plan.after}; "
+                f"Verdict {judged.id}: before is {plan.before.label}, after is {plan.after.label}; "
                 f"{plan.scenario.label}, {offered_text(plan.scenario)} for "
                 f"{schedule.seconds:g} s each, "
                 f"tolerance {plan.tolerance * 100:g} %",
@@ -198,13 +220,13 @@ def _quantiles(result: Mapping[str, Any]) -> html.Div:
         for one in result["quantiles"]
     ]
     headings = ("Latency", "Before", "After", "Change", _interval_heading(), "So it is")
-    return figure_table(headings, rows, empty="", label="Latency of both listeners")
+    return figure_table(headings, rows, empty="", label="Latency of both sides")
 
 
 def _distributions(judged: RequestedVerdict) -> html.Div:
     counts = {
-        f"{side}: {name}": judged.result["histograms"].get(side, [])
-        for side, name in ((Side.BEFORE, judged.plan.before), (Side.AFTER, judged.plan.after))
+        f"{side}: {one.label}": judged.result["histograms"].get(side, [])
+        for side, one in ((Side.BEFORE, judged.plan.before), (Side.AFTER, judged.plan.after))
     }
     return overlaid(
         "Distributions of latency, all pairs", counts, "Distributions of latency of both sides"
@@ -257,6 +279,16 @@ def _interval_heading() -> str:
 
 def _ms(value: float) -> str:
     return units.text(value / 1e3, "s")
+
+
+def _sides(listeners: Sequence[str]) -> list[dict[str, Any]]:
+    """The choice of a side: listeners that stand, and models."""
+    models = [{"value": f"{MODEL}{one}", "label": f"model {one.label}"} for one in ConcurrencyModel]
+    standing = [{"value": name, "label": name} for name in listeners]
+    return [
+        {"group": "Listeners", "items": standing},
+        {"group": "Models, with the endpoint's app", "items": models},
+    ]
 
 
 def _number(field_id: str, label: str, value: float) -> dmc.NumberInput:

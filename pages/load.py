@@ -24,6 +24,7 @@ from components.run_file_opener import run_file_opener
 from components.run_links import RUNS
 from components.shell import stop_active_run
 from servescope import catalog
+from servescope.actions.compared_endpoints import compared_endpoints
 from servescope.figures import theme
 from servescope.figures.lines import LinePlot
 from servescope.histogram import least_count
@@ -244,7 +245,7 @@ def layout(**_query: str) -> html.Div:
         ),
         panels.panel("Demos", load_demos.EXPLAINED, load_demos.demo_list("load", reason)),
         capacity.capacity_panel(names, reason),
-        verdicts.verdict_panel(names, reason),
+        verdicts.verdict_panel(names, compared_endpoints(settings), reason),
         panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
         panels.panel(
             "Newest runs",

@@ -11,6 +11,7 @@ from servescope.actions.hostable_apps import (
     BUNDLED_WSGI,
     offered_apps,
 )
+from servescope.records.listeners import ConcurrencyModel
 
 if TYPE_CHECKING:
     from servescope.settings import Settings
@@ -24,6 +25,11 @@ class ComparedEndpoint:
     app: str
     target: str
     loop_app: str = ""
+
+    def app_on(self, model: ConcurrencyModel) -> str:
+        """The app that this model hosts."""
+        on_loop = model is ConcurrencyModel.ASYNCIO and self.loop_app
+        return self.loop_app if on_loop else self.app
 
 
 BUNDLED_ENDPOINTS: Final[dict[str, ComparedEndpoint]] = {

@@ -1,4 +1,4 @@
-"""Start and stop a verdict between two listeners."""
+"""Start and stop a verdict between two listeners or models."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from servescope.actions import fields
+from servescope.actions.compared_endpoints import compared_endpoints
+from servescope.actions.hostable_apps import why_not_hostable
 from servescope.errors import LoadRefusedError
-from servescope.load.plan import check
+from servescope.load.targets import check_listener
+from servescope.records.listeners import ConcurrencyModel
 from servescope.records.scenarios import Flow, Poisson, RequestStep, Scenario
-from servescope.records.verdicts import VerdictPlan
-from servescope.scenarios.checks import check_same_for_each
+from servescope.records.verdicts import JudgedSide, VerdictPlan
+from servescope.scenarios.checks import check_same_for_each, check_scenario
 from servescope.scenarios.scenario_file import from_toml
 from servescope.statistics.sequential_verdict import JUDGED, SequentialVerdict, told_by
 
@@ -27,6 +30,9 @@ MOST_TOLERANCE_PERCENT: Final = 1_000.0
 MOST_CONNECTIONS: Final = 64
 """Of the load that the fields describe; a scenario file says its own."""
 
+MODEL: Final = "model:"
+"""Begins the name of a side that is a model; no listener's name has a colon."""
+
 _PERCENT: Final = 100.0
 
 
@@ -34,7 +40,7 @@ _PERCENT: Final = 100.0
 class VerdictRequest:
     """A verdict as a person described it, unread."""
 
-    before: object  # name of a listener
+    before: object  # name of a listener, or MODEL and the name of a model
     after: object
     target: object  # path and query; nothing is "/"
     rate: object  # requests per second
@@ -42,6 +48,7 @@ class VerdictRequest:
     tolerance_percent: object
     pairs: object  # at most
     file: object = ""  # a scenario file's text, in place of target, rate and seconds
+    endpoint: object = ""  # a name of `compared_endpoints`: the app that models host
 
 
 def start(control: Control, settings: Settings, request: VerdictRequest) -> RequestedVerdict:
@@ -50,11 +57,11 @@ def start(control: Control, settings: Settings, request: VerdictRequest) -> Requ
     Raises LoadRefusedError when it is out of bounds, aims at no listener of ours, or while other
     load goes on.
     """
-    plan = read(request)
+    plan = read(settings, request)
     most_seconds = min(settings.load_max_seconds, MOST_RUN_SECONDS)
-    for listener in (plan.before, plan.after):
-        statuses = control.listeners.statuses()
-        check(plan.load_on(listener), statuses, settings.load_max_rate, most_seconds)
+    for side in (plan.before, plan.after):
+        _check_side(control, settings, side)
+    check_scenario(plan.scenario, settings.load_max_rate, most_seconds)
     _check_design(plan)
     return control.verdicts.request(plan, time.time())
 
@@ -67,11 +74,17 @@ def stop(verdicts: Verdicts, verdict_id: int) -> RequestedVerdict:
     return verdicts.request_stop(verdict_id)
 
 
-def read(request: VerdictRequest) -> VerdictPlan:
+def _check_side(control: Control, settings: Settings, side: JudgedSide) -> None:
+    """Raise LoadRefusedError for a listener that gets no load, or an app that is not hosted."""
+    if side.model is None:
+        check_listener(side.listener, control.listeners.statuses())
+    elif why_not := why_not_hostable(settings, side.app):
+        raise LoadRefusedError(why_not)
+
+
+def read(settings: Settings, request: VerdictRequest) -> VerdictPlan:
     """The plan that a request describes. Raises LoadRefusedError for a field that says nothing."""
-    before, after = request.before, request.after
-    if not (before and isinstance(before, str) and after and isinstance(after, str)):
-        raise LoadRefusedError("choose two listeners")
+    before, after = (_side(settings, one, request) for one in (request.before, request.after))
     percent = fields.number_of("percent", "the tolerance", request.tolerance_percent)
     if not 0 < percent <= MOST_TOLERANCE_PERCENT:
         raise LoadRefusedError(
@@ -85,6 +98,21 @@ def read(request: VerdictRequest) -> VerdictPlan:
             f"not {fields.quoted(request.pairs)}"
         )
     return VerdictPlan(before, after, _scenario(request), percent / _PERCENT, pairs)
+
+
+def _side(settings: Settings, chosen: object, request: VerdictRequest) -> JudgedSide:
+    if not chosen or not isinstance(chosen, str):
+        raise LoadRefusedError("choose two listeners or models")
+    if not chosen.startswith(MODEL):
+        return JudgedSide(chosen)
+    name = chosen.removeprefix(MODEL)
+    if name not in list(ConcurrencyModel):
+        raise LoadRefusedError(f"there is no model {fields.quoted(name)}")
+    endpoint = compared_endpoints(settings).get(str(request.endpoint))
+    if endpoint is None:
+        raise LoadRefusedError("choose an endpoint for the models")
+    model = ConcurrencyModel(name)
+    return JudgedSide(model=model, app=endpoint.app_on(model))
 
 
 def _scenario(request: VerdictRequest) -> Scenario:

@@ -42,7 +42,7 @@ from servescope.verdicts.comparing import PairedComparison
 from servescope.verdicts.hosted_app import Hosting
 from servescope.verdicts.side import SIDE, side_of
 from servescope.verdicts.side_runs import QUANTILES
-from servescope.verdicts.sides import Sides
+from servescope.verdicts.sides import named_sides
 from servescope.verdicts.wording import (
     SLOWER,
     exit_status,
@@ -57,6 +57,7 @@ if TYPE_CHECKING:
 
     from servescope.settings import Settings
     from servescope.verdicts.comparing import Outcome
+    from servescope.verdicts.sides import Sides
 
 HELP: Final = "judge whether one server or version of an app is slower than another"
 
@@ -199,7 +200,7 @@ def _compare(arguments: argparse.Namespace) -> int:
             for side in Side
         }
         try:
-            sides = Sides(named, hosting)
+            sides = named_sides(named, hosting)
             comparison = PairedComparison(sides, scenario, sequence, hosting.cores[1])
             _announce(scenario, sides, sequence)
             comparison.check()

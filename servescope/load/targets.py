@@ -32,14 +32,18 @@ class Target:
 
     @property
     def free_core(self) -> int | None:
-        """A core for the generator other than the server's, so that it measures, not competes.
+        """A core for the generator, beside the server's."""
+        return core_beside(self.pinned_core)
 
-        None where the server is pinned to no core, or there is no other.
-        """
-        if self.pinned_core is None:
-            return None
-        others = os.sched_getaffinity(0) - {self.pinned_core}
-        return max(others, default=None)
+
+def core_beside(pinned_core: int | None) -> int | None:
+    """A core for the generator other than the server's, so that it measures, not competes.
+
+    None where the server is pinned to no core, or there is no other.
+    """
+    if pinned_core is None:
+        return None
+    return max(os.sched_getaffinity(0) - {pinned_core}, default=None)
 
 
 def target_of(

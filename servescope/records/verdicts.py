@@ -1,10 +1,12 @@
-"""A verdict between two listeners: what is asked for, and what came of it."""
+"""A verdict between two sides, listeners or models: what is asked for, and what came of it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
+from servescope.records.listeners import ConcurrencyModel
 from servescope.records.load import TERMINAL_STATES, LoadPlan, RunState
 from servescope.records.scenarios import Scenario
 
@@ -13,11 +15,39 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgedSide:
+    """A listener that stands, or a model that hosts an app in new processes for the verdict."""
+
+    listener: str = ""
+    model: ConcurrencyModel | None = None
+    app: str = ""  # a folder, or `module:attribute`
+
+    @property
+    def label(self) -> str:
+        """Its name in a sentence."""
+        if self.model is None:
+            return self.listener
+        return f"{self.model.label} with {PurePath(self.app).name}"
+
+    def to_json(self) -> dict[str, str]:
+        """An object that `from_json` reads."""
+        return {"listener": self.listener, "model": self.model or "", "app": self.app}
+
+    @classmethod
+    def from_json(cls, value: str | Mapping[str, str]) -> JudgedSide:
+        """Read what `to_json` made, or the name of a listener, as older plans have it."""
+        if isinstance(value, str):
+            return cls(value)
+        model = ConcurrencyModel(value["model"]) if value["model"] else None
+        return cls(value["listener"], model, value["app"])
+
+
+@dataclass(frozen=True, slots=True)
 class VerdictPlan:
     """One verdict as asked for: whether `after` is slower than `before`."""
 
-    before: str  # name of a listener
-    after: str  # name of a listener; the same one shows how much chance does
+    before: JudgedSide
+    after: JudgedSide  # the same one shows how much chance does
     scenario: Scenario  # of each run
     tolerance: float  # 0.05: up to 5 % slower is not slower
     most_pairs: int
@@ -27,15 +57,15 @@ class VerdictPlan:
         """Of load in all pairs; starting generators and reading stages takes more."""
         return 2 * self.most_pairs * self.scenario.schedule.seconds
 
-    def load_on(self, listener: str) -> LoadPlan:
-        """The load of one run."""
-        return LoadPlan(listener, self.scenario)
+    def load_on(self, side: JudgedSide) -> LoadPlan:
+        """The load of one run on a listener."""
+        return LoadPlan(side.listener, self.scenario)
 
     def to_json(self) -> dict[str, Any]:
         """An object that `from_json` reads."""
         return {
-            "before": self.before,
-            "after": self.after,
+            "before": self.before.to_json(),
+            "after": self.after.to_json(),
             "scenario": self.scenario.to_json(),
             "tolerance": self.tolerance,
             "most_pairs": self.most_pairs,
@@ -44,7 +74,8 @@ class VerdictPlan:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> VerdictPlan:
         """Read what `to_json` made."""
-        return cls(**{**values, "scenario": Scenario.from_json(values["scenario"])})
+        sides = {name: JudgedSide.from_json(values[name]) for name in ("before", "after")}
+        return cls(**{**values, **sides, "scenario": Scenario.from_json(values["scenario"])})
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ import psutil
 
 from servescope import histogram
 from servescope.errors import LoadRefusedError
+from servescope.load.draining import await_drained
 from servescope.load.generator_limits import (
     FULL_CORE,
     is_behind_schedule,
@@ -31,11 +32,7 @@ from servescope.queries.capacity import search_of
 from servescope.records.capacity import QUANTILE
 from servescope.records.dashboard import Event, EventKind
 from servescope.records.load import RunState
-from servescope.runtime.server_readings import (
-    ServerReadings,
-    accept_queue_share,
-    await_drained,
-)
+from servescope.runtime.server_readings import ServerReadings, accept_queue_share
 from servescope.runtime.task_thread import TaskStoppedError, TaskThread
 from servescope.statistics.capacity_limits import EdgeEvidence
 from servescope.statistics.capacity_search import Outcome
@@ -191,7 +188,11 @@ class CapacitySearchReconciler:
             self._raise_if_stopped(searched.id)
             self._task.ending.wait(seconds)
 
-        await_drained(partial(self._load, searched.plan.listener), wait)
+        await_drained(partial(self._unfinished, searched.plan.listener), wait)
+
+    def _unfinished(self, listener: str) -> int | None:
+        load = self._load(listener)
+        return None if load is None else load.active_requests
 
     def _stop_generator(self, generator: GeneratorProcess) -> None:
         generator.stop()

@@ -18,24 +18,18 @@ from functools import partial
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any, Final
 
-from servescope.actions.hostable_apps import why_not_hostable
 from servescope.errors import ListenerError, LoadRefusedError
-from servescope.hosting.app_import import import_app, kind_of
+from servescope.load.draining import await_drained
 from servescope.load.targets import check_listener
 from servescope.records.dashboard import Event, EventKind
-from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerSpec
+from servescope.records.listeners import ConcurrencyModel
 from servescope.records.load import TERMINAL_STATES, RunState
-from servescope.runtime.listener_config import common_options
+from servescope.runtime.listener_config import temporary_listener
 from servescope.runtime.run_series import run_series
-from servescope.runtime.server_readings import (
-    ServerReadings,
-    accept_queue_share,
-    await_drained,
-)
+from servescope.runtime.server_readings import ServerReadings, accept_queue_share
 from servescope.runtime.task_thread import TaskStoppedError, TaskThread
 from servescope.sampling.process_tree import usage_of
 from servescope.serving.workers.contender import ContenderProcess
-from servescope.settings import names_folder
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -48,7 +42,7 @@ if TYPE_CHECKING:
         ComparisonPlan,
         Contender,
     )
-    from servescope.records.listeners import ListenerStatus
+    from servescope.records.listeners import ListenerSpec, ListenerStatus
     from servescope.records.load import LoadRun
     from servescope.sampling.process_tree import TreeUsage
     from servescope.serving.model import Load
@@ -68,7 +62,6 @@ SEEN_LATE_S: Final = 0.4
 """How long it may take until the first report of a generator is known here: readings begin so late,
 and must end with its schedule, after which the server may be idle."""
 
-_LOOPBACK: Final = "127.0.0.1"
 _US: Final = 1e3
 
 
@@ -235,8 +228,12 @@ class ComparisonReconciler:
             self._raise_if_stopped(comparison.id)
             self._task.ending.wait(seconds)
 
-        await_drained(partial(self._load, name), wait)
+        await_drained(partial(self._unfinished, name), wait)
         return RunningContender(position, status)
+
+    def _unfinished(self, name: str) -> int | None:
+        load = self._load(name)
+        return None if load is None else load.active_requests
 
     def _hosted(self, comparison: Comparison, position: int, order: int) -> RunningContender:
         """A model with a listener of its own. Raises ListenerError when it does not start."""
@@ -276,16 +273,10 @@ class ComparisonReconciler:
 
     def _spec(self, plan: ComparisonPlan, target: ComparedTarget, order: int) -> ListenerSpec:
         """The listener of a model. Raises ListenerError when the app cannot be hosted by it."""
-        app = plan.app_of(target)
-        why_not = why_not_hostable(self._settings, app)
-        if why_not:
-            raise ListenerError(why_not)
-        kind = AppKind.STATIC if names_folder(app) else kind_of(import_app(app))
         cores = sorted(os.sched_getaffinity(0))
-        name, model = target.listener, target.model or ConcurrencyModel.THREAD_POOL
-        options = common_options(self._settings, name, cores[order % len(cores)])
-        options = replace(options, deny=(), allow=(), access_log="")  # loopback, and only us
-        return ListenerSpec(name, _LOOPBACK, 0, model, kind, app, options=options)
+        model = target.model or ConcurrencyModel.THREAD_POOL
+        core = cores[order % len(cores)]
+        return temporary_listener(self._settings, target.listener, model, plan.app_of(target), core)
 
     def _await_listed(self, comparison_id: int, contenders: Sequence[RunningContender]) -> None:
         """Wait until the store knows the listeners: a load run asks it where to send."""

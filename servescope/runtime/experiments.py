@@ -30,7 +30,7 @@ from servescope.records.listeners import (
 )
 from servescope.records.load import RunState
 from servescope.records.temporary_listeners import EXPERIMENT
-from servescope.runtime.listener_config import common_options
+from servescope.runtime.listener_config import LOOPBACK, common_options
 from servescope.runtime.task_thread import TaskThread
 from servescope.serving.workers.contender import ContenderProcess
 from servescope.sockets.binding import bind
@@ -61,7 +61,6 @@ NOBODYS: Final = 0
 GRACE_S: Final = 1.0
 _LOOK_S: Final = 0.02
 _POLL_S: Final = 0.2
-_LOOPBACK: Final = "127.0.0.1"
 
 
 class ExperimentReconciler:
@@ -135,7 +134,7 @@ class ExperimentReconciler:
     @contextmanager
     def listening(self, backlog: int) -> Iterator[socket.socket]:
         """A listening socket of this process, that the pages know of; it ends with the context."""
-        with bind(_LOOPBACK, 0, backlog) as listening:
+        with bind(LOOPBACK, 0, backlog) as listening:
             address, port = listening.getsockname()
             status = ListenerStatus(
                 EXPERIMENT,
@@ -210,7 +209,7 @@ class _Host:
         )
         return ListenerSpec(
             EXPERIMENT,
-            _LOOPBACK,
+            LOOPBACK,
             0,
             wanted.model,
             wanted.app_kind,

@@ -64,7 +64,7 @@ class Leader:
         self._capacity_searches = CapacitySearchReconciler(
             control, rings, settings, self._listeners.load
         )
-        self._verdicts = VerdictReconciler(control, store, settings)
+        self._verdicts = VerdictReconciler(control, store, settings, self._listeners.unfinished)
         self._captures = CaptureReconciler(control.captures, folder, settings)
         self._comparisons = ComparisonReconciler(
             control, store, rings, settings, self._listeners.load, self._load_runs.pids

@@ -6,7 +6,7 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from servescope.actions.hostable_apps import BUNDLED_SITE
+from servescope.actions.hostable_apps import BUNDLED_SITE, why_not_hostable
 from servescope.errors import ListenerError, SettingsError
 from servescope.hosting.app_import import import_app, kind_of
 from servescope.paths import expanded
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from servescope.settings import Settings
 
 LISTEN_ADDRESS: Final = "SERVESCOPE_LISTEN_ADDRESS"
+LOOPBACK: Final = "127.0.0.1"
 LOGS: Final = "logs"
 """The folder, within the data folder, of access logs that were switched on while serving."""
 
@@ -87,6 +88,23 @@ def added_listener(settings: Settings, name: str) -> ListenerSpec:
         address_setting=LISTEN_ADDRESS,
         options=common_options(settings, name, min(os.sched_getaffinity(0))),
     )
+
+
+def temporary_listener(
+    settings: Settings, name: str, model: ConcurrencyModel, app: str, core: int
+) -> ListenerSpec:
+    """A listener of a model that is there only while it is measured.
+
+    At a free port of the loopback interface, for nobody but us. Raises ListenerError when the app
+    cannot be hosted by it.
+    """
+    why_not = why_not_hostable(settings, app)
+    if why_not:
+        raise ListenerError(why_not)
+    kind = AppKind.STATIC if names_folder(app) else kind_of(import_app(app))
+    options = common_options(settings, name, core)
+    options = replace(options, deny=(), allow=(), access_log="")
+    return ListenerSpec(name, LOOPBACK, 0, model, kind, app, options=options)
 
 
 def common_options(settings: Settings, name: str, core: int) -> ListenerOptions:

@@ -22,7 +22,7 @@ from servescope.sampling.process_tree import tree_of
 from servescope.statistics.capacity_limits import FULL, EdgeEvidence
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Mapping
 
     from servescope.records.listeners import ListenerStatus
     from servescope.serving.model import Load
@@ -35,10 +35,6 @@ OTHERS_CORES: Final = 0.3
 USED_CORE: Final = 0.03
 """CPU in cores from which on a process of the server counts as one that works."""
 
-DRAIN_S: Final = 10.0
-"""How long a run waits for the requests that the one before has left in the server."""
-
-DRAIN_POLL_S: Final = 0.05
 _NS: Final = 1e9
 
 
@@ -187,17 +183,6 @@ def accept_queue_share(port: int) -> float | None:
         return None
     shares = [one.accept_queue_depth / one.backlog for one in sockets if one.backlog]
     return max(shares, default=None)
-
-
-def await_drained(load: Callable[[], Load | None], wait: Callable[[float], None]) -> None:
-    """Wait until a server has answered the requests of the run before, for DRAIN_S at most.
-
-    A server of which nobody knows how busy it is is not waited for. `wait` waits so many seconds;
-    what it raises ends this.
-    """
-    give_up = time.monotonic() + DRAIN_S
-    while (now := load()) is not None and now.active_requests and time.monotonic() < give_up:
-        wait(DRAIN_POLL_S)
 
 
 def _in_app(load: Load) -> int:

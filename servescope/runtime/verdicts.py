@@ -1,34 +1,42 @@
-"""Verdicts between two listeners: the leader carries out pair after pair.
+"""Verdicts between two sides, listeners or models: the leader carries out pair after pair.
 
 Theory of operation. People ask for a verdict in the store; the leader carries it out on a thread of
 its own, by the same `verdicts.comparing` as the command line. The runs are in no list of runs and
-in no metric of load. The stages of a run are those that the store has of its listener in the
-seconds of that run, whoever else asked it meanwhile.
+in no metric of load. A model gets a new process for each pair, which records into a folder of its
+own: nothing of it is on the pages. A listener that stands is the same in all pairs, and a run
+begins when it has answered what the one before left in it. The stages of its run are those that the
+store has of it in the seconds of that run, whoever else asked it meanwhile.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from servescope import catalog
 from servescope.load.plan import check
+from servescope.load.targets import core_beside
 from servescope.records.dashboard import Event, EventKind
+from servescope.records.listeners import ConcurrencyModel
 from servescope.records.load import RunState
 from servescope.records.requests import Stage
+from servescope.runtime.listener_config import temporary_listener
 from servescope.runtime.run_series import await_second
 from servescope.runtime.task_thread import TaskStoppedError, TaskThread
 from servescope.statistics.sequential_verdict import JUDGED, SequentialVerdict, Side, told_by
 from servescope.store.query import Query
 from servescope.verdicts.comparing import PairedComparison
-from servescope.verdicts.sides import Destination, RunningSides
+from servescope.verdicts.sides import AppToHost, Destination, Sides
 from servescope.verdicts.wording import exit_status, to_json
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from servescope.control import Control
     from servescope.load.targets import Target
-    from servescope.records.verdicts import RequestedVerdict, VerdictPlan
+    from servescope.records.verdicts import JudgedSide, RequestedVerdict, VerdictPlan
     from servescope.settings import Settings
     from servescope.store.base import Store
 
@@ -40,10 +48,21 @@ _STAGES: Final = tuple(stage.name.lower() for stage in Stage)
 
 
 class VerdictReconciler:
-    """Carries out the store's verdicts, one at a time."""
+    """Carries out the store's verdicts, one at a time.
 
-    def __init__(self, control: Control, store: Store, settings: Settings) -> None:
+    `unfinished` returns how many requests a listener has taken and not answered, None where that is
+    not known.
+    """
+
+    def __init__(
+        self,
+        control: Control,
+        store: Store,
+        settings: Settings,
+        unfinished: Callable[[str], int | None],
+    ) -> None:
         self._control = control
+        self._unfinished = unfinished
         self._store = store
         self._settings = settings
         self._generator_pid: int | None = None
@@ -71,7 +90,7 @@ class VerdictReconciler:
     def _carry_out(self, asked: RequestedVerdict) -> None:
         now = time.time()
         self._control.verdicts.begin(asked.id, now)
-        text = f"verdict {asked.id}: {asked.plan.before} and {asked.plan.after}"
+        text = f"verdict {asked.id}: {asked.plan.before.label} and {asked.plan.after.label}"
         self._event_id = self._control.events.add(Event(EventKind.LOAD_RUN, now, text))
         try:
             self._measure(asked)
@@ -86,16 +105,24 @@ class VerdictReconciler:
 
     def _measure(self, asked: RequestedVerdict) -> None:
         plan = asked.plan
+        sides = {Side.BEFORE: plan.before, Side.AFTER: plan.after}
         targets = {
-            side: self._target(plan, listener)
-            for side, listener in ((Side.BEFORE, plan.before), (Side.AFTER, plan.after))
+            side: self._target(plan, one) for side, one in sides.items() if one.model is None
+        }
+        # Models are served on one core, that of a listener beside them: one has load at a time.
+        cores = [one.pinned_core for one in targets.values()] or self._cores()
+        found: dict[Side, Destination | AppToHost] = {
+            side: self._destination(side, one.listener, targets[side])
+            if side in targets
+            else self._app(one, cores[0])
+            for side, one in sides.items()
         }
         requests = (plan.scenario.schedule.mean_rate or 0) * plan.scenario.schedule.seconds
         comparison = PairedComparison(
-            self._sides(plan, targets),
+            Sides(found, partial(self._wait, asked.id)),
             plan.scenario,
             SequentialVerdict(plan.tolerance, JUDGED, told_by(requests), plan.most_pairs),
-            targets[Side.BEFORE].free_core,
+            core_beside(cores[0]),
             partial(self._follow, asked.id),
         )
         comparison.check()
@@ -104,31 +131,39 @@ class VerdictReconciler:
             self._raise_if_stopped(asked.id)
         self._write(asked.id, comparison)
 
+    def _cores(self) -> list[int | None]:
+        return [min(os.sched_getaffinity(0)) if self._settings.pin_cpu else None]
+
+    def _wait(self, verdict_id: int, seconds: float) -> None:
+        self._raise_if_stopped(verdict_id)
+        self._task.ending.wait(seconds)
+
     def _write(self, verdict_id: int, comparison: PairedComparison) -> None:
         outcome = comparison.outcome()
         histograms = {str(side): counts for side, counts in comparison.histograms().items()}
         result = to_json(outcome, exit_status(outcome)) | {"histograms": histograms}
         self._control.verdicts.write_result(verdict_id, result)
 
-    def _target(self, plan: VerdictPlan, listener: str) -> Target:
+    def _target(self, plan: VerdictPlan, side: JudgedSide) -> Target:
         settings = self._settings
         statuses = self._control.listeners.statuses()
-        load = plan.load_on(listener)
+        load = plan.load_on(side)
         return check(load, statuses, settings.load_max_rate, settings.load_max_seconds)
 
-    def _sides(self, plan: VerdictPlan, targets: dict[Side, Target]) -> RunningSides:
-        names = {Side.BEFORE: plan.before, Side.AFTER: plan.after}
-        return RunningSides(
-            {
-                side: Destination(
-                    side,
-                    names[side],
-                    target,
-                    stages_between=partial(self._stages_between, names[side]),
-                )
-                for side, target in targets.items()
-            }
+    def _destination(self, side: Side, listener: str, target: Target) -> Destination:
+        return Destination(
+            side,
+            listener,
+            target,
+            stages_between=partial(self._stages_between, listener),
+            unfinished=partial(self._unfinished, listener),
         )
+
+    def _app(self, side: JudgedSide, core: int | None) -> AppToHost:
+        """Raises ListenerError when the app cannot be hosted."""
+        model = side.model or ConcurrencyModel.THREAD_POOL
+        spec = temporary_listener(self._settings, model, model, side.app, core or 0)
+        return AppToHost(side.label, spec)
 
     def _stages_between(self, listener: str, begin_s: float, end_s: float) -> dict[str, float]:
         """Mean milliseconds of each stage of a listener; waits for the last second."""

@@ -1,6 +1,7 @@
 """Puts both sides under the same load in pairs, until the verdict stands.
 
-The server that waits for its turn has no load. An app that has just been started gets a short run
+The server that waits for its turn has no load, and a run begins when its server has answered what
+the one before left in it. An app that has just been started gets a short run
 that counts for nothing: what it does at its first requests is no cost of a request.
 """
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from servescope.records.scenarios import Scenario
     from servescope.statistics.sequential_verdict import PairOrder, SequentialVerdict, Verdict
     from servescope.verdicts.side_runs import SideRun
-    from servescope.verdicts.sides import Destination, RunningSides, Sides
+    from servescope.verdicts.sides import Destination, Sides
 
 WARM_UP_S: Final = 0.5
 MOST_FAILED: Final = 0.01
@@ -128,7 +129,7 @@ class PairedComparison:
 
     def __init__(
         self,
-        sides: Sides | RunningSides,
+        sides: Sides,
         scenario: Scenario,
         sequence: SequentialVerdict,
         pin_core: int | None = None,
@@ -162,6 +163,7 @@ class PairedComparison:
         return self._run_on(destination, replace(self._scenario, schedule=brief))
 
     def _run_on(self, destination: Destination, scenario: Scenario) -> SideRun:
+        self._sides.await_drained(destination)
         return run_on(destination, scenario, self._pin_core, self._following)
 
     def pairs(self) -> Iterator[MeasuredPair]:

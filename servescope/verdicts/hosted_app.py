@@ -75,17 +75,16 @@ class HostableApp:
         self.folder = side.folder
         self.spec = ListenerSpec(name, _LOOPBACK, 0, model, probed.kind, side.app, options=options)
 
-    def started(self, rings: Path) -> HostedApp:
-        """Host it in a new process. Raises ListenerError when it does not start."""
-        return HostedApp(self, rings)
-
 
 class HostedApp:
-    """An app under way at a free port of the loopback interface; see `HostableApp.started`."""
+    """An app under way in a process of its own. Raises ListenerError when it does not start.
 
-    def __init__(self, app: HostableApp, rings: Path) -> None:
+    It is imported from `folder`, None: as it would be here. Its requests are recorded in `rings`.
+    """
+
+    def __init__(self, spec: ListenerSpec, rings: Path, folder: Path | None = None) -> None:
         self._rings = RingFolder(rings, {})
-        self._process = ContenderProcess(app.spec, rings, app.folder)
+        self._process = ContenderProcess(spec, rings, folder)
         is_up = False
         try:
             is_up = self._process.is_up(UP_S)
@@ -93,12 +92,17 @@ class HostedApp:
             if not is_up:
                 self.close()
         if not is_up:
-            raise ListenerError(f"{app.spec.app} did not start within {UP_S:.0f} s")
+            raise ListenerError(f"{spec.app} did not start within {UP_S:.0f} s")
 
     @property
     def address(self) -> tuple[str, int]:
         """Where it listens."""
         return self._process.address
+
+    def unfinished(self) -> int | None:
+        """Requests that it has taken and not answered, as it reported last."""
+        load = self._process.load
+        return None if load is None else load.active_requests
 
     def stages_ms(self) -> Mapping[str, float]:
         """Mean milliseconds of each stage, of the requests that ended since this was asked last."""

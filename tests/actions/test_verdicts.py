@@ -10,10 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servescope.actions import verdicts
+from servescope.actions.hostable_apps import BUNDLED_ASGI, BUNDLED_WSGI
 from servescope.actions.verdicts import VerdictRequest, read
 from servescope.errors import LoadRefusedError
+from servescope.records.listeners import ConcurrencyModel
 from servescope.records.load import RunState
 from servescope.records.scenarios import Poisson
+from servescope.records.verdicts import JudgedSide
 from tests.actions.field_values import FIELDS
 from tests.store.conftest import store
 
@@ -26,7 +29,10 @@ USERS = '[schedule]\nkind = "users"\nusers = 2\nthink_seconds = 1\nseconds = 4\n
 @pytest.mark.parametrize(
     ("changes", "refusal"),
     [
-        ({"after": None}, "choose two listeners"),
+        ({"after": None}, "choose two listeners or models"),
+        ({"after": "model:green"}, "there is no model 'green'"),
+        ({"after": "model:prefork"}, "choose an endpoint for the models"),
+        ({"after": "model:prefork", "endpoint": "none"}, "choose an endpoint for the models"),
         ({"after": "nobody"}, "there is no listener 'nobody' here; known are: wsgi"),
         ({"rate": ""}, "fill in a number of requests per second"),
         ({"rate": -1}, "the rate"),
@@ -56,7 +62,14 @@ def test_a_verdict_is_started_and_stopped(listening, settings):
     assert verdicts.stop(listening.verdicts, asked.id).state is RunState.STOPPING
 
 
-@given(values=st.tuples(*[FIELDS] * 8))
-def test_whatever_a_browser_sends_is_read_or_refused(values):
+def test_two_models_of_an_app_are_judged_without_a_listener(settings, control):
+    sides = {"before": "model:thread_pool", "after": "model:asyncio", "endpoint": "cpu"}
+    plan = verdicts.start(control, settings, replace(REQUEST, **sides)).plan
+    assert plan.before == JudgedSide(model=ConcurrencyModel.THREAD_POOL, app=BUNDLED_WSGI)
+    assert plan.after == JudgedSide(model=ConcurrencyModel.ASYNCIO, app=BUNDLED_ASGI)
+
+
+@given(values=st.tuples(*[FIELDS] * 9))
+def test_whatever_a_browser_sends_is_read_or_refused(settings, values):
     with suppress(LoadRefusedError):
-        read(VerdictRequest(*values))
+        read(settings, VerdictRequest(*values))

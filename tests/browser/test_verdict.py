@@ -1,4 +1,4 @@
-"""A person has the dashboard judge whether one listener is slower than another, and reads it."""
+"""A person has the dashboard judge whether one side is slower than another, and reads it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import time
 
 import pytest
 
+from servescope.actions.hostable_apps import BUNDLED_WSGI
 from servescope.histogram import BUCKETS
 from servescope.records.load import RunState
 from servescope.records.scenarios import Flow, Poisson, RequestStep, Scenario
-from servescope.records.verdicts import VerdictPlan
+from servescope.records.verdicts import JudgedSide, VerdictPlan
 from tests.browser.conftest import PHONE
 from tests.processes import eventually
 
@@ -93,7 +94,7 @@ def test_a_verdict_is_asked_for_followed_and_read(open_page, control):
 
 def test_a_result_shows_ratios_with_intervals_distributions_and_stages(open_page, control):
     scenario = Scenario(Poisson(50, 4), (Flow((RequestStep(target="/cart"),)),))
-    plan = VerdictPlan("files", "wsgi", scenario, 0.05, 30)
+    plan = VerdictPlan(JudgedSide("files"), JudgedSide("wsgi"), scenario, 0.05, 30)
     number = control.verdicts.request(plan, time.time()).id
     control.verdicts.request_stop(number)
     eventually(lambda: control.verdicts.by_id(number).is_over, SECONDS)
@@ -110,14 +111,24 @@ def test_a_result_shows_ratios_with_intervals_distributions_and_stages(open_page
         opened.until("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
-def test_a_verdict_is_stopped(open_page, control):
+def choose(opened, field, option):
+    opened.page.locator(f"#{field}").press("ArrowDown")
+    opened.page.get_by_role("option", name=option, exact=True).click()
+
+
+def test_two_models_of_an_endpoint_are_judged_until_a_person_stops_it(open_page, control):
     opened = open_page("/load").wait_drawn("load-rates")
     panel = opened.page.locator("#verdict")
+    choose(opened, "verdict-before", "model thread pool")
+    choose(opened, "verdict-after", "model asyncio")
+    choose(opened, "verdict-endpoint", "CPU-bound endpoint: computes for 20 ms")
+    opened.until("document.getElementById('verdict-target').value === '/cpu?ms=20'")
     fill(panel, Seconds_of_each_run=30)
     panel.get_by_role("button", name="Judge").click()
     opened.page.locator("#run-strip").get_by_text("Verdict").wait_for()
     panel.get_by_role("button", name="Stop").click()
     eventually(lambda: control.verdicts.newest().is_over, SECONDS)
     assert control.verdicts.newest().state is RunState.STOPPED
+    panel_says(opened, f"before is thread pool with {BUNDLED_WSGI}, after is asyncio with")
     panel_says(opened, "stopped")
     opened.page.locator("#run-strip").wait_for(state="hidden")

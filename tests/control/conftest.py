@@ -8,7 +8,7 @@ from servescope.records.comparisons import ComparisonPlan
 from servescope.records.listeners import ConcurrencyModel
 from servescope.records.load import LoadPlan
 from servescope.records.scenarios import Flow, Poisson, RequestStep, Scenario
-from servescope.records.verdicts import VerdictPlan
+from servescope.records.verdicts import JudgedSide, VerdictPlan
 from tests.store.conftest import store
 
 __all__ = ["store"]
@@ -35,7 +35,7 @@ def capacity_plan():
 @pytest.fixture
 def verdict_plan():
     scenario = Scenario(Poisson(40, 2.5), (Flow((RequestStep(target="/größe"),)),))
-    return VerdictPlan("files", "wsgi", scenario, 0.05, 30)
+    return VerdictPlan(JudgedSide("files"), JudgedSide("wsgi"), scenario, 0.05, 30)
 
 
 @pytest.fixture

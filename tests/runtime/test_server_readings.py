@@ -1,4 +1,4 @@
-"""Readings of a server under load: its accept queue, its cores, and when its requests are gone."""
+"""Readings of a server under load: its accept queue and its cores."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import socket
 
 import pytest
 
-from servescope.runtime.server_readings import Cores, accept_queue_share, await_drained
-from servescope.serving.model import Load
+from servescope.runtime.server_readings import Cores, accept_queue_share
 from tests.waiting import eventually
 
 
@@ -42,14 +41,3 @@ def test_the_dashboard_and_the_generator_are_no_other_programs():
     cores = Cores([1.0], 0.5, 0.4, 1.95, 1.0)
     assert cores.others == pytest.approx(0.05)
     assert not cores.is_disturbed(2)
-
-
-def test_a_server_is_waited_for_until_its_last_request_is_answered():
-    loads = iter([Load(1, 1, 0, 2), Load(1, 1, 0, 1), Load(1, 0, 0, 0)])
-    waited = []
-    await_drained(lambda: next(loads), waited.append)
-    assert len(waited) == 2
-
-
-def test_a_server_of_which_nothing_is_known_is_not_waited_for():
-    await_drained(lambda: None, pytest.fail)

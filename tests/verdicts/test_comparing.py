@@ -15,7 +15,7 @@ from servescope.verdicts.comparing import OUTSIDE, PATIENCE_PAIRS, STAGES, Paire
 from servescope.verdicts.hosted_app import Hosting
 from servescope.verdicts.side import ServerSide
 from servescope.verdicts.side_runs import SideRun
-from servescope.verdicts.sides import Sides
+from servescope.verdicts.sides import named_sides
 
 SERVERS = {
     side: ServerSide(Target("127.0.0.1", port, f"127.0.0.1:{port}"))
@@ -90,7 +90,7 @@ def compare(monkeypatch):
         runs = Runs({Side.BEFORE: before, Side.AFTER: after})
         monkeypatch.setattr(comparing, "run_on", runs)
         sequence = SequentialVerdict(**{"tolerance": 0.05, "most_pairs": 12, **how})
-        return PairedComparison(Sides(SERVERS, Hosting()), SCENARIO, sequence, 1), runs
+        return PairedComparison(named_sides(SERVERS, Hosting()), SCENARIO, sequence, 1), runs
 
     return start
 

@@ -7,7 +7,7 @@ import pytest
 from servescope.errors import AppImportError, ListenerError, UsageError
 from servescope.records.listeners import AppKind, ConcurrencyModel
 from servescope.verdicts.comparing import STAGES
-from servescope.verdicts.hosted_app import HostableApp, Hosting
+from servescope.verdicts.hosted_app import HostableApp, HostedApp, Hosting
 from servescope.verdicts.side import AppSide
 from tests.processes import is_bound
 from tests.waiting import eventually
@@ -39,7 +39,8 @@ def folder_of(tmp_path, name, source=WSGI, version="1"):
 
 
 def hosted(folder, rings, **how):
-    return HostableApp("before", AppSide("shop:app", folder), Hosting(**how)).started(rings)
+    app = HostableApp("before", AppSide("shop:app", folder), Hosting(**how))
+    return HostedApp(app.spec, rings, app.folder)
 
 
 def answer_of(app):

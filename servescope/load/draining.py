@@ -1,0 +1,25 @@
+"""Between two runs: the requests that the first has left in a server are answered first."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+DRAIN_S: Final = 10.0
+"""How long a run waits for the requests that the one before has left in the server."""
+
+POLL_S: Final = 0.05
+
+
+def await_drained(unfinished: Callable[[], int | None], wait: Callable[[float], None]) -> None:
+    """Wait until a server has answered the requests of the run before, for DRAIN_S at most.
+
+    `unfinished` returns how many it has, None where that is not known: then nothing is waited for.
+    `wait` waits so many seconds; what it raises ends this.
+    """
+    give_up = time.monotonic() + DRAIN_S
+    while unfinished() and time.monotonic() < give_up:
+        wait(POLL_S)

@@ -1,0 +1,182 @@
+"""Verdicts carried out by real generators on real servers: pairs, stages, a stop, no leftovers."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from functools import partial
+
+import pytest
+
+from servescope.actions.hostable_apps import BUNDLED_ASGI, BUNDLED_WSGI
+from servescope.records.listeners import ConcurrencyModel, ListenerState, ListenerStatus
+from servescope.records.load import RunState
+from servescope.records.scenarios import Flow, Poisson, RequestStep, Scenario
+from servescope.records.verdicts import JudgedSide, VerdictPlan
+from servescope.runtime.verdicts import VerdictReconciler
+from servescope.settings import Settings
+from servescope.statistics.sequential_verdict import Side
+from servescope.store.base import Batch, Frame
+from servescope.store.sqlite.store import open_store
+from tests.processes import children
+from tests.waiting import eventually
+
+SECONDS = 60
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+POOL = JudgedSide(model=ConcurrencyModel.THREAD_POOL, app=BUNDLED_WSGI)
+LOOP = JudgedSide(model=ConcurrencyModel.ASYNCIO, app=BUNDLED_ASGI)
+
+
+def plan(before=POOL, after=LOOP, target="/whoami", **schedule):
+    scenario = Scenario(
+        Poisson(**{"rate": 40, "seconds": 0.5} | schedule), (Flow((RequestStep(target=target),)),)
+    )
+    return VerdictPlan(before, after, scenario, tolerance=10.0, most_pairs=6)
+
+
+@pytest.fixture
+def verdicts(tmp_path, control):
+    """Makes the reconciler; `unfinished` counts the requests that a listener has."""
+    store, made = open_store(tmp_path / "store"), []
+    # Nobody collects here: a second to come spares each run the wait for its last one.
+    store.write(Batch([Frame(int(time.time()) + 600)]))
+
+    def make(unfinished=lambda _listener: None):
+        settings = Settings(data_dir=tmp_path)
+        made.append(VerdictReconciler(control, store, settings, unfinished))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
+    store.close()
+
+
+@pytest.fixture
+def listener(control):
+    """A server that answers each connection's requests on a thread; the listener `plain`."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    port = listening.getsockname()[1]
+    control.listeners.write_statuses(
+        [
+            ListenerStatus(
+                "plain", ListenerState.RUNNING, "127.0.0.1", port,
+                ConcurrencyModel.THREAD_POOL, "a:b", port,
+            )
+        ]
+    )  # fmt: skip
+
+    def answer(connection):
+        with connection:
+            while connection.recv(65_536):
+                connection.sendall(ANSWER)
+
+    def accept():
+        while True:
+            try:
+                connection, _ = listening.accept()
+            except OSError:
+                return
+            threading.Thread(target=answer, args=(connection,), daemon=True).start()
+
+    thread = threading.Thread(target=accept, daemon=True)
+    thread.start()
+    yield "plain"
+    listening.shutdown(socket.SHUT_RDWR)
+    listening.close()
+    thread.join()
+
+
+def carry_out(control, reconciler, asked):
+    number = control.verdicts.request(asked, time.time()).id
+
+    def is_over():
+        reconciler.reconcile()
+        found = control.verdicts.by_id(number)
+        return found if found.is_over else None
+
+    return eventually(is_over, SECONDS)
+
+
+def test_two_models_of_an_app_get_processes_of_their_own_and_leave_nothing(control, verdicts):
+    reconciler = verdicts()
+    number = control.verdicts.request(plan(), time.time()).id
+
+    def has_a_pair():
+        reconciler.reconcile()
+        result = control.verdicts.by_id(number).result
+        return result and result["pairs"] + result["late_pairs"]
+
+    eventually(has_a_pair, SECONDS)
+    control.verdicts.request_stop(number)
+    over = eventually(partial(_over, control, number), SECONDS)
+    assert (over.state, over.message) == (RunState.STOPPED, "")
+    if over.pairs:  # on a busy machine the generator may be late in each
+        assert [one["quantile"] for one in over.result["quantiles"]] == [0.5, 0.9]
+        assert set(over.result["histograms"]) == set(Side)
+        stages = {one["stage"]: one for one in over.result["stages"]}
+        assert stages["app"]["before_ms"] > 0
+    assert reconciler.pids() == []
+    eventually(lambda: not children(os.getpid()), SECONDS)
+    (event,) = control.events.between(0, 2**32)
+    sides = f"thread pool with {BUNDLED_WSGI} and asyncio with {BUNDLED_ASGI}"
+    assert event.text == f"verdict {number}: {sides}"
+    assert event.end_s is not None
+    assert control.load_runs.newest(1) == []
+
+
+def test_a_listener_is_judged_once_it_has_answered_what_it_had(control, verdicts, listener):
+    asked = []
+
+    def unfinished(name):
+        asked.append(name)
+        return len(asked) % 2  # one is answered meanwhile, each time
+
+    over = carry_out(control, verdicts(unfinished), plan(*[JudgedSide(listener)] * 2, target="/"))
+    assert (over.state, over.message) == (RunState.DONE, "")
+    runs = 2 * (1 + over.pairs + over.result["late_pairs"])  # both sides in the check, then pairs
+    assert asked == [listener] * 2 * runs
+    assert over.result["stages"] == [], "nothing is in the store of these seconds"
+
+
+def test_a_stop_ends_it_while_a_server_is_waited_for_and_keeps_its_pairs(
+    control, verdicts, listener
+):
+    reconciler = verdicts(lambda _listener: 1)
+    number = control.verdicts.request(plan(JudgedSide(listener)), time.time()).id
+    reconciler.reconcile()
+    eventually(lambda: control.verdicts.by_id(number).state is RunState.RUNNING, SECONDS)
+    control.verdicts.request_stop(number)
+    over = eventually(partial(_over, control, number), SECONDS)
+    assert (over.state, over.pairs) == (RunState.STOPPED, 0)
+
+
+def _over(control, number):
+    found = control.verdicts.by_id(number)
+    return found if found.is_over else None
+
+
+@pytest.mark.parametrize(
+    ("sides", "reason"),
+    [
+        ({"after": JudgedSide("nobody")}, "there is no listener 'nobody' here"),
+        ({"after": JudgedSide(model=ConcurrencyModel.ASYNCIO, app="os:system")}, "SERVESCOPE_APPS"),
+        ({"before": JudgedSide(model=ConcurrencyModel.PREFORK, app=BUNDLED_ASGI)}, "event loop"),
+        ({"target": "/missing"}, "fails"),
+    ],
+    ids=["no-such-listener", "app-that-may-not-be-hosted", "model-that-cannot", "only-errors"],
+)
+def test_what_cannot_be_judged_fails_with_the_reason(control, verdicts, sides, reason):
+    over = carry_out(control, verdicts(), plan(**sides))
+    assert over.state is RunState.FAILED
+    assert reason in over.message
+
+
+def test_the_next_leader_ends_what_a_dead_one_left(control, verdicts):
+    number = control.verdicts.request(plan(), time.time()).id
+    control.verdicts.begin(number, time.time())
+    verdicts().abandon_orphans()
+    over = control.verdicts.by_id(number)
+    assert (over.state, over.message) == (RunState.FAILED, "The process that ran it ended.")
