@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from servescope.chapters import (
     accept_queue,
     more_than_one_request,
+    request_and_answer,
 )
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 CHAPTERS: Final[tuple[Chapter, ...]] = (
     # By number; one line each.
     accept_queue.CHAPTER,
+    request_and_answer.CHAPTER,
     more_than_one_request.CHAPTER,
 )
 

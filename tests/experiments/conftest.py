@@ -48,3 +48,9 @@ def experimenter(tmp_path):
     experimenter = Experimenter(tmp_path)
     yield experimenter
     experimenter.stop()
+
+
+def bytes_of(steps, side):
+    """The text that a side sent in all steps of a transcript, its CR LF as such."""
+    shown = "".join(one["data"] for one in steps if one["side"] == side)
+    return shown.replace("\\r\\n\n", "\r\n")
