@@ -142,9 +142,10 @@ def experiment_view(
     setting = None if experiment is None else chapter.setting(experiment.plan.setting)
     if experiment is None or experiment.plan.chapter != chapter.name or setting is None:
         return [html.P(f"This dashboard has no experiment {number} of this chapter.")]
+    changed = ", with another text" if _has_another_text(setting, experiment) else ""
     heading = html.Div(
         [
-            dmc.Text(f"Experiment {number}: {setting.label}", fw=500),
+            dmc.Text(f"Experiment {number}: {setting.label}{changed}", fw=500),
             html.Span(experiment.state.value, className=f"state {experiment.state.value}"),
         ],
         className="card-heading",
@@ -186,7 +187,7 @@ def _said(
     """Guess, theory and measurement, and how they go together."""
     asked = chapter.asked(setting)
     answers = {"Guessed": experiment.plan.guess, "Theory": setting.expected}
-    is_changed = setting.edited is not None and experiment.plan.text != setting.edited.initial
+    is_changed = _has_another_text(setting, experiment)
     if is_changed:  # the theory is that of another text
         answers.pop("Theory")
     answers["Measured"] = reading.answer
@@ -205,6 +206,10 @@ def _said(
         else "This machine did something else than the theory says. Try it again."
     )
     return told
+
+
+def _has_another_text(setting: Setting, experiment: Experiment) -> bool:
+    return setting.edited is not None and experiment.plan.text != setting.edited.initial
 
 
 def _picture(

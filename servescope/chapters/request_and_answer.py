@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from servescope.chapters.chapter import Chapter, EditedText, Reading, Setting, Snippet, steps_of
+from servescope.chapters.chapter import Chapter, EditedText, Reading, Setting, steps_of
 from servescope.chapters.guesses import ChoiceGuess
 from servescope.chapters.message_rules import rule_of
 from servescope.experiments.bundled_listeners import of_files, of_wsgi
@@ -28,7 +28,7 @@ _STATUSES: Final = (200, 400, 403, 404, 405, 408, 500)
 def _request(line: str, *, host: bool = True, is_whole: bool = True) -> EditedText:
     lines = [line, *(["Host: localhost"] if host else []), "Connection: close"]
     return EditedText(
-        "The request: each line is sent with its line end (CR LF), and an empty line ends it",
+        "The text that is sent, with CR LF at the end of each line",
         "\n".join(lines) + ("\n\n" if is_whole else "\n"),
     )
 
@@ -63,9 +63,9 @@ CHAPTER: Final = Chapter(
         (
             "An HTTP request is text. Its first line has the method (GET: read this), the target "
             "(the address behind the name of the server), and the version. Header fields follow, a "
-            "line each. An empty line ends the head."
+            "line each. An empty line ends the head. Each line ends with two bytes, CR and LF, "
+            "which programmers write as \\r\\n."
         ),
-        Snippet("A request", "GET /documents/first-request.txt HTTP/1.1\nHost: localhost\n\n"),
         (
             "The server asks itself in this order. Is the message well-formed, as the RFCs (the "
             "standards of the Internet) have it? May this client ask at all? Is there such a file "
@@ -142,7 +142,7 @@ CHAPTER: Final = Chapter(
     after=(
         (
             "Change the request, and see what the server says: leave out a space, write HTTP/9.9, "
-            "put a blank before a colon, ask for /../secret, or for /README.txt with the field "
+            "put a space before a colon, ask for /../secret, or for /README.txt with the field "
             "Range: bytes=0-9. It goes to a server of its own, which ends with the experiment."
         ),
         (
