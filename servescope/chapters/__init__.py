@@ -11,6 +11,7 @@ from servescope.chapters import (
     accept_queue,
     more_than_one_request,
     request_and_answer,
+    wsgi,
 )
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     # By number; one line each.
     accept_queue.CHAPTER,
     request_and_answer.CHAPTER,
+    wsgi.CHAPTER,
     more_than_one_request.CHAPTER,
 )
 

@@ -21,7 +21,9 @@ ATTEMPTS = 3
 @pytest.fixture
 def reconciler(tmp_path):
     control = Control(tmp_path)
-    reconciler = ExperimentReconciler(control, tmp_path / "rings", Settings(data_dir=tmp_path))
+    reconciler = ExperimentReconciler(
+        control, tmp_path / "rings", Settings(data_dir=tmp_path, edited_apps=True)
+    )
     yield control, reconciler
     reconciler.stop()
     control.close()

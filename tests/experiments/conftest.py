@@ -8,7 +8,7 @@ import pytest
 
 from servescope.control import Control
 from servescope.records.experiments import ExperimentPlan
-from servescope.runtime.experiments import ExperimentReconciler
+from servescope.runtime.experiments import ExperimentReconciler, _Host
 from servescope.settings import Settings
 
 SECONDS = 90
@@ -54,3 +54,25 @@ def bytes_of(steps, side):
     """The text that a side sent in all steps of a transcript, its CR LF as such."""
     shown = "".join(one["data"] for one in steps if one["side"] == side)
     return shown.replace("\\r\\n\n", "\r\n")
+
+
+@pytest.fixture
+def carried_out(tmp_path):
+    """Carry out an experiment here: `carried_out(experiment, text, **settings)`; its measurement.
+
+    What it raises is raised; it has no chapter and no span in the store.
+    """
+    controls = []
+
+    def carry_out(experiment, text="", **settings):
+        controls.append(Control(tmp_path))
+        reconciler = ExperimentReconciler(
+            controls[-1], tmp_path / "rings", Settings(data_dir=tmp_path, **settings)
+        )
+        folder = tmp_path / "experiment"
+        folder.mkdir(exist_ok=True)
+        return experiment.carry_out(_Host(reconciler, folder, text, "an experiment"))
+
+    yield carry_out
+    for control in controls:
+        control.close()
