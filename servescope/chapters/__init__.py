@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from servescope.chapters import (
     accept_queue,
     more_than_one_request,
+    queues_and_load,
     request_and_answer,
     wsgi,
 )
@@ -23,6 +24,7 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     request_and_answer.CHAPTER,
     wsgi.CHAPTER,
     more_than_one_request.CHAPTER,
+    queues_and_load.CHAPTER,
 )
 
 
