@@ -158,9 +158,9 @@ def _read_curve(measured: Mapping[str, Any]) -> Reading:
         facts=(("The slowest request at 90 %", _ms(of_level[-1]["max_ms"])),),
         told=(
             (
-                f"From 10 % to 50 % a request became {_ms(half - means[0])} slower, from 80 % to "
-                f"90 % {_ms(ninety - eighty)}. The place where the curve bends upwards is called "
-                "its knee."
+                f"A request took {_ms(half)} on average at 50 %, {_ms(eighty)} at 80 %, and "
+                f"{_ms(ninety)} at 90 %. The place where the curve bends upwards is called its "
+                "knee."
             ),
         ),
     )
