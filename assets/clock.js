@@ -35,8 +35,17 @@
     return true;
   }
 
+  // A formatter that is made when it is first used: a browser takes a millisecond or more for one.
   function format(options) {
-    return new Intl.DateTimeFormat(undefined, isUtc ? { ...options, timeZone: "UTC" } : options);
+    let made = null;
+    const formatter = () => {
+      made ??= new Intl.DateTimeFormat(undefined, isUtc ? { ...options, timeZone: "UTC" } : options);
+      return made;
+    };
+    return {
+      format: (moment) => formatter().format(moment),
+      formatToParts: (moment) => formatter().formatToParts(moment),
+    };
   }
 
   const hms = format(HMS);

@@ -5,6 +5,7 @@
 
   const scope = (window.servescope = window.servescope || {});
   const DONE_MS = 2500;
+  const root = document.documentElement;
   const SCALE = 2; // pixels of the image a pixel of the page
   const HEADING_PX = 40;
   const LEGEND_PX = 50;
@@ -32,12 +33,14 @@
     restore();
     if (!isUp) return;
     panel.dataset.maximised = "";
+    root.classList.add("has-maximised");
     button(entry, "maximise")?.setAttribute("aria-pressed", "true");
     fit();
     entry.host.focus({ preventScroll: true });
   }
 
   function restore() {
+    root.classList.remove("has-maximised");
     const panel = document.querySelector("[data-maximised]");
     if (!panel) return;
     delete panel.dataset.maximised;
@@ -50,7 +53,7 @@
   function fit() {
     if (!document.querySelector("[data-maximised]")) return;
     const bar = document.getElementById("time-bar").getBoundingClientRect();
-    const style = document.documentElement.style;
+    const { style } = root;
     style.setProperty("--maximised-top", `${Math.max(bar.bottom, 0)}px`);
     style.setProperty("--maximised-left", `${bar.left}px`);
   }
@@ -249,5 +252,5 @@
     if (!tools.some((tool) => tool.tabIndex === 0)) tools[0].tabIndex = 0;
   }
 
-  scope.tools = { maximise, offer };
+  scope.tools = { maximise, restore, offer };
 })();

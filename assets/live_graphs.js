@@ -11,6 +11,7 @@
   const WAIT_MS = 10; // for Plotly, which comes last
   const LONE_POINT_PX = 5;
   const NARROW_PX = 420;
+  const NOTE_GAP_PX = 6; // from the labels of the axis, which the note would cover
   const OF_POINTS = ["requests", "bounds"]; // lists in a trace's meta, an entry a point
   const FAINT = { opacity: 0.55, dash: "dot", width: 1.2 };
   const EMPTY_SECONDS = [-4, -1]; // powers of ten, of a logarithmic axis without points
@@ -76,7 +77,7 @@
     line.className = "graph-cursor";
     line.hidden = true;
     host.replaceChildren(plot, note, line);
-    const entry = { id, host, plot, line, data: [], faint: [], layout: {}, inSight: true };
+    const entry = { id, host, plot, note, line, data: [], faint: [], layout: {}, inSight: true };
     entries.set(id, entry);
     sight.observe(host);
     sizes.observe(host);
@@ -273,9 +274,10 @@
       ? stacked(entry)
       : shownOf(entry).flatMap((trace) => byRequests(entry, trace)).map(withLonePoints);
     window.Plotly.react(entry.plot, [...faintOf(entry), ...traces], layoutOf(entry), CONFIG);
-    entry.host.style.setProperty("--plot-left", `${entry.plot._fullLayout._size.l}px`);
     if (!entry.bound) bind(entry);
-    entry.host.dataset.state = isEmpty(entry) ? "empty" : "drawn";
+    const isBlank = isEmpty(entry);
+    if (isBlank) entry.note.style.left = `${entry.plot._fullLayout._size.l + NOTE_GAP_PX}px`;
+    entry.host.dataset.state = isBlank ? "empty" : "drawn";
     scope.cursor.drawn(entry);
     jumpTo(entry);
   }

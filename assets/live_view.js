@@ -532,7 +532,10 @@
     // On a phone the navigation opens by its button and closes with the choice of a page.
     navigation(opened, _pathname, navbar) {
       const open = clientside.callback_context.triggered_id === "burger" ? opened : false;
-      if (window.location.pathname !== shownPath) filterIds = [];
+      if (window.location.pathname !== shownPath) {
+        filterIds = [];
+        scope.tools.restore(); // the page of a graph that fills it is left
+      }
       shownPath = window.location.pathname;
       document.documentElement.dataset.navigation = open ? "open" : "closed";
       document.getElementById("burger")?.setAttribute("aria-expanded", String(Boolean(open)));

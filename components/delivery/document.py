@@ -58,6 +58,7 @@ _DATA_MARK: Final = "<!-- first load -->"
 _FILE_OF_TAG: Final = re.compile(r'(<(?:script|link)\b[^>]*?\b(?:src|href)=")([^"]*)(")')
 _SCRIPT: Final = re.compile(r'<script src="([^"]*)"></script>\n?')
 _TABLES: Final = "/dash_ag_grid/"
+_COMPILED_LONGEST: Final = "/dash_mantine_components/"
 _UNUSED: Final = ("/dash_table/", "/polyfill@7")
 """Parts of Dash that no page needs: a deprecated table, and what browsers lacked before ES2017. Its
 one part that is still called, by components whose code is loaded with the first of them, is
@@ -129,7 +130,11 @@ def head_scripts(files: StaticFiles) -> str:
 
 
 def body_scripts(scripts: str, files: StaticFiles) -> str:
-    """Dash's scripts, with our own, which load the code of tables, in the place of that code."""
+    """Dash's scripts, with our own, which load the code of tables, in the place of that code.
+
+    The one that a browser compiles longest, beside the main thread, comes last: those that do not
+    need it run meanwhile.
+    """
 
     def instead(tag: re.Match[str]) -> str:
         source = tag[1]
@@ -140,7 +145,15 @@ def body_scripts(scripts: str, files: StaticFiles) -> str:
             return f'<script src="{own}" data-tables="{tables}"></script>\n'
         return tag[0]
 
-    return _SCRIPT.sub(instead, scripts)
+    return _last(_SCRIPT.sub(instead, scripts), _COMPILED_LONGEST)
+
+
+def _last(scripts: str, part: str) -> str:
+    """The scripts, with those of which the address has the part behind the others."""
+    moved = [tag[0] for tag in _SCRIPT.finditer(scripts) if part in tag[1]]
+    for tag in moved:
+        scripts = scripts.replace(tag, "")
+    return scripts + "".join(moved)
 
 
 def _replace_view(flask: Flask, path: str, view: Any) -> None:

@@ -51,7 +51,7 @@ ASSETS: Final = "assets/"
 _ASSET_FINGERPRINT: Final = "m"
 """The query in which Dash puts an asset's time of change, and we its fingerprint."""
 
-_COMPILED_EARLY: Final = {"dash_mantine_components.js"}
+_COMPILED_EARLY: Final = {"dash_mantine_components.js", "dcc/dash_core_components.js"}
 """Scripts in a wrapper that Chromium takes for a function to be compiled when it is called."""
 
 _SUITE_FINGERPRINT: Final = re.compile(r"(\.v[\w-]+m)([0-9a-fA-F]+)(?=\.)")

@@ -136,6 +136,15 @@ def test_a_link_leads_to_the_graph_at_its_time(open_page):
     assert [start, end] == opened.page.evaluate("servescope.graphs.span()")
 
 
+def test_the_page_after_that_of_a_graph_that_filled_it_is_in_sight(open_page):
+    opened = open_page("/host").wait_drawn("host-cpu")
+    opened.page.locator("#host-cpu").focus()
+    opened.page.keyboard.press("f")
+    opened.page.locator("h1").wait_for(state="hidden")
+    opened.follow("Ports")
+    assert opened.page.locator("h1").is_visible()
+
+
 @pytest.mark.parametrize("surroundings", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_a_graph_fills_the_page_and_goes_back(open_page, surroundings):
     opened = open_page("/host", surroundings).wait_drawn("host-cpu")

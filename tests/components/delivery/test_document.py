@@ -55,6 +55,11 @@ def test_our_scripts_stand_for_the_code_of_tables_behind_react(document):
     assert 'data-tables="/_dash-component-suites/dash_ag_grid/dash_ag_grid.v' in document
 
 
+def test_the_script_that_is_compiled_longest_runs_last_before_dash_begins(document):
+    assert "/dash_mantine_components." in scripts(document)[-1]
+    assert document.index("/dash_mantine_components/") < document.index("new DashRenderer()")
+
+
 def test_each_script_is_loaded_once_and_none_that_no_page_needs(document):
     loaded = scripts(document)
     assert len(set(loaded)) == len(loaded)
@@ -102,3 +107,16 @@ def test_a_vendored_script_is_the_one_that_was_published(name, digest, begins):
     assert hashlib.sha256(script).hexdigest() == digest
     assert script.startswith(begins)
     assert "MIT" in (TREE_ASSETS / name).with_name("LICENSE").read_text()
+
+
+def test_style_sheets_look_at_children_only():
+    """For a `:has()` of descendants a browser goes through the document at each change of it."""
+    asked = [
+        argument.strip()
+        for path in TREE_ASSETS.glob("*.css")
+        for arguments in re.findall(r":has\(((?:[^()]|\([^()]*\))*)\)", path.read_text())
+        for argument in re.split(r",(?![^(]*\))", arguments)
+        if arguments
+    ]
+    assert len(asked) > 5
+    assert [argument for argument in asked if argument[0] not in ">+"] == []

@@ -71,8 +71,11 @@ def test_a_component_is_kept_for_good_under_its_own_fingerprint_alone(
 
 def test_components_in_a_wrapper_are_compiled_where_they_are_parsed(app):
     client = app.server.test_client()
-    name = "dash_mantine_components/dash_mantine_components.js"
-    assert client.get(f"/{SUITES}{name}").data.startswith(COMPILE_ALL)
+    for name in (
+        "dash_mantine_components/dash_mantine_components.js",
+        "dash/dcc/dash_core_components.js",
+    ):
+        assert client.get(f"/{SUITES}{name}").data.startswith(COMPILE_ALL)
     assert not client.get(f"/{SUITES}dash/{RENDERER}").data.startswith(COMPILE_ALL)
 
 
