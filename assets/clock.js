@@ -6,12 +6,25 @@
   const KEY = "servescope-time-zone";
   const MINUTE_MS = 60000;
   const DAY_S = 86400;
-  const UNITS_S = { s: 1, m: 60, h: 3600, d: DAY_S, w: 7 * DAY_S, y: 365 * DAY_S };
-  const AGO = /^now((?:\s*-\s*(?:\d+[smhdwy])+)?)$/;
-  const PARTS = /(\d+)([smhdwy])/g;
-  const DATE = /^(\d{4})-(\d{1,2})-(\d{1,2})(?:[t ]+(\d{1,2}):(\d{2})(?::(\d{2}))?)?\s*(z|utc)?$/;
-  const CLOCK = /^(\d{1,2}):(\d{2})(?::(\d{2}))?$/;
-  const EPOCH = /^\d{9,10}$/;
+  const UNITS_S = { s: 1, m: 60, h: 3600, d: DAY_S, w: 7 * DAY_S, M: 30 * DAY_S, y: 365 * DAY_S };
+  // The names of a unit; m is a minute and M a month, as in Grafana and in date formats.
+  const UNIT_NAMES = {
+    s: "s|secs?|seconds?", m: "m|mins?|minutes?", h: "h|hours?", d: "d|days?", w: "w|weeks?",
+    M: "M|months?", y: "y|years?",
+  };
+  const UNIT = `(?:${Object.values(UNIT_NAMES).join("|")})(?![A-Za-z])`;
+  const LENGTH = `(?:\\d+\\s*${UNIT}\\s*)+`;
+  const AGO = new RegExp(`^(now(?:\\s*-\\s*${LENGTH})*|-?\\s*${LENGTH})\\s*(?:/\\s*([smhdwMy]))?$`);
+  const PARTS = new RegExp(`(\\d+)\\s*(${UNIT})`, "g");
+  const DAYS = { today: "now/d", yesterday: "now-1d/d" };
+  const SECONDS = "(?::(\\d{2})(?:[.,]\\d{1,9})?)?";
+  const ZONE = "(z|utc|[+-]\\d{2}:?(?:\\d{2})?)?";
+  const DATE = new RegExp(
+    `^(\\d{4})-(\\d{1,2})-(\\d{1,2})(?:[t ]+(\\d{1,2}):(\\d{2})${SECONDS})?\\s*${ZONE}$`,
+  );
+  const CLOCK = new RegExp(`^(\\d{1,2}):(\\d{2})${SECONDS}$`);
+  const EPOCH_S = /^\d{9,10}$/;
+  const EPOCH_MS = /^\d{12,13}$/;
   const HMS = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
   const DAY = { weekday: "short", day: "numeric", month: "short", year: "numeric" };
 
@@ -82,21 +95,66 @@
     return null;
   }
 
+  const unitOf = (name) =>
+    Object.keys(UNIT_NAMES).find((unit) => new RegExp(`^(?:${UNIT_NAMES[unit]})$`).test(name));
+
+  // The first second of the minute, hour, day, week (from Monday), month or year that `at` lies in;
+  // with `isEnd` that of the next one.
+  function rounded(at, unit, isEnd) {
+    const date = new Date(at * 1000);
+    const [year, month, day, hour, minute, seconds] = isUtc
+      ? [date.getUTCFullYear(), date.getUTCMonth(), date.getUTCDate(), date.getUTCHours(), date.getUTCMinutes(), date.getUTCSeconds()]
+      : [date.getFullYear(), date.getMonth(), date.getDate(), date.getHours(), date.getMinutes(), date.getSeconds()];
+    const sinceMonday = ((isUtc ? date.getUTCDay() : date.getDay()) + 6) % 7;
+    const more = isEnd ? 1 : 0;
+    const parts = {
+      s: [year, month, day, hour, minute, seconds + more],
+      m: [year, month, day, hour, minute + more],
+      h: [year, month, day, hour + more],
+      d: [year, month, day + more],
+      w: [year, month, day - sinceMonday + 7 * more],
+      M: [year, month + more, 1],
+      y: [year + more, 0, 1],
+    }[unit];
+    return (isUtc ? Date.UTC(...parts) : new Date(...parts).getTime()) / 1000;
+  }
+
+  function parseAgo(text, now, isEnd) {
+    const found = AGO.exec(text);
+    if (!found) return null;
+    let ago = 0;
+    for (const [, count, name] of found[1].matchAll(PARTS)) ago += Number(count) * UNITS_S[unitOf(name)];
+    return found[2] ? { at: rounded(now - ago, found[2], isEnd) } : { ago };
+  }
+
+  // Minutes by which a zone such as +01:00 is ahead of UTC; null for the zone of this page.
+  function zoneMinutes(text) {
+    if (!text) return null;
+    const found = /^([+-])(\d{2}):?(\d{2})?$/.exec(text);
+    return found ? (found[1] === "-" ? -1 : 1) * (60 * Number(found[2]) + Number(found[3] || 0)) : 0;
+  }
+
+  function parseDate([, year, month, day, hour, minute, seconds, zone]) {
+    const ahead = zoneMinutes(zone);
+    const at = second(year, month, day, hour || 0, minute || 0, seconds || 0, isUtc || ahead !== null);
+    return at === null ? null : at - 60 * (ahead || 0);
+  }
+
   // A written time as {ago} in seconds, {at} in epoch seconds or {start: true}; null for no time.
-  function parse(written, now) {
-    const text = written.trim().toLowerCase();
-    if (text === "start") return { start: true };
-    const ago = AGO.exec(text);
-    if (ago) {
-      let sum = 0;
-      for (const [, count, unit] of ago[1].matchAll(PARTS)) sum += Number(count) * UNITS_S[unit];
-      return { ago: sum };
-    }
-    if (EPOCH.test(text)) return { at: Number(text) };
-    const date = DATE.exec(text);
-    const clock = CLOCK.exec(text);
+  // Relative ones are written as in Grafana, or as a length alone: now-1h/h, 15m. One that is rounded
+  // is the beginning of its unit, with `isEnd` the end.
+  function parse(written, now, isEnd = false) {
+    const text = written.trim().replace(/^now/i, "now");
+    const lower = text.toLowerCase();
+    if (lower === "start") return { start: true };
+    const ago = parseAgo(DAYS[lower] || text, now, isEnd);
+    if (ago) return ago;
+    if (EPOCH_S.test(text)) return { at: Number(text) };
+    if (EPOCH_MS.test(text)) return { at: Math.floor(Number(text) / 1000) };
+    const date = DATE.exec(lower);
+    const clock = CLOCK.exec(lower);
     let at = null;
-    if (date) at = second(...date.slice(1, 7).map((part) => part || 0), isUtc || Boolean(date[7]));
+    if (date) at = parseDate(date);
     else if (clock) at = lastAt(now, ...clock.slice(1).map((part) => part || 0));
     return at === null ? null : { at };
   }

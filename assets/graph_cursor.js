@@ -15,6 +15,7 @@
   let pointer = null; // where in the window it is pointed at; null: by keys
   let moment = 0; // epoch ms
   let cellRow = null; // of a heatmap, chosen by keys; null: the fullest cell
+  let pointedRow = null; // of a heatmap, of the cell at the pointer or near it; null: none is
   let refusal = ""; // why Enter opened no requests; said until the cursor moves
   let scheduled = false;
 
@@ -53,11 +54,18 @@
     });
   }
 
-  // The moment of the point of a graph that is nearest to the pointer.
-  function momentAt(entry, { x }) {
+  // The moment of the point of a graph that is nearest to the pointer; in a heatmap that of the cell
+  // which a click opens.
+  function momentAt(entry, { x, y }) {
     const axes = axesOf(entry);
     const span = scope.graphs.span();
     if (!axes || !span) return null;
+    pointedRow = null;
+    const cell = scope.graphs.cellNear(entry, x, y);
+    if (cell) {
+      pointedRow = cell.row;
+      return scope.graphs.toEpochMs(entry.data[0].x[cell.column]);
+    }
     const share = (x - entry.host.getBoundingClientRect().left - axes.left) / axes.width;
     const ms = 1000 * (span[0] + Math.min(Math.max(share, 0), 1) * (span[1] - span[0]));
     const index = nearest(entry, ms);
@@ -158,6 +166,7 @@
       const isChosen = source === entry && column[cellRow];
       return isChosen ? cellRow : column.indexOf(Math.max(...column));
     }
+    if (pointedRow !== null) return pointedRow;
     const { y } = entry.data[0];
     const up = 1 - (pointer.y - entry.host.getBoundingClientRect().top - axes.top) / axes.height;
     const seconds = 10 ** (axes.range[0] + up * (axes.range[1] - axes.range[0]));

@@ -7,7 +7,7 @@
   const DONE_MS = 2500;
   const root = document.documentElement;
   const SCALE = 2; // pixels of the image a pixel of the page
-  const HEADING_PX = 40;
+  const HEADING_PX = 56;
   const LEGEND_PX = 50;
   const PHONE_PX = 480;
 
@@ -59,6 +59,7 @@
   }
 
   window.addEventListener("resize", fit);
+  document.addEventListener("servescope:span", fit); // its sentences may take more lines than before
 
   function colour(name) {
     const probe = document.createElement("i");
@@ -82,7 +83,13 @@
       })),
       layout: {
         ...layout,
-        title: { text: titleOf(entry), x: 0.01, xanchor: "left", font: { size: 15 } },
+        title: {
+          text: titleOf(entry),
+          subtitle: { text: scope.view.spanText(), font: { size: 12 } },
+          x: 0.01,
+          xanchor: "left",
+          font: { size: 15 },
+        },
         showlegend: data.some((trace) => trace.name),
         legend: { orientation: "h", y: -0.14 },
         font: {

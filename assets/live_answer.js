@@ -46,7 +46,7 @@
       }
       lastProps.set(id, known);
       // Many small parts come as plain data: React would take seconds over them.
-      if (changed.tree) scope.plainHtml.draw(document.getElementById(id), changed.tree);
+      if (changed.tree) scope.plainHtml.show(document.getElementById(id), changed.tree);
       delete changed.tree;
       if (Object.keys(changed).length) clientside.set_props(id, changed);
     }
@@ -187,6 +187,8 @@
   }
 
   window.setInterval(showStanding, INTERVAL_MS);
+  // A view that was paused, or goes on, is said so at once.
+  document.addEventListener("servescope:view", () => setText("#standing", standing().text));
 
   // A callback that gets no answer says nothing: a click finds out whether there is a connection,
   // before the polls do.

@@ -10,6 +10,8 @@
   const SHORTEST_ZOOM_S = 5;
   const WAIT_MS = 10; // for Plotly, which comes last
   const LONE_POINT_PX = 5;
+  const POINTER_PX = 8; // so near a cell of a heatmap is meant
+  const FINGER_PX = 16;
   const NARROW_PX = 420;
   const NOTE_GAP_PX = 6; // from the labels of the axis, which the note would cover
   const OF_POINTS = ["requests", "bounds"]; // lists in a trace's meta, an entry a point
@@ -286,7 +288,7 @@
   function jumpTo(entry) {
     if (hasJumped || window.location.hash !== `#${entry.id}`) return;
     hasJumped = true;
-    entry.host.scrollIntoView({ block: "center" });
+    scope.view.jump();
     entry.host.focus({ preventScroll: true });
   }
 
@@ -307,17 +309,32 @@
 
   // (Plotly tells of no click where it shows nothing at the pointer.)
   function openCellAt(entry, { clientX, clientY }) {
+    const cell = cellNear(entry, clientX, clientY);
+    if (cell) openCell(entry, cell.column, cell.row);
+  }
+
+  // The cell of a heatmap with requests that is at a point of the window, or nearest to it: a cell may
+  // be narrower than a pixel. Null where none is near.
+  function cellNear(entry, clientX, clientY) {
     const [trace] = entry.data;
-    if (trace?.type !== "heatmap") return;
+    if (trace?.type !== "heatmap" || !entry.plot._fullLayout) return null;
     const { xaxis, yaxis } = entry.plot._fullLayout;
     const box = entry.plot.getBoundingClientRect();
-    const ms = xaxis.p2c(clientX - box.left - xaxis._offset);
-    const seconds = yaxis.p2d(clientY - box.top - yaxis._offset);
-    const { x, y } = trace;
-    const distances = x.map((middle) => Math.abs(middle - ms));
-    const column = distances.indexOf(Math.min(...distances));
-    const row = y.findIndex((edge, i) => edge <= seconds && seconds < y[i + 1]);
-    openCell(entry, column, row);
+    const [left, top] = [clientX - box.left - xaxis._offset, clientY - box.top - yaxis._offset];
+    const half = (xaxis._length * step) / (span[1] - span[0]) / 2;
+    const edges = trace.y.map((seconds) => yaxis.d2p(seconds));
+    let nearest = null;
+    let distance = coarsePointer.matches ? FINGER_PX : POINTER_PX;
+    trace.x.forEach((middle, column) => {
+      const beside = Math.max(Math.abs(xaxis.c2p(middle) - left) - half, 0);
+      if (beside >= distance) return;
+      trace.z.forEach((cells, row) => {
+        if (!cells[column]) return;
+        const apart = Math.hypot(beside, Math.max(edges[row + 1] - top, top - edges[row], 0));
+        if (apart < distance) [nearest, distance] = [{ column, row }, apart];
+      });
+    });
+    return nearest;
   }
 
   // The requests of a heatmap's cell: those of its step that took from its lower to its upper edge.
@@ -419,6 +436,6 @@
   scope.graphs = {
     setFigure, append, blank, setFrame, setLegend, drawFirst, // for answers
     all: () => entries.values(), byId, entryOf, mark, markAll, span: () => span, // for its parts
-    overTime, valuesOf, faintOf, shown, toEpochMs, openCell, openRequests,
+    overTime, valuesOf, faintOf, shown, toEpochMs, cellNear, openCell, openRequests,
   };
 })();

@@ -42,11 +42,27 @@
     const last = query.get("last");
     const read = { last: LAST_WRITTEN.test(last) ? last : DEFAULT_LAST, host: query.get("host") || "" };
     if (COMPARISONS.includes(query.get("compare"))) read.compare = query.get("compare");
-    const from = query.get("from") === "start" ? "start" : Number(query.get("from"));
-    const to = query.get("to") === "now" ? "now" : Number(query.get("to"));
-    if (to === "now" && (from === "start" || from > 0)) Object.assign(read, { from, to });
-    else if (from > 0 && to > from) Object.assign(read, { from, to });
-    return read;
+    return Object.assign(read, spanOf(query.get("from"), query.get("to")));
+  }
+
+  // The span that an address names, as a person may write it by hand or as Grafana does: now-1h, epoch
+  // milliseconds. A live one that is so long is its range.
+  function spanOf(fromText, toText) {
+    const [from, to] = [secondOf(fromText), secondOf(toText || "now", true)];
+    if (from === null || to === null) return {};
+    if (to === "now" && from.ago) return { last: clock.lengthKey(from.ago) };
+    const start = from.ago ? now() - from.ago : from;
+    const end = to.ago ? now() - to.ago : to;
+    if (start === "now" || end === "start" || (end !== "now" && !(start > 0 && end > start))) return {};
+    return { from: start, to: end };
+  }
+
+  // Epoch seconds, "start", "now" or {ago}; null for no time. (Seconds of any size, as they always were.)
+  function secondOf(text, isEnd = false) {
+    if (/^\d{1,10}(\.\d+)?$/.test(text)) return Number(text) || null;
+    const found = clock.parse(text || "", now(), isEnd);
+    if (!found || found.start) return found && "start";
+    return found.at ?? (found.ago ? found : "now");
   }
 
   function viewQuery(of) {
@@ -90,6 +106,7 @@
     clientside.set_props("time-compare", { value: view.compare || NOTHING });
     if (!view.from) showRange();
     writeUrl(isStep);
+    document.dispatchEvent(new CustomEvent("servescope:view"));
   }
 
   // On a phone the ranges scroll sideways: the chosen one shall be in sight.
@@ -204,7 +221,8 @@
 
   // Show what the form says; the answer is why not.
   function showWritten(fromText, toText) {
-    const [from, to] = [fromText, toText || "now"].map((text) => clock.parse(text || "", now()));
+    const from = clock.parse(fromText || "", now());
+    const to = clock.parse(toText || "now", now(), true);
     if (!fromText?.trim()) return "Write a time into From, such as now-15m.";
     if (!from) return noTime(fromText);
     if (!to || to.start) return noTime(toText);
@@ -219,12 +237,13 @@
       return `Nothing was recorded before ${momentText(facts.bounds[0])}: the span ends before that.`;
     }
     if (end - start < SHORTEST_S) return `A span has ${SHORTEST_S} seconds at least.`;
-    if (to.ago === 0) set({ from: start, to: "now" });
-    else set({ from: Math.max(start, 1), to: Math.min(end, now()) });
+    if (end >= now()) set({ from: start, to: "now" }); // the rest of today is still to come
+    else set({ from: Math.max(start, 1), to: end });
     return "";
   }
 
-  const noTime = (text) => `“${text}” is no time: write 14:03, 2026-11-28 14:03:10, now-15m or now.`;
+  const noTime = (text) =>
+    `“${text}” is no time: write 14:03, 2026-11-28 14:03:10, now-15m, now/d, today or now.`;
 
   function showWrittenLast(seconds) {
     if (seconds < SHORTEST_S) return `A span has ${SHORTEST_S} seconds at least.`;
@@ -244,6 +263,11 @@
       // beginText says the length, where there is less than was asked for
       return facts.begins ? `${clock.time(from)}–${clock.time(to)}` : shortText([from, to]);
     }
+    return fullSpanText([from, to]);
+  }
+
+  // As it is understood without the page: with day and zone.
+  function fullSpanText([from, to]) {
     const begin = clock.date(from) === clock.date(to) ? "" : `${clock.date(from)} `;
     const length = clock.lengthText(to - from);
     return (
@@ -275,7 +299,12 @@
     return `${said}: ${there} of ${clock.lengthText(clock.lengthOf(view.last))} so far.`;
   }
 
-  const comparedText = (before) => (facts.compared ? `${before}Faint lines: ${comparedSpan()}.` : "");
+  function comparedText(before) {
+    if (!facts.compared) return "";
+    const isRecorded = !facts.bounds || span[1] - facts.compared > facts.bounds[0];
+    const missing = isRecorded ? "" : ", of which nothing was recorded";
+    return `${before}Faint lines: ${comparedSpan()}${missing}.`;
+  }
 
   // The earlier span whose lines are drawn faintly.
   const comparedSpan = () =>
@@ -347,7 +376,11 @@
     visit(`${window.location.pathname}?${query}`, isPaused);
   }
 
-  const jump = () => document.getElementById(window.location.hash.slice(1))?.scrollIntoView();
+  // To what the address names; to a graph with its heading and legend.
+  function jump() {
+    const named = document.getElementById(window.location.hash.slice(1));
+    (named?.closest(".panel") ?? named)?.scrollIntoView();
+  }
 
   // Take the view that the address has.
   function adopt(paused) {
@@ -557,10 +590,12 @@
     goBack,
     goForward,
     setSpan,
+    jump,
     replaceUrl: (query) => putUrl(query, false),
     showRequests,
     narrow,
     span: () => span,
+    spanText: () => (span ? fullSpanText(span) : ""),
     fixedSpan,
     comparedSpan,
     host,

@@ -4,6 +4,7 @@
   "use strict";
 
   const scope = (window.servescope = window.servescope || {});
+  const canHover = window.matchMedia("(hover: hover)");
 
   function made(node) {
     if (typeof node === "string") return document.createTextNode(node);
@@ -42,6 +43,39 @@
     while (parent.childNodes.length > nodes.length) parent.lastChild.remove();
   }
 
+  // Rows under the pointer, or around the focus, stay where they are, so that a click hits the one it
+  // aims at. A tree that holds such rows has in `data-steady` a text for the question it answers: a tree
+  // of another question is drawn at once.
+  const held = new Map(); // the newest nodes of a place, by its element
+
+  const isAimedAt = (root) =>
+    (canHover.matches && root.querySelector("tbody:hover") !== null) ||
+    root.querySelector("tbody :focus-visible") !== null;
+
+  function show(place, nodes) {
+    const root = place.firstElementChild;
+    const question = root?.dataset.steady;
+    const isSame = question !== undefined && nodes[0]?.[1]?.["data-steady"] === question;
+    if (isSame && isAimedAt(root)) {
+      held.set(place, nodes);
+      root.dataset.held = "";
+      return;
+    }
+    held.delete(place);
+    draw(place, nodes); // which takes `data-held` away
+  }
+
+  // Draw what was held and is aimed at no longer.
+  function release() {
+    for (const [place, nodes] of held) {
+      if (place.isConnected) show(place, nodes);
+      else held.delete(place);
+    }
+  }
+
+  document.addEventListener("pointerover", release);
+  document.addEventListener("focusin", release);
+
   // A link to a page of ours does what Dash's own do: the document stays, and so does the view.
   document.addEventListener("click", (event) => {
     const link = event.target instanceof Element && event.target.closest("a[data-page]");
@@ -52,5 +86,5 @@
     window.scrollTo(0, 0);
   });
 
-  scope.plainHtml = { draw };
+  scope.plainHtml = { show };
 })();

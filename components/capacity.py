@@ -15,6 +15,7 @@ from components.panels import panel
 from components.start_button import start_actions
 from components.static_graph import colour_key, static_graph
 from components.status import search_share, search_text, sentence
+from components.tables import CARDS, named_row
 from servescope.actions.capacity_searches import CapacityRequest
 from servescope.errors import ServescopeError
 from servescope.figures import capacity as figures
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from components.live import Props
+    from components.tables import Cell
     from servescope.queries.context import QueryContext
     from servescope.records.capacity import CapacityPlan, SearchedCapacity
     from servescope.statistics.capacity_models import ModelChoice
@@ -234,7 +236,7 @@ def _table(search: CapacitySearch) -> html.Div:
         _row(number, step, search) for number, step in reversed(list(enumerate(search.steps, 1)))
     ]
     return html.Div(
-        html.Table([html.Thead(html.Tr(head)), html.Tbody(rows)]),
+        html.Table([html.Thead(html.Tr(head)), html.Tbody(rows)], className=CARDS),
         className="rows comparison-table capacity-steps",
         tabIndex=0,  # it scrolls: by keyboard too
         role="region",
@@ -245,16 +247,18 @@ def _table(search: CapacitySearch) -> html.Div:
 
 def _row(number: int, step: StepResult, search: CapacitySearch) -> html.Tr:
     judged = step.judge(search.objective)
-    numbers = [
+    cells: list[Cell] = [
+        str(number),
         units.text(step.rate, "{request}/s"),
         units.text(step.throughput, "{request}/s"),
         units.text(step.quantile_s, "s"),
         units.text(step.late / step.sent if step.sent else None, "1"),
         f"{step.failed:,}",
         _little(step),
+        _judged(step, judged),
     ]
-    cells = [html.Td(text, className="number") for text in numbers]
-    return html.Tr([html.Td(str(number)), *cells, html.Td(_judged(step, judged))])
+    kinds = ["", *["number"] * (len(cells) - 2), ""]
+    return named_row(cells, COLUMNS, kinds)
 
 
 def _little(step: StepResult) -> str:

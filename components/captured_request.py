@@ -14,14 +14,16 @@ from components.tables import figure_table
 from servescope.capturing.masking import Chunked
 from servescope.figures import units
 from servescope.formats.curl import curl
+from servescope.queries.request_words import is_other_method
 from servescope.recording.secret_names import MASK
 from servescope.records.listeners import UNIX
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from dash.development.base_component import Component
 
+    from servescope.queries.rows import LogRow
     from servescope.records.listeners import ListenerStatus
 
 MEANING: Final = {
@@ -271,7 +273,11 @@ def _curl(document: Document, listener: ListenerStatus) -> html.Div:
     reason = why_not_whole(document)
     if reason:
         notes.append(f"This is not the whole request: {reason}.")
-    command = "".join(f"# {note}\n" for note in notes) + command_of(document, listener)
+    return _command(notes, command_of(document, listener))
+
+
+def _command(notes: Sequence[str], command: str) -> html.Div:
+    """A command of curl to copy, with what is to be known about it."""
     return html.Div(
         [
             html.Div(
@@ -286,7 +292,9 @@ def _curl(document: Document, listener: ListenerStatus) -> html.Div:
                 ],
                 className="card-heading",
             ),
-            html.Pre(command, id="request-curl", tabIndex=0),
+            html.Pre(
+                "".join(f"# {note}\n" for note in notes) + command, id="request-curl", tabIndex=0
+            ),
         ],
         className="bytes",
     )
@@ -294,21 +302,39 @@ def _curl(document: Document, listener: ListenerStatus) -> html.Div:
 
 def command_of(document: Document, listener: ListenerStatus) -> str:
     """The request as a command line of curl."""
-    is_unix = listener.address.startswith(UNIX)
-    base = "http://localhost" if is_unix else listener.url.rstrip("/")
-    return curl(
+    return _curl_of(
+        listener,
         document["method"],
-        base + document["target"],
+        document["target"],
         head_fields(document),
         b"" if why_not_whole(document) else content(document),
-        unix_socket=listener.address.removeprefix(UNIX) if is_unix else "",
     )
 
 
-def not_captured(reason: str) -> dmc.Card:
-    """In the place of what was captured: why there is nothing."""
+def _curl_of(
+    listener: ListenerStatus,
+    method: str,
+    target: str,
+    fields: Sequence[tuple[str, str]],
+    body: bytes = b"",
+) -> str:
+    is_unix = listener.address.startswith(UNIX)
+    base = "http://localhost" if is_unix else listener.url.rstrip("/")
+    socket = listener.address.removeprefix(UNIX) if is_unix else ""
+    return curl(method, base + target, fields, body, unix_socket=socket)
+
+
+def not_captured(reason: str, row: LogRow, listener: ListenerStatus | None) -> dmc.Card:
+    """In the place of what was captured: why there is nothing, and a command of what is known."""
+    command = []
+    if listener is not None and row.target.startswith("/") and not is_other_method(row.method):
+        notes = ["Only its method, its target and its user agent are known."]
+        if MASK in row.target:
+            notes.append(f"Secrets were masked: put them in the place of each {MASK}.")
+        agent = [("User-Agent", row.user_agent)] if row.user_agent else []
+        command = [_command(notes, _curl_of(listener, row.method, row.target, agent))]
     return dmc.Card(
-        [_panel_heading(), html.P(reason)],
+        [_panel_heading(), html.P(reason), *command],
         withBorder=True,
         padding="sm",
         className="panel wide captured",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from dash import html
 
 from components.reach import notes, reach
+from components.tables import CARDS, named_cell
 from servescope.records.listeners import ConcurrencyModel
 
 if TYPE_CHECKING:
@@ -26,7 +27,10 @@ def listener_table(listeners: Sequence[ListenerStatus], visitor: Visitor) -> htm
     rows = [_row(one, reach(one, visitor)) for one in listeners]
     return html.Div(
         [
-            html.Div(html.Table([html.Thead(head), html.Tbody(rows)]), className="rows"),
+            html.Div(
+                html.Table([html.Thead(head), html.Tbody(rows)], className=f"{CARDS} listeners"),
+                className="rows",
+            ),
             *reach_notes(listeners, visitor),
         ]
     )
@@ -47,19 +51,22 @@ def reach_notes(listeners: Sequence[ListenerStatus], visitor: Visitor) -> list[h
 def _row(status: ListenerStatus, found: Reach) -> html.Tr:
     return html.Tr(
         [
-            html.Td(html.B(status.name)),
+            html.Td(html.B(status.name), className="name"),
             html.Td(link(found)),
-            html.Td(html.Span(status.state.value, className=f"state {status.state.value}")),
-            html.Td(found.origin),
-            html.Td(ConcurrencyModel(status.model).label),
             html.Td(
-                [
-                    html.Span(short_app(status.app), title=status.app),
-                    *([html.Div(status.message, className="dimmed")] if status.message else []),
-                ]
+                html.Span(status.state.value, className=f"state {status.state.value}"),
+                className="of-state",
             ),
+            named_cell(found.origin, "Reached from"),
+            named_cell(ConcurrencyModel(status.model).label, "Model"),
+            named_cell(_app(status), "App"),
         ]
     )
+
+
+def _app(status: ListenerStatus) -> html.Div:
+    said = [html.Div(status.message, className="dimmed")] if status.message else []
+    return html.Div([html.Span(short_app(status.app), title=status.app), *said])
 
 
 def short_app(app: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
+from urllib.parse import urlencode
 
 import dash_mantine_components as dmc
 from dash import dcc, html
@@ -14,6 +15,7 @@ from components.waterfall import WHOLE, waterfall
 from servescope.figures import units
 from servescope.histogram import GROWTH
 from servescope.queries.request_words import request_words, route_words
+from servescope.queries.requests import HALF_SPAN_S
 from servescope.wire import cipher_suites
 
 if TYPE_CHECKING:
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from servescope.store.base import KeptDetails
 
 ADDRESS: Final = "/requests/"
+AROUND_S: Final = 30
+"""How far the graphs and requests of then reach before and after a request."""
+
 _UNKNOWN: Final = "not recorded"
 _PERCENT: Final = 100
 
@@ -40,17 +45,43 @@ def title_of(row: LogRow) -> str:
 
 
 def heading(row: LogRow) -> html.Div:
-    """Method and target, and the way back; the header says of when the page is."""
+    """Method and target, and the ways on; the header says of when the page is."""
     return html.Div(
         [
             dmc.Title(title_of(row), order=1, size="h3", className="target"),
             html.Div(
-                [dcc.Link("All requests", href=below_prefix("/requests"))], className="controls"
+                [dcc.Link(title, href=address) for title, address in _ways_on(row).items()],
+                className="controls",
             ),
         ],
         className="page-heading",
         **attributes(data_record_of=f"{row.end_s:.6f}"),
     )
+
+
+def _ways_on(row: LogRow) -> dict[str, str]:
+    """Addresses of the requests and graphs around this one, by their titles."""
+    end = int(row.end_s)
+    moment: dict[str, object] = {"from": end - AROUND_S, "to": end + AROUND_S}
+    hour: dict[str, object] = {"from": end - HALF_SPAN_S, "to": end + HALF_SPAN_S}
+    like: dict[str, object] = {"listener": row.listener, "route": row.route, "status": row.status}
+    slower: dict[str, object] = {"slower": slower_than(row), "order": "-took"}
+    return {
+        "Graphs then": _address("/", moment),
+        "Requests then": _address("/requests", moment, "#log"),
+        "Similar": _address("/requests", like | hour, "#log"),
+        "Slower": _address("/requests", slower | hour, "#log"),
+        "All requests": below_prefix("/requests"),
+    }
+
+
+def slower_than(row: LogRow) -> str:
+    """The duration that a slower request exceeds, as the request log reads it."""
+    return f"{row.total_s * 1e3:.6g} ms"
+
+
+def _address(path: str, query: Mapping[str, object], part: str = "") -> str:
+    return below_prefix(f"{path}?{urlencode(query)}{part}")
 
 
 def facts(named: Mapping[str, Component | str]) -> html.Dl:

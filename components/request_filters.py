@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 WRITTEN: Final = {
-    "requests-text": ("Target contains", "/api"),
+    "requests-text": ("Target contains", "/api, POST /api"),
     "requests-slower": ("Slower than", "50 ms"),
     "requests-faster": ("At most", "1 s"),
     "requests-over": ("A stage longer than", "10 ms"),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import zlib
 from typing import TYPE_CHECKING, Final
 
 import dash_mantine_components as dmc
 from dash import dcc, html
 
 from components.help import attributes
-from components.one_request import address_of, title_of
+from components.one_request import address_of, slower_than, title_of
 from components.sorted_table import narrowing, page_buttons, sort_heading
 from components.waterfall import MEANING, waterfall
 from servescope.figures import units
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from servescope.queries.request_search import Facet, Found, Search
     from servescope.queries.rows import LogRow
+    from servescope.queries.span import Span
 
 SAMPLE: Final = (
     f"Kept in detail are, of each process and second, every error up to {ERRORS_PER_SECOND}, each "
@@ -59,7 +61,7 @@ _COLUMNS: Final = (
 _STEEPEST_FIRST: Final = {"took", "status", "time", "sent"}
 
 
-def request_table(found: Found, search: Search) -> html.Div:
+def request_table(found: Found, search: Search, span: Span) -> html.Div:
     """The rows of a page, below headings that sort."""
     if not found.rows:
         return html.Div(EMPTY if found.kept else NONE_KEPT, className="dimmed")
@@ -68,7 +70,13 @@ def request_table(found: Found, search: Search) -> html.Div:
     return html.Div(
         html.Table([html.Thead(head), html.Tbody(body)], className="requests"),
         className="rows clickable",
+        **attributes(data_steady=_steady(search, span)),
     )
+
+
+def _steady(search: Search, span: Span) -> str:
+    """A text that is the same as long as the rows answer the same question (`plain_html.js`)."""
+    return f"{zlib.crc32(repr((search, span if span.fixed else None)).encode()):08x}"
 
 
 def counts_text(found: Found) -> str:
@@ -132,8 +140,11 @@ def pages(found: Found, search: Search) -> list[Component]:
 
 def opened(row: LogRow) -> html.Div:
     """Everything known of one request, its stages as a waterfall, and the ways on from it."""
-    facts = {
+    facts: dict[str, Component | str | int] = {
         "Status": row.status,
+        "Ended at": html.Span(
+            className="moment", **attributes(data_epoch_seconds=f"{row.end_s:.6f}")
+        ),
         "Protocol": row.protocol,
         "Listener": row.listener,
         "Route": route_words(row.route),
@@ -151,11 +162,7 @@ def opened(row: LogRow) -> html.Div:
                 className="ways-on",
             ),
             html.Dl(
-                [
-                    part
-                    for name, value in facts.items()
-                    for part in (html.Dt(name), html.Dd(str(value)))
-                ],
+                [part for name, value in facts.items() for part in (html.Dt(name), html.Dd(value))],
                 className="facts",
             ),
             dmc.Title("Where the time went", order=4, size="h6", mt="md", mb="xs"),
@@ -166,7 +173,6 @@ def opened(row: LogRow) -> html.Div:
 
 def ways_on(row: LogRow) -> list[html.Button]:
     """From one request to those of its route and status, and to those that took longer."""
-    slower = f"{row.total_s * 1e3:.6g} ms"
     return [
         html.Button(
             "Similar",
@@ -183,7 +189,7 @@ def ways_on(row: LogRow) -> list[html.Button]:
             type="button",
             className="way-on",
             **narrowing(
-                {"slower": slower, "order": "-took"},
+                {"slower": slower_than(row), "order": "-took"},
                 f"Requests that took longer than {units.text(row.total_s, 's')}",
                 anew=True,
             ),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from dash import html
 
@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 
     Cell = str | Component
 
+MOST_COLUMNS: Final = 6
+"""Columns of short figures for which a phone has room; of more, each row is a card there."""
+
+CARDS: Final = "by-card"
+"""The class of a table whose rows are cards on a phone: texts first, then what has a name."""
+
 
 def figure_table(
     headings: Sequence[str],
@@ -23,11 +29,13 @@ def figure_table(
     empty: str,
     words: int = 1,
     label: str = "",
+    by_card: bool = False,
 ) -> html.Div:
     """A table that scrolls inside its panel; the first `words` columns are text, the rest figures.
 
     `empty` stands in its place when there are no rows. With a `label` it takes the focus, so that
-    it can be scrolled by keyboard where a phone cannot hold it.
+    it can be scrolled by keyboard where a window cannot hold it. On a phone each row is a card
+    where there are many columns, or `by_card` says so.
     """
     if not rows:
         return html.Div(empty, className="dimmed")
@@ -35,13 +43,23 @@ def figure_table(
     head = html.Tr(
         [html.Th(text, className=kind) for text, kind in zip(headings, kinds, strict=True)]
     )
-    body = [
-        html.Tr([html.Td(cell, className=kind) for cell, kind in zip(row, kinds, strict=True)])
-        for row in rows
-    ]
-    return html.Div(
-        html.Table([html.Thead(head), html.Tbody(body)]), className="rows", **scrolled(label)
+    names = ["" if index < words else text for index, text in enumerate(headings)]
+    body = [named_row(row, names, kinds) for row in rows]
+    table = html.Table(
+        [html.Thead(head), html.Tbody(body)],
+        className=CARDS if by_card or len(headings) > MOST_COLUMNS else "",
     )
+    return html.Div(table, className="rows", **scrolled(label))
+
+
+def named_row(cells: Sequence[Cell], names: Sequence[str], kinds: Sequence[str]) -> html.Tr:
+    """A row of cells with their names and classes (see `named_cell`)."""
+    return html.Tr([named_cell(*one) for one in zip(cells, names, kinds, strict=True)])
+
+
+def named_cell(cell: Cell, name: str, kind: str = "") -> html.Td:
+    """A cell; in a card, where no heading stands above it, its `name` does."""
+    return html.Td(cell, className=kind, **(attributes(data_name=name) if name else {}))
 
 
 def scrolled(label: str) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from components.live import VIEW
 from components.status import HIDDEN, OWN_HOST
 from servescope.queries.span import DEFAULT_RANGE, RANGES, Compared
 
-TIME_FORMS: Final = "14:03, 2026-11-28 14:03:10, now-15m or now"
+TIME_FORMS: Final = "14:03, 2026-11-28 14:03:10, now-15m, now/d, today or now"
 """Ways to write a time; `assets/clock.js` reads them."""
 
 NO_COMPARISON: Final = " "
@@ -61,6 +61,13 @@ def time_bar() -> html.Div:
                 [*(_step(*one) for one in STEPS), _other_spans()],
                 className="time-steps",
             ),
+            dmc.Text(
+                "Drag to zoom, double-click for live, space to pause",
+                size="xs",
+                c="dimmed",
+                visibleFrom="lg",
+                className="hint",
+            ),
             html.Div(
                 dmc.Select(
                     id="host",
@@ -85,13 +92,6 @@ def time_bar() -> html.Div:
             ),
             html.Div(id="time-said", className="time-said", role="status"),
             dmc.Text(id="promise", size="xs", c="dimmed"),
-            dmc.Text(
-                "Drag across a graph to zoom, double-click for live, space to pause.",
-                size="xs",
-                c="dimmed",
-                visibleFrom="lg",
-                className="hint",
-            ),
         ],
     )
 

@@ -78,7 +78,7 @@ def _captured(
         except CaptureError as error:
             why = sentence(error)
     if document is None:
-        shown = captured_request.not_captured(why)
+        shown = captured_request.not_captured(why, row, listener)
     else:
         shown = captured_request.captured(document, listener)
     return [shown, send_again.panel(context, row, document)]

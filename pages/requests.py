@@ -117,7 +117,7 @@ def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> 
         "requests-faults": {"children": " ".join(faults)},
         "requests-counts": {"children": counts_text(found)},
         "requests-narrowed": {"tree": tree(chosen_values(search))},
-        "requests-log": {"tree": tree(request_table(found, search))},
+        "requests-log": {"tree": tree(request_table(found, search, span))},
         "requests-facets": {"tree": tree(facets(found, search))},
         "requests-pages": {"tree": tree(pages(found, search))},
     }

@@ -11,7 +11,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs
 
-from servescope.demo.timed_work import milliseconds_of
+from servescope.demo.timed_work import whole_number_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -34,7 +34,7 @@ class OnePlace:
         """Answer one request (PEP 3333)."""
         try:
             given = parse_qs(environ["QUERY_STRING"], keep_blank_values=True)["ms"][0]
-            asked_ms = milliseconds_of(given, "ms", MOST_MS)
+            asked_ms = whole_number_of(given, "ms", MOST_MS)
         except (KeyError, ValueError):
             return self._respond(start_response, "400 Bad Request", b"ms is missing or too much\n")
         now_ns = time.monotonic_ns()

@@ -66,7 +66,8 @@ PORTS: Final = Topic(
     moment.ports_well,
 )
 
-PATH: Final = Topic((held_requests,), lambda _evidence: None)
+PATH: Final = Topic((held_requests,), lambda _: None)
+"""The path of requests alone, whose evidence has nothing else in it."""
 
 
 def findings(evidence: Evidence, topic: Topic = EVERYTHING) -> list[Finding]:

@@ -64,8 +64,9 @@ class Search:
     """The requests that are wanted; an empty text leaves its field open.
 
     `status` is a code or a class such as `5xx`; `stage` the longest stage of the request, or with
-    `stage_over_s` one that took longer than that; `text` is part of the target, in any case.
-    Durations are above `slower_s` and at most `faster_s`, as the cells of a heatmap.
+    `stage_over_s` one that took longer than that; `text` is part of the target, in any case, maybe
+    behind a method: `POST /api`. Durations are above `slower_s` and at most `faster_s`, as the
+    cells of a heatmap.
     """
 
     listener: str = ""
@@ -220,8 +221,18 @@ def _matching(
     if search.method:
         found &= _mask(columns.methods, lambda number: METHODS[number] == search.method)
     if search.text:
-        part = search.text.casefold()
-        found &= _mask(columns.targets, lambda target: part in target.casefold())
+        found &= _of_text(columns, search.text)
+    return found
+
+
+def _of_text(columns: RequestColumns, text: str) -> NDArray[np.bool_]:
+    """By a part of the target; a method in front, as a row shows it, is that of the request."""
+    method, _, behind = text.partition(" ")
+    is_method = method in METHODS.values()
+    part = (behind.strip() if is_method else text).casefold()
+    found = _mask(columns.targets, lambda target: part in target.casefold())
+    if is_method:
+        found &= _mask(columns.methods, lambda number: METHODS[number] == method)
     return found
 
 

@@ -17,6 +17,14 @@ pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("asked"), pytest.mark
 
 NO_CLIPBOARD = "Object.defineProperty(navigator, 'clipboard', {value: undefined})"
 CLIPBOARD = DESKTOP | {"permissions": ["clipboard-read", "clipboard-write"]}
+IN_SIGHT = """selector => {
+    const part = document.querySelector(selector);
+    const { left, top, height } = part.getBoundingClientRect();
+    const there = document.elementFromPoint(left + 4, top + height / 2);
+    return there !== null && (part === there || part.contains(there) || there.contains(part));
+}"""
+"""Whether a part is in the window, and nothing over it."""
+
 SIZE = """id => { const box = document.getElementById(id).getBoundingClientRect();
     return [box.width, box.height]; }"""
 
@@ -129,7 +137,8 @@ def test_a_link_leads_to_the_graph_at_its_time(open_page):
     address = opened.page.url.removeprefix(opened.base)
     shared = open_page(address).wait_drawn("host-own-memory")
     shared.until("document.activeElement.id === 'host-own-memory'")
-    assert shared.page.locator("#host-own-memory").is_visible()
+    for part in ("#host-own-memory", ".panel:has(#host-own-memory) .card-heading"):
+        shared.until(IN_SIGHT, part)
     shared.until("document.documentElement.dataset.view === 'fixed'")
     start, end = shared.page.evaluate("servescope.graphs.span()")
     assert (start, end) == pytest.approx(span, abs=3)
@@ -148,6 +157,7 @@ def test_the_page_after_that_of_a_graph_that_filled_it_is_in_sight(open_page):
 @pytest.mark.parametrize("surroundings", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_a_graph_fills_the_page_and_goes_back(open_page, surroundings):
     opened = open_page("/host", surroundings).wait_drawn("host-cpu")
+    opened.page.evaluate("window.scrollTo(0, document.getElementById('host-cpu').offsetTop)")
     before = opened.page.evaluate(SIZE, "host-cpu")
     is_phone = surroundings is PHONE
     if is_phone:
@@ -161,7 +171,8 @@ def test_a_graph_fills_the_page_and_goes_back(open_page, surroundings):
         " - document.getElementById('host-cpu').clientHeight) < 2"
     )
     assert not opened.page.locator("h1").is_visible()
-    assert opened.page.locator("#pause").is_visible(), "the time bar stays at hand"
+    for part in ("#pause", "#host-cpu-legend", ".panel:has(#host-cpu) .card-heading"):
+        opened.until(IN_SIGHT, part)
     assert opened.page.evaluate("document.activeElement.id") == "host-cpu"
     assert grave_violations(opened.page) == []
     for _ in range(4):

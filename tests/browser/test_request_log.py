@@ -204,3 +204,60 @@ def test_on_a_phone_a_row_begins_with_target_and_duration(reopen_page, ask):
     assert boxes[2]["y"] > boxes[0]["y"], "below them"
     assert all(box["x"] + box["width"] <= 390 for box in boxes)
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_rows_under_the_pointer_stay_until_it_leaves(reopen_page, ask):
+    ask("/whoami", "/missing")
+    opened = reopen_page("/requests").wait_drawn("requests-classes")
+    opened.page.locator(ROWS).nth(1).wait_for()
+    newest = f"document.querySelector('{ROWS}').dataset.request"
+    opened.page.locator(f"{ROWS} .took").first.hover()
+    aimed_at = opened.page.evaluate(newest)
+    ask("/error", "/whoami")
+    opened.until("document.querySelector('#requests-log [data-held]') !== null")
+    assert opened.page.evaluate(newest) == aimed_at
+    opened.page.locator(f"{ROWS} .took").first.click()
+    drawer = opened.page.get_by_role("dialog", name="One request")
+    drawer.get_by_text("Ended at").wait_for()
+    drawer.get_by_role("link", name="Open this request").wait_for()
+    assert drawer.get_by_role("link").get_attribute("href") == f"/requests/{aimed_at}"
+    drawer.get_by_label("Close").click()
+    opened.page.mouse.move(2, 2)
+    opened.until(f"aimed_at => {newest} !== aimed_at", aimed_at)
+    opened.until("document.querySelector('#requests-log [data-held]') === null")
+
+
+def test_rows_under_the_pointer_go_where_another_question_is_asked(reopen_page, ask):
+    ask("/whoami", "/missing")
+    opened = reopen_page("/requests").wait_drawn("requests-classes")
+    row = opened.page.locator(ROWS).filter(has_text="/missing").first
+    row.wait_for()
+    row.locator(".way-on").first.click()
+    opened.until("location.search.includes('status=404')")
+    opened.until(
+        f"[...document.querySelectorAll('{ROWS}')].every(row => /404/.test(row.innerText))"
+    )
+
+
+def test_a_method_in_front_of_the_text_is_that_of_the_requests(reopen_page, ask):
+    ask("/whoami", "/missing")
+    opened = reopen_page("/requests?text=GET+/miss").wait_drawn("requests-classes")
+    opened.page.locator(ROWS).first.wait_for()
+    targets = opened.page.locator(f"{ROWS} .target").all_inner_texts()
+    assert {one.strip() for one in targets} == {"GET /missing"}
+
+
+def test_a_click_near_a_cell_of_the_heatmap_means_that_cell(reopen_page, ask):
+    ask(*["/whoami"] * 20, SLOW)
+    opened = reopen_page("/latency").wait_drawn("latency-percentiles")
+    opened.page.locator("#latency-heat").scroll_into_view_if_needed()
+    opened.until(IS_DRAWN, 0.5)
+    opened.page.locator("#pause").click()
+    opened.until("document.getElementById('view-text').textContent.startsWith('Paused')")
+    opened.until(IS_DRAWN, 0.5)
+    cell = cell_that_stays(opened)
+    opened.page.mouse.move(cell["x"], cell["y"] - 6)  # above it, where there is none
+    opened.page.locator("#latency-heat .graph-readout").get_by_text("1 of").wait_for()
+    opened.page.mouse.click(cell["x"], cell["y"] - 6)
+    opened.until("location.pathname === '/requests' && location.search.includes('slower=')")
+    opened.page.locator(ROWS).filter(has_text=SLOW).first.wait_for()

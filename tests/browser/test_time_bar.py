@@ -6,10 +6,12 @@ Each step is one of the browser's history.
 import re
 import time
 import urllib.request
+from contextlib import closing
 
 import pytest
 
-from tests.browser.conftest import PHONE, WITHIN_S
+from servescope.store.sqlite.store import open_store
+from tests.browser.conftest import DESKTOP, PHONE, WITHIN_S
 from tests.page_files import live_pages
 from tests.processes import Dashboards
 
@@ -300,6 +302,11 @@ WRITTEN = {
     "longer than what is kept": ("now-3y", "now", "last=1095d"),
     "since a time": ("2020-01-01 10:00", "now", "to=now"),
     "since the start": ("start", "now", "from=start&to=now"),
+    "a length alone": ("15m", "now", "last=15m"),
+    "a length in words": ("2 hours", "", "last=2h"),
+    "with spaces and a sign": ("- 90 s", "now", "last=90s"),
+    "a month, which is no minute": ("now-1M", "now", "last=30d"),
+    "this day": ("today", "now/d", "to=now"),
 }
 
 
@@ -315,6 +322,63 @@ def test_spans_are_written_and_the_address_reopens_them(form):
     form.wait_drawn("host-cpu")
     form.until("document.getElementById('span-text').textContent !== ''")
     url_is(form, address)
+
+
+NOW = 1_795_947_600
+"""2026-11-29 10:20:00 UTC, a Sunday."""
+
+READ = {
+    "now-1h/h": (NOW - 4_800, NOW - 1_200),
+    "now/d": (NOW - 37_200, NOW + 49_200),
+    "yesterday": (NOW - 123_600, NOW - 37_200),
+    "now/w": (NOW - 6 * 86_400 - 37_200, NOW + 49_200),
+    "now/M": (1_793_491_200, 1_796_083_200),
+    "2026-11-29T11:20:00+01:00": (NOW, NOW),
+    "2026-11-29 10:20:00,539": (NOW, NOW),
+    "2026-11-29T10:20:00.5Z": (NOW, NOW),
+    "10:20": (NOW, NOW),
+    "1795947600000": (NOW, NOW),
+    "now+1h": None,
+    "15": None,
+    "now-": None,
+    "5 fortnights": None,
+}
+"""Written times, each as a beginning and as an end."""
+
+
+def test_times_are_read_as_logs_and_grafana_write_them(open_page):
+    opened = open_page("/host", DESKTOP | {"timezone_id": "UTC"})
+    read = """([text, now]) => [false, true].map(
+        isEnd => servescope.clock.parse(text, now, isEnd)?.at ?? null)"""
+    for text, expected in READ.items():
+        found = opened.page.evaluate(read, [text, NOW])
+        assert found == (list(expected) if expected else [None, None]), text
+
+
+def test_an_address_may_name_times_as_grafana_does(reopen_page):
+    opened = reopen_page("/host?from=now-20m&to=now").wait_drawn("host-cpu")
+    url_is(opened, "last=20m")
+    opened.until("document.documentElement.dataset.view === 'live'")
+    start = int(time.time()) - 600
+    opened.open(f"/host?from={start}000&to={start + 60}000").wait_drawn("host-cpu")
+    url_is(opened, f"from={start}&to={start + 60}")
+    opened.until("document.documentElement.dataset.view === 'fixed'")
+
+
+def test_what_was_not_recorded_is_no_faint_line(reopen_page, dashboard):
+    with closing(open_store(dashboard.folder)) as store:
+        oldest, _ = store.bounds()
+    opened = reopen_page(f"/host?from={oldest}&to={oldest + 30}&compare=before")
+    opened.wait_drawn("host-cpu")
+    opened.page.get_by_text("the 30 s before, of which nothing was recorded.").wait_for()
+
+
+def test_a_pause_is_said_at_once(reopen_page):
+    opened = reopen_page("/host").wait_drawn("host-cpu")
+    opened.until("document.getElementById('standing').textContent === 'live'")
+    said = "() => { document.getElementById('pause').click(); return new Promise(done =>"
+    said += " setTimeout(() => done(document.getElementById('standing').textContent), 0)); }"
+    assert opened.page.evaluate(said) == "live, paused"
 
 
 def test_times_are_of_the_zone_that_was_chosen_once(reopen_page):

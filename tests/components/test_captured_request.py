@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from dataclasses import replace
 
 import pytest
 
@@ -102,3 +103,27 @@ def test_without_a_capture_only_method_and_target_are_sent():
         *("GET", ROW.target, ()),
         b"",
     )
+
+
+@pytest.mark.parametrize(
+    ("row", "command"),
+    [
+        (
+            replace(ROW, target="/a?b=1", user_agent="curl/8"),
+            "curl --include --path-as-is --header 'User-Agent: curl/8' 'http://127.0.0.1:5555/a?b=1'",
+        ),
+        (
+            replace(ROW, method="DELETE", target="/a", user_agent=""),
+            "curl --include --path-as-is --request DELETE http://127.0.0.1:5555/a",
+        ),
+        (replace(ROW, method="OTHER", target=""), None),
+    ],
+    ids=["GET", "DELETE", "a request that nobody read"],
+)
+def test_of_a_request_that_was_not_captured_the_command_has_what_is_known(row, command):
+    said = texts(captured_request.not_captured("It was not captured.", row, WSGI))
+    assert "It was not captured." in said
+    assert any("are known" in one for one in said) is (command is not None)
+    if command is not None:
+        assert said[-1].endswith(f"are known.\n{command}")
+    assert len(texts(captured_request.not_captured("It was not captured.", row, None))) == 3

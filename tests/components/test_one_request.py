@@ -117,3 +117,15 @@ def test_a_request_that_is_not_there_says_why(kept, why):
     said = texts(one_request.not_kept(50, kept))
     assert said[0] == "Request 50 is not here"
     assert any(why in one for one in said)
+
+
+def test_it_leads_on_to_its_moment_and_to_requests_like_it():
+    row = replace(ROW, end_s=1_800_000_000.7, status=404, total_s=0.0123)
+    links = {one.children: one.href for one in one_request.heading(row).children[1].children}
+    assert links == {
+        "Graphs then": "/?from=1799999970&to=1800000030",
+        "Requests then": "/requests?from=1799999970&to=1800000030#log",
+        "Similar": "/requests?listener=wsgi&route=%2Fsearch&status=404&from=1799998200&to=1800001800#log",  # noqa: E501 - an address
+        "Slower": "/requests?slower=12.3+ms&order=-took&from=1799998200&to=1800001800#log",
+        "All requests": "/requests",
+    }

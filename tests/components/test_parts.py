@@ -22,6 +22,7 @@ from servescope.findings import Finding, Severity, thresholds
 from servescope.load.report import LagSummary, LatencySummary, Progress, Result
 from servescope.queries.request_search import Facet, FacetValue, Found, Search, read
 from servescope.queries.rows import DashboardStatus, LogRow
+from servescope.queries.span import Span
 from servescope.records.listeners import ListenerState
 from servescope.records.load import LoadPlan, LoadRun, RunState
 
@@ -254,6 +255,7 @@ def values(component, attribute):
     return [getattr(part, attribute) for part in component._traverse() if hasattr(part, attribute)]
 
 
+SPAN = Span(1_000, 1_300, 1)
 FOUND = Found(
     rows=(ROW, replace(ROW, id=6, status=200)),
     matching=120,
@@ -272,7 +274,7 @@ FOUND = Found(
 
 def test_the_log_has_target_and_duration_first_and_links_to_each_request(monkeypatch):
     monkeypatch.setattr("components.one_request.below_prefix", lambda path: f"/scope{path}")
-    table = request_table(FOUND, Search(order="-took"))
+    table = request_table(FOUND, Search(order="-took"), SPAN)
     assert values(table, "href") == ["/scope/requests/7", "/scope/requests/6"]
     assert values(table, "data-request") == ["7", "6"]
     shown = texts(table)
@@ -285,7 +287,7 @@ def test_the_log_has_target_and_duration_first_and_links_to_each_request(monkeyp
 
 def test_a_heading_sorts_and_the_second_click_turns_it():
     def orders(search):
-        given = values(request_table(FOUND, search), "data-narrow")
+        given = values(request_table(FOUND, search, SPAN), "data-narrow")
         return [json.loads(one)["order"] for one in given if "order" in one and "slower" not in one]
 
     assert orders(Search())[:2] == ["target", "-took"]
@@ -295,7 +297,7 @@ def test_a_heading_sorts_and_the_second_click_turns_it():
 
 def test_from_a_row_similar_and_slower_requests_are_found():
     similar, slower = (
-        json.loads(one) for one in values(request_table(FOUND, Search()), "data-narrow")[-2:]
+        json.loads(one) for one in values(request_table(FOUND, Search(), SPAN), "data-narrow")[-2:]
     )
     assert similar == {"listener": "wsgi", "route": "/search", "status": "200"}
     assert slower == {"slower": "10 ms", "order": "-took"}
@@ -354,10 +356,10 @@ def test_a_page_of_the_log_has_as_many_rows_as_a_person_chooses():
 
 def test_a_log_without_rows_says_why():
     nothing = replace(FOUND, rows=(), matching=0)
-    assert texts(request_table(nothing, Search())) == [
+    assert texts(request_table(nothing, Search(), SPAN)) == [
         "No request that is kept in this span matches."
     ]
-    (told,) = texts(request_table(replace(nothing, kept=0), Search()))
+    (told,) = texts(request_table(replace(nothing, kept=0), Search(), SPAN))
     assert "start demo load" in told
 
 

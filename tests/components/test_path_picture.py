@@ -107,15 +107,11 @@ def test_a_listener_that_there_is_none(show):
     assert show(listener="other") == ["Nothing is known of a listener other in this span."]
 
 
-def test_a_picture_of_the_past_does_not_say_that_nothing_was_recorded(context, record, running):
-    record(
-        *(
-            Frame(START + second, {}, {}, stage("app", *[0.01] * 10) | stage("queue", *[0.0] * 10))
-            for second in range(5)
-        )
-    )
+def test_of_a_past_span_it_says_nothing_but_of_its_path(context, running, record):
     context.process.control.listeners.write_statuses([running])
-    shown = picture(context, Span(START, START + 5, 1, fixed=True), "", is_now=False)
-    said = " ".join(texts(shown))
-    assert "No stage held requests back" in said
-    assert "Nothing was recorded" not in said
+    record(*(Frame(START + second, {}, {}, stage("app", *[0.001] * 9)) for second in range(5)))
+    said = texts(picture(context, Span(START, START + 5, 1), "wsgi", is_now=False))
+    assert any(one.startswith("No stage held requests back") for one in said)
+    assert not any("Nothing was" in one for one in said)
+    nothing = texts(picture(context, Span(START - 60, START - 5, 1), "wsgi", is_now=False))
+    assert any(one.startswith("Nothing was measured of the path") for one in nothing)
