@@ -1,6 +1,6 @@
-"""Two load runs side by side: plans, percentiles, distributions, stages; no verdict.
+"""Two load runs side by side: a verdict as far as it goes, plans, percentiles, stages.
 
-One run of each says too little for one: see `CAVEAT`.
+One run of each cannot tell a server from its machine: see `CAVEAT`.
 """
 
 from __future__ import annotations
@@ -11,15 +11,20 @@ from typing import TYPE_CHECKING, Any, Final
 import dash_mantine_components as dmc
 from dash import dcc, html
 
-from components import load_run, one_run, panels
+from components import access, load_run, one_run, panels, verdicts
 from components.path_prefix import below_prefix
 from components.run_links import RUNS, address_of
 from components.static_graph import overlaid
 from components.tables import figure_table, scrolled, swatch
+from servescope.errors import ServescopeError
 from servescope.figures import theme, units
 from servescope.figures.run_texts import environment_texts, plan_facts
 from servescope.load.report import LATENCY_NAMES
 from servescope.queries import latency, runs
+from servescope.statistics.sequential_verdict import ALPHA, Side
+from servescope.verdicts.two_runs import RunSide, judged_runs
+from servescope.verdicts.wording import CAVEAT as ABOUT_TWO_RUNS
+from servescope.verdicts.wording import exit_status, to_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -37,8 +42,15 @@ CAVEAT: Final = (
 )
 LEAST_RATIO: Final = 0.001
 
+TOLERANCES: Final = (1.0, 2.0, 5.0, 10.0, 20.0)
+"""Percent by which the second run may be slower without counting as slower."""
 
-def comparison(context: QueryContext, first: LoadRun, second: LoadRun) -> list[Component]:
+USUAL_TOLERANCE: Final = 5.0
+
+
+def comparison(
+    context: QueryContext, first: LoadRun, second: LoadRun, tolerance_percent: float
+) -> list[Component]:
     """Everything of two runs that can stand side by side."""
     pair = (first, second)
     return [
@@ -47,6 +59,7 @@ def comparison(context: QueryContext, first: LoadRun, second: LoadRun) -> list[C
             className="verdict unknown",
             role="note",
         ),
+        _verdict(pair, tolerance_percent),
         panels.columns(
             panels.panel(
                 "Percentiles by the client's clock",
@@ -73,6 +86,68 @@ def comparison(context: QueryContext, first: LoadRun, second: LoadRun) -> list[C
             ),
         ),
     ]
+
+
+def tolerance_of(text: str) -> float:
+    """The tolerance in percent that a query names; the usual one where it names none of them."""
+    return next((one for one in TOLERANCES if f"{one:g}" == text), USUAL_TOLERANCE)
+
+
+def _verdict(pair: tuple[LoadRun, LoadRun], tolerance_percent: float) -> dmc.Card:
+    """Whether the second run's server is slower, as far as one run of each can tell."""
+    first, second = pair
+    said: list[Any] = [
+        html.Div(
+            [
+                html.Span("Tolerance: "),
+                *(_tolerance(pair, one, tolerance_percent) for one in TOLERANCES),
+                dcc.Link("Judge the other way round", href=_address(second, first)),
+                dcc.Link("Measure pairs in turns", href=below_prefix("/load#verdict")),
+            ],
+            className="run-verdict-choices",
+        ),
+        *_judged(pair, tolerance_percent / 100),
+    ]
+    return panels.panel(
+        f"Is run {second.id} slower than run {first.id}?",
+        "Stretches of the same seconds of both runs are judged as pairs of runs are: each "
+        "percentile's change with an interval. The intervals of all percentiles together hold the "
+        f"true ratios of such runs in {1 - ALPHA:.0%} of verdicts. The same as `python -m "
+        "servescope compare` with both run files.",
+        *said,
+        wide=True,
+        panel_id="verdict",
+    )
+
+
+def _judged(pair: tuple[LoadRun, LoadRun], tolerance: float) -> list[Component]:
+    if not all(map(load_run.is_over, pair)):
+        return [html.P("Both runs have to be over for a verdict.", className="dimmed")]
+    here = access.dashboard().settings.instance
+    try:
+        sides = {
+            side: RunSide.of_run(f"run {run.id}", run.origin.host if run.origin else here, run)
+            for side, run in zip(Side, pair, strict=True)
+        }
+        outcome = judged_runs(sides, tolerance)
+    except ServescopeError as error:
+        told = f"There is no verdict: {error}."
+        return [html.Div(html.P(told), className="verdict unknown", role="status")]
+    result = to_json(outcome, exit_status(outcome))
+    caveat = () if outcome.why_undecided else (ABOUT_TWO_RUNS,)
+    table = [verdicts.quantile_table(result)] if result["quantiles"] else []
+    return [verdicts.sentence_box(result, *caveat), *table]
+
+
+def _tolerance(pair: tuple[LoadRun, LoadRun], percent: float, chosen: float) -> Component:
+    text = f"{percent:g} %"
+    if percent == chosen:
+        return html.B(text)
+    return dcc.Link(text, href=f"{_address(*pair)}&tolerance={percent:g}")
+
+
+def _address(first: LoadRun, second: LoadRun) -> str:
+    return below_prefix(f"/runs/compare?a={first.id}&b={second.id}")
 
 
 def not_both(missing: Sequence[int]) -> html.Div:

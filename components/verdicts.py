@@ -57,8 +57,9 @@ HELP: Final = (
     "Pairs of runs with the same arrivals, one on each side; it ends as soon as it is certain. "
     f"The intervals of all percentiles together hold the true ratios in {1 - ALPHA:.0%} of "
     "verdicts, whenever they are looked at. The same as `python -m servescope compare`, which also "
-    "takes apps in folders and git revisions. A model hosts the endpoint's app in a new process "
-    "for each pair."
+    "takes apps in folders, git revisions and run files. A model hosts the endpoint's app in a new "
+    "process for each pair. For two kept runs mark both on the page of all runs, and press Compare "
+    "runs there."
 )
 _COLOURS: Final = {"slower": "bad", "failing": "bad", "undecided": "unknown"}
 _TOO_FEW: Final = "too few pairs"
@@ -183,18 +184,20 @@ def verdict_view(judged: RequestedVerdict | None) -> html.Div:
     if not judged.is_over:
         said.append(_progress(judged))
     elif result:
-        state = _COLOURS.get(result["verdict"], "")
-        said.append(
-            html.Div(
-                html.P(result["sentence"]), className=f"verdict {state}".strip(), role="status"
-            )
-        )
+        said.append(sentence_box(result))
     if result.get("late_pairs"):
         late = f"{result['late_pairs']} pairs do not count: the load generator was late in them."
         said.append(html.P(late, className="dimmed"))
     if result.get("quantiles"):
-        said += [_quantiles(result), _distributions(judged), _stages(result), _steps(result)]
+        said += [quantile_table(result), _distributions(judged), _stages(result), _steps(result)]
     return html.Div(said)
+
+
+def sentence_box(result: Mapping[str, Any], *more: str) -> html.Div:
+    """The verdict in its colour, and what else is to be said of it."""
+    state = _COLOURS.get(result["verdict"], "")
+    told = [html.P(text) for text in (result["sentence"], *more)]
+    return html.Div(told, className=f"verdict {state}".strip(), role="status")
 
 
 def _progress(judged: RequestedVerdict) -> html.Div:
@@ -207,7 +210,8 @@ def _progress(judged: RequestedVerdict) -> html.Div:
     )
 
 
-def _quantiles(result: Mapping[str, Any]) -> html.Div:
+def quantile_table(result: Mapping[str, Any]) -> html.Div:
+    """Each percentile of both sides, with its change; `result` is `wording.to_json`."""
     rows: list[list[Cell]] = [
         [
             quantile_name(one["quantile"]) + ("" if one["judged"] else ", not judged"),

@@ -10,7 +10,7 @@ from servescope.queries import runs
 register_page(__name__, path="/runs/compare", name="Two runs", title="Two load runs · Servescope")
 
 
-def layout(a: object = "", b: object = "", **_query: object) -> html.Div:
+def layout(a: object = "", b: object = "", tolerance: object = "", **_query: object) -> html.Div:
     """The runs that the query names, or why they are not here."""
     numbers = {runs.run_id(query.first(one)): None for one in (a, b)}
     context = access.context().process.home
@@ -22,7 +22,9 @@ def layout(a: object = "", b: object = "", **_query: object) -> html.Div:
     return html.Div(
         [
             run_comparison.heading(first, second),
-            *run_comparison.comparison(context, first, second),
+            *run_comparison.comparison(
+                context, first, second, run_comparison.tolerance_of(query.first(tolerance))
+            ),
         ],
         className="no-live runs-page",
     )

@@ -2,7 +2,7 @@
 
 Exit status: 0 not slower; 1 slower by more than the tolerance, or failing requests that the other
 answers; 2 bad input; 3 too noisy to decide. Standard output has the result, standard error the
-progress.
+progress. A side may be a run that was measured before: then one run of each is judged.
 """
 
 from __future__ import annotations
@@ -22,12 +22,14 @@ from servescope.errors import (
     ComparisonError,
     ListenerError,
     LoadRefusedError,
+    RunFileError,
     ServescopeError,
     UsageError,
 )
 from servescope.figures.run_texts import offered_text
 from servescope.records.listeners import ConcurrencyModel
 from servescope.records.scenarios import Flow, Poisson, RequestStep, Scenario
+from servescope.run_files.archive import SUFFIX, open_run_file
 from servescope.scenarios.checks import check_same_for_each, check_scenario
 from servescope.scenarios.scenario_file import read_scenario
 from servescope.settings import load_settings
@@ -38,11 +40,12 @@ from servescope.statistics.sequential_verdict import (
     Side,
     told_by,
 )
-from servescope.verdicts.comparing import PairedComparison
+from servescope.verdicts.comparing import PairedComparison, measured_once
 from servescope.verdicts.hosted_app import Hosting
 from servescope.verdicts.side import SIDE, side_of
 from servescope.verdicts.side_runs import QUANTILES
 from servescope.verdicts.sides import named_sides
+from servescope.verdicts.two_runs import RunSide, judged_runs
 from servescope.verdicts.wording import (
     SLOWER,
     exit_status,
@@ -53,6 +56,7 @@ from servescope.verdicts.wording import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import FrameType
 
     from servescope.settings import Settings
@@ -187,20 +191,23 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _compare(arguments: argparse.Namespace) -> int:
     settings = load_settings()
+    named = {side: str(getattr(arguments, side)) for side in Side}
+    files = {side: Path(text) for side, text in named.items() if text.endswith(f".{SUFFIX}")}
+    if files:
+        return _compare_runs(arguments, settings, files)
     scenario = _scenario(arguments, settings)
     sequence = _sequence(arguments, scenario)
-    model = ConcurrencyModel(arguments.model) if arguments.model else None
-    hosting = Hosting(model, arguments.threads, arguments.workers, not arguments.no_pin)
+    hosting = _hosting(arguments)
     with (
         handled([signal.SIGTERM], _end),
         TemporaryDirectory(prefix="servescope-revisions-") as checkouts,
     ):
-        named = {
+        found = {
             side: side_of(getattr(arguments, side), Path(checkouts) / side, settings.load_hosts)
             for side in Side
         }
         try:
-            sides = named_sides(named, hosting)
+            sides = named_sides(found, hosting)
             comparison = PairedComparison(sides, scenario, sequence, hosting.cores[1])
             _announce(scenario, sides, sequence)
             comparison.check()
@@ -219,6 +226,67 @@ def _compare(arguments: argparse.Namespace) -> int:
     status = exit_status(outcome)
     _show(outcome, as_json=arguments.json, status=status)
     return status
+
+
+def _compare_runs(
+    arguments: argparse.Namespace, settings: Settings, files: Mapping[Side, Path]
+) -> int:
+    """Judge two runs; a side that is no file gets the run of the other one's scenario."""
+    if not arguments.judge:
+        raise UsageError("at least one quantile is judged")
+    said = [name for name in ("scenario", *_LOAD) if getattr(arguments, name) is not None]
+    if said:
+        raise UsageError(f"--{said[0]} cannot be changed: the run file says it")
+    runs = {side: _of_file(path) for side, path in files.items()}
+    for side in Side:
+        if side not in runs:
+            runs[side] = _measured(arguments, settings, side, runs[side.other].scenario)
+    for side in Side:
+        _tell(f"{side}: {runs[side].label}")
+    outcome = judged_runs(runs, arguments.tolerance, arguments.judge, arguments.watch)
+    status = exit_status(outcome)
+    _show(outcome, as_json=arguments.json, status=status)
+    return status
+
+
+def _of_file(path: Path) -> RunSide:
+    try:
+        with open_run_file(path) as opened:
+            document = opened.document
+    except RunFileError as error:
+        raise UsageError(f"{path}: {error}") from error
+    label = f"run {document.run.id} of {document.host}, in {path}"
+    return RunSide.of_run(label, document.host, document.run)
+
+
+def _measured(
+    arguments: argparse.Namespace, settings: Settings, side: Side, scenario: Scenario
+) -> RunSide:
+    """A run of the scenario on the side, now."""
+    try:
+        check_scenario(scenario, settings.load_max_rate, settings.load_max_seconds)
+        check_same_for_each(scenario)
+    except LoadRefusedError as error:
+        raise UsageError(str(error)) from error
+    hosting = _hosting(arguments)
+    with (
+        handled([signal.SIGTERM], _end),
+        TemporaryDirectory(prefix="servescope-revisions-") as checkouts,
+    ):
+        named = side_of(getattr(arguments, side), Path(checkouts) / side, settings.load_hosts)
+        try:
+            sides = named_sides({side: named}, hosting)
+            seconds = scenario.schedule.seconds
+            _tell(f"{scenario.label}, {scenario.offered} for {seconds:g} s on {sides.labels[side]}")
+            run = measured_once(sides, side, scenario, hosting.cores[1])
+        except ListenerError as error:
+            raise UsageError(str(error)) from error
+    return RunSide(f"{sides.labels[side]}, now", settings.instance, scenario, run.result)
+
+
+def _hosting(arguments: argparse.Namespace) -> Hosting:
+    model = ConcurrencyModel(arguments.model) if arguments.model else None
+    return Hosting(model, arguments.threads, arguments.workers, not arguments.no_pin)
 
 
 def _scenario(arguments: argparse.Namespace, settings: Settings) -> Scenario:

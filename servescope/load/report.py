@@ -126,6 +126,21 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True)
+class Stretch:
+    """The requests that ended between two whole seconds of the run, from its start."""
+
+    from_s: int
+    to_s: int
+    requests: int
+    latency_ms: LatencySummary
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Stretch:
+        """Read what `dataclasses.asdict` made."""
+        return cls(**{**values, "latency_ms": LatencySummary(**values["latency_ms"])})
+
+
+@dataclass(frozen=True, slots=True)
 class Flows:
     """Flows of a run. Always started = completed + failed + cancelled + those in progress."""
 
@@ -250,6 +265,7 @@ class Result:
     naive_p10_ms: float | None = None  # what a fast answer takes, from the actual send
     rules: Sequence[RuleResult] = ()  # of the scenario, in its order
     generator: str = ""  # as `Locust 2.47.0, 2 workers`; nothing: that of Servescope
+    stretches: Sequence[Stretch] = ()  # of the schedule; none of a short or closed run
 
     def to_json(self) -> dict[str, Any]:
         """The object the generator prints and the store keeps; its keys are the fields."""
@@ -269,6 +285,7 @@ class Result:
                 "steps": [StepResult.from_json(step) for step in values.get("steps", ())],
                 "phases": _phases(values.get("phases", {})),
                 "rules": tuple(map(RuleResult.from_json, values.get("rules", ()))),
+                "stretches": tuple(map(Stretch.from_json, values.get("stretches", ()))),
             }
         )
 

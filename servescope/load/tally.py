@@ -22,6 +22,7 @@ from servescope.load.report import (
     quantile_ms,
 )
 from servescope.load.step_tally import EACH_PHASES, FOLD_FROM, StepTally
+from servescope.load.stretches import SecondMarks
 from servescope.records.load import LoadOutcome
 from servescope.records.scenarios import RequestStep
 from servescope.request_fields import METHODS, Method, RequestFlag
@@ -73,6 +74,7 @@ class Tally:
         self._seen_lags = self._seen_answered = 0
         self._seen_ns = 0
         self._cpu_start_s = self._seen_cpu_s = time.process_time()
+        self._marks = SecondMarks()
         self._answered_in_schedule = 0
         self._schedule_end_ns = _NEVER_NS
         self.last_end_ns = 0
@@ -250,6 +252,7 @@ class Tally:
     ) -> Progress:
         """The run so far, and what was new since the last call; `flows` were started."""
         requests = self.requests()
+        self._marks.mark((now_ns - start_ns) / _NS, [len(step.latencies_ns) for step in requests])
         answered = self._count(_ANSWERED)
         interval_s = (now_ns - (self._seen_ns or start_ns)) / _NS
         cpu_s = time.process_time()
@@ -337,6 +340,11 @@ class Tally:
             },
             blocked=self.blocked,
             naive_p10_ms=quantile_ms(naive, 0.1),
+            stretches=()
+            if rate_asked is None
+            else self._marks.stretches(
+                [step.latencies_ns for step in requests], schedule_seconds, rate_asked
+            ),
         )
 
     def requests(self) -> list[StepTally]:

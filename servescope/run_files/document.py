@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from servescope.errors import LoadRefusedError, RunFileError
 from servescope.histogram import BUCKETS
+from servescope.load.report import LatencySummary
 from servescope.records.load import TERMINAL_STATES, LoadPlan, LoadRun, RunState
 from servescope.records.run_environment import RunEnvironment
 from servescope.scenarios.checks import check_scenario
@@ -290,6 +291,14 @@ def _rules(values: Any) -> None:
         _number_or_none(rule["value"])
 
 
+def _stretches(values: Any) -> None:
+    for stretch in values:
+        for name in ("from_s", "to_s", "requests"):
+            _count(stretch[name])
+        _summary(stretch["latency_ms"])
+        LatencySummary(**stretch["latency_ms"])
+
+
 def _texts(values: Any) -> None:
     for text in _object(values).values():
         _text(text)
@@ -310,6 +319,7 @@ _SHOWN_IF_THERE: Final[Mapping[str, Callable[[Any], object]]] = {
     "phases": _phases,
     "steps": _steps,
     "rules": _rules,
+    "stretches": _stretches,
     **dict.fromkeys(("cancelled", "resent", "bytes_received"), _count),
     **dict.fromkeys(
         (

@@ -100,13 +100,15 @@ class Outcome:
     steps: tuple[StepDifference, ...]  # of a mix; empty where all requests are alike
     failed_shares: Mapping[Side, float]  # of all requests
     late_pairs: int  # discarded, since the generator was late
-    run_seconds: float
+    run_seconds: float  # of two runs that are over, those of a stretch
+    is_of_two_runs: bool = False  # the pairs are stretches of one run of each
+    why_undecided: str = ""  # a reason other than the server for whatever differs
 
     @property
     def is_failing(self) -> bool:
         """Whether the side AFTER fails requests that BEFORE answers."""
         shares = self.failed_shares
-        return shares[Side.AFTER] > shares[Side.BEFORE] + MOST_FAILED
+        return not self.why_undecided and shares[Side.AFTER] > shares[Side.BEFORE] + MOST_FAILED
 
     @property
     def is_late(self) -> bool:
@@ -150,17 +152,10 @@ class PairedComparison:
         """
         with self._sides.opened() as destinations:
             for destination in destinations.values():
-                run = self._warm_up(destination)
-                if run.failed > MOST_FAILED * run.result.sent:
-                    raise UsageError(
-                        f"{destination.label} fails {run.failed} of {run.result.sent} requests for "
-                        f"{self._scenario.label} ({_ends(run)}): there are no latencies to compare"
-                    )
+                _check_answers(destination, self._scenario, self._warm_up(destination))
 
     def _warm_up(self, destination: Destination) -> SideRun:
-        schedule = self._scenario.schedule
-        brief = Poisson(schedule.mean_rate or 1, min(WARM_UP_S, schedule.seconds))
-        return self._run_on(destination, replace(self._scenario, schedule=brief))
+        return self._run_on(destination, _brief(self._scenario))
 
     def _run_on(self, destination: Destination, scenario: Scenario) -> SideRun:
         self._sides.await_drained(destination)
@@ -240,8 +235,7 @@ class PairedComparison:
 
     def _latency(self, quantile: float) -> QuantileLatency:
         before_ms, after_ms = (
-            _geometric_mean([run.quantile_ms(quantile) for run in self._runs[side]])
-            for side in Side
+            geometric_mean([run.quantile_ms(quantile) for run in self._runs[side]]) for side in Side
         )
         return QuantileLatency(quantile, before_ms, after_ms)
 
@@ -291,6 +285,40 @@ class PairedComparison:
         return tuple(found)
 
 
+def measured_once(
+    sides: Sides, side: Side, scenario: Scenario, pin_core: int | None = None
+) -> SideRun:
+    """One run on one side, an app warmed up before it.
+
+    Raises UsageError when it does not answer well, ComparisonError when the run does not come to
+    its end, ListenerError when the app does not start.
+    """
+    with sides.opened() as destinations:
+        destination = destinations[side]
+        if destination.hosted is not None:
+            run_on(destination, _brief(scenario), pin_core)
+        sides.await_drained(destination)
+        run = run_on(destination, scenario, pin_core)
+    _check_answers(destination, scenario, run)
+    return run
+
+
+def _brief(scenario: Scenario) -> Scenario:
+    """The same requests for a moment."""
+    schedule = scenario.schedule
+    brief = Poisson(schedule.mean_rate or 1, min(WARM_UP_S, schedule.seconds))
+    return replace(scenario, schedule=brief)
+
+
+def _check_answers(destination: Destination, scenario: Scenario, run: SideRun) -> None:
+    """Raise UsageError when the server fails so many requests that nothing can be compared."""
+    if run.failed > MOST_FAILED * run.result.sent:
+        raise UsageError(
+            f"{destination.label} fails {run.failed} of {run.result.sent} requests for "
+            f"{scenario.label} ({_ends(run)}): there are no latencies to compare"
+        )
+
+
 def _with_stages(run: SideRun, destination: Destination) -> SideRun:
     if destination.stages_between is None:
         return run
@@ -311,7 +339,8 @@ def _stages_of(run: SideRun) -> dict[str, float]:
     return {**run.stages_ms, OUTSIDE: mean_ms - sum(run.stages_ms.values())}
 
 
-def _geometric_mean(values: list[float | None]) -> float:
+def geometric_mean(values: list[float | None]) -> float:
+    """Of those that are known; NaN without any."""
     known = [value for value in values if value]
     return math.exp(math.fsum(map(math.log, known)) / len(known)) if known else math.nan
 

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 SIDE: Final = (
-    "http://ADDRESS:PORT of a server on this machine, or an app as module:attribute@FOLDER or "
-    "module:attribute@REVISION of the git repository here"
+    "http://ADDRESS:PORT of a server on this machine, an app as module:attribute@FOLDER or "
+    "module:attribute@REVISION of the git repository here, or a run file, NAME.servescope"
 )
 _OURS: Final = "servescope"
 

@@ -24,6 +24,11 @@ SLOWER: Final = 1
 UNDECIDED: Final = 3
 """Exit statuses of the command; 2 is bad input."""
 
+CAVEAT: Final = (
+    "This is about these two runs: a machine that was slower during one of them looks like a "
+    "slower server. Pairs of runs in turns tell them apart."
+)
+
 _MOST_RATIO: Final = 10.0
 """From here on a ratio is told as a multiple, below it in percent."""
 
@@ -77,10 +82,12 @@ def lines(outcome: Outcome) -> Iterator[str]:
             )
         yield from _stage_lines(outcome.stages)
         yield from _step_lines(outcome.steps)
-        yield _power(verdict)
+        yield _power(verdict, "stretches" if outcome.is_of_two_runs else "pairs")
     if outcome.late_pairs:
         yield f"{outcome.late_pairs} more pairs do not count: the load generator was late in them."
     yield conclusion(outcome)
+    if outcome.is_of_two_runs and not outcome.why_undecided:
+        yield CAVEAT
 
 
 def conclusion(outcome: Outcome) -> str:
@@ -93,8 +100,8 @@ def conclusion(outcome: Outcome) -> str:
             "often a quick answer, so latencies are not compared."
         )
     if verdict is None or verdict.kind is VerdictKind.UNDECIDED:
-        return f"UNDECIDED: {_undecided(outcome)}"
-    pairs = f"after {verdict.pairs} pairs of {outcome.run_seconds:g} s"
+        return f"UNDECIDED: {outcome.why_undecided or _undecided(outcome)}"
+    pairs = _measured(outcome, verdict)
     tolerance = f"{verdict.tolerance * 100:g} %"
     judged = [one for one in verdict.quantiles if one.is_judged]
     if verdict.kind is VerdictKind.SLOWER:
@@ -108,6 +115,13 @@ def conclusion(outcome: Outcome) -> str:
         f"NOT SLOWER by more than {tolerance}, {pairs}: no difference larger than "
         f"{change(worst)} can be seen at {_names(judged)}."
     )
+
+
+def _measured(outcome: Outcome, verdict: Verdict) -> str:
+    """What the verdict rests on."""
+    if outcome.is_of_two_runs:
+        return f"in these two runs, over {verdict.pairs} stretches of {outcome.run_seconds:g} s"
+    return f"after {verdict.pairs} pairs of {outcome.run_seconds:g} s"
 
 
 def _undecided(outcome: Outcome) -> str:
@@ -125,13 +139,19 @@ def _undecided(outcome: Outcome) -> str:
     undecided = [one for one in judged if one.kind is VerdictKind.UNDECIDED]
     seen = "; ".join(f"{quantile_name(one.quantile)} {_interval(one)}" for one in undecided)
     start = (
-        f"after {verdict.pairs} pairs of {outcome.run_seconds:g} s it is open whether after is "
+        f"{_measured(outcome, verdict)} it is open whether after is "
         f"slower by more than {verdict.tolerance * 100:g} % ({seen}). "
     )
     if verdict.more_pairs is None or verdict.longer_runs is None:
         return (
             f"{start}The difference seems to be about the tolerance itself: no number of pairs in "
             "reach decides that, another tolerance does."
+        )
+    if outcome.is_of_two_runs:
+        needed_s = (verdict.pairs + verdict.more_pairs) * outcome.run_seconds
+        return (
+            f"{start}As noisy as these, runs of about {math.ceil(needed_s)} s would decide it, or "
+            "a larger tolerance, or pairs of runs in turns."
         )
     seconds = math.ceil(outcome.run_seconds * verdict.longer_runs)
     return (
@@ -148,7 +168,7 @@ def _told(found: QuantileVerdict, tolerance: float) -> str:
     return str(found.kind)
 
 
-def _power(verdict: Verdict) -> str:
+def _power(verdict: Verdict, pairs: str) -> str:
     """The least differences that all pairs would find."""
     finds = ", ".join(
         f"{change(one.detectable_ratio)} at {quantile_name(one.quantile)}"
@@ -158,7 +178,7 @@ def _power(verdict: Verdict) -> str:
     if not finds:
         return "One pair tells nothing about the noise."
     return (
-        f"As noisy as these, {verdict.most_pairs} pairs find a slowdown of {finds} in "
+        f"As noisy as these, {verdict.most_pairs} {pairs} find a slowdown of {finds} in "
         f"{POWER:.0%} of comparisons."
     )
 
@@ -229,6 +249,7 @@ def to_json(outcome: Outcome, exit_status: int) -> dict[str, Any]:
         "late_pairs": outcome.late_pairs,
         "more_pairs": verdict.more_pairs if verdict is not None else None,
         "run_seconds": outcome.run_seconds,
+        "is_of_two_runs": outcome.is_of_two_runs,
         "failed_share": {str(side): share for side, share in outcome.failed_shares.items()},
         "quantiles": [
             {

@@ -189,6 +189,8 @@ def test_two_marked_runs_are_compared(reopen_page, two_runs, device):
     said = opened.page.locator("#page").inner_text()
     assert "They differ in: Requests." in said
     assert "cannot tell a small difference" in said
+    assert "There is no verdict: run" in said
+    assert "were not asked for the same" in said
     for text in ("p99.9", "answered per second", "kernel", "GET /missing", "differs"):
         assert text in said
     assert fits(opened)

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
+from functools import partial
 
+import numpy as np
 import pytest
 
 from servescope.actions.hostable_apps import BUNDLED_WSGI
 from servescope.histogram import BUCKETS
-from servescope.records.load import RunState
+from servescope.load.report import LatencySummary, Stretch
+from servescope.records.load import TERMINAL_STATES, LoadPlan, RunState
 from servescope.records.scenarios import Flow, Poisson, RequestStep, Scenario
 from servescope.records.verdicts import JudgedSide, VerdictPlan
 from tests.browser.conftest import PHONE
 from tests.processes import eventually
+from tests.verdicts.test_comparing import result
 
 pytestmark = pytest.mark.browser
 SECONDS = 60
@@ -132,3 +137,43 @@ def test_two_models_of_an_endpoint_are_judged_until_a_person_stops_it(open_page,
     panel_says(opened, f"before is thread pool with {BUNDLED_WSGI}, after is asyncio with")
     panel_says(opened, "stopped")
     opened.page.locator("#run-strip").wait_for(state="hidden")
+
+
+@pytest.fixture
+def kept_runs(control):
+    """Two runs that are over, the second slower by a fifth."""
+    numbers = []
+    for seed, slower in enumerate((1.0, 1.2)):
+        random = np.random.default_rng(seed)
+        stretches = tuple(
+            Stretch(at, at + 1, 100, LatencySummary.of((durations * 1e9).astype(np.int64)))
+            for at, durations in enumerate(0.02 * slower * random.lognormal(0, 0.1, (30, 100)))
+        )
+        told = replace(result(slower), stretches=stretches, histogram=RESULT["histograms"]["after"])
+        plan = LoadPlan.constant("wsgi", "/cart", 100, 30)
+        number = control.load_runs.request(plan, time.time()).id
+        control.load_runs.request_stop(number)
+        eventually(partial(_is_over, control, number), SECONDS)
+        control.load_runs.update(number, result=told.to_json())
+        numbers.append(number)
+    return numbers
+
+
+def _is_over(control, number):
+    return control.load_runs.by_id(number).state in TERMINAL_STATES
+
+
+def test_two_kept_runs_are_judged_where_they_stand_side_by_side(open_page, kept_runs):
+    first, second = kept_runs
+    for device in (None, PHONE):
+        opened = open_page(f"/runs/compare?a={first}&b={second}", *filter(None, [device]))
+        panel = opened.page.locator("#verdict")
+        panel.get_by_text("SLOWER by more than 5 %, in these two runs, over 30").wait_for()
+        panel.get_by_text("a machine that was slower during one of them").wait_for()
+        assert panel.get_by_role("cell", name="p90", exact=True).count() == 1
+        opened.until("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    panel.get_by_role("link", name="20 %").focus()
+    opened.page.keyboard.press("Enter")
+    panel.get_by_text("by more than 20 %").first.wait_for()
+    panel.get_by_role("link", name="Judge the other way round").click()
+    panel.get_by_text("FASTER, in these two runs").wait_for()

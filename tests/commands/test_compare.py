@@ -4,13 +4,23 @@ import json
 import signal
 import threading
 import time
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import numpy as np
 import pytest
 
 from servescope.errors import LoadRefusedError
+from servescope.histogram import BUCKETS
+from servescope.load.report import LatencySummary, Stretch
+from servescope.records.load import LoadPlan, LoadRun, RunState
+from servescope.records.scenarios import Flow, Poisson, RequestStep, Scenario
+from servescope.run_files.archive import write_archive
+from servescope.run_files.document import RunDocument
 from servescope.verdicts import comparing
 from servescope.verdicts.comparing import PairedComparison
+from servescope.verdicts.wording import CAVEAT
+from tests.verdicts.test_comparing import result
 
 APP = """
 import time
@@ -183,3 +193,85 @@ def test_an_app_and_a_server_can_be_compared_by_a_scenario_and_the_result_is_rea
     assert "a look, 40 req/s for 0.25 s on each in turn" in finished.err.decode()
     last = finished.out.decode().splitlines()[-1]
     assert last.split()[0].rstrip(":") in {"NOT", "FASTER", "SLOWER", "UNDECIDED"}
+
+
+@pytest.fixture
+def run_file(tmp_path):
+    """Writes the run file of a run whose requests took `ms` milliseconds, more or less."""
+
+    def write(name, ms=20.0, seed=1, host="here", rate=100, seconds=30):
+        scenario = Scenario(Poisson(rate, seconds), (Flow((RequestStep(target="/cart"),)),))
+        random = np.random.default_rng(seed)
+        stretches = tuple(
+            Stretch(at, at + 1, 100, LatencySummary.of(of_stretch))
+            for at, of_stretch in enumerate(
+                (ms * 1e6 * random.lognormal(0, 0.1, (seconds, 100))).astype(np.int64)
+            )
+        )
+        told = replace(result(), stretches=stretches, histogram=[0] * BUCKETS)
+        run = LoadRun(
+            7, LoadPlan("wsgi", scenario), RunState.DONE, 1.0, 2.0, 3.0, {}, told.to_json()
+        )
+        document = RunDocument(run, host, 4.0, without_series="they are older than a day")
+        path = tmp_path / f"{name}.servescope"
+        path.write_bytes(b"".join(write_archive(document, (), ())))
+        return path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("ms", "status", "words"),
+    [
+        (20.0, 0, "NOT SLOWER by more than 5 %, in these two runs, over 30 stretches of 1 s"),
+        (26.0, 1, "SLOWER by more than 5 %, in these two runs"),
+    ],
+    ids=["as-fast", "slower"],
+)
+def test_two_run_files_are_judged_by_what_they_hold(run_command, run_file, ms, status, words):
+    finished = run_command("compare", run_file("before"), run_file("after", ms, seed=2))
+    assert finished.status == status, finished.err.decode()
+    *_, verdict, caveat = finished.out.decode().splitlines()
+    assert verdict.startswith(words)
+    assert caveat == CAVEAT
+    assert "before: run 7 of here, in " in finished.err.decode()
+
+
+def test_run_files_of_two_machines_are_undecided_as_json_says(run_command, run_file):
+    given = (run_file("before"), run_file("after", 40.0, host="there"))
+    finished = run_command("compare", *given, "--json")
+    assert finished.status == 3
+    told = json.loads(finished.out)
+    assert (told["verdict"], told["exit_status"], told["is_of_two_runs"]) == ("undecided", 3, True)
+    assert "measured on two machines, here and there" in told["sentence"]
+
+
+def test_what_no_run_file_is_compared_by_is_bad_input(run_command, run_file, tmp_path):
+    (tmp_path / "no.servescope").write_text("no zip")
+    before = run_file("before")
+    for given, reason in (
+        ((before, tmp_path / "no.servescope"), "it is not a zip archive"),
+        ((before, tmp_path / "missing.servescope"), "No such file"),
+        ((before, run_file("after"), "--rate", 5), "--rate cannot be changed"),
+        ((before, run_file("other", rate=50)), "were not asked for the same"),
+        ((before, run_file("after"), "--judge", "none"), "at least one quantile is judged"),
+        ((before, "http://192.0.2.1:80"), "not this machine"),
+    ):
+        finished = run_command("compare", *given)
+        assert finished.status == 2, given
+        assert reason in finished.err.decode()
+        assert finished.out == b""
+
+
+@pytest.mark.process
+def test_a_run_file_beside_a_server_gives_it_the_same_load(
+    run_command, run_file, server, monkeypatch
+):
+    monkeypatch.setenv("SERVESCOPE_INSTANCE", "here")
+    before = run_file("before", ms=3_000.0, seconds=6)
+    finished = run_command("compare", before, server(0.0))
+    # A busy machine makes the generator late, and then nothing is judged.
+    assert finished.status in {0, 3}, finished.err.decode()
+    told = finished.out.decode()
+    assert "FASTER, in these two runs, over 6 stretches of 1 s" in told or "UNDECIDED" in told
+    assert "/cart, 100 requests/s for 6 s on http://127.0.0.1:" in finished.err.decode()

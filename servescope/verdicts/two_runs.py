@@ -1,0 +1,167 @@
+"""A verdict on two runs that are over: what one run of each can tell, and what it cannot.
+
+Theory of operation. Nobody can measure these runs again, and they were not taken in turns. What
+they can tell is how much latency varied while each of them went on: the generator keeps the
+percentiles of stretches of a run (`load.stretches`), a hundred requests or more each, so that one
+hardly depends on the one before. The same stretch of both runs is a pair, with the same arrivals
+where both had the same seed, and `SequentialVerdict` judges the pairs as it judges those of runs.
+
+Between two runs a machine may become slower as well as a server. No figure within the runs shows
+that, so every sentence says that it is about these two runs. Nothing is judged where a reason other
+than the server is known: another machine, another generator, or one that was late.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from servescope.errors import UsageError
+from servescope.load.report import LoadModel, Result
+from servescope.statistics.sequential_verdict import JUDGED, SequentialVerdict, Side, told_by
+from servescope.verdicts.comparing import Outcome, QuantileLatency, geometric_mean
+from servescope.verdicts.side_runs import QUANTILES, SideRun, quantile_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from servescope.load.report import Stretch
+    from servescope.records.load import LoadRun
+    from servescope.records.scenarios import Scenario
+
+
+@dataclass(frozen=True, slots=True)
+class RunSide:
+    """A run that is over."""
+
+    label: str
+    host: str  # that measured it
+    scenario: Scenario
+    result: Result
+
+    @classmethod
+    def of_run(cls, label: str, host: str, run: LoadRun) -> RunSide:
+        """A run of the store or of a file. Raises UsageError when it measured nothing."""
+        if not run.result:
+            raise UsageError(f"{label} is {run.state} and has no result to compare")
+        return cls(label, host, run.plan.scenario, Result.from_json(run.result))
+
+
+def judged_runs(
+    sides: Mapping[Side, RunSide],
+    tolerance: float,
+    judged: Sequence[float] = JUDGED,
+    watched: Sequence[float] | None = None,
+) -> Outcome:
+    """The verdict on both runs; `tolerance` and quantiles as `SequentialVerdict` has them.
+
+    Raises UsageError where the runs were not asked for the same.
+    """
+    before, after = sides[Side.BEFORE], sides[Side.AFTER]
+    _check_same_load(before, after)
+    runs = {side: SideRun(one.result, {}) for side, one in sides.items()}
+    outcome = Outcome(
+        verdict=None,
+        latencies=(),
+        stages=(),
+        steps=(),
+        failed_shares={side: run.failed / max(run.result.sent, 1) for side, run in runs.items()},
+        late_pairs=0,
+        run_seconds=0.0,
+        is_of_two_runs=True,
+    )
+    pairs = _pairs(before.result, after.result)
+    first = pairs[0][0] if pairs else None
+    if first is not None:
+        outcome = replace(outcome, run_seconds=float(first.to_s - first.from_s))
+    reason = _why_undecided(before, after, pairs) or _lateness(runs, judged)
+    if reason:
+        return replace(outcome, why_undecided=reason)
+    requests = min(stretch.requests for pair in pairs for stretch in pair)
+    told = told_by(requests) if watched is None else watched
+    try:
+        sequence = SequentialVerdict(tolerance, judged, told, len(pairs))
+    except ValueError:
+        return replace(outcome, why_undecided=_too_short(len(pairs)))
+    for of_before, of_after in pairs:
+        sequence.add(*(_quantiles(one, sequence.quantiles) for one in (of_before, of_after)))
+    latencies = tuple(_latency(quantile, pairs) for quantile in sequence.quantiles)
+    return replace(outcome, verdict=sequence.verdict(), latencies=latencies)
+
+
+def _check_same_load(before: RunSide, after: RunSide) -> None:
+    """Raise UsageError unless both were asked for the same requests at the same rate."""
+    if LoadModel.CLOSED in {before.result.model, after.result.model}:
+        raise UsageError(
+            "a run of users who wait for their answers has no schedule: each server got other "
+            "requests"
+        )
+    loads = [replace(one.scenario, seed=0, name="", rules=()) for one in (before, after)]
+    if loads[0] != loads[1]:
+        raise UsageError(
+            f"{before.label} and {after.label} were not asked for the same: "
+            f"{before.scenario.label}, {before.scenario.offered} for "
+            f"{before.scenario.schedule.seconds:g} s, and {after.scenario.label}, "
+            f"{after.scenario.offered} for {after.scenario.schedule.seconds:g} s"
+        )
+
+
+def _pairs(before: Result, after: Result) -> list[tuple[Stretch, Stretch]]:
+    """The stretches that both have, as far as something was measured in them."""
+    known = {(one.from_s, one.to_s): one for one in after.stretches if _is_measured(one)}
+    pairs = [(one, known.get((one.from_s, one.to_s))) for one in before.stretches]
+    return [(one, other) for one, other in pairs if other is not None and _is_measured(one)]
+
+
+def _is_measured(stretch: Stretch) -> bool:
+    return all((quantile_of(stretch.latency_ms, one) or 0.0) > 0 for one in QUANTILES)
+
+
+def _why_undecided(
+    before: RunSide, after: RunSide, pairs: Sequence[tuple[Stretch, Stretch]]
+) -> str:
+    """A reason other than the server for whatever differs; nothing where none is known."""
+    if before.host != after.host:
+        return (
+            f"the runs were measured on two machines, {before.host} and {after.host}. A verdict "
+            "takes both runs on one."
+        )
+    if before.result.generator != after.result.generator:
+        names = " and ".join(one.result.generator or "Servescope" for one in (before, after))
+        return f"the runs were sent by {names}, which add delays of their own."
+    if not pairs:
+        return (
+            "what a run says of its own noise is not in both of them: they are too short, were "
+            "sent by Locust, or were measured by an older Servescope. Measure them again, for a "
+            "minute or so."
+        )
+    return ""
+
+
+def _lateness(runs: Mapping[Side, SideRun], judged: Sequence[float]) -> str:
+    late = [str(side) for side, run in runs.items() if run.was_late(judged)]
+    if not late:
+        return ""
+    return (
+        f"the load generator was late in the run {' and in the run '.join(late)}. It needs a core "
+        "of its own, a lower rate, or a machine with less other work."
+    )
+
+
+def _too_short(pairs: int) -> str:
+    return (
+        f"the runs have {pairs} stretches that count, which are too few to tell anything: let runs "
+        "be longer, or their rate higher."
+    )
+
+
+def _quantiles(stretch: Stretch, quantiles: Sequence[float]) -> dict[float, float]:
+    return {one: quantile_of(stretch.latency_ms, one) or 0.0 for one in quantiles}
+
+
+def _latency(quantile: float, pairs: Sequence[tuple[Any, Any]]) -> QuantileLatency:
+    before_ms, after_ms = (
+        geometric_mean([quantile_of(one.latency_ms, quantile) for one in side])
+        for side in zip(*pairs, strict=True)
+    )
+    return QuantileLatency(quantile, before_ms, after_ms)
