@@ -276,8 +276,8 @@ def _measured(
         named = side_of(getattr(arguments, side), Path(checkouts) / side, settings.load_hosts)
         try:
             sides = named_sides({side: named}, hosting)
-            seconds = scenario.schedule.seconds
-            _tell(f"{scenario.label}, {scenario.offered} for {seconds:g} s on {sides.labels[side]}")
+            seconds, label = scenario.schedule.seconds, sides.labels[side]
+            _tell(f"{scenario.label}, {offered_text(scenario)} for {seconds:g} s on {label}")
             run = measured_once(sides, side, scenario, hosting.cores[1])
         except ListenerError as error:
             raise UsageError(str(error)) from error

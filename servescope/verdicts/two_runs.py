@@ -100,10 +100,13 @@ def _check_same_load(before: RunSide, after: RunSide) -> None:
     if loads[0] != loads[1]:
         raise UsageError(
             f"{before.label} and {after.label} were not asked for the same: "
-            f"{before.scenario.label}, {before.scenario.offered} for "
-            f"{before.scenario.schedule.seconds:g} s, and {after.scenario.label}, "
-            f"{after.scenario.offered} for {after.scenario.schedule.seconds:g} s"
+            f"{_load_in_words(before.scenario)}, and {_load_in_words(after.scenario)}"
         )
+
+
+def _load_in_words(scenario: Scenario) -> str:
+    schedule = scenario.schedule
+    return f"{scenario.label}, {schedule.mean_rate:g} a second for {schedule.seconds:g} s"
 
 
 def _pairs(before: Result, after: Result) -> list[tuple[Stretch, Stretch]]:
