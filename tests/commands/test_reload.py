@@ -31,6 +31,7 @@ async def app(scope, receive, send):
         await send({"type": "http.response.body", "body": f"it {words.WORD}".encode()})
 """
 SECOND_NS = 10**9
+PAUSE_S = 0.005
 HOSTINGS = {
     "thread_pool": (WSGI, "shop:create_app('it')"),
     "prefork": (WSGI, "shop:create_app('it')", "--model", "prefork", "--workers", "2"),
@@ -39,7 +40,7 @@ HOSTINGS = {
 
 
 class Shop:
-    """A served app that is edited, and clients that never rest."""
+    """A served app that is edited, and clients that ask every few milliseconds."""
 
     def __init__(self, folder, source, *given):
         self.folder = folder
@@ -69,7 +70,7 @@ class Shop:
 
     def _ask_on(self):
         with closing(self.connect()) as connection:
-            while not self._resting.is_set():
+            while not self._resting.wait(PAUSE_S):
                 try:
                     connection.request("GET", "/")
                     response = connection.getresponse()

@@ -1,6 +1,7 @@
 """The subjects of the contracts: all stores, engines as real processes, and all models."""
 
 import itertools
+from contextlib import contextmanager
 
 import pytest
 
@@ -50,21 +51,28 @@ def engines(tmp_path_factory):
         one.end()
 
 
-@pytest.fixture(params=BACKENDS)
-def open_backend(request, tmp_path, engines):
-    engine = engines(request.param) if request.param in ENGINES else None
-    wanted = engine.setting if engine else request.param
-    instance = f"host-{next(_instances)}"  # each case is a host of its own
+@contextmanager
+def backend_opener(name, folder, engines):
+    """Opens the store of a folder over a backend, again and again, as a host of its own."""
+    engine = engines(name) if name in ENGINES else None
+    wanted = engine.setting if engine else name
+    instance = f"host-{next(_instances)}"
     opened = []
 
     def open_one():
-        store = open_by_settings(wanted, tmp_path / "data", 64, instance)
+        store = open_by_settings(wanted, folder, 64, instance)
         opened.append(store)
         return Settled(store, engine)
 
     yield open_one
     for store in opened:
         store.close()
+
+
+@pytest.fixture(params=BACKENDS)
+def open_backend(request, tmp_path, engines):
+    with backend_opener(request.param, tmp_path / "data", engines) as open_one:
+        yield open_one
 
 
 @pytest.fixture

@@ -15,7 +15,10 @@ from servescope import histogram
 from servescope.catalog import BYTES_SENT, CPU_UTILIZATION, REQUEST_DURATION
 from servescope.store.base import Batch, Frame, HistogramDelta
 from servescope.store.query import Aggregation, Query
+from tests.contracts.conftest import BACKENDS, backend_opener
 from tests.contracts.series import CPU, MEMORY, REQUESTS, SENT, START, delta, same
+
+SEEDS = range(4)
 
 
 class Model:
@@ -95,11 +98,10 @@ def coin(rng):
     return rng.random() < 0.7
 
 
-@pytest.fixture(params=range(4))
-def filled(request, store):
-    """A store with a history, committed in batches of one to many seconds, and its model."""
-    rng, model = random.Random(request.param), Model()  # noqa: S311 - not a secret
-    frames = history(request.param)
+def fill(store, seed):
+    """The store with a history, committed in batches of one to many seconds, and its model."""
+    rng, model = random.Random(seed), Model()  # noqa: S311 - not a secret
+    frames = history(seed)
     while frames:
         size = rng.choice([1, 1, 1, 2, 30, 90])
         batch, frames = frames[:size], frames[size:]
@@ -107,6 +109,30 @@ def filled(request, store):
         for frame in batch:
             model.add(frame)
     return store, model, rng
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(seed, backend) for backend in BACKENDS for seed in SEEDS],
+    ids=lambda given: f"{given[0]}-{given[1]}",
+)
+def filled_once(request, tmp_path_factory, engines):
+    seed, backend = request.param
+    with backend_opener(backend, tmp_path_factory.mktemp("filled"), engines) as open_one:
+        yield fill(open_one(), seed)
+
+
+@pytest.fixture
+def filled(filled_once):
+    """A filled store for tests that only ask it."""
+    store, model, rng = filled_once
+    return store, model, copy.copy(rng)
+
+
+@pytest.fixture(params=SEEDS)
+def filled_anew(request, store):
+    """One that a test may write into, or close."""
+    return fill(store, request.param)
 
 
 def questions(model, rng, number):
@@ -238,8 +264,8 @@ def test_bounds_are_the_first_and_last_second(filled):
     assert store.bounds() == (min(model.gauges), max(model.gauges))
 
 
-def test_frames_of_known_seconds_are_merged_however_late(filled):
-    store, model, rng = filled
+def test_frames_of_known_seconds_are_merged_however_late(filled_anew):
+    store, model, rng = filled_anew
     late = [frame for frame in history(99) if rng.random() < 0.3]
     shift = rng.choice(sorted(model.gauges)) - late[0].ts
     moved = [
@@ -272,8 +298,8 @@ def test_frames_of_known_seconds_are_merged_however_late(filled):
         assert not store.capabilities().amends or (found == first_told).all()
 
 
-def test_everything_outlives_a_new_start(filled, open_backend):
-    store, model, _ = filled
+def test_everything_outlives_a_new_start(filled_anew, open_backend):
+    store, model, _ = filled_anew
     start, end = min(model.gauges), max(model.gauges) + 1
     before = store.aggregate(Query(BYTES_SENT, start, end, 1), Aggregation.SUM)
     store.close()
