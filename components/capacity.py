@@ -96,12 +96,12 @@ def capacity_panel(listeners: Sequence[str], why_not: str) -> dmc.Card:
     )
 
 
-def props(context: QueryContext, listeners: Sequence[str], *, is_busy: bool) -> Props:
-    """The state of the panel; `is_busy` while any load goes on."""
+def props(context: QueryContext, aims: Sequence[Any], *, is_busy: bool) -> Props:
+    """The state of the panel; `aims` may be loaded, `is_busy` while any load goes on."""
     shown = capacity.newest_search(context)
     is_active = shown is not None and not shown.is_over
     return {
-        "capacity-listener": {"data": list(listeners)},
+        "capacity-listener": {"data": list(aims)},
         **start_button.props("capacity", is_active=is_active, is_busy=is_busy),
         "capacity-now": {"children": search_view(shown)},
     }

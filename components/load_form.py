@@ -69,6 +69,7 @@ STATES: Final = (
 """All that the form says; `request` takes the values in this order."""
 
 NAMED_HOSTS: Final = "Named hosts"
+RECORDED_APPS: Final = "Apps that record here"
 
 _KINDS: Final = (
     ("constant", "Constant: evenly spaced"),
@@ -81,11 +82,15 @@ _KINDS: Final = (
 
 
 def load_form(
-    listeners: Sequence[str], load_hosts: Sequence[str], bounds_text: str, why_not: str
+    listeners: Sequence[str],
+    apps: Sequence[str],
+    load_hosts: Sequence[str],
+    bounds_text: str,
+    why_not: str,
 ) -> html.Div:
     """The form; when `why_not` says something, it is shown and nothing can be started.
 
-    `bounds_text` are the sentences on the bounds of a run.
+    `apps` record here under other servers; `bounds_text` are the sentences on the bounds of a run.
     """
     chosen = str(DEFAULT_REQUEST.listener)
     if listeners and chosen not in listeners:
@@ -94,7 +99,7 @@ def load_form(
         dmc.Select(
             id="load-listener",
             label="Listener or host" if load_hosts else "Listener",
-            data=aims(listeners or [chosen], load_hosts),
+            data=aims(listeners or [chosen], apps, load_hosts),
             value=chosen,
             allowDeselect=False,
             className="wide" if load_hosts else "",  # an origin is long, and never cut
@@ -130,14 +135,17 @@ def load_form(
     )
 
 
-def aims(listeners: Sequence[str], load_hosts: Sequence[str]) -> list[Any]:
-    """The choices of where a run aims: listeners, and the origins that the operator named."""
-    if not load_hosts:
+def aims(
+    listeners: Sequence[str], apps: Sequence[str] = (), load_hosts: Sequence[str] = ()
+) -> list[Any]:
+    """The choices of where load aims, in groups where there is more than listeners.
+
+    `apps` record here under other servers, `load_hosts` are origins that the operator named.
+    """
+    groups = {"Listeners": listeners, RECORDED_APPS: apps, NAMED_HOSTS: load_hosts}
+    if not (apps or load_hosts):
         return list(listeners)
-    return [
-        {"group": "Listeners", "items": list(listeners)},
-        {"group": NAMED_HOSTS, "items": list(load_hosts)},
-    ]
+    return [{"group": name, "items": list(items)} for name, items in groups.items() if items]
 
 
 def request(*values: object) -> LoadRunRequest:

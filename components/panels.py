@@ -11,7 +11,7 @@ from dash import dcc, html
 from components.export_menu import export_menu
 from components.graph_tools import KEYS, announcement, event_filter, graph_tools
 from components.help import attributes, help_mark
-from servescope.queries.traffic import listener_names
+from servescope.queries.traffic import listener_names, recorded_names
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -210,4 +210,4 @@ def listener_select(select_id: str, chosen: str = "") -> dmc.Select:
 
 def listener_options(select_id: str, context: QueryContext) -> dict[str, dict[str, Any]]:
     """The options of a listener select, as props."""
-    return {select_id: {"data": listener_names(context)}}
+    return {select_id: {"data": [*listener_names(context), *recorded_names(context)]}}

@@ -113,13 +113,13 @@ def verdict_panel(
     )
 
 
-def props(context: QueryContext, listeners: Sequence[str], *, is_busy: bool) -> Props:
-    """The state of the panel; `is_busy` while any load goes on."""
+def props(context: QueryContext, aims: Sequence[Any], *, is_busy: bool) -> Props:
+    """The state of the panel; `aims` may be loaded, `is_busy` while any load goes on."""
     shown = verdicts.newest_verdict(context)
     is_active = shown is not None and not shown.is_over
     return {
-        FIELDS[0]: {"data": _sides(listeners)},
-        FIELDS[1]: {"data": _sides(listeners)},
+        FIELDS[0]: {"data": _sides(aims)},
+        FIELDS[1]: {"data": _sides(aims)},
         **start_button.props("verdict", is_active=is_active, is_busy=is_busy),
         "verdict-now": {"children": verdict_view(shown)},
     }
@@ -285,14 +285,12 @@ def _ms(value: float) -> str:
     return units.text(value / 1e3, "s")
 
 
-def _sides(listeners: Sequence[str]) -> list[dict[str, Any]]:
-    """The choice of a side: listeners that stand, and models."""
+def _sides(aims: Sequence[Any]) -> list[dict[str, Any]]:
+    """The choice of a side: `aims` as `load_form.aims` has them, and models."""
     models = [{"value": f"{MODEL}{one}", "label": f"model {one.label}"} for one in ConcurrencyModel]
-    standing = [{"value": name, "label": name} for name in listeners]
-    return [
-        {"group": "Listeners", "items": standing},
-        {"group": "Models, with the endpoint's app", "items": models},
-    ]
+    is_grouped = any(isinstance(one, dict) for one in aims)
+    standing = aims if is_grouped else [{"group": "Listeners", "items": list(aims)}]
+    return [*standing, {"group": "Models, with the endpoint's app", "items": models}]
 
 
 def _number(field_id: str, label: str, value: float) -> dmc.NumberInput:

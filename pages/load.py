@@ -119,17 +119,18 @@ def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -
     fixed = span if span is not None and span.fixed else None
     runs = load.runs(context) if fixed is None else load.ended_in(context, fixed)
     over = next((run for run in runs if load_run.is_over(run)), None)
-    names = traffic.listener_names(context.process.home)
+    home = context.process.home
+    names, apps = traffic.listener_names(home), traffic.recorded_names(home)
     empty = NONE_YET if fixed is None else "No load run ended in this span."
     told = load_run.result(over) if over else html.Div(empty, className="dimmed")
     shown = load_run.progress(active) if active and fixed is None else told
     return {
-        "load-listener": {"data": load_form.aims(names, dashboard().settings.load_hosts)},
+        "load-listener": {"data": load_form.aims(names, apps, dashboard().settings.load_hosts)},
         "load-now": {"children": shown},
         "load-history": {"rowData": load_run.history_rows(runs)},
         **start_button.props("load", is_active=active is not None, is_busy=is_busy),
-        **capacity.props(context, names, is_busy=is_busy),
-        **verdicts.props(context, names, is_busy=is_busy),
+        **capacity.props(context, load_form.aims(names, apps), is_busy=is_busy),
+        **verdicts.props(context, load_form.aims(names, apps), is_busy=is_busy),
         **load_demos.props("load", is_busy=is_busy),
     }
 
@@ -217,7 +218,8 @@ def suggest(listener: object, target: object) -> tuple[list[str], object]:
 def layout(**_query: str) -> html.Div:
     """The page; the view in the query is the time bar's."""
     reason = why_not()
-    names = traffic.listener_names(present_context().process.home)
+    home = present_context().process.home
+    names, apps = traffic.listener_names(home), traffic.recorded_names(home)
     settings = dashboard().settings
     return panels.page_frame(
         PAGE,
@@ -226,11 +228,13 @@ def layout(**_query: str) -> html.Div:
             panels.panel(
                 "Start demo load",
                 "Requests are sent when they are due, whether or not the server keeps up (the "
-                "closed model aside). Targets are the listeners hosted here and the hosts in "
-                "SERVESCOPE_LOAD_HOSTS, nothing else; HTTPS where they speak it, with the "
-                "handshakes in the latency.",
+                "closed model aside). Targets are the listeners hosted here, the apps that record "
+                "on this machine under other servers, and the hosts in SERVESCOPE_LOAD_HOSTS, "
+                "nothing else; HTTPS where listeners and hosts speak it, with the handshakes in "
+                "the latency.",
                 load_form.load_form(
                     names,
+                    apps,
                     settings.load_hosts,
                     load_form.bounds_text(settings.load_max_rate, settings.load_max_seconds),
                     reason,

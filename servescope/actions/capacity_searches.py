@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from servescope.actions import fields
+from servescope.actions.load_targets import load_targets
 from servescope.errors import LoadRefusedError
 from servescope.load.plan import check
 from servescope.records.capacity import DEFAULT_TOTAL_S, FIRST_RATE, LIMITS, CapacityPlan
@@ -42,7 +43,8 @@ def start(control: Control, settings: Settings, request: CapacityRequest) -> Sea
     """
     plan = read(request, settings)
     first = plan.load_at(FIRST_RATE, plan.step_s, plan.seed)
-    check(first, control.listeners.statuses(), settings.load_max_rate, settings.load_max_seconds)
+    targets = load_targets(control, settings)
+    check(first, targets, settings.load_max_rate, settings.load_max_seconds)
     return control.capacity_searches.request(plan, time.time())
 
 

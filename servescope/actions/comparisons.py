@@ -10,7 +10,7 @@ from servescope.actions import fields
 from servescope.actions.compared_endpoints import compared_endpoints
 from servescope.actions.hostable_apps import why_not_hostable
 from servescope.errors import LoadRefusedError
-from servescope.load.targets import check_listener
+from servescope.load.targets import Targets, check_listener
 from servescope.records.comparisons import LEAST_TARGETS, MOST_TARGETS, ComparisonPlan
 from servescope.records.listeners import ConcurrencyModel
 from servescope.records.scenarios import Constant, Flow, RequestStep, Scenario
@@ -116,7 +116,7 @@ def check(
         if why_not:
             raise LoadRefusedError(why_not)
     for listener in plan.listeners:
-        check_listener(listener, statuses)
+        check_listener(listener, Targets(statuses))
     check_same_for_each(plan.scenario)
     most = settings.load_max_rate / (len(targets) if plan.together else 1)
     check_scenario(plan.scenario, most, settings.load_max_seconds)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from servescope.actions import fields
+from servescope.actions.load_targets import load_targets
 from servescope.errors import LoadRefusedError
 from servescope.load.named_hosts import check_named, resolved
 from servescope.load.plan import check
@@ -79,13 +80,8 @@ def admitted(control: Control, settings: Settings, plan: LoadPlan) -> LoadPlan:
         check_named(plan.origin, settings.load_hosts)
         found = resolved(plan.origin)
         plan = replace(plan, address=found.address, lookup_seconds=found.lookup_seconds)
-    check(
-        plan,
-        control.listeners.statuses(),
-        settings.load_max_rate,
-        settings.load_max_seconds,
-        settings.load_hosts,
-    )
+    targets = load_targets(control, settings)
+    check(plan, targets, settings.load_max_rate, settings.load_max_seconds)
     return plan
 
 

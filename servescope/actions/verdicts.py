@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Final
 from servescope.actions import fields
 from servescope.actions.compared_endpoints import compared_endpoints
 from servescope.actions.hostable_apps import why_not_hostable
+from servescope.actions.load_targets import load_targets
 from servescope.errors import LoadRefusedError
-from servescope.load.targets import check_listener
+from servescope.load.targets import target_of
 from servescope.records.listeners import ConcurrencyModel
 from servescope.records.scenarios import Flow, Poisson, RequestStep, Scenario
 from servescope.records.verdicts import JudgedSide, VerdictPlan
@@ -21,6 +22,7 @@ from servescope.statistics.sequential_verdict import JUDGED, SequentialVerdict, 
 if TYPE_CHECKING:
     from servescope.control import Control
     from servescope.control.verdicts import Verdicts
+    from servescope.load.targets import Targets
     from servescope.records.verdicts import RequestedVerdict
     from servescope.settings import Settings
 
@@ -59,8 +61,9 @@ def start(control: Control, settings: Settings, request: VerdictRequest) -> Requ
     """
     plan = read(settings, request)
     most_seconds = min(settings.load_max_seconds, MOST_RUN_SECONDS)
+    targets = load_targets(control, settings)
     for side in (plan.before, plan.after):
-        _check_side(control, settings, side)
+        _check_side(plan, side, targets, settings)
     check_scenario(plan.scenario, settings.load_max_rate, most_seconds)
     _check_design(plan)
     return control.verdicts.request(plan, time.time())
@@ -74,10 +77,10 @@ def stop(verdicts: Verdicts, verdict_id: int) -> RequestedVerdict:
     return verdicts.request_stop(verdict_id)
 
 
-def _check_side(control: Control, settings: Settings, side: JudgedSide) -> None:
-    """Raise LoadRefusedError for a listener that gets no load, or an app that is not hosted."""
+def _check_side(plan: VerdictPlan, side: JudgedSide, targets: Targets, settings: Settings) -> None:
+    """Raise LoadRefusedError for a server that gets no load, or an app that is not hosted."""
     if side.model is None:
-        check_listener(side.listener, control.listeners.statuses())
+        target_of(plan.load_on(side), targets)
     elif why_not := why_not_hostable(settings, side.app):
         raise LoadRefusedError(why_not)
 

@@ -20,6 +20,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from servescope.actions.load_targets import load_targets
 from servescope.commands.interruption import INTERRUPTED, handled
 from servescope.commands.option_values import above_zero, whole
 from servescope.commands.terminal import Terminal, progress_line, summary
@@ -212,9 +213,8 @@ def _target_of_listener(plan: LoadPlan, settings: Settings) -> Target:
             f"{settings.data_dir}: add --target http://ADDRESS:PORT"
         )
     with closing(Control(settings.data_dir)) as control:
-        statuses = control.listeners.statuses()
-    limits = (settings.load_max_rate, settings.load_max_seconds)
-    return check(plan, statuses, *limits, settings.load_hosts)
+        targets = load_targets(control, settings)
+    return check(plan, targets, settings.load_max_rate, settings.load_max_seconds)
 
 
 def _measure(plan: LoadPlan, target: Target) -> tuple[LoadRun, bool]:

@@ -8,26 +8,15 @@ from servescope.load.targets import target_of
 from servescope.scenarios.checks import check_scenario
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
-
-    from servescope.load.targets import Target
-    from servescope.records.listeners import ListenerStatus
+    from servescope.load.targets import Target, Targets
     from servescope.records.load import LoadPlan
 
 
-def check(
-    plan: LoadPlan,
-    statuses: Sequence[ListenerStatus],
-    max_rate: float,
-    max_seconds: float,
-    load_hosts: Collection[str] = (),
-) -> Target:
-    """Where the plan leads, when it may run.
+def check(plan: LoadPlan, targets: Targets, max_rate: float, max_seconds: float) -> Target:
+    """Where the plan leads, when it may run; `max_rate` in requests per second.
 
-    `statuses` are the listeners hosted here, `load_hosts` the origins that the operator named;
-    `max_rate` in requests per second. Raises LoadRefusedError with a sentence that names what is
-    wrong and what is allowed.
+    Raises LoadRefusedError with a sentence that names what is wrong and what is allowed.
     """
-    target = target_of(plan, statuses, load_hosts)
+    target = target_of(plan, targets)
     check_scenario(plan.scenario, max_rate, max_seconds)
     return target

@@ -1,4 +1,4 @@
-"""Where a run may aim: at listeners hosted here, and at origins that the operator named."""
+"""Where a run may aim: at listeners, apps that record here, origins that the operator named."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from servescope.records.listeners import ListenerStatus
     from servescope.records.load import LoadPlan
+    from servescope.records.recorded_apps import RecordedApp
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +47,68 @@ def core_beside(pinned_core: int | None) -> int | None:
     return max(os.sched_getaffinity(0) - {pinned_core}, default=None)
 
 
-def target_of(
-    plan: LoadPlan, statuses: Sequence[ListenerStatus], load_hosts: Collection[str]
-) -> Target:
-    """Where a plan leads. Raises LoadRefusedError with a sentence when it must not.
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """All that a run may aim at, by name.
 
-    `statuses` are the listeners hosted here, `load_hosts` the origins that the operator named.
+    `listeners` are hosted here, `apps` record their requests on this machine under other servers,
+    `load_hosts` are origins that the operator named. Of a listener and an app of one name the
+    listener is meant.
     """
+
+    listeners: Sequence[ListenerStatus] = ()
+    apps: Sequence[RecordedApp] = ()
+    load_hosts: Collection[str] = ()
+
+    def listener(self, name: str) -> ListenerStatus | None:
+        """The listener of this name, in whatever state."""
+        return next((one for one in self.listeners if one.name == name), None)
+
+    def app(self, name: str) -> RecordedApp | None:
+        """The app of this name, if no listener has it."""
+        if self.listener(name) is not None:
+            return None
+        return next((one for one in self.apps if one.name == name), None)
+
+
+def target_of(plan: LoadPlan, targets: Targets) -> Target:
+    """Where a plan leads. Raises LoadRefusedError with a sentence when it must not."""
     if bool(plan.listener) == bool(plan.origin):
         raise LoadRefusedError("choose where the run aims: at a listener or at a named host")
     if plan.origin:
-        return _named(plan, load_hosts)
-    check_listener(plan.listener, statuses)
-    status = next(status for status in statuses if status.name == plan.listener)
+        return _named(plan, targets.load_hosts)
+    app = targets.app(plan.listener)
+    if app is not None:
+        address, port = place_of(app)
+        return Target(address, port, host_of(address, port))
+    status = check_listener(plan.listener, targets)
     address, port = destination(status)
-    # RFC 6874 section 4: the zone of a link-local address is nobody else's business.
-    host = host_and_port(address.partition("%")[0], port)
-    return Target(address, port, host, trust(status), status.options.pin_core)
+    return Target(address, port, host_of(address, port), trust(status), status.options.pin_core)
+
+
+def host_of(address: str, port: int) -> str:
+    """The Host field of a server that is known by its address.
+
+    RFC 6874 section 4: the zone of a link-local address is nobody else's business.
+    """
+    return host_and_port(address.partition("%")[0], port)
+
+
+def place_of(app: RecordedApp) -> tuple[str, int]:
+    """Where an app is reached. Raises LoadRefusedError unless that is one place."""
+    places = sorted({(reachable(address), port) for address, port in app.places})
+    if len(places) == 1:
+        return places[0]
+    if not places:
+        raise LoadRefusedError(
+            f"the app {app.name!r} listens at no TCP port that can be seen from here; name its "
+            "server in SERVESCOPE_LOAD_HOSTS"
+        )
+    told = ", ".join(host_and_port(*place) for place in places)
+    raise LoadRefusedError(
+        f"the processes of the app {app.name!r} listen at {told}, and which of them is the app's "
+        "is not known; name it in SERVESCOPE_LOAD_HOSTS"
+    )
 
 
 def _named(plan: LoadPlan, load_hosts: Collection[str]) -> Target:
@@ -74,13 +120,13 @@ def _named(plan: LoadPlan, load_hosts: Collection[str]) -> Target:
     return Target(plan.address, port, origin.netloc, Trust.by_system(host) if is_https else None)
 
 
-def check_listener(name: str, statuses: Sequence[ListenerStatus]) -> None:
-    """Raise LoadRefusedError with a sentence unless load can be sent to the listener."""
-    by_name = {status.name: status for status in statuses}
-    if name not in by_name:
-        known = ", ".join(sorted(by_name)) or "none"
+def check_listener(name: str, targets: Targets) -> ListenerStatus:
+    """The listener. Raises LoadRefusedError with a sentence unless load can be sent to it."""
+    status = targets.listener(name)
+    if status is None:
+        names = {one.name for one in targets.listeners} | {one.name for one in targets.apps}
+        known = ", ".join(sorted(names)) or "none"
         raise LoadRefusedError(f"there is no listener {name!r} here; known are: {known}")
-    status = by_name[name]
     is_unix = status.address.startswith(UNIX)
     if status.state is not ListenerState.RUNNING or not (status.port or is_unix):
         raise LoadRefusedError(
@@ -95,6 +141,7 @@ def check_listener(name: str, statuses: Sequence[ListenerStatus]) -> None:
         raise LoadRefusedError(
             f"the listener {name!r} is behind TLS and does not tell its certificate; restart it"
         )
+    return status
 
 
 def destination(status: ListenerStatus) -> tuple[str, int]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from servescope.errors import DataFolderError, ServescopeError
 from servescope.recording.recorder import RING_SUFFIX, RINGS, Recorder
+from servescope.recording.ring_file import RingKind
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,7 +104,7 @@ def _open(data_dir: Path) -> Recorder:
             f"{folder} holds {rings} rings that nobody has collected: start a dashboard on "
             f"{data_dir}, or delete them"
         )
-    return Recorder(folder)
+    return Recorder(folder, RingKind.APP)
 
 
 PROCESS_RINGS: Final = ProcessRings()

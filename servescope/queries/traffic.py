@@ -12,7 +12,9 @@ from servescope.histogram import supported_quantiles
 from servescope.queries.lines import joined, lines_by_label, renamed
 from servescope.queries.request_words import method_words, route_words
 from servescope.queries.rows import Lines, RouteRow
+from servescope.recording.recorder import RINGS
 from servescope.records.temporary_listeners import is_temporary
+from servescope.sampling.recorded_apps import recorded_apps
 from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
@@ -52,6 +54,18 @@ def listener_names(context: QueryContext) -> list[str]:
     )
     names = {dict(key.labels).get(LISTENER, "") for key in keys} - {""}
     return sorted(name for name in names if not is_temporary(name))
+
+
+def recorded_names(context: QueryContext) -> list[str]:
+    """The apps that record on this machine under other servers, by the names of their requests."""
+    if not context.is_home:
+        return []
+    process = context.process
+    hosted = {one.name for one in process.listeners()}
+    apps = process.snapshots.get(
+        "recorded apps", lambda: recorded_apps(process.settings.data_dir / RINGS)
+    )
+    return [one.name for one in apps if one.name not in hosted]
 
 
 def by_status_class(context: QueryContext, span: Span, listener: str = "") -> Lines:

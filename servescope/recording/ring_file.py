@@ -36,6 +36,7 @@ class RingKind(IntEnum):
     LOAD = 1
     DETAIL = 2
     SAMPLES = 3
+    APP = 4  # requests to an app under another server: by the middleware
 
 
 class NameKind(IntEnum):

@@ -19,6 +19,7 @@ import numpy as np
 import psutil
 
 from servescope import histogram
+from servescope.actions.load_targets import load_targets
 from servescope.errors import LoadRefusedError
 from servescope.load.draining import await_drained
 from servescope.load.generator_limits import (
@@ -32,7 +33,7 @@ from servescope.queries.capacity import search_of
 from servescope.records.capacity import QUANTILE
 from servescope.records.dashboard import Event, EventKind
 from servescope.records.load import RunState
-from servescope.runtime.server_readings import ServerReadings, accept_queue_share
+from servescope.runtime.server_readings import LoadedServer, ServerReadings, accept_queue_share
 from servescope.runtime.task_thread import TaskStoppedError, TaskThread
 from servescope.statistics.capacity_limits import EdgeEvidence
 from servescope.statistics.capacity_search import Outcome
@@ -44,8 +45,8 @@ if TYPE_CHECKING:
 
     from servescope.control import Control
     from servescope.load.report import Result
+    from servescope.load.targets import Target, Targets
     from servescope.records.capacity import CapacityPlan, SearchedCapacity
-    from servescope.records.listeners import ListenerStatus
     from servescope.serving.model import Load
     from servescope.settings import Settings
     from servescope.statistics.capacity_search import CapacitySearch
@@ -145,14 +146,14 @@ class CapacitySearchReconciler:
         load = plan.load_at(step.rate, step.seconds, step.seed)
         timeout_s = max(LEAST_TIMEOUT_S, 2 * plan.latency_limit_s)
         load = replace(load, scenario=replace(load.scenario, timeout_seconds=timeout_s))
-        statuses = self._control.listeners.statuses()
         settings = self._settings
-        target = check(load, statuses, settings.load_max_rate, settings.load_max_seconds)
-        listener = next(status for status in statuses if status.name == plan.listener)
+        targets = load_targets(self._control, settings)
+        target = check(load, targets, settings.load_max_rate, settings.load_max_seconds)
+        server = _loaded_server(plan.listener, targets, target)
         generator = GeneratorProcess(0, load, target, self._rings, target.free_core)
         self._generator = generator
         try:
-            readings = self._follow(searched, step, listener, generator)
+            readings = self._follow(searched, step, server, generator)
         finally:
             self._stop_generator(generator)
         if generator.result is None:
@@ -163,12 +164,12 @@ class CapacitySearchReconciler:
         self,
         searched: SearchedCapacity,
         step: Step,
-        target: ListenerStatus,
+        server: LoadedServer,
         generator: GeneratorProcess,
     ) -> _Readings:
         """Watch a step to its end."""
         alive = [one.pid for one in self._control.instances.alive(time.time())]
-        readings = _Readings(target, generator.pid, alive)
+        readings = _Readings(server, generator.pid, alive)
         polls = 0
         while not generator.wait(POLL_S):
             polls += 1
@@ -176,7 +177,7 @@ class CapacitySearchReconciler:
                 self._raise_if_stopped(searched.id)
             progress = generator.progress
             if progress is not None:
-                load = self._load(target.name)
+                load = self._load(server.name)
                 readings.take(progress.elapsed_s, progress.in_flight, load, step.seconds)
         readings.server.finish()
         return readings
@@ -211,19 +212,28 @@ class _Readings:
     """Readings of the server and of the generator while a step goes on."""
 
     def __init__(
-        self, target: ListenerStatus, generator_pid: int, dashboard_pids: Sequence[int]
+        self, server: LoadedServer, generator_pid: int, dashboard_pids: Sequence[int]
     ) -> None:
-        self.server = ServerReadings(target, [generator_pid], dashboard_pids)
+        self.server = ServerReadings(server, [generator_pid], dashboard_pids)
         self.in_flight: list[int] = []
         self._seen_s = -1.0
 
     def take(self, elapsed_s: float, in_flight: int, load: Load | None, seconds: float) -> None:
         """Note a poll; `elapsed_s` is of the generator's last report, one a second."""
-        self.server.take(load, accept_queue_share(self.server.target.port), seconds)
+        self.server.take(load, accept_queue_share(self.server.server.port), seconds)
         if elapsed_s != self._seen_s:
             self._seen_s = elapsed_s
             if elapsed_s > 0:
                 self.in_flight.append(in_flight)
+
+
+def _loaded_server(name: str, targets: Targets, target: Target) -> LoadedServer:
+    """What the target is, which was checked: a listener, or an app that records its requests."""
+    listener, app = targets.listener(name), targets.app(name)
+    if listener is not None:
+        return LoadedServer.of_listener(listener)
+    pids = () if app is None else app.pids
+    return LoadedServer(name, pids, target.port, target.pinned_core, None)
 
 
 def _measured(

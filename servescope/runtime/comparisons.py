@@ -20,13 +20,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from servescope.errors import ListenerError, LoadRefusedError
 from servescope.load.draining import await_drained
-from servescope.load.targets import check_listener
+from servescope.load.targets import Targets, check_listener
 from servescope.records.dashboard import Event, EventKind
 from servescope.records.listeners import ConcurrencyModel
 from servescope.records.load import TERMINAL_STATES, RunState
 from servescope.runtime.listener_config import temporary_listener
 from servescope.runtime.run_series import run_series
-from servescope.runtime.server_readings import ServerReadings, accept_queue_share
+from servescope.runtime.server_readings import LoadedServer, ServerReadings, accept_queue_share
 from servescope.runtime.task_thread import TaskStoppedError, TaskThread
 from servescope.sampling.process_tree import usage_of
 from servescope.serving.workers.contender import ContenderProcess
@@ -220,7 +220,7 @@ class ComparisonReconciler:
     def _standing(self, comparison: Comparison, position: int) -> RunningContender:
         """A listener that stands, once its requests are answered. Raises LoadRefusedError."""
         name, statuses = comparison.plan.targets[position].standing, self._statuses()
-        check_listener(name, list(statuses.values()))
+        check_listener(name, Targets(list(statuses.values())))
         status = statuses[name]
         self._write_hosting(comparison.id, position, status)
 
@@ -318,7 +318,7 @@ class ComparisonReconciler:
 
     def _readings(self, status: ListenerStatus) -> ServerReadings:
         alive = [one.pid for one in self._control.instances.alive(time.time())]
-        return ServerReadings(status, self._generators(), alive)
+        return ServerReadings(LoadedServer.of_listener(status), self._generators(), alive)
 
     def _take_readings(self, contender: RunningContender) -> None:
         """Read a contender now; the first reading is taken when its generator has begun to send."""

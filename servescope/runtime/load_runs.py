@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from servescope.actions.load_targets import load_targets
 from servescope.addresses import host_and_port
 from servescope.errors import LoadRefusedError
 from servescope.figures.run_texts import offered_text
@@ -100,20 +101,13 @@ class LoadRunReconciler:
                 self._finish(run.id, RunState.STOPPED, "stopped before it began")
 
     def _start(self, run: LoadRun) -> None:
-        plan = run.plan
-        statuses = self._control.listeners.statuses()  # those of other processes too
+        plan, settings = run.plan, self._settings
+        targets = load_targets(self._control, settings)  # those of other processes too
         try:
-            settings = self._settings
-            target = check(
-                plan,
-                statuses,
-                settings.load_max_rate,
-                settings.load_max_seconds,
-                settings.load_hosts,
-            )
-            listener = next((one for one in statuses if one.name == plan.listener), None)
+            target = check(plan, targets, settings.load_max_rate, settings.load_max_seconds)
             # A comparison tells of its servers itself, and lets them wait for nothing.
-            environment = None if plan.comparison else read_environment(listener)
+            is_alone = not plan.comparison
+            environment = read_environment(targets.listener(plan.listener)) if is_alone else None
             unfinished = self._unfinished(plan.listener) if plan.listener else None
             generator = GeneratorProcess(run.id, plan, target, self._rings, target.free_core)
         except (LoadRefusedError, OSError) as error:

@@ -83,6 +83,28 @@ class Cores:
         return is_core_taken or self.machine / cores_of_machine >= BUSY_MACHINE
 
 
+@dataclass(frozen=True, slots=True)
+class LoadedServer:
+    """A server that load is sent to: a listener, or an app that records its requests."""
+
+    name: str
+    pids: tuple[int, ...]  # other processes are found below these
+    port: int
+    pinned_core: int | None
+    request_threads: int | None  # None: not known, or there are none
+
+    @classmethod
+    def of_listener(cls, status: ListenerStatus) -> LoadedServer:
+        """A listener that runs."""
+        return cls(
+            status.name,
+            (status.pid or os.getpid(),),
+            status.port,
+            status.options.pin_core,
+            status.request_threads,
+        )
+
+
 class ServerReadings:
     """Readings of one server over one run.
 
@@ -90,9 +112,9 @@ class ServerReadings:
     """
 
     def __init__(
-        self, target: ListenerStatus, generators: Collection[int], dashboard: Collection[int]
+        self, server: LoadedServer, generators: Collection[int], dashboard: Collection[int]
     ) -> None:
-        self.target = target
+        self.server = server
         self.loads: list[Load] = []
         self.accept_queue: float | None = None  # the deepest, as a share of the backlog
         self._generators = generators
@@ -135,7 +157,7 @@ class ServerReadings:
         """What limits by; `generator` are the cores of the generator, which may have been late."""
         server = [] if cores is None else cores.server
         cores_of_machine = psutil.cpu_count() or 1
-        threads, loads = self.target.request_threads, self.loads
+        threads, loads = self.server.request_threads, self.loads
         busy = [min(load.active_requests, threads) for load in loads] if threads else []
         in_app = float(np.mean([_in_app(load) for load in loads])) if loads else None
         in_hand = float(np.mean([load.active_requests for load in loads])) if loads else 0.0
@@ -155,7 +177,7 @@ class ServerReadings:
         )
 
     def _read(self) -> _CpuReading:
-        of_server = tree_of(self.target.pid or os.getpid())
+        of_server = sorted({pid for one in self.server.pids for pid in tree_of(one)})
         of_dashboard = {pid for one in self._dashboard for pid in tree_of(one)}
         apart = {*of_server, *self._generators}
         return _CpuReading(
@@ -167,7 +189,7 @@ class ServerReadings:
         )
 
     def _pinned_core_s(self) -> float:
-        core = self.target.options.pin_core
+        core = self.server.pinned_core
         cores = psutil.cpu_times(percpu=True) if core is not None else []
         return _busy_s(cores[core]) if core is not None and core < len(cores) else 0.0
 

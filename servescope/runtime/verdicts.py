@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from servescope import catalog
+from servescope.actions.load_targets import load_targets
 from servescope.load.plan import check
 from servescope.load.targets import core_beside
 from servescope.records.dashboard import Event, EventKind
@@ -146,9 +147,9 @@ class VerdictReconciler:
 
     def _target(self, plan: VerdictPlan, side: JudgedSide) -> Target:
         settings = self._settings
-        statuses = self._control.listeners.statuses()
+        targets = load_targets(self._control, settings)
         load = plan.load_on(side)
-        return check(load, statuses, settings.load_max_rate, settings.load_max_seconds)
+        return check(load, targets, settings.load_max_rate, settings.load_max_seconds)
 
     def _destination(self, side: Side, listener: str, target: Target) -> Destination:
         return Destination(

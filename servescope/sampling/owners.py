@@ -252,6 +252,11 @@ def holds(pid: int, inode: int) -> bool:
     return f"socket:[{inode}]" in _descriptors(Path(psutil.PROCFS_PATH, str(pid)))
 
 
+def descriptors_of(pid: int) -> set[str]:
+    """The targets of a process's descriptors (proc(5)); none where they cannot be seen."""
+    return _descriptors(Path(psutil.PROCFS_PATH, str(pid)))
+
+
 def _in_the_way(bound: BoundSocket, address: str | None) -> bool:
     return (
         address is None

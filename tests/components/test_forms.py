@@ -72,8 +72,12 @@ def test_the_fields_become_a_file_or_a_refusal():
 
 
 def test_hosts_that_the_operator_named_stand_beside_the_listeners():
-    assert load_form.aims(["wsgi"], ()) == ["wsgi"]
-    assert load_form.aims(["wsgi"], ["http://a"]) == [
+    assert load_form.aims(["wsgi"]) == ["wsgi"]
+    assert load_form.aims(["wsgi"], ["shop"]) == [
+        {"group": "Listeners", "items": ["wsgi"]},
+        {"group": load_form.RECORDED_APPS, "items": ["shop"]},
+    ]
+    assert load_form.aims(["wsgi"], (), ["http://a"]) == [
         {"group": "Listeners", "items": ["wsgi"]},
         {"group": "Named hosts", "items": ["http://a"]},
     ]

@@ -9,7 +9,7 @@ import pytest
 
 from servescope.errors import LoadRefusedError
 from servescope.load.plan import check
-from servescope.load.targets import Target
+from servescope.load.targets import Target, Targets
 from servescope.records.listeners import ListenerState, ListenerStatus
 from servescope.records.load import LoadPlan
 from servescope.records.scenarios import Flow, RequestStep, Scenario, Users, WebSocketStep
@@ -19,7 +19,7 @@ plan_of = partial(LoadPlan.constant, listener="files", target="/", rate=100, sec
 
 
 def verdict(plan: LoadPlan) -> Target:
-    return check(plan, STATUSES, max_rate=20_000, max_seconds=600)
+    return check(plan, Targets(STATUSES), max_rate=20_000, max_seconds=600)
 
 
 def test_a_sound_plan_leads_to_its_target():

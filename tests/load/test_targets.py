@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from servescope.errors import LoadRefusedError
-from servescope.load.targets import Target, check_listener, destination, target_of
+from servescope.load.targets import Target, Targets, check_listener, destination, target_of
 from servescope.load.tls_connections import Trust
 from servescope.records.listeners import (
     ListenerOptions,
@@ -16,6 +16,7 @@ from servescope.records.listeners import (
     ShownCertificate,
 )
 from servescope.records.load import LoadPlan
+from servescope.records.recorded_apps import RecordedApp
 
 RUNNING = ListenerStatus("files", ListenerState.RUNNING, "127.0.0.1", 8000, "m", "a", 8000)
 SHOWN = ShownCertificate("/c.pem", "ab12", "1", 2.0, 1.0)
@@ -30,6 +31,14 @@ STATUSES = [
     replace(RUNNING, name="zone", address="fe80::1%eth0"),
 ]
 NAMED = ("http://example.org", "https://example.org", "http://192.0.2.7:8080", "http://[::1]:8000")
+APPS = [
+    RecordedApp("shop", (7, 8), (("127.0.0.1", 5_000), ("0.0.0.0", 5_000))),
+    RecordedApp("v6", (7,), (("::", 5_000),)),
+    RecordedApp("hidden", (9,), ()),
+    RecordedApp("two", (9,), (("127.0.0.1", 5_000), ("127.0.0.1", 5_001))),
+    RecordedApp("files", (9,), (("127.0.0.1", 5_002),)),  # a listener has its name
+]
+TARGETS = Targets(STATUSES, APPS, NAMED)
 BY_SYSTEM = Trust.by_system("example.org")
 PLAN = LoadPlan.constant("files", "/", 100, 10)
 
@@ -40,18 +49,20 @@ def aimed(origin: str, address: str, listener: str = "") -> LoadPlan:
 
 def refusal_of(plan: LoadPlan) -> str:
     with pytest.raises(LoadRefusedError) as caught:
-        target_of(plan, STATUSES, NAMED)
+        target_of(plan, TARGETS)
     return str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("mars", "there is no listener 'mars' here; known are: broken, down, files, https, known"),
+        ("mars", "there is no listener 'mars' here; known are: broken, down, files, hidden, https"),
         ("down", "the listener 'down' is stopped, not running; start it first"),
         ("https", "is behind TLS and does not tell its certificate; restart it"),
         ("path", "listens at a unix socket, and the load generator speaks HTTP over"),
         ("broken", "is failed, not running"),
+        ("hidden", "the app 'hidden' listens at no TCP port that can be seen from here; name its"),
+        ("two", "the processes of the app 'two' listen at 127.0.0.1:5000, 127.0.0.1:5001, and"),
     ],
 )
 def test_a_listener_that_cannot_be_loaded_is_refused(name, sentence):
@@ -60,7 +71,7 @@ def test_a_listener_that_cannot_be_loaded_is_refused(name, sentence):
 
 def test_no_listener_at_all():
     with pytest.raises(LoadRefusedError, match="known are: none"):
-        check_listener("files", [])
+        check_listener("files", Targets())
 
 
 @pytest.mark.parametrize(
@@ -69,11 +80,13 @@ def test_no_listener_at_all():
         ("files", Target("127.0.0.1", 8000, "127.0.0.1:8000", None)),
         ("known", Target("::1", 8000, "[::1]:8000", Trust("ab12", "/c.pem"))),
         ("pinned", Target("127.0.0.1", 8000, "127.0.0.1:8000", None, 3)),
+        ("shop", Target("127.0.0.1", 5_000, "127.0.0.1:5000")),
+        ("v6", Target("::1", 5_000, "[::1]:5000")),
         ("zone", Target("fe80::1%eth0", 8000, "[fe80::1]:8000", None)),
     ],
 )
 def test_a_listener_is_found(listener, target):
-    assert target_of(replace(PLAN, listener=listener), STATUSES, ()) == target
+    assert target_of(replace(PLAN, listener=listener), TARGETS) == target
 
 
 @pytest.mark.parametrize(
@@ -94,7 +107,7 @@ def test_destination_of_a_listener(address, reached):
     ],
 )  # fmt: skip
 def test_a_named_host_is_found_at_the_address_of_the_plan(origin, address, target):
-    assert target_of(aimed(origin, address), STATUSES, NAMED) == target
+    assert target_of(aimed(origin, address), TARGETS) == target
 
 
 @pytest.mark.parametrize(

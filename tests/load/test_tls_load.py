@@ -14,7 +14,7 @@ import pytest
 from servescope.errors import LoadRefusedError
 from servescope.load.plan import check
 from servescope.load.supervisor import GeneratorProcess
-from servescope.load.targets import Target
+from servescope.load.targets import Target, Targets
 from servescope.load.tls_connections import Trust
 from servescope.records.listeners import ListenerState, ListenerStatus
 from servescope.records.load import LoadOutcome, LoadPlan, RunState
@@ -209,7 +209,7 @@ def test_a_run_in_a_process_of_its_own(serve: Serve, identity: Identity, tmp_pat
     server = serve(tls=identity.context)
     plan = LoadPlan.constant("files", "/", rate=200, seconds=0.5)
     status = status_of(identity, server.port)
-    target = check(plan, [status], 1_000, 10)
+    target = check(plan, Targets([status]), 1_000, 10)
     process = GeneratorProcess(1, plan, target, tmp_path / "rings")
     assert process.wait(20)
     assert (process.state, process.message) == (RunState.DONE, "")
