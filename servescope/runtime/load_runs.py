@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from servescope.actions.load_targets import load_targets
@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 
     from servescope.control import Control
     from servescope.load.report import Progress
-    from servescope.records.load import LoadRun
+    from servescope.load.targets import Target, Targets
+    from servescope.records.load import LoadPlan, LoadRun
+    from servescope.records.run_environment import RunEnvironment
     from servescope.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -106,8 +108,7 @@ class LoadRunReconciler:
         try:
             target = check(plan, targets, settings.load_max_rate, settings.load_max_seconds)
             # A comparison tells of its servers itself, and lets them wait for nothing.
-            is_alone = not plan.comparison
-            environment = read_environment(targets.listener(plan.listener)) if is_alone else None
+            environment = None if plan.comparison else _environment(plan, targets, target)
             unfinished = self._unfinished(plan.listener) if plan.listener else None
             generator = GeneratorProcess(run.id, plan, target, self._rings, target.free_core)
         except (LoadRefusedError, OSError) as error:
@@ -170,3 +171,11 @@ class LoadRunReconciler:
                 active_run.generator.kill()
                 active_run.generator.wait(STOP_GRACE_S)
             self._report(active_run)
+
+
+def _environment(plan: LoadPlan, targets: Targets, target: Target) -> RunEnvironment:
+    """Where a run takes place; of an app under another server the port is what is known."""
+    environment = read_environment(targets.listener(plan.listener))
+    if targets.app(plan.listener) is None:
+        return environment
+    return replace(environment, port=target.port)

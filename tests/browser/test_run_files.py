@@ -85,6 +85,10 @@ def test_a_run_opened_elsewhere_has_the_same_figures_and_report(
     of_run = open_page("/runs/1", base=elsewhere.url).wait_drawn("one-run-rates")
     of_run.page.get_by_text("Its lines over time are those of its file").wait_for()
     of_run.wait_drawn("one-run-cpu")
+    of_run.page.get_by_role("button", name="Export", exact=True).click()
+    with of_run.page.expect_download() as waited:
+        of_run.page.get_by_role("menuitem", name="CSV", exact=True).click()
+    assert waited.value.suggested_filename.startswith(f"servescope_{host}_run-{run.id}_")
     (tmp_path / "here").mkdir()
     (tmp_path / "there").mkdir()
     for form in ("Report", "CSV"):

@@ -43,7 +43,7 @@ def settings(app):
 
 
 def test_a_run_is_answered_by_the_app_and_joined_to_its_records(app, control, settings):
-    folder, _ = app
+    folder, process = app
     asked = load_runs.start(control, settings, LoadRunRequest(NAME, "/", 50, 1))
     runs = LoadRunReconciler(control, folder / RINGS, settings, lambda _: None)
 
@@ -56,7 +56,7 @@ def test_a_run_is_answered_by_the_app_and_joined_to_its_records(app, control, se
     runs.stop()
     assert (run.state, run.message) == (RunState.DONE, "")
     assert run.result["answered"] == 50
-    assert run.plan.listener == NAME
+    assert (run.plan.listener, run.environment.port) == (NAME, process.port)
     with closing(open_store(folder)) as store:
         with closing(Collector(store, folder / RINGS)) as collector:
             collector.tick(time.time_ns() + 10**9, time.monotonic() + 1)

@@ -1,0 +1,43 @@
+"""An app that records under another server is loaded from the page, as a listener is."""
+
+import pytest
+
+from tests.browser.test_load_form import fill, start
+from tests.recorded_app import NAME, recorded_app
+
+pytestmark = [pytest.mark.process, pytest.mark.browser]
+
+
+@pytest.fixture(scope="module")
+def app(dashboard):
+    with recorded_app(dashboard.folder) as process:
+        yield process
+
+
+def choose(opened, select, option):
+    """Choose by keyboard; the choice is offered once a poll has seen the app."""
+    opened.page.locator(f"#{select}").click()
+    opened.page.get_by_role("option", name=option, exact=True).click()
+
+
+def test_a_run_on_an_app_that_records_shows_its_stages(app, open_page, dashboard):
+    del app
+    opened = open_page("/load")
+    choose(opened, "load-listener", NAME)
+    fill(opened, "Requests per second", 40)
+    fill(opened, "Seconds", 2)
+    run = start(opened, dashboard)
+    assert (run.plan.listener, run.result["answered"]) == (NAME, 80)
+    page = open_page(f"/runs/{run.id}").wait_drawn("one-run-stages").page
+    stages = page.locator("#one-run-stage-table")
+    stages.get_by_text("app", exact=True).first.wait_for()
+
+
+def test_it_is_offered_to_searches_and_verdicts_and_narrows_pages(app, open_page):
+    del app
+    opened = open_page("/load")
+    for select in ("capacity-listener", "verdict-after"):
+        choose(opened, select, NAME)
+        assert opened.page.locator(f"#{select}").input_value() == NAME
+    narrowed = open_page(f"/requests?listener={NAME}")
+    narrowed.page.get_by_text("/first").first.wait_for()
