@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from servescope.chapters import (
     accept_queue,
     more_than_one_request,
+    ports,
     queues_and_load,
     request_and_answer,
     wsgi,
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 CHAPTERS: Final[tuple[Chapter, ...]] = (
     # By number; one line each.
     accept_queue.CHAPTER,
+    ports.CHAPTER,
     request_and_answer.CHAPTER,
     wsgi.CHAPTER,
     more_than_one_request.CHAPTER,

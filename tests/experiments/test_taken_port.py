@@ -1,0 +1,30 @@
+"""A second server at a port: its outcome, and that nothing of either is left."""
+
+from __future__ import annotations
+
+import pytest
+
+from servescope.chapters.ports import CHAPTER
+from servescope.experiments.taken_port import Outcome
+from servescope.sampling.inet_diag import socket_table
+
+
+@pytest.mark.parametrize("name", ["same", "ended", "any"])
+def test_each_server_serves_at_the_port_that_is_told_and_both_are_gone(experimenter, name):
+    listened = set()
+    done = experimenter.carry_out(
+        CHAPTER,
+        CHAPTER.setting(name),
+        meanwhile=lambda: listened.update(one.port for one in experimenter.statuses()),
+    )
+    measured = done.measured
+    assert listened == {measured["port"]}
+    assert measured["got"] != measured["port"]
+    texts = [one["text"] for one in measured["steps"]]
+    assert any(f"port {measured['got']}, and has an answer" in text for text in texts)
+    if Outcome(measured["outcome"]) is Outcome.REFUSED:
+        assert any("Address already in use" in text for text in texts)
+    held = {"same": "(pid ", "ended": "TIME_WAIT", "any": "(pid "}[name]
+    assert held in measured["holder"]
+    for port in (measured["port"], measured["got"]):
+        assert [one for one in socket_table().sockets_on(port) if one.inode] == []
