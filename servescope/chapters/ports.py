@@ -120,8 +120,8 @@ CHAPTER: Final = Chapter(
             TakenPort(_FIRST, first_has_ended=True),
             Outcome.REFUSED,
             "Whoever closes a TCP connection first keeps it for a minute in the state TIME_WAIT, "
-            "so that late packets find it. The first server has closed one, and as long as the kernel "
-            "keeps that, the port is not free for everybody.",
+            "so that late packets find it. The first server has closed one, and as long as the "
+            "kernel keeps that, the port is not free for everybody.",
         ),
         Setting(
             "ended-reuse",
@@ -136,8 +136,8 @@ CHAPTER: Final = Chapter(
     after=(
         (
             "“Address already in use” has three ways out: end the program that has the port, "
-            "choose another port, or, if only connections in TIME_WAIT are left, wait a minute or set "
-            "SO_REUSEADDR."
+            "choose another port, or, if only connections in TIME_WAIT are left, wait a minute or "
+            "set SO_REUSEADDR."
         ),
         Snippet("Who has port 8000?", "ss -ltnp 'sport = :8000'"),
         (
