@@ -17,9 +17,9 @@ from dash.exceptions import DependencyException, UnsupportedRelativePath
 from flask import Flask, Response, g, make_response, redirect, request
 from werkzeug.exceptions import HTTPException
 
-from components import callback_requests, client
+from components import access, callback_requests, client
 from components.callback_requests import CallbackRefusedError, StrictJSON
-from components.delivery.security_headers import security_headers
+from components.delivery.security_headers import POLICY, media_directive, security_headers
 from components.same_origin import refuse_foreign
 from servescope.errors import ServescopeError
 from servescope.rate_limited_log import RateLimitedLog
@@ -99,6 +99,8 @@ def connect(app: dash.Dash, flask: Flask, public_origin: str = "") -> None:
             headers.update(security_headers(app.csp_hashes()))
         for name, value in headers.items():
             response.headers.setdefault(name, value)
+        if response.mimetype == "text/html":
+            response.headers[POLICY] += media_directive(access.visitor())
         if HTTPStatus.BAD_REQUEST <= response.status_code < HTTPStatus.INTERNAL_SERVER_ERROR:
             _note(refused, response)
         return response

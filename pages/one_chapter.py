@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from dash import Input, Output, State, callback, dcc, html, no_update, register_page
 
 from components import access, chapter, forms, panels, query
+from components.chapter_video import video_log, video_view
 from components.guess_field import guess_field
 from components.live import LivePage, Props, connect
 from components.path_prefix import below_prefix
@@ -17,6 +18,7 @@ from servescope.chapters import CHAPTERS, chapter_of
 from servescope.errors import ServescopeError
 from servescope.queries import experiments
 from servescope.queries.runs import run_id
+from servescope.records.load import RunState
 
 if TYPE_CHECKING:
     from dash import NoUpdate
@@ -38,10 +40,28 @@ def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> 
     if shown is None:
         return {}
     found = experiments.one(context, number) if number else None
-    return {"chapter-result": {"children": chapter.experiment_view(shown, number, found)}}
+    is_done = (
+        found is not None and found.plan.chapter == shown.name and found.state is RunState.DONE
+    )
+    return {
+        "chapter-result": {"children": chapter.experiment_view(shown, number, found)},
+        **_video(context, shown.video if is_done else ""),
+    }
 
 
-PAGE: Final = LivePage("chapter", (), props, table_filters=(EXPERIMENT,), subject=SUBJECT)
+def _video(context: QueryContext, target: str) -> Props:
+    """The chapter's video, which tells of its answer, and the requests for it."""
+    view: list[Component] = []
+    log: list[Component] = []
+    if target:
+        view = video_view(context, target, access.visitor())
+        log = [video_log(context, target)]
+    return {"chapter-video": {"children": view}, "chapter-video-log": {"children": log}}
+
+
+PAGE: Final = LivePage(
+    "chapter", (), props, table_filters=(EXPERIMENT,), subject=SUBJECT, by_visitor=True
+)
 connect(PAGE)
 forms.forget_refusals(*chapter.FIELDS)
 
@@ -105,6 +125,8 @@ def layout(shown: Chapter, experiment: object = "", **_query: object) -> html.Di
                 access.dashboard().why_no_experiment(shown.settings[0]),
             ),
             html.Div(id="chapter-result", className="chapter-result"),
+            html.Div(id="chapter-video", className="chapter-result"),
+            html.Div(id="chapter-video-log"),
             controls=dcc.Link("All chapters", href=below_prefix(chapter.LEARN)),
         ),
         className="of-one-span",

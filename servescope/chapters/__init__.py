@@ -13,6 +13,7 @@ from servescope.chapters import (
     ports,
     queues_and_load,
     request_and_answer,
+    static_files,
     wsgi,
 )
 
@@ -24,6 +25,7 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     accept_queue.CHAPTER,
     ports.CHAPTER,
     request_and_answer.CHAPTER,
+    static_files.CHAPTER,
     wsgi.CHAPTER,
     more_than_one_request.CHAPTER,
     queues_and_load.CHAPTER,

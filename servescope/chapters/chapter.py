@@ -157,6 +157,7 @@ class Chapter:
     picture: Bars | Curve | None = None
     tolerance: float = 0.0
     seen_on: tuple[str, ...] = ("Requests", "Latency", "Ports", "Host")  # pages with its span
+    video: str = ""  # target of a video of the bundled site, which the page plays beside a result
 
     def setting(self, name: str) -> Setting | None:
         """The setting of this name."""

@@ -63,6 +63,7 @@ class Watched:
         self.base = base
         self.complaints = []
         self.polls = 0
+        self.others = ()  # origins that the page is meant to ask, too
         page.on("console", self._console)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
         page.on("request", self._request)
@@ -73,7 +74,7 @@ class Watched:
             self.complaints.append(message.text)
 
     def _request(self, request):
-        if not request.url.startswith((self.base, "data:", "blob:")):
+        if not request.url.startswith((self.base, *self.others, "data:", "blob:")):
             self.complaints.append(f"foreign request {request.url}")
 
     def _response(self, response):
