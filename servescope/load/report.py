@@ -17,7 +17,7 @@ one, `send` until the kernel had the last byte, `wait` until the first byte of t
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -273,10 +273,13 @@ class Result:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Result:
-        """Read what `to_json` wrote."""
+        """Read what `to_json` wrote, whatever the leader has added to it.
+
+        Raises KeyError or TypeError for a result of a version that lacked one of the fields.
+        """
         return cls(
             **{
-                **values,
+                **{one.name: values[one.name] for one in fields(cls) if one.name in values},
                 "latency_ms": LatencySummary(**values["latency_ms"]),
                 "naive_ms": LatencySummary(**values["naive_ms"]),
                 "lag_ms": LagSummary(**values["lag_ms"]),

@@ -41,10 +41,16 @@ class RunSide:
 
     @classmethod
     def of_run(cls, label: str, host: str, run: LoadRun) -> RunSide:
-        """A run of the store or of a file. Raises UsageError when it measured nothing."""
+        """A run of the store or of a file. Raises UsageError when it measured too little."""
         if not run.result:
             raise UsageError(f"{label} is {run.state} and has no result to compare")
-        return cls(label, host, run.plan.scenario, Result.from_json(run.result))
+        try:
+            result = Result.from_json(run.result)
+        except (KeyError, TypeError, ValueError) as error:
+            raise UsageError(
+                f"{label} was measured by a Servescope that kept less of a run: measure it again"
+            ) from error
+        return cls(label, host, run.plan.scenario, result)
 
 
 def judged_runs(

@@ -209,9 +209,8 @@ def run_file(tmp_path):
             )
         )
         told = replace(result(), stretches=stretches, histogram=[0] * BUCKETS)
-        run = LoadRun(
-            7, LoadPlan("wsgi", scenario), RunState.DONE, 1.0, 2.0, 3.0, {}, told.to_json()
-        )
+        of_leader = told.to_json() | {"unfinished_at_start": 0}
+        run = LoadRun(7, LoadPlan("wsgi", scenario), RunState.DONE, 1.0, 2.0, 3.0, {}, of_leader)
         document = RunDocument(run, host, 4.0, without_series="they are older than a day")
         path = tmp_path / f"{name}.servescope"
         path.write_bytes(b"".join(write_archive(document, (), ())))

@@ -8,6 +8,7 @@ import pytest
 
 from servescope.errors import UsageError
 from servescope.load.report import LagSummary, LatencySummary, LoadModel, Stretch
+from servescope.records.load import LoadPlan, LoadRun, RunState
 from servescope.records.scenarios import Poisson, Scenario, Users
 from servescope.statistics.sequential_verdict import ALPHA, Side, VerdictKind
 from servescope.verdicts.two_runs import RunSide, judged_runs
@@ -152,6 +153,32 @@ def test_a_reason_other_than_the_server_leaves_it_undecided(change, reason):
     assert exit_status(outcome) == 3
     assert reason in conclusion(outcome)
     assert CAVEAT not in list(lines(outcome))
+
+
+def kept(result_):
+    plan = LoadPlan("wsgi", SCENARIO)
+    return LoadRun(7, plan, RunState.DONE, 1.0, 2.0, 3.0, {}, result_)
+
+
+def test_a_kept_run_is_read_with_what_the_leader_added():
+    run_side = RunSide.of_run(
+        "run 7", "here", kept(steady().result.to_json() | {"unfinished_at_start": 3})
+    )
+    assert run_side.result.stretches == steady().result.stretches
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda _: {}, "run 7 is done and has no result to compare"),
+        (lambda told: {**told, "lag_ms": {"p98": 1.0}}, "kept less of a run: measure it again"),
+        (lambda told: {"sent": told["sent"]}, "kept less of a run: measure it again"),
+    ],
+    ids=["nothing", "another field", "few fields"],
+)
+def test_a_run_of_which_too_little_is_kept_is_bad_input(change, reason):
+    with pytest.raises(UsageError, match=reason):
+        RunSide.of_run("run 7", "here", kept(change(steady().result.to_json())))
 
 
 def test_a_run_that_fails_its_requests_is_failing():
