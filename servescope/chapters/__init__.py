@@ -15,6 +15,7 @@ from servescope.chapters import (
     request_and_answer,
     static_files,
     wsgi,
+    wsgi_beside_asgi,
 )
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     static_files.CHAPTER,
     wsgi.CHAPTER,
     more_than_one_request.CHAPTER,
+    wsgi_beside_asgi.CHAPTER,
     queues_and_load.CHAPTER,
 )
 
