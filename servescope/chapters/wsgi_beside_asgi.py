@@ -252,8 +252,9 @@ CHAPTER: Final = Chapter(
             f"{IDLE} silent WebSockets: ASGI, one event loop",
             IdleConnections(_asgi(_ASGI), IDLE, "/whoami", "/ws/echo"),
             _SMALL,
-            "Each WebSocket is a coroutine that waits for its next message, and some objects around it. An "
-            "open WebSocket is inside the app all the time: under WSGI it would hold a thread.",
+            "Each WebSocket is a coroutine that waits for its next message, and some objects "
+            "around it. An open WebSocket is inside the app all the time: under WSGI it would hold "
+            "a thread.",
             question=Question(
                 f"{IDLE} clients each open a WebSocket and then say nothing. How much memory does "
                 "each of them take in an ASGI server?",
