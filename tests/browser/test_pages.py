@@ -1,9 +1,13 @@
-"""Every page opens, draws, fits and stays silent, on a desktop and on a phone, dark and light."""
+"""Every page opens, draws, fits and stays silent, on a desktop and on a phone, dark and light.
+
+And axe finds nothing grave there: to load a page costs more than to judge it twice.
+"""
 
 import re
 
 import pytest
 
+from tests.axe import grave_violations
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.page_files import live_pages
 
@@ -51,20 +55,31 @@ def check(opened, path, scheme):
     check_fit(opened, path, scheme)
 
 
+def grave(opened, name, scheme):
+    """What axe finds on the page, once no colour is on its way to another."""
+    opened.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+    found = [f"{name}, {scheme}: {line}" for line in grave_violations(opened.page)]
+    opened.page.emulate_media(color_scheme=scheme, reduced_motion="no-preference")
+    return found
+
+
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("device", DEVICES)
-def test_the_navigation_leads_to_every_page(open_page, device):
+def test_the_navigation_leads_to_every_page_and_axe_finds_nothing_grave(open_page, device):
     """By turns a page opens dark and is made light, and the other way round."""
-    schemes = SCHEMES
+    schemes, found = SCHEMES, []
     opened = open_page("/", DEVICES[device] | {"color_scheme": schemes[0]})
     for path, (name, _) in PAGES.items():
         if path != "/":
             if device == "phone":
                 opened.page.locator("#burger").click()
             opened.follow(name)
-        check(opened, path, schemes[0])
-        opened.page.emulate_media(color_scheme=schemes[1])
-        check(opened, path, schemes[1])
+        for scheme in schemes:
+            opened.page.emulate_media(color_scheme=scheme)
+            check(opened, path, scheme)
+            found += grave(opened, name, scheme)
         schemes = schemes[::-1]
+    assert found == []
 
 
 # Each in its own surroundings, by turns: to load a page costs Chromium 2 s of CPU.
@@ -77,9 +92,10 @@ def test_a_page_opens_by_its_address(open_page, path, surroundings):
     check(open_page(path, options), path, options["color_scheme"])
 
 
+@pytest.mark.timeout(400)
 @pytest.mark.parametrize("device", DEVICES)
-def test_the_pages_of_runs_open_and_fit(open_page, run_pages, device):
-    opened = open_page("/host", DEVICES[device])
+def test_the_pages_of_runs_open_and_fit_and_axe_finds_nothing_grave(open_page, run_pages, device):
+    opened, found = open_page("/host", DEVICES[device]), []
     for path, heading in run_pages.items():
         opened.page.emulate_media(color_scheme=SCHEMES[0])
         opened.open(path).until(
@@ -89,6 +105,8 @@ def test_the_pages_of_runs_open_and_fit(open_page, run_pages, device):
         for scheme in SCHEMES:
             opened.page.emulate_media(color_scheme=scheme)
             check_fit(opened, path, scheme)
+            found += grave(opened, path, scheme)
+    assert found == []
 
 
 def test_the_form_of_a_run_cuts_none_of_its_choices(open_page):

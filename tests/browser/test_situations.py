@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing
 import pytest
 
 from servescope.records.load import LoadPlan
-from tests.browser.conftest import DESKTOP, Watched
+from tests.browser.conftest import Watched
 from tests.browser.situations import (
     BACKLOG,
     HOST,
@@ -92,10 +92,13 @@ FIRST = 2
 """The first situations are made before any load, those of a dashboard that nobody has used."""
 
 
+LOW = {"viewport": {"width": 900, "height": 320}}
+"""With little in sight but the verdict: graphs out of sight are not drawn."""
+
+
 @pytest.fixture(scope="module")
 def kept_page(chromium, dashboard):
-    """A page with little in sight but its verdict: graphs out of sight are not drawn."""
-    surroundings = chromium.new_context(viewport={"width": 900, "height": 320})
+    surroundings = chromium.new_context(**LOW)
     surroundings.set_default_timeout(WITHIN_S * 1000)
     watched = Watched(surroundings.new_page(), dashboard.url)
     yield watched.open("/")
@@ -173,7 +176,7 @@ def test_latency_says_only_what_is_so_of_the_listener_chosen_there(kept_page, da
 
 def test_the_leader_is_killed_during_a_run_and_then_all_processes_end(start_dashboard, chromium):
     dashboard = start_dashboard(*gunicorn())
-    opened = Watched(chromium.new_context(**DESKTOP).new_page(), dashboard.url).open("/load")
+    opened = Watched(chromium.new_context(**LOW).new_page(), dashboard.url).open("/load")
     with closing(dashboard.control) as control:
         run = control.load_runs.request(LoadPlan.constant("wsgi", "/", 20, 60), time.time())
         opened.page.locator("#run-strip").get_by_text("of 60 s").wait_for(timeout=WITHIN_S * 1000)

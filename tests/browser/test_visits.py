@@ -6,7 +6,7 @@ import urllib.request
 
 import pytest
 
-from tests.browser.conftest import CHROMIUM, DESKTOP, running_chromium
+from tests.browser.conftest import CHROMIUM, DESKTOP, FLAGS
 from tests.browser.traffic import visit
 
 pytestmark = pytest.mark.browser
@@ -18,19 +18,16 @@ POLL = "_dash-update-component"
 DOCUMENT = ""
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    """The whole browser, since its cache is judged here."""
-    with running_chromium(executable=CHROMIUM) as browser:
-        yield browser
-
-
 @pytest.fixture
 def visit_again(chromium, dashboard):
-    """Visit a page again and again, in a browser that has seen nothing before."""
-    context = chromium.new_context(**DESKTOP)
+    """Visit a page again and again, in a browser that has seen nothing before.
+
+    The whole browser, since its cache is judged.
+    """
+    browser = chromium.browser_type.launch(executable_path=CHROMIUM, args=FLAGS)
+    context = browser.new_context(**DESKTOP)
     yield lambda path: visit(context, dashboard.url + path)
-    context.close()
+    browser.close()
 
 
 def paths(one, dashboard):
