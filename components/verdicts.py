@@ -197,7 +197,7 @@ def sentence_box(result: Mapping[str, Any], *more: str) -> html.Div:
     """The verdict in its colour, and what else is to be said of it."""
     state = _COLOURS.get(result["verdict"], "")
     told = [html.P(text) for text in (result["sentence"], *more)]
-    return html.Div(told, className=f"verdict {state}".strip(), role="status")
+    return html.Div(html.Div(told), className=f"verdict {state}".strip(), role="status")
 
 
 def _progress(judged: RequestedVerdict) -> html.Div:

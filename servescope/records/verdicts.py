@@ -27,7 +27,9 @@ class JudgedSide:
         """Its name in a sentence."""
         if self.model is None:
             return self.listener
-        return f"{self.model.label} with {PurePath(self.app).name}"
+        module, colon, attribute = self.app.partition(":")
+        name = module.rpartition(".")[2] if colon else PurePath(self.app).name
+        return f"{self.model.label} with {name}{colon}{attribute}"
 
     def to_json(self) -> dict[str, str]:
         """An object that `from_json` reads."""

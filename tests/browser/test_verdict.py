@@ -9,7 +9,6 @@ from functools import partial
 import numpy as np
 import pytest
 
-from servescope.actions.hostable_apps import BUNDLED_WSGI
 from servescope.histogram import BUCKETS
 from servescope.load.report import LatencySummary, Stretch
 from servescope.records.load import TERMINAL_STATES, LoadPlan, RunState
@@ -134,7 +133,9 @@ def test_two_models_of_an_endpoint_are_judged_until_a_person_stops_it(open_page,
     panel.get_by_role("button", name="Stop").click()
     eventually(lambda: control.verdicts.newest().is_over, SECONDS)
     assert control.verdicts.newest().state is RunState.STOPPED
-    panel_says(opened, f"before is thread pool with {BUNDLED_WSGI}, after is asyncio with")
+    panel_says(
+        opened, "before is thread pool with flask_app:app, after is asyncio with asgi_app:app"
+    )
     panel_says(opened, "stopped")
     opened.page.locator("#run-strip").wait_for(state="hidden")
 

@@ -121,8 +121,9 @@ def test_two_models_of_an_app_get_processes_of_their_own_and_leave_nothing(contr
     assert reconciler.pids() == []
     eventually(lambda: not children(os.getpid()), SECONDS)
     (event,) = control.events.between(0, 2**32)
-    sides = f"thread pool with {BUNDLED_WSGI} and asyncio with {BUNDLED_ASGI}"
-    assert event.text == f"verdict {number}: {sides}"
+    assert event.text == (
+        f"verdict {number}: thread pool with flask_app:app and asyncio with asgi_app:app"
+    )
     assert event.end_s is not None
     assert control.load_runs.newest(1) == []
 
