@@ -14,12 +14,16 @@ DRAIN_S: Final = 10.0
 POLL_S: Final = 0.05
 
 
-def await_drained(unfinished: Callable[[], int | None], wait: Callable[[float], None]) -> None:
+def await_drained(
+    unfinished: Callable[[], int | None], wait: Callable[[float], None], lasting: int = 0
+) -> int:
     """Wait until a server has answered the requests of the run before, for DRAIN_S at most.
 
     `unfinished` returns how many it has, None where that is not known: then nothing is waited for.
-    `wait` waits so many seconds; what it raises ends this.
+    `wait` waits so many seconds; what it raises ends this. So many as `lasting` are not waited for:
+    an event stream of another client never ends. Returns how many are left.
     """
     give_up = time.monotonic() + DRAIN_S
-    while unfinished() and time.monotonic() < give_up:
+    while (left := unfinished() or 0) > lasting and time.monotonic() < give_up:
         wait(POLL_S)
+    return left

@@ -71,6 +71,7 @@ class Sides:
     ) -> None:
         self._sides = sides
         self._wait = wait
+        self._lasting = dict.fromkeys(sides, 0)  # requests that once outlasted the wait for them
         self.labels = {side: one.label for side, one in sides.items()}
 
     @contextmanager
@@ -81,8 +82,13 @@ class Sides:
             yield {side: self._open(side, folder / side, stack) for side in self._sides}
 
     def await_drained(self, destination: Destination) -> None:
-        """Wait until it has answered the requests of the run before, where that is known."""
-        await_drained(destination.unfinished, self._wait)
+        """Wait until it has answered the requests of the run before, where that is known.
+
+        Those of other clients that last longer than this waits are waited for once.
+        """
+        side = destination.side
+        left = await_drained(destination.unfinished, self._wait, self._lasting[side])
+        self._lasting[side] = max(self._lasting[side], left)
 
     def _open(self, side: Side, rings: Path, stack: ExitStack) -> Destination:
         one = self._sides[side]
