@@ -4,7 +4,8 @@
 (function () {
   "use strict";
 
-  const { Suspense, createElement, lazy } = window.React;
+  const { Suspense, createElement, lazy, useMemo } = window.React;
+  const phone = window.matchMedia("(max-width: 48em)");
   const source = document.currentScript.dataset.tables;
 
   function load() {
@@ -25,8 +26,19 @@
     return { default: AgGrid };
   });
 
+  // A phone has room for a few columns: those that a row is read by come first there, and narrower.
+  // (panels.phone_column) The others are beside them.
+  function columnsOf(all) {
+    if (!phone.matches) return all;
+    const onPhone = (column) => column.context?.phone;
+    const first = all.filter(onPhone).map((column) => ({ ...column, ...onPhone(column) }));
+    return [...first, ...all.filter((column) => !onPhone(column))];
+  }
+
   function Table(props) {
-    return createElement(Suspense, { fallback: null }, createElement(LoadedTable, props));
+    const columnDefs = useMemo(() => columnsOf(props.columnDefs), [props.columnDefs, phone.matches]);
+    const table = createElement(LoadedTable, { ...props, columnDefs });
+    return createElement(Suspense, { fallback: null }, table);
   }
 
   Table.dashRenderType = true; // as the loaded one says: it is told why it is drawn

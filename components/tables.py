@@ -15,8 +15,11 @@ if TYPE_CHECKING:
 
     Cell = str | Component
 
-MOST_COLUMNS: Final = 6
-"""Columns of short figures for which a phone has room; of more, each row is a card there."""
+MOST_CHARACTERS: Final = 35
+"""Characters of headings and figures that a phone has room for; with more a row is a card there."""
+
+FIGURE_CHARACTERS: Final = 7
+"""Of a column of figures, such as 12.3 ms, whatever its heading."""
 
 CARDS: Final = "by-card"
 """The class of a table whose rows are cards on a phone: texts first, then what has a name."""
@@ -29,13 +32,12 @@ def figure_table(
     empty: str,
     words: int = 1,
     label: str = "",
-    by_card: bool = False,
 ) -> html.Div:
     """A table that scrolls inside its panel; the first `words` columns are text, the rest figures.
 
     `empty` stands in its place when there are no rows. With a `label` it takes the focus, so that
     it can be scrolled by keyboard where a window cannot hold it. On a phone each row is a card
-    where there are many columns, or `by_card` says so.
+    where its columns are many or wide.
     """
     if not rows:
         return html.Div(empty, className="dimmed")
@@ -47,9 +49,13 @@ def figure_table(
     body = [named_row(row, names, kinds) for row in rows]
     table = html.Table(
         [html.Thead(head), html.Tbody(body)],
-        className=CARDS if by_card or len(headings) > MOST_COLUMNS else "",
+        className=CARDS if _is_wide(headings) else "",
     )
     return html.Div(table, className="rows", **scrolled(label))
+
+
+def _is_wide(headings: Sequence[str]) -> bool:
+    return sum(max(len(text), FIGURE_CHARACTERS) for text in headings) > MOST_CHARACTERS
 
 
 def named_row(cells: Sequence[Cell], names: Sequence[str], kinds: Sequence[str]) -> html.Tr:

@@ -83,7 +83,9 @@ GRAPHS: Final = (
     ),
 )
 COLUMNS: Final = (
-    {"field": "port", "headerName": "Port", "minWidth": 80, "maxWidth": 110},
+    panels.phone_column(
+        {"field": "port", "headerName": "Port", "minWidth": 80, "maxWidth": 110}, minWidth=72
+    ),
     {
         "field": "service",
         "headerName": "Known for",
@@ -92,15 +94,23 @@ COLUMNS: Final = (
         "one may answer.",
     },
     {"field": "address", "headerName": "Address", "minWidth": 130},
-    {
-        "field": "listener",
-        "headerName": "Our listener",
-        "minWidth": 110,
-        "cellClassRules": {"ours": "params.value"},
-    },
-    {"field": "process", "headerName": "Process", "minWidth": 160, "flex": 1},
+    panels.phone_column(
+        {
+            "field": "listener",
+            "headerName": "Our listener",
+            "minWidth": 110,
+            "cellClassRules": {"ours": "params.value"},
+        },
+        headerName="Ours",
+        minWidth=72,
+    ),
+    panels.phone_column(
+        {"field": "process", "headerName": "Process", "minWidth": 160, "flex": 1}, minWidth=98
+    ),
     {"field": "pid", "headerName": "Pid", "minWidth": 80, "type": "rightAligned"},
-    panels.number_column("accept_queue_depth", "Waiting", width=95),
+    panels.phone_column(
+        panels.number_column("accept_queue_depth", "Waiting", width=95), minWidth=88
+    ),
     panels.number_column("backlog", "Backlog", width=95),
     panels.number_column("filled", "Filled", shown="filled_text"),
     {

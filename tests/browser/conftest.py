@@ -143,6 +143,13 @@ class Watched:
         self.until(f"{shown} !== '' && !{shown}.includes('The data begins at')")
         return self
 
+    def tables_to_scroll(self):
+        """Tables that have to be scrolled sideways to read a row, each by its beginning."""
+        return self.page.evaluate(
+            "[...document.querySelectorAll('.rows')].filter(table => table.checkVisibility()"
+            " && table.scrollWidth > table.clientWidth + 1).map(table => table.innerText)"
+        )
+
     def last_x(self, graph):
         return max((trace["x"][-1] for trace in self.points(graph) if trace["x"]), default=0)
 

@@ -80,3 +80,4 @@ def test_a_result_says_how_much_and_what_limits(open_page, control):
         opened.until("document.querySelectorAll('#capacity .js-plotly-plot').length === 2")
         width = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
         opened.until(width)
+        assert opened.tables_to_scroll() == []

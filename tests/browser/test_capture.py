@@ -72,6 +72,7 @@ def test_capture_open_copy_and_send_again(open_page, dashboard, device):
     ):
         page.get_by_role("tab", name=name, exact=True).click()
         page.get_by_role("tabpanel", name=name).get_by_text(shown).first.wait_for()
+        assert watched.tables_to_scroll() == []
     page.get_by_role("tab", name="curl", exact=True).click()
     page.get_by_role("button", name="Copy as curl").click()
     page.get_by_role("button", name="Copied").wait_for()

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import pytest
+
+from components.plain_html import tree
+from components.request_table import counts_text, facets, pages, request_table
+from servescope.queries.request_search import Facet, FacetValue, Search
+from tests.components.test_parts import FOUND, ROW, SPAN
 
 pytestmark = pytest.mark.browser
 
@@ -43,16 +51,65 @@ def held(session):
     return metrics["JSHeapUsedSize"], metrics["Nodes"], metrics["JSEventListeners"]
 
 
-def test_a_page_left_open_holds_no_more_after_120_polls(open_page):
-    opened = open_page("/").wait_drawn("overview-host", "overview-latency", "overview-queues")
+# The same with a request log: its 50 rows, with facets and counts, are others each time.
+DRAW_LOG = """async ([polls, props]) => {
+    const [start, end] = servescope.graphs.span();
+    for (let i = 0; i < polls; i += 1) {
+        const text = props.replaceAll("987654", String(100000 + (i * 50) % 800000));
+        dash_clientside.live.draw({now: end + i + 1, text: JSON.stringify({
+            page: "requests", view: "", cursor: end + i + 1, shape: "{}", live: true, step: 1,
+            span: [start + i + 1, end + i + 1], newest: end + i, delay: 0, graphs: {},
+            feeds: {}, events: [], props: JSON.parse(text)})});
+        await new Promise(requestAnimationFrame);
+    }
+}"""
+NUMBER = 987_654
+"""Stands in the properties of the log for what differs from poll to poll."""
+
+
+def log_props():
+    """The properties of a request log that is full, as a poll brings them."""
+    rows = tuple(
+        replace(ROW, id=int(f"{NUMBER}{row}"), target=f"/{NUMBER}/{row}", end_s=NUMBER + row)
+        for row in range(50)
+    )
+    values = tuple(FacetValue(f"/{NUMBER}/{row}", row, row / 1_225) for row in range(30))
+    found = replace(FOUND, rows=rows, matching=NUMBER, facets=(Facet("route", values, 9),))
+    return {
+        "requests-counts": {"children": counts_text(found)},
+        "requests-log": {"tree": tree(request_table(found, Search(), SPAN))},
+        "requests-facets": {"tree": tree(facets(found, Search()))},
+        "requests-pages": {"tree": tree(pages(found, Search()))},
+    }
+
+
+def holds_no_more(opened, script, argument):
+    """Draw a few polls and then many more: the page holds no more after these."""
+    opened.until("[...servescope.graphs.all()].every(graph => graph.bound)")
     opened.page.evaluate("dash_clientside.set_props('tick', {max_intervals: 0})")
-    opened.until("document.querySelectorAll('.live-graph[data-state=drawn]').length > 1")
     session = opened.page.context.new_cdp_session(opened.page)
     session.send("Performance.enable")
-    opened.page.evaluate(DRAW, WARM_UP)
+    opened.page.evaluate(script, argument(WARM_UP))
     heap, nodes, listeners = held(session)
-    opened.page.evaluate(DRAW, POLLS)
+    opened.page.evaluate(script, argument(POLLS))
     heap_after, nodes_after, listeners_after = held(session)
     assert heap_after - heap < GROWN_BYTES
     assert nodes_after <= nodes * 1.05 + 20
     assert listeners_after <= listeners + 5
+
+
+def test_a_page_left_open_holds_no_more_after_120_polls(open_page):
+    opened = open_page("/").wait_drawn("overview-host", "overview-latency", "overview-queues")
+    opened.until("document.querySelectorAll('.live-graph[data-state=drawn]').length > 1")
+    holds_no_more(opened, DRAW, lambda polls: polls)
+
+
+@pytest.mark.usefixtures("app")  # links of the rows are below its path prefix
+def test_a_request_log_left_open_holds_no_more_after_120_polls(open_page):
+    opened = open_page("/requests").wait_drawn("requests-classes")
+    opened.wait_poll_answered()
+    props = json.dumps(log_props())
+    holds_no_more(opened, DRAW_LOG, lambda polls: [polls, props])
+    rows = opened.page.locator("#requests-log tr[data-request]").all_inner_texts()
+    newest = 100_000 + (POLLS - 1) * 50
+    assert [row.split()[1] for row in rows] == [f"/{newest}/{row}" for row in range(50)]

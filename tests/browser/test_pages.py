@@ -4,6 +4,9 @@ And axe finds nothing grave there: to load a page costs more than to judge it tw
 """
 
 import re
+import urllib.error
+import urllib.request
+from contextlib import suppress
 
 import pytest
 
@@ -42,6 +45,7 @@ def check_fit(opened, path, scheme):
     )
     assert width <= 0, f"{path} is wider than the screen"
     assert opened.page.evaluate(CUT, ["body", ".ag-root, input"]) == []
+    assert opened.tables_to_scroll() == []
 
 
 def check(opened, path, scheme):
@@ -197,6 +201,48 @@ def test_the_titles_of_a_table_are_whole(open_page, device, page, table):
     opened.until(f"document.querySelector('#{table} .ag-row') !== null")
     cut = opened.page.evaluate(CUT, [f"#{table} .ag-header-cell-label", ".ag-body"])
     assert cut == []
+
+
+READ_BY = {
+    ("/ports", "ports-sockets"): ["Port", "Ours", "Process", "Waiting"],
+    ("/load", "load-history"): ["Run", "Plan", "p99"],
+}
+"""The columns by which a row of a table is read on a phone, whose others are beside them."""
+
+
+@pytest.mark.usefixtures("two_runs")
+@pytest.mark.parametrize(("page", "table"), READ_BY)
+def test_on_a_phone_the_columns_a_row_is_read_by_are_in_sight(open_page, page, table):
+    opened = open_page(page, PHONE)
+    opened.page.locator(f"#{table}").scroll_into_view_if_needed()
+    opened.until(f"document.querySelector('#{table} .ag-row') !== null")
+    cells = f"[...document.querySelectorAll('#{table} .ag-header-cell')]"
+    opened.until(f"{cells}.length > {len(READ_BY[page, table])}")
+    seen = opened.page.evaluate(
+        f"{cells}.filter(cell => cell.getBoundingClientRect().right <= innerWidth)"
+        ".map(cell => cell.innerText.trim())"
+    )
+    assert seen == READ_BY[page, table]
+    if table == "ports-sockets":
+        assert opened.page.evaluate(CUT, [f"#{table} .ag-cell[col-id=port]", "input"]) == []
+
+
+def test_on_a_phone_no_table_of_requests_has_to_be_scrolled_sideways(open_page, dashboard):
+    """With the longest names and figures that there are: those of a route and its durations."""
+    url = f"http://127.0.0.1:{dashboard.port('wsgi')}/a-path-of-an-app/that-is-long/and-goes/on"
+    for _ in range(3):
+        with suppress(urllib.error.HTTPError):
+            urllib.request.urlopen(url, timeout=20).close()
+    for path, table in (("/", "overview-listeners"), ("/latency", "latency-route-table")):
+        opened = open_page(path, PHONE)
+        opened.until(f"document.querySelector('#{table} td[data-name]')?.checkVisibility()")
+        assert opened.tables_to_scroll() == []
+        names = "cells => cells.map(cell => getComputedStyle(cell, '::before').content)"
+        shown = opened.page.locator(f"#{table} tbody tr:first-child td[data-name]").evaluate_all(
+            names
+        )
+        assert all(shown), "each figure has its name beside it"
+        assert not opened.page.locator(f"#{table} th").first.is_visible()
 
 
 @pytest.mark.usefixtures("two_runs")

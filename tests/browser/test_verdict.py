@@ -113,6 +113,7 @@ def test_a_result_shows_ratios_with_intervals_distributions_and_stages(open_page
         panel_says(opened, "too few pairs")
         opened.until("document.querySelectorAll('#verdict .js-plotly-plot').length === 1")
         opened.until("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+        assert opened.tables_to_scroll() == []
 
 
 def choose(opened, field, option):
