@@ -14,6 +14,7 @@ from servescope.chapters import (
     queues_and_load,
     request_and_answer,
     static_files,
+    web_server,
     wsgi,
     wsgi_beside_asgi,
 )
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 CHAPTERS: Final[tuple[Chapter, ...]] = (
     # By number; one line each.
+    web_server.CHAPTER,
     accept_queue.CHAPTER,
     ports.CHAPTER,
     request_and_answer.CHAPTER,

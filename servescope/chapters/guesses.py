@@ -17,7 +17,8 @@ def number_text(value: float, unit: str) -> str:
     digits = 0 if value == 0 else max(0, 2 - math.floor(math.log10(abs(value))))
     text = f"{value:,.{digits}f}"
     text = text.rstrip("0").rstrip(".") if "." in text else text
-    return f"{text} {unit}".strip()
+    is_noun = unit.isalpha() and len(unit) > len("ms")
+    return f"{text} {unit.removesuffix('s') if text == '1' and is_noun else unit}".strip()
 
 
 def _numbers(answer: Answer) -> tuple[float, ...]:

@@ -20,7 +20,7 @@ def _read(_: Setting, measured: Mapping[str, Any]) -> Reading:
     outcome = Outcome(measured["outcome"])
     told = {
         Outcome.REFUSED: (
-            f"Port {port} was taken: {measured['holder']}. The kernel refused it with the words "
+            f"Port {port} was taken ({measured['holder']}). The kernel refused it with the words "
             f"“Address already in use”. The second server moved on to port {got}, and served there."
         ),
         Outcome.SAME_PORT: f"The second server got port {port}, and served there.",
@@ -51,12 +51,10 @@ CHAPTER: Final = Chapter(
             "One machine runs many servers. A port is a number from 0 to 65535 that says which of "
             "them a client means: an address leads to the machine, the port to the program."
         ),
-        Snippet(
-            "Explicit and implied",
-            "http://localhost:8000/    port 8000, explicit\n"
-            "http://example.com/       port 80, implied by http\n"
-            "https://example.com/      port 443, implied by https\n"
-            "ftp://example.com/        port 21, implied by ftp (and 20 for its data)",
+        (
+            "In http://localhost:8000/ the port is explicit. Where an address has none, its "
+            "beginning implies it: http means 80, https means 443, ftp means 21 (and 20 for its "
+            "data)."
         ),
         (
             "Ports below 1024 are for well-known services, and most systems let only the "

@@ -6,7 +6,7 @@ import time
 from typing import Any, Final
 
 _MS: Final = 1e3
-_MOST_SHOWN: Final = 4_000
+_MOST_SHOWN: Final = 6_000
 """Bytes of one step that are kept: more is not read by anybody."""
 
 

@@ -56,3 +56,16 @@ def test_an_answer_in_words(guess, answer, text):
 )
 def test_how_far_an_answer_is_off(guess, measured, expected, off):
     assert guess.off(measured, expected) == pytest.approx(off)
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (1, "requests", "1 request"),
+        (7, "requests", "7 requests"),
+        (1, "ms", "1 ms"),
+        (1, "s", "1 s"),
+    ],
+)
+def test_one_of_a_kind_has_no_plural(value, unit, text):
+    assert number_text(value, unit) == text

@@ -17,10 +17,10 @@ SECONDS = 90
 class Experimenter:
     """Carries out settings of chapters; `statuses` are those of the listener meanwhile."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, reconciler=ExperimentReconciler):
         self.control = Control(folder)
         settings = Settings(data_dir=folder)
-        self._reconciler = ExperimentReconciler(self.control, folder / "rings", settings)
+        self._reconciler = reconciler(self.control, folder / "rings", settings)
         self.statuses = self._reconciler.statuses
 
     def carry_out(self, chapter, setting, text=None, meanwhile=lambda: None):
