@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from servescope.chapters import (
     accept_queue,
+    deploy,
     more_than_one_request,
     ports,
     queues_and_load,
@@ -33,6 +34,7 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     more_than_one_request.CHAPTER,
     wsgi_beside_asgi.CHAPTER,
     queues_and_load.CHAPTER,
+    deploy.CHAPTER,
 )
 
 

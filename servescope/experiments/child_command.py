@@ -17,6 +17,7 @@ from servescope.errors import LoadRefusedError
 if TYPE_CHECKING:
     import signal
     from collections.abc import Iterator, Sequence
+    from pathlib import Path
 
 MODULE: Final = "servescope.experiments.command_process"
 ENDED_S: Final = 5.0
@@ -89,8 +90,8 @@ class ChildCommand:
 
 
 @contextmanager
-def running(command: Sequence[str]) -> Iterator[ChildCommand]:
-    """Run a command; it and all processes of its group end with the context.
+def running(command: Sequence[str], folder: Path | None = None) -> Iterator[ChildCommand]:
+    """Run a command in a folder; it and all processes of its group end with the context.
 
     Raises LoadRefusedError when it cannot be started.
     """
@@ -100,7 +101,8 @@ def running(command: Sequence[str]) -> Iterator[ChildCommand]:
         raise LoadRefusedError(f"no process could be started: {error.strerror}") from error
     started = ChildCommand(child)
     try:
-        say(child, json.dumps(list(command)).encode() + b"\n")
+        order = {"command": list(command), "folder": None if folder is None else str(folder)}
+        say(child, json.dumps(order).encode() + b"\n")
         yield started
     finally:
         started.stop()

@@ -1,7 +1,8 @@
 """A process that runs a command, and ends with all that this started.
 
-It is `python -m servescope.experiments.command_process`, and gets the command as a JSON array in
-one line on standard input. The command has a process group of its own.
+It is `python -m servescope.experiments.command_process`, and gets one line on standard input,
+{"command": […], "folder": "…"}; without a folder the command runs in that of this process. The
+command has a process group of its own.
 On standard output are JSON objects, a line each:
 
     {"pid": 7}                           it was started
@@ -27,10 +28,12 @@ from typing import IO
 
 def main() -> int:
     """Run the command until standard input ends; the exit code."""
-    command = json.loads(sys.stdin.readline())
+    order = json.loads(sys.stdin.readline())
+    command = order["command"]
     try:
         process = subprocess.Popen(
             command,
+            cwd=order["folder"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+
 from werkzeug.test import Client
 
 from servescope.demo import programs
-from servescope.demo.programs import pausing_app, werkzeug_app
+from servescope.demo.programs import deployed_app, pausing_app, werkzeug_app
 
 
 def test_the_source_is_that_of_the_module():
@@ -22,3 +24,7 @@ def test_werkzeug_routes_read_the_request_and_refuse_what_fits_none():
     assert client.get("/notes/7?reader=Ada").text == "Note 7, read by Ada\n"
     assert client.get("/notes/seven").status_code == 404
     assert client.post("/notes/7").status_code == 405
+
+
+def test_the_deployed_app_says_which_process_answered():
+    assert Client(deployed_app.server).get("/").text == f"{os.getpid()}\n"

@@ -12,6 +12,7 @@ from servescope.demo.search import SITE
 from servescope.errors import LoadRefusedError
 from servescope.experiments import child_command
 from tests.processes import alive
+from tests.waiting import eventually
 
 FILE = SITE / "large" / static_files.FILE
 
@@ -75,5 +76,5 @@ def test_all_processes_that_a_command_started_end_with_it():
         child = int(started.await_line(r"child (\d+)", 20)[1])
         assert alive(child)
         command_pid = started.pid
-    assert not alive(child)
+    eventually(lambda: not alive(child), 20)
     assert not alive(command_pid)
