@@ -14,6 +14,7 @@ from servescope.chapters import (
     ports,
     queues_and_load,
     request_and_answer,
+    state_and_safety,
     static_files,
     web_server,
     wsgi,
@@ -34,6 +35,7 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     more_than_one_request.CHAPTER,
     wsgi_beside_asgi.CHAPTER,
     queues_and_load.CHAPTER,
+    state_and_safety.CHAPTER,
     deploy.CHAPTER,
 )
 

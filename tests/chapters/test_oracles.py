@@ -19,7 +19,8 @@ ATTEMPTS = 3
 
 
 @pytest.fixture
-def reconciler(tmp_path):
+def reconciler(tmp_path, monkeypatch):
+    monkeypatch.setenv("SERVESCOPE_DATA_DIR", str(tmp_path))  # of the processes that it starts
     control = Control(tmp_path)
     reconciler = ExperimentReconciler(
         control, tmp_path / "rings", Settings(data_dir=tmp_path, edited_apps=True)

@@ -44,7 +44,8 @@ class Experimenter:
 
 
 @pytest.fixture
-def experimenter(tmp_path):
+def experimenter(tmp_path, monkeypatch):
+    monkeypatch.setenv("SERVESCOPE_DATA_DIR", str(tmp_path))  # of the processes that it starts
     experimenter = Experimenter(tmp_path)
     yield experimenter
     experimenter.stop()

@@ -1,0 +1,263 @@
+"""What an app remembers and what others can see: sessions, storage, HTTPS, e-mail, slow clients."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from servescope.chapters.chapter import (
+    Bars,
+    Chapter,
+    EditedText,
+    Point,
+    Question,
+    Reading,
+    Setting,
+    Step,
+)
+from servescope.chapters.guesses import ChoiceGuess, NumberGuess, number_text
+from servescope.experiments.host import TemporaryListener
+from servescope.experiments.login import Login
+from servescope.experiments.sent_mail import SentMail
+from servescope.experiments.slow_client import SlowClient
+from servescope.experiments.stored_note import StoredNote
+from servescope.experiments.wire_tap import TappedRequest
+from servescope.records.listeners import AppKind, ConcurrencyModel
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+HEAD_S: Final = 3.0
+"""How long the server of the slow client waits for the head of a request."""
+
+_FLASK: Final = "servescope.demo.flask_app:app"
+_OK: Final = 200
+
+
+def _listener(**options: Any) -> TemporaryListener:
+    return TemporaryListener(
+        _FLASK, AppKind.WSGI, ConcurrencyModel.THREAD_POOL, threads=2, options=options
+    )
+
+
+def _tapped(*, is_tls: bool) -> TappedRequest:
+    secrets = (("path", "/whoami"), ("cookie", "swordfish"), ("page", '"protocol"'))
+    return TappedRequest(_listener(), "/whoami", "secret=swordfish", secrets, is_tls)
+
+
+def _steps(measured: Mapping[str, Any]) -> tuple[Step, ...]:
+    return tuple(Step(**one) for one in measured["steps"])
+
+
+def _read_login(measured: Mapping[str, Any]) -> Reading:
+    payload = measured["payload"]
+    try:
+        name = str(json.loads(payload)["name"])
+    except (ValueError, TypeError, KeyError):
+        name = ""
+    is_signed = measured["status"] != _OK
+    readable = "signed" if is_signed else "open"
+    told = (
+        f"The cookie says {payload}. With one letter changed the app did not know its visitor: the "
+        f"answer had the status {measured['status']}, which leads to the login."
+        if name and is_signed
+        else "The cookie could not be read."
+    )
+    return Reading(readable if name else "server", steps=_steps(measured), told=(told,))
+
+
+def _read_note(measured: Mapping[str, Any]) -> Reading:
+    told = (
+        f"Before the restart the note had the status {measured['before']}, after it "
+        f"{measured['after']}."
+    )
+    return Reading(str(measured["after"]), steps=_steps(measured), told=(told,))
+
+
+def _read_tap(measured: Mapping[str, Any]) -> Reading:
+    read = measured["read"]
+    told = (
+        f"On the way {', '.join(read) if read else 'none of the three'} could be read. The "
+        f"addresses, the moments, and the sizes could be seen in any case: {measured['sent']:,} "
+        f"bytes from the client, {measured['received']:,} from the server."
+    )
+    count = float(len(read))
+    return Reading(count, points=(count,), steps=_steps(measured), told=(told,))
+
+
+def _read_mail(measured: Mapping[str, Any]) -> Reading:
+    commands = measured["commands"]
+    told = (
+        f"The commands were {', '.join(commands)}; the message had {measured['message']:,} bytes."
+    )
+    return Reading(float(len(commands)), steps=_steps(measured), told=(told,))
+
+
+def _read_slow(measured: Mapping[str, Any]) -> Reading:
+    closed_ms = float(measured["closed_ms"])
+    told = (
+        f"It sent {measured['bytes']:,} bytes until then. Another client, meanwhile, had its page "
+        f"after {number_text(measured['other_ms'], 'ms')}: a client that has not yet said its wish "
+        "holds no thread of this server."
+    )
+    return Reading(closed_ms, points=(closed_ms,), steps=_steps(measured), told=(told,))
+
+
+_READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Reading]]] = {
+    "session": _read_login,
+    "storage": _read_note,
+    "http": _read_tap,
+    "https": _read_tap,
+    "mail": _read_mail,
+    "slow-client": _read_slow,
+}
+
+
+def _read(setting: Setting, measured: Mapping[str, Any]) -> Reading:
+    return _READERS[setting.name](measured)
+
+
+def _tap_question(protocol: str) -> Question:
+    return Question(
+        f"A client sends a request with a cookie, by {protocol}. Somebody on the way, say in the "
+        "same café, passes on every byte and keeps it. Three things travel: the path that is asked "
+        "for, the cookie, the text of the page. How many of them can be read there?",
+        NumberGuess("On the way can be read", "of 3", 0, 3),
+        Bars("The bytes of both directions, searched", "Of the three, found in the bytes", "of 3"),
+    )
+
+
+CHAPTER: Final = Chapter(
+    name="state-and-safety",
+    number=11,
+    title="State and safety",
+    question=(
+        "You log in under a name. The app answers with a cookie, which your browser sends along "
+        "with each further request, so that the app knows you. Where is your name?"
+    ),
+    before=(
+        (
+            "HTTP has no memory: each request stands alone. A cookie is a short text that a server "
+            "gives to a browser, and that the browser gives back with each request."
+        ),
+        (
+            "An app remembers things in the memory of its process, in files, in a database, or it "
+            "has the browser carry them. In each case it matters who can read them, who can change "
+            "them, and when they are gone."
+        ),
+    ),
+    guess=ChoiceGuess(
+        "The name is",
+        (
+            ("server", "in the memory of the server; the cookie is but a number"),
+            ("encrypted", "in the cookie, encrypted: nobody but the app can read it"),
+            ("signed", "in the cookie: who has it can read it, but not change it"),
+            ("open", "in the cookie: who has it can read it and change it"),
+        ),
+    ),
+    knob="What is looked at",
+    settings=(
+        Setting(
+            "session",
+            "A login: the session's cookie",
+            Login(_listener()),
+            "signed",
+            "Flask writes the session into the cookie, as JSON in letters that fit into a header, "
+            "and adds a signature made with a secret key. Anybody can read it; a changed one does "
+            "not fit its signature. So keep no secret in such a session.",
+            edited=EditedText("The name to log in with", "Ada", 30),
+        ),
+        Setting(
+            "storage",
+            "A note: storage and a restart",
+            StoredNote(_listener()),
+            "404",
+            "This app keeps its notes in the memory of its process. The process has ended, and its "
+            "memory is gone. The next process knows nothing of it. What has to last belongs into a "
+            "file or a database.",
+            question=Question(
+                "A client stores a note: 201 Created. It reads the note: 200 OK. Then the server "
+                "is restarted. Which status has the note now?",
+                ChoiceGuess(
+                    "After the restart the note has the status",
+                    (
+                        ("200", "200 OK: it is there"),
+                        ("404", "404 Not Found: it is gone"),
+                        ("500", "500 Internal Server Error"),
+                    ),
+                ),
+            ),
+        ),
+        Setting(
+            "http",
+            "On the wire: HTTP",
+            _tapped(is_tls=False),
+            3.0,
+            "HTTP is text that everybody on the way can read: a router, a provider, whoever runs "
+            "the wireless network. Who reads a session's cookie can be you.",
+            points=(Point("found", 3.0),),
+            question=_tap_question("HTTP"),
+        ),
+        Setting(
+            "https",
+            "On the wire: HTTPS",
+            _tapped(is_tls=True),
+            0.0,
+            "HTTPS is the same HTTP within TLS: client and server agree on keys first, and then "
+            "everything is encrypted, the path as well. The certificate proves to the client that "
+            "it is this server, and nobody between them, that has the keys.",
+            points=(Point("found", 0.0),),
+            question=_tap_question("HTTPS"),
+        ),
+        Setting(
+            "mail",
+            "An e-mail by SMTP",
+            SentMail(),
+            5.0,
+            "EHLO says who is there, MAIL who sends, RCPT who gets it, then DATA and the message, "
+            "and QUIT. SMTP is a talk in lines of text, as HTTP is. A dot alone on a line ends the "
+            "message; so a line that begins with a dot gets another one, and the server takes it "
+            "off.",
+            edited=EditedText(
+                "The text of the mail", "Hello Bob,\n.\nabove is a dot on a line of its own.\nAda"
+            ),
+            question=Question(
+                "An app sends an e-mail, say to confirm a password. Its mail server is one of this "
+                "experiment, and delivers to nobody. How many commands does the app give for one "
+                "mail to one person, the message itself not counted?",
+                NumberGuess("The client gives", "commands", 1, 100),
+            ),
+        ),
+        Setting(
+            "slow-client",
+            "A client that never finishes",
+            SlowClient(_listener(head_seconds=HEAD_S), 0.2, "/whoami"),
+            1e3 * HEAD_S,
+            "The deadline is for the head as a whole, not for each byte: otherwise a client that "
+            "sends a byte now and then would keep its connection for ever. Thousands of such "
+            "clients were an attack, called slow loris, on servers that gave each connection a "
+            "thread and had no deadline.",
+            points=(Point("until the server closes", 1e3 * HEAD_S),),
+            question=Question(
+                "A client connects and sends its request very slowly: a byte each 200 ms, and it "
+                f"never comes to an end. The server waits {HEAD_S:g} s for the head of a request. "
+                "After how many milliseconds does it close the connection?",
+                NumberGuess("The server closes after", "ms", 1, 600_000),
+                Bars("One slow client", "Milliseconds until the server closes", "ms"),
+                0.1,
+            ),
+        ),
+    ),
+    read=_read,
+    after=(
+        (
+            "State lives somewhere: in the process, where a restart ends it and a second process "
+            "does not have it; in a database, which all processes share; or at the client, who can "
+            "read it."
+        ),
+        (
+            "Safety is not one thing: a signature keeps others from changing, encryption from "
+            "reading, a deadline from holding on. None of them does the work of another."
+        ),
+    ),
+)

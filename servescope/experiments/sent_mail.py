@@ -1,0 +1,129 @@
+"""An e-mail by SMTP to a mail server of the experiment, which delivers it to nobody."""
+
+from __future__ import annotations
+
+import smtplib
+import socket
+import threading
+from dataclasses import dataclass
+from email.message import EmailMessage
+from typing import TYPE_CHECKING, Any, Final
+
+from servescope.errors import LoadRefusedError
+from servescope.experiments.transcript import Transcript
+
+if TYPE_CHECKING:
+    from io import BufferedRWPair
+    from types import TracebackType
+    from typing import Self
+
+    from servescope.experiments.host import ExperimentHost
+
+FROM: Final = "ada@client.example"  # RFC 2606: nobody has such a name
+TO: Final = "bob@server.example"
+_LOOPBACK: Final = "127.0.0.1"
+_WAIT_S: Final = 10.0
+_MOST_LINE: Final = 1_000  # octets, RFC 5321 section 4.5.3.1.6
+_MOST_BYTES: Final = 65_536
+_ANSWERS: Final = {
+    "EHLO": "250 mail.example greets you",
+    "HELO": "250 mail.example greets you",
+    "MAIL": "250 OK",
+    "RCPT": "250 OK",
+    "DATA": "354 End the message with a dot on a line of its own",
+    "QUIT": "221 Goodbye",
+}
+
+
+class MailSink:
+    """A mail server for one conversation (RFC 5321), on a thread of its own.
+
+    Once it has ended `commands` are the client's, `message` the bytes of the mail as they came,
+    and `steps` all in its order.
+    """
+
+    def __init__(self) -> None:
+        self._listening = socket.create_server((_LOOPBACK, 0))
+        self._listening.settimeout(_WAIT_S)
+        self.address: tuple[str, int] = self._listening.getsockname()[:2]
+        self.commands: list[str] = []
+        self.message = bytearray()
+        self._told = Transcript()
+        self._thread = threading.Thread(target=self._serve, name="mail-sink", daemon=True)
+
+    @property
+    def steps(self) -> list[dict[str, Any]]:
+        """What was said."""
+        return self._told.steps
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._thread.join(2 * _WAIT_S)
+        self._listening.close()
+
+    def _serve(self) -> None:
+        try:
+            client, _ = self._listening.accept()
+            with client, client.makefile("rwb") as lines:
+                client.settimeout(_WAIT_S)
+                self._talk(lines)
+        except OSError:  # the client sees its connection end, and says so
+            return
+
+    def _talk(self, lines: BufferedRWPair) -> None:
+        self._say(lines, "220 mail.example is ready")
+        while line := lines.readline(_MOST_LINE):
+            command = line[:4].decode("ascii", "replace").upper()
+            self.commands.append(command)
+            self._told.add("client", f"says {command}", line)
+            self._say(lines, _ANSWERS.get(command, "502 This server knows no such command"))
+            if command == "DATA":
+                self._take_message(lines)
+            if command == "QUIT":
+                return
+
+    def _take_message(self, lines: BufferedRWPair) -> None:
+        while (line := lines.readline(_MOST_LINE)) not in {b".\r\n", b""}:
+            if len(self.message) < _MOST_BYTES:
+                self.message += line
+        self._told.add("client", "sends the message and the dot", bytes(self.message) + line)
+        self._say(lines, "250 The message is taken")
+
+    def _say(self, lines: BufferedRWPair, text: str) -> None:
+        self._told.add("server", "answers", text.encode())
+        lines.write(f"{text}\r\n".encode())
+        lines.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class SentMail:
+    """The person's text as an e-mail, by Python's smtplib.
+
+    Measured are the `commands` that the client gave, the bytes of the `message`, and the `steps`.
+    """
+
+    def carry_out(self, host: ExperimentHost) -> dict[str, Any]:
+        """Send it."""
+        message = EmailMessage()
+        message["From"], message["To"], message["Subject"] = FROM, TO, "A mail by SMTP"
+        message.set_content(host.text)
+        with host.span(), MailSink() as sink:
+            address, port = sink.address
+            try:
+                with smtplib.SMTP(address, port, "client.example", _WAIT_S) as client:
+                    client.send_message(message)
+            except (OSError, smtplib.SMTPException) as error:
+                raise LoadRefusedError(f"the mail was not taken: {error}") from error
+        return {
+            "commands": sink.commands,
+            "message": len(sink.message),
+            "steps": sink.steps,
+        }
