@@ -256,7 +256,7 @@ def _steps(steps: Sequence[Step]) -> list[Component]:
                 html.Span(units.text(step.at_ms / 1e3, "s"), className="at"),
                 html.Span(step.side, className="dimmed"),
                 html.Span(step.text, className="told"),
-                *([html.Pre(step.data)] if step.data else []),
+                *([html.Pre(step.data, tabIndex=0)] if step.data else []),
             ]
         )
         for step in steps
