@@ -41,7 +41,7 @@ def _read(_: Setting, measured: Mapping[str, Any]) -> Reading:
 CHAPTER: Final = Chapter(
     name="ports",
     number=3,
-    title="Ports",
+    title="Ports, free and taken",
     question=(
         "A server listens at a port of this machine. A second server asks the kernel for a port, "
         "as you choose below. What does it get?"

@@ -61,7 +61,7 @@ CHAPTER: Final = Chapter(
         ),
         (
             "The page /welcome/ below has a style, a script and four pictures. A server of the "
-            "same folder as the listener files is asked for it, by a client that sends one request "
+            "same folder as the listener “files” is asked for it, by a client that sends one request "
             "for each address."
         ),
     ),
