@@ -17,6 +17,7 @@ from components.static_graph import colour_key, static_graph
 from components.status import sentence
 from components.tables import figure_table
 from servescope.chapters import CHAPTERS
+from servescope.chapters.chapter import Link, Snippet
 from servescope.chapters.guesses import number_text
 from servescope.figures import chapter as figures
 from servescope.figures import units
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from dash.development.base_component import Component
 
-    from servescope.chapters.chapter import Chapter, Passage, Reading, Setting, Snippet, Step
+    from servescope.chapters.chapter import Chapter, Passage, Reading, Setting, Step
     from servescope.chapters.guesses import Answer
     from servescope.records.experiments import Experiment
 
@@ -268,10 +269,15 @@ def _steps(steps: Sequence[Step]) -> list[Component]:
 
 
 def _passages(passages: Sequence[Passage], place: str) -> list[Component]:
-    return [
-        html.P(one) if isinstance(one, str) else _snippet(one, f"chapter-{place}-{number}")
-        for number, one in enumerate(passages)
-    ]
+    return [_passage(one, f"chapter-{place}-{number}") for number, one in enumerate(passages)]
+
+
+def _passage(passage: Passage, element: str) -> Component:
+    if isinstance(passage, Snippet):
+        return _snippet(passage, element)
+    if isinstance(passage, Link):
+        return html.P(dcc.Link(passage.text, href=below_prefix(passage.path)))
+    return html.P(passage)
 
 
 def _snippet(snippet: Snippet, element: str) -> html.Div:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from servescope.chapters import (
     accept_queue,
     deploy,
+    frameworks,
     more_than_one_request,
     ports,
     queues_and_load,
@@ -32,6 +33,7 @@ CHAPTERS: Final[tuple[Chapter, ...]] = (
     request_and_answer.CHAPTER,
     static_files.CHAPTER,
     wsgi.CHAPTER,
+    frameworks.CHAPTER,
     more_than_one_request.CHAPTER,
     wsgi_beside_asgi.CHAPTER,
     queues_and_load.CHAPTER,

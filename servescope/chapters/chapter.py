@@ -25,8 +25,16 @@ class Snippet:
     code: str
 
 
-Passage = str | Snippet
-"""A piece of a chapter's text: a paragraph, or something to copy."""
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A way to another page of this dashboard."""
+
+    text: str
+    path: str
+
+
+Passage = str | Snippet | Link
+"""A piece of a chapter's text: a paragraph, something to copy, a link."""
 
 
 @dataclass(frozen=True, slots=True)

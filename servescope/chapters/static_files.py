@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from servescope.chapters.chapter import Bars, Chapter, Point, Reading, Setting, Snippet, Step
+from servescope.chapters.chapter import Bars, Chapter, Point, Reading, Setting, Snippet
+from servescope.chapters.exchange_steps import exchange_steps
 from servescope.chapters.guesses import NumberGuess
 from servescope.demo.search import SITE
 from servescope.experiments.host import TemporaryListener
@@ -49,19 +50,6 @@ def _read(_: Setting, measured: Mapping[str, Any]) -> Reading:
             ),
         ),
     )
-
-
-def exchange_steps(exchanges: list[Mapping[str, Any]]) -> tuple[Step, ...]:
-    """Each request, and the response to it; of a long content the first characters."""
-    steps, at_ms = [], 0.0
-    for one in exchanges:
-        steps.append(Step(at_ms, "client", "The request", one["sent"]))
-        at_ms += one["took_ms"]
-        more = one["content_bytes"] > len(one["content"].encode()) and one["content"]
-        told = f"The response: a head, and {one['content_bytes']:,} bytes of content"
-        data = one["head"] + one["content"] + ("…" if more else "")
-        steps.append(Step(at_ms, "server", told, data))
-    return tuple(steps)
 
 
 CHAPTER: Final = Chapter(

@@ -13,7 +13,7 @@ from servescope.actions.experiments import ExperimentRequest
 from servescope.chapters import CHAPTERS, chapter_of
 from servescope.chapters.chapter import Chapter
 
-PARTS = {"chapter", "guesses", "message_rules"}
+PARTS = {"chapter", "exchange_steps", "guesses", "message_rules"}
 """Modules of the package that are no chapter."""
 
 SETTINGS = [(chapter, setting) for chapter in CHAPTERS for setting in chapter.settings]

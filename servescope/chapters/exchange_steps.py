@@ -1,0 +1,26 @@
+"""The steps of requests that were sent one after the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from servescope.chapters.chapter import Step
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+
+def exchange_steps(exchanges: Sequence[Mapping[str, Any]]) -> tuple[Step, ...]:
+    """Each request, and the response to it; of a long content the first characters.
+
+    `exchanges` are those of `experiments.requests_in_turn`.
+    """
+    steps, at_ms = [], 0.0
+    for one in exchanges:
+        steps.append(Step(at_ms, "client", "The request", one["sent"]))
+        at_ms += one["took_ms"]
+        shown = one["content"]
+        is_cut = shown and one["content_bytes"] > len(shown.encode())
+        told = f"The response: a head, and {one['content_bytes']:,} bytes of content"
+        steps.append(Step(at_ms, "server", told, one["head"] + shown + ("…" if is_cut else "")))
+    return tuple(steps)

@@ -1,0 +1,145 @@
+"""Frameworks: Flask and Dash, routes, an API with JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from servescope.chapters.chapter import Chapter, Link, Reading, Setting, Snippet
+from servescope.chapters.exchange_steps import exchange_steps
+from servescope.chapters.guesses import ChoiceGuess
+from servescope.demo import programs
+from servescope.experiments.host import TemporaryListener
+from servescope.experiments.requests_in_turn import Asked, RequestsInTurn
+from servescope.records.listeners import AppKind, ConcurrencyModel
+from servescope.wire.http1_response import reason_phrase
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_LISTENER: Final = TemporaryListener(
+    "servescope.demo.programs.flask_app:app", AppKind.WSGI, ConcurrencyModel.THREAD_POOL, threads=2
+)
+_STATUSES: Final = (200, 400, 404, 405, 415, 500)
+_JSON: Final = (("Content-Type", "application/json"),)
+_RUN_FLASK: Final = """\
+python3 -m venv .venv
+. .venv/bin/activate
+pip install flask
+flask --app hello run"""
+_RUN_DASH: Final = """\
+pip install dash
+python hello_dash.py"""
+
+
+def _setting(name: str, label: str, asked: Asked, status: int, because: str) -> Setting:
+    return Setting(name, label, RequestsInTurn(_LISTENER, (asked,)), str(status), because)
+
+
+def _read(_: Setting, measured: Mapping[str, Any]) -> Reading:
+    (answer,) = measured["exchanges"]
+    return Reading(
+        str(answer["status"]),
+        steps=exchange_steps(measured["exchanges"]),
+        told=(
+            (
+                f"The response was there after {answer['took_ms']:.3g} ms: "
+                f"{answer['received_bytes']:,} bytes, of which {answer['content_bytes']:,} are its "
+                "content."
+            ),
+        ),
+    )
+
+
+CHAPTER: Final = Chapter(
+    name="frameworks",
+    number=7,
+    title="Frameworks: routes and an API",
+    question=(
+        "A small Flask app has three routes. A client sends the request below. Which status does "
+        "the response have?"
+    ),
+    before=(
+        (
+            "Your program calls a library; a framework calls your program. Of Flask you name "
+            "functions and say for which path each is, its route. Flask reads the request, finds "
+            "the route, calls the function, and makes a response of what it returns: text becomes "
+            "a page, a dictionary becomes JSON, the notation in which programs exchange data."
+        ),
+        Snippet("hello.py", programs.source("flask_app")),
+        (
+            "A virtual environment keeps the packages of one project apart from all others. Flask "
+            "has a server of its own, at http://localhost:5000, which is your own machine, until "
+            "you press Ctrl-C in its terminal."
+        ),
+        Snippet("Run it; Ctrl-C stops it", _RUN_FLASK),
+    ),
+    guess=ChoiceGuess(
+        "The status is",
+        tuple((str(status), f"{status} {reason_phrase(status)}") for status in _STATUSES),
+    ),
+    knob="The request",
+    settings=(
+        _setting(
+            "word",
+            "GET /notes/seven",
+            Asked("/notes/seven"),
+            404,
+            "The route is for whole numbers alone: <int:number>. No route fits this path, so the "
+            "function is not called, and Flask answers for it.",
+        ),
+        _setting(
+            "number",
+            "GET /notes/7",
+            Asked("/notes/7"),
+            200,
+            "The route fits: the function gets the number 7, and the dictionary that it returns "
+            "comes as JSON.",
+        ),
+        _setting(
+            "method",
+            "POST /notes/7",
+            Asked("/notes/7", method="POST", content="7"),
+            405,
+            "The path has a route, but for GET alone. The field Allow of the response says which "
+            "methods it takes.",
+        ),
+        _setting(
+            "sum",
+            "POST /api/sum with [1, 2, 3] as JSON",
+            Asked("/api/sum", _JSON, method="POST", content="[1, 2, 3]"),
+            200,
+            "An API is a set of routes for programs: JSON goes in, and JSON comes back.",
+        ),
+        _setting(
+            "broken",
+            "POST /api/sum with [1, 2, and no end",
+            Asked("/api/sum", _JSON, method="POST", content="[1, 2,"),
+            400,
+            "This is no JSON. The fault is the client's, which the 4 in front says; an app that "
+            "takes it unread would raise an exception, and answer 500.",
+        ),
+        _setting(
+            "form",
+            "POST /api/sum with [1, 2, 3], not marked as JSON",
+            Asked("/api/sum", method="POST", content="[1, 2, 3]"),
+            415,
+            "The content would be fine, but no Content-Type says that it is JSON, and Flask does "
+            "not guess: 415 Unsupported Media Type.",
+        ),
+    ),
+    read=_read,
+    after=(
+        (
+            "So the framework validates much before your function is called. The rest is yours: "
+            "that the numbers are numbers is checked in the app, by two lines of it."
+        ),
+        (
+            "Dash is a framework for pages that answer at once: you write a layout and functions, "
+            "its callbacks, and Dash makes the page and the API between the two. It stands on "
+            "Flask. This dashboard is made with it."
+        ),
+        Snippet("hello_dash.py, a whole app", programs.source("dash_app")),
+        Snippet("Run it, and open http://localhost:8051", _RUN_DASH),
+        Link("See this app live in this dashboard", "/hello-world"),
+    ),
+)
