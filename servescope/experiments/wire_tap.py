@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 LOOPBACK: Final = "127.0.0.1"
 _READ_BYTES: Final = 65_536
 _SHOWN_BYTES: Final = 320
+_SHOWN_OF_RECORD: Final = 48
 _POLL_S: Final = 0.1
 
 
@@ -101,9 +102,10 @@ class WireTap:
 
 def _shown(block: bytes) -> bytes:
     """The beginning of a block: text as it is, records of TLS as hexadecimal numbers."""
-    beginning = block[:_SHOWN_BYTES]
     is_record = block[:1] in {b"\x14", b"\x15", b"\x16", b"\x17"}  # RFC 8446 section 5.1
-    more = b"" if len(block) <= _SHOWN_BYTES else " …".encode()
+    most = _SHOWN_OF_RECORD if is_record else _SHOWN_BYTES
+    beginning = block[:most]
+    more = b"" if len(block) <= most else " …".encode()
     return (beginning.hex(" ").encode() if is_record else beginning) + more
 
 
