@@ -9,7 +9,7 @@ import pytest
 from tests.faults.test_handover import total_requests
 from tests.processes import eventually
 
-pytestmark = [pytest.mark.process, pytest.mark.alone, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.process, pytest.mark.timeout(240)]
 
 CONNECTIONS = 8
 DEPTH = 50  # requests sent ahead on a connection: pipelining
