@@ -18,9 +18,9 @@ FULL: Final = 0.9
 IDLE_CORE: Final = 0.7
 """CPU of the busiest process, in cores, below which its threads wait rather than compute."""
 
-HARDLY_COMPUTES: Final = 0.1
+HARDLY_COMPUTES: Final = 0.02
 """CPU of the busiest process, in cores, below which a processor that others use is no limit: even
-among many programs a process gets so much when it wants it."""
+among fifty programs on its core a process gets so much when it wants it."""
 
 MOSTLY: Final = 0.8
 """Share of the requests in hand above which one stage has most of them.

@@ -41,6 +41,27 @@ from servescope.statistics.capacity_limits import EdgeEvidence, Limit, limit_of
             id="machine",
         ),
         pytest.param(
+            EdgeEvidence(process_cores=0.08, machine_busy=1.0, app_share=1.0, in_app=1.0),
+            Limit.MACHINE,
+            id="starved-among-many-programs",
+        ),
+        pytest.param(
+            EdgeEvidence(process_cores=0.3, machine_busy=0.7, is_disturbed=True, threads=1),
+            Limit.OTHERS,
+            id="others-on-its-core",
+        ),
+        pytest.param(
+            EdgeEvidence(
+                process_cores=0.015,
+                machine_busy=1.0,
+                is_disturbed=True,
+                threads=1,
+                busy_threads=1.0,
+            ),
+            Limit.THREADS,
+            id="waits-on-a-full-machine",
+        ),
+        pytest.param(
             EdgeEvidence(process_cores=0.1, threads=4, busy_threads=4),
             Limit.THREADS,
             id="waiting-threads",
