@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from servescope.errors import UsageError
 from servescope.load.report import LoadModel, Result
+from servescope.records.scenarios import Users
 from servescope.statistics.sequential_verdict import JUDGED, SequentialVerdict, Side, told_by
 from servescope.verdicts.comparing import Outcome, QuantileLatency, geometric_mean
 from servescope.verdicts.side_runs import QUANTILES, SideRun, quantile_of
@@ -112,7 +113,11 @@ def _check_same_load(before: RunSide, after: RunSide) -> None:
 
 def _load_in_words(scenario: Scenario) -> str:
     schedule = scenario.schedule
-    return f"{scenario.label}, {schedule.mean_rate:g} a second for {schedule.seconds:g} s"
+    if isinstance(schedule, Users):
+        offered = f"{schedule.users:,} users"
+    else:
+        offered = f"{schedule.mean_rate:g} a second"
+    return f"{scenario.label}, {offered} for {schedule.seconds:g} s"
 
 
 def _pairs(before: Result, after: Result) -> list[tuple[Stretch, Stretch]]:
