@@ -215,6 +215,8 @@ def test_rows_under_the_pointer_stay_until_it_leaves(reopen_page, ask):
     aimed_at = opened.page.evaluate(newest)
     ask("/error", "/whoami")
     opened.until("document.querySelector('#requests-log [data-held]') !== null")
+    counts = "getComputedStyle(document.getElementById('requests-counts'), '::after').content"
+    assert "The rows wait" in opened.page.evaluate(counts)
     assert opened.page.evaluate(newest) == aimed_at
     opened.page.locator(f"{ROWS} .took").first.click()
     drawer = opened.page.get_by_role("dialog", name="One request")
