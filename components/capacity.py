@@ -272,8 +272,10 @@ def _little(step: StepResult) -> str:
 def _judged(step: StepResult, judged: Judgement) -> str:
     if judged is not Judgement.USELESS:
         return judged.value
+    if step.disturbed:  # which holds up a generator, too
+        return "not used: other programs took the CPU"
     if step.generator_limited:
         return "not used: the generator was at its limit"
     if step.agrees_with_littles_law is False:
         return "not used: against Little's law"
-    return "not used: other programs took the CPU"
+    return "not used: no request was sent"

@@ -1,0 +1,55 @@
+"""A search for a capacity as a table of its steps."""
+
+from __future__ import annotations
+
+import pytest
+
+from components.capacity import search_view
+from servescope.records.capacity import CapacityPlan, SearchedCapacity
+from servescope.records.load import RunState
+from servescope.statistics.capacity_steps import StepResult
+from tests.components.test_parts import texts
+
+pytestmark = pytest.mark.usefixtures("app")  # links are below its path prefix
+
+
+def step(**changes):
+    measured = {
+        "rate": 80.0,
+        "seconds": 5.0,
+        "sent": 400,
+        "answered_in_schedule": 400,
+        "late": 0,
+        "failed": 0,
+        "mean_latency_s": 0.01,
+        "shortest_latency_s": 0.005,
+        "quantile_s": 0.03,
+        "elapsed_s": 5.0,
+        "spent_s": 5.5,
+    }
+    return StepResult(**(measured | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        pytest.param({}, "held", id="held"),
+        pytest.param(
+            {"generator_limited": True},
+            "not used: the generator was at its limit",
+            id="a limited generator",
+        ),
+        pytest.param(
+            {"generator_limited": True, "disturbed": True, "others_cores": 1.9},
+            "not used: other programs took the CPU",
+            id="a generator that other programs held up",
+        ),
+        pytest.param({"in_flight": 40.0}, "not used: against Little's law", id="Little's law"),
+        pytest.param({"sent": 0}, "not used: no request was sent", id="nothing was sent"),
+    ],
+)
+def test_a_step_says_how_it_was_judged_as_the_result_does(changes, said):
+    steps = (step(**changes).to_json(),)
+    plan = CapacityPlan("wsgi", "/", 0.1, 0.01, 2_000)
+    searched = SearchedCapacity(1, plan, RunState.DONE, 0.0, 0.0, 60.0, steps)
+    assert texts(search_view(searched))[-1] == said
