@@ -61,8 +61,8 @@ CHAPTER: Final = Chapter(
         ),
         (
             "The page /welcome/ below has a style, a script and four pictures. A server of the "
-            "same folder as the listener “files” is asked for it, by a client that sends one request "
-            "for each address."
+            "same folder as the listener “files” is asked for it, by a client that sends one "
+            "request for each address."
         ),
     ),
     guess=NumberGuess("The server gets", "requests", 1, 100),
