@@ -34,6 +34,18 @@ LONG = (
 )
 """The folders whose files take seconds, the longest in front, but for the browser's."""
 
+LONGEST = (
+    "test_behind_proxy.py",
+    "test_capacity_searches.py",
+    "test_load_demos.py",
+    "test_pages.py",
+    "test_path_picture.py",
+    "test_situations.py",
+    "test_store_contract.py",
+    "test_time_bar.py",
+)
+"""The files of a minute or so: one that began late would run on when all else is done."""
+
 ALONE = ("chapters", "faults", "load")
 """The folders that scripts/test runs once more, for what is marked `alone`."""
 
@@ -64,6 +76,7 @@ def pytest_collection_modifyitems(items):
             raise pytest.UsageError(f"{item.nodeid}: scripts/test looks for `alone` in {ALONE}")
     places = {}
     for files in (sorted(browser), [path for folder in LONG for path in sorted(long[folder])]):
+        files.sort(key=lambda path: path.name not in LONGEST)
         places |= {path: number / len(files) for number, path in enumerate(files)}
     items.sort(key=lambda item: places.get(item.path, 1.0))
 

@@ -192,7 +192,8 @@ def left_pages():
 def reopen_page(chromium, dashboard, left_pages):
     """Like `open_page`, in a page that a test before has left, if any.
 
-    A page that loads again takes half the CPU time of a new context's, which compiles all scripts.
+    A page that loads again takes the whole Chromium half the CPU time of a new context's, which
+    compiles all scripts; in the headless shell there is little between them.
     Not for tests that judge a first visit, or add to the page what cannot be taken back, such as an
     init script.
     """
