@@ -242,7 +242,7 @@ def forget(page, origin, options):
 
 @pytest.fixture(scope="module")
 def kept_page(chromium, dashboard):
-    """A page that stays from test to test: to load one costs Chromium 2 s of CPU, a link 0.4 s."""
+    """A page that stays from test to test: to load one costs Chromium 1 s of CPU, a link 0.4 s."""
     surroundings = chromium.new_context(**DESKTOP)
     surroundings.set_default_timeout(WITHIN_S * 1000)
     watched = Watched(surroundings.new_page(), dashboard.url)

@@ -86,7 +86,7 @@ def test_the_navigation_leads_to_every_page_and_axe_finds_nothing_grave(open_pag
     assert found == []
 
 
-# Each in its own surroundings, by turns: to load a page costs Chromium 2 s of CPU.
+# Each in its own surroundings, by turns: to load a page costs Chromium 1 s of CPU.
 @pytest.mark.parametrize(
     ("path", "surroundings"),
     [(path, [*SURROUNDINGS][number % 4]) for number, path in enumerate(PAGES)],
