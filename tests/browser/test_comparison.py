@@ -111,7 +111,7 @@ def test_listeners_that_stand_are_columns_too_and_a_scenario_says_the_load(open_
     opened.page.keyboard.press("Escape")
     fill(opened, "Scenario for each (TOML)", SCENARIO)
     press(opened, "Compare")
-    wait_outcome(opened, "wsgi, asgi at Whoami, 20 requests/s for 1 s each")
+    wait_outcome(opened, "wsgi, asgi at Whoami, 20 req/s for 1 s each")
     wait_outcome(opened, "\ndone")
     for name in ("wsgi", "asgi"):
         found = column(opened, name)
