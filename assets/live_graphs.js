@@ -380,6 +380,14 @@
     }
   }
 
+  // A figure without a bound has no list of them; one may come with any later point.
+  function pushOfPoint(trace, name, value) {
+    if (value === undefined && !trace.meta?.[name]) return;
+    trace.meta ??= {};
+    trace.meta[name] ??= new Array(trace.x.length - 1).fill(0);
+    trace.meta[name].push(value ?? 0);
+  }
+
   function append(id, delta) {
     const entry = entries.get(id);
     if (!entry || !entry.host.isConnected) return;
@@ -392,7 +400,7 @@
         trace.x.push(x);
         if (trace.type === "heatmap") trace.z.forEach((row, r) => row.push(delta.z[i][r]));
         else valuesOf(trace).push(delta.y[position][i]);
-        for (const name of OF_POINTS) if (delta[name]) trace.meta[name].push(delta[name][position][i]);
+        for (const name of OF_POINTS) pushOfPoint(trace, name, delta[name]?.[position][i]);
       });
     });
     mark(entry);
