@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from servescope.figures import theme, units
+from servescope.figures.duration_axis import duration_axis
 from servescope.histogram import LONGEST_S
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ _ROOM: Final = 0.1
 """Share of the axis that a mark's label takes."""
 
 _EMPTY_S: Final = (1e-4, 1.0)
-_TICKS_S: Final = (1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,18 +38,13 @@ class DistributionPlot:
         layout = theme.layout({"rangemode": "tozero", "tickformat": ",~r"})
         layout["hovermode"] = "closest"
         layout["dragmode"] = False
-        layout["xaxis"] = {
-            "type": "log",
-            "fixedrange": True,
-            "tickvals": list(_TICKS_S),
-            "ticktext": [units.text(seconds, "s") for seconds in _TICKS_S],
-        }
         layout["meta"] = {"time": False}
         if not rows.counts.size:
-            layout["xaxis"]["range"] = [math.log10(edge) for edge in _EMPTY_S]
+            layout["xaxis"] = duration_axis(*(math.log10(edge) for edge in _EMPTY_S))
             return {"data": [], "layout": layout}
         lows, highs = _finite(rows)
-        layout["xaxis"]["range"] = x_range = _padded(float(lows[0]), float(highs[-1]))
+        x_range = _padded(float(lows[0]), float(highs[-1]))
+        layout["xaxis"] = duration_axis(*x_range)
         middles = (lows + highs) / 2
         total = int(rows.counts.sum())
         trace = {

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from servescope.figures import theme, units
+from servescope.figures.duration_axis import duration_axis
 from servescope.histogram import EDGES, GROWTH
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 HEIGHT: Final = 280
 _COLOURS: Final = (theme.BLUE, theme.AMBER, theme.TEAL, theme.PINK)
 _DASHES: Final = ("solid", "dash", "dot", "longdash")
-_DECADES_S: Final = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0)
-_FEW_DECADES: Final = 2.0
-"""Up to so many decades an axis has ticks at 2 and 5 times each, too."""
 
 
 def styles(names: Sequence[str]) -> list[tuple[str, str, str]]:
@@ -51,7 +49,7 @@ def overlaid_distributions(counts_by_name: Mapping[str, Sequence[int]]) -> Figur
     lower = np.concatenate(([EDGES[0] / GROWTH], EDGES))[low : high + 2]
     if len(lower) < high + 2 - low:  # the open bucket at the upper end is used
         lower = np.append(lower, lower[-1] * GROWTH)
-    layout["xaxis"] |= _axis(float(np.log10(lower[0])), float(np.log10(lower[-1])))
+    layout["xaxis"] = duration_axis(float(np.log10(lower[0])), float(np.log10(lower[-1])))
     drawn = styles(list(counts_by_name))
     return {
         "data": [
@@ -60,17 +58,6 @@ def overlaid_distributions(counts_by_name: Mapping[str, Sequence[int]]) -> Figur
             if style[0] in known
         ],
         "layout": layout,
-    }
-
-
-def _axis(first: float, last: float) -> Figure:
-    """Range and ticks of the axis; bounds in powers of ten."""
-    parts = (1, 2, 5) if last - first <= _FEW_DECADES else (1,)
-    ticks = [decade * part for decade in _DECADES_S for part in parts]
-    return {
-        "range": [first, last],
-        "tickvals": ticks,
-        "ticktext": [units.text(seconds, "s") for seconds in ticks],
     }
 
 

@@ -1,0 +1,43 @@
+"""The logarithmic axis of durations below a distribution."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from servescope.figures import units
+
+if TYPE_CHECKING:
+    from servescope.figures.theme import Figure
+
+_DECADES_S: Final = (1e-6, 1e-5, 1e-4, 1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0)
+_FEW_DECADES: Final = 2.0
+_PARTS: Final = ((1.0, 2.0, 5.0), (1.0, 1.5, *map(float, range(2, 10))))
+"""Of each decade, for an axis of up to so many, and for one on which few of the former lie."""
+
+_LEAST_TICKS: Final = 2
+
+
+def duration_axis(first: float, last: float) -> Figure:
+    """Range and ticks from `first` to `last`, powers of ten of seconds.
+
+    All ticks lie within; where fewer than two round durations do, they stand near both ends.
+    """
+    ticks = _ticks(first, last)
+    return {
+        "type": "log",
+        "fixedrange": True,
+        "range": [first, last],
+        "tickvals": ticks,
+        "ticktext": [units.text(seconds, "s") for seconds in ticks],
+    }
+
+
+def _ticks(first: float, last: float) -> list[float]:
+    for parts in ((1.0,),) if last - first > _FEW_DECADES else _PARTS:
+        found = [decade * part for decade in _DECADES_S for part in parts]
+        within = [seconds for seconds in found if first <= math.log10(seconds) <= last]
+        if len(within) >= _LEAST_TICKS:
+            return within
+    inset = (last - first) / 6
+    return [10 ** (first + inset), 10 ** (last - inset)]

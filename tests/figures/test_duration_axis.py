@@ -1,0 +1,21 @@
+import math
+
+import pytest
+
+from servescope.figures.duration_axis import duration_axis
+
+
+@pytest.mark.parametrize(
+    ("shortest_s", "longest_s", "labels"),
+    [
+        pytest.param(2e-5, 50.0, ["100 µs", "1 ms", "10 ms", "100 ms", "1 s", "10 s"], id="wide"),
+        pytest.param(0.18, 2.2, ["200 ms", "500 ms", "1 s", "2 s"], id="a decade"),
+        pytest.param(0.0195, 0.031, ["20 ms", "30 ms"], id="a part of a decade"),
+        pytest.param(1.4, 1.9, ["1.47 s", "1.81 s"], id="one round duration"),
+        pytest.param(1.55, 1.9, ["1.6 s", "1.84 s"], id="no round duration"),
+    ],
+)
+def test_the_ticks_of_an_axis_lie_within_it(shortest_s, longest_s, labels):
+    axis = duration_axis(math.log10(shortest_s), math.log10(longest_s))
+    assert axis["ticktext"] == labels
+    assert all(shortest_s <= seconds <= longest_s for seconds in axis["tickvals"])
