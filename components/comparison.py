@@ -18,7 +18,7 @@ from components.load_run import bound, ms
 from components.server_form import how
 from components.static_graph import overlaid
 from components.status import sentence
-from components.tables import scrolled
+from components.tables import CARDS, named_cell, scrolled
 from servescope.figures import theme, units
 from servescope.figures.run_texts import offered_text
 from servescope.figures.run_time import LINES, small_multiples
@@ -123,7 +123,7 @@ def _table(contenders: Sequence[Contender], limits: Mapping[str, Finding]) -> ht
     return html.Div(
         [
             html.Div(
-                html.Table([html.Thead(html.Tr(head)), html.Tbody(rows)]),
+                html.Table([html.Thead(html.Tr(head)), html.Tbody(rows)], className=CARDS),
                 className="rows comparison-table",
                 **scrolled("Comparison, a column for each"),
             ),
@@ -156,12 +156,12 @@ def _limits_row(contenders: Sequence[Contender], limits: Mapping[str, Finding]) 
         found = limits.get(one.target)
         said = units.NOTHING if found is None else found.sentence
         state = "" if found is None else severity_class(found.severity)
-        cells.append(html.Td(said, className=f"words {state}".strip()))
+        cells.append(named_cell(said, one.label, f"words {state}".strip()))
     return html.Tr([html.Th("Limit", scope="row"), *cells], className="limits")
 
 
 def _row(contenders: Sequence[Contender], name: str, cell: Callable[[Contender], Cell]) -> html.Tr:
-    cells = [html.Td(cell(one)) for one in contenders]
+    cells = [named_cell(cell(one), one.label) for one in contenders]
     return html.Tr([html.Th(name, scope="row"), *cells])
 
 

@@ -92,6 +92,9 @@ def test_two_models_are_compared_and_the_table_says_which_waits(open_page, contr
     opened.page.get_by_role("link", name="Comparison 1").click()
     opened.until("location.search === '?comparison=1' && location.hash === '#compare'")
     assert opened.page.evaluate("document.documentElement.dataset.kept") == "yes", "no reload"
+    on_phone = open_page("/servers?comparison=1#compare", PHONE)
+    wait_outcome(on_phone, "\ndone")
+    assert on_phone.tables_to_scroll() == []
     again = open_page("/servers?comparison=1#compare")
     wait_outcome(again, "42" if "42" in told else "done")
     eventually(lambda: column(again, "sequential") == slow)
