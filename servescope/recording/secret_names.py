@@ -7,6 +7,7 @@ recorders within other people's apps use it.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 from urllib.parse import unquote_plus
 
@@ -26,6 +27,7 @@ Span = tuple[int, int]
 _SEPARATORS: Final = re.compile(r"[-_.\s\[\]]+")
 _USER_INFO: Final = re.compile(r"//([^/?#\s]*)@")
 _LONGEST_NAME: Final = 200
+_MOST_KNOWN: Final = 1_024  # an app names its parameters alike in each request
 
 
 def is_secret_name(name: str) -> bool:
@@ -33,7 +35,12 @@ def is_secret_name(name: str) -> bool:
 
     In doubt it does: what is masked without need costs less than what is not.
     """
-    plain = _SEPARATORS.sub("", name[:_LONGEST_NAME]).lower()
+    return _is_secret(name[:_LONGEST_NAME])
+
+
+@lru_cache(maxsize=_MOST_KNOWN)
+def _is_secret(name: str) -> bool:
+    plain = _SEPARATORS.sub("", name).lower()
     return plain in _WHOLE or _PARTS.search(plain) is not None
 
 
@@ -45,7 +52,8 @@ def mask_target(target: str, *, every_value: bool = False) -> str:
     """
     if "?" not in target and "@" not in target:
         return target
-    return masked(target, target_spans(target, every_value=every_value))
+    spans = target_spans(target, every_value=every_value)
+    return masked(target, spans) if spans else target
 
 
 def target_spans(target: str, *, every_value: bool = False) -> list[Span]:
