@@ -11,6 +11,7 @@ from cryptography import x509
 
 from servescope.records.load import RunState
 from servescope.serving.tls.certificates import self_signed_pair
+from servescope.store.sqlite.store import open_store
 from tests.browser.test_load import figure, fill, newest_run
 from tests.browser.test_servers import choose, wait_card
 from tests.faults.test_handover import total_requests
@@ -92,6 +93,18 @@ def test_a_renewed_certificate_is_on_the_card_and_a_broken_one_is_told(open_page
     assert (
         "Certificate" not in opened.page.locator('.server-card[data-listener="wsgi"]').inner_text()
     )
+
+
+def test_the_page_of_a_request_names_tls_version_and_cipher_suite(open_page, dashboard):
+    seen(dashboard)
+
+    def newest():
+        with closing(open_store(dashboard.folder)) as store:
+            details = store.request_details(50)
+        return next((number for number, one in details if one.listener == "files"), 0)
+
+    page = open_page(f"/requests/{eventually(newest)}").page
+    page.get_by_text("TLS 1.3, TLS_").wait_for()
 
 
 @pytest.mark.parametrize(("listener", "path"), [("files", "/welcome/"), ("asgi", "/whoami")])
