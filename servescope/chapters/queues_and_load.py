@@ -237,9 +237,9 @@ CHAPTER: Final = Chapter(
             "which it is busy: with 25 requests a second it is 50 %."
         ),
         (
-            "Requests come at random moments, as people do: sometimes two together, sometimes "
-            "none for a while. One that comes while the server is busy waits in a queue. Its time "
-            f"is the wait and the {SERVICE_MS} ms."
+            "Unless the question says otherwise, requests come at random moments, as people do: "
+            "sometimes two together, sometimes none for a while. One that comes while the server "
+            f"is busy waits in a queue. Its time is the wait and the {SERVICE_MS} ms."
         ),
     ),
     guess=CurveGuess(
@@ -276,7 +276,7 @@ CHAPTER: Final = Chapter(
             "other knowledge, neither how they come nor in which order they are served.",
             points=(Point("counted", _COUNT), Point("rate times stay", _COUNT)),
             question=Question(
-                "Now 40 requests come in each second, at random moments. Each is with the server "
+                "40 requests come in each second, at random moments. Each is with the server "
                 "for 60 ms on average: it waits, then it is served. How many requests are with the "
                 "server at a time, on average?",
                 NumberGuess("With the server are, on average", "requests", 0, 1_000),
@@ -306,7 +306,7 @@ CHAPTER: Final = Chapter(
         ),
         Setting(
             "stall-one-user",
-            "A stall: one user, who waits for each answer",
+            "A stall: one user, who waits",
             _load(
                 Scenario(Users(1, _THINK_S, _STALL_S), (_flow(_REQUESTS),), keep_alive=False),
                 long_request=_STALL,
@@ -318,8 +318,8 @@ CHAPTER: Final = Chapter(
             "test that waits for answers leaves out the bad moments: coordinated omission.",
             points=_bars(_CLOSED),
             question=Question(
-                "Now there is one user, for 10 s: a request, its answer, 20 ms to read it, the "
-                f"next request. That is one each 40 ms, too. {_STALLED}",
+                "There is one user, for 10 s: a request, its answer, 20 ms to read it, the next "
+                f"request. That is one each 40 ms. {_STALLED}",
                 _WITHIN,
                 _STALL_PICTURE,
                 0.1,
