@@ -88,7 +88,7 @@ def test_a_search_reads_the_processes_of_the_app(app, control, settings):
 
 def test_a_verdict_of_the_app_and_itself_may_be_asked_for(control, settings):
     asked = verdicts.start(control, settings, VerdictRequest(NAME, NAME, "/", 50, 4, 5, 30))
-    assert (asked.plan.before, asked.plan.after) == (NAME, NAME)
+    assert (asked.plan.before.listener, asked.plan.after.listener) == (NAME, NAME)
 
 
 def test_an_app_that_ended_is_no_target(control, tmp_path):
