@@ -95,7 +95,8 @@ def holds_no_more(opened, script, argument):
     heap_after, nodes_after, listeners_after = held(session)
     assert heap_after - heap < GROWN_BYTES
     assert nodes_after <= nodes * 1.05 + 20
-    assert listeners_after <= listeners + 5
+    # A part of the page that was made late has a few dozen; a leak is one a poll at least.
+    assert listeners_after < listeners + POLLS / 2
 
 
 def test_a_page_left_open_holds_no_more_after_120_polls(open_page):
