@@ -139,6 +139,6 @@ for _chapter in CHAPTERS:
         f"{__name__}.{_chapter.name}",
         path=f"{chapter.LEARN}/{_chapter.name}",
         name=_chapter.title,
-        title=f"{_chapter.title} · Servescope",
+        title=f"{_chapter.title} · Learn · Servescope",
         layout=partial(layout, _chapter),
     )
