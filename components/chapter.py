@@ -286,7 +286,12 @@ def _snippet(snippet: Snippet, element: str) -> html.Div:
             html.Div(
                 [
                     html.B(snippet.label),
-                    html.Button("Copy", type="button", **attributes(data_copy=element)),
+                    html.Button(
+                        "Copy",
+                        type="button",
+                        className="menu-button",
+                        **attributes(data_copy=element),
+                    ),
                 ],
                 className="card-heading",
             ),
