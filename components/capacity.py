@@ -237,7 +237,7 @@ def _table(search: CapacitySearch) -> html.Div:
     ]
     return html.Div(
         html.Table([html.Thead(html.Tr(head)), html.Tbody(rows)], className=CARDS),
-        className="rows comparison-table capacity-steps",
+        className="rows capacity-steps",
         tabIndex=0,  # it scrolls: by keyboard too
         role="region",
         style={"maxHeight": 320, "overflowY": "auto"},

@@ -273,4 +273,4 @@ def test_a_run_file_beside_a_server_gives_it_the_same_load(
     assert finished.status in {0, 3}, finished.err.decode()
     told = finished.out.decode()
     assert "FASTER, in these two runs, over 6 stretches of 1 s" in told or "UNDECIDED" in told
-    assert "/cart, 100 requests/s for 6 s on http://127.0.0.1:" in finished.err.decode()
+    assert "/cart, 100 req/s for 6 s on http://127.0.0.1:" in finished.err.decode()

@@ -51,7 +51,7 @@ def main() -> None:
     add_arguments(parser)
     arguments = parser.parse_args(["servescope.demo.flask_app:app", "--model", NAME])
     endpoint = next(iter(BUNDLED_ENDPOINTS))
-    asked = request([NAME, "sequential"], endpoint, "/", 10, 5, 4, "one by one")
+    asked = request([NAME, "sequential"], endpoint, "/", 10, 5, 4, "one by one", [], "")
     plan = read(load_settings(), asked)
     recorder = Recorder(folder)
     listener = start_listener(
@@ -67,7 +67,7 @@ def main() -> None:
         "help of the option": NAME in parser.format_help(),
         "option": listener_of(arguments).model,
         "form of a server": LABEL in _text(server_form([], "", [], "")),
-        "form of a comparison": LABEL in _text(comparison_form(BUNDLED_ENDPOINTS, "")),
+        "form of a comparison": LABEL in _text(comparison_form(BUNDLED_ENDPOINTS, [], "")),
         "comparison that was asked for": plan.models,
         "answer": status,
     }
