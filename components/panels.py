@@ -216,6 +216,14 @@ def listener_select(select_id: str, chosen: str = "") -> dmc.Select:
     )
 
 
-def listener_options(select_id: str, context: QueryContext) -> dict[str, dict[str, Any]]:
-    """The options of a listener select, as props."""
-    return {select_id: {"data": [*listener_names(context), *recorded_names(context)]}}
+def listener_options(
+    select_id: str, context: QueryContext, chosen: str
+) -> dict[str, dict[str, Any]]:
+    """The options of a listener select, as props.
+
+    The `chosen` one is among them, even one that was there for a comparison or an experiment alone:
+    a select drops the value that it has no option for.
+    """
+    names = [*listener_names(context), *recorded_names(context)]
+    extra = [chosen] if chosen and chosen not in names else []
+    return {select_id: {"data": [*names, *extra]}}

@@ -106,7 +106,7 @@ class PathPicture:
             shown = picture(context, moment, listener, is_now=not moment.fixed)
         return {
             self._live: {"tree": tree(shown)},
-            **panels.listener_options(self.filter_id, context),
+            **panels.listener_options(self.filter_id, context, listener),
         }
 
     def connect(self) -> None:

@@ -90,7 +90,7 @@ GRAPHS: Final = (
 def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> Props:
     """The verdict on the span, and its tables of stages and routes."""
     within = units.text(context.store.capabilities().error_bound, "1")
-    options = panels.listener_options("latency-listener", context) | {
+    options = panels.listener_options("latency-listener", context, chosen[0]) | {
         "latency-within": {"children": f"Percentiles ±{within}"}
     }
     if span is None:

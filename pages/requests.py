@@ -107,7 +107,8 @@ GRAPHS: Final = (
 
 def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> Props:
     """The listeners to choose from, the state of the capture, and the log as it is narrowed."""
-    options = panels.listener_options("requests-listener", context) | capture_control.props(context)
+    options = panels.listener_options("requests-listener", context, chosen[0])
+    options |= capture_control.props(context)
     if span is None:
         return options
     given = {name.partition("-")[2]: text for name, text in zip(FILTERS, chosen, strict=True)}

@@ -47,4 +47,6 @@ def test_the_request_stands_on_the_page_requests(open_page):
     opened.page.get_by_role("button", name="Guess and watch").click()
     says(opened, "Guessed: 404 Not Found.")
     opened.page.locator("#chapter-result a", has_text="Requests").click()
+    opened.wait_polls(3)  # a poll brings the listeners to choose from, and this one is gone
+    assert "listener=learn" in opened.page.url
     opened.until("document.getElementById('page').innerText.includes('/notes/seven')")
