@@ -16,9 +16,9 @@ pytestmark = pytest.mark.browser
 
 POLLS = 120
 WARM_UP = 40
-GROWN_BYTES = 2_000_000
-"""Of a heap of 16 MB. The browser's own caches take up to 1 MB of it; figures that were kept would
-take 100 kB a poll."""
+GROWN_BYTES = 4_000_000
+"""Of a heap of 16 MB. The browser's own caches and the newest answers take up to 2.5 MB of it;
+figures that were kept would take 100 kB a poll."""
 
 # Answers of polls as the server makes them, a second apart, drawn at once one after the other.
 DRAW = """async polls => {

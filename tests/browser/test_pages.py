@@ -218,6 +218,7 @@ def test_on_a_phone_the_columns_a_row_is_read_by_are_in_sight(open_page, page, t
     opened.until(f"document.querySelector('#{table} .ag-row') !== null")
     cells = f"[...document.querySelectorAll('#{table} .ag-header-cell')]"
     opened.until(f"{cells}.length > {len(READ_BY[page, table])}")
+    opened.until(f"{cells}.every(cell => cell.innerText.trim())")  # drawn after their cells
     seen = opened.page.evaluate(
         f"{cells}.filter(cell => cell.getBoundingClientRect().right <= innerWidth)"
         ".map(cell => cell.innerText.trim())"
