@@ -105,7 +105,10 @@ class Watched:
         """
         deadline = time.monotonic() + seconds
         while not self._is_true(expression, arg):
-            assert time.monotonic() < deadline, f"not true in {seconds} s: {expression} {arg}"
+            assert time.monotonic() < deadline, (
+                f"not true in {seconds} s: {expression} {arg}; "
+                f"{self.page.url} complained of {self.complaints}"
+            )
             self.page.wait_for_timeout(POLL_MS)
 
     def _is_true(self, expression, arg):
