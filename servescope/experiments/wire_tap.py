@@ -6,23 +6,22 @@ import selectors
 import socket
 import ssl
 import threading
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.errors import LoadRefusedError
+from servescope.experiments.one_connection import LOOPBACK, one_connection
 from servescope.experiments.transcript import Transcript
 from servescope.load.simultaneous import CONNECT_S
 from servescope.load.timed_exchange import request_bytes
 from servescope.serving.tls.certificates import self_signed_pair
 
 if TYPE_CHECKING:
-    from types import TracebackType
-    from typing import Self
+    from collections.abc import Iterator
 
     from servescope.experiments.host import ExperimentHost, TemporaryListener
 
-LOOPBACK: Final = "127.0.0.1"
 _READ_BYTES: Final = 65_536
 _SHOWN_BYTES: Final = 320
 _SHOWN_OF_RECORD: Final = 48
@@ -30,53 +29,36 @@ _POLL_S: Final = 0.1
 
 
 class WireTap:
-    """A proxy of one TCP connection, on a thread of its own, that changes nothing.
+    """A proxy of one TCP connection that changes nothing.
 
     Once it has ended `sent` are the client's bytes, `received` the server's, and `steps` both in
-    their order. It ends with the connection, or with the context.
+    their order.
     """
 
     def __init__(self, upstream: tuple[str, int]) -> None:
         self._upstream = upstream
-        self._listening = socket.create_server((LOOPBACK, 0))
-        self._listening.settimeout(CONNECT_S)
-        self.address: tuple[str, int] = self._listening.getsockname()[:2]
         self.sent = bytearray()
         self.received = bytearray()
         self._told = Transcript()
         self._is_over = threading.Event()
-        self._thread = threading.Thread(target=self._serve, name="wire-tap", daemon=True)
 
     @property
     def steps(self) -> list[dict[str, Any]]:
-        """What passed."""
+        """The blocks that passed."""
         return self._told.steps
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+    @contextmanager
+    def listening(self) -> Iterator[tuple[str, int]]:
+        """Take one client at this address; the connection ends with the context at the latest."""
+        with one_connection("wire-tap", self._serve, CONNECT_S) as address:
+            try:
+                yield address
+            finally:
+                self._is_over.set()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.end()
-
-    def end(self) -> None:
-        """Stop passing on, and wait for the thread."""
-        self._is_over.set()
-        self._thread.join(2 * CONNECT_S)
-        self._listening.close()
-
-    def _serve(self) -> None:
-        try:
-            client, _ = self._listening.accept()
-            with closing(client), socket.create_connection(self._upstream, CONNECT_S) as server:
-                self._pass_on(client, server)
-        except OSError:  # the client sees its connection end, and says so
-            return
+    def _serve(self, client: socket.socket) -> None:
+        with socket.create_connection(self._upstream, CONNECT_S) as server:
+            self._pass_on(client, server)
 
     def _pass_on(self, client: socket.socket, server: socket.socket) -> None:
         ways = {
@@ -131,17 +113,14 @@ class TappedRequest:
             files = {"certificate": str(certificate), "key": str(key)}
             listener = replace(listener, options={**listener.options, **files})
             context = ssl.create_default_context(cafile=str(certificate))
-        with (
-            host.listener(listener) as process,
-            host.span(),
-            WireTap(process.address) as tap,
-        ):
-            answer = self._answer(tap.address, context, host.left_s())
-            tap.end()
+        with host.listener(listener) as process, host.span():
+            tap = WireTap(process.address)
+            with tap.listening() as address:
+                answer = self._answer(address, context, host.left_s())
         if not answer.startswith(b"HTTP/1.1 200 "):
             line = answer.partition(b"\r\n")[0].decode("latin-1")
             raise LoadRefusedError(f"the server answered {line!r} instead of 200")
-        told = self._request(tap.address) + answer
+        told = self._request(address) + answer
         if any(text.encode() not in told for _, text in self.secrets):
             raise LoadRefusedError("not all that was to be hidden was sent")
         seen = bytes(tap.sent + tap.received)

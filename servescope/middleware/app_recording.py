@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from servescope.recording.recorder import Recorder
 
-OTHER_METHOD: Final = Method._OTHER  # noqa: SLF001 - OpenTelemetry's name
+OTHER_METHOD: Final = Method["_OTHER"]  # OpenTelemetry's name
 NO_FLAGS: Final = 0
 FAILED: Final = int(HTTPStatus.INTERNAL_SERVER_ERROR)
 """The status that a server gives a response which the app has not begun."""

@@ -179,7 +179,7 @@ class CapacitySearchReconciler:
             if progress is not None:
                 load = self._load(server.name)
                 readings.take(progress.elapsed_s, progress.in_flight, load, step.seconds)
-        readings.server.finish()
+        readings.of_server.finish()
         return readings
 
     def _await_drained(self, searched: SearchedCapacity) -> None:
@@ -214,13 +214,13 @@ class _Readings:
     def __init__(
         self, server: LoadedServer, generator_pid: int, dashboard_pids: Sequence[int]
     ) -> None:
-        self.server = ServerReadings(server, [generator_pid], dashboard_pids)
+        self.of_server = ServerReadings(server, [generator_pid], dashboard_pids)
         self.in_flight: list[int] = []
         self._seen_s = -1.0
 
     def take(self, elapsed_s: float, in_flight: int, load: Load | None, seconds: float) -> None:
         """Note a poll; `elapsed_s` is of the generator's last report, one a second."""
-        self.server.take(load, accept_queue_share(self.server.server.port), seconds)
+        self.of_server.take(load, accept_queue_share(self.of_server.server.port), seconds)
         if elapsed_s != self._seen_s:
             self._seen_s = elapsed_s
             if elapsed_s > 0:
@@ -244,7 +244,7 @@ def _measured(
     failed = sum(result.failed.values())
     server_errors = result.status_classes.get("5xx", 0)
     generator_cores = result.cpu_seconds / max(min(result.seconds, step.seconds), 1e-3)
-    cores = readings.server.cores(generator_cores)
+    cores = readings.of_server.cores(generator_cores)
     cores_of_machine = psutil.cpu_count() or 1
     is_at_limit = _is_generator_at_limit(plan, step, result, generator_cores)
     # Without a latency a request is in no mean, but it was under way.
@@ -267,7 +267,7 @@ def _measured(
         disturbed=cores is not None and cores.is_disturbed(cores_of_machine),
         others_cores=None if cores is None else max(cores.others, 0.0),
     )
-    evidence = readings.server.evidence(cores, generator_cores, is_late=is_at_limit)
+    evidence = readings.of_server.evidence(cores, generator_cores, is_late=is_at_limit)
     return _MeasuredStep(measured, evidence)
 
 

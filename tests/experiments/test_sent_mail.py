@@ -8,8 +8,13 @@ from email.message import EmailMessage
 
 import pytest
 
-from servescope.experiments.sent_mail import FROM, TO, MailSink
+from servescope.experiments.one_connection import one_connection
+from servescope.experiments.sent_mail import FROM, TO, WAIT_S, MailSink
 from tests.descriptors import open_sockets
+
+
+def conversation(sink):
+    return one_connection("mail-sink", sink.talk, WAIT_S)
 
 
 @pytest.mark.parametrize("text", ["Hello\n.\n..\nBob\n", "é" * 400 + "\n", "\n"], ids=ascii)
@@ -18,7 +23,8 @@ def test_the_message_is_the_text(text):
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = FROM, TO, "It"
     message.set_content(text)
-    with MailSink() as sink, smtplib.SMTP(*sink.address, "client.example", 20) as client:
+    sink = MailSink()
+    with conversation(sink) as address, smtplib.SMTP(*address, "client.example", 20) as client:
         client.send_message(message)
     assert sink.commands == ["EHLO", "MAIL", "RCPT", "DATA", "QUIT"]
     lines = bytes(sink.message).splitlines(keepends=True)
@@ -29,6 +35,7 @@ def test_the_message_is_the_text(text):
 
 
 def test_a_command_that_it_does_not_know_is_refused():
-    with MailSink() as sink, smtplib.SMTP(*sink.address, "client.example", 20) as client:
+    sink = MailSink()
+    with conversation(sink) as address, smtplib.SMTP(*address, "client.example", 20) as client:
         assert client.docmd("VRFY", "bob")[0] == 502
     assert sink.commands[0] == "VRFY"

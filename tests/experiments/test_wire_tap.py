@@ -27,7 +27,8 @@ def proxy(tmp_path):
 
 
 def test_what_passed_is_what_another_one_on_the_way_saw(proxy):
-    with WireTap(proxy.address) as tap, socket.create_connection(tap.address, 20) as client:
+    tap = WireTap(proxy.address)
+    with tap.listening() as address, socket.create_connection(address, 20) as client:
         client.sendall(REQUEST)
         answer = b""
         while block := client.recv(65_536):
@@ -39,7 +40,8 @@ def test_what_passed_is_what_another_one_on_the_way_saw(proxy):
 
 def test_a_tap_that_nobody_uses_ends_and_leaves_nothing():
     before = open_sockets()
-    with WireTap(("127.0.0.1", 1)) as tap, socket.create_connection(tap.address, 20) as client:
+    tap = WireTap(("127.0.0.1", 1))
+    with tap.listening() as address, socket.create_connection(address, 20) as client:
         assert client.recv(1) == b""  # nobody is behind it
     assert open_sockets() <= before
 
