@@ -261,7 +261,7 @@ def _count(value: float | None) -> str:
 
 def latency_text(run: LoadRun, milliseconds: float | None) -> str:
     """A latency of a run with its unit; `≥` where requests that timed out make it a lower bound."""
-    timeout_ms = run.plan.scenario.timeout_seconds * 1e3  # a result tells which timed out
+    timeout_ms = run.plan.scenario.timeout_seconds * 1e3  # the result says which timed out
     limit = run.result.get("timed_out_from_ms") if run.result else timeout_ms
     return bound(milliseconds, limit) + ms(milliseconds)
 

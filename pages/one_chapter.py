@@ -50,7 +50,7 @@ def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> 
 
 
 def _video(context: QueryContext, target: str) -> Props:
-    """The chapter's video, which tells of its answer, and the requests for it."""
+    """The chapter's video, which would give the answer away, and the requests for it."""
     view: list[Component] = []
     log: list[Component] = []
     if target:

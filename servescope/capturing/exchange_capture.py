@@ -228,7 +228,7 @@ class ExchangeCapture:
         self.note("returned", type(result).__name__)
 
     def watch_pieces(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        """The pieces of a body that a WSGI app gives one by one; each is told of."""
+        """The pieces of a body that a WSGI app gives one by one; each becomes a step."""
         for piece in pieces:
             size = f"{len(piece)} bytes" if isinstance(piece, bytes) else type(piece).__name__
             self.note("piece", size)

@@ -131,7 +131,7 @@ def steps_of(measured: Mapping[str, Any]) -> tuple[Step, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What was measured, as the chapter reads it.
+    """A measurement as the chapter reads it.
 
     `points` are the values of the setting's points, in their order; `facts` further measurements by
     their names; `told` sentences with the figures just measured.
@@ -172,7 +172,7 @@ class Chapter:
         return next((one for one in self.settings if one.name == name), None)
 
     def asked(self, setting: Setting) -> Question:
-        """What is asked in this setting."""
+        """The question of this setting."""
         return setting.question or Question(self.question, self.guess, self.picture, self.tolerance)
 
     def agrees(self, setting: Setting, reading: Reading) -> bool:

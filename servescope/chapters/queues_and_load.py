@@ -1,4 +1,4 @@
-"""What load does to the time that requests take: utilisation, Little's law, averages, a stall."""
+"""Requests take longer under load: utilisation, Little's law, averages, a stall."""
 
 from __future__ import annotations
 

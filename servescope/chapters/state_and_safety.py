@@ -1,4 +1,4 @@
-"""What an app remembers and what others can see: sessions, storage, HTTPS, e-mail, slow clients."""
+"""An app remembers, others look on: sessions, storage, HTTPS, e-mail, slow clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an experiment is, and what it gets from the process that carries it out."""
+"""An experiment, and the host that carries it out and lends it what it needs."""
 
 from __future__ import annotations
 
