@@ -7,6 +7,7 @@ from dataclasses import asdict, fields
 from typing import TYPE_CHECKING
 
 from servescope.figures.run_texts import offered_text
+from servescope.sentences import counted
 
 if TYPE_CHECKING:
     from servescope.records.captures import CaptureOrder
@@ -47,7 +48,7 @@ def capture(order: CaptureOrder) -> str:
     """A capture in a few words."""
     wanted = {name: value for name, value in asdict(order.filter).items() if value}
     which = "; ".join(f"{name} {value}" for name, value in wanted.items()) or "any"
-    return f"the next {order.count} requests ({which})"
+    return f"the next {counted(order.count, 'request')} ({which})"
 
 
 def difference(before: ListenerOverrides, after: ListenerOverrides) -> str:

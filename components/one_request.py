@@ -16,6 +16,7 @@ from servescope.figures import units
 from servescope.histogram import GROWTH
 from servescope.queries.request_words import request_words, route_words
 from servescope.queries.requests import HALF_SPAN_S
+from servescope.sentences import counted
 from servescope.wire import cipher_suites
 
 if TYPE_CHECKING:
@@ -150,7 +151,7 @@ def _before(count: int | None) -> str:
         return _UNKNOWN
     if not count:
         return "none: it was the first request"
-    return "1 request" if count == 1 else f"{count:,} requests"
+    return counted(count, "request")
 
 
 def time_panel(row: LogRow, around: RequestSurroundings) -> dmc.Card:

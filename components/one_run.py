@@ -26,7 +26,7 @@ from servescope.load.report import LATENCY_NAMES
 from servescope.queries import runs
 from servescope.queries.client_phases import several_steps
 from servescope.records.load import RunState, outcome_name
-from servescope.sentences import capitalized
+from servescope.sentences import capitalized, counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -155,7 +155,7 @@ def _counted(run: LoadRun, server: ServerFigures | None) -> str:
         timed = int(told.get("answered") or 0) + int(
             (told.get("failed") or {}).get("timed_out") or 0
         )
-        client = f"The client timed {timed:,} requests"
+        client = f"The client timed {counted(timed, 'request')}"
     if server is None:
         return f"{client}; of the server none are kept of these seconds."
     return f"{client}; the server timed {server.requests:,} in the same seconds."

@@ -25,6 +25,7 @@ from servescope.histogram import least_count
 from servescope.queries.path import KERNEL, QUEUE, TOGETHER, request_paths
 from servescope.queries.span import Span, View
 from servescope.queries.span import moment as moment_span
+from servescope.sentences import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -169,11 +170,11 @@ def _summary(path: RequestPath) -> str:
     workers = path.workers
     said = [f"{units.text(path.requests / path.seconds, '{request}/s')} ended"]
     if workers.threads:
-        said.append(f"{workers.threads} request threads")
+        said.append(counted(workers.threads, "request thread"))
     if workers.processes:
-        said.append(f"{workers.processes} worker processes")
+        said.append(counted(workers.processes, "worker process", "worker processes"))
     if workers.loops:
-        said.append("1 event loop" if workers.loops == 1 else f"{workers.loops} event loops")
+        said.append(counted(workers.loops, "event loop"))
     if path.step > 1:
         said.append(f"recorded in rows of {path.step} s")
     if path.model:

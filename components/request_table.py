@@ -17,6 +17,7 @@ from servescope.figures import units
 from servescope.queries.request_search import PAGE_ROWS
 from servescope.queries.request_words import method_words, route_words
 from servescope.recording.detail_threshold import DETAILS_PER_SECOND, ERRORS_PER_SECOND
+from servescope.sentences import counted
 
 if TYPE_CHECKING:
     from dash.development.base_component import Component
@@ -82,7 +83,7 @@ def _steady(search: Search, span: Span) -> str:
 def counts_text(found: Found) -> str:
     """How many match, how many are kept, how many were counted, and what is missing."""
     said = (
-        f"{_count(found.matching, 'request')} {'matches' if found.matching == 1 else 'match'}, of "
+        f"{counted(found.matching, 'request')} {'matches' if found.matching == 1 else 'match'}, of "
         f"{found.kept:,} that are kept in detail; {found.counted:,} were counted in this span."
     )
     if found.forgotten:
@@ -259,7 +260,3 @@ def _rows_button(rows: int, shown: int) -> html.Button:
         disabled=rows == shown,
         **narrowing({"rows": str(rows)}, f"{rows} rows a page"),
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -13,6 +13,7 @@ from components.sorted_table import narrowing, page_buttons, sort_heading
 from servescope.figures import units
 from servescope.figures.run_texts import plan_text, schedule_text
 from servescope.queries.runs import PAGE_ROWS
+from servescope.sentences import counted
 
 if TYPE_CHECKING:
     from dash.development.base_component import Component
@@ -50,7 +51,7 @@ def read_chosen(text: str) -> tuple[int, ...]:
 
 def counts_text(found: FoundRuns, *, has_words: bool) -> str:
     """How many runs there are, or how many of them match."""
-    kept = f"{found.kept:,} {'run' if found.kept == 1 else 'runs'}"
+    kept = counted(found.kept, "run")
     if not has_words:
         return f"{kept}."
     return f"{found.matching:,} of {kept} {'matches' if found.matching == 1 else 'match'}."

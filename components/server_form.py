@@ -27,6 +27,7 @@ from servescope.records.listeners import (
     ShownCertificate,
 )
 from servescope.records.temporary_listeners import EXPERIMENT
+from servescope.sentences import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -267,7 +268,7 @@ def _certificate(certificate: ShownCertificate) -> html.Span:
     ends = dt.datetime.fromtimestamp(certificate.ends_s, dt.UTC)
     read = dt.datetime.fromtimestamp(certificate.read_s, dt.UTC)
     days = int((certificate.ends_s - time.time()) // 86_400)
-    left = f"{days} days left" if days >= 0 else "it has expired"
+    left = f"{counted(days, 'day')} left" if days >= 0 else "it has expired"
     return html.Span(
         f"until {ends:%Y-%m-%d}, {left}; serial …{certificate.serial[-8:]}; "
         f"read {read:%Y-%m-%d %H:%M:%S} UTC",
@@ -278,10 +279,10 @@ def _certificate(certificate: ShownCertificate) -> html.Span:
 
 def how(model: str, app_kind: str, options: ListenerOptions) -> str:
     """How many processes and threads answer."""
-    pool = "1 thread" if options.threads == 1 else f"{options.threads} threads"
+    pool = counted(options.threads, "thread")
     on_loop = "one event loop" if app_kind == AppKind.ASGI else f"one event loop, {pool}"
     return {
-        ConcurrencyModel.PREFORK: f"{options.workers} workers of {pool}",
+        ConcurrencyModel.PREFORK: f"{counted(options.workers, 'worker')} of {pool}",
         ConcurrencyModel.THREAD_POOL: pool,
         ConcurrencyModel.SEQUENTIAL: "one connection at a time",
     }.get(ConcurrencyModel(model), on_loop)

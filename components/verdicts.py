@@ -22,7 +22,7 @@ from servescope.figures.run_texts import offered_text
 from servescope.queries import verdicts
 from servescope.records.listeners import ConcurrencyModel
 from servescope.statistics.sequential_verdict import ALPHA, Side, VerdictKind
-from servescope.verdicts.wording import change, quantile_name
+from servescope.verdicts.wording import change, late_pairs_text, quantile_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -186,7 +186,7 @@ def verdict_view(judged: RequestedVerdict | None) -> html.Div:
     elif result:
         said.append(sentence_box(result))
     if result.get("late_pairs"):
-        late = f"{result['late_pairs']} pairs do not count: the load generator was late in them."
+        late = late_pairs_text(result["late_pairs"])
         said.append(html.P(late, className="dimmed"))
     if result.get("quantiles"):
         said += [quantile_table(result), _distributions(judged), _stages(result), _steps(result)]

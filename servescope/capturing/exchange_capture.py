@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from servescope.capturing.frames import FrameHeads
+from servescope.sentences import counted
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
@@ -156,7 +157,7 @@ class ExchangeCapture:
     def take_body(self, data: bytes, at_ns: int) -> None:
         """Bytes of the body as they came, transfer coding included."""
         self.body.add(data)
-        self.note("body", f"{len(data)} bytes read", at_ns)
+        self.note("body", f"{counted(len(data), 'byte')} read", at_ns)
 
     # The app.
 
@@ -166,7 +167,7 @@ class ExchangeCapture:
         """A WSGI app is about to be called; a `start_response` that is told of."""
         self.environ = dict(environ)
         self.thread = self.judge.thread_name()
-        self.note("environ", f"{len(environ)} keys")
+        self.note("environ", counted(len(environ), "key"))
 
         def start(status: str, headers: Any, exc_info: Any = None) -> Any:
             at_ns = self.judge.now_ns()
@@ -187,7 +188,7 @@ class ExchangeCapture:
         """An ASGI app is about to be called; a `receive` and a `send` that are told of."""
         self.scope = dict(scope)
         self.thread = self.judge.thread_name()
-        self.note("scope", f"{len(scope)} keys")
+        self.note("scope", counted(len(scope), "key"))
 
         async def received() -> Message:
             message = await receive()
@@ -213,7 +214,7 @@ class ExchangeCapture:
         told: Message = {}
         for name, value in message.items():
             if name in {"body", "bytes"} and value is not None:
-                told[name] = f"{len(value)} bytes"
+                told[name] = counted(len(value), "byte")
             elif name == "text" and isinstance(value, str):
                 room = self.messages.limit - len(self.messages.kept)
                 told[name] = value[: min(MESSAGE_BYTES, room)]
@@ -230,7 +231,7 @@ class ExchangeCapture:
     def watch_pieces(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         """The pieces of a body that a WSGI app gives one by one; each becomes a step."""
         for piece in pieces:
-            size = f"{len(piece)} bytes" if isinstance(piece, bytes) else type(piece).__name__
+            size = counted(len(piece), "byte") if isinstance(piece, bytes) else type(piece).__name__
             self.note("piece", size)
             yield piece
 
@@ -248,7 +249,7 @@ class ExchangeCapture:
             self.response_head.add(head + blank)
             self._is_answering = True
         self.response_body.add(data)
-        self.note("send", f"{size} bytes", at_ns)
+        self.note("send", counted(size, "byte"), at_ns)
 
     def take_file(self, file: File, offset: int, count: int) -> None:
         """A response whose content is that of a file."""
@@ -298,7 +299,7 @@ class WatchedSink:
         """Send a head and bytes of a file (see ResponseSink)."""
         self._capture.take_response(head, self.now_ns())
         self._capture.take_file(file, offset, count)
-        self._capture.note("send", f"{count} bytes of a file")
+        self._capture.note("send", f"{counted(count, 'byte')} of a file")
         self._sink.send_file(head, file, offset, count)
 
     def send_frames(self, data: bytes) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from servescope.chapters.chapter import Bars, Chapter, Point, Reading, Setting, steps_of
 from servescope.chapters.guesses import NumberGuess
 from servescope.experiments.unaccepted_clients import UnacceptedClients
+from servescope.sentences import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -51,7 +52,7 @@ def _read(_: Setting, measured: Mapping[str, Any]) -> Reading:
             "sent once more. To a person such a site seems slow, not broken."
         )
         told = (*told, later)
-    facts = [("Accept queue, by the kernel's gauge", _connections(depth))]
+    facts = [("Accept queue, by the kernel's gauge", counted(depth, "connection"))]
     if measured["queue_limit"] is not None:
         facts.append(("Backlog, by the kernel", str(measured["queue_limit"])))
     facts += [
@@ -69,10 +70,6 @@ def _read(_: Setting, measured: Mapping[str, Any]) -> Reading:
         facts=tuple(facts),
         told=told,
     )
-
-
-def _connections(number: int) -> str:
-    return f"{number} connection" if number == 1 else f"{number} connections"
 
 
 CHAPTER: Final = Chapter(

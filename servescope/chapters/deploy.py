@@ -9,6 +9,7 @@ from servescope.chapters.chapter import Bars, Chapter, Point, Reading, Setting, 
 from servescope.chapters.guesses import NumberGuess
 from servescope.demo import programs
 from servescope.experiments.signalled_server import SignalledServer
+from servescope.sentences import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -53,22 +54,18 @@ def _read(setting: Setting, measured: Mapping[str, Any]) -> Reading:
     answered = len(outcomes) - failed
     pids = {one["pid"] for one in outcomes if one["pid"]}
     last_ms = max(one["at_ms"] for one in outcomes)
-    by = f", by {_counted(len(pids), 'process', 'processes')}" if pids else ""
+    by = f", by {counted(len(pids), 'process', 'processes')}" if pids else ""
     return Reading(
         float(failed),
         points=(float(answered), float(failed)),
         steps=_steps(setting, measured),
         told=(
             (
-                f"{_counted(answered, 'request was', 'requests were')} answered{by}; the last of "
+                f"{counted(answered, 'request was', 'requests were')} answered{by}; the last of "
                 f"all ended {last_ms / _MS_PER_S:.1f} s after they were sent."
             ),
         ),
     )
-
-
-def _counted(number: int, one: str, more: str) -> str:
-    return f"{number} {one if number == 1 else more}"
 
 
 def _steps(setting: Setting, measured: Mapping[str, Any]) -> tuple[Step, ...]:

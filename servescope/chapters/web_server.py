@@ -8,6 +8,7 @@ from servescope.chapters.chapter import Chapter, Reading, Setting, steps_of
 from servescope.chapters.guesses import NumberGuess
 from servescope.experiments.bundled_listeners import of_files, of_wsgi
 from servescope.experiments.opened_page import OpenedPage
+from servescope.sentences import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,9 +18,8 @@ def _read(_: Setting, measured: Mapping[str, Any]) -> Reading:
     files = measured["files"]
     sent, received = measured["sent"], measured["received"]
     content = sum(one["content"] for one in files)
-    noun = "request" if len(files) == 1 else "requests"
     told = (
-        f"It took {len(files)} {noun}. The client sent {sent:,} bytes, and the server "
+        f"It took {counted(len(files), 'request')}. The client sent {sent:,} bytes, and the server "
         f"{received:,}: {content:,} bytes of content, and {received - content:,} bytes of heads, "
         "which say what the content is."
     )

@@ -10,6 +10,7 @@ from urllib.parse import urljoin, urlsplit
 
 from servescope.errors import LoadRefusedError
 from servescope.experiments.transcript import Transcript
+from servescope.sentences import counted
 
 if TYPE_CHECKING:
     from servescope.experiments.host import ExperimentHost, TemporaryListener
@@ -142,11 +143,11 @@ class _Browser:
                 self.told.add("client", "is connected")
             client.sendall(request)
             if is_first:
-                self.told.add("client", f"send: {len(request):,} bytes", request)
+                self.told.add("client", f"send: {counted(len(request), 'byte')}", request)
             while block := client.recv(_READ_BYTES):
                 received += block
                 if is_first:
-                    self.told.add("server", f"sends {len(block):,} bytes", block)
+                    self.told.add("server", f"sends {counted(len(block), 'byte')}", block)
         if is_first:
             self.told.add("server", "close: sends the end of the connection; so does the client")
         self.sent += len(request)
@@ -156,5 +157,5 @@ class _Browser:
         self.files.append({"target": target, "status": answer.status, "content": size})
         if not is_first:
             status = answer.status_line.partition(" ")[2]
-            self.told.add("client", f"GET {target}: {status}, {size:,} bytes of content")
+            self.told.add("client", f"GET {target}: {status}, {counted(size, 'byte')} of content")
         return answer

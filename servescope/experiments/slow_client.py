@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from servescope.errors import LoadRefusedError
 from servescope.experiments.transcript import Transcript
 from servescope.load.simultaneous import CONNECT_S, answered_ms
+from servescope.sentences import counted
 
 if TYPE_CHECKING:
     from servescope.experiments.host import ExperimentHost, TemporaryListener
@@ -62,7 +63,7 @@ class SlowClient:
                     break
             while block := _rest(client):
                 received += block
-        told.add("client", f"has sent {sent:,} bytes by now", _HEAD[:sent])
+        told.add("client", f"has sent {counted(sent, 'byte')} by now", _HEAD[:sent])
         if received:
             told.add("server", "sends its answer", received)
         told.add("server", "closes the connection")

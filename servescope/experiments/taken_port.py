@@ -16,6 +16,7 @@ from servescope.experiments.transcript import Transcript
 from servescope.sampling.inet_diag import socket_table
 from servescope.sampling.owners import ANOTHER_PROCESS, find_holder, in_words
 from servescope.sampling.tcp_sockets import TcpState
+from servescope.sentences import counted
 from servescope.sockets.binding import FIRST_UNPRIVILEGED, next_free_port
 
 if TYPE_CHECKING:
@@ -163,8 +164,8 @@ def _left_over(port: int) -> str:
     states = [one.state for one in socket_table().sockets_on(port)]
     waiting = states.count(TcpState.TIME_WAIT)
     if waiting:
-        noun = "connection" if waiting == 1 else "connections"
-        return f"nobody listens, but the kernel keeps {waiting} {noun} in TIME_WAIT for a minute"
+        kept = counted(waiting, "connection")
+        return f"nobody listens, but the kernel keeps {kept} in TIME_WAIT for a minute"
     return "nobody has it" if not states else ANOTHER_PROCESS
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any, Final
 
+from servescope.sentences import counted
+
 _MS: Final = 1e3
 _MOST_SHOWN: Final = 6_000
 """Bytes of one step that are kept: more is not read by anybody."""
@@ -37,4 +39,4 @@ def as_text(data: bytes) -> str:
         text = shown.decode("ascii", "backslashreplace")
     text = text.replace("\r\n", "\\r\\n\n")
     left = len(data) - len(shown)
-    return f"{text}… and {left:,} bytes more" if left else text
+    return f"{text}… and {counted(left, 'byte')} more" if left else text

@@ -15,6 +15,7 @@ from servescope.experiments.one_connection import LOOPBACK, one_connection
 from servescope.experiments.transcript import Transcript
 from servescope.load.simultaneous import CONNECT_S
 from servescope.load.timed_exchange import request_bytes
+from servescope.sentences import counted
 from servescope.serving.tls.certificates import self_signed_pair
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class WireTap:
                         target.shutdown(socket.SHUT_WR)
                         continue
                     kept += block
-                    self._told.add(side, f"{len(block):,} bytes", _shown(block))
+                    self._told.add(side, counted(len(block), "byte"), _shown(block))
                     target.sendall(block)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from servescope.errors import LoadRefusedError
 from servescope.experiments.transcript import Transcript
+from servescope.sentences import counted
 
 if TYPE_CHECKING:
     from servescope.experiments.host import ExperimentHost, TemporaryListener
@@ -61,7 +62,7 @@ def _exchange(address: tuple[str, int], request: bytes, told: Transcript, within
         told.add("client", f"connects to {host}, port {port}")
         client.settimeout(within_s)
         client.sendall(request)
-        told.add("client", f"sends {len(request):,} bytes", request)
+        told.add("client", f"sends {counted(len(request), 'byte')}", request)
         try:
             while len(received) < MOST_BYTES:
                 block = client.recv(_READ_BYTES)
@@ -69,7 +70,7 @@ def _exchange(address: tuple[str, int], request: bytes, told: Transcript, within
                     told.add("server", "closes the connection")
                     break
                 received += block
-                told.add("server", f"sends {len(block):,} bytes", block)
+                told.add("server", f"sends {counted(len(block), 'byte')}", block)
             else:
                 told.add("client", "reads no more of so long an answer, and closes")
         except ConnectionResetError:

@@ -11,6 +11,7 @@ import numpy as np
 from servescope.figures import theme, units
 from servescope.figures.duration_axis import duration_axis
 from servescope.histogram import LONGEST_S
+from servescope.sentences import counted
 
 if TYPE_CHECKING:
     from servescope.figures.theme import Figure
@@ -54,7 +55,8 @@ class DistributionPlot:
             "y": rows.counts.tolist(),
             "marker": {"color": theme.BLUE, "line": {"width": 0}},
             "hovertext": [
-                f"{_range_text(low, high)}: {count:,} requests, {units.text(count / total, '1')}"
+                f"{_range_text(low, high)}: {counted(count, 'request')}, "
+                f"{units.text(count / total, '1')}"
                 for low, high, count in zip(lows, highs, rows.counts.tolist(), strict=True)
             ],
             "hoverinfo": "text",

@@ -15,6 +15,7 @@ from servescope.records.scenarios import (
     Steps,
     Users,
 )
+from servescope.sentences import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,7 +47,7 @@ def offered_text(scenario: Scenario) -> str:
     """
     schedule = scenario.schedule
     if isinstance(schedule, Users):
-        return _users(schedule.users)
+        return counted(schedule.users, "user")
     return units.text(schedule.mean_rate, _unit_of_rate(scenario))
 
 
@@ -94,8 +95,8 @@ def schedule_text(scenario: Scenario) -> str:
         case Users():
             think = units.text(schedule.think_seconds, "s")
             told = (
-                f"closed model, {_users(schedule.users)} with {think} between an answer and the "
-                f"next request, for {seconds}"
+                f"closed model, {counted(schedule.users, 'user')} with {think} between an answer "
+                f"and the next request, for {seconds}"
             )
     return told
 
@@ -153,12 +154,8 @@ def _step(step: Step) -> str:
         if step.read_seconds:
             what += f", its answer read over {units.text(step.read_seconds, 's')}"
     else:
-        what = f"WebSocket {step.target} with {len(step.messages):,} messages"
+        what = f"WebSocket {step.target} with {counted(len(step.messages), 'message')}"
     return f"{step.name}: {what}" if step.name else what
-
-
-def _users(count: int) -> str:
-    return "1 user" if count == 1 else f"{count:,} users"
 
 
 def _unit_of_rate(scenario: Scenario) -> str:

@@ -9,10 +9,11 @@ from servescope.figures import units
 from servescope.findings import thresholds
 from servescope.findings.finding import Figure, Finding, Severity
 from servescope.findings.thresholds import severity
+from servescope.histogram import least_count
 from servescope.load.generator_limits import is_latency_delayed, own_delay
 from servescope.records.load import TERMINAL_STATES, RunState
 from servescope.scenarios.rules import RuleState, parse_rule
-from servescope.sentences import capitalized
+from servescope.sentences import capitalized, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -230,7 +231,7 @@ def _failures(run: RunEvidence) -> Iterator[Finding]:
         run,
         severity(thresholds.FAILED_REQUESTS, ratio),
         "requests-failed",
-        f"{run.failures:,} of {run.sent:,} requests to {run.target} "
+        f"{run.failures:,} of {counted(run.sent, 'request')} to {run.target} "
         f"({units.text(ratio, '1')}) failed: "
         f"{', '.join(parts)}.{bound}",
         Figure("failed", run.failures, "{request}"),
@@ -244,8 +245,8 @@ def _messages(run: RunEvidence) -> Iterator[Finding]:
             run,
             severity(thresholds.FAILED_REQUESTS, run.messages_failed / run.messages),
             "messages-failed",
-            f"{run.messages_failed:,} of {run.messages:,} messages to {run.target} had none in "
-            "return.",
+            f"{run.messages_failed:,} of {counted(run.messages, 'message')} to {run.target} had "
+            "none in return.",
             Figure("failed", run.messages_failed, "{message}"),
             Figure("sent", run.messages, "{message}"),
         )
@@ -259,8 +260,8 @@ def _server_errors(run: RunEvidence) -> Iterator[Finding]:
             run,
             state,
             "run-server-errors",
-            f"{run.server_errors:,} of {run.answered:,} answers of {run.target} were server errors "
-            "(5xx).",
+            f"{run.server_errors:,} of {counted(run.answered, 'answer')} of {run.target} "
+            f"{'was a server error' if run.server_errors == 1 else 'were server errors'} (5xx).",
             Figure("server errors", run.server_errors, "{request}"),
             Figure("answered", run.answered, "{request}"),
         )
@@ -360,9 +361,10 @@ def _lateness(run: RunEvidence) -> Iterator[Finding]:
 def _end(run: RunEvidence) -> Iterator[Finding]:
     if run.state is not RunState.STOPPED:
         return
+    were, count = ("was", "counts") if run.cancelled == 1 else ("were", "count")
     given_up = (
-        f"; {run.cancelled:,} requests under way were given up and count neither as answered nor "
-        "as failed"
+        f"; {counted(run.cancelled, 'request')} under way {were} given up and {count} neither as "
+        "answered nor as failed"
         if run.cancelled
         else ""
     )
@@ -386,8 +388,8 @@ def _kept_up(run: RunEvidence) -> Finding:
             run,
             Severity.UNKNOWN,
             "rate-unknown",
-            f"{capitalized(run.target)} answered {run.answered:,} of {run.sent:,} requests; at "
-            "which rate was not recorded.",
+            f"{capitalized(run.target)} answered {run.answered:,} of "
+            f"{counted(run.sent, 'request')}; at which rate was not recorded.",
             *figures,
         )
     if run.users is not None:
@@ -397,23 +399,28 @@ def _kept_up(run: RunEvidence) -> Finding:
             Severity.NOTE,
             "closed-model",
             f"{capitalized(run.target)} answered {units.text(run.answered_per_s, '{request}/s')} "
-            f"to {who}, 99 of 100 within {units.text(run.p99_s, 's')}. Users wait for their answer "
-            "before they ask again, so a server that stalls is asked less: p99 does not show how "
-            "long people would have waited.",
+            f"to {who}, {_most_within(run)}. Users wait for their answer before they ask again, so "
+            "a server that stalls is asked less: p99 does not show how long people would have "
+            "waited.",
             *figures,
         )
-    all_of = (
-        f"all {run.sent:,} requests" if run.answered == run.sent else f"{run.answered:,} requests"
-    )
+    all_of = "all " if run.answered == run.sent > 1 else ""
     return _finding(
         run,
         Severity.GOOD,
         "kept-up",
-        f"{capitalized(run.target)} answered {all_of} at the "
-        f"{units.text(run.rate_asked, '{request}/s')} asked for, 99 of 100 within "
-        f"{units.text(run.p99_s, 's')}.",
+        f"{capitalized(run.target)} answered {all_of}{counted(run.answered, 'request')} at the "
+        f"{units.text(run.rate_asked, '{request}/s')} asked for, {_most_within(run)}.",
         *figures,
     )
+
+
+def _most_within(run: RunEvidence) -> str:
+    """How long the answers took; of fewer than a hundred p99 is the longest."""
+    within = f"within {units.text(run.p99_s, 's')}"
+    if run.answered >= least_count(0.99):
+        return f"99 of 100 {within}"
+    return f"each {within}" if run.answered > 1 else within
 
 
 def _finding(

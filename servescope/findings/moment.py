@@ -9,6 +9,7 @@ from servescope.findings import thresholds
 from servescope.findings.finding import Figure, Finding, Severity
 from servescope.findings.thresholds import severity
 from servescope.records.listeners import ConcurrencyModel, ListenerState
+from servescope.sentences import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -179,7 +180,7 @@ def request_threads(evidence: Evidence) -> Iterator[Finding]:
         if state is Severity.GOOD:
             continue
         figures = [Figure("busy threads", busy), Figure("threads", one.threads)]
-        told = f"Listener {one.name}: {busy} of {_count(one.threads, 'request thread')} "
+        told = f"Listener {one.name}: {busy} of {counted(one.threads, 'request thread')} "
         told += f"{_be(evidence, one.threads)} busy"
         if not queued:
             yield Finding(
@@ -192,7 +193,7 @@ def request_threads(evidence: Evidence) -> Iterator[Finding]:
             )
             continue
         figures.append(Figure("queued requests", queued))
-        told += f", and {_count(queued, 'request')} {_wait(evidence, queued)} for one"
+        told += f", and {counted(queued, 'request')} {_wait(evidence, queued)} for one"
         if one.model == ConcurrencyModel.PREFORK:  # a connection stays with the process that has it
             told += f" in {'its' if queued == 1 else 'their'} own process"
         if not rate:
@@ -219,7 +220,7 @@ def _who_waits(evidence: Evidence, one: ListenerEvidence) -> str:
     depth = round(one.accept_queue_depth or 0)
     if not depth:
         return f"no request {evidence.verb('waits')} for one{'' if evidence.is_past else ' yet'}"
-    return f"{_count(depth, 'connection')} {_wait(evidence, depth)} to be accepted"
+    return f"{counted(depth, 'connection')} {_wait(evidence, depth)} to be accepted"
 
 
 def accept_queues(evidence: Evidence) -> Iterator[Finding]:
@@ -287,10 +288,10 @@ def server_errors(evidence: Evidence) -> Iterator[Finding]:
             state,
             "server-errors",
             f"listener {one.name}",
-            f"{one.server_errors:,} of {_count(one.requests, 'answer')} of listener {one.name} "
+            f"{one.server_errors:,} of {counted(one.requests, 'answer')} of listener {one.name} "
             f"{_when(evidence)} were server errors (5xx)."
             if one.server_errors > 1
-            else f"1 of {_count(one.requests, 'answer')} of listener {one.name} "
+            else f"1 of {counted(one.requests, 'answer')} of listener {one.name} "
             f"{_when(evidence)} was a server error (5xx).",
             (
                 Figure("server errors", one.server_errors, "{request}"),
@@ -309,7 +310,7 @@ def latencies(evidence: Evidence) -> Iterator[Finding]:
         told = (
             f"5 of 100 requests to listener {one.name} took {units.text(one.p95_s, 's')} or longer"
             if one.requests >= FEWEST_FOR_P95
-            else f"The slowest of {_count(one.requests, 'request')} to listener {one.name} took "
+            else f"{slowest_of(one.requests)} to listener {one.name} took "
             f"{units.percentile_in_words(one.p95_s)}"
         )
         yield Finding(
@@ -320,6 +321,11 @@ def latencies(evidence: Evidence) -> Iterator[Finding]:
             (Figure("p95", one.p95_s, "s"), Figure("answers", one.requests, "{request}")),
             f"/latency?listener={one.name}",
         )
+
+
+def slowest_of(requests: int) -> str:
+    """The subject of a sentence about the slowest of a few requests."""
+    return "The one request" if requests == 1 else f"The slowest of {requests:,} requests"
 
 
 def hardware(evidence: Evidence) -> Iterator[Finding]:
@@ -404,8 +410,9 @@ def nothing_wrong(evidence: Evidence) -> Finding | None:
     said, judged = _running(evidence), _current(evidence)
     requests = sum(one.requests for one in judged)
     if requests:
-        slowest = max((one for one in judged if one.p95_s is not None), key=_p95, default=None)
-        said.append(f"{_count(requests, 'request')} {'was' if requests == 1 else 'were'} answered")
+        enough = [one for one in judged if one.requests >= FEWEST_FOR_P95]
+        slowest = max((one for one in enough if one.p95_s is not None), key=_p95, default=None)
+        said.append(f"{counted(requests, 'request')} {'was' if requests == 1 else 'were'} answered")
         if slowest is not None:
             said.append(f"p95 {units.text(slowest.p95_s, 's')} at most")
     told = ", ".join(said) if requests else ", and ".join([*said, "no request came"])
@@ -422,7 +429,7 @@ def ports_well(evidence: Evidence) -> Finding | None:
     if known:
         most = round(max(known))
         said.append(
-            f"at most {_count(most, 'connection')} waited at a time to be accepted"
+            f"at most {counted(most, 'connection')} waited at a time to be accepted"
             if most
             else "no connection waited to be accepted"
         )
@@ -446,7 +453,8 @@ def _running(evidence: Evidence) -> list[str]:
         return []
     running = sum(one.state is ListenerState.RUNNING for one in hosted)
     stopped = [one.name for one in hosted if one.state is ListenerState.STOPPED]
-    told = f"{running} of {_count(len(hosted), 'listener')} {'runs' if len(hosted) == 1 else 'run'}"
+    run = "runs" if len(hosted) == 1 else "run"
+    told = f"{running} of {counted(len(hosted), 'listener')} {run}"
     if stopped:
         told += f" ({', '.join(stopped)} {'is' if len(stopped) == 1 else 'are'} stopped)"
     return [told]
@@ -490,7 +498,3 @@ def _wait(evidence: Evidence, number: int) -> str:
 
 def _p95(one: ListenerEvidence) -> float:
     return one.p95_s or 0.0
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

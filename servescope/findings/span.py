@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 from servescope.figures import units
 from servescope.findings import thresholds
 from servescope.findings.finding import Figure, Finding, Severity
-from servescope.findings.moment import FEWEST_ERRORS, FEWEST_FOR_P95
+from servescope.findings.moment import FEWEST_ERRORS, FEWEST_FOR_P95, slowest_of
 from servescope.findings.thresholds import severity
+from servescope.sentences import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,8 +67,7 @@ def _slow(one: SpanListenerEvidence) -> Iterator[Finding]:
         f"5 of 100 requests to listener {one.name} took {units.text(one.p95_s, 's')} or longer in "
         "this span"
         if one.requests >= FEWEST_FOR_P95
-        else f"The slowest of {_requests(one.requests)} to listener {one.name} in this span took "
-        f"{longest}"
+        else f"{slowest_of(one.requests)} to listener {one.name} in this span took {longest}"
     )
     figures = [Figure("p95", one.p95_s, "s"), Figure("answers", one.requests, "{request}")]
     stage = _longest_stage(one)
@@ -117,7 +117,8 @@ def _errors(one: SpanListenerEvidence) -> Iterator[Finding]:
         one,
         state,
         "span-errors",
-        f"{one.server_errors:,} of {one.requests:,} answers of listener {one.name} in this span "
+        f"{one.server_errors:,} of {counted(one.requests, 'answer')} of listener {one.name} in "
+        "this span "
         f"{'was a server error' if one.server_errors == 1 else 'were server errors'} (5xx), and "
         "their times count here as well.",
         Figure("server errors", one.server_errors, "{request}"),
@@ -129,7 +130,7 @@ def _well(shown: SpanEvidence) -> Finding:
     requests = sum(one.requests for one in shown.listeners)
     enough = [one for one in shown.listeners if one.requests >= FEWEST_FOR_P95]
     most_s = max((one.p95_s for one in enough if one.p95_s is not None), default=None)
-    told = f"No request was slow in this span: {_requests(requests)} "
+    told = f"No request was slow in this span: {counted(requests, 'request')} "
     told += "was answered" if requests == 1 else "were answered"
     figures = [Figure("answers", requests, "{request}")]
     if most_s is not None:
@@ -150,10 +151,6 @@ def _longest_stage(one: SpanListenerEvidence) -> str:
     """The stage in which most of a mean request's time goes; empty where there is none."""
     stage = max(one.stages_s, key=lambda name: one.stages_s[name], default="")
     return stage if stage in WORK and one.stages_s[stage] >= MOST * one.mean_s else ""
-
-
-def _requests(number: int) -> str:
-    return "1 request" if number == 1 else f"{number:,} requests"
 
 
 def _finding(

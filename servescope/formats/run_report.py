@@ -27,7 +27,7 @@ from servescope.queries.client_phases import PHASES, phase_rows, several_steps
 from servescope.queries.lines import taken
 from servescope.records.load import outcome_name
 from servescope.run_files.document import run_span
-from servescope.sentences import capitalized
+from servescope.sentences import capitalized, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -223,7 +223,7 @@ def _percentiles(data: RunData) -> str:
         marks = data.series.server.marks
         server = [units.percentile(marks.get(LATENCY_NAMES[field])) for field in QUANTILES]
         mean_s = sum(one.mean_s for one in data.series.stage_rows) or None
-        name = f"Server, {data.series.server_requests:,} requests to {run.plan.listener}"
+        name = f"Server, {counted(data.series.server_requests, 'request')} to {run.plan.listener}"
         if run.plan.listener:
             rows.append((name, *server, units.NOTHING, units.text(mean_s, "s")))
     return _table(("", *LATENCY_NAMES.values(), "mean"), rows)

@@ -10,6 +10,7 @@ from servescope.hosting.error_page import error_page
 from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.recording.secret_names import mask_target
 from servescope.request_fields import RequestFlag
+from servescope.sentences import counted
 from servescope.wire.http1_response import HeadPlan, ResponseFraming, as_content, plan_head
 
 if TYPE_CHECKING:
@@ -336,7 +337,8 @@ class Exchange:
 
     def _check_length(self, missing: int) -> None:
         if missing > 0:
-            self.cut_short(f"the application gave {missing} bytes less than its Content-Length")
+            less = counted(missing, "byte")
+            self.cut_short(f"the application gave {less} less than its Content-Length")
 
     def cut_short(self, reason: str) -> None:
         """Less content than announced: only the end of the connection shows it to the client."""

@@ -14,6 +14,7 @@ from servescope.recording.routes import UNMATCHED, fold_path
 from servescope.recording.secret_names import mask_target
 from servescope.recording.trace_context import trace_id_of
 from servescope.request_fields import METHODS, Method, Protocol
+from servescope.sentences import counted
 from servescope.wire.cipher_suites import UNKNOWN
 
 if TYPE_CHECKING:
@@ -158,7 +159,7 @@ class RequestRecording:
         found = capture.judge.accept(capture, route, total_ns)
         if found:
             complete_ns = exchange.complete_ns or exchange.taken_ns
-            capture.note("read", f"{exchange.bytes_received} bytes", complete_ns)
+            capture.note("read", counted(exchange.bytes_received, "byte"), complete_ns)
             capture.note("taken", "", exchange.taken_ns)
             if exchange.last_sent_ns:
                 told = "broken off" if exchange.aborted else "the last byte is with the kernel"

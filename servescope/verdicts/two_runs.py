@@ -164,8 +164,8 @@ def _lateness(runs: Mapping[Side, SideRun], judged: Sequence[float]) -> str:
 
 def _too_short(pairs: int) -> str:
     return (
-        f"the runs have {pairs} stretches that count, which are too few to tell anything: let runs "
-        "be longer, or their rate higher."
+        f"too few stretches of the runs count to tell anything: {pairs}. Let runs be longer, or "
+        "their rate higher."
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
+from servescope.sentences import counted
 from servescope.statistics.paired_test import POWER
 from servescope.statistics.sequential_verdict import ALPHA, Side, VerdictKind
 
@@ -84,10 +85,17 @@ def lines(outcome: Outcome) -> Iterator[str]:
         yield from _step_lines(outcome.steps)
         yield _power(verdict, "stretches" if outcome.is_of_two_runs else "pairs")
     if outcome.late_pairs:
-        yield f"{outcome.late_pairs} more pairs do not count: the load generator was late in them."
+        yield late_pairs_text(outcome.late_pairs)
     yield conclusion(outcome)
     if outcome.is_of_two_runs and not outcome.why_undecided:
         yield CAVEAT
+
+
+def late_pairs_text(number: int) -> str:
+    """How many pairs were measured and are no part of the verdict."""
+    do, them = ("does", "it") if number == 1 else ("do", "them")
+    pairs = counted(number, "pair")
+    return f"{pairs} {do} not count: the load generator was late in {them}."
 
 
 def conclusion(outcome: Outcome) -> str:
@@ -135,7 +143,7 @@ def _undecided(outcome: Outcome) -> str:
         )
     judged = [one for one in verdict.quantiles if one.is_judged]
     if any(math.isinf(one.high) for one in judged):
-        return f"pairs that count: {verdict.pairs}, which are too few to tell anything."
+        return f"too few pairs count to tell anything: {verdict.pairs}."
     undecided = [one for one in judged if one.kind is VerdictKind.UNDECIDED]
     seen = "; ".join(f"{quantile_name(one.quantile)} {_interval(one)}" for one in undecided)
     start = (

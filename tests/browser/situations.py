@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import websockets.sync.client
 
+from servescope.findings.moment import FEWEST_FOR_P95
 from servescope.recording.record_layout import request_key
 from servescope.recording.recorder import RINGS, Recorder
 from servescope.records.comparisons import ComparisonPlan
@@ -595,18 +596,16 @@ def _saturated(subject: str, whose: str = "") -> dict[str, dict[str, Said]]:
 
 def _slow(subject: str, stage: str) -> dict[str, dict[str, Said]]:
     """Few requests, the slowest as long as the situation makes it, most of it in one stage."""
-    slowest = (
-        rf"(?:The slowest of (?P<number>\d+) requests?|5 of 100 requests) to listener {subject}"
-    )
+    slowest = r"The (?:one request|slowest of (?P<number>\d+) requests)"
 
-    def agrees(facts: dict[str, Any], number: float, took: float) -> bool:
+    def agrees(facts: dict[str, Any], took: float, number: float = 1) -> bool:
         return 0.9 * facts["slowest_s"] <= took and number <= facts.get("most", 1_000)
 
     return {
         "Overview": {
             "slow": Said(
                 "warn",
-                rf"^The slowest of (?P<number>\d+) requests? to listener {subject} took "
+                rf"^{slowest} to listener {subject} took "
                 rf"(?P<took>{DURATION}), counted from their arrival in the kernel\.$",
                 agrees,
             )
@@ -615,9 +614,9 @@ def _slow(subject: str, stage: str) -> dict[str, dict[str, Said]]:
         "Latency": {
             "span-slow": Said(
                 "warn",
-                rf"^{slowest} (?:in this span )?took (?P<took>{DURATION})(?: or longer in this "
-                rf"span)?\. On average a request spent (?P<part>{DURATION}) of its "
-                rf"(?P<mean>{DURATION}) {stage}",
+                rf"^(?:{slowest}|5 of 100 requests) to listener {subject} (?:in this span )?took "
+                rf"(?P<took>{DURATION})(?: or longer in this span)?\. On average a request spent "
+                rf"(?P<part>{DURATION}) of its (?P<mean>{DURATION}) {stage}",
                 lambda facts, took, part, mean, **_number: (
                     took >= 0.9 * facts["slowest_s"] and 0.5 * mean <= part <= mean
                 ),
@@ -698,11 +697,13 @@ SITUATIONS = (
                 "nothing-wrong": Said(
                     "good",
                     r"in the last 5 s: (?P<running>\d+) of (?P<all>\d+) listeners run, "
-                    rf"(?P<number>\d+) requests were answered, p95 (?P<p95>{DURATION}) at most\.$",
-                    lambda facts, number, p95, **of: (
+                    r"(?P<number>\d+) requests? (?:was|were) answered"
+                    rf"(?:, p95 (?P<p95>{DURATION}) at most)?\.$",
+                    lambda facts, number, p95=0.0, **of: (
                         of["running"] == of["all"] == facts["listeners"]
                         and 0 < number <= 30
                         and p95 < 1
+                        and bool(p95) == (number >= FEWEST_FOR_P95)
                     ),
                 )
             },

@@ -16,6 +16,7 @@ from components.request_table import (
     pages,
     request_table,
 )
+from components.server_form import how
 from components.status import process_facts, run_props, share
 from components.waterfall import waterfall
 from servescope.findings import Finding, Severity, thresholds
@@ -23,7 +24,12 @@ from servescope.load.report import LagSummary, LatencySummary, Progress, Result
 from servescope.queries.request_search import Facet, FacetValue, Found, Search, read
 from servescope.queries.rows import DashboardStatus, LogRow
 from servescope.queries.span import Span
-from servescope.records.listeners import ListenerState
+from servescope.records.listeners import (
+    AppKind,
+    ConcurrencyModel,
+    ListenerOptions,
+    ListenerState,
+)
 from servescope.records.load import LoadPlan, LoadRun, RunState
 
 pytestmark = pytest.mark.usefixtures("app")  # links are below its path prefix
@@ -177,6 +183,18 @@ def test_a_listener_that_failed_has_no_link_but_a_reason(running):
 )
 def test_an_app_is_named_in_short(app, shown):
     assert short_app(app) == shown
+
+
+@pytest.mark.parametrize(
+    ("model", "threads", "told"),
+    [
+        (ConcurrencyModel.PREFORK, 1, "1 worker of 1 thread"),
+        (ConcurrencyModel.PREFORK, 8, "1 worker of 8 threads"),
+        (ConcurrencyModel.THREAD_POOL, 1, "1 thread"),
+    ],
+)
+def test_one_worker_and_one_thread_are_no_plural(model, threads, told):
+    assert how(model, AppKind.WSGI, ListenerOptions(workers=1, threads=threads)) == told
 
 
 def test_who_leads_is_said():

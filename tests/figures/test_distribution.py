@@ -69,4 +69,4 @@ def test_durations_that_the_histogram_does_not_tell_apart_read_as_longer_than_it
     plot, rows = DistributionPlot(), distribution([0.01, 300.0])
     assert [mark["value"] for mark in plot.legend(rows, {})][1:] == ["≥ 1.07 min"] * 2
     (trace,) = plot.figure(rows, {})["data"]
-    assert trace["hovertext"][-1] == "longer than 1.07 min: 1 requests, 50 %"
+    assert trace["hovertext"][-1] == "longer than 1.07 min: 1 request, 50 %"

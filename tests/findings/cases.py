@@ -108,6 +108,10 @@ MOMENTS: Final = {
     "nothing wrong, idle": Case(
         moment(IDLE), {"nothing-wrong": ("good", "1 of 1 listener runs, and no request came")}
     ),
+    "nothing wrong, too few requests for a percentile": Case(
+        moment(replace(SERVING, requests=19)),
+        {"nothing-wrong": ("good", "19 requests were answered.")},
+    ),
     "nothing wrong, one listener stopped by a person": Case(
         moment(SERVING, replace(LOOP, state=ListenerState.STOPPED)),
         {"nothing-wrong": ("good", "1 of 2 listeners run (asgi is stopped)")},
@@ -297,6 +301,10 @@ MOMENTS: Final = {
     "the slowest of a few": Case(
         moment(replace(SERVING, requests=7, p95_s=2.0)),
         {"slow": ("warn", "The slowest of 7 requests to listener wsgi took 2 s")},
+    ),
+    "one request, and it was slow": Case(
+        moment(replace(SERVING, requests=1, p95_s=2.0)),
+        {"slow": ("warn", "The one request to listener wsgi took 2 s, counted")},
     ),
     "the host is busy": Case(
         moment(SERVING, host=replace(QUIET_HOST, cpu_utilization=0.95)),
@@ -492,6 +500,10 @@ SPANS: Final = {
         span(replace(SLOW_APP, requests=3, p95_s=11.0)),
         {"span-slow": ("bad", "The slowest of 3 requests to listener wsgi in this span took 11 s")},
     ),
+    "a span: one request, and it was slow": Case(
+        span(replace(SLOW_APP, requests=1, p95_s=2.0)),
+        {"span-slow": ("warn", "The one request to listener wsgi in this span took 2 s.")},
+    ),
     "a span: the client took its answer slowly": Case(
         span(replace(SLOW_APP, stages_s={"app": 0.01, "write": 1.3})),
         {"span-slow": ("warn", "handed to the kernel, as fast as the client took it")},
@@ -659,6 +671,15 @@ RUNS: Final = {
     "few server errors": Case(
         run(server_errors=10), {"run-server-errors": ("warn", "10 of 6,000 answers")}
     ),
+    "one server error": Case(
+        run(server_errors=1, answered=600, sent=600, answered_in_schedule=600, schedule_s=3.0),
+        {
+            "run-server-errors": (
+                "warn",
+                "1 of 600 answers of listener wsgi was a server error (5xx).",
+            )
+        },
+    ),
     "answered after the schedule's end only": Case(
         run(answered_in_schedule=3_000, p50_s=8.0, p99_s=15.0, naive_p99_s=14.0),
         {"fell-behind": ("bad", "answered 100 req/s of the 200 req/s")},
@@ -783,6 +804,19 @@ RUNS: Final = {
             )
         },
     ),
+    "a run of one request": Case(
+        run(sent=1, answered=1, answered_in_schedule=1, schedule_s=1.0, rate_asked=1.0),
+        {
+            "kept-up": (
+                "good",
+                "Listener wsgi answered 1 request at the 1 req/s asked for, within 8.2 ms.",
+            )
+        },
+    ),
+    "a run of fewer requests than a p99 takes": Case(
+        run(sent=60, answered=60, answered_in_schedule=60, schedule_s=30.0, rate_asked=2.0),
+        {"kept-up": ("good", "answered all 60 requests at the 2 req/s asked for, each within")},
+    ),
     "the generator filled its core": Case(
         run(generator_cpu_ratio=0.97, answered_in_schedule=3_000, lag_p99_s=0.08, p99_s=0.3),
         {
@@ -837,6 +871,16 @@ RUNS: Final = {
         {
             "stopped-early": ("note", "stopped after 12 s; 34 requests under way were given up"),
             "kept-up": ("good", "answered 2,366 requests"),
+        },
+    ),
+    "a person stopped it with one request under way": Case(
+        run(state=RunState.STOPPED, cancelled=1, sent=6_001),
+        {
+            "stopped-early": (
+                "note",
+                "; 1 request under way was given up and counts neither as answered nor as failed.",
+            ),
+            "kept-up": ("good", "answered 6,000 requests"),
         },
     ),
     "a person stopped it with nothing under way": Case(

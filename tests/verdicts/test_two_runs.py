@@ -138,7 +138,10 @@ def with_result(side, **changes):
         (lambda one: replace(one, host="there"), "measured on two machines, here and there"),
         (lambda one: with_result(one, generator="Locust 2, 1 worker"), "by Servescope and Locust"),
         (lambda one: with_result(one, stretches=()), "Measure them again"),
-        (lambda one: with_result(one, stretches=one.result.stretches[:5]), "5 stretches"),
+        (
+            lambda one: with_result(one, stretches=one.result.stretches[:5]),
+            "too few stretches of the runs count to tell anything: 5.",
+        ),
         (
             lambda one: with_result(
                 one, lag_ms=LagSummary(9, 9, 9, 9), naive_ms=LatencySummary(1, 1, 1)

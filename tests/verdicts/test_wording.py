@@ -7,7 +7,14 @@ import pytest
 
 from servescope.statistics.sequential_verdict import SequentialVerdict, Side
 from servescope.verdicts.comparing import Outcome, QuantileLatency, StageDifference, StepDifference
-from servescope.verdicts.wording import change, conclusion, lines, quantile_name, to_json
+from servescope.verdicts.wording import (
+    change,
+    conclusion,
+    late_pairs_text,
+    lines,
+    quantile_name,
+    to_json,
+)
 
 
 def outcome(
@@ -41,7 +48,7 @@ def outcome(
         (outcome(0.7), "FASTER, after 12 pairs of 4 s: p50 -30.0 % (-"),
         (outcome(failed_after=0.3), "FAILING: after fails 30.0% of its requests, before 0.0%"),
         (outcome(pairs=0), "UNDECIDED: no pair was measured."),
-        (outcome(pairs=1), "UNDECIDED: pairs that count: 1, which are too few to tell anything."),
+        (outcome(pairs=1), "UNDECIDED: too few pairs count to tell anything: 1."),
         (outcome(pairs=0, late_pairs=6), "UNDECIDED: the load generator was late in too many"),
         (outcome(1.05), "UNDECIDED: after 12 pairs of 4 s it is open whether after is slower by"),
     ],
@@ -116,3 +123,14 @@ def test_the_object_of_json_tells_the_ratios_with_their_intervals():
     assert first["ratio"] == pytest.approx(1.3)
     assert first["low"] < 1.3 < first["high"]
     assert (first["before_ms"], first["after_ms"]) == (10, 13)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (1, "1 pair does not count: the load generator was late in it."),
+        (2, "2 pairs do not count: the load generator was late in them."),
+    ],
+)
+def test_pairs_that_do_not_count(number, text):
+    assert late_pairs_text(number) == text

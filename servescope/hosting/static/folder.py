@@ -22,6 +22,7 @@ from servescope.hosting.static.directory_listing import listing_page, read_entri
 from servescope.hosting.static.file_cache import FileCache, version_of
 from servescope.hosting.unfailing_log import UnfailingLogger
 from servescope.recording.routes import UNMATCHED
+from servescope.sentences import counted
 from servescope.wire.http1_response import render_block
 from servescope.wire.http1_rules import KNOWN_METHODS
 
@@ -258,7 +259,7 @@ class StaticFolder:
             case HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 exchange.respond_error(
                     selection.status,
-                    f"The file has {status.st_size} bytes.",
+                    f"The file has {counted(status.st_size, 'byte')}.",
                     [("Content-Range", f"bytes */{status.st_size}")],
                 )
                 return True
