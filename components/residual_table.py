@@ -18,6 +18,7 @@ from servescope.histogram import ERROR_BOUND
 if TYPE_CHECKING:
     from components.tables import Cell
     from servescope.queries.residual import Clock, Residual
+    from servescope.records.load import LoadRun
 
 TITLE: Final = "The client's clock against the sum of the stages"
 MEANING: Final = (
@@ -30,7 +31,7 @@ MEANING: Final = (
     "answer just before the server noted its end leaves nothing unexplained. A "
     f"percentile is up to {ERROR_BOUND:.2%} off on either side, and the difference of two "
     "percentiles is a hint, not the percentile of the differences. Other traffic on the listener "
-    "during the run counts on the server's side only."
+    "during the run counts on the server's side only. ≥: requests that timed out are among these."
 )
 EMPTY: Final = "No load run in this span: start one on the page Load, and both clocks show here."
 
@@ -44,7 +45,7 @@ def residual_table(found: Residual | None) -> html.Div:
     same = evidence.clocks is not None and are_the_same_requests(evidence.clocks)
     rest_s = unexplained_s(evidence.clocks) if evidence.clocks is not None else None
     rows: list[list[Cell]] = [
-        _row("Client sees", client),
+        _row("Client sees", client, timed_out=_timed_out_share(found.run)),
         _row("Sum of server stages", server),
         [
             html.B("Unexplained"),
@@ -66,6 +67,23 @@ def residual_table(found: Residual | None) -> html.Div:
     )
 
 
-def _row(name: str, clock: Clock) -> list[Cell]:
+def _row(name: str, clock: Clock, timed_out: float = 0.0) -> list[Cell]:
+    """A clock's figures; those with a share of requests that `timed_out` in them are lower bounds.
+
+    These are the slowest: a percentile has them in it from where they begin.
+    """
     times = units.mean_and_percentiles(clock.mean_s, clock.p50_s, clock.p95_s)
-    return [name, f"{clock.requests:,}", *times]
+    are_bounds = (timed_out > 0, timed_out >= 1 - 0.5, timed_out >= 1 - 0.95)
+    cells = [
+        f"≥ {text}" if is_bound and not text.startswith("≥") else text
+        for text, is_bound in zip(times, are_bounds, strict=True)
+    ]
+    return [name, f"{clock.requests:,}", *cells]
+
+
+def _timed_out_share(run: LoadRun) -> float:
+    """Of the requests that the client timed, those whose answer it did not wait for."""
+    told = run.result or run.progress
+    timed_out = int((told.get("failed") or {}).get("timed_out") or 0)
+    timed = int(told.get("answered") or 0) + timed_out
+    return timed_out / timed if timed else 0.0

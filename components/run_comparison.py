@@ -155,8 +155,9 @@ def not_both(missing: Sequence[int]) -> html.Div:
     if not missing:
         why = "Mark two runs in the list, then compare them: the address names no two runs."
     else:
-        names = " and ".join(f"run {number:,}" for number in missing)
-        why = f"There is no {names}: it was deleted, or never was."
+        names = " and no ".join(f"run {number:,}" for number in missing)
+        were, they = ("was", "it") if len(missing) == 1 else ("were", "they")
+        why = f"There is no {names}: {they} {were} deleted, or never {were}."
     return html.Div(
         className="no-live not-found",
         children=[

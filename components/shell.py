@@ -250,8 +250,9 @@ def _main(content: Content | None) -> html.Div:
                 title="No connection",
             ),
             dmc.Alert(
-                "No newer second of data has come. When the process that collects has ended, "
-                "another one takes over within seconds.",
+                "No newer second of data has come: the process that collects is held up, or has "
+                "ended. Where several processes share the data folder, another one then takes over "
+                "within seconds.",
                 color="yellow",
                 className="banner late-banner",
                 title="Data is late",

@@ -55,7 +55,7 @@ WINDOW: Final = (
     f"Of the last 5 seconds; p50 takes {least_count(0.5)} requests in them, "
     f"p95 {least_count(0.95)}, p99 {least_count(0.99)}. {OF_SPAN}"
 )
-EMPTY: Final = "No requests in this span; one to a listener above shows within a second."
+EMPTY: Final = "No requests in this span; one to a listener above shows a second or two later."
 
 GRAPHS: Final = (
     LiveGraph(
@@ -160,7 +160,7 @@ def _cards(evidence: Evidence) -> Props:
             "s",
             thresholds.LATENCY,
             now.p95_s,
-            f"{of_window}; p50 {units.percentile(now.p50_s)}",
+            f"in {of_window}; p50 {units.percentile(now.p50_s)}",
         ),
         ("p99", now.p99_s, "s", thresholds.LATENCY, now.p99_s, _support(now.requests, of_window)),
         ("connections", now.open_connections, "{connection}", "", None, opened),

@@ -70,6 +70,7 @@ GRAPHS: Final = (
         "comparison are shown in it alone.",
         lambda context, span, _: traffic.by_listener(context, span),
         LinePlot(styles=theme.by_name),
+        "No requests in this span.",
     ),
     LiveGraph(
         "servers-opened",
@@ -77,6 +78,7 @@ GRAPHS: Final = (
         "A denied client, and one whose connection is closed after each request, comes back anew.",
         lambda context, span, _: ports.opened_by_listener(context, span),
         LinePlot(styles=theme.by_name),
+        "No new connections in this span.",
     ),
 )
 

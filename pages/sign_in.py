@@ -62,7 +62,7 @@ def layout(**_query: str) -> html.Div:
     may_act = board.may_act()
     asks = board.has_password and not may_act
     return html.Div(
-        className="sign-in",
+        className="no-live sign-in",
         children=[
             dcc.Location(id="sign-in-goto", refresh=True),
             dmc.Title("Sign in", order=1, size="h3"),

@@ -152,7 +152,7 @@ DEMOS: Final[dict[str, LoadDemo | ComparisonDemo]] = {
         ),
     ),
     "errors": LoadDemo(
-        "Of five requests about three are answered, one asks for a page that is not there (404), "
+        "Of five requests about three succeed, one asks for a page that is not there (404), "
         "one meets a fault of the app (500). Look at Errors: it counts the 500 alone.",
         BUNDLED_WSGI,
         _mix("Errors", 50, whoami=3, missing=1, error=1),

@@ -55,8 +55,8 @@ CHAPTER: Final = Chapter(
     number=7,
     title="Frameworks: routes and an API",
     question=(
-        "A small Flask app has three routes. A client sends the request below. Which status does "
-        "the response have?"
+        "A small Flask app has three routes. A client sends a request that you choose. Which "
+        "status does the response have?"
     ),
     before=(
         (

@@ -43,8 +43,8 @@ CHAPTER: Final = Chapter(
     number=3,
     title="Ports, free and taken",
     question=(
-        "A server listens at a port of this machine. A second server asks the kernel for a port, "
-        "as you choose below. What does it get?"
+        "A server listens at a port of this machine. A second server asks the kernel for a port "
+        "that you choose. What does it get?"
     ),
     before=(
         (

@@ -58,7 +58,7 @@ CHAPTER: Final = Chapter(
     name="request-and-answer",
     number=4,
     title="A request and its answer",
-    question="A client sends this server the request below. Which status code has its answer?",
+    question="A client sends a request that you choose. Which status code has its answer?",
     before=(
         (
             "An HTTP request is text. Its first line has the method (GET: read this), the target "

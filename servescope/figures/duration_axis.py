@@ -27,6 +27,7 @@ def duration_axis(first: float, last: float) -> Figure:
     return {
         "type": "log",
         "fixedrange": True,
+        "ticklabelstandoff": 8,  # below the zero of the other axis, where both begin
         "range": [first, last],
         "tickvals": ticks,
         "ticktext": [units.text(seconds, "s") for seconds in ticks],

@@ -38,6 +38,11 @@ def test_by_keyboard_alone_a_status_is_guessed_and_the_app_is_seen_live(open_pag
     keys.type("Ada")
     page.get_by_text("Hello, Ada!").wait_for()
     assert found_in_both_schemes(opened, "/hello-world") == []
+    edge = page.evaluate(
+        "getComputedStyle(document.querySelector('.hello-world .dash-input-container'))"
+        ".borderTopColor"
+    )
+    assert edge == "rgb(166, 167, 171)", "in the dark scheme the field shows where it is"
 
 
 def test_the_request_stands_on_the_page_requests(open_page):

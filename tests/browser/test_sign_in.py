@@ -26,6 +26,8 @@ def test_a_stranger_looks_and_the_operator_acts(guarded):
     assert page.locator("#load-start").is_disabled()
     page.get_by_role("link", name="Sign in").click()
     password = page.get_by_label("Operator's password")
+    password.wait_for()
+    assert not page.locator("#time-bar").is_visible(), "this page shows no span"
     password.fill("open says me")
     password.press("Enter")
     page.get_by_text("This is not the operator's password.").wait_for()

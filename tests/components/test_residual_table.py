@@ -1,0 +1,42 @@
+"""Both clocks side by side: figures that requests which timed out are in are lower bounds."""
+
+import pytest
+
+from components.residual_table import residual_table
+from servescope.queries.residual import Clock, Residual
+from servescope.records.load import LoadPlan, LoadRun, RunState
+from tests.components.test_parts import texts
+
+pytestmark = pytest.mark.usefixtures("app")  # links are below its path prefix
+
+
+@pytest.mark.parametrize(
+    ("answered", "timed_out", "shown"),
+    [
+        (10_000, 0, ["2 s", "80 ms", "9.9 s"]),
+        (10_000, 100, ["≥ 2 s", "80 ms", "9.9 s"]),
+        (9_000, 1_000, ["≥ 2 s", "80 ms", "≥ 9.9 s"]),
+        (4_000, 6_000, ["≥ 2 s", "≥ 80 ms", "≥ 9.9 s"]),
+    ],
+    ids=["none", "one in a hundred", "one in ten", "more than half"],
+)
+@pytest.mark.parametrize("is_over", [True, False], ids=["over", "under way"])
+def test_a_figure_with_requests_that_timed_out_is_a_lower_bound(
+    answered, timed_out, shown, is_over
+):
+    told = {"answered": answered, "failed": {"timed_out": timed_out}}
+    run = LoadRun(
+        1,
+        LoadPlan.constant("wsgi", "/", 200, 100),
+        RunState.DONE if is_over else RunState.RUNNING,
+        1.7e9,
+        1.7e9,
+        None,
+        result=told if is_over else {},
+        progress={} if is_over else told,
+    )
+    clock = Clock(answered + timed_out, 2.0, 0.08, 9.9)
+    cells = texts(residual_table(Residual(run, clock, Clock(5_000, 9.8, 0.0001, 60.0))))
+    start = cells.index("Client sees")
+    assert cells[start + 2 : start + 5] == shown
+    assert not [cell for cell in cells[cells.index("Sum of server stages") :] if "≥" in cell]
