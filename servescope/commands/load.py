@@ -28,13 +28,13 @@ from servescope.control import Control
 from servescope.errors import LoadFailedError, LoadRefusedError, UsageError
 from servescope.findings import findings, gathering
 from servescope.findings.load_run import is_limited_by_generator, judged_rules, unjudged_rules
+from servescope.findings.said_of_run import said_of_run
 from servescope.formats.run_report import report_html
 from servescope.load.plan import check
 from servescope.load.supervisor import GeneratorProcess
 from servescope.queries.run_data import RunData
 from servescope.records.load import LoadPlan, LoadRun, RunState
 from servescope.records.scenarios import Constant, Flow, Poisson, RequestStep, Scenario
-from servescope.run_files.document import SaidOfRun
 from servescope.scenarios.checks import check_scenario
 from servescope.scenarios.rules import RuleState
 from servescope.scenarios.scenario_file import ScenarioFile, read_scenario
@@ -277,14 +277,10 @@ def _follow(generator: GeneratorProcess, plan: LoadPlan, interrupted: list[int])
 
 def _write_report(file: Path, run: LoadRun) -> None:
     """Raises UsageError when it cannot be written."""
-    said = tuple(
-        SaidOfRun(one.severity.value, one.code, one.sentence)
-        for one in findings(gathering.run_of(run))
-    )
     data = RunData(
         replace(run, id=0),  # it has no number: no store keeps it
         socket.gethostname(),
-        said,
+        said_of_run(run),
         without_series="The run was started on the command line: nothing but the load generator "
         "measured it.",
     )

@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 from servescope.control import Control
 from servescope.errors import ExportError
-from servescope.findings import findings, gathering
+from servescope.findings.said_of_run import said_of_run
 from servescope.formats.run_report import report_html
 from servescope.formats.run_result import result_csv, result_json
 from servescope.queries.context import ProcessContext
 from servescope.queries.run_data import RunData, context_of_store, run_series
 from servescope.records.load import TERMINAL_STATES
 from servescope.run_files.archive import MEDIA_TYPE, SUFFIX, write_archive
-from servescope.run_files.document import RunDocument, SaidOfRun
+from servescope.run_files.document import RunDocument
 from servescope.run_files.imported import open_series
 from servescope.run_files.span_store import minutes_of, write_span_store
 from servescope.settings import load_settings
@@ -103,11 +103,7 @@ def _source(run: LoadRun, store: SqliteStore | None, instance: str) -> RunSource
         run = replace(run, id=run.origin.run_id, origin=None)
     if run.started_s is None:
         missing = "the run never began"
-    said = tuple(
-        SaidOfRun(one.severity.value, one.code, one.sentence)
-        for one in findings(gathering.run_of(run))
-    )
-    document = RunDocument(run, host, exported_s, said)
+    document = RunDocument(run, host, exported_s, said_of_run(run))
     if store is not None and next(minutes_of(store, document.span), None) is not None:
         return RunSource(document, store)
     return RunSource(replace(document, without_series=missing), None)

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.errors import LoadRefusedError
-from servescope.findings import findings, gathering
+from servescope.findings.said_of_run import said_of_run
 from servescope.locust_load.merging import merged
 from servescope.locust_load.order import WorkersOrder
 from servescope.records.load import LoadPlan, LoadRun, RunState
 from servescope.records.scenarios import Constant, Poisson, Ramp, Spike, Steps, Users, WebSocketStep
 from servescope.run_files.archive import SUFFIX, write_archive
-from servescope.run_files.document import RunDocument, SaidOfRun
+from servescope.run_files.document import RunDocument
 from servescope.runtime.run_environment import read_environment
 from servescope.scenarios.checks import check_scenario
 from servescope.scenarios.rules import RuleState
@@ -156,12 +156,8 @@ class Coordinator:
             return None
         self._is_written = True
         run, result = self._run(self._order)
-        said = tuple(
-            SaidOfRun(one.severity.value, one.code, one.sentence)
-            for one in findings(gathering.run_of(run))
-        )
         document = RunDocument(
-            run, platform.node() or "localhost", time.time(), said, WITHOUT_SERIES
+            run, platform.node() or "localhost", time.time(), said_of_run(run), WITHOUT_SERIES
         )
         target = self._target or Path(self._default_name())
         _write(target, b"".join(write_archive(document, (), ())))
