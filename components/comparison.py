@@ -1,4 +1,4 @@
-"""A comparison of models and listeners: how far it is, a column for each, its graphs."""
+"""A comparison of models, listeners and apps: how far it is, a column for each, its graphs."""
 
 from __future__ import annotations
 
@@ -137,7 +137,8 @@ def _heading(one: Contender) -> html.Th:
     if one.state != RunState.DONE:
         about += [" ", html.Span(one.state, className=f"state {one.state}")]
     if one.standing:
-        about.append(html.Div("listener that stands", className="dimmed"))
+        kind = "app under another server" if one.is_recorded_app else "listener that stands"
+        about.append(html.Div(kind, className="dimmed"))
     if one.app_kind and one.model:
         pool = ListenerOptions(threads=max(one.threads, 1), workers=max(one.workers, 1))
         model = f"{one.model.label}, " if one.standing else ""

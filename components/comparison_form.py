@@ -1,8 +1,8 @@
-"""The form that compares models and listeners: which, on what, under which load."""
+"""The form that compares models, listeners and apps: which, on what, under which load."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import dash_mantine_components as dmc
 from dash import html
@@ -41,9 +41,9 @@ DEFAULT_MODELS: Final = (ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.THREAD_PO
 
 
 def comparison_form(
-    endpoints: Mapping[str, ComparedEndpoint], listeners: Sequence[str], why_not: str
+    endpoints: Mapping[str, ComparedEndpoint], standing: Sequence[Any], why_not: str
 ) -> html.Div:
-    """The form; `listeners` are those that stand.
+    """The form; `standing` are the listeners and apps, as `load_form.aims` has them.
 
     When `why_not` says something, it is shown and nothing can be started.
     """
@@ -62,8 +62,9 @@ def comparison_form(
     fields = [
         models,
         dmc.MultiSelect(
-            id=LISTENERS, label="Listeners", description="that stand; with the models two to four",
-            data=list(listeners), value=[], clearable=True, className="wide",
+            id=LISTENERS, label="Listeners and apps",
+            description="that stand; with the models two to four",
+            data=list(standing), value=[], clearable=True, className="wide",
         ),
         dmc.Select(
             id=FIELDS[1], label="Endpoint", description="of the models; it sets the path",

@@ -25,6 +25,7 @@ from components import (
     comparison_form,
     forms,
     listener_outcomes,
+    load_form,
     panels,
     query,
     server_form,
@@ -99,15 +100,16 @@ def props(context: QueryContext, _span: Span | None, filters: tuple[str, ...]) -
         ),
         "server-cards": {"children": server_form.server_cards(listeners, access.visitor())},
         "server-notes": {"children": reach_notes(listeners, access.visitor())},
-        comparison_form.LISTENERS: {"data": _loadable(listeners)},
+        comparison_form.LISTENERS: {"data": _loadable(context, listeners)},
         server_form.VALUES: {"children": server_form.shown_values(listeners)},
         server_form.CHOSEN: {"data": server_form.changeable(listeners)},
     }
 
 
-def _loadable(listeners: Sequence[ListenerStatus]) -> list[str]:
-    """The names of the listeners that stand and may get load."""
-    return [one.name for one in listeners if not one.is_temporary]
+def _loadable(context: QueryContext, listeners: Sequence[ListenerStatus]) -> list[Any]:
+    """The names of the listeners that stand, and of the apps that record here."""
+    names = [one.name for one in listeners if not one.is_temporary]
+    return load_form.aims(names, traffic.recorded_names(context.process.home))
 
 
 METRICS: Final = (
@@ -325,12 +327,13 @@ def layout(comparison: object = "", **_query: object) -> html.Div:
         panels.panel(
             "The same load side by side",
             "How does a server handle more than one request at a time? Each model gets a server of "
-            "its own, for as long as it takes; a listener that stands is taken as it is. All get "
-            "the same requests at the same moments, whether or not they keep up. asyncio hosts the "
-            "ASGI app with the same path where the bundled app is a WSGI one; each server of a "
-            "model is asked once before its load begins.",
+            "its own, for as long as it takes; a listener that stands, and an app that records "
+            "here under another server, are taken as they are. All get the same requests at the "
+            "same moments, whether or not they keep up. asyncio hosts the ASGI app with the same "
+            "path where the bundled app is a WSGI one; each server of a model is asked once before "
+            "its load begins.",
             comparison_form.comparison_form(
-                compared_endpoints(board.settings), _loadable(listeners), reason
+                compared_endpoints(board.settings), _loadable(board.context, listeners), reason
             ),
             dmc.Select(
                 id=SHOWN,

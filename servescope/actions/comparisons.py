@@ -1,4 +1,4 @@
-"""Start and stop a comparison: the same load on two to four models and listeners."""
+"""Start and stop a comparison: the same load on two to four models, listeners and apps."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from servescope.actions import fields
 from servescope.actions.compared_endpoints import compared_endpoints
 from servescope.actions.hostable_apps import why_not_hostable
+from servescope.actions.load_targets import load_targets
 from servescope.errors import LoadRefusedError
-from servescope.load.targets import Targets, check_listener
+from servescope.load.targets import target_of
 from servescope.records.comparisons import LEAST_TARGETS, MOST_TARGETS, ComparisonPlan
 from servescope.records.listeners import ConcurrencyModel
 from servescope.records.scenarios import Constant, Flow, RequestStep, Scenario
@@ -18,15 +19,13 @@ from servescope.scenarios.checks import check_same_for_each, check_scenario
 from servescope.scenarios.scenario_file import from_toml
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from servescope.control import Control
     from servescope.control.comparisons import Comparisons
+    from servescope.load.targets import Targets
     from servescope.records.comparisons import Comparison
-    from servescope.records.listeners import ListenerStatus
     from servescope.settings import Settings
 
-_CHOOSE = f"choose {LEAST_TARGETS} to {MOST_TARGETS} models and listeners"
+_CHOOSE = f"choose {LEAST_TARGETS} to {MOST_TARGETS} models, listeners and apps"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,18 +39,18 @@ class ComparisonRequest:
     seconds: object
     connections: object
     together: bool = False  # all at once, instead of one after the other
-    listeners: object = ()  # names of listeners that stand
+    listeners: object = ()  # names of listeners that stand, and of apps that record here
     file: object = ""  # a scenario file's text, in place of target, rate, seconds and connections
 
 
 def start(control: Control, settings: Settings, request: ComparisonRequest) -> Comparison:
     """Ask the leader for a comparison.
 
-    Raises LoadRefusedError when it is out of bounds, its app may not be hosted, a listener cannot
-    be loaded, or while any load goes on.
+    Raises LoadRefusedError when it is out of bounds, its app may not be hosted, a listener or app
+    cannot be loaded, or while any load goes on.
     """
     plan = read(settings, request)
-    check(plan, settings, control.listeners.statuses())
+    check(plan, settings, load_targets(control, settings))
     return control.comparisons.request(plan, time.time())
 
 
@@ -101,22 +100,18 @@ def _scenario(request: ComparisonRequest) -> Scenario:
     return Scenario(Constant(rate, seconds), (Flow((step,)),), max_connections=connections)
 
 
-def check(
-    plan: ComparisonPlan, settings: Settings, statuses: Sequence[ListenerStatus] = ()
-) -> None:
-    """Raise LoadRefusedError with a sentence that says what can be, for a plan that may not run.
-
-    `statuses` are those of the listeners hosted here.
-    """
-    targets = plan.targets
-    if not LEAST_TARGETS <= len(targets) <= MOST_TARGETS or len(set(targets)) != len(targets):
+def check(plan: ComparisonPlan, settings: Settings, targets: Targets) -> None:
+    """Raise LoadRefusedError with a sentence that says what can be, for a plan that may not run."""
+    compared = plan.targets
+    if not LEAST_TARGETS <= len(compared) <= MOST_TARGETS or len(set(compared)) != len(compared):
         raise LoadRefusedError(f"{_CHOOSE}, each of them once")
-    for app in {plan.app_of(one) for one in targets if one.model}:
+    for app in {plan.app_of(one) for one in compared if one.model}:
         why_not = why_not_hostable(settings, app)
         if why_not:
             raise LoadRefusedError(why_not)
-    for listener in plan.listeners:
-        check_listener(listener, Targets(statuses))
+    for one in compared:
+        if one.standing:
+            target_of(plan.load_on(one), targets)
     check_same_for_each(plan.scenario)
-    most = settings.load_max_rate / (len(targets) if plan.together else 1)
+    most = settings.load_max_rate / (len(compared) if plan.together else 1)
     check_scenario(plan.scenario, most, settings.load_max_seconds)

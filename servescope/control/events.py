@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from servescope.records.dashboard import Event, EventKind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from servescope.store.sqlite.database import Database
 
 
@@ -35,6 +39,16 @@ class Events:
                 "UPDATE event SET end_s = ? WHERE id = ?", (end_s, event_id)
             )
         )
+
+    @contextmanager
+    def under_way(self, text: str) -> Iterator[float]:
+        """Annotate load from now to the end of the context; yields its start in epoch seconds."""
+        started_s = time.time()
+        event_id = self.add(Event(EventKind.LOAD_RUN, started_s, text))
+        try:
+            yield started_s
+        finally:
+            self.end(event_id, time.time())
 
     def between(self, start_s: float, end_s: float) -> list[Event]:
         """Annotations that touch `[start_s, end_s)`, oldest first.

@@ -1,7 +1,7 @@
 """The same load on two to four targets side by side: what is asked for, and what came of it.
 
-A target is a concurrency model, which gets a listener of its own for a while, or a listener that
-stands already.
+A target is a concurrency model, which gets a listener of its own for a while, or stands already: a
+listener, or an app that records its requests on this machine under another server.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _OLD_LOAD: Final = ("target", "rate", "seconds", "max_connections")
 
 @dataclass(frozen=True, slots=True)
 class ComparedTarget:
-    """One side of a comparison: a model, or the name of a listener that stands."""
+    """One side of a comparison: a model, or the name of a listener or app that stands."""
 
     model: ConcurrencyModel | None = None
     standing: str = ""
@@ -46,7 +46,7 @@ class ComparisonPlan:
     """One comparison as asked for: each target gets the same load.
 
     `app` is a folder or `module:attribute` that the models host; `loop_app` takes its place on the
-    model asyncio. Both are empty where only listeners are compared.
+    model asyncio. Both are empty where no model is compared.
     """
 
     models: tuple[ConcurrencyModel, ...]
@@ -54,7 +54,7 @@ class ComparisonPlan:
     scenario: Scenario
     loop_app: str = ""
     together: bool = False  # all at once, instead of one after the other
-    listeners: tuple[str, ...] = ()  # names of those that stand
+    listeners: tuple[str, ...] = ()  # names of those that stand, and of apps that record here
 
     @classmethod
     def constant(
@@ -74,12 +74,12 @@ class ComparisonPlan:
 
     @property
     def targets(self) -> tuple[ComparedTarget, ...]:
-        """The models, then the listeners."""
+        """The models, then the listeners and apps."""
         standing = (ComparedTarget(standing=name) for name in self.listeners)
         return (*map(ComparedTarget, self.models), *standing)
 
     def app_of(self, target: ComparedTarget) -> str:
-        """The app that a model hosts; nothing of a listener, which has its own."""
+        """The app that a model hosts; nothing of what stands, which has its own."""
         if target.model is None:
             return ""
         on_loop = target.model is ConcurrencyModel.ASYNCIO and self.loop_app
@@ -115,9 +115,10 @@ class Contender:
     `p50_ms` and `p99_ms` of the requests that ended in it.
     """
 
-    model: ConcurrencyModel | None  # None of a listener, until its turn comes
+    model: ConcurrencyModel | None  # None of a listener until its turn comes, and of an app
     app: str
-    standing: str = ""  # name of a listener that stands
+    standing: str = ""  # name of a listener or app that stands
+    is_recorded_app: bool = False  # known from when its turn comes
     app_kind: AppKind | None = None
     threads: int = 0  # request threads of each process, where it has some
     workers: int = 0  # processes of prefork
@@ -140,8 +141,9 @@ class Contender:
 
     @property
     def name(self) -> str:
-        """Its name in a sentence, as `sequential` or `listener wsgi`."""
-        return f"listener {self.standing}" if self.standing else self.label
+        """Its name in a sentence, as `sequential`, `listener wsgi` or `app shop`."""
+        kind = "app" if self.is_recorded_app else "listener"
+        return f"{kind} {self.standing}" if self.standing else self.label
 
     @property
     def target(self) -> str:

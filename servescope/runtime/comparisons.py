@@ -1,9 +1,10 @@
-"""Comparisons: the same load on several models and listeners, one after the other or at once.
+"""Comparisons: the same load on models, listeners and apps, one after the other or at once.
 
 Theory of operation. People ask for a comparison in the store; the leader carries it out on a thread
 of its own. Each model gets a process (`serving.workers.contender`) with a listener for a while; a
-listener that stands is taken as it is, once it has answered what it had. Each then gets a load run
-as anybody could start one, and readings while it goes on say what limits it. The listeners of the
+listener that stands is taken as it is, once it has answered what it had, and so is an app that
+records under another server, whose unanswered requests are not known. Each then gets a load run as
+anybody could start one, and readings while it goes on say what limits it. The listeners of the
 models are in no settings and no overrides: they live in their processes and end with them, at the
 latest when the leader does. The next leader marks as failed what a dead one left.
 """
@@ -18,10 +19,10 @@ from functools import partial
 from http.client import HTTPConnection, HTTPException
 from typing import TYPE_CHECKING, Any, Final
 
+from servescope.actions.load_targets import load_targets
 from servescope.errors import ListenerError, LoadRefusedError
 from servescope.load.draining import await_drained
-from servescope.load.targets import Targets, check_listener
-from servescope.records.dashboard import Event, EventKind
+from servescope.load.targets import target_of
 from servescope.records.listeners import ConcurrencyModel
 from servescope.records.load import TERMINAL_STATES, RunState
 from servescope.runtime.listener_config import temporary_listener
@@ -66,17 +67,17 @@ _US: Final = 1e3
 
 
 class RunningContender:
-    """A contender under way: its listener, its load run, and the readings of both.
+    """A contender under way: its server, its load run, and the readings of both.
 
-    `process` is that of a model's listener; None of a listener that stands.
+    `process` is that of a model's listener; None of what stands.
     """
 
     def __init__(
-        self, position: int, status: ListenerStatus, process: ContenderProcess | None = None
+        self, position: int, server: LoadedServer, process: ContenderProcess | None = None
     ) -> None:
         self.position = position
         self.process = process
-        self.status = status
+        self.server = server
         self.before: TreeUsage | None = None
         self.accept_queue_max: int | None = None
         self.run_id = 0
@@ -85,19 +86,19 @@ class RunningContender:
     @property
     def has_own_process(self) -> bool:
         """Whether its CPU time and memory are its own, and not the dashboard's as well."""
-        return self.status.pid not in {0, os.getpid()}
+        return os.getpid() not in self.server.pids
 
     def usage(self) -> TreeUsage | None:
         """What its processes use; None where they are the dashboard's as well."""
-        return usage_of(self.status.pid) if self.has_own_process else None
+        return usage_of(*self.server.pids) if self.has_own_process else None
 
     def accept_queue(self) -> float | None:
         """How full its accept queue is now, as a share of the backlog; None where nobody tells."""
         if self.process is None:
-            return accept_queue_share(self.status.port)
+            return accept_queue_share(self.server.port)
         depth = self.process.accept_queue()
         self.accept_queue_max = max(self.accept_queue_max or 0, depth)
-        return depth / self.status.options.backlog
+        return depth / self.process.status().options.backlog
 
 
 class ComparisonReconciler:
@@ -124,7 +125,6 @@ class ComparisonReconciler:
         self._settings = settings
         self._running: list[RunningContender] = []  # replaced, never changed: other threads read it
         self._contenders: list[Contender] = []
-        self._event_id: int | None = None  # of the annotation of the comparison under way
         self._read_s = 0.0  # how long each of its runs is read
         self._task = TaskThread(
             "comparison", control.comparisons.active, self._carry_out, self._end
@@ -149,7 +149,7 @@ class ComparisonReconciler:
 
     def statuses(self) -> list[ListenerStatus]:
         """The listeners there are for the comparison under way."""
-        return [one.status for one in self._running if one.process is not None]
+        return [one.process.status() for one in self._running if one.process is not None]
 
     def stop(self) -> None:
         """End the comparison under way; what it had measured stays."""
@@ -160,19 +160,14 @@ class ComparisonReconciler:
         positions = range(len(plan.targets))
         seconds = plan.scenario.schedule.seconds
         self._read_s = max(seconds - SEEN_LATE_S, seconds / 2)
-        now = time.time()
-        try:
-            self._control.comparisons.begin(comparison.id, now)
-            # One annotation of the whole: the host's graphs show its load as well.
-            rate = plan.scenario.schedule.mean_rate or 0
-            text = f"comparison {comparison.id}: {rate:g}/s"
-            self._event_id = self._control.events.add(Event(EventKind.LOAD_RUN, now, text))
-            groups = [list(positions)] if plan.together else [[one] for one in positions]
+        groups = [list(positions)] if plan.together else [[one] for one in positions]
+        rate = plan.scenario.schedule.mean_rate or 0
+        self._control.comparisons.begin(comparison.id, time.time())
+        # One annotation of the whole: the host's graphs show its load as well.
+        with self._control.events.under_way(f"comparison {comparison.id}: {rate:g}/s"):
             for group in groups:
                 self._measure_together(comparison, group)
             self._add_series()
-        finally:
-            self._stop_running()
         if not any(one.state == RunState.DONE for one in self._contenders):
             raise ListenerError("Nothing could be measured.")
 
@@ -183,9 +178,6 @@ class ComparisonReconciler:
         ]
         self._control.comparisons.write_contenders(comparison.id, left)
         self._control.comparisons.end(comparison.id, state, time.time(), message)
-        if self._event_id is not None:
-            self._control.events.end(self._event_id, time.time())
-            self._event_id = None
 
     def _measure_together(self, comparison: Comparison, group: Sequence[int]) -> None:
         """Let these contenders take their load at the same time."""
@@ -218,18 +210,23 @@ class ComparisonReconciler:
             return None
 
     def _standing(self, comparison: Comparison, position: int) -> RunningContender:
-        """A listener that stands, once its requests are answered. Raises LoadRefusedError."""
-        name, statuses = comparison.plan.targets[position].standing, self._statuses()
-        check_listener(name, Targets(list(statuses.values())))
-        status = statuses[name]
-        self._write_hosting(comparison.id, position, status)
+        """What stands, once its requests are answered. Raises LoadRefusedError."""
+        compared = comparison.plan.targets[position]
+        name, targets = compared.standing, load_targets(self._control, self._settings)
+        target = target_of(comparison.plan.load_on(compared), targets)
+        server = LoadedServer.of_target(name, targets, target)
+        status = targets.listener(name)
+        if status is None:
+            self._update_contender(comparison.id, position, state="starting", is_recorded_app=True)
+        else:
+            self._write_hosting(comparison.id, position, status)
 
         def wait(seconds: float) -> None:
             self._raise_if_stopped(comparison.id)
             self._task.ending.wait(seconds)
 
         await_drained(partial(self._unfinished, name), wait)
-        return RunningContender(position, status)
+        return RunningContender(position, server)
 
     def _unfinished(self, name: str) -> int | None:
         load = self._load(name)
@@ -245,7 +242,7 @@ class ComparisonReconciler:
         except BaseException:
             process.stop(0)
             raise
-        return RunningContender(position, process.status(), process)
+        return RunningContender(position, LoadedServer.of_listener(process.status()), process)
 
     def _write_hosting(self, comparison_id: int, position: int, status: ListenerStatus) -> None:
         """Write how a contender is hosted."""
@@ -259,9 +256,6 @@ class ComparisonReconciler:
             threads=status.options.threads,
             workers=status.options.workers,
         )
-
-    def _statuses(self) -> dict[str, ListenerStatus]:
-        return {one.name: one for one in self._control.listeners.statuses()}
 
     def _await_ready(self, comparison_id: int, process: ContenderProcess) -> None:
         """Wait until it serves. Raises ListenerError when it does not."""
@@ -279,9 +273,9 @@ class ComparisonReconciler:
         return temporary_listener(self._settings, target.listener, model, plan.app_of(target), core)
 
     def _await_listed(self, comparison_id: int, contenders: Sequence[RunningContender]) -> None:
-        """Wait until the store knows the listeners: a load run asks it where to send."""
-        names = {contender.status.name for contender in contenders}
-        while not names <= self._statuses().keys():
+        """Wait until the store knows the models' listeners: a load run asks it where to send."""
+        names = {one.server.name for one in contenders if one.process is not None}
+        while not names <= {one.name for one in self._control.listeners.statuses()}:
             self._raise_if_stopped(comparison_id)
             self._task.ending.wait(POLL_S)
 
@@ -314,11 +308,11 @@ class ComparisonReconciler:
                     going.remove(contender)
                     self._write_result(comparison_id, contender, run)
                 elif contender.readings is None and run.progress:
-                    contender.readings = self._readings(contender.status)
+                    contender.readings = self._readings(contender.server)
 
-    def _readings(self, status: ListenerStatus) -> ServerReadings:
+    def _readings(self, server: LoadedServer) -> ServerReadings:
         alive = [one.pid for one in self._control.instances.alive(time.time())]
-        return ServerReadings(LoadedServer.of_listener(status), self._generators(), alive)
+        return ServerReadings(server, self._generators(), alive)
 
     def _take_readings(self, contender: RunningContender) -> None:
         """Read a contender now; the first reading is taken when its generator has begun to send."""
@@ -326,7 +320,7 @@ class ComparisonReconciler:
         if contender.readings is None:
             return
         process = contender.process
-        load = self._load(contender.status.name) if process is None else process.load
+        load = self._load(contender.server.name) if process is None else process.load
         contender.readings.take(load, accept_queue, self._read_s)
 
     def _write_result(

@@ -20,7 +20,6 @@ from servescope.capturing.files import CaptureFolder
 from servescope.chapters import chapter_of
 from servescope.errors import LoadRefusedError
 from servescope.records.captures import CaptureOrder
-from servescope.records.dashboard import Event, EventKind
 from servescope.records.listeners import (
     ConcurrencyModel,
     ListenerOptions,
@@ -169,15 +168,9 @@ class ExperimentReconciler:
             if time.monotonic() > give_up:
                 raise LoadRefusedError(f"the server did not start within {UP_S:.0f} s")
 
-    @contextmanager
-    def annotated(self, text: str) -> Iterator[float]:
+    def annotated(self, text: str) -> AbstractContextManager[float]:
         """An event from now to the end of the context; its start in epoch seconds."""
-        started = time.time()
-        event = self._control.events.add(Event(EventKind.LOAD_RUN, started, text))
-        try:
-            yield started
-        finally:
-            self._control.events.end(event, time.time())
+        return self._control.events.under_way(text)
 
 
 class _Host:

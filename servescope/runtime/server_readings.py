@@ -24,6 +24,7 @@ from servescope.statistics.capacity_limits import FULL, EdgeEvidence
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
 
+    from servescope.load.targets import Target, Targets
     from servescope.records.listeners import ListenerStatus
     from servescope.serving.model import Load
 
@@ -103,6 +104,15 @@ class LoadedServer:
             status.options.pin_core,
             status.request_threads,
         )
+
+    @classmethod
+    def of_target(cls, name: str, targets: Targets, target: Target) -> LoadedServer:
+        """The listener or app of this name, which was checked; `target` is where it is."""
+        listener, app = targets.listener(name), targets.app(name)
+        if listener is not None:
+            return cls.of_listener(listener)
+        pids = () if app is None else app.pids
+        return cls(name, pids, target.port, target.pinned_core, None)
 
 
 class ServerReadings:

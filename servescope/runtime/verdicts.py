@@ -19,7 +19,6 @@ from servescope import catalog
 from servescope.actions.load_targets import load_targets
 from servescope.load.plan import check
 from servescope.load.targets import core_beside
-from servescope.records.dashboard import Event, EventKind
 from servescope.records.listeners import ConcurrencyModel
 from servescope.records.load import RunState
 from servescope.records.requests import Stage
@@ -67,7 +66,6 @@ class VerdictReconciler:
         self._store = store
         self._settings = settings
         self._generator_pid: int | None = None
-        self._event_id: int | None = None  # of the annotation of the verdict under way
         self._asked_s = 0.0  # time.monotonic()
         self._task = TaskThread("verdict", control.verdicts.active, self._carry_out, self._end)
 
@@ -89,20 +87,16 @@ class VerdictReconciler:
         self._task.stop()
 
     def _carry_out(self, asked: RequestedVerdict) -> None:
-        now = time.time()
-        self._control.verdicts.begin(asked.id, now)
+        self._control.verdicts.begin(asked.id, time.time())
         text = f"verdict {asked.id}: {asked.plan.before.label} and {asked.plan.after.label}"
-        self._event_id = self._control.events.add(Event(EventKind.LOAD_RUN, now, text))
         try:
-            self._measure(asked)
+            with self._control.events.under_way(text):
+                self._measure(asked)
         finally:
             self._generator_pid = None
 
     def _end(self, asked: RequestedVerdict, state: RunState, message: str) -> None:
         self._control.verdicts.end(asked.id, state, time.time(), message)
-        if self._event_id is not None:
-            self._control.events.end(self._event_id, time.time())
-            self._event_id = None
 
     def _measure(self, asked: RequestedVerdict) -> None:
         plan = asked.plan

@@ -14,9 +14,11 @@ from servescope.actions.compared_endpoints import BUNDLED_ENDPOINTS, compared_en
 from servescope.actions.comparisons import ComparisonRequest, check, read
 from servescope.actions.hostable_apps import BUNDLED_WSGI
 from servescope.errors import LoadRefusedError
+from servescope.load.targets import Targets
 from servescope.records.comparisons import ComparedTarget, ComparisonPlan
 from servescope.records.listeners import ConcurrencyModel
 from servescope.records.load import RunState
+from servescope.records.recorded_apps import RecordedApp
 from servescope.records.scenarios import Constant, Poisson
 from servescope.settings import Settings
 from tests.actions.field_values import FIELDS
@@ -46,7 +48,7 @@ def test_a_comparison_is_read_its_models_in_their_usual_order(settings):
     ("changes", "refusal"),
     [
         ({"endpoint": None}, "choose an endpoint"),
-        ({"models": "sequential"}, "choose 2 to 4 models and listeners"),
+        ({"models": "sequential"}, "choose 2 to 4 models, listeners and apps"),
         ({"rate": ""}, "fill in a number of requests per second"),
         ({"rate": "abc"}, "the rate is a number of requests per second, not 'abc'"),
         ({"seconds": "inf"}, "the duration is a number of seconds, not 'inf'"),
@@ -63,7 +65,7 @@ def test_a_field_that_says_nothing_is_refused(settings, changes, refusal):
 @pytest.mark.parametrize(
     ("asked", "refusal"),
     [
-        (plan([POOL]), "choose 2 to 4 models and listeners, each of them once"),
+        (plan([POOL]), "choose 2 to 4 models, listeners and apps, each of them once"),
         (plan([POOL, POOL]), "each of them once"),
         (plan(listeners=("wsgi", "wsgi")), "each of them once"),
         (plan(ConcurrencyModel, listeners=("wsgi",)), "choose 2 to 4"),
@@ -81,7 +83,7 @@ def test_a_field_that_says_nothing_is_refused(settings, changes, refusal):
 )
 def test_a_plan_out_of_bounds_is_refused(settings, asked, refusal):
     with pytest.raises(LoadRefusedError, match=refusal):
-        check(asked, settings)
+        check(asked, settings, Targets())
 
 
 def test_a_comparison_is_started_and_stopped(settings, control):
@@ -106,11 +108,19 @@ def test_standing_listeners_are_compared_without_an_app_on_a_scenario(settings, 
     assert {plan.load_on(one).scenario for one in plan.targets} == {plan.scenario}
 
 
+def test_an_app_that_records_here_is_compared_where_it_listens(settings):
+    asked = plan([POOL], listeners=("shop",))
+    check(asked, settings, Targets(apps=[RecordedApp("shop", (7,), (("127.0.0.1", 9000),))]))
+    nowhere = Targets(apps=[RecordedApp("shop", (7,), ())])
+    with pytest.raises(LoadRefusedError, match="listens at no TCP port"):
+        check(asked, settings, nowhere)
+
+
 def test_a_closed_model_would_be_other_load_on_each(settings):
     users = '[schedule]\nkind = "users"\nusers = 2\nthink_seconds = 1\nseconds = 4\n'
     users += "[[flows]]\n[[flows.steps]]\n"
     with pytest.raises(LoadRefusedError, match="in the closed model the server decides"):
-        check(read(settings, replace(REQUEST, file=users)), settings)
+        check(read(settings, replace(REQUEST, file=users)), settings, Targets())
 
 
 def test_nothing_is_written_of_a_comparison_that_is_refused(settings, control):
@@ -123,7 +133,7 @@ def test_every_bundled_endpoint_may_be_compared(tmp_path):
     settings = Settings(data_dir=tmp_path, apps="shop:app")
     models = tuple(ConcurrencyModel)
     for one in BUNDLED_ENDPOINTS.values():
-        check(plan(models, one.app, one.target, loop_app=one.loop_app), settings)
+        check(plan(models, one.app, one.target, loop_app=one.loop_app), settings, Targets())
     assert next(iter(BUNDLED_ENDPOINTS)) == "slow"
     assert list(compared_endpoints(settings)) == [*BUNDLED_ENDPOINTS, "shop:app"]
 
@@ -134,4 +144,4 @@ MODELS = st.one_of(FIELDS, st.lists(st.sampled_from(list(ConcurrencyModel)), max
 @given(models=MODELS, endpoint=st.one_of(FIELDS, st.just("hello")), rest=st.tuples(*[FIELDS] * 4))
 def test_whatever_a_browser_sends_is_read_or_refused(settings, models, endpoint, rest):
     with suppress(LoadRefusedError):
-        check(read(settings, ComparisonRequest(models, endpoint, *rest)), settings)
+        check(read(settings, ComparisonRequest(models, endpoint, *rest)), settings, Targets())

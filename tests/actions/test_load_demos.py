@@ -7,6 +7,7 @@ from servescope.actions.hostable_apps import BUNDLED_WSGI
 from servescope.actions.load_demos import DEMOS, ComparisonDemo, LoadDemo
 from servescope.actions.load_runs import read_scenario
 from servescope.errors import LoadRefusedError
+from servescope.load.targets import Targets
 from servescope.records.listeners import ListenerState, ListenerStatus
 from servescope.scenarios.checks import check_scenario
 
@@ -42,7 +43,7 @@ def test_a_load_demo_is_its_scenario_on_the_listener_of_its_app(name):
 @pytest.mark.parametrize("name", COMPARISONS)
 def test_a_comparison_demo_takes_all_models_a_few_seconds_each(settings, name):
     plan = read(settings, DEMOS[name].request)
-    check(plan, settings)
+    check(plan, settings, Targets())
     assert len(plan.models) * plan.scenario.schedule.seconds < MOST_SECONDS
 
 

@@ -14,6 +14,7 @@ from servescope.records.listeners import ConcurrencyModel
 from servescope.records.load import RunState
 from servescope.statistics.capacity_limits import FULL, EdgeEvidence, Limit, limit_of
 from tests.processes import Dashboards, alive, children, eventually, gunicorn, is_bound
+from tests.recorded_app import NAME, recorded_app
 
 SEQUENTIAL, POOL = ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.THREAD_POOL
 BOTH = (SEQUENTIAL, POOL)
@@ -116,6 +117,21 @@ def test_listeners_that_stand_are_compared_with_models_and_stay(control):
     assert (wsgi.cpu_us_per_request, wsgi.memory_bytes) == (None, None)
     assert pool.cpu_us_per_request > 0
     eventually(lambda: names(control) == set(HOME))
+
+
+@pytest.mark.process
+def test_an_app_under_another_server_is_a_column_with_figures_of_its_own_process(
+    dashboard, control
+):
+    with recorded_app(dashboard.folder):
+        over = finished(control, ask(control, plan((POOL,), listeners=(NAME,))))
+    assert (over.state, over.message) == (RunState.DONE, "")
+    pool, shop = over.contenders
+    assert (shop.label, shop.target, shop.model) == (NAME, f"app {NAME}", None)
+    assert (pool.result["answered"], shop.result["answered"]) == (40, 40)
+    assert shop.readings["process_cores"] is not None
+    assert (shop.processes, shop.readings["threads"]) == (1, None)
+    assert shop.cpu_us_per_request > 0
 
 
 @pytest.mark.process
