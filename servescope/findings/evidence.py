@@ -86,6 +86,7 @@ class RunEvidence:
     state: RunState
     message: str = ""
     rate_asked: float = 0.0
+    peak_rate_asked: float = 0.0  # the highest, where the schedule has more than one
     schedule_s: float = 0.0  # for how long requests came due
     timeout_s: float = 0.0
     sent: int = 0

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from servescope.records.comparisons import Comparison, Contender
     from servescope.records.listeners import ListenerStatus
     from servescope.records.load import LoadRun
+    from servescope.records.scenarios import Scenario
     from servescope.store.query import Query
     from servescope.store.results import TotalResult
 
@@ -351,7 +352,7 @@ def run_of(run: LoadRun) -> Evidence:
         f"listener {run.plan.listener}" if run.plan.listener else f"server {run.plan.origin}",
         run.state,
         run.message,
-        run.plan.scenario.timeout_seconds,
+        run.plan.scenario,
         run.result or {},
     )
     return Evidence(run=evidence)
@@ -372,14 +373,13 @@ def clocks_of(found: Residual) -> Evidence:
 
 def comparison_of(comparison: Comparison) -> Evidence:
     """All targets of a comparison that have been measured."""
-    timeout_s = comparison.plan.scenario.timeout_seconds
     measured = [one for one in comparison.contenders if one.state in TERMINAL_STATES and one.result]
-    return Evidence(contenders=tuple(_contender(one, timeout_s) for one in measured))
+    return Evidence(contenders=tuple(_contender(one, comparison.plan.scenario) for one in measured))
 
 
-def _contender(one: Contender, timeout_s: float) -> ContenderEvidence:
+def _contender(one: Contender, scenario: Scenario) -> ContenderEvidence:
     readings = EdgeEvidence(**one.readings) if one.readings else None
-    run = _run(one.run_id, one.target, RunState(one.state), one.message, timeout_s, one.result)
+    run = _run(one.run_id, one.target, RunState(one.state), one.message, scenario, one.result)
     is_full = readings is not None and limit_of(readings) in SERVER_LIMITS
     run = replace(run, is_server_full=is_full)
     return ContenderEvidence(one.name, run, one.cpu_us_per_request, readings)
@@ -411,7 +411,7 @@ def _run(
     target: str,
     state: RunState,
     message: str,
-    timeout_s: float,
+    scenario: Scenario,
     told: Mapping[str, Any],
 ) -> RunEvidence:
     """A run as its generator counted it; a result of an older version lacks some of it."""
@@ -419,14 +419,17 @@ def _run(
     messages = [row for row in told.get("steps") or () if row["kind"] == "message"]
     schedule_s = float(told.get("schedule_seconds") or 0.0)
     cpu_s = told.get("cpu_seconds")
+    schedule, rate = scenario.schedule, float(told.get("rate_asked") or 0.0)
+    peak = schedule.peak_rate / schedule.mean_rate if schedule.mean_rate else 1.0
     return RunEvidence(
         run_id,
         target,
         state,
         message,
-        rate_asked=float(told.get("rate_asked") or 0.0),
+        rate_asked=rate,
+        peak_rate_asked=peak * rate,
         schedule_s=schedule_s,
-        timeout_s=timeout_s,
+        timeout_s=scenario.timeout_seconds,
         sent=int(told.get("sent") or 0),
         answered=int(told.get("answered") or 0),
         answered_in_schedule=told.get("answered_in_schedule"),

@@ -10,7 +10,12 @@ from servescope.findings import thresholds
 from servescope.findings.finding import Figure, Finding, Severity
 from servescope.findings.thresholds import severity
 from servescope.histogram import least_count
-from servescope.load.generator_limits import is_latency_delayed, own_delay
+from servescope.load.generator_limits import (
+    OF_SCHEDULE,
+    ConnectionUse,
+    is_latency_delayed,
+    own_delay,
+)
 from servescope.records.load import TERMINAL_STATES, RunState
 from servescope.scenarios.rules import RuleState, parse_rule
 from servescope.sentences import capitalized, counted
@@ -31,9 +36,6 @@ them."""
 
 FEW_UNFINISHED: Final = 16
 """So many requests of others may be under way when a run begins, as at any server in use."""
-
-MANY_BLOCKED: Final = 0.05
-"""Share of the requests that waited for a connection, from which on their number was too small."""
 
 UNLOADED: Final = 2.0
 """A server whose median answer takes less than so many times a fast one has no queue: it could take
@@ -105,10 +107,10 @@ def has_too_few_connections(run: RunEvidence) -> bool:
     A queue shows in answers that take longer, from the actual send, than the fastest ones do; or in
     readings of the server: threads that share a core answer all requests equally late.
     """
-    if run.is_server_full or not run.blocked or run.naive_p50_s is None or run.naive_p10_s is None:
+    if run.is_server_full or run.naive_p10_s is None:
         return False
-    is_queued = run.naive_p50_s >= UNLOADED * run.naive_p10_s
-    return run.blocked > MANY_BLOCKED * run.sent and not is_queued
+    used = ConnectionUse(run.sent, run.blocked or 0, run.connection_limit, run.naive_p50_s)
+    return used.were_too_few(run.peak_rate_asked, UNLOADED * run.naive_p10_s, OF_SCHEDULE)
 
 
 def is_generator_late(run: RunEvidence) -> bool:

@@ -14,10 +14,15 @@ withheld where the generator's own delay is too large a share of that time:
 | a rate against a schedule | 5 % | no answer comes before its request is sent; 95 % is kept up |
 
 Of a judged quantile the lag is that of the same quantile, else that of 1 in 100 requests: p99.
+
+A generator without a free connection is late as well, though the lag does not show that:
+`ConnectionUse`.
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
 from typing import Final
 
 OF_LATENCY: Final = 0.1
@@ -56,3 +61,32 @@ def is_latency_delayed(
 def is_behind_schedule(lag_s: float | None, schedule_s: float) -> bool:
     """Whether the generator was so late that it alone makes a server seem to fall behind."""
     return lag_s is not None and schedule_s > 0 and lag_s >= OF_SCHEDULE * schedule_s
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionUse:
+    """How a run used its connections: requests sent, and those that waited for a free one.
+
+    `limit` is how many connections it might have, None of a result that does not say;
+    `naive_p50_s` the median latency from the actual send.
+    """
+
+    sent: int
+    blocked: int
+    limit: int | None
+    naive_p50_s: float | None
+
+    def were_too_few(self, peak_rate: float, in_time_s: float, share: float) -> bool:
+        """Whether a server that answers within `in_time_s` was sent less than was asked for.
+
+        True where more than `share` of the requests waited, though the server answered most within
+        that time, and more connections than there were are needed at `peak_rate` to leave it that
+        time. By Little's law m = rate x time requests are under way then in the mean, and where
+        arrivals are independent their number is Poisson's: seldom above m + 3 sqrt(m). A generator
+        with so many proves by its waiting requests that the server took longer.
+        """
+        if self.naive_p50_s is None or self.blocked <= share * self.sent:
+            return False
+        under_way = peak_rate * in_time_s
+        is_short = self.limit is None or self.limit < under_way + 3 * math.sqrt(under_way)
+        return is_short and self.naive_p50_s < in_time_s

@@ -37,6 +37,11 @@ class Constant:
         """Flows per second over the whole schedule."""
         return self.rate
 
+    @property
+    def peak_rate(self) -> float:
+        """The highest rate, of flows per second."""
+        return self.rate
+
 
 @dataclass(frozen=True, slots=True)
 class Poisson:
@@ -49,6 +54,11 @@ class Poisson:
     @property
     def mean_rate(self) -> float:
         """The expected rate."""
+        return self.rate
+
+    @property
+    def peak_rate(self) -> float:
+        """The highest rate, of flows per second."""
         return self.rate
 
 
@@ -65,6 +75,11 @@ class Ramp:
     def mean_rate(self) -> float:
         """Flows per second over the whole schedule."""
         return (self.from_rate + self.to_rate) / 2
+
+    @property
+    def peak_rate(self) -> float:
+        """The highest rate, of flows per second."""
+        return max(self.from_rate, self.to_rate)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +99,11 @@ class Steps:
     def mean_rate(self) -> float:
         """Flows per second over the whole schedule."""
         return sum(self.rates) / len(self.rates)
+
+    @property
+    def peak_rate(self) -> float:
+        """The highest rate, of flows per second."""
+        return max(self.rates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +147,11 @@ class Recorded:
         """Flows per second over the whole recording, times the factor."""
         return self.factor * sum(map(sum, self.arrivals)) / len(self.arrivals)
 
+    @property
+    def peak_rate(self) -> float:
+        """The highest rate, of flows per second."""
+        return self.factor * max(map(sum, self.arrivals))
+
 
 @dataclass(frozen=True, slots=True)
 class Users:
@@ -143,6 +168,11 @@ class Users:
     @property
     def mean_rate(self) -> None:
         """None: it follows from how fast the server answers."""
+        return None
+
+    @property
+    def peak_rate(self) -> None:
+        """None, as `mean_rate` is."""
         return None
 
 

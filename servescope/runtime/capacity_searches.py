@@ -24,6 +24,7 @@ from servescope.errors import LoadRefusedError
 from servescope.load.draining import await_drained
 from servescope.load.generator_limits import (
     FULL_CORE,
+    ConnectionUse,
     is_behind_schedule,
     is_latency_delayed,
 )
@@ -31,7 +32,6 @@ from servescope.load.plan import check
 from servescope.load.supervisor import GeneratorProcess
 from servescope.queries.capacity import search_of
 from servescope.records.capacity import QUANTILE
-from servescope.records.dashboard import Event, EventKind
 from servescope.records.load import RunState
 from servescope.runtime.server_readings import LoadedServer, ServerReadings, accept_queue_share
 from servescope.runtime.task_thread import TaskStoppedError, TaskThread
@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
     from servescope.control import Control
     from servescope.load.report import Result
-    from servescope.load.targets import Target, Targets
     from servescope.records.capacity import CapacityPlan, SearchedCapacity
     from servescope.serving.model import Load
     from servescope.settings import Settings
@@ -89,7 +88,6 @@ class CapacitySearchReconciler:
         self._settings = settings
         self._load = load
         self._generator: GeneratorProcess | None = None
-        self._event_id: int | None = None  # of the annotation of the search under way
         self._task = TaskThread(
             "search for a capacity", control.capacity_searches.active, self._carry_out, self._end
         )
@@ -112,17 +110,14 @@ class CapacitySearchReconciler:
         self._task.stop()
 
     def _carry_out(self, searched: SearchedCapacity) -> None:
-        now = time.time()
-        self._control.capacity_searches.begin(searched.id, now)
-        text = f"search {searched.id}: what {searched.plan.listener} carries"
-        self._event_id = self._control.events.add(Event(EventKind.LOAD_RUN, now, text))
-        self._search(searched)
+        self._control.capacity_searches.begin(searched.id, time.time())
+        with self._control.events.under_way(
+            f"search {searched.id}: what {searched.plan.listener} carries"
+        ):
+            self._search(searched)
 
     def _end(self, searched: SearchedCapacity, state: RunState, message: str) -> None:
         self._control.capacity_searches.end(searched.id, state, time.time(), message)
-        if self._event_id is not None:
-            self._control.events.end(self._event_id, time.time())
-            self._event_id = None
 
     def _search(self, searched: SearchedCapacity) -> None:
         search, measured = search_of(searched.plan), list[_MeasuredStep]()
@@ -149,7 +144,7 @@ class CapacitySearchReconciler:
         settings = self._settings
         targets = load_targets(self._control, settings)
         target = check(load, targets, settings.load_max_rate, settings.load_max_seconds)
-        server = _loaded_server(plan.listener, targets, target)
+        server = LoadedServer.of_target(plan.listener, targets, target)
         generator = GeneratorProcess(0, load, target, self._rings, target.free_core)
         self._generator = generator
         try:
@@ -227,15 +222,6 @@ class _Readings:
                 self.in_flight.append(in_flight)
 
 
-def _loaded_server(name: str, targets: Targets, target: Target) -> LoadedServer:
-    """What the target is, which was checked: a listener, or an app that records its requests."""
-    listener, app = targets.listener(name), targets.app(name)
-    if listener is not None:
-        return LoadedServer.of_listener(listener)
-    pids = () if app is None else app.pids
-    return LoadedServer(name, pids, target.port, target.pinned_core, None)
-
-
 def _measured(
     plan: CapacityPlan, step: Step, result: Result, readings: _Readings, spent_s: float
 ) -> _MeasuredStep:
@@ -285,16 +271,10 @@ def _is_generator_at_limit(
 
 
 def _lacked_connections(plan: CapacityPlan, step: Step, result: Result) -> bool:
-    """Whether a server that keeps to the limit could have been sent no more than it was.
-
-    By Little's law the rate times the limit is the number of requests that are under way at once
-    when each takes as long as it may. A generator with fewer connections makes requests late that
-    the server had not been given; one with more proves that the server took too long.
-    """
-    limit = result.connection_limit
-    if not result.blocked or limit is None or (result.connections_max or 0) < limit:
-        return False
-    return limit < step.rate * plan.latency_limit_s
+    """Whether a server that keeps to the limit was sent less than the step asks for."""
+    naive_p50_s = None if result.naive_ms.p50 is None else result.naive_ms.p50 / _MS
+    used = ConnectionUse(result.sent, result.blocked or 0, result.connection_limit, naive_p50_s)
+    return used.were_too_few(step.rate, plan.latency_limit_s, 1 - QUANTILE)
 
 
 def _late(counts: np.ndarray[Any, Any], result: Result, limit_s: float) -> int:

@@ -36,6 +36,7 @@ KEPT_UP: Final = RunEvidence(
     "listener wsgi",
     RunState.DONE,
     rate_asked=200.0,
+    peak_rate_asked=200.0,
     schedule_s=30.0,
     timeout_s=10.0,
     sent=6_000,

@@ -1,8 +1,15 @@
 """The generator's own delay, and the judgements that it spoils."""
 
+from dataclasses import replace
+
 import pytest
 
-from servescope.load.generator_limits import is_behind_schedule, is_latency_delayed, own_delay
+from servescope.load.generator_limits import (
+    ConnectionUse,
+    is_behind_schedule,
+    is_latency_delayed,
+    own_delay,
+)
 
 
 @pytest.mark.parametrize(
@@ -41,3 +48,23 @@ def test_a_latency_that_says_too_little_of_the_server(lag, latency, naive, limit
 )
 def test_a_schedule_that_the_generator_did_not_keep(lag_s, schedule_s, is_behind):
     assert is_behind_schedule(lag_s, schedule_s) is is_behind
+
+
+USED = ConnectionUse(sent=1_000, blocked=400, limit=4, naive_p50_s=0.02)
+
+
+@pytest.mark.parametrize(
+    ("changes", "rate", "in_time_s", "were_too_few"),
+    [
+        pytest.param({}, 300, 0.04, True, id="4-of-the-12-and-more-that-are-under-way"),
+        pytest.param({"limit": 23}, 300, 0.04, False, id="as-many-as-independent-arrivals-take"),
+        pytest.param({"limit": None}, 300, 0.04, True, id="how-many-is-not-known"),
+        pytest.param({"blocked": 50}, 300, 0.04, False, id="few-waited"),
+        pytest.param({"naive_p50_s": 0.05}, 300, 0.04, False, id="the-server-took-longer"),
+        pytest.param({"naive_p50_s": None}, 300, 0.04, False, id="nothing-was-answered"),
+        pytest.param({"limit": 10}, 50, 0.004, False, id="a-quick-server-stalled-for-a-second"),
+        pytest.param({}, 0, 0.04, False, id="users-have-a-connection-each"),
+    ],
+)
+def test_too_few_connections(changes, rate, in_time_s, were_too_few):
+    assert replace(USED, **changes).were_too_few(rate, in_time_s, 0.05) is were_too_few
