@@ -13,9 +13,10 @@ from dash import dcc, html
 
 from components import access, load_run, one_run, panels, verdicts
 from components.path_prefix import below_prefix
-from components.run_links import RUNS, address_of
+from components.run_links import RUNS, address_of, compare_address
 from components.static_graph import overlaid
 from components.tables import figure_table, scrolled, swatch
+from servescope.actions.verdicts import MOST_TOLERANCE_PERCENT
 from servescope.errors import ServescopeError
 from servescope.figures import theme, units
 from servescope.figures.run_texts import environment_texts, plan_facts
@@ -43,7 +44,7 @@ CAVEAT: Final = (
 LEAST_RATIO: Final = 0.001
 
 TOLERANCES: Final = (1.0, 2.0, 5.0, 10.0, 20.0)
-"""Percent by which the second run may be slower without counting as slower."""
+"""Percent by which the second run may be slower without counting as slower: those offered."""
 
 USUAL_TOLERANCE: Final = 5.0
 
@@ -89,8 +90,12 @@ def comparison(
 
 
 def tolerance_of(text: str) -> float:
-    """The tolerance in percent that a query names; the usual one where it names none of them."""
-    return next((one for one in TOLERANCES if f"{one:g}" == text), USUAL_TOLERANCE)
+    """The tolerance in percent that a query names; the usual one where it names none."""
+    try:
+        percent = float(text)
+    except ValueError:
+        return USUAL_TOLERANCE
+    return percent if 0 < percent <= MOST_TOLERANCE_PERCENT else USUAL_TOLERANCE
 
 
 def _verdict(pair: tuple[LoadRun, LoadRun], tolerance_percent: float) -> dmc.Card:
@@ -100,8 +105,14 @@ def _verdict(pair: tuple[LoadRun, LoadRun], tolerance_percent: float) -> dmc.Car
         html.Div(
             [
                 html.Span("Tolerance: "),
-                *(_tolerance(pair, one, tolerance_percent) for one in TOLERANCES),
-                dcc.Link("Judge the other way round", href=_address(second, first)),
+                *(
+                    _tolerance(pair, one, tolerance_percent)
+                    for one in sorted({*TOLERANCES, tolerance_percent})
+                ),
+                dcc.Link(
+                    "Judge the other way round",
+                    href=compare_address(second.id, first.id, f"{tolerance_percent:g}"),
+                ),
                 dcc.Link("Measure pairs in turns", href=below_prefix("/load#verdict")),
             ],
             className="run-verdict-choices",
@@ -135,7 +146,7 @@ def _judged(pair: tuple[LoadRun, LoadRun], tolerance: float) -> list[Component]:
         return [html.Div(html.P(told), className="verdict unknown", role="status")]
     result = to_json(outcome, exit_status(outcome))
     caveat = () if outcome.why_undecided else (ABOUT_TWO_RUNS,)
-    table = [verdicts.quantile_table(result)] if result["quantiles"] else []
+    table = verdicts.quantiles(result) if result["quantiles"] else []
     return [verdicts.sentence_box(result, *caveat), *table]
 
 
@@ -143,11 +154,8 @@ def _tolerance(pair: tuple[LoadRun, LoadRun], percent: float, chosen: float) -> 
     text = f"{percent:g} %"
     if percent == chosen:
         return html.B(text)
-    return dcc.Link(text, href=f"{_address(*pair)}&tolerance={percent:g}")
-
-
-def _address(first: LoadRun, second: LoadRun) -> str:
-    return below_prefix(f"/runs/compare?a={first.id}&b={second.id}")
+    first, second = pair
+    return dcc.Link(text, href=compare_address(first.id, second.id, f"{percent:g}"))
 
 
 def not_both(missing: Sequence[int]) -> html.Div:

@@ -27,7 +27,7 @@ _PAGES: Final = (
 )
 """Name, path, and whether the page can be narrowed to a listener."""
 
-_NAMED: Final = re.compile(r"(run|comparison|search) (\d+): ", re.ASCII)
+_NAMED: Final = re.compile(r"(run|comparison|search|verdict) (\d+): ", re.ASCII)
 
 
 def address_of(run_id: int) -> str:
@@ -35,9 +35,10 @@ def address_of(run_id: int) -> str:
     return below_prefix(f"{RUNS}/{run_id}")
 
 
-def compare_address(first: int, second: int) -> str:
-    """The URL of the page that has two runs side by side."""
-    return f"{below_prefix(COMPARE)}?a={first}&b={second}"
+def compare_address(first: int, second: int, tolerance_percent: object = None) -> str:
+    """The URL of the page that has two runs side by side, and judges them by that tolerance."""
+    judged = "" if tolerance_percent is None else f"&tolerance={quote(str(tolerance_percent))}"
+    return f"{below_prefix(COMPARE)}?a={first}&b={second}{judged}"
 
 
 def comparison_address(number: int) -> str:
@@ -46,9 +47,9 @@ def comparison_address(number: int) -> str:
 
 
 def address_of_event(event: Event) -> str:
-    """The address of what an event on graphs is about: a run, a comparison, a search; or "".
+    """The address of what an event on graphs is about: a run, a comparison, …; or "".
 
-    Its text names it: see `runtime/load_runs.py`, `comparisons.py` and `capacity_searches.py`.
+    Its text names it: see whoever calls `control.events.under_way`, and `runtime/load_runs.py`.
     """
     named = _NAMED.match(event.text) if event.kind is EventKind.LOAD_RUN else None
     if named is None:
@@ -58,7 +59,7 @@ def address_of_event(event: Event) -> str:
         return address_of(int(number))
     if kind == "comparison":
         return comparison_address(int(number))
-    return f"{below_prefix('/load')}#capacity"
+    return f"{below_prefix('/load')}#{'capacity' if kind == 'search' else 'verdict'}"
 
 
 def view_query(start: int, end: int | None) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import dash_mantine_components as dmc
 from dash import Input, Output, callback, html, no_update
 
-from components import access, forms, start_button
+from components import access, forms, start_button, two_runs_choice
 from components.load_run import DEFAULT_REQUEST
 from components.panels import panel
 from components.start_button import start_actions
@@ -26,6 +26,8 @@ from servescope.verdicts.wording import change, late_pairs_text, quantile_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from dash.development.base_component import Component
 
     from components.live import Props
     from components.tables import Cell
@@ -47,6 +49,7 @@ FIELDS: Final = (
 """Ids of the fields, in the order of VerdictRequest."""
 
 TARGET: Final = FIELDS[2]
+TOLERANCE: Final = FIELDS[5]
 ENDPOINT: Final = FIELDS[8]
 ANSWER: Final = "verdict-answer"
 EMPTY: Final = (
@@ -58,8 +61,7 @@ HELP: Final = (
     f"The intervals of all percentiles together hold the true ratios in {1 - ALPHA:.0%} of "
     "verdicts, whenever they are looked at. The same as `python -m servescope compare`, which also "
     "takes apps in folders, git revisions and run files. A model hosts the endpoint's app in a new "
-    "process for each pair. For two kept runs mark both on the page of all runs, and press Compare "
-    "runs there."
+    "process for each pair. Two runs that are over are judged by what was kept of them."
 )
 _COLOURS: Final = {"slower": "bad", "failing": "bad", "undecided": "unknown"}
 _TOO_FEW: Final = "too few pairs"
@@ -107,6 +109,7 @@ def verdict_panel(
         HELP,
         forms.form(fields, ANSWER, "verdict-start"),
         start_actions("verdict", "Judge", "Stop", answer_id=ANSWER, why_not=why_not),
+        two_runs_choice.two_runs_choice(),
         html.Div(id="verdict-now"),
         wide=True,
         panel_id="verdict",
@@ -122,6 +125,7 @@ def props(context: QueryContext, aims: Sequence[Any], *, is_busy: bool) -> Props
         FIELDS[1]: {"data": _sides(aims)},
         **start_button.props("verdict", is_active=is_active, is_busy=is_busy),
         "verdict-now": {"children": verdict_view(shown)},
+        **two_runs_choice.props(context),
     }
 
 
@@ -129,6 +133,7 @@ def connect() -> None:
     """Register the panel's callbacks; the page that shows it calls this once."""
     start_button.connect("verdict", ANSWER, FIELDS, start, stop)
     callback(Output(TARGET, "value"), Input(ENDPOINT, "value"), prevent_initial_call=True)(suggest)
+    two_runs_choice.connect(TOLERANCE)
 
 
 def suggest(name: object) -> object:
@@ -189,7 +194,7 @@ def verdict_view(judged: RequestedVerdict | None) -> html.Div:
         late = late_pairs_text(result["late_pairs"])
         said.append(html.P(late, className="dimmed"))
     if result.get("quantiles"):
-        said += [quantile_table(result), _distributions(judged), _stages(result), _steps(result)]
+        said += [*quantiles(result), _distributions(judged), _stages(result), _steps(result)]
     return html.Div(said)
 
 
@@ -210,8 +215,16 @@ def _progress(judged: RequestedVerdict) -> html.Div:
     )
 
 
-def quantile_table(result: Mapping[str, Any]) -> html.Div:
-    """Each percentile of both sides, with its change; `result` is `wording.to_json`."""
+def quantiles(result: Mapping[str, Any]) -> list[Component]:
+    """The percentiles of both sides, and the least slowdown that would be seen.
+
+    `result` is `wording.to_json`; one of an older version does not say the latter.
+    """
+    power = result.get("power")
+    return [_quantile_table(result), *([html.P(power, className="dimmed")] if power else [])]
+
+
+def _quantile_table(result: Mapping[str, Any]) -> html.Div:
     rows: list[list[Cell]] = [
         [
             quantile_name(one["quantile"]) + ("" if one["judged"] else ", not judged"),

@@ -83,7 +83,7 @@ def lines(outcome: Outcome) -> Iterator[str]:
             )
         yield from _stage_lines(outcome.stages)
         yield from _step_lines(outcome.steps)
-        yield _power(verdict, "stretches" if outcome.is_of_two_runs else "pairs")
+        yield power(outcome)
     if outcome.late_pairs:
         yield late_pairs_text(outcome.late_pairs)
     yield conclusion(outcome)
@@ -176,18 +176,32 @@ def _told(found: QuantileVerdict, tolerance: float) -> str:
     return str(found.kind)
 
 
-def _power(verdict: Verdict, pairs: str) -> str:
-    """The least differences that all pairs would find."""
-    finds = ", ".join(
-        f"{change(one.detectable_ratio)} at {quantile_name(one.quantile)}"
-        for one in verdict.quantiles
-        if math.isfinite(one.detectable_ratio)
-    )
-    if not finds:
+def power(outcome: Outcome) -> str:
+    """The least differences that all pairs, or two such runs, find; nothing without a pair.
+
+    A slowdown is found when its interval excludes no change; the verdict is "slower" when it
+    excludes the tolerance as well.
+    """
+    verdict = outcome.verdict
+    if verdict is None:
+        return ""
+    known = [one for one in verdict.quantiles if math.isfinite(one.detectable_ratio)]
+    if not known:
         return "One pair tells nothing about the noise."
+    found, called = (
+        ", ".join(
+            f"{change(one.detectable_ratio * factor)} at {quantile_name(one.quantile)}"
+            for one in known
+        )
+        for factor in (1.0, 1.0 + verdict.tolerance)
+    )
+    pairs = f"{verdict.most_pairs} pairs"
+    if outcome.is_of_two_runs:
+        pairs = f"two runs of {verdict.most_pairs} stretches"
     return (
-        f"As noisy as these, {verdict.most_pairs} {pairs} find a slowdown of {finds} in "
-        f"{POWER:.0%} of comparisons."
+        f"As noisy as these, {pairs} find a slowdown of {found} in {POWER:.0%} of comparisons, and "
+        f"call it slower by more than {verdict.tolerance * 100:g} % from {called} on. A smaller "
+        "one may well be there unseen."
     )
 
 
@@ -251,6 +265,7 @@ def to_json(outcome: Outcome, exit_status: int) -> dict[str, Any]:
         "verdict": "failing" if outcome.is_failing else str(outcome.kind),
         "exit_status": exit_status,
         "sentence": conclusion(outcome),
+        "power": power(outcome),
         "tolerance": verdict.tolerance if verdict is not None else None,
         "confidence": 1 - ALPHA,
         "pairs": verdict.pairs if verdict is not None else 0,

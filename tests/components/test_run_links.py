@@ -10,6 +10,7 @@ from servescope.records.dashboard import Event, EventKind
         ("run 12: 500/s on wsgi", "/runs/12"),
         ("comparison 3: 40/s", "/servers?comparison=3#compare"),
         ("search 2: wsgi /", "/load#capacity"),
+        ("verdict 4: wsgi and asgi", "/load#verdict"),
         ("run: 500/s on wsgi", ""),
     ],
 )

@@ -12,7 +12,7 @@ from servescope.records.load import LoadPlan, LoadRun, RunState
 from servescope.records.scenarios import Poisson, Scenario, Users
 from servescope.statistics.sequential_verdict import ALPHA, Side, VerdictKind
 from servescope.verdicts.two_runs import RunSide, judged_runs
-from servescope.verdicts.wording import CAVEAT, conclusion, exit_status, lines
+from servescope.verdicts.wording import CAVEAT, change, conclusion, exit_status, lines, power
 from tests.statistics.simulated_queue import latencies, poisson_gaps
 from tests.verdicts.test_comparing import result
 
@@ -100,6 +100,16 @@ def test_the_sentence_and_the_exit_status(scale, status, words):
     outcome = judged_runs(sides(steady(), steady(scale, 2)), 0.05)
     assert exit_status(outcome) == status
     assert conclusion(outcome).startswith(words)
+
+
+def test_two_runs_say_which_slowdown_they_would_show():
+    outcome = judged_runs(sides(steady(), steady(seed=2)), 0.05)
+    least = outcome.verdict.quantiles[0].detectable_ratio
+    assert outcome.verdict.most_pairs == outcome.verdict.pairs == 30
+    told = power(outcome)
+    assert f"two runs of 30 stretches find a slowdown of {change(least)} at p50" in told
+    shown = judged_runs(sides(steady(), steady(1.05 * least**1.5, 2)), 0.05)
+    assert shown.kind is VerdictKind.SLOWER
 
 
 def test_too_noisy_says_how_long_runs_would_decide():

@@ -12,6 +12,7 @@ from servescope.verdicts.wording import (
     conclusion,
     late_pairs_text,
     lines,
+    power,
     quantile_name,
     to_json,
 )
@@ -85,7 +86,10 @@ def test_the_lines_have_each_quantile_stage_and_the_power():
     assert "GET /cart     10.0 ms     15.0 ms     +50.0 %   +40.0 % to +60.0 %" in text
     detectable = change(found.verdict.quantiles[0].detectable_ratio)
     assert f"30 pairs find a slowdown of {detectable} at p50" in text
+    called = change(found.verdict.quantiles[0].detectable_ratio * 1.05)
+    assert f"call it slower by more than 5 % from {called} at p50" in text
     assert told[-1].startswith("SLOWER")
+    assert to_json(found, 1)["power"] in told
 
 
 def test_one_pair_says_that_it_tells_nothing_of_the_noise():
@@ -104,6 +108,10 @@ def test_a_ratio_is_told_as_a_change(ratio, told):
 
 def test_quantiles_have_the_names_that_the_options_take():
     assert [quantile_name(one) for one in (0.5, 0.95, 0.999)] == ["p50", "p95", "p99.9"]
+
+
+def test_nothing_is_said_of_the_power_where_no_pair_was_measured():
+    assert power(outcome(pairs=0)) == ""
 
 
 @pytest.mark.parametrize("pairs", [0, 1, 12])
