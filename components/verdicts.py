@@ -22,7 +22,7 @@ from servescope.figures.run_texts import offered_text
 from servescope.queries import verdicts
 from servescope.records.listeners import ConcurrencyModel
 from servescope.statistics.sequential_verdict import ALPHA, Side, VerdictKind
-from servescope.verdicts.wording import change, late_pairs_text, quantile_name
+from servescope.verdicts.wording import change, discarded_texts, quantile_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -190,9 +190,10 @@ def verdict_view(judged: RequestedVerdict | None) -> html.Div:
         said.append(_progress(judged))
     elif result:
         said.append(sentence_box(result))
-    if result.get("late_pairs"):
-        late = late_pairs_text(result["late_pairs"])
-        said.append(html.P(late, className="dimmed"))
+    said += [
+        html.P(text, className="dimmed")
+        for text in discarded_texts(result.get("discarded_pairs", {}))
+    ]
     if result.get("quantiles"):
         said += [*quantiles(result), _distributions(judged), _stages(result), _steps(result)]
     return html.Div(said)

@@ -8,7 +8,9 @@ that counts for nothing: what it does at its first requests is no cost of a requ
 from __future__ import annotations
 
 import math
+from collections import Counter
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -33,12 +35,22 @@ MOST_FAILED: Final = 0.01
 """Share of failed requests up to which latencies are compared: an error is often a quick answer."""
 
 PATIENCE_PAIRS: Final = 6
-"""So many more late pairs than others end a comparison: the generator cannot keep up here."""
+"""So many more pairs that do not count than pairs that do end a comparison."""
+
+MOST_FAILED_PAIRS: Final = 0.25
+"""Share of pairs with failures up to which the others are judged as if there were none."""
 
 OUTSIDE: Final = "outside"
 """Of a latency, what is in no stage of the server: connection, network, the generator."""
 
 STAGES: Final = (*(stage.name.lower() for stage in Stage), OUTSIDE)
+
+
+class Discard(StrEnum):
+    """Why a pair is no part of the verdict on latencies."""
+
+    LATE = "late"  # the generator was
+    FAILED = "failed"  # more than MOST_FAILED of the requests of a run
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +59,7 @@ class MeasuredPair:
 
     order: PairOrder
     runs: Mapping[Side, SideRun]
-    is_discarded: bool  # the generator was late
+    discarded: Discard | None
     verdict: Verdict | None
 
 
@@ -98,28 +110,25 @@ class Outcome:
     latencies: tuple[QuantileLatency, ...]
     stages: tuple[StageDifference, ...]  # empty unless both sides are hosted here
     steps: tuple[StepDifference, ...]  # of a mix; empty where all requests are alike
-    failed_shares: Mapping[Side, float]  # of all requests
-    late_pairs: int  # discarded, since the generator was late
+    failed_shares: Mapping[Side, float]  # of all requests, but those of late pairs
+    is_failing: bool  # whether the side AFTER certainly fails requests that BEFORE answers
+    discarded_pairs: Mapping[Discard, int]
     run_seconds: float  # of two runs that are over, those of a stretch
     is_of_two_runs: bool = False  # the pairs are stretches of one run of each
     why_undecided: str = ""  # a reason other than the server for whatever differs
 
     @property
-    def is_failing(self) -> bool:
-        """Whether the side AFTER fails requests that BEFORE answers."""
-        shares = self.failed_shares
-        return not self.why_undecided and shares[Side.AFTER] > shares[Side.BEFORE] + MOST_FAILED
-
-    @property
-    def is_late(self) -> bool:
-        """Whether the generator is late so often that nothing can be judged."""
+    def is_hopeless(self) -> bool:
+        """Whether so many pairs do not count that no more are measured."""
         counted = self.verdict.pairs if self.verdict is not None else 0
-        return self.late_pairs >= counted + PATIENCE_PAIRS
+        return sum(self.discarded_pairs.values()) >= counted + PATIENCE_PAIRS
 
     @property
     def kind(self) -> VerdictKind:
         """The verdict on latencies."""
-        return VerdictKind.UNDECIDED if self.verdict is None else self.verdict.kind
+        if self.verdict is None or self.why_undecided:
+            return VerdictKind.UNDECIDED
+        return self.verdict.kind
 
 
 class PairedComparison:
@@ -143,7 +152,8 @@ class PairedComparison:
         self._pin_core = pin_core
         self._following = following
         self._runs: dict[Side, list[SideRun]] = {side: [] for side in Side}  # of pairs that count
-        self._late_pairs = 0
+        self._on_time: dict[Side, list[SideRun]] = {side: [] for side in Side}  # failed ones too
+        self._discarded = Counter[Discard]()
 
     def check(self) -> None:
         """Ask both sides for what the scenario asks, briefly.
@@ -164,21 +174,42 @@ class PairedComparison:
     def pairs(self) -> Iterator[MeasuredPair]:
         """Measure pair after pair until it is decided, hopeless, or has had all its pairs.
 
-        Raises ComparisonError when a run fails, or the side BEFORE begins to fail its requests, and
-        ListenerError when an app does not start.
+        Raises ComparisonError when a run fails, or the side BEFORE certainly fails its requests,
+        and ListenerError when an app does not start.
         """
         while (order := self._sequence.next_pair()) is not None:
             runs = self._measure(order)
-            is_discarded = any(run.was_late(self._sequence.judged) for run in runs.values())
-            if is_discarded:
-                self._late_pairs += 1
+            discarded = self._why_discarded(runs)
+            if discarded is not Discard.LATE:
+                for side, run in runs.items():
+                    self._on_time[side].append(run)
+                self._check_before()
+            if discarded is not None:
+                self._discarded[discarded] += 1
                 self._sequence.discard()
             else:
                 self._add(runs)
-            yield MeasuredPair(order, runs, is_discarded, self._verdict())
+            yield MeasuredPair(order, runs, discarded, self._verdict())
             outcome = self.outcome()
-            if outcome.is_failing or outcome.is_late:
+            if outcome.is_failing or outcome.is_hopeless:
                 return
+
+    def _why_discarded(self, runs: Mapping[Side, SideRun]) -> Discard | None:
+        if any(run.was_late(self._sequence.judged) for run in runs.values()):
+            return Discard.LATE
+        if any(_failed_share([run]) > MOST_FAILED for run in runs.values()):
+            return Discard.FAILED
+        return None
+
+    def _check_before(self) -> None:
+        """Raise ComparisonError when the side BEFORE certainly fails its requests."""
+        runs = self._on_time[Side.BEFORE]
+        if _is_certain(_shares(runs)):
+            failed, sent = sum(run.failed for run in runs), sum(run.result.sent for run in runs)
+            raise ComparisonError(
+                f"{self._sides.labels[Side.BEFORE]} fails {failed} of {sent} requests "
+                f"({_ends(runs[-1])}): there is nothing to compare with; lower the rate"
+            )
 
     def _measure(self, order: PairOrder) -> Mapping[Side, SideRun]:
         scenario = replace(self._scenario, seed=order.seed)
@@ -193,12 +224,6 @@ class PairedComparison:
     def _add(self, runs: Mapping[Side, SideRun]) -> None:
         for side, run in runs.items():
             self._runs[side].append(run)
-        if _failed_share(self._runs[Side.BEFORE]) > MOST_FAILED:
-            run = runs[Side.BEFORE]
-            raise ComparisonError(
-                f"{self._sides.labels[Side.BEFORE]} fails {run.failed} of {run.result.sent} "
-                f"requests ({_ends(run)}): there is nothing to compare with; lower the rate"
-            )
         quantiles = {
             side: {one: run.quantile_ms(one) or math.nan for one in self._sequence.quantiles}
             for side, run in runs.items()
@@ -215,8 +240,10 @@ class PairedComparison:
             else (),
             stages=self._stages(),
             steps=self._steps(),
-            failed_shares={side: _failed_share(runs) for side, runs in self._runs.items()},
-            late_pairs=self._late_pairs,
+            failed_shares={side: _failed_share(runs) for side, runs in self._on_time.items()},
+            is_failing=self._is_failing(),
+            why_undecided=self._why_undecided(),
+            discarded_pairs={one: self._discarded[one] for one in Discard},
             run_seconds=self._scenario.schedule.seconds,
         )
 
@@ -229,6 +256,25 @@ class PairedComparison:
             for side, runs in self._runs.items()
             if runs
         }
+
+    def _is_failing(self) -> bool:
+        """Whether AFTER certainly fails more requests than BEFORE, judged by pairs.
+
+        The requests of a run do not fail independently of each other: a machine that stops for a
+        moment fails many of one run, of either side.
+        """
+        before, after = (_shares(self._on_time[side]) for side in Side)
+        return _is_certain([a - b for b, a in zip(before, after, strict=True)])
+
+    def _why_undecided(self) -> str:
+        failed, counted = self._discarded[Discard.FAILED], self._sequence.pairs
+        if failed <= MOST_FAILED_PAIRS * (failed + counted) or self._is_failing():
+            return ""
+        return (
+            f"requests failed in {failed} of {failed + counted} pairs. That is too often to judge "
+            "the others as if there were none, and too few pairs to be certain which side fails "
+            "more. A lower rate, or more pairs, may end that."
+        )
 
     def _verdict(self) -> Verdict | None:
         return self._sequence.verdict() if self._sequence.pairs else None
@@ -348,6 +394,20 @@ def geometric_mean(values: list[float | None]) -> float:
 def _failed_share(runs: list[SideRun]) -> float:
     sent = sum(run.result.sent for run in runs)
     return sum(run.failed for run in runs) / sent if sent else 0.0
+
+
+def _shares(runs: list[SideRun]) -> list[float]:
+    """The share of failed requests of each run."""
+    return [_failed_share([run]) for run in runs]
+
+
+def _is_certain(shares: list[float]) -> bool:
+    """Whether the mean of the runs' shares certainly is more than MOST_FAILED.
+
+    Shares are all but normal; what is rare and large widens the interval, so that a few runs with
+    many failures are no certainty.
+    """
+    return bool(shares) and mean_interval(shares, ALPHA).low > MOST_FAILED
 
 
 def _ends(run: SideRun) -> str:

@@ -20,7 +20,12 @@ from servescope.errors import UsageError
 from servescope.load.report import LoadModel, Result
 from servescope.records.scenarios import Users
 from servescope.statistics.sequential_verdict import JUDGED, SequentialVerdict, Side, told_by
-from servescope.verdicts.comparing import Outcome, QuantileLatency, geometric_mean
+from servescope.verdicts.comparing import (
+    MOST_FAILED,
+    Outcome,
+    QuantileLatency,
+    geometric_mean,
+)
 from servescope.verdicts.side_runs import QUANTILES, SideRun, quantile_of
 
 if TYPE_CHECKING:
@@ -67,13 +72,15 @@ def judged_runs(
     before, after = sides[Side.BEFORE], sides[Side.AFTER]
     _check_same_load(before, after)
     runs = {side: SideRun(one.result, {}) for side, one in sides.items()}
+    shares = {side: run.failed / max(run.result.sent, 1) for side, run in runs.items()}
     outcome = Outcome(
         verdict=None,
         latencies=(),
         stages=(),
         steps=(),
-        failed_shares={side: run.failed / max(run.result.sent, 1) for side, run in runs.items()},
-        late_pairs=0,
+        failed_shares=shares,
+        is_failing=shares[Side.AFTER] > shares[Side.BEFORE] + MOST_FAILED,
+        discarded_pairs={},
         run_seconds=0.0,
         is_of_two_runs=True,
     )
@@ -83,13 +90,13 @@ def judged_runs(
         outcome = replace(outcome, run_seconds=float(first.to_s - first.from_s))
     reason = _why_undecided(before, after, pairs) or _lateness(runs, judged)
     if reason:
-        return replace(outcome, why_undecided=reason)
+        return replace(outcome, why_undecided=reason, is_failing=False)
     requests = min(stretch.requests for pair in pairs for stretch in pair)
     told = told_by(requests) if watched is None else watched
     try:
         sequence = SequentialVerdict(tolerance, judged, told, len(pairs))
     except ValueError:
-        return replace(outcome, why_undecided=_too_short(len(pairs)))
+        return replace(outcome, why_undecided=_too_short(len(pairs)), is_failing=False)
     for of_before, of_after in pairs:
         sequence.add(*(_quantiles(one, sequence.quantiles) for one in (of_before, of_after)))
     latencies = tuple(_latency(quantile, pairs) for quantile in sequence.quantiles)

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, Final
 from servescope.sentences import counted
 from servescope.statistics.paired_test import POWER
 from servescope.statistics.sequential_verdict import ALPHA, Side, VerdictKind
+from servescope.verdicts.comparing import MOST_FAILED, Discard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from servescope.statistics.sequential_verdict import QuantileVerdict, Verdict
     from servescope.verdicts.comparing import (
@@ -29,6 +30,11 @@ CAVEAT: Final = (
     "This is about these two runs: a machine that was slower during one of them looks like a "
     "slower server. Pairs of runs in turns tell them apart."
 )
+
+_DISCARDED: Final = {
+    Discard.LATE: "the load generator was late",
+    Discard.FAILED: f"more than {MOST_FAILED:.0%} of the requests of one side failed",
+}
 
 _MOST_RATIO: Final = 10.0
 """From here on a ratio is told as a multiple, below it in percent."""
@@ -56,9 +62,14 @@ def change(ratio: float) -> str:
 def pair_line(pair: MeasuredPair) -> str:
     """One pair: its ratios, and how sure the pairs so far are."""
     start = f"pair {pair.order.number:>2} ({pair.order.first} first)"
-    if pair.is_discarded:
+    if pair.discarded is Discard.LATE:
         lag_ms = max(run.result.lag_ms.p99 or 0 for run in pair.runs.values())
         return f"{start}: does not count, the load generator was late ({_ms(lag_ms)} at p99)"
+    if pair.discarded is Discard.FAILED:
+        failed = ", ".join(
+            f"{side} {run.failed} of {run.result.sent}" for side, run in pair.runs.items()
+        )
+        return f"{start}: latencies are not compared, requests failed ({failed})"
     if pair.verdict is None:
         return f"{start}: does not count, there are no latencies"
     return f"{start}: " + "; ".join(map(_so_far, pair.verdict.quantiles))
@@ -84,18 +95,22 @@ def lines(outcome: Outcome) -> Iterator[str]:
         yield from _stage_lines(outcome.stages)
         yield from _step_lines(outcome.steps)
         yield power(outcome)
-    if outcome.late_pairs:
-        yield late_pairs_text(outcome.late_pairs)
+    yield from discarded_texts(_by_name(outcome.discarded_pairs))
     yield conclusion(outcome)
     if outcome.is_of_two_runs and not outcome.why_undecided:
         yield CAVEAT
 
 
-def late_pairs_text(number: int) -> str:
-    """How many pairs were measured and are no part of the verdict."""
-    do, them = ("does", "it") if number == 1 else ("do", "them")
-    pairs = counted(number, "pair")
-    return f"{pairs} {do} not count: the load generator was late in {them}."
+def discarded_texts(discarded: Mapping[str, int]) -> Iterator[str]:
+    """How many pairs were measured and are no part of the verdict on latencies, by `Discard`."""
+    for why, number in discarded.items():
+        if number:
+            do, them = ("does", "it") if number == 1 else ("do", "them")
+            yield f"{counted(number, 'pair')} {do} not count: {_DISCARDED[Discard(why)]} in {them}."
+
+
+def _by_name(discarded: Mapping[Discard, int]) -> dict[str, int]:
+    return {str(why): number for why, number in discarded.items()}
 
 
 def conclusion(outcome: Outcome) -> str:
@@ -107,7 +122,7 @@ def conclusion(outcome: Outcome) -> str:
             f"FAILING: after fails {after:.1%} of its requests, before {before:.1%}. An error is "
             "often a quick answer, so latencies are not compared."
         )
-    if verdict is None or verdict.kind is VerdictKind.UNDECIDED:
+    if verdict is None or outcome.kind is VerdictKind.UNDECIDED:
         return f"UNDECIDED: {outcome.why_undecided or _undecided(outcome)}"
     pairs = _measured(outcome, verdict)
     tolerance = f"{verdict.tolerance * 100:g} %"
@@ -134,12 +149,16 @@ def _measured(outcome: Outcome, verdict: Verdict) -> str:
 
 def _undecided(outcome: Outcome) -> str:
     verdict = outcome.verdict
-    if verdict is None and not outcome.late_pairs:
-        return "no pair was measured."
-    if verdict is None or outcome.is_late:
+    if outcome.is_hopeless:
         return (
             "the load generator was late in too many pairs to judge the servers. It needs a core "
             "of its own, a lower rate, or a machine with less other work."
+        )
+    if verdict is None:
+        return (
+            "no pair counts yet."
+            if any(outcome.discarded_pairs.values())
+            else "no pair was measured."
         )
     judged = [one for one in verdict.quantiles if one.is_judged]
     if any(math.isinf(one.high) for one in judged):
@@ -269,7 +288,7 @@ def to_json(outcome: Outcome, exit_status: int) -> dict[str, Any]:
         "tolerance": verdict.tolerance if verdict is not None else None,
         "confidence": 1 - ALPHA,
         "pairs": verdict.pairs if verdict is not None else 0,
-        "late_pairs": outcome.late_pairs,
+        "discarded_pairs": _by_name(outcome.discarded_pairs),
         "more_pairs": verdict.more_pairs if verdict is not None else None,
         "run_seconds": outcome.run_seconds,
         "is_of_two_runs": outcome.is_of_two_runs,

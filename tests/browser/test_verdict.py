@@ -25,7 +25,7 @@ RESULT = {
     "verdict": "slower",
     "sentence": "SLOWER by more than 5 %, after 9 pairs of 4 s: p50 +10.0 % (+8.0 % to +12.0 %).",
     "pairs": 9,
-    "late_pairs": 2,
+    "discarded_pairs": {"late": 2, "failed": 0},
     "quantiles": [
         {
             "quantile": 0.5,

@@ -108,7 +108,7 @@ def test_two_models_of_an_app_get_processes_of_their_own_and_leave_nothing(contr
     def has_a_pair():
         reconciler.reconcile()
         result = control.verdicts.by_id(number).result
-        return result and result["pairs"] + result["late_pairs"]
+        return result and result["pairs"] + sum(result["discarded_pairs"].values())
 
     eventually(has_a_pair, SECONDS)
     control.verdicts.request_stop(number)
@@ -138,7 +138,9 @@ def test_a_listener_is_judged_once_it_has_answered_what_it_had(control, verdicts
 
     over = carry_out(control, verdicts(unfinished), plan(*[JudgedSide(listener)] * 2, target="/"))
     assert (over.state, over.message) == (RunState.DONE, "")
-    runs = 2 * (1 + over.pairs + over.result["late_pairs"])  # both sides in the check, then pairs
+    runs = 2 * (
+        1 + over.pairs + sum(over.result["discarded_pairs"].values())
+    )  # both sides in the check, then pairs
     assert asked == [listener] * 2 * runs
     assert over.result["stages"] == [], "nothing is in the store of these seconds"
 

@@ -1,6 +1,7 @@
 """Pairs of runs, from results as the generator gives them: which count, and when it ends."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -9,13 +10,21 @@ from servescope.errors import ComparisonError, UsageError
 from servescope.load.report import LagSummary, LatencySummary, Result, StepKind, StepResult
 from servescope.load.targets import Target
 from servescope.records.scenarios import Poisson, Scenario
-from servescope.statistics.sequential_verdict import SequentialVerdict, Side, VerdictKind
+from servescope.statistics.paired_test import least_pairs
+from servescope.statistics.sequential_verdict import ALPHA, SequentialVerdict, Side, VerdictKind
 from servescope.verdicts import comparing
-from servescope.verdicts.comparing import OUTSIDE, PATIENCE_PAIRS, STAGES, PairedComparison
+from servescope.verdicts.comparing import (
+    OUTSIDE,
+    PATIENCE_PAIRS,
+    STAGES,
+    Discard,
+    PairedComparison,
+)
 from servescope.verdicts.hosted_app import Hosting
 from servescope.verdicts.side import ServerSide
 from servescope.verdicts.side_runs import SideRun
 from servescope.verdicts.sides import named_sides
+from servescope.verdicts.wording import conclusion, exit_status, lines
 
 SERVERS = {
     side: ServerSide(Target("127.0.0.1", port, f"127.0.0.1:{port}"))
@@ -152,10 +161,10 @@ def test_pairs_in_which_the_generator_was_late_do_not_count(compare):
 
     comparison, _ = compare(after=after)
     pairs = list(comparison.pairs())
-    assert [pair.is_discarded for pair in pairs[:6]] == [True, False, False] * 2
+    assert [pair.discarded for pair in pairs[:6]] == [Discard.LATE, None, None] * 2
     assert pairs[0].verdict is None
     outcome = comparison.outcome()
-    assert outcome.verdict.pairs + outcome.late_pairs == len(pairs)
+    assert outcome.verdict.pairs + outcome.discarded_pairs[Discard.LATE] == len(pairs)
     assert outcome.kind is VerdictKind.NOT_SLOWER
 
 
@@ -163,7 +172,7 @@ def test_a_generator_that_is_always_late_ends_it_undecided(compare):
     comparison, _ = compare(before=lambda scale, _: result(scale, lag_ms=9, own_delay_ms=8))
     assert len(list(comparison.pairs())) == PATIENCE_PAIRS
     outcome = comparison.outcome()
-    assert outcome.is_late
+    assert outcome.is_hopeless
     assert outcome.kind is VerdictKind.UNDECIDED
 
 
@@ -173,13 +182,13 @@ def test_a_late_request_in_a_hundred_moves_neither_median_nor_p90(compare):
         before=lambda scale, _: result(scale, lag_ms=0.1, lag_p99_ms=9, own_delay_ms=2)
     )
     list(comparison.pairs())
-    assert comparison.outcome().late_pairs == 0
+    assert not any(comparison.outcome().discarded_pairs.values())
 
 
 def test_waiting_for_connections_that_the_server_keeps_busy_is_no_lag(compare):
     comparison, _ = compare(before=lambda scale, _: result(scale, lag_ms=0.1, own_delay_ms=8))
     list(comparison.pairs())
-    assert comparison.outcome().late_pairs == 0
+    assert not any(comparison.outcome().discarded_pairs.values())
 
 
 def test_a_side_that_fails_from_the_start_is_refused_with_what_it_answers(compare):
@@ -188,13 +197,55 @@ def test_a_side_that_fails_from_the_start_is_refused_with_what_it_answers(compar
         comparison.check()
 
 
+def failing_in(runs, failed=100):
+    """A side that fails so many of the requests of the runs that `runs` says, from 1 on."""
+    return lambda scale, number: result(scale, failed=failed if number and runs(number) else 0)
+
+
 def test_a_side_that_begins_to_fail_ends_it(compare):
-    comparison, _ = compare(after=lambda scale, n: result(scale, failed=100 if n > 4 else 0))
-    assert len(list(comparison.pairs())) == 3
+    comparison, _ = compare(
+        after=failing_in(lambda number: number > 4), most_pairs=30, tolerance=0.01
+    )
+    pairs = list(comparison.pairs())
+    assert [pair.discarded for pair in pairs[:3]] == [None, None, Discard.FAILED]
+    outcome = comparison.outcome()
+    assert outcome.is_failing
+    assert exit_status(outcome) == 1
+    assert outcome.verdict.pairs == 2, "latencies of failed requests are not compared"
+
+
+def test_a_side_that_fails_each_run_is_certain_after_the_fewest_pairs(compare):
+    comparison, _ = compare(after=failing_in(lambda _: True))
+    assert len(list(comparison.pairs())) == least_pairs(ALPHA)
     assert comparison.outcome().is_failing
 
 
+@pytest.mark.parametrize("side", Side)
+def test_a_machine_that_stops_during_one_run_fails_neither_side(compare, side):
+    """Half of the requests of one run in twelve: 4 % of all, all of one side, and no pattern."""
+    once = failing_in(lambda number: number in {5, 6})
+    comparison, _ = compare(**{str(side): once})
+    pairs = list(comparison.pairs())
+    assert [pair.discarded for pair in pairs].count(Discard.FAILED) == 1
+    outcome = comparison.outcome()
+    assert not outcome.is_failing
+    assert outcome.kind is VerdictKind.NOT_SLOWER
+    assert "1 pair does not count: more than 1% of the requests" in "\n".join(lines(outcome))
+
+
+def test_failures_in_many_pairs_that_are_no_pattern_leave_it_open(compare):
+    comparison, _ = compare(
+        before=failing_in(lambda number: number in {1, 2, 9, 10}),
+        after=failing_in(lambda number: number in {5, 6}),
+    )
+    list(comparison.pairs())
+    outcome = comparison.outcome()
+    assert outcome.kind is VerdictKind.UNDECIDED
+    assert exit_status(outcome) == 3
+    assert re.search(r"requests failed in 3 of \d+ pairs", conclusion(outcome))
+
+
 def test_a_server_before_that_begins_to_fail_leaves_nothing_to_compare_with(compare):
-    comparison, _ = compare(before=lambda scale, n: result(scale, failed=100 if n > 4 else 0))
-    with pytest.raises(ComparisonError, match=r"127.0.0.1:1 fails 100 of 200"):
+    comparison, _ = compare(before=failing_in(lambda _: True))
+    with pytest.raises(ComparisonError, match=r"127.0.0.1:1 fails 500 of 1000"):
         list(comparison.pairs())

@@ -6,11 +6,17 @@ import math
 import pytest
 
 from servescope.statistics.sequential_verdict import SequentialVerdict, Side
-from servescope.verdicts.comparing import Outcome, QuantileLatency, StageDifference, StepDifference
+from servescope.verdicts.comparing import (
+    Discard,
+    Outcome,
+    QuantileLatency,
+    StageDifference,
+    StepDifference,
+)
 from servescope.verdicts.wording import (
     change,
     conclusion,
-    late_pairs_text,
+    discarded_texts,
     lines,
     power,
     quantile_name,
@@ -36,7 +42,8 @@ def outcome(
         stages,
         steps,
         {Side.BEFORE: 0.0, Side.AFTER: failed_after},
-        late_pairs,
+        failed_after > 0,
+        {Discard.LATE: late_pairs, Discard.FAILED: 0},
         run_seconds=4,
     )
 
@@ -134,11 +141,19 @@ def test_the_object_of_json_tells_the_ratios_with_their_intervals():
 
 
 @pytest.mark.parametrize(
-    ("number", "text"),
+    ("discarded", "texts"),
     [
-        (1, "1 pair does not count: the load generator was late in it."),
-        (2, "2 pairs do not count: the load generator was late in them."),
+        ({"late": 0, "failed": 0}, []),
+        ({"late": 1}, ["1 pair does not count: the load generator was late in it."]),
+        (
+            {"late": 2, "failed": 1},
+            [
+                "2 pairs do not count: the load generator was late in them.",
+                "1 pair does not count: more than 1% of the requests of one side failed in it.",
+            ],
+        ),
     ],
+    ids=["none", "one", "both kinds"],
 )
-def test_pairs_that_do_not_count(number, text):
-    assert late_pairs_text(number) == text
+def test_pairs_that_do_not_count(discarded, texts):
+    assert list(discarded_texts(discarded)) == texts
