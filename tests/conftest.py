@@ -46,8 +46,8 @@ LONGEST = (
 )
 """The files of a minute or so: one that began late would run on when all else is done."""
 
-ALONE = ("chapters", "faults", "load")
-"""The folders that scripts/test runs once more, for what is marked `alone`."""
+TIMED = ("chapters", "faults", "load")
+"""The folders that scripts/test runs once more, for what is marked `real_time` or `alone`."""
 
 
 def pytest_configure():
@@ -72,8 +72,9 @@ def pytest_collection_modifyitems(items):
             browser.add(item.path)
         elif folder in long:
             long[folder].add(item.path)
-        if item.get_closest_marker("alone") and folder not in ALONE:
-            raise pytest.UsageError(f"{item.nodeid}: scripts/test looks for `alone` in {ALONE}")
+        is_timed = item.get_closest_marker("real_time") or item.get_closest_marker("alone")
+        if is_timed and folder not in TIMED:
+            raise pytest.UsageError(f"{item.nodeid}: scripts/test looks for its mark in {TIMED}")
     places = {}
     for files in (sorted(browser), [path for folder in LONG for path in sorted(long[folder])]):
         files.sort(key=lambda path: path.name not in LONGEST)
@@ -86,13 +87,20 @@ def folder_of(item):
     return item.path.relative_to(TESTS).parts[0]
 
 
-def pytest_collection_finish():
-    """Have no collection of garbage walk over four thousand tests and all that they import.
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Have no collection of garbage walk over 13,000 tests and all that they import.
 
-    That is 0.17 s each time, and many a test asks for one at its end to hear of what it left open.
+    Each worker imports and makes all of them, a quarter of which time went into collections that
+    find hardly any garbage. Afterwards one takes 0.4 s, and many a test asks for it at its end to
+    hear of what it left open.
     """
-    gc.collect()
-    gc.freeze()
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture

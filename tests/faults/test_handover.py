@@ -55,7 +55,7 @@ def total_requests(folder, listener):
         return int(total.count.sum())
 
 
-@pytest.mark.alone
+@pytest.mark.real_time
 def test_kill_of_the_leader_hands_over_within_two_seconds_and_counts_exactly(start_dashboard):
     running = start_dashboard(*gunicorn(), WSGI_PORT="0")
     port, leader = running.port("wsgi"), running.leader

@@ -13,7 +13,7 @@ import pytest
 from servescope.records.listeners import AppKind, ConcurrencyModel
 from tests.faults.healthy_client import HealthyClient
 
-pytestmark = [pytest.mark.process, pytest.mark.alone]
+pytestmark = [pytest.mark.process, pytest.mark.real_time]
 
 CROWD = 1_000
 DEADLINE_S = 4.0

@@ -13,7 +13,7 @@ from servescope.serving.models import REGISTRY
 from tests.processes import eventually
 from tests.serving.raw_client import GET, read_all
 
-pytestmark = [pytest.mark.process, pytest.mark.alone]
+pytestmark = [pytest.mark.process, pytest.mark.real_time]
 
 CLIENTS = 8
 OVER_S = 2.0

@@ -14,7 +14,7 @@ from servescope.serving.models import REGISTRY
 from tests.processes import children, eventually
 from tests.serving.raw_client import CLOSING, GET, read_all, read_responses
 
-pytestmark = [pytest.mark.process, pytest.mark.alone]
+pytestmark = [pytest.mark.process, pytest.mark.real_time]
 
 OTHERS = [model for model in REGISTRY if model is not ConcurrencyModel.SEQUENTIAL]
 GRACE_S = 0.5  # each of these stops uses it up

@@ -11,7 +11,7 @@ from servescope.request_fields import RequestFlag
 from tests.processes import eventually
 from tests.serving.raw_client import CLOSING, read_all
 
-pytestmark = [pytest.mark.process, pytest.mark.alone]
+pytestmark = [pytest.mark.process, pytest.mark.real_time]
 
 STAGES = {
     "before the head": b"",

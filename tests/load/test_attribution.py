@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from .conftest import Outcome
 
-pytestmark = [pytest.mark.process, pytest.mark.alone, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.process, pytest.mark.real_time, pytest.mark.timeout(300)]
 
 WAIT_S = 0.02
 """What the app takes for a request. One at a time, so a server carries 50 a second."""

@@ -15,7 +15,7 @@ from .conftest import OK, Outcome, TinyServer
 from .test_loop import NOTHING_FAILED, all_failed
 from .test_phases import check_law
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.real_time
 
 Serve = Callable[..., TinyServer]
 Run = Callable[[LoadPlan, int], Outcome]

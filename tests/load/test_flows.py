@@ -25,7 +25,7 @@ from servescope.scenarios.checks import check_scenario
 from .conftest import OK, Outcome, TinyServer
 from .test_loop import NOTHING_FAILED, all_failed
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.real_time
 
 Serve = Callable[..., TinyServer]
 Run = Callable[[LoadPlan, int], Outcome]

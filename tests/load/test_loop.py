@@ -15,7 +15,7 @@ from tests.ports import free_port
 
 from .conftest import OK, Outcome, TinyServer, never_answers
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.real_time
 
 plan_of = partial(LoadPlan.constant, listener="files", target="/a?b=c", rate=800, seconds=0.25)
 Serve = Callable[..., TinyServer]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from servescope.load.report import Result
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.real_time
 
 Serve = Callable[..., TinyServer]
 Run = Callable[..., Outcome]

@@ -13,7 +13,7 @@ from servescope.scenarios.rules import RuleState
 
 from .conftest import OK, Outcome, TinyServer
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.real_time
 
 SERVER_ERROR = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
 Serve = Callable[..., TinyServer]

@@ -24,7 +24,7 @@ from .test_loop import NOTHING_FAILED
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.real_time
 
 Serve = Callable[..., TinyServer]
 Run = Callable[[LoadPlan, int], Outcome]

@@ -26,7 +26,7 @@ from .conftest import TinyServer, never_answers
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = [pytest.mark.process, pytest.mark.alone]
+pytestmark = [pytest.mark.process, pytest.mark.real_time]
 PLAN = LoadPlan.constant("files", "/", rate=200, seconds=0.5)
 ENDLESS = LoadPlan.constant("files", "/", rate=200, seconds=60.0)
 Serve = Callable[..., TinyServer]

@@ -34,7 +34,7 @@ from .test_loop import NOTHING_FAILED, all_failed, plan_of
 if TYPE_CHECKING:
     from pathlib import Path
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.real_time
 
 Serve = Callable[..., TinyServer]
 Run = Callable[..., Outcome]

@@ -29,7 +29,7 @@ from .conftest import Outcome, TinyServer
 from .test_loop import NOTHING_FAILED, all_failed
 from .test_phases import check_law
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.real_time
 
 Run = Callable[[LoadPlan, int], Outcome]
 
