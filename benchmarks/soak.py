@@ -1,21 +1,27 @@
-"""Memory, descriptors and threads of a watched dashboard over a long run.
+"""Memory, descriptors and threads of a watched dashboard, and of its pages, over a long run.
 
 Starts `python app.py`, or gunicorn with two workers, in a data folder of its own, sends the hosted
 listeners a steady rate of requests, and lets browsers watch: each viewer looks at every page in
-turn and stays a while on each. Prints for each process, once every SAMPLE_S seconds, its resident
-set (VmRSS), the part of it that no other process shares and no file backs (RssAnon), open
-descriptors and threads; at the end those at the start, at half time and at the end.
+turn and stays a while on each; pages that are left open stay as they are in one more browser.
+Once every SAMPLE_S seconds prints of each process its resident set (Rss), its share of it where
+pages of memory are shared (Pss), the part that no file backs (Anonymous; proc(5), smaps_rollup),
+open descriptors and threads; and of each page left open the polls that were answered, its heap
+after a collection of garbage, its DOM nodes and event listeners. At the end those at the start, at
+half time and at the end.
 
-    python benchmarks/soak.py [app|gunicorn] [MINUTES] [VIEWERS] [REQUESTS_PER_SECOND]
+    python benchmarks/soak.py [app|gunicorn] [--minutes 60] [--viewers 2] [--rate 100]
+                              [--open PATH …]
 
 Ends by itself, aims at loopback only, and fails when a process is above TARGET_MIB at the end or
-grew by more than GROWTH_MIB in the second half.
+grew by more than GROWTH_MIB in the second half, or a page left open grew in it.
 """
 
 from __future__ import annotations
 
+import argparse
 import http.client
 import itertools
+import re
 import sys
 import tempfile
 import threading
@@ -23,13 +29,18 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.browser.conftest import CHROMIUM, DESKTOP, FLAGS
 from tests.page_files import pages_in_navigation
 from tests.processes import Dashboards, RunningDashboard, children, gunicorn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from playwright.sync_api import Page
 
 MINUTES: Final = 60.0
 VIEWERS: Final = 2
@@ -43,6 +54,9 @@ WARM_UP_S: Final = 60.0
 
 TARGET_MIB: Final = 140.0
 GROWTH_MIB: Final = 4.0
+GROWTH_OF_HEAP_MIB: Final = 1.0
+GROWTH_OF_NODES: Final = 50
+POLL: Final = "/_dash-update-component"
 PAGES: Final = tuple(page.path for page in pages_in_navigation())
 PATHS: Final = {
     "files": ("/", "/favicon.ico", "/missing"),
@@ -56,6 +70,7 @@ class Sample:
     """One look at one process; sizes in MiB."""
 
     rss: float
+    pss: float
     anonymous: float
     descriptors: int
     threads: int
@@ -63,20 +78,69 @@ class Sample:
     @classmethod
     def of(cls, pid: int) -> Sample:
         """Read a process's figures from /proc (proc(5)). Raises OSError when it is gone."""
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-        fields = dict(line.split(":", 1) for line in lines if ":" in line)
+        folder = Path(f"/proc/{pid}")
+        kib = dict(
+            re.findall(r"^(\w+): +(\d+) kB", (folder / "smaps_rollup").read_text(), re.MULTILINE)
+        )
         return cls(
-            rss=int(fields["VmRSS"].split()[0]) / 1024,
-            anonymous=int(fields["RssAnon"].split()[0]) / 1024,
-            descriptors=len(list(Path(f"/proc/{pid}/fd").iterdir())),
-            threads=int(fields["Threads"]),
+            rss=int(kib["Rss"]) / 1024,
+            pss=int(kib["Pss"]) / 1024,
+            anonymous=int(kib["Anonymous"]) / 1024,
+            descriptors=len(list((folder / "fd").iterdir())),
+            threads=len(list((folder / "task").iterdir())),
         )
 
     def __str__(self) -> str:
         return (
-            f"RSS {self.rss:6.1f} MiB (anonymous {self.anonymous:6.1f}), "
+            f"RSS {self.rss:6.1f} MiB (PSS {self.pss:6.1f}, anonymous {self.anonymous:6.1f}), "
             f"{self.descriptors:3d} descriptors, {self.threads:2d} threads"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class PageSample:
+    """One look at a page that is left open, after all that is free was given back."""
+
+    polls: int
+    heap: float  # MiB
+    nodes: int
+    listeners: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.polls:5d} polls, heap {self.heap:5.1f} MiB, "
+            f"{self.nodes:5d} nodes, {self.listeners:4d} listeners"
+        )
+
+
+class LeftPage:
+    """A page that is opened once and then left alone."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.samples: list[PageSample] = []
+        self._polls = 0
+        self._session = page.context.new_cdp_session(page)
+        self._session.send("Performance.enable")
+        page.on("requestfinished", self._count)
+        page.goto(url)
+
+    def _count(self, request: Any) -> None:
+        self._polls += POLL in request.url
+
+    def look(self) -> PageSample:
+        """Take and keep a sample."""
+        self._session.send("HeapProfiler.collectGarbage")
+        metrics = self._session.send("Performance.getMetrics")["metrics"]
+        now = {one["name"]: one["value"] for one in metrics}
+        self.samples.append(
+            PageSample(
+                self._polls,
+                now["JSHeapUsedSize"] / 2**20,
+                round(now["Nodes"]),
+                round(now["JSEventListeners"]),
+            )
+        )
+        return self.samples[-1]
 
 
 @dataclass(slots=True)
@@ -139,8 +203,38 @@ def watch(url: str, number: int, stopping: threading.Event, troubles: list[str])
         browser.close()
 
 
-def soak(running: RunningDashboard, minutes: float, viewers: int, rate: float) -> int:
-    """Run it; print the samples; return the exit code."""
+def leave_open(
+    url: str,
+    samples: dict[str, list[PageSample]],
+    stopping: threading.Event,
+    troubles: list[str],
+) -> None:
+    """A browser that opens pages, one for each path of `samples`, and leaves them open."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        context = browser.new_context(**DESKTOP)
+        context.on("weberror", lambda error: troubles.append(f"page left open: {error.error}"))
+        pages = {path: LeftPage(context.new_page(), url + path) for path in samples}
+        began = time.monotonic()
+        for number in itertools.count():
+            due = began + WARM_UP_S + number * SAMPLE_S
+            while time.monotonic() < due and not stopping.is_set():
+                context.pages[0].wait_for_timeout(500)  # meanwhile events are dealt with
+            if stopping.is_set():
+                break
+            for path, page in pages.items():
+                samples[path].append(page.look())
+                minute = (time.monotonic() - began) / 60
+                print(f"{minute:6.1f} min  {path:9s} {samples[path][-1]}", flush=True)
+        browser.close()
+
+
+def soak(
+    running: RunningDashboard, minutes: float, viewers: int, rate: float, paths: Sequence[str] = ()
+) -> int:
+    """Run it, with the pages of `paths` left open; print the samples; return the exit code."""
     names = {running.process.pid: "app.py" if not children(running.process.pid) else "arbiter"}
     for pid in children(running.process.pid):
         names[pid] = "leader" if pid == running.leader else "follower"
@@ -150,6 +244,10 @@ def soak(running: RunningDashboard, minutes: float, viewers: int, rate: float) -
         threading.Thread(target=watch, args=(running.url, number, stopping, troubles))
         for number in range(viewers)
     ]
+    left: dict[str, list[PageSample]] = {path: [] for path in paths}
+    if paths:
+        arguments = (running.url, left, stopping, troubles)
+        crowd.append(threading.Thread(target=leave_open, args=arguments))
     load.start()
     for thread in crowd:
         thread.start()
@@ -170,7 +268,28 @@ def soak(running: RunningDashboard, minutes: float, viewers: int, rate: float) -
         thread.join(60)
     load.stop()
     print(f"{load.sent} requests answered, {load.failed} failed; viewers' troubles: {troubles}")
-    return verdict(names, samples)
+    return max(verdict(names, samples), verdict_on_pages(left))
+
+
+def verdict_on_pages(left: dict[str, list[PageSample]]) -> int:
+    """Print start, half and end of each page left open; 1 when one grew in the second half."""
+    status = 0
+    for path, taken in left.items():
+        half, last = taken[len(taken) // 2], taken[-1]
+        for moment, sample in (("start", taken[0]), ("half", half), ("end", last)):
+            print(f"{path:9s} {moment:5s} {sample}")
+        if (
+            last.heap - half.heap > GROWTH_OF_HEAP_MIB
+            or last.nodes - half.nodes > GROWTH_OF_NODES
+            or last.listeners > half.listeners
+        ):
+            status = 1
+    if left:
+        print(
+            f"target: second half at most {GROWTH_OF_HEAP_MIB:.0f} MiB of heap and "
+            f"{GROWTH_OF_NODES} nodes more, no listener more"
+        )
+    return status
 
 
 def verdict(names: dict[int, str], samples: dict[int, list[Sample]]) -> int:
@@ -187,25 +306,23 @@ def verdict(names: dict[int, str], samples: dict[int, list[Sample]]) -> int:
     return status
 
 
-def main(arguments: list[str]) -> int:
+def main(how: str, minutes: float, viewers: int, rate: float, paths: Sequence[str]) -> int:
     """Start what was asked for, and run it."""
-    given: dict[str, Any] = dict(
-        zip(("how", "minutes", "viewers", "rate"), arguments, strict=False)
-    )
     with tempfile.TemporaryDirectory() as folder:
         dashboards = Dashboards(Path(folder))
         try:
-            how = given.get("how", "app")
             running = dashboards(*(gunicorn() if how == "gunicorn" else ()))
-            return soak(
-                running,
-                float(given.get("minutes", MINUTES)),
-                int(given.get("viewers", VIEWERS)),
-                float(given.get("rate", RATE)),
-            )
+            return soak(running, minutes, viewers, rate, paths)
         finally:
             dashboards.end()
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("how", nargs="?", choices=("app", "gunicorn"), default="app")
+    parser.add_argument("--minutes", type=float, default=MINUTES)
+    parser.add_argument("--viewers", type=int, default=VIEWERS)
+    parser.add_argument("--rate", type=float, default=RATE, help="requests per second")
+    parser.add_argument("--open", nargs="*", default=[], metavar="PATH", help="a page left open")
+    given = parser.parse_args()
+    raise SystemExit(main(given.how, given.minutes, given.viewers, given.rate, given.open))
