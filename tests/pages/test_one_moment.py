@@ -113,13 +113,13 @@ def contexts(app, tmp_path_factory):
         # Those before are in both, so that a request has the same number in both.
         details = [detail(ts) for ts in (*BEFORE, *WITHIN, *(AFTER if name == "hour" else ()))]
         store.write(Batch(frames, request_details=details))
-        control.listeners.write_statuses([WSGI], 1)
+        control.listeners.write_statuses([WSGI])
         if name == "hour":
             run = control.load_runs.request(LoadPlan.constant("wsgi", "/", 10, 10), AFTER.start + 1)
             control.load_runs.update(run.id, state=RunState.RUNNING, started_s=AFTER.start + 1)
             control.load_runs.update(run.id, state=RunState.FAILED, ended_s=AFTER.start + 9)
             control.events.add(Event(EventKind.LISTENER, AFTER.start + 3, "listener changed"))
-            control.listeners.write_statuses([replace(WSGI, message="it moved")], 1)
+            control.listeners.write_statuses([replace(WSGI, message="it moved")])
         made.append(leading_process(store, control, Settings(data_dir=folder)).home)
     yield made
     for one in opened:
