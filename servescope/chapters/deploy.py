@@ -5,10 +5,22 @@ from __future__ import annotations
 import signal
 from typing import TYPE_CHECKING, Any, Final
 
-from servescope.chapters.chapter import Bars, Chapter, Point, Reading, Setting, Snippet, Step
-from servescope.chapters.guesses import NumberGuess
+from servescope.chapters.chapter import (
+    Bars,
+    Chapter,
+    Point,
+    Question,
+    Reading,
+    Setting,
+    Snippet,
+    Step,
+    steps_of,
+)
+from servescope.chapters.guesses import ChoiceGuess, NumberGuess, number_text
 from servescope.demo import programs
+from servescope.experiments.gone_server import GoneServer
 from servescope.experiments.signalled_server import SignalledServer
+from servescope.experiments.slow_connection import REPORT_S, STUCK_S, SlowConnection, Stuck
 from servescope.sentences import counted
 
 if TYPE_CHECKING:
@@ -28,7 +40,7 @@ server {
     }
     location / {
         proxy_pass http://127.0.0.1:8000;
-        proxy_set_header Host $host;
+        proxy_set_header Host $http_host;
         proxy_set_header X-Forwarded-For $remote_addr;
         proxy_set_header X-Forwarded-Proto $scheme;
     }
@@ -48,7 +60,69 @@ def _signalled(
     return SignalledServer(workers, threads, number, to_worker, REQUESTS)
 
 
+_PHONE: Final = {
+    Stuck.SENDING: (
+        "A phone sends half of its request. Then its train is in a tunnel: for "
+        f"{STUCK_S:g} seconds nothing gets through. Then it sends the rest."
+    ),
+    Stuck.RECEIVING: (
+        "A phone sends its request, and gets the first bytes of the response. Then its train is in "
+        f"a tunnel: for {STUCK_S:g} seconds nothing gets through. Then it takes the rest."
+    ),
+}
+_LATE_S: Final = STUCK_S + 2 * REPORT_S
+
+
+def _slow(name: str, stuck: Stuck, laptop_s: float, because: str, *, has_proxy: bool) -> Setting:
+    """A phone that is stuck, and the laptop's time by theory; that of the phone is the same."""
+    label = f"A phone in a tunnel, {stuck.value}"
+    proxied = "A reverse proxy stands in front of gunicorn. " if has_proxy else ""
+    return Setting(
+        name,
+        f"{label}: {'a reverse proxy in front' if has_proxy else 'gunicorn alone'}",
+        SlowConnection(stuck, has_proxy),
+        laptop_s,
+        because,
+        (Point("the phone", STUCK_S + REPORT_S), Point("the laptop", laptop_s)),
+        question=Question(
+            f"Gunicorn has one worker, and the app takes a second for a long report. {proxied}"
+            f"{_PHONE[stuck]} Right behind the phone's first bytes a laptop with a good connection "
+            "sends its request. How many seconds after the phone's first bytes does the laptop "
+            "have its report?",
+            NumberGuess("The laptop has its report after", "s", 0, 60),
+            Bars("A bad and a good connection", "Seconds until each has its report", "s"),
+            0.1,
+        ),
+    )
+
+
+def _read_slow(measured: Mapping[str, Any]) -> Reading:
+    phone_s, laptop_s = (measured[f"{name}_ms"] / _MS_PER_S for name in ("phone", "laptop"))
+    return Reading(
+        laptop_s,
+        points=(phone_s, laptop_s),
+        steps=steps_of(measured),
+        told=(
+            (
+                f"The phone had its report after {number_text(phone_s, 's')}, the laptop after "
+                f"{number_text(laptop_s, 's')}. The first line of each report is all that the app "
+                f"knew of who asked. In the phone's it is “{measured['phone_seen']}”, in the "
+                f"laptop's “{measured['laptop_seen']}”."
+            ),
+        ),
+    )
+
+
+def _read_gone(measured: Mapping[str, Any]) -> Reading:
+    told = f"Before gunicorn ended the status was {measured['before']}, then {measured['after']}."
+    return Reading(str(measured["after"]), steps=steps_of(measured), told=(told,))
+
+
 def _read(setting: Setting, measured: Mapping[str, Any]) -> Reading:
+    if "phone_ms" in measured:
+        return _read_slow(measured)
+    if "after" in measured:
+        return _read_gone(measured)
     outcomes = measured["outcomes"]
     failed = sum(not one["pid"] for one in outcomes)
     answered = len(outcomes) - failed
@@ -107,9 +181,15 @@ CHAPTER: Final = Chapter(
             "(9) ends it at once, and no process can prevent that. TERM asks it to end. HUP asks "
             "gunicorn for new workers."
         ),
+        (
+            "In front of gunicorn mostly stands a reverse proxy, such as nginx. It takes the "
+            "connections of the clients, sends their requests on to gunicorn by connections of its "
+            "own, and gives the responses back. The proxy of these experiments is a small one of "
+            "this dashboard, and does what nginx does by default."
+        ),
     ),
     guess=NumberGuess("Requests that fail", f"of {REQUESTS}", 0, REQUESTS),
-    knob="The signal, and who gets it",
+    knob="What happens",
     settings=(
         _setting(
             "kill-worker",
@@ -153,18 +233,80 @@ CHAPTER: Final = Chapter(
             "Gunicorn keeps the socket, starts two new workers, and has the old ones end after the "
             "request that they have. So a new version of the app comes without a lost request.",
         ),
+        _slow(
+            "sending",
+            Stuck.SENDING,
+            _LATE_S,
+            "The worker has taken the phone's connection, and waits for the rest of its request. "
+            "Nobody else is served meanwhile. Then come the phone's report and the laptop's, a "
+            "second each.",
+            has_proxy=False,
+        ),
+        _slow(
+            "sending-proxy",
+            Stuck.SENDING,
+            REPORT_S,
+            "The proxy waits for the phone, and it can wait for thousands at a time. It connects "
+            "to gunicorn only when it has a request whole, and the laptop's was whole first. The "
+            "worker never knew of the tunnel.",
+            has_proxy=True,
+        ),
+        _slow(
+            "receiving",
+            Stuck.RECEIVING,
+            _LATE_S,
+            "The kernel keeps a small part of the response for a client that does not take it. For "
+            "the rest the worker has to wait, and the laptop waits behind it.",
+            has_proxy=False,
+        ),
+        _slow(
+            "receiving-proxy",
+            Stuck.RECEIVING,
+            2 * REPORT_S,
+            "The proxy takes the whole response at once, and keeps it until the phone can take it. "
+            "So the worker is free after a second, and then makes the laptop's report. The second "
+            "that the app needs for the phone is not saved: a proxy makes no app faster.",
+            has_proxy=True,
+        ),
+        Setting(
+            "gone",
+            "Gunicorn has ended, the reverse proxy runs on",
+            GoneServer(),
+            "502",
+            "The client has reached the proxy, so it is connected, and gets a response. 502 Bad "
+            "Gateway says: I only pass requests on, and the server behind me did not answer. If it "
+            "is there and takes too long, the proxy says 504 Gateway Timeout.",
+            question=Question(
+                "A reverse proxy stands in front of gunicorn. Somebody ends gunicorn, with all "
+                "its workers; the proxy runs on. What does the next client get?",
+                ChoiceGuess(
+                    "The client gets",
+                    (
+                        ("refused", "no connection: it is refused"),
+                        ("404", "404 Not Found"),
+                        ("500", "500 Internal Server Error"),
+                        ("502", "502 Bad Gateway"),
+                        ("none", "no response, until gunicorn is there again"),
+                    ),
+                ),
+            ),
+        ),
     ),
     read=_read,
     picture=Bars("What came of the requests", "Requests, answered and failed", ""),
     after=(
         (
-            "In front of gunicorn mostly stands a reverse proxy such as nginx. It speaks HTTPS, "
-            "sends static files by itself, and takes slow clients on: it reads a request whole "
-            "before a worker gets it, so nobody with a bad connection holds one of few workers. It "
-            "can send a request to another server when one does not take it. It also writes down "
-            "who asked: for gunicorn the client is the proxy, and X-Forwarded-For has the real one."
+            "So a reverse proxy keeps slow clients away from the workers, which are few. It also "
+            "speaks HTTPS, so that the app need not, sends static files by itself, and can ask "
+            "another server when one does not answer."
         ),
-        Snippet("A site of nginx", _NGINX),
+        (
+            "For gunicorn each client is the proxy. So the proxy writes down who asked it: "
+            "X-Forwarded-For has the client's address, X-Forwarded-Proto says whether it came by "
+            "http or https. A client can write such a field, too. So the proxy replaces it, and an "
+            "app believes it only if all of its clients come by the proxy."
+        ),
+        Snippet("The same with nginx: a part of its configuration", _NGINX),
         (
             "This dashboard is deployed in the same way: gunicorn app:server in its folder. Rules "
             "of thumb: TERM and never KILL; HUP for a new version; one worker more than there are "

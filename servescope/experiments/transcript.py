@@ -13,10 +13,13 @@ _MOST_SHOWN: Final = 6_000
 
 
 class Transcript:
-    """Steps as `servescope.chapters.chapter.Step` has them, in `steps`. Not for several threads."""
+    """Steps as `servescope.chapters.chapter.Step` has them, in `steps`. Not for several threads.
 
-    def __init__(self) -> None:
-        self.began = time.perf_counter()
+    It begins now, or began at this moment of time.perf_counter, as another one did.
+    """
+
+    def __init__(self, began: float | None = None) -> None:
+        self.began = time.perf_counter() if began is None else began
         self.steps: list[dict[str, Any]] = []
 
     def elapsed_ms(self) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from servescope.load.connections import Connection, descriptors_for
+from servescope.load.connections import Connection, descriptors_for, hold_little
 from servescope.load.tls_connections import TlsConnection
 from servescope.sockets.binding import family_of
 
@@ -69,7 +69,7 @@ class ConnectionPool:
         self.opening += 1
         self.most = max(self.most, len(self.by_fd))
         if is_slow:
-            connection.hold_little()
+            hold_little(connection.socket)
         connection.connect(*self._destination)
         return connection
 

@@ -91,14 +91,6 @@ class Connection:
         self.established = True
         self.connect_ns = now_ns - self.opened_ns
 
-    def hold_little(self) -> None:
-        """Let the kernels keep little of an answer that is read slowly; before `connect`.
-
-        With the buffers of loopback, a server's kernel takes megabytes that nobody has read.
-        """
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SLOW_BUFFER_BYTES)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SLOW_SEGMENT_BYTES)
-
     def connect(self, address: str, port: int) -> None:
         """Start connecting; whether it succeeds shows at the first send."""
         self.socket.connect_ex((address, port))
@@ -109,6 +101,15 @@ class Connection:
         self.socket.close()
         self.http.close()
         del self.send, self.receive
+
+
+def hold_little(client: socket.socket) -> None:
+    """Let the kernels keep little of an answer that is read slowly; before `connect`.
+
+    With the buffers of loopback, a server's kernel takes megabytes that nobody has read.
+    """
+    client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SLOW_BUFFER_BYTES)
+    client.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, SLOW_SEGMENT_BYTES)
 
 
 def descriptors_for(connections: int) -> int:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from servescope.load.connections import Connection
+from servescope.load.connections import Connection, hold_little
 from servescope.load.slow_reading import PARTS, UNKNOWN_BYTES, SlowReading
 from servescope.load.supervisor import GeneratorProcess
 from servescope.load.targets import Target
@@ -48,7 +48,7 @@ def test_parts(first: bytes, part_bytes: int) -> None:
 def test_the_kernels_keep_little_for_a_client_that_reads_slowly(is_slow: bool) -> None:
     connection = Connection(socket.AF_INET, 0)
     if is_slow:
-        connection.hold_little()
+        hold_little(connection.socket)
     with socket.create_server(("127.0.0.1", 0)) as listening:
         connection.connect("127.0.0.1", listening.getsockname()[1])
         server, _ = listening.accept()
