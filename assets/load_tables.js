@@ -38,7 +38,8 @@
   function Table(props) {
     const columnDefs = useMemo(() => columnsOf(props.columnDefs), [props.columnDefs, phone.matches]);
     const table = createElement(LoadedTable, { ...props, columnDefs });
-    return createElement(Suspense, { fallback: null }, table);
+    const waiting = createElement("div", { className: "dimmed" }, "Loading…");
+    return createElement(Suspense, { fallback: waiting }, table);
   }
 
   Table.dashRenderType = true; // as the loaded one says: it is told why it is drawn

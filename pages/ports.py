@@ -105,7 +105,10 @@ COLUMNS: Final = (
         minWidth=72,
     ),
     panels.phone_column(
-        {"field": "process", "headerName": "Process", "minWidth": 160, "flex": 1}, minWidth=98
+        {"field": "process", "headerName": "Process", "minWidth": 160, "flex": 1},
+        minWidth=98,
+        wrapText=True,
+        autoHeight=True,
     ),
     {"field": "pid", "headerName": "Pid", "minWidth": 80, "type": "rightAligned"},
     panels.phone_column(

@@ -204,7 +204,7 @@ class FleetHostEvidence:
 
 @dataclass(frozen=True, slots=True)
 class SpanListenerEvidence:
-    """One listener over the span of a page; `stages_s` are means of a request, by stage."""
+    """One listener over the span of a page; `stages_s` are means by stage, of requests it read."""
 
     name: str
     requests: int = 0  # answered
@@ -212,6 +212,7 @@ class SpanListenerEvidence:
     p95_s: float | None = None
     stages_s: Mapping[str, float] = field(default_factory=dict)
     queued_requests: float | None = None  # the most at a time
+    unread: int = 0  # of the answered, turned away (503) before they were read
 
     @property
     def mean_s(self) -> float:

@@ -301,6 +301,7 @@ def of_span(context: QueryContext, span: Span, listener: str = "") -> Evidence:
                     one.p95_s,
                     stages.get(name, {}),
                     queued.get(name),
+                    one.unread,
                 )
                 for name, one in sorted(answers.items())
             ),

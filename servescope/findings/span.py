@@ -72,7 +72,8 @@ def _slow(one: SpanListenerEvidence) -> Iterator[Finding]:
     figures = [Figure("p95", one.p95_s, "s"), Figure("answers", one.requests, "{request}")]
     stage = _longest_stage(one)
     if stage:
-        told += f". On average a request spent {units.text(one.stages_s[stage], 's')} of its "
+        told += f". On average a request{' that was read' if one.unread else ''} spent "
+        told += f"{units.text(one.stages_s[stage], 's')} of its "
         told += f"{units.text(one.mean_s, 's')} {WORK[stage]}"
         figures += [Figure(f"stage {stage}", one.stages_s[stage], "s")]
     yield _finding(one, state, "span-slow", f"{told}.", *figures)
@@ -89,8 +90,8 @@ def _waits(one: SpanListenerEvidence) -> Iterator[Finding]:
             one,
             state,
             "span-thread-wait",
-            f"Requests to listener {one.name} waited {units.text(queue_s, 's')} on average for a "
-            f"request thread in this span{at_a_time}.",
+            f"{_read(one)} waited {units.text(queue_s, 's')} on average for a request thread in "
+            f"this span{at_a_time}.",
             Figure("mean wait for a thread", queue_s, "s"),
             Figure("queued requests, most", one.queued_requests),
         )
@@ -100,10 +101,15 @@ def _waits(one: SpanListenerEvidence) -> Iterator[Finding]:
             one,
             state,
             "span-kernel-wait",
-            f"Requests to listener {one.name} waited {units.text(kernel_s, 's')} on average in the "
-            "kernel in this span before the server read them.",
+            f"{_read(one)} waited {units.text(kernel_s, 's')} on average in the kernel in this "
+            "span before the server read them.",
             Figure("mean wait in the kernel", kernel_s, "s"),
         )
+
+
+def _read(one: SpanListenerEvidence) -> str:
+    """The requests that have stages: those that were turned away unread have none."""
+    return f"Requests to listener {one.name}{' that were read' if one.unread else ''}"
 
 
 def _errors(one: SpanListenerEvidence) -> Iterator[Finding]:

@@ -70,6 +70,14 @@ def statuses(opened):
     return set(opened.page.locator(f"{ROWS} .status").all_inner_texts())
 
 
+def test_a_long_target_pushes_no_column_out_of_sight(reopen_page, ask):
+    ask("/whoami?" + "long=1&" * 40)
+    opened = reopen_page("/requests?text=long")
+    opened.page.locator(ROWS).first.wait_for()
+    assert opened.tables_to_scroll() == []
+    assert opened.page.locator(f"{ROWS} .target").first.bounding_box()["width"] > 150
+
+
 @pytest.mark.parametrize("context", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_from_a_spike_to_one_of_its_requests_in_two_clicks(reopen_page, ask, context):
     ask(*["/whoami"] * 20, SLOW, *["/whoami"] * 20)

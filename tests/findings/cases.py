@@ -530,6 +530,23 @@ SPANS: Final = {
         span(replace(QUICK, stages_s={"kernel": 0.3, "app": 0.01})),
         {"span-kernel-wait": ("warn", "waited 300 ms on average in the kernel in this span")},
     ),
+    "a span: requests waited for a thread, and others were turned away": Case(
+        span(
+            replace(
+                SLOW_APP,
+                unread=5_000,
+                stages_s={"queue": 39.4, "app": 0.2},
+                queued_requests=4_090.0,
+            )
+        ),
+        {
+            "span-slow": ("warn", "On average a request that was read spent 39.4 s of its 39.6 s"),
+            "span-thread-wait": (
+                "bad",
+                "wsgi that were read waited 39.4 s on average for a request thread in this span, 4",
+            ),
+        },
+    ),
     "a span: answers were errors": Case(
         span(replace(QUICK, server_errors=600)),
         {"span-errors": ("bad", "600 of 6,000 answers of listener wsgi in this span were server")},
