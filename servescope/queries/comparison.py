@@ -17,7 +17,7 @@ LONGEST_ID: Final = 9
 def comparisons(context: QueryContext) -> list[Comparison]:
     """The newest comparisons, newest first."""
     return context.process.snapshots.get(
-        "comparisons", lambda: context.process.control.comparisons.newest(KEPT_SHOWN)
+        "comparisons", lambda: context.process.control.comparisons.newest_first(KEPT_SHOWN)
     )
 
 

@@ -126,7 +126,7 @@ def test_a_closed_model_would_be_other_load_on_each(settings):
 def test_nothing_is_written_of_a_comparison_that_is_refused(settings, control):
     with pytest.raises(LoadRefusedError):
         comparisons.start(control, settings, replace(REQUEST, rate=-5))
-    assert control.comparisons.newest(1) == []
+    assert control.comparisons.newest_first(1) == []
 
 
 def test_every_bundled_endpoint_may_be_compared(tmp_path):

@@ -43,26 +43,41 @@ WRITES_OF_PEOPLE = {
 
 def writing_methods():
     """`table.method` for each method of a control table that writes."""
+    classes = {
+        owner.name: (path.stem, owner)
+        for path in CONTROL.glob("*.py")
+        for owner in ast.walk(ast.parse(path.read_text()))
+        if isinstance(owner, ast.ClassDef)
+    }
+    bases = {base for _, owner in classes.values() for base in names_of_bases(owner)}
     found = set()
-    for path in CONTROL.glob("*.py"):
-        for owner in ast.walk(ast.parse(path.read_text())):
-            if isinstance(owner, ast.ClassDef):
-                for method in owner.body:
-                    if isinstance(method, ast.FunctionDef) and writes(method, owner):
-                        found.add(f"{path.stem}.{method.name}")
+    for name, (stem, owner) in classes.items():
+        inherited = [classes[base][1] for base in names_of_bases(owner) if base in classes]
+        # As Python resolves them: those of the class itself come first.
+        methods = {
+            one.name: one
+            for each in [*inherited, owner]
+            for one in each.body
+            if isinstance(one, ast.FunctionDef)
+        }
+        if name not in bases:
+            found |= {f"{stem}.{one}" for one in methods if writes(one, methods)}
     return found
 
 
-def writes(method, owner):
+def names_of_bases(owner):
+    """`Rows` of `class Runs(Rows[Run])`."""
+    return {ast.unparse(base).partition("[")[0] for base in owner.bases}
+
+
+def writes(name, methods):
     """Whether a method writes to the database, itself or by another method of its class."""
-    for call in calls_in(method):
+    for call in calls_in(methods[name]):
         if call == "self._database.write":
             return True
-        if call.startswith("self.") and call.count(".") == 1:
-            name = call.removeprefix("self.")
-            others = (one for one in owner.body if getattr(one, "name", "") == name)
-            if name != method.name and any(writes(one, owner) for one in others):
-                return True
+        other = call.removeprefix("self.")
+        if other not in {call, name} and other in methods and writes(other, methods):
+            return True
     return False
 
 

@@ -133,7 +133,7 @@ def test_stop_from_the_header_and_the_next_one_is_shown(open_page, control):
     strip = opened.page.locator("#run-strip")
     strip.get_by_text("of 60 s").wait_for(timeout=SECONDS * 1000)
     opened.page.locator("#run-stop").click()
-    eventually(lambda: control.comparisons.newest(1)[0].state is RunState.STOPPED)
+    eventually(lambda: control.comparisons.newest_first(1)[0].state is RunState.STOPPED)
     strip.wait_for(state="hidden")
     wait_outcome(opened, "stopped")
     eventually(
@@ -153,11 +153,11 @@ def test_stop_from_the_header_and_the_next_one_is_shown(open_page, control):
 )
 def test_what_cannot_run_is_said_beside_the_form(visit, control, label, value, told):
     opened = visit("Servers").wait_drawn("servers-rate")
-    before = len(control.comparisons.newest(50))
+    before = len(control.comparisons.newest_first(50))
     fill(opened, label, value)
     press(opened, "Compare")
     opened.page.locator("#compare-answer").get_by_text(told).wait_for()
-    assert len(control.comparisons.newest(50)) == before
+    assert len(control.comparisons.newest_first(50)) == before
 
 
 def test_one_model_alone_is_no_comparison_and_the_boxes_obey_the_keyboard(visit):

@@ -28,7 +28,7 @@ def test_a_comparison_goes_from_request_to_result(control, other, comparison_pla
     assert (over.state, over.started_s, over.ended_s, over.message) == ("done", 2.0, 3.0, "fine")
     assert over.is_over
     assert control.comparisons.active() is None
-    assert control.comparisons.newest(5) == [over]
+    assert control.comparisons.newest_first(5) == [over]
 
 
 def test_a_stop_before_the_start_is_not_lost(control, comparison_plan):
