@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
     from servescope.records.listeners import ListenerStatus
 
+SLOW_READ_S: Final = 4.0
+"""Twice what a slow client takes to send: by Little's law most requests are then being written."""
+
 _ALL_MODELS: Final = tuple(ConcurrencyModel)
 
 
@@ -116,10 +119,11 @@ DEMOS: Final[dict[str, LoadDemo | ComparisonDemo]] = {
         _constant("A CPU-bound app", "/cpu?ms=20", 60),
     ),
     "slow-clients": LoadDemo(
-        "One client of six takes 2 s to send its form, one of six 2 s to read its answer: 40 of "
-        "them at a time, which could hold as many threads. Look at the stages: read and write have "
-        "the 2 s and queue stays short, since a pool gives a thread to whole requests only, and "
-        "none to the rest of a response. The model sequential waits for each of them.",
+        "One client of six takes 2 s to send its form, one of six 4 s to read its answer: 60 of "
+        "them at a time, which could hold as many threads. Look at the path on the overview: write "
+        "is marked, since most requests are in it, then comes reading. The queue stays short: a "
+        "pool gives a thread to whole requests only, and none to the rest of a response. The model "
+        "sequential waits for each of them.",
         BUNDLED_WSGI,
         Scenario(
             Constant(60, 10),
@@ -135,7 +139,7 @@ DEMOS: Final[dict[str, LoadDemo | ComparisonDemo]] = {
                         ),
                     )
                 ),
-                Flow((RequestStep(target="/download?kib=512", read_seconds=2),)),
+                Flow((RequestStep(target="/download?kib=512", read_seconds=SLOW_READ_S),)),
             ),
             "Slow clients",
         ),

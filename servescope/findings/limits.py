@@ -36,7 +36,12 @@ def told_limit(readings: EdgeEvidence) -> ToldLimit:
         f"other programs, which used {units.text(readings.others_cores, units.CORES)} of a core"
     )
     machine = units.text(readings.machine_busy, "1")
-    shared = f", a part of it by {of_others}" if readings.is_disturbed else ""
+    shared = ""
+    if readings.is_disturbed:
+        # On such a machine one process and several look alike but for the share that each got.
+        several = f"the busiest of its {readings.processes} processes"
+        own = several if readings.processes > 1 else "its one busy process"
+        shared = f", a part of it by {of_others}; {own} got {cores} of one"
     words, link = {
         Limit.GIL: (f"the GIL or one core: {of_core} while {some}", _HOST),
         Limit.CORE: (f"CPU of one core: {of_core}", _HOST),

@@ -228,6 +228,13 @@ SITUATIONS: dict[str, Situation] = {
         "write",
         "it still writes; none has ended",
     ),
+    "slow-senders-and-more-slow-readers": Situation(
+        POOL,
+        WSGI,
+        (load(2, post_slowly, "/"), load(6, read_slowly, "/large")),
+        "write",
+        "for their clients to take them",
+    ),
     "threads-held-by-slow-readers": Situation(
         POOL,
         WSGI,

@@ -1269,9 +1269,18 @@ CAPACITIES: Final = {
                 "note",
                 (
                     "CPU of all cores: 96 % of the machine was in use, a part of it by other "
-                    "programs, which used 120 % of a core."
+                    "programs, which used 120 % of a core; its one busy process got 50 % of one."
                 ),
             ),
+        },
+    ),
+    "limited by the machine, which other programs share with two of its processes": Case(
+        limited(
+            machine_busy=0.96, process_cores=0.5, processes=2, others_cores=0.8, is_disturbed=True
+        ),
+        {
+            "capacity-found": ("note", "carries"),
+            "capacity-limit": ("note", "; the busiest of its 2 processes got 50 % of one."),
         },
     ),
     "other programs on the server's core": Case(

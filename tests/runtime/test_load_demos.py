@@ -18,6 +18,7 @@ from servescope.settings import Settings
 from tests.processes import Dashboards, eventually
 
 pytestmark = pytest.mark.process
+PATIENT_S = 60
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +36,11 @@ def control(dashboard):
 
 
 def shortened(scenario):
-    """The same requests for a second."""
+    """The same requests for a second, with time enough for a machine that others use."""
     schedule = replace(scenario.schedule, seconds=1)
     if isinstance(schedule, Spike):
         schedule = replace(schedule, peak_at=0.3, peak_seconds=0.2)
-    return replace(scenario, schedule=schedule)
+    return replace(scenario, schedule=schedule, timeout_seconds=PATIENT_S)
 
 
 def result_of(control, name):
@@ -48,7 +49,8 @@ def result_of(control, name):
     plan = replace(plan, scenario=shortened(plan.scenario))
     number = control.load_runs.request(plan, time.time()).id
     run = eventually(
-        lambda: (run := control.load_runs.by_id(number)).state in TERMINAL_STATES and run, 60
+        lambda: (run := control.load_runs.by_id(number)).state in TERMINAL_STATES and run,
+        2 * PATIENT_S,
     )
     assert run.state is RunState.DONE, run.message
     assert run.result["answered"] == run.result["sent"] > 0
@@ -90,7 +92,7 @@ def test_slow_clients_take_their_time_and_are_answered(control):
     assert set(result["statuses"]) == {"200"}
     of_step = {step["name"]: step for step in result["steps"]}
     assert of_step["POST /whoami"]["latency_ms"]["p50"] >= 2_000
-    assert of_step["GET /download?kib=512"]["latency_ms"]["p50"] >= 1_990
+    assert of_step["GET /download?kib=512"]["latency_ms"]["p50"] >= 3_990
 
 
 def test_errors_are_of_the_client_and_of_the_app(control):
