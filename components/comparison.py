@@ -14,13 +14,12 @@ from components import status
 from components.findings import severity_class, verdict
 from components.help import attributes
 from components.listeners import short_app
-from components.load_run import bound, ms
 from components.server_form import how
 from components.static_graph import overlaid
 from components.status import sentence
 from components.tables import CARDS, named_cell, scrolled
 from servescope.figures import theme, units
-from servescope.figures.run_texts import offered_text
+from servescope.figures.run_texts import FROM_SEND, latency_text, offered_text
 from servescope.figures.run_time import LINES, small_multiples
 from servescope.findings import findings, gathering
 from servescope.findings.comparison import LIMIT_CODES
@@ -191,11 +190,7 @@ def _accept_queue(contender: Contender) -> str:
 
 
 def _quantile(field: str, contender: Contender) -> str:
-    return _latency(contender, (contender.result.get("latency_ms") or {}).get(field))
-
-
-def _latency(contender: Contender, milliseconds: float | None) -> str:
-    return bound(milliseconds, contender.result.get("timed_out_from_ms")) + ms(milliseconds)
+    return latency_text(contender.result, field)
 
 
 _FIGURES: Final[Sequence[tuple[str, Callable[[Contender], Cell]]]] = (
@@ -208,10 +203,10 @@ _FIGURES: Final[Sequence[tuple[str, Callable[[Contender], Cell]]]] = (
     ("p50", partial(_quantile, "p50")),
     ("p95", partial(_quantile, "p95")),
     ("p99", partial(_quantile, "p99")),
-    ("Naive p99", lambda one: ms((one.result.get("naive_ms") or {}).get("p99"))),
+    ("Naive p99", lambda one: latency_text(one.result, "p99", FROM_SEND)),
     ("CPU a request", lambda one: _microseconds(one.cpu_us_per_request)),
     (
-        "CPU, busiest process",
+        "CPU of one core, busiest process",
         lambda one: units.text(one.readings.get("process_cores"), units.CORES),
     ),
     ("Processes", lambda one: _count(one.processes)),

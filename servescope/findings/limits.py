@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from servescope.figures import units
 from servescope.findings.finding import Figure
+from servescope.sentences import counted
 from servescope.statistics.capacity_limits import SERVER_LIMITS, Limit, limit_of
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def told_limit(readings: EdgeEvidence) -> ToldLimit:
     threads, busy = readings.threads or 0, readings.busy_threads
     cores = units.text(readings.process_cores, units.CORES)
     of_core = f"its busiest process used {cores} of one"
-    some = f"{units.number(busy or 0.0)} of {threads} threads had a request on average"
+    some = f"{units.number(busy or 0.0)} of {counted(threads, 'thread')} had a request on average"
     in_app = f"{units.number(readings.in_app or 0.0)} requests were in it"
     of_others = (
         f"other programs, which used {units.text(readings.others_cores, units.CORES)} of a core"

@@ -355,7 +355,7 @@ def _lateness(run: RunEvidence) -> Iterator[Finding]:
         "waited-to-be-sent",
         f"Requests to {run.target} waited for a free connection for so long that p99 is {bound}"
         f"{units.text(run.p99_s, 's')} from the moment a request was due; counted from the actual "
-        f"send it would read {units.text(run.naive_p99_s, 's')}.",
+        f"send it would read {bound}{units.text(run.naive_p99_s, 's')}.",
         *figures,
     )
 

@@ -94,10 +94,19 @@ def test_each_column_says_what_limited_it():
     up = contender("thread_pool", 52.0, standing="wsgi")
     found = columns(shown.outcome(comparison(behind, up), {}))
     assert found["sequential"]["Limit"] == (
-        "Model sequential was limited by threads: 1 of 1 threads had a request on average while "
+        "Model sequential was limited by threads: 1 of 1 thread had a request on average while "
         "its busiest process used 5 % of one core."
     )
     assert found["wsgi"]["Limit"] == "Nothing limited listener wsgi at 40 req/s: it kept up."
+
+
+def test_figures_with_requests_that_timed_out_are_lower_bounds():
+    told = contender("sequential", 10_100, naive=9_900)
+    told = replace(told, result=told.result | {"timed_out_from_ms": 10_000.0})
+    found = columns(shown.outcome(comparison(told, contender("thread_pool", 52.0)), {}))
+    names = ("p50", "p99", "Naive p99")
+    assert [found["sequential"][name] for name in names] == ["5.05 s", "≥ 10.1 s", "≥ 9.9 s"]
+    assert [found["thread pool"][name] for name in names] == ["26 ms", "52 ms", "52 ms"]
 
 
 def test_distributions_lie_over_each_other_and_a_shared_process_is_told():

@@ -744,7 +744,13 @@ RUNS: Final = {
         {
             "requests-failed": ("bad", "88 %"),
             "fell-behind": ("bad", "24 req/s"),
-            "waited-to-be-sent": ("warn", "p99 is at least 10.1 s"),
+            "waited-to-be-sent": (
+                "warn",
+                (
+                    "p99 is at least 10.1 s from the moment a request was due; counted from the "
+                    "actual send it would read at least 2 s."
+                ),
+            ),
         },
     ),
     "the generator got too little CPU time to keep its schedule": Case(
