@@ -235,7 +235,7 @@ def _picture(
             [colour_key(name, colour) for name, colour in figures.COLOURS.items()],
             className="comparison-legend",
         ),
-        static_graph(drawn.up, figure, figures.HEIGHT, said),
+        static_graph(drawn.up, figure, figures.HEIGHT, said, across=drawn.across),
         html.Details(
             [
                 html.Summary("The figures as a table"),

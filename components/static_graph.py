@@ -18,8 +18,13 @@ _BORDERS: Final = {"dash": "dashed", "dot": "dotted", "longdash": "dashed"}
 """Styles of a border in CSS, by the dash of a line in a figure."""
 
 
-def static_graph(title: str, figure: Figure, height: int, told: str) -> html.Div:
-    """The figure below its title; `told` says to a screen reader what it shows."""
+def static_graph(
+    title: str, figure: Figure, height: int, told: str, *, across: str = ""
+) -> html.Div:
+    """The figure below its title; `told` says to a screen reader what it shows.
+
+    `across` names the horizontal axis, below it.
+    """
     return html.Div(
         [
             html.B(title),
@@ -28,6 +33,7 @@ def static_graph(title: str, figure: Figure, height: int, told: str) -> html.Div
                 config={"displayModeBar": False, "responsive": True},
                 style={"height": height},
             ),
+            *([html.Div(across, className="axis-name dimmed")] if across else []),
         ],
         role="img",
         **attributes(aria_label=told),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.chapters.chapter import Bars, Curve
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 HEIGHT: Final = 280
 COLOURS: Final = {"measured": theme.BLUE, "theory": theme.TEAL, "guess": theme.AMBER}
 _ROOM: Final = 1.08
+_LABEL: Final = 10
+"""Characters of a line of a bar's label: four bars side by side on a phone have room for them."""
 
 
 def picture(chapter: Chapter, setting: Setting, reading: Reading, guess: Answer) -> Figure | None:
@@ -40,16 +43,20 @@ def _bars(drawn: Bars, setting: Setting, values: Sequence[float], guess: Answer)
     highest = max([*values, *(expected for _, expected in known)]) * _ROOM or 1.0
     line = guess if isinstance(guess, float | int) else 0.0
     top = max(highest, min(line * _ROOM, 2 * highest))
-    layout = _layout(drawn.unit, drawn.across, top) | {
-        "shapes": [_line_at(line)] if 0 < line <= top else []
+    layout = _layout(drawn.unit, top) | {"shapes": [_line_at(line)] if 0 < line <= top else []}
+    labels = [point.label for point in setting.points]
+    layout["xaxis"] |= {
+        "type": "category",
+        "tickvals": labels,
+        "ticktext": ["<br>".join(wrap(label, _LABEL, break_long_words=False)) for label in labels],
+        "tickangle": 0,
     }
-    layout["xaxis"]["type"] = "category"
     return {
         "data": [
             {
                 "type": "bar",
                 "name": "measured",
-                "x": [point.label for point in setting.points],
+                "x": labels,
                 "y": list(values),
                 "marker": {"color": COLOURS["measured"]},
                 "hovertemplate": f"%{{y:,.3~f}} {drawn.unit}<extra>measured</extra>",
@@ -87,18 +94,18 @@ def _curve(drawn: Curve, setting: Setting, values: Sequence[float], guess: Answe
             ),
             _marks("measured", drawn.unit, places, list(values)),
         ],
-        "layout": _layout(drawn.unit, drawn.across, top),
+        "layout": _layout(drawn.unit, top),
     }
 
 
-def _layout(unit: str, across: str, top: float) -> dict[str, Any]:
+def _layout(unit: str, top: float) -> dict[str, Any]:
+    """Without a title of the horizontal axis: a figure has one line for it, which a phone cuts."""
     axis = theme.value_axis(unit) | {"range": [0, top], "fixedrange": True}
     layout = theme.layout(axis)
     return layout | {
         "dragmode": False,
         "hovermode": "closest",
-        "xaxis": {"fixedrange": True, "title": {"text": across}},
-        "margin": layout["margin"] | {"b": 46},
+        "xaxis": {"fixedrange": True, "automargin": True},
     }
 
 
