@@ -52,7 +52,8 @@ HELP: Final = (
     "Steps of some seconds at evenly spaced arrivals, each a load run that is in no list of runs; "
     f"at most {units.length(DEFAULT_TOTAL_S)} in all, or {LIMITS:g} times a long limit. The "
     "interval is where the capacity lies in 95 of 100 searches like this one. No capacity is "
-    "claimed when the generator was late or other programs took the CPU."
+    "claimed when the generator was late or other programs took the CPU. ≥: requests that timed "
+    "out are among these."
 )
 COLUMNS: Final = ("Step", "Offered", "Answered", "p99", "Late", "Failed", "Under way", "Objective")
 _MODEL_MEANING: Final = {
@@ -164,7 +165,7 @@ def search_view(searched: SearchedCapacity | None) -> html.Div:
     )
     if not searched.steps:
         return html.Div([heading, *said])
-    return html.Div([heading, *said, *_graphs(search, models), _table(search)])
+    return html.Div([heading, *said, *_graphs(search, models), _table(searched.plan, search)])
 
 
 def plan_text(plan: CapacityPlan) -> str:
@@ -229,11 +230,12 @@ def _model_text(models: ModelChoice) -> str:
     return f"{text}. The farthest step is {units.text(worst, '1')} off."
 
 
-def _table(search: CapacitySearch) -> html.Div:
+def _table(plan: CapacityPlan, search: CapacitySearch) -> html.Div:
     ends = {COLUMNS[0], COLUMNS[-1]}
     head = [html.Th(text, className="" if text in ends else "number") for text in COLUMNS]
     rows = [
-        _row(number, step, search) for number, step in reversed(list(enumerate(search.steps, 1)))
+        _row(number, step, plan, search)
+        for number, step in reversed(list(enumerate(search.steps, 1)))
     ]
     return html.Div(
         html.Table([html.Thead(html.Tr(head)), html.Tbody(rows)], className=CARDS),
@@ -245,13 +247,14 @@ def _table(search: CapacitySearch) -> html.Div:
     )
 
 
-def _row(number: int, step: StepResult, search: CapacitySearch) -> html.Tr:
+def _row(number: int, step: StepResult, plan: CapacityPlan, search: CapacitySearch) -> html.Tr:
     judged = step.judge(search.objective)
+    has_timeouts = step.quantile_s is not None and step.quantile_s >= plan.timeout_s
     cells: list[Cell] = [
         str(number),
         units.text(step.rate, "{request}/s"),
         units.text(step.throughput, "{request}/s"),
-        units.text(step.quantile_s, "s"),
+        ("≥ " if has_timeouts else "") + units.text(step.quantile_s, "s"),
         units.text(step.late / step.sent if step.sent else None, "1"),
         f"{step.failed:,}",
         _little(step),

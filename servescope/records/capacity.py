@@ -19,6 +19,7 @@ LIMITS: Final = 100.0
 """So many times its latency limit a search may take: a step is five of them, and its queue has to
 drain."""
 
+LEAST_TIMEOUT_S: Final = 5.0
 STEP_S: Final = 5.0
 FIRST_RATE: Final = 20.0
 
@@ -36,6 +37,11 @@ class CapacityPlan:
     step_s: float = STEP_S
     seed: int = 1
     max_connections: int = MAX_CONNECTIONS  # of the generator
+
+    @property
+    def timeout_s(self) -> float:
+        """After so long a request of a step counts as not answered."""
+        return max(LEAST_TIMEOUT_S, 2 * self.latency_limit_s)
 
     def load_at(self, rate: float, seconds: float, seed: int) -> LoadPlan:
         """The load of one step: evenly spaced arrivals."""

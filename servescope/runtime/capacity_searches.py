@@ -54,7 +54,6 @@ if TYPE_CHECKING:
 POLL_S: Final = 0.05
 POLLS_PER_QUERY: Final = 4
 STOP_GRACE_S: Final = 2.0
-LEAST_TIMEOUT_S: Final = 5.0
 
 EDGE_STEPS: Final = 3
 """Of how many steps above the edge the readings say what limits."""
@@ -139,8 +138,7 @@ class CapacitySearchReconciler:
         plan = searched.plan
         self._await_drained(searched)
         load = plan.load_at(step.rate, step.seconds, step.seed)
-        timeout_s = max(LEAST_TIMEOUT_S, 2 * plan.latency_limit_s)
-        load = replace(load, scenario=replace(load.scenario, timeout_seconds=timeout_s))
+        load = replace(load, scenario=replace(load.scenario, timeout_seconds=plan.timeout_s))
         settings = self._settings
         targets = load_targets(self._control, settings)
         target = check(load, targets, settings.load_max_rate, settings.load_max_seconds)

@@ -53,3 +53,12 @@ def test_a_step_says_how_it_was_judged_as_the_result_does(changes, said):
     plan = CapacityPlan("wsgi", "/", 0.1, 0.01, 2_000)
     searched = SearchedCapacity(1, plan, RunState.DONE, 0.0, 0.0, 60.0, steps)
     assert texts(search_view(searched))[-1] == said
+
+
+@pytest.mark.parametrize(("p99_s", "shown"), [(4.9, "4.9 s"), (5.0, "≥ 5 s")])
+def test_a_p99_with_requests_that_timed_out_is_a_lower_bound(p99_s, shown):
+    steps = (step(quantile_s=p99_s, late=400).to_json(),)
+    plan = CapacityPlan("wsgi", "/", 0.1, 0.01, 2_000)
+    assert plan.timeout_s == 5
+    searched = SearchedCapacity(1, plan, RunState.DONE, 0.0, 0.0, 60.0, steps)
+    assert shown in texts(search_view(searched))
