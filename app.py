@@ -19,6 +19,7 @@ from components import endpoints, guard, plotly_json
 from components.authority import dashboard_for
 from components.client import ForwardedMiddleware
 from components.dash_doors import no_doors
+from components.dash_setup import set_up_once
 from components.delivery import compression
 from components.delivery.document import FingerprintingDash
 from components.first_load import first_load
@@ -68,6 +69,7 @@ def create_app(settings: Settings | None = None) -> dash.Dash:
             enable_mcp=False,
             use_async=False,  # else asgiref, where there is one, runs each callback on a new loop
         )
+    set_up_once(flask)
     connect()
     plotly_json.connect()
     endpoints.connect(flask)
