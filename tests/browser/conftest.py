@@ -119,6 +119,12 @@ class Watched:
                 raise
             return False  # the page was left meanwhile: the next one is asked
 
+    def pause(self):
+        """Pause a live view, and wait until the page shows what the view that stands still has."""
+        self.page.locator("#pause").click()
+        self.until("document.getElementById('view-text').textContent.startsWith('Paused')")
+        return self
+
     def points(self, graph):
         """How the page's graph stands: x and y of every trace, oldest first."""
         return self.page.evaluate(

@@ -146,7 +146,7 @@ def test_no_label_of_an_axis_is_cut(visit, page):
 def test_one_cursor_stands_at_the_same_moment_in_all_graphs(visit):
     opened = visit("Overview").wait_drawn("overview-host", "overview-queues", "overview-requests")
     opened.wait_newer("overview-host", 0)
-    opened.page.locator("#pause").click()
+    opened.pause()
     point_at(opened, "overview-host", 0.9)
     opened.until(f"() => ({MOMENTS})().filter(moment => moment !== null).length >= 3")
     moments = {moment for moment in opened.page.evaluate(MOMENTS) if moment is not None}
@@ -179,7 +179,7 @@ def test_what_stands_at_the_pointer_has_a_solid_ground_units_and_the_time(open_p
 def test_arrow_keys_move_the_cursor_and_read_the_values_out(visit):
     opened = visit("Host").wait_drawn("host-cpu")
     opened.wait_newer("host-cpu", 0)
-    opened.page.locator("#pause").click()
+    opened.pause()
     said = opened.page.locator("#graph-announcement")
     opened.page.locator("#host-cpu").focus()
     times = []

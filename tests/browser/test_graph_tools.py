@@ -49,7 +49,7 @@ def read_csv(download):
 def test_a_table_has_exactly_what_is_drawn(visit):
     opened = visit("Overview").wait_drawn("overview-requests")
     opened.wait_newer("overview-requests", 0)
-    opened.page.locator("#pause").click()
+    opened.pause()
     opened.page.locator("#overview-requests-legend .legend-item").nth(1).click()
     opened.until(
         "() => servescope.graphs.byId('overview-requests').plot.data"

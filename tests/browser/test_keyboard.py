@@ -23,9 +23,7 @@ def log(reopen_page, dashboard):
             assert answer.status == 200
     opened = reopen_page("/requests").wait_drawn("requests-classes")
     opened.page.locator(ROW).first.wait_for()
-    opened.page.locator("#pause").click()  # rows of a live log move on
-    opened.until("document.documentElement.dataset.view === 'fixed'")
-    return opened
+    return opened.pause()  # rows of a live log move on
 
 
 def drawer(opened):
@@ -211,8 +209,7 @@ SAID = "document.getElementById('graph-announcement').textContent"
 def test_enter_opens_the_requests_of_the_moment_at_the_cursor_of_any_graph(open_page):
     opened = open_page("/host?last=1m").wait_drawn("host-cpu")
     opened.wait_newer("host-cpu", 0)
-    opened.page.locator("#pause").click()
-    opened.until("document.documentElement.dataset.view === 'fixed'")
+    opened.pause()
     opened.page.locator("#host-cpu").focus()
     opened.page.keyboard.press("Enter")  # no moment is chosen yet: it says what the next one does
     opened.until(f"{SAID}.includes('Enter opens the requests of this moment')")
@@ -229,13 +226,15 @@ def test_enter_where_a_heatmap_has_no_request_says_so(open_page, dashboard):
     with urllib.request.urlopen(f"http://127.0.0.1:{dashboard.port('wsgi')}/", timeout=30):
         pass
     opened = open_page("/latency").wait_drawn("latency-heat")
-    empty = "servescope.graphs.byId('latency-heat').data[0].z.every(row => !row[row.length - 1])"
-    opened.until(f"servescope.graphs.byId('latency-heat').data[0]?.x.length > 0 && {empty}")
-    opened.page.locator("#pause").click()
-    opened.until("document.documentElement.dataset.view === 'fixed'")
-    opened.until(f"servescope.graphs.byId('latency-heat').data[0]?.x.length > 0 && {empty}")
+    trace = "servescope.graphs.byId('latency-heat').data[0]"
+    opened.until(f"{trace}?.x.some((_, moment) => {trace}.z.every(counts => !counts[moment]))")
+    opened.pause()
     opened.page.locator("#latency-heat").focus()
     opened.page.keyboard.press("End")
+    for _ in range(opened.page.evaluate(f"{trace}.x.length")):
+        if "0 of 0 requests" in opened.page.evaluate(SAID):
+            break
+        opened.page.keyboard.press("ArrowLeft")
     opened.page.keyboard.press("Enter")
     opened.until(f"{SAID}.includes('No request ended in this moment')")
     opened.page.locator("#latency-heat .graph-readout").get_by_text("No request ended").wait_for()

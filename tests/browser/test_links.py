@@ -67,8 +67,7 @@ def test_a_finding_leads_on_without_a_new_document_and_with_the_view(reopen_page
 def test_a_link_within_the_app_takes_the_view_that_it_names(reopen_page):
     opened = reopen_page("/?last=15m").wait_drawn("overview-host")
     opened.wait_newer("overview-host", 0)
-    opened.page.locator("#pause").click()
-    opened.until("document.documentElement.dataset.view === 'fixed'")
+    opened.pause()
     past = opened.page.locator(".path-past .path-links a").first
     past.wait_for()
     opened.page.evaluate("window.sameDocument = true")

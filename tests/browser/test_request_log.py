@@ -84,8 +84,7 @@ def test_from_a_spike_to_one_of_its_requests_in_two_clicks(reopen_page, ask, con
     opened = reopen_page("/latency", context).wait_drawn("latency-percentiles")
     opened.page.locator("#latency-heat").scroll_into_view_if_needed()
     opened.until(IS_DRAWN, 0.5)
-    opened.page.locator("#pause").click()  # so that the cell stays where it is
-    opened.until("document.getElementById('view-text').textContent.startsWith('Paused')")
+    opened.pause()  # so that the cell stays where it is
     opened.page.locator("#latency-heat").scroll_into_view_if_needed()
     opened.until(IS_DRAWN, 0.5)
 
@@ -110,8 +109,7 @@ def test_a_cell_of_the_heatmap_leads_to_its_requests_by_keys(reopen_page, ask):
     opened = reopen_page("/latency").wait_drawn("latency-percentiles")
     opened.page.locator("#latency-heat").scroll_into_view_if_needed()
     opened.until(IS_DRAWN, 0.5)
-    opened.page.locator("#pause").click()
-    opened.until("document.getElementById('view-text').textContent.startsWith('Paused at')")
+    opened.pause()
     opened.until(IS_DRAWN, 0.5)
     opened.page.locator("#latency-heat").focus()
     opened.page.keyboard.press("End")
@@ -131,7 +129,7 @@ def test_a_cell_of_the_heatmap_leads_to_its_requests_by_keys(reopen_page, ask):
 def test_a_zoomed_view_leads_to_its_requests(reopen_page, ask):
     ask(*["/whoami"] * 5)
     opened = reopen_page("/latency").wait_drawn("latency-percentiles")
-    opened.page.locator("#pause").click()
+    opened.pause()
     link = opened.page.locator("#view-requests")
     link.wait_for()
     opened.until(
@@ -147,8 +145,7 @@ def test_the_log_is_narrowed_by_a_click_and_back_widens_it(reopen_page, ask):
     ask("/whoami", "/missing", "/missing", "/error")
     opened = reopen_page("/requests").wait_drawn("requests-classes")
     opened.page.locator(ROWS).first.wait_for()
-    opened.page.locator("#pause").click()
-    opened.until("document.getElementById('view-text').textContent.startsWith('Paused at')")
+    opened.pause()
     opened.page.locator(ROWS).filter(has_text="/error").first.wait_for()
     paused, all_of_it = opened.page.url, counts(opened)
     opened.page.locator("#requests-facets").get_by_role("button", name="404").click()
@@ -262,8 +259,7 @@ def test_a_click_near_a_cell_of_the_heatmap_means_that_cell(reopen_page, ask):
     opened = reopen_page("/latency").wait_drawn("latency-percentiles")
     opened.page.locator("#latency-heat").scroll_into_view_if_needed()
     opened.until(IS_DRAWN, 0.5)
-    opened.page.locator("#pause").click()
-    opened.until("document.getElementById('view-text').textContent.startsWith('Paused')")
+    opened.pause()
     opened.until(IS_DRAWN, 0.5)
     cell = cell_that_stays(opened)
     opened.page.mouse.move(cell["x"], cell["y"] - 6)  # above it, where there is none

@@ -53,7 +53,7 @@ def test_the_newest_point_moves_on_its_own(reopen_page):
 def test_a_pause_holds_the_graphs_and_live_catches_up(reopen_page):
     opened = reopen_page("/").wait_drawn("overview-host", "overview-queues")
     opened.wait_newer("overview-host", 0)
-    opened.page.locator("#pause").click()
+    opened.pause()
     opened.until("document.documentElement.dataset.view === 'fixed'")
     opened.until("location.search.includes('from=')")
     held = opened.last_x("overview-host")
@@ -115,8 +115,7 @@ def test_a_young_dashboard_that_is_paused_shows_one_moment_that_begins_with_the_
     # (A span of one second is told by its beginning alone.)
     opened.until(f"/The data begins at .*: ([3-9]|[1-5]\\d) s of 5 min so far/.test({begins})")
     (told,) = re.findall(r"begins at (\d\d:\d\d:\d\d)", opened.page.evaluate(begins))
-    opened.page.locator("#pause").click()
-    opened.until("document.getElementById('view-text').textContent.startsWith('Paused at')")
+    opened.pause()
     opened.page.locator("#overview-requests").scroll_into_view_if_needed()
     begin, _end = one_moment(opened, "path", "banner", "axis", "address")
     assert begin == told
@@ -403,8 +402,7 @@ def test_on_a_phone_the_bar_is_low_and_the_form_fits(reopen_page):
     opened.until("servescope.view.span() !== null")
     height = "document.getElementById('time-bar').getBoundingClientRect().height"
     assert opened.page.evaluate(height) <= 110
-    opened.page.locator("#pause").click()
-    opened.until("document.getElementById('view-text').textContent.startsWith('Paused: ')")
+    opened.pause()
     assert opened.page.evaluate(height) <= 110
     opened.page.get_by_role("button", name="Span…").click()
     opened.until("document.getElementById('time-form')?.checkVisibility()")
