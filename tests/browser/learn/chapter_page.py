@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
+from tests.browser.conftest import DESKTOP
 from tests.browser.test_accessibility import found_in_both_schemes
 
 RESULT = "#chapter-result"
 SECONDS = 90
 
 
+def address(chapter):
+    return f"/learn/{chapter.name}"
+
+
+def says(opened, text):
+    """Wait until the result on a chapter's page has a text."""
+    opened.until(
+        "([id, text]) => document.querySelector(id)?.innerText.includes(text)",
+        [RESULT, text],
+        SECONDS,
+    )
+
+
+def is_silent_about_the_answer(opened, chapter):
+    told = opened.page.locator("#page").inner_text()
+    answers = ["Theory", *(one.because for one in chapter.settings), *chapter.after]
+    return not any(isinstance(one, str) and one in told for one in answers)
+
+
 class ChapterPage:
     """A chapter's page, opened; that it tells nothing of an answer is checked at once."""
 
-    def __init__(self, open_page, chapter, device):
+    def __init__(self, open_page, chapter, device=DESKTOP, base=None):
         self.chapter = chapter
-        self.opened = open_page(f"/learn/{chapter.name}", device)
+        self.opened = open_page(address(chapter), device, base)
         self.page = self.opened.page
         self.opened.wait_polls(1)
-        told = self.page.locator("#page").inner_text()
-        assert chapter.question in told
-        assert "Theory" not in told
-        answers = [*(one.because for one in chapter.settings), *chapter.after]
-        assert not any(isinstance(one, str) and one in told for one in answers)
+        assert chapter.question in self.page.locator("#page").inner_text()
+        assert is_silent_about_the_answer(self.opened, chapter)
 
     def choose(self, setting):
         """Turn the knob."""
@@ -31,11 +48,7 @@ class ChapterPage:
         self.page.get_by_role("button", name="Guess and watch").click()
 
     def says(self, text):
-        self.opened.until(
-            "([id, text]) => document.querySelector(id)?.innerText.includes(text)",
-            [RESULT, text],
-            SECONDS,
-        )
+        says(self.opened, text)
 
     def is_readable(self):
         """No fault of accessibility in light and dark, and nothing beside the screen."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from servescope.chapters import wsgi_beside_asgi
-from tests.browser.chapter_page import ChapterPage
 from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.learn.chapter_page import ChapterPage
 
 pytestmark = pytest.mark.browser
 CHAPTER = wsgi_beside_asgi.CHAPTER

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from servescope.chapters import accept_queue
-from tests.browser.chapter_page import ChapterPage
 from tests.browser.conftest import DESKTOP
+from tests.browser.learn.chapter_page import ChapterPage
 
 pytestmark = pytest.mark.browser
 HIDDEN = ("#chapter-start", ".mantine-AppShell-header", ".mantine-AppShell-navbar", ".help-mark")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from servescope.chapters import request_and_answer
-from tests.browser.chapter_page import ChapterPage
 from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.learn.chapter_page import ChapterPage
 
 pytestmark = pytest.mark.browser
 

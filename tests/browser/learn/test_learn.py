@@ -10,27 +10,19 @@ from servescope.chapters import more_than_one_request
 from servescope.records.experiments import ExperimentPlan
 from servescope.records.load import RunState
 from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.learn.chapter_page import (
+    RESULT,
+    SECONDS,
+    ChapterPage,
+    address,
+    is_silent_about_the_answer,
+    says,
+)
 from tests.browser.test_accessibility import found_in_both_schemes
 from tests.processes import eventually
 
 pytestmark = pytest.mark.browser
 CHAPTER = more_than_one_request.CHAPTER
-ADDRESS = f"/learn/{CHAPTER.name}"
-RESULT = "#chapter-result"
-SECONDS = 60
-
-
-def says(opened, text):
-    opened.until(
-        "([id, text]) => document.querySelector(id)?.innerText.includes(text)",
-        [RESULT, text],
-        SECONDS,
-    )
-
-
-def shows_nothing_of_the_answer(opened):
-    told = opened.page.locator("#page").inner_text()
-    return not any(setting.because in told for setting in CHAPTER.settings) and "Theory" not in told
 
 
 @pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
@@ -40,10 +32,10 @@ def test_a_guess_is_followed_by_theory_and_measurement(open_page, device):
     opened.page.get_by_role("link", name=CHAPTER.title).click()
     opened.until("document.querySelector('h1').textContent.startsWith('8. ')")
     page = opened.page
-    assert shows_nothing_of_the_answer(opened)
+    assert is_silent_about_the_answer(opened, CHAPTER)
     page.get_by_role("button", name="Guess and watch").click()
     page.locator("#chapter-answer").get_by_text("Guess first").wait_for()
-    assert shows_nothing_of_the_answer(opened)
+    assert is_silent_about_the_answer(opened, CHAPTER)
     page.get_by_label("The last one has the page after").fill("400")
     page.get_by_role("button", name="Guess and watch").click()
     says(opened, "Guessed: 400 ms. Theory: 800 ms. Measured: ")
@@ -57,31 +49,27 @@ def test_a_guess_is_followed_by_theory_and_measurement(open_page, device):
     page.get_by_text("tried").wait_for()
     other = open_page(shared.removeprefix(opened.base), device)
     says(other, "Guessed: 400 ms.")
-    page.close()
 
 
 def test_a_chapter_is_done_by_keyboard_alone_and_its_span_stands_elsewhere(open_page):
-    opened = open_page(ADDRESS)
-    opened.wait_polls(1)
-    guess = opened.page.get_by_label("The last one has the page after")
-    guess.focus()
-    opened.page.keyboard.type("100")
-    opened.page.keyboard.press("Enter")
-    says(opened, "Guessed: 100 ms.")
-    link = opened.page.locator(f"{RESULT} a", has_text="Requests")
-    link.focus()
-    opened.page.keyboard.press("Enter")
-    opened.until("document.querySelector('h1').textContent === 'Requests'")
-    opened.until(
+    chapter = ChapterPage(open_page, CHAPTER)
+    page = chapter.page
+    page.get_by_label("The last one has the page after").focus()
+    page.keyboard.type("100")
+    page.keyboard.press("Enter")
+    chapter.says("Guessed: 100 ms.")
+    page.locator(f"{RESULT} a", has_text="Requests").focus()
+    page.keyboard.press("Enter")
+    chapter.opened.until("document.querySelector('h1').textContent === 'Requests'")
+    chapter.opened.until(
         "document.getElementById('page').innerText.includes('/slow?ms=100')", seconds=SECONDS
     )
 
 
 def test_a_button_pressed_at_once_takes_what_the_field_shows(open_page):
     """The field's component tells Dash by a timer, so this press comes before it."""
-    opened = open_page(ADDRESS)
-    opened.wait_polls(1)
-    opened.page.evaluate(
+    chapter = ChapterPage(open_page, CHAPTER)
+    chapter.page.evaluate(
         """() => {
         const field = document.getElementById("chapter-guess");
         const native = Object.getOwnPropertyDescriptor(HTMLInputElement.prototype, "value");
@@ -90,11 +78,11 @@ def test_a_button_pressed_at_once_takes_what_the_field_shows(open_page):
         document.getElementById("chapter-start").click();
         }"""
     )
-    says(opened, "Guessed: 250 ms.")
+    chapter.says("Guessed: 250 ms.")
 
 
 def test_an_address_of_no_experiment_says_so(open_page):
-    opened = open_page(f"{ADDRESS}?experiment=999")
+    opened = open_page(f"{address(CHAPTER)}?experiment=999")
     says(opened, "This dashboard has no experiment 999 of this chapter.")
 
 
@@ -105,5 +93,5 @@ def test_an_experiment_that_failed_says_why(open_page, dashboard):
     eventually(lambda: control.experiments.by_id(number).is_over, SECONDS)
     control.experiments.end(number, RunState.FAILED, 1.0, message="the server did not start")
     control.close()
-    opened = open_page(f"{ADDRESS}?experiment={number}")
+    opened = open_page(f"{address(CHAPTER)}?experiment={number}")
     says(opened, "The server did not start.")

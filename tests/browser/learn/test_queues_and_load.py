@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from servescope.chapters import queues_and_load
-from tests.browser.chapter_page import ChapterPage
 from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.learn.chapter_page import ChapterPage
 
 pytestmark = pytest.mark.browser
 CHAPTER = queues_and_load.CHAPTER

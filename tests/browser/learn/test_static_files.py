@@ -1,0 +1,51 @@
+"""The chapter Static files: the second response, and a video that the browser fetches in ranges."""
+
+from __future__ import annotations
+
+import pytest
+
+from servescope.chapters import static_files
+from tests.browser.conftest import DESKTOP, PHONE
+from tests.browser.learn.chapter_page import RESULT, ChapterPage
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.browser
+VIDEO = "document.querySelector('video')"
+
+
+@pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_by_keyboard_alone_a_second_visit_is_guessed_and_seen_elsewhere(open_page, device):
+    chapter = ChapterPage(open_page, static_files.CHAPTER, device)
+    page = chapter.page
+    assert "304" not in page.locator("#page").inner_text()
+    assert page.locator("video").count() == 0
+    page.get_by_label("The second response has").focus()
+    page.keyboard.type("500")
+    page.keyboard.press("Enter")
+    chapter.says("Theory: 0 bytes of content. Measured: 0 bytes of content.")
+    chapter.says("HTTP/1.1 304 Not Modified")
+    chapter.is_readable()
+    page.locator(f"{RESULT} a", has_text="Requests").focus()
+    page.keyboard.press("Enter")
+    chapter.opened.until("document.getElementById('page').innerText.includes('/primes.txt')")
+
+
+def test_the_video_is_played_by_range_requests_that_the_page_shows(open_page, dashboard):
+    chapter = ChapterPage(open_page, static_files.CHAPTER)
+    opened, page = chapter.opened, chapter.page
+    files = next(one for one in dashboard.control.listeners.statuses() if one.name == "files")
+    opened.others = (files.url,)
+    asked = []
+    page.on("request", lambda one: asked.append(one) if ".webm" in one.url else None)
+    page.get_by_label("The second response has").fill("1")
+    chapter.guess_and_watch()
+    page.locator("video").wait_for()
+    page.evaluate(f"{VIDEO}.play()")
+    opened.until(f"{VIDEO}.currentTime > 0")
+    page.evaluate(f"{VIDEO}.currentTime = 20")
+    opened.until(f"{VIDEO}.currentTime >= 20 && !{VIDEO}.seeking")
+    log = "document.getElementById('chapter-video-log').innerText"
+    opened.until(f"{log}.includes('GET /video/queue.webm') && {log}.includes('206')")
+    ranges = [one.all_headers()["range"] for one in asked]
+    assert ranges
+    eventually(lambda: page.locator("#chapter-video-log tbody tr").count() >= len(ranges))
