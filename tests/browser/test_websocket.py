@@ -31,7 +31,7 @@ def eventually(opened, condition):
         # Only graphs in sight are drawn, and tables that fill above push these down.
         for graph in GRAPHS:
             opened.page.locator(f"#{graph}").scroll_into_view_if_needed()
-        opened.page.wait_for_timeout(50)
+        opened.page.wait_for_timeout(500)  # each graph that comes into sight is drawn anew
 
 
 def test_the_echo_and_the_chat_show_in_the_graphs(open_page, dashboard):
