@@ -114,11 +114,12 @@ def control(tmp_path):
 
 
 @pytest.fixture
-def start_dashboard(tmp_path):
+def start_dashboard(request, tmp_path):
     """Start dashboards: `start_dashboard(*command, **settings)`; they end with the test."""
     from tests.processes import Dashboards  # the floors below are tested without the floors above
 
-    dashboards = Dashboards(tmp_path)
+    is_own = request.node.get_closest_marker("own_interpreter") is not None
+    dashboards = Dashboards(tmp_path, has_own_interpreter=is_own)
     yield dashboards
     dashboards.end()
 

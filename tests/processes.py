@@ -6,8 +6,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import urllib.error
 import urllib.request
@@ -18,6 +16,7 @@ from pathlib import Path
 from servescope.control import Control
 from servescope.records.listeners import ListenerState
 from servescope.runtime.election import LeaderLock
+from tests.prepared_interpreter import Command, Process, started
 from tests.waiting import DEADLINE_S, eventually
 
 ROOT = Path(__file__).parents[1]
@@ -53,7 +52,7 @@ def children(pid):
 class RunningDashboard:
     """A dashboard in processes of its own."""
 
-    process: subprocess.Popen
+    process: Process
     folder: Path
     lines: list[str] = field(default_factory=list)
     url: str = ""
@@ -133,9 +132,13 @@ class RunningDashboard:
 
 @dataclass
 class Dashboards:
-    """Starts dashboards below one folder, and ends by pid whatever of them is left."""
+    """Starts dashboards below one folder, and ends by pid whatever of them is left.
+
+    They are forked from a prepared interpreter, unless each is to have one of its own.
+    """
 
     base: Path
+    has_own_interpreter: bool = False
     started: list[tuple[RunningDashboard, threading.Thread]] = field(default_factory=list)
 
     def __call__(self, *command, folder=None, ready=True, cwd=ROOT, **settings):
@@ -151,15 +154,9 @@ class Dashboards:
         for name, value in (defaults | settings).items():
             if value is not None:
                 environment["SERVESCOPE_" + name] = str(value)
-        process = subprocess.Popen(
-            [sys.executable, *(command or ("app.py",))],
-            cwd=cwd,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
+        process = started(
+            Command(command or ("app.py",), str(cwd), environment),
+            has_own_interpreter=self.has_own_interpreter,
         )
         running = RunningDashboard(process, folder)
         reader = threading.Thread(target=running.follow, daemon=True)

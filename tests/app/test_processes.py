@@ -30,6 +30,7 @@ STARTS_AND_ENDS = {
 }
 
 
+@pytest.mark.own_interpreter
 @pytest.mark.parametrize(
     ("command", "settings", "number"), STARTS_AND_ENDS.values(), ids=STARTS_AND_ENDS
 )
@@ -57,6 +58,7 @@ def test_a_second_instance_follows_and_says_so(start_dashboard):
     eventually(lambda: second.listener("wsgi"))
 
 
+@pytest.mark.own_interpreter
 def test_an_importing_process_starts_nothing(start_dashboard):
     program = (
         "import threading, app; from servescope.runtime.election import LeaderLock;"
@@ -115,7 +117,8 @@ def test_a_listener_runs_on_the_model_that_was_asked_for(start_dashboard, model)
         status = running.listener(name)
         assert status.model == model
         for _ in range(5):
-            with urllib.request.urlopen(f"http://127.0.0.1:{status.port}/", timeout=10) as answer:
+            url = f"http://127.0.0.1:{status.port}/"
+            with urllib.request.urlopen(url, timeout=DEADLINE_S) as answer:  # workers have to start
                 assert answer.status == 200
     eventually(
         lambda: (

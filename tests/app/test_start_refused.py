@@ -54,6 +54,7 @@ def test_a_wrong_setting_ends_the_start_with_one_line(
 
 
 @pytest.mark.process
+@pytest.mark.own_interpreter
 @pytest.mark.parametrize("command", [(), gunicorn()], ids=["python app.py", "gunicorn"])
 def test_a_process_with_a_wrong_setting_ends_with_one_line(start_dashboard, command):
     running = start_dashboard(*command, ready=False, PORT="99999")

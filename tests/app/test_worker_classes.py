@@ -6,7 +6,7 @@ import pytest
 
 from tests.processes import eventually, gunicorn, is_bound
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.own_interpreter]
 
 
 @pytest.mark.parametrize("name", ["gevent", "asgi", "uvicorn.workers.UvicornWorker"])

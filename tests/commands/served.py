@@ -6,12 +6,11 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
 import urllib.error
 import urllib.request
 from contextlib import ExitStack, closing, contextmanager
 
+from tests.prepared_interpreter import Command, started
 from tests.processes import ROOT, children
 
 WSGI = "tests.contracts.app_for_models:app"
@@ -20,14 +19,14 @@ WHERE = re.compile(r"on http://127\.0\.0\.1:(\d+)/ with the model (\w+)")
 
 
 class Served:
-    """A process that serves."""
+    """A process that serves; see `prepared_interpreter.started`."""
 
-    def __init__(self, folder, *given):
+    def __init__(self, folder, *given, has_own_interpreter=False):
         environment = {k: v for k, v in os.environ.items() if not k.startswith("SERVESCOPE_")}
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "servescope", "serve", "--data-folder", str(folder), *given],
-            cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        )  # fmt: skip
+        arguments = ("-m", "servescope", "serve", "--data-folder", str(folder), *given)
+        self.process = started(
+            Command(arguments, str(ROOT), environment), has_own_interpreter=has_own_interpreter
+        )
         self.folder = folder
         self.line = self.process.stdout.readline()
         found = WHERE.search(self.line)

@@ -31,11 +31,12 @@ pytestmark = pytest.mark.process
 
 
 @pytest.fixture
-def serve(tmp_path):
+def serve(request, tmp_path):
     started = []
+    is_own = request.node.get_closest_marker("own_interpreter") is not None
 
     def serve(*given):
-        started.append(Served(tmp_path / "data", *given))
+        started.append(Served(tmp_path / "data", *given, has_own_interpreter=is_own))
         return started[-1]
 
     yield serve
@@ -47,8 +48,8 @@ def serve(tmp_path):
     ("app", "options", "model"),
     [
         *((WSGI, ("--model", str(model)), model) for model in ConcurrencyModel),
-        (WSGI, (), "thread_pool"),
-        (ASGI, (), "asyncio"),
+        pytest.param(WSGI, (), "thread_pool", marks=pytest.mark.own_interpreter),
+        pytest.param(ASGI, (), "asyncio", marks=pytest.mark.own_interpreter),
         ("tests.faults.factories:create_app('hello')", (), "thread_pool"),
         ("servescope/demo/site", (), "thread_pool"),
     ],

@@ -1,26 +1,19 @@
-"""A listener in a process of its own, for faults: `python -m tests.faults.hosted FOLDER GRACE_S`.
-
-The child reads a WorkerOrder line, serves, and tells its port. SIGTERM stops the listener with this
-grace, in seconds, and ends the process, as the dashboard's leader does.
-"""
+"""A listener in a process of its own, for faults; `hosted_listener` is its program."""
 
 from __future__ import annotations
 
-import os
 import resource
 import signal
 import subprocess
 import sys
-import threading
 import time
 from pathlib import Path
 
 import numpy as np
 
-from servescope.recording.recorder import RING_SUFFIX, Recorder
+from servescope.recording.recorder import RING_SUFFIX
 from servescope.recording.ring_reader import RECORD_DTYPE, RingReader
 from servescope.records.listeners import AppKind, ConcurrencyModel, ListenerOptions, ListenerSpec
-from servescope.serving import start_listener
 from servescope.serving.listener import GRACE_SECONDS
 from servescope.serving.workers.order import WorkerOrder
 from tests.processes import children, eventually
@@ -49,7 +42,7 @@ class Hosted:
         )
         with (folder / "stderr").open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.hosted", str(folder), str(grace_s)],
+                [sys.executable, "-m", "tests.faults.hosted_listener", str(folder), str(grace_s)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
@@ -114,20 +107,3 @@ class Hosted:
             pipe.close()
         # Prefork workers end by themselves once their parent is gone.
         eventually(lambda: not any(Path(f"/proc/{pid}").exists() for pid in known[1:]))
-
-
-def main() -> int:
-    order = WorkerOrder.from_line(sys.stdin.buffer.readline())
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    recorder = Recorder(Path(sys.argv[1]), capacity=2**17)
-    listener = start_listener(order.spec, recorder)
-    os.write(1, b"%d\n" % listener.address[1])
-    stop.wait()
-    listener.stop(float(sys.argv[2]))
-    recorder.close()
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
