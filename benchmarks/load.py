@@ -1,9 +1,10 @@
 """The cost of a request of the load generator, and how late it is, beside its peers.
 
 Against nginx, in the same rounds: CPU a request and the highest rate on one core, by Servescope,
-wrk, hey, oha, Locust (its fast client) and aiohttp. nginx has one worker on one core, each of them
-in turn runs on another. CPU is that of the peer's process, kernel included; for those in Python, of
-its time under load. One that is not installed is said to be absent.
+wrk, hey, oha, Locust (its fast client) and aiohttp, and how many times those of Servescope's open
+model they are. nginx has one worker on one core, each of them in turn runs on another. CPU is that
+of the peer's process, kernel included; for those in Python, of its time under load. One that is
+not installed is said to be absent.
 
 Against a bare epoll responder: rates at which the generator sleeps between requests, and the same
 behind TLS, kept connections and one each, with a certificate on P-256. It also prints the CPU
@@ -337,16 +338,20 @@ def beside_peers(rounds: int, seconds: float, cores: tuple[int, int], interprete
                 if figures is not None:
                     found[name].append(figures)
     print(f"against nginx on one core, {CONNECTIONS} connections; {rounds} rounds of {seconds:g} s")
-    print(f"{'':28} CPU µs/r     req/s")
-    for name, runs in found.items():
-        if runs:
-            cost, rate = (statistics.median(column) for column in zip(*runs, strict=True))
-            print(f"{name:28} {cost:8.1f} {rate:9,.0f}")
-        else:
-            absent.append(name)
+    medians = {
+        name: [statistics.median(column) for column in zip(*runs, strict=True)]
+        for name, runs in found.items()
+        if runs
+    }
+    own_cost, own_rate = medians[OPEN_MODEL]
+    print(f"{'':28} CPU µs/r     req/s   CPU ratio  rate ratio")
+    for name, (cost, rate) in medians.items():
+        ratios = f"{cost / own_cost:11.2f} {rate / own_rate:11.2f}"
+        print(f"{name:28} {cost:8.1f} {rate:9,.0f} {ratios}")
+    absent += [name for name in found if name not in medians]
     if absent:
         print(f"absent: {', '.join(absent)}")
-    return statistics.median(cost for cost, _ in found[OPEN_MODEL])
+    return own_cost
 
 
 def sleep_cost_us(core: int, count: int = 1_000) -> float:

@@ -1,5 +1,7 @@
 """An app that records under another server is loaded from the page, as a listener is."""
 
+import re
+
 import pytest
 
 from tests.browser.test_load_form import fill, start
@@ -31,6 +33,20 @@ def test_a_run_on_an_app_that_records_shows_its_stages(app, open_page, dashboard
     page = open_page(f"/runs/{run.id}").wait_drawn("one-run-stages").page
     stages = page.locator("#one-run-stage-table")
     stages.get_by_text("app", exact=True).first.wait_for()
+
+
+def test_it_is_compared_with_a_model(app, open_page):
+    del app
+    opened = open_page("/servers").wait_drawn("servers-rate")
+    opened.page.get_by_role("checkbox", name="sequential").press("Space")
+    fill(opened, "Path and query", "/")
+    fill(opened, "Seconds", 1)
+    choose(opened, "compare-listeners", NAME)
+    opened.page.keyboard.press("Escape")
+    opened.page.get_by_role("button", name="Compare", exact=True).click()
+    table = opened.page.locator("#compare-outcome table")
+    table.get_by_text("app under another server").wait_for(timeout=60_000)
+    table.get_by_text(re.compile(f"app {NAME} ", re.IGNORECASE)).first.wait_for(timeout=60_000)
 
 
 def test_it_is_offered_to_searches_and_verdicts_and_narrows_pages(app, open_page):
