@@ -30,6 +30,9 @@ THEME: Final[dict[str, Any]] = {
     "defaultRadius": "md",
     "fontFamily": "system-ui, -apple-system, 'Segoe UI', Roboto, Ubuntu, Cantarell, sans-serif",
     "cursorType": "pointer",
+    # A list to choose from lies at first at the top of the page, and the browser scrolls there to
+    # show the chosen option: from the end of a page that is far away.
+    "components": {"Combobox": {"defaultProps": {"floatingStrategy": "fixed"}}},
 }
 
 
