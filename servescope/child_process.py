@@ -24,11 +24,16 @@ _PACKAGE_ROOT: Final = Path(servescope.__file__).resolve().parent.parent
 
 
 def start_child(
-    module: str, stderr: IO[bytes] | None = None, descriptors: Collection[int] = ()
+    module: str,
+    stderr: IO[bytes] | None = None,
+    descriptors: Collection[int] = (),
+    *,
+    leads_session: bool = False,
 ) -> subprocess.Popen[bytes]:
     """Start `python -m module`, this very package first on its path, with pipes to and from it.
 
-    It inherits these descriptors and no others. Raises OSError when no process can be started.
+    It inherits these descriptors and no others. What it starts is of its process group, which is
+    one of its own with `leads_session`. Raises OSError when no process can be started.
     """
     paths = [str(_PACKAGE_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
     with no_fork():
@@ -38,6 +43,7 @@ def start_child(
             stdout=subprocess.PIPE,
             stderr=stderr,
             pass_fds=tuple(descriptors),
+            start_new_session=leads_session,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
         )
         in_children(child, _drop_pipes)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from servescope.errors import LoadRefusedError
 from servescope.load.simultaneous import CONNECT_S
+from servescope.wire.http1_client import request_bytes
 
 if TYPE_CHECKING:
     from servescope.experiments.host import ExperimentHost, TemporaryListener
@@ -44,8 +45,9 @@ def read_streams(
     address: tuple[str, int], target: str, clients: int, seconds: float
 ) -> list[tuple[int, float]]:
     """Client and milliseconds of each event. Raises LoadRefusedError when nobody can connect."""
-    host, port = address
-    head = f"GET {target} HTTP/1.1\r\nHost: {host}:{port}\r\nAccept: text/event-stream\r\n\r\n"
+    request = request_bytes(
+        target, "{}:{}".format(*address), headers=[("Accept", "text/event-stream")]
+    )
     arrivals = []
     with ExitStack() as opened, selectors.DefaultSelector() as selector:
         try:
@@ -57,7 +59,7 @@ def read_streams(
             for number, stream in enumerate(streams):
                 stream.setblocking(False)
                 selector.register(stream, selectors.EVENT_READ, number)
-                stream.sendall(head.encode())
+                stream.sendall(request)
             while (left_s := began + seconds - time.perf_counter()) > 0 and selector.get_map():
                 for key, _ in selector.select(left_s):
                     block = streams[key.data].recv(_READ_BYTES)

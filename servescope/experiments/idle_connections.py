@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Final
 import psutil
 
 from servescope.errors import LoadRefusedError
-from servescope.load.connections import descriptors_for
+from servescope.load.connections import descriptors_lent
 from servescope.load.simultaneous import CONNECT_S, answered_ms
 from servescope.sampling.inet_diag import connection_counts
 from servescope.sampling.tcp_sockets import TcpState
+from servescope.wire.http1_client import request_bytes
 from servescope.wire.websocket_handshake import client_fields, client_key
 
 if TYPE_CHECKING:
@@ -43,11 +44,13 @@ class IdleConnections:
 
     def carry_out(self, host: ExperimentHost) -> dict[str, Any]:
         """Open them one after the other, look, and close them."""
-        if descriptors_for(self.connections) < self.connections:
-            raise LoadRefusedError(
-                f"this process may not have {self.connections} descriptors more: see `ulimit -n`"
-            )
-        with host.listener(self.listener) as process, ExitStack() as opened:
+        with ExitStack() as opened:
+            if opened.enter_context(descriptors_lent(self.connections)) < self.connections:
+                raise LoadRefusedError(
+                    f"this process may not have {self.connections} descriptors more: see "
+                    "`ulimit -n`"
+                )
+            process = opened.enter_context(host.listener(self.listener))
             for _ in range(WARM_REQUESTS):
                 answered_ms(process.address, self.page, 1, host.left_s())
             before = process_figures(process.pid)
@@ -68,18 +71,20 @@ class IdleConnections:
 
     def _opened(self, address: tuple[str, int]) -> socket.socket:
         """A connection that had its answer."""
-        host, port = address
-        fields = [("Host", f"{host}:{port}")]
-        if self.websocket:
-            fields += client_fields(client_key(secrets.token_bytes(_NONCE_BYTES)))
-        lines = [f"GET {self.websocket or self.page} HTTP/1.1", *(f"{n}: {v}" for n, v in fields)]
+        request = request_bytes(
+            self.websocket or self.page,
+            "{}:{}".format(*address),
+            headers=client_fields(client_key(secrets.token_bytes(_NONCE_BYTES)))
+            if self.websocket
+            else (),
+        )
         wanted = _SWITCHED if self.websocket else _OK
         try:
             client = socket.create_connection(address, CONNECT_S)
         except OSError as error:
             raise LoadRefusedError(f"a client could not connect: {error.strerror}") from error
         try:
-            client.sendall("\r\n".join([*lines, "", ""]).encode())
+            client.sendall(request)
             received = client.recv(_READ_BYTES)
         except OSError as error:
             client.close()

@@ -12,6 +12,7 @@ from servescope.errors import LoadRefusedError
 from servescope.load.simultaneous import CONNECT_S, answered_ms
 from servescope.load.supervisor import GeneratorProcess
 from servescope.load.targets import Target
+from servescope.load.timed_exchange import request_bytes
 from servescope.records.load import LoadPlan, RunState
 from servescope.records.temporary_listeners import EXPERIMENT
 from servescope.sampling.inet_diag import connection_counts
@@ -136,11 +137,9 @@ def _under_way(port: int) -> int:
 
 def _sent(address: tuple[str, int], target: str) -> socket.socket:
     """A connection on which a GET was sent."""
-    host, port = address
-    head = f"GET {target} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
     try:
         client = socket.create_connection(address, CONNECT_S)
-        client.sendall(head.encode())
+        client.sendall(request_bytes(address, target))
     except OSError as error:
         raise LoadRefusedError(f"a request could not be sent: {error.strerror}") from error
     return client

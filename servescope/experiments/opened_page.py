@@ -10,6 +10,7 @@ from urllib.parse import urljoin, urlsplit
 
 from servescope.errors import LoadRefusedError
 from servescope.experiments.transcript import Transcript
+from servescope.load.timed_exchange import request_bytes
 from servescope.sentences import counted
 
 if TYPE_CHECKING:
@@ -131,10 +132,7 @@ class _Browser:
     def _get(self, target: str) -> _Answer:
         host, port = self._address
         is_first = not self.files
-        request = (
-            f"GET {target} HTTP/1.1\r\nHost: {host}:{port}\r\nAccept: text/html, */*\r\n"
-            "Connection: close\r\n\r\n"
-        ).encode()
+        request = request_bytes(self._address, target, {"Accept": "text/html, */*"})
         received = bytearray()
         if is_first:
             self.told.add("client", f"connect: asks for a connection to {host}, port {port}")

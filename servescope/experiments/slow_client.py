@@ -12,12 +12,15 @@ from servescope.errors import LoadRefusedError
 from servescope.experiments.transcript import Transcript
 from servescope.load.simultaneous import CONNECT_S, answered_ms
 from servescope.sentences import counted
+from servescope.wire.http1_client import request_bytes
 
 if TYPE_CHECKING:
     from servescope.experiments.host import ExperimentHost, TemporaryListener
 
-_HEAD: Final = b"GET / HTTP/1.1\r\nHost: slow.example\r\nX-Slow: "
+_END: Final = b"\r\n\r\n"
 _MORE: Final = b"a"
+_HEAD: Final = request_bytes("/", "slow.example", headers=[("X-Slow", "a")]).removesuffix(_END)
+"""It wants its end; the value of the last field grows."""
 _READ_BYTES: Final = 65_536
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from servescope.errors import LoadRefusedError
 from servescope.experiments.transcript import Transcript
+from servescope.load.timed_exchange import request_bytes
 from servescope.sampling.inet_diag import socket_table
 from servescope.sampling.owners import ANOTHER_PROCESS, find_holder, in_words
 from servescope.sampling.tcp_sockets import TcpState
@@ -127,9 +128,8 @@ def _ask_first(address: tuple[str, int], told: Transcript) -> bool:
     So the connection stays in TIME_WAIT at the server's port (RFC 9293 section 3.3.2).
     """
     host, port = address
-    request = f"GET /README.txt HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
     with socket.create_connection(address, CLIENT_S) as client:
-        client.sendall(request.encode())
+        client.sendall(request_bytes(address, "/README.txt"))
         received = bytearray()
         while block := client.recv(_READ_BYTES):
             received += block

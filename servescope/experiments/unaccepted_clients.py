@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from servescope.errors import LoadRefusedError
 from servescope.experiments.transcript import Transcript
+from servescope.load.timed_exchange import request_bytes
 from servescope.sampling.inet_diag import listening_sockets
 from servescope.sampling.tcp_sockets import TcpState
 
@@ -160,8 +161,7 @@ def _gauge(port: int) -> tuple[int, int | None]:
 
 def _converse(server: socket.socket, client: _Client, opened: ExitStack, told: Transcript) -> None:
     """The first client sends its request before anybody accepts, and is answered after that."""
-    host, port = server.getsockname()
-    request = f"GET / HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode()
+    request = request_bytes(server.getsockname(), "/")
     try:
         client.connection.sendall(request)
         told.add(client.name, "sends its request; the kernel keeps it for the server", request)

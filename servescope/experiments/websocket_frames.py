@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from servescope.errors import LoadRefusedError
 from servescope.load.simultaneous import CONNECT_S
+from servescope.wire.http1_client import request_bytes
 from servescope.wire.websocket import CloseReceived, OpenWebSocket, PongReceived, TextReceived
 from servescope.wire.websocket_handshake import client_fields, client_key
 
@@ -71,11 +72,13 @@ class _Conversation:
         return self._frames
 
     def _shake_hands(self, target: str) -> None:
-        host, port = self._address
-        fields = client_fields(client_key(secrets.token_bytes(_NONCE_BYTES)))
-        lines = [f"GET {target} HTTP/1.1", f"Host: {host}:{port}"]
-        lines += [f"{name}: {value}" for name, value in fields]
-        self._send("handshake", "\r\n".join([*lines, "", ""]).encode())
+        host = "{}:{}".format(*self._address)
+        self._send(
+            "handshake",
+            request_bytes(
+                target, host, headers=client_fields(client_key(secrets.token_bytes(_NONCE_BYTES)))
+            ),
+        )
         received = b""
         while _HEAD_END not in received:
             received += self._read()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import resource
 import socket
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.records.load import LoadOutcome
@@ -17,7 +17,7 @@ from servescope.sockets.timestamps import stamp_arrivals
 from servescope.wire.http1_client import ClientConnection
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from servescope.load.exchange import Exchange
     from servescope.load.websocket_conversation import WebSocketConversation
@@ -124,6 +124,22 @@ def descriptors_for(connections: int) -> int:
     if soft == resource.RLIM_INFINITY:
         return connections
     return max(min(connections, soft - _SPARE_DESCRIPTORS), 1)
+
+
+@contextmanager
+def descriptors_lent(connections: int) -> Iterator[int]:
+    """The same for the time of the context: then the soft limit is what it was.
+
+    Nothing is taken back that somebody has raised further meanwhile.
+    """
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    allowed = descriptors_for(connections)
+    raised, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        yield allowed
+    finally:
+        if resource.getrlimit(resource.RLIMIT_NOFILE) == (raised, hard):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (before, hard))
 
 
 def wall_offset_ns(tries: int = 5) -> int:

@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from typing import Final
 
 from servescope.errors import LoadRefusedError
+from servescope.wire.http1_client import request_bytes
 
 CONNECT_S: Final = 5.0
 _READ_BYTES: Final = 65_536
@@ -25,8 +26,7 @@ def answered_ms(
     with their connections (`Connection: close`, RFC 9112 section 9.6). Raises LoadRefusedError when
     a response is not 200, is missing after `within_s`, or the server refuses a connection.
     """
-    host, port = address
-    head = f"GET {target} HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n".encode()
+    request = request_bytes(target, "{}:{}".format(*address), keep_alive=False)
     with ExitStack() as opened, selectors.DefaultSelector() as selector:
         try:
             clients = [
@@ -38,7 +38,7 @@ def answered_ms(
                 selector.register(client, selectors.EVENT_READ, bytearray())
             began = time.perf_counter()
             for client in clients:
-                client.sendall(head)
+                client.sendall(request)
             return _await_ends(selector, began, within_s)
         except OSError as error:
             raise LoadRefusedError(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import LoadRefusedError
+from servescope.wire import http1_client
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,13 +64,18 @@ def request_bytes(
     method: str = "GET",
     content: bytes = b"",
 ) -> bytes:
-    """A request after which the connection ends (`Connection: close`, RFC 9112 section 9.6)."""
-    host, port = address
-    given = {"Host": f"{host}:{port}", **(fields or {}), "Connection": "close"}
-    if content:
-        given["Content-Length"] = str(len(content))
-    lines = [f"{method} {target} HTTP/1.1", *(f"{name}: {given[name]}" for name in given)]
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + content
+    """A request after which the connection ends (`Connection: close`, RFC 9112 section 9.6).
+
+    Raises ValueError as `wire.http1_client.request_bytes` does, which writes it.
+    """
+    return http1_client.request_bytes(
+        target,
+        "{}:{}".format(*address),
+        keep_alive=False,
+        headers=tuple((fields or {}).items()),
+        method=method,
+        content=content,
+    )
 
 
 def exchange(address: tuple[str, int], request: bytes, within_s: float) -> TimedExchange:

@@ -11,7 +11,8 @@ standard output how busy it is, the first time as soon as it serves, or why it c
     {"retire": true}                leave new connections to somebody else
     {"stop": seconds}               end gracefully within the grace
 
-It ends as well when standard input ends: then its parent is gone, however that went.
+It ends as well when standard input ends: then its parent is gone, however that went. If it leads a
+session, what the app has started in its process group ends with it; else its parent sees to that.
 """
 
 from __future__ import annotations
@@ -79,8 +80,10 @@ def main() -> int:
     listener.change_captures(order.captures)
     news = News(listener, pipes, with_sources=order.spec.options.reload)
     grace_seconds = _serve(listener, pipes, news)
-    listener.stop(grace_seconds)
+    listener.stop(GRACE_SECONDS if grace_seconds is None else grace_seconds)
     recorder.close()
+    if grace_seconds is None and os.getsid(0) == os.getpid():
+        os.killpg(0, signal.SIGKILL)  # ourselves included
     exit_within(EXIT_S)
     return 0
 
@@ -121,8 +124,8 @@ def _do_nothing(_signal: int, _frame: FrameType | None) -> None:
     """Handle a signal by going on."""
 
 
-def _serve(listener: RunningListener, pipes: ParentPipes, news: News) -> float:
-    """Report and obey until told to stop; the seconds of grace."""
+def _serve(listener: RunningListener, pipes: ParentPipes, news: News) -> float | None:
+    """Report and obey until told to stop; the seconds of grace, None when the parent is gone."""
     poll = select.poll()
     poll.register(pipes.orders, select.POLLIN)
     given = b""
@@ -130,12 +133,12 @@ def _serve(listener: RunningListener, pipes: ParentPipes, news: News) -> float:
         try:
             news.tell()
         except BrokenPipeError:
-            return GRACE_SECONDS
+            return None
         if not poll.poll(REPORT_MS):
             continue
         data = os.read(pipes.orders, _LINE_BYTES)
         if not data:
-            return GRACE_SECONDS
+            return None
         *lines, given = (given + data).split(b"\n")
         for words in map(json.loads, lines):
             if "stop" in words:

@@ -12,7 +12,9 @@ from servescope.chapters import wsgi
 from servescope.demo import programs
 from servescope.errors import ServescopeError
 from servescope.experiments import captured_call
+from tests.processes import alive
 from tests.recording_proxy import RecordingProxy
+from tests.waiting import eventually
 
 ON = {"edited_apps": True}
 PLAIN = wsgi.CHAPTER.settings[0]
@@ -95,6 +97,32 @@ def test_an_edited_app_that_does_not_answer_ends_with_its_listener(carried_out, 
     hangs = "import time\ndef app(environ, start_response):\n    while True: time.sleep(0.01)\n"
     with pytest.raises(ServescopeError, match="not whole after"):
         carried_out(EDITED.experiment, hangs, **ON)
+
+
+STARTS_ANOTHER = """\
+import subprocess, sys
+
+left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+
+
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [str(left.pid).encode()]
+"""
+
+
+def test_a_process_that_an_edited_app_started_ends_with_it(carried_out):
+    measured = carried_out(EDITED.experiment, STARTS_ANOTHER, **ON)
+    left = int(whole(measured["response"]).rpartition(b"\r\n")[2])
+    eventually(lambda: not alive(left), 20)
+
+
+def test_a_process_that_was_started_before_the_app_failed_ends_too(carried_out, tmp_path):
+    told = tmp_path / "left"
+    text = STARTS_ANOTHER + f"open({str(told)!r}, 'w').write(str(left.pid))\nraise SystemExit(3)\n"
+    with pytest.raises(ServescopeError):
+        carried_out(EDITED.experiment, text, **ON)
+    eventually(lambda: not alive(int(told.read_text())), 20)
 
 
 BODY = "def app(environ, start_response):\n    {}\n"

@@ -9,7 +9,12 @@ import time
 
 import pytest
 
-from servescope.load.connections import Connection, descriptors_for, wall_offset_ns
+from servescope.load.connections import (
+    Connection,
+    descriptors_for,
+    descriptors_lent,
+    wall_offset_ns,
+)
 from servescope.sockets.timestamps import CONTROL_BYTES, arrival_ns
 from tests.waiting import eventually
 
@@ -58,3 +63,15 @@ def test_soft_limit_is_raised_as_needed_and_the_hard_one_binds(limits: tuple[int
     assert descriptors_for(1_000) == 1_000
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 1_000
     assert descriptors_for(hard) < hard
+
+
+def test_a_lent_limit_is_given_back_unless_somebody_raised_it_further(limits) -> None:
+    hard = limits[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    with descriptors_lent(1_000) as allowed:
+        assert allowed == 1_000
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 1_000
+    assert resource.getrlimit(resource.RLIMIT_NOFILE) == (256, hard)
+    with descriptors_lent(1_000):
+        descriptors_for(2_000)
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 2_000

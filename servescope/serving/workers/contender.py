@@ -8,12 +8,14 @@ does, `kill -9` included: see `worker`.
 
 from __future__ import annotations
 
+import os
+import signal
 import socket
 import struct
-import subprocess
 import tempfile
 import threading
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from servescope.child_process import let_go
@@ -38,8 +40,9 @@ _LAST_WORDS: Final = 300
 class ContenderProcess:
     """One listener in one process, started at once. Raises ListenerError when it cannot be.
 
-    The app is imported from `folder`, which is its working folder; None: as it would be here.
-    Requests are captured by `captures`, or none.
+    The app is imported from `folder`, which is its working folder; None: as it would be here. What
+    an app of a folder starts in the process group of this process ends with it. Requests are
+    captured by `captures`, or none.
     """
 
     def __init__(
@@ -54,6 +57,8 @@ class ContenderProcess:
         self._spec = spec
         self._since_s = time.time()
         self._ready = threading.Event()
+        self._ended = threading.Event()
+        self._leads_session = folder is not None
         self._load: Load | None = None
         self._failure = ""
         self._words = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
@@ -67,7 +72,7 @@ class ContenderProcess:
             folder=str(folder or ""),
         )
         try:
-            self._process = start_worker(order, self._words)
+            self._process = start_worker(order, self._words, leads_session=self._leads_session)
         except OSError as error:
             self._listening.close()
             self._words.close()
@@ -107,8 +112,7 @@ class ContenderProcess:
     def is_up(self, seconds: float) -> bool:
         """Wait this long for it to serve. Raises ListenerError when it ended instead."""
         is_ready = self._ready.wait(seconds)
-        if self._process.poll() is not None:
-            self._reader.join(1)
+        if self._ended.is_set():
             words = self._failure or self._last_words()
             raise ListenerError(words or f"its process ended with {self._process.returncode}")
         return is_ready
@@ -122,11 +126,10 @@ class ContenderProcess:
         """Let requests in flight finish within the grace; then nothing of it is left."""
         tell(self._process, {"stop": grace_seconds})
         self._listening.close()
-        try:
-            self._process.wait(grace_seconds + 3.0)
-        except subprocess.TimeoutExpired:
+        if not self._ended.wait(grace_seconds + 3.0):
             self._process.kill()
-            self._process.wait()
+            self._end_group()
+            self._ended.wait(3.0)
         self._reader.join(1)
         let_go(self._process)
         self._words.close()
@@ -137,8 +140,17 @@ class ContenderProcess:
             self._load = report.load or self._load
             if report.load is not None and report.load.is_serving:
                 self._ready.set()
+        os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        self._end_group()
         self._process.wait()
+        self._ended.set()
         self._ready.set()
+
+    def _end_group(self) -> None:
+        """Kill what the app has started. Before the process is reaped: the number is still its."""
+        if self._leads_session:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, signal.SIGKILL)
 
     def _last_words(self) -> str:
         self._words.seek(0)

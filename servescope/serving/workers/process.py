@@ -17,12 +17,15 @@ if TYPE_CHECKING:
 WORKER_MODULE: Final = "servescope.serving.worker"
 
 
-def start_worker(order: WorkerOrder, stderr: IO[bytes] | None = None) -> subprocess.Popen[bytes]:
+def start_worker(
+    order: WorkerOrder, stderr: IO[bytes] | None = None, *, leads_session: bool = False
+) -> subprocess.Popen[bytes]:
     """Start a process and give it its order. Raises OSError when none can be started.
 
-    It ends when the pipe to its standard input closes, so at the latest with this process.
+    It ends when the pipe to its standard input closes, so at the latest with this process. One that
+    `leads_session` then ends its process group, too.
     """
-    process = start_child(WORKER_MODULE, stderr, (order.descriptor,))
+    process = start_child(WORKER_MODULE, stderr, (order.descriptor,), leads_session=leads_session)
     say(process, order.to_line())
     return process
 

@@ -103,6 +103,42 @@ def test_it_ends_with_whoever_started_it_kill_9_included(tmp_path):
     assert not is_bound(port)
 
 
+OF_FOLDER = """\
+import subprocess, sys
+left = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+open("left", "w").write(str(left.pid))
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return []
+"""
+STARTER_OF_FOLDER = """
+import sys
+from pathlib import Path
+from servescope.records.listeners import *
+from servescope.serving.workers.contender import ContenderProcess
+model = ConcurrencyModel.SEQUENTIAL
+spec = ListenerSpec("it", "127.0.0.1", 0, model, AppKind.WSGI, "of_folder:app")
+contender = ContenderProcess(spec, Path(sys.argv[1]), Path(sys.argv[2]))
+while not contender.is_up(1): pass
+print(contender.pid, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_what_an_app_of_a_folder_has_started_ends_with_it_kill_9_of_the_parent_included(tmp_path):
+    (tmp_path / "of_folder.py").write_text(OF_FOLDER)
+    starter = subprocess.Popen(
+        [sys.executable, "-c", STARTER_OF_FOLDER, str(tmp_path / "rings"), str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with starter:
+        pids = [int(starter.stdout.readline()), int((tmp_path / "left").read_text())]
+        assert all(map(alive, pids))
+        os.kill(starter.pid, signal.SIGKILL)
+    eventually(lambda: not any(map(alive, pids)))
+
+
 def test_a_process_that_is_gone_costs_nothing():
     gone = subprocess.Popen([sys.executable, "-c", ""])
     gone.wait()
