@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from servescope.chapters.chapter import Bars, Chapter, Point, Reading, Setting, steps_of
+from servescope.chapters.chapter import Bars, Chapter, Point, Question, Reading, Setting, steps_of
 from servescope.chapters.guesses import NumberGuess
 from servescope.experiments.unaccepted_clients import UnacceptedClients
 from servescope.sentences import counted
@@ -13,17 +13,33 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 CLIENTS: Final = 12
+BACKLOG: Final = 4
+_LISTENS: Final = "A server listens with a backlog of {}, but is too busy to accept anybody."
 
 
-def _setting(backlog: int, label: str, because: str) -> Setting:
-    waiting = min(CLIENTS, backlog + 1)
+def _setting(backlog: int, label: str, because: str, clients: int = CLIENTS) -> Setting:
+    waiting = min(clients, backlog + 1)
     return Setting(
-        f"backlog-{backlog}",
+        f"backlog-{backlog}" if clients == CLIENTS else f"clients-{clients}",
         label,
-        UnacceptedClients(backlog, CLIENTS),
+        UnacceptedClients(backlog, clients),
         float(waiting),
         because,
-        _points(waiting, CLIENTS - waiting, 0),
+        _points(waiting, clients - waiting, 0),
+        question=_question(_LISTENS.format(backlog), clients),
+    )
+
+
+def _question(server: str, clients: int = CLIENTS) -> Question:
+    return Question(
+        f"{server} {clients} clients connect, one after the other. How many of them are connected, "
+        "and wait in the queue?",
+        NumberGuess("Connected, and waiting in the queue", f"of {clients} clients", 0, clients),
+        Bars(
+            "While nobody accepts; “in the queue” is what the kernel shows",
+            f"Number of clients, of {clients}",
+            "",
+        ),
     )
 
 
@@ -41,8 +57,9 @@ def _read(_: Setting, measured: Mapping[str, Any]) -> Reading:
     unanswered, refused = measured["unanswered"], measured["refused"]
     told: tuple[str, ...] = (
         (
-            f"Of {CLIENTS} clients {connected} were connected, {unanswered} had no answer, and "
-            f"{refused} were refused. The kernel's gauge of the accept queue showed {depth}."
+            f"Of {measured['clients']} clients {connected} were connected, {unanswered} had no "
+            f"answer, and {refused} were refused. The kernel's gauge of the accept queue showed "
+            f"{depth}."
         ),
     )
     if unanswered:
@@ -72,15 +89,71 @@ def _read(_: Setting, measured: Mapping[str, Any]) -> Reading:
     )
 
 
+_SETTINGS: Final = (
+    _setting(
+        4,
+        f"Backlog 4, {CLIENTS} clients",
+        "Linux keeps one connection more than the backlog: it lets a client in as long as the "
+        "queue is not longer than 4, so 5 wait. It passes over the SYN of all others; they are "
+        "not refused, but wait for an answer, and ask again after a second.",
+    ),
+    _setting(
+        0,
+        f"Backlog 0, {CLIENTS} clients",
+        "Even with a backlog of 0 one connection has room: Linux keeps one more than was asked "
+        "for.",
+    ),
+    _setting(
+        8,
+        f"Backlog 8, {CLIENTS} clients",
+        "The queue has room for 8 and one more, so 9 of 12 wait in it.",
+    ),
+    _setting(
+        11,
+        f"Backlog 11, {CLIENTS} clients",
+        "The queue has room for 11 and one more: that is all 12, and nobody is left without an "
+        "answer.",
+    ),
+    _setting(
+        128,
+        f"Backlog 128, as the servers of this dashboard have, {CLIENTS} clients",
+        "There is room for all 12: each is connected, although no program has accepted any of "
+        "them. A client cannot tell a busy server from a quick one by the handshake.",
+    ),
+    _setting(
+        4,
+        "3 clients, backlog 4",
+        "There is room for 5, and 3 have come: the queue is never longer than the number of "
+        "those that wait.",
+        clients=3,
+    ),
+    _setting(
+        4,
+        "24 clients, backlog 4",
+        "How many come makes no difference to the queue: it has room for 4 and one more. All "
+        "others are without an answer, and ask again after 1 second, then after 2 more, then "
+        "4: each time it may be full again.",
+        clients=24,
+    ),
+    Setting(
+        "nobody-listens",
+        f"Nobody listens at the port, {CLIENTS} clients",
+        UnacceptedClients(None, CLIENTS),
+        0.0,
+        "Where no socket listens, there is no queue. The kernel answers each SYN with RST at "
+        "once, and the browser says “connection refused”.",
+        _points(0, 0, CLIENTS),
+        question=_question("A program holds a port, but does not listen at it."),
+    ),
+)
+
+_FIRST: Final = _question(_LISTENS.format(BACKLOG))
+
 CHAPTER: Final = Chapter(
     name="accept-queue",
     number=2,
     title="Sockets, TCP, HTTP",
-    question=(
-        f"A server listens with a backlog of 4, but is too busy to accept anybody. {CLIENTS} "
-        "clients connect, one after the other. How many of them are connected, and wait in the "
-        "queue?"
-    ),
+    question=_FIRST.text,
     before=(
         (
             "A socket is a program's end of a connection. A server makes one, binds it to a port, "
@@ -100,53 +173,11 @@ CHAPTER: Final = Chapter(
             "or gets no answer at all."
         ),
     ),
-    guess=NumberGuess("Connected, and waiting in the queue", f"of {CLIENTS} clients", 0, CLIENTS),
-    knob="The backlog",
-    settings=(
-        _setting(
-            4,
-            "Backlog 4",
-            "Linux keeps one connection more than the backlog: it lets a client in as long as the "
-            "queue is not longer than 4, so 5 wait. It passes over the SYN of all others; they are "
-            "not refused, but wait for an answer, and ask again after a second.",
-        ),
-        _setting(
-            0,
-            "Backlog 0",
-            "Even with a backlog of 0 one connection has room: Linux keeps one more than was asked "
-            "for.",
-        ),
-        _setting(8, "Backlog 8", "The queue has room for 8 and one more, so 9 of 12 wait in it."),
-        _setting(
-            11,
-            "Backlog 11",
-            "The queue has room for 11 and one more: that is all 12, and nobody is left without an "
-            "answer.",
-        ),
-        _setting(
-            128,
-            "Backlog 128, as the servers of this dashboard have",
-            "There is room for all 12: each is connected, although no program has accepted any of "
-            "them. A client cannot tell a busy server from a quick one by the handshake.",
-        ),
-        Setting(
-            "nobody-listens",
-            "Nobody listens at the port",
-            UnacceptedClients(None, CLIENTS),
-            0.0,
-            "Where no socket listens, there is no queue. The kernel answers each SYN with RST at "
-            "once, and the browser says “connection refused”.",
-            _points(0, 0, CLIENTS),
-        ),
-    ),
+    guess=_FIRST.guess,
+    knob="The backlog, or the number of clients",
+    settings=_SETTINGS,
     read=_read,
     seen_on=("Ports", "Host"),
-    picture=Bars(
-        "While nobody accepts; “in the queue” is what the kernel shows",
-        "Number of clients, of 12",
-        "",
-    ),
-    tolerance=0.0,
     after=(
         (
             "“Refused” means that the machine is there, and no program listens at this port. No "

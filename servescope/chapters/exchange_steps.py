@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from servescope.chapters.chapter import Step
+from servescope.experiments.transcript import with_line_ends
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -17,10 +18,11 @@ def exchange_steps(exchanges: Sequence[Mapping[str, Any]]) -> tuple[Step, ...]:
     """
     steps, at_ms = [], 0.0
     for one in exchanges:
-        steps.append(Step(at_ms, "client", "The request", one["sent"]))
+        steps.append(Step(at_ms, "client", "The request", with_line_ends(one["sent"])))
         at_ms += one["took_ms"]
         shown = one["content"]
         is_cut = shown and one["content_bytes"] > len(shown.encode())
         told = f"The response: a head, and {one['content_bytes']:,} bytes of content"
-        steps.append(Step(at_ms, "server", told, one["head"] + shown + ("…" if is_cut else "")))
+        data = with_line_ends(one["head"] + shown) + ("…" if is_cut else "")
+        steps.append(Step(at_ms, "server", told, data))
     return tuple(steps)

@@ -10,6 +10,7 @@ from servescope.chapters.guesses import ChoiceGuess
 from servescope.demo import programs
 from servescope.experiments.captured_call import EDITED, CapturedCall
 from servescope.experiments.host import TemporaryListener
+from servescope.experiments.transcript import with_line_ends
 from servescope.records.listeners import AppKind, ConcurrencyModel
 
 if TYPE_CHECKING:
@@ -94,11 +95,16 @@ def _steps(measured: Mapping[str, Any]) -> tuple[Step, ...]:
             f"{name} = {value}" for name, value in (measured["environ"] or {}).items()
         ),
         "start_response": _start_response(measured["start_response"]),
-        "transmit": response_text(measured["response"]),
+        "transmit": with_line_ends(response_text(measured["response"])),
     }
     steps = [
         Step(0.0, "server", "1. Load: the app was imported, once, before any request"),
-        Step(0.0, "server", "2. Read: the first bytes are there", measured["request"]["head"]),
+        Step(
+            0.0,
+            "server",
+            "2. Read: the first bytes are there",
+            with_line_ends(measured["request"]["head"]),
+        ),
     ]
     for at_ns, name, text in measured["steps"]:
         side, told = _TOLD.get(name, ("server", "{text}"))

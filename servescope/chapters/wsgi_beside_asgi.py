@@ -18,6 +18,7 @@ from servescope.chapters.guesses import ChoiceGuess, NumberGuess, number_text
 from servescope.experiments.event_streams import EventStreams
 from servescope.experiments.host import TemporaryListener
 from servescope.experiments.idle_connections import IdleConnections
+from servescope.experiments.transcript import with_line_ends
 from servescope.experiments.websocket_frames import WebSocketFrames
 from servescope.records.listeners import AppKind, ConcurrencyModel
 
@@ -121,7 +122,7 @@ def _read_frames(measured: Mapping[str, Any]) -> Reading:
 def _shown(kind: str, data: bytes) -> str:
     """The text of a handshake; the bytes of a frame, hexadecimal."""
     if kind == "handshake":
-        return data.decode("latin-1").replace("\r\n", "\\r\\n\n").rstrip("\n")
+        return with_line_ends(data.decode("latin-1")).rstrip("\n")
     return data.hex(" ")
 
 

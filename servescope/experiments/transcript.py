@@ -33,13 +33,18 @@ class Transcript:
         self.steps.append(step)
 
 
+def with_line_ends(text: str) -> str:
+    """The text with each CR LF written as programmers do, before the line that it ends."""
+    return text.replace("\r\n", "\\r\\n\n")
+
+
 def as_text(data: bytes) -> str:
-    """Bytes for people: CR LF is visible, other bytes are escaped, a long rest is counted."""
+    """Bytes for people: CR LF is visible, what is no text is escaped, a long rest is counted."""
     shown = data[:_MOST_SHOWN]
     try:
         text = shown.decode("utf-8")
     except UnicodeDecodeError:
         text = shown.decode("ascii", "backslashreplace")
-    text = text.replace("\r\n", "\\r\\n\n")
+    text = with_line_ends(text)
     left = len(data) - len(shown)
     return f"{text}… and {counted(left, 'byte')} more" if left else text

@@ -64,6 +64,7 @@ def test_the_measurement_is_what_theory_says(reconciler, chapter, setting):
         if agrees or attempt == ATTEMPTS - 1:
             break
     assert agrees, (reading.answer, reading.points, expected)
+    assert not any("\r" in step.data for step in reading.steps)  # a line's end is to be seen
 
 
 def carried_out(control, reconciler, chapter, setting):
