@@ -152,7 +152,7 @@
     }
   }
 
-  // Links to the runs, comparisons and searches of the span, the newest first.
+  // Links to the runs, comparisons, searches and experiments of the span, the newest first.
   function offerLoads() {
     const loads = all.filter(([, , , , address]) => address).reverse();
     const key = JSON.stringify(loads.map(([, , , text]) => text));

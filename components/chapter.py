@@ -12,7 +12,7 @@ from components import forms, panels
 from components.guess_field import GUESS, guess_field
 from components.help import attributes
 from components.path_prefix import below_prefix
-from components.run_links import ways_on
+from components.run_links import chapter_address, ways_on
 from components.static_graph import colour_key, static_graph
 from components.status import sentence
 from components.tables import figure_table
@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from servescope.chapters.guesses import Answer
     from servescope.records.experiments import Experiment
 
-LEARN: Final = "/learn"
 ANSWER: Final = "chapter-answer"
 SETTING: Final = "chapter-setting"
 TEXT: Final = "chapter-text"
@@ -48,11 +47,6 @@ TRIED: Final = "learn-tried"
 """The store in the browser: the last experiment of each chapter that was tried in it."""
 
 
-def address_of(chapter: Chapter) -> str:
-    """The URL path of a chapter."""
-    return below_prefix(f"{LEARN}/{chapter.name}")
-
-
 def tried_store() -> dcc.Store:
     """The chapters tried, kept by the browser alone."""
     return dcc.Store(id=TRIED, storage_type="local")
@@ -64,7 +58,7 @@ def chapter_list(tried: Collection[str]) -> html.Ol:
         [
             html.Li(
                 [
-                    dcc.Link(one.title, href=address_of(one), className="chapter-title"),
+                    dcc.Link(one.title, href=chapter_address(one), className="chapter-title"),
                     html.Span(" tried", className="dimmed") if one.name in tried else None,
                     html.P(one.question),
                 ],

@@ -1,4 +1,4 @@
-"""Addresses of load runs, and of other pages over a run's span."""
+"""Addresses of load runs and of experiments, and of other pages over their spans."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from dash import html
 
 from components.help import attributes
 from components.path_prefix import below_prefix
+from servescope.chapters import CHAPTERS
 from servescope.records.dashboard import EventKind
 
 if TYPE_CHECKING:
     from dash.development.base_component import Component
 
+    from servescope.chapters.chapter import Chapter
     from servescope.records.dashboard import Event
 
 RUNS: Final = "/runs"
 COMPARE: Final = "/runs/compare"
+LEARN: Final = "/learn"
 _PAGES: Final = (
     ("Requests", "/requests", True),
     ("Latency", "/latency", True),
@@ -27,7 +30,7 @@ _PAGES: Final = (
 )
 """Name, path, and whether the page can be narrowed to a listener."""
 
-_NAMED: Final = re.compile(r"(run|comparison|search|verdict) (\d+): ", re.ASCII)
+_NAMED: Final = re.compile(r"(run|comparison|search|verdict|experiment) (\d+): (.*)", re.ASCII)
 
 
 def address_of(run_id: int) -> str:
@@ -46,19 +49,29 @@ def comparison_address(number: int) -> str:
     return f"{below_prefix('/servers')}?comparison={number}#compare"
 
 
+def chapter_address(chapter: Chapter, experiment: int = 0) -> str:
+    """The URL of a chapter, with the result of one of its experiments if it has a number."""
+    query = f"?experiment={experiment}" if experiment else ""
+    return below_prefix(f"{LEARN}/{chapter.name}") + query
+
+
 def address_of_event(event: Event) -> str:
-    """The address of what an event on graphs is about: a run, a comparison, …; or "".
+    """The address of what an event on graphs is about: a run, a search, an experiment …; or "".
 
     Its text names it: see whoever calls `control.events.under_way`, and `runtime/load_runs.py`.
+    An experiment of a chapter that there is no more leads nowhere.
     """
     named = _NAMED.match(event.text) if event.kind is EventKind.LOAD_RUN else None
     if named is None:
         return ""
-    kind, number = named.groups()
+    kind, number, about = named.groups()
     if kind == "run":
         return address_of(int(number))
     if kind == "comparison":
         return comparison_address(int(number))
+    if kind == "experiment":
+        chapter = next((one for one in CHAPTERS if one.title == about), None)
+        return "" if chapter is None else chapter_address(chapter, int(number))
     return f"{below_prefix('/load')}#{'capacity' if kind == 'search' else 'verdict'}"
 
 

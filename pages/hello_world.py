@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dash import dcc, html, register_page
 
-from components.chapter import address_of
+from components.run_links import chapter_address
 from servescope.chapters import frameworks
 from servescope.demo.programs import dash_app
 
@@ -19,7 +19,7 @@ def layout(**_query: object) -> html.Div:
             html.P(
                 [
                     "This is the program of the chapter ",
-                    dcc.Link(frameworks.CHAPTER.title, href=address_of(frameworks.CHAPTER)),
+                    dcc.Link(frameworks.CHAPTER.title, href=chapter_address(frameworks.CHAPTER)),
                     ". Each letter is a request: the browser sends it, and shows the answer.",
                 ]
             ),

@@ -12,6 +12,7 @@ from components.chapter_video import video_log, video_view
 from components.guess_field import guess_field
 from components.live import LivePage, Props, connect
 from components.path_prefix import below_prefix
+from components.run_links import LEARN
 from components.status import sentence
 from servescope.actions.experiments import ExperimentRequest
 from servescope.chapters import CHAPTERS, chapter_of
@@ -127,7 +128,7 @@ def layout(shown: Chapter, experiment: object = "", **_query: object) -> html.Di
             html.Div(id="chapter-result", className="chapter-result"),
             html.Div(id="chapter-video", className="chapter-result"),
             html.Div(id="chapter-video-log"),
-            controls=dcc.Link("All chapters", href=below_prefix(chapter.LEARN)),
+            controls=dcc.Link("All chapters", href=below_prefix(LEARN)),
         ),
         className="of-one-span",
     )
@@ -137,7 +138,7 @@ def layout(shown: Chapter, experiment: object = "", **_query: object) -> html.Di
 for _chapter in CHAPTERS:
     register_page(
         f"{__name__}.{_chapter.name}",
-        path=f"{chapter.LEARN}/{_chapter.name}",
+        path=f"{LEARN}/{_chapter.name}",
         name=_chapter.title,
         title=f"{_chapter.title} · Learn · Servescope",
         layout=partial(layout, _chapter),

@@ -11,6 +11,8 @@ from servescope.records.dashboard import Event, EventKind
         ("comparison 3: 40/s", "/servers?comparison=3#compare"),
         ("search 2: wsgi /", "/load#capacity"),
         ("verdict 4: wsgi and asgi", "/load#verdict"),
+        ("experiment 7: Ports, free and taken", "/learn/ports?experiment=7"),
+        ("experiment 7: a chapter that there was", ""),
         ("run: 500/s on wsgi", ""),
     ],
 )

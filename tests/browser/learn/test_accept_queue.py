@@ -25,3 +25,7 @@ def test_as_many_wait_as_the_gauge_shows_on_the_page_ports(open_page, device):
     chapter.follow("Ports")
     chapter.opened.wait_drawn("ports-queues")
     chapter.opened.until(f"JSON.stringify(({DEEPEST})()) === '[5]'")
+    mark = chapter.opened.page.locator(".event-loads a", has_text=accept_queue.CHAPTER.title).first
+    chapter.opened.page.locator(".event-filter summary").click()
+    mark.click()
+    chapter.says("Guessed: 4 of 12 clients.")
