@@ -50,7 +50,7 @@ def serving(
     (host.folder / "gunicorn.conf.py").write_text(
         _CONFIGURATION.format(listener=EXPERIMENT, folder=str(host.settings.data_dir)), "utf-8"
     )
+    within_s = min(STARTED_S, host.left_s())
     with running(command(workers, threads), host.folder) as server:
-        pattern = rf"Listening at: http://{LOOPBACK}:(\d+)"
-        found = server.await_line(pattern, min(STARTED_S, host.left_s()))
+        found = server.await_line(rf"Listening at: http://{LOOPBACK}:(\d+)", within_s)
         yield server, (LOOPBACK, int(found[1]))

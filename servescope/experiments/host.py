@@ -80,7 +80,10 @@ class ExperimentHost(Protocol):
         """
 
     def span(self) -> AbstractContextManager[None]:
-        """Around what is measured: the span that the other pages show of the experiment."""
+        """Around what is measured: the span that the other pages show of the experiment.
+
+        Like a listener, it is not begun when there is no time left: see `left_s`.
+        """
 
     def left_s(self) -> float:
         """Seconds that the experiment has left. Raises LoadRefusedError when there are none."""

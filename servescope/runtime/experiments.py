@@ -119,12 +119,16 @@ class ExperimentReconciler:
 
     @contextmanager
     def listener(
-        self, spec: ListenerSpec, folder: Path | None, captures: CaptureOrder | None
+        self,
+        spec: ListenerSpec,
+        folder: Path | None,
+        captures: CaptureOrder | None,
+        within_s: float,
     ) -> Iterator[ContenderProcess]:
         """A listener, serving, that the pages know of; it ends with the context."""
         process = ContenderProcess(spec, self.rings, folder, captures)
         try:
-            self._await_up(process)
+            self._await_up(process, within_s)
             with self._known(process.status()):
                 yield process
         finally:
@@ -159,14 +163,14 @@ class ExperimentReconciler:
         finally:
             self._statuses = []
 
-    def _await_up(self, process: ContenderProcess) -> None:
+    def _await_up(self, process: ContenderProcess, within_s: float) -> None:
         """Wait until it serves. Raises LoadRefusedError when it does not in time."""
-        give_up = time.monotonic() + UP_S
+        give_up = time.monotonic() + within_s
         while not process.is_up(_POLL_S):
             if self.ending.is_set():
                 raise LoadRefusedError("the dashboard is being stopped")
             if time.monotonic() > give_up:
-                raise LoadRefusedError(f"the server did not start within {UP_S:.0f} s")
+                raise LoadRefusedError(f"the server did not start within {within_s:.0f} s")
 
     def annotated(self, text: str) -> AbstractContextManager[float]:
         """An event from now to the end of the context; its start in epoch seconds."""
@@ -216,7 +220,8 @@ class _Host:
         until_s = time.time() + WITHIN_S
         order = CaptureOrder(NOBODYS, captured, until_s) if captured else None
         folder = self.folder if in_folder else None
-        return self._reconciler.listener(self.spec(wanted), folder, order)
+        within_s = min(UP_S, self.left_s())
+        return self._reconciler.listener(self.spec(wanted), folder, order, within_s)
 
     def captures(self, count: int) -> list[dict[str, Any]]:
         give_up = time.monotonic() + min(CAPTURED_S, self.left_s())
@@ -234,10 +239,12 @@ class _Host:
         return [document for one in found if (document := self._captures.read(one)) is not None]
 
     def listening(self, backlog: int) -> AbstractContextManager[socket.socket]:
+        self.left_s()
         return self._reconciler.listening(backlog)
 
     @contextmanager
     def span(self) -> Iterator[None]:
+        self.left_s()
         with self._reconciler.annotated(self._title) as started:
             yield
         self.spanned = {"from_s": started, "to_s": time.time()}
