@@ -340,3 +340,15 @@ def test_a_run_without_a_result_is_compared_as_far_as_it_goes():
     assert texts(run_comparison._distributions((empty, empty))) == [
         "Neither run has a distribution."
     ]
+
+
+@pytest.mark.parametrize(
+    ("missing", "told"),
+    [
+        ([998], "There is no run 998: it was deleted, or never was."),
+        ([998, 1_999], "There is no run 998 and no run 1,999: they were deleted, or never were."),
+    ],
+    ids=["one", "both"],
+)
+def test_runs_that_are_missing_are_named(missing, told):
+    assert told in texts(run_comparison.not_both(missing))
