@@ -152,11 +152,17 @@ class LoopConnection(Connection):
             except OSError:
                 data, kernel_ns = b"", 0
             if data:
-                self.carry_out(self.conversation.receive(data, now_ns(), kernel_ns))
+                self._receive(data, kernel_ns)
             else:
                 self.carry_out(self.conversation.receive_eof())
         except BaseException:  # noqa: BLE001 - the loop's boundary: the fault costs its connection only
             self.owner.give_up(self)
+
+    def _receive(self, data: bytes, kernel_ns: int) -> None:
+        need = self.conversation.receive(data, now_ns(), kernel_ns)
+        if need is _READ:  # a part of a request
+            self.readable.renew()
+        self.carry_out(need)
 
     def _read_last(self) -> None:
         if self.phase is not _LINGERING:
@@ -181,7 +187,6 @@ class LoopConnection(Connection):
 
     def carry_out(self, need: Need | None) -> None:
         """Do what the conversation needs, and go on as long as that needs no waiting."""
-        is_part = need is _READ
         while need is _RUN:
             exchange = self.conversation.exchange or self.current_exchange()
             need = self._request_handler.answer(exchange)
@@ -191,11 +196,8 @@ class LoopConnection(Connection):
                 self.send_interim(conversation.take_interim())
             self.enter(_READING)
             self.deadline_ns = conversation.deadline_ns
-            readable = self.readable
-            if not readable.is_on:
-                readable.on()
-            elif is_part:
-                readable.renew()
+            if not self.readable.is_on:
+                self.readable.on()
         elif need is _LINGER:
             self.linger()
         elif need is _CLOSE:
@@ -265,7 +267,7 @@ class LoopConnection(Connection):
             if found is None or not found[0]:
                 self.close()
             else:
-                self.carry_out(self.conversation.receive(found[0], now_ns(), found[1]))
+                self._receive(*found)
 
     # The end.
 

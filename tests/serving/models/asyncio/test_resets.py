@@ -81,3 +81,16 @@ def test_with_a_message_that_gets_no_answer(bench, wait_until):
         assert sock.recv(12) == b"HTTP/1.1 101"
         send_and_reset(listener, sock, b"\x82\x81\x00\x00\x00\x00x")
         wait_until(lambda: is_forgotten(listener), "the close", 5)
+
+
+def test_an_app_that_waited_has_no_watch_renewed(listener):
+    with connect(listener) as sock:
+        sock.sendall(GET)
+        assert read_responses(sock, 1)[0][0] == 200
+        [connection] = listener._model._connections
+        changes = []
+        connection.readable._remove = changes.append
+        connection.readable._add = lambda descriptor, _report: changes.append(descriptor)
+        sock.sendall(asking(b"/pause", GET) * 3)
+        assert [status for status, _ in read_responses(sock, 3)] == [200] * 3
+        assert not changes
