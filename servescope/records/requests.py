@@ -15,7 +15,7 @@ class Stage(IntEnum):
 
     kernel: bytes in the kernel → read; read: first byte → head and body complete (so that a slow
     upload does not pass for a queue); queue: complete → a worker takes it; app: called → response
-    head ready; body: → no more body; write: first byte → last byte handed to the kernel.
+    head ready; body: → no more body; write: first bytes made → last byte handed to the kernel.
     """
 
     KERNEL = 0

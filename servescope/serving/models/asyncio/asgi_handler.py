@@ -17,6 +17,7 @@ from servescope.hosting.asgi.http import HttpCall
 from servescope.hosting.asgi.websocket import WebSocketCall
 from servescope.request_fields import RequestFlag
 from servescope.serving.connection import now_ns
+from servescope.serving.models.asyncio.output import LOW_WATER
 from servescope.serving.models.asyncio.phases import NEVER_NS, Phase
 from servescope.serving.models.asyncio.websocket_session import WebSocketSession
 from servescope.wire.http1_events import BodyData, EndOfMessage, Refusal
@@ -56,6 +57,7 @@ class AsgiHandler:
     """Answers the requests of one connection by the app; the Channel of the app's calls."""
 
     __slots__ = (
+        "_batch",
         "_call",
         "_connection",
         "_driver",
@@ -71,6 +73,7 @@ class AsgiHandler:
     def __init__(self, connection: LoopConnection, host: AsgiHost, driver: CoroutineDriver) -> None:
         self._connection = connection
         self._output = connection.output
+        self._batch = connection.owner.batch
         self._host = host
         self._driver = driver
         self.date = connection.date  # see ResponseSink
@@ -99,17 +102,24 @@ class AsgiHandler:
                 connection.conversation.run(self)
         finally:
             self._is_driving = False
+        if self._output.held:
+            return None  # `write_held` goes on
         if exchange.is_recorded and connection.phase is _RUNNING:
             self._call = None  # the usual: the response is out
             return connection.conversation.finish_cycle(exchange.last_sent_ns)
         need = self._next_need()
         if need is None and connection.phase is _RUNNING:
-            if connection.readable.is_on:
-                self.on_readable()  # a reset that came with the request: see Watch.renew
-            else:
-                connection.readable.on()
-            self._set_deadline()
+            self._watch_client()
         return need
+
+    def _watch_client(self) -> None:
+        """The response takes its time: look out for the client meanwhile."""
+        readable = self._connection.readable
+        if readable.is_on:
+            self.on_readable()  # a reset that came with the request: see Watch.renew
+        else:
+            readable.on()
+        self._set_deadline()
 
     def _call_app(self, exchange: Exchange) -> None:
         exchange.begin(self, now_ns())
@@ -149,8 +159,8 @@ class AsgiHandler:
         connection = self._connection
         if connection.phase is not _RUNNING:
             return None
-        exchange = self._exchange
-        if not exchange.aborted and (self._output.pending or not exchange.is_ended):
+        exchange, output = self._exchange, self._output
+        if output.held or (not exchange.aborted and (output.pending or not exchange.is_ended)):
             return None
         if not exchange.is_recorded:
             connection.record_if_not_yet()
@@ -172,10 +182,38 @@ class AsgiHandler:
         """Send a part of the response, or keep it."""
         connection = self._connection
         exchange = connection.conversation.exchange or self._exchange
-        if self._output.send(exchange, data) and last:
+        output = self._output
+        if (
+            exchange.framing is None  # it is whole
+            and self._is_driving
+            and len(data) <= LOW_WATER
+            and isinstance(self._call, HttpCall)
+            and self._batch.take(self, exchange.head_ready_ns)
+        ):
+            output.held = data
+        elif output.send(exchange, data) and last:
             connection.record(exchange)
             if not self._is_driving:
                 self._advance_soon()
+
+    def write_held(self) -> None:
+        """See Writer."""
+        connection, output = self._connection, self._output
+        data, output.held = output.held, b""
+        if not data:  # the connection was closed
+            return
+        try:
+            exchange = connection.conversation.exchange or self._exchange
+            if output.send(exchange, data):
+                connection.record(exchange)
+                self._call = None
+                connection.carry_out(connection.conversation.finish_cycle(exchange.last_sent_ns))
+            else:
+                self._watch_client()
+        except ClientGoneError:
+            connection.close()
+        except BaseException:  # noqa: BLE001 - the loop's boundary: the fault costs its connection only
+            connection.owner.give_up(connection)
 
     def send_file(self, head: bytes, file: OpenFile, offset: int, count: int) -> None:
         """Never: an app on the loop sends bytes."""
@@ -273,6 +311,8 @@ class AsgiHandler:
 
     def on_deadline(self) -> None:
         """See to a client that stalls, has ended its side, or does not send its body."""
+        if self._output.held:
+            return  # it leaves in this turn
         if self._output.pending:
             self._connection.close(RequestFlag.ABORTED | RequestFlag.TIMED_OUT)
         elif self._ended_ns:

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from servescope.hosting.conversation import Conversation
     from servescope.hosting.exchange import Exchange
     from servescope.serving.connection import ConnectionContext
+    from servescope.serving.models.asyncio.write_batch import WriteBatch
     from servescope.sockets.stream import StreamSocket
 
 # Looked up once, here, in `asgi_handler` and in `hosting.asgi.http`: 14 look-ups a request on the
@@ -83,6 +84,7 @@ class LoopOwner(Protocol):
     """The interface to the model that owns a connection and its handlers."""
 
     loop: asyncio.AbstractEventLoop
+    batch: WriteBatch
     body_ns: int  # how long a body may keep us waiting
     is_stopping: bool
 
@@ -163,6 +165,9 @@ class LoopConnection(Connection):
         if need is _READ:  # a part of a request
             self.readable.renew()
         self.carry_out(need)
+        batch = self.owner.batch
+        if batch.is_due:
+            batch.write()
 
     def _read_last(self) -> None:
         if self.phase is not _LINGERING:
@@ -227,7 +232,7 @@ class LoopConnection(Connection):
     @property
     def is_writing(self) -> bool:
         """Whether bytes of the response wait for the client, here or with a thread."""
-        return bool(self.output.pending) or super().is_writing
+        return bool(self.output.pending or self.output.held) or super().is_writing
 
     @property
     def is_unread(self) -> bool:

@@ -37,6 +37,7 @@ from servescope.serving.models.asyncio.asgi_handler import LEAVING_NS, AsgiHandl
 from servescope.serving.models.asyncio.connection import LoopConnection
 from servescope.serving.models.asyncio.coroutine_driver import CoroutineDriver
 from servescope.serving.models.asyncio.thread_handler import ThreadHandler
+from servescope.serving.models.asyncio.write_batch import WriteBatch
 from servescope.serving.worker_threads import WorkerThreads
 from servescope.sockets.cpu_affinity import pin_this_thread
 
@@ -103,6 +104,7 @@ class AsyncioLoop:
         self.body_ns = assignment.site.deadlines.body_ns
         self.is_stopping = False
         self.loop = make_loop()
+        self.batch = WriteBatch(self.loop.call_soon)
         self.driver: CoroutineDriver
         self._acceptor = Acceptor(assignment, partial(LoopConnection, self))
         self._queue = AcceptQueue(

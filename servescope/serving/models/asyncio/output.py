@@ -42,6 +42,7 @@ class OutputBuffer:
         "_timeout_ns",
         "_writable",
         "deadline_ns",
+        "held",
         "is_congested",
         "pending",
     )
@@ -63,6 +64,7 @@ class OutputBuffer:
         self.pending = bytearray()
         self.deadline_ns = 0  # of the client's next sign of taking something, while pending
         self.is_congested = False  # the client is far behind (see Channel)
+        self.held = b""  # a whole response that was not offered to the client yet (see WriteBatch)
 
     def send(self, exchange: Exchange, data: bytes) -> bool:
         """Send bytes of this exchange or its WebSocket; whether nothing is pending.
@@ -151,6 +153,7 @@ class OutputBuffer:
     def close(self) -> None:
         """The connection is closed: give up what is pending, and wake who waits for it."""
         self._is_closed = True
+        self.held = b""
         self.pending.clear()
         self.is_congested = False
         if self._drained is not None:
