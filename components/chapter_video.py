@@ -1,4 +1,8 @@
-"""A video that a chapter's page plays from the listener `files`, and the requests for it."""
+"""A video that a chapter's page plays from the listener `files`, and the requests for it.
+
+The log knows no range: it would cost each request of each server. Those that a person has captured
+are whole, and tell theirs.
+"""
 
 from __future__ import annotations
 
@@ -6,16 +10,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
+import dash_mantine_components as dmc
 from dash import html
 
+from components import forms
 from components.delivery.security_headers import media_hosts
 from components.help import attributes
 from components.reach import reach
 from components.status import sentence
 from components.tables import figure_table
+from servescope.actions.captures import CaptureRequest
 from servescope.demo.search import SITE
+from servescope.errors import CaptureError
 from servescope.figures import units
-from servescope.queries import request_search
+from servescope.queries import captures, request_search
 from servescope.queries.request_search import Search
 from servescope.queries.span import Span
 from servescope.records.listeners import ListenerState
@@ -32,10 +40,23 @@ SHOWN_S: Final = 300
 """How far back the requests go."""
 
 MOST_ROWS: Final = 10
+RANGES: Final = "chapter-ranges"
+"""The id of the button that has the next requests captured."""
+
+RANGES_ANSWER: Final = "chapter-ranges-answer"
+RANGES_CAPTURE: Final = CaptureRequest(
+    count=20, seconds=120, listener=LISTENER, route="", header="range"
+)
+"""The next requests that ask for a range."""
 
 
-def video_view(context: QueryContext, target: str, visitor: Visitor) -> list[Component]:
-    """The player, and a link to the video; or why there is none."""
+def video_view(
+    context: QueryContext, target: str, visitor: Visitor, why_not: str
+) -> list[Component]:
+    """The player, a link to the video, and the button for its ranges; or why there is none.
+
+    `why_not` says why this visitor may capture nothing.
+    """
     heading = html.H3("A video, fetched in ranges", className="chapter-heading")
     status = next((one for one in context.process.listeners() if one.name == LISTENER), None)
     if status is None or status.state is not ListenerState.RUNNING:
@@ -62,7 +83,13 @@ def video_view(context: QueryContext, target: str, visitor: Visitor) -> list[Com
         heading,
         html.P(
             "Play it, and drag to another place: the browser asks the listener files for ranges of "
-            "bytes. Its requests stand below, some seconds after the browser has its answer."
+            "bytes. Its requests stand below, some seconds after the browser has its answer. The "
+            "log keeps no range. To see them, have the next requests captured first."
+        ),
+        forms.actions(
+            dmc.Button("Capture the ranges", id=RANGES, variant="default", disabled=bool(why_not)),
+            answer_id=RANGES_ANSWER,
+            why_not=why_not,
         ),
         *player,
         html.P(["Or ", html.A("play it in a tab of its own", href=url, target="_blank"), "."]),
@@ -78,12 +105,13 @@ def video_log(context: QueryContext, target: str) -> html.Div:
         search = Search(listener=LISTENER, text=target, rows=MOST_ROWS)
         rows = request_search.find(context, span, search).rows
     return figure_table(
-        ("Request", "Answered", "Status", "Bytes sent", "Took"),
+        ("Request", "Answered", "Status", "Range: asked, answered", "Bytes sent", "Took"),
         [
             (
                 f"{row.method} {row.target}",
                 html.Span(className="moment", **attributes(data_epoch_seconds=f"{row.end_s:.6f}")),
                 str(row.status),
+                _ranges(context, row.capture_id),
                 units.text(row.bytes_sent, "By"),
                 units.text(row.total_s, "s"),
             )
@@ -93,3 +121,26 @@ def video_log(context: QueryContext, target: str) -> html.Div:
         words=1,
         label="Requests for the video",
     )
+
+
+def _ranges(context: QueryContext, capture_id: int) -> str:
+    """The fields Range and Content-Range of a captured request; or that it was not captured."""
+    if not capture_id:
+        return "not captured"
+    try:
+        document = captures.captured(context, capture_id)
+    except CaptureError:
+        document = None
+    if document is None:
+        return "no longer kept"
+    asked = _field(document["request"]["head"], "range") or "none"
+    return f"{asked}, {_field(document['response']['head'], 'content-range') or 'none'}"
+
+
+def _field(head: str, name: str) -> str:
+    """The value of a header field, empty without one."""
+    for line in head.split("\r\n")[1:]:
+        known, _, value = line.partition(":")
+        if known.lower() == name:
+            return value.strip()
+    return ""

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Final
 from dash import Input, Output, State, callback, dcc, html, no_update, register_page
 
 from components import access, chapter, forms, panels, query
-from components.chapter_video import video_log, video_view
+from components.chapter_video import (
+    RANGES,
+    RANGES_ANSWER,
+    RANGES_CAPTURE,
+    video_log,
+    video_view,
+)
 from components.guess_field import guess_field
 from components.live import LivePage, Props, connect
 from components.path_prefix import below_prefix
@@ -55,7 +61,7 @@ def _video(context: QueryContext, target: str) -> Props:
     view: list[Component] = []
     log: list[Component] = []
     if target:
-        view = video_view(context, target, access.visitor())
+        view = video_view(context, target, access.visitor(), access.why_not())
         log = [video_log(context, target)]
     return {"chapter-video": {"children": view}, "chapter-video-log": {"children": log}}
 
@@ -109,6 +115,20 @@ def parts_of_setting(setting: object, name: object) -> tuple[str | Component | N
     field = no_update if is_one_question else guess_field(asked.guess)
     why_no_text = access.dashboard().why_no_experiment(found)
     return asked.text, chapter.text_field(found, why_no_text), field
+
+
+@callback(*forms.outputs(RANGES_ANSWER), Input(RANGES, "n_clicks"), prevent_initial_call=True)
+def capture_ranges(clicks: object) -> tuple[object, ...]:
+    """Have the next requests for a range captured; the answer says so, or why not."""
+    if not clicks:  # the button has just come
+        return no_update, no_update
+    try:
+        access.dashboard().start_capture(RANGES_CAPTURE)
+    except ServescopeError as error:
+        return forms.refused(sentence(error))
+    return forms.done(
+        "The next 20 requests for a range, within 2 minutes. Play the video, and drag."
+    )
 
 
 def layout(shown: Chapter, experiment: object = "", **_query: object) -> html.Div:

@@ -36,7 +36,7 @@ def _question(server: str, clients: int = CLIENTS) -> Question:
         "and wait in the queue?",
         NumberGuess("Connected, and waiting in the queue", f"of {clients} clients", 0, clients),
         Bars(
-            "While nobody accepts; “in the queue” is what the kernel shows",
+            "While nobody accepts",
             f"Number of clients, of {clients}",
             "",
         ),
@@ -156,9 +156,10 @@ CHAPTER: Final = Chapter(
     question=_FIRST.text,
     before=(
         (
-            "A socket is a program's end of a connection. A server makes one, binds it to a port, "
-            "and listens: from then on the kernel (the core of the operating system) takes "
-            "connections for it."
+            "A socket is a program's end of a connection. A server makes one, binds it to a port "
+            "(a number by which clients find it), and listens: from then on the kernel (the core "
+            "of the operating system) takes connections for it. The kernels of both machines see "
+            "to it that all bytes arrive, and in their order; the rules for that are called TCP."
         ),
         (
             "To connect, a client sends a small packet, SYN; the kernel of the server answers with "

@@ -63,7 +63,9 @@ CHAPTER: Final = Chapter(
             "Your program calls a library; a framework calls your program. Of Flask you name "
             "functions and say for which path each is, its route. Flask reads the request, finds "
             "the route, calls the function, and makes a response of what it returns: text becomes "
-            "a page, a dictionary becomes JSON, the notation in which programs exchange data."
+            "a page, a dictionary becomes JSON, the notation in which programs exchange data. "
+            "Routes for programs are called an API. A request with the method GET asks for "
+            "something, one with POST brings something along."
         ),
         Snippet("hello.py", programs.source("flask_app")),
         (
@@ -108,7 +110,8 @@ CHAPTER: Final = Chapter(
             "POST /api/sum with [1, 2, 3] as JSON",
             Asked("/api/sum", _JSON, method="POST", content="[1, 2, 3]"),
             200,
-            "An API is a set of routes for programs: JSON goes in, and JSON comes back.",
+            "The route fits, POST is its method, and the content is JSON, and marked as JSON. This "
+            "is how programs use an API: JSON goes in, and JSON comes back.",
         ),
         _setting(
             "broken",

@@ -59,7 +59,9 @@ CHAPTER: Final = Chapter(
         (
             "A server takes a connection, reads the request, calls the app, and sends the "
             "response. How many requests it can have in the app at once is up to its concurrency "
-            "model."
+            "model. It may take one at a time. It may have threads: lines of work that run beside "
+            "each other in one program. Or it has an event loop: one thread that goes on with "
+            "another request whenever the app says that it waits."
         ),
         (
             "The app below either waits, as for a database, or computes, as for an image. Waiting "
@@ -100,7 +102,7 @@ CHAPTER: Final = Chapter(
             "An event loop; the app waits",
             _at_once(ConcurrencyModel.ASYNCIO, "/slow", app=_ASGI),
             float(WORK_MS),
-            "One thread is enough: at `await` the app gives it back, and the loop goes on with the "
+            "One thread is enough: at “await” the app gives it back, and the loop goes on with the "
             "next request while the first one waits.",
             points=_in_turn(REQUESTS),
         ),

@@ -20,7 +20,7 @@ def _read(_: Setting, measured: Mapping[str, Any]) -> Reading:
     outcome = Outcome(measured["outcome"])
     told = {
         Outcome.REFUSED: (
-            f"Port {port} was taken ({measured['holder']}). The kernel refused it with the words "
+            f"Port {port} was taken: {measured['holder']}. The kernel refused it with the words "
             f"“Address already in use”. The second server moved on to port {got}, and served there."
         ),
         Outcome.SAME_PORT: f"The second server got port {port}, and served there.",
@@ -64,9 +64,12 @@ CHAPTER: Final = Chapter(
             "dashboard)."
         ),
         (
-            "A server asks the kernel for its port by a call of bind. Port 0 means: any that is "
-            "free. Every machine has many addresses of its own: 127.0.0.1 and 127.0.0.2, among "
-            "others, lead back to itself."
+            "A server asks the kernel (the core of the operating system) for its port by a call of "
+            "bind. Port 0 means: any that is free. A server that sets the option SO_REUSEADDR "
+            "before that asks the kernel to be less strict. The web mostly uses TCP, which makes "
+            "connections; UDP sends single packets without one, and has ports, too. Every machine "
+            "has many addresses of its own: 127.0.0.1 and 127.0.0.2, among others, lead back to "
+            "itself."
         ),
     ),
     guess=ChoiceGuess(

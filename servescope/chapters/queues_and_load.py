@@ -339,9 +339,10 @@ CHAPTER: Final = Chapter(
             "busiest minute, and watch the queue: it grows long before the server is full."
         ),
         (
-            "A mean hides who waits. Look at the median and at percentiles, of load that does not "
-            "wait for answers. The page Load measures so: its latency counts from the moment at "
-            "which each request was due."
+            "A mean hides who waits. Look at the median, the time within which half of all are "
+            "answered, and at the time within which 99 of 100 are (the 99th percentile), of load "
+            "that does not wait for answers. The page Load measures so: its latency counts from "
+            "the moment at which each request was due."
         ),
     ),
 )

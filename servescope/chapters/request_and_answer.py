@@ -62,7 +62,8 @@ CHAPTER: Final = Chapter(
     before=(
         (
             "An HTTP request is text. Its first line has the method (GET: read this), the target "
-            "(the address behind the name of the server), and the version. Header fields follow, a "
+            "(the address behind the name of the server; if it has a ?, what follows is called the "
+            "query string), and the version. Header fields follow, a "
             "line each. An empty line ends the head. Each line ends with two bytes, CR and LF, "
             "which programmers write as \\r\\n."
         ),
@@ -123,7 +124,7 @@ CHAPTER: Final = Chapter(
             "A page of an app, with a query string",
             WrittenRequest(of_wsgi(**_PATIENCE)),
             "200",
-            "What is behind ? in the target is the query string, and no part of the page's name. "
+            "The query string, behind the ? of the target, is no part of the page's name. "
             "The server gives it to the app, which may do with it what it likes: the answer below "
             "has it as QUERY_STRING.",
             edited=_request("GET /whoami?name=Ada&year=1843 HTTP/1.1"),

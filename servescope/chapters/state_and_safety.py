@@ -226,9 +226,11 @@ CHAPTER: Final = Chapter(
                 "The text of the mail", "Hello Bob,\n.\nabove is a dot on a line of its own.\nAda"
             ),
             question=Question(
-                "An app sends an e-mail, say to confirm a password. Its mail server is one of this "
-                "experiment, and delivers to nobody. How many commands does the app give for one "
-                "mail to one person, the message itself not counted?",
+                "An app sends an e-mail, say to confirm a password. Programs that send mail talk "
+                "to a mail server by the rules of SMTP: they give commands, and it answers each. "
+                "The mail server here is one of this experiment, and delivers to nobody. How many "
+                "commands does the app give for one mail to one person, the message itself not "
+                "counted?",
                 NumberGuess("The client gives", "commands", 1, 100),
             ),
         ),

@@ -88,7 +88,7 @@ CHAPTER: Final = Chapter(
         ),
         Setting(
             "no-condition",
-            "As curl asks: without a condition",
+            "As a simple program asks: without a condition",
             _asking(),
             float(FILE_BYTES),
             "Who asks without a condition gets the whole file, each time.",

@@ -46,8 +46,9 @@ CHAPTER: Final = Chapter(
         (
             "Two things are called web server. The hardware is a computer with a network, which "
             "has the files of a site. The software is a program on it that waits for requests and "
-            "answers them by the rules of HTTP. This dashboard is such a program, and has several "
-            "inside."
+            "answers them. The rules for requests and answers are called HTTP. This dashboard is "
+            "such a program, and has several inside, which it calls listeners. The listener "
+            "“files” answers with the files of a folder."
         ),
         (
             "A page is a document with an address. A site is many pages that belong together. An "
@@ -60,9 +61,9 @@ CHAPTER: Final = Chapter(
             "scripts (JavaScript: what it does). Each of them has an address of its own."
         ),
         (
-            "The page /welcome/ below has a style, a script and four pictures. A server of the "
-            "same folder as the listener “files” is asked for it, by a client that sends one "
-            "request for each address."
+            "The page /welcome/, which you can choose below, has a style, a script and four "
+            "pictures. The client here sends one request for each address, to a server of the same "
+            "folder that “files” has."
         ),
     ),
     guess=NumberGuess("The server gets", "requests", 1, 100),

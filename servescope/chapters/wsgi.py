@@ -139,15 +139,20 @@ CHAPTER: Final = Chapter(
     before=(
         (
             "A web server knows sockets and HTTP; an app knows what the page says. In Python they "
-            "meet in a function with two arguments, and that is all of WSGI (PEP 3333): environ, a "
-            "dictionary that describes the request, and start_response, a function by which the "
-            "app names status and header fields. The app returns the page: a list of bytes, or "
-            "anything that gives bytes piece by piece."
+            "meet in a function with two arguments, and that is all of WSGI (a standard of Python, "
+            "PEP 3333): environ, a dictionary that describes the request, and start_response, a "
+            "function by which the app names status and header fields. The app returns the page: a "
+            "list of bytes, or anything that gives bytes piece by piece."
         ),
         (
             "The app below waits 100 ms before it calls start_response, 100 ms more before the "
             "first piece, and 100 ms more before the second. The server takes seven steps: load, "
             "read, parse, environ, call, start_response, transmit."
+        ),
+        (
+            "Servers differ in how they call apps: one request at a time; by threads, which are "
+            "lines of work that run beside each other in one program; or by an event loop, one "
+            "thread that goes on with another request whenever one has to wait."
         ),
         Snippet("The app", programs.source("pausing_app")),
     ),
@@ -200,14 +205,15 @@ CHAPTER: Final = Chapter(
     read=_read,
     after=(
         (
-            "Every WSGI server takes these steps with every WSGI app: that is why Flask and Django "
-            "run below gunicorn, waitress or the server here without a change."
+            "Every WSGI server takes these steps with every WSGI app: that is why apps made with "
+            "Flask or Django run in the servers gunicorn and waitress, or in the one here, without "
+            "a change."
         ),
         (
-            "Few people write such a function by hand. Werkzeug wraps both ends: Request reads "
-            "environ, Response calls start_response, Map and Rule find out which function a path "
-            "is for, a test client calls the app without a socket, and a debugger shows a "
-            "traceback in the browser. Flask is built of it."
+            "Few people write such a function by hand. The library Werkzeug wraps both ends: "
+            "Request reads environ, Response calls start_response, Map and Rule find out which "
+            "function a path is for, a test client calls the app without a socket, and a debugger "
+            "shows a traceback in the browser. Flask is built of it."
         ),
         Snippet("werkzeug_app.py", programs.source("werkzeug_app")),
         Snippet("Run it, and stop it with Ctrl-C", "pip install werkzeug\npython werkzeug_app.py"),

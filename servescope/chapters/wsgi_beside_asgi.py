@@ -159,7 +159,7 @@ def _mebibytes(value: float) -> str:
 _MEMORY: Final = ChoiceGuess(
     "Each of them takes, in the memory of the server",
     (
-        (_SMALL, "less than 100 KiB"),
+        (_SMALL, "less than 100 KiB (a KiB is 1,024 bytes)"),
         ("some", "100 KiB to 1 MiB"),
         ("much", "1 to 8 MiB"),
         (_HUGE, "more than 8 MiB"),
@@ -185,12 +185,14 @@ CHAPTER: Final = Chapter(
             "until the response is over, however little happens meanwhile."
         ),
         (
-            "An ASGI app is a coroutine that an event loop runs: at each “await” the loop can go "
-            "on with another one."
+            "ASGI is another contract between server and app. An ASGI app is a coroutine: a "
+            "function that can pause, at each “await”, and go on later. An event loop runs many of "
+            "them in one thread: while one pauses, it goes on with another one."
         ),
         (
             "Server-sent events are an ordinary response that does not end. A WebSocket begins as "
-            "a request, and then both sides send messages, in frames."
+            "a request, and then both sides send messages whenever they like, each in a frame: the "
+            "text, and in front of it some bytes that describe it."
         ),
     ),
     guess=NumberGuess("Clients with an event", f"of {CLIENTS}", 0, CLIENTS),
@@ -229,7 +231,7 @@ CHAPTER: Final = Chapter(
             11.0,
             "Five letters are five bytes. In front of them stand a byte for the kind of frame, one "
             "for the length, and, from a client, four of the mask that is laid over the text "
-            "(RFC 6455 section 5.2): 11 bytes.",
+            "(a standard of the Internet, RFC 6455 section 5.2): 11 bytes.",
             edited=EditedText("The client's message", "hello"),
             question=_BYTES,
         ),

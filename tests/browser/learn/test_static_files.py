@@ -40,6 +40,9 @@ def test_the_video_is_played_by_range_requests_that_the_page_shows(open_page, da
     page.get_by_label("The second response has").fill("1")
     chapter.guess_and_watch()
     page.locator("video").wait_for()
+    page.get_by_role("button", name="Capture the ranges").click()
+    page.get_by_text("The next 20 requests for a range").wait_for()
+    eventually(lambda: page.locator("video").count() == 1)
     page.evaluate(f"{VIDEO}.play()")
     opened.until(f"{VIDEO}.currentTime > 0")
     page.evaluate(f"{VIDEO}.currentTime = 20")
@@ -48,4 +51,5 @@ def test_the_video_is_played_by_range_requests_that_the_page_shows(open_page, da
     opened.until(f"{log}.includes('GET /video/queue.webm') && {log}.includes('206')")
     ranges = [one.all_headers()["range"] for one in asked]
     assert ranges
+    opened.until(f"/bytes=\\d+-\\d*, bytes \\d+-\\d+\\/\\d+/.test({log})")
     eventually(lambda: page.locator("#chapter-video-log tbody tr").count() >= len(ranges))
