@@ -57,7 +57,10 @@ def main() -> int:
     signal.signal(signal.SIGINT, _do_nothing)
     restore_signals_in_children([signal.SIGINT])
     pipes = ParentPipes()
-    order = WorkerOrder.from_line(pipes.read_line())
+    line = pipes.read_line()
+    if not line.endswith(b"\n"):
+        return 0  # the parent has gone before it said what to serve
+    order = WorkerOrder.from_line(line)
     sys.path[:] = order.path
     if order.folder:
         os.chdir(order.folder)

@@ -24,7 +24,10 @@ class ParentPipes:
         disown_in_children(self)
 
     def read_line(self) -> bytes:
-        """The next line, and nothing behind it: that is for whoever polls."""
+        """The next line, and nothing behind it: that is for whoever polls.
+
+        Without its end when the parent has gone.
+        """
         line = b""
         while not line.endswith(b"\n") and (byte := os.read(self.orders, 1)):
             line += byte

@@ -119,8 +119,8 @@ def test_a_stop_before_the_workers_serve(tmp_path: Path):
     listener = start_listener(replace(SPEC, name="brief"), recorder)
     pids = model_of(listener).pids
     began = time.monotonic()
-    listener.stop(20)
-    assert time.monotonic() - began < 15, "they heard of it, and were not killed after the grace"
+    listener.stop(60)
+    assert time.monotonic() - began < 45, "they heard of it, and were not killed after the grace"
     assert not any(is_alive(pid) for pid in pids)
     assert listener.load().replaced_workers == 0
     recorder.close()
@@ -153,4 +153,4 @@ def test_the_workers_end_with_a_parent_that_is_killed(
         parent.kill()
         began = time.monotonic()
         wait_until(lambda: not any(is_alive(pid) for pid in pids), "the workers' end")
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30  # on a busy machine an interpreter starts meanwhile
