@@ -60,13 +60,10 @@ class Model:
         return total / len(seconds) if agg is Aggregation.RATE else total
 
     def merged(self, keys, seconds):
-        counts, sum_s = np.zeros(histogram.BUCKETS, int), 0.0
-        for ts in seconds:
-            for key in keys:
-                if key in self.histograms[ts]:
-                    counts = counts + self.histograms[ts][key].counts
-                    sum_s += self.histograms[ts][key].sum_s
-        return counts, sum_s
+        found = [self.histograms[ts].get(key) for ts in seconds for key in keys]
+        counts = [one.counts for one in found if one]
+        sum_s = math.fsum(one.sum_s for one in found if one)
+        return np.sum(counts or [np.zeros(histogram.BUCKETS)], axis=0, dtype=int), sum_s
 
 
 def history(seed, seconds=400):
