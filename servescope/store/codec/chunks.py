@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 _CACHE_BYTES: Final = 4 * 1024 * 1024
 """A page that is watched needs the chunks of its span, a third of a MiB a minute; the rest of the
-cache would only grow towards its bound."""
+cache would only grow towards its bound. So a process grows with each minute that closes, until the
+cache is full a quarter of an hour later."""
 
 SECTION_SERIES: Final = 64
 """Ids of a section. Smaller ones would each bring a table of symbols that zstd has to learn."""
