@@ -1,4 +1,5 @@
-// Forms: Enter presses the main button, Escape the one that reverts, an edit ends a refusal.
+// Forms: Enter presses the main button, Escape the one that reverts, an edit ends a refusal, and the
+// end of load what was said of it.
 (function () {
   "use strict";
 
@@ -88,6 +89,13 @@
       // A group of boxes has no element of its name.
       const shown = inputs.map((one) => document.getElementById(one.id)).find(Boolean);
       if (edited.length) forget(formOf(shown), edited);
+    },
+
+    over(strip) {
+      if (strip?.display !== "none") return;
+      for (const { id } of document.querySelectorAll(".answer.of-load:not(:empty)")) {
+        clientside.set_props(id, { children: "" });
+      }
     },
   };
   scope.forms = { forget, formOf };

@@ -122,7 +122,7 @@ def start(_clicks: object, *values: object) -> forms.Answer:
         number = access.dashboard().start_capacity_search(CapacityRequest(*values))
     except ServescopeError as error:
         return forms.refused(sentence(error))
-    return forms.done(f"Search {number} was asked for; it is followed below.")
+    return forms.of_load(f"Search {number} was asked for; it is followed below.")
 
 
 def stop(_clicks: int) -> forms.Answer:
@@ -130,12 +130,12 @@ def stop(_clicks: int) -> forms.Answer:
     board = access.dashboard()
     active = capacity.active_search(board.context)
     if active is None:
-        return forms.done("No search is under way.")
+        return forms.done("No search was under way.")
     try:
         board.stop_capacity_search(active.id)
     except ServescopeError as error:
         return forms.refused(sentence(error))
-    return forms.done(f"Search {active.id} is being stopped.")
+    return forms.of_load(f"Search {active.id} is being stopped.")
 
 
 def suggest(listener: object) -> list[str]:

@@ -1,8 +1,9 @@
 """The behaviour that all forms have: one place for the answer, Enter, Escape, errors that go.
 
 A form's answer says what came of its button, or why nothing did. A refusal goes as soon as a field
-is edited, and with the next answer; `assets/forms.js` sees to that, and to the keys: Enter in a
-field presses the form's main button, Escape the one that takes back what was typed.
+is edited, and with the next answer; what is said of load under way goes when that is over.
+`assets/forms.js` sees to both, and to the keys: Enter in a field presses the form's main button,
+Escape the one that takes back what was typed.
 """
 
 from __future__ import annotations
@@ -18,15 +19,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 DONE: Final = "answer"
+OF_LOAD: Final = "answer of-load"
 REFUSED: Final = "answer refused"
 
 Answer = tuple[str, str]
-"""The text, and the class that says whether it is a refusal."""
+"""The text, and the class that says how long it holds, and whether it is a refusal."""
 
 
 def done(text: str) -> Answer:
     """The answer that something came of it, or is so."""
     return text, DONE
+
+
+def of_load(text: str) -> Answer:
+    """The answer about load that goes on, which is no longer true when that is over."""
+    return text, OF_LOAD
 
 
 def refused(text: str) -> Answer:
@@ -56,6 +63,13 @@ def actions(*buttons: Any, answer_id: str, why_not: str = "") -> html.Div:
 def answer_place(answer_id: str, text: str = "") -> html.Span:
     """The place of an answer; assistive technology reads it when it changes."""
     return html.Span(text, id=answer_id, className=DONE, role="status")
+
+
+def forget_when_over(strip: str) -> None:
+    """Have every answer `of_load` go when the header's strip about load under way is hidden."""
+    clientside_callback(
+        ClientsideFunction("forms", "over"), Input(strip, "style"), prevent_initial_call=True
+    )
 
 
 def forget_refusals(*fields: str) -> None:

@@ -61,7 +61,7 @@ def start(request: LoadRunRequest) -> forms.Answer:
         number = access.dashboard().start_load_run(request)
     except ServescopeError as error:
         return forms.refused(sentence(error))
-    return forms.done(f"Load run {number} was asked for; the header follows it.")
+    return forms.of_load(f"Load run {number} was asked for; the header follows it.")
 
 
 def failed_count(figures: Mapping[str, Any]) -> int:

@@ -86,6 +86,7 @@ def connect() -> None:
         State("app-shell", "navbar"),
         prevent_initial_call=True,
     )
+    forms.forget_when_over("run-strip")
     callback(
         *forms.outputs("run-message"),
         Input("run-stop", "n_clicks"),
@@ -109,19 +110,19 @@ def stop_active_run() -> forms.Answer:
     try:
         if compared is not None:
             board.stop_comparison(compared.id)
-            return forms.done(f"Comparison {compared.id} is being stopped.")
+            return forms.of_load(f"Comparison {compared.id} is being stopped.")
         if searched is not None:
             board.stop_capacity_search(searched.id)
-            return forms.done(f"Search {searched.id} is being stopped.")
+            return forms.of_load(f"Search {searched.id} is being stopped.")
         if judged is not None:
             board.stop_verdict(judged.id)
-            return forms.done(f"Verdict {judged.id} is being stopped.")
+            return forms.of_load(f"Verdict {judged.id} is being stopped.")
         if run is not None:
             board.stop_load_run(run.id)
-            return forms.done(f"Load run {run.id} is being stopped.")
+            return forms.of_load(f"Load run {run.id} is being stopped.")
     except ServescopeError as error:
         return forms.refused(sentence(error))
-    return forms.done("No load is under way.")
+    return forms.done("No load was under way.")
 
 
 def _header() -> html.Div:

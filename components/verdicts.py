@@ -148,7 +148,7 @@ def start(_clicks: object, *values: object) -> forms.Answer:
         number = access.dashboard().start_verdict(VerdictRequest(*values))
     except ServescopeError as error:
         return forms.refused(sentence(error))
-    return forms.done(f"Verdict {number} was asked for; it is followed below.")
+    return forms.of_load(f"Verdict {number} was asked for; it is followed below.")
 
 
 def stop(_clicks: int) -> forms.Answer:
@@ -156,12 +156,12 @@ def stop(_clicks: int) -> forms.Answer:
     board = access.dashboard()
     active = verdicts.active_verdict(board.context)
     if active is None:
-        return forms.done("No verdict is under way.")
+        return forms.done("No verdict was under way.")
     try:
         board.stop_verdict(active.id)
     except ServescopeError as error:
         return forms.refused(sentence(error))
-    return forms.done(f"Verdict {active.id} is being stopped.")
+    return forms.of_load(f"Verdict {active.id} is being stopped.")
 
 
 def verdict_view(judged: RequestedVerdict | None) -> html.Div:

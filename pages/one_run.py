@@ -292,7 +292,7 @@ def stop(_clicks: object, subject: object) -> forms.Answer:
         access.dashboard().stop_load_run(number)
     except ServescopeError as error:
         return forms.refused(sentence(error))
-    return forms.done(f"Load run {number} is being stopped.")
+    return forms.of_load(f"Load run {number} is being stopped.")
 
 
 @callback(

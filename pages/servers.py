@@ -264,7 +264,7 @@ def compare(_clicks: int, *values: object) -> tuple[str, str, object]:
         number = dashboard().start_comparison(comparison_form.request(*values))
     except ServescopeError as error:
         return *forms.refused(sentence(error)), no_update
-    return *forms.done(f"Comparison {number} was asked for; it is shown below."), str(number)
+    return *forms.of_load(f"Comparison {number} was asked for; it is shown below."), str(number)
 
 
 @callback(

@@ -40,7 +40,6 @@ def test_a_run_from_start_to_result_agrees_with_the_store(open_page, dashboard):
     fill(opened, "Seconds", 5)
     opened.page.get_by_role("button", name="Start", exact=True).click()
     opened.page.locator("#run-strip").get_by_text("Load run").wait_for()
-    opened.page.locator("#load-answer").get_by_text("was asked for").wait_for()
     assert opened.page.locator("#run-stop").is_visible()
     moving = opened.last_x("load-rates")
     opened.wait_newer("load-rates", moving)
@@ -64,6 +63,17 @@ def graph_total(opened, name):
     opened.page.wait_for_timeout(50)  # lets the page's own events in: playwright runs none between
     line = next(trace for trace in opened.points("load-rates") if trace["name"] == name)
     return round(sum(value or 0 for value in line["y"]))
+
+
+def test_the_answer_of_start_goes_with_the_end_of_its_run(open_page):
+    opened = open_page("/load").wait_drawn("load-rates")
+    fill(opened, "Seconds", 60)
+    opened.page.get_by_role("button", name="Start", exact=True).click()
+    opened.page.locator("#load-answer").get_by_text("was asked for").wait_for()
+    opened.page.locator("#run-strip").get_by_text("Load run").wait_for()
+    opened.page.locator("#run-stop").click()
+    opened.page.locator("#run-strip").wait_for(state="hidden")
+    opened.until("document.getElementById('load-answer').textContent === ''")
 
 
 def test_stop_ends_a_run_from_any_page(open_page, dashboard):
