@@ -88,7 +88,8 @@ def judged_runs(
     first = pairs[0][0] if pairs else None
     if first is not None:
         outcome = replace(outcome, run_seconds=float(first.to_s - first.from_s))
-    reason = _why_undecided(before, after, pairs) or _lateness(runs, judged)
+    late = [sides[side].label for side, run in runs.items() if run.was_late(judged)]
+    reason = _why_undecided(before, after, pairs) or _lateness(late)
     if reason:
         return replace(outcome, why_undecided=reason, is_failing=False)
     requests = min(stretch.requests for pair in pairs for stretch in pair)
@@ -159,13 +160,13 @@ def _why_undecided(
     return ""
 
 
-def _lateness(runs: Mapping[Side, SideRun], judged: Sequence[float]) -> str:
-    late = [str(side) for side, run in runs.items() if run.was_late(judged)]
+def _lateness(late: Sequence[str]) -> str:
+    """A reason where the generator was late in these runs, or nothing."""
     if not late:
         return ""
     return (
-        f"the load generator was late in the run {' and in the run '.join(late)}. It needs a core "
-        "of its own, a lower rate, or a machine with less other work."
+        f"the load generator was late in {' and in '.join(late)}. It needs a core of its own, a "
+        "lower rate, or a machine with less other work."
     )
 
 

@@ -156,7 +156,7 @@ def with_result(side, **changes):
             lambda one: with_result(
                 one, lag_ms=LagSummary(9, 9, 9, 9), naive_ms=LatencySummary(1, 1, 1)
             ),
-            "the load generator was late in the run after",
+            "the load generator was late in a run.",
         ),
     ],
     ids=["another machine", "another generator", "no stretches", "few stretches", "late"],
