@@ -90,7 +90,11 @@ def start(_clicks: object, name: object, tried: object, *values: object) -> tupl
     except ServescopeError as error:
         return *forms.refused(sentence(error)), no_update, no_update
     known = tried if isinstance(tried, dict) else {}
-    return *forms.done(""), str(number), {**known, str(name): number}
+    return (
+        *forms.done("Your guess is taken: see below."),
+        str(number),
+        {**known, str(name): number},
+    )
 
 
 @callback(

@@ -161,7 +161,7 @@ def _steps(setting: Setting, measured: Mapping[str, Any]) -> tuple[Step, ...]:
 CHAPTER: Final = Chapter(
     name="deploy",
     number=12,
-    title="Deploy: workers, and how they end",
+    title="Deploy: workers, and a proxy in front",
     question=(
         "Six people ask at the same moment, and the app takes a second for each. Half a second "
         "later a process of the server gets a signal. How many of the six requests fail?"

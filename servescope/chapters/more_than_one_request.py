@@ -64,8 +64,8 @@ CHAPTER: Final = Chapter(
             "another request whenever the app says that it waits."
         ),
         (
-            "The app below either waits, as for a database, or computes, as for an image. Waiting "
-            "takes no processor; computing takes one for the whole time."
+            "The app, as you choose below, waits, as for a database, or computes, as for an image. "
+            "Waiting takes no processor; computing takes one for the whole time."
         ),
     ),
     guess=NumberGuess("The last one has the page after", "ms", 1, 60_000),
@@ -140,7 +140,8 @@ CHAPTER: Final = Chapter(
         ),
         (
             "If the app computes, neither makes it quicker in one Python process. More processes "
-            "do, up to the number of processor cores: that is why gunicorn has workers."
+            "do, up to the number of processor cores: that is why servers of Python apps, such as "
+            "gunicorn, start several, their workers."
         ),
     ),
 )

@@ -145,6 +145,9 @@ def _found(name: str, client: OpenRequest, told: Transcript) -> dict[str, Any]:
     ended_ms = client.ended_ns / _NS_PER_MS - told.began * _MS
     size = f"{len(client.received):,} bytes"
     told.add(
-        name, f"has the whole response, {size}", bytes(client.received[:_SHOWN_BYTES]), ended_ms
+        name,
+        f"has the whole response, {size}",
+        bytes(client.received[:_SHOWN_BYTES]) + " …".encode(),
+        ended_ms,
     )
     return {f"{name}_ms": ended_ms, f"{name}_seen": line.decode("latin-1")}

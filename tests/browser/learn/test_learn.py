@@ -6,9 +6,10 @@ import re
 
 import pytest
 
-from servescope.chapters import more_than_one_request
+from servescope.chapters import accept_queue, more_than_one_request
 from servescope.records.experiments import ExperimentPlan
 from servescope.records.load import RunState
+from tests.browser.chapter_page import ChapterPage
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.learn.chapter_page import (
     RESULT,
@@ -64,6 +65,25 @@ def test_a_chapter_is_done_by_keyboard_alone_and_its_span_stands_elsewhere(open_
     chapter.opened.until(
         "document.getElementById('page').innerText.includes('/slow?ms=100')", seconds=SECONDS
     )
+
+
+def test_a_second_browser_waits_and_a_closed_page_leaves_nothing_behind(open_page, dashboard):
+    """The page goes at once: its experiment ends by itself, within its 60 s."""
+    first = ChapterPage(open_page, accept_queue.CHAPTER, DESKTOP)
+    first.page.get_by_label("Connected, and waiting in the queue").fill("4")
+    first.guess_and_watch()
+    first.says("It is carried out now")
+    second = open_page(ADDRESS)
+    second.wait_polls(1)
+    second.page.get_by_label("The last one has the page after").fill("100")
+    control = dashboard.control
+    if control.experiments.active() is not None:  # else this machine was too slow to see it
+        second.page.get_by_role("button", name="Guess and watch").click()
+        second.page.locator("#chapter-answer").get_by_text("wait for its end").wait_for()
+    first.page.close()
+    eventually(lambda: control.experiments.active() is None, SECONDS)
+    eventually(lambda: not any(one.is_temporary for one in control.listeners.statuses()), SECONDS)
+    control.close()
 
 
 def test_a_button_pressed_at_once_takes_what_the_field_shows(open_page):
