@@ -72,6 +72,12 @@ class Need(Enum):
     LINGER = auto()
 
 
+# Looked up once, as in `serving.models.asyncio.connection`: two look-ups a request on the Enum
+# class cost 0.2 of asyncio's 12 µs in `benchmarks/serving.py`, plain (CPython 3.11).
+_READ: Final = Need.READ
+_RUN: Final = Need.RUN
+
+
 class Conversation:
     """The requests of one connection, one after the other.
 
@@ -142,7 +148,7 @@ class Conversation:
         head = wire.receive_whole(data)
         if head is not None:
             self._begin(head, now_ns, kernel_ns, len(data), data)
-            return Need.RUN
+            return _RUN
         self._received_ns = now_ns
         self._received_kernel_ns = kernel_ns
         self._was_queued = False
@@ -199,7 +205,7 @@ class Conversation:
         RUN when `refuse` came first: the socket has found that this is no client of ours.
         """
         refused = self.exchange is not None and self.exchange.refusal is not None
-        return Need.RUN if refused else Need.CLOSE
+        return _RUN if refused else Need.CLOSE
 
     def expire(self) -> Need:
         """The deadline of a READ has passed: 408 for half a request, else a silent end."""
@@ -275,7 +281,7 @@ class Conversation:
             return self._last_need(exchange)
         if wire.is_between:  # it was taken in one step, and nothing came after it
             self.deadline_ns = now_ns + deadlines.idle_ns
-            return Need.READ
+            return _READ
         if wire.state is State.BODY:
             self.deadline_ns = now_ns + min(deadlines.body_ns, DRAIN_NS)
             return self._drain(now_ns)
@@ -286,7 +292,7 @@ class Conversation:
         wire = self._wire
         while wire.state is State.BODY:
             if wire.next_event() is Idle.NEED_DATA:
-                return Need.READ
+                return _READ
         return self._begin_next_cycle(now_ns)
 
     def _begin_next_cycle(self, now_ns: int) -> Need:
@@ -302,7 +308,7 @@ class Conversation:
             if not self.is_idle:
                 return need
         self.deadline_ns = now_ns + deadlines.idle_ns
-        return Need.READ
+        return _READ
 
     def _last_need(self, exchange: Exchange) -> Need:
         """How a connection ends after this exchange."""
@@ -324,7 +330,7 @@ class Conversation:
                     event, self._first_byte_ns, self._kernel_ns, wire.message_bytes
                 )
                 if event.body_length != 0 and self._begin_body(event, exchange):
-                    return Need.RUN
+                    return _RUN
             elif isinstance(event, EndOfMessage):
                 return self._complete()
             elif isinstance(event, BodyData):
@@ -332,7 +338,7 @@ class Conversation:
             elif isinstance(event, Refusal):
                 return self._refuse(event)
             elif event is Idle.NEED_DATA:
-                return Need.READ
+                return _READ
             else:
                 return Need.LINGER
 
@@ -420,7 +426,7 @@ class Conversation:
                 exchange.complete_ns = self._received_ns
             if self._body is not None:
                 exchange.body = self._body.rewound()
-        return Need.RUN
+        return _RUN
 
     def _refuse(self, refusal: Refusal, flags: RequestFlag = _NO_FLAGS) -> Need:
         site = self._site
@@ -445,4 +451,4 @@ class Conversation:
         exchange.may_keep_alive = False
         exchange.flags |= flags
         exchange.bytes_received = self._wire.message_bytes
-        return Need.RUN
+        return _RUN

@@ -185,6 +185,7 @@ class AsgiHandler:
         output = self._output
         if (
             exchange.framing is None  # it is whole
+            and exchange.may_keep_alive
             and self._is_driving
             and len(data) <= LOW_WATER
             and isinstance(self._call, HttpCall)

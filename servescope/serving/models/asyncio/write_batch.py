@@ -6,9 +6,9 @@ an interrupt, which on a busy virtual machine took a fifth of a request's CPU (p
 reverse proxy say, goes back to sleep after each response that comes alone, and is woken once for
 those that come together. uvloop's own transports write at the end of a turn, too.
 
-Only whole responses are held, and only those that are ready within `CLOSE_NS` of the one before:
-the first one after a pause leaves at once. A response is held until the turn is over, or for
-`LONGEST_NS` and the step of an app that is running then.
+Only whole responses on kept connections are held, and only those that are ready within `CLOSE_NS`
+of the one before: the first one after a pause leaves at once. A response is held until the turn is
+over, or for `LONGEST_NS` and the step of an app that is running then.
 """
 
 from __future__ import annotations

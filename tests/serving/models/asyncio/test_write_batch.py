@@ -170,9 +170,19 @@ def test_pipelined_requests_are_answered_in_order_one_a_turn(listener, bench):
     bench.records(8)
 
 
-def test_a_response_that_closes_its_connection_leaves_before_the_close(listener, bench):
+def test_a_response_that_ends_its_connection_leaves_at_once(listener, bench):
+    seen = []
+    looking_app.after = lambda: seen.append(count_held(listener))
     assert exchange(listener, CLOSING).endswith(b"\r\n\r\nseen")
+    assert seen == [0]
     bench.records(1)
+
+
+def test_the_refusal_of_a_body_is_no_failure_of_the_app(listener, bench):
+    data = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+    assert exchange(listener, data).startswith(b"HTTP/1.1 400 ")
+    [record] = bench.records(1)
+    assert not record["flags"] & RequestFlag.APP_ERROR
 
 
 def test_an_app_that_raises_behind_its_response_is_recorded_as_failed(listener, bench, caplog):
@@ -204,17 +214,21 @@ def test_a_client_that_is_reset_before_its_response_leaves_costs_its_connection_
 def test_a_held_response_is_in_the_stage_write(listener, bench):
     seen = []
     looking_app.after = lambda: seen.extend(each.stage for each in listener._model._connections)
-    assert exchange(listener, CLOSING)
+    with connect(listener) as client:
+        client.sendall(GET)
+        assert read_responses(client, 1) == [(200, b"seen")]
     assert [stage.name for stage in seen] == ["WRITE"]
     bench.records(1)
 
 
-def test_a_long_response_leaves_at_once(listener, bench):
+def test_a_long_response_leaves_at_once(listener, bench, wait_until):
     seen = []
     looking_app.body = b"x" * LOW_WATER
     looking_app.after = lambda: seen.append(count_held(listener))
-    assert exchange(listener, CLOSING).endswith(looking_app.body)
-    assert seen == [0]
+    with connect(listener) as client:
+        client.sendall(GET)
+        assert read_responses(client, 1) == [(200, looking_app.body)]
+        wait_until(lambda: seen == [0], "the end of the call")
     bench.records(1)
 
 
@@ -224,6 +238,8 @@ def test_a_deadline_that_passes_meanwhile_costs_no_response(listener, bench):
             connection.expire()
 
     looking_app.after = expire
-    assert exchange(listener, CLOSING).endswith(b"\r\n\r\nseen")
+    with connect(listener) as client:
+        client.sendall(GET)
+        assert read_responses(client, 1) == [(200, b"seen")]
     [record] = bench.records(1)
     assert not record["flags"] & RequestFlag.TIMED_OUT
