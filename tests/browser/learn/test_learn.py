@@ -9,7 +9,6 @@ import pytest
 from servescope.chapters import accept_queue, more_than_one_request
 from servescope.records.experiments import ExperimentPlan
 from servescope.records.load import RunState
-from tests.browser.chapter_page import ChapterPage
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.learn.chapter_page import (
     RESULT,
@@ -73,7 +72,7 @@ def test_a_second_browser_waits_and_a_closed_page_leaves_nothing_behind(open_pag
     first.page.get_by_label("Connected, and waiting in the queue").fill("4")
     first.guess_and_watch()
     first.says("It is carried out now")
-    second = open_page(ADDRESS)
+    second = open_page(address(CHAPTER))
     second.wait_polls(1)
     second.page.get_by_label("The last one has the page after").fill("100")
     control = dashboard.control
