@@ -70,9 +70,9 @@ def statuses(opened):
     return set(opened.page.locator(f"{ROWS} .status").all_inner_texts())
 
 
-def test_a_long_target_pushes_no_column_out_of_sight(reopen_page, ask):
+def test_a_long_target_pushes_no_column_out_of_sight(open_page, ask):
     ask("/whoami?" + "long=1&" * 40)
-    opened = reopen_page("/requests?text=long")
+    opened = open_page("/requests?text=long")
     opened.page.locator(ROWS).first.wait_for()
     assert opened.tables_to_scroll() == []
     assert opened.page.locator(f"{ROWS} .target").first.bounding_box()["width"] > 150
