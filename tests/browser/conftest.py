@@ -41,6 +41,7 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--disable-dev-shm-usage",
+    "--renderer-process-limit=1",  # a page keeps its process, and what that has compiled
 ]
 DESKTOP = {"viewport": {"width": 1440, "height": 900}}
 VIEWPORT = {"width": 1280, "height": 720}
@@ -77,14 +78,25 @@ class Watched:
         self.complaints = []
         self.polls = 0
         self.others = ()  # origins that the page is meant to ask, too
-        page.on("console", self._console)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", self._request)
-        page.on("response", self._response)
+        self._handlers = {
+            "console": self._console,
+            "pageerror": self._error,
+            "request": self._request,
+            "response": self._response,
+        }
+        for event, handler in self._handlers.items():
+            page.on(event, handler)
+
+    def unwatch(self):
+        for event, handler in self._handlers.items():
+            self.page.remove_listener(event, handler)
 
     def _console(self, message):
         if message.type in {"error", "warning", "trace"}:
             self.complaints.append(message.text)
+
+    def _error(self, error):
+        self.complaints.append(str(error))
 
     def _request(self, request):
         if not request.url.startswith((self.base, *self.others, "data:", "blob:")):
@@ -190,23 +202,11 @@ class Watched:
         )
 
 
-@pytest.fixture
-def open_page(chromium, dashboard):
-    """Open a path: `open_page("/load", **context)`; the console must stay silent to the end."""
-    opened = []
-
-    def open_it(path, context=DESKTOP, base=None):
-        surroundings = chromium.new_context(**context)
-        surroundings.set_default_timeout(WITHIN_S * 1000)
-        watched = Watched(surroundings.new_page(), base or dashboard.url)
-        opened.append((surroundings, watched))
-        return watched.open(path)
-
-    yield open_it
-    complaints = [complaint for _, watched in opened for complaint in watched.complaints]
-    for surroundings, _ in opened:
-        surroundings.close()
-    assert complaints == []
+def new_page(chromium, options):
+    """A page in a context of its own."""
+    surroundings = chromium.new_context(**options)
+    surroundings.set_default_timeout(WITHIN_S * 1000)
+    return surroundings.new_page()
 
 
 @pytest.fixture(scope="module")
@@ -216,33 +216,50 @@ def left_pages():
 
 
 @pytest.fixture
-def reopen_page(chromium, dashboard, left_pages):
-    """Like `open_page`, in a page that a test before has left, if any.
+def open_page(chromium, dashboard, left_pages):
+    """Open a path: `open_page("/load", PHONE)`; the console must stay silent to the end.
 
-    A page that loads again takes the whole Chromium half the CPU time of a new context's, which
-    compiles all scripts; in the headless shell there is little between them.
-    Not for tests that judge a first visit, or add to the page what cannot be taken back, such as an
-    init script.
+    In a page that a test before has left, if any, with nothing of that test in it: a third of the
+    CPU time of a page in a new context, whose process compiles all scripts.
     """
     opened = []
 
-    def open_it(path, context=DESKTOP):
+    def open_it(path, context=DESKTOP, base=None):
         page = next((page for page, options in left_pages if options == context), None)
         if page is None:
-            surroundings = chromium.new_context(**context)
-            surroundings.set_default_timeout(WITHIN_S * 1000)
-            page = surroundings.new_page()
+            page = new_page(chromium, context)
         else:
             left_pages.remove((page, context))
-        watched = Watched(page, dashboard.url)
+        watched = Watched(page, base or dashboard.url)
         opened.append((watched, context))
         return watched.open(path)
 
     yield open_it
     complaints = [complaint for watched, _ in opened for complaint in watched.complaints]
     for watched, context in opened:
-        forget(watched.page, dashboard.url, context)
+        watched.unwatch()
+        if watched.page.is_closed() or not watched.page.url.startswith(f"{watched.base}/"):
+            watched.page.context.close()  # what it has stored is reached from its origin alone
+            continue
+        forget(watched.page, watched.base, context)
         left_pages.append((watched.page, context))
+    assert complaints == []
+
+
+@pytest.fixture
+def open_fresh_page(chromium, dashboard):
+    """Like `open_page`, in a context of its own: for tests that judge a first visit, or memory."""
+    opened = []
+
+    def open_it(path, context=DESKTOP):
+        watched = Watched(new_page(chromium, context), dashboard.url)
+        opened.append(watched)
+        return watched.open(path)
+
+    yield open_it
+    complaints = [complaint for watched in opened for complaint in watched.complaints]
+    for watched in opened:
+        watched.page.context.close()
     assert complaints == []
 
 
@@ -254,6 +271,7 @@ def forget(page, origin, options):
         storage = {"securityOrigin": origin, "isLocalStorage": is_local}
         session.send("DOMStorage.clear", {"storageId": storage})
     page.goto("about:blank")
+    page.mouse.move(0, 0)
     page.emulate_media(
         media="null",
         color_scheme=options.get("color_scheme", "light"),
@@ -263,18 +281,18 @@ def forget(page, origin, options):
     page.context.set_offline(False)
     page.context.clear_cookies()
     page.context.clear_permissions()
+    if "permissions" in options:
+        page.context.grant_permissions(options["permissions"])
     session.send("Page.resetNavigationHistory")
     session.detach()
 
 
 @pytest.fixture(scope="module")
 def kept_page(chromium, dashboard):
-    """A page that stays from test to test: to load one costs Chromium 1 s of CPU, a link 0.4 s."""
-    surroundings = chromium.new_context(**DESKTOP)
-    surroundings.set_default_timeout(WITHIN_S * 1000)
-    watched = Watched(surroundings.new_page(), dashboard.url)
+    """A page that stays from test to test, whose document is loaded once."""
+    watched = Watched(new_page(chromium, DESKTOP), dashboard.url)
     yield watched.open("/host")
-    surroundings.close()
+    watched.page.context.close()
     assert watched.complaints == []
 
 

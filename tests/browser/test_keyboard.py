@@ -15,13 +15,13 @@ ROW = "#requests-log tr[data-request]"
 
 
 @pytest.fixture
-def log(reopen_page, dashboard):
+def log(open_page, dashboard):
     """The page Requests, with requests in its log."""
     for _ in range(3):
         url = f"http://127.0.0.1:{dashboard.port('wsgi')}/whoami"
         with urllib.request.urlopen(url, timeout=10) as answer:
             assert answer.status == 200
-    opened = reopen_page("/requests").wait_drawn("requests-classes")
+    opened = open_page("/requests").wait_drawn("requests-classes")
     opened.page.locator(ROW).first.wait_for()
     return opened.pause()  # rows of a live log move on
 
@@ -41,8 +41,8 @@ def test_a_row_of_the_log_opens_by_keyboard_again_and_again(log):
         log.until("document.activeElement.matches('#requests-log a')")
 
 
-def test_tab_leaves_a_table_from_any_of_its_cells(reopen_page):
-    opened = reopen_page("/ports").wait_drawn("ports-queues")
+def test_tab_leaves_a_table_from_any_of_its_cells(open_page):
+    opened = open_page("/ports").wait_drawn("ports-queues")
     keyboard = opened.page.keyboard
     opened.page.locator("#ports-sockets").scroll_into_view_if_needed()
     opened.page.locator("#ports-sockets .ag-row").first.wait_for()
@@ -67,8 +67,8 @@ def test_a_row_of_the_log_opens_by_click_again_and_its_drawer_by_its_button(log)
         drawer(log).wait_for(state="hidden")
 
 
-def test_a_closed_navigation_is_not_in_the_way_of_tab(reopen_page):
-    opened = reopen_page("/", PHONE).wait_drawn("overview-host")
+def test_a_closed_navigation_is_not_in_the_way_of_tab(open_page):
+    opened = open_page("/", PHONE).wait_drawn("overview-host")
     stops = []
     for _ in range(8):
         opened.page.keyboard.press("Tab")
@@ -82,8 +82,8 @@ def test_a_closed_navigation_is_not_in_the_way_of_tab(reopen_page):
     assert any(text == "Pause" for _, text, _ in stops), stops
 
 
-def test_the_navigation_of_a_phone_opens_and_closes_by_keyboard(reopen_page):
-    opened = reopen_page("/", PHONE).wait_drawn("overview-host")
+def test_the_navigation_of_a_phone_opens_and_closes_by_keyboard(open_page):
+    opened = open_page("/", PHONE).wait_drawn("overview-host")
     burger = opened.page.get_by_role("button", name="Navigation")
     link = opened.page.get_by_role("link", name="Latency", exact=True)
     assert burger.get_attribute("aria-expanded") == "false"
@@ -104,8 +104,8 @@ def test_the_navigation_of_a_phone_opens_and_closes_by_keyboard(reopen_page):
     link.wait_for(state="hidden")
 
 
-def test_the_help_marks_of_a_phone_are_round_and_easy_to_hit(reopen_page):
-    opened = reopen_page("/", PHONE).wait_drawn("overview-host")
+def test_the_help_marks_of_a_phone_are_round_and_easy_to_hit(open_page):
+    opened = open_page("/", PHONE).wait_drawn("overview-host")
     marks = opened.page.locator(".help-mark:visible")
     assert marks.count() > 8
     for index in range(marks.count()):
@@ -153,8 +153,8 @@ def tab_stops(opened, start, count):
     return stops
 
 
-def test_the_form_of_a_load_run_is_filled_without_a_pointer(reopen_page):
-    opened = reopen_page("/load").wait_drawn("load-rates")
+def test_the_form_of_a_load_run_is_filled_without_a_pointer(open_page):
+    opened = open_page("/load").wait_drawn("load-rates")
     keyboard = opened.page.keyboard
     stops = tab_stops(opened, "#load-listener", 4)
     assert stops[:3] == ["load-target", "load-rate", "load-seconds"]
@@ -174,8 +174,8 @@ def test_the_form_of_a_load_run_is_filled_without_a_pointer(reopen_page):
     opened.until("document.activeElement.textContent === 'Add a request to the mix'")
 
 
-def test_the_search_for_a_capacity_is_started_and_stopped_without_a_pointer(reopen_page):
-    opened = reopen_page("/load").wait_drawn("load-rates")
+def test_the_search_for_a_capacity_is_started_and_stopped_without_a_pointer(open_page):
+    opened = open_page("/load").wait_drawn("load-rates")
     stops = tab_stops(opened, "#capacity-listener", 4)
     assert stops == ["capacity-target", "capacity-limit", "capacity-errors", "capacity-start"]
     opened.page.keyboard.press("Enter")
@@ -186,8 +186,8 @@ def test_the_search_for_a_capacity_is_started_and_stopped_without_a_pointer(reop
     opened.page.locator("#capacity-start").wait_for()
 
 
-def test_a_run_is_named_and_its_deletion_taken_back_without_a_pointer(reopen_page, two_runs):
-    opened = reopen_page(f"/runs/{two_runs[0]}").wait_drawn("one-run-rates")
+def test_a_run_is_named_and_its_deletion_taken_back_without_a_pointer(open_page, two_runs):
+    opened = open_page(f"/runs/{two_runs[0]}").wait_drawn("one-run-rates")
     keyboard = opened.page.keyboard
     opened.page.locator("#one-run-name").focus()
     keyboard.type("By keyboard")

@@ -19,10 +19,10 @@ def value(opened, field):
     return opened.page.evaluate("id => document.getElementById(id).value", field)
 
 
-def test_the_listener_and_the_status_are_in_the_link_beside_the_time(reopen_page, dashboard):
+def test_the_listener_and_the_status_are_in_the_link_beside_the_time(open_page, dashboard):
     with urllib.request.urlopen(f"http://127.0.0.1:{dashboard.port('wsgi')}/whoami") as answer:
         assert answer.status == 200
-    opened = reopen_page("/requests?last=15m").wait_drawn("requests-classes")
+    opened = open_page("/requests?last=15m").wait_drawn("requests-classes")
     opened.until("document.querySelector('#requests-listener') !== null")
     choose(opened, "Listener", "wsgi")
     opened.until("location.search.includes('listener=wsgi')")
@@ -30,14 +30,14 @@ def test_the_listener_and_the_status_are_in_the_link_beside_the_time(reopen_page
     opened.until("location.search.includes('status=2xx')")
     link = search(opened)
     assert "last=15m" in link
-    other = reopen_page(f"/requests{link}").wait_drawn("requests-classes")
+    other = open_page(f"/requests{link}").wait_drawn("requests-classes")
     other.wait_polls(3)
     assert (value(other, "requests-listener"), value(other, "requests-status")) == ("wsgi", "2xx")
     assert set(search(other)[1:].split("&")) == set(link[1:].split("&"))
 
 
-def test_it_goes_with_its_choice_and_with_the_page(reopen_page):
-    opened = reopen_page("/latency?listener=files").wait_drawn("latency-percentiles")
+def test_it_goes_with_its_choice_and_with_the_page(open_page):
+    opened = open_page("/latency?listener=files").wait_drawn("latency-percentiles")
     opened.until("document.getElementById('latency-listener').value === 'files'")
     opened.page.locator(".mantine-Select-section button").first.click()
     opened.until("!location.search.includes('listener')")
@@ -48,13 +48,13 @@ def test_it_goes_with_its_choice_and_with_the_page(reopen_page):
     assert "listener" not in search(opened)
 
 
-def test_a_status_nobody_knows_is_passed_over_in_a_sentence(reopen_page):
-    opened = reopen_page("/requests?status=9xx").wait_drawn("requests-classes")
+def test_a_status_nobody_knows_is_passed_over_in_a_sentence(open_page):
+    opened = open_page("/requests?status=9xx").wait_drawn("requests-classes")
     opened.page.get_by_role("alert").get_by_text("“9xx” is no status").wait_for()
 
 
-def test_a_finding_leads_on_without_a_new_document_and_with_the_view(reopen_page):
-    opened = reopen_page("/?last=15m").wait_drawn("overview-host")
+def test_a_finding_leads_on_without_a_new_document_and_with_the_view(open_page):
+    opened = open_page("/?last=15m").wait_drawn("overview-host")
     opened.page.locator("#overview-verdict").wait_for()
     opened.page.evaluate("window.sameDocument = true")
     link = opened.page.locator(".path-links a").first
@@ -64,8 +64,8 @@ def test_a_finding_leads_on_without_a_new_document_and_with_the_view(reopen_page
     opened.until("location.search.includes('last=15m')")
 
 
-def test_a_link_within_the_app_takes_the_view_that_it_names(reopen_page):
-    opened = reopen_page("/?last=15m").wait_drawn("overview-host")
+def test_a_link_within_the_app_takes_the_view_that_it_names(open_page):
+    opened = open_page("/?last=15m").wait_drawn("overview-host")
     opened.wait_newer("overview-host", 0)
     opened.pause()
     past = opened.page.locator(".path-past .path-links a").first

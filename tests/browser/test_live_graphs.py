@@ -99,15 +99,15 @@ def holds_no_more(opened, script, argument):
     assert listeners_after < listeners + POLLS / 2
 
 
-def test_a_page_left_open_holds_no_more_after_120_polls(open_page):
-    opened = open_page("/").wait_drawn("overview-host", "overview-latency", "overview-queues")
+def test_a_page_left_open_holds_no_more_after_120_polls(open_fresh_page):
+    opened = open_fresh_page("/").wait_drawn("overview-host", "overview-latency", "overview-queues")
     opened.until("document.querySelectorAll('.live-graph[data-state=drawn]').length > 1")
     holds_no_more(opened, DRAW, lambda polls: polls)
 
 
 @pytest.mark.usefixtures("app")  # links of the rows are below its path prefix
-def test_a_request_log_left_open_holds_no_more_after_120_polls(open_page):
-    opened = open_page("/requests").wait_drawn("requests-classes")
+def test_a_request_log_left_open_holds_no_more_after_120_polls(open_fresh_page):
+    opened = open_fresh_page("/requests").wait_drawn("requests-classes")
     opened.wait_poll_answered()
     props = json.dumps(log_props())
     holds_no_more(opened, DRAW_LOG, lambda polls: [polls, props])

@@ -68,8 +68,8 @@ def show_file(opened):
     return from_toml(file_text(opened)).scenario
 
 
-def test_a_schedule_has_its_own_fields_and_runs(reopen_page, dashboard):
-    opened = reopen_page("/load")
+def test_a_schedule_has_its_own_fields_and_runs(open_page, dashboard):
+    opened = open_page("/load")
     assert not opened.page.locator("#load-kind").is_visible()
     more(opened)
     assert not opened.page.locator("#load-from-rate").is_visible()
@@ -86,8 +86,8 @@ def test_a_schedule_has_its_own_fields_and_runs(reopen_page, dashboard):
     assert opened.complaints == []
 
 
-def test_a_refusal_stays_with_what_was_typed(reopen_page):
-    opened = reopen_page("/load")
+def test_a_refusal_stays_with_what_was_typed(open_page):
+    opened = open_page("/load")
     more(opened)
     choose_schedule(opened, "Steps")
     fill(opened, "Requests per second, one by one", "100, fast")
@@ -100,8 +100,8 @@ def test_a_refusal_stays_with_what_was_typed(reopen_page):
 
 
 @pytest.mark.parametrize("context", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_a_mix_is_built_shown_as_a_file_and_run(reopen_page, dashboard, context):
-    opened = reopen_page("/load", context)
+def test_a_mix_is_built_shown_as_a_file_and_run(open_page, dashboard, context):
+    opened = open_page("/load", context)
     more(opened)
     add = opened.page.get_by_role("button", name="Add a request to the mix")
     add.click()
@@ -137,8 +137,8 @@ def test_a_mix_is_built_shown_as_a_file_and_run(reopen_page, dashboard, context)
     assert (run.result["sent"], run.result["answered"]) == (40, 40)
 
 
-def test_a_file_is_opened_run_and_saved(reopen_page, dashboard, tmp_path):
-    opened = reopen_page("/load")
+def test_a_file_is_opened_run_and_saved(open_page, dashboard, tmp_path):
+    opened = open_page("/load")
     more(opened)
     path = tmp_path / "whoami.toml"
     path.write_text(FILE)
@@ -161,8 +161,8 @@ def test_a_file_is_opened_run_and_saved(reopen_page, dashboard, tmp_path):
 
 
 @pytest.mark.parametrize("context", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_a_rule_is_seen_failing_and_ends_the_run(reopen_page, dashboard, context):
-    opened = reopen_page("/load", context)
+def test_a_rule_is_seen_failing_and_ends_the_run(open_page, dashboard, context):
+    opened = open_page("/load", context)
     fill(opened, "Path and query", "/error")
     fill(opened, "Requests per second", 20)
     fill(opened, "Seconds", 60)
@@ -201,8 +201,8 @@ def test_a_rule_is_seen_failing_and_ends_the_run(reopen_page, dashboard, context
     opened.until("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
-def test_a_minute_of_traffic_is_recorded(reopen_page, dashboard):
-    opened = reopen_page("/load")
+def test_a_minute_of_traffic_is_recorded(open_page, dashboard):
+    opened = open_page("/load")
     fill(opened, "Path and query", "/search?q=secret")
     fill(opened, "Requests per second", 30)
     fill(opened, "Seconds", 1)
@@ -224,8 +224,8 @@ def test_a_minute_of_traffic_is_recorded(reopen_page, dashboard):
     assert "secret" not in file_text(opened)
 
 
-def test_the_four_fields_are_a_scenario_of_their_own(reopen_page):
-    opened = reopen_page("/load")
+def test_the_four_fields_are_a_scenario_of_their_own(open_page):
+    opened = open_page("/load")
     more(opened)
     opened.page.get_by_role("button", name="Save as a file").click()
     opened.page.locator("#load-answer").get_by_text("There is no file yet").wait_for()

@@ -35,8 +35,8 @@ def fits(page):
 
 
 @pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_a_request_opens_at_its_address(reopen_page, request_id, device):
-    page = reopen_page(f"/requests/{request_id}", device).page
+def test_a_request_opens_at_its_address(open_page, request_id, device):
+    page = open_page(f"/requests/{request_id}", device).page
     assert page.title() == "One request · Servescope"
     assert page.locator("h1").text_content() == "GET /search?q=socket"
     said = page.locator("#page").inner_text()
@@ -48,24 +48,24 @@ def test_a_request_opens_at_its_address(reopen_page, request_id, device):
     assert fits(page)
 
 
-def test_its_page_says_of_when_it_is_and_what_captured_holds(reopen_page, request_id):
-    watched = reopen_page(f"/requests/{request_id}")
+def test_its_page_says_of_when_it_is_and_what_captured_holds(open_page, request_id):
+    watched = open_page(f"/requests/{request_id}")
     watched.until("document.getElementById('standing').textContent.startsWith('recorded ')")
     captured = watched.page.locator(".captured")
     assert "kept with their bytes" in captured.inner_text()
     assert "Capture" in captured.locator(".help-mark").get_attribute("aria-label")
 
 
-def test_a_request_that_is_not_kept_says_so(reopen_page):
-    page = reopen_page("/requests/999999999").page
+def test_a_request_that_is_not_kept_says_so(open_page):
+    page = open_page("/requests/999999999").page
     assert "is not here" in page.locator("h1").text_content()
     assert "no request of this number yet" in page.locator("#page").inner_text()
     page.get_by_role("link", name="All requests that are kept").click()
     page.wait_for_url("**/requests")
 
 
-def test_a_row_of_the_log_leads_to_it(reopen_page, request_id):
-    watched = reopen_page("/requests")
+def test_a_row_of_the_log_leads_to_it(open_page, request_id):
+    watched = open_page("/requests")
     watched.page.locator(f"#requests-log tr[data-request='{request_id}'] .took").first.click()
     watched.page.get_by_role("link", name="Open this request").click()
     watched.until(f"location.pathname === '/requests/{request_id}'")

@@ -79,9 +79,9 @@ def test_a_long_target_pushes_no_column_out_of_sight(open_page, ask):
 
 
 @pytest.mark.parametrize("context", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_from_a_spike_to_one_of_its_requests_in_two_clicks(reopen_page, ask, context):
+def test_from_a_spike_to_one_of_its_requests_in_two_clicks(open_page, ask, context):
     ask(*["/whoami"] * 20, SLOW, *["/whoami"] * 20)
-    opened = reopen_page("/latency", context).wait_drawn("latency-percentiles")
+    opened = open_page("/latency", context).wait_drawn("latency-percentiles")
     opened.page.locator("#latency-heat").scroll_into_view_if_needed()
     opened.until(IS_DRAWN, 0.5)
     opened.pause()  # so that the cell stays where it is
@@ -104,9 +104,9 @@ def test_from_a_spike_to_one_of_its_requests_in_two_clicks(reopen_page, ask, con
     assert SLOW in drawer.inner_text()
 
 
-def test_a_cell_of_the_heatmap_leads_to_its_requests_by_keys(reopen_page, ask):
+def test_a_cell_of_the_heatmap_leads_to_its_requests_by_keys(open_page, ask):
     ask(*["/whoami"] * 20, SLOW)
-    opened = reopen_page("/latency").wait_drawn("latency-percentiles")
+    opened = open_page("/latency").wait_drawn("latency-percentiles")
     opened.page.locator("#latency-heat").scroll_into_view_if_needed()
     opened.until(IS_DRAWN, 0.5)
     opened.pause()
@@ -126,9 +126,9 @@ def test_a_cell_of_the_heatmap_leads_to_its_requests_by_keys(reopen_page, ask):
     assert all(SLOW in target for target in shown)
 
 
-def test_a_zoomed_view_leads_to_its_requests(reopen_page, ask):
+def test_a_zoomed_view_leads_to_its_requests(open_page, ask):
     ask(*["/whoami"] * 5)
-    opened = reopen_page("/latency").wait_drawn("latency-percentiles")
+    opened = open_page("/latency").wait_drawn("latency-percentiles")
     opened.pause()
     link = opened.page.locator("#view-requests")
     link.wait_for()
@@ -141,9 +141,9 @@ def test_a_zoomed_view_leads_to_its_requests(reopen_page, ask):
     opened.page.get_by_text(f"{number} were counted in this span").wait_for()
 
 
-def test_the_log_is_narrowed_by_a_click_and_back_widens_it(reopen_page, ask):
+def test_the_log_is_narrowed_by_a_click_and_back_widens_it(open_page, ask):
     ask("/whoami", "/missing", "/missing", "/error")
-    opened = reopen_page("/requests").wait_drawn("requests-classes")
+    opened = open_page("/requests").wait_drawn("requests-classes")
     opened.page.locator(ROWS).first.wait_for()
     opened.pause()
     opened.page.locator(ROWS).filter(has_text="/error").first.wait_for()
@@ -165,9 +165,9 @@ def test_the_log_is_narrowed_by_a_click_and_back_widens_it(reopen_page, ask):
     assert len(statuses(opened)) > 1
 
 
-def test_the_log_is_searched_sorted_and_leads_on(reopen_page, ask):
+def test_the_log_is_searched_sorted_and_leads_on(open_page, ask):
     ask("/slow?ms=60", "/slow?ms=5", "/whoami")
-    opened = reopen_page("/requests").wait_drawn("requests-classes")
+    opened = open_page("/requests").wait_drawn("requests-classes")
     opened.page.get_by_label("Target contains").fill("SLOW?ms")
     opened.until("location.search.includes('text=SLOW')")
     opened.page.locator(ROWS).filter(has_text="/slow?ms=60").first.wait_for()
@@ -189,9 +189,9 @@ def test_the_log_is_searched_sorted_and_leads_on(reopen_page, ask):
     assert opened.page.get_by_label("Target contains").input_value() == ""
 
 
-def test_on_a_phone_a_page_of_the_log_has_few_rows_until_more_are_chosen(reopen_page, ask):
+def test_on_a_phone_a_page_of_the_log_has_few_rows_until_more_are_chosen(open_page, ask):
     ask(*["/missing"] * 12)
-    opened = reopen_page("/requests", PHONE).wait_drawn("requests-classes")
+    opened = open_page("/requests", PHONE).wait_drawn("requests-classes")
     opened.until("location.search.includes('rows=10')")
     opened.until(f"document.querySelectorAll('{ROWS}').length === 10")
     opened.page.get_by_role("button", name="25 rows a page").click()
@@ -199,9 +199,9 @@ def test_on_a_phone_a_page_of_the_log_has_few_rows_until_more_are_chosen(reopen_
     assert "rows=25" in opened.page.url
 
 
-def test_on_a_phone_a_row_begins_with_target_and_duration(reopen_page, ask):
+def test_on_a_phone_a_row_begins_with_target_and_duration(open_page, ask):
     ask("/whoami")
-    opened = reopen_page("/requests", PHONE).wait_drawn("requests-classes")
+    opened = open_page("/requests", PHONE).wait_drawn("requests-classes")
     row = opened.page.locator(ROWS).first
     row.wait_for()
     boxes = [row.locator(part).bounding_box() for part in (".target", ".took", ".ways-on")]
@@ -211,9 +211,9 @@ def test_on_a_phone_a_row_begins_with_target_and_duration(reopen_page, ask):
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_rows_under_the_pointer_stay_until_it_leaves(reopen_page, ask):
+def test_rows_under_the_pointer_stay_until_it_leaves(open_page, ask):
     ask("/whoami", "/missing")
-    opened = reopen_page("/requests").wait_drawn("requests-classes")
+    opened = open_page("/requests").wait_drawn("requests-classes")
     opened.page.locator(ROWS).nth(1).wait_for()
     newest = f"document.querySelector('{ROWS}').dataset.request"
     opened.page.locator(f"{ROWS} .took").first.hover()
@@ -234,9 +234,9 @@ def test_rows_under_the_pointer_stay_until_it_leaves(reopen_page, ask):
     opened.until("document.querySelector('#requests-log [data-held]') === null")
 
 
-def test_rows_under_the_pointer_go_where_another_question_is_asked(reopen_page, ask):
+def test_rows_under_the_pointer_go_where_another_question_is_asked(open_page, ask):
     ask("/whoami", "/missing")
-    opened = reopen_page("/requests").wait_drawn("requests-classes")
+    opened = open_page("/requests").wait_drawn("requests-classes")
     row = opened.page.locator(ROWS).filter(has_text="/missing").first
     row.wait_for()
     row.locator(".way-on").first.click()
@@ -246,17 +246,17 @@ def test_rows_under_the_pointer_go_where_another_question_is_asked(reopen_page, 
     )
 
 
-def test_a_method_in_front_of_the_text_is_that_of_the_requests(reopen_page, ask):
+def test_a_method_in_front_of_the_text_is_that_of_the_requests(open_page, ask):
     ask("/whoami", "/missing")
-    opened = reopen_page("/requests?text=GET+/miss").wait_drawn("requests-classes")
+    opened = open_page("/requests?text=GET+/miss").wait_drawn("requests-classes")
     opened.page.locator(ROWS).first.wait_for()
     targets = opened.page.locator(f"{ROWS} .target").all_inner_texts()
     assert {one.strip() for one in targets} == {"GET /missing"}
 
 
-def test_a_click_near_a_cell_of_the_heatmap_means_that_cell(reopen_page, ask):
+def test_a_click_near_a_cell_of_the_heatmap_means_that_cell(open_page, ask):
     ask(*["/whoami"] * 20, SLOW)
-    opened = reopen_page("/latency").wait_drawn("latency-percentiles")
+    opened = open_page("/latency").wait_drawn("latency-percentiles")
     opened.page.locator("#latency-heat").scroll_into_view_if_needed()
     opened.until(IS_DRAWN, 0.5)
     opened.pause()

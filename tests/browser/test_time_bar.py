@@ -41,8 +41,8 @@ def drag(opened, graph, left, right):
     mouse.up()
 
 
-def test_the_newest_point_moves_on_its_own(reopen_page):
-    opened = reopen_page("/").wait_drawn("overview-host")
+def test_the_newest_point_moves_on_its_own(open_page):
+    opened = open_page("/").wait_drawn("overview-host")
     before = opened.last_x("overview-host")
     opened.wait_newer("overview-host", before)
     opened.wait_newer("overview-host", before + 1000)
@@ -50,8 +50,8 @@ def test_the_newest_point_moves_on_its_own(reopen_page):
     assert points == sorted(set(points)), "a point came twice"
 
 
-def test_a_pause_holds_the_graphs_and_live_catches_up(reopen_page):
-    opened = reopen_page("/").wait_drawn("overview-host", "overview-queues")
+def test_a_pause_holds_the_graphs_and_live_catches_up(open_page):
+    opened = open_page("/").wait_drawn("overview-host", "overview-queues")
     opened.wait_newer("overview-host", 0)
     opened.pause()
     opened.until("document.documentElement.dataset.view === 'fixed'")
@@ -128,8 +128,8 @@ def test_a_young_dashboard_that_is_paused_shows_one_moment_that_begins_with_the_
     assert begin == told
 
 
-def test_a_drag_zooms_every_graph_and_a_double_click_goes_back(reopen_page):
-    opened = reopen_page("/").wait_drawn("overview-host", "overview-queues")
+def test_a_drag_zooms_every_graph_and_a_double_click_goes_back(open_page):
+    opened = open_page("/").wait_drawn("overview-host", "overview-queues")
     opened.wait_newer("overview-host", 0)
     before = opened.page.evaluate("servescope.view.span()")
     drag(opened, "overview-host", 0.5, 0.9)
@@ -142,7 +142,7 @@ def test_a_drag_zooms_every_graph_and_a_double_click_goes_back(reopen_page):
         ".filter(plot => plot._fullLayout)"
         ".map(plot => plot._fullLayout.xaxis.range.map(String).join())).size === 1"
     )
-    shared = reopen_page(opened.page.url.removeprefix(opened.base)).wait_drawn("overview-host")
+    shared = open_page(opened.page.url.removeprefix(opened.base)).wait_drawn("overview-host")
     shared.until("document.documentElement.dataset.view === 'fixed'")
     assert SPAN.search(shared.page.url).groups() == (str(start), str(end))
     opened.page.locator("#overview-host .nsewdrag").first.dblclick()
@@ -150,8 +150,8 @@ def test_a_drag_zooms_every_graph_and_a_double_click_goes_back(reopen_page):
     opened.until("!location.search.includes('from=')")
 
 
-def test_a_range_is_chosen_and_stays_in_the_address(reopen_page):
-    opened = reopen_page("/").wait_drawn("overview-host")
+def test_a_range_is_chosen_and_stays_in_the_address(open_page):
+    opened = open_page("/").wait_drawn("overview-host")
     opened.page.locator("#range").get_by_text("1 h", exact=True).click()
     opened.until("location.search.includes('last=1h')")
     opened.until("document.getElementById('span-text').textContent.includes('data begins at')")
@@ -170,8 +170,8 @@ def url_is(opened, text):
     opened.until("text => location.search.includes(text)", text)
 
 
-def test_each_step_is_one_of_the_history_and_back_takes_it_back(reopen_page):
-    opened = reopen_page("/").wait_drawn("overview-host", "overview-queues")
+def test_each_step_is_one_of_the_history_and_back_takes_it_back(open_page):
+    opened = open_page("/").wait_drawn("overview-host", "overview-queues")
     opened.wait_newer("overview-host", 0)
     opened.page.locator("#pause").click()
     url_is(opened, "from=")
@@ -202,8 +202,8 @@ def test_each_step_is_one_of_the_history_and_back_takes_it_back(reopen_page):
     assert heading.is_visible(), "the page was built anew"
 
 
-def test_the_span_steps_back_and_forward_to_the_end_and_not_before_the_data(reopen_page):
-    opened = reopen_page("/host?last=1m").wait_drawn("host-cpu")
+def test_the_span_steps_back_and_forward_to_the_end_and_not_before_the_data(open_page):
+    opened = open_page("/host?last=1m").wait_drawn("host-cpu")
     opened.wait_newer("host-cpu", 0)
     opened.until("servescope.view.span() !== null")
     opened.page.locator("#pause").click()
@@ -224,8 +224,8 @@ def test_the_span_steps_back_and_forward_to_the_end_and_not_before_the_data(reop
 
 
 @pytest.fixture
-def form(reopen_page):
-    opened = reopen_page("/host").wait_drawn("host-cpu")
+def form(open_page):
+    opened = open_page("/host").wait_drawn("host-cpu")
     opened.wait_newer("host-cpu", 0)
     opened.page.get_by_role("button", name="Span…").click()
     opened.until("document.getElementById('time-form')?.checkVisibility()")
@@ -354,8 +354,8 @@ def test_times_are_read_as_logs_and_grafana_write_them(open_page):
         assert found == (list(expected) if expected else [None, None]), text
 
 
-def test_an_address_may_name_times_as_grafana_does(reopen_page):
-    opened = reopen_page("/host?from=now-20m&to=now").wait_drawn("host-cpu")
+def test_an_address_may_name_times_as_grafana_does(open_page):
+    opened = open_page("/host?from=now-20m&to=now").wait_drawn("host-cpu")
     url_is(opened, "last=20m")
     opened.until("document.documentElement.dataset.view === 'live'")
     start = int(time.time()) - 600
@@ -364,24 +364,24 @@ def test_an_address_may_name_times_as_grafana_does(reopen_page):
     opened.until("document.documentElement.dataset.view === 'fixed'")
 
 
-def test_what_was_not_recorded_is_no_faint_line(reopen_page, dashboard):
+def test_what_was_not_recorded_is_no_faint_line(open_page, dashboard):
     with closing(open_store(dashboard.folder)) as store:
         oldest, _ = store.bounds()
-    opened = reopen_page(f"/host?from={oldest}&to={oldest + 30}&compare=before")
+    opened = open_page(f"/host?from={oldest}&to={oldest + 30}&compare=before")
     opened.wait_drawn("host-cpu")
     opened.page.get_by_text("the 30 s before, of which nothing was recorded.").wait_for()
 
 
-def test_a_pause_is_said_at_once(reopen_page):
-    opened = reopen_page("/host").wait_drawn("host-cpu")
+def test_a_pause_is_said_at_once(open_page):
+    opened = open_page("/host").wait_drawn("host-cpu")
     opened.until("document.getElementById('standing').textContent === 'live'")
     said = "() => { document.getElementById('pause').click(); return new Promise(done =>"
     said += " setTimeout(() => done(document.getElementById('standing').textContent), 0)); }"
     assert opened.page.evaluate(said) == "live, paused"
 
 
-def test_times_are_of_the_zone_that_was_chosen_once(reopen_page):
-    opened = reopen_page("/host", {"timezone_id": "Asia/Kolkata"}).wait_drawn("host-cpu")
+def test_times_are_of_the_zone_that_was_chosen_once(open_page):
+    opened = open_page("/host", {"timezone_id": "Asia/Kolkata"}).wait_drawn("host-cpu")
     shown = "document.getElementById('span-text')?.textContent"
     opened.until(f"{shown}?.includes('GMT+5:30')")
     opened.page.get_by_role("button", name="Span…").click()
@@ -397,8 +397,8 @@ def test_times_are_of_the_zone_that_was_chosen_once(reopen_page):
     assert opened.page.evaluate(write_utc) == 1_795_874_590
 
 
-def test_on_a_phone_the_bar_is_low_and_the_form_fits(reopen_page):
-    opened = reopen_page("/host", PHONE).wait_drawn("host-cpu")
+def test_on_a_phone_the_bar_is_low_and_the_form_fits(open_page):
+    opened = open_page("/host", PHONE).wait_drawn("host-cpu")
     opened.until("servescope.view.span() !== null")
     height = "document.getElementById('time-bar').getBoundingClientRect().height"
     assert opened.page.evaluate(height) <= 110
@@ -412,8 +412,8 @@ def test_on_a_phone_the_bar_is_low_and_the_form_fits(reopen_page):
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_an_earlier_span_is_drawn_faint(reopen_page):
-    opened = reopen_page("/host?last=10s&compare=before").wait_drawn("host-cpu")
+def test_an_earlier_span_is_drawn_faint(open_page):
+    opened = open_page("/host?last=10s&compare=before").wait_drawn("host-cpu")
     opened.until(
         "document.querySelector('#host-cpu .live-graph-plot')?.data?.some("
         "line => line.opacity < 1 && line.y.some(value => value !== null))",
@@ -449,9 +449,9 @@ def settled_numbers(opened):
     raise AssertionError("they move")
 
 
-def test_no_number_beside_a_past_view_moves(reopen_page, dashboard):
+def test_no_number_beside_a_past_view_moves(open_page, dashboard):
     wsgi = dashboard.listener("wsgi").url
-    opened = reopen_page("/host").wait_drawn("host-cpu")
+    opened = open_page("/host").wait_drawn("host-cpu")
     span = "servescope.view.span()"
     opened.until(f"{span} && {span}[1] - {span}[0] > 8")
     end = opened.page.evaluate(f"{span}[1]")

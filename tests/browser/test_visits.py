@@ -55,8 +55,8 @@ TABLE_CODE = "/dash_ag_grid/dash_ag_grid."
 TABLE_IS_THERE = "document.querySelector('.ag-root .ag-header-cell-text') !== null"
 
 
-def test_the_code_of_tables_is_loaded_with_the_first_table_and_kept(open_page):
-    watched = open_page("/").wait_drawn("overview-requests")
+def test_the_code_of_tables_is_loaded_with_the_first_table_and_kept(open_fresh_page):
+    watched = open_fresh_page("/").wait_drawn("overview-requests")
     loaded = []
     watched.page.on("request", lambda request: loaded.append(request.url))
     for name in ("Ports", "Load"):
