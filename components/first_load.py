@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 from dash._pages import _parse_query_string, _path_to_page
-from dash._utils import to_json
 from flask import request
 
 from components import access, live, query
@@ -32,11 +31,12 @@ _NOT_IN_LAYOUT: Final = "tree"
 _LAST_WRITTEN: Final = re.compile(r"\d{1,9}[smhdwy]")
 _SECOND: Final = re.compile(r"[1-9]\d{0,11}")
 
+_AS_DASH_WRITES: Final = orjson.OPT_NON_STR_KEYS | orjson.OPT_SERIALIZE_NUMPY
+
 Node = dict[str, Any]
 """A component as JSON: type, namespace and props."""
 
 # Functions that Dash's own router calls; Dash gives them no types.
-_as_json: Callable[[Any], str] = to_json
 _page_at: Callable[[str], tuple[dict[str, Any], dict[str, str] | None]] = _path_to_page
 _query_of: Callable[[str], dict[str, Any]] = _parse_query_string
 
@@ -49,7 +49,7 @@ def first_load(app: dash.Dash) -> str:
         return ""  # the page's own request says what is wrong
     if content is None:
         return ""
-    layout = orjson.loads(_as_json(shell(content)))
+    layout = orjson.loads(orjson.dumps(shell(content), _to_json, _AS_DASH_WRITES))
     components = {node["props"]["id"]: node for node in _nodes(layout) if "id" in node["props"]}
     view = view_of(request.args)
     answer = _first_answer(components, view)
@@ -61,6 +61,14 @@ def first_load(app: dash.Dash) -> str:
         "placed": [] if answer is None else _place(answer["props"], components),
     }
     return orjson.dumps(parts).decode()
+
+
+def _to_json(part: Any) -> Any:
+    """A component, which orjson does not know.
+
+    Dash's own encoder goes through all values of the layout first, in Python.
+    """
+    return part.to_plotly_json()
 
 
 def _content() -> Content | None:
@@ -75,15 +83,12 @@ def _content() -> Content | None:
     return Content(layout, title(**variables) if callable(title) else title)
 
 
-def _nodes(tree: object) -> Iterator[Node]:
+def _nodes(tree: Node | list[Any]) -> Iterator[Node]:
     """All components of a layout, in whatever property they are."""
-    if isinstance(tree, list):
-        for entry in tree:
-            yield from _nodes(entry)
-    elif isinstance(tree, dict):
-        if "namespace" in tree and "props" in tree:
-            yield tree
-        for value in tree.values():
+    if isinstance(tree, dict) and "namespace" in tree and "props" in tree:
+        yield tree
+    for value in tree.values() if isinstance(tree, dict) else tree:
+        if isinstance(value, (dict, list)):
             yield from _nodes(value)
 
 
