@@ -11,6 +11,15 @@
   const LEGEND_PX = 50;
   const PHONE_PX = 480;
 
+  // Action, label and title of each button; ACTS carries them out.
+  const TOOLS = [
+    ["summary", "Min, max", "Lowest, mean and highest of the span"],
+    ["image", "PNG", "Copy as an image"],
+    ["table", "CSV", "Save as CSV what is drawn"],
+    ["link", "Link", "Copy a link to this graph at this time"],
+    ["maximise", "Maximise", "Fill the page (key f), Escape goes back"],
+  ];
+
   const panelOf = (entry) => entry.host.closest(".panel");
   const titleOf = (entry) => entry.host.getAttribute("aria-label");
   const button = (entry, action) => panelOf(entry)?.querySelector(`[data-tool="${action}"]`);
@@ -249,13 +258,22 @@
     if (event.key === "Escape") restore();
   });
 
+  function made([action, label, title]) {
+    const tool = document.createElement("button");
+    Object.assign(tool, { type: "button", textContent: label, title, tabIndex: -1 });
+    tool.dataset.tool = action;
+    return tool;
+  }
+
   // The toolbar of a graph that has a figure now: only lines have a lowest and highest.
   function offer(entry) {
+    const bar = panelOf(entry)?.querySelector(".graph-tools");
+    if (!bar) return;
+    if (!bar.childElementCount) bar.append(...TOOLS.map(made));
     const summary = button(entry, "summary");
-    if (!summary) return;
     summary.hidden = !entry.data.every((trace) => trace.type === "scatter");
     summary.setAttribute("aria-pressed", String(scope.legend.isSummarised(entry)));
-    const tools = [...summary.parentElement.children].filter((tool) => !tool.hidden);
+    const tools = [...bar.children].filter((tool) => !tool.hidden);
     if (!tools.some((tool) => tool.tabIndex === 0)) tools[0].tabIndex = 0;
   }
 

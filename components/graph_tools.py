@@ -19,29 +19,14 @@ if TYPE_CHECKING:
 KEYS: Final = "graph-keys"
 """The id of the sentence about a graph's keys."""
 
-_TOOLS: Final = (
-    ("summary", "Min, max", "Lowest, mean and highest of the span"),
-    ("image", "PNG", "Copy as an image"),
-    ("table", "CSV", "Save as CSV what is drawn"),
-    ("link", "Link", "Copy a link to this graph at this time"),
-    ("maximise", "Maximise", "Fill the page (key f), Escape goes back"),
-)
-"""Action, label and title of each button."""
-
 
 def graph_tools(graph: LiveGraph) -> html.Div:
-    """The toolbar of a graph, out of sight until the graph is pointed at or has the focus."""
+    """The toolbar of a graph, out of sight until the graph is pointed at or has the focus.
+
+    `assets/graph_tools.js` makes its buttons with the graph: here each were a component, over which
+    Dash takes as long as over any other.
+    """
     return html.Div(
-        [
-            html.Button(
-                label,
-                type="button",
-                title=title,
-                tabIndex="-1" if position else "0",  # the arrow keys lead to the others
-                **attributes(data_tool=action),
-            )
-            for position, (action, label, title) in enumerate(_TOOLS)
-        ],
         className="graph-tools",
         role="toolbar",
         **attributes(aria_label=f"Tools of {graph.title}", data_graph=graph.id),
