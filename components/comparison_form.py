@@ -61,10 +61,14 @@ def comparison_form(
     )
     fields = [
         models,
-        dmc.MultiSelect(
-            id=LISTENERS, label="Listeners and apps",
-            description="that stand; with the models two to four",
-            data=list(standing), value=[], clearable=True, className="wide",
+        # In a box of its own: a MultiSelect gives its class to no part that the grid sees.
+        html.Div(
+            dmc.MultiSelect(
+                id=LISTENERS, label="Listeners and apps",
+                description="that stand; with the models two to four",
+                data=list(standing), value=[], clearable=True,
+            ),
+            className="wide",
         ),
         dmc.Select(
             id=FIELDS[1], label="Endpoint", description="of the models; it sets the path",

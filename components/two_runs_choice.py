@@ -45,7 +45,7 @@ def two_runs_choice() -> html.Div:
         [
             html.P("Or two runs that are over, of the newest fifty: no load is sent for that."),
             html.Div(fields, className="load-form"),
-            html.P(_CHOOSE, id=_WAY, role="status"),
+            html.Div(_CHOOSE, id=_WAY, className="runs-choice", role="status"),
         ],
         className="two-runs",
     )
@@ -86,7 +86,7 @@ def way(before: object, after: object, tolerance: object) -> str | Component:
         return _CHOOSE
     first, second = numbers
     return dcc.Link(
-        f"Judge whether run {second} is slower than run {first}",
+        f"Is run {second} slower than run {first}?",
         href=compare_address(first, second, tolerance),
         className="menu-button",
     )

@@ -35,4 +35,4 @@ def test_two_runs_are_judged_by_the_tolerance_of_the_form(app):
     with app.server.test_request_context():
         link = two_runs_choice.way("3", "4", 7.5)
     assert link.href == "/runs/compare?a=3&b=4&tolerance=7.5"
-    assert link.children == "Judge whether run 4 is slower than run 3"
+    assert link.children == "Is run 4 slower than run 3?"
