@@ -110,6 +110,9 @@ def _steps(measured: Mapping[str, Any]) -> tuple[Step, ...]:
         side, told = _TOLD.get(name, ("server", "{text}"))
         at_ms = max(at_ns, 0) / _NS_PER_MS
         steps.append(Step(at_ms, side, told.format(text=text), data.get(name, "")))
+    if errors := measured.get("errors", ""):
+        text = "Written to the standard error of its process, by the end of the call"
+        steps.append(Step(steps[-1].at_ms, "app", text, errors))
     return tuple(steps)
 
 

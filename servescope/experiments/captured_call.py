@@ -16,6 +16,7 @@ EDITED: Final = "edited_app"
 
 ANSWERED_S: Final = 10.0
 _FIELDS: Final = {"User-Agent": "servescope-learn", "Accept": "text/plain"}
+_ERROR_BYTES: Final = 4_000
 _KEPT: Final = ("model", "pid", "thread", "steps", "request", "response", "environ")
 
 
@@ -25,8 +26,8 @@ class CapturedCall:
 
     Of an app that `is_edited` the text is that of the host: it is run in the process of the
     listener alone, and only where the setting `edited_apps` is on. Measured are parts of what was
-    captured (`capturing.document`), `start_response` among them, and the number of bytes that the
-    client sent and received.
+    captured (`capturing.document`), `start_response` among them, the number of bytes that the
+    client sent and received, and the `errors` of an edited app: the end of its standard error.
     """
 
     listener: TemporaryListener
@@ -44,7 +45,9 @@ class CapturedCall:
                 request = request_bytes(process.address, self.target, _FIELDS)
                 seen = exchange(process.address, request, min(ANSWERED_S, host.left_s()))
             (document,) = host.captures(1)
+            errors = process.errors(_ERROR_BYTES) if self.is_edited else ""
         return {name: document[name] for name in (*_KEPT, "start_response")} | {
             "client_sent": len(seen.sent),
             "client_received": len(seen.received),
+            "errors": errors,
         }

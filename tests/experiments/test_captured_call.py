@@ -99,6 +99,15 @@ def test_an_edited_app_that_does_not_answer_ends_with_its_listener(carried_out, 
         carried_out(EDITED.experiment, hangs, **ON)
 
 
+def test_the_traceback_of_an_edited_app_that_raises_is_a_step(carried_out):
+    raises = "def app(environ, start_response):\n    raise ValueError('a fault of mine')\n"
+    measured = carried_out(EDITED.experiment, raises, **ON)
+    last = wsgi.CHAPTER.read(EDITED, measured).steps[-1]
+    assert last.side == "app"
+    assert "line 2, in app" in last.data
+    assert "ValueError: a fault of mine" in last.data
+
+
 STARTS_ANOTHER = """\
 import subprocess, sys
 

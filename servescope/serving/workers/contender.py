@@ -117,6 +117,12 @@ class ContenderProcess:
             raise ListenerError(words or f"its process ended with {self._process.returncode}")
         return is_ready
 
+    def errors(self, most_bytes: int) -> str:
+        """The end of what the process has written to standard error so far."""
+        file = self._words.fileno()  # its offset is that of the process, too: it stays
+        size = os.fstat(file).st_size
+        return os.pread(file, most_bytes, max(0, size - most_bytes)).decode("utf-8", "replace")
+
     def accept_queue(self) -> int:
         """Connections that wait to be accepted, now."""
         told = self._listening.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _TCPI_UNACKED.size)
