@@ -7,8 +7,9 @@ reverse proxy say, goes back to sleep after each response that comes alone, and 
 those that come together. uvloop's own transports write at the end of a turn, too.
 
 Only whole responses on kept connections are held, and only those that are ready within `CLOSE_NS`
-of the one before: the first one after a pause leaves at once. A response is held until the turn is
-over, or for `LONGEST_NS` and the step of an app that is running then.
+of one on another connection: the first one after a pause leaves at once, and so do those of a
+client that is alone. A response is held until the turn is over, or for `LONGEST_NS` and the step of
+an app that is running then.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 CLOSE_NS: Final = 50_000
-"""A response that is ready so soon after another one is held."""
+"""A response that is ready so soon after one on another connection is held."""
 
 LONGEST_NS: Final = 200_000
 """How long after the first response of a batch the next one ends it."""
@@ -39,13 +40,14 @@ class WriteBatch:
     batch has lasted long enough: `write` is to be called once no app is running.
     """
 
-    __slots__ = ("_began_ns", "_call_soon", "_ready_ns", "_writers", "is_due")
+    __slots__ = ("_began_ns", "_call_soon", "_latest", "_ready_ns", "_writers", "is_due")
 
     def __init__(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
         self._call_soon = call_soon
         self._writers: list[Writer] = []
         self._began_ns = 0
-        self._ready_ns = 0  # when the latest response was
+        self._latest = 0  # id() of the latest response's writer, which is not kept alive by us
+        self._ready_ns = 0  # when that was ready
         self.is_due = False
 
     def take(self, writer: Writer, ready_ns: int) -> bool:
@@ -53,8 +55,8 @@ class WriteBatch:
 
         Then the writer is called at the end of the turn, or earlier.
         """
-        follows = ready_ns - self._ready_ns < CLOSE_NS
-        self._ready_ns = ready_ns
+        follows = ready_ns - self._ready_ns < CLOSE_NS and id(writer) != self._latest
+        self._ready_ns, self._latest = ready_ns, id(writer)
         if self._writers:
             self.is_due = ready_ns - self._began_ns >= LONGEST_NS
         elif follows:

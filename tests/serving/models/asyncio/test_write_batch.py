@@ -61,9 +61,10 @@ def loop():
 
 @pytest.fixture
 def batch(loop):
-    batch = WriteBatch(loop.call_soon)
-    assert not batch.take(Held(), BEGIN_NS)  # the first after a pause
-    return batch
+    batch, first = WriteBatch(loop.call_soon), Held()
+    assert not batch.take(first, BEGIN_NS)  # the first after a pause
+    yield batch
+    assert not first.writes
 
 
 def test_a_response_that_follows_closely_is_written_when_the_turn_is_over(loop, batch):
@@ -78,6 +79,14 @@ def test_a_response_that_follows_closely_is_written_when_the_turn_is_over(loop, 
 
 def test_a_response_after_a_pause_leaves_at_once(loop, batch):
     assert not batch.take(Held(), BEGIN_NS + CLOSE_NS)
+    assert not loop.calls
+
+
+def test_the_next_response_on_the_same_connection_leaves_at_once(loop, batch):
+    alone = Held()
+    assert batch.take(alone, BEGIN_NS + 1)
+    loop.end_turn()
+    assert not batch.take(alone, BEGIN_NS + 2)
     assert not loop.calls
 
 
@@ -163,11 +172,14 @@ def test_requests_of_one_turn_are_answered_before_their_responses_leave(
     assert (stages_ns[:, Stage.APP] >= WORK_NS).all()
 
 
-def test_pipelined_requests_are_answered_in_order_one_a_turn(listener, bench):
-    with connect(listener) as client:
-        client.sendall(GET * 8)
-        assert read_responses(client, 8) == [(200, b"seen")] * 8
-    bench.records(8)
+def test_pipelined_requests_are_answered_in_order(listener, bench):
+    with connect(listener) as client, connect(listener) as other:
+        for _ in range(3):
+            client.sendall(GET * 4)
+            other.sendall(GET)
+            assert read_responses(client, 4) == [(200, b"seen")] * 4
+            assert read_responses(other, 1) == [(200, b"seen")]
+    bench.records(15)
 
 
 def test_a_response_that_ends_its_connection_leaves_at_once(listener, bench):
@@ -188,10 +200,14 @@ def test_the_refusal_of_a_body_is_no_failure_of_the_app(listener, bench):
 def test_an_app_that_raises_behind_its_response_is_recorded_as_failed(listener, bench, caplog):
     looking_app.after = lambda: 1 / 0
     with connect(listener) as client:
-        client.sendall(GET + GET)
-        assert read_responses(client, 2) == [(200, b"seen")] * 2
-    assert "ZeroDivisionError" in caplog.text
-    assert (bench.records(2)["flags"] & RequestFlag.APP_ERROR).all()
+        client.sendall(GET)
+        assert read_responses(client, 1) == [(200, b"seen")]
+        assert "ZeroDivisionError" in caplog.text
+        [record] = bench.records(1)
+        assert record["flags"] & RequestFlag.APP_ERROR
+        looking_app.after = looking_app.before
+        client.sendall(GET)
+        assert read_responses(client, 1) == [(200, b"seen")]
 
 
 def test_a_client_that_is_reset_before_its_response_leaves_costs_its_connection_only(
