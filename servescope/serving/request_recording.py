@@ -88,7 +88,7 @@ class RequestRecording:
         )
         if self._log is not None:
             self._log(exchange, end_ns)
-        total_ns = kernel_ns + head_ready_ns - first_byte_ns + body_ns + write_ns
+        total_ns = kernel_ns + last_sent_ns - first_byte_ns
         capture = exchange.capture
         captured = (
             0 if capture is None else self._judge(capture, exchange, labels, total_ns, end_ns)
