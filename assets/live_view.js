@@ -284,11 +284,13 @@
       : isPaused
         ? `Paused at ${momentText(to)}: what you see is ${shown}.`
         : `In the past: what you see is ${shown}.`;
-    if (facts.bounds && to <= facts.bounds[0]) {
+    if (isBeforeData()) {
       return `${said} Nothing was recorded before ${momentText(facts.bounds[0])}.`;
     }
     return said + beginText(" ") + comparedText(" ");
   }
+
+  const isBeforeData = () => Boolean(span && facts.bounds && span[1] <= facts.bounds[0]);
 
   // Why there is less than was asked for.
   function beginText(before) {
@@ -331,7 +333,7 @@
     const link = document.getElementById("view-requests");
     if (!link || !view) return;
     const listener = new URLSearchParams(window.location.search).get("listener");
-    link.hidden = isLive() || facts.counted === null;
+    link.hidden = isLive() || facts.counted === null || isBeforeData(); // none would be a claim
     setText("view-requests", `${(facts.counted || 0).toLocaleString()} ${facts.counted === 1 ? "request" : "requests"} in this span`);
     link.href = requestsUrl(view, listener ? { listener } : {});
   }

@@ -51,6 +51,8 @@ def findings_list(found: Sequence[Finding], page: str, view: str = "") -> html.U
 
 def verdict(found: Sequence[Finding], page: str, view: str = "") -> html.Div:
     """All findings in a box; `page` and `view` as `findings_list` has them."""
+    if not found:
+        return html.Div(role="status")  # an empty box would look as if all were well
     state = _STATES.get(most_urgent(found), "")
     return html.Div(
         findings_list(found, page, view),

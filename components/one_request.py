@@ -158,7 +158,8 @@ def time_panel(row: LogRow, around: RequestSurroundings) -> dmc.Card:
     """The stages beside what is usual."""
     return panels.panel(
         "Where the time went",
-        "Percentiles of all requests to the listener in the half hour before and after this one; "
+        "Percentiles of the requests that the listener read in the half hour before and after "
+        "this one; "
         "one is left out where there are too few requests for it. The sentence above the stages is "
         "about the requests of the same route.",
         html.P(_place(row, around)),

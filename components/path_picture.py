@@ -168,7 +168,8 @@ def picture(context: QueryContext, span: Span, listener: str, *, is_now: bool) -
 
 def _summary(path: RequestPath) -> str:
     workers = path.workers
-    said = [f"{units.text(path.requests / path.seconds, '{request}/s')} ended"]
+    ended = f"{units.text(path.requests / path.seconds, '{request}/s')} ended"
+    said = [ended] if _is_measured(path) else []
     if workers.threads:
         said.append(counted(workers.threads, "request thread"))
     if workers.processes:
@@ -182,14 +183,21 @@ def _summary(path: RequestPath) -> str:
     return " · ".join(said)
 
 
+def _is_measured(path: RequestPath) -> bool:
+    """Whether anything was: no request is zero requests only then."""
+    is_any = any(stage.is_measured for stage in path.stages)
+    return is_any or bool(path.requests) or path.most_connections is not None
+
+
 def _clients(path: RequestPath, where: str) -> html.Li:
     most = path.most_connections
+    opened = f"{_amount(path.connections_per_s)} new/s" if _is_measured(path) else ""
     return html.Li(
         [
             _heading("Clients", "/ports", where),
             _said("not measured" if most is None else f"{_at_most(path, most)} connected"),
             html.Span(className="path-dots"),
-            html.Span(f"{_amount(path.connections_per_s)} new/s", className="path-times"),
+            html.Span(opened, className="path-times"),
         ],
         className="path-stage",
         **attributes(data_stage="clients"),
@@ -214,7 +222,7 @@ def _stages(path: RequestPath, chosen: Sequence[RequestPath], where: str) -> lis
                     *(
                         _workers(path.workers)
                         if name == WORKERS
-                        else [*_fill(path, name, stage), _times(stage)]
+                        else [*_fill(path, name, stage), _times(path, stage)]
                     ),
                     html.Strong(mark, className="path-mark") if mark else None,
                     html.Span(f" State: {_SAID[state]}.", className="visually-hidden")
@@ -292,11 +300,11 @@ def _dots(number: float) -> html.Span:
     return html.Span(className="path-dots", style={"--n": min(round(number), MOST_DOTS)})
 
 
-def _times(stage: PathStage | None) -> html.Span:
+def _times(path: RequestPath, stage: PathStage | None) -> html.Span:
     """Median and p99 of the time in a stage, and the rate at which requests went through it."""
     said: list[str] = []
     if stage is not None and not stage.requests:
-        said = ["none ended"]
+        said = ["none ended"] if _is_measured(path) else []
     elif stage is not None:
         said = ["time not measured"]
         if stage.mean_s is not None:

@@ -25,6 +25,7 @@ from servescope.figures import theme, units
 from servescope.figures.lines import LinePlot
 from servescope.findings import findings, gathering, thresholds
 from servescope.findings.evidence import HostEvidence, TotalsEvidence
+from servescope.findings.moment import is_measured
 from servescope.histogram import ERROR_BOUND, least_count
 from servescope.queries import fleet, host, latency, ports, traffic
 from servescope.queries.active_load import is_load_active
@@ -145,7 +146,9 @@ def props(context: QueryContext, span: Span | None, filters: tuple[str, ...]) ->
 
 
 def _cards(evidence: Evidence) -> Props:
-    now, host = evidence.totals or TotalsEvidence(), evidence.host or HostEvidence()
+    is_unknown = evidence.is_past and not is_measured(evidence)  # then no request is not zero
+    now = TotalsEvidence() if is_unknown else evidence.totals or TotalsEvidence()
+    host = evidence.host or HostEvidence()
     of_window = units.length(evidence.window_s)
     opened = "open, mean" if evidence.is_past else "open now"
     rate = None if now.requests is None else now.requests / evidence.window_s
@@ -197,6 +200,8 @@ def _ratio(part: float | None, whole: float | None) -> float | None:
 def _support(requests: int | None, of_window: str) -> str:
     """Of how many requests the p99 is, or how many it lacks."""
     least, number = least_count(0.99), requests or 0
+    if requests is None:
+        return f"takes {least} requests"
     of = f"{number:,} in {of_window}"
     return f"of {of}" if number >= least else f"{of}; takes {least}"
 

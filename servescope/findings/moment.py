@@ -420,7 +420,7 @@ def nothing_wrong(evidence: Evidence) -> Finding | None:
 
 
 def ports_well(evidence: Evidence) -> Finding | None:
-    """The same of the ports alone."""
+    """The same of the ports alone; of a past in which the listeners had other ports, that."""
     if not _is_moment(evidence):
         return None
     said = _running(evidence)
@@ -434,7 +434,15 @@ def ports_well(evidence: Evidence) -> Finding | None:
             else "no connection waited to be accepted"
         )
     if not said:
-        return None
+        return Finding(
+            Severity.UNKNOWN,
+            "ports-unknown",
+            "ports",
+            f"Nothing was measured {_when(evidence)} at the ports that the listeners have now: "
+            "nothing is known about them.",
+            (Figure("waiting, most", None, "{connection}"),),
+            "/ports",
+        )
     figure = Figure("waiting, most", max(known, default=None), "{connection}")
     return _well(evidence, "ports-well", ", ".join(said), figure, " at the ports")
 

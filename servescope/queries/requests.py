@@ -8,9 +8,10 @@ import numpy as np
 
 from servescope import catalog
 from servescope.histogram import BUCKETS, bucket_indexes, supported_quantiles
+from servescope.queries.request_words import is_other_method
 from servescope.queries.rows import LogRow, RequestSurroundings, UsualDurations
 from servescope.queries.span import Span
-from servescope.queries.traffic import LISTENER, ROUTE
+from servescope.queries.traffic import LISTENER, METHOD, ROUTE
 from servescope.records.requests import Stage
 from servescope.request_fields import Protocol, RequestFlag
 
@@ -94,11 +95,13 @@ def surroundings(context: QueryContext, row: LogRow) -> RequestSurroundings:
     span = Span(end - HALF_SPAN_S, end + HALF_SPAN_S, SPAN_STEP_S)
     of_listener = ((LISTENER, row.listener),)
     by_route = context.store.total(
-        span.query(catalog.REQUEST_DURATION, by=(ROUTE,), where=of_listener)
+        span.query(catalog.REQUEST_DURATION, by=(ROUTE, METHOD), where=of_listener)
     )
     nothing = np.zeros(BUCKETS, dtype=np.int64)
-    of_route = dict(zip(by_route.groups, by_route.buckets, strict=True))
-    counts = of_route.get((row.route,), nothing)
+    rows = list(zip(by_route.groups, by_route.buckets, strict=True))
+    counts = np.sum([nothing, *(one for (route, _), one in rows if route == row.route)], axis=0)
+    # Those that were turned away unread pass no stage: beside stages they count in no whole.
+    read = [one for (_, method), one in rows if not is_other_method(method)]
     in_whole = int(counts.sum())
     bucket = int(bucket_indexes(np.array([row.total_s]))[0])
     faster, not_slower = int(counts[:bucket].sum()), int(counts[: bucket + 1].sum())
@@ -114,7 +117,7 @@ def surroundings(context: QueryContext, row: LogRow) -> RequestSurroundings:
             group[0]: _usual(buckets)
             for group, buckets in zip(by_stage.groups, by_stage.buckets, strict=True)
         },
-        _usual(np.sum([nothing, *by_route.buckets], axis=0)),
+        _usual(np.sum([nothing, *read], axis=0)),
     )
 
 

@@ -146,7 +146,7 @@ class UsualDurations:
 class RequestSurroundings:
     """The requests around one: of its route in whole, of its listener in whole and by stage.
 
-    Stages are recorded by listener, not by route.
+    Stages are recorded by listener, not by route, and of requests that were read: so is its whole.
     """
 
     span_s: int

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from servescope.errors import UsageError
 from servescope.load.report import LoadModel, Result
 from servescope.records.scenarios import Users
+from servescope.sentences import counted
 from servescope.statistics.sequential_verdict import JUDGED, SequentialVerdict, Side, told_by
 from servescope.verdicts.comparing import (
     MOST_FAILED,
@@ -122,7 +123,7 @@ def _check_same_load(before: RunSide, after: RunSide) -> None:
 def _load_in_words(scenario: Scenario) -> str:
     schedule = scenario.schedule
     if isinstance(schedule, Users):
-        offered = f"{schedule.users:,} users"
+        offered = counted(schedule.users, "user")
     else:
         offered = f"{schedule.mean_rate:g} a second"
     return f"{scenario.label}, {offered} for {schedule.seconds:g} s"

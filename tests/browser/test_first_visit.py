@@ -6,7 +6,7 @@ from contextlib import closing
 import pytest
 
 from servescope.records.load import LoadPlan
-from tests.browser.conftest import PHONE
+from tests.browser.conftest import DESKTOP, PHONE
 from tests.processes import eventually
 
 pytestmark = pytest.mark.browser
@@ -71,3 +71,17 @@ def test_the_time_bar_of_a_phone_is_two_rows_with_the_chosen_range_in_sight(open
     pause = opened.page.locator("#pause").bounding_box()
     assert pause["x"] + pause["width"] <= 390
     assert min(pause["height"], ranges["height"]) >= 40, "a finger wants that much"
+
+
+@pytest.mark.parametrize("context", [DESKTOP, PHONE], ids=["desktop", "phone"])
+@pytest.mark.parametrize(("value", "unit"), [("≥ 1.07", "min"), ("128,000", "req/s")])
+def test_no_figure_of_a_card_is_cut(open_page, context, value, unit):
+    opened = open_page("/", context).wait_drawn("overview-host")
+    # At once, before a poll writes its own: such figures take minutes of load.
+    beyond = opened.page.evaluate(
+        "([value, unit]) => { const shown = document.getElementById('p99-value');"
+        " shown.textContent = value; document.getElementById('p99-unit').textContent = unit;"
+        " return shown.parentElement.scrollWidth - shown.parentElement.clientWidth; }",
+        [value, unit],
+    )
+    assert beyond <= 0

@@ -128,6 +128,17 @@ def test_a_young_dashboard_that_is_paused_shows_one_moment_that_begins_with_the_
     assert begin == told
 
 
+def test_a_span_before_all_data_claims_no_zero(open_page):
+    opened = open_page("/?from=1000000000&to=1000000060")
+    told = "document.getElementById('{}').textContent.includes('Nothing was recorded {}')"
+    opened.until(told.format("view-text", "before"))
+    opened.until(told.format("overview-verdict", "in this span"))
+    opened.page.locator(".path-findings:visible").get_by_text("Nothing was measured").wait_for()
+    assert opened.page.locator("#requests-value").inner_text() == "\N{EM DASH}"
+    assert not opened.page.locator("#view-requests").is_visible()
+    assert "req/s" not in opened.page.locator(".path-summary:visible").inner_text()
+
+
 def test_a_drag_zooms_every_graph_and_a_double_click_goes_back(open_page):
     opened = open_page("/").wait_drawn("overview-host", "overview-queues")
     opened.wait_newer("overview-host", 0)

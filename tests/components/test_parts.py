@@ -197,6 +197,10 @@ def test_one_worker_and_one_thread_are_no_plural(model, threads, told):
     assert how(model, AppKind.WSGI, ListenerOptions(workers=1, threads=threads)) == told
 
 
+def test_no_finding_makes_no_box():
+    assert not hasattr(verdict([], "/ports"), "className"), "an empty one is green"
+
+
 def test_who_leads_is_said():
     status = DashboardStatus(5, "leader", 5, 3, 1, 0.0, ())
     assert texts(process_facts(status))[1::2] == ["pid 5, leader", "the same process", "3"]

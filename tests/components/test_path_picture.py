@@ -101,6 +101,8 @@ def test_nothing_recorded_is_not_zero(show):
     shown = show()
     for name in ("kernel", "read", "queue", "workers", "app", "body", "write"):
         assert "not measured" in shown[name]
+        assert "none ended" not in shown[name]
+    assert shown["clients"] == "Clients not measured"
 
 
 def test_a_listener_that_there_is_none(show):
@@ -115,3 +117,4 @@ def test_of_a_past_span_it_says_nothing_but_of_its_path(context, running, record
     assert not any("Nothing was" in one for one in said)
     nothing = texts(picture(context, Span(START - 60, START - 5, 1), "wsgi", is_now=False))
     assert any(one.startswith("Nothing was measured of the path") for one in nothing)
+    assert not any("req/s" in one for one in nothing)

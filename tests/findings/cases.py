@@ -406,6 +406,21 @@ AT_PORTS: Final = {
     "ports: no queue is measured": ports(
         LOOP, expected={"ports-well": ("good", "at the ports in the last 5 s: 1 of 1 listener")}
     ),
+    "ports: a past span in which the listeners had other ports": Case(
+        moment(
+            replace(SERVING, threads=None, busy_threads=None),
+            dashboard=None,
+            window_s=60,
+            is_past=True,
+        ),
+        {
+            "ports-unknown": (
+                "unknown",
+                "Nothing was measured in this span of 60 s at the ports that the listeners have",
+            )
+        },
+        PORTS,
+    ),
     "ports: slow answers are no matter of the ports": ports(
         replace(AT_PORT, p95_s=12.0, server_errors=500),
         expected={"ports-well": ("good", "1 of 1 listener runs")},

@@ -92,3 +92,14 @@ def test_requests_of_other_hours_and_routes_do_not_count(context):
     assert log.surroundings(context, row).route.requests == 50
     of_other = log.surroundings(context, replace(row, route="/other"))
     assert (of_other.route.requests, of_other.listener.requests) == (0, 50)
+
+
+def test_requests_that_were_turned_away_unread_are_in_no_whole_beside_stages(context):
+    labels = dict(WSGI.labels) | {"http.request.method": "_OTHER", "http.route": "other"}
+    turned_away = SeriesKey(WSGI.metric, tuple(sorted(labels.items())))
+    write(context, route=[30.0] * 100)
+    frame = Frame(END + 1, histograms={turned_away: durations([0.00002] * 900)})
+    context.store.write(Batch([frame]))
+    around = log.surroundings(context, log.one(context, 1))
+    assert around.listener.requests == 100
+    assert around.listener.p50_s == pytest.approx(30.0, rel=0.05)
