@@ -65,7 +65,7 @@
     if (legend.dataset.names !== names || !legend.childElementCount) {
       const focused = legend.contains(document.activeElement) && document.activeElement.dataset.name;
       legend.dataset.names = names;
-      legend.replaceChildren(...lines.map((line) => itemOf(entry, line)), document.createElement("small"));
+      legend.replaceChildren(...lines.map(itemOf), document.createElement("small"));
       if (focused) [...itemsOf(entry)].find((item) => item.dataset.name === focused)?.focus();
     }
     lines.forEach((line, i) => {
@@ -80,7 +80,7 @@
     legendOf(entry)?.replaceChildren();
   }
 
-  function itemOf(entry, line) {
+  function itemOf(line) {
     const isMark = "value" in line; // a mark of the figure, which nothing hides
     const item = document.createElement(isMark ? "span" : "button");
     item.className = "legend-item";
@@ -94,15 +94,23 @@
     if (isMark) return item;
     item.type = "button";
     item.title = `Show ${line.name} alone, or all again; with Ctrl or a double click: show or hide it`;
-    item.addEventListener("click", (event) => choose(entry, item, event));
-    // A browser makes no click of Enter with Ctrl.
-    item.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
-      event.preventDefault();
-      choose(entry, item, event);
-    });
     return item;
   }
+
+  // One listener for all items: lines come and go as long as a page is open. False for no item.
+  function onItem(event) {
+    const item = event.target instanceof Element && event.target.closest("button.legend-item");
+    const entry = item && scope.graphs.byId(item.parentElement.id.replace(/-legend$/, ""));
+    if (entry) choose(entry, item, event);
+    return Boolean(entry);
+  }
+
+  document.addEventListener("click", onItem);
+  document.addEventListener("keydown", (event) => {
+    // A browser makes no click of Enter with Ctrl.
+    if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+    if (onItem(event)) event.preventDefault();
+  });
 
   // The values at the cursor, or the newest where it is not: `index` among the figure's points.
   function show(entry, index = null) {
