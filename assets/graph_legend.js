@@ -183,7 +183,7 @@
       return `min ${read(low)}, mean ${mean}, max ${read(high)}`;
     }
     const step = scope.units.stepText(entry.layout.meta.step);
-    return `lowest ${step} ${read(low)}, highest ${step} ${read(high)}`;
+    return `min ${read(low)}, max ${read(high)} (steps of ${step})`;
   }
 
   const isSummarised = (entry) => summarised.has(entry.id);

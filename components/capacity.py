@@ -233,9 +233,12 @@ def _model_text(models: ModelChoice) -> str:
 def _table(plan: CapacityPlan, search: CapacitySearch) -> html.Div:
     ends = {COLUMNS[0], COLUMNS[-1]}
     head = [html.Th(text, className="" if text in ends else "number") for text in COLUMNS]
+    p99 = units.in_one_unit([[_p99(step, plan)] for step in search.steps])
     rows = [
-        _row(number, step, plan, search)
-        for number, step in reversed(list(enumerate(search.steps, 1)))
+        _row(number, step, search, *texts)
+        for number, step, texts in reversed(
+            list(zip(range(1, len(search.steps) + 1), search.steps, p99, strict=True))
+        )
     ]
     return html.Div(
         html.Table([html.Thead(html.Tr(head)), html.Tbody(rows)], className=CARDS),
@@ -247,14 +250,19 @@ def _table(plan: CapacityPlan, search: CapacitySearch) -> html.Div:
     )
 
 
-def _row(number: int, step: StepResult, plan: CapacityPlan, search: CapacitySearch) -> html.Tr:
-    judged = step.judge(search.objective)
+def _p99(step: StepResult, plan: CapacityPlan) -> units.Duration:
+    """The p99 of a step, a lower bound where requests that timed out are among these."""
     has_timeouts = step.quantile_s is not None and step.quantile_s >= plan.timeout_s
+    return units.Duration(step.quantile_s, has_timeouts)
+
+
+def _row(number: int, step: StepResult, search: CapacitySearch, p99: str) -> html.Tr:
+    judged = step.judge(search.objective)
     cells: list[Cell] = [
         str(number),
         units.text(step.rate, "{request}/s"),
         units.text(step.throughput, "{request}/s"),
-        ("≥ " if has_timeouts else "") + units.text(step.quantile_s, "s"),
+        p99,
         units.text(step.late / step.sent if step.sent else None, "1"),
         f"{step.failed:,}",
         _little(step),

@@ -114,7 +114,7 @@ def steps(document: Document) -> html.Div:
     loaded = html.Span(
         className="moment", **attributes(data_epoch_seconds=f"{document['loaded_s']:.6f}")
     )
-    rows: list[tuple[Component | str, ...]] = [
+    rows: list[tuple[Component | str | units.Duration, ...]] = [
         (_step("load", "the app was loaded at ", loaded), "before")
     ]
     rows += [
@@ -128,8 +128,8 @@ def _step(name: str, *told: Component | str) -> html.Div:
     return html.Div([html.B(name), html.Div([*told], className="dimmed")])
 
 
-def _since(at_ns: float) -> str:
-    return units.text(at_ns / _NS, "s") if at_ns > 0 else "0 s"
+def _since(at_ns: float) -> units.Duration:
+    return units.Duration(max(at_ns, 0) / _NS)
 
 
 def _message(message: Mapping[str, Any]) -> html.Div:

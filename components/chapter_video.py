@@ -113,7 +113,7 @@ def video_log(context: QueryContext, target: str) -> html.Div:
                 str(row.status),
                 _ranges(context, row.capture_id),
                 units.text(row.bytes_sent, "By"),
-                units.text(row.total_s, "s"),
+                units.Duration(row.total_s),
             )
             for row in rows
         ],

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dash.development.base_component import Component
 
     from components.tables import Cell
+    from servescope.figures.units import Duration
     from servescope.records.load import LoadRun
 
 TITLE: Final = "Phases of a request at the client"
@@ -37,7 +38,7 @@ def phases_table(run: LoadRun) -> html.Div:
         empty = "No phases: the run got no answer, or what sent it kept none."
     else:
         empty = "The phases come when the run has ended."
-    rows: list[list[Cell]] = [
+    rows: list[list[Cell | Duration]] = [
         [
             _name(row.name),
             f"{row.requests:,}",
@@ -62,9 +63,9 @@ def _by_step(result: Mapping[str, Any]) -> list[Component]:
     names = list(dict.fromkeys(row.name for rows in steps.values() for row in rows))
     if not names:
         return []
-    rows: list[list[Cell]] = []
+    rows: list[list[Cell | Duration]] = []
     for step, found in steps.items():
         means_s = {row.name: row.mean_s for row in found}
-        rows.append([step, *(units.text(means_s.get(name), "s") for name in names)])
+        rows.append([step, *(units.Duration(means_s.get(name)) for name in names)])
     headings = ("Mean by request", *(name.replace("_", " ") for name in names))
     return [figure_table(headings, rows, empty="", label="Mean of each phase by request")]

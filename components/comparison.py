@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from itertools import starmap
 from typing import TYPE_CHECKING, Any, Final
 
 import dash_mantine_components as dmc
@@ -19,8 +18,9 @@ from components.static_graph import overlaid
 from components.status import sentence
 from components.tables import CARDS, named_cell, scrolled
 from servescope.figures import theme, units
-from servescope.figures.run_texts import FROM_SEND, latency_text, offered_text
+from servescope.figures.run_texts import FROM_SEND, latency, offered_text
 from servescope.figures.run_time import LINES, small_multiples
+from servescope.figures.units import in_one_unit
 from servescope.findings import findings, gathering
 from servescope.findings.comparison import LIMIT_CODES
 from servescope.records.listeners import AppKind, ListenerOptions
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from components.tables import Cell
+    from servescope.figures.units import Duration
     from servescope.findings import Finding
     from servescope.records.comparisons import Comparison, ComparisonPlan, Contender
     from servescope.records.load import LoadRun
@@ -117,7 +118,12 @@ def _progress(comparison: Comparison, runs: Mapping[int, LoadRun]) -> html.Div:
 def _table(contenders: Sequence[Contender], limits: Mapping[str, Finding]) -> html.Div:
     """A column for each target, a row for each figure; `limits` are findings by their subject."""
     head = [html.Th(""), *map(_heading, contenders)]
-    rows = [_limits_row(contenders, limits), *starmap(partial(_row, contenders), _FIGURES)]
+    names = [name for name, _ in _FIGURES]
+    cells = in_one_unit([[cell(one) for one in contenders] for _, cell in _FIGURES])
+    rows = [
+        _limits_row(contenders, limits),
+        *map(partial(_row, contenders), names, cells),
+    ]
     is_shared = any(one.standing and one.result and one.processes is None for one in contenders)
     return html.Div(
         [
@@ -160,9 +166,9 @@ def _limits_row(contenders: Sequence[Contender], limits: Mapping[str, Finding]) 
     return html.Tr([html.Th("Limit", scope="row"), *cells], className="limits")
 
 
-def _row(contenders: Sequence[Contender], name: str, cell: Callable[[Contender], Cell]) -> html.Tr:
-    cells = [named_cell(cell(one), one.label) for one in contenders]
-    return html.Tr([html.Th(name, scope="row"), *cells])
+def _row(contenders: Sequence[Contender], name: str, cells: Sequence[Cell]) -> html.Tr:
+    named = [named_cell(*one) for one in zip(cells, (one.label for one in contenders), strict=True)]
+    return html.Tr([html.Th(name, scope="row"), *named])
 
 
 def _failures(contender: Contender) -> int | None:
@@ -189,11 +195,11 @@ def _accept_queue(contender: Contender) -> str:
     return _count(contender.accept_queue_max)
 
 
-def _quantile(field: str, contender: Contender) -> str:
-    return latency_text(contender.result, field)
+def _quantile(field: str, contender: Contender) -> Duration:
+    return latency(contender.result, field)
 
 
-_FIGURES: Final[Sequence[tuple[str, Callable[[Contender], Cell]]]] = (
+_FIGURES: Final[Sequence[tuple[str, Callable[[Contender], Cell | Duration]]]] = (
     (
         "Answered a second",
         lambda one: units.text(one.result.get("rate_achieved"), "{request}/s"),
@@ -203,7 +209,7 @@ _FIGURES: Final[Sequence[tuple[str, Callable[[Contender], Cell]]]] = (
     ("p50", partial(_quantile, "p50")),
     ("p95", partial(_quantile, "p95")),
     ("p99", partial(_quantile, "p99")),
-    ("Naive p99", lambda one: latency_text(one.result, "p99", FROM_SEND)),
+    ("Naive p99", lambda one: latency(one.result, "p99", FROM_SEND)),
     ("CPU a request", lambda one: _microseconds(one.cpu_us_per_request)),
     (
         "CPU of one core, busiest process",

@@ -31,7 +31,7 @@ def fleet_table(rows: Sequence[HostRow]) -> html.Div:
     )
 
 
-def _row(row: HostRow, now: float) -> list[str | dcc.Link | html.Span]:
+def _row(row: HostRow, now: float) -> list[str | dcc.Link | html.Span | units.Duration]:
     host = urlencode({"host": "" if row.is_home else row.host})
     name = f"{row.host} (this host)" if row.is_home else row.host
     return [
@@ -39,7 +39,7 @@ def _row(row: HostRow, now: float) -> list[str | dcc.Link | html.Span]:
         _last_seen(now - (row.newest_s + 1)),
         units.text(row.requests_per_s, "{request}/s"),
         units.text(row.error_ratio, "1"),
-        units.percentile(row.p95_s),
+        units.Duration.of_percentile(row.p95_s),
         units.text(row.cpu_utilization, "1"),
         units.text(row.memory_utilization, "1"),
     ]

@@ -116,19 +116,16 @@ def result(run: LoadRun) -> html.Div:
     said = verdict(findings(gathering.run_of(run)), "/load")
     if not told:
         return html.Div([heading, said])
-    latency = told["latency_ms"]
+    latency_ms = told["latency_ms"]
+    durations = {name: latency(run, latency_ms.get(key)) for key, name in LATENCY_NAMES.items()}
+    durations["naive p99"] = naive(run)
+    (texts,) = units.in_one_unit([list(durations.values())])
     return html.Div(
         [
             heading,
             said,
             counts(run),
-            _figures(
-                *(
-                    (name, latency_text(run, latency.get(field)), "")
-                    for field, name in LATENCY_NAMES.items()
-                ),
-                ("naive p99", naive_text(run), ""),
-            ),
+            _figures(*((name, text, "") for name, text in zip(durations, texts, strict=True))),
             html.P(MEANING, className="dimmed"),
             *rules_table(run),
             details(run),
@@ -178,13 +175,19 @@ def _moment(epoch_s: float) -> html.Span:
 
 
 def history_rows(runs: Sequence[LoadRun]) -> list[dict[str, Any]]:
-    """Rows of the table of runs."""
-    return [_history_row(run) for run in runs]
+    """Rows of the table of runs, their latencies in one unit."""
+    texts = units.in_one_unit([_history_durations(run) for run in runs])
+    return [_history_row(run, *of_run) for run, of_run in zip(runs, texts, strict=True)]
 
 
-def _history_row(run: LoadRun) -> dict[str, Any]:
+def _history_durations(run: LoadRun) -> list[units.Duration]:
+    known = (run.result or {}).get("latency_ms") or {}
+    return [*(latency(run, known.get(key)) for key in ("p50", "p99", "max")), naive(run)]
+
+
+def _history_row(run: LoadRun, p50: str, p99: str, longest: str, naive_p99: str) -> dict[str, Any]:
     told = run.result or {}
-    latency = told.get("latency_ms") or {}
+    latency_ms = told.get("latency_ms") or {}
     return {
         "key": str(run.id),
         "id": run.id,
@@ -194,14 +197,14 @@ def _history_row(run: LoadRun) -> dict[str, Any]:
         "plan": plan_text(run.plan) + _where(run),
         "sent": told.get("sent"),
         "failed": failed_count(told) if told else None,
-        "p50": latency.get("p50"),
-        "p99": latency.get("p99"),
-        "max": latency.get("max"),
+        "p50": latency_ms.get("p50"),
+        "p99": latency_ms.get("p99"),
+        "max": latency_ms.get("max"),
         "naive": (told.get("naive_ms") or {}).get("p99"),
-        "p50_text": latency_text(run, latency.get("p50")),
-        "p99_text": latency_text(run, latency.get("p99")),
-        "naive_text": naive_text(run),
-        "max_text": latency_text(run, latency.get("max")),
+        "p50_text": p50,
+        "p99_text": p99,
+        "naive_text": naive_p99,
+        "max_text": longest,
         "message": run.message,
     }
 
@@ -259,22 +262,28 @@ def _count(value: float | None) -> str:
     return units.NOTHING if value is None else f"{int(value):,}"
 
 
-def latency_text(run: LoadRun, milliseconds: float | None) -> str:
-    """A latency of a run with its unit; `≥` where requests that timed out make it a lower bound."""
+def latency(run: LoadRun, milliseconds: float | None) -> units.Duration:
+    """A latency of a run; a bound from below where requests timed out among these."""
     timeout_ms = run.plan.scenario.timeout_seconds * 1e3  # the result says which timed out
     limit = run.result.get("timed_out_from_ms") if run.result else timeout_ms
-    return bound(milliseconds, limit) + ms(milliseconds)
+    return duration(milliseconds, limit)
 
 
-def naive_text(run: LoadRun) -> str:
+def latency_text(run: LoadRun, milliseconds: float | None) -> str:
+    """The same where it stands alone, with its unit."""
+    return latency(run, milliseconds).text
+
+
+def naive(run: LoadRun) -> units.Duration:
     """The naive p99 of a result; it is a lower bound where the p99 is one."""
-    return run_texts.latency_text(run.result or {}, "p99", run_texts.FROM_SEND)
+    return run_texts.latency(run.result or {}, "p99", run_texts.FROM_SEND)
 
 
-def bound(milliseconds: float | None, limit: float | None) -> str:
-    """`≥ ` before a latency from which on requests timed out; `limit`: the shortest of these."""
-    is_bound = milliseconds is not None and limit is not None and milliseconds >= limit
-    return "≥ " if is_bound else ""
+def duration(milliseconds: float | None, limit: float | None) -> units.Duration:
+    """A latency, from `limit` on a lower bound: the shortest of the requests that timed out."""
+    if milliseconds is None:
+        return units.Duration(None)
+    return units.Duration(milliseconds / 1e3, limit is not None and milliseconds >= limit)
 
 
 def ms(milliseconds: float | None) -> str:

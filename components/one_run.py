@@ -19,7 +19,7 @@ from components.run_rules import rules_table
 from components.status import HIDDEN, SHOWN, sentence
 from components.tables import figure_table, swatch
 from servescope.figures import theme, units
-from servescope.figures.run_texts import FROM_SEND, environment_texts, latency_text, plan_facts
+from servescope.figures.run_texts import FROM_SEND, environment_texts, latency, plan_facts
 from servescope.findings import Evidence, findings, gathering
 from servescope.histogram import ERROR_BOUND
 from servescope.load.report import LATENCY_NAMES
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from dash.development.base_component import Component
 
     from components.tables import Cell
+    from servescope.figures.units import Duration
     from servescope.queries.context import QueryContext
     from servescope.queries.runs import ServerFigures
     from servescope.queries.span import Span
@@ -117,23 +118,16 @@ def environment_facts(environment: RunEnvironment | None) -> Component:
 def percentiles_table(run: LoadRun, server: ServerFigures | None) -> html.Div:
     """The client's percentiles beside the server's of the same seconds."""
     told = run.result or {}
-    rows: list[list[Cell]] = []
+    rows: list[list[Cell | Duration]] = []
     for field, name in {**LATENCY_NAMES, "mean": "mean"}.items():
-        of_server = units.NOTHING
+        of_server = units.Duration(None)
         if server is not None:
             of_server = (
-                units.text(server.mean_s, "s")
+                units.Duration(server.mean_s)
                 if name == "mean"
-                else units.percentile(server.quantiles_s.get(name))
+                else units.Duration.of_percentile(server.quantiles_s.get(name))
             )
-        rows.append(
-            [
-                name,
-                latency_text(told, field),
-                latency_text(told, field, FROM_SEND),
-                of_server,
-            ]
-        )
+        rows.append([name, latency(told, field), latency(told, field, FROM_SEND), of_server])
     table = figure_table(
         ("", "Client, from due", "Client, from send", "Server"),
         rows,
@@ -206,12 +200,12 @@ def _steps_table(run: LoadRun) -> list[Component]:
     steps = several_steps(run.result or {})
     if not steps:
         return []
-    rows: list[list[Cell]] = [
+    rows: list[list[Cell | Duration]] = [
         [
             step["name"],
             f"{step['sent']:,}",
             f"{load_run.failed_count(step):,}",
-            *(latency_text(step, figure) for figure in ("p50", "p99", "max")),
+            *(latency(step, figure) for figure in ("p50", "p99", "max")),
         ]
         for step in steps
     ]
@@ -221,7 +215,7 @@ def _steps_table(run: LoadRun) -> list[Component]:
 
 def stage_table(context: QueryContext, run: LoadRun) -> html.Div:
     """The stages of the requests to the listener in the run's seconds."""
-    rows: list[list[Cell]] = [
+    rows: list[list[Cell | Duration]] = [
         [
             swatch(row.stage, theme.MEANINGS.get(row.stage, theme.GREY)),
             units.text(row.share, "1"),

@@ -67,7 +67,8 @@ def request_table(found: Found, search: Search, span: Span) -> html.Div:
     if not found.rows:
         return html.Div(EMPTY if found.kept else NONE_KEPT, className="dimmed")
     head = html.Tr([sort_heading(*column, search.order, _STEEPEST_FIRST) for column in _COLUMNS])
-    body = [_row(row) for row in found.rows]
+    took = units.in_one_unit([_durations(row) for row in found.rows])
+    body = [_row(row, *texts) for row, texts in zip(found.rows, took, strict=True)]
     return html.Div(
         html.Table([html.Thead(head), html.Tbody(body)], className="requests"),
         className="rows clickable",
@@ -198,8 +199,13 @@ def ways_on(row: LogRow) -> list[html.Button]:
     ]
 
 
-def _row(row: LogRow) -> html.Tr:
-    stage, seconds = max(row.stages_s.items(), key=lambda one: one[1])
+def _durations(row: LogRow) -> list[units.Duration]:
+    """Of the whole request, and of its longest stage."""
+    return [units.Duration(row.total_s), units.Duration(max(row.stages_s.values()))]
+
+
+def _row(row: LogRow, took: str, longest: str) -> html.Tr:
+    stage = max(row.stages_s, key=row.stages_s.__getitem__)
     state = {4: "warn", 5: "bad"}.get(row.status // 100, "")
     return html.Tr(
         [
@@ -211,9 +217,9 @@ def _row(row: LogRow) -> html.Tr:
                 ),
                 className="target",
             ),
-            html.Td(units.text(row.total_s, "s"), className="number took"),
+            html.Td(took, className="number took"),
             html.Td(html.Span(str(row.status), className=f"status {state}"), className="number"),
-            html.Td(f"{stage} {units.text(seconds, 's')}", title=MEANING.get(stage, "")),
+            html.Td(f"{stage} {longest}", title=MEANING.get(stage, "")),
             html.Td(html.Span(**attributes(data_epoch_seconds=f"{row.end_s:.6f}"))),
             html.Td(row.listener),
             html.Td(row.client),

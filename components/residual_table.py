@@ -17,6 +17,7 @@ from servescope.histogram import ERROR_BOUND
 
 if TYPE_CHECKING:
     from components.tables import Cell
+    from servescope.figures.units import Duration
     from servescope.queries.residual import Clock, Residual
     from servescope.records.load import LoadRun
 
@@ -44,15 +45,15 @@ def residual_table(found: Residual | None) -> html.Div:
     evidence = clocks_of(found)
     same = evidence.clocks is not None and are_the_same_requests(evidence.clocks)
     rest_s = unexplained_s(evidence.clocks) if evidence.clocks is not None else None
-    rows: list[list[Cell]] = [
+    rows: list[list[Cell | Duration]] = [
         _row("Client sees", client, timed_out=_timed_out_share(found.run)),
         _row("Sum of server stages", server),
         [
             html.B("Unexplained"),
             "",
-            html.B(units.text(rest_s, "s"), id="residual-mean"),
-            units.text(client.p50_s - server.p50_s if same else None, "s"),
-            units.text(client.p95_s - server.p95_s if same else None, "s"),
+            units.Duration(rest_s),
+            units.Duration(client.p50_s - server.p50_s if same else None),
+            units.Duration(client.p95_s - server.p95_s if same else None),
         ],
     ]
     run = f"Run {found.run.id}: {plan_text(found.run.plan)} ({found.run.state.value})"
@@ -67,7 +68,7 @@ def residual_table(found: Residual | None) -> html.Div:
     )
 
 
-def _row(name: str, clock: Clock, timed_out: float = 0.0) -> list[Cell]:
+def _row(name: str, clock: Clock, timed_out: float = 0.0) -> list[Cell | Duration]:
     """A clock's figures; those with a share of requests that `timed_out` in them are lower bounds.
 
     These are the slowest: a percentile has them in it from where they begin.
@@ -75,8 +76,8 @@ def _row(name: str, clock: Clock, timed_out: float = 0.0) -> list[Cell]:
     times = units.mean_and_percentiles(clock.mean_s, clock.p50_s, clock.p95_s)
     are_bounds = (timed_out > 0, timed_out >= 1 - 0.5, timed_out >= 1 - 0.95)
     cells = [
-        f"≥ {text}" if is_bound and not text.startswith("≥") else text
-        for text, is_bound in zip(times, are_bounds, strict=True)
+        units.Duration(one.seconds, one.is_bound or is_bound)
+        for one, is_bound in zip(times, are_bounds, strict=True)
     ]
     return [name, f"{clock.requests:,}", *cells]
 

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from dash.development.base_component import Component
 
     from components.tables import Cell
+    from servescope.figures.units import Duration
     from servescope.queries.context import QueryContext
     from servescope.records.load import LoadRun
 
@@ -252,18 +253,19 @@ def _plan_row(fact: _Fact) -> html.Tr:
 
 
 def _percentiles(pair: tuple[LoadRun, LoadRun]) -> html.Div:
-    rows: list[list[Cell]] = []
+    rows: list[list[Cell | Duration]] = []
     for field, name in LATENCY_NAMES.items():
         values = [(run.result or {}).get("latency_ms", {}).get(field) for run in pair]
-        texts = [load_run.latency_text(run, ms) for run, ms in zip(pair, values, strict=True)]
-        rows.append([name, *texts, _ratio_text(texts, values)])
+        durations = [load_run.latency(run, ms) for run, ms in zip(pair, values, strict=True)]
+        bounds = [one.is_bound for one in durations]
+        rows.append([name, *durations, _ratio_text(values, bounds)])
     results = [run.result or {} for run in pair]
     rates = [told.get("rate_achieved") for told in results]
     rows.append(
         [
             "answered per second",
             *(units.text(rate, "{request}/s") for rate in rates),
-            _ratio_text(["", ""], rates),
+            _ratio_text(rates),
         ]
     )
     counts = {
@@ -276,12 +278,12 @@ def _percentiles(pair: tuple[LoadRun, LoadRun]) -> html.Div:
     return figure_table(headings, rows, empty="No figures.", label="Percentiles of both runs")
 
 
-def _ratio_text(texts: Sequence[str], values: Sequence[float | None]) -> str:
+def _ratio_text(values: Sequence[float | None], are_bounds: Sequence[bool] = (False, False)) -> str:
     """How many times the first the second is; a lower bound of the second gives one of it."""
     first, second = values
-    if not first or second is None or texts[0].startswith("≥"):
+    if not first or second is None or are_bounds[0]:
         return units.NOTHING
-    bound = "≥ " if texts[1].startswith("≥") else ""
+    bound = "≥ " if are_bounds[1] else ""
     ratio = second / first
     if 0 < ratio < LEAST_RATIO:
         return f"< \N{MULTIPLICATION SIGN} {LEAST_RATIO}"
@@ -311,7 +313,7 @@ def _distributions(pair: tuple[LoadRun, LoadRun]) -> list[Component]:
 
 def _stages(context: QueryContext, pair: tuple[LoadRun, LoadRun]) -> html.Div:
     both = [{row.stage: row for row in runs.stages(context, run)} for run in pair]
-    rows: list[list[Cell]] = []
+    rows: list[list[Cell | Duration]] = []
     for stage in latency.STAGES:
         found = [stages.get(stage) for stages in both]
         if not any(found):
@@ -326,7 +328,7 @@ def _stages(context: QueryContext, pair: tuple[LoadRun, LoadRun]) -> html.Div:
                 else units.mean_and_percentiles(row.mean_s, row.p95_s)
             )
         ]
-        ratio = _ratio_text(["", ""], means)
+        ratio = _ratio_text(means)
         rows.append([swatch(stage, theme.MEANINGS.get(stage, theme.GREY)), *cells, ratio])
     names = [f"{heading} {part}" for heading in _headings(pair) for part in ("mean", "p95")]
     empty = "Of neither run's seconds a request is recorded."

@@ -40,6 +40,7 @@ _COLUMNS: Final = (
 )
 """Key of the order (see `run_search.ORDERS`), heading, class."""
 
+_LATENCIES: Final = ("p50", "p99", "max")
 _STEEPEST_FIRST: Final = {"id", "sent", "failed", "p50", "p99", "max"}
 
 
@@ -83,7 +84,11 @@ def run_table(found: FoundRuns, order: str, chosen: tuple[int, ...], empty: str)
     if not found.rows:
         return html.Div(empty, className="dimmed")
     head = html.Tr([sort_heading(*column, order, _STEEPEST_FIRST) for column in _COLUMNS])
-    body = [_row(run, chosen, found.page) for run in found.rows]
+    durations = units.in_one_unit([_durations(run) for run in found.rows])
+    body = [
+        _row(run, texts, chosen, found.page)
+        for run, texts in zip(found.rows, durations, strict=True)
+    ]
     return html.Div(
         html.Table([html.Thead(head), html.Tbody(body)], className="runs"), className="rows"
     )
@@ -96,9 +101,13 @@ def pages(found: FoundRuns) -> list[Component]:
     return page_buttons(found.page, found.pages, PAGE_ROWS, found.matching)
 
 
-def _row(run: LoadRun, chosen: tuple[int, ...], page: int) -> html.Tr:
+def _durations(run: LoadRun) -> list[units.Duration]:
+    known = (run.result or {}).get("latency_ms") or {}
+    return [load_run.latency(run, known.get(name)) for name in _LATENCIES]
+
+
+def _row(run: LoadRun, latencies: list[str], chosen: tuple[int, ...], page: int) -> html.Tr:
     told = run.result or {}
-    latency = told.get("latency_ms") or {}
     failed = load_run.failed_count(told) if told else None
     began = run.started_s or run.requested_s
     return html.Tr(
@@ -110,10 +119,7 @@ def _row(run: LoadRun, chosen: tuple[int, ...], page: int) -> html.Tr:
             html.Td(html.Span(run.state.value, className=f"state {run.state.value}")),
             _number("sent", _count(told.get("sent"))),
             _number("failed", _count(failed), "bad-text" if failed else ""),
-            *(
-                _number(key, load_run.latency_text(run, latency.get(key)))
-                for key in ("p50", "p99", "max")
-            ),
+            *map(_number, _LATENCIES, latencies),
         ],
         **attributes(data_run=str(run.id)),
     )

@@ -172,14 +172,14 @@ def compared(row: LogRow, again: LogRow | None, answer: Answer) -> html.Div:
                 html.P("The request log, which is a sample, does not show it: try once more."),
             ]
         )
-    rows: list[tuple[Component | str, ...]] = [
+    rows: list[tuple[Component | str | units.Duration, ...]] = [
         ("status", str(row.status), str(again.status)),
         ("route", route_words(row.route), route_words(again.route)),
         ("sent", units.text(row.bytes_sent, "By"), units.text(again.bytes_sent, "By")),
-        ("whole", units.text(row.total_s, "s"), units.text(again.total_s, "s")),
+        ("whole", units.Duration(row.total_s), units.Duration(again.total_s)),
     ]
     rows += [
-        (stage, units.text(seconds, "s"), units.text(again.stages_s.get(stage), "s"))
+        (stage, units.Duration(seconds), units.Duration(again.stages_s.get(stage)))
         for stage, seconds in row.stages_s.items()
     ]
     return html.Div(

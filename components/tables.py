@@ -7,11 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 from dash import html
 
 from components.help import attributes
+from servescope.figures.units import in_one_unit
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dash.development.base_component import Component
+
+    from servescope.figures.units import Duration
 
     Cell = str | Component
 
@@ -27,7 +30,7 @@ CARDS: Final = "by-card"
 
 def figure_table(
     headings: Sequence[str],
-    rows: Sequence[Sequence[Cell]],
+    rows: Sequence[Sequence[Cell | Duration]],
     *,
     empty: str,
     words: int = 1,
@@ -35,6 +38,7 @@ def figure_table(
 ) -> html.Div:
     """A table that scrolls inside its panel; the first `words` columns are text, the rest figures.
 
+    All its durations read in one unit, so that they can be compared at a glance.
     `empty` stands in its place when there are no rows. With a `label` it takes the focus, so that
     it can be scrolled by keyboard where a window cannot hold it. On a phone each row is a card
     where its columns are many or wide.
@@ -46,7 +50,7 @@ def figure_table(
         [html.Th(text, className=kind) for text, kind in zip(headings, kinds, strict=True)]
     )
     names = ["" if index < words else text for index, text in enumerate(headings)]
-    body = [named_row(row, names, kinds) for row in rows]
+    body = [named_row(row, names, kinds) for row in in_one_unit(rows)]
     table = html.Table(
         [html.Thead(head), html.Tbody(body)],
         className=CARDS if _is_wide(headings) else "",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from components.live import Props
     from components.tables import Cell
     from servescope.actions.compared_endpoints import ComparedEndpoint
+    from servescope.figures.units import Duration
     from servescope.queries.context import QueryContext
     from servescope.records.verdicts import RequestedVerdict
 
@@ -226,7 +227,7 @@ def quantiles(result: Mapping[str, Any]) -> list[Component]:
 
 
 def _quantile_table(result: Mapping[str, Any]) -> html.Div:
-    rows: list[list[Cell]] = [
+    rows: list[list[Cell | Duration]] = [
         [
             quantile_name(one["quantile"]) + ("" if one["judged"] else ", not judged"),
             _ms(one["before_ms"]),
@@ -252,7 +253,7 @@ def _distributions(judged: RequestedVerdict) -> html.Div:
 
 
 def _stages(result: Mapping[str, Any]) -> html.Div:
-    rows: list[list[Cell]] = [
+    rows: list[list[Cell | Duration]] = [
         [
             one["stage"],
             _ms(one["before_ms"]),
@@ -272,7 +273,7 @@ def _stages(result: Mapping[str, Any]) -> html.Div:
 def _steps(result: Mapping[str, Any]) -> html.Div:
     if not result["steps"]:
         return html.Div()
-    rows: list[list[Cell]] = [
+    rows: list[list[Cell | Duration]] = [
         [
             one["step"],
             _ms(one["before_p50_ms"]),
@@ -295,8 +296,8 @@ def _interval_heading() -> str:
     return f"{(1 - ALPHA) * 100:g} % interval"
 
 
-def _ms(value: float) -> str:
-    return units.text(value / 1e3, "s")
+def _ms(value: float) -> Duration:
+    return units.Duration(value / 1e3)
 
 
 def _sides(aims: Sequence[Any]) -> list[dict[str, Any]]:

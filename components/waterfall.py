@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Final
 
 from dash import html
 
-from servescope.figures import theme, units
+from servescope.figures import theme
+from servescope.figures.units import Duration, in_one_unit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,6 +42,11 @@ def waterfall(
     whole_s = sum(stages_s.values())
     total = whole_s or 1.0
     begun = 0.0
+    amounts = {
+        name: [Duration(seconds), *_usual(name, usual)]
+        for name, seconds in {**stages_s, WHOLE: whole_s}.items()
+    }
+    texts = dict(zip(amounts, in_one_unit(amounts.values()), strict=True))
     cells: list[Component] = []
     if usual is not None:
         cells += [html.Span(), html.Span(), html.B("this one", className="amount")]
@@ -57,22 +63,27 @@ def waterfall(
         cells += [
             html.Span(stage, title=MEANING.get(stage, "")),
             html.Div(bar, className="track"),
-            html.Span(units.text(seconds, "s"), className="amount"),
-            *_percentiles(stage, usual),
+            html.Span(texts[stage][0], className="amount"),
+            *_percentiles(texts[stage]),
         ]
         begun += seconds
     cells += [
         html.B(WHOLE),
         html.Span(),
-        html.B(units.text(whole_s, "s"), className="amount"),
-        *_percentiles(WHOLE, usual),
+        html.B(texts[WHOLE][0], className="amount"),
+        *_percentiles(texts[WHOLE]),
     ]
     return html.Div(cells, className="waterfall" if usual is None else "waterfall with-usual")
 
 
-def _percentiles(stage: str, usual: Mapping[str, UsualDurations] | None) -> list[Component]:
+def _usual(stage: str, usual: Mapping[str, UsualDurations] | None) -> list[Duration]:
     if usual is None:
         return []
     durations = usual.get(stage)
     values = (durations.p50_s, durations.p99_s) if durations else (None, None)
-    return [html.Span(units.percentile(value), className="amount usual") for value in values]
+    return list(map(Duration.of_percentile, values))
+
+
+def _percentiles(texts: list[str]) -> list[Component]:
+    """Those that stand behind the duration of the request itself."""
+    return [html.Span(text, className="amount usual") for text in texts[1:]]

@@ -163,9 +163,9 @@ def _cards(evidence: Evidence) -> Props:
             "s",
             thresholds.LATENCY,
             now.p95_s,
-            f"in {of_window}; p50 {units.percentile(now.p50_s)}",
+            _p95_note(now, of_window),
         ),
-        ("p99", now.p99_s, "s", thresholds.LATENCY, now.p99_s, _support(now.requests, of_window)),
+        ("p99", now.p99_s, "s", thresholds.LATENCY, now.p99_s, _p99_note(now, of_window)),
         ("connections", now.open_connections, "{connection}", "", None, opened),
         (
             "queue",
@@ -197,13 +197,26 @@ def _ratio(part: float | None, whole: float | None) -> float | None:
     return part / whole if part is not None and whole else None
 
 
-def _support(requests: int | None, of_window: str) -> str:
-    """Of how many requests the p99 is, or how many it lacks."""
-    least, number = least_count(0.99), requests or 0
+def _p95_note(now: TotalsEvidence, of_window: str) -> str:
+    """The p50 beside the p95, or why there is neither."""
+    if now.p95_s is None:
+        return _too_few("p95", 0.95, now.requests, of_window)
+    return f"in {of_window}; half took up to {units.percentile(now.p50_s)}"
+
+
+def _p99_note(now: TotalsEvidence, of_window: str) -> str:
+    """Of how many requests the p99 is, or why there is none."""
+    if now.p99_s is None:
+        return _too_few("p99", 0.99, now.requests, of_window)
+    return f"of {now.requests or 0:,} requests in {of_window}"
+
+
+def _too_few(name: str, quantile: float, requests: int | None, of_window: str) -> str:
+    """Why there is no percentile."""
     if requests is None:
-        return f"takes {least} requests"
-    of = f"{number:,} in {of_window}"
-    return f"of {of}" if number >= least else f"{of}; takes {least}"
+        return f"a {name} needs {least_count(quantile)} requests"
+    came = {0: "no request", 1: "1 request"}.get(requests, f"{requests:,} requests")
+    return f"{came} in {of_window}: a {name} needs {least_count(quantile)}"
 
 
 def _cpu_note(host: HostEvidence) -> str:

@@ -66,10 +66,11 @@ def latency(
     low = math.floor(math.log10(min(values)))
     high = math.ceil(math.log10(max(values)))
     decades = [10.0**power for power in range(low, high + 1)]
+    scale = units.shared_scale("s", decades)
     axis = theme.value_axis("", log=True) | {
         "range": [low, max(high, low + 1)],
         "tickvals": decades,
-        "ticktext": [units.text(value, "s") for value in decades],
+        "ticktext": [units.text_in(value, scale) for value in decades],
     }
     figure = _figure(data, most, axis)
     figure["layout"]["shapes"] = _interval(capacity)

@@ -81,16 +81,22 @@ class DistributionPlot:
     def legend(self, rows: Distribution, shape: dict[str, Any]) -> list[dict[str, str]]:
         """The percentiles, as figures."""
         del shape
+        (texts,) = units.in_one_unit(
+            [
+                [
+                    units.Duration(seconds, name in rows.bounds or bool(units.at_least(seconds)))
+                    for name, seconds in rows.marks.items()
+                ]
+            ]
+        )
         return [
             {
                 "name": name,
                 "colour": theme.MEANINGS.get(name, theme.GREY),
                 "dash": "solid",
-                "value": f"≥ {units.text(seconds, 's')}"
-                if name in rows.bounds
-                else units.percentile(seconds),
+                "value": text,
             }
-            for name, seconds in rows.marks.items()
+            for name, text in zip(rows.marks, texts, strict=True)
         ]
 
 

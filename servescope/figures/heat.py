@@ -65,7 +65,8 @@ class HeatPlot:
         axis = theme.value_axis("", log=True) | {"autorange": bool(rows.counts.size)}
         if not rows.counts.size:
             axis["range"] = [math.log10(_EMPTY_LOW_S), math.log10(_EMPTY_HIGH_S)]
-        meta = units.reading("s", None) | {"step": rows.step}
+        in_use = rows.edges[:-1] if rows.counts.size else (_EMPTY_LOW_S, _EMPTY_HIGH_S)
+        meta = units.reading("s", units.shared_scale("s", in_use), log=True) | {"step": rows.step}
         return {"data": [trace], "layout": theme.layout(axis) | {"meta": meta}}
 
     def delta(self, rows: Heat, shape: dict[str, Any]) -> Figure | None:

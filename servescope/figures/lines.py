@@ -35,7 +35,7 @@ class LinePlot:
     """How `Lines` are drawn.
 
     `unit` overrides that of the lines; `most` fixes the axis' upper end, in the unit shown; `log`
-    makes the axis logarithmic: its values stay in base units, each is read in its own. Names in
+    makes the axis logarithmic: its values stay in base units, all are read in one. Names in
     `first` come first, in this order. Lines without a value are left out, unless none has one; with
     `drop_idle` those that stay zero too. Stacked values travel as `customdata`, and the browser
     adds them up: Plotly's own stacking closes gaps. `meta` of layout and traces is what the
@@ -74,7 +74,7 @@ class LinePlot:
             for name, style in zip(names, self.styles(names), strict=True)
         ]
         axis = theme.value_axis("" if self.log else scale.suffix, most=self.most, log=self.log)
-        meta = units.reading(self._unit(rows), None if self.log else scale)
+        meta = units.reading(self._unit(rows), self._read_in(rows), log=self.log)
         meta |= {"stacked": self.stacked, "step": rows.step, "few": EXACT_FROM}
         return {"data": traces, "layout": theme.layout(axis) | {"meta": meta}}
 
@@ -154,6 +154,14 @@ class LinePlot:
             return units.Scale(1.0, "")
         largest = float(np.nanmax(rows.values)) if _has_value(rows.values) else 0.0
         return units.scale_for(self._unit(rows), largest)
+
+    def _read_in(self, rows: Lines) -> units.Scale:
+        """The scale that ticks, legend and cursor have, until the whole figure comes again."""
+        if not self.log:
+            return self._scale(rows)
+        positive = rows.values[rows.values > 0]
+        extremes = (positive.min(), positive.max()) if positive.size else ()
+        return units.shared_scale(self._unit(rows), extremes)
 
     def _values(self, x: list[int], row: NDArray[np.float64], factor: float) -> Figure:
         return {"x": x, "customdata" if self.stacked else "y": units.rounded(row * factor)}

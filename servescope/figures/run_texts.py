@@ -51,8 +51,8 @@ def offered_text(scenario: Scenario) -> str:
     return units.text(schedule.mean_rate, _unit_of_rate(scenario))
 
 
-def latency_text(result: Mapping[str, Any], name: str, clock: str = FROM_DUE) -> str:
-    """A latency of a run's result, `43 ms`, or `≥ 5.2 s` where requests timed out among these.
+def latency(result: Mapping[str, Any], name: str, clock: str = FROM_DUE) -> units.Duration:
+    """A latency of a run's result; a bound from below where requests timed out among these.
 
     So is one from the actual send where that from the due moment is, and a mean where any timed
     out.
@@ -60,9 +60,14 @@ def latency_text(result: Mapping[str, Any], name: str, clock: str = FROM_DUE) ->
     limit_ms = result.get("timed_out_from_ms")
     of_due, shown = ((result.get(one) or {}).get(name) for one in (FROM_DUE, clock))
     if shown is None:
-        return units.NOTHING
+        return units.Duration(None)
     is_bound = limit_ms is not None and (name == MEAN or (of_due or 0.0) >= limit_ms)
-    return ("≥ " if is_bound else "") + units.text(shown / 1e3, "s")
+    return units.Duration(shown / 1e3, is_bound)
+
+
+def latency_text(result: Mapping[str, Any], name: str, clock: str = FROM_DUE) -> str:
+    """The same where it stands alone: `43 ms`, or `≥ 5.2 s`."""
+    return latency(result, name, clock).text
 
 
 def schedule_text(scenario: Scenario) -> str:

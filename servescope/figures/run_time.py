@@ -44,10 +44,11 @@ def small_multiples(runs: Sequence[Mapping[str, Sequence[float | None]]]) -> lis
 def _figure(run: Mapping[str, Sequence[float | None]], y_range: list[float], longest: float) -> Any:
     styles = theme.by_meaning([label for _, label in LINES])
     decades = [10.0**power for power in range(-3, 6)]
+    scale = units.shared_scale("s", [10**power / 1e3 for power in y_range])
     axis = theme.value_axis("", log=True) | {
         "range": y_range,
         "tickvals": decades,
-        "ticktext": [units.text(ms / 1e3, "s") for ms in decades],
+        "ticktext": [units.text_in(ms / 1e3, scale) for ms in decades],
     }
     layout = theme.layout(axis)
     layout["xaxis"] = {
@@ -69,7 +70,9 @@ def _figure(run: Mapping[str, Sequence[float | None]], y_range: list[float], lon
             "line": {"color": style.colour, "width": 1.8},
             "marker": {"size": 5},
             "cliponaxis": False,
-            "text": ["" if ms is None else units.text(ms / 1e3, "s") for ms in run.get(name, ())],
+            "text": [
+                "" if ms is None else units.text_in(ms / 1e3, scale) for ms in run.get(name, ())
+            ],
             "hovertemplate": "%{text}",
         }
         for (name, label), style in zip(LINES, styles, strict=True)

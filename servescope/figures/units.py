@@ -1,8 +1,10 @@
 """How a figure with a unit reads: three significant digits, binary bytes, never "0 ms" for some.
 
-Units are UCUM codes as in the catalog. `scales` is the one table of what a value is shown in: cards
-and tables read it through `text`, an axis through `scale_for`, and the browser gets it with each
-figure (`assets/graph_units.js`), so that ticks, legend and values under the cursor agree.
+Units are UCUM codes as in the catalog. `scales` is the one table of what a value is shown in. A
+figure that stands alone reads in the unit that suits it (`text`); those that are read beside each
+other read in one: durations of a table through `in_one_unit`, an axis through `scale_for` or
+`shared_scale`, and the browser gets that of each graph (`assets/graph_units.js`), so that ticks,
+legend and values under the cursor agree.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ import numpy as np
 from servescope.histogram import LONGEST_S
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from numpy.typing import NDArray
 
 NOTHING: Final = "—"
@@ -61,6 +65,12 @@ _LENGTHS: Final = (
 _WHOLE_PERCENT: Final = 9.95
 _LEAST_PERCENT: Final = 0.001
 _DIGITS: Final = 4
+_LEAST_SHARED: Final = 0.05
+_MOST_SHARED: Final = 1e5
+"""What the smallest and the largest of values read beside each other read at least and below."""
+
+_LEAST_READ: Final = 0.001
+"""Less of a unit that others are read in is said to be less than this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +121,16 @@ def quantity(value: float | None, unit: str) -> tuple[str, str]:
     return number(shown), scale.suffix
 
 
+def text_in(value: float | None, scale: Scale) -> str:
+    """Number and unit in one, in the unit of others beside it: `0.42 ms` or `< 0.001 s`."""
+    if value is None or not math.isfinite(value):
+        return NOTHING
+    shown = value * scale.factor
+    if 0 < shown < _LEAST_READ:
+        return f"< {_LEAST_READ} {scale.suffix}"
+    return f"{number(shown)} {scale.suffix}".rstrip()
+
+
 def text(value: float | None, unit: str) -> str:
     """Number and unit in one, e.g. `420 µs`, `1.3 MiB/s`, `12 %`."""
     return " ".join(part for part in quantity(value, unit) if part)
@@ -131,9 +151,42 @@ def percentile_in_words(seconds: float | None) -> str:
     return percentile(seconds).replace("≥", "at least")
 
 
-def mean_and_percentiles(mean_s: float | None, *percentiles_s: float | None) -> list[str]:
-    """The texts of a row of a table: a mean is exact, percentiles come from histograms."""
-    return [text(mean_s, "s"), *map(percentile, percentiles_s)]
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """A duration in seconds in a table, which `in_one_unit` writes; None: there is none."""
+
+    seconds: float | None
+    is_bound: bool = False  # it is one from below
+
+    @property
+    def text(self) -> str:
+        """As it reads where it stands alone, in the unit that suits it."""
+        return self.text_in(scale_for("s", abs(self.seconds or 0.0)))
+
+    def text_in(self, scale: Scale) -> str:
+        """As it reads beside others, in their unit."""
+        return ("≥ " if self.is_bound else "") + text_in(self.seconds, scale)
+
+    @classmethod
+    def of_percentile(cls, seconds: float | None) -> Duration:
+        """A percentile from a histogram."""
+        return cls(seconds, is_bound=bool(at_least(seconds)))
+
+
+def mean_and_percentiles(mean_s: float | None, *percentiles_s: float | None) -> list[Duration]:
+    """The durations of a row of a table: a mean is exact, percentiles come from histograms."""
+    return [Duration(mean_s), *map(Duration.of_percentile, percentiles_s)]
+
+
+def in_one_unit(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    """The rows of a table with its durations as texts, all in the unit of `shared_scale`."""
+    kept = [list(row) for row in rows]
+    seconds = [cell.seconds for row in kept for cell in row if isinstance(cell, Duration)]
+    scale = shared_scale("s", seconds)
+    return [
+        [cell.text_in(scale) if isinstance(cell, Duration) else cell for cell in row]
+        for row in kept
+    ]
 
 
 def length(seconds: float) -> str:
@@ -159,6 +212,23 @@ def scale_for(unit: str, largest: float) -> Scale:
     return next((scale for scale in reversed(known) if scale.least <= largest), known[0])
 
 
+def shared_scale(unit: str, values: Iterable[float | None]) -> Scale:
+    """The scale of values that are read beside each other: µs beside s cannot be compared at once.
+
+    That of the largest; or a smaller unit, in which the smallest that is not zero reads 0.05 or
+    more, as far as the largest reads less than 100,000 there.
+    """
+    sizes = [abs(one) for one in values if one is not None and math.isfinite(one) and one]
+    least, most = min(sizes, default=0.0), max(sizes, default=0.0)
+    chosen = scale_for(unit, most)
+    smaller = [scale for scale in scales(unit) if 0 < scale.least < chosen.least]
+    for scale in reversed(smaller):
+        if least * chosen.factor >= _LEAST_SHARED or most * scale.factor >= _MOST_SHARED:
+            break
+        chosen = scale
+    return chosen
+
+
 def scales(unit: str) -> tuple[Scale, ...]:
     """The scales that values of a unit are shown in, each from its least value, 0 for the first."""
     if unit == "s":
@@ -177,20 +247,27 @@ def scales(unit: str) -> tuple[Scale, ...]:
     return (Scale(1.0, _NAMES.get(unit, unit)),)
 
 
-def reading(unit: str, scale: Scale | None) -> dict[str, Any]:
-    """The scales by which the browser writes values of a figure, as JSON.
+def reading(unit: str, scale: Scale, *, log: bool = False) -> dict[str, Any]:
+    """By which the browser writes values of a figure, all in the unit of `scale`, as JSON.
 
-    `scale` is that of the values drawn, which its axis shares; None for an axis that has values of
-    any size in base units, each read in its own. From `longest` on, in seconds, a percentile is a
-    lower bound.
+    The values drawn are in that unit as well, but on a logarithmic axis in the base unit: `factor`
+    is what base units were multiplied by, `times` what a drawn value is to be multiplied by. From
+    `longest` on, in seconds, a percentile is a lower bound.
     """
     return {
-        "scales": [[one.least, one.factor, one.suffix] for one in scales(unit)],
-        "factor": 1.0 if scale is None else scale.factor,
-        "suffix": None if scale is None else scale.suffix,
+        "factor": 1.0 if log else scale.factor,
+        "times": scale.factor if log else 1.0,
+        "suffix": scale.suffix,
+        "base": scale_of_base(unit).suffix,
         "noun": list(noun(unit)),
         "longest": LONGEST_S if unit == "s" else None,
     }
+
+
+def scale_of_base(unit: str) -> Scale:
+    """The scale in which a value is written as it is stored."""
+    known = scales(unit)
+    return next((scale for scale in known if scale.factor == 1.0), known[0])
 
 
 def noun(unit: str) -> tuple[str, str]:

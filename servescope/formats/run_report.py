@@ -16,7 +16,7 @@ from servescope.figures.run_texts import (
     FROM_DUE,
     FROM_SEND,
     environment_texts,
-    latency_text,
+    latency,
     plan_facts,
 )
 from servescope.formats.run_report_style import STYLE
@@ -56,6 +56,8 @@ _MEANING: Final = (
 )
 _POLICY: Final = "default-src 'none'; style-src 'unsafe-inline'"
 _MS: Final = 1e-3
+_CARDS: Final = {"p50": "p50", "p90": "p90", "p99": "p99", "p99_9": "p99.9", "max": "slowest"}
+"""Latencies of a result that stand out, and how they are called."""
 
 
 def report_html(data: RunData) -> str:
@@ -117,13 +119,14 @@ def _result(data: RunData) -> list[str]:
     if not result:
         return ["<h2>Result</h2><p>The run has no result.</p>"]
     failed = sum(result["failed"].values())
+    (durations,) = units.in_one_unit([[latency(result, key) for key in _CARDS]])
     cards = {
         "sent": _count(result["sent"]),
         "answered": _count(result["answered"]),
         "failed": _count(failed),
         "answered per second": units.text(result.get("rate_achieved"), "{request}/s"),
         "asked for": units.text(result.get("rate_asked"), "{request}/s"),
-        **{shown: latency_text(result, key) for key, shown in _cards().items()},
+        **dict(zip(_CARDS.values(), durations, strict=True)),
     }
     sent_by = result.get("generator")
     details = {
@@ -160,13 +163,13 @@ def _by_step(run: LoadRun) -> list[str]:
     steps = several_steps(run.result)
     if not steps:
         return []
-    rows = [
+    rows: list[Sequence[str | units.Duration]] = [
         (
             step["name"],
             _count(step["sent"]),
             _count(step["answered"]),
             _count(sum(step["failed"].values())),
-            *(latency_text(step, figure) for figure in ("p50", "p90", "p99", "max")),
+            *(latency(step, figure) for figure in ("p50", "p90", "p99", "max")),
         )
         for step in steps
     ]
@@ -176,7 +179,7 @@ def _by_step(run: LoadRun) -> list[str]:
 
 def _phases(run: LoadRun) -> list[str]:
     """How long each phase took at the client; of a phase that took no time there is no row."""
-    rows = [
+    rows: list[Sequence[str | units.Duration]] = [
         (
             ": ".join(filter(None, (row.name.replace("_", " "), PHASES.get(row.name)))),
             _count(row.requests),
@@ -196,10 +199,6 @@ def _phases(run: LoadRun) -> list[str]:
     ]
 
 
-def _cards() -> dict[str, str]:
-    return {"p50": "p50", "p90": "p90", "p99": "p99", "p99_9": "p99.9", "max": "slowest"}
-
-
 def _cards_html(cards: dict[str, str]) -> str:
     inner = "".join(
         f"<div><span>{escape(name)}</span><b>{escape(value)}</b></div>"
@@ -215,17 +214,19 @@ def _percentiles(data: RunData) -> str:
         "Client, from when a request was due": FROM_DUE,
         "Client, from the actual send (naive)": FROM_SEND,
     }
-    rows = [
-        (name, *(latency_text(result, field, clock) for field in fields))
+    rows: list[Sequence[str | units.Duration]] = [
+        (name, *(latency(result, field, clock) for field in fields))
         for name, clock in clients.items()
     ]
     if data.series is not None:
         marks = data.series.server.marks
-        server = [units.percentile(marks.get(LATENCY_NAMES[field])) for field in QUANTILES]
+        server = [
+            units.Duration.of_percentile(marks.get(LATENCY_NAMES[field])) for field in QUANTILES
+        ]
         mean_s = sum(one.mean_s for one in data.series.stage_rows) or None
         name = f"Server, {counted(data.series.server_requests, 'request')} to {run.plan.listener}"
         if run.plan.listener:
-            rows.append((name, *server, units.NOTHING, units.text(mean_s, "s")))
+            rows.append((name, *server, units.NOTHING, units.Duration(mean_s)))
     return _table(("", *LATENCY_NAMES.values(), "mean"), rows)
 
 
@@ -339,7 +340,7 @@ def _busiest(cores: Lines) -> tuple[Lines, str]:
 
 
 def _stages(series: RunSeries) -> str:
-    def cells(one: StageRow) -> tuple[str, ...]:
+    def cells(one: StageRow) -> tuple[str | units.Duration, ...]:
         times = units.mean_and_percentiles(one.mean_s, one.p50_s, one.p95_s, one.p99_s)
         return (one.stage, *times, _share(one.share))
 
@@ -373,10 +374,12 @@ def _facts(facts: dict[str, str]) -> str:
     return f'<table class="words"><tbody>{rows}</tbody></table>'
 
 
-def _table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def _table(headings: Sequence[str], rows: Iterable[Sequence[str | units.Duration]]) -> str:
+    """A table; its durations read in one unit."""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in headings)
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(value)}</td>" for value in row) + "</tr>" for row in rows
+        "<tr>" + "".join(f"<td>{escape(value)}</td>" for value in row) + "</tr>"
+        for row in units.in_one_unit(rows)
     )
     return (
         f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>'

@@ -140,9 +140,11 @@ def _frame(
 ) -> Iterator[str]:
     """Grid, ticks and their texts, each with its unit."""
     scale = units.scale_for(unit, y_axis.high)
+    if y_axis.log:
+        scale = units.shared_scale(unit, y_axis.ticks())
     for value in y_axis.ticks():
         y = float(y_axis.at(np.array([value]))[0])
-        text = units.text(value, unit) if y_axis.log else _told(value * scale.factor, scale.suffix)
+        text = _told(value * scale.factor, scale.suffix)
         yield f'<path class="grid" d="M{_LEFT} {y:.1f}H{WIDTH - _RIGHT}"/>'
         yield f'<text class="tick" x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{text}</text>'
     below = HEIGHT - _BOTTOM

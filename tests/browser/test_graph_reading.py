@@ -92,24 +92,32 @@ def drawn_names(opened, graph):
     return {trace["name"] for trace in opened.points(graph) if trace["name"]}
 
 
-def test_the_browser_reads_values_as_cards_and_tables_do(visit):
-    opened = visit("Host")
-    values = [0.0, 3e-6, 0.000421, 0.0009997, 0.0123, 0.9996, 1.234, 59.97, 812.0, 86_400.0, 3.3e9]
-    for unit in ("s", "By", "By/s", "1", units.CORES, "{request}/s"):
-        read = opened.page.evaluate(
-            "([reading, values]) => values.map(value => servescope.units.scaled(reading, value))",
-            [units.reading(unit, None), values],
-        )
-        assert read == [units.text(value, unit) for value in values]
+READ = "([reading, drawn]) => drawn.map(value => servescope.units.text(reading, value))"
 
 
-def test_nothing_reads_as_in_a_table_whatever_the_unit_of_the_axis(visit):
+@pytest.mark.parametrize("log", [False, True], ids=["linear", "logarithmic"])
+def test_the_browser_reads_the_values_of_a_graph_in_one_unit_as_a_table_does(visit, log):
     opened = visit("Host")
-    for unit, largest in (("s", 90.0), ("By", 3e9), ("By/s", 3e6), ("1", 1.0), ("{thread}", 8.0)):
-        reading = units.reading(unit, units.scale_for(unit, largest))
-        read = opened.page.evaluate("reading => servescope.units.text(reading, 0)", reading)
-        one, many = units.noun(unit)
-        assert read == (f"0 {many}" if one else units.text(0.0, unit))
+    values = [0.0, 3e-9, 3e-6, 0.000421, 0.0009997, 0.0123, 0.9996, 1.234, 59.97, 812.0, 86_400.0]
+    for unit in ("s", "By", "By/s", "{request}/s"):
+        for scale in units.scales(unit):
+            drawn = values if log else [value * scale.factor for value in values]
+            read = opened.page.evaluate(READ, [units.reading(unit, scale, log=log), drawn])
+            assert read == [units.text_in(value, scale) for value in values]
+
+
+def test_a_share_and_a_count_read_as_in_a_card(visit):
+    opened = visit("Host")
+    values = [0.0, 3e-6, 0.000421, 0.0123, 0.0996, 0.9996, 1.234]
+    for unit in ("1", units.CORES):
+        (scale,) = units.scales(unit)
+        reading = units.reading(unit, scale)
+        drawn = [value * scale.factor for value in values]
+        shown = [units.text(value, unit) for value in values]
+        assert opened.page.evaluate(READ, [reading, drawn]) == shown
+    reading = units.reading("{thread}", units.scale_for("{thread}", 8.0))
+    counts = opened.page.evaluate(READ, [reading, [0, 1, 8]])
+    assert counts == ["0 threads", "1 thread", "8 threads"]
 
 
 def test_an_axis_follows_its_data_past_a_unit_without_a_reload(visit, asked):
@@ -128,12 +136,14 @@ def test_an_axis_follows_its_data_past_a_unit_without_a_reload(visit, asked):
     assert units_shown == {"s"}
 
 
-def test_a_logarithmic_axis_reads_in_the_unit_of_each_size(visit):
+def test_a_logarithmic_axis_reads_in_one_unit(visit):
     opened = visit("Latency").wait_drawn("latency-percentiles", "latency-heat")
     opened.page.locator("#latency-heat").scroll_into_view_if_needed()
     opened.until(f"id => ({TICKS})(id).length > 1", "latency-heat")
     ticks = opened.page.evaluate(TICKS, "latency-heat")
-    assert not [tick for tick in ticks if not re.fullmatch(r"[125]0{0,2} (µs|ms|s|min|h)", tick)]
+    numbers, names = zip(*(tick.split(" ") for tick in ticks), strict=True)
+    assert len(set(names)) == 1
+    assert not [one for one in numbers if not re.fullmatch(r"0\.0*[125]|[125][0,]*", one)]
 
 
 @pytest.mark.parametrize("page", ["Overview", "Requests", "Latency", "Host", "Load", "Ports"])
@@ -309,7 +319,7 @@ def test_the_span_has_a_mean_of_rates_and_none_of_percentiles(visit, asked):
 
     for graph in ("latency-percentiles", "latency-stages"):
         assert re.fullmatch(
-            r"lowest (second|\d+ s) [\d.,]+ (µs|ms|s), highest (second|\d+ s) [\d.,]+ (µs|ms|s)",
+            r"min [\d.,]+ (µs|ms|s), max [\d.,]+ \1 \(steps of \d+ s\)",
             summary(graph),
         )
     opened = visit("Overview").wait_drawn("overview-requests")

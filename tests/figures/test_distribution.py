@@ -62,11 +62,14 @@ def test_the_legend_says_which_percentiles_are_lower_bounds():
     rows = Distribution(
         ALL_EDGES[60:200], np.ones(139, np.int64), marks, ERROR_BOUND, frozenset({"p99"})
     )
-    assert [mark["value"] for mark in DistributionPlot().legend(rows, {})] == ["10 ms", "≥ 5 s"]
+    assert [mark["value"] for mark in DistributionPlot().legend(rows, {})] == [
+        "10 ms",
+        "≥ 5,000 ms",
+    ]
 
 
 def test_durations_that_the_histogram_does_not_tell_apart_read_as_longer_than_its_longest():
     plot, rows = DistributionPlot(), distribution([0.01, 300.0])
-    assert [mark["value"] for mark in plot.legend(rows, {})][1:] == ["≥ 1.07 min"] * 2
+    assert [mark["value"] for mark in plot.legend(rows, {})][1:] == ["≥ 64,000 ms"] * 2
     (trace,) = plot.figure(rows, {})["data"]
     assert trace["hovertext"][-1] == "longer than 1.07 min: 1 request, 50 %"

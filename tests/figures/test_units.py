@@ -92,24 +92,56 @@ def test_an_axis_has_one_scale(unit, largest, suffix, shown):
     st.floats(min_value=0, max_value=1e9),
     st.sampled_from(["s", "By", "By/s", "1", units.CORES, "{request}/s", "{connection}", ""]),
 )
-def test_what_the_browser_reads_by_has_the_unit_that_a_card_has(value, unit):
-    reading = units.reading(unit, None)
-    least, factor, suffix = [row for row in reading["scales"] if row[0] <= value][-1]
-    assert units.quantity(value, unit)[1] == suffix
-    assert scale_for(unit, value) == units.Scale(factor, suffix, least)
+def test_a_value_alone_has_the_unit_that_an_axis_up_to_it_has(value, unit):
+    assert units.quantity(value, unit)[1] == scale_for(unit, value).suffix
 
 
-def test_a_linear_axis_is_read_in_its_one_unit_and_a_logarithmic_one_in_each_values_own():
-    assert units.reading("s", scale_for("s", 0.2)) | {"scales": []} == {
-        "scales": [],
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        pytest.param(
+            [720e-6, 4.2e-3, 1.2], ["0.72 ms", "4.2 ms", "1,200 ms"], id="of µs, ms and s"
+        ),
+        pytest.param([30e-6, 300e-6], ["30 µs", "300 µs"], id="of µs alone"),
+        pytest.param([120e-6, 4e-3], ["0.12 ms", "4 ms"], id="that of the largest"),
+        pytest.param([3e-6, 5e-3], ["3 µs", "5,000 µs"], id="that of the smallest"),
+        pytest.param([3e-6, 1.2], ["0.003 ms", "1,200 ms"], id="as small as the largest allows"),
+        pytest.param([3e-9, 99.0], ["< 0.001 ms", "99,000 ms"], id="less than can be read"),
+        pytest.param([0.02, 10_800.0], ["0.02 s", "10,800 s"], id="of a handshake and a life"),
+        pytest.param([0.0, 2.0], ["0 s", "2 s"], id="of nothing and something"),
+        pytest.param([None, math.nan], [NOTHING, NOTHING], id="of none"),
+    ],
+)
+def test_durations_beside_each_other_read_in_one_unit(values, texts):
+    scale = units.shared_scale("s", values)
+    assert [units.text_in(value, scale) for value in values] == texts
+    rows = [["p50", units.Duration(value)] for value in values]
+    assert units.in_one_unit(rows) == [["p50", text] for text in texts]
+
+
+@given(st.lists(st.floats(min_value=1e-6, max_value=1e6), min_size=1))
+def test_what_is_read_in_one_unit_is_neither_long_nor_lost(values):
+    scale = units.shared_scale("s", values)
+    largest = max(values) * scale.factor
+    assert largest < 1e5 or scale == scale_for("s", max(values))
+    assert min(values) * scale.factor >= 0.05 or largest * 1e3 >= 1e5 or scale.suffix == "µs"
+
+
+def test_a_linear_axis_has_values_in_its_unit_and_a_logarithmic_one_in_the_base_unit():
+    linear = units.reading("s", scale_for("s", 0.2))
+    assert linear == {
         "factor": 1e3,
+        "times": 1.0,
         "suffix": "ms",
+        "base": "s",
         "noun": ["", ""],
         "longest": 64.0,
     }
-    assert units.reading("By", None)["longest"] is None
-    assert units.reading("s", None)["suffix"] is None
-    assert units.reading("{connection}", None)["noun"] == ["connection", "connections"]
+    log = units.reading("s", scale_for("s", 0.2), log=True)
+    assert log == linear | {"factor": 1.0, "times": 1e3}
+    assert units.reading("By", scale_for("By", 1.0))["longest"] is None
+    connections = units.reading("{connection}", scale_for("{connection}", 1.0))
+    assert connections["noun"] == ["connection", "connections"]
 
 
 def test_values_travel_with_four_digits_and_gaps_as_none():
@@ -138,4 +170,6 @@ def test_a_percentile_reads_as_any_duration(seconds, shown):
 def test_a_percentile_among_the_longest_is_a_lower_bound():
     (longest,) = histogram.quantiles(histogram.count([300.0]), (0.5,))
     assert units.percentile(longest) == "≥ 1.07 min"
-    assert units.mean_and_percentiles(300.0, 0.05, longest) == ["5 min", "50 ms", "≥ 1.07 min"]
+    durations = units.mean_and_percentiles(300.0, 0.05, longest)
+    assert [one.text for one in durations] == ["5 min", "50 ms", "≥ 1.07 min"]
+    assert units.in_one_unit([durations]) == [["300 s", "0.05 s", "≥ 64 s"]]
