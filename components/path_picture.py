@@ -208,6 +208,9 @@ def _stages(path: RequestPath, chosen: Sequence[RequestPath], where: str) -> lis
     """The stages of a path, which is that of all the `chosen` together."""
     states = stage_severities(chosen)
     held = most_held(chosen)
+    known = [one for one in map(path.stage, NAMES) if one is not None]
+    # Stages stand beside each other to be compared: their times have one unit.
+    scale = units.shared_scale("s", [time for one in known for time in (one.p50_s, one.p99_s)])
     shown = []
     for name, title in NAMES.items():
         state, mark = states.get(name, Severity.UNKNOWN), ""
@@ -222,7 +225,7 @@ def _stages(path: RequestPath, chosen: Sequence[RequestPath], where: str) -> lis
                     *(
                         _workers(path.workers)
                         if name == WORKERS
-                        else [*_fill(path, name, stage), _times(path, stage)]
+                        else [*_fill(path, name, stage), _times(path, stage, scale)]
                     ),
                     html.Strong(mark, className="path-mark") if mark else None,
                     html.Span(f" State: {_SAID[state]}.", className="visually-hidden")
@@ -300,7 +303,7 @@ def _dots(number: float) -> html.Span:
     return html.Span(className="path-dots", style={"--n": min(round(number), MOST_DOTS)})
 
 
-def _times(path: RequestPath, stage: PathStage | None) -> html.Span:
+def _times(path: RequestPath, stage: PathStage | None, scale: units.Scale) -> html.Span:
     """Median and p99 of the time in a stage, and the rate at which requests went through it."""
     said: list[str] = []
     if stage is not None and not stage.requests:
@@ -309,7 +312,9 @@ def _times(path: RequestPath, stage: PathStage | None) -> html.Span:
         said = ["time not measured"]
         if stage.mean_s is not None:
             said = [
-                f"{name} too few" if value is None else f"{name} {units.percentile(value)}"
+                f"{name} too few"
+                if value is None
+                else f"{name} {units.Duration.of_percentile(value).text_in(scale)}"
                 for name, value in (("p50", stage.p50_s), ("p99", stage.p99_s))
             ]
         said.append(units.text(stage.requests_per_s, "{request}/s"))

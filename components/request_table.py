@@ -68,7 +68,8 @@ def request_table(found: Found, search: Search, span: Span) -> html.Div:
         return html.Div(EMPTY if found.kept else NONE_KEPT, className="dimmed")
     head = html.Tr([sort_heading(*column, search.order, _STEEPEST_FIRST) for column in _COLUMNS])
     took = units.in_one_unit([_durations(row) for row in found.rows])
-    body = [_row(row, *texts) for row, texts in zip(found.rows, took, strict=True)]
+    scale = units.shared_scale("By", [row.bytes_sent for row in found.rows])
+    body = [_row(row, scale, *texts) for row, texts in zip(found.rows, took, strict=True)]
     return html.Div(
         html.Table([html.Thead(head), html.Tbody(body)], className="requests"),
         className="rows clickable",
@@ -204,7 +205,7 @@ def _durations(row: LogRow) -> list[units.Duration]:
     return [units.Duration(row.total_s), units.Duration(max(row.stages_s.values()))]
 
 
-def _row(row: LogRow, took: str, longest: str) -> html.Tr:
+def _row(row: LogRow, of_sizes: units.Scale, took: str, longest: str) -> html.Tr:
     stage = max(row.stages_s, key=row.stages_s.__getitem__)
     state = {4: "warn", 5: "bad"}.get(row.status // 100, "")
     return html.Tr(
@@ -223,7 +224,7 @@ def _row(row: LogRow, took: str, longest: str) -> html.Tr:
             html.Td(html.Span(**attributes(data_epoch_seconds=f"{row.end_s:.6f}"))),
             html.Td(row.listener),
             html.Td(row.client),
-            html.Td(units.text(row.bytes_sent, "By"), className="number"),
+            html.Td(units.text_in(row.bytes_sent, of_sizes), className="number"),
             html.Td(ways_on(row), className="ways-on"),
         ],
         **attributes(data_request=str(row.id)),

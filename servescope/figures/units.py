@@ -221,8 +221,8 @@ def shared_scale(unit: str, values: Iterable[float | None]) -> Scale:
     sizes = [abs(one) for one in values if one is not None and math.isfinite(one) and one]
     least, most = min(sizes, default=0.0), max(sizes, default=0.0)
     chosen = scale_for(unit, most)
-    smaller = [scale for scale in scales(unit) if 0 < scale.least < chosen.least]
-    for scale in reversed(smaller):
+    smaller = [scale for scale in scales(unit) if sizes and scale.factor > chosen.factor]
+    for scale in sorted(smaller, key=lambda one: one.factor):
         if least * chosen.factor >= _LEAST_SHARED or most * scale.factor >= _MOST_SHARED:
             break
         chosen = scale

@@ -119,6 +119,14 @@ def test_durations_beside_each_other_read_in_one_unit(values, texts):
     assert units.in_one_unit(rows) == [["p50", text] for text in texts]
 
 
+def test_sizes_beside_each_other_read_in_one_unit():
+    sizes = [186, 915, 3_768]
+    scale = units.shared_scale("By", sizes)
+    assert [units.text_in(size, scale) for size in sizes] == ["0.18 KiB", "0.89 KiB", "3.68 KiB"]
+    assert units.shared_scale("By", [186, 915]).suffix == "B"
+    assert units.shared_scale("By", [3, 900 * 1024]).suffix == "KiB"
+
+
 @given(st.lists(st.floats(min_value=1e-6, max_value=1e6), min_size=1))
 def test_what_is_read_in_one_unit_is_neither_long_nor_lost(values):
     scale = units.shared_scale("s", values)
