@@ -37,12 +37,14 @@ LONG = (
 LONGEST = (
     "test_behind_proxy.py",
     "test_capacity_searches.py",
+    "test_comparisons.py",
     "test_load_demos.py",
     "test_pages.py",
     "test_path_picture.py",
     "test_situations.py",
     "test_store_contract.py",
     "test_time_bar.py",
+    "test_verdicts.py",
 )
 """The files of a minute or so: one that began late would run on when all else is done."""
 

@@ -23,7 +23,10 @@ from servescope.store.sqlite.store import open_store
 from tests.processes import children
 from tests.waiting import eventually
 
-SECONDS = 120
+# At least six pairs of runs (fewer decide nothing), each with a generator of its own.
+pytestmark = pytest.mark.timeout(300)
+
+SECONDS = 240
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 POOL = JudgedSide(model=ConcurrencyModel.THREAD_POOL, app=BUNDLED_WSGI)
 LOOP = JudgedSide(model=ConcurrencyModel.ASYNCIO, app=BUNDLED_ASGI)
