@@ -336,7 +336,7 @@ def verdict(names: dict[int, str], samples: dict[int, list[Sample]]) -> int:
 def main(how: str, minutes: float, viewers: int, rate: float, paths: Sequence[str]) -> int:
     """Start what was asked for, and run it."""
     with tempfile.TemporaryDirectory() as folder:
-        dashboards = Dashboards(Path(folder))
+        dashboards = Dashboards(Path(folder), has_own_interpreter=True)
         try:
             running = dashboards(*(gunicorn() if how == "gunicorn" else ()))
             return soak(running, minutes, viewers, rate, paths)

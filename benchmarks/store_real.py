@@ -76,7 +76,7 @@ def added_up(connection: sqlite3.Connection) -> tuple[Counter[str], Counter[str]
 def recorded(minutes: int) -> None:
     """Run a dashboard for so long and print what its seconds take."""
     with tempfile.TemporaryDirectory() as folder:
-        dashboards = Dashboards(Path(folder))
+        dashboards = Dashboards(Path(folder), has_own_interpreter=True)
         try:
             running = dashboards()
             ports = {name: running.port(name) for name in PATHS}

@@ -144,7 +144,7 @@ class Viewer(threading.Thread):
 def main(viewers: int, seconds: int) -> int:
     """Run the measurement; return the exit code."""
     with tempfile.TemporaryDirectory() as folder:
-        dashboards = Dashboards(Path(folder))
+        dashboards = Dashboards(Path(folder), has_own_interpreter=True)
         try:
             return measure(dashboards, viewers, seconds)
         finally:

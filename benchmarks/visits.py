@@ -50,7 +50,7 @@ def main(trees: list[Path], path: str, rounds: int) -> None:
     """Measure all trees in turns, and print a row for each and each kind of visit."""
     visits: dict[tuple[Path, str], list[Visit]] = {}
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        dashboards = Dashboards(Path(folder))
+        dashboards = Dashboards(Path(folder), has_own_interpreter=True)
         try:
             urls = {
                 tree: dashboards(folder=Path(folder) / str(index), cwd=tree).url
