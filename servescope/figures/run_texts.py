@@ -65,11 +65,6 @@ def latency(result: Mapping[str, Any], name: str, clock: str = FROM_DUE) -> unit
     return units.Duration(shown / 1e3, is_bound)
 
 
-def latency_text(result: Mapping[str, Any], name: str, clock: str = FROM_DUE) -> str:
-    """The same where it stands alone: `43 ms`, or `≥ 5.2 s`."""
-    return latency(result, name, clock).text
-
-
 def schedule_text(scenario: Scenario) -> str:
     """The schedule of a scenario in a few words: how often, and for how long."""
     schedule, unit = scenario.schedule, _unit_of_rate(scenario)

@@ -9,7 +9,7 @@ from servescope.figures.run_texts import (
     FROM_DUE,
     FROM_SEND,
     environment_texts,
-    latency_text,
+    latency,
     offered_text,
     plan_facts,
     plan_text,
@@ -170,6 +170,6 @@ def test_a_latency_that_timeouts_are_among_is_a_lower_bound(name, clock, shown):
         "naive_ms": {"p99": 5_001.0},
         "timed_out_from_ms": 5_002.0,
     }
-    assert latency_text(result, name, clock) == shown
-    none_timed_out = latency_text(result | {"timed_out_from_ms": None}, name, clock)
-    assert none_timed_out == shown.removeprefix("≥ ")
+    assert latency(result, name, clock).text == shown
+    none_timed_out = latency(result | {"timed_out_from_ms": None}, name, clock)
+    assert none_timed_out.text == shown.removeprefix("≥ ")
