@@ -105,7 +105,11 @@ def test_figures_with_requests_that_timed_out_are_lower_bounds():
     told = replace(told, result=told.result | {"timed_out_from_ms": 10_000.0})
     found = columns(shown.outcome(comparison(told, contender("thread_pool", 52.0)), {}))
     names = ("p50", "p99", "Naive p99")
-    assert [found["sequential"][name] for name in names] == ["5.05 s", "≥ 10.1 s", "≥ 9.9 s"]
+    assert [found["sequential"][name] for name in names] == [
+        "5,050 ms",
+        "≥ 10,100 ms",
+        "≥ 9,900 ms",
+    ]
     assert [found["thread pool"][name] for name in names] == ["26 ms", "52 ms", "52 ms"]
 
 
