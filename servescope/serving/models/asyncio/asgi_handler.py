@@ -5,6 +5,7 @@ client that leaves is noticed. Bytes of the next request wait in the conversatio
 read until it is its turn. The app's coroutine is driven at once (`coroutine_driver`); most have
 sent their whole response when that returns, and then the next request is looked for in the same
 turn. Otherwise the response goes on when the app does, and `_advance` is scheduled once it is out.
+A whole response may be held for the end of the turn (`write_batch`): `write_held` goes on then.
 """
 
 from __future__ import annotations
