@@ -8,6 +8,7 @@
   const entries = new Map();
   const MINUTE_MS = 60000;
   const SHORTEST_ZOOM_S = 5;
+  const WAIT_MS = 10; // for Plotly, which comes last
   const LONE_POINT_PX = 5;
   const POINTER_PX = 8; // so near a cell of a heatmap is meant
   const FINGER_PX = 16;
@@ -107,10 +108,14 @@
   }
 
   function schedule() {
-    if (scheduled || !window.Plotly) return; // assets/load_plotly.js has the first graph drawn
+    if (scheduled) return;
     scheduled = true;
     window.requestAnimationFrame(() => {
       scheduled = false;
+      if (!window.Plotly) {
+        window.setTimeout(schedule, WAIT_MS);
+        return;
+      }
       for (const entry of entries.values()) {
         if (entry.dirty && (entry.inSight || !entry.bound) && entry.host.isConnected && !entry.plot._dragging) {
           draw(entry);
@@ -125,7 +130,6 @@
   function drawFirst() {
     const [entry] = entries.values();
     if (window.Plotly && entry?.dirty) draw(entry);
-    schedule();
   }
 
   const overTime = (entry) => !(entry.layout.meta && entry.layout.meta.time === false);

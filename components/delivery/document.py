@@ -117,18 +117,21 @@ def data_block(element_id: str, text: str) -> str:
 
 
 def head_scripts(files: StaticFiles) -> str:
-    """The scripts in the head."""
-    below_prefix, color_scheme = map(files.asset_url, LOADED_FIRST)
-    tags = [f'<script src="{color_scheme}"></script>']
+    """The scripts in the head.
+
+    Plotly is fetched beside those of the body and runs after them, so it is there when the first
+    figures come.
+    """
+    below_prefix, color_scheme, plotly = map(files.asset_url, (*LOADED_FIRST, PLOTLY))
+    tags = [f'<script src="{color_scheme}"></script>', f'<script defer src="{plotly}"></script>']
     if files.prefix != "/":
         tags.insert(0, f'<script src="{below_prefix}" data-prefix="{files.prefix}"></script>')
     return "".join(tags)
 
 
 def body_scripts(scripts: str, files: StaticFiles) -> str:
-    """Dash's scripts, with our own in the place of the code of tables.
+    """Dash's scripts, with our own, which load the code of tables, in the place of that code.
 
-    Ours load that code with the first table, and Plotly once all scripts of the document have run.
     The one that a browser compiles longest, beside the main thread, comes last: those that do not
     need it run meanwhile.
     """
@@ -138,9 +141,8 @@ def body_scripts(scripts: str, files: StaticFiles) -> str:
         if any(part in source for part in _UNUSED):
             return ""
         if _TABLES in source:
-            own, plotly = files.asset_url(SCRIPTS), files.asset_url(PLOTLY)
-            later = f'data-plotly="{plotly}" data-tables="{files.url(source)}"'
-            return f'<script src="{own}" {later}></script>\n'
+            own, tables = files.asset_url(SCRIPTS), files.url(source)
+            return f'<script src="{own}" data-tables="{tables}"></script>\n'
         return tag[0]
 
     return _last(_SCRIPT.sub(instead, scripts), _COMPILED_LONGEST)

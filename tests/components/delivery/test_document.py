@@ -25,7 +25,7 @@ def scripts(document):
 
 def test_each_file_is_named_by_its_fingerprint(app, document):
     client = app.server.test_client()
-    urls = re.findall(r'(?:src|href|data-plotly|data-tables)="(/[^"]*)"', document)
+    urls = re.findall(r'(?:src|href|data-tables)="(/[^"]*)"', document)
     assert len(urls) > 10
     for url in urls:
         with client.get(url) as answer:
@@ -33,10 +33,10 @@ def test_each_file_is_named_by_its_fingerprint(app, document):
 
 
 def test_the_colour_scheme_is_chosen_first_and_nothing_waits_for_plotly(document):
-    first, *others = scripts(document)
+    first, plotly, *_ = scripts(document)
     assert first == "/assets/color_scheme.js"
-    assert f"/assets/{PLOTLY}" not in others
-    assert f'data-plotly="/assets/{PLOTLY}?m=' in document
+    assert plotly == f"/assets/{PLOTLY}"
+    assert f'<script defer src="/assets/{PLOTLY}?' in document.partition("</head>")[0]
     assert "below_prefix.js" not in document
 
 
@@ -69,7 +69,11 @@ def test_each_script_is_loaded_once_and_none_that_no_page_needs(document):
 
 def test_all_our_own_files_come_as_one_script_and_one_style_sheet(app, document):
     own = [source for source in scripts(document) if source.startswith("/assets/")]
-    assert own == ["/assets/color_scheme.js", "/assets/scripts.js"]
+    assert own == [
+        "/assets/color_scheme.js",
+        f"/assets/{PLOTLY}",
+        "/assets/scripts.js",
+    ]
     assert re.findall(r'<link rel="stylesheet" href="([^"?]*)', document) == ["/assets/styles.css"]
     client = app.server.test_client()
     for bundle, suffix in (("scripts.js", "js"), ("styles.css", "css")):
