@@ -130,10 +130,10 @@ def head_scripts(files: StaticFiles) -> str:
 
 
 def body_scripts(scripts: str, files: StaticFiles) -> str:
-    """Dash's scripts, with our own, which load the code of tables, in the place of that code.
+    """Dash's scripts, with our own in the place of the code of tables.
 
-    The one that a browser compiles longest, beside the main thread, comes last: those that do not
-    need it run meanwhile.
+    Ours load that code with the first table, and know where Plotly is. The one that a browser
+    compiles longest, beside the main thread, comes last: those that do not need it run meanwhile.
     """
 
     def instead(tag: re.Match[str]) -> str:
@@ -141,8 +141,9 @@ def body_scripts(scripts: str, files: StaticFiles) -> str:
         if any(part in source for part in _UNUSED):
             return ""
         if _TABLES in source:
-            own, tables = files.asset_url(SCRIPTS), files.url(source)
-            return f'<script src="{own}" data-tables="{tables}"></script>\n'
+            own, plotly = files.asset_url(SCRIPTS), files.asset_url(PLOTLY)
+            later = f'data-plotly="{plotly}" data-tables="{files.url(source)}"'
+            return f'<script src="{own}" {later}></script>\n'
         return tag[0]
 
     return _last(_SCRIPT.sub(instead, scripts), _COMPILED_LONGEST)

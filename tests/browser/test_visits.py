@@ -8,6 +8,7 @@ import pytest
 
 from tests.browser.conftest import CHROMIUM, DESKTOP, FLAGS
 from tests.browser.traffic import visit
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.browser
 
@@ -121,3 +122,23 @@ def test_the_document_brings_the_view_that_the_address_names(open_page, query):
         )
         == 0
     )
+
+
+def test_a_graph_is_drawn_however_late_plotly_comes(open_fresh_page, two_runs):
+    """Its component asks for the script that the document asks for, and draws when it is there."""
+    opened = open_fresh_page("/hello-world")
+    page, asked = opened.page, []
+
+    def hold(route):
+        asked.append(route)
+
+    page.route("**/plotly*.min.js*", hold)
+    first, second = two_runs
+    page.goto(f"{opened.base}/runs/compare?a={first}&b={second}", wait_until="commit")
+    scripts = page.locator("script[src*='plotly']")
+    eventually(lambda: page.locator(".dash-graph").count() and scripts.count() == 2)
+    sources = scripts.evaluate_all("scripts => scripts.map(script => script.src)")
+    assert sources[0] == sources[1]
+    for one in asked:
+        one.continue_()
+    page.locator(".dash-graph .main-svg").first.wait_for()

@@ -25,7 +25,7 @@ def scripts(document):
 
 def test_each_file_is_named_by_its_fingerprint(app, document):
     client = app.server.test_client()
-    urls = re.findall(r'(?:src|href|data-tables)="(/[^"]*)"', document)
+    urls = re.findall(r'(?:src|href|data-tables|data-plotly)="(/[^"]*)"', document)
     assert len(urls) > 10
     for url in urls:
         with client.get(url) as answer:
@@ -53,6 +53,7 @@ def test_our_scripts_stand_for_the_code_of_tables_behind_react(document):
     own = loaded.index("/assets/scripts.js")
     assert loaded.index(react) < own < loaded.index(renderer)
     assert 'data-tables="/_dash-component-suites/dash_ag_grid/dash_ag_grid.v' in document
+    assert f'data-plotly="/assets/{PLOTLY}?' in document
 
 
 def test_the_script_that_is_compiled_longest_runs_last_before_dash_begins(document):
