@@ -12,7 +12,7 @@ from components.run_links import address_of, compare_address
 from components.sorted_table import narrowing, page_buttons, sort_heading
 from servescope.figures import units
 from servescope.figures.run_texts import plan_text, schedule_text
-from servescope.queries.runs import PAGE_ROWS
+from servescope.queries.runs import PAGE_ROWS, run_id
 from servescope.sentences import counted
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ _STEEPEST_FIRST: Final = {"id", "sent", "failed", "p50", "p99", "max"}
 
 def read_chosen(text: str) -> tuple[int, ...]:
     """The numbers of the runs that are chosen, at most two, the first one first."""
-    found = (int(part) for part in text.split(",") if part.isascii() and part.isdecimal())
+    found = map(run_id, text.split(","))
     return tuple(dict.fromkeys(number for number in found if number))[-MOST_CHOSEN:]
 
 

@@ -11,6 +11,7 @@ from components.load_run import is_over
 from components.run_links import compare_address
 from servescope.figures.run_texts import plan_text
 from servescope.queries import load
+from servescope.queries.runs import run_id
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -81,10 +82,9 @@ def connect(tolerance: str) -> None:
 
 def way(before: object, after: object, tolerance: object) -> str | Component:
     """The link to the page that judges the chosen runs, or what to choose."""
-    numbers = [int(one) for one in (before, after) if isinstance(one, str) and one.isdecimal()]
-    if len(set(numbers)) < len(FIELDS):
+    first, second = run_id(before), run_id(after)
+    if not first or not second or first == second:
         return _CHOOSE
-    first, second = numbers
     return dcc.Link(
         f"Is run {second} slower than run {first}?",
         href=compare_address(first, second, tolerance),

@@ -131,7 +131,8 @@ def capture_ranges(clicks: object) -> tuple[object, ...]:
     except ServescopeError as error:
         return forms.refused(sentence(error))
     return forms.done(
-        "The next 20 requests for a range, within 2 minutes. Play the video, and drag."
+        "From a second from now on: the next 20 requests for a range, within 2 minutes. Play the "
+        "video, and drag."
     )
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from functools import lru_cache
 from io import BufferedRandom, BufferedReader, BytesIO, FileIO
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Final
 from urllib.parse import unquote_to_bytes
 
 from servescope.hosting.error_stream import ErrorStream
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     )
     StartResponse = Callable[..., Callable[[bytes], None]]
     WsgiCallable = Callable[[dict[str, Any], StartResponse], Iterable[bytes]]
+
+
+_LENGTH: Final = re.compile(r"[0-9]{1,18}")
 
 
 class FileWrapper:
@@ -266,5 +270,5 @@ class _Response:
         """The length that the headers announce, 0 without one, or with one that is unfit."""
         for name, value in self._headers:
             if isinstance(name, str) and name.lower() == "content-length":
-                return int(value) if value.isdecimal() else 0
+                return int(value) if _LENGTH.fullmatch(value) else 0
         return 0

@@ -6,6 +6,7 @@ host-only. A cookie that expires is dropped at once or kept for the whole flow: 
 
 from __future__ import annotations
 
+import re
 import time
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -15,6 +16,7 @@ MAX_COOKIES: Final = 50
 
 MAX_COOKIE_BYTES: Final = 4_096
 _WHITESPACE: Final = " \t"
+_AGE: Final = re.compile(r"-?[0-9]+")
 
 
 class CookieJar:
@@ -62,8 +64,8 @@ def _attribute(text: str) -> tuple[str, str]:
 def _has_expired(attributes: dict[str, str]) -> bool:
     """Whether the server takes the cookie back: Max-Age wins over Expires (section 5.3)."""
     age = attributes.get("max-age", "")
-    if age.lstrip("-").isdigit():
-        return int(age) <= 0
+    if _AGE.fullmatch(age):
+        return age.startswith("-") or not age.strip("0")  # it may have more digits than int() takes
     try:
         expires = parsedate_to_datetime(attributes.get("expires", ""))
     except (ValueError, TypeError):  # a date that cannot be read is none

@@ -321,7 +321,8 @@ def _status(text: str) -> str:
 
 
 def _page(text: str) -> int:
-    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= _LAST_PAGE:
+    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(_LAST_PAGE))
+    if not is_number or not 1 <= int(text) <= _LAST_PAGE:
         raise ValueError(f"“{text}” is no page.")
     return int(text)
 

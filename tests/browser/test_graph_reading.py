@@ -319,7 +319,7 @@ def test_the_span_has_a_mean_of_rates_and_none_of_percentiles(visit, asked):
 
     for graph in ("latency-percentiles", "latency-stages"):
         assert re.fullmatch(
-            r"min [\d.,]+ (µs|ms|s), max [\d.,]+ \1 \(steps of \d+ s\)",
+            r"min (?:< )?[\d.,]+ (µs|ms|s), max (?:< )?[\d.,]+ \1 \(steps of \d+ s\)",
             summary(graph),
         )
     opened = visit("Overview").wait_drawn("overview-requests")

@@ -93,7 +93,7 @@ def test_a_figure_that_timeouts_bound_is_the_same_in_table_and_legends(open_page
         "[...document.querySelectorAll('#one-run-percentiles tr')]"
         ".map(row => [...row.cells].map(cell => cell.textContent)).find(row => row[0] === 'p50')"
     )
-    assert told[1].startswith("≥ 3")
+    assert told[1].startswith("≥ 0.3")
     legend = opened.page.locator("#one-run-distribution-legend [data-name=p50] b")
     assert legend.inner_text() == told[1]
     opened.until(f"() => ({READ_P50})().length > 0")

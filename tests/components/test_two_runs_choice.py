@@ -26,7 +26,10 @@ def test_runs_that_measured_something_are_offered():
     ]
 
 
-@pytest.mark.parametrize(("before", "after"), [(None, None), ("3", None), ("3", "3"), ("x", "3")])
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [(None, None), ("3", None), ("3", "3"), ("x", "3"), ("9" * 5_000, "3"), ({"id": 3}, 4)],
+)
 def test_without_two_runs_it_says_what_to_choose(before, after):
     assert two_runs_choice.way(before, after, 5).startswith("Choose a run for before")
 

@@ -28,6 +28,8 @@ def jar_of(*fields: str, target: str = "/shop/cart?x=1", is_tls: bool = False) -
         (["a=1; Path=nonsense"], "/shop/x", "a=1"),
         (["a=1; Path=/", "a=2; Path=/"], "/", "a=2"),
         (["a=1; Path=/", "a=; Path=/; Max-Age=0"], "/", ""),
+        (["a=1; Path=/; Max-Age=" + "9" * 5_000], "/", "a=1"),
+        (["a=1; Path=/; Max-Age=-" + "9" * 5_000], "/", ""),
         (["a=1; Path=/", "a=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT"], "/", ""),
         (["a=1; Path=/; Expires=Thu, 01-Jan-1970 00:00:00 GMT; Max-Age=60"], "/", "a=1"),
         (["a=1; Path=/; Expires=soon"], "/", "a=1"),

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-pytestmark = [pytest.mark.process, pytest.mark.real_time]
+pytestmark = [
+    pytest.mark.process,
+    pytest.mark.alone,
+]  # cold caches make the work after a stall longer
 
 PERIOD_S = 5.0
 STALL_S = 0.5

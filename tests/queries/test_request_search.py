@@ -147,6 +147,7 @@ def test_a_page_has_as_many_rows_as_are_asked_for(context):
     search, faults = read({"rows": "10", "page": "3"})
     found = find(context, SPAN, search)
     assert (len(found.rows), found.pages, faults) == (7, 3, [])
+    assert read({"page": "9" * 5_000})[1][0].endswith("is no page.")
     assert read({"rows": "7"}) == (Search(), ["A page has 10, 25, 50, 100 rows, not “7”."])
 
 

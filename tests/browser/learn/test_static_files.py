@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import urllib.request
+
 import pytest
 
 from servescope.chapters import static_files
@@ -11,6 +13,14 @@ from tests.waiting import eventually
 
 pytestmark = pytest.mark.browser
 VIDEO = "document.querySelector('video')"
+
+
+def is_range_captured(dashboard, url):
+    """Whether the listener captures by now what a person has asked for."""
+    asked = urllib.request.Request(f"{url}primes.txt", headers={"Range": "bytes=0-9"})
+    with urllib.request.urlopen(asked, timeout=60) as answer:
+        answer.read()
+    return dashboard.control.captures.newest().captured > 0
 
 
 @pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
@@ -41,7 +51,8 @@ def test_the_video_is_played_by_range_requests_that_the_page_shows(open_page, da
     chapter.guess_and_watch()
     page.locator("video").wait_for()
     page.get_by_role("button", name="Capture the ranges").click()
-    page.get_by_text("The next 20 requests for a range").wait_for()
+    page.get_by_text("the next 20 requests for a range").wait_for()
+    assert eventually(lambda: is_range_captured(dashboard, files.url), step=1)
     eventually(lambda: page.locator("video").count() == 1)
     page.evaluate(f"{VIDEO}.play()")
     opened.until(f"{VIDEO}.currentTime > 0")

@@ -87,10 +87,11 @@ def test_an_app_that_waited_has_no_watch_renewed(listener):
     with connect(listener) as sock:
         sock.sendall(GET)
         assert read_responses(sock, 1)[0][0] == 200
-        [connection] = listener._model._connections
         changes = []
-        connection.readable._remove = changes.append
-        connection.readable._add = lambda descriptor, _report: changes.append(descriptor)
+        with held(listener):  # what belongs to the first request is over
+            [connection] = listener._model._connections
+            connection.readable._remove = changes.append
+            connection.readable._add = lambda descriptor, _report: changes.append(descriptor)
         sock.sendall(asking(b"/pause", GET) * 3)
         assert [status for status, _ in read_responses(sock, 3)] == [200] * 3
         assert not changes
