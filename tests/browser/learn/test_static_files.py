@@ -17,7 +17,7 @@ VIDEO = "document.querySelector('video')"
 
 def is_range_captured(dashboard, url):
     """Whether the listener captures by now what a person has asked for."""
-    asked = urllib.request.Request(f"{url}primes.txt", headers={"Range": "bytes=0-9"})
+    asked = urllib.request.Request(f"{url}large/primes.txt", headers={"Range": "bytes=0-9"})
     with urllib.request.urlopen(asked, timeout=60) as answer:
         answer.read()
     return dashboard.control.captures.newest().captured > 0
