@@ -6,6 +6,7 @@
   const scope = (window.servescope = window.servescope || {});
   const clientside = (window.dash_clientside = window.dash_clientside || {});
   const CHOSEN = "server-chosen";
+  const VALUES = "server-values"; // JSON: what is so, as the last poll says
   const SWITCH = "server-log"; // has `checked`, the other fields `value`
   const LISTS = new Set(["server-deny", "server-allow"]);
   const ANSWER_FIRST_MS = 3000;
@@ -13,6 +14,7 @@
 
   const typed = new Map(); // listener -> Map of field -> value; outlives the page's layout
   const settled = new Map(); // listener -> what is so: {revision, values, until}
+  const filled = new Map(); // field -> values put into it here of which Dash has told nothing yet, oldest first
   let shownListener = null;
 
   const property = (field) => (field === SWITCH ? "checked" : "value");
@@ -34,8 +36,16 @@
   function learnAll(values) {
     for (const name of settled.keys()) if (!(name in values)) settled.delete(name);
     for (const [name, news] of Object.entries(values)) {
-      if (!isOutdated(news, settled.get(name))) settled.set(name, news);
+      const known = settled.get(name);
+      if (isOutdated(news, known)) window.setTimeout(lookAgain, known.until - performance.now());
+      else settled.set(name, news);
     }
+  }
+
+  // What seemed to be of before may be so: Dash tells of no further poll that says the same.
+  function lookAgain() {
+    const values = document.getElementById(VALUES);
+    if (values) clientside.set_props(VALUES, { children: `${values.textContent} ` });
   }
 
   function note(listener, field, value) {
@@ -44,6 +54,16 @@
     else own.set(field, value);
     if (own.size) typed.set(listener, own);
     else typed.delete(listener);
+  }
+
+  // Dash tells of a value that `fill` has put into a field as of one that a person typed, maybe when
+  // a poll has brought another one.
+  function isFilled(field, value) {
+    const values = filled.get(field) || [];
+    const index = values.findIndex((own) => isSame(field, own, value));
+    if (index < 0) return false;
+    values.splice(0, index + 1);
+    return true;
   }
 
   function forgetErrors(fields) {
@@ -57,6 +77,7 @@
       const own = typed.get(listener);
       const wanted = own?.has(field) ? own.get(field) : values[field];
       if (!isSame(field, wanted, shown[index])) {
+        filled.set(field, [...(filled.get(field) || []), wanted]);
         clientside.set_props(field, { [property(field)]: wanted });
       }
     });
@@ -86,7 +107,7 @@
         if (first) clientside.set_props(CHOSEN, { value: first });
         return "";
       }
-      const edited = fields.filter((field) => causes.has(field));
+      const edited = fields.filter((field, index) => causes.has(field) && !isFilled(field, shown[index]));
       const isOther = listener !== shownListener;
       if (isOther || causes.has("server-revert")) {
         if (!isOther) typed.delete(listener);

@@ -255,6 +255,44 @@ def test_the_dashboard_and_other_programs_are_told_as_the_holder_of_a_port(serve
     assert not status_of(dashboard, "wsgi").is_changed
 
 
+def test_a_value_that_a_poll_brings_is_no_change_of_a_person(servers):
+    """Not even where the next poll brings another one before Dash has told of it."""
+    servers.page.evaluate(
+        """() => {
+            const { set_props } = dash_clientside;
+            const values = JSON.parse(document.getElementById("server-values").textContent);
+            const bring = port => {
+                values.wsgi.values["server-port"] = port;
+                set_props("server-values", { children: JSON.stringify(values) });
+            };
+            window.broughtPorts = [];
+            dash_clientside.set_props = (id, props) => {
+                set_props(id, props);
+                if (id !== "server-port" || !("value" in props)) return;
+                broughtPorts.push(props.value);
+                if (props.value === 1111) bring(2222);
+            };
+            bring(1111);
+        }"""
+    )
+    servers.until("broughtPorts.length >= 3")  # the last one is that of a real poll
+    ports, port = servers.page.evaluate("broughtPorts"), value(servers, "server-port")
+    assert ports[:2] == [1111, 2222]
+    assert servers.page.locator("#server-unsaved").inner_text() == ""
+    assert str(ports[-1]) == port
+    servers.page.reload()
+    servers.wait_drawn("servers-rate")
+
+
+def test_a_change_that_another_person_takes_back_at_once_is_seen(servers, dashboard):
+    """The revision of what is so falls to 0: for a moment it may be an answer of before."""
+    fill(servers, "Threads", "3")
+    press(servers, "Apply")
+    wait_answer(servers, "Applied: threads 3")
+    dashboard.control.listeners.discard_overrides("wsgi")
+    servers.until("document.getElementById('server-threads').value === '8'")
+
+
 def test_an_error_goes_when_its_value_is_mended(servers):
     fill(servers, "Threads", "-5")
     press(servers, "Apply")
