@@ -66,7 +66,8 @@ def clocks(evidence: Evidence) -> Iterator[Finding]:
         state, code = Severity.UNKNOWN, "clocks-disagree"
         told = (
             f"In run {both.run_id} the server's mean ({units.text(both.server_mean_s, 's')}) is "
-            f"above the client's ({units.text(both.client_mean_s, 's')}): the two did not time the "
-            "same requests."
+            f"above the client's ({units.text(both.client_mean_s, 's')}). Either they did not time "
+            "the same requests, or the server had to wait for a core when it had handed over its "
+            "answers, and noted their ends late: the difference says nothing."
         )
     yield Finding(state, code, f"run {both.run_id}", told, figures, "/latency")

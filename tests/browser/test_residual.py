@@ -37,7 +37,10 @@ def test_the_residual_of_a_run(open_page, dashboard):
     assert client[1] == server[1] == "200"
     assert milliseconds(client[2]) >= SLOW_MS
     assert milliseconds(server[2]) >= SLOW_MS
-    assert abs(milliseconds(unexplained[2])) < UNEXPLAINED_MS
-    # A client may be a little ahead of its server: see findings.clocks.NOISE_S.
-    difference = max(milliseconds(client[2]) - milliseconds(server[2]), 0.0)
-    assert milliseconds(unexplained[2]) == pytest.approx(difference, abs=0.11)
+    difference = milliseconds(client[2]) - milliseconds(server[2])
+    if unexplained[2] == "\N{EM DASH}":  # the server waited for a core before it noted the ends
+        assert difference < -0.4  # more than findings.clocks.NOISE_S, as the table rounds it
+        table.get_by_text("the difference says nothing").wait_for()
+    else:
+        assert milliseconds(unexplained[2]) < UNEXPLAINED_MS
+        assert milliseconds(unexplained[2]) == pytest.approx(max(difference, 0.0), abs=0.11)

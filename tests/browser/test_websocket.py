@@ -49,7 +49,9 @@ def test_the_echo_and_the_chat_show_in_the_graphs(open_page, dashboard):
     eventually(watching, lambda: max(drawn(watching, "websocket-open", "asgi"), default=0) == 1)
     eventually(watching, lambda: total(watching, "received") == 3)
     eventually(watching, lambda: total(watching, "sent") == 3)
-    assert sum(drawn(watching, "websocket-bytes", "received")) > 3 * len("one")
+    eventually(
+        watching, lambda: sum(drawn(watching, "websocket-bytes", "received")) > 3 * len("one")
+    )
     eventually(watching, lambda: drawn(watching, "websocket-times", HANDSHAKE_MEAN))
     assert not drawn(watching, "websocket-times", MEAN_LIFE)
 
