@@ -144,7 +144,7 @@ def test_a_zoomed_view_leads_to_its_requests(open_page, ask):
 def test_the_log_is_narrowed_by_a_click_and_back_widens_it(open_page, ask):
     ask("/whoami", "/missing", "/missing", "/error")
     opened = open_page("/requests").wait_drawn("requests-classes")
-    opened.page.locator(ROWS).first.wait_for()
+    opened.page.locator(ROWS).filter(has_text="/error").first.wait_for()
     opened.pause()
     opened.page.locator(ROWS).filter(has_text="/error").first.wait_for()
     paused, all_of_it = opened.page.url, counts(opened)
