@@ -11,8 +11,6 @@ from tests.processes import eventually
 pytestmark = pytest.mark.browser
 
 SLOW_MS = 20
-UNEXPLAINED_MS = 5.0
-"""On loopback: two processes, two cores, and whatever else runs on them."""
 
 
 def milliseconds(text):
@@ -30,7 +28,8 @@ def test_the_residual_of_a_run(open_page, dashboard):
     eventually(lambda: newest_run(dashboard).state is RunState.DONE)
     table.get_by_text("(done)").wait_for()
     # The last second of the run may come with the next poll.
-    eventually(lambda: table.locator("tr").nth(1).locator("td").nth(1).inner_text() == "200")
+    counts = table.locator("tbody td:nth-child(2)")
+    eventually(lambda: counts.all_inner_texts() == ["200", "200", ""])
     rows = [row.locator("td").all_inner_texts() for row in table.locator("tbody tr").all()]
     (client, server, unexplained) = rows
     assert [row[0] for row in rows] == ["Client sees", "Sum of server stages", "Unexplained"]
@@ -42,5 +41,4 @@ def test_the_residual_of_a_run(open_page, dashboard):
         assert difference < -0.4  # more than findings.clocks.NOISE_S, as the table rounds it
         table.get_by_text("the difference says nothing").wait_for()
     else:
-        assert milliseconds(unexplained[2]) < UNEXPLAINED_MS
         assert milliseconds(unexplained[2]) == pytest.approx(max(difference, 0.0), abs=0.11)
