@@ -12,6 +12,7 @@ from components.status import sentence
 from servescope.errors import CaptureError
 from servescope.queries import captures
 from servescope.queries import requests as log
+from servescope.whole_numbers import HIGHEST_ID, read_whole_number
 
 if TYPE_CHECKING:
     from dash.development.base_component import Component
@@ -35,17 +36,13 @@ NO_LONGER_CAPTURED: Final = (
     "It was captured, but that is no longer kept: the settings bound how many captured requests "
     "are kept, how large and how long. Or it is being written right now: load the page again."
 )
-LONGEST_ID: Final = 18
-"""Digits of an id: those of SQLite have 19 at most."""
 
 send_again.connect()
 
 
 def layout(request_id: object = "", **_query: object) -> html.Div:
     """The request of this id, or why it is not here."""
-    text = str(request_id)
-    is_id = text.isascii() and text.isdecimal() and len(text) <= LONGEST_ID
-    detail_id = int(text) if is_id else 0
+    detail_id = read_whole_number(str(request_id), HIGHEST_ID) or 0
     context = present_context().process.local
     row = log.one(context, detail_id)
     if row is None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 
 from servescope.errors import SettingsError
+from servescope.whole_numbers import read_whole_number
 
 
 def value_of(name: str) -> str | None:
@@ -20,8 +21,7 @@ def whole_number(name: str, least: int, most: int) -> int | None:
     text = value_of(name)
     if text is None:
         return None
-    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(most))
-    number = int(text) if is_number else least - 1
-    if not least <= number <= most:
+    number = read_whole_number(text, most)
+    if number is None or number < least:
         raise SettingsError(f"bad setting {name}={text!r}: not a number from {least} to {most:,}")
     return number

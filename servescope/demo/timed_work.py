@@ -10,6 +10,8 @@ from __future__ import annotations
 import time
 from typing import Final
 
+from servescope.whole_numbers import read_whole_number
+
 MAX_CPU_MS: Final = 1_000
 MAX_WAIT_MS: Final = 30_000
 DEFAULT_CPU_MS: Final = 20
@@ -21,10 +23,10 @@ _NUMBERS: Final = 1_000
 
 def whole_number_of(text: str, name: str, most: int) -> int:
     """The number of a query parameter `name`. Raises ValueError with a sentence for a client."""
-    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(most))
-    if not is_number or int(text) > most:
+    number = read_whole_number(text, most)
+    if number is None:
         raise ValueError(f"{name} must be a whole number from 0 to {most}.")
-    return int(text)
+    return number
 
 
 def use_cpu(milliseconds: float) -> float:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from servescope.whole_numbers import HIGHEST_ID, read_whole_number
+
 if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
     from servescope.records.comparisons import Comparison
     from servescope.records.load import LoadRun
 
 KEPT_SHOWN: Final = 20
-LONGEST_ID: Final = 9
-"""Digits; int() refuses thousands of them, and SQLite more than 63 bits."""
 
 
 def comparisons(context: QueryContext) -> list[Comparison]:
@@ -30,9 +30,9 @@ def active_comparison(context: QueryContext) -> Comparison | None:
 
 def chosen(context: QueryContext, wanted: str) -> Comparison | None:
     """The comparison of this id, however old; without one the newest."""
-    if not (wanted.isascii() and wanted.isdigit()) or len(wanted) > LONGEST_ID:
+    number = read_whole_number(wanted, HIGHEST_ID)
+    if number is None:
         return next(iter(comparisons(context)), None)
-    number = int(wanted)
     return context.process.snapshots.get(
         ("comparison", number), lambda: context.process.control.comparisons.by_id(number)
     ) or next(iter(comparisons(context)), None)

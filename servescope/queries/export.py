@@ -17,6 +17,7 @@ from servescope.errors import ExportError
 from servescope.queries.span import STEPS, Span, step_for
 from servescope.records.metrics import ALL_HOSTS
 from servescope.store.query import Aggregation
+from servescope.whole_numbers import read_whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -233,8 +234,7 @@ def _time(name: str, text: str) -> int:
 
 
 def _step(text: str) -> int:
-    # int() refuses thousands of digits with an error of its own.
-    is_number = text.isascii() and text.isdigit() and len(text) <= len(str(STEPS[-1]))
-    if not is_number or not 1 <= int(text) <= STEPS[-1]:
+    step = read_whole_number(text, STEPS[-1])
+    if not step:
         raise ExportError(f"step={text!r} is no step: whole seconds from 1 to {STEPS[-1]}")
-    return int(text)
+    return step

@@ -20,6 +20,7 @@ from servescope.queries.span import Span
 from servescope.records.requests import Stage
 from servescope.records.temporary_listeners import is_temporary
 from servescope.request_fields import Method
+from servescope.whole_numbers import read_whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -321,10 +322,10 @@ def _status(text: str) -> str:
 
 
 def _page(text: str) -> int:
-    is_number = text.isascii() and text.isdecimal() and len(text) <= len(str(_LAST_PAGE))
-    if not is_number or not 1 <= int(text) <= _LAST_PAGE:
+    page = read_whole_number(text, _LAST_PAGE)
+    if not page:
         raise ValueError(f"“{text}” is no page.")
-    return int(text)
+    return page
 
 
 def _rows(text: str) -> int:

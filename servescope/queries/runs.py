@@ -17,6 +17,7 @@ from servescope.queries.run_data import run_context
 from servescope.queries.span import SHORTEST_S, STEPS, Range, View
 from servescope.queries.traffic import REQUESTS_PER_S, of_listener
 from servescope.store.query import Aggregation, Query
+from servescope.whole_numbers import HIGHEST_ID, read_whole_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,11 +30,9 @@ if TYPE_CHECKING:
 PAGE_ROWS: Final = 50
 NEWEST_FIRST: Final = "-id"
 MOST_WORDS: Final = 8
-LONGEST_ID: Final = 18
-"""Digits of an id: those of SQLite have 19 at most."""
 
 _WAITING: Final = "{} accept queue"
-_PAGE_DIGITS: Final = 5
+_LAST_PAGE: Final = 99_999
 _LEAST_POINTS: Final = 12
 _SHORTEST: Final = Range("", "", SHORTEST_S)
 
@@ -67,9 +66,7 @@ class ServerFigures:
 
 def run_id(text: object) -> int:
     """The number of a run that a part of an address names; 0 when it names none."""
-    told = str(text)
-    is_id = told.isascii() and told.isdecimal() and len(told) <= LONGEST_ID
-    return int(told) if is_id else 0
+    return read_whole_number(str(text), HIGHEST_ID) or 0
 
 
 def one(context: QueryContext, number: int) -> LoadRun | None:
@@ -98,8 +95,7 @@ def find(context: QueryContext, span: Span | None, text: str, order: str, page: 
     words = tuple(text.split()[:MOST_WORDS])
     within = (float(span.start), float(span.end)) if span is not None and span.fixed else None
     search = RunSearch(words, by, is_descending, within)
-    is_number = page.isascii() and page.isdecimal() and len(page) <= _PAGE_DIGITS
-    asked = max(int(page) if is_number else 1, 1)
+    asked = read_whole_number(page, _LAST_PAGE) or 1
     return context.process.snapshots.get(
         ("found runs", search, asked), lambda: _find(context, search, asked)
     )
