@@ -233,6 +233,7 @@ class PairedComparison:
 
     def outcome(self) -> Outcome:
         """The conclusion from the pairs that count."""
+        is_failing = self._is_failing()
         return Outcome(
             verdict=self._verdict(),
             latencies=tuple(map(self._latency, self._sequence.quantiles))
@@ -241,8 +242,8 @@ class PairedComparison:
             stages=self._stages(),
             steps=self._steps(),
             failed_shares={side: _failed_share(runs) for side, runs in self._on_time.items()},
-            is_failing=self._is_failing(),
-            why_undecided=self._why_undecided(),
+            is_failing=is_failing,
+            why_undecided="" if is_failing else self._why_undecided(),
             discarded_pairs={one: self._discarded[one] for one in Discard},
             run_seconds=self._scenario.schedule.seconds,
         )
@@ -268,7 +269,7 @@ class PairedComparison:
 
     def _why_undecided(self) -> str:
         failed, counted = self._discarded[Discard.FAILED], self._sequence.pairs
-        if failed <= MOST_FAILED_PAIRS * (failed + counted) or self._is_failing():
+        if failed <= MOST_FAILED_PAIRS * (failed + counted):
             return ""
         return (
             f"requests failed in {failed} of {failed + counted} pairs. That is too often to judge "

@@ -95,22 +95,18 @@ def lines(outcome: Outcome) -> Iterator[str]:
         yield from _stage_lines(outcome.stages)
         yield from _step_lines(outcome.steps)
         yield power(outcome)
-    yield from discarded_texts(_by_name(outcome.discarded_pairs))
+    yield from discarded_texts(outcome.discarded_pairs)
     yield conclusion(outcome)
     if outcome.is_of_two_runs and not outcome.why_undecided:
         yield CAVEAT
 
 
-def discarded_texts(discarded: Mapping[str, int]) -> Iterator[str]:
+def discarded_texts(discarded: Mapping[Discard, int] | Mapping[str, int]) -> Iterator[str]:
     """How many pairs were measured and are no part of the verdict on latencies, by `Discard`."""
     for why, number in discarded.items():
         if number:
             do, them = ("does", "it") if number == 1 else ("do", "them")
             yield f"{counted(number, 'pair')} {do} not count: {_DISCARDED[Discard(why)]} in {them}."
-
-
-def _by_name(discarded: Mapping[Discard, int]) -> dict[str, int]:
-    return {str(why): number for why, number in discarded.items()}
 
 
 def conclusion(outcome: Outcome) -> str:
@@ -288,7 +284,7 @@ def to_json(outcome: Outcome, exit_status: int) -> dict[str, Any]:
         "tolerance": verdict.tolerance if verdict is not None else None,
         "confidence": 1 - ALPHA,
         "pairs": verdict.pairs if verdict is not None else 0,
-        "discarded_pairs": _by_name(outcome.discarded_pairs),
+        "discarded_pairs": dict(outcome.discarded_pairs),
         "more_pairs": verdict.more_pairs if verdict is not None else None,
         "run_seconds": outcome.run_seconds,
         "is_of_two_runs": outcome.is_of_two_runs,
