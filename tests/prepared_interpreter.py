@@ -229,7 +229,7 @@ def separate(output: int) -> None:
 
 
 def carry_out(command: Command) -> None:
-    """What the interpreter does with its command line."""
+    """Run the command as the interpreter runs its command line."""
     os.chdir(command.folder)
     os.environ.clear()
     os.environ.update(command.environment)

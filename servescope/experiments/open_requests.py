@@ -28,7 +28,7 @@ class OpenRequest:
 
     @property
     def content(self) -> bytes:
-        """What came behind the head of the response; nothing unless its status is 200."""
+        """The content of the response so far; empty unless its status is 200."""
         head, _, content = bytes(self.received).partition(b"\r\n\r\n")
         return content if head.startswith(b"HTTP/1.1 200 ") else b""
 

@@ -138,7 +138,10 @@ def _connected(source: str, address: tuple[str, int], *, is_slow: bool = False) 
 
 
 def _found(name: str, client: OpenRequest, told: Transcript) -> dict[str, Any]:
-    """What is measured of a client, whose end is told. Raises LoadRefusedError without a report."""
+    """Add the client's end to the steps; its time, and who asked by the app's word, by their names.
+
+    Raises LoadRefusedError when it got no report.
+    """
     line, end, _ = client.content.partition(b"\n")
     if not end or not client.ended_ns:
         raise LoadRefusedError(f"the {name} had no report: {client.error or 'it was cut off'}")

@@ -67,7 +67,7 @@ _LEAST_PERCENT: Final = 0.001
 _DIGITS: Final = 4
 _LEAST_SHARED: Final = 0.05
 _MOST_SHARED: Final = 1e5
-"""What the smallest and the largest of values read beside each other read at least and below."""
+"""In a shared unit the smallest value reads the first or more, the largest less than the second."""
 
 _LEAST_READ: Final = 0.001
 """Less of a unit that others are read in is said to be less than this."""

@@ -1,4 +1,4 @@
-"""What is said of a run that is over, as its file and its report keep it."""
+"""The findings about a run that is over, as its file and its report keep them."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def holds_no_more(opened, script, argument):
     opened.page.evaluate(script, argument(WARM_UP))
     heap, nodes, listeners = held(session)
     opened.page.evaluate(script, argument(POLLS))
-    # What was just drawn anew is in memory twice for a moment; what a page keeps never goes.
+    # A graph that was just redrawn is in memory twice for a moment. A leak would stay.
     deadline = time.monotonic() + WITHIN_S
     while (after := held(session))[2] > listeners and time.monotonic() < deadline:
         opened.page.wait_for_timeout(POLL_MS)

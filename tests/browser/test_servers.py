@@ -256,7 +256,7 @@ def test_the_dashboard_and_other_programs_are_told_as_the_holder_of_a_port(serve
 
 
 def test_a_value_that_a_poll_brings_is_no_change_of_a_person(servers):
-    """Not even where the next poll brings another one before Dash has told of it."""
+    """Nor when the next poll brings another value before Dash calls back about the first one."""
     servers.page.evaluate(
         """() => {
             const { set_props } = dash_clientside;

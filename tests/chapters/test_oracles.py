@@ -23,7 +23,7 @@ AMPLIFIED = ("queues-and-load-curve", "queues-and-load-count")
 
 
 def marks(chapter, setting, name):
-    """What the theory, which knows of no other work on the machine, needs to be true."""
+    """The marks of a case: its theory knows of no other work on the machine."""
     asked = chapter.asked(setting)
     if not asked.tolerance or (asked.picture is not None and asked.picture.unit == "B"):
         return ()  # no time is measured

@@ -1,7 +1,7 @@
 """The page of a chapter before a guess: no byte that reaches the browser depends on the answer.
 
-Whatever else a chapter had for an answer, as theory, as reason, as measurement, the same bytes
-are sent: so no reading of them, however clever, tells it.
+The server sends the same bytes for a chapter with another answer, reason and measurement. So nobody
+can read the answer from them.
 """
 
 from __future__ import annotations
