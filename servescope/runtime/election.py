@@ -27,6 +27,8 @@ class LeaderLock:
     def __init__(self, folder: Path) -> None:
         self._path = folder / LOCK_NAME
         self._descriptor: int | None = None
+        self.ended_holder: int | None = None
+        """Pid of who held the lock before us and ended without giving it back, as when killed."""
         disown_in_children(self)
 
     @property
@@ -54,6 +56,7 @@ class LeaderLock:
         except BlockingIOError:
             os.close(descriptor)
             return False
+        self.ended_holder = self.holder()
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
         self._descriptor = descriptor

@@ -166,7 +166,8 @@ class Runtime:
             raise
         self._leader = leader
         leader.start()
-        took_over = self._elected.is_set()
+        # The process that gunicorn starts in the place of a killed leader may be the first to ask.
+        took_over = self._elected.is_set() or self._lock.ended_holder is not None
         write_leader_event(self._control.events, os.getpid(), took_over=took_over)
         logger.info(
             "process %d leads on %s%s",

@@ -124,7 +124,8 @@ class ServedApp:
         elif not has_dashboard and self._lock.try_take():
             self._collector = CollectorThread(self._folder, self._store, self._control)
             self._collector.start()
-            write_leader_event(self._control.events, self._pid, took_over=False)
+            took_over = self._lock.ended_holder is not None
+            write_leader_event(self._control.events, self._pid, took_over=took_over)
 
     def _leave_the_lead(self) -> None:
         collector, self._collector = self._collector, None

@@ -29,6 +29,7 @@ def test_one_holds_the_lock_and_the_others_see_who(tmp_path):
     first.release()
     assert second.holder() is None
     assert second.try_take()
+    assert second.ended_holder is None, "it was given back"
     second.release()
 
 
@@ -48,6 +49,10 @@ def test_a_killed_holder_gives_the_lock_back(tmp_path):
         holder.send_signal(signal.SIGKILL)
         holder.communicate()
     assert lock.try_take()
+    assert lock.ended_holder == holder.pid
+    lock.release()
+    assert lock.try_take()
+    assert lock.ended_holder is None
     lock.release()
 
 
