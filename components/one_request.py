@@ -181,6 +181,14 @@ def _place(row: LogRow, around: RequestSurroundings) -> str:
     return f"{share} % of {others} took as long as this one, or less."
 
 
+def no_number() -> html.Div:
+    """The page of an address whose last part cannot be the number of a request."""
+    return _not_here(
+        "No request has this address",
+        f"The last part of the address of a request is its number, as in {ADDRESS}12.",
+    )
+
+
 def not_kept(detail_id: int, kept: KeptDetails | None) -> html.Div:
     """The page of a request that is not there, and why."""
     if kept is None:
@@ -198,10 +206,14 @@ def not_kept(detail_id: int, kept: KeptDetails | None) -> html.Div:
         )
     else:
         why = "Requests before and after it are kept, this one is not."
+    return _not_here(f"Request {detail_id:,} is not here", why)
+
+
+def _not_here(title: str, why: str) -> html.Div:
     return html.Div(
         className="no-live not-found",
         children=[
-            dmc.Title(f"Request {detail_id:,} is not here", order=1, size="h3", mt="lg"),
+            dmc.Title(title, order=1, size="h3", mt="lg"),
             dmc.Text(why),
             dcc.Link("All requests that are kept", href=below_prefix("/requests")),
         ],

@@ -42,7 +42,9 @@ send_again.connect()
 
 def layout(request_id: object = "", **_query: object) -> html.Div:
     """The request of this id, or why it is not here."""
-    detail_id = read_whole_number(str(request_id), HIGHEST_ID) or 0
+    detail_id = read_whole_number(str(request_id), HIGHEST_ID)
+    if not detail_id:
+        return one_request.no_number()
     context = present_context().process.local
     row = log.one(context, detail_id)
     if row is None:

@@ -64,6 +64,13 @@ def test_a_request_that_is_not_kept_says_so(open_page):
     page.wait_for_url("**/requests")
 
 
+@pytest.mark.parametrize("last", ["0", "abc", "-1", "1.5", "9" * 30])
+def test_an_address_that_names_no_request_says_so(open_page, last):
+    page = open_page(f"/requests/{last}").page
+    assert page.locator("h1").text_content() == "No request has this address"
+    assert "its number, as in /requests/12." in page.locator("#page").inner_text()
+
+
 def test_a_row_of_the_log_leads_to_it(open_page, request_id):
     watched = open_page("/requests")
     watched.page.locator(f"#requests-log tr[data-request='{request_id}'] .took").first.click()
