@@ -1,5 +1,6 @@
 """A person starts load, watches it, reads its result, and finds the same figures everywhere."""
 
+import itertools
 import urllib.request
 from contextlib import closing
 
@@ -74,6 +75,25 @@ def test_the_answer_of_start_goes_with_the_end_of_its_run(open_page):
     opened.page.locator("#run-stop").click()
     opened.page.locator("#run-strip").wait_for(state="hidden")
     opened.until("document.getElementById('load-answer').textContent === ''")
+
+
+def test_a_phone_says_how_current_the_page_is_while_a_run_goes_on(open_page, dashboard):
+    opened = open_page("/", PHONE).wait_drawn("overview-host")
+    opened.page.get_by_role("button", name="Start demo load").click()
+    stop = opened.page.locator("#run-stop")
+    stop.wait_for()
+    opened.page.locator(".standing").get_by_text("live", exact=True).wait_for()
+    boxes = [
+        opened.page.locator(name).bounding_box()
+        for name in ("#run-text", "#run-stop", "#standing", ".header > button:last-child")
+    ]
+    assert all(box["x"] >= 0 and box["x"] + box["width"] <= 390 for box in boxes)
+    for one, other in itertools.pairwise(boxes):
+        assert one["x"] + one["width"] <= other["x"], "none covers the next"
+    button = stop.locator(".mantine-Button-label")
+    assert button.evaluate("label => label.scrollWidth <= label.clientWidth"), "Stop stands whole"
+    stop.click()
+    eventually(lambda: newest_run(dashboard).state is RunState.STOPPED)
 
 
 def test_stop_ends_a_run_from_any_page(open_page, dashboard):
