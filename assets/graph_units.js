@@ -9,6 +9,8 @@
   const WHOLE_PERCENT_FROM = 9.95;
   const LEAST = 0.001; // of a unit; less is said to be less than this
   const FEW_DECADES = 50; // a logarithmic axis of fewer has ticks at 2 and 5 as well
+  const FINE = [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9]; // where fewer than so many ticks would be in sight
+  const LEAST_TICKS = 2;
   const DAY_S = 86400;
   const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
   const WITH_DAY = { ...CLOCK, day: "numeric", month: "short" };
@@ -46,16 +48,30 @@
     return reading.noun[1] || (reading.times === 1 ? reading.suffix : reading.base);
   }
 
-  // Ticks of a logarithmic axis: powers of ten of its unit, with few of them two and five times these.
+  // A tick in the unit that suits it alone: `[least, factor, suffix]`, ascending.
+  function textAlone(reading, value) {
+    const [, factor, suffix] = reading.scales.findLast(([least]) => least <= value);
+    return withUnit(reading, value * factor, suffix);
+  }
+
+  // Ticks of a logarithmic axis: powers of ten of its unit, with few of them two and five times these,
+  // and more of a decade where fewer than two of them lie within the values. Where some are too small for that unit each has its own: two ticks that read "< 0.001 s" say nothing.
   function logTicks(reading, low, high) {
-    const multiples = high / low > FEW_DECADES ? [1] : [1, 2, 5];
-    const tickvals = [];
     const first = Math.floor(Math.log10(low * reading.times)) - 1;
-    for (let power = first; 10 ** power <= high * reading.times * 10; power += 1) {
-      tickvals.push(...multiples.map((m) => (m * 10 ** power) / reading.times));
-    }
+    const ticks = (multiples) => {
+      const found = [];
+      for (let power = first; 10 ** power <= high * reading.times * 10; power += 1) {
+        found.push(...multiples.map((m) => (m * 10 ** power) / reading.times));
+      }
+      return found;
+    };
+    const within = (found) => found.filter((value) => value >= low && value <= high).length;
+    let tickvals = ticks(high / low > FEW_DECADES ? [1] : [1, 2, 5]);
+    if (within(tickvals) < LEAST_TICKS) tickvals = ticks(FINE);
     const inReach = tickvals.filter((value) => value > low / 10 && value < high * 10);
-    return { tickvals: inReach, ticktext: inReach.map((value) => text(reading, value)) };
+    const isWide = reading.scales.length > 1 && inReach[0] * reading.times < LEAST;
+    const write = isWide ? textAlone : text;
+    return { tickvals: inReach, ticktext: inReach.map((value) => write(reading, value)) };
   }
 
   // A moment that lasts a step, in epoch seconds: its second, or from when to when.

@@ -13,6 +13,7 @@
   const POINTER_PX = 8; // so near a cell of a heatmap is meant
   const FINGER_PX = 16;
   const NARROW_PX = 420;
+  const TICK_CHARACTER_PX = 7.5; // of the font of the axes, with the gap to the axis spread over eight
   const NOTE_GAP_PX = 6; // from the labels of the axis, which the note would cover
   const OF_POINTS = ["requests", "bounds"]; // lists in a trace's meta, an entry a point
   const FAINT = { opacity: 0.55, dash: "dot", width: 1.2 };
@@ -235,18 +236,25 @@
     return scope.units.logTicks(entry.layout.meta, low, high);
   }
 
-  function eventShapes(entry) {
+  // The room that the longest label of an axis takes: `10,000 ms` would be cut off in the usual margin.
+  const tickWidth = (texts = []) => Math.max(0, ...texts.map((text) => text.length * TICK_CHARACTER_PX));
+
+  function eventShapes(entry, margin) {
     if (!overTime(entry) || !span) return [];
-    return scope.events.shapes(entry.layout, entry.host.clientWidth, span, shown);
+    return scope.events.shapes({ ...entry.layout, margin }, entry.host.clientWidth, span, shown);
   }
 
   function layoutOf(entry) {
+    const ticks = entry.layout.yaxis.type === "log" ? logTicks(entry) : {};
+    const l = Math.max(entry.layout.margin.l, tickWidth(ticks.ticktext));
+    const margin = { ...entry.layout.margin, l };
     const layout = {
       ...entry.layout,
+      margin,
       datarevision: ++revision,
       width: entry.host.clientWidth,
       height: entry.host.clientHeight,
-      shapes: [...(entry.layout.shapes || []), ...eventShapes(entry)],
+      shapes: [...(entry.layout.shapes || []), ...eventShapes(entry, margin)],
       xaxis: { ...entry.layout.xaxis },
       yaxis: { ...entry.layout.yaxis },
     };
@@ -261,7 +269,7 @@
       }
     }
     if (layout.yaxis.type === "log") {
-      Object.assign(layout.yaxis, logTicks(entry));
+      Object.assign(layout.yaxis, ticks);
       // Plotly's own range for an axis without points has labels too long to fit.
       if (isEmpty(entry) && !layout.yaxis.range) layout.yaxis.range = EMPTY_SECONDS;
     }

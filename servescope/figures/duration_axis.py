@@ -24,14 +24,13 @@ def duration_axis(first: float, last: float) -> Figure:
     All ticks lie within; where fewer than two round durations do, they stand near both ends.
     """
     ticks = _ticks(first, last)
-    scale = units.shared_scale("s", ticks)
     return {
         "type": "log",
         "fixedrange": True,
         "ticklabelstandoff": 8,  # below the zero of the other axis, where both begin
         "range": [first, last],
         "tickvals": ticks,
-        "ticktext": [units.text_in(seconds, scale) for seconds in ticks],
+        "ticktext": units.ticks(ticks),
     }
 
 

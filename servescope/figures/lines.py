@@ -153,7 +153,7 @@ class LinePlot:
         if self.log:
             return units.Scale(1.0, "")
         largest = float(np.nanmax(rows.values)) if _has_value(rows.values) else 0.0
-        return units.scale_for(self._unit(rows), largest)
+        return units.axis_scale(self._unit(rows), largest)
 
     def _read_in(self, rows: Lines) -> units.Scale:
         """The scale that ticks, legend and cursor have, until the whole figure comes again."""

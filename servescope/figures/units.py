@@ -2,7 +2,7 @@
 
 Units are UCUM codes as in the catalog. `scales` is the one table of what a value is shown in. A
 figure that stands alone reads in the unit that suits it (`text`); those that are read beside each
-other read in one: durations of a table through `in_one_unit`, an axis through `scale_for` or
+other read in one: durations of a table through `in_one_unit`, an axis through `axis_scale` or
 `shared_scale`, and the browser gets that of each graph (`assets/graph_units.js`), so that ticks,
 legend and values under the cursor agree.
 """
@@ -69,6 +69,9 @@ _LEAST_SHARED: Final = 0.05
 _MOST_SHARED: Final = 1e5
 """In a shared unit the smallest value reads the first or more, the largest less than the second."""
 
+_MINUTES_FROM_S: Final = 600.0
+"""Values beside each other read in minutes from here on: nobody sees 4.4 s in `0.074 min`."""
+
 _LEAST_READ: Final = 0.001
 """Less of a unit that others are read in is said to be less than this."""
 
@@ -119,6 +122,14 @@ def quantity(value: float | None, unit: str) -> tuple[str, str]:
     if scale.suffix == "%" and 0 < abs(shown) < _LEAST_PERCENT:
         return f"< {_LEAST_PERCENT}", "%"
     return number(shown), scale.suffix
+
+
+def ticks(seconds: Sequence[float]) -> list[str]:
+    """Durations of an axis, ascending: in one unit, or each in its own where one is too far off."""
+    scale = shared_scale("s", seconds)
+    if min(seconds, default=0.0) * scale.factor < _LEAST_READ:
+        return [text_in(one, scale_for("s", min(one, 1.0))) for one in seconds]
+    return [text_in(one, scale) for one in seconds]
 
 
 def text_in(value: float | None, scale: Scale) -> str:
@@ -207,9 +218,16 @@ def length(seconds: float) -> str:
 
 
 def scale_for(unit: str, largest: float) -> Scale:
-    """The scale of an axis whose largest value is `largest`, in `unit`."""
+    """The scale of a value of the size `largest` that stands alone, in `unit`."""
     known = scales(unit)
     return next((scale for scale in reversed(known) if scale.least <= largest), known[0])
+
+
+def axis_scale(unit: str, largest: float) -> Scale:
+    """The scale of values from zero to `largest` that are read beside each other, in `unit`."""
+    if unit == "s" and largest < _MINUTES_FROM_S:
+        largest = min(largest, _SECOND[0])
+    return scale_for(unit, largest)
 
 
 def shared_scale(unit: str, values: Iterable[float | None]) -> Scale:
@@ -220,7 +238,7 @@ def shared_scale(unit: str, values: Iterable[float | None]) -> Scale:
     """
     sizes = [abs(one) for one in values if one is not None and math.isfinite(one) and one]
     least, most = min(sizes, default=0.0), max(sizes, default=0.0)
-    chosen = scale_for(unit, most)
+    chosen = axis_scale(unit, most)
     smaller = [scale for scale in scales(unit) if sizes and scale.factor > chosen.factor]
     for scale in sorted(smaller, key=lambda one: one.factor):
         if least * chosen.factor >= _LEAST_SHARED or most * scale.factor >= _MOST_SHARED:
@@ -252,7 +270,8 @@ def reading(unit: str, scale: Scale, *, log: bool = False) -> dict[str, Any]:
 
     The values drawn are in that unit as well, but on a logarithmic axis in the base unit: `factor`
     is what base units were multiplied by, `times` what a drawn value is to be multiplied by. From
-    `longest` on, in seconds, a percentile is a lower bound.
+    `longest` on, in seconds, a percentile is a lower bound. `scales` are those that ticks of a
+    logarithmic axis read in where they lie too far apart for one: least value, factor, suffix.
     """
     return {
         "factor": 1.0 if log else scale.factor,
@@ -261,7 +280,15 @@ def reading(unit: str, scale: Scale, *, log: bool = False) -> dict[str, Any]:
         "base": scale_of_base(unit).suffix,
         "noun": list(noun(unit)),
         "longest": LONGEST_S if unit == "s" else None,
+        "scales": [[one.least, one.factor, one.suffix] for one in _tick_scales(unit)]
+        if log
+        else [],
     }
+
+
+def _tick_scales(unit: str) -> list[Scale]:
+    """Those of ticks at powers of ten of the base unit: 100 s are no round number of minutes."""
+    return [scale for scale in scales(unit) if unit != "s" or scale.factor >= 1]
 
 
 def scale_of_base(unit: str) -> Scale:

@@ -139,7 +139,7 @@ def _frame(
     x_axis: _Axis, y_axis: _Axis, unit: str, x_title: str, x_unit: str = ""
 ) -> Iterator[str]:
     """Grid, ticks and their texts, each with its unit."""
-    scale = units.scale_for(unit, y_axis.high)
+    scale = units.axis_scale(unit, y_axis.high)
     if y_axis.log:
         scale = units.shared_scale(unit, y_axis.ticks())
     for value in y_axis.ticks():

@@ -106,6 +106,39 @@ def test_the_browser_reads_the_values_of_a_graph_in_one_unit_as_a_table_does(vis
             assert read == [units.text_in(value, scale) for value in values]
 
 
+@pytest.mark.parametrize("low_s", [8e-6, 2e-5, 0.0018])
+@pytest.mark.parametrize("high_s", [0.5, 45.0, 110.0])
+def test_each_tick_of_a_logarithmic_axis_says_which_duration_it_is(visit, low_s, high_s):
+    opened = visit("Host")
+    reading = units.reading("s", units.shared_scale("s", [low_s, high_s]), log=True)
+    ticks = opened.page.evaluate(
+        "([reading, low, high]) => servescope.units.logTicks(reading, low, high)",
+        [reading, low_s, high_s],
+    )
+    assert len(set(ticks["ticktext"])) == len(ticks["ticktext"])
+    assert not [text for text in ticks["ticktext"] if text.startswith("<")]
+    alone = [
+        units.text_in(seconds, units.scale_for("s", min(seconds, 1.0)))
+        for seconds in ticks["tickvals"]
+    ]
+    shared = [
+        units.text_in(seconds, units.shared_scale("s", [low_s, high_s]))
+        for seconds in ticks["tickvals"]
+    ]
+    assert ticks["ticktext"] in (alone, shared)
+
+
+@pytest.mark.parametrize(("low_s", "high_s"), [(24.0, 64.0), (0.011, 0.018), (0.6, 0.9)])
+def test_a_narrow_logarithmic_axis_has_two_ticks_within_its_values(visit, low_s, high_s):
+    opened = visit("Host")
+    reading = units.reading("s", units.shared_scale("s", [low_s, high_s]), log=True)
+    ticks = opened.page.evaluate(
+        "([reading, low, high]) => servescope.units.logTicks(reading, low, high)",
+        [reading, low_s, high_s],
+    )
+    assert len([value for value in ticks["tickvals"] if low_s <= value <= high_s]) >= 2
+
+
 def test_a_share_and_a_count_read_as_in_a_card(visit):
     opened = visit("Host")
     values = [0.0, 3e-6, 0.000421, 0.0123, 0.0996, 0.9996, 1.234]

@@ -11,6 +11,12 @@ from servescope.figures.duration_axis import duration_axis
         pytest.param(
             2e-5, 50.0, ["0.1 ms", "1 ms", "10 ms", "100 ms", "1,000 ms", "10,000 ms"], id="wide"
         ),
+        pytest.param(
+            8e-6,
+            110.0,
+            ["10 µs", "100 µs", "1 ms", "10 ms", "100 ms", "1 s", "10 s", "100 s"],
+            id="too wide for one unit",
+        ),
         pytest.param(0.18, 2.2, ["0.2 s", "0.5 s", "1 s", "2 s"], id="a decade"),
         pytest.param(0.0195, 0.031, ["20 ms", "30 ms"], id="a part of a decade"),
         pytest.param(1.4, 1.9, ["1.47 s", "1.81 s"], id="one round duration"),

@@ -38,7 +38,13 @@ def test_a_line_is_plain_lists_in_epoch_milliseconds_with_gaps_as_none():
 
 @pytest.mark.parametrize(
     ("seconds", "shown", "unit"),
-    [(0.00042, 420.0, "µs"), (0.042, 42.0, "ms"), (30.0, 30.0, "s"), (90.0, 1.5, "min")],
+    [
+        (0.00042, 420.0, "µs"),
+        (0.042, 42.0, "ms"),
+        (30.0, 30.0, "s"),
+        (90.0, 90.0, "s"),
+        (900.0, 15.0, "min"),
+    ],
 )
 def test_values_ticks_and_readings_share_the_unit_that_suits_the_largest(seconds, shown, unit):
     figure, _ = drawn(LinePlot(), lines([10], unit="s", mean=[seconds]))
@@ -176,7 +182,7 @@ def test_lines_without_any_value_are_left_out_unless_none_has_one():
         ("By/s", 500, 1000, 1500),
         ("s", 0.0008, 0.0009, 30.0),
         ("s", 0.05, 0.9, 1.1),
-        ("s", 30.0, 59.0, 61.0),
+        ("s", 300.0, 590.0, 610.0),
     ],
 )
 def test_values_that_outgrow_their_unit_want_a_new_figure(unit, first, within, beyond):

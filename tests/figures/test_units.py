@@ -144,9 +144,11 @@ def test_a_linear_axis_has_values_in_its_unit_and_a_logarithmic_one_in_the_base_
         "base": "s",
         "noun": ["", ""],
         "longest": 64.0,
+        "scales": [],
     }
     log = units.reading("s", scale_for("s", 0.2), log=True)
-    assert log == linear | {"factor": 1.0, "times": 1e3}
+    scales = [[one.least, one.factor, one.suffix] for one in units.scales("s")[:4]]
+    assert log == linear | {"factor": 1.0, "times": 1e3, "scales": scales}
     assert units.reading("By", scale_for("By", 1.0))["longest"] is None
     connections = units.reading("{connection}", scale_for("{connection}", 1.0))
     assert connections["noun"] == ["connection", "connections"]
