@@ -14,6 +14,10 @@ SUPPORT: Final = (
     f"p50 takes {least_count(0.5)}, p90 {least_count(0.9)}, p95 {least_count(0.95)}, "
     f"p99 {least_count(0.99)}, p99.9 {least_count(0.999):,}."
 )
+READ: Final = (
+    "Of the requests that were read: a connection that is turned away with 503 over capacity, or "
+    "sends no HTTP, counts in no percentile."
+)
 TOO_FEW: Final = (
     "No requests in this span, or too few in each step for a percentile: "
     f"p50 takes {least_count(0.5)} of them, p99 {least_count(0.99)}."

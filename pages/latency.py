@@ -9,7 +9,7 @@ from dash import html, register_page
 
 from components import panels, query, residual_table
 from components.findings import verdict
-from components.help import SUPPORT, TOO_FEW
+from components.help import READ, SUPPORT, TOO_FEW
 from components.live import LiveGraph, LivePage, Props, connect
 from components.tables import figure_table, swatch
 from components.waterfall import MEANING
@@ -44,7 +44,7 @@ GRAPHS: Final = (
     LiveGraph(
         "latency-percentiles",
         "Time to answer, percentiles",
-        f"p99: one request in a hundred took longer. {SUPPORT} {EXACT}",
+        f"p99: one request in a hundred took longer. {READ} {SUPPORT} {EXACT}",
         lambda context, span, chosen, step=0: latency.percentiles(
             context, span, listener=chosen[0], step=step
         ),
@@ -66,8 +66,9 @@ GRAPHS: Final = (
         "latency-heat",
         "All requests by time and duration",
         "Each cell counts the requests of one moment that took so long: paler is fewer. Two bands "
-        "mean two kinds of requests, which no percentile shows. A click on a cell leads to its "
-        "requests; by keyboard: the arrow keys choose a cell, Enter opens it.",
+        "mean two kinds of requests, which no percentile shows. Answers sent before a request was "
+        "read are here as well: over capacity they are a band at the bottom. A click on a cell "
+        "leads to its requests; by keyboard: the arrow keys choose a cell, Enter opens it.",
         lambda context, span, chosen: latency.heat(context, span, chosen[0]),
         HeatPlot(),
         EMPTY,
@@ -77,7 +78,7 @@ GRAPHS: Final = (
         "latency-distribution",
         "Distribution over the whole span, requests",
         "How many requests took how long, with p50, p95 and p99 marked where there are enough "
-        f"requests for them. {EXACT}",
+        f"requests for them. {READ} {EXACT}",
         lambda context, span, chosen: latency.distribution(context, span, chosen[0]),
         DistributionPlot(),
         EMPTY,

@@ -13,7 +13,7 @@ from components.action_bar import action_bar
 from components.cards import GOOD, stat, stat_card
 from components.findings import card_state, verdict
 from components.fleet import fleet_table
-from components.help import SUPPORT, TOO_FEW
+from components.help import READ, SUPPORT, TOO_FEW
 from components.listeners import listener_table
 from components.live import LiveGraph, LivePage, Props, connect
 from components.path_picture import PathPicture
@@ -29,6 +29,7 @@ from servescope.findings.moment import is_measured
 from servescope.histogram import ERROR_BOUND, least_count
 from servescope.queries import fleet, host, latency, ports, traffic
 from servescope.queries.active_load import is_load_active
+from servescope.sentences import counted
 
 if TYPE_CHECKING:
     from servescope.findings import Evidence
@@ -54,7 +55,7 @@ OF_SPAN: Final = "While the view is paused or past: of its whole span."
 MEAN: Final = f"Mean of the last 5 seconds. {OF_SPAN}"
 WINDOW: Final = (
     f"Of the last 5 seconds; p50 takes {least_count(0.5)} requests in them, "
-    f"p95 {least_count(0.95)}, p99 {least_count(0.99)}. {OF_SPAN}"
+    f"p95 {least_count(0.95)}, p99 {least_count(0.99)}. {READ} {OF_SPAN}"
 )
 EMPTY: Final = "No requests in this span; one to a listener above shows a second or two later."
 
@@ -71,7 +72,7 @@ GRAPHS: Final = (
         "overview-latency",
         "Time to answer",
         "Percentiles of a whole request, from its bytes in the kernel to the last byte written. "
-        f"p99: one request in a hundred took longer. {SUPPORT}",
+        f"p99: one request in a hundred took longer. {READ} {SUPPORT}",
         lambda context, span, _, step=0: latency.percentiles(
             context, span, latency.OVERVIEW_QUANTILES, step=step
         ),
@@ -156,7 +157,7 @@ def _cards(evidence: Evidence) -> Props:
     filled = _ratio(now.accept_queue_depth, now.accept_backlog)
     cards = (
         ("requests", rate, "{request}/s", "", None, f"mean of {of_window}"),
-        ("errors", errors, "1", thresholds.SERVER_ERRORS, errors, f"5xx in {of_window}"),
+        ("errors", errors, "1", thresholds.SERVER_ERRORS, errors, _errors_note(now, of_window)),
         (
             "p95",
             now.p95_s,
@@ -200,23 +201,40 @@ def _ratio(part: float | None, whole: float | None) -> float | None:
 def _p95_note(now: TotalsEvidence, of_window: str) -> str:
     """The p50 beside the p95, or why there is neither."""
     if now.p95_s is None:
-        return _too_few("p95", 0.95, now.requests, of_window)
-    return f"in {of_window}; half took up to {units.percentile(now.p50_s)}"
+        return _too_few("p95", 0.95, now, of_window)
+    is_bound = bool(units.at_least(now.p50_s))
+    half = "at least" if is_bound else "up to"
+    return f"in {of_window}; half took {half} {units.text(now.p50_s, 's')}"
 
 
 def _p99_note(now: TotalsEvidence, of_window: str) -> str:
     """Of how many requests the p99 is, or why there is none."""
     if now.p99_s is None:
-        return _too_few("p99", 0.99, now.requests, of_window)
-    return f"of {now.requests or 0:,} requests in {of_window}"
+        return _too_few("p99", 0.99, now, of_window)
+    return f"of {_came(now)} in {of_window}{_left_out(now)}"
 
 
-def _too_few(name: str, quantile: float, requests: int | None, of_window: str) -> str:
+def _too_few(name: str, quantile: float, now: TotalsEvidence, of_window: str) -> str:
     """Why there is no percentile."""
-    if requests is None:
+    if now.requests is None:
         return f"a {name} needs {least_count(quantile)} requests"
-    came = {0: "no request", 1: "1 request"}.get(requests, f"{requests:,} requests")
-    return f"{came} in {of_window}: a {name} needs {least_count(quantile)}"
+    return f"{_came(now)} in {of_window}: a {name} needs {least_count(quantile)}"
+
+
+def _came(now: TotalsEvidence) -> str:
+    """How many requests the percentiles are of."""
+    requests = (now.requests or 0) - (now.unread or 0)
+    came = counted(requests, "request") if requests else "no request"
+    return f"{came} read" if now.unread else came
+
+
+def _left_out(now: TotalsEvidence) -> str:
+    return f", without {now.unread:,} unread" if now.unread else ""
+
+
+def _errors_note(now: TotalsEvidence, of_window: str) -> str:
+    """Of when the share is, or why there is none."""
+    return f"no request in {of_window}" if now.requests == 0 else f"5xx in {of_window}"
 
 
 def _cpu_note(host: HostEvidence) -> str:

@@ -36,22 +36,38 @@ class ListenerEvidence:
     busy_threads: float | None = None
     queued_requests: float | None = None
     requests: int = 0  # answered in the window
-    unread: int = (
-        0  # of the requests those that were answered before any was read: no thread had them
-    )
-    server_errors: int = 0  # of these, with a status of 5xx
-    p95_s: float | None = None
+    unread: int = 0  # of these answered before one was read, over capacity or no HTTP
+    server_errors: int = 0  # of `requests`, with a status of 5xx
+    p95_s: float | None = None  # of the requests that were read
     kernel_wait_s: float | None = None  # mean
     accept_queue_depth: float | None = None
     accept_backlog: float | None = None
 
+    @property
+    def read(self) -> int:
+        """Requests answered that were read."""
+        return self.requests - self.unread
+
+
+@dataclass(frozen=True, slots=True)
+class PortEvidence:
+    """The most of a past span in the accept queue of a port that no listener has had since."""
+
+    port: str
+    accept_queue_depth: float
+    accept_backlog: float | None
+
 
 @dataclass(frozen=True, slots=True)
 class TotalsEvidence:
-    """All listeners together over the window; a percentile of too few requests is None."""
+    """All listeners together over the window.
+
+    Percentiles are of the requests that were read; of too few they are None.
+    """
 
     requests: int | None = None
     server_errors: int | None = None
+    unread: int | None = None  # of the requests, answered before one was read
     p50_s: float | None = None
     p95_s: float | None = None
     p99_s: float | None = None
@@ -209,10 +225,16 @@ class SpanListenerEvidence:
     name: str
     requests: int = 0  # answered
     server_errors: int = 0  # of these, with a status of 5xx
-    p95_s: float | None = None
+    p95_s: float | None = None  # of the requests that were read
     stages_s: Mapping[str, float] = field(default_factory=dict)
     queued_requests: float | None = None  # the most at a time
-    unread: int = 0  # of the answered, turned away (503) before they were read
+    unread: int = 0  # of the answered, before one was read
+    unread_errors: int = 0  # of these, with a status of 5xx: turned away
+
+    @property
+    def read(self) -> int:
+        """Requests answered that were read."""
+        return self.requests - self.unread
 
     @property
     def mean_s(self) -> float:
@@ -258,12 +280,14 @@ class Evidence:
 
     `window_s`: how many seconds the figures of listeners, totals and host cover. `is_past`: they
     are those of a span that a person chose, else the last ones. Of the past the states of listeners
-    are not known: `listeners` has those that figures were recorded of.
+    are not known: `listeners` has those that figures were recorded of, and `former_ports` the ports
+    of which nobody knows any more which listener had them.
     """
 
     window_s: int = 5
     dashboard: DashboardEvidence | None = None
     listeners: Sequence[ListenerEvidence] = ()
+    former_ports: Sequence[PortEvidence] = ()
     totals: TotalsEvidence | None = None
     host: HostEvidence | None = None
     fleet: Sequence[FleetHostEvidence] = ()

@@ -20,6 +20,7 @@ from servescope.findings.evidence import (
     FleetHostEvidence,
     HostEvidence,
     ListenerEvidence,
+    PortEvidence,
     RunEvidence,
     SpanEvidence,
     SpanListenerEvidence,
@@ -35,9 +36,9 @@ from servescope.queries.path import (
     RequestPath,
     request_paths,
 )
-from servescope.queries.request_words import is_other_method
+from servescope.queries.request_words import is_unread
 from servescope.queries.span import moment as moment_span
-from servescope.queries.traffic import METHOD, STATUS
+from servescope.queries.traffic import METHOD, ROUTE, STATUS
 from servescope.records.listeners import ListenerState
 from servescope.records.load import TERMINAL_STATES, RunState
 from servescope.scenarios.rules import RuleResult
@@ -191,7 +192,14 @@ def _measured(
     totals = _totals(context, span, answers, depths, backlogs)
     lost = context.store.total(span.query(catalog.RING_LOST)).count.sum()
     seconds = span.end - span.start
-    evidence = Evidence(seconds, None, tuple(found), totals, _host(context, span))
+    former = sorted(set(depths) - {str(one.port) for one in listed}) if span.fixed else ()
+    evidence = Evidence(
+        seconds,
+        listeners=tuple(found),
+        former_ports=[PortEvidence(port, depths[port], backlogs.get(port)) for port in former],
+        totals=totals,
+        host=_host(context, span),
+    )
     return evidence, round(float(lost))
 
 
@@ -200,39 +208,39 @@ class _Answers(NamedTuple):
 
     requests: int
     server_errors: int
-    buckets: NDArray[np.int64]
-    unread: int = 0  # where the groups have the method
+    buckets: NDArray[np.int64]  # of the requests that were read
+    unread: int = 0
+    unread_errors: int = 0
 
     @property
     def p95_s(self) -> float | None:
-        """Of few requests their slowest."""
+        """Of few requests their slowest; None where none was read."""
         (p95,) = quantiles(self.buckets, (0.95,)).tolist()
         return None if math.isnan(p95) else p95
 
 
 _LISTENER: Final = ("listener",)
-_ANSWERS: Final = ("listener", METHOD, STATUS)
+_ANSWERS: Final = ("listener", METHOD, ROUTE, STATUS)
 _NO_ANSWERS: Final = _Answers(0, 0, np.zeros(BUCKETS, np.int64))
 
 
 def _answers(total: TotalResult) -> dict[str, _Answers]:
-    """Answers by listener, of the listeners that gave some.
-
-    The groups of `total` are a listener, then a status, with other labels between them or none.
-    """
+    """Answers by listener, of the listeners that gave some, from groups of `_ANSWERS`."""
     found: dict[str, _Answers] = {}
-    for (name, *between, status), count, buckets in zip(
+    for (name, method, route, status), count, buckets in zip(
         total.groups, total.count, total.buckets, strict=True
     ):
         number = round(float(count))
         if number:
-            is_unread = any(is_other_method(label) for label in between)
+            unread = number if is_unread(method, route) else 0
+            is_error = status.startswith("5")
             so_far = found.get(name, _NO_ANSWERS)
             found[name] = _Answers(
                 so_far.requests + number,
-                so_far.server_errors + (number if status.startswith("5") else 0),
-                so_far.buckets + buckets,
-                so_far.unread + (number if is_unread else 0),
+                so_far.server_errors + number * is_error,
+                so_far.buckets if unread else so_far.buckets + buckets,
+                so_far.unread + unread,
+                so_far.unread_errors + unread * is_error,
             )
     return found
 
@@ -264,6 +272,7 @@ def _totals(
     return TotalsEvidence(
         sum(one.requests for one in answers.values()),
         sum(one.server_errors for one in answers.values()),
+        sum(one.unread for one in answers.values()),
         p50,
         p95,
         p99,
@@ -302,6 +311,7 @@ def of_span(context: QueryContext, span: Span, listener: str = "") -> Evidence:
                     stages.get(name, {}),
                     queued.get(name),
                     one.unread,
+                    one.unread_errors,
                 )
                 for name, one in sorted(answers.items())
             ),

@@ -14,7 +14,12 @@ from servescope.sentences import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from servescope.findings.evidence import Evidence, ListenerEvidence
+    from servescope.findings.evidence import (
+        Evidence,
+        ListenerEvidence,
+        PortEvidence,
+        SpanListenerEvidence,
+    )
 
 FEWEST_FOR_P95: Final = 20
 """Of fewer requests the 95th percentile is the slowest one, and is called that."""
@@ -224,8 +229,12 @@ def _who_waits(evidence: Evidence, one: ListenerEvidence) -> str:
 
 
 def accept_queues(evidence: Evidence) -> Iterator[Finding]:
-    """Accept queues that fill, and full ones."""
-    for one in _current(evidence):
+    """Accept queues that fill, and full ones; of a past span also those at ports of then."""
+    named: list[tuple[str, ListenerEvidence | PortEvidence]] = [
+        *((f"listener {one.name}", one) for one in _current(evidence)),
+        *((f"port {one.port}", one) for one in evidence.former_ports),
+    ]
+    for name, one in named:
         if one.accept_queue_depth is None or not one.accept_backlog:
             continue
         ratio = one.accept_queue_depth / one.accept_backlog
@@ -234,7 +243,7 @@ def accept_queues(evidence: Evidence) -> Iterator[Finding]:
             continue
         depth, backlog = f"{one.accept_queue_depth:,.0f}", f"{one.accept_backlog:,.0f}"
         verb = evidence.verb
-        told = f"The accept queue of listener {one.name} "
+        told = f"The accept queue of {name} "
         told += (
             f"{verb('is')} full ({depth} of {backlog}): the kernel {verb('drops')} "
             f"further connections, whose clients {verb('try')} again after 1 s at the "
@@ -246,7 +255,7 @@ def accept_queues(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             state,
             "accept-queue",
-            f"listener {one.name}",
+            name,
             told,
             (
                 Figure("waiting to be accepted", one.accept_queue_depth, "{connection}"),
@@ -307,11 +316,10 @@ def latencies(evidence: Evidence) -> Iterator[Finding]:
         state = severity(thresholds.LATENCY, one.p95_s)
         if state not in {Severity.WARN, Severity.BAD} or not one.requests:
             continue
-        told = (
-            f"5 of 100 requests to listener {one.name} took {units.text(one.p95_s, 's')} or longer"
-            if one.requests >= FEWEST_FOR_P95
-            else f"{slowest_of(one.requests)} to listener {one.name} took "
-            f"{units.percentile_in_words(one.p95_s)}"
+        told = f"{slowest(one)} took " + (
+            f"{units.text(one.p95_s, 's')} or longer"
+            if one.read >= FEWEST_FOR_P95
+            else units.percentile_in_words(one.p95_s)
         )
         yield Finding(
             state,
@@ -323,9 +331,12 @@ def latencies(evidence: Evidence) -> Iterator[Finding]:
         )
 
 
-def slowest_of(requests: int) -> str:
-    """The subject of a sentence about the slowest of a few requests."""
-    return "The one request" if requests == 1 else f"The slowest of {requests:,} requests"
+def slowest(one: ListenerEvidence | SpanListenerEvidence) -> str:
+    """The subject of a sentence about the slowest requests of a listener, of those it read."""
+    if one.read == 1:
+        return f"The one request to listener {one.name}{' that was read' if one.unread else ''}"
+    some = "5 of 100" if one.read >= FEWEST_FOR_P95 else f"The slowest of {one.read:,}"
+    return f"{some} requests to listener {one.name}{' that were read' if one.unread else ''}"
 
 
 def hardware(evidence: Evidence) -> Iterator[Finding]:
@@ -410,7 +421,7 @@ def nothing_wrong(evidence: Evidence) -> Finding | None:
     said, judged = _running(evidence), _current(evidence)
     requests = sum(one.requests for one in judged)
     if requests:
-        enough = [one for one in judged if one.requests >= FEWEST_FOR_P95]
+        enough = [one for one in judged if one.read >= FEWEST_FOR_P95]
         slowest = max((one for one in enough if one.p95_s is not None), key=_p95, default=None)
         said.append(f"{counted(requests, 'request')} {'was' if requests == 1 else 'were'} answered")
         if slowest is not None:
@@ -420,11 +431,12 @@ def nothing_wrong(evidence: Evidence) -> Finding | None:
 
 
 def ports_well(evidence: Evidence) -> Finding | None:
-    """The same of the ports alone; of a past in which the listeners had other ports, that."""
+    """The same of the ports alone; where nothing was measured at any, that."""
     if not _is_moment(evidence):
         return None
     said = _running(evidence)
     depths = [one.accept_queue_depth for one in _current(evidence)]
+    depths += [one.accept_queue_depth for one in evidence.former_ports]
     known = [depth for depth in depths if depth is not None]
     if known:
         most = round(max(known))
@@ -438,8 +450,8 @@ def ports_well(evidence: Evidence) -> Finding | None:
             Severity.UNKNOWN,
             "ports-unknown",
             "ports",
-            f"Nothing was measured {_when(evidence)} at the ports that the listeners have now: "
-            "nothing is known about them.",
+            f"Nothing was measured {_when(evidence)} at the ports of the listeners: nothing is "
+            "known about them.",
             (Figure("waiting, most", None, "{connection}"),),
             "/ports",
         )
@@ -487,7 +499,7 @@ def _current(evidence: Evidence) -> list[ListenerEvidence]:
 def _has_figures(evidence: Evidence) -> bool:
     host = evidence.host
     of_host = host is not None and host.cpu_utilization is not None
-    return of_host or bool(evidence.listeners)
+    return of_host or bool(evidence.listeners or evidence.former_ports)
 
 
 def _when(evidence: Evidence) -> str:

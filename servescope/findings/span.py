@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from servescope.figures import units
 from servescope.findings import thresholds
 from servescope.findings.finding import Figure, Finding, Severity
-from servescope.findings.moment import FEWEST_ERRORS, FEWEST_FOR_P95, slowest_of
+from servescope.findings.moment import FEWEST_ERRORS, FEWEST_FOR_P95, slowest
 from servescope.findings.thresholds import severity
 from servescope.sentences import counted
 
@@ -62,12 +62,10 @@ def _slow(one: SpanListenerEvidence) -> Iterator[Finding]:
     state = severity(thresholds.LATENCY, one.p95_s)
     if state not in {Severity.WARN, Severity.BAD}:
         return
-    longest = units.percentile_in_words(one.p95_s)
     told = (
-        f"5 of 100 requests to listener {one.name} took {units.text(one.p95_s, 's')} or longer in "
-        "this span"
-        if one.requests >= FEWEST_FOR_P95
-        else f"{slowest_of(one.requests)} to listener {one.name} in this span took {longest}"
+        f"{slowest(one)} took {units.text(one.p95_s, 's')} or longer in this span"
+        if one.read >= FEWEST_FOR_P95
+        else f"{slowest(one)} in this span took {units.percentile_in_words(one.p95_s)}"
     )
     figures = [Figure("p95", one.p95_s, "s"), Figure("answers", one.requests, "{request}")]
     stage = _longest_stage(one)
@@ -125,16 +123,27 @@ def _errors(one: SpanListenerEvidence) -> Iterator[Finding]:
         "span-errors",
         f"{one.server_errors:,} of {counted(one.requests, 'answer')} of listener {one.name} in "
         "this span "
-        f"{'was a server error' if one.server_errors == 1 else 'were server errors'} (5xx), and "
-        "their times count here as well.",
+        f"{'was a server error' if one.server_errors == 1 else 'were server errors'} (5xx)"
+        f"{_counting(one)}.",
         Figure("server errors", one.server_errors, "{request}"),
         Figure("answers", one.requests, "{request}"),
     )
 
 
+def _counting(one: SpanListenerEvidence) -> str:
+    """Whether the times of a listener's errors are among those that the page shows."""
+    if not one.unread_errors:
+        return ", and their times count here as well"
+    if one.unread_errors == one.server_errors:
+        return ", sent before a request was read; their times do not count here"
+    return (
+        f"; the times of {one.unread_errors:,}, sent before a request was read, do not count here"
+    )
+
+
 def _well(shown: SpanEvidence) -> Finding:
     requests = sum(one.requests for one in shown.listeners)
-    enough = [one for one in shown.listeners if one.requests >= FEWEST_FOR_P95]
+    enough = [one for one in shown.listeners if one.read >= FEWEST_FOR_P95]
     most_s = max((one.p95_s for one in enough if one.p95_s is not None), default=None)
     told = f"No request was slow in this span: {counted(requests, 'request')} "
     told += "was answered" if requests == 1 else "were answered"

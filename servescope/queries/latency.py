@@ -1,4 +1,9 @@
-"""Durations of requests and of their stages, all from merged histograms."""
+"""Durations of requests and of their stages, all from merged histograms.
+
+Percentiles and distributions are those of requests that were read. A server over its capacity
+answers 503 within microseconds, before it reads a request: while it turns most clients away, such
+answers would be the p50, though each request that it takes waits for half a minute.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +19,10 @@ from servescope.histogram import (
     ERROR_BOUND,
     EXACT_FROM,
     least_count,
+    quantiles_by_bucket,
     supported_quantiles,
 )
+from servescope.queries.request_words import UNREAD_LABELS
 from servescope.queries.rows import Distribution, Heat, Lines, StageRow
 from servescope.queries.span import LONG_STEP_S, STEPS
 from servescope.queries.traffic import of_listener
@@ -29,7 +36,7 @@ if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
     from servescope.store.query import Query
-    from servescope.store.results import TotalResult
+    from servescope.store.results import HeatmapResult, TotalResult
 
 QUANTILES: Final = {"p50": 0.5, "p90": 0.9, "p95": 0.95, "p99": 0.99, "p99.9": 0.999}
 OVERVIEW_QUANTILES: Final = ("p50", "p95", "p99")
@@ -53,7 +60,8 @@ def percentiles(
 
     Of a load run's, those that requests which timed out reach down to are lower bounds.
     `step`: seconds of a point; 0 takes `step_of_enough`. A gap where a step has fewer requests than
-    `least_count`. Raises ValueError for a step that is none of STEPS.
+    `least_count`. Connections answered before a request was read count in none of it. Raises
+    ValueError for a step that is none of STEPS.
     """
     where = of_listener(listener)
     query = span.query(metric, where=where)
@@ -72,11 +80,42 @@ def percentiles(
         nothing = np.full((len(names), found.times.size), np.nan)
         return _percentiles(found.times, names, nothing, np.zeros(found.times.size), step)
     counted = counted or context.store.aggregate(query, Aggregation.SUM)
-    lines = _percentiles(found.times, names, found.values[0], counted.values[0], step)
+    values, requests = found.values[0], counted.values[0]
+    if metric == catalog.REQUEST_DURATION:
+        unread = context.store.aggregate(_unread(query), Aggregation.SUM)
+        if len(unread.values) and np.nansum(unread.values):
+            values = _quantiles_of_read(context, query, names)
+            requests = requests - np.nan_to_num(unread.values[0])
+    lines = _percentiles(found.times, names, values, requests, step)
     if metric not in _BY_CLIENT:
         return lines
     is_bound = _bounds(context, query, names, counted.values[0])
     return replace(lines, bounds=is_bound & np.isfinite(lines.values))
+
+
+def _unread(query: Query) -> Query:
+    """The same of what was answered before a request was read: over capacity, or no HTTP."""
+    return replace(query, where=(*query.where, *UNREAD_LABELS))
+
+
+def _quantiles_of_read(
+    context: QueryContext, query: Query, names: tuple[str, ...]
+) -> NDArray[np.float64]:
+    """Quantiles (N, T) of the requests that were read: of all, less those that were not."""
+    counts = _dense(context.store.heatmap(query)) - _dense(context.store.heatmap(_unread(query)))
+    found: NDArray[np.float64] = quantiles_by_bucket(
+        np.maximum(counts, 0), [QUANTILES[name] for name in names]
+    )
+    return found
+
+
+def _dense(found: HeatmapResult) -> NDArray[np.int64]:
+    """The counts (BUCKETS, T) of a heatmap, which has the buckets in use alone."""
+    counts = np.zeros((BUCKETS, found.times.size), dtype=np.int64)
+    if len(found.counts):
+        first = int(np.searchsorted(EDGES, found.edges[1] * (1 - 1e-9)))
+        counts[first : first + len(found.counts)] = np.nan_to_num(found.counts)
+    return counts
 
 
 def _bounds(
@@ -194,10 +233,14 @@ def distribution(
     listener: str = "",
     metric: str = catalog.REQUEST_DURATION,
 ) -> Distribution:
-    """The distribution of durations in the span, with its percentiles that are supported."""
+    """The distribution of durations in the span, with its percentiles that are supported.
+
+    Connections answered before a request was read are left out.
+    """
     query = span.query(metric, where=of_listener(listener))
-    total = context.store.total(query)
-    counts = total.buckets.sum(axis=0) if len(total.groups) else np.zeros(BUCKETS, dtype=np.int64)
+    counts = _buckets(context, query)
+    if metric == catalog.REQUEST_DURATION:
+        counts = np.maximum(counts - _buckets(context, _unread(query)), 0)
     used = np.flatnonzero(counts)
     if not used.size:
         return Distribution(np.empty(0), np.empty(0, np.int64), {}, ERROR_BOUND)
@@ -209,6 +252,13 @@ def distribution(
     }
     bounds = frozenset(marks) & _bounds_of_span(context, query, int(counts.sum()))
     return Distribution(edges[low : high + 2], counts[low : high + 1], marks, ERROR_BOUND, bounds)
+
+
+def _buckets(context: QueryContext, query: Query) -> NDArray[np.int64]:
+    """The merged histogram (BUCKETS,) of all groups over the whole span."""
+    total = context.store.total(query)
+    merged: NDArray[np.int64] = total.buckets.sum(axis=0, dtype=np.int64)
+    return merged if len(total.groups) else np.zeros(BUCKETS, dtype=np.int64)
 
 
 def _bounds_of_span(context: QueryContext, query: Query, requests: int) -> frozenset[str]:

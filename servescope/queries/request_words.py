@@ -23,9 +23,18 @@ _OTHER: Final = Method._OTHER.name  # noqa: SLF001 - OpenTelemetry's name
 _OTHER_METHODS: Final = frozenset((_OTHER, _OTHER.lstrip("_")))
 
 
+UNREAD_LABELS: Final = (("http.request.method", _OTHER), ("http.route", OTHER_ROUTE_NAME))
+"""Labels of the series in which a listener counts what it answered before it read a request."""
+
+
 def is_other_method(method: str) -> bool:
     """Whether it is the value for methods outside the known set, and for a request nobody read."""
     return method in _OTHER_METHODS
+
+
+def is_unread(method: str, route: str) -> bool:
+    """Whether a series with these labels counts what was answered before a request was read."""
+    return method in _OTHER_METHODS and route == OTHER_ROUTE_NAME
 
 
 def method_words(method: str) -> str:
@@ -40,8 +49,10 @@ def route_words(route: str) -> str:
 
 def route_of_method_words(method: str, route: str) -> str:
     """The requests of a method and route, which a table has a row for."""
+    if is_unread(method, route):
+        return UNREAD
     if method in _OTHER_METHODS:
-        return UNREAD if route == OTHER_ROUTE_NAME else f"other method, {route}"
+        return f"other method, {route}"
     return f"{method} {route_words(route)}"
 
 

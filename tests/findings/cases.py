@@ -15,6 +15,7 @@ from servescope.findings.evidence import (
     FleetHostEvidence,
     HostEvidence,
     ListenerEvidence,
+    PortEvidence,
     RunEvidence,
     SpanEvidence,
     SpanListenerEvidence,
@@ -406,7 +407,7 @@ AT_PORTS: Final = {
     "ports: no queue is measured": ports(
         LOOP, expected={"ports-well": ("good", "at the ports in the last 5 s: 1 of 1 listener")}
     ),
-    "ports: a past span in which the listeners had other ports": Case(
+    "ports: a past span in which nothing was measured at a port": Case(
         moment(
             replace(SERVING, threads=None, busy_threads=None),
             dashboard=None,
@@ -416,7 +417,38 @@ AT_PORTS: Final = {
         {
             "ports-unknown": (
                 "unknown",
-                "Nothing was measured in this span of 60 s at the ports that the listeners have",
+                "Nothing was measured in this span of 60 s at the ports of the listeners: nothing",
+            )
+        },
+        PORTS,
+    ),
+    "ports: a past span in which the listeners had other ports": Case(
+        moment(
+            replace(SERVING, threads=None, busy_threads=None),
+            former_ports=(PortEvidence("40001", 0.0, 128.0), PortEvidence("40002", 3.0, 128.0)),
+            dashboard=None,
+            window_s=60,
+            is_past=True,
+        ),
+        {
+            "ports-well": (
+                "good",
+                "at the ports in this span of 60 s: at most 3 connections waited at a time",
+            )
+        },
+        PORTS,
+    ),
+    "ports: an accept queue was full at a port that is no more": Case(
+        moment(
+            former_ports=(PortEvidence("40001", 129.0, 128.0),),
+            dashboard=None,
+            window_s=60,
+            is_past=True,
+        ),
+        {
+            "accept-queue": (
+                "bad",
+                "The accept queue of port 40001 was full (129 of 128): the kernel dropped further",
             )
         },
         PORTS,
@@ -555,7 +587,13 @@ SPANS: Final = {
             )
         ),
         {
-            "span-slow": ("warn", "On average a request that was read spent 39.4 s of its 39.6 s"),
+            "span-slow": (
+                "warn",
+                (
+                    "5 of 100 requests to listener wsgi that were read took 1.4 s or longer in "
+                    "this span. On average a request that was read spent 39.4 s of its 39.6 s"
+                ),
+            ),
             "span-thread-wait": (
                 "bad",
                 "wsgi that were read waited 39.4 s on average for a request thread in this span, 4",
@@ -565,6 +603,36 @@ SPANS: Final = {
     "a span: answers were errors": Case(
         span(replace(QUICK, server_errors=600)),
         {"span-errors": ("bad", "600 of 6,000 answers of listener wsgi in this span were server")},
+    ),
+    "a span: all errors were sent before a request was read": Case(
+        span(
+            replace(QUICK, requests=12_000, server_errors=6_000, unread=6_000, unread_errors=6_000)
+        ),
+        {
+            "span-errors": (
+                "bad",
+                (
+                    "were server errors (5xx), sent before a request was read; their times do not "
+                    "count here."
+                ),
+            )
+        },
+    ),
+    "a span: some errors were sent before a request was read": Case(
+        span(replace(QUICK, server_errors=600, unread=500, unread_errors=500)),
+        {
+            "span-errors": (
+                "bad",
+                (
+                    "were server errors (5xx); the times of 500, sent before a request was read, "
+                    "do not count here."
+                ),
+            )
+        },
+    ),
+    "a span: one request was read, and it was slow": Case(
+        span(replace(SLOW_APP, requests=11, unread=10)),
+        {"span-slow": ("warn", "The one request to listener wsgi that was read in this span took")},
     ),
     "a span: one listener was slow, the other not": Case(
         span(replace(QUICK, name="asgi"), SLOW_APP),

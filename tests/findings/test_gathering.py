@@ -10,7 +10,7 @@ import pytest
 
 from servescope import catalog, histogram
 from servescope.control import Control
-from servescope.findings import findings
+from servescope.findings import PORTS, findings
 from servescope.findings.gathering import (
     at_ports,
     clocks_of,
@@ -62,11 +62,11 @@ RESULT = Result(
 )
 
 
-def answers(listener, status, *durations, method="GET"):
+def answers(listener, status, *durations, method="GET", route="/"):
     labels = {
         "http.request.method": method,
         "http.response.status_code": status,
-        "http.route": "/",
+        "http.route": route,
         "listener": listener,
     }
     key = SeriesKey(catalog.REQUEST_DURATION, tuple(sorted(labels.items())))
@@ -255,7 +255,7 @@ def test_a_span_has_the_figures_of_its_listeners(context):
 
 
 def test_clients_that_were_turned_away_are_not_counted_as_answered_by_a_thread(context):
-    turned_away = answers("slow", "503", *[1e-5] * 90, method="_OTHER")
+    turned_away = answers("slow", "503", *[1e-5] * 90, method="_OTHER", route="other")
     write(
         context,
         POOL,
@@ -268,6 +268,35 @@ def test_clients_that_were_turned_away_are_not_counted_as_answered_by_a_thread(c
     assert (slow.requests, slow.unread, slow.server_errors) == (500, 450, 450)
     (told,) = [one.sentence for one in findings(evidence) if one.code == "threads-exhausted"]
     assert told.endswith("at 10 req/s answered by a thread, a new request waits 40 s.")
+    totals = evidence.totals
+    assert (totals.requests, totals.unread) == (500, 450)
+    assert slow.p95_s == pytest.approx(0.2, rel=0.05)
+    assert totals.p50_s == pytest.approx(0.2, rel=0.05), "of the ten a second that were read"
+    assert totals.p99_s is None, "50 were read, which is too few"
+    (one,) = of_span(context, Span(totals_end(context) - 5, totals_end(context), 1)).span.listeners
+    assert (one.requests, one.unread, one.unread_errors) == (500, 450, 450)
+    assert one.p95_s == pytest.approx(0.2, rel=0.05)
+
+
+def totals_end(context):
+    """The end of the seconds that have frames."""
+    return context.newest() + 1
+
+
+def test_a_method_without_a_name_is_no_request_that_was_not_read(context):
+    brewed = answers("slow", "404", *[0.3] * 30, method="_OTHER", route="/pot")
+    no_http = answers("slow", "400", *[1e-5] * 90, method="_OTHER", route="other")
+    write(context, POOL, histograms=brewed | no_http)
+    slow = by_name(moment(context))["slow"]
+    assert (slow.requests, slow.unread) == (600, 450)
+    assert slow.p95_s == pytest.approx(0.3, rel=0.05)
+
+
+def test_of_answers_without_a_request_nothing_is_slow(context):
+    write(context, POOL, histograms=answers("slow", "503", 9.0, method="_OTHER", route="other"))
+    evidence = moment(context)
+    assert by_name(evidence)["slow"].p95_s is None
+    assert "slow" not in {one.code for one in findings(evidence)}
 
 
 def test_a_past_span_has_its_own_figures_and_no_states(context):
@@ -293,6 +322,21 @@ def test_a_past_span_has_its_own_figures_and_no_states(context):
     assert (slow.requests, slow.server_errors, slow.busy_threads, slow.threads) == (100, 0, 4.0, 8)
     assert [one.code for one in findings(evidence)] == ["nothing-wrong"]
     assert moment(context).listeners[0].server_errors == 250
+
+
+def test_a_past_span_has_the_accept_queues_of_ports_that_are_no_more(context):
+    began = int(time.time()) - 1_000
+    past = Span(began + 100, began + 200, 1, fixed=True)
+    deep = gauge(catalog.ACCEPT_QUEUE_DEPTH, 17.0, port="40001") | gauge(
+        catalog.ACCEPT_QUEUE_BACKLOG, 16.0, port="40001"
+    )
+    context.store.write(Batch([Frame(ts, deep) for ts in range(past.start, past.end)]))
+    write(context, replace(POOL, since_s=began + 600))
+    evidence = at_ports(context, past)
+    assert evidence.totals.accept_queue_depth == 17.0
+    (told,) = findings(evidence, PORTS)
+    assert told.sentence.startswith("The accept queue of port 40001 was full (17 of 16): the")
+    assert not at_ports(context).former_ports, "of now the listeners' ports are known"
 
 
 def test_of_a_past_span_without_a_frame_nothing_is_known(context):

@@ -119,3 +119,45 @@ def test_a_gap_is_no_bound(harness):
         context, Span(START, START + 1, 1), ("p99",), metric=LOAD_DURATION, step=1
     )
     assert not lines.bounds.any()
+
+
+def turned_away(count):
+    """What a listener counts of clients over its capacity, in microseconds each."""
+    labels = (
+        ("http.request.method", "_OTHER"),
+        ("http.response.status_code", "503"),
+        ("http.route", "other"),
+        WSGI,
+    )
+    durations = np.full(count, 1.5e-5)
+    delta = HistogramDelta(histogram.count(durations), float(durations.sum()))
+    return {SeriesKey(REQUEST_DURATION, labels): delta}
+
+
+def test_clients_that_were_turned_away_unread_are_in_no_percentile(harness):
+    context = harness.context()
+    slow = np.full(50, 12.0)
+    served = {KEY: HistogramDelta(histogram.count(slow), float(slow.sum()))}
+    frames = [
+        Frame(START, histograms=served),
+        Frame(START + 1, histograms=served | turned_away(900)),
+        Frame(START + 2, histograms=turned_away(900)),
+    ]
+    context.store.write(Batch(frames))
+    span = Span(START, START + 3, 1)
+    lines = latency.percentiles(context, span, ("p50", "p95"), step=1)
+    assert lines.values[:, :2] == pytest.approx(12.0, rel=0.05)
+    assert np.isnan(lines.values[:, 2]).all(), "none was read"
+    assert lines.requests.tolist() == [[50, 50, 0]] * 2
+    found = latency.distribution(context, span, "wsgi")
+    assert found.counts.sum() == 100
+    assert found.marks["p50"] == pytest.approx(12.0, rel=0.05)
+    assert latency.heat(context, span).counts.sum() == 1_900, "the heatmap has all answers"
+
+
+def test_a_span_in_which_every_client_was_turned_away_has_no_distribution(harness):
+    context = harness.context()
+    context.store.write(Batch([Frame(START, histograms=turned_away(900))]))
+    found = latency.distribution(context, Span(START, START + 1, 1))
+    assert found.counts.size == 0
+    assert found.marks == {}
