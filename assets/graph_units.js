@@ -9,8 +9,12 @@
   const WHOLE_PERCENT_FROM = 9.95;
   const LEAST = 0.001; // of a unit; less is said to be less than this
   const FEW_DECADES = 50; // a logarithmic axis of fewer has ticks at 2 and 5 as well
-  const FINE = [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9]; // where fewer than so many ticks would be in sight
-  const LEAST_TICKS = 2;
+  const FINER = [
+    [1, 2, 5],
+    [1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9],
+    [1, 1.2, 1.4, 1.6, 1.8, 2, 2.2, 2.5, 3, 3.5, 4, 4.5, 5, 5.5, 6, 6.5, 7, 7.5, 8, 8.5, 9, 9.5],
+  ];
+  const LEAST_TICKS = 2; // within the values: the first of these that has so many
   const DAY_S = 86400;
   const CLOCK = { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" };
   const WITH_DAY = { ...CLOCK, day: "numeric", month: "short" };
@@ -66,8 +70,12 @@
       return found;
     };
     const within = (found) => found.filter((value) => value >= low && value <= high).length;
-    let tickvals = ticks(high / low > FEW_DECADES ? [1] : [1, 2, 5]);
-    if (within(tickvals) < LEAST_TICKS) tickvals = ticks(FINE);
+    let tickvals = ticks(high / low > FEW_DECADES ? [1] : FINER[0]);
+    // Around one value alone Plotly shows a decade to both sides, where these are enough.
+    if (within(tickvals) < LEAST_TICKS && high > low) {
+      const finer = FINER.map(ticks).find((found) => within(found) >= LEAST_TICKS);
+      tickvals = finer || [low, high];
+    }
     const inReach = tickvals.filter((value) => value > low / 10 && value < high * 10);
     const isWide = reading.scales.length > 1 && inReach[0] * reading.times < LEAST;
     const write = isWide ? textAlone : text;

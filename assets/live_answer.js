@@ -220,7 +220,7 @@
     }
     if (answer.newest === null) return clientside.no_update;
     setGraphs(answer.graphs);
-    scope.graphs.setFrame(answer.span, answer.events, answer.step);
+    scope.graphs.setFrame(answer);
     isOver = !answer.live && answer.span[1] <= answer.newest;
     const { bounds, begins, compared, run, counted } = answer;
     scope.view.setSpan(answer.span, { bounds, begins, compared, run, counted });

@@ -9,6 +9,7 @@
   const MINUTE_MS = 60000;
   const SHORTEST_ZOOM_S = 5;
   const WAIT_MS = 10; // for Plotly, which comes last
+  const NOT_RECORDED = "Nothing was recorded in this span.";
   const LONE_POINT_PX = 5;
   const POINTER_PX = 8; // so near a cell of a heatmap is meant
   const FINGER_PX = 16;
@@ -23,6 +24,8 @@
 
   let span = null; // [from, to] in epoch seconds
   let step = 0; // seconds
+  let isFixed = false; // a view of the past, or paused
+  let isRecorded = true; // any second of it
   let revision = 0;
   let frame = ""; // the span and the events that are drawn, as text
   let scheduled = false;
@@ -76,7 +79,6 @@
     const line = document.createElement("i");
     plot.className = "live-graph-plot";
     note.className = "live-graph-note";
-    note.textContent = host.dataset.empty || "";
     line.className = "graph-cursor";
     line.hidden = true;
     host.replaceChildren(plot, note, line);
@@ -277,6 +279,12 @@
     return layout;
   }
 
+  // Why a graph is empty. In the past no advice helps, and what was not recorded is not known.
+  function noteOf({ host }) {
+    if (isFixed && !isRecorded) return NOT_RECORDED;
+    return [host.dataset.empty, isFixed ? "" : host.dataset.advice].filter(Boolean).join(" ");
+  }
+
   function draw(entry) {
     entry.dirty = false;
     if (!entry.host.clientWidth) return;
@@ -286,6 +294,7 @@
     window.Plotly.react(entry.plot, [...faintOf(entry), ...traces], layoutOf(entry), CONFIG);
     if (!entry.bound) bind(entry);
     const isBlank = isEmpty(entry);
+    if (isBlank) entry.note.textContent = noteOf(entry);
     if (isBlank) entry.note.style.left = `${entry.plot._fullLayout._size.l + NOTE_GAP_PX}px`;
     entry.host.dataset.state = isBlank ? "empty" : "drawn";
     scope.cursor.drawn(entry);
@@ -428,10 +437,12 @@
     }
   }
 
-  function setFrame(newSpan, events, newStep) {
-    const wanted = JSON.stringify([newSpan, events]);
+  function setFrame({ span: newSpan, events, step: newStep, fixed, counted }) {
+    const wanted = JSON.stringify([newSpan, events, fixed, counted]);
     span = newSpan;
     step = newStep;
+    isFixed = fixed;
+    isRecorded = counted !== null;
     scope.events.set(events);
     forgetLeftPages();
     if (wanted === frame) return;

@@ -287,6 +287,7 @@
     if (isBeforeData()) {
       return `${said} Nothing was recorded before ${momentText(facts.bounds[0])}.`;
     }
+    if (facts.counted === null) return `${said} Nothing was recorded in it.`;
     return said + beginText(" ") + comparedText(" ");
   }
 

@@ -18,6 +18,8 @@ READ: Final = (
     "Of the requests that were read: a connection that is turned away with 503 over capacity, or "
     "sends no HTTP, counts in no percentile."
 )
+NOT_RECORDED: Final = "Nothing was recorded in this span."
+NO_REQUESTS: Final = "No requests in this span."
 TOO_FEW: Final = (
     "No requests in this span, or too few in each step for a percentile: "
     f"p50 takes {least_count(0.5)} of them, p99 {least_count(0.99)}."

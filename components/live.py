@@ -19,6 +19,7 @@ from dash import ClientsideFunction, Input, Output, State, callback, clientside_
 from plotly.io.json import to_json_plotly
 
 from components import access, query, status
+from components.help import NOT_RECORDED
 from components.run_links import address_of_event
 from servescope.errors import EngineAwayError, EngineRefusedError
 from servescope.queries import load, traffic
@@ -81,7 +82,8 @@ class LiveGraph:
     help: str
     ask: Callable[..., Any]
     plot: Plot
-    empty: str = "Nothing recorded in this span."
+    empty: str = NOT_RECORDED
+    advice: str = ""  # beside `empty` in a live view: how something comes
     height: int = 220
     whole_span: bool = False  # a poll asks for the whole span, not for what is new
     kept: tuple[str, ...] = ()
@@ -291,6 +293,7 @@ def answer(
         "live": view.live,
         "span": [span.start, span.end],
         "step": span.step,
+        "fixed": span.fixed,
         "newest": current,
         "bounds": [oldest, newest + 1],
         "begins": oldest if view.begins_before(oldest, newest) else None,
@@ -349,8 +352,15 @@ def _newest_run(context: QueryContext) -> list[float | None] | None:
     return None if run is None else [run.started_s, run.ended_s]
 
 
-def _counted(page: LivePage, context: QueryContext, span: Span, filters: tuple[str, ...]) -> int:
-    """The requests of a fixed span, to the listener that the page is narrowed to."""
+def _counted(
+    page: LivePage, context: QueryContext, span: Span, filters: tuple[str, ...]
+) -> int | None:
+    """The requests of a fixed span, to the listener that the page is narrowed to.
+
+    None where nothing was recorded: then 0 would be a claim.
+    """
+    if not traffic.is_recorded(context, span):
+        return None
     listener = dict(zip(page.narrowed_by, filters, strict=False)).get(f"{page.name}-listener", "")
     return context.snapshots.get(
         ("counted", span, listener),

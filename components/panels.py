@@ -93,6 +93,7 @@ def graph_panel(graph: LiveGraph) -> dmc.Card:
                     aria_roledescription="graph",
                     aria_describedby=KEYS,
                     data_empty=graph.empty,
+                    data_advice=graph.advice,
                     data_state="waiting",
                 ),
             ),

@@ -32,9 +32,8 @@ SAMPLE: Final = (
     f"{DETAILS_PER_SECOND} others. Counted are all."
 )
 EMPTY: Final = "No request that is kept in this span matches."
-NONE_KEPT: Final = (
-    "No request is kept in this span: open a listener from the overview, or start demo load."
-)
+NONE_KEPT: Final = "No request is kept in this span."
+ADVICE: Final = "Open a listener from the overview, and its requests show here."
 FACET_TITLES: Final = {
     "status": "Status",
     "stage": "Longest stage",
@@ -65,7 +64,8 @@ _STEEPEST_FIRST: Final = {"took", "status", "time", "sent"}
 def request_table(found: Found, search: Search, span: Span) -> html.Div:
     """The rows of a page, below headings that sort."""
     if not found.rows:
-        return html.Div(EMPTY if found.kept else NONE_KEPT, className="dimmed")
+        none_kept = NONE_KEPT if span.fixed else f"{NONE_KEPT} {ADVICE}"
+        return html.Div(EMPTY if found.kept else none_kept, className="dimmed")
     head = html.Tr([sort_heading(*column, search.order, _STEEPEST_FIRST) for column in _COLUMNS])
     took = units.in_one_unit([_durations(row) for row in found.rows])
     scale = units.shared_scale("By", [row.bytes_sent for row in found.rows])

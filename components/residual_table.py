@@ -34,13 +34,14 @@ MEANING: Final = (
     "percentiles is a hint, not the percentile of the differences. Other traffic on the listener "
     "during the run counts on the server's side only. ≥: requests that timed out are among these."
 )
-EMPTY: Final = "No load run in this span: start one on the page Load, and both clocks show here."
+EMPTY: Final = "No load run in this span."
+ADVICE: Final = "Start one on the page Load, and both clocks show here."
 
 
-def residual_table(found: Residual | None) -> html.Div:
-    """Both clocks and what is left between them."""
+def residual_table(found: Residual | None, *, is_past: bool = False) -> html.Div:
+    """Both clocks and what is left between them; in the past nobody is told how to get them."""
     if found is None:
-        return figure_table((), (), empty=EMPTY)
+        return figure_table((), (), empty=EMPTY if is_past else f"{EMPTY} {ADVICE}")
     client, server = found.client, found.server
     evidence = clocks_of(found)
     same = evidence.clocks is not None and are_the_same_requests(evidence.clocks)

@@ -10,9 +10,8 @@ from servescope.figures import theme
 from servescope.figures.lines import LinePlot
 from servescope.queries import websocket
 
-EMPTY: Final = (
-    "No WebSocket in this span: open the listener asgi and send a word to its echo, or enter /chat."
-)
+EMPTY: Final = "No WebSocket in this span."
+ADVICE: Final = "Open the listener asgi and send a word to its echo, or enter /chat."
 
 METRICS: Final = (
     catalog.WEBSOCKETS_OPEN,
@@ -31,6 +30,7 @@ GRAPHS: Final = (
         lambda context, span, chosen: websocket.held_open(context, span, chosen[0]),
         LinePlot(styles=theme.by_name, step_line=True, drop_idle=True),
         EMPTY,
+        ADVICE,
     ),
     LiveGraph(
         "websocket-messages",
@@ -40,6 +40,7 @@ GRAPHS: Final = (
         lambda context, span, chosen: websocket.messages(context, span, chosen[0]),
         LinePlot(drop_idle=True),
         EMPTY,
+        ADVICE,
     ),
     LiveGraph(
         "websocket-bytes",
@@ -49,6 +50,7 @@ GRAPHS: Final = (
         lambda context, span, chosen: websocket.octets(context, span, chosen[0]),
         LinePlot(drop_idle=True),
         EMPTY,
+        ADVICE,
     ),
     LiveGraph(
         "websocket-times",
@@ -60,5 +62,6 @@ GRAPHS: Final = (
         lambda context, span, chosen: websocket.times(context, span, chosen[0]),
         LinePlot(log=True, drop_idle=True),
         EMPTY,
+        ADVICE,
     ),
 )

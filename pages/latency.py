@@ -9,7 +9,7 @@ from dash import html, register_page
 
 from components import panels, query, residual_table
 from components.findings import verdict
-from components.help import READ, SUPPORT, TOO_FEW
+from components.help import NO_REQUESTS, NOT_RECORDED, READ, SUPPORT, TOO_FEW
 from components.live import LiveGraph, LivePage, Props, connect
 from components.tables import figure_table, swatch
 from components.waterfall import MEANING
@@ -36,7 +36,7 @@ register_page(
     icon="latency",
 )
 
-EMPTY: Final = "No requests in this span: open a listener, or start demo load."
+ADVICE: Final = "Open a listener from the overview, and its requests show here."
 EXACT: Final = f"All figures come from histograms and are at most {ERROR_BOUND:.2%} off."
 ROUTES_SHOWN: Final = 30
 
@@ -60,7 +60,8 @@ GRAPHS: Final = (
         + ".",
         lambda context, span, chosen: latency.stage_means(context, span, chosen[0]),
         LinePlot(stacked=True),
-        EMPTY,
+        NO_REQUESTS,
+        ADVICE,
     ),
     LiveGraph(
         "latency-heat",
@@ -71,7 +72,8 @@ GRAPHS: Final = (
         "leads to its requests; by keyboard: the arrow keys choose a cell, Enter opens it.",
         lambda context, span, chosen: latency.heat(context, span, chosen[0]),
         HeatPlot(),
-        EMPTY,
+        NO_REQUESTS,
+        ADVICE,
         height=260,
     ),
     LiveGraph(
@@ -81,7 +83,8 @@ GRAPHS: Final = (
         f"requests for them. {READ} {EXACT}",
         lambda context, span, chosen: latency.distribution(context, span, chosen[0]),
         DistributionPlot(),
-        EMPTY,
+        NO_REQUESTS,
+        ADVICE,
         height=260,
         whole_span=True,
     ),
@@ -103,7 +106,9 @@ def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> 
         "latency-stage-table": {"children": _stage_table(context, span, chosen[0])},
         "latency-route-table": {"children": _route_table(context, span, chosen[0])},
         "latency-residual": {
-            "children": residual_table.residual_table(residual.residual(context, span, chosen[0]))
+            "children": residual_table.residual_table(
+                residual.residual(context, span, chosen[0]), is_past=span.fixed
+            )
         },
     }
 
@@ -117,7 +122,12 @@ def _stage_table(context: QueryContext, span: Span, listener: str) -> html.Div:
         ]
         for row in latency.stages(context, span, listener)
     ]
-    return figure_table(("Stage", "Share", "Mean", "p50", "p95", "p99"), rows, empty=EMPTY)
+    headings = ("Stage", "Share", "Mean", "p50", "p95", "p99")
+    return figure_table(headings, rows, empty=_empty(context, span))
+
+
+def _empty(context: QueryContext, span: Span) -> str:
+    return NO_REQUESTS if traffic.is_recorded(context, span) else NOT_RECORDED
 
 
 def _route_table(context: QueryContext, span: Span, listener: str) -> html.Div:
@@ -132,7 +142,7 @@ def _route_table(context: QueryContext, span: Span, listener: str) -> html.Div:
         for row in traffic.routes(context, span, listener)[:ROUTES_SHOWN]
     ]
     headings = ("Listener", "Route", "Requests", "4xx, 5xx", "Mean", "p50", "p95", "p99")
-    return figure_table(headings, rows, empty=EMPTY, words=2)
+    return figure_table(headings, rows, empty=_empty(context, span), words=2)
 
 
 METRICS: Final = (

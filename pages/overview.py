@@ -13,7 +13,7 @@ from components.action_bar import action_bar
 from components.cards import GOOD, stat, stat_card
 from components.findings import card_state, verdict
 from components.fleet import fleet_table
-from components.help import READ, SUPPORT, TOO_FEW
+from components.help import NO_REQUESTS, READ, SUPPORT, TOO_FEW
 from components.listeners import listener_table
 from components.live import LiveGraph, LivePage, Props, connect
 from components.path_picture import PathPicture
@@ -57,7 +57,7 @@ WINDOW: Final = (
     f"Of the last 5 seconds; p50 takes {least_count(0.5)} requests in them, "
     f"p95 {least_count(0.95)}, p99 {least_count(0.99)}. {READ} {OF_SPAN}"
 )
-EMPTY: Final = "No requests in this span; one to a listener above shows a second or two later."
+SOON: Final = "One to a listener above shows a second or two later."
 
 GRAPHS: Final = (
     LiveGraph(
@@ -66,7 +66,8 @@ GRAPHS: Final = (
         "Answers of all listeners by class of status. 5xx is the server's fault.",
         lambda context, span, _: traffic.by_status_class(context, span),
         LinePlot(stacked=True),
-        EMPTY,
+        NO_REQUESTS,
+        SOON,
     ),
     LiveGraph(
         "overview-latency",

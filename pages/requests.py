@@ -19,11 +19,12 @@ from dash import (
 
 from components import capture_control, panels, query, websocket_panels
 from components.access import context as present_context
-from components.help import attributes
+from components.help import NO_REQUESTS, attributes
 from components.live import LiveGraph, LivePage, Props, connect
 from components.plain_html import tree
 from components.request_filters import request_filters
 from components.request_table import (
+    ADVICE,
     SAMPLE,
     chosen_values,
     counts_text,
@@ -54,7 +55,6 @@ register_page(
 )
 
 MOST_ID: Final = 2**63
-EMPTY: Final = "No requests in this span: open a listener from the overview, or start demo load."
 
 GRAPHS: Final = (
     LiveGraph(
@@ -64,7 +64,8 @@ GRAPHS: Final = (
         "5xx: the server's.",
         lambda context, span, chosen: traffic.by_status_class(context, span, chosen[0]),
         LinePlot(stacked=True),
-        EMPTY,
+        NO_REQUESTS,
+        ADVICE,
         wide=True,
     ),
     LiveGraph(
@@ -73,7 +74,8 @@ GRAPHS: Final = (
         "Each status code that occurred in this span.",
         lambda context, span, chosen: traffic.by_status(context, span, chosen[0]),
         LinePlot(styles=theme.by_status, drop_idle=True),
-        EMPTY,
+        NO_REQUESTS,
+        ADVICE,
     ),
     LiveGraph(
         "requests-routes",
@@ -82,7 +84,8 @@ GRAPHS: Final = (
         "template where it names one, so that /api/notes/7 and /api/notes/8 are one.",
         lambda context, span, chosen, names=(): traffic.by_route(context, span, chosen[0], names),
         LinePlot(styles=theme.by_name, drop_idle=True),
-        EMPTY,
+        NO_REQUESTS,
+        ADVICE,
         kept=("names",),
     ),
     LiveGraph(
@@ -91,7 +94,8 @@ GRAPHS: Final = (
         "GET and HEAD read, POST, PUT, PATCH and DELETE change something.",
         lambda context, span, chosen: traffic.by_method(context, span, chosen[0]),
         LinePlot(drop_idle=True),
-        EMPTY,
+        NO_REQUESTS,
+        ADVICE,
     ),
     LiveGraph(
         "requests-listeners",
@@ -100,7 +104,8 @@ GRAPHS: Final = (
         "Servers.",
         lambda context, span, chosen: traffic.by_listener(context, span, chosen[0]),
         LinePlot(styles=theme.by_name),
-        EMPTY,
+        NO_REQUESTS,
+        ADVICE,
     ),
 )
 

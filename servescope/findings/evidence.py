@@ -248,6 +248,7 @@ class SpanEvidence:
 
     listener: str = ""
     listeners: Sequence[SpanListenerEvidence] = ()  # those with requests
+    is_recorded: bool = True  # any second of it
 
 
 PAST_FORMS: Final = {

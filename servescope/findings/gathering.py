@@ -315,6 +315,7 @@ def of_span(context: QueryContext, span: Span, listener: str = "") -> Evidence:
                 )
                 for name, one in sorted(answers.items())
             ),
+            traffic.is_recorded(context, span),
         )
     )
 

@@ -36,6 +36,16 @@ def span(evidence: Evidence) -> Iterator[Finding]:
     if shown is None:
         return
     if not shown.listeners:
+        if not shown.is_recorded:
+            yield Finding(
+                Severity.UNKNOWN,
+                "span-not-recorded",
+                "span",
+                "Nothing was recorded in this span: nothing is known about its latency.",
+                (Figure("answers", None, "{request}"),),
+                "/latency",
+            )
+            return
         target = f" to listener {shown.listener}" if shown.listener else ""
         yield Finding(
             Severity.UNKNOWN,

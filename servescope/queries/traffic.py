@@ -172,6 +172,24 @@ def count(context: QueryContext, span: Span, where: Labels = ()) -> int:
     return round(float(total.count.sum()))
 
 
+def is_recorded(context: QueryContext, span: Span) -> bool:
+    """Whether any second of the span was recorded: without one, no request is not none.
+
+    Each second that a dashboard collects has the CPU's utilization; the store of a run from another
+    machine may have its requests alone.
+    """
+    return context.snapshots.get(
+        ("recorded", span),
+        lambda: any(
+            bool(np.isfinite(context.store.aggregate(span.query(metric), how).values).any())
+            for metric, how in (
+                (catalog.CPU_UTILIZATION, Aggregation.AVG),
+                (catalog.REQUEST_DURATION, Aggregation.SUM),
+            )
+        ),
+    )
+
+
 def _named(lines: Lines, words: Callable[[str], str]) -> Lines:
     return replace(lines, names=tuple(map(words, lines.names)))
 

@@ -128,7 +128,9 @@ def test_each_tick_of_a_logarithmic_axis_says_which_duration_it_is(visit, low_s,
     assert ticks["ticktext"] in (alone, shared)
 
 
-@pytest.mark.parametrize(("low_s", "high_s"), [(24.0, 64.0), (0.011, 0.018), (0.6, 0.9)])
+@pytest.mark.parametrize(
+    ("low_s", "high_s"), [(24.0, 64.0), (0.011, 0.018), (0.6, 0.9), (1.01, 1.02)]
+)
 def test_a_narrow_logarithmic_axis_has_two_ticks_within_its_values(visit, low_s, high_s):
     opened = visit("Host")
     reading = units.reading("s", units.shared_scale("s", [low_s, high_s]), log=True)
@@ -136,7 +138,17 @@ def test_a_narrow_logarithmic_axis_has_two_ticks_within_its_values(visit, low_s,
         "([reading, low, high]) => servescope.units.logTicks(reading, low, high)",
         [reading, low_s, high_s],
     )
-    assert len([value for value in ticks["tickvals"] if low_s <= value <= high_s]) >= 2
+    assert 2 <= len([value for value in ticks["tickvals"] if low_s <= value <= high_s]) <= 8
+
+
+def test_a_logarithmic_axis_around_one_value_has_few_ticks(visit):
+    opened = visit("Host")
+    reading = units.reading("s", units.shared_scale("s", [0.0023]), log=True)
+    ticks = opened.page.evaluate(
+        "([reading, low, high]) => servescope.units.logTicks(reading, low, high)",
+        [reading, 0.0023, 0.0023],
+    )
+    assert ticks["ticktext"] == ["0.5 ms", "1 ms", "2 ms", "5 ms", "10 ms", "20 ms"]
 
 
 def test_a_share_and_a_count_read_as_in_a_card(visit):

@@ -476,3 +476,28 @@ def test_no_number_beside_a_past_view_moves(open_page, dashboard):
             urllib.request.urlopen(f"{wsgi}whoami").read()
         opened.wait_polls(3)
         assert opened.page.evaluate(NUMBERS) == before, page.path
+
+
+NOTES = "[...document.querySelectorAll('.live-graph-note')].map(note => note.textContent)"
+
+
+@pytest.mark.parametrize("page", ["/", "/requests", "/latency", "/ports"])
+def test_a_past_of_which_nothing_was_recorded_claims_nothing_and_gives_no_advice(open_page, page):
+    opened = open_page(f"{page}?from=1600000000&to=1600000060")
+    opened.page.locator("#view-text").get_by_text("Nothing was recorded").wait_for()
+    opened.page.locator(".live-graph[data-state=empty]").first.wait_for()
+    notes = {note for note in opened.page.evaluate(NOTES) if note}
+    assert notes == {"Nothing was recorded in this span."}
+    assert opened.page.locator("#view-requests").is_hidden()
+    said = opened.page.locator("#page").inner_text()
+    assert "No requests in this span" not in said
+    assert "start demo load" not in said.replace("press Start demo load", "")
+
+
+def test_an_empty_live_graph_says_how_something_comes(open_page):
+    opened = open_page("/requests?last=1m")
+    note = opened.page.locator("#websocket-open .live-graph-note")
+    opened.page.locator("#websocket-open").scroll_into_view_if_needed()
+    note.get_by_text("No WebSocket in this span. Open the listener asgi and send").wait_for()
+    opened.pause()
+    note.get_by_text("No WebSocket in this span.", exact=True).wait_for()

@@ -529,6 +529,10 @@ SPANS: Final = {
     "a span: no request": Case(
         span(), {"span-empty": ("unknown", "No request was answered in this span")}
     ),
+    "a span: nothing was recorded": Case(
+        Evidence(span=SpanEvidence(is_recorded=False)),
+        {"span-not-recorded": ("unknown", "Nothing was recorded in this span: nothing is known")},
+    ),
     "a span: no request to the chosen listener": Case(
         span(listener="asgi"), {"span-empty": ("unknown", "No request to listener asgi was")}
     ),

@@ -7,6 +7,7 @@ from servescope.catalog import BYTES_SENT, REQUEST_DURATION
 from servescope.queries import latency, traffic
 from servescope.queries.span import Span
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
+from tests.queries.conftest import CPU
 
 START = 1_700_000_000 // 7 * 7 + 1  # the first of six seconds with requests, see conftest.frame
 
@@ -22,6 +23,22 @@ def test_the_classes_of_status_have_the_gaps_of_what_was_recorded(harness):
     assert not gaps[:, 8:].any()
     assert (values[0][:5] > 0).all(), "2xx"
     assert (values[3][:5] == 0).all(), "5xx never occurred"
+
+
+def test_a_span_without_a_frame_is_not_recorded_and_one_without_a_request_is(harness):
+    context = harness.context()
+    context.store.write(Batch([Frame(START, {CPU: 0.5}), Frame(START + 20, {CPU: 0.5})]))
+    assert traffic.is_recorded(context, Span(START, START + 5, 1))
+    assert traffic.is_recorded(context, Span(START - 60, START + 60, 60))
+    assert not traffic.is_recorded(context, Span(START + 5, START + 15, 1))
+    assert not traffic.is_recorded(context, Span(START - 60, START, 60))
+
+
+def test_a_store_that_has_requests_alone_has_recorded_them(harness):
+    context = harness.context()
+    some = HistogramDelta(histogram.count(np.full(4, 0.01)), 0.04)
+    context.store.write(Batch([Frame(START, {}, {}, {request("wsgi"): some})]))
+    assert traffic.is_recorded(context, Span(START, START + 1, 1))
 
 
 def request(listener, route="/", method="GET"):
