@@ -19,7 +19,7 @@ from servescope.histogram import BUCKETS, supported_quantiles
 from servescope.queries import latency
 from servescope.queries.span import Span
 from servescope.queries.traffic import LISTENER
-from servescope.records.listeners import ConcurrencyModel
+from servescope.records.listeners import ConcurrencyModel, ListenerState
 from servescope.records.requests import Stage
 from servescope.records.temporary_listeners import is_temporary
 from servescope.store.query import Aggregation
@@ -242,8 +242,9 @@ def _recorded(context: QueryContext, asked: Span) -> tuple[Span, int]:
 
 
 def _account_of(status: ListenerStatus, span: Span, seconds: int) -> _Account:
+    """What is asked of a listener; one that is stopped or failed has no threads and no loop."""
     account = _Account(seconds, span.step)
-    if status.since_s < span.end:
+    if status.state is ListenerState.RUNNING and status.since_s < span.end:
         account.model = status.model
         account.has_queue = not status.has_event_loop
         is_prefork = status.model == ConcurrencyModel.PREFORK

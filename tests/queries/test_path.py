@@ -14,6 +14,7 @@ from servescope.queries.path import TOGETHER, PathStage, RequestPath, Workers, r
 from servescope.queries.span import Span
 from servescope.records.listeners import (
     ConcurrencyModel,
+    ListenerState,
 )
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
 from servescope.store.tiers import FINE
@@ -55,6 +56,17 @@ def ask(harness):
         return request_paths(context, SPAN, listed)
 
     return write_and_ask
+
+
+@pytest.mark.parametrize("state", [ListenerState.STOPPED, ListenerState.FAILED])
+def test_a_listener_that_does_not_run_has_no_threads_among_those_of_all(ask, state):
+    free = gauge(catalog.BUSY_THREADS, 0.0, listener="pool")
+    found = ask(
+        POOL, replace(POOL, name="over", state=state), replace(LOOP, state=state), gauges=free
+    )
+    assert found[TOGETHER].workers.threads == POOL.request_threads
+    assert not found[TOGETHER].workers.loops
+    assert found["over"].workers == Workers()
 
 
 def test_each_stage_has_its_rate_its_times_and_its_requests(ask):
