@@ -382,7 +382,13 @@ def test_a_log_without_rows_says_why():
         "No request that is kept in this span matches."
     ]
     (told,) = texts(request_table(replace(nothing, kept=0), Search(), SPAN))
-    assert "start demo load" in told
+    assert told == (
+        "No request is kept in this span. Open a listener from the overview, and its requests show "
+        "here."
+    )
+    past = replace(SPAN, fixed=True)
+    (told,) = texts(request_table(replace(nothing, kept=0), Search(), past))
+    assert told == "No request is kept in this span."
 
 
 def test_a_row_opens_with_its_facts_and_its_waterfall():
