@@ -158,9 +158,13 @@ def at_edge(search: CapacitySearch, measured: list[MeasuredStep]) -> EdgeEvidenc
     return EdgeEvidence(
         process_cores=_mean([one.process_cores for one in chosen]),
         processes=max(one.processes for one in chosen),
+        all_cores=_mean([one.all_cores for one in chosen]),
+        is_pinned=chosen[0].is_pinned,
         threads=chosen[0].threads,
         busy_threads=_mean([one.busy_threads for one in chosen]),
         machine_busy=_mean([one.machine_busy for one in chosen]),
+        idle_cores=_mean([one.idle_cores for one in chosen]),
+        others_cores=_mean([one.others_cores for one in chosen]),
         accept_queue=_mean([one.accept_queue for one in chosen]),
         in_app=_mean([one.in_app for one in chosen]),
         app_share=_mean([one.app_share for one in chosen]),

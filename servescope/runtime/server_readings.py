@@ -93,6 +93,7 @@ class LoadedServer:
     port: int
     pinned_core: int | None
     request_threads: int | None  # None: not known, or there are none
+    is_pinned: bool | None = None  # each of its processes to one core; None: not known
 
     @classmethod
     def of_listener(cls, status: ListenerStatus) -> LoadedServer:
@@ -103,6 +104,7 @@ class LoadedServer:
             status.port,
             status.options.pin_core,
             status.request_threads,
+            status.options.pin_core is not None,
         )
 
     @classmethod
@@ -174,9 +176,12 @@ class ServerReadings:
         return EdgeEvidence(
             process_cores=server[0] if server else None,
             processes=max(sum(of_one > USED_CORE for of_one in server), 1),
+            all_cores=sum(server) if server else None,
+            is_pinned=self.server.is_pinned,
             threads=threads,
             busy_threads=float(np.mean(busy)) if busy else None,
             machine_busy=None if cores is None else cores.machine / cores_of_machine,
+            idle_cores=None if cores is None else max(cores_of_machine - cores.machine, 0.0),
             others_cores=None if cores is None else max(cores.others, 0.0),
             is_disturbed=cores is not None and cores.is_disturbed(cores_of_machine),
             accept_queue=self.accept_queue,

@@ -34,6 +34,7 @@ class Limit(StrEnum):
 
     GENERATOR = "the generator"
     GIL = "the GIL or one core"
+    CORES = "CPU of its cores"
     CORE = "CPU of one core"
     MACHINE = "CPU of all cores"
     OTHERS = "other programs"
@@ -52,14 +53,18 @@ class EdgeEvidence:
     """Readings of the steps just above the edge; None where nothing was read.
 
     Shares are of 1; `process_cores` is the CPU time of the server's busiest process, in seconds a
-    second. `busy_threads` are request threads with a request, in the mean.
+    second, and `processes` are those that worked. `busy_threads` are request threads with a
+    request, in the mean.
     """
 
     process_cores: float | None = None
     processes: int = 1
+    all_cores: float | None = None  # of all its processes together
+    is_pinned: bool | None = None  # each process to one core; None: not known
     threads: int | None = None  # request threads of all processes; None: the model has none
     busy_threads: float | None = None
     machine_busy: float | None = None  # of all cores
+    idle_cores: float | None = None  # of the machine
     others_cores: float | None = None  # cores that programs used which are no part of Servescope
     is_disturbed: bool = False  # they took the processor that the server would have used
     accept_queue: float | None = None  # deepest, of the backlog
@@ -78,9 +83,12 @@ def limit_of(evidence: EdgeEvidence) -> Limit:
     in_app = evidence.app_share is not None and evidence.app_share >= MOSTLY
     never_idle = _is_full(evidence.in_app)  # there was always a request in the app
     computes = cores is None or cores >= HARDLY_COMPUTES
+    of_several = cores is not None and evidence.processes > 1 and evidence.all_cores is not None
+    every_full = of_several and (evidence.all_cores or 0.0) >= FULL * evidence.processes
     shown = {
         Limit.GENERATOR: evidence.generator_late or _is_full(evidence.generator_cpu),
         Limit.GIL: _is_full(cores) and several,
+        Limit.CORES: every_full,
         Limit.CORE: _is_full(cores),
         Limit.MACHINE: _is_full(evidence.machine_busy) and computes,
         Limit.OTHERS: evidence.is_disturbed and computes,

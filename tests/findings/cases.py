@@ -1340,6 +1340,69 @@ CAPACITIES: Final = {
             ),
         },
     ),
+    "limited by the GIL, pinned to a core": Case(
+        limited(
+            threads=8,
+            busy_threads=7.56,
+            process_cores=0.97,
+            is_pinned=True,
+            machine_busy=0.99,
+            others_cores=0.98,
+        ),
+        {
+            "capacity-found": ("note", "carries"),
+            "capacity-limit": (
+                "note",
+                (
+                    "It is limited by the GIL or one core: its one process, pinned to a core, used "
+                    "97 % of it while 7.56 of 8 threads had a request on average; other programs "
+                    "used 98 % of a core."
+                ),
+            ),
+        },
+    ),
+    "limited by the GIL beside a free core": Case(
+        limited(
+            threads=8,
+            busy_threads=7.9,
+            process_cores=0.99,
+            is_pinned=False,
+            idle_cores=0.9,
+            others_cores=0.02,
+        ),
+        {
+            "capacity-found": ("note", "carries"),
+            "capacity-limit": (
+                "note",
+                (
+                    "It is limited by the GIL: its one process used 99 % of a core, and 90 % of a "
+                    "core idled, while 7.9 of 8 threads had a request on average; other programs "
+                    "used 2 % of a core."
+                ),
+            ),
+        },
+    ),
+    "limited by the cores of its processes": Case(
+        limited(
+            threads=16,
+            busy_threads=15.0,
+            processes=2,
+            process_cores=0.92,
+            all_cores=1.84,
+            is_pinned=True,
+            others_cores=0.12,
+        ),
+        {
+            "capacity-found": ("note", "carries"),
+            "capacity-limit": (
+                "note",
+                (
+                    "It is limited by CPU of its cores: its 2 busy processes used 184 % of a core "
+                    "together; other programs used 12 % of a core."
+                ),
+            ),
+        },
+    ),
     "limited by one core": Case(
         limited(threads=1, busy_threads=1.0, process_cores=0.97),
         {

@@ -150,11 +150,21 @@ def test_computing_threads_are_limited_and_two_workers_are_not_alike(control):
     assert over.state is RunState.DONE, over
     pool, prefork, loop = over.contenders
     readings = [EdgeEvidence(**one.readings) for one in over.contenders]
+    # A machine with other work to do gives the server less than a core: then others are named.
+    has_cores = [one.process_cores >= FULL for one in readings]
+    if has_cores[0]:
+        assert limit_of(readings[0]) is Limit.GIL
+    if has_cores[1]:
+        is_full = readings[1].all_cores >= FULL * readings[1].processes > FULL
+        assert limit_of(readings[1]) is (Limit.CORES if is_full else Limit.CORE)
+    if has_cores[2]:
+        assert limit_of(readings[2]) is Limit.CORE
     for one in readings:
-        # A machine with other work to do gives the server less than a core.
-        if one.process_cores >= FULL:
-            assert limit_of(one) in {Limit.GIL, Limit.CORE}
-    assert readings[0].busy_threads > 1
+        assert one.all_cores >= one.process_cores
+        assert one.is_pinned
+        assert one.others_cores is not None
+        assert one.idle_cores is not None
+    assert readings[0].busy_threads > 1.9
     assert readings[2].threads is None
     assert (pool.processes, prefork.processes, loop.processes) == (1, 3, 1)
 

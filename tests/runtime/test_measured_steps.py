@@ -8,9 +8,11 @@ import pytest
 
 from servescope.histogram import BUCKETS, bucket_indexes
 from servescope.load.report import LagSummary, LatencySummary
+from servescope.queries.capacity import search_of
 from servescope.records.capacity import CapacityPlan
-from servescope.runtime.measured_steps import StepReadings, measured_step
+from servescope.runtime.measured_steps import MeasuredStep, StepReadings, at_edge, measured_step
 from servescope.runtime.server_readings import LoadedServer
+from servescope.statistics.capacity_limits import EdgeEvidence
 from servescope.statistics.capacity_steps import Step
 from tests.verdicts.test_comparing import result
 
@@ -58,3 +60,31 @@ def test_what_is_answered_within_the_limit_is_not_late():
     step = measured(20, 20, blocked=0)
     assert (step.late, step.failed, step.generator_limited) == (0, 0, False)
     assert step.quantile_s == pytest.approx(0.02)
+
+
+def test_the_edge_keeps_every_reading_of_the_steps_above_it():
+    """What a step reads and the mean of several steps loses cannot be said of the limit."""
+    read = EdgeEvidence(
+        process_cores=0.97,
+        processes=2,
+        all_cores=1.8,
+        is_pinned=True,
+        threads=8,
+        busy_threads=7.5,
+        machine_busy=0.95,
+        idle_cores=0.1,
+        others_cores=0.2,
+        accept_queue=0.3,
+        in_app=4.0,
+        app_share=0.5,
+        generator_cpu=0.04,
+    )
+    search = search_of(PLAN)
+    steps = []
+    for _ in range(2):
+        step = search.next_step()
+        result = replace(measured(90, 90), rate=step.rate, seconds=step.seconds)
+        search.add(result)
+        steps.append(MeasuredStep(result, read))
+    assert at_edge(search, steps) == read
+    assert at_edge(search, []) == EdgeEvidence()

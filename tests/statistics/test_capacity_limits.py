@@ -36,6 +36,20 @@ from servescope.statistics.capacity_limits import EdgeEvidence, Limit, limit_of
             id="prefork",
         ),
         pytest.param(
+            EdgeEvidence(
+                process_cores=0.92, processes=2, all_cores=1.84, threads=16, busy_threads=15
+            ),
+            Limit.CORES,
+            id="prefork-each-worker-full",
+        ),
+        pytest.param(
+            EdgeEvidence(
+                process_cores=0.97, processes=2, all_cores=1.3, threads=16, busy_threads=15
+            ),
+            Limit.CORE,
+            id="prefork-one-worker-full",
+        ),
+        pytest.param(
             EdgeEvidence(process_cores=0.5, machine_busy=0.97, threads=4, busy_threads=4),
             Limit.MACHINE,
             id="machine",
