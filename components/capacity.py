@@ -70,7 +70,7 @@ def capacity_panel(listeners: Sequence[str], why_not: str) -> dmc.Card:
         chosen = listeners[0]
     fields = [
         dmc.Select(
-            id=FIELDS[0], label="Loaded listener", data=list(listeners) or [chosen], value=chosen,
+            id=FIELDS[0], label="Loaded server", data=list(listeners) or [chosen], value=chosen,
             allowDeselect=False,
         ),
         dmc.Autocomplete(

@@ -98,7 +98,7 @@ def load_form(
     fields = [
         dmc.Select(
             id="load-listener",
-            label="Listener or host" if load_hosts else "Listener",
+            label=aim_label(apps, load_hosts),
             data=aims(listeners or [chosen], apps, load_hosts),
             value=chosen,
             allowDeselect=False,
@@ -133,6 +133,12 @@ def load_form(
         id="load-form",
         className="schedule-constant",
     )
+
+
+def aim_label(apps: Sequence[str], load_hosts: Sequence[str]) -> str:
+    """What the choices of `aims` are."""
+    kinds = ["Listener", *(["app"] if apps else []), *(["host"] if load_hosts else [])]
+    return " or ".join(filter(None, [", ".join(kinds[:-1]), kinds[-1]]))
 
 
 def aims(

@@ -13,6 +13,7 @@ from components.help import attributes
 from components.path_prefix import below_prefix
 from components.waterfall import WHOLE, waterfall
 from servescope.figures import units
+from servescope.figures.run_texts import KINDS
 from servescope.histogram import GROWTH
 from servescope.queries.request_words import request_words, route_words
 from servescope.queries.requests import HALF_SPAN_S
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from dash.development.base_component import Component
 
     from servescope.queries.rows import LogRow, RequestSurroundings
+    from servescope.records.server_kinds import ServerKind
     from servescope.store.base import KeptDetails
 
 ADDRESS: Final = "/requests/"
@@ -93,8 +95,8 @@ def facts(named: Mapping[str, Component | str]) -> html.Dl:
     )
 
 
-def answer_panel(row: LogRow) -> dmc.Card:
-    """The answer, in figures."""
+def answer_panel(row: LogRow, kind: ServerKind) -> dmc.Card:
+    """The answer, in figures; `kind` is that of the server."""
     return panels.panel(
         "Request and answer",
         "As the server recorded them. Bytes are those on the connection, heads included; with TLS "
@@ -105,7 +107,7 @@ def answer_panel(row: LogRow) -> dmc.Card:
                 "Ended at": html.Span(
                     className="moment", **attributes(data_epoch_seconds=f"{row.end_s:.6f}")
                 ),
-                "Listener": row.listener,
+                KINDS[kind]: row.listener,
                 "Route": route_words(row.route),
                 "Received": units.text(row.bytes_received, "By"),
                 "Sent": units.text(row.bytes_sent, "By"),

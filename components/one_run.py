@@ -49,7 +49,7 @@ PERCENTILES_HELP: Final = (
     "The client counts from the moment a request was due, waiting included; from the actual send "
     "it leaves out what a slow server made wait. Its figures are exact. The server's run from the "
     "request's arrival in the kernel to the last byte of its answer, of all requests to the "
-    "listener in the whole seconds of the run, other clients' too; they come from histograms and "
+    "server in the whole seconds of the run, other clients' too; they come from histograms and "
     f"are at most {ERROR_BOUND:.2%} off. ≥: requests that timed out are among these, so the figure "
     "is a lower bound."
 )
@@ -86,10 +86,10 @@ def _moment(second: float) -> html.Span:
 
 
 def judgement(context: QueryContext, run: LoadRun, span: Span) -> html.Div:
-    """All that is concluded: of the run once it is over, and of its listener in its span."""
+    """All that is concluded: of the run once it is over, and of its server in its span."""
     evidence = gathering.run_of(run) if load_run.is_over(run) else Evidence()
     if run.plan.listener:
-        of_listener = gathering.of_span(context, span, run.plan.listener)
+        of_listener = gathering.of_span(context, span, run.plan.listener, run.kind)
         evidence = replace(evidence, span=of_listener.span)
     found = findings(evidence)
     return verdict(found, "/load", view_query(*_ends(run, span))) if found else html.Div()
@@ -214,7 +214,7 @@ def _steps_table(run: LoadRun) -> list[Component]:
 
 
 def stage_table(context: QueryContext, run: LoadRun) -> html.Div:
-    """The stages of the requests to the listener in the run's seconds."""
+    """The stages of the requests to the server in the run's seconds."""
     rows: list[list[Cell | Duration]] = [
         [
             swatch(row.stage, theme.MEANINGS.get(row.stage, theme.GREY)),
@@ -223,7 +223,7 @@ def stage_table(context: QueryContext, run: LoadRun) -> html.Div:
         ]
         for row in runs.stages(context, run)
     ]
-    empty = "No request to the listener is recorded in the run's seconds."
+    empty = "No request to the server is recorded in the run's seconds."
     headings = ("Stage", "Share", "Mean", "p50", "p95", "p99")
     return figure_table(headings, rows, empty=empty, label="Stages over the whole run")
 
@@ -266,7 +266,7 @@ def plan_panel(run: LoadRun) -> dmc.Card:
     return panels.panel(
         "Asked for",
         "The same plan with the same seed sends the same requests at the same times.",
-        facts(plan_facts(run.plan) | of_comparison),
+        facts(plan_facts(run.plan, run.kind) | of_comparison),
     )
 
 

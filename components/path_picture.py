@@ -147,12 +147,13 @@ def picture(context: QueryContext, span: Span, listener: str, *, is_now: bool) -
     paths = request_paths(context, span, [one for one in statuses if not one.is_temporary])
     path = paths.get(listener)
     if path is None:
-        told = f"Nothing is known of a listener {listener} in this span."
+        told = f"Nothing is known of a listener or app {listener} in this span."
         return [html.P(told, className="dimmed")]
     chosen = [path] if listener else [one for name, one in paths.items() if name != TOGETHER]
     found = findings(gathering.of_paths(paths, listener, is_past=not is_now), PATH)
     when = f"of the last {span.end - span.start} s" if is_now else "of the chosen moment"
-    of = f"listener {listener}" if listener else "all listeners together"
+    kinds = sorted({f"{one.kind}s" for one in chosen}, reverse=True)
+    of = path.called or f"all {' and '.join(kinds) or 'listeners'} together"
     where = "" if is_now else f"from={span.start}&to={span.end}"
     return [
         html.P(_summary(path), className="path-summary dimmed"),

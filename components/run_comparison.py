@@ -77,7 +77,7 @@ def comparison(
             ),
             panels.panel(
                 "Stages",
-                "Of all requests to each run's listener in its whole seconds: mean and p95. The "
+                "Of all requests to each run's server in its whole seconds: mean and p95. The "
                 "ratio is that of the means.",
                 _stages(context, pair),
             ),
@@ -219,7 +219,7 @@ class _Fact:
 def _facts(pair: tuple[LoadRun, LoadRun]) -> list[_Fact]:
     """Plan and environment of both."""
     are_known = all(run.environment is not None for run in pair)
-    plans = [plan_facts(run.plan) for run in pair]
+    plans = [plan_facts(run.plan, run.kind) for run in pair]
     environments = [environment_texts(run.environment) for run in pair]
     return [*_side_by_side(plans), *_side_by_side(environments, are_known=are_known)]
 

@@ -128,11 +128,15 @@ def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -
     over = next((run for run in runs if load_run.is_over(run)), None)
     home = context.process.home
     names, apps = traffic.listener_names(home), traffic.recorded_names(home)
+    hosts = dashboard().settings.load_hosts
     empty = NONE_YET if fixed is None else "No load run ended in this span."
     told = load_run.result(over) if over else html.Div(empty, className="dimmed")
     shown = load_run.progress(active) if active and fixed is None else told
     return {
-        "load-listener": {"data": load_form.aims(names, apps, dashboard().settings.load_hosts)},
+        "load-listener": {
+            "data": load_form.aims(names, apps, hosts),
+            "label": load_form.aim_label(apps, hosts),
+        },
         "load-now": {"children": shown},
         "load-history": {"rowData": load_run.history_rows(runs)},
         **start_button.props("load", is_active=active is not None, is_busy=is_busy),

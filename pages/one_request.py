@@ -12,6 +12,7 @@ from components.status import sentence
 from servescope.errors import CaptureError
 from servescope.queries import captures
 from servescope.queries import requests as log
+from servescope.queries.traffic import server_kinds
 from servescope.whole_numbers import HIGHEST_ID, read_whole_number
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ def layout(request_id: object = "", **_query: object) -> html.Div:
             panels.columns(
                 one_request.time_panel(row, around),
                 one_request.origin_panel(row),
-                one_request.answer_panel(row),
+                one_request.answer_panel(row, server_kinds(context)(row.listener)),
             ),
             *_captured(context, row, listener),
         ],

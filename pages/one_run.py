@@ -114,8 +114,8 @@ GRAPHS: Final = (
     LiveGraph(
         "one-run-rates",
         "Requests per second: finished, failed, answered",
-        "Finished and failed as the generator counts them, answered as the run's listener counts "
-        "them; requests of other clients to it are among the latter.",
+        "Finished and failed as the generator counts them, answered as the server counts them; "
+        "requests of other clients to it are among the latter.",
         _of_run(runs.rates),
         LinePlot(),
         EMPTY,
@@ -145,7 +145,7 @@ GRAPHS: Final = (
     LiveGraph(
         "one-run-stages",
         "Where the time goes: mean of each stage",
-        "Of all requests to the run's listener. Stacked, the stages are the mean request.",
+        "Of all requests to the server of the run. Stacked, the stages are the mean request.",
         _of_run(
             lambda context, span, run: latency.stage_means(context, span, run.plan.listener),
             of_server=True,
@@ -157,7 +157,7 @@ GRAPHS: Final = (
         "one-run-queues",
         "Queues: waiting to be accepted, waiting for a thread",
         "Connections in the accept queue of the run's port, and requests that wait inside its "
-        "listener, the most of each step; its busy threads on average.",
+        "server, the most of each step; its busy threads on average.",
         _of_run(runs.queues, of_server=True),
         LinePlot(unit="", styles=theme.in_order, step_line=True),
         EMPTY,
@@ -405,7 +405,7 @@ def layout(run_id: object = "", **_query: object) -> html.Div:
                 ),
                 panels.panel(
                     "Stages over the whole run",
-                    "Of all requests to the run's listener in the whole seconds of the run.",
+                    "Of all requests to the server in the whole seconds of the run.",
                     html.Div(id="one-run-stage-table"),
                 ),
                 panels.panel(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from servescope.actions import fields
@@ -45,6 +45,7 @@ def start(control: Control, settings: Settings, request: CapacityRequest) -> Sea
     first = plan.load_at(FIRST_RATE, plan.step_s, plan.seed)
     targets = load_targets(control, settings)
     check(first, targets, settings.load_max_rate, settings.load_max_seconds)
+    plan = replace(plan, is_recorded_app=targets.app(plan.listener) is not None)
     return control.capacity_searches.request(plan, time.time())
 
 
@@ -59,7 +60,7 @@ def stop(capacity_searches: CapacitySearches, search_id: int) -> SearchedCapacit
 def read(request: CapacityRequest, settings: Settings) -> CapacityPlan:
     """The plan that a request describes. Raises LoadRefusedError for a field that says nothing."""
     if not (request.listener and isinstance(request.listener, str)):
-        raise LoadRefusedError("choose a listener")
+        raise LoadRefusedError("choose a listener or an app")
     limit_ms = fields.number_of("milliseconds", "the latency", request.limit_ms)
     if not 0 < limit_ms <= MOST_LIMIT_MS:
         raise LoadRefusedError(

@@ -72,7 +72,7 @@ def start(control: Control, settings: Settings, request: LoadRunRequest) -> Load
 
 
 def admitted(control: Control, settings: Settings, plan: LoadPlan) -> LoadPlan:
-    """The plan, with the present address of its named host.
+    """The plan, with the kind of its target and the present address of a named host.
 
     Raises LoadRefusedError when it is out of bounds, or aims at nothing that it may.
     """
@@ -82,7 +82,7 @@ def admitted(control: Control, settings: Settings, plan: LoadPlan) -> LoadPlan:
         plan = replace(plan, address=found.address, lookup_seconds=found.lookup_seconds)
     targets = load_targets(control, settings)
     check(plan, targets, settings.load_max_rate, settings.load_max_seconds)
-    return plan
+    return replace(plan, is_recorded_app=targets.app(plan.listener) is not None)
 
 
 def stop(load_runs: LoadRuns, run_id: int) -> LoadRun:
@@ -97,7 +97,7 @@ def read(request: LoadRunRequest) -> LoadPlan:
     """The plan that a request describes. Raises LoadRefusedError for a field that says nothing."""
     aim = request.listener
     if not (aim and isinstance(aim, str)):
-        raise LoadRefusedError("choose a listener or a host")
+        raise LoadRefusedError("choose a listener, an app or a host")
     is_origin = _SCHEME.match(aim) is not None
     return LoadPlan(
         listener="" if is_origin else aim,

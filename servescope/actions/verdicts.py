@@ -105,7 +105,7 @@ def read(settings: Settings, request: VerdictRequest) -> VerdictPlan:
 
 def _side(settings: Settings, chosen: object, request: VerdictRequest) -> JudgedSide:
     if not chosen or not isinstance(chosen, str):
-        raise LoadRefusedError("choose two listeners or models")
+        raise LoadRefusedError("choose two listeners, apps or models")
     if not chosen.startswith(MODEL):
         return JudgedSide(chosen)
     name = chosen.removeprefix(MODEL)

@@ -157,7 +157,7 @@ def _plan(arguments: argparse.Namespace, settings: Settings) -> tuple[LoadPlan, 
     limits = (settings.load_max_rate, settings.load_max_seconds)
     if read.listener:
         plan = LoadPlan(read.listener, scenario)
-        return plan, _target_of_listener(plan, settings)
+        return _of_listener(plan, settings)
     check_scenario(scenario, *limits)
     side = side_of(read.origin, Path(), settings.load_hosts)
     if not isinstance(side, ServerSide):
@@ -205,16 +205,17 @@ def _of_file(arguments: argparse.Namespace) -> ScenarioFile:
     return read
 
 
-def _target_of_listener(plan: LoadPlan, settings: Settings) -> Target:
-    """Where a listener is that a dashboard or `servescope serve` on this data folder hosts."""
+def _of_listener(plan: LoadPlan, settings: Settings) -> tuple[LoadPlan, Target]:
+    """The plan with the kind of its target, and where that is: a listener or app of this folder."""
     if not settings.data_dir.is_dir():
         raise UsageError(
-            f"the scenario aims at listener {plan.listener}, and no dashboard has the data folder "
+            f"the scenario aims at {plan.listener!r}, and no dashboard has the data folder "
             f"{settings.data_dir}: add --target http://ADDRESS:PORT"
         )
     with closing(Control(settings.data_dir)) as control:
         targets = load_targets(control, settings)
-    return check(plan, targets, settings.load_max_rate, settings.load_max_seconds)
+    target = check(plan, targets, settings.load_max_rate, settings.load_max_seconds)
+    return replace(plan, is_recorded_app=targets.app(plan.listener) is not None), target
 
 
 def _measure(plan: LoadPlan, target: Target) -> tuple[LoadRun, bool]:

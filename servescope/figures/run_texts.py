@@ -15,6 +15,7 @@ from servescope.records.scenarios import (
     Steps,
     Users,
 )
+from servescope.records.server_kinds import ServerKind
 from servescope.sentences import counted
 
 if TYPE_CHECKING:
@@ -29,6 +30,12 @@ FROM_SEND: Final = "naive_ms"
 """The clocks of a run's result: from the moment a request was due, and from its actual send."""
 
 MEAN: Final = "mean"
+KINDS: Final = {
+    ServerKind.LISTENER: "Listener",
+    ServerKind.APP: "App under another server",
+    ServerKind.HOST: "Host",
+}
+"""What a server is called where its name stands behind, as in a list of facts."""
 _SHORT_COMMIT: Final = 12
 
 
@@ -101,11 +108,11 @@ def schedule_text(scenario: Scenario) -> str:
     return told
 
 
-def plan_facts(plan: LoadPlan) -> dict[str, str]:
-    """Everything that is needed to ask for the same again, by name."""
+def plan_facts(plan: LoadPlan, kind: ServerKind) -> dict[str, str]:
+    """All that is needed to ask for the same again, by name; `kind` is that of the target."""
     scenario = plan.scenario
     facts = {
-        "Listener" if plan.listener else "Host": plan.destination,
+        KINDS[kind]: plan.destination,
         "DNS": _lookup(plan),
         "Scenario": scenario.name,
         "Schedule": schedule_text(scenario),

@@ -35,7 +35,7 @@ def _result(found: CapacityEvidence) -> Finding:
         f"99 of 100 requests within {units.text(found.latency_limit_s, 's')} and at most "
         f"{units.text(found.error_limit, '1')} failed"
     )
-    name = f"listener {found.listener}"
+    name = found.server
     rate = units.text(found.bound, _RATE)
     if found.outcome is Outcome.CARRIES and found.rate is not None:
         half = max(found.high - found.rate, found.rate - found.low)
@@ -90,7 +90,7 @@ def _limit(found: CapacityEvidence) -> Finding:
     return Finding(
         Severity.NOTE if limit.is_known else Severity.UNKNOWN,
         "capacity-limit",
-        f"listener {found.listener}",
+        found.server,
         f"It is limited by {limit.words}.",
         limit.figures,
         limit.link,
@@ -107,4 +107,4 @@ def _with_interval(value: float, half_width: float) -> str:
 def _finding(
     found: CapacityEvidence, severity: Severity, code: str, sentence: str, *figures: Figure
 ) -> Finding:
-    return Finding(severity, code, f"listener {found.listener}", sentence, figures, _LOAD)
+    return Finding(severity, code, found.server, sentence, figures, _LOAD)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from servescope.records.listeners import ListenerState
+from servescope.records.server_kinds import ServerKind
 from servescope.statistics.capacity_limits import EdgeEvidence
 
 if TYPE_CHECKING:
@@ -42,6 +43,12 @@ class ListenerEvidence:
     kernel_wait_s: float | None = None  # mean
     accept_queue_depth: float | None = None
     accept_backlog: float | None = None
+    kind: ServerKind = ServerKind.LISTENER
+
+    @property
+    def called(self) -> str:
+        """Its name in a sentence, as `listener wsgi`."""
+        return self.kind.called(self.name)
 
     @property
     def read(self) -> int:
@@ -56,6 +63,11 @@ class PortEvidence:
     port: str
     accept_queue_depth: float
     accept_backlog: float | None
+
+    @property
+    def called(self) -> str:
+        """Its name in a sentence, as `port 8000`."""
+        return f"port {self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,11 +196,12 @@ class ContenderEvidence:
 class CapacityEvidence:
     """A search for what a listener carries; rates in requests per second, times in seconds.
 
-    `bound` is the rate that held, or did not, where no capacity was found. The readings are means
-    of the steps just above the edge.
+    `server` is what it loaded, as sentences name it: `listener wsgi`, `app shop`. `bound` is the
+    rate that held, or did not, where no capacity was found. The readings are means of the steps
+    just above the edge.
     """
 
-    listener: str
+    server: str
     target: str
     latency_limit_s: float
     error_limit: float
@@ -230,6 +243,12 @@ class SpanListenerEvidence:
     queued_requests: float | None = None  # the most at a time
     unread: int = 0  # of the answered, before one was read
     unread_errors: int = 0  # of these, with a status of 5xx: turned away
+    kind: ServerKind = ServerKind.LISTENER
+
+    @property
+    def called(self) -> str:
+        """Its name in a sentence, as `listener wsgi`."""
+        return self.kind.called(self.name)
 
     @property
     def read(self) -> int:
@@ -249,6 +268,12 @@ class SpanEvidence:
     listener: str = ""
     listeners: Sequence[SpanListenerEvidence] = ()  # those with requests
     is_recorded: bool = True  # any second of it
+    kind: ServerKind = ServerKind.LISTENER  # of the one that it is narrowed to
+
+    @property
+    def called(self) -> str:
+        """What it is narrowed to in a sentence; empty where it is of all."""
+        return self.kind.called(self.listener) if self.listener else ""
 
 
 PAST_FORMS: Final = {

@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from servescope.records.listeners import ListenerStatus
     from servescope.records.load import LoadRun
     from servescope.records.scenarios import Scenario
+    from servescope.records.server_kinds import ServerKind
     from servescope.store.query import Query
     from servescope.store.results import TotalResult
 
@@ -170,6 +171,7 @@ def _measured(
     # Those of other servers, which record by our middleware, or of another host.
     others = answers if not span.fixed else {*answers, *paths} - {TOGETHER}
     recorded = {name: ListenerEvidence(name, is_hosted=False) for name in sorted(others)}
+    kinds = traffic.server_kinds(context)
     found = []
     for name, one in (recorded | stated).items():
         of_window = answers.get(name, _NO_ANSWERS)
@@ -187,6 +189,7 @@ def _measured(
                 kernel_wait_s=kernel.mean_s,
                 accept_queue_depth=depths.get(str(one.port)),
                 accept_backlog=backlogs.get(str(one.port)),
+                kind=kinds(name),
             )
         )
     totals = _totals(context, span, answers, depths, backlogs)
@@ -292,8 +295,14 @@ def of_paths(
     return Evidence(paths=tuple(chosen), is_past=is_past)
 
 
-def of_span(context: QueryContext, span: Span, listener: str = "") -> Evidence:
-    """The span of a page, of one listener or of all that answered in it."""
+def of_span(
+    context: QueryContext, span: Span, listener: str = "", kind: ServerKind | None = None
+) -> Evidence:
+    """The span of a page, of one listener or of all that answered in it.
+
+    `kind` is that of the one; without it the store says.
+    """
+    kinds = traffic.server_kinds(context)
     answers = _answers(traffic.route_totals(context, span, listener))
     stages = _stage_means(latency.stage_totals(context, span, listener))
     where = traffic.of_listener(listener)
@@ -312,10 +321,12 @@ def of_span(context: QueryContext, span: Span, listener: str = "") -> Evidence:
                     queued.get(name),
                     one.unread,
                     one.unread_errors,
+                    kind or kinds(name),
                 )
                 for name, one in sorted(answers.items())
             ),
             traffic.is_recorded(context, span),
+            kind or kinds(listener),
         )
     )
 
@@ -361,7 +372,7 @@ def run_of(run: LoadRun) -> Evidence:
     """One load run."""
     evidence = _run(
         run.id,
-        f"listener {run.plan.listener}" if run.plan.listener else f"server {run.plan.origin}",
+        run.called,
         run.state,
         run.message,
         run.plan.scenario,
@@ -403,7 +414,7 @@ def capacity_of(searched: SearchedCapacity) -> Evidence:
     found = result.capacity if result.outcome is Outcome.CARRIES else None
     return Evidence(
         capacity=CapacityEvidence(
-            plan.listener,
+            plan.called,
             plan.target,
             plan.latency_limit_s,
             plan.error_limit,

@@ -9,7 +9,7 @@ from servescope.findings import thresholds
 from servescope.findings.finding import Figure, Finding, Severity
 from servescope.findings.thresholds import severity
 from servescope.records.listeners import ConcurrencyModel, ListenerState
-from servescope.sentences import counted
+from servescope.sentences import capitalized, counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -103,8 +103,8 @@ def listener_states(evidence: Evidence) -> Iterator[Finding]:
             yield Finding(
                 Severity.BAD,
                 "listener-down",
-                f"listener {one.name}",
-                f"Listener {one.name} does not run: {reason}.",
+                one.called,
+                f"{capitalized(one.called)} does not run: {reason}.",
                 (),
                 "/servers",
             )
@@ -116,13 +116,13 @@ def stopped_listeners(evidence: Evidence) -> Iterator[Finding]:
         if one.state is not ListenerState.STOPPED or not one.port or one.port_holder is None:
             continue
         figures = (Figure("port", one.port),)
-        subject = f"listener {one.name}"
+        subject = one.called
         if one.port_holder:
             yield Finding(
                 Severity.WARN,
                 "stopped-port-taken",
                 subject,
-                f"Listener {one.name} is stopped, and port {one.port} is taken by "
+                f"{capitalized(one.called)} is stopped, and port {one.port} is taken by "
                 f"{one.port_holder}.",
                 figures,
                 "/servers",
@@ -132,7 +132,7 @@ def stopped_listeners(evidence: Evidence) -> Iterator[Finding]:
                 Severity.NOTE,
                 "not-listening",
                 subject,
-                f"Listener {one.name} is stopped: nobody listens at port {one.port}, so "
+                f"{capitalized(one.called)} is stopped: nobody listens at port {one.port}, so "
                 "connections to it are refused.",
                 figures,
                 "/servers",
@@ -146,8 +146,8 @@ def remarks(evidence: Evidence) -> Iterator[Finding]:
             yield Finding(
                 Severity.NOTE,
                 "not-as-asked",
-                f"listener {one.name}",
-                f"Listener {one.name}: {one.message.rstrip('.')}.",
+                one.called,
+                f"{capitalized(one.called)}: {one.message.rstrip('.')}.",
                 (Figure("port", one.port),),
                 "/servers",
             )
@@ -185,13 +185,13 @@ def request_threads(evidence: Evidence) -> Iterator[Finding]:
         if state is Severity.GOOD:
             continue
         figures = [Figure("busy threads", busy), Figure("threads", one.threads)]
-        told = f"Listener {one.name}: {busy} of {counted(one.threads, 'request thread')} "
+        told = f"{capitalized(one.called)}: {busy} of {counted(one.threads, 'request thread')} "
         told += f"{_be(evidence, one.threads)} busy"
         if not queued:
             yield Finding(
                 state,
                 "threads-busy",
-                f"listener {one.name}",
+                one.called,
                 f"{told}; {_who_waits(evidence, one)}.",
                 tuple(figures),
                 "/ports",
@@ -210,9 +210,7 @@ def request_threads(evidence: Evidence) -> Iterator[Finding]:
                 f"; at {units.text(rate, '{request}/s')} answered{_by_thread(one)}, "
                 f"a new request {evidence.verb('waits')} {units.text(wait_s, 's')}."
             )
-        yield Finding(
-            state, "threads-exhausted", f"listener {one.name}", told, tuple(figures), "/ports"
-        )
+        yield Finding(state, "threads-exhausted", one.called, told, tuple(figures), "/ports")
 
 
 def _by_thread(one: ListenerEvidence) -> str:
@@ -230,11 +228,8 @@ def _who_waits(evidence: Evidence, one: ListenerEvidence) -> str:
 
 def accept_queues(evidence: Evidence) -> Iterator[Finding]:
     """Accept queues that fill, and full ones; of a past span also those at ports of then."""
-    named: list[tuple[str, ListenerEvidence | PortEvidence]] = [
-        *((f"listener {one.name}", one) for one in _current(evidence)),
-        *((f"port {one.port}", one) for one in evidence.former_ports),
-    ]
-    for name, one in named:
+    queues: list[ListenerEvidence | PortEvidence] = [*_current(evidence), *evidence.former_ports]
+    for one in queues:
         if one.accept_queue_depth is None or not one.accept_backlog:
             continue
         ratio = one.accept_queue_depth / one.accept_backlog
@@ -243,7 +238,7 @@ def accept_queues(evidence: Evidence) -> Iterator[Finding]:
             continue
         depth, backlog = f"{one.accept_queue_depth:,.0f}", f"{one.accept_backlog:,.0f}"
         verb = evidence.verb
-        told = f"The accept queue of {name} "
+        told = f"The accept queue of {one.called} "
         told += (
             f"{verb('is')} full ({depth} of {backlog}): the kernel {verb('drops')} "
             f"further connections, whose clients {verb('try')} again after 1 s at the "
@@ -255,7 +250,7 @@ def accept_queues(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             state,
             "accept-queue",
-            name,
+            one.called,
             told,
             (
                 Figure("waiting to be accepted", one.accept_queue_depth, "{connection}"),
@@ -273,8 +268,8 @@ def kernel_waits(evidence: Evidence) -> Iterator[Finding]:
             yield Finding(
                 state,
                 "kernel-wait",
-                f"listener {one.name}",
-                f"Requests to listener {one.name} {evidence.verb('wait')} "
+                one.called,
+                f"Requests to {one.called} {evidence.verb('wait')} "
                 f"{units.text(one.kernel_wait_s, 's')} on average in the kernel before the server "
                 f"{evidence.verb('reads')} them.",
                 (Figure("mean wait in the kernel", one.kernel_wait_s, "s"),),
@@ -296,11 +291,11 @@ def server_errors(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             state,
             "server-errors",
-            f"listener {one.name}",
-            f"{one.server_errors:,} of {counted(one.requests, 'answer')} of listener {one.name} "
+            one.called,
+            f"{one.server_errors:,} of {counted(one.requests, 'answer')} of {one.called} "
             f"{_when(evidence)} were server errors (5xx)."
             if one.server_errors > 1
-            else f"1 of {counted(one.requests, 'answer')} of listener {one.name} "
+            else f"1 of {counted(one.requests, 'answer')} of {one.called} "
             f"{_when(evidence)} was a server error (5xx).",
             (
                 Figure("server errors", one.server_errors, "{request}"),
@@ -324,7 +319,7 @@ def latencies(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             state,
             "slow",
-            f"listener {one.name}",
+            one.called,
             f"{told}, counted from their arrival in the kernel.",
             (Figure("p95", one.p95_s, "s"), Figure("answers", one.requests, "{request}")),
             f"/latency?listener={one.name}",
@@ -334,9 +329,9 @@ def latencies(evidence: Evidence) -> Iterator[Finding]:
 def slowest(one: ListenerEvidence | SpanListenerEvidence) -> str:
     """The subject of a sentence about the slowest requests of a listener, of those it read."""
     if one.read == 1:
-        return f"The one request to listener {one.name}{' that was read' if one.unread else ''}"
+        return f"The one request to {one.called}{' that was read' if one.unread else ''}"
     some = "5 of 100" if one.read >= FEWEST_FOR_P95 else f"The slowest of {one.read:,}"
-    return f"{some} requests to listener {one.name}{' that were read' if one.unread else ''}"
+    return f"{some} requests to {one.called}{' that were read' if one.unread else ''}"
 
 
 def hardware(evidence: Evidence) -> Iterator[Finding]:

@@ -18,6 +18,7 @@ from servescope.findings.moment import busy_of, max_of, threads_severity
 from servescope.findings.thresholds import severity
 from servescope.queries.path import KERNEL, QUEUE, READ, PathStage, RequestPath
 from servescope.records.listeners import ConcurrencyModel
+from servescope.sentences import capitalized
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator
@@ -109,7 +110,7 @@ def held_requests(evidence: Evidence) -> Iterator[Finding]:
         yield Finding(
             found.severity,
             f"held-in-{stage.name}",
-            f"listener {path.listener}",
+            path.called,
             _sentence(evidence, path, found),
             (
                 Figure(f"requests in {stage.name}", stage.occupancy, "{request}"),
@@ -147,13 +148,14 @@ def link_of(stage: str, listener: str) -> str:
 
 
 def _sentence(evidence: Evidence, path: RequestPath, found: Holding) -> str:
-    stage, name, verb = found.stage, path.listener, evidence.verb
+    stage, name, verb = found.stage, path.called, evidence.verb
     if found.is_of_unfinished:
         number = units.number(stage.occupancy or 0.0)
         noun = "request" if number == "1" else "requests"
         ended = "" if path.requests else f"; none {verb('has')} ended"
         place = _PLACES[stage.name].format(**evidence.verbs)
-        told = f"Listener {name} {verb('has')} {number} unfinished {noun} on average {place}{ended}"
+        told = f"{capitalized(name)} {verb('has')} {number} unfinished {noun} on average {place}"
+        told += ended
     else:
         mean = units.text(stage.mean_s, "s")
         told = _TOLD[stage.name].format(name=name, mean=mean, **evidence.verbs)
@@ -169,16 +171,15 @@ _PLACES: Final = {
     WRITE: "whose response it still {writes}",
 }
 _TOLD: Final = {
-    KERNEL: "Requests to listener {name} {wait} {mean} on average in the kernel, before the server "
+    KERNEL: "Requests to {name} {wait} {mean} on average in the kernel, before the server "
     "{reads} them",
-    READ: "Requests to listener {name} {take} {mean} on average to arrive, from their first byte "
+    READ: "Requests to {name} {take} {mean} on average to arrive, from their first byte "
     "to the end of their body: the clients {send} slowly",
-    QUEUE: "Requests to listener {name} {wait} {mean} on average for a thread",
-    APP: "Requests to listener {name} {are} {mean} on average in the app, until its response head "
+    QUEUE: "Requests to {name} {wait} {mean} on average for a thread",
+    APP: "Requests to {name} {are} {mean} on average in the app, until its response head "
     "{is} ready",
-    BODY: "Requests to listener {name} {wait} {mean} on average for the app to make the response "
-    "body",
-    WRITE: "Responses of listener {name} {wait} {mean} on average for their clients to take them",
+    BODY: "Requests to {name} {wait} {mean} on average for the app to make the response body",
+    WRITE: "Responses of {name} {wait} {mean} on average for their clients to take them",
 }
 
 

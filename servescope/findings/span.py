@@ -46,7 +46,7 @@ def span(evidence: Evidence) -> Iterator[Finding]:
                 "/latency",
             )
             return
-        target = f" to listener {shown.listener}" if shown.listener else ""
+        target = f" to {shown.called}" if shown.listener else ""
         yield Finding(
             Severity.UNKNOWN,
             "span-empty",
@@ -117,7 +117,7 @@ def _waits(one: SpanListenerEvidence) -> Iterator[Finding]:
 
 def _read(one: SpanListenerEvidence) -> str:
     """The requests that have stages: those that were turned away unread have none."""
-    return f"Requests to listener {one.name}{' that were read' if one.unread else ''}"
+    return f"Requests to {one.called}{' that were read' if one.unread else ''}"
 
 
 def _errors(one: SpanListenerEvidence) -> Iterator[Finding]:
@@ -131,7 +131,7 @@ def _errors(one: SpanListenerEvidence) -> Iterator[Finding]:
         one,
         state,
         "span-errors",
-        f"{one.server_errors:,} of {counted(one.requests, 'answer')} of listener {one.name} in "
+        f"{one.server_errors:,} of {counted(one.requests, 'answer')} of {one.called} in "
         "this span "
         f"{'was a server error' if one.server_errors == 1 else 'were server errors'} (5xx)"
         f"{_counting(one)}.",
@@ -159,13 +159,14 @@ def _well(shown: SpanEvidence) -> Finding:
     told += "was answered" if requests == 1 else "were answered"
     figures = [Figure("answers", requests, "{request}")]
     if most_s is not None:
-        of_each = " of each listener" if len(shown.listeners) > 1 else ""
+        kinds = sorted({one.kind for one in shown.listeners}, reverse=True)
+        of_each = f" of each {' and '.join(kinds)}" if len(shown.listeners) > 1 else ""
         told += f", p95{of_each} {units.text(most_s, 's')} at most"
         figures.append(Figure("p95", most_s, "s"))
     return Finding(
         Severity.GOOD,
         "span-well",
-        f"listener {shown.listener}" if shown.listener else "listeners",
+        shown.called or "listeners",
         f"{told}.",
         tuple(figures),
         "/latency",
@@ -182,4 +183,4 @@ def _finding(
     one: SpanListenerEvidence, state: Severity, code: str, told: str, *figures: Figure
 ) -> Finding:
     link = f"/latency?listener={one.name}"
-    return Finding(state, code, f"listener {one.name}", told, figures, link)
+    return Finding(state, code, one.called, told, figures, link)

@@ -72,7 +72,7 @@ def report_html(data: RunData) -> str:
         *_result(data),
         *_over_time(data),
         "<h2>Plan</h2>",
-        _facts(plan_facts(run.plan)),
+        _facts(plan_facts(run.plan, run.kind)),
         *_environment(data),
         f"<footer class='dimmed'>{escape(_MEANING)}</footer>",
     ]

@@ -74,7 +74,7 @@ class Targets:
 def target_of(plan: LoadPlan, targets: Targets) -> Target:
     """Where a plan leads. Raises LoadRefusedError with a sentence when it must not."""
     if bool(plan.listener) == bool(plan.origin):
-        raise LoadRefusedError("choose where the run aims: at a listener or at a named host")
+        raise LoadRefusedError("choose where the run aims: at a listener, an app or a named host")
     if plan.origin:
         return _named(plan, targets.load_hosts)
     app = targets.app(plan.listener)
@@ -126,7 +126,7 @@ def check_listener(name: str, targets: Targets) -> ListenerStatus:
     if status is None:
         names = {one.name for one in targets.listeners} | {one.name for one in targets.apps}
         known = ", ".join(sorted(names)) or "none"
-        raise LoadRefusedError(f"there is no listener {name!r} here; known are: {known}")
+        raise LoadRefusedError(f"there is no listener or app {name!r} here; known are: {known}")
     is_unix = status.address.startswith(UNIX)
     if status.state is not ListenerState.RUNNING or not (status.port or is_unix):
         raise LoadRefusedError(

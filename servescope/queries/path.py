@@ -18,9 +18,10 @@ from servescope import catalog
 from servescope.histogram import BUCKETS, supported_quantiles
 from servescope.queries import latency
 from servescope.queries.span import Span
-from servescope.queries.traffic import LISTENER
+from servescope.queries.traffic import LISTENER, server_kinds
 from servescope.records.listeners import ConcurrencyModel, ListenerState
 from servescope.records.requests import Stage
+from servescope.records.server_kinds import ServerKind
 from servescope.records.temporary_listeners import is_temporary
 from servescope.store.query import Aggregation
 
@@ -125,6 +126,12 @@ class RequestPath:
     connections_per_s: float = 0.0
     stages: tuple[PathStage, ...] = ()
     workers: Workers = field(default_factory=Workers)
+    kind: ServerKind = ServerKind.LISTENER
+
+    @property
+    def called(self) -> str:
+        """Its name in a sentence, as `listener wsgi`; of all together empty."""
+        return self.kind.called(self.listener) if self.listener else ""
 
     def stage(self, name: str) -> PathStage | None:
         """The stage of that name, None when it is not on this path."""
@@ -225,7 +232,10 @@ def _request_paths(
     _add_ended(context, span, seconds, accounts)
     _add_gauges(context, span, accounts)
     _add_accept_queues(context, span, listed, accounts)
-    paths = {name: account.path(name) for name, account in accounts.items()}
+    kinds = server_kinds(context)
+    paths = {
+        name: replace(account.path(name), kind=kinds(name)) for name, account in accounts.items()
+    }
     together = _together(accounts.values(), _Account(seconds, span.step, has_queue=False))
     paths[TOGETHER] = together.path(TOGETHER)
     return paths

@@ -79,7 +79,7 @@ def recorded_minute(
     left_out += sum(int(counts[key].sum()) for key in busiest[MAX_FLOWS:])
     if not kept:
         raise LoadRefusedError(
-            f"no GET or HEAD of listener {listener!r} is known of the minute from {_clock(start)} "
+            f"no GET or HEAD to {listener!r} is known of the minute from {_clock(start)} "
             "UTC; there is nothing to record"
         )
     arrivals = np.stack([counts[key] for key in kept], axis=1)

@@ -13,6 +13,7 @@ from servescope.queries.lines import joined, lines_by_label, renamed
 from servescope.queries.request_words import method_words, route_words
 from servescope.queries.rows import Lines, RouteRow
 from servescope.recording.recorder import RINGS
+from servescope.records.server_kinds import ServerKind
 from servescope.records.temporary_listeners import is_temporary
 from servescope.sampling.recorded_apps import recorded_apps
 from servescope.store.query import Aggregation
@@ -66,6 +67,29 @@ def recorded_names(context: QueryContext) -> list[str]:
         "recorded apps", lambda: recorded_apps(process.settings.data_dir / RINGS)
     )
     return [one.name for one in apps if one.name not in hosted]
+
+
+def server_kinds(context: QueryContext) -> Callable[[str], ServerKind]:
+    """The kind of the server that requests were recorded of, by its name: a listener or an app.
+
+    Of a listener the store has how many connections were open, second by second; of an app that
+    records under another server nobody tells it. A listener that stands is one from the start.
+    """
+
+    def apps() -> frozenset[str]:
+        of_requests, of_connections = (
+            {dict(key.labels).get(LISTENER, "") for key in context.store.series(metric)}
+            for metric in (catalog.REQUEST_DURATION, catalog.OPEN_CONNECTIONS)
+        )
+        return frozenset(of_requests - of_connections)
+
+    recorded = context.snapshots.get("recorded by other servers", apps)
+    hosted = {one.name for one in context.process.listeners()} if context.is_home else set()
+
+    def kind(name: str) -> ServerKind:
+        return ServerKind.APP if name in recorded and name not in hosted else ServerKind.LISTENER
+
+    return kind
 
 
 def by_status_class(context: QueryContext, span: Span, listener: str = "") -> Lines:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from servescope.records.load import TERMINAL_STATES, LoadPlan, RunState
 from servescope.records.scenarios import MAX_CONNECTIONS
+from servescope.records.server_kinds import ServerKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +29,7 @@ FIRST_RATE: Final = 20.0
 class CapacityPlan:
     """One search as asked for; `error_limit` is the share that may fail, 0.01 for 1 %."""
 
-    listener: str
+    listener: str  # or app that records here
     target: str  # origin-form
     latency_limit_s: float
     error_limit: float
@@ -37,6 +38,13 @@ class CapacityPlan:
     step_s: float = STEP_S
     seed: int = 1
     max_connections: int = MAX_CONNECTIONS  # of the generator
+    is_recorded_app: bool = False  # `listener` names an app that records under another server
+
+    @property
+    def called(self) -> str:
+        """What is searched in a sentence, as `listener wsgi`."""
+        kind = ServerKind.APP if self.is_recorded_app else ServerKind.LISTENER
+        return kind.called(self.listener)
 
     @property
     def timeout_s(self) -> float:

@@ -7,6 +7,7 @@ from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.records.scenarios import Constant, Flow, RequestStep, Scenario, known_fields
+from servescope.records.server_kinds import ServerKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -65,12 +66,13 @@ class LoadPlan:
     Raises nothing: `servescope.load.plan.check` says whether it may run.
     """
 
-    listener: str  # hosted here; nothing: `origin` says where the run aims
+    listener: str  # or app that records here; nothing: `origin` says where the run aims
     scenario: Scenario
     comparison: int = 0  # the comparison it is a part of; 0: of none
     origin: str = ""  # named by the operator, as https://example.org
     address: str = ""  # numeric: where the origin's host was found when the run was asked for
     lookup_seconds: float | None = None  # how long the system took to find it; None: not looked up
+    is_recorded_app: bool = False  # `listener` names an app that records under another server
 
     @classmethod
     def constant(
@@ -92,6 +94,13 @@ class LoadPlan:
     def destination(self) -> str:
         """The name of the listener, or the origin, that it aims at."""
         return self.listener or self.origin
+
+    @property
+    def kind(self) -> ServerKind:
+        """What it aims at."""
+        if not self.listener:
+            return ServerKind.HOST
+        return ServerKind.APP if self.is_recorded_app else ServerKind.LISTENER
 
     @property
     def rate(self) -> float | None:
@@ -118,6 +127,7 @@ class LoadPlan:
             "origin": self.origin,
             "address": self.address,
             "lookup_seconds": self.lookup_seconds,
+            "is_recorded_app": self.is_recorded_app,
         }
 
     @classmethod
@@ -170,3 +180,19 @@ class LoadRun:
     tags: tuple[str, ...] = ()
     environment: RunEnvironment | None = None
     origin: RunOrigin | None = None  # None: it was measured here
+
+    @property
+    def kind(self) -> ServerKind:
+        """What it aims at; a plan of an older version does not tell an app from a listener.
+
+        Of an app no more than the port stands in the environment.
+        """
+        known = self.environment
+        if self.plan.listener and known is not None and known.port and not known.app:
+            return ServerKind.APP
+        return self.plan.kind
+
+    @property
+    def called(self) -> str:
+        """What it aims at in a sentence, as `listener wsgi`."""
+        return self.kind.called(self.plan.destination)

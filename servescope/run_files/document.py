@@ -230,6 +230,7 @@ def _plan(values: Any) -> LoadPlan:
     for text in (plan.listener, plan.origin, plan.address):
         _text(text)
     _number_or_none(plan.lookup_seconds)
+    _is(plan.is_recorded_app, "no truth value", lambda one: type(one) is bool)
     check_scenario(plan.scenario, MOST_RATE, MOST_SCHEDULE_S)
     return plan
 

@@ -25,7 +25,7 @@ REQUEST = CapacityRequest("wsgi", " /slow?ms=5 ", "50", 1)
     ("changes", "refusal"),
     [
         ({"listener": None}, "choose a listener"),
-        ({"listener": "nobody"}, "there is no listener 'nobody' here; known are: wsgi"),
+        ({"listener": "nobody"}, "there is no listener or app 'nobody' here; known are: wsgi"),
         ({"limit_ms": ""}, "fill in a number of milliseconds"),
         ({"limit_ms": 0}, "the latency is above 0 and at most 5,000 ms, not 0"),
         ({"limit_ms": "x"}, "the latency is a number of milliseconds, not 'x'"),

@@ -69,7 +69,7 @@ def test_a_field_that_says_nothing_is_refused(settings, changes, refusal):
         (plan([POOL, POOL]), "each of them once"),
         (plan(listeners=("wsgi", "wsgi")), "each of them once"),
         (plan(ConcurrencyModel, listeners=("wsgi",)), "choose 2 to 4"),
-        (plan(listeners=("nobody",)), "there is no listener 'nobody' here; known are: none"),
+        (plan(listeners=("nobody",)), "there is no listener or app 'nobody' here; known are: none"),
         (plan(app="os:system"), "SERVESCOPE_APPS"),
         (plan([POOL, ConcurrencyModel.ASYNCIO], loop_app="os:system"), "SERVESCOPE_APPS"),
         (plan(rate=10**6), "the rate"),

@@ -88,7 +88,7 @@ def test_a_run_of_a_comparison_is_repeated_outside_of_it(control, settings, run)
 
 def test_a_run_whose_listener_is_gone_is_not_repeated(control, settings, run):
     control.listeners.write_statuses([])
-    with pytest.raises(LoadRefusedError, match="there is no listener 'wsgi' here"):
+    with pytest.raises(LoadRefusedError, match="there is no listener or app 'wsgi' here"):
         kept_runs.repeat(control, settings, run.id)
 
 

@@ -47,7 +47,7 @@ def test_a_request_is_read(request_, plan):
 @pytest.mark.parametrize(
     ("changes", "refusal"),
     [
-        ({"listener": None}, "choose a listener or a host"),
+        ({"listener": None}, "choose a listener, an app or a host"),
         ({"rate": ""}, "fill in a number of requests per second"),
         ({"rate": "nan"}, "the rate is a number of requests per second, not 'nan'"),
         ({"rate": "abc"}, "the rate is a number of requests per second, not 'abc'"),
@@ -56,7 +56,7 @@ def test_a_request_is_read(request_, plan):
         ({"seconds": None}, "fill in a number of seconds"),
         ({"seconds": "-5"}, "the duration is above 0 and at most 600 seconds, not -5"),
         ({"seconds": 0}, "the duration is above 0 and at most 600 seconds, not 0"),
-        ({"listener": "nobody"}, "there is no listener 'nobody' here; known are: wsgi"),
+        ({"listener": "nobody"}, "there is no listener or app 'nobody' here; known are: wsgi"),
     ],
 )
 def test_a_request_that_cannot_be_is_refused_and_nothing_is_written(

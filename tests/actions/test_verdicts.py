@@ -29,11 +29,11 @@ USERS = '[schedule]\nkind = "users"\nusers = 2\nthink_seconds = 1\nseconds = 4\n
 @pytest.mark.parametrize(
     ("changes", "refusal"),
     [
-        ({"after": None}, "choose two listeners or models"),
+        ({"after": None}, "choose two listeners, apps or models"),
         ({"after": "model:green"}, "there is no model 'green'"),
         ({"after": "model:prefork"}, "choose an endpoint for the models"),
         ({"after": "model:prefork", "endpoint": "none"}, "choose an endpoint for the models"),
-        ({"after": "nobody"}, "there is no listener 'nobody' here; known are: wsgi"),
+        ({"after": "nobody"}, "there is no listener or app 'nobody' here; known are: wsgi"),
         ({"rate": ""}, "fill in a number of requests per second"),
         ({"rate": -1}, "the rate"),
         ({"seconds": 1e6}, "the duration"),

@@ -33,6 +33,16 @@ def test_a_run_on_an_app_that_records_shows_its_stages(app, open_page, dashboard
     page = open_page(f"/runs/{run.id}").wait_drawn("one-run-stages").page
     stages = page.locator("#one-run-stage-table")
     stages.get_by_text("app", exact=True).first.wait_for()
+    page.get_by_text("App under another server").first.wait_for()
+    said = page.locator(".findings").first
+    said.get_by_text(f"app {NAME} ", exact=False).first.wait_for()
+    assert f"listener {NAME}" not in page.locator("body").inner_text().lower()
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export run").click()
+        page.get_by_role("menuitem", name=re.compile("Report")).click()
+    report = download.value.path().read_text("utf-8")
+    assert "App under another server" in report
+    assert f"listener {NAME}" not in report.lower()
 
 
 def test_it_is_compared_with_a_model(app, open_page):

@@ -7,6 +7,7 @@ import pytest
 
 from components import one_request
 from servescope.queries.rows import RequestSurroundings, UsualDurations
+from servescope.records.server_kinds import ServerKind
 from servescope.store.base import KeptDetails
 from tests.components.test_parts import ROW, texts
 
@@ -63,7 +64,7 @@ def test_the_place_of_a_request_among_its_like_is_true(not_slower, faster, said)
 def test_a_request_that_nobody_read_is_said_in_words(status, title):
     unread = replace(ROW, method="OTHER", target="", route="other", status=status)
     assert texts(one_request.heading(unread))[0] == title
-    said = texts(one_request.answer_panel(unread))
+    said = texts(one_request.answer_panel(unread, ServerKind.LISTENER))
     assert said[said.index("Route") + 1] == "other route, or none read"
 
 

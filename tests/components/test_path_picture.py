@@ -106,7 +106,7 @@ def test_nothing_recorded_is_not_zero(show):
 
 
 def test_a_listener_that_there_is_none(show):
-    assert show(listener="other") == ["Nothing is known of a listener other in this span."]
+    assert show(listener="other") == ["Nothing is known of a listener or app other in this span."]
 
 
 def test_of_a_past_span_it_says_nothing_but_of_its_path(context, running, record):

@@ -117,7 +117,8 @@ def test_a_plan_says_everything_that_is_needed_to_repeat_it():
         rules=("p99 < 50 ms",),
         data=DataRows(("n",), (("1",), ("2",))),
     )
-    assert plan_facts(LoadPlan("wsgi", scenario)) == {
+    plan = LoadPlan("wsgi", scenario)
+    assert plan_facts(plan, plan.kind) == {
         "Listener": "wsgi",
         "Schedule": "5 flows/s for 10 s",
         "Requests": "home: GET /, then POST /cart with 3 characters of text (75 %); "
@@ -137,10 +138,19 @@ def test_a_slow_client_and_the_lookup_of_a_name_are_facts_of_the_plan():
     slow = RequestStep(method="POST", target="/form", send_seconds=2, read_seconds=3)
     flows = (Flow((slow,)),)
     plan = LoadPlan("", Scenario(Constant(5, 10), flows), 0, "http://a.test", "192.0.2.1", 0.0125)
-    facts = plan_facts(plan)
+    facts = plan_facts(plan, plan.kind)
+    assert facts["Host"] == "http://a.test"
     assert facts["Requests"] == "POST /form, sent over 2 s, its answer read over 3 s"
     assert facts["DNS"] == "looked up once, before the run, in 12.5 ms: 192.0.2.1"
-    assert "DNS" not in plan_facts(replace(plan, lookup_seconds=None))
+    assert "DNS" not in plan_facts(replace(plan, lookup_seconds=None), plan.kind)
+
+
+def test_an_app_under_another_server_is_no_listener():
+    plan = replace(LoadPlan.constant("shop", "/", 5, 10), is_recorded_app=True)
+    facts = plan_facts(plan, plan.kind)
+    assert facts["App under another server"] == "shop"
+    assert "Listener" not in facts
+    assert LoadPlan.from_json(plan.to_json()) == plan
 
 
 def test_an_environment_without_a_listener_is_the_machine_alone():

@@ -1295,7 +1295,7 @@ PATHS: Final = {
 }
 
 CARRIES: Final = CapacityEvidence(
-    "wsgi",
+    "listener wsgi",
     "/slow?ms=20",
     0.05,
     0.01,

@@ -16,10 +16,13 @@ from servescope.findings.gathering import (
     clocks_of,
     comparison_of,
     moment,
+    of_paths,
     of_span,
     run_of,
 )
+from servescope.findings.judge import PATH
 from servescope.load.report import LagSummary, LatencySummary, Result
+from servescope.queries.path import request_paths
 from servescope.queries.residual import Clock, Residual
 from servescope.queries.span import Span, View
 from servescope.records.comparisons import Comparison, ComparisonPlan, Contender
@@ -29,6 +32,7 @@ from servescope.records.listeners import (
     ListenerState,
 )
 from servescope.records.load import LoadPlan, LoadRun, RunState
+from servescope.records.run_environment import RunEnvironment
 from servescope.settings import Settings
 from servescope.statistics.capacity_limits import EdgeEvidence
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
@@ -202,7 +206,29 @@ def test_what_another_server_records_is_judged_as_well(context):
     flask = by_name(moment(context))["flask"]
     assert (flask.requests, flask.server_errors, flask.is_hosted) == (25, 25, False)
     told = {one.code: one.sentence for one in findings(moment(context))}
-    assert "25 of 25 answers of listener flask" in told["server-errors"]
+    assert "25 of 25 answers of app flask" in told["server-errors"]
+
+
+def test_a_name_is_that_of_a_listener_once_its_connections_were_counted(context):
+    """Of a past, and of another host, nothing else tells a listener from an app."""
+    slow = answers("gone", "200", *[2.0] * 30) | answers("flask", "200", *[2.0] * 30)
+    open_ones = gauge(catalog.OPEN_CONNECTIONS, 1.0, listener="gone")
+    stage = SeriesKey(catalog.STAGE_DURATION, (("listener", "flask"), ("stage", "app")))
+    stages = {stage: HistogramDelta(histogram.count(np.full(30, 2.0)), 60.0)}
+    write(context, POOL, gauges=open_ones, histograms=slow | stages)
+    span = View().span(context.newest())
+    for evidence in (moment(context), moment(context, replace(span, fixed=True))):
+        told = [one.sentence for one in findings(evidence) if one.code == "slow"]
+        assert [one.split(" took ")[0] for one in told] == [
+            "5 of 100 requests to app flask",
+            "5 of 100 requests to listener gone",
+        ]
+    told = {one.subject for one in findings(of_span(context, span)) if one.code == "span-slow"}
+    assert told == {"app flask", "listener gone"}
+    (alone,) = findings(of_span(context, span, "flask"))
+    assert "requests to app flask took" in alone.sentence
+    (held,) = findings(of_paths(request_paths(context, span, []), "flask"), PATH)
+    assert held.sentence.startswith("Requests to app flask are 2 s on average in the app")
 
 
 def test_lost_requests_are_those_of_the_window(context):
@@ -357,6 +383,26 @@ def test_a_run_is_judged_by_its_result():
     assert "answered 40 req/s of the 200 req/s" in told["fell-behind"]
     assert "10 of 1,200 answers" in told["run-server-errors"]
     assert run_of(a_run()).run.generator_cpu_ratio == 0.1
+
+
+@pytest.mark.parametrize(
+    ("is_told", "environment"),
+    [
+        pytest.param(True, None, id="by-its-plan"),
+        pytest.param(
+            False,
+            RunEnvironment("", "CPython", "Linux", "x86_64", 2, port=8_000),
+            id="by-the-environment-of-an-older-run",
+        ),
+    ],
+)
+def test_a_run_on_an_app_that_records_names_no_listener(is_told, environment):
+    run = a_run()
+    plan = replace(run.plan, listener="shop", is_recorded_app=is_told)
+    said = findings(run_of(replace(run, plan=plan, environment=environment)))
+    assert len(said) == 3
+    assert "requests to app shop (70 %) failed" in " ".join(one.sentence for one in said)
+    assert not [one for one in said if "listener" in one.sentence.lower()]
 
 
 def test_a_run_without_a_result_says_why():

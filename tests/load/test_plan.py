@@ -29,7 +29,7 @@ def test_a_sound_plan_leads_to_its_target():
 @pytest.mark.parametrize(
     ("plan", "sentence"),
     [
-        (plan_of(listener="mars"), "there is no listener 'mars' here"),
+        (plan_of(listener="mars"), "there is no listener or app 'mars' here"),
         (plan_of(target="/a b"), "the target may not hold ' '"),
         (plan_of(rate=20_001), "the rate is above 0 and at most 20,000"),
         (plan_of(seconds=601), "the duration is above 0 and at most 600 seconds"),

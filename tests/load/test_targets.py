@@ -56,7 +56,10 @@ def refusal_of(plan: LoadPlan) -> str:
 @pytest.mark.parametrize(
     ("name", "sentence"),
     [
-        ("mars", "there is no listener 'mars' here; known are: broken, down, files, hidden, https"),
+        (
+            "mars",
+            "no listener or app 'mars' here; known are: broken, down, files, hidden, https",
+        ),
         ("down", "the listener 'down' is stopped, not running; start it first"),
         ("https", "is behind TLS and does not tell its certificate; restart it"),
         ("path", "listens at a unix socket, and the load generator speaks HTTP over"),
@@ -113,7 +116,7 @@ def test_a_named_host_is_found_at_the_address_of_the_plan(origin, address, targe
 @pytest.mark.parametrize(
     ("plan", "sentence"),
     [
-        (aimed("", ""), "choose where the run aims: at a listener or at a named host"),
+        (aimed("", ""), "choose where the run aims: at a listener, an app or a named host"),
         (aimed(NAMED[0], "192.0.2.1", "files"), "choose where the run aims"),
         (aimed("http://example.com", "192.0.2.1"), "the operator named in SERVESCOPE_LOAD_HOSTS"),
         (aimed("http://example.org:81", "192.0.2.1"), "named are: http://192.0.2.7:8080, http:"),

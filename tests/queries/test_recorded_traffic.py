@@ -83,7 +83,7 @@ def test_a_view_that_ends_later_than_the_data_has_the_last_minute(context):
 
 
 def test_a_minute_without_requests_is_refused(context):
-    with pytest.raises(LoadRefusedError, match="no GET or HEAD of listener 'files' is known"):
+    with pytest.raises(LoadRefusedError, match="no GET or HEAD to 'files' is known"):
         recorded_minute(context, "files", 1.0)
 
 

@@ -187,4 +187,4 @@ def test_a_search_of_a_listener_that_is_gone_fails_with_the_reason(control, serv
     plan = replace(PLAN, listener="missing")
     over = carry_out(control, reconciler(serve("waiting", 2)), plan, 30)
     assert over.state is RunState.FAILED
-    assert "there is no listener 'missing' here" in over.message
+    assert "there is no listener or app 'missing' here" in over.message

@@ -139,7 +139,7 @@ def test_a_listener_that_is_gone_by_then_fails_and_the_others_go_on(control):
     over = finished(control, ask(control, plan((POOL,), listeners=("nobody",))))
     pool, nobody = over.contenders
     assert (pool.state, nobody.state) == ("done", "failed")
-    assert "there is no listener 'nobody' here" in nobody.message
+    assert "there is no listener or app 'nobody' here" in nobody.message
 
 
 @pytest.mark.process

@@ -94,5 +94,5 @@ def test_a_verdict_of_the_app_and_itself_may_be_asked_for(control, settings):
 def test_an_app_that_ended_is_no_target(control, tmp_path):
     with recorded_app(tmp_path):
         pass
-    with pytest.raises(LoadRefusedError, match="there is no listener 'shop' here"):
+    with pytest.raises(LoadRefusedError, match="there is no listener or app 'shop' here"):
         load_runs.start(control, Settings(data_dir=tmp_path), LoadRunRequest(NAME, "/", 50, 1))

@@ -168,7 +168,7 @@ def _over(control, number):
 @pytest.mark.parametrize(
     ("sides", "reason"),
     [
-        ({"after": JudgedSide("nobody")}, "there is no listener 'nobody' here"),
+        ({"after": JudgedSide("nobody")}, "there is no listener or app 'nobody' here"),
         ({"after": JudgedSide(model=ConcurrencyModel.ASYNCIO, app="os:system")}, "SERVESCOPE_APPS"),
         ({"before": JudgedSide(model=ConcurrencyModel.PREFORK, app=BUNDLED_ASGI)}, "event loop"),
         ({"target": "/missing"}, "fails"),
