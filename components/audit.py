@@ -40,7 +40,8 @@ def comparison(plan: ComparisonPlan) -> str:
     """A comparison in a few words."""
     load = f"{offered_text(plan.scenario)} for {plan.scenario.schedule.seconds:g} s"
     models = [f"{', '.join(plan.models)} with {plan.app}"] if plan.models else []
-    listeners = [f"listeners {', '.join(plan.listeners)}"] if plan.listeners else []
+    listeners = [", ".join(plan.listeners)] if plan.listeners else []
+    listeners += [", ".join(one.origin for one in plan.hosts)] if plan.hosts else []
     return f"{' beside '.join(models + listeners)}: {load}"
 
 

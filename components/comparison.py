@@ -1,4 +1,4 @@
-"""A comparison of models, listeners and apps: how far it is, a column for each, its graphs."""
+"""A comparison of models, listeners, apps and hosts: a column for each, its graphs."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from servescope.findings import findings, gathering
 from servescope.findings.comparison import LIMIT_CODES
 from servescope.records.listeners import AppKind, ListenerOptions
 from servescope.records.load import RunState
+from servescope.records.server_kinds import ServerKind
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -45,9 +46,20 @@ _SHARED: Final = (
 )
 
 
+_ELSEWHERE: Final = (
+    "Of a server that the operator named only its answers are known here: its threads, queues, CPU "
+    "time and memory stand in its own records."
+)
+_KINDS: Final = {
+    ServerKind.LISTENER: "listener that stands",
+    ServerKind.APP: "app under another server",
+    ServerKind.HOST: "host that the operator named",
+}
+
+
 def plan_text(plan: ComparisonPlan) -> str:
     """A plan in a few words."""
-    names = ", ".join([*(model.label for model in plan.models), *plan.listeners])
+    names = ", ".join(one.label for one in plan.targets)
     scenario, at_once = plan.scenario, ", all at once" if plan.together else ""
     seconds = units.length(scenario.schedule.seconds)
     return f"{names} at {scenario.label}, {offered_text(scenario)} for {seconds} each{at_once}"
@@ -119,12 +131,13 @@ def _table(contenders: Sequence[Contender], limits: Mapping[str, Finding]) -> ht
     """A column for each target, a row for each figure; `limits` are findings by their subject."""
     head = [html.Th(""), *map(_heading, contenders)]
     names = [name for name, _ in _FIGURES]
-    cells = in_one_unit([[cell(one) for one in contenders] for _, cell in _FIGURES])
+    cells = in_one_unit([[_cell(name, cell, one) for one in contenders] for name, cell in _FIGURES])
     rows = [
         _limits_row(contenders, limits),
         *map(partial(_row, contenders), names, cells),
     ]
-    is_shared = any(one.standing and one.result and one.processes is None for one in contenders)
+    unread = {one.kind for one in contenders if one.result and one.processes is None}
+    notes = {ServerKind.LISTENER: _SHARED, ServerKind.HOST: _ELSEWHERE}
     return html.Div(
         [
             html.Div(
@@ -132,7 +145,7 @@ def _table(contenders: Sequence[Contender], limits: Mapping[str, Finding]) -> ht
                 className="rows comparison-table",
                 **scrolled("Comparison, a column for each"),
             ),
-            *([html.P(_SHARED, className="dimmed")] if is_shared else []),
+            *(html.P(note, className="dimmed") for kind, note in notes.items() if kind in unread),
         ]
     )
 
@@ -142,8 +155,7 @@ def _heading(one: Contender) -> html.Th:
     if one.state != RunState.DONE:
         about += [" ", html.Span(one.state, className=f"state {one.state}")]
     if one.standing:
-        kind = "app under another server" if one.is_recorded_app else "listener that stands"
-        about.append(html.Div(kind, className="dimmed"))
+        about.append(html.Div(_KINDS[one.kind], className="dimmed"))
     if one.app_kind and one.model:
         pool = ListenerOptions(threads=max(one.threads, 1), workers=max(one.workers, 1))
         model = f"{one.model.label}, " if one.standing else ""
@@ -154,6 +166,14 @@ def _heading(one: Contender) -> html.Th:
     if one.message:
         about.append(html.Div(sentence(one.message), className="warn-text"))
     return html.Th(about, scope="col", **attributes(data_target=one.label))
+
+
+def _cell(
+    name: str, cell: Callable[[Contender], Cell | Duration], one: Contender
+) -> Cell | Duration:
+    """The figure; in words that it is not known where only the server itself could tell it."""
+    is_over = one.kind is ServerKind.HOST and one.result
+    return "not known" if is_over and name in _OF_SERVER else cell(one)
 
 
 def _limits_row(contenders: Sequence[Contender], limits: Mapping[str, Finding]) -> html.Tr:
@@ -221,6 +241,16 @@ _FIGURES: Final[Sequence[tuple[str, Callable[[Contender], Cell | Duration]]]] = 
     ("Accept queue, most", _accept_queue),
 )
 """Rows of the table: the name, and what stands in a target's column."""
+
+_OF_SERVER: Final = (
+    "CPU a request",
+    "CPU of one core, busiest process",
+    "Processes",
+    "Threads",
+    "Memory",
+    "Accept queue, most",
+)
+"""Those that are read of the server, beside its answers."""
 
 
 def _distributions(contenders: Sequence[Contender]) -> list[Any]:

@@ -1,4 +1,4 @@
-"""The form that compares models, listeners and apps: which, on what, under which load."""
+"""The form that compares models, listeners, apps and hosts: which, and under which load."""
 
 from __future__ import annotations
 
@@ -41,9 +41,13 @@ DEFAULT_MODELS: Final = (ConcurrencyModel.SEQUENTIAL, ConcurrencyModel.THREAD_PO
 
 
 def comparison_form(
-    endpoints: Mapping[str, ComparedEndpoint], standing: Sequence[Any], why_not: str
+    endpoints: Mapping[str, ComparedEndpoint],
+    standing: Sequence[Any],
+    why_not: str,
+    *,
+    has_hosts: bool = False,
 ) -> html.Div:
-    """The form; `standing` are the listeners and apps, as `load_form.aims` has them.
+    """The form; `standing` are listeners, apps and named hosts, as `load_form.aims` has them.
 
     When `why_not` says something, it is shown and nothing can be started.
     """
@@ -64,7 +68,8 @@ def comparison_form(
         # In a box of its own: a MultiSelect gives its class to no part that the grid sees.
         html.Div(
             dmc.MultiSelect(
-                id=LISTENERS, label="Listeners and apps",
+                id=LISTENERS,
+                label="Listeners, apps and hosts" if has_hosts else "Listeners and apps",
                 description="that stand; with the models two to four",
                 data=list(standing), value=[], clearable=True,
             ),

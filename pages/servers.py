@@ -107,9 +107,10 @@ def props(context: QueryContext, _span: Span | None, filters: tuple[str, ...]) -
 
 
 def _loadable(context: QueryContext, listeners: Sequence[ListenerStatus]) -> list[Any]:
-    """The names of the listeners that stand, and of the apps that record here."""
+    """The names of the listeners that stand, of the apps that record here, and of named hosts."""
     names = [one.name for one in listeners if not one.is_temporary]
-    return load_form.aims(names, traffic.recorded_names(context.process.home))
+    hosts = context.process.settings.load_hosts
+    return load_form.aims(names, traffic.recorded_names(context.process.home), hosts)
 
 
 METRICS: Final = (
@@ -327,13 +328,16 @@ def layout(comparison: object = "", **_query: object) -> html.Div:
         panels.panel(
             "The same load side by side",
             "How does a server handle more than one request at a time? Each model gets a server of "
-            "its own, for as long as it takes; a listener that stands, and an app that records "
-            "here under another server, are taken as they are. All get the same requests at the "
-            "same moments, whether or not they keep up. asyncio hosts the ASGI app with the same "
-            "path where the bundled app is a WSGI one; each server of a model is asked once before "
+            "its own, for as long as it takes; a listener that stands, an app that records here "
+            "under another server, and a host in SERVESCOPE_LOAD_HOSTS are taken as they are. All "
+            "get the same requests at the same moments, whether or not they keep up. asyncio hosts "
+            "the ASGI app with the same path where the bundled app is a WSGI one; each server of a model is asked once before "
             "its load begins.",
             comparison_form.comparison_form(
-                compared_endpoints(board.settings), _loadable(board.context, listeners), reason
+                compared_endpoints(board.settings),
+                _loadable(board.context, listeners),
+                reason,
+                has_hosts=bool(board.settings.load_hosts),
             ),
             dmc.Select(
                 id=SHOWN,

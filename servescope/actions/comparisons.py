@@ -1,18 +1,25 @@
-"""Start and stop a comparison: the same load on two to four models, listeners and apps."""
+"""Start and stop a comparison: the same load on two to four models, listeners, apps, hosts."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from servescope.actions import fields
 from servescope.actions.compared_endpoints import compared_endpoints
 from servescope.actions.hostable_apps import why_not_hostable
+from servescope.actions.load_runs import is_origin
 from servescope.actions.load_targets import load_targets
 from servescope.errors import LoadRefusedError
+from servescope.load.named_hosts import check_named, resolved
 from servescope.load.targets import target_of
-from servescope.records.comparisons import LEAST_TARGETS, MOST_TARGETS, ComparisonPlan
+from servescope.records.comparisons import (
+    LEAST_TARGETS,
+    MOST_TARGETS,
+    ComparedHost,
+    ComparisonPlan,
+)
 from servescope.records.listeners import ConcurrencyModel
 from servescope.records.scenarios import Constant, Flow, RequestStep, Scenario
 from servescope.scenarios.checks import check_same_for_each, check_scenario
@@ -25,7 +32,7 @@ if TYPE_CHECKING:
     from servescope.records.comparisons import Comparison
     from servescope.settings import Settings
 
-_CHOOSE = f"choose {LEAST_TARGETS} to {MOST_TARGETS} models, listeners and apps"
+_CHOOSE = f"choose {LEAST_TARGETS} to {MOST_TARGETS} models, listeners, apps and named hosts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +46,21 @@ class ComparisonRequest:
     seconds: object
     connections: object
     together: bool = False  # all at once, instead of one after the other
-    listeners: object = ()  # names of listeners that stand, and of apps that record here
+    # Names of listeners that stand, and of apps that record here; origins that the operator named.
+    listeners: object = ()
     file: object = ""  # a scenario file's text, in place of target, rate, seconds and connections
 
 
 def start(control: Control, settings: Settings, request: ComparisonRequest) -> Comparison:
     """Ask the leader for a comparison.
 
-    Raises LoadRefusedError when it is out of bounds, its app may not be hosted, a listener or app
-    cannot be loaded, or while any load goes on.
+    A named host is looked up now, which may take the resolver's time. Raises LoadRefusedError when
+    it is out of bounds, its app may not be hosted, a target cannot be loaded, or while any load
+    goes on.
     """
     plan = read(settings, request)
+    check_targets(plan)
+    plan = replace(plan, hosts=tuple(_found(one.origin, settings) for one in plan.hosts))
     check(plan, settings, load_targets(control, settings))
     return control.comparisons.request(plan, time.time())
 
@@ -80,8 +91,16 @@ def read(settings: Settings, request: ComparisonRequest) -> ComparisonPlan:
         _scenario(request),
         loop_app=loop_app,
         together=request.together,
-        listeners=tuple(str(one) for one in listeners),
+        listeners=tuple(str(one) for one in listeners if not is_origin(one)),
+        hosts=tuple(ComparedHost(str(one)) for one in listeners if is_origin(one)),
     )
+
+
+def _found(origin: str, settings: Settings) -> ComparedHost:
+    """Where the host is now. Raises LoadRefusedError unless it may be loaded."""
+    check_named(origin, settings.load_hosts)
+    found = resolved(origin)
+    return ComparedHost(origin, found.address, found.lookup_seconds)
 
 
 def _scenario(request: ComparisonRequest) -> Scenario:
@@ -100,17 +119,23 @@ def _scenario(request: ComparisonRequest) -> Scenario:
     return Scenario(Constant(rate, seconds), (Flow((step,)),), max_connections=connections)
 
 
+def check_targets(plan: ComparisonPlan) -> None:
+    """Raise LoadRefusedError unless there are enough targets, and each of them is there once."""
+    names = [(one.model, one.label) for one in plan.targets]
+    if not LEAST_TARGETS <= len(names) <= MOST_TARGETS or len(set(names)) != len(names):
+        raise LoadRefusedError(f"{_CHOOSE}, each of them once")
+
+
 def check(plan: ComparisonPlan, settings: Settings, targets: Targets) -> None:
     """Raise LoadRefusedError with a sentence that says what can be, for a plan that may not run."""
+    check_targets(plan)
     compared = plan.targets
-    if not LEAST_TARGETS <= len(compared) <= MOST_TARGETS or len(set(compared)) != len(compared):
-        raise LoadRefusedError(f"{_CHOOSE}, each of them once")
     for app in {plan.app_of(one) for one in compared if one.model}:
         why_not = why_not_hostable(settings, app)
         if why_not:
             raise LoadRefusedError(why_not)
     for one in compared:
-        if one.standing:
+        if one.model is None:
             target_of(plan.load_on(one), targets)
     check_same_for_each(plan.scenario)
     most = settings.load_max_rate / (len(compared) if plan.together else 1)

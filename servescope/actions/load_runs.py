@@ -98,12 +98,17 @@ def read(request: LoadRunRequest) -> LoadPlan:
     aim = request.listener
     if not (aim and isinstance(aim, str)):
         raise LoadRefusedError("choose a listener, an app or a host")
-    is_origin = _SCHEME.match(aim) is not None
+    is_host = is_origin(aim)
     return LoadPlan(
-        listener="" if is_origin else aim,
+        listener="" if is_host else aim,
         scenario=read_scenario(request),
-        origin=aim if is_origin else "",
+        origin=aim if is_host else "",
     )
+
+
+def is_origin(aim: object) -> bool:
+    """Whether a choice of where load aims is a host's origin: no name of a listener has a colon."""
+    return _SCHEME.match(fields.text(aim)) is not None
 
 
 def read_scenario(request: LoadRunRequest) -> Scenario:

@@ -48,7 +48,15 @@ class Comparisons(TaskRows[Comparison]):
 
     def request(self, plan: ComparisonPlan, now_s: float) -> Comparison:
         """Ask for a comparison. Raises LoadRefusedError while any load goes on."""
-        contenders = [Contender(one.model, plan.app_of(one), one.standing) for one in plan.targets]
+        contenders = [
+            Contender(
+                one.model,
+                plan.app_of(one),
+                "" if one.model else one.label,
+                is_named_host=one.host is not None,
+            )
+            for one in plan.targets
+        ]
         return self._insert(plan.to_json(), now_s, contenders=_text(contenders), message="")
 
     def write_contenders(self, comparison_id: int, contenders: Sequence[Contender]) -> None:

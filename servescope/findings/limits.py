@@ -16,6 +16,10 @@ _HOST, _PORTS, _LATENCY = "/host", "/ports", "/latency"
 _IDLE: Final = 0.5
 """Cores of the machine that idled: from here on the server could have had another one."""
 
+_ELSEWHERE: Final = (
+    "something that is not known here: nothing is read of its threads, queues and cores, nor of "
+    "the network in between"
+)
 _NOT_MEASURED: Final = "something that was not measured: nothing else was at its limit"
 
 
@@ -31,6 +35,8 @@ class ToldLimit(NamedTuple):
 def told_limit(readings: EdgeEvidence) -> ToldLimit:
     """The limit that the readings show."""
     limit = limit_of(readings)
+    if readings.is_elsewhere and limit is not Limit.GENERATOR:
+        return ToldLimit(_ELSEWHERE, _LATENCY, is_known=False, figures=())
     threads, busy = readings.threads or 0, readings.busy_threads
     cores = units.text(readings.process_cores, units.CORES)
     of_core = f"its busiest process used {cores} of one"

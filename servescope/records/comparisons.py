@@ -1,7 +1,8 @@
 """The same load on two to four targets side by side: what is asked for, and what came of it.
 
 A target is a concurrency model, which gets a listener of its own for a while, or stands already: a
-listener, or an app that records its requests on this machine under another server.
+listener, an app that records its requests on this machine under another server, or a host that the
+operator named.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from servescope.records.listeners import AppKind, ConcurrencyModel
 from servescope.records.load import TERMINAL_STATES, LoadPlan, RunState
 from servescope.records.scenarios import Constant, Flow, RequestStep, Scenario
+from servescope.records.server_kinds import ServerKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -29,16 +31,35 @@ _OLD_LOAD: Final = ("target", "rate", "seconds", "max_connections")
 
 
 @dataclass(frozen=True, slots=True)
+class ComparedHost:
+    """A host that the operator named, and where it was found when the comparison was asked for."""
+
+    origin: str  # as https://example.org
+    address: str = ""  # numeric
+    lookup_seconds: float | None = None  # how long the system took to find it; None: not looked up
+
+
+@dataclass(frozen=True, slots=True)
 class ComparedTarget:
-    """One side of a comparison: a model, or the name of a listener or app that stands."""
+    """One side of a comparison: a model, the name of a listener or app that stands, or a host."""
 
     model: ConcurrencyModel | None = None
     standing: str = ""
+    host: ComparedHost | None = None
 
     @property
     def listener(self) -> str:
-        """The name of the listener that gets the load."""
+        """The name of the listener or app that gets the load; nothing of a host."""
+        if self.host is not None:
+            return ""
         return self.standing or NAME.format(self.model)
+
+    @property
+    def label(self) -> str:
+        """Its name at the head of a column: no two targets of a comparison share one."""
+        if self.host is not None:
+            return self.host.origin
+        return self.standing or (self.model.label if self.model else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +76,7 @@ class ComparisonPlan:
     loop_app: str = ""
     together: bool = False  # all at once, instead of one after the other
     listeners: tuple[str, ...] = ()  # names of those that stand, and of apps that record here
+    hosts: tuple[ComparedHost, ...] = ()
 
     @classmethod
     def constant(
@@ -74,9 +96,10 @@ class ComparisonPlan:
 
     @property
     def targets(self) -> tuple[ComparedTarget, ...]:
-        """The models, then the listeners and apps."""
+        """The models, then the listeners and apps, then the hosts."""
         standing = (ComparedTarget(standing=name) for name in self.listeners)
-        return (*map(ComparedTarget, self.models), *standing)
+        hosts = (ComparedTarget(host=one) for one in self.hosts)
+        return (*map(ComparedTarget, self.models), *standing, *hosts)
 
     def app_of(self, target: ComparedTarget) -> str:
         """The app that a model hosts; nothing of what stands, which has its own."""
@@ -87,12 +110,21 @@ class ComparisonPlan:
 
     def load_on(self, target: ComparedTarget, comparison_id: int = 0) -> LoadPlan:
         """The load on one of the targets: the same requests at the same times for each."""
-        return LoadPlan(target.listener, self.scenario, comparison_id)
+        host = target.host or ComparedHost("")
+        return LoadPlan(
+            target.listener,
+            self.scenario,
+            comparison_id,
+            host.origin,
+            host.address,
+            host.lookup_seconds,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """An object that `from_json` reads."""
         own = {one.name: getattr(self, one.name) for one in fields(self)}
-        return own | {"scenario": self.scenario.to_json()}
+        hosts = [asdict(one) for one in self.hosts]
+        return own | {"scenario": self.scenario.to_json(), "hosts": hosts}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> ComparisonPlan:
@@ -100,6 +132,7 @@ class ComparisonPlan:
         known = {one.name: values[one.name] for one in fields(cls) if one.name in values}
         known["models"] = tuple(map(ConcurrencyModel, known["models"]))
         known["listeners"] = tuple(known.get("listeners", ()))
+        known["hosts"] = tuple(ComparedHost(**one) for one in known.get("hosts", ()))
         if "scenario" not in known:
             return cls.constant(**known, **{name: values[name] for name in _OLD_LOAD})
         return cls(**known | {"scenario": Scenario.from_json(known["scenario"])})
@@ -115,10 +148,11 @@ class Contender:
     `p50_ms` and `p99_ms` of the requests that ended in it.
     """
 
-    model: ConcurrencyModel | None  # None of a listener until its turn comes, and of an app
+    model: ConcurrencyModel | None  # None of a listener until its turn comes, of an app, of a host
     app: str
-    standing: str = ""  # name of a listener or app that stands
+    standing: str = ""  # name of a listener or app that stands, origin of a host
     is_recorded_app: bool = False  # known from when its turn comes
+    is_named_host: bool = False  # nothing of it is read but its answers
     app_kind: AppKind | None = None
     threads: int = 0  # request threads of each process, where it has some
     workers: int = 0  # processes of prefork
@@ -140,15 +174,23 @@ class Contender:
         return self.standing or (self.model.label if self.model else "")
 
     @property
+    def kind(self) -> ServerKind:
+        """What it is; an app counts as a listener until its turn comes."""
+        if not self.standing:
+            return ServerKind.MODEL
+        if self.is_named_host:
+            return ServerKind.HOST
+        return ServerKind.APP if self.is_recorded_app else ServerKind.LISTENER
+
+    @property
     def name(self) -> str:
         """Its name in a sentence, as `sequential`, `listener wsgi` or `app shop`."""
-        kind = "app" if self.is_recorded_app else "listener"
-        return f"{kind} {self.standing}" if self.standing else self.label
+        return self.target if self.standing else self.label
 
     @property
     def target(self) -> str:
         """What load runs aim at, as sentences name it."""
-        return self.name if self.standing else f"model {self.label}"
+        return self.kind.called(self.label)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Contender:

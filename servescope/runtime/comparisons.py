@@ -1,9 +1,10 @@
-"""Comparisons: the same load on models, listeners and apps, one after the other or at once.
+"""Comparisons: the same load on models, listeners, apps and hosts, one by one or at once.
 
 Theory of operation. People ask for a comparison in the store; the leader carries it out on a thread
 of its own. Each model gets a process (`serving.workers.contender`) with a listener for a while; a
 listener that stands is taken as it is, once it has answered what it had, and so is an app that
-records under another server, whose unanswered requests are not known. Each then gets a load run as
+records under another server, or a host that the operator named, whose unanswered requests are not
+known. Each then gets a load run as
 anybody could start one, and readings while it goes on say what limits it. The listeners of the
 models are in no settings and no overrides: they live in their processes and end with them, at the
 latest when the leader does. The next leader marks as failed what a dead one left.
@@ -27,7 +28,7 @@ from servescope.records.listeners import ConcurrencyModel
 from servescope.records.load import TERMINAL_STATES, RunState
 from servescope.runtime.listener_config import temporary_listener
 from servescope.runtime.run_series import run_series
-from servescope.runtime.server_readings import LoadedServer, ServerReadings, accept_queue_share
+from servescope.runtime.server_readings import LoadedServer, ServerReadings
 from servescope.runtime.task_thread import TaskStoppedError, TaskThread
 from servescope.sampling.process_tree import usage_of
 from servescope.serving.workers.contender import ContenderProcess
@@ -86,16 +87,16 @@ class RunningContender:
     @property
     def has_own_process(self) -> bool:
         """Whether its CPU time and memory are its own, and not the dashboard's as well."""
-        return os.getpid() not in self.server.pids
+        return bool(self.server.pids) and os.getpid() not in self.server.pids
 
     def usage(self) -> TreeUsage | None:
-        """What its processes use; None where they are the dashboard's as well."""
+        """What its processes use; None where they are the dashboard's as well, or elsewhere."""
         return usage_of(*self.server.pids) if self.has_own_process else None
 
     def accept_queue(self) -> float | None:
         """How full its accept queue is now, as a share of the backlog; None where nobody tells."""
         if self.process is None:
-            return accept_queue_share(self.server.port)
+            return self.server.accept_queue()
         depth = self.process.accept_queue()
         self.accept_queue_max = max(self.accept_queue_max or 0, depth)
         return depth / self.process.status().options.backlog
@@ -200,7 +201,7 @@ class ComparisonReconciler:
     ) -> RunningContender | None:
         """A contender that serves; None when it cannot: its part of the row says why."""
         try:
-            if comparison.plan.targets[position].standing:
+            if comparison.plan.targets[position].model is None:
                 return self._standing(comparison, position)
             return self._hosted(comparison, position, order)
         except (ListenerError, LoadRefusedError) as error:
@@ -212,12 +213,15 @@ class ComparisonReconciler:
     def _standing(self, comparison: Comparison, position: int) -> RunningContender:
         """What stands, once its requests are answered. Raises LoadRefusedError."""
         compared = comparison.plan.targets[position]
-        name, targets = compared.standing, load_targets(self._control, self._settings)
+        name, targets = compared.label, load_targets(self._control, self._settings)
         target = target_of(comparison.plan.load_on(compared), targets)
         server = LoadedServer.of_target(name, targets, target)
         status = targets.listener(name)
         if status is None:
-            self._update_contender(comparison.id, position, state="starting", is_recorded_app=True)
+            is_app = not server.is_elsewhere
+            self._update_contender(
+                comparison.id, position, state="starting", is_recorded_app=is_app
+            )
         else:
             self._write_hosting(comparison.id, position, status)
 

@@ -20,7 +20,7 @@ from servescope.load.generator_limits import (
     is_latency_delayed,
 )
 from servescope.records.capacity import QUANTILE
-from servescope.runtime.server_readings import LoadedServer, ServerReadings, accept_queue_share
+from servescope.runtime.server_readings import LoadedServer, ServerReadings
 from servescope.statistics.capacity_limits import EdgeEvidence
 from servescope.statistics.capacity_search import Outcome
 from servescope.statistics.capacity_steps import Judgement, StepResult
@@ -60,7 +60,7 @@ class StepReadings:
 
     def take(self, elapsed_s: float, in_flight: int, load: Load | None, seconds: float) -> None:
         """Note a poll; `elapsed_s` is of the generator's last report, one a second."""
-        self.of_server.take(load, accept_queue_share(self.of_server.server.port), seconds)
+        self.of_server.take(load, self.of_server.server.accept_queue(), seconds)
         if elapsed_s != self._seen_s:
             self._seen_s = elapsed_s
             if elapsed_s > 0:
@@ -169,6 +169,7 @@ def at_edge(search: CapacitySearch, measured: list[MeasuredStep]) -> EdgeEvidenc
         in_app=_mean([one.in_app for one in chosen]),
         app_share=_mean([one.app_share for one in chosen]),
         generator_cpu=_mean([one.generator_cpu for one in chosen]),
+        is_elsewhere=chosen[0].is_elsewhere,
     )
 
 

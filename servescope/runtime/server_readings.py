@@ -94,6 +94,7 @@ class LoadedServer:
     pinned_core: int | None
     request_threads: int | None  # None: not known, or there are none
     is_pinned: bool | None = None  # each of its processes to one core; None: not known
+    is_elsewhere: bool = False  # a host that the operator named: nothing of it is read
 
     @classmethod
     def of_listener(cls, status: ListenerStatus) -> LoadedServer:
@@ -109,12 +110,20 @@ class LoadedServer:
 
     @classmethod
     def of_target(cls, name: str, targets: Targets, target: Target) -> LoadedServer:
-        """The listener or app of this name, which was checked; `target` is where it is."""
+        """The listener or app of this name, which was checked, or else the named host.
+
+        `target` is where it is.
+        """
         listener, app = targets.listener(name), targets.app(name)
         if listener is not None:
             return cls.of_listener(listener)
         pids = () if app is None else app.pids
-        return cls(name, pids, target.port, target.pinned_core, None)
+        is_elsewhere = app is None
+        return cls(name, pids, target.port, target.pinned_core, None, is_elsewhere=is_elsewhere)
+
+    def accept_queue(self) -> float | None:
+        """How full its accept queue is now, of its backlog; None where nobody tells."""
+        return None if self.is_elsewhere else accept_queue_share(self.port)
 
 
 class ServerReadings:
@@ -167,6 +176,8 @@ class ServerReadings:
 
     def evidence(self, cores: Cores | None, generator: float, *, is_late: bool) -> EdgeEvidence:
         """What limits by; `generator` are the cores of the generator, which may have been late."""
+        if self.server.is_elsewhere:  # what this machine does is no evidence of another
+            return EdgeEvidence(is_elsewhere=True, generator_cpu=generator, generator_late=is_late)
         server = [] if cores is None else cores.server
         cores_of_machine = psutil.cpu_count() or 1
         threads, loads = self.server.request_threads, self.loads

@@ -72,6 +72,7 @@ class EdgeEvidence:
     app_share: float | None = None  # of the requests in hand, those in the app
     generator_cpu: float | None = None  # of one core
     generator_late: bool = False  # it sent too late to say anything of the server
+    is_elsewhere: bool = False  # a host that the operator named: nothing of it is read
 
 
 def limit_of(evidence: EdgeEvidence) -> Limit:

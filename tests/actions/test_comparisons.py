@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from contextlib import suppress
 from dataclasses import replace
 
@@ -15,7 +16,7 @@ from servescope.actions.comparisons import ComparisonRequest, check, read
 from servescope.actions.hostable_apps import BUNDLED_WSGI
 from servescope.errors import LoadRefusedError
 from servescope.load.targets import Targets
-from servescope.records.comparisons import ComparedTarget, ComparisonPlan
+from servescope.records.comparisons import ComparedHost, ComparedTarget, ComparisonPlan
 from servescope.records.listeners import ConcurrencyModel
 from servescope.records.load import RunState
 from servescope.records.recorded_apps import RecordedApp
@@ -48,7 +49,7 @@ def test_a_comparison_is_read_its_models_in_their_usual_order(settings):
     ("changes", "refusal"),
     [
         ({"endpoint": None}, "choose an endpoint"),
-        ({"models": "sequential"}, "choose 2 to 4 models, listeners and apps"),
+        ({"models": "sequential"}, "choose 2 to 4 models, listeners, apps and named hosts"),
         ({"rate": ""}, "fill in a number of requests per second"),
         ({"rate": "abc"}, "the rate is a number of requests per second, not 'abc'"),
         ({"seconds": "inf"}, "the duration is a number of seconds, not 'inf'"),
@@ -65,7 +66,7 @@ def test_a_field_that_says_nothing_is_refused(settings, changes, refusal):
 @pytest.mark.parametrize(
     ("asked", "refusal"),
     [
-        (plan([POOL]), "choose 2 to 4 models, listeners and apps, each of them once"),
+        (plan([POOL]), "choose 2 to 4 models, listeners, apps and named hosts, each of them once"),
         (plan([POOL, POOL]), "each of them once"),
         (plan(listeners=("wsgi", "wsgi")), "each of them once"),
         (plan(ConcurrencyModel, listeners=("wsgi",)), "choose 2 to 4"),
@@ -94,6 +95,50 @@ def test_a_comparison_is_started_and_stopped(settings, control):
     assert comparisons.stop(control.comparisons, asked.id).state is RunState.STOPPING
     with pytest.raises(LoadRefusedError, match="no comparison 7"):
         comparisons.stop(control.comparisons, 7)
+
+
+def test_a_named_host_is_looked_up_once_and_goes_with_the_plan(control):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        origin = f"http://127.0.0.1:{server.getsockname()[1]}"
+        settings = Settings(load_hosts=origin)
+        asked = comparisons.start(control, settings, replace(REQUEST, listeners=[origin]))
+    (host,) = asked.plan.hosts
+    assert (host.origin, host.address, host.lookup_seconds) == (origin, "127.0.0.1", None)
+    plan = asked.plan.load_on(asked.plan.targets[-1], asked.id)
+    assert (plan.listener, plan.origin, plan.address) == ("", origin, "127.0.0.1")
+    assert [one.target for one in asked.contenders][-1] == f"server {origin}"
+    assert ComparisonPlan.from_json(asked.plan.to_json()) == asked.plan
+
+
+@pytest.mark.parametrize(
+    ("hosts", "named", "refusal"),
+    [
+        pytest.param(["http://a.test"], [], "is no target that the operator named", id="not-named"),
+        pytest.param(["http://a.test"] * 2, ["http://a.test"], "each of them once", id="twice"),
+        pytest.param(
+            [f"http://{name}.test" for name in "abc"],
+            ["http://a.test"],
+            "choose 2 to 4",
+            id="too-many",
+        ),
+    ],
+)
+def test_a_host_that_may_not_be_compared_is_not_looked_up(
+    control, monkeypatch, hosts, named, refusal
+):
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: pytest.fail("looked up"))
+    settings = Settings(load_hosts=",".join(named))
+    with pytest.raises(LoadRefusedError, match=refusal):
+        comparisons.start(control, settings, replace(REQUEST, listeners=hosts))
+
+
+def test_an_address_that_a_name_must_not_lead_to_is_refused_when_it_runs_too():
+    """What the store says is checked like what a form says."""
+    settings = Settings(load_hosts="http://a.test")
+    for address in ("127.0.0.1", "169.254.169.254"):
+        hosts = (ComparedHost("http://a.test", address),)
+        with pytest.raises(LoadRefusedError, match="leads to"):
+            check(plan(hosts=hosts), settings, Targets(load_hosts=["http://a.test"]))
 
 
 def test_standing_listeners_are_compared_without_an_app_on_a_scenario(settings, listening):

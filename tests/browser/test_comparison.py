@@ -107,7 +107,7 @@ def test_listeners_that_stand_are_columns_too_and_a_scenario_says_the_load(open_
         opened.page.get_by_role("checkbox", name=model).press("Space")
     press(opened, "Compare")
     refused = opened.page.locator("#compare-answer")
-    refused.get_by_text("Choose 2 to 4 models, listeners and apps").wait_for()
+    refused.get_by_text("Choose 2 to 4 models, listeners, apps and named hosts").wait_for()
     opened.page.locator("#compare-listeners").press("ArrowDown")
     for name in ("wsgi", "asgi"):
         opened.page.get_by_role("option", name=name, exact=True).click()
@@ -165,7 +165,7 @@ def test_one_model_alone_is_no_comparison_and_the_boxes_obey_the_keyboard(visit)
     opened.page.get_by_role("checkbox", name="sequential").press("Space")
     press(opened, "Compare")
     refused = opened.page.locator("#compare-answer")
-    refused.get_by_text("Choose 2 to 4 models, listeners and apps").wait_for()
+    refused.get_by_text("Choose 2 to 4 models, listeners, apps and named hosts").wait_for()
     opened.page.get_by_role("checkbox", name="sequential").press("Space")
     opened.until("document.getElementById('compare-answer').innerText === ''")
 
