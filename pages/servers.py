@@ -331,8 +331,8 @@ def layout(comparison: object = "", **_query: object) -> html.Div:
             "its own, for as long as it takes; a listener that stands, an app that records here "
             "under another server, and a host in SERVESCOPE_LOAD_HOSTS are taken as they are. All "
             "get the same requests at the same moments, whether or not they keep up. asyncio hosts "
-            "the ASGI app with the same path where the bundled app is a WSGI one; each server of a model is asked once before "
-            "its load begins.",
+            "the ASGI app with the same path where the bundled app is a WSGI one; each server of a "
+            "model is asked once before its load begins.",
             comparison_form.comparison_form(
                 compared_endpoints(board.settings),
                 _loadable(board.context, listeners),

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import ssl
 import threading
-from contextlib import ExitStack, contextmanager
+import time
+from contextlib import ExitStack, closing, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from servescope.records.comparisons import ComparedHost, ComparisonPlan
 from servescope.records.load import RunState
 from servescope.serving.tls.certificates import self_signed_pair
 from tests.browser.conftest import PHONE
 from tests.browser.test_comparison import column, wait_outcome
 from tests.browser.test_servers import fill, press
-from tests.processes import Dashboards
+from tests.processes import Dashboards, eventually
 
 pytestmark = pytest.mark.browser
 UNREAD = (
@@ -98,8 +100,7 @@ def test_two_named_hosts_beside_a_model(open_page, dashboard, hosts):
     assert "host that the operator named" in said
     assert "only its answers are known here" in said
     assert f"listener {hosts[0]}" not in said.lower()
-    control = dashboard.control
-    try:
+    with closing(dashboard.control) as control:
         (compared,) = control.comparisons.newest_first(1)
         assert compared.state is RunState.DONE
         plans = [control.load_runs.by_id(one.run_id).plan for one in compared.contenders[1:]]
@@ -108,12 +109,15 @@ def test_two_named_hosts_beside_a_model(open_page, dashboard, hosts):
         assert None not in {one.lookup_seconds for one in plans}
         # None of them is in the list of runs, nor in an annotation of its own.
         assert not [text for text in _events(control) if text.startswith("run ")]
-    finally:
-        control.close()
 
 
-def test_on_a_phone_its_page_is_as_wide_as_the_screen(open_page):
-    on_phone = open_page("/servers#compare", PHONE)  # the newest comparison, of the test before
+def test_on_a_phone_its_page_is_as_wide_as_the_screen(open_page, dashboard, hosts):
+    found = tuple(ComparedHost(one, "127.0.0.1") for one in hosts)
+    plan = ComparisonPlan.constant((), "", "/", 20, 1, hosts=found)
+    with closing(dashboard.control) as control:
+        number = control.comparisons.request(plan, time.time()).id
+        eventually(lambda: control.comparisons.by_id(number).is_over)
+    on_phone = open_page(f"/servers?comparison={number}#compare", PHONE)
     wait_outcome(on_phone, "\ndone")
     assert on_phone.page.evaluate("document.documentElement.scrollWidth") == 390
 

@@ -142,3 +142,29 @@ def test_the_choice_holds_the_shown_one_however_old():
     old = replace(comparison(), id=1)
     values = [one["value"] for one in shown.options([comparison()], old)]
     assert values == ["3", "1"]
+
+
+def test_of_a_named_host_nothing_is_said_that_only_its_machine_knows():
+    read = asdict(EdgeEvidence(is_elsewhere=True, generator_cpu=0.05))
+    host = replace(
+        contender("thread_pool", 900.0, achieved=20.0, cpu=None, readings=read),
+        model=None,
+        app="",
+        app_kind=None,
+        standing="https://a.test",
+        is_named_host=True,
+    )
+    found = columns(shown.outcome(comparison(host), {}))["https://a.test"]
+    assert found["Limit"] == (
+        "Server https://a.test was limited by something that is not known here: nothing is read of "
+        "its threads, queues and cores, nor of the network in between."
+    )
+    unknown = {name for name, value in found.items() if value == "not known"}
+    assert unknown == {
+        "CPU a request",
+        "CPU of one core, busiest process",
+        "Processes",
+        "Threads",
+        "Memory",
+        "Accept queue, most",
+    }
