@@ -39,11 +39,13 @@ if TYPE_CHECKING:
     from servescope.queries.runs import ServerFigures
     from servescope.queries.span import Span
     from servescope.records.load import LoadRun
-    from servescope.records.run_environment import RunEnvironment
 
 ANSWER: Final = "one-run-answer"
 FIELDS: Final = ("one-run-name", "one-run-note", "one-run-tags")
 """Ids of the fields, in the order of RunWords."""
+
+DURING_RUN: Final = "in the seconds of the run"
+"""The span that is judged, whatever part of it the page is zoomed to."""
 
 PERCENTILES_HELP: Final = (
     "The client counts from the moment a request was due, waiting included; from the actual send "
@@ -89,7 +91,9 @@ def judgement(context: QueryContext, run: LoadRun, span: Span) -> html.Div:
     """All that is concluded: of the run once it is over, and of its server in its span."""
     evidence = gathering.run_of(run) if load_run.is_over(run) else Evidence()
     if run.plan.listener:
-        of_listener = gathering.of_span(context, span, run.plan.listener, run.kind)
+        of_listener = gathering.of_span(
+            context, span, run.plan.listener, run.kind, during=DURING_RUN
+        )
         evidence = replace(evidence, span=of_listener.span)
     found = findings(evidence)
     return verdict(found, "/load", view_query(*_ends(run, span))) if found else html.Div()
@@ -100,19 +104,28 @@ def _ends(run: LoadRun, span: Span) -> tuple[int, int | None]:
     return span.start, None if run.ended_s is None else span.end
 
 
-def environment_facts(environment: RunEnvironment | None) -> Component:
-    """Where it ran, and since when its listener had run."""
+def environment_facts(run: LoadRun) -> Component:
+    """Where it ran, and since when its listener had run; or why that is not known."""
+    environment = run.environment
     if environment is None:
-        return html.Div(
-            "Nothing is known of it: the run has not begun, it is one of a comparison, or it is "
-            "from a version that did not keep it.",
-            className="dimmed",
-        )
+        return html.Div(_without_environment(run), className="dimmed")
     known = environment_texts(environment)
     if not environment.app:
         return facts(known)
     since = _moment(environment.listening_since_s)
     return facts({**known, "The listener had run since": since})
+
+
+def _without_environment(run: LoadRun) -> str:
+    if run.started_s is None:
+        return (
+            "The run never began: it has none."
+            if load_run.is_over(run)
+            else "It is read when the run begins."
+        )
+    if run.plan.comparison:
+        return f"None is kept of a run of a comparison: comparison {run.plan.comparison} says more."
+    return "Nothing is known of it: the run is from a version that did not keep it."
 
 
 def percentiles_table(run: LoadRun, server: ServerFigures | None) -> html.Div:
@@ -141,6 +154,8 @@ def percentiles_table(run: LoadRun, server: ServerFigures | None) -> html.Div:
 def _counted(run: LoadRun, server: ServerFigures | None) -> str:
     """The requests that each side has figures of."""
     told = run.result or {}
+    if load_run.is_over(run) and run.started_s is None:
+        return "The run never began: neither side has figures."
     if not told and load_run.is_over(run):
         client = "The client has no figures: the run has no result"
     elif not told:
@@ -223,7 +238,11 @@ def stage_table(context: QueryContext, run: LoadRun) -> html.Div:
         ]
         for row in runs.stages(context, run)
     ]
-    empty = "No request to the server is recorded in the run's seconds."
+    empty = (
+        "The run never began: it has no seconds."
+        if load_run.is_over(run) and run.started_s is None
+        else "No request to the server is recorded in the run's seconds."
+    )
     headings = ("Stage", "Share", "Mean", "p50", "p95", "p99")
     return figure_table(headings, rows, empty=empty, label="Stages over the whole run")
 

@@ -21,7 +21,8 @@ SWAP: Final = LiveGraph(
     "Pages moved out of memory. In use and growing means memory is short.",
     lambda context, span, _: host.swap(context, span),
     LinePlot(stacked=True, drop_idle=True, first=("used",)),
-    "This host has no swap: when memory runs out, the kernel ends a process.",
+    "No swap was recorded in this span. Without swap the kernel ends a process when memory runs "
+    "out.",
 )
 HIGHEST_DOTTED: Final = theme.paired((" highest", "dot"))
 GRAPHS: Final = (

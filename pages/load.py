@@ -277,7 +277,7 @@ def layout(**_query: str) -> html.Div:
                 "load-history",
                 HISTORY,
                 height=280,
-                empty="No run to show: press Start above.",
+                empty="No run to show: none was started yet, or none ended in the span shown.",
             ),
         ),
     )

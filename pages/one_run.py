@@ -190,7 +190,7 @@ def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> 
         "one-run-title": {"children": one_run.title(run)},
         "one-run-export": {"children": run_export_menu(run) if is_over else None},
         "one-run-outcome": {"children": one_run.outcome(run)},
-        "one-run-environment": {"children": one_run.environment_facts(run.environment)},
+        "one-run-environment": {"children": one_run.environment_facts(run)},
         "one-run-errors": {"children": one_run.errors_table(run)},
         "one-run-phases": {"children": client_phases.phases_table(run)},
         "one-run-more": {"children": one_run.more(run)},
@@ -379,7 +379,7 @@ def layout(run_id: object = "", **_query: object) -> html.Div:
                     "Environment",
                     "As it was when the run began. The app may have been loaded from its files "
                     "before their present commit: since when the listener runs is said below.",
-                    html.Div(one_run.environment_facts(run.environment), id="one-run-environment"),
+                    html.Div(one_run.environment_facts(run), id="one-run-environment"),
                 ),
                 panels.panel(
                     "Percentiles, client and server",

@@ -7,6 +7,7 @@ else; neighbours differ in lightness, so that they hold for colour-blind eyes to
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import cycle, islice
 from typing import TYPE_CHECKING, Any, Final
@@ -98,6 +99,7 @@ _TRANSPARENT: Final = "rgba(0,0,0,0)"
 _LEFT: Final = 60
 _LEFT_OF_LONG_UNITS: Final = 84  # px; `1,000 KiB/s` stands whole
 _LONG_UNIT: Final = 4
+_LONG_TICK: Final = 8  # characters; `10,000 ms` takes more than _LEFT
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,8 +190,8 @@ def layout(y_axis: Figure) -> Figure:
     The browser adds the range of the x axis, the events and the ticks of a logarithmic axis. It
     draws the cursor too (`assets/graph_cursor.js`): one for all graphs of a page.
     """
-    has_long_unit = len(y_axis.get("ticksuffix", "")) > _LONG_UNIT
-    left = _LEFT_OF_LONG_UNITS if has_long_unit else _LEFT
+    is_wide = len(y_axis.get("ticksuffix", "")) > _LONG_UNIT or _longest_tick(y_axis) > _LONG_TICK
+    left = _LEFT_OF_LONG_UNITS if is_wide else _LEFT
     return {
         # Events have their labels above; half of a time's label stands right of the axis' end.
         "margin": {"l": left, "r": 26, "t": 22, "b": 28},
@@ -210,6 +212,14 @@ def layout(y_axis: Figure) -> Figure:
         },
         "yaxis": {"fixedrange": True, "zeroline": False, "ticks": "", "nticks": 5, **y_axis},
     }
+
+
+def _longest_tick(y_axis: Figure) -> int:
+    """Characters of the longest label that is given and lies in the range of a logarithmic axis."""
+    places = [math.log10(value) for value in y_axis.get("tickvals", ())]
+    low, high = y_axis.get("range", (-math.inf, math.inf))
+    texts = zip(places, y_axis.get("ticktext", ()), strict=True)
+    return max((len(text) for place, text in texts if low <= place <= high), default=0)
 
 
 def value_axis(suffix: str, *, most: float | None = None, log: bool = False) -> Figure:

@@ -58,7 +58,7 @@ def clocks(evidence: Evidence) -> Iterator[Finding]:
     elif not are_the_same_requests(both):
         state, code = Severity.UNKNOWN, "different-requests"
         told = (
-            f"In the seconds of run {both.run_id} its client ended {both.client_requests:,} "
+            f"In the seconds of run {both.run_id} its client timed {both.client_requests:,} "
             f"requests and the server {both.server_requests:,}: these are not the same requests, "
             "so the difference of their times says nothing."
         )

@@ -231,6 +231,10 @@ class FleetHostEvidence:
     silent_s: float
 
 
+THIS_SPAN: Final = "in this span"
+"""When it was that a page's sentences speak of: in the span of its time bar."""
+
+
 @dataclass(frozen=True, slots=True)
 class SpanListenerEvidence:
     """One listener over the span of a page; `stages_s` are means by stage, of requests it read."""
@@ -269,6 +273,7 @@ class SpanEvidence:
     listeners: Sequence[SpanListenerEvidence] = ()  # those with requests
     is_recorded: bool = True  # any second of it
     kind: ServerKind = ServerKind.LISTENER  # of the one that it is narrowed to
+    during: str = THIS_SPAN  # as sentences say when it was
 
     @property
     def called(self) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 
 from servescope import catalog
 from servescope.findings.evidence import (
+    THIS_SPAN,
     CapacityEvidence,
     ClocksEvidence,
     ContenderEvidence,
@@ -296,11 +297,16 @@ def of_paths(
 
 
 def of_span(
-    context: QueryContext, span: Span, listener: str = "", kind: ServerKind | None = None
+    context: QueryContext,
+    span: Span,
+    listener: str = "",
+    kind: ServerKind | None = None,
+    *,
+    during: str = THIS_SPAN,
 ) -> Evidence:
     """The span of a page, of one listener or of all that answered in it.
 
-    `kind` is that of the one; without it the store says.
+    `kind` is that of the one; without it the store says. `during` says in sentences when it was.
     """
     kinds = traffic.server_kinds(context)
     answers = _answers(traffic.route_totals(context, span, listener))
@@ -327,6 +333,7 @@ def of_span(
             ),
             traffic.is_recorded(context, span),
             kind or kinds(listener),
+            during,
         )
     )
 

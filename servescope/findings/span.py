@@ -51,31 +51,31 @@ def span(evidence: Evidence) -> Iterator[Finding]:
             Severity.UNKNOWN,
             "span-empty",
             "span",
-            f"No request{target} was answered in this span: nothing is known about its latency.",
+            f"No request{target} was answered {shown.during}: nothing is known about its latency.",
             (Figure("answers", 0, "{request}"),),
             "/latency",
         )
         return
-    found = [one for listener in shown.listeners for one in _listener(listener)]
+    found = [one for listener in shown.listeners for one in _listener(listener, shown.during)]
     yield from found
     if not any(one.severity in {Severity.BAD, Severity.WARN} for one in found):
         yield _well(shown)
 
 
-def _listener(one: SpanListenerEvidence) -> Iterator[Finding]:
-    yield from _slow(one)
-    yield from _waits(one)
-    yield from _errors(one)
+def _listener(one: SpanListenerEvidence, during: str) -> Iterator[Finding]:
+    yield from _slow(one, during)
+    yield from _waits(one, during)
+    yield from _errors(one, during)
 
 
-def _slow(one: SpanListenerEvidence) -> Iterator[Finding]:
+def _slow(one: SpanListenerEvidence, during: str) -> Iterator[Finding]:
     state = severity(thresholds.LATENCY, one.p95_s)
     if state not in {Severity.WARN, Severity.BAD}:
         return
     told = (
-        f"{slowest(one)} took {units.text(one.p95_s, 's')} or longer in this span"
+        f"{slowest(one)} took {units.text(one.p95_s, 's')} or longer {during}"
         if one.read >= FEWEST_FOR_P95
-        else f"{slowest(one)} in this span took {units.percentile_in_words(one.p95_s)}"
+        else f"{slowest(one)} {during} took {units.percentile_in_words(one.p95_s)}"
     )
     figures = [Figure("p95", one.p95_s, "s"), Figure("answers", one.requests, "{request}")]
     stage = _longest_stage(one)
@@ -87,7 +87,7 @@ def _slow(one: SpanListenerEvidence) -> Iterator[Finding]:
     yield _finding(one, state, "span-slow", f"{told}.", *figures)
 
 
-def _waits(one: SpanListenerEvidence) -> Iterator[Finding]:
+def _waits(one: SpanListenerEvidence, during: str) -> Iterator[Finding]:
     """Waits that the server causes: for a thread, and in the kernel."""
     queue_s, kernel_s = one.stages_s.get("queue"), one.stages_s.get("kernel")
     state = severity(thresholds.THREAD_WAIT, queue_s)
@@ -98,8 +98,8 @@ def _waits(one: SpanListenerEvidence) -> Iterator[Finding]:
             one,
             state,
             "span-thread-wait",
-            f"{_read(one)} waited {units.text(queue_s, 's')} on average for a request thread in "
-            f"this span{at_a_time}.",
+            f"{_read(one)} waited {units.text(queue_s, 's')} on average for a request thread "
+            f"{during}{at_a_time}.",
             Figure("mean wait for a thread", queue_s, "s"),
             Figure("queued requests, most", one.queued_requests),
         )
@@ -109,8 +109,8 @@ def _waits(one: SpanListenerEvidence) -> Iterator[Finding]:
             one,
             state,
             "span-kernel-wait",
-            f"{_read(one)} waited {units.text(kernel_s, 's')} on average in the kernel in this "
-            "span before the server read them.",
+            f"{_read(one)} waited {units.text(kernel_s, 's')} on average in the kernel "
+            f"{during} before the server read them.",
             Figure("mean wait in the kernel", kernel_s, "s"),
         )
 
@@ -120,7 +120,7 @@ def _read(one: SpanListenerEvidence) -> str:
     return f"Requests to {one.called}{' that were read' if one.unread else ''}"
 
 
-def _errors(one: SpanListenerEvidence) -> Iterator[Finding]:
+def _errors(one: SpanListenerEvidence, during: str) -> Iterator[Finding]:
     """Answers whose times say little: an error is often quick."""
     state = severity(thresholds.SERVER_ERRORS, one.server_errors / one.requests)
     if state not in {Severity.WARN, Severity.BAD}:
@@ -131,8 +131,8 @@ def _errors(one: SpanListenerEvidence) -> Iterator[Finding]:
         one,
         state,
         "span-errors",
-        f"{one.server_errors:,} of {counted(one.requests, 'answer')} of {one.called} in "
-        "this span "
+        f"{one.server_errors:,} of {counted(one.requests, 'answer')} of {one.called} "
+        f"{during} "
         f"{'was a server error' if one.server_errors == 1 else 'were server errors'} (5xx)"
         f"{_counting(one)}.",
         Figure("server errors", one.server_errors, "{request}"),
@@ -155,7 +155,7 @@ def _well(shown: SpanEvidence) -> Finding:
     requests = sum(one.requests for one in shown.listeners)
     enough = [one for one in shown.listeners if one.read >= FEWEST_FOR_P95]
     most_s = max((one.p95_s for one in enough if one.p95_s is not None), default=None)
-    told = f"No request was slow in this span: {counted(requests, 'request')} "
+    told = f"No request was slow {shown.during}: {counted(requests, 'request')} "
     told += "was answered" if requests == 1 else "were answered"
     figures = [Figure("answers", requests, "{request}")]
     if most_s is not None:

@@ -16,7 +16,9 @@ pytestmark = [pytest.mark.browser, pytest.mark.usefixtures("asked"), pytest.mark
 
 CLOCK = re.compile(r"\d\d:\d\d:\d\d")
 CUT_TICKS = """() => [...document.querySelectorAll(".live-graph")].flatMap(graph => {
-    const [left, right] = [graph.getBoundingClientRect().left, graph.getBoundingClientRect().right];
+    // Plotly cuts what stands beyond its own picture.
+    const picture = graph.querySelector(".live-graph-plot").getBoundingClientRect();
+    const [left, right] = [picture.left, picture.right];
     return [...graph.querySelectorAll(".ytick text, .xtick text")]
         .filter(tick => tick.checkVisibility()) // Plotly hides those that have no room
         .filter(tick => tick.getBoundingClientRect().left < left - 1
@@ -195,6 +197,15 @@ def test_a_logarithmic_axis_reads_in_one_unit(visit):
 def test_no_label_of_an_axis_is_cut(visit, page):
     opened = visit(page)
     opened.until("document.querySelectorAll('.ytick text').length > 0")
+    assert opened.page.evaluate(CUT_TICKS) == []
+
+
+def test_a_long_label_of_a_logarithmic_axis_has_its_room(visit, asked):
+    opened = visit("Latency").wait_drawn("latency-heat")
+    ask(asked)
+    ask(asked, "/slow?ms=10000")
+    opened.page.locator("#latency-heat").scroll_into_view_if_needed()
+    opened.until(f"id => ({TICKS})(id).includes('10,000 ms')", "latency-heat")
     assert opened.page.evaluate(CUT_TICKS) == []
 
 

@@ -30,13 +30,18 @@ def test_a_run_on_an_app_that_records_shows_its_stages(app, open_page, dashboard
     fill(opened, "Seconds", 2)
     run = start(opened, dashboard)
     assert (run.plan.listener, run.result["answered"]) == (NAME, 80)
+    result = opened.page.locator("#load-now .verdict")
+    result.get_by_text(re.compile(f"app {NAME} answered", re.IGNORECASE)).wait_for()
     page = open_page(f"/runs/{run.id}").wait_drawn("one-run-stages").page
     stages = page.locator("#one-run-stage-table")
     stages.get_by_text("app", exact=True).first.wait_for()
-    page.get_by_text("App under another server").first.wait_for()
+    plan = page.get_by_text("App under another server", exact=True).first
+    plan.wait_for()
+    assert plan.locator("xpath=following-sibling::dd[1]").inner_text() == NAME
     said = page.locator(".findings").first
     said.get_by_text(f"app {NAME} ", exact=False).first.wait_for()
     assert f"listener {NAME}" not in page.locator("body").inner_text().lower()
+    assert f"listener {NAME}" not in opened.page.locator("#load-now").inner_text().lower()
     with page.expect_download() as download:
         page.get_by_role("button", name="Export run").click()
         page.get_by_role("menuitem", name=re.compile("Report")).click()

@@ -126,9 +126,12 @@ def test_a_run_that_never_began_says_so_everywhere():
     said = " ".join(texts(html.Div(one_run.outcome(never))))
     assert said.startswith("Asked for  ; it never began failed")
     assert texts(one_run.percentiles_table(never, None))[-1] == (
-        "The client has no figures: the run has no result; of the server none are kept of these "
-        "seconds."
+        "The run never began: neither side has figures."
     )
+    assert texts(one_run.environment_facts(never)) == ["The run never began: it has none."]
+    assert texts(one_run.environment_facts(replace(never, state=RunState.REQUESTED))) == [
+        "It is read when the run begins."
+    ]
     assert texts(one_run.without_clocks(never)) == ["No request was sent."]
     assert one_run.is_without_seconds(never)
     assert not one_run.is_without_seconds(RUN)
@@ -213,15 +216,22 @@ def test_a_mix_has_figures_of_each_of_its_requests():
 
 
 def test_the_environment_names_the_commit():
-    shown = texts(one_run.environment_facts(ENVIRONMENT))
+    shown = texts(one_run.environment_facts(replace(RUN, environment=ENVIRONMENT)))
     at = shown.index("Its repository")
     assert shown[at + 1] == "commit 0123456789ab on main, with changes that are not committed"
     clean = replace(ENVIRONMENT, repository=Repository("f" * 40), threads=None)
-    assert f"commit {'f' * 12}, nothing changed" in texts(one_run.environment_facts(clean))
-    assert "none: an event loop calls the app" in texts(one_run.environment_facts(clean))
-    assert "Nothing is known of it" in texts(one_run.environment_facts(None))[0]
+    on_loop = texts(one_run.environment_facts(replace(RUN, environment=clean)))
+    assert f"commit {'f' * 12}, nothing changed" in on_loop
+    assert "none: an event loop calls the app" in on_loop
+    assert texts(one_run.environment_facts(replace(RUN, environment=None))) == [
+        "Nothing is known of it: the run is from a version that did not keep it."
+    ]
+    of_comparison = replace(RUN, environment=None, plan=replace(RUN.plan, comparison=3))
+    assert texts(one_run.environment_facts(of_comparison)) == [
+        "None is kept of a run of a comparison: comparison 3 says more."
+    ]
     elsewhere = RunEnvironment("0.1.0", "CPython 3.11.7", "Linux 6.1", "x86_64", 2)
-    assert texts(one_run.environment_facts(elsewhere))[::2] == [
+    assert texts(one_run.environment_facts(replace(RUN, environment=elsewhere)))[::2] == [
         *("Cores", "System", "Python", "Servescope")
     ]
 

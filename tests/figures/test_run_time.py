@@ -38,3 +38,12 @@ def test_no_line_lies_on_the_edge_where_half_of_it_would_be_cut_off():
         low, high = (10**edge for edge in figure["layout"]["yaxis"]["range"])
         assert low < 1 * 0.9
         assert high > most * 1.1
+
+
+def test_long_labels_of_the_axis_have_room():
+    short, long = (
+        small_multiples([{"second": [0.0, 1.0], "p50_ms": [0.4, most], "p99_ms": [0.5, most]}])[0]
+        for most in (400.0, 12_000.0)
+    )
+    assert "10,000 ms" in long["layout"]["yaxis"]["ticktext"]
+    assert long["layout"]["margin"]["l"] > short["layout"]["margin"]["l"]

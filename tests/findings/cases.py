@@ -1027,7 +1027,7 @@ CLOCKS: Final = {
                 server_mean_s=16.8,
             )
         ),
-        {"different-requests": ("unknown", "ended 4,000 requests and the server 1,260")},
+        {"different-requests": ("unknown", "timed 4,000 requests and the server 1,260")},
     ),
     "other clients beside the run": Case(
         Evidence(clocks=replace(BOTH_CLOCKS, server_requests=9_000)),

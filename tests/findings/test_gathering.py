@@ -33,6 +33,7 @@ from servescope.records.listeners import (
 )
 from servescope.records.load import LoadPlan, LoadRun, RunState
 from servescope.records.run_environment import RunEnvironment
+from servescope.records.server_kinds import ServerKind
 from servescope.settings import Settings
 from servescope.statistics.capacity_limits import EdgeEvidence
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
@@ -418,9 +419,26 @@ def test_a_result_of_an_older_version_is_not_judged_by_its_rate():
     assert [one.code for one in found] == ["rate-unknown"]
 
 
+def test_a_span_calls_an_app_of_another_server_by_what_it_is(context):
+    write(context, histograms=answers("shop", "200", *[2.0] * 40))
+    span = View().span(context.newest())
+    (listener,) = findings(of_span(context, span, "shop", ServerKind.LISTENER))
+    (app,) = findings(of_span(context, span, "shop", ServerKind.APP))
+    assert "requests to listener shop took" in listener.sentence
+    assert "requests to app shop took" in app.sentence
+    assert " in this span" in app.sentence
+    (of_run,) = findings(of_span(context, span, "shop", during="in the seconds of the run"))
+    assert " in the seconds of the run" in of_run.sentence
+    assert "this span" not in of_run.sentence
+    (empty,) = findings(of_span(context, span, "other", ServerKind.APP))
+    assert empty.sentence.startswith("No request to app other was answered")
+
+
 def test_the_clocks_of_other_requests_are_not_compared():
     found = Residual(a_run(), Clock(4_000, 10.1, 10.1, 10.1), Clock(1_260, 16.8, 2.5, 20.0))
-    assert [one.code for one in findings(clocks_of(found))] == ["different-requests"]
+    (told,) = findings(clocks_of(found))
+    assert told.code == "different-requests"
+    assert "its client timed 4,000 requests and the server 1,260:" in told.sentence
 
 
 def test_a_comparison_is_judged_by_the_models_that_were_measured():

@@ -198,4 +198,8 @@ def test_a_run_that_fails_its_requests_is_failing():
     failing = with_result(steady(seed=2), status_classes={"2xx": 100, "5xx": 100})
     outcome = judged_runs(sides(steady(), failing), 0.05)
     assert exit_status(outcome) == 1
-    assert conclusion(outcome).startswith("FAILING: after fails 50.0%")
+    assert conclusion(outcome).startswith(
+        "FAILING: in these two runs 50.0% of the requests of after failed, and 0.0% of those of "
+        "before."
+    )
+    assert list(lines(outcome))[-1] == CAVEAT
