@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from servescope.records.listeners import ListenerStatus
 
 THIS_MACHINE: Final = "this machine only"
+NOWHERE: Final = "nowhere, as it does not run"
 PROXIED: Final = (
     "A link leads to the listener's own port, past the proxy: it works where that port is let "
     "through. A platform that publishes one port publishes the dashboard alone."
@@ -34,16 +35,16 @@ class Reach:
 
     place: str  # its URL as this visitor would write it, else address and port
     href: str  # the same where it can be opened, else empty
-    origin: str  # from where it can be reached, to stand behind "from"
+    origin: str  # from where it can be reached now, to stand behind "from"
     obstacle: str = ""  # why this visitor cannot, and which setting changes that; no capital letter
 
 
 def reach(status: ListenerStatus, visitor: Visitor) -> Reach:
     """How the visitor of a page reaches a listener."""
     address = without_brackets(status.address)
+    origin = _origin(address) if status.state is ListenerState.RUNNING else NOWHERE
     if address.startswith(UNIX):
-        return Reach(address, "", "programs at this machine")
-    origin = _origin(address)
+        return Reach(address, "", origin)
     if not status.port:  # the kernel picks one when it starts
         return Reach(f"{address}, any free port", "", origin)
     if visitor.is_local:
@@ -73,6 +74,8 @@ def _opened(status: ListenerStatus, url: str, origin: str) -> Reach:
 
 
 def _origin(address: str) -> str:
+    if address.startswith(UNIX):
+        return "programs at this machine"
     if is_loopback(address):
         return THIS_MACHINE
     numeric = _numeric(address)

@@ -223,10 +223,9 @@ def _percentiles(data: RunData) -> str:
         server = [
             units.Duration.of_percentile(marks.get(LATENCY_NAMES[field])) for field in QUANTILES
         ]
-        mean_s = sum(one.mean_s for one in data.series.stage_rows) or None
         name = f"Server, {counted(data.series.server_requests, 'request')} to {run.plan.listener}"
         if run.plan.listener:
-            rows.append((name, *server, units.NOTHING, units.Duration(mean_s)))
+            rows.append((name, *server, units.NOTHING, units.Duration(data.series.server_mean_s)))
     return _table(("", *LATENCY_NAMES.values(), "mean"), rows)
 
 

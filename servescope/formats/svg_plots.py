@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 WIDTH: Final = 480
 HEIGHT: Final = 190
-_LEFT, _RIGHT, _TOP, _BOTTOM = 64, 12, 10, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 84, 12, 10, 34
+"""Px; `10,000 req/s` and `100,000 ms` stand whole left of the plot."""
 _TICKS: Final = 5
 _DASHES: Final = {"solid": "", "dash": "6 4", "dot": "2 3", "dashdot": "6 3 2 3"}
 _DECADES_WITH_HALVES: Final = 3

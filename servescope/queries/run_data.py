@@ -46,6 +46,7 @@ class RunSeries:
     stage_rows: tuple[StageRow, ...]
     server: Distribution
     server_requests: int
+    server_mean_s: float | None  # of all these, those that were turned away unread included
     cores: Lines
     accept_queues: Lines
 
@@ -97,6 +98,9 @@ def whole_span(run: LoadRun) -> Span:
 def run_series(context: QueryContext, run: LoadRun) -> RunSeries:
     """The series of a run's span."""
     span, listener = whole_span(run), run.plan.listener or NOBODY
+    where = traffic.of_listener(listener)
+    total = context.store.total(span.query(catalog.REQUEST_DURATION, where=where))
+    requests = round(float(total.count.sum()))
     return RunSeries(
         rates=load.rates(context, span),
         latencies=load.latencies(context, span),
@@ -106,7 +110,8 @@ def run_series(context: QueryContext, run: LoadRun) -> RunSeries:
         stages=latency.stage_means(context, span, listener),
         stage_rows=tuple(latency.stages(context, span, listener)),
         server=latency.distribution(context, span, listener),
-        server_requests=traffic.count(context, span, traffic.of_listener(listener)),
+        server_requests=requests,
+        server_mean_s=float(total.sum_s.sum()) / requests if requests else None,
         cores=host.cpu_by_core(context, span),
         accept_queues=renamed(ports.accept_queue_depths(context, span), "port {}"),
     )

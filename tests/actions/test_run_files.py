@@ -188,6 +188,7 @@ def test_its_figures_are_those_of_the_span(here, content):
     run = opened(here, content)
     series = run_series(run_context(here.home, run), run)
     assert series.server_requests == 120 * (SECONDS + 1)
+    assert series.server_mean_s == pytest.approx(runs.server_figures(here.home, run).mean_s)
     assert series.rates.names[0] == "generator: finished"
     np.testing.assert_array_equal(series.rates.values[0], np.full(SECONDS + 1, 120.0))
     assert series.cores.names == ("core 0", "core 1")

@@ -128,7 +128,7 @@ def test_a_listener_that_does_not_run_has_no_link(visitor):
     stopped = replace(listener("0.0.0.0"), state=ListenerState.STOPPED)
     found = reach(stopped, visitor)
     assert found.place.startswith("http://")
-    assert found.href == ""
+    assert (found.href, found.origin) == ("", "nowhere, as it does not run")
 
 
 def test_a_port_that_is_not_picked_yet_is_no_number():
