@@ -194,6 +194,11 @@ def _told(pair: tuple[LoadRun, LoadRun]) -> list[str]:
     else:
         where = "" if unknown else ", and ran in the same environment"
         told.append(f"They were asked for the same, with the same seed{where}.")
+    if not differing and not unknown and any(_has_uncommitted_changes(run) for run in pair):
+        told.append(
+            "The app had changes that are not committed: whether its code was the same in both "
+            "is not known."
+        )
     if unknown:
         told.append(f"Nothing is known of the environment of {unknown}.")
     generators = [load_run.sent_by(run) or "Servescope" for run in pair]
@@ -204,6 +209,11 @@ def _told(pair: tuple[LoadRun, LoadRun]) -> list[str]:
             "be put down to the server."
         )
     return [*told, CAVEAT]
+
+
+def _has_uncommitted_changes(run: LoadRun) -> bool:
+    known = run.environment
+    return known is not None and known.repository is not None and known.repository.is_dirty
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,9 +143,10 @@ def _name(run: LoadRun) -> list[Component]:
 def _plan(run: LoadRun) -> list[Component]:
     scenario, sent_by = run.plan.scenario, load_run.sent_by(run)
     by_others = f", by {sent_by}" if sent_by else ""
+    elsewhere = f", at {run.origin.host}" if run.origin else ""
     return [
         html.Div(f"{run.plan.destination} {scenario.label}", className="cut"),
-        html.Div(f"{schedule_text(scenario)}{by_others}", className="dimmed cut"),
+        html.Div(f"{schedule_text(scenario)}{by_others}{elsewhere}", className="dimmed cut"),
     ]
 
 

@@ -193,6 +193,9 @@ def test_a_run_that_locust_sent_says_so_everywhere():
     assert row["plan"].endswith(" (by Locust 2.47.0, 2 workers)")
     listed = texts(run_table.run_table(FoundRuns((by_locust,), 1, 1, 1), "-id", (), ""))
     assert any(text.endswith(", by Locust 2.47.0, 2 workers") for text in listed)
+    elsewhere = replace(RUN, origin=RunOrigin("east", 3, 1.0, 2.0, "f" * 32))
+    listed = texts(run_table.run_table(FoundRuns((elsewhere,), 1, 1, 1), "-id", (), ""))
+    assert any(text.endswith(", at east") for text in listed)
     assert texts(one_run.without_clocks(by_locust)) == [
         "No Servescope recorded the requests at their server."
     ]
@@ -312,6 +315,13 @@ def test_two_runs_side_by_side_differ_where_they_do():
     assert run_comparison._told((RUN, replace(RUN, id=13)))[0] == (
         "They were asked for the same, with the same seed, and ran in the same environment."
     )
+    unsure = (
+        "The app had changes that are not committed: whether its code was the same in both is not "
+        "known."
+    )
+    assert run_comparison._told((RUN, replace(RUN, id=13)))[1] == unsure
+    committed = replace(RUN, environment=replace(ENVIRONMENT, repository=Repository("f" * 40)))
+    assert unsure not in run_comparison._told((committed, replace(committed, id=13)))
     going = replace(RUN, id=13, state=RunState.RUNNING, result={})
     assert run_comparison._told((RUN, going))[0].startswith("Not yet over: run 13.")
     assert run_comparison._told((RUN, replace(RUN, id=13, environment=None)))[:2] == [

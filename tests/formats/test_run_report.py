@@ -3,12 +3,15 @@
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from servescope.figures import units
 from servescope.formats.run_report import report_html
+from servescope.histogram import ERROR_BOUND
 from servescope.queries.client_phases import PHASES
-from servescope.queries.run_data import RunData
+from servescope.queries.rows import Distribution, Lines, StageRow
+from servescope.queries.run_data import RunData, RunSeries
 from servescope.records.load import LoadPlan, LoadRun, RunState
 from servescope.records.run_environment import Repository, RunEnvironment
 from tests.measured_runs import SECONDS, exported, measure, result
@@ -74,6 +77,28 @@ def test_it_tells_the_figures_of_the_result_with_their_units(elements):
     assert f"wait: {PHASES['wait']}" in text
     assert f"Server, {120 * (SECONDS + 1):,} requests to wsgi" in text
     assert "120 req/s for 90 s" in text
+
+
+def test_the_mean_of_the_server_is_of_all_requests_and_no_sum_of_stages():
+    """Those that were turned away unread have no stages."""
+    nothing = Lines(np.empty(0, np.int64), (), np.empty((0, 0)), "", 1)
+    series = RunSeries(
+        rates=nothing,
+        latencies=nothing,
+        percentiles=nothing,
+        stages=nothing,
+        stage_rows=(StageRow("queue", 16.3, 14.0, 30.6, 33.4, 1.0),),
+        server=Distribution(np.empty(0), np.empty(0, np.int64), {}, ERROR_BOUND),
+        server_requests=3_573,
+        server_mean_s=8.5,
+        cores=nothing,
+        accept_queues=nothing,
+    )
+    plan = LoadPlan.constant("wsgi", "/", 120, 90)
+    run = LoadRun(1, plan, RunState.DONE, 1.0, 2.0, 92.0, {}, result())
+    row = report_html(RunData(run, "here", series=series)).split("3,573 requests to wsgi")[1]
+    assert "8,500 ms" in row.split("</tr>")[0]
+    assert "16,300 ms" not in row.split("</tr>")[0]
 
 
 def test_it_says_in_words_where_the_run_was():
