@@ -8,6 +8,7 @@ import pytest
 
 from servescope.figures import units
 from servescope.formats.run_report import report_html
+from servescope.formats.svg_plots import line_plot
 from servescope.histogram import ERROR_BOUND
 from servescope.queries.client_phases import PHASES
 from servescope.queries.rows import Distribution, Lines, StageRow
@@ -77,6 +78,19 @@ def test_it_tells_the_figures_of_the_result_with_their_units(elements):
     assert f"wait: {PHASES['wait']}" in text
     assert f"Server, {120 * (SECONDS + 1):,} requests to wsgi" in text
     assert "120 req/s for 90 s" in text
+
+
+@pytest.mark.parametrize(
+    ("unit", "values", "longest"),
+    [("{request}/s", [0.0, 12_000.0], "10,000 req/s"), ("s", [0.005, 11.0], "10,000 ms")],
+)
+def test_labels_of_a_plot_have_room_left_of_it(unit, values, longest):
+    lines = Lines(np.array([0, 1]), ("p50",), np.array([values]), unit, 1)
+    plot = line_plot(lines, 0.0, what="x", log=unit == "s")
+    ticks = re.findall(r'<text class="tick" x="([\d.]+)"[^>]*text-anchor="end">([^<]+)', plot)
+    assert longest in [text for _, text in ticks]
+    # An average character of the report's tick labels is narrower than 6.5 px.
+    assert [text for x, text in ticks if len(text) * 6.5 > float(x)] == []
 
 
 def test_the_mean_of_the_server_is_of_all_requests_and_no_sum_of_stages():
