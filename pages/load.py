@@ -75,6 +75,8 @@ GRAPHS: Final = (
         LinePlot(most=100.0),
     ),
 )
+HISTORY_PX: Final = 280
+EMPTY_HISTORY_PX: Final = 130  # its headings and the sentence that it has no run
 HISTORY: Final = (
     panels.phone_column(
         {
@@ -138,7 +140,10 @@ def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -
             "label": load_form.aim_label(apps, hosts),
         },
         "load-now": {"children": shown},
-        "load-history": {"rowData": load_run.history_rows(runs)},
+        "load-history": {
+            "rowData": load_run.history_rows(runs),
+            "style": {"height": HISTORY_PX if runs else EMPTY_HISTORY_PX},
+        },
         **start_button.props("load", is_active=active is not None, is_busy=is_busy),
         **capacity.props(context, load_form.aims(names, apps), is_busy=is_busy),
         **verdicts.props(context, load_form.aims(names, apps), is_busy=is_busy),
@@ -276,7 +281,7 @@ def layout(**_query: str) -> html.Div:
             panels.grid(
                 "load-history",
                 HISTORY,
-                height=280,
+                height=HISTORY_PX,
                 empty="No run to show: none was started yet, or none ended in the span shown.",
             ),
         ),
