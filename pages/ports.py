@@ -28,9 +28,9 @@ GRAPHS: Final = (
     LiveGraph(
         "ports-queues",
         "Accept queue and its backlog, connections",
-        "Connections set up by the kernel that wait to be accepted, by port. At the backlog "
-        "(dotted) new clients are turned away or wait in the dark. A port that listens no more is "
-        "drawn where connections waited.",
+        "Connections set up by the kernel that wait to be accepted, by port. Above the backlog "
+        "(dotted) the kernel drops new ones, whose clients try again after 1 s at the earliest. A "
+        "port that listens no more is drawn where connections waited.",
         lambda context, span, _: ports.accept_queues(context, span),
         LinePlot(styles=theme.paired((" backlog", "dot"), colours=theme.by_name), step_line=True),
     ),
