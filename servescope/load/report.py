@@ -131,8 +131,10 @@ class Stretch:
 
     from_s: int
     to_s: int
-    requests: int
+    requests: int  # that have a latency
     latency_ms: LatencySummary
+    ended: int | None = None  # all; None of a run that kept no count
+    failed: int | None = None  # of these, without an answer below 400
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Stretch:

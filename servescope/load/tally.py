@@ -42,6 +42,7 @@ _NS: Final = 1_000_000_000
 _NS_PER_MS: Final = 1e6
 _NEVER_NS: Final = 2**63 - 1
 _ANSWERED: Final = int(LoadOutcome.ANSWERED)
+_FIRST_ERROR: Final = 400  # status; RFC 9110 section 15
 _TIMED_OUT: Final = int(LoadOutcome.TIMED_OUT)
 _NEW_CONNECTION: Final = int(RequestFlag.NEW_CONNECTION)
 _TIMED_OUT_FLAG: Final = int(RequestFlag.TIMED_OUT)
@@ -252,7 +253,8 @@ class Tally:
     ) -> Progress:
         """The run so far, and what was new since the last call; `flows` were started."""
         requests = self.requests()
-        self._marks.mark((now_ns - start_ns) / _NS, [len(step.latencies_ns) for step in requests])
+        counts = [len(step.latencies_ns) for step in requests]
+        self._marks.mark((now_ns - start_ns) / _NS, counts, *self._ended_and_failed())
         answered = self._count(_ANSWERED)
         interval_s = (now_ns - (self._seen_ns or start_ns)) / _NS
         cpu_s = time.process_time()
@@ -305,6 +307,7 @@ class Tally:
             (step.timed_out_from_ns for step in requests if step.timed_out_from_ns), default=0
         )
         of_requests = [step for step in steps if step.kind is not StepKind.MESSAGE]
+        ended, failed = self._ended_and_failed()
         return Result(
             sent=self.sent,
             answered=self._count(_ANSWERED),
@@ -343,13 +346,29 @@ class Tally:
             stretches=()
             if rate_asked is None
             else self._marks.stretches(
-                [step.latencies_ns for step in requests], schedule_seconds, rate_asked
+                [step.latencies_ns for step in requests],
+                schedule_seconds,
+                rate_asked,
+                ended=ended,
+                failed=failed,
             ),
         )
 
     def requests(self) -> list[StepTally]:
         """The rows of requests, without those of messages."""
         return [step for step in self._steps.values() if step.kind is not StepKind.MESSAGE]
+
+    def _ended_and_failed(self) -> tuple[int, int]:
+        """Requests that ended, those given up aside; and those without an answer below 400."""
+        requests = self.requests()
+        ended = sum(sum(step.by_outcome) for step in requests)
+        good = sum(
+            count
+            for step in requests
+            for status, count in step.statuses.items()
+            if status < _FIRST_ERROR
+        )
+        return ended, ended - good
 
     def _count(self, outcome: int) -> int:
         return sum(step.by_outcome[outcome] for step in self.requests())

@@ -296,6 +296,9 @@ def _stretches(values: Any) -> None:
     for stretch in values:
         for name in ("from_s", "to_s", "requests"):
             _count(stretch[name])
+        for name in ("ended", "failed"):
+            if stretch.get(name) is not None:
+                _count(stretch[name])
         _summary(stretch["latency_ms"])
         LatencySummary(**stretch["latency_ms"])
 

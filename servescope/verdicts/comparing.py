@@ -204,7 +204,7 @@ class PairedComparison:
     def _check_before(self) -> None:
         """Raise ComparisonError when the side BEFORE certainly fails its requests."""
         runs = self._on_time[Side.BEFORE]
-        if _is_certain(_shares(runs)):
+        if is_certainly_failing(_shares(runs)):
             failed, sent = sum(run.failed for run in runs), sum(run.result.sent for run in runs)
             raise ComparisonError(
                 f"{self._sides.labels[Side.BEFORE]} fails {failed} of {sent} requests "
@@ -265,7 +265,7 @@ class PairedComparison:
         moment fails many of one run, of either side.
         """
         before, after = (_shares(self._on_time[side]) for side in Side)
-        return _is_certain([a - b for b, a in zip(before, after, strict=True)])
+        return is_certainly_failing([a - b for b, a in zip(before, after, strict=True)])
 
     def _why_undecided(self) -> str:
         failed, counted = self._discarded[Discard.FAILED], self._sequence.pairs
@@ -402,7 +402,7 @@ def _shares(runs: list[SideRun]) -> list[float]:
     return [_failed_share([run]) for run in runs]
 
 
-def _is_certain(shares: list[float]) -> bool:
+def is_certainly_failing(shares: list[float]) -> bool:
     """Whether the mean of the runs' shares certainly is more than MOST_FAILED.
 
     Shares are all but normal; what is rare and large widens the interval, so that a few runs with

@@ -6,6 +6,9 @@ percentiles of stretches of a run (`load.stretches`), a hundred requests or more
 hardly depends on the one before. The same stretch of both runs is a pair, with the same arrivals
 where both had the same seed, and `SequentialVerdict` judges the pairs as it judges those of runs.
 
+Requests that failed are judged by the same stretches: their shares, pair by pair. A run fails many
+at once when its machine stops for a moment.
+
 Between two runs a machine may become slower as well as a server. No figure within the runs shows
 that, so every sentence says that it is about these two runs. Nothing is judged where a reason other
 than the server is known: another machine, another generator, or one that was late.
@@ -14,7 +17,7 @@ than the server is known: another machine, another generator, or one that was la
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from servescope.errors import UsageError
 from servescope.load.report import LoadModel, Result
@@ -26,6 +29,7 @@ from servescope.verdicts.comparing import (
     Outcome,
     QuantileLatency,
     geometric_mean,
+    is_certainly_failing,
 )
 from servescope.verdicts.side_runs import QUANTILES, SideRun, quantile_of
 
@@ -35,6 +39,12 @@ if TYPE_CHECKING:
     from servescope.load.report import Stretch
     from servescope.records.load import LoadRun
     from servescope.records.scenarios import Scenario
+
+
+_WITHOUT_STRETCHES: Final = (
+    "what a run says of its own noise is not in both of them: they are too short, were sent by "
+    "Locust, or were measured by an older Servescope. Measure them again, for a minute or so."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +90,7 @@ def judged_runs(
         stages=(),
         steps=(),
         failed_shares=shares,
-        is_failing=shares[Side.AFTER] > shares[Side.BEFORE] + MOST_FAILED,
+        is_failing=is_certainly_failing(_more_failed(before.result, after.result)),
         discarded_pairs={},
         run_seconds=0.0,
         is_of_two_runs=True,
@@ -90,9 +100,15 @@ def judged_runs(
     if first is not None:
         outcome = replace(outcome, run_seconds=float(first.to_s - first.from_s))
     late = [sides[side].label for side, run in runs.items() if run.was_late(judged)]
-    reason = _why_undecided(before, after, pairs) or _lateness(late)
+    reason = _why_undecided(before, after) or _lateness(late)
     if reason:
         return replace(outcome, why_undecided=reason, is_failing=False)
+    if outcome.is_failing:
+        return outcome
+    if max(shares.values()) > MOST_FAILED:
+        return replace(outcome, why_undecided=_failures(shares, before.result, after.result))
+    if not pairs:
+        return replace(outcome, why_undecided=_WITHOUT_STRETCHES)
     requests = min(stretch.requests for pair in pairs for stretch in pair)
     told = told_by(requests) if watched is None else watched
     try:
@@ -140,9 +156,41 @@ def _is_measured(stretch: Stretch) -> bool:
     return all((quantile_of(stretch.latency_ms, one) or 0.0) > 0 for one in QUANTILES)
 
 
-def _why_undecided(
-    before: RunSide, after: RunSide, pairs: Sequence[tuple[Stretch, Stretch]]
-) -> str:
+def _more_failed(before: Result, after: Result) -> list[float]:
+    """By how much the share of failed requests is larger after, of each stretch that both have."""
+    known = {(one.from_s, one.to_s): _failed_share(one) for one in after.stretches}
+    pairs = [(_failed_share(one), known.get((one.from_s, one.to_s))) for one in before.stretches]
+    return [a - b for b, a in pairs if a is not None and b is not None]
+
+
+def _failed_share(stretch: Stretch) -> float | None:
+    """None where nothing ended, or no count was kept."""
+    if not stretch.ended or stretch.failed is None:
+        return None
+    return stretch.failed / stretch.ended
+
+
+def _failures(shares: Mapping[Side, float], before: Result, after: Result) -> str:
+    """The reason where requests failed, and it is not certain that it is the server after."""
+    told = (
+        f"after failed {shares[Side.AFTER]:.1%} of its requests, before {shares[Side.BEFORE]:.1%}. "
+    )
+    if shares[Side.AFTER] > shares[Side.BEFORE] + MOST_FAILED:
+        counts = _more_failed(before, after)
+        told += (
+            f"Over {counted(len(counts), 'stretch', 'stretches')} that is no certainty that the "
+            "server fails more: a machine that stops for a moment fails many at once. "
+            if counts
+            else "When they failed was not kept, so it is not known whether they failed all along, "
+            "or at one moment in which the machine stopped. "
+        )
+    return (
+        f"{told}An error is often a quick answer, so latencies are not compared. Pairs of runs in "
+        "turns, or a lower rate, may decide it."
+    )
+
+
+def _why_undecided(before: RunSide, after: RunSide) -> str:
     """A reason other than the server for whatever differs; nothing where none is known."""
     if before.host != after.host:
         return (
@@ -152,12 +200,6 @@ def _why_undecided(
     if before.result.generator != after.result.generator:
         names = " and ".join(one.result.generator or "Servescope" for one in (before, after))
         return f"the runs were sent by {names}, which add delays of their own."
-    if not pairs:
-        return (
-            "what a run says of its own noise is not in both of them: they are too short, were "
-            "sent by Locust, or were measured by an older Servescope. Measure them again, for a "
-            "minute or so."
-        )
     return ""
 
 

@@ -114,13 +114,16 @@ def conclusion(outcome: Outcome) -> str:
     verdict = outcome.verdict
     if outcome.is_failing:
         after, before = outcome.failed_shares[Side.AFTER], outcome.failed_shares[Side.BEFORE]
-        told = (
-            f"in these two runs {after:.1%} of the requests of after failed, and {before:.1%} of "
-            "those of before"
-            if outcome.is_of_two_runs
-            else f"after fails {after:.1%} of its requests, before {before:.1%}"
+        if outcome.is_of_two_runs:
+            return (
+                f"FAILING in these two runs: after failed {after:.1%} of its requests, before "
+                f"{before:.1%}, and more than before all along. An error is often a quick answer, "
+                "so latencies are not compared."
+            )
+        return (
+            f"FAILING: after fails {after:.1%} of its requests, before {before:.1%}. An error is "
+            "often a quick answer, so latencies are not compared."
         )
-        return f"FAILING: {told}. An error is often a quick answer, so latencies are not compared."
     if verdict is None or outcome.kind is VerdictKind.UNDECIDED:
         return f"UNDECIDED: {outcome.why_undecided or _undecided(outcome)}"
     pairs = _measured(outcome, verdict)

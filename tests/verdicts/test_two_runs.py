@@ -194,12 +194,58 @@ def test_a_run_of_which_too_little_is_kept_is_bad_input(change, reason):
         RunSide.of_run("run 7", "here", kept(change(steady().result.to_json())))
 
 
-def test_a_run_that_fails_its_requests_is_failing():
+def with_failures(side, failed):
+    """The run, so many requests of each of its stretches failed; None: no count was kept."""
+    stretches = tuple(
+        replace(one, ended=None if number is None else REQUESTS, failed=number)
+        for one, number in zip(side.result.stretches, failed, strict=True)
+    )
+    bad = sum(number or 0 for number in failed)
+    sent = REQUESTS * len(stretches)
+    classes = {"2xx": sent - bad, "5xx": bad}
+    return with_result(side, stretches=stretches, sent=sent, status_classes=classes)
+
+
+def test_a_run_that_fails_its_requests_all_along_is_failing():
+    before = with_failures(steady(), [0] * STRETCHES)
+    after = with_failures(steady(seed=2), [40, 60] * (STRETCHES // 2))
+    outcome = judged_runs(sides(before, after), 0.05)
+    assert exit_status(outcome) == 1
+    assert conclusion(outcome).startswith("FAILING in these two runs: after failed 50.0% of its")
+    assert CAVEAT in list(lines(outcome))
+
+
+@pytest.mark.parametrize(
+    ("failed", "reason"),
+    [
+        pytest.param(
+            [[0] * 30, [100] * 2 + [0] * 28],
+            "after failed 6.7% of its requests, before 0.0%. Over 30 stretches that is no",
+            id="at-one-moment",
+        ),
+        pytest.param(
+            [[100] * 2 + [0] * 28, [0] * 30],
+            "after failed 0.0% of its requests, before 6.7%. An error is often a quick answer",
+            id="before-alone",
+        ),
+        pytest.param(
+            [[5] * 30, [5] * 30],
+            "after failed 5.0% of its requests, before 5.0%. An error",
+            id="both-alike",
+        ),
+    ],
+)
+def test_failures_that_may_be_the_machines_leave_it_undecided(failed, reason):
+    before, after = (with_failures(steady(seed=seed), one) for seed, one in enumerate(failed, 1))
+    outcome = judged_runs(sides(before, after), 0.05)
+    assert exit_status(outcome) == 3
+    assert conclusion(outcome).startswith(f"UNDECIDED: {reason}")
+
+
+def test_a_kept_run_without_counts_over_time_says_that_they_were_not_kept():
     failing = with_result(steady(seed=2), status_classes={"2xx": 100, "5xx": 100})
     outcome = judged_runs(sides(steady(), failing), 0.05)
-    assert exit_status(outcome) == 1
-    assert conclusion(outcome).startswith(
-        "FAILING: in these two runs 50.0% of the requests of after failed, and 0.0% of those of "
-        "before."
+    assert exit_status(outcome) == 3
+    assert "after failed 50.0% of its requests, before 0.0%. When they failed was not kept" in (
+        conclusion(outcome)
     )
-    assert list(lines(outcome))[-1] == CAVEAT
