@@ -224,7 +224,7 @@ def _links_to(page: dict[str, Any]) -> list[dmc.NavLink]:
             label=page["name"],
             href=page["relative_path"],
             leftSection=icon(page["icon"]),
-            active="exact",
+            active="partial",  # also for the pages below its address: a chapter, a request
             py="sm",
         ),
         *(
