@@ -70,20 +70,24 @@ def chapter_list(tried: Collection[str]) -> html.Ol:
     )
 
 
-def question_panel(chapter: Chapter, why_not: str, why_no_text: str) -> dmc.Card:
-    """The question, what one has to know to guess, and the form of guess and knob."""
-    first = chapter.settings[0]
-    asked = chapter.asked(first)
+def question_panel(
+    chapter: Chapter, setting: Setting, text: str, why_not: str, why_no_text: str
+) -> dmc.Card:
+    """The question, what one has to know to guess, and the form of guess and knob.
+
+    The knob stands at `setting`; `text` is that of `text_field`.
+    """
+    asked = chapter.asked(setting)
     fields = [
         dmc.Select(
             id=SETTING,
             label=chapter.knob,
             data=[{"value": one.name, "label": one.label} for one in chapter.settings],
-            value=first.name,
+            value=setting.name,
             allowDeselect=False,
             className="wide",
         ),
-        html.Div(text_field(first, why_no_text), id=TEXT_PLACE, className="wide"),
+        html.Div(text_field(setting, why_no_text, text), id=TEXT_PLACE, className="wide"),
         html.Div(guess_field(asked.guess), id=GUESS_PLACE, className="guess-place"),
     ]
     return panels.panel(
@@ -107,10 +111,10 @@ def question_panel(chapter: Chapter, why_not: str, why_no_text: str) -> dmc.Card
     )
 
 
-def text_field(setting: Setting, why_not: str) -> Any:
+def text_field(setting: Setting, why_not: str, text: str = "") -> Any:
     """The text that the person may change for this setting; hidden where there is none.
 
-    `why_not` says why it may not be changed.
+    `why_not` says why it may not be changed; else `text` stands in it, if it is not empty.
     """
     edited = setting.edited
     if edited is None:
@@ -118,7 +122,7 @@ def text_field(setting: Setting, why_not: str) -> Any:
     return dmc.Textarea(
         id=TEXT,
         label=edited.label,
-        value=edited.initial,
+        value=edited.initial if why_not else text or edited.initial,
         description=sentence(why_not) if why_not else None,
         readOnly=bool(why_not),
         autosize=True,
@@ -258,6 +262,10 @@ def _steps(steps: Sequence[Step]) -> list[Component]:
     ]
     return [
         html.H3("Step by step", className="chapter-heading"),
+        html.P(
+            "Each time counts from the beginning. 1 s (second) is 1,000 ms (milliseconds), and "
+            "1 ms is 1,000 µs (microseconds)."
+        ),
         html.Ol(rows, className="chapter-steps"),
     ]
 

@@ -25,7 +25,7 @@ def guess_field(guess: Guess) -> Any:
     if isinstance(guess, NumberGuess):
         return dmc.NumberInput(
             id=GUESS,
-            label=f"{guess.label}, {guess.unit}",
+            label=f"{guess.label} … {guess.unit}",
             placeholder="Your guess",
             clampBehavior="none",
             thousandSeparator=",",

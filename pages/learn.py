@@ -25,8 +25,9 @@ def layout(**_query: object) -> html.Div:
         children=[
             dmc.Title("Learn", order=1, size="h3", mt="lg"),
             html.P(
-                "Each chapter asks a question. You guess, then the server does it for real, and "
-                "guess, theory and measurement stand in one picture."
+                "Each chapter asks a question. You guess. Then a real server on this machine does "
+                "it, and you see your guess beside what the theory says and what was measured. "
+                "Begin with the first chapter if web servers are new to you."
             ),
             tried_store(),
             html.Div(chapter_list([]), id="learn-chapters"),

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dash import NoUpdate
     from dash.development.base_component import Component
 
-    from servescope.chapters.chapter import Chapter
+    from servescope.chapters.chapter import Chapter, Setting
     from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
 
@@ -137,7 +137,8 @@ def capture_ranges(clicks: object) -> tuple[object, ...]:
 
 
 def layout(shown: Chapter, experiment: object = "", **_query: object) -> html.Div:
-    """The chapter, and the experiment that the address names."""
+    """The chapter, and the experiment that the address names, with the knob where it stood."""
+    setting, text = _choice(shown, run_id(query.first(experiment)))
     return html.Div(
         panels.page_frame(
             PAGE,
@@ -147,8 +148,10 @@ def layout(shown: Chapter, experiment: object = "", **_query: object) -> html.Di
             chapter.tried_store(),
             chapter.question_panel(
                 shown,
+                setting,
+                text,
                 access.why_not(),
-                access.dashboard().why_no_experiment(shown.settings[0]),
+                access.dashboard().why_no_experiment(setting),
             ),
             html.Div(id="chapter-result", className="chapter-result"),
             html.Div(id="chapter-video", className="chapter-result"),
@@ -157,6 +160,16 @@ def layout(shown: Chapter, experiment: object = "", **_query: object) -> html.Di
         ),
         className="of-one-span",
     )
+
+
+def _choice(shown: Chapter, number: int) -> tuple[Setting, str]:
+    """Setting and text of an experiment of this chapter; the first setting without one."""
+    found = experiments.one(access.context(), number) if number else None
+    if found is not None and found.plan.chapter == shown.name:
+        setting = shown.setting(found.plan.setting)
+        if setting is not None:
+            return setting, found.plan.text
+    return shown.settings[0], ""
 
 
 # An address each, so that one of no chapter is one of no page.

@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 
 CLIENTS: Final = 12
 BACKLOG: Final = 4
-_LISTENS: Final = "A server listens with a backlog of {}, but is too busy to accept anybody."
+_LISTENS: Final = (
+    "A server asks the system for a queue of {} waiting connections (this number is the backlog), "
+    "and is then too busy to take any connection out of the queue."
+)
 
 
 def _setting(backlog: int, label: str, because: str, clients: int = CLIENTS) -> Setting:
@@ -36,7 +39,7 @@ def _question(server: str, clients: int = CLIENTS) -> Question:
         "and wait in the queue?",
         NumberGuess("Connected, and waiting in the queue", f"of {clients} clients", 0, clients),
         Bars(
-            "While nobody accepts",
+            "While the server accepts no connection",
             f"Number of clients, of {clients}",
             "",
         ),
@@ -57,23 +60,31 @@ def _read(_: Setting, measured: Mapping[str, Any]) -> Reading:
     unanswered, refused = measured["unanswered"], measured["refused"]
     told: tuple[str, ...] = (
         (
-            f"Of {measured['clients']} clients {connected} were connected, {unanswered} had no "
-            f"answer, and {refused} were refused. The kernel's gauge of the accept queue showed "
-            f"{depth}."
+            f"Of the {measured['clients']} clients, {connected} got a connection, {unanswered} got "
+            f"no answer, and {refused} were refused. The kernel counted "
+            f"{counted(depth, 'connection')} in the accept queue."
         ),
     )
     if unanswered:
+        late = measured["later"]
+        of_them = f"all {unanswered}" if late == unanswered else f"{late} of the {unanswered}"
         later = (
-            f"When the server began to accept, there was room again: {measured['later']} of the "
-            f"{unanswered} without an answer came in within 3 seconds, by a SYN that their kernel "
-            "sent once more. To a person such a site seems slow, not broken."
+            f"When the server began to accept, there was room again: {of_them} clients without an "
+            "answer got a connection within 3 seconds, by a SYN that their kernel sent once more. "
+            "To a person such a site seems slow, not broken."
         )
         told = (*told, later)
-    facts = [("Accept queue, by the kernel's gauge", counted(depth, "connection"))]
+    if connected:
+        kept = (
+            "The first client sent its request before the server had accepted its connection. The "
+            "kernel kept the bytes until the server read them."
+        )
+        told = (*told, kept)
+    facts = [("Accept queue, as the kernel counts it", counted(depth, "connection"))]
     if measured["queue_limit"] is not None:
-        facts.append(("Backlog, by the kernel", str(measured["queue_limit"])))
+        facts.append(("Backlog, as the kernel has it", str(measured["queue_limit"])))
     facts += [
-        (f"TCP segments of {who}", f"{segments[0]} sent, {segments[1]} received")
+        (f"TCP packets of {who}", f"{segments[0]} sent, {segments[1]} received")
         for who, segments in (
             ("a connected client", measured["segments_connected"]),
             ("a client without an answer", measured["segments_unanswered"]),
@@ -93,15 +104,15 @@ _SETTINGS: Final = (
     _setting(
         4,
         f"Backlog 4, {CLIENTS} clients",
-        "Linux keeps one connection more than the backlog: it lets a client in as long as the "
-        "queue is not longer than 4, so 5 wait. It passes over the SYN of all others; they are "
-        "not refused, but wait for an answer, and ask again after a second.",
+        "Linux lets a client in as long as no more than 4 connections wait. So there is room for "
+        "one more than the backlog, and 5 wait. The kernel throws away the SYN of all others: they "
+        "are not refused, but wait for an answer, and send the SYN again after a second.",
     ),
     _setting(
         0,
         f"Backlog 0, {CLIENTS} clients",
-        "Even with a backlog of 0 one connection has room: Linux keeps one more than was asked "
-        "for.",
+        "Even with a backlog of 0 there is room for one connection: Linux keeps one more than the "
+        "program asked for.",
     ),
     _setting(
         8,
@@ -118,21 +129,20 @@ _SETTINGS: Final = (
         128,
         f"Backlog 128, as the servers of this dashboard have, {CLIENTS} clients",
         "There is room for all 12: each is connected, although no program has accepted any of "
-        "them. A client cannot tell a busy server from a quick one by the handshake.",
+        "them. So the handshake does not tell a client whether the server is busy.",
     ),
     _setting(
         4,
-        "3 clients, backlog 4",
-        "There is room for 5, and 3 have come: the queue is never longer than the number of "
-        "those that wait.",
+        f"Backlog {BACKLOG}, 3 clients",
+        "There is room for 5, and 3 have come: all of them wait, and nobody else.",
         clients=3,
     ),
     _setting(
         4,
-        "24 clients, backlog 4",
-        "How many come makes no difference to the queue: it has room for 4 and one more. All "
-        "others are without an answer, and ask again after 1 second, then after 2 more, then "
-        "4: each time it may be full again.",
+        f"Backlog {BACKLOG}, 24 clients",
+        "With more clients the queue is no longer: it has room for 4 and one more. All others get "
+        "no answer, and ask again after 1 second, then 2 seconds later, then 4 seconds later. Each "
+        "time the queue may be full again.",
         clients=24,
     ),
     Setting(
@@ -143,7 +153,7 @@ _SETTINGS: Final = (
         "Where no socket listens, there is no queue. The kernel answers each SYN with RST at "
         "once, and the browser says “connection refused”.",
         _points(0, 0, CLIENTS),
-        question=_question("A program holds a port, but does not listen at it."),
+        question=_question("A program has a port of its own, but does not listen at it."),
     ),
 )
 
@@ -156,41 +166,46 @@ CHAPTER: Final = Chapter(
     question=_FIRST.text,
     before=(
         (
-            "A socket is a program's end of a connection. A server makes one, binds it to a port "
-            "(a number by which clients find it), and listens: from then on the kernel (the core "
-            "of the operating system) takes connections for it. The kernels of both machines see "
-            "to it that all bytes arrive, and in their order; the rules for that are called TCP."
+            "A program uses the network through sockets. Most sockets are one end of a connection; "
+            "another program has the other end. A server also has a socket that listens. It binds "
+            "this socket to a port (a number by which clients find it) and calls the function "
+            "listen. From then on the kernel (the core of the operating system) takes connections "
+            "for it. The kernels of both machines make sure that all bytes arrive, in the right "
+            "order; the rules for that are called TCP."
         ),
         (
-            "To connect, a client sends a small packet, SYN; the kernel of the server answers with "
-            "SYN-ACK; the client's kernel sends ACK. This is the TCP handshake, and the server "
-            "program takes no part in it. The connection then waits in the listening socket's "
-            "queue, the accept queue, until the program takes it out by a call of accept. Only "
-            "then can the server read the client's HTTP request, and send a response."
+            "To connect, the kernel of the client sends a short message, a packet that is called "
+            "SYN. The kernel of the server answers with a packet SYN-ACK, and that of the client "
+            "sends a packet ACK. This is the TCP handshake; the server program takes no part in "
+            "it. The new connection then waits in a queue of the listening socket, the accept "
+            "queue, until the program takes it out by a call of the function accept. Only then can "
+            "the program read what the client asks for, and answer."
         ),
         (
-            "When it calls listen, the program gives a number, the backlog: it says how long this "
-            "queue may be. Whoever comes while there is no room can be refused (by a packet RST), "
-            "or gets no answer at all."
+            "When it calls listen, the program names a number, the backlog: how long this queue "
+            "may be. A client that comes while there is no room can be refused (it gets a packet "
+            "that is called RST), or it gets no answer at all."
         ),
     ),
     guess=_FIRST.guess,
-    knob="The backlog, or the number of clients",
+    knob="Backlog and number of clients",
     settings=_SETTINGS,
     read=_read,
     seen_on=("Ports", "Host"),
     after=(
         (
             "“Refused” means that the machine is there, and no program listens at this port. No "
-            "answer at all may mean that the queue is full, or that a firewall drops packets."
+            "answer at all may mean that the queue is full, or that a firewall (a program that "
+            "guards a network) throws the packets away."
         ),
         (
-            "A queue that grows is the first sign of a server that is too slow. It is visible from "
-            "outside, by the kernel: the page Ports draws the queue of each port, with its backlog."
+            "A queue that grows is the first sign of a server that is too slow. You can see it "
+            "without asking the program, since the kernel counts it: the page Ports draws the "
+            "queue of each port, with its backlog."
         ),
         (
-            "HTTP is only the text on top: the first client sent its request before anybody had "
-            "accepted it, and the kernel kept the bytes until the server read them."
+            "HTTP, the rules for requests and answers on the web, needs a connection first: its "
+            "text is what goes through it."
         ),
     ),
 )

@@ -20,8 +20,9 @@ def _read(_: Setting, measured: Mapping[str, Any]) -> Reading:
     outcome = Outcome(measured["outcome"])
     told = {
         Outcome.REFUSED: (
-            f"Port {port} was taken: {measured['holder']}. The kernel refused it with the words "
-            f"“Address already in use”. The second server moved on to port {got}, and served there."
+            f"Port {port} was taken: {measured['holder']}. The kernel refused with the words "
+            f"“Address already in use”. The second server then asked for port {got}, got it, and "
+            "served there."
         ),
         Outcome.SAME_PORT: f"The second server got port {port}, and served there.",
         Outcome.OTHER_PORT: f"The second server got port {got}, and served there.",
@@ -29,12 +30,15 @@ def _read(_: Setting, measured: Mapping[str, Any]) -> Reading:
     }[outcome]
     facts = [
         ("Port of the first server", str(port)),
-        ("Port of the second server, in the end", str(got)),
-        ("First port of this system that every user may have", str(measured["first_unprivileged"])),
+        ("Port of the second server at the end", str(got)),
+        (
+            "Lowest port that every user of this system may have",
+            str(measured["first_unprivileged"]),
+        ),
     ]
     if measured["given"]:
         first, last = measured["given"]
-        facts.append(("Ports that this system gives for port 0", f"{first} to {last}"))
+        facts.append(("Ports from which this system picks for port 0", f"{first} to {last}"))
     return Reading(outcome, steps=steps_of(measured), facts=tuple(facts), told=(told,))
 
 
@@ -43,8 +47,8 @@ CHAPTER: Final = Chapter(
     number=3,
     title="Ports, free and taken",
     question=(
-        "A server listens at a port of this machine. A second server asks the kernel for a port "
-        "that you choose. What does it get?"
+        "A server listens at a port (a number by which clients find it) of this machine. A second "
+        "server asks the operating system for a port that you choose. What does it get?"
     ),
     before=(
         (
@@ -52,24 +56,27 @@ CHAPTER: Final = Chapter(
             "them a client means: an address leads to the machine, the port to the program."
         ),
         (
-            "In http://localhost:8000/ the port is explicit. Where an address has none, its "
-            "beginning implies it: http means 80, https means 443, ftp means 21 (and 20 for its "
-            "data)."
+            "In http://localhost:8000/ the port is 8000 (localhost is the machine itself). Where "
+            "an address names no port, its beginning says which one is meant: http means 80, "
+            "https means 443, and ftp (an older way to fetch files) means 21, and 20 for its data."
         ),
         (
             "Ports below 1024 are for well-known services, and most systems let only the "
-            "administrator have them. From 1024 to 65535 they are for everybody. So a server that "
-            "somebody tries out has a number from there which is easy to remember: 8000 (Python's "
-            "http.server; it reminds of 80), 5000 (Flask), 5555 (the WSGI listener of this "
-            "dashboard)."
+            "administrator use them. From 1024 to 65535 they are for everybody. So people who try "
+            "out a server give it one of these, a number that is easy to remember: 8000 (the "
+            "server that comes with Python), 5000 (Flask, a library for web apps), 5555 (one of "
+            "the servers of this dashboard, if nobody has set another)."
         ),
         (
             "A server asks the kernel (the core of the operating system) for its port by a call of "
-            "bind. Port 0 means: any that is free. A server that sets the option SO_REUSEADDR "
-            "before that asks the kernel to be less strict. The web mostly uses TCP, which makes "
-            "connections; UDP sends single packets without one, and has ports, too. Every machine "
-            "has many addresses of its own: 127.0.0.1 and 127.0.0.2, among others, lead back to "
-            "itself."
+            "the function bind. Port 0 means: any port that is free. Before the call, a server can "
+            "set an option that is called SO_REUSEADDR: it asks the kernel to be less strict."
+        ),
+        (
+            "Most of the web uses TCP: rules by which two programs have a connection. UDP has "
+            "other rules, by which programs send single messages (packets) without a connection. "
+            "UDP has ports, too. Every machine has many addresses for itself: 127.0.0.1 and "
+            "127.0.0.2 are two of them."
         ),
     ),
     guess=ChoiceGuess(
@@ -88,63 +95,71 @@ CHAPTER: Final = Chapter(
             "The same port at the same address",
             TakenPort(_FIRST),
             Outcome.REFUSED,
-            "The kernel could not tell for which of the two a connection is. So a port at an "
-            "address belongs to one listening socket, and whoever comes second is refused.",
+            "If two servers had this port, the kernel would not know which of them a client means. "
+            "So a port at an address belongs to one server, and one that comes second is refused.",
         ),
         Setting(
             "other-address",
             "The same port at another address, 127.0.0.2",
             TakenPort(_FIRST, address="127.0.0.2"),
             Outcome.SAME_PORT,
-            "Address and port together name a listening socket. At another address of the machine "
-            "the same number is free, and both servers serve.",
+            "A client finds a server by address and port together. At another address of the same "
+            "machine the same number is free, and both servers serve.",
         ),
         Setting(
             "any",
             "Port 0",
             TakenPort(_FIRST, wants_any=True),
             Outcome.OTHER_PORT,
-            "For port 0 the kernel picks one that is free; the program asks afterwards which one "
-            "it has. Tests do that, and so did the first server here.",
+            "For port 0 the kernel picks a port that is free, and the program asks afterwards "
+            "which one it has. The first server here did the same.",
         ),
         Setting(
             "udp",
             "The same port, for UDP instead of TCP",
             TakenPort(_FIRST, is_udp=True),
             Outcome.SAME_PORT,
-            "TCP and UDP have port numbers of their own each. So HTTP/3, which uses UDP, has port "
-            "443 beside HTTP/1.1 and HTTP/2, which use TCP.",
+            "TCP has its own 65536 ports, and UDP has its own, too. So on one machine the newest "
+            "version of HTTP, HTTP/3, can use port 443 of UDP, while the older ones, HTTP/1.1 and "
+            "HTTP/2, use port 443 of TCP.",
         ),
         Setting(
             "ended",
             "The same port, when the first server has just ended",
             TakenPort(_FIRST, first_has_ended=True),
             Outcome.REFUSED,
-            "Whoever closes a TCP connection first keeps it for a minute in the state TIME_WAIT, "
-            "so that late packets find it. The first server has closed one, and as long as the "
-            "kernel keeps that, the port is not free for everybody.",
+            "When a program closes a TCP connection before the other end does, its kernel keeps "
+            "the connection for a minute, in a state that is called TIME_WAIT: packets that come "
+            "late must not get into a new connection. The first server had closed one so. As long "
+            "as the kernel keeps it, it refuses the port to a server that sets no option.",
         ),
         Setting(
             "ended-reuse",
-            "The same, with the option SO_REUSEADDR",
+            "The same port, when the first has just ended, with SO_REUSEADDR",
             TakenPort(_FIRST, first_has_ended=True, reuses_address=True),
             Outcome.SAME_PORT,
-            "With SO_REUSEADDR a server says that connections in TIME_WAIT do not matter to it. "
-            "Almost all servers set it: so they can be restarted at once.",
+            "For a minute the kernel keeps the connections that the first server closed (their "
+            "state is called TIME_WAIT). With SO_REUSEADDR the second server says that these do "
+            "not matter to it. Almost all servers set it, so that they can be started again at "
+            "once.",
         ),
     ),
     read=_read,
     after=(
         (
-            "“Address already in use” has three ways out: end the program that has the port, "
-            "choose another port, or, if only connections in TIME_WAIT are left, wait a minute or "
-            "set SO_REUSEADDR."
+            "If a server of yours stops with “Address already in use”, you can end the program "
+            "that has the port, or choose another port. If no program has it, and the kernel only "
+            "keeps closed connections of it (their state is TIME_WAIT), wait a minute, or set "
+            "SO_REUSEADDR."
         ),
-        Snippet("Who has port 8000?", "ss -ltnp 'sport = :8000'"),
+        Snippet(
+            "Which program has port 8000? On Linux, in a terminal:", "ss -ltnp 'sport = :8000'"
+        ),
         (
-            "The page Ports lists every port of this machine that somebody listens on, with the "
-            "program and the next free port. If a default port of this dashboard is taken, its "
-            "listener moves on to the next free one in the same way."
+            "The page Ports lists every port of this machine at which a program listens, with the "
+            "program, its process ID (pid: the number of the running program), and the next free "
+            "port. If the port of a server of this dashboard is taken, that server asks for the "
+            "next free one in the same way."
         ),
     ),
 )

@@ -28,7 +28,7 @@ _STATUSES: Final = (200, 400, 403, 404, 405, 408, 500)
 def _request(line: str, *, host: bool = True, is_whole: bool = True) -> EditedText:
     lines = [line, *(["Host: localhost"] if host else []), "Connection: close"]
     return EditedText(
-        "The text that is sent, with CR LF at the end of each line",
+        "The text that is sent, which you may change; CR LF is put at the end of each line",
         "\n".join(lines) + ("\n\n" if is_whole else "\n"),
     )
 
@@ -58,23 +58,29 @@ CHAPTER: Final = Chapter(
     name="request-and-answer",
     number=4,
     title="A request and its answer",
-    question="A client sends a request that you choose. Which status code has its answer?",
+    question=(
+        "A client sends a request that you choose. Which status code (the number that says how it "
+        "went) does the answer have?"
+    ),
     before=(
         (
-            "An HTTP request is text. Its first line has the method (GET: read this), the target "
-            "(the address behind the name of the server; if it has a ?, what follows is called the "
-            "query string), and the version. Header fields follow, a "
-            "line each. An empty line ends the head. Each line ends with two bytes, CR and LF, "
-            "which programmers write as \\r\\n."
+            "HTTP is the rules for requests and answers on the web. A request is text. Its first "
+            "line has the method, which says what to do (GET: send me this), the target, which "
+            "says with what, and the version of HTTP. The target is the part of the address "
+            "behind the name of the server; if it has a ?, what follows is called the query "
+            "string. Then come header fields, one in a line: a name, a colon, and a value. An "
+            "empty line ends these lines, which together are the head. Each line ends with two "
+            "bytes, CR and LF; programmers write them \\r\\n."
         ),
         (
-            "The server asks itself in this order. Is the message well-formed, as the RFCs (the "
-            "standards of the Internet) have it? May this client ask at all? Is there such a file "
-            "or page, and may this be done with it? The first “no” decides."
+            "The server checks in this order. Is the request written by the rules? (The rules of "
+            "the Internet are called RFCs, each with a number.) May this client ask at all? Is "
+            "there such a file or page, and does it allow this method? The first “no” decides."
         ),
         (
-            "The answer begins with a status code. 2xx: it worked. 3xx: go elsewhere, or keep what "
-            "you have. 4xx: the client made a mistake. 5xx: the server has failed."
+            "The answer begins with a status code. 200 to 299: it worked. 300 to 399: ask at "
+            "another address, or keep the copy that you have. 400 to 499: the client made a "
+            "mistake. 500 to 599: the server failed."
         ),
     ),
     guess=ChoiceGuess(
@@ -89,8 +95,8 @@ CHAPTER: Final = Chapter(
             WrittenRequest(of_files(**_PATIENCE)),
             "400",
             "Many sites can share one address, and only Host says which one is meant. So HTTP/1.1 "
-            "requires it: without Host a message is not well-formed, and whether the file exists "
-            "is not even looked at.",
+            "requires it: a request without Host breaks the rules, and the server does not even "
+            "look whether the file exists.",
             edited=_request("GET /README.txt HTTP/1.1", host=False),
         ),
         Setting(
@@ -98,16 +104,18 @@ CHAPTER: Final = Chapter(
             "A file that does not exist",
             WrittenRequest(of_files(**_PATIENCE)),
             "404",
-            "The message is well-formed, and the client may ask; but the folder has no such file.",
+            "The request keeps to the rules, and the client may ask; but the folder has no such "
+            "file.",
             edited=_request("GET /missing.txt HTTP/1.1"),
         ),
         Setting(
             "delete",
-            "A file to be deleted",
+            "A request to delete a file",
             WrittenRequest(of_files(**_PATIENCE)),
             "405",
-            "The message is well-formed, and the file exists; but a server of files lets nobody "
-            "but its owner change them. Its answer says which methods it allows.",
+            "The request keeps to the rules, and the file exists; but this server only sends "
+            "files, and lets no client change them. Its answer has a field Allow with the methods "
+            "that it allows.",
             edited=_request("DELETE /README.txt HTTP/1.1"),
         ),
         Setting(
@@ -115,8 +123,9 @@ CHAPTER: Final = Chapter(
             "The client's address is denied",
             WrittenRequest(of_files(deny=("127.0.0.0/8",), **_PATIENCE)),
             "403",
-            "The server's owner has denied the client's address. The message was read, since only "
-            "a whole request can be answered; the file was not looked for.",
+            "The people who run the server can name addresses that may not use it, and this client "
+            "has one of them. The server read the whole request first, since it answers only whole "
+            "requests. It did not look for the file.",
             edited=_request("GET /README.txt HTTP/1.1"),
         ),
         Setting(
@@ -125,8 +134,8 @@ CHAPTER: Final = Chapter(
             WrittenRequest(of_wsgi(**_PATIENCE)),
             "200",
             "The query string, behind the ? of the target, is no part of the page's name. "
-            "The server gives it to the app, which may do with it what it likes: the answer below "
-            "has it as QUERY_STRING.",
+            "The server gives it to the app (a program that makes pages), which may use it as it "
+            "likes: the answer below shows it as QUERY_STRING.",
             edited=_request("GET /whoami?name=Ada&year=1843 HTTP/1.1"),
         ),
         Setting(
@@ -135,20 +144,22 @@ CHAPTER: Final = Chapter(
             WrittenRequest(of_files(**_PATIENCE)),
             "408",
             "Without the empty line there may be more to come. So the server waits, here for "
-            f"{PATIENCE_S} seconds, and then gives up.",
+            f"{PATIENCE_S} seconds, and then gives up. Most servers wait longer.",
             edited=_request("GET /README.txt HTTP/1.1", is_whole=False),
         ),
     ),
     read=_read,
     after=(
         (
-            "Change the request, and see what the server says: leave out a space, write HTTP/9.9, "
-            "put a space before a colon, ask for /../secret, or for /README.txt with the field "
-            "Range: bytes=0-9. It goes to a server of its own, which ends with the experiment."
+            "Change the text of the request above, and see what the server answers: leave out a "
+            "space, write HTTP/9.9, put a space before a colon, ask for /../secret, or ask for "
+            "/README.txt and add a line Range: bytes=0-9. You can do no harm: the request goes to "
+            "a server of its own, which ends with the experiment."
         ),
         (
-            "A strict server protects those behind it: if two programs read one malformed message "
-            "in two ways, an attacker can hide a second request in it (request smuggling)."
+            "Why is the server so strict? A request often passes through two programs, one after "
+            "the other. If they read a request that breaks the rules in two ways, an attacker can "
+            "hide a second request in it. This is called request smuggling."
         ),
     ),
 )

@@ -62,65 +62,76 @@ CHAPTER: Final = Chapter(
     ),
     before=(
         (
-            "A server of static files answers with what lies in a folder, byte by byte as it is on "
-            "the disk. It adds a head: the status, the type of the content (from the name's "
-            "ending: .html is text/html, .webm is video/webm), its length, when the file was last "
-            "changed, and often a tag for this version of it, the ETag."
+            "Static files lie in a folder, and the server sends them as they are. Before the "
+            "content of a file it sends a head: the status (a number that says how it went), the "
+            "type of the content (which the end of the file's name says: .html is text/html, "
+            ".webm is video/webm), the length, the time when the file was last changed, and often "
+            "an ETag: a text that names this version of the file."
         ),
         (
-            "A browser keeps what it got. On the next visit it may ask under a condition: send the "
-            "file only if it is another one than that of this ETag. A client can also ask for a "
-            "range of bytes, or say that it takes compressed content."
+            "A browser keeps a copy of what it got. On the next visit it can ask with a condition: "
+            "send the file only if it has another ETag by now. A client can also ask for a range: "
+            "some of the bytes, from one number to another. And it can say that it understands "
+            "compressed content, which a program has made smaller without a loss."
         ),
-        Snippet("A server of the folder you are in", "python -m http.server 8000"),
+        (
+            f"The file here is {FILE}, a list of prime numbers, written as text. Between the two "
+            "requests nobody changes it."
+        ),
+        Snippet(
+            "A server for the files of the folder in which you start it:",
+            "python -m http.server 8000",
+        ),
     ),
     guess=NumberGuess("The second response has", "bytes of content", 0, 10_000_000),
     knob="The second request",
     settings=(
         Setting(
             "second-visit",
-            "As a browser asks: only if it has changed",
+            "As a browser asks: send it only if it has changed",
             _asking(if_changed=True),
             0.0,
-            "The file is the same, so the server answers 304 Not Modified, a head and no content: "
-            "the browser takes the copy that it has.",
+            "The file is the same. So the server answers with the status 304 Not Modified and "
+            "sends a head without content: the browser uses the copy that it has.",
             points=_points(0.0),
         ),
         Setting(
             "no-condition",
-            "As a simple program asks: without a condition",
+            "As a simple program asks: send it",
             _asking(),
             float(FILE_BYTES),
-            "Who asks without a condition gets the whole file, each time.",
+            "A client that asks without a condition gets the whole file, each time.",
             points=_points(float(FILE_BYTES)),
         ),
         Setting(
             "range",
-            "As a video player asks: bytes 1000 to 1999",
+            "As a video player asks: send bytes 1000 to 1999",
             _asking(*RANGE),
             1_000.0,
-            "The first byte has the number 0 and the last one is counted, too, so this range has "
-            "1,000 bytes. The status is 206 Partial Content, and Content-Range says which part it "
-            "is. A player goes to the middle of a film in that way.",
+            "Both ends of a range are part of it, so bytes 1000 to 1999 are 1,000 bytes. The "
+            "status is 206 Partial Content, and the field Content-Range says which part it is. In "
+            "this way a player goes to the middle of a film.",
             points=_points(1_000.0),
         ),
         Setting(
             "gzip",
-            "As a browser asks: compressed, if there is such a file",
+            "As a browser asks: send it compressed, if you can",
             _asking(("Accept-Encoding", "gzip"), has_gzip_of=FILE),
             float(GZIP_BYTES),
-            f"Beside {FILE} lies {FILE}.gz, compressed once and not for each request. Digits "
-            "shrink well; a picture or a video is compressed already and does not shrink.",
+            f"Beside {FILE} lies {FILE}.gz, which was compressed once, and not for this request: "
+            "the server sends that. Text of digits becomes much smaller. A picture or a video is "
+            "compressed already, and does not become smaller.",
             points=_points(float(GZIP_BYTES)),
         ),
         Setting(
             "python-range",
-            "Bytes 1000 to 1999, of python -m http.server",
+            "Send bytes 1000 to 1999, asked of python -m http.server",
             _asking(*RANGE, by_python=True),
             float(FILE_BYTES),
-            "Python's own server does not know ranges: it answers 200 with the whole file, which "
-            "the client has to take (RFC 9110 section 14.2). It knows If-Modified-Since, and no "
-            "ETag and no compressed neighbours. It is for a folder on your own machine.",
+            "The server that comes with Python does not know ranges. It answers 200 with the whole "
+            "file, as a server may (RFC 9110 section 14.2). It also has no ETags, and sends no "
+            "compressed files; its only condition is the time of the last change. It is for a "
+            "folder on your own machine.",
             points=_points(float(FILE_BYTES)),
         ),
     ),
@@ -129,11 +140,11 @@ CHAPTER: Final = Chapter(
     tolerance=0.02,
     after=(
         (
-            "A second visit is cheap for three reasons: what did not change is not sent, what is "
-            "sent is compressed where that helps, and of what is long only a part is sent. "
-            "A file whose name changes with its content needs not even the question: with "
-            "Cache-Control: immutable the browser does not ask again. The scripts of this "
-            "dashboard come that way."
+            "A second visit can cost little, for three reasons: a file that did not change is not "
+            "sent again, a file that becomes smaller is sent compressed, and of a long file only "
+            "the part that is needed is sent. If the name of a file changes with its content, the "
+            "browser need not even ask again: the server tells it so by the field Cache-Control: "
+            "immutable. The scripts of this dashboard are sent in that way."
         ),
     ),
     video="/video/queue.webm",

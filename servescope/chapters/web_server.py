@@ -19,15 +19,16 @@ def _read(_: Setting, measured: Mapping[str, Any]) -> Reading:
     sent, received = measured["sent"], measured["received"]
     content = sum(one["content"] for one in files)
     told = (
-        f"It took {counted(len(files), 'request')}. The client sent {sent:,} bytes, and the server "
-        f"{received:,}: {content:,} bytes of content, and {received - content:,} bytes of heads, "
-        "which say what the content is."
+        f"It took {counted(len(files), 'request')}. The client sent {sent:,} bytes in all. The "
+        f"server sent {received:,} bytes: {content:,} bytes of content, and "
+        f"{received - content:,} bytes of heads. A head is the first part of an answer, and says "
+        "what the content is."
     )
     return Reading(
         float(len(files)),
         steps=steps_of(measured),
         facts=tuple(
-            (f"{one['target']} ({one['status']})", f"{one['content']:,} bytes of content")
+            (f"{one['target']}, status {one['status']}", f"{one['content']:,} bytes of content")
             for one in files
         ),
         told=(told,),
@@ -39,31 +40,33 @@ CHAPTER: Final = Chapter(
     number=1,
     title="A web server",
     question=(
-        "You type an address into a browser and press Enter. How many requests does the server get "
-        "for what you see then?"
+        "You type an address into a browser and press Enter. How many requests does the browser "
+        "send to the server, until it has everything that it shows?"
     ),
     before=(
         (
-            "Two things are called web server. The hardware is a computer with a network, which "
-            "has the files of a site. The software is a program on it that waits for requests and "
-            "answers them. The rules for requests and answers are called HTTP. This dashboard is "
-            "such a program, and has several inside, which it calls listeners. The listener "
-            "“files” answers with the files of a folder."
+            "The words web server have two meanings. One is a computer in a network that has the "
+            "files of a site. The other is a program on it that waits for requests (messages that "
+            "ask for something) and answers each of them. The rules for requests and answers are "
+            "called HTTP. This dashboard is such a program, and has several servers in it, which "
+            "it calls listeners. The listener “files” answers with the files of a folder."
         ),
         (
-            "A page is a document with an address. A site is many pages that belong together. An "
-            "application (app) is a program that makes pages, for whoever asks, when they ask; "
-            "other pages lie on the disk as files."
+            "A page is a document with an address. A site is many pages that belong together. Some "
+            "pages lie on the disk as files. Others are made by a program, an application (in "
+            "short: app), each time that somebody asks for one."
         ),
         (
-            "A browser is a client: it sends requests, and draws (renders) what it gets. A page of "
-            "HTML is text; it only names its pictures, its style (CSS: how it looks), and its "
-            "scripts (JavaScript: what it does). Each of them has an address of its own."
+            "A browser is a client: a program that sends requests. It draws what it gets on the "
+            "screen (it renders it). A page is a text, written in HTML. Its pictures, its style "
+            "(how it looks, written in CSS) and its scripts (what it does, written in JavaScript) "
+            "are not in this text: the text only names them. Each of them is a file with an "
+            "address of its own."
         ),
         (
-            "The page /welcome/, which you can choose below, has a style, a script and four "
-            "pictures. The client here sends one request for each address, to a server of the same "
-            "folder that “files” has."
+            "Below you choose an address. The page /welcome/ has a style, a script and four "
+            "pictures. In this experiment a small client does what a browser does: it sends one "
+            "request for each address, to a server that has the same folder as “files”."
         ),
     ),
     guess=NumberGuess("The server gets", "requests", 1, 100),
@@ -74,8 +77,8 @@ CHAPTER: Final = Chapter(
             "/welcome/ (a page of HTML)",
             OpenedPage(of_files(), "/welcome/"),
             7.0,
-            "One request brings the HTML. Only when it has read that, the client knows of the "
-            "style, the script and the four pictures, and sends a request for each.",
+            "One request brings the HTML. Only when the client has read it, does it know of the "
+            "style, the script and the four pictures. It sends a request for each of them.",
         ),
         Setting(
             "text",
@@ -89,16 +92,16 @@ CHAPTER: Final = Chapter(
             "/welcome (the same page, without the / at its end)",
             OpenedPage(of_files(), "/welcome"),
             8.0,
-            "The folder has the address /welcome/. So the first answer is a redirect: it says "
-            "where the page is, and the client asks there again.",
+            "The address of a folder ends with a /. So the first answer is a redirect: it names "
+            "the address /welcome/, and the client asks again, there.",
         ),
         Setting(
             "listing",
-            "/ (a folder without a page)",
+            "/ (a folder without a page of its own)",
             OpenedPage(of_files(), "/"),
             1.0,
-            "The server makes a page itself, the list of the files in the folder. It names them as "
-            "links: a browser fetches those only when somebody clicks them.",
+            "The server makes a page itself, a list of the files in the folder. It names them as "
+            "links: a browser asks for a link only when somebody clicks it.",
         ),
         Setting(
             "app",
@@ -112,15 +115,21 @@ CHAPTER: Final = Chapter(
     read=_read,
     after=(
         (
-            "The steps above are everything that a web server does: a connection is made, a "
-            "request comes, an answer goes, the connection ends. What is written \\r\\n is the end "
-            "of a line, two bytes."
+            "The steps above are all that a web server does: a client connects, its request comes, "
+            "the answer goes, the connection ends. 127.0.0.1 is the address by which a machine "
+            "reaches itself, and the port is a number that says which program on it is meant "
+            "(chapter 3). The letters \\r\\n stand for the end of a line, two bytes."
         ),
         (
-            "A real browser sends a few more: the icon of the site (/favicon.ico), and what the "
-            "scripts of the page ask for. It keeps connections for several requests, and keeps "
-            "files that it has already. The panel Network of its developer tools (key F12) lists "
-            "each one."
+            "The first line of an answer has its status: 200 says that it worked, 301 that the "
+            "page has another address (chapter 4 has more of them). The lines up to the empty one "
+            "are the head. What comes after it is the content."
+        ),
+        (
+            "A real browser sends a few requests more: for the icon of the site (/favicon.ico), "
+            "and for what the scripts of the page ask for. It uses one connection for several "
+            "requests, and keeps files, so that it need not ask for them again. Its developer "
+            "tools (key F12) list each request in the panel Network."
         ),
     ),
 )

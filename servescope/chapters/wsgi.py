@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 TARGET: Final = "/hello?from=Learn"
 _NS_PER_MS: Final = 1e6
 _BECAUSE: Final = (
-    "The server keeps status and header fields until the first piece of the page is there: till "
-    "then the app may still change its mind and call start_response again, for an error page "
-    "(PEP 3333). The bytes leave with that piece, and do not wait for the last one."
+    "The server keeps status and header fields until the first piece of the page is there. Until "
+    "then the app may call start_response once more, to name an error in their place (PEP 3333). "
+    "The first bytes leave with the first piece, and do not wait for the last one."
 )
 _TOLD: Final = {
-    "parse": ("server", "3. Parse: is it a request, by the rules of HTTP? It is {text}"),
+    "parse": ("server", "3. Parse: is the request written by the rules of HTTP? It is {text}"),
     "body": ("server", "The content of the request: {text}"),
-    "read": ("server", "The request is whole"),
+    "read": ("server", "The whole request has been read"),
     "taken": ("server", "A thread takes the request"),
     "environ": ("server", "4. Environ: the request as a dictionary for the app: {text}"),
     "call": ("server", "5. Call: app(environ, start_response), {text}"),
@@ -34,7 +34,7 @@ _TOLD: Final = {
     "returned": ("app", "The app returns a {text}: the page, piece by piece"),
     "piece": ("app", "The app gives a piece of the page: {text}"),
     "send": ("server", "7. Transmit: {text} to the socket"),
-    "transmit": ("server", "The response is whole"),
+    "transmit": ("server", "The whole response has been sent"),
 }
 
 
@@ -50,9 +50,9 @@ def _first_byte(measured: Mapping[str, Any]) -> str:
     """With which step the first byte left: a choice of the guess, or why it is none of them."""
     names = [name for _, name, _ in measured["steps"]]
     if measured["start_response"] is None:
-        return "Never: the app did not call start_response, and the server answered for it"
+        return "no byte of the app left: it did not call start_response, so the server answered"
     if "send" not in names:
-        return "Never: no byte was sent"
+        return "no byte was sent"
     at = names.index("send")
     if "start_response" not in names[:at]:
         return "call"
@@ -71,22 +71,41 @@ def _read(_: Setting, measured: Mapping[str, Any]) -> Reading:
         _first_byte(measured),
         steps=_steps(measured),
         facts=(
-            ("Concurrency model", str(measured["model"]).replace("_", " ")),
+            ("How the server calls apps", str(measured["model"]).replace("_", " ")),
             ("Thread that called the app", measured["thread"]),
-            ("wsgi.multithread", environ.get("wsgi.multithread", "")),
-            ("wsgi.multiprocess", environ.get("wsgi.multiprocess", "")),
+            (
+                "Can another thread call the app meanwhile? wsgi.multithread",
+                environ.get("wsgi.multithread", ""),
+            ),
+            (
+                "Can another process call it? wsgi.multiprocess",
+                environ.get("wsgi.multiprocess", ""),
+            ),
             ("Bytes that the client sent", f"{measured['client_sent']:,}"),
             ("Bytes that the client received", f"{measured['client_received']:,}"),
         ),
         told=(
             (
-                f"The app got {len(environ)} keys in its environ. The response had a head of "
-                f"{len(response['head']):,} bytes and a content of {body:,} bytes, as it was sent; "
-                f"the client received {measured['client_received']:,} bytes in all."
+                f"The environ had {len(environ)} keys. The response had a head of "
+                f"{len(response['head']):,} bytes and {body:,} bytes after it; the client received "
+                f"{measured['client_received']:,} bytes in all."
             ),
+            *_chunks(response["head"]),
             "The page Requests has this request, with all that was captured of it.",
         ),
     )
+
+
+def _chunks(head: str) -> tuple[str, ...]:
+    """Why there are more bytes than the app gave: a length before each piece (RFC 9112, 7.1)."""
+    if "\r\ntransfer-encoding: chunked\r\n" not in head.lower():
+        return ()
+    told = (
+        "When the server sent the head, it did not know yet how long the page would be. So it sent "
+        "the page in chunks: before each piece its length, as a hexadecimal number (12 means 18 "
+        "bytes), and a chunk of length 0 at the end."
+    )
+    return (told,)
 
 
 def _steps(measured: Mapping[str, Any]) -> tuple[Step, ...]:
@@ -136,25 +155,31 @@ CHAPTER: Final = Chapter(
     number=6,
     title="WSGI: a server calls an app",
     question=(
-        "An app names the status and the header fields of its response, and then gives the page in "
-        "two pieces. When does the first byte of the response leave the server?"
+        "An app (a program that makes pages) names the status and the header fields of its "
+        "response, and then gives the page in two pieces. When does the first byte of the "
+        "response leave the server?"
     ),
     before=(
         (
-            "A web server knows sockets and HTTP; an app knows what the page says. In Python they "
-            "meet in a function with two arguments, and that is all of WSGI (a standard of Python, "
-            "PEP 3333): environ, a dictionary that describes the request, and start_response, a "
-            "function by which the app names status and header fields. The app returns the page: a "
-            "list of bytes, or anything that gives bytes piece by piece."
+            "A web server knows how to talk HTTP with clients; an app knows what its pages say. "
+            "In Python an app is a function, and the server calls it once for each request, with "
+            "two arguments. The first, environ, is a dictionary that describes the request. The "
+            "second, start_response, is a function: the app calls it to name the status (200 OK, "
+            "for example) and the header fields (lines such as Content-Type: text/plain). Then "
+            "the app returns the page: a list of bytes, or anything that gives bytes piece by "
+            "piece. That is all of WSGI (Web Server Gateway Interface), a standard with the "
+            "number PEP 3333."
         ),
         (
-            "The app below waits 100 ms before it calls start_response, 100 ms more before the "
-            "first piece, and 100 ms more before the second. The server takes seven steps: load, "
-            "read, parse, environ, call, start_response, transmit."
+            "The app below waits 100 ms (a tenth of a second) before it calls start_response, 100 "
+            "ms more before the first piece, and 100 ms more before the second. The server takes "
+            "seven steps: load the app, read the request, parse it (is it written by the rules?), "
+            "make the environ, call the app, take what start_response names, transmit (send) the "
+            "response."
         ),
         (
-            "Servers differ in how they call apps: one request at a time; by threads, which are "
-            "lines of work that run beside each other in one program; or by an event loop, one "
+            "Servers differ in how they call apps. Some call one at a time. Some use threads, by "
+            "which a program does several things beside each other. Some have an event loop: one "
             "thread that goes on with another request whenever one has to wait."
         ),
         Snippet("The app", programs.source("pausing_app")),
@@ -182,7 +207,7 @@ CHAPTER: Final = Chapter(
             "Threads: the same app, unchanged",
             _call(ConcurrencyModel.THREAD_POOL, _APP),
             "piece",
-            f"{_BECAUSE} The app does not see which server calls it, but for what environ says: "
+            f"{_BECAUSE} The app notices nothing of the threads but one thing in environ: "
             "wsgi.multithread is True now, since another thread may call it at the same time.",
         ),
         Setting(
@@ -208,17 +233,18 @@ CHAPTER: Final = Chapter(
     read=_read,
     after=(
         (
-            "Every WSGI server takes these steps with every WSGI app: that is why apps made with "
-            "Flask or Django run in the servers gunicorn and waitress, or in the one here, without "
-            "a change."
+            "Every WSGI server takes these steps with every WSGI app. So an app that is made with "
+            "the libraries Flask or Django runs in the servers gunicorn and waitress, and in the "
+            "one here, without a change."
         ),
         (
-            "Few people write such a function by hand. The library Werkzeug wraps both ends: "
-            "Request reads environ, Response calls start_response, Map and Rule find out which "
-            "function a path is for, a test client calls the app without a socket, and a debugger "
-            "shows a traceback in the browser. Flask is built of it."
+            "Few people write such a function by hand. The library Werkzeug does most of it: its "
+            "Request reads environ, its Response calls start_response, and its Map and Rule find "
+            "out which function a path is for. It also has a test client, which calls the app "
+            "without a network, and a debugger, which shows in the browser where an app failed. "
+            "Flask uses it for all of this."
         ),
-        Snippet("werkzeug_app.py", programs.source("werkzeug_app")),
+        Snippet("An app that uses Werkzeug, werkzeug_app.py", programs.source("werkzeug_app")),
         Snippet("Run it, and stop it with Ctrl-C", "pip install werkzeug\npython werkzeug_app.py"),
     ),
 )

@@ -94,6 +94,11 @@ class OpenedPage:
         }
 
 
+def _named(files: int) -> str:
+    """How many files a page names, in words."""
+    return f"reads the page: it names {counted(files, 'file') if files else 'no file'} to ask for"
+
+
 class _Browser:
     """A browser as far as its requests go: it renders nothing, and runs no script."""
 
@@ -110,7 +115,7 @@ class _Browser:
             if answer.status not in _REDIRECTS:
                 break
             target = self._target(target, answer.fields.get("location", "")) or target
-            self.told.add("client", f"is sent on to {target}")
+            self.told.add("client", f"is told to ask for {target} instead")
             answer = self._get(target)
         if not answer.fields.get("content-type", "").startswith("text/html"):
             return
@@ -118,7 +123,7 @@ class _Browser:
         parts.feed(answer.content.decode("utf-8", "replace"))
         named = [self._target(target, one) for one in parts.found]
         wanted = [one for one in dict.fromkeys(named) if one is not None]
-        self.told.add("client", f"reads the page: it names {len(wanted)} more to be fetched")
+        self.told.add("client", _named(len(wanted)))
         for one in wanted[:MOST_FILES]:
             self._get(one)
 
@@ -147,7 +152,7 @@ class _Browser:
                 if is_first:
                     self.told.add("server", f"sends {counted(len(block), 'byte')}", block)
         if is_first:
-            self.told.add("server", "close: sends the end of the connection; so does the client")
+            self.told.add("server", "close: ends the connection; the client ends it, too")
         self.sent += len(request)
         self.received += len(received)
         answer = _Answer(bytes(received))

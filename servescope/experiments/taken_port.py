@@ -102,7 +102,7 @@ class TakenPort:
             if free is None:
                 raise LoadRefusedError(f"no port near {port} is free") from error
             second.bind((_LOOPBACK, free))
-            told.add("server 2", f"moves on, and asks for port {free}: it gets it")
+            told.add("server 2", f"bind: asks for port {free}, the next free one, and gets it")
         else:
             told.add("server 2", f"{asks}: it gets port {second.getsockname()[1]}")
         _answer_one(second, self.is_udp, told)

@@ -21,6 +21,7 @@ from servescope.experiments.transcript import Transcript
 from servescope.load.timed_exchange import request_bytes
 from servescope.sampling.inet_diag import listening_sockets
 from servescope.sampling.tcp_sockets import TcpState
+from servescope.sentences import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,7 +91,7 @@ class UnacceptedClients:
     ) -> dict[str, Any]:
         told = Transcript()
         port = server.getsockname()[1]
-        how = "bind: holds the port, and does not listen"
+        how = f"socket, bind: has port {port}, and does not listen"
         if backlog is not None:
             how = f"socket, bind, listen: port {port} listens with a backlog of {backlog}"
         told.add("server", how)
@@ -105,7 +106,7 @@ class UnacceptedClients:
         unanswered = [one for one in clients if one.state is TcpState.SYN_SENT]
         depth, limit = _gauge(port)
         if backlog is not None:
-            told.add("kernel", f"The gauge of the accept queue shows {depth}")
+            told.add("kernel", f"counts {counted(depth, 'connection')} in the accept queue")
         found = {
             "connected": len(waiting),
             "unanswered": len(unanswered),
@@ -174,7 +175,7 @@ def _converse(server: socket.socket, client: _Client, opened: ExitStack, told: T
         accepted.sendall(_RESPONSE)
         told.add("server", "recv, send: reads the request and answers it")
         client.connection.settimeout(LATER_S)
-        told.add(client.name, "has the response", client.connection.recv(_READ_BYTES))
+        told.add(client.name, "gets the response", client.connection.recv(_READ_BYTES))
     except OSError as error:
         raise LoadRefusedError(f"the first client could not be answered: {error}") from error
 

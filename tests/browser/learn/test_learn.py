@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from servescope.chapters import accept_queue, more_than_one_request
+from servescope.chapters import accept_queue, more_than_one_request, request_and_answer
 from servescope.records.experiments import ExperimentPlan
 from servescope.records.load import RunState
 from tests.browser.conftest import DESKTOP, PHONE
@@ -49,6 +49,30 @@ def test_a_guess_is_followed_by_theory_and_measurement(open_page, device):
     page.get_by_text("tried").wait_for()
     other = open_page(shared.removeprefix(opened.base), device)
     says(other, "Guessed: 400 ms.")
+
+
+def test_a_shared_result_opens_with_its_setting_and_its_text(open_page, dashboard):
+    """What was asked stands in the form again, in any browser; the guess does not."""
+    chapter, setting = request_and_answer.CHAPTER, request_and_answer.CHAPTER.setting("query")
+    text = "GET /whoami?name=Grace HTTP/1.1\nHost: localhost\nConnection: close\n\n"
+    control = dashboard.control
+    number = control.experiments.request(
+        ExperimentPlan(chapter.name, setting.name, "200", text), 0.0
+    ).id
+    eventually(lambda: control.experiments.by_id(number).is_over, SECONDS)
+    control.close()
+    opened = open_page(f"{address(chapter)}?experiment={number}")
+    says(opened, f"Experiment {number}: {setting.label}, with another text")
+    page = opened.page
+    assert page.locator("#chapter-setting").input_value() == setting.label
+    assert page.locator("#chapter-text").input_value() == text
+    assert page.locator("#chapter-guess-place input:checked").count() == 0
+
+
+def test_the_navigation_says_that_a_chapter_is_a_page_of_learn(open_page):
+    opened = open_page(address(CHAPTER))
+    opened.page.locator("nav a[data-active]", has_text="Learn").wait_for()
+    assert opened.page.locator("nav a[data-active]").count() == 1
 
 
 def test_a_chapter_is_done_by_keyboard_alone_and_its_span_stands_elsewhere(open_page):

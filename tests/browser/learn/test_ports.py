@@ -17,7 +17,7 @@ def test_a_port_that_is_taken_is_refused_and_the_next_one_serves(open_page, devi
     chapter.page.get_by_label("gets the port, and the first server is cut off").check()
     chapter.guess_and_watch()
     chapter.says("Theory: is refused. Measured: is refused.")
-    chapter.says("The second server moved on to port ")
+    chapter.says("The second server then asked for port ")
     chapter.says("[Errno 98] Address already in use")
     chapter.is_readable()
     chapter.follow("Requests")
