@@ -114,7 +114,7 @@ def question_panel(
 def text_field(setting: Setting, why_not: str, text: str = "") -> Any:
     """The text that the person may change for this setting; hidden where there is none.
 
-    `why_not` says why it may not be changed; else `text` stands in it, if it is not empty.
+    `why_not` says why it may not be changed. `text` stands in it, if it is not empty.
     """
     edited = setting.edited
     if edited is None:
@@ -122,7 +122,7 @@ def text_field(setting: Setting, why_not: str, text: str = "") -> Any:
     return dmc.Textarea(
         id=TEXT,
         label=edited.label,
-        value=edited.initial if why_not else text or edited.initial,
+        value=text or edited.initial,
         description=sentence(why_not) if why_not else None,
         readOnly=bool(why_not),
         autosize=True,

@@ -64,9 +64,9 @@ CHAPTER: Final = Chapter(
     ),
     before=(
         (
-            "HTTP is the rules for requests and answers on the web. A request is text. Its first "
-            "line has the method, which says what to do (GET: send me this), the target, which "
-            "says with what, and the version of HTTP. The target is the part of the address "
+            "HTTP is a set of rules for requests and answers on the web. A request is text. Its "
+            "first line has the method, which says what to do (GET: send me this), the target, "
+            "which says with what, and the version of HTTP. The target is the part of the address "
             "behind the name of the server; if it has a ?, what follows is called the query "
             "string. Then come header fields, one in a line: a name, a colon, and a value. An "
             "empty line ends these lines, which together are the head. Each line ends with two "

@@ -88,24 +88,26 @@ CHAPTER: Final = Chapter(
     settings=(
         Setting(
             "second-visit",
-            "As a browser asks: send it only if it has changed",
+            "Send it only if it has changed",
             _asking(if_changed=True),
             0.0,
-            "The file is the same. So the server answers with the status 304 Not Modified and "
-            "sends a head without content: the browser uses the copy that it has.",
+            "Browsers ask in this way. The file is the same. So the server answers with the "
+            "status 304 Not Modified and sends a head without content: the browser uses the copy "
+            "that it has.",
             points=_points(0.0),
         ),
         Setting(
             "no-condition",
-            "As a simple program asks: send it",
+            "Send it, without a condition",
             _asking(),
             float(FILE_BYTES),
-            "A client that asks without a condition gets the whole file, each time.",
+            "A client that asks without a condition gets the whole file, each time. Simple "
+            "programs do so.",
             points=_points(float(FILE_BYTES)),
         ),
         Setting(
             "range",
-            "As a video player asks: send bytes 1000 to 1999",
+            "Send bytes 1000 to 1999",
             _asking(*RANGE),
             1_000.0,
             "Both ends of a range are part of it, so bytes 1000 to 1999 are 1,000 bytes. The "
@@ -115,7 +117,7 @@ CHAPTER: Final = Chapter(
         ),
         Setting(
             "gzip",
-            "As a browser asks: send it compressed, if you can",
+            "Send it compressed, if you can",
             _asking(("Accept-Encoding", "gzip"), has_gzip_of=FILE),
             float(GZIP_BYTES),
             f"Beside {FILE} lies {FILE}.gz, which was compressed once, and not for this request: "
@@ -125,7 +127,7 @@ CHAPTER: Final = Chapter(
         ),
         Setting(
             "python-range",
-            "Send bytes 1000 to 1999, asked of python -m http.server",
+            "Bytes 1000 to 1999, of Python's server",
             _asking(*RANGE, by_python=True),
             float(FILE_BYTES),
             "The server that comes with Python does not know ranges. It answers 200 with the whole "

@@ -121,9 +121,10 @@ CHAPTER: Final = Chapter(
             "(chapter 3). The letters \\r\\n stand for the end of a line, two bytes."
         ),
         (
-            "The first line of an answer has its status: 200 says that it worked, 301 that the "
-            "page has another address (chapter 4 has more of them). The lines up to the empty one "
-            "are the head. What comes after it is the content."
+            "A request begins with GET: send me the file or page at this address. The first line "
+            "of an answer has its status: 200 says that it worked, 301 that the page has another "
+            "address (chapter 4 has more of them). The lines up to the empty one are the head. "
+            "What comes after it is the content."
         ),
         (
             "A real browser sends a few requests more: for the icon of the site (/favicon.ico), "

@@ -193,7 +193,7 @@ CHAPTER: Final = Chapter(
             ("end", "when the app has given the last piece"),
         ),
     ),
-    knob="The server that calls it",
+    knob="The server that calls the app",
     settings=(
         Setting(
             "sequential",
