@@ -362,6 +362,7 @@
     else {
       jumped = false;
       window.dispatchEvent(new CustomEvent("_dashprivate_pushstate"));
+      if (!target.hash) window.scrollTo(0, 0); // another page begins at its beginning
     }
   }
 

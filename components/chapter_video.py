@@ -82,10 +82,10 @@ def video_view(
     return [
         heading,
         html.P(
-            "Play it, and drag to another place: the browser asks the listener “files” for ranges "
-            "of bytes. Its requests stand in a table below, some seconds after the browser has its "
-            "answer. The request log does not keep which range was asked for. To see that too, "
-            "press this button before you play."
+            "The film shows requests that wait in a queue. Play it, and drag to another place: "
+            "the browser asks the listener “files” for ranges of bytes. Its requests stand in a "
+            "table below, some seconds after the browser has its answer. The request log does not "
+            "keep which range was asked for. To see that too, press this button before you play."
         ),
         forms.actions(
             dmc.Button("Capture the ranges", id=RANGES, variant="default", disabled=bool(why_not)),

@@ -120,10 +120,12 @@ class Span:
     ) -> Query:
         """A query for this span, in its steps.
 
-        The servers of a comparison are in no answer unless `comparisons` are asked for: their load
-        is an experiment beside the traffic of the standing listeners.
+        The servers of a comparison or an experiment are in no answer unless `comparisons` are asked
+        for, or `where` names one of them: their load is an experiment beside the traffic of the
+        standing listeners.
         """
-        without = () if comparisons else _of_comparisons(metric)
+        of_comparisons = () if comparisons else _of_comparisons(metric)
+        without = tuple(label for label in of_comparisons if label not in where)
         return Query(metric, self.start, self.end, self.step, by, where, without)
 
     def since(self, cursor: int) -> Span:

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from servescope import catalog
 from servescope.queries.span import (
     DEFAULT_RANGE,
     LONG_STEP_S,
@@ -17,6 +18,7 @@ from servescope.queries.span import (
     moment,
     range_of,
 )
+from servescope.records import temporary_listeners
 
 NEWEST = 1_800_000_123
 
@@ -178,6 +180,17 @@ def test_the_longer_steps_of_adjoining_spans_are_those_of_both_together(start, o
     middle = start + one
     parts = steps(Span(start, middle, 1)) + steps(Span(middle, middle + other, 1))
     assert parts == steps(Span(start, middle + other, 1))
+
+
+def test_temporary_listeners_are_left_out_unless_they_are_asked_for_by_name():
+    span = Span(0, 60, 1)
+    metric = catalog.REQUEST_DURATION
+    all_names = {("listener", name) for name in temporary_listeners.NAMES}
+    assert set(span.query(metric).without) == all_names
+    assert set(span.query(metric, where=(("listener", "files"),)).without) == all_names
+    learn = ("listener", temporary_listeners.EXPERIMENT)
+    assert set(span.query(metric, where=(learn,)).without) == all_names - {learn}
+    assert span.query(metric, comparisons=True).without == ()
 
 
 def test_a_step_that_no_graph_has_is_refused():

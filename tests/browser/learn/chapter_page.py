@@ -60,4 +60,5 @@ class ChapterPage:
     def follow(self, page):
         """Go to another page with the experiment's span."""
         self.page.locator(f"{RESULT} a", has_text=page).click()
-        self.opened.until("name => document.querySelector('h1').textContent === name", page)
+        self.opened.until("name => document.querySelector('h1').textContent.startsWith(name)", page)
+        self.opened.until("window.scrollY === 0")  # a page begins at its beginning

@@ -9,6 +9,7 @@ from tests.browser.conftest import DESKTOP, PHONE
 from tests.browser.learn.chapter_page import ChapterPage
 
 pytestmark = pytest.mark.browser
+COUNTED = "document.getElementById('page').innerText.includes('7 requests in this span')"
 
 
 @pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
@@ -22,3 +23,9 @@ def test_a_page_takes_a_request_for_each_of_its_files(open_page, device):
     chapter.is_readable()
     chapter.follow("Requests")
     chapter.opened.until("document.getElementById('page').innerText.includes('/welcome')")
+    chapter.opened.until(COUNTED)
+    chapter.page.go_back()
+    chapter.says("Measured: 7 requests.")
+    chapter.follow("Latency")
+    chapter.opened.until(COUNTED)
+    chapter.opened.until("document.getElementById('page').innerText.includes('queue.gif')")
