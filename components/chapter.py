@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+import time
 from typing import TYPE_CHECKING, Any, Final
 
 import dash_mantine_components as dmc
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from servescope.chapters.chapter import Chapter, Passage, Reading, Setting, Step
     from servescope.chapters.guesses import Answer
     from servescope.records.experiments import Experiment
+
+_WITH_UNIT: Final = re.compile(r"([\d.,]*\d (?:µs|ms|s|%|KiB|MiB|bytes?)(?!\w))")
 
 ANSWER: Final = "chapter-answer"
 SETTING: Final = "chapter-setting"
@@ -150,10 +154,29 @@ def experiment_view(
         className="card-heading",
     )
     if not experiment.is_over:
-        return [heading, html.P("It is carried out now: some seconds.")]
+        return [heading, *_waiting(setting, experiment, time.time())]
     if experiment.state is not RunState.DONE:
         return [heading, html.P(sentence(experiment.message or "It has no result"))]
     return [heading, *_result(chapter, setting, experiment)]
+
+
+def _waiting(setting: Setting, experiment: Experiment, now_s: float) -> list[Component]:
+    """What a person reads until the experiment is over, at `now_s` in epoch seconds."""
+    if experiment.started_s is None:
+        return [html.P("It begins in a moment.")]
+    gone_s = max(0.0, now_s - experiment.started_s)
+    takes_s = setting.takes_s
+    takes = f"about {takes_s:.0f} s" if takes_s else "some seconds"
+    told = html.P(f"It is carried out now, which takes {takes}: {gone_s:.0f} s so far.")
+    if not takes_s:
+        return [told]
+    bar = html.Progress(
+        value=f"{min(gone_s, takes_s):.0f}",
+        max=f"{takes_s:.0f}",
+        className="chapter-progress",
+        **attributes(aria_label="Seconds of the experiment that are over"),
+    )
+    return [told, bar]
 
 
 def _result(chapter: Chapter, setting: Setting, experiment: Experiment) -> list[Component]:
@@ -161,8 +184,8 @@ def _result(chapter: Chapter, setting: Setting, experiment: Experiment) -> list[
     reading = chapter.read(setting, measured)
     said = [*_said(chapter, setting, experiment, reading), *reading.told]
     return [
-        *([html.P(setting.question.text, className="dimmed")] if setting.question else []),
-        *(html.P(text) for text in said),
+        *([_paragraph(setting.question.text, className="dimmed")] if setting.question else []),
+        *(_paragraph(text) for text in said),
         *_picture(chapter, setting, reading, guess, " ".join(said)),
         *_steps(reading.steps),
         *(
@@ -170,13 +193,15 @@ def _result(chapter: Chapter, setting: Setting, experiment: Experiment) -> list[
             if reading.facts
             else []
         ),
-        *_passages(chapter.after, "after"),
         *_see_it(chapter, measured),
         html.P(
-            f"Change “{chapter.knob}” above, guess again, and compare. The address of this page "
-            "leads to this experiment.",
+            f"Change “{chapter.knob}” above, guess again, and compare, before you read on: the "
+            "rest tells what comes of the other choices, too. The address of this page leads to "
+            "this experiment.",
             className="dimmed",
         ),
+        html.H3("What it means", className="chapter-heading"),
+        *_passages(chapter.after, "after"),
     ]
 
 
@@ -198,9 +223,9 @@ def _said(
         return told
     off = asked.guess.off(reading.answer, setting.expected)
     told.append(
-        f"The measurement is {units.text(off, '1')} off the theory, more than the "
-        f"{units.text(asked.tolerance, '1')} that this experiment leaves. "
-        "Other work on this machine does that: the page Host shows it. Try it again."
+        f"The measurement is {units.text(off, '1')} off the theory; without other work on this "
+        f"machine it is at most {units.text(asked.tolerance, '1')} off. The page Host shows what "
+        "else the machine did. Try it again."
         if math.isfinite(off)
         else "This machine did something else than the theory says. Try it again."
     )
@@ -228,18 +253,23 @@ def _picture(
         ]
         for point, value in zip(setting.points, reading.points, strict=True)
     ]
+    head = ["", "Measured", "Theory"]
+    if isinstance(guess, tuple):  # a guess for each of the points
+        head.append("Guess")
+        rows = [[*row, number_text(one, unit)] for row, one in zip(rows, guess, strict=True)]
     return [
         html.Div(
-            [colour_key(name, colour) for name, colour in figures.COLOURS.items()],
+            [
+                colour_key(name, figures.COLOURS[name], shape)
+                for name, shape in figures.shapes(drawn).items()
+            ],
             className="comparison-legend",
         ),
         static_graph(drawn.up, figure, figures.HEIGHT, said, across=drawn.across),
         html.Details(
             [
                 html.Summary("The figures as a table"),
-                figure_table(
-                    ["", "Measured", "Theory"], rows, empty="", label="Measured and in theory"
-                ),
+                figure_table(head, rows, empty="", label="Measured and in theory"),
             ]
         ),
     ]
@@ -279,7 +309,19 @@ def _passage(passage: Passage, element: str) -> Component:
         return _snippet(passage, element)
     if isinstance(passage, Link):
         return html.P(dcc.Link(passage.text, href=below_prefix(passage.path)))
-    return html.P(passage)
+    return _paragraph(passage)
+
+
+def _paragraph(text: str, **more: Any) -> html.P:
+    """The text; no line of it ends between a number and its unit."""
+    parts = _WITH_UNIT.split(text)  # each second one is a number with its unit
+    return html.P(
+        [
+            html.Span(part, className="number") if place % 2 else part
+            for place, part in enumerate(parts)
+        ],
+        **more,
+    )
 
 
 def _snippet(snippet: Snippet, element: str) -> html.Div:

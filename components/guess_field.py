@@ -53,7 +53,9 @@ def _curve_field(guess: CurveGuess) -> html.Div:
                 **attributes(aria_labelledby="chapter-curve-label", data_curve=json.dumps(drawn)),
             ),
             html.Span(
-                "Draw over the columns, or move each with the arrow keys.", className="dimmed"
+                "Draw over the columns, or move each with the arrow keys: from 0 at the bottom to "
+                f"{guess.most:g} {guess.unit} at the top.",
+                className="dimmed",
             ),
             dcc.Input(id=GUESS, type="hidden", value=""),
         ],

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _BORDERS: Final = {"dash": "dashed", "dot": "dotted", "longdash": "dashed"}
 """Styles of a border in CSS, by the dash of a line in a figure."""
 
+_FILLED: Final = ("bar", "diamond")
+
 
 def static_graph(
     title: str, figure: Figure, height: int, told: str, *, across: str = ""
@@ -40,10 +42,16 @@ def static_graph(
     )
 
 
-def colour_key(name: str, colour: str, dash: str = "solid") -> html.Span:
-    """A name beside the colour and the dash that its line has in the figure."""
-    line = {"borderColor": colour, "borderTopStyle": _BORDERS.get(dash, dash)}
-    return html.Span([html.I(style=line), html.Span(name)], className="key")
+def colour_key(name: str, colour: str, shape: str = "solid") -> html.Span:
+    """A name beside the colour and the shape that it has in the figure.
+
+    The shape is the dash of a line, or "bar" or "diamond".
+    """
+    if shape in _FILLED:
+        sign = html.I(className=shape, style={"backgroundColor": colour})
+    else:
+        sign = html.I(style={"borderColor": colour, "borderTopStyle": _BORDERS.get(shape, shape)})
+    return html.Span([sign, html.Span(name)], className="key")
 
 
 def overlaid(title: str, counts_by_name: Mapping[str, Sequence[int]], told: str) -> html.Div:

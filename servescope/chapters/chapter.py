@@ -52,11 +52,15 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Bars:
-    """A picture with a bar for each point."""
+    """A picture with a bar for each point.
+
+    The guess is of the point `asked`, by its label; of all of them if that is empty.
+    """
 
     across: str  # name of the horizontal axis
     up: str  # what the bars are the height of
     unit: str
+    asked: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +105,8 @@ class Setting:
     """One position of the chapter's only knob: an experiment and its theory.
 
     `expected` is the theory's answer to the question; `because` is the reason, a whole sentence.
-    A setting with a `question` of its own asks this in place of the chapter's.
+    A setting with a `question` of its own asks this in place of the chapter's. `takes_s` is how
+    long the experiment takes, where that is long; 0 stands for some seconds.
     """
 
     name: str
@@ -112,6 +117,7 @@ class Setting:
     points: tuple[Point, ...] = ()
     edited: EditedText | None = None
     question: Question | None = None
+    takes_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 HEIGHT: Final = 280
 COLOURS: Final = {"measured": theme.BLUE, "theory": theme.TEAL, "guess": theme.AMBER}
+_DIAMOND: Final = "diamond"
+_OUTLINE: Final = "#ffffff"
+"""Around a mark: the colours of two series are too near to each other to be told apart."""
+
 _ROOM: Final = 1.08
 _LABEL: Final = 10
 """Characters of a line of a bar's label: four bars side by side on a phone have room for them."""
@@ -32,6 +36,13 @@ def picture(chapter: Chapter, setting: Setting, reading: Reading, guess: Answer)
     return None
 
 
+def shapes(drawn: Bars | Curve) -> dict[str, str]:
+    """By the name of each series how it is drawn: a bar, a diamond, or a line of some dash."""
+    if isinstance(drawn, Bars):
+        return {"measured": "bar", "theory": _DIAMOND, "guess": "dash"}
+    return {"measured": _DIAMOND, "theory": "solid", "guess": "dash"}
+
+
 def _bars(drawn: Bars, setting: Setting, values: Sequence[float], guess: Answer) -> Figure:
     """A bar for each measured point, a mark where theory has it, a line at a guessed number.
 
@@ -41,10 +52,13 @@ def _bars(drawn: Bars, setting: Setting, values: Sequence[float], guess: Answer)
         (point.label, point.expected) for point in setting.points if point.expected is not None
     ]
     highest = max([*values, *(expected for _, expected in known)]) * _ROOM or 1.0
+    labels = [point.label for point in setting.points]
+    place = labels.index(drawn.asked) if drawn.asked else None
+    ends = (-0.5, len(labels) - 0.5) if place is None else (place - 0.5, place + 0.5)
     line = guess if isinstance(guess, float | int) else 0.0
     top = max(highest, min(line * _ROOM, 2 * highest))
-    layout = _layout(drawn.unit, top) | {"shapes": [_line_at(line)] if 0 < line <= top else []}
-    labels = [point.label for point in setting.points]
+    lines = [_line_at(line, *ends)] if 0 < line <= top else []
+    layout = _layout(drawn.unit, top) | {"shapes": lines}
     layout["xaxis"] |= {
         "type": "category",
         "tickvals": labels,
@@ -120,18 +134,25 @@ def _marks(name: str, unit: str, across: list[Any], up: list[float]) -> dict[str
         "name": name,
         "x": across,
         "y": up,
-        "marker": {"color": COLOURS[name], "symbol": "diamond", "size": 10},
+        "cliponaxis": False,
+        "marker": {
+            "color": COLOURS[name],
+            "symbol": _DIAMOND,
+            "size": 12,
+            "line": {"color": _OUTLINE, "width": 1.5},
+        },
         "hovertemplate": f"%{{y:,.3~f}} {unit}<extra>{name}</extra>",
     }
 
 
-def _line_at(guess: float) -> dict[str, Any]:
+def _line_at(guess: float, start: float, end: float) -> dict[str, Any]:
+    """A line at the guess, between two places on an axis of labels, the first of which is at 0."""
     return {
         "type": "line",
-        "xref": "paper",
+        "xref": "x",
         "yref": "y",
-        "x0": 0,
-        "x1": 1,
+        "x0": start,
+        "x1": end,
         "y0": guess,
         "y1": guess,
         "line": {"color": COLOURS["guess"], "width": 2, "dash": "dash"},

@@ -1,9 +1,9 @@
-"""The picture of an experiment can be read on a phone."""
+"""The picture of an experiment can be read on a phone, and shows what the guess is of."""
 
 import pytest
 
 from servescope.chapters import CHAPTERS
-from servescope.chapters.chapter import Bars, Reading
+from servescope.chapters.chapter import Bars, Curve, Reading
 from servescope.figures import chapter as figures
 
 SETTINGS = {
@@ -26,3 +26,36 @@ def test_the_labels_of_bars_stand_upright_side_by_side(name):
     assert sum(longest) <= ROOM
     assert [text.replace("<br>", " ") for text in axis["ticktext"]] == axis["tickvals"]
     assert "title" not in axis, "a line of a figure does not wrap"
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_the_guess_stands_at_the_bar_that_it_is_of(name):
+    chapter, setting = SETTINGS[name]
+    drawn = chapter.asked(setting).picture
+    reading = Reading(1.0, points=(1.0,) * len(setting.points))
+    (line,) = figures.picture(chapter, setting, reading, 1.0)["layout"]["shapes"]
+    assert (line["y0"], line["y1"]) == (1.0, 1.0)
+    labels = [point.label for point in setting.points]
+    places = [place for place in range(len(labels)) if line["x0"] < place < line["x1"]]
+    assert [labels[place] for place in places] == ([drawn.asked] if drawn.asked else labels)
+
+
+@pytest.mark.parametrize("chapter", CHAPTERS, ids=[one.name for one in CHAPTERS])
+def test_the_key_has_the_shapes_of_the_picture(chapter):
+    for setting in chapter.settings:
+        drawn = chapter.asked(setting).picture
+        if drawn is None:
+            continue
+        reading = Reading(1.0, points=(1.0,) * len(setting.points))
+        guess = (1.0,) * len(setting.points) if isinstance(drawn, Curve) else 1.0
+        figure = figures.picture(chapter, setting, reading, guess)
+        shapes = {one["name"]: shape_of(one) for one in figure["data"]}
+        for line in figure["layout"].get("shapes", ()):
+            shapes["guess"] = line["line"]["dash"]
+        assert shapes == figures.shapes(drawn)
+
+
+def shape_of(trace):
+    if trace["type"] == "bar":
+        return "bar"
+    return trace["marker"]["symbol"] if trace["mode"] == "markers" else trace["line"]["dash"]
