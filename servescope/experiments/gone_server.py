@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import socket
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from servescope.errors import LoadRefusedError
 from servescope.experiments import gunicorn_server
 from servescope.experiments.reverse_proxy import proxying
 from servescope.experiments.transcript import Transcript
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
 _BACKLOG: Final = 16
 _ANSWERED_S: Final = 15.0
+_LOOK_S: Final = 0.005
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +40,26 @@ class GoneServer:
             with proxying(listening, gunicorn, told.began) as proxy, host.span():
                 before = self._ask(address, request, told, host)
                 server.stop()
+                self._await_gone(gunicorn, host)
                 told.add("operator", "ends gunicorn; the proxy runs on")
                 after = self._ask(address, request, told, host)
         steps = sorted(told.steps + proxy.told.steps, key=lambda step: step["at_ms"])
         return {"before": before, "after": after, "steps": steps}
+
+    @staticmethod
+    def _await_gone(address: tuple[str, int], host: ExperimentHost) -> None:
+        """Wait until the last worker is gone, and with it the socket that it shared.
+
+        The kernel takes a moment for that after the signal, and connects clients until then.
+        """
+        while True:
+            try:
+                socket.create_connection(address, host.left_s()).close()
+            except ConnectionRefusedError:
+                return
+            except OSError as error:
+                raise LoadRefusedError(f"gunicorn did not end: {error.strerror}") from error
+            time.sleep(_LOOK_S)
 
     @staticmethod
     def _ask(

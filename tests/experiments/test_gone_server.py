@@ -19,6 +19,8 @@ def test_the_proxy_answers_and_gunicorn_is_gone(carried_out, monkeypatch):
     monkeypatch.setattr(child_command, "ChildCommand", Noted)
     measured = carried_out(GoneServer())
     assert (measured["before"], measured["after"]) == (200, 502)
-    assert measured["steps"][-1]["data"].startswith("HTTP/1.1 502 Bad Gateway\\r\\n")
+    page = measured["steps"][-1]["data"]
+    assert page.startswith("HTTP/1.1 502 Bad Gateway\\r\\n")
+    assert "No connection to the server behind this proxy" in page, "no worker was left to take it"
     assert len(set(started)) >= 2  # gunicorn and its worker
     eventually(lambda: not any(map(alive, started)), 20)
