@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 REQUESTS: Final = 6
+_FAILED: Final = "failed"
+_LAPTOP: Final = "the laptop"
 _MS_PER_S: Final = 1e3
 _NGINX: Final = """\
 server {
@@ -50,7 +52,7 @@ server {
 def _setting(
     name: str, label: str, experiment: SignalledServer, failed: int, because: str
 ) -> Setting:
-    points = (Point("answered", float(REQUESTS - failed)), Point("failed", float(failed)))
+    points = (Point("answered", float(REQUESTS - failed)), Point(_FAILED, float(failed)))
     return Setting(name, label, experiment, float(failed), because, points)
 
 
@@ -75,22 +77,27 @@ _LATE_S: Final = STUCK_S + 2 * REPORT_S
 
 def _slow(name: str, stuck: Stuck, laptop_s: float, because: str, *, has_proxy: bool) -> Setting:
     """A phone that is stuck, and the laptop's time by theory; that of the phone is the same."""
-    label = f"A phone in a tunnel, {stuck.value}"
+    label = "A slow phone sends" if stuck is Stuck.SENDING else "A slow phone reads"
     proxied = "A reverse proxy stands in front of gunicorn. " if has_proxy else ""
     return Setting(
         name,
-        f"{label}: {'a reverse proxy in front' if has_proxy else 'gunicorn alone'}",
+        f"{label}: {'proxy in front' if has_proxy else 'gunicorn alone'}",
         SlowConnection(stuck, has_proxy),
         laptop_s,
         because,
-        (Point("the phone", STUCK_S + REPORT_S), Point("the laptop", laptop_s)),
+        (Point("the phone", STUCK_S + REPORT_S), Point(_LAPTOP, laptop_s)),
         question=Question(
             f"Gunicorn has one worker, and the app takes a second for a long report. {proxied}"
-            f"{_PHONE[stuck]} Right behind the phone's first bytes a laptop with a good connection "
-            "sends its request. How many seconds after the phone's first bytes does the laptop "
-            "have its report?",
+            f"{_PHONE[stuck]} Right after the first bytes of the phone's request a laptop with a "
+            "good connection sends its own. How many seconds later does the laptop have its "
+            "report?",
             NumberGuess("The laptop has its report after", "s", 0, 60),
-            Bars("A bad and a good connection", "Seconds until each has its report", "s"),
+            Bars(
+                "A bad and a good connection",
+                "Seconds from the first request until each has its report",
+                "s",
+                asked=_LAPTOP,
+            ),
             0.1,
         ),
     )
@@ -105,9 +112,10 @@ def _read_slow(measured: Mapping[str, Any]) -> Reading:
         told=(
             (
                 f"The phone had its report after {number_text(phone_s, 's')}, the laptop after "
-                f"{number_text(laptop_s, 's')}. The first line of each report is all that the app "
-                f"knew of who asked. In the phone's it is “{measured['phone_seen']}”, in the "
-                f"laptop's “{measured['laptop_seen']}”."
+                f"{number_text(laptop_s, 's')}. The first line of each report says who had asked, "
+                f"as far as the app knew. In the phone's it is “{measured['phone_seen']}”, in the "
+                f"laptop's “{measured['laptop_seen']}”. Addresses that begin with 127 are of this "
+                "very machine: phone and laptop are programs on it."
             ),
         ),
     )
@@ -129,14 +137,15 @@ def _read(setting: Setting, measured: Mapping[str, Any]) -> Reading:
     pids = {one["pid"] for one in outcomes if one["pid"]}
     last_ms = max(one["at_ms"] for one in outcomes)
     by = f", by {counted(len(pids), 'process', 'processes')}" if pids else ""
+    said = counted(answered, "request was", "requests were") if answered else "No request was"
     return Reading(
         float(failed),
         points=(float(answered), float(failed)),
         steps=_steps(setting, measured),
         told=(
             (
-                f"{counted(answered, 'request was', 'requests were')} answered{by}; the last of "
-                f"all ended {last_ms / _MS_PER_S:.1f} s after they were sent."
+                f"{said} answered{by}; all {REQUESTS} were over {last_ms / _MS_PER_S:.1f} s after "
+                "they were sent."
             ),
         ),
     )
@@ -168,24 +177,27 @@ CHAPTER: Final = Chapter(
     ),
     before=(
         (
-            "The server of a framework is for your own machine. To deploy an app, you give it to "
-            "a server such as gunicorn: app:server is the object server of the file app.py. Its "
-            "first process serves nobody. It starts workers, which share one listening socket, "
-            "and starts another one when a worker ends."
+            "The server that comes with a framework is for your own machine. To deploy an app is "
+            "to bring it to a machine that serves everybody, with a server such as gunicorn. "
+            "app:server tells gunicorn that the app is called server and is in the file app.py. "
+            "Gunicorn is several processes, which are running programs. The first one answers no "
+            "request. It starts other ones, the workers, and another one whenever a worker ends. "
+            "All workers take connections from the same listening socket: the place at which the "
+            "operating system keeps new connections in a queue."
         ),
         Snippet("app.py", programs.source("deployed_app")),
         Snippet("Serve it", "pip install gunicorn\ngunicorn app:server --workers 2"),
         (
-            "A plain worker takes one connection at a time. All other clients wait in the kernel's "
-            "queue of that socket. A signal is how one process tells another one to end: KILL "
-            "(9) ends it at once, and no process can prevent that. TERM asks it to end. HUP asks "
-            "gunicorn for new workers."
+            "A worker takes one connection at a time, unless it is given threads; all other "
+            "clients wait in that queue. A signal is a short message to a process, and the command "
+            "kill sends it: “kill -9” (KILL) ends the process at once, and no process can prevent "
+            "that. “kill -TERM” asks it to end. “kill -HUP” asks gunicorn for new workers."
         ),
         (
-            "In front of gunicorn mostly stands a reverse proxy, such as nginx. It takes the "
-            "connections of the clients, sends their requests on to gunicorn by connections of its "
-            "own, and gives the responses back. The proxy of these experiments is a small one of "
-            "this dashboard, and does what nginx does by default."
+            "In front of gunicorn there is usually a reverse proxy, such as nginx: another server. "
+            "It takes the connections of the clients, sends their requests on to gunicorn by "
+            "connections of its own, and gives the responses back. The proxy of these experiments "
+            "is a small one that is part of this dashboard, and does what nginx does by default."
         ),
     ),
     guess=NumberGuess("Requests that fail", f"of {REQUESTS}", 0, REQUESTS),
@@ -196,7 +208,7 @@ CHAPTER: Final = Chapter(
             "kill -9 to one of two workers",
             _signalled(signal.SIGKILL, to_worker=True),
             1,
-            "Its one request is lost, with the connection. All that wait are in the queue of the "
+            "The one request that this worker had is lost. Those that wait are in the queue of the "
             "socket, not in the worker: the other worker takes them, and the new one that gunicorn "
             "starts.",
         ),
@@ -210,7 +222,7 @@ CHAPTER: Final = Chapter(
         ),
         _setting(
             "kill-threads",
-            "kill -9 to the only worker, which has six threads",
+            "kill -9: one worker with six threads",
             _signalled(signal.SIGKILL, to_worker=True, workers=1, threads=REQUESTS),
             REQUESTS,
             "Threads share the process: all six requests were in it, and all are lost. More "
@@ -222,8 +234,8 @@ CHAPTER: Final = Chapter(
             _signalled(signal.SIGTERM, to_worker=False),
             REQUESTS - 2,
             "Both workers answer what they have, and end. With the last of them the socket is "
-            "closed, and the kernel breaks off the connections that nobody had taken. So a plain "
-            "restart loses requests.",
+            "closed, and the operating system breaks off the connections that no worker had taken. "
+            "So to end gunicorn and start it again loses requests.",
         ),
         _setting(
             "hup-server",
@@ -231,7 +243,8 @@ CHAPTER: Final = Chapter(
             _signalled(signal.SIGHUP, to_worker=False),
             0,
             "Gunicorn keeps the socket, starts two new workers, and has the old ones end after the "
-            "request that they have. So a new version of the app comes without a lost request.",
+            "request that they have. The new ones have read the app anew: so a new version of it "
+            "takes over, and no request is lost.",
         ),
         _slow(
             "sending",
@@ -255,8 +268,8 @@ CHAPTER: Final = Chapter(
             "receiving",
             Stuck.RECEIVING,
             _LATE_S,
-            "The kernel keeps a small part of the response for a client that does not take it. For "
-            "the rest the worker has to wait, and the laptop waits behind it.",
+            "The operating system keeps a small part of the response for a client that does not "
+            "take it. With the rest the worker has to wait, and the laptop waits for the worker.",
             has_proxy=False,
         ),
         _slow(
@@ -270,12 +283,13 @@ CHAPTER: Final = Chapter(
         ),
         Setting(
             "gone",
-            "Gunicorn has ended, the reverse proxy runs on",
+            "Gunicorn has ended, the proxy runs on",
             GoneServer(),
             "502",
-            "The client has reached the proxy, so it is connected, and gets a response. 502 Bad "
-            "Gateway says: I only pass requests on, and the server behind me did not answer. If it "
-            "is there and takes too long, the proxy says 504 Gateway Timeout.",
+            "The client has reached the proxy, so it is connected, and gets a response. With 502 "
+            "Bad Gateway the proxy says that it only passes requests on, and that no server behind "
+            "it answers. If there is one, and it takes too long, the proxy says 504 Gateway "
+            "Timeout.",
             question=Question(
                 "A reverse proxy stands in front of gunicorn. Somebody ends gunicorn, with all "
                 "its workers; the proxy runs on. What does the next client get?",
@@ -293,24 +307,27 @@ CHAPTER: Final = Chapter(
         ),
     ),
     read=_read,
-    picture=Bars("What came of the requests", "Requests, answered and failed", ""),
+    picture=Bars(
+        "What came of the requests", f"Requests, of {REQUESTS}", "requests", asked=_FAILED
+    ),
     after=(
         (
-            "So a reverse proxy keeps slow clients away from the workers, which are few. It also "
-            "speaks HTTPS, so that the app need not, sends static files by itself, and can ask "
-            "another server when one does not answer."
+            "A reverse proxy keeps slow clients away from the workers, which are few. It also "
+            "speaks HTTPS, so that gunicorn need not, sends files by itself, and can ask another "
+            "server when one does not answer."
         ),
         (
-            "For gunicorn each client is the proxy. So the proxy writes down who asked it: "
-            "X-Forwarded-For has the client's address, X-Forwarded-Proto says whether it came by "
-            "http or https. A client can write such a field, too. So the proxy replaces it, and an "
-            "app believes it only if all of its clients come by the proxy."
+            "All connections that gunicorn gets come from the proxy. So the proxy adds two fields "
+            "to the head of each request: X-Forwarded-For has the client's address, and "
+            "X-Forwarded-Proto says whether it came by http or https. A client can write such a "
+            "field, too. So the proxy replaces it, and an app may believe it only if all requests "
+            "come by the proxy."
         ),
         Snippet("The same with nginx: a part of its configuration", _NGINX),
         (
-            "This dashboard is deployed in the same way: gunicorn app:server in its folder. Rules "
-            "of thumb: TERM and never KILL; HUP for a new version; one worker more than there are "
-            "processor cores, so that a lost worker is not the only one."
+            "This dashboard is deployed in the same way: gunicorn app:server in its folder. Some "
+            "rules: end it by TERM and never by KILL; bring a new version by HUP; have at least "
+            "two workers, so that a lost one was not the only one."
         ),
     ),
     seen_on=("Requests", "Latency"),

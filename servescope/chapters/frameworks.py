@@ -60,18 +60,24 @@ CHAPTER: Final = Chapter(
     ),
     before=(
         (
-            "Your program calls a library; a framework calls your program. Of Flask you name "
-            "functions and say for which path each is, its route. Flask reads the request, finds "
-            "the route, calls the function, and makes a response of what it returns: text becomes "
-            "a page, a dictionary becomes JSON, the notation in which programs exchange data. "
-            "Routes for programs are called an API. A request with the method GET asks for "
-            "something, one with POST brings something along."
+            "Your program calls a library; a framework calls your program. Flask is a framework "
+            "for web apps in Python. You write functions, and name for each one the paths that it "
+            "answers: its route. Flask reads the request, finds the route, calls the function, and "
+            "makes a response of what it returns: text becomes a page, a dictionary becomes JSON, "
+            "the notation in which programs exchange data. Routes that are made for programs are "
+            "called an API. A request with the method GET asks for something, one with POST brings "
+            "content along. A field of the request, Content-Type, marks what the content is; that "
+            "of JSON is application/json."
+        ),
+        (
+            "Each response begins with a status: a number of three digits. 2 in front says that "
+            "all is well, 4 that the client made a mistake, 5 that the server did."
         ),
         Snippet("hello.py", programs.source("flask_app")),
         (
-            "A virtual environment keeps the packages of one project apart from all others. Flask "
-            "has a server of its own, at http://localhost:5000, which is your own machine, until "
-            "you press Ctrl-C in its terminal."
+            "A virtual environment keeps the packages of one project apart from all others. The "
+            "last command starts the server that comes with Flask. It answers at "
+            "http://localhost:5000, which is your own machine, until you stop it."
         ),
         Snippet("Run it; Ctrl-C stops it", _RUN_FLASK),
     ),
@@ -86,8 +92,8 @@ CHAPTER: Final = Chapter(
             "GET /notes/seven",
             Asked("/notes/seven"),
             404,
-            "The route is for whole numbers alone: <int:number>. No route fits this path, so the "
-            "function is not called, and Flask answers for it.",
+            "The route is for whole numbers alone: <int:number>. No route fits this path, so no "
+            "function is called, and Flask makes the answer itself.",
         ),
         _setting(
             "number",
@@ -115,31 +121,34 @@ CHAPTER: Final = Chapter(
         ),
         _setting(
             "broken",
-            "POST /api/sum with [1, 2, and no end",
+            "POST /api/sum with “[1, 2,” as JSON",
             Asked("/api/sum", _JSON, method="POST", content="[1, 2,"),
             400,
-            "This is no JSON. The fault is the client's, which the 4 in front says; an app that "
-            "takes it unread would raise an exception, and answer 500.",
+            "This is no JSON, since its end is missing. The mistake is the client's, and the 4 in "
+            "front says so. request.get_json() noticed it. An app that does not look would raise "
+            "an exception later, and answer 500.",
         ),
         _setting(
             "form",
-            "POST /api/sum with [1, 2, 3], not marked as JSON",
+            "POST /api/sum with [1, 2, 3] unmarked",
             Asked("/api/sum", method="POST", content="[1, 2, 3]"),
             415,
-            "The content would be fine, but no Content-Type says that it is JSON, and Flask does "
-            "not guess: 415 Unsupported Media Type.",
+            "The content is good JSON, but the request has no field Content-Type that says so, and "
+            "Flask does not guess: 415 Unsupported Media Type.",
         ),
     ),
     read=_read,
     after=(
         (
-            "So the framework validates much before your function is called. The rest is yours: "
-            "that the numbers are numbers is checked in the app, by two lines of it."
+            "So the framework checks a lot for you: path, method, and whether the content is JSON. "
+            "The rest is yours: two lines of this app check that what came is a list of whole "
+            "numbers."
         ),
         (
-            "Dash is a framework for pages that answer at once: you write a layout and functions, "
-            "its callbacks, and Dash makes the page and the API between the two. It stands on "
-            "Flask. This dashboard is made with it."
+            "Dash is a framework for pages that change while somebody uses them. You write a "
+            "layout, which says what is on the page, and functions, its callbacks. When somebody "
+            "types or clicks, the page asks the server to call them. Dash makes the page and the "
+            "API that it uses, and is itself made with Flask. This dashboard is made with Dash."
         ),
         Snippet("hello_dash.py, a whole app", programs.source("dash_app")),
         Snippet("Run it, and open http://localhost:8051", _RUN_DASH),

@@ -57,15 +57,18 @@ CHAPTER: Final = Chapter(
     ),
     before=(
         (
-            "A server takes a connection, reads the request, calls the app, and sends the "
-            "response. How many requests it can have in the app at once is up to its concurrency "
-            "model. It may take one at a time. It may have threads: lines of work that run beside "
-            "each other in one program. Or it has an event loop: one thread that goes on with "
-            "another request whenever the app says that it waits."
+            "A server takes a connection, reads the request, calls the app, which makes the page, "
+            "and sends the response. Its concurrency model says how many requests can be in the "
+            "app at once. A server may take one at a time. It may have threads: a thread is a "
+            "piece of a program that runs beside other ones of the same program. Or it has an "
+            "event loop: one thread that goes on with another request whenever the app says that "
+            "it waits."
         ),
         (
-            "The app, as you choose below, waits, as for a database, or computes, as for an image. "
-            "Waiting takes no processor; computing takes one for the whole time."
+            f"Below you choose the server, and what the app does for {WORK_MS} ms: it waits, as "
+            "it would for the answer of a database, or it computes, as it would to draw an image. "
+            "Who waits needs no processor meanwhile; who computes needs one for the whole time. "
+            "The app is written in Python, and runs in one process: a running program."
         ),
     ),
     guess=NumberGuess("The last one has the page after", "ms", 1, 60_000),
@@ -102,8 +105,8 @@ CHAPTER: Final = Chapter(
             "An event loop; the app waits",
             _at_once(ConcurrencyModel.ASYNCIO, "/slow", app=_ASGI),
             float(WORK_MS),
-            "One thread is enough: at “await” the app gives it back, and the loop goes on with the "
-            "next request while the first one waits.",
+            "One thread is enough: where the app waits, it gives the thread back (“await” in the "
+            "program), and the loop goes on with the next request meanwhile.",
             points=_in_turn(REQUESTS),
         ),
         Setting(
@@ -111,9 +114,10 @@ CHAPTER: Final = Chapter(
             "Eight threads; the app computes",
             _at_once(ConcurrencyModel.THREAD_POOL, "/cpu", threads=REQUESTS),
             float(_ALL),
-            "Of all threads of a Python process only one computes at a time: it holds the global "
-            "interpreter lock (GIL). Eight threads take turns of some milliseconds, and together "
-            f"they need {REQUESTS} times {WORK_MS} ms. So nobody is early, not even the first.",
+            "Of all threads of a Python process only one computes at a time: the one that holds "
+            "the global interpreter lock (GIL). Eight threads take turns of some milliseconds, and "
+            f"together they need {REQUESTS} times {WORK_MS} ms. So nobody has the page early, not "
+            "even the first.",
             points=_shared(),
         ),
         Setting(
@@ -121,8 +125,9 @@ CHAPTER: Final = Chapter(
             "An event loop; the app computes",
             _at_once(ConcurrencyModel.ASYNCIO, "/cpu", app=_ASGI),
             float(_ALL),
-            "Who computes does not give the loop's thread back, so the next request begins when "
-            "the one before has ended: an event loop then is a server that serves one at a time.",
+            "An app that computes does not give the thread of the loop back, so the next request "
+            "begins when the one before has ended: with such an app an event loop serves one at a "
+            "time.",
             points=_in_turn(1),
         ),
     ),
@@ -131,17 +136,19 @@ CHAPTER: Final = Chapter(
         "The first, the second, … to have the page",
         "Milliseconds from the moment of sending until each has the page",
         "ms",
+        asked=str(REQUESTS),
     ),
     tolerance=0.1,
     after=(
         (
-            "If the app waits, threads and an event loop help as much as there is room: each "
-            "request that waits takes a thread, or only a little memory of a loop."
+            "If the app waits, threads help as long as there is one for each request. An event "
+            "loop helps as well, and a request that waits takes only a little memory in it."
         ),
         (
-            "If the app computes, neither makes it quicker in one Python process. More processes "
-            "do, up to the number of processor cores: that is why servers of Python apps, such as "
-            "gunicorn, start several, their workers."
+            "If the app computes, neither makes it faster in one Python process. More processes "
+            "do, as long as there is a processor core for each: a core is the part of a processor "
+            "that computes. So servers of Python apps, such as gunicorn, start several processes, "
+            "their workers."
         ),
     ),
 )

@@ -54,6 +54,11 @@ LEVELS: Final = (
 """Percent of utilisation, and the requests of each second at it: given that many, Poisson arrivals
 are at independent moments, which is what a Recorded schedule draws."""
 
+_START_S: Final = 2
+"""Listener and load generator take about that long to start."""
+
+_CURVE_S: Final = sum(len(counts) for _, counts in LEVELS)
+
 CURVE_SEED: Final = 33_831
 COUNT_SEED: Final = 712
 """Seconds are few, and most draws are off the long run by a third somewhere. With these, all means
@@ -68,6 +73,7 @@ _STALL_AT_S: Final = 4.0
 _STALL: Final = LongRequest("/serve?ms=1000", _STALL_AT_S)
 _THINK_S: Final = 0.02
 _REQUESTS: Final = "requests"
+_OF_100: Final = "99 of 100"
 
 
 def _load(scenario: Scenario, **more: Any) -> LoadRun:
@@ -136,7 +142,7 @@ def _closed_stall() -> tuple[float, ...]:
 
 def _bars(values: Sequence[float]) -> tuple[Point, ...]:
     """The figures of a stall as points; the slowest of a closed load is known to some percent."""
-    names = ("median", "mean", "99 of 100", "slowest")
+    names = ("median", "mean", _OF_100, "slowest")
     return tuple(Point(name, value) for name, value in zip(names, values, strict=True))
 
 
@@ -184,10 +190,12 @@ def _read_count(measured: Mapping[str, Any]) -> Reading:
         points=(counted, product),
         told=(
             (
-                f"The kernel counted {number_text(counted, '')} connections to the server on "
-                "average. The load generator knows nothing of that count: it had "
+                f"The operating system counted {number_text(counted, '')} connections to the "
+                "server on average: the bar “counted”. The load generator, the program that sends "
+                "the requests, knows nothing of that count: it had "
                 f"{number_text(rate, '')} answers a second, each after {_ms(mean_ms)} on average, "
-                f"and one times the other is {number_text(product, '')}."
+                f"and one times the other is {number_text(product, '')} requests: the bar “rate "
+                "times stay”."
             ),
         ),
     )
@@ -204,7 +212,7 @@ def _read_stall(measured: Mapping[str, Any]) -> Reading:
         told=(
             (
                 f"Half of the requests took at most {_ms(median)}, and the slowest took "
-                f"{_ms(longest)}. Their mean is {_ms(mean)}, and hardly any request took that long."
+                f"{_ms(longest)}. Their mean, {_ms(mean)}, tells neither of the two."
             ),
         ),
     )
@@ -218,7 +226,12 @@ _STALLED: Final = (
     "After 4 s the server is busy for one whole second with a long report that somebody else "
     "asked for. Within how many milliseconds are 99 of 100 requests answered?"
 )
-_STALL_PICTURE: Final = Bars("Of all requests", "Milliseconds until the answer", "ms")
+_STALL_PICTURE: Final = Bars(
+    "Median (half of all were answered within it), mean, within which 99 of 100 were, slowest",
+    "Milliseconds until the answer",
+    "ms",
+    asked=_OF_100,
+)
 _WITHIN: Final = NumberGuess("99 of 100 are answered within", "ms", 1, 60_000)
 
 CHAPTER: Final = Chapter(
@@ -255,25 +268,28 @@ CHAPTER: Final = Chapter(
             "The curve: utilisation and time",
             _load(_curve_scenario()),
             _CURVE,
-            "A request that finds the server busy waits for the rest of the one that is served, "
-            "and for all that wait already. Near 100 % there is hardly a moment in which a queue "
-            "can get shorter. For endless random arrivals the mean is known: with a utilisation u "
-            f"it is {SERVICE_MS} ms · (1 + u / (2 · (1 - u))). The line shows theory for the very "
-            "arrivals of this experiment, which are the same each time.",
+            "A request that comes while the server is busy waits until the one before it is done, "
+            "and until all that wait already are. Near 100 % there is hardly a moment in which the "
+            "queue can get shorter. If requests come at random for ever, the mean time is known: "
+            f"with a utilisation u (0.5 for 50 %) it is {SERVICE_MS} ms · (1 + u / (2 · (1 - u))). "
+            "The line is that of the few hundred requests of this experiment, whose moments are "
+            "the same each time.",
             points=tuple(
                 Point(_percent(level), expected, float(level))
                 for (level, _), expected in zip(LEVELS, _CURVE, strict=True)
             ),
+            takes_s=_CURVE_S + _START_S,
         ),
         Setting(
             "count",
-            "The count: how many are there",
+            "The count: how many requests are there",
             _load(_count_scenario(), counts_connections=True),
             _COUNT,
-            "In each second 40 requests come, and each brings 60 ms of its presence along: "
-            "40 · 0.06 s is the presence of 2.4 requests. This is Little's law: the number that is "
-            "there is the rate at which they come, times the time that each stays. It needs no "
-            "other knowledge, neither how they come nor in which order they are served.",
+            "In each second 40 requests come, and each stays for 60 ms. Together they stay for "
+            "40 · 0.06 s = 2.4 s in each second, so 2.4 of them are there at a time. This is "
+            "Little's law: the number that is there is the rate at which they come, times the time "
+            "that each stays. Nothing else matters, neither how they come nor in which order they "
+            "are served.",
             points=(Point("counted", _COUNT), Point("rate times stay", _COUNT)),
             question=Question(
                 "40 requests come in each second, at random moments. Each is with the server "
@@ -283,6 +299,7 @@ CHAPTER: Final = Chapter(
                 Bars("Measured in two ways", "Requests with the server, on average", "requests"),
                 0.03,
             ),
+            takes_s=COUNTED_S + _START_S,
         ),
         Setting(
             "stall",
@@ -293,16 +310,17 @@ CHAPTER: Final = Chapter(
             ),
             _OPEN[2],
             "All that come in that second wait for its end, and then for those before them in the "
-            "queue. It takes another second until the queue is empty: a fifth of all requests is "
-            "late, not one in a hundred.",
+            "queue. It takes another second until the queue is empty. So the requests of two of "
+            "the ten seconds are late: a fifth of them, not one in a hundred.",
             points=_bars(_OPEN),
             question=Question(
-                f"For 10 s a request comes each {1_000 // _STALL_RATE} ms, whether or not the ones "
+                f"For 10 s a request comes every {1_000 // _STALL_RATE} ms, whether or not those "
                 f"before are answered. {_STALLED}",
                 _WITHIN,
                 _STALL_PICTURE,
                 0.1,
             ),
+            takes_s=_STALL_S + _START_S,
         ),
         Setting(
             "stall-one-user",
@@ -315,15 +333,17 @@ CHAPTER: Final = Chapter(
             "In that second the user waits for one answer and sends nothing else. One slow request "
             "of more than two hundred is not one of a hundred, so the figure does not show it. The "
             "25 or so that would have come meanwhile were never sent, and are not counted. A load "
-            "test that waits for answers leaves out the bad moments: coordinated omission.",
+            "test that waits for each answer leaves out the bad moments. This mistake is called "
+            "coordinated omission.",
             points=_bars(_CLOSED),
             question=Question(
                 "There is one user, for 10 s: a request, its answer, 20 ms to read it, the next "
-                f"request. That is one each 40 ms. {_STALLED}",
+                f"request. That is one every 40 ms. {_STALLED}",
                 _WITHIN,
                 _STALL_PICTURE,
                 0.1,
             ),
+            takes_s=_STALL_S + _START_S,
         ),
     ),
     read=_read,
@@ -335,14 +355,15 @@ CHAPTER: Final = Chapter(
     tolerance=0.1,
     after=(
         (
-            "A server at 90 % is not “nearly full”, it is slow. Plan for what is left of it at the "
-            "busiest minute, and watch the queue: it grows long before the server is full."
+            "A server that is busy for 90 % of the time is slow, though it is not full. So plan "
+            "for its busiest minute, and watch the queue: it grows long before the server is full."
         ),
         (
-            "A mean hides who waits. Look at the median, the time within which half of all are "
-            "answered, and at the time within which 99 of 100 are (the 99th percentile), of load "
-            "that does not wait for answers. The page Load measures so: its latency counts from "
-            "the moment at which each request was due."
+            "A mean hides the few that wait long. Look at the median, the time within which half "
+            "of all are answered, and at the time within which 99 of 100 are (the 99th "
+            "percentile), and send requests without waiting for answers. The page Load measures "
+            "so: it counts the time of each request from the moment at which it should have been "
+            "sent."
         ),
     ),
 )

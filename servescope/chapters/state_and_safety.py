@@ -25,7 +25,7 @@ from servescope.experiments.wire_tap import TappedRequest
 from servescope.records.listeners import AppKind, ConcurrencyModel
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 HEAD_S: Final = 3.0
 """How long the server of the slow client waits for the head of a request."""
@@ -62,8 +62,10 @@ def _read_login(measured: Mapping[str, Any]) -> Reading:
     is_signed = measured["status"] != _OK
     readable = "signed" if is_signed else "open"
     told = (
-        f"The cookie says {payload}. With one letter changed the app did not know its visitor: the "
-        f"answer had the status {measured['status']}, which leads to the login."
+        f"The cookie says {payload}. The csrf_token is a random text that the app has put into its "
+        "form, too, so that it takes no form that another site sends. With one letter of the "
+        f"cookie changed the app did not know its visitor: the answer had the status "
+        f"{measured['status']}, which sends the browser to the login."
         if name and is_signed
         else "The cookie could not be read."
     )
@@ -81,12 +83,19 @@ def _read_note(measured: Mapping[str, Any]) -> Reading:
 def _read_tap(measured: Mapping[str, Any]) -> Reading:
     read = measured["read"]
     told = (
-        f"On the way {', '.join(read) if read else 'none of the three'} could be read. The "
-        f"addresses, the moments, and the sizes could be seen in any case: {measured['sent']:,} "
-        f"bytes from the client, {measured['received']:,} from the server."
+        f"Somebody on the way could read {_listed(read)}. The addresses of both, the moments and "
+        f"the sizes can be seen in any case: {measured['sent']:,} bytes from the client, "
+        f"{measured['received']:,} from the server."
     )
-    count = float(len(read))
-    return Reading(count, points=(count,), steps=_steps(measured), told=(told,))
+    return Reading(float(len(read)), steps=_steps(measured), told=(told,))
+
+
+def _listed(names: Sequence[str]) -> str:
+    """The things that were read, as a sentence has them."""
+    if not names:
+        return "none of the three"
+    *first, last = (f"the {name}" for name in names)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def _read_mail(measured: Mapping[str, Any]) -> Reading:
@@ -100,9 +109,9 @@ def _read_mail(measured: Mapping[str, Any]) -> Reading:
 def _read_slow(measured: Mapping[str, Any]) -> Reading:
     closed_ms = float(measured["closed_ms"])
     told = (
-        f"It sent {measured['bytes']:,} bytes until then. Another client, meanwhile, had its page "
-        f"after {number_text(measured['other_ms'], 'ms')}: a client that has not yet said its wish "
-        "holds no thread of this server."
+        f"The client sent {measured['bytes']:,} bytes until then. Meanwhile another client had its "
+        f"page after {number_text(measured['other_ms'], 'ms')}: a request that is not there as a "
+        "whole takes no thread of this server."
     )
     return Reading(closed_ms, points=(closed_ms,), steps=_steps(measured), told=(told,))
 
@@ -124,10 +133,9 @@ def _read(setting: Setting, measured: Mapping[str, Any]) -> Reading:
 def _tap_question(protocol: str) -> Question:
     return Question(
         f"A client sends a request with a cookie, by {protocol}. Somebody on the way, say in the "
-        "same café, passes on every byte and keeps it. Three things travel: the path that is asked "
-        "for, the cookie, the text of the page. How many of them can be read there?",
-        NumberGuess("On the way can be read", "of 3", 0, 3),
-        Bars("The bytes of both directions, searched", "Of the three, found in the bytes", "of 3"),
+        "same café, passes on every byte and keeps a copy. Three things go this way: the path that "
+        "is asked for, the cookie, the text of the page. How many of them can that person read?",
+        NumberGuess("Can be read on the way", "of 3", 0, 3),
     )
 
 
@@ -141,22 +149,23 @@ CHAPTER: Final = Chapter(
     ),
     before=(
         (
-            "HTTP has no memory: each request stands alone. A cookie is a short text that a server "
-            "gives to a browser, and that the browser gives back with each request."
+            "HTTP has no memory: no request knows of the ones before. A cookie is a short text "
+            "that a server gives to a browser, and that the browser gives back with each request. "
+            "A session is all that an app knows of one visitor, from one request to the next."
         ),
         (
-            "An app remembers things in the memory of its process, in files, in a database, or it "
-            "has the browser carry them. In each case it matters who can read them, who can change "
-            "them, and when they are gone."
+            "An app keeps things in the memory of its process (the running program), in files, in "
+            "a database, or in a cookie of the browser. In each case it matters who can read them, "
+            "who can change them, and when they are gone."
         ),
     ),
     guess=ChoiceGuess(
         "The name is",
         (
-            ("server", "in the memory of the server; the cookie is but a number"),
+            ("server", "in the memory of the server; the cookie is only a number"),
             ("encrypted", "in the cookie, encrypted: nobody but the app can read it"),
-            ("signed", "in the cookie: who has it can read it, but not change it"),
-            ("open", "in the cookie: who has it can read it and change it"),
+            ("signed", "in the cookie: whoever has it can read it, but not change it"),
+            ("open", "in the cookie: whoever has it can read it and change it"),
         ),
     ),
     knob="What is looked at",
@@ -166,9 +175,10 @@ CHAPTER: Final = Chapter(
             "A login: the session's cookie",
             Login(_listener()),
             "signed",
-            "Flask writes the session into the cookie, as JSON in letters that fit into a header, "
-            "and adds a signature made with a secret key. Anybody can read it; a changed one does "
-            "not fit its signature. So keep no secret in such a session.",
+            "Flask writes the session into the cookie, as a text of letters and digits that is "
+            "easy to read back, and adds a signature: a text that only somebody who has the app's "
+            "secret key can make, and that fits this session alone. Anybody can read the session; "
+            "if it is changed, the signature does not fit. So keep no secret in such a session.",
             edited=EditedText("The name to log in with", "Ada", 30),
         ),
         Setting(
@@ -177,7 +187,7 @@ CHAPTER: Final = Chapter(
             StoredNote(_listener()),
             "404",
             "This app keeps its notes in the memory of its process. The process has ended, and its "
-            "memory is gone. The next process knows nothing of it. What has to last belongs into a "
+            "memory is gone. The next process knows nothing of it. What has to last belongs in a "
             "file or a database.",
             question=Question(
                 "A client stores a note: 201 Created. It reads the note: 200 OK. Then the server "
@@ -197,9 +207,9 @@ CHAPTER: Final = Chapter(
             "On the wire: HTTP",
             _tapped(is_tls=False),
             3.0,
-            "HTTP is text that everybody on the way can read: a router, a provider, whoever runs "
-            "the wireless network. Who reads a session's cookie can be you.",
-            points=(Point("found", 3.0),),
+            "HTTP is text that everybody on the way can read: whoever runs the wireless network, "
+            "the company that brings you the Internet. Whoever has read the cookie of your session "
+            "can send it, and then is you for the app.",
             question=_tap_question("HTTP"),
         ),
         Setting(
@@ -207,10 +217,9 @@ CHAPTER: Final = Chapter(
             "On the wire: HTTPS",
             _tapped(is_tls=True),
             0.0,
-            "HTTPS is the same HTTP within TLS: client and server agree on keys first, and then "
-            "everything is encrypted, the path as well. The certificate proves to the client that "
-            "it is this server, and nobody between them, that has the keys.",
-            points=(Point("found", 0.0),),
+            "HTTPS is the same HTTP, encrypted by TLS: client and server agree on keys first, and "
+            "then everything is encrypted, the path as well. A certificate proves to the client "
+            "that it is this server, and nobody between them, that has the keys.",
             question=_tap_question("HTTPS"),
         ),
         Setting(
@@ -218,20 +227,20 @@ CHAPTER: Final = Chapter(
             "An e-mail by SMTP",
             SentMail(),
             5.0,
-            "EHLO says who is there, MAIL who sends, RCPT who gets it, then DATA and the message, "
-            "and QUIT. SMTP is a talk in lines of text, as HTTP is. A dot alone on a line ends the "
-            "message; so a line that begins with a dot gets another one, and the server takes it "
-            "off.",
+            "EHLO names the client, MAIL the sender, RCPT the receiver; DATA says that the message "
+            "comes, and QUIT ends the connection. As in HTTP, all of it is lines of text. A dot "
+            "alone on a line ends the message. So the client puts one more dot in front of each "
+            "line that begins with one, and the server takes it off.",
             edited=EditedText(
                 "The text of the mail", "Hello Bob,\n.\nabove is a dot on a line of its own.\nAda"
             ),
             question=Question(
-                "An app sends an e-mail, say to confirm a password. Programs that send mail talk "
-                "to a mail server by the rules of SMTP: they give commands, and it answers each. "
-                "The mail server here is one of this experiment, and delivers to nobody. How many "
-                "commands does the app give for one mail to one person, the message itself not "
-                "counted?",
-                NumberGuess("The client gives", "commands", 1, 100),
+                "An app sends an e-mail, say to confirm an address. It connects to a mail server, "
+                "and both keep to the rules of SMTP: the app sends commands, and the server "
+                "answers each. The mail server is a part of this experiment, and delivers to "
+                "nobody. One command names the app, and one ends the connection. How many commands "
+                "does one mail to one person take in all, the message itself not counted?",
+                NumberGuess("The app sends", "commands", 1, 100),
             ),
         ),
         Setting(
@@ -239,15 +248,16 @@ CHAPTER: Final = Chapter(
             "A client that never finishes",
             SlowClient(_listener(**_PATIENT), 0.2, "/whoami"),
             1e3 * HEAD_S,
-            "The deadline is for the head as a whole, not for each byte: otherwise a client that "
-            "sends a byte now and then would keep its connection for ever. Thousands of such "
-            "clients were an attack, called slow loris, on servers that gave each connection a "
-            "thread and had no deadline.",
+            "The time limit is for the head as a whole, not for each byte: otherwise a client that "
+            "sends a byte now and then could keep its connection for ever. Thousands of such "
+            "clients at once are an attack, called Slowloris. It stops servers that give each "
+            "connection a thread and have no such limit.",
             points=(Point("until the server closes", 1e3 * HEAD_S),),
             question=Question(
-                "A client connects and sends its request very slowly: a byte each 200 ms, and it "
-                f"never comes to an end. The server waits {HEAD_S:g} s for the head of a request. "
-                "After how many milliseconds does it close the connection?",
+                "A client connects and sends its request very slowly: a byte every 200 ms, and it "
+                "never comes to an end. The head of a request is all that comes before its "
+                f"content. This server waits {HEAD_S:g} s for a head. How many milliseconds after "
+                "the client has connected does it close the connection?",
                 NumberGuess("The server closes after", "ms", 1, 600_000),
                 Bars("One slow client", "Milliseconds until the server closes", "ms"),
                 0.1,
@@ -257,13 +267,14 @@ CHAPTER: Final = Chapter(
     read=_read,
     after=(
         (
-            "State lives somewhere: in the process, where a restart ends it and a second process "
-            "does not have it; in a database, which all processes share; or at the client, who can "
-            "read it."
+            "State is what an app remembers. It is in the memory of the process, where a restart "
+            "ends it and a second process does not have it; in a database, which all processes "
+            "share; or in a cookie, which the client can read."
         ),
         (
-            "Safety is not one thing: a signature keeps others from changing, encryption from "
-            "reading, a deadline from holding on. None of them does the work of another."
+            "Safety has several parts: a signature shows that a text was changed, encryption keeps "
+            "others from reading it, and a time limit keeps a client from taking a connection for "
+            "ever. None of them does the work of another."
         ),
     ),
 )

@@ -33,6 +33,7 @@ _MS: Final = 1e3
 _KIB: Final = 1024
 _STREAMS: Final = "servescope.demo.event_streams"
 _ASGI: Final = "servescope.demo.asgi_app:app"
+_WITH: Final = "with an event"
 _SMALL: Final = "small"
 _HUGE: Final = "huge"
 _BOUNDS: Final = ((_SMALL, 100), ("some", 1_024), ("much", 8 * 1_024))
@@ -54,7 +55,10 @@ def _streams(listener: TemporaryListener) -> EventStreams:
 
 
 def _served(clients: int) -> tuple[Point, ...]:
-    return (Point("with an event", float(clients)),)
+    return (
+        Point(_WITH, float(clients)),
+        Point("without one", float(CLIENTS - clients)),
+    )
 
 
 def _read(setting: Setting, measured: Mapping[str, Any]) -> Reading:
@@ -63,6 +67,10 @@ def _read(setting: Setting, measured: Mapping[str, Any]) -> Reading:
     if "frames" in measured:
         return _read_frames(measured)
     return _read_idle(setting, measured)
+
+
+def _without(clients: int) -> str:
+    return f"{clients} of them had no event" if clients else "each of them had an event"
 
 
 def _read_streams(measured: Mapping[str, Any]) -> Reading:
@@ -74,28 +82,28 @@ def _read_streams(measured: Mapping[str, Any]) -> Reading:
     left = CLIENTS - served
     told = (
         f"The first events came {number_text(first, 'ms')} to {number_text(last, 'ms')} after the "
-        f"requests. After {number_text(WATCHED_S, 's')} {left or 'none'} of the {CLIENTS} clients "
-        f"{'were' if left > 1 else 'was'} without any."
+        f"requests. {number_text(WATCHED_S, 's')} after the requests, {left or 'none'} of the "
+        f"{CLIENTS} clients {'were' if left > 1 else 'was'} without one."
     )
     steps = (
         *(
             Step(at_ms, "server", f"The first event reaches client {client + 1}.")
             for client, at_ms in firsts.items()
         ),
-        Step(_MS * WATCHED_S, "client", f"All leave; {left or 'none'} had no event."),
+        Step(_MS * WATCHED_S, "client", f"All leave; {_without(left)}."),
     )
-    return Reading(float(served), points=(float(served),), steps=steps, told=(told,))
+    return Reading(float(served), points=(float(served), float(left)), steps=steps, told=(told,))
 
 
 _TOLD: Final = {
     ("client", "handshake"): "An HTTP request that asks for another protocol: Upgrade.",
     ("server", "handshake"): "101: from here on the connection carries frames, not HTTP.",
-    ("client", "text"): "A frame with the text. Its bytes are masked, as all that clients send.",
-    ("server", "text"): "The app sends the text back. Servers do not mask.",
-    ("client", "ping"): "A ping asks whether the other side is there.",
-    ("server", "pong"): "The server answers by itself; the app does not hear of it.",
-    ("client", "close"): "A close with the code 1000: all is well.",
-    ("server", "close"): "The server closes, too, with the same code.",
+    ("client", "text"): "A frame with the text, each byte in hexadecimal. A client masks the text.",
+    ("server", "text"): "The app sends the text back. A server does not mask it.",
+    ("client", "ping"): "A frame that asks whether the other side is there: a ping.",
+    ("server", "pong"): "The server answers by itself, with a pong; the app is not told.",
+    ("client", "close"): "A frame that ends the WebSocket, with the code 1000: all is well.",
+    ("server", "close"): "The server ends it, too, with the same code.",
 }
 
 
@@ -114,7 +122,7 @@ def _read_frames(measured: Mapping[str, Any]) -> Reading:
     handshake = sum(len(frame["bytes"]) // 2 for frame in frames[:2])
     told = (
         f"The frame of the client had {sent:,} bytes, that of the server {back:,}. The handshake "
-        f"before them, which is HTTP, had {handshake:,}: it is paid once."
+        f"before them, a request and a response of HTTP, had {handshake:,}; it comes only once."
     )
     return Reading(float(sent), steps=steps, told=(told,))
 
@@ -139,8 +147,8 @@ def _read_idle(setting: Setting, measured: Mapping[str, Any]) -> Reading:
             (f"Memory with {IDLE} {kind}", _mebibytes(beside["memory_bytes"])),
             ("Threads before", f"{before['threads']:,}"),
             (f"Threads with {IDLE} {kind}", f"{beside['threads']:,}"),
-            ("Connections, by the kernel", f"{measured['established']:,}"),
-            ("One more request beside them", number_text(measured["answered_ms"], "ms")),
+            ("Connections, as the operating system counts them", f"{measured['established']:,}"),
+            ("Time of one more request beside them", number_text(measured["answered_ms"], "ms")),
         ),
         told=(
             (
@@ -157,9 +165,9 @@ def _mebibytes(value: float) -> str:
 
 
 _MEMORY: Final = ChoiceGuess(
-    "Each of them takes, in the memory of the server",
+    "Each of them takes, in the memory of the server (a KiB is 1,024 bytes, a MiB 1,024 KiB)",
     (
-        (_SMALL, "less than 100 KiB (a KiB is 1,024 bytes)"),
+        (_SMALL, "less than 100 KiB"),
         ("some", "100 KiB to 1 MiB"),
         ("much", "1 to 8 MiB"),
         (_HUGE, "more than 8 MiB"),
@@ -177,22 +185,26 @@ CHAPTER: Final = Chapter(
     title="WSGI beside ASGI",
     question=(
         f"{CLIENTS} clients open a stream of events: a response that stays open, and in which the "
-        "server sends a line now and then. How many of them get their first event at once?"
+        f"server sends a line now and then: an event. How many of them have their first event "
+        f"{WATCHED_S:g} s later?"
     ),
     before=(
         (
-            "A WSGI app is a function that a thread of the server calls. The thread stays in it "
-            "until the response is over, however little happens meanwhile."
+            "WSGI is the rule by which a server calls an app in Python. A WSGI app is a function. "
+            "A thread of the server calls it: a piece of the program that runs beside the other "
+            "threads. The thread is taken until the response is over, however little happens "
+            "meanwhile."
         ),
         (
-            "ASGI is another contract between server and app. An ASGI app is a coroutine: a "
-            "function that can pause, at each “await”, and go on later. An event loop runs many of "
-            "them in one thread: while one pauses, it goes on with another one."
+            "ASGI is another such rule. An ASGI app is a coroutine: a function that can pause "
+            "wherever its program says “await”, and go on later. An event loop runs many of them "
+            "in one thread: while one pauses, it goes on with another one."
         ),
         (
-            "Server-sent events are an ordinary response that does not end. A WebSocket begins as "
-            "a request, and then both sides send messages whenever they like, each in a frame: the "
-            "text, and in front of it some bytes that describe it."
+            "Such a stream is an ordinary response that does not end. In a WebSocket both sides "
+            "can send: it begins as a request, and then client and server send messages whenever "
+            "they like. Each message is in a frame: its text, and in front of it some bytes that "
+            "describe it."
         ),
     ),
     guess=NumberGuess("Clients with an event", f"of {CLIENTS}", 0, CLIENTS),
@@ -203,8 +215,9 @@ CHAPTER: Final = Chapter(
             "Streams: WSGI, four threads",
             _streams(_wsgi(4)),
             4.0,
-            "Four streams hold the four threads, and sleep in them. The other clients are "
-            "connected, and their requests are read, but nobody is left to call the app for them.",
+            "Four streams take the four threads, which do nothing but wait for the next event. The "
+            "other clients are connected, and their requests are read, but no thread is left that "
+            "could call the app for them.",
             points=_served(4),
         ),
         Setting(
@@ -221,7 +234,8 @@ CHAPTER: Final = Chapter(
             "Streams: ASGI, one event loop",
             _streams(_asgi(f"{_STREAMS}:asgi_app")),
             float(CLIENTS),
-            "All streams wait at their “await”, and one thread wakes whichever is due.",
+            "Each stream pauses at its “await”, and one thread goes on with whichever has an event "
+            "to send.",
             points=_served(CLIENTS),
         ),
         Setting(
@@ -230,20 +244,21 @@ CHAPTER: Final = Chapter(
             WebSocketFrames(_asgi(_ASGI), "/ws/echo"),
             11.0,
             "Five letters are five bytes. In front of them stand a byte for the kind of frame, one "
-            "for the length, and, from a client, four of the mask that is laid over the text "
-            "(a standard of the Internet, RFC 6455 section 5.2): 11 bytes.",
+            "for the length, and, from a client, a mask: four random bytes, with which each byte "
+            "of the text is changed, so that nothing on the way takes it for something else "
+            "(a standard of the Internet, RFC 6455, sections 5.2 and 10.3): 11 bytes.",
             edited=EditedText("The client's message", "hello"),
             question=_BYTES,
         ),
         Setting(
             "idle-wsgi",
-            f"{IDLE} idle connections: WSGI, four threads",
+            f"{IDLE} idle connections: WSGI",
             IdleConnections(_wsgi(4), IDLE, "/"),
             _SMALL,
             "A connection that is kept alive and says nothing needs no thread, even with WSGI: "
-            "this server keeps it in a list that the kernel watches, and gives it a thread when "
-            "its next request is there. What it takes are the buffers and the state of its "
-            "conversation.",
+            "this server has the operating system watch it, and gives it a thread only when its "
+            "next request is there. Its memory holds the bytes that were read, and what the "
+            "server knows of the connection.",
             question=Question(
                 f"{IDLE} clients each ask for a page, keep the connection, and then say nothing. "
                 "How much memory does each of them take in a WSGI server with four threads?",
@@ -252,12 +267,12 @@ CHAPTER: Final = Chapter(
         ),
         Setting(
             "idle-asgi",
-            f"{IDLE} silent WebSockets: ASGI, one event loop",
+            f"{IDLE} silent WebSockets: ASGI",
             IdleConnections(_asgi(_ASGI), IDLE, "/whoami", "/ws/echo"),
             _SMALL,
             "Each WebSocket is a coroutine that waits for its next message, and some objects "
-            "around it. An open WebSocket is inside the app all the time: under WSGI it would hold "
-            "a thread.",
+            "around it. The call of the app lasts as long as the WebSocket is open: with WSGI each "
+            "would take a thread.",
             question=Question(
                 f"{IDLE} clients each open a WebSocket and then say nothing. How much memory does "
                 "each of them take in an ASGI server?",
@@ -267,18 +282,21 @@ CHAPTER: Final = Chapter(
     ),
     read=_read,
     picture=Bars(
-        f"After {WATCHED_S:g} s",
-        "Clients that got an event",
+        f"{WATCHED_S:g} s after the requests",
+        f"Clients, of {CLIENTS}",
         "clients",
+        asked=_WITH,
     ),
     after=(
         (
-            "For pages that are ready at once WSGI is simple and good. For connections that stay, "
-            "such as chats, tickers and notifications, ASGI serves thousands with one thread."
+            "For pages that are ready soon WSGI is simple and good. For connections that stay "
+            "open, such as those of a chat or of live scores, ASGI serves thousands with one "
+            "thread."
         ),
         (
-            "Idle is not the same as open: a server may park an idle connection, since no app is "
-            "called for it. A stream or a WebSocket is a call of the app that has not ended."
+            "An idle connection is one that waits for its next request. No app is called for it, "
+            "so it takes no thread. A stream or a WebSocket is a call of the app that has not "
+            "ended, even while nothing is sent."
         ),
     ),
 )

@@ -11,7 +11,7 @@ from servescope import chapters
 from servescope.actions import experiments
 from servescope.actions.experiments import ExperimentRequest
 from servescope.chapters import CHAPTERS, chapter_of
-from servescope.chapters.chapter import Chapter
+from servescope.chapters.chapter import Bars, Chapter
 
 PARTS = {"chapter", "exchange_steps", "guesses", "message_rules"}
 """Modules of the package that are no chapter."""
@@ -36,6 +36,9 @@ def test_theory_answers_the_question(chapter, setting):
     assert setting.because.endswith(".")
     asked = chapter.asked(setting)
     assert (asked.picture is None) == (setting.points == ())
+    if isinstance(asked.picture, Bars) and asked.picture.asked:
+        of = next(one for one in setting.points if one.label == asked.picture.asked)
+        assert of.expected == setting.expected
     request = ExperimentRequest(
         chapter.name,
         setting.name,

@@ -95,7 +95,7 @@ def test_a_second_browser_waits_and_a_closed_page_leaves_nothing_behind(open_pag
     first = ChapterPage(open_page, accept_queue.CHAPTER, DESKTOP)
     first.page.get_by_label("Connected, and waiting in the queue").fill("4")
     first.guess_and_watch()
-    first.says("It is carried out now")
+    first.says("Experiment ")
     second = open_page(address(CHAPTER))
     second.wait_polls(1)
     second.page.get_by_label("The last one has the page after").fill("100")

@@ -1,0 +1,94 @@
+"""What a chapter's page says of an experiment, until it is over and after that."""
+
+from __future__ import annotations
+
+import time
+
+from components.chapter import experiment_view
+from servescope.chapters import queues_and_load, state_and_safety
+from servescope.records.experiments import Experiment, ExperimentPlan
+from servescope.records.load import RunState
+
+CURVE = queues_and_load.CHAPTER.setting("curve")
+GUESS = tuple(float(20 + place) for place in range(len(queues_and_load.LEVELS)))
+STEP = {"answered": 5, "mean_ms": 30.0, "p50_ms": 30.0, "p99_ms": 30.0, "max_ms": 30.0}
+MEASURED = {
+    "answered": 50,
+    "connection_seconds": None,
+    "steps": {f"{level} %": STEP for level, _ in queues_and_load.LEVELS},
+}
+
+
+def walk(part):
+    """The part and all that is in it, texts too, in the order of the page."""
+    if isinstance(part, list | tuple):
+        return [one for inner in part for one in walk(inner)]
+    if part is None:
+        return []
+    return [part, *walk(getattr(part, "children", None))]
+
+
+def texts(parts):
+    return [one for one in walk(parts) if isinstance(one, str)]
+
+
+def view(state, started_s=None, measured=None):
+    plan = ExperimentPlan(queues_and_load.CHAPTER.name, CURVE.name, GUESS)
+    experiment = Experiment(1, plan, state, 0.0, started_s, None, measured or {})
+    return experiment_view(queues_and_load.CHAPTER, 1, experiment)
+
+
+def test_until_it_is_over_it_says_how_long_it_takes_and_how_much_of_that_is_over():
+    assert "It begins in a moment." in texts(view(RunState.REQUESTED))
+    waiting = view(RunState.RUNNING, time.time() - 7)
+    assert any("which takes about 20 s: 7 s so far" in text for text in texts(waiting))
+    (bar,) = [one for one in walk(waiting) if type(one).__name__ == "Progress"]
+    assert (bar.value, bar.max) == ("7", "20")
+
+
+def test_a_result_says_what_the_other_settings_do_only_after_it_asked_for_another_guess():
+    told = "".join(texts(view(RunState.DONE, 100.0, MEASURED)))
+    order = ["Guessed: ", CURVE.because[:40], "guess again", "What it means"]
+    order.append(queues_and_load.CHAPTER.after[-1][:40])
+    places = [told.index(text) for text in order]
+    assert places == sorted(places)
+
+
+def test_a_drawn_guess_stands_in_the_table_beside_measurement_and_theory():
+    told = texts(view(RunState.DONE, 100.0, MEASURED))
+    at = told.index("Guess")
+    assert told[at - 2 : at + 5] == [
+        "Measured",
+        "Theory",
+        "Guess",
+        "10 %",
+        "30 ms",
+        "20 ms",
+        "20 ms",
+    ]
+
+
+def test_no_line_ends_between_a_number_and_its_unit():
+    kept = [
+        one.children
+        for one in walk(view(RunState.DONE, 100.0, MEASURED))
+        if getattr(one, "className", "") == "number"
+    ]
+    assert "20 ms" in kept
+    assert "50 %" in kept
+
+
+def test_a_measurement_that_is_off_says_how_far_it_is_without_other_work():
+    told = "".join(texts(view(RunState.DONE, 100.0, MEASURED)))
+    assert "off the theory; without other work on this machine it is at most 10 % off." in told
+
+
+def test_somebody_on_the_way_reads_all_three_or_none():
+    measured = {"sent": 92, "received": 962, "steps": []}
+    https = state_and_safety.CHAPTER.setting("https")
+    for read, said in (
+        (["path", "cookie", "page"], "could read the path, the cookie and the page."),
+        ([], "could read none of the three."),
+    ):
+        (told,) = state_and_safety.CHAPTER.read(https, measured | {"read": read}).told
+        assert said in told
