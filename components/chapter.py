@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from servescope.chapters.guesses import Answer
     from servescope.records.experiments import Experiment
 
+_LINE_END: Final = r"\r\n"
+"""Two characters that a step's data shows at the end of each line that was sent."""
+
 _WITH_UNIT: Final = re.compile(r"([\d.,]*\d (?:µs|ms|s|%|KiB|MiB|bytes?)(?!\w))")
 
 ANSWER: Final = "chapter-answer"
@@ -290,12 +293,14 @@ def _steps(steps: Sequence[Step]) -> list[Component]:
         )
         for step in steps
     ]
+    has_line_ends = any(_LINE_END in step.data for step in steps)
     return [
         html.H3("Step by step", className="chapter-heading"),
         html.P(
             "Each time counts from the beginning. 1 s (second) is 1,000 ms (milliseconds), and "
             "1 ms is 1,000 µs (microseconds)."
         ),
+        *([html.P(f"{_LINE_END} is how the end of a line is sent.")] if has_line_ends else []),
         html.Ol(rows, className="chapter-steps"),
     ]
 

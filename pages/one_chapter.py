@@ -144,7 +144,7 @@ def layout(shown: Chapter, experiment: object = "", **_query: object) -> html.Di
             PAGE,
             f"{shown.number}. {shown.title}",
             dcc.Input(id=SUBJECT, type="hidden", value=shown.name),
-            dcc.Input(id=EXPERIMENT, type="hidden", value=given),
+            dcc.Input(id=EXPERIMENT, type="hidden", value=query.first(experiment)),
             chapter.tried_store(),
             chapter.question_panel(
                 shown,

@@ -219,7 +219,8 @@ CHAPTER: Final = Chapter(
             0.0,
             "HTTPS is the same HTTP, encrypted by TLS: client and server agree on keys first, and "
             "then everything is encrypted, the path as well. A certificate proves to the client "
-            "that it is this server, and nobody between them, that has the keys.",
+            "that it is this server, and nobody between them, that has the keys. Below are the "
+            "first bytes of each piece, as hexadecimal numbers.",
             question=_tap_question("HTTPS"),
         ),
         Setting(

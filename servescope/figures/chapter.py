@@ -55,9 +55,9 @@ def _bars(drawn: Bars, setting: Setting, values: Sequence[float], guess: Answer)
     labels = [point.label for point in setting.points]
     place = labels.index(drawn.asked) if drawn.asked else None
     ends = (-0.5, len(labels) - 0.5) if place is None else (place - 0.5, place + 0.5)
-    line = guess if isinstance(guess, float | int) else 0.0
-    top = max(highest, min(line * _ROOM, 2 * highest))
-    lines = [_line_at(line, *ends)] if 0 < line <= top else []
+    guessed = [guess] if isinstance(guess, float | int) else []
+    top = max([highest, *(min(one * _ROOM, 2 * highest) for one in guessed)])
+    lines = [_line_at(one, *ends) for one in guessed if one <= top]
     layout = _layout(drawn.unit, top) | {"shapes": lines}
     layout["xaxis"] |= {
         "type": "category",

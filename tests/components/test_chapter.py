@@ -83,6 +83,17 @@ def test_a_measurement_that_is_off_says_how_far_it_is_without_other_work():
     assert "off the theory; without other work on this machine it is at most 10 % off." in told
 
 
+def test_the_sign_at_the_end_of_a_line_is_explained_where_it_stands():
+    chapter = state_and_safety.CHAPTER
+    step = {"at_ms": 0.0, "side": "client", "text": "asks", "data": r"GET / HTTP/1.1\r\n"}
+    for data, is_explained in ((step["data"], True), ("16 03 01", False)):
+        measured = {"sent": 1, "received": 1, "read": [], "steps": [step | {"data": data}]}
+        plan = ExperimentPlan(chapter.name, "https", 0.0)
+        done = Experiment(1, plan, RunState.DONE, 0.0, 1.0, 2.0, measured)
+        told = texts(experiment_view(chapter, 1, done))
+        assert (r"\r\n is how the end of a line is sent." in told) == is_explained
+
+
 def test_somebody_on_the_way_reads_all_three_or_none():
     measured = {"sent": 92, "received": 962, "steps": []}
     https = state_and_safety.CHAPTER.setting("https")

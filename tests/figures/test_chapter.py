@@ -33,6 +33,8 @@ def test_the_guess_stands_at_the_bar_that_it_is_of(name):
     chapter, setting = SETTINGS[name]
     drawn = chapter.asked(setting).picture
     reading = Reading(1.0, points=(1.0,) * len(setting.points))
+    (nothing,) = figures.picture(chapter, setting, reading, 0.0)["layout"]["shapes"]
+    assert nothing["y0"] == 0.0, "a guess of none is one, too"
     (line,) = figures.picture(chapter, setting, reading, 1.0)["layout"]["shapes"]
     assert (line["y0"], line["y1"]) == (1.0, 1.0)
     labels = [point.label for point in setting.points]
