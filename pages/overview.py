@@ -57,6 +57,7 @@ WINDOW: Final = (
     f"Of the last 5 seconds; p50 takes {least_count(0.5)} requests in them, "
     f"p95 {least_count(0.95)}, p99 {least_count(0.99)}. {READ} {OF_SPAN}"
 )
+NOT_MEASURED: Final = "not measured"
 SOON: Final = "One to a listener above shows a second or two later."
 
 GRAPHS: Final = (
@@ -189,9 +190,12 @@ def _cards(evidence: Evidence) -> Props:
     )
     props: Props = {}
     for name, value, unit, threshold, judged, note in cards:
+        is_missing = value is None and now.requests is None and name not in {"p95", "p99"}
         state = card_state(threshold, judged) if threshold else GOOD
         bound = units.at_least(value) if unit == "s" else ""
-        props |= stat(name, value, unit, bound=bound, state=state, note=note)
+        props |= stat(
+            name, value, unit, bound=bound, state=state, note=NOT_MEASURED if is_missing else note
+        )
     return props
 
 

@@ -1,0 +1,51 @@
+"""The cards of the overview say what their figures are of, or why there is none."""
+
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from servescope.findings.evidence import Evidence, HostEvidence, TotalsEvidence
+from tests.page_files import live_pages
+
+
+@pytest.fixture
+def notes(app):
+    """The note below each card's figure, by the card's name, for some totals."""
+    del app  # a page imported before the app exists raises PageError
+    live_pages()
+    page = sys.modules["pages.overview"]
+
+    def of(totals, *, is_past=False):
+        evidence = Evidence(40, None, totals=totals, host=HostEvidence(), is_past=is_past)
+        props = page._cards(evidence)
+        return SimpleNamespace(
+            **{
+                name: props[f"{name}-note"]["children"]
+                for name in ("errors", "p95", "p99", "queue", "cpu")
+            }
+        )
+
+    return of
+
+
+def test_they_say_how_many_requests_were_not_read(notes):
+    said = notes(TotalsEvidence(4_416, 3_239, 3_239, 33.4, 47.2, 51.5))
+    assert said.p95 == "in 40 s; half took up to 33.4 s"
+    assert said.p99 == "of 1,177 requests read in 40 s, without 3,239 unread"
+
+
+def test_a_bound_is_said_in_words(notes):
+    assert (
+        notes(TotalsEvidence(100, 0, 0, 64.0, 64.0, 64.0)).p95
+        == "in 40 s; half took at least 1.07 min"
+    )
+
+
+def test_no_request_is_the_reason_of_no_share_of_errors(notes):
+    assert notes(TotalsEvidence(0, 0, 0)).errors == "no request in 40 s"
+
+
+def test_of_a_past_without_data_nothing_was_measured(notes):
+    said = notes(TotalsEvidence(0, 0, 0), is_past=True)
+    assert (said.errors, said.queue, said.cpu) == ("not measured",) * 3
