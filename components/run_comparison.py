@@ -281,11 +281,18 @@ def _percentiles(pair: tuple[LoadRun, LoadRun]) -> html.Div:
     counts = {
         "sent": [told.get("sent") for told in results],
         "answered": [told.get("answered") for told in results],
+        "with 4xx or 5xx": [_error_answers(told) if told else None for told in results],
         "failed": [load_run.failed_count(told) if told else None for told in results],
     }
     rows += [[name, *map(_count, values), ""] for name, values in counts.items()]
     headings = ("", *_headings(pair), "Ratio")
     return figure_table(headings, rows, empty="No figures.", label="Percentiles of both runs")
+
+
+def _error_answers(result: Mapping[str, Any]) -> int:
+    """Answers with a status from 400 on: a verdict counts them as failed."""
+    classes = result.get("status_classes") or {}
+    return sum(int(count) for name, count in classes.items() if name in {"4xx", "5xx"})
 
 
 def _ratio_text(values: Sequence[float | None], are_bounds: Sequence[bool] = (False, False)) -> str:

@@ -206,6 +206,14 @@ def test_a_run_that_locust_sent_says_so_everywhere():
     assert not any("sent by" in text for text in run_comparison._told((RUN, RUN)))
 
 
+def test_answers_that_a_verdict_counts_as_failed_stand_beside_those_without_an_answer():
+    shown = texts(run_comparison._percentiles((RUN, replace(RUN, result={}))))
+    at = shown.index("with 4xx or 5xx")
+    assert shown[at : at + 3] == ["with 4xx or 5xx", "7", "—"]
+    at = shown.index("failed")
+    assert shown[at : at + 3] == ["failed", "3", "—"]
+
+
 def test_a_mix_has_figures_of_each_of_its_requests():
     post = STEP | {"name": "POST /cart", "sent": 40, "failed": {}, "timed_out_from_ms": None}
     told = replace(RUN, result=RUN.result | {"steps": [STEP, post]})
