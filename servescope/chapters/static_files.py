@@ -45,7 +45,7 @@ def _read(_: Setting, measured: Mapping[str, Any]) -> Reading:
         told=(
             (
                 f"The first response came with {first['received_bytes']:,} bytes, its head "
-                f"included; the second with {second['received_bytes']:,}, which is "
+                f"included; the second with {second['received_bytes']:,} bytes, which is "
                 f"{share * 100:.3g} % of that. Its status is {second['status']}."
             ),
         ),

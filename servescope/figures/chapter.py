@@ -114,7 +114,7 @@ def _curve(drawn: Curve, setting: Setting, values: Sequence[float], guess: Answe
 
 def _layout(unit: str, top: float) -> dict[str, Any]:
     """Without a title of the horizontal axis: a figure has one line for it, which a phone cuts."""
-    axis = theme.value_axis(unit) | {"range": [0, top], "fixedrange": True}
+    axis = theme.value_axis(unit) | {"range": [0, top], "fixedrange": True, "automargin": True}
     layout = theme.layout(axis)
     return layout | {
         "dragmode": False,

@@ -13,6 +13,12 @@ from tests.waiting import eventually
 
 pytestmark = pytest.mark.browser
 VIDEO = "document.querySelector('video')"
+LABELS_ARE_WHOLE = f"""() => {{
+    const left = document.querySelector("{RESULT} svg.main-svg")?.getBoundingClientRect().left;
+    const labels = [...document.querySelectorAll("{RESULT} .ytick text")];
+    return labels.some(one => one.textContent === "100,000 B")
+        && labels.every(one => one.getBoundingClientRect().left >= left);
+}}"""
 
 
 def is_range_captured(dashboard, url):
@@ -34,6 +40,8 @@ def test_by_keyboard_alone_a_second_visit_is_guessed_and_seen_elsewhere(open_pag
     page.keyboard.press("Enter")
     chapter.says("Theory: 0 bytes of content. Measured: 0 bytes of content.")
     chapter.says("HTTP/1.1 304 Not Modified")
+    page.locator(f"{RESULT} [role=img]").scroll_into_view_if_needed()
+    chapter.opened.until(LABELS_ARE_WHOLE)
     chapter.is_readable()
     page.locator(f"{RESULT} a", has_text="Requests").focus()
     page.keyboard.press("Enter")
