@@ -47,3 +47,6 @@ def test_the_request_stands_on_the_page_requests(open_page):
     chapter.opened.wait_polls(3)  # a poll brings the listeners to choose from: this one is gone
     assert "listener=learn" in chapter.page.url
     chapter.opened.until("document.getElementById('page').innerText.includes('/notes/seven')")
+    chapter.opened.until(
+        "/[1-9]\\d* requests? in this span/.test(document.getElementById('page').innerText)"
+    )
