@@ -57,6 +57,7 @@ def test_a_run_is_answered_by_the_app_and_joined_to_its_records(app, control, se
     assert (run.state, run.message) == (RunState.DONE, "")
     assert run.result["answered"] == 50
     assert (run.plan.listener, run.environment.port) == (NAME, process.port)
+    assert run.called == run.plan.kind.called(NAME) == f"app {NAME}"
     with closing(open_store(folder)) as store:
         with closing(Collector(store, folder / RINGS)) as collector:
             collector.tick(time.time_ns() + 10**9, time.monotonic() + 1)
@@ -69,6 +70,9 @@ def test_a_search_reads_the_processes_of_the_app(app, control, settings):
     folder, _ = app
     plan = capacity_searches.read(CapacityRequest(NAME, "/", 500, 1), settings)
     plan = replace(plan, most_rate=80, total_s=30, step_s=0.5)
+    started = capacity_searches.start(control, settings, CapacityRequest(NAME, "/", 500, 1))
+    assert started.plan.called == f"app {NAME}"
+    control.capacity_searches.end(started.id, RunState.STOPPED, time.time(), "")
     number = control.capacity_searches.request(plan, time.time()).id
     searches = CapacitySearchReconciler(control, folder / RINGS, settings, lambda _: None)
 
