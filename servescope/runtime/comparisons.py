@@ -1,13 +1,13 @@
 """Comparisons: the same load on models, listeners, apps and hosts, one by one or at once.
 
 Theory of operation. People ask for a comparison in the store; the leader carries it out on a thread
-of its own. Each model gets a process (`serving.workers.contender`) with a listener for a while; a
-listener that stands is taken as it is, once it has answered what it had, and so is an app that
-records under another server, or a host that the operator named, whose unanswered requests are not
-known. Each then gets a load run as
-anybody could start one, and readings while it goes on say what limits it. The listeners of the
-models are in no settings and no overrides: they live in their processes and end with them, at the
-latest when the leader does. The next leader marks as failed what a dead one left.
+of its own. Each model gets a process (`serving.workers.contender`) with a listener for a while.
+What stands is taken as it is: a listener once it has answered what it had, an app that records
+under another server, and a host that the operator named, whose unanswered requests are not known.
+Each then gets a load run as anybody could start one, and readings while it goes on say what limits
+it. The listeners of the models are in no settings and no overrides: they live in their processes
+and end with them, at the latest when the leader does. The next leader marks as failed what a dead
+one left.
 """
 
 from __future__ import annotations
