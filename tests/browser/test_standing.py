@@ -1,17 +1,21 @@
 """How current a page is: said in the header in plain words, and nothing is claimed beyond that."""
 
+import itertools
 import os
 import re
 import signal
 import time
+from contextlib import closing
 
 import pytest
 
-from tests.browser.conftest import Watched
+from servescope.records.load import LoadPlan
+from tests.browser.conftest import PHONE, Watched
 from tests.ports import free_port
 
 pytestmark = pytest.mark.browser
 
+PASSWORD = "open sesame"
 SLOW_S = 8
 """For how long a script is held back: longer than a server may be silent."""
 
@@ -80,6 +84,41 @@ def test_data_that_is_late_is_said_with_its_age(start_dashboard, look, frozen):
     told = opened.page.locator(".unknown-now").inner_text()
     assert re.fullmatch(r"Unknown: no data since (\S+)\. All that stands here is as of \1\.", told)
     assert claims(opened) == []
+
+
+PLACES = """() => ["#run-text", "#run-stop", "#standing", ":scope > a:last-of-type",
+    ":scope > button:last-of-type"].map(name => document.querySelector(".header")
+    .querySelector(name).getBoundingClientRect()).map(box => [box.left, box.right, box.height])"""
+ONE_LINE_PX = 24
+IS_WHOLE = "it => it.scrollWidth <= it.clientWidth && it.scrollHeight <= it.clientHeight"
+
+
+@pytest.mark.parametrize("may_act", [False, True], ids=["viewer", "operator"])
+def test_a_phone_has_room_for_stop_and_the_age_of_late_data(
+    start_dashboard, chromium, frozen, may_act
+):
+    leader = start_dashboard(PASSWORD=PASSWORD)
+    with closing(leader.control) as control:
+        control.load_runs.request(LoadPlan.constant("wsgi", "/", 5, 300), time.time())
+    follower = start_dashboard(folder=leader.folder, PASSWORD=PASSWORD)
+    with closing(chromium.new_context(**PHONE)) as context:
+        opened = Watched(context.new_page(), follower.url).open("/sign-in" if may_act else "/host")
+        page = opened.page
+        if may_act:
+            page.get_by_label("Operator's password").fill(PASSWORD)
+            page.keyboard.press("Enter")
+            page.get_by_role("link", name="Sign out").wait_for()
+            opened.open("/host")
+        page.locator("#run-text").get_by_text("of 300 s").wait_for()
+        frozen(leader.process.pid)
+        opened.until("document.documentElement.dataset.standing === 'late'")
+        places = page.evaluate(PLACES)
+        for (_, right, _), (left, _, _) in itertools.pairwise(places):
+            assert right <= left, "none covers the next"
+        assert places[-1][1] <= PHONE["viewport"]["width"]
+        assert page.locator("#run-stop .mantine-Button-label").evaluate(IS_WHOLE)
+        assert page.locator(".run-progress").evaluate(IS_WHOLE)
+        assert [height < ONE_LINE_PX for _, _, height in places[2:4]] == [True, True]
 
 
 def test_nothing_is_claimed_while_there_is_no_connection(start_dashboard, look):
