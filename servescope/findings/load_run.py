@@ -258,12 +258,13 @@ def _server_errors(run: RunEvidence) -> Iterator[Finding]:
     ratio = run.server_errors / run.answered if run.answered else None
     state = severity(thresholds.SERVER_ERRORS, ratio)
     if state in {Severity.WARN, Severity.BAD}:
+        errors = "was a server error" if run.server_errors == 1 else "were server errors"
         yield _finding(
             run,
             state,
             "run-server-errors",
-            f"{run.server_errors:,} of {counted(run.answered, 'answer')} of {run.target} "
-            f"{'was a server error' if run.server_errors == 1 else 'were server errors'} (5xx).",
+            f"{run.server_errors:,} of {counted(run.answered, 'answer')} of {run.target} to the "
+            f"load generator {errors} (5xx).",
             Figure("server errors", run.server_errors, "{request}"),
             Figure("answered", run.answered, "{request}"),
         )

@@ -132,7 +132,7 @@ def _errors(one: SpanListenerEvidence, during: str) -> Iterator[Finding]:
         state,
         "span-errors",
         f"{one.server_errors:,} of {counted(one.requests, 'answer')} of {one.called} "
-        f"{during} "
+        f"to all clients {during} "
         f"{'was a server error' if one.server_errors == 1 else 'were server errors'} (5xx)"
         f"{_counting(one)}.",
         Figure("server errors", one.server_errors, "{request}"),

@@ -606,7 +606,12 @@ SPANS: Final = {
     ),
     "a span: answers were errors": Case(
         span(replace(QUICK, server_errors=600)),
-        {"span-errors": ("bad", "600 of 6,000 answers of listener wsgi in this span were server")},
+        {
+            "span-errors": (
+                "bad",
+                "600 of 6,000 answers of listener wsgi to all clients in this span were server",
+            )
+        },
     ),
     "a span: all errors were sent before a request was read": Case(
         span(
@@ -781,7 +786,7 @@ RUNS: Final = {
         {
             "run-server-errors": (
                 "warn",
-                "1 of 600 answers of listener wsgi was a server error (5xx).",
+                "1 of 600 answers of listener wsgi to the load generator was a server error (5xx).",
             )
         },
     ),
