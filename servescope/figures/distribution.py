@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from servescope.queries.rows import Distribution
 
 _MARKED: Final = ("p50", "p95", "p99")
-_ROOM: Final = 0.1
-"""Share of the axis that a mark's label takes."""
+_ROOM: Final = 0.11
+"""Share of the axis that a mark's label takes: 27 px of the 245 that a phone has for the axis."""
 
 _EMPTY_S: Final = (1e-4, 1.0)
 
@@ -119,7 +119,7 @@ def _range_text(low: float, high: float) -> str:
 def _padded(low: float, high: float) -> list[float]:
     """The axis, in powers of ten, with room for a label on both sides."""
     first, last = math.log10(low), math.log10(high)
-    room = (last - first or 1.0) * _ROOM
+    room = (last - first or 1.0) * _ROOM / (1 - 2 * _ROOM)
     return [first - room, last + room]
 
 

@@ -16,17 +16,23 @@ _PARTS: Final = ((1.0, 2.0, 5.0), (1.0, 1.5, *map(float, range(2, 10))))
 """Of each decade, for an axis of up to so many, and for one on which few of the former lie."""
 
 _LEAST_TICKS: Final = 2
+_FEW: Final = 4
+"""As many labels as `1,000 ms` stand beside each other on the 200 px that a phone has for them."""
 
 
-def duration_axis(first: float, last: float) -> Figure:
+def duration_axis(first: float, last: float, *, few: bool = False) -> Figure:
     """Range and ticks from `first` to `last`, powers of ten of seconds.
 
-    All ticks lie within; where fewer than two round durations do, they stand near both ends.
+    All ticks lie within; where fewer than two round durations do, they stand near both ends. `few`
+    leaves out every second one where not all have room on a phone, as `live_graphs.js` does there.
     """
     ticks = _ticks(first, last)
+    if few and len(ticks) > _FEW:
+        ticks = ticks[::2]
     return {
         "type": "log",
         "fixedrange": True,
+        "tickangle": 0,  # the end of a turned label would be cut
         "ticklabelstandoff": 8,  # below the zero of the other axis, where both begin
         "range": [first, last],
         "tickvals": ticks,

@@ -49,7 +49,8 @@ def overlaid_distributions(counts_by_name: Mapping[str, Sequence[int]]) -> Figur
     lower = np.concatenate(([EDGES[0] / GROWTH], EDGES))[low : high + 2]
     if len(lower) < high + 2 - low:  # the open bucket at the upper end is used
         lower = np.append(lower, lower[-1] * GROWTH)
-    layout["xaxis"] = duration_axis(float(np.log10(lower[0])), float(np.log10(lower[-1])))
+    ends = (float(np.log10(lower[0])), float(np.log10(lower[-1])))
+    layout["xaxis"] = duration_axis(*ends, few=True)
     drawn = styles(list(counts_by_name))
     return {
         "data": [

@@ -29,6 +29,9 @@ def test_bars_hold_all_requests_at_finite_places(seconds):
     assert marks in (["p50", "p95", "p99"], ["p50", "", "p99"]), "one in between may lack room"
     low, high = figure["layout"]["xaxis"]["range"]
     assert all(low < np.log10(place) < high for place in trace["x"])
+    room = 0.11 * (high - low) * (1 - 1e-9)
+    for shape in figure["layout"]["shapes"]:
+        assert low + room <= np.log10(shape["x0"]) <= high - room, "its label has room on each side"
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,15 @@ def test_a_narrow_axis_has_ticks_between_its_decades():
     assert "10 ms" in wide["ticktext"]
 
 
+@pytest.mark.parametrize("longest", [0.05, 0.2, 1.0, 10.0, 63.0])
+def test_the_labels_of_its_axis_have_room_on_a_phone(longest):
+    axis = overlaid_distributions({"a": counts(0.0001, 0.02, longest)})["layout"]["xaxis"]
+    assert 2 <= len(axis["ticktext"]) <= 4
+    assert axis["tickangle"] == 0
+    axis = overlaid_distributions({"a": counts(0.02, longest)})["layout"]["xaxis"]
+    assert 2 <= len(axis["ticktext"]) <= 4
+
+
 def test_what_has_no_request_is_left_out():
     figure = overlaid_distributions({"a": [], "b": counts(0.01)})
     assert [trace["name"] for trace in figure["data"]] == ["b"]
