@@ -311,7 +311,7 @@ def _over_time(data: RunData) -> list[str]:
             line_plot(
                 series.accept_queues,
                 begin_s,
-                styles=theme.by_name,
+                styles=theme.in_order,
                 what="Connections that wait to be accepted, by port, over time",
             ),
         ),

@@ -1,12 +1,13 @@
 """The report of a run: it tells the run's figures, asks for nothing, and runs nothing."""
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
-from servescope.figures import units
+from servescope.figures import theme, units
 from servescope.formats.run_report import report_html
 from servescope.formats.svg_plots import line_plot
 from servescope.histogram import ERROR_BOUND
@@ -17,7 +18,25 @@ from servescope.records.load import LoadPlan, LoadRun, RunState
 from servescope.records.run_environment import Repository, RunEnvironment
 from tests.measured_runs import SECONDS, exported, measure, result
 
+NOTHING = Lines(np.empty(0, np.int64), (), np.empty((0, 0)), "", 1)
+SERIES = RunSeries(
+    rates=NOTHING,
+    latencies=NOTHING,
+    percentiles=NOTHING,
+    stages=NOTHING,
+    stage_rows=(StageRow("queue", 16.3, 14.0, 30.6, 33.4, 1.0),),
+    server=Distribution(np.empty(0), np.empty(0, np.int64), {}, ERROR_BOUND),
+    server_requests=3_573,
+    server_mean_s=8.5,
+    cores=NOTHING,
+    accept_queues=NOTHING,
+)
 VOID = {"meta", "link", "br", "img", "input", "hr"}
+
+
+def a_run():
+    plan = LoadPlan.constant("wsgi", "/", 120, 90)
+    return LoadRun(1, plan, RunState.DONE, 1.0, 2.0, 92.0, {}, result())
 
 
 @pytest.fixture(scope="module")
@@ -95,22 +114,7 @@ def test_labels_of_a_plot_have_room_left_of_it(unit, values, longest):
 
 def test_the_mean_of_the_server_is_of_all_requests_and_no_sum_of_stages():
     """Those that were turned away unread have no stages."""
-    nothing = Lines(np.empty(0, np.int64), (), np.empty((0, 0)), "", 1)
-    series = RunSeries(
-        rates=nothing,
-        latencies=nothing,
-        percentiles=nothing,
-        stages=nothing,
-        stage_rows=(StageRow("queue", 16.3, 14.0, 30.6, 33.4, 1.0),),
-        server=Distribution(np.empty(0), np.empty(0, np.int64), {}, ERROR_BOUND),
-        server_requests=3_573,
-        server_mean_s=8.5,
-        cores=nothing,
-        accept_queues=nothing,
-    )
-    plan = LoadPlan.constant("wsgi", "/", 120, 90)
-    run = LoadRun(1, plan, RunState.DONE, 1.0, 2.0, 92.0, {}, result())
-    row = report_html(RunData(run, "here", series=series)).split("3,573 requests to wsgi")[1]
+    row = report_html(RunData(a_run(), "here", series=SERIES)).split("3,573 requests to wsgi")[1]
     assert "8,500 ms" in row.split("</tr>")[0]
     assert "16,300 ms" not in row.split("</tr>")[0]
 
@@ -145,6 +149,15 @@ def test_each_plot_has_a_name_and_lines(elements, report):
             x, y = map(float, pair.split(","))
             assert 0 <= x <= 480
             assert 0 <= y <= 190
+
+
+def test_no_two_ports_of_a_report_share_a_colour():
+    ports = tuple(f"port {number}" for number in (8000, 8001, 5555, 9000))
+    depths = np.arange(8.0).reshape(4, 2)
+    series = replace(SERIES, accept_queues=Lines(np.array([0, 1]), ports, depths, "1", 1))
+    plot = report_html(RunData(a_run(), "here", series=series)).partition("by port, over time")[2]
+    legend = re.findall(r'stroke="(#\w+)"/></svg>(port \d+)', plot.partition("</section>")[0])
+    assert legend == list(zip(theme.SERIES, ports, strict=False))
 
 
 def test_texts_of_others_are_text(report):
