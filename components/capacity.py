@@ -45,8 +45,8 @@ ANSWER: Final = "capacity-answer"
 DEFAULT_LIMIT_MS: Final = 100
 DEFAULT_ERRORS_PERCENT: Final = 1
 EMPTY: Final = (
-    "No search yet. Press Find: the rate doubles until the objective breaks, then overloaded "
-    "steps, or steps on both sides of the edge, narrow it down."
+    "No search yet. Find doubles the rate until the objective breaks, then overloaded steps, or "
+    "steps on both sides of the edge, narrow it down."
 )
 HELP: Final = (
     "Steps of some seconds at evenly spaced arrivals, each a load run that is in no list of runs; "

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from servescope.records.load import LoadRun
 
 EMPTY: Final = (
-    "Nothing compared yet. Press Compare: it sends the same requests to a server that answers one "
-    "connection at a time and to one with a pool of threads, and shows what each makes of them."
+    "Nothing compared yet. Compare sends the same requests to a server that answers one connection "
+    "at a time and to one with a pool of threads, and shows what each makes of them."
 )
 _SHARED: Final = (
     "CPU time and memory of a listener within the dashboard's own process are not known apart from "

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from servescope.records.load import LoadRun
 
 MOST_CHOSEN: Final = 2
-NONE_YET: Final = "No run to show: start demo load on the page Load."
+NONE_YET: Final = "No run to show: runs are started on the page Load."
 NONE_ENDED: Final = "No run ended in this span."
 NONE_MATCHES: Final = "No run matches: write less, or another word."
 

@@ -54,7 +54,7 @@ TOLERANCE: Final = FIELDS[5]
 ENDPOINT: Final = FIELDS[8]
 ANSWER: Final = "verdict-answer"
 EMPTY: Final = (
-    "No verdict yet. Press Judge: short runs on both sides in turn, until it is certain "
+    "No verdict yet. Judge loads both sides in turn with short runs, until it is certain "
     "whether the second is slower than the first."
 )
 HELP: Final = (

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 register_page(__name__, path="/load", name="Load", title="Load · Servescope", order=50, icon="load")
 
 EMPTY: Final = "No load in this span."
-NONE_YET: Final = "No run yet: press Start, and the run is followed here."
+NONE_YET: Final = "No run yet. Start begins one, and it is followed here."
 GRAPHS: Final = (
     LiveGraph(
         "load-rates",

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import dash_mantine_components as dmc
 from dash import dcc, html, register_page
 
-from components.navigation import pages_in_navigation
+from components.navigation import pages_below, pages_in_navigation
 
 register_page(__name__, name="Not found", title="Page not found · Servescope")
 
 
 def layout(**_query: str) -> html.Div:
     """Say so, and where else to go."""
-    links = [
-        html.Li(dcc.Link(page["name"], href=page["relative_path"]))
-        for page in pages_in_navigation()
-    ]
+    links = [_entry(page) for page in pages_in_navigation()]
     return html.Div(
         className="no-live not-found",
         children=[
@@ -24,3 +23,10 @@ def layout(**_query: str) -> html.Div:
             html.Ul(links),
         ],
     )
+
+
+def _entry(page: dict[str, Any]) -> html.Li:
+    """A page of the navigation, and in a list of their own those below it."""
+    below = [_entry(one) for one in pages_below(page)]
+    link = dcc.Link(page["name"], href=page["relative_path"])
+    return html.Li([link, html.Ul(below)] if below else link)

@@ -60,7 +60,7 @@ class RunSide:
     def of_run(cls, label: str, host: str, run: LoadRun) -> RunSide:
         """A run of the store or of a file. Raises UsageError when it measured too little."""
         if not run.result:
-            raise UsageError(f"{label} is {run.state} and has no result to compare")
+            raise UsageError(f"{label} ({run.state}) has no result to compare")
         try:
             result = Result.from_json(run.result)
         except (KeyError, TypeError, ValueError) as error:

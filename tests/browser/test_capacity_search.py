@@ -44,7 +44,7 @@ def panel_says(opened, text):
 
 def test_a_search_is_started_followed_and_stopped(open_page, control):
     opened = open_page("/load").wait_drawn("load-rates")
-    panel_says(opened, "No search yet. Press Find")
+    panel_says(opened, "No search yet. Find doubles the rate")
     panel = opened.page.locator("#capacity")
     panel.get_by_label("p99 at most, ms").fill("0")
     panel.get_by_label("p99 at most, ms").press("Enter")

@@ -80,7 +80,7 @@ def fill(panel, **fields):
 
 def test_a_verdict_is_asked_for_followed_and_read(open_page, control):
     opened = open_page("/load").wait_drawn("load-rates")
-    panel_says(opened, "No verdict yet. Press Judge")
+    panel_says(opened, "No verdict yet. Judge loads both sides")
     panel = opened.page.locator("#verdict")
     fill(panel, Rate_on_both=40, Seconds_of_each_run=0.5, Pairs_at_most=8)
     fill(panel, Tolerance=0)

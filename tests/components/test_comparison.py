@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, replace
 
+import pytest
+
+from components import capacity, run_table, verdicts
 from components import comparison as shown
 from components.comparison_form import ONE_BY_ONE, TOGETHER, request
 from components.status import comparison_share, comparison_text
@@ -123,8 +127,17 @@ def test_distributions_lie_over_each_other_and_a_shared_process_is_told():
     assert shown._SHARED in [getattr(part, "children", "") for part in outcome._traverse()]
 
 
-def test_an_empty_page_says_what_to_do():
-    assert "Press Compare" in shown.outcome(None, {}).children
+def test_an_empty_page_says_what_its_button_does_and_asks_nobody_to_press_it():
+    assert "Compare sends the same requests" in shown.outcome(None, {}).children
+
+
+@pytest.mark.parametrize(
+    "told",
+    [shown.EMPTY, capacity.EMPTY, verdicts.EMPTY, run_table.NONE_YET],
+    ids=lambda it: it[:20],
+)
+def test_what_an_empty_panel_says_is_true_for_somebody_who_may_only_look(told):
+    assert not re.search(r"\b(press|click|start)\b", told, re.IGNORECASE)
 
 
 def test_progress_is_that_of_the_run_under_way():

@@ -132,6 +132,9 @@ def test_a_run_that_never_began_says_so_everywhere():
     assert texts(one_run.environment_facts(replace(never, state=RunState.REQUESTED))) == [
         "It is read when the run begins."
     ]
+    assert texts(client_phases.phases_table(never)) == [
+        "The run never began: its client sent no request."
+    ]
     assert texts(one_run.without_clocks(never)) == ["No request was sent."]
     assert one_run.is_without_seconds(never)
     assert not one_run.is_without_seconds(RUN)
