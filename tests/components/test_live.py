@@ -255,6 +255,7 @@ def test_viewers_at_one_cursor_cost_one_answer(context, record):
     assert len(asked) == 2
 
 
+@pytest.mark.usefixtures("app")  # whose prefix the addresses of events are below
 def test_events_of_the_span_come_with_every_answer(context, record):
     record(a_second(START))
     context.process.control.events.add(Event(EventKind.LOAD_RUN, START - 5, "run 1: 5/s"))
