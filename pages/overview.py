@@ -64,9 +64,10 @@ GRAPHS: Final = (
     LiveGraph(
         "overview-requests",
         "Requests per second, by status",
-        "Answers of all listeners by class of status. 5xx is the server's fault.",
+        "Answers of all listeners by class of status. 5xx is the server's fault; 1xx, where there "
+        "are any, are handshakes of WebSockets.",
         lambda context, span, _: traffic.by_status_class(context, span),
-        LinePlot(stacked=True),
+        LinePlot(stacked=True, seldom=(traffic.SWITCHED,)),
         NO_REQUESTS,
         SOON,
     ),

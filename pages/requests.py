@@ -60,10 +60,10 @@ GRAPHS: Final = (
     LiveGraph(
         "requests-classes",
         "Requests per second, by class of status",
-        "2xx: answered; 3xx: sent elsewhere or not modified; 4xx: the client's mistake; "
-        "5xx: the server's.",
+        "1xx: switched to a WebSocket; 2xx: answered; 3xx: sent elsewhere or not modified; "
+        "4xx: the client's mistake; 5xx: the server's.",
         lambda context, span, chosen: traffic.by_status_class(context, span, chosen[0]),
-        LinePlot(stacked=True),
+        LinePlot(stacked=True, seldom=(traffic.SWITCHED,)),
         NO_REQUESTS,
         ADVICE,
         wide=True,

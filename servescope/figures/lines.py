@@ -37,9 +37,9 @@ class LinePlot:
     `unit` overrides that of the lines; `most` fixes the axis' upper end, in the unit shown; `log`
     makes the axis logarithmic: its values stay in base units, all are read in one. Names in
     `first` come first, in this order. Lines without a value are left out, unless none has one; with
-    `drop_idle` those that stay zero too. Stacked values travel as `customdata`, and the browser
-    adds them up: Plotly's own stacking closes gaps. `meta` of layout and traces is what the
-    browser reads values by (`assets/graph_legend.js`).
+    `drop_idle` those that stay zero too, and of those in `seldom` always. Stacked values travel as
+    `customdata`, and the browser adds them up: Plotly's own stacking closes gaps. `meta` of layout
+    and traces is what the browser reads values by (`assets/graph_legend.js`).
     """
 
     stacked: bool = False
@@ -48,6 +48,7 @@ class LinePlot:
     styles: Callable[[Sequence[str]], list[Style]] = theme.by_meaning
     step_line: bool = False  # a value holds until the next: counts of things
     drop_idle: bool = False
+    seldom: tuple[str, ...] = ()
     log: bool = False
     first: tuple[str, ...] = ()
 
@@ -56,9 +57,9 @@ class LinePlot:
         known = dict(zip(rows.names, rows.values, strict=True))
         ordered = [name for name in self.first if name in known]
         ordered += [name for name in rows.names if name not in self.first]
-        names = [name for name in ordered if self._counts(known[name])]
+        names = [name for name in ordered if self._counts(name, known[name])]
         if not names and not self.drop_idle:
-            names = ordered
+            names = [name for name in ordered if name not in self.seldom]
         return {"names": names, "factor": self._scale(rows).factor, "step": rows.step}
 
     def figure(self, rows: Lines, shape: Shape) -> Figure:
@@ -83,7 +84,7 @@ class LinePlot:
         names: list[str] = shape["names"]
         factor = shape["factor"]
         known = dict(zip(rows.names, rows.values, strict=True))
-        if any(self._counts(known[name]) for name in known if name not in names):
+        if any(self._counts(name, known[name]) for name in known if name not in names):
             return None
         if self._scale(rows).factor < factor:
             return None  # the values have outgrown the unit of the axis
@@ -143,8 +144,8 @@ class LinePlot:
             for name, row, colour, meta in lines
         ]
 
-    def _counts(self, row: NDArray[np.float64]) -> bool:
-        return _moves(row) if self.drop_idle else _has_value(row)
+    def _counts(self, name: str, row: NDArray[np.float64]) -> bool:
+        return _moves(row) if self.drop_idle or name in self.seldom else _has_value(row)
 
     def _unit(self, rows: Lines) -> str:
         return rows.unit if self.unit is None else self.unit

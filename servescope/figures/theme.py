@@ -48,6 +48,7 @@ NAMED: Final = (
 """For names that have one colour on all pages; without those of the bundled listeners."""
 
 MEANINGS: Final = {
+    "1xx": VIOLET,
     "2xx": BLUE,
     "3xx": TEAL,
     "4xx": AMBER,

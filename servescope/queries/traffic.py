@@ -26,7 +26,9 @@ if TYPE_CHECKING:
     from servescope.records.metrics import Labels
     from servescope.store.results import TotalResult
 
-STATUS_CLASSES: Final = ("2xx", "3xx", "4xx", "5xx")
+SWITCHED: Final = "1xx"
+"""The class of the one status below 200 that ends a request: 101, a WebSocket's handshake."""
+STATUS_CLASSES: Final = (SWITCHED, "2xx", "3xx", "4xx", "5xx")
 TOP_ROUTES: Final = 8
 OTHERS: Final = "all others"
 REQUESTS_PER_S: Final = "{request}/s"
@@ -93,7 +95,7 @@ def server_kinds(context: QueryContext) -> Callable[[str], ServerKind]:
 
 
 def by_status_class(context: QueryContext, span: Span, listener: str = "") -> Lines:
-    """Requests per second by class of status: always the same four lines, with the same gaps."""
+    """Requests per second by class of status: always the same five lines, with the same gaps."""
     query = span.query(catalog.REQUEST_DURATION, by=(STATUS,), where=of_listener(listener))
     found = context.store.aggregate(query, Aggregation.RATE)
     is_known = np.zeros(found.times.size, dtype=bool)

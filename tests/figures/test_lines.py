@@ -169,6 +169,19 @@ def test_idle_lines_are_dropped_until_they_move():
     assert plot.delta(lines([11], a=[1], b=[2]), shape) is None
 
 
+def test_a_line_that_seldom_moves_is_dropped_while_it_is_zero_and_the_others_stay():
+    plot = LinePlot(stacked=True, seldom=("1xx",))
+    rows = {"1xx": [0], "2xx": [0]}
+    _, shape = drawn(plot, lines([10], **rows))
+    assert shape["names"] == ["2xx"]
+    assert plot.delta(lines([11], **rows), shape) is not None
+    assert plot.delta(lines([11], **rows | {"1xx": [2]}), shape) is None
+    _, shape = drawn(plot, lines([11], **rows | {"1xx": [2]}))
+    assert shape["names"] == ["1xx", "2xx"]
+    _, shape = drawn(plot, lines([10], **{"1xx": [NAN], "2xx": [NAN]}))
+    assert shape["names"] == ["2xx"]
+
+
 def test_lines_without_any_value_are_left_out_unless_none_has_one():
     _, shape = drawn(LinePlot(), lines([10], old=[NAN], now=[0]))
     assert shape["names"] == ["now"]

@@ -21,8 +21,19 @@ def test_the_classes_of_status_have_the_gaps_of_what_was_recorded(harness):
     assert gaps[:, 5:8].all()
     assert not gaps[:, :5].any()
     assert not gaps[:, 8:].any()
-    assert (values[0][:5] > 0).all(), "2xx"
-    assert (values[3][:5] == 0).all(), "5xx never occurred"
+    assert (values[0][:5] == 0).all(), "1xx never occurred"
+    assert (values[1][:5] > 0).all(), "2xx"
+    assert (values[4][:5] == 0).all(), "5xx never occurred"
+
+
+def test_handshakes_of_websockets_are_a_class_of_status(harness):
+    context = harness.context()
+    some = HistogramDelta(histogram.count(np.full(4, 0.01)), 0.04)
+    asked = {request("asgi", status=status): some for status in ("101", "200")}
+    context.store.write(Batch([Frame(START, {}, {}, asked)]))
+    lines = traffic.by_status_class(context, Span(START, START + 1, 1))
+    rates = dict(zip(lines.names, lines.values[:, 0].tolist(), strict=True))
+    assert rates == {"1xx": 4, "2xx": 4, "3xx": 0, "4xx": 0, "5xx": 0}
 
 
 def test_a_span_without_a_frame_is_not_recorded_and_one_without_a_request_is(harness):
@@ -41,10 +52,10 @@ def test_a_store_that_has_requests_alone_has_recorded_them(harness):
     assert traffic.is_recorded(context, Span(START, START + 1, 1))
 
 
-def request(listener, route="/", method="GET"):
+def request(listener, route="/", method="GET", status="200"):
     labels = (
         ("http.request.method", method),
-        ("http.response.status_code", "200"),
+        ("http.response.status_code", status),
         ("http.route", route),
         ("listener", listener),
     )
