@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import dash_mantine_components as dmc
 from dash import dcc, html
 
-from components.help import attributes
+from components.help import NOT_RECORDED, attributes
 from components.one_request import address_of, slower_than, title_of
 from components.sorted_table import narrowing, page_buttons, sort_heading
 from components.waterfall import MEANING, waterfall
@@ -84,6 +84,8 @@ def _steady(search: Search, span: Span) -> str:
 
 def counts_text(found: Found) -> str:
     """How many match, how many are kept, how many were counted, and what is missing."""
+    if found.counted is None:
+        return NOT_RECORDED
     said = (
         f"{counted(found.matching, 'request')} {'matches' if found.matching == 1 else 'match'}, of "
         f"{found.kept:,} that are kept in detail; {found.counted:,} were counted in this span."

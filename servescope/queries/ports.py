@@ -93,7 +93,7 @@ def _of_interest(depths: Lines) -> list[bool]:
     """
     has_value = ~np.isnan(depths.values)
     if not has_value.any():
-        return [True] * len(depths.names)
+        return [False] * len(depths.names)
     newest = int(np.flatnonzero(has_value.any(axis=0))[-1])
     steps = -(-LISTENS_S // depths.step)
     listens = has_value[:, max(newest + 1 - steps, 0) : newest + 1].any(axis=1)

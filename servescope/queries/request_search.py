@@ -111,7 +111,7 @@ class Found:
     rows: tuple[LogRow, ...]
     matching: int
     kept: int  # in the span, whether or not they match
-    counted: int  # requests of the span, by the metrics
+    counted: int | None  # requests of the span, by the metrics; None where nothing was recorded
     facets: tuple[Facet, ...]
     page: int
     pages: int
@@ -178,11 +178,13 @@ def _find(context: QueryContext, span: Span, search: Search) -> Found:
     pages = max(-(-len(chosen) // search.rows), 1)
     page = min(search.page, pages)
     shown = order[(page - 1) * search.rows : page * search.rows]
+    counted = traffic.count(context, span, traffic.of_listener(search.listener))
+    is_known = counted or standing.any() or traffic.is_recorded(context, span)
     return Found(
         rows=tuple(requests.by_ids(context, [columns.ids[index] for index in shown])),
         matching=len(chosen),
         kept=int(standing.sum()),
-        counted=traffic.count(context, span, traffic.of_listener(search.listener)),
+        counted=counted if is_known else None,
         facets=tuple(_facets(columns, longest, chosen)),
         page=page,
         pages=pages,

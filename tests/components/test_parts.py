@@ -329,6 +329,8 @@ def test_from_a_row_similar_and_slower_requests_are_found():
 def test_the_counts_say_what_matches_what_is_kept_and_what_was_counted():
     said = "120 requests match, of 400 that are kept in detail; 9,000 were counted in this span."
     assert counts_text(FOUND) == said
+    unknown = replace(FOUND, matching=0, kept=0, counted=None)
+    assert counts_text(unknown) == "Nothing was recorded in this span.", "then 0 would be a claim"
     forgotten = replace(FOUND, matching=1, forgotten=70, is_cut=True)
     assert counts_text(forgotten).startswith("1 request matches, of 400")
     assert "Of the first 70 of these no detail is kept any more." in counts_text(forgotten)

@@ -64,6 +64,12 @@ def test_a_gap_at_the_end_ends_no_port(context):
     assert drawn(context, 0, 3 * MINUTE) == ["40002", "8000"]
 
 
+def test_a_span_without_a_reading_has_no_port(context):
+    assert drawn(context, -2 * MINUTE, -MINUTE) == []
+    span = Span(START - 2 * MINUTE, START - MINUTE, 1)
+    assert ports.accept_queues(context, span).names == ()
+
+
 def test_each_port_is_drawn_with_its_own_backlog(context):
     rows = ports.accept_queues(context, Span(START, START + 2 * MINUTE, 1))
     most = {name: np.nanmax(row) for name, row in zip(rows.names, rows.values, strict=True)}
