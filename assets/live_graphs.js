@@ -14,6 +14,7 @@
   const POINTER_PX = 8; // so near a cell of a heatmap is meant
   const FINGER_PX = 16;
   const NARROW_PX = 420;
+  const FEW_LABELS = 4; // as long as `1,000 ms`, beside each other on an axis that is narrow
   const TICK_CHARACTER_PX = 7.5; // of the font of the axes, with the gap to the axis spread over eight
   const NOTE_GAP_PX = 6; // from the labels of the axis, which the note would cover
   const OF_POINTS = ["requests", "bounds"]; // lists in a trace's meta, an entry a point
@@ -264,8 +265,8 @@
     if (overTime(entry) && span) {
       layout.xaxis.range = span.map((seconds) => shown(seconds * 1000));
       if (isNarrow) layout.xaxis.nticks = 4;
-    } else if (isNarrow && layout.xaxis.tickvals) {
-      // Every second one: Plotly would turn them all.
+    } else if (isNarrow && layout.xaxis.tickvals?.length > FEW_LABELS) {
+      // Every second one: they would cover each other.
       for (const name of ["tickvals", "ticktext"]) {
         layout.xaxis[name] = layout.xaxis[name].filter((_, i) => i % 2 === 0);
       }

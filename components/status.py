@@ -181,7 +181,7 @@ def verdict_text(judged: RequestedVerdict) -> str:
     left = units.length(judged.plan.most_seconds * (1 - pairs / judged.plan.most_pairs))
     return (
         f"Verdict {judged.id}: {pairs} of at most {judged.plan.most_pairs} pairs, "
-        f"at most {left} of load left"
+        f"at most {left} of load left if all count"
     )
 
 

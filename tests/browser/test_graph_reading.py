@@ -418,6 +418,24 @@ def test_labels_of_events_stand_apart_whole_and_clear_of_their_lines(visit, aske
         assert (found["cut"], found["overlap"], found["struck"]) == ([], 0, 0), found
 
 
+def test_a_distribution_of_a_part_of_a_decade_keeps_the_labels_of_its_axis_on_a_phone(
+    open_page, asked
+):
+    for _ in range(4):
+        urllib.request.urlopen(f"http://127.0.0.1:{asked.port('asgi')}/slow?ms=180", timeout=20)
+    opened = open_page("/latency?listener=asgi", PHONE).wait_drawn("latency-distribution")
+    opened.page.locator("#latency-distribution").scroll_into_view_if_needed()
+    opened.until("""() => {
+        const axis = document.querySelector("#latency-distribution .live-graph-plot")
+            ?._fullLayout?.xaxis;
+        return axis && axis.range[1] - axis.range[0] < 1 && axis.tickvals.length >= 2;
+    }""")
+    found = opened.page.evaluate(LABELS, "latency-distribution")
+    assert (found["cut"], found["overlap"], found["struck"]) == ([], 0, 0), found
+    ticks = opened.page.locator("#latency-distribution .xtick text").all_inner_texts()
+    assert 2 <= len(ticks) <= 4
+
+
 def test_a_run_on_the_graphs_is_opened_by_the_keyboard(open_page, asked):
     control = asked.control
     now = time.time()

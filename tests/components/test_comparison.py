@@ -10,12 +10,14 @@ import pytest
 from components import capacity, run_table, verdicts
 from components import comparison as shown
 from components.comparison_form import ONE_BY_ONE, TOGETHER, request
-from components.status import comparison_share, comparison_text
+from components.status import comparison_share, comparison_text, verdict_text
 from servescope.actions.comparisons import ComparisonRequest
 from servescope.histogram import BUCKETS
 from servescope.records.comparisons import Comparison, ComparisonPlan, Contender
 from servescope.records.listeners import AppKind, ConcurrencyModel
 from servescope.records.load import LoadPlan, LoadRun, RunState
+from servescope.records.scenarios import Flow, Poisson, RequestStep, Scenario
+from servescope.records.verdicts import JudgedSide, RequestedVerdict, VerdictPlan
 from servescope.statistics.capacity_limits import EdgeEvidence
 
 PLAN = ComparisonPlan.constant(
@@ -181,3 +183,13 @@ def test_of_a_named_host_nothing_is_said_that_only_its_machine_knows():
         "Memory",
         "Accept queue, most",
     }
+
+
+def test_what_is_left_of_a_verdict_is_said_of_the_pairs_that_count():
+    scenario = Scenario(Poisson(50, 4), (Flow((RequestStep(target="/"),)),))
+    plan = VerdictPlan(JudgedSide("files"), JudgedSide("wsgi"), scenario, 0.05, 10)
+    result = {"pairs": 4, "discarded_pairs": {"late": 3}}
+    judged = RequestedVerdict(2, plan, RunState.RUNNING, 0, 0, None, result)
+    assert verdict_text(judged) == (
+        "Verdict 2: 4 of at most 10 pairs, at most 48 s of load left if all count"
+    )
