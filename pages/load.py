@@ -77,13 +77,14 @@ GRAPHS: Final = (
 )
 HISTORY_PX: Final = 280
 EMPTY_HISTORY_PX: Final = 130  # its headings and the sentence that it has no run
+DURATION_PX: Final = 112  # `≥ 10,000 ms` stands whole
 HISTORY: Final = (
     panels.phone_column(
         {
             "field": "id",
             "headerName": "Run",
-            "minWidth": 95,
-            "maxWidth": 95,
+            "minWidth": 85,
+            "maxWidth": 85,
             "sort": "desc",
             "cellRenderer": "PageLink",
         },
@@ -93,14 +94,14 @@ HISTORY: Final = (
     {
         "field": "at",
         "headerName": "Started",
-        "minWidth": 175,
+        "minWidth": 155,
         "valueFormatter": {"function": "moment(params.value)"},
     },
     panels.phone_column(
         {
             "field": "plan",
             "headerName": "Plan",
-            "minWidth": 250,
+            "minWidth": 205,
             "flex": 1,
             "wrapText": True,
             "autoHeight": True,
@@ -111,10 +112,10 @@ HISTORY: Final = (
     {"field": "state", "headerName": "State", "minWidth": 95},
     panels.number_column("sent", "Sent"),
     panels.number_column("failed", "Failed"),
-    panels.number_column("p50", "p50", shown="p50_text"),
-    panels.phone_column(panels.number_column("p99", "p99", shown="p99_text")),
-    panels.number_column("naive", "Naive p99", shown="naive_text", width=115),
-    panels.number_column("max", "Max", shown="max_text"),
+    panels.number_column("p50", "p50", shown="p50_text", width=DURATION_PX),
+    panels.phone_column(panels.number_column("p99", "p99", shown="p99_text", width=DURATION_PX)),
+    panels.number_column("naive", "Naive p99", shown="naive_text", width=DURATION_PX),
+    panels.number_column("max", "Max", shown="max_text", width=DURATION_PX),
 )
 
 

@@ -63,6 +63,14 @@ def test_a_listener_has_its_one_colour_in_every_graph_by_listener(pages):
             assert style.colour == expected[alone], graph.id
 
 
+def test_durations_of_the_newest_runs_stand_whole_and_their_table_does_not_scroll(pages):
+    del pages  # they import the page
+    columns = {one["field"]: one["minWidth"] for one in sys.modules["pages.load"].HISTORY}
+    room = {columns[name] for name in ("p50", "p99", "naive", "max")}
+    assert min(room) >= 112, "11 characters of 7.5 px, and the padding of a cell"
+    assert sum(columns.values()) <= 1_180, "as wide as it is in a window of 1,440 px"
+
+
 def test_every_page_has_a_title_of_its_own(pages):
     titles = [page["title"] for page in pages.values()]
     assert len(set(titles)) == len(titles)
