@@ -220,7 +220,7 @@
         return sums[i];
       });
       areas.unshift(areaUnder(trace, y));
-      lines.unshift({ ...trace, y });
+      lines.unshift(withLonePoints({ ...trace, y }));
     }
     return [...areas, ...lines];
   }

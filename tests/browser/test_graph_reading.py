@@ -26,6 +26,14 @@ CUT_TICKS = """() => [...document.querySelectorAll(".live-graph")].flatMap(graph
         .map(tick => `${graph.id}: ${tick.textContent}`);
 })"""
 TICKS = "id => [...document.querySelectorAll(`#${id} .ytick text`)].map(tick => tick.textContent)"
+LONE_POINTS = """id => {
+    // Of each line of a stacked graph: seconds between two gaps, and whether each has a dot.
+    const lines = (document.querySelector(`#${id} .live-graph-plot`)?.data || [])
+        .filter(trace => trace.customdata);
+    return lines.flatMap(({y, marker}) => Array.from(y, (value, i) =>
+        value !== null && (y[i - 1] ?? null) === null && (y[i + 1] ?? null) === null
+            ? [marker?.size[i] > 0] : []).flat());
+}"""
 MOMENTS = """() => [...document.querySelectorAll(".live-graph")].map(graph => {
     const line = graph.querySelector(".graph-cursor");
     const axis = graph.querySelector(".live-graph-plot")._fullLayout?.xaxis;
@@ -312,6 +320,14 @@ def test_percentiles_of_few_requests_are_faint_and_say_so(visit, asked):
         if "few requests" in said.inner_text():
             break
     assert re.search(r"p50 [\d.,]+ (µs|ms|s), few requests: \d+", said.inner_text())
+
+
+def test_a_second_between_two_gaps_has_a_dot_in_a_stacked_graph(visit, dashboard):
+    opened = visit("Latency").wait_drawn("latency-stages")
+    opened.page.locator("#latency-stages").scroll_into_view_if_needed()
+    ask(dashboard)
+    opened.until(f"id => ({LONE_POINTS})(id).length > 0", "latency-stages")
+    assert all(opened.page.evaluate(LONE_POINTS, "latency-stages"))
 
 
 def test_a_click_isolates_a_line_and_the_next_shows_all(visit):
