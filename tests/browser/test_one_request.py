@@ -10,6 +10,10 @@ from servescope.store.sqlite.store import open_store
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.processes import eventually
 
+FROM_NAME_TO_DURATION_PX = """Math.max(...[...document.querySelectorAll(".waterfall .track")].map(
+    ({previousElementSibling: name, nextElementSibling: duration}) =>
+        Math.abs(name.getBoundingClientRect().top - duration.getBoundingClientRect().top)))"""
+
 
 @pytest.fixture(scope="module")
 def request_id(dashboard):
@@ -44,6 +48,10 @@ def test_a_request_opens_at_its_address(open_page, request_id, device):
         assert name in said
     assert page.locator(".moment").text_content()
     assert page.locator(".waterfall .bar").count() == 6
+    whole = page.locator(".waterfall").bounding_box()["width"]
+    tracks = [one.bounding_box()["width"] for one in page.locator(".waterfall .track").all()]
+    assert min(tracks) > whole / 3, "bars have the room to be compared"
+    assert page.evaluate(FROM_NAME_TO_DURATION_PX) < 3, "a stage and its duration are one line"
     assert not page.locator("#time-bar").is_visible()
     assert fits(page)
 
