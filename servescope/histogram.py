@@ -26,6 +26,9 @@ MAX_EXPONENT: Final = 6
 LONGEST_S: Final = 2.0**MAX_EXPONENT
 """Durations above this one share the last bucket: of a quantile there it is a lower bound."""
 
+SHORTEST_S: Final = 2.0**MIN_EXPONENT
+"""Durations up to this one share the first bucket: of a quantile there it is an upper bound."""
+
 BUCKETS: Final = (MAX_EXPONENT - MIN_EXPONENT) * PER_OCTAVE + 2
 """Number of buckets: index 0 is everything up to 2**-20 s, the last everything above 2**6 s."""
 

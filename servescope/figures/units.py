@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from servescope.histogram import LONGEST_S
+from servescope.histogram import LONGEST_S, SHORTEST_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -152,14 +152,19 @@ def at_least(seconds: float | None) -> str:
     return "≥ " if seconds is not None and seconds >= LONGEST_S else ""
 
 
+def at_most(seconds: float | None) -> str:
+    """`≤ ` before a percentile from a histogram below the durations that it tells apart."""
+    return "≤ " if seconds is not None and seconds <= SHORTEST_S else ""
+
+
 def percentile(seconds: float | None) -> str:
-    """A percentile from a histogram: `97 ms`, or `≥ 1.07 min` where it is a lower bound."""
-    return at_least(seconds) + text(seconds, "s")
+    """A percentile from a histogram: `97 ms`; `≥ 1.07 min` or `≤ 0.95 µs` where it is a bound."""
+    return at_least(seconds) + at_most(seconds) + text(seconds, "s")
 
 
 def percentile_in_words(seconds: float | None) -> str:
     """The same within a sentence: `at least 1.07 min`."""
-    return percentile(seconds).replace("≥", "at least")
+    return percentile(seconds).replace("≥", "at least").replace("≤", "at most")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +173,7 @@ class Duration:
 
     seconds: float | None
     is_bound: bool = False  # it is one from below
+    is_upper_bound: bool = False
 
     @property
     def text(self) -> str:
@@ -176,12 +182,13 @@ class Duration:
 
     def text_in(self, scale: Scale) -> str:
         """As it reads beside others, in their unit."""
-        return ("≥ " if self.is_bound else "") + text_in(self.seconds, scale)
+        sign = "≥ " if self.is_bound else "≤ " if self.is_upper_bound else ""
+        return sign + text_in(self.seconds, scale)
 
     @classmethod
     def of_percentile(cls, seconds: float | None) -> Duration:
         """A percentile from a histogram."""
-        return cls(seconds, is_bound=bool(at_least(seconds)))
+        return cls(seconds, bool(at_least(seconds)), bool(at_most(seconds)))
 
 
 def mean_and_percentiles(mean_s: float | None, *percentiles_s: float | None) -> list[Duration]:

@@ -183,3 +183,12 @@ def test_a_percentile_among_the_longest_is_a_lower_bound():
     durations = units.mean_and_percentiles(300.0, 0.05, longest)
     assert [one.text for one in durations] == ["5 min", "50 ms", "≥ 1.07 min"]
     assert units.in_one_unit([durations]) == [["300 s", "0.05 s", "≥ 64 s"]]
+
+
+def test_a_percentile_below_the_durations_of_a_histogram_is_at_most_its_first_edge():
+    shortest = histogram.quantiles(histogram.count([0.0, 0.0]), [0.5])[0]
+    assert units.percentile(shortest) == "≤ 0.95 µs"
+    assert units.percentile_in_words(shortest) == "at most 0.95 µs"
+    assert units.percentile(histogram.quantiles(histogram.count([1.2e-6]), [0.5])[0])[0] == "1"
+    mean, p50 = units.in_one_unit([units.mean_and_percentiles(0.0, shortest)])[0]
+    assert (mean, p50) == ("0 µs", "≤ 0.95 µs"), "a mean is exact"
