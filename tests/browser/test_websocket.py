@@ -54,6 +54,11 @@ def test_the_echo_and_the_chat_show_in_the_graphs(open_page, dashboard):
     )
     eventually(watching, lambda: drawn(watching, "websocket-times", HANDSHAKE_MEAN))
     assert not drawn(watching, "websocket-times", MEAN_LIFE)
+    watching.page.locator("#requests-classes").scroll_into_view_if_needed()
+    watching.until(
+        "() => document.querySelector('#requests-classes .live-graph-plot').data"
+        ".some(({name, customdata}) => name === '1xx' && customdata.includes(1))"
+    )
 
     chat = open_page("/chat", base=asgi)
     chat.page.locator("#chat input").fill("hello, room")
