@@ -35,7 +35,7 @@ MEANING: Final = (
     "during the run counts on the server's side only. ≥: requests that timed out are among these."
 )
 EMPTY: Final = "No load run in this span."
-ADVICE: Final = "Start one on the page Load, and both clocks show here."
+ADVICE: Final = "A run on the page Load shows both clocks here."
 
 
 def residual_table(found: Residual | None, *, is_past: bool = False) -> html.Div:

@@ -40,3 +40,9 @@ def test_a_figure_with_requests_that_timed_out_is_a_lower_bound(
     start = cells.index("Client sees")
     assert cells[start + 2 : start + 5] == shown
     assert not [cell for cell in cells[cells.index("Sum of server stages") :] if "≥" in cell]
+
+
+def test_without_a_run_it_says_what_shows_the_clocks_to_those_too_who_may_not_start_one():
+    live, past = (texts(residual_table(None, is_past=is_past)) for is_past in (False, True))
+    assert live == ["No load run in this span. A run on the page Load shows both clocks here."]
+    assert past == ["No load run in this span."]
