@@ -40,6 +40,8 @@ _LINE_END: Final = r"\r\n"
 
 _WITH_UNIT: Final = re.compile(r"([\d.,]*\d (?:µs|ms|s|%|KiB|MiB|bytes?)(?!\w))")
 
+_FACTS: Final = ("Also measured", "Value")
+
 ANSWER: Final = "chapter-answer"
 SETTING: Final = "chapter-setting"
 TEXT: Final = "chapter-text"
@@ -192,7 +194,12 @@ def _result(chapter: Chapter, setting: Setting, experiment: Experiment) -> list[
         *_picture(chapter, setting, reading, guess, " ".join(said)),
         *_steps(reading.steps),
         *(
-            [figure_table(["", "Measured"], reading.facts, empty="", label="Also measured")]
+            [
+                html.Div(
+                    figure_table(_FACTS, reading.facts, empty="", label="Also measured"),
+                    className="chapter-facts",
+                )
+            ]
             if reading.facts
             else []
         ),
@@ -287,7 +294,7 @@ def _steps(steps: Sequence[Step]) -> list[Component]:
             [
                 html.Span(units.text(step.at_ms / 1e3, "s"), className="at"),
                 html.Span(step.side, className="dimmed"),
-                html.Span(step.text, className="told"),
+                html.Span(_with_whole_numbers(step.text), className="told"),
                 *([html.Pre(step.data, tabIndex=0)] if step.data else []),
             ]
         )
@@ -296,7 +303,7 @@ def _steps(steps: Sequence[Step]) -> list[Component]:
     has_line_ends = any(_LINE_END in step.data for step in steps)
     return [
         html.H3("Step by step", className="chapter-heading"),
-        html.P(
+        _paragraph(
             "Each time counts from the beginning. 1 s (second) is 1,000 ms (milliseconds), and "
             "1 ms is 1,000 µs (microseconds)."
         ),
@@ -318,15 +325,16 @@ def _passage(passage: Passage, element: str) -> Component:
 
 
 def _paragraph(text: str, **more: Any) -> html.P:
-    """The text; no line of it ends between a number and its unit."""
+    return html.P(_with_whole_numbers(text), **more)
+
+
+def _with_whole_numbers(text: str) -> list[str | html.Span]:
+    """The text in parts; no line of it ends between a number and its unit."""
     parts = _WITH_UNIT.split(text)  # each second one is a number with its unit
-    return html.P(
-        [
-            html.Span(part, className="number") if place % 2 else part
-            for place, part in enumerate(parts)
-        ],
-        **more,
-    )
+    return [
+        html.Span(part, className="number") if place % 2 else part
+        for place, part in enumerate(parts)
+    ]
 
 
 def _snippet(snippet: Snippet, element: str) -> html.Div:

@@ -102,10 +102,11 @@ def _guess(kind: Guess, given: object) -> Answer:
 
 
 def _number(unit: str, least: float, most: float, given: object) -> float:
-    number = fields.number_of(unit, "the guess", given)
+    counted = "" if unit.startswith("of ") else unit  # “of 12 clients” says once more how many
+    number = fields.number_of(counted, "the guess", given)
     if not least <= number <= most:
-        bounds = f"{least:,g} to {most:,g} {unit}"
-        raise LoadRefusedError(f"the guess is from {bounds}, not {number:,.10g}")
+        bounds = f"{least:,g} to {most:,g} {counted}".rstrip()
+        raise LoadRefusedError(f"the guess is a number from {bounds}, not {number:,.10g}")
     return number
 
 
@@ -115,8 +116,8 @@ def _edited(edited: EditedText | None, given: object) -> str:
         return ""
     text = "" if given is None else str(given)
     if not text.strip():
-        raise LoadRefusedError(f"{edited.label} is empty")
+        raise LoadRefusedError("the text is empty")
     if len(text) > edited.most_characters:
         most = f"{edited.most_characters:,}"
-        raise LoadRefusedError(f"{edited.label} has {len(text):,} characters; at most {most}")
+        raise LoadRefusedError(f"the text has {len(text):,} characters; at most {most}")
     return text

@@ -29,13 +29,17 @@ def whole_number(value: object) -> int | None:
 
 
 def number_of(unit: str, name: str, value: object) -> float:
-    """The number; `name` is what it is called in a sentence. Raises LoadRefusedError."""
+    """The number; `name` is what it is called in a sentence, `unit` may be empty.
+
+    Raises LoadRefusedError.
+    """
+    of_unit = f" of {unit}" if unit else ""
     if not text(value):
-        raise LoadRefusedError(f"fill in a number of {unit}")
+        raise LoadRefusedError(f"fill in a number{of_unit}")
     try:
         number = float(text(value))
     except ValueError:
         number = math.nan
     if not math.isfinite(number):
-        raise LoadRefusedError(f"{name} is a number of {unit}, not {quoted(value)}")
+        raise LoadRefusedError(f"{name} is a number{of_unit}, not {quoted(value)}")
     return number

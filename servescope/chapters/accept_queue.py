@@ -42,6 +42,7 @@ def _question(server: str, clients: int = CLIENTS) -> Question:
             "While the server accepts no connection",
             f"Number of clients, of {clients}",
             "",
+            asked="in the queue",
         ),
     )
 
@@ -58,13 +59,16 @@ def _points(waiting: int, unanswered: int, refused: int) -> tuple[Point, ...]:
 def _read(_: Setting, measured: Mapping[str, Any]) -> Reading:
     connected, depth = measured["connected"], measured["queue_depth"]
     unanswered, refused = measured["unanswered"], measured["refused"]
+    has_queue = measured["backlog"] is not None
     told: tuple[str, ...] = (
         (
             f"Of the {measured['clients']} clients, {connected} got a connection, {unanswered} got "
-            f"no answer, and {refused} were refused. The kernel counted "
-            f"{counted(depth, 'connection')} in the accept queue."
+            f"no answer, and {refused} were refused."
         ),
     )
+    if has_queue:
+        waiting = counted(depth, "connection")
+        told = (f"{told[0]} The kernel counted {waiting} in the accept queue.",)
     if unanswered:
         late = measured["later"]
         of_them = f"all {unanswered}" if late == unanswered else f"{late} of the {unanswered}"
@@ -80,7 +84,9 @@ def _read(_: Setting, measured: Mapping[str, Any]) -> Reading:
             "kernel kept the bytes until the server read them."
         )
         told = (*told, kept)
-    facts = [("Accept queue, as the kernel counts it", counted(depth, "connection"))]
+    facts = []
+    if has_queue:
+        facts.append(("Accept queue, as the kernel counts it", counted(depth, "connection")))
     if measured["queue_limit"] is not None:
         facts.append(("Backlog, as the kernel has it", str(measured["queue_limit"])))
     facts += [
@@ -127,9 +133,10 @@ _SETTINGS: Final = (
     ),
     _setting(
         128,
-        f"Backlog 128, as the servers of this dashboard have, {CLIENTS} clients",
-        "There is room for all 12: each is connected, although no program has accepted any of "
-        "them. So the handshake does not tell a client whether the server is busy.",
+        f"Backlog 128, {CLIENTS} clients",
+        "The servers of this dashboard have this backlog. There is room for all 12: each is "
+        "connected, although no program has accepted any of them. So the handshake does not tell "
+        "a client whether the server is busy.",
     ),
     _setting(
         4,

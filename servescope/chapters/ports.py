@@ -21,13 +21,15 @@ def _read(_: Setting, measured: Mapping[str, Any]) -> Reading:
     told = {
         Outcome.REFUSED: (
             f"Port {port} was taken: {measured['holder']}. The kernel refused with the words "
-            f"“Address already in use”. The second server then asked for port {got}, got it, and "
-            "served there."
+            f"“Address already in use”. The second server then asked for port {got}, the next free "
+            "one, got it, and served there."
         ),
         Outcome.SAME_PORT: f"The second server got port {port}, and served there.",
         Outcome.OTHER_PORT: f"The second server got port {got}, and served there.",
         Outcome.FIRST_CUT_OFF: f"The second server got port {port}, and the first serves no more.",
     }[outcome]
+    has_pid = any("(pid " in step["text"] for step in measured["steps"])
+    pid = ("The pid (process ID) is the number of a running program.",) if has_pid else ()
     facts = [
         ("Port of the first server", str(port)),
         ("Port of the second server at the end", str(got)),
@@ -39,7 +41,7 @@ def _read(_: Setting, measured: Mapping[str, Any]) -> Reading:
     if measured["given"]:
         first, last = measured["given"]
         facts.append(("Ports from which this system picks for port 0", f"{first} to {last}"))
-    return Reading(outcome, steps=steps_of(measured), facts=tuple(facts), told=(told,))
+    return Reading(outcome, steps=steps_of(measured), facts=tuple(facts), told=(told, *pid))
 
 
 CHAPTER: Final = Chapter(
@@ -70,12 +72,14 @@ CHAPTER: Final = Chapter(
         (
             "A server asks the kernel (the core of the operating system) for its port by a call of "
             "the function bind. Port 0 means: any port that is free. Before the call, a server can "
-            "set an option that is called SO_REUSEADDR: it asks the kernel to be less strict."
+            "set an option that is called SO_REUSEADDR: it asks the kernel to be less strict. In "
+            "two of the choices below the first server had a client and has just ended, and the "
+            "second asks for the port that the first one had."
         ),
         (
             "Most of the web uses TCP: rules by which two programs have a connection. UDP has "
             "other rules, by which programs send single messages (packets) without a connection. "
-            "UDP has ports, too. Every machine has many addresses for itself: 127.0.0.1 and "
+            "UDP has ports, too. A machine with Linux has many addresses for itself: 127.0.0.1 and "
             "127.0.0.2 are two of them."
         ),
     ),
@@ -100,7 +104,7 @@ CHAPTER: Final = Chapter(
         ),
         Setting(
             "other-address",
-            "The same port at another address, 127.0.0.2",
+            "The same port at the address 127.0.0.2",
             TakenPort(_FIRST, address="127.0.0.2"),
             Outcome.SAME_PORT,
             "A client finds a server by address and port together. At another address of the same "
@@ -125,7 +129,7 @@ CHAPTER: Final = Chapter(
         ),
         Setting(
             "ended",
-            "The same port, when the first server has just ended",
+            "Ended server's port",
             TakenPort(_FIRST, first_has_ended=True),
             Outcome.REFUSED,
             "When a program closes a TCP connection before the other end does, its kernel keeps "
@@ -135,7 +139,7 @@ CHAPTER: Final = Chapter(
         ),
         Setting(
             "ended-reuse",
-            "The same port, when the first has just ended, with SO_REUSEADDR",
+            "Ended server's port, SO_REUSEADDR",
             TakenPort(_FIRST, first_has_ended=True, reuses_address=True),
             Outcome.SAME_PORT,
             "For a minute the kernel keeps the connections that the first server closed (their "
@@ -157,9 +161,8 @@ CHAPTER: Final = Chapter(
         ),
         (
             "The page Ports lists every port of this machine at which a program listens, with the "
-            "program, its process ID (pid: the number of the running program), and the next free "
-            "port. If the port of a server of this dashboard is taken, that server asks for the "
-            "next free one in the same way."
+            "program, its process ID, and the next free port. If the port of a server of this "
+            "dashboard is taken, that server asks for the next free one in the same way."
         ),
     ),
 )

@@ -138,7 +138,7 @@ CHAPTER: Final = Chapter(
         ),
     ),
     read=_read,
-    picture=Bars("The response", "Bytes of content of each response", "B"),
+    picture=Bars("The response", "Bytes of content of each response", "B", asked="second"),
     tolerance=0.02,
     after=(
         (

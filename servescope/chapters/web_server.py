@@ -24,6 +24,14 @@ def _read(_: Setting, measured: Mapping[str, Any]) -> Reading:
         f"{received - content:,} bytes of heads. A head is the first part of an answer, and says "
         "what the content is."
     )
+    to_read_the_steps = (
+        "In the steps below, 127.0.0.1 is the address by which a machine reaches itself, and the "
+        "port is a number that says which program on it is meant (chapter 3). A request begins "
+        "with GET: send me the file or page at this address. The first line of an answer has its "
+        "status: 200 says that it worked, 301 that the page has another address (chapter 4 has "
+        "more of them). The lines up to the empty one are the head. What comes after it is the "
+        "content."
+    )
     return Reading(
         float(len(files)),
         steps=steps_of(measured),
@@ -31,7 +39,7 @@ def _read(_: Setting, measured: Mapping[str, Any]) -> Reading:
             (f"{one['target']}, status {one['status']}", f"{one['content']:,} bytes of content")
             for one in files
         ),
-        told=(told,),
+        told=(told, to_read_the_steps),
     )
 
 
@@ -65,8 +73,10 @@ CHAPTER: Final = Chapter(
         ),
         (
             "Below you choose an address. The page /welcome/ has a style, a script and four "
-            "pictures. In this experiment a small client does what a browser does: it sends one "
-            "request for each address, to a server that has the same folder as “files”."
+            "pictures. The page / of the app is made by a program, and has a style and a script. "
+            "In this experiment a small client asks as a browser does, with one request for each "
+            "file, but it runs no script. It asks a server that has the same folder as “files”, or "
+            "the app."
         ),
     ),
     guess=NumberGuess("The server gets", "requests", 1, 100),
@@ -82,14 +92,14 @@ CHAPTER: Final = Chapter(
         ),
         Setting(
             "text",
-            "/documents/first-request.txt (plain text)",
+            "/documents/first-request.txt (text)",
             OpenedPage(of_files(), "/documents/first-request.txt"),
             1.0,
             "Plain text names nothing else: one request brings all there is.",
         ),
         Setting(
             "without-slash",
-            "/welcome (the same page, without the / at its end)",
+            "/welcome (without the / at its end)",
             OpenedPage(of_files(), "/welcome"),
             8.0,
             "The address of a folder ends with a /. So the first answer is a redirect: it names "
@@ -105,7 +115,7 @@ CHAPTER: Final = Chapter(
         ),
         Setting(
             "app",
-            "/ of an app (a program makes a page with a style and a script)",
+            "/ of an app (a style and a script)",
             OpenedPage(of_wsgi(), "/"),
             3.0,
             "A function in Python makes the HTML for this one request; the style and the script "
@@ -116,15 +126,7 @@ CHAPTER: Final = Chapter(
     after=(
         (
             "The steps above are all that a web server does: a client connects, its request comes, "
-            "the answer goes, the connection ends. 127.0.0.1 is the address by which a machine "
-            "reaches itself, and the port is a number that says which program on it is meant "
-            "(chapter 3). The letters \\r\\n stand for the end of a line, two bytes."
-        ),
-        (
-            "A request begins with GET: send me the file or page at this address. The first line "
-            "of an answer has its status: 200 says that it worked, 301 that the page has another "
-            "address (chapter 4 has more of them). The lines up to the empty one are the head. "
-            "What comes after it is the content."
+            "the answer goes, the connection ends."
         ),
         (
             "A real browser sends a few requests more: for the icon of the site (/favicon.ico), "

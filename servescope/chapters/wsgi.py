@@ -204,7 +204,7 @@ CHAPTER: Final = Chapter(
         ),
         Setting(
             "thread-pool",
-            "Threads: the same app, unchanged",
+            "Threads",
             _call(ConcurrencyModel.THREAD_POOL, _APP),
             "piece",
             f"{_BECAUSE} The app notices nothing of the threads but one thing in environ: "
@@ -212,7 +212,7 @@ CHAPTER: Final = Chapter(
         ),
         Setting(
             "event-loop",
-            "An event loop with threads for the app: the same app, unchanged",
+            "An event loop with threads for the app",
             _call(ConcurrencyModel.ASYNCIO, _APP),
             "piece",
             f"{_BECAUSE} An event loop must not wait for an app, so it has a thread call this one.",

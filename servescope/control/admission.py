@@ -22,7 +22,7 @@ _STOP: Final = "stop it or wait for its end"
 _REFUSALS: Final = {
     "capacity_search": f"search {{}} for a capacity is {{}}: {_STOP}",
     "verdict": f"verdict {{}} is {{}}: {_STOP}",
-    "experiment": "experiment {} is {}: wait for its end",
+    "experiment": "experiment {} is {}: wait for its end, within a minute",
 }
 """Tables whose rows send load of their own, with the sentence for whoever asks meanwhile."""
 

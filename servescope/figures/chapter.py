@@ -21,6 +21,7 @@ _DIAMOND: Final = "diamond"
 _OUTLINE: Final = "#ffffff"
 """Around a mark: the colours of two series are too near to each other to be told apart."""
 
+_MARK_PX: Final = 12
 _ROOM: Final = 1.08
 _LABEL: Final = 10
 """Characters of a line of a bar's label: four bars side by side on a phone have room for them."""
@@ -119,7 +120,13 @@ def _layout(unit: str, top: float) -> dict[str, Any]:
     return layout | {
         "dragmode": False,
         "hovermode": "closest",
-        "xaxis": {"fixedrange": True, "automargin": True},
+        "xaxis": {
+            "fixedrange": True,
+            "automargin": True,
+            "ticks": "outside",  # unseen: they keep the labels below a mark that stands at 0
+            "ticklen": _MARK_PX / 2 + 3,
+            "tickcolor": "transparent",
+        },
     }
 
 
@@ -138,7 +145,7 @@ def _marks(name: str, unit: str, across: list[Any], up: list[float]) -> dict[str
         "marker": {
             "color": COLOURS[name],
             "symbol": _DIAMOND,
-            "size": 12,
+            "size": _MARK_PX,
             "line": {"color": _OUTLINE, "width": 1.5},
         },
         "hovertemplate": f"%{{y:,.3~f}} {unit}<extra>{name}</extra>",

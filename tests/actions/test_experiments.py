@@ -11,7 +11,7 @@ from servescope.actions import experiments
 from servescope.actions.experiments import ExperimentRequest
 from servescope.chapters import more_than_one_request
 from servescope.chapters.chapter import EditedText, Question
-from servescope.chapters.guesses import ChoiceGuess, CurveGuess
+from servescope.chapters.guesses import ChoiceGuess, CurveGuess, NumberGuess
 from servescope.errors import LoadRefusedError
 from servescope.records.experiments import ExperimentPlan
 from servescope.records.load import RunState
@@ -41,8 +41,8 @@ def start(control, request, settings=SETTINGS, *, at_this_machine=True):
         ({"guess": None}, "guess first"),
         ({"guess": ""}, "guess first"),
         ({"guess": "soon"}, "the guess is a number of ms, not 'soon'"),
-        ({"guess": 0}, "the guess is from 1 to 60,000 ms, not 0"),
-        ({"guess": 60_001}, "the guess is from 1 to 60,000 ms, not 60,001"),
+        ({"guess": 0}, "the guess is a number from 1 to 60,000 ms, not 0"),
+        ({"guess": 60_001}, "the guess is a number from 1 to 60,000 ms, not 60,001"),
         ({"guess": "nan"}, "the guess is a number of ms, not 'nan'"),
     ],
 )
@@ -73,6 +73,7 @@ def other_guess(monkeypatch):
 
 OF_TEXT = ExperimentRequest("more-than-one-request", "one-at-a-time", 400, "GET / HTTP/1.1\r\n")
 CHOICE = ChoiceGuess("The status is", (("200", "200 OK"), ("400", "400 Bad Request")))
+PART = NumberGuess("Connected", "of 12 clients", 0, 12)
 CURVE = CurveGuess("It waits", "ms", ("10 %", "90 %"), 500)
 
 
@@ -95,10 +96,12 @@ def test_a_guess_of_another_kind_is_read_and_comes_back_from_the_store(
     [
         (CHOICE, None, "guess first"),
         (CHOICE, "418", "choose one of the answers, not '418'"),
+        (PART, 13, "the guess is a number from 0 to 12, not 13"),
+        (PART, "all", "the guess is a number, not 'all'"),
         (CURVE, "", "guess first"),
         (CURVE, "[1]", "draw the whole curve: it has 2 places"),
         (CURVE, "{", "draw the whole curve"),
-        (CURVE, "[1, 501]", "the guess is from 0 to 500 ms, not 501"),
+        (CURVE, "[1, 501]", "the guess is a number from 0 to 500 ms, not 501"),
         (CURVE, '[1, "x"]', "the guess is a number of ms, not 'x'"),
     ],
 )
@@ -119,9 +122,9 @@ def test_a_setting_with_a_question_of_its_own_takes_its_guess(other_guess):
 def test_a_changed_text_is_kept_byte_by_byte_within_its_bounds(other_guess):
     other_guess(CHAPTER.guess, edited=EditedText("The request", "GET /", 20))
     assert experiments.read(OF_TEXT).text == "GET / HTTP/1.1\r\n"
-    with pytest.raises(LoadRefusedError, match="The request is empty"):
+    with pytest.raises(LoadRefusedError, match="the text is empty"):
         experiments.read(replace(OF_TEXT, text=" "))
-    with pytest.raises(LoadRefusedError, match="The request has 21 characters; at most 20"):
+    with pytest.raises(LoadRefusedError, match="the text has 21 characters; at most 20"):
         experiments.read(replace(OF_TEXT, text="x" * 21))
 
 

@@ -12,6 +12,7 @@ from servescope.actions import experiments
 from servescope.actions.experiments import ExperimentRequest
 from servescope.chapters import CHAPTERS, chapter_of
 from servescope.chapters.chapter import Bars, Chapter
+from servescope.chapters.guesses import NumberGuess
 
 PARTS = {"chapter", "exchange_steps", "guesses", "message_rules"}
 """Modules of the package that are no chapter."""
@@ -39,6 +40,9 @@ def test_theory_answers_the_question(chapter, setting):
     if isinstance(asked.picture, Bars) and asked.picture.asked:
         of = next(one for one in setting.points if one.label == asked.picture.asked)
         assert of.expected == setting.expected
+    elif isinstance(asked.picture, Bars) and isinstance(asked.guess, NumberGuess):
+        of_all = {one.expected for one in setting.points} - {None}
+        assert of_all <= {setting.expected}, "name the bar that the guess is of"
     request = ExperimentRequest(
         chapter.name,
         setting.name,

@@ -13,6 +13,14 @@ DEEPEST = """() => (document.querySelector('#ports-queues .live-graph-plot')?.da
     .filter(trace => trace.name.startsWith('learn waiting'))
     .map(trace => Math.max(...Array.from(trace.customdata || trace.y || [])))"""
 
+MARKS_ARE_ABOVE_LABELS = f"""() => {{
+    const of = name => [...document.querySelectorAll(`{RESULT} ${{name}}`)]
+        .map(one => one.getBoundingClientRect());
+    const marks = of(".scatterlayer .points path"), labels = of(".xtick text");
+    return marks.length === 4 && labels.length === 4
+        && Math.max(...marks.map(one => one.bottom)) <= Math.min(...labels.map(one => one.top));
+}}"""
+
 
 def test_of_clients_that_are_refused_nothing_is_said_of_a_request(open_page):
     chapter = ChapterPage(open_page, accept_queue.CHAPTER)
@@ -24,7 +32,11 @@ def test_of_clients_that_are_refused_nothing_is_said_of_a_request(open_page):
     chapter.page.get_by_label("Connected, and waiting in the queue").fill("0")
     chapter.guess_and_watch()
     chapter.says("0 got a connection, 0 got no answer, and 12 were refused.")
-    assert "The first client" not in chapter.page.locator(RESULT).inner_text()
+    told = chapter.page.locator(RESULT).inner_text()
+    assert "The first client" not in told
+    assert "The kernel counted" not in told, "where nobody listens there is no queue"
+    chapter.page.locator(f"{RESULT} [role=img]").scroll_into_view_if_needed()
+    chapter.opened.until(MARKS_ARE_ABOVE_LABELS)
 
 
 @pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from servescope.chapters import accept_queue, more_than_one_request, request_and_answer
+from servescope.chapters import CHAPTERS, accept_queue, more_than_one_request, request_and_answer
 from servescope.records.experiments import ExperimentPlan
 from servescope.records.load import RunState
 from tests.browser.conftest import DESKTOP, PHONE
@@ -23,6 +23,13 @@ from tests.processes import eventually
 
 pytestmark = pytest.mark.browser
 CHAPTER = more_than_one_request.CHAPTER
+LABELS_WITHOUT_ROOM = """labels => {
+    const field = document.getElementById("chapter-setting"), style = getComputedStyle(field);
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.font = style.font;
+    const room = field.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
+    return labels.filter(one => pen.measureText(one).width > room);
+}"""
 
 
 @pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
@@ -67,6 +74,13 @@ def test_a_shared_result_opens_with_its_setting_and_its_text(open_page, dashboar
     assert page.locator("#chapter-setting").input_value() == setting.label
     assert page.locator("#chapter-text").input_value() == text
     assert page.locator("#chapter-guess-place input:checked").count() == 0
+
+
+def test_a_phone_shows_the_whole_label_of_each_setting(open_page):
+    labels = [one.label for chapter in CHAPTERS for one in chapter.settings]
+    opened = open_page(address(CHAPTER), PHONE)
+    opened.page.locator("#chapter-setting").wait_for()
+    assert opened.page.evaluate(LABELS_WITHOUT_ROOM, labels) == []
 
 
 def test_the_navigation_says_that_a_chapter_is_a_page_of_learn(open_page):
