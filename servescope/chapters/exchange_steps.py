@@ -24,5 +24,7 @@ def exchange_steps(exchanges: Sequence[Mapping[str, Any]]) -> tuple[Step, ...]:
         is_cut = shown and one["content_bytes"] > len(shown.encode())
         told = f"The response: a head, and {one['content_bytes']:,} bytes of content"
         data = with_line_ends(one["head"] + shown) + ("…" if is_cut else "")
+        if one["content_bytes"] and not shown:
+            data += "[The content is no text, and is not shown]"
         steps.append(Step(at_ms, "server", told, data))
     return tuple(steps)

@@ -131,9 +131,9 @@ CHAPTER: Final = Chapter(
             _asking(*RANGE, by_python=True),
             float(FILE_BYTES),
             "The server that comes with Python does not know ranges. It answers 200 with the whole "
-            "file, as a server may (RFC 9110 section 14.2). It also has no ETags, and sends no "
-            "compressed files; its only condition is the time of the last change. It is for a "
-            "folder on your own machine.",
+            "file. The rules of HTTP let a server do so (they are called RFC 9110: section 14.2). "
+            "It also has no ETags, and sends no compressed files; its only condition is the time "
+            "of the last change. It is for a folder on your own machine.",
             points=_points(float(FILE_BYTES)),
         ),
     ),

@@ -23,6 +23,11 @@ _BECAUSE: Final = (
     "then the app may call start_response once more, to name an error in their place (PEP 3333). "
     "The first bytes leave with the first piece, and do not wait for the last one."
 )
+_HOW: Final = {
+    ConcurrencyModel.SEQUENTIAL: "one request at a time",
+    ConcurrencyModel.THREAD_POOL: "threads",
+    ConcurrencyModel.ASYNCIO: "an event loop with threads",
+}
 _TOLD: Final = {
     "parse": ("server", "3. Parse: is the request written by the rules of HTTP? It is {text}"),
     "body": ("server", "The content of the request: {text}"),
@@ -50,7 +55,7 @@ def _first_byte(measured: Mapping[str, Any]) -> str:
     """With which step the first byte left: a choice of the guess, or why it is none of them."""
     names = [name for _, name, _ in measured["steps"]]
     if measured["start_response"] is None:
-        return "no byte of the app left: it did not call start_response, so the server answered"
+        return "no byte of the app leaves, since it did not call start_response"
     if "send" not in names:
         return "no byte was sent"
     at = names.index("send")
@@ -71,7 +76,7 @@ def _read(_: Setting, measured: Mapping[str, Any]) -> Reading:
         _first_byte(measured),
         steps=_steps(measured),
         facts=(
-            ("How the server calls apps", str(measured["model"]).replace("_", " ")),
+            ("How the server calls apps", _HOW[measured["model"]]),
             ("Thread that called the app", measured["thread"]),
             (
                 "Can another thread call the app meanwhile? wsgi.multithread",

@@ -145,7 +145,7 @@ OK = "start_response('200 OK', [])"
         (f"{OK}\n    yield b''\n    yield b'a'\n    yield b'b'", "piece"),
         (f"{OK}(b'written')\n    return []", "piece"),
         (f"{OK}\n    return []", "end"),
-        ("return [b'']", "no byte of the app left: it did not call start_response"),
+        ("return [b'']", "no byte of the app leaves, since it did not call start_response"),
     ],
     ids=["a list", "an empty piece first", "write", "no content", "no start_response"],
 )

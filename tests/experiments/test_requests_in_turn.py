@@ -8,6 +8,7 @@ import re
 import pytest
 
 from servescope.chapters import static_files
+from servescope.chapters.exchange_steps import exchange_steps
 from servescope.demo.search import SITE
 from servescope.errors import LoadRefusedError
 from servescope.experiments import child_command
@@ -35,6 +36,10 @@ def test_the_compressed_neighbour_is_sent_to_a_client_that_takes_it(carried_out)
     assert plain["content_bytes"] == FILE.stat().st_size
     assert coded["content_bytes"] == len(gzip.compress(FILE.read_bytes()))
     assert "\r\nContent-Encoding: gzip\r\n" in coded["head"]
+    _, as_text, _, as_bytes = exchange_steps([plain, coded])
+    assert "The 17,984 primes" in as_text.data
+    assert "is not shown" not in as_text.data
+    assert as_bytes.data.endswith("[The content is no text, and is not shown]")
 
 
 def test_pythons_own_server_ends_with_the_experiment(carried_out, monkeypatch):

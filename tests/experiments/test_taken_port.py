@@ -36,5 +36,6 @@ def test_each_server_serves_at_the_port_that_is_told_and_both_are_gone(
         assert any("Address already in use" in text for text in texts)
     held = {"same": "(pid ", "ended": "TIME_WAIT", "any": "(pid "}[name]
     assert held in measured["holder"]
+    assert "pid (process ID)" in " ".join(CHAPTER.read(CHAPTER.setting(name), measured).told)
     for port in (measured["port"], measured["got"]):
         assert [one for one in socket_table().sockets_on(port) if one.inode] == []
