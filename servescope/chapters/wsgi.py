@@ -135,7 +135,7 @@ def _steps(measured: Mapping[str, Any]) -> tuple[Step, ...]:
         at_ms = max(at_ns, 0) / _NS_PER_MS
         steps.append(Step(at_ms, side, told.format(text=text), data.get(name, "")))
     if errors := measured.get("errors", ""):
-        text = "Written to the standard error of its process, by the end of the call"
+        text = "Written to the standard error (the text for the people who run it)"
         steps.append(Step(steps[-1].at_ms, "app", text, errors))
     return tuple(steps)
 
@@ -198,7 +198,7 @@ CHAPTER: Final = Chapter(
             ("end", "when the app has given the last piece"),
         ),
     ),
-    knob="The server that calls the app",
+    knob="The server and the app",
     settings=(
         Setting(
             "sequential",

@@ -17,6 +17,8 @@ ALLOWED_BY = "SERVESCOPE_EDITED_APPS=true"
 @pytest.mark.parametrize("device", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_the_seven_steps_are_shown_after_a_guess(open_page, device):
     chapter = ChapterPage(open_page, CHAPTER, device)
+    waits = chapter.page.locator(".panel .number", has_text="100 ms").first
+    assert waits.evaluate("one => getComputedStyle(one).whiteSpace") == "nowrap"
     chapter.page.get_by_label("when the app calls start_response").check()
     chapter.guess_and_watch()
     chapter.says("Theory: when the app gives the first piece of the page. Measured: when the app")
