@@ -282,7 +282,7 @@ CHAPTER: Final = Chapter(
         ),
         Setting(
             "count",
-            "The count: how many requests are there",
+            "The count of requests at the server",
             _load(_count_scenario(), counts_connections=True),
             _COUNT,
             "In each second 40 requests come, and each stays for 60 ms. Together they stay for "
