@@ -29,7 +29,8 @@ def _read(_: Setting, measured: Mapping[str, Any]) -> Reading:
         Outcome.FIRST_CUT_OFF: f"The second server got port {port}, and the first serves no more.",
     }[outcome]
     has_pid = any("(pid " in step["text"] for step in measured["steps"])
-    pid = ("The pid (process ID) is the number of a running program.",) if has_pid else ()
+    what_a_pid_is = "In the steps below, the pid (process ID) is the number of a running program."
+    pid = (what_a_pid_is,) if has_pid else ()
     facts = [
         ("Port of the first server", str(port)),
         ("Port of the second server at the end", str(got)),
