@@ -196,7 +196,7 @@ class Dashboard:
         plan = asked.plan
         audit.note(
             actor,
-            f"asked for search {asked.id} of what {plan.listener} {plan.target} carries",
+            f"asked for search {asked.id} of what {plan.destination} {plan.target} carries",
         )
         return asked.id
 

@@ -10,6 +10,7 @@ from dash import Input, Output, callback, html
 from components import access, forms, start_button
 from components.findings import verdict
 from components.help import attributes
+from components.load_form import room_for
 from components.load_run import DEFAULT_REQUEST, SUGGESTED
 from components.panels import panel
 from components.start_button import start_actions
@@ -63,7 +64,9 @@ _MODEL_MEANING: Final = {
 }
 
 
-def capacity_panel(listeners: Sequence[str], why_not: str) -> dmc.Card:
+def capacity_panel(
+    listeners: Sequence[str], why_not: str, load_hosts: Sequence[str] = ()
+) -> dmc.Card:
     """The panel; when `why_not` says something, it is shown and nothing can be started."""
     chosen = str(DEFAULT_REQUEST.listener)
     if listeners and chosen not in listeners:
@@ -71,7 +74,7 @@ def capacity_panel(listeners: Sequence[str], why_not: str) -> dmc.Card:
     fields = [
         dmc.Select(
             id=FIELDS[0], label="Loaded server", data=list(listeners) or [chosen], value=chosen,
-            allowDeselect=False,
+            allowDeselect=False, **room_for(load_hosts),
         ),
         dmc.Autocomplete(
             id=FIELDS[1], label="Loaded path", data=SUGGESTED.get(chosen, ["/"]),
@@ -171,7 +174,7 @@ def search_view(searched: SearchedCapacity | None) -> html.Div:
 def plan_text(plan: CapacityPlan) -> str:
     """A plan in a few words."""
     limit, failed = units.text(plan.latency_limit_s, "s"), units.text(plan.error_limit, "1")
-    return f"{plan.listener} {plan.target}, p99 ≤ {limit}, failed ≤ {failed}"
+    return f"{plan.destination} {plan.target}, p99 ≤ {limit}, failed ≤ {failed}"
 
 
 def _progress(searched: SearchedCapacity, search: CapacitySearch) -> html.Div:

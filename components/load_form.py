@@ -102,10 +102,7 @@ def load_form(
             data=aims(listeners or [chosen], apps, load_hosts),
             value=chosen,
             allowDeselect=False,
-            className="wide" if load_hosts else "",  # an origin is long, and never cut
-            comboboxProps={"width": "max-content", "position": "bottom-start"}
-            if load_hosts
-            else {},
+            **room_for(load_hosts),
         ),
         dmc.Autocomplete(
             id="load-target",
@@ -133,6 +130,16 @@ def load_form(
         id="load-form",
         className="schedule-constant",
     )
+
+
+def room_for(load_hosts: Sequence[str]) -> dict[str, Any]:
+    """Properties of a Select of `aims`: an origin is long, and never cut."""
+    if not load_hosts:
+        return {}
+    return {
+        "className": "wide",
+        "comboboxProps": {"width": "max-content", "position": "bottom-start"},
+    }
 
 
 def aim_label(apps: Sequence[str], load_hosts: Sequence[str]) -> str:

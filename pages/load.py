@@ -146,7 +146,7 @@ def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -
             "style": {"height": HISTORY_PX if runs else EMPTY_HISTORY_PX},
         },
         **start_button.props("load", is_active=active is not None, is_busy=is_busy),
-        **capacity.props(context, load_form.aims(names, apps), is_busy=is_busy),
+        **capacity.props(context, load_form.aims(names, apps, hosts), is_busy=is_busy),
         **verdicts.props(context, load_form.aims(names, apps), is_busy=is_busy),
         **load_demos.props("load", is_busy=is_busy),
     }
@@ -265,7 +265,7 @@ def layout(**_query: str) -> html.Div:
             ),
         ),
         panels.panel("Demos", load_demos.EXPLAINED, load_demos.demo_list("load", reason)),
-        capacity.capacity_panel(names, reason),
+        capacity.capacity_panel(names, reason, settings.load_hosts),
         verdicts.verdict_panel(names, compared_endpoints(settings), reason),
         panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
         panels.panel(

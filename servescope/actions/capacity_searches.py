@@ -1,4 +1,4 @@
-"""Start and stop a search for the rate that a listener carries."""
+"""Start and stop a search for the rate that a server carries."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from servescope.actions import fields
-from servescope.actions.load_targets import load_targets
+from servescope.actions.load_targets import found_host, is_origin, load_targets
 from servescope.errors import LoadRefusedError
 from servescope.load.plan import check
 from servescope.records.capacity import DEFAULT_TOTAL_S, FIRST_RATE, LIMITS, CapacityPlan
+from servescope.records.named_hosts import NamedHost
 
 if TYPE_CHECKING:
     from servescope.control import Control
@@ -29,7 +30,7 @@ _PERCENT: Final = 100.0
 class CapacityRequest:
     """A search as a person described it, unread."""
 
-    listener: object
+    listener: object  # its name, or an app's; or an origin, if the operator named its host
     target: object  # path and query; nothing is "/"
     limit_ms: object  # within which 99 of 100 requests are to be answered
     errors_percent: object  # of the requests, that may fail
@@ -38,10 +39,12 @@ class CapacityRequest:
 def start(control: Control, settings: Settings, request: CapacityRequest) -> SearchedCapacity:
     """Ask the leader for a search.
 
-    Raises LoadRefusedError when it is out of bounds, aims at no listener of ours, or while other
-    load goes on.
+    A named host is looked up now, which may take the resolver's time. Raises LoadRefusedError when
+    the search is out of bounds, aims at nothing that it may, or while other load goes on.
     """
     plan = read(request, settings)
+    if plan.host is not None:
+        plan = replace(plan, host=found_host(plan.host.origin, settings))
     first = plan.load_at(FIRST_RATE, plan.step_s, plan.seed)
     targets = load_targets(control, settings)
     check(first, targets, settings.load_max_rate, settings.load_max_seconds)
@@ -60,7 +63,7 @@ def stop(capacity_searches: CapacitySearches, search_id: int) -> SearchedCapacit
 def read(request: CapacityRequest, settings: Settings) -> CapacityPlan:
     """The plan that a request describes. Raises LoadRefusedError for a field that says nothing."""
     if not (request.listener and isinstance(request.listener, str)):
-        raise LoadRefusedError("choose a listener or an app")
+        raise LoadRefusedError("choose a listener, an app or a host")
     limit_ms = fields.number_of("milliseconds", "the latency", request.limit_ms)
     if not 0 < limit_ms <= MOST_LIMIT_MS:
         raise LoadRefusedError(
@@ -71,11 +74,13 @@ def read(request: CapacityRequest, settings: Settings) -> CapacityPlan:
         raise LoadRefusedError(
             f"the share of errors is at least 0 and below 100 %, not {percent:g}"
         )
+    is_host = is_origin(request.listener)
     return CapacityPlan(
-        listener=request.listener,
+        listener="" if is_host else request.listener,
         target=fields.text(request.target or "/"),
         latency_limit_s=limit_ms / _MS,
         error_limit=percent / _PERCENT,
         most_rate=float(settings.load_max_rate),
         total_s=max(DEFAULT_TOTAL_S, LIMITS * limit_ms / _MS),
+        host=NamedHost(request.listener) if is_host else None,
     )

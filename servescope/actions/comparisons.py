@@ -9,18 +9,12 @@ from typing import TYPE_CHECKING
 from servescope.actions import fields
 from servescope.actions.compared_endpoints import compared_endpoints
 from servescope.actions.hostable_apps import why_not_hostable
-from servescope.actions.load_runs import is_origin
-from servescope.actions.load_targets import load_targets
+from servescope.actions.load_targets import found_host, is_origin, load_targets
 from servescope.errors import LoadRefusedError
-from servescope.load.named_hosts import check_named, resolved
 from servescope.load.targets import target_of
-from servescope.records.comparisons import (
-    LEAST_TARGETS,
-    MOST_TARGETS,
-    ComparedHost,
-    ComparisonPlan,
-)
+from servescope.records.comparisons import LEAST_TARGETS, MOST_TARGETS, ComparisonPlan
 from servescope.records.listeners import ConcurrencyModel
+from servescope.records.named_hosts import NamedHost
 from servescope.records.scenarios import Constant, Flow, RequestStep, Scenario
 from servescope.scenarios.checks import check_same_for_each, check_scenario
 from servescope.scenarios.scenario_file import from_toml
@@ -60,7 +54,7 @@ def start(control: Control, settings: Settings, request: ComparisonRequest) -> C
     """
     plan = read(settings, request)
     check_targets(plan)
-    plan = replace(plan, hosts=tuple(_found(one.origin, settings) for one in plan.hosts))
+    plan = replace(plan, hosts=tuple(found_host(one.origin, settings) for one in plan.hosts))
     check(plan, settings, load_targets(control, settings))
     return control.comparisons.request(plan, time.time())
 
@@ -92,15 +86,8 @@ def read(settings: Settings, request: ComparisonRequest) -> ComparisonPlan:
         loop_app=loop_app,
         together=request.together,
         listeners=tuple(str(one) for one in listeners if not is_origin(one)),
-        hosts=tuple(ComparedHost(str(one)) for one in listeners if is_origin(one)),
+        hosts=tuple(NamedHost(str(one)) for one in listeners if is_origin(one)),
     )
-
-
-def _found(origin: str, settings: Settings) -> ComparedHost:
-    """Where the host is now. Raises LoadRefusedError unless it may be loaded."""
-    check_named(origin, settings.load_hosts)
-    found = resolved(origin)
-    return ComparedHost(origin, found.address, found.lookup_seconds)
 
 
 def _scenario(request: ComparisonRequest) -> Scenario:

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from servescope.actions import fields
-from servescope.actions.load_targets import load_targets
+from servescope.actions.load_targets import found_host, is_origin, load_targets
 from servescope.errors import LoadRefusedError
-from servescope.load.named_hosts import check_named, resolved
 from servescope.load.plan import check
 from servescope.records.load import LoadPlan
 from servescope.records.scenarios import (
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
     from servescope.records.scenarios import Schedule
     from servescope.settings import Settings
 
-_SCHEME: Final = re.compile(r"https?://")
 _PER_SECOND: Final = "requests per second"
 
 
@@ -77,9 +75,7 @@ def admitted(control: Control, settings: Settings, plan: LoadPlan) -> LoadPlan:
     Raises LoadRefusedError when it is out of bounds, or aims at nothing that it may.
     """
     if plan.origin:
-        check_named(plan.origin, settings.load_hosts)
-        found = resolved(plan.origin)
-        plan = replace(plan, address=found.address, lookup_seconds=found.lookup_seconds)
+        plan = plan.on(found_host(plan.origin, settings))
     targets = load_targets(control, settings)
     check(plan, targets, settings.load_max_rate, settings.load_max_seconds)
     return replace(plan, is_recorded_app=targets.app(plan.listener) is not None)
@@ -104,11 +100,6 @@ def read(request: LoadRunRequest) -> LoadPlan:
         scenario=read_scenario(request),
         origin=aim if is_host else "",
     )
-
-
-def is_origin(aim: object) -> bool:
-    """Whether a choice of where load aims is a host's origin: no name of a listener has a colon."""
-    return _SCHEME.match(fields.text(aim)) is not None
 
 
 def read_scenario(request: LoadRunRequest) -> Scenario:

@@ -1,4 +1,4 @@
-"""A search for the rate that a listener carries: what is asked for, and what came of it."""
+"""A search for the rate that a server carries: what is asked for, and what came of it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Final
 
 from servescope.records.load import TERMINAL_STATES, LoadPlan, RunState
+from servescope.records.named_hosts import NamedHost
 from servescope.records.scenarios import MAX_CONNECTIONS
 from servescope.records.server_kinds import ServerKind
 
@@ -29,7 +30,7 @@ FIRST_RATE: Final = 20.0
 class CapacityPlan:
     """One search as asked for; `error_limit` is the share that may fail, 0.01 for 1 %."""
 
-    listener: str  # or app that records here
+    listener: str  # or app that records here; nothing of a host
     target: str  # origin-form
     latency_limit_s: float
     error_limit: float
@@ -39,12 +40,24 @@ class CapacityPlan:
     seed: int = 1
     max_connections: int = MAX_CONNECTIONS  # of the generator
     is_recorded_app: bool = False  # `listener` names an app that records under another server
+    host: NamedHost | None = None
+
+    @property
+    def destination(self) -> str:
+        """The name of the listener or app, or the origin, that gets the load."""
+        return self.listener if self.host is None else self.host.origin
+
+    @property
+    def kind(self) -> ServerKind:
+        """What gets the load."""
+        if self.host is not None:
+            return ServerKind.HOST
+        return ServerKind.APP if self.is_recorded_app else ServerKind.LISTENER
 
     @property
     def called(self) -> str:
         """What is searched in a sentence, as `listener wsgi`."""
-        kind = ServerKind.APP if self.is_recorded_app else ServerKind.LISTENER
-        return kind.called(self.listener)
+        return self.kind.called(self.destination)
 
     @property
     def timeout_s(self) -> float:
@@ -53,7 +66,7 @@ class CapacityPlan:
 
     def load_at(self, rate: float, seconds: float, seed: int) -> LoadPlan:
         """The load of one step: evenly spaced arrivals."""
-        return LoadPlan.constant(
+        plan = LoadPlan.constant(
             self.listener,
             self.target,
             rate,
@@ -61,11 +74,15 @@ class CapacityPlan:
             seed=seed,
             max_connections=self.max_connections,
         )
+        return plan if self.host is None else plan.on(self.host)
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> CapacityPlan:
         """Read what `dataclasses.asdict` made."""
-        return cls(**{one.name: values[one.name] for one in fields(cls) if one.name in values})
+        known = {one.name: values[one.name] for one in fields(cls) if one.name in values}
+        if known.get("host"):
+            known["host"] = NamedHost(**known["host"])
+        return cls(**known)
 
 
 @dataclass(frozen=True, slots=True)

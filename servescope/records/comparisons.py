@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from servescope.records.listeners import AppKind, ConcurrencyModel
 from servescope.records.load import TERMINAL_STATES, LoadPlan, RunState
+from servescope.records.named_hosts import NamedHost
 from servescope.records.scenarios import Constant, Flow, RequestStep, Scenario
 from servescope.records.server_kinds import ServerKind
 
@@ -31,21 +32,12 @@ _OLD_LOAD: Final = ("target", "rate", "seconds", "max_connections")
 
 
 @dataclass(frozen=True, slots=True)
-class ComparedHost:
-    """A host that the operator named, and where it was found when the comparison was asked for."""
-
-    origin: str  # as https://example.org
-    address: str = ""  # numeric
-    lookup_seconds: float | None = None  # how long the system took to find it; None: not looked up
-
-
-@dataclass(frozen=True, slots=True)
 class ComparedTarget:
     """One side of a comparison: a model, the name of a listener or app that stands, or a host."""
 
     model: ConcurrencyModel | None = None
     standing: str = ""
-    host: ComparedHost | None = None
+    host: NamedHost | None = None
 
     @property
     def listener(self) -> str:
@@ -76,7 +68,7 @@ class ComparisonPlan:
     loop_app: str = ""
     together: bool = False  # all at once, instead of one after the other
     listeners: tuple[str, ...] = ()  # names of those that stand, and of apps that record here
-    hosts: tuple[ComparedHost, ...] = ()
+    hosts: tuple[NamedHost, ...] = ()
 
     @classmethod
     def constant(
@@ -110,15 +102,8 @@ class ComparisonPlan:
 
     def load_on(self, target: ComparedTarget, comparison_id: int = 0) -> LoadPlan:
         """The load on one of the targets: the same requests at the same times for each."""
-        host = target.host or ComparedHost("")
-        return LoadPlan(
-            target.listener,
-            self.scenario,
-            comparison_id,
-            host.origin,
-            host.address,
-            host.lookup_seconds,
-        )
+        plan = LoadPlan(target.listener, self.scenario, comparison_id)
+        return plan if target.host is None else plan.on(target.host)
 
     def to_json(self) -> dict[str, Any]:
         """An object that `from_json` reads."""
@@ -132,7 +117,7 @@ class ComparisonPlan:
         known = {one.name: values[one.name] for one in fields(cls) if one.name in values}
         known["models"] = tuple(map(ConcurrencyModel, known["models"]))
         known["listeners"] = tuple(known.get("listeners", ()))
-        known["hosts"] = tuple(ComparedHost(**one) for one in known.get("hosts", ()))
+        known["hosts"] = tuple(NamedHost(**one) for one in known.get("hosts", ()))
         if "scenario" not in known:
             return cls.constant(**known, **{name: values[name] for name in _OLD_LOAD})
         return cls(**known | {"scenario": Scenario.from_json(known["scenario"])})

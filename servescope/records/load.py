@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum, StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,6 +12,7 @@ from servescope.records.server_kinds import ServerKind
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from servescope.records.named_hosts import NamedHost
     from servescope.records.run_environment import RunEnvironment
     from servescope.records.run_origin import RunOrigin
 
@@ -89,6 +90,16 @@ class LoadPlan:
         flows = (Flow((RequestStep(target=target),)),)
         scenario = Scenario(Constant(rate, seconds), flows, **of_scenario)
         return cls(listener, scenario, comparison)
+
+    def on(self, host: NamedHost) -> LoadPlan:
+        """The same load on a host that the operator named."""
+        return replace(
+            self,
+            listener="",
+            origin=host.origin,
+            address=host.address,
+            lookup_seconds=host.lookup_seconds,
+        )
 
     @property
     def destination(self) -> str:

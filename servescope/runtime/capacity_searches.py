@@ -1,11 +1,12 @@
-"""Searches for the rate that a listener carries: the leader carries out step after step.
+"""Searches for the rate that a server carries: the leader carries out step after step.
 
 Theory of operation. People ask for a search in the store; the leader carries it out on a thread of
 its own. Each step is a load run of a few seconds with a generator process, which is in no list of
 runs: its result goes to `statistics.capacity_search`, which says what the next step is. The CPU
 time of the server, of the dashboard's processes, of the generator and of the machine is read around
 the schedule of each step, so that a step in which other programs took the processor is known. The
-target's load and its accept queue are read while a step goes on: they say what limits.
+target's load and its accept queue are read while a step goes on: they say what limits. Of a host
+that the operator named neither is known, and the next step does not wait for what is in it.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class CapacitySearchReconciler:
     def _carry_out(self, searched: SearchedCapacity) -> None:
         self._control.capacity_searches.begin(searched.id, time.time())
         with self._control.events.under_way(
-            f"search {searched.id}: what {searched.plan.listener} carries"
+            f"search {searched.id}: what {searched.plan.destination} carries"
         ):
             self._search(searched)
 
@@ -114,7 +115,7 @@ class CapacitySearchReconciler:
         settings = self._settings
         targets = load_targets(self._control, settings)
         target = check(load, targets, settings.load_max_rate, settings.load_max_seconds)
-        server = LoadedServer.of_target(plan.listener, targets, target)
+        server = LoadedServer.of_target(plan.destination, targets, target)
         generator = GeneratorProcess(0, load, target, self._rings, target.free_core)
         self._generator = generator
         try:
@@ -154,7 +155,7 @@ class CapacitySearchReconciler:
             self._raise_if_stopped(searched.id)
             self._task.ending.wait(seconds)
 
-        await_drained(partial(self._unfinished, searched.plan.listener), wait)
+        await_drained(partial(self._unfinished, searched.plan.destination), wait)
 
     def _unfinished(self, listener: str) -> int | None:
         load = self._load(listener)

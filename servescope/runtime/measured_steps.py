@@ -78,6 +78,7 @@ def measured_step(
     cores = readings.of_server.cores(generator_cores)
     cores_of_machine = psutil.cpu_count() or 1
     is_at_limit = _is_generator_at_limit(plan, step, result, generator_cores)
+    evidence = readings.of_server.evidence(cores, generator_cores, is_late=is_at_limit)
     # Without a latency a request is in no mean, but it was under way.
     counted = readings.in_flight if failed == result.failed.get("timed_out", 0) else []
     measured = StepResult(
@@ -95,10 +96,13 @@ def measured_step(
         in_flight=float(np.mean(counted)) if counted else None,
         in_flight_error=float(np.std(counted)) / max(len(counted), 1) ** 0.5 if counted else 0.0,
         generator_limited=is_at_limit,
-        disturbed=cores is not None and cores.is_disturbed(cores_of_machine),
-        others_cores=None if cores is None else max(cores.others, 0.0),
+        # Other programs here take no processor from a server elsewhere; a generator that they held
+        # up is late.
+        disturbed=not evidence.is_elsewhere
+        and cores is not None
+        and cores.is_disturbed(cores_of_machine),
+        others_cores=evidence.others_cores,
     )
-    evidence = readings.of_server.evidence(cores, generator_cores, is_late=is_at_limit)
     return MeasuredStep(measured, evidence)
 
 
@@ -153,7 +157,7 @@ def at_edge(search: CapacitySearch, measured: list[MeasuredStep]) -> EdgeEvidenc
     broke = [one for one in measured if one.result.judge(search.objective) is Judgement.BROKE]
     lowest = sorted(broke, key=lambda one: one.result.rate)[:EDGE_STEPS]
     if not lowest:
-        return EdgeEvidence()
+        return EdgeEvidence(is_elsewhere=any(one.evidence.is_elsewhere for one in measured))
     chosen = [one.evidence for one in lowest]
     return EdgeEvidence(
         process_cores=_mean([one.process_cores for one in chosen]),

@@ -16,9 +16,10 @@ from servescope.actions.comparisons import ComparisonRequest, check, read
 from servescope.actions.hostable_apps import BUNDLED_WSGI
 from servescope.errors import LoadRefusedError
 from servescope.load.targets import Targets
-from servescope.records.comparisons import ComparedHost, ComparedTarget, ComparisonPlan
+from servescope.records.comparisons import ComparedTarget, ComparisonPlan
 from servescope.records.listeners import ConcurrencyModel
 from servescope.records.load import RunState
+from servescope.records.named_hosts import NamedHost
 from servescope.records.recorded_apps import RecordedApp
 from servescope.records.scenarios import Constant, Poisson
 from servescope.settings import Settings
@@ -136,7 +137,7 @@ def test_an_address_that_a_name_must_not_lead_to_is_refused_when_it_runs_too():
     """What the store says is checked like what a form says."""
     settings = Settings(load_hosts="http://a.test")
     for address in ("127.0.0.1", "169.254.169.254"):
-        hosts = (ComparedHost("http://a.test", address),)
+        hosts = (NamedHost("http://a.test", address),)
         with pytest.raises(LoadRefusedError, match="leads to"):
             check(plan(hosts=hosts), settings, Targets(load_hosts=["http://a.test"]))
 

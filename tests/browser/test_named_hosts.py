@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import ssl
-import threading
 import time
-from contextlib import ExitStack, closing, contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from contextlib import ExitStack, closing
+from dataclasses import asdict
 
+import numpy as np
 import pytest
 
-from servescope.records.comparisons import ComparedHost, ComparisonPlan
+from servescope.queries.capacity import search_of
+from servescope.records.comparisons import ComparisonPlan
 from servescope.records.load import RunState
+from servescope.records.named_hosts import NamedHost
 from servescope.serving.tls.certificates import self_signed_pair
+from servescope.statistics.capacity_limits import EdgeEvidence
 from tests.browser.conftest import PHONE
 from tests.browser.test_comparison import column, wait_outcome
 from tests.browser.test_servers import fill, press
+from tests.named_server import named_server
 from tests.processes import Dashboards, eventually
+from tests.statistics.simulated_queues import Queue, constant, search
 
 pytestmark = pytest.mark.browser
 UNREAD = (
@@ -29,38 +33,6 @@ UNREAD = (
 )
 
 
-class Handler(BaseHTTPRequestHandler):
-    """Answers each request at once."""
-
-    protocol_version = "HTTP/1.1"
-
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header("Content-Length", "2")
-        self.end_headers()
-        self.wfile.write(b"ok")
-
-    def log_message(self, *_words):
-        pass
-
-
-@contextmanager
-def server(pair=None):
-    """A server of somebody else's at a free port; its origin."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as one:
-        one.daemon_threads = True
-        if pair is not None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(*pair)
-            one.socket = context.wrap_socket(
-                one.socket, server_side=True, do_handshake_on_connect=False
-            )
-        threading.Thread(target=one.serve_forever, daemon=True).start()
-        scheme = "http" if pair is None else "https"
-        yield f"{scheme}://localhost:{one.server_port}"
-        one.shutdown()
-
-
 @pytest.fixture(scope="module")
 def hosts(tmp_path_factory):
     """Two origins: one of HTTP, one of HTTPS, whose certificate the system trusts."""
@@ -68,7 +40,7 @@ def hosts(tmp_path_factory):
     with ExitStack() as stack:
         patch = stack.enter_context(pytest.MonkeyPatch.context())
         patch.setenv("SSL_CERT_FILE", str(pair[0]))  # the dashboard's, not this process's
-        yield [stack.enter_context(server()), stack.enter_context(server(pair))]
+        yield [stack.enter_context(named_server()), stack.enter_context(named_server(pair))]
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +84,7 @@ def test_two_named_hosts_beside_a_model(open_page, dashboard, hosts):
 
 
 def test_on_a_phone_its_page_is_as_wide_as_the_screen(open_page, dashboard, hosts):
-    found = tuple(ComparedHost(one, "127.0.0.1") for one in hosts)
+    found = tuple(NamedHost(one, "127.0.0.1") for one in hosts)
     plan = ComparisonPlan.constant((), "", "/", 20, 1, hosts=found)
     with closing(dashboard.control) as control:
         number = control.comparisons.request(plan, time.time()).id
@@ -120,6 +92,38 @@ def test_on_a_phone_its_page_is_as_wide_as_the_screen(open_page, dashboard, host
     on_phone = open_page(f"/servers?comparison={number}#compare", PHONE)
     wait_outcome(on_phone, "\ndone")
     assert on_phone.page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_what_a_named_host_carries_is_searched_and_its_limit_is_not_known(
+    open_page, dashboard, hosts
+):
+    origin = hosts[1]  # over HTTPS
+    opened = open_page("/load").wait_drawn("load-rates")
+    panel = opened.page.locator("#capacity")
+    panel.get_by_label("Loaded server").click()
+    opened.page.get_by_role("option", name=origin, exact=True).click()
+    panel.get_by_role("button", name="Find").click()
+    panel.get_by_text(f"{origin} /, p99 ≤ 100 ms, failed ≤ 1 %").wait_for()
+    with closing(dashboard.control) as control:
+        eventually(lambda: control.capacity_searches.newest().steps, 60)
+        panel.get_by_role("button", name="Stop").click()
+        over = eventually(lambda: (found := control.capacity_searches.newest()).is_over and found)
+        assert (over.state, over.message) == (RunState.STOPPED, "")
+        assert (over.plan.listener, over.plan.host.origin) == ("", origin)
+        assert over.plan.host.address in {"127.0.0.1", "::1"}
+        assert over.steps[0]["sent"] == 100
+        assert over.steps[0]["failed"] == 0, "its certificate is one that the system trusts"
+        found = search_of(over.plan)
+        search(Queue(4, lambda _, count: np.full(count, 0.02), constant), found)
+        elsewhere = asdict(EdgeEvidence(is_elsewhere=True, generator_cpu=0.05))
+        control.capacity_searches.write_steps(
+            over.id, [step.to_json() for step in found.steps], elsewhere
+        )
+    for shown in (open_page("/load"), open_page("/load", PHONE)):
+        said = shown.page.locator("#capacity-now")
+        said.get_by_text(f"Server {origin} carries").wait_for()
+        said.get_by_text("nothing is read of its threads, queues and cores").wait_for()
+        shown.until("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 
 def _events(control):

@@ -13,11 +13,14 @@ import pytest
 from servescope.actions.hostable_apps import why_not_hostable
 from servescope.control.listeners import LEADER
 from servescope.errors import LoadRefusedError
+from servescope.findings import gathering
+from servescope.findings.capacity import capacity
 from servescope.queries.capacity import resumed
 from servescope.recording.recorder import Recorder
 from servescope.records.capacity import CapacityPlan
 from servescope.records.listeners import ConcurrencyModel
 from servescope.records.load import LoadPlan, RunState
+from servescope.records.named_hosts import NamedHost
 from servescope.runtime.capacity_searches import CapacitySearchReconciler
 from servescope.runtime.listener_config import configured_listeners
 from servescope.runtime.listener_host import ListenerHost
@@ -25,6 +28,7 @@ from servescope.runtime.listeners import ListenerReconciler
 from servescope.settings import Settings
 from servescope.statistics.capacity_limits import EdgeEvidence, Limit, limit_of
 from servescope.statistics.capacity_search import Outcome
+from tests.named_server import named_server
 from tests.runtime.halted_generator import halted_half_of_the_time
 from tests.waiting import eventually
 
@@ -181,6 +185,35 @@ def test_a_stop_ends_it_and_keeps_its_steps(control, serve, reconciler):
     assert over.steps
     assert over.step == {}
     assert searches.pids() == []
+
+
+def test_a_host_that_the_operator_named_is_searched_by_its_answers_alone(tmp_path, control):
+    with named_server(host="127.0.0.2", address="127.0.0.2") as origin:
+        settings = Settings(data_dir=tmp_path, load_hosts=origin)
+        searches = CapacitySearchReconciler(control, tmp_path / "rings", settings, lambda _: None)
+        plan = replace(SHORT, listener="", target="/20", latency_limit_s=0.005, total_s=6)
+        over = carry_out(control, searches, replace(plan, host=NamedHost(origin, "127.0.0.2")))
+        searches.stop()
+    assert (over.state, over.message) == (RunState.DONE, "")
+    assert over.plan.host == NamedHost(origin, "127.0.0.2")
+    assert {step["failed"] for step in over.steps} == {0}
+    assert {step["others_cores"] for step in over.steps} == {None}
+    assert over.evidence["is_elsewhere"] is True
+    assert over.evidence["threads"] is over.evidence["machine_busy"] is None
+    assert resumed(over).result().outcome is not Outcome.CARRIES
+    (told,) = list(capacity(gathering.capacity_of(over)))
+    assert origin in told.sentence
+    assert f"listener {origin}" not in told.sentence.lower()
+
+
+def test_an_address_that_the_name_must_not_lead_to_is_refused_at_each_step(tmp_path, control):
+    settings = Settings(data_dir=tmp_path, load_hosts="http://a.test")
+    searches = CapacitySearchReconciler(control, tmp_path / "rings", settings, lambda _: None)
+    host = NamedHost("http://a.test", "169.254.169.254")
+    over = carry_out(control, searches, replace(PLAN, listener="", host=host), 30)
+    searches.stop()
+    assert over.state is RunState.FAILED
+    assert "leads to 169.254.169.254, a link-local address" in over.message
 
 
 def test_a_search_of_a_listener_that_is_gone_fails_with_the_reason(control, serve, reconciler):

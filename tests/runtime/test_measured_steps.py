@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import psutil
 import pytest
 
 from servescope.histogram import BUCKETS, bucket_indexes
@@ -11,7 +12,7 @@ from servescope.load.report import LagSummary, LatencySummary
 from servescope.queries.capacity import search_of
 from servescope.records.capacity import CapacityPlan
 from servescope.runtime.measured_steps import MeasuredStep, StepReadings, at_edge, measured_step
-from servescope.runtime.server_readings import LoadedServer
+from servescope.runtime.server_readings import Cores, LoadedServer, ServerReadings
 from servescope.statistics.capacity_limits import EdgeEvidence
 from servescope.statistics.capacity_steps import Step
 from tests.verdicts.test_comparing import result
@@ -23,9 +24,15 @@ SERVER = LoadedServer("wsgi", (), 8_000, None, 8)
 
 def measured(naive_ms, latency_ms, **changes):
     """A step of 2,000 requests whose latencies are these, from both moments of sending."""
+    readings = StepReadings(SERVER, 0, [])
+    return measured_step(PLAN, STEP, told(naive_ms, latency_ms, **changes), readings, 5.0).result
+
+
+def told(naive_ms, latency_ms, **changes):
+    """The report of such a step."""
     counts = [0] * BUCKETS
     counts[int(bucket_indexes([latency_ms / 1e3])[0])] = 2_000
-    told = replace(
+    return replace(
         result(),
         sent=2_000,
         answered=2_000,
@@ -38,7 +45,6 @@ def measured(naive_ms, latency_ms, **changes):
         histogram=counts,
         **changes,
     )
-    return measured_step(PLAN, STEP, told, StepReadings(SERVER, 0, []), 5.0).result
 
 
 @pytest.mark.parametrize(
@@ -60,6 +66,25 @@ def test_what_is_answered_within_the_limit_is_not_late():
     step = measured(20, 20, blocked=0)
     assert (step.late, step.failed, step.generator_limited) == (0, 0, False)
     assert step.quantile_s == pytest.approx(0.02)
+
+
+class BusyMachine(ServerReadings):
+    """Other programs use both cores of two."""
+
+    def cores(self, generator):
+        return Cores([], 0.0, generator, 2.0, 0.0)
+
+
+@pytest.mark.parametrize("is_elsewhere", [False, True])
+def test_other_programs_here_take_no_processor_from_a_server_elsewhere(monkeypatch, is_elsewhere):
+    monkeypatch.setattr(psutil, "cpu_count", lambda: 2)
+    readings = StepReadings(SERVER, 0, [])
+    readings.of_server = BusyMachine(replace(SERVER, is_elsewhere=is_elsewhere), [], [])
+    step = measured_step(PLAN, STEP, told(20, 20, blocked=0), readings, 5.0)
+    assert step.result.disturbed is not is_elsewhere
+    assert (step.result.others_cores is None) is is_elsewhere
+    assert step.evidence.is_elsewhere is is_elsewhere
+    assert at_edge(search_of(PLAN), [step]).is_elsewhere is is_elsewhere
 
 
 def test_the_edge_keeps_every_reading_of_the_steps_above_it():
