@@ -8,6 +8,7 @@ import dash_mantine_components as dmc
 from dash import Input, Output, callback, html, no_update
 
 from components import access, forms, start_button, two_runs_choice
+from components.load_form import room_for
 from components.load_run import DEFAULT_REQUEST
 from components.panels import panel
 from components.start_button import start_actions
@@ -69,7 +70,10 @@ _TOO_FEW: Final = "too few pairs"
 
 
 def verdict_panel(
-    listeners: Sequence[str], endpoints: Mapping[str, ComparedEndpoint], why_not: str
+    listeners: Sequence[str],
+    endpoints: Mapping[str, ComparedEndpoint],
+    why_not: str,
+    load_hosts: Sequence[str] = (),
 ) -> dmc.Card:
     """The panel; when `why_not` says something, it is shown and nothing can be started."""
     first = str(DEFAULT_REQUEST.listener)
@@ -78,9 +82,21 @@ def verdict_panel(
     second = next((name for name in listeners if name != first), first)
     data = _sides(listeners or [first])
     fields = [
-        dmc.Select(id=FIELDS[0], label="Before", data=data, value=first, allowDeselect=False),
         dmc.Select(
-            id=FIELDS[1], label="After: is it slower?", data=data, value=second, allowDeselect=False
+            id=FIELDS[0],
+            label="Before",
+            data=data,
+            value=first,
+            allowDeselect=False,
+            **room_for(load_hosts),
+        ),
+        dmc.Select(
+            id=FIELDS[1],
+            label="After: is it slower?",
+            data=data,
+            value=second,
+            allowDeselect=False,
+            **room_for(load_hosts),
         ),
         dmc.Select(
             id=ENDPOINT,
@@ -196,7 +212,7 @@ def verdict_view(judged: RequestedVerdict | None) -> html.Div:
         for text in discarded_texts(result.get("discarded_pairs", {}))
     ]
     if result.get("quantiles"):
-        said += [*quantiles(result), _distributions(judged), _stages(result), _steps(result)]
+        said += [*quantiles(result), _distributions(judged), _stages(judged), _steps(result)]
     return html.Div(said)
 
 
@@ -252,7 +268,7 @@ def _distributions(judged: RequestedVerdict) -> html.Div:
     )
 
 
-def _stages(result: Mapping[str, Any]) -> html.Div:
+def _stages(judged: RequestedVerdict) -> html.Div:
     rows: list[list[Cell | Duration]] = [
         [
             one["stage"],
@@ -263,10 +279,13 @@ def _stages(result: Mapping[str, Any]) -> html.Div:
             if one["low_ms"] is None or one["high_ms"] is None
             else f"{one['low_ms']:+.3f} to {one['high_ms']:+.3f} ms",
         ]
-        for one in result["stages"]
+        for one in judged.result["stages"]
     ]
     headings = ("Stage, mean", "Before", "After", "Difference", _interval_heading())
     empty = "The stages are not known: the store has no requests of these seconds on both sides."
+    hosts = [one for one in (judged.plan.before, judged.plan.after) if one.host is not None]
+    if hosts:
+        empty = f"The stages are not known: of {hosts[0].label} only the answers are known here."
     return figure_table(headings, rows, empty=empty, label="Where the difference lies, by stage")
 
 

@@ -147,7 +147,7 @@ def props(context: QueryContext, span: Span | None, _filters: tuple[str, ...]) -
         },
         **start_button.props("load", is_active=active is not None, is_busy=is_busy),
         **capacity.props(context, load_form.aims(names, apps, hosts), is_busy=is_busy),
-        **verdicts.props(context, load_form.aims(names, apps), is_busy=is_busy),
+        **verdicts.props(context, load_form.aims(names, apps, hosts), is_busy=is_busy),
         **load_demos.props("load", is_busy=is_busy),
     }
 
@@ -266,7 +266,7 @@ def layout(**_query: str) -> html.Div:
         ),
         panels.panel("Demos", load_demos.EXPLAINED, load_demos.demo_list("load", reason)),
         capacity.capacity_panel(names, reason, settings.load_hosts),
-        verdicts.verdict_panel(names, compared_endpoints(settings), reason),
+        verdicts.verdict_panel(names, compared_endpoints(settings), reason, settings.load_hosts),
         panels.columns(*(panels.graph_panel(graph) for graph in GRAPHS)),
         panels.panel(
             "Newest runs",

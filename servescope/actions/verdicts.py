@@ -1,18 +1,19 @@
-"""Start and stop a verdict between two listeners or models."""
+"""Start and stop a verdict between two servers or models."""
 
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from servescope.actions import fields
 from servescope.actions.compared_endpoints import compared_endpoints
 from servescope.actions.hostable_apps import why_not_hostable
-from servescope.actions.load_targets import load_targets
+from servescope.actions.load_targets import found_host, is_origin, load_targets
 from servescope.errors import LoadRefusedError
 from servescope.load.targets import target_of
 from servescope.records.listeners import ConcurrencyModel
+from servescope.records.named_hosts import NamedHost
 from servescope.records.scenarios import Flow, Poisson, RequestStep, Scenario
 from servescope.records.verdicts import JudgedSide, VerdictPlan
 from servescope.scenarios.checks import check_same_for_each, check_scenario
@@ -42,7 +43,9 @@ _PERCENT: Final = 100.0
 class VerdictRequest:
     """A verdict as a person described it, unread."""
 
-    before: object  # name of a listener, or MODEL and the name of a model
+    # The name of a listener or app, the origin of a host that the operator named, or MODEL and the
+    # name of a model.
+    before: object
     after: object
     target: object  # path and query; nothing is "/"
     rate: object  # requests per second
@@ -56,10 +59,10 @@ class VerdictRequest:
 def start(control: Control, settings: Settings, request: VerdictRequest) -> RequestedVerdict:
     """Ask the leader for a verdict.
 
-    Raises LoadRefusedError when it is out of bounds, aims at no listener of ours, or while other
-    load goes on.
+    A named host is looked up now, which may take the resolver's time. Raises LoadRefusedError when
+    the verdict is out of bounds, aims at nothing that it may, or while other load goes on.
     """
-    plan = read(settings, request)
+    plan = _with_addresses(read(settings, request), settings)
     most_seconds = min(settings.load_max_seconds, MOST_RUN_SECONDS)
     targets = load_targets(control, settings)
     for side in (plan.before, plan.after):
@@ -75,6 +78,20 @@ def stop(verdicts: Verdicts, verdict_id: int) -> RequestedVerdict:
     Raises LoadRefusedError when there is no such verdict.
     """
     return verdicts.request_stop(verdict_id)
+
+
+def _with_addresses(plan: VerdictPlan, settings: Settings) -> VerdictPlan:
+    """The plan with the present addresses of named hosts. Raises LoadRefusedError.
+
+    A host on both sides is looked up once: two addresses of a name may be two machines.
+    """
+    origins = {one.host.origin for one in (plan.before, plan.after) if one.host is not None}
+    found = {origin: found_host(origin, settings) for origin in sorted(origins)}
+
+    def with_address(side: JudgedSide) -> JudgedSide:
+        return side if side.host is None else replace(side, host=found[side.host.origin])
+
+    return replace(plan, before=with_address(plan.before), after=with_address(plan.after))
 
 
 def _check_side(plan: VerdictPlan, side: JudgedSide, targets: Targets, settings: Settings) -> None:
@@ -105,7 +122,9 @@ def read(settings: Settings, request: VerdictRequest) -> VerdictPlan:
 
 def _side(settings: Settings, chosen: object, request: VerdictRequest) -> JudgedSide:
     if not chosen or not isinstance(chosen, str):
-        raise LoadRefusedError("choose two listeners, apps or models")
+        raise LoadRefusedError("choose two listeners, apps, hosts or models")
+    if is_origin(chosen):
+        return JudgedSide(host=NamedHost(chosen))
     if not chosen.startswith(MODEL):
         return JudgedSide(chosen)
     name = chosen.removeprefix(MODEL)

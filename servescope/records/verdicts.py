@@ -1,14 +1,16 @@
-"""A verdict between two sides, listeners or models: what is asked for, and what came of it."""
+"""A verdict between two sides, servers or models: what is asked for, and what came of it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from servescope.records.listeners import ConcurrencyModel
 from servescope.records.load import TERMINAL_STATES, LoadPlan, RunState
+from servescope.records.named_hosts import NamedHost
 from servescope.records.scenarios import Scenario
+from servescope.records.server_kinds import ServerKind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,32 +18,42 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class JudgedSide:
-    """A listener that stands, or a model that hosts an app in new processes for the verdict."""
+    """A server that stands, or a model that hosts an app in new processes for the verdict."""
 
-    listener: str = ""
+    listener: str = ""  # or app that records here
     model: ConcurrencyModel | None = None
     app: str = ""  # a folder, or `module:attribute`
+    host: NamedHost | None = None
 
     @property
     def label(self) -> str:
         """Its name in a sentence."""
+        if self.host is not None:
+            return ServerKind.HOST.called(self.host.origin)
         if self.model is None:
             return self.listener
         module, colon, attribute = self.app.partition(":")
         name = module.rpartition(".")[2] if colon else PurePath(self.app).name
         return f"{self.model.label} with {name}{colon}{attribute}"
 
-    def to_json(self) -> dict[str, str]:
+    def to_json(self) -> dict[str, Any]:
         """An object that `from_json` reads."""
-        return {"listener": self.listener, "model": self.model or "", "app": self.app}
+        host = None if self.host is None else asdict(self.host)
+        return {
+            "listener": self.listener,
+            "model": self.model or "",
+            "app": self.app,
+            "host": host,
+        }
 
     @classmethod
-    def from_json(cls, value: str | Mapping[str, str]) -> JudgedSide:
+    def from_json(cls, value: str | Mapping[str, Any]) -> JudgedSide:
         """Read what `to_json` made, or the name of a listener, as older plans have it."""
         if isinstance(value, str):
             return cls(value)
         model = ConcurrencyModel(value["model"]) if value["model"] else None
-        return cls(value["listener"], model, value["app"])
+        host = NamedHost(**value["host"]) if value.get("host") else None
+        return cls(value["listener"], model, value["app"], host)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +72,9 @@ class VerdictPlan:
         return 2 * self.most_pairs * self.scenario.schedule.seconds
 
     def load_on(self, side: JudgedSide) -> LoadPlan:
-        """The load of one run on a listener."""
-        return LoadPlan(side.listener, self.scenario)
+        """The load of one run on a server that stands."""
+        plan = LoadPlan(side.listener, self.scenario)
+        return plan if side.host is None else plan.on(side.host)
 
     def to_json(self) -> dict[str, Any]:
         """An object that `from_json` reads."""

@@ -1,11 +1,12 @@
-"""Verdicts between two sides, listeners or models: the leader carries out pair after pair.
+"""Verdicts between two sides, servers or models: the leader carries out pair after pair.
 
 Theory of operation. People ask for a verdict in the store; the leader carries it out on a thread of
 its own, by the same `verdicts.comparing` as the command line. The runs are in no list of runs and
 in no metric of load. A model gets a new process for each pair, which records into a folder of its
 own: nothing of it is on the pages. A listener that stands is the same in all pairs, and a run
 begins when it has answered what the one before left in it. The stages of its run are those that the
-store has of it in the seconds of that run, whoever else asked it meanwhile.
+store has of it in the seconds of that run, whoever else asked it meanwhile. Of a host that the
+operator named neither its stages nor its unanswered requests are known.
 """
 
 from __future__ import annotations
@@ -105,9 +106,11 @@ class VerdictReconciler:
             side: self._target(plan, one) for side, one in sides.items() if one.model is None
         }
         # Models are served on one core, that of a listener beside them: one has load at a time.
-        cores = [one.pinned_core for one in targets.values()] or self._cores()
+        here = [one.pinned_core for side, one in targets.items() if sides[side].host is None]
+        has_models = len(targets) < len(sides)
+        cores = here or (self._cores() if has_models else [None])
         found: dict[Side, Destination | AppToHost] = {
-            side: self._destination(side, one.listener, targets[side])
+            side: self._destination(side, one, targets[side])
             if side in targets
             else self._app(one, cores[0])
             for side, one in sides.items()
@@ -145,7 +148,10 @@ class VerdictReconciler:
         load = plan.load_on(side)
         return check(load, targets, settings.load_max_rate, settings.load_max_seconds)
 
-    def _destination(self, side: Side, listener: str, target: Target) -> Destination:
+    def _destination(self, side: Side, judged: JudgedSide, target: Target) -> Destination:
+        if judged.host is not None:
+            return Destination(side, judged.label, target)
+        listener = judged.listener
         return Destination(
             side,
             listener,

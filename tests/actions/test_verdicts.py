@@ -1,7 +1,9 @@
-"""Verdicts between two listeners: read, checked and written, or refused with a sentence."""
+"""Verdicts between two servers: read, checked and written, or refused with a sentence."""
 
 from __future__ import annotations
 
+import json
+import socket
 from contextlib import suppress
 from dataclasses import replace
 
@@ -15,8 +17,10 @@ from servescope.actions.verdicts import VerdictRequest, read
 from servescope.errors import LoadRefusedError
 from servescope.records.listeners import ConcurrencyModel
 from servescope.records.load import RunState
+from servescope.records.named_hosts import NamedHost
 from servescope.records.scenarios import Poisson
-from servescope.records.verdicts import JudgedSide
+from servescope.records.verdicts import JudgedSide, VerdictPlan
+from servescope.settings import Settings
 from tests.actions.field_values import FIELDS
 from tests.store.conftest import store
 
@@ -29,7 +33,7 @@ USERS = '[schedule]\nkind = "users"\nusers = 2\nthink_seconds = 1\nseconds = 4\n
 @pytest.mark.parametrize(
     ("changes", "refusal"),
     [
-        ({"after": None}, "choose two listeners, apps or models"),
+        ({"after": None}, "choose two listeners, apps, hosts or models"),
         ({"after": "model:green"}, "there is no model 'green'"),
         ({"after": "model:prefork"}, "choose an endpoint for the models"),
         ({"after": "model:prefork", "endpoint": "none"}, "choose an endpoint for the models"),
@@ -67,6 +71,43 @@ def test_two_models_of_an_app_are_judged_without_a_listener(settings, control):
     plan = verdicts.start(control, settings, replace(REQUEST, **sides)).plan
     assert plan.before == JudgedSide(model=ConcurrencyModel.THREAD_POOL, app=BUNDLED_WSGI)
     assert plan.after == JudgedSide(model=ConcurrencyModel.ASYNCIO, app=BUNDLED_ASGI)
+
+
+def test_a_named_host_is_looked_up_once_for_both_sides_and_goes_with_the_plan(control, monkeypatch):
+    looked_up = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        place = server.getsockname()
+
+        def look_up(host, *_, **__):
+            looked_up.append(host)
+            return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", place)]
+
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+        origin = f"http://localhost:{place[1]}"
+        request = replace(REQUEST, before=origin, after=origin)
+        plan = verdicts.start(control, Settings(load_hosts=origin), request).plan
+    assert looked_up == ["localhost"]
+    assert (plan.before.host.origin, plan.before.host.address) == (origin, "127.0.0.1")
+    assert plan.before == plan.after
+    assert (plan.before.listener, plan.before.label) == ("", f"server {origin}")
+    load = plan.load_on(plan.after)
+    assert (load.listener, load.origin, load.address) == ("", origin, "127.0.0.1")
+    assert VerdictPlan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
+
+
+def test_a_host_that_was_not_named_is_not_looked_up(listening, monkeypatch):
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: pytest.fail("looked up"))
+    settings = Settings(load_hosts="http://a.test")
+    with pytest.raises(LoadRefusedError, match="is no target that the operator named"):
+        verdicts.start(listening, settings, replace(REQUEST, after="http://b.test"))
+    assert listening.verdicts.newest() is None
+
+
+def test_a_side_of_an_older_plan_is_no_host():
+    older = {"listener": "wsgi", "model": "", "app": ""}
+    assert JudgedSide.from_json(older) == JudgedSide("wsgi")
+    host = NamedHost("http://a.test", "192.0.2.1", 0.1)
+    assert JudgedSide.from_json(JudgedSide(host=host).to_json()) == JudgedSide(host=host)
 
 
 @given(values=st.tuples(*[FIELDS] * 9))

@@ -18,6 +18,7 @@ from servescope.statistics.capacity_limits import EdgeEvidence
 from tests.browser.conftest import PHONE
 from tests.browser.test_comparison import column, wait_outcome
 from tests.browser.test_servers import fill, press
+from tests.browser.test_verdict import RESULT
 from tests.named_server import named_server
 from tests.processes import Dashboards, eventually
 from tests.statistics.simulated_queues import Queue, constant, search
@@ -123,6 +124,34 @@ def test_what_a_named_host_carries_is_searched_and_its_limit_is_not_known(
         said = shown.page.locator("#capacity-now")
         said.get_by_text(f"Server {origin} carries").wait_for()
         said.get_by_text("nothing is read of its threads, queues and cores").wait_for()
+        shown.until("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def test_a_named_host_is_judged_and_its_stages_are_not_known(open_page, dashboard, hosts):
+    opened = open_page("/load").wait_drawn("load-rates")
+    panel = opened.page.locator("#verdict")
+    for label, origin in (("Before", hosts[0]), ("After: is it slower?", hosts[1])):
+        panel.get_by_label(label, exact=True).first.click()
+        opened.page.get_by_role("option", name=origin, exact=True).locator("visible=true").click()
+    panel.get_by_label("Rate on both, req/s").fill("40")
+    panel.get_by_label("Seconds of each run").fill("0.5")
+    panel.get_by_role("button", name="Judge", exact=True).click()
+    heading = f"before is server {hosts[0]}, after is server {hosts[1]}"
+    panel.get_by_text(heading).wait_for()
+    with closing(dashboard.control) as control:
+        eventually(lambda: control.verdicts.newest().result, 60)
+        panel.get_by_role("button", name="Stop").click()
+        over = eventually(lambda: (found := control.verdicts.newest()).is_over and found)
+        assert (over.state, over.message) == (RunState.STOPPED, "")
+        assert [one.host.origin for one in (over.plan.before, over.plan.after)] == hosts
+        assert {one.host.address for one in (over.plan.before, over.plan.after)} <= {
+            "127.0.0.1",
+            "::1",
+        }
+        control.verdicts.write_result(over.id, RESULT | {"stages": []})
+    for shown in (open_page("/load"), open_page("/load", PHONE)):
+        said = shown.page.locator("#verdict-now")
+        said.get_by_text(f"of server {hosts[0]} only the answers are known here").wait_for()
         shown.until("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
 
 

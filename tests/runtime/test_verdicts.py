@@ -13,6 +13,7 @@ import pytest
 from servescope.actions.hostable_apps import BUNDLED_ASGI, BUNDLED_WSGI
 from servescope.records.listeners import ConcurrencyModel, ListenerState, ListenerStatus
 from servescope.records.load import RunState
+from servescope.records.named_hosts import NamedHost
 from servescope.records.scenarios import Flow, Poisson, RequestStep, Scenario
 from servescope.records.verdicts import JudgedSide, VerdictPlan
 from servescope.runtime.verdicts import VerdictReconciler
@@ -20,6 +21,7 @@ from servescope.settings import Settings
 from servescope.statistics.sequential_verdict import Side
 from servescope.store.base import Batch, Frame
 from servescope.store.sqlite.store import open_store
+from tests.named_server import named_server
 from tests.processes import children
 from tests.waiting import eventually
 
@@ -46,8 +48,8 @@ def verdicts(tmp_path, control):
     # Nobody collects here: a second to come spares each run the wait for its last one.
     store.write(Batch([Frame(int(time.time()) + 600)]))
 
-    def make(unfinished=lambda _listener: None):
-        settings = Settings(data_dir=tmp_path)
+    def make(unfinished=lambda _listener: None, load_hosts=""):
+        settings = Settings(data_dir=tmp_path, load_hosts=load_hosts)
         made.append(VerdictReconciler(control, store, settings, unfinished))
         return made[-1]
 
@@ -146,6 +148,26 @@ def test_a_listener_is_judged_once_it_has_answered_what_it_had(control, verdicts
     )  # both sides in the check, then pairs
     assert asked == [listener] * 2 * runs
     assert over.result["stages"] == [], "nothing is in the store of these seconds"
+
+
+def test_a_host_that_the_operator_named_is_judged_beside_a_listener(control, verdicts, listener):
+    asked = []
+    with named_server(host="127.0.0.2", address="127.0.0.2") as origin:
+        host = JudgedSide(host=NamedHost(origin, "127.0.0.2"))
+        reconciler = verdicts(asked.append, load_hosts=origin)
+        over = carry_out(control, reconciler, plan(JudgedSide(listener), host, target="/"))
+    assert (over.state, over.message) == (RunState.DONE, "")
+    assert over.pairs + sum(over.result["discarded_pairs"].values()) >= 6
+    assert over.plan.after == host
+    assert over.result["stages"] == [], "of a server elsewhere no stage is known"
+    assert set(asked) == {listener}, "nobody here knows what a server elsewhere has in hand"
+
+
+def test_an_address_that_the_name_must_not_lead_to_is_refused_when_it_runs(control, verdicts):
+    host = JudgedSide(host=NamedHost("http://a.test", "169.254.169.254"))
+    over = carry_out(control, verdicts(load_hosts="http://a.test"), plan(after=host))
+    assert over.state is RunState.FAILED
+    assert "leads to 169.254.169.254, a link-local address" in over.message
 
 
 def test_a_stop_ends_it_while_a_server_is_waited_for_and_keeps_its_pairs(
