@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from servescope.errors import LoadRefusedError
+from servescope.records.experiments import WITHIN_S
 from servescope.records.load import TERMINAL_STATES
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _STOP: Final = "stop it or wait for its end"
 _REFUSALS: Final = {
     "capacity_search": f"search {{}} for a capacity is {{}}: {_STOP}",
     "verdict": f"verdict {{}} is {{}}: {_STOP}",
-    "experiment": "experiment {} is {}: wait for its end, within a minute",
+    "experiment": f"experiment {{}} is {{}}: wait for its end, {WITHIN_S:.0f} s at most",
 }
 """Tables whose rows send load of their own, with the sentence for whoever asks meanwhile."""
 

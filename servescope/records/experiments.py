@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from servescope.records.load import TERMINAL_STATES
 
 if TYPE_CHECKING:
     from servescope.records.load import RunState
+
+WITHIN_S: Final = 60.0
+"""How long an experiment may take, the start of its listener included."""
 
 
 @dataclass(frozen=True, slots=True)

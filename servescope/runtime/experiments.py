@@ -20,6 +20,7 @@ from servescope.capturing.files import CaptureFolder
 from servescope.chapters import chapter_of
 from servescope.errors import LoadRefusedError
 from servescope.records.captures import CaptureOrder
+from servescope.records.experiments import WITHIN_S
 from servescope.records.listeners import (
     ConcurrencyModel,
     ListenerOptions,
@@ -47,9 +48,6 @@ if TYPE_CHECKING:
 
 UP_S: Final = 30.0
 """How long the listener may take to start: it imports the app."""
-
-WITHIN_S: Final = 60.0
-"""How long an experiment may take, the start of its listener included."""
 
 CAPTURED_S: Final = 10.0
 """How long a captured request may take from its answer to its file."""

@@ -32,7 +32,7 @@ def test_there_is_one_load_at_a_time(control, capacity_plan, comparison_plan, lo
         (control.capacity_searches.request, capacity_plan),
         (control.experiments.request, PLAN),
     ):
-        refusal = f"experiment {number} is requested: wait for its end, within a minute"
+        refusal = f"experiment {number} is requested: wait for its end, 60 s at most"
         with pytest.raises(LoadRefusedError, match=refusal):
             ask(plan, 2.0)
     control.experiments.end(number, RunState.FAILED, 3.0, message="a reason")

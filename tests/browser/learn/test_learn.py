@@ -116,7 +116,8 @@ def test_a_second_browser_waits_and_a_closed_page_leaves_nothing_behind(open_pag
     control = dashboard.control
     if control.experiments.active() is not None:  # else this machine was too slow to see it
         second.page.get_by_role("button", name="Guess and watch").click()
-        second.page.locator("#chapter-answer").get_by_text("wait for its end").wait_for()
+        answer = second.page.locator("#chapter-answer")
+        answer.get_by_text("wait for its end, 60 s at most").wait_for()
     first.page.close()
     eventually(lambda: control.experiments.active() is None, SECONDS)
     eventually(lambda: not any(one.is_temporary for one in control.listeners.statuses()), SECONDS)
