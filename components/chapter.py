@@ -103,7 +103,7 @@ def question_panel(
         "The question",
         "First guess, then let the server of this dashboard do it: theory and measurement are "
         "shown after that. The experiment has a listener of its own, and ends within a minute.",
-        html.P(asked.text, id=QUESTION, className="chapter-question"),
+        _paragraph(asked.text, id=QUESTION, className="chapter-question"),
         *_passages(chapter.before, "before"),
         html.Div(
             [
@@ -255,6 +255,7 @@ def _picture(
     if figure is None or drawn is None:
         return []
     unit = drawn.unit
+    outside = {"guess": " (above the picture)"} if figures.has_guess_above(figure, guess) else {}
     rows = [
         [
             point.label,
@@ -270,7 +271,7 @@ def _picture(
     return [
         html.Div(
             [
-                colour_key(name, figures.COLOURS[name], shape)
+                colour_key(f"{name}{outside.get(name, '')}", figures.COLOURS[name], shape)
                 for name, shape in figures.shapes(drawn).items()
             ],
             className="comparison-legend",
@@ -294,7 +295,7 @@ def _steps(steps: Sequence[Step]) -> list[Component]:
             [
                 html.Span(units.text(step.at_ms / 1e3, "s"), className="at"),
                 html.Span(step.side, className="dimmed"),
-                html.Span(_with_whole_numbers(step.text), className="told"),
+                html.Span(kept_numbers(step.text), className="told"),
                 *([html.Pre(step.data, tabIndex=0)] if step.data else []),
             ]
         )
@@ -325,10 +326,10 @@ def _passage(passage: Passage, element: str) -> Component:
 
 
 def _paragraph(text: str, **more: Any) -> html.P:
-    return html.P(_with_whole_numbers(text), **more)
+    return html.P(kept_numbers(text), **more)
 
 
-def _with_whole_numbers(text: str) -> list[str | html.Span]:
+def kept_numbers(text: str) -> list[Component | str]:
     """The text in parts; no line of it ends between a number and its unit."""
     parts = _WITH_UNIT.split(text)  # each second one is a number with its unit
     return [

@@ -54,7 +54,7 @@ def _curve_field(guess: CurveGuess) -> html.Div:
             ),
             html.Span(
                 "Draw over the columns, or move each with the arrow keys: from 0 at the bottom to "
-                f"{guess.most:g} {guess.unit} at the top.",
+                f"{guess.most:g}\N{NO-BREAK SPACE}{guess.unit} at the top.",
                 className="dimmed",
             ),
             dcc.Input(id=GUESS, type="hidden", value=""),

@@ -105,7 +105,9 @@ def start(_clicks: object, name: object, tried: object, *values: object) -> tupl
     State(SUBJECT, "value"),
     prevent_initial_call=True,
 )
-def parts_of_setting(setting: object, name: object) -> tuple[str | Component | NoUpdate, ...]:
+def parts_of_setting(
+    setting: object, name: object
+) -> tuple[list[Component | str] | Component | NoUpdate, ...]:
     """The question, the text to change and the guess of the setting that was chosen.
 
     A guess stays in its field where all settings ask the same.
@@ -118,7 +120,7 @@ def parts_of_setting(setting: object, name: object) -> tuple[str | Component | N
     is_one_question = not any(one.question for one in shown.settings)
     field = no_update if is_one_question else guess_field(asked.guess)
     why_no_text = access.dashboard().why_no_experiment(found)
-    return asked.text, chapter.text_field(found, why_no_text), field
+    return chapter.kept_numbers(asked.text), chapter.text_field(found, why_no_text), field
 
 
 @callback(*forms.outputs(RANGES_ANSWER), Input(RANGES, "n_clicks"), prevent_initial_call=True)

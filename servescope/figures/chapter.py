@@ -44,6 +44,13 @@ def shapes(drawn: Bars | Curve) -> dict[str, str]:
     return {"measured": _DIAMOND, "theory": "solid", "guess": "dash"}
 
 
+def has_guess_above(figure: Figure, guess: Answer) -> bool:
+    """Whether a guessed number is above the top of the picture, so that it is not seen there."""
+    _, top = figure["layout"]["yaxis"]["range"]
+    numbers = guess if isinstance(guess, tuple) else (guess,)
+    return any(isinstance(one, float | int) and one > top for one in numbers)
+
+
 def _bars(drawn: Bars, setting: Setting, values: Sequence[float], guess: Answer) -> Figure:
     """A bar for each measured point, a mark where theory has it, a line at a guessed number.
 

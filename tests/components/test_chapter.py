@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 
-from components.chapter import experiment_view
-from servescope.chapters import queues_and_load, state_and_safety
+from components.chapter import QUESTION, experiment_view, question_panel
+from servescope.chapters import more_than_one_request, queues_and_load, state_and_safety
 from servescope.records.experiments import Experiment, ExperimentPlan
 from servescope.records.load import RunState
 
@@ -76,6 +76,23 @@ def test_no_line_ends_between_a_number_and_its_unit():
     ]
     assert "20 ms" in kept
     assert "50 %" in kept
+
+
+def test_the_key_of_a_picture_says_that_a_guess_is_above_it():
+    chapter = more_than_one_request.CHAPTER
+    for guess, name in ((100.0, "guess"), (60_000.0, "guess (above the picture)")):
+        plan = ExperimentPlan(chapter.name, "event-loop", guess)
+        measured = {"answered_ms": [100.0] * more_than_one_request.REQUESTS}
+        done = Experiment(1, plan, RunState.DONE, 0.0, 1.0, 2.0, measured)
+        assert name in texts(experiment_view(chapter, 1, done))
+
+
+def test_no_line_of_the_question_ends_between_a_number_and_its_unit():
+    chapter = queues_and_load.CHAPTER
+    panel = question_panel(chapter, chapter.setting("stall"), "", "", "")
+    (question,) = [one for one in walk([panel]) if getattr(one, "id", "") == QUESTION]
+    kept = [one.children for one in walk([question]) if getattr(one, "className", "") == "number"]
+    assert kept == ["10 s", "40 ms", "4 s"]
 
 
 def test_a_measurement_that_is_off_says_how_far_it_is_without_other_work():

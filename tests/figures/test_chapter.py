@@ -42,6 +42,15 @@ def test_the_guess_stands_at_the_bar_that_it_is_of(name):
     assert [labels[place] for place in places] == ([drawn.asked] if drawn.asked else labels)
 
 
+def test_a_guess_far_above_all_else_is_known_to_be_outside_the_picture():
+    chapter, setting = SETTINGS["more-than-one-request event-loop"]
+    reading = Reading(100.0, points=(100.0,) * len(setting.points))
+    for guess, is_above in ((0.0, False), (200.0, False), (300.0, True), (60_000.0, True)):
+        figure = figures.picture(chapter, setting, reading, guess)
+        assert figures.has_guess_above(figure, guess) == is_above
+        assert len(figure["layout"]["shapes"]) == (not is_above)
+
+
 @pytest.mark.parametrize("chapter", CHAPTERS, ids=[one.name for one in CHAPTERS])
 def test_the_key_has_the_shapes_of_the_picture(chapter):
     for setting in chapter.settings:

@@ -36,6 +36,9 @@ def test_a_setting_with_another_question_is_guessed_by_a_number(open_page):
     chapter.choose("count")
     chapter.page.get_by_label("With the server are, on average").fill("3")
     assert CHAPTER.setting("count").question.text in chapter.page.locator("#page").inner_text()
+    kept = chapter.page.locator("#chapter-question .number")
+    assert kept.all_inner_texts() == ["60 ms"]
+    assert kept.evaluate("one => getComputedStyle(one).whiteSpace") == "nowrap"
     chapter.guess_and_watch()
     chapter.says("Guessed: 3 requests. Theory: 2.4 requests. Measured: ")
     chapter.is_readable()
