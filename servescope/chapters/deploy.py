@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from servescope.chapters.chapter import (
     Bars,
@@ -114,15 +114,19 @@ def _read_slow(measured: Mapping[str, Any]) -> Reading:
                 f"The phone had its report after {number_text(phone_s, 's')}, the laptop after "
                 f"{number_text(laptop_s, 's')}. The first line of each report says who had asked, "
                 f"as far as the app knew. In the phone's it is “{measured['phone_seen']}”, in the "
-                f"laptop's “{measured['laptop_seen']}”. Addresses that begin with 127 are of this "
-                "very machine: phone and laptop are programs on it."
+                f"laptop's “{measured['laptop_seen']}”: from the address that connected, for the "
+                "one that a proxy names, and for nobody without a proxy. Addresses that begin with "
+                "127 are of this very machine: phone and laptop are programs on it."
             ),
         ),
     )
 
 
 def _read_gone(measured: Mapping[str, Any]) -> Reading:
-    told = f"Before gunicorn ended the status was {measured['before']}, then {measured['after']}."
+    told = (
+        f"Before gunicorn ended, the status was {measured['before']}. After that it was "
+        f"{measured['after']}."
+    )
     return Reading(str(measured["after"]), steps=steps_of(measured), told=(told,))
 
 
@@ -144,8 +148,8 @@ def _read(setting: Setting, measured: Mapping[str, Any]) -> Reading:
         steps=_steps(setting, measured),
         told=(
             (
-                f"{said} answered{by}; all {REQUESTS} were over {last_ms / _MS_PER_S:.1f} s after "
-                "they were sent."
+                f"{said} answered{by}. The last of the {REQUESTS} ended "
+                f"{last_ms / _MS_PER_S:.1f} s after they were sent."
             ),
         ),
     )
@@ -153,9 +157,12 @@ def _read(setting: Setting, measured: Mapping[str, Any]) -> Reading:
 
 def _steps(setting: Setting, measured: Mapping[str, Any]) -> tuple[Step, ...]:
     steps = [Step(0.0, "client", f"{len(measured['outcomes'])} requests are sent")]
-    sent = f"{setting.label}: process {measured['signalled']}"
+    signalled = cast("SignalledServer", setting.experiment)
+    name = signalled.signal.name.removeprefix("SIG")
+    which = "a worker" if signalled.to_worker else "gunicorn itself"
+    sent = f"sends {name} to process {measured['signalled']}, {which}"
     steps.append(Step(measured["signalled_ms"], "operator", sent))
-    steps += [Step(at_ms, "gunicorn", text) for at_ms, text in measured["log"]]
+    steps += [Step(at_ms, "gunicorn", f"writes: “{text}”") for at_ms, text in measured["log"]]
     steps += [
         Step(
             one["at_ms"],
@@ -180,16 +187,18 @@ CHAPTER: Final = Chapter(
             "The server that comes with a framework is for your own machine. To deploy an app is "
             "to bring it to a machine that serves everybody, with a server such as gunicorn. "
             "app:server tells gunicorn that the app is called server and is in the file app.py. "
-            "Gunicorn is several processes, which are running programs. The first one answers no "
-            "request. It starts other ones, the workers, and another one whenever a worker ends. "
-            "All workers take connections from the same listening socket: the place at which the "
-            "operating system keeps new connections in a queue."
+            "Gunicorn is several processes, which are running programs, each with a number of its "
+            "own: the pid. The first one answers no request. It starts other ones, the workers, "
+            "and another one whenever a worker ends. All workers take connections from the same "
+            "listening socket: the place at which the operating system keeps new connections in a "
+            "queue."
         ),
         Snippet("app.py", programs.source("deployed_app")),
         Snippet("Serve it", "pip install gunicorn\ngunicorn app:server --workers 2"),
         (
-            "A worker takes one connection at a time, unless it is given threads; all other "
-            "clients wait in that queue. A signal is a short message to a process, and the command "
+            "Below gunicorn has two workers, unless your choice says something else. A worker "
+            "takes one connection at a time, unless it is given threads; all other clients wait in "
+            "that queue. A signal is a short message to a process, and the command "
             "kill sends it: “kill -9” (KILL) ends the process at once, and no process can prevent "
             "that. “kill -TERM” asks it to end. “kill -HUP” asks gunicorn for new workers."
         ),

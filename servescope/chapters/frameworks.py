@@ -65,9 +65,13 @@ CHAPTER: Final = Chapter(
             "answers: its route. Flask reads the request, finds the route, calls the function, and "
             "makes a response of what it returns: text becomes a page, a dictionary becomes JSON, "
             "the notation in which programs exchange data. Routes that are made for programs are "
-            "called an API. A request with the method GET asks for something, one with POST brings "
-            "content along. A field of the request, Content-Type, marks what the content is; that "
-            "of JSON is application/json."
+            "called an API."
+        ),
+        (
+            "A request begins with its head: lines with a method, the path, and fields. One with "
+            "the method GET asks for something, one with POST brings content along, after the "
+            "head. The field Content-Type marks what the content is; for JSON it is "
+            "application/json."
         ),
         (
             "Each response begins with a status: a number of three digits. 2 in front says that "

@@ -67,8 +67,8 @@ CHAPTER: Final = Chapter(
         (
             f"Below you choose the server, and what the app does for {WORK_MS} ms: it waits, as "
             "it would for the answer of a database, or it computes, as it would to draw an image. "
-            "Who waits needs no processor meanwhile; who computes needs one for the whole time. "
-            "The app is written in Python, and runs in one process: a running program."
+            "While it waits it needs no processor; while it computes it needs one for the whole "
+            "time. The app is written in Python, and runs in one process: a running program."
         ),
     ),
     guess=NumberGuess("The last one has the page after", "ms", 1, 60_000),

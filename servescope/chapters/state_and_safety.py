@@ -220,7 +220,7 @@ CHAPTER: Final = Chapter(
             "HTTPS is the same HTTP, encrypted by TLS: client and server agree on keys first, and "
             "then everything is encrypted, the path as well. A certificate proves to the client "
             "that it is this server, and nobody between them, that has the keys. Below are the "
-            "first bytes of each piece, as hexadecimal numbers.",
+            "first bytes of each piece, each as two hexadecimal digits: 0 to 9, a to f.",
             question=_tap_question("HTTPS"),
         ),
         Setting(

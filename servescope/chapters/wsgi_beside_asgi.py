@@ -69,10 +69,6 @@ def _read(setting: Setting, measured: Mapping[str, Any]) -> Reading:
     return _read_idle(setting, measured)
 
 
-def _without(clients: int) -> str:
-    return f"{clients} of them had no event" if clients else "each of them had an event"
-
-
 def _read_streams(measured: Mapping[str, Any]) -> Reading:
     firsts: dict[int, float] = {}
     for client, at_ms in measured["arrivals"]:
@@ -80,25 +76,30 @@ def _read_streams(measured: Mapping[str, Any]) -> Reading:
     served = len(firsts)
     first, last = min(firsts.values(), default=0.0), max(firsts.values(), default=0.0)
     left = CLIENTS - served
-    told = (
+    had = f"{left} of the {CLIENTS} clients had none" if left else f"all {CLIENTS} clients had one"
+    came = (
         f"The first events came {number_text(first, 'ms')} to {number_text(last, 'ms')} after the "
-        f"requests. {number_text(WATCHED_S, 's')} after the requests, {left or 'none'} of the "
-        f"{CLIENTS} clients {'were' if left > 1 else 'was'} without one."
+        f"requests. {number_text(WATCHED_S, 's')} after the requests, {had}."
     )
+    told = came if served else f"No event came within {number_text(WATCHED_S, 's')}."
+    at_the_end = f"{left} of them had no event" if left else "each of them had an event"
     steps = (
         *(
             Step(at_ms, "server", f"The first event reaches client {client + 1}.")
             for client, at_ms in firsts.items()
         ),
-        Step(_MS * WATCHED_S, "client", f"All leave; {_without(left)}."),
+        Step(_MS * WATCHED_S, "client", f"All leave; {at_the_end}."),
     )
     return Reading(float(served), points=(float(served), float(left)), steps=steps, told=(told,))
 
 
 _TOLD: Final = {
     ("client", "handshake"): "An HTTP request that asks for another protocol: Upgrade.",
-    ("server", "handshake"): "101: from here on the connection carries frames, not HTTP.",
-    ("client", "text"): "A frame with the text, each byte in hexadecimal. A client masks the text.",
+    ("server", "handshake"): "Status 101: from here on the connection carries frames, not HTTP.",
+    ("client", "text"): (
+        "A frame with the text, each byte as two hexadecimal digits: 0 to 9, a to f. A client "
+        "masks the text."
+    ),
     ("server", "text"): "The app sends the text back. A server does not mask it.",
     ("client", "ping"): "A frame that asks whether the other side is there: a ping.",
     ("server", "pong"): "The server answers by itself, with a pong; the app is not told.",
@@ -121,8 +122,9 @@ def _read_frames(measured: Mapping[str, Any]) -> Reading:
     sent, back = (len(frame["bytes"]) // 2 for frame in frames if frame["kind"] == "text")
     handshake = sum(len(frame["bytes"]) // 2 for frame in frames[:2])
     told = (
-        f"The frame of the client had {sent:,} bytes, that of the server {back:,}. The handshake "
-        f"before them, a request and a response of HTTP, had {handshake:,}; it comes only once."
+        f"The frame with the text had {sent:,} bytes from the client, and {back:,} from the "
+        f"server. The handshake before it, a request and a response of HTTP, had {handshake:,} "
+        "bytes; it comes only once."
     )
     return Reading(float(sent), steps=steps, told=(told,))
 
@@ -145,15 +147,15 @@ def _read_idle(setting: Setting, measured: Mapping[str, Any]) -> Reading:
         facts=(
             ("Memory before", _mebibytes(before["memory_bytes"])),
             (f"Memory with {IDLE} {kind}", _mebibytes(beside["memory_bytes"])),
-            ("Threads before", f"{before['threads']:,}"),
-            (f"Threads with {IDLE} {kind}", f"{beside['threads']:,}"),
+            ("All threads of the process before", f"{before['threads']:,}"),
+            (f"All threads with {IDLE} {kind}", f"{beside['threads']:,}"),
             ("Connections, as the operating system counts them", f"{measured['established']:,}"),
             ("Time of one more request beside them", number_text(measured["answered_ms"], "ms")),
         ),
         told=(
             (
                 f"Each of the {IDLE} {kind} took {number_text(max(each_kib, 0.0), 'KiB')} of the "
-                f"server's memory, and all of them together {threads or 'no'} more "
+                f"server's memory, and all of them together {threads or 'no'} further "
                 f"{'thread' if threads == 1 else 'threads'}."
             ),
         ),

@@ -34,8 +34,11 @@ class Transcript:
 
 
 def with_line_ends(text: str) -> str:
-    """The text with each CR LF written as programmers do, before the line that it ends."""
-    return text.replace("\r\n", "\\r\\n\n")
+    """The text with each CR LF written as programmers do, before the line that it ends.
+
+    A CR alone, as of a request that is cut off within the end of a line, is written so too.
+    """
+    return text.replace("\r\n", "\\r\\n\n").replace("\r", "\\r")
 
 
 def as_text(data: bytes) -> str:
