@@ -656,8 +656,8 @@ def _fell_behind(subject: str) -> Said:
 def _server_errors(target: str) -> Said:
     return Said(
         "bad",
-        rf"^(?P<errors>[\d,]+) of (?P<answered>[\d,]+) answers of {target} were server errors "
-        r"\(5xx\)\.$",
+        rf"^(?P<errors>[\d,]+) of (?P<answered>[\d,]+) answers of {target} to the load "
+        r"generator were server errors \(5xx\)\.$",
         lambda facts, errors, answered: (
             errors == facts["result"]["status_classes"].get("5xx")
             and answered == facts["result"]["answered"]
@@ -839,8 +839,8 @@ SITUATIONS = (
             "Latency": {
                 "span-errors": Said(
                     "bad",
-                    r"^(?P<errors>\d+) of (?P<answers>\d+) answers of listener raising in this "
-                    r"span were server errors \(5xx\)",
+                    r"^(?P<errors>\d+) of (?P<answers>\d+) answers of listener raising to all "
+                    r"clients in this span were server errors \(5xx\)",
                     lambda _facts, errors, answers: 0 < errors == answers,
                 )
             },
@@ -1106,7 +1106,7 @@ SITUATIONS = (
                 "run-server-errors": Said(
                     "bad",
                     r"^(?P<errors>\d+) of (?P<answered>\d+) answers of model (?:sequential|thread "
-                    r"pool) were server errors \(5xx\)\.$",
+                    r"pool) to the load generator were server errors \(5xx\)\.$",
                     lambda facts, errors, answered: (
                         errors == answered and answered in facts["answered"]
                     ),

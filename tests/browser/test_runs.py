@@ -265,7 +265,11 @@ def test_the_load_page_leads_to_the_list_and_to_its_run(open_page):
     for link in ("#load-now a", "#load-history a[data-page]"):
         opened.page.get_by_role("link", name="Load", exact=True).first.click()
         heading_is(opened, "Load")
-        # The place of the table, not a row of it: rows are drawn anew by polls.
-        opened.page.locator(link.partition(" ")[0]).scroll_into_view_if_needed()
+        # By the page itself: callbacks draw the place of the table anew meanwhile, polls its rows.
+        opened.until(
+            "id => { const place = document.querySelector(id); place?.scrollIntoView();"
+            " return place !== null; }",
+            link.partition(" ")[0],
+        )
         opened.page.locator(link).first.click()
         opened.until("location.pathname.startsWith('/runs/')")
