@@ -37,8 +37,12 @@ if TYPE_CHECKING:
 
 _LINE_END: Final = r"\r\n"
 """Two characters that a step's data shows at the end of each line that was sent."""
+_LINE_ENDS: Final = f"{_LINE_END} is how the protocol ends a line, by two bytes."
 
-_WITH_UNIT: Final = re.compile(r"([\d.,]*\d (?:µs|ms|s|%|KiB|MiB|bytes?)(?!\w))")
+_WITH_UNIT: Final = re.compile(
+    r"([\d.,]*\d (?:(?:µs|ms|s|%|KiB|MiB|bytes?)(?!\w)|of \d[\d,]*)|kill -\w+)"
+)
+"""A number with its unit or its whole, and a command: no line ends within one."""
 
 _FACTS: Final = ("Also measured", "Value")
 
@@ -308,7 +312,7 @@ def _steps(steps: Sequence[Step]) -> list[Component]:
             "Each time counts from the beginning. 1 s (second) is 1,000 ms (milliseconds), and "
             "1 ms is 1,000 µs (microseconds)."
         ),
-        *([html.P(f"{_LINE_END} is how the end of a line is sent.")] if has_line_ends else []),
+        *([html.P(_LINE_ENDS)] if has_line_ends else []),
         html.Ol(rows, className="chapter-steps"),
     ]
 

@@ -161,7 +161,7 @@ def _steps(setting: Setting, measured: Mapping[str, Any]) -> tuple[Step, ...]:
     name = signalled.signal.name.removeprefix("SIG")
     which = "a worker" if signalled.to_worker else "gunicorn itself"
     sent = f"sends {name} to process {measured['signalled']}, {which}"
-    steps.append(Step(measured["signalled_ms"], "operator", sent))
+    steps.append(Step(measured["signalled_ms"], "kill", sent))
     steps += [Step(at_ms, "gunicorn", f"writes: “{text}”") for at_ms, text in measured["log"]]
     steps += [
         Step(
@@ -206,7 +206,8 @@ CHAPTER: Final = Chapter(
             "In front of gunicorn there is usually a reverse proxy, such as nginx: another server. "
             "It takes the connections of the clients, sends their requests on to gunicorn by "
             "connections of its own, and gives the responses back. The proxy of these experiments "
-            "is a small one that is part of this dashboard, and does what nginx does by default."
+            "is a small one that is part of this dashboard. It waits for whole requests and takes "
+            "responses off gunicorn, as nginx does."
         ),
     ),
     guess=NumberGuess("Requests that fail", f"of {REQUESTS}", 0, REQUESTS),
@@ -326,11 +327,11 @@ CHAPTER: Final = Chapter(
             "server when one does not answer."
         ),
         (
-            "All connections that gunicorn gets come from the proxy. So the proxy adds two fields "
-            "to the head of each request: X-Forwarded-For has the client's address, and "
-            "X-Forwarded-Proto says whether it came by http or https. A client can write such a "
-            "field, too. So the proxy replaces it, and an app may believe it only if all requests "
-            "come by the proxy."
+            "All connections that gunicorn gets come from the proxy. So the proxy is told to add "
+            "two fields to the head of each request: X-Forwarded-For has the client's address, "
+            "and X-Forwarded-Proto says whether it came by http or https. A client can write such "
+            "a field, too. So the proxy replaces it, and an app may believe it only if all "
+            "requests come by the proxy."
         ),
         Snippet("The same with nginx: a part of its configuration", _NGINX),
         (

@@ -74,8 +74,8 @@ CHAPTER: Final = Chapter(
             "application/json."
         ),
         (
-            "Each response begins with a status: a number of three digits. 2 in front says that "
-            "all is well, 4 that the client made a mistake, 5 that the server did."
+            "The first line of each response has a status: a number of three digits. 2 in front "
+            "says that all is well, 4 that the client made a mistake, 5 that the server did."
         ),
         Snippet("hello.py", programs.source("flask_app")),
         (

@@ -141,8 +141,8 @@ CHAPTER: Final = Chapter(
     tolerance=0.1,
     after=(
         (
-            "If the app waits, threads help as long as there is one for each request. An event "
-            "loop helps as well, and a request that waits takes only a little memory in it."
+            "If the app waits, each further thread helps, until there is one for each request. An "
+            "event loop helps as well, and a request that waits takes only a little memory in it."
         ),
         (
             "If the app computes, neither makes it faster in one Python process. More processes "

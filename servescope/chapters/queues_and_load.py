@@ -227,7 +227,8 @@ _STALLED: Final = (
     "asked for. Within how many milliseconds are 99 of 100 requests answered?"
 )
 _STALL_PICTURE: Final = Bars(
-    "Median (half of all were answered within it), mean, within which 99 of 100 were, slowest",
+    "Median: half took at most this long. Mean: the average. 99 of 100: all but one took at most "
+    "this",
     "Milliseconds until the answer",
     "ms",
     asked=_OF_100,
@@ -241,7 +242,7 @@ CHAPTER: Final = Chapter(
     question=(
         "The server needs 20 ms for a request. The busier it is, the longer a request takes, since "
         "it may have to wait. How long does a request take on average, if the server is busy for "
-        "10 %, 20 %, … 90 % of the time?"
+        "10 % to 90 % of the time?"
     ),
     before=(
         (
@@ -361,9 +362,9 @@ CHAPTER: Final = Chapter(
         (
             "A mean hides the few that wait long. Look at the median, the time within which half "
             "of all are answered, and at the time within which 99 of 100 are (the 99th "
-            "percentile), and send requests without waiting for answers. The page Load measures "
-            "so: it counts the time of each request from the moment at which it should have been "
-            "sent."
+            "percentile). To measure them, send requests without waiting for answers. The page "
+            "Load measures so: it counts the time of each request from the moment at which it "
+            "should have been sent."
         ),
     ),
 )

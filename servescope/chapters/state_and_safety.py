@@ -101,7 +101,8 @@ def _listed(names: Sequence[str]) -> str:
 def _read_mail(measured: Mapping[str, Any]) -> Reading:
     commands = measured["commands"]
     told = (
-        f"The commands were {', '.join(commands)}; the message had {measured['message']:,} bytes."
+        f"The commands were {', '.join(commands)}; the message was sent in "
+        f"{measured['message']:,} bytes."
     )
     return Reading(float(len(commands)), steps=_steps(measured), told=(told,))
 
@@ -110,8 +111,8 @@ def _read_slow(measured: Mapping[str, Any]) -> Reading:
     closed_ms = float(measured["closed_ms"])
     told = (
         f"The client sent {measured['bytes']:,} bytes until then. Meanwhile another client had its "
-        f"page after {number_text(measured['other_ms'], 'ms')}: a request that is not there as a "
-        "whole takes no thread of this server."
+        f"page after {number_text(measured['other_ms'], 'ms')}. This server takes a thread for a "
+        "request only when all of the request is there."
     )
     return Reading(closed_ms, points=(closed_ms,), steps=_steps(measured), told=(told,))
 
@@ -150,8 +151,9 @@ CHAPTER: Final = Chapter(
     before=(
         (
             "HTTP has no memory: no request knows of the ones before. A cookie is a short text "
-            "that a server gives to a browser, and that the browser gives back with each request. "
-            "A session is all that an app knows of one visitor, from one request to the next."
+            "that a server gives to a browser, and that the browser gives back with each further "
+            "request to that server. A session is all that an app knows of one visitor, from one "
+            "request to the next."
         ),
         (
             "An app keeps things in the memory of its process (the running program), in files, in "
@@ -191,7 +193,8 @@ CHAPTER: Final = Chapter(
             "file or a database.",
             question=Question(
                 "A client stores a note: 201 Created. It reads the note: 200 OK. Then the server "
-                "is restarted. Which status has the note now?",
+                "is restarted: its process ends, and another one begins, at another port. Which "
+                "status has the note now?",
                 ChoiceGuess(
                     "After the restart the note has the status",
                     (
@@ -219,8 +222,10 @@ CHAPTER: Final = Chapter(
             0.0,
             "HTTPS is the same HTTP, encrypted by TLS: client and server agree on keys first, and "
             "then everything is encrypted, the path as well. A certificate proves to the client "
-            "that it is this server, and nobody between them, that has the keys. Below are the "
-            "first bytes of each piece, each as two hexadecimal digits: 0 to 9, a to f.",
+            "that it is this server, and nobody between them, that has the keys. The name of a "
+            "site can still be read: a browser sends it in its first bytes, before there are "
+            "keys. (Here it has no name, only an address.) Below are the first bytes of each "
+            "piece, each as two hexadecimal digits: 0 to 9, a to f.",
             question=_tap_question("HTTPS"),
         ),
         Setting(
@@ -229,7 +234,9 @@ CHAPTER: Final = Chapter(
             SentMail(),
             5.0,
             "EHLO names the client, MAIL the sender, RCPT the receiver; DATA says that the message "
-            "comes, and QUIT ends the connection. As in HTTP, all of it is lines of text. A dot "
+            "comes, and QUIT ends the connection, in small letters or capitals. Each answer of the "
+            "server begins with a number: a 2 in front says that it is done, a 3 that more is "
+            "awaited. As in HTTP, all of it is lines of text. A dot "
             "alone on a line ends the message. So the client puts one more dot in front of each "
             "line that begins with one, and the server takes it off.",
             edited=EditedText(
@@ -269,8 +276,8 @@ CHAPTER: Final = Chapter(
     after=(
         (
             "State is what an app remembers. It is in the memory of the process, where a restart "
-            "ends it and a second process does not have it; in a database, which all processes "
-            "share; or in a cookie, which the client can read."
+            "ends it and a second process does not have it; in a file or a database, which all "
+            "processes can share; or in a cookie, which the client can read."
         ),
         (
             "Safety has several parts: a signature shows that a text was changed, encryption keeps "

@@ -203,10 +203,10 @@ CHAPTER: Final = Chapter(
             "in one thread: while one pauses, it goes on with another one."
         ),
         (
-            "Such a stream is an ordinary response that does not end. In a WebSocket both sides "
-            "can send: it begins as a request, and then client and server send messages whenever "
-            "they like. Each message is in a frame: its text, and in front of it some bytes that "
-            "describe it."
+            "A stream of events is an ordinary response that does not end. In a WebSocket both "
+            "sides can send: it begins as a request, and then client and server send messages "
+            "whenever they like. Each message is in a frame: its text, and in front of it some "
+            "bytes that describe it."
         ),
     ),
     guess=NumberGuess("Clients with an event", f"of {CLIENTS}", 0, CLIENTS),

@@ -75,8 +75,9 @@ class MailSink:
         self._say(lines, "250 The message is taken")
 
     def _say(self, lines: BufferedRWPair, text: str) -> None:
-        self._told.add("server", "answers", text.encode())
-        lines.write(f"{text}\r\n".encode())
+        line = f"{text}\r\n".encode()
+        self._told.add("server", "answers" if self.commands else "greets the client", line)
+        lines.write(line)
         lines.flush()
 
 

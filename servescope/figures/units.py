@@ -182,8 +182,10 @@ class Duration:
 
     def text_in(self, scale: Scale) -> str:
         """As it reads beside others, in their unit."""
-        sign = "≥ " if self.is_bound else "≤ " if self.is_upper_bound else ""
-        return sign + text_in(self.seconds, scale)
+        told = text_in(self.seconds, scale)
+        if told.startswith("<"):  # which says as much
+            return told
+        return ("≥ " if self.is_bound else "≤ " if self.is_upper_bound else "") + told
 
     @classmethod
     def of_percentile(cls, seconds: float | None) -> Duration:

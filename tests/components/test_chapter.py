@@ -92,7 +92,7 @@ def test_no_line_of_the_question_ends_between_a_number_and_its_unit():
     panel = question_panel(chapter, chapter.setting("stall"), "", "", "")
     (question,) = [one for one in walk([panel]) if getattr(one, "id", "") == QUESTION]
     kept = [one.children for one in walk([question]) if getattr(one, "className", "") == "number"]
-    assert kept == ["10 s", "40 ms", "4 s"]
+    assert kept == ["10 s", "40 ms", "4 s", "99 of 100"]
 
 
 def test_a_measurement_that_is_off_says_how_far_it_is_without_other_work():
@@ -108,7 +108,7 @@ def test_the_sign_at_the_end_of_a_line_is_explained_where_it_stands():
         plan = ExperimentPlan(chapter.name, "https", 0.0)
         done = Experiment(1, plan, RunState.DONE, 0.0, 1.0, 2.0, measured)
         told = texts(experiment_view(chapter, 1, done))
-        assert (r"\r\n is how the end of a line is sent." in told) == is_explained
+        assert (r"\r\n is how the protocol ends a line, by two bytes." in told) == is_explained
 
 
 def test_somebody_on_the_way_reads_all_three_or_none():

@@ -192,3 +192,5 @@ def test_a_percentile_below_the_durations_of_a_histogram_is_at_most_its_first_ed
     assert units.percentile(histogram.quantiles(histogram.count([1.2e-6]), [0.5])[0])[0] == "1"
     mean, p50 = units.in_one_unit([units.mean_and_percentiles(0.0, shortest)])[0]
     assert (mean, p50) == ("0 µs", "≤ 0.95 µs"), "a mean is exact"
+    beside_seconds = units.Duration(shortest, is_upper_bound=True).text_in(units.scale_for("s", 9))
+    assert beside_seconds == "< 0.001 s", "one sign says it"
