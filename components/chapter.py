@@ -170,7 +170,7 @@ def experiment_view(
 
 
 def _waiting(setting: Setting, experiment: Experiment, now_s: float) -> list[Component]:
-    """What a person reads until the experiment is over, at `now_s` in epoch seconds."""
+    """The text and the bar while the experiment runs; `now_s` is in epoch seconds."""
     if experiment.started_s is None:
         return [html.P("It begins in a moment.")]
     gone_s = max(0.0, now_s - experiment.started_s)
@@ -210,8 +210,8 @@ def _result(chapter: Chapter, setting: Setting, experiment: Experiment) -> list[
         *_see_it(chapter, measured),
         html.P(
             f"Change “{chapter.knob}” above, guess again, and compare, before you read on: the "
-            "rest tells what comes of the other choices, too. The address of this page leads to "
-            "this experiment.",
+            "rest gives the other results away. The address of this page leads to this "
+            "experiment.",
             className="dimmed",
         ),
         html.H3("What it means", className="chapter-heading"),

@@ -34,7 +34,7 @@ HELP: Final = (
 def phases_table(run: LoadRun) -> html.Div:
     """The phases of all requests and, of a mix, the mean of each at each request."""
     result = run.result or {}
-    if load_run.is_over(run) and run.started_s is None:
+    if load_run.never_began(run):
         empty = "The run never began: its client sent no request."
     elif load_run.is_over(run):
         empty = "No phases: the run got no answer, or what sent it kept none."

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from servescope.records.comparisons import Comparison, ComparisonPlan, Contender
     from servescope.records.load import LoadRun
 
+    Figure = Callable[[Contender], Cell | Duration]
+
 EMPTY: Final = (
     "Nothing compared yet. Compare sends the same requests to a server that answers one connection "
     "at a time and to one with a pool of threads, and shows what each makes of them."
@@ -130,11 +132,15 @@ def _progress(comparison: Comparison, runs: Mapping[int, LoadRun]) -> html.Div:
 def _table(contenders: Sequence[Contender], limits: Mapping[str, Finding]) -> html.Div:
     """A column for each target, a row for each figure; `limits` are findings by their subject."""
     head = [html.Th(""), *map(_heading, contenders)]
-    names = [name for name, _ in _FIGURES]
-    cells = in_one_unit([[_cell(name, cell, one) for one in contenders] for name, cell in _FIGURES])
+    cells = in_one_unit(
+        [
+            *([cell(one) for one in contenders] for cell in _OF_ANSWERS.values()),
+            *([_of_server(cell, one) for one in contenders] for cell in _OF_SERVER.values()),
+        ]
+    )
     rows = [
         _limits_row(contenders, limits),
-        *map(partial(_row, contenders), names, cells),
+        *map(partial(_row, contenders), (*_OF_ANSWERS, *_OF_SERVER), cells),
     ]
     unread = {one.kind for one in contenders if one.result and one.processes is None}
     notes = {ServerKind.LISTENER: _SHARED, ServerKind.HOST: _ELSEWHERE}
@@ -168,12 +174,9 @@ def _heading(one: Contender) -> html.Th:
     return html.Th(about, scope="col", **attributes(data_target=one.label))
 
 
-def _cell(
-    name: str, cell: Callable[[Contender], Cell | Duration], one: Contender
-) -> Cell | Duration:
-    """The figure; in words that it is not known where only the server itself could tell it."""
-    is_over = one.kind is ServerKind.HOST and one.result
-    return "not known" if is_over and name in _OF_SERVER else cell(one)
+def _of_server(cell: Figure, one: Contender) -> Cell | Duration:
+    """A figure of the server; in words that it is not known of one elsewhere."""
+    return "not known" if one.kind is ServerKind.HOST and one.result else cell(one)
 
 
 def _limits_row(contenders: Sequence[Contender], limits: Mapping[str, Finding]) -> html.Tr:
@@ -219,38 +222,27 @@ def _quantile(field: str, contender: Contender) -> Duration:
     return latency(contender.result, field)
 
 
-_FIGURES: Final[Sequence[tuple[str, Callable[[Contender], Cell | Duration]]]] = (
-    (
-        "Answered a second",
-        lambda one: units.text(one.result.get("rate_achieved"), "{request}/s"),
+_OF_ANSWERS: Final[Mapping[str, Figure]] = {
+    "Answered a second": lambda one: units.text(one.result.get("rate_achieved"), "{request}/s"),
+    "Answered": lambda one: _count(one.result.get("answered")),
+    "Failed": _failed_cell,
+    "p50": partial(_quantile, "p50"),
+    "p95": partial(_quantile, "p95"),
+    "p99": partial(_quantile, "p99"),
+    "Naive p99": lambda one: latency(one.result, "p99", FROM_SEND),
+}
+_OF_SERVER: Final[Mapping[str, Figure]] = {
+    "CPU a request": lambda one: _microseconds(one.cpu_us_per_request),
+    "CPU of one core, busiest process": lambda one: units.text(
+        one.readings.get("process_cores"), units.CORES
     ),
-    ("Answered", lambda one: _count(one.result.get("answered"))),
-    ("Failed", _failed_cell),
-    ("p50", partial(_quantile, "p50")),
-    ("p95", partial(_quantile, "p95")),
-    ("p99", partial(_quantile, "p99")),
-    ("Naive p99", lambda one: latency(one.result, "p99", FROM_SEND)),
-    ("CPU a request", lambda one: _microseconds(one.cpu_us_per_request)),
-    (
-        "CPU of one core, busiest process",
-        lambda one: units.text(one.readings.get("process_cores"), units.CORES),
-    ),
-    ("Processes", lambda one: _count(one.processes)),
-    ("Threads", lambda one: _count(one.all_threads)),
-    ("Memory", lambda one: units.text(one.memory_bytes, "By")),
-    ("Accept queue, most", _accept_queue),
-)
-"""Rows of the table: the name, and what stands in a target's column."""
-
-_OF_SERVER: Final = (
-    "CPU a request",
-    "CPU of one core, busiest process",
-    "Processes",
-    "Threads",
-    "Memory",
-    "Accept queue, most",
-)
-"""Those that are read of the server, beside its answers."""
+    "Processes": lambda one: _count(one.processes),
+    "Threads": lambda one: _count(one.all_threads),
+    "Memory": lambda one: units.text(one.memory_bytes, "By"),
+    "Accept queue, most": _accept_queue,
+}
+"""Rows of the table, by name: what stands in a target's column. Only a server itself could tell the
+second ones, which stand below the first."""
 
 
 def _distributions(contenders: Sequence[Contender]) -> list[Any]:

@@ -143,7 +143,7 @@ def room_for(load_hosts: Sequence[str]) -> dict[str, Any]:
 
 
 def aim_label(apps: Sequence[str], load_hosts: Sequence[str]) -> str:
-    """What the choices of `aims` are."""
+    """The label of a Select of `aims`: the kinds of servers that it offers."""
     kinds = ["Listener", *(["app"] if apps else []), *(["host"] if load_hosts else [])]
     return " or ".join(filter(None, [", ".join(kinds[:-1]), kinds[-1]]))
 

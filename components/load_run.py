@@ -226,6 +226,11 @@ def is_over(run: LoadRun) -> bool:
     return run.state in TERMINAL_STATES
 
 
+def never_began(run: LoadRun) -> bool:
+    """Whether it is over without having sent anything."""
+    return is_over(run) and run.started_s is None
+
+
 def _details(told: dict[str, Any], lag: dict[str, Any]) -> list[Any]:
     kinds = {kind: count for kind, count in told["failed"].items() if count}
     others = told.get("generator")

@@ -117,12 +117,10 @@ def environment_facts(run: LoadRun) -> Component:
 
 
 def _without_environment(run: LoadRun) -> str:
+    if load_run.never_began(run):
+        return "The run never began: it has none."
     if run.started_s is None:
-        return (
-            "The run never began: it has none."
-            if load_run.is_over(run)
-            else "It is read when the run begins."
-        )
+        return "It is read when the run begins."
     if run.plan.comparison:
         return f"None is kept of a run of a comparison: comparison {run.plan.comparison} says more."
     return "Nothing is known of it: the run is from a version that did not keep it."
@@ -154,7 +152,7 @@ def percentiles_table(run: LoadRun, server: ServerFigures | None) -> html.Div:
 def _counted(run: LoadRun, server: ServerFigures | None) -> str:
     """The requests that each side has figures of."""
     told = run.result or {}
-    if load_run.is_over(run) and run.started_s is None:
+    if load_run.never_began(run):
         return "The run never began: neither side has figures."
     if not told and load_run.is_over(run):
         client = "The client has no figures: the run has no result"
@@ -240,7 +238,7 @@ def stage_table(context: QueryContext, run: LoadRun) -> html.Div:
     ]
     empty = (
         "The run never began: it has no seconds."
-        if load_run.is_over(run) and run.started_s is None
+        if load_run.never_began(run)
         else "No request to the server is recorded in the run's seconds."
     )
     headings = ("Stage", "Share", "Mean", "p50", "p95", "p99")
@@ -262,13 +260,12 @@ def without_clocks(run: LoadRun) -> Component:
 
 def is_without_seconds(run: LoadRun) -> bool:
     """Whether this host has no seconds of the run, and never will: there is nothing to draw."""
-    return run.origin is not None or (load_run.is_over(run) and run.started_s is None)
+    return run.origin is not None or load_run.never_began(run)
 
 
 def graphs_style(run: LoadRun, *, has_series: bool) -> dict[str, str]:
     """The graphs are out of sight where they would stay empty for good."""
-    never_began = load_run.is_over(run) and run.started_s is None
-    return HIDDEN if never_began or not has_series else {"display": "block"}
+    return HIDDEN if load_run.never_began(run) or not has_series else {"display": "block"}
 
 
 def more(run: LoadRun) -> list[Component]:

@@ -39,7 +39,7 @@ ADVICE: Final = "A run on the page Load shows both clocks here."
 
 
 def residual_table(found: Residual | None, *, is_past: bool = False) -> html.Div:
-    """Both clocks and what is left between them; in the past nobody is told how to get them."""
+    """Both clocks and the time between them; an empty past span gets no advice."""
     if found is None:
         return figure_table((), (), empty=EMPTY if is_past else f"{EMPTY} {ADVICE}")
     client, server = found.client, found.server

@@ -82,21 +82,19 @@ def verdict_panel(
     second = next((name for name in listeners if name != first), first)
     data = _sides(listeners or [first])
     fields = [
-        dmc.Select(
-            id=FIELDS[0],
-            label="Before",
-            data=data,
-            value=first,
-            allowDeselect=False,
-            **room_for(load_hosts),
-        ),
-        dmc.Select(
-            id=FIELDS[1],
-            label="After: is it slower?",
-            data=data,
-            value=second,
-            allowDeselect=False,
-            **room_for(load_hosts),
+        *(
+            dmc.Select(
+                id=name,
+                label=label,
+                data=data,
+                value=chosen,
+                allowDeselect=False,
+                **room_for(load_hosts),
+            )
+            for name, label, chosen in (
+                (FIELDS[0], "Before", first),
+                (FIELDS[1], "After: is it slower?", second),
+            )
         ),
         dmc.Select(
             id=ENDPOINT,

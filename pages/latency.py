@@ -24,6 +24,8 @@ from servescope.queries import latency, residual, traffic
 from servescope.queries.request_words import route_of_method_words
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
 
@@ -123,11 +125,12 @@ def _stage_table(context: QueryContext, span: Span, listener: str) -> html.Div:
         for row in latency.stages(context, span, listener)
     ]
     headings = ("Stage", "Share", "Mean", "p50", "p95", "p99")
-    return figure_table(headings, rows, empty=_empty(context, span))
+    return figure_table(headings, rows, empty=_empty(context, span, rows))
 
 
-def _empty(context: QueryContext, span: Span) -> str:
-    return NO_REQUESTS if traffic.is_recorded(context, span) else NOT_RECORDED
+def _empty(context: QueryContext, span: Span, rows: Sequence[object]) -> str:
+    """Why there are no rows; the store is asked for it only then."""
+    return NO_REQUESTS if rows or traffic.is_recorded(context, span) else NOT_RECORDED
 
 
 def _route_table(context: QueryContext, span: Span, listener: str) -> html.Div:
@@ -142,7 +145,7 @@ def _route_table(context: QueryContext, span: Span, listener: str) -> html.Div:
         for row in traffic.routes(context, span, listener)[:ROUTES_SHOWN]
     ]
     headings = ("Listener", "Route", "Requests", "4xx, 5xx", "Mean", "p50", "p95", "p99")
-    return figure_table(headings, rows, empty=_empty(context, span), words=2)
+    return figure_table(headings, rows, empty=_empty(context, span, rows), words=2)
 
 
 METRICS: Final = (

@@ -17,7 +17,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         if self.path[1:].isdigit():
-            time.sleep(int(self.path[1:]) / 1e3)
+            time.sleep(int(self.path[1:]) / 1e3)  # the app: it takes as long as its path says
         self.send_response(200)
         self.send_header("Content-Length", "2")
         self.end_headers()

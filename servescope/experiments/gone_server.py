@@ -59,7 +59,7 @@ class GoneServer:
                 return
             except OSError as error:
                 raise LoadRefusedError(f"gunicorn did not end: {error.strerror}") from error
-            time.sleep(_LOOK_S)
+            time.sleep(_LOOK_S)  # nothing tells of the end of a socket that others hold
 
     @staticmethod
     def _ask(

@@ -35,7 +35,7 @@ KINDS: Final = {
     ServerKind.APP: "App under another server",
     ServerKind.HOST: "Host",
 }
-"""What a server is called where its name stands behind, as in a list of facts."""
+"""The label before a server's name, as in a list of facts."""
 _SHORT_COMMIT: Final = 12
 
 

@@ -331,7 +331,7 @@ def of_span(
                 )
                 for name, one in sorted(answers.items())
             ),
-            traffic.is_recorded(context, span),
+            bool(answers) or traffic.is_recorded(context, span),
             kind or kinds(listener),
             during,
         )

@@ -70,6 +70,6 @@ def test_it_is_offered_to_searches_and_verdicts_and_narrows_pages(app, open_page
     opened = open_page("/load")
     for select in ("capacity-listener", "verdict-after"):
         choose(opened, select, NAME)
-        assert opened.page.locator(f"#{select}").input_value() == NAME
+        opened.until("([id, name]) => document.getElementById(id).value === name", [select, NAME])
     narrowed = open_page(f"/requests?listener={NAME}")
     narrowed.page.get_by_text("/first").first.wait_for()
