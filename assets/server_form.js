@@ -13,7 +13,7 @@
   const UNIT = { one: "change", more: "changes" };
 
   const typed = new Map(); // listener -> Map of field -> value; outlives the page's layout
-  const settled = new Map(); // listener -> what is so: {revision, values, until}
+  const settled = new Map(); // listener -> what is so: {revision, values, isAnswer}
   const filled = new Map(); // field -> values put into it here of which Dash has told nothing yet, oldest first
   let shownListener = null;
 
@@ -30,19 +30,28 @@
   // For a moment after the answer to a button, that of a poll may be an older one. Revisions alone
   // do not tell: those of a listener that comes anew under its name begin at 0.
   function isOutdated(news, known) {
-    return known?.until > performance.now() && news.revision < known.revision;
+    return known?.isAnswer && news.revision < known.revision;
   }
 
   function learnAll(values) {
     for (const name of settled.keys()) if (!(name in values)) settled.delete(name);
     for (const [name, news] of Object.entries(values)) {
-      const known = settled.get(name);
-      if (isOutdated(news, known)) window.setTimeout(lookAgain, known.until - performance.now());
-      else settled.set(name, news);
+      if (!isOutdated(news, settled.get(name))) settled.set(name, news);
     }
   }
 
-  // What seemed to be of before may be so: Dash tells of no further poll that says the same.
+  function learnAnswer(news) {
+    const known = { ...news, isAnswer: true };
+    settled.set(news.listener, known);
+    typed.delete(news.listener);
+    window.setTimeout(() => {
+      known.isAnswer = false;
+      lookAgain();
+    }, ANSWER_FIRST_MS);
+  }
+
+  // What seemed to be of before may be so, and Dash tells of no poll that says what the last one
+  // said: not even of the first one after an answer whose change was taken back meanwhile.
   function lookAgain() {
     const values = document.getElementById(VALUES);
     if (values) clientside.set_props(VALUES, { children: `${values.textContent} ` });
@@ -98,10 +107,7 @@
       const fields = inputs.slice(-shown.length).map((input) => input.id);
       const causes = new Set(triggered.map((cause) => cause.prop_id.split(".")[0]));
       learnAll(JSON.parse(values));
-      if (causes.has("server-settled") && news) {
-        settled.set(news.listener, { ...news, until: performance.now() + ANSWER_FIRST_MS });
-        typed.delete(news.listener);
-      }
+      if (causes.has("server-settled") && news) learnAnswer(news);
       if (!settled.has(listener)) {
         const first = settled.keys().next().value;
         if (first) clientside.set_props(CHOSEN, { value: first });

@@ -291,6 +291,22 @@ def test_a_change_that_another_person_takes_back_at_once_is_seen(servers, dashbo
     servers.until("document.getElementById('server-threads').value === '8'")
 
 
+def test_a_change_that_is_taken_back_before_any_poll_showed_it_is_seen(servers):
+    """All polls say the same: before the answer to a button, meanwhile, and after it."""
+    fill(servers, "Threads", "3")
+    wait_unsaved(servers, "1 change not applied to wsgi: threads")
+    servers.page.evaluate(
+        """() => {
+            const { wsgi } = JSON.parse(document.getElementById("server-values").textContent);
+            const values = { ...wsgi.values, "server-threads": 3 };
+            const revision = wsgi.revision + 1;
+            dash_clientside.set_props("server-settled", { data: { ...wsgi, revision, values } });
+        }"""
+    )
+    wait_unsaved(servers, "")
+    servers.until("document.getElementById('server-threads').value === '8'")
+
+
 def test_an_error_goes_when_its_value_is_mended(servers):
     fill(servers, "Threads", "-5")
     press(servers, "Apply")
