@@ -52,9 +52,10 @@ GRAPHS: Final = (
     LiveGraph(
         "host-memory",
         "Memory",
-        "Main memory by state. Cached and buffers are given back when programs need them.",
+        "Used: what programs cannot have, the share that the overview shows. Reclaimable: caches "
+        "that the kernel gives back when a program needs memory.",
         lambda context, span, _: host.memory(context, span),
-        LinePlot(stacked=True, drop_idle=True, first=("used", "buffers", "cached")),
+        LinePlot(stacked=True, drop_idle=True, first=("used", "reclaimable")),
     ),
     SWAP,
     LiveGraph(
@@ -93,6 +94,7 @@ METRICS: Final = (
     catalog.CPU_UTILIZATION,
     catalog.LOAD_AVERAGE,
     catalog.MEMORY_USAGE,
+    catalog.MEMORY_UTILIZATION,
     catalog.PAGING_USAGE,
     catalog.DISK_IO,
     catalog.NETWORK_IO,

@@ -57,6 +57,8 @@ WINDOW: Final = (
     f"Of the last 5 seconds; p50 takes {least_count(0.5)} requests in them, "
     f"p95 {least_count(0.95)}, p99 {least_count(0.99)}. {READ} {OF_SPAN}"
 )
+LOAD_AVERAGE: Final = "Load average: threads that run or want to, over a minute by the kernel."
+RECLAIMED: Final = "Caches that the kernel gives back to them are not counted."
 NOT_MEASURED: Final = "not measured"
 SOON: Final = "One to a listener above shows a second or two later."
 
@@ -94,7 +96,8 @@ GRAPHS: Final = (
     LiveGraph(
         "overview-host",
         "Host: CPU and memory, %",
-        "CPU: share of all cores that is not idle. Memory: share not available to new programs.",
+        "CPU: share of all cores that is not idle. Memory: share that is used, which programs "
+        "cannot have.",
         lambda context, span, _: host.utilization(context, span),
         LinePlot(most=100.0, styles=theme.paired((" highest", "dot"))),
     ),
@@ -119,8 +122,16 @@ CARDS: Final = (
         "Accept queue",
         f"The deepest accept queue of our ports in the last 5 seconds. {OF_SPAN}",
     ),
-    ("cpu", "CPU", f"Share of all cores of this host that is not idle. {MEAN}"),
-    ("memory", "Memory", f"Share of this host's memory not available to new programs. {MEAN}"),
+    (
+        "cpu",
+        "CPU",
+        f"Share of all cores of this host that is not idle. {LOAD_AVERAGE} {MEAN}",
+    ),
+    (
+        "memory",
+        "Memory",
+        f"Share of this host's memory that is used, which programs cannot have. {RECLAIMED} {MEAN}",
+    ),
 )
 
 
@@ -177,16 +188,23 @@ def _cards(evidence: Evidence) -> Props:
             "{connection}",
             thresholds.ACCEPT_QUEUE,
             filled,
-            f"{units.text(filled, '1')} of backlog",
+            _queue_note(filled, of_window),
         ),
-        ("cpu", host.cpu_utilization, "1", thresholds.CPU, host.cpu_utilization, _cpu_note(host)),
+        (
+            "cpu",
+            host.cpu_utilization,
+            "1",
+            thresholds.CPU,
+            host.cpu_utilization,
+            _cpu_note(host, of_window),
+        ),
         (
             "memory",
             host.memory_utilization,
             "1",
             thresholds.MEMORY,
             host.memory_utilization,
-            _memory_note(host),
+            _memory_note(host, of_window),
         ),
     )
     props: Props = {}
@@ -243,16 +261,26 @@ def _errors_note(now: TotalsEvidence, of_window: str) -> str:
     return f"no request in {of_window}" if now.requests == 0 else f"5xx in {of_window}"
 
 
-def _cpu_note(host: HostEvidence) -> str:
-    if host.container_cpu_ratio is None:
-        return f"load {units.text(host.load_average, '')}"
-    return f"{units.text(host.container_cpu_ratio, '1')} of our limit"
+def _queue_note(filled: float | None, of_window: str) -> str:
+    """Of when the depth is, and how much of the backlog it fills, where there is one."""
+    deepest = f"deepest in {of_window}"
+    return deepest if filled is None else f"{deepest}; {units.text(filled, '1')} of backlog"
 
 
-def _memory_note(host: HostEvidence) -> str:
+def _cpu_note(host: HostEvidence, of_window: str) -> str:
+    """Of when the share is; beside it the share of our limit, or the load average."""
+    if host.container_cpu_ratio is not None:
+        return f"mean of {of_window}; {units.text(host.container_cpu_ratio, '1')} of our limit"
+    if host.load_average is None:
+        return f"mean of {of_window}"
+    return f"mean of {of_window}; load average {units.text(host.load_average, '{thread}')}"
+
+
+def _memory_note(host: HostEvidence, of_window: str) -> str:
+    """Of when the share is; beside it the share of our limit."""
     if host.container_memory_ratio is None:
-        return "in use"
-    return f"{units.text(host.container_memory_ratio, '1')} of our limit"
+        return f"used, mean of {of_window}"
+    return f"mean of {of_window}; {units.text(host.container_memory_ratio, '1')} of our limit"
 
 
 METRICS: Final = (

@@ -152,7 +152,10 @@ LOAD_AVERAGE: Final = _gauge(
     mean_over_hosts=True,
 )
 MEMORY_USAGE: Final = _gauge(
-    "system.memory.usage", "By", ("system.memory.state",), "Main memory by state."
+    "system.memory.usage",
+    "By",
+    ("system.memory.state",),
+    "Main memory by state; `used`: all but `free`, `buffers` and `cached`, as the kernel has them.",
 )
 MEMORY_UTILIZATION: Final = _gauge(
     "system.memory.utilization",

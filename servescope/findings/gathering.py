@@ -370,8 +370,8 @@ def _host(context: QueryContext, span: Span) -> HostEvidence:
         cores,
         next(iter(memory.values()), None),
         next(iter(load.values()), None),
-        cpu_limit.ratio if cpu_limit else None,
-        memory_limit.ratio if memory_limit else None,
+        cpu_limit.used_ratio if cpu_limit else None,
+        memory_limit.used_ratio if memory_limit else None,
     )
 
 

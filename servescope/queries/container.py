@@ -16,6 +16,8 @@ from servescope.store.query import Aggregation
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from numpy.typing import NDArray
+
     from servescope.queries.context import QueryContext
     from servescope.queries.rows import Lines
     from servescope.queries.span import Span
@@ -37,8 +39,8 @@ def limits(
 ) -> tuple[ContainerLimit | None, ContainerLimit | None]:
     """The limits of memory, in bytes, and CPU, in CPUs; None where there is none.
 
-    They are those that hold now, or held at the end of a fixed span. Of all hosts together there is
-    no such thing.
+    They are those that hold now, or held at the end of a fixed span; what was used of them is a
+    mean of the last seconds, or of the whole fixed span. Of all hosts together there is no limit.
     """
     newest = context.newest()
     if newest is None or context.host == ALL_HOSTS:
@@ -96,8 +98,22 @@ def _limit(
     if not readings:
         return None
     at, (file, path), row = max(readings, key=lambda one: one[0])  # it may have changed just now
-    used = _newest(context, span.query(usage))
+    used = _used_ratio(context, span.query(usage), found.values)
     return ContainerLimit(float(row[at]), file, path, used, of_host(context, span))
+
+
+def _used_ratio(context: QueryContext, usage: Query, limits: NDArray[np.float64]) -> float | None:
+    """Mean over the steps of what was used of the limit of each, of which there is one at a time.
+
+    `limits` (N, T): NaN where a limit did not hold.
+    """
+    used = context.store.aggregate(usage, Aggregation.AVG).values
+    if not len(used):
+        return None
+    limit = np.fmin.reduce(limits)
+    shares = used.sum(axis=0)[limit > 0] / limit[limit > 0]
+    known = shares[~np.isnan(shares)]
+    return float(known.mean()) if known.size else None
 
 
 def _memory(context: QueryContext, span: Span) -> float | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from servescope import catalog
 from servescope.queries.lines import (
     joined,
@@ -14,11 +16,11 @@ from servescope.queries.lines import (
     with_extremes,
     with_highest,
 )
+from servescope.queries.rows import Lines
 from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
     from servescope.queries.context import QueryContext
-    from servescope.queries.rows import Lines
     from servescope.queries.span import Span
 
 _CORE = "cpu.logical_number"
@@ -48,9 +50,25 @@ def load_average(context: QueryContext, span: Span) -> Lines:
 
 
 def memory(context: QueryContext, span: Span) -> Lines:
-    """Bytes of main memory by state."""
-    query = span.query(catalog.MEMORY_USAGE, by=("system.memory.state",))
-    return lines_by_label(context, query, Aggregation.AVG, "By")
+    """Bytes of main memory: used, reclaimable and free, which add up to all of it.
+
+    Used is what is not available to programs, by the same reading as `utilization`: shared memory
+    and files in memory count, though the kernel counts them as cached.
+    """
+    states = context.store.aggregate(
+        span.query(catalog.MEMORY_USAGE, by=("system.memory.state",)), Aggregation.AVG
+    )
+    shares = context.store.aggregate(span.query(catalog.MEMORY_UTILIZATION), Aggregation.AVG)
+    names = ("used", "reclaimable", "free")
+    if not len(states.values) or not len(shares.values):
+        rows = np.full((len(names), states.times.size), np.nan)
+        return Lines(states.times, names, rows, "By", states.actual_step)
+    total = states.values.sum(axis=0)
+    used = shares.values[0] * total
+    unused = states.values[[group == ("free",) for group in states.groups]].sum(axis=0)
+    free = np.minimum(unused, total - used)  # the kernel keeps some of it to itself
+    rows = np.array([used, total - used - free, free])
+    return Lines(states.times, names, rows, "By", states.actual_step)
 
 
 def swap(context: QueryContext, span: Span) -> Lines:

@@ -63,18 +63,16 @@ class Distribution:
 
 @dataclass(frozen=True, slots=True)
 class ContainerLimit:
-    """A limit that a cgroup sets, in bytes or CPUs, newest reading; `of` is the host's own."""
+    """A limit that a cgroup sets, in bytes or CPUs, newest reading; `of` is the host's own.
+
+    `used_ratio`: the share of it that was used, mean over the seconds that were asked for.
+    """
 
     value: float
     file: str  # of the cgroup
     cgroup: str
-    used: float | None = None
+    used_ratio: float | None = None
     of: float | None = None
-
-    @property
-    def ratio(self) -> float | None:
-        """The used share of the limit."""
-        return None if self.used is None or not self.value else self.used / self.value
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,9 @@ def test_the_limits_are_named_and_drawn_while_there_are_any(open_page, machine):
     machine.group("", memory_max=f"{210 * MIB}\n")  # of which 200 are used
     opened.until(SENTENCE, "Limited to 210 MiB of ")
     opened.follow("Overview")
-    opened.until("document.querySelector('#memory-note')?.textContent === '95 % of our limit'")
+    opened.until(
+        "document.querySelector('#memory-note')?.textContent === 'mean of 5 s; 95 % of our limit'"
+    )
     opened.until(
         "document.querySelector('#overview-verdict')?.textContent"
         ".includes('95 % of the memory that its cgroup allows')"
@@ -58,4 +60,4 @@ def test_the_limits_are_named_and_drawn_while_there_are_any(open_page, machine):
     opened.until(f"!{SECTION}")
     opened.wait_drawn("host-cpu")
     opened.follow("Overview")
-    opened.until("document.querySelector('#memory-note')?.textContent === 'in use'")
+    opened.until("document.querySelector('#memory-note')?.textContent === 'used, mean of 5 s'")

@@ -3,7 +3,7 @@ import pytest
 from components.container import limits_sentence
 from servescope.queries.rows import ContainerLimit
 
-MEMORY = ContainerLimit(512 * 2**20, "memory.max", "/docker/a", 1.0, 24 * 2**30)
+MEMORY = ContainerLimit(512 * 2**20, "memory.max", "/docker/a", 0.5, 24 * 2**30)
 CPU = ContainerLimit(0.5, "cpu.max", "/", 0.1, 2.0)
 BY_MEMORY = "512 MiB of 24 GiB by memory.max of the cgroup /docker/a"
 BY_CPU = "0.5 of 2 CPUs by cpu.max of the cgroup /"

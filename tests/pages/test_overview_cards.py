@@ -16,13 +16,13 @@ def notes(app):
     live_pages()
     page = sys.modules["pages.overview"]
 
-    def of(totals, *, is_past=False):
-        evidence = Evidence(40, None, totals=totals, host=HostEvidence(), is_past=is_past)
+    def of(totals, host=None, *, is_past=False):
+        evidence = Evidence(40, None, totals=totals, host=host or HostEvidence(), is_past=is_past)
         props = page._cards(evidence)
         return SimpleNamespace(
             **{
                 name: props[f"{name}-note"]["children"]
-                for name in ("errors", "p95", "p99", "queue", "cpu")
+                for name in ("errors", "p95", "p99", "queue", "cpu", "memory")
             }
         )
 
@@ -49,3 +49,30 @@ def test_no_request_is_the_reason_of_no_share_of_errors(notes):
 def test_of_a_past_without_data_nothing_was_measured(notes):
     said = notes(TotalsEvidence(0, 0, 0), is_past=True)
     assert (said.errors, said.queue, said.cpu) == ("not measured",) * 3
+
+
+def test_they_say_of_when_the_figures_of_host_and_queue_are(notes):
+    none = notes(TotalsEvidence(3, 0, 0), HostEvidence(0.5, memory_utilization=0.1))
+    assert (none.queue, none.cpu, none.memory) == (
+        "deepest in 40 s",
+        "mean of 40 s",
+        "used, mean of 40 s",
+    )
+    said = notes(
+        TotalsEvidence(3, 0, 0, accept_queue_depth=32, accept_backlog=128),
+        HostEvidence(0.5, memory_utilization=0.1, load_average=6.41),
+    )
+    assert (said.queue, said.cpu) == (
+        "deepest in 40 s; 25 % of backlog",
+        "mean of 40 s; load average 6.41",
+    )
+    limited = notes(
+        TotalsEvidence(3, 0, 0),
+        HostEvidence(
+            0.5, memory_utilization=0.1, container_cpu_ratio=0.8, container_memory_ratio=1
+        ),
+    )
+    assert (limited.cpu, limited.memory) == (
+        "mean of 40 s; 80 % of our limit",
+        "mean of 40 s; 100 % of our limit",
+    )

@@ -1,6 +1,7 @@
 """The limits of our cgroup: those that hold now, and lines of what is used of them."""
 
 import numpy as np
+import pytest
 
 from servescope import catalog
 from servescope.findings.gathering import moment
@@ -41,8 +42,8 @@ def test_the_limits_with_what_is_used_and_what_the_host_has(harness):
     context = harness.context()
     write(context, *((at, HOST | LIMITED) for at in range(3)))
     assert container.limits(context) == (
-        ContainerLimit(400.0 * MIB, "memory.max", "/a", 300.0 * MIB, 4000.0 * MIB),
-        ContainerLimit(0.5, "cpu.max", "/a", 0.25, 2.0),
+        ContainerLimit(400.0 * MIB, "memory.max", "/a", 0.75, 4000.0 * MIB),
+        ContainerLimit(0.5, "cpu.max", "/a", 0.5, 2.0),
     )
     host = moment(context).host
     assert (host.container_memory_ratio, host.container_cpu_ratio) == (0.75, 0.5)
@@ -61,6 +62,21 @@ def test_a_limit_that_was_lifted_holds_no_longer_than_the_window(harness):
     context = harness.context()
     write(context, (0, HOST | LIMITED), *((at, HOST) for at in range(1, 1 + container.WINDOW_S)))
     assert container.limits(context) == (None, None)
+
+
+def test_the_used_share_is_a_mean_of_the_seconds_that_have_both_readings(harness):
+    context = harness.context()
+    used = SeriesKey(catalog.CONTAINER_MEMORY)
+    write(
+        context,
+        (0, HOST | LIMITED | {used: 100.0 * MIB}),
+        (1, HOST | LIMITED | {used: 200.0 * MIB}),
+        (2, HOST | LIMITED | {used: 360.0 * MIB}),
+        (3, HOST),
+    )
+    assert moment(context).host.container_memory_ratio == pytest.approx((0.25 + 0.5 + 0.9) / 3)
+    span = Span(BEGIN, BEGIN + 2, 1, fixed=True)
+    assert moment(context, span).host.container_memory_ratio == pytest.approx((0.25 + 0.5) / 2)
 
 
 def test_of_limits_that_follow_on_each_other_the_newest_holds(harness):
