@@ -133,7 +133,7 @@
     return [...rows, ...earlierRowsAt(entry, index)];
   }
 
-  // The faint lines: what each was in the span before that the view is compared with.
+  // The dashed lines: what each was in the span before that the view is compared with.
   function earlierRowsAt(entry, index) {
     const ms = scope.graphs.toEpochMs(entry.data[0].x[index]);
     return scope.graphs.faintOf(entry).flatMap((trace) => {

@@ -114,8 +114,8 @@
         x1: shown(end(event) * 1000),
         y0: 0,
         y1: 1,
-        fillcolor: "rgba(121,80,242,0.12)",
-        line: isSpan ? { width: 0 } : { width: 1, dash: "dot", color: "rgba(134,142,150,0.9)" },
+        fillcolor: "rgba(154,91,242,0.12)",
+        line: { width: 1, dash: "dot", color: isSpan ? "#9a5bf2" : "#868e96" },
         label: {
           text: label ? label.text : "",
           textposition: label ? label.textposition : isSpan ? "top left" : "end",

@@ -18,7 +18,7 @@
   const TICK_CHARACTER_PX = 7.5; // of the font of the axes, with the gap to the axis spread over eight
   const NOTE_GAP_PX = 6; // from the labels of the axis, which the note would cover
   const OF_POINTS = ["requests", "bounds"]; // lists in a trace's meta, an entry a point
-  const FAINT = { opacity: 0.55, dash: "dot", width: 1.2 };
+  const OF_FEW = { dash: "dot", width: 1.2 };
   const EMPTY_SECONDS = [-4, -1]; // powers of ten, of a logarithmic axis without points
   const CONFIG = { displayModeBar: false, doubleClick: false, showTips: false, scrollZoom: false };
   const coarsePointer = window.matchMedia("(pointer: coarse)");
@@ -172,7 +172,7 @@
       mode: "lines",
       hoverinfo: "skip",
       fill: "tozeroy",
-      fillcolor: trace.line.color,
+      fillcolor: trace.fillcolor,
       line: { width: 0, shape: trace.line.shape },
     };
   }
@@ -187,18 +187,17 @@
     return { ...trace, mode: "lines+markers", marker: { size, color: trace.line.color } };
   }
 
-  // Points of few requests are faint and dotted, with what leads to them: never as if exact.
+  // Points of few requests are thin and dotted, with what leads to them: never as if exact.
   function byRequests(entry, trace) {
     const counts = trace.meta && trace.meta.requests;
     const isFew = (value, i) => (value ?? null) !== null && counts[i] < entry.layout.meta.few;
     if (!counts || !trace.y.some(isFew)) return [trace];
     const few = trace.y.map(isFew);
     const exact = trace.y.map((value, i) => (few[i] ? null : value));
-    const faint = trace.y.map((value, i) => (few[i] || few[i - 1] || few[i + 1] ? value : null));
-    const { opacity, ...line } = FAINT;
+    const dotted = trace.y.map((value, i) => (few[i] || few[i - 1] || few[i + 1] ? value : null));
     return [
       { ...trace, y: exact },
-      { ...trace, y: faint, opacity, line: { ...trace.line, ...line } },
+      { ...trace, y: dotted, line: { ...trace.line, ...OF_FEW } },
     ];
   }
 

@@ -306,10 +306,10 @@
     if (!facts.compared) return "";
     const isRecorded = !facts.bounds || span[1] - facts.compared > facts.bounds[0];
     const missing = isRecorded ? "" : ", of which nothing was recorded";
-    return `${before}Faint lines: ${comparedSpan()}${missing}.`;
+    return `${before}Dashed lines: ${comparedSpan()}${missing}.`;
   }
 
-  // The earlier span whose lines are drawn faintly.
+  // The earlier span whose lines are drawn dashed.
   const comparedSpan = () =>
     view?.compare === "yesterday" ? "the day before" : `the ${clock.lengthText(facts.compared)} before`;
 

@@ -10,7 +10,7 @@ from servescope.histogram import EXACT_FROM, least_count
 
 SUPPORT: Final = (
     f"Where steps have fewer than {EXACT_FROM} requests they are made longer, up to a 24th of the "
-    "span. Of fewer all the same, the line is faint and dotted; of too few it has a gap: "
+    "span. Of fewer all the same, the line is thin and dotted; of too few it has a gap: "
     f"p50 takes {least_count(0.5)}, p90 {least_count(0.9)}, p95 {least_count(0.95)}, "
     f"p99 {least_count(0.99)}, p99.9 {least_count(0.999):,}."
 )

@@ -180,7 +180,7 @@ def _other_spans() -> dmc.Popover:
                         gap="xs",
                         mt="xs",
                     ),
-                    _choice("Faint lines in the graphs", "time-compare", COMPARISONS),
+                    _choice("Dashed lines in the graphs", "time-compare", COMPARISONS),
                     _choice(
                         "Times are of", "time-zone", (("local", "This browser"), ("utc", "UTC"))
                     ),

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 Shape = dict[str, Any]
 """The part of a figure that a delta must fit: JSON, sent to the browser and back in the cursor."""
 
-FAINT: Final = 0.4
-"""Opacity of the lines of an earlier span."""
+EARLIER: Final = {"width": 1.0, "dash": "dash"}
+"""How the lines of an earlier span are drawn: a paler colour could not be seen by everybody."""
 
 TOGETHER: Final = "all together"
 """The name of the sum of stacked lines."""
@@ -138,8 +138,7 @@ class LinePlot:
                 "y": units.rounded(row * shape["factor"]),
                 "connectgaps": False,
                 "hoverinfo": "skip",
-                "opacity": FAINT,
-                "line": {"color": colour, "width": 1.2} | self._steps(),
+                "line": {"color": colour} | EARLIER | self._steps(),
             }
             for name, row, colour, meta in lines
         ]
@@ -181,6 +180,7 @@ class LinePlot:
         trace["line"] |= self._steps()
         if self.stacked:
             trace["line"]["width"] = 0.8  # the browser fills below it
+            trace["fillcolor"] = style.area or style.colour
         return trace
 
 

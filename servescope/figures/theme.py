@@ -19,16 +19,18 @@ if TYPE_CHECKING:
 Figure = dict[str, Any]
 """A Plotly figure as plain data: `{"data": [...], "layout": {...}}`."""
 
-BLUE: Final = "#339af0"
-SKY: Final = "#74c0fc"
-NAVY: Final = "#4263eb"
-TEAL: Final = "#12b886"
-AMBER: Final = "#f59f00"
-ORANGE: Final = "#f76707"
-VIOLET: Final = "#7950f2"
-PINK: Final = "#da77f2"
+# One colour for both schemes: each has a contrast of 3:1 or more on white and on the panels of the
+# dark scheme (WCAG 2, 1.4.11), so they differ in hue, hardly in lightness.
+BLUE: Final = "#2683ea"
+SKY: Final = "#0aa2ae"
+NAVY: Final = "#6068f5"
+TEAL: Final = "#16a05d"
+AMBER: Final = "#b98a00"
+ORANGE: Final = "#e8590c"
+VIOLET: Final = "#9a5bf2"
+PINK: Final = "#d34fc0"
 GREY: Final = "#868e96"
-RED: Final = "#e03131"
+RED: Final = "#e93a3a"
 
 SERIES: Final = (BLUE, AMBER, TEAL, VIOLET, SKY, ORANGE, PINK, NAVY)
 """For names without a meaning of their own, in order; after these they repeat dashed."""
@@ -39,11 +41,11 @@ NAMED: Final = (
     ORANGE,
     PINK,
     NAVY,
-    "#15aabf",
-    "#82c91e",
-    "#b08968",
-    "#748ffc",
+    "#5a9699",
     "#5c940d",
+    "#a87c4f",
+    "#8d7fb5",
+    "#b0705f",
 )
 """For names that have one colour on all pages; without those of the bundled listeners."""
 
@@ -67,8 +69,8 @@ MEANINGS: Final = {
     "CPU": BLUE,
     "memory": TEAL,
     "used": BLUE,
-    "reclaimable": SKY,
-    "free": "rgba(134,142,150,0.25)",
+    "reclaimable": TEAL,
+    "free": GREY,
     "files": TEAL,
     "comparison": GREY,
     "wsgi": BLUE,
@@ -102,19 +104,27 @@ _LONG_UNIT: Final = 4
 _LONG_TICK: Final = 8  # characters; `10,000 ms` takes more than _LEFT
 
 
+_AREAS: Final = {"free": "rgba(134,142,150,0.25)"}
+"""Areas below stacked lines that are no more than a ground."""
+
+
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How a line is drawn; `dash` is Plotly's name."""
+    """How a line is drawn; `dash` is Plotly's name; `area`: below a stacked one, if another."""
 
     colour: str
     dash: str = "solid"
+    area: str = ""
 
 
 def by_meaning(names: Sequence[str]) -> list[Style]:
     """A fixed colour for a name that has a meaning; for any other the next that is still free."""
     taken = {MEANINGS[name] for name in names if name in MEANINGS}
     free = _series([colour for colour in SERIES if colour not in taken] or SERIES)
-    return [Style(MEANINGS[name]) if name in MEANINGS else next(free) for name in names]
+    return [
+        Style(MEANINGS[name], area=_AREAS.get(name, "")) if name in MEANINGS else next(free)
+        for name in names
+    ]
 
 
 def by_name(names: Sequence[str]) -> list[Style]:

@@ -10,7 +10,7 @@ from contextlib import suppress
 
 import pytest
 
-from tests.axe import grave_violations
+from tests.axe import grave_violations, unseen_fields
 from tests.browser.conftest import DESKTOP, PHONE
 from tests.page_files import live_pages
 
@@ -60,9 +60,10 @@ def check(opened, path, scheme):
 
 
 def grave(opened, name, scheme):
-    """What axe finds on the page, once no colour is on its way to another."""
+    """What axe finds, and fields that are hardly seen, once no colour is on its way to another."""
     opened.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    found = [f"{name}, {scheme}: {line}" for line in grave_violations(opened.page)]
+    lines = grave_violations(opened.page) + unseen_fields(opened.page)
+    found = [f"{name}, {scheme}: {line}" for line in lines]
     opened.page.emulate_media(color_scheme=scheme, reduced_motion="no-preference")
     return found
 

@@ -377,7 +377,7 @@ def test_an_address_may_name_times_as_grafana_does(open_page):
     opened.until("document.documentElement.dataset.view === 'fixed'")
 
 
-def test_what_was_not_recorded_is_no_faint_line(open_page, dashboard):
+def test_what_was_not_recorded_is_no_dashed_line(open_page, dashboard):
     with closing(open_store(dashboard.folder)) as store:
         oldest, _ = store.bounds()
     opened = open_page(f"/host?from={oldest}&to={oldest + 30}&compare=before")
@@ -425,14 +425,14 @@ def test_on_a_phone_the_bar_is_low_and_the_form_fits(open_page):
     assert opened.page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
-def test_an_earlier_span_is_drawn_faint(open_page):
+def test_an_earlier_span_is_drawn_dashed(open_page):
     opened = open_page("/host?last=10s&compare=before").wait_drawn("host-cpu")
     opened.until(
         "document.querySelector('#host-cpu .live-graph-plot')?.data?.some("
-        "line => line.opacity < 1 && line.y.some(value => value !== null))",
+        "line => line.line.dash === 'dash' && line.y.some(value => value !== null))",
         seconds=120,
     )
-    opened.until("document.getElementById('span-text').textContent.includes('Faint lines: the ')")
+    opened.until("document.getElementById('span-text').textContent.includes('Dashed lines: the ')")
     opened.page.locator("#host-cpu").focus()
     earlier = opened.page.locator("#host-cpu .graph-readout p").filter(has_text=" before")
     deadline = time.monotonic() + WITHIN_S

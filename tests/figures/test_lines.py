@@ -261,13 +261,13 @@ def test_a_reading_has_its_unit_also_where_the_axis_has_none(unit, noun):
     assert figure["layout"]["yaxis"]["ticksuffix"] == ""
 
 
-def test_an_earlier_span_is_drawn_faint_at_the_times_of_the_later_one():
+def test_an_earlier_span_is_drawn_dashed_at_the_times_of_the_later_one():
     plot = LinePlot()
     now = lines([100, 101], a=[1, 2], b=[3, 4])
     earlier = lines([40, 41], a=[5, NAN], c=[9, 9])
     (trace,) = plot.faint(earlier, plot.shape(now), 60)
     assert (trace["name"], trace["x"], trace["y"]) == ("a", [100_000, 101_000], [5.0, None])
-    assert trace["opacity"] < 1
+    assert trace["line"]["dash"] == "dash"
     assert trace["line"]["color"] == plot.figure(now, plot.shape(now))["data"][0]["line"]["color"]
 
 
@@ -281,3 +281,28 @@ def test_of_stacked_lines_the_sum_of_the_earlier_span_is_drawn():
 def test_an_earlier_span_without_any_of_the_lines_adds_nothing():
     plot = LinePlot()
     assert plot.faint(lines([40], c=[9]), plot.shape(lines([100], a=[1])), 60) == []
+
+
+def luminance(colour):
+    """Relative luminance of `#rrggbb`, as WCAG 2 defines it."""
+    parts = (int(colour[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    linear = [one / 12.92 if one <= 0.04045 else ((one + 0.055) / 1.055) ** 2.4 for one in parts]
+    return sum(weight * one for weight, one in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def contrast(one, other):
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("ground", ["#ffffff", "#2e2e2e"], ids=["light", "dark"])
+def test_each_colour_of_a_line_is_seen_on_the_panels_of_both_schemes(ground):
+    colours = {*theme.SERIES, *theme.NAMED, *theme.MEANINGS.values(), theme.GREY, theme.RED}
+    assert {one: contrast(one, ground) for one in colours if contrast(one, ground) < 3} == {}
+
+
+def test_free_memory_is_a_ground_below_a_line_that_is_seen():
+    figure, _ = drawn(LinePlot(stacked=True), lines([1], used=[1], free=[2]))
+    used, free = figure["data"]
+    assert used["fillcolor"] == used["line"]["color"]
+    assert free["line"]["color"] == theme.GREY != free["fillcolor"]
