@@ -16,7 +16,7 @@ SUPPORT: Final = (
 )
 READ: Final = (
     "Of the requests that were read: a connection that is turned away with 503 over capacity, or "
-    "sends no HTTP, counts in no percentile."
+    "sends no HTTP, has no duration here."
 )
 NOT_RECORDED: Final = "Nothing was recorded in this span."
 NO_REQUESTS: Final = "No requests in this span."

@@ -50,10 +50,10 @@ DURING_RUN: Final = "in the seconds of the run"
 PERCENTILES_HELP: Final = (
     "The client counts from the moment a request was due, waiting included; from the actual send "
     "it leaves out what a slow server made wait. Its figures are exact. The server's run from the "
-    "request's arrival in the kernel to the last byte of its answer, of all requests to the "
-    "server in the whole seconds of the run, other clients' too; they come from histograms and "
-    f"are at most {ERROR_BOUND:.2%} off. ≥: requests that timed out are among these, so the figure "
-    "is a lower bound."
+    "request's arrival in the kernel to the last byte of its answer, of all requests that the "
+    "server read in the whole seconds of the run, other clients' too; they come from histograms "
+    f"and are at most {ERROR_BOUND:.2%} off. ≥: requests that timed out are among these, so the "
+    "figure is a lower bound."
 )
 
 
@@ -165,7 +165,8 @@ def _counted(run: LoadRun, server: ServerFigures | None) -> str:
         client = f"The client timed {counted(timed, 'request')}"
     if server is None:
         return f"{client}; of the server none are kept of these seconds."
-    return f"{client}; the server timed {server.requests:,} in the same seconds."
+    unread = f", and answered {server.unread:,} unread, without a time" if server.unread else ""
+    return f"{client}; the server timed {server.requests:,} in the same seconds{unread}."
 
 
 def errors_table(run: LoadRun) -> html.Div:

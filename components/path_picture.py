@@ -52,8 +52,8 @@ HELP: Final = (
     "Where requests are, and for how long. The kernel sets connections up and keeps their bytes; "
     "the server reads head and body; a complete request waits for a thread; the app is called, "
     "makes the body, and the response goes to the client. p50 and p99 are those of the requests "
-    f"that ended: p50 takes {least_count(0.5)} of them, p99 {least_count(0.99)}. The marked stage "
-    "has most requests in it at a time, for 0.1 s or longer."
+    f"that were read and ended: p50 takes {least_count(0.5)} of them, p99 {least_count(0.99)}. The "
+    "marked stage has most requests in it at a time, for 0.1 s or longer."
 )
 MOST_DOTS: Final = 24
 _FEW: Final = 0.1

@@ -24,8 +24,10 @@ if TYPE_CHECKING:
 TITLE: Final = "The client's clock against the sum of the stages"
 MEANING: Final = (
     "Of the newest load run in this span. The client's figure runs from the moment a request was "
-    "sent to the last byte of its answer, by the generator's own clock; the server's is the sum of "
-    "the six stages, from the request's arrival in the kernel to the last byte handed back to it. "
+    "really sent, which may be later than it was due, to the last byte of its answer, by the "
+    "generator's own clock; the server's is the sum of the six stages, from the request's arrival "
+    "in the kernel to the last byte handed back to it. The server's figures are of the requests "
+    "that it read; the client's are of all that it timed, those turned away unread among them. "
     "Unexplained is what lies between: the way through the network, and the time until the client "
     "is given a core to read its answer. Where the two sides did not time the same requests there "
     "is no difference to tell. Means are exact, so their difference is; a client that read its "
@@ -34,6 +36,7 @@ MEANING: Final = (
     "percentiles is a hint, not the percentile of the differences. Other traffic on the listener "
     "during the run counts on the server's side only. ≥: requests that timed out are among these."
 )
+CLIENT: Final = "Client, from send"
 EMPTY: Final = "No load run in this span."
 ADVICE: Final = "A run on the page Load shows both clocks here."
 
@@ -47,7 +50,7 @@ def residual_table(found: Residual | None, *, is_past: bool = False) -> html.Div
     same = evidence.clocks is not None and are_the_same_requests(evidence.clocks)
     rest_s = unexplained_s(evidence.clocks) if evidence.clocks is not None else None
     rows: list[list[Cell | Duration]] = [
-        _row("Client sees", client, timed_out=_timed_out_share(found.run)),
+        _row(CLIENT, client, timed_out=_timed_out_share(found.run)),
         _row("Sum of server stages", server),
         [
             html.B("Unexplained"),

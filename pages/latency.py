@@ -57,7 +57,7 @@ GRAPHS: Final = (
     LiveGraph(
         "latency-stages",
         "Where the time goes: mean of each stage",
-        "Stacked, the stages are the mean request. "
+        f"Stacked, the stages are the mean request. {READ} "
         + "; ".join(f"{stage}: {meaning}" for stage, meaning in MEANING.items())
         + ".",
         lambda context, span, chosen: latency.stage_means(context, span, chosen[0]),
@@ -167,7 +167,7 @@ def layout(listener: object = "", **_query: object) -> html.Div:
         panels.columns(
             panels.panel(
                 "Stages over the whole span",
-                f"The steps of a request, in order. {EXACT}",
+                f"The steps of a request, in order. {READ} {EXACT}",
                 html.Div(id="latency-stage-table"),
             ),
             panels.panel(
@@ -175,7 +175,8 @@ def layout(listener: object = "", **_query: object) -> html.Div:
             ),
             panels.panel(
                 "Routes over the whole span",
-                f"The busiest routes. {EXACT}",
+                "The busiest routes. Answers that were sent before a request was read have a row "
+                f"of their own, and count in no other. {EXACT}",
                 html.Div(id="latency-route-table"),
                 wide=True,
             ),

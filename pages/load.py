@@ -53,8 +53,8 @@ GRAPHS: Final = (
         "load-latency",
         "p99 three ways",
         "From the moment a request was due; from the moment it was really sent (naive: it leaves "
-        "out what a slow server made wait); and from its bytes in the server's kernel. A gap where "
-        f"a step has fewer than {least_count(0.99)} requests.",
+        "out what a slow server made wait); and from its bytes in the server's kernel, of the "
+        f"requests that it read. A gap where a step has fewer than {least_count(0.99)} requests.",
         lambda context, span, _, step=0: load.latencies(context, span, step),
         LinePlot(log=True),
         f"No step of this span has the {least_count(0.99)} requests that a p99 takes.",

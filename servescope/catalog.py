@@ -74,7 +74,7 @@ STAGE_DURATION: Final = _histogram(
     "servescope.http.server.stage.duration",
     "s",
     ("listener", "stage"),
-    "One stage of a request; connections that were turned away unread have none.",
+    "One stage of a request; what was answered before a request was read has none.",
 )
 BYTES_RECEIVED: Final = _counter(
     "servescope.http.server.received", "By", _LISTENER, "Request heads and bodies read."

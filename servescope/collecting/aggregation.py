@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -120,7 +119,7 @@ class RecordAggregator:
     ) -> None:
         found, of_record = np.unique(records["listener"], return_inverse=True)
         n, stages = found.size, len(_STAGES)
-        read = ~_turned_away(records)
+        read = ~_unread(records)
         groups = (of_record[read, None] * stages + np.arange(stages)).ravel()
         counts, sums = _histograms(stages_s[read].ravel(), groups, n * stages)
         received = np.bincount(of_record, records["bytes_received"], n)
@@ -194,16 +193,16 @@ def seconds_of(
     return [(ts, records[second == ts]) for ts in found]
 
 
-def _turned_away(records: NDArray[np.void]) -> NDArray[np.bool_]:
-    """Which records are of connections over capacity, answered before a request was read.
+def _unread(records: NDArray[np.void]) -> NDArray[np.bool_]:
+    """Which records are of connections that were answered before a request was read.
 
-    They passed through no stage: their zeros would be taken for requests that did not wait.
+    Over capacity they passed through no stage: their zeros would be taken for requests that did
+    not wait. Half a head that came to nothing is no request either, and no percentile has it.
     """
-    unread = (records["method"] == Method["_OTHER"]) & (records["route"] == OTHER_ROUTE)
-    is_turned_away: NDArray[np.bool_] = unread & (
-        records["status"] == HTTPStatus.SERVICE_UNAVAILABLE
+    is_unread: NDArray[np.bool_] = (records["method"] == Method["_OTHER"]) & (
+        records["route"] == OTHER_ROUTE
     )
-    return is_turned_away
+    return is_unread
 
 
 def _histograms(

@@ -36,6 +36,11 @@ def unexplained_s(clocks: ClocksEvidence) -> float | None:
     return None if difference_s < -NOISE_S else max(difference_s, 0.0)
 
 
+def _unread(both: ClocksEvidence) -> str:
+    """The answers of which the server has no time."""
+    return f", and it answered {both.server_unread:,} unread" if both.server_unread else ""
+
+
 def clocks(evidence: Evidence) -> Iterator[Finding]:
     """How much of the client's time the server's stages explain."""
     both = evidence.clocks
@@ -52,15 +57,15 @@ def clocks(evidence: Evidence) -> Iterator[Finding]:
         state, code = Severity.NOTE, "unexplained"
         told = (
             f"Of the {units.text(both.client_mean_s, 's')} that a mean request of run "
-            f"{both.run_id} took by its client's clock, {units.text(rest_s, 's')} lie outside the "
-            "stages of the server."
+            f"{both.run_id} took from its send by its client's clock, {units.text(rest_s, 's')} "
+            "lie outside the stages of the server."
         )
     elif not are_the_same_requests(both):
         state, code = Severity.UNKNOWN, "different-requests"
         told = (
             f"In the seconds of run {both.run_id} its client timed {both.client_requests:,} "
-            f"requests and the server {both.server_requests:,}: these are not the same requests, "
-            "so the difference of their times says nothing."
+            f"requests and the server {both.server_requests:,}{_unread(both)}: these are not the "
+            "same requests, so the difference of their times says nothing."
         )
     else:
         state, code = Severity.UNKNOWN, "clocks-disagree"

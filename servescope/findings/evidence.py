@@ -177,6 +177,7 @@ class ClocksEvidence:
     server_requests: int
     client_mean_s: float | None = None
     server_mean_s: float | None = None
+    server_unread: int = 0  # answered besides, before a request was read
 
 
 @dataclass(frozen=True, slots=True)

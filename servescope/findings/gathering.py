@@ -396,7 +396,8 @@ def clocks_of(found: Residual) -> Evidence:
             found.client.requests,
             found.server.requests,
             found.client.mean_s,
-            found.server.mean_s,
+            found.server.mean_s if found.server.requests else None,
+            found.server.unread,
         )
     )
 

@@ -223,7 +223,9 @@ def _percentiles(data: RunData) -> str:
         server = [
             units.Duration.of_percentile(marks.get(LATENCY_NAMES[field])) for field in QUANTILES
         ]
-        name = f"Server, {counted(data.series.server_requests, 'request')} to {run.plan.listener}"
+        read, unread = data.series.server_requests, data.series.server_unread
+        name = f"Server, {counted(read, 'request')} to {run.plan.listener}"
+        name += f", without {unread:,} unread" if unread else ""
         if run.plan.listener:
             rows.append((name, *server, units.NOTHING, units.Duration(data.series.server_mean_s)))
     return _table(("", *LATENCY_NAMES.values(), "mean"), rows)

@@ -10,9 +10,10 @@ import numpy as np
 from servescope import catalog
 from servescope.errors import EngineAwayError, EngineRefusedError
 from servescope.histogram import supported_quantiles
+from servescope.queries.request_words import is_unread
 from servescope.queries.rows import HostRow
 from servescope.queries.span import moment
-from servescope.queries.traffic import STATUS
+from servescope.queries.traffic import METHOD, ROUTE, STATUS
 from servescope.records.metrics import ALL_HOSTS
 from servescope.store.query import Aggregation
 
@@ -46,7 +47,7 @@ def table(context: QueryContext, shown: Span | None = None) -> list[HostRow]:
 
 def _table(fleet: FleetStore, everyone: Store, hosts: list[HostSeen], span: Span) -> list[HostRow]:
     seconds = fleet.seconds_by_host(span.start, span.end)
-    total = everyone.total(span.query(catalog.REQUEST_DURATION, by=(_HOST, STATUS)))
+    total = everyone.total(span.query(catalog.REQUEST_DURATION, by=(_HOST, METHOD, ROUTE, STATUS)))
     all_cores: Labels = (("cpu.logical_number", "all"),)
     cpu = _means(everyone, span.query(catalog.CPU_UTILIZATION, by=(_HOST,), where=all_cores))
     memory = _means(everyone, span.query(catalog.MEMORY_UTILIZATION, by=(_HOST,)))
@@ -60,9 +61,10 @@ def _table(fleet: FleetStore, everyone: Store, hosts: list[HostSeen], span: Span
         its = [index for index, group in enumerate(total.groups) if group[0] == host.name]
         requests = float(total.count[its].sum())
         failed = sum(
-            float(total.count[index]) for index in its if total.groups[index][1].startswith("5")
+            float(total.count[index]) for index in its if total.groups[index][3].startswith("5")
         )
-        (p95,) = supported_quantiles(total.buckets[its].sum(axis=0), (0.95,)).tolist()
+        read = [index for index in its if not is_unread(*total.groups[index][1:3])]
+        (p95,) = supported_quantiles(total.buckets[read].sum(axis=0), (0.95,)).tolist()
         rows.append(
             HostRow(
                 host=host.name,

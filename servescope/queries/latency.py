@@ -1,13 +1,13 @@
 """Durations of requests and of their stages, all from merged histograms.
 
-Percentiles and distributions are those of requests that were read. A server over its capacity
-answers 503 within microseconds, before it reads a request: while it turns most clients away, such
-answers would be the p50, though each request that it takes waits for half a minute.
+All but the heatmap are those of requests that were read. A server over its capacity answers 503
+within microseconds, before it reads a request: while it turns most clients away, such answers would
+be the p50, though each request that it takes waits for half a minute.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -22,10 +22,10 @@ from servescope.histogram import (
     quantiles_by_bucket,
     supported_quantiles,
 )
-from servescope.queries.request_words import UNREAD_LABELS
+from servescope.queries.request_words import UNREAD_LABELS, is_unread
 from servescope.queries.rows import Distribution, Heat, Lines, StageRow
 from servescope.queries.span import LONG_STEP_S, STEPS
-from servescope.queries.traffic import of_listener
+from servescope.queries.traffic import METHOD, ROUTE, of_listener
 from servescope.records.load import LoadOutcome
 from servescope.records.requests import Stage
 from servescope.store.query import Aggregation
@@ -46,6 +46,42 @@ STAGES: Final = tuple(stage.name.lower() for stage in Stage)
 _BY_CLIENT: Final = (catalog.LOAD_DURATION, catalog.LOAD_NAIVE_DURATION)
 """The metrics in which a request that timed out counts with the time until then."""
 _TIMED_OUT: Final = (("error.type", LoadOutcome.TIMED_OUT.name.lower()),)
+
+
+@dataclass(frozen=True, slots=True)
+class Durations:
+    """Durations over a whole span, of the `requests` that were read; `unread` more were not.
+
+    `buckets` (BUCKETS,) is their merged histogram.
+    """
+
+    requests: int
+    unread: int
+    sum_s: float
+    buckets: NDArray[np.int64]
+
+    @property
+    def mean_s(self) -> float:
+        """NaN of no request."""
+        return self.sum_s / self.requests if self.requests else np.nan
+
+
+def durations(context: QueryContext, query: Query) -> Durations:
+    """Durations over the whole span of a query: those of all its series together.
+
+    Of a metric that does not tell methods and routes apart all requests were read.
+    """
+    total = context.store.total(replace(query, by=(METHOD, ROUTE)))
+    read = np.array([not is_unread(*group) for group in total.groups], dtype=bool)
+    counts = np.asarray(total.count, dtype=np.float64)
+    return Durations(
+        round(float(counts[read].sum())),
+        round(float(counts.sum() - counts[read].sum())),
+        float(np.asarray(total.sum_s)[read].sum()),
+        np.asarray(total.buckets)[read].sum(axis=0, dtype=np.int64)
+        if read.any()
+        else np.zeros(BUCKETS, dtype=np.int64),
+    )
 
 
 def percentiles(
@@ -238,9 +274,7 @@ def distribution(
     Connections answered before a request was read are left out.
     """
     query = span.query(metric, where=of_listener(listener))
-    counts = _buckets(context, query)
-    if metric == catalog.REQUEST_DURATION:
-        counts = np.maximum(counts - _buckets(context, _unread(query)), 0)
+    counts = durations(context, query).buckets
     used = np.flatnonzero(counts)
     if not used.size:
         return Distribution(np.empty(0), np.empty(0, np.int64), {}, ERROR_BOUND)
@@ -252,13 +286,6 @@ def distribution(
     }
     bounds = frozenset(marks) & _bounds_of_span(context, query, int(counts.sum()))
     return Distribution(edges[low : high + 2], counts[low : high + 1], marks, ERROR_BOUND, bounds)
-
-
-def _buckets(context: QueryContext, query: Query) -> NDArray[np.int64]:
-    """The merged histogram (BUCKETS,) of all groups over the whole span."""
-    total = context.store.total(query)
-    merged: NDArray[np.int64] = total.buckets.sum(axis=0, dtype=np.int64)
-    return merged if len(total.groups) else np.zeros(BUCKETS, dtype=np.int64)
 
 
 def _bounds_of_span(context: QueryContext, query: Query, requests: int) -> frozenset[str]:

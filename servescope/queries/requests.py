@@ -8,7 +8,7 @@ import numpy as np
 
 from servescope import catalog
 from servescope.histogram import BUCKETS, bucket_indexes, supported_quantiles
-from servescope.queries.request_words import is_other_method
+from servescope.queries.request_words import is_unread
 from servescope.queries.rows import LogRow, RequestSurroundings, UsualDurations
 from servescope.queries.span import Span
 from servescope.queries.traffic import LISTENER, METHOD, ROUTE
@@ -99,9 +99,16 @@ def surroundings(context: QueryContext, row: LogRow) -> RequestSurroundings:
     )
     nothing = np.zeros(BUCKETS, dtype=np.int64)
     rows = list(zip(by_route.groups, by_route.buckets, strict=True))
-    counts = np.sum([nothing, *(one for (route, _), one in rows if route == row.route)], axis=0)
-    # Those that were turned away unread pass no stage: beside stages they count in no whole.
-    read = [one for (_, method), one in rows if not is_other_method(method)]
+    # A request is compared with others that were read, as it was, or with others that were not.
+    was_unread = is_unread(row.method, row.route)
+    like_it = [
+        one
+        for (route, method), one in rows
+        if route == row.route and is_unread(method, route) == was_unread
+    ]
+    counts = np.sum([nothing, *like_it], axis=0)
+    # Those that were not read pass no stage: beside stages they count in no whole.
+    read = [one for (route, method), one in rows if not is_unread(method, route)]
     in_whole = int(counts.sum())
     bucket = int(bucket_indexes(np.array([row.total_s]))[0])
     faster, not_slower = int(counts[:bucket].sum()), int(counts[: bucket + 1].sum())

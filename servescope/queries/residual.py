@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from servescope import catalog
 from servescope.histogram import supported_quantiles
-from servescope.queries import load
+from servescope.queries import latency, load
 from servescope.queries.traffic import of_listener
 from servescope.store.query import Query
 
@@ -20,12 +20,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """One side's view of the same requests; durations in seconds, NaN for one of too few."""
+    """One side's view of the same requests; durations in seconds, NaN for one of too few.
+
+    `requests` are those with a duration; a server answered `unread` more before it had read one.
+    """
 
     requests: int
     mean_s: float
     p50_s: float
     p95_s: float
+    unread: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,7 @@ def residual(context: QueryContext, span: Span, listener: str = "") -> Residual 
 
     Both sides are taken over the whole seconds of the run, of a fixed span those within it. The
     client counts from the actual send: what a request waited inside the generator is no matter of
-    the server.
+    the server. Of the server only requests that it read have stages to sum.
     """
     for run in load.runs_in(context, span):
         aimed_at = run.plan.listener  # nothing: at another host, whose stages nobody records
@@ -73,9 +77,8 @@ def of_seconds(context: QueryContext, run: LoadRun, start: int, end: int) -> Res
 
 
 def _clock(context: QueryContext, query: Query) -> Clock | None:
-    total = context.store.total(query)
-    count = float(total.count.sum())
-    if not count:
+    found = latency.durations(context, query)
+    if not found.requests and not found.unread:
         return None
-    p50, p95 = supported_quantiles(total.buckets.sum(axis=0), (0.5, 0.95))
-    return Clock(round(count), float(total.sum_s.sum()) / count, float(p50), float(p95))
+    p50, p95 = supported_quantiles(found.buckets, (0.5, 0.95)).tolist()
+    return Clock(found.requests, found.mean_s, p50, p95, found.unread)

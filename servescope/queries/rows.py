@@ -180,7 +180,7 @@ class HostRow:
     newest_s: int  # second of its newest frame
     requests_per_s: float | None = None
     error_ratio: float | None = None  # 5xx over all
-    p95_s: float | None = None
+    p95_s: float | None = None  # of the requests that were read
     cpu_utilization: float | None = None
     memory_utilization: float | None = None
 

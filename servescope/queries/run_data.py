@@ -45,8 +45,9 @@ class RunSeries:
     stages: Lines
     stage_rows: tuple[StageRow, ...]
     server: Distribution
-    server_requests: int
-    server_mean_s: float | None  # of all these, those that were turned away unread included
+    server_requests: int  # that were read
+    server_unread: int  # answered before one was read: no duration of the server is of these
+    server_mean_s: float  # NaN of no request
     cores: Lines
     accept_queues: Lines
 
@@ -99,8 +100,7 @@ def run_series(context: QueryContext, run: LoadRun) -> RunSeries:
     """The series of a run's span."""
     span, listener = whole_span(run), run.plan.listener or NOBODY
     where = traffic.of_listener(listener)
-    total = context.store.total(span.query(catalog.REQUEST_DURATION, where=where))
-    requests = round(float(total.count.sum()))
+    of_server = latency.durations(context, span.query(catalog.REQUEST_DURATION, where=where))
     return RunSeries(
         rates=load.rates(context, span),
         latencies=load.latencies(context, span),
@@ -110,8 +110,9 @@ def run_series(context: QueryContext, run: LoadRun) -> RunSeries:
         stages=latency.stage_means(context, span, listener),
         stage_rows=tuple(latency.stages(context, span, listener)),
         server=latency.distribution(context, span, listener),
-        server_requests=requests,
-        server_mean_s=float(total.sum_s.sum()) / requests if requests else None,
+        server_requests=of_server.requests,
+        server_unread=of_server.unread,
+        server_mean_s=of_server.mean_s,
         cores=host.cpu_by_core(context, span),
         accept_queues=renamed(ports.accept_queue_depths(context, span), "port {}"),
     )

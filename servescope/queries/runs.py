@@ -6,8 +6,6 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-import numpy as np
-
 from servescope import catalog
 from servescope.control.run_search import ORDERS, RunSearch
 from servescope.histogram import EXACT_FROM, supported_quantiles
@@ -56,12 +54,14 @@ class FoundRuns:
 class ServerFigures:
     """The requests to a run's listener within its whole seconds, as the server recorded them.
 
-    `quantiles_s` are seconds by name (see `latency.QUANTILES`), NaN of too few requests.
+    `quantiles_s` are seconds by name (see `latency.QUANTILES`), NaN of too few requests. Durations
+    are of the `requests` that were read; it answered `unread` more before it had read one.
     """
 
     requests: int
     mean_s: float
     quantiles_s: Mapping[str, float]
+    unread: int = 0
 
 
 def run_id(text: object) -> int:
@@ -258,12 +258,11 @@ def server_figures(context: QueryContext, run: LoadRun) -> ServerFigures | None:
 
 
 def _server_figures(context: QueryContext, query: Query) -> ServerFigures | None:
-    total = context.store.total(query)
-    count = float(total.count.sum())
-    if not count:
+    found = latency.durations(context, query)
+    if not found.requests and not found.unread:
         return None
     names = tuple(latency.QUANTILES)
-    buckets = np.asarray(total.buckets).sum(axis=0)
-    values = supported_quantiles(buckets, [latency.QUANTILES[name] for name in names]).tolist()
-    mean_s = float(total.sum_s.sum()) / count
-    return ServerFigures(round(count), mean_s, dict(zip(names, values, strict=True)))
+    of_names = [latency.QUANTILES[name] for name in names]
+    values = supported_quantiles(found.buckets, of_names).tolist()
+    quantiles_s = dict(zip(names, values, strict=True))
+    return ServerFigures(found.requests, found.mean_s, quantiles_s, found.unread)

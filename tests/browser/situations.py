@@ -960,7 +960,7 @@ SITUATIONS = (
                 "unexplained": Said(
                     "note",
                     rf"^Of the (?P<mean>{DURATION}) that a mean request of run (?P<run>\d+) took "
-                    rf"by its client's clock, (?P<rest>{DURATION}) lie outside",
+                    rf"from its send by its client's clock, (?P<rest>{DURATION}) lie outside",
                     lambda facts, mean, run, rest: (
                         run == facts["run"]
                         and rest <= mean

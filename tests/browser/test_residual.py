@@ -32,7 +32,7 @@ def test_the_residual_of_a_run(open_page, dashboard):
     eventually(lambda: counts.all_inner_texts() == ["200", "200", ""])
     rows = [row.locator("td").all_inner_texts() for row in table.locator("tbody tr").all()]
     (client, server, unexplained) = rows
-    assert [row[0] for row in rows] == ["Client sees", "Sum of server stages", "Unexplained"]
+    assert [row[0] for row in rows] == ["Client, from send", "Sum of server stages", "Unexplained"]
     assert client[1] == server[1] == "200"
     assert milliseconds(client[2]) >= SLOW_MS
     assert milliseconds(server[2]) >= SLOW_MS

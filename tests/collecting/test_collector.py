@@ -66,7 +66,7 @@ def test_a_connection_turned_away_unread_is_an_answer_and_passes_no_stage(store,
     assert total(store, by=("listener",)) == {("files",): 95.0, ("full",): 5.0}
     assert total(store, catalog.NEW_CONNECTIONS) == {(): 0.0}
     app = total(store, catalog.STAGE_DURATION, ("listener",), where=(("stage", "app"),))
-    assert app == {("files",): 5.0}
+    assert app == {("files",): 4.0}
 
 
 def test_the_metrics_of_a_load_run(store, folder, collect):

@@ -37,7 +37,7 @@ def test_a_figure_with_requests_that_timed_out_is_a_lower_bound(
     )
     clock = Clock(answered + timed_out, 2.0, 0.08, 9.9)
     cells = texts(residual_table(Residual(run, clock, Clock(5_000, 9.8, 0.0001, 60.0))))
-    start = cells.index("Client sees")
+    start = cells.index("Client, from send")
     assert cells[start + 2 : start + 5] == shown
     assert not [cell for cell in cells[cells.index("Sum of server stages") :] if "≥" in cell]
 

@@ -1034,6 +1034,10 @@ CLOCKS: Final = {
         ),
         {"different-requests": ("unknown", "timed 4,000 requests and the server 1,260")},
     ),
+    "most clients were turned away": Case(
+        Evidence(clocks=replace(BOTH_CLOCKS, server_requests=1_200, server_unread=4_800)),
+        {"different-requests": ("unknown", "the server 1,200, and it answered 4,800 unread: ")},
+    ),
     "other clients beside the run": Case(
         Evidence(clocks=replace(BOTH_CLOCKS, server_requests=9_000)),
         {"different-requests": ("unknown", "the server 9,000")},

@@ -32,8 +32,19 @@ REQUESTS = {
 }
 
 
-def frame(ts, requests, cpu, took=0.01):
-    """A second of so many requests, a tenth of them failed."""
+TURNED_AWAY = SeriesKey(
+    REQUEST_DURATION,
+    (
+        ("http.request.method", "_OTHER"),
+        ("http.response.status_code", "400"),
+        ("http.route", "other"),
+        ("listener", "wsgi"),
+    ),
+)
+
+
+def frame(ts, requests, cpu, took=0.01, unread=0):
+    """A second of so many requests, a tenth of them failed, and of answers to none."""
 
     def some(count):
         return HistogramDelta(histogram.count([took] * count), took * count)
@@ -43,7 +54,8 @@ def frame(ts, requests, cpu, took=0.01):
         ts,
         {CPU: cpu, MEMORY: 2 * cpu},
         {SENT: 100.0 * requests},
-        {REQUESTS["200"]: some(good), REQUESTS["500"]: some(bad)},
+        {REQUESTS["200"]: some(good), REQUESTS["500"]: some(bad)}
+        | ({TURNED_AWAY: HistogramDelta(histogram.count([1e-5] * unread), 1e-5)} if unread else {}),
     )
 
 
@@ -87,7 +99,7 @@ def test_a_row_for_each_host_with_its_own_figures(hosts):
     now = int(time.time()) - 20
     alpha, beta, gone = (hosts.store(name) for name in ("alpha", "beta", "gone"))
     alpha.write(Batch([frame(ts, 10, 0.2) for ts in range(now - 30, now)]))
-    beta.write(Batch([frame(ts, 40, 0.4, took=0.1) for ts in range(now - 30, now - 1)]))
+    beta.write(Batch([frame(ts, 40, 0.4, took=0.1, unread=400) for ts in range(now - 30, now - 1)]))
     gone.write(Batch([frame(ts, 40, 0.4) for ts in range(now - 300, now - 200)]))
     hosts.settle()
     first, second, third = fleet.table(hosts.context(alpha))
@@ -95,10 +107,10 @@ def test_a_row_for_each_host_with_its_own_figures(hosts):
     assert [row.is_home for row in (first, second, third)] == [True, False, False]
     assert [row.newest_s for row in (first, second, third)] == [now - 1, now - 2, now - 201]
     assert first.requests_per_s == pytest.approx(10)
-    assert second.requests_per_s == pytest.approx(40)  # in its own nine seconds
-    assert second.error_ratio == pytest.approx(0.1)
+    assert second.requests_per_s == pytest.approx(440)  # in its own nine seconds
+    assert second.error_ratio == pytest.approx(4 / 440)
     assert first.p95_s == pytest.approx(0.01, rel=ERROR_BOUND)
-    assert second.p95_s == pytest.approx(0.1, rel=ERROR_BOUND)
+    assert second.p95_s == pytest.approx(0.1, rel=ERROR_BOUND), "of those that were read"
     assert (second.cpu_utilization, second.memory_utilization) == pytest.approx((0.4, 0.8))
     assert third.requests_per_s is third.p95_s is third.cpu_utilization is None
 

@@ -153,6 +153,9 @@ def test_clients_that_were_turned_away_unread_are_in_no_percentile(harness):
     assert found.counts.sum() == 100
     assert found.marks["p50"] == pytest.approx(12.0, rel=0.05)
     assert latency.heat(context, span).counts.sum() == 1_900, "the heatmap has all answers"
+    whole = latency.durations(context, span.query(REQUEST_DURATION, where=(WSGI,)))
+    assert (whole.requests, whole.unread, whole.mean_s) == (100, 1_800, 12.0)
+    assert whole.buckets.sum() == 100
 
 
 def test_a_span_in_which_every_client_was_turned_away_has_no_distribution(harness):
@@ -161,3 +164,6 @@ def test_a_span_in_which_every_client_was_turned_away_has_no_distribution(harnes
     found = latency.distribution(context, Span(START, START + 1, 1))
     assert found.counts.size == 0
     assert found.marks == {}
+    whole = latency.durations(context, Span(START, START + 1, 1).query(REQUEST_DURATION))
+    assert (whole.requests, whole.unread, whole.buckets.sum()) == (0, 900, 0)
+    assert np.isnan(whole.mean_s)

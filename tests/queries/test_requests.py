@@ -100,6 +100,16 @@ def test_requests_that_were_turned_away_unread_are_in_no_whole_beside_stages(con
     write(context, route=[30.0] * 100)
     frame = Frame(END + 1, histograms={turned_away: durations([0.00002] * 900)})
     context.store.write(Batch([frame]))
-    around = log.surroundings(context, log.one(context, 1))
+    row = log.one(context, 1)
+    around = log.surroundings(context, row)
     assert around.listener.requests == 100
     assert around.listener.p50_s == pytest.approx(30.0, rel=0.05)
+    # A method outside the known set was read; and nobody is compared across that line.
+    labels["http.route"] = "/users/<id>"
+    unusual = SeriesKey(WSGI.metric, tuple(sorted(labels.items())))
+    context.store.write(Batch([Frame(END + 2, histograms={unusual: durations([30.0] * 7)})]))
+    assert log.surroundings(context, row).listener.requests == 107
+    unread = log.surroundings(context, replace(row, method="OTHER", route="other"))
+    assert unread.route.requests == 900
+    beyond = log.surroundings(context, replace(row, method="GET", route="other"))
+    assert beyond.route.requests == 0

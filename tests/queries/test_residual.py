@@ -62,6 +62,37 @@ def test_what_no_stage_accounts_for(context):
     assert math.isnan(found.server.p95_s), "three requests have no p95"
 
 
+def unread(ts, number):
+    """A second in which a server turned so many clients away, in 15 µs each."""
+    labels = {
+        "http.request.method": "_OTHER",
+        "http.response.status_code": "503",
+        "http.route": "other",
+        "listener": "wsgi",
+    }
+    key = SeriesKey(catalog.REQUEST_DURATION, tuple(sorted(labels.items())))
+    return Frame(ts, histograms={key: delta(*[1.5e-5] * number)})
+
+
+def test_the_sum_of_stages_is_of_requests_that_were_read(context):
+    run(context, START + 10.2, START + 12.9)
+    context.store.write(Batch([*seconds(START + 10, 0.5, 12.0), unread(START + 13, 900)]))
+    server = residual(context, SPAN).server
+    assert (server.requests, server.unread) == (3, 900)
+    assert server.mean_s == pytest.approx(12.0)
+    assert server.p50_s == pytest.approx(12.0, rel=histogram.ERROR_BOUND)
+
+
+def test_of_a_run_whose_every_client_was_turned_away_the_server_has_no_time(context):
+    run(context, START + 10.2, START + 12.9)
+    there = SeriesKey(catalog.LOAD_NAIVE_DURATION, (("listener", "wsgi"),))
+    sent = Frame(START + 11, histograms={there: delta(0.001)})
+    context.store.write(Batch([sent, unread(START + 12, 900)]))
+    found = residual(context, SPAN)
+    assert (found.client.requests, found.server.requests, found.server.unread) == (1, 0, 900)
+    assert math.isnan(found.server.mean_s)
+
+
 def test_a_run_under_way_counts_so_far(context):
     run(context, START + 10.2, None)
     context.store.write(Batch(seconds(START + 10, 0.003, 0.002)))

@@ -1,5 +1,7 @@
 """Load runs by number and by the page, and the figures of exactly their seconds."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -23,11 +25,11 @@ def delta(*durations):
     return HistogramDelta(histogram.count(np.array(durations)), sum(durations))
 
 
-def answered(listener, count, seconds):
+def answered(listener, count, seconds, *, is_read=True):
     labels = {
-        "http.request.method": "GET",
-        "http.response.status_code": "200",
-        "http.route": "/",
+        "http.request.method": "GET" if is_read else "_OTHER",
+        "http.response.status_code": "200" if is_read else "503",
+        "http.route": "/" if is_read else "other",
         "listener": listener,
     }
     key = SeriesKey(catalog.REQUEST_DURATION, tuple(sorted(labels.items())))
@@ -147,6 +149,11 @@ def test_the_server_is_asked_for_the_run_s_listener_and_seconds(context, add):
     assert found.quantiles_s["p50"] == pytest.approx(0.01, rel=histogram.ERROR_BOUND)
     assert found.quantiles_s["p95"] == pytest.approx(0.03, rel=histogram.ERROR_BOUND)
     assert np.isnan(found.quantiles_s["p99.9"]), "120 requests are too few"
+    turned_away = answered("wsgi", 900, 1.5e-5, is_read=False)
+    context.store.write(Batch([Frame(START + 4, histograms=turned_away)]))
+    longer = runs.server_figures(context, replace(run, ended_s=START + 4.5))
+    assert (longer.requests, longer.unread) == (170, 900), "50 more were read"
+    assert longer.mean_s == pytest.approx((120 * 0.02 + 50 * 9.0) / 170)
     span = runs.span_of(run)
     lines = runs.rates(context, span, run)
     server = lines.values[lines.names.index("server: answered")]
