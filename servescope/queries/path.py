@@ -4,6 +4,10 @@ Two accounts say how many requests are in a stage at a time. Those that ended gi
 time in it over the length of the span (Little's law: number = rate x time); unfinished ones are not
 in it. The gauges count the unfinished ones, once a second: they miss the short ones. So the larger
 of both is taken, the gauge's only from one request on: less is a second that met one by chance.
+
+The sum has the whole time of a request that began before the span, so it may be more than there was
+room for: 8 threads that answer within 0.2 s would hold 8.3 requests over 5 s. The app and its body
+hold a thread, so they are given no more than the time of all threads.
 """
 
 from __future__ import annotations
@@ -48,6 +52,8 @@ _STAGE: Final = "stage"
 _PORT: Final = "port"
 _BEFORE_APP: Final = frozenset((KERNEL, READ, QUEUE))
 """The stages of which a recorder within another server may know nothing. It then writes zeros."""
+_IN_THREAD: Final = frozenset(("app", "body"))
+"""The stages in which a request holds one of the listener's threads; a write may wait without."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +160,8 @@ class _Account:
     workers: Workers = field(default_factory=Workers)
     counts: dict[str, float] = field(default_factory=dict)  # by stage, as are all below
     sums_s: dict[str, float] = field(default_factory=dict)
+    within_s: dict[str, float] = field(default_factory=dict)  # of these what the span has room for
+    threads_s: float | None = None  # the time of all threads, where they are known all along
     buckets: dict[str, NDArray[np.int64]] = field(default_factory=dict)
     gauges: dict[str, float] = field(default_factory=dict)  # means
     waiting: dict[str, NDArray[np.float64]] = field(default_factory=dict)  # the most of each step
@@ -196,18 +204,28 @@ class _Account:
             sum_s / count if count else None,
             None if math.isnan(p50) else p50,
             None if math.isnan(p99) else p99,
-            self._occupancy(count, sum_s, gauge),
+            self._occupancy(name, count, gauge),
             most,
             capacity,
         )
 
-    def _occupancy(self, count: float, sum_s: float, gauge: float | None) -> float | None:
+    def _occupancy(self, name: str, count: float, gauge: float | None) -> float | None:
         """See the head of the module."""
+        of_ended = self.within_s.get(name, 0.0) / self.seconds
         if gauge is None:
-            return sum_s / self.seconds if count else None
-        if count and sum_s / count >= self.seconds:  # most of their time lies before the span
+            return of_ended if count else None
+        # Of such requests most of the time lies before the span.
+        if count and self.sums_s[name] / count >= self.seconds:
             return gauge
-        return max(sum_s / self.seconds, gauge if gauge >= 1 else 0.0)
+        return max(of_ended, gauge if gauge >= 1 else 0.0)
+
+    def limit_to_threads(self) -> None:
+        """Give the stages that hold a thread no more time than all threads had."""
+        self.within_s = dict(self.sums_s)
+        busy_s = sum(self.sums_s.get(name, 0.0) for name in _IN_THREAD)
+        if self.threads_s is not None and busy_s > self.threads_s:
+            for name in _IN_THREAD & self.sums_s.keys():
+                self.within_s[name] *= self.threads_s / busy_s
 
 
 def request_paths(
@@ -257,6 +275,8 @@ def _account_of(status: ListenerStatus, span: Span, seconds: int) -> _Account:
     if status.state is ListenerState.RUNNING and status.since_s < span.end:
         account.model = status.model
         account.has_queue = not status.has_event_loop
+        if account.has_queue and status.request_threads and status.since_s <= span.start:
+            account.threads_s = float(status.request_threads * seconds)
         is_prefork = status.model == ConcurrencyModel.PREFORK
         account.workers = Workers(
             threads=status.request_threads,
@@ -279,6 +299,8 @@ def _add_ended(
         account.counts[stage] = float(count)
         account.sums_s[stage] = float(sum_s)
         account.buckets[stage] = buckets
+    for account in accounts.values():
+        account.limit_to_threads()
     opened = context.store.total(span.query(catalog.NEW_CONNECTIONS, by=(LISTENER,)))
     for (name,), count in zip(opened.groups, opened.count, strict=True):
         if name in accounts:
@@ -364,7 +386,7 @@ def _together(accounts: Iterable[_Account], whole: _Account) -> _Account:
             before = whole.open_connections
             whole.open_connections = opened if before is None else before + opened
         whole.workers = whole.workers.plus(account.workers)
-        for name in ("counts", "sums_s", "buckets", "gauges", "capacity"):
+        for name in ("counts", "sums_s", "within_s", "buckets", "gauges", "capacity"):
             sums, added = getattr(whole, name), getattr(account, name)
             for stage, value in added.items():
                 sums[stage] = sums[stage] + value if stage in sums else value

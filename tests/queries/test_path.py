@@ -72,18 +72,39 @@ def test_a_listener_that_does_not_run_has_no_threads_among_those_of_all(ask, sta
 def test_each_stage_has_its_rate_its_times_and_its_requests(ask):
     found = ask(
         POOL,
-        histograms=stage("pool", "kernel", *[0.01] * 40) | stage("pool", "app", *[0.3] * 40),
+        histograms=stage("pool", "kernel", *[0.01] * 40) | stage("pool", "app", *[0.15] * 40),
         counts={SeriesKey(catalog.NEW_CONNECTIONS, (("listener", "pool"),)): 3.0},
         gauges=gauge(catalog.OPEN_CONNECTIONS, 12.0, listener="pool"),
     )["pool"]
     app = found.stage("app")
     assert (app.requests, app.requests_per_s) == (200, 40.0)
-    assert app.mean_s == pytest.approx(0.3)
-    assert (app.p50_s, app.p99_s) == pytest.approx((0.3, 0.3), rel=histogram.ERROR_BOUND)
-    assert app.occupancy == pytest.approx(12.0), "40 a second for 0.3 s"
-    assert app.wait_s == pytest.approx(0.3)
+    assert app.mean_s == pytest.approx(0.15)
+    assert (app.p50_s, app.p99_s) == pytest.approx((0.15, 0.15), rel=histogram.ERROR_BOUND)
+    assert app.occupancy == pytest.approx(6.0), "40 a second for 0.15 s"
+    assert app.wait_s == pytest.approx(0.15)
     assert (found.most_connections, found.connections_per_s) == (12.0, 3.0)
     assert (found.requests, found.model) == (200, "thread_pool")
+
+
+@pytest.mark.parametrize(
+    ("app", "body", "since_s", "held"),
+    [
+        (0.2, 0.0, START, (8.0, 0.0)),  # 8.4 by the sum, which began before the span
+        (0.2, 0.05, START, (6.4, 1.6)),  # both hold a thread
+        (0.1, 0.05, START, (4.2, 2.1)),  # the threads have room for these
+        (0.2, 0.0, START + 2, (8.4, 0.0)),  # changed in the span: how many there were is unknown
+    ],
+)
+def test_no_more_requests_are_in_the_app_than_there_are_threads(ask, app, body, since_s, held):
+    pool = replace(POOL, since_s=since_s)
+    assert pool.request_threads == 8
+    ended = stage("pool", "app", *[app] * 42) | stage("pool", "body", *[body] * 42)
+    found = ask(pool, LOOP, histograms=ended | stage("loop", "app", *[0.1] * 20))
+    of_pool = found["pool"].stage("app").occupancy, found["pool"].stage("body").occupancy
+    assert of_pool == pytest.approx(held)
+    assert found["loop"].stage("app").occupancy == pytest.approx(2.0), "a loop has no such bound"
+    assert found[TOGETHER].stage("app").occupancy == pytest.approx(held[0] + 2.0)
+    assert found["pool"].stage("app").mean_s == pytest.approx(app), "each takes as long as it took"
 
 
 def test_percentiles_of_all_together_are_of_merged_buckets(ask):
