@@ -76,7 +76,8 @@ GRAPHS: Final = (
     LiveGraph(
         "ports-opened",
         "New connections per second, by listener",
-        "Connections that brought their first request. Keep-alive keeps this low.",
+        "Connections that the server accepted, those for which it had no room included. Keep-alive "
+        "keeps this low.",
         lambda context, span, _: ports.opened_by_listener(context, span),
         LinePlot(styles=theme.by_name),
         "No new connections in this span.",

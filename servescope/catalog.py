@@ -86,7 +86,13 @@ NEW_CONNECTIONS: Final = _counter(
     "servescope.http.server.connections.opened",
     "{connection}",
     _LISTENER,
-    "First requests of a connection.",
+    "Connections accepted, those that were turned away included.",
+)
+TURNED_AWAY: Final = _counter(
+    "servescope.http.server.connections.turned_away",
+    "{connection}",
+    _LISTENER,
+    "Of these, those for which there was no room: answered with 503 unread, or closed.",
 )
 ACTIVE_REQUESTS: Final = _gauge(
     "http.server.active_requests", "{request}", _LISTENER, "Requests taken and not yet answered."
@@ -223,6 +229,13 @@ CONNECTION_COUNT: Final = _gauge(
     "{connection}",
     ("port", "network.connection.state"),
     "TCP connections of our ports by state, server side.",
+)
+
+LEFT_CONNECTIONS: Final = _gauge(
+    "servescope.tcp.connections.left",
+    "{connection}",
+    ("port",),
+    "Accepted connections that their clients have closed and the server has not.",
 )
 
 LOAD_SENT: Final = _counter(

@@ -11,7 +11,7 @@ from servescope.histogram import BUCKETS, bucket_indexes
 from servescope.recording.record_layout import OTHER_ROUTE
 from servescope.records.load import LoadOutcome
 from servescope.records.requests import Stage
-from servescope.request_fields import Method, RequestFlag
+from servescope.request_fields import Method
 from servescope.store.base import Frame, HistogramDelta, SeriesKey
 from servescope.store.codec.rows import distinct
 
@@ -124,7 +124,6 @@ class RecordAggregator:
         counts, sums = _histograms(stages_s[read].ravel(), groups, n * stages)
         received = np.bincount(of_record, records["bytes_received"], n)
         sent = np.bincount(of_record, records["bytes_sent"], n)
-        opened = np.bincount(of_record, (records["flags"] & RequestFlag.NEW_CONNECTION) > 0, n)
         for index, number in enumerate(found.tolist()):
             listener = listeners.get(number, _UNKNOWN)
             for stage, name in enumerate(_STAGES):
@@ -134,7 +133,6 @@ class RecordAggregator:
                     second.observe(key, counts[at], float(sums[at]))
             second.count(self._key(catalog.BYTES_RECEIVED, listener), float(received[index]))
             second.count(self._key(catalog.BYTES_SENT, listener), float(sent[index]))
-            second.count(self._key(catalog.NEW_CONNECTIONS, listener), float(opened[index]))
 
     def add_load(
         self, second: Second, records: NDArray[np.void], listeners: Mapping[int, str]

@@ -289,7 +289,7 @@ def _account_of(status: ListenerStatus, span: Span, seconds: int) -> _Account:
 def _add_ended(
     context: QueryContext, span: Span, seconds: int, accounts: dict[str, _Account]
 ) -> None:
-    """Requests that ended, and connections that brought their first one."""
+    """Requests that ended, and connections that were accepted or turned away."""
     total = latency.stage_totals(context, span)
     rows = zip(total.groups, total.count, total.sum_s, total.buckets, strict=True)
     for (name, stage), count, sum_s, buckets in rows:

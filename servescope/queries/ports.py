@@ -109,7 +109,7 @@ def connections_by_state(context: QueryContext, span: Span) -> Lines:
 
 
 def opened_by_listener(context: QueryContext, span: Span) -> Lines:
-    """New connections per second that brought a request, by listener."""
+    """Connections accepted per second, by listener."""
     query = span.query(catalog.NEW_CONNECTIONS, by=("listener",))
     return lines_by_label(context, query, Aggregation.RATE, "{connection}/s")
 

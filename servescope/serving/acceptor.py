@@ -51,6 +51,8 @@ class Acceptor(Generic[C]):
     """Takes connections from one listening socket; used by one thread.
 
     `paused_until_ns` lies in the future while descriptors are scarce: do not ask before.
+    `accepted` and `turned_away` count connections since the start, the second those of the first
+    for which there was no room; other threads may read them.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class Acceptor(Generic[C]):
         self._family = assignment.listening.family
         self._tls = assignment.tls
         self.paused_until_ns = 0
+        self.accepted = self.turned_away = 0
 
     def accept(self) -> C | None:
         """The next connection; None when none waits or none can be taken now."""
@@ -83,6 +86,7 @@ class Acceptor(Generic[C]):
                 if self._listening.fileno() < 0:
                     return None
                 continue  # accept(2): errors of the connection itself mean: take the next one
+            self.accepted += 1
             try:
                 return self._make(sock, peer)
             except OSError:  # reset before we could set it up
@@ -117,6 +121,7 @@ class Acceptor(Generic[C]):
         most = self._assignment.options.max_connections
         if open_connections < most:
             return True
+        self.turned_away += 1
         self._troubles.line(
             logging.WARNING,
             "full",

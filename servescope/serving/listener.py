@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from servescope.recording.recorder import Recorder
     from servescope.records.captures import CaptureOrder
     from servescope.records.listeners import ListenerOptions, ListenerSpec, ShownCertificate
+    from servescope.records.metrics import Labels
     from servescope.serving.tls.certificates import Pair
 
 GRACE_SECONDS = 2.0
@@ -67,6 +68,7 @@ class RunningListener:
         self._certificate_watch = certificate_watch
         self._is_retired = False
         self._told = WebSocketTraffic()  # what the last samples told of
+        self._told_accepted = self._told_turned_away = 0
         self._stop_lock = threading.Lock()
         self._is_stopped = False
 
@@ -161,6 +163,7 @@ class RunningListener:
             Sample(catalog.QUEUED_REQUESTS, load.queued_requests, labels),
             Sample(catalog.ACTIVE_REQUESTS, load.active_requests, labels),
             Sample(catalog.REPLACED_WORKERS, load.replaced_workers, labels),
+            *self._connection_samples(load, labels),
         ]
         samples += [
             Sample(catalog.REQUESTS_IN_STAGE, number, (*labels, ("stage", stage)))
@@ -168,6 +171,17 @@ class RunningListener:
         ]
         if load.websocket is not None:
             samples += self._websocket_samples(load.websocket)
+        return samples
+
+    def _connection_samples(self, load: Load, labels: Labels) -> list[Sample]:
+        # While the count of a process that has died is added to the others', there are too few.
+        accepted = max(load.accepted, self._told_accepted)
+        turned_away = max(load.turned_away, self._told_turned_away)
+        samples = [
+            Sample(catalog.NEW_CONNECTIONS, accepted - self._told_accepted, labels),
+            Sample(catalog.TURNED_AWAY, turned_away - self._told_turned_away, labels),
+        ]
+        self._told_accepted, self._told_turned_away = accepted, turned_away
         return samples
 
     def _websocket_samples(self, now: WebSocketTraffic) -> list[Sample]:

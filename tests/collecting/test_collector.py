@@ -13,7 +13,7 @@ from servescope.recording.recorder import Recorder
 from servescope.recording.ring_file import RingKind
 from servescope.records.load import LoadOutcome
 from servescope.records.metrics import Sample
-from servescope.request_fields import Method, Protocol, RequestFlag
+from servescope.request_fields import Method, Protocol
 from servescope.store.query import Aggregation, Query
 from tests.collecting.served import BASE, SECOND, STAGES_NS, seconds, serve, total
 
@@ -33,7 +33,7 @@ def test_records_are_counted_in_the_second_they_ended_in(store, recorder, collec
 
 def test_the_metrics_of_a_request(store, recorder, collect):
     collect(0)
-    serve(recorder, 0, 2, flags=RequestFlag.NEW_CONNECTION)
+    serve(recorder, 0, 2)
     serve(recorder, 0, 3, listener="wsgi", route="/slow", status=500, method=Method.POST)
     collect(1)
     by = ("listener", "http.request.method", "http.route", "http.response.status_code")
@@ -43,7 +43,6 @@ def test_the_metrics_of_a_request(store, recorder, collect):
     }
     assert total(store, catalog.BYTES_SENT, ("listener",)) == {("files",): 2e3, ("wsgi",): 3e3}
     assert total(store, catalog.BYTES_RECEIVED, ("listener",)) == {("files",): 200, ("wsgi",): 300}
-    assert total(store, catalog.NEW_CONNECTIONS, ("listener",)) == {("files",): 2, ("wsgi",): 0}
     assert total(store, catalog.STAGE_DURATION, ("stage",)) == {
         (stage,): 5.0 for stage in ("app", "body", "kernel", "queue", "read", "write")
     }
@@ -64,7 +63,6 @@ def test_a_connection_turned_away_unread_is_an_answer_and_passes_no_stage(store,
     serve(recorder, 0, 1, method=Method._OTHER, route=None, status=408)  # half a head was read
     collect(1)
     assert total(store, by=("listener",)) == {("files",): 95.0, ("full",): 5.0}
-    assert total(store, catalog.NEW_CONNECTIONS) == {(): 0.0}
     app = total(store, catalog.STAGE_DURATION, ("listener",), where=(("stage", "app"),))
     assert app == {("files",): 4.0}
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from servescope import catalog
 from servescope.records.listeners import AppKind
 from servescope.records.requests import Stage
 from servescope.request_fields import Method, Protocol, RequestFlag
@@ -41,6 +42,33 @@ def test_one_connection_carries_many_requests(harness: ModelHarness):
     new = records["flags"] & RequestFlag.NEW_CONNECTION
     assert new.tolist() == [RequestFlag.NEW_CONNECTION] + [0] * 19
     assert (records["status"] == 200).all()
+
+
+def test_connections_are_counted_when_they_are_accepted(harness: ModelHarness):
+    """Not when their first request ends, and those for which there is no room as well."""
+    listener = harness.start(max_connections=1)
+    turned_away = 2 if harness.is_concurrent else 0
+    with connect(listener) as first:
+        first.sendall(harness.wait_request())
+        wait_until(lambda: harness.entered() == 1, "the request in the app")
+        for _ in range(turned_away):
+            assert exchange(listener, b"").startswith(b"HTTP/1.1 503 ")
+        counted = {catalog.NEW_CONNECTIONS: 0.0, catalog.TURNED_AWAY: 0.0}
+
+        def is_counted() -> bool:
+            for sample in listener.samples():
+                if sample.metric in counted:
+                    counted[sample.metric] += sample.value
+            return counted[catalog.NEW_CONNECTIONS] >= 1 + turned_away
+
+        wait_until(is_counted, "the connections")
+        assert counted == {
+            catalog.NEW_CONNECTIONS: 1 + turned_away,
+            catalog.TURNED_AWAY: turned_away,
+        }
+        assert len(harness.drain()) == turned_away  # the first has no answer yet
+        harness.leave()
+        assert read_responses(first, 1)[0][0] == 200
 
 
 def test_pipelined_requests_are_answered_in_order(harness: ModelHarness):

@@ -68,6 +68,8 @@ class _Worker:
         self._process: subprocess.Popen[bytes] | None = None
         self.load = _NOT_UP
         self.replaced = 0
+        self.accepted = self.turned_away = 0
+        """Connections of the processes that have ended."""
         self.thread = threading.Thread(
             target=self._keep, name=f"{assignment.site.name}-worker-{number}", daemon=True
         )
@@ -110,7 +112,10 @@ class _Worker:
         code = process.wait()
         with self._lock:
             self._process = None
-            self.load = replace(_NOT_UP, failure=failure)
+            last, self.load = self.load, replace(_NOT_UP, failure=failure)
+            # After that: who reads in between sees too few for a moment, and never one twice.
+            self.accepted += last.accepted
+            self.turned_away += last.turned_away
             let_go(process)
         return code
 
@@ -219,6 +224,8 @@ class Prefork:
                 stage: sum(load.in_stage.get(stage, 0) for load in loads)
                 for stage in STAGES_IN_HAND
             },
+            accepted=sum(one.accepted + one.load.accepted for one in self._workers),
+            turned_away=sum(one.turned_away + one.load.turned_away for one in self._workers),
         )
 
     def _change_access(self) -> None:

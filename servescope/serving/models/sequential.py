@@ -85,7 +85,12 @@ class Sequential:
         # Nobody else is served while it reads, either.
         is_busy = self._is_busy or any(in_stage.values())
         return Load(
-            int(connection is not None), int(is_busy), 0, int(self._is_busy), in_stage=in_stage
+            int(connection is not None),
+            int(is_busy),
+            0,
+            int(self._is_busy),
+            in_stage=in_stage,
+            accepted=self._acceptor.accepted,
         )
 
     def others_wait(self) -> bool:

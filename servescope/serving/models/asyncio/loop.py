@@ -185,6 +185,8 @@ class AsyncioLoop:
             busy,
             websocket=websocket,
             in_stage=requests_in_stage(connections),
+            accepted=self._acceptor.accepted,
+            turned_away=self._acceptor.turned_away,
         )
 
     # The loop's thread.

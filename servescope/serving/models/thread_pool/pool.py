@@ -106,7 +106,15 @@ class ThreadPool:
         busy, queued = self._roles.busy, self._roles.queued + len(self._gave_way)
         connections = list(self._connections.values())  # one step under the GIL
         in_stage = requests_in_stage(connections)
-        return Load(len(connections), busy, queued, busy + queued, in_stage=in_stage)
+        return Load(
+            len(connections),
+            busy,
+            queued,
+            busy + queued,
+            in_stage=in_stage,
+            accepted=self._acceptor.accepted,
+            turned_away=self._acceptor.turned_away,
+        )
 
     def _live(self, me: PoolThread) -> None:
         """A thread's whole life."""
