@@ -67,9 +67,10 @@ GRAPHS: Final = (
         "overview-requests",
         "Requests per second, by status",
         "Answers of all listeners by class of status. 5xx is the server's fault; 1xx, where there "
-        "are any, are handshakes of WebSockets.",
+        "are any, are handshakes of WebSockets. Client gone: of whatever status, answers whose "
+        "client had left before.",
         lambda context, span, _: traffic.by_status_class(context, span),
-        LinePlot(stacked=True, seldom=(traffic.SWITCHED,)),
+        LinePlot(stacked=True, seldom=traffic.SELDOM),
         NO_REQUESTS,
         SOON,
     ),
@@ -285,6 +286,7 @@ def _memory_note(host: HostEvidence, of_window: str) -> str:
 
 METRICS: Final = (
     catalog.REQUEST_DURATION,
+    catalog.ANSWERS_TO_NOBODY,
     catalog.ACCEPT_QUEUE_DEPTH,
     catalog.CPU_UTILIZATION,
     catalog.MEMORY_UTILIZATION,

@@ -61,9 +61,10 @@ GRAPHS: Final = (
         "requests-classes",
         "Requests per second, by class of status",
         "1xx: switched to a WebSocket; 2xx: answered; 3xx: sent elsewhere or not modified; "
-        "4xx: the client's mistake; 5xx: the server's.",
+        "4xx: the client's mistake; 5xx: the server's. Client gone: of whatever status, answers "
+        "whose client had left before.",
         lambda context, span, chosen: traffic.by_status_class(context, span, chosen[0]),
-        LinePlot(stacked=True, seldom=(traffic.SWITCHED,)),
+        LinePlot(stacked=True, seldom=traffic.SELDOM),
         NO_REQUESTS,
         ADVICE,
         wide=True,
@@ -131,6 +132,7 @@ def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> 
 
 METRICS: Final = (
     catalog.REQUEST_DURATION,
+    catalog.ANSWERS_TO_NOBODY,
     catalog.BYTES_RECEIVED,
     catalog.BYTES_SENT,
     catalog.NEW_CONNECTIONS,

@@ -94,6 +94,12 @@ TURNED_AWAY: Final = _counter(
     _LISTENER,
     "Of these, those for which there was no room: answered with 503 unread, or closed.",
 )
+ANSWERS_TO_NOBODY: Final = _counter(
+    "servescope.http.server.responses.client_gone",
+    "{request}",
+    ("listener", "http.response.status_code"),
+    "Answers whose client had gone: no byte could be sent, or it had closed its side before.",
+)
 ACTIVE_REQUESTS: Final = _gauge(
     "http.server.active_requests", "{request}", _LISTENER, "Requests taken and not yet answered."
 )

@@ -49,3 +49,4 @@ class RequestFlag(IntFlag):
     ABORTED = 4  # the client left before the last byte was handed to the kernel
     APP_ERROR = 8  # the app raised
     TIMED_OUT = 16  # a deadline ended it
+    CLIENT_GONE = 32  # the client had closed its side before the last bytes were sent

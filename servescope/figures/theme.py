@@ -55,6 +55,7 @@ MEANINGS: Final = {
     "3xx": TEAL,
     "4xx": AMBER,
     "5xx": RED,
+    "client gone": ORANGE,
     "p50": SKY,
     "p90": BLUE,
     "p95": NAVY,

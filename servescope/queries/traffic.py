@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 SWITCHED: Final = "1xx"
 """The class of the one status below 200 that ends a request: 101, a WebSocket's handshake."""
 STATUS_CLASSES: Final = (SWITCHED, "2xx", "3xx", "4xx", "5xx")
+TO_NOBODY: Final = "client gone"
+"""Answers whose client had gone before they were sent, whatever their status."""
+SELDOM: Final = (SWITCHED, TO_NOBODY)
+"""Lines that are drawn only where they have a request."""
 TOP_ROUTES: Final = 8
 OTHERS: Final = "all others"
 REQUESTS_PER_S: Final = "{request}/s"
@@ -95,18 +99,33 @@ def server_kinds(context: QueryContext) -> Callable[[str], ServerKind]:
 
 
 def by_status_class(context: QueryContext, span: Span, listener: str = "") -> Lines:
-    """Requests per second by class of status: always the same five lines, with the same gaps."""
+    """Requests per second by class of status, and of those whose client had gone.
+
+    Always the same six lines, with the same gaps. A request is in one of them alone.
+    """
+    names = (*STATUS_CLASSES, TO_NOBODY)
     query = span.query(catalog.REQUEST_DURATION, by=(STATUS,), where=of_listener(listener))
     found = context.store.aggregate(query, Aggregation.RATE)
     is_known = np.zeros(found.times.size, dtype=bool)
     for row in found.values:
         is_known |= np.isfinite(row)
-    values = np.tile(np.where(is_known, 0.0, np.nan), (len(STATUS_CLASSES), 1))
+    values = np.tile(np.where(is_known, 0.0, np.nan), (len(names), 1))
     for (status,), row in zip(found.groups, found.values, strict=True):
         name = f"{status[:1]}xx"
         if name in STATUS_CLASSES:
-            values[STATUS_CLASSES.index(name)] += np.nan_to_num(row)
-    return Lines(found.times, STATUS_CLASSES, values, REQUESTS_PER_S, found.actual_step)
+            values[names.index(name)] += np.nan_to_num(row)
+    gone = context.store.aggregate(
+        span.query(catalog.ANSWERS_TO_NOBODY, by=(STATUS,), where=of_listener(listener)),
+        Aggregation.RATE,
+    )
+    for (status,), row in zip(gone.groups, gone.values, strict=True):
+        name = f"{status[:1]}xx"
+        if name in STATUS_CLASSES and row.size == values.shape[1]:
+            # The engine's points of two metrics need not come at the same moment.
+            moved = np.fmin(np.nan_to_num(row), values[names.index(name)])
+            values[names.index(name)] -= moved
+            values[-1] += moved
+    return Lines(found.times, names, values, REQUESTS_PER_S, found.actual_step)
 
 
 def by_listener(context: QueryContext, span: Span, listener: str = "") -> Lines:

@@ -57,6 +57,10 @@ LINGER: Final = Linger(2_000_000_000, 30_000_000_000)  # nginx waits for 5 s and
 STOP_LINGER: Final = Linger(250_000_000, 1_000_000_000)
 """The same while stopping."""
 
+LOOK_FROM_NS: Final = 10_000_000
+"""From this age of a request on, its client is looked for before the last bytes are sent: to ask
+costs 2 µs, and few clients have gone earlier."""
+
 NOT_REGISTERED: Final = -1
 """`Connection.armed` while epoll does not know the connection; else the events it reports."""
 
@@ -206,6 +210,8 @@ class Connection:
         """Send a part of the response (see ResponseSink)."""
         exchange = self.current_exchange()
         began_ns = now_ns()
+        if last and began_ns - exchange.first_byte_ns + exchange.kernel_ns >= LOOK_FROM_NS:
+            self._look_for_client(exchange)
         sent = self._send_some(exchange, data) if data else 0
         if sent < len(data):
             rest = memoryview(data)[sent:]
@@ -221,8 +227,19 @@ class Connection:
 
     def send_file(self, head: bytes, file: OpenFile, offset: int, count: int) -> None:
         """Send a head and then a file's bytes, which end the response (see ResponseSink)."""
-        self._keep_unsent(Unsent(memoryview(head), file.moved(), offset, count), now_ns())
+        began_ns = now_ns()
+        exchange = self.current_exchange()
+        if began_ns - exchange.first_byte_ns + exchange.kernel_ns >= LOOK_FROM_NS:
+            self._look_for_client(exchange)
+        self._keep_unsent(Unsent(memoryview(head), file.moved(), offset, count), began_ns)
         self.send_unsent()
+
+    def _look_for_client(self, exchange: Exchange) -> None:
+        """Note when the client has closed its side: the kernel takes bytes for nobody, too."""
+        poll = select.poll()
+        poll.register(self.descriptor, select.POLLRDHUP)
+        if poll.poll(0):
+            exchange.flags |= RequestFlag.CLIENT_GONE
 
     def _keep_unsent(self, unsent: Unsent, began_ns: int) -> None:
         self.unsent = unsent

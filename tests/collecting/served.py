@@ -23,7 +23,7 @@ def serve(recorder, second, number=1, *, listener="files", route="/", status=200
             status,
             flags,
             100,
-            1_000,
+            more.get("sent", 1_000),
             *more.get("stages", STAGES_NS),
         )
 

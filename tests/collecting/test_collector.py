@@ -13,7 +13,7 @@ from servescope.recording.recorder import Recorder
 from servescope.recording.ring_file import RingKind
 from servescope.records.load import LoadOutcome
 from servescope.records.metrics import Sample
-from servescope.request_fields import Method, Protocol
+from servescope.request_fields import Method, Protocol, RequestFlag
 from servescope.store.query import Aggregation, Query
 from tests.collecting.served import BASE, SECOND, STAGES_NS, seconds, serve, total
 
@@ -51,6 +51,21 @@ def test_the_metrics_of_a_request(store, recorder, collect):
     assert mean[0, 0] == pytest.approx(sum(STAGES_NS) * 1e-9, rel=1e-6)
     app = store.mean(Query(catalog.STAGE_DURATION, *span, where=(("stage", "app"),))).values
     assert app[0, 0] == pytest.approx(4e-3, rel=1e-6)
+
+
+def test_answers_to_clients_that_had_gone_count_by_status(store, recorder, collect):
+    aborted, gone = RequestFlag.ABORTED, RequestFlag.CLIENT_GONE
+    collect(0)
+    serve(recorder, 0, 3)
+    serve(recorder, 0, 4, flags=gone)
+    serve(recorder, 0, 5, flags=aborted, sent=0)
+    serve(recorder, 0, 6, flags=aborted)  # an event stream, say: they had a part of it
+    serve(recorder, 0, 7, flags=aborted | RequestFlag.TIMED_OUT, sent=0)
+    serve(recorder, 0, 8, listener="wsgi", status=503, flags=gone)
+    collect(1)
+    by = ("listener", "http.response.status_code")
+    found = total(store, catalog.ANSWERS_TO_NOBODY, by)
+    assert found == {("files", "200"): 9.0, ("wsgi", "503"): 8.0}
 
 
 def test_a_connection_turned_away_unread_is_an_answer_and_passes_no_stage(store, recorder, collect):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import pytest
 
 from servescope.records.listeners import AppKind
 from servescope.request_fields import Method, RequestFlag
+from servescope.serving.connection import LOOK_FROM_NS
 from tests.contracts.app_for_models import BLOCK, BLOCKS
 from tests.contracts.harness import ModelHarness, wait_until
 from tests.serving.raw_client import (
@@ -112,6 +114,26 @@ def test_a_client_that_leaves_is_recorded_as_aborted(harness: ModelHarness, path
     assert record["flags"] & RequestFlag.ABORTED
     assert record["stages_ns"].sum() < 20e9, "no stage is as long as the clock's uptime"
     wait_until(lambda: listener.load().open_connections == 0, "the close")
+
+
+@pytest.mark.parametrize("resets", [False, True])
+def test_an_answer_to_a_client_that_has_gone_is_known_as_such(harness: ModelHarness, resets: bool):
+    listener = harness.start()
+    with connect(listener) as sock:
+        if resets:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.sendall(harness.wait_request())
+        wait_until(lambda: harness.entered() == 1, "the request in the app")
+        entered_ns = time.monotonic_ns()
+    wait_until(lambda: time.monotonic_ns() - entered_ns > LOOK_FROM_NS, "its age")
+    harness.leave()
+    [record] = harness.records(1)
+    assert record["flags"] & (RequestFlag.ABORTED | RequestFlag.CLIENT_GONE)
+    assert record["flags"] & RequestFlag.CLIENT_GONE or not record["bytes_sent"]
+    with connect(listener) as sock:  # the file is there: it is answered at once
+        sock.sendall(asking(b"/pause", GET))
+        read_responses(sock, 1)
+    assert not harness.records(2)[1]["flags"] & RequestFlag.CLIENT_GONE, "it was still there"
 
 
 def test_a_client_that_waits_in_the_accept_queue_is_served_in_the_end(harness: ModelHarness):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from servescope import histogram
-from servescope.catalog import BYTES_SENT, REQUEST_DURATION
+from servescope.catalog import ANSWERS_TO_NOBODY, BYTES_SENT, REQUEST_DURATION
 from servescope.queries import latency, traffic
 from servescope.queries.span import Span
 from servescope.store.base import Batch, Frame, HistogramDelta, SeriesKey
@@ -33,7 +33,21 @@ def test_handshakes_of_websockets_are_a_class_of_status(harness):
     context.store.write(Batch([Frame(START, {}, {}, asked)]))
     lines = traffic.by_status_class(context, Span(START, START + 1, 1))
     rates = dict(zip(lines.names, lines.values[:, 0].tolist(), strict=True))
-    assert rates == {"1xx": 4, "2xx": 4, "3xx": 0, "4xx": 0, "5xx": 0}
+    assert rates == {"1xx": 4, "2xx": 4, "3xx": 0, "4xx": 0, "5xx": 0, "client gone": 0}
+
+
+def test_answers_whose_client_had_gone_are_no_success(harness):
+    context = harness.context()
+    some = HistogramDelta(histogram.count(np.full(4, 0.01)), 0.04)
+    asked = {request("wsgi", status="200"): some, request("wsgi", status="500"): some}
+    labels = (("http.response.status_code", "200"), ("listener", "wsgi"))
+    gone = {SeriesKey(ANSWERS_TO_NOBODY, labels): 3.0}
+    context.store.write(Batch([Frame(START, {}, gone, asked), Frame(START + 1, {}, {}, asked)]))
+    for listener in ("", "wsgi"):
+        lines = traffic.by_status_class(context, Span(START, START + 2, 1), listener)
+        rates = dict(zip(lines.names, lines.values.tolist(), strict=True))
+        assert (rates["2xx"], rates["5xx"]) == ([1, 4], [4, 4])
+        assert rates["client gone"] == [3, 0]
 
 
 def test_a_span_without_a_frame_is_not_recorded_and_one_without_a_request_is(harness):

@@ -184,6 +184,8 @@ class AsgiHandler:
         connection = self._connection
         exchange = connection.conversation.exchange or self._exchange
         output = self._output
+        if self._ended_ns and last:
+            exchange.flags |= RequestFlag.CLIENT_GONE
         if (
             exchange.framing is None  # it is whole
             and exchange.may_keep_alive
