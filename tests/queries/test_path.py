@@ -94,6 +94,7 @@ def test_each_stage_has_its_rate_its_times_and_its_requests(ask):
         (0.1, 0.05, START, (4.2, 2.1)),  # the threads have room for these
         (0.2, 0.0, START + 2, (8.4, 0.0)),  # changed in the span: how many there were is unknown
     ],
+    ids=["the app is full", "app and body are full", "room is left", "a change in the span"],
 )
 def test_no_more_requests_are_in_the_app_than_there_are_threads(ask, app, body, since_s, held):
     pool = replace(POOL, since_s=since_s)
