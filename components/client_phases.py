@@ -9,6 +9,7 @@ from dash import html
 from components import load_run
 from components.tables import figure_table
 from servescope.figures import units
+from servescope.figures.shares import share_texts
 from servescope.histogram import ERROR_BOUND
 from servescope.queries.client_phases import PHASES, phase_rows, several_steps
 
@@ -40,14 +41,15 @@ def phases_table(run: LoadRun) -> html.Div:
         empty = "No phases: the run got no answer, or what sent it kept none."
     else:
         empty = "The phases come when the run has ended."
+    found = phase_rows(result)
     rows: list[list[Cell | Duration]] = [
         [
             _name(row.name),
             f"{row.requests:,}",
-            units.text(row.share, "1"),
+            share,
             *units.mean_and_percentiles(row.mean_s, row.p50_s, row.p95_s, row.p99_s),
         ]
-        for row in phase_rows(result)
+        for row, share in zip(found, share_texts([row.share for row in found]), strict=True)
     ]
     headings = ("Phase", "Requests", "Share", "Mean", "p50", "p95", "p99")
     table = figure_table(headings, rows, empty=empty, label=TITLE)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from servescope.queries import requests, traffic
+from servescope.queries.request_words import is_not_read
 from servescope.queries.span import Span
 from servescope.records.requests import Stage
 from servescope.records.temporary_listeners import is_temporary
@@ -52,6 +53,10 @@ LATE_S: Final = 10
 KEPT_S: Final = 60
 """For how long the answer about a span that is over holds: old details go meanwhile."""
 
+NO_STAGE: Final = -1
+"""In place of the index of the longest stage of a request that was not read: its few microseconds
+are those of an answer to nobody."""
+
 _NS: Final = 1e9
 _STATUS: Final = re.compile(r"[1-5](xx|\d\d)")
 _DURATION: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(us|µs|ms|s|min)?", re.ASCII)
@@ -64,10 +69,10 @@ _LAST_PAGE: Final = 10_000
 class Search:
     """The requests that are wanted; an empty text leaves its field open.
 
-    `status` is a code or a class such as `5xx`; `stage` the longest stage of the request, or with
-    `stage_over_s` one that took longer than that; `text` is part of the target, in any case, maybe
-    behind a method: `POST /api`. Durations are above `slower_s` and at most `faster_s`, as the
-    cells of a heatmap.
+    `status` is a code or a class such as `5xx`; `stage` the longest stage of the request, which one
+    that was not read has none of, or with `stage_over_s` one that took longer than that; `text` is
+    part of the target, in any case, maybe behind a method: `POST /api`. Durations are above
+    `slower_s` and at most `faster_s`, as the cells of a heatmap.
     """
 
     listener: str = ""
@@ -97,7 +102,10 @@ class FacetValue:
 
 @dataclass(frozen=True, slots=True)
 class Facet:
-    """The values of a field of `Search`, the most frequent first; `further` are not listed."""
+    """The values of a field of `Search`, the most frequent first; `further` are not listed.
+
+    Shares are of the requests that have the field: one that was not read has no longest stage.
+    """
 
     field: str
     values: tuple[FacetValue, ...]
@@ -168,6 +176,7 @@ def _find(context: QueryContext, span: Span, search: Search) -> Found:
     columns = context.store.request_columns(span.start, span.end, MOST_READ)
     total_s = columns.stages_ns.sum(axis=1) / _NS
     longest = columns.stages_ns.argmax(axis=1)
+    longest[_mask(columns.targets, is_not_read)] = NO_STAGE
     standing = np.ones(len(columns.ids), dtype=bool)
     if not is_temporary(search.listener):
         compared = {name for name in set(columns.listeners) if is_temporary(name)}
@@ -283,7 +292,9 @@ def _facets(
     statuses = columns.statuses[chosen].tolist()
     yield _facet("status", (f"{status // 100}xx" for status in statuses))
     yield _facet("status", map(str, statuses))
-    yield _facet("stage", (STAGES[index] for index in longest[chosen].tolist()))
+    yield _facet(
+        "stage", (STAGES[index] for index in longest[chosen].tolist() if index != NO_STAGE)
+    )
     yield _facet("method", (METHODS[columns.methods[place]] for place in places))
     for field, values in (
         ("route", columns.routes),

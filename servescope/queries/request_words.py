@@ -27,6 +27,16 @@ UNREAD_LABELS: Final = (("http.request.method", _OTHER), ("http.route", OTHER_RO
 """Labels of the series in which a listener counts what it answered before it read a request."""
 
 
+def is_not_read(target: str) -> bool:
+    """Whether a request of the log is none that was read: it has no target then."""
+    return not target
+
+
+def is_turned_away(target: str, status: int) -> bool:
+    """Whether a request of the log is a connection over capacity, which passed no stage."""
+    return is_not_read(target) and status == HTTPStatus.SERVICE_UNAVAILABLE
+
+
 def is_other_method(method: str) -> bool:
     """Whether it is the value for methods outside the known set, and for a request nobody read."""
     return method in _OTHER_METHODS
@@ -58,6 +68,6 @@ def route_of_method_words(method: str, route: str) -> str:
 
 def request_words(method: str, target: str, status: int) -> str:
     """Method and target of one request, or why there are none."""
-    if not target:
-        return TURNED_AWAY if status == HTTPStatus.SERVICE_UNAVAILABLE else UNREAD
+    if is_not_read(target):
+        return TURNED_AWAY if is_turned_away(target, status) else UNREAD
     return f"other method, {target}" if method in _OTHER_METHODS else f"{method} {target}"

@@ -141,6 +141,24 @@ def test_facets_count_what_matches_with_their_shares(filled):
     assert [value.count for value in narrowed.facets[4].values] == [2]
 
 
+def test_what_was_not_read_has_no_longest_stage(context):
+    turned_away = request("", 1, (0, 0, 0, 0, 0, 0.015), method=Method._OTHER, status=503)
+    half_a_head = request("", 2, (0, 900, 0, 0, 0, 1), method=Method._OTHER, status=408)
+    slow_client = request("/a", 3, (0, 0, 0, 1, 0, 4))
+    details = [turned_away, half_a_head, slow_client, request("/b", 4)]
+    context.store.write(Batch([Frame(START + 5)], request_details=details))
+    stages = find(context, SPAN, Search()).facets[2]
+    assert [(one.value, one.count, one.share) for one in stages.values] == [
+        ("app", 1, 0.5),
+        ("write", 1, 0.5),
+    ]
+    assert targets(context, Search(stage="write")) == ["/a"]
+    assert targets(context, Search(stage="read")) == []
+    assert find(context, SPAN, Search(stage="read", stage_over_s=0.5)).matching == 1, (
+        "it did take it"
+    )
+
+
 def test_a_page_has_as_many_rows_as_are_asked_for(context):
     details = [request(f"/{number}", number / 10) for number in range(27)]
     context.store.write(Batch([Frame(START + 70)], request_details=details))
