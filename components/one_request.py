@@ -15,17 +15,22 @@ from components.waterfall import WHOLE, waterfall
 from servescope.figures import units
 from servescope.figures.run_texts import KINDS
 from servescope.histogram import GROWTH
-from servescope.queries.request_words import request_words, route_words
+from servescope.queries.request_words import (
+    is_not_read,
+    is_turned_away,
+    request_words,
+    route_words,
+)
 from servescope.queries.requests import HALF_SPAN_S
 from servescope.sentences import counted
 from servescope.wire import cipher_suites
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from dash.development.base_component import Component
 
-    from servescope.queries.rows import LogRow, RequestSurroundings
+    from servescope.queries.rows import LogRow, RequestSurroundings, UsualDurations
     from servescope.records.server_kinds import ServerKind
     from servescope.store.base import KeptDetails
 
@@ -165,16 +170,33 @@ def time_panel(row: LogRow, around: RequestSurroundings) -> dmc.Card:
         "one is left out where there are too few requests for it. The sentence above the stages is "
         "about the requests of the same route.",
         html.P(_place(row, around)),
-        waterfall(row.stages_s, {**around.stages, WHOLE: around.listener}, of=row.listener),
+        where_time_went(row, around.unmeasured, {**around.stages, WHOLE: around.listener}),
     )
+
+
+def where_time_went(
+    row: LogRow,
+    unmeasured: Collection[str],
+    usual: Mapping[str, UsualDurations] | None = None,
+) -> html.Div:
+    """The stages of a request, with `usual` beside those of its listener; or why it has none."""
+    if is_turned_away(row.target, row.status):
+        took = units.text(row.total_s, "s")
+        return html.Div(f"No request was read, so it passed no stage. The 503 took {took} to send.")
+    of = row.listener if usual else ""
+    return waterfall(row.stages_s, usual, of, unmeasured)
 
 
 def _place(row: LogRow, around: RequestSurroundings) -> str:
     """How it compares with others of its route."""
     requests, route = around.route.requests, route_words(row.route)
     if around.share_not_slower is None or requests <= 1:
+        if is_not_read(row.target):
+            return "No other answer to no request was recorded within half an hour of it."
         return f"No other request of {route} was recorded within half an hour of it."
     others = f"the {requests:,} requests of {route} within half an hour of it"
+    if is_not_read(row.target):
+        others = f"the {requests:,} answers to no request within half an hour of it"
     share = int(around.share_not_slower * _PERCENT)
     if not around.share_faster:
         return f"None of {others} was faster by more than {units.text(GROWTH - 1, '1')}."

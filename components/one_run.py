@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 import dash_mantine_components as dmc
 from dash import dcc, html
 
-from components import forms, load_run, panels
+from components import forms, load_run, panels, stage_table
 from components.action_bar import action_bar
 from components.findings import verdict
 from components.help import BUTTON, attributes
@@ -17,8 +17,8 @@ from components.path_prefix import below_prefix
 from components.run_links import RUNS, view_query, ways_on
 from components.run_rules import rules_table
 from components.status import HIDDEN, SHOWN, sentence
-from components.tables import figure_table, swatch
-from servescope.figures import theme, units
+from components.tables import figure_table
+from servescope.figures import units
 from servescope.figures.run_texts import FROM_SEND, environment_texts, latency, plan_facts
 from servescope.findings import Evidence, findings, gathering
 from servescope.histogram import ERROR_BOUND
@@ -227,23 +227,15 @@ def _steps_table(run: LoadRun) -> list[Component]:
     return [figure_table(headings, rows, empty="", label="Figures of each request of the mix")]
 
 
-def stage_table(context: QueryContext, run: LoadRun) -> html.Div:
+def stages(context: QueryContext, run: LoadRun) -> html.Div:
     """The stages of the requests to the server in the run's seconds."""
-    rows: list[list[Cell | Duration]] = [
-        [
-            swatch(row.stage, theme.MEANINGS.get(row.stage, theme.GREY)),
-            units.text(row.share, "1"),
-            *units.mean_and_percentiles(row.mean_s, row.p50_s, row.p95_s, row.p99_s),
-        ]
-        for row in runs.stages(context, run)
-    ]
     empty = (
         "The run never began: it has no seconds."
         if load_run.never_began(run)
         else "No request to the server is recorded in the run's seconds."
     )
-    headings = ("Stage", "Share", "Mean", "p50", "p95", "p99")
-    return figure_table(headings, rows, empty=empty, label="Stages over the whole run")
+    found = runs.stages(context, run)
+    return stage_table.stage_table(found, empty=empty, label="Stages over the whole run")
 
 
 def without_clocks(run: LoadRun) -> Component:

@@ -10,16 +10,23 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 
 from components.help import NOT_RECORDED, attributes
-from components.one_request import address_of, slower_than, title_of
+from components.one_request import address_of, slower_than, title_of, where_time_went
 from components.sorted_table import narrowing, page_buttons, sort_heading
-from components.waterfall import MEANING, waterfall
+from components.waterfall import MEANING
 from servescope.figures import units
+from servescope.figures.shares import share_texts
 from servescope.queries.request_search import PAGE_ROWS
-from servescope.queries.request_words import method_words, route_words
+from servescope.queries.request_words import (
+    is_not_read,
+    method_words,
+    route_words,
+)
 from servescope.recording.detail_threshold import DETAILS_PER_SECOND, ERRORS_PER_SECOND
 from servescope.sentences import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from dash.development.base_component import Component
 
     from servescope.queries.request_search import Facet, Found, Search
@@ -44,6 +51,9 @@ FACET_TITLES: Final = {
     "user_agent": "User agent",
 }
 NO_VALUE: Final = "none sent"
+OF_READ: Final = ", of those read"
+NO_STAGE: Final = "none: not read"
+"""Stands for the longest stage of what was answered before a request was read."""
 
 _COLUMNS: Final = (
     ("target", "Target", ""),
@@ -105,6 +115,8 @@ def facets(found: Found, search: Search) -> list[html.Div]:
             continue
         is_class = facet.field == "status" and facet.values[0].value.endswith("xx")
         title = "Status class" if is_class else FACET_TITLES[facet.field]
+        if facet.field == "stage" and sum(one.count for one in facet.values) < found.matching:
+            title += OF_READ
         parts.append(_facet(title, facet, str(getattr(search, facet.field))))
     return parts
 
@@ -143,7 +155,7 @@ def pages(found: Found, search: Search) -> list[Component]:
     ]
 
 
-def opened(row: LogRow) -> html.Div:
+def opened(row: LogRow, unmeasured: Collection[str] = ()) -> html.Div:
     """Everything known of one request, its stages as a waterfall, and the ways on from it."""
     facts: dict[str, Component | str | int] = {
         "Status": row.status,
@@ -171,7 +183,7 @@ def opened(row: LogRow) -> html.Div:
                 className="facts",
             ),
             dmc.Title("Where the time went", order=4, size="h6", mt="md", mb="xs"),
-            waterfall(row.stages_s),
+            where_time_went(row, unmeasured),
         ]
     )
 
@@ -203,12 +215,16 @@ def ways_on(row: LogRow) -> list[html.Button]:
 
 
 def _durations(row: LogRow) -> list[units.Duration]:
-    """Of the whole request, and of its longest stage."""
-    return [units.Duration(row.total_s), units.Duration(max(row.stages_s.values()))]
+    """Of the whole request, and of its longest stage if it has one."""
+    longest_s = None if is_not_read(row.target) else max(row.stages_s.values())
+    return [units.Duration(row.total_s), units.Duration(longest_s)]
 
 
 def _row(row: LogRow, of_sizes: units.Scale, took: str, longest: str) -> html.Tr:
     stage = max(row.stages_s, key=row.stages_s.__getitem__)
+    in_stage = html.Td(f"{stage} {longest}", title=MEANING.get(stage, ""))
+    if is_not_read(row.target):
+        in_stage = html.Td(NO_STAGE, className="dimmed")
     state = {4: "warn", 5: "bad"}.get(row.status // 100, "")
     return html.Tr(
         [
@@ -222,7 +238,7 @@ def _row(row: LogRow, of_sizes: units.Scale, took: str, longest: str) -> html.Tr
             ),
             html.Td(took, className="number took"),
             html.Td(html.Span(str(row.status), className=f"status {state}"), className="number"),
-            html.Td(f"{stage} {longest}", title=MEANING.get(stage, "")),
+            in_stage,
             html.Td(html.Span(**attributes(data_epoch_seconds=f"{row.end_s:.6f}"))),
             html.Td(row.listener),
             html.Td(row.client),
@@ -244,7 +260,7 @@ def _facet(title: str, facet: Facet, chosen: str) -> html.Div:
                         title=_words(facet.field, one.value) or None,
                     ),
                     html.Span(f"{one.count:,}"),
-                    html.Span(units.text(one.share, "1"), className="share"),
+                    html.Span(share, className="share"),
                 ],
                 type="button",
                 disabled=not one.value,
@@ -255,7 +271,9 @@ def _facet(title: str, facet: Facet, chosen: str) -> html.Div:
                 ),
             )
         )
-        for one in facet.values
+        for one, share in zip(
+            facet.values, share_texts([one.share for one in facet.values]), strict=True
+        )
     ]
     further = [html.Li(f"and {facet.further:,} more", className="dimmed")] if facet.further else []
     return html.Div([html.H3(title), html.Ul([*values, *further])], className="facet")

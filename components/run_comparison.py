@@ -329,7 +329,9 @@ def _distributions(pair: tuple[LoadRun, LoadRun]) -> list[Component]:
 
 
 def _stages(context: QueryContext, pair: tuple[LoadRun, LoadRun]) -> html.Div:
-    both = [{row.stage: row for row in runs.stages(context, run)} for run in pair]
+    both = [
+        {row.stage: row for row in runs.stages(context, run) if row.is_measured} for run in pair
+    ]
     rows: list[list[Cell | Duration]] = []
     for stage in latency.STAGES:
         found = [stages.get(stage) for stages in both]

@@ -10,7 +10,7 @@ from servescope.figures import theme
 from servescope.figures.units import Duration, in_one_unit
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from dash.development.base_component import Component
 
@@ -26,6 +26,7 @@ MEANING: Final = {
 }
 """The work of a request in each stage."""
 
+NOT_MEASURED: Final = "not measured"
 WHOLE: Final = "whole"
 """Stands below the stages, for their sum."""
 
@@ -34,10 +35,12 @@ def waterfall(
     stages_s: Mapping[str, float],
     usual: Mapping[str, UsualDurations] | None = None,
     of: str = "",
+    unmeasured: Collection[str] = (),
 ) -> html.Div:
     """Bars in proportion to seconds; durations beside them, and with `usual` two percentiles.
 
-    `usual`: of each stage, and of WHOLE, of all requests to the listener `of`.
+    `usual`: of each stage, and of WHOLE, of all requests to the listener `of`. The zeros of stages
+    that are `unmeasured` are no durations.
     """
     whole_s = sum(stages_s.values())
     total = whole_s or 1.0
@@ -63,7 +66,7 @@ def waterfall(
         cells += [
             html.Span(stage, title=MEANING.get(stage, "")),
             html.Div(bar, className="track"),
-            html.Span(texts[stage][0], className="amount"),
+            html.Span(NOT_MEASURED if stage in unmeasured else texts[stage][0], className="amount"),
             *_percentiles(texts[stage]),
         ]
         begun += seconds

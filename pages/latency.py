@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Final
 import dash_mantine_components as dmc
 from dash import html, register_page
 
-from components import panels, query, residual_table
+from components import panels, query, residual_table, stage_table
 from components.findings import verdict
 from components.help import NO_REQUESTS, NOT_RECORDED, READ, SUPPORT, TOO_FEW
 from components.live import LiveGraph, LivePage, Props, connect
-from components.tables import figure_table, swatch
+from components.tables import figure_table
 from components.waterfall import MEANING
 from servescope import catalog
-from servescope.figures import theme, units
+from servescope.figures import units
 from servescope.figures.distribution import DistributionPlot
 from servescope.figures.heat import HeatPlot
 from servescope.figures.lines import LinePlot
@@ -116,16 +116,8 @@ def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> 
 
 
 def _stage_table(context: QueryContext, span: Span, listener: str) -> html.Div:
-    rows = [
-        [
-            swatch(row.stage, theme.MEANINGS.get(row.stage, theme.GREY)),
-            units.text(row.share, "1"),
-            *units.mean_and_percentiles(row.mean_s, row.p50_s, row.p95_s, row.p99_s),
-        ]
-        for row in latency.stages(context, span, listener)
-    ]
-    headings = ("Stage", "Share", "Mean", "p50", "p95", "p99")
-    return figure_table(headings, rows, empty=_empty(context, span, rows))
+    found = latency.stages(context, span, listener)
+    return stage_table.stage_table(found, empty=_empty(context, span, found))
 
 
 def _empty(context: QueryContext, span: Span, rows: Sequence[object]) -> str:
@@ -167,7 +159,7 @@ def layout(listener: object = "", **_query: object) -> html.Div:
         panels.columns(
             panels.panel(
                 "Stages over the whole span",
-                f"The steps of a request, in order. {READ} {EXACT}",
+                f"The steps of a request, in order. {READ} {stage_table.HELP} {EXACT}",
                 html.Div(id="latency-stage-table"),
             ),
             panels.panel(

@@ -147,7 +147,9 @@ GRAPHS: Final = (
         "Where the time goes: mean of each stage",
         "Of all requests to the server of the run. Stacked, the stages are the mean request.",
         _of_run(
-            lambda context, span, run: latency.stage_means(context, span, run.plan.listener),
+            lambda context, span, run: latency.stage_means(
+                context, span, run.plan.listener, run.kind
+            ),
             of_server=True,
         ),
         LinePlot(stacked=True),
@@ -205,7 +207,7 @@ def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> 
         "one-run-percentiles": {
             "children": one_run.percentiles_table(run, runs.server_figures(context, run))
         },
-        "one-run-stage-table": {"children": one_run.stage_table(context, run)},
+        "one-run-stage-table": {"children": one_run.stages(context, run)},
     }
     if run.origin is not None or (is_over and whole is None):
         concluded = verdict(findings(gathering.run_of(run)), "/load")

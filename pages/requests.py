@@ -162,8 +162,11 @@ def open_request(chosen: Mapping[str, object] | None) -> tuple[object, object]:
     number = (chosen or {}).get("id")
     if not isinstance(number, int) or not 0 < number < MOST_ID:
         return no_update, no_update
-    rows = log.by_ids(present_context().process.local, [number])
-    return True, opened(rows[0]) if rows else "This request is no longer kept in detail."
+    context = present_context().process.local
+    rows = log.by_ids(context, [number])
+    if not rows:
+        return True, "This request is no longer kept in detail."
+    return True, opened(rows[0], log.unmeasured(context, rows[0]))
 
 
 clientside_callback(

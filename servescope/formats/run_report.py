@@ -19,6 +19,7 @@ from servescope.figures.run_texts import (
     latency,
     plan_facts,
 )
+from servescope.figures.shares import share_texts
 from servescope.formats.run_report_style import STYLE
 from servescope.formats.svg_plots import distribution_plot, line_plot
 from servescope.histogram import EDGES, ERROR_BOUND, least_count
@@ -179,14 +180,15 @@ def _by_step(run: LoadRun) -> list[str]:
 
 def _phases(run: LoadRun) -> list[str]:
     """How long each phase took at the client; of a phase that took no time there is no row."""
+    found = phase_rows(run.result)
     rows: list[Sequence[str | units.Duration]] = [
         (
             ": ".join(filter(None, (row.name.replace("_", " "), PHASES.get(row.name)))),
             _count(row.requests),
-            _share(row.share),
+            share,
             *units.mean_and_percentiles(row.mean_s, row.p50_s, row.p95_s, row.p99_s),
         )
-        for row in phase_rows(run.result)
+        for row, share in zip(found, share_texts([row.share for row in found]), strict=True)
     ]
     if not rows:
         return []
@@ -343,18 +345,17 @@ def _busiest(cores: Lines) -> tuple[Lines, str]:
 def _stages(series: RunSeries) -> str:
     def cells(one: StageRow) -> tuple[str | units.Duration, ...]:
         times = units.mean_and_percentiles(one.mean_s, one.p50_s, one.p95_s, one.p99_s)
-        return (one.stage, *times, _share(one.share))
+        return (one.stage, *times, shares.get(one.stage, "not measured"))
 
+    measured = [one for one in series.stage_rows if one.is_measured]
+    texts = share_texts([one.share for one in measured])
+    shares = dict(zip((one.stage for one in measured), texts, strict=True))
     if not series.stage_rows:
         return "<p class='dimmed'>The server recorded no request in this span.</p>"
     return _table(
-        ("stage", "mean", "p50", "p95", "p99", "share of the mean"),
+        ("stage", "mean", "p50", "p95", "p99", "share of the time"),
         [cells(one) for one in series.stage_rows],
     )
-
-
-def _share(ratio: float) -> str:
-    return units.text(ratio, "1")
 
 
 def _environment(data: RunData) -> list[str]:

@@ -22,6 +22,7 @@ from servescope.histogram import (
     quantiles_by_bucket,
     supported_quantiles,
 )
+from servescope.queries.measured_stages import measured_stages
 from servescope.queries.request_words import UNREAD_LABELS, is_unread
 from servescope.queries.rows import Distribution, Heat, Lines, StageRow
 from servescope.queries.span import LONG_STEP_S, STEPS
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
     from servescope.queries.context import QueryContext
     from servescope.queries.span import Span
+    from servescope.records.server_kinds import ServerKind
     from servescope.store.query import Query
     from servescope.store.results import HeatmapResult, TotalResult
 
@@ -215,13 +217,23 @@ def step_of_enough(span: Span, requests: NDArray[np.float64]) -> int:
     return next(enough, steps[-1])
 
 
-def stage_means(context: QueryContext, span: Span, listener: str = "") -> Lines:
-    """Mean seconds of each stage over time; stacked they are the mean request."""
+def stage_means(
+    context: QueryContext, span: Span, listener: str = "", kind: ServerKind | None = None
+) -> Lines:
+    """Mean seconds of each stage over time; stacked they are the mean request.
+
+    Gaps where the recorder of the one `listener`, which may be an app of that `kind`, does not
+    measure a stage. Without a `kind` the store says it.
+    """
     query = span.query(catalog.STAGE_DURATION, by=("stage",), where=of_listener(listener))
     found = context.store.mean(query)
     rows = {group[0]: row for group, row in zip(found.groups, found.values, strict=True)}
     empty = np.full(found.times.size, np.nan)
     values = np.array([rows.get(stage, empty) for stage in STAGES])
+    is_measured = measured_stages(context, span)
+    for stage, row in zip(STAGES, values, strict=True):
+        if listener and not is_measured(listener, stage, float(np.nansum(row)), kind):
+            row[:] = np.nan
     return Lines(found.times, STAGES, values, "s", found.actual_step, (True,) * len(STAGES))
 
 
@@ -235,24 +247,34 @@ def stage_totals(context: QueryContext, span: Span, listener: str = "") -> Total
     )
 
 
-def stages(context: QueryContext, span: Span, listener: str = "") -> list[StageRow]:
-    """Each stage over the whole span, in the order in which a request meets them."""
+def stages(
+    context: QueryContext, span: Span, listener: str = "", kind: ServerKind | None = None
+) -> list[StageRow]:
+    """Each stage over the whole span, in the order in which a request meets them.
+
+    Of several servers a stage is that of those that measure it. `kind`: as in `stage_means`.
+    """
     total = stage_totals(context, span, listener)
-    of_stage = {
-        stage: [at for at, group in enumerate(total.groups) if group[1] == stage]
-        for stage in STAGES
-    }
-    means = {
-        stage: float(total.sum_s[at].sum() / total.count[at].sum())
-        for stage, at in of_stage.items()
-        if total.count[at].sum()
-    }
-    whole = sum(means.values()) or 1.0
+    is_measured = measured_stages(context, span)
+    whole_s = float(total.sum_s.sum()) or 1.0
     rows = []
-    for stage, mean in means.items():
-        buckets = total.buckets[of_stage[stage]].sum(axis=0)
-        p50, p95, p99 = supported_quantiles(buckets, (0.5, 0.95, 0.99))
-        rows.append(StageRow(stage, mean, float(p50), float(p95), float(p99), mean / whole))
+    for stage in STAGES:
+        passed = [
+            at for at, group in enumerate(total.groups) if group[1] == stage and total.count[at] > 0
+        ]
+        timed = [
+            at
+            for at in passed
+            if is_measured(total.groups[at][0], stage, float(total.sum_s[at]), kind)
+        ]
+        if timed:
+            sum_s = float(total.sum_s[timed].sum())
+            mean_s = sum_s / float(total.count[timed].sum())
+            buckets = total.buckets[timed].sum(axis=0)
+            p50_s, p95_s, p99_s = supported_quantiles(buckets, (0.5, 0.95, 0.99)).tolist()
+            rows.append(StageRow(stage, mean_s, p50_s, p95_s, p99_s, sum_s / whole_s))
+        elif passed:
+            rows.append(StageRow(stage, *[np.nan] * 5))
     return rows
 
 

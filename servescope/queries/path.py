@@ -21,6 +21,7 @@ import numpy as np
 from servescope import catalog
 from servescope.histogram import BUCKETS, supported_quantiles
 from servescope.queries import latency
+from servescope.queries.measured_stages import measured_stages
 from servescope.queries.span import Span
 from servescope.queries.traffic import LISTENER, server_kinds
 from servescope.records.listeners import ConcurrencyModel, ListenerState
@@ -50,8 +51,6 @@ STAGES: Final = tuple(stage.name.lower() for stage in Stage)
 
 _STAGE: Final = "stage"
 _PORT: Final = "port"
-_BEFORE_APP: Final = frozenset((KERNEL, READ, QUEUE))
-"""The stages of which a recorder within another server may know nothing. It then writes zeros."""
 _IN_THREAD: Final = frozenset(("app", "body"))
 """The stages in which a request holds one of the listener's threads; a write may wait without."""
 
@@ -159,6 +158,7 @@ class _Account:
     model: str = ""
     workers: Workers = field(default_factory=Workers)
     counts: dict[str, float] = field(default_factory=dict)  # by stage, as are all below
+    timed: dict[str, float] = field(default_factory=dict)  # of these, where a clock was read
     sums_s: dict[str, float] = field(default_factory=dict)
     within_s: dict[str, float] = field(default_factory=dict)  # of these what the span has room for
     threads_s: float | None = None  # the time of all threads, where they are known all along
@@ -185,7 +185,8 @@ class _Account:
         count, sum_s = self.counts.get(name, 0.0), self.sums_s.get(name, 0.0)
         gauge, capacity = self.gauges.get(name), self.capacity.get(name)
         most = float(np.nanmax(self.waiting[name])) if name in self.waiting else None
-        if count and not sum_s and name in _BEFORE_APP:  # no clock was read
+        timed = self.timed.get(name, 0.0)
+        if count and not timed:
             return PathStage(
                 name,
                 round(count),
@@ -201,21 +202,21 @@ class _Account:
             name,
             round(count),
             count / self.seconds,
-            sum_s / count if count else None,
+            sum_s / timed if timed else None,
             None if math.isnan(p50) else p50,
             None if math.isnan(p99) else p99,
-            self._occupancy(name, count, gauge),
+            self._occupancy(name, timed, gauge),
             most,
             capacity,
         )
 
-    def _occupancy(self, name: str, count: float, gauge: float | None) -> float | None:
+    def _occupancy(self, name: str, timed: float, gauge: float | None) -> float | None:
         """See the head of the module."""
         of_ended = self.within_s.get(name, 0.0) / self.seconds
         if gauge is None:
-            return of_ended if count else None
+            return of_ended if timed else None
         # Of such requests most of the time lies before the span.
-        if count and self.sums_s[name] / count >= self.seconds:
+        if timed and self.sums_s[name] / timed >= self.seconds:
             return gauge
         return max(of_ended, gauge if gauge >= 1 else 0.0)
 
@@ -291,14 +292,17 @@ def _add_ended(
 ) -> None:
     """Requests that ended, and connections that were accepted or turned away."""
     total = latency.stage_totals(context, span)
+    is_measured = measured_stages(context, span)
     rows = zip(total.groups, total.count, total.sum_s, total.buckets, strict=True)
     for (name, stage), count, sum_s, buckets in rows:
         if not count or is_temporary(name):
             continue
         account = accounts.setdefault(name, _Account(seconds, span.step))
         account.counts[stage] = float(count)
-        account.sums_s[stage] = float(sum_s)
-        account.buckets[stage] = buckets
+        if is_measured(name, stage, float(sum_s)):
+            account.timed[stage] = float(count)
+            account.sums_s[stage] = float(sum_s)
+            account.buckets[stage] = buckets
     for account in accounts.values():
         account.limit_to_threads()
     opened = context.store.total(span.query(catalog.NEW_CONNECTIONS, by=(LISTENER,)))
@@ -386,7 +390,7 @@ def _together(accounts: Iterable[_Account], whole: _Account) -> _Account:
             before = whole.open_connections
             whole.open_connections = opened if before is None else before + opened
         whole.workers = whole.workers.plus(account.workers)
-        for name in ("counts", "sums_s", "within_s", "buckets", "gauges", "capacity"):
+        for name in ("counts", "timed", "sums_s", "within_s", "buckets", "gauges", "capacity"):
             sums, added = getattr(whole, name), getattr(account, name)
             for stage, value in added.items():
                 sums[stage] = sums[stage] + value if stage in sums else value

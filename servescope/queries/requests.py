@@ -8,11 +8,13 @@ import numpy as np
 
 from servescope import catalog
 from servescope.histogram import BUCKETS, bucket_indexes, supported_quantiles
+from servescope.queries.measured_stages import measured_stages
 from servescope.queries.request_words import is_unread
 from servescope.queries.rows import LogRow, RequestSurroundings, UsualDurations
 from servescope.queries.span import Span
-from servescope.queries.traffic import LISTENER, METHOD, ROUTE
+from servescope.queries.traffic import LISTENER, METHOD, ROUTE, server_kinds
 from servescope.records.requests import Stage
+from servescope.records.server_kinds import ServerKind
 from servescope.request_fields import Protocol, RequestFlag
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 HALF_SPAN_S: Final = 1_800
 SPAN_STEP_S: Final = 60
+WRITE: Final = Stage.WRITE.name.lower()
 _NS: Final = 1e9
 _PROTOCOLS: Final = {
     Protocol.UNKNOWN: "",
@@ -115,6 +118,7 @@ def surroundings(context: QueryContext, row: LogRow) -> RequestSurroundings:
     by_stage = context.store.total(
         span.query(catalog.STAGE_DURATION, by=("stage",), where=of_listener)
     )
+    is_measured = measured_stages(context, span)
     return RequestSurroundings(
         2 * HALF_SPAN_S,
         _usual(counts),
@@ -122,9 +126,29 @@ def surroundings(context: QueryContext, row: LogRow) -> RequestSurroundings:
         faster / in_whole if in_whole else None,
         {
             group[0]: _usual(buckets)
-            for group, buckets in zip(by_stage.groups, by_stage.buckets, strict=True)
+            for group, buckets, sum_s in zip(
+                by_stage.groups, by_stage.buckets, by_stage.sum_s, strict=True
+            )
+            if is_measured(row.listener, group[0], float(sum_s))
         },
         _usual(np.sum([nothing, *read], axis=0)),
+        unmeasured(context, row),
+    )
+
+
+def unmeasured(context: QueryContext, row: LogRow) -> frozenset[str]:
+    """The stages that the recorder of a request did not measure; it wrote zeros.
+
+    One within another server sees some answers sent, such as those in parts, and others not.
+    """
+    end = int(row.end_s) + 1
+    is_app = server_kinds(context)(row.listener) is ServerKind.APP
+    is_measured = measured_stages(context, Span(end - HALF_SPAN_S, end, SPAN_STEP_S))
+    return frozenset(
+        stage
+        for stage, took_s in row.stages_s.items()
+        if not is_measured(row.listener, stage, took_s)
+        or (is_app and stage == WRITE and not took_s)
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -93,14 +94,22 @@ class RouteRow:
 
 @dataclass(frozen=True, slots=True)
 class StageRow:
-    """One stage over the span; durations in seconds, NaN for a percentile of too few requests."""
+    """One stage over the span; durations in seconds, NaN for a percentile of too few requests.
+
+    Where the recorder of the server does not measure the stage all of them are NaN, the share too.
+    """
 
     stage: str
     mean_s: float
     p50_s: float
     p95_s: float
     p99_s: float
-    share: float  # of the mean request
+    share: float  # of the time in all stages
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether the stage has durations at all."""
+        return not math.isnan(self.mean_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +162,7 @@ class RequestSurroundings:
     share_faster: float | None  # by a bucket of the histogram or more
     stages: dict[str, UsualDurations]  # by name
     listener: UsualDurations
+    unmeasured: frozenset[str] = frozenset()  # stages that its recorder does not measure
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,8 +107,8 @@ def run_series(context: QueryContext, run: LoadRun) -> RunSeries:
         percentiles=latency.percentiles(
             context, span, PERCENTILES, run.plan.destination, metric=catalog.LOAD_DURATION
         ),
-        stages=latency.stage_means(context, span, listener),
-        stage_rows=tuple(latency.stages(context, span, listener)),
+        stages=latency.stage_means(context, span, listener, run.kind),
+        stage_rows=tuple(latency.stages(context, span, listener, run.kind)),
         server=latency.distribution(context, span, listener),
         server_requests=of_server.requests,
         server_unread=of_server.unread,

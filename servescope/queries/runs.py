@@ -242,7 +242,7 @@ def stages(context: QueryContext, run: LoadRun) -> list[StageRow]:
     span, its_own = span_of(run), run_context(context, run)
     if span is None or not run.plan.listener or its_own is None:
         return []
-    return latency.stages(its_own, span, run.plan.listener)
+    return latency.stages(its_own, span, run.plan.listener, run.kind)
 
 
 def server_figures(context: QueryContext, run: LoadRun) -> ServerFigures | None:

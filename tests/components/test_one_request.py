@@ -64,8 +64,19 @@ def test_the_place_of_a_request_among_its_like_is_true(not_slower, faster, said)
 def test_a_request_that_nobody_read_is_said_in_words(status, title):
     unread = replace(ROW, method="OTHER", target="", route="other", status=status)
     assert texts(one_request.heading(unread))[0] == title
+    in_stages = texts(one_request.time_panel(unread, USUAL))
+    assert ("app" in in_stages) == (status != 503), "one that was turned away passed no stage"
+    assert any("answers to no request" in one for one in in_stages)
     said = texts(one_request.answer_panel(unread, ServerKind.LISTENER))
     assert said[said.index("Route") + 1] == "other route, or none read"
+
+
+def test_what_the_recorder_of_an_app_does_not_measure_is_no_zero():
+    row = replace(ROW, stages_s={"queue": 0.0, "app": 0.009, "body": 0.0})
+    around = replace(USUAL, unmeasured=frozenset({"queue"}))
+    told = texts(one_request.time_panel(row, around))
+    assert told[told.index("queue") + 1] == "not measured"
+    assert told[told.index("body") + 1] == "0 ms"
 
 
 def test_a_request_that_has_no_like_says_so():

@@ -346,6 +346,16 @@ def test_a_facet_has_counts_and_shares_and_narrows_to_its_value():
     assert values(by_agent, "aria-pressed") == ["false"], "nothing is chosen"
 
 
+def test_what_was_not_read_shows_no_longest_stage_and_the_facet_says_of_which_its_shares_are():
+    unread = replace(ROW, target="", method="OTHER", route="other", status=503)
+    assert "none: not read" in texts(request_table(replace(FOUND, rows=(unread,)), Search(), SPAN))
+    stages = Facet("stage", (FacetValue("app", 119, 119 / 120), FacetValue("queue", 1, 1 / 120)))
+    (of_all,) = facets(replace(FOUND, facets=(stages,)), Search())
+    assert texts(of_all) == ["Longest stage", "app", "119", "99.2 %", "queue", "1", "0.8 %"]
+    (of_read,) = facets(replace(FOUND, facets=(stages,), matching=900), Search())
+    assert texts(of_read)[0] == "Longest stage, of those read"
+
+
 def test_a_facet_says_in_words_what_nobody_read():
     unread = Facet("route", (FacetValue("other", 3, 1.0),))
     (shown,) = facets(replace(FOUND, facets=(unread,)), Search())

@@ -233,10 +233,26 @@ def test_an_app_under_another_server_has_what_its_recorder_knows(ask):
     )
     assert set(found) == {"flask", TOGETHER}, "a comparison's listener is none of ours"
     assert not found["flask"].stage("kernel").is_measured
+    assert found["flask"].stage("kernel").requests == 10
     assert found["flask"].stage("kernel").wait_s == 0
     assert found["flask"].stage("app").requests == 10
     assert found["flask"].workers == Workers()
     assert found["flask"].most_connections is None
+
+
+def test_requests_that_a_stage_was_not_measured_of_are_in_no_time_of_all_together(ask):
+    waited = stage("pool", "queue", *[0.5] * 10) | stage("flask", "queue", *[0.0] * 90)
+    open_at = gauge(catalog.OPEN_CONNECTIONS, 1.0, listener="pool")
+    requests = {
+        SeriesKey(catalog.REQUEST_DURATION, (("listener", name),)): HistogramDelta(
+            histogram.count(np.array([0.5])), 0.5
+        )
+        for name in ("pool", "flask")
+    }
+    queue = ask(POOL, histograms=waited | requests, gauges=open_at)[TOGETHER].stage("queue")
+    assert queue.requests == 500, "they ended all the same"
+    assert queue.mean_s == pytest.approx(0.5)
+    assert queue.p50_s == pytest.approx(0.5, rel=0.05)
 
 
 def test_nothing_recorded(ask):

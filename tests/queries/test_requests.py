@@ -77,6 +77,18 @@ def test_a_request_is_not_faster_than_those_of_its_own_bucket(context):
     assert (around.share_faster, around.share_not_slower) == (pytest.approx(0.9), 1.0)
 
 
+def test_of_an_app_under_another_server_a_request_says_what_was_not_measured(context):
+    """What tells a listener is in the store: how many of its connections were open."""
+    write(context, route=[0.01], app=[0.01])
+    row = log.one(context, 1)
+    assert log.unmeasured(context, row) == {"kernel", "read", "queue", "write"}
+    in_parts = replace(row, stages_s=row.stages_s | {"write": 0.001})
+    assert log.unmeasured(context, in_parts) == {"kernel", "read", "queue"}
+    around = log.surroundings(context, row)
+    assert around.unmeasured == {"kernel", "read", "queue", "write"}
+    assert set(around.stages) == {"app"}
+
+
 def test_too_few_requests_support_no_percentile(context):
     write(context, route=[0.001])
     around = log.surroundings(context, log.one(context, 1))
