@@ -6,6 +6,8 @@ it executes the import statements of `app.py` and of the pages, and nothing else
 start it forks, and the child becomes what its command line says, with the environment, working
 folder, session and descriptors that it would have after an execve(2). It carries the program out in
 a `__main__` of its own. Tests of starts themselves carry the mark `own_interpreter`.
+
+Programs that run as another user are forked from an interpreter that this user has started.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ import ast
 import atexit
 import builtins
 import functools
+import gc
 import importlib
 import json
 import os
@@ -40,11 +43,15 @@ ENVIRONMENT = os.environ | {"PYTHONUNBUFFERED": "1"}
 
 @dataclass(frozen=True)
 class Command:
-    """A command line of Python, without the interpreter."""
+    """A command line of Python, without the interpreter.
+
+    `launcher` is the command that runs it, as one that makes its process another user's.
+    """
 
     arguments: tuple[str, ...]
     folder: str
     environment: dict[str, str]
+    launcher: tuple[str, ...] = ()
 
     def can_be_forked(self):
         """Whether nothing is to be read at its start but what the prepared interpreter has read."""
@@ -70,7 +77,7 @@ class ForkedProcess:
         self._reports, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             try:
-                prepared_interpreter().fork(command, writing, theirs.fileno())
+                prepared_interpreter(command.launcher).fork(command, writing, theirs.fileno())
             finally:
                 os.close(writing)
         self.pid = int(self._reports.recv(64))
@@ -101,12 +108,12 @@ class ForkedProcess:
 class PreparedInterpreter:
     """The running interpreter, as the process of tests has it."""
 
-    def __init__(self) -> None:
+    def __init__(self, launcher: tuple[str, ...] = ()) -> None:
         self._orders, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._orders.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MOST_BYTES)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", __name__, str(theirs.fileno())],
+                [*launcher, sys.executable, "-m", __name__, str(theirs.fileno())],
                 cwd=ROOT,
                 env=ENVIRONMENT,
                 stdin=subprocess.DEVNULL,
@@ -131,7 +138,7 @@ def started(command: Command, *, has_own_interpreter: bool = False) -> Process:
     if not has_own_interpreter and command.can_be_forked():
         return ForkedProcess(command)
     return subprocess.Popen(
-        [sys.executable, *command.arguments],
+        [*command.launcher, sys.executable, *command.arguments],
         cwd=command.folder,
         env=command.environment,
         stdin=subprocess.DEVNULL,
@@ -143,9 +150,9 @@ def started(command: Command, *, has_own_interpreter: bool = False) -> Process:
 
 
 @functools.cache
-def prepared_interpreter() -> PreparedInterpreter:
-    """The one of this process."""
-    interpreter = PreparedInterpreter()
+def prepared_interpreter(launcher: tuple[str, ...] = ()) -> PreparedInterpreter:
+    """The one of this process that was started by this command."""
+    interpreter = PreparedInterpreter(launcher)
     atexit.register(interpreter.end)
     return interpreter
 
@@ -167,6 +174,8 @@ def prepare() -> None:
         execute_imports(path)
     for name in ("gunicorn.app.wsgiapp", "gunicorn.workers.gthread", "gunicorn.workers.sync"):
         importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # else each fork's collector writes into, and so copies, all that was imported
 
 
 class Forks:

@@ -8,8 +8,10 @@ import sys
 
 import pytest
 
+from tests import unknown_user
 from tests.prepared_interpreter import Command, ForkedProcess, started
 from tests.processes import ROOT
+from tests.unknown_user import as_unknown_user
 
 INVENTORY = """
 import json, os, signal, sys, threading
@@ -33,9 +35,16 @@ print(json.dumps({
     "blocked": [int(one) for one in signal.pthread_sigmask(signal.SIG_BLOCK, ())],
     "leads its session": os.getsid(0) == os.getpid(),
     "threads": threading.active_count(),
+    "user": os.getuid(),
     "main": sys.modules["__main__"].__dict__ is globals(),
 }))
 """
+
+
+def inventories(asked):
+    """Of the process of a command that is forked, and of one in an interpreter of its own."""
+    assert asked.can_be_forked()
+    return (output_of(started(asked, has_own_interpreter=one)) for one in (False, True))
 
 
 def command(*arguments, **variables):
@@ -61,10 +70,17 @@ def test_it_has_what_it_would_have_after_an_exec(tmp_path, way):
     asked = Command(
         arguments, str(tmp_path), os.environ | {"ONLY_HERE": "é", "PYTHONUNBUFFERED": "1"}
     )
-    assert asked.can_be_forked()
-    found, expected = (output_of(started(asked, has_own_interpreter=one)) for one in (False, True))
+    found, expected = inventories(asked)
     assert found == expected
     assert found["environment"]["ONLY_HERE"] == "é"
+
+
+def test_it_is_of_the_user_whom_its_launcher_makes_it():
+    variables = unknown_user.environment(LC_CTYPE="C.UTF-8")  # else it is set at a start (PEP 538)
+    asked = Command(("-c", INVENTORY), str(ROOT), variables, tuple(as_unknown_user()))
+    found, expected = inventories(asked)
+    assert found == expected
+    assert found["user"] == unknown_user.UID
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,9 @@ import functools
 import os
 import subprocess
 import sys
+from typing import NamedTuple
+
+from tests.prepared_interpreter import Command, read_at_start, started
 
 UID = 54_321
 _WAYS = (
@@ -41,19 +44,22 @@ def as_unknown_user(*command):
 
 
 def environment(**variables):
-    return {"PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1", **variables}
+    return {"PATH": os.environ["PATH"], **read_at_start(os.environ), **variables}
 
 
-def run_as_unknown_user(*command, cwd, seconds=60, **variables):
-    """Run the command to its end; what it wrote is in `stdout`, errors included."""
-    return subprocess.run(
-        as_unknown_user(*command),
-        cwd=cwd,
-        env=environment(**variables),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        timeout=seconds,
+class Done(NamedTuple):
+    """How a program ended, and what it wrote, errors included."""
+
+    returncode: int
+    stdout: str
+
+
+def run_as_unknown_user(*arguments, cwd, has_own_interpreter=False, seconds=60, **variables):
+    """Run Python with these arguments to its end."""
+    command = Command(
+        tuple(map(str, arguments)), str(cwd), environment(**variables), tuple(as_unknown_user())
     )
+    process = started(command, has_own_interpreter=has_own_interpreter)
+    with process.stdout:
+        written = process.stdout.read()
+    return Done(process.wait(seconds), written)

@@ -85,7 +85,7 @@ def test_an_app_of_a_user_without_a_home_or_with_no_usable_folder_is_served(tmp_
     }
     # Bad settings are the dashboard's to refuse: the recorder reads none but the folder.
     done = run_as_unknown_user(
-        sys.executable, "-W", "error", "-c", SERVE, json.dumps(folders), cwd=ROOT,
+        "-W", "error", "-c", SERVE, json.dumps(folders), cwd=ROOT, has_own_interpreter=True,
         PYTHONPATH=str(ROOT), SERVESCOPE_PORT="http", SERVESCOPE_PROT="1", SERVESCOPE_DATA_DIR="",
     )  # fmt: skip
     assert done.returncode == 0, done.stdout
