@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import threading
@@ -90,6 +91,9 @@ class Runtime:
             if self._pid == os.getpid():
                 return
             bound_freed_memory()
+            # What was imported stays. A full collection that walks over it keeps all threads, those
+            # of listeners too, waiting for 0.08 s, and the end of the process takes four of them.
+            gc.freeze()
             self._lock = LeaderLock(self.folder)
             self._store: Store = open_backend(
                 self._backend,

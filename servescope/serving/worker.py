@@ -17,6 +17,7 @@ session, what the app has started in its process group ends with it; else its pa
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import select
@@ -80,6 +81,7 @@ def main() -> int:
         _tell_failure(error, pipes, with_sources=order.spec.options.reload)
         exit_within(EXIT_S, 1)
         return 1
+    gc.freeze()  # the app stays: no full collection, at the end neither, walks over its modules
     listener.change_captures(order.captures)
     news = News(listener, pipes, with_sources=order.spec.options.reload)
     grace_seconds = _serve(listener, pipes, news)

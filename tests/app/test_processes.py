@@ -70,6 +70,17 @@ def test_an_importing_process_starts_nothing(start_dashboard):
     eventually(lambda: "threads 1 leader True False" in running.log)
 
 
+def test_no_collection_of_garbage_walks_over_what_it_is_made_of(start_dashboard):
+    program = (
+        "import gc, app; app.runtime.start();"
+        "print('walked over', any(one is app.__dict__ for one in gc.get_objects()), flush=True);"
+        "app.runtime.stop()"
+    )
+    running = start_dashboard("-c", program, ready=False)
+    assert running.process.wait(DEADLINE_S) == 0, running.log
+    eventually(lambda: "walked over False" in running.log)
+
+
 def _held(port):
     """A listening socket on the port, or nothing when somebody else has it already."""
     held = socket.socket()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import time
 from itertools import repeat
@@ -17,6 +18,11 @@ Environ = dict[str, Any]
 
 BLOCK = b"y" * 100_000
 BLOCKS = 200
+OF_PROCESS = {
+    "/pid": os.getpid,
+    "/is-collected": lambda: any(one is globals() for one in gc.get_objects()),
+}
+"""What a process tells of itself: its pid, and whether collections of garbage walk over this."""
 
 
 def _enter(folder: str) -> Path:
@@ -39,7 +45,7 @@ def _waiting_body(folder: str) -> Iterator[bytes]:
 
 
 def app(environ: Environ, start_response: Any) -> Any:
-    """`/wait`, `/pause`, `/fail`, `/echo`, `/stream`, `/large`, `/pid`, `/environ`, or a greeting.
+    """Answers `/wait`, `/pause`, `/fail` and the paths below, others with a greeting.
 
     `/wait?folder` makes a file `entered-…` there and waits for the file `leave`; `/wait-in-body`
     does so once its head is out.
@@ -60,8 +66,8 @@ def app(environ: Environ, start_response: Any) -> Any:
         body = repeat(BLOCK, BLOCKS)
     elif path == "/large":
         body = [BLOCK * BLOCKS]
-    elif path == "/pid":
-        body = [b"%d" % os.getpid()]
+    elif path in OF_PROCESS:
+        body = [str(OF_PROCESS[path]()).encode()]
     elif path == "/environ":
         body = [str(environ.get(environ["QUERY_STRING"])).encode()]
     start_response("200 OK", [("Content-Type", "text/plain")])

@@ -19,6 +19,7 @@ from servescope.serving import RunningListener, start_listener
 from servescope.serving.models.prefork import Prefork
 from servescope.serving.workers.order import WorkerOrder
 from tests.serving.raw_client import CLOSING, exchange
+from tests.waiting import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -71,6 +72,11 @@ def listener(tmp_path: Path) -> Iterator[RunningListener]:
     yield listener
     listener.stop(1)
     recorder.close()
+
+
+def test_no_collection_of_garbage_walks_over_the_app(listener: RunningListener):
+    asked = CLOSING.replace(b"/ ", b"/is-collected ")
+    eventually(lambda: exchange(listener, asked).endswith(b"\r\n\r\nFalse"))
 
 
 def test_an_order_survives_the_pipe():
