@@ -161,8 +161,8 @@
     const { meta } = entry.layout;
     const value = scope.graphs.valuesOf(trace)[index];
     const isLongest = trace.meta?.requests && meta.longest && value / meta.factor >= meta.longest;
-    const text = scope.units.text(meta, value);
-    return isLongest || trace.meta?.bounds?.[index] ? `≥ ${text}` : text;
+    const isBound = isLongest || trace.meta?.bounds?.[index];
+    return isBound ? scope.units.boundText(meta, value) : scope.units.text(meta, value);
   }
 
   // Of percentiles and extremes there is no mean: their lowest and highest point say which step.

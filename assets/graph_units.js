@@ -20,14 +20,19 @@
   const WITH_DAY = { ...CLOCK, day: "numeric", month: "short" };
   const clocks = [CLOCK, WITH_DAY].map((form) => scope.clock.format(form));
 
-  // Three significant digits below 100, whole numbers with separators from there on.
-  function number(value) {
+  // Three significant digits below 100, whole numbers with separators from there on; of a lower bound
+  // the others are left out, so that it stays one.
+  function number(value, isLowerBound = false) {
     const size = Math.abs(value);
     if (!Number.isFinite(value)) return NOTHING;
     if (size === 0) return "0";
-    if (size >= WHOLE_FROM) return Math.round(value).toLocaleString("en-US");
     const power = Math.floor(Math.log10(size));
-    const shown = value.toFixed(size >= 1 ? Math.max(2 - power, 0) : 1 - power);
+    const few = size >= 1 ? Math.max(2 - power, 0) : 1 - power;
+    const decimals = size >= WHOLE_FROM ? 0 : few;
+    const exact = Number((value * 10 ** decimals).toFixed(6));
+    const told = isLowerBound ? Math.floor(exact) / 10 ** decimals : value;
+    if (size >= WHOLE_FROM) return Math.round(told).toLocaleString("en-US");
+    const shown = told.toFixed(decimals);
     return shown.includes(".") ? shown.replace(/\.?0+$/, "") : shown;
   }
 
@@ -45,6 +50,13 @@
   function text(reading, drawn) {
     if (drawn === null || drawn === undefined) return NOTHING;
     return withUnit(reading, drawn * reading.times, reading.suffix);
+  }
+
+  // A lower bound of a duration, in the unit that suits it alone: the same wherever it stands.
+  function boundText(reading, drawn) {
+    const seconds = drawn / reading.factor;
+    const [, factor, suffix] = reading.scales.findLast(([least]) => least <= seconds);
+    return `≥ ${number(seconds * factor, true)} ${suffix}`;
   }
 
   // The unit of all values drawn, as a heading of a table names it: seconds on a logarithmic axis.
@@ -94,5 +106,5 @@
     return seconds < 3600 ? `${seconds / 60} min` : `${seconds / 3600} h`;
   }
 
-  scope.units = { number, text, unitOf, logTicks, spanText, stepText };
+  scope.units = { number, text, boundText, unitOf, logTicks, spanText, stepText };
 })();

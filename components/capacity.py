@@ -255,8 +255,9 @@ def _table(plan: CapacityPlan, search: CapacitySearch) -> html.Div:
 
 def _p99(step: StepResult, plan: CapacityPlan) -> units.Duration:
     """The p99 of a step, a lower bound where requests that timed out are among these."""
-    has_timeouts = step.quantile_s is not None and step.quantile_s >= plan.timeout_s
-    return units.Duration(step.quantile_s, has_timeouts)
+    if step.quantile_s is None or step.quantile_s < plan.timeout_s:
+        return units.Duration(step.quantile_s)
+    return units.Duration(plan.timeout_s, is_bound=True)
 
 
 def _row(number: int, step: StepResult, search: CapacitySearch, p99: str) -> html.Tr:

@@ -288,7 +288,9 @@ def duration(milliseconds: float | None, limit: float | None) -> units.Duration:
     """A latency, from `limit` on a lower bound: the shortest of the requests that timed out."""
     if milliseconds is None:
         return units.Duration(None)
-    return units.Duration(milliseconds / 1e3, limit is not None and milliseconds >= limit)
+    if limit is None or milliseconds < limit:
+        return units.Duration(milliseconds / 1e3)
+    return units.Duration(limit / 1e3, is_bound=True)
 
 
 def ms(milliseconds: float | None) -> str:

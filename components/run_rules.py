@@ -70,7 +70,10 @@ def _measured(run: LoadRun, rule: RuleResult, *, is_over: bool) -> str:
     is_bound = timed_out.is_any and (
         read.figure is Figure.MEAN or rule.value >= timed_out.shortest_s
     )
-    return ("≥ " if is_bound else "") + units.text(rule.value, "s")
+    if not is_bound:
+        return units.text(rule.value, "s")
+    is_mean = read.figure is Figure.MEAN
+    return units.lower_bound(rule.value if is_mean else min(rule.value, timed_out.shortest_s))
 
 
 @dataclass(frozen=True, slots=True)

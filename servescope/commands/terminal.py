@@ -11,6 +11,7 @@ import numpy as np
 
 from servescope import histogram
 from servescope.figures import units
+from servescope.figures.run_texts import latency
 from servescope.findings.finding import Severity
 from servescope.load.report import LATENCY_NAMES
 from servescope.scenarios.rules import RuleResult, RuleState
@@ -159,13 +160,10 @@ def _counts(result: Mapping[str, Any]) -> list[str]:
 
 
 def _latencies(result: Mapping[str, Any]) -> list[str]:
-    limit = result.get("timed_out_from_ms")
     heads, values = [], []
     for field, name in LATENCY_NAMES.items():
-        milliseconds = result["latency_ms"][field]
-        is_bound = milliseconds is not None and limit is not None and milliseconds >= limit
         heads.append(f"{name:>9}")
-        values.append(f"{'>= ' if is_bound else ''}{_ms(milliseconds)}".rjust(9))
+        values.append(latency(result, field).text.replace("≥", ">=").rjust(9))
     return ["latency from the moment each request was due", " ".join(heads), " ".join(values)]
 
 
@@ -177,7 +175,9 @@ def _rule_line(rule: RuleResult, terminal: Terminal) -> str:
 def _edge(index: int) -> str:
     if index < 0:
         return "0"
-    seconds = histogram.EDGES[min(index, len(histogram.EDGES) - 1)]
+    if index >= len(histogram.EDGES):
+        return "longer"
+    seconds = histogram.EDGES[index]
     return units.text(float(seconds), "s")
 
 

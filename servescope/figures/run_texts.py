@@ -62,14 +62,17 @@ def latency(result: Mapping[str, Any], name: str, clock: str = FROM_DUE) -> unit
     """A latency of a run's result; a bound from below where requests timed out among these.
 
     So is one from the actual send where that from the due moment is, and a mean where any timed
-    out.
+    out. A bound from the due moment is the shortest time in which one timed out: how much later
+    the generator noticed it is no latency.
     """
     limit_ms = result.get("timed_out_from_ms")
     of_due, shown = ((result.get(one) or {}).get(name) for one in (FROM_DUE, clock))
     if shown is None:
         return units.Duration(None)
-    is_bound = limit_ms is not None and (name == MEAN or (of_due or 0.0) >= limit_ms)
-    return units.Duration(shown / 1e3, is_bound)
+    if limit_ms is None or (name != MEAN and (of_due or 0.0) < limit_ms):
+        return units.Duration(shown / 1e3)
+    is_late = clock == FROM_DUE and name != MEAN
+    return units.Duration((limit_ms if is_late else shown) / 1e3, is_bound=True)
 
 
 def schedule_text(scenario: Scenario) -> str:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from enum import Enum, auto
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -90,12 +91,30 @@ _DURATIONS: Final = (
     Scale(1e6, "µs", 1e-12),
     Scale(1e3, "ms", 0.9995e-3),  # from there on 1,000 µs would be read
     Scale(1.0, "s", 0.9995),
-    Scale(1 / 60, "min", 59.95),
+    Scale(1 / 60, "min", 119.5),  # below 2 min a length is in seconds, too
     Scale(1 / 3600, "h", 3597.0),
 )
 
 
-def number(value: float) -> str:
+class Rounding(Enum):
+    """To which side the digits that are not shown are left out: a bound must stay one."""
+
+    NEAREST = auto()
+    DOWN = auto()  # of a lower bound
+    UP = auto()  # of an upper bound
+
+    def at(self, value: float, decimals: int) -> float:
+        """The value with so many decimals."""
+        if self is Rounding.NEAREST:
+            return value
+        power = 10.0**decimals
+        whole = math.floor if self is Rounding.DOWN else math.ceil
+        # 0.067 s times 1e3 is a little more than 67 ms, which it is nevertheless.
+        exact = round(value * power, 6)
+        return whole(exact) / power
+
+
+def number(value: float, rounding: Rounding = Rounding.NEAREST) -> str:
     """Three significant digits below 100, whole numbers with separators from there on."""
     size = abs(value)
     if not math.isfinite(value):
@@ -103,11 +122,11 @@ def number(value: float) -> str:
     if size == 0:
         return "0"
     if size >= 99.95:  # noqa: PLR2004 - where one decimal would round up to 100.0
-        return f"{value:,.0f}"
+        return f"{rounding.at(value, 0):,.0f}"
     decimals = max(2 - math.floor(math.log10(size)), 0) if size >= 1 else 0
     if size < 1:
         decimals = 1 - math.floor(math.log10(size))
-    shown = f"{value:.{decimals}f}"
+    shown = f"{rounding.at(value, decimals):.{decimals}f}"
     return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
 
@@ -157,19 +176,43 @@ def at_most(seconds: float | None) -> str:
     return "≤ " if seconds is not None and seconds <= SHORTEST_S else ""
 
 
+def lower_bound(seconds: float) -> str:
+    """A duration that is one from below: `≥ 10 s`, never more than it is."""
+    return f"≥ {_bound(seconds, Rounding.DOWN)}"
+
+
+def upper_bound(seconds: float) -> str:
+    """A duration that is a bound from above: `≤ 0.96 µs`, never less than it is."""
+    return f"≤ {_bound(seconds, Rounding.UP)}"
+
+
+def _bound(seconds: float, rounding: Rounding) -> str:
+    scale = scale_for("s", abs(seconds))
+    return f"{number(seconds * scale.factor, rounding)} {scale.suffix}"
+
+
+def in_words(told: str) -> str:
+    """A duration within a sentence: `at least 64 s` where it reads `≥ 64 s`."""
+    return told.replace("≥", "at least").replace("≤", "at most")
+
+
 def percentile(seconds: float | None) -> str:
-    """A percentile from a histogram: `97 ms`; `≥ 1.07 min` or `≤ 0.95 µs` where it is a bound."""
-    return at_least(seconds) + at_most(seconds) + text(seconds, "s")
+    """A percentile from a histogram: `97 ms`; `≥ 64 s` or `≤ 0.96 µs` where it is a bound."""
+    return Duration.of_percentile(seconds).text
 
 
 def percentile_in_words(seconds: float | None) -> str:
-    """The same within a sentence: `at least 1.07 min`."""
-    return percentile(seconds).replace("≥", "at least").replace("≤", "at most")
+    """The same within a sentence: `at least 64 s`."""
+    return in_words(percentile(seconds))
 
 
 @dataclass(frozen=True, slots=True)
 class Duration:
-    """A duration in seconds in a table, which `in_one_unit` writes; None: there is none."""
+    """A duration in seconds in a table, which `in_one_unit` writes; None: there is none.
+
+    A bound reads in a unit of its own, the same wherever it stands: the timeout of a run, or the
+    longest duration that a histogram tells, is one figure and not one for each table.
+    """
 
     seconds: float | None
     is_bound: bool = False  # it is one from below
@@ -181,11 +224,12 @@ class Duration:
         return self.text_in(scale_for("s", abs(self.seconds or 0.0)))
 
     def text_in(self, scale: Scale) -> str:
-        """As it reads beside others, in their unit."""
-        told = text_in(self.seconds, scale)
-        if told.startswith("<"):  # which says as much
-            return told
-        return ("≥ " if self.is_bound else "≤ " if self.is_upper_bound else "") + told
+        """As it reads beside others, in their unit unless it is a bound."""
+        if self.seconds is None or not math.isfinite(self.seconds):
+            return NOTHING
+        if self.is_bound:
+            return lower_bound(self.seconds)
+        return upper_bound(self.seconds) if self.is_upper_bound else text_in(self.seconds, scale)
 
     @classmethod
     def of_percentile(cls, seconds: float | None) -> Duration:
@@ -199,9 +243,17 @@ def mean_and_percentiles(mean_s: float | None, *percentiles_s: float | None) -> 
 
 
 def in_one_unit(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
-    """The rows of a table with its durations as texts, all in the unit of `shared_scale`."""
+    """The rows of a table with its durations as texts, in the unit of `shared_scale`.
+
+    Bounds have their own unit, and no part in the choice of that of the others.
+    """
     kept = [list(row) for row in rows]
-    seconds = [cell.seconds for row in kept for cell in row if isinstance(cell, Duration)]
+    seconds = [
+        cell.seconds
+        for row in kept
+        for cell in row
+        if isinstance(cell, Duration) and not (cell.is_bound or cell.is_upper_bound)
+    ]
     scale = shared_scale("s", seconds)
     return [
         [cell.text_in(scale) if isinstance(cell, Duration) else cell for cell in row]
@@ -279,8 +331,9 @@ def reading(unit: str, scale: Scale, *, log: bool = False) -> dict[str, Any]:
 
     The values drawn are in that unit as well, but on a logarithmic axis in the base unit: `factor`
     is what base units were multiplied by, `times` what a drawn value is to be multiplied by. From
-    `longest` on, in seconds, a percentile is a lower bound. `scales` are those that ticks of a
-    logarithmic axis read in where they lie too far apart for one: least value, factor, suffix.
+    `longest` on, in seconds, a percentile is a lower bound. `scales` are those in which a lower
+    bound reads alone, and ticks of a logarithmic axis where they lie too far apart for one: least
+    value, factor, suffix.
     """
     return {
         "factor": 1.0 if log else scale.factor,
@@ -290,7 +343,7 @@ def reading(unit: str, scale: Scale, *, log: bool = False) -> dict[str, Any]:
         "noun": list(noun(unit)),
         "longest": LONGEST_S if unit == "s" else None,
         "scales": [[one.least, one.factor, one.suffix] for one in _tick_scales(unit)]
-        if log
+        if log or unit == "s"
         else [],
     }
 

@@ -226,9 +226,7 @@ def _failures(run: RunEvidence) -> Iterator[Finding]:
         + FAILURES.get(kind, kind.replace("_", " ")).format(timeout=timeout)
         for kind, count in sorted(kinds.items(), key=lambda item: -item[1])
     ]
-    bound = (
-        f" So p99 is at least {units.text(run.p99_s, 's')}." if run.is_censored(run.p99_s) else ""
-    )
+    bound = f" So p99 is {_told_p99(run)}." if run.is_censored(run.p99_s) else ""
     yield _finding(
         run,
         severity(thresholds.FAILED_REQUESTS, ratio),
@@ -239,6 +237,13 @@ def _failures(run: RunEvidence) -> Iterator[Finding]:
         Figure("failed", run.failures, "{request}"),
         Figure("sent", run.sent, "{request}"),
     )
+
+
+def _told_p99(run: RunEvidence) -> str:
+    """The p99 in words: `52 ms`, or `at least 10 s` where requests that timed out reach it."""
+    if run.p99_s is None or run.censored_from_s is None or not run.is_censored(run.p99_s):
+        return units.text(run.p99_s, "s")
+    return units.in_words(units.lower_bound(run.censored_from_s))
 
 
 def _messages(run: RunEvidence) -> Iterator[Finding]:
@@ -342,21 +347,21 @@ def _lateness(run: RunEvidence) -> Iterator[Finding]:
             "generator-late",
             f"The generator sent 1 in 100 requests {units.text(run.lag_p99_s, 's')} late or more "
             f"({units.text(run.lag_max_s, 's')} at most): of the p99 of "
-            f"{units.text(run.p99_s, 's')}, {units.text(own_s, 's')} may be the generator's own "
+            f"{_told_p99(run)}, {units.text(own_s, 's')} may be the generator's own "
             "delay, not the server's.",
             *figures,
         )
     waited_s = run.p99_s - run.naive_p99_s - own_s
     if run.p99_s < DIFFERENT * run.naive_p99_s or waited_s <= own_s:
         return
-    bound = "at least " if run.is_censored(run.p99_s) else ""
+    naive = units.Duration(run.naive_p99_s, run.is_censored(run.p99_s)).text
     yield _finding(
         run,
         Severity.WARN,
         "waited-to-be-sent",
-        f"Requests to {run.target} waited for a free connection for so long that p99 is {bound}"
-        f"{units.text(run.p99_s, 's')} from the moment a request was due; counted from the actual "
-        f"send it would read {bound}{units.text(run.naive_p99_s, 's')}.",
+        f"Requests to {run.target} waited for a free connection for so long that p99 is "
+        f"{_told_p99(run)} from the moment a request was due; counted from the actual send it "
+        f"would read {units.in_words(naive)}.",
         *figures,
     )
 

@@ -55,7 +55,8 @@ class Tally:
 
     Records go into the ring of `recorder`, under the listener's name; times given to a tally are
     `time.monotonic_ns()`. Messages of WebSockets are counted in rows of their own alone: a
-    conversation is one request, as at the server.
+    conversation is one request, as at the server. A request that timed out took `timeout_ns`,
+    however much later that was noticed.
     """
 
     def __init__(
@@ -64,7 +65,9 @@ class Tally:
         listener: str,
         flags: RequestFlag = _NO_FLAGS,
         model: LoadModel = LoadModel.OPEN,
+        timeout_ns: int = _NEVER_NS,
     ) -> None:
+        self._timeout_ns = timeout_ns
         self._recorder = recorder
         self._record = recorder.record
         self._listener_id = recorder.listener_id(listener)
@@ -202,8 +205,7 @@ class Tally:
         step = exchange.step.tally
         self.ended += 1
         received = connection.http.bytes_received if connection else 0
-        latency_ns = self._count_failure(step, exchange, outcome, end_ns, example)
-        naive_ns = end_ns - exchange.sent_ns if exchange.sent_ns else 0
+        latency_ns, naive_ns = self._count_failure(step, exchange, outcome, end_ns, example)
         flags = self._flags
         if connection is not None and not connection.served:
             flags |= _NEW_CONNECTION
@@ -220,7 +222,7 @@ class Tally:
             received,
             len(exchange.data) if exchange.sent_ns else 0,
             latency_ns,
-            naive_ns,
+            naive_ns or 0,
             connection.connect_ns if connection else 0,
             0,
             0,
@@ -235,13 +237,16 @@ class Tally:
 
     def _count_failure(
         self, step: StepTally, exchange: Exchange, outcome: LoadOutcome, end_ns: int, example: str
-    ) -> int:
-        """Count it; return how long it took, in nanoseconds."""
-        latency_ns = end_ns - exchange.intended_ns
+    ) -> tuple[int, int | None]:
+        """Count it; return how long it took from the due moment and from the send, nanoseconds."""
         self.last_end_ns = end_ns
-        naive_ns = end_ns - exchange.sent_ns if exchange.sent_ns else None
+        if outcome == _TIMED_OUT:
+            end_ns = min(end_ns, exchange.intended_ns + self._timeout_ns)
+        latency_ns = end_ns - exchange.intended_ns
+        # Sent when its time was over already, it took no time; 0 is of a request never sent.
+        naive_ns = max(end_ns - exchange.sent_ns, 1) if exchange.sent_ns else None
         step.fail(outcome, latency_ns, naive_ns, example)
-        return latency_ns
+        return latency_ns, naive_ns
 
     def cancel(self, count: int = 1) -> None:
         """Requests given up because a person stopped the run; they are no record."""

@@ -7,6 +7,7 @@ be the p50, though each request that it takes waits for half a minute.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -18,6 +19,9 @@ from servescope.histogram import (
     EDGES,
     ERROR_BOUND,
     EXACT_FROM,
+    GROWTH,
+    LONGEST_S,
+    bucket_indexes,
     least_count,
     quantiles_by_bucket,
     supported_quantiles,
@@ -32,6 +36,8 @@ from servescope.records.requests import Stage
 from servescope.store.query import Aggregation
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
     from servescope.queries.context import QueryContext
@@ -127,8 +133,33 @@ def percentiles(
     lines = _percentiles(found.times, names, values, requests, step)
     if metric not in _BY_CLIENT:
         return lines
-    is_bound = _bounds(context, query, names, counted.values[0])
-    return replace(lines, bounds=is_bound & np.isfinite(lines.values))
+    is_bound = _bounds(context, query, names, counted.values[0]) & np.isfinite(lines.values)
+    return replace(lines, values=_from_below(lines.values, is_bound), bounds=is_bound)
+
+
+def at_timeouts(
+    values: NDArray[np.float64], is_bound: NDArray[np.bool_], timeouts_s: Iterable[float]
+) -> NDArray[np.float64]:
+    """The values with each bound at the timeout that lies in its bucket, where there is one.
+
+    Of the clock that begins when a request is due: it takes the timeout, if it times out.
+    """
+    known = sorted(set(timeouts_s))
+    if not known or not is_bound.any():
+        return values
+    place = dict(zip(bucket_indexes(known).tolist(), known, strict=True))
+    indexes = bucket_indexes(values * math.sqrt(GROWTH))  # bounds are lower edges
+    told = values.copy()
+    for cell in zip(*np.nonzero(is_bound), strict=True):
+        told[cell] = place.get(int(indexes[cell]), values[cell])
+    return told
+
+
+def _from_below(values: NDArray[np.float64], is_bound: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The values, which are middles of buckets, with a bound at the lower edge of its bucket."""
+    index = bucket_indexes(values)
+    has_edge = (index > 0) & (values < LONGEST_S)  # in the last bucket it is that edge already
+    return np.where(is_bound & has_edge, EDGES[np.maximum(index, 1) - 1], values)
 
 
 def _unread(query: Query) -> Query:
@@ -307,6 +338,9 @@ def distribution(
         name: value for name, value in zip(QUANTILES, values, strict=True) if not np.isnan(value)
     }
     bounds = frozenset(marks) & _bounds_of_span(context, query, int(counts.sum()))
+    are_bounds = np.array([name in bounds for name in marks], dtype=bool)
+    told = _from_below(np.array(list(marks.values())), are_bounds)
+    marks = dict(zip(marks, told.tolist(), strict=True))
     return Distribution(edges[low : high + 2], counts[low : high + 1], marks, ERROR_BOUND, bounds)
 
 

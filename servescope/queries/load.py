@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from servescope import catalog
-from servescope.queries.latency import percentiles
+from servescope.queries.latency import at_timeouts, percentiles
 from servescope.queries.lines import joined, named_lines, renamed
 from servescope.queries.traffic import REQUESTS_PER_S
 from servescope.store.query import Aggregation
@@ -35,6 +36,14 @@ def runs_in(context: QueryContext, span: Span) -> list[LoadRun]:
         lambda: _standing(
             context.process.control.load_runs.between(span.start, span.end, RUNS_ASKED)
         ),
+    )
+
+
+def _sent_in(context: QueryContext, span: Span) -> list[LoadRun]:
+    """The runs whose requests are in a span: those of comparisons, too."""
+    return context.process.snapshots.get(
+        ("runs with requests", span.start, span.end),
+        lambda: context.process.control.load_runs.between(span.start, span.end, RUNS_ASKED),
     )
 
 
@@ -83,6 +92,9 @@ def latencies(context: QueryContext, span: Span, step: int = 0) -> Lines:
     for metric, form in parts:
         found = percentiles(context, span, ("p99",), metric=metric, step=step)
         step = found.step
+        if metric == catalog.LOAD_DURATION and found.bounds is not None and found.bounds.any():
+            timeouts_s = [run.plan.scenario.timeout_seconds for run in _sent_in(context, span)]
+            found = replace(found, values=at_timeouts(found.values, found.bounds, timeouts_s))
         lines.append(renamed(found, form))
     return joined(lines)
 

@@ -178,7 +178,7 @@ def client_percentiles(context: QueryContext, span: Span, run: LoadRun, step: in
     step = step or percentile_step(run.plan)
     if step % span.step:
         step = 0
-    return latency.percentiles(
+    lines = latency.percentiles(
         context,
         span,
         ("p50", "p95", "p99"),
@@ -186,6 +186,10 @@ def client_percentiles(context: QueryContext, span: Span, run: LoadRun, step: in
         catalog.LOAD_DURATION,
         step,
     )
+    if lines.bounds is None:
+        return lines
+    timeouts_s = (run.plan.scenario.timeout_seconds,)
+    return replace(lines, values=latency.at_timeouts(lines.values, lines.bounds, timeouts_s))
 
 
 def client_distribution(context: QueryContext, span: Span, run: LoadRun) -> Distribution:
@@ -195,6 +199,10 @@ def client_distribution(context: QueryContext, span: Span, run: LoadRun) -> Dist
     them.
     """
     found = latency.distribution(context, span, run.plan.destination, catalog.LOAD_DURATION)
+    are_bounds = np.array([name in found.bounds for name in found.marks], dtype=bool)
+    timeouts_s = (run.plan.scenario.timeout_seconds,)
+    told = latency.at_timeouts(np.array(list(found.marks.values())), are_bounds, timeouts_s)
+    found = replace(found, marks=dict(zip(found.marks, told.tolist(), strict=True)))
     seconds, exact_ms = seconds_of(run), (run.result or {}).get("latency_ms") or {}
     is_whole = seconds is not None and span.start <= seconds[0] and seconds[1] <= span.end
     if run.ended_s is None or not is_whole:
@@ -204,7 +212,7 @@ def client_distribution(context: QueryContext, span: Span, run: LoadRun) -> Dist
     known = {name: value for name, value in of_mark.items() if value is not None}
     return replace(
         found,
-        marks=found.marks | {name: value / 1e3 for name, value in known.items()},
+        marks=found.marks | {name: min(value, limit_ms) / 1e3 for name, value in known.items()},
         bounds=(found.bounds - known.keys())
         | {name for name, value in known.items() if value >= limit_ms},
     )

@@ -168,7 +168,7 @@ def test_an_environment_without_a_listener_is_the_machine_alone():
     ("name", "clock", "shown"),
     [
         ("p50", FROM_DUE, "43 ms"),
-        ("p99", FROM_DUE, "≥ 5.16 s"),
+        ("p99", FROM_DUE, "≥ 5 s"),
         ("p99", FROM_SEND, "≥ 5 s"),
         ("mean", FROM_DUE, "≥ 1.7 s"),
         ("max", FROM_DUE, units.NOTHING),
@@ -182,4 +182,6 @@ def test_a_latency_that_timeouts_are_among_is_a_lower_bound(name, clock, shown):
     }
     assert latency(result, name, clock).text == shown
     none_timed_out = latency(result | {"timed_out_from_ms": None}, name, clock)
-    assert none_timed_out.text == shown.removeprefix("≥ ")
+    assert "≥" not in none_timed_out.text
+    if (name, clock) == ("p99", FROM_DUE):
+        assert none_timed_out.text == "5.16 s", "noticed late, that is no bound"

@@ -25,8 +25,11 @@ from servescope.figures.units import NOTHING, length, rounded, scale_for, text
         (0.9999, "s", "1 s"),
         (1.5, "s", "1.5 s"),
         (59.94, "s", "59.9 s"),
-        (59.96, "s", "1 min"),
-        (90.0, "s", "1.5 min"),
+        (59.96, "s", "60 s"),
+        (90.0, "s", "90 s"),
+        (119.4, "s", "119 s"),
+        (120.0, "s", "2 min"),
+        (150.0, "s", "2.5 min"),
         (9000.0, "s", "2.5 h"),
         (0, "By", "0 B"),
         (1023, "By", "1,023 B"),
@@ -144,11 +147,10 @@ def test_a_linear_axis_has_values_in_its_unit_and_a_logarithmic_one_in_the_base_
         "base": "s",
         "noun": ["", ""],
         "longest": 64.0,
-        "scales": [],
+        "scales": [[one.least, one.factor, one.suffix] for one in units.scales("s")[:4]],
     }
     log = units.reading("s", scale_for("s", 0.2), log=True)
-    scales = [[one.least, one.factor, one.suffix] for one in units.scales("s")[:4]]
-    assert log == linear | {"factor": 1.0, "times": 1e3, "scales": scales}
+    assert log == linear | {"factor": 1.0, "times": 1e3}
     assert units.reading("By", scale_for("By", 1.0))["longest"] is None
     connections = units.reading("{connection}", scale_for("{connection}", 1.0))
     assert connections["noun"] == ["connection", "connections"]
@@ -171,7 +173,7 @@ def test_the_length_of_a_span(seconds, text):
 
 @pytest.mark.parametrize(
     ("seconds", "shown"),
-    [(None, NOTHING), (math.nan, NOTHING), (0.05, "50 ms"), (61.3, "1.02 min")],
+    [(None, NOTHING), (math.nan, NOTHING), (0.05, "50 ms"), (61.3, "61.3 s")],
 )
 def test_a_percentile_reads_as_any_duration(seconds, shown):
     assert units.percentile(seconds) == shown
@@ -179,18 +181,48 @@ def test_a_percentile_reads_as_any_duration(seconds, shown):
 
 def test_a_percentile_among_the_longest_is_a_lower_bound():
     (longest,) = histogram.quantiles(histogram.count([300.0]), (0.5,))
-    assert units.percentile(longest) == "≥ 1.07 min"
+    assert units.percentile(longest) == "≥ 64 s"
+    assert units.percentile_in_words(longest) == "at least 64 s"
     durations = units.mean_and_percentiles(300.0, 0.05, longest)
-    assert [one.text for one in durations] == ["5 min", "50 ms", "≥ 1.07 min"]
+    assert [one.text for one in durations] == ["5 min", "50 ms", "≥ 64 s"]
     assert units.in_one_unit([durations]) == [["300 s", "0.05 s", "≥ 64 s"]]
+    assert units.in_one_unit([durations[1:]]) == [["50 ms", "≥ 64 s"]], "the same beside ms"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "lower", "upper"),
+    [
+        (10.0713, "≥ 10 s", "≤ 10.1 s"),
+        (9.926, "≥ 9.92 s", "≤ 9.93 s"),
+        (0.067, "≥ 67 ms", "≤ 67 ms"),
+        (0.1239, "≥ 123 ms", "≤ 124 ms"),
+        (64.0, "≥ 64 s", "≤ 64 s"),
+        (299.9, "≥ 4.99 min", "≤ 5 min"),
+        (2.0**-20, "≥ 0.95 µs", "≤ 0.96 µs"),
+        (0.0, "≥ 0 ms", "≤ 0 ms"),
+    ],
+)
+def test_a_bound_is_not_rounded_past_itself(seconds, lower, upper):
+    assert units.Duration(seconds, is_bound=True).text == lower == units.lower_bound(seconds)
+    assert units.Duration(seconds, is_upper_bound=True).text == upper == units.upper_bound(seconds)
+
+
+@given(st.floats(min_value=1e-6, max_value=1e5))
+def test_what_a_bound_reads_as_is_one_too(seconds):
+    names = {"µs": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3_600.0}
+    for told, sign in ((units.lower_bound(seconds), 1), (units.upper_bound(seconds), -1)):
+        shown, unit = told[2:].split(" ")
+        read = float(shown.replace(",", "")) * names[unit]
+        assert sign * read <= sign * seconds * (1 + sign * 1e-6)
+        assert read == pytest.approx(seconds, rel=0.11)
 
 
 def test_a_percentile_below_the_durations_of_a_histogram_is_at_most_its_first_edge():
     shortest = histogram.quantiles(histogram.count([0.0, 0.0]), [0.5])[0]
-    assert units.percentile(shortest) == "≤ 0.95 µs"
-    assert units.percentile_in_words(shortest) == "at most 0.95 µs"
+    assert units.percentile(shortest) == "≤ 0.96 µs"
+    assert units.percentile_in_words(shortest) == "at most 0.96 µs"
     assert units.percentile(histogram.quantiles(histogram.count([1.2e-6]), [0.5])[0])[0] == "1"
     mean, p50 = units.in_one_unit([units.mean_and_percentiles(0.0, shortest)])[0]
-    assert (mean, p50) == ("0 µs", "≤ 0.95 µs"), "a mean is exact"
+    assert (mean, p50) == ("0 ms", "≤ 0.96 µs"), "a mean is exact"
     beside_seconds = units.Duration(shortest, is_upper_bound=True).text_in(units.scale_for("s", 9))
-    assert beside_seconds == "< 0.001 s", "one sign says it"
+    assert beside_seconds == "≤ 0.96 µs", "the same beside seconds"

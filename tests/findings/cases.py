@@ -201,7 +201,7 @@ MOMENTS: Final = {
         {
             "threads-exhausted": (
                 "bad",
-                "at 40 req/s answered by a thread, a new request waits 1.67 min.",
+                "at 40 req/s answered by a thread, a new request waits 100 s.",
             )
         },
     ),
@@ -295,6 +295,10 @@ MOMENTS: Final = {
         moment(replace(SERVING, requests=3, server_errors=1)),
         {"server-errors": ("warn", "1 of 3 answers")},
     ),
+    "p95 beyond the durations of a histogram": Case(
+        moment(replace(SERVING, p95_s=64.0)),
+        {"slow": ("bad", "At least 5 of 100 requests to listener wsgi took 64 s or longer")},
+    ),
     "p95 of 12.9 s": Case(
         moment(replace(SERVING, p95_s=12.9)),
         {"slow": ("bad", "5 of 100 requests to listener wsgi took 12.9 s or longer")},
@@ -337,7 +341,7 @@ MOMENTS: Final = {
     ),
     "a host fell silent a minute ago": Case(
         moment(SERVING, fleet=(FleetHostEvidence("east", 90.0),)),
-        {"silent-host": ("warn", "Host east has sent nothing for 1.5 min.")},
+        {"silent-host": ("warn", "Host east has sent nothing for 90 s.")},
     ),
     "a host was taken away yesterday, another sends": Case(
         moment(SERVING, fleet=(FleetHostEvidence("old", 90_000.0), FleetHostEvidence("west", 1.0))),
@@ -671,7 +675,7 @@ RUNS: Final = {
                 (
                     "3,520 of 4,000 requests to listener wsgi (88 %) failed: "
                     "3,520 were not answered within 10 s. So "
-                    "p99 is at least 10.1 s."
+                    "p99 is at least 10 s."
                 ),
             ),
             "fell-behind": ("bad", "answered 24 req/s of the 200 req/s asked for"),
@@ -839,7 +843,7 @@ RUNS: Final = {
             "waited-to-be-sent": (
                 "warn",
                 (
-                    "p99 is at least 10.1 s from the moment a request was due; counted from the "
+                    "p99 is at least 10 s from the moment a request was due; counted from the "
                     "actual send it would read at least 2 s."
                 ),
             ),

@@ -54,11 +54,11 @@ def test_nothing_measured_is_none() -> None:
 class Run:
     """A tally with one step, to which requests are told that never were."""
 
-    def __init__(self, latencies_ns: list[int] = ()) -> None:
+    def __init__(self, latencies_ns: list[int] = (), timeout_ns: int = 60_000_000_000) -> None:
         recorder = SimpleNamespace(
             record=lambda *_: None, listener_id=lambda _: 1, route_id=lambda *_: 1
         )
-        self.tally = Tally(recorder, "files")
+        self.tally = Tally(recorder, "files", timeout_ns=timeout_ns)
         step = RequestStep()
         self.step = CompiledStep(
             step,
@@ -133,6 +133,15 @@ def test_the_shortest_timeout_is_where_latencies_become_lower_bounds() -> None:
     assert run.result().timed_out_from_ms == 10_000.0
     assert run.result().steps[0].timed_out_from_ms == 10_000.0
     assert run.result().steps[0].examples == {"timed_out": "late"}
+
+
+def test_a_request_that_timed_out_took_its_timeout_however_late_that_is_noticed() -> None:
+    run = Run([1_000_000], timeout_ns=10_000_000_000)
+    for noticed_ns in (10_000_000_001, 10_090_000_000):
+        run.timed_out(noticed_ns)
+    result = run.result()
+    assert (result.timed_out_from_ms, result.latency_ms.max) == (10_000.0, 10_000.0)
+    assert result.naive_ms.max == pytest.approx(10_000.0)
 
 
 def test_examples_are_bounded() -> None:

@@ -103,9 +103,17 @@ def test_a_percentile_that_requests_which_timed_out_reach_is_a_lower_bound(harne
             [False, False, False, True, True],
             [False, False, True, True, True],
         ]
-        assert lines.values[lines.bounds] == pytest.approx(5.0, rel=histogram.ERROR_BOUND)
+        bounds = lines.values[lines.bounds]
+        assert (bounds <= 5.0).all(), "a lower bound is the lower edge of its bucket"
+        assert (bounds > 5.0 / histogram.GROWTH).all()
+        told = latency.at_timeouts(lines.values, lines.bounds, [2.0, 5.0])
+        assert told[lines.bounds] == pytest.approx(5.0), "the timeout of that bucket"
+        assert told[~lines.bounds].tolist() == lines.values[~lines.bounds].tolist()
+        other = latency.at_timeouts(lines.values, lines.bounds, [2.0])
+        assert other.tolist() == lines.values.tolist(), "none timed out after 2 s"
     whole = latency.distribution(context, span, "wsgi", LOAD_DURATION)
     assert whole.bounds == {"p90", "p95", "p99"}, "69 of 500; too few for p99.9"
+    assert 5.0 / histogram.GROWTH < whole.marks["p99"] <= 5.0
     assert latency.percentiles(context, span).bounds is None, "the server has no timeouts"
 
 
