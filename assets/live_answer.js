@@ -144,7 +144,7 @@
     const age = newest.lag + (performance.now() - newest.at) / 1000;
     if (age > STALE_AFTER_S + delay) return { state: "late", text: `late by ${Math.round(age)} s` };
     if (isLive()) return { state: "live", text: "live" };
-    return { state: "live", text: scope.view.isPaused() ? "live, paused" : "live, past" };
+    return { state: "live", text: scope.view.isPaused() ? "live, paused" : "past" };
   }
 
   function showStanding() {

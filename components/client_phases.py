@@ -28,7 +28,7 @@ HELP: Final = (
     "they are the latency from due; one that took no time has no row. DNS is none of them: a "
     "name is looked up once, before the run (Asked for). The server's stages lie within "
     "them, most of them in wait. Shares and means are exact; percentiles come from "
-    f"histograms and are at most {ERROR_BOUND:.2%} off."
+    f"histograms and are at most {units.text(ERROR_BOUND, '1')} off."
 )
 
 

@@ -49,9 +49,9 @@ SUGGESTED: Final = {
     "files": ["/", "/welcome/", "/data/stages.json", "/images/connection.svg", "/missing"],
 }
 MEANING: Final = (
-    "Latency counts from the moment a request was due, waiting included; the naive p99 counts from "
-    "the moment it was really sent. ≥: requests that timed out are among these, so the figure is "
-    "a lower bound."
+    "All of these are figures of the load generator. Latency counts from the moment a request was "
+    "due, waiting included; the naive p99 counts from the moment it was really sent. ≥: requests "
+    "that timed out are among these, so the figure is a lower bound."
 )
 
 
@@ -69,6 +69,12 @@ def failed_count(figures: Mapping[str, Any]) -> int:
     return sum(int(count) for count in (figures.get("failed") or {}).values())
 
 
+def server_errors(figures: Mapping[str, Any]) -> int | None:
+    """Answers of 5xx of a result; None of a progress, which does not tell them apart."""
+    classes = figures.get("status_classes")
+    return None if classes is None else int(classes.get("5xx") or 0)
+
+
 def progress(run: LoadRun) -> html.Div:
     """A run under way: its plan, and how far it is."""
     heading = dcc.Link(f"Run {run.id}: {plan_text(run.plan)}", href=address_of(run.id))
@@ -80,6 +86,8 @@ def progress_figures(run: LoadRun) -> html.Div:
     told = run.progress
     remaining = max(0.0, run.plan.seconds - float(told.get("elapsed_s") or 0.0))
     failed = failed_count(told)
+    awaited = status.awaited_text(run)
+    left = () if awaited else (("remaining", units.length(round(remaining)), ""),)
     return html.Div(
         [
             dmc.Progress(value=status.share(run), size="lg", mt=8, transitionDuration=300),
@@ -90,8 +98,9 @@ def progress_figures(run: LoadRun) -> html.Div:
                 ("in flight", _count(told.get("in_flight")), ""),
                 ("answered now", units.text(told.get("answered_per_s"), "{request}/s"), ""),
                 ("p99 now", latency_text(run, told.get("p99_ms")), ""),
-                ("remaining", units.length(round(remaining)), ""),
+                *left,
             ),
+            *([html.P(sentence(awaited))] if awaited else []),
             *rules_table(run),
         ]
     )
@@ -136,11 +145,12 @@ def result(run: LoadRun) -> html.Div:
 def counts(run: LoadRun) -> html.Div:
     """Of a run with a result: requests sent, answered and failed, and the rate of answers."""
     told = run.result
-    failed = failed_count(told)
+    failed, errors = failed_count(told), server_errors(told)
     achieved = units.text(told.get("rate_achieved"), "{request}/s")
     return _figures(
         ("sent", _count(told["sent"]), ""),
         ("answered", _count(told["answered"]), ""),
+        *((("of these 5xx", _count(errors), "bad"),) if errors else ()),
         ("failed", _count(failed), "bad" if failed else ""),
         ("answered per second", achieved, ""),
     )
@@ -186,7 +196,7 @@ def _history_durations(run: LoadRun) -> list[units.Duration]:
 
 
 def _history_row(run: LoadRun, p50: str, p99: str, longest: str, naive_p99: str) -> dict[str, Any]:
-    told = run.result or {}
+    told = run.result or run.progress
     latency_ms = told.get("latency_ms") or {}
     return {
         "key": str(run.id),
@@ -197,6 +207,7 @@ def _history_row(run: LoadRun, p50: str, p99: str, longest: str, naive_p99: str)
         "plan": plan_text(run.plan) + _where(run),
         "sent": told.get("sent"),
         "failed": failed_count(told) if told else None,
+        "errors": server_errors(told),
         "p50": latency_ms.get("p50"),
         "p99": latency_ms.get("p99"),
         "max": latency_ms.get("max"),

@@ -52,8 +52,8 @@ PERCENTILES_HELP: Final = (
     "it leaves out what a slow server made wait. Its figures are exact. The server's run from the "
     "request's arrival in the kernel to the last byte of its answer, of all requests that the "
     "server read in the whole seconds of the run, other clients' too; they come from histograms "
-    f"and are at most {ERROR_BOUND:.2%} off. ≥: requests that timed out are among these, so the "
-    "figure is a lower bound."
+    f"and are at most {units.text(ERROR_BOUND, '1')} off. ≥: requests that timed out are among "
+    "these, so the figure is a lower bound."
 )
 
 
@@ -159,10 +159,14 @@ def _counted(run: LoadRun, server: ServerFigures | None) -> str:
     elif not told:
         client = "The client's figures come when the run has ended"
     else:
-        timed = int(told.get("answered") or 0) + int(
-            (told.get("failed") or {}).get("timed_out") or 0
-        )
-        client = f"The client timed {counted(timed, 'request')}"
+        client = f"The client timed {counted(int(told.get('answered') or 0), 'answer')}"
+        timed_out = int((told.get("failed") or {}).get("timed_out") or 0)
+        if timed_out:
+            timeout = units.text(run.plan.scenario.timeout_seconds, "s")
+            client += (
+                f" and gave up on {counted(timed_out, 'request')} after {timeout}, "
+                "which count as that long"
+            )
     if server is None:
         return f"{client}; of the server none are kept of these seconds."
     unread = f", and answered {server.unread:,} unread, without a time" if server.unread else ""

@@ -124,7 +124,7 @@ def _verdict(pair: tuple[LoadRun, LoadRun], tolerance_percent: float) -> dmc.Car
         f"Is run {second.id} slower than run {first.id}?",
         "Stretches of the same seconds of both runs are judged as pairs of runs are: each "
         "percentile's change with an interval. The intervals of all percentiles together hold the "
-        f"true ratios of such runs in {1 - ALPHA:.0%} of verdicts. The same as `python -m "
+        f"true ratios of such runs in {(1 - ALPHA) * 100:g} % of verdicts. The same as `python -m "
         "servescope compare` with both run files.",
         *said,
         wide=True,

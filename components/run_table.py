@@ -34,6 +34,7 @@ _COLUMNS: Final = (
     ("state", "State", ""),
     ("sent", "Sent", "number"),
     ("failed", "Failed", "number"),
+    ("errors", "5xx", "number"),
     ("p50", "p50", "number"),
     ("p99", "p99", "number"),
     ("max", "Max", "number"),
@@ -41,7 +42,7 @@ _COLUMNS: Final = (
 """Key of the order (see `run_search.ORDERS`), heading, class."""
 
 _LATENCIES: Final = ("p50", "p99", "max")
-_STEEPEST_FIRST: Final = {"id", "sent", "failed", "p50", "p99", "max"}
+_STEEPEST_FIRST: Final = {"id", "sent", "failed", "errors", "p50", "p99", "max"}
 
 
 def read_chosen(text: str) -> tuple[int, ...]:
@@ -107,8 +108,9 @@ def _durations(run: LoadRun) -> list[units.Duration]:
 
 
 def _row(run: LoadRun, latencies: list[str], chosen: tuple[int, ...], page: int) -> html.Tr:
-    told = run.result or {}
+    told = run.result or run.progress
     failed = load_run.failed_count(told) if told else None
+    errors = load_run.server_errors(told)
     began = run.started_s or run.requested_s
     return html.Tr(
         [
@@ -119,6 +121,7 @@ def _row(run: LoadRun, latencies: list[str], chosen: tuple[int, ...], page: int)
             html.Td(html.Span(run.state.value, className=f"state {run.state.value}")),
             _number("sent", _count(told.get("sent"))),
             _number("failed", _count(failed), "bad-text" if failed else ""),
+            _number("5xx", _count(errors), "bad-text" if errors else ""),
             *map(_number, _LATENCIES, latencies),
         ],
         **attributes(data_run=str(run.id)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +15,7 @@ from servescope.figures.run_texts import offered_text
 from servescope.queries import capacity, comparison, load, verdicts
 from servescope.records.load import RunState
 from servescope.records.metrics import ALL_HOSTS
-from servescope.sentences import capitalized
+from servescope.sentences import capitalized, counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -146,8 +147,25 @@ def run_text(run: LoadRun) -> str:
     offered = offered_text(run.plan.scenario)
     if run.state is RunState.REQUESTED:
         return f"Load run {run.id} starts: {offered}"
+    return f"Load run {run.id}: {offered}, {awaited_text(run) or _elapsed_text(run)}"
+
+
+def _elapsed_text(run: LoadRun) -> str:
     elapsed = min(float(run.progress.get("elapsed_s") or 0.0), run.plan.seconds)
-    return f"Load run {run.id}: {offered}, {elapsed:.0f} of {run.plan.seconds:.0f} s"
+    return f"{elapsed:.0f} of {run.plan.seconds:.0f} s"
+
+
+def awaited_text(run: LoadRun) -> str:
+    """What a run still waits for when its schedule is over, in a few words; nothing before that."""
+    elapsed_s = float(run.progress.get("elapsed_s") or 0.0)
+    if elapsed_s < run.plan.seconds:
+        return ""
+    scenario = run.plan.scenario
+    if not scenario.is_of_requests:  # whose flows may go on with a step after each answer
+        return "all started, waits for the last flows to end"
+    left_s = math.ceil(max(run.plan.seconds + scenario.timeout_seconds - elapsed_s, 0.0))
+    answers = counted(int(run.progress.get("in_flight") or 0), "answer")
+    return f"all sent, waits for {answers}, at most {units.length(left_s)}"
 
 
 def search_text(searched: SearchedCapacity) -> str:
@@ -202,8 +220,7 @@ def comparison_text(compared: Comparison, runs: Mapping[int, LoadRun]) -> str:
     run = runs.get(going[0].run_id)
     if run is None:
         return f"Comparison {compared.id}: {names} starts"
-    elapsed = min(float(run.progress.get("elapsed_s") or 0.0), run.plan.seconds)
-    return f"Comparison {compared.id}: {names}, {elapsed:.0f} of {run.plan.seconds:.0f} s"
+    return f"Comparison {compared.id}: {names}, {awaited_text(run) or _elapsed_text(run)}"
 
 
 def comparison_share(compared: Comparison, runs: Mapping[int, LoadRun]) -> float:

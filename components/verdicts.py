@@ -23,7 +23,7 @@ from servescope.figures.run_texts import offered_text
 from servescope.queries import verdicts
 from servescope.records.listeners import ConcurrencyModel
 from servescope.statistics.sequential_verdict import ALPHA, Side, VerdictKind
-from servescope.verdicts.wording import change, discarded_texts, quantile_name
+from servescope.verdicts.wording import change, difference_ms, discarded_texts, quantile_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,7 +60,7 @@ EMPTY: Final = (
 )
 HELP: Final = (
     "Pairs of runs with the same arrivals, one on each side; it ends as soon as it is certain. "
-    f"The intervals of all percentiles together hold the true ratios in {1 - ALPHA:.0%} of "
+    f"The intervals of all percentiles together hold the true ratios in {(1 - ALPHA) * 100:g} % of "
     "verdicts, whenever they are looked at. The same as `python -m servescope compare`, which also "
     "takes apps in folders, git revisions and run files. A model hosts the endpoint's app in a new "
     "process for each pair. Two runs that are over are judged by what was kept of them."
@@ -272,10 +272,10 @@ def _stages(judged: RequestedVerdict) -> html.Div:
             one["stage"],
             _ms(one["before_ms"]),
             _ms(one["after_ms"]),
-            f"{one['after_ms'] - one['before_ms']:+.3f} ms",
+            difference_ms(one["after_ms"] - one["before_ms"]),
             _TOO_FEW
             if one["low_ms"] is None or one["high_ms"] is None
-            else f"{one['low_ms']:+.3f} to {one['high_ms']:+.3f} ms",
+            else f"{difference_ms(one['low_ms'])} to {difference_ms(one['high_ms'])}",
         ]
         for one in judged.result["stages"]
     ]

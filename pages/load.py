@@ -77,14 +77,14 @@ GRAPHS: Final = (
 )
 HISTORY_PX: Final = 280
 EMPTY_HISTORY_PX: Final = 130  # its headings and the sentence that it has no run
-DURATION_PX: Final = 112  # `≥ 10,000 ms` stands whole
+DURATION_PX: Final = 98  # `10,000 ms` stands whole
 HISTORY: Final = (
     panels.phone_column(
         {
             "field": "id",
             "headerName": "Run",
-            "minWidth": 85,
-            "maxWidth": 85,
+            "minWidth": 78,
+            "maxWidth": 78,
             "sort": "desc",
             "cellRenderer": "PageLink",
         },
@@ -112,6 +112,7 @@ HISTORY: Final = (
     {"field": "state", "headerName": "State", "minWidth": 95},
     panels.number_column("sent", "Sent"),
     panels.number_column("failed", "Failed"),
+    panels.number_column("errors", "5xx", width=75),
     panels.number_column("p50", "p50", shown="p50_text", width=DURATION_PX),
     panels.phone_column(panels.number_column("p99", "p99", shown="p99_text", width=DURATION_PX)),
     panels.number_column("naive", "Naive p99", shown="naive_text", width=DURATION_PX),
@@ -271,8 +272,10 @@ def layout(**_query: str) -> html.Div:
         panels.panel(
             "Newest runs",
             "The newest fifty runs; while the view is paused or past, those that ended in its "
-            "span. Latencies from the intended send time; exact, not estimated. A run of another "
-            "machine is added by its run file; its series stay apart from those measured here.",
+            "span. Sent and failed of a run under way are those so far. Failed had no whole "
+            "answer; 5xx were answered with a server error. Latencies from the intended send time; "
+            "exact, not estimated. A run of another machine is added by its run file; its series "
+            "stay apart from those measured here.",
             dcc.Link(
                 "All runs: search, compare, name, repeat, delete",
                 href=below_prefix(RUNS),

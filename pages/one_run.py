@@ -38,7 +38,7 @@ from components.status import HIDDEN, SHOWN, sentence
 from servescope import catalog
 from servescope.actions.kept_runs import RunWords
 from servescope.errors import ServescopeError
-from servescope.figures import theme
+from servescope.figures import theme, units
 from servescope.figures.distribution import DistributionPlot
 from servescope.figures.lines import LinePlot
 from servescope.findings import findings, gathering
@@ -136,7 +136,7 @@ GRAPHS: Final = (
         "Distribution by the client's clock, requests",
         "How many requests took how long from the moment they were due; those that timed out stand "
         "at their timeout. The percentiles of the run as a whole are exact; those of a part of it "
-        f"come from the histogram and are at most {ERROR_BOUND:.2%} off.",
+        f"come from the histogram and are at most {units.text(ERROR_BOUND, '1')} off.",
         _distribution,
         DistributionPlot(),
         EMPTY,

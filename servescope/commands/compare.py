@@ -27,6 +27,7 @@ from servescope.errors import (
     UsageError,
 )
 from servescope.figures.run_texts import offered_text
+from servescope.figures.units import length
 from servescope.records.listeners import ConcurrencyModel
 from servescope.records.scenarios import Flow, Poisson, RequestStep, Scenario
 from servescope.run_files.archive import SUFFIX, open_run_file
@@ -341,7 +342,7 @@ def _announce(scenario: Scenario, sides: Sides, sequence: SequentialVerdict) -> 
     most = sequence.most_pairs
     _tell(
         f"{scenario.label}, {offered_text(scenario)} for {seconds:g} s on "
-        f"each in turn; at most {most} pairs, {most * 2 * seconds / 60:.1f} min of load"
+        f"each in turn; at most {most} pairs, {length(most * 2 * seconds)} of load"
     )
 
 

@@ -18,6 +18,7 @@ ORDERS: Final = {
     "target": _TARGET,
     "sent": _NUMBER.format("sent"),
     "failed": "(SELECT sum(value) FROM json_each(result, '$.failed'))",
+    "errors": """json_extract(result, '$.status_classes."5xx"')""",
     "p50": _NUMBER.format("latency_ms.p50"),
     "p99": _NUMBER.format("latency_ms.p99"),
     "max": _NUMBER.format("latency_ms.max"),

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 HEIGHT: Final = 260
 _POINTS: Final = 80
 _ROOM: Final = 1.05
+_MARKER: Final = 0.1  # decades: more than half of a marker on the latency axis
 MARKS: Final = {
     Judgement.HELD: ("held", theme.BLUE, "circle"),
     Judgement.BROKE: ("broke", theme.RED, "x"),
@@ -67,8 +68,10 @@ def latency(
     high = math.ceil(math.log10(max(values)))
     decades = [10.0**power for power in range(low, high + 1)]
     scale = units.shared_scale("s", decades)
+    # A marker at a bound of the axis would be cut in half.
+    least, most_s = math.log10(min(values)), math.log10(max(values))
     axis = theme.value_axis("", log=True) | {
-        "range": [low, max(high, low + 1)],
+        "range": [min(low, least - _MARKER), max(high, low + 1, most_s + _MARKER)],
         "tickvals": decades,
         "ticktext": [units.text_in(value, scale) for value in decades],
     }

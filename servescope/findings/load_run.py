@@ -280,11 +280,13 @@ def _rate(run: RunEvidence) -> Iterator[Finding]:
         return
     achieved = units.text(run.answered_per_s, "{request}/s")
     asked = units.text(run.rate_asked, "{request}/s")
+    errors = ", server errors among them" if run.server_errors else ""
     yield _finding(
         run,
         Severity.BAD,
         "fell-behind",
-        f"{capitalized(run.target)} answered {achieved} of the {asked} asked for.",
+        f"{capitalized(run.target)} answered {achieved} of the {asked} that the load generator "
+        f"asked for{errors}.",
         Figure("answered per second", run.answered_per_s, "{request}/s"),
         Figure("asked for", run.rate_asked, "{request}/s"),
     )

@@ -56,7 +56,7 @@ class ScenarioRun:
             listener,
             RequestFlag.TLS if is_tls else RequestFlag(0),
             LoadModel.OPEN if users is None else LoadModel.CLOSED,
-            int(scenario.timeout_seconds * _NS),
+            round(scenario.timeout_seconds * _NS),
         )
         mix = Mix(scenario, self._tally, host=host, agent=agent, is_tls=is_tls)
         self._pool = ConnectionPool(destination, server, scenario.max_connections)

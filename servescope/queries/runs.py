@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from servescope import catalog
 from servescope.control.run_search import ORDERS, RunSearch
 from servescope.histogram import EXACT_FROM, supported_quantiles

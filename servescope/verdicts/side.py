@@ -18,6 +18,7 @@ from servescope.load.named_hosts import (
 from servescope.load.targets import Target
 from servescope.load.tls_connections import Trust
 from servescope.paths import absolute
+from servescope.records.server_kinds import ServerKind
 from servescope.verdicts.revision import checked_out
 
 if TYPE_CHECKING:
@@ -40,7 +41,9 @@ class ServerSide:
 
     @property
     def label(self) -> str:
-        return f"http{'s' if self.target.trust else ''}://{self.target.host}"
+        return ServerKind.HOST.called(
+            f"http{'s' if self.target.trust else ''}://{self.target.host}"
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,7 +33,7 @@ CAVEAT: Final = (
 
 _DISCARDED: Final = {
     Discard.LATE: "the load generator was late",
-    Discard.FAILED: f"more than {MOST_FAILED:.0%} of the requests of one side failed",
+    Discard.FAILED: f"more than {MOST_FAILED * 100:g} % of the requests of one side failed",
 }
 
 _MOST_RATIO: Final = 10.0
@@ -113,15 +113,17 @@ def conclusion(outcome: Outcome) -> str:
     """The verdict in a sentence or two."""
     verdict = outcome.verdict
     if outcome.is_failing:
-        after, before = outcome.failed_shares[Side.AFTER], outcome.failed_shares[Side.BEFORE]
+        after, before = (
+            share_text(outcome.failed_shares[side]) for side in (Side.AFTER, Side.BEFORE)
+        )
         if outcome.is_of_two_runs:
             return (
-                f"FAILING in these two runs: after failed {after:.1%} of its requests, before "
-                f"{before:.1%}, and more than before all along. An error is often a quick answer, "
+                f"FAILING in these two runs: after failed {after} of its requests, before "
+                f"{before}, and more than before all along. An error is often a quick answer, "
                 "so latencies are not compared."
             )
         return (
-            f"FAILING: after fails {after:.1%} of its requests, before {before:.1%}. An error is "
+            f"FAILING: after fails {after} of its requests, before {before}. An error is "
             "often a quick answer, so latencies are not compared."
         )
     if verdict is None or outcome.kind is VerdictKind.UNDECIDED:
@@ -220,9 +222,9 @@ def power(outcome: Outcome) -> str:
     if outcome.is_of_two_runs:
         pairs = f"two runs of {verdict.most_pairs} stretches"
     return (
-        f"As noisy as these, {pairs} find a slowdown of {found} in {POWER:.0%} of comparisons, and "
-        f"call it slower by more than {verdict.tolerance * 100:g} % from {called} on. A smaller "
-        "one may well be there unseen."
+        f"As noisy as these, {pairs} find a slowdown of {found} in {share_text(POWER)} of "
+        f"comparisons, and call it slower by more than {verdict.tolerance * 100:g} % from {called} "
+        "on. A smaller one may well be there unseen."
     )
 
 
@@ -233,10 +235,10 @@ def _stage_lines(stages: Sequence[StageDifference]) -> Iterator[str]:
     for one in stages:
         interval = "too few pairs"
         if math.isfinite(one.low_ms):
-            interval = f"{one.low_ms:+.3f} to {one.high_ms:+.3f} ms"
+            interval = f"{difference_ms(one.low_ms)} to {difference_ms(one.high_ms)}"
         yield (
             f"{one.stage:8}{_ms(one.before_ms):>12}{_ms(one.after_ms):>12}"
-            f"{f'{one.difference_ms:+.3f} ms':>12}   {interval}"
+            f"{difference_ms(one.difference_ms):>12}   {interval}"
         )
 
 
@@ -273,9 +275,20 @@ def _confidence() -> str:
 
 
 def _ms(value: float) -> str:
-    """Three significant digits, or whole milliseconds."""
-    digits = 2 - math.floor(math.log10(value)) if value > 0 else 0
-    return f"{value:.{min(max(digits, 0), 3)}f} ms"
+    """Three significant digits, three decimals at most, or whole milliseconds."""
+    digits = 2 - math.floor(math.log10(abs(value))) if value else 0
+    shown = f"{value:,.{min(max(digits, 0), 3)}f}"
+    return f"{shown.rstrip('0').rstrip('.') if '.' in shown else shown} ms"
+
+
+def difference_ms(value: float) -> str:
+    """The same with its sign: `+0.12 ms`."""
+    return f"{'+' if value >= 0 else ''}{_ms(value)}"
+
+
+def share_text(ratio: float) -> str:
+    """A share in three significant digits: `12.5 %`, `100 %`."""
+    return f"{ratio * 100:.3g} %"
 
 
 def to_json(outcome: Outcome, exit_status: int) -> dict[str, Any]:

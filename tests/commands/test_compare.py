@@ -176,7 +176,7 @@ def test_a_server_that_takes_twice_as_long_is_slower_or_undecided_but_never_fast
     assert told["pairs"] + sum(told["discarded_pairs"].values()) > 0
     assert [one["quantile"] for one in told["quantiles"]] in ([], [0.5])
     assert told["stages"] == []  # they are known of apps that are hosted here
-    assert "before: http://127.0.0.1:" in finished.err.decode()
+    assert "before: server http://127.0.0.1:" in finished.err.decode()
     assert "pair  1 (before first)" in finished.err.decode()
 
 
@@ -273,4 +273,4 @@ def test_a_run_file_beside_a_server_gives_it_the_same_load(
     assert finished.status in {0, 3}, finished.err.decode()
     told = finished.out.decode()
     assert "FASTER, in these two runs, over 6 stretches of 1 s" in told or "UNDECIDED" in told
-    assert "/cart, 100 req/s for 6 s on http://127.0.0.1:" in finished.err.decode()
+    assert "/cart, 100 req/s for 6 s on server http://127.0.0.1:" in finished.err.decode()

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from components.capacity import search_view
+from servescope.figures.capacity import latency
 from servescope.records.capacity import CapacityPlan, SearchedCapacity
 from servescope.records.load import RunState
-from servescope.statistics.capacity_steps import StepResult
+from servescope.statistics.capacity_steps import Objective, StepResult
 from tests.components.test_parts import texts
 
 pytestmark = pytest.mark.usefixtures("app")  # links are below its path prefix
@@ -62,3 +63,13 @@ def test_a_p99_with_requests_that_timed_out_is_a_lower_bound(p99_s, shown):
     assert plan.timeout_s == 5
     searched = SearchedCapacity(1, plan, RunState.DONE, 0.0, 0.0, 60.0, steps)
     assert shown in texts(search_view(searched))
+
+
+def test_no_point_of_the_plots_is_cut_by_a_bound_of_its_axis():
+    # 10 ms and 1 s are powers of ten: a marker at the bound itself shows a half.
+    steps = [step(quantile_s=seconds) for seconds in (0.01, 0.03, 1.0)]
+    figure = latency(steps, Objective(0.1), None, None)
+    low, high = figure["layout"]["yaxis"]["range"]
+    assert low <= -2.1
+    assert high >= 0.1
+    assert figure["layout"]["yaxis"]["ticktext"] == ["10 ms", "100 ms", "1,000 ms"]

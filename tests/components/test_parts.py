@@ -17,7 +17,7 @@ from components.request_table import (
     request_table,
 )
 from components.server_form import how
-from components.status import process_facts, run_props, share
+from components.status import process_facts, run_props, run_text, share
 from components.waterfall import waterfall
 from servescope.findings import Finding, Severity, thresholds
 from servescope.load.report import LagSummary, LatencySummary, Progress, Result
@@ -31,6 +31,7 @@ from servescope.records.listeners import (
     ListenerState,
 )
 from servescope.records.load import LoadPlan, LoadRun, RunState
+from servescope.records.scenarios import Flow, RequestStep
 
 pytestmark = pytest.mark.usefixtures("app")  # links are below its path prefix
 
@@ -220,6 +221,40 @@ def test_the_run_strip_shows_only_while_a_run_is_on():
     assert run_props(a_run(RunState.STOPPING))["run-stop"]["disabled"] is True
 
 
+@pytest.mark.parametrize(
+    ("scenario", "progress", "told"),
+    [
+        ({}, {"elapsed_s": 29.4, "in_flight": 9}, "29 of 30 s"),
+        (
+            {},
+            {"elapsed_s": 33.2, "in_flight": 512},
+            "all sent, waits for 512 answers, at most 7 s",
+        ),
+        ({}, {"elapsed_s": 39.9, "in_flight": 1}, "all sent, waits for 1 answer, at most 1 s"),
+        (
+            {"flows": (Flow((RequestStep(target="/"), RequestStep(target="/a"))),)},
+            {"elapsed_s": 33.2, "in_flight": 512},
+            "all started, waits for the last flows to end",
+        ),
+    ],
+    ids=["within the schedule", "after it", "at the timeout", "flows"],
+)
+def test_the_strip_says_what_a_run_waits_for_after_its_schedule(scenario, progress, told):
+    run = a_run(progress=progress)
+    plan = replace(run.plan, scenario=replace(run.plan.scenario, **scenario))
+    offered = "200 req/s" if not scenario else "200 flows/s"
+    assert run_text(replace(run, plan=plan)) == f"Load run 3: {offered}, {told}"
+
+
+def test_a_run_that_waits_for_its_last_answers_says_so_in_place_of_what_remains():
+    told = Progress(6000, 5000, FAILED, 997, 12, 32.0, 199.5, 4.2, 4.0, 0.3).to_json()
+    shown = texts(progress(a_run(progress=told)))
+    assert "All sent, waits for 997 answers, at most 8 s." in shown
+    assert "remaining" not in shown
+    early = texts(progress(a_run(progress=told | {"elapsed_s": 15.0})))
+    assert early[-2:] == ["remaining", "15 s"]
+
+
 def test_progress_never_passes_its_end():
     assert share(a_run(progress={"elapsed_s": 31.0})) == 100.0
 
@@ -242,6 +277,7 @@ def test_a_result_shows_both_p99_and_its_findings():
     assert "counted from the actual send it would read 5 ms" in shown
     assert "connection cut off: 2, timed out: 1" in shown
     assert "200: 5,990, 500: 7" in shown
+    assert "answered 5,997 of these 5xx 7 failed 3" in shown
 
 
 def test_a_run_without_a_result_says_why():
@@ -262,6 +298,9 @@ def test_the_history_has_a_row_for_each_run():
     assert [row["address"] for row in rows] == ["/runs/3", "/runs/2"]
     assert rows[0]["sent"] is None
     assert (rows[1]["sent"], rows[1]["failed"], rows[1]["p99_text"]) == (6000, 3, "900 ms")
+    assert rows[1]["errors"] == 7, "a server error is an answer, and no success"
+    (under_way,) = history_rows([a_run(progress={"sent": 90, "failed": {"reset": 2}})])
+    assert [under_way[name] for name in ("sent", "failed", "errors")] == [90, 2, None]
 
 
 def test_the_naive_p99_of_the_history_is_a_lower_bound_where_the_p99_is_one():

@@ -90,7 +90,10 @@ def test_percentiles_of_both_sides_and_how_many_requests_each_had():
     assert shown[at : at + 4] == ["p99", "≥ 10 s", "≥ 60 ms", "41 ms"], "three timed out"
     at = shown.index("p99.9")
     assert shown[at + 3] == "—"
-    assert shown[-1] == ("The client timed 100 requests; the server timed 105 in the same seconds.")
+    assert shown[-1] == (
+        "The client timed 97 answers and gave up on 3 requests after 10 s, which count as that "
+        "long; the server timed 105 in the same seconds."
+    )
     some_unread = texts(one_run.percentiles_table(RUN, replace(server, unread=40)))[-1]
     assert "timed 105 in the same seconds, and answered 40 unread, without a time." in some_unread
     nothing = texts(one_run.percentiles_table(replace(RUN, result={}), None))
@@ -299,6 +302,13 @@ def test_the_list_marks_two_runs_at_most():
     ):
         assert text in shown
     assert "≥ 10 s" in shown
+    under_way = replace(RUN, state=RunState.RUNNING, result={}, progress={"sent": 41, "failed": {}})
+    found = FoundRuns((under_way, RUN), 2, 2, 1)
+    told = texts(run_table.run_table(found, "-id", (), ""))
+    at = told.index("running")
+    assert told[at : at + 4] == ["running", "41", "0", "—"]
+    at = told.index("done")
+    assert told[at : at + 4] == ["done", "100", "3", "2"], "2 of the answers were server errors"
 
 
 def test_the_list_says_what_can_be_done_with_the_marked_runs():

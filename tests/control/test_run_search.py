@@ -8,8 +8,9 @@ from servescope.control.run_search import ORDERS, RunSearch
 from servescope.records.load import LoadPlan, RunState
 
 
-def result(p50, sent=100, failed=0):
+def result(p50, sent=100, failed=0, errors=0):
     return {
+        "status_classes": {"2xx": sent} | ({"5xx": errors} if errors else {}),
         "sent": sent,
         "failed": {"refused": failed, "reset": 0},
         "latency_ms": {"p50": p50, "p99": 2 * p50, "max": 3 * p50},
@@ -21,7 +22,7 @@ def runs(control):
     """Five runs, the last without a result, and one of a comparison between them."""
     plans = (
         (LoadPlan.constant("wsgi", "/slow?ms=50", 5, 1), result(50.0, failed=3)),
-        (LoadPlan.constant("asgi", "/items/7", 5, 1), result(4.0, sent=900)),
+        (LoadPlan.constant("asgi", "/items/7", 5, 1), result(4.0, sent=900, errors=8)),
         (LoadPlan.constant("wsgi", "/", 5, 1, comparison=1), result(1.0)),
         (LoadPlan.constant("files", "/100%_done", 5, 1), result(9.0)),
         (LoadPlan.constant("wsgi", "/", 5, 1, name="Nightly"), None),
@@ -77,6 +78,7 @@ def test_each_word_is_in_what_a_person_sees_of_a_run(runs, words, found):
         ("max", [2, 4, 1, 5]),
         ("sent", [4, 1, 2, 5]),
         ("failed", [4, 2, 1, 5]),
+        ("errors", [2, 5, 4, 1]),
         ("listener", [2, 4, 5, 1]),
         ("target", [5, 4, 2, 1]),
         ("state", [4, 2, 1, 5]),

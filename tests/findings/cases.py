@@ -678,7 +678,10 @@ RUNS: Final = {
                     "p99 is at least 10 s."
                 ),
             ),
-            "fell-behind": ("bad", "answered 24 req/s of the 200 req/s asked for"),
+            "fell-behind": (
+                "bad",
+                "answered 24 req/s of the 200 req/s that the load generator asked for.",
+            ),
         },
     ),
     "a rule failed, another is not known": Case(

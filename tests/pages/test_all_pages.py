@@ -67,7 +67,7 @@ def test_durations_of_the_newest_runs_stand_whole_and_their_table_does_not_scrol
     del pages  # they import the page
     columns = {one["field"]: one["minWidth"] for one in sys.modules["pages.load"].HISTORY}
     room = {columns[name] for name in ("p50", "p99", "naive", "max")}
-    assert min(room) >= 112, "11 characters of 7.5 px, and the padding of a cell"
+    assert min(room) >= 98, "9 characters of 7.5 px, and the padding of a cell"
     assert sum(columns.values()) <= 1_180, "as wide as it is in a window of 1,440 px"
 
 

@@ -230,7 +230,7 @@ def test_a_machine_that_stops_during_one_run_fails_neither_side(compare, side):
     outcome = comparison.outcome()
     assert not outcome.is_failing
     assert outcome.kind is VerdictKind.NOT_SLOWER
-    assert "1 pair does not count: more than 1% of the requests" in "\n".join(lines(outcome))
+    assert "1 pair does not count: more than 1 % of the requests" in "\n".join(lines(outcome))
 
 
 def test_failures_in_many_pairs_that_are_no_pattern_leave_it_open(compare):

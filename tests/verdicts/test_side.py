@@ -30,7 +30,11 @@ def test_a_host_that_the_operator_named_is_resolved_and_checked():
         origin = f"http://localhost:{listening.getsockname()[1]}"
         named = side_of(origin, NOWHERE, (origin,))
         https = side_of(origin.replace("http", "https"), NOWHERE, (f"https{origin[4:]}",))
-    assert (named.target.address, named.label, named.target.trust) == ("127.0.0.1", origin, None)
+    assert (named.target.address, named.label, named.target.trust) == (
+        "127.0.0.1",
+        f"server {origin}",
+        None,
+    )
     assert https.target.trust.server_name == "localhost"
     with pytest.raises(UsageError, match="accepts no connection"):
         side_of(origin, NOWHERE, (origin,))

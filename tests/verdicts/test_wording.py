@@ -54,7 +54,7 @@ def outcome(
         (outcome(1.0), "NOT SLOWER by more than 5 %, after 12 pairs of 4 s: no difference larger"),
         (outcome(1.3), "SLOWER by more than 5 %, after 12 pairs of 4 s: p50 +30.0 % (+"),
         (outcome(0.7), "FASTER, after 12 pairs of 4 s: p50 -30.0 % (-"),
-        (outcome(failed_after=0.3), "FAILING: after fails 30.0% of its requests, before 0.0%"),
+        (outcome(failed_after=0.3), "FAILING: after fails 30 % of its requests, before 0 %"),
         (outcome(pairs=0), "UNDECIDED: no pair was measured."),
         (outcome(pairs=1), "UNDECIDED: too few pairs count to tell anything: 1."),
         (outcome(pairs=0, late_pairs=6), "UNDECIDED: the load generator was late in too many"),
@@ -86,11 +86,11 @@ def test_the_lines_have_each_quantile_stage_and_the_power():
     found = outcome(1.3, stages=stages, steps=steps)
     told = list(lines(found))
     text = "\n".join(told)
-    assert "p99          10.0 ms     13.0 ms     +30.0 %" in text
+    assert "p99            10 ms       13 ms     +30.0 %" in text
     assert "not judged: slower by more than 5 %" in text
-    assert "app          8.00 ms     11.0 ms   +3.000 ms   +2.500 to +3.500 ms" in text
+    assert "app             8 ms       11 ms       +3 ms   +2.5 ms to +3.5 ms" in text
     assert "body            0 ms" in text
-    assert "GET /cart     10.0 ms     15.0 ms     +50.0 %   +40.0 % to +60.0 %" in text
+    assert "GET /cart       10 ms       15 ms     +50.0 %   +40.0 % to +60.0 %" in text
     detectable = change(found.verdict.quantiles[0].detectable_ratio)
     assert f"30 pairs find a slowdown of {detectable} at p50" in text
     called = change(found.verdict.quantiles[0].detectable_ratio * 1.05)
@@ -149,7 +149,7 @@ def test_the_object_of_json_tells_the_ratios_with_their_intervals():
             {"late": 2, "failed": 1},
             [
                 "2 pairs do not count: the load generator was late in them.",
-                "1 pair does not count: more than 1% of the requests of one side failed in it.",
+                "1 pair does not count: more than 1 % of the requests of one side failed in it.",
             ],
         ),
     ],
