@@ -50,7 +50,7 @@ GRAPHS: Final = (
         lambda context, span, chosen, step=0: latency.percentiles(
             context, span, listener=chosen[0], step=step
         ),
-        LinePlot(log=True),
+        LinePlot(log=True, keep_empty=True),
         TOO_FEW,
         kept=("step",),
     ),

@@ -82,7 +82,7 @@ GRAPHS: Final = (
         lambda context, span, _, step=0: latency.percentiles(
             context, span, latency.OVERVIEW_QUANTILES, step=step
         ),
-        LinePlot(log=True),
+        LinePlot(log=True, keep_empty=True),
         TOO_FEW,
         kept=("step",),
     ),

@@ -36,10 +36,11 @@ class LinePlot:
 
     `unit` overrides that of the lines; `most` fixes the axis' upper end, in the unit shown; `log`
     makes the axis logarithmic: its values stay in base units, all are read in one. Names in
-    `first` come first, in this order. Lines without a value are left out, unless none has one; with
-    `drop_idle` those that stay zero too, and of those in `seldom` always. Stacked values travel as
-    `customdata`, and the browser adds them up: Plotly's own stacking closes gaps. `meta` of layout
-    and traces is what the browser reads values by (`assets/graph_legend.js`).
+    `first` come first, in this order. Lines without a value are left out, unless none has one or
+    with `keep_empty`; with `drop_idle` those that stay zero too, and of those in `seldom` always.
+    Stacked values travel as `customdata`, and the browser adds them up: Plotly's own stacking
+    closes gaps. `meta` of layout and traces is what the browser reads values by
+    (`assets/graph_legend.js`).
     """
 
     stacked: bool = False
@@ -51,13 +52,14 @@ class LinePlot:
     seldom: tuple[str, ...] = ()
     log: bool = False
     first: tuple[str, ...] = ()
+    keep_empty: bool = False  # their names in the legend say what is missing
 
     def shape(self, rows: Lines) -> Shape:
         """Names, scale and step of the figure these rows make."""
         known = dict(zip(rows.names, rows.values, strict=True))
         ordered = [name for name in self.first if name in known]
         ordered += [name for name in rows.names if name not in self.first]
-        names = [name for name in ordered if self._counts(name, known[name])]
+        names = [name for name in ordered if self.keep_empty or self._counts(name, known[name])]
         if not names and not self.drop_idle:
             names = [name for name in ordered if name not in self.seldom]
         return {"names": names, "factor": self._scale(rows).factor, "step": rows.step}

@@ -108,13 +108,9 @@ def percentiles(
     ValueError for a step that is none of STEPS.
     """
     where = of_listener(listener)
-    query = span.query(metric, where=where)
-    counted = None if step else context.store.aggregate(query, Aggregation.SUM)
-    if counted is not None:
-        step = step_of_enough(span, counted.values)
-    if counted is None or step != span.step:
-        query = span.in_steps_of(step).query(metric, where=where)
-        counted = None
+    step = step or step_of_percentiles(context, span, listener, metric)
+    steps = span if step == span.step else span.in_steps_of(step)
+    query = steps.query(metric, where=where)
     if query.end <= query.start:
         nothing = np.empty((len(names), 0))
         times = np.empty(0, np.int64)
@@ -123,17 +119,12 @@ def percentiles(
     if not len(found.values):
         nothing = np.full((len(names), found.times.size), np.nan)
         return _percentiles(found.times, names, nothing, np.zeros(found.times.size), step)
-    counted = counted or context.store.aggregate(query, Aggregation.SUM)
-    values, requests = found.values[0], counted.values[0]
-    if metric == catalog.REQUEST_DURATION:
-        unread = context.store.aggregate(_unread(query), Aggregation.SUM)
-        if len(unread.values) and np.nansum(unread.values):
-            values = _quantiles_of_read(context, query, names)
-            requests = requests - np.nan_to_num(unread.values[0])
-    lines = _percentiles(found.times, names, values, requests, step)
+    requests, unread = _counts(context, query)
+    values = _quantiles_of_read(context, query, names) if unread.any() else found.values[0]
+    lines = _percentiles(found.times, names, values, requests - unread, step)
     if metric not in _BY_CLIENT:
         return lines
-    is_bound = _bounds(context, query, names, counted.values[0]) & np.isfinite(lines.values)
+    is_bound = _bounds(context, query, names, requests) & np.isfinite(lines.values)
     return replace(lines, values=_from_below(lines.values, is_bound), bounds=is_bound)
 
 
@@ -160,6 +151,28 @@ def _from_below(values: NDArray[np.float64], is_bound: NDArray[np.bool_]) -> NDA
     index = bucket_indexes(values)
     has_edge = (index > 0) & (values < LONGEST_S)  # in the last bucket it is that edge already
     return np.where(is_bound & has_edge, EDGES[np.maximum(index, 1) - 1], values)
+
+
+def step_of_percentiles(
+    context: QueryContext,
+    span: Span,
+    listener: str = "",
+    metric: str = catalog.REQUEST_DURATION,
+) -> int:
+    """Seconds of a step that has the requests of a percentile, as `percentiles` chooses it."""
+    requests, unread = _counts(context, span.query(metric, where=of_listener(listener)))
+    return step_of_enough(span, (requests - unread)[np.newaxis])
+
+
+def _counts(context: QueryContext, query: Query) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The requests (T,) of each step, NaN in gaps, and those (T,) of them that were not read."""
+    found = context.store.aggregate(query, Aggregation.SUM)
+    requests = found.values[0] if len(found.values) else np.full(found.times.size, np.nan)
+    nothing = np.zeros(found.times.size)
+    if query.metric != catalog.REQUEST_DURATION or not len(found.values):
+        return requests, nothing
+    unread = context.store.aggregate(_unread(query), Aggregation.SUM)
+    return requests, np.nan_to_num(unread.values[0]) if len(unread.values) else nothing
 
 
 def _unread(query: Query) -> Query:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
+
 from servescope import catalog
-from servescope.queries.latency import at_timeouts, percentiles
+from servescope.histogram import least_count
+from servescope.queries.latency import at_timeouts, percentiles, step_of_percentiles
 from servescope.queries.lines import joined, named_lines, renamed
 from servescope.queries.traffic import REQUESTS_PER_S
 from servescope.store.query import Aggregation
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 RUNS_SHOWN: Final = 50
 RUNS_ASKED: Final = 2 * RUNS_SHOWN
 """Those of comparisons are among them, up to four each."""
+_TOO_FEW: Final = f"fewer than {least_count(0.99)} requests in each step"
 
 
 def runs(context: QueryContext) -> list[LoadRun]:
@@ -81,22 +85,30 @@ def rates(context: QueryContext, span: Span) -> Lines:
 def latencies(context: QueryContext, span: Span, step: int = 0) -> Lines:
     """p99 three ways: from the intended send, from the actual one, and as the server saw it.
 
-    All in the steps of the first; `step` as `percentiles` takes it.
+    All in the same steps, which have the requests that each of them takes as far as `percentiles`
+    lengthens one; `step` as that takes it. A line without a value says why in its name, where
+    another has one.
     """
     parts = (
         (catalog.LOAD_DURATION, "{} from the intended send time"),
         (catalog.LOAD_NAIVE_DURATION, "{} from the actual send (naive)"),
         (catalog.REQUEST_DURATION, "{} inside the server"),
     )
-    lines: list[Lines] = []
-    for metric, form in parts:
-        found = percentiles(context, span, ("p99",), metric=metric, step=step)
-        step = found.step
-        if metric == catalog.LOAD_DURATION and found.bounds is not None and found.bounds.any():
-            timeouts_s = [run.plan.scenario.timeout_seconds for run in _sent_in(context, span)]
-            found = replace(found, values=at_timeouts(found.values, found.bounds, timeouts_s))
-        lines.append(renamed(found, form))
-    return joined(lines)
+    metrics = [metric for metric, _ in parts]
+    step = step or max(step_of_percentiles(context, span, metric=one) for one in metrics)
+    found = [percentiles(context, span, ("p99",), metric=one, step=step) for one in metrics]
+    intended = found[0]
+    if intended.bounds is not None and intended.bounds.any():
+        timeouts_s = [run.plan.scenario.timeout_seconds for run in _sent_in(context, span)]
+        values = at_timeouts(intended.values, intended.bounds, timeouts_s)
+        found[0] = replace(intended, values=values)
+    is_drawn = [bool(np.isfinite(one.values).any()) for one in found]
+    return joined(
+        [
+            renamed(one, form if drawn or not any(is_drawn) else f"{form}: {_TOO_FEW}")
+            for one, (_, form), drawn in zip(found, parts, is_drawn, strict=True)
+        ]
+    )
 
 
 def events(context: QueryContext, span: Span) -> list[Event]:

@@ -187,6 +187,10 @@ def test_lines_without_any_value_are_left_out_unless_none_has_one():
     assert shape["names"] == ["now"]
     _, shape = drawn(LinePlot(), lines([10], p50=[NAN], p99=[NAN]))
     assert shape["names"] == ["p50", "p99"]
+    plot = LinePlot(keep_empty=True)
+    figure, shape = drawn(plot, lines([10], p50=[1], p99=[NAN]))
+    assert [trace["name"] for trace in figure["data"]] == shape["names"] == ["p50", "p99"]
+    assert plot.delta(lines([11], p50=[1], p99=[2]), shape)["y"] == [[1], [2]]
 
 
 @pytest.mark.parametrize(
