@@ -16,8 +16,8 @@ def waiting(_environ, start_response):
 
 
 def computing(_environ, start_response):
-    """Some milliseconds of Python, during which it holds the GIL."""
-    total = sum(number * number for number in range(100_000))
+    """Some 20 ms of Python, during which it holds the GIL."""
+    total = sum(number * number for number in range(300_000))
     start_response("200 OK", [("Content-Type", "text/plain")])
     return [b"%d\n" % total]
 

@@ -106,7 +106,7 @@ def test_two_threads_that_wait_20_ms_carry_100(control, serve, reconciler):
 
 
 def test_eight_computing_threads_are_limited_by_the_gil(control, serve, reconciler):
-    plan = replace(PLAN, latency_limit_s=0.5, total_s=25)
+    plan = replace(PLAN, latency_limit_s=0.5, total_s=16)
     over = carry_out(control, reconciler(serve("computing", 8)), plan)
     assert over.state is RunState.DONE
     limit = limit_of(EdgeEvidence(**over.evidence))

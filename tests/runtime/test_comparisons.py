@@ -145,7 +145,7 @@ def test_a_listener_that_is_gone_by_then_fails_and_the_others_go_on(control):
 @pytest.mark.process
 def test_computing_threads_are_limited_and_two_workers_are_not_alike(control):
     models = (POOL, ConcurrencyModel.PREFORK, ConcurrencyModel.ASYNCIO)
-    asked = plan(models, target="/cpu?ms=20", rate=150, seconds=2, loop_app=BUNDLED_ASGI)
+    asked = plan(models, target="/cpu?ms=20", rate=150, seconds=1, loop_app=BUNDLED_ASGI)
     over = finished(control, ask(control, asked))
     assert over.state is RunState.DONE, over
     pool, prefork, loop = over.contenders
