@@ -255,6 +255,14 @@ def without_clocks(run: LoadRun) -> Component:
     return html.Div(why, className="dimmed")
 
 
+def without_both_clocks(run: LoadRun) -> Component:
+    """The same of a run of which this host has the seconds: one side timed nothing in them."""
+    why = "Of the client or of the server no time of a request is known in the seconds of the run."
+    if not run.plan.listener:
+        why = "The requests went to a host whose stages nobody records here."
+    return html.Div(why, className="dimmed")
+
+
 def is_without_seconds(run: LoadRun) -> bool:
     """Whether this host has no seconds of the run, and never will: there is nothing to draw."""
     return run.origin is not None or load_run.never_began(run)

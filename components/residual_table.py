@@ -37,14 +37,20 @@ MEANING: Final = (
     "during the run counts on the server's side only. ≥: requests that timed out are among these."
 )
 CLIENT: Final = "Client, from send"
-EMPTY: Final = "No load run in this span."
+EMPTY: Final = "No load run{on} was answered in this span."
 ADVICE: Final = "A run on the page Load shows both clocks here."
 
 
-def residual_table(found: Residual | None, *, is_past: bool = False) -> html.Div:
-    """Both clocks and the time between them; an empty past span gets no advice."""
+def residual_table(
+    found: Residual | None, listener: str = "", *, is_past: bool = False
+) -> html.Div:
+    """Both clocks and the time between them; an empty past span gets no advice.
+
+    `listener`: the one that the page is narrowed to.
+    """
     if found is None:
-        return figure_table((), (), empty=EMPTY if is_past else f"{EMPTY} {ADVICE}")
+        empty = EMPTY.format(on=f" on {listener}" if listener else "")
+        return figure_table((), (), empty=empty if is_past else f"{empty} {ADVICE}")
     client, server = found.client, found.server
     evidence = clocks_of(found)
     same = evidence.clocks is not None and are_the_same_requests(evidence.clocks)
@@ -65,9 +71,7 @@ def residual_table(found: Residual | None, *, is_past: bool = False) -> html.Div
         [
             html.P(run, className="dimmed"),
             verdict(findings(evidence), "/latency"),
-            figure_table(
-                ("Clock", "Requests", "Mean", "p50", "p95"), rows, empty=EMPTY, label=TITLE
-            ),
+            figure_table(("Clock", "Requests", "Mean", "p50", "p95"), rows, empty="", label=TITLE),
         ]
     )
 

@@ -109,7 +109,7 @@ def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> 
         "latency-route-table": {"children": _route_table(context, span, chosen[0])},
         "latency-residual": {
             "children": residual_table.residual_table(
-                residual.residual(context, span, chosen[0]), is_past=span.fixed
+                residual.residual(context, span, chosen[0]), chosen[0], is_past=span.fixed
             )
         },
     }

@@ -220,7 +220,11 @@ def props(context: QueryContext, span: Span | None, chosen: tuple[str, ...]) -> 
         | of_server
         | {
             "one-run-verdict": {"children": one_run.judgement(context, run, whole)},
-            "one-run-residual": {"children": residual_table.residual_table(clocks)},
+            "one-run-residual": {
+                "children": residual_table.residual_table(clocks)
+                if clocks is not None
+                else one_run.without_both_clocks(run)
+            },
         }
     )
 

@@ -38,7 +38,7 @@ def unexplained_s(clocks: ClocksEvidence) -> float | None:
 
 def _unread(both: ClocksEvidence) -> str:
     """The answers of which the server has no time."""
-    return f", and it answered {both.server_unread:,} unread" if both.server_unread else ""
+    return f", which answered {both.server_unread:,} more unread" if both.server_unread else ""
 
 
 def clocks(evidence: Evidence) -> Iterator[Finding]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from servescope import catalog
-from servescope.histogram import least_count
 from servescope.queries.latency import at_timeouts, percentiles, step_of_percentiles
 from servescope.queries.lines import joined, named_lines, renamed
 from servescope.queries.traffic import REQUESTS_PER_S
@@ -25,7 +24,24 @@ if TYPE_CHECKING:
 RUNS_SHOWN: Final = 50
 RUNS_ASKED: Final = 2 * RUNS_SHOWN
 """Those of comparisons are among them, up to four each."""
-_TOO_FEW: Final = f"fewer than {least_count(0.99)} requests in each step"
+_CLOCKS: Final = {
+    catalog.LOAD_DURATION: (
+        "{} from the intended send time",
+        "{} from intended send: too few requests",
+    ),
+    catalog.LOAD_NAIVE_DURATION: (
+        "{} from the actual send (naive)",
+        "{} from actual send: too few requests",
+    ),
+    catalog.REQUEST_DURATION: (
+        "{} inside the server",
+        "{} inside the server: too few requests",
+    ),
+}
+"""By metric the name of a percentile by that clock, and of one without a value.
+
+A legend cuts longer names.
+"""
 
 
 def runs(context: QueryContext) -> list[LoadRun]:
@@ -89,14 +105,8 @@ def latencies(context: QueryContext, span: Span, step: int = 0) -> Lines:
     lengthens one; `step` as that takes it. A line without a value says why in its name, where
     another has one.
     """
-    parts = (
-        (catalog.LOAD_DURATION, "{} from the intended send time"),
-        (catalog.LOAD_NAIVE_DURATION, "{} from the actual send (naive)"),
-        (catalog.REQUEST_DURATION, "{} inside the server"),
-    )
-    metrics = [metric for metric, _ in parts]
-    step = step or max(step_of_percentiles(context, span, metric=one) for one in metrics)
-    found = [percentiles(context, span, ("p99",), metric=one, step=step) for one in metrics]
+    step = step or max(step_of_percentiles(context, span, metric=one) for one in _CLOCKS)
+    found = [percentiles(context, span, ("p99",), metric=one, step=step) for one in _CLOCKS]
     intended = found[0]
     if intended.bounds is not None and intended.bounds.any():
         timeouts_s = [run.plan.scenario.timeout_seconds for run in _sent_in(context, span)]
@@ -105,8 +115,8 @@ def latencies(context: QueryContext, span: Span, step: int = 0) -> Lines:
     is_drawn = [bool(np.isfinite(one.values).any()) for one in found]
     return joined(
         [
-            renamed(one, form if drawn or not any(is_drawn) else f"{form}: {_TOO_FEW}")
-            for one, (_, form), drawn in zip(found, parts, is_drawn, strict=True)
+            renamed(one, name if drawn or not any(is_drawn) else without)
+            for one, (name, without), drawn in zip(found, _CLOCKS.values(), is_drawn, strict=True)
         ]
     )
 

@@ -44,5 +44,8 @@ def test_a_figure_with_requests_that_timed_out_is_a_lower_bound(
 
 def test_without_a_run_it_says_what_shows_the_clocks_to_those_too_who_may_not_start_one():
     live, past = (texts(residual_table(None, is_past=is_past)) for is_past in (False, True))
-    assert live == ["No load run in this span. A run on the page Load shows both clocks here."]
-    assert past == ["No load run in this span."]
+    advice = "A run on the page Load shows both clocks here."
+    assert live == [f"No load run was answered in this span. {advice}"]
+    assert past == ["No load run was answered in this span."]
+    of_one = texts(residual_table(None, "shop"))
+    assert of_one == [f"No load run on shop was answered in this span. {advice}"]

@@ -102,6 +102,13 @@ def test_percentiles_of_both_sides_and_how_many_requests_each_had():
     assert set(nothing[at + 1 : at + 4]) == {"—"}
 
 
+def test_a_run_without_one_of_both_clocks_says_which_it_lacks_and_proposes_no_run():
+    assert "Of the client or of the server" in texts(one_run.without_both_clocks(RUN))[0]
+    elsewhere = LoadPlan("", PLAN.scenario, origin="https://example.org", address="192.0.2.7")
+    told = texts(one_run.without_both_clocks(replace(RUN, plan=elsewhere)))
+    assert told == ["The requests went to a host whose stages nobody records here."]
+
+
 def test_errors_by_kind_and_examples_where_there_are_some():
     shown = texts(one_run.errors_table(RUN))
     assert shown[3:] == [

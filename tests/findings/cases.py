@@ -1043,7 +1043,7 @@ CLOCKS: Final = {
     ),
     "most clients were turned away": Case(
         Evidence(clocks=replace(BOTH_CLOCKS, server_requests=1_200, server_unread=4_800)),
-        {"different-requests": ("unknown", "the server 1,200, and it answered 4,800 unread: ")},
+        {"different-requests": ("unknown", "the server 1,200, which answered 4,800 more unread: ")},
     ),
     "other clients beside the run": Case(
         Evidence(clocks=replace(BOTH_CLOCKS, server_requests=9_000)),
